@@ -1,0 +1,58 @@
+# The one door. `make` alone lists the targets; each works alone in a fresh clone and makes .venv itself.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.stamp
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+SHELL := /bin/bash
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.PHONY: help
+help: ## list the targets
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  %-14s %s\n", $$1, $$2}'
+
+# The locks decide; a changed lock or pyproject.toml makes the environment anew in place.
+$(STAMP): build/locks/dev.txt pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --require-hashes --requirement build/locks/dev.txt
+	$(BIN)/python -m pip install --quiet --no-build-isolation --no-deps --editable .
+	@touch $@
+
+.PHONY: setup .venv
+setup: $(STAMP) ## make .venv from the locks
+.venv: $(STAMP)
+
+.PHONY: lint
+lint: $(STAMP) ## ruff, mypy --strict, import contracts
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+.PHONY: fmt
+fmt: $(STAMP) ## format and fix what can be fixed
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+.PHONY: test
+test: lint ## lint, then the tests that need pip and Debian alone
+	$(BIN)/python -m pytest
+
+.PHONY: lock
+lock: ## renew the locks from PyPI (build/locks/*.in say what is wanted)
+	$(PYTHON) -m venv .venv-lock
+	.venv-lock/bin/python -m pip install --quiet 'uv==0.13.8'
+	set -e; cd build/locks; for name in runtime dev; do \
+	  ../../.venv-lock/bin/uv pip compile --quiet --no-config --upgrade --universal \
+	    --python-version 3.10 --generate-hashes --custom-compile-command 'make lock' \
+	    --output-file $$name.txt $$name.in; done
+	rm -rf .venv-lock
+
+.PHONY: clean
+clean: ## remove everything that was built
+	rm -rf $(VENV) .venv-lock .run dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+-include tests/real.mk

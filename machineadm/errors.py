@@ -1,0 +1,1 @@
+"""The root error and its leaves, named by what an operator can fix."""
