@@ -1,5 +1,4 @@
-"""machineadm, the agent: one file that turns a bare machine into a Kubernetes node.
+"""machineadm: turns a bare machine into a Kubernetes node.
 
-What lives where, and who may import whom, is said in docs/architecture.md and checked by the
-import contracts in pyproject.toml. This package itself stays empty.
+Nothing is imported or re-exported here: the agent starts once, cold, and pays for what it uses only.
 """

@@ -1,1 +1,75 @@
-"""Secret: a value that never prints."""
+"""Secrets that do not print, and the removal of secrets from text that others wrote."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import NoReturn
+
+MASK = "***"
+# A shorter value would mask innocent text all over a log ("a", "on", "1") and is guessed at once anyway.
+SHORTEST = 4
+
+
+class Secret:
+    """A string that shows itself to nobody but a caller of `reveal`.
+
+    A plain class, not a Struct: msgspec decodes it through a hook and refuses to encode it, so that a secret leaves the
+    process only where code says so.
+    """
+
+    __slots__ = ("_value",)
+
+    def __init__(self, value: str) -> None:
+        self._value = value
+
+    def reveal(self) -> str:
+        """The value itself: for writing it to its destination, never for a message."""
+        return self._value
+
+    def __repr__(self) -> str:
+        return f"Secret({MASK!r})"
+
+    def __str__(self) -> str:
+        return MASK
+
+    def __format__(self, _spec: str) -> str:
+        return MASK
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Secret) and other._value == self._value
+
+    def __hash__(self) -> int:
+        return hash((Secret, self._value))
+
+    def __len__(self) -> int:
+        return len(self._value)
+
+    def __bool__(self) -> bool:
+        return bool(self._value)
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a Secret is never pickled or copied out")
+
+
+class Redactor:
+    """Replaces known secrets in text by `***`.
+
+    Args:
+        secrets: Secrets or sensitive texts. Of a text with several lines (a key, a kubeconfig) each line that is long
+            enough to tell something is masked, too, since others print line by line.
+    """
+
+    def __init__(self, secrets: Iterable[Secret | str] = ()) -> None:
+        parts: set[str] = set()
+        for secret in secrets:
+            value = secret.reveal() if isinstance(secret, Secret) else secret
+            parts.update(line for line in (value, value.strip(), *value.splitlines()) if len(line) >= SHORTEST)
+        # The longest first: a secret that holds another one must not leave its rest behind.
+        self._parts = sorted(parts, key=len, reverse=True)
+
+    def text(self, text: str) -> str:
+        """The text without any of the secrets."""
+        for part in self._parts:
+            if part in text:
+                text = text.replace(part, MASK)
+        return text

@@ -1,5 +1,5 @@
-"""What a machine can do: the ports, the facts, and one adapter per platform.
+"""The machine: what it can do (`ports`), what it is (`facts`), and one adapter per platform.
 
-Here: ports, facts, recording, state, and below linux/ the only code that changes a machine. Not
-here: decisions about what a node needs (steps). May import: config and below.
+Ports and facts import nothing of ours but errors and redaction. The adapters, in `linux`, are named by `machineadm.agent`
+alone. A fake of all ports for tests lies in `tests/fakes`.
 """

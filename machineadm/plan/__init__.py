@@ -1,5 +1,5 @@
-"""Step, Phase, Plan and Change, and how a plan is shown.
+"""What is to be done: steps in their order, and what each says before and after.
 
-Here: the vocabulary between planner, steps and runner, and values that one step gives another.
-Not here: a concern of the node (steps), effects (host). May import: host.ports and below.
+Here live the words that planner, steps, runner and reports share. No step itself lives here, and nothing that acts.
+May import `machineadm.host.ports`, the API and what lies below.
 """
