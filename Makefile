@@ -40,6 +40,21 @@ fmt: $(STAMP) ## format and fix what can be fixed
 test: lint ## lint, then the tests that need pip and Debian alone
 	$(BIN)/python -m pytest
 
+AGENT := dist/machineadm-linux-$(shell uname -m).pyz
+
+.PHONY: package
+package: $(AGENT) ## build the agent as one file: dist/machineadm-linux-ARCH.pyz
+$(AGENT): $(STAMP) build/package.py build/front.py build/locks/runtime.txt $(shell find machineadm -type f -not -name '*.pyc')
+	$(BIN)/python build/package.py --output $@
+
+.PHONY: requirements
+requirements: $(STAMP) ## the proposal's requirements and the tests that prove them
+	$(BIN)/python -m tests.requirements
+
+.PHONY: size
+size: $(STAMP) ## the ten longest functions and files
+	$(BIN)/python -m tests.size
+
 .PHONY: lock
 lock: ## renew the locks from PyPI (build/locks/*.in say what is wanted)
 	$(PYTHON) -m venv .venv-lock
