@@ -33,7 +33,7 @@ lint: $(STAMP) ## ruff, mypy --strict, import contracts
 
 .PHONY: fmt
 fmt: $(STAMP) ## format and fix what can be fixed
-	$(BIN)/ruff check --fix
+	$(BIN)/ruff check --fix --exit-zero --quiet
 	$(BIN)/ruff format
 
 .PHONY: test

@@ -90,7 +90,7 @@ class KubeadmError(StepError):
 
     exit_code = 6
 
-    def __init__(  # noqa: PLR0913 - the parts of one report
+    def __init__(
         self,
         code: str,
         message: str,

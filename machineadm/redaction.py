@@ -63,7 +63,11 @@ class Redactor:
         parts: set[str] = set()
         for secret in secrets:
             value = secret.reveal() if isinstance(secret, Secret) else secret
-            parts.update(line for line in (value, value.strip(), *value.splitlines()) if len(line) >= SHORTEST)
+            parts.update(
+                line
+                for line in (value, value.strip(), *value.splitlines())
+                if len(line) >= SHORTEST
+            )
         # The longest first: a secret that holds another one must not leave its rest behind.
         self._parts = sorted(parts, key=len, reverse=True)
 

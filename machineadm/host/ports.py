@@ -249,7 +249,9 @@ class State(Protocol):
 class Fetch(Protocol):
     """Downloads, filled in by the agent."""
 
-    def fetch(self, url: str, *, headers: Mapping[str, str | Secret] | None = None) -> Iterable[bytes]:
+    def fetch(
+        self, url: str, *, headers: Mapping[str, str | Secret] | None = None
+    ) -> Iterable[bytes]:
         """The body in chunks.
 
         Raises:
