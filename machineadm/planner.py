@@ -1,0 +1,78 @@
+"""From a configuration and facts to a plan: the only list of concerns and of their order.
+
+Pure: opens no file, runs no command, reads no clock. What one concern must tell another (control plane files give kubeadm
+arguments and mounts) passes through here as a value.
+
+The order, and why:
+
+1. Boot commands come first of all, as the first-boot tools of all systems have it.
+2. The operating system: host name, kernel modules before the parameters that they bring (`net.bridge.*`), files.
+3. What kubeadm will look for: control plane files, certificates, static pods. They come before the commands, as the
+   commands of existing Cluster API users expect to find every file of theirs.
+4. Commands before kubeadm, kubeadm, commands after kubeadm.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from machineadm.config.model import Configuration
+from machineadm.host.facts import Facts
+from machineadm.plan.model import ControlPlaneExtras, Phase, Plan, Step
+from machineadm.steps.certificates import plan_certificates
+from machineadm.steps.commands import plan_commands
+from machineadm.steps.control_plane_files import plan_control_plane_files
+from machineadm.steps.files import plan_files
+from machineadm.steps.hostname import plan_hostname
+from machineadm.steps.kubeadm import plan_kubeadm
+from machineadm.steps.modules import plan_modules
+from machineadm.steps.static_pods import plan_static_pods
+from machineadm.steps.sysctl import plan_sysctl
+
+Mode = Literal["provisioning", "preparation"]
+
+
+def plan(configuration: Configuration, facts: Facts, *, mode: Mode, run_directory: str) -> Plan:
+    """Make the plan.
+
+    Args:
+        configuration: Realised: defaulted and free of findings.
+        facts: What is known of the machine.
+        mode: `preparation` leaves out kubeadm and what follows it.
+        run_directory: Where kubeadm's files are rendered.
+
+    Raises:
+        ConfigError: The configuration does not fit this machine (the version of kubeadm found on it).
+    """
+    machine, kubernetes = configuration.machine, configuration.kubernetes
+    prepared, extras = _prepare(configuration)
+    joining: tuple[Step, ...] = ()
+    if kubernetes is not None and mode == "provisioning":
+        joining = (
+            *plan_kubeadm(kubernetes, facts, extras, run_directory),
+            *plan_commands(machine.commands.post_kubeadm, Phase.POST_KUBEADM),
+        )
+    return Plan(
+        steps=(
+            *plan_commands(machine.commands.boot, Phase.BOOT),
+            *prepared,
+            *plan_commands(machine.commands.pre_kubeadm, Phase.PRE_KUBEADM),
+            *joining,
+        )
+    )
+
+
+def _prepare(configuration: Configuration) -> tuple[tuple[Step, ...], ControlPlaneExtras]:
+    """The steps of the phase `prepare`, and what they ask of kubeadm's configuration."""
+    machine, kubernetes = configuration.machine, configuration.kubernetes
+    steps: list[Step] = []
+    extras = ControlPlaneExtras()
+    if machine.linux_configuration is not None:
+        steps += plan_hostname(machine.linux_configuration)
+        steps += plan_modules(machine.linux_configuration)
+        steps += plan_sysctl(machine.linux_configuration)
+    steps += plan_files(machine.files)
+    if kubernetes is not None:
+        files, extras = plan_control_plane_files(kubernetes)
+        steps += [*files, *plan_certificates(kubernetes), *plan_static_pods(kubernetes)]
+    return tuple(steps), extras
