@@ -4,6 +4,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.stamp
 
+AGENT := dist/machineadm-linux-$(shell uname -m).pyz
+
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 SHELL := /bin/bash
@@ -37,15 +39,20 @@ fmt: $(STAMP) ## format and fix what can be fixed
 	$(BIN)/ruff format
 
 .PHONY: test
-test: lint ## lint, then the tests that need pip and Debian alone
-	$(BIN)/python -m pytest
-
-AGENT := dist/machineadm-linux-$(shell uname -m).pyz
+test: lint $(AGENT) ## lint, then the tests that need pip and Debian alone
+	MACHINEADM_AGENT=$(AGENT) $(BIN)/python -m pytest
 
 .PHONY: package
 package: $(AGENT) ## build the agent as one file: dist/machineadm-linux-ARCH.pyz
-$(AGENT): $(STAMP) build/package.py build/front.py build/locks/runtime.txt $(shell find machineadm -type f -not -name '*.pyc')
+# The commit is in the build id, so a commit makes it anew too.
+COMMIT := $(wildcard $(shell git rev-parse --git-path logs/HEAD 2>/dev/null))
+SOURCES := $(shell find machineadm -type f -not -name '*.pyc')
+$(AGENT): $(STAMP) build/package.py build/front.py build/locks/runtime.txt $(SOURCES) $(COMMIT)
 	$(BIN)/python build/package.py --output $@
+
+.PHONY: run
+run: $(AGENT) ## build the agent and bootstrap examples/control-plane.yaml into a scratch root below .run/
+	build/run.sh $(AGENT) examples/control-plane.yaml .run
 
 .PHONY: requirements
 requirements: $(STAMP) ## the proposal's requirements and the tests that prove them

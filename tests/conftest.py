@@ -1,5 +1,9 @@
 """Rules for all tests."""
 
+import os
+import platform
+from pathlib import Path
+
 import pytest
 
 from tests.requirements import ids_of
@@ -9,3 +13,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """A mistyped requirement id stops the run; it would otherwise vanish from the table."""
     for item in items:
         ids_of(item)
+
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="session")
+def agent_file() -> Path:
+    """The packed agent, as `make package` builds it; `make` names it, and then it must be there."""
+    named = os.environ.get("MACHINEADM_AGENT")
+    path = ROOT / (named or f"dist/machineadm-linux-{platform.machine()}.pyz")
+    if not named and not path.exists():
+        pytest.skip("no packed agent: make package")
+    return path
