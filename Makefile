@@ -54,6 +54,10 @@ $(AGENT): $(STAMP) build/package.py build/front.py build/locks/runtime.txt $(SOU
 run: $(AGENT) ## build the agent and bootstrap examples/control-plane.yaml into a scratch root below .run/
 	build/run.sh $(AGENT) examples/control-plane.yaml .run
 
+.PHONY: bench
+bench: $(AGENT) ## what the agent costs, as ratios beside what cannot be avoided
+	$(BIN)/python -m tests.bench $(AGENT)
+
 .PHONY: requirements
 requirements: $(STAMP) ## the proposal's requirements and the tests that prove them
 	$(BIN)/python -m tests.requirements
