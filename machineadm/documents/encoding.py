@@ -1,0 +1,129 @@
+"""Values to YAML and JSON, for files that other programs read.
+
+YAML is written in block style with every string in double quotes, escaped as in JSON, so that no
+reader's idea of plain scalars (`y`, `on`, `012`, `1e3`, `null`) ever matters.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from machineadm.redaction import MASK, Secret
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+# Read as the same string by every YAML reader, so they may stand without quotes as keys.
+_PLAIN_KEY = re.compile(r"[A-Za-z][A-Za-z0-9]{3,}")
+_WORDS = frozenset({"true", "false", "null"})
+# JSON lets these stand as they are; YAML reads them as line breaks, byte order mark or not at all.
+_YAML_ESCAPES = re.compile("[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]")
+
+
+def encode_json(value: object, *, reveal: bool = False, indent: int = 0) -> bytes:
+    """Write a value as one JSON document.
+
+    Args:
+        value: Structs, maps, lists and scalars; field names as on the wire.
+        reveal: Write secrets as they are, for their destination only; else as `***`.
+        indent: Spaces per level; 0 writes one line.
+
+    Returns:
+        UTF-8 without a trailing newline.
+    """
+    encoded = msgspec.json.encode(value, enc_hook=_reveal if reveal else _mask)
+    return msgspec.json.format(encoded, indent=indent) if indent else encoded
+
+
+def encode_yaml(value: object, *, reveal: bool = False) -> bytes:
+    """Write a value as one YAML document in block style, every string in double quotes.
+
+    Args:
+        value: Structs, maps, lists and scalars; field names as on the wire.
+        reveal: Write secrets as they are, for their destination only; else as `***`.
+
+    Returns:
+        UTF-8 that ends in a newline.
+
+    Raises:
+        ValueError: a number is infinite or not a number.
+    """
+    plain = msgspec.to_builtins(value, str_keys=True, enc_hook=_reveal if reveal else _mask)
+    return ("\n".join(_lines(plain)) + "\n").encode()
+
+
+def encode_yaml_stream(values: Iterable[object], *, reveal: bool = False) -> bytes:
+    """Write values as a stream of YAML documents, separated by `---`.
+
+    Args:
+        values: The documents in order, as for `encode_yaml`.
+        reveal: Write secrets as they are, for their destination only; else as `***`.
+
+    Returns:
+        UTF-8 that ends in a newline.
+    """
+    return b"---\n".join(encode_yaml(value, reveal=reveal) for value in values)
+
+
+def _reveal(value: Any) -> str:
+    if isinstance(value, Secret):
+        return value.reveal()
+    raise NotImplementedError
+
+
+def _mask(value: Any) -> str:
+    if isinstance(value, Secret):
+        return MASK
+    raise NotImplementedError
+
+
+def _lines(value: object) -> list[str]:
+    """The lines of a map or list, or the one line of anything else, without indentation."""
+    if isinstance(value, dict) and value:
+        return [line for key, item in value.items() for line in _entry(_key(key), item)]
+    if isinstance(value, list) and value:
+        return [line for item in value for line in _item(item)]
+    return [_scalar(value)]
+
+
+def _entry(key: str, value: object) -> list[str]:
+    lines = _lines(value)
+    if isinstance(value, dict | list) and value:
+        return [f"{key}:", *(f"  {line}" for line in lines)]
+    return [f"{key}: {lines[0]}"]
+
+
+def _item(value: object) -> list[str]:
+    first, *rest = _lines(value)
+    return [f"- {first}", *(f"  {line}" for line in rest)]
+
+
+def _key(key: str) -> str:
+    if _PLAIN_KEY.fullmatch(key) and key.lower() not in _WORDS:
+        return key
+    return _quoted(key)
+
+
+def _scalar(value: object) -> str:
+    if isinstance(value, str):
+        return _quoted(value)
+    if isinstance(value, float):
+        return _float(value)
+    return msgspec.json.encode(value).decode()
+
+
+def _quoted(text: str) -> str:
+    quoted = msgspec.json.encode(text).decode()
+    return _YAML_ESCAPES.sub(lambda found: f"\\u{ord(found[0]):04x}", quoted)
+
+
+def _float(number: float) -> str:
+    if not math.isfinite(number):
+        raise ValueError(f"{number} has no place in a configuration")
+    mantissa, exponent, digits = repr(number).partition("e")
+    # YAML 1.1 takes a number for one only if it has a dot.
+    return mantissa + ("" if "." in mantissa else ".0") + exponent + digits
