@@ -1,15 +1,16 @@
 """Build the agent as one file: dist/machineadm-linux-ARCH.pyz, for CPython 3.10 to 3.14 at once.
 
 Extension modules carry the interpreter's ABI in their file names, so the wheels of all interpreters
-unpack into one tree without a clash. shiv packs that tree; the result is then rewritten with fixed
-file modes and our own `__main__.py` (build/front.py). The same commit gives the same bytes wherever
-and whenever it is built.
+unpack into one tree without a clash. shiv packs that tree; its archive is then rewritten with fixed
+file modes and our own `__main__.py` (build/front.py) in place of shiv's runtime. The same commit gives
+the same bytes wherever and whenever it is built.
 """
 
 from __future__ import annotations
 
 import argparse
 import hashlib
+import json
 import os
 import platform
 import shutil
@@ -51,7 +52,7 @@ def main() -> None:
         packed = Path(scratch, output.name)
         run_shiv(tree, packed)
         output.parent.mkdir(parents=True, exist_ok=True)
-        finish(packed, output)
+        finish(packed, output, arguments.arch)
     size = output.stat().st_size
     digest = hashlib.sha256(output.read_bytes()).hexdigest()
     print(f"{output}  {size:,} bytes  build {build_id()}  sha256 {digest}")
@@ -147,11 +148,15 @@ def add_agent(tree: Path) -> None:
         ROOT / "machineadm", tree / "machineadm", ignore=shutil.ignore_patterns("__pycache__")
     )
     version = tree / "machineadm/version.py"
-    text = version.read_text()
-    unknown = 'BUILD_ID = "unknown"'
-    if text.count(unknown) != 1:
-        sys.exit(f"{version.name}: expected exactly one line {unknown}")
-    version.write_text(text.replace(unknown, f'BUILD_ID = "{build_id()}"'))
+    version.write_text(bake(version.read_text(), "BUILD_ID", build_id()))
+
+
+def bake(source: str, name: str, value: str) -> str:
+    """Write a value over the "unknown" that a module's text assigns to a name."""
+    unknown = f'\n{name} = "unknown"\n'
+    if source.count(unknown) != 1:
+        sys.exit(f"expected exactly one line{unknown}")
+    return source.replace(unknown, f'\n{name} = "{value}"\n')
 
 
 def build_id() -> str:
@@ -182,7 +187,7 @@ def git(*arguments: str) -> str:
 
 
 def run_shiv(tree: Path, packed: Path) -> None:
-    """Pack the tree; shiv's build id, which names the cache, is the hash of the tree's content."""
+    """Pack the tree."""
     options = ["--reproducible", "--compressed", "--python", SHEBANG]
     options += ["--entry-point", "machineadm.cli.main:main"]
     options += ["--site-packages", str(tree), "--output-file", str(packed)]
@@ -193,22 +198,27 @@ def run_shiv(tree: Path, packed: Path) -> None:
     )
 
 
-def finish(packed: Path, output: Path) -> None:
-    """Rewrite the archive with our own start and with modes that no builder's umask decides."""
+def finish(packed: Path, output: Path, arch: str) -> None:
+    """Rewrite the archive: our own start, and modes that no builder's umask decides."""
+    with zipfile.ZipFile(packed) as source:
+        entries = [
+            entry for entry in source.infolist() if entry.filename.startswith("site-packages/")
+        ]
+        contents = {entry.filename: source.read(entry) for entry in entries}
+        # shiv's build id is the hash of the tree; here it names the folder to unpack to.
+        tree = json.loads(source.read("environment.json"))["build_id"]
+    front = bake(bake(FRONT.read_text(), "CONTENT", tree), "ARCHITECTURE", arch)
+    contents["__main__.py"] = front.encode()
     unfinished = output.with_name(f".{output.name}.{os.getpid()}")
-    with unfinished.open("wb") as file, zipfile.ZipFile(packed) as source:
+    with unfinished.open("wb") as file:
         file.write(f"#!{SHEBANG}\n".encode())
         with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as target:
-            # shiv lists its own runtime in the order of the builder's file system.
-            for entry in sorted(source.infolist(), key=lambda entry: entry.filename):
-                content = source.read(entry)
-                if entry.filename == "__main__.py":
-                    content = FRONT.read_bytes()
-                copied = zipfile.ZipInfo(entry.filename, entry.date_time)
-                copied.compress_type = zipfile.ZIP_DEFLATED
-                copied.create_system = 3  # Unix, wherever it is built
-                copied.external_attr = (stat.S_IFREG | 0o644) << 16
-                target.writestr(copied, content)
+            for name in sorted(contents):
+                entry = zipfile.ZipInfo(name, entries[0].date_time)
+                entry.compress_type = zipfile.ZIP_DEFLATED
+                entry.create_system = 3  # Unix, wherever it is built
+                entry.external_attr = (stat.S_IFREG | 0o644) << 16
+                target.writestr(entry, contents[name])
     unfinished.chmod(0o755)
     unfinished.replace(output)
 

@@ -63,7 +63,7 @@ def test_an_older_interpreter_is_told_so(agent_file: Path, tmp_path: Path, versi
     outcome = run_agent(agent_file, "version", cache=tmp_path, python=python)
 
     assert outcome.returncode == 2
-    assert outcome.stderr.startswith("machineadm: needs CPython 3.10 or later, this is 3.")
+    assert outcome.stderr.startswith("machineadm: needs CPython 3.10 to 3.14, this is 3.")
     assert not list(tmp_path.iterdir())
 
 
@@ -90,6 +90,43 @@ def test_a_symbolic_link_is_never_unpacked_through(agent_file: Path, tmp_path: P
 
     assert outcome.returncode == 5
     assert not list(elsewhere.iterdir())
+
+
+def test_a_kill_while_it_unpacks_leaves_nothing_that_a_later_run_would_trust(
+    agent_file: Path, tmp_path: Path
+) -> None:
+    outcome = run_agent(agent_file, "version", cache=tmp_path)
+    assert outcome.returncode == 0
+    (unpacked,) = (tmp_path / "agent").iterdir()
+    half = tmp_path / "agent/.new-half"
+    (half / "site-packages/machineadm").mkdir(parents=True)
+    shutil.rmtree(unpacked)
+
+    outcome = run_agent(agent_file, "version", cache=tmp_path)
+
+    assert outcome.returncode == 0, outcome.stderr
+    assert (unpacked / "site-packages/machineadm/cli/main.py").exists()
+
+
+def test_first_runs_at_the_same_time_all_succeed(agent_file: Path, tmp_path: Path) -> None:
+    environment = {"PATH": os.environ["PATH"], "MACHINEADM_CACHE": str(tmp_path)}
+    command = [sys.executable, "-IS", str(agent_file), "version"]
+
+    runs = [subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL) for _ in range(4)]
+
+    assert [run.wait() for run in runs] == [0, 0, 0, 0]
+    assert len(list((tmp_path / "agent").iterdir())) == 1
+
+
+def test_no_room_to_unpack_is_said_plainly(agent_file: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+
+    outcome = run_agent(agent_file, "version", cache=tmp_path / "file")
+
+    assert outcome.returncode == 5
+    assert outcome.stderr.startswith("machineadm: cannot unpack: ")
+    assert "MACHINEADM_CACHE" in outcome.stderr
+    assert "Traceback" not in outcome.stderr
 
 
 def test_no_variable_of_the_packer_makes_it_run_other_code(
