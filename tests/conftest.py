@@ -5,6 +5,7 @@ import platform
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from tests.requirements import ids_of
 
@@ -14,6 +15,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         ids_of(item)
 
+
+# The same examples every time: a verdict depends on the code alone, and never on a busy machine.
+settings.register_profile("machineadm", deadline=None, derandomize=True)
+settings.load_profile("machineadm")
 
 ROOT = Path(__file__).parents[1]
 
