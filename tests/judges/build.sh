@@ -1,0 +1,76 @@
+#!/bin/bash
+# build.sh [NAME...]: build real programs from the Go modules pinned in this folder, print "NAME PATH" for each.
+#
+# Without names: the judges. A program is built once for a given text of its module (go.mod, go.sum, sources) and of this
+# script, and kept below ${MACHINEADM_CACHE:-~/.cache/machineadm}/judges. Everything else goes to standard error.
+# Exit 77: there is no Go that can build it (the reason is on standard error).
+set -euo pipefail
+HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+CACHE=${MACHINEADM_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/machineadm}/judges
+JUDGES=(kubeadm-1.34 component kubeadm-1.30 kubeadm-1.31)
+# The toolchain that is there, no other; what go.sum does not name is not built; one static file comes out.
+export GOTOOLCHAIN=local GOFLAGS='-mod=readonly -buildvcs=false -trimpath' GOWORK=off CGO_ENABLED=0 GO111MODULE=on
+
+say() { echo "judges: $*" >&2; }
+
+# recipe NAME: sets module (a folder here), package and version (empty: none is stamped in)
+recipe() {
+  package=. version=
+  case $1 in
+    kubeadm-1.30) module=$1 version=1.30.4;;
+    kubeadm-1.31) module=$1 version=1.31.4;;
+    kubeadm-1.34) module=$1 version=1.34.4;;
+    kubelet|kubectl|kube-apiserver|kube-controller-manager|kube-scheduler|kube-proxy)
+      module=kubeadm-1.34 version=1.34.4 package=k8s.io/kubernetes/cmd/$1;;
+    component|coredns) module=$1;;
+    etcd) module=etcd package=go.etcd.io/etcd/server/v3;;
+    etcdctl) module=etcd package=go.etcd.io/etcd/etcdctl/v3;;
+    *) say "no recipe for $1"; exit 2;;
+  esac
+}
+
+# stamp VERSION: linker flags that make a Kubernetes program call itself by its version
+stamp() {
+  [ -n "$1" ] || return 0
+  local p minor=${1#1.}
+  for p in k8s.io/component-base/version k8s.io/client-go/pkg/version; do
+    printf -- ' -X %s.gitVersion=v%s -X %s.gitMajor=1 -X %s.gitMinor=%s' "$p" "$1" "$p" "$p" "${minor%.*}"
+    printf -- ' -X %s.gitTreeState=clean -X %s.gitCommit=0000000 -X %s.buildDate=2026-01-01T00:00:00Z' "$p" "$p" "$p"
+  done
+}
+
+# key NAME: a digest of all that shapes the program
+key() {
+  (cd "$HERE/$module" && { echo "$package $(uname -m)"; declare -f recipe stamp
+    find . -maxdepth 1 -type f \( -name 'go.*' -o -name "$([ "$package" = . ] && echo '*.go')" \) -print0 | sort -z | xargs -0 sha256sum; }) | sha256sum | cut -c1-12
+}
+
+usable_go() {
+  local have want
+  command -v go >/dev/null || { say "Go is not installed: $1 cannot be built"; return 77; }
+  have=$(go env GOVERSION); want=go$(awk '$1 == "go" {print $2; exit}' "$HERE/$module/go.mod")
+  [ "$(printf '%s\n%s\n' "$want" "$have" | sort -V | head -1)" = "$want" ] || { say "$have cannot build $1: it needs $want or later"; return 77; }
+}
+
+build() {
+  local name=$1 out started=$SECONDS
+  recipe "$name"
+  out=$CACHE/$name-$(key)/${name%-1.3?}
+  if [ ! -x "$out" ]; then
+    usable_go "$name" || return $?
+    mkdir -p "$(dirname "$out")"
+    exec 9> "$CACHE/.$name.lock"; flock 9
+    if [ ! -x "$out" ]; then
+      say "building $name"
+      (cd "$HERE/$module" && nice -n 10 go build -ldflags "-s -w$(stamp "$version")" -o "$out.new" "$package") >&2
+      mv "$out.new" "$out"
+      say "built $name in $((SECONDS - started)) s"
+    fi
+    exec 9>&-
+  fi
+  echo "$name $out"
+}
+
+mkdir -p "$CACHE"
+[ $# -gt 0 ] || set -- "${JUDGES[@]}"
+for name; do build "$name"; done

@@ -1,0 +1,92 @@
+"""Ask the real programs: `kubeadm config validate` of three releases, and the component judge.
+
+Both are processes that are given text and say what is wrong with it. A program that is not built yet is built here,
+which takes minutes; `make judges` does it before any test runs.
+"""
+
+import functools
+import json
+import subprocess
+import tempfile
+from pathlib import Path
+from typing import NamedTuple
+
+from tests.real import missing
+
+HERE = Path(__file__).parent
+KUBEADM_VERSIONS = ("1.30.4", "1.31.4", "1.34.4")
+_NO_GO = 77
+_IGNORED = "Ignored configuration document"
+
+
+class Problem(NamedTuple):
+    """Something that a component refuses."""
+
+    document: int  # from 0, documents without content not counted
+    kind: str
+    message: str
+
+
+@functools.cache
+def program(name: str) -> Path:
+    """The program of that name, built when it is not there yet."""
+    run = subprocess.run(
+        [HERE / "build.sh", name], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, check=False
+    )
+    if run.returncode == _NO_GO:
+        missing(run.stderr.strip().removeprefix("judges: "))
+    if run.returncode != 0:
+        raise RuntimeError(f"{name} does not build:\n{run.stderr[-4000:]}")
+    return Path(run.stdout.split(maxsplit=1)[1].strip())
+
+
+def kubeadm(version: str) -> Path:
+    """kubeadm of a release, such as `1.34.4` or `1.34`."""
+    minor = ".".join(version.removeprefix("v").split(".")[:2])
+    return program(f"kubeadm-{minor}")
+
+
+def component() -> Path:
+    """The program that judges documents as the kubelet, kube-proxy and the API server would."""
+    return program("component")
+
+
+def kubeadm_validate(version: str, text: str) -> list[str]:
+    """What that kubeadm finds wrong with a configuration; a document that it would ignore counts.
+
+    It is strict about structure and lenient about some values (taint effects, phases to skip, values of a
+    KubeletConfiguration), and takes kubernetesVersion of its own and the preceding minor release only.
+    """
+    with tempfile.NamedTemporaryFile("w", suffix=".yaml") as file:
+        file.write(text)
+        file.flush()
+        run = subprocess.run(
+            [kubeadm(version), "config", "validate", "--config", file.name],
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+    lines = [line for line in run.stderr.splitlines() if line.strip()]
+    if run.returncode == 0:
+        return [line for line in lines if _IGNORED in line]
+    return lines or [f"exit code {run.returncode}"]
+
+
+def component_validate(text: str) -> list[Problem]:
+    """What the components find wrong with a stream of documents, YAML or JSON, all in one process.
+
+    Raises:
+        RuntimeError: The judge itself failed, such as on a stream without any document.
+    """
+    run = subprocess.run(
+        [component()], input=text, capture_output=True, text=True, timeout=60, check=False
+    )
+    if run.returncode not in (0, 1):
+        raise RuntimeError(f"the component judge: {run.stderr.strip()}")
+    verdicts = [json.loads(line) for line in run.stdout.splitlines()]
+    return [
+        Problem(document=v["index"], kind=v["kind"], message=message)
+        for v in verdicts
+        for message in v["errors"]
+    ]

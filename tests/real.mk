@@ -1,0 +1,23 @@
+# The doors that need real programs: Go to build the judges, root and podman for machines with systemd.
+# Everything built is kept in $MACHINEADM_CACHE (default ~/.cache/machineadm), outside the checkout.
+
+.PHONY: judges
+judges: ## build the real programs that judge what we write (Go; minutes once)
+	tests/judges/build.sh
+
+.PHONY: stage
+stage: ## build the root of the test machines (root, Debian; a minute once)
+	tests/machine/machine.sh prereq
+	tests/machine/machine.sh build
+
+# Without Go, root or podman the tests that need them skip and say so in one table at the end;
+# with MACHINEADM_REQUIRE_REAL=1 each is a failure.
+.PHONY: conformance
+conformance: $(STAMP) $(AGENT) ## real kubeadm, the components' own validation and a machine with systemd judge us
+	-tests/judges/build.sh >/dev/null
+	-tests/machine/machine.sh prereq && tests/machine/machine.sh build >/dev/null
+	MACHINEADM_AGENT=$(AGENT) $(BIN)/python -m pytest tests/conformance -q -p no:cacheprovider
+
+.PHONY: e2e
+e2e: $(AGENT) ## a real cluster of three machines (root, Debian, Go; 15 minutes once, then minutes)
+	MACHINEADM_AGENT=$(AGENT) tests/e2e/run.sh
