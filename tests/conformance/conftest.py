@@ -29,7 +29,9 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
     reasons = Counter(_reason(r) for r in terminalreporter.stats.get("skipped", ()))
     if not reasons:
         return
-    terminalreporter.section("NOT JUDGED: real parts that are missing", sep="!", red=True, bold=True)
+    terminalreporter.section(
+        "NOT JUDGED: real parts that are missing", sep="!", red=True, bold=True
+    )
     for reason, tests in reasons.most_common():
         terminalreporter.write_line(f"{tests:5d}  {reason}", red=True)
     terminalreporter.write_line("MACHINEADM_REQUIRE_REAL=1 makes each of these a failure.")

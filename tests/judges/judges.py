@@ -31,7 +31,10 @@ class Problem(NamedTuple):
 def program(name: str) -> Path:
     """The program of that name, built when it is not there yet."""
     run = subprocess.run(
-        [HERE / "build.sh", name], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, check=False
+        [HERE / "build.sh", name],
+        capture_output=True,
+        text=True,
+        check=False,
     )
     if run.returncode == _NO_GO:
         missing(run.stderr.strip().removeprefix("judges: "))

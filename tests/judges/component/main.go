@@ -27,8 +27,13 @@ type verdict struct {
 	Errors     []string `json:"errors"`
 }
 
-func judgeDocument(file string, index int, document []byte) verdict {
-	v := verdict{File: file, Index: index, Errors: []string{}}
+func judgeDocument(file string, index int, document []byte) (v verdict) {
+	v = verdict{File: file, Index: index, Errors: []string{}}
+	defer func() { // defaulting panics on a feature gate that it does not know, in the kubelet as here
+		if panicked := recover(); panicked != nil {
+			v.OK, v.Errors = false, append(v.Errors, fmt.Sprint(panicked))
+		}
+	}()
 	var meta struct {
 		APIVersion string `json:"apiVersion"`
 		Kind       string `json:"kind"`
