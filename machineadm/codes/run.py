@@ -1,0 +1,93 @@
+"""MA60xx, MA70xx, MA90xx: the run itself, the command line, and machineadm's own faults."""
+
+from __future__ import annotations
+
+from machineadm.codes.model import Code
+
+TABLE: dict[str, Code] = {
+    "MA6001": Code(
+        "another run holds the lock",
+        "One run at a time works on a machine. The lock is held by an agent that runs, or by a "
+        "program that it started and that still runs. Nothing was touched.",
+        "Wait for it: `machineadm status --wait`. If no agent runs, look for what it started: "
+        "`fuser` on the lock file in the run directory names it.",
+    ),
+    "MA6002": Code(
+        "journal is damaged",
+        "A line of journal.jsonl in the state directory is unreadable, and it is not the last one, "
+        "so a power loss does not explain it. Nothing was touched.",
+        "Replace the machine if you can. Otherwise find out what wrote to the file; moving it away "
+        "starts over, and commands that ran once will run again.",
+    ),
+    "MA6003": Code(
+        "the machine is bootstrapped already, as something else",
+        "The journal says that this machine has become a node, and the configuration now asks for "
+        "another role, cluster or Kubernetes version. Nothing was touched.",
+        "Machines are replaced, not converted. To upgrade a node use kubeadm upgrade. To use the "
+        "machine for something else: `kubeadm reset`, then remove the state directory.",
+    ),
+    "MA6004": Code(
+        "out of time",
+        "The run took longer than --deadline. The running program was ended; the journal says what "
+        "is done, and the next run goes on from there.",
+        "Look at the step that the report names. Give more time with --deadline, then run the same "
+        "command again; after a reboot the resume unit does so by itself.",
+    ),
+    "MA6005": Code(
+        "interrupted",
+        "A signal ended the run (SIGTERM, SIGINT). The running program was ended; the journal says "
+        "what is done, and the next run goes on from there.",
+        "Run the same command again; after a reboot the resume unit does so by itself.",
+    ),
+    "MA6006": Code(
+        "the report cannot be written",
+        "status.json or a sentinel could not be written. At the start nothing else was touched; at "
+        "the end all steps are done, but the run does not count as succeeded.",
+        "Look at the run directory and at /run/cluster-api: full, read-only, no permission? Then "
+        "run the same command again: it finds the work done and reports it.",
+    ),
+    "MA6007": Code(
+        "nothing to resume with",
+        "Files for resuming after a reboot could not be read or written in the state directory.",
+        "Look at the state directory: full, read-only, no permission? Then run again.",
+    ),
+    "MA6008": Code(
+        "nothing ever ran",
+        "`status` found no report, neither in the run directory nor in the state directory.",
+        "Check --root, --run-dir and --state-dir, and whether the machine's user data called "
+        "`machineadm bootstrap` at all (/var/log/cloud-init-output.log).",
+    ),
+    "MA6009": Code(
+        "the wait is over, the run is not",
+        "`status --wait --timeout` ran out of time while the bootstrap still ran.",
+        "Wait longer, or look at the step that `machineadm status` shows as running.",
+    ),
+    "MA7001": Code(
+        "the command line is not understood",
+        "An option or argument is unknown, missing or has a value of the wrong form. The same "
+        "holds for environment variables MACHINEADM_<OPTION>. Nothing was touched.",
+        "`machineadm --help` and `machineadm COMMAND --help` list what there is.",
+    ),
+    "MA7002": Code(
+        "nothing is known by that name",
+        "`explain` was asked for a code that this release does not have.",
+        "Codes are MA and four digits, as printed in front of an error's message.",
+    ),
+    "MA7003": Code(
+        "needs root",
+        "Bootstrapping the running system changes it as root only. Nothing was touched.",
+        "Run as root, or prepare another tree with --root DIR.",
+    ),
+    "MA7004": Code(
+        "configuration cannot be read",
+        "A --path names a file that does not exist, cannot be read or is too large.",
+        "Check the path and its permissions; `-` reads standard input.",
+    ),
+    "MA9001": Code(
+        "a fault of machineadm itself",
+        "Something happened that the program does not foresee. What was done is in the journal; "
+        "the next run goes on from there.",
+        "Please report it, with internal-error.txt from the run directory "
+        "(look through it for secrets first).",
+    ),
+}

@@ -1,0 +1,107 @@
+"""What the runner tells while it works: one event for everything that a report or a progress line needs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import msgspec
+
+from machineadm.plan.model import Change, KubeadmRun, Phase
+
+
+class Event(msgspec.Struct, frozen=True, kw_only=True, tag_field="event", rename="camel"):
+    """Something that happened, at an instant."""
+
+    time: float
+    """Seconds since 1970-01-01T00:00:00Z."""
+
+
+class PlanReady(Event, frozen=True, kw_only=True, tag="planReady"):
+    """The steps are known; none has run."""
+
+    steps: tuple[tuple[str, Phase], ...]
+    """Name and phase of each, in order."""
+
+
+class StepStarted(Event, frozen=True, kw_only=True, tag="stepStarted"):
+    """A step begins with its check."""
+
+    step: str
+    phase: Phase
+    number: int
+    """From 1."""
+
+    total: int
+
+
+class StepDone(Event, frozen=True, kw_only=True, tag="stepDone"):
+    """A step is in place."""
+
+    step: str
+    change: Change
+    duration: float
+    """Seconds."""
+
+    message: str = ""
+    deferred: tuple[str, ...] = ()
+    """What of it is left for a run that may do it (an owner, when not root)."""
+
+
+class StepDeferred(Event, frozen=True, kw_only=True, tag="stepDeferred"):
+    """A step needs the running system and this is none: it was not run."""
+
+    step: str
+    message: str
+
+
+class StepFailed(Event, frozen=True, kw_only=True, tag="stepFailed"):
+    """A step failed, and the run with it."""
+
+    step: str
+    duration: float
+    code: str
+    message: str
+
+
+class StepRetried(Event, frozen=True, kw_only=True, tag="stepRetried"):
+    """A step failed in a way that may pass; it is tried again."""
+
+    step: str
+    attempt: int
+    """The attempt that failed, from 1."""
+
+    delay: float
+    """Seconds until the next."""
+
+    code: str
+    message: str
+
+
+class KubeadmEnded(Event, frozen=True, kw_only=True, tag="kubeadmEnded"):
+    """kubeadm was run and ended, well or not."""
+
+    kubeadm: KubeadmRun
+
+
+class RunEnded(Event, frozen=True, kw_only=True, tag="runEnded"):
+    """The last event of a run."""
+
+    phase: str
+    """The phase of the report: Prepared, Succeeded or Failed."""
+
+    exit_code: int
+    code: str = ""
+    message: str = ""
+    hint: str = ""
+
+
+Observer = Callable[[Event], None]
+"""Takes events. It raises nothing: a report that cannot be written never harms the run that it reports."""
+
+
+def rfc3339(seconds: float) -> str:
+    """An instant as Kubernetes writes it: `2026-11-21T10:00:00.123Z`."""
+    from datetime import datetime, timezone
+
+    moment = datetime.fromtimestamp(seconds, tz=timezone.utc)
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -1,0 +1,207 @@
+"""The journal: what was started and what was done, flushed before and after each step.
+
+One JSON object a line in `journal.jsonl` of the state directory. The first line names the machine, so that a golden image
+does not replay what was done elsewhere: a journal of another machine counts as empty and is moved aside at the first write.
+A record that a power loss tore off is no record; as every record is flushed before the work goes on, only the last can be.
+
+Reading never writes: a run that finds nothing to do leaves the journal as it was.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from machineadm.errors import ConfigError, HostError
+from machineadm.execution.events import rfc3339
+from machineadm.host.ports import Clock, State
+from machineadm.plan.model import Phase, Step
+
+JOURNAL = "journal.jsonl"
+FORMAT = 1
+
+
+class Identity(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """What a node is; once it has become one, it becomes no other. Empty where the configuration does not say."""
+
+    role: str = ""
+    """`Initialize`, `JoinControlPlane` or `JoinWorker`."""
+
+    cluster: str = ""
+    """Name of the cluster."""
+
+    endpoint: str = ""
+    """Where its API server answers."""
+
+    version: str = ""
+    """Kubernetes version."""
+
+
+class Header(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """The first line."""
+
+    journal: int
+    """Number of the format."""
+
+    machine_id: str
+
+
+class Record(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """One line after the first."""
+
+    event: str
+    """`started`, `done`, `failed`, `cleaned`, or `succeeded` for the whole run."""
+
+    run: int
+    """Number of the run, from 1."""
+
+    time: str
+    boot_id: str = ""
+    step: str = ""
+    digest: str = ""
+    identity: Identity | None = None
+
+
+class Journal:
+    """The record of this machine's runs.
+
+    Args:
+        state: Where it lies.
+        clock: For the time in each record.
+        machine_id: `/etc/machine-id`, empty where there is none.
+        boot_id: The kernel's, empty where there is none.
+
+    Raises:
+        HostError: A line that a power loss cannot explain is unreadable.
+    """
+
+    def __init__(self, state: State, clock: Clock, *, machine_id: str, boot_id: str) -> None:
+        self._state = state
+        self._clock = clock
+        self._header = Header(journal=FORMAT, machine_id=machine_id)
+        self._boot_id = boot_id
+        self._found = state.read(JOURNAL, durable=True) or b""
+        self._ready = False
+        self._foreign, self._records = _parse(self._found, machine_id)
+        self._run = 1 + max((record.run for record in self._records), default=0)
+
+    @property
+    def run(self) -> int:
+        """Number of this run, from 1, counting the runs that had something to do."""
+        return self._run
+
+    def finished(self, step: Step) -> bool:
+        """Whether this very step is done; a boot command, whether it is done since the machine booted."""
+        digest = step.digest()
+        return any(
+            record.event == "done"
+            and record.step == step.name
+            and record.digest == digest
+            and (step.phase is not Phase.BOOT or record.boot_id == self._boot_id)
+            for record in self._records
+        )
+
+    def unfinished(self, step: Step) -> bool:
+        """Whether a step of this name, whatever its content then, was begun and did not end well."""
+        events = [record.event for record in self._records if record.step == step.name]
+        return bool(events) and events[-1] in ("started", "failed")
+
+    def identity(self) -> Identity | None:
+        """What the machine has become, or None before the first success."""
+        found = [record.identity for record in self._records if record.event == "succeeded"]
+        return found[-1] if found else None
+
+    def started(self, step: Step) -> None:
+        """Record, before the first effect, that a step begins."""
+        self._write("started", step)
+
+    def done(self, step: Step) -> None:
+        """Record that a step is done."""
+        self._write("done", step)
+
+    def failed(self, step: Step) -> None:
+        """Record that a step ended badly."""
+        self._write("failed", step)
+
+    def cleaned(self, step: Step) -> None:
+        """Record that what an unfinished step left is gone."""
+        self._write("cleaned", step)
+
+    def succeeded(self, identity: Identity) -> None:
+        """Record that the machine is what was asked for."""
+        self._append(self._record("succeeded", identity=identity))
+
+    def guard(self, identity: Identity) -> None:
+        """Refuse to make another node of a machine that is one already.
+
+        Raises:
+            ConfigError: Role, cluster or version differ from those of the success.
+        """
+        before = self.identity()
+        if before is None:
+            return
+        for field in Identity.__struct_fields__:
+            old, new = getattr(before, field), getattr(identity, field)
+            if old and new and old != new:
+                raise ConfigError(
+                    "MA6003",
+                    f"this machine is bootstrapped already: its {field} is {old!r}, the configuration asks for {new!r}",
+                    hint="machines are replaced, not converted; upgrade with kubeadm, or reset the node and remove "
+                    f"{self._state.state_directory}",
+                )
+
+    def _record(
+        self, event: str, *, step: Step | None = None, identity: Identity | None = None
+    ) -> Record:
+        return Record(
+            event=event,
+            run=self._run,
+            time=rfc3339(self._clock.now()),
+            boot_id=self._boot_id,
+            step=step.name if step else "",
+            digest=step.digest() if step else "",
+            identity=identity,
+        )
+
+    def _write(self, event: str, step: Step) -> None:
+        self._append(self._record(event, step=step))
+
+    def _append(self, record: Record) -> None:
+        self._make_ready()
+        self._state.append(JOURNAL, _line(record))
+        self._records.append(record)
+
+    def _make_ready(self) -> None:
+        """At the first write: begin the file, mend a torn end, or move another machine's journal aside."""
+        if self._ready:
+            return
+        if self._foreign is not None:
+            self._state.write(
+                f"journal-of-{self._foreign or 'unknown'}.jsonl", self._found, durable=True
+            )
+        kept = _line(self._header) + b"".join(map(_line, self._records))
+        if kept != self._found:
+            self._state.write(JOURNAL, kept, durable=True)
+        self._ready = True
+
+
+def _line(value: msgspec.Struct) -> bytes:
+    return msgspec.json.encode(value) + b"\n"
+
+
+def _parse(found: bytes, machine_id: str) -> tuple[str | None, list[Record]]:
+    """The other machine's id, or None where the journal is ours; and the records that count."""
+    *lines, _torn = found.split(b"\n")
+    if not lines:
+        return None, []
+    try:
+        header = msgspec.json.decode(lines[0], type=Header)
+        # A machine-id may be any text in a broken image: it becomes part of a file's name.
+        if header.machine_id != machine_id:
+            return "".join(filter(str.isalnum, header.machine_id)), []
+        return None, [msgspec.json.decode(line, type=Record) for line in lines[1:]]
+    except msgspec.DecodeError as error:
+        raise HostError(
+            "MA6002",
+            f"the journal {JOURNAL} is damaged: {error}",
+            hint="if nothing but this machine's bootstrap wrote it, replace the machine; to start over, move it away",
+        ) from error

@@ -1,0 +1,121 @@
+"""The journal: what counts, what does not, and when it is written."""
+
+from __future__ import annotations
+
+import pytest
+
+from machineadm.errors import ConfigError, HostError
+from machineadm.execution.journal import JOURNAL, Identity
+from machineadm.host.ports import Host
+from tests.unit.execution.toys import ToyState, ToyStep, journal_of, toy_host
+
+STEP = ToyStep("commands/a", set(), once=True)
+
+
+def durable(host: Host) -> dict[str, bytes]:
+    assert isinstance(host.state, ToyState)
+    return host.state.durable
+
+
+def test_a_done_step_is_known_to_the_next_run() -> None:
+    host = toy_host()
+    journal = journal_of(host)
+    journal.started(STEP)
+    journal.done(STEP)
+
+    assert journal_of(host).finished(STEP)
+    assert journal_of(host).run == 2
+
+
+def test_reading_writes_nothing() -> None:
+    host = toy_host()
+
+    journal_of(host).finished(STEP)
+
+    assert durable(host) == {}
+
+
+@pytest.mark.parametrize("kept", range(1, 12))
+def test_a_torn_last_line_is_no_record_and_is_mended_by_the_next_write(kept: int) -> None:
+    host = toy_host()
+    journal = journal_of(host)
+    journal.started(STEP)
+    whole = len(durable(host)[JOURNAL])
+    journal.done(STEP)
+    lost = len(durable(host)[JOURNAL]) - whole
+    durable(host)[JOURNAL] = durable(host)[JOURNAL][: whole + lost * kept // 12]
+
+    torn = journal_of(host)
+    assert torn.unfinished(STEP)
+    torn.done(STEP)
+
+    assert journal_of(host).finished(STEP)
+
+
+def test_even_a_whole_record_does_not_count_before_its_newline() -> None:
+    host = toy_host()
+    journal = journal_of(host)
+    journal.started(STEP)
+    journal.done(STEP)
+    durable(host)[JOURNAL] = durable(host)[JOURNAL].rstrip(b"\n")
+
+    assert not journal_of(host).finished(STEP)
+
+
+def test_damage_in_the_middle_is_an_error_with_a_code() -> None:
+    host = toy_host()
+    journal = journal_of(host)
+    journal.started(STEP)
+    journal.done(STEP)
+    header, started, done, _ = durable(host)[JOURNAL].split(b"\n")
+    durable(host)[JOURNAL] = b"\n".join([header, started[:-9], done, b""])
+
+    with pytest.raises(HostError) as caught:
+        journal_of(host)
+
+    assert caught.value.code == "MA6002"
+
+
+def test_another_machines_journal_does_not_count_and_is_moved_aside_by_the_first_write() -> None:
+    host = toy_host()
+    golden = journal_of(host, machine_id="golden/../image")
+    golden.done(STEP)
+    content = durable(host)[JOURNAL]
+
+    clone = journal_of(host, machine_id="m2")
+    assert not clone.finished(STEP)
+    assert durable(host) == {JOURNAL: content}
+    clone.done(STEP)
+
+    assert durable(host)["journal-of-goldenimage.jsonl"] == content
+    assert journal_of(host, machine_id="m2").finished(STEP)
+
+
+WORKER = Identity(role="JoinWorker", cluster="blue", endpoint="10.0.0.1:6443", version="v1.34.4")
+
+
+@pytest.mark.parametrize(
+    ("field", "asked"),
+    [
+        ("role", Identity(role="Initialize")),
+        ("cluster", Identity(role="JoinWorker", cluster="green")),
+        ("version", Identity(role="JoinWorker", cluster="blue", version="v1.35.0")),
+        ("endpoint", Identity(role="JoinWorker", endpoint="10.0.0.2:6443")),
+    ],
+)
+def test_a_node_becomes_no_other(field: str, asked: Identity) -> None:
+    host = toy_host()
+    journal_of(host).succeeded(WORKER)
+
+    with pytest.raises(ConfigError, match=field) as caught:
+        journal_of(host).guard(asked)
+
+    assert caught.value.code == "MA6003"
+
+
+def test_the_same_node_may_be_asked_for_again() -> None:
+    host = toy_host()
+    journal_of(host).guard(WORKER)
+    journal_of(host).succeeded(WORKER)
+
+    journal_of(host).guard(WORKER)
