@@ -189,7 +189,11 @@ def _line(value: msgspec.Struct) -> bytes:
 
 
 def _parse(found: bytes, machine_id: str) -> tuple[str | None, list[Record]]:
-    """The other machine's id, or None where the journal is ours; and the records that count."""
+    """The other machine's id, or None where the journal is ours; and the records that count.
+
+    Raises:
+        HostError: It is damaged.
+    """
     *lines, _torn = found.split(b"\n")
     if not lines:
         return None, []

@@ -142,7 +142,11 @@ class _Run:
         return self._insist(step, before)
 
     def _insist(self, step: Step, before: Sequence[Step]) -> Outcome:
-        """Apply, again and again while the failure may pass and the step's budget lasts."""
+        """Apply, again and again while the failure may pass and the step's budget lasts.
+
+        Raises:
+            StepError: The last attempt's.
+        """
         first = self._host.clock.monotonic()
         attempt = 1
         while True:
@@ -202,7 +206,11 @@ class _Run:
 
     @contextmanager
     def _reported(self, step: Step) -> Iterator[float]:
-        """A step's failure becomes an event on its way; a foreign exception becomes ours and names the step."""
+        """Make an event of a step's failure, and of a foreign exception one of ours that names the step.
+
+        Raises:
+            MachineadmError: What the step raised.
+        """
         began = self._host.clock.monotonic()
         try:
             yield began
