@@ -28,10 +28,8 @@ setup: $(STAMP) ## make .venv from the locks
 
 .PHONY: lint
 lint: $(STAMP) ## ruff, mypy --strict, import contracts
-	$(BIN)/ruff check
-	$(BIN)/ruff format --check
-	$(BIN)/mypy
-	$(BIN)/lint-imports
+	@status=0; for check in 'ruff check' 'ruff format --check' mypy 'lint-imports --no-logo'; do \
+	  echo "$$check"; $(BIN)/$$check || status=1; done; exit $$status
 
 .PHONY: fmt
 fmt: $(STAMP) ## format and fix what can be fixed
