@@ -1,6 +1,6 @@
 """`python -m machineadm`: the command line from a checkout."""
 
-from machineadm.cli.main import main
+from machineadm.cli.main import run
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    run()

@@ -1,10 +1,139 @@
-"""The command line's entry point."""
+"""The command line's entry point: finds the subcommand, turns errors into exit codes."""
+
+from __future__ import annotations
+
+import sys
+from typing import NoReturn
+
+from machineadm.errors import InternalError, MachineadmError, UsageError
+
+COMMANDS = {
+    "bootstrap": "make this machine what the configuration says",
+    "plan": "show what bootstrap would do; exit 10 if there is something",
+    "validate": "show every problem of a configuration",
+    "status": "show the last report, or wait for the end of a run",
+    "explain": "say what an error code means and what to do",
+    "version": "show version, build, and what this release supports",
+}
+_HIDDEN = ("boot",)
+_INTERNAL_HINT = "a fault of machineadm itself, please report it; MACHINEADM_DEBUG=1 shows where"
 
 
-def main() -> int:
+def run() -> NoReturn:
+    """Run and leave the process with the command's exit code."""
+    sys.exit(main())
+
+
+def main(argv: list[str] | None = None) -> int:
     """Run the subcommand that the arguments name.
+
+    Args:
+        argv: The arguments without the program's name; None: the process's own.
 
     Returns:
         The process's exit code.
     """
-    return 0
+    try:
+        code = _dispatch(sys.argv[1:] if argv is None else argv)
+        sys.stdout.flush()
+    except MachineadmError as error:
+        return _refuse(error)
+    except BrokenPipeError:
+        return _reader_has_gone()
+    except KeyboardInterrupt:
+        return 130
+    except Exception as error:
+        return _refuse(_internal(error))
+    return code
+
+
+def describe(error: MachineadmError) -> str:
+    """An error as an operator reads it: code and message, and what to do below."""
+    hint = error.hint()
+    return f"machineadm: {error.code} {error.message}" + (f"\n  hint: {hint}" if hint else "")
+
+
+def _dispatch(arguments: list[str]) -> int:
+    if not arguments or arguments[0] in ("-h", "--help", "help"):
+        sys.stdout.write(_overview())
+        return 0 if arguments else 2
+    command, rest = _command(arguments)
+    if command == "version" and not rest:
+        from machineadm.cli.version import print_version
+
+        return print_version()
+    return _run_command(command, rest)
+
+
+def _command(arguments: list[str]) -> tuple[str, list[str]]:
+    """The subcommand and its arguments.
+
+    Raises:
+        UsageError: There is no such subcommand.
+    """
+    first = arguments[0]
+    if first == "--version":
+        return "version", arguments[1:]
+    if first.startswith("-") and "--bootstrap" in arguments:
+        # The spelling of the proposal: an option among the others.
+        return "bootstrap", [argument for argument in arguments if argument != "--bootstrap"]
+    if first in COMMANDS or first in _HIDDEN:
+        return first, arguments[1:]
+    raise UsageError(
+        "MA7001", f"no such command: {first!r}", hint=f"there are {', '.join(COMMANDS)}"
+    )
+
+
+def _run_command(command: str, rest: list[str]) -> int:
+    from importlib import import_module
+
+    from machineadm.cli.options import Parser
+
+    module = import_module(f"machineadm.cli.{command}")
+    parser = Parser(prog=f"machineadm {command}", description=module.__doc__, allow_abbrev=False)
+    module.add_arguments(parser)
+    code: int = module.run(parser.read(rest))
+    return code
+
+
+def _overview() -> str:
+    lines = [f"  {name:10} {summary}\n" for name, summary in COMMANDS.items()]
+    return (
+        "usage: machineadm COMMAND [OPTION ...]\n\n"
+        "Turns a bare machine into a Kubernetes node from one typed configuration.\n\n"
+        f"{''.join(lines)}\n"
+        "`machineadm COMMAND --help` lists the options of a command. Every option can also be given\n"
+        "as environment variable MACHINEADM_<OPTION>.\n"
+    )
+
+
+def _refuse(error: MachineadmError) -> int:
+    try:
+        sys.stderr.write(describe(error) + "\n")
+        sys.stderr.flush()
+    except BrokenPipeError:
+        _reader_has_gone()
+    return error.exit_code
+
+
+def _reader_has_gone() -> int:
+    """Whoever read our output has enough: no message, and none from the interpreter's exit either."""
+    import os
+
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for stream in (sys.stdout, sys.stderr):
+        os.dup2(nowhere, stream.fileno())
+    # As a shell reports a process that died of SIGPIPE.
+    return 141
+
+
+def _internal(error: Exception) -> InternalError:
+    """One line for an operator; the trace only for one who asks for it: it may show values."""
+    import os
+
+    if os.environ.get("MACHINEADM_DEBUG") == "1":
+        import traceback
+
+        traceback.print_exception(error)
+    # The text of a foreign exception may hold values of the configuration.
+    return InternalError("MA9001", f"unexpected {type(error).__name__}", hint=_INTERNAL_HINT)

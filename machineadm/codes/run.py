@@ -13,31 +13,31 @@ TABLE: dict[str, Code] = {
         "`fuser` on the lock file in the run directory names it.",
     ),
     "MA6002": Code(
-        "journal is damaged",
-        "A line of journal.jsonl in the state directory is unreadable, and it is not the last one, "
-        "so a power loss does not explain it. Nothing was touched.",
-        "Replace the machine if you can. Otherwise find out what wrote to the file; moving it away "
-        "starts over, and commands that ran once will run again.",
+        "interrupted",
+        "A signal ended the run (SIGTERM, SIGINT). The running program was ended; the journal says "
+        "what is done, and the next run goes on from there.",
+        "Run the same command again; after a reboot the resume unit does so by itself.",
     ),
     "MA6003": Code(
-        "the machine is bootstrapped already, as something else",
-        "The journal says that this machine has become a node, and the configuration now asks for "
-        "another role, cluster or Kubernetes version. Nothing was touched.",
-        "Machines are replaced, not converted. To upgrade a node use kubeadm upgrade. To use the "
-        "machine for something else: `kubeadm reset`, then remove the state directory.",
-    ),
-    "MA6004": Code(
         "out of time",
         "The run took longer than --deadline. The running program was ended; the journal says what "
         "is done, and the next run goes on from there.",
         "Look at the step that the report names. Give more time with --deadline, then run the same "
         "command again; after a reboot the resume unit does so by itself.",
     ),
+    "MA6004": Code(
+        "journal is damaged",
+        "A line of journal.jsonl in the state directory is unreadable, and it is not the last one, "
+        "so a power loss does not explain it. Nothing was touched.",
+        "Replace the machine if you can. Otherwise find out what wrote to the file; moving it away "
+        "starts over, and commands that ran once will run again.",
+    ),
     "MA6005": Code(
-        "interrupted",
-        "A signal ended the run (SIGTERM, SIGINT). The running program was ended; the journal says "
-        "what is done, and the next run goes on from there.",
-        "Run the same command again; after a reboot the resume unit does so by itself.",
+        "the machine is bootstrapped already, as something else",
+        "The journal says that this machine has become a node, and the configuration now asks for "
+        "another role, cluster or Kubernetes version. Nothing was touched.",
+        "Machines are replaced, not converted. To upgrade a node use kubeadm upgrade. To use the "
+        "machine for something else: `kubeadm reset`, then remove the state directory.",
     ),
     "MA6006": Code(
         "the report cannot be written",

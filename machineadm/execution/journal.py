@@ -143,7 +143,7 @@ class Journal:
             old, new = getattr(before, field), getattr(identity, field)
             if old and new and old != new:
                 raise ConfigError(
-                    "MA6003",
+                    "MA6005",
                     f"this machine is bootstrapped already: its {field} is {old!r}, the configuration asks for {new!r}",
                     hint="machines are replaced, not converted; upgrade with kubeadm, or reset the node and remove "
                     f"{self._state.state_directory}",
@@ -205,7 +205,7 @@ def _parse(found: bytes, machine_id: str) -> tuple[str | None, list[Record]]:
         return None, [msgspec.json.decode(line, type=Record) for line in lines[1:]]
     except msgspec.DecodeError as error:
         raise HostError(
-            "MA6002",
+            "MA6004",
             f"the journal {JOURNAL} is damaged: {error}",
             hint="if nothing but this machine's bootstrap wrote it, replace the machine; to start over, move it away",
         ) from error

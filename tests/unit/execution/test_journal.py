@@ -73,7 +73,7 @@ def test_damage_in_the_middle_is_an_error_with_a_code() -> None:
     with pytest.raises(HostError) as caught:
         journal_of(host)
 
-    assert caught.value.code == "MA6002"
+    assert caught.value.code == "MA6004"
 
 
 def test_another_machines_journal_does_not_count_and_is_moved_aside_by_the_first_write() -> None:
@@ -110,7 +110,7 @@ def test_a_node_becomes_no_other(field: str, asked: Identity) -> None:
     with pytest.raises(ConfigError, match=field) as caught:
         journal_of(host).guard(asked)
 
-    assert caught.value.code == "MA6003"
+    assert caught.value.code == "MA6005"
 
 
 def test_the_same_node_may_be_asked_for_again() -> None:

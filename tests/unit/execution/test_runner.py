@@ -245,7 +245,7 @@ def test_out_of_time_the_run_ends_before_the_next_step() -> None:
 
 def test_an_interrupted_step_counts_as_begun() -> None:
     host = toy_host()
-    error = InterruptedRunError("MA6005", "interrupted")
+    error = InterruptedRunError("MA6002", "interrupted")
     join = ToyJoin("kubeadm/join", set(), failures=[error])
 
     with pytest.raises(InterruptedRunError):

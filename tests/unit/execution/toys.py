@@ -63,7 +63,7 @@ class ToyClock:
             self.slept.append(seconds)
         self.time += seconds
         if self.deadline is not None and self.time >= self.deadline:
-            raise InterruptedRunError("MA6004", "out of time")
+            raise InterruptedRunError("MA6003", "out of time")
 
 
 def toy_host(*, offline: bool = False) -> Host:

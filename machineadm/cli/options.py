@@ -1,0 +1,144 @@
+"""What all subcommands share: a parser that raises coded errors, options that the environment may give, durations."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from typing import Any, NoReturn
+
+from machineadm.errors import UsageError
+
+RUN_DIRECTORY = "/run/machineadm"
+STATE_DIRECTORY = "/var/lib/machineadm"
+_TRUE = ("1", "true", "yes", "on")
+_FALSE = ("", "0", "false", "no", "off")
+
+
+class Parser(argparse.ArgumentParser):
+    """argparse, but a mistake is a UsageError and no exit."""
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings)
+        self._lists: dict[str, list[str]] = {}
+
+    def read(self, argv: list[str]) -> argparse.Namespace:
+        """Parse the arguments; lists that the environment gives count where the command line gives none."""
+        options = self.parse_args(argv)
+        for name, values in self._lists.items():
+            if getattr(options, name) is None:
+                setattr(options, name, values)
+        return options
+
+    def error(self, message: str) -> NoReturn:
+        """Refuse the command line.
+
+        Raises:
+            UsageError: Always.
+        """
+        raise UsageError("MA7001", message, hint=f"{self.prog} --help")
+
+    def add_option(self, name: str, **settings: Any) -> None:
+        """Add an option that MACHINEADM_<OPTION> may give, too; the command line wins.
+
+        Args:
+            name: As on the command line, with both dashes.
+            settings: As of `add_argument`. With `action="append"` the variable holds one value a line.
+
+        Raises:
+            UsageError: The variable's value is none that the option takes.
+        """
+        variable = "MACHINEADM_" + name.lstrip("-").upper().replace("-", "_")
+        given = os.environ.get(variable)
+        if given is not None:
+            settings.pop("required", None)
+        if given is not None and settings.get("action") == "append":
+            # No default: argparse would append to it what the command line gives.
+            self._lists[name.lstrip("-").replace("-", "_")] = given.splitlines()
+        elif given is not None:
+            settings["default"] = _from_environment(variable, given, settings)
+        settings["help"] = f"{settings['help']} [{variable}]"
+        self.add_argument(name, **settings)
+
+    def add_directories(self) -> None:
+        """Add where the runner's own files and the machine's root lie."""
+        self.add_option("--root", metavar="DIR", help="work on another tree, and run nothing")
+        self.add_option(
+            "--state-dir",
+            metavar="DIR",
+            default=STATE_DIRECTORY,
+            type=absolute,
+            help=f"journal and report that survive a reboot (default {STATE_DIRECTORY})",
+        )
+        self.add_option(
+            "--run-dir",
+            metavar="DIR",
+            default=RUN_DIRECTORY,
+            type=absolute,
+            help=f"lock and current report (default {RUN_DIRECTORY})",
+        )
+
+    def add_output(self) -> None:
+        """Add the choice between text and JSON."""
+        self.add_option(
+            "--output", choices=("text", "json"), default="text", help="text (default) or json"
+        )
+
+
+def add_configuration(parser: Parser) -> None:
+    """Add what bootstrap and plan share."""
+    parser.add_option(
+        "--path",
+        metavar="FILE|-|URI",
+        action="append",
+        required=True,
+        help="configuration; several are one stream in order, - is standard input",
+    )
+    parser.add_option(
+        "--mode",
+        choices=("provisioning", "preparation"),
+        default="provisioning",
+        help="preparation: everything but kubeadm and what follows it (for images)",
+    )
+    parser.add_directories()
+    parser.add_output()
+
+
+def duration(text: str) -> float:
+    """Seconds of a duration as Go writes it: `30m`, `1h30m`, `1.5s`, `500ms`.
+
+    Raises:
+        argparse.ArgumentTypeError: It is none, or not positive.
+    """
+    import re
+
+    units = {"ns": 1e-9, "us": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
+    part = r"([0-9]+(?:\.[0-9]+)?)(ns|us|ms|s|m|h)"
+    if not re.fullmatch(f"(?:{part})+", text):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a duration such as 30m, 1h30m or 500ms")
+    seconds = sum(float(number) * units[unit] for number, unit in re.findall(part, text))
+    if seconds <= 0:
+        raise argparse.ArgumentTypeError("a duration of zero leaves no time for anything")
+    return seconds
+
+
+def absolute(text: str) -> str:
+    """An absolute path without `..`, for a folder that is named as seen from the root.
+
+    Raises:
+        argparse.ArgumentTypeError: It is none.
+    """
+    if not text.startswith("/") or ".." in text.split("/"):
+        raise argparse.ArgumentTypeError(f"{text!r} is not an absolute path without ..")
+    return "/" + "/".join(part for part in text.split("/") if part not in ("", "."))
+
+
+def _from_environment(variable: str, given: str, settings: dict[str, Any]) -> object:
+    if settings.get("action") == "store_true":
+        if given.lower() not in _TRUE + _FALSE:
+            raise UsageError("MA7001", f"{variable}: {given!r} is neither true nor false")
+        return given.lower() in _TRUE
+    choices = settings.get("choices")
+    if choices and given not in choices:
+        raise UsageError("MA7001", f"{variable}: {given!r} is none of {', '.join(choices)}")
+    # argparse converts a default that is a string by the option's own type.
+    return given

@@ -1,0 +1,67 @@
+"""Show version, build, API versions, supported Kubernetes minors and the interpreter."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+from machineadm.version import BUILD_ID, VERSION
+
+if TYPE_CHECKING:
+    from argparse import Namespace
+
+    from machineadm.cli.options import Parser
+
+# Written down here, too, because this command imports next to nothing; a test compares them with their sources.
+API_VERSIONS = ("bootstrap.cluster.x-k8s.io/v1alpha1",)
+KUBERNETES = ("1.29", "1.30", "1.31", "1.32", "1.33", "1.34")
+
+
+def add_arguments(parser: Parser) -> None:
+    """Add this command's options."""
+    parser.add_option("--digest", action="store_true", help="also the SHA-256 of the agent's file")
+    parser.add_output()
+
+
+def run(arguments: Namespace) -> int:
+    """Print what was asked for."""
+    facts = _facts()
+    if arguments.digest:
+        facts["sha256"] = own_digest()
+    if arguments.output == "json":
+        import json
+
+        sys.stdout.write(json.dumps(facts) + "\n")
+        return 0
+    return _print(facts)
+
+
+def print_version() -> int:
+    """What `version` alone prints."""
+    return _print(_facts())
+
+
+def own_digest() -> str:
+    """Hex SHA-256 of the agent's one file; empty when it runs from a checkout."""
+    import hashlib
+    from pathlib import Path
+
+    file = Path(sys.argv[0])
+    if not file.is_file() or file.suffix == ".py":
+        return ""
+    return hashlib.sha256(file.read_bytes()).hexdigest()
+
+
+def _facts() -> dict[str, str]:
+    return {
+        "version": VERSION,
+        "build": BUILD_ID,
+        "apiVersions": ", ".join(API_VERSIONS),
+        "kubernetes": ", ".join(KUBERNETES),
+        "python": ".".join(map(str, sys.version_info[:3])),
+    }
+
+
+def _print(facts: dict[str, str]) -> int:
+    sys.stdout.write("".join(f"{name:12} {value}\n" for name, value in facts.items()))
+    return 0

@@ -1,0 +1,128 @@
+"""The command line: subcommands, options, environment, exit codes, errors in one line."""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+
+import pytest
+
+from machineadm.cli.main import COMMANDS, main
+from machineadm.cli.options import Parser, duration
+from machineadm.errors import UsageError
+
+
+def test_nothing_asked_is_a_usage_error_that_shows_the_commands(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert main([]) == 2
+
+    shown = capsys.readouterr().out
+    assert all(command in shown for command in COMMANDS)
+
+
+@pytest.mark.parametrize(
+    "argv", [["bootstrop"], ["version", "--nonsense"], ["plan"], ["explain"], ["--path", "x"]]
+)
+def test_a_mistake_on_the_command_line_is_coded_and_exits_2(
+    argv: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(argv) == 2
+
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.startswith("machineadm: MA7001 ")
+    assert "hint: " in captured.err
+
+
+def test_an_unexpected_exception_is_one_line_and_exits_70(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("MACHINEADM_DEBUG", raising=False)
+    monkeypatch.setitem(sys.modules, "machineadm.cli.explain", None)
+
+    assert main(["explain", "MA6001"]) == 70
+
+    assert capsys.readouterr().err.startswith("machineadm: MA9001 unexpected ModuleNotFoundError\n")
+
+
+def test_explain_knows_a_code_in_any_case(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["explain", "ma6001"]) == 0
+    assert capsys.readouterr().out.startswith("MA6001: another run holds the lock\n")
+
+
+def test_a_reader_that_has_gone_leaves_no_message() -> None:
+    script = "import sys; from machineadm.cli.main import main; sys.exit(main(['version']))"
+    process = subprocess.Popen(
+        [sys.executable, "-c", f"import time; time.sleep(0.3); {script}"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    assert process.stdout is not None
+    assert process.stderr is not None
+    process.stdout.close()
+
+    with process.stderr:
+        assert process.stderr.read() == b""
+    assert process.wait() == 141
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [("30m", 1800), ("1h30m", 5400), ("500ms", 0.5), ("1.5s", 1.5), ("1h0m1s", 3601)],
+)
+def test_durations_are_read_as_go_writes_them(text: str, seconds: float) -> None:
+    assert duration(text) == pytest.approx(seconds)
+
+
+@pytest.mark.parametrize("text", ["", "30", "m", "-1s", "1 h", "0s", "30m\n", "1d", "٣s"])
+def test_what_is_no_duration_is_refused(text: str) -> None:
+    with pytest.raises(argparse.ArgumentTypeError):
+        duration(text)
+
+
+def parse(*argv: str) -> argparse.Namespace:
+    parser = Parser(prog="machineadm toy")
+    parser.add_option("--deadline", type=duration, default=60.0, help="seconds")
+    parser.add_option("--path", action="append", required=True, help="files")
+    parser.add_option("--dry-run", action="store_true", help="look only")
+    parser.add_output()
+    return parser.read(list(argv))
+
+
+def test_the_environment_gives_every_option(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MACHINEADM_DEADLINE", "2m")
+    monkeypatch.setenv("MACHINEADM_PATH", "a.yaml\nb.yaml")
+    monkeypatch.setenv("MACHINEADM_DRY_RUN", "1")
+    monkeypatch.setenv("MACHINEADM_OUTPUT", "json")
+
+    options = parse()
+
+    assert options.deadline == 120
+    assert options.path == ["a.yaml", "b.yaml"]
+    assert options.dry_run is True
+    assert options.output == "json"
+
+
+def test_the_command_line_wins_over_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MACHINEADM_PATH", "a.yaml")
+    monkeypatch.setenv("MACHINEADM_DEADLINE", "2m")
+
+    options = parse("--path", "b.yaml", "--deadline", "3m")
+
+    assert options.path == ["b.yaml"]
+    assert options.deadline == 180
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [("MACHINEADM_OUTPUT", "yaml"), ("MACHINEADM_DRY_RUN", "maybe"), ("MACHINEADM_DEADLINE", "x")],
+)
+def test_a_wrong_value_in_the_environment_is_a_usage_error(
+    variable: str, value: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(variable, value)
+
+    with pytest.raises(UsageError):
+        parse("--path", "a.yaml")
