@@ -1,0 +1,125 @@
+"""A machine with systemd for a test, over machine.sh."""
+
+import functools
+import itertools
+import os
+import subprocess
+from pathlib import Path
+from types import TracebackType
+
+from tests.real import missing
+
+SCRIPT = Path(__file__).parent / "machine.sh"
+_CANNOT = 77
+_numbers = itertools.count(1)
+
+
+class BootError(Exception):
+    """The machine did not come to "running": a unit failed, or it took too long."""
+
+
+@functools.cache
+def require_stage() -> None:
+    """Install what the stage needs and build the root; skip or fail the test where that cannot be."""
+    for verb in ("prereq", "build"):
+        run = subprocess.run([SCRIPT, verb], capture_output=True, text=True, check=False)
+        if run.returncode == _CANNOT:
+            missing(run.stderr.strip().removeprefix("machine.sh: "))
+        if run.returncode != 0:
+            raise RuntimeError(f"machine.sh {verb} failed:\n{run.stderr[-4000:]}")
+
+
+class Machine:
+    """A booted machine; as a context manager it is torn down at the end.
+
+    It has Debian's python3 and no package of it, containerd, runc and no kubeadm, the address 192.0.2.11, and no
+    network beyond. Its own files survive a reboot and a crash; /run and /tmp do not.
+    """
+
+    def __init__(self, name: str = "m") -> None:
+        require_stage()
+        self.name = f"{name}-{os.getpid()}-{next(_numbers)}"
+        self._boot("boot")
+
+    def __enter__(self) -> "Machine":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def exec(
+        self, *argv: str, check: bool = True, input: str | None = None, timeout: float = 300
+    ) -> "subprocess.CompletedProcess[str]":
+        """Run a command in it; output comes back as text, with `input` as its standard input."""
+        return subprocess.run(
+            [SCRIPT, "exec", self.name, *argv],
+            input="" if input is None else input,
+            capture_output=True,
+            text=True,
+            check=check,
+            timeout=timeout,
+        )
+
+    def popen(self, *argv: str) -> "subprocess.Popen[str]":
+        """Start a command in it, to be killed or awaited: its processes live in the machine, not below ours."""
+        return subprocess.Popen(
+            [SCRIPT, "exec", self.name, *argv],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def put(self, source: Path, path: str) -> None:
+        """Copy a file or folder into it; modes stay."""
+        self._run("put", str(source), path)
+
+    def write(self, path: str, text: str, *, mode: str = "0644") -> None:
+        """Make a file in it."""
+        script = 'umask 077; cat > "$1" && chmod "$2" "$1"'
+        self.exec("sh", "-c", script, "sh", path, mode, input=text)
+
+    def get(self, path: str, target: Path) -> None:
+        """Copy a file or folder out of it."""
+        self._run("get", path, str(target))
+
+    def read(self, path: str) -> str:
+        """The text of a file in it."""
+        return self.exec("cat", path).stdout
+
+    def boot_id(self) -> str:
+        """The kernel's boot id, another one after each boot."""
+        return self.read("/proc/sys/kernel/random/boot_id").strip()
+
+    def reboot(self) -> None:
+        """`systemctl reboot`, and wait until it runs again."""
+        self._boot("reboot")
+
+    def again(self) -> None:
+        """Wait until the machine, which goes down by itself, is down, and start it again."""
+        self._boot("again")
+
+    def crash(self) -> None:
+        """Kill everything in it at once and start it again: what was written survives, processes do not."""
+        self._boot("crash")
+
+    def close(self) -> None:
+        """Tear it down."""
+        self._run("rm")
+
+    def _run(self, verb: str, *argv: str) -> None:
+        subprocess.run([SCRIPT, verb, self.name, *argv], capture_output=True, text=True, check=True)
+
+    def _boot(self, verb: str) -> None:
+        run = subprocess.run(
+            [SCRIPT, verb, self.name], capture_output=True, text=True, timeout=300, check=False
+        )
+        if run.returncode != 0:
+            if verb == "boot":
+                self.close()
+            raise BootError(run.stderr.strip())
