@@ -44,8 +44,10 @@ class FileWrite(msgspec.Struct, frozen=True, kw_only=True):
     """Bytes, or a callable that gives them in chunks. An error that it raises on the way leaves no file behind: that is
     how a download whose digest is wrong never gets its final name."""
     mode: int = 0o644
-    uid: int = 0
-    gid: int = 0
+    uid: int | None = None
+    """None: the user who runs this (root, where it matters)."""
+    gid: int | None = None
+    """As `uid`."""
 
 
 class Files(Protocol):
@@ -73,8 +75,9 @@ class Files(Protocol):
     def write(self, batch: Sequence[FileWrite]) -> None:
         """Write a batch with a group commit: temporary files, one sync per file system, renames, one sync.
 
-        Missing parent folders are made, 0755 and owned by root. A link at the final path is replaced, not followed.
-        Writing with an owner that this process may not give away is the caller's mistake (see `can_chown`).
+        Missing parent folders are made, 0755 and owned by whoever runs this. A link at the final path is replaced,
+        not followed. Writing with an owner that this process may not give away is the caller's mistake (see
+        `can_give`). Of several entries with one path the last wins.
 
         Raises:
             HostError: Nothing of the batch that was not renamed yet is left behind.
@@ -87,8 +90,8 @@ class Files(Protocol):
     def remove(self, path: str) -> None:
         """Remove a file or link, durable. Nothing happens when there is none."""
 
-    def can_chown(self) -> bool:
-        """Whether files can be given to other owners (root can)."""
+    def can_give(self, uid: int, gid: int) -> bool:
+        """Whether this process may make files of this owner: root may always, others for themselves alone."""
 
 
 class Accounts(Protocol):
@@ -210,7 +213,7 @@ class Clock(Protocol):
         """Seconds since some fixed instant; never goes back."""
 
     def sleep(self, seconds: float) -> None:
-        """Wait.
+        """Wait; with 0 only look whether the run shall end.
 
         Raises:
             InterruptedRunError: The run was interrupted or its deadline has come.
@@ -220,7 +223,8 @@ class Clock(Protocol):
 class State(Protocol):
     """The runner's own files, in the run directory (goes at reboot) and the state directory (stays).
 
-    Names are relative: `status.json`. Files are 0600 in folders of 0700. Not subject to the machine's root rules.
+    Names are relative: `status.json`, `kubeadm/config.yaml`. Files are 0600 in folders of 0700. Both folders lie below
+    the root, too, and are named as if it were `/`.
     """
 
     run_directory: str
@@ -270,5 +274,9 @@ class Host(msgspec.Struct, kw_only=True):
     kernel: Kernel | None = None
     services: Services | None = None
     fetch: Fetch | None = None
+    platform: str = "linux"
+    architecture: str = ""
+    """Of the processor, as Go and container images name it: `amd64`, `arm64`."""
     offline: bool = False
-    """It is a tree (`--root`), not the running system: live steps are deferred."""
+    """It is a tree (`--root`), not the running system: live steps are deferred, and commands, kernel and services are
+    None, so that nothing can be run by mistake."""

@@ -1,0 +1,66 @@
+"""What the kernel refuses, said so that an operator can act: OSError -> HostError with a stable code."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+from collections.abc import Iterator
+
+from machineadm.errors import HostError
+
+_FULL = "free some space, or find out what fills it (df -h, df -i)"
+_DENIED = "run as root; also look at lsattr (immutable files), SELinux and the mount's options"
+_KINDS: dict[int, tuple[str, str, str]] = {
+    errno.ENOSPC: ("MA3001", "the file system is full", _FULL),
+    errno.EDQUOT: ("MA3001", "the disk quota is used up", _FULL),
+    errno.EROFS: (
+        "MA3002",
+        "the file system is read-only",
+        "mount it writable, or choose a path that is",
+    ),
+    errno.EACCES: ("MA3003", "permission denied", _DENIED),
+    errno.EPERM: ("MA3003", "not permitted", _DENIED),
+    errno.EISDIR: ("MA3004", "a folder is there", "remove it, or choose another path"),
+    errno.ENOTDIR: (
+        "MA3005",
+        "a part of the path is not a folder",
+        "look at each part of the path",
+    ),
+    errno.ELOOP: ("MA3006", "too many symbolic links", "look for links that point at each other"),
+    errno.EBUSY: (
+        "MA3007",
+        "it is a mount point and cannot be replaced",
+        "unmount it first; container engines mount single files over /etc/hosts, /etc/hostname and /etc/resolv.conf",
+    ),
+    errno.ENAMETOOLONG: (
+        "MA3008",
+        "a name in the path is too long",
+        "most file systems take 255 bytes a name",
+    ),
+}
+
+
+def host_error(error: OSError, path: str, doing: str) -> HostError:
+    """A HostError that says what was done to which path and why it failed.
+
+    Args:
+        error: What the system call said.
+        path: The path as the configuration names it.
+        doing: A verb: `write`, `read`.
+    """
+    code, what, hint = _KINDS.get(error.errno or 0, ("MA3009", error.strerror or str(error), ""))
+    return HostError(code, f"cannot {doing} {path}: {what}", hint=hint)
+
+
+@contextlib.contextmanager
+def reported(path: str, doing: str) -> Iterator[None]:
+    """Turn an OSError of the block into a HostError; arguments as for `host_error`.
+
+    Raises:
+        HostError: The block raised an OSError.
+    """
+    try:
+        yield
+    except OSError as error:
+        fault: HostError = host_error(error, path, doing)
+        raise fault from error

@@ -1,0 +1,311 @@
+"""Files below a root: link-safe, atomic, durable by group commit.
+
+A batch is written as temporary files beside their final names, flushed with one syncfs for each file system touched,
+renamed, and flushed again: a power cut at any instant leaves every file old or new, never torn. Temporary names begin
+with a dot and end in `.tmp`, which kubelet's manifests folder, cron.d, sudoers.d, sysctl.d and their kin ignore; what a
+killed run left of them goes when the next run writes into the same folder. SELinux labels are not set: a new file gets
+the label that the policy gives to its folder.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import stat as stat_
+from collections.abc import Callable, Iterator, Sequence
+
+from machineadm.errors import HostError
+from machineadm.host.linux.descriptors import (
+    close_all,
+    make_folder,
+    opened,
+    sync_folder,
+    syncfs,
+    write_all,
+)
+from machineadm.host.linux.faults import reported
+from machineadm.host.linux.tree import Tree
+from machineadm.host.ports import FileKind, FileStat, FileWrite
+
+# As many folders as one group commit keeps open; far below the usual limit of 1,024 descriptors.
+MOST_FOLDERS = 200
+_TEMPORARY = ".machineadm-"
+_TEMPORARY_END = ".tmp"
+_CHUNK = 1 << 20
+_CAP_CHOWN = 1 << 0
+
+
+class LinuxFiles:
+    """The Files port over a `Tree`."""
+
+    def __init__(self, tree: Tree) -> None:
+        self._tree = tree
+        self._token = os.urandom(6).hex()
+        self._swept: set[tuple[int, int]] = set()
+        self._may_chown: bool | None = None
+
+    def stat(self, path: str) -> FileStat | None:
+        """See `Files.stat`."""
+        with reported(path, "look at"):
+            try:
+                with self._tree.parent(path) as (folder, name):
+                    return _as_file_stat(os.lstat(name, dir_fd=folder))
+            except (FileNotFoundError, NotADirectoryError):
+                return None
+
+    def read(self, path: str) -> bytes | None:
+        """See `Files.read`."""
+        chunks = self._chunks(path)
+        return None if chunks is None else b"".join(chunks)
+
+    def sha256(self, path: str) -> str | None:
+        """See `Files.sha256`."""
+        return self._digest("sha256", path)
+
+    def sha512(self, path: str) -> str | None:
+        """See `Files.sha512`."""
+        return self._digest("sha512", path)
+
+    def list(self, path: str) -> tuple[str, ...]:
+        """See `Files.list`."""
+        with reported(path, "list"):
+            try:
+                with (
+                    self._tree.parent(path, follow=True) as (folder, name),
+                    opened(name, os.O_RDONLY | os.O_DIRECTORY, folder) as fd,
+                ):
+                    return tuple(sorted(os.listdir(fd)))
+            except FileNotFoundError:
+                return ()
+
+    def write(self, batch: Sequence[FileWrite]) -> None:
+        """See `Files.write`."""
+        todo = list(reversed(batch))
+        while todo:
+            commit = _GroupCommit(self._tree, self._token, self._sweep)
+            try:
+                while todo and commit.has_room:
+                    commit.add(todo.pop())
+                commit.finish()
+            finally:
+                commit.close()
+
+    def make_directory(self, path: str, *, mode: int = 0o755) -> None:
+        """See `Files.make_directory`."""
+        with reported(path, "make folder"):
+            make_directory(self._tree, path, mode)
+
+    def remove(self, path: str) -> None:
+        """See `Files.remove`."""
+        with reported(path, "remove"):
+            try:
+                with self._tree.parent(path) as (folder, name):
+                    os.unlink(name, dir_fd=folder)
+                    sync_folder(folder)
+            except FileNotFoundError:
+                pass
+
+    def can_give(self, uid: int, gid: int) -> bool:
+        """See `Files.can_give`."""
+        if self._may_chown is None:
+            self._may_chown = _may_chown()
+        return self._may_chown or (uid == os.geteuid() and gid in (os.getegid(), *os.getgroups()))
+
+    def _digest(self, algorithm: str, path: str) -> str | None:
+        import hashlib
+
+        chunks = self._chunks(path)
+        if chunks is None:
+            return None
+        sum_ = hashlib.new(algorithm)
+        for chunk in chunks:
+            sum_.update(chunk)
+        return sum_.hexdigest()
+
+    def _chunks(self, path: str) -> Iterator[bytes] | None:
+        with reported(path, "read"):
+            try:
+                with self._tree.parent(path, follow=True) as (folder, name):
+                    fd = _open_regular(name, folder, path)
+            except (FileNotFoundError, NotADirectoryError):
+                return None
+        return _read_chunks(fd, path)
+
+    def _sweep(self, folder: int) -> None:
+        """Remove what a killed run left in a folder; looked at once in a run."""
+        status = os.fstat(folder)
+        if (status.st_dev, status.st_ino) in self._swept:
+            return
+        self._swept.add((status.st_dev, status.st_ino))
+        with (
+            contextlib.suppress(PermissionError),
+            opened(".", os.O_RDONLY | os.O_DIRECTORY, folder) as listing,
+        ):
+            for name in os.listdir(listing):
+                if (
+                    name.startswith(_TEMPORARY)
+                    and name.endswith(_TEMPORARY_END)
+                    and self._token not in name
+                ):
+                    os.unlink(name, dir_fd=folder)
+
+
+class _GroupCommit:
+    """One batch on its way: temporary files, then their names."""
+
+    def __init__(self, tree: Tree, token: str, sweep: Callable[[int], None]) -> None:
+        self._tree = tree
+        self._token = token
+        self._sweep = sweep
+        self._folders: dict[str, tuple[int, int]] = {}
+        self._made: list[tuple[int, str]] = []
+        self._pending: list[tuple[int, str, str, str]] = []
+        self._flush_by: dict[int, int] = {}
+        """For each device number a descriptor of a file on it: syncfs does not take one opened with O_PATH."""
+        self._done = False
+
+    @property
+    def has_room(self) -> bool:
+        return len(self._folders) < MOST_FOLDERS
+
+    def add(self, write: FileWrite) -> None:
+        """Write the temporary file, complete with owner and mode."""
+        with reported(write.path, "write"):
+            parent, _, name = write.path.rpartition("/")
+            folder, device = self._folder(parent)
+            temporary = f"{_TEMPORARY}{self._token}-{len(self._pending)}{_TEMPORARY_END}"
+            with opened(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, folder) as fd:
+                self._pending.append((folder, temporary, name, write.path))
+                _fill(fd, write)
+                if device not in self._flush_by:
+                    self._flush_by[device] = os.dup(fd)
+
+    def finish(self) -> None:
+        """Give the files their final names, durably."""
+        self._flush()
+        while self._pending:
+            folder, temporary, name, path = self._pending[0]
+            with reported(path, "write"):
+                os.rename(temporary, name, src_dir_fd=folder, dst_dir_fd=folder)
+            del self._pending[0]
+        self._flush()
+        self._done = True
+
+    def close(self) -> None:
+        """Remove what did not get its final name, and folders made for it alone."""
+        for folder, temporary, _, _ in self._pending:
+            with contextlib.suppress(OSError):
+                os.unlink(temporary, dir_fd=folder)
+        for folder, name in () if self._done else reversed(self._made):
+            with contextlib.suppress(OSError):
+                os.rmdir(name, dir_fd=folder)
+        close_all(folder for folder, _ in self._folders.values())
+        close_all(folder for folder, _ in self._made)
+        close_all(self._flush_by.values())
+
+    def _folder(self, path: str) -> tuple[int, int]:
+        known = self._folders.get(path)
+        if known is None:
+            folder, _ = self._tree.walk(f"{path}/x", follow=False, made=self._made)
+            known = self._folders[path] = folder, os.fstat(folder).st_dev
+            self._sweep(folder)
+        return known
+
+    def _flush(self) -> None:
+        for descriptor in self._flush_by.values():
+            with reported("the file system", "flush"):
+                syncfs(descriptor)
+
+
+def make_directory(tree: Tree, path: str, mode: int) -> None:
+    """Make a folder with this mode, its missing parents with 0755, all flushed to the disk.
+
+    Raises:
+        OSError: It cannot be made, or something else has its name.
+    """
+    made: list[tuple[int, str]] = []
+    folder, name = tree.walk(path, follow=True, made=made)
+    try:
+        try:
+            is_there = stat_.S_ISDIR(os.lstat(name, dir_fd=folder).st_mode)
+        except FileNotFoundError:
+            make_folder(folder, name, mode)
+            made.append((os.dup(folder), name))
+        else:
+            if not is_there:
+                raise OSError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
+        for parent, _ in made:
+            sync_folder(parent)
+    finally:
+        os.close(folder)
+        close_all(parent for parent, _ in made)
+
+
+def _fill(fd: int, write: FileWrite) -> None:
+    if isinstance(write.content, bytes):
+        write_all(fd, write.content)
+    else:
+        for chunk in write.content():
+            write_all(fd, chunk)
+    if write.uid is not None or write.gid is not None:
+        os.fchown(
+            fd, -1 if write.uid is None else write.uid, -1 if write.gid is None else write.gid
+        )
+    # After the owner: giving a file away clears its setuid and setgid bits.
+    os.fchmod(fd, write.mode)
+
+
+def _open_regular(name: str, folder: int, path: str) -> int:
+    """Open a file for reading; never a device or pipe, whose mere opening may act or wait.
+
+    Raises:
+        HostError: It is no regular file.
+    """
+    if stat_.S_ISREG(os.lstat(name, dir_fd=folder).st_mode):
+        fd = os.open(
+            name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=folder
+        )
+        if stat_.S_ISREG(os.fstat(fd).st_mode):
+            return fd
+        os.close(fd)
+    raise HostError(
+        "MA3004", f"cannot read {path}: it is not a regular file", hint="look at it with ls -ld"
+    )
+
+
+def _read_chunks(fd: int, path: str) -> Iterator[bytes]:
+    try:
+        with reported(path, "read"):
+            while chunk := os.read(fd, _CHUNK):
+                yield chunk
+    finally:
+        os.close(fd)
+
+
+def _as_file_stat(status: os.stat_result) -> FileStat:
+    if stat_.S_ISREG(status.st_mode):
+        kind = FileKind.FILE
+    elif stat_.S_ISDIR(status.st_mode):
+        kind = FileKind.DIRECTORY
+    else:
+        kind = FileKind.LINK if stat_.S_ISLNK(status.st_mode) else FileKind.OTHER
+    return FileStat(
+        kind=kind,
+        mode=stat_.S_IMODE(status.st_mode),
+        uid=status.st_uid,
+        gid=status.st_gid,
+        size=status.st_size,
+    )
+
+
+def _may_chown() -> bool:
+    """Whether the process holds CAP_CHOWN; root in a container may lack it."""
+    with (
+        contextlib.suppress(OSError),
+        open("/proc/self/status", encoding="ascii", errors="replace") as lines,
+    ):
+        for line in lines:
+            if line.startswith("CapEff:"):
+                return bool(int(line.split()[1], 16) & _CAP_CHOWN)
+    return os.geteuid() == 0

@@ -1,0 +1,330 @@
+"""The step that puts files in place: one batch, one group commit. Steps of every concern are made of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import ClassVar
+
+import msgspec
+
+from machineadm.errors import HostError, StepError, VerificationError
+from machineadm.host.ports import FileKind, FileStat, FileWrite, Host
+from machineadm.plan.model import Change, FileChange, Outcome, Outlook, Phase, digest_of
+from machineadm.redaction import Secret
+
+READABLE_BY_OTHERS = 0o044
+_GIVEN_AWAY_BITS = 0o6000
+_ATTEMPTS = 3
+_PAUSE = 2.0
+BROKEN_DOWNLOAD = "MA3103"
+
+
+class Download(msgspec.Struct, frozen=True, kw_only=True):
+    """Content that lies elsewhere, known by its digests (at least one)."""
+
+    url: str
+    sha256: str = ""
+    """Hex, any case; empty: not given."""
+    sha512: str = ""
+    headers: dict[str, str | Secret] = {}
+
+
+class PlannedFile(msgspec.Struct, frozen=True, kw_only=True):
+    """A file as it shall be on the machine.
+
+    Appending is for text, and safe to repeat: the content starts on a line of its own (a line break is put before it
+    where the file lacks its last one), and nothing is appended where the file holds the content already as a block of
+    whole lines.
+    """
+
+    path: str
+    content: bytes | Download
+    mode: int = 0o644
+    owner: str = "root:root"
+    """`user:group`, names or numbers, looked up when the step is checked: an earlier step may make the user."""
+    sensitive: bool = False
+    """Never shown. What neither group nor others may read is never shown either."""
+    append: bool = False
+
+    @property
+    def hidden(self) -> bool:
+        """Whether plans show `***` in place of its content."""
+        return self.sensitive or not self.mode & READABLE_BY_OTHERS
+
+
+class WriteFiles(msgspec.Struct, frozen=True, kw_only=True):
+    """Put files in place: content, mode, owner. Several entries with one path act in their order, as one change.
+
+    An owner that this process may not give is left, together with setuid and setgid bits, and reported as deferred.
+    """
+
+    name: str
+    phase: Phase
+    files: tuple[PlannedFile, ...]
+    live: bool = False
+    once: ClassVar[bool] = False
+
+    def digest(self) -> str:
+        """See `Step.digest`."""
+        return digest_of(self.name, *(_digest_of_file(file) for file in self.files))
+
+    def check(self, host: Host) -> Outlook:
+        """See `Step.check`."""
+        differing, deferred = _survey(self.files, host)
+        return Outlook(
+            change=Change.CHANGED if differing else Change.ALREADY_IN_PLACE,
+            summary=_summary(len(differing), len({file.path for file in self.files})),
+            files=tuple(target.as_change() for target in differing),
+            deferred=deferred,
+        )
+
+    def apply(self, host: Host) -> Outcome:
+        """See `Step.apply`."""
+        differing, deferred = _survey(self.files, host)
+        if not differing:
+            return Outcome(change=Change.ALREADY_IN_PLACE, deferred=deferred)
+        _write_with_retries([target.as_write(host) for target in differing], host)
+        return Outcome(
+            change=Change.CHANGED, message=f"wrote {_files(len(differing))}", deferred=deferred
+        )
+
+
+class _Target(msgspec.Struct, kw_only=True):
+    """One path, and what the entries for it come to."""
+
+    path: str
+    before: FileStat | None
+    old: bytes | None
+    content: bytes | Download | None
+    """None: what is there."""
+    mode: int = 0
+    uid: int | None = None
+    gid: int | None = None
+    owner: str = ""
+    hidden: bool = False
+
+    def differs(self) -> bool:
+        """Whether the machine is not as it shall be."""
+        return self.content is not None or bool(self.notes())
+
+    def notes(self) -> list[str]:
+        """What differs beside the content."""
+        now = self.before
+        if now is None:
+            return []
+        notes = []
+        if now.kind is FileKind.LINK:
+            notes.append("a link is replaced by a file")
+        elif now.mode != self.mode:
+            notes.append(f"mode {now.mode:04o} -> {self.mode:04o}")
+        if self.uid is not None and (now.uid, now.gid) != (self.uid, self.gid):
+            notes.append(f"owner {now.uid}:{now.gid} -> {self.owner}")
+        return notes
+
+    def as_change(self) -> FileChange:
+        """For the diff of a plan."""
+        notes = self.notes()
+        if isinstance(self.content, Download):
+            return FileChange(
+                path=self.path,
+                before=None,
+                after=None,
+                sensitive=self.hidden,
+                note=", ".join(["content is downloaded", *notes]),
+            )
+        return FileChange(
+            path=self.path,
+            before=self.old,
+            after=self.old if self.content is None else self.content,
+            sensitive=self.hidden,
+            note=", ".join(notes),
+        )
+
+    def as_write(self, host: Host) -> FileWrite:
+        """For the machine."""
+        content = self.content
+        if content is None:
+            content = host.files.read(self.path) or b""
+        return FileWrite(
+            path=self.path,
+            content=_fetched(content, self.path, host)
+            if isinstance(content, Download)
+            else content,
+            mode=self.mode,
+            uid=self.uid,
+            gid=self.gid,
+        )
+
+
+def _survey(files: Sequence[PlannedFile], host: Host) -> tuple[list[_Target], tuple[str, ...]]:
+    """The paths that differ, in the order of their first entries, and the owners that cannot be given.
+
+    Raises:
+        StepError: An owner is unknown, or something that is no file lies at a path.
+    """
+    owners: dict[str, tuple[int, int]] = {}
+    targets: dict[str, _Target] = {}
+    deferred: list[str] = []
+    for file in files:
+        if file.owner not in owners:
+            owners[file.owner] = _numbers(file.owner, file.path, host)
+        target = targets.get(file.path)
+        if target is None:
+            target = targets[file.path] = _target(file.path, host)
+        _lay(file, target, host)
+        uid, gid = owners[file.owner]
+        target.owner, target.hidden = file.owner, target.hidden or file.hidden
+        if host.files.can_give(uid, gid):
+            target.mode, target.uid, target.gid = file.mode, uid, gid
+        else:
+            target.mode, target.uid, target.gid = file.mode & ~_GIVEN_AWAY_BITS, None, None
+            now = target.before
+            if now is None or (now.uid, now.gid) != (uid, gid):
+                deferred.append(f"owner {file.owner} of {file.path}")
+    return [target for target in targets.values() if target.differs()], tuple(
+        dict.fromkeys(deferred)
+    )
+
+
+def _target(path: str, host: Host) -> _Target:
+    before = host.files.stat(path)
+    if before is not None and before.kind in (FileKind.DIRECTORY, FileKind.OTHER):
+        what = "a folder" if before.kind is FileKind.DIRECTORY else "a device, pipe or socket"
+        raise StepError(
+            "MA3004",
+            f"cannot write {path}: {what} is there",
+            hint="remove it, or choose another path",
+        )
+    hidden = before is not None and not before.mode & READABLE_BY_OTHERS
+    return _Target(path=path, before=before, old=None, content=None, hidden=hidden)
+
+
+def _lay(file: PlannedFile, target: _Target, host: Host) -> None:
+    """Let one more entry act on its path's content.
+
+    Raises:
+        StepError: Something is to be appended to a download, or a download appended.
+    """
+    if isinstance(file.content, Download):
+        _no_append(file, file.append)
+        target.content = None if _is_there(file.content, target, host) else file.content
+        return
+    _no_append(file, file.append and isinstance(target.content, Download))
+    if target.old is None and target.before is not None:
+        target.old = host.files.read(file.path)
+    base = target.old if target.content is None else target.content
+    wanted = file.content
+    if file.append and isinstance(base, bytes):
+        wanted = appended(base, file.content)
+    target.content = None if wanted == target.old else wanted
+
+
+def _no_append(file: PlannedFile, condition: bool) -> None:
+    if condition:
+        raise StepError(
+            "MA3012",
+            f"cannot append at {file.path}: appending and downloading exclude each other",
+            hint="give the content in the configuration, or download to a path of its own",
+        )
+
+
+def appended(existing: bytes, content: bytes) -> bytes:
+    """The existing text with the content as a block of whole lines: at its end, or where it is already."""
+    block = content if content.startswith(b"\n") else b"\n" + content
+    block = block if block.endswith(b"\n") else block + b"\n"
+    if not content or block in b"\n" + existing + b"\n":
+        return existing
+    glue = b"" if not existing or existing.endswith(b"\n") or content.startswith(b"\n") else b"\n"
+    return existing + glue + content
+
+
+def _is_there(download: Download, target: _Target, host: Host) -> bool:
+    if target.before is None:
+        return False
+    if download.sha256 and host.files.sha256(target.path) != download.sha256.lower():
+        return False
+    return not download.sha512 or host.files.sha512(target.path) == download.sha512.lower()
+
+
+def _fetched(download: Download, path: str, host: Host) -> Callable[[], Iterable[bytes]]:
+    """The download's chunks, given out only up to the last, which comes after the digests have been compared."""
+
+    def chunks() -> Iterator[bytes]:
+        import hashlib
+
+        if host.fetch is None:
+            raise StepError("MA3107", f"cannot write {path}: nothing can be downloaded here")
+        sums = {"sha256": hashlib.sha256(), "sha512": hashlib.sha512()}
+        for chunk in host.fetch.fetch(download.url, headers=download.headers):
+            for sum_ in sums.values():
+                sum_.update(chunk)
+            yield chunk
+        for algorithm, wanted in (("sha256", download.sha256), ("sha512", download.sha512)):
+            found = sums[algorithm].hexdigest()
+            if wanted and found != wanted.lower():
+                raise VerificationError(
+                    "MA2001",
+                    f"the download for {path} is not what it must be: {algorithm} is {found}, not {wanted}",
+                    hint="the file behind the URL has changed, or the digest is another file's",
+                )
+
+    return chunks
+
+
+def _write_with_retries(batch: Sequence[FileWrite], host: Host) -> None:
+    """Write; a download whose connection broke is begun anew a few times.
+
+    Raises:
+        HostError: As `Files.write`.
+    """
+    for attempt in range(1, _ATTEMPTS + 1):
+        try:
+            host.files.write(batch)
+        except HostError as error:
+            if error.code != BROKEN_DOWNLOAD or attempt == _ATTEMPTS:
+                raise
+            host.clock.sleep(_PAUSE * attempt)
+        else:
+            return
+
+
+def _numbers(owner: str, path: str, host: Host) -> tuple[int, int]:
+    """Numbers of `user:group`.
+
+    Raises:
+        StepError: One of them is unknown.
+    """
+    user, _, group = owner.partition(":")
+    uid, gid = host.accounts.uid(user), host.accounts.gid(group)
+    if uid is None or gid is None:
+        what = f"user {user!r}" if uid is None else f"group {group!r}"
+        raise StepError(
+            "MA3011",
+            f"cannot write {path}: there is no {what}",
+            hint="make the account before the files are written (the image, a boot command), or give its number",
+        )
+    return uid, gid
+
+
+def _digest_of_file(file: PlannedFile) -> str:
+    content = file.content
+    if isinstance(content, Download):
+        headers = sorted(
+            (name, value.reveal() if isinstance(value, Secret) else value)
+            for name, value in content.headers.items()
+        )
+        parts = ["download", content.url, content.sha256, content.sha512]
+        content_digest = digest_of(*parts, [part for header in headers for part in header])
+    else:
+        content_digest = digest_of("bytes", content)
+    return digest_of(
+        file.path, content_digest, str(file.mode), file.owner, str(file.append), str(file.sensitive)
+    )
+
+
+def _summary(differing: int, total: int) -> str:
+    return f"{differing} of {_files(total)} differ" if differing else f"{_files(total)} in place"
+
+
+def _files(count: int) -> str:
+    return "1 file" if count == 1 else f"{count} files"

@@ -1,0 +1,286 @@
+"""The same behaviour of files, state and accounts, in memory and on Linux."""
+
+import hashlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import cast
+
+import pytest
+
+from machineadm.errors import HostError, LockedError
+from machineadm.host.linux.clock import Interruption, LinuxClock
+from machineadm.host.linux.files import LinuxFiles
+from machineadm.host.linux.state import LinuxState
+from machineadm.host.linux.tree import Tree
+from machineadm.host.ports import Clock, FileKind, Files, FileWrite, State
+from tests.fakes.host import FakeClock, FakeFiles, FakeState
+
+
+class Ground:
+    """Files to judge, and ways to prepare them that are none of theirs."""
+
+    def __init__(self, files: Files, root: Path | None) -> None:
+        self.files = files
+        self.root = root
+
+    def link(self, path: str, target: str) -> None:
+        if self.root is None:
+            cast("FakeFiles", self.files).link(path, target)
+        else:
+            below = self.root / path.lstrip("/")
+            below.parent.mkdir(parents=True, exist_ok=True)
+            below.symlink_to(target)
+
+    def pipe(self, path: str) -> None:
+        if self.root is None:
+            cast("FakeFiles", self.files).special(path)
+        else:
+            os.mkfifo(self.root / path.lstrip("/"))
+
+
+@pytest.fixture(params=["fake", "linux"])
+def ground(request: pytest.FixtureRequest, tmp_path: Path) -> Ground:
+    if request.param == "fake":
+        return Ground(FakeFiles(uid=os.geteuid()), None)
+    root = tmp_path / "root"
+    root.mkdir()
+    return Ground(LinuxFiles(Tree(str(root))), root)
+
+
+def put(ground: Ground, path: str, content: bytes = b"x", mode: int = 0o644) -> None:
+    ground.files.write([FileWrite(path=path, content=content, mode=mode)])
+
+
+def test_a_written_file_has_content_mode_and_owner(ground: Ground) -> None:
+    put(ground, "/etc/app/app.conf", b"a = 1\n", 0o640)
+
+    stat = ground.files.stat("/etc/app/app.conf")
+    assert stat is not None
+    assert (stat.kind, stat.mode, stat.size) == (FileKind.FILE, 0o640, 6)
+    assert stat.uid == os.geteuid()
+    assert ground.files.read("/etc/app/app.conf") == b"a = 1\n"
+    assert ground.files.sha256("/etc/app/app.conf") == hashlib.sha256(b"a = 1\n").hexdigest()
+    assert ground.files.sha512("/etc/app/app.conf") == hashlib.sha512(b"a = 1\n").hexdigest()
+
+
+def test_missing_parents_are_made_for_all_to_enter_whatever_the_umask(ground: Ground) -> None:
+    before = os.umask(0o077)
+    try:
+        put(ground, "/opt/deep/er/file", mode=0o666)
+    finally:
+        os.umask(before)
+
+    parent, file = ground.files.stat("/opt/deep"), ground.files.stat("/opt/deep/er/file")
+    assert parent is not None
+    assert file is not None
+    assert (parent.kind, parent.mode, file.mode) == (FileKind.DIRECTORY, 0o755, 0o666)
+
+
+def test_setuid_bits_stay(ground: Ground) -> None:
+    ground.files.write(
+        [FileWrite(path="/bin/tool", content=b"", mode=0o6755, uid=os.geteuid(), gid=os.getegid())]
+    )
+
+    stat = ground.files.stat("/bin/tool")
+    assert stat is not None
+    assert stat.mode == 0o6755
+
+
+def test_what_is_absent_is_none_or_empty(ground: Ground) -> None:
+    put(ground, "/file")
+
+    assert ground.files.stat("/nothing") is None
+    assert ground.files.stat("/no/thing") is None
+    assert ground.files.stat("/file/below") is None
+    assert ground.files.read("/no/thing") is None
+    assert ground.files.sha256("/nothing") is None
+    assert ground.files.list("/nothing") == ()
+    ground.files.remove("/no/thing")
+
+
+def test_a_folder_lists_its_names_sorted(ground: Ground) -> None:
+    for name in ("b", "a", "c/d"):
+        put(ground, f"/etc/conf/{name}")
+
+    assert ground.files.list("/etc/conf") == ("a", "b", "c")
+    assert "etc" in ground.files.list("/")
+
+
+def test_links_are_read_through_below_the_root(ground: Ground) -> None:
+    put(ground, "/usr/lib/os-release", b"ID=x\n")
+    ground.link("/etc/os-release", "../usr/lib/os-release")
+    ground.link("/etc/absolute", "/usr/lib/os-release")
+    ground.link("/etc/beyond", "../../../../../../usr/lib/os-release")
+
+    for path in ("/etc/os-release", "/etc/absolute", "/etc/beyond"):
+        assert ground.files.read(path) == b"ID=x\n"
+    stat = ground.files.stat("/etc/os-release")
+    assert stat is not None
+    assert stat.kind is FileKind.LINK
+
+
+def test_a_link_to_a_folder_leads_below_the_root(ground: Ground) -> None:
+    ground.link("/var/run", "/run")
+    put(ground, "/var/run/app/pid", b"1")
+
+    assert ground.files.read("/run/app/pid") == b"1"
+    assert ground.files.list("/var/run/app") == ("pid",)
+
+
+def test_a_link_at_the_final_path_is_replaced(ground: Ground) -> None:
+    put(ground, "/etc/old", b"old")
+    ground.link("/etc/link", "old")
+    put(ground, "/etc/link", b"new")
+
+    stat = ground.files.stat("/etc/link")
+    assert stat is not None
+    assert stat.kind is FileKind.FILE
+    assert ground.files.read("/etc/old") == b"old"
+
+
+def test_links_in_a_circle_are_an_error(ground: Ground) -> None:
+    ground.link("/a", "b")
+    ground.link("/b", "a")
+
+    with pytest.raises(HostError) as caught:
+        put(ground, "/a/file")
+    assert caught.value.code == "MA3006"
+
+
+def test_a_folder_at_the_final_path_is_an_error(ground: Ground) -> None:
+    put(ground, "/etc/app/file")
+
+    with pytest.raises(HostError) as caught:
+        put(ground, "/etc/app")
+    assert caught.value.code == "MA3004"
+    with pytest.raises(HostError):
+        ground.files.read("/etc/app")
+
+
+def test_a_file_on_the_way_is_an_error(ground: Ground) -> None:
+    put(ground, "/etc/app")
+
+    with pytest.raises(HostError) as caught:
+        put(ground, "/etc/app/file")
+    assert caught.value.code == "MA3005"
+
+
+def test_a_pipe_is_not_read(ground: Ground) -> None:
+    put(ground, "/run/x")
+    ground.pipe("/run/pipe")
+
+    with pytest.raises(HostError) as caught:
+        ground.files.read("/run/pipe")
+    assert caught.value.code == "MA3004"
+
+
+def test_content_that_fails_on_the_way_leaves_nothing_of_its_batch(ground: Ground) -> None:
+    def chunks() -> Iterator[bytes]:
+        yield b"first"
+        raise HostError("MA3103", "the connection broke")
+
+    with pytest.raises(HostError, match="broke"):
+        ground.files.write(
+            [FileWrite(path="/srv/a/1", content=b"1"), FileWrite(path="/srv/b/2", content=chunks)]
+        )
+    assert ground.files.list("/srv") == ()
+    assert ground.files.stat("/srv") is None
+
+
+def test_content_comes_in_chunks(ground: Ground) -> None:
+    ground.files.write([FileWrite(path="/f", content=lambda: [b"a", b"", b"b" * 100_000])])
+
+    assert ground.files.read("/f") == b"a" + b"b" * 100_000
+
+
+def test_of_several_entries_with_one_path_the_last_wins(ground: Ground) -> None:
+    ground.files.write([FileWrite(path="/f", content=b"1"), FileWrite(path="/f", content=b"2")])
+
+    assert ground.files.read("/f") == b"2"
+
+
+def test_a_removed_file_is_gone_and_a_link_goes_without_its_target(ground: Ground) -> None:
+    put(ground, "/a")
+    ground.link("/b", "a")
+    ground.files.remove("/b")
+    assert ground.files.read("/a") == b"x"
+    ground.files.remove("/a")
+
+    assert ground.files.list("/") == ()
+
+
+def test_folders_are_made_once_and_keep_their_mode(ground: Ground) -> None:
+    ground.files.make_directory("/var/lib/etcd", mode=0o700)
+    ground.files.make_directory("/var/lib/etcd", mode=0o755)
+
+    stat, parent = ground.files.stat("/var/lib/etcd"), ground.files.stat("/var/lib")
+    assert stat is not None
+    assert parent is not None
+    assert (stat.mode, parent.mode) == (0o700, 0o755)
+
+
+def test_no_folder_is_made_over_a_file(ground: Ground) -> None:
+    put(ground, "/f")
+
+    with pytest.raises(HostError) as caught:
+        ground.files.make_directory("/f")
+    assert caught.value.code == "MA3005"
+
+
+@pytest.fixture(params=["fake", "linux"])
+def state(request: pytest.FixtureRequest, tmp_path: Path) -> State:
+    if request.param == "fake":
+        return FakeState()
+    tree = Tree(str(tmp_path))
+    return LinuxState(tree, run_directory="/run/m", state_directory="/var/lib/m")
+
+
+@pytest.mark.parametrize("durable", [True, False])
+def test_state_is_read_as_it_was_written(state: State, durable: bool) -> None:
+    assert state.read("a/b.json", durable=durable) is None
+    state.write("a/b.json", b"1", durable=durable)
+    state.write("a/b.json", b"2", durable=durable)
+
+    assert state.read("a/b.json", durable=durable) == b"2"
+    assert state.read("a/b.json", durable=not durable) is None
+    state.remove("a/b.json", durable=durable)
+    state.remove("a/b.json", durable=durable)
+    assert state.read("a/b.json", durable=durable) is None
+
+
+def test_appended_state_grows(state: State) -> None:
+    state.append("journal.jsonl", b"1\n")
+    state.append("journal.jsonl", b"2\n")
+
+    assert state.read("journal.jsonl", durable=True) == b"1\n2\n"
+
+
+def test_a_lock_is_taken_once_more_by_its_holder(state: State) -> None:
+    state.lock()
+    state.lock()
+
+
+def test_a_second_run_does_not_get_the_lock(tmp_path: Path) -> None:
+    first, second = (
+        LinuxState(Tree(str(tmp_path)), run_directory="/run/m", state_directory="/var/lib/m")
+        for _ in range(2)
+    )
+    first.lock()
+
+    with pytest.raises(LockedError) as caught:
+        second.lock()
+    assert caught.value.exit_code == 8
+
+
+@pytest.fixture(params=["fake", "linux"])
+def clock(request: pytest.FixtureRequest) -> Clock:
+    return FakeClock() if request.param == "fake" else LinuxClock(Interruption())
+
+
+def test_sleeping_takes_at_least_its_time(clock: Clock) -> None:
+    before = clock.monotonic(), clock.now()
+    clock.sleep(0.02)
+
+    assert clock.monotonic() - before[0] >= 0.02
+    assert clock.now() > before[1]
