@@ -1,0 +1,22 @@
+"""How the strings with a format are read. The pattern of a field has been checked before."""
+
+import re
+
+_UNITS = {"ns": 1e-9, "us": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
+_PART = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ns|us|ms|s|m|h)")
+_LONGEST = 9223372036.0  # Go counts nanoseconds in 63 bits: 292 years
+
+
+def seconds(duration: str) -> float:
+    """The length of a duration as Go writes it: `1h30m` is 5400.0.
+
+    Raises:
+        ValueError: It is no such duration, or longer than Go can count.
+    """
+    parts = _PART.findall(duration)
+    if not parts or "".join(number + unit for number, unit in parts) != duration:
+        raise ValueError("not a duration such as 90s or 1h30m")
+    total = sum(float(number) * _UNITS[unit] for number, unit in parts)
+    if total > _LONGEST:
+        raise ValueError("longer than 292 years")
+    return total

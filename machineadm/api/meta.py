@@ -1,0 +1,328 @@
+"""What every type is made of: the base struct, constrained strings, metadata, references.
+
+A constraint that msgspec checks by itself stands in `Meta`. What it cannot check is declared in
+`Meta(extra=...)` and checked by the decoder from the declaration; the keys are
+
+- `oneLine`: no control characters, newline included (`$` lets a trailing newline pass in Python);
+- `minLength`, `maxLength`, `pattern`: on a Secret, which takes no constraint of msgspec's;
+- `unique`: on a list, the JSON name of the field that no two items may share, or an empty string
+  for the items themselves;
+- `format`: `duration`, `cidr`, `ip`, `url`, `quantity`, `semver`, `base64` or `pem`.
+
+Patterns are valid in Python and in RE2, and anchored.
+"""
+
+from typing import Annotated, Any
+
+from msgspec import Meta, Struct
+
+from machineadm.redaction import Secret
+
+
+class ApiStruct(
+    Struct,
+    frozen=True,
+    kw_only=True,
+    forbid_unknown_fields=True,
+    rename="camel",
+    omit_defaults=True,
+):
+    """What all types have in common: immutable, strict, camelCase on the wire."""
+
+
+ONE_LINE = {"oneLine": True}
+
+DNS_LABEL = "[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
+DNS_NAME = rf"{DNS_LABEL}(\.{DNS_LABEL})*"
+
+Line = Annotated[str, Meta(min_length=1, max_length=512, extra=ONE_LINE)]
+"""A short text in one line."""
+
+LongLine = Annotated[str, Meta(min_length=1, max_length=2048, extra=ONE_LINE)]
+"""A longer text in one line: a public key, a distinguished name."""
+
+Text = Annotated[str, Meta(max_length=1024)]
+"""Free text for a person."""
+
+ObjectName = Annotated[
+    str, Meta(min_length=1, max_length=253, pattern=f"^{DNS_NAME}$", extra=ONE_LINE)
+]
+"""A DNS subdomain in lower case (RFC 1123), as Kubernetes names its objects."""
+
+LabelName = Annotated[
+    str, Meta(min_length=1, max_length=63, pattern=f"^{DNS_LABEL}$", extra=ONE_LINE)
+]
+"""A DNS label in lower case (RFC 1123)."""
+
+QualifiedName = Annotated[
+    str,
+    Meta(
+        min_length=1,
+        max_length=317,
+        pattern=rf"^({DNS_NAME}/)?[A-Za-z0-9]([-A-Za-z0-9_.]{{0,61}}[A-Za-z0-9])?$",
+        extra=ONE_LINE,
+    ),
+]
+"""The key of a label or a taint: an optional DNS prefix, a slash, a name."""
+
+LabelValue = Annotated[
+    str,
+    Meta(
+        max_length=63,
+        pattern=r"^([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?$",
+        extra=ONE_LINE,
+    ),
+]
+"""The value of a label or a taint; may be empty."""
+
+HostName = Annotated[
+    str,
+    Meta(
+        min_length=1,
+        max_length=253,
+        pattern=r"^[A-Za-z0-9]([-A-Za-z0-9]*[A-Za-z0-9])?(\.[A-Za-z0-9]([-A-Za-z0-9]*[A-Za-z0-9])?)*$",
+        extra=ONE_LINE,
+    ),
+]
+"""A host name or IPv4 address (RFC 952, RFC 1123)."""
+
+HostOrAddress = Annotated[
+    str, Meta(min_length=1, max_length=253, pattern=r"^[A-Za-z0-9:._-]+$", extra=ONE_LINE)
+]
+"""A host name, an IPv4 or an IPv6 address."""
+
+Endpoint = Annotated[
+    str,
+    Meta(
+        min_length=1,
+        max_length=512,
+        pattern=r"^(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+|[0-9A-Fa-f:]+)(:[0-9]{1,5})?$",
+        extra=ONE_LINE,
+    ),
+]
+"""`host`, `host:port` or `[IPv6]:port`."""
+
+AbsolutePath = Annotated[
+    str, Meta(min_length=2, max_length=512, pattern="^/[^/].*$", extra=ONE_LINE)
+]
+"""An absolute path of Linux, without `..` (checked among the rules)."""
+
+HostPath = Annotated[str, Meta(min_length=1, max_length=512, extra=ONE_LINE)]
+"""A path of Linux or Windows."""
+
+FileMode = Annotated[
+    str, Meta(min_length=3, max_length=5, pattern="^0?[0-7]{3,4}$", extra=ONE_LINE)
+]
+"""Octal permission bits, always a string in YAML: "0644"."""
+
+FileOwner = Annotated[
+    str,
+    Meta(
+        min_length=1,
+        max_length=256,
+        pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]*\$?(:[A-Za-z0-9_][A-Za-z0-9_.-]*\$?)?$",
+        extra=ONE_LINE,
+    ),
+]
+"""`user:group` or `user`, names or numeric ids."""
+
+UserName = Annotated[
+    str,
+    Meta(min_length=1, max_length=32, pattern=r"^[A-Za-z_][A-Za-z0-9_.-]*\$?$", extra=ONE_LINE),
+]
+"""The name of a user or a group of Linux."""
+
+Duration = Annotated[
+    str,
+    Meta(
+        min_length=2,
+        max_length=40,
+        pattern=r"^([0-9]+(\.[0-9]+)?(ns|us|ms|s|m|h))+$",
+        extra={"oneLine": True, "format": "duration"},
+    ),
+]
+"""A length of time as Go writes it: `90s`, `1h30m`, `500ms`."""
+
+Timestamp = Annotated[
+    str,
+    Meta(
+        min_length=20,
+        max_length=40,
+        pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,9})?(Z|[+-][0-9]{2}:[0-9]{2})$",
+        extra=ONE_LINE,
+    ),
+]
+"""A point in time (RFC 3339): `2030-01-02T03:04:05Z`."""
+
+Quantity = Annotated[
+    str,
+    Meta(
+        min_length=1,
+        max_length=32,
+        pattern=r"^([0-9]+(\.[0-9]*)?|\.[0-9]+)(m|k|M|G|T|P|E|Ki|Mi|Gi|Ti|Pi|Ei|[eE][+-]?[0-9]{1,2})?$",
+        extra={"oneLine": True, "format": "quantity"},
+    ),
+]
+"""An amount as Kubernetes writes it: `100Mi`, `500m`, `2`. Always a string in YAML."""
+
+Threshold = Annotated[
+    str,
+    Meta(
+        min_length=1,
+        max_length=32,
+        pattern=r"^([0-9]+(\.[0-9]*)?(m|k|M|G|T|P|E|Ki|Mi|Gi|Ti|Pi|Ei)?|[0-9]{1,3}(\.[0-9]+)?%)$",
+        extra=ONE_LINE,
+    ),
+]
+"""A quantity or a percentage: `100Mi`, `10%`."""
+
+Url = Annotated[
+    str,
+    Meta(
+        min_length=1,
+        max_length=2048,
+        pattern="^[a-z][a-z0-9+.-]*://[^ ]+$",
+        extra={"oneLine": True, "format": "url"},
+    ),
+]
+"""An absolute URL."""
+
+Cidr = Annotated[
+    str,
+    Meta(
+        min_length=3,
+        max_length=49,
+        pattern="^[0-9A-Fa-f:.]+/[0-9]{1,3}$",
+        extra={"oneLine": True, "format": "cidr"},
+    ),
+]
+"""A range of IP addresses: `10.244.0.0/16`, `fd00:10:244::/56`."""
+
+IpAddress = Annotated[
+    str,
+    Meta(
+        min_length=2,
+        max_length=45,
+        pattern="^[0-9A-Fa-f:.]+$",
+        extra={"oneLine": True, "format": "ip"},
+    ),
+]
+"""An IPv4 or IPv6 address."""
+
+KubernetesVersion = Annotated[
+    str,
+    Meta(
+        min_length=6,
+        max_length=128,
+        pattern=r"^v[0-9]+\.[0-9]+\.[0-9]+(-[0-9A-Za-z.-]+)?(\+[0-9A-Za-z.-]+)?$",
+        extra={"oneLine": True, "format": "semver"},
+    ),
+]
+"""A release of Kubernetes with its leading `v`: `v1.34.4`."""
+
+Sha256 = Annotated[
+    str, Meta(min_length=64, max_length=64, pattern="^[0-9a-f]{64}$", extra=ONE_LINE)
+]
+"""SHA-256 in lower-case hexadecimal."""
+
+Sha512 = Annotated[
+    str, Meta(min_length=128, max_length=128, pattern="^[0-9a-f]{128}$", extra=ONE_LINE)
+]
+"""SHA-512 in lower-case hexadecimal."""
+
+Pem = Annotated[str, Meta(min_length=1, max_length=102400, extra={"format": "pem"})]
+"""One or more PEM blocks."""
+
+Base64 = Annotated[str, Meta(min_length=1, max_length=4194304, extra={"format": "base64"})]
+"""Bytes in base64 (RFC 4648, standard alphabet, padded)."""
+
+PemSecret = Annotated[Secret, Meta(extra={"minLength": 1, "maxLength": 102400, "format": "pem"})]
+"""A private key as one PEM block."""
+
+ShortSecret = Annotated[Secret, Meta(extra={"minLength": 1, "maxLength": 4096, "oneLine": True})]
+"""A password, a token, a header: in one line."""
+
+ValueSecret = Annotated[Secret, Meta(extra={"maxLength": 32768})]
+"""The value of a variable; may be empty or have several lines."""
+
+TextSecret = Annotated[Secret, Meta(extra={"minLength": 1, "maxLength": 262144})]
+"""A whole file: a kubeconfig."""
+
+VariableName = Annotated[
+    str, Meta(min_length=1, max_length=256, pattern="^[A-Za-z_][A-Za-z0-9_]*$", extra=ONE_LINE)
+]
+"""The name of an environment variable."""
+
+HeaderName = Annotated[
+    str,
+    Meta(min_length=1, max_length=128, pattern="^[A-Za-z0-9!#$%&'*+.^_`|~-]+$", extra=ONE_LINE),
+]
+"""The name of an HTTP header (a token of RFC 9110)."""
+
+Port = Annotated[int, Meta(ge=1, le=65535)]
+"""A TCP port."""
+
+Percent = Annotated[int, Meta(ge=0, le=100)]
+"""A share of a hundred."""
+
+KubernetesObject = Annotated[dict[str, Any], Meta(min_length=1, max_length=1000)]
+"""A document of Kubernetes' own, passed on; its `apiVersion` and `kind` are checked."""
+
+
+class ObjectMeta(ApiStruct, frozen=True, kw_only=True):
+    """Name and labels of a document. On a machine it is there for people and never acted upon."""
+
+    name: ObjectName | None = None
+    """Name of the object the document was made from."""
+
+    namespace: LabelName | None = None
+    """Namespace of that object."""
+
+    labels: Annotated[dict[QualifiedName, LabelValue], Meta(max_length=100)] = {}
+    """Labels of that object, at most 100."""
+
+    annotations: Annotated[
+        dict[QualifiedName, Annotated[str, Meta(max_length=65536)]], Meta(max_length=100)
+    ] = {}
+    """Annotations of that object, at most 100."""
+
+
+class KeyReference(ApiStruct, frozen=True, kw_only=True):
+    """One key of a Secret or a ConfigMap in the namespace of the object that refers to it."""
+
+    name: ObjectName
+    """Name of the Secret or ConfigMap."""
+
+    key: Annotated[
+        str, Meta(min_length=1, max_length=253, pattern="^[-._A-Za-z0-9]+$", extra=ONE_LINE)
+    ]
+    """The key in its data."""
+
+
+class ProviderRef(ApiStruct, frozen=True, kw_only=True):
+    """A provider plugin that is asked for a value."""
+
+    name: LabelName
+    """Name of the plugin, without the prefix `machineadm-plugin-provider-`."""
+
+    inputs: Annotated[
+        dict[
+            Annotated[str, Meta(min_length=1, max_length=256, extra=ONE_LINE)],
+            Annotated[str, Meta(max_length=4096)],
+        ],
+        Meta(max_length=50),
+    ] = {}
+    """Inputs of the plugin by name, at most 50; which there are is the plugin's own matter."""
+
+
+class ValueSource(ApiStruct, frozen=True, kw_only=True):
+    """Where a value comes from; exactly one. In a MachineConfiguration only `provider` is left."""
+
+    secret: KeyReference | None = None
+    """A key of a Secret, inlined by the manager. Refused in a MachineConfiguration."""
+
+    config_map: KeyReference | None = None
+    """A key of a ConfigMap, inlined by the manager. Refused in a MachineConfiguration."""
+
+    provider: ProviderRef | None = None
+    """A provider plugin, asked on the machine when the value is needed."""

@@ -1,0 +1,330 @@
+"""What is the same on all machines of a cluster."""
+
+from typing import Annotated, Literal
+
+from msgspec import Meta, field
+
+from machineadm.api.meta import (
+    ONE_LINE,
+    AbsolutePath,
+    ApiStruct,
+    Cidr,
+    Duration,
+    Endpoint,
+    HostName,
+    KeyReference,
+    KubernetesObject,
+    Line,
+    Quantity,
+    Url,
+    ValueSecret,
+)
+
+SubjectNames = Annotated[
+    tuple[
+        Annotated[
+            str,
+            Meta(
+                min_length=1, max_length=253, pattern=r"^(\*\.)?[A-Za-z0-9:._-]+$", extra=ONE_LINE
+            ),
+        ],
+        ...,
+    ],
+    Meta(max_length=100, extra={"unique": ""}),
+]
+"""Further subject alternative names of a certificate: DNS names, `*.` in front allowed, or addresses."""
+
+Repository = Annotated[
+    str,
+    Meta(
+        min_length=1,
+        max_length=512,
+        pattern=r"^[a-zA-Z0-9][A-Za-z0-9.-]*(:[0-9]{1,5})?(/[a-z0-9]+([._-]+[a-z0-9]+)*)*$",
+        extra=ONE_LINE,
+    ),
+]
+"""A registry and a path in it: `registry.example.com:5000/kubernetes`."""
+
+
+class Argument(ApiStruct, frozen=True, kw_only=True):
+    """One command-line argument of a component."""
+
+    name: Annotated[
+        str,
+        Meta(min_length=1, max_length=256, pattern="^[A-Za-z0-9][A-Za-z0-9._-]*$", extra=ONE_LINE),
+    ]
+    """Its name without leading dashes: `feature-gates`."""
+
+    value: Annotated[str, Meta(max_length=1024, extra=ONE_LINE)]
+    """Its value, a string always; may be empty."""
+
+
+Arguments = Annotated[tuple[Argument, ...], Meta(max_length=100)]
+"""Arguments in their order. A name may come twice from Kubernetes 1.31 on."""
+
+
+class FieldReference(ApiStruct, frozen=True, kw_only=True):
+    """A field of the pod (Kubernetes' ObjectFieldSelector)."""
+
+    api_version: Line | None = None
+    """Version of the pod's schema. Default `v1`."""
+
+    field_path: Line
+    """The field: `status.podIP`."""
+
+
+class ResourceReference(ApiStruct, frozen=True, kw_only=True):
+    """A resource limit or request of a container (Kubernetes' ResourceFieldSelector)."""
+
+    container_name: Line | None = None
+    """The container. Default: this one."""
+
+    resource: Line
+    """The resource: `limits.cpu`."""
+
+    divisor: Quantity | None = None
+    """Unit of the result. Default `1`."""
+
+
+class OptionalKeyReference(KeyReference, frozen=True, kw_only=True):
+    """A key of a Secret or a ConfigMap that may be missing."""
+
+    optional: bool = False
+    """The variable is left out when the key is missing. Default false."""
+
+
+class FileKeyReference(ApiStruct, frozen=True, kw_only=True):
+    """A key of a file in a volume (Kubernetes' FileKeySelector, 1.34)."""
+
+    volume_name: Line
+    """Volume that holds the file."""
+
+    path: Line
+    """The file's path in the volume."""
+
+    key: Line
+    """The key in the file."""
+
+    optional: bool = False
+    """The variable is left out when the key is missing. Default false."""
+
+
+class ContainerVariableSource(ApiStruct, frozen=True, kw_only=True):
+    """Where a container's variable comes from; exactly one (Kubernetes' EnvVarSource)."""
+
+    field_ref: FieldReference | None = None
+    """A field of the pod."""
+
+    resource_field_ref: ResourceReference | None = None
+    """A resource limit or request."""
+
+    config_map_key_ref: OptionalKeyReference | None = None
+    """A key of a ConfigMap. The kubelet refuses it in a static pod, as control plane components are."""
+
+    secret_key_ref: OptionalKeyReference | None = None
+    """A key of a Secret. The kubelet refuses it in a static pod, as control plane components are."""
+
+    file_key_ref: FileKeyReference | None = None
+    """A key of a file in a volume; Kubernetes 1.34 with its feature gate."""
+
+
+class ContainerVariable(ApiStruct, frozen=True, kw_only=True):
+    """An environment variable of a component's container (Kubernetes' EnvVar)."""
+
+    name: Annotated[str, Meta(min_length=1, max_length=256, pattern="^[ -<>-~]+$", extra=ONE_LINE)]
+    """Its name: printable ASCII but for `=`."""
+
+    value: ValueSecret | None = None
+    """Its value; secret, for it may hold a proxy's password. `$(NAME)` is expanded by the kubelet."""
+
+    value_from: ContainerVariableSource | None = None
+    """Where its value comes from in the cluster; not together with `value`."""
+
+
+ContainerVariables = Annotated[
+    tuple[ContainerVariable, ...], Meta(max_length=100, extra={"unique": "name"})
+]
+"""Environment variables of a container."""
+
+
+class ImageSource(ApiStruct, frozen=True, kw_only=True):
+    """Where a component's image comes from."""
+
+    repository: Repository | None = None
+    """Registry and path. Default: the cluster's `imageRepository`."""
+
+    tag: (
+        Annotated[
+            str,
+            Meta(
+                min_length=1,
+                max_length=128,
+                pattern="^[A-Za-z0-9_][A-Za-z0-9._-]*$",
+                extra=ONE_LINE,
+            ),
+        ]
+        | None
+    ) = None
+    """Tag. Default: the one that goes with the version of Kubernetes."""
+
+
+class ClusterNetwork(ApiStruct, frozen=True, kw_only=True):
+    """The address ranges and the domain of the cluster."""
+
+    pod_cidrs: Annotated[tuple[Cidr, ...], Meta(max_length=2, extra={"unique": ""})] = field(
+        default=(), name="podCIDRs"
+    )
+    """Addresses of pods: one range, or one each of IPv4 and IPv6. Default: the network plugin's matter."""
+
+    service_cidrs: Annotated[tuple[Cidr, ...], Meta(max_length=2, extra={"unique": ""})] = field(
+        default=(), name="serviceCIDRs"
+    )
+    """Addresses of services: one range, or one each of IPv4 and IPv6. Default `10.96.0.0/12`."""
+
+    dns_domain: HostName | None = None
+    """Domain of services. Default `cluster.local`."""
+
+
+class ClusterCertificates(ApiStruct, frozen=True, kw_only=True):
+    """How the cluster's certificates are made and where they lie."""
+
+    directory: AbsolutePath | None = None
+    """Folder of the certificates. Default `/etc/kubernetes/pki`."""
+
+    key_algorithm: (
+        Literal["RSA-2048", "RSA-3072", "RSA-4096", "ECDSA-P256", "ECDSA-P384"] | None
+    ) = None
+    """Kind of the keys that kubeadm makes. Default `RSA-2048`. Kubernetes 1.31 or later; `ECDSA-P384`:
+    1.34 or later."""
+
+    validity: Duration | None = None
+    """How long certificates are valid, at most 1095 days. Default `8760h` (a year). Kubernetes 1.31 or
+    later."""
+
+    ca_validity: Duration | None = None
+    """How long certificate authorities are valid, at most 36500 days. Default `87600h` (ten years).
+    Kubernetes 1.31 or later."""
+
+
+class Dns(ApiStruct, frozen=True, kw_only=True):
+    """The cluster's DNS, CoreDNS."""
+
+    disabled: bool = False
+    """Do not install it. Default false. Kubernetes 1.31 or later."""
+
+    image: ImageSource | None = None
+    """Where its image comes from."""
+
+
+class ProxyAddon(ApiStruct, frozen=True, kw_only=True):
+    """The cluster's service proxy, kube-proxy."""
+
+    disabled: bool = False
+    """Do not install it: the network plugin does its work. Default false. Kubernetes 1.31 or later."""
+
+    mode: Literal["iptables", "ipvs", "nftables", "kernelspace"] | None = None
+    """How it works. Default `iptables`, on Windows `kernelspace`. `nftables`: Kubernetes 1.31 or later
+    without a feature gate."""
+
+    config: KubernetesObject | None = None
+    """Further fields of KubeProxyConfiguration (kubeproxy.config.k8s.io/v1alpha1), passed on."""
+
+
+class LocalEtcd(ApiStruct, frozen=True, kw_only=True):
+    """etcd on the control plane machines, as static pods."""
+
+    data_dir: AbsolutePath | None = None
+    """Folder of its data. Default `/var/lib/etcd`."""
+
+    image: ImageSource | None = None
+    """Where its image comes from."""
+
+    extra_args: Arguments = ()
+    """Further arguments."""
+
+    extra_env: ContainerVariables = ()
+    """Environment variables. Kubernetes 1.31 or later."""
+
+    server_cert_sans: SubjectNames = field(default=(), name="serverCertSANs")
+    """Further names in its server certificate."""
+
+    peer_cert_sans: SubjectNames = field(default=(), name="peerCertSANs")
+    """Further names in its peer certificate."""
+
+
+class ExternalEtcd(ApiStruct, frozen=True, kw_only=True):
+    """etcd elsewhere."""
+
+    endpoints: Annotated[tuple[Url, ...], Meta(min_length=1, max_length=50, extra={"unique": ""})]
+    """Addresses of its members: `https://etcd-0.example.com:2379`."""
+
+    ca_file: AbsolutePath | None = None
+    """Certificate of its CA, on the machine. The file comes with the image, by `files`, or from
+    `controlPlane.certificates.etcdCA`. All three are given with https, none with http."""
+
+    cert_file: AbsolutePath | None = None
+    """Client certificate of the API server; or from `controlPlane.certificates.apiserverEtcdClient`."""
+
+    key_file: AbsolutePath | None = None
+    """Private key of the client certificate."""
+
+
+class EtcdConfig(ApiStruct, frozen=True, kw_only=True):
+    """The cluster's etcd; exactly one of `local` and `external`."""
+
+    local: LocalEtcd | None = None
+    """On the control plane machines."""
+
+    external: ExternalEtcd | None = None
+    """Elsewhere."""
+
+
+class ClusterConfig(ApiStruct, frozen=True, kw_only=True):
+    """What is the same on all machines of a cluster.
+
+    kubeadm keeps it in the cluster, so a joining machine needs little of it: what stands there must
+    agree, and is not written again.
+    """
+
+    name: Line | None = None
+    """Name of the cluster. Default `kubernetes`."""
+
+    control_plane_endpoint: Endpoint | None = None
+    """Stable address of the API server, `host:port`: a load balancer or a DNS name. Cannot be added
+    later. Default: the address of the first control plane machine."""
+
+    network: ClusterNetwork | None = None
+    """Address ranges and domain."""
+
+    image_repository: Repository | None = None
+    """Registry and path of the control plane's images. Default `registry.k8s.io`."""
+
+    feature_gates: Annotated[
+        dict[
+            Annotated[
+                str,
+                Meta(
+                    min_length=1, max_length=128, pattern="^[A-Za-z][A-Za-z0-9]*$", extra=ONE_LINE
+                ),
+            ],
+            bool,
+        ],
+        Meta(max_length=100),
+    ] = {}
+    """Feature gates of kubeadm, not of the components."""
+
+    certificates: ClusterCertificates | None = None
+    """How certificates are made and where they lie."""
+
+    dns: Dns | None = None
+    """CoreDNS."""
+
+    proxy_addon: ProxyAddon | None = None
+    """kube-proxy."""
+
+    etcd: EtcdConfig | None = None
+    """etcd. Absent: on the control plane machines, as kubeadm sets it up."""
+
+    kubelet: KubernetesObject | None = None
+    """KubeletConfiguration (kubelet.config.k8s.io/v1beta1) that every node inherits, passed on. With
+    role Initialize only; what one node needs stands in `node.kubelet`."""

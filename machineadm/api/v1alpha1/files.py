@@ -1,0 +1,77 @@
+"""Files to write on the machine."""
+
+from typing import Annotated, Literal
+
+from msgspec import Meta
+
+from machineadm.api.meta import (
+    AbsolutePath,
+    ApiStruct,
+    FileMode,
+    FileOwner,
+    HeaderName,
+    Sha256,
+    Sha512,
+    ShortSecret,
+    Url,
+    ValueSource,
+)
+
+
+class FileSource(ApiStruct, frozen=True, kw_only=True):
+    """A file's content from elsewhere, verified by its digest before it gets its name."""
+
+    url: Url
+    """Where the content is fetched from: `https://`, `http://` or `file://`. Redirects are followed,
+    but never from https to http."""
+
+    sha256: Sha256 | None = None
+    """SHA-256 of the content. With http and https this or `sha512` is required; both are checked."""
+
+    sha512: Sha512 | None = None
+    """SHA-512 of the content."""
+
+    headers: Annotated[dict[HeaderName, ShortSecret], Meta(max_length=32)] = {}
+    """HTTP headers of the request, such as `Authorization`; secret. Not sent on to another host."""
+
+    headers_from: Annotated[dict[HeaderName, ValueSource], Meta(max_length=32)] = {}
+    """HTTP headers whose values come from elsewhere. A header stands here or in `headers`."""
+
+
+class FileConfig(ApiStruct, frozen=True, kw_only=True):
+    """One file of the machine; exactly one of `content`, `contentFrom` and `source`."""
+
+    path: AbsolutePath
+    """Where it lies: absolute and without `..`. Missing parent folders are made with mode 0755."""
+
+    owner: FileOwner = "root:root"
+    """`user:group` or `user`, by name or id, as known to the machine once its users are made.
+    Default `root:root`."""
+
+    permissions: FileMode = "0644"
+    """Octal mode as a string, `"0640"`; never a YAML integer. Default `0644`."""
+
+    content: Annotated[str, Meta(max_length=1048576)] | None = None
+    """The content itself, exactly: no newline is added or taken. At most 1 MiB of text."""
+
+    content_from: ValueSource | None = None
+    """Where the content comes from."""
+
+    source: FileSource | None = None
+    """A download, with the digest that it must have."""
+
+    encoding: Literal["base64", "gzip", "gzip+base64"] | None = None
+    """How `content` is encoded; absent: plain text in UTF-8. `gzip` is read as `gzip+base64`, for
+    a UTF-8 string cannot hold compressed bytes."""
+
+    append: bool = False
+    """Append to the file in place of replacing it; done only if the file does not hold exactly
+    these bytes yet. Default false."""
+
+    sensitive: bool = False
+    """Never show the content in plans, logs and reports. Also so when `permissions` lets neither
+    group nor others read. Default false."""
+
+    content_format: Literal["Raw", "Template"] = "Raw"
+    """`Raw`: as it is. `Template`: a bounded Go template with `.controlPlane.version`, filled in by
+    the manager and so refused in a MachineConfiguration. Default `Raw`."""

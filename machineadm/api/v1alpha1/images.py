@@ -1,0 +1,69 @@
+"""Container images to load before kubeadm starts."""
+
+from typing import Annotated, Literal
+
+from msgspec import Meta
+
+from machineadm.api.meta import ONE_LINE, AbsolutePath, ApiStruct, Sha256, Url
+
+ImageReference = Annotated[
+    str,
+    Meta(
+        min_length=1,
+        max_length=512,
+        pattern=r"^[a-z0-9][A-Za-z0-9._:/-]*(@sha256:[0-9a-f]{64})?$",
+        extra=ONE_LINE,
+    ),
+]
+"""`registry/repository:tag`, with or without `@sha256:...`."""
+
+
+class ImageArchive(ApiStruct, frozen=True, kw_only=True):
+    """An archive that holds images (OCI layout or `docker save`); exactly one of `path` and `url`."""
+
+    path: AbsolutePath | None = None
+    """An archive that lies on the machine."""
+
+    url: Url | None = None
+    """An archive to download; needs `sha256`."""
+
+    sha256: Sha256 | None = None
+    """SHA-256 of the archive, checked before anything is imported."""
+
+
+class Image(ApiStruct, frozen=True, kw_only=True):
+    """One image to preload; exactly one of `reference` and `archive`."""
+
+    reference: ImageReference | None = None
+    """An image to pull, best pinned by digest."""
+
+    archive: ImageArchive | None = None
+    """An archive to import."""
+
+    platform: (
+        Annotated[
+            str,
+            Meta(
+                min_length=3,
+                max_length=64,
+                pattern="^[a-z0-9]+/[a-z0-9]+(/[a-z0-9]+)?$",
+                extra=ONE_LINE,
+            ),
+        ]
+        | None
+    ) = None
+    """Platform to take from an index, `linux/arm64`. Default: the machine's own."""
+
+    pull_policy: Literal["Always", "IfNotPresent", "Never"] = "IfNotPresent"
+    """When `reference` is pulled. `Never` only checks that it is there. Default `IfNotPresent`."""
+
+    namespace: Annotated[
+        str,
+        Meta(
+            min_length=1,
+            max_length=76,
+            pattern=r"^[A-Za-z0-9]+([._-][A-Za-z0-9]+)*$",
+            extra=ONE_LINE,
+        ),
+    ] = "k8s.io"
+    """containerd's namespace; the kubelet sees `k8s.io` alone. Default `k8s.io`."""

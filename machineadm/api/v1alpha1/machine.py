@@ -1,0 +1,100 @@
+"""MachineConfiguration: what a machine becomes, every reference inlined."""
+
+from typing import Annotated, Literal
+
+from msgspec import Meta
+
+from machineadm.api.meta import ONE_LINE, ApiStruct, ObjectMeta, ObjectName, Pem, ValueSource
+from machineadm.api.v1alpha1.agent import AgentPin
+from machineadm.api.v1alpha1.commands import Commands
+from machineadm.api.v1alpha1.containerd import ContainerRuntime
+from machineadm.api.v1alpha1.files import FileConfig
+from machineadm.api.v1alpha1.images import Image
+from machineadm.api.v1alpha1.kubernetes import KubernetesConfig
+from machineadm.api.v1alpha1.linux import LinuxConfiguration
+from machineadm.api.v1alpha1.proxy import SystemProxyConfig
+from machineadm.api.v1alpha1.windows import WindowsConfiguration
+
+
+class TrustedAuthority(ApiStruct, frozen=True, kw_only=True):
+    """A certificate authority; exactly one of `content` and `contentFrom`."""
+
+    content: Pem | None = None
+    """Certificates in PEM."""
+
+    content_from: ValueSource | None = None
+    """Where they come from."""
+
+
+class MachineConfig(ApiStruct, frozen=True, kw_only=True):
+    """The machine itself: everything but Kubernetes."""
+
+    bootstrapper_template_config_map_name: ObjectName | None = None
+    """ConfigMap whose key `template` is the template of the user data. It is the manager's business
+    and without effect on a machine. Default: the template built in for the format."""
+
+    bootstrapper_template_secret_name: ObjectName | None = None
+    """As `bootstrapperTemplateConfigMapName`, but a Secret; one of them at most."""
+
+    files: Annotated[tuple[FileConfig, ...], Meta(max_length=200, extra={"unique": "path"})] = ()
+    """Files to write, before any command but those of `commands.boot`. At most 200."""
+
+    images: Annotated[tuple[Image, ...], Meta(max_length=200)] = ()
+    """Images to load into the container runtime. At most 200."""
+
+    linux_configuration: LinuxConfiguration | None = None
+    """The operating system of a Linux machine; this or `windowsConfiguration`."""
+
+    windows_configuration: WindowsConfiguration | None = None
+    """The operating system of a Windows machine."""
+
+    commands: Commands = Commands()
+    """Commands to run, by the moment at which they run."""
+
+    attestation_plugin: Annotated[str, Meta(max_length=63, extra=ONE_LINE)] | None = None
+    """Plugin that attests the machine's identity. Absent or empty: none."""
+
+    container_runtime: ContainerRuntime | None = None
+    """The container runtime. Absent: left as it is."""
+
+    system_trust_certificate_authorities: Annotated[
+        tuple[TrustedAuthority, ...], Meta(max_length=200)
+    ] = ()
+    """Certificate authorities for the host's trust store. At most 200."""
+
+    sentinel: Literal["AfterCommands", "AfterKubeadm"] = "AfterCommands"
+    """When `/run/cluster-api/bootstrap-success.complete` is written: after the commands of
+    `postKubeadm`, or before them. Default `AfterCommands`: a machine whose last command fails has not
+    succeeded."""
+
+    system_proxies: Annotated[tuple[SystemProxyConfig, ...], Meta(max_length=3)] = ()
+    """Proxies, by who uses them."""
+
+
+class MachineConfigurationSpec(ApiStruct, frozen=True, kw_only=True):
+    """The machine and its part in a cluster."""
+
+    machine: MachineConfig = MachineConfig()
+    """The machine itself."""
+
+    kubernetes: KubernetesConfig | None = None
+    """Its part in a cluster. May be absent with `--mode preparation` only."""
+
+    agent: AgentPin | None = None
+    """The agent that the configuration was made for. Absent: any."""
+
+
+class MachineConfiguration(ApiStruct, frozen=True, kw_only=True):
+    """What a machine becomes: the fully realised form of a MachineBootstrap, every reference inlined."""
+
+    api_version: Literal["bootstrap.cluster.x-k8s.io/v1alpha1"]
+    """`bootstrap.cluster.x-k8s.io/v1alpha1`."""
+
+    kind: Literal["MachineConfiguration"]
+    """`MachineConfiguration`."""
+
+    metadata: ObjectMeta | None = None
+    """Name and labels; not needed on a machine."""
+
+    spec: MachineConfigurationSpec
+    """The machine and its part in a cluster."""

@@ -1,0 +1,303 @@
+"""What is particular to this node."""
+
+from typing import Annotated, Literal
+
+from msgspec import Meta, field
+
+from machineadm.api.meta import (
+    ONE_LINE,
+    ApiStruct,
+    Duration,
+    HostPath,
+    IpAddress,
+    KubernetesObject,
+    LabelValue,
+    Percent,
+    QualifiedName,
+    Quantity,
+    Threshold,
+)
+from machineadm.api.v1alpha1.cluster import Arguments
+
+
+class Taint(ApiStruct, frozen=True, kw_only=True):
+    """Keeps pods that do not tolerate it off the node."""
+
+    key: QualifiedName
+    """Its key: `example.com/gpu`."""
+
+    value: LabelValue = ""
+    """Its value. Default: empty."""
+
+    effect: Literal["NoSchedule", "PreferNoSchedule", "NoExecute"]
+    """What it does."""
+
+
+EvictionSignal = Annotated[
+    str,
+    Meta(
+        min_length=1,
+        max_length=64,
+        pattern=r"^(memory|nodefs|imagefs|containerfs)\.(available|inodesFree)$|^pid\.available$",
+        extra=ONE_LINE,
+    ),
+]
+"""What the kubelet measures: `memory.available`, `nodefs.inodesFree`, `pid.available` ..."""
+
+ResourceName = Annotated[
+    str,
+    Meta(
+        min_length=1,
+        max_length=64,
+        pattern="^(cpu|memory|ephemeral-storage|pid)$",
+        extra=ONE_LINE,
+    ),
+]
+"""`cpu`, `memory`, `ephemeral-storage` or `pid`."""
+
+Reserved = Annotated[dict[ResourceName, Quantity], Meta(max_length=4)]
+"""Amounts by resource."""
+
+Thresholds = Annotated[dict[EvictionSignal, Threshold], Meta(max_length=16)]
+"""Thresholds by signal."""
+
+
+class NodeKubelet(ApiStruct, frozen=True, kw_only=True):
+    """Settings of this node's kubelet.
+
+    They reach this node alone, over what it inherits from the cluster. Each field has the name and the
+    meaning that it has in KubeletConfiguration.
+    """
+
+    max_pods: Annotated[int, Meta(ge=0, le=10000)] | None = None
+    """How many pods may run. Default 110."""
+
+    pods_per_core: Annotated[int, Meta(ge=0, le=1000)] | None = None
+    """How many pods may run per CPU core; 0: no such limit. Default 0."""
+
+    pod_pids_limit: Annotated[int, Meta(ge=-1, le=9223372036854775807)] | None = None
+    """How many processes a pod may have; -1: no limit. Default -1."""
+
+    cgroup_driver: Literal["systemd", "cgroupfs"] | None = None
+    """Cgroup driver, the same as the container runtime's. Default `systemd`, as kubeadm sets it."""
+
+    cluster_dns: Annotated[tuple[IpAddress, ...], Meta(max_length=3, extra={"unique": ""})] = field(
+        default=(), name="clusterDNS"
+    )
+    """Name servers of pods, for a DNS cache on the node for example. Default: the cluster's DNS
+    service."""
+
+    resolv_conf: HostPath | None = None
+    """File the pods' name resolution is derived from. Default: as kubeadm finds it on the machine."""
+
+    system_reserved: Reserved = {}
+    """Resources kept for the operating system."""
+
+    kube_reserved: Reserved = {}
+    """Resources kept for the kubelet and the container runtime."""
+
+    reserved_system_cpus: (
+        Annotated[
+            str,
+            Meta(
+                min_length=1,
+                max_length=256,
+                pattern="^[0-9]+(-[0-9]+)?(,[0-9]+(-[0-9]+)?)*$",
+                extra=ONE_LINE,
+            ),
+        ]
+        | None
+    ) = field(default=None, name="reservedSystemCPUs")
+    """CPUs kept for the system: `0-1,8`."""
+
+    eviction_hard: Thresholds = {}
+    """Pods are evicted at once below these."""
+
+    eviction_soft: Thresholds = {}
+    """Pods are evicted below these after a grace period."""
+
+    eviction_soft_grace_period: Annotated[dict[EvictionSignal, Duration], Meta(max_length=16)] = {}
+    """Grace periods by signal, one for each of `evictionSoft`."""
+
+    image_gc_high_threshold_percent: Percent | None = field(
+        default=None, name="imageGCHighThresholdPercent"
+    )
+    """Share of the disk, in percent, above which unused images are removed. Default 85."""
+
+    image_gc_low_threshold_percent: Percent | None = field(
+        default=None, name="imageGCLowThresholdPercent"
+    )
+    """Share of the disk, in percent, down to which they are removed. Default 80."""
+
+    serialize_image_pulls: bool | None = None
+    """Pull one image at a time. Default true."""
+
+    max_parallel_image_pulls: Annotated[int, Meta(ge=1, le=1000)] | None = None
+    """How many images are pulled at once; needs `serializeImagePulls: false`. Default: no limit."""
+
+    registry_pull_qps: Annotated[int, Meta(ge=0, le=100000)] | None = field(
+        default=None, name="registryPullQPS"
+    )
+    """Pulls per second; 0: no limit. Default 5."""
+
+    registry_burst: Annotated[int, Meta(ge=0, le=100000)] | None = None
+    """Pulls in a burst. Default 10."""
+
+    container_log_max_size: Quantity | None = None
+    """Size at which a container's log is rotated. Default `10Mi`."""
+
+    container_log_max_files: Annotated[int, Meta(ge=2, le=10000)] | None = None
+    """How many log files of a container are kept. Default 5."""
+
+    cpu_manager_policy: Literal["none", "static"] | None = None
+    """How CPUs are given to pods. Default `none`."""
+
+    memory_manager_policy: Literal["None", "Static"] | None = None
+    """How memory of a NUMA node is given to pods. Default `None`."""
+
+    topology_manager_policy: (
+        Literal["none", "best-effort", "restricted", "single-numa-node"] | None
+    ) = None
+    """How hard devices, CPUs and memory are kept together. Default `none`."""
+
+    topology_manager_scope: Literal["container", "pod"] | None = None
+    """What is kept together. Default `container`."""
+
+    shutdown_grace_period: Duration | None = None
+    """How long a shutdown of the machine waits for pods. Default `0s`: not at all."""
+
+    shutdown_grace_period_critical_pods: Duration | None = None
+    """The part of it that is kept for critical pods."""
+
+    fail_swap_on: bool | None = None
+    """Refuse to start while swap is on. Default true."""
+
+    protect_kernel_defaults: bool | None = None
+    """Fail, rather than change kernel parameters that are not as the kubelet wants them.
+    Default false."""
+
+    allowed_unsafe_sysctls: Annotated[
+        tuple[
+            Annotated[
+                str, Meta(min_length=1, max_length=256, pattern=r"^[a-z0-9_.*/-]+$", extra=ONE_LINE)
+            ],
+            ...,
+        ],
+        Meta(max_length=100, extra={"unique": ""}),
+    ] = ()
+    """Kernel parameters that pods may set, `*` at the end allowed: `net.core.*`."""
+
+    server_tls_bootstrap: bool | None = field(default=None, name="serverTLSBootstrap")
+    """Ask the cluster for the kubelet's serving certificate. Someone has to approve it. Default
+    false."""
+
+    tls_min_version: Literal["VersionTLS12", "VersionTLS13"] | None = None
+    """Oldest TLS that is spoken. Default `VersionTLS12`."""
+
+    tls_cipher_suites: Annotated[
+        tuple[
+            Annotated[
+                str, Meta(min_length=1, max_length=128, pattern="^TLS_[A-Z0-9_]+$", extra=ONE_LINE)
+            ],
+            ...,
+        ],
+        Meta(max_length=50, extra={"unique": ""}),
+    ] = ()
+    """Cipher suites of TLS 1.2. Default: Go's own."""
+
+    event_record_qps: Annotated[int, Meta(ge=0, le=100000)] | None = field(
+        default=None, name="eventRecordQPS"
+    )
+    """Events per second; 0: no limit. Default 50."""
+
+    node_status_update_frequency: Duration | None = None
+    """How often the node's status is computed. Default `10s`."""
+
+    feature_gates: Annotated[
+        dict[
+            Annotated[
+                str,
+                Meta(
+                    min_length=1, max_length=128, pattern="^[A-Za-z][A-Za-z0-9]*$", extra=ONE_LINE
+                ),
+            ],
+            bool,
+        ],
+        Meta(max_length=200),
+    ] = {}
+    """Feature gates of the kubelet."""
+
+    config: KubernetesObject | None = None
+    """Further fields of KubeletConfiguration (kubelet.config.k8s.io/v1beta1), passed on. A field that has
+    its own place above stands there only."""
+
+
+class NodeConfig(ApiStruct, frozen=True, kw_only=True):
+    """What is particular to this node."""
+
+    name: (
+        Annotated[
+            str,
+            Meta(
+                min_length=1,
+                max_length=253,
+                pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$",
+                extra=ONE_LINE,
+            ),
+        ]
+        | None
+    ) = None
+    """Name of the node. Default: the machine's host name in lower case."""
+
+    provider_id: (
+        Annotated[str, Meta(min_length=1, max_length=512, pattern="^[^ ,=]+$", extra=ONE_LINE)]
+        | None
+    ) = field(default=None, name="providerID")
+    """Id that the cloud knows the machine by: `aws:///eu-west-1a/i-0123456789`."""
+
+    labels: Annotated[dict[QualifiedName, LabelValue], Meta(max_length=100)] = {}
+    """Labels that the kubelet gives its node. It may not use those in `kubernetes.io` and `k8s.io` but for
+    a few, and `node-role.kubernetes.io/...` is not one of them."""
+
+    taints: Annotated[tuple[Taint, ...], Meta(max_length=100)] | None = None
+    """Taints the node registers with. Absent or null: kubeadm's own, `control-plane:NoSchedule` on
+    control plane machines. An empty list: none."""
+
+    cri_socket: (
+        Annotated[
+            str,
+            Meta(min_length=1, max_length=512, pattern="^((unix|npipe)://)?[^ ]+$", extra=ONE_LINE),
+        ]
+        | None
+    ) = None
+    """Socket of the container runtime: `unix:///run/containerd/containerd.sock`. Absent: kubeadm finds
+    it, and needs help only where there are two."""
+
+    kubelet: NodeKubelet | None = None
+    """Settings of this node's kubelet."""
+
+    uninitialized_taint: bool | None = None
+    """Register a worker with `node.cluster.x-k8s.io/uninitialized:NoSchedule`, which Cluster API removes
+    when the node has its labels. Default false."""
+
+    ignore_preflight_errors: Annotated[
+        tuple[
+            Annotated[
+                str,
+                Meta(min_length=1, max_length=512, pattern="^[A-Za-z0-9._/:-]+$", extra=ONE_LINE),
+            ],
+            ...,
+        ],
+        Meta(max_length=50, extra={"unique": ""}),
+    ] = ()
+    """Checks of kubeadm that only warn: `Swap`, `NumCPU`; `all` stands alone."""
+
+    image_pull_policy: Literal["Always", "IfNotPresent", "Never"] | None = None
+    """When kubeadm pulls the control plane's images. Default `IfNotPresent`."""
+
+    image_pull_serial: bool | None = None
+    """kubeadm pulls one image at a time. Default true. Kubernetes 1.31 or later."""
+
+    extra_args: Arguments = ()
+    """Arguments of the kubelet; they win over its configuration. Many are deprecated: prefer
+    `kubelet`."""

@@ -1,0 +1,87 @@
+"""Proxies of the host, the container runtime and the kubelet."""
+
+from typing import Annotated, Literal
+
+from msgspec import Meta
+
+from machineadm.api.meta import ONE_LINE, ApiStruct, Line, ShortSecret, ValueSource
+
+ProxyUrl = Annotated[
+    str,
+    Meta(
+        min_length=8,
+        max_length=512,
+        pattern="^(http|https|socks5)://[^@ /]+/?$",
+        extra={"oneLine": True, "format": "url"},
+    ),
+]
+"""URL of a proxy, without user and password: these stand in `credentials`."""
+
+NoProxyList = Annotated[
+    tuple[
+        Annotated[
+            str, Meta(min_length=1, max_length=255, pattern="^[A-Za-z0-9*.:/_-]+$", extra=ONE_LINE)
+        ],
+        ...,
+    ],
+    Meta(max_length=200, extra={"unique": ""}),
+]
+"""What is reached directly: host names, `.domains`, addresses, CIDR ranges."""
+
+
+class ProxyCredentials(ApiStruct, frozen=True, kw_only=True):
+    """User and password towards a proxy, put into its URL where the URL is written."""
+
+    username: Line | None = None
+    """User name; this or `usernameFrom`."""
+
+    username_from: ValueSource | None = None
+    """Where it comes from."""
+
+    password: ShortSecret | None = None
+    """Password; this or `passwordFrom`."""
+
+    password_from: ValueSource | None = None
+    """Where it comes from."""
+
+
+class ProxySettings(ApiStruct, frozen=True, kw_only=True):
+    """How one gets out."""
+
+    http_proxy: ProxyUrl | None = None
+    """Proxy for http."""
+
+    https_proxy: ProxyUrl | None = None
+    """Proxy for https."""
+
+    no_proxy: NoProxyList = ()
+    """What is reached directly."""
+
+    credentials: ProxyCredentials | None = None
+    """User and password of both proxies."""
+
+
+class SystemProxyConfig(ApiStruct, frozen=True, kw_only=True):
+    """A proxy, and who uses it."""
+
+    targets: Annotated[
+        tuple[Literal["host", "containerRuntime", "kubelet"], ...],
+        Meta(min_length=1, max_length=3, extra={"unique": ""}),
+    ]
+    """Who uses it; each target in one entry at most."""
+
+    http_proxy: ProxyUrl | None = None
+    """Proxy for http."""
+
+    https_proxy: ProxyUrl | None = None
+    """Proxy for https."""
+
+    no_proxy: NoProxyList = ()
+    """What is reached directly."""
+
+    no_proxy_auto: bool = True
+    """Add the cluster's address ranges, its service domain and the API endpoint to `noProxy`.
+    Default true."""
+
+    credentials: ProxyCredentials | None = None
+    """User and password of both proxies."""

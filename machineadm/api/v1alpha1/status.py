@@ -1,0 +1,180 @@
+"""BootstrapStatus: what the agent reports, from the first second to the end."""
+
+from typing import Annotated, Literal
+
+from msgspec import Meta, field
+
+from machineadm.api.meta import ONE_LINE, ApiStruct, ObjectMeta, Sha256, Timestamp
+
+Message = Annotated[str, Meta(max_length=32768)]
+"""Words for a person, without any secret."""
+
+Name = Annotated[str, Meta(max_length=512, extra=ONE_LINE)]
+"""A short text in one line."""
+
+Code = Annotated[str, Meta(max_length=6, pattern="^(MA[0-9]{4})?$", extra=ONE_LINE)]
+"""A stable code, `MA` and four digits; empty where there is none."""
+
+Phase = Literal["Pending", "Preparing", "Bootstrapping", "Prepared", "Succeeded", "Failed"]
+"""How far a bootstrap is."""
+
+
+class MachineIdentity(ApiStruct, frozen=True, kw_only=True):
+    """Which machine reports."""
+
+    hostname: Name = ""
+    """Host name."""
+
+    machine_id: Name = field(default="", name="machineID")
+    """Content of /etc/machine-id."""
+
+    boot_id: Name = field(default="", name="bootID")
+    """Id of this boot."""
+
+    provider_id: Name = field(default="", name="providerID")
+    """Id that the cloud knows the machine by, as the configuration says."""
+
+
+class AgentIdentity(ApiStruct, frozen=True, kw_only=True):
+    """Which agent reports."""
+
+    version: Name
+    """Version of the agent."""
+
+    sha256: Sha256 | None = None
+    """SHA-256 of the agent's file; only where it was asked for, for it costs time."""
+
+
+class StepReport(ApiStruct, frozen=True, kw_only=True):
+    """One step of the plan."""
+
+    name: Name
+    """Its name, unique in the plan: `files`."""
+
+    phase: Name
+    """Its phase: `prepare`."""
+
+    state: Literal["Pending", "Running", "Done", "Failed", "Skipped", "Deferred"]
+    """How far it is. `Deferred`: it needs the running system, and another root was asked for."""
+
+    change: Literal["Changed", "AlreadyInPlace"] | None = None
+    """Whether it had anything to do; once it is done."""
+
+    started_at: Timestamp | None = None
+    """When it began (RFC 3339, UTC)."""
+
+    duration: Annotated[float, Meta(ge=0)] | None = None
+    """How long it took, in seconds."""
+
+    code: Code = ""
+    """Code of its error."""
+
+    message: Message = ""
+    """What it did, or why it failed."""
+
+
+class Condition(ApiStruct, frozen=True, kw_only=True):
+    """A condition, in the form that Kubernetes gives them."""
+
+    type: Annotated[
+        str, Meta(min_length=1, max_length=316, pattern="^[A-Za-z0-9./_-]+$", extra=ONE_LINE)
+    ]
+    """What is said: `KubeadmSucceeded`."""
+
+    status: Literal["True", "False", "Unknown"]
+    """Whether it is so."""
+
+    reason: Annotated[
+        str,
+        Meta(
+            min_length=1,
+            max_length=1024,
+            pattern="^[A-Za-z]([A-Za-z0-9_,:]*[A-Za-z0-9_])?$",
+            extra=ONE_LINE,
+        ),
+    ]
+    """Why, in one word."""
+
+    message: Message = ""
+    """Why, in words."""
+
+    last_transition_time: Timestamp
+    """Since when (RFC 3339, UTC)."""
+
+    observed_generation: Annotated[int, Meta(ge=0)] | None = None
+    """Generation of the object it speaks of; not set by the agent."""
+
+
+class ErrorReport(ApiStruct, frozen=True, kw_only=True):
+    """Why the bootstrap failed."""
+
+    code: Code
+    """Stable code: `machineadm explain CODE` says more."""
+
+    message: Message
+    """What happened."""
+
+    hint: Message = ""
+    """What to do about it."""
+
+    log_tail: Annotated[str, Meta(max_length=65536)] = ""
+    """The last output of what failed, redacted, at most 64 KiB."""
+
+
+class KubeadmReport(ApiStruct, frozen=True, kw_only=True):
+    """How kubeadm was run and how it ended."""
+
+    command: Annotated[tuple[Annotated[str, Meta(max_length=4096)], ...], Meta(max_length=64)] = ()
+    """Its command line; there is never a secret in it."""
+
+    exit_code: int | None = None
+    """Its exit code, negative for a signal."""
+
+    phase: Name = ""
+    """Its phase when it ended: `preflight`; empty when not known."""
+
+
+class BootstrapStatus(ApiStruct, frozen=True, kw_only=True):
+    """The agent's report."""
+
+    api_version: Literal["bootstrap.cluster.x-k8s.io/v1alpha1"]
+    """`bootstrap.cluster.x-k8s.io/v1alpha1`."""
+
+    kind: Literal["BootstrapStatus"]
+    """`BootstrapStatus`."""
+
+    metadata: ObjectMeta | None = None
+    """Not set by the agent."""
+
+    phase: Phase
+    """How far the bootstrap is. `Prepared`: all is done but what needs kubeadm or the running system."""
+
+    machine: MachineIdentity = MachineIdentity()
+    """Which machine reports."""
+
+    attempt: Annotated[int, Meta(ge=1)] = 1
+    """How often this configuration was begun, this time included."""
+
+    agent: AgentIdentity
+    """Which agent reports."""
+
+    config_digest: Sha256 | None = None
+    """SHA-256 of the configuration in its canonical form; absent before it is read."""
+
+    started_at: Timestamp | None = None
+    """When this run began (RFC 3339, UTC)."""
+
+    finished_at: Timestamp | None = None
+    """When it ended; absent while it runs."""
+
+    steps: Annotated[tuple[StepReport, ...], Meta(max_length=10000)] = ()
+    """The steps of the plan, in their order."""
+
+    conditions: Annotated[tuple[Condition, ...], Meta(max_length=32, extra={"unique": "type"})] = ()
+    """Conditions."""
+
+    error: ErrorReport | None = None
+    """Why it failed."""
+
+    kubeadm: KubeadmReport | None = None
+    """How kubeadm ended, once it was run."""
