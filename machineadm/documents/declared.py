@@ -1,0 +1,151 @@
+"""What types declare in `Meta(extra=...)` because msgspec cannot check it; the keys are in api.meta.
+
+A plan is made of a class when a document first holds one: what lies in it and carries a declaration.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from typing import Annotated, Any, Final, Union, get_args, get_origin
+
+import msgspec
+
+from machineadm.documents.formats import FORMATS
+from machineadm.redaction import Secret
+
+Check = Callable[[Any], bool]
+Extra = dict[str, Any]
+
+_CONTROL: Final = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+_LIST_KEYS: Final = frozenset({"unique"})
+_plans: dict[type, tuple[tuple[str, Check], ...]] = {}
+
+
+def keeps_declared(value: Any) -> bool:
+    """Whether a typed value keeps all that its type declares, all the way down.
+
+    Args:
+        value: A Struct, as msgspec accepted it.
+
+    Returns:
+        False if anything in it does not.
+    """
+    plan = _plans.get(value.__class__)
+    if plan is None:
+        plan = _plans[value.__class__] = tuple(_plan(value.__class__))
+    return all(check(getattr(value, name)) for name, check in plan)
+
+
+def breach(value: str, extra: Extra) -> tuple[str, str] | None:
+    """What a text fails of its declarations.
+
+    Args:
+        value: The text; a secret is to be revealed for this.
+        extra: The declarations of its type.
+
+    Returns:
+        Code, and what it is to be ("is to be in one line"), without the value; None if it keeps them all.
+    """
+    if len(value) < extra.get("minLength", 0):
+        least = extra["minLength"]
+        return (
+            "MA1105",
+            "must not be empty" if least == 1 else f"is shorter than {least} characters",
+        )
+    if len(value) > extra.get("maxLength", len(value)):
+        return "MA1105", f"is longer than {extra['maxLength']} characters"
+    if extra.get("oneLine") and is_broken(value):
+        return "MA1108", "must be one line without control characters"
+    if "pattern" in extra and not re.search(extra["pattern"], value):
+        return "MA1107", ""
+    if "format" in extra and (expected := FORMATS[extra["format"]](value)):
+        return "MA1109", f"is not {expected}"
+    return None
+
+
+def is_broken(value: str) -> bool:
+    """Whether a text has a control character or a line break of any kind."""
+    return not value.isprintable() and _CONTROL.search(value) is not None
+
+
+def repeated(items: Iterable[Any], field: str) -> list[int]:
+    """Indexes of the items that repeat an earlier one, by a field's JSON name or, if it is empty, as a whole."""
+    seen: set[Any] = set()
+    found = []
+    for index, item in enumerate(items):
+        key = _field(item, field) if field else item
+        if key is None:
+            continue
+        if key in seen:
+            found.append(index)
+        seen.add(key)
+    return found
+
+
+def _field(item: Any, name: str) -> Any:
+    for field, encoded in zip(item.__struct_fields__, item.__struct_encode_fields__, strict=True):
+        if encoded == name:
+            return getattr(item, field)
+    raise LookupError(name)
+
+
+def _plan(cls: type) -> Iterable[tuple[str, Check]]:
+    for field in msgspec.structs.fields(cls):
+        if check := _check(field.type):
+            yield field.name, check
+
+
+def _check(annotation: Any) -> Check | None:
+    """What to ask of a value of a type; None if nothing can be wrong with it."""
+    origin, arguments = get_origin(annotation), get_args(annotation)
+    if origin is Annotated:
+        return _annotated(arguments[0], arguments[1:])
+    if isinstance(annotation, type) and issubclass(annotation, msgspec.Struct):
+        return keeps_declared
+    if origin in (tuple, list):
+        return _each(_check(arguments[0]))
+    if origin is dict:
+        return _map(_check(arguments[0]), _check(arguments[1]))
+    if origin is Union or type(annotation).__name__ == "UnionType":
+        return _any_of([check for argument in arguments if (check := _check(argument))])
+    return None
+
+
+def _annotated(inner: Any, metas: tuple[Any, ...]) -> Check | None:
+    below = _check(inner)
+    extra = {
+        key: each for meta in metas for key, each in (getattr(meta, "extra", None) or {}).items()
+    }
+    if not extra:
+        return below
+    if "unique" in extra:
+        field = extra["unique"]
+        return lambda items: not repeated(items, field) and (below is None or below(items))
+    if extra == {"oneLine": True}:
+        return lambda text: text.isprintable() or not is_broken(text)
+    return lambda text: breach(text.reveal() if isinstance(text, Secret) else text, extra) is None
+
+
+def _each(check: Check | None) -> Check | None:
+    return check and (lambda items: all(map(check, items)))
+
+
+def _map(keys: Check | None, values: Check | None) -> Check | None:
+    if keys and values:
+        return lambda items: all(map(keys, items)) and all(map(values, items.values()))
+    if keys:
+        return lambda items: all(map(keys, items))
+    return values and (lambda items: all(map(values, items.values())))
+
+
+def _any_of(checks: list[Check]) -> Check | None:
+    """A union: Structs or None, or a text that declares something beside a number or None."""
+    if not checks:
+        return None
+    if all(check is keeps_declared for check in checks):
+        return lambda value: value is None or keeps_declared(value)
+    if len(checks) > 1:
+        raise NotImplementedError("a union of several types that carry declarations")
+    (check,) = checks
+    return lambda value: value is None or isinstance(value, int) or check(value)

@@ -1,0 +1,208 @@
+"""Bytes to typed documents, all problems at once; never an exception for what the bytes say.
+
+Fast road: read nodes, let msgspec convert them; the verdict is msgspec's. Only what fails, or says
+something that msgspec does not see (duplicate keys, null, ambiguous scalars, what types declare in
+`extra`), is walked beside its type.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from machineadm.documents.declared import keeps_declared
+from machineadm.documents.json_reader import JsonReader
+from machineadm.documents.kinds import Kinds, identify, identity
+from machineadm.documents.limits import Budget
+from machineadm.documents.model import Document, Problem
+from machineadm.documents.nodes import Node, NotPlainError, Scalar, builtins
+from machineadm.documents.source import Fault, RefusedError, Source, check_characters, read_text
+from machineadm.documents.splitting import json_begin, parts
+from machineadm.documents.yaml_reader import YamlReader
+from machineadm.redaction import Secret
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+class _Root(msgspec.Struct):
+    """A document as read: its node if there is one, its text if it is JSON, what was refused."""
+
+    node: Node | None
+    faults: list[Fault]
+    json: str | None = None
+
+
+def decode(data: bytes, *, file: str) -> tuple[Document, ...]:
+    """Read a stream of YAML or JSON documents.
+
+    Args:
+        data: The bytes of one input.
+        file: Its name, for messages.
+
+    Returns:
+        The documents in order, at least one. One that has problems is to be refused; one that could
+        not be read at all has no value.
+    """
+    from machineadm.api.scheme import KINDS
+
+    return decode_kinds(data, file=file, kinds=KINDS)
+
+
+def decode_kinds(data: bytes, *, file: str, kinds: Kinds) -> tuple[Document, ...]:
+    """Read a stream of documents of given kinds.
+
+    Args:
+        data: The bytes of one input.
+        file: Its name, for messages.
+        kinds: The types by apiVersion and kind.
+
+    Returns:
+        As `decode`.
+    """
+    source = Source(file, "")
+    try:
+        source = Source(file, read_text(data))
+        check_characters(source.text)
+    except RefusedError as refused:
+        # For the place alone: nothing is read of such a text.
+        source = Source(file, source.text or data.decode("utf-8-sig", "replace"))
+        return (_document(source, 1, None, (refused.fault,)),)
+    documents = tuple(_documents(source, kinds))
+    if documents:
+        return documents
+    hint = "a configuration has apiVersion, kind and spec"
+    return (_document(source, 1, None, (Fault("MA1001", 0, "there is no document", hint),)),)
+
+
+def _documents(source: Source, kinds: Kinds) -> Iterator[Document]:
+    index = 0
+    for root in _roots(source):
+        node = root.node
+        if isinstance(node, Scalar) and node.plain and not node.text and not root.faults:
+            continue  # nothing between two markers, or behind the last one
+        index += 1
+        if node is None:
+            yield _document(source, index, None, root.faults)
+        else:
+            yield _typed(source, index, node, root, kinds)
+
+
+def _roots(source: Source) -> Iterator[_Root]:
+    budget = Budget()
+    for begin, end in parts(source.text):
+        brace = json_begin(source.text, begin, end)
+        roots = (
+            _yaml(source, begin, end, budget)
+            if brace is None
+            else _json(source, brace, end, budget)
+        )
+        for root in roots:
+            yield root
+            if root.faults and root.faults[-1].code in ("MA1008", "MA1009"):
+                return  # the budget is spent, whatever follows
+
+
+def _yaml(source: Source, begin: int, end: int, budget: Budget) -> Iterator[_Root]:
+    reader = YamlReader(source, begin, end, budget)
+    try:
+        for node in reader.documents():
+            yield _Root(node, reader.faults)
+            reader.faults = []
+    except RefusedError as refused:
+        yield _Root(None, [*reader.faults, refused.fault])
+
+
+def _json(source: Source, at: int, end: int, budget: Budget) -> Iterator[_Root]:
+    try:
+        while at < end:
+            reader = JsonReader(source.text, at, end, budget)
+            node = reader.document()
+            yield _Root(node, [], source.text[at : reader.at])
+            at = reader.at
+    except RefusedError as refused:
+        yield _Root(None, [refused.fault])
+
+
+def _typed(source: Source, index: int, node: Node, root: _Root, kinds: Kinds) -> Document:
+    type_ = identify(node, kinds)
+    if isinstance(type_, Fault):
+        return _document(source, index, node, (*root.faults, type_))
+    refusal = ""
+    if not root.faults:
+        try:
+            value = _convert(node, root.json, type_)
+            if keeps_declared(value):
+                return _document(source, index, node, (), value)
+        except NotPlainError:
+            pass
+        except msgspec.ValidationError as error:
+            refusal = str(error)
+    from machineadm.documents.walk import walk
+
+    value, faults = walk(node, type_, source, refusal)
+    return _document(source, index, node, (*root.faults, *faults), value)
+
+
+def _convert(node: Node, json: str | None, type_: type) -> Any:
+    plain = builtins(node)
+    if json is not None:
+        return msgspec.json.decode(json, type=type_, dec_hook=secret_hook)
+    return msgspec.convert(plain, type_, dec_hook=secret_hook)
+
+
+def secret_hook(type_: type, value: object) -> Secret:
+    """Decode a Secret, the one class in the types that msgspec does not know.
+
+    Args:
+        type_: The class asked for.
+        value: What stands there.
+
+    Returns:
+        The secret.
+
+    Raises:
+        TypeError: the value is no text. It is not shown.
+    """
+    if type_ is not Secret or not isinstance(value, str):
+        raise TypeError("expected text")
+    return Secret(value)
+
+
+def _document(
+    source: Source,
+    index: int,
+    node: Node | None,
+    faults: tuple[Fault, ...] | list[Fault],
+    value: Any = None,
+) -> Document:
+    api_version, kind = identity(node)
+    return Document(
+        file=source.file,
+        index=index,
+        api_version=api_version,
+        kind=kind,
+        value=value,
+        problems=tuple(_problem(source, index, fault) for fault in sorted(faults, key=_place)),
+        source=source,
+        root=node,
+    )
+
+
+def _place(fault: Fault) -> int:
+    return fault.at
+
+
+def _problem(source: Source, index: int, fault: Fault) -> Problem:
+    line, column = source.position(fault.at)
+    return Problem(
+        file=source.file,
+        document=index,
+        line=line,
+        column=column,
+        code=fault.code,
+        path=fault.path,
+        message=fault.message,
+        hint=fault.hint,
+    )

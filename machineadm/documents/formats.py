@@ -1,0 +1,107 @@
+"""The formats that a text may have to be in, each judged by a function that names what is expected."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Final
+
+_BASE64: Final = re.compile(r"(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?")
+_URL: Final = re.compile(
+    r"[a-z][a-z0-9+.-]*://(?:[^/?#@\s]*@)?(\[[0-9A-Fa-f:.%]+\]|[^/?#@:\s\[\]]*)(?::([0-9]{1,5}))?(?:[/?#]\S*)?"
+)
+_SEMVER: Final = re.compile(
+    r"v?(?:0|[1-9][0-9]*)\.(?:0|[1-9][0-9]*)\.(?:0|[1-9][0-9]*)"
+    r"(?:-(?:0|[1-9][0-9]*|[0-9]*[A-Za-z-][0-9A-Za-z-]*)(?:\.(?:0|[1-9][0-9]*|[0-9]*[A-Za-z-][0-9A-Za-z-]*))*)?"
+    r"(?:\+[0-9A-Za-z-]+(?:\.[0-9A-Za-z-]+)*)?"
+)
+_QUANTITY: Final = re.compile(
+    r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:n|u|m|k|M|G|T|P|E|[KMGTPE]i|[eE][+-]?[0-9]+)?"
+)
+_PEM_LINE: Final = re.compile(r"-----(BEGIN|END) ([A-Z0-9][A-Z0-9 ]*)-----")
+
+
+def _duration(text: str) -> str:
+    from machineadm.api.formats import seconds
+
+    try:
+        seconds(text)
+    except ValueError:
+        return "a duration such as 90s or 1h30m"
+    return ""
+
+
+def _cidr(text: str) -> str:
+    from ipaddress import ip_network
+
+    try:
+        ip_network(text, strict=False)
+    except ValueError:
+        return "a range of addresses such as 10.244.0.0/16"
+    return ""
+
+
+def _ip(text: str) -> str:
+    from ipaddress import ip_address
+
+    try:
+        ip_address(text)
+    except ValueError:
+        return "an IP address"
+    return ""
+
+
+def _url(text: str) -> str:
+    found = _URL.fullmatch(text)
+    if not found or int(found[2] or 0) > 65535:
+        return "a URL such as https://example.com/path"
+    needs_host = not text.startswith(("file:", "unix:", "npipe:", "data:"))
+    return "a URL with a host" if needs_host and not found[1] else ""
+
+
+def _matches(pattern: re.Pattern[str], expected: str) -> Callable[[str], str]:
+    return lambda text: "" if pattern.fullmatch(text) else expected
+
+
+def _base64(text: str) -> str:
+    # Writers of base64 break lines; readers take no notice.
+    whole = "".join(text.split())
+    return "" if _BASE64.fullmatch(whole) else "base64 (standard alphabet, padded)"
+
+
+def _pem(text: str) -> str:
+    """Blocks that begin and end, with base64 between; whatever stands around them is ignored, as by OpenSSL."""
+    inside = ""
+    blocks = 0
+    body: list[str] = []
+    for line in text.splitlines():
+        found = _PEM_LINE.fullmatch(line.strip())
+        if not found:
+            body.append(line)
+        elif found[1] == "BEGIN" and not inside:
+            inside, body = found[2], []
+        elif found[1] == "END" and inside == found[2] and not _base64(_without_headers(body)):
+            inside, blocks = "", blocks + 1
+        else:
+            return "a PEM block that ends as it begins, with base64 between"
+    return "" if blocks and not inside else "PEM: -----BEGIN ...-----, base64, -----END ...-----"
+
+
+def _without_headers(body: list[str]) -> str:
+    """The base64 of a block; headers as of an encrypted key end at an empty line."""
+    if any(":" in line for line in body) and "" in body:
+        body = body[body.index("") + 1 :]
+    return "".join(body)
+
+
+FORMATS: Final[dict[str, Callable[[str], str]]] = {
+    "base64": _base64,
+    "cidr": _cidr,
+    "duration": _duration,
+    "ip": _ip,
+    "pem": _pem,
+    "quantity": _matches(_QUANTITY, "an amount such as 100Mi, 500m or 2"),
+    "semver": _matches(_SEMVER, "a version such as v1.34.4"),
+    "url": _url,
+}
+"""By the name that types declare: gives what was expected, or an empty string if the text is that."""

@@ -1,0 +1,141 @@
+"""JSON (RFC 8259) to nodes with their places, for what msgspec's decoder does not tell: where, and duplicates.
+
+libyaml is no reader of JSON: surrogate pairs, long keys, tabs and `1e3` differ.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from msgspec import DecodeError, json
+
+from machineadm.documents.limits import Budget, check_depth
+from machineadm.documents.nodes import Mapping, Node, Scalar, Sequence
+from machineadm.documents.source import RefusedError
+
+_BLANK: Final = re.compile(r"[ \t\r\n]*")
+_STRING: Final = re.compile(r'"(?:[^"\\\x00-\x1f]|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*"')
+_NUMBER: Final = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?")
+_WORD: Final = re.compile(r"[^\s\[\]{},:\"]+")
+_WORDS: Final = {"true": True, "false": False, "null": None}
+_YAML_HINT: Final = "a document that begins with { is JSON: keys and texts stand in double quotes"
+
+
+class JsonReader:
+    """Reads one JSON document out of a text.
+
+    Args:
+        text: The whole source.
+        at: Where the document begins, in code points.
+        end: Where the part ends that may hold it.
+        budget: Counts nodes; shared by all parts of the source.
+    """
+
+    def __init__(self, text: str, at: int, end: int, budget: Budget) -> None:
+        self.at = at
+        self._text = text
+        self._end = end
+        self._budget = budget
+
+    def document(self) -> Node:
+        """Read the document; afterwards `at` is where it ended, blanks skipped.
+
+        Returns:
+            Its root.
+
+        Raises:
+            RefusedError: it cannot be read.
+        """
+        root = self._value(1)
+        self._skip()
+        return root
+
+    def _skip(self) -> str:
+        """Skip blanks; the character that follows, or an empty string at the end."""
+        blank = _BLANK.match(self._text, self.at, self._end)
+        self.at = blank.end() if blank else self.at
+        return self._text[self.at] if self.at < self._end else ""
+
+    def _value(self, depth: int) -> Node:
+        first = self._skip()
+        self._budget.add(self.at)
+        if first == "{":
+            return self._mapping(depth)
+        if first == "[":
+            return self._sequence(depth)
+        return self._string() if first == '"' else self._bare()
+
+    def _mapping(self, depth: int) -> Mapping:
+        node = Mapping(self.at, [])
+        check_depth(depth, self.at)
+        self.at += 1
+        if self._skip() == "}":
+            self.at += 1
+            return node
+        while True:
+            if self._skip() != '"':
+                raise self._unexpected("a key in double quotes")
+            self._budget.add(self.at)
+            node.items.append(self._string())
+            self._expect(":")
+            node.items.append(self._value(depth + 1))
+            if self._expect(",}") == "}":
+                return node
+
+    def _sequence(self, depth: int) -> Sequence:
+        node = Sequence(self.at, [])
+        check_depth(depth, self.at)
+        self.at += 1
+        if self._skip() == "]":
+            self.at += 1
+            return node
+        while True:
+            node.items.append(self._value(depth + 1))
+            if self._expect(",]") == "]":
+                return node
+
+    def _expect(self, characters: str) -> str:
+        found = self._skip()
+        if not found or found not in characters:
+            raise self._unexpected(" or ".join(characters))
+        self.at += 1
+        return found
+
+    def _string(self) -> Scalar:
+        at = self.at
+        found = _STRING.match(self._text, at, self._end)
+        if not found:
+            raise RefusedError("MA1006", at, "not JSON: a text that does not end, or a bad escape")
+        self.at = found.end()
+        text = found[0][1:-1]
+        if "\\" in text:
+            text = self._unescaped(found[0])
+        return Scalar(at, text, text, False)
+
+    def _unescaped(self, quoted: str) -> str:
+        try:
+            return json.decode(quoted, type=str)
+        except (DecodeError, UnicodeError):
+            message = "not JSON: half a surrogate pair"
+            raise RefusedError("MA1006", self.at - len(quoted), message) from None
+
+    def _bare(self) -> Scalar:
+        at = self.at
+        found = _WORD.match(self._text, at, self._end)
+        text = found[0] if found else ""
+        if text not in _WORDS and not _NUMBER.fullmatch(text):
+            raise self._unexpected("a value")
+        self.at += len(text)
+        if text in _WORDS:
+            return Scalar(at, _WORDS[text], text, True)
+        try:
+            return Scalar(at, json.decode(text), text, True)
+        except DecodeError:
+            raise RefusedError("MA1006", at, "not JSON: a number out of all range") from None
+
+    def _unexpected(self, wanted: str) -> RefusedError:
+        where = f"not JSON: expected {wanted}"
+        if self.at >= self._end:
+            return RefusedError("MA1006", self.at, f"{where}, found the end")
+        return RefusedError("MA1006", self.at, where, _YAML_HINT)

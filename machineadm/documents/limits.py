@@ -1,0 +1,70 @@
+"""How much structure is read. No real configuration comes near; a bomb stops here, early and cheaply."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from machineadm.documents.source import RefusedError
+
+MAX_DEPTH: Final = 100
+"""Levels of lists and maps. libyaml's own loader crashes the process between 20,000 and 40,000."""
+
+MAX_NODES: Final = 200_000
+"""Scalars, lists and maps of an input, those that aliases repeat included."""
+
+MAX_ALIASED: Final = 16 * 1024 * 1024
+"""Characters that aliases repeat."""
+
+
+class Budget:
+    """Counts what one input holds, over all its documents."""
+
+    def __init__(self) -> None:
+        self.nodes = 0
+        self.characters = 0
+        self._aliased = 0
+
+    def add(self, at: int) -> None:
+        """Count a node.
+
+        Args:
+            at: Where it stands.
+
+        Raises:
+            RefusedError: there are too many.
+        """
+        self.nodes += 1
+        if self.nodes > MAX_NODES:
+            raise RefusedError("MA1008", at, f"more than {MAX_NODES} values")
+
+    def repeat(self, nodes: int, characters: int, at: int) -> None:
+        """Count what an alias repeats.
+
+        Args:
+            nodes: Scalars, lists and maps that it names.
+            characters: Length of the texts in them.
+            at: Where the alias stands.
+
+        Raises:
+            RefusedError: that is too much.
+        """
+        self.nodes += nodes
+        self.characters += characters
+        self._aliased += characters
+        if self.nodes > MAX_NODES or self._aliased > MAX_ALIASED:
+            message = "aliases repeat more than is read"
+            raise RefusedError("MA1009", at, message, "write the values out")
+
+
+def check_depth(depth: int, at: int) -> None:
+    """Refuse what is nested too deep.
+
+    Args:
+        depth: Lists and maps around and including the one that begins.
+        at: Where it begins.
+
+    Raises:
+        RefusedError: it is deeper than any document of ours.
+    """
+    if depth > MAX_DEPTH:
+        raise RefusedError("MA1007", at, f"nested deeper than {MAX_DEPTH} levels")

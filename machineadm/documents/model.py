@@ -1,0 +1,109 @@
+"""What decoding gives: documents, their problems, and places in a file."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
+
+from machineadm.documents.nodes import Node, find
+
+if TYPE_CHECKING:
+    from machineadm.api.finding import Finding
+    from machineadm.documents.source import Source
+
+
+class Location(Struct, frozen=True):
+    """A place in a file.
+
+    Args:
+        line: From 1.
+        column: From 1, in code points.
+    """
+
+    line: int
+    column: int
+
+
+class Problem(Struct, frozen=True, kw_only=True):
+    """One thing that is wrong with a document, where it stands.
+
+    Args:
+        file: The file as the operator named it.
+        document: The document in its stream, from 1.
+        line: From 1.
+        column: From 1, in code points.
+        code: Stable code, `MA` and four digits.
+        path: The field, as `spec.machine.files[3].path`; empty where no field is concerned.
+        message: What is wrong, in one line, without any secret.
+        hint: What to do about it; may be empty.
+    """
+
+    file: str
+    document: int
+    line: int
+    column: int
+    code: str
+    path: str
+    message: str
+    hint: str = ""
+
+
+class Document(Struct, frozen=True, kw_only=True):
+    """One document of a stream.
+
+    Args:
+        file: The file as the operator named it.
+        index: Its place in the stream, from 1.
+        api_version: As written; empty where it is missing or no text.
+        kind: As written; empty where it is missing or no text.
+        value: The typed document. With problems, what failed is PRUNED in it; None where nothing could be read.
+        problems: All that is wrong, in the order of the file.
+        source: The text that it was read from.
+        root: The document as it was written, with places.
+    """
+
+    file: str
+    index: int
+    api_version: str
+    kind: str
+    value: Any
+    problems: tuple[Problem, ...]
+    source: Any
+    root: Any
+
+    def locate(self, path: str) -> Location:
+        """Where a field stands, or the nearest thing around it that is there.
+
+        Args:
+            path: As `spec.machine.files[3].path`.
+
+        Returns:
+            The place of the field's name, of the list's item or of the document.
+        """
+        source: Source = self.source
+        root: Node | None = self.root
+        return Location(*source.position(0 if root is None else find(root, path)))
+
+
+def problem_at(document: Document, finding: Finding) -> Problem:
+    """Give a finding its place in the file.
+
+    Args:
+        document: The document that the finding is about.
+        finding: What a rule said, with the field's path.
+
+    Returns:
+        The problem to show.
+    """
+    location = document.locate(finding.path)
+    return Problem(
+        file=document.file,
+        document=document.index,
+        line=location.line,
+        column=location.column,
+        code=finding.code,
+        path=finding.path,
+        message=finding.message,
+        hint=finding.hint,
+    )

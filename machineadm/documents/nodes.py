@@ -1,0 +1,158 @@
+"""A document as it was written: scalars, lists and maps with their places, read from YAML or JSON."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Final
+
+from msgspec import Struct
+
+
+class Ambiguous:
+    """Stands for a plain scalar that YAML 1.1 and 1.2 read as different things.
+
+    Args:
+        kind: What it is to YAML 1.1, in an operator's words.
+        value: What libyaml reads, for a field whose type asks for just that; None if no field may have it.
+    """
+
+    __slots__ = ("kind", "value")
+
+    def __init__(self, kind: str, value: str | bool | None = None) -> None:
+        self.kind = kind
+        self.value = value
+
+
+class Scalar(Struct, gc=False):
+    """A text, number, boolean or null.
+
+    Args:
+        at: Offset in the source, in code points.
+        value: What was read.
+        text: As written, without quotes.
+        plain: Written without quotes.
+    """
+
+    at: int
+    value: str | int | float | bool | Ambiguous | None
+    text: str
+    plain: bool
+
+
+class Sequence(Struct, gc=False):
+    """A list. `at` is its offset in the source."""
+
+    at: int
+    items: list[Node]
+
+
+class Mapping(Struct, gc=False):
+    """A map. `at` is its offset; `items` are its keys and values in turn."""
+
+    at: int
+    items: list[Node]
+
+    def entries(self) -> Iterator[tuple[Node, Node]]:
+        """The pairs of key and value, as written, duplicates included."""
+        turns = iter(self.items)
+        return zip(turns, turns, strict=True)
+
+
+class Unread(Struct, gc=False):
+    """Something that was refused, and reported, while it was read."""
+
+    at: int
+
+
+Node = Scalar | Sequence | Mapping | Unread
+
+
+class NotPlainError(Exception):
+    """A node has no value without its type, or none at all."""
+
+
+def builtins(node: Node) -> object:
+    """The value of a node that says the same to everybody.
+
+    Args:
+        node: A document or a part of one.
+
+    Returns:
+        Dictionaries, lists, strings, numbers and booleans.
+
+    Raises:
+        NotPlainError: there is a null, a duplicate key, a key that is no text, or a scalar that YAML 1.1 and 1.2
+            read differently: it takes the types to judge it.
+    """
+    if node.__class__ is Scalar:
+        value = node.value
+        if value is None or value.__class__ is Ambiguous:
+            raise NotPlainError
+        return value
+    if node.__class__ is Sequence:
+        return [builtins(item) for item in node.items]
+    if node.__class__ is Unread:
+        raise NotPlainError
+    items = node.items  # type: ignore[union-attr]
+    result = {}
+    for index in range(0, len(items), 2):
+        key = items[index]
+        if key.__class__ is not Scalar or key.value.__class__ is not str:
+            raise NotPlainError
+        result[key.value] = builtins(items[index + 1])
+    if 2 * len(result) != len(items):
+        raise NotPlainError
+    return result
+
+
+_WORD: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
+_SEGMENT: Final = re.compile(r'\.?([A-Za-z_][A-Za-z0-9_-]*)|\[(\d+)\]|\[("(?:[^"\\]|\\.)*")\]')
+
+
+def child(path: str, key: str) -> str:
+    """The path of a map's value: `path.key`, or `path["a.b/c"]` where the key is no plain word."""
+    if not _WORD.fullmatch(key):
+        from msgspec import json
+
+        return f"{path}[{json.encode(key).decode()}]"
+    return f"{path}.{key}" if path else key
+
+
+def find(root: Node, path: str) -> int:
+    """The offset of a field's name, of a list's item, or of the nearest thing around it.
+
+    Args:
+        root: The document.
+        path: As `spec.machine.files[3].path`.
+
+    Returns:
+        Offset in the source, in code points.
+    """
+    node, at = root, root.at
+    for name, index, quoted in _SEGMENT.findall(path):
+        found = _item(node, int(index)) if index else _value(node, name or _unquoted(quoted))
+        if found is None:
+            break
+        node, at = found
+    return at
+
+
+def _item(node: Node, index: int) -> tuple[Node, int] | None:
+    if isinstance(node, Sequence) and index < len(node.items):
+        return node.items[index], node.items[index].at
+    return None
+
+
+def _value(node: Node, name: str) -> tuple[Node, int] | None:
+    if isinstance(node, Mapping):
+        for key, value in node.entries():
+            if isinstance(key, Scalar) and key.text == name:
+                return value, key.at
+    return None
+
+
+def _unquoted(text: str) -> str:
+    from msgspec import json
+
+    return json.decode(text, type=str)

@@ -1,0 +1,81 @@
+"""What a plain (unquoted) scalar of YAML says.
+
+YAML 1.1, which libyaml and most of Kubernetes read, and YAML 1.2 differ on some: `yes`, `0644`, `1:30`,
+`1e3`. Such a scalar is Ambiguous, and the type of the field decides: where a boolean is meant, `yes` is
+true, where a string is meant it must be quoted.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from machineadm.documents.nodes import Ambiguous
+
+Value = str | int | float | bool | Ambiguous | None
+
+_NULLS: Final = ("", "~", "null", "Null", "NULL")
+_BOOLEANS: Final = {"true": True, "false": False}
+_SWITCHES: Final = {"yes": True, "no": False, "on": True, "off": False}
+# No text of ours that begins otherwise can be anything but itself.
+_FIRST: Final = frozenset("+-.0123456789~nNtTfFyYoO<")
+_LONGEST: Final = 64
+
+_INTEGER: Final = re.compile(r"[-+]?(?:0|[1-9][0-9]{0,18})")
+_FLOAT: Final = re.compile(r"[-+]?(?:0|[1-9][0-9]*)\.[0-9]*(?:[eE][-+][0-9]{1,3})?")
+_TRAPS: Final = (
+    (re.compile(r"[-+]?0[0-7_]+"), "an octal number"),
+    (re.compile(r"[-+]?0[xb][0-9a-fA-F_]+"), "a hexadecimal or binary number"),
+    (re.compile(r"[-+]?[0-9][0-9_]*(?::[0-5]?[0-9])+(?:\.[0-9_]*)?"), "a number to base 60"),
+    (re.compile(r"[-+]?[0-9][0-9_]*(?:\.[0-9_]*)?(?:[eE][-+][0-9]+)?"), "a number"),
+    (re.compile(r"[-+]?\.[0-9][0-9_]*(?:[eE][-+][0-9]+)?"), "a number"),
+    (re.compile(r"[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)"), "no finite number"),
+    (re.compile(r"[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}(?:[Tt \t]+[0-9:.]+[ \t]*(?:Z|[-+][0-9:]+)?)?"), "a date"),
+)  # fmt: skip
+# Text to libyaml, a number to readers of YAML 1.2.
+_NUMBER_ELSEWHERE: Final = re.compile(
+    r"[-+]?(?:0o[0-7]+|[0-9]+|(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?)"
+)
+
+
+def resolve(text: str) -> Value:
+    """Read a plain scalar.
+
+    Args:
+        text: As written.
+
+    Returns:
+        The text itself, or the number, boolean or null that it is to every reader, or Ambiguous.
+    """
+    if not text:
+        return None
+    if text[0] not in _FIRST or len(text) > _LONGEST:
+        return text
+    if text in _NULLS:
+        return None
+    word = text.lower()
+    if word in _BOOLEANS or word in _SWITCHES or word in ("y", "n"):
+        return _boolean(text, word)
+    if text == "<<":
+        return Ambiguous("a merge key", text)
+    return text if text[0].isalpha() else _number(text)
+
+
+def _boolean(text: str, word: str) -> Value:
+    if text not in (word, word.capitalize(), word.upper()):
+        return text
+    if word in _BOOLEANS:
+        return _BOOLEANS[word]
+    # libyaml's users read y and n as text, others as booleans.
+    return Ambiguous("a boolean", _SWITCHES.get(word, text))
+
+
+def _number(text: str) -> Value:
+    if _INTEGER.fullmatch(text):
+        return int(text)
+    if _FLOAT.fullmatch(text):
+        return float(text)
+    for trap, kind in _TRAPS:
+        if trap.fullmatch(text):
+            return Ambiguous(kind)
+    return Ambiguous("text", text) if _NUMBER_ELSEWHERE.fullmatch(text) else text

@@ -1,0 +1,118 @@
+"""Bytes to text: size, encoding, characters; and from an offset to line and column."""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+from typing import Final
+
+from msgspec import Struct
+
+MAX_BYTES: Final = 16 * 1024 * 1024
+"""The largest input that is read, in bytes. 4 MiB of configuration must be fine; nothing real is larger."""
+
+_BREAK: Final = re.compile(r"\r\n?|\n")
+# All that YAML 1.1 calls printable, without its three breaks that other readers take for text.
+_UNPRINTABLE: Final = re.compile(
+    "[^\t\n\r\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]"
+)
+_PRINTABLE_ASCII: Final = bytes([9, 10, 13, *range(32, 127)])
+_WIDE_MARKS: Final = (b"\xff\xfe", b"\xfe\xff", b"\x00\x00\xfe\xff")
+
+
+class Fault(Struct, frozen=True):
+    """Something that is wrong, and where; with its file and document it is a Problem.
+
+    Args:
+        code: Stable code.
+        at: Offset in the text, in code points.
+        message: What is wrong, in one line, without any secret.
+        hint: What to do about it; may be empty.
+        path: The field; empty where none is concerned.
+    """
+
+    code: str
+    at: int
+    message: str
+    hint: str = ""
+    path: str = ""
+
+
+class RefusedError(Exception):
+    """The input cannot be read any further.
+
+    Args:
+        code: Stable code.
+        at: Offset in the text, in code points.
+        message: What is wrong, in one line.
+        hint: What to do about it.
+    """
+
+    def __init__(self, code: str, at: int, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.fault = Fault(code, at, message, hint)
+
+
+class Source:
+    """The text of one input.
+
+    Args:
+        file: Its name for messages.
+        text: What it says, without byte order mark.
+    """
+
+    def __init__(self, file: str, text: str) -> None:
+        self.file = file
+        self.text = text
+        self._lines: list[int] | None = None
+
+    def position(self, at: int) -> tuple[int, int]:
+        """Line and column, both from 1, of an offset in code points."""
+        if self._lines is None:
+            self._lines = [0, *(found.end() for found in _BREAK.finditer(self.text))]
+        line = bisect_right(self._lines, at)
+        return line, at - self._lines[line - 1] + 1
+
+
+def read_text(data: bytes) -> str:
+    """Decode an input.
+
+    Args:
+        data: UTF-8, with or without byte order mark.
+
+    Returns:
+        The text without the byte order mark.
+
+    Raises:
+        RefusedError: it is too large or no UTF-8. `at` counts from the beginning of the text.
+    """
+    if len(data) > MAX_BYTES:
+        message = f"{len(data)} bytes are more than the {MAX_BYTES} that are read"
+        raise RefusedError("MA1002", 0, message, "put large contents elsewhere and fetch them")
+    if data.startswith(_WIDE_MARKS):
+        message = "not UTF-8, but UTF-16 or UTF-32"
+        raise RefusedError("MA1003", 0, message, "save the file as UTF-8")
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        before = data[: error.start].decode("utf-8-sig", "replace")
+        message = f"not UTF-8: byte 0x{data[error.start]:02x} cannot stand here"
+        raise RefusedError("MA1003", len(before), message, "save the file as UTF-8") from None
+
+
+def check_characters(text: str) -> None:
+    """Refuse characters that YAML and JSON refuse, and those that only some readers take for line breaks.
+
+    Args:
+        text: The whole input.
+
+    Raises:
+        RefusedError: there is such a character.
+    """
+    if text.isascii() and not text.encode().translate(None, _PRINTABLE_ASCII):
+        return
+    if found := _UNPRINTABLE.search(text):
+        code = ord(found[0])
+        message = f"the character U+{code:04X} is not allowed as it is"
+        hint = f'write it in double quotes as "\\u{code:04x}"' if code else "remove it"
+        raise RefusedError("MA1004", found.start(), message, hint)

@@ -1,0 +1,65 @@
+"""A stream of documents is cut at its markers, so that one bad document does not hide the others."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+# No text of YAML or JSON can have either at the beginning of a line, block scalars included.
+_MARKER: Final = re.compile(r"\n(?:---|\.\.\.)(?=[ \t\r\n]|\Z)")
+_LEAD: Final = re.compile(r"(?:---)?[ \t\r\n]*")
+_PREAMBLE: Final = re.compile(r"[ \t]*(?:[#%].*)?")
+
+
+def parts(text: str) -> Iterator[tuple[int, int]]:
+    """Cut a stream at its document markers.
+
+    Args:
+        text: The whole stream.
+
+    Yields:
+        Begin and end of each part, in code points. It holds a document, seldom more or none; directives
+        stay with what follows them.
+    """
+    begin = 0
+    for at in _markers(text):
+        if text.startswith("...", at):
+            yield begin, at
+            begin = at + 3
+        elif at > begin and not _is_preamble(text[begin:at]):
+            yield begin, at
+            begin = at
+    yield begin, len(text)
+
+
+def json_begin(text: str, begin: int, end: int) -> int | None:
+    """Where a part's JSON begins.
+
+    Args:
+        text: The whole stream.
+        begin: Where the part begins.
+        end: Where it ends.
+
+    Returns:
+        Offset of its brace, or None if it is to be read as YAML.
+    """
+    lead = _LEAD.match(text, begin, end)
+    at = lead.end() if lead else begin
+    return at if at < end and text[at] == "{" else None
+
+
+def _markers(text: str) -> Iterator[int]:
+    if text.startswith(("---", "...")) and _MARKER.match("\n" + text[:4]):
+        yield 0
+    for found in _MARKER.finditer(text):
+        yield found.start() + 1
+
+
+def _is_preamble(text: str) -> bool:
+    """Nothing but blanks, comments and directives."""
+    if text.lstrip()[:1] not in ("", "#", "%"):
+        return False
+    return all(_PREAMBLE.fullmatch(line) for line in text.splitlines())

@@ -1,0 +1,85 @@
+"""What an operator meant by a word that nobody knows."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Container, Iterable
+
+_LONGEST = 64
+
+
+def suggest(word: str, choices: Iterable[str], *, taken: Container[str] = ()) -> str:
+    """The choice that a mistyped word was to be.
+
+    Args:
+        word: As written.
+        choices: What could have been meant.
+        taken: Choices that are there already, hence less likely.
+
+    Returns:
+        The choice, or an empty string if none is near.
+    """
+    if not word or len(word) > _LONGEST:
+        return ""
+    ranked = [(*_rank(word, choice), choice in taken, choice) for choice in choices]
+    near = [rank for rank in ranked if rank[0] <= _limit(word, rank[-1])]
+    return min(near)[-1] if near else ""
+
+
+def same_word(word: str, other: str) -> bool:
+    """Whether two words differ only by case, hyphens, underscores or number."""
+    return _stem(word) == _stem(other)
+
+
+def _limit(word: str, choice: str) -> int:
+    """How many slips are believed: one in a short word, three at most."""
+    return min(3, max(1, min(len(word), len(choice)) // 3))
+
+
+def _rank(word: str, choice: str) -> tuple[int, int, int]:
+    """Smaller is nearer: slips, then whether the ends agree, then how little the length differs."""
+    if same_word(word, choice):
+        return (0, 0, 0)
+    slips = distance(word.lower(), choice.lower(), limit=_limit(word, choice))
+    ends = (word[:1].lower() != choice[:1].lower()) + (word[-1:].lower() != choice[-1:].lower())
+    return (slips, ends, abs(len(word) - len(choice)))
+
+
+def _stem(word: str) -> str:
+    letters = word.lower().replace("-", "").replace("_", "").replace(" ", "")
+    if letters.endswith("ies"):
+        return letters[:-3] + "y"
+    if letters.endswith(("ches", "shes", "sses", "xes")):
+        return letters[:-2]
+    return letters.removesuffix("s")
+
+
+def distance(word: str, other: str, *, limit: int) -> int:
+    """Slips between two words: letters left out, put in, replaced, or two neighbours swapped.
+
+    Args:
+        word: One word.
+        other: Another.
+        limit: Where counting may stop.
+
+    Returns:
+        The optimal string alignment distance, or any number above `limit` if it is greater than that.
+    """
+    if abs(len(word) - len(other)) > limit:
+        return limit + 1
+    before: list[int] = []
+    last = list(range(len(other) + 1))
+    for row, letter in enumerate(word, 1):
+        line = [row]
+        for column, against in enumerate(other, 1):
+            slips = min(
+                last[column] + 1, line[column - 1] + 1, last[column - 1] + (letter != against)
+            )
+            swapped = row > 1 < column and letter == other[column - 2] and word[row - 2] == against
+            line.append(min(slips, before[column - 2] + 1) if swapped else slips)
+        if min(line) > limit:
+            return limit + 1
+        before, last = last, line
+    return last[-1]

@@ -1,0 +1,147 @@
+"""YAML to nodes, from libyaml's events; nothing is composed by libyaml, nothing constructed by PyYAML.
+
+The events come one by one, so a document that is nested too deep or too large is dropped where it
+becomes so. Tags are refused: a configuration says what it says without them.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from machineadm.documents.limits import Budget, check_depth
+from machineadm.documents.nodes import Mapping, Node, Scalar, Sequence, Unread
+from machineadm.documents.plain_scalars import resolve
+from machineadm.documents.source import Fault, RefusedError, Source
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_TEXT_TAG: Final = "tag:yaml.org,2002:str"
+_BINARY_TAG: Final = "tag:yaml.org,2002:binary"
+
+
+class YamlReader:
+    """Reads the documents of a part of a source.
+
+    Args:
+        source: Text of allowed characters.
+        start: Where the part begins, in code points.
+        end: Where it ends.
+        budget: Counts nodes; shared by all parts of the source.
+    """
+
+    def __init__(self, source: Source, start: int, end: int, budget: Budget) -> None:
+        self.faults: list[Fault] = []
+        self._source = source
+        self._text = source.text[start:end]
+        self._base = start
+        self._budget = budget
+        self._root: Node | None = None
+        self._open: list[tuple[Mapping | Sequence, str | None, int, int]] = []
+        self._anchors: dict[str, tuple[Node, int, int]] = {}
+
+    def documents(self) -> Iterator[Node]:
+        """The documents one by one; what is refused without an end of the document goes into `faults`.
+
+        Yields:
+            The root of each document.
+
+        Raises:
+            RefusedError: the rest cannot be read.
+        """
+        from yaml import YAMLError, events
+        from yaml._yaml import CParser
+
+        handlers = {
+            events.ScalarEvent: self._scalar,
+            events.MappingStartEvent: self._mapping,
+            events.SequenceStartEvent: self._sequence,
+            events.MappingEndEvent: self._end,
+            events.SequenceEndEvent: self._end,
+            events.AliasEvent: self._alias,
+            events.DocumentStartEvent: self._document,
+        }
+        document_end = events.DocumentEndEvent
+        try:
+            # A str goes in, so offsets count code points and no encoding is guessed.
+            next_event = CParser(self._text).get_event
+            while (event := next_event()) is not None:
+                if handler := handlers.get(event.__class__):
+                    handler(event)
+                elif event.__class__ is document_end and self._root is not None:
+                    yield self._root
+        except YAMLError as error:
+            raise self._syntax(error) from None
+
+    def _document(self, event: Any) -> None:
+        self._root = None
+        self._anchors.clear()
+        if event.tags:
+            at = self._base + event.start_mark.index
+            self.faults.append(Fault("MA1012", at, "%TAG directives are not read"))
+
+    def _scalar(self, event: Any) -> None:
+        at = self._base + event.start_mark.index
+        text = event.value
+        plain = event.implicit[0] and event.style != '"'
+        node: Node = Scalar(at, resolve(text) if plain else text, text, plain)
+        if event.tag is not None and event.tag != _TEXT_TAG:
+            node = self._tagged(event.tag, at)
+        if event.anchor is not None:
+            self._anchors[event.anchor] = (node, 1, len(text))
+        self._budget.characters += len(text)
+        self._add(node)
+
+    def _mapping(self, event: Any) -> None:
+        self._begin(event, Mapping(self._base + event.start_mark.index, []))
+
+    def _sequence(self, event: Any) -> None:
+        self._begin(event, Sequence(self._base + event.start_mark.index, []))
+
+    def _begin(self, event: Any, node: Mapping | Sequence) -> None:
+        check_depth(len(self._open) + 1, node.at)
+        self._add(node if event.tag is None else self._tagged(event.tag, node.at))
+        self._open.append((node, event.anchor, self._budget.nodes, self._budget.characters))
+
+    def _end(self, _event: Any) -> None:
+        node, anchor, nodes, characters = self._open.pop()
+        if anchor is not None:
+            inside = self._budget.nodes - nodes + 1
+            self._anchors[anchor] = (node, inside, self._budget.characters - characters)
+
+    def _alias(self, event: Any) -> None:
+        at = self._base + event.start_mark.index
+        if event.anchor not in self._anchors:
+            message = "the alias names nothing that ends before it"
+            raise RefusedError("MA1009", at, message, "put the anchor before its aliases")
+        node, nodes, characters = self._anchors[event.anchor]
+        self._budget.repeat(nodes, characters, at)
+        self._add(node)
+
+    def _add(self, node: Node) -> None:
+        self._budget.add(node.at)
+        if self._open:
+            self._open[-1][0].items.append(node)
+        else:
+            self._root = node
+
+    def _tagged(self, tag: str, at: int) -> Unread:
+        hint = "write the value without a tag; quote it if it is text"
+        if tag == _BINARY_TAG:
+            hint = "write the base64 text without a tag, beside `encoding: base64`"
+        self.faults.append(Fault("MA1010", at, "tags are not read", hint))
+        return Unread(at)
+
+    def _syntax(self, error: Any) -> RefusedError:
+        mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
+        at = mark.index if mark else 0
+        problem = getattr(error, "problem", None) or "it cannot be read"
+        line = self._text[self._text.rfind("\n", 0, at) + 1 : at + 1]
+        if "\t" in line[: len(line) - len(line.lstrip()) + 1]:
+            message = "a tab where YAML wants spaces"
+            return RefusedError("MA1014", self._base + at, message, "indent with spaces")
+        begun = ""
+        if error.context and error.context_mark:
+            begin, _ = self._source.position(self._base + error.context_mark.index)
+            begun = f" {error.context} that begins in line {begin}"
+        return RefusedError("MA1005", self._base + at, f"not YAML: {problem}{begun}")
