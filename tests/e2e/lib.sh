@@ -1,0 +1,101 @@
+# The words that a case is written in. Sourced by run.sh, which sets AGENT (the packed agent), CASE (the case's folder) and OUT
+# (where what it leaves is kept). A case says what must be so, in PASS and FAIL lines; it goes on after a failure.
+. "$E2E/stage/lib.sh"
+AT=/usr/local/bin/machineadm.pyz; CONFIG=/etc/machineadm/config.yaml
+passed=0; failed=0
+
+pass() { echo "PASS $1"; passed=$((passed + 1)); }
+fail() { echo "FAIL $1"; failed=$((failed + 1)); }
+# verify SENTENCE CMD...: PASS when CMD exits 0
+verify() { local w=$1; shift; if "$@"; then pass "$w"; else fail "$w"; fi; }
+# within SECONDS CMD...: until CMD exits 0
+within() { local end=$((SECONDS + $1)); shift; until "$@"; do [ $SECONDS -lt $end ] || return 1; sleep 0.5; done; }
+
+# machines N: bare machines m1 ... mN: containerd and kubeadm are there, nothing is configured
+machines() { step "machines up $1" "$E2E/stage/machines.sh" up "$1" || { fail "$1 machines are up"; exit 1; }; }
+# network: the pod network, which is nobody's business here but the stage's
+network() { "$E2E/stage/machines.sh" cni; }
+
+# install NAME FILE: the agent and its configuration, with the placeholders filled in, onto the machine
+install() {
+  local n=$1; mkdir -p "$OUT/$n"
+  (umask 077; KV=v$KV NET=$NET MACHINES=$E2E/stage/machines.sh python3 "$E2E/fill.py" "$CASE/$2" > "$OUT/$n/config.yaml") || { fail "$n: $2 is filled in"; return 1; }
+  X "$n" mkdir -p /etc/machineadm && put "$n" "$OUT/$n/config.yaml" $CONFIG && X "$n" chmod 600 $CONFIG && put "$n" "$AGENT" $AT
+}
+
+# bootstrap NAME [FILE]: install, run to the end, collect what it leaves in $OUT/NAME
+bootstrap() {
+  local n=$1 t; install "$n" "${2:-$1.yaml}" || return 0
+  t=$(now); run_agent "$n"
+  echo "TIME $n bootstrap $(since "$t") s, exit code $(cat "$OUT/$n/rc")"
+}
+# The pid is the agent's own, for a case that kills it.
+run_agent() {
+  local n=$1 f rc=0
+  X "$n" sh -c "echo \$\$ > /run/agent.pid; exec timeout -k 10 ${AGENT_TIMEOUT:-600} python3 $AT bootstrap --path $CONFIG" > "$OUT/$n/stdout" 2> "$OUT/$n/stderr" || rc=$?
+  echo $rc > "$OUT/$n/rc"
+  for f in /run/machineadm/status.json /run/cluster-api/bootstrap-success.complete /run/cluster-api/bootstrap-failure.json; do
+    X "$n" cat $f > "$OUT/$n/${f##*/}" 2>/dev/null || rm -f "$OUT/$n/${f##*/}"; done
+}
+# status NAME FIELD...: a field of the report that the last run left, empty when there is none
+status() { local n=$1; shift; python3 -c 'import functools, json, sys
+print(functools.reduce(lambda v, k: (v or {}).get(k), sys.argv[2:], json.load(open(sys.argv[1]))) or "")' "$OUT/$n/status.json" "$@" 2>/dev/null || :; }
+told() { tail -n 25 "$OUT/$1/stderr" "$OUT/$1/stdout" | cut -c1-400 | sed 's/^/    /'; }
+
+succeeded() {
+  local n=$1 rc phase; rc=$(cat "$OUT/$n/rc" 2>/dev/null); phase=$(status "$n" phase)
+  verify "$n: exit code 0 (is: ${rc:-none})" [ "$rc" = 0 ]
+  [ "$rc" = 0 ] || told "$n"
+  verify "$n: the report says Succeeded (is: ${phase:-none})" [ "$phase" = Succeeded ]
+  verify "$n: the success sentinel says success" [ "$(cat "$OUT/$n/bootstrap-success.complete" 2>/dev/null)" = success ]
+  verify "$n: no failure sentinel" [ ! -e "$OUT/$n/bootstrap-failure.json" ]
+}
+
+# refused NAME CODE EXIT: the run failed with that error code, and told it
+refused() {
+  local n=$1 rc code phase; rc=$(cat "$OUT/$n/rc" 2>/dev/null); code=$(status "$n" error code); phase=$(status "$n" phase)
+  verify "$n: exit code $3 (is: ${rc:-none})" [ "$rc" = "$3" ]
+  verify "$n: error $2 in the report (is: ${code:-none})" [ "$code" = "$2" ]
+  [ "$rc.$code" = "$3.$2" ] || told "$n"
+  verify "$n: error $2 on the terminal" grep -q "$2" "$OUT/$n/stderr"
+  verify "$n: the report says Failed (is: ${phase:-none})" [ "$phase" = Failed ]
+  verify "$n: no success sentinel" [ ! -e "$OUT/$n/bootstrap-success.complete" ]
+  verify "$n: the failure sentinel is there" [ -s "$OUT/$n/bootstrap-failure.json" ]
+}
+
+node_ready() { [ "$(K get node "$1" --no-headers 2>/dev/null | awk '{print $2}')" = Ready ]; }
+ready() { local n; for n; do verify "$n: the node is Ready" within 120 node_ready "$n"; done; }
+
+# unchanged NAME: a second run exits 0, restarts nothing and writes nothing
+unchanged() {
+  local n=$1 rc=0 before after written
+  before=$(X "$n" systemctl show -p MainPID containerd kubelet | tr '\n' ' ')
+  X "$n" sh -c 'touch /dev/shm/.stamp; sleep 0.1'
+  X "$n" python3 $AT bootstrap --path $CONFIG > "$OUT/$n/again.stdout" 2> "$OUT/$n/again.stderr" || rc=$?
+  written=$(X "$n" find / -xdev -cnewer /dev/shm/.stamp -not -type d -not -path '/var/log/*' -not -name '*.lock' -not -name lock | head -20)
+  after=$(X "$n" systemctl show -p MainPID containerd kubelet | tr '\n' ' ')
+  verify "$n: a second run exits 0 (is: $rc)" [ $rc = 0 ]
+  verify "$n: a second run restarts nothing" [ "$before" = "$after" ]
+  verify "$n: a second run writes nothing${written:+: $(echo $written)}" [ -z "$written" ]
+  [ $rc = 0 ] || tail -n 15 "$OUT/$n/again.stderr" | sed 's/^/    /'
+}
+
+# killed NAME COMMAND: run the agent and kill -9 it as soon as COMMAND succeeds on the machine
+killed() {
+  local n=$1 what=$2 job hit=1
+  X "$n" rm -f /run/agent.pid
+  run_agent "$n" & job=$!
+  within 120 X "$n" sh -c "pgrep -x kubeadm >/dev/null && { $what; }" && hit=0
+  X "$n" sh -c 'kill -9 $(pgrep -P $(cat /run/agent.pid)) $(cat /run/agent.pid)' || hit=1
+  wait $job
+  verify "$n: the agent was killed while kubeadm ran ($what)" [ $hit = 0 ]
+  verify "$n: kubeadm died with the agent" within 10 X "$n" sh -c '! pgrep -x kubeadm >/dev/null'
+  verify "$n: no sentinel says that it is done" X "$n" test ! -e /run/cluster-api/bootstrap-success.complete
+}
+resumed() { local n=$1 t; t=$(now); run_agent "$n"; echo "TIME $n resumed $(since "$t") s, exit code $(cat "$OUT/$n/rc")"; succeeded "$n"; }
+
+# workload N: pods of a cluster of N nodes run, DNS and a service address answer from one
+workload() {
+  local l
+  while read -r l; do case $l in PASS*) pass "${l#PASS }";; FAIL*) fail "${l#FAIL }";; *) echo "    $l";; esac; done < <("$E2E/stage/check.sh" "$1")
+}

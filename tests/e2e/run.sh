@@ -1,0 +1,45 @@
+#!/bin/bash
+# run.sh [CASE...]: the packed agent and a configuration make real nodes of bare machines. Without names: all of cases/.
+# Environment: MACHINEADM_AGENT (default: dist/machineadm-linux-ARCH.pyz), E2E_KEEP=1 (leave the machines of the last case).
+# What the machines said stays in $MACHINEADM_CACHE/cluster/out/CASE.
+set -uo pipefail
+E2E=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+. "$E2E/stage/lib.sh"
+AGENT=$(realpath -m "${MACHINEADM_AGENT:-$E2E/../../dist/machineadm-linux-$(uname -m).pyz}")
+[ -f "$AGENT" ] || { say "no packed agent at $AGENT: make package"; exit 2; }
+exec 7> "$STATE/.lock"; flock -n 7 || { say "another run uses the machines"; exit 2; }
+
+skip() { echo "!!! SKIPPED, the cluster was not made: $1"; [ "${MACHINEADM_REQUIRE_REAL:-0}" != 1 ]; exit; }
+[ "$(id -u)" = 0 ] || skip "machines with systemd need root"
+"$E2E/stage/setup.sh"; rc=$?
+[ $rc != 77 ] || skip "something it needs cannot be had here, see above"
+[ $rc = 0 ] || exit $rc
+
+one() {      # one CASE: in a shell of its own, always torn down
+  (
+    CASE=$E2E/cases/$1; OUT=$STATE/out/$1
+    rm -rf "$OUT"; mkdir -p "$OUT"
+    . "$E2E/lib.sh"
+    trap 'collect; echo "$passed passed, $failed failed"; [ $failed = 0 ] && [ $passed -gt 0 ]; exit' EXIT
+    . "$CASE/run.sh"
+  )
+}
+collect() {
+  local n
+  for n in $(names); do mkdir -p "$OUT/$n"; X "$n" journalctl --no-pager -n 500 > "$OUT/$n/journal" 2>&1; done
+  K get nodes,pods -A -o wide > "$OUT/pods" 2>&1
+}
+tear_down() { "$E2E/stage/machines.sh" down; "$E2E/stage/machines.sh" clean-check; }
+
+cases=${*:-$(cd "$E2E/cases" && ls)}; summary=(); rc=0
+trap tear_down EXIT
+for c in $cases; do
+  [ -f "$E2E/cases/$c/run.sh" ] || { say "no case $c"; rc=2; continue; }
+  echo "=== $c"; t=$(now)
+  [ -z "$(names)" ] || tear_down >/dev/null
+  if one "$c"; then v=passed; else v=FAILED; rc=1; fi
+  summary+=("$(printf '%-20s %s  %7s s' "$c" "$v" "$(since "$t")")")
+done
+[ "${E2E_KEEP:-0}" != 1 ] || trap - EXIT
+echo "=== e2e"; printf '%s\n' "${summary[@]}"
+exit $rc
