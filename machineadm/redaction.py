@@ -71,6 +71,11 @@ class Redactor:
         # The longest first: a secret that holds another one must not leave its rest behind.
         self._parts = sorted(parts, key=len, reverse=True)
 
+    @property
+    def longest(self) -> int:
+        """Characters of the longest part looked for; text that is cut must be cut with this in mind."""
+        return len(self._parts[0]) if self._parts else 0
+
     def text(self, text: str) -> str:
         """The text without any of the secrets."""
         for part in self._parts:

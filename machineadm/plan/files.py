@@ -41,7 +41,8 @@ class PlannedFile(msgspec.Struct, frozen=True, kw_only=True):
     content: bytes | Download
     mode: int = 0o644
     owner: str = "root:root"
-    """`user:group`, names or numbers, looked up when the step is checked: an earlier step may make the user."""
+    """`user:group`, names or numbers. A name that is not known is an error when the step is applied, before anything is
+    written, but none in a plan: an earlier step (a boot command) may make the account."""
     sensitive: bool = False
     """Never shown. What neither group nor others may read is never shown either."""
     append: bool = False
@@ -81,12 +82,22 @@ class WriteFiles(msgspec.Struct, frozen=True, kw_only=True):
     def apply(self, host: Host) -> Outcome:
         """See `Step.apply`."""
         differing, deferred = _survey(self.files, host)
+        _refuse_unknown(differing)
         if not differing:
             return Outcome(change=Change.ALREADY_IN_PLACE, deferred=deferred)
         _write_with_retries([target.as_write(host) for target in differing], host)
         return Outcome(
             change=Change.CHANGED, message=f"wrote {_files(len(differing))}", deferred=deferred
         )
+
+
+class _Owner(msgspec.Struct, frozen=True, kw_only=True):
+    """What the machine makes of an owner."""
+
+    uid: int | None = None
+    gid: int | None = None
+    unknown: str = ""
+    can_be_given: bool = True
 
 
 class _Target(msgspec.Struct, kw_only=True):
@@ -101,6 +112,9 @@ class _Target(msgspec.Struct, kw_only=True):
     uid: int | None = None
     gid: int | None = None
     owner: str = ""
+    unknown: str = ""
+    """The part of the owner that the machine does not know, for a message."""
+    deferred: str = ""
     hidden: bool = False
 
     def differs(self) -> bool:
@@ -110,9 +124,9 @@ class _Target(msgspec.Struct, kw_only=True):
     def notes(self) -> list[str]:
         """What differs beside the content."""
         now = self.before
+        notes = [f"there is no {self.unknown} yet"] if self.unknown else []
         if now is None:
-            return []
-        notes = []
+            return notes
         if now.kind is FileKind.LINK:
             notes.append("a link is replaced by a file")
         elif now.mode != self.mode:
@@ -160,30 +174,31 @@ def _survey(files: Sequence[PlannedFile], host: Host) -> tuple[list[_Target], tu
     """The paths that differ, in the order of their first entries, and the owners that cannot be given.
 
     Raises:
-        StepError: An owner is unknown, or something that is no file lies at a path.
+        StepError: Something that is no file lies at a path.
     """
-    owners: dict[str, tuple[int, int]] = {}
+    owners: dict[str, _Owner] = {}
     targets: dict[str, _Target] = {}
-    deferred: list[str] = []
     for file in files:
         if file.owner not in owners:
-            owners[file.owner] = _numbers(file.owner, file.path, host)
-        target = targets.get(file.path)
-        if target is None:
-            target = targets[file.path] = _target(file.path, host)
-        _lay(file, target, host)
-        uid, gid = owners[file.owner]
-        target.owner, target.hidden = file.owner, target.hidden or file.hidden
-        if host.files.can_give(uid, gid):
-            target.mode, target.uid, target.gid = file.mode, uid, gid
-        else:
-            target.mode, target.uid, target.gid = file.mode & ~_GIVEN_AWAY_BITS, None, None
-            now = target.before
-            if now is None or (now.uid, now.gid) != (uid, gid):
-                deferred.append(f"owner {file.owner} of {file.path}")
-    return [target for target in targets.values() if target.differs()], tuple(
-        dict.fromkeys(deferred)
-    )
+            owners[file.owner] = _owner(file.owner, host)
+        if file.path not in targets:
+            targets[file.path] = _target(file.path, host)
+        _lay(file, targets[file.path], host)
+        _own(file, targets[file.path], owners[file.owner])
+    deferred = [target.deferred for target in targets.values() if target.deferred]
+    return [target for target in targets.values() if target.differs()], tuple(deferred)
+
+
+def _own(file: PlannedFile, target: _Target, owner: _Owner) -> None:
+    """Let one more entry say mode and owner."""
+    target.owner, target.unknown = file.owner, owner.unknown
+    target.hidden = target.hidden or file.hidden
+    target.mode, target.uid, target.gid, target.deferred = file.mode, owner.uid, owner.gid, ""
+    if not owner.can_be_given:
+        target.mode, target.uid, target.gid = file.mode & ~_GIVEN_AWAY_BITS, None, None
+        now = target.before
+        if now is None or (now.uid, now.gid) != (owner.uid, owner.gid):
+            target.deferred = f"owner {file.owner} of {file.path}"
 
 
 def _target(path: str, host: Host) -> _Target:
@@ -254,17 +269,18 @@ def _fetched(download: Download, path: str, host: Host) -> Callable[[], Iterable
 
         if host.fetch is None:
             raise StepError("MA3107", f"cannot write {path}: nothing can be downloaded here")
-        sums = {"sha256": hashlib.sha256(), "sha512": hashlib.sha512()}
+        wanted = {"sha256": download.sha256.lower(), "sha512": download.sha512.lower()}
+        sums = {name: hashlib.new(name) for name, digest in wanted.items() if digest}
         for chunk in host.fetch.fetch(download.url, headers=download.headers):
             for sum_ in sums.values():
                 sum_.update(chunk)
             yield chunk
-        for algorithm, wanted in (("sha256", download.sha256), ("sha512", download.sha512)):
-            found = sums[algorithm].hexdigest()
-            if wanted and found != wanted.lower():
+        for name, sum_ in sums.items():
+            if sum_.hexdigest() != wanted[name]:
                 raise VerificationError(
                     "MA2001",
-                    f"the download for {path} is not what it must be: {algorithm} is {found}, not {wanted}",
+                    f"the download for {path} is not what it must be: "
+                    f"{name} is {sum_.hexdigest()}, not {wanted[name]}",
                     hint="the file behind the URL has changed, or the digest is another file's",
                 )
 
@@ -288,22 +304,28 @@ def _write_with_retries(batch: Sequence[FileWrite], host: Host) -> None:
             return
 
 
-def _numbers(owner: str, path: str, host: Host) -> tuple[int, int]:
-    """Numbers of `user:group`.
-
-    Raises:
-        StepError: One of them is unknown.
-    """
+def _owner(owner: str, host: Host) -> _Owner:
     user, _, group = owner.partition(":")
     uid, gid = host.accounts.uid(user), host.accounts.gid(group)
     if uid is None or gid is None:
-        what = f"user {user!r}" if uid is None else f"group {group!r}"
-        raise StepError(
-            "MA3011",
-            f"cannot write {path}: there is no {what}",
-            hint="make the account before the files are written (the image, a boot command), or give its number",
-        )
-    return uid, gid
+        unknown = f"user {user!r}" if uid is None else f"group {group!r}"
+        return _Owner(unknown=unknown)
+    return _Owner(uid=uid, gid=gid, can_be_given=host.files.can_give(uid, gid))
+
+
+def _refuse_unknown(targets: Iterable[_Target]) -> None:
+    """Stop before anything is written.
+
+    Raises:
+        StepError: An owner is unknown.
+    """
+    for target in targets:
+        if target.unknown:
+            raise StepError(
+                "MA3011",
+                f"cannot write {target.path}: there is no {target.unknown}",
+                hint="have the image or a boot command make the account, or give its number",
+            )
 
 
 def _digest_of_file(file: PlannedFile) -> str:

@@ -1,0 +1,94 @@
+"""What is known of a machine before anything is planned."""
+
+from __future__ import annotations
+
+import msgspec
+
+from machineadm.errors import HostError
+from machineadm.host.ports import Host
+
+_TIMEOUT = 30.0
+
+
+class Facts(msgspec.Struct, frozen=True, kw_only=True):
+    """What the planner may know; gathering it changes nothing."""
+
+    platform: str = "linux"
+    architecture: str = ""
+    """`amd64`, `arm64`."""
+    distribution: str = ""
+    """ID of os-release(5): `debian`, `rhel`; empty when not known."""
+    distribution_version: str = ""
+    """VERSION_ID of os-release(5): `12`."""
+    hostname: str = ""
+    """The running name; of a tree the one in its /etc/hostname."""
+    machine_id: str = ""
+    """Of /etc/machine-id; empty in an image that gets it at its first boot."""
+    boot_id: str = ""
+    """Differs after every boot; empty for a tree."""
+    kubeadm_version: str | None = None
+    """`v1.34.4`; None when there is no kubeadm, or it is a tree's."""
+    effective_root: bool = False
+    """Files can be given to root."""
+    offline: bool = False
+    """It is a tree, not the running system."""
+
+
+def gather(host: Host) -> Facts:
+    """Look at a machine, by queries alone."""
+    release = os_release(host)
+    return Facts(
+        platform=host.platform,
+        architecture=host.architecture,
+        distribution=release.get("ID", ""),
+        distribution_version=release.get("VERSION_ID", ""),
+        hostname=host.kernel.hostname() if host.kernel else _line(host, "/etc/hostname"),
+        machine_id=_machine_id(host),
+        boot_id="" if host.offline else _line(host, "/proc/sys/kernel/random/boot_id"),
+        kubeadm_version=kubeadm_version(host),
+        effective_root=host.files.can_give(0, 0),
+        offline=host.offline,
+    )
+
+
+def os_release(host: Host) -> dict[str, str]:
+    """The assignments of /etc/os-release, else of /usr/lib/os-release, unquoted; os-release(5)."""
+    import shlex
+
+    content = host.files.read("/etc/os-release") or host.files.read("/usr/lib/os-release") or b""
+    found = {}
+    for line in content.decode(errors="replace").splitlines():
+        name, equals, value = line.strip().partition("=")
+        if not equals or name.startswith("#"):
+            continue
+        try:
+            found[name] = "".join(shlex.split(value))
+        except ValueError:
+            found[name] = value
+    return found
+
+
+def kubeadm_version(host: Host) -> str | None:
+    """The version of the kubeadm that would be run, `v1.34.4`; None when there is none or it does not say."""
+    if host.offline or host.commands is None or host.commands.find("kubeadm") is None:
+        return None
+    try:
+        result = host.commands.run(
+            ["kubeadm", "version", "-o", "short"], timeout=_TIMEOUT, quiet=True
+        )
+    except HostError:
+        return None
+    if result.exit_code != 0:
+        return None
+    # Warnings may stand beside it.
+    return next((line for line in result.output.splitlines() if line.startswith("v")), None)
+
+
+def _machine_id(host: Host) -> str:
+    text = _line(host, "/etc/machine-id")
+    return "" if text == "uninitialized" else text
+
+
+def _line(host: Host, path: str) -> str:
+    content = host.files.read(path) or b""
+    return content.decode(errors="replace").partition("\n")[0].strip()

@@ -1,0 +1,75 @@
+"""The Linux machine as a Host: all ports put together."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+
+from machineadm.host.linux.accounts import LinuxAccounts
+from machineadm.host.linux.clock import Interruption, LinuxClock
+from machineadm.host.linux.files import LinuxFiles
+from machineadm.host.linux.state import LinuxState
+from machineadm.host.linux.tree import Tree
+from machineadm.host.ports import Fetch, Host
+from machineadm.redaction import Redactor
+
+_ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm", "i686": "386"}
+
+
+def linux_host(
+    *,
+    root: str = "/",
+    run_directory: str = "/run/machineadm",
+    state_directory: str = "/var/lib/machineadm",
+    log: Callable[[str], None] = lambda _line: None,
+    redactor: Redactor | None = None,
+    interruption: Interruption | None = None,
+    fetch: Fetch | None = None,
+) -> Host:
+    """This machine, or a tree on it.
+
+    Args:
+        root: `/`, or a folder that stands for it: then the host is offline, and has no commands, kernel or services, so
+            that nothing can be run by mistake.
+        run_directory: Absolute path below the root, of the folder that goes at reboot.
+        state_directory: Absolute path below the root, of the folder that stays.
+        log: Takes each line that a command prints, redacted.
+        redactor: Removes secrets from what commands print.
+        interruption: What ends the run early; enter it (`with`) for signals to be noted. None: nothing does.
+        fetch: Downloads.
+
+    Returns:
+        The host. Nothing has been touched yet.
+
+    Raises:
+        HostError: The root is not a folder.
+    """
+    interruption = interruption or Interruption()
+    tree = Tree(root)
+    files = LinuxFiles(tree)
+    state = LinuxState(tree, run_directory=run_directory, state_directory=state_directory)
+    running = os.path.samefile(root, "/")
+    host = Host(
+        files=files,
+        accounts=LinuxAccounts(files, running=running),
+        clock=LinuxClock(interruption),
+        state=state,
+        fetch=fetch,
+        architecture=_ARCHITECTURES.get(os.uname().machine, os.uname().machine),
+        offline=not running,
+    )
+    if running:
+        from machineadm.host.linux.commands import LinuxCommands
+        from machineadm.host.linux.kernel import LinuxKernel
+        from machineadm.host.linux.services import SystemdServices
+
+        commands = LinuxCommands(
+            interruption,
+            redactor=redactor or Redactor(),
+            log=log,
+            inherited=lambda: state.lock_descriptors,
+        )
+        host.commands = commands
+        host.kernel = LinuxKernel(commands)
+        host.services = SystemdServices(commands)
+    return host

@@ -1,0 +1,345 @@
+"""Running programs: built environment, own process group, bounded and redacted output.
+
+A child is killed by the kernel when the agent dies (PR_SET_PDEATHSIG) and inherits the lock's descriptor, so that what
+survives all the same, a grandchild, still keeps a second agent out.
+"""
+
+from __future__ import annotations
+
+import collections
+import contextlib
+import enum
+import os
+import select
+import signal
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from machineadm.errors import HostError
+from machineadm.host.linux.clock import Interruption, LinuxClock
+from machineadm.host.linux.descriptors import write_all
+from machineadm.host.ports import CommandResult
+from machineadm.redaction import Redactor, Secret
+
+if TYPE_CHECKING:
+    import subprocess
+
+KEPT = 64 * 1024
+"""Bytes of output that a result carries."""
+LONGEST_LINE = 16 * 1024
+"""Characters of one line that are shown; the rest of it is dropped."""
+GRACE = 5.0
+"""Seconds between SIGTERM and SIGKILL."""
+_POLL = 0.2
+_DRAIN = 0.5
+_SEARCH = ("/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin")
+_PROXIES = ("http_proxy", "https_proxy", "no_proxy", "all_proxy")
+_PR_SET_PDEATHSIG = 1
+_CONTROLS = {code: f"\\x{code:02x}" for code in (*range(9), *range(10, 32), 127)}
+
+
+class LinuxCommands:
+    """The Commands port.
+
+    Args:
+        interruption: What ends a command early.
+        redactor: Removes secrets from output.
+        log: Takes each line of output.
+        inherited: Gives the descriptors that children inherit beside the standard three.
+    """
+
+    def __init__(
+        self,
+        interruption: Interruption,
+        *,
+        redactor: Redactor,
+        log: Callable[[str], None],
+        inherited: Callable[[], tuple[int, ...]] = lambda: (),
+    ) -> None:
+        self._interruption = interruption
+        self._clock = LinuxClock(interruption)
+        self._redactor = redactor
+        self._log = log
+        self._inherited = inherited
+
+    def run(
+        self,
+        argv: Sequence[str],
+        *,
+        environment: Mapping[str, str | Secret] | None = None,
+        directory: str = "/",
+        timeout: float | None = None,
+        input: bytes | None = None,
+        quiet: bool = False,
+    ) -> CommandResult:
+        """See `Commands.run`."""
+        self._interruption.check()
+        process = self._start(argv, environment or {}, directory, input)
+        output = _Output(self._redactor, None if quiet else self._log)
+        end = None if timeout is None else self._clock.monotonic() + timeout
+        try:
+            stopped = self._attend(process, output, end)
+        finally:
+            _clear_away(process)
+        output.end()
+        if stopped is _Stop.INTERRUPTION:
+            self._interruption.check()
+        return CommandResult(
+            exit_code=process.returncode,
+            output=output.text(),
+            timed_out=stopped is _Stop.TIMEOUT,
+        )
+
+    def find(self, program: str) -> str | None:
+        """See `Commands.find`."""
+        import shutil
+
+        return shutil.which(program, path=search_path())
+
+    def _start(
+        self,
+        argv: Sequence[str],
+        environment: Mapping[str, str | Secret],
+        directory: str,
+        input_: bytes | None,
+    ) -> subprocess.Popen[bytes]:
+        import subprocess
+
+        program = self._program(argv[0], directory)
+        with contextlib.ExitStack() as held:
+            stdin = subprocess.DEVNULL if input_ is None else held.enter_context(_in_memory(input_))
+            try:
+                return subprocess.Popen(
+                    argv,
+                    executable=program,
+                    stdin=stdin,
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.STDOUT,
+                    cwd=directory,
+                    env=built_environment(environment),
+                    start_new_session=True,
+                    pass_fds=self._inherited(),
+                    preexec_fn=_die_with_parent(os.getpid()),
+                    bufsize=0,
+                )
+            except (OSError, ValueError, subprocess.SubprocessError) as error:
+                # A ValueError quotes what it dislikes, which may be a secret of the environment.
+                reason = error.strerror if isinstance(error, OSError) else "unfit arguments"
+                raise HostError(
+                    "MA3202",
+                    f"cannot run {argv[0]}: {reason}",
+                    hint="look at its mode and at its #! line, whose program must be there, too",
+                ) from None
+
+    def _program(self, name: str, directory: str) -> str:
+        """Absolute path of the program.
+
+        Raises:
+            HostError: There is none, or no such working directory.
+        """
+        if not os.path.isdir(directory):
+            raise HostError(
+                "MA3203", f"cannot run {name}: there is no working directory {directory}"
+            )
+        program = os.path.join(directory, name) if "/" in name else self.find(name)
+        if program is None or not os.path.exists(program):
+            raise HostError(
+                "MA3201",
+                f"cannot run {name}: no such program",
+                hint=f"install it, or give its full path; searched: {search_path()}",
+            )
+        return program
+
+    def _attend(
+        self, process: subprocess.Popen[bytes], output: _Output, end: float | None
+    ) -> _Stop | None:
+        """Pass output on until the process has ended; why it had to be stopped, if it had."""
+        pipe: int | None = _output_of(process)
+        stopped: _Stop | None = None
+        stopped_at = 0.0
+        while process.poll() is None:
+            now = self._clock.monotonic()
+            if stopped is None:
+                stopped = self._reason_to_stop(now, end)
+                if stopped is not None:
+                    stopped_at = now
+                    _signal_group(process, signal.SIGTERM)
+            elif now - stopped_at >= GRACE:
+                _signal_group(process, signal.SIGKILL)
+            patience = self._patience(end) if stopped is None else _POLL
+            pipe = self._take(pipe, output, patience)
+        if stopped is not None:
+            _signal_group(process, signal.SIGKILL)
+        self._drain(pipe, output)
+        return stopped
+
+    def _reason_to_stop(self, now: float, end: float | None) -> _Stop | None:
+        if self._interruption.due():
+            return _Stop.INTERRUPTION
+        return _Stop.TIMEOUT if end is not None and now >= end else None
+
+    def _drain(self, pipe: int | None, output: _Output) -> None:
+        """Take what the process wrote last; others that hold the pipe open are not waited for."""
+        until = self._clock.monotonic() + _DRAIN
+        while pipe is not None and self._clock.monotonic() < until:
+            if not select.select([pipe], [], [], 0)[0]:
+                return
+            pipe = _read(pipe, output)
+
+    def _patience(self, end: float | None) -> float:
+        """Seconds to wait for output before looking at process, time-out and deadline again."""
+        left = [_POLL]
+        if end is not None:
+            left.append(end - self._clock.monotonic())
+        remaining = self._interruption.remaining()
+        if remaining is not None:
+            left.append(remaining)
+        return max(0.0, min(left))
+
+    def _take(self, pipe: int | None, output: _Output, patience: float) -> int | None:
+        """Wait for output or a signal; None once the pipe has ended."""
+        # A signal that was noted already would wake us without end.
+        watched: list[Any] = [] if self._interruption.due() else [self._interruption]
+        if pipe is None:
+            # The process closed its output; most often it is about to end.
+            select.select(watched, [], [], min(patience, 0.01))
+            return None
+        ready = select.select([*watched, pipe], [], [], patience)[0]
+        return _read(pipe, output) if pipe in ready else pipe
+
+
+class _Stop(enum.Enum):
+    """Why a process was stopped."""
+
+    TIMEOUT = enum.auto()
+    INTERRUPTION = enum.auto()
+
+
+class _Output:
+    """Bytes of a program on their way to log and report: by lines, redacted, bounded."""
+
+    def __init__(self, redactor: Redactor, log: Callable[[str], None] | None) -> None:
+        self._redactor = redactor
+        self._log = log
+        self._partial = bytearray()
+        self._cut = False
+        # A line is kept so far beyond what is shown that no secret is cut in two before it is recognised.
+        self._overlap = redactor.longest * 4
+        self._kept: collections.deque[str] = collections.deque()
+        self._size = 0
+
+    def feed(self, data: bytes) -> None:
+        """Take bytes; every complete line goes on."""
+        *lines, rest = data.split(b"\n")
+        for line in lines:
+            self._extend(line)
+            self._line()
+        self._extend(rest)
+
+    def end(self) -> None:
+        """No more bytes come: a last line without a line break is one, too."""
+        if self._partial:
+            self._line()
+
+    def text(self) -> str:
+        """The last of it."""
+        text = "".join(self._kept).encode()
+        return text[-KEPT:].decode(errors="ignore")
+
+    def _extend(self, data: bytes) -> None:
+        room = LONGEST_LINE * 4 + self._overlap - len(self._partial)
+        self._partial += data[:room]
+        self._cut = self._cut or len(data) > room
+
+    def _line(self) -> None:
+        text = self._redactor.text(
+            bytes(self._partial).removesuffix(b"\r").decode(errors="replace")
+        )
+        shown = LONGEST_LINE
+        if self._cut:
+            # The end may hold the first part of a secret.
+            shown = max(0, min(shown, len(text) - self._redactor.longest))
+        if self._cut or len(text) > LONGEST_LINE:
+            text = text[:shown] + " [line cut]"
+        self._partial.clear()
+        self._cut = False
+        text = text.translate(_CONTROLS)
+        self._kept.append(f"{text}\n")
+        self._size += len(text) + 1
+        while self._size - len(self._kept[0]) > KEPT:
+            self._size -= len(self._kept.popleft())
+        if self._log is not None:
+            self._log(text)
+
+
+def search_path() -> str:
+    """PATH for programs: the agent's own, then the standard folders."""
+    own = [folder for folder in os.environ.get("PATH", "").split(":") if folder.startswith("/")]
+    return ":".join(dict.fromkeys([*own, *_SEARCH]))
+
+
+def built_environment(additions: Mapping[str, str | Secret]) -> dict[str, str]:
+    """The environment of a child: little of ours, and what is given."""
+    built = {
+        "PATH": search_path(),
+        "HOME": os.environ.get("HOME", "/root"),
+        "LANG": "C.UTF-8",
+    }
+    for name in _PROXIES:
+        for spelling in (name, name.upper()):
+            if spelling in os.environ:
+                built[spelling] = os.environ[spelling]
+    for name, value in additions.items():
+        built[name] = value.reveal() if isinstance(value, Secret) else value
+    return built
+
+
+def _die_with_parent(parent: int) -> Callable[[], None]:
+    """What a child does between fork and exec. All is looked up before the fork."""
+    import ctypes
+
+    prctl = ctypes.CDLL(None).prctl
+
+    def prepare() -> None:
+        prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+        if os.getppid() != parent:
+            os._exit(127)
+        os.umask(0o022)
+
+    return prepare
+
+
+@contextlib.contextmanager
+def _in_memory(data: bytes) -> Iterator[int]:
+    """A descriptor to read the data from; it never reaches a disk."""
+    fd = os.memfd_create("input", os.MFD_CLOEXEC)
+    try:
+        write_all(fd, data)
+        os.lseek(fd, 0, os.SEEK_SET)
+        yield fd
+    finally:
+        os.close(fd)
+
+
+def _output_of(process: subprocess.Popen[bytes]) -> int | None:
+    return None if process.stdout is None else process.stdout.fileno()
+
+
+def _clear_away(process: subprocess.Popen[bytes]) -> None:
+    """Leave no process running that nobody attends to any more, and no descriptor open."""
+    if process.poll() is None:
+        _signal_group(process, signal.SIGKILL)
+        process.wait()
+    if process.stdout is not None:
+        process.stdout.close()
+
+
+def _read(pipe: int, output: _Output) -> int | None:
+    data = os.read(pipe, 65536)
+    output.feed(data)
+    return pipe if data else None
+
+
+def _signal_group(process: subprocess.Popen[bytes], number: signal.Signals) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, number)

@@ -1,0 +1,65 @@
+"""Units of systemd, through systemctl."""
+
+from __future__ import annotations
+
+from machineadm.errors import HostError
+from machineadm.host.ports import Commands
+
+_TIMEOUT = 300.0
+_NO_SUCH_UNIT = 5
+
+
+class SystemdServices:
+    """The Services port."""
+
+    def __init__(self, commands: Commands) -> None:
+        self._commands = commands
+
+    def reload(self) -> None:
+        """See `Services.reload`."""
+        self._do("daemon-reload")
+
+    def enabled(self, unit: str) -> bool:
+        """See `Services.enabled`."""
+        return self._ask("is-enabled", unit)
+
+    def enable(self, unit: str) -> None:
+        """See `Services.enable`."""
+        self._do("enable", unit)
+
+    def disable(self, unit: str) -> None:
+        """See `Services.disable`."""
+        self._do("disable", unit)
+
+    def active(self, unit: str) -> bool:
+        """See `Services.active`."""
+        return self._ask("is-active", unit)
+
+    def restart(self, unit: str) -> None:
+        """See `Services.restart`."""
+        self._do("restart", unit)
+
+    def stop(self, unit: str) -> None:
+        """See `Services.stop`."""
+        self._do("stop", unit, absent_is_fine=True)
+
+    def _ask(self, question: str, unit: str) -> bool:
+        command = ["systemctl", "--quiet", question, "--", unit]
+        return self._commands.run(command, timeout=_TIMEOUT, quiet=True).exit_code == 0
+
+    def _do(self, verb: str, *units: str, absent_is_fine: bool = False) -> None:
+        """Run systemctl.
+
+        Raises:
+            HostError: It failed.
+        """
+        result = self._commands.run(["systemctl", verb, "--", *units], timeout=_TIMEOUT)
+        if result.exit_code == 0 or (absent_is_fine and result.exit_code == _NO_SUCH_UNIT):
+            return
+        what = " ".join([verb, *units])
+        last = result.output.strip().rpartition("\n")[2]
+        raise HostError(
+            "MA3401",
+            f"systemctl {what} failed: {last or f'exit code {result.exit_code}'}",
+            hint=f"systemctl status {units[0]}; journalctl -u {units[0]}" if units else "",
+        )
