@@ -1,11 +1,20 @@
 """`make bench`: what the agent costs, beside what cannot be avoided. Asserts nothing."""
 
+import ctypes
 import os
 import shutil
 import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 
+from machineadm.host.linux.files import LinuxFiles
+from machineadm.host.linux.tree import Tree
+from machineadm.host.ports import Host
+from machineadm.plan.files import PlannedFile, WriteFiles
+from machineadm.plan.model import Phase
 from tests.bench.harness import Case, command, compare
+from tests.fakes.host import FakeAccounts, FakeClock, FakeState
 
 ROOT = Path(__file__).parents[2]
 SCRATCH = ROOT / ".run/bench"
@@ -76,12 +85,77 @@ def start(agent: Path) -> None:
     )
 
 
+FILES = {f"etc/bench/{n % 20}/{n}.conf": f"{n:<1023}\n".encode() for n in range(1000)}
+
+
+def bare_loop(root: Path) -> None:
+    """Write beside the final name, rename, and one flush of the file system at the end."""
+    for folder in {os.path.dirname(path) for path in FILES}:
+        os.makedirs(f"{root}/{folder}")
+    for path, content in FILES.items():
+        final = f"{root}/{path}"
+        with open(f"{final}.tmp", "wb", buffering=0) as file:
+            file.write(content)
+        os.rename(f"{final}.tmp", final)
+    descriptor = os.open(root, os.O_RDONLY)
+    if ctypes.CDLL(None, use_errno=True).syncfs(descriptor):
+        raise OSError(ctypes.get_errno(), "syncfs")
+    os.close(descriptor)
+
+
+def step(root: Path) -> None:
+    """The step that every concern's files go through: survey, group commit, owner and mode."""
+    files = tuple(
+        PlannedFile(path=f"/{path}", content=content, owner=f"{os.geteuid()}:{os.getegid()}")
+        for path, content in FILES.items()
+    )
+    host = Host(
+        files=LinuxFiles(Tree(str(root))),
+        accounts=FakeAccounts(),
+        clock=FakeClock(),
+        state=FakeState(),
+    )
+    WriteFiles(name="files", phase=Phase.PREPARE, files=files).apply(host)
+
+
+def in_fresh_root(work: Callable[[Path], None]) -> Callable[[int], float]:
+    """A case's run that gives the work an empty root each time, and measures the work alone."""
+
+    def run(number: int) -> float:
+        root = SCRATCH / f"root-{work.__name__}-{number}"
+        root.mkdir()
+        os.sync()  # what others left to be written is not our time
+        start = time.perf_counter()
+        work(root)
+        seconds = time.perf_counter() - start
+        written = sum(len(files) for _, _, files in os.walk(root))
+        if written != len(FILES):
+            raise SystemExit(f"{work.__name__} wrote {written} files")
+        shutil.rmtree(root)
+        return seconds
+
+    return run
+
+
+def write_files() -> None:
+    """1,000 files of 1 KB, durable, beside a bare loop."""
+    compare(
+        "1,000 files of 1 KB, durable",
+        [
+            Case("reference: write, rename, one sync at the end", in_fresh_root(bare_loop)),
+            Case("the files step", in_fresh_root(step), limit=3),
+        ],
+        rounds=ROUNDS,
+    )
+
+
 def main() -> None:
     """Measure everything, with the agent that the command line names."""
     agent = ROOT / sys.argv[1]
     shutil.rmtree(SCRATCH, ignore_errors=True)
     SCRATCH.mkdir(parents=True)
     os.environ["MACHINEADM_CACHE"] = str(SCRATCH / "cache")
+    write_files()
     start(agent)
     validate(agent)
     shutil.rmtree(SCRATCH)
