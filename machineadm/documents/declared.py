@@ -11,7 +11,9 @@ from typing import Annotated, Any, Final, Union, get_args, get_origin
 
 import msgspec
 
+from machineadm.api.pruned import PRUNED
 from machineadm.documents.formats import FORMATS
+from machineadm.documents.patterns import in_words
 from machineadm.redaction import Secret
 
 Check = Callable[[Any], bool]
@@ -45,20 +47,18 @@ def breach(value: str, extra: Extra) -> tuple[str, str] | None:
         extra: The declarations of its type.
 
     Returns:
-        Code, and what it is to be ("is to be in one line"), without the value; None if it keeps them all.
+        Code and predicate ("is longer than 63 characters"), without the value; None if it keeps them all.
     """
-    if len(value) < extra.get("minLength", 0):
-        least = extra["minLength"]
-        return (
-            "MA1105",
-            "must not be empty" if least == 1 else f"is shorter than {least} characters",
-        )
-    if len(value) > extra.get("maxLength", len(value)):
-        return "MA1105", f"is longer than {extra['maxLength']} characters"
+    if not value and extra.get("minLength"):
+        return "MA1105", "must not be empty"
     if extra.get("oneLine") and is_broken(value):
         return "MA1108", "must be one line without control characters"
     if "pattern" in extra and not re.search(extra["pattern"], value):
-        return "MA1107", ""
+        return "MA1107", in_words(extra["pattern"])
+    if len(value) < extra.get("minLength", 0):
+        return "MA1105", f"is shorter than {extra['minLength']} characters"
+    if len(value) > extra.get("maxLength", len(value)):
+        return "MA1105", f"is longer than {extra['maxLength']} characters"
     if "format" in extra and (expected := FORMATS[extra["format"]](value)):
         return "MA1109", f"is not {expected}"
     return None
@@ -74,8 +74,10 @@ def repeated(items: Iterable[Any], field: str) -> list[int]:
     seen: set[Any] = set()
     found = []
     for index, item in enumerate(items):
+        if item is PRUNED:
+            continue
         key = _field(item, field) if field else item
-        if key is None:
+        if key is None or key is PRUNED:
             continue
         if key in seen:
             found.append(index)

@@ -1,17 +1,359 @@
-"""What is wrong with a document that was refused: every problem, with its place."""
+"""What is wrong with a document that was not accepted: every problem, each with its place.
+
+Nodes are walked beside msgspec's description of the type. What is good is built, what failed is PRUNED, so
+that rules over the rest can go on. The verdict stays msgspec's: what the walk has nothing against is
+converted by msgspec, and what it refuses is refused, if only in its own words.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import re
+from collections.abc import Sequence as Series
+from typing import Any, Final
 
-from machineadm.documents.source import Fault
+import msgspec
+from msgspec import inspect
 
-if TYPE_CHECKING:
-    from machineadm.documents.nodes import Node
-    from machineadm.documents.source import Source
+from machineadm.api.pruned import PRUNED
+from machineadm.documents.declared import keeps_declared, repeated
+from machineadm.documents.nodes import (
+    Ambiguous,
+    Mapping,
+    Node,
+    Scalar,
+    Sequence,
+    Unread,
+    child,
+    find,
+)
+from machineadm.documents.scalars import Flaw, judge, mismatch, nearest
+from machineadm.documents.source import Fault, Source
+from machineadm.documents.suggestions import FieldIndex, same_word, suggest
+from machineadm.documents.words import found, shown_key
+from machineadm.redaction import Secret
+
+MAX_FAULTS: Final = 200
+"""Problems of one document that are shown; nobody mends more at once."""
+
+NULLABLE: Final = frozenset({"taints"})
+"""The fields in which null says something: None is kubeadm's own choice, [] is none."""
+
+_MSGSPEC_PATH: Final = re.compile(r" - at `(?:key in )?\$\.?(.*)`$")
 
 
-def walk(node: Node, type_: type, source: Source, refusal: str) -> tuple[Any, list[Fault]]:
-    """Find the problems of a refused document."""
-    del type_, source
-    return None, [Fault("MA1199", node.at, refusal or "refused")]
+class _EnoughError(Exception):
+    """There are more faults than anybody wants to see."""
+
+
+def walk(root: Node, type_: type, source: Source, refusal: str) -> tuple[Any, list[Fault]]:
+    """Find every problem of a document, and make what can be made of it.
+
+    Args:
+        root: The document.
+        type_: Its type.
+        source: Where it stands, for the lines in messages.
+        refusal: msgspec's message, if it has refused the document already.
+
+    Returns:
+        The typed value and the problems. With problems, what failed is PRUNED in it, or it is PRUNED itself.
+    """
+    info = inspect.type_info(type_)
+    walker = _Walker(source, info)
+    value: Any = PRUNED
+    try:
+        value = walker.value(root, info, "")
+    except _EnoughError:
+        message = f"more than {MAX_FAULTS} problems; the others are not shown"
+        walker.faults.append(Fault("MA1016", root.at, message))
+    if walker.faults:
+        return value, walker.faults
+    return _verdict(value, type_, root, refusal)
+
+
+def _verdict(value: Any, type_: type, root: Node, refusal: str) -> tuple[Any, list[Fault]]:
+    """Nothing was found: msgspec decides."""
+    from machineadm.documents.decoding import secret_hook
+
+    if not refusal:
+        try:
+            plain = msgspec.to_builtins(value, enc_hook=Secret.reveal)
+            value = msgspec.convert(plain, type_, dec_hook=secret_hook)
+            if keeps_declared(value):
+                return value, []
+            refusal = "breaks a rule that its type declares"
+        except msgspec.ValidationError as error:
+            refusal = str(error)
+    place = _MSGSPEC_PATH.search(refusal)
+    path = place[1] if place else ""
+    return PRUNED, [Fault("MA1199", find(root, path), _MSGSPEC_PATH.sub("", refusal), "", path)]
+
+
+class _Walker:
+    """One walk over one document."""
+
+    def __init__(self, source: Source, type_: inspect.Type) -> None:
+        self.faults: list[Fault] = []
+        self._source = source
+        self._names = FieldIndex(type_)
+
+    def fault(self, code: str, at: int, path: str, message: str, hint: str = "") -> Any:
+        """Note a problem; gives PRUNED, for that is what the value then is.
+
+        Raises:
+            _EnoughError: There are too many.
+        """
+        if len(self.faults) >= MAX_FAULTS:
+            raise _EnoughError
+        self.faults.append(Fault(code, at, message, hint, path))
+        return PRUNED
+
+    def value(self, node: Node, type_: inspect.Type, path: str) -> Any:
+        """Walk a value; what its type makes of it, or PRUNED."""
+        extra: dict[str, Any] = {}
+        while isinstance(type_, inspect.Metadata):
+            extra |= type_.extra or {}
+            type_ = type_.type
+        if isinstance(node, Unread):
+            return PRUNED
+        if isinstance(type_, inspect.UnionType):
+            return self._union(node, type_, path)
+        if isinstance(node, Scalar) and node.value is None:
+            return self._null(node, path)
+        if isinstance(type_, inspect.StructType):
+            return self._struct(node, type_, path)
+        if isinstance(type_, inspect.DictType):
+            return self._map(node, type_, path)
+        if isinstance(type_, inspect.VarTupleType):
+            return self._list(node, type_, extra, path)
+        if isinstance(type_, inspect.AnyType):
+            return self._anything(node, path)
+        return self._scalar(node, type_, extra, path)
+
+    def _scalar(self, node: Node, type_: inspect.Type, extra: dict[str, Any], path: str) -> Any:
+        if not isinstance(node, Scalar):
+            return self._wrong(node, type_, path)
+        value, flaw = judge(node, type_, extra)
+        return value if flaw is None else self._flaw(flaw, node, path)
+
+    def _flaw(self, flaw: Flaw, node: Node, path: str) -> Any:
+        return self.fault(flaw.code, node.at, path, flaw.message, flaw.hint)
+
+    def _null(self, node: Scalar, path: str) -> Any:
+        if not node.text:
+            hint = 'give it one, or remove it; "" is an empty text'
+            return self.fault("MA1206", node.at, path, "there is no value", hint)
+        return self.fault("MA1206", node.at, path, "null is no value", "leave it out")
+
+    def _wrong(self, node: Node, type_: inspect.Type, path: str) -> Any:
+        return self._flaw(mismatch(node, type_), node, path)
+
+    def _union(self, node: Node, type_: inspect.UnionType, path: str) -> Any:
+        members = [each for each in type_.types if not isinstance(each, inspect.NoneType)]
+        if isinstance(node, Scalar) and node.value is None:
+            optional = len(members) < len(type_.types)
+            if optional and path.rpartition(".")[2] in NULLABLE:
+                return None
+            return self._null(node, path)
+        if len(members) == 1:
+            return self.value(node, members[0], path)
+        variants = [each for each in members if isinstance(each, inspect.StructType)]
+        if variants:
+            return self._variant(node, variants, path)
+        return self.value(node, nearest(node, members), path)
+
+    def _variant(self, node: Node, variants: Series[inspect.StructType], path: str) -> Any:
+        """A Struct of several, told apart by the field that is their tag."""
+        if not isinstance(node, Mapping):
+            return self._wrong(node, variants[0], path)
+        tag_field = variants[0].tag_field or ""
+        by_tag = {str(each.tag): each for each in variants}
+        given = _lookup(node, tag_field)
+        if given is None:
+            return self._untagged(node, tag_field, by_tag, path)
+        tag = given.value if isinstance(given, Scalar) else None
+        if isinstance(tag, str) and tag in by_tag:
+            others = [each for each in variants if each is not by_tag[tag]]
+            return self._struct(node, by_tag[tag], path, others)
+        guess = suggest(tag, by_tag) if isinstance(tag, str) else ""
+        message = (
+            f'unknown {tag_field}; did you mean "{guess}"?' if guess else f"unknown {tag_field}"
+        )
+        hint = f"it is one of {', '.join(sorted(by_tag))}"
+        self.fault("MA1208", given.at, child(path, tag_field), message, hint)
+        if guess:
+            self._struct(node, by_tag[guess], path)
+        return PRUNED
+
+    def _untagged(
+        self, node: Mapping, tag_field: str, by_tag: dict[str, inspect.StructType], path: str
+    ) -> Any:
+        choices = " or ".join(sorted(by_tag))
+        for key, _ in node.entries():
+            if isinstance(key, Scalar) and suggest(key.text, [tag_field]):
+                return self._unknown(key, path, f'; did you mean "{tag_field}"?')
+        message, hint = f"{tag_field} is missing", f"write {tag_field}: {choices}"
+        return self.fault("MA1209", node.at, child(path, tag_field), message, hint)
+
+    def _struct(
+        self,
+        node: Node,
+        type_: inspect.StructType,
+        path: str,
+        others: Series[inspect.StructType] = (),
+    ) -> Any:
+        if not isinstance(node, Mapping):
+            return self._wrong(node, type_, path)
+        given = self._keys(node, path)
+        fields = {field.encode_name: field for field in type_.fields}
+        values: dict[str, Any] = {}
+        for name, (key, value) in given.items():
+            if name in fields:
+                values[fields[name].name] = self.value(value, fields[name].type, child(path, name))
+            elif name != type_.tag_field:
+                meant = self._misnamed(key, type_, set(given), path, others)
+                if meant and meant in fields and fields[meant].name not in values:
+                    # Its problems are told too, but no rule shall judge what is only guessed.
+                    self.value(value, fields[meant].type, child(path, meant))
+                    values[fields[meant].name] = PRUNED
+        for name, field in fields.items():
+            if field.required and field.name not in values:
+                at, below = node.at, child(path, name)
+                values[field.name] = self.fault("MA1204", at, below, "required field is missing")
+        return type_.cls(**values)
+
+    def _keys(self, node: Mapping, path: str) -> dict[str, tuple[Scalar, Node]]:
+        """The entries by name; keys that are no text and repeated ones are reported."""
+        given: dict[str, tuple[Scalar, Node]] = {}
+        for key, value in node.entries():
+            name = self._key(key, path)
+            if name is None or not isinstance(key, Scalar):
+                continue
+            if name in given:
+                line, column = self._source.position(given[name][0].at)
+                message = f"duplicate key; it stands in line {line}, column {column}, too"
+                self.fault("MA1205", key.at, child(path, shown_key(name)), message, "keep one")
+                given[name] = (given[name][0], Unread(key.at))
+            else:
+                given[name] = (key, value)
+        return given
+
+    def _key(self, key: Node, path: str) -> str | None:
+        if isinstance(key, Scalar) and key.plain and key.text == "<<":
+            hint = "write the fields out, or let an alias stand for a whole value"
+            self.fault("MA1011", key.at, path, "merge keys are not read", hint)
+            return None
+        value = key.value if isinstance(key, Scalar) else None
+        if isinstance(value, Ambiguous) and isinstance(value.value, str):
+            value = value.value
+        if isinstance(value, str):
+            return value
+        if not isinstance(key, Unread):
+            hint = "put it in double quotes" if isinstance(key, Scalar) else "a key is one text"
+            self.fault("MA1207", key.at, path, f"the key is {found(key)}, not text", hint)
+        return None
+
+    def _misnamed(
+        self,
+        key: Scalar,
+        type_: inspect.StructType,
+        given: set[str],
+        path: str,
+        others: Series[inspect.StructType],
+    ) -> str:
+        """Report an unknown field; the name in this Struct that was meant, if there is one."""
+        names = [field.encode_name for field in type_.fields]
+        if type_.tag_field:
+            names.append(type_.tag_field)
+        for other in others:
+            if key.text in (field.encode_name for field in other.fields):
+                message = f"belongs to {type_.tag_field} {other.tag}, not to {type_.tag}"
+                self.fault("MA1210", key.at, child(path, shown_key(key.text)), message)
+                return ""
+        meant = suggest(key.text, names, taken=given)
+        elsewhere = "" if same_word(key.text, meant) else self._names.nearest(key.text, path)
+        if elsewhere:
+            self._unknown(key, path, f" here; did you mean {elsewhere}?")
+            return ""
+        self._unknown(key, path, f'; did you mean "{meant}"?' if meant else "", names)
+        return meant
+
+    def _unknown(self, key: Scalar, path: str, guess: str, names: Series[str] = ()) -> Any:
+        hint = "" if guess or not names else f"there are {', '.join(sorted(names))}"
+        below = child(path, shown_key(key.text))
+        return self.fault("MA1203", key.at, below, f"unknown field{guess}", hint)
+
+    def _map(self, node: Node, type_: inspect.DictType, path: str) -> Any:
+        if not isinstance(node, Mapping):
+            return self._wrong(node, type_, path)
+        values = {}
+        for name, (key, value) in self._keys(node, path).items():
+            self.value(key, type_.key_type, child(path, name))
+            values[name] = self.value(value, type_.value_type, child(path, name))
+        self._count(node, len(values), type_, path, "entries")
+        return values
+
+    def _list(
+        self, node: Node, type_: inspect.VarTupleType, extra: dict[str, Any], path: str
+    ) -> Any:
+        if not isinstance(node, Sequence):
+            return self._wrong(node, type_, path)
+        values = tuple(
+            self.value(item, type_.item_type, f"{path}[{index}]")
+            for index, item in enumerate(node.items)
+        )
+        self._count(node, len(values), type_, path, "items")
+        if "unique" in extra:
+            self._unique(node, values, extra["unique"], path)
+        return values
+
+    def _unique(self, node: Sequence, values: tuple[Any, ...], field: str, path: str) -> None:
+        for index in repeated(values, field):
+            item = node.items[index]
+            below = f"{path}[{index}]" + (f".{field}" if field else "")
+            place = _lookup(item, field) if field else None
+            at = (place or item).at
+            what = (
+                f"the same {field} as of an item before it"
+                if field
+                else "the same as an item before it"
+            )
+            self.fault("MA1110", at, below, what, "remove one")
+
+    def _count(self, node: Node, count: int, type_: Any, path: str, what: str) -> None:
+        if type_.max_length is not None and count > type_.max_length:
+            message = f"{count} {what}, at most {type_.max_length} are allowed"
+            self.fault("MA1106", node.at, path, message)
+        if type_.min_length is not None and count < type_.min_length:
+            message = f"{count} {what}, at least {type_.min_length} must be there"
+            self.fault("MA1106", node.at, path, message)
+
+    def _anything(self, node: Node, path: str) -> Any:
+        """A value passed on to others, who may read an ambiguous scalar as something else."""
+        if isinstance(node, Mapping):
+            return {
+                name: self._anything(value, child(path, name))
+                for name, (_, value) in self._keys(node, path).items()
+            }
+        if isinstance(node, Sequence):
+            return [
+                self._anything(item, f"{path}[{index}]") for index, item in enumerate(node.items)
+            ]
+        if isinstance(node, Unread):
+            return PRUNED
+        if node.value is None:
+            return self._null(node, path)
+        if isinstance(node.value, Ambiguous):
+            message = f"{node.value.kind} to some readers of YAML, something else to others"
+            hint = (
+                "put it in double quotes if it is text; else write true, false or a decimal number"
+            )
+            return self.fault("MA1102", node.at, path, message, hint)
+        return node.value
+
+
+def _lookup(node: Node, name: str) -> Node | None:
+    if isinstance(node, Mapping):
+        for key, value in node.entries():
+            if isinstance(key, Scalar) and key.text == name:
+                return value
+    return None

@@ -24,7 +24,7 @@ spec:
   kubernetes:
     version: v1.34.4
     role: {type: Initialize, certificateKey: aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa}
-    node: {taints: []}
+    node: {taints: null}
 """
 AS_JSON = json.dumps(yaml.safe_load(GOOD))
 

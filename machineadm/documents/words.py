@@ -1,0 +1,80 @@
+"""How values and expectations are put to an operator, without showing what may be a secret."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from msgspec import inspect, json
+
+from machineadm.documents.nodes import Ambiguous, Mapping, Node, Scalar, Sequence
+
+_LONGEST: Final = 40
+_KEY: Final = re.compile(r"[A-Za-z0-9_./-]{1,63}")
+# What stands unquoted where text is meant may be shown: nobody's password is one of these.
+_HARMLESS: Final = re.compile(r"(?i)yes|no|on|off|true|false|[+-]?[0-9]{1,3}")
+
+
+def quoted(text: str) -> str:
+    """A text in quotes, cut where it is long."""
+    shown = text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"
+    return json.encode(shown).decode()
+
+
+def shown_key(name: str) -> str:
+    """A key that nobody knows, up to what no field's name holds: `token:abc` lacks a space, and abc is secret."""
+    known = _KEY.match(name)
+    if known and known[0] == name:
+        return name
+    return (known[0] if known else "") + "…"
+
+
+def may_show(text: str, type_: inspect.Type) -> bool:
+    """Whether a message may hold a text: free text may be a secret, what must have a form is none."""
+    if isinstance(
+        type_, inspect.StrType | inspect.LiteralType | inspect.IntType | inspect.BoolType
+    ):
+        formed = not isinstance(type_, inspect.StrType) or type_.pattern is not None
+        return formed or _HARMLESS.fullmatch(text) is not None
+    return False
+
+
+def found(node: Node) -> str:
+    """What a node is."""
+    if isinstance(node, Mapping):
+        return "a map"
+    if isinstance(node, Sequence):
+        return "a list"
+    if not isinstance(node, Scalar):
+        return "something unread"
+    return _found_value(node.value)
+
+
+def _found_value(value: object) -> str:
+    if isinstance(value, Ambiguous):
+        return value.kind
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return "a boolean"
+    return "a number" if isinstance(value, int | float) else "text"
+
+
+def expected(type_: inspect.Type) -> str:
+    """What a type wants."""
+    if isinstance(type_, inspect.StructType):
+        names = [field.encode_name for field in type_.fields][:3]
+        return f"a map ({', '.join(names)}{' ...' if len(type_.fields) > 3 else ''})"
+    return _EXPECTED.get(type_.__class__, "something else")
+
+
+_EXPECTED: Final[dict[type, str]] = {
+    inspect.StrType: "text",
+    inspect.CustomType: "text",
+    inspect.LiteralType: "text",
+    inspect.IntType: "an integer",
+    inspect.FloatType: "a number",
+    inspect.BoolType: "true or false",
+    inspect.DictType: "a map",
+    inspect.VarTupleType: "a list",
+}
