@@ -4,13 +4,13 @@
 # What the machines said stays in $MACHINEADM_CACHE/cluster/out/CASE.
 set -uo pipefail
 E2E=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+skip() { echo "!!! SKIPPED, no cluster was made: $1"; [ "${MACHINEADM_REQUIRE_REAL:-0}" != 1 ]; exit; }
+[ "$(id -u)" = 0 ] || skip "machines with systemd need root"
 . "$E2E/stage/lib.sh"
 AGENT=$(realpath -m "${MACHINEADM_AGENT:-$E2E/../../dist/machineadm-linux-$(uname -m).pyz}")
 [ -f "$AGENT" ] || { say "no packed agent at $AGENT: make package"; exit 2; }
 exec 7> "$STATE/.lock"; flock -n 7 || { say "another run uses the machines"; exit 2; }
 
-skip() { echo "!!! SKIPPED, the cluster was not made: $1"; [ "${MACHINEADM_REQUIRE_REAL:-0}" != 1 ]; exit; }
-[ "$(id -u)" = 0 ] || skip "machines with systemd need root"
 "$E2E/stage/setup.sh"; rc=$?
 [ $rc != 77 ] || skip "something it needs cannot be had here, see above"
 [ $rc = 0 ] || exit $rc

@@ -28,14 +28,18 @@ class Problem(NamedTuple):
 
 
 @functools.cache
-def program(name: str) -> Path:
-    """The program of that name, built when it is not there yet."""
-    run = subprocess.run(
+def _build(name: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
         [HERE / "build.sh", name],
         capture_output=True,
         text=True,
         check=False,
     )
+
+
+def program(name: str) -> Path:
+    """The program of that name, built when it is not there yet; a build that failed is not tried again."""
+    run = _build(name)
     if run.returncode == _NO_GO:
         missing(run.stderr.strip().removeprefix("judges: "))
     if run.returncode != 0:

@@ -19,10 +19,14 @@ class BootError(Exception):
 
 
 @functools.cache
+def _prepare(verb: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run([SCRIPT, verb], capture_output=True, text=True, check=False)
+
+
 def require_stage() -> None:
     """Install what the stage needs and build the root; skip or fail the test where that cannot be."""
     for verb in ("prereq", "build"):
-        run = subprocess.run([SCRIPT, verb], capture_output=True, text=True, check=False)
+        run = _prepare(verb)
         if run.returncode == _CANNOT:
             missing(run.stderr.strip().removeprefix("machine.sh: "))
         if run.returncode != 0:

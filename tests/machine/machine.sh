@@ -14,7 +14,6 @@
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 STATE=$CACHE/machines
-state_make
 
 wait_running() {
   local n=$1 s='' end=$((SECONDS + ${MACHINE_TIMEOUT:-120}))
@@ -32,6 +31,7 @@ wait_running() {
 
 boot() {
   local n=$1 v=$STATE/vol/$1 r; r=$(machine_root)
+  state_make
   mkdir -p "$v"/{containerd,kubelet,etcd,seed}            # overlay cannot lie on overlay
   echo "$n" > "$v/seed/hostname"
   printf '127.0.0.1 localhost\n192.0.2.11 %s\n' "$n" > "$v/seed/hosts"
