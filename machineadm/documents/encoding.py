@@ -85,14 +85,14 @@ def _lines(value: object) -> list[str]:
     """The lines of a map or list, or the one line of anything else, without indentation."""
     if isinstance(value, dict) and value:
         return [line for key, item in value.items() for line in _entry(_key(key), item)]
-    if isinstance(value, list) and value:
+    if isinstance(value, list | tuple) and value:
         return [line for item in value for line in _item(item)]
     return [_scalar(value)]
 
 
 def _entry(key: str, value: object) -> list[str]:
     lines = _lines(value)
-    if isinstance(value, dict | list) and value:
+    if isinstance(value, dict | list | tuple) and value:
         return [f"{key}:", *(f"  {line}" for line in lines)]
     return [f"{key}: {lines[0]}"]
 

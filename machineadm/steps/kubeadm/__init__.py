@@ -1,4 +1,127 @@
 """The kubeadm concern: rendering its files per version, running it, reading its failures.
 
+kubeadm and its API are an implementation detail: the configuration never shows them, and what its API version cannot say is
+an error. Here: `render` (pure, what kubeadm reads), `config` and `run` (the two steps), `remains` and `record` (what a killed
+run left), `failures` (what its output says), `versions` (which kubeadm fits).
+
 May import: what steps may, and modules of this package.
 """
+
+from __future__ import annotations
+
+from machineadm.api.v1alpha1.kubernetes import Initialize, JoinWorker, KubernetesConfig
+from machineadm.errors import ConfigError
+from machineadm.host.facts import Facts
+from machineadm.plan.model import ControlPlaneExtras, Step, digest_of
+from machineadm.steps.kubeadm.config import LayOutFiles
+from machineadm.steps.kubeadm.remains import Scene
+from machineadm.steps.kubeadm.render import CONFIG, render
+from machineadm.steps.kubeadm.run import MISFIT_HINT, MISSING_HINT, RunKubeadm
+from machineadm.steps.kubeadm.versions import misfit
+
+_CERTIFICATES = "/etc/kubernetes/pki"
+_PATIENCE = 240.0
+
+
+def plan_kubeadm(
+    kubernetes: KubernetesConfig,
+    facts: Facts,
+    extras: ControlPlaneExtras,
+    run_directory: str,
+    *,
+    may_be_installed: bool = True,
+) -> tuple[Step, ...]:
+    """The steps that lay out kubeadm's files and run it.
+
+    Args:
+        kubernetes: Realised and free of findings.
+        facts: kubeadm's version on this machine among them.
+        extras: What the API server's files ask for.
+        run_directory: Where the files go.
+        may_be_installed: Files or commands of the configuration may still bring kubeadm.
+
+    Raises:
+        ConfigError: There is no kubeadm and nothing brings it, or it does not fit.
+    """
+    worker = isinstance(kubernetes.role, JoinWorker)
+    _refuse_misfit(kubernetes, facts, worker=worker, may_be_installed=may_be_installed)
+    # Rendered at no particular time and without secrets: the digest is that of the node, not of a token.
+    shown = render(kubernetes, extras, run_directory=run_directory, now=0.0).encode(reveal=False)
+    run = RunKubeadm(
+        verb="init" if isinstance(kubernetes.role, Initialize) else "join",
+        arguments=_arguments(kubernetes, run_directory),
+        skip_phases=kubernetes.skip_phases,
+        version=kubernetes.version,
+        scene=_scene(kubernetes),
+        machine=facts.machine_id,
+        rendered=digest_of(*(part for name in sorted(shown) for part in (name, shown[name]))),
+        external_authority=_external_authority(kubernetes),
+    )
+    files = LayOutFiles(
+        kubernetes=kubernetes,
+        extras=extras,
+        run_directory=run_directory,
+        machine=facts.machine_id,
+        purpose=run.digest(),
+    )
+    return (files, run)
+
+
+def _refuse_misfit(
+    kubernetes: KubernetesConfig, facts: Facts, *, worker: bool, may_be_installed: bool
+) -> None:
+    if facts.offline:
+        return
+    if facts.kubeadm_version is None:
+        if not may_be_installed:
+            raise ConfigError(
+                "MA4101",
+                "kubeadm is not on this machine, and nothing in the configuration brings it",
+                hint=MISSING_HINT,
+            )
+        return
+    reason = misfit(facts.kubeadm_version, kubernetes.version, worker=worker)
+    if reason is not None:
+        raise ConfigError("MA4102", reason, hint=MISFIT_HINT)
+
+
+def _arguments(kubernetes: KubernetesConfig, run_directory: str) -> tuple[str, ...]:
+    arguments = [f"--config={run_directory}/{CONFIG}"]
+    role = kubernetes.role
+    if isinstance(role, Initialize):
+        # kubeadm makes up a token where it is given none: that one would be in no list of secrets.
+        arguments += ["--skip-token-print", "--skip-certificate-key-print"]
+        if role.certificate_key is not None:
+            arguments.append("--upload-certs")
+    if kubernetes.verbosity is not None:
+        arguments.append(f"--v={kubernetes.verbosity}")
+    return tuple(arguments)
+
+
+def _scene(kubernetes: KubernetesConfig) -> Scene:
+    cluster, node, timeouts = kubernetes.cluster, kubernetes.node, kubernetes.timeouts
+    certificates = cluster.certificates if cluster is not None else None
+    wait = timeouts.control_plane_component_health_check if timeouts is not None else None
+    return Scene(
+        role=type(kubernetes.role).__name__,
+        certificates=(certificates and certificates.directory) or _CERTIFICATES,
+        cri_socket=node.cri_socket if node is not None else None,
+        patience=_seconds(wait) if wait is not None else _PATIENCE,
+    )
+
+
+def _external_authority(kubernetes: KubernetesConfig) -> bool:
+    plane = kubernetes.control_plane
+    given = plane.certificates if plane is not None else None
+    return given is not None and given.ca is not None and given.ca.key is None
+
+
+_UNITS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 1e-3, "us": 1e-6, "\u00b5s": 1e-6, "ns": 1e-9}
+
+
+def _seconds(duration: str) -> float:
+    """Seconds of a duration as Go writes it, which the API's pattern has checked."""
+    import re
+
+    parts = re.findall("([0-9.]+)(h|m?s|m|[u\u00b5n]s)", duration)
+    return sum(float(number) * _UNITS[unit] for number, unit in parts)

@@ -1,0 +1,200 @@
+"""MA40xx: kubeadm failed. MA41xx: kubeadm or its version does not fit."""
+
+from __future__ import annotations
+
+from machineadm.codes.model import Code
+
+TABLE: dict[str, Code] = {
+    "MA4001": Code(
+        "kubeadm failed",
+        "kubeadm ended with an error that is not among the well-known ones; its own words stand in the message and, with what"
+        " came before, in the report's log tail.",
+        "Read kubeadm's words. Once the cause is mended, run again: what the attempt left is cleaned up first.",
+    ),
+    "MA4002": Code(
+        "several preflight checks failed",
+        "kubeadm looked at the machine and refused it for several reasons, all listed. Nothing was changed.",
+        "Mend every line, or name a check in node.ignorePreflightErrors if you know better; then run again.",
+    ),
+    "MA4003": Code(
+        "a port is in use",
+        "A port that the kubelet or a component of the control plane needs is taken (6443, 2379, 2380, 10250, 10257, 10259).",
+        "Find the process with `ss -ltnp` and stop it. If the machine was a node before, run `kubeadm reset`.",
+    ),
+    "MA4004": Code(
+        "swap is on",
+        "The kubelet does not start while swap is on, unless it is told to.",
+        "Turn it off (`swapoff -a`, and out of /etc/fstab), or set node.kubelet.failSwapOn to false.",
+    ),
+    "MA4005": Code(
+        "container runtime does not answer",
+        "kubeadm found no container runtime, or the one at the CRI socket does not answer. Tried again for a while.",
+        "See `systemctl status containerd`; the CRI plugin must not be disabled in its configuration; node.criSocket must be"
+        " its socket.",
+    ),
+    "MA4006": Code(
+        "several container runtimes",
+        "More than one CRI socket exists and the configuration does not say which one to use.",
+        "Set node.criSocket.",
+    ),
+    "MA4007": Code(
+        "bootstrap token is not accepted",
+        "The cluster does not know the token, or it has expired. kubeadm waits for a token to become known for the time of"
+        " timeouts.discovery, so trying again would not help.",
+        "Make a new token with `kubeadm token create` on a control plane, put it into discovery.token, and run again.",
+    ),
+    "MA4008": Code(
+        "certificate authority is another one",
+        "What answers at the endpoint has a CA that the configuration does not pin: the hash or the CA of the discovery is"
+        " wrong, the endpoint leads to another cluster, or somebody stands between.",
+        "Compute the hash from /etc/kubernetes/pki/ca.crt of a control plane and compare it with discovery.caCertHashes.",
+    ),
+    "MA4009": Code(
+        "API server cannot be reached",
+        "No answer from the endpoint within kubeadm's own wait. Tried again for a while.",
+        "See that the endpoint is right, resolves, and can be reached from this machine; look at firewalls and proxies.",
+    ),
+    "MA4010": Code(
+        "image cannot be pulled",
+        "The runtime could not pull an image of the control plane. Tried again for a while.",
+        "See that the registry can be reached (proxy, mirror, credentials) and has the image; preload it otherwise.",
+    ),
+    "MA4011": Code(
+        "IP forwarding is off",
+        "kubeadm demands it for the families of the cluster's addresses.",
+        'Set "net.ipv4.ip_forward": "1" (IPv6: net.ipv6.conf.default.forwarding) in machine.linuxConfiguration.sysctls.',
+    ),
+    "MA4012": Code(
+        "kubelet does not become healthy",
+        "kubeadm started the kubelet and it did not report to be healthy in time.",
+        "Read `journalctl -u kubelet`: often another cgroup driver than the runtime's, swap, or a refused setting.",
+    ),
+    "MA4013": Code(
+        "control plane does not come up",
+        "The kubelet runs, but a component of the control plane did not become healthy in time.",
+        "Read the logs below /var/log/pods/kube-system_*. Often an argument, a mounted file that is not there, or etcd."
+        " A mended configuration starts over: the attempt is reset first.",
+    ),
+    "MA4014": Code(
+        "kubelet got no certificate",
+        "The kubelet asked the cluster for its client certificate and did not get it in time. Tried again for a while.",
+        "See `kubectl get csr`: the request must be approved and signed, by kube-controller-manager as a rule.",
+    ),
+    "MA4015": Code(
+        "etcd does not take the member in",
+        "The etcd cluster is not healthy, or the new member did not catch up. Tried again for a while.",
+        "See that all members are healthy, remove those of machines that are gone, open ports 2379 and 2380.",
+    ),
+    "MA4016": Code(
+        "uploaded certificates are gone",
+        "The Secret kubeadm-certs, from which a further control plane takes its certificates, lives for two hours.",
+        "Run `kubeadm init phase upload-certs --upload-certs` on a control plane and put the key into role.certificateKey.",
+    ),
+    "MA4017": Code(
+        "certificate key is wrong",
+        "role.certificateKey does not decrypt the Secret kubeadm-certs.",
+        "Take the key of the last upload, or upload anew.",
+    ),
+    "MA4018": Code(
+        "files are in the way",
+        "Files that kubeadm is going to write are there, or a folder that it wants empty is not.",
+        "If the machine is meant to be made anew, run `kubeadm reset`. If the configuration writes them, it must not.",
+    ),
+    "MA4019": Code(
+        "node name is taken",
+        "A node of this name is Ready in the cluster.",
+        "Give this machine another name (node.name, or its host name), or delete the old node.",
+    ),
+    "MA4020": Code(
+        "kubeadm does not deploy this version",
+        "kubeadm deploys Kubernetes of its own minor version and the one before.",
+        "Install kubeadm of the same minor version as spec.kubernetes.version.",
+    ),
+    "MA4021": Code(
+        "kubeadm refuses its configuration",
+        "A value got as far as kubeadm and is refused there; it names the field under kubeadm's own names.",
+        "Mend the field; and tell us, for `machineadm validate` should have found it.",
+    ),
+    "MA4022": Code(
+        "a program is missing",
+        "kubeadm or the kubelet needs a program that is not on the PATH.",
+        "Install its package: conntrack, util-linux (losetup), mount, coreutils.",
+    ),
+    "MA4023": Code("kubeadm must run as root", "It does not.", "Run machineadm as root."),
+    "MA4024": Code(
+        "machine is too small",
+        "A control plane needs two CPUs and 1700 MB of memory.",
+        "Give it more, or put NumCPU or Mem into node.ignorePreflightErrors.",
+    ),
+    "MA4025": Code(
+        "cluster takes no further control plane",
+        "The cluster has no stable endpoint, or this machine lacks the certificates that control planes share.",
+        "Make the cluster with cluster.controlPlaneEndpoint; give role.certificateKey or controlPlane.certificates.",
+    ),
+    "MA4026": Code(
+        "kubelet's version does not fit",
+        "The kubelet on this machine is newer than the control plane, or too old for this kubeadm.",
+        "Install the kubelet of spec.kubernetes.version.",
+    ),
+    "MA4027": Code(
+        "a late call to the API server failed",
+        "The control plane is up, but writing the cluster's own objects failed. kubeadm is resumed, never reset, from here on.",
+        "See `kubectl get --raw '/readyz?verbose'` and run again.",
+    ),
+    "MA4028": Code(
+        "kubeadm was killed",
+        "kubeadm ended by a signal that machineadm did not send.",
+        "Look into the kernel's log for the out-of-memory killer.",
+    ),
+    "MA4029": Code(
+        "external etcd cannot be used",
+        "It does not answer, refuses the certificates, or is of a version that kubeadm does not support.",
+        "Ask it with the same files: `curl --cacert ... --cert ... --key ... ENDPOINT/version`.",
+    ),
+    "MA4030": Code(
+        "operating system lacks something",
+        "kubeadm's system verification found kernel options or cgroup controllers missing; it lists them.",
+        "Use a kernel that has them, or name SystemVerification in node.ignorePreflightErrors if you know better.",
+    ),
+    "MA4040": Code(
+        "machine is a node already",
+        "/etc/kubernetes/kubelet.conf is there, and machineadm has no record of having made this node. Nothing was changed.",
+        "Replace the machine, or run `kubeadm reset` if it is meant to be made anew.",
+    ),
+    "MA4041": Code(
+        "node of another configuration",
+        "machineadm made, or began to make, this machine a node by a kubernetes part that differs from the given one, and it"
+        " has joined. kubeadm is not run twice, so the change would not come into force.",
+        "Undo the change. To make it, replace the machine.",
+    ),
+    "MA4042": Code(
+        "unfinished work could not be removed",
+        "`kubeadm reset` failed on what a killed or failed kubeadm had left.",
+        "Mend what it names (the container runtime must answer), then run again.",
+    ),
+    "MA4043": Code(
+        "unfinished work was removed late",
+        "What an earlier kubeadm left was reset in the middle of a run, which took files of earlier steps with it.",
+        "Nothing, if the run went on: the steps were repeated. Otherwise run again.",
+    ),
+    "MA4101": Code(
+        "no kubeadm",
+        "kubeadm is not on the machine; at plan time: and neither files nor commands of the configuration can bring it.",
+        "Put it into the image, or install it by files or a command before kubeadm.",
+    ),
+    "MA4102": Code(
+        "kubeadm's version does not fit",
+        "A control plane wants kubeadm of its own minor version or the next one; a worker of one up to three newer.",
+        "Install the right kubeadm, or change spec.kubernetes.version.",
+    ),
+    "MA4103": Code(
+        "kubeadm's API cannot say it",
+        "The configuration asks for something that the kubeadm API of Kubernetes 1.29 and 1.30 has no word for.",
+        "Leave it out, or use Kubernetes 1.31 or later.",
+    ),
+    "MA4104": Code(
+        "bootstrap token is past",
+        "A token that the first control plane is to make has `expires` in the past.",
+        "Give a later time, a ttl, or neither.",
+    ),
+}

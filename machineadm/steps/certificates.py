@@ -1,0 +1,84 @@
+"""Certificates and keys that the cluster has already, where kubeadm looks for them.
+
+File names and modes are those that Cluster API's own provider writes: certificates 0640, keys 0600. What is absent,
+kubeadm makes (first control plane) or downloads (further ones, with a certificate key).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from machineadm.api.v1alpha1.cluster import ExternalEtcd
+from machineadm.api.v1alpha1.control_plane import CertificatePair, ControlPlaneCertificates
+from machineadm.api.v1alpha1.kubernetes import KubernetesConfig
+from machineadm.plan.files import PlannedFile, WriteFiles
+from machineadm.plan.model import Phase, Step
+
+FOLDER = "/etc/kubernetes/pki"
+
+
+def plan_certificates(kubernetes: KubernetesConfig) -> tuple[Step, ...]:
+    """One step that writes the inlined certificates and keys, or none.
+
+    Args:
+        kubernetes: Realised and free of findings.
+    """
+    config = kubernetes.control_plane
+    if config is None or config.certificates is None:
+        return ()
+    files = tuple(_files(config.certificates, _folder(kubernetes), _external_etcd(kubernetes)))
+    if not files:
+        return ()
+    return (WriteFiles(name="certificates/files", phase=Phase.PREPARE, files=files),)
+
+
+def _folder(kubernetes: KubernetesConfig) -> str:
+    cluster = kubernetes.cluster
+    if cluster is None or cluster.certificates is None or cluster.certificates.directory is None:
+        return FOLDER
+    return cluster.certificates.directory.rstrip("/")
+
+
+def _external_etcd(kubernetes: KubernetesConfig) -> ExternalEtcd | None:
+    cluster = kubernetes.cluster
+    return cluster.etcd.external if cluster is not None and cluster.etcd is not None else None
+
+
+def _files(
+    given: ControlPlaneCertificates, folder: str, etcd: ExternalEtcd | None
+) -> Iterator[PlannedFile]:
+    yield from _pair(given.ca, f"{folder}/ca.crt", f"{folder}/ca.key")
+    etcd_ca = etcd.ca_file if etcd is not None else None
+    yield from _pair(given.etcd_ca, etcd_ca or f"{folder}/etcd/ca.crt", f"{folder}/etcd/ca.key")
+    yield from _pair(
+        given.front_proxy_ca, f"{folder}/front-proxy-ca.crt", f"{folder}/front-proxy-ca.key"
+    )
+    if (account := given.service_account) is not None:
+        yield _certificate(f"{folder}/sa.pub", account.public_key)
+        yield _key(f"{folder}/sa.key", account.private_key.reveal())
+    client = "apiserver-etcd-client"
+    yield from _pair(
+        given.apiserver_etcd_client,
+        (etcd and etcd.cert_file) or f"{folder}/{client}.crt",
+        (etcd and etcd.key_file) or f"{folder}/{client}.key",
+    )
+
+
+def _pair(pair: CertificatePair | None, certificate: str, key: str) -> Iterator[PlannedFile]:
+    if pair is None:
+        return
+    yield _certificate(certificate, pair.certificate)
+    if pair.key is not None:
+        yield _key(key, pair.key.reveal())
+
+
+def _certificate(path: str, content: str) -> PlannedFile:
+    return PlannedFile(path=path, content=_with_newline(content), mode=0o640)
+
+
+def _key(path: str, content: str) -> PlannedFile:
+    return PlannedFile(path=path, content=_with_newline(content), mode=0o600, sensitive=True)
+
+
+def _with_newline(content: str) -> bytes:
+    return content.encode() if content.endswith("\n") else content.encode() + b"\n"

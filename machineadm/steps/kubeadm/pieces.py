@@ -1,0 +1,285 @@
+"""What is the same in both of kubeadm's API versions, as plain maps under kubeadm's own names.
+
+Structs of ours whose wire form is kubeadm's own (taints, volumes, variables) are passed on as they are; secrets stay
+`Secret` until the documents are encoded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+from machineadm.api.v1alpha1.cluster import Argument, ClusterConfig, EtcdConfig, ImageSource
+from machineadm.api.v1alpha1.control_plane import LocalApiEndpoint
+from machineadm.api.v1alpha1.discovery import FileDiscovery, TokenDiscovery
+from machineadm.api.v1alpha1.kubernetes import (
+    BootstrapToken,
+    JoinControlPlane,
+    JoinWorker,
+    KubernetesConfig,
+)
+from machineadm.api.v1alpha1.node import NodeConfig, Taint
+from machineadm.errors import ConfigError
+from machineadm.plan.model import ControlPlaneExtras
+
+Document = dict[str, object]
+Pair = tuple[str, str]
+Arguments = Callable[[Sequence[Pair]], object]
+"""Writes arguments as an API version wants them."""
+
+UNINITIALIZED = Taint(key="node.cluster.x-k8s.io/uninitialized", effect="NoSchedule")
+"""Cluster API removes it as soon as the node has its labels; workers alone carry it (contract, optional rule)."""
+
+_DEFAULT_PORT = 6443
+
+
+class Paths:
+    """Where kubeadm finds what is rendered.
+
+    Args:
+        run_directory: The agent's run directory.
+        patches_directory: Of the configuration; None where patches are ours.
+    """
+
+    def __init__(self, run_directory: str, patches_directory: str | None = None) -> None:
+        self.config = f"{run_directory}/kubeadm/config.yaml"
+        self.discovery = f"{run_directory}/kubeadm/discovery.conf"
+        self.patches = patches_directory or f"{run_directory}/kubeadm/patches"
+
+
+def present(**fields: object) -> Document:
+    """The fields that have a value: neither None nor empty."""
+    return {
+        name: value
+        for name, value in fields.items()
+        if value is not None and (not isinstance(value, str | dict | list | tuple) or value)
+    }
+
+
+def pairs(arguments: Sequence[Argument]) -> tuple[Pair, ...]:
+    """Arguments as name and value."""
+    return tuple((argument.name, argument.value) for argument in arguments)
+
+
+def patches(kubernetes: KubernetesConfig, paths: Paths) -> Document | None:
+    """The reference to the folder of patches, where there are any."""
+    kubelet = kubernetes.node is not None and kubernetes.node.kubelet is not None
+    if kubelet or kubernetes.patches or kubernetes.patches_directory:
+        return {"directory": paths.patches}
+    return None
+
+
+def node_registration(node: NodeConfig | None, *, worker: bool, arguments: Arguments) -> Document:
+    """NodeRegistrationOptions but for what only one version has."""
+    node = node or NodeConfig()
+    document = present(
+        name=node.name,
+        criSocket=node.cri_socket,
+        kubeletExtraArgs=arguments(kubelet_arguments(node)),
+        ignorePreflightErrors=node.ignore_preflight_errors,
+        imagePullPolicy=node.image_pull_policy,
+    )
+    taints = node.taints
+    if worker and node.uninitialized_taint and UNINITIALIZED not in (taints or ()):
+        taints = (*(taints or ()), UNINITIALIZED)
+    if taints is not None:  # An empty list is not an absent one: no taints at all.
+        document["taints"] = taints
+    return document
+
+
+def kubelet_arguments(node: NodeConfig) -> tuple[Pair, ...]:
+    """The kubelet's arguments: labels and provider id, then those of the configuration, which win."""
+    given = pairs(node.extra_args)
+    names = {name for name, _ in given}
+    ours = []
+    labels = ",".join(f"{key}={value}" for key, value in node.labels.items())
+    if labels and "node-labels" in names:
+        given = tuple(
+            (name, f"{labels},{value}" if name == "node-labels" else value) for name, value in given
+        )
+    elif labels:
+        ours.append(("node-labels", labels))
+    if node.provider_id is not None and "provider-id" not in names:
+        ours.append(("provider-id", node.provider_id))
+    return (*ours, *given)
+
+
+def local_api_endpoint(endpoint: LocalApiEndpoint | None) -> Document | None:
+    """APIEndpoint."""
+    if endpoint is None:
+        return None
+    return present(advertiseAddress=endpoint.advertise_address, bindPort=endpoint.bind_port)
+
+
+def image(source: ImageSource | None) -> Document:
+    """ImageMeta."""
+    if source is None:
+        return {}
+    return present(imageRepository=source.repository, imageTag=source.tag)
+
+
+def bootstrap_tokens(tokens: Sequence[BootstrapToken], now: float) -> list[Document]:
+    """BootstrapTokens. `expires` becomes a TTL: kubeadm defaults the TTL, then refuses the two together (all releases).
+
+    Raises:
+        ConfigError: A token has expired already.
+    """
+    return [
+        present(
+            token=token.token,
+            description=token.description,
+            ttl=_ttl(token, index, now),
+            usages=token.usages,
+            groups=token.groups,
+        )
+        for index, token in enumerate(tokens)
+    ]
+
+
+def _ttl(token: BootstrapToken, index: int, now: float) -> str | None:
+    if token.expires is None:
+        return token.ttl
+    from datetime import datetime
+
+    # Python 3.10 does not read the Z.
+    instant = token.expires.upper().replace("Z", "+00:00")
+    left = int(datetime.fromisoformat(instant).timestamp() - now)
+    if left <= 0:
+        raise ConfigError(
+            "MA4104",
+            f"spec.kubernetes.role.bootstrapTokens[{index}].expires: {token.expires} is past",
+            hint="make a new token, or leave expires out",
+        )
+    return f"{left}s"
+
+
+def cluster(kubernetes: KubernetesConfig, api_version: str, *, arguments: Arguments) -> Document:
+    """ClusterConfiguration but for the components and what only one version has."""
+    config = kubernetes.cluster or ClusterConfig()
+    network = config.network
+    networking = network and present(
+        podSubnet=",".join(network.pod_cidrs),
+        serviceSubnet=",".join(network.service_cidrs),
+        dnsDomain=network.dns_domain,
+    )
+    return {
+        "apiVersion": api_version,
+        "kind": "ClusterConfiguration",
+        "kubernetesVersion": kubernetes.version,
+        **present(
+            clusterName=config.name,
+            controlPlaneEndpoint=config.control_plane_endpoint,
+            networking=networking,
+            imageRepository=config.image_repository,
+            featureGates=config.feature_gates,
+            certificatesDir=config.certificates and config.certificates.directory,
+            dns=image(config.dns.image) if config.dns else None,
+            etcd=_etcd(config.etcd, arguments),
+        ),
+    }
+
+
+def _etcd(etcd: EtcdConfig | None, arguments: Arguments) -> Document | None:
+    if etcd is None:
+        return None
+    if (external := etcd.external) is not None:
+        return {
+            "external": present(
+                endpoints=external.endpoints,
+                caFile=external.ca_file,
+                certFile=external.cert_file,
+                keyFile=external.key_file,
+            )
+        }
+    if (local := etcd.local) is None:
+        return None
+    return {
+        "local": {
+            **image(local.image),
+            **present(
+                dataDir=local.data_dir,
+                extraArgs=arguments(pairs(local.extra_args)),
+                serverCertSANs=local.server_cert_sans,
+                peerCertSANs=local.peer_cert_sans,
+            ),
+        }
+    }
+
+
+def api_server_arguments(given: Sequence[Argument], extras: ControlPlaneExtras) -> tuple[Pair, ...]:
+    """The API server's arguments: those of its files, then those of the configuration, which win by name."""
+    names = {argument.name for argument in given}
+    ours = tuple(pair for pair in extras.api_server_args if pair[0] not in names)
+    return (*ours, *pairs(given))
+
+
+def api_server_volumes(extras: ControlPlaneExtras) -> list[Document]:
+    """HostPathMounts for the API server's files."""
+    return [
+        {
+            "name": volume.name,
+            "hostPath": volume.path,
+            "mountPath": volume.path,
+            **present(readOnly=volume.read_only or None, pathType=volume.path_type),
+        }
+        for volume in extras.api_server_volumes
+    ]
+
+
+def join(
+    kubernetes: KubernetesConfig,
+    role: JoinControlPlane | JoinWorker,
+    api_version: str,
+    paths: Paths,
+    *,
+    arguments: Arguments,
+) -> Document:
+    """JoinConfiguration but for what only one version has."""
+    worker = isinstance(role, JoinWorker)
+    document: Document = {
+        "apiVersion": api_version,
+        "kind": "JoinConfiguration",
+        "nodeRegistration": node_registration(kubernetes.node, worker=worker, arguments=arguments),
+        "discovery": discovery(role, paths),
+        **present(
+            caCertPath=role.ca_cert_path,
+            skipPhases=kubernetes.skip_phases,
+            patches=patches(kubernetes, paths),
+        ),
+    }
+    if isinstance(role, JoinControlPlane):
+        config = kubernetes.control_plane
+        document["controlPlane"] = present(
+            localAPIEndpoint=local_api_endpoint(config.local_api_endpoint if config else None),
+            certificateKey=role.certificate_key,
+        )
+    return document
+
+
+def discovery(role: JoinControlPlane | JoinWorker, paths: Paths) -> Document:
+    """Discovery."""
+    given = role.discovery
+    document = present(tlsBootstrapToken=role.tls_bootstrap_token)
+    if isinstance(given, TokenDiscovery):
+        document["bootstrapToken"] = present(
+            token=given.token,
+            apiServerEndpoint=with_port(given.endpoint),
+            caCertHashes=given.ca_cert_hashes,
+            unsafeSkipCAVerification=given.unsafe_skip_ca_verification or None,
+        )
+    elif isinstance(given, FileDiscovery):
+        document["file"] = {"kubeConfigPath": given.path or paths.discovery}
+    return document
+
+
+def with_port(endpoint: str) -> str:
+    """`host:port` for kubeadm, which wants the port and brackets about IPv6."""
+    host, colon, port = endpoint.rpartition(":")
+    if colon and port.isdecimal() and (host.endswith("]") or ":" not in host):
+        return endpoint
+    bare = endpoint.strip("[]")
+    return f"[{bare}]:{_DEFAULT_PORT}" if ":" in bare else f"{bare}:{_DEFAULT_PORT}"
+
+
+def component_document(kind: str, api_version: str, given: Mapping[str, object]) -> Document:
+    """A component's own configuration, with its kind."""
+    return {"apiVersion": api_version, "kind": kind, **given}

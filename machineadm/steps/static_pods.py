@@ -1,0 +1,34 @@
+"""Static pods beside those of kubeadm.
+
+They are written before kubeadm runs and start as soon as it has started the kubelet. kubeadm's preflight looks for its own
+four manifests alone (`FileAvailable--etc-kubernetes-manifests-...`, read in 1.29 to 1.34), so others in the folder do not
+disturb it, for a joining control plane neither.
+"""
+
+from __future__ import annotations
+
+from machineadm.api.v1alpha1.control_plane import StaticPod
+from machineadm.api.v1alpha1.kubernetes import KubernetesConfig
+from machineadm.documents.encoding import encode_yaml
+from machineadm.plan.files import PlannedFile, WriteFiles
+from machineadm.plan.model import Phase, Step
+
+FOLDER = "/etc/kubernetes/manifests"
+
+
+def plan_static_pods(kubernetes: KubernetesConfig) -> tuple[Step, ...]:
+    """One step that writes the manifests, 0600, or none.
+
+    Args:
+        kubernetes: Realised and free of findings.
+    """
+    config = kubernetes.control_plane
+    if config is None or not config.static_pods:
+        return ()
+    files = tuple(_file(pod) for pod in config.static_pods)
+    return (WriteFiles(name="staticPods/files", phase=Phase.PREPARE, files=files),)
+
+
+def _file(pod: StaticPod) -> PlannedFile:
+    manifest = {"apiVersion": "v1", "kind": "Pod", **(pod.manifest or {})}
+    return PlannedFile(path=f"{FOLDER}/{pod.name}.yaml", content=encode_yaml(manifest), mode=0o600)
