@@ -103,6 +103,9 @@ class Accounts(Protocol):
     def gid(self, name: str) -> int | None:
         """Number of a group given by name or number; None when not known."""
 
+    def login_gid(self, user: str) -> int | None:
+        """Number of the login group of a user given by name or number; None when not known."""
+
 
 class CommandResult(msgspec.Struct, frozen=True, kw_only=True):
     """How a command ended."""
@@ -160,6 +163,9 @@ class Kernel(Protocol):
         Raises:
             HostError: There is none of that name, or it does not load.
         """
+
+    def sysctl_names(self, pattern: str) -> tuple[str, ...]:
+        """Parameters that a pattern with `*` stands for, as sysctl.d(5) reads it; the name itself without one."""
 
     def sysctl(self, name: str) -> str | None:
         """The value now, white space folded to single blanks; None when there is no such parameter."""

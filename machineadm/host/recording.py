@@ -218,6 +218,10 @@ class RecordingKernel:
         """See `Kernel.load`."""
         self._modules.add(module)
 
+    def sysctl_names(self, pattern: str) -> tuple[str, ...]:
+        """See `Kernel.sysctl_names`."""
+        return self._real.sysctl_names(pattern)
+
     def sysctl(self, name: str) -> str | None:
         """See `Kernel.sysctl`."""
         return self._parameters.get(name) or self._real.sysctl(name)

@@ -20,7 +20,7 @@ BROKEN_DOWNLOAD = "MA3103"
 
 
 class Download(msgspec.Struct, frozen=True, kw_only=True):
-    """Content that lies elsewhere, known by its digests (at least one)."""
+    """Content that lies elsewhere, known by its digests; without any it is fetched anew for each comparison."""
 
     url: str
     sha256: str = ""
@@ -39,9 +39,11 @@ class PlannedFile(msgspec.Struct, frozen=True, kw_only=True):
 
     path: str
     content: bytes | Download
-    mode: int = 0o644
-    owner: str = "root:root"
-    """`user:group`, names or numbers. A name that is not known is an error when the step is applied, before anything is
+    mode: int | None = 0o644
+    """None: as the file has it that is there; 0644 for a new one."""
+    owner: str | None = "root:root"
+    """None: as the file has it that is there; root:root for a new one. `user:group` or `user` (with its login group),
+    names or numbers. A name that is not known is an error when the step is applied, before anything is
     written, but none in a plan: an earlier step (a boot command) may make the account."""
     sensitive: bool = False
     """Never shown. What neither group nor others may read is never shown either."""
@@ -50,7 +52,7 @@ class PlannedFile(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def hidden(self) -> bool:
         """Whether plans show `***` in place of its content."""
-        return self.sensitive or not self.mode & READABLE_BY_OTHERS
+        return self.sensitive or (self.mode is not None and not self.mode & READABLE_BY_OTHERS)
 
 
 class WriteFiles(msgspec.Struct, frozen=True, kw_only=True):
@@ -108,10 +110,10 @@ class _Target(msgspec.Struct, kw_only=True):
     old: bytes | None
     content: bytes | Download | None
     """None: what is there."""
-    mode: int = 0
+    mode: int = 0o644
     uid: int | None = None
     gid: int | None = None
-    owner: str = ""
+    owner: str = "root:root"
     unknown: str = ""
     """The part of the owner that the machine does not know, for a message."""
     deferred: str = ""
@@ -179,26 +181,30 @@ def _survey(files: Sequence[PlannedFile], host: Host) -> tuple[list[_Target], tu
     owners: dict[str, _Owner] = {}
     targets: dict[str, _Target] = {}
     for file in files:
-        if file.owner not in owners:
-            owners[file.owner] = _owner(file.owner, host)
         if file.path not in targets:
             targets[file.path] = _target(file.path, host)
-        _lay(file, targets[file.path], host)
-        _own(file, targets[file.path], owners[file.owner])
+        target = targets[file.path]
+        _lay(file, target, host)
+        owner = target.owner if file.owner is None else file.owner
+        if owner not in owners:
+            owners[owner] = _owner(owner, host)
+        _own(file, target, owner, owners[owner])
     deferred = [target.deferred for target in targets.values() if target.deferred]
     return [target for target in targets.values() if target.differs()], tuple(deferred)
 
 
-def _own(file: PlannedFile, target: _Target, owner: _Owner) -> None:
+def _own(file: PlannedFile, target: _Target, name: str, owner: _Owner) -> None:
     """Let one more entry say mode and owner."""
-    target.owner, target.unknown = file.owner, owner.unknown
     target.hidden = target.hidden or file.hidden
-    target.mode, target.uid, target.gid, target.deferred = file.mode, owner.uid, owner.gid, ""
+    target.mode = target.mode if file.mode is None else file.mode
+    target.owner, target.unknown = name, owner.unknown
+    target.uid, target.gid, target.deferred = owner.uid, owner.gid, ""
     if not owner.can_be_given:
-        target.mode, target.uid, target.gid = file.mode & ~_GIVEN_AWAY_BITS, None, None
+        target.mode &= ~_GIVEN_AWAY_BITS
+        target.uid = target.gid = None
         now = target.before
         if now is None or (now.uid, now.gid) != (owner.uid, owner.gid):
-            target.deferred = f"owner {file.owner} of {file.path}"
+            target.deferred = f"owner {name} of {file.path}"
 
 
 def _target(path: str, host: Host) -> _Target:
@@ -210,8 +216,11 @@ def _target(path: str, host: Host) -> _Target:
             f"cannot write {path}: {what} is there",
             hint="remove it, or choose another path",
         )
-    hidden = before is not None and not before.mode & READABLE_BY_OTHERS
-    return _Target(path=path, before=before, old=None, content=None, hidden=hidden)
+    target = _Target(path=path, before=before, old=None, content=None)
+    if before is not None and before.kind is FileKind.FILE:
+        target.mode, target.owner = before.mode, f"{before.uid}:{before.gid}"
+        target.hidden = not before.mode & READABLE_BY_OTHERS
+    return target
 
 
 def _lay(file: PlannedFile, target: _Target, host: Host) -> None:
@@ -256,6 +265,13 @@ def appended(existing: bytes, content: bytes) -> bytes:
 def _is_there(download: Download, target: _Target, host: Host) -> bool:
     if target.before is None:
         return False
+    if not download.sha256 and not download.sha512:
+        import hashlib
+
+        sum_ = hashlib.sha256()
+        for chunk in _fetched(download, target.path, host)():
+            sum_.update(chunk)
+        return host.files.sha256(target.path) == sum_.hexdigest()
     if download.sha256 and host.files.sha256(target.path) != download.sha256.lower():
         return False
     return not download.sha512 or host.files.sha512(target.path) == download.sha512.lower()
@@ -306,9 +322,10 @@ def _write_with_retries(batch: Sequence[FileWrite], host: Host) -> None:
 
 def _owner(owner: str, host: Host) -> _Owner:
     user, _, group = owner.partition(":")
-    uid, gid = host.accounts.uid(user), host.accounts.gid(group)
+    uid = host.accounts.uid(user)
+    gid = host.accounts.gid(group) if group else host.accounts.login_gid(user)
     if uid is None or gid is None:
-        unknown = f"user {user!r}" if uid is None else f"group {group!r}"
+        unknown = f"user {user!r}" if uid is None else f"group {group or f'of {user}'!r}"
         return _Owner(unknown=unknown)
     return _Owner(uid=uid, gid=gid, can_be_given=host.files.can_give(uid, gid))
 
@@ -340,7 +357,12 @@ def _digest_of_file(file: PlannedFile) -> str:
     else:
         content_digest = digest_of("bytes", content)
     return digest_of(
-        file.path, content_digest, str(file.mode), file.owner, str(file.append), str(file.sensitive)
+        file.path,
+        content_digest,
+        str(file.mode),
+        str(file.owner),
+        str(file.append),
+        str(file.sensitive),
     )
 
 

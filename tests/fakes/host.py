@@ -6,6 +6,7 @@ tests/contract/test_files_contract.py holds it to the Linux adapter's behaviour.
 
 from __future__ import annotations
 
+import fnmatch
 import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
@@ -228,6 +229,10 @@ class FakeAccounts:
     def gid(self, name: str) -> int | None:
         return int(name) if name.isdecimal() else self.groups.get(name)
 
+    def login_gid(self, user: str) -> int | None:
+        uid = self.uid(user)
+        return uid if uid in self.users.values() else None
+
 
 class Call(msgspec.Struct, kw_only=True):
     """One command that was run."""
@@ -349,6 +354,9 @@ class FakeKernel:
         if self.available is not None and module not in self.available:
             raise HostError("MA3301", f"cannot load module {module}: not found")
         self.modules.add(module.replace("-", "_"))
+
+    def sysctl_names(self, pattern: str) -> tuple[str, ...]:
+        return tuple(fnmatch.filter(self.parameters, pattern)) if "*" in pattern else (pattern,)
 
     def sysctl(self, name: str) -> str | None:
         return self.parameters.get(name)

@@ -44,12 +44,13 @@ class FileConfig(ApiStruct, frozen=True, kw_only=True):
     path: AbsolutePath
     """Where it lies: absolute and without `..`. Missing parent folders are made with mode 0755."""
 
-    owner: FileOwner = "root:root"
-    """`user:group` or `user`, by name or id, as known to the machine once its users are made.
-    Default `root:root`."""
+    owner: FileOwner | None = None
+    """`user:group` or `user` (with its login group), by name or id, as known to the machine once its
+    users are made. Default `root:root`; for a file that is appended to, the owner it has."""
 
-    permissions: FileMode = "0644"
-    """Octal mode as a string, `"0640"`; never a YAML integer. Default `0644`."""
+    permissions: FileMode | None = None
+    """Octal mode as a string, `"0640"`; never a YAML integer. Default `0644`; for a file that is
+    appended to, the mode it has."""
 
     content: Annotated[str, Meta(max_length=1048576)] | None = None
     """The content itself, exactly: no newline is added or taken. At most 1 MiB of text."""
@@ -65,8 +66,8 @@ class FileConfig(ApiStruct, frozen=True, kw_only=True):
     a UTF-8 string cannot hold compressed bytes."""
 
     append: bool = False
-    """Append to the file in place of replacing it; done only if the file does not hold exactly
-    these bytes yet. Default false."""
+    """Append to the file in place of replacing it, beginning on a line of its own; done only if the
+    file does not hold exactly these lines yet. Not with `source`. Default false."""
 
     sensitive: bool = False
     """Never show the content in plans, logs and reports. Also so when `permissions` lets neither

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from machineadm.host.ports import Files
 
 
@@ -29,15 +31,27 @@ class LinuxAccounts:
         found = self._look_up("/etc/group", name)
         return _gid_of_nss(name) if found is None and self._running else found
 
+    def login_gid(self, user: str) -> int | None:
+        """See `Accounts.login_gid`."""
+        uid = self.uid(user)
+        for fields in self._entries("/etc/passwd"):
+            if len(fields) > 3 and fields[2] == str(uid).encode() and fields[3].isdigit():
+                return int(fields[3])
+        if self._running and uid is not None:
+            return _login_gid_of_nss(uid)
+        return 0 if uid == 0 else None
+
     def _look_up(self, path: str, name: str) -> int | None:
         if name.isascii() and name.isdecimal():
             return int(name)
-        wanted = name.encode()
-        for line in (self._files.read(path) or b"").splitlines():
-            fields = line.split(b":")
-            if fields[0] == wanted and len(fields) > 2 and fields[2].isdigit():
+        for fields in self._entries(path):
+            if fields[0] == name.encode() and len(fields) > 2 and fields[2].isdigit():
                 return int(fields[2])
         return 0 if name == "root" else None
+
+    def _entries(self, path: str) -> Iterator[list[bytes]]:
+        for line in (self._files.read(path) or b"").splitlines():
+            yield line.split(b":")
 
 
 def _uid_of_nss(name: str) -> int | None:
@@ -45,6 +59,15 @@ def _uid_of_nss(name: str) -> int | None:
 
     try:
         return pwd.getpwnam(name).pw_uid
+    except KeyError:
+        return None
+
+
+def _login_gid_of_nss(uid: int) -> int | None:
+    import pwd
+
+    try:
+        return pwd.getpwuid(uid).pw_gid
     except KeyError:
         return None
 

@@ -51,6 +51,16 @@ class LinuxKernel:
                 hint="is it built for the running kernel (modinfo)? after a kernel update without a reboot it is not",
             )
 
+    def sysctl_names(self, pattern: str) -> tuple[str, ...]:
+        """See `Kernel.sysctl_names`."""
+        if "*" not in pattern:
+            return (pattern,)
+        import glob
+
+        top = f"{self._proc}/sys/"
+        # With a slash first, in the one spelling that can name every parameter.
+        return tuple(path[len(top) :] for path in sorted(glob.glob(self._parameter(pattern))))
+
     def sysctl(self, name: str) -> str | None:
         """See `Kernel.sysctl`.
 

@@ -1,0 +1,112 @@
+"""Kernel parameters: set at every boot, and now, and read back."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import msgspec
+
+from machineadm.api.v1alpha1.linux import LinuxConfiguration
+from machineadm.errors import StepError
+from machineadm.host.ports import Host, Kernel
+from machineadm.plan.files import PlannedFile, WriteFiles
+from machineadm.plan.model import Change, Outcome, Outlook, Phase, Step, digest_of
+
+PATH = "/etc/sysctl.d/90-machineadm.conf"
+
+
+class ApplySysctls(msgspec.Struct, frozen=True, kw_only=True):
+    """Set parameters of the running kernel in their order, and read each back."""
+
+    parameters: tuple[tuple[str, str], ...]
+    name: str = "sysctl/apply"
+    phase: Phase = Phase.PREPARE
+    live: ClassVar[bool] = True
+    once: ClassVar[bool] = False
+
+    def digest(self) -> str:
+        """See `Step.digest`."""
+        return digest_of(self.name, [part for pair in self.parameters for part in pair])
+
+    def check(self, host: Host) -> Outlook:
+        """See `Step.check`. A parameter that is not there yet may come with a module that is loaded first."""
+        kernel = _kernel(host)
+        differing = [name for name, value in self._wanted(kernel) if not _has(kernel, name, value)]
+        if not differing:
+            return Outlook(change=Change.ALREADY_IN_PLACE, summary="all parameters are set")
+        return Outlook(change=Change.CHANGED, summary=f"sets {', '.join(differing)}")
+
+    def apply(self, host: Host) -> Outcome:
+        """Set what differs, then read all back: setting one may change another (`net.ipv4.ip_forward`).
+
+        Raises:
+            StepError: A value does not stick.
+        """
+        kernel = _kernel(host)
+        changed = []
+        for name, value in self._wanted(kernel):
+            if not _has(kernel, name, value):
+                kernel.set_sysctl(name, value)
+                changed.append(name)
+        for name, value in self._wanted(kernel):
+            if not _has(kernel, name, value):
+                raise StepError(
+                    "MA3307",
+                    f"sysctl/apply: {name} was set to {value!r}, but the kernel says {kernel.sysctl(name)!r}",
+                    hint="the kernel rounds or limits it, or another parameter of the list, or a running service, sets it "
+                    "too: give the value that the kernel says, or find the other",
+                )
+        if not changed:
+            return Outcome(change=Change.ALREADY_IN_PLACE)
+        return Outcome(change=Change.CHANGED, message=f"set {', '.join(changed)}")
+
+    def _wanted(self, kernel: Kernel) -> list[tuple[str, str]]:
+        """Each parameter's value; what a pattern stands for gives way to what is named, as in sysctl.d(5)."""
+        named = {name for name, _ in self.parameters}
+        wanted: dict[str, str] = {}
+        for pattern, value in self.parameters:
+            for name in kernel.sysctl_names(pattern):
+                if name == pattern or not {name, name.replace("/", ".")} & named:
+                    wanted[name] = value
+        return list(wanted.items())
+
+
+def plan_sysctl(linux: LinuxConfiguration) -> tuple[Step, ...]:
+    """Persist and apply, or nothing; sysctl.d(5)."""
+    if not linux.sysctls:
+        return ()
+    content = "".join(f"{name} = {value}\n" for name, value in linux.sysctls.items())
+    file = PlannedFile(path=PATH, content=content.encode())
+    return (
+        WriteFiles(name="sysctl/persist", phase=Phase.PREPARE, files=(file,)),
+        ApplySysctls(parameters=tuple(linux.sysctls.items())),
+    )
+
+
+def _has(kernel: Kernel, name: str, value: str) -> bool:
+    found = kernel.sysctl(name)
+    return found is not None and _canonical(found) == _canonical(value)
+
+
+def _canonical(value: str) -> list[str]:
+    """The words of a value, numbers in decimal: the kernel reads `0x10` and `020`, and says `16`."""
+    return [_decimal(word) for word in value.split()]
+
+
+def _decimal(word: str) -> str:
+    base = 8 if word.startswith("0") and word.isdecimal() else 0
+    try:
+        return str(int(word, base))
+    except ValueError:
+        return word
+
+
+def _kernel(host: Host) -> Kernel:
+    """The running kernel.
+
+    Raises:
+        StepError: It is not this host's to change.
+    """
+    if host.kernel is None:
+        raise StepError("MA3302", "sysctl/apply: no parameter can be set below another root")
+    return host.kernel

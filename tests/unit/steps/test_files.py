@@ -1,0 +1,92 @@
+"""Files of the configuration become one batch."""
+
+import base64
+import gzip
+
+import pytest
+
+from machineadm.api.v1alpha1.files import FileConfig, FileSource
+from machineadm.errors import ConfigError
+from machineadm.plan.files import Download, PlannedFile, WriteFiles
+from machineadm.redaction import Secret
+from machineadm.steps.files import MOST_UNPACKED, plan_files
+from tests.fakes.host import FakeHost
+
+
+def planned(**fields: object) -> PlannedFile:
+    (step,) = plan_files([FileConfig(path="/f", **fields)])  # type: ignore[arg-type]
+    assert isinstance(step, WriteFiles)
+    return step.files[0]
+
+
+def test_no_files_make_no_step() -> None:
+    assert plan_files([]) == ()
+
+
+def test_defaults_are_roots_and_readable() -> None:
+    file = planned(content="é\n")
+
+    assert (file.content, file.mode, file.owner) == ("é\n".encode(), 0o644, "root:root")
+
+
+def test_what_is_appended_keeps_mode_and_owner_unless_told() -> None:
+    assert (planned(append=True).mode, planned(append=True).owner) == (None, None)
+    assert planned(append=True, permissions="0600").mode == 0o600
+
+
+PACKED = base64.b64encode(gzip.compress(b"a") + gzip.compress(b"b")).decode()
+
+
+@pytest.mark.parametrize(
+    ("encoding", "content", "expected"),
+    [
+        ("base64", "AAH/\n  AA==\n", b"\0\1\xff\0"),
+        ("gzip", PACKED, b"ab"),
+        ("gzip+base64", PACKED, b"ab"),
+    ],
+)
+def test_encodings_are_undone(encoding: str, content: str, expected: bytes) -> None:
+    assert planned(encoding=encoding, content=content).content == expected
+
+
+@pytest.mark.parametrize(
+    ("encoding", "content"),
+    [
+        ("base64", "not base64!"),
+        ("gzip", "bm90IGd6aXA="),
+        ("gzip+base64", base64.b64encode(gzip.compress(b"x" * 100)[:-9]).decode()),
+    ],
+)
+def test_broken_encodings_are_refused_with_their_place(encoding: str, content: str) -> None:
+    with pytest.raises(ConfigError, match=r"spec\.machine\.files\[0\]\.content") as caught:
+        planned(encoding=encoding, content=content)
+    assert caught.value.code == "MA3013"
+
+
+def test_a_bomb_is_refused() -> None:
+    bomb = base64.b64encode(gzip.compress(bytes(MOST_UNPACKED + 1), 9)).decode()
+
+    with pytest.raises(ConfigError) as caught:
+        planned(encoding="gzip+base64", content=bomb)
+    assert caught.value.code == "MA3014"
+
+
+def test_a_source_becomes_a_download() -> None:
+    source = FileSource(url="https://x/y", sha256="0" * 64, headers={"A": Secret("b")})
+
+    assert planned(source=source).content == Download(
+        url="https://x/y", sha256="0" * 64, headers={"A": Secret("b")}
+    )
+
+
+@pytest.mark.requirement("U1")
+def test_files_are_written_with_owner_mode_and_content() -> None:
+    host = FakeHost()
+    (step,) = plan_files(
+        [FileConfig(path="/etc/app/a", content="1", permissions="600", owner="nobody:root")]
+    )
+    step.apply(host)
+
+    stat = host.files.stat("/etc/app/a")
+    assert stat is not None
+    assert (stat.mode, stat.uid, stat.gid, host.text("/etc/app/a")) == (0o600, 65534, 0, "1")
