@@ -1,0 +1,91 @@
+"""Conditions of a status: what a controller asks, each with its reason, in the form that Kubernetes gives them."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from machineadm.api.v1alpha1.status import BootstrapStatus, Condition
+from machineadm.plan.model import Phase
+
+Tri = Literal["True", "False", "Unknown"]
+
+ACCEPTED = "ConfigurationAccepted"
+"""The configuration is valid and fits the machine."""
+
+PREPARED = "MachinePrepared"
+"""Everything up to kubeadm is in place."""
+
+SUCCEEDED = "BootstrapSucceeded"
+"""The machine is what the configuration says."""
+
+RESUMABLE = "Resumable"
+"""The bootstrap goes on by itself after a reboot."""
+
+_BEFORE_KUBEADM = (Phase.BOOT.value, Phase.PREPARE.value, Phase.PRE_KUBEADM.value)
+
+
+def with_conditions(status: BootstrapStatus, *, time: str) -> BootstrapStatus:
+    """The status with the conditions that follow from it.
+
+    Args:
+        status: A condition in it that still says the same keeps its transition time; those of other origin stay.
+        time: Now (RFC 3339).
+    """
+    new = (_accepted(status), _prepared(status), _succeeded(status))
+    conditions = tuple(_condition(status, *one, time=time) for one in new)
+    others = tuple(
+        one for one in status.conditions if one.type not in {two.type for two in conditions}
+    )
+    return msgspec.structs.replace(status, conditions=conditions + others)
+
+
+def with_condition(
+    status: BootstrapStatus, type_: str, said: Tri, reason: str, message: str, *, time: str
+) -> BootstrapStatus:
+    """The status with one more condition, or that one changed."""
+    condition = _condition(status, type_, said, reason, message, time=time)
+    others = tuple(one for one in status.conditions if one.type != type_)
+    return msgspec.structs.replace(status, conditions=(*others, condition))
+
+
+def _condition(
+    status: BootstrapStatus, type_: str, said: Tri, reason: str, message: str = "", *, time: str
+) -> Condition:
+    before = next((one for one in status.conditions if one.type == type_), None)
+    since = before.last_transition_time if before and before.status == said else time
+    return Condition(
+        type=type_, status=said, reason=reason, message=message, last_transition_time=since
+    )
+
+
+def _accepted(status: BootstrapStatus) -> tuple[str, Tri, str, str]:
+    if status.steps or status.phase in ("Succeeded", "Prepared"):
+        return ACCEPTED, "True", "Valid", ""
+    if status.error:
+        return ACCEPTED, "False", status.error.code, status.error.message
+    return ACCEPTED, "Unknown", "Reading", ""
+
+
+def _prepared(status: BootstrapStatus) -> tuple[str, Tri, str, str]:
+    steps = [step for step in status.steps if step.phase in _BEFORE_KUBEADM]
+    failed = next((step for step in steps if step.state == "Failed"), None)
+    if failed:
+        return PREPARED, "False", failed.code, f"{failed.name}: {failed.message}"
+    deferred = [step.name for step in steps if step.state == "Deferred"]
+    if deferred and all(step.state in ("Done", "Deferred") for step in steps):
+        return PREPARED, "False", "Deferred", f"left for the running system: {', '.join(deferred)}"
+    if status.steps and all(step.state == "Done" for step in steps):
+        return PREPARED, "True", "Done", ""
+    return PREPARED, "Unknown", "Waiting" if status.phase == "Failed" else "Running", ""
+
+
+def _succeeded(status: BootstrapStatus) -> tuple[str, Tri, str, str]:
+    if status.phase == "Succeeded":
+        return SUCCEEDED, "True", "Succeeded", ""
+    if status.error:
+        return SUCCEEDED, "False", status.error.code, status.error.message
+    if status.phase == "Prepared":
+        return SUCCEEDED, "False", "Prepared", "what needs kubeadm or the running system is left"
+    return SUCCEEDED, "Unknown", "Running", ""

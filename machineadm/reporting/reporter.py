@@ -1,0 +1,179 @@
+"""The report of one run, from its first second to its end.
+
+While the run goes on a report that cannot be written is no reason to stop. At its ends it is: a run that cannot report at
+all does not begin, and one that cannot report its success has none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import msgspec
+
+from machineadm.api.v1alpha1.status import AgentIdentity, BootstrapStatus, MachineIdentity
+from machineadm.errors import HostError, MachineadmError
+from machineadm.execution.events import Event, RunEnded, StepDone, rfc3339
+from machineadm.host.ports import Host
+from machineadm.plan.model import Phase
+from machineadm.redaction import Redactor
+from machineadm.reporting.conditions import RESUMABLE, Tri, with_condition, with_conditions
+from machineadm.reporting.sinks import Sinks
+from machineadm.reporting.status import after, failed, first_status
+
+UNWRITABLE = "MA6006"
+
+Announce = Callable[[str], None]
+"""Tells a last error to whoever looks at the machine's console. Raises nothing."""
+
+
+class Reporter:
+    """Keeps the status and writes it wherever it belongs.
+
+    Args:
+        host: The machine; its clock, state and files are used.
+        machine: Which machine it is.
+        agent: Which agent reports.
+        announce: For the last error.
+        listen: Told of every event, for progress on the command line.
+    """
+
+    def __init__(
+        self,
+        host: Host,
+        *,
+        machine: MachineIdentity,
+        agent: AgentIdentity,
+        announce: Announce = lambda _: None,
+        listen: Callable[[Event], None] = lambda _: None,
+    ) -> None:
+        self._clock = host.clock
+        self._sinks = Sinks(host.state, host.files)
+        self._announce = announce
+        self._listen = listen
+        self._redactor = Redactor()
+        self._durable = False
+        self._sentinel_after: str | None = None
+        self._status = first_status(machine=machine, agent=agent, attempt=1, time=host.clock.now())
+
+    @property
+    def status(self) -> BootstrapStatus:
+        """The status as it is now."""
+        return self._status
+
+    def begin(self) -> None:
+        """Write the first status; remove what an earlier run announced.
+
+        Raises:
+            HostError: It cannot be written.
+        """
+        with _must_be_written():
+            self._sinks.remove_sentinels()
+            self._write(self._status)
+
+    def configured(self, digest: str, redactor: Redactor, *, provider_id: str = "") -> None:
+        """The configuration is known: from now on its secrets are masked."""
+        self._redactor = redactor
+        machine = msgspec.structs.replace(self._status.machine, provider_id=provider_id)
+        self._status = msgspec.structs.replace(self._status, config_digest=digest, machine=machine)
+
+    def will_change(self, attempt: int) -> None:
+        """The run has something to do, so from now on the report is kept over a reboot, too."""
+        self._durable = True
+        self._status = msgspec.structs.replace(self._status, attempt=attempt)
+
+    def succeed_after(self, steps: tuple[tuple[str, Phase], ...]) -> None:
+        """Announce success when kubeadm is through, not only when the last command is."""
+        until = [name for name, phase in steps if phase is not Phase.POST_KUBEADM]
+        self._sentinel_after = until[-1] if until else None
+
+    def resumable(self, said: Tri, reason: str, message: str = "") -> None:
+        """Say whether the bootstrap goes on by itself after a reboot."""
+        self._status = with_condition(
+            self._status, RESUMABLE, said, reason, message, time=self._now()
+        )
+
+    def observe(self, event: Event) -> None:
+        """Take an event: next status, written as far as that works."""
+        phase = self._status.phase
+        self._status = after(self._status, event, self._redactor)
+        # The durable copy costs a flush, so it follows the phases only.
+        self._quietly(lambda: self._write(self._status, durable=phase != self._status.phase))
+        if isinstance(event, StepDone) and event.step == self._sentinel_after:
+            self._quietly(self._sinks.announce_success)
+        self._listen(event)
+
+    def prepared(self) -> None:
+        """End a run that did all it could, but not all.
+
+        Raises:
+            HostError: It cannot be reported.
+        """
+        with _must_be_written():
+            self._end("Prepared")
+
+    def succeeded(self) -> None:
+        """End a run that made the machine what it shall be.
+
+        The sentinel comes before the status: whoever waits for the status may rely on both.
+
+        Raises:
+            HostError: It cannot be reported, so it is no success.
+        """
+        with _must_be_written():
+            self._sinks.announce_success()
+            self._end("Succeeded")
+
+    def fail(self, error: MachineadmError) -> None:
+        """End a run that failed, and tell everybody. Raises nothing: the error itself is what counts."""
+        self._status = failed(self._status, error, self._redactor, time=self._clock.now())
+        self._quietly(lambda: self._withdraw(error))
+        self._quietly(lambda: self._write(self._status))
+        self._quietly(lambda: self._sinks.announce_failure(self._status))
+        report = self._status.error
+        if report is not None:
+            self._announce(f"machineadm: {report.code} {report.message}")
+            self._listen(
+                RunEnded(
+                    time=self._clock.now(),
+                    phase="Failed",
+                    exit_code=error.exit_code,
+                    code=report.code,
+                    message=report.message,
+                    hint=report.hint,
+                )
+            )
+
+    def _withdraw(self, error: MachineadmError) -> None:
+        """Whoever waits for success must not see the sentinel of a run that could not report it."""
+        if error.code == UNWRITABLE:
+            self._sinks.withdraw_success()
+
+    def _end(self, phase: str) -> None:
+        ended = msgspec.structs.replace(
+            self._status, phase=phase, finished_at=self._now(), error=None
+        )
+        self._write(ended)
+        self._listen(RunEnded(time=self._clock.now(), phase=phase, exit_code=0))
+
+    def _write(self, status: BootstrapStatus, *, durable: bool = True) -> None:
+        self._status = with_conditions(status, time=self._now())
+        self._sinks.write(self._status, durable=durable and self._durable)
+
+    def _quietly(self, action: Callable[[], None]) -> None:
+        try:
+            action()
+        except HostError as error:
+            self._announce(f"machineadm: {UNWRITABLE} {error.message}")
+
+    def _now(self) -> str:
+        return rfc3339(self._clock.now())
+
+
+@contextmanager
+def _must_be_written() -> Iterator[None]:
+    try:
+        yield
+    except HostError as error:
+        message = f"the report cannot be written: {error.message}"
+        raise HostError(UNWRITABLE, message, hint=error.hint()) from error

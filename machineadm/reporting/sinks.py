@@ -1,0 +1,68 @@
+"""Where a report goes: status.json, its durable copy, and the sentinels of the Cluster API contract."""
+
+from __future__ import annotations
+
+import msgspec
+
+from machineadm.api.v1alpha1.status import BootstrapStatus
+from machineadm.host.ports import Files, FileWrite, State
+
+STATUS = "status.json"
+SUCCESS_SENTINEL = "/run/cluster-api/bootstrap-success.complete"
+"""Infrastructure providers wait for it (Cluster API's contract for bootstrap providers)."""
+
+FAILURE_SENTINEL = "/run/cluster-api/bootstrap-failure.json"
+"""Ours: the contract has no word for failure."""
+
+
+def encode(status: BootstrapStatus) -> bytes:
+    """The document as it is written: one readable JSON object."""
+    return msgspec.json.format(msgspec.json.encode(status), indent=2) + b"\n"
+
+
+def read_status(state: State) -> BootstrapStatus | None:
+    """The last report: that of this boot, or else the durable one; None where nothing ever ran.
+
+    Raises:
+        msgspec.DecodeError: Something else wrote the file.
+    """
+    found = state.read(STATUS, durable=False) or state.read(STATUS, durable=True)
+    return msgspec.json.decode(found, type=BootstrapStatus) if found else None
+
+
+class Sinks:
+    """The files of one run's report.
+
+    Args:
+        state: For status.json.
+        files: For the sentinels.
+    """
+
+    def __init__(self, state: State, files: Files) -> None:
+        self._state = state
+        self._files = files
+
+    def write(self, status: BootstrapStatus, *, durable: bool) -> None:
+        """Replace status.json, after its durable copy where there shall be one."""
+        content = encode(status)
+        if durable and self._state.read(STATUS, durable=True) != content:
+            self._state.write(STATUS, content, durable=True)
+        self._state.write(STATUS, content, durable=False)
+
+    def remove_sentinels(self) -> None:
+        """Remove what an earlier run left: from now on nobody may believe it."""
+        for sentinel in (SUCCESS_SENTINEL, FAILURE_SENTINEL):
+            if self._files.stat(sentinel) is not None:
+                self._files.remove(sentinel)
+
+    def announce_success(self) -> None:
+        """Write the success sentinel."""
+        self._files.write([FileWrite(path=SUCCESS_SENTINEL, content=b"success")])
+
+    def withdraw_success(self) -> None:
+        """Remove the success sentinel: something failed after all."""
+        self._files.remove(SUCCESS_SENTINEL)
+
+    def announce_failure(self, status: BootstrapStatus) -> None:
+        """Write the failure sentinel, the same document as status.json."""
+        self._files.write([FileWrite(path=FAILURE_SENTINEL, content=encode(status))])

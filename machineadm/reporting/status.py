@@ -1,0 +1,135 @@
+"""From events to BootstrapStatus: pure, each event gives the next status."""
+
+from __future__ import annotations
+
+import msgspec
+
+from machineadm.api.v1alpha1.status import (
+    AgentIdentity,
+    BootstrapStatus,
+    ErrorReport,
+    KubeadmReport,
+    MachineIdentity,
+    StepReport,
+)
+from machineadm.errors import KubeadmError, MachineadmError, StepError
+from machineadm.execution import events
+from machineadm.plan.model import Phase
+from machineadm.redaction import Redactor
+
+LOG_TAIL = 64 * 1024
+"""Characters of log that a report carries."""
+
+_replace = msgspec.structs.replace
+_BOOTSTRAPPING = (Phase.KUBEADM, Phase.POST_KUBEADM)
+
+
+def first_status(
+    *, machine: MachineIdentity, agent: AgentIdentity, attempt: int, time: float
+) -> BootstrapStatus:
+    """The status of a run that has just begun and knows nothing yet."""
+    return BootstrapStatus(
+        api_version="bootstrap.cluster.x-k8s.io/v1alpha1",
+        kind="BootstrapStatus",
+        phase="Pending",
+        machine=machine,
+        agent=agent,
+        attempt=attempt,
+        started_at=events.rfc3339(time),
+    )
+
+
+def after(status: BootstrapStatus, event: events.Event, redactor: Redactor) -> BootstrapStatus:
+    """The status after an event."""
+    if isinstance(event, events.PlanReady):
+        steps = tuple(
+            StepReport(name=name, phase=phase.value, state="Pending") for name, phase in event.steps
+        )
+        return _replace(status, phase="Preparing", steps=steps)
+    if isinstance(event, events.StepStarted):
+        return _started(status, event)
+    if isinstance(event, events.KubeadmEnded):
+        return _replace(status, kubeadm=_kubeadm(event, redactor))
+    return _step_changed(status, event, redactor)
+
+
+def failed(
+    status: BootstrapStatus, error: MachineadmError, redactor: Redactor, *, time: float
+) -> BootstrapStatus:
+    """The status after the error that ended the run."""
+    report = ErrorReport(
+        code=error.code,
+        message=redactor.text(_with_step(status, error)),
+        hint=redactor.text(error.hint()),
+        log_tail=redactor.text(error.log_tail)[-LOG_TAIL:] if isinstance(error, StepError) else "",
+        exit_code=error.exit_code,
+    )
+    if (
+        isinstance(error, KubeadmError)
+        and error.process_exit_code is not None
+        and not status.kubeadm
+    ):
+        status = _replace(status, kubeadm=_kubeadm_of(error, redactor))
+    return _replace(status, phase="Failed", error=report, finished_at=events.rfc3339(time))
+
+
+def _started(status: BootstrapStatus, event: events.StepStarted) -> BootstrapStatus:
+    phase = "Bootstrapping" if event.phase in _BOOTSTRAPPING else "Preparing"
+    changed = _with(status, event.step, state="Running", started_at=events.rfc3339(event.time))
+    return _replace(changed, phase=phase)
+
+
+def _step_changed(
+    status: BootstrapStatus, event: events.Event, redactor: Redactor
+) -> BootstrapStatus:
+    if isinstance(event, events.StepDone):
+        message = "; ".join(part for part in (event.message, *event.deferred) if part)
+        return _with(
+            status,
+            event.step,
+            state="Done",
+            change=event.change.value,
+            duration=round(event.duration, 3),
+            message=redactor.text(message),
+            code="",
+        )
+    if isinstance(event, events.StepDeferred):
+        return _with(status, event.step, state="Deferred", message=event.message)
+    if isinstance(event, events.StepFailed):
+        message = redactor.text(event.message)
+        duration = round(event.duration, 3)
+        return _with(
+            status, event.step, state="Failed", code=event.code, message=message, duration=duration
+        )
+    if isinstance(event, events.StepRetried):
+        message = redactor.text(
+            f"attempt {event.attempt} failed, next in {event.delay:g} s: {event.message}"
+        )
+        return _with(status, event.step, code=event.code, message=message)
+    return status
+
+
+def _with(status: BootstrapStatus, step: str, **changes: object) -> BootstrapStatus:
+    steps = tuple(_replace(one, **changes) if one.name == step else one for one in status.steps)
+    return _replace(status, steps=steps)
+
+
+def _with_step(status: BootstrapStatus, error: MachineadmError) -> str:
+    """The message, preceded by the step that it belongs to."""
+    names = [step.name for step in status.steps if step.state == "Failed"]
+    return (
+        f"{names[0]}: {error.message}" if names and names[0] not in error.message else error.message
+    )
+
+
+def _kubeadm(event: events.KubeadmEnded, redactor: Redactor) -> KubeadmReport:
+    run = event.kubeadm
+    command = tuple(redactor.text(word) for word in run.command)
+    return KubeadmReport(command=command, exit_code=run.exit_code, phase=run.phase)
+
+
+def _kubeadm_of(error: KubeadmError, redactor: Redactor) -> KubeadmReport:
+    command = tuple(redactor.text(word) for word in error.command)
+    return KubeadmReport(
+        command=command, exit_code=error.process_exit_code, phase=error.kubeadm_phase
+    )
