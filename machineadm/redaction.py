@@ -60,7 +60,12 @@ class Redactor:
     """
 
     def __init__(self, secrets: Iterable[Secret | str] = ()) -> None:
-        parts: set[str] = set()
+        self._parts: list[str] = []
+        self.learn(secrets)
+
+    def learn(self, secrets: Iterable[Secret | str]) -> None:
+        """Look for these, too, from now on."""
+        parts = set(self._parts)
         for secret in secrets:
             value = secret.reveal() if isinstance(secret, Secret) else secret
             parts.update(

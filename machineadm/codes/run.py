@@ -1,10 +1,37 @@
-"""MA60xx, MA70xx, MA90xx: the run itself, the command line, and machineadm's own faults."""
+"""The stream as a whole, the run itself, the command line, and machineadm's own faults."""
 
 from __future__ import annotations
 
 from machineadm.codes.model import Code
 
 TABLE: dict[str, Code] = {
+    "MA1220": Code(
+        "no MachineConfiguration",
+        "The stream has no document of kind MachineConfiguration, so there is nothing to do.",
+        "Look whether --path names all files of the stream; start with one of examples/.",
+    ),
+    "MA1221": Code(
+        "two MachineConfigurations",
+        "All --path together are one stream of documents, and it says twice what the machine is.",
+        "Leave one of the documents out, or merge them.",
+    ),
+    "MA1222": Code(
+        "a document that does not belong there",
+        "The kind is known, but it is no part of a configuration.",
+        "Leave the document out.",
+    ),
+    "MA1501": Code(
+        "EncryptedData is not opened",
+        "The stream holds ciphertext, and this release cannot open it.",
+        "Give the documents in it as they are.",
+    ),
+    "MA2010": Code(
+        "the configuration is for another agent",
+        "spec.agent says which agent the configuration was made for, and this one has another "
+        "version or digest. Nothing was touched.",
+        "Install that agent on the machine, or mend spec.agent. `machineadm version --digest` "
+        "shows what this one is.",
+    ),
     "MA6001": Code(
         "another run holds the lock",
         "One run at a time works on a machine. The lock is held by an agent that runs, or by a "

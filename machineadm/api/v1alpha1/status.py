@@ -117,6 +117,9 @@ class ErrorReport(ApiStruct, frozen=True, kw_only=True):
     hint: Message = ""
     """What to do about it."""
 
+    exit_code: Annotated[int, Meta(ge=0, le=255)] | None = None
+    """Exit code of the agent."""
+
     log_tail: Annotated[str, Meta(max_length=65536)] = ""
     """The last output of what failed, redacted, at most 64 KiB."""
 

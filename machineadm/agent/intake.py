@@ -1,0 +1,143 @@
+"""From the bytes of all inputs to one configuration without a problem, or to all the problems there are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Literal
+
+import msgspec
+
+from machineadm.api.finding import Finding
+from machineadm.api.v1alpha1.encrypted_data import EncryptedData
+from machineadm.api.v1alpha1.machine import MachineConfiguration
+from machineadm.config.checking import check
+from machineadm.documents.decoding import decode
+from machineadm.documents.model import Document, Problem, problem_at
+from machineadm.documents.rendering import render_text
+from machineadm.errors import ConfigError
+from machineadm.sources.stream import Stream
+
+Mode = Literal["provisioning", "preparation"]
+
+
+class Intake(msgspec.Struct, frozen=True, kw_only=True):
+    """What a stream of documents says."""
+
+    configuration: MachineConfiguration | None
+    """The one in it; with problems perhaps incomplete, and never to be acted on."""
+
+    problems: tuple[Problem, ...]
+    """In the order of the inputs."""
+
+
+class ProblemsError(ConfigError):
+    """The configuration has problems; nothing was touched.
+
+    Args:
+        problems: All of them; at least one.
+    """
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        self.text = render_text(problems)
+        self.problems = tuple(problems)
+        headline, first, *_ = self.text.splitlines()
+        super().__init__(
+            problems[0].code,
+            f"{headline.removeprefix('machineadm: ')}: {first}",
+            hint=problems[0].hint,
+        )
+
+
+def examine(
+    streams: Sequence[Stream], *, mode: Mode = "provisioning", kubernetes_version: str | None = None
+) -> Intake:
+    """Find every problem of a stream of documents.
+
+    Args:
+        streams: All inputs; their documents are one stream, in order.
+        mode: `preparation` needs no Kubernetes.
+        kubernetes_version: Judge for this version in place of the configuration's own.
+    """
+    documents = [one for stream in streams for one in decode(stream.data, file=stream.name)]
+    problems = [problem for document in documents for problem in document.problems]
+    problems += _about_the_stream(documents)
+    configurations = _configurations(documents)
+    if len(configurations) != 1:
+        return Intake(configuration=None, problems=_sorted(problems, documents))
+    (document,) = configurations
+    findings = check(document.value, mode=mode, kubernetes_version=kubernetes_version)
+    problems += [problem_at(document, finding) for finding in findings]
+    return Intake(configuration=document.value, problems=_sorted(problems, documents))
+
+
+def accept(streams: Sequence[Stream], *, mode: Mode) -> MachineConfiguration:
+    """The configuration of a stream.
+
+    Raises:
+        ProblemsError: There is something wrong with it.
+    """
+    intake = examine(streams, mode=mode)
+    if intake.problems or intake.configuration is None:
+        raise ProblemsError(intake.problems)
+    return intake.configuration
+
+
+def _configurations(documents: Sequence[Document]) -> list[Document]:
+    return [document for document in documents if isinstance(document.value, MachineConfiguration)]
+
+
+def _about_the_stream(documents: Sequence[Document]) -> Iterator[Problem]:
+    """What is wrong with the documents as a whole, though each of them may be right."""
+    seen: Document | None = None
+    for document in documents:
+        if isinstance(document.value, EncryptedData):
+            yield problem_at(document, _encrypted(document.value))
+        elif isinstance(document.value, MachineConfiguration):
+            if seen is not None:
+                yield problem_at(document, _second(seen))
+            seen = seen or document
+        elif document.value is not None:
+            yield problem_at(document, _foreign(document.kind))
+    # A document that cannot be read may be the one that is missed.
+    if seen is None and all(document.value is not None for document in documents):
+        yield problem_at(documents[0], _MISSING)
+
+
+def _encrypted(data: EncryptedData) -> Finding:
+    return Finding(
+        code="MA1501",
+        path="spec.provider",
+        message=f"this release opens no EncryptedData (provider {data.spec.provider!r})",
+        hint="give the documents in it as they are",
+    )
+
+
+def _second(first: Document) -> Finding:
+    return Finding(
+        code="MA1221",
+        path="kind",
+        message="a second MachineConfiguration; a stream has one",
+        hint=f"the first one is document {first.index} of {first.file}",
+    )
+
+
+def _foreign(kind: str) -> Finding:
+    return Finding(
+        code="MA1222",
+        path="kind",
+        message=f"a {kind} is no part of a configuration",
+        hint="a stream has one MachineConfiguration, and EncryptedData that open to further documents",
+    )
+
+
+_MISSING = Finding(
+    code="MA1220",
+    path="",
+    message="no document of kind MachineConfiguration",
+    hint="a stream has exactly one",
+)
+
+
+def _sorted(problems: list[Problem], documents: Sequence[Document]) -> tuple[Problem, ...]:
+    files = list(dict.fromkeys(document.file for document in documents))
+    return tuple(sorted(problems, key=lambda one: (files.index(one.file), one.line, one.column)))

@@ -1,0 +1,57 @@
+"""How the agent is started again later: by units, after this run has ended."""
+
+from __future__ import annotations
+
+import msgspec
+
+from machineadm.host.ports import FileKind, Host
+
+COPY = "machineadm.pyz"
+"""Name of the copy in the state directory."""
+
+_VOLATILE = ("/run/", "/tmp/", "/var/run/", "/var/tmp/", "/dev/", "/proc/")  # noqa: S108 - looked for
+
+
+class AgentFile(msgspec.Struct, frozen=True, kw_only=True):
+    """What runs now."""
+
+    python: str
+    """Absolute path of the interpreter."""
+
+    path: str | None
+    """Absolute path of the one file; None for a checkout or an installed package."""
+
+    @property
+    def volatile(self) -> bool:
+        """Whether it lies where a reboot, or somebody tidy, takes it away."""
+        return self.path is not None and self.path.startswith(_VOLATILE)
+
+
+def lasting_command(agent: AgentFile, host: Host) -> tuple[str, ...]:
+    """The command line that starts this agent after a reboot."""
+    if agent.path is None:
+        return (agent.python, "-I", "-m", "machineadm")
+    path = f"{host.state.state_directory}/{COPY}" if _to_copy(agent, host) else agent.path
+    return (agent.python, "-I", path)
+
+
+def keep_agent(agent: AgentFile, host: Host) -> None:
+    """Copy the agent's file to the state directory if it will not stay where it is."""
+    if agent.path is None or not _to_copy(agent, host):
+        return
+    content = host.files.read(agent.path)
+    if content is not None and host.state.read(COPY, durable=True) != content:
+        host.state.write(COPY, content, durable=True)
+
+
+def forget_agent(host: Host) -> None:
+    """Remove the copy."""
+    if host.state.read(COPY, durable=True) is not None:
+        host.state.remove(COPY, durable=True)
+
+
+def _to_copy(agent: AgentFile, host: Host) -> bool:
+    if agent.path is None or agent.path == f"{host.state.state_directory}/{COPY}":
+        return False
+    found = host.files.stat(agent.path)
+    return agent.volatile or found is None or found.kind is not FileKind.FILE

@@ -1,0 +1,75 @@
+"""What must hold before a run may touch anything."""
+
+from __future__ import annotations
+
+from machineadm.api.v1alpha1.agent import AgentPin
+from machineadm.api.v1alpha1.discovery import FileDiscovery, TokenDiscovery
+from machineadm.api.v1alpha1.kubernetes import Initialize, KubernetesConfig
+from machineadm.errors import UsageError, VerificationError
+from machineadm.execution.journal import Identity
+from machineadm.version import VERSION
+
+
+def require_root(*, is_root: bool, offline: bool) -> None:
+    """Refuse to change the running system half, as an ordinary user.
+
+    Raises:
+        UsageError: It would be.
+    """
+    if not is_root and not offline:
+        raise UsageError(
+            "MA7003",
+            "bootstrapping the running system needs root",
+            hint="run as root, or work on another tree with --root DIR",
+        )
+
+
+def require_agent(pin: AgentPin | None, sha256: str) -> None:
+    """Refuse a configuration that was made for another agent.
+
+    Args:
+        pin: What the configuration says of the agent.
+        sha256: Digest of this agent's file; empty when it is no single file.
+
+    Raises:
+        VerificationError: This is another one.
+    """
+    if pin is None:
+        return
+    if pin.version is not None and pin.version.removeprefix("v") != VERSION:
+        raise _other_agent("version", pin.version, VERSION)
+    if pin.sha256 is not None and pin.sha256 != sha256:
+        raise _other_agent("sha256", pin.sha256, sha256 or "none: it runs from a checkout")
+
+
+def identity_of(kubernetes: KubernetesConfig | None) -> Identity:
+    """What node a configuration makes."""
+    if kubernetes is None:
+        return Identity()
+    cluster = kubernetes.cluster
+    endpoint = cluster.control_plane_endpoint if cluster else None
+    return Identity(
+        role=type(kubernetes.role).__name__ if kubernetes.role else "",
+        cluster=(cluster.name if cluster else None) or "",
+        endpoint=endpoint or _discovered(kubernetes),
+        version=kubernetes.version,
+    )
+
+
+def _discovered(kubernetes: KubernetesConfig) -> str:
+    role = kubernetes.role
+    if role is None or isinstance(role, Initialize):
+        return ""
+    if isinstance(role.discovery, TokenDiscovery):
+        return role.discovery.endpoint
+    if isinstance(role.discovery, FileDiscovery) and role.discovery.kubeconfig is not None:
+        return role.discovery.kubeconfig.server.removeprefix("https://").rstrip("/")
+    return ""
+
+
+def _other_agent(what: str, wanted: str, found: str) -> VerificationError:
+    return VerificationError(
+        "MA2010",
+        f"the configuration is for an agent of {what} {wanted}, this one is {found}",
+        hint="install that agent, or mend spec.agent",
+    )

@@ -1,0 +1,228 @@
+"""Units of systemd that start the agent again: to resume after a reboot, and for the commands of every boot."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+import msgspec
+
+from machineadm.agent.own_file import AgentFile, forget_agent, keep_agent, lasting_command
+from machineadm.host.ports import FileKind, FileWrite, Host
+from machineadm.plan.model import Change, FileChange, Outcome, Outlook, Phase, digest_of
+from machineadm.sources.stream import Stream
+
+UNITS = "/etc/systemd/system"
+RESUME_UNIT = "machineadm-resume.service"
+BOOT_UNIT = "machineadm-boot.service"
+BOOT_CONFIGURATION = "boot.json"
+"""In the state directory: a configuration that holds the boot commands alone."""
+
+_RESUME_COPY = "resume/configuration-{}.yaml"
+
+
+def has_systemd(host: Host) -> bool:
+    """Whether systemd runs the machine (sd_booted(3))."""
+    found = host.files.stat("/run/systemd/system")
+    return host.services is not None and found is not None and found.kind is FileKind.DIRECTORY
+
+
+def keep_resuming(
+    host: Host, agent: AgentFile, streams: Sequence[Stream], options: Sequence[str]
+) -> None:
+    """See to it that the run goes on after a reboot: a private copy of its input, and a unit that reads it.
+
+    Args:
+        host: A machine with systemd.
+        agent: What the unit starts.
+        streams: The input as it was read.
+        options: Further options of `bootstrap`.
+
+    Raises:
+        HostError: It cannot be arranged.
+    """
+    keep_agent(agent, host)
+    for number, stream in enumerate(streams):
+        _keep(host, _RESUME_COPY.format(number), stream.data)
+    _remove_copies(host, len(streams))
+    copies = [f"{host.state.state_directory}/{_RESUME_COPY.format(n)}" for n in range(len(streams))]
+    arguments = [argument for copy in copies for argument in ("--path", copy)]
+    command = (*lasting_command(agent, host), "bootstrap", *arguments, *options)
+    _install(host, RESUME_UNIT, resume_unit(command, condition=copies[0]))
+
+
+def forget_resuming(host: Host) -> None:
+    """Undo `keep_resuming`; nothing is written where there is nothing to undo."""
+    if has_systemd(host):
+        _uninstall(host, RESUME_UNIT)
+    _remove_copies(host, 0)
+    if host.files.stat(f"{UNITS}/{BOOT_UNIT}") is None:
+        forget_agent(host)
+
+
+def resume_unit(command: Sequence[str], *, condition: str) -> str:
+    """The unit that goes on with a bootstrap which a reboot cut off.
+
+    Args:
+        command: What it starts.
+        condition: The copy without which there is nothing to resume.
+    """
+    return f"""\
+# Written by machineadm; goes when the bootstrap has succeeded.
+[Unit]
+Description=machineadm: go on with the bootstrap of this machine
+Wants=network-online.target
+After=network-online.target
+ConditionPathExists={_escaped(condition)}
+
+[Service]
+Type=oneshot
+ExecStart={_command_line(command)}
+SyslogIdentifier=machineadm
+
+[Install]
+WantedBy=multi-user.target
+"""
+
+
+def boot_unit(command: Sequence[str], *, resume_copy: str) -> str:
+    """The unit that runs the boot commands at later boots.
+
+    Args:
+        command: What it starts.
+        resume_copy: Where this is, a bootstrap is resumed, which begins with the boot commands itself.
+    """
+    return f"""\
+# Written by machineadm: commands.boot of the configuration, at every boot after the first.
+[Unit]
+Description=machineadm: commands of every boot
+Wants=network-online.target
+After=network-online.target
+Before=kubelet.service
+ConditionPathExists=!{_escaped(resume_copy)}
+
+[Service]
+Type=oneshot
+ExecStart={_command_line(command)}
+SyslogIdentifier=machineadm
+
+[Install]
+WantedBy=multi-user.target
+"""
+
+
+class BootUnit(msgspec.Struct, frozen=True, kw_only=True):
+    """Have the boot commands run at later boots, too."""
+
+    agent: AgentFile
+    configuration: bytes
+    """The configuration that holds the boot commands alone; may hold secrets."""
+
+    options: tuple[str, ...] = ()
+    """Of the command `boot`."""
+
+    name: ClassVar[str] = "commands/bootUnit"
+    phase: ClassVar[Phase] = Phase.PREPARE
+    live: ClassVar[bool] = True
+    once: ClassVar[bool] = False
+
+    def digest(self) -> str:
+        """See `Step.digest`."""
+        return digest_of(self.name, self.configuration, self.agent.path or "", self.options)
+
+    def check(self, host: Host) -> Outlook:
+        """See `Step.check`."""
+        if not has_systemd(host):
+            return Outlook(change=Change.ALREADY_IN_PLACE, summary=_NO_SYSTEMD)
+        path, unit = f"{UNITS}/{BOOT_UNIT}", self._unit(host).encode()
+        before = host.files.read(path)
+        kept = host.state.read(BOOT_CONFIGURATION, durable=True) == self.configuration
+        if before == unit and kept and host.services and host.services.enabled(BOOT_UNIT):
+            return Outlook(change=Change.ALREADY_IN_PLACE)
+        files = () if before == unit else (FileChange(path=path, before=before, after=unit),)
+        return Outlook(change=Change.CHANGED, summary=f"unit {BOOT_UNIT}", files=files)
+
+    def apply(self, host: Host) -> Outcome:
+        """See `Step.apply`."""
+        keep_agent(self.agent, host)
+        _keep(host, BOOT_CONFIGURATION, self.configuration)
+        _install(host, BOOT_UNIT, self._unit(host))
+        return Outcome(change=Change.CHANGED, message=f"enabled {BOOT_UNIT}")
+
+    def _unit(self, host: Host) -> str:
+        command = (*lasting_command(self.agent, host), "boot", *self.options)
+        resume_copy = f"{host.state.state_directory}/{_RESUME_COPY.format(0)}"
+        return boot_unit(command, resume_copy=resume_copy)
+
+
+class NoBootUnit(msgspec.Struct, frozen=True, kw_only=True):
+    """Have no boot commands run any more: the configuration has none."""
+
+    name: ClassVar[str] = BootUnit.name
+    phase: ClassVar[Phase] = Phase.PREPARE
+    live: ClassVar[bool] = True
+    once: ClassVar[bool] = False
+
+    def digest(self) -> str:
+        """See `Step.digest`."""
+        return digest_of(self.name, "none")
+
+    def check(self, host: Host) -> Outlook:
+        """See `Step.check`."""
+        there = host.files.stat(f"{UNITS}/{BOOT_UNIT}") is not None
+        return Outlook(change=Change.CHANGED if there else Change.ALREADY_IN_PLACE)
+
+    def apply(self, host: Host) -> Outcome:
+        """See `Step.apply`."""
+        _uninstall(host, BOOT_UNIT)
+        host.state.remove(BOOT_CONFIGURATION, durable=True)
+        return Outcome(change=Change.CHANGED, message=f"removed {BOOT_UNIT}")
+
+
+_NO_SYSTEMD = "there is no systemd, so nothing runs them at later boots"
+
+
+def _keep(host: Host, name: str, content: bytes) -> None:
+    if host.state.read(name, durable=True) != content:
+        host.state.write(name, content, durable=True)
+
+
+def _remove_copies(host: Host, start: int) -> None:
+    number = start
+    while host.state.read(_RESUME_COPY.format(number), durable=True) is not None:
+        host.state.remove(_RESUME_COPY.format(number), durable=True)
+        number += 1
+
+
+def _install(host: Host, unit: str, text: str) -> None:
+    path, services = f"{UNITS}/{unit}", host.services
+    if services is None:
+        return
+    if host.files.read(path) != text.encode():
+        host.files.write([FileWrite(path=path, content=text.encode())])
+        services.reload()
+    if not services.enabled(unit):
+        services.enable(unit)
+
+
+def _uninstall(host: Host, unit: str) -> None:
+    path, services = f"{UNITS}/{unit}", host.services
+    if services is None or host.files.stat(path) is None:
+        return
+    services.disable(unit)
+    host.files.remove(path)
+    services.reload()
+
+
+def _command_line(command: Sequence[str]) -> str:
+    """A command for ExecStart=, whatever characters it has (systemd.service(5), "Command lines")."""
+    return " ".join(_quoted(word) for word in command)
+
+
+def _quoted(word: str) -> str:
+    quoted = word.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+    return f'"{_escaped(quoted).replace("$", "$$")}"'
+
+
+def _escaped(text: str) -> str:
+    return text.replace("%", "%%")

@@ -1,0 +1,80 @@
+"""Which platform, which ports, which agent: the one place where they are picked."""
+
+from __future__ import annotations
+
+import os
+import pathlib
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import msgspec
+
+from machineadm.agent.own_file import AgentFile
+from machineadm.host.linux.adapter import linux_host
+from machineadm.host.linux.clock import Interruption
+from machineadm.host.linux.console import announce
+from machineadm.host.ports import Host
+from machineadm.redaction import Redactor
+
+
+class Machine(msgspec.Struct, frozen=True, kw_only=True):
+    """A host, and what of this process belongs to it."""
+
+    host: Host
+    redactor: Redactor
+    """Learns the configuration's secrets; whatever prints asks it."""
+
+    agent: AgentFile
+    is_root: bool
+    announce: Callable[[str], None]
+    """For the last error; silent below another root."""
+
+
+@contextmanager
+def connect(
+    *,
+    root: str | None,
+    run_directory: str,
+    state_directory: str,
+    deadline: float | None = None,
+    log: Callable[[str], None] = lambda _: None,
+) -> Iterator[Machine]:
+    """This machine, or a tree on it; within the context signals end the run in an orderly way.
+
+    Args:
+        root: The tree, or None for the running system.
+        run_directory: As seen from the root.
+        state_directory: As seen from the root.
+        deadline: Seconds for the whole run.
+        log: Takes the output of commands line by line.
+
+    Raises:
+        HostError: There is no such tree.
+    """
+    redactor = Redactor()
+    interruption = Interruption(deadline)
+    host = linux_host(
+        root=root or "/",
+        run_directory=run_directory,
+        state_directory=state_directory,
+        log=log,
+        redactor=redactor,
+        interruption=interruption,
+        fetch=_fetch(),
+    )
+    with interruption:
+        yield Machine(
+            host=host,
+            redactor=redactor,
+            agent=agent_file(),
+            is_root=os.geteuid() == 0,
+            announce=(lambda _: None) if host.offline else announce,
+        )
+
+
+def agent_file() -> AgentFile:
+    """What runs now."""
+    path = os.path.realpath(sys.argv[0])
+    packed = pathlib.Path(path).is_file() and path.endswith(".pyz")
+    return AgentFile(python=sys.executable, path=path if packed else None)
