@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from machineadm.api.v1alpha1.agent import AgentPin
 from machineadm.api.v1alpha1.discovery import FileDiscovery, TokenDiscovery
 from machineadm.api.v1alpha1.kubernetes import Initialize, KubernetesConfig
@@ -24,22 +26,29 @@ def require_root(*, is_root: bool, offline: bool) -> None:
         )
 
 
-def require_agent(pin: AgentPin | None, sha256: str) -> None:
+def require_agent(pin: AgentPin | None, digest: Callable[[], str]) -> None:
     """Refuse a configuration that was made for another agent.
 
     Args:
         pin: What the configuration says of the agent.
-        sha256: Digest of this agent's file; empty when it is no single file.
+        digest: Gives the SHA-256 of this agent's file, which costs time; empty when it is no single file.
 
     Raises:
         VerificationError: This is another one.
     """
     if pin is None:
         return
+    differing = []
     if pin.version is not None and pin.version.removeprefix("v") != VERSION:
-        raise _other_agent("version", pin.version, VERSION)
-    if pin.sha256 is not None and pin.sha256 != sha256:
-        raise _other_agent("sha256", pin.sha256, sha256 or "none: it runs from a checkout")
+        differing.append(f"version {pin.version}, this is {VERSION}")
+    if pin.sha256 is not None and pin.sha256 != (found := digest()):
+        differing.append(f"sha256 {pin.sha256}, this has {found or 'none'}")
+    if differing:
+        raise VerificationError(
+            "MA2010",
+            f"the configuration is for another agent: {'; '.join(differing)}",
+            hint="install that agent, or mend spec.agent",
+        )
 
 
 def identity_of(kubernetes: KubernetesConfig | None) -> Identity:
@@ -65,11 +74,3 @@ def _discovered(kubernetes: KubernetesConfig) -> str:
     if isinstance(role.discovery, FileDiscovery) and role.discovery.kubeconfig is not None:
         return role.discovery.kubeconfig.server.removeprefix("https://").rstrip("/")
     return ""
-
-
-def _other_agent(what: str, wanted: str, found: str) -> VerificationError:
-    return VerificationError(
-        "MA2010",
-        f"the configuration is for an agent of {what} {wanted}, this one is {found}",
-        hint="install that agent, or mend spec.agent",
-    )

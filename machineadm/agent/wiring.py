@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import pathlib
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -14,6 +13,8 @@ from machineadm.agent.own_file import AgentFile
 from machineadm.host.linux.adapter import linux_host
 from machineadm.host.linux.clock import Interruption
 from machineadm.host.linux.console import announce
+from machineadm.host.linux.files import LinuxFiles
+from machineadm.host.linux.tree import Tree
 from machineadm.host.ports import Host
 from machineadm.redaction import Redactor
 
@@ -26,9 +27,18 @@ class Machine(msgspec.Struct, frozen=True, kw_only=True):
     """Learns the configuration's secrets; whatever prints asks it."""
 
     agent: AgentFile
+    digest: Callable[[], str]
+    """Hex SHA-256 of the agent's file; empty where it is no single file."""
+
     is_root: bool
     announce: Callable[[str], None]
     """For the last error; silent below another root."""
+
+    @property
+    def directory_options(self) -> tuple[str, ...]:
+        """Where state and run directory are, for a unit that starts the agent again."""
+        state = self.host.state
+        return ("--state-dir", state.state_directory, "--run-dir", state.run_directory)
 
 
 @contextmanager
@@ -52,7 +62,7 @@ def connect(
     Raises:
         HostError: There is no such tree.
     """
-    redactor = Redactor()
+    redactor, agent = Redactor(), agent_file()
     interruption = Interruption(deadline)
     host = linux_host(
         root=root or "/",
@@ -61,13 +71,13 @@ def connect(
         log=log,
         redactor=redactor,
         interruption=interruption,
-        fetch=_fetch(),
     )
     with interruption:
         yield Machine(
             host=host,
             redactor=redactor,
-            agent=agent_file(),
+            agent=agent,
+            digest=lambda: (LinuxFiles(Tree("/")).sha256(agent.path) or "") if agent.path else "",
             is_root=os.geteuid() == 0,
             announce=(lambda _: None) if host.offline else announce,
         )
@@ -75,6 +85,6 @@ def connect(
 
 def agent_file() -> AgentFile:
     """What runs now."""
-    path = os.path.realpath(sys.argv[0])
-    packed = pathlib.Path(path).is_file() and path.endswith(".pyz")
-    return AgentFile(python=sys.executable, path=path if packed else None)
+    loader = getattr(sys.modules["__main__"], "__loader__", None)
+    archive: str | None = getattr(loader, "archive", None)
+    return AgentFile(python=sys.executable, path=os.path.realpath(archive) if archive else None)

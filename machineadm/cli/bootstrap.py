@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING
 
 from machineadm.cli.options import add_configuration, duration
@@ -28,5 +29,39 @@ def add_arguments(parser: Parser) -> None:
 
 
 def run(arguments: Namespace) -> int:
-    """Bootstrap; see the exit codes in docs/."""
-    raise NotImplementedError
+    """Bootstrap, and show how it went."""
+    if arguments.dry_run:
+        from machineadm.cli import plan
+
+        return plan.run(arguments)
+    from machineadm.agent.bootstrap import Request, bootstrap
+    from machineadm.agent.intake import ProblemsError
+    from machineadm.agent.wiring import connect
+    from machineadm.cli.progress import Progress
+
+    progress = Progress(output=arguments.output)
+    request = Request(
+        paths=tuple(arguments.path),
+        mode=arguments.mode,
+        options=("--mode", arguments.mode, "--deadline", f"{arguments.deadline:g}s"),
+    )
+    with connect(
+        root=arguments.root,
+        run_directory=arguments.run_dir,
+        state_directory=arguments.state_dir,
+        deadline=arguments.deadline,
+        log=progress.log,
+    ) as machine:
+        progress.redactor = machine.redactor
+        try:
+            bootstrap(request, machine, progress.observe)
+        except ProblemsError as error:
+            sys.stderr.write(error.text)
+            return error.exit_code
+        finally:
+            progress.end()
+        if arguments.output == "text":
+            from machineadm.cli.status import show
+
+            show(machine.host.state)
+    return 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING
 
 from machineadm.cli.options import add_configuration
@@ -11,6 +12,8 @@ if TYPE_CHECKING:
 
     from machineadm.cli.options import Parser
 
+SOMETHING_TO_DO = 10
+
 
 def add_arguments(parser: Parser) -> None:
     """Add this command's options."""
@@ -19,4 +22,26 @@ def add_arguments(parser: Parser) -> None:
 
 def run(arguments: Namespace) -> int:
     """Print the plan."""
-    raise NotImplementedError
+    from machineadm.agent.bootstrap import Request, look_ahead
+    from machineadm.agent.intake import ProblemsError
+    from machineadm.agent.wiring import connect
+    from machineadm.plan.prospect import anything_to_do
+    from machineadm.plan.render import render_json, render_text
+
+    request = Request(paths=tuple(arguments.path), mode=arguments.mode)
+    with connect(
+        root=arguments.root,
+        run_directory=arguments.run_dir,
+        state_directory=arguments.state_dir,
+    ) as machine:
+        try:
+            prospects = look_ahead(request, machine)
+        except ProblemsError as error:
+            sys.stderr.write(error.text)
+            return error.exit_code
+        if arguments.output == "json":
+            sys.stdout.write(render_json(prospects, machine.redactor))
+        else:
+            colour = sys.stdout.isatty()
+            sys.stdout.write(render_text(prospects, machine.redactor, colour=colour))
+    return SOMETHING_TO_DO if anything_to_do(prospects) else 0

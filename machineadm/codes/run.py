@@ -74,9 +74,9 @@ TABLE: dict[str, Code] = {
         "run the same command again: it finds the work done and reports it.",
     ),
     "MA6007": Code(
-        "nothing to resume with",
-        "Files for resuming after a reboot could not be read or written in the state directory.",
-        "Look at the state directory: full, read-only, no permission? Then run again.",
+        "the last report is not readable",
+        "status.json is not what this release writes: another release, or something else, wrote it.",
+        "Look at status.json in the run directory and in the state directory.",
     ),
     "MA6008": Code(
         "nothing ever ran",

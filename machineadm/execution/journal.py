@@ -127,7 +127,10 @@ class Journal:
         self._write("cleaned", step)
 
     def succeeded(self, identity: Identity) -> None:
-        """Record that the machine is what was asked for."""
+        """Record that the machine is what was asked for, unless that is the last thing recorded."""
+        last = self._records[-1] if self._records else None
+        if last and last.event == "succeeded" and last.identity == identity:
+            return
         self._append(self._record("succeeded", identity=identity))
 
     def guard(self, identity: Identity) -> None:

@@ -5,11 +5,17 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
+from machineadm.errors import MachineadmError
+from machineadm.execution.events import Event, Observer, PlanReady, StepDeferred, StepDone
 from machineadm.execution.journal import Journal
-from machineadm.execution.runner import DEFERRED, is_deferred
-from machineadm.host.ports import Host
-from machineadm.plan.model import Change, Outlook, Plan, Recoverable, Step
+from machineadm.execution.runner import DEFERRED, Verdict, is_deferred
+from machineadm.host.ports import Clock, Host
+from machineadm.plan.model import Change, Outlook, Phase, Plan, Recoverable, Step
 from machineadm.plan.prospect import Prospect, Standing
+
+_SEEN_BY_LATER_CHECKS = (Phase.PREPARE, Phase.PRE_KUBEADM)
 
 
 def survey(plan: Plan, host: Host, journal: Journal) -> tuple[Prospect, ...]:
@@ -26,9 +32,39 @@ def survey(plan: Plan, host: Host, journal: Journal) -> tuple[Prospect, ...]:
     return tuple(_prospect(step, host, journal) for step in plan.steps)
 
 
+def replay(prospects: tuple[Prospect, ...], clock: Clock, observe: Observer) -> Verdict:
+    """Tell of a run in which there is nothing to do, as `execute` would have done."""
+    steps = tuple((prospect.step, prospect.phase) for prospect in prospects)
+    observe(PlanReady(time=clock.now(), steps=steps))
+    for prospect in prospects:
+        observe(_as_event(prospect, clock.now()))
+    deferred = (
+        prospect.standing is Standing.DEFERRED or prospect.outlook.deferred
+        for prospect in prospects
+    )
+    return Verdict(complete=not any(deferred))
+
+
 def _prospect(step: Step, host: Host, journal: Journal) -> Prospect:
     standing, outlook = _look(step, host, journal)
+    if standing is Standing.TO_DO and not step.once and step.phase in _SEEN_BY_LATER_CHECKS:
+        # It is only for what later checks see; whether it works, the run will show.
+        with suppress(MachineadmError):
+            step.apply(host)
     return Prospect(step=step.name, phase=step.phase, standing=standing, outlook=outlook)
+
+
+def _as_event(prospect: Prospect, time: float) -> Event:
+    if prospect.standing is Standing.DEFERRED:
+        return StepDeferred(time=time, step=prospect.step, message=prospect.outlook.summary)
+    return StepDone(
+        time=time,
+        step=prospect.step,
+        change=Change.ALREADY_IN_PLACE,
+        duration=0.0,
+        message=prospect.outlook.summary,
+        deferred=prospect.outlook.deferred,
+    )
 
 
 def _look(step: Step, host: Host, journal: Journal) -> tuple[Standing, Outlook]:

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 import msgspec
 
 from machineadm.api.v1alpha1.status import AgentIdentity, BootstrapStatus, MachineIdentity
-from machineadm.errors import HostError, MachineadmError
+from machineadm.errors import HostError, InternalError, MachineadmError
 from machineadm.execution.events import Event, RunEnded, StepDone, rfc3339
 from machineadm.host.ports import Host
 from machineadm.plan.model import Phase
@@ -22,6 +22,8 @@ from machineadm.reporting.sinks import Sinks
 from machineadm.reporting.status import after, failed, first_status
 
 UNWRITABLE = "MA6006"
+TRACE = "internal-error.txt"
+INTERNAL_HINT = f"a fault of machineadm itself, please report it with {TRACE} of the run directory"
 
 Announce = Callable[[str], None]
 """Tells a last error to whoever looks at the machine's console. Raises nothing."""
@@ -32,8 +34,8 @@ class Reporter:
 
     Args:
         host: The machine; its clock, state and files are used.
-        machine: Which machine it is.
         agent: Which agent reports.
+        redactor: Learns the configuration's secrets in time.
         announce: For the last error.
         listen: Told of every event, for progress on the command line.
     """
@@ -42,24 +44,48 @@ class Reporter:
         self,
         host: Host,
         *,
-        machine: MachineIdentity,
         agent: AgentIdentity,
+        redactor: Redactor,
         announce: Announce = lambda _: None,
         listen: Callable[[Event], None] = lambda _: None,
     ) -> None:
         self._clock = host.clock
+        self._state = host.state
         self._sinks = Sinks(host.state, host.files)
         self._announce = announce
         self._listen = listen
-        self._redactor = Redactor()
+        self._redactor = redactor
         self._durable = False
-        self._sentinel_after: str | None = None
-        self._status = first_status(machine=machine, agent=agent, attempt=1, time=host.clock.now())
+        self._early = False
+        self._status = first_status(agent=agent, time=host.clock.now())
 
     @property
     def status(self) -> BootstrapStatus:
         """The status as it is now."""
         return self._status
+
+    @contextmanager
+    def reported(self) -> Iterator[None]:
+        """Report from the first second to the end, whatever happens within.
+
+        Raises:
+            MachineadmError: What happened; a foreign exception becomes an InternalError.
+        """
+        self.begin()
+        try:
+            yield
+        except MachineadmError as error:
+            self.fail(error)
+            raise
+        except Exception as error:
+            ours = InternalError("MA9001", f"unexpected {type(error).__name__}", hint=INTERNAL_HINT)
+            self._keep_trace(error)
+            self.fail(ours)
+            raise ours from error
+
+    def about(self, machine: MachineIdentity) -> None:
+        """Say which machine it is."""
+        self._status = msgspec.structs.replace(self._status, machine=machine)
 
     def begin(self) -> None:
         """Write the first status; remove what an earlier run announced.
@@ -71,21 +97,20 @@ class Reporter:
             self._sinks.remove_sentinels()
             self._write(self._status)
 
-    def configured(self, digest: str, redactor: Redactor, *, provider_id: str = "") -> None:
-        """The configuration is known: from now on its secrets are masked."""
-        self._redactor = redactor
+    def configured(self, digest: str, *, attempt: int, provider_id: str = "") -> None:
+        """Say which configuration it is, and how often it was begun."""
         machine = msgspec.structs.replace(self._status.machine, provider_id=provider_id)
-        self._status = msgspec.structs.replace(self._status, config_digest=digest, machine=machine)
+        self._status = msgspec.structs.replace(
+            self._status, config_digest=digest, machine=machine, attempt=attempt
+        )
 
-    def will_change(self, attempt: int) -> None:
+    def keep(self) -> None:
         """The run has something to do, so from now on the report is kept over a reboot, too."""
         self._durable = True
-        self._status = msgspec.structs.replace(self._status, attempt=attempt)
 
-    def succeed_after(self, steps: tuple[tuple[str, Phase], ...]) -> None:
+    def succeed_early(self) -> None:
         """Announce success when kubeadm is through, not only when the last command is."""
-        until = [name for name, phase in steps if phase is not Phase.POST_KUBEADM]
-        self._sentinel_after = until[-1] if until else None
+        self._early = True
 
     def resumable(self, said: Tri, reason: str, message: str = "") -> None:
         """Say whether the bootstrap goes on by itself after a reboot."""
@@ -99,7 +124,8 @@ class Reporter:
         self._status = after(self._status, event, self._redactor)
         # The durable copy costs a flush, so it follows the phases only.
         self._quietly(lambda: self._write(self._status, durable=phase != self._status.phase))
-        if isinstance(event, StepDone) and event.step == self._sentinel_after:
+        if self._early and isinstance(event, StepDone) and self._kubeadm_is_through():
+            self._early = False
             self._quietly(self._sinks.announce_success)
         self._listen(event)
 
@@ -143,6 +169,17 @@ class Reporter:
                     hint=report.hint,
                 )
             )
+
+    def _kubeadm_is_through(self) -> bool:
+        states = {one.phase: one.state for one in self._status.steps}
+        until = [one for one in self._status.steps if one.phase != Phase.POST_KUBEADM.value]
+        return Phase.KUBEADM.value in states and all(one.state == "Done" for one in until)
+
+    def _keep_trace(self, error: Exception) -> None:
+        import traceback
+
+        text = self._redactor.text("".join(traceback.format_exception(error)))
+        self._quietly(lambda: self._state.write(TRACE, text.encode(), durable=False))
 
     def _withdraw(self, error: MachineadmError) -> None:
         """Whoever waits for success must not see the sentinel of a run that could not report it."""

@@ -9,7 +9,6 @@ from machineadm.api.v1alpha1.status import (
     BootstrapStatus,
     ErrorReport,
     KubeadmReport,
-    MachineIdentity,
     StepReport,
 )
 from machineadm.errors import KubeadmError, MachineadmError, StepError
@@ -24,17 +23,13 @@ _replace = msgspec.structs.replace
 _BOOTSTRAPPING = (Phase.KUBEADM, Phase.POST_KUBEADM)
 
 
-def first_status(
-    *, machine: MachineIdentity, agent: AgentIdentity, attempt: int, time: float
-) -> BootstrapStatus:
+def first_status(*, agent: AgentIdentity, time: float) -> BootstrapStatus:
     """The status of a run that has just begun and knows nothing yet."""
     return BootstrapStatus(
         api_version="bootstrap.cluster.x-k8s.io/v1alpha1",
         kind="BootstrapStatus",
         phase="Pending",
-        machine=machine,
         agent=agent,
-        attempt=attempt,
         started_at=events.rfc3339(time),
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 
 import msgspec
 
@@ -23,7 +24,7 @@ class Stream(msgspec.Struct, frozen=True, kw_only=True):
     """As read; cut just above what a configuration may be."""
 
 
-def read_streams(paths: list[str], fetch: Fetch | None = None) -> tuple[Stream, ...]:
+def read_streams(paths: Sequence[str], fetch: Fetch | None = None) -> tuple[Stream, ...]:
     """Read all inputs, in order.
 
     Args:

@@ -1,0 +1,81 @@
+"""The commands of every boot: kept for later boots, and run there."""
+
+from __future__ import annotations
+
+import msgspec
+
+from machineadm import planner
+from machineadm.agent.intake import accept
+from machineadm.agent.units import BOOT_CONFIGURATION, BootUnit, NoBootUnit
+from machineadm.agent.wiring import Machine
+from machineadm.api.v1alpha1.commands import Commands
+from machineadm.api.v1alpha1.machine import (
+    MachineConfig,
+    MachineConfiguration,
+    MachineConfigurationSpec,
+)
+from machineadm.config.defaulting import realise
+from machineadm.config.secrets import secrets_of
+from machineadm.documents.encoding import encode_json
+from machineadm.errors import MachineadmError
+from machineadm.execution.events import Observer
+from machineadm.execution.journal import Journal
+from machineadm.execution.runner import execute
+from machineadm.host.facts import gather
+from machineadm.plan.model import Phase, Plan, Step
+from machineadm.sources.stream import Stream
+
+
+def with_boot_commands(plan: Plan, configuration: MachineConfiguration, machine: Machine) -> Plan:
+    """The plan with the step that has the boot commands run at later boots, right behind them.
+
+    Args:
+        plan: The plan.
+        configuration: As it was read.
+        machine: For the agent that the unit starts.
+    """
+    commands = configuration.spec.machine.commands.boot
+    step: Step
+    if commands:
+        kept = boot_configuration(configuration)
+        step = BootUnit(agent=machine.agent, configuration=kept, options=machine.directory_options)
+    elif machine.host.state.read(BOOT_CONFIGURATION, durable=True) is not None:
+        step = NoBootUnit()
+    else:
+        return plan
+    first = [one for one in plan.steps if one.phase is Phase.BOOT]
+    return Plan(steps=(*first, step, *plan.steps[len(first) :]))
+
+
+def boot_configuration(configuration: MachineConfiguration) -> bytes:
+    """A configuration that holds the boot commands alone, with their secrets: for the state directory."""
+    machine = MachineConfig(commands=Commands(boot=configuration.spec.machine.commands.boot))
+    kept = msgspec.structs.replace(
+        configuration, metadata=None, spec=MachineConfigurationSpec(machine=machine)
+    )
+    return encode_json(kept, reveal=True) + b"\n"
+
+
+def run_boot_commands(machine: Machine, observe: Observer) -> None:
+    """Run the kept boot commands that this boot has not seen yet; report to console and log alone.
+
+    Raises:
+        MachineadmError: One failed; the machine goes on booting all the same.
+    """
+    host = machine.host
+    kept = host.state.read(BOOT_CONFIGURATION, durable=True)
+    if kept is None:
+        return
+    host.state.lock()
+    document = accept((Stream(name=BOOT_CONFIGURATION, data=kept),), mode="preparation")
+    machine.redactor.learn(secrets_of(document))
+    facts = gather(host)
+    plan = planner.plan(
+        realise(document), facts, mode="preparation", run_directory=host.state.run_directory
+    )
+    journal = Journal(host.state, host.clock, machine_id=facts.machine_id, boot_id=facts.boot_id)
+    try:
+        execute(plan, host, journal, observe)
+    except MachineadmError as error:
+        machine.announce(machine.redactor.text(f"machineadm: {error.code} {error.message}"))
+        raise

@@ -1,0 +1,177 @@
+"""The pipeline: bytes, documents, configuration, plan, run, report."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import msgspec
+
+from machineadm import planner
+from machineadm.agent.boot import with_boot_commands
+from machineadm.agent.intake import Mode, accept
+from machineadm.agent.preflight import identity_of, require_agent, require_root
+from machineadm.agent.units import forget_resuming, has_systemd, keep_resuming
+from machineadm.agent.wiring import Machine
+from machineadm.api.v1alpha1.status import AgentIdentity, MachineIdentity
+from machineadm.config.defaulting import realise
+from machineadm.config.model import Configuration
+from machineadm.config.secrets import secrets_of
+from machineadm.errors import HostError
+from machineadm.execution.events import Event
+from machineadm.execution.journal import Journal
+from machineadm.execution.runner import Verdict, execute
+from machineadm.execution.survey import replay, survey
+from machineadm.host.facts import Facts, gather
+from machineadm.host.recording import recording
+from machineadm.plan.model import Plan
+from machineadm.plan.prospect import Prospect, anything_to_do
+from machineadm.reporting.reporter import Reporter
+from machineadm.sources.stream import Stream, read_streams
+from machineadm.version import VERSION
+
+
+class Request(msgspec.Struct, frozen=True, kw_only=True):
+    """What was asked for on the command line."""
+
+    paths: tuple[str, ...]
+    """Inputs, in order."""
+
+    mode: Mode = "provisioning"
+
+    options: tuple[str, ...] = ()
+    """`--mode` and `--deadline` as a resumed run has to be given them."""
+
+
+class Prepared(msgspec.Struct, frozen=True, kw_only=True):
+    """All that is known before anything changes."""
+
+    streams: tuple[Stream, ...]
+    configuration: Configuration
+    facts: Facts
+    journal: Journal
+    plan: Plan
+
+
+def bootstrap(
+    request: Request, machine: Machine, listen: Callable[[Event], None] = lambda _: None
+) -> None:
+    """Make the machine what the configuration says, and report.
+
+    Args:
+        request: What was asked for.
+        machine: The machine, or a tree.
+        listen: Told of every event.
+
+    Raises:
+        MachineadmError: It failed; that is reported already.
+    """
+    host = machine.host
+    require_root(is_root=machine.is_root, offline=host.offline)
+    host.state.lock()
+    reporter = _reporter(machine, listen)
+    with reporter.reported():
+        ready = prepare(request, machine, reporter)
+        identity = identity_of(ready.configuration.kubernetes)
+        ready.journal.guard(identity)
+        prospects = survey(ready.plan, recording(host), ready.journal)
+        if anything_to_do(prospects):
+            verdict = _carry_out(request, machine, ready, reporter)
+        else:
+            verdict = replay(prospects, host.clock, reporter.observe)
+        if verdict.complete and request.mode == "provisioning":
+            ready.journal.succeeded(identity)
+            reporter.succeeded()
+        else:
+            reporter.prepared()
+        forget_resuming(host)
+
+
+def look_ahead(request: Request, machine: Machine) -> tuple[Prospect, ...]:
+    """What `bootstrap` would do; nothing is changed, not even reported.
+
+    Raises:
+        MachineadmError: It would fail from the start.
+    """
+    ready = prepare(request, machine)
+    ready.journal.guard(identity_of(ready.configuration.kubernetes))
+    return survey(ready.plan, recording(machine.host), ready.journal)
+
+
+def prepare(request: Request, machine: Machine, reporter: Reporter | None = None) -> Prepared:
+    """Read, decode, check, default, look at the machine, and plan: all that comes before a change.
+
+    Raises:
+        MachineadmError: The configuration is refused.
+    """
+    host = machine.host
+    facts = gather(host)
+    if reporter:
+        reporter.about(_machine_identity(facts))
+    streams = read_streams(request.paths, host.fetch)
+    document = accept(streams, mode=request.mode)
+    machine.redactor.learn(secrets_of(document))
+    configuration = realise(document)
+    machine.redactor.learn(secrets_of(configuration))
+    require_agent(configuration.agent, machine.digest)
+    journal = Journal(host.state, host.clock, machine_id=facts.machine_id, boot_id=facts.boot_id)
+    if reporter:
+        _introduce(reporter, configuration, journal)
+    plan = planner.plan(
+        configuration, facts, mode=request.mode, run_directory=host.state.run_directory
+    )
+    return Prepared(
+        streams=streams,
+        configuration=configuration,
+        facts=facts,
+        journal=journal,
+        plan=with_boot_commands(plan, document, machine),
+    )
+
+
+def _carry_out(request: Request, machine: Machine, ready: Prepared, reporter: Reporter) -> Verdict:
+    """There is something to do: keep what a resumed run needs, then act."""
+    reporter.keep()
+    if not machine.host.offline:
+        _keep_resuming(request, machine, ready.streams, reporter)
+    return execute(ready.plan, machine.host, ready.journal, reporter.observe)
+
+
+def _keep_resuming(
+    request: Request, machine: Machine, streams: Sequence[Stream], reporter: Reporter
+) -> None:
+    """A run that a reboot cuts off goes on by itself; where that cannot be had, the report says so."""
+    if not has_systemd(machine.host):
+        reporter.resumable("False", "NoSystemd", "after a reboot, run the same command again")
+        return
+    options = (*request.options, *machine.directory_options)
+    try:
+        keep_resuming(machine.host, machine.agent, streams, options)
+    except HostError as error:
+        reporter.resumable("False", "Failed", f"{error.code} {error.message}")
+    else:
+        reporter.resumable("True", "UnitEnabled")
+
+
+def _reporter(machine: Machine, listen: Callable[[Event], None]) -> Reporter:
+    return Reporter(
+        machine.host,
+        agent=AgentIdentity(version=VERSION),
+        redactor=machine.redactor,
+        announce=machine.announce,
+        listen=listen,
+    )
+
+
+def _machine_identity(facts: Facts) -> MachineIdentity:
+    return MachineIdentity(
+        hostname=facts.hostname, machine_id=facts.machine_id, boot_id=facts.boot_id
+    )
+
+
+def _introduce(reporter: Reporter, configuration: Configuration, journal: Journal) -> None:
+    """Tell the report which configuration this is, and how its success is announced."""
+    node = configuration.kubernetes.node if configuration.kubernetes else None
+    provider_id = (node.provider_id if node else None) or ""
+    reporter.configured(configuration.digest, attempt=journal.run, provider_id=provider_id)
+    if configuration.machine.sentinel == "AfterKubeadm":
+        reporter.succeed_early()

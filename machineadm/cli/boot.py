@@ -1,0 +1,34 @@
+"""Run the commands of every boot (called by machineadm-boot.service)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from argparse import Namespace
+
+    from machineadm.cli.options import Parser
+
+
+def add_arguments(parser: Parser) -> None:
+    """Add this command's options."""
+    parser.add_directories()
+    parser.add_output()
+
+
+def run(arguments: Namespace) -> int:
+    """Run them."""
+    from machineadm.agent.boot import run_boot_commands
+    from machineadm.agent.wiring import connect
+    from machineadm.cli.progress import Progress
+
+    progress = Progress(output=arguments.output)
+    with connect(
+        root=arguments.root,
+        run_directory=arguments.run_dir,
+        state_directory=arguments.state_dir,
+        log=progress.log,
+    ) as machine:
+        progress.redactor = machine.redactor
+        run_boot_commands(machine, progress.observe)
+    return 0

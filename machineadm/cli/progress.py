@@ -1,0 +1,98 @@
+"""What is seen while a run goes on: `[3/12] files/write ... done 0.1s`, or one JSON object a line."""
+
+from __future__ import annotations
+
+import sys
+from typing import Literal
+
+import msgspec
+
+from machineadm.execution import events
+from machineadm.plan.model import Change
+from machineadm.plan.render import printable
+from machineadm.redaction import Redactor
+
+
+class Progress:
+    """Shows events and the output of commands.
+
+    Text goes to standard error, for it is not the result. JSON lines go to standard output, for they are.
+
+    Args:
+        output: `text` or `json`.
+    """
+
+    def __init__(self, *, output: Literal["text", "json"]) -> None:
+        self.redactor = Redactor()
+        self._json = output == "json"
+        self._begun = False
+        """A line has been begun and waits for how the step ends."""
+
+    def observe(self, event: events.Event) -> None:
+        """Show an event."""
+        if self._json:
+            self._write_json(msgspec.to_builtins(event))
+        else:
+            self._show(event)
+
+    def log(self, line: str) -> None:
+        """Show a line that a command printed."""
+        if self._json:
+            self._write_json({"event": "log", "line": line})
+        else:
+            self._line(f"    {printable(line)}")
+
+    def end(self) -> None:
+        """End a line that was begun."""
+        if self._begun:
+            self._begun = False
+            _write("\n")
+
+    def _show(self, event: events.Event) -> None:
+        if isinstance(event, events.StepStarted):
+            self.end()
+            _write(f"[{event.number}/{event.total}] {event.step} ...")
+            self._begun = True
+        elif isinstance(event, events.StepDone):
+            self._finish(event.step, _done(event))
+            for what in event.deferred:
+                self._line(f"    deferred: {what}")
+        elif isinstance(event, events.StepFailed):
+            self._finish(event.step, f"failed {event.duration:.1f}s")
+        elif isinstance(event, events.StepDeferred):
+            self._finish(event.step, f"deferred: {event.message}")
+        elif isinstance(event, events.StepRetried):
+            again = f"attempt {event.attempt} failed, next in {event.delay:g}s"
+            self._line(f"    {again}: {event.code} {event.message}")
+
+    def _finish(self, step: str, how: str) -> None:
+        self._line(f" {how}" if self._begun else f"{step} ... {how}", begun=self._begun)
+
+    def _line(self, text: str, *, begun: bool = False) -> None:
+        if not begun:
+            self.end()
+        self._begun = False
+        _write(self.redactor.text(text) + "\n")
+
+    def _write_json(self, event: object) -> None:
+        sys.stdout.buffer.write(msgspec.json.encode(self._redacted(event)) + b"\n")
+        sys.stdout.buffer.flush()
+
+    def _redacted(self, value: object) -> object:
+        if isinstance(value, str):
+            return self.redactor.text(value)
+        if isinstance(value, dict):
+            return {name: self._redacted(item) for name, item in value.items()}
+        if isinstance(value, (list, tuple)):
+            return [self._redacted(item) for item in value]
+        return value
+
+
+def _done(event: events.StepDone) -> str:
+    word = "done" if event.change is Change.CHANGED else "in place"
+    return f"{word} {event.duration:.1f}s" + (f" ({event.message})" if event.message else "")
+
+
+def _write(text: str) -> None:
+    sys.stderr.write(text)
+    sys.stderr.flush()

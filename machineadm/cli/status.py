@@ -1,0 +1,143 @@
+"""Show the last report, or wait for the end of a run; exits as the bootstrap did, 9 while it runs, 3 if none ever ran."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+from machineadm.cli.options import duration
+from machineadm.errors import ConfigError, HostError, InterruptedRunError
+
+if TYPE_CHECKING:
+    from argparse import Namespace
+
+    from machineadm.api.v1alpha1.status import BootstrapStatus
+    from machineadm.cli.options import Parser
+    from machineadm.host.ports import Host, State
+
+POLL = 0.5
+"""Seconds between two looks."""
+
+RUNNING = 9
+_ENDED = ("Prepared", "Succeeded", "Failed")
+
+
+def add_arguments(parser: Parser) -> None:
+    """Add this command's options."""
+    parser.add_option("--wait", action="store_true", help="wait until the run has ended")
+    parser.add_option(
+        "--timeout", type=duration, metavar="DURATION", help="wait no longer than this"
+    )
+    parser.add_directories()
+    parser.add_output()
+
+
+def run(arguments: Namespace) -> int:
+    """Print the report.
+
+    Raises:
+        ConfigError: There is none.
+    """
+    from machineadm.agent.wiring import connect
+
+    with connect(
+        root=arguments.root,
+        run_directory=arguments.run_dir,
+        state_directory=arguments.state_dir,
+        deadline=arguments.timeout if arguments.wait else None,
+    ) as machine:
+        state = machine.host.state
+        status = _wait(machine.host) if arguments.wait else _last(state)
+        if status is None:
+            raise ConfigError(
+                "MA6008",
+                "no bootstrap ever ran here",
+                hint=f"looked in {state.run_directory} and {state.state_directory}",
+            )
+    if arguments.output == "json":
+        from machineadm.reporting.sinks import encode
+
+        sys.stdout.write(encode(status).decode())
+    else:
+        sys.stdout.write(render(status))
+    return exit_code(status)
+
+
+def show(state: State) -> None:
+    """Print the report that has just been written."""
+    status = _last(state)
+    if status is not None:
+        sys.stdout.write(render(status))
+
+
+def exit_code(status: BootstrapStatus) -> int:
+    """What the bootstrap exited with, or will be known by while it runs."""
+    if status.phase not in _ENDED:
+        return RUNNING
+    if status.phase != "Failed":
+        return 0
+    known = status.error.exit_code if status.error else None
+    return 70 if known is None else known
+
+
+def render(status: BootstrapStatus) -> str:
+    """The report as a person reads it."""
+    from machineadm.plan.render import printable
+
+    lines = [_headline(status)]
+    width = max((len(step.name) for step in status.steps), default=0)
+    for step in status.steps:
+        said = " ".join(part for part in (step.code, step.message) if part)
+        took = f"{step.duration:7.1f}s" if step.duration is not None else " " * 8
+        lines.append(f"  {step.name:{width}}  {step.state:8} {took}  {said}".rstrip())
+    if status.kubeadm:
+        lines.append(
+            f"kubeadm: exit code {status.kubeadm.exit_code} {status.kubeadm.phase}".rstrip()
+        )
+    if status.error:
+        lines.append(f"{status.error.code} {status.error.message}")
+        lines += [f"  hint: {status.error.hint}"] if status.error.hint else []
+    return "".join(printable(line) + "\n" for line in lines)
+
+
+def _headline(status: BootstrapStatus) -> str:
+    counts = (
+        f"{sum(step.state == 'Done' for step in status.steps)} done",
+        f"{sum(step.change == 'Changed' for step in status.steps)} changed",
+        f"{sum(step.state == 'Deferred' for step in status.steps)} deferred",
+    )
+    when = status.finished_at or status.started_at or ""
+    return f"{status.phase} {when}: {len(status.steps)} steps, {', '.join(counts)}"
+
+
+def _last(state: State) -> BootstrapStatus | None:
+    """The last report.
+
+    Raises:
+        HostError: Something else wrote the file.
+    """
+    import msgspec
+
+    from machineadm.reporting.sinks import read_status
+
+    try:
+        return read_status(state)
+    except msgspec.DecodeError as error:
+        raise HostError("MA6007", "the last report is not readable", hint=str(error)) from error
+
+
+def _wait(host: Host) -> BootstrapStatus:
+    """The report of the run's end, whether or not it has begun.
+
+    Raises:
+        InterruptedRunError: The time is over before the run is.
+    """
+    while True:
+        status = _last(host.state)
+        if status is not None and status.phase in _ENDED:
+            return status
+        try:
+            host.clock.sleep(POLL)
+        except InterruptedRunError as error:
+            phase = status.phase if status else "not begun"
+            raise InterruptedRunError("MA6009", f"the bootstrap has not ended: {phase}") from error
