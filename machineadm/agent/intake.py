@@ -10,7 +10,7 @@ import msgspec
 from machineadm.api.finding import Finding
 from machineadm.api.v1alpha1.encrypted_data import EncryptedData
 from machineadm.api.v1alpha1.machine import MachineConfiguration
-from machineadm.config.checking import check
+from machineadm.config.validation import check
 from machineadm.documents.decoding import decode
 from machineadm.documents.model import Document, Problem, problem_at
 from machineadm.documents.rendering import render_text

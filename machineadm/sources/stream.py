@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
 
 import msgspec
 
 from machineadm.documents.source import MAX_BYTES
 from machineadm.errors import UsageError
-from machineadm.host.ports import Fetch
 
 STDIN = "-"
+Fetch = Callable[[str], Iterable[bytes]]
+"""Gives the content behind a URL in chunks."""
 
 
 class Stream(msgspec.Struct, frozen=True, kw_only=True):
@@ -57,7 +59,7 @@ def _file(path: str) -> bytes:
         UsageError: It cannot be read.
     """
     try:
-        with open(path, "rb") as file:
+        with Path(path).open("rb") as file:
             return file.read(MAX_BYTES + 1)
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else "not a file name"
@@ -96,7 +98,7 @@ def _download(url: str, fetch: Fetch | None) -> bytes:
     if fetch is None or not url.startswith("https://"):
         raise UsageError("MA7004", "configurations are downloaded by https only")
     data = bytearray()
-    for chunk in fetch.fetch(url):
+    for chunk in fetch(url):
         data += chunk
         if len(data) > MAX_BYTES:
             break

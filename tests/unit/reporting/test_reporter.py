@@ -1,0 +1,311 @@
+"""The report of a run: written from the first second, true to the end, and no success without it."""
+
+from __future__ import annotations
+
+import json
+
+import msgspec
+import pytest
+
+from machineadm.api.v1alpha1.status import AgentIdentity, BootstrapStatus
+from machineadm.errors import HostError, InternalError, KubeadmError, StepError
+from machineadm.execution.events import (
+    Event,
+    KubeadmEnded,
+    PlanReady,
+    RunEnded,
+    StepDeferred,
+    StepDone,
+    StepFailed,
+    StepRetried,
+    StepStarted,
+)
+from machineadm.plan.model import Change, KubeadmRun, Phase
+from machineadm.redaction import Redactor, Secret
+from machineadm.reporting.conditions import ACCEPTED, PREPARED, RESUMABLE, SUCCEEDED
+from machineadm.reporting.reporter import TRACE, Reporter
+from machineadm.reporting.sinks import (
+    FAILURE_SENTINEL,
+    STATUS,
+    SUCCESS_SENTINEL,
+    encode,
+    read_status,
+)
+from tests.fakes.host import FakeHost
+
+STEPS = (
+    ("files/write", Phase.PREPARE),
+    ("kubeadm/init", Phase.KUBEADM),
+    ("commands/postKubeadm[0]", Phase.POST_KUBEADM),
+)
+
+
+class Stage:
+    """A reporter on a fake machine."""
+
+    def __init__(self) -> None:
+        self.host = FakeHost()
+        self.told: list[str] = []
+        self.heard: list[Event] = []
+        self.reporter = Reporter(
+            self.host,
+            agent=AgentIdentity(version="0.1.0"),
+            redactor=Redactor([Secret("s3cr3t")]),
+            announce=self.told.append,
+            listen=self.heard.append,
+        )
+
+    def status(self, *, durable: bool = False) -> BootstrapStatus:
+        content = self.host.state.read(STATUS, durable=durable)
+        assert content is not None
+        return msgspec.json.decode(content, type=BootstrapStatus)
+
+    def plan(self) -> None:
+        self.reporter.observe(PlanReady(time=1.0, steps=STEPS))
+
+    def start(self, number: int) -> None:
+        name, phase = STEPS[number]
+        self.reporter.observe(
+            StepStarted(time=2.0, step=name, phase=phase, number=number + 1, total=3)
+        )
+
+    def done(self, number: int, message: str = "") -> None:
+        self.start(number)
+        name, _ = STEPS[number]
+        done = StepDone(
+            time=3.0, step=name, change=Change.CHANGED, duration=1.23456, message=message
+        )
+        self.reporter.observe(done)
+
+    def condition(self, type_: str) -> str:
+        return next(one.status for one in self.status().conditions if one.type == type_)
+
+
+def test_a_report_lies_there_before_anything_is_known() -> None:
+    stage = Stage()
+
+    with stage.reporter.reported():
+        assert stage.status().phase == "Pending"
+        assert stage.status().started_at == "2027-01-15T08:00:00.000Z"
+        assert stage.condition(ACCEPTED) == "Unknown"
+
+
+def test_what_an_earlier_run_announced_goes_first() -> None:
+    stage = Stage()
+    stage.host.put(SUCCESS_SENTINEL, "success")
+    stage.host.put(FAILURE_SENTINEL, "{}")
+
+    stage.reporter.begin()
+
+    assert stage.host.text(SUCCESS_SENTINEL) is None
+    assert stage.host.text(FAILURE_SENTINEL) is None
+
+
+def test_steps_are_followed_from_pending_to_done() -> None:
+    stage = Stage()
+    stage.reporter.begin()
+    stage.plan()
+    assert [step.state for step in stage.status().steps] == ["Pending"] * 3
+
+    stage.start(0)
+    assert (stage.status().steps[0].state, stage.status().phase) == ("Running", "Preparing")
+
+    stage.done(0, "wrote 2 files with s3cr3t")
+    step = stage.status().steps[0]
+    assert (step.state, step.change, step.duration) == ("Done", "Changed", 1.235)
+    assert step.message == "wrote 2 files with ***"
+    assert step.started_at == "1970-01-01T00:00:02.000Z"
+
+    stage.start(1)
+    assert stage.status().phase == "Bootstrapping"
+    assert stage.condition(PREPARED) == "True"
+
+
+def test_success_is_announced_with_its_one_word() -> None:
+    stage = Stage()
+    stage.reporter.begin()
+
+    stage.reporter.succeeded()
+
+    assert stage.host.text(SUCCESS_SENTINEL) == "success"
+    assert stage.status().phase == "Succeeded"
+    assert stage.status().finished_at is not None
+    assert stage.condition(SUCCEEDED) == "True"
+    assert isinstance(stage.heard[-1], RunEnded)
+
+
+def test_prepared_is_no_success() -> None:
+    stage = Stage()
+    stage.reporter.begin()
+    stage.plan()
+    stage.reporter.observe(StepDeferred(time=1.0, step="kubeadm/init", message="not here"))
+
+    stage.reporter.prepared()
+
+    assert stage.host.text(SUCCESS_SENTINEL) is None
+    assert stage.status().phase == "Prepared"
+    assert stage.status().steps[1].state == "Deferred"
+    assert stage.condition(SUCCEEDED) == "False"
+
+
+def test_a_failure_is_reported_announced_and_told() -> None:
+    stage = Stage()
+    error = KubeadmError(
+        "MA4007",
+        "API server unreachable with s3cr3t",
+        hint="look at s3cr3t",
+        log_tail="x" * 70_000 + "token s3cr3t",
+        command=("kubeadm", "join", "s3cr3t"),
+        process_exit_code=1,
+        kubeadm_phase="preflight",
+    )
+
+    def fail() -> None:
+        failed = StepFailed(
+            time=1, step=STEPS[1][0], duration=2, code=error.code, message=error.message
+        )
+        stage.reporter.observe(failed)
+        raise error
+
+    stage.plan()
+    stage.start(1)
+    with pytest.raises(KubeadmError), stage.reporter.reported():
+        fail()
+
+    status = stage.status()
+    assert status.phase == "Failed"
+    assert [step.state for step in status.steps] == ["Pending", "Failed", "Pending"]
+    assert status.error is not None
+    assert (status.error.code, status.error.exit_code) == ("MA4007", 6)
+    assert status.error.message == "kubeadm/init: API server unreachable with ***"
+    assert len(status.error.log_tail) == 65536
+    assert status.kubeadm is not None
+    assert (status.kubeadm.exit_code, status.kubeadm.phase) == (1, "preflight")
+    assert "s3cr3t" not in encode(status).decode()
+    assert json.loads(stage.host.text(FAILURE_SENTINEL) or "") == json.loads(encode(status))
+    assert stage.told == [
+        "machineadm: MA4007 kubeadm/init: API server unreachable with ***",
+    ]
+    assert stage.condition(SUCCEEDED) == "False"
+
+
+def test_an_unexpected_exception_is_a_coded_failure_and_its_trace_is_kept_masked() -> None:
+    stage = Stage()
+
+    with pytest.raises(InternalError), stage.reporter.reported():
+        raise ValueError("s3cr3t")
+
+    assert stage.status().phase == "Failed"
+    trace = stage.host.state.read(TRACE, durable=False) or b""
+    assert b"ValueError: ***" in trace
+
+
+def test_a_refused_configuration_leaves_nothing_that_outlives_a_reboot() -> None:
+    stage = Stage()
+
+    with pytest.raises(StepError), stage.reporter.reported():
+        raise StepError("MA3201", "refused")
+
+    assert stage.host.state.state_files == {}
+
+
+def test_the_report_outlives_a_reboot_once_something_changes() -> None:
+    stage = Stage()
+    stage.reporter.begin()
+    stage.reporter.keep()
+    stage.plan()
+
+    assert stage.status(durable=True).phase == "Preparing"
+    stage.host.state.reboot()
+    found = read_status(stage.host.state)
+    assert found is not None
+    assert found.phase == "Preparing"
+
+
+def test_a_success_that_cannot_be_announced_is_none() -> None:
+    stage = Stage()
+    stage.host.files.failures[SUCCESS_SENTINEL] = HostError("MA3001", "disk full")
+
+    with pytest.raises(HostError) as caught, stage.reporter.reported():
+        stage.reporter.succeeded()
+
+    assert caught.value.code == "MA6006"
+    assert stage.status().phase == "Failed"
+
+
+def test_a_run_that_cannot_report_does_not_begin() -> None:
+    stage = Stage()
+    stage.host.put(SUCCESS_SENTINEL, "success")
+    stage.host.files.failures[STATUS] = HostError("MA3001", "disk full")
+    began = False
+
+    def full(name: str, content: bytes, *, durable: bool) -> None:
+        del name, content, durable
+        raise HostError("MA3001", "disk full")
+
+    stage.host.state.write = full  # type: ignore[method-assign]
+    with pytest.raises(HostError) as caught, stage.reporter.reported():
+        began = True
+
+    assert caught.value.code == "MA6006"
+    assert not began
+
+
+def test_a_report_that_cannot_be_written_on_the_way_does_not_stop_the_run() -> None:
+    stage = Stage()
+    stage.reporter.begin()
+
+    def full(name: str, content: bytes, *, durable: bool) -> None:
+        del name, content, durable
+        raise HostError("MA3001", "disk full")
+
+    stage.host.state.write = full  # type: ignore[method-assign]
+    stage.plan()
+
+    assert "disk full" in stage.told[0]
+
+
+def test_the_sentinel_may_come_right_after_kubeadm() -> None:
+    stage = Stage()
+    stage.reporter.begin()
+    stage.reporter.succeed_early()
+    stage.plan()
+
+    stage.done(0)
+    assert stage.host.text(SUCCESS_SENTINEL) is None
+    stage.done(1)
+    assert stage.host.text(SUCCESS_SENTINEL) == "success"
+
+
+def test_a_retry_is_seen_in_the_report() -> None:
+    stage = Stage()
+    stage.reporter.begin()
+    stage.plan()
+    stage.start(1)
+
+    run = KubeadmRun(command=("kubeadm", "join"), exit_code=1, phase="preflight")
+    stage.reporter.observe(KubeadmEnded(time=1, kubeadm=run))
+    stage.reporter.observe(
+        StepRetried(time=1, step=STEPS[1][0], attempt=1, delay=5, code="MA4007", message="no")
+    )
+
+    step = stage.status().steps[1]
+    assert (step.state, step.code) == ("Running", "MA4007")
+    assert step.message == "attempt 1 failed, next in 5 s: no"
+    kubeadm = stage.status().kubeadm
+    assert kubeadm is not None
+    assert kubeadm.exit_code == 1
+
+
+def test_a_condition_keeps_its_time_while_it_says_the_same() -> None:
+    stage = Stage()
+    stage.reporter.begin()
+    since = stage.status().conditions[0].last_transition_time
+    stage.host.clock.sleep(60)
+    stage.reporter.resumable("True", "UnitEnabled")
+    stage.plan()
+
+    times = {one.type: one.last_transition_time for one in stage.status().conditions}
+    assert times[SUCCEEDED] == since
+    assert times[ACCEPTED] != since
+    assert stage.condition(RESUMABLE) == "True"
