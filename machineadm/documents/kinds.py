@@ -1,20 +1,16 @@
-"""Which type a document is of, and which documents a stream may have."""
+"""Which type a document is of."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
-from machineadm.documents.model import Problem
-from machineadm.documents.nodes import Mapping, Node, Scalar
+from machineadm.documents.nodes import Mapping, Node, Scalar, Unread
 from machineadm.documents.source import Fault
 
 if TYPE_CHECKING:
     from collections.abc import Sequence as Series
 
-    from machineadm.documents.model import Document
-
 Kinds = dict[tuple[str, str], type]
-_MAIN: Final = "MachineConfiguration"
 
 
 def identity(root: Node | None) -> tuple[str, str]:
@@ -37,6 +33,8 @@ def identify(root: Node, kinds: Kinds) -> type | Fault:
     Returns:
         The type, or what is wrong with the document's name for it.
     """
+    if isinstance(root, Unread) and root.fault:
+        return root.fault
     if not isinstance(root, Mapping):
         what = "a list" if not isinstance(root, Scalar) else "a single value"
         message = f"the document is {what}, not a map with apiVersion, kind and spec"
@@ -80,42 +78,3 @@ def _place(root: Mapping, name: str) -> int | None:
         if isinstance(key, Scalar) and key.text == name:
             return value.at
     return None
-
-
-def check_stream(documents: Series[Document]) -> tuple[Problem, ...]:
-    """What is wrong with the documents of all inputs together.
-
-    Args:
-        documents: Those of all files, in order.
-
-    Returns:
-        A problem for each MachineConfiguration but the first, or one if there is none and nothing that could hold it.
-    """
-    mains = [document for document in documents if document.kind == _MAIN]
-    if not mains:
-        return _no_main(documents)
-    message = f"a second {_MAIN}; the first is in {mains[0].file}, line {mains[0].locate('').line}"
-    return tuple(
-        _stream_problem(document, "MA1211", message, "one machine has one configuration")
-        for document in mains[1:]
-    )
-
-
-def _no_main(documents: Series[Document]) -> tuple[Problem, ...]:
-    if any(each.kind == "EncryptedData" or each.problems for each in documents) or not documents:
-        return ()
-    return (_stream_problem(documents[0], "MA1212", f"there is no {_MAIN}", ""),)
-
-
-def _stream_problem(document: Document, code: str, message: str, hint: str) -> Problem:
-    location = document.locate("")
-    return Problem(
-        file=document.file,
-        document=document.index,
-        line=location.line,
-        column=location.column,
-        code=code,
-        path="",
-        message=message,
-        hint=hint,
-    )

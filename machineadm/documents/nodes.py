@@ -8,6 +8,8 @@ from typing import Final
 
 from msgspec import Struct
 
+from machineadm.documents.source import Fault
+
 
 class Ambiguous:
     """Stands for a plain scalar that YAML 1.1 and 1.2 read as different things.
@@ -60,9 +62,10 @@ class Mapping(Struct, gc=False):
 
 
 class Unread(Struct, gc=False):
-    """Something that was refused, and reported, while it was read."""
+    """Something that was refused while it was read; `fault` says why, None if that is reported."""
 
     at: int
+    fault: Fault | None = None
 
 
 Node = Scalar | Sequence | Mapping | Unread

@@ -1,24 +1,143 @@
-"""What a text must be, in words: the patterns of the types speak to programs only."""
+"""What a text must be, in words: the patterns of the types speak to programs.
+
+A pattern of the types that is missing here still reads "does not match ^...$"; a test names it.
+"""
 
 from __future__ import annotations
 
 from typing import Final
-
-_DNS_LABEL: Final = "[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
 
 
 def in_words(pattern: str) -> str:
     """What to say of a text that does not match a pattern.
 
     Args:
-        pattern: As a type of ours declares it.
+        pattern: As a type declares it.
 
     Returns:
         A predicate: "is not an octal mode such as 0644".
     """
-    return f"is not {WORDS[pattern]}" if pattern in WORDS else f"does not match {pattern}"
+    if pattern in _THING:
+        return f"is not {_THING[pattern]}"
+    if pattern in _CHARACTERS:
+        return f"may have {_CHARACTERS[pattern]} only"
+    return f"does not match {pattern}"
 
 
-WORDS: Final[dict[str, str]] = {
+def known() -> frozenset[str]:
+    """The patterns that there are words for."""
+    return frozenset(_THING) | frozenset(_CHARACTERS)
+
+
+_LABEL: Final = "[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
+_LONG_LABEL: Final = "[a-z0-9]([-a-z0-9]*[a-z0-9])?"
+_HOST_LABEL: Final = "[A-Za-z0-9]([-A-Za-z0-9]*[A-Za-z0-9])?"
+_NAME: Final = "[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?"
+_ACCOUNT: Final = r"[A-Za-z0-9_][A-Za-z0-9_.-]*\$?"
+_AMOUNT: Final = r"([0-9]+(\.[0-9]*)?|\.[0-9]+)"
+
+_THING: Final[dict[str, str]] = {
+    # api.meta
+    rf"^{_LABEL}(\.{_LABEL})*$": "a DNS name: lower-case letters, digits and hyphens between dots",
+    rf"^{_LABEL}$": "a DNS label: lower-case letters, digits and hyphens, 63 at most",
+    rf"^({_LABEL}(\.{_LABEL})*/)?{_NAME}$": "the key of a label, such as example.com/name",
+    rf"^({_NAME})?$": "the value of a label: letters, digits, - _ . and a letter or digit at both ends",
+    "^/[^/].*$": "an absolute path",
+    rf"^{_ACCOUNT}(:{_ACCOUNT})?$": "an owner such as root:root",
     "^0?[0-7]{3,4}$": "an octal mode",
+    "^[a-z][a-z0-9+.-]*://[^ ]+$": "a URL such as https://example.com/path",
+    "^[0-9a-f]{64}$": "64 hexadecimal digits in lower case",
+    "^[0-9a-f]{128}$": "128 hexadecimal digits in lower case",
+    "^[A-Za-z0-9!#$%&'*+.^_`|~-]+$": "the name of an HTTP header",
+    rf"^{_HOST_LABEL}(\.{_HOST_LABEL})*$": "a host name",
+    r"^[A-Za-z_][A-Za-z0-9_.-]*\$?$": "the name of a user or group",
+    r"^([0-9]+(\.[0-9]+)?(ns|us|ms|s|m|h))+$": "a duration such as 90s or 1h30m",
+    "^[0-9A-Fa-f:.]+$": "an IP address",
+    "^[0-9A-Fa-f:.]+/[0-9]{1,3}$": "a range of addresses such as 10.244.0.0/16",
+    r"^(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+|[0-9A-Fa-f:]+)(:[0-9]{1,5})?$": (
+        "an endpoint such as host:6443 or [fd00::1]:6443"
+    ),
+    r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,9})?(Z|[+-][0-9]{2}:[0-9]{2})$": (
+        "a point in time such as 2030-01-02T03:04:05Z"
+    ),
+    rf"^{_AMOUNT}(m|k|M|G|T|P|E|Ki|Mi|Gi|Ti|Pi|Ei|[eE][+-]?[0-9]{{1,2}})?$": (
+        "an amount such as 100Mi, 500m or 2"
+    ),
+    r"^([0-9]+(\.[0-9]*)?(m|k|M|G|T|P|E|Ki|Mi|Gi|Ti|Pi|Ei)?|[0-9]{1,3}(\.[0-9]+)?%)$": (
+        "an amount such as 100Mi or 10%"
+    ),
+    r"^v[0-9]+\.[0-9]+\.[0-9]+(-[0-9A-Za-z.-]+)?(\+[0-9A-Za-z.-]+)?$": "a version such as v1.34.4",
+    "^[A-Za-z_][A-Za-z0-9_]*$": "the name of an environment variable",
+    # machine
+    r"^[a-z0-9][A-Za-z0-9._:/-]*(@sha256:[0-9a-f]{64})?$": "an image such as registry.k8s.io/pause:3.10",
+    "^[a-z0-9]+/[a-z0-9]+(/[a-z0-9]+)?$": "a platform such as linux/amd64",
+    "^[A-Za-z0-9]+([._-][A-Za-z0-9]+)*$": "a namespace of containerd such as k8s.io",
+    "^[A-Za-z0-9_-]+([./][A-Za-z0-9_:*-]+)+$": "a kernel parameter such as net.ipv4.ip_forward",
+    "^[0-9]{4}-[0-9]{2}-[0-9]{2}$": "a date such as 2030-01-02",
+    "^(Linux|LinuxSwap|LinuxRAID|LVM|Fat32|NTFS|LinuxExtended"
+    "|[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12})$": (
+        "Linux, LinuxSwap, LinuxRAID, LVM, Fat32, NTFS, LinuxExtended or the GUID of a partition's type"
+    ),
+    "^(auto|any|none|[0-9]+)$": "auto, any, none or a number",
+    r"^[A-Za-z0-9:_.\\@-]+\.(service|socket|device|mount|automount|swap|target|path|timer|slice|scope)$": (
+        "a unit of systemd such as chrony.service"
+    ),
+    r"^[A-Za-z0-9:_.@-]+\.conf$": "the name of a drop-in such as 10-limits.conf",
+    "^[A-Za-z0-9-]*[A-Za-z-][A-Za-z0-9-]*$": "a computer name: letters, digits, hyphens, not digits alone",
+    r"^(HKLM|HKU|HKCR|HKCC|HKEY_LOCAL_MACHINE|HKEY_USERS|HKEY_CLASSES_ROOT|HKEY_CURRENT_CONFIG)\\.+$": (
+        r"a path of the registry such as HKLM\SOFTWARE\Example"
+    ),
+    r"^[^\"/\\\[\]:;|=,+*?<>@]+$": "the name of a Windows account",
+    "^[A-Za-z]{2,3}(-[A-Za-z0-9]+)*$": "a locale such as en-US",
+    r"^v?[0-9]+\.[0-9]+\.[0-9]+(-[0-9A-Za-z.-]+)?$": "a version such as 2.0.4",
+    r"^v?[0-9]+\.[0-9]+\.[0-9]+([-.+]?[0-9A-Za-z.+-]+)?$": "a version such as 1.2.3",
+    "^(_default|[A-Za-z0-9._:-]+)$": "a registry such as docker.io, host:5000 or _default",
+    "^(http|https|socks5)://[^@ /]+/?$": "a proxy such as http://proxy.example.com:3128, without user and password",
+    "^[A-Za-z0-9*.:/_-]+$": "a host, domain, address or range that takes no proxy",
+    # kubernetes
+    r"^[a-z0-9]{6}\.[a-z0-9]{16}$": "a bootstrap token such as abcdef.0123456789abcdef",
+    "^system:bootstrappers:[a-z0-9:-]*[a-z0-9]$": "a group such as system:bootstrappers:workers",
+    "^sha256:[0-9a-f]{64}$": "a hash such as sha256: and 64 hexadecimal digits",
+    r"^client\.authentication\.k8s\.io/[a-z0-9]+$": "a version such as client.authentication.k8s.io/v1",
+    "^[a-zA-Z0-9][A-Za-z0-9.-]*(:[0-9]{1,5})?(/[a-z0-9]+([._-]+[a-z0-9]+)*)*$": (
+        "a repository such as registry.k8s.io"
+    ),
+    "^[A-Za-z0-9_][A-Za-z0-9._-]*$": "the tag of an image",
+    "^[A-Za-z0-9][A-Za-z0-9._-]*$": "an argument's name without its dashes",
+    r"^(\*\.)?[A-Za-z0-9:._-]+$": "a host name or address, perhaps with a leading *.",
+    rf"^{_LONG_LABEL}$": "a name of lower-case letters, digits and hyphens",
+    rf"^{_LONG_LABEL}(\.{_LONG_LABEL})*$": "a node name: lower-case letters, digits and hyphens between dots",
+    r"^(\*|[a-z0-9-]+)(\.(\*|[a-z0-9.-]+))?$": "a resource such as secrets or *.apps",
+    "^unix:///[^ ]+$": "a socket such as unix:///run/kms.sock",
+    "^https://[^ ]+$": "a URL that begins with https://",
+    "^((unix|npipe)://)?[^ ]+$": "a socket such as unix:///run/containerd/containerd.sock",
+    "^(cpu|memory|ephemeral-storage|pid)$": "cpu, memory, ephemeral-storage or pid",
+    "^[0-9]+(-[0-9]+)?(,[0-9]+(-[0-9]+)?)*$": "a set of processors such as 0-3,8",
+    r"^(memory|nodefs|imagefs|containerfs)\.(available|inodesFree)$|^pid\.available$": (
+        "a signal of eviction such as memory.available"
+    ),
+    "^TLS_[A-Z0-9_]+$": "a cipher suite such as TLS_AES_128_GCM_SHA256",
+    "^[a-z0-9-]+(/[a-z0-9-]+)?$": "a phase such as addon/kube-proxy",
+    "^([1-9][0-9]{4,6}|10000000)$": "a number from 10000 to 10000000",
+    "^(MA[0-9]{4})?$": "an error code",
+    "^[A-Za-z]([A-Za-z0-9_,:]*[A-Za-z0-9_])?$": "a reason in CamelCase",
+}
+
+_CHARACTERS: Final[dict[str, str]] = {
+    "^[-._A-Za-z0-9]+$": "letters, digits, - _ .",
+    "^[A-Za-z0-9._-]+$": "letters, digits, - _ .",
+    "^[A-Za-z0-9_-]+$": "letters, digits, - _",
+    "^[A-Za-z0-9-]+$": "letters, digits and hyphens",
+    "^[^:]*$": "characters other than the colon",
+    "^[^: ]+$": "characters other than colon and blank",
+    "^[^ ,=]+$": "characters other than blank, comma and equals sign",
+    "^[ -<>-~]+$": "printable ASCII characters other than the equals sign",
+    "^[A-Za-z0-9:._-]+$": "letters, digits, : - _ .",
+    "^[A-Za-z0-9/._:=+@-]+$": "letters, digits, / . _ : = + @ -",
+    "^[a-z0-9._-]+$": "lower-case letters, digits, - _ .",
+    "^[A-Za-z0-9._/-]+$": "letters, digits, - _ . /",
+    "^[A-Za-z0-9./_-]+$": "letters, digits, - _ . /",
+    "^[A-Za-z0-9._/:-]+$": "letters, digits, - _ . / :",
+    "^[a-z0-9_.*/-]+$": "lower-case letters, digits, - _ . * /",
+    "^[A-Za-z][A-Za-z0-9]*$": "letters and digits, a letter first",
 }

@@ -55,18 +55,19 @@ def walk(root: Node, type_: type, source: Source, refusal: str) -> tuple[Any, li
         refusal: msgspec's message, if it has refused the document already.
 
     Returns:
-        The typed value and the problems. With problems, what failed is PRUNED in it, or it is PRUNED itself.
+        The typed value and the problems. With problems, what failed is PRUNED in it; it is None if
+        nothing is left.
     """
     info = inspect.type_info(type_)
     walker = _Walker(source, info)
-    value: Any = PRUNED
+    value: Any = None
     try:
         value = walker.value(root, info, "")
     except _EnoughError:
         message = f"more than {MAX_FAULTS} problems; the others are not shown"
         walker.faults.append(Fault("MA1016", root.at, message))
     if walker.faults:
-        return value, walker.faults
+        return (None if value is PRUNED else value), walker.faults
     return _verdict(value, type_, root, refusal)
 
 
@@ -85,7 +86,7 @@ def _verdict(value: Any, type_: type, root: Node, refusal: str) -> tuple[Any, li
             refusal = str(error)
     place = _MSGSPEC_PATH.search(refusal)
     path = place[1] if place else ""
-    return PRUNED, [Fault("MA1199", find(root, path), _MSGSPEC_PATH.sub("", refusal), "", path)]
+    return None, [Fault("MA1199", find(root, path), _MSGSPEC_PATH.sub("", refusal), "", path)]
 
 
 class _Walker:
@@ -114,7 +115,7 @@ class _Walker:
             extra |= type_.extra or {}
             type_ = type_.type
         if isinstance(node, Unread):
-            return PRUNED
+            return self._unread(node, path)
         if isinstance(type_, inspect.UnionType):
             return self._union(node, type_, path)
         if isinstance(node, Scalar) and node.value is None:
@@ -137,6 +138,11 @@ class _Walker:
 
     def _flaw(self, flaw: Flaw, node: Node, path: str) -> Any:
         return self.fault(flaw.code, node.at, path, flaw.message, flaw.hint)
+
+    def _unread(self, node: Unread, path: str) -> Any:
+        if node.fault is None:
+            return PRUNED
+        return self.fault(node.fault.code, node.at, path, node.fault.message, node.fault.hint)
 
     def _null(self, node: Scalar, path: str) -> Any:
         if not node.text:
@@ -247,7 +253,9 @@ class _Walker:
             value = value.value
         if isinstance(value, str):
             return value
-        if not isinstance(key, Unread):
+        if isinstance(key, Unread):
+            self._unread(key, path)
+        else:
             hint = "put it in double quotes" if isinstance(key, Scalar) else "a key is one text"
             self.fault("MA1207", key.at, path, f"the key is {found(key)}, not text", hint)
         return None
@@ -339,7 +347,7 @@ class _Walker:
                 self._anything(item, f"{path}[{index}]") for index, item in enumerate(node.items)
             ]
         if isinstance(node, Unread):
-            return PRUNED
+            return self._unread(node, path)
         if node.value is None:
             return self._null(node, path)
         if isinstance(node.value, Ambiguous):

@@ -63,8 +63,10 @@ def _found_value(value: object) -> str:
 def expected(type_: inspect.Type) -> str:
     """What a type wants."""
     if isinstance(type_, inspect.StructType):
-        names = [field.encode_name for field in type_.fields][:3]
-        return f"a map ({', '.join(names)}{' ...' if len(type_.fields) > 3 else ''})"
+        names = [field.encode_name for field in type_.fields]
+        if type_.tag_field:
+            names.insert(0, type_.tag_field)
+        return f"a map ({', '.join(names[:3])}{' ...' if len(names) > 3 else ''})"
     return _EXPECTED.get(type_.__class__, "something else")
 
 

@@ -41,7 +41,7 @@ class YamlReader:
         self._anchors: dict[str, tuple[Node, int, int]] = {}
 
     def documents(self) -> Iterator[Node]:
-        """The documents one by one; what is refused without an end of the document goes into `faults`.
+        """The documents one by one; what is refused of one without its end goes into `faults`.
 
         Yields:
             The root of each document.
@@ -129,8 +129,7 @@ class YamlReader:
         hint = "write the value without a tag; quote it if it is text"
         if tag == _BINARY_TAG:
             hint = "write the base64 text without a tag, beside `encoding: base64`"
-        self.faults.append(Fault("MA1010", at, "tags are not read", hint))
-        return Unread(at)
+        return Unread(at, Fault("MA1010", at, "tags are not read", hint))
 
     def _syntax(self, error: Any) -> RefusedError:
         mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)

@@ -1,0 +1,338 @@
+"""What is wrong is told with its place, its code, its field and a way out."""
+
+from __future__ import annotations
+
+import textwrap
+
+import pytest
+
+from machineadm.api.pruned import PRUNED
+from machineadm.documents.decoding import decode
+from machineadm.documents.model import Document, Problem
+
+HEAD = "apiVersion: bootstrap.cluster.x-k8s.io/v1alpha1\nkind: MachineConfiguration\n"
+
+
+def read(text: str) -> Document:
+    (document,) = decode(text.encode(), file="node.yaml")
+    return document
+
+
+def problems(body: str) -> list[Problem]:
+    """The problems of a configuration whose `spec` is the body; its first line is line 4."""
+    return list(read(f"{HEAD}spec:\n{textwrap.indent(textwrap.dedent(body), '  ')}").problems)
+
+
+def file(entry: str) -> str:
+    """A configuration with one more entry in the one file that it has; the entry stands in line 7, column 7."""
+    lines = textwrap.indent(entry, "      ")
+    return f"{HEAD}spec:\n  machine:\n    files:\n    - path: /etc/motd\n{lines}\n"
+
+
+VALUES = {
+    "an octal mode without quotes": (
+        "permissions: 0644",
+        (7, 20, "MA1102", "permissions", "unquoted, it is an octal number, not text", 'write "0644"'),
+    ),
+    "a decimal mode without quotes": (
+        "permissions: 644",
+        (7, 20, "MA1102", "permissions", "unquoted, it is a number, not text", 'write "644"'),
+    ),
+    "a mode that is none": (
+        'permissions: "999"',
+        (7, 20, "MA1107", "permissions", '"999" is not an octal mode', ""),
+    ),
+    "a boolean where text is meant": (
+        "owner: yes",
+        (7, 14, "MA1102", "owner", "unquoted, it is a boolean, not text", 'write "yes"'),
+    ),
+    "a date where text is meant": (
+        "content: 2001-01-01",
+        (7, 16, "MA1102", "content", "unquoted, it is a date, not text", "put it in double quotes"),
+    ),
+    "a number to base 60 where text is meant": (
+        "content: 12:30:45",
+        (7, 16, "MA1102", "content", "unquoted, it is a number to base 60, not text", "put it in double quotes"),
+    ),
+    "text where a boolean is meant": (
+        'append: "true"',
+        (7, 15, "MA1101", "append", "expected true or false, found text", "write it without quotes"),
+    ),
+    "a wrong choice": (
+        "encoding: base46",
+        (
+            7, 17, "MA1103", "encoding", '"base46" is none of the choices; did you mean "base64"?',
+            "it is one of base64, gzip, gzip+base64",
+        ),
+    ),
+    "a value that is missing": (
+        "owner:",
+        (7, 13, "MA1206", "owner", "there is no value", 'give it one, or remove it; "" is an empty text'),
+    ),
+    "null": ("owner: ~", (7, 14, "MA1206", "owner", "null is no value", "leave it out")),
+    "a list where text is meant": (
+        "owner: [root]", (7, 14, "MA1101", "owner", "expected text, found a list", ""),
+    ),
+    "text where a map is meant": (
+        "source: url:https://example.com",
+        (
+            7, 15, "MA1101", "source", "expected a map (url, sha256, sha512 ...), found text",
+            "a colon takes a space behind it",
+        ),
+    ),
+    "a newline in a path's neighbour": (
+        "owner: |\n  root",
+        (
+            7, 14, "MA1108", "owner", '"root\\n" must be one line without control characters',
+            "it ends in a newline, as a block scalar does unless it begins with |-",
+        ),
+    ),
+    "a field that is unknown": (
+        'permission: "0644"', (7, 7, "MA1203", "permission", 'unknown field; did you mean "permissions"?', ""),
+    ),
+    "a field of elsewhere": (
+        "hostname: x",
+        (
+            7, 7, "MA1203", "hostname",
+            "unknown field here; did you mean spec.machine.linuxConfiguration.hostname?", "",
+        ),
+    ),
+    "a field that is here twice": (
+        "path: /etc/issue",
+        (7, 7, "MA1205", "path", "duplicate key; it stands in line 6, column 7, too", "keep one"),
+    ),
+    "a key that is a boolean": (
+        "on: x", (7, 7, "MA1207", "", "the key is a boolean, not text", "put it in double quotes"),
+    ),
+    "a merge key": (
+        "<<: {}",
+        (
+            7, 7, "MA1011", "", "merge keys are not read",
+            "write the fields out, or let an alias stand for a whole value",
+        ),
+    ),
+    "a tag": (
+        "content: !!binary aGk=",
+        (
+            7, 16, "MA1010", "content", "tags are not read",
+            "write the base64 text without a tag, beside `encoding: base64`",
+        ),
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", VALUES)
+def test_a_bad_entry_is_told_with_place_code_field_and_hint(name: str) -> None:
+    entry, (line, column, code, field, message, hint) = VALUES[name]
+
+    (problem,) = read(file(entry)).problems
+
+    path = ".".join(filter(None, ["spec.machine.files[0]", field]))
+    expected = (line, column, code, path, message, hint)
+    found = (
+        problem.line,
+        problem.column,
+        problem.code,
+        problem.path,
+        problem.message,
+        problem.hint,
+    )
+    assert found == expected
+
+
+def test_all_problems_come_in_one_pass_in_the_order_of_the_file() -> None:
+    found = problems("""\
+        machine:
+          linuxConfiguration:
+            sysctl: {net.ipv4.ip_forward: 1}
+          files:
+          - path: etc/motd
+            permissions: 0644
+          - content: x
+        kubernetes:
+          version: 1.30
+          role: {type: JoinWorker, discovery: {type: Tokn, token: short}}
+          verbosity: 0777
+        """)
+
+    assert [(each.line, each.column, each.code, each.path) for each in found] == [
+        (6, 7, "MA1203", "spec.machine.linuxConfiguration.sysctl"),
+        (6, 37, "MA1102", 'spec.machine.linuxConfiguration.sysctls["net.ipv4.ip_forward"]'),
+        (8, 13, "MA1107", "spec.machine.files[0].path"),
+        (9, 20, "MA1102", "spec.machine.files[0].permissions"),
+        (10, 7, "MA1204", "spec.machine.files[1].path"),
+        (12, 14, "MA1102", "spec.kubernetes.version"),
+        (13, 41, "MA1204", "spec.kubernetes.role.discovery.endpoint"),
+        (13, 48, "MA1208", "spec.kubernetes.role.discovery.type"),
+        (13, 61, "MA1107", "spec.kubernetes.role.discovery.token"),
+        (14, 16, "MA1111", "spec.kubernetes.verbosity"),
+    ]
+
+
+VARIANTS = {
+    "type is missing": (
+        "role: {discovery: {}}",
+        ("MA1209", "spec.kubernetes.role.type", "type is missing"),
+    ),
+    "type is mistyped": (
+        "role: {tpye: Initialize}",
+        ("MA1203", "spec.kubernetes.role.tpye", 'unknown field; did you mean "type"?'),
+    ),
+    "type is unknown": (
+        "role: {type: initialize}",
+        ("MA1208", "spec.kubernetes.role.type", 'unknown type; did you mean "Initialize"?'),
+    ),
+    "a field belongs to another type": (
+        "role: {type: Initialize, discovery: {}}",
+        (
+            "MA1210",
+            "spec.kubernetes.role.discovery",
+            "belongs to type JoinControlPlane, not to Initialize",
+        ),
+    ),
+    "a variant is no map": (
+        "role: Initialize",
+        (
+            "MA1101",
+            "spec.kubernetes.role",
+            "expected a map (type, bootstrapTokens, certificateKey), found text",
+        ),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+def test_variants_are_told_apart_by_their_type(name: str) -> None:
+    entry, expected = VARIANTS[name]
+
+    (problem,) = problems(f"kubernetes:\n  version: v1.34.4\n  {entry}\n")
+
+    assert (problem.code, problem.path, problem.message) == expected
+
+
+LISTS = {
+    "too few": ("argv: []", "MA1106", "argv"),
+    "repeated": ("successExitCodes: [0, 1, 0]", "MA1110", "successExitCodes[2]"),
+    "out of range": ("successExitCodes: [256]", "MA1104", "successExitCodes[0]"),
+    "repeated by name": (
+        "env: [{name: A, value: a}, {name: A, value: b}]",
+        "MA1110",
+        "env[1].name",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", LISTS)
+def test_lists_have_the_items_that_they_may_have(name: str) -> None:
+    entry, code, field = LISTS[name]
+
+    (problem,) = problems(f"machine: {{commands: {{boot: [{{ {entry} }}]}}}}")
+
+    assert (problem.code, problem.path) == (code, f"spec.machine.commands.boot[0].{field}")
+
+
+FORMATS = {
+    "podCIDRs: [10.244.0.0/33]": ("MA1109", '"10.244.0.0/33" is not a range of addresses'),
+    "podCIDRs: [10.244.0/16/1]": ("MA1107", '"10.244.0/16/1" is not a range of addresses'),
+    "podCIDRs: [10.0.0.0/8, 10.0.0.0/8]": ("MA1110", "the same as an item before it"),
+    "dnsDomain: cluster_local": ("MA1107", '"cluster_local" is not a host name'),
+    'dnsDomain: ""': ("MA1105", "must not be empty"),
+}
+
+
+@pytest.mark.parametrize("entry", FORMATS)
+def test_texts_have_the_form_that_their_field_wants(entry: str) -> None:
+    code, message = FORMATS[entry]
+
+    (problem,) = problems(f"kubernetes: {{version: v1.34.4, cluster: {{network: {{ {entry} }}}}}}")
+
+    assert problem.code == code
+    assert message in problem.message
+
+
+KINDS = {
+    "no kind": ("apiVersion: bootstrap.cluster.x-k8s.io/v1alpha1\n", "MA1201", (1, 1), "kind"),
+    "no apiVersion": ("kind: MachineConfiguration\n", "MA1201", (1, 1), "apiVersion"),
+    "a mistyped kind": (HEAD.replace("Machine", "Machin"), "MA1202", (2, 7), "kind"),
+    "a mistyped apiVersion": (HEAD.replace("v1alpha1", "v1alpha"), "MA1202", (1, 13), "apiVersion"),
+    "a mistyped field": (HEAD.replace("kind", "knid"), "MA1203", (2, 1), "knid"),
+    "another's document": ("apiVersion: v1\nkind: Secret\n", "MA1202", (1, 13), "apiVersion"),
+    "a list": ("- a\n", "MA1013", (1, 1), ""),
+    "a text": ("hello\n", "MA1013", (1, 1), ""),
+}
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_a_document_of_no_kind_of_ours_is_refused(name: str) -> None:
+    text, code, place, path = KINDS[name]
+
+    document = read(text)
+
+    (problem,) = document.problems
+    assert document.value is None
+    assert (problem.code, (problem.line, problem.column), problem.path) == (code, place, path)
+
+
+def test_a_kind_is_suggested() -> None:
+    (problem,) = read(HEAD.replace("Machine", "Machin")).problems
+
+    assert problem.message == 'unknown kind; did you mean "MachineConfiguration"?'
+
+
+def test_what_failed_is_pruned_and_the_rest_is_there() -> None:
+    value = read(file("permissions: 0644\nowner: 7\ncontent: hello")).value
+
+    (one,) = value.spec.machine.files
+    assert one.permissions is PRUNED
+    assert one.owner is PRUNED
+    assert (one.path, one.content) == ("/etc/motd", "hello")
+
+
+ACCEPTED = {
+    "a null taint list says something": "kubernetes: {version: v1.34.4, node: {taints: ~}}",
+    "yes is true where a boolean is meant": "machine: {files: [{path: /a, append: yes}]}",
+    "y is text where text is meant": "machine: {files: [{path: /a, content: y}]}",
+    "1e3 is text where text is meant": "machine: {files: [{path: /a, content: 1e3}]}",
+    "a text tag is a way to quote": "machine: {files: [{path: /a, content: !!str 12}]}",
+    "an alias stands for a value": "machine: {files: [{path: &p /a, content: *p}]}",
+}
+
+
+@pytest.mark.parametrize("name", ACCEPTED)
+def test_what_is_clear_is_accepted(name: str) -> None:
+    assert problems(ACCEPTED[name]) == []
+
+
+SECRETS = {
+    "a number": "certificateKey: 1234567890123456",
+    "a wrong form": "certificateKey: hunter2hunter2hunter2",
+    "two lines": 'certificateKey: "hunter2\\nhunter2"',
+    "a list": "certificateKey: [hunter2, hunter2]",
+    "no blank behind the colon": "certificateKey:hunter2:",
+    "a map": "certificateKey: {hunter2: hunter2}",
+}
+
+
+@pytest.mark.parametrize("name", SECRETS)
+def test_no_message_shows_a_secret(name: str) -> None:
+    entry = SECRETS[name]
+
+    found = problems(
+        f"kubernetes:\n  version: v1.34.4\n  role:\n    type: Initialize\n    {entry}\n"
+    )
+
+    assert found
+    assert not any("hunter2" in str(each) or "123456789" in str(each) for each in found)
+
+
+def test_a_long_value_is_shown_in_part() -> None:
+    (problem,) = read(file(f'permissions: "{"9" * 500}"')).problems
+
+    assert len(problem.message) < 80
+
+
+def test_a_document_with_endless_problems_shows_the_first_and_says_so() -> None:
+    found = problems("machine:\n" + "".join(f"  wrong{number}: x\n" for number in range(500)))
+
+    assert len(found) == 201
+    assert [each.code for each in found].count("MA1016") == 1
