@@ -7,6 +7,7 @@ A constraint that msgspec checks by itself stands in `Meta`. What it cannot chec
 - `minLength`, `maxLength`, `pattern`: on a Secret, which takes no constraint of msgspec's;
 - `unique`: on a list, the JSON name of the field that no two items may share, or an empty string
   for the items themselves;
+- `expected`: what a pattern asks for, in words, for messages;
 - `format`: `duration`, `cidr`, `ip`, `url`, `quantity`, `semver`, `base64` or `pem`.
 
 Patterns are valid in Python and in RE2, and anchored.
@@ -45,12 +46,27 @@ Text = Annotated[str, Meta(max_length=1024)]
 """Free text for a person."""
 
 ObjectName = Annotated[
-    str, Meta(min_length=1, max_length=253, pattern=f"^{DNS_NAME}$", extra=ONE_LINE)
+    str,
+    Meta(
+        min_length=1,
+        max_length=253,
+        pattern=f"^{DNS_NAME}$",
+        extra={
+            "oneLine": True,
+            "expected": "a name in lower-case letters, digits, hyphens and dots",
+        },
+    ),
 ]
 """A DNS subdomain in lower case (RFC 1123), as Kubernetes names its objects."""
 
 LabelName = Annotated[
-    str, Meta(min_length=1, max_length=63, pattern=f"^{DNS_LABEL}$", extra=ONE_LINE)
+    str,
+    Meta(
+        min_length=1,
+        max_length=63,
+        pattern=f"^{DNS_LABEL}$",
+        extra={"oneLine": True, "expected": "lower-case letters, digits and hyphens"},
+    ),
 ]
 """A DNS label in lower case (RFC 1123)."""
 
@@ -60,7 +76,7 @@ QualifiedName = Annotated[
         min_length=1,
         max_length=317,
         pattern=rf"^({DNS_NAME}/)?[A-Za-z0-9]([-A-Za-z0-9_.]{{0,61}}[A-Za-z0-9])?$",
-        extra=ONE_LINE,
+        extra={"oneLine": True, "expected": "a key such as example.com/name"},
     ),
 ]
 """The key of a label or a taint: an optional DNS prefix, a slash, a name."""
@@ -70,7 +86,10 @@ LabelValue = Annotated[
     Meta(
         max_length=63,
         pattern=r"^([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?$",
-        extra=ONE_LINE,
+        extra={
+            "oneLine": True,
+            "expected": "letters, digits, hyphens, underscores and dots, at most 63",
+        },
     ),
 ]
 """The value of a label or a taint; may be empty."""
@@ -81,13 +100,19 @@ HostName = Annotated[
         min_length=1,
         max_length=253,
         pattern=r"^[A-Za-z0-9]([-A-Za-z0-9]*[A-Za-z0-9])?(\.[A-Za-z0-9]([-A-Za-z0-9]*[A-Za-z0-9])?)*$",
-        extra=ONE_LINE,
+        extra={"oneLine": True, "expected": "a host name"},
     ),
 ]
 """A host name or IPv4 address (RFC 952, RFC 1123)."""
 
 HostOrAddress = Annotated[
-    str, Meta(min_length=1, max_length=253, pattern=r"^[A-Za-z0-9:._-]+$", extra=ONE_LINE)
+    str,
+    Meta(
+        min_length=1,
+        max_length=253,
+        pattern=r"^[A-Za-z0-9:._-]+$",
+        extra={"oneLine": True, "expected": "a host name or an IP address"},
+    ),
 ]
 """A host name, an IPv4 or an IPv6 address."""
 
@@ -97,21 +122,33 @@ Endpoint = Annotated[
         min_length=1,
         max_length=512,
         pattern=r"^(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+|[0-9A-Fa-f:]+)(:[0-9]{1,5})?$",
-        extra=ONE_LINE,
+        extra={"oneLine": True, "expected": "host:port"},
     ),
 ]
 """`host`, `host:port` or `[IPv6]:port`."""
 
 AbsolutePath = Annotated[
-    str, Meta(min_length=2, max_length=512, pattern="^/[^/].*$", extra=ONE_LINE)
+    str,
+    Meta(
+        min_length=2,
+        max_length=512,
+        pattern=r"^(/([^/.][^/]*|\.[^/.][^/]*|\.\.[^/]+))+$",
+        extra={"oneLine": True, "expected": "an absolute path without .. or doubled slashes"},
+    ),
 ]
-"""An absolute path of Linux, without `..` (checked among the rules)."""
+"""An absolute path of Linux in its plain form: no `.` or `..`, no doubled or last slash."""
 
 HostPath = Annotated[str, Meta(min_length=1, max_length=512, extra=ONE_LINE)]
 """A path of Linux or Windows."""
 
 FileMode = Annotated[
-    str, Meta(min_length=3, max_length=5, pattern="^0?[0-7]{3,4}$", extra=ONE_LINE)
+    str,
+    Meta(
+        min_length=3,
+        max_length=5,
+        pattern="^0?[0-7]{3,4}$",
+        extra={"oneLine": True, "expected": "an octal mode such as 0644"},
+    ),
 ]
 """Octal permission bits, always a string in YAML: "0644"."""
 
@@ -121,14 +158,19 @@ FileOwner = Annotated[
         min_length=1,
         max_length=256,
         pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]*\$?(:[A-Za-z0-9_][A-Za-z0-9_.-]*\$?)?$",
-        extra=ONE_LINE,
+        extra={"oneLine": True, "expected": "user:group"},
     ),
 ]
 """`user:group` or `user`, names or numeric ids."""
 
 UserName = Annotated[
     str,
-    Meta(min_length=1, max_length=32, pattern=r"^[A-Za-z_][A-Za-z0-9_.-]*\$?$", extra=ONE_LINE),
+    Meta(
+        min_length=1,
+        max_length=32,
+        pattern=r"^[A-Za-z_][A-Za-z0-9_.-]*\$?$",
+        extra={"oneLine": True, "expected": "the name of a user or group"},
+    ),
 ]
 """The name of a user or a group of Linux."""
 
@@ -138,7 +180,11 @@ Duration = Annotated[
         min_length=2,
         max_length=40,
         pattern=r"^([0-9]+(\.[0-9]+)?(ns|us|ms|s|m|h))+$",
-        extra={"oneLine": True, "format": "duration"},
+        extra={
+            "oneLine": True,
+            "expected": "a duration such as 90s or 1h30m",
+            "format": "duration",
+        },
     ),
 ]
 """A length of time as Go writes it: `90s`, `1h30m`, `500ms`."""
@@ -149,7 +195,7 @@ Timestamp = Annotated[
         min_length=20,
         max_length=40,
         pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,9})?(Z|[+-][0-9]{2}:[0-9]{2})$",
-        extra=ONE_LINE,
+        extra={"oneLine": True, "expected": "a time such as 2030-01-02T03:04:05Z"},
     ),
 ]
 """A point in time (RFC 3339): `2030-01-02T03:04:05Z`."""
@@ -160,7 +206,7 @@ Quantity = Annotated[
         min_length=1,
         max_length=32,
         pattern=r"^([0-9]+(\.[0-9]*)?|\.[0-9]+)(m|k|M|G|T|P|E|Ki|Mi|Gi|Ti|Pi|Ei|[eE][+-]?[0-9]{1,2})?$",
-        extra={"oneLine": True, "format": "quantity"},
+        extra={"oneLine": True, "expected": "a quantity such as 100Mi", "format": "quantity"},
     ),
 ]
 """An amount as Kubernetes writes it: `100Mi`, `500m`, `2`. Always a string in YAML."""
@@ -171,7 +217,7 @@ Threshold = Annotated[
         min_length=1,
         max_length=32,
         pattern=r"^([0-9]+(\.[0-9]*)?(m|k|M|G|T|P|E|Ki|Mi|Gi|Ti|Pi|Ei)?|[0-9]{1,3}(\.[0-9]+)?%)$",
-        extra=ONE_LINE,
+        extra={"oneLine": True, "expected": "a quantity or a percentage such as 10%"},
     ),
 ]
 """A quantity or a percentage: `100Mi`, `10%`."""
@@ -182,7 +228,11 @@ Url = Annotated[
         min_length=1,
         max_length=2048,
         pattern="^[a-z][a-z0-9+.-]*://[^ ]+$",
-        extra={"oneLine": True, "format": "url"},
+        extra={
+            "oneLine": True,
+            "expected": "a URL such as https://example.com/path",
+            "format": "url",
+        },
     ),
 ]
 """An absolute URL."""
@@ -193,7 +243,11 @@ Cidr = Annotated[
         min_length=3,
         max_length=49,
         pattern="^[0-9A-Fa-f:.]+/[0-9]{1,3}$",
-        extra={"oneLine": True, "format": "cidr"},
+        extra={
+            "oneLine": True,
+            "expected": "a range of addresses such as 10.244.0.0/16",
+            "format": "cidr",
+        },
     ),
 ]
 """A range of IP addresses: `10.244.0.0/16`, `fd00:10:244::/56`."""
@@ -204,7 +258,7 @@ IpAddress = Annotated[
         min_length=2,
         max_length=45,
         pattern="^[0-9A-Fa-f:.]+$",
-        extra={"oneLine": True, "format": "ip"},
+        extra={"oneLine": True, "expected": "an IP address", "format": "ip"},
     ),
 ]
 """An IPv4 or IPv6 address."""
@@ -215,18 +269,30 @@ KubernetesVersion = Annotated[
         min_length=6,
         max_length=128,
         pattern=r"^v[0-9]+\.[0-9]+\.[0-9]+(-[0-9A-Za-z.-]+)?(\+[0-9A-Za-z.-]+)?$",
-        extra={"oneLine": True, "format": "semver"},
+        extra={"oneLine": True, "expected": "a version such as v1.34.4", "format": "semver"},
     ),
 ]
 """A release of Kubernetes with its leading `v`: `v1.34.4`."""
 
 Sha256 = Annotated[
-    str, Meta(min_length=64, max_length=64, pattern="^[0-9a-f]{64}$", extra=ONE_LINE)
+    str,
+    Meta(
+        min_length=64,
+        max_length=64,
+        pattern="^[0-9a-f]{64}$",
+        extra={"oneLine": True, "expected": "64 hexadecimal digits in lower case"},
+    ),
 ]
 """SHA-256 in lower-case hexadecimal."""
 
 Sha512 = Annotated[
-    str, Meta(min_length=128, max_length=128, pattern="^[0-9a-f]{128}$", extra=ONE_LINE)
+    str,
+    Meta(
+        min_length=128,
+        max_length=128,
+        pattern="^[0-9a-f]{128}$",
+        extra={"oneLine": True, "expected": "128 hexadecimal digits in lower case"},
+    ),
 ]
 """SHA-512 in lower-case hexadecimal."""
 
@@ -249,13 +315,24 @@ TextSecret = Annotated[Secret, Meta(extra={"minLength": 1, "maxLength": 262144})
 """A whole file: a kubeconfig."""
 
 VariableName = Annotated[
-    str, Meta(min_length=1, max_length=256, pattern="^[A-Za-z_][A-Za-z0-9_]*$", extra=ONE_LINE)
+    str,
+    Meta(
+        min_length=1,
+        max_length=256,
+        pattern="^[A-Za-z_][A-Za-z0-9_]*$",
+        extra={"oneLine": True, "expected": "letters, digits and underscores"},
+    ),
 ]
 """The name of an environment variable."""
 
 HeaderName = Annotated[
     str,
-    Meta(min_length=1, max_length=128, pattern="^[A-Za-z0-9!#$%&'*+.^_`|~-]+$", extra=ONE_LINE),
+    Meta(
+        min_length=1,
+        max_length=128,
+        pattern="^[A-Za-z0-9!#$%&'*+.^_`|~-]+$",
+        extra={"oneLine": True, "expected": "the name of an HTTP header"},
+    ),
 ]
 """The name of an HTTP header (a token of RFC 9110)."""
 

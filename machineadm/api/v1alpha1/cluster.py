@@ -11,10 +11,10 @@ from machineadm.api.meta import (
     Cidr,
     Duration,
     Endpoint,
-    HostName,
     KeyReference,
     KubernetesObject,
     Line,
+    ObjectName,
     Quantity,
     Url,
     ValueSecret,
@@ -181,7 +181,7 @@ class ClusterNetwork(ApiStruct, frozen=True, kw_only=True):
     )
     """Addresses of services: one range, or one each of IPv4 and IPv6. Default `10.96.0.0/12`."""
 
-    dns_domain: HostName | None = None
+    dns_domain: ObjectName | None = None
     """Domain of services. Default `cluster.local`."""
 
 

@@ -140,7 +140,7 @@ class Patch(ApiStruct, frozen=True, kw_only=True):
         "kubeletconfiguration",
         "corednsdeployment",
     ]
-    """What is changed. `corednsdeployment`: Kubernetes 1.32 or later."""
+    """What is changed. `corednsdeployment`: Kubernetes 1.31 or later."""
 
     type: Literal["strategic", "merge", "json"] = "strategic"
     """How: a strategic merge, a JSON merge patch (RFC 7386), a JSON patch (RFC 6902).

@@ -1,0 +1,26 @@
+"""The normalised roots: what the planner and everything behind it work with."""
+
+from __future__ import annotations
+
+import msgspec
+
+from machineadm.api.v1alpha1.agent import AgentPin
+from machineadm.api.v1alpha1.kubernetes import KubernetesConfig
+from machineadm.api.v1alpha1.machine import MachineConfig
+
+
+class Configuration(msgspec.Struct, frozen=True, kw_only=True):
+    """A configuration without a finding, its defaults applied."""
+
+    machine: MachineConfig
+    """The machine itself."""
+
+    kubernetes: KubernetesConfig | None
+    """Its part in a cluster; None where the machine is only prepared."""
+
+    agent: AgentPin | None
+    """The agent that the configuration was made for; None for any."""
+
+    digest: str
+    """Hex SHA-256 of the canonical JSON of the three above, secrets revealed. It changes when anything
+    does that matters on the machine, and with nothing else: order of keys, metadata, written defaults."""

@@ -1,0 +1,88 @@
+"""Field paths as findings name them, and walks along them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any, Final
+
+import msgspec
+from msgspec.structs import fields
+
+from machineadm.api.pruned import PRUNED, PrunedError
+
+_WORD: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
+
+
+def child(path: str, key: str) -> str:
+    """The path of a field or of a map's value: `path.key`, or `path["a.b/c"]`."""
+    if _WORD.fullmatch(key):
+        return f"{path}.{key}" if path else key
+    return f"{path}[{msgspec.json.encode(key).decode()}]"
+
+
+def structs_in(value: object, path: str) -> Iterator[tuple[msgspec.Struct, str]]:
+    """Every Struct in a value with its path, the value first; what is pruned is passed over."""
+    if value is PRUNED:
+        return
+    if isinstance(value, msgspec.Struct):
+        yield value, path
+        for name, wire_name in zip(
+            value.__struct_fields__, value.__struct_encode_fields__, strict=True
+        ):
+            yield from structs_in(getattr(value, name), child(path, wire_name))
+    elif isinstance(value, tuple):
+        for index, item in enumerate(value):
+            yield from structs_in(item, f"{path}[{index}]")
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            if key is not PRUNED:
+                yield from structs_in(item, child(path, key))
+
+
+def is_set(value: msgspec.Struct, wire_name: str) -> bool:
+    """Whether a field has another value than its type gives it; a pruned one has."""
+    return next(_set_fields(value, wire_name), None) is not None
+
+
+def select(value: object, names: tuple[str, ...], path: str) -> Iterator[tuple[Any, str]]:
+    """What lies at a path of JSON names, once for each item of a list or a map on the way.
+
+    Only what is there: nothing is yielded where a part of the path is absent, at its default, or
+    pruned.
+    """
+    if value is PRUNED or value is None:
+        return
+    if not names:
+        yield value, path
+    elif isinstance(value, tuple):
+        for index, item in enumerate(value):
+            yield from select(item, names, f"{path}[{index}]")
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            if key is not PRUNED:
+                yield from select(item, names, child(path, key))
+    elif isinstance(value, msgspec.Struct):
+        for found in _set_fields(value, names[0]):
+            yield from select(found, names[1:], child(path, names[0]))
+
+
+def _set_fields(value: msgspec.Struct, wire_name: str) -> Iterator[Any]:
+    for field in fields(value):
+        if field.encode_name == wire_name:
+            found = getattr(value, field.name)
+            if _differs(found, _default_of(field)):
+                yield found
+
+
+def _default_of(field: msgspec.structs.FieldInfo) -> Any:
+    if field.default_factory is not msgspec.NODEFAULT:
+        return field.default_factory()
+    return field.default
+
+
+def _differs(found: object, default: object) -> bool:
+    try:
+        return bool(found != default)
+    except PrunedError:
+        return True  # something was written there

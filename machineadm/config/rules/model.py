@@ -1,0 +1,71 @@
+"""What a rule is given and what it gives."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any, Literal
+
+import msgspec
+
+from machineadm.api.finding import Finding
+from machineadm.api.v1alpha1.kubernetes import KubernetesConfig
+from machineadm.api.v1alpha1.machine import MachineConfiguration
+
+Mode = Literal["provisioning", "preparation"]
+
+
+class Context(msgspec.Struct, frozen=True, kw_only=True):
+    """The whole that a value stands in."""
+
+    configuration: MachineConfiguration
+    mode: Mode
+    kubernetes_version: str | None
+    """The version to judge by, in place of the configuration's own."""
+
+    @property
+    def kubernetes(self) -> KubernetesConfig | None:
+        """The machine's part in a cluster.
+
+        Raises:
+            PrunedError: It could not be decoded.
+        """
+        return self.configuration.spec.kubernetes
+
+
+Rule = Callable[[Any, Context], Iterator[Finding]]
+"""Looks at one value of the type it is registered for."""
+
+Rules = dict[type[msgspec.Struct], tuple[Rule, ...]]
+
+
+def finding(code: str, path: str, message: str, hint: str = "") -> Finding:
+    """A finding at a path relative to the value that a rule looks at: `path`, `keys[0].name`, or empty."""
+    return Finding(code=code, path=path, message=message, hint=hint)
+
+
+def one_of(value: msgspec.Struct, *names: str, required: bool = True) -> Iterator[Finding]:
+    """Exactly one of some optional fields is set; with `required=False`, at most one.
+
+    A pruned field counts as set, for somebody has set it.
+    """
+    wire_names = dict(zip(value.__struct_fields__, value.__struct_encode_fields__, strict=True))
+    given = [name for name in names if _given(getattr(value, name))]
+    listed = _listed([wire_names[name] for name in names])
+    if len(given) > 1:
+        for name in given[1:]:
+            yield finding(
+                "MA1301",
+                wire_names[name],
+                f"not together with {wire_names[given[0]]}",
+                f"give {'exactly' if required else 'at most'} one of {listed}",
+            )
+    elif required and not given:
+        yield finding("MA1302", "", f"one of {listed} is required")
+
+
+def _given(value: object) -> bool:
+    return value is not None and not (isinstance(value, tuple) and not value)
+
+
+def _listed(names: list[str]) -> str:
+    return " and ".join((", ".join(names[:-1]), names[-1]))

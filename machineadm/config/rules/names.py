@@ -1,0 +1,46 @@
+"""Hosts, endpoints, names in certificates: whether kubeadm will take them."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from machineadm.api.meta import DNS_NAME
+
+_DNS_NAME: Final = re.compile(DNS_NAME)
+_HOST_PORT: Final = re.compile(r"(?:\[([^\]]*)\]|([^:\[\]]*))(?::([0-9]+))?")
+
+
+def is_address(text: str) -> bool:
+    """Whether it is an IPv4 or IPv6 address without a zone."""
+    from ipaddress import ip_address
+
+    try:
+        return "%" not in text and ip_address(text) is not None
+    except ValueError:
+        return False
+
+
+def is_host(text: str) -> bool:
+    """Whether it is an address, or a DNS name in lower case as kubeadm wants it."""
+    return is_address(text) or (len(text) <= 253 and _DNS_NAME.fullmatch(text) is not None)
+
+
+def is_subject_name(text: str) -> bool:
+    """Whether a certificate can bear it: as `is_host`, or with a wildcard in front."""
+    return is_host(text.removeprefix("*."))
+
+
+def endpoint_problem(text: str, *, port_required: bool) -> str:
+    """What is wrong with `host`, `host:port` or `[IPv6]:port`; empty if nothing is."""
+    match = _HOST_PORT.fullmatch(text)
+    if match is None:
+        return "" if is_address(text) and not port_required else "is not host:port"
+    bracketed, host, port = match.groups()
+    if bracketed is not None and not (is_address(bracketed) and ":" in bracketed):
+        return f"{bracketed!r} is no IPv6 address"
+    if bracketed is None and not is_host(host):
+        return f"{host!r} is neither an address nor a DNS name in lower case"
+    if port is None:
+        return "has no port" if port_required or bracketed is not None else ""
+    return "" if 1 <= int(port) <= 65535 else f"port {port} is not within 1 and 65535"

@@ -1,0 +1,307 @@
+"""Which Kubernetes has what: a field that the asked-for version cannot express is refused, never dropped."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+from machineadm.api.finding import Finding
+from machineadm.api.v1alpha1.cluster import ClusterConfig, LocalEtcd, ProxyAddon
+from machineadm.api.v1alpha1.control_plane import (
+    ApiServer,
+    Authentication,
+    Authorization,
+    Component,
+)
+from machineadm.api.v1alpha1.kubernetes import Initialize, KubernetesConfig, Patch
+from machineadm.api.v1alpha1.node import NodeConfig
+from machineadm.config.paths import child, is_set, select
+from machineadm.config.rules.model import Context, Rules, finding
+from machineadm.config.rules.objects import mapping
+from machineadm.config.versions import OLDEST_MINOR, V1BETA4_MINOR, Semver
+
+_NEEDS: Final = (
+    # v1beta4 of kubeadm's API, which Kubernetes 1.31 brings, has them; v1beta3 has no word for them.
+    ("cluster.certificates.keyAlgorithm", 31),
+    ("cluster.certificates.validity", 31),
+    ("cluster.certificates.caValidity", 31),
+    ("cluster.dns.disabled", 31),
+    ("cluster.proxyAddon.disabled", 31),
+    ("cluster.etcd.local.extraEnv", 31),
+    ("controlPlane.apiServer.extraEnv", 31),
+    ("controlPlane.controllerManager.extraEnv", 31),
+    ("controlPlane.scheduler.extraEnv", 31),
+    ("node.imagePullSerial", 31),
+    ("timeouts.etcdAPICall", 31),
+    ("timeouts.kubeletHealthCheck", 31),
+    ("timeouts.kubernetesAPICall", 31),
+    ("timeouts.tlsBootstrap", 31),
+    ("timeouts.upgradeManifests", 31),
+    # The components' own.
+    ("controlPlane.authentication.structured", 30),
+    ("controlPlane.authorization.structured", 30),
+)
+"""Fields of KubernetesConfig, and the first minor version that can express them."""
+
+_GATES: Final = {
+    "PublicKeysECDSA": (29, None),
+    "RootlessControlPlane": (29, None),
+    "EtcdLearnerMode": (29, 33),
+    "UpgradeAddonsBeforeControlPlane": (29, 30),
+    "WaitForAllControlPlaneComponents": (30, None),
+    "ControlPlaneKubeletLocalMode": (31, None),
+    "NodeLocalCRISocket": (32, None),
+}
+"""kubeadm's feature gates: the first and the last minor version that has them (cmd/kubeadm/app/features)."""
+
+_NEWEST_KNOWN: Final = 34
+"""The newest minor version whose phases and feature gates were read; later ones are left to kubeadm."""
+
+_INIT_PHASES: Final = {
+    "preflight": (),
+    "certs": (
+        "ca",
+        "apiserver",
+        "apiserver-kubelet-client",
+        "front-proxy-ca",
+        "front-proxy-client",
+        "etcd-ca",
+        "etcd-server",
+        "etcd-peer",
+        "etcd-healthcheck-client",
+        "apiserver-etcd-client",
+        "sa",
+    ),
+    "kubeconfig": ("admin", "super-admin", "kubelet", "controller-manager", "scheduler"),
+    "etcd": ("local",),
+    "control-plane": ("apiserver", "controller-manager", "scheduler"),
+    "kubelet-start": (),
+    "wait-control-plane": (),
+    "upload-config": ("kubeadm", "kubelet"),
+    "upload-certs": (),
+    "mark-control-plane": (),
+    "bootstrap-token": (),
+    "kubelet-finalize": ("enable-client-cert-rotation", "experimental-cert-rotation"),
+    "addon": ("coredns", "kube-proxy"),
+    "show-join-command": (),
+}
+_JOIN_PHASES: Final = {
+    "preflight": (),
+    "control-plane-prepare": ("download-certs", "certs", "kubeconfig", "control-plane"),
+    "check-etcd": (),
+    "kubelet-start": (),
+    "etcd-join": (),
+    "kubelet-wait-bootstrap": (),
+    "control-plane-join": ("etcd", "update-status", "mark-control-plane"),
+    "wait-control-plane": (),
+}
+"""Phases of `kubeadm init` and `kubeadm join`, hidden ones too (cmd/kubeadm/app/cmd/phases)."""
+
+_PHASE_MINORS: Final = {
+    ("init", "kubelet-finalize/enable-client-cert-rotation"): (31, None),
+    ("init", "kubelet-finalize/experimental-cert-rotation"): (29, 33),
+    ("join", "etcd-join"): (31, None),
+    ("join", "kubelet-wait-bootstrap"): (31, None),
+    ("join", "control-plane-join/update-status"): (29, 30),
+    ("join", "wait-control-plane"): (30, None),
+}
+"""The first and the last minor version of phases that not all versions have."""
+
+
+def version_of(context: Context) -> Semver | None:
+    """The version to judge by; None where it is no version, which is told elsewhere.
+
+    Raises:
+        PrunedError: It could not be decoded.
+    """
+    kubernetes = context.kubernetes
+    asked = context.kubernetes_version or (kubernetes.version if kubernetes is not None else "")
+    try:
+        return Semver.parse(asked)
+    except ValueError:
+        return None
+
+
+def needs(path: str, wanted: str, version: Semver, hint: str = "") -> Finding:
+    """A field that another version of Kubernetes has."""
+    return finding(
+        "MA1310", path, f"needs Kubernetes {wanted}, this machine asks for {version}", hint
+    )
+
+
+def _not_too_old(kubernetes: KubernetesConfig, context: Context) -> Iterator[Finding]:
+    version = version_of(context)
+    if version is not None and not version.has(OLDEST_MINOR):
+        yield finding(
+            "MA1311",
+            "version",
+            f"{version} is too old: this release speaks to kubeadm 1.{OLDEST_MINOR} and later",
+        )
+    elif version is not None and version.major > 1:
+        yield finding("MA1311", "version", f"{version}: there is no such Kubernetes yet")
+
+
+def _fields_have_their_version(kubernetes: KubernetesConfig, context: Context) -> Iterator[Finding]:
+    version = version_of(context)
+    if version is None:
+        return
+    for path, minor in _NEEDS:
+        if not version.has(minor):
+            for _value, at in select(kubernetes, tuple(path.split(".")), ""):
+                yield needs(at, f"1.{minor} or later", version)
+
+
+def _p384_came_later(kubernetes: KubernetesConfig, context: Context) -> Iterator[Finding]:
+    version = version_of(context)
+    if version is None or version.has(34) or not version.has(V1BETA4_MINOR):
+        return
+    for value, at in select(kubernetes, ("cluster", "certificates", "keyAlgorithm"), ""):
+        if value == "ECDSA-P384":
+            yield needs(at, "1.34 or later for ECDSA-P384", version)
+
+
+def _two_timeouts_by_role(kubernetes: KubernetesConfig, context: Context) -> Iterator[Finding]:
+    """v1beta3 has one timeout in ClusterConfiguration.apiServer and one in JoinConfiguration.discovery."""
+    version = version_of(context)
+    if version is None or version.has(V1BETA4_MINOR) or kubernetes.timeouts is None:
+        return
+    first = isinstance(kubernetes.role, Initialize)
+    field = "discovery" if first else "controlPlaneComponentHealthCheck"
+    if kubernetes.role is not None and is_set(kubernetes.timeouts, field):
+        yield needs(
+            f"timeouts.{field}",
+            "1.31 or later for this role",
+            version,
+            f"1.29 and 1.30 know it with {'join roles' if first else 'role Initialize'} only",
+        )
+
+
+def _patches_have_their_version(patch: Patch, context: Context) -> Iterator[Finding]:
+    version = version_of(context)
+    if version is not None and patch.target == "corednsdeployment" and not version.has(31):
+        yield needs("target", "1.31 or later for corednsdeployment", version)
+
+
+def _nftables_came_later(addon: ProxyAddon, context: Context) -> Iterator[Finding]:
+    version = version_of(context)
+    if version is None or version.has(31) or addon.mode != "nftables":
+        return
+    if mapping(addon.config or {}, "featureGates").get("NFTablesProxyMode") is not True:
+        yield needs(
+            "mode",
+            "1.31 or later for nftables",
+            version,
+            "or config.featureGates with NFTablesProxyMode: true",
+        )
+
+
+def _arguments_come_once(
+    component: ApiServer | Component | LocalEtcd | NodeConfig, context: Context
+) -> Iterator[Finding]:
+    """v1beta3 has a map of arguments, so a name stands in it once."""
+    version = version_of(context)
+    if version is None or version.has(V1BETA4_MINOR):
+        return
+    seen: set[str] = set()
+    for index, argument in enumerate(component.extra_args):
+        if argument.name in seen:
+            yield needs(
+                f"extraArgs[{index}].name", f"1.31 or later to give {argument.name} twice", version
+            )
+        seen.add(argument.name)
+
+
+def _structured_authentication(
+    authentication: Authentication, context: Context
+) -> Iterator[Finding]:
+    yield from _document_version(authentication.structured, 34, context)
+
+
+def _structured_authorization(authorization: Authorization, context: Context) -> Iterator[Finding]:
+    yield from _document_version(authorization.structured, 32, context)
+
+
+def _document_version(
+    document: dict[str, Any] | None, minor: int, context: Context
+) -> Iterator[Finding]:
+    version = version_of(context)
+    if document is None or version is None or not version.has(30) or version.has(minor):
+        return
+    if document.get("apiVersion") == "apiserver.config.k8s.io/v1":
+        yield needs(
+            "structured.apiVersion",
+            f"1.{minor} or later for v1",
+            version,
+            "apiserver.config.k8s.io/v1beta1",
+        )
+
+
+def _gates_are_known(cluster: ClusterConfig, context: Context) -> Iterator[Finding]:
+    version = version_of(context)
+    if version is None or version.has(_NEWEST_KNOWN + 1):
+        return
+    for name in cluster.feature_gates:
+        yield from _known(
+            name, _GATES.get(name), child("featureGates", name), version, list(_GATES)
+        )
+
+
+def _phases_are_known(kubernetes: KubernetesConfig, context: Context) -> Iterator[Finding]:
+    version = version_of(context)
+    if version is None or version.has(_NEWEST_KNOWN + 1) or kubernetes.role is None:
+        return
+    command, phases = (
+        ("init", _INIT_PHASES)
+        if isinstance(kubernetes.role, Initialize)
+        else ("join", _JOIN_PHASES)
+    )
+    names = [*phases, *(f"{name}/{part}" for name, parts in phases.items() for part in parts)]
+    for index, name in enumerate(kubernetes.skip_phases):
+        minors = _PHASE_MINORS.get((command, name), (OLDEST_MINOR, None))
+        yield from _known(
+            name, minors if name in names else None, f"skipPhases[{index}]", version, names
+        )
+
+
+def _known(
+    name: str, minors: tuple[int, int | None] | None, path: str, version: Semver, names: list[str]
+) -> Iterator[Finding]:
+    """A name of kubeadm's that the version has."""
+    if minors is None:
+        from difflib import get_close_matches
+
+        near = get_close_matches(name, names, n=1)
+        yield finding(
+            "MA1315",
+            path,
+            f"kubeadm {version.minor_version} knows no {name}",
+            f'did you mean "{near[0]}"?' if near else f"it knows {', '.join(sorted(names))}",
+        )
+        return
+    first, last = minors
+    if not version.has(first):
+        yield needs(path, f"1.{first} or later for {name}", version)
+    elif last is not None and version.has(last + 1):
+        yield needs(path, f"1.{last} or earlier for {name}", version)
+
+
+_COMPONENT: Final = (_arguments_come_once,)
+
+RULES: Final[Rules] = {
+    KubernetesConfig: (
+        _not_too_old,
+        _fields_have_their_version,
+        _p384_came_later,
+        _two_timeouts_by_role,
+        _phases_are_known,
+    ),
+    ClusterConfig: (_gates_are_known,),
+    Patch: (_patches_have_their_version,),
+    ProxyAddon: (_nftables_came_later,),
+    Authentication: (_structured_authentication,),
+    Authorization: (_structured_authorization,),
+    ApiServer: _COMPONENT,
+    Component: _COMPONENT,
+    LocalEtcd: _COMPONENT,
+    NodeConfig: _COMPONENT,
+}

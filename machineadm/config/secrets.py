@@ -1,0 +1,51 @@
+"""All secrets of a configuration, for the redaction of what is printed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import msgspec
+
+from machineadm.api.v1alpha1.files import FileConfig
+from machineadm.config.contents import ContentError, decode_content
+from machineadm.redaction import Secret
+
+
+def secrets_of(value: object) -> list[Secret | str]:
+    """Every Secret in a value and below, and the contents of sensitive files, as written and decoded.
+
+    Args:
+        value: A `Configuration`, or any part of one that has been decoded without a problem.
+    """
+    return list(_walk(value))
+
+
+def _walk(value: object) -> Iterator[Secret | str]:
+    if isinstance(value, Secret):
+        yield value
+    elif isinstance(value, msgspec.Struct):
+        if isinstance(value, FileConfig):
+            yield from _content(value)
+        for name in value.__struct_fields__:
+            yield from _walk(getattr(value, name))
+    elif isinstance(value, (tuple, list)):
+        for item in value:
+            yield from _walk(item)
+    elif isinstance(value, dict):
+        for item in value.values():
+            yield from _walk(item)
+
+
+def is_sensitive(file: FileConfig) -> bool:
+    """Whether a file's content is never shown: it says so, or neither group nor others may read it."""
+    return file.sensitive or int(file.permissions, 8) & 0o044 == 0
+
+
+def _content(file: FileConfig) -> Iterator[str]:
+    if file.content and is_sensitive(file):
+        yield file.content
+        if file.encoding is not None:
+            try:
+                yield decode_content(file.content, file.encoding).decode()
+            except (ContentError, UnicodeDecodeError):
+                return

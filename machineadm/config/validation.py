@@ -1,0 +1,76 @@
+"""All problems of a configuration that one field alone does not show, in one pass."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+import msgspec
+from msgspec.structs import replace
+
+from machineadm.api.finding import Finding
+from machineadm.api.pruned import PrunedError
+from machineadm.api.v1alpha1.machine import MachineConfiguration
+from machineadm.config import support
+from machineadm.config.paths import structs_in
+from machineadm.config.rules import (
+    cluster,
+    commands,
+    control_plane,
+    files,
+    kubernetes,
+    machine,
+    node,
+    versions,
+)
+from machineadm.config.rules.model import Context, Mode, Rule, Rules
+
+TABLES: Final[tuple[Rules, ...]] = (
+    support.RULES,
+    machine.RULES,
+    files.RULES,
+    commands.RULES,
+    kubernetes.RULES,
+    cluster.RULES,
+    control_plane.RULES,
+    node.RULES,
+    versions.RULES,
+)
+"""The rules of all themes, by the type that each looks at."""
+
+
+def check(
+    configuration: MachineConfiguration,
+    *,
+    mode: Mode = "provisioning",
+    kubernetes_version: str | None = None,
+) -> list[Finding]:
+    """Every finding of every rule, in the order of the configuration's fields.
+
+    Args:
+        configuration: As decoded. What could not be decoded is `PRUNED` in it; a rule that would have to
+            know it says nothing.
+        mode: `preparation` does without Kubernetes.
+        kubernetes_version: A version to judge by in place of `spec.kubernetes.version`: "v1.34.4".
+    """
+    context = Context(configuration=configuration, mode=mode, kubernetes_version=kubernetes_version)
+    return [
+        finding
+        for value, path in structs_in(configuration.spec, "spec")
+        for table in TABLES
+        for rule in table.get(type(value), ())
+        for finding in _run(rule, value, path, context)
+    ]
+
+
+def _run(rule: Rule, value: msgspec.Struct, path: str, context: Context) -> Iterator[Finding]:
+    """A rule's findings, their paths made absolute, up to where it meets something pruned."""
+    try:
+        for finding in rule(value, context):
+            yield replace(finding, path=_join(path, finding.path))
+    except PrunedError:
+        return
+
+
+def _join(path: str, relative: str) -> str:
+    return path + relative if relative.startswith("[") or not relative else f"{path}.{relative}"
