@@ -38,7 +38,7 @@ def _walk(value: object) -> Iterator[Secret | str]:
 
 def is_sensitive(file: FileConfig) -> bool:
     """Whether a file's content is never shown: it says so, or neither group nor others may read it."""
-    return file.sensitive or int(file.permissions, 8) & 0o044 == 0
+    return file.sensitive or int(file.permissions or "0644", 8) & 0o044 == 0
 
 
 def _content(file: FileConfig) -> Iterator[str]:
