@@ -1,0 +1,69 @@
+"""Show every problem of a configuration; needs no root and touches nothing."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+from machineadm.errors import ConfigError
+
+if TYPE_CHECKING:
+    from argparse import Namespace
+
+    from machineadm.cli.options import Parser
+
+
+def add_arguments(parser: Parser) -> None:
+    """Add this command's options."""
+    parser.add_option(
+        "--path",
+        metavar="FILE|-",
+        action="append",
+        required=True,
+        help="configuration; several are one stream in order, - is standard input",
+    )
+    parser.add_option(
+        "--kubernetes-version",
+        metavar="VERSION",
+        type=_version,
+        help="judge by this version instead of the one that the configuration names",
+    )
+    parser.add_option(
+        "--mode",
+        choices=("provisioning", "preparation"),
+        default="provisioning",
+        help="preparation: a configuration without kubernetes will do (for images)",
+    )
+    parser.add_output()
+
+
+def _version(text: str) -> str:
+    """A release of Kubernetes such as v1.34.4; the v may be missing.
+
+    Raises:
+        argparse.ArgumentTypeError: It is none.
+    """
+    import re
+    from argparse import ArgumentTypeError
+
+    if not re.fullmatch(r"v?[0-9]+\.[0-9]+\.[0-9]+(-[0-9A-Za-z.-]+)?(\+[0-9A-Za-z.-]+)?", text):
+        raise ArgumentTypeError(f"{text!r} is not a version such as v1.34.4")
+    return "v" + text.removeprefix("v")
+
+
+def run(arguments: Namespace) -> int:
+    """Print all problems; 0 if there are none, 3 if there are."""
+    from machineadm.agent.intake import examine
+    from machineadm.documents.rendering import render_json, render_text
+    from machineadm.sources.stream import read_streams
+
+    problems = examine(
+        read_streams(arguments.path),
+        mode=arguments.mode,
+        kubernetes_version=arguments.kubernetes_version,
+    ).problems
+    if arguments.output == "json":
+        sys.stdout.write(render_json(problems))
+    elif problems:
+        sys.stdout.write(render_text(problems))
+    return ConfigError.exit_code if problems else 0
