@@ -80,15 +80,17 @@ unchanged() {
   [ $rc = 0 ] || tail -n 15 "$OUT/$n/again.stderr" | sed 's/^/    /'
 }
 
-# killed NAME COMMAND: run the agent and kill -9 it as soon as COMMAND succeeds on the machine
+# killed NAME CONDITION: run the agent and kill -9 it as soon as kubeadm runs and CONDITION (a shell command) holds on the machine
 killed() {
-  local n=$1 what=$2 job hit=1
+  local n=$1 job hit=0
   X "$n" rm -f /run/agent.pid
   run_agent "$n" & job=$!
-  within 120 X "$n" sh -c "pgrep -x kubeadm >/dev/null && { $what; }" && hit=0
-  X "$n" sh -c 'kill -9 $(pgrep -P $(cat /run/agent.pid)) $(cat /run/agent.pid)' || hit=1
+  X "$n" sh -c 'for i in $(seq 3000); do
+      if pgrep -x kubeadm >/dev/null && { '"$2"'; } >/dev/null 2>&1; then kill -9 $(pgrep -P "$(cat /run/agent.pid)"); exit; fi
+      sleep 0.02
+    done; exit 1' || hit=$?
   wait $job
-  verify "$n: the agent was killed while kubeadm ran ($what)" [ $hit = 0 ]
+  verify "$n: the agent was killed while kubeadm ran ($2)" [ $hit = 0 ]
   verify "$n: kubeadm died with the agent" within 10 X "$n" sh -c '! pgrep -x kubeadm >/dev/null'
   verify "$n: no sentinel says that it is done" X "$n" test ! -e /run/cluster-api/bootstrap-success.complete
 }
