@@ -68,10 +68,11 @@ def run_boot_commands(machine: Machine, observe: Observer) -> None:
         return
     host.state.lock()
     document = accept((Stream(name=BOOT_CONFIGURATION, data=kept),), mode="preparation")
-    machine.redactor.learn(secrets_of(document))
+    configuration = realise(document)
+    machine.redactor.learn(secrets_of(configuration))
     facts = gather(host)
     plan = planner.plan(
-        realise(document), facts, mode="preparation", run_directory=host.state.run_directory
+        configuration, facts, mode="preparation", run_directory=host.state.run_directory
     )
     journal = Journal(host.state, host.clock, machine_id=facts.machine_id, boot_id=facts.boot_id)
     try:

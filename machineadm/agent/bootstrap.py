@@ -109,7 +109,6 @@ def prepare(request: Request, machine: Machine, reporter: Reporter | None = None
         reporter.about(_machine_identity(facts))
     streams = read_streams(request.paths, host.fetch.fetch if host.fetch else None)
     document = accept(streams, mode=request.mode)
-    machine.redactor.learn(secrets_of(document))
     configuration = realise(document)
     machine.redactor.learn(secrets_of(configuration))
     require_agent(configuration.agent, machine.digest)

@@ -25,13 +25,14 @@ class Progress:
     def __init__(self, *, output: Literal["text", "json"]) -> None:
         self.redactor = Redactor()
         self._json = output == "json"
+        self._numbers: dict[str, str] = {}
         self._begun = False
         """A line has been begun and waits for how the step ends."""
 
     def observe(self, event: events.Event) -> None:
         """Show an event."""
         if self._json:
-            self._write_json(msgspec.to_builtins(event))
+            self._write_json({**msgspec.to_builtins(event), "time": events.rfc3339(event.time)})
         else:
             self._show(event)
 
@@ -49,9 +50,13 @@ class Progress:
             _write("\n")
 
     def _show(self, event: events.Event) -> None:
-        if isinstance(event, events.StepStarted):
+        if isinstance(event, events.PlanReady):
+            total = len(event.steps)
+            numbered = enumerate(event.steps, start=1)
+            self._numbers = {step.name: f"[{number}/{total}] " for number, step in numbered}
+        elif isinstance(event, events.StepStarted):
             self.end()
-            _write(f"[{event.number}/{event.total}] {event.step} ...")
+            _write(f"{self._numbers.get(event.step, '')}{event.step} ...")
             self._begun = True
         elif isinstance(event, events.StepDone):
             self._finish(event.step, _done(event))
@@ -66,7 +71,8 @@ class Progress:
             self._line(f"    {again}: {event.code} {event.message}")
 
     def _finish(self, step: str, how: str) -> None:
-        self._line(f" {how}" if self._begun else f"{step} ... {how}", begun=self._begun)
+        line = f" {how}" if self._begun else f"{self._numbers.get(step, '')}{step} ... {how}"
+        self._line(line, begun=self._begun)
 
     def _line(self, text: str, *, begun: bool = False) -> None:
         if not begun:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import msgspec
 
@@ -16,11 +16,18 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, tag_field="event", rename
     """Seconds since 1970-01-01T00:00:00Z."""
 
 
+class PlannedStep(msgspec.Struct, frozen=True, kw_only=True):
+    """A step that waits for its turn."""
+
+    name: str
+    phase: Phase
+
+
 class PlanReady(Event, frozen=True, kw_only=True, tag="planReady"):
     """The steps are known; none has run."""
 
-    steps: tuple[tuple[str, Phase], ...]
-    """Name and phase of each, in order."""
+    steps: tuple[PlannedStep, ...]
+    """In order."""
 
 
 class StepStarted(Event, frozen=True, kw_only=True, tag="stepStarted"):
@@ -28,10 +35,6 @@ class StepStarted(Event, frozen=True, kw_only=True, tag="stepStarted"):
 
     step: str
     phase: Phase
-    number: int
-    """From 1."""
-
-    total: int
 
 
 class StepDone(Event, frozen=True, kw_only=True, tag="stepDone"):
@@ -97,6 +100,12 @@ class RunEnded(Event, frozen=True, kw_only=True, tag="runEnded"):
 
 Observer = Callable[[Event], None]
 """Takes events. It raises nothing: a report that cannot be written never harms the run that it reports."""
+
+
+def plan_ready(time: float, steps: Iterable[tuple[str, Phase]]) -> PlanReady:
+    """The event for steps given by name and phase."""
+    planned = tuple(PlannedStep(name=name, phase=phase) for name, phase in steps)
+    return PlanReady(time=time, steps=planned)
 
 
 def rfc3339(seconds: float) -> str:

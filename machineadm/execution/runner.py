@@ -28,12 +28,12 @@ from machineadm.errors import (
 from machineadm.execution.events import (
     KubeadmEnded,
     Observer,
-    PlanReady,
     StepDeferred,
     StepDone,
     StepFailed,
     StepRetried,
     StepStarted,
+    plan_ready,
 )
 from machineadm.execution.journal import Journal
 from machineadm.host.ports import Host
@@ -73,15 +73,13 @@ class _Run:
         self._complete = True
 
     def all(self) -> Verdict:
-        self._observe(
-            PlanReady(time=self._now(), steps=tuple((s.name, s.phase) for s in self._steps))
-        )
+        self._observe(plan_ready(self._now(), ((one.name, one.phase) for one in self._steps)))
         recovered: set[str] = set()
         for step in self._steps:
             if not is_deferred(step, self._host) and self._recover(step):
                 recovered.add(step.name)
-        for number, step in enumerate(self._steps, start=1):
-            self._one(step, number, done=step.name in recovered)
+        for index, step in enumerate(self._steps):
+            self._one(step, self._steps[:index], done=step.name in recovered)
         return Verdict(complete=self._complete)
 
     def _recover(self, step: Step) -> bool:
@@ -95,23 +93,16 @@ class _Run:
             self._journal.cleaned(step)
             return False
 
-    def _one(self, step: Step, number: int, *, done: bool) -> None:
+    def _one(self, step: Step, before: Sequence[Step], *, done: bool) -> None:
         if is_deferred(step, self._host):
             self._complete = False
             self._observe(StepDeferred(time=self._now(), step=step.name, message=DEFERRED))
             return
-        started = StepStarted(
-            time=self._now(),
-            step=step.name,
-            phase=step.phase,
-            number=number,
-            total=len(self._steps),
-        )
-        self._observe(started)
+        self._observe(StepStarted(time=self._now(), step=step.name, phase=step.phase))
         with self._reported(step) as began:
             # Raises when the run was interrupted or its deadline has come.
             self._host.clock.sleep(0)
-            outcome = _IN_PLACE if done else self._ensure(step, self._steps[: number - 1])
+            outcome = _IN_PLACE if done else self._ensure(step, before)
             self._report(step, outcome, self._since(began))
 
     def _report(self, step: Step, outcome: Outcome, duration: float) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from contextlib import suppress
 
 from machineadm.errors import MachineadmError
-from machineadm.execution.events import Event, Observer, PlanReady, StepDeferred, StepDone
+from machineadm.execution.events import Event, Observer, StepDeferred, StepDone, plan_ready
 from machineadm.execution.journal import Journal
 from machineadm.execution.runner import DEFERRED, Verdict, is_deferred
 from machineadm.host.ports import Clock, Host
@@ -34,8 +34,7 @@ def survey(plan: Plan, host: Host, journal: Journal) -> tuple[Prospect, ...]:
 
 def replay(prospects: tuple[Prospect, ...], clock: Clock, observe: Observer) -> Verdict:
     """Tell of a run in which there is nothing to do, as `execute` would have done."""
-    steps = tuple((prospect.step, prospect.phase) for prospect in prospects)
-    observe(PlanReady(time=clock.now(), steps=steps))
+    observe(plan_ready(clock.now(), ((one.step, one.phase) for one in prospects)))
     for prospect in prospects:
         observe(_as_event(prospect, clock.now()))
     deferred = (

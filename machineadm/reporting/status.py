@@ -38,7 +38,8 @@ def after(status: BootstrapStatus, event: events.Event, redactor: Redactor) -> B
     """The status after an event."""
     if isinstance(event, events.PlanReady):
         steps = tuple(
-            StepReport(name=name, phase=phase.value, state="Pending") for name, phase in event.steps
+            StepReport(name=step.name, phase=step.phase.value, state="Pending")
+            for step in event.steps
         )
         return _replace(status, phase="Preparing", steps=steps)
     if isinstance(event, events.StepStarted):

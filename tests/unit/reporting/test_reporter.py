@@ -12,13 +12,13 @@ from machineadm.errors import HostError, InternalError, KubeadmError, StepError
 from machineadm.execution.events import (
     Event,
     KubeadmEnded,
-    PlanReady,
     RunEnded,
     StepDeferred,
     StepDone,
     StepFailed,
     StepRetried,
     StepStarted,
+    plan_ready,
 )
 from machineadm.plan.model import Change, KubeadmRun, Phase
 from machineadm.redaction import Redactor, Secret
@@ -61,13 +61,11 @@ class Stage:
         return msgspec.json.decode(content, type=BootstrapStatus)
 
     def plan(self) -> None:
-        self.reporter.observe(PlanReady(time=1.0, steps=STEPS))
+        self.reporter.observe(plan_ready(1.0, STEPS))
 
     def start(self, number: int) -> None:
         name, phase = STEPS[number]
-        self.reporter.observe(
-            StepStarted(time=2.0, step=name, phase=phase, number=number + 1, total=3)
-        )
+        self.reporter.observe(StepStarted(time=2.0, step=name, phase=phase))
 
     def done(self, number: int, message: str = "") -> None:
         self.start(number)
