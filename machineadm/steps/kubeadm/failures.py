@@ -395,8 +395,8 @@ def _first(rules: tuple[_Rule, ...], text: str) -> Failure | None:
 
 
 def _last_error(output: str) -> str:
-    """The last error that kubeadm reported, in one line; its last line of output when there is none."""
-    starts = [match.start() for match in _LAST_ERROR.finditer(output)]
-    text = output[starts[-1] :] if starts else (output.rstrip().rsplit("\n", 1) or [""])[-1]
-    text = text.split(_STACK_HINT, 1)[0].removeprefix("error: ")
-    return " ".join(_PHASE_ERROR.sub("", text, count=1).split())
+    """The last error that kubeadm reported, in one line; its last line of output where none is marked as an error."""
+    said = output.rsplit(_STACK_HINT, 1)[0].rstrip()
+    starts = [match.start() for match in _LAST_ERROR.finditer(said)]
+    text = said[starts[-1] :] if starts else said.rpartition("\n")[2]
+    return " ".join(_PHASE_ERROR.sub("", text.removeprefix("error: "), count=1).split())

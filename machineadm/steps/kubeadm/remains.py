@@ -31,6 +31,7 @@ from machineadm.steps.kubeadm.record import Record
 
 KUBERNETES = "/etc/kubernetes"
 KUBELET_CONF = f"{KUBERNETES}/kubelet.conf"
+BOOTSTRAP_CONF = f"{KUBERNETES}/bootstrap-kubelet.conf"
 MANIFESTS = f"{KUBERNETES}/manifests"
 _ETCD = f"{MANIFESTS}/etcd.yaml"
 _API_SERVER = f"{MANIFESTS}/kube-apiserver.yaml"
@@ -43,7 +44,7 @@ _TRACES = (
     KUBELET_CONF,
     _ADMIN_CONF,
     _SUPER_ADMIN_CONF,
-    f"{KUBERNETES}/bootstrap-kubelet.conf",
+    BOOTSTRAP_CONF,
     f"{KUBERNETES}/controller-manager.conf",
     f"{KUBERNETES}/scheduler.conf",
     _API_SERVER,
@@ -58,6 +59,7 @@ INIT_DONE = ("preflight", "certs", "kubeconfig", "etcd", "control-plane", "kubel
 # Phases of init up to the one that sees the API server answer: if one of them failed, it never did.
 _BEFORE_ANSWER = frozenset(("", *INIT_DONE, "wait-control-plane"))
 _PROBE_PAUSE = 2.0
+_KUBELET_PATIENCE = 30.0
 _PROBE_TIMEOUT = 30.0
 _RESET_TIMEOUT = 300.0
 
@@ -113,11 +115,24 @@ def has_joined(host: Host) -> bool:
 
 
 def done_phases(scene: Scene, host: Host) -> tuple[str, ...]:
-    """The phases that a resumed run leaves out."""
+    """The phases that a resumed run leaves out.
+
+    `kubelet-start` refuses to go on once the node is ready, and without it the kubelet has no configuration. The kubelet
+    goes on by itself when kubeadm dies, so it is given a moment to get its certificate.
+    """
     if scene.role == "Initialize":
         return INIT_DONE
-    # kubelet-start refuses to go on when the node is ready already; without it the kubelet has no configuration.
+    start_kubelet(host)
+    until = host.clock.monotonic() + _KUBELET_PATIENCE
+    while not has_joined(host) and host.clock.monotonic() < until:
+        host.clock.sleep(_PROBE_PAUSE)
     return JOIN_DONE + (JOIN_KUBELET if has_joined(host) else ())
+
+
+def start_kubelet(host: Host) -> None:
+    """Have the kubelet run, which is not sure after a reboot: kubeadm starts it, and only warns when it is not enabled."""
+    if host.services is not None and not host.services.active("kubelet.service"):
+        host.services.restart("kubelet.service")
 
 
 def reset(scene: Scene, host: Host) -> None:
@@ -167,8 +182,7 @@ def _came_up(scene: Scene, host: Host, record: Record | None) -> bool:
     needed = (_API_SERVER, _ADMIN_CONF, KUBELET_CONF, _FLAGS)
     if not all(host.files.read(path) for path in needed):
         return False
-    if host.services is not None and not host.services.active("kubelet.service"):
-        host.services.restart("kubelet.service")
+    start_kubelet(host)
     return _answers(host, scene.patience)
 
 

@@ -25,12 +25,14 @@ from machineadm.steps.kubeadm.config import remove_files
 from machineadm.steps.kubeadm.failures import diagnose, phase_of
 from machineadm.steps.kubeadm.record import Record, forget, read_record, write_record
 from machineadm.steps.kubeadm.remains import (
+    BOOTSTRAP_CONF,
     KUBELET_CONF,
     Remains,
     Scene,
     commands_of,
     done_phases,
     reset,
+    start_kubelet,
     survey,
 )
 from machineadm.steps.kubeadm.versions import misfit
@@ -132,6 +134,7 @@ class RunKubeadm(msgspec.Struct, frozen=True, kw_only=True):
             forget(host)
         if remains is Remains.JOINED and not self._mended(record):
             if self.scene.role == "JoinWorker":
+                start_kubelet(host)
                 self._conclude(host)
                 return True
             # What answered once is not waited for again.
@@ -178,6 +181,7 @@ class RunKubeadm(msgspec.Struct, frozen=True, kw_only=True):
                 hint="run that configuration again to finish it, or run `kubeadm reset` to start over with this one",
             )
         if self.scene.role == "JoinWorker":
+            start_kubelet(host)
             self._conclude(host)
             return Outcome(change=Change.CHANGED, message="the node had joined already")
         argv = self._argv(done=done_phases(self.scene, host))
@@ -186,6 +190,8 @@ class RunKubeadm(msgspec.Struct, frozen=True, kw_only=True):
     def _conclude(self, host: Host) -> None:
         done = Record(machine=self.machine, digest=self.digest(), event="done", up=True)
         write_record(host, done)
+        # kubeadm removes it at the end of the phase that a resumed run leaves out; it holds the token.
+        host.files.remove(BOOTSTRAP_CONF)
         remove_files(host)
 
     def _reset(self, host: Host) -> None:

@@ -1,0 +1,389 @@
+"""kubeadm dies at every instant it has, and the next run ends in the same machine."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from machineadm.api.v1alpha1.kubernetes import KubernetesConfig
+from machineadm.errors import KubeadmError, MachineadmError
+from machineadm.execution.journal import Journal
+from machineadm.execution.runner import execute
+from machineadm.host.facts import Facts
+from machineadm.plan.model import ControlPlaneExtras, Plan
+from machineadm.steps.certificates import plan_certificates
+from machineadm.steps.kubeadm import plan_kubeadm
+from machineadm.steps.static_pods import plan_static_pods
+from tests.fakes.host import FakeHost
+from tests.fakes.kubeadm import (
+    BOOTSTRAP_CONF,
+    KUBELET,
+    KUBELET_CONF,
+    NAME,
+    Cluster,
+    FakeKubeadm,
+    Killed,
+)
+from tests.kubeadm_cases import GOLDEN, RUN_DIRECTORY, kubernetes_of
+
+FACTS = Facts(machine_id="m1", kubeadm_version="v1.34.4")
+ROLES = ("init", "join-control-plane", "join-worker")
+
+
+def configuration(role: str) -> KubernetesConfig:
+    """Small, but with certificates and a static pod that a reset takes away, for those that may have them."""
+    small = kubernetes_of(GOLDEN / "small" / f"{role}.yaml")
+    if role == "join-worker":
+        return small
+    maximal = kubernetes_of(GOLDEN / "maximal" / f"{role}.yaml")
+    return msgspec.structs.replace(small, control_plane=maximal.control_plane)
+
+
+class Machine:
+    """A machine, its cluster, and runs of the agent on it."""
+
+    def __init__(self, role: str, *, local_mode: bool = True) -> None:
+        self.host = FakeHost()
+        self.role = role
+        self.cluster = Cluster() if role == "init" else Cluster("first")
+        self.kubeadm = FakeKubeadm(self.host, self.cluster, local_mode=local_mode)
+        self.kubernetes = configuration(role)
+
+    def run(self) -> None:
+        plan = Plan(
+            steps=(
+                *plan_certificates(self.kubernetes),
+                *plan_static_pods(self.kubernetes),
+                *plan_kubeadm(self.kubernetes, FACTS, ControlPlaneExtras(), RUN_DIRECTORY),
+            )
+        )
+        journal = Journal(self.host.state, self.host.clock, machine_id="m1", boot_id="b1")
+        execute(plan, self.host, journal, lambda _: None)
+
+    def as_it_is(self) -> tuple[object, ...]:
+        """All that must not depend on whether kubeadm was killed."""
+        files = {path: node.content for path, node in self.host.files.nodes.items() if node.content}
+        cluster = (self.cluster.members, sorted(self.cluster.objects), self.cluster.ready)
+        return (files, self.host.services.active(KUBELET), *cluster, self.host.state.run_files)
+
+
+def finished(role: str, *, local_mode: bool) -> tuple[object, ...]:
+    machine = Machine(role, local_mode=local_mode)
+    machine.run()
+    return machine.as_it_is()
+
+
+def instants(role: str, *, local_mode: bool) -> int:
+    machine = Machine(role, local_mode=local_mode)
+    machine.run()
+    return machine.kubeadm.instants
+
+
+CUTS = [
+    pytest.param(role, local_mode, instant, id=f"{role}-{'new' if local_mode else 'old'}-{instant}")
+    for role in ROLES
+    for local_mode in (True, False)
+    for instant in range(1, instants(role, local_mode=local_mode) + 1)
+]
+
+
+@pytest.mark.requirement("R7")
+@pytest.mark.parametrize("meanwhile", ["nothing", "kubelet", "reboot"])
+@pytest.mark.parametrize(("role", "local_mode", "instant"), CUTS)
+def test_a_killed_kubeadm_ends_in_the_same_machine(
+    role: str, local_mode: bool, instant: int, meanwhile: str
+) -> None:
+    machine = Machine(role, local_mode=local_mode)
+    machine.kubeadm.die_at = instant
+    with pytest.raises(Killed):
+        machine.run()
+    machine.kubeadm.die_at = None
+    if meanwhile == "kubelet":
+        machine.kubeadm.time_passes()
+    if meanwhile == "reboot":
+        machine.kubeadm.reboot()
+
+    machine.run()
+
+    assert machine.as_it_is() == finished(role, local_mode=local_mode)
+    assert not machine.cluster.lost_quorum
+    assert machine.cluster.members.keys() <= machine.cluster.data
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_a_kill_between_the_end_of_kubeadm_and_its_record_resets_nothing(role: str) -> None:
+    machine = Machine(role)
+    machine.kubeadm.die_at = instants(role, local_mode=True)
+    with pytest.raises(Killed):
+        machine.run()
+    machine.kubeadm.die_at = None
+
+    machine.run()
+
+    assert "reset" not in machine.kubeadm.runs
+    assert machine.as_it_is() == finished(role, local_mode=True)
+
+
+@pytest.mark.parametrize("meanwhile", ["nothing", "reboot"])
+def test_a_control_plane_that_came_up_is_not_reset_whenever_kubeadm_died(meanwhile: str) -> None:
+    for instant in range(last_before_up() + 1, instants("init", local_mode=True) + 1):
+        machine = Machine("init")
+        machine.kubeadm.die_at = instant
+        with pytest.raises(Killed):
+            machine.run()
+        machine.kubeadm.die_at = None
+        if meanwhile == "reboot":
+            machine.kubeadm.reboot()
+
+        machine.run()
+
+        assert machine.kubeadm.runs == ["init", "init"]
+
+
+def last_before_up() -> int:
+    """The instant before which no API server can have answered: the kubelet is being started."""
+    machine = Machine("init")
+    machine.kubeadm.fail_at = {"wait-control-plane": "timed out"}
+    with pytest.raises(MachineadmError):
+        machine.run()
+    return machine.kubeadm.instants
+
+
+def test_a_control_plane_that_was_up_once_is_not_reset_when_it_is_down() -> None:
+    machine = Machine("init")
+    machine.kubeadm.fail_at = {"addon/coredns": "no words that are known"}
+    with pytest.raises(MachineadmError):
+        machine.run()
+    with pytest.raises(MachineadmError):
+        machine.run()
+    machine.host.commands.on("kubeadm", "token", exit_code=1)
+    machine.kubeadm.fail_at = {"wait-control-plane": "no words that are known"}
+    with pytest.raises(MachineadmError):
+        machine.run()
+    machine.kubeadm.fail_at = {}
+
+    machine.run()
+
+    assert "reset" not in machine.kubeadm.runs
+
+
+def test_a_reset_that_is_killed_is_done_again() -> None:
+    machine = Machine("join-worker")
+    machine.kubeadm.die_at = 5
+    with pytest.raises(Killed):
+        machine.run()
+    for instant in range(1, 6):
+        machine.kubeadm.die_at = instant
+        with pytest.raises(Killed):
+            machine.run()
+    machine.kubeadm.die_at = None
+
+    machine.run()
+
+    assert machine.as_it_is() == finished("join-worker", local_mode=True)
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_a_second_run_calls_kubeadm_no_more(role: str) -> None:
+    machine = Machine(role)
+    machine.run()
+    runs, writes = list(machine.kubeadm.runs), list(machine.host.state.writes)
+
+    machine.run()
+
+    assert machine.kubeadm.runs == runs
+    assert machine.host.state.writes == writes
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_the_rendered_secrets_go_when_kubeadm_is_done(role: str) -> None:
+    machine = Machine(role)
+    machine.run()
+
+    assert machine.host.state.run_files == {}
+    assert machine.host.files.stat(BOOTSTRAP_CONF) is None
+
+
+def test_a_node_that_is_not_ours_is_refused_and_left_alone() -> None:
+    machine = Machine("join-worker")
+    machine.host.put(KUBELET_CONF, "somebody else's")
+
+    with pytest.raises(KubeadmError) as refused:
+        machine.run()
+
+    assert refused.value.code == "MA4040"
+    assert "reset" not in machine.kubeadm.runs
+    assert machine.host.text(KUBELET_CONF) == "somebody else's"
+
+
+def test_a_golden_image_does_not_pass_its_node_on() -> None:
+    machine = Machine("join-worker")
+    machine.run()
+    clone = Machine("join-worker")
+    clone.host.files.nodes = machine.host.files.nodes
+    clone.host.state.state_files["kubeadm.json"] = machine.host.state.state_files[
+        "kubeadm.json"
+    ].replace(b"m1", b"m0")
+
+    with pytest.raises(KubeadmError) as refused:
+        clone.run()
+
+    assert refused.value.code == "MA4040"
+
+
+def change(machine: Machine) -> None:
+    machine.kubernetes = msgspec.structs.replace(machine.kubernetes, skip_phases=("addon/coredns",))
+
+
+def test_a_changed_configuration_of_a_finished_node_is_refused() -> None:
+    machine = Machine("init")
+    machine.run()
+    before = machine.as_it_is()
+    change(machine)
+
+    with pytest.raises(KubeadmError) as refused:
+        machine.run()
+
+    assert refused.value.code == "MA4041"
+    assert machine.as_it_is()[0] == before[0]
+
+
+def test_a_fresh_token_is_no_changed_configuration() -> None:
+    machine = Machine("join-worker")
+    machine.run()
+    role = machine.kubernetes.role
+    fresh = msgspec.convert(
+        {
+            "type": "JoinWorker",
+            "discovery": {
+                "type": "Token",
+                "token": "fresh1.0123456789abcdef",
+                "endpoint": "cluster.example.com:6443",
+                "caCertHashes": list(role.discovery.ca_cert_hashes),  # type: ignore[union-attr]
+            },
+        },
+        type=type(role),
+        dec_hook=lambda type_, value: type_(value),
+    )
+    machine.kubernetes = msgspec.structs.replace(machine.kubernetes, role=fresh)
+
+    machine.run()
+
+    assert machine.kubeadm.runs == ["join"]
+
+
+@pytest.mark.parametrize("phase", ["wait-control-plane", "addon/coredns"])
+def test_a_mended_configuration_of_a_failed_first_control_plane_starts_over(phase: str) -> None:
+    machine = Machine("init")
+    machine.kubeadm.fail_at = {phase: "no words that are known"}
+    with pytest.raises(MachineadmError):
+        machine.run()
+    machine.kubeadm.fail_at = {}
+    change(machine)
+
+    machine.run()
+
+    assert "reset" in machine.kubeadm.runs
+    assert machine.host.files.stat("/etc/kubernetes/manifests/keepalived.yaml") is not None
+
+
+def test_a_first_control_plane_that_is_up_is_resumed_without_a_reset() -> None:
+    machine = Machine("init")
+    machine.kubeadm.fail_at = {"addon/coredns": "Post: connection refused"}
+    with pytest.raises(MachineadmError):
+        machine.run()
+    machine.kubeadm.fail_at = {}
+
+    machine.run()
+
+    assert "reset" not in machine.kubeadm.runs
+    assert machine.as_it_is() == finished("init", local_mode=True)
+
+
+def test_a_changed_configuration_of_a_killed_node_that_has_joined_is_refused() -> None:
+    machine = Machine("join-worker")
+    machine.kubeadm.die_at = instants("join-worker", local_mode=True)
+    with pytest.raises(Killed):
+        machine.run()
+    machine.kubeadm.die_at = None
+    change(machine)
+
+    with pytest.raises(KubeadmError) as refused:
+        machine.run()
+
+    assert refused.value.code == "MA4041"
+    assert "reset" not in machine.kubeadm.runs
+
+
+def test_a_failure_that_may_pass_is_tried_again_within_the_budget() -> None:
+    machine = Machine("join-worker")
+    machine.kubeadm.fail_at = {"preflight": "dial tcp 192.0.2.1:6443: connect: connection refused"}
+
+    with pytest.raises(KubeadmError) as failure:
+        machine.run()
+
+    assert failure.value.code == "MA4009"
+    assert 10 < machine.kubeadm.runs.count("join") < 40
+    assert machine.host.clock.elapsed <= 900
+    assert "reset" not in machine.kubeadm.runs
+
+
+def test_a_join_that_failed_half_way_is_reset_before_the_next_attempt() -> None:
+    machine = Machine("join-control-plane")
+    machine.kubeadm.fail_at = {"check-etcd": "etcd cluster is not healthy"}
+    heal_after(machine, 2)
+
+    machine.run()
+
+    assert machine.kubeadm.runs == ["join", "reset", "join", "reset", "join"]
+    assert machine.as_it_is() == finished("join-control-plane", local_mode=True)
+
+
+def heal_after(machine: Machine, pauses: int) -> None:
+    """The fault goes when the agent has paused so often."""
+    sleep = machine.host.clock.sleep
+
+    def healing(seconds: float) -> None:
+        sleep(seconds)
+        if len(machine.host.clock.slept) >= pauses:
+            machine.kubeadm.fail_at = {}
+
+    machine.host.clock.sleep = healing  # type: ignore[method-assign]
+
+
+def test_a_final_failure_is_not_tried_again() -> None:
+    machine = Machine("join-worker")
+    machine.kubeadm.fail_at = {
+        "preflight": 'token id "abcdef" is invalid for this cluster or it has expired.'
+    }
+
+    with pytest.raises(KubeadmError) as failure:
+        machine.run()
+
+    assert failure.value.code == "MA4007"
+    assert machine.kubeadm.runs == ["join"]
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_no_secret_is_on_a_command_line(role: str) -> None:
+    machine = Machine(role)
+    machine.run()
+
+    lines = " ".join(" ".join(argv) for argv in machine.host.commands.argvs(quiet=True))
+    assert "abcdef" not in lines
+    assert "0123456789" not in lines
+
+
+def test_the_members_of_the_fake_cluster_are_what_the_tests_believe() -> None:
+    """Planted fault: a reset of a promoted member that cannot be removed costs the quorum."""
+    cluster = Cluster("first")
+    cluster.members[NAME] = True
+    cluster.wipe(NAME)
+
+    assert cluster.lost_quorum
+
+
+def test_golden_inputs_are_there() -> None:
+    assert all(Path(GOLDEN / "small" / f"{role}.yaml").exists() for role in ROLES)
