@@ -131,12 +131,15 @@ def start_and_hold(machine: Machine) -> str:
 
 
 def written_by(machine: Machine, *argv: str) -> tuple[int, str]:
-    """Exit code of a command, and the files that it wrote outside /run and /var/log."""
+    """Exit code of a command, and the files that it wrote outside /run and /var/log.
+
+    The agent's own code, which a first start unpacks into its cache, is not the machine's.
+    """
     machine.exec("sh", "-c", "touch /dev/shm/stamp; sleep 0.1")
     run = machine.exec(*argv, check=False)
     found = machine.exec(
         "find", "/", "-xdev", "-cnewer", "/dev/shm/stamp", "-not", "-type", "d",
-        "-not", "-path", "/var/log/*", "-not", "-name", "*lock",
+        "-not", "-path", "/var/log/*", "-not", "-path", "/var/cache/machineadm/*", "-not", "-name", "*lock",
     )  # fmt: skip
     return run.returncode, found.stdout
 
