@@ -1,0 +1,148 @@
+"""Where a configuration is read from: a file, standard input, `data:`, `file:`, http and https."""
+
+from __future__ import annotations
+
+import contextlib
+import pathlib
+import sys
+from collections.abc import Callable, Mapping
+from typing import IO
+
+from machineadm.errors import HostError, UsageError
+from machineadm.redaction import Secret
+from machineadm.sources.downloads import Downloads
+from machineadm.sources.shown import shown
+
+MOST = 64 << 20
+"""Bytes of one source. What documents accept is less; this bounds memory."""
+
+
+def read(
+    uri: str,
+    *,
+    ca_file: str = "",
+    headers: Mapping[str, str | Secret] | None = None,
+    sleep: Callable[[float], None] | None = None,
+) -> bytes:
+    """All bytes of a source.
+
+    Args:
+        uri: A path, `-` for standard input, or a URI.
+        ca_file: Certificates that are trusted beside the system's.
+        headers: For http and https.
+        sleep: Waits between attempts; may raise when the run shall end. None: time.sleep.
+
+    Raises:
+        UsageError: MA7004: the path cannot be read, or is too large; MA3101: the URI is of an unknown scheme; MA3113: it is
+            malformed.
+        HostError: A download failed.
+    """
+    if uri == "-":
+        return _bounded(sys.stdin.buffer, "standard input")
+    scheme = _scheme(uri)
+    if scheme == "":
+        return _file(uri)
+    handler = SCHEMES.get(scheme)
+    if handler is None:
+        raise UsageError(
+            "MA3101",
+            f"cannot read {shown(uri)}: unknown scheme {scheme!r}",
+            hint=f"this release reads {', '.join(sorted(SCHEMES))}, paths, and - for standard input",
+        )
+    return handler(uri, _Options(ca_file, headers or {}, sleep or _default_sleep()))
+
+
+class _Options:
+    """What a scheme may need."""
+
+    def __init__(
+        self, ca_file: str, headers: Mapping[str, str | Secret], sleep: Callable[[float], None]
+    ) -> None:
+        self.ca_file = ca_file
+        self.headers = headers
+        self.sleep = sleep
+
+
+def _scheme(uri: str) -> str:
+    """Lower-case scheme of a URI (RFC 3986); empty for a path. A path with a colon is written `./a:b`."""
+    scheme, colon, _ = uri.partition(":")
+    is_scheme = scheme[:1].isalpha() and all(c.isalnum() or c in "+.-" for c in scheme)
+    return scheme.lower() if colon and is_scheme and scheme.isascii() else ""
+
+
+def _file(path: str) -> bytes:
+    try:
+        with pathlib.Path(path).open("rb") as file:
+            return _bounded(file, path)
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "no path holds a NUL"
+        raise UsageError(
+            "MA7004", f"cannot read {path!r}: {reason}", hint="look at the path and its permissions"
+        ) from error
+
+
+def _bounded(file: IO[bytes], name: str) -> bytes:
+    data = file.read(MOST + 1)
+    if len(data) > MOST:
+        raise UsageError("MA7004", f"cannot read {name}: it is larger than {MOST} bytes")
+    return data
+
+
+def _file_url(uri: str, _options: _Options) -> bytes:
+    from urllib.parse import unquote, urlsplit
+
+    parts = urlsplit(uri)
+    if parts.netloc not in ("", "localhost"):
+        raise UsageError("MA3113", f"cannot read {uri}: file URLs have three slashes")
+    return _file(unquote(parts.path))
+
+
+def _data(uri: str, _options: _Options) -> bytes:
+    """A data URI (RFC 2397); percent-encoded or base64, whatever its media type.
+
+    Raises:
+        UsageError: It is malformed.
+    """
+    import base64
+    from urllib.parse import unquote_to_bytes
+
+    kind, comma, body = uri.partition(",")
+    data = unquote_to_bytes(body)
+    if comma and not kind.lower().endswith(";base64"):
+        return data
+    with contextlib.suppress(ValueError):
+        if comma:
+            return base64.b64decode(b"".join(data.split()), validate=True)
+    # Not quoted: it may be a whole configuration.
+    raise UsageError(
+        "MA3113",
+        "cannot read the data URI: it is malformed",
+        hint="data:,TEXT with percent-encoding, or data:;base64,TEXT",
+    )
+
+
+def _web(uri: str, options: _Options) -> bytes:
+    downloads = Downloads(options.sleep, ca_file=options.ca_file, most=MOST)
+    attempts = 3
+    for _ in range(attempts - 1):
+        try:
+            return b"".join(downloads.fetch(uri, headers=options.headers))
+        except HostError as error:
+            if error.code != "MA3103":
+                raise
+    return b"".join(downloads.fetch(uri, headers=options.headers))
+
+
+SCHEMES: dict[str, Callable[[str, _Options], bytes]] = {
+    "data": _data,
+    "file": _file_url,
+    "http": _web,
+    "https": _web,
+}
+"""How a URI is read, by its scheme."""
+
+
+def _default_sleep() -> Callable[[float], None]:
+    import time
+
+    return time.sleep

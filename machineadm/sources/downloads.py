@@ -1,0 +1,109 @@
+"""Downloads for steps: the Fetch port of `machineadm.host.ports`."""
+
+from __future__ import annotations
+
+import os
+import pathlib
+import stat
+from collections.abc import Callable, Iterator, Mapping
+
+from machineadm.errors import HostError
+from machineadm.redaction import Secret
+from machineadm.sources.shown import shown
+
+ATTEMPTS = 5
+_PAUSE = 2.0
+_CHUNK = 1 << 20
+
+
+class Downloads:
+    """Fetches http, https and file URLs in chunks.
+
+    Args:
+        sleep: Waits between attempts; called with 0 between chunks, so that it may raise when the run shall end.
+        ca_file: Certificates that are trusted beside the system's; empty: none.
+        timeout: Seconds without any byte after which an attempt has failed.
+        most: Bytes that no download may exceed.
+    """
+
+    def __init__(
+        self,
+        sleep: Callable[[float], None],
+        *,
+        ca_file: str = "",
+        timeout: float = 30.0,
+        most: int = 16 << 30,
+    ) -> None:
+        self._sleep = sleep
+        self._ca_file = ca_file
+        self._timeout = timeout
+        self._most = most
+
+    def fetch(
+        self, url: str, *, headers: Mapping[str, str | Secret] | None = None
+    ) -> Iterator[bytes]:
+        """The body in chunks. Until the first one came, a failure of a passing kind is tried again.
+
+        Raises:
+            HostError: It cannot be had: MA3102 and following. MA3103: it broke off, and may be begun anew.
+        """
+        came = 0
+        for chunk in self._chunks(url, headers or {}):
+            self._sleep(0)
+            came += len(chunk)
+            if came > self._most:
+                raise HostError(
+                    "MA3110", f"cannot download {shown(url)}: it is larger than {self._most} bytes"
+                )
+            yield chunk
+
+    def _chunks(self, url: str, headers: Mapping[str, str | Secret]) -> Iterator[bytes]:
+        scheme = url.partition("://")[0].lower()
+        if scheme == "file":
+            return _local(url)
+        if scheme in ("http", "https"):
+            return self._remote(url, headers)
+        raise HostError(
+            "MA3101",
+            f"cannot download {shown(url)}: unknown scheme {scheme!r}",
+            hint="this release fetches https, http and file URLs",
+        )
+
+    def _remote(self, url: str, headers: Mapping[str, str | Secret]) -> Iterator[bytes]:
+        from machineadm.sources.web import PassingError, Web
+
+        web = Web(ca_file=self._ca_file, timeout=self._timeout)
+        for attempt in range(1, ATTEMPTS + 1):
+            chunks = web.chunks(url, headers)
+            try:
+                first = next(chunks, b"")
+            except PassingError:
+                if attempt == ATTEMPTS:
+                    raise
+                self._sleep(_PAUSE * 2 ** (attempt - 1))
+            else:
+                yield first
+                yield from chunks
+                return
+
+
+def _local(url: str) -> Iterator[bytes]:
+    """A file of the machine that the agent runs on.
+
+    Raises:
+        HostError: It cannot be read, or is on another machine.
+    """
+    from urllib.parse import unquote, urlsplit
+
+    parts = urlsplit(url)
+    path = unquote(parts.path)
+    if parts.netloc not in ("", "localhost"):
+        raise HostError("MA3101", f"cannot read {url}: file URLs have three slashes")
+    try:
+        with pathlib.Path(path).open("rb") as file:
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                raise HostError("MA3111", f"cannot read {path}: it is not a regular file")
+            while chunk := file.read(_CHUNK):
+                yield chunk
+    except OSError as error:
+        raise HostError("MA3111", f"cannot read {path}: {error.strerror}") from error

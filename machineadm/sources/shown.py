@@ -1,0 +1,13 @@
+"""URLs as they may be shown."""
+
+from __future__ import annotations
+
+
+def shown(url: str) -> str:
+    """The URL without user, password, query and fragment: a pre-signed URL carries its secret in the query."""
+    scheme, separator, rest = url.partition("://")
+    if not separator:
+        return url.partition(":")[0] + ":..."
+    rest = rest.partition("#")[0].partition("?")[0]
+    authority, slash, path = rest.partition("/")
+    return f"{scheme}://{authority.rpartition('@')[2]}{slash}{path}"

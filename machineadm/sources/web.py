@@ -1,0 +1,219 @@
+"""One HTTP request and its answer, over urllib: no surprise redirects, no leaked headers, coded errors."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import ssl
+import urllib.error
+import urllib.request
+from collections.abc import Iterator, Mapping
+from email.message import Message
+from typing import IO
+
+from machineadm.errors import HostError
+from machineadm.redaction import Secret
+from machineadm.sources.shown import shown
+from machineadm.version import VERSION
+
+MOST_REDIRECTS = 10
+_CHUNK = 256 * 1024
+_LATER = frozenset({408, 425, 429, 500, 502, 503, 504})
+_HINTS = {
+    401: "look at the headers: the server wants credentials",
+    403: "look at the headers; a pre-signed URL may have expired",
+    404: "look at the URL",
+    407: "the proxy wants credentials; look at https_proxy",
+}
+
+
+class PassingError(HostError):
+    """It may go away by itself, so asking again makes sense."""
+
+
+class Web:
+    """HTTP and HTTPS with the proxies of the environment.
+
+    Args:
+        ca_file: Certificates that are trusted beside the system's; empty: none.
+        timeout: Seconds without any byte after which a request has failed.
+    """
+
+    def __init__(self, *, ca_file: str = "", timeout: float = 30.0) -> None:
+        self._ca_file = ca_file
+        self._timeout = timeout
+
+    def chunks(self, url: str, headers: Mapping[str, str | Secret]) -> Iterator[bytes]:
+        """The body, as it comes; complete when the iterator ends without an error.
+
+        Raises:
+            PassingError: Name, connection, time-out, or an answer such as 503; MA3103 when the body broke off.
+            HostError: What will fail again: certificate, refusal, a redirect that is not followed.
+        """
+        with contextlib.closing(self._open(url, headers)) as answer:
+            wanted = _length(answer.headers)
+            came = 0
+            while chunk := _read(answer, url, came):
+                came += len(chunk)
+                yield chunk
+            # http.client ends a sized read silently when the connection does.
+            if wanted is not None and came != wanted:
+                raise PassingError(*_broken(url, came, wanted))
+
+    def _open(self, url: str, headers: Mapping[str, str | Secret]) -> http.client.HTTPResponse:
+        opener = urllib.request.OpenerDirector()
+        for handler in (
+            urllib.request.ProxyHandler(),
+            urllib.request.HTTPHandler(),
+            urllib.request.HTTPSHandler(context=self._context()),
+            _Redirects(),
+            urllib.request.HTTPDefaultErrorHandler(),
+            urllib.request.HTTPErrorProcessor(),
+        ):
+            opener.add_handler(handler)
+        try:
+            answer: http.client.HTTPResponse = opener.open(
+                _request(url, headers), timeout=self._timeout
+            )
+        except urllib.error.HTTPError as error:
+            error.close()
+            raise _refused(url, error.code) from None
+        except urllib.error.URLError as error:
+            raise _unreachable(url, error.reason) from error
+        except (OSError, http.client.HTTPException) as error:
+            raise _unreachable(url, error) from error
+        except ValueError:
+            # It quotes the header or URL that it dislikes.
+            raise HostError(
+                "MA3106",
+                f"cannot download {shown(url)}: URL or headers are malformed",
+                hint="look for line breaks, blanks and characters outside of ASCII",
+            ) from None
+        return answer
+
+    def _context(self) -> ssl.SSLContext:
+        context = ssl.create_default_context()
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        if self._ca_file:
+            try:
+                context.load_verify_locations(self._ca_file)
+            except OSError as error:
+                raise HostError(
+                    "MA3108",
+                    f"cannot use the CA bundle {self._ca_file}: {error.strerror or 'no PEM'}",
+                ) from error
+        return context
+
+
+class _Redirects(urllib.request.HTTPRedirectHandler):
+    """Follows redirects, never from https to less, and takes the caller's headers to no other origin."""
+
+    max_redirections = MOST_REDIRECTS
+    http_error_308 = urllib.request.HTTPRedirectHandler.http_error_302
+    """Python 3.10 does not know it."""
+
+    def redirect_request(
+        self,
+        req: urllib.request.Request,
+        fp: IO[bytes],
+        code: int,
+        msg: str,
+        headers: http.client.HTTPMessage,
+        newurl: str,
+    ) -> urllib.request.Request | None:
+        """Make the next request.
+
+        Raises:
+            HostError: The redirect leads from https to something else, or to no web address.
+        """
+        scheme = newurl.partition(":")[0].lower()
+        if scheme != "https" and (scheme != "http" or req.type == "https"):
+            fp.close()
+            raise HostError(
+                "MA3109",
+                f"cannot download {shown(req.full_url)}: it redirects to {shown(newurl)}",
+                hint="redirects from https are followed to https alone; give the final URL",
+            )
+        following = super().redirect_request(
+            req, fp, 307 if code == 308 else code, msg, headers, newurl
+        )
+        if following is not None and _origin(following) != _origin(req):
+            agent = req.get_header("User-agent")
+            following.headers = {} if agent is None else {"User-agent": agent}
+        return following
+
+
+def _request(url: str, headers: Mapping[str, str | Secret]) -> urllib.request.Request:
+    """The request; user and password of the URL become a header, as browsers do it."""
+    from base64 import b64encode
+    from urllib.parse import unquote, urlsplit
+
+    parts = urlsplit(url)
+    address, _, host = parts.netloc.rpartition("@")
+    request = urllib.request.Request(  # noqa: S310 - handlers for the web alone
+        parts._replace(netloc=host).geturl(), headers={"User-Agent": f"machineadm/{VERSION}"}
+    )
+    if address:
+        credentials = b64encode(unquote(address).encode()).decode()
+        request.add_header("Authorization", f"Basic {credentials}")
+    for name, value in headers.items():
+        request.add_header(name, value.reveal() if isinstance(value, Secret) else value)
+    return request
+
+
+def _origin(request: urllib.request.Request) -> tuple[str, str]:
+    from urllib.parse import urlsplit
+
+    parts = urlsplit(request.full_url)
+    default = 443 if parts.scheme == "https" else 80
+    return parts.scheme, f"{(parts.hostname or '').lower()}:{parts.port or default}"
+
+
+def _length(headers: Message) -> int | None:
+    text = headers.get("Content-Length", "")
+    return int(text) if text.isdecimal() else None
+
+
+def _read(answer: http.client.HTTPResponse, url: str, came: int) -> bytes:
+    """The next chunk, empty at the end.
+
+    Raises:
+        PassingError: The connection broke.
+    """
+    try:
+        return answer.read(_CHUNK)
+    except (OSError, http.client.HTTPException) as error:
+        raise PassingError(*_broken(url, came)) from error
+
+
+def _broken(url: str, came: int, wanted: int | None = None) -> tuple[str, str]:
+    of = "" if wanted is None else f" of {wanted}"
+    return "MA3103", f"cannot download {shown(url)}: the connection broke after {came}{of} bytes"
+
+
+def _refused(url: str, status: int) -> HostError:
+    kind = PassingError if status in _LATER else HostError
+    # The server's own words are not repeated: they may say anything.
+    words = f"{status} {http.client.responses.get(status, '')}".rstrip()
+    return kind(
+        "MA3104",
+        f"cannot download {shown(url)}: the server says {words}",
+        hint=_HINTS.get(status, ""),
+    )
+
+
+def _unreachable(url: str, reason: object) -> HostError:
+    if isinstance(reason, ssl.SSLCertVerificationError):
+        return HostError(
+            "MA3105",
+            f"cannot download {shown(url)}: its certificate is not trusted: {reason.verify_message}",
+            hint="give the CA bundle that signed it; is this machine's clock right?",
+        )
+    if isinstance(reason, HostError):
+        return reason
+    words = getattr(reason, "strerror", None) or str(reason) or type(reason).__name__
+    return PassingError(
+        "MA3102",
+        f"cannot download {shown(url)}: {words}",
+        hint="look at name resolution, routes, firewalls and the proxy variables",
+    )

@@ -1,0 +1,230 @@
+"""Downloads against real servers."""
+
+from pathlib import Path
+
+import pytest
+
+from machineadm.errors import HostError, InterruptedRunError
+from machineadm.redaction import Secret
+from machineadm.sources.downloads import ATTEMPTS, Downloads
+from machineadm.sources.shown import shown
+from tests.unit.sources.conftest import Handler, Site
+
+
+class Pauses:
+    """Takes note of pauses, and makes none."""
+
+    def __init__(self) -> None:
+        self.all: list[float] = []
+
+    def __call__(self, seconds: float) -> None:
+        if seconds:
+            self.all.append(seconds)
+
+
+def get(
+    url: str, *, sleep: Pauses | None = None, ca_file: str = "", **headers: str | Secret
+) -> bytes:
+    downloads = Downloads(sleep or Pauses(), ca_file=ca_file, timeout=5)
+    return b"".join(downloads.fetch(url, headers=headers))
+
+
+def test_a_body_comes_whole_and_headers_are_sent(site: Site) -> None:
+    body = bytes(range(256)) * 8192
+    site.pages["/f"] = lambda h: h.give(200, body)
+
+    assert get(f"{site.url}/f?x=1", Authorization=Secret("Bearer t")) == body
+    path, headers = site.asked[0]
+    assert path == "/f?x=1"
+    assert headers["Authorization"] == "Bearer t"
+    assert headers["User-Agent"].startswith("machineadm/")
+
+
+def test_user_and_password_of_a_url_become_a_header(site: Site) -> None:
+    site.pages["/f"] = lambda h: h.give(200)
+    get(f"{site.url.replace('//', '//me:p%40ss@')}/f")
+
+    assert site.asked[0][1]["Authorization"] == "Basic bWU6cEBzcw=="
+
+
+def test_a_busy_server_is_asked_again(site: Site) -> None:
+    pauses = Pauses()
+    site.pages["/f"] = lambda h: h.give(200, b"x") if len(site.asked) > 2 else h.give(503)
+
+    assert get(f"{site.url}/f", sleep=pauses) == b"x"
+    assert pauses.all == [2, 4]
+
+
+def test_a_server_that_stays_busy_is_given_up(site: Site) -> None:
+    site.pages["/f"] = lambda h: h.give(503)
+
+    with pytest.raises(HostError, match="503 Service Unavailable") as caught:
+        get(f"{site.url}/f")
+    assert caught.value.code == "MA3104"
+    assert len(site.asked) == ATTEMPTS
+
+
+@pytest.mark.parametrize("status", [401, 403, 404, 410])
+def test_a_refusal_is_not_argued_with(site: Site, status: int) -> None:
+    site.pages["/f"] = lambda h: h.give(status)
+
+    with pytest.raises(HostError, match=str(status)) as caught:
+        get(f"{site.url}/f?signature=hunter2")
+    assert caught.value.code == "MA3104"
+    assert "hunter2" not in f"{caught.value}{caught.value.hint()}"
+    assert len(site.asked) == 1
+
+
+def test_a_body_that_breaks_off_is_an_error(site: Site) -> None:
+    site.pages["/f"] = lambda h: h.give(200, b"x" * 1000, Content_Length="2000")
+
+    with pytest.raises(HostError, match="after 1000 of 2000 bytes") as caught:
+        get(f"{site.url}/f")
+    assert caught.value.code == "MA3103"
+
+
+def test_nobody_there_is_an_error_after_some_attempts() -> None:
+    pauses = Pauses()
+
+    with pytest.raises(HostError, match="refused") as caught:
+        get("http://127.0.0.1:9/f", sleep=pauses)
+    assert caught.value.code == "MA3102"
+    assert len(pauses.all) == ATTEMPTS - 1
+
+
+def test_a_silent_server_is_not_waited_for_for_ever(site: Site) -> None:
+    def fall_silent(handler: Handler) -> None:
+        handler.give(200, b"x", Content_Length="10")
+        handler.rfile.read(1)
+
+    site.pages["/f"] = fall_silent
+    downloads = Downloads(Pauses(), timeout=0.2)
+
+    with pytest.raises(HostError) as caught:
+        list(downloads.fetch(f"{site.url}/f"))
+    assert caught.value.code == "MA3103"
+
+
+def test_a_download_that_is_too_large_is_stopped(site: Site) -> None:
+    site.pages["/f"] = lambda h: h.give(200, bytes(5000))
+
+    with pytest.raises(HostError) as caught:
+        list(Downloads(Pauses(), most=4999).fetch(f"{site.url}/f"))
+    assert caught.value.code == "MA3110"
+
+
+def test_an_interrupted_run_stops_between_chunks(site: Site) -> None:
+    site.pages["/f"] = lambda h: h.give(200, bytes(5000))
+
+    def interrupted(_seconds: float) -> None:
+        raise InterruptedRunError("MA6002", "interrupted by SIGTERM")
+
+    with pytest.raises(InterruptedRunError):
+        list(Downloads(interrupted).fetch(f"{site.url}/f"))
+
+
+def test_malformed_headers_are_not_quoted(site: Site) -> None:
+    with pytest.raises(HostError) as caught:
+        get(f"{site.url}/f", A=Secret("hunter2\nX: y"))
+    assert caught.value.code == "MA3106"
+    assert "hunter2" not in f"{caught.value}{caught.value.hint()}"
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_redirects_are_followed_with_headers_on_the_same_origin(site: Site, status: int) -> None:
+    site.pages["/a"] = lambda h: h.give(status, Location="/b")
+    site.pages["/b"] = lambda h: h.give(200, b"x")
+
+    assert get(f"{site.url}/a", Authorization=Secret("t")) == b"x"
+    assert site.asked[1][1]["Authorization"] == "t"
+
+
+def test_headers_are_not_taken_to_another_origin(site: Site, other_site: Site) -> None:
+    site.pages["/a"] = lambda h: h.give(302, Location=f"{other_site.url}/b")
+    other_site.pages["/b"] = lambda h: h.give(200, b"x")
+
+    assert get(f"{site.url}/a", Authorization=Secret("t"), X_Key=Secret("k")) == b"x"
+    assert "t" not in other_site.asked[0][1].values()
+    assert "k" not in other_site.asked[0][1].values()
+
+
+def test_redirects_without_end_are_not_followed(site: Site) -> None:
+    site.pages["/a"] = lambda h: h.give(302, Location="/a")
+
+    with pytest.raises(HostError) as caught:
+        get(f"{site.url}/a")
+    assert caught.value.code == "MA3104"
+
+
+@pytest.mark.parametrize("target", ["file:///etc/passwd", "ftp://127.0.0.1/x", "gopher:x"])
+def test_redirects_lead_to_the_web_alone(site: Site, target: str) -> None:
+    site.pages["/a"] = lambda h: h.give(302, Location=target)
+
+    with pytest.raises(HostError) as caught:
+        get(f"{site.url}/a")
+    assert caught.value.code in ("MA3109", "MA3104")
+
+
+def test_a_certificate_is_checked_against_the_given_bundle(
+    secure_site: Site, certificate: Path
+) -> None:
+    secure_site.pages["/f"] = lambda h: h.give(200, b"x")
+
+    assert get(f"{secure_site.url}/f", ca_file=str(certificate)) == b"x"
+    with pytest.raises(HostError) as caught:
+        get(f"{secure_site.url}/f")
+    assert caught.value.code == "MA3105"
+    with pytest.raises(HostError) as caught:
+        get(f"{secure_site.url}/f", ca_file="/no/such/bundle")
+    assert caught.value.code == "MA3108"
+
+
+def test_no_redirect_leads_from_https_to_http(
+    secure_site: Site, site: Site, certificate: Path
+) -> None:
+    secure_site.pages["/f"] = lambda h: h.give(302, Location=f"{site.url}/f")
+
+    with pytest.raises(HostError) as caught:
+        get(f"{secure_site.url}/f", ca_file=str(certificate))
+    assert caught.value.code == "MA3109"
+    assert site.asked == []
+
+
+def test_the_proxy_of_the_environment_is_used(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("http_proxy", site.url)
+    asked: list[str] = []
+
+    def relay(handler: Handler) -> None:
+        asked.append(handler.path)
+        handler.give(200, b"by proxy")
+
+    site.pages["http://files.example/f"] = relay
+    assert get("http://files.example/f") == b"by proxy"
+    assert asked == ["http://files.example/f"]
+
+
+def test_file_urls_are_read(tmp_path: Path) -> None:
+    (tmp_path / "a b").write_bytes(b"x")
+
+    assert get(f"file://{tmp_path}/a%20b") == b"x"
+    with pytest.raises(HostError) as caught:
+        get(f"file://{tmp_path}/none")
+    assert caught.value.code == "MA3111"
+
+
+def test_an_unknown_scheme_is_an_error() -> None:
+    with pytest.raises(HostError, match="'s3'") as caught:
+        get("s3://bucket/key")
+    assert caught.value.code == "MA3101"
+
+
+@pytest.mark.parametrize(
+    ("url", "text"),
+    [
+        ("https://me:secret@h:1/p?token=x#y", "https://h:1/p"),
+        ("https://h", "https://h"),
+        ("data:,secret", "data:..."),
+    ],
+)
+def test_urls_are_shown_without_their_secrets(url: str, text: str) -> None:
+    assert shown(url) == text
