@@ -14,10 +14,11 @@ import pytest
 ROOT = Path(__file__).parents[2]
 LIBRARIES = Path(pytest.__file__).parents[1]
 
-# Prints what is loaded in the end; its own json counts for nothing.
+# typing_extensions is on a developer's machine, not on a node; msgspec would import it.
 PROBE = """
 import sys
 sys.path[:0] = [{root!r}, {libraries!r}]
+sys.modules["typing_extensions"] = None
 before = set(sys.modules)
 from machineadm.cli.main import main
 code = main(sys.argv[1:])
@@ -36,6 +37,52 @@ VERSION = {
     "machineadm.version",
 }
 
+VALIDATE_PACKAGES = {"agent", "api", "cli", "config", "documents", "errors", "redaction", "sources"}
+
+# Names without a leading underscore, by their first part.
+LIBRARIES_FOR_VALIDATE = """
+__future__ abc argparse base64 binascii bisect bz2 collections compression contextlib copyreg cython_runtime
+datetime decimal encodings enum errno fnmatch functools genericpath gettext glob grp importlib ipaddress
+itertools keyword locale lzma machineadm math msgspec ntpath numbers operator os pathlib platform posixpath
+pwd re reprlib shutil stat struct textwrap types typing urllib uuid warnings weakref yaml zlib
+"""
+VALIDATE = set(LIBRARIES_FOR_VALIDATE.split())
+BOOTSTRAP = VALIDATE | {"ctypes", "fcntl", "hashlib", "select", "shlex", "signal"}
+
+# What the standard library's own modules import, which differs between its releases.
+OLD_PLATFORM = (
+    "fcntl select selectors signal sre_compile sre_constants sre_parse subprocess threading"
+)
+NEW_TYPING = "ast dis inspect linecache opcode token tokenize"
+NEWER = "annotationlib copy dataclasses io sysconfig threading"
+OF_THE_INTERPRETER = set(
+    (OLD_PLATFORM if sys.version_info < (3, 11) else "").split()
+    + (NEW_TYPING if sys.version_info >= (3, 12) else "").split()
+    + (NEWER if sys.version_info >= (3, 14) else "").split()
+)
+
+CONFIGURATION = """
+apiVersion: bootstrap.cluster.x-k8s.io/v1alpha1
+kind: MachineConfiguration
+spec:
+  machine:
+    linuxConfiguration:
+      kernelModules: [br_netfilter]
+      sysctls: {net.ipv4.ip_forward: "1"}
+    files:
+      - {path: /etc/motd, content: A node.}
+    commands:
+      preKubeadm:
+        - argv: [echo, hello]
+  kubernetes:
+    version: v1.34.4
+    role:
+      type: Initialize
+    cluster:
+      name: one
+      controlPlaneEndpoint: 192.0.2.10:6443
+"""
+
 
 def loaded_by(*arguments: str) -> set[str]:
     """The modules that a command loads, when it ends well."""
@@ -51,5 +98,39 @@ def loaded_by(*arguments: str) -> set[str]:
     return set(loaded)
 
 
+def first_parts(modules: set[str]) -> set[str]:
+    return {name.partition(".")[0] for name in modules if not name.startswith("_")} | {"__future__"}
+
+
+@pytest.fixture
+def configuration(tmp_path: Path) -> str:
+    path = tmp_path / "node.yaml"
+    path.write_text(CONFIGURATION)
+    return str(path)
+
+
 def test_version_imports_next_to_nothing() -> None:
     assert loaded_by("version") - VERSION == set()
+
+
+def test_validate_imports_what_it_needs(configuration: str) -> None:
+    loaded = loaded_by("validate", "--path", configuration)
+
+    assert first_parts(loaded) - VALIDATE - OF_THE_INTERPRETER == set()
+
+
+def test_validate_knows_nothing_of_machines(configuration: str) -> None:
+    loaded = loaded_by("validate", "--path", configuration)
+
+    ours = {name.split(".")[1] for name in loaded if name.startswith("machineadm.")}
+    assert ours - VALIDATE_PACKAGES == set()
+
+
+def test_bootstrap_imports_what_it_needs(configuration: str, tmp_path: Path) -> None:
+    root = tmp_path / "root"
+    root.mkdir()
+
+    loaded = loaded_by("bootstrap", "--root", str(root), "--path", configuration)
+
+    assert first_parts(loaded) - BOOTSTRAP - OF_THE_INTERPRETER == set()
+    assert "machineadm.codes" not in loaded
