@@ -40,6 +40,17 @@ def structs_in(value: object, path: str) -> Iterator[tuple[msgspec.Struct, str]]
                 yield from structs_in(item, child(path, key))
 
 
+def holds_pruned(value: object) -> bool:
+    """Whether anything in a value could not be decoded."""
+    if value is PRUNED:
+        return True
+    if isinstance(value, msgspec.Struct):
+        return any(holds_pruned(getattr(value, name)) for name in value.__struct_fields__)
+    if isinstance(value, dict):
+        return any(holds_pruned(item) for pair in value.items() for item in pair)
+    return isinstance(value, tuple | list) and any(holds_pruned(item) for item in value)
+
+
 def is_set(value: msgspec.Struct, wire_name: str) -> bool:
     """Whether a field has another value than its type gives it; a pruned one has."""
     return next(_set_fields(value, wire_name), None) is not None

@@ -12,7 +12,7 @@ from machineadm.api.finding import Finding
 from machineadm.api.pruned import PrunedError
 from machineadm.api.v1alpha1.machine import MachineConfiguration
 from machineadm.config import support
-from machineadm.config.paths import structs_in
+from machineadm.config.paths import holds_pruned, structs_in
 from machineadm.config.rules import (
     cluster,
     commands,
@@ -70,6 +70,10 @@ def _run(rule: Rule, value: msgspec.Struct, path: str, context: Context) -> Iter
             yield replace(finding, path=_join(path, finding.path))
     except PrunedError:
         return
+    except TypeError:
+        # Functions written in C take PRUNED for any object of a wrong type.
+        if not holds_pruned(context.configuration):
+            raise
 
 
 def _join(path: str, relative: str) -> str:

@@ -54,7 +54,7 @@ def breach(value: str, extra: Extra) -> tuple[str, str] | None:
     if extra.get("oneLine") and is_broken(value):
         return "MA1108", "must be one line without control characters"
     if "pattern" in extra and not re.search(extra["pattern"], value):
-        return "MA1107", in_words(extra["pattern"])
+        return "MA1107", in_words(extra["pattern"], extra.get("expected", ""))
     if len(value) < extra.get("minLength", 0):
         return "MA1105", f"is shorter than {extra['minLength']} characters"
     if len(value) > extra.get("maxLength", len(value)):
@@ -116,15 +116,15 @@ def _check(annotation: Any) -> Check | None:
 
 def _annotated(inner: Any, metas: tuple[Any, ...]) -> Check | None:
     below = _check(inner)
-    extra = {
-        key: each for meta in metas for key, each in (getattr(meta, "extra", None) or {}).items()
-    }
-    if not extra:
+    extra: Extra = {}
+    for meta in metas:
+        extra |= meta.extra or {}
+    if not extra.keys() - {"expected"}:
         return below
     if "unique" in extra:
         field = extra["unique"]
         return lambda items: not repeated(items, field) and (below is None or below(items))
-    if extra == {"oneLine": True}:
+    if extra.keys() <= {"oneLine", "expected"}:
         return lambda text: text.isprintable() or not is_broken(text)
     return lambda text: breach(text.reveal() if isinstance(text, Secret) else text, extra) is None
 

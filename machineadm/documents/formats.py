@@ -35,7 +35,7 @@ def _cidr(text: str) -> str:
     from ipaddress import ip_network
 
     try:
-        ip_network(text, strict=False)
+        ip_network(text if "/" in text else "", strict=False)
     except ValueError:
         return "a range of addresses such as 10.244.0.0/16"
     return ""

@@ -40,7 +40,7 @@ VALUES = {
     ),
     "a mode that is none": (
         'permissions: "999"',
-        (7, 20, "MA1107", "permissions", '"999" is not an octal mode', ""),
+        (7, 20, "MA1107", "permissions", '"999" is not an octal mode such as 0644', ""),
     ),
     "a boolean where text is meant": (
         "owner: yes",
@@ -235,7 +235,7 @@ FORMATS = {
     "podCIDRs: [10.244.0.0/33]": ("MA1109", '"10.244.0.0/33" is not a range of addresses'),
     "podCIDRs: [10.244.0/16/1]": ("MA1107", '"10.244.0/16/1" is not a range of addresses'),
     "podCIDRs: [10.0.0.0/8, 10.0.0.0/8]": ("MA1110", "the same as an item before it"),
-    "dnsDomain: cluster_local": ("MA1107", '"cluster_local" is not a host name'),
+    "dnsDomain: cluster_local": ("MA1107", '"cluster_local" is not a name in lower-case letters'),
     'dnsDomain: ""': ("MA1105", "must not be empty"),
 }
 
