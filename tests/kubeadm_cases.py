@@ -3,10 +3,12 @@
 from pathlib import Path
 from typing import NamedTuple
 
-import msgspec
+from msgspec.structs import replace
 
 from machineadm.api.v1alpha1.kubernetes import KubernetesConfig
 from machineadm.api.v1alpha1.machine import MachineConfiguration
+from machineadm.config.defaulting import realise
+from machineadm.config.validation import check
 from machineadm.documents.decoding import decode
 from machineadm.plan.files import PlannedFile, WriteFiles
 from machineadm.plan.model import Step
@@ -39,7 +41,8 @@ class Case(NamedTuple):
         return GOLDEN / self.size / self.api / self.role
 
     def read(self) -> KubernetesConfig:
-        return msgspec.structs.replace(kubernetes_of(self.input), version=VERSIONS[self.api])
+        """The realised configuration, for a version of Kubernetes with this API."""
+        return kubernetes_of(self.input, VERSIONS[self.api])
 
 
 CASES = [
@@ -50,14 +53,21 @@ CASES = [
 ]
 
 
-def kubernetes_of(path: Path) -> KubernetesConfig:
-    """The Kubernetes part of a configuration file."""
+def kubernetes_of(path: Path, version: str | None = None) -> KubernetesConfig:
+    """The Kubernetes part of a configuration file, checked and realised as the agent does it."""
     (document,) = decode(path.read_bytes(), file=path.name)
     assert not document.problems, document.problems
-    assert isinstance(document.value, MachineConfiguration)
-    found = document.value.spec.kubernetes
-    assert found is not None
-    return found
+    value = document.value
+    assert isinstance(value, MachineConfiguration)
+    assert value.spec.kubernetes is not None
+    if version is not None:
+        kubernetes = replace(value.spec.kubernetes, version=version)
+        value = replace(value, spec=replace(value.spec, kubernetes=kubernetes))
+    findings = check(value)
+    assert not findings, findings
+    realised = realise(value).kubernetes
+    assert realised is not None
+    return realised
 
 
 def rendered(kubernetes: KubernetesConfig, run_directory: str = RUN_DIRECTORY) -> KubeadmFiles:

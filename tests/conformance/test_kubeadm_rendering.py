@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-import msgspec
 import pytest
+from msgspec.structs import replace
 
 from machineadm.api.v1alpha1.kubernetes import KubernetesConfig
 from machineadm.steps.kubeadm.render import CONFIG
@@ -57,7 +57,7 @@ def component_documents(kubernetes: KubernetesConfig) -> str:
 def test_kubeadm_accepts_what_is_rendered_for_it(
     case: Case, judge: str, version: str, tmp_path: Path
 ) -> None:
-    kubernetes = msgspec.structs.replace(case.read(), version=version)
+    kubernetes = replace(case.read(), version=version)
 
     assert judges.kubeadm_validate(judge, laid_out(kubernetes, tmp_path)) == []
 

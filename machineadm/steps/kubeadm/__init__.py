@@ -9,6 +9,7 @@ May import: what steps may, and modules of this package.
 
 from __future__ import annotations
 
+from machineadm.api.formats import seconds
 from machineadm.api.v1alpha1.kubernetes import Initialize, JoinWorker, KubernetesConfig
 from machineadm.errors import ConfigError
 from machineadm.host.facts import Facts
@@ -106,7 +107,7 @@ def _scene(kubernetes: KubernetesConfig) -> Scene:
         role=type(kubernetes.role).__name__,
         certificates=(certificates and certificates.directory) or _CERTIFICATES,
         cri_socket=node.cri_socket if node is not None else None,
-        patience=_seconds(wait) if wait is not None else _PATIENCE,
+        patience=seconds(wait) if wait is not None else _PATIENCE,
     )
 
 
@@ -114,14 +115,3 @@ def _external_authority(kubernetes: KubernetesConfig) -> bool:
     plane = kubernetes.control_plane
     given = plane.certificates if plane is not None else None
     return given is not None and given.ca is not None and given.ca.key is None
-
-
-_UNITS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 1e-3, "us": 1e-6, "\u00b5s": 1e-6, "ns": 1e-9}
-
-
-def _seconds(duration: str) -> float:
-    """Seconds of a duration as Go writes it, which the API's pattern has checked."""
-    import re
-
-    parts = re.findall("([0-9.]+)(h|m?s|m|[u\u00b5n]s)", duration)
-    return sum(float(number) * _UNITS[unit] for number, unit in parts)

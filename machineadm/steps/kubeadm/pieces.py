@@ -29,8 +29,6 @@ Arguments = Callable[[Sequence[Pair]], object]
 UNINITIALIZED = Taint(key="node.cluster.x-k8s.io/uninitialized", effect="NoSchedule")
 """Cluster API removes it as soon as the node has its labels; workers alone carry it (contract, optional rule)."""
 
-_DEFAULT_PORT = 6443
-
 
 class Paths:
     """Where kubeadm finds what is rendered.
@@ -87,20 +85,10 @@ def node_registration(node: NodeConfig | None, *, worker: bool, arguments: Argum
 
 
 def kubelet_arguments(node: NodeConfig) -> tuple[Pair, ...]:
-    """The kubelet's arguments: labels and provider id, then those of the configuration, which win."""
-    given = pairs(node.extra_args)
-    names = {name for name, _ in given}
-    ours = []
+    """The kubelet's arguments: labels and provider id, then those of the configuration (which are others)."""
     labels = ",".join(f"{key}={value}" for key, value in node.labels.items())
-    if labels and "node-labels" in names:
-        given = tuple(
-            (name, f"{labels},{value}" if name == "node-labels" else value) for name, value in given
-        )
-    elif labels:
-        ours.append(("node-labels", labels))
-    if node.provider_id is not None and "provider-id" not in names:
-        ours.append(("provider-id", node.provider_id))
-    return (*ours, *given)
+    ours = present(**{"node-labels": labels, "provider-id": node.provider_id})
+    return (*((name, str(value)) for name, value in ours.items()), *pairs(node.extra_args))
 
 
 def local_api_endpoint(endpoint: LocalApiEndpoint | None) -> Document | None:
@@ -262,22 +250,13 @@ def discovery(role: JoinControlPlane | JoinWorker, paths: Paths) -> Document:
     if isinstance(given, TokenDiscovery):
         document["bootstrapToken"] = present(
             token=given.token,
-            apiServerEndpoint=with_port(given.endpoint),
+            apiServerEndpoint=given.endpoint,
             caCertHashes=given.ca_cert_hashes,
             unsafeSkipCAVerification=given.unsafe_skip_ca_verification or None,
         )
     elif isinstance(given, FileDiscovery):
         document["file"] = {"kubeConfigPath": given.path or paths.discovery}
     return document
-
-
-def with_port(endpoint: str) -> str:
-    """`host:port` for kubeadm, which wants the port and brackets about IPv6."""
-    host, colon, port = endpoint.rpartition(":")
-    if colon and port.isdecimal() and (host.endswith("]") or ":" not in host):
-        return endpoint
-    bare = endpoint.strip("[]")
-    return f"[{bare}]:{_DEFAULT_PORT}" if ":" in bare else f"{bare}:{_DEFAULT_PORT}"
 
 
 def component_document(kind: str, api_version: str, given: Mapping[str, object]) -> Document:
