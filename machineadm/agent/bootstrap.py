@@ -107,7 +107,7 @@ def prepare(request: Request, machine: Machine, reporter: Reporter | None = None
     facts = gather(host)
     if reporter:
         reporter.about(_machine_identity(facts))
-    streams = read_streams(request.paths, host.fetch.fetch if host.fetch else None)
+    streams = read_streams(request.paths, sleep=host.clock.sleep)
     document = accept(streams, mode=request.mode)
     configuration = realise(document)
     machine.redactor.learn(secrets_of(configuration))

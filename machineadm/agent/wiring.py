@@ -17,6 +17,7 @@ from machineadm.host.linux.files import LinuxFiles
 from machineadm.host.linux.tree import Tree
 from machineadm.host.ports import Host
 from machineadm.redaction import Redactor
+from machineadm.sources.downloads import Downloads
 
 
 class Machine(msgspec.Struct, frozen=True, kw_only=True):
@@ -71,6 +72,7 @@ def connect(
         log=log,
         redactor=redactor,
         interruption=interruption,
+        fetch=Downloads(interruption.wait),
     )
     with interruption:
         yield Machine(
