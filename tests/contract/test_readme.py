@@ -1,0 +1,38 @@
+"""What README.md says is so."""
+
+import re
+from pathlib import Path
+
+from machineadm import errors
+
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text()
+
+
+def test_every_make_target_that_it_names_exists() -> None:
+    makefiles = [ROOT / "Makefile", *ROOT.glob("tests/*.mk")]
+    targets = set(re.findall(r"^([a-z0-9-]+):", "".join(map(Path.read_text, makefiles)), re.M))
+
+    named = set(re.findall(r"^make ([a-z0-9-]+)|`make ([a-z0-9-]+)`", README, re.M))
+
+    assert {first or second for first, second in named} - targets == set()
+
+
+def test_every_file_that_it_links_to_exists() -> None:
+    links = re.findall(r"\]\((?!https?:)([^)#]+)", README)
+
+    assert links
+    assert [link for link in links if not (ROOT / link).exists()] == []
+
+
+def test_its_exit_codes_are_those_of_the_errors() -> None:
+    rows = {int(code) for code in re.findall(r"^\| (\d+) \|", README, re.M)}
+    raised = {
+        found.exit_code
+        for found in vars(errors).values()
+        if isinstance(found, type) and issubclass(found, errors.MachineadmError)
+    }
+
+    # 0 and 10 are ends that are no errors; 7 belongs to plugins.
+    assert rows - raised <= {0, 7, 10}
+    assert raised <= rows
