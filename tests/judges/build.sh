@@ -7,7 +7,7 @@
 set -euo pipefail
 HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 CACHE=${MACHINEADM_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/machineadm}/judges
-JUDGES=(kubeadm-1.34 component kubeadm-1.30 kubeadm-1.31)
+JUDGES=(kubeadm-1.34 component crd kubeadm-1.30 kubeadm-1.31)
 # The toolchain that is there, no other; what go.sum does not name is not built; one static file comes out.
 export GOTOOLCHAIN=local GOFLAGS='-mod=readonly -buildvcs=false -trimpath' GOWORK=off CGO_ENABLED=0 GO111MODULE=on
 
@@ -22,7 +22,7 @@ recipe() {
     kubeadm-1.34) module=$1 version=1.34.4;;
     kubelet|kubectl|kube-apiserver|kube-controller-manager|kube-scheduler|kube-proxy)
       module=kubeadm-1.34 version=1.34.4 package=k8s.io/kubernetes/cmd/$1;;
-    component|coredns) module=$1;;
+    component|crd|coredns) module=$1;;
     etcd) module=etcd package=go.etcd.io/etcd/server/v3;;
     etcdctl) module=etcd package=go.etcd.io/etcd/etcdctl/v3;;
     *) say "no recipe for $1"; exit 2;;

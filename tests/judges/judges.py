@@ -1,6 +1,6 @@
-"""Ask the real programs: `kubeadm config validate` of three releases, and the component judge.
+"""Ask the real programs: `kubeadm config validate` of three releases, the component judge and the CRD judge.
 
-Both are processes that are given text and say what is wrong with it. A program that is not built yet is built here,
+All are processes that are given text and say what is wrong with it. A program that is not built yet is built here,
 which takes minutes; `make judges` does it before any test runs.
 """
 
@@ -8,8 +8,9 @@ import functools
 import json
 import subprocess
 import tempfile
+from collections.abc import Iterable
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from tests.real import missing
 
@@ -97,3 +98,41 @@ def component_validate(text: str) -> list[Problem]:
         for v in verdicts
         for message in v["errors"]
     ]
+
+
+def crd() -> Path:
+    """The program that judges CustomResourceDefinitions, and objects of them, as the API server would."""
+    return program("crd")
+
+
+def crd_validate(
+    requests: Iterable[tuple[str, list[dict[str, Any]]]],
+) -> list[dict[str, Any]]:
+    """What the API server's code says of many CustomResourceDefinitions, all in one process.
+
+    Args:
+        requests: The text of a CRD, YAML or JSON, and objects of it: `{"object": {...}, "old": {...} or absent}` each.
+
+    Returns:
+        A verdict for each, in order: ok, errors (type, field, detail), warnings, costs of its CEL rules, columns,
+        and for each object ok, pruned, errors and the object as it would be stored.
+
+    Raises:
+        RuntimeError: The judge itself failed.
+    """
+    lines = [
+        json.dumps({"id": str(number), "crd": text, "objects": objects})
+        for number, (text, objects) in enumerate(requests)
+    ]
+    run = subprocess.run(
+        [crd(), "--batch"],
+        input="\n".join(lines),
+        capture_output=True,
+        text=True,
+        timeout=600,
+        check=False,
+    )
+    verdicts = [json.loads(line) for line in run.stdout.splitlines()]
+    if run.returncode != 0 or len(verdicts) != len(lines):
+        raise RuntimeError(f"the CRD judge: {run.stderr.strip()[-4000:]}")
+    return verdicts

@@ -1,0 +1,31 @@
+"""`python -m crdgen check FILE...`: the one place where the parts of this package meet."""
+
+import sys
+from collections.abc import Sequence
+
+_USAGE = """\
+usage: python -m crdgen check FILE... [--released DIR] [--output text|json]
+"""
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run what the first word names.
+
+    Args:
+        arguments: The command line after the program's name.
+
+    Returns:
+        The exit code; 2 is a mistake in the command line itself.
+    """
+    match list(arguments):
+        case ["check", *rest]:
+            from crdgen.check import command
+
+            return command.run(rest)
+        case _:
+            sys.stderr.write(_USAGE)
+            return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
