@@ -3,7 +3,10 @@
 import re
 from pathlib import Path
 
+import pytest
+
 from machineadm import errors
+from machineadm.cli.main import main
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
@@ -36,3 +39,30 @@ def test_its_exit_codes_are_those_of_the_errors() -> None:
     # 0 and 10 are ends that are no errors; 7 belongs to plugins.
     assert rows - raised <= {0, 7, 10}
     assert raised <= rows
+
+
+def test_its_help_text_is_what_the_agent_prints(capsys: pytest.CaptureFixture[str]) -> None:
+    main(["--help"])
+
+    assert f"```text\n{capsys.readouterr().out}```\n" in README
+
+
+def test_its_commands_have_the_options_that_it_shows(capsys: pytest.CaptureFixture[str]) -> None:
+    blocks = "".join(re.findall(r"^```sh\n(.*?)^```", README, re.M | re.S))
+    shown = re.findall(r"^machineadm ([a-z]+)([^#\n]*)", blocks, re.M)
+    assert shown
+    for command, rest in shown:
+        with pytest.raises(SystemExit, match="0"):
+            main([command, "--help"])
+        options = set(re.findall(r"--[a-z-]+", capsys.readouterr().out))
+        assert set(re.findall(r"--[a-z-]+", rest)) <= options, command
+
+
+def test_its_configurations_are_valid(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    blocks = re.findall(r"^```yaml\n(.*?)^```", README, re.M | re.S)
+    assert blocks
+    for block in blocks:
+        path = tmp_path / "node.yaml"
+        path.write_text(block)
+        code = main(["validate", "--path", str(path)])
+        assert code == 0, capsys.readouterr().out
