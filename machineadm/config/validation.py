@@ -64,7 +64,11 @@ def check(
 
 
 def _run(rule: Rule, value: msgspec.Struct, path: str, context: Context) -> Iterator[Finding]:
-    """A rule's findings, their paths made absolute, up to where it meets something pruned."""
+    """A rule's findings, their paths made absolute, up to where it meets something pruned.
+
+    Raises:
+        TypeError: The rule itself is at fault; nothing is pruned.
+    """
     try:
         for finding in rule(value, context):
             yield replace(finding, path=_join(path, finding.path))

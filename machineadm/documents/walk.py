@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence as Series
+from functools import cache
 from typing import Any, Final
 
 import msgspec
@@ -58,8 +59,8 @@ def walk(root: Node, type_: type, source: Source, refusal: str) -> tuple[Any, li
         The typed value and the problems. With problems, what failed is PRUNED in it; it is None if
         nothing is left.
     """
-    info = inspect.type_info(type_)
-    walker = _Walker(source, info)
+    info, names = _described(type_)
+    walker = _Walker(source, names)
     value: Any = None
     try:
         value = walker.value(root, info, "")
@@ -69,6 +70,12 @@ def walk(root: Node, type_: type, source: Source, refusal: str) -> tuple[Any, li
     if walker.faults:
         return (None if value is PRUNED else value), walker.faults
     return _verdict(value, type_, root, refusal)
+
+
+@cache
+def _described(type_: type) -> tuple[inspect.Type, FieldIndex]:
+    info = inspect.type_info(type_)
+    return info, FieldIndex(info)
 
 
 def _verdict(value: Any, type_: type, root: Node, refusal: str) -> tuple[Any, list[Fault]]:
@@ -92,10 +99,10 @@ def _verdict(value: Any, type_: type, root: Node, refusal: str) -> tuple[Any, li
 class _Walker:
     """One walk over one document."""
 
-    def __init__(self, source: Source, type_: inspect.Type) -> None:
+    def __init__(self, source: Source, names: FieldIndex) -> None:
         self.faults: list[Fault] = []
         self._source = source
-        self._names = FieldIndex(type_)
+        self._names = names
 
     def fault(self, code: str, at: int, path: str, message: str, hint: str = "") -> Any:
         """Note a problem; gives PRUNED, for that is what the value then is.
