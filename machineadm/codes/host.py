@@ -80,16 +80,6 @@ TABLE: dict[str, Code] = {
         "A file is to be downloaded and to be appended to at once.",
         "Give the lines in `content`, or download to a path of its own.",
     ),
-    "MA3013": Code(
-        "content is not what its encoding says",
-        "The `content` of a file could not be decoded as base64 or gzip; it may be cut off.",
-        "`base64 -w0 FILE`, or `gzip -c FILE | base64 -w0` for gzip and gzip+base64.",
-    ),
-    "MA3014": Code(
-        "content unpacks to too much",
-        "Packed content of a file would unpack to more than 64 MiB.",
-        "Let the machine download it: `source` with url and sha256.",
-    ),
     "MA3101": Code(
         "unknown kind of URL",
         "A URL has a scheme that this release does not fetch.",

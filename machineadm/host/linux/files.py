@@ -29,7 +29,7 @@ from machineadm.host.linux.tree import Tree
 from machineadm.host.ports import FileKind, FileStat, FileWrite
 
 # As many folders as one group commit keeps open; far below the usual limit of 1,024 descriptors.
-MOST_FOLDERS = 200
+MOST_FOLDERS = 400
 _TEMPORARY = ".machineadm-"
 _TEMPORARY_END = ".tmp"
 _CHUNK = 1 << 20
@@ -167,7 +167,7 @@ class _GroupCommit:
 
     @property
     def has_room(self) -> bool:
-        return len(self._folders) < MOST_FOLDERS
+        return len(self._folders) + len(self._made) < MOST_FOLDERS
 
     def add(self, write: FileWrite) -> None:
         """Write the temporary file, complete with owner and mode."""

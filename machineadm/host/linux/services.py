@@ -53,7 +53,9 @@ class SystemdServices:
         Raises:
             HostError: It failed.
         """
-        result = self._commands.run(["systemctl", verb, "--", *units], timeout=_TIMEOUT)
+        result = self._commands.run(
+            ["systemctl", verb, *(["--", *units] if units else [])], timeout=_TIMEOUT
+        )
         if result.exit_code == 0 or (absent_is_fine and result.exit_code == _NO_SUCH_UNIT):
             return
         what = " ".join([verb, *units])

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import weakref
 from collections.abc import Iterator
 
 from machineadm.errors import HostError
@@ -38,6 +39,7 @@ class Tree:
                 f"cannot work below {root}: {error.strerror}",
                 hint="--root names an existing folder",
             ) from error
+        weakref.finalize(self, os.close, self._root)
 
     @contextlib.contextmanager
     def parent(self, path: str, *, follow: bool = False) -> Iterator[tuple[int, str]]:
