@@ -14,11 +14,16 @@ _TRUE = ("1", "true", "yes", "on")
 _FALSE = ("", "0", "false", "no", "off")
 
 
+def _help(prog: str) -> argparse.HelpFormatter:
+    return argparse.HelpFormatter(prog, width=100)
+
+
 class Parser(argparse.ArgumentParser):
     """argparse, but a mistake is a UsageError and no exit."""
 
     def __init__(self, **settings: Any) -> None:
-        super().__init__(**settings)
+        # Left to itself argparse imports shutil, for the width of the terminal, at every option.
+        super().__init__(**settings, formatter_class=_help)
         self._lists: dict[str, list[str]] = {}
 
     def read(self, argv: list[str]) -> argparse.Namespace:

@@ -13,7 +13,8 @@ MAX_BYTES: Final = 16 * 1024 * 1024
 
 _BREAK: Final = re.compile(r"\r\n?|\n")
 # All that YAML 1.1 calls printable, without its three breaks that other readers take for text.
-_UNPRINTABLE: Final = re.compile(
+# Not compiled before it is needed: that takes as long as reading 100 KB.
+_UNPRINTABLE: Final = (
     "[^\t\n\r\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]"
 )
 _PRINTABLE_ASCII: Final = bytes([9, 10, 13, *range(32, 127)])
@@ -111,7 +112,7 @@ def check_characters(text: str) -> None:
     """
     if text.isascii() and not text.encode().translate(None, _PRINTABLE_ASCII):
         return
-    if found := _UNPRINTABLE.search(text):
+    if found := re.search(_UNPRINTABLE, text):
         code = ord(found[0])
         message = f"the character U+{code:04X} is not allowed as it is"
         hint = f'write it in double quotes as "\\u{code:04x}"' if code else "remove it"
