@@ -31,9 +31,13 @@ bootstrap() {
 }
 # The pid is the agent's own, for a case that kills it.
 run_agent() {
-  local n=$1 f rc=0
+  local n=$1 rc=0
   X "$n" sh -c "echo \$\$ > /run/agent.pid; exec timeout -k 10 ${AGENT_TIMEOUT:-600} python3 $AT bootstrap --path $CONFIG" > "$OUT/$n/stdout" 2> "$OUT/$n/stderr" || rc=$?
   echo $rc > "$OUT/$n/rc"
+  collect_reports "$n"
+}
+collect_reports() {
+  local n=$1 f
   for f in /run/machineadm/status.json /run/cluster-api/bootstrap-success.complete /run/cluster-api/bootstrap-failure.json; do
     X "$n" cat $f > "$OUT/$n/${f##*/}" 2>/dev/null || rm -f "$OUT/$n/${f##*/}"; done
 }
@@ -72,7 +76,7 @@ unchanged() {
   before=$(X "$n" systemctl show -p MainPID containerd kubelet | tr '\n' ' ')
   X "$n" sh -c 'touch /dev/shm/.stamp; sleep 0.1'
   X "$n" python3 $AT bootstrap --path $CONFIG > "$OUT/$n/again.stdout" 2> "$OUT/$n/again.stderr" || rc=$?
-  written=$(X "$n" find / -xdev -cnewer /dev/shm/.stamp -not -type d -not -path '/var/log/*' -not -name '*.lock' -not -name lock | head -20)
+  written=$(X "$n" find / -xdev -cnewer /dev/shm/.stamp -not -path '/var/log/*' -not -path '/var/lib/cni/*' -not -name '*lock' | head -20)
   after=$(X "$n" systemctl show -p MainPID containerd kubelet | tr '\n' ' ')
   verify "$n: a second run exits 0 (is: $rc)" [ $rc = 0 ]
   verify "$n: a second run restarts nothing" [ "$before" = "$after" ]
@@ -93,6 +97,22 @@ killed() {
   verify "$n: the agent was killed while kubeadm ran ($2)" [ $hit = 0 ]
   verify "$n: kubeadm died with the agent" within 10 X "$n" sh -c '! pgrep -x kubeadm >/dev/null'
   verify "$n: no sentinel says that it is done" X "$n" test ! -e /run/cluster-api/bootstrap-success.complete
+}
+# crashed NAME CONDITION: the same, but the whole machine goes down at once and boots again; nobody starts the agent then
+crashed() {
+  local n=$1 job hit=0
+  run_agent "$n" & job=$!
+  X "$n" sh -c 'for i in $(seq 3000); do pgrep -x kubeadm >/dev/null && { '"$2"'; } >/dev/null 2>&1 && exit; sleep 0.02; done; exit 1' || hit=$?
+  "$E2E/stage/machines.sh" crash "$n" || hit=$?
+  wait $job
+  verify "$n: the machine crashed while kubeadm ran ($2)" [ $hit = 0 ]
+}
+# completed NAME: without anybody's help, within five minutes
+completed() {
+  local n=$1 t; t=$(now)
+  verify "$n: completes itself" within 300 X "$n" test -e /run/cluster-api/bootstrap-success.complete
+  echo "TIME $n completed $(since "$t") s after it was back"
+  echo 0 > "$OUT/$n/rc"; collect_reports "$n"; succeeded "$n"
 }
 resumed() { local n=$1 t; t=$(now); run_agent "$n"; echo "TIME $n resumed $(since "$t") s, exit code $(cat "$OUT/$n/rc")"; succeeded "$n"; }
 
