@@ -1,0 +1,361 @@
+"""Bootstrap on real files: nothing written twice, nothing run below a root, nothing lost by a kill."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from shutil import rmtree
+from typing import Any
+
+import pytest
+
+from machineadm.agent.bootstrap import Request, bootstrap
+from machineadm.errors import MachineadmError
+from tests.contract.trees import RUN, STATE, fake_kubeadm, machineadm, running_tree, seen
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+NOBODY = 65534
+
+CONFIGURATION = """\
+apiVersion: bootstrap.cluster.x-k8s.io/v1alpha1
+kind: MachineConfiguration
+spec:
+  machine:
+    linuxConfiguration:
+      kernelModules: [overlay]
+    files:
+    - {{path: /etc/motd, content: "hello\\n", owner: "0:0"}}
+    - {{path: /etc/hosts, content: "10.0.0.9 registry\\n", append: true, owner: "0:0"}}
+    commands:
+      preKubeadm:
+      - argv: [/bin/sh, -c, "echo pre >> {log}"]
+      - argv: [/bin/sh, -c, "echo pre-two >> {log}"]
+      postKubeadm:
+      - argv: [/bin/sh, -c, "echo post >> {log}"]
+  kubernetes:
+    version: v1.34.4
+    role:
+      type: JoinWorker
+      discovery:
+        type: Token
+        token: abcdef.0123456789abcdef
+        endpoint: 10.0.0.1:6443
+        caCertHashes: ["sha256:1111111111111111111111111111111111111111111111111111111111111111"]
+"""
+
+
+class Stand:
+    """A tree that runs, with a fake kubeadm and a configuration whose commands leave a line each."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.tree = folder / "tree"
+        (self.tree / "etc").mkdir(parents=True)
+        (self.tree / "etc/machine-id").write_text("0123456789abcdef0123456789abcdef\n")
+        (self.tree / "etc/hosts").write_text("127.0.0.1 localhost\n")
+        self.log = folder / "log"
+        self.file = folder / "node.yaml"
+        self.file.write_text(CONFIGURATION.format(log=self.log))
+        fake_kubeadm(folder / "bin", self.tree)
+
+    def run(self, *, kill_at: int = 0) -> int:
+        """Bootstrap in a process of its own; SIGKILL it at a boundary.
+
+        Returns:
+            The process's exit code, negative for a signal.
+        """
+        child = os.fork()
+        if child:
+            return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+        code = 70
+        try:
+            code = self._bootstrap(kill_at)
+        finally:
+            os._exit(code)
+
+    def _bootstrap(self, kill_at: int) -> int:
+        os.environ["PATH"] = f"{self.folder / 'bin'}:{os.environ['PATH']}"
+        machine = running_tree(self.tree)
+        boundary = Boundary(kill_at)
+        boundary.watch(machine.host.state, "write", "append", "remove")
+        boundary.watch(machine.host.files, "write", "remove")
+        boundary.watch(machine.host.commands, "run")
+        try:
+            bootstrap(Request(paths=(str(self.file),)), machine)
+        except MachineadmError as error:
+            return error.exit_code
+        (self.folder / "boundaries").write_text(str(boundary.count))
+        return 0
+
+    def lines(self) -> list[str]:
+        """What the commands have left."""
+        return self.log.read_text().split() if self.log.exists() else []
+
+    def joined(self) -> int:
+        """How often kubeadm was asked to join."""
+        asked = self.folder / "kubeadm.argv"
+        return asked.read_text().count(" join --config") // 2 if asked.exists() else 0
+
+    def last_record(self) -> dict[str, Any]:
+        """The last whole line of the journal."""
+        journal = self.tree / STATE / "journal.jsonl"
+        lines = journal.read_bytes().split(b"\n")[:-1] if journal.exists() else []
+        record: dict[str, Any] = json.loads(lines[-1]) if lines else {}
+        return record
+
+    def phase(self) -> str:
+        """Of the last report."""
+        phase: str = json.loads((self.tree / RUN / "status.json").read_text())["phase"]
+        return phase
+
+
+class Boundary:
+    """Counts the instants between two effects, and kills this process at one of them."""
+
+    def __init__(self, kill_at: int) -> None:
+        self.count = 0
+        self._kill_at = kill_at
+
+    def watch(self, port: Any, *names: str) -> None:
+        """Have the calls of a port counted."""
+        for name in names:
+            setattr(port, name, self._counted(getattr(port, name)))
+
+    def _counted(self, call: Any) -> Any:
+        def counted(*arguments: Any, **named: Any) -> Any:
+            # The report is written at every event and decides nothing.
+            if arguments and arguments[0] == "status.json":
+                return call(*arguments, **named)
+            # The instant after it is the one before the next.
+            self._pass()
+            return call(*arguments, **named)
+
+        return counted
+
+    def _pass(self) -> None:
+        self.count += 1
+        if self.count == self._kill_at:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
+def lasting(stand: Stand) -> dict[str, tuple[object, ...]]:
+    """The machine that came out, without what tells the time."""
+    found = seen(stand.tree, times=False)
+    return {
+        name: facts
+        for name, facts in found.items()
+        if name not in (f"{STATE}/journal.jsonl", f"{STATE}/status.json")
+    }
+
+
+@pytest.fixture(scope="module")
+def reference(tmp_path_factory: pytest.TempPathFactory) -> Stand:
+    """A run that nobody disturbed."""
+    stand = Stand(tmp_path_factory.mktemp("reference"))
+    assert stand.run() == 0
+    assert stand.phase() == "Succeeded"
+    assert stand.lines() == ["pre", "pre-two", "post"]
+    assert stand.joined() == 1
+    return stand
+
+
+def test_a_kill_at_any_boundary_is_made_good_by_the_next_run(
+    reference: Stand, tmp_path: Path
+) -> None:
+    """kill -9 at every instant between two effects, then run again: the same machine, and nothing twice."""
+    boundaries = int((reference.folder / "boundaries").read_text())
+    assert boundaries > 30
+    for instant in range(1, boundaries + 1):
+        stand = Stand(tmp_path / str(instant))
+        assert stand.run(kill_at=instant) == -signal.SIGKILL
+        cut_off = stand.last_record()
+
+        assert stand.run() == 0, instant
+
+        assert stand.phase() == "Succeeded", instant
+        assert lasting(stand) == lasting(reference), instant
+        assert (stand.tree / "etc/hosts").read_text().count("registry") == 1, instant
+        _check_once(stand, cut_off, instant)
+        rmtree(stand.folder)
+
+
+def _check_once(stand: Stand, cut_off: dict[str, Any], instant: int) -> None:
+    """A command runs once; only the one that was cut off between its two records may run again."""
+    again = cut_off.get("step", "") if cut_off.get("event") == "started" else ""
+    names = {
+        "commands/preKubeadm[0]": "pre",
+        "commands/preKubeadm[1]": "pre-two",
+        "commands/postKubeadm[0]": "post",
+    }
+    for step, word in names.items():
+        assert 1 <= stand.lines().count(word) <= (2 if step == again else 1), (instant, step)
+    assert stand.joined() == 1, instant
+
+
+def test_a_second_run_writes_nothing_and_runs_nothing(tmp_path: Path) -> None:
+    stand = Stand(tmp_path)
+    assert stand.run() == 0
+    before = seen(stand.tree)
+
+    assert stand.run() == 0
+
+    assert seen(stand.tree) == before
+    assert stand.lines() == ["pre", "pre-two", "post"]
+    assert stand.joined() == 1
+    assert stand.phase() == "Succeeded"
+    assert (stand.tree / "run/cluster-api/bootstrap-success.complete").read_text() == "success"
+
+
+def test_sigterm_ends_what_runs_and_the_next_run_goes_on(tmp_path: Path) -> None:
+    stand = Stand(tmp_path)
+    slow = "echo $PPID > {0}/pid; kill -TERM $PPID; sleep 30; echo too-late >> {1}"
+    text = stand.file.read_text().replace(f"echo pre >> {stand.log}", "{slow}")
+    stand.file.write_text(text.replace("{slow}", slow.format(tmp_path, stand.log)))
+
+    child = os.fork()
+    if not child:
+        code = 70
+        try:
+            machine = running_tree_with_signals(stand)
+            code = machine
+        finally:
+            os._exit(code)
+    code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+    assert code == 9
+    assert stand.phase() == "Failed"
+    assert stand.last_record()["event"] == "started"
+    stand.file.write_text(CONFIGURATION.format(log=stand.log))
+    assert stand.run() == 0
+    assert stand.lines() == ["pre", "pre-two", "post"]
+
+
+def running_tree_with_signals(stand: Stand) -> int:
+    """As `Stand.run`, with signals noted as the command line has them noted."""
+    machine = running_tree(stand.tree)
+    interruption = machine.host.clock._interruption  # type: ignore[attr-defined]
+    with interruption:
+        try:
+            bootstrap(Request(paths=(str(stand.file),)), machine)
+        except MachineadmError as error:
+            return error.exit_code
+    return 0
+
+
+# Below another root.
+
+
+@pytest.fixture(params=["as-it-is", "nobody"])
+def root(request: pytest.FixtureRequest) -> Iterator[tuple[Path, int | None]]:
+    """A tree, and who works on it: whoever runs the tests, or an ordinary user."""
+    user = NOBODY if request.param == "nobody" else None
+    if user and os.geteuid():
+        pytest.skip("only root becomes somebody else; this user is an ordinary one already")
+    folder = Path(tempfile.mkdtemp(prefix="machineadm-", dir="/tmp"))
+    folder.chmod(0o755)
+    (folder / "root").mkdir()
+    for path in (folder, folder / "root"):
+        os.chown(path, user or os.geteuid(), user or os.getegid())
+    yield folder / "root", user
+    rmtree(folder)
+
+
+@pytest.mark.parametrize("example", sorted(EXAMPLES.glob("*.yaml")), ids=lambda path: path.stem)
+def test_every_example_is_applied_once_and_found_in_place_then(
+    root: tuple[Path, int | None], example: Path
+) -> None:
+    tree, user = root
+    assert machineadm("plan", "--root", tree, "--path", example, user=user).returncode == 10
+    assert seen(tree).keys() == {"."}
+
+    first = machineadm("bootstrap", "--root", tree, "--path", example, user=user)
+    assert first.returncode == 0, first.stderr
+    assert first.stdout.startswith("Prepared ")
+    before = seen(tree)
+    again = machineadm("bootstrap", "--root", tree, "--path", example, user=user)
+
+    assert again.returncode == 0, again.stderr
+    assert seen(tree) == before
+    assert machineadm("plan", "--root", tree, "--path", example, user=user).returncode == 0
+    assert not (tree / "run/cluster-api/bootstrap-success.complete").exists()
+    assert machineadm("status", "--root", tree, user=user).returncode == 0
+
+
+def test_below_a_root_no_command_of_the_configuration_ever_runs(
+    root: tuple[Path, int | None],
+) -> None:
+    tree, user = root
+    planted = tree.parent / "planted"
+    file = tree.parent / "node.yaml"
+    touch = f"{{argv: [/usr/bin/touch, {planted}]}}"
+    commands = "".join(
+        f"      {phase}: [{touch}, {{script: 'echo x > {planted}'}}]\n"
+        for phase in ("boot", "preKubeadm", "postKubeadm")
+    )
+    text = CONFIGURATION.format(log=planted)
+    head, _, rest = text.partition("      preKubeadm:\n")
+    file.write_text(head + commands + "  kubernetes:" + rest.partition("  kubernetes:")[2])
+
+    for command in ("validate", "plan", "bootstrap"):
+        where = () if command == "validate" else ("--root", tree)
+        ended = machineadm(command, *where, "--path", file, user=user)
+        assert ended.returncode in (0, 10), ended.stderr
+        assert not planted.exists()
+    status = json.loads((tree / RUN / "status.json").read_text())
+    states = {step["name"]: step["state"] for step in status["steps"]}
+    assert {states[f"commands/{phase}[1]"] for phase in ("boot", "preKubeadm", "postKubeadm")} == {
+        "Deferred"
+    }
+
+
+@pytest.mark.parametrize(
+    "mistake",
+    [
+        ("kernelModules:", "kernelModule:"),
+        ("v1.34.4", "v1.28.0"),
+        ("kind: MachineConfiguration", "kind: MachineConfig"),
+        ("path: /etc/motd", "path: etc/motd"),
+        ("spec:", "spec: ["),
+    ],
+    ids=lambda mistake: mistake[1],
+)
+def test_a_refused_configuration_leaves_the_tree_as_it_was(
+    root: tuple[Path, int | None], mistake: tuple[str, str]
+) -> None:
+    tree, user = root
+    file = tree.parent / "node.yaml"
+    file.write_text(CONFIGURATION.format(log="/dev/null").replace(*mistake))
+    before = seen(tree)
+
+    ended = machineadm("bootstrap", "--root", tree, "--path", file, user=user)
+
+    assert ended.returncode == 3
+    assert ended.stdout == ""
+    assert f"{file}:" in ended.stderr
+    assert "Traceback" not in ended.stderr
+    assert without_run(seen(tree)) == without_run(before)
+    assert machineadm("status", "--root", tree, user=user).returncode == 3
+
+
+def without_run(facts: dict[str, tuple[object, ...]]) -> dict[str, tuple[object, ...]]:
+    """Without the folder that the run directory and the sentinel are made in, and the root that it is made in."""
+    return {name: facts[name] for name in facts if name not in ("run", ".", "run/.")}
+
+
+def test_nothing_ever_ran_is_an_exit_code_of_its_own(tmp_path: Path) -> None:
+    ended = machineadm("status", "--root", tmp_path)
+
+    assert ended.returncode == 3
+    assert "MA6008" in ended.stderr
+    assert seen(tmp_path).keys() == {"."}
+
+
+def test_waiting_for_an_end_that_does_not_come_ends_in_time(tmp_path: Path) -> None:
+    ended = machineadm("status", "--wait", "--timeout", "300ms", "--root", tmp_path)
+
+    assert ended.returncode == 9
+    assert "MA6009" in ended.stderr
