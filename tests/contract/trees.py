@@ -53,7 +53,11 @@ def seen(tree: Path, *, times: bool = True) -> dict[str, tuple[object, ...]]:
         for name in [*folders, *files, "."]:
             path = Path(folder) / name
             status = path.lstat()
-            facts: tuple[object, ...] = (stat.filemode(status.st_mode), status.st_uid, status.st_gid)
+            facts: tuple[object, ...] = (
+                stat.filemode(status.st_mode),
+                status.st_uid,
+                status.st_gid,
+            )
             if stat.S_ISREG(status.st_mode):
                 facts += (path.read_bytes(),)
             # The folder `run` changes when the run directory is made in it.

@@ -21,6 +21,7 @@ from machineadm.steps.kubeadm.record import read_record
 from machineadm.steps.kubeadm.render import PATCHES, KubeadmFiles, copies_patches, render
 
 MANIFEST = "kubeadm/written.json"
+RENDERED_AT = "kubeadm/rendered-at"
 
 
 class LayOutFiles(msgspec.Struct, frozen=True, kw_only=True):
@@ -47,7 +48,7 @@ class LayOutFiles(msgspec.Struct, frozen=True, kw_only=True):
         record = read_record(host, self.machine)
         if record is not None and record.event == "done" and record.digest == self.purpose:
             return Outlook(change=Change.ALREADY_IN_PLACE, summary="kubeadm is done with them")
-        files = self._files(host)
+        files = self._files(host, _moment(host))
         changes = self._changes(host, files)
         if not changes:
             return Outlook(change=Change.ALREADY_IN_PLACE)
@@ -57,20 +58,22 @@ class LayOutFiles(msgspec.Struct, frozen=True, kw_only=True):
 
     def apply(self, host: Host) -> Outcome:
         """See `Step.apply`."""
-        wanted = self._files(host).encode(reveal=True)
+        now = host.clock.now()
+        wanted = self._files(host, now).encode(reveal=True)
         for stale in sorted(_written(host) - wanted.keys()):
             host.state.remove(stale, durable=False)
         host.state.write(MANIFEST, msgspec.json.encode(sorted(wanted)), durable=False)
         for name, content in wanted.items():
             host.state.write(name, content, durable=False)
+        host.state.write(RENDERED_AT, str(now).encode(), durable=False)
         return Outcome(change=Change.CHANGED, message=f"wrote {len(wanted)} files")
 
-    def _files(self, host: Host) -> KubeadmFiles:
+    def _files(self, host: Host, now: float) -> KubeadmFiles:
         files = render(
             self.kubernetes,
             self.extras,
             run_directory=self.run_directory,
-            now=host.clock.now(),
+            now=now,
         )
         folder = self.kubernetes.patches_directory
         if folder is None or not copies_patches(self.kubernetes):
@@ -110,6 +113,16 @@ def remove_files(host: Host) -> None:
     for name in sorted(_written(host)):
         host.state.remove(name, durable=False)
     host.state.remove(MANIFEST, durable=False)
+    host.state.remove(RENDERED_AT, durable=False)
+
+
+def _moment(host: Host) -> float:
+    """When the files were rendered that are to be compared: a token's lifetime in them counts from there.
+
+    On a running system it is now: kubeadm is about to read them.
+    """
+    written = host.state.read(RENDERED_AT, durable=False) if host.offline else None
+    return float(written) if written else host.clock.now()
 
 
 def _written(host: Host) -> set[str]:
