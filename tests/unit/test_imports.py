@@ -41,7 +41,7 @@ VALIDATE_PACKAGES = {"agent", "api", "cli", "config", "documents", "errors", "re
 
 # Names without a leading underscore, by their first part.
 LIBRARIES_FOR_VALIDATE = """
-__future__ abc argparse base64 binascii bisect collections compression contextlib copyreg cython_runtime
+__future__ abc argparse atexit base64 binascii bisect collections compression contextlib copyreg cython_runtime
 datetime decimal encodings enum errno fnmatch functools genericpath gettext glob grp importlib ipaddress
 itertools keyword locale machineadm math msgspec ntpath numbers operator os pathlib platform posixpath
 pwd re reprlib stat struct textwrap types typing urllib uuid warnings weakref yaml
