@@ -12,14 +12,12 @@ from typing import Annotated, Any, Final, Union, get_args, get_origin
 import msgspec
 
 from machineadm.api.pruned import PRUNED
-from machineadm.documents.formats import FORMATS
-from machineadm.documents.patterns import in_words
 from machineadm.redaction import Secret
 
 Check = Callable[[Any], bool]
 Extra = dict[str, Any]
 
-_CONTROL: Final = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+_CONTROL: Final = "[\x00-\x1f\x7f-\x9f\u2028\u2029]"
 _LIST_KEYS: Final = frozenset({"unique"})
 _plans: dict[type, tuple[tuple[str, Check], ...]] = {}
 
@@ -54,19 +52,24 @@ def breach(value: str, extra: Extra) -> tuple[str, str] | None:
     if extra.get("oneLine") and is_broken(value):
         return "MA1108", "must be one line without control characters"
     if "pattern" in extra and not re.search(extra["pattern"], value):
+        from machineadm.documents.patterns import in_words
+
         return "MA1107", in_words(extra["pattern"], extra.get("expected", ""))
     if len(value) < extra.get("minLength", 0):
         return "MA1105", f"is shorter than {extra['minLength']} characters"
     if len(value) > extra.get("maxLength", len(value)):
         return "MA1105", f"is longer than {extra['maxLength']} characters"
-    if "format" in extra and (expected := FORMATS[extra["format"]](value)):
-        return "MA1109", f"is not {expected}"
+    if "format" in extra:
+        from machineadm.documents.formats import FORMATS
+
+        if expected := FORMATS[extra["format"]](value):
+            return "MA1109", f"is not {expected}"
     return None
 
 
 def is_broken(value: str) -> bool:
     """Whether a text has a control character or a line break of any kind."""
-    return not value.isprintable() and _CONTROL.search(value) is not None
+    return not value.isprintable() and re.search(_CONTROL, value) is not None
 
 
 def repeated(items: Iterable[Any], field: str) -> list[int]:

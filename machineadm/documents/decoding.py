@@ -12,14 +12,12 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from machineadm.documents.declared import keeps_declared
-from machineadm.documents.json_reader import JsonReader
 from machineadm.documents.kinds import Kinds, identify, identity
 from machineadm.documents.limits import Budget
 from machineadm.documents.model import Document, Problem
 from machineadm.documents.nodes import Node, NotPlainError, Scalar, builtins
 from machineadm.documents.source import Fault, RefusedError, Source, check_characters, read_text
 from machineadm.documents.splitting import json_begin, parts
-from machineadm.documents.yaml_reader import YamlReader
 from machineadm.redaction import Secret
 
 if TYPE_CHECKING:
@@ -105,6 +103,8 @@ def _roots(source: Source) -> Iterator[_Root]:
 
 
 def _yaml(source: Source, begin: int, end: int, budget: Budget) -> Iterator[_Root]:
+    from machineadm.documents.yaml_reader import YamlReader
+
     reader = YamlReader(source, begin, end, budget)
     try:
         for node in reader.documents():
@@ -115,6 +115,8 @@ def _yaml(source: Source, begin: int, end: int, budget: Budget) -> Iterator[_Roo
 
 
 def _json(source: Source, at: int, end: int, budget: Budget) -> Iterator[_Root]:
+    from machineadm.documents.json_reader import JsonReader
+
     try:
         while at < end:
             reader = JsonReader(source.text, at, end, budget)

@@ -6,19 +6,18 @@ import re
 from collections.abc import Callable
 from typing import Final
 
-_BASE64: Final = re.compile(r"(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?")
-_URL: Final = re.compile(
-    r"[a-z][a-z0-9+.-]*://(?:[^/?#@\s]*@)?(\[[0-9A-Fa-f:.%]+\]|[^/?#@:\s\[\]]*)(?::([0-9]{1,5}))?(?:[/?#]\S*)?"
-)
-_SEMVER: Final = re.compile(
+# Strings, so that each is compiled only when a text needs it: a start is short of time.
+_BASE64: Final = r"(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?"
+_URL: Final = r"[a-z][a-z0-9+.-]*://(?:[^/?#@\s]*@)?(\[[0-9A-Fa-f:.%]+\]|[^/?#@:\s\[\]]*)(?::([0-9]{1,5}))?(?:[/?#]\S*)?"
+_SEMVER: Final = (
     r"v?(?:0|[1-9][0-9]*)\.(?:0|[1-9][0-9]*)\.(?:0|[1-9][0-9]*)"
     r"(?:-(?:0|[1-9][0-9]*|[0-9]*[A-Za-z-][0-9A-Za-z-]*)(?:\.(?:0|[1-9][0-9]*|[0-9]*[A-Za-z-][0-9A-Za-z-]*))*)?"
     r"(?:\+[0-9A-Za-z-]+(?:\.[0-9A-Za-z-]+)*)?"
 )
-_QUANTITY: Final = re.compile(
+_QUANTITY: Final = (
     r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:n|u|m|k|M|G|T|P|E|[KMGTPE]i|[eE][+-]?[0-9]+)?"
 )
-_PEM_LINE: Final = re.compile(r"-----(BEGIN|END) ([A-Z0-9][A-Z0-9 ]*)-----")
+_PEM_LINE: Final = r"-----(BEGIN|END) ([A-Z0-9][A-Z0-9 ]*)-----"
 
 
 def _duration(text: str) -> str:
@@ -52,21 +51,21 @@ def _ip(text: str) -> str:
 
 
 def _url(text: str) -> str:
-    found = _URL.fullmatch(text)
+    found = re.fullmatch(_URL, text)
     if not found or int(found[2] or 0) > 65535:
         return "a URL such as https://example.com/path"
     needs_host = not text.startswith(("file:", "unix:", "npipe:", "data:"))
     return "a URL with a host" if needs_host and not found[1] else ""
 
 
-def _matches(pattern: re.Pattern[str], expected: str) -> Callable[[str], str]:
-    return lambda text: "" if pattern.fullmatch(text) else expected
+def _matches(pattern: str, expected: str) -> Callable[[str], str]:
+    return lambda text: "" if re.fullmatch(pattern, text) else expected
 
 
 def _base64(text: str) -> str:
     # Writers of base64 break lines; readers take no notice.
     whole = "".join(text.split())
-    return "" if _BASE64.fullmatch(whole) else "base64 (standard alphabet, padded)"
+    return "" if re.fullmatch(_BASE64, whole) else "base64 (standard alphabet, padded)"
 
 
 def _pem(text: str) -> str:
@@ -75,7 +74,7 @@ def _pem(text: str) -> str:
     blocks = 0
     body: list[str] = []
     for line in text.splitlines():
-        found = _PEM_LINE.fullmatch(line.strip())
+        found = re.fullmatch(_PEM_LINE, line.strip())
         if not found:
             body.append(line)
         elif found[1] == "BEGIN" and not inside:

@@ -109,13 +109,13 @@ def builtins(node: Node) -> object:
     return result
 
 
-_WORD: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
-_SEGMENT: Final = re.compile(r'\.?([A-Za-z_][A-Za-z0-9_-]*)|\[(\d+)\]|\[("(?:[^"\\]|\\.)*")\]')
+_WORD: Final = r"[A-Za-z_][A-Za-z0-9_-]*"
+_SEGMENT: Final = r'\.?([A-Za-z_][A-Za-z0-9_-]*)|\[(\d+)\]|\[("(?:[^"\\]|\\.)*")\]'
 
 
 def child(path: str, key: str) -> str:
     """The path of a map's value: `path.key`, or `path["a.b/c"]` where the key is no plain word."""
-    if not _WORD.fullmatch(key):
+    if not re.fullmatch(_WORD, key):
         from msgspec import json
 
         return f"{path}[{json.encode(key).decode()}]"
@@ -133,7 +133,7 @@ def find(root: Node, path: str) -> int:
         Offset in the source, in code points.
     """
     node, at = root, root.at
-    for name, index, quoted in _SEGMENT.findall(path):
+    for name, index, quoted in re.findall(_SEGMENT, path):
         found = _item(node, int(index)) if index else _value(node, name or _unquoted(quoted))
         if found is None:
             break

@@ -21,19 +21,20 @@ _SWITCHES: Final = {"yes": True, "no": False, "on": True, "off": False}
 _FIRST: Final = frozenset("+-.0123456789~nNtTfFyYoO<")
 _LONGEST: Final = 64
 
-_INTEGER: Final = re.compile(r"[-+]?(?:0|[1-9][0-9]{0,18})")
-_FLOAT: Final = re.compile(r"[-+]?(?:0|[1-9][0-9]*)\.[0-9]*(?:[eE][-+][0-9]{1,3})?")
+# Strings, so that each is compiled only when a text needs it: a start is short of time.
+_INTEGER: Final = r"[-+]?(?:0|[1-9][0-9]{0,18})"
+_FLOAT: Final = r"[-+]?(?:0|[1-9][0-9]*)\.[0-9]*(?:[eE][-+][0-9]{1,3})?"
 _TRAPS: Final = (
-    (re.compile(r"[-+]?0[0-7_]+"), "an octal number"),
-    (re.compile(r"[-+]?0[xb][0-9a-fA-F_]+"), "a hexadecimal or binary number"),
-    (re.compile(r"[-+]?[0-9][0-9_]*(?::[0-5]?[0-9])+(?:\.[0-9_]*)?"), "a number to base 60"),
-    (re.compile(r"[-+]?[0-9][0-9_]*(?:\.[0-9_]*)?(?:[eE][-+][0-9]+)?"), "a number"),
-    (re.compile(r"[-+]?\.[0-9][0-9_]*(?:[eE][-+][0-9]+)?"), "a number"),
-    (re.compile(r"[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)"), "no finite number"),
-    (re.compile(r"[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}(?:[Tt \t]+[0-9:.]+[ \t]*(?:Z|[-+][0-9:]+)?)?"), "a date"),
+    (r"[-+]?0[0-7_]+", "an octal number"),
+    (r"[-+]?0[xb][0-9a-fA-F_]+", "a hexadecimal or binary number"),
+    (r"[-+]?[0-9][0-9_]*(?::[0-5]?[0-9])+(?:\.[0-9_]*)?", "a number to base 60"),
+    (r"[-+]?[0-9][0-9_]*(?:\.[0-9_]*)?(?:[eE][-+][0-9]+)?", "a number"),
+    (r"[-+]?\.[0-9][0-9_]*(?:[eE][-+][0-9]+)?", "a number"),
+    (r"[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)", "no finite number"),
+    (r"[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}(?:[Tt \t]+[0-9:.]+[ \t]*(?:Z|[-+][0-9:]+)?)?", "a date"),
 )  # fmt: skip
 # Text to libyaml, a number to readers of YAML 1.2.
-_NUMBER_ELSEWHERE: Final = re.compile(
+_NUMBER_ELSEWHERE: Final = (
     r"[-+]?(?:0o[0-7]+|[0-9]+|(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?)"
 )
 
@@ -71,11 +72,11 @@ def _boolean(text: str, word: str) -> Value:
 
 
 def _number(text: str) -> Value:
-    if _INTEGER.fullmatch(text):
+    if re.fullmatch(_INTEGER, text):
         return int(text)
-    if _FLOAT.fullmatch(text):
+    if re.fullmatch(_FLOAT, text):
         return float(text)
     for trap, kind in _TRAPS:
-        if trap.fullmatch(text):
+        if re.fullmatch(trap, text):
             return Ambiguous(kind)
-    return Ambiguous("text", text) if _NUMBER_ELSEWHERE.fullmatch(text) else text
+    return Ambiguous("text", text) if re.fullmatch(_NUMBER_ELSEWHERE, text) else text

@@ -11,7 +11,7 @@ from msgspec import Struct
 MAX_BYTES: Final = 16 * 1024 * 1024
 """The largest input that is read, in bytes. 4 MiB of configuration must be fine; nothing real is larger."""
 
-_BREAK: Final = re.compile(r"\r\n?|\n")
+_BREAK: Final = r"\r\n?|\n"
 # All that YAML 1.1 calls printable, without its three breaks that other readers take for text.
 # Not compiled before it is needed: that takes as long as reading 100 KB.
 _UNPRINTABLE: Final = (
@@ -70,7 +70,7 @@ class Source:
     def position(self, at: int) -> tuple[int, int]:
         """Line and column, both from 1, of an offset in code points."""
         if self._lines is None:
-            self._lines = [0, *(found.end() for found in _BREAK.finditer(self.text))]
+            self._lines = [0, *(found.end() for found in re.finditer(_BREAK, self.text))]
         line = bisect_right(self._lines, at)
         return line, at - self._lines[line - 1] + 1
 

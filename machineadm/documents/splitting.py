@@ -9,9 +9,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 # No text of YAML or JSON can have either at the beginning of a line, block scalars included.
-_MARKER: Final = re.compile(r"\n(?:---|\.\.\.)(?=[ \t\r\n]|\Z)")
-_LEAD: Final = re.compile(r"(?:---)?[ \t\r\n]*")
-_PREAMBLE: Final = re.compile(r"[ \t]*(?:[#%].*)?")
+_MARKER: Final = r"\n(?:---|\.\.\.)(?=[ \t\r\n]|\Z)"
+_LEAD: Final = r"(?:---)?[ \t\r\n]*"
+_PREAMBLE: Final = r"[ \t]*(?:[#%].*)?"
 
 
 def parts(text: str) -> Iterator[tuple[int, int]]:
@@ -46,15 +46,15 @@ def json_begin(text: str, begin: int, end: int) -> int | None:
     Returns:
         Offset of its brace, or None if it is to be read as YAML.
     """
-    lead = _LEAD.match(text, begin, end)
+    lead = re.compile(_LEAD).match(text, begin, end)
     at = lead.end() if lead else begin
     return at if at < end and text[at] == "{" else None
 
 
 def _markers(text: str) -> Iterator[int]:
-    if text.startswith(("---", "...")) and _MARKER.match("\n" + text[:4]):
+    if text.startswith(("---", "...")) and re.match(_MARKER, "\n" + text[:4]):
         yield 0
-    for found in _MARKER.finditer(text):
+    for found in re.finditer(_MARKER, text):
         yield found.start() + 1
 
 
@@ -62,4 +62,4 @@ def _is_preamble(text: str) -> bool:
     """Nothing but blanks, comments and directives."""
     if text.lstrip()[:1] not in ("", "#", "%"):
         return False
-    return all(_PREAMBLE.fullmatch(line) for line in text.splitlines())
+    return all(re.fullmatch(_PREAMBLE, line) for line in text.splitlines())
