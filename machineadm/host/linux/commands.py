@@ -92,9 +92,11 @@ class LinuxCommands:
 
     def find(self, program: str) -> str | None:
         """See `Commands.find`."""
-        import shutil
-
-        return shutil.which(program, path=search_path())
+        for folder in search_path().split(":"):
+            path = f"{folder}/{program}"
+            if os.path.isfile(path) and os.access(path, os.X_OK):
+                return path
+        return None
 
     def _start(
         self,

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import errno
-from collections.abc import Iterator
+from types import TracebackType
 
 from machineadm.errors import HostError
 
@@ -52,15 +51,24 @@ def host_error(error: OSError, path: str, doing: str) -> HostError:
     return HostError(code, f"cannot {doing} {path}: {what}", hint=hint)
 
 
-@contextlib.contextmanager
-def reported(path: str, doing: str) -> Iterator[None]:
-    """Turn an OSError of the block into a HostError; arguments as for `host_error`.
+class reported:  # noqa: N801 - used as a word, like contextlib.suppress
+    """Turn an OSError of the block into a HostError; arguments as for `host_error`."""
 
-    Raises:
-        HostError: The block raised an OSError.
-    """
-    try:
-        yield
-    except OSError as error:
-        fault: HostError = host_error(error, path, doing)
-        raise fault from error
+    # A class and not a generator: it is entered for every file of a plan.
+    __slots__ = ("_doing", "_path")
+
+    def __init__(self, path: str, doing: str) -> None:
+        self._path = path
+        self._doing = doing
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(
+        self,
+        _kind: type[BaseException] | None,
+        error: BaseException | None,
+        _trace: TracebackType | None,
+    ) -> None:
+        if isinstance(error, OSError):
+            raise host_error(error, self._path, self._doing) from error

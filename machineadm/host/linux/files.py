@@ -32,7 +32,7 @@ from machineadm.host.ports import FileKind, FileStat, FileWrite
 MOST_FOLDERS = 400
 _TEMPORARY = ".machineadm-"
 _TEMPORARY_END = ".tmp"
-_CHUNK = 1 << 20
+_CHUNK = 1 << 16
 _CAP_CHOWN = 1 << 0
 
 

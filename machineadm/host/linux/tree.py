@@ -78,24 +78,24 @@ class Tree:
             NotADirectoryError: A part of the way is no folder.
             OSError: There are too many links, or what else the kernel says.
         """
-        open_folders = [os.dup(self._root)]
+        opened: list[int] = []
         todo = _parts(path)
         links = 0
         try:
             while todo:
                 name = todo.pop()
                 if name == "..":
-                    if len(open_folders) > 1:
-                        os.close(open_folders.pop())
+                    if opened:
+                        os.close(opened.pop())
                     continue
                 if not todo and not follow:
-                    return open_folders.pop(), name
-                here = open_folders[-1]
+                    return self._last(opened), name
+                here = opened[-1] if opened else self._root
                 try:
-                    open_folders.append(os.open(name, _FOLDER, dir_fd=here))
+                    opened.append(os.open(name, _FOLDER, dir_fd=here))
                 except FileNotFoundError:
                     if not todo:
-                        return open_folders.pop(), name
+                        return self._last(opened), name
                     if made is None:
                         raise
                     make_folder(here, name, 0o755)
@@ -104,19 +104,23 @@ class Tree:
                 except NotADirectoryError:
                     target = _link_target(name, here)
                     if target is None and not todo:
-                        return open_folders.pop(), name
+                        return self._last(opened), name
                     if target is None:
                         raise
                     links += 1
                     if links > MOST_LINKS:
                         raise OSError(errno.ELOOP, os.strerror(errno.ELOOP)) from None
                     if target.startswith("/"):
-                        close_all(open_folders[1:])
-                        del open_folders[1:]
+                        close_all(opened)
+                        opened.clear()
                     todo.extend(_parts(target))
-            return open_folders.pop(), "."
+            return self._last(opened), "."
         finally:
-            close_all(open_folders)
+            close_all(opened)
+
+    def _last(self, opened: list[int]) -> int:
+        """The descriptor reached, taken out of the list: the caller's to close."""
+        return opened.pop() if opened else os.dup(self._root)
 
 
 def _parts(path: str) -> list[str]:

@@ -5,7 +5,6 @@ import signal
 import subprocess
 import sys
 import textwrap
-import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -197,19 +196,18 @@ def interruption() -> Iterator[Interruption]:
 
 def test_a_signal_ends_a_command_and_what_it_started(interruption: Interruption) -> None:
     runner = Runner(interruption)
-    threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGTERM)).start()
 
     with pytest.raises(InterruptedRunError) as caught:
-        runner.sh("sleep 60 & echo $!; wait")
+        runner.sh(f"sleep 60 & echo $!; sleep 0.2; kill -TERM {os.getpid()}; wait")
     assert caught.value.code == "MA6002"
     assert "SIGTERM" in caught.value.message
     assert gone_within(2, int(runner.lines[0]))
 
 
 def test_a_signal_ends_a_sleep(interruption: Interruption) -> None:
-    threading.Timer(0.1, os.kill, (os.getpid(), signal.SIGINT)).start()
+    killer = f"sleep 0.1; kill -INT {os.getpid()}"
 
-    with pytest.raises(InterruptedRunError, match="SIGINT"):
+    with subprocess.Popen(["sh", "-c", killer]), pytest.raises(InterruptedRunError, match="SIGINT"):
         interruption.wait(60)
     with pytest.raises(InterruptedRunError, match="SIGINT"):
         interruption.wait(0)
