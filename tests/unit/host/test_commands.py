@@ -246,13 +246,14 @@ def test_what_survives_a_killed_agent_holds_the_lock_and_is_named(tmp_path: Path
     from machineadm.errors import LockedError
     from machineadm.host.linux.adapter import linux_host
 
-    with start_agent(tmp_path, "sleep 60 & echo $!; wait") as agent:
+    with start_agent(tmp_path, "echo $$; sleep 60 & echo $!; wait") as agent:
         assert agent.stdout is not None
-        orphan = int(agent.stdout.readline())
+        shell, orphan = (int(agent.stdout.readline()) for _ in range(2))
         agent.kill()
         agent.wait()
+        assert gone_within(5, shell)
         try:
-            with pytest.raises(LockedError, match=f"process {orphan}, sleep"):
+            with pytest.raises(LockedError, match=f"process {orphan}, (sleep|sh)"):
                 linux_host(run_directory=str(tmp_path)).state.lock()
         finally:
             os.kill(orphan, signal.SIGKILL)
