@@ -50,7 +50,7 @@ $(AGENT): $(STAMP) build/package.py build/front.py build/locks/runtime.txt $(SOU
 
 .PHONY: run
 run: $(AGENT) ## build the agent and bootstrap examples/control-plane.yaml into a scratch root below .run/
-	build/run.sh $(AGENT) examples/control-plane.yaml .run
+	PYTHON=$(PYTHON) build/run.sh $(AGENT) examples/control-plane.yaml .run
 
 .PHONY: bench
 bench: $(AGENT) ## what the agent costs, as ratios beside what cannot be avoided

@@ -6,7 +6,7 @@ agent=$1 configuration=$2 folder=$3
 rm -rf "$folder"
 mkdir -p "$folder/root"
 export MACHINEADM_CACHE=$PWD/$folder/cache
-machineadm() { python3 -IS "$agent" "$@"; }
+machineadm() { "${PYTHON:-python3}" -IS "$agent" "$@"; }
 say() { printf '\n==> %s\n' "$*"; }
 expect() { # expect CODE COMMAND...: plan ends with 10 when there is something to do
   local wanted=$1 code=0
