@@ -33,7 +33,8 @@ def configuration(spec: dict[str, Any] | None = None) -> MachineConfiguration:
     """MINIMAL with other values at some paths below spec.
 
     Args:
-        spec: Path ("kubernetes.node.labels") to value; what lies between is made.
+        spec: Path ("kubernetes.node.labels") to value; what lies between is made. None takes the
+            field away.
     """
     document = copy.deepcopy(MINIMAL)
     for path, value in (spec or {}).items():
@@ -58,4 +59,7 @@ def _set(target: dict[str, Any], path: str, value: Any) -> None:
     *steps, last = path.split(".")
     for step in steps:
         target = target.setdefault(step, {})
-    target[last] = copy.deepcopy(value)
+    if value is None:
+        del target[last]
+    else:
+        target[last] = copy.deepcopy(value)

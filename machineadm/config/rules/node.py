@@ -143,8 +143,8 @@ def _soft_evictions_have_a_grace_period(
 
 
 def _parallel_pulls_are_not_serial(kubelet: NodeKubelet, _context: Context) -> Iterator[Finding]:
-    parallel = kubelet.max_parallel_image_pulls
-    if parallel is not None and parallel > 1 and kubelet.serialize_image_pulls is not False:
+    parallel, serial = kubelet.max_parallel_image_pulls, kubelet.serialize_image_pulls
+    if parallel is not None and parallel > 1 and (serial is None or bool(serial)):
         yield finding(
             "MA1323", "maxParallelImagePulls", "more than one needs serializeImagePulls: false"
         )

@@ -1,0 +1,70 @@
+"""Contents are decoded exactly, or not at all."""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import random
+
+import pytest
+
+from machineadm.config import contents
+from machineadm.config.contents import ContentError, Encoding, decode_content
+
+BYTES = bytes(range(256)) * 3
+
+
+def test_plain_text_is_utf_8_as_it_stands() -> None:
+    assert decode_content(" ö\n\n", None) == " ö\n\n".encode()
+
+
+def test_base64_may_be_broken_into_lines() -> None:
+    assert decode_content(base64.encodebytes(BYTES).decode(), "base64") == BYTES
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "gzip+base64"])
+def test_gzip_is_read_from_base64_and_may_have_several_members(encoding: Encoding) -> None:
+    data = gzip.compress(BYTES) + gzip.compress(b"more")
+
+    assert decode_content(base64.b64encode(data).decode(), encoding) == BYTES + b"more"
+
+
+@pytest.mark.parametrize(
+    "content",
+    ["YQ=", "YQ", "Y Q = = =", "YQ==YQ==", "Y*Q=", "YR==", "ä", "====", "_-8="],
+)
+def test_what_is_not_base64_is_refused(content: str) -> None:
+    with pytest.raises(ContentError, match="not base64"):
+        decode_content(content, "base64")
+
+
+@pytest.mark.parametrize(
+    "data", [b"", b"abc", gzip.compress(BYTES)[:-1], gzip.compress(BYTES)[:-8] + b"\1" * 8]
+)
+def test_what_is_not_whole_gzip_is_refused(data: bytes) -> None:
+    with pytest.raises(ContentError, match="gzip"):
+        decode_content(base64.b64encode(data).decode(), "gzip")
+
+
+def test_a_bomb_is_refused_before_it_unfolds(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(contents, "LARGEST", 1024 * 1024)
+    at_most = gzip.compress(b"\0" * 1024 * 1024)
+    too_much = gzip.compress(b"\0" * 1024 * 1024) + gzip.compress(b"\0")
+
+    assert len(decode_content(base64.b64encode(at_most).decode(), "gzip")) == 1024 * 1024
+    with pytest.raises(ContentError, match="larger than 1 MiB"):
+        decode_content(base64.b64encode(too_much).decode(), "gzip")
+
+
+def test_changed_bytes_never_give_anything_but_a_refusal() -> None:
+    """Random changes of a gzip: refused, or (in its name, time and flags) without effect."""
+    randomness = random.Random(4711)  # noqa: S311 - reproducible on purpose
+    good = gzip.compress(BYTES)
+    for _ in range(500):
+        data = bytearray(good)
+        data[randomness.randrange(len(data))] ^= 1 << randomness.randrange(8)
+        try:
+            found = decode_content(base64.b64encode(bytes(data)).decode(), "gzip")
+        except ContentError:
+            continue
+        assert found == BYTES

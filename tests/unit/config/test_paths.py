@@ -1,0 +1,50 @@
+"""Field paths, and walks along them."""
+
+from __future__ import annotations
+
+import pytest
+from msgspec.structs import replace
+
+from machineadm.api.pruned import PRUNED
+from machineadm.config.paths import child, is_set, select, structs_in
+from machineadm.documents import nodes
+from tests.configurations import configuration, example
+
+
+@pytest.mark.parametrize("key", ["a", "a_b-c", "aB9", "a.b/c", "", "9a", 'a"b', "ä", "a b"])
+def test_paths_are_written_as_the_documents_write_them(key: str) -> None:
+    assert child("spec.x", key) == nodes.child("spec.x", key)
+
+
+def test_fields_are_selected_through_lists_and_maps() -> None:
+    given = configuration(
+        {"machine.commands.boot": [{"script": "a"}, {"argv": ["b"]}, {"script": "c"}]}
+    )
+
+    found = list(select(given.spec, ("machine", "commands", "boot", "script"), "spec"))
+
+    assert found == [
+        ("a", "spec.machine.commands.boot[0].script"),
+        ("c", "spec.machine.commands.boot[2].script"),
+    ]
+
+
+def test_what_is_at_its_default_is_not_selected() -> None:
+    given = configuration({"kubernetes.cluster.dns.disabled": False})
+
+    assert list(select(given.spec, ("kubernetes", "cluster", "dns", "disabled"), "spec")) == []
+
+
+def test_what_is_pruned_is_set_but_not_selected() -> None:
+    machine = replace(configuration().spec.machine, images=PRUNED)
+
+    assert is_set(machine, "images")
+    assert list(select(machine, ("images",), "machine")) == []
+
+
+def test_every_struct_is_met_once_with_its_path() -> None:
+    found = list(structs_in(example("maximal.yaml").spec, "spec"))
+
+    paths = [path for _, path in found]
+    assert len(paths) == len(set(paths))
+    assert "spec.kubernetes.controlPlane.encryptionAtRest.providers[1].secretbox.keys[0]" in paths
