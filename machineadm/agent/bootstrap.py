@@ -16,7 +16,7 @@ from machineadm.api.v1alpha1.status import AgentIdentity, MachineIdentity
 from machineadm.config.defaulting import realise
 from machineadm.config.model import Configuration
 from machineadm.config.secrets import secrets_of
-from machineadm.errors import HostError
+from machineadm.errors import HostError, MachineadmError
 from machineadm.execution.events import Event
 from machineadm.execution.journal import Journal
 from machineadm.execution.runner import Verdict, execute
@@ -83,7 +83,7 @@ def bootstrap(
             reporter.succeeded()
         else:
             reporter.prepared()
-        forget_resuming(host)
+    _forget_resuming(machine)
 
 
 def look_ahead(request: Request, machine: Machine) -> tuple[Prospect, ...]:
@@ -149,6 +149,14 @@ def _keep_resuming(
         reporter.resumable("False", "Failed", f"{error.code} {error.message}")
     else:
         reporter.resumable("True", "UnitEnabled")
+
+
+def _forget_resuming(machine: Machine) -> None:
+    """What is done needs no resuming. If that cannot be undone, the next run will: it is no failure of this one."""
+    try:
+        forget_resuming(machine.host)
+    except MachineadmError as error:
+        machine.announce(f"machineadm: {error.code} {error.message}")
 
 
 def _reporter(machine: Machine, listen: Callable[[Event], None]) -> Reporter:

@@ -90,7 +90,8 @@ def boot_unit(command: Sequence[str], *, resume_copy: str) -> str:
 
     Args:
         command: What it starts.
-        resume_copy: Where this is, a bootstrap is resumed, which begins with the boot commands itself.
+        resume_copy: Where this is, a bootstrap is resumed, which begins with the boot commands itself. One that
+            cloud-init starts waits: both need the lock.
     """
     return f"""\
 # Written by machineadm: commands.boot of the configuration, at every boot after the first.
@@ -98,7 +99,7 @@ def boot_unit(command: Sequence[str], *, resume_copy: str) -> str:
 Description=machineadm: commands of every boot
 Wants=network-online.target
 After=network-online.target
-Before=kubelet.service
+Before=kubelet.service cloud-final.service
 ConditionPathExists=!{_escaped(resume_copy)}
 
 [Service]

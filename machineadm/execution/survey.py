@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 
-from machineadm.errors import MachineadmError
+from machineadm.errors import HostError, KubeadmError, MachineadmError, StepError
 from machineadm.execution.events import Event, Observer, StepDeferred, StepDone, plan_ready
 from machineadm.execution.journal import Journal
 from machineadm.execution.runner import DEFERRED, Verdict, is_deferred
@@ -15,6 +15,7 @@ from machineadm.host.ports import Clock, Host
 from machineadm.plan.model import Change, Outlook, Phase, Plan, Recoverable, Step
 from machineadm.plan.prospect import Prospect, Standing
 
+_COMMANDS = (Phase.BOOT, Phase.PRE_KUBEADM)
 _SEEN_BY_LATER_CHECKS = (Phase.PREPARE, Phase.PRE_KUBEADM)
 
 
@@ -26,10 +27,21 @@ def survey(plan: Plan, host: Host, journal: Journal) -> tuple[Prospect, ...]:
         host: A recording host: later checks see what earlier steps would have changed.
         journal: Only read.
 
+    A check that fails behind a command that has not run yet proves nothing: that command may make the account, the module or
+    the file that is missed. The run will tell. What the configuration or a node that is there already forbids stays an error.
+
     Raises:
         MachineadmError: A step could not succeed.
     """
-    return tuple(_prospect(step, host, journal) for step in plan.steps)
+    prospects: list[Prospect] = []
+    for step in plan.steps:
+        try:
+            prospects.append(_prospect(step, host, journal))
+        except (StepError, HostError) as error:
+            if isinstance(error, KubeadmError) or not _may_change_anything(prospects):
+                raise
+            prospects.append(_not_known_yet(step, error))
+    return tuple(prospects)
 
 
 def replay(prospects: tuple[Prospect, ...], clock: Clock, observe: Observer) -> Verdict:
@@ -51,6 +63,18 @@ def _prospect(step: Step, host: Host, journal: Journal) -> Prospect:
         with suppress(MachineadmError):
             step.apply(host)
     return Prospect(step=step.name, phase=step.phase, standing=standing, outlook=outlook)
+
+
+def _may_change_anything(before: list[Prospect]) -> bool:
+    return any(
+        prospect.standing is Standing.TO_DO and prospect.phase in _COMMANDS for prospect in before
+    )
+
+
+def _not_known_yet(step: Step, error: MachineadmError) -> Prospect:
+    summary = f"to be seen when the commands before have run: {error.message}"
+    outlook = Outlook(change=Change.CHANGED, summary=summary)
+    return Prospect(step=step.name, phase=step.phase, standing=Standing.TO_DO, outlook=outlook)
 
 
 def _as_event(prospect: Prospect, time: float) -> Event:

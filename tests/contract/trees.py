@@ -6,6 +6,7 @@ import os
 import stat
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from machineadm.agent.own_file import AgentFile
@@ -30,9 +31,9 @@ KUBEADM = """\
 # Stands for kubeadm on a tree: a worker joins by one file. Its arguments and what it reads are kept.
 tree={tree}
 case "$1" in
-version) echo v1.34.4 ;;
+version) echo {version} ;;
 reset) rm -f "$tree/etc/kubernetes/kubelet.conf" ;;
-join)
+join|init)
   echo "$0 $*" >> "$tree/../kubeadm.argv"
   tr '\\0' ' ' < /proc/$$/cmdline >> "$tree/../kubeadm.argv"
   {behaviour}
@@ -67,15 +68,27 @@ def seen(tree: Path, *, times: bool = True) -> dict[str, tuple[object, ...]]:
     return found
 
 
-def fake_kubeadm(folder: Path, tree: Path, behaviour: str = ":") -> None:
+def fake_kubeadm(
+    folder: Path, tree: Path, behaviour: str = ":", *, version: str = "v1.34.4"
+) -> None:
     """Put a kubeadm into a folder that is put on PATH."""
     folder.mkdir(exist_ok=True)
     program = folder / "kubeadm"
-    program.write_text(KUBEADM.format(tree=tree, behaviour=behaviour))
+    program.write_text(KUBEADM.format(tree=tree, behaviour=behaviour, version=version))
     program.chmod(0o755)
 
 
-def running_tree(tree: Path) -> Machine:
+class Kernel(FakeKernel):
+    """One that has every parameter, so that a test needs no root and harms no machine."""
+
+    def sysctl(self, name: str) -> str | None:
+        return self.parameters.setdefault(name, "0")
+
+    def set_sysctl(self, name: str, value: str) -> None:
+        self.parameters[name] = value
+
+
+def running_tree(tree: Path, *, log: Callable[[str], None] = lambda _: None) -> Machine:
     """A machine whose files are a tree and whose commands are really run: a running system in a folder."""
     interruption = Interruption()
     base = Tree(str(tree))
@@ -85,10 +98,10 @@ def running_tree(tree: Path) -> Machine:
     commands = LinuxCommands(
         interruption,
         redactor=redactor,
-        log=lambda _: None,
+        log=log,
         inherited=lambda: state.lock_descriptors,
     )
-    kernel = FakeKernel()
+    kernel = Kernel()
     kernel.modules.add("overlay")
     host = Host(
         files=files,

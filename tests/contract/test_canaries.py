@@ -1,0 +1,232 @@
+"""No secret of a configuration leaves it: a canary in every Secret-typed field, looked for wherever something can be read."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import os
+import re
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from machineadm.agent.bootstrap import Request, bootstrap
+from machineadm.api.v1alpha1.files import FileConfig
+from machineadm.api.v1alpha1.machine import MachineConfiguration
+from machineadm.cli.progress import Progress
+from machineadm.documents.decoding import decode
+from machineadm.documents.encoding import encode_yaml
+from machineadm.errors import MachineadmError
+from machineadm.redaction import Secret
+from tests.contract.trees import RUN, STATE, fake_kubeadm, machineadm, running_tree
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+TOKEN = re.compile(r"[a-z0-9]{6}\.[a-z0-9]{16}")
+KEY = re.compile(r"[0-9a-f]{64}")
+PEM_BODY = re.compile(r"(-----BEGIN [A-Z ]*-----\n)(.*?)(-----END)", re.DOTALL)
+
+
+class Canaries:
+    """Puts a canary of the right form into every secret."""
+
+    def __init__(self) -> None:
+        self.planted: dict[str, tuple[str, ...]] = {}
+        """By field path: texts of which none may be seen."""
+
+    def plant(self, value: Any, path: str = "") -> Any:
+        """The value with canaries for secrets."""
+        if isinstance(value, Secret):
+            return Secret(self._canary(value.reveal(), path))
+        if isinstance(value, FileConfig) and _hidden(value) and value.content:
+            return self._file(value, path)
+        if isinstance(value, msgspec.Struct):
+            fields = {name: getattr(value, name) for name in value.__struct_fields__}
+            planted = {name: self.plant(field, f"{path}.{name}") for name, field in fields.items()}
+            return msgspec.structs.replace(value, **planted)
+        if isinstance(value, tuple):
+            return tuple(self.plant(item, f"{path}[{n}]") for n, item in enumerate(value))
+        if isinstance(value, dict):
+            return {name: self.plant(item, f"{path}.{name}") for name, item in value.items()}
+        return value
+
+    def _file(self, file: FileConfig, path: str) -> FileConfig:
+        text = self._canary("text", f"{path}.content")
+        return msgspec.structs.replace(file, content=text + "\n", encoding=None)
+
+    def _canary(self, old: str, path: str) -> str:
+        number = len(self.planted) + 1
+        seed = hashlib.sha256(f"canary {number}".encode())
+        new, looked_for = _alike(old, number, seed)
+        self.planted[path] = looked_for
+        return new
+
+
+def _alike(old: str, number: int, seed: Any) -> tuple[str, tuple[str, ...]]:
+    """A secret of the same form, and the texts by which it would be known."""
+    if TOKEN.fullmatch(old):
+        token = f"c{number:05d}.canary{number:010d}"
+        return token, (token.partition(".")[2],)
+    if KEY.fullmatch(old):
+        return seed.hexdigest(), (seed.hexdigest(),)
+    pem = PEM_BODY.search(old)
+    if pem:
+        body = _other_body(pem[2], seed)
+        return old[: pem.start(2)] + body + old[pem.end(2) :], tuple(
+            body.split()[-2:-1] or [body.strip()]
+        )
+    if _is_key(old):
+        raw = base64.b64decode(old)
+        key = base64.b64encode((seed.digest() * 3)[: len(raw)]).decode()
+        return key, (key,)
+    text = f"canary-{number}-{seed.hexdigest()[:12]}"
+    return text, (text,)
+
+
+def _other_body(body: str, seed: Any) -> str:
+    """DER of the same length with another end."""
+    der = base64.b64decode(body)
+    keep = min(len(der) // 2, 8)
+    filler = b"".join(hashlib.sha256(seed.digest() + bytes([n])).digest() for n in range(200))
+    other = base64.b64encode(der[:keep] + filler[: len(der) - keep]).decode()
+    return "".join(f"{other[i : i + 64]}\n" for i in range(0, len(other), 64))
+
+
+def _is_key(text: str) -> bool:
+    try:
+        return len(base64.b64decode(text, validate=True)) in (16, 24, 32)
+    except ValueError:
+        return False
+
+
+def _hidden(file: FileConfig) -> bool:
+    return file.sensitive or bool(file.permissions and not int(file.permissions, 8) & 0o044)
+
+
+@pytest.fixture(params=["maximal", "control-plane-join", "worker-file-discovery"])
+def planted(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[Path, Canaries]:
+    """An example with canaries, as a file."""
+    example = EXAMPLES / f"{request.param}.yaml"
+    (document,) = decode(example.read_bytes(), file=example.name)
+    assert document.problems == ()
+    canaries = Canaries()
+    value: MachineConfiguration = canaries.plant(document.value)
+    file = tmp_path / "node.yaml"
+    file.write_bytes(encode_yaml(value, reveal=True))
+    return file, canaries
+
+
+def look_for(canaries: Canaries, where: str, text: str) -> None:
+    """No canary is in the text."""
+    found = [path for path, texts in canaries.planted.items() if any(one in text for one in texts)]
+    assert found == [], f"seen in {where}"
+
+
+def test_the_maximal_example_has_every_kind_of_secret() -> None:
+    """A secret that no example has would be tested by nobody."""
+    (document,) = decode((EXAMPLES / "maximal.yaml").read_bytes(), file="maximal.yaml")
+    canaries = Canaries()
+    canaries.plant(document.value)
+
+    assert len(canaries.planted) >= 8, canaries.planted.keys()
+
+
+def test_a_canary_is_seen_where_it_is(planted: tuple[Path, Canaries]) -> None:
+    """The test above all others: what is looked for is really in the configuration."""
+    file, canaries = planted
+    text = file.read_text()
+
+    assert canaries.planted
+    for path, texts in canaries.planted.items():
+        assert all(one in text for one in texts), path
+
+
+def test_a_leak_would_be_noticed(planted: tuple[Path, Canaries]) -> None:
+    file, canaries = planted
+
+    with pytest.raises(AssertionError, match="seen in the file"):
+        look_for(canaries, "the file", file.read_text())
+
+
+@pytest.mark.requirement("R11")
+def test_no_command_shows_a_secret(planted: tuple[Path, Canaries], tmp_path: Path) -> None:
+    file, canaries = planted
+    tree = tmp_path / "root"
+    tree.mkdir()
+    runs = [
+        ("validate", "--path", file),
+        ("plan", "--root", tree, "--path", file),
+        ("plan", "--root", tree, "--path", file, "--output", "json"),
+        ("bootstrap", "--root", tree, "--path", file, "--output", "json"),
+        ("bootstrap", "--root", tree, "--path", file),
+        ("plan", "--root", tree, "--path", file),
+        ("status", "--root", tree, "--output", "json"),
+    ]
+    for arguments in runs:
+        ended = machineadm(*arguments)
+        assert ended.returncode in (0, 10), ended.stderr
+        look_for(canaries, f"output of {arguments[0]}", ended.stdout + ended.stderr)
+    for report in (f"{RUN}/status.json", f"{STATE}/status.json", f"{STATE}/journal.jsonl"):
+        look_for(canaries, report, (tree / report).read_text())
+
+
+def test_no_plan_of_a_changed_configuration_shows_the_old_secret(
+    planted: tuple[Path, Canaries], tmp_path: Path
+) -> None:
+    file, canaries = planted
+    tree = tmp_path / "root"
+    tree.mkdir()
+    assert machineadm("bootstrap", "--root", tree, "--path", file).returncode == 0
+    text = file.read_text()
+    for texts in canaries.planted.values():
+        for one in texts:
+            text = text.replace(one, one[:-4] + ("A000" if one.endswith("0001") else "0001"))
+    changed = tmp_path / "changed.yaml"
+    changed.write_text(text)
+
+    ended = machineadm("plan", "--root", tree, "--path", changed)
+
+    assert ended.returncode in (0, 3, 10), ended.stderr
+    look_for(canaries, "plan", ended.stdout + ended.stderr)
+
+
+@pytest.mark.requirement("R11")
+def test_a_failing_run_that_prints_its_input_shows_no_secret(
+    planted: tuple[Path, Canaries],
+    tmp_path: Path,
+    capfd: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """kubeadm prints all it was given, and fails: nothing of it is in report, log, journal or process list."""
+    file, canaries = planted
+    tree = tmp_path / "tree"
+    (tree / "etc").mkdir(parents=True)
+    version = re.findall(r"v1\.[0-9]+\.[0-9]+", file.read_text())[0]
+    prints = f"find {tree}/run/machineadm -type f | xargs cat; exit 1"
+    fake_kubeadm(tmp_path / "bin", tree, behaviour=prints, version=version)
+    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:{os.environ['PATH']}")
+    without_commands = re.sub(
+        r"(?m)^    \"?commands\"?:\n(?:(?:      |    - ).*\n|\n)*", "", file.read_text()
+    )
+    assert "preKubeadm" not in without_commands
+    file.write_text(without_commands)
+    progress = Progress(output="text")
+    machine = running_tree(tree, log=progress.log)
+    progress.redactor = machine.redactor
+
+    with pytest.raises(MachineadmError) as caught:
+        bootstrap(Request(paths=(str(file),)), machine, progress.observe)
+
+    assert caught.value.exit_code == 6, caught.value
+    shown = capfd.readouterr()
+    assert "apiVersion" in shown.err, "kubeadm's output is in the log"
+    look_for(canaries, "log", shown.out + shown.err)
+    look_for(canaries, "error", f"{caught.value} {caught.value.hint()}")
+    look_for(canaries, "process list", (tmp_path / "kubeadm.argv").read_text())
+    for report in (f"{RUN}/status.json", "run/cluster-api/bootstrap-failure.json"):
+        content = json.loads((tree / report).read_text())
+        assert "apiVersion" in content["error"]["logTail"]
+        look_for(canaries, report, (tree / report).read_text())
+    look_for(canaries, "journal", (tree / STATE / "journal.jsonl").read_text())

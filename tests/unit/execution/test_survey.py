@@ -1,0 +1,101 @@
+"""What a plan would do, and what may be said of it before anything has run."""
+
+from __future__ import annotations
+
+import pytest
+
+from machineadm.errors import ConfigError, KubeadmError, MachineadmError, StepError
+from machineadm.execution.events import Event, StepDeferred, StepDone
+from machineadm.execution.runner import execute
+from machineadm.execution.survey import replay, survey
+from machineadm.host.ports import Host
+from machineadm.plan.model import Outlook, Phase, Plan
+from machineadm.plan.prospect import Standing, anything_to_do
+from tests.unit.execution.toys import ToyJoin, ToyStep, failure, journal_of, toy_host
+
+
+class Blind(ToyStep):
+    """Misses something."""
+
+    error: MachineadmError = StepError("MA3011", "there is no user 'backup'")
+
+    def check(self, _host: Host) -> Outlook:
+        raise self.error
+
+
+def standings(host: Host, *steps: ToyStep) -> list[Standing]:
+    return [one.standing for one in survey(Plan(steps=steps), host, journal_of(host))]
+
+
+def test_each_step_says_how_it_stands() -> None:
+    host, machine = toy_host(), {"files/there"}
+    done = ToyStep("commands/done", machine, once=True)
+    execute(Plan(steps=(done,)), host, journal_of(host), lambda _: None)
+
+    assert standings(
+        host,
+        done,
+        ToyStep("files/there", machine),
+        ToyStep("files/new", set()),
+        ToyStep("commands/new", machine, once=True),
+    ) == [Standing.IN_PLACE, Standing.IN_PLACE, Standing.TO_DO, Standing.TO_DO]
+
+
+def test_what_is_deferred_is_nothing_to_do() -> None:
+    host = toy_host(offline=True)
+    live = ToyStep("commands/a", set(), once=True, live=True)
+
+    prospects = survey(Plan(steps=(live,)), host, journal_of(host))
+
+    assert not anything_to_do(prospects)
+    events: list[Event] = []
+    assert replay(prospects, host.clock, events.append).complete is False
+    assert isinstance(events[-1], StepDeferred)
+
+
+def test_nothing_to_do_is_told_as_a_run_would_tell_it() -> None:
+    host = toy_host()
+    prospects = survey(Plan(steps=(ToyStep("a", {"a"}),)), host, journal_of(host))
+    events: list[Event] = []
+
+    verdict = replay(prospects, host.clock, events.append)
+
+    assert verdict.complete
+    assert isinstance(events[-1], StepDone)
+
+
+def test_begun_and_unfinished_work_is_something_to_do_even_if_it_looks_done() -> None:
+    host, machine = toy_host(), set[str]()
+    with pytest.raises(StepError):
+        execute(
+            Plan(steps=(ToyJoin("kubeadm/join", machine, failures=[failure()]),)),
+            host,
+            journal_of(host),
+            lambda _: None,
+        )
+    machine.add("kubeadm/join")
+
+    assert standings(host, ToyJoin("kubeadm/join", machine)) == [Standing.TO_DO]
+
+
+def test_what_is_missed_is_an_error_before_anything_has_changed() -> None:
+    with pytest.raises(StepError):
+        standings(toy_host(), Blind("files/write", set()))
+
+
+def test_what_is_missed_may_still_come_from_a_command_before() -> None:
+    boot = ToyStep("commands/boot[0]", set(), once=True, phase=Phase.BOOT)
+
+    assert standings(toy_host(), boot, Blind("files/write", set()))[1] is Standing.TO_DO
+
+
+@pytest.mark.parametrize(
+    "error", [KubeadmError("MA4040", "a node already"), ConfigError("MA4102", "misfit")]
+)
+def test_what_no_command_can_mend_is_an_error_at_once(error: MachineadmError) -> None:
+    boot = ToyStep("commands/boot[0]", set(), once=True, phase=Phase.BOOT)
+    step = Blind("kubeadm/join", set(), phase=Phase.KUBEADM)
+    step.error = error
+
+    with pytest.raises(type(error)):
+        standings(toy_host(), boot, step)
