@@ -48,7 +48,7 @@ def component_documents(kubernetes: KubernetesConfig) -> str:
     return "---\n".join(found)
 
 
-@pytest.mark.requirement("R3", "R10")
+@pytest.mark.requirement("R4", "U6")
 @pytest.mark.parametrize(
     ("case", "judge", "version"),
     [(case, *judged) for case in CASES for judged in JUDGED[case.api]],
@@ -62,6 +62,7 @@ def test_kubeadm_accepts_what_is_rendered_for_it(
     assert judges.kubeadm_validate(judge, laid_out(kubernetes, tmp_path)) == []
 
 
+@pytest.mark.requirement("U9", "U11")
 @pytest.mark.parametrize("case", CASES, ids="-".join)
 def test_components_accept_what_is_written_for_them(case: Case) -> None:
     stream = component_documents(case.read())

@@ -157,7 +157,7 @@ def assert_complete(machine: Machine) -> None:
     assert machine.read("/proc/sys/net/ipv4/ip_forward") == "1\n"
 
 
-@pytest.mark.requirement("R1", "R2", "R3", "R11", "U9")
+@pytest.mark.requirement("R1", "R2", "R3", "R7", "R11", "U1", "U9")
 def test_a_file_and_a_configuration_make_a_control_plane(machine: Machine) -> None:
     run = machine.exec(*BOOTSTRAP, check=False)
 

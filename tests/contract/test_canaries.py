@@ -150,7 +150,6 @@ def test_a_leak_would_be_noticed(planted: tuple[Path, Canaries]) -> None:
         look_for(canaries, "the file", file.read_text())
 
 
-@pytest.mark.requirement("R11")
 def test_no_command_shows_a_secret(planted: tuple[Path, Canaries], tmp_path: Path) -> None:
     file, canaries = planted
     tree = tmp_path / "root"
@@ -192,7 +191,6 @@ def test_no_plan_of_a_changed_configuration_shows_the_old_secret(
     look_for(canaries, "plan", ended.stdout + ended.stderr)
 
 
-@pytest.mark.requirement("R11")
 def test_a_failing_run_that_prints_its_input_shows_no_secret(
     planted: tuple[Path, Canaries],
     tmp_path: Path,

@@ -11,7 +11,7 @@ import pytest
 from tests.kubeadm_cases import CASES, Case, tree
 
 
-@pytest.mark.requirement("R3", "R10")
+@pytest.mark.requirement("R4", "U6")
 @pytest.mark.parametrize("case", CASES, ids="-".join)
 def test_what_kubeadm_reads_is_as_expected(case: Case) -> None:
     written = tree(case.read())

@@ -215,7 +215,6 @@ def tallies() -> dict[str, Tally]:
     return measure()
 
 
-@pytest.mark.requirement("U4")
 def test_every_mistyped_key_is_refused_where_it_stands(tallies: dict[str, Tally]) -> None:
     assert {sort: tally.tried - tally.placed for sort, tally in tallies.items()} == dict.fromkeys(
         mistakes("name"), 0

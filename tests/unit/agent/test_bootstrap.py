@@ -34,6 +34,7 @@ def stage(tmp_path: Path) -> Stage:
     return Stage(tmp_path)
 
 
+@pytest.mark.requirement("R1")
 def test_a_machine_becomes_a_node(stage: Stage) -> None:
     stage.run()
 
@@ -90,7 +91,7 @@ def _break(stage: Stage, parts: set[str]) -> None:
         stage.host.files.failures[SUCCESS_SENTINEL] = HostError("MA3001", "disk full")
 
 
-@pytest.mark.requirement("U1")
+@pytest.mark.requirement("R1", "U12")
 @pytest.mark.parametrize("order", list(itertools.permutations(PARTS)), ids="-".join)
 def test_no_permutation_of_failing_steps_ends_as_succeeded(
     stage: Stage, order: tuple[str, ...]
@@ -253,6 +254,7 @@ def test_a_changed_secret_of_a_command_runs_that_command_alone(stage: Stage) -> 
     assert (stage.ran("pre-command"), stage.ran("post-command")) == (2, 1)
 
 
+@pytest.mark.requirement("U2")
 def test_preparation_ends_before_kubeadm_and_never_as_success(stage: Stage) -> None:
     stage.run(mode="preparation")
 
@@ -345,6 +347,7 @@ def test_a_configuration_for_another_agent_is_refused(stage: Stage) -> None:
     assert stage.host.state.state_files == {}
 
 
+@pytest.mark.requirement("U1")
 def test_while_a_run_is_unfinished_a_unit_resumes_it_after_a_reboot(stage: Stage) -> None:
     _break(stage, {"kubeadm"})
     with pytest.raises(MachineadmError):
@@ -423,6 +426,7 @@ def test_boot_commands_run_once_in_every_boot(stage: Stage) -> None:
     assert stage.host.state.state_files[STATUS] == report
 
 
+@pytest.mark.requirement("U12")
 def test_a_failing_boot_command_is_told_to_the_console(stage: Stage) -> None:
     from machineadm.agent.boot import run_boot_commands
 

@@ -107,7 +107,6 @@ def test_a_user_alone_brings_its_login_group() -> None:
     assert (stat.uid, stat.gid) == (65534, 65534)
 
 
-@pytest.mark.requirement("R5")
 def test_an_owner_that_cannot_be_given_is_deferred_and_setuid_with_it() -> None:
     host = FakeHost(files=FakeFiles(uid=1000))
     write = step(file(mode=0o4755), file("/mine", owner="1000:1000"))

@@ -119,6 +119,7 @@ def test_steps_are_followed_from_pending_to_done() -> None:
     assert stage.condition(PREPARED) == "True"
 
 
+@pytest.mark.requirement("R1", "U12")
 def test_success_is_announced_with_its_one_word() -> None:
     stage = Stage()
     stage.reporter.begin()
@@ -146,6 +147,7 @@ def test_prepared_is_no_success() -> None:
     assert stage.condition(SUCCEEDED) == "False"
 
 
+@pytest.mark.requirement("U12")
 def test_a_failure_is_reported_announced_and_told() -> None:
     stage = Stage()
     error = KubeadmError(

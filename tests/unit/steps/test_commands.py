@@ -16,7 +16,7 @@ def step(**fields: object) -> RunCommand:
     return planned
 
 
-@pytest.mark.requirement("U1")
+@pytest.mark.requirement("U2")
 def test_a_program_runs_with_environment_folder_and_timeout() -> None:
     host = FakeHost()
     step(

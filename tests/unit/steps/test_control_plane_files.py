@@ -45,7 +45,7 @@ def test_without_a_control_plane_there_is_nothing_to_write() -> None:
     assert plan_static_pods(worker) == ()
 
 
-@pytest.mark.requirement("R2")
+@pytest.mark.requirement("U4", "U9")
 def test_nobody_but_root_reads_what_the_api_server_reads() -> None:
     files = {file.path: file for file in files_of(maximal())}
 
@@ -59,6 +59,7 @@ def test_nobody_but_root_reads_what_the_api_server_reads() -> None:
     assert "/etc/kubernetes/certificates/ca.key" in secret
 
 
+@pytest.mark.requirement("U9", "U11")
 def test_every_file_an_argument_names_is_written_and_mounted() -> None:
     kubernetes = maximal()
     extras = extras_of(kubernetes)
@@ -226,6 +227,7 @@ def test_external_etcds_certificates_go_to_the_files_that_the_cluster_names() ->
     }
 
 
+@pytest.mark.requirement("R3", "U11")
 def test_a_static_pod_is_written_under_its_name() -> None:
     (step,) = plan_static_pods(maximal())
     host = FakeHost()

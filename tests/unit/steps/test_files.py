@@ -56,7 +56,7 @@ def test_a_source_becomes_a_download() -> None:
     )
 
 
-@pytest.mark.requirement("U1")
+@pytest.mark.requirement("U2")
 def test_files_are_written_with_owner_mode_and_content() -> None:
     host = FakeHost()
     (step,) = plan_files(

@@ -134,13 +134,14 @@ def codes(output: str, exit_code: int = 1) -> tuple[str, bool]:
     return error.code, error.passing
 
 
-@pytest.mark.requirement("R7")
+@pytest.mark.requirement("U12")
 @pytest.mark.parametrize("line", CHECKS)
 def test_a_preflight_check_has_its_code_in_old_and_new_releases(line: str) -> None:
     for output in (preflight(line), preflight_now(line)):
         assert codes(output)[0] == CHECKS[line]
 
 
+@pytest.mark.requirement("U12")
 @pytest.mark.parametrize("text", ERRORS)
 def test_an_error_has_its_code_and_says_whether_it_may_pass(text: str) -> None:
     earlier = (

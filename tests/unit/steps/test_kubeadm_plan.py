@@ -219,6 +219,7 @@ def test_an_images_patches_stay_where_they_are_otherwise() -> None:
     assert not any("patches/" in name for name in host.state.run_files)
 
 
+@pytest.mark.requirement("U6")
 def test_what_the_older_api_cannot_say_is_refused_and_not_dropped() -> None:
     older = msgspec.structs.replace(
         small(), version="v1.30.4", node=NodeConfig(image_pull_serial=False)

@@ -89,7 +89,7 @@ CUTS = [
 ]
 
 
-@pytest.mark.requirement("R7")
+@pytest.mark.requirement("R1")
 @pytest.mark.parametrize("meanwhile", ["nothing", "kubelet", "reboot"])
 @pytest.mark.parametrize(("role", "local_mode", "instant"), CUTS)
 def test_a_killed_kubeadm_ends_in_the_same_machine(

@@ -46,7 +46,7 @@ def test_the_file_is_for_every_machine_and_the_rest_for_a_running_one(concern: s
     assert [step.live for step in PLANS[concern](LINUX)] == [False, True]
 
 
-@pytest.mark.requirement("U1")
+@pytest.mark.requirement("R2", "U2")
 def test_all_survive_a_reboot() -> None:
     host = FakeHost()
     for plan in PLANS.values():
@@ -68,6 +68,7 @@ def test_a_module_that_does_not_load_fails_the_step() -> None:
         apply(plan_modules(LINUX), host)
 
 
+@pytest.mark.requirement("R2")
 def test_a_value_that_does_not_stick_is_an_error_with_the_kernels_own() -> None:
     host = FakeHost()
     host.kernel.stubborn = {"net.ipv4.ip_forward"}
