@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 import msgspec
-from msgspec.structs import fields
 
 from machineadm.api.pruned import PRUNED, PrunedError
 
@@ -79,17 +78,24 @@ def select(value: object, names: tuple[str, ...], path: str) -> Iterator[tuple[A
 
 
 def _set_fields(value: msgspec.Struct, wire_name: str) -> Iterator[Any]:
-    for field in fields(value):
-        if field.encode_name == wire_name:
-            found = getattr(value, field.name)
-            if _differs(found, _default_of(field)):
-                yield found
+    names = value.__struct_encode_fields__
+    if wire_name in names:
+        index = names.index(wire_name)
+        found = getattr(value, value.__struct_fields__[index])
+        if _differs(found, _default_of(value, index)):
+            yield found
 
 
-def _default_of(field: msgspec.structs.FieldInfo) -> Any:
-    if field.default_factory is not msgspec.NODEFAULT:
-        return field.default_factory()
-    return field.default
+def _default_of(value: msgspec.Struct, index: int) -> object:
+    """What a field is when nobody sets it.
+
+    `msgspec.structs.fields` knows as well, but evaluates every annotation of the class for it.
+    """
+    defaults = value.__struct_defaults__  # of the last fields: those before them have none
+    index -= len(value.__struct_fields__) - len(defaults)
+    default = defaults[index] if index >= 0 else msgspec.NODEFAULT
+    factory = getattr(default, "factory", None)
+    return default if factory is None else factory()
 
 
 def _differs(found: object, default: object) -> bool:

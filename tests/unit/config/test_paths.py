@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import msgspec
 import pytest
 from msgspec.structs import replace
 
@@ -9,6 +12,7 @@ from machineadm.api.pruned import PRUNED
 from machineadm.config.paths import child, is_set, select, structs_in
 from machineadm.documents import nodes
 from tests.configurations import configuration, example
+from tests.typewalk import structs
 
 
 @pytest.mark.parametrize("key", ["a", "a_b-c", "aB9", "a.b/c", "", "9a", 'a"b', "ä", "a b"])
@@ -48,3 +52,13 @@ def test_every_struct_is_met_once_with_its_path() -> None:
     paths = [path for _, path in found]
     assert len(paths) == len(set(paths))
     assert "spec.kubernetes.controlPlane.encryptionAtRest.providers[1].secretbox.keys[0]" in paths
+
+
+@pytest.mark.parametrize("struct", structs(), ids=lambda struct: struct.__name__)
+def test_a_field_is_set_when_it_differs_from_what_its_type_gives(struct: type[Any]) -> None:
+    fields = msgspec.structs.fields(struct)
+    bare = struct(**{field.name: "given" for field in fields if field.required})
+
+    for field in fields:
+        assert is_set(bare, field.encode_name) is field.required, field.name
+        assert is_set(replace(bare, **{field.name: object()}), field.encode_name)
