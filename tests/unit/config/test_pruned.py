@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import copy
+import random
 from collections.abc import Iterator
 from typing import Any
 
 import msgspec
 import pytest
+import yaml
 from msgspec.structs import replace
 
 from machineadm.api.pruned import PRUNED
 from machineadm.api.v1alpha1.machine import MachineConfiguration
 from machineadm.config.paths import child
 from machineadm.config.validation import check
+from machineadm.documents.decoding import decode
 from tests.configurations import EXAMPLES, configuration, example
 from tests.unit.config.test_rules import CASES, places
 
@@ -77,3 +81,39 @@ def test_a_pruned_item_silences_only_the_rules_that_look_at_it() -> None:
     findings = check(replace(given, spec=replace(given.spec, machine=machine)))
 
     assert places(findings) == [("MA1302", "spec.machine.files[1]")]
+
+
+ODD: list[Any] = [
+    None, True, 0, -1, 10**12, 1.5, "", "x", "a:b:c", "[::", "::1", "[::1]:1", "1.2.3.4:99999", "v1.30.0", "v1.29.0-",
+    "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----", "0s", "9999999h", "10.0.0.0/33", "fd00::/8",
+    "YQ==", "a\0b", "/a/../b", "x" * 600, [], [None], ["a", "a"], [{}], {}, {"a": 1}, {"type": "Token"}, {"kind": []},
+]  # fmt: skip
+
+
+def mutated(document: Any, randomness: random.Random) -> None:
+    """Put something odd at a random place."""
+    while True:
+        keys = list(document) if isinstance(document, dict) else list(range(len(document)))
+        key = randomness.choice(keys)
+        if not isinstance(document[key], (dict, list)) or not document[key]:
+            break
+        if randomness.random() < 0.15:
+            break
+        document = document[key]
+    document[key] = copy.deepcopy(randomness.choice(ODD))
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_no_rule_breaks_on_what_the_decoder_leaves_of_a_broken_file(seed: int) -> None:
+    randomness = random.Random(seed)  # noqa: S311 - reproducible on purpose
+    texts = [path.read_text() for path in sorted(EXAMPLES.glob("*.yaml"))]
+    for _ in range(25):
+        document = yaml.load(randomness.choice(texts), yaml.CSafeLoader)
+        for _ in range(randomness.randrange(1, 6)):
+            mutated(document["spec"], randomness)
+        (found,) = decode(msgspec.json.encode(document), file="odd.json")
+        if isinstance(found.value, MachineConfiguration):
+            told = check(
+                found.value, kubernetes_version=randomness.choice([None, "v1.29.1", "nonsense"])
+            )
+            assert all(finding.path.startswith("spec") and finding.message for finding in told)
