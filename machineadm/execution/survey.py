@@ -31,7 +31,8 @@ def survey(plan: Plan, host: Host, journal: Journal) -> tuple[Prospect, ...]:
     the file that is missed. The run will tell. What the configuration or a node that is there already forbids stays an error.
 
     Raises:
-        MachineadmError: A step could not succeed.
+        StepError: A step could not succeed.
+        HostError: As before.
     """
     prospects: list[Prospect] = []
     for step in plan.steps:
