@@ -34,7 +34,7 @@ def stage(tmp_path: Path) -> Stage:
     return Stage(tmp_path)
 
 
-@pytest.mark.requirement("R1")
+@pytest.mark.requirement("R1", "U12")
 def test_a_machine_becomes_a_node(stage: Stage) -> None:
     stage.run()
 
@@ -132,6 +132,7 @@ def test_commands_that_are_done_are_not_run_again_after_a_failure(stage: Stage) 
     assert sum(argv[:2] == ("kubeadm", "join") for argv in stage.host.commands.argvs()) == 1
 
 
+@pytest.mark.requirement("U12")
 def test_a_failing_step_is_named_and_those_after_it_wait(stage: Stage) -> None:
     _break(stage, {"pre"})
 
@@ -387,6 +388,7 @@ def test_an_agent_that_lies_on_a_volatile_place_is_copied_for_the_units(stage: S
     assert '"/var/lib/machineadm/machineadm.pyz" "bootstrap"' in unit
 
 
+@pytest.mark.requirement("U1", "R5")
 def test_without_systemd_the_run_goes_on_and_says_so(tmp_path: Path) -> None:
     stage = Stage(tmp_path, systemd=False)
 
