@@ -143,10 +143,11 @@ def without_sections(elf: bytes) -> bytes:
 
 
 def add_agent(tree: Path) -> None:
-    """Copy machineadm itself, with the commit's hash in its version module."""
+    """Copy machineadm itself, its licence, and the commit's hash in its version module."""
     shutil.copytree(
         ROOT / "machineadm", tree / "machineadm", ignore=shutil.ignore_patterns("__pycache__")
     )
+    shutil.copy(ROOT / "LICENSE", tree / "machineadm/LICENSE")
     version = tree / "machineadm/version.py"
     version.write_text(bake(version.read_text(), "BUILD_ID", build_id()))
 
