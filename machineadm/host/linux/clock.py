@@ -33,7 +33,9 @@ class Interruption:
 
     def __enter__(self) -> Interruption:
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-            self._before[number] = signal.signal(number, self._note)
+            # What somebody had ignored on purpose (nohup) stays so.
+            if signal.getsignal(number) is not signal.SIG_IGN:
+                self._before[number] = signal.signal(number, self._note)
         return self
 
     def __exit__(

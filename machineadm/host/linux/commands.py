@@ -92,11 +92,7 @@ class LinuxCommands:
 
     def find(self, program: str) -> str | None:
         """See `Commands.find`."""
-        for folder in search_path().split(":"):
-            path = f"{folder}/{program}"
-            if os.path.isfile(path) and os.access(path, os.X_OK):
-                return path
-        return None
+        return _find(program, search_path())
 
     def _start(
         self,
@@ -107,7 +103,8 @@ class LinuxCommands:
     ) -> subprocess.Popen[bytes]:
         import subprocess
 
-        program = self._program(argv[0], directory)
+        variables = built_environment(environment)
+        program = _program(argv[0], directory, variables["PATH"])
         with contextlib.ExitStack() as held:
             stdin = subprocess.DEVNULL if input_ is None else held.enter_context(_in_memory(input_))
             try:
@@ -118,7 +115,7 @@ class LinuxCommands:
                     stdout=subprocess.PIPE,
                     stderr=subprocess.STDOUT,
                     cwd=directory,
-                    env=built_environment(environment),
+                    env=variables,
                     start_new_session=True,
                     pass_fds=self._inherited(),
                     preexec_fn=_die_with_parent(os.getpid()),
@@ -132,25 +129,6 @@ class LinuxCommands:
                     f"cannot run {argv[0]}: {reason}",
                     hint="look at its mode and at its #! line, whose program must be there, too",
                 ) from None
-
-    def _program(self, name: str, directory: str) -> str:
-        """Absolute path of the program.
-
-        Raises:
-            HostError: There is none, or no such working directory.
-        """
-        if not os.path.isdir(directory):
-            raise HostError(
-                "MA3203", f"cannot run {name}: there is no working directory {directory}"
-            )
-        program = os.path.join(directory, name) if "/" in name else self.find(name)
-        if program is None or not os.path.exists(program):
-            raise HostError(
-                "MA3201",
-                f"cannot run {name}: no such program",
-                hint=f"install it, or give its full path; searched: {search_path()}",
-            )
-        return program
 
     def _attend(
         self, process: subprocess.Popen[bytes], output: _Output, end: float | None
@@ -294,6 +272,32 @@ def built_environment(additions: Mapping[str, str | Secret]) -> dict[str, str]:
     for name, value in additions.items():
         built[name] = value.reveal() if isinstance(value, Secret) else value
     return built
+
+
+def _find(program: str, path: str) -> str | None:
+    for folder in path.split(":"):
+        candidate = f"{folder or '.'}/{program}"
+        if os.path.isfile(candidate) and os.access(candidate, os.X_OK):
+            return candidate
+    return None
+
+
+def _program(name: str, directory: str, path: str) -> str:
+    """Path of the program, found as execvp(3) finds it.
+
+    Raises:
+        HostError: There is none, or no such working directory.
+    """
+    if not os.path.isdir(directory):
+        raise HostError("MA3203", f"cannot run {name}: there is no working directory {directory}")
+    program = os.path.join(directory, name) if "/" in name else _find(name, path)
+    if program is None or not os.path.exists(program):
+        raise HostError(
+            "MA3201",
+            f"cannot run {name}: no such program",
+            hint=f"install it, or give its full path; searched: {path}",
+        )
+    return program
 
 
 def _die_with_parent(parent: int) -> Callable[[], None]:

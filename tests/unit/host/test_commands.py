@@ -91,6 +91,25 @@ def test_the_environment_is_built_and_not_inherited(
     assert "STRAY" not in names
 
 
+def test_a_path_that_is_given_is_searched(runner: Runner, tmp_path: Path) -> None:
+    program = tmp_path / "only-here"
+    program.write_text("#!/bin/sh\necho found\n")
+    program.chmod(0o755)
+
+    result = runner.commands.run(["only-here"], environment={"PATH": str(tmp_path)})
+    assert result.output == "found\n"
+
+
+def test_what_was_ignored_on_purpose_stays_ignored() -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with Interruption() as interruption:
+            os.kill(os.getpid(), signal.SIGHUP)
+            interruption.check()
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
 def test_secrets_are_masked_in_log_and_result(runner: Runner) -> None:
     result = runner.sh('echo "password: $P!"', environment={"P": Secret(SECRET)})
 
