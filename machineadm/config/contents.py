@@ -59,7 +59,7 @@ def _decompress(data: bytes) -> bytes:
         if left < 0:
             raise ContentError(f"larger than {LARGEST // 1024 // 1024} MiB when decompressed")
         if not member.eof:
-            raise ContentError("gzip, but cut off")
+            raise ContentError("cut off in the middle of its gzip")
         parts.append(part)
         data = member.unused_data.lstrip(b"\0")
     if not parts:

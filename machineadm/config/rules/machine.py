@@ -11,6 +11,9 @@ from machineadm.api.v1alpha1.machine import MachineConfig, MachineConfigurationS
 from machineadm.config.paths import child
 from machineadm.config.rules.model import Context, Rules, finding, one_of
 
+_LONGEST_HOSTNAME: Final = 64
+_LONGEST_LABEL: Final = 63
+
 
 def _one_platform(machine: MachineConfig, _context: Context) -> Iterator[Finding]:
     yield from one_of(machine, "linux_configuration", "windows_configuration", required=False)
@@ -46,6 +49,20 @@ def _sentinel_has_kubeadm(spec: MachineConfigurationSpec, _context: Context) -> 
         )
 
 
+def _hostname_fits_the_kernel(linux: LinuxConfiguration, _context: Context) -> Iterator[Finding]:
+    """DNS takes longer names; sethostname(2) does not."""
+    if linux.hostname is None:
+        return
+    if len(linux.hostname) > _LONGEST_HOSTNAME:
+        yield finding(
+            "MA1312",
+            "hostname",
+            f"has more than {_LONGEST_HOSTNAME} characters, Linux takes no more",
+        )
+    if any(len(label) > _LONGEST_LABEL for label in linux.hostname.split(".")):
+        yield finding("MA1322", "hostname", f"has a part of more than {_LONGEST_LABEL} characters")
+
+
 def _each_sysctl_once(linux: LinuxConfiguration, _context: Context) -> Iterator[Finding]:
     """`net.ipv4.ip_forward` and `net/ipv4/ip_forward` are one; in a name with a slash first, dots are dots."""
     seen: dict[str, str] = {}
@@ -75,5 +92,5 @@ def _each_module_once(linux: LinuxConfiguration, _context: Context) -> Iterator[
 RULES: Final[Rules] = {
     MachineConfig: (_one_platform, _one_template),
     MachineConfigurationSpec: (_kubernetes_or_preparation, _sentinel_has_kubeadm),
-    LinuxConfiguration: (_each_sysctl_once, _each_module_once),
+    LinuxConfiguration: (_hostname_fits_the_kernel, _each_sysctl_once, _each_module_once),
 }

@@ -43,4 +43,4 @@ def endpoint_problem(text: str, *, port_required: bool) -> str:
         return f"{host!r} is neither an address nor a DNS name in lower case"
     if port is None:
         return "has no port" if port_required or bracketed is not None else ""
-    return "" if 1 <= int(port) <= 65535 else f"port {port} is not within 1 and 65535"
+    return "" if 1 <= int(port) <= 65535 else f"port {port} is not between 1 and 65535"

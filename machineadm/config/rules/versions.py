@@ -15,6 +15,13 @@ from machineadm.api.v1alpha1.control_plane import (
 )
 from machineadm.api.v1alpha1.kubernetes import Initialize, KubernetesConfig, Patch
 from machineadm.api.v1alpha1.node import NodeConfig
+from machineadm.config.kubeadm_names import (
+    FEATURE_GATES,
+    INIT_PHASES,
+    JOIN_PHASES,
+    NEWEST_READ,
+    Names,
+)
 from machineadm.config.paths import child, is_set, select
 from machineadm.config.rules.model import Context, Rules, finding
 from machineadm.config.rules.objects import mapping
@@ -42,70 +49,6 @@ _NEEDS: Final = (
     ("controlPlane.authorization.structured", 30),
 )
 """Fields of KubernetesConfig, and the first minor version that can express them."""
-
-_GATES: Final = {
-    "PublicKeysECDSA": (29, None),
-    "RootlessControlPlane": (29, None),
-    "EtcdLearnerMode": (29, 33),
-    "UpgradeAddonsBeforeControlPlane": (29, 30),
-    "WaitForAllControlPlaneComponents": (30, None),
-    "ControlPlaneKubeletLocalMode": (31, None),
-    "NodeLocalCRISocket": (32, None),
-}
-"""kubeadm's feature gates: the first and the last minor version that has them (cmd/kubeadm/app/features)."""
-
-_NEWEST_KNOWN: Final = 34
-"""The newest minor version whose phases and feature gates were read; later ones are left to kubeadm."""
-
-_INIT_PHASES: Final = {
-    "preflight": (),
-    "certs": (
-        "ca",
-        "apiserver",
-        "apiserver-kubelet-client",
-        "front-proxy-ca",
-        "front-proxy-client",
-        "etcd-ca",
-        "etcd-server",
-        "etcd-peer",
-        "etcd-healthcheck-client",
-        "apiserver-etcd-client",
-        "sa",
-    ),
-    "kubeconfig": ("admin", "super-admin", "kubelet", "controller-manager", "scheduler"),
-    "etcd": ("local",),
-    "control-plane": ("apiserver", "controller-manager", "scheduler"),
-    "kubelet-start": (),
-    "wait-control-plane": (),
-    "upload-config": ("kubeadm", "kubelet"),
-    "upload-certs": (),
-    "mark-control-plane": (),
-    "bootstrap-token": (),
-    "kubelet-finalize": ("enable-client-cert-rotation", "experimental-cert-rotation"),
-    "addon": ("coredns", "kube-proxy"),
-    "show-join-command": (),
-}
-_JOIN_PHASES: Final = {
-    "preflight": (),
-    "control-plane-prepare": ("download-certs", "certs", "kubeconfig", "control-plane"),
-    "check-etcd": (),
-    "kubelet-start": (),
-    "etcd-join": (),
-    "kubelet-wait-bootstrap": (),
-    "control-plane-join": ("etcd", "update-status", "mark-control-plane"),
-    "wait-control-plane": (),
-}
-"""Phases of `kubeadm init` and `kubeadm join`, hidden ones too (cmd/kubeadm/app/cmd/phases)."""
-
-_PHASE_MINORS: Final = {
-    ("init", "kubelet-finalize/enable-client-cert-rotation"): (31, None),
-    ("init", "kubelet-finalize/experimental-cert-rotation"): (29, 33),
-    ("join", "etcd-join"): (31, None),
-    ("join", "kubelet-wait-bootstrap"): (31, None),
-    ("join", "control-plane-join/update-status"): (29, 30),
-    ("join", "wait-control-plane"): (30, None),
-}
-"""The first and the last minor version of phases that not all versions have."""
 
 
 def version_of(context: Context) -> Semver | None:
@@ -238,51 +181,42 @@ def _document_version(
 
 def _gates_are_known(cluster: ClusterConfig, context: Context) -> Iterator[Finding]:
     version = version_of(context)
-    if version is None or version.has(_NEWEST_KNOWN + 1):
-        return
-    for name in cluster.feature_gates:
-        yield from _known(
-            name, _GATES.get(name), child("featureGates", name), version, list(_GATES)
-        )
+    if version is not None and not version.has(NEWEST_READ + 1):
+        for name in cluster.feature_gates:
+            yield from _known(name, FEATURE_GATES, child("featureGates", name), version)
 
 
 def _phases_are_known(kubernetes: KubernetesConfig, context: Context) -> Iterator[Finding]:
     version = version_of(context)
-    if version is None or version.has(_NEWEST_KNOWN + 1) or kubernetes.role is None:
+    if version is None or version.has(NEWEST_READ + 1) or kubernetes.role is None:
         return
-    command, phases = (
-        ("init", _INIT_PHASES)
-        if isinstance(kubernetes.role, Initialize)
-        else ("join", _JOIN_PHASES)
-    )
-    names = [*phases, *(f"{name}/{part}" for name, parts in phases.items() for part in parts)]
+    phases = INIT_PHASES if isinstance(kubernetes.role, Initialize) else JOIN_PHASES
     for index, name in enumerate(kubernetes.skip_phases):
-        minors = _PHASE_MINORS.get((command, name), (OLDEST_MINOR, None))
-        yield from _known(
-            name, minors if name in names else None, f"skipPhases[{index}]", version, names
-        )
+        yield from _known(name, phases, f"skipPhases[{index}]", version)
 
 
-def _known(
-    name: str, minors: tuple[int, int | None] | None, path: str, version: Semver, names: list[str]
-) -> Iterator[Finding]:
-    """A name of kubeadm's that the version has."""
+def _known(name: str, names: Names, path: str, version: Semver) -> Iterator[Finding]:
+    """A name of kubeadm's is one, and the version has it."""
+    minors = names.get(name)
     if minors is None:
-        from difflib import get_close_matches
-
-        near = get_close_matches(name, names, n=1)
         yield finding(
             "MA1315",
             path,
             f"kubeadm {version.minor_version} knows no {name}",
-            f'did you mean "{near[0]}"?' if near else f"it knows {', '.join(sorted(names))}",
+            _nearest(name, names),
         )
-        return
-    first, last = minors
-    if not version.has(first):
-        yield needs(path, f"1.{first} or later for {name}", version)
-    elif last is not None and version.has(last + 1):
-        yield needs(path, f"1.{last} or earlier for {name}", version)
+    elif not version.has(minors.first):
+        yield needs(path, f"1.{minors.first} or later for {name}", version)
+    elif minors.last is not None and version.has(minors.last + 1):
+        yield needs(path, f"1.{minors.last} or earlier for {name}", version)
+
+
+def _nearest(name: str, names: Names) -> str:
+    from difflib import get_close_matches
+
+    for near in get_close_matches(name, names, n=1):
+        return f'did you mean "{near}"?'
+    return f"it knows {', '.join(sorted(each for each in names if '/' not in each))}"
 
 
 _COMPONENT: Final = (_arguments_come_once,)
