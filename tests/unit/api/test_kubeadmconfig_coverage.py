@@ -2,16 +2,21 @@
 
 The tables were typed from cluster-api's bootstrap.cluster.x-k8s.io/v1beta2 and from kubeadm.k8s.io/v1beta4 with
 what v1beta3 has beside. Each field has ours, below spec, or the reason why there is none.
+
+`.venv/bin/python -m tests.unit.api.test_kubeadmconfig_coverage` writes docs/kubeadmconfig.md from them.
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from pathlib import Path
+from typing import Final, NamedTuple
 
 import pytest
 from msgspec import inspect
 
 from machineadm.api.v1alpha1.machine import MachineConfigurationSpec
+
+DOC: Final = Path(__file__).parents[3] / "docs/kubeadmconfig.md"
 
 
 class Ours(NamedTuple):
@@ -367,3 +372,41 @@ def test_only_what_a_machine_cannot_use_has_no_field_of_ours() -> None:
         "JoinConfiguration.dryRun",
         "JoinConfiguration.discovery.file.kubeConfigPath as a URL",
     }
+
+
+HEAD = """\
+# Where a KubeadmConfig's fields are
+
+For whoever comes from Cluster API's kubeadm provider, or from kubeadm's own configuration: each field that these have,
+and ours below `spec` of a MachineConfiguration or MachineBootstrap. `(Initialize)` and the like stand for `type:` of
+a role or a discovery. Lengths of time are durations here (`90s`, `24h`), and arguments are lists of name and value.
+
+What the version of kubeadm that is asked for cannot express is refused by name (MA1310), never dropped.
+"""
+
+
+def page() -> str:
+    """The page of the documentation that the tables above make."""
+    parts = [HEAD]
+    for title, table in (
+        ("KubeadmConfigSpec (bootstrap.cluster.x-k8s.io/v1beta2)", KUBEADM_CONFIG_SPEC),
+        ("kubeadm (kubeadm.k8s.io/v1beta4), what Cluster API does not offer", KUBEADM_OWN),
+    ):
+        rows = [
+            f"| `{field}` | `{answer.path}` |"
+            if isinstance(answer, Ours)
+            else f"| `{field}` | none: {answer.text} |"
+            for field, answer in table.items()
+        ]
+        parts.append(
+            "\n".join((f"## {title}", "", "| theirs | ours |", "| --- | --- |", *rows, ""))
+        )
+    return "\n".join(parts)
+
+
+def test_the_page_for_those_who_come_from_kubeadmconfig_is_up_to_date() -> None:
+    assert DOC.read_text() == page()
+
+
+if __name__ == "__main__":
+    DOC.write_text(page())
