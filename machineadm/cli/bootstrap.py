@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from argparse import Namespace
 
     from machineadm.cli.options import Parser
+    from machineadm.host.ports import State
 
 DEADLINE = "30m"
 
@@ -61,7 +62,17 @@ def run(arguments: Namespace) -> int:
         finally:
             progress.end()
         if arguments.output == "text":
-            from machineadm.cli.status import show
-
-            show(machine.host.state)
+            _show(machine.host.state)
     return 0
+
+
+def _show(state: State) -> None:
+    """Print the report. The run is over: whether anybody reads it changes nothing of its exit code."""
+    from machineadm.cli.status import show
+    from machineadm.cli.streams import silence
+
+    try:
+        show(state)
+        sys.stdout.flush()
+    except OSError:
+        silence(sys.stdout)

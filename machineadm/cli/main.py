@@ -91,7 +91,9 @@ def _run_command(command: str, rest: list[str]) -> int:
     from importlib import import_module
 
     from machineadm.cli.options import Parser
+    from machineadm.cli.streams import make_safe
 
+    make_safe()
     module = import_module(f"machineadm.cli.{command}")
     parser = Parser(prog=f"machineadm {command}", description=module.__doc__, allow_abbrev=False)
     module.add_arguments(parser)
@@ -121,11 +123,10 @@ def _refuse(error: MachineadmError) -> int:
 
 def _reader_has_gone() -> int:
     """Whoever read our output has enough: no message, and none from the interpreter's exit either."""
-    import os
+    from machineadm.cli.streams import silence
 
-    nowhere = os.open(os.devnull, os.O_WRONLY)
     for stream in (sys.stdout, sys.stderr):
-        os.dup2(nowhere, stream.fileno())
+        silence(stream)
     # As a shell reports a process that died of SIGPIPE.
     return 141
 

@@ -7,6 +7,7 @@ from typing import Literal
 
 import msgspec
 
+from machineadm.cli.streams import silence
 from machineadm.execution import events
 from machineadm.plan.model import Change
 from machineadm.plan.render import printable
@@ -16,7 +17,8 @@ from machineadm.redaction import Redactor
 class Progress:
     """Shows events and the output of commands.
 
-    Text goes to standard error, for it is not the result. JSON lines go to standard output, for they are.
+    Text goes to standard error, for it is not the result. JSON lines go to standard output, for they are. A reader that has
+    gone, or a terminal that hung up, is no reason to stop a run: from then on nothing is shown.
 
     Args:
         output: `text` or `json`.
@@ -47,7 +49,7 @@ class Progress:
         """End a line that was begun."""
         if self._begun:
             self._begun = False
-            _write("\n")
+            self._write("\n")
 
     def _show(self, event: events.Event) -> None:
         if isinstance(event, events.PlanReady):
@@ -56,7 +58,7 @@ class Progress:
             self._numbers = {step.name: f"[{number}/{total}] " for number, step in numbered}
         elif isinstance(event, events.StepStarted):
             self.end()
-            _write(f"{self._numbers.get(event.step, '')}{event.step} ...")
+            self._write(f"{self._numbers.get(event.step, '')}{event.step} ...")
             self._begun = True
         elif isinstance(event, events.StepDone):
             self._finish(event.step, _done(event))
@@ -78,11 +80,18 @@ class Progress:
         if not begun:
             self.end()
         self._begun = False
-        _write(self.redactor.text(text) + "\n")
+        self._write(self.redactor.text(text) + "\n")
 
     def _write_json(self, event: object) -> None:
-        sys.stdout.buffer.write(msgspec.json.encode(self._redacted(event)) + b"\n")
-        sys.stdout.buffer.flush()
+        self._write(msgspec.json.encode(self._redacted(event)).decode() + "\n")
+
+    def _write(self, text: str) -> None:
+        stream = sys.stdout if self._json else sys.stderr
+        try:
+            stream.write(text)
+            stream.flush()
+        except OSError:
+            silence(stream)
 
     def _redacted(self, value: object) -> object:
         if isinstance(value, str):
@@ -97,8 +106,3 @@ class Progress:
 def _done(event: events.StepDone) -> str:
     word = "done" if event.change is Change.CHANGED else "in place"
     return f"{word} {event.duration:.1f}s" + (f" ({event.message})" if event.message else "")
-
-
-def _write(text: str) -> None:
-    sys.stderr.write(text)
-    sys.stderr.flush()

@@ -41,4 +41,6 @@ def read_streams(
 def _name(path: str) -> str:
     if path == "-":
         return "<stdin>"
-    return shown(path) if "://" in path or path.startswith("data:") else path
+    name = shown(path) if "://" in path or path.startswith("data:") else path
+    # Bytes of a file name that are no text would break whatever prints it.
+    return name.encode(errors="surrogateescape").decode(errors="replace")

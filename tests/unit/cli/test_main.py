@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -126,3 +128,72 @@ def test_a_wrong_value_in_the_environment_is_a_usage_error(
 
     with pytest.raises(UsageError):
         parse("--path", "a.yaml")
+
+
+EXAMPLE = Path(__file__).parents[3] / "examples" / "worker.yaml"
+
+
+def shell(command: str, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    """Run `machineadm` as a shell does."""
+    line = f"{sys.executable} -m machineadm {command}"
+    return subprocess.run(
+        ["/bin/bash", "-c", line, "bash", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+
+@pytest.mark.parametrize(
+    "streams",
+    [
+        "--output json | head -c1 >/dev/null; exit ${PIPESTATUS[0]}",
+        ">&- 2>&- <&-",
+        "2>/dev/full >/dev/full",
+    ],
+)
+def test_a_run_goes_on_and_keeps_its_exit_code_when_nobody_listens(
+    tmp_path: Path, streams: str
+) -> None:
+    ended = shell(f'bootstrap --root "$1" --path "$2" {streams}', tmp_path, EXAMPLE)
+
+    assert ended.returncode == 0
+    status = json.loads((tmp_path / "run/machineadm/status.json").read_text())
+    assert status["phase"] == "Prepared"
+
+
+def test_a_file_name_that_is_no_text_is_shown_all_the_same(tmp_path: Path) -> None:
+    ended = shell("""validate --output json --path "$1"/$'\\xff'""", tmp_path)
+    assert ended.returncode == 2
+    assert "MA7004" in ended.stderr
+
+    (tmp_path / "\udcff").write_text("x: 1\n")
+    ended = shell("""validate --output json --path "$1"/$'\\xff'""", tmp_path)
+    assert ended.returncode == 3
+    assert json.loads(ended.stdout)["problems"]
+
+
+def test_several_paths_are_one_stream_and_one_of_them_may_be_standard_input(tmp_path: Path) -> None:
+    second = tmp_path / "second.yaml"
+    second.write_text("apiVersion: bootstrap.cluster.x-k8s.io/v1alpha1\nkind: Nothing\n")
+
+    ended = shell('validate --path - --path "$2" < "$1"', EXAMPLE, second)
+
+    assert ended.returncode == 3
+    assert ended.stdout.startswith(f"machineadm: 1 problem in {second}\n")
+
+
+def test_the_proposals_spelling_is_bootstrap(tmp_path: Path) -> None:
+    ended = shell('--bootstrap --path "$2" --root "$1"', tmp_path, EXAMPLE)
+
+    assert ended.returncode == 0
+    assert ended.stdout.startswith("Prepared ")
+
+
+def test_a_dry_run_is_a_plan(tmp_path: Path) -> None:
+    ended = shell('bootstrap --dry-run --path "$2" --root "$1"', tmp_path, EXAMPLE)
+
+    assert ended.returncode == 10
+    assert ended.stdout.startswith("Plan: ")
+    assert list(tmp_path.iterdir()) == []
