@@ -16,7 +16,7 @@ say() { echo "$(basename "$0"): $*" >&2; }
 # cgroups, hence runc; default_ulimits would ask for more than a confined root may give.
 P() {
   CONTAINERS_CONF=$STATE/containers.conf podman --storage-driver=vfs --root "$STATE/pods" --runroot "$STATE/run" --runtime=runc \
-    --cgroup-manager=cgroupfs --events-backend=none "$@"
+    --cgroup-manager=cgroupfs --events-backend=none "$@" 7>&-    # 7: a lock of ours that containers must not hold
 }
 state_make() { mkdir -p "$STATE"/{vol,run}; printf '[containers]\ndefault_ulimits=[]\n' > "$STATE/containers.conf"; }
 

@@ -1,0 +1,63 @@
+"""Each folder of cases/ is a test: the packed agent and configurations make real nodes of bare machines.
+
+The cases are written for the shell (`lib.sh` has the words); this gives them their place among the other tests.
+"""
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.real import missing
+
+HERE = Path(__file__).parent
+_CANNOT = 77
+
+
+def run_case(name: str) -> None:
+    run = subprocess.run([HERE / "run.sh", name], check=False)
+    if run.returncode == _CANNOT:
+        missing("no cluster can be made here: the lines above say what is missing")
+    assert run.returncode == 0
+
+
+def test_the_harness_notices_an_agent_that_lies() -> None:
+    run_case("planted")
+
+
+@pytest.mark.requirement("U6", "U9", "U12", "R1", "R2", "R3", "R4", "R7", "R11")
+def test_three_configurations_make_a_cluster() -> None:
+    run_case("three-nodes")
+
+
+@pytest.mark.requirement("U12")
+def test_a_wrong_token_is_told_and_mended() -> None:
+    run_case("wrong-token")
+
+
+@pytest.mark.requirement("U12")
+def test_a_wrong_pin_of_the_authority_is_told_and_mended() -> None:
+    run_case("wrong-ca-hash")
+
+
+@pytest.mark.requirement("R1")
+def test_a_worker_that_is_up_first_waits_for_its_control_plane() -> None:
+    run_case("worker-first")
+
+
+def test_what_was_killed_in_init_is_completed_by_the_next_run() -> None:
+    run_case("kill-init")
+
+
+def test_what_was_killed_in_join_is_completed_by_the_next_run() -> None:
+    run_case("kill-join")
+
+
+def test_machines_that_crash_in_kubeadm_complete_themselves() -> None:
+    run_case("crash")
+
+
+def test_every_case_is_a_test() -> None:
+    cases = {path.name for path in (HERE / "cases").iterdir()}
+
+    assert cases == {name for name in cases if f'run_case("{name}")' in Path(__file__).read_text()}
