@@ -1,11 +1,13 @@
 #!/bin/bash
 # run.sh [CASE...]: the packed agent and a configuration make real nodes of bare machines. Without names: all of cases/.
-# Environment: MACHINEADM_AGENT (default: dist/machineadm-linux-ARCH.pyz), E2E_KEEP=1 (leave the machines of the last case).
+# Environment: MACHINEADM_AGENT (default: dist/machineadm-linux-ARCH.pyz), E2E_KEEP=1 (leave the machines of the last case),
+#   E2E_CASES (another folder of cases).
 # What the machines said stays in $MACHINEADM_CACHE/cluster/out/CASE. Exit 77: no cluster can be made here.
 set -uo pipefail
 E2E=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 [ "$(id -u)" = 0 ] || { echo "run.sh: machines with systemd need root" >&2; exit 77; }
 . "$E2E/stage/lib.sh"
+CASES=${E2E_CASES:-$E2E/cases}
 AGENT=$(realpath -m "${MACHINEADM_AGENT:-$E2E/../../dist/machineadm-linux-$(uname -m).pyz}")
 [ -f "$AGENT" ] || { say "no packed agent at $AGENT: make package"; exit 2; }
 exec 7> "$STATE/.lock"; flock -n 7 || { say "another run uses the machines"; exit 2; }
@@ -14,10 +16,10 @@ exec 7> "$STATE/.lock"; flock -n 7 || { say "another run uses the machines"; exi
 
 one() {      # one CASE: in a shell of its own, always torn down
   (
-    CASE=$E2E/cases/$1; OUT=$STATE/out/$1
+    CASE=$CASES/$1; OUT=$STATE/out/$1
     rm -rf "$OUT"; mkdir -p "$OUT"
     . "$E2E/lib.sh"
-    trap 'collect; echo "$passed passed, $failed failed"; [ $failed = 0 ] && [ $passed -gt 0 ]; exit' EXIT
+    trap 'collect; echo "$passed passed, $failed failed"; [ $failed = 0 ] && [ $passed -gt 0 ] || exit 1' EXIT
     . "$CASE/run.sh"
   )
 }
@@ -28,10 +30,10 @@ collect() {
 }
 tear_down() { "$E2E/stage/machines.sh" down; "$E2E/stage/machines.sh" clean-check; }
 
-cases=${*:-$(cd "$E2E/cases" && ls)}; summary=(); rc=0
+cases=${*:-$(cd "$CASES" && ls)}; summary=(); rc=0
 trap tear_down EXIT
 for c in $cases; do
-  [ -f "$E2E/cases/$c/run.sh" ] || { say "no case $c"; rc=2; continue; }
+  [ -f "$CASES/$c/run.sh" ] || { say "no case $c"; rc=2; continue; }
   echo "=== $c"; t=$(now)
   [ -z "$(names)" ] || tear_down >/dev/null
   if one "$c"; then v=passed; else v=FAILED; rc=1; fi

@@ -3,6 +3,7 @@
 The cases are written for the shell (`lib.sh` has the words); this gives them their place among the other tests.
 """
 
+import os
 import subprocess
 from pathlib import Path
 
@@ -14,47 +15,53 @@ HERE = Path(__file__).parent
 _CANNOT = 77
 
 
-def run_case(name: str) -> None:
-    run = subprocess.run([HERE / "run.sh", name], check=False)
+def run_case(name: str, folder: str = "cases") -> int:
+    environment = {**os.environ, "E2E_CASES": str(HERE / folder)}
+    run = subprocess.run([HERE / "run.sh", name], env=environment, check=False)
     if run.returncode == _CANNOT:
         missing("no cluster can be made here: the lines above say what is missing")
-    assert run.returncode == 0
+    return run.returncode
+
+
+@pytest.mark.parametrize("fault", ["says-no", "breaks-off", "says-nothing"])
+def test_the_harness_fails_a_case_that_fails(fault: str) -> None:
+    assert run_case(fault, "faults") == 1
 
 
 def test_the_harness_notices_an_agent_that_lies() -> None:
-    run_case("planted")
+    assert run_case("planted") == 0
 
 
 @pytest.mark.requirement("U6", "U9", "U12", "R1", "R2", "R3", "R4", "R7", "R11")
 def test_three_configurations_make_a_cluster() -> None:
-    run_case("three-nodes")
+    assert run_case("three-nodes") == 0
 
 
 @pytest.mark.requirement("U12")
 def test_a_wrong_token_is_told_and_mended() -> None:
-    run_case("wrong-token")
+    assert run_case("wrong-token") == 0
 
 
 @pytest.mark.requirement("U12")
 def test_a_wrong_pin_of_the_authority_is_told_and_mended() -> None:
-    run_case("wrong-ca-hash")
+    assert run_case("wrong-ca-hash") == 0
 
 
 @pytest.mark.requirement("R1")
 def test_a_worker_that_is_up_first_waits_for_its_control_plane() -> None:
-    run_case("worker-first")
+    assert run_case("worker-first") == 0
 
 
 def test_what_was_killed_in_init_is_completed_by_the_next_run() -> None:
-    run_case("kill-init")
+    assert run_case("kill-init") == 0
 
 
 def test_what_was_killed_in_join_is_completed_by_the_next_run() -> None:
-    run_case("kill-join")
+    assert run_case("kill-join") == 0
 
 
 def test_machines_that_crash_in_kubeadm_complete_themselves() -> None:
-    run_case("crash")
+    assert run_case("crash") == 0
 
 
 def test_every_case_is_a_test() -> None:
