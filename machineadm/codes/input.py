@@ -84,6 +84,11 @@ TABLE: dict[str, Code] = {
         "A tab indents a line; YAML takes blanks only.",
         "Replace tabs by blanks: `expand FILE`.",
     ),
+    "MA1015": Code(
+        "too many documents",
+        "The stream has more than 1000 documents, empty ones between two markers included.",
+        "Look whether the file is what you meant to give.",
+    ),
     "MA1016": Code(
         "too many problems",
         "The document has more than 200 problems; the first are shown.",

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
+_BEYOND = ("MA1008", "MA1009", "MA1015")
+
+
 class _Root(msgspec.Struct):
     """A document as read: its node if there is one, its text if it is JSON, what was refused."""
 
@@ -98,7 +101,7 @@ def _roots(source: Source) -> Iterator[_Root]:
         )
         for root in roots:
             yield root
-            if root.faults and root.faults[-1].code in ("MA1008", "MA1009"):
+            if root.faults and root.faults[-1].code in _BEYOND:
                 return  # the budget is spent, whatever follows
 
 
@@ -107,6 +110,7 @@ def _yaml(source: Source, begin: int, end: int, budget: Budget) -> Iterator[_Roo
 
     reader = YamlReader(source, begin, end, budget)
     try:
+        budget.begin_document(begin)
         for node in reader.documents():
             yield _Root(node, reader.faults)
             reader.faults = []
@@ -119,6 +123,7 @@ def _json(source: Source, at: int, end: int, budget: Budget) -> Iterator[_Root]:
 
     try:
         while at < end:
+            budget.begin_document(at)
             reader = JsonReader(source.text, at, end, budget)
             node = reader.document()
             yield _Root(node, [], source.text[at : reader.at])

@@ -12,6 +12,9 @@ MAX_DEPTH: Final = 100
 MAX_NODES: Final = 200_000
 """Scalars, lists and maps of an input, those that aliases repeat included."""
 
+MAX_DOCUMENTS: Final = 1000
+"""Documents of a stream, empty ones between two markers included."""
+
 MAX_ALIASED: Final = 16 * 1024 * 1024
 """Characters that aliases repeat."""
 
@@ -23,6 +26,20 @@ class Budget:
         self.nodes = 0
         self.characters = 0
         self._aliased = 0
+        self._documents = 0
+
+    def begin_document(self, at: int) -> None:
+        """Count a document.
+
+        Args:
+            at: Where it begins.
+
+        Raises:
+            RefusedError: there are too many.
+        """
+        self._documents += 1
+        if self._documents > MAX_DOCUMENTS:
+            raise RefusedError("MA1015", at, f"more than {MAX_DOCUMENTS} documents")
 
     def add(self, at: int) -> None:
         """Count a node.

@@ -104,6 +104,16 @@ def problem_at(document: Document, finding: Finding) -> Problem:
         column=location.column,
         code=finding.code,
         path=finding.path,
-        message=finding.message,
-        hint=finding.hint,
+        message=_printable(finding.message),
+        hint=_printable(finding.hint),
+    )
+
+
+def _printable(text: str) -> str:
+    """One line that does nothing to a terminal, whatever value of the file is in it."""
+    if text.isprintable():
+        return text
+    return "".join(
+        letter if letter.isprintable() else letter.encode("unicode-escape").decode()
+        for letter in text
     )

@@ -54,6 +54,8 @@ REFUSED: dict[str, tuple[bytes, str, int, int]] = {
         673,
     ),
     "too many values": (b"a: [" + b"1," * MAX_NODES + b"]", "MA1008", 1, 399_999),
+    "too many documents": (b"---\n" * 1001, "MA1015", 1001, 1),
+    "too many documents of JSON": (b"[]\n" + b"---\n{}" + b"{}\n" * 1000, "MA1015", 1001, 1),
     "a tagged document": (b"--- !secret\na: 1\n", "MA1010", 1, 5),
     "brackets, 1,000,000 deep": (b"[" * DEEP, "MA1007", 1, 101),
     "braces, 1,000,000 deep": (b"x: " + b"{a: " * DEEP, "MA1007", 1, 400),

@@ -1,0 +1,194 @@
+"""Damaged files end in coded problems or in a configuration: never in a trace, a crash or a long wait."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from resource import RLIMIT_AS, setrlimit
+from signal import ITIMER_PROF, SIGPROF, setitimer, signal
+
+import pytest
+
+from machineadm.agent.intake import examine
+from machineadm.codes import load
+from machineadm.sources.stream import Stream
+from tests.contract.mutations import mutants
+
+SECONDS = 2
+MEMORY = 1 << 30
+PROBLEM = re.compile(r"^(<stdin>|\S+):\d+:\d+: (MA\d{4}) .+$", re.MULTILINE)
+
+
+@contextmanager
+def watchdog(seconds: float) -> Iterator[None]:
+    """Raises TimeoutError in what takes more time of a processor, once it returns to Python."""
+
+    def bark(*_: object) -> None:
+        raise TimeoutError(f"longer than {seconds} s")
+
+    before = signal(SIGPROF, bark)
+    setitimer(ITIMER_PROF, seconds)
+    try:
+        yield
+    finally:
+        setitimer(ITIMER_PROF, 0)
+        signal(SIGPROF, before)
+
+
+def examined(data: bytes) -> list[str]:
+    """The codes of what is wrong with a file."""
+    with watchdog(SECONDS):
+        intake = examine([Stream(name="damaged.yaml", data=data)])
+    for problem in intake.problems:
+        assert "\n" not in problem.message
+        assert problem.line >= 1
+        assert problem.column >= 1
+    return [problem.code for problem in intake.problems]
+
+
+def batch(seed: int) -> None:
+    known = load()
+    for data in mutants(1000, seed=seed):
+        try:
+            unknown = [code for code in examined(data) if code not in known]
+        except Exception as error:
+            raise AssertionError(f"{error!r} for {data!r}") from error
+        assert not unknown, data
+
+
+@pytest.mark.requirement("U4")
+@pytest.mark.parametrize("seed", range(10))
+def test_a_thousand_damaged_files_raise_nothing(seed: int) -> None:
+    batch(seed)
+
+
+def test_the_damage_reaches_every_part_of_reading() -> None:
+    codes = {code for data in mutants(1500, seed=99) for code in examined(data)}
+
+    expected = {
+        "MA1003", "MA1004", "MA1005", "MA1006", "MA1009", "MA1014", "MA1101", "MA1102", "MA1103",
+        "MA1104", "MA1105", "MA1107", "MA1108", "MA1202", "MA1203", "MA1204", "MA1205", "MA1206",
+        "MA1208",
+    }  # fmt: skip
+    assert expected - codes == set()
+    # No verdict of msgspec's that the search for problems would not explain.
+    assert "MA1199" not in codes
+
+
+def test_a_long_wait_is_noticed() -> None:
+    with pytest.raises(TimeoutError), watchdog(0.05):
+        [None for _ in iter(int, 1)]
+
+
+# ------------------------------------------------------------------ in processes of their own
+
+
+def validate(
+    data: bytes, *options: str, command: Sequence[str] = ()
+) -> subprocess.CompletedProcess[bytes]:
+    """Run the command line on a file; too long, or too much memory, is an error of the test."""
+    return subprocess.run(
+        [*(command or [sys.executable, "-m", "machineadm"]), "validate", "--path", "-", *options],
+        input=data,
+        capture_output=True,
+        check=False,
+        timeout=10 * SECONDS,  # the interpreter's own start beside other tests counts in
+        env={**os.environ, "MACHINEADM_DEBUG": "1"},
+        preexec_fn=lambda: setrlimit(RLIMIT_AS, (MEMORY, MEMORY)),  # noqa: PLW1509 - one thread forks
+    )
+
+
+def is_sound(outcome: subprocess.CompletedProcess[bytes]) -> bool:
+    """Nothing on standard error, and exit 0 with nothing said or exit 3 with problems."""
+    if outcome.stderr:
+        return False
+    if outcome.returncode == 0:
+        return not outcome.stdout
+    return outcome.returncode == 3 and PROBLEM.search(outcome.stdout.decode()) is not None
+
+
+def test_two_hundred_damaged_files_end_in_an_exit_code_each() -> None:
+    files = list(mutants(200, seed=1234))
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        outcomes = list(pool.map(validate, files))
+
+    bad = [(one, data) for one, data in zip(outcomes, files, strict=True) if not is_sound(one)]
+    assert bad == []
+    assert {one.returncode for one in outcomes} >= {3}
+
+
+BOMBS = {
+    "301 bytes of aliases": b"a: &a [x,x,x,x,x,x,x,x,x]\n"
+    + b"".join(
+        b"%c: &%c [%s]\n" % (name, name, b",".join([b"*%c" % before] * 9))
+        for before, name in zip(b"abcdefg", b"bcdefgh", strict=True)
+    ),
+    "1,000,000 brackets": b"[" * 1_000_000,
+    "1,000,000 braces": b"a: " + b"{a: " * 1_000_000,
+    "1,000,000 dashes": b"- " * 1_000_000,
+    "1,000,000 questions": b"? " * 1_000_000,
+    "1,000,000 maps of JSON": b'{"a":' * 1_000_000,
+    "1,000,000 lists of JSON": b'{"a":' + b"[" * 1_000_000,
+    "100,000 indented lines": b"".join(b" " * level + b"a:\n" for level in range(2000)),
+    "16 MiB of one line": b"a: " + b"x" * (16 * 1024 * 1024 - 3),
+    "16 MiB of commas": b"[" + b"," * (16 * 1024 * 1024 - 1),
+    "16 MiB of small values": b"[" + b"1," * (8 * 1024 * 1024 - 1),
+    "16 MiB of quotes": b'"' * (16 * 1024 * 1024),
+    "16 MiB of markers": b"---\n" * (4 * 1024 * 1024),
+    "16 MiB of JSON documents": b"{}" * (8 * 1024 * 1024),
+    "16 MiB of colons": b": " * (8 * 1024 * 1024),
+    "16 MiB of blanks": b" " * (16 * 1024 * 1024),
+    "16 MiB of anchors": b"- &a\n" * 3_000_000,
+    "200,000 unknown fields": b"apiVersion: bootstrap.cluster.x-k8s.io/v1alpha1\nkind: MachineConfiguration\nspec:\n"
+    + b"".join(b"  k%d: x\n" % number for number in range(90_000)),
+    "one key 90,000 times": b"apiVersion: bootstrap.cluster.x-k8s.io/v1alpha1\nkind: MachineConfiguration\nspec:\n"
+    + b"  k: x\n" * 90_000,
+}
+
+
+@pytest.mark.parametrize("name", BOMBS)
+def test_a_bomb_is_refused_within_the_time(name: str) -> None:
+    assert examined(BOMBS[name])
+
+
+def test_the_alias_bomb_is_small() -> None:
+    assert len(BOMBS["301 bytes of aliases"]) < 350
+
+
+@pytest.mark.parametrize(
+    "name", ["301 bytes of aliases", "1,000,000 brackets", "1,000,000 maps of JSON"]
+)
+def test_a_bomb_ends_its_process_with_exit_code_3(name: str) -> None:
+    outcome = validate(BOMBS[name], "--output", "json")
+
+    assert outcome.returncode == 3
+    assert json.loads(outcome.stdout)["problems"][0]["code"].startswith("MA10")
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        "raise SystemExit(70)",
+        "print('x:1:1: MA1005 y'); 1/0",
+        "import os; os.abort()",
+        "print('fine')",
+    ],
+    ids=["an exit code of its own", "a trace", "a crash", "an output without a problem"],
+)
+def test_an_agent_that_breaks_would_be_found(script: str) -> None:
+    assert not is_sound(validate(b"", command=[sys.executable, "-c", script]))
+
+
+if __name__ == "__main__":
+    # python -m tests.contract.test_mutations FIRST LAST: a thousand files for each seed, as a longer search.
+    for seed in range(int(sys.argv[1]), int(sys.argv[2])):
+        started = time.perf_counter()
+        batch(seed)
+        print(seed, f"{time.perf_counter() - started:.1f} s", flush=True)
