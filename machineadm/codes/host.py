@@ -10,7 +10,7 @@ TABLE: dict[str, Code] = {
     "MA2001": Code(
         "a download is not what it must be",
         "The content behind a URL has another digest than the configuration says. It never got its "
-        "name; nothing of its batch was written.",
+        "name; a file that was there before is still there.",
         "Find out which of the two is right: compute the digest of the file that you mean "
         "(sha256sum, sha512sum). If the URL gives something else, somebody changed it.",
     ),

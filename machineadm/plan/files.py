@@ -13,6 +13,8 @@ from machineadm.plan.model import Change, FileChange, Outcome, Outlook, Phase, d
 from machineadm.redaction import Secret
 
 READABLE_BY_OTHERS = 0o044
+LARGEST = 64 << 20
+"""Bytes that no content of a configuration has."""
 _GIVEN_AWAY_BITS = 0o6000
 _ATTEMPTS = 3
 _PAUSE = 2.0
@@ -87,7 +89,7 @@ class WriteFiles(msgspec.Struct, frozen=True, kw_only=True):
         _refuse_unknown(differing)
         if not differing:
             return Outcome(change=Change.ALREADY_IN_PLACE, deferred=deferred)
-        _write_with_retries([target.as_write(host) for target in differing], host)
+        _write(differing, host)
         return Outcome(
             change=Change.CHANGED, message=f"wrote {_files(len(differing))}", deferred=deferred
         )
@@ -123,12 +125,18 @@ class _Target(msgspec.Struct, kw_only=True):
         """Whether the machine is not as it shall be."""
         return self.content is not None or bool(self.notes())
 
+    def is_large(self) -> bool:
+        """Whether the file that is there is larger than any content, and so not worth reading."""
+        return self.before is not None and self.before.size > LARGEST
+
     def notes(self) -> list[str]:
         """What differs beside the content."""
         now = self.before
         notes = [f"there is no {self.unknown} yet"] if self.unknown else []
         if now is None:
             return notes
+        if self.is_large() and self.old is None and isinstance(self.content, bytes):
+            notes.append(f"replaces {now.size} bytes")
         if now.kind is FileKind.LINK:
             notes.append("a link is replaced by a file")
         elif now.mode != self.mode:
@@ -220,6 +228,9 @@ def _target(path: str, host: Host) -> _Target:
     if before is not None and before.kind is FileKind.FILE:
         target.mode, target.owner = before.mode, f"{before.uid}:{before.gid}"
         target.hidden = not before.mode & READABLE_BY_OTHERS
+    elif before is not None:
+        # Who may read what the link leads to, the link does not say.
+        target.hidden = True
     return target
 
 
@@ -234,7 +245,7 @@ def _lay(file: PlannedFile, target: _Target, host: Host) -> None:
         target.content = None if _is_there(file.content, target, host) else file.content
         return
     _no_append(file, file.append and isinstance(target.content, Download))
-    if target.old is None and target.before is not None:
+    if target.old is None and target.before is not None and (file.append or not target.is_large()):
         target.old = host.files.read(file.path)
     base = target.old if target.content is None else target.content
     wanted = file.content
@@ -278,7 +289,7 @@ def _is_there(download: Download, target: _Target, host: Host) -> bool:
 
 
 def _fetched(download: Download, path: str, host: Host) -> Callable[[], Iterable[bytes]]:
-    """The download's chunks, given out only up to the last, which comes after the digests have been compared."""
+    """The download's chunks; they end in an error when a digest is wrong, so that the file never gets its name."""
 
     def chunks() -> Iterator[bytes]:
         import hashlib
@@ -303,15 +314,27 @@ def _fetched(download: Download, path: str, host: Host) -> Callable[[], Iterable
     return chunks
 
 
-def _write_with_retries(batch: Sequence[FileWrite], host: Host) -> None:
-    """Write; a download whose connection broke is begun anew a few times.
+def _write(targets: Iterable[_Target], host: Host) -> None:
+    """Write: downloads first, each by itself, so that one that fails costs no other; then all else as one batch."""
+    batch = []
+    for target in targets:
+        write = target.as_write(host)
+        if isinstance(target.content, Download):
+            _download(write, host)
+        else:
+            batch.append(write)
+    host.files.write(batch)
+
+
+def _download(write: FileWrite, host: Host) -> None:
+    """Write one download; when its connection breaks it is begun anew a few times.
 
     Raises:
         HostError: As `Files.write`.
     """
     for attempt in range(1, _ATTEMPTS + 1):
         try:
-            host.files.write(batch)
+            host.files.write([write])
         except HostError as error:
             if error.code != BROKEN_DOWNLOAD or attempt == _ATTEMPTS:
                 raise

@@ -1,7 +1,7 @@
 """FakeHost: a whole machine in memory, behind the ports of `machineadm.host.ports`.
 
 It behaves: links are followed as below a root, modes and owners stick, a lock is held, time passes when somebody sleeps.
-tests/contract/test_files_contract.py holds it to the Linux adapter's behaviour.
+tests/contract/test_ports.py holds it to the Linux adapter's behaviour.
 """
 
 from __future__ import annotations

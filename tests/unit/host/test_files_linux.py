@@ -16,10 +16,13 @@ from pathlib import Path
 import pytest
 
 from machineadm.errors import HostError
+from machineadm.host.linux.adapter import linux_host
 from machineadm.host.linux.files import LinuxFiles
 from machineadm.host.linux.state import LinuxState
 from machineadm.host.linux.tree import Tree
 from machineadm.host.ports import FileWrite
+from machineadm.plan.files import PlannedFile, WriteFiles
+from machineadm.plan.model import Change, Phase
 from tests.real import missing
 
 NOBODY = 65534
@@ -337,6 +340,32 @@ def test_an_ordinary_user_is_told_what_he_may_not(tmp_path: Path) -> None:
 
     try:
         as_nobody(work)
+    finally:
+        shutil.rmtree(root)
+
+
+def test_owners_that_an_ordinary_user_cannot_give_are_deferred(tmp_path: Path) -> None:
+    needs_root()
+    root = Path("/tmp") / f"machineadm-deferred-{os.getpid()}"
+    root.mkdir()
+    os.chown(root, NOBODY, NOBODY)
+    file = PlannedFile(path="/etc/app/a", content=b"x", mode=0o4755)
+    step = WriteFiles(name="files/write", phase=Phase.PREPARE, files=(file,))
+
+    def work() -> None:
+        host = linux_host(root=str(root))
+        assert step.apply(host).deferred == ("owner root:root of /etc/app/a",)
+        again = step.check(host)
+        assert again.change is Change.ALREADY_IN_PLACE
+        assert again.deferred
+
+    try:
+        as_nobody(work)
+        assert (root / "etc/app/a").stat().st_mode & 0o7777 == 0o755
+        outcome = step.apply(linux_host(root=str(root)))
+        assert (outcome.change, outcome.deferred) == (Change.CHANGED, ())
+        status = (root / "etc/app/a").stat()
+        assert (status.st_uid, status.st_mode & 0o7777) == (0, 0o4755)
     finally:
         shutil.rmtree(root)
 

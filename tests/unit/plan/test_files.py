@@ -7,12 +7,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from machineadm.errors import HostError, StepError, VerificationError
+from machineadm.plan import files as files_module
 from machineadm.plan.files import Download, PlannedFile, WriteFiles, appended
 from machineadm.plan.model import Change, Phase
 from machineadm.redaction import Secret
 from tests.fakes.host import FakeFiles, FakeHost
 
 URL = "https://files.example/tool"
+SHA = {n: hashlib.sha256(b"%d" % n).hexdigest() for n in (1, 2)}
 
 
 def step(*files: PlannedFile) -> WriteFiles:
@@ -131,6 +133,25 @@ def test_an_owner_that_cannot_be_given_is_deferred_and_setuid_with_it() -> None:
 )
 def test_what_others_may_not_read_is_not_shown(planned: PlannedFile, hidden: bool) -> None:
     assert step(planned).check(FakeHost()).files[0].sensitive is hidden
+
+
+def test_what_a_link_leads_to_is_not_shown() -> None:
+    host = FakeHost()
+    host.put("/root/key", "password\n", mode=0o600)
+    host.files.link("/etc/app.conf", "/root/key")
+
+    assert step(file()).check(host).files[0].sensitive
+
+
+def test_a_file_too_large_to_be_ours_is_replaced_unread(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(files_module, "LARGEST", 100)
+    host = FakeHost()
+    host.put("/etc/app.conf", bytes(101))
+    (change,) = step(file()).check(host).files
+
+    assert (change.before, change.note) == (None, "replaces 101 bytes")
+    step(file()).apply(host)
+    assert host.text("/etc/app.conf") == "a\n"
 
 
 def test_content_that_was_private_until_now_is_not_shown() -> None:
@@ -302,6 +323,23 @@ def test_a_download_without_a_digest_is_compared_by_content() -> None:
     assert write.check(host).change is Change.ALREADY_IN_PLACE
     host.fetch.bodies[URL] = b"2"
     assert write.check(host).change is Change.CHANGED
+
+
+def test_a_download_that_fails_costs_no_other() -> None:
+    host = FakeHost()
+    host.fetch.bodies = {"https://a/1": b"1", "https://a/2": [HostError("MA3104", "404")]}
+    write = step(
+        file("/plain"),
+        *(file(f"/{n}", Download(url=f"https://a/{n}", sha256=SHA[n])) for n in (1, 2)),
+    )
+
+    with pytest.raises(HostError, match="404"):
+        write.apply(host)
+    assert host.files.written == ["/1"]
+    host.fetch.bodies["https://a/2"] = b"2"
+    write.apply(host)
+    assert [url for url, _ in host.fetch.fetched].count("https://a/1") == 1
+    assert host.files.written == ["/1", "/2", "/plain"]
 
 
 def test_appending_a_download_is_refused() -> None:

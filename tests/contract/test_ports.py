@@ -1,4 +1,4 @@
-"""The same behaviour of files, state and accounts, in memory and on Linux."""
+"""The same behaviour of the ports, in memory and on Linux."""
 
 import hashlib
 import os
@@ -9,12 +9,15 @@ from typing import cast
 import pytest
 
 from machineadm.errors import HostError, LockedError
+from machineadm.host.linux.accounts import LinuxAccounts
 from machineadm.host.linux.clock import Interruption, LinuxClock
+from machineadm.host.linux.commands import LinuxCommands
 from machineadm.host.linux.files import LinuxFiles
 from machineadm.host.linux.state import LinuxState
 from machineadm.host.linux.tree import Tree
-from machineadm.host.ports import Clock, FileKind, Files, FileWrite, State
-from tests.fakes.host import FakeClock, FakeFiles, FakeState
+from machineadm.host.ports import Accounts, Clock, Commands, FileKind, Files, FileWrite, State
+from machineadm.redaction import Redactor
+from tests.fakes.host import FakeAccounts, FakeClock, FakeCommands, FakeFiles, FakeState
 
 
 class Ground:
@@ -284,3 +287,49 @@ def test_sleeping_takes_at_least_its_time(clock: Clock) -> None:
 
     assert clock.monotonic() - before[0] >= 0.02
     assert clock.now() > before[1]
+
+
+@pytest.fixture(params=["fake", "linux"])
+def accounts(request: pytest.FixtureRequest) -> Accounts:
+    if request.param == "fake":
+        return FakeAccounts()
+    files = FakeFiles()
+    files.put("/etc/passwd", "root:x:0:0::/:/\nnobody:x:65534:65534::/:/\n")
+    files.put("/etc/group", "root:x:0:\nnogroup:x:65534:\n")
+    return LinuxAccounts(files, running=False)
+
+
+def test_accounts_are_known_by_name_and_number(accounts: Accounts) -> None:
+    assert (accounts.uid("root"), accounts.gid("root"), accounts.login_gid("root")) == (0, 0, 0)
+    assert (accounts.uid("nobody"), accounts.gid("nogroup")) == (65534, 65534)
+    assert accounts.login_gid("nobody") == accounts.login_gid("65534") == 65534
+    assert (accounts.uid("7"), accounts.gid("8")) == (7, 8)
+    assert accounts.uid("stranger") is None
+    assert accounts.gid("stranger") is None
+    assert accounts.login_gid("stranger") is None
+    assert accounts.login_gid("7") is None
+
+
+@pytest.fixture(params=["fake", "linux"])
+def commands(request: pytest.FixtureRequest) -> Commands:
+    if request.param == "linux":
+        return LinuxCommands(Interruption(), redactor=Redactor(), log=lambda _: None)
+    fake = FakeCommands()
+    fake.missing.add("no-such-program")
+    fake.on("false", exit_code=1)
+    fake.on("echo", output="hello\n")
+    return fake
+
+
+def test_commands_end_with_code_and_output(commands: Commands) -> None:
+    assert commands.run(["true"]).exit_code == 0
+    assert commands.run(["false"]).exit_code == 1
+    assert commands.run(["echo", "hello"]).output == "hello\n"
+
+
+def test_a_missing_program_is_found_out(commands: Commands) -> None:
+    assert commands.find("no-such-program") is None
+    assert commands.find("true") is not None
+    with pytest.raises(HostError) as caught:
+        commands.run(["no-such-program"])
+    assert caught.value.code == "MA3201"
