@@ -11,7 +11,10 @@ def functions(path: Path) -> list[tuple[int, str]]:
     """Length and place of every function in a file."""
     tree = ast.parse(path.read_text())
     return [
-        ((node.end_lineno or node.lineno) - node.lineno + 1, f"{path}:{node.lineno} {node.name}")
+        (
+            (node.end_lineno or node.lineno) - node.lineno + 1,
+            f"{path.relative_to(ROOT)}:{node.lineno} {node.name}",
+        )
         for node in ast.walk(tree)
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
     ]
