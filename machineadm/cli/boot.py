@@ -21,6 +21,7 @@ def run(arguments: Namespace) -> int:
     from machineadm.agent.boot import run_boot_commands
     from machineadm.agent.wiring import connect
     from machineadm.cli.progress import Progress
+    from machineadm.cli.refusal import refusals
 
     progress = Progress(output=arguments.output)
     with connect(
@@ -30,5 +31,6 @@ def run(arguments: Namespace) -> int:
         log=progress.log,
     ) as machine:
         progress.redactor = machine.redactor
-        run_boot_commands(machine, progress.observe)
-    return 0
+        with refusals(machine.redactor) as refusal, progress:
+            run_boot_commands(machine, progress.observe)
+    return refusal.exit_code

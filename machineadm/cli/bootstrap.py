@@ -36,9 +36,9 @@ def run(arguments: Namespace) -> int:
 
         return plan.run(arguments)
     from machineadm.agent.bootstrap import Request, bootstrap
-    from machineadm.agent.intake import ProblemsError
     from machineadm.agent.wiring import connect
     from machineadm.cli.progress import Progress
+    from machineadm.cli.refusal import refusals
 
     progress = Progress(output=arguments.output)
     request = Request(
@@ -54,16 +54,11 @@ def run(arguments: Namespace) -> int:
         log=progress.log,
     ) as machine:
         progress.redactor = machine.redactor
-        try:
+        with refusals(machine.redactor) as refusal, progress:
             bootstrap(request, machine, progress.observe)
-        except ProblemsError as error:
-            sys.stderr.write(error.text)
-            return error.exit_code
-        finally:
-            progress.end()
-        if arguments.output == "text":
+        if refusal.exit_code == 0 and arguments.output == "text":
             _show(machine.host.state)
-    return 0
+    return refusal.exit_code
 
 
 def _show(state: State) -> None:

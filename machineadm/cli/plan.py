@@ -23,8 +23,8 @@ def add_arguments(parser: Parser) -> None:
 def run(arguments: Namespace) -> int:
     """Print the plan."""
     from machineadm.agent.bootstrap import Request, look_ahead
-    from machineadm.agent.intake import ProblemsError
     from machineadm.agent.wiring import connect
+    from machineadm.cli.refusal import refusals
     from machineadm.plan.prospect import anything_to_do
     from machineadm.plan.render import render_json, render_text
 
@@ -34,11 +34,10 @@ def run(arguments: Namespace) -> int:
         run_directory=arguments.run_dir,
         state_directory=arguments.state_dir,
     ) as machine:
-        try:
+        with refusals(machine.redactor) as refusal:
             prospects = look_ahead(request, machine)
-        except ProblemsError as error:
-            sys.stderr.write(error.text)
-            return error.exit_code
+        if refusal.exit_code:
+            return refusal.exit_code
         if arguments.output == "json":
             sys.stdout.write(render_json(prospects, machine.redactor))
         else:

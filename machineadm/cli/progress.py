@@ -45,6 +45,13 @@ class Progress:
         else:
             self._line(f"    {printable(line)}")
 
+    def __enter__(self) -> Progress:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        """End a line that was begun, whatever ended the run."""
+        self.end()
+
     def end(self) -> None:
         """End a line that was begun."""
         if self._begun:

@@ -23,6 +23,9 @@ SUCCEEDED = "BootstrapSucceeded"
 RESUMABLE = "Resumable"
 """The bootstrap goes on by itself after a reboot."""
 
+MESSAGE = 32768
+"""Characters of a message, as the type has them."""
+
 _BEFORE_KUBEADM = (Phase.BOOT.value, Phase.PREPARE.value, Phase.PRE_KUBEADM.value)
 
 
@@ -56,7 +59,11 @@ def _condition(
     before = next((one for one in status.conditions if one.type == type_), None)
     since = before.last_transition_time if before and before.status == said else time
     return Condition(
-        type=type_, status=said, reason=reason, message=message, last_transition_time=since
+        type=type_,
+        status=said,
+        reason=reason,
+        message=message[:MESSAGE],
+        last_transition_time=since,
     )
 
 

@@ -19,6 +19,9 @@ from machineadm.redaction import Redactor
 LOG_TAIL = 64 * 1024
 """Characters of log that a report carries."""
 
+# As the type has them.
+MESSAGE, NAME, WORD, WORDS = 32768, 512, 4096, 64
+
 _replace = msgspec.structs.replace
 _BOOTSTRAPPING = (Phase.KUBEADM, Phase.POST_KUBEADM)
 
@@ -55,9 +58,11 @@ def failed(
     """The status after the error that ended the run."""
     report = ErrorReport(
         code=error.code,
-        message=redactor.text(_with_step(status, error)),
-        hint=redactor.text(error.hint()),
-        log_tail=redactor.text(error.log_tail)[-LOG_TAIL:] if isinstance(error, StepError) else "",
+        message=_said(_with_step(status, error), redactor),
+        hint=_said(error.hint(), redactor),
+        log_tail=_sound(redactor.text(error.log_tail))[-LOG_TAIL:]
+        if isinstance(error, StepError)
+        else "",
         exit_code=error.exit_code,
     )
     if (
@@ -86,20 +91,20 @@ def _step_changed(
             state="Done",
             change=event.change.value,
             duration=round(event.duration, 3),
-            message=redactor.text(message),
+            message=_said(message, redactor),
             code="",
         )
     if isinstance(event, events.StepDeferred):
         return _with(status, event.step, state="Deferred", message=event.message)
     if isinstance(event, events.StepFailed):
-        message = redactor.text(event.message)
+        message = _said(event.message, redactor)
         duration = round(event.duration, 3)
         return _with(
             status, event.step, state="Failed", code=event.code, message=message, duration=duration
         )
     if isinstance(event, events.StepRetried):
-        message = redactor.text(
-            f"attempt {event.attempt} failed, next in {event.delay:g} s: {event.message}"
+        message = _said(
+            f"attempt {event.attempt} failed, next in {event.delay:g} s: {event.message}", redactor
         )
         return _with(status, event.step, code=event.code, message=message)
     return status
@@ -120,12 +125,25 @@ def _with_step(status: BootstrapStatus, error: MachineadmError) -> str:
 
 def _kubeadm(event: events.KubeadmEnded, redactor: Redactor) -> KubeadmReport:
     run = event.kubeadm
-    command = tuple(redactor.text(word) for word in run.command)
-    return KubeadmReport(command=command, exit_code=run.exit_code, phase=run.phase)
+    return _kubeadm_report(run.command, run.exit_code, run.phase, redactor)
 
 
 def _kubeadm_of(error: KubeadmError, redactor: Redactor) -> KubeadmReport:
-    command = tuple(redactor.text(word) for word in error.command)
-    return KubeadmReport(
-        command=command, exit_code=error.process_exit_code, phase=error.kubeadm_phase
-    )
+    return _kubeadm_report(error.command, error.process_exit_code, error.kubeadm_phase, redactor)
+
+
+def _kubeadm_report(
+    command: tuple[str, ...], exit_code: int | None, phase: str, redactor: Redactor
+) -> KubeadmReport:
+    words = tuple(_said(word, redactor)[:WORD] for word in command[:WORDS])
+    return KubeadmReport(command=words, exit_code=exit_code, phase=phase[:NAME])
+
+
+def _said(text: str, redactor: Redactor) -> str:
+    """Text as it may stand in a report: without secrets, no longer than the type allows, whatever it quotes."""
+    return _sound(redactor.text(text))[:MESSAGE]
+
+
+def _sound(text: str) -> str:
+    """Text that can be encoded: bytes of a file name that are no text come as lone surrogates."""
+    return text.encode(errors="replace").decode()

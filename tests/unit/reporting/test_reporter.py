@@ -309,3 +309,31 @@ def test_a_condition_keeps_its_time_while_it_says_the_same() -> None:
     assert times[SUCCEEDED] == since
     assert times[ACCEPTED] != since
     assert stage.condition(RESUMABLE) == "True"
+
+
+def test_a_report_can_be_read_again_whatever_a_failure_says() -> None:
+    stage = Stage()
+    stage.plan()
+    stage.start(1)
+    error = KubeadmError(
+        "MA4007",
+        "\udcff" + "m" * 40_000,
+        hint="h" * 40_000,
+        log_tail="\udcff",
+        command=("kubeadm", "x" * 9_000, *(["y"] * 100)),
+        process_exit_code=1,
+        kubeadm_phase="p" * 600,
+    )
+
+    def fail() -> None:
+        failed = StepFailed(
+            time=1, step=STEPS[1][0], duration=2, code=error.code, message=error.message
+        )
+        stage.reporter.observe(failed)
+        raise error
+
+    with pytest.raises(KubeadmError), stage.reporter.reported():
+        fail()
+
+    assert stage.status().phase == "Failed"
+    assert read_status(stage.host.state) == stage.status()

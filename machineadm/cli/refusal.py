@@ -1,0 +1,34 @@
+"""Errors as an operator reads them, once there is a configuration whose secrets they might quote."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from machineadm.agent.intake import ProblemsError
+from machineadm.cli.main import describe
+from machineadm.errors import MachineadmError
+from machineadm.redaction import Redactor
+
+
+class Refusal:
+    """How the command ended, for its exit code."""
+
+    exit_code = 0
+
+
+@contextmanager
+def refusals(redactor: Redactor) -> Iterator[Refusal]:
+    """Print an error that comes from within, masked, and keep its exit code.
+
+    Args:
+        redactor: Knows the configuration's secrets as soon as anybody does.
+    """
+    refusal = Refusal()
+    try:
+        yield refusal
+    except MachineadmError as error:
+        text = error.text if isinstance(error, ProblemsError) else describe(error) + "\n"
+        sys.stderr.write(redactor.text(text))
+        refusal.exit_code = error.exit_code
