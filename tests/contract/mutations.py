@@ -104,7 +104,7 @@ def _swap_lines(data: bytearray, chance: random.Random) -> None:
 def _indent(data: bytearray, chance: random.Random) -> None:
     lines = data.split(b"\n")
     at = chance.randrange(len(lines))
-    lines[at] = chance.choice((b" ", b"  ", b"\t", b"      ")) + lines[at]
+    lines[at][:0] = chance.choice((b" ", b"  ", b"\t", b"      "))
     data[:] = b"\n".join(lines)
 
 

@@ -101,7 +101,7 @@ def validate(
         check=False,
         timeout=10 * SECONDS,  # the interpreter's own start beside other tests counts in
         env={**os.environ, "MACHINEADM_DEBUG": "1"},
-        preexec_fn=lambda: setrlimit(RLIMIT_AS, (MEMORY, MEMORY)),  # noqa: PLW1509 - one thread forks
+        preexec_fn=lambda: setrlimit(RLIMIT_AS, (MEMORY, MEMORY)),
     )
 
 
