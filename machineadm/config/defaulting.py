@@ -28,7 +28,7 @@ def realise(configuration: MachineConfiguration) -> Configuration:
     """The two roots with their defaults. Call it only when the checks have found nothing."""
     spec = configuration.spec
     machine = _machine(spec.machine)
-    kubernetes = _kubernetes(spec.kubernetes) if spec.kubernetes is not None else None
+    kubernetes = with_etcd_files(spec.kubernetes) if spec.kubernetes is not None else None
     return Configuration(
         machine=machine,
         kubernetes=kubernetes,
@@ -49,7 +49,8 @@ def _file(file: FileConfig) -> FileConfig:
     )
 
 
-def _kubernetes(kubernetes: KubernetesConfig) -> KubernetesConfig:
+def with_etcd_files(kubernetes: KubernetesConfig) -> KubernetesConfig:
+    """With the files that the certificates of an external etcd are written to, where they are inlined."""
     cluster = kubernetes.cluster
     if cluster is None or cluster.etcd is None or cluster.etcd.external is None:
         return kubernetes

@@ -22,6 +22,7 @@ from machineadm.config.rules import (
     machine,
     node,
     versions,
+    writers,
 )
 from machineadm.config.rules.model import Context, Mode, Rule, Rules
 
@@ -35,6 +36,7 @@ TABLES: Final[tuple[Rules, ...]] = (
     control_plane.RULES,
     node.RULES,
     versions.RULES,
+    writers.RULES,
 )
 """The rules of all themes, by the type that each looks at."""
 
