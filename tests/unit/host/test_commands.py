@@ -168,7 +168,7 @@ def test_unfit_environment_values_are_not_quoted_in_the_error(runner: Runner) ->
 
 
 def test_a_timed_out_command_goes_with_its_whole_process_group(runner: Runner) -> None:
-    result = runner.sh("sleep 60 & echo $!; wait", timeout=0.3)
+    result = runner.sh("sleep 60 & echo $!; wait", timeout=2)
 
     assert result.timed_out
     assert gone_within(2, int(result.output))
@@ -178,7 +178,7 @@ def test_a_command_deaf_to_sigterm_is_killed(
     runner: Runner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "GRACE", 0.2)
-    result = runner.sh("trap '' TERM; while true; do sleep 0.05; done", timeout=0.2)
+    result = runner.sh("trap '' TERM; while true; do sleep 0.05; done", timeout=2)
 
     assert result.timed_out
     assert result.exit_code == -signal.SIGKILL
