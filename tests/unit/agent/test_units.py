@@ -1,0 +1,81 @@
+"""Units that start the agent again, and the file that they start."""
+
+from __future__ import annotations
+
+import pytest
+
+from machineadm.agent.own_file import AgentFile, keep_agent, lasting_command
+from machineadm.agent.units import BootUnit, NoBootUnit, resume_unit
+from machineadm.plan.model import Change
+from tests.fakes.host import FakeHost
+
+
+def test_any_word_reaches_the_command_of_a_unit_as_it_is() -> None:
+    """Specifiers, variables and quotes have a meaning in ExecStart= (systemd.service(5))."""
+    unit = resume_unit(
+        ("/usr/bin/python3", "/opt/100%/a b", 'say "$HOME"', "back\\slash"), condition="/var/100%"
+    )
+
+    assert r'ExecStart="/usr/bin/python3" "/opt/100%%/a b" "say \"$$HOME\"" "back\\slash"' in unit
+    assert "ConditionPathExists=/var/100%%\n" in unit
+
+
+@pytest.mark.parametrize(
+    ("path", "started"),
+    [
+        ("/usr/local/bin/machineadm", "/usr/local/bin/machineadm"),
+        ("/run/machineadm.pyz", "/var/lib/machineadm/machineadm.pyz"),
+        ("/tmp/x/machineadm.pyz", "/var/lib/machineadm/machineadm.pyz"),
+        ("/var/lib/machineadm/machineadm.pyz", "/var/lib/machineadm/machineadm.pyz"),
+    ],
+)
+def test_a_unit_starts_a_file_that_is_there_after_a_reboot(path: str, started: str) -> None:
+    host = FakeHost()
+    host.put(path, b"PK agent")
+    agent = AgentFile(python="/usr/bin/python3", path=path)
+
+    keep_agent(agent, host)
+
+    assert lasting_command(agent, host) == ("/usr/bin/python3", "-I", started)
+    copied = host.state.state_files.get("machineadm.pyz")
+    assert copied == (b"PK agent" if started != path else None)
+
+
+def test_a_checkout_is_started_as_a_module() -> None:
+    agent = AgentFile(python="/venv/bin/python", path=None)
+
+    assert lasting_command(agent, FakeHost()) == ("/venv/bin/python", "-I", "-m", "machineadm")
+
+
+def unit_of(configuration: bytes) -> BootUnit:
+    agent = AgentFile(python="/usr/bin/python3", path="/usr/bin/machineadm")
+    return BootUnit(agent=agent, configuration=configuration)
+
+
+def test_the_boot_unit_is_checked_as_any_step() -> None:
+    host = FakeHost()
+    host.put("/run/systemd/system/x")
+    host.put("/usr/bin/machineadm", b"PK")
+    step = unit_of(b"{}")
+
+    assert step.check(host).change is Change.CHANGED
+    step.apply(host)
+    assert step.check(host).change is Change.ALREADY_IN_PLACE
+    assert unit_of(b"{ }").check(host).change is Change.CHANGED
+    host.services.disable("machineadm-boot.service")
+    assert step.check(host).change is Change.CHANGED
+
+
+def test_the_boot_unit_goes_with_the_commands() -> None:
+    host = FakeHost()
+    host.put("/run/systemd/system/x")
+    host.put("/usr/bin/machineadm", b"PK")
+    unit_of(b"{}").apply(host)
+    step = NoBootUnit()
+
+    assert step.check(host).change is Change.CHANGED
+    step.apply(host)
+
+    assert step.check(host).change is Change.ALREADY_IN_PLACE
+    assert host.state.state_files == {}
+    assert host.services.enabled_units == set()

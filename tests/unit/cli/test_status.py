@@ -1,0 +1,81 @@
+"""The last report, its exit code, and waiting for it."""
+
+from __future__ import annotations
+
+import pytest
+
+from machineadm.api.v1alpha1.status import (
+    AgentIdentity,
+    BootstrapStatus,
+    ErrorReport,
+    Phase,
+    StepReport,
+)
+from machineadm.cli.status import _wait, exit_code, render
+from machineadm.errors import InterruptedRunError
+from machineadm.reporting.sinks import STATUS, encode
+from tests.fakes.host import FakeHost
+
+
+def status(phase: Phase, *, code: int | None = None) -> BootstrapStatus:
+    error = ErrorReport(code="MA4007", message="no\x1b", exit_code=code) if code else None
+    return BootstrapStatus(
+        api_version="bootstrap.cluster.x-k8s.io/v1alpha1",
+        kind="BootstrapStatus",
+        phase=phase,
+        agent=AgentIdentity(version="0.1.0"),
+        steps=(StepReport(name="files/write", phase="prepare", state="Done", duration=0.1),),
+        error=error,
+    )
+
+
+@pytest.mark.parametrize(
+    ("phase", "code", "exits"),
+    [
+        ("Pending", None, 9),
+        ("Preparing", None, 9),
+        ("Bootstrapping", None, 9),
+        ("Prepared", None, 0),
+        ("Succeeded", None, 0),
+        ("Failed", 6, 6),
+        ("Failed", 3, 3),
+        ("Failed", 9, 9),
+    ],
+)
+def test_the_exit_code_is_that_of_the_bootstrap(phase: Phase, code: int | None, exits: int) -> None:
+    assert exit_code(status(phase, code=code)) == exits
+
+
+def test_waiting_ends_with_the_run() -> None:
+    host = FakeHost()
+    host.state.write(STATUS, encode(status("Bootstrapping")), durable=False)
+    pause = host.clock.sleep
+
+    def sleep(seconds: float) -> None:
+        pause(seconds)
+        if host.clock.elapsed >= 5:
+            host.state.write(STATUS, encode(status("Succeeded")), durable=False)
+
+    host.clock.sleep = sleep  # type: ignore[method-assign]
+
+    assert _wait(host).phase == "Succeeded"
+    assert host.clock.elapsed >= 5
+
+
+def test_waiting_ends_in_time() -> None:
+    host = FakeHost()
+    host.state.write(STATUS, encode(status("Bootstrapping")), durable=False)
+    host.clock.deadline = 3
+
+    with pytest.raises(InterruptedRunError, match="Bootstrapping") as caught:
+        _wait(host)
+
+    assert (caught.value.code, caught.value.exit_code) == ("MA6009", 9)
+
+
+def test_a_person_sees_steps_and_error_without_control_characters() -> None:
+    text = render(status("Failed", code=6))
+
+    assert text.startswith("Failed : 1 steps, 1 done, 0 changed, 0 deferred\n")
+    assert "files/write  Done" in text
+    assert "MA4007 no\\x1b\n" in text
