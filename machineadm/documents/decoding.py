@@ -16,7 +16,7 @@ from machineadm.documents.kinds import Kinds, identify, identity
 from machineadm.documents.limits import Budget
 from machineadm.documents.model import Document, Problem
 from machineadm.documents.nodes import Node, NotPlainError, Scalar, builtins
-from machineadm.documents.source import Fault, RefusedError, Source, check_characters, read_text
+from machineadm.documents.source import Fault, RefusedError, Source, read_text
 from machineadm.documents.splitting import json_begin, parts
 from machineadm.redaction import Secret
 
@@ -62,13 +62,11 @@ def decode_kinds(data: bytes, *, file: str, kinds: Kinds) -> tuple[Document, ...
     Returns:
         As `decode`.
     """
-    source = Source(file, "")
     try:
         source = Source(file, read_text(data))
-        check_characters(source.text)
     except RefusedError as refused:
         # For the place alone: nothing is read of such a text.
-        source = Source(file, source.text or data.decode("utf-8-sig", "replace"))
+        source = Source(file, data.decode("utf-8-sig", "replace"))
         return (_document(source, 1, None, (refused.fault,)),)
     documents = tuple(_documents(source, kinds))
     if documents:

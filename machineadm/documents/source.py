@@ -101,11 +101,12 @@ def read_text(data: bytes) -> str:
         raise RefusedError("MA1003", len(before), message, "save the file as UTF-8") from None
 
 
-def check_characters(text: str) -> None:
-    """Refuse characters that YAML and JSON refuse, and those that only some readers take for line breaks.
+def check_characters(text: str, base: int) -> None:
+    """Refuse characters that YAML refuses, and those that only some readers of YAML take for line breaks.
 
     Args:
-        text: The whole input.
+        text: YAML.
+        base: Offset of the text in its source, in code points.
 
     Raises:
         RefusedError: there is such a character.
@@ -116,4 +117,4 @@ def check_characters(text: str) -> None:
         code = ord(found[0])
         message = f"the character U+{code:04X} is not allowed as it is"
         hint = f'write it in double quotes as "\\u{code:04x}"' if code else "remove it"
-        raise RefusedError("MA1004", found.start(), message, hint)
+        raise RefusedError("MA1004", base + found.start(), message, hint)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from machineadm.documents.limits import Budget, check_depth
 from machineadm.documents.nodes import Mapping, Node, Scalar, Sequence, Unread
 from machineadm.documents.plain_scalars import resolve
-from machineadm.documents.source import Fault, RefusedError, Source
+from machineadm.documents.source import Fault, RefusedError, Source, check_characters
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,7 +24,7 @@ class YamlReader:
     """Reads the documents of a part of a source.
 
     Args:
-        source: Text of allowed characters.
+        source: The text.
         start: Where the part begins, in code points.
         end: Where it ends.
         budget: Counts nodes; shared by all parts of the source.
@@ -62,6 +62,7 @@ class YamlReader:
             events.DocumentStartEvent: self._document,
         }
         document_end = events.DocumentEndEvent
+        check_characters(self._text, self._base)
         try:
             # A str goes in, so offsets count code points and no encoding is guessed.
             next_event = CParser(self._text).get_event
@@ -140,7 +141,7 @@ class YamlReader:
             message = "a tab where YAML wants spaces"
             return RefusedError("MA1014", self._base + at, message, "indent with spaces")
         begun = ""
-        if error.context and error.context_mark:
+        if getattr(error, "context", None) and error.context_mark:
             begin, _ = self._source.position(self._base + error.context_mark.index)
             begun = f" {error.context} that begins in line {begin}"
         return RefusedError("MA1005", self._base + at, f"not YAML: {problem}{begun}")

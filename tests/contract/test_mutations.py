@@ -54,13 +54,14 @@ def examined(data: bytes) -> list[str]:
 
 
 def batch(seed: int) -> None:
-    known = load()
+    known = set(load())
     for data in mutants(1000, seed=seed):
         try:
-            unknown = [code for code in examined(data) if code not in known]
+            codes = set(examined(data))
         except Exception as error:
             raise AssertionError(f"{error!r} for {data!r}") from error
-        assert not unknown, data
+        # MA1199: a verdict of msgspec's that the search for problems does not explain.
+        assert codes <= known - {"MA1199"}, data
 
 
 @pytest.mark.requirement("U4")

@@ -103,6 +103,17 @@ def test_four_mebibytes_of_files_are_fine() -> None:
     assert problem.code == "MA1105"
 
 
+def test_json_may_hold_what_yaml_may_not() -> None:
+    text = GOOD_JSON.replace(
+        '"spec"', '"metadata": {"annotations": {"a": "\u2028\x7f\x85"}}, "spec"'
+    )
+
+    (document,) = decode(text.encode(), file="node.json")
+
+    assert document.problems == ()
+    assert document.value.metadata.annotations == {"a": "\u2028\x7f\x85"}
+
+
 STREAMS = {
     "two documents": (GOOD + "---\n" + GOOD, 2),
     "markers all around": (f"---\n{GOOD}---\n{GOOD}---\n", 2),

@@ -1,0 +1,153 @@
+"""`validate` on files: text as of a compiler, JSON for programs, exit codes."""
+
+from __future__ import annotations
+
+import io
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+from machineadm.cli.main import main
+
+HEAD = "apiVersion: bootstrap.cluster.x-k8s.io/v1alpha1\nkind: MachineConfiguration\n"
+GOOD = (
+    HEAD
+    + """\
+spec:
+  kubernetes:
+    version: v1.34.4
+    role: {type: Initialize}
+    cluster: {name: one, controlPlaneEndpoint: "192.0.2.10:6443"}
+"""
+)
+BAD = (
+    HEAD
+    + """\
+spec:
+  machine:
+    files:
+    - path: /etc/motd
+      permissions: 0644
+      content: hello
+    linuxConfiguration:
+      sysctl: {}
+  kubernetes:
+    version: v1.28.0
+    role: {type: Initialize}
+    cluster: {name: one}
+"""
+)
+
+
+def write(folder: Path, text: str, name: str = "node.yaml") -> str:
+    path = folder / name
+    path.write_text(text)
+    return str(path)
+
+
+def test_a_good_file_is_passed_over_in_silence(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["validate", "--path", write(tmp_path, GOOD)]) == 0
+
+    assert capsys.readouterr() == ("", "")
+
+
+@pytest.mark.requirement("U4")
+def test_problems_are_shown_as_a_compiler_shows_them(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = write(tmp_path, BAD)
+
+    assert main(["validate", "--path", path]) == 3
+
+    shown = capsys.readouterr()
+    lines = shown.out.splitlines()
+    count = sum(line.startswith(f"{path}:") for line in lines)
+    assert shown.err == ""
+    assert lines[0] == f"machineadm: {count} problems in {path}"
+    assert lines[1:4] == [
+        f"{path}:7:20: MA1102 spec.machine.files[0].permissions: unquoted, it is an octal number, not text",
+        '  hint: write "0644"',
+        f'{path}:10:7: MA1203 spec.machine.linuxConfiguration.sysctl: unknown field; did you mean "sysctls"?',
+    ]
+    # What a rule finds stands among what the decoder finds, at the field's own place.
+    assert any(line.startswith(f"{path}:12:5: MA") for line in lines)
+
+
+def test_problems_are_shown_as_json_for_programs(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = write(tmp_path, BAD)
+
+    assert main(["validate", "--path", path, "--output", "json"]) == 3
+
+    first, *_ = json.loads(capsys.readouterr().out)["problems"]
+    assert first == {
+        "file": path,
+        "document": 1,
+        "line": 7,
+        "column": 20,
+        "code": "MA1102",
+        "path": "spec.machine.files[0].permissions",
+        "message": "unquoted, it is an octal number, not text",
+        "hint": 'write "0644"',
+    }
+
+
+def test_no_problem_is_an_empty_list_in_json(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["validate", "--path", write(tmp_path, GOOD), "--output", "json"]) == 0
+
+    assert json.loads(capsys.readouterr().out) == {"problems": []}
+
+
+def test_several_files_are_one_stream(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    one, other = write(tmp_path, GOOD), write(tmp_path, GOOD, "other.yaml")
+
+    assert main(["validate", "--path", one, "--path", other]) == 3
+
+    assert f"machineadm: 1 problem in {other}\n" in capsys.readouterr().out
+
+
+def test_standard_input_is_read(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"a: [\n")))
+
+    assert main(["validate", "--path", "-"]) == 3
+
+    assert "<stdin>:2:1: MA1005 not YAML" in capsys.readouterr().out
+
+
+def test_another_version_of_kubernetes_can_be_asked_for(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = write(tmp_path, GOOD.replace("version: v1.34.4", "version: v1.34.4\n    verbosity: 3"))
+
+    assert main(["validate", "--path", path, "--kubernetes-version", "1.34.4"]) == 0
+    assert main(["validate", "--path", path, "--kubernetes-version", "v1.20.0"]) == 3
+
+
+@pytest.mark.parametrize("version", ["latest", "1.34", "v1.34.4.1", ""])
+def test_a_version_that_is_none_is_a_usage_error(
+    tmp_path: Path, version: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = write(tmp_path, GOOD)
+
+    assert main(["validate", "--path", path, "--kubernetes-version", version]) == 2
+
+    assert "MA7001" in capsys.readouterr().err
+
+
+def test_a_configuration_without_kubernetes_is_for_preparation_only(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = write(tmp_path, HEAD + "spec: {machine: {}}\n")
+
+    assert main(["validate", "--path", path]) == 3
+    assert main(["validate", "--path", path, "--mode", "preparation"]) == 0
+    assert "spec" in capsys.readouterr().out
