@@ -42,7 +42,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     """`--mode` and `--deadline` as a resumed run has to be given them."""
 
 
-class Prepared(msgspec.Struct, frozen=True, kw_only=True):
+class Ready(msgspec.Struct, frozen=True, kw_only=True):
     """All that is known before anything changes."""
 
     streams: tuple[Stream, ...]
@@ -97,7 +97,7 @@ def look_ahead(request: Request, machine: Machine) -> tuple[Prospect, ...]:
     return survey(ready.plan, recording(machine.host), ready.journal)
 
 
-def prepare(request: Request, machine: Machine, reporter: Reporter | None = None) -> Prepared:
+def prepare(request: Request, machine: Machine, reporter: Reporter | None = None) -> Ready:
     """Read, decode, check, default, look at the machine, and plan: all that comes before a change.
 
     Raises:
@@ -118,7 +118,7 @@ def prepare(request: Request, machine: Machine, reporter: Reporter | None = None
     plan = planner.plan(
         configuration, facts, mode=request.mode, run_directory=host.state.run_directory
     )
-    return Prepared(
+    return Ready(
         streams=streams,
         configuration=configuration,
         facts=facts,
@@ -127,7 +127,7 @@ def prepare(request: Request, machine: Machine, reporter: Reporter | None = None
     )
 
 
-def _carry_out(request: Request, machine: Machine, ready: Prepared, reporter: Reporter) -> Verdict:
+def _carry_out(request: Request, machine: Machine, ready: Ready, reporter: Reporter) -> Verdict:
     """There is something to do: keep what a resumed run needs, then act."""
     reporter.keep()
     if not machine.host.offline:

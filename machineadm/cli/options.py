@@ -53,6 +53,10 @@ class Parser(argparse.ArgumentParser):
             UsageError: The variable's value is none that the option takes.
         """
         variable = "MACHINEADM_" + name.lstrip("-").upper().replace("-", "_")
+        if name.startswith("--allow-"):
+            # What weakens a check is said aloud, each time.
+            self.add_argument(name, **settings)
+            return
         given = os.environ.get(variable)
         if given is not None:
             settings.pop("required", None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import TYPE_CHECKING
 
@@ -41,6 +42,7 @@ def run(arguments: Namespace) -> int:
         if arguments.output == "json":
             sys.stdout.write(render_json(prospects, machine.redactor))
         else:
-            colour = sys.stdout.isatty()
+            # https://no-color.org
+            colour = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
             sys.stdout.write(render_text(prospects, machine.redactor, colour=colour))
     return SOMETHING_TO_DO if anything_to_do(prospects) else 0

@@ -190,6 +190,8 @@ class Reporter:
         ended = msgspec.structs.replace(
             self._status, phase=phase, finished_at=self._now(), error=None
         )
+        # A run that has nothing to do may still be the first that can say so.
+        self._durable = self._durable or not self._sinks.lasts(ended)
         self._write(ended)
         self._listen(RunEnded(time=self._clock.now(), phase=phase, exit_code=0))
 

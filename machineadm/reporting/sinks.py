@@ -49,6 +49,16 @@ class Sinks:
             self._state.write(STATUS, content, durable=True)
         self._state.write(STATUS, content, durable=False)
 
+    def lasts(self, status: BootstrapStatus) -> bool:
+        """Whether the durable copy says that the machine came to the same end."""
+        content = self._state.read(STATUS, durable=True)
+        if content is None:
+            return False
+        try:
+            return msgspec.json.decode(content, type=BootstrapStatus).phase == status.phase
+        except msgspec.DecodeError:
+            return False
+
     def remove_sentinels(self) -> None:
         """Remove what an earlier run left: from now on nobody may believe it."""
         for sentinel in (SUCCESS_SENTINEL, FAILURE_SENTINEL):

@@ -450,3 +450,17 @@ def test_boot_commands_that_are_gone_lose_their_unit(stage: Stage) -> None:
 
     assert stage.host.text(f"{UNITS}/{BOOT_UNIT}") is None
     assert "boot.json" not in stage.host.state.state_files
+
+
+def test_a_success_that_could_not_be_reported_is_reported_by_the_next_run_for_good(
+    stage: Stage,
+) -> None:
+    _break(stage, {"report"})
+    with pytest.raises(MachineadmError):
+        stage.run()
+    _break(stage, set())
+    stage.run()
+
+    stage.boot("boot-2")
+
+    assert stage.status().phase == "Succeeded"

@@ -117,6 +117,14 @@ def test_the_command_line_wins_over_the_environment(monkeypatch: pytest.MonkeyPa
     assert options.deadline == 180
 
 
+def test_the_environment_never_weakens_a_check(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MACHINEADM_ALLOW_ANYTHING", "1")
+    parser = Parser(prog="machineadm toy")
+    parser.add_option("--allow-anything", action="store_true", help="weak")
+
+    assert parser.read([]).allow_anything is False
+
+
 @pytest.mark.parametrize(
     ("variable", "value"),
     [("MACHINEADM_OUTPUT", "yaml"), ("MACHINEADM_DRY_RUN", "maybe"), ("MACHINEADM_DEADLINE", "x")],
