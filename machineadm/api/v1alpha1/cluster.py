@@ -39,7 +39,10 @@ Repository = Annotated[
     Meta(
         min_length=1,
         max_length=512,
-        pattern=r"^[a-zA-Z0-9][A-Za-z0-9.-]*(:[0-9]{1,5})?(/[a-z0-9]+([._-]+[a-z0-9]+)*)*$",
+        pattern=(
+            r"^[a-zA-Z0-9]([a-zA-Z0-9-]*[a-zA-Z0-9])?(\.[a-zA-Z0-9]([a-zA-Z0-9-]*[a-zA-Z0-9])?)*"
+            r"(:[0-9]{1,5})?(/[a-z0-9]+(([._]|__|-+)[a-z0-9]+)*)*$"
+        ),
         extra=ONE_LINE,
     ),
 ]

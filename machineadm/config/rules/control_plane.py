@@ -44,6 +44,9 @@ _KUBEADM_PODS: Final = frozenset(
     {"etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler"}
 )
 
+_NOT_REST: Final = ("apiserveripinfo", "serviceipallocations", "servicenodeportallocations")
+_NEVER_ENCRYPTED: Final = ("events.k8s.io", "extensions")
+
 _AES_SIZES: Final = (16, 24, 32)
 _KEY_SIZES: Final = {"aescbc": _AES_SIZES, "aesgcm": _AES_SIZES, "secretbox": (32,)}
 
@@ -137,6 +140,33 @@ def _kms_names_differ(encryption: EncryptionAtRest, _context: Context) -> Iterat
                     "MA1306", f"providers[{index}].kms.name", "is the name of an earlier one, too"
                 )
             seen.add(provider.kms.name)
+
+
+def _resources_can_be_encrypted(
+    encryption: EncryptionAtRest, _context: Context
+) -> Iterator[Finding]:
+    """As the API server judges them (k8s.io/apiserver, pkg/apis/apiserver/validation)."""
+    groups = {resource: resource.partition(".")[2] for resource in encryption.resources}
+    for index, resource in enumerate(encryption.resources):
+        if problem := _no_resource(resource, groups):
+            yield finding("MA1323", f"resources[{index}]", problem)
+
+
+def _no_resource(resource: str, groups: dict[str, str]) -> str:
+    group = groups[resource]
+    if resource == "*":
+        return "is no resource: *.* are all of them"
+    if resource in _NOT_REST:
+        return f"{resource} is no resource of the API"
+    if group == "*" and resource != "*.*":
+        return f"{resource} is in several groups: name one"
+    if group in _NEVER_ENCRYPTED:
+        return f"the API server does not encrypt group {group}"
+    if resource != "*.*" and "*.*" in groups:
+        return f"{resource} is among *.*, too"
+    if not resource.startswith("*.") and group and f"*.{group}" in groups:
+        return f"{resource} is among *.{group}, too"
+    return ""
 
 
 def _something_encrypts(encryption: EncryptionAtRest, _context: Context) -> Iterator[Finding]:
@@ -245,7 +275,7 @@ RULES: Final[Rules] = {
     AuditWebhook: (_one_kubeconfig,),
     AuthenticationWebhook: (_one_kubeconfig,),
     AuthorizationWebhook: (_one_kubeconfig,),
-    EncryptionAtRest: (_kms_names_differ, _something_encrypts),
+    EncryptionAtRest: (_kms_names_differ, _something_encrypts, _resources_can_be_encrypted),
     EncryptionProvider: (_one_provider, _key_sizes),
     Authentication: (_one_authenticator,),
     Authorization: (_structured_or_modes, _webhook_mode_with_webhook),

@@ -1,0 +1,470 @@
+"""KubernetesConfig as a whole: every field of every role, as far as the asked-for version of Kubernetes has it.
+
+What is drawn passes the configuration's own rules; the types give the shape, and here stands what only a rule knows.
+"""
+
+from __future__ import annotations
+
+import base64
+from functools import cache
+from pathlib import Path
+from typing import Any, Literal
+
+from hypothesis import reject
+from hypothesis import strategies as st
+from msgspec.structs import replace
+
+from machineadm.api.v1alpha1.cluster import (
+    ClusterCertificates,
+    ClusterConfig,
+    ClusterNetwork,
+    ContainerVariable,
+    ContainerVariableSource,
+    Dns,
+    EtcdConfig,
+    ExternalEtcd,
+    ImageSource,
+    LocalEtcd,
+    ProxyAddon,
+)
+from machineadm.api.v1alpha1.control_plane import (
+    Admission,
+    AdmissionPlugins,
+    ApiServer,
+    AuditPolicy,
+    AuditWebhook,
+    Authentication,
+    AuthenticationWebhook,
+    Authorization,
+    AuthorizationWebhook,
+    CertificatePair,
+    Component,
+    ControlPlaneCertificates,
+    EncryptionAtRest,
+    EncryptionKey,
+    EncryptionKeys,
+    EncryptionProvider,
+    IdentityProvider,
+    KmsProvider,
+    ServiceAccountKeys,
+    StaticPod,
+)
+from machineadm.api.v1alpha1.discovery import (
+    BootstrapTokenSecret,
+    FileDiscovery,
+    Kubeconfig,
+    KubeconfigUser,
+    TokenDiscovery,
+)
+from machineadm.api.v1alpha1.kubernetes import (
+    BootstrapToken,
+    Initialize,
+    JoinControlPlane,
+    JoinWorker,
+    KubernetesConfig,
+    Patch,
+    Timeouts,
+)
+from machineadm.api.v1alpha1.machine import (
+    MachineConfig,
+    MachineConfiguration,
+    MachineConfigurationSpec,
+)
+from machineadm.api.v1alpha1.node import NodeConfig, NodeKubelet
+from machineadm.config.validation import check
+from machineadm.redaction import Secret
+from tests.strategies.typed import TRAPS, Overrides, of, struct
+
+Role = Literal["Initialize", "JoinControlPlane", "JoinWorker"]
+Any_ = st.SearchStrategy[Any]
+
+PEM = Path(__file__).parent / "pem"
+
+_GATES = {
+    29: ("EtcdLearnerMode", "PublicKeysECDSA", "RootlessControlPlane"),
+    30: ("EtcdLearnerMode", "PublicKeysECDSA", "WaitForAllControlPlaneComponents"),
+    31: ("ControlPlaneKubeletLocalMode", "EtcdLearnerMode", "WaitForAllControlPlaneComponents"),
+    33: ("ControlPlaneKubeletLocalMode", "NodeLocalCRISocket"),
+    34: ("ControlPlaneKubeletLocalMode", "NodeLocalCRISocket", "RootlessControlPlane"),
+}
+_INIT_PHASES = (
+    "preflight",
+    "certs/sa",
+    "upload-certs",
+    "mark-control-plane",
+    "addon",
+    "addon/coredns",
+)
+_JOIN_PHASES = ("preflight", "control-plane-prepare/certs", "check-etcd", "control-plane-join")
+
+_FIRST_V1BETA4 = 31
+
+_sans = st.lists(
+    st.sampled_from(["api.example.com", "*.example.com", "192.0.2.7", "2001:db8::7", "y", "012"]),
+    max_size=3,
+    unique=True,
+).map(tuple)
+_paths = st.sampled_from(["/etc/a", "/var/lib/b.d/c", "/opt/y", "/srv/1e3", "/mnt/a b"])
+_kubeconfig = st.sampled_from(["apiVersion: v1\nkind: Config\n", '{"kind": "Config"}'])
+
+
+def minor_of(version: str) -> int:
+    return int(version.split(".")[1])
+
+
+@st.composite
+def configurations(draw: st.DrawFn, version: str, role: Role) -> KubernetesConfig:
+    """The Kubernetes part of a machine.
+
+    Args:
+        version: `v1.34.4`.
+        role: Which role it has.
+    """
+    given = _with_its_keys(draw(_drawn(version, role)))
+    # Not a filter: hypothesis would print the whole strategy for each value that does not pass.
+    return reject() if findings(given) else given
+
+
+@cache
+def _drawn(version: str, role: Role) -> st.SearchStrategy[KubernetesConfig]:
+    minor = minor_of(version)
+    overrides = {
+        **_cluster(minor),
+        **_control_plane(minor),
+        **_roles(),
+        **_node(minor, role),
+        **_whole(version, minor, role),
+    }
+    return struct(
+        KubernetesConfig,
+        overrides,
+        at_most_one_of=("patches", "patches_directory"),
+        always=("role", "cluster", "node", "control_plane", "timeouts"),
+    )
+
+
+def findings(kubernetes: KubernetesConfig) -> list[Any]:
+    """What the configuration's own rules say."""
+    spec = MachineConfigurationSpec(machine=MachineConfig(), kubernetes=kubernetes)
+    return list(check(_configuration(spec)))
+
+
+def _configuration(spec: MachineConfigurationSpec) -> MachineConfiguration:
+    return MachineConfiguration(
+        api_version="bootstrap.cluster.x-k8s.io/v1alpha1", kind="MachineConfiguration", spec=spec
+    )
+
+
+def _whole(version: str, minor: int, role: Role) -> dict[tuple[type, str], Any_]:
+    new = minor >= _FIRST_V1BETA4
+    first, worker = role == "Initialize", role == "JoinWorker"
+    kind: type = {
+        "Initialize": Initialize,
+        "JoinControlPlane": JoinControlPlane,
+        "JoinWorker": JoinWorker,
+    }[role]
+    here = KubernetesConfig
+    targets = ["etcd", "kube-apiserver", "kubeletconfiguration"]
+    targets += ["corednsdeployment"] if minor >= 32 else []
+    overrides: dict[tuple[type, str], Any_] = {
+        (here, "version"): st.just(version),
+        (here, "verbosity"): st.integers(0, 10),
+        (here, "patches_directory"): st.just("/etc"),
+        (here, "skip_phases"): st.lists(
+            st.sampled_from(_INIT_PHASES if first else _JOIN_PHASES), unique=True
+        ).map(tuple),
+        (Patch, "target"): st.sampled_from(targets),
+    }
+    if worker:
+        overrides[(here, "control_plane")] = st.none()
+    if not first:
+        overrides[(ClusterConfig, "kubelet")] = st.none()
+    if not new:
+        overrides |= {
+            (Timeouts, name): st.none()
+            for name in Timeouts.__struct_fields__
+            if name != "discovery"
+        }
+        timeout = of(Timeouts.__annotations__["discovery"], {})
+        overrides[(Timeouts, "discovery")] = st.none() if first else timeout
+        if first:
+            overrides[(Timeouts, "control_plane_component_health_check")] = timeout
+    overrides[(here, "role")] = of(kind, _roles())
+    return overrides
+
+
+def _cluster(minor: int) -> dict[tuple[type, str], Any_]:
+    new = minor >= _FIRST_V1BETA4
+    gates = st.dictionaries(st.sampled_from(_GATES[minor]), st.booleans())
+    https = st.builds(
+        ExternalEtcd,
+        endpoints=st.just(("https://etcd-0.example.com:2379", "https://[2001:db8::2]:2379")),
+        ca_file=_paths,
+        cert_file=st.just("/etc/etcd/client.crt"),
+        key_file=st.just("/etc/etcd/client.key"),
+    )
+    http = st.builds(ExternalEtcd, endpoints=st.just(("http://192.0.2.5:2379",)))
+    networks = [
+        (("10.244.0.0/16",), ("10.96.0.0/12",)),
+        (("10.244.0.0/16", "fd00:10:244::/56"), ("10.96.0.0/16", "fd00:10:96::/112")),
+        (("fd00:10:244::/56",), ("fd00:10:96::/112",)),
+        ((), ()),
+    ]
+    config = {"metricsBindAddress": "0.0.0.0:10249", "conntrack": {"maxPerCore": 0}}
+    proxies = [
+        ProxyAddon(),
+        ProxyAddon(mode="ipvs"),
+        ProxyAddon(mode="iptables", config=config),
+        ProxyAddon(config=config),
+        *([ProxyAddon(disabled=True), ProxyAddon(mode="nftables")] if new else []),
+    ]
+    overrides: dict[tuple[type, str], Any_] = {
+        (ClusterConfig, "name"): st.sampled_from(["kubernetes", *TRAPS]),
+        (ClusterConfig, "control_plane_endpoint"): st.sampled_from(
+            ["cluster.example.com:6443", "192.0.2.1", "[2001:db8::1]:6443", "y"]
+        ),
+        (ClusterConfig, "feature_gates"): gates,
+        (ClusterConfig, "kubelet"): st.sampled_from(
+            [{"maxPods": 40}, {"cgroupDriver": "systemd", "clusterDomain": "example.com"}]
+        ),
+        (ClusterNetwork, ""): st.builds(
+            lambda ranges, domain: ClusterNetwork(
+                pod_cidrs=ranges[0], service_cidrs=ranges[1], dns_domain=domain
+            ),
+            st.sampled_from(networks),
+            st.sampled_from([None, "cluster.local", "y", "012"]),
+        ),
+        (ClusterCertificates, "validity"): st.sampled_from(["24h", "4380h"]),
+        (ClusterCertificates, "ca_validity"): st.sampled_from(["8760h", "87600h"]),
+        (ClusterCertificates, "key_algorithm"): st.sampled_from(["RSA-3072", "ECDSA-P256"]),
+        (Dns, ""): st.one_of(
+            st.just(Dns(disabled=True)) if new else st.just(Dns()),
+            st.builds(Dns, image=of(ImageSource, {})),
+        ),
+        (ProxyAddon, ""): st.sampled_from(proxies),
+        (ExternalEtcd, ""): st.one_of(https, http),
+        (LocalEtcd, "server_cert_sans"): _sans,
+        (LocalEtcd, "peer_cert_sans"): _sans,
+    }
+    overrides[(ContainerVariableSource, "")] = struct(
+        ContainerVariableSource,
+        overrides,
+        one_of=("field_ref", "resource_field_ref", "config_map_key_ref", "secret_key_ref"),
+    )
+    overrides[(ContainerVariable, "")] = struct(
+        ContainerVariable, overrides, at_most_one_of=("value", "value_from")
+    )
+    if not new:
+        for name in ("validity", "ca_validity", "key_algorithm"):
+            overrides[(ClusterCertificates, name)] = st.none()
+        for part in (LocalEtcd, ApiServer, Component):
+            overrides[(part, "extra_env")] = st.just(())
+    for struct_ in (LocalEtcd, ApiServer, Component, NodeConfig):
+        overrides[(struct_, "extra_args")] = _arguments(repeated=new)
+    overrides[(EtcdConfig, "")] = struct(EtcdConfig, overrides, one_of=("local", "external"))
+    return overrides
+
+
+def _arguments(*, repeated: bool) -> Any_:
+    given = of(LocalEtcd.__annotations__["extra_args"], {})
+    if repeated:
+        return given
+    return given.filter(lambda args: len({arg.name for arg in args}) == len(args))
+
+
+def _control_plane(minor: int) -> dict[tuple[type, str], Any_]:
+    webhooks: dict[tuple[type, str], Any_] = {
+        (cls, ""): struct(
+            cls,
+            {(cls, "kubeconfig"): _kubeconfig.map(Secret), (cls, "kubeconfig_from"): st.none()},
+            always=("kubeconfig",),
+        )
+        for cls in (AuditWebhook, AuthenticationWebhook, AuthorizationWebhook)
+    }
+    structured = "v1" if minor >= 34 else "v1beta1"
+    authorization = "v1" if minor >= 32 else "v1beta1"
+    certificate = (PEM / "ca.crt").read_text()
+    key = Secret((PEM / "ca.key").read_text())
+    pair = CertificatePair(certificate=certificate, key=key)
+    overrides: dict[tuple[type, str], Any_] = {
+        **webhooks,
+        (ApiServer, "cert_sans"): _sans,
+        (AuditPolicy, "policy"): st.sampled_from(
+            [
+                {
+                    "apiVersion": "audit.k8s.io/v1",
+                    "kind": "Policy",
+                    "rules": [{"level": level, "users": ["y", "012"]}],
+                }
+                for level in ("None", "Metadata", "RequestResponse")
+            ]
+        ),
+        (EncryptionAtRest, "providers"): st.lists(_providers(), min_size=1, max_size=3).map(tuple),
+        (Authentication, "structured"): st.just(
+            {
+                "apiVersion": f"apiserver.config.k8s.io/{structured}",
+                "kind": "AuthenticationConfiguration",
+                "jwt": [],
+            }
+        )
+        if minor >= 30
+        else st.none(),
+        (Authorization, ""): st.sampled_from(
+            [
+                Authorization(modes=("Node", "RBAC")),
+                Authorization(
+                    modes=("Webhook", "Node", "RBAC"),
+                    webhook=AuthorizationWebhook(kubeconfig=Secret("kind: Config"), version="v1"),
+                ),
+                *(
+                    [
+                        Authorization(
+                            structured={
+                                "apiVersion": f"apiserver.config.k8s.io/{authorization}",
+                                "kind": "AuthorizationConfiguration",
+                                "authorizers": [{"type": "RBAC", "name": "rbac"}],
+                            }
+                        )
+                    ]
+                    if minor >= 30
+                    else []
+                ),
+            ]
+        ),
+        (Admission, "config"): st.just(
+            {
+                "apiVersion": "apiserver.config.k8s.io/v1",
+                "kind": "AdmissionConfiguration",
+                "plugins": [],
+            }
+        ),
+        (AdmissionPlugins, "enabled"): st.just(("PodSecurity", "AlwaysPullImages")),
+        (AdmissionPlugins, "disabled"): st.just(("DefaultStorageClass",)),
+        (StaticPod, ""): st.sampled_from(["keepalived", "y", "012"]).map(_static_pod),
+        (CertificatePair, ""): st.just(pair),
+        (ServiceAccountKeys, ""): st.just(
+            ServiceAccountKeys(public_key=(PEM / "sa.pub").read_text(), private_key=key)
+        ),
+        (ControlPlaneCertificates, "apiserver_etcd_client"): st.none(),
+    }
+    overrides[(Authentication, "")] = struct(
+        Authentication, overrides, at_most_one_of=("oidc", "structured")
+    )
+    overrides[(AuditPolicy, "")] = struct(AuditPolicy, overrides, one_of=("log", "webhook"))
+    return overrides
+
+
+def _providers() -> Any_:
+    keys = st.sampled_from(["y", "012", "1e3", "key"]).map(
+        lambda name: EncryptionKeys(
+            keys=(
+                EncryptionKey(
+                    name=name, secret=Secret(base64.b64encode(b"0123456789abcdef" * 2).decode())
+                ),
+            )
+        )
+    )
+    return st.one_of(
+        *(
+            st.builds(EncryptionProvider, **{name: keys})
+            for name in ("aescbc", "aesgcm", "secretbox")
+        ),
+        st.just(
+            EncryptionProvider(
+                kms=KmsProvider(name="y", endpoint="unix:///run/kms/012.sock", timeout="3s")
+            )
+        ),
+        st.just(EncryptionProvider(identity=IdentityProvider())),
+    )
+
+
+def _static_pod(name: str) -> StaticPod:
+    container = {
+        "name": "a",
+        "image": "registry.example.com/a:1",
+        "env": [{"name": "B", "value": "on"}],
+    }
+    return StaticPod(
+        name=name,
+        manifest={
+            "apiVersion": "v1",
+            "kind": "Pod",
+            "metadata": {"name": name, "namespace": "kube-system"},
+            "spec": {"containers": [container]},
+        },
+    )
+
+
+def _roles() -> dict[tuple[type, str], Any_]:
+    overrides: dict[tuple[type, str], Any_] = {
+        (BootstrapToken, "expires"): st.sampled_from(
+            ["2030-01-01T00:00:00Z", "2031-12-31T23:59:59.5+05:30"]
+        ),
+        (BootstrapToken, "usages"): st.sampled_from([("signing", "authentication"), ()]),
+        (TokenDiscovery, "endpoint"): st.sampled_from(
+            ["cluster.example.com:6443", "192.0.2.1:443", "[2001:db8::1]:6443"]
+        ),
+        (TokenDiscovery, "token"): of(BootstrapTokenSecret, {}),
+        (TokenDiscovery, "token_from"): st.none(),
+        (TokenDiscovery, "ca_cert_hashes"): st.just(("sha256:" + "0e" * 32,)),
+        (Kubeconfig, "server"): st.sampled_from(
+            ["https://cluster.example.com:6443", "https://[2001:db8::1]:6443"]
+        ),
+        (Kubeconfig, "certificate_authority"): st.just((PEM / "ca.crt").read_text()),
+        (FileDiscovery, "path"): st.just("/etc/passwd"),
+    }
+    for role in (JoinControlPlane, JoinWorker):
+        overrides[(role, "ca_cert_path")] = st.sampled_from(["/etc/ssl/y.crt", "/srv/012/ca.crt"])
+    overrides[(KubeconfigUser, "")] = struct(
+        KubeconfigUser, overrides, one_of=("exec", "auth_provider")
+    )
+    overrides[(BootstrapToken, "")] = struct(
+        BootstrapToken, overrides, at_most_one_of=("ttl", "expires")
+    )
+    overrides[(Kubeconfig, "")] = struct(
+        Kubeconfig,
+        overrides,
+        at_most_one_of=("certificate_authority", "insecure_skip_tls_verify"),
+    )
+    token = struct(TokenDiscovery, overrides, always=("token", "ca_cert_hashes"))
+    file = struct(FileDiscovery, overrides, one_of=("path", "kubeconfig"))
+    for role in (JoinControlPlane, JoinWorker):
+        overrides[(role, "discovery")] = st.one_of(token, file)
+        overrides[(role, "")] = struct(role, overrides, always=("discovery",))
+    return overrides
+
+
+def _node(minor: int, role: Role) -> dict[tuple[type, str], Any_]:
+    overrides: dict[tuple[type, str], Any_] = {
+        (NodeConfig, "cri_socket"): st.sampled_from(
+            ["unix:///run/containerd/containerd.sock", "unix:///run/y/012.sock"]
+        ),
+        (NodeKubelet, "reserved_system_cpus"): st.sampled_from(["0", "0-1,8"]),
+        (NodeKubelet, "feature_gates"): st.just({"GracefulNodeShutdown": True}),
+        (NodeKubelet, "config"): st.just({"cpuCFSQuota": False, "volumePluginDir": "/opt/y"}),
+        (NodeKubelet, "image_gc_high_threshold_percent"): st.integers(86, 100),
+        (NodeKubelet, "image_gc_low_threshold_percent"): st.integers(0, 79),
+        (NodeKubelet, "eviction_soft"): st.just({"memory.available": "300Mi"}),
+        (NodeKubelet, "eviction_soft_grace_period"): st.just({"memory.available": "90s"}),
+        (NodeKubelet, "max_parallel_image_pulls"): st.just(1),
+        (NodeKubelet, "shutdown_grace_period"): st.just("2m"),
+        (NodeKubelet, "shutdown_grace_period_critical_pods"): st.just("10s"),
+    }
+    if role != "JoinWorker":
+        overrides[(NodeConfig, "uninitialized_taint")] = st.none()
+    if minor < _FIRST_V1BETA4:
+        overrides[(NodeConfig, "image_pull_serial")] = st.none()
+    return overrides
+
+
+def _with_its_keys(kubernetes: KubernetesConfig) -> KubernetesConfig:
+    """A joining control plane has a certificate key, and who names no user a token: so the rules want it."""
+    role = kubernetes.role
+    if isinstance(role, JoinControlPlane) and role.certificate_key is None:
+        role = replace(role, certificate_key=Secret("ab" * 32))
+    if not isinstance(role, Initialize | None) and isinstance(role.discovery, FileDiscovery):
+        role = replace(role, tls_bootstrap_token=Secret("0e1234.0000000000000000"))
+    return replace(kubernetes, role=role)
+
+
+__all__ = ["Overrides", "Role", "configurations", "findings"]
