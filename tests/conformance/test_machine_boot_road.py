@@ -81,13 +81,17 @@ spec:
 EVERYTHING = ["first", "second", "last"]
 
 
+def set_up(machine: Machine, agent_file: Path) -> None:
+    machine.put(agent_file, AGENT)
+    machine.put(judges.kubeadm("1.34.4"), "/usr/bin/kubeadm")
+    machine.exec("mkdir", "-p", "/etc/machineadm")
+    machine.write(CONFIG, CONFIGURATION, mode="0600")
+
+
 @pytest.fixture
 def machine(agent_file: Path) -> Iterator[Machine]:
     with Machine("road") as booted:
-        booted.put(agent_file, AGENT)
-        booted.put(judges.kubeadm("1.34.4"), "/usr/bin/kubeadm")
-        booted.exec("mkdir", "-p", "/etc/machineadm")
-        booted.write(CONFIG, CONFIGURATION, mode="0600")
+        set_up(booted, agent_file)
         yield booted
 
 
@@ -218,6 +222,42 @@ def test_a_run_that_is_told_to_stop_says_that_it_can_be_resumed(machine: Machine
     assert_complete(machine)
 
 
+def tree(machine: Machine) -> str:
+    """What the agent and kubeadm made, but for the content of keys and certificates."""
+    listed = machine.exec(
+        "find", "/etc/kubernetes", "/etc/greeting", "/etc/sysctl.d", "/etc/modules-load.d",
+        "/etc/systemd/system", "/var/lib/machineadm", "-not", "-path", "/var/lib/machineadm/*",
+        "-printf", "%y %m %u:%g %p %l\n",
+    )  # fmt: skip
+    sums = machine.exec(
+        "sh",
+        "-c",
+        "sha256sum /etc/greeting /etc/sysctl.d/* /etc/kubernetes/manifests/sidekick.yaml",
+    )
+    return "\n".join(sorted(listed.stdout.splitlines())) + sums.stdout
+
+
+def test_kills_at_any_instant_end_in_the_same_machine(agent_file: Path, machine: Machine) -> None:
+    machine.exec(*BOOTSTRAP)
+    wanted = tree(machine)
+    with Machine("killed") as killed:
+        set_up(killed, agent_file)
+
+        ends = []
+        for hundredths in range(10, 200, 12):
+            limit = ("timeout", "-s", "KILL", str(hundredths / 100))
+            ends.append(killed.exec(*limit, *BOOTSTRAP, check=False).returncode)
+            if ends[-1] == 0:
+                break
+        run = killed.exec(*BOOTSTRAP, check=False)
+
+        assert ends.count(137) >= 3, ends
+        assert run.returncode == 0, run.stderr
+        assert_complete(killed)
+        assert tree(killed) == wanted
+        assert list(dict.fromkeys(commands_that_ran(killed))) == EVERYTHING
+
+
 @pytest.mark.parametrize("how", ["reboot", "crash"])
 def test_a_machine_that_goes_down_completes_itself_when_it_is_back(
     machine: Machine, how: str
@@ -242,11 +282,33 @@ def test_a_machine_that_goes_down_completes_itself_when_it_is_back(
     assert left.stdout == ""
 
 
+# Every process that lives for more than some milliseconds is seen.
+WATCH = """
+import os, time
+seen = set()
+while not os.path.exists("/dev/shm/enough"):
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            for name in ("cmdline", "environ"):
+                with open(f"/proc/{pid}/{name}", "rb") as file:
+                    seen.add(file.read())
+        except OSError:
+            pass
+    time.sleep(0.005)
+print(b"\\n".join(seen).replace(b"\\0", b" ").decode(errors="replace"))
+"""
+
+
 def test_no_secret_is_told(machine: Machine) -> None:
+    watcher = machine.popen("python3", "-c", WATCH)
     run = machine.exec(*BOOTSTRAP, "--output", "json")
     planned = machine.exec("python3", AGENT, "plan", "--path", CONFIG, check=False)
     told = run.stdout + run.stderr + planned.stdout + planned.stderr + machine.read(STATUS)
     told += machine.exec("journalctl", "--no-pager").stdout
+    machine.exec("touch", "/dev/shm/enough")
+    processes = watcher.communicate(timeout=60)[0]
+    assert "kubeadm init" in processes
+    told += processes
 
     assert TOKEN not in told
     assert TOKEN.split(".")[1] not in told
