@@ -216,7 +216,7 @@ Threshold = Annotated[
     Meta(
         min_length=1,
         max_length=32,
-        pattern=r"^([0-9]+(\.[0-9]*)?(m|k|M|G|T|P|E|Ki|Mi|Gi|Ti|Pi|Ei)?|[0-9]{1,3}(\.[0-9]+)?%)$",
+        pattern=r"^([0-9]+(\.[0-9]*)?(m|k|M|G|T|P|E|Ki|Mi|Gi|Ti|Pi|Ei)?|([0-9]{1,2}(\.[0-9]+)?|100)%)$",
         extra={"oneLine": True, "expected": "a quantity or a percentage such as 10%"},
     ),
 ]

@@ -38,8 +38,9 @@ EvictionSignal = Annotated[
     Meta(
         min_length=1,
         max_length=64,
-        pattern=r"^(memory|nodefs|imagefs|containerfs)\.(available|inodesFree)$|^pid\.available$",
-        extra=ONE_LINE,
+        pattern=r"^((memory|pid|allocatableMemory)\.available"
+        r"|(nodefs|imagefs|containerfs)\.(available|inodesFree))$",
+        extra={"oneLine": True, "expected": "a signal such as memory.available"},
     ),
 ]
 """What the kubelet measures: `memory.available`, `nodefs.inodesFree`, `pid.available` ..."""

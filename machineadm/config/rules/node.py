@@ -142,6 +142,26 @@ def _soft_evictions_have_a_grace_period(
             )
 
 
+def _thresholds_are_more_than_nothing(kubelet: NodeKubelet, _context: Context) -> Iterator[Finding]:
+    """The kubelet does not start with an amount of 0, though it takes 0% (pkg/kubelet/eviction)."""
+    for field, thresholds in (
+        ("evictionHard", kubelet.eviction_hard),
+        ("evictionSoft", kubelet.eviction_soft),
+    ):
+        for signal, value in thresholds.items():
+            if not value.endswith("%") and not value.strip("0.kKMGTPEim"):
+                yield finding(
+                    "MA1312", child(field, signal), "must be more than 0", "0% turns a signal off"
+                )
+
+
+def _cpus_are_counted_upwards(kubelet: NodeKubelet, _context: Context) -> Iterator[Finding]:
+    for part in (kubelet.reserved_system_cpus or "").split(","):
+        first, _, last = part.partition("-")
+        if last and int(first) > int(last):
+            yield finding("MA1312", "reservedSystemCPUs", f"{part} runs backwards")
+
+
 def _parallel_pulls_are_not_serial(kubelet: NodeKubelet, _context: Context) -> Iterator[Finding]:
     parallel, serial = kubelet.max_parallel_image_pulls, kubelet.serialize_image_pulls
     if parallel is not None and parallel > 1 and (serial is None or bool(serial)):
@@ -178,6 +198,8 @@ RULES: Final[Rules] = {
         _kubelet_document,
         _images_are_removed_downwards,
         _soft_evictions_have_a_grace_period,
+        _thresholds_are_more_than_nothing,
+        _cpus_are_counted_upwards,
         _parallel_pulls_are_not_serial,
         _critical_pods_share_the_shutdown,
     ),
