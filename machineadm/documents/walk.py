@@ -302,10 +302,11 @@ class _Walker:
             return self._wrong(node, type_, path)
         values = {}
         for name, (key, value) in self._keys(node, path).items():
-            self.value(key, type_.key_type, child(path, name))
-            values[name] = self.value(value, type_.value_type, child(path, name))
-        self._count(node, len(values), type_, path, "entries")
-        return values
+            good = self.value(key, type_.key_type, child(path, name))
+            item = self.value(value, type_.value_type, child(path, name))
+            if good is not PRUNED:
+                values[name] = item
+        return self._counted(node, values, type_, path, "entries")
 
     def _list(
         self, node: Node, type_: inspect.VarTupleType, extra: dict[str, Any], path: str
@@ -316,10 +317,9 @@ class _Walker:
             self.value(item, type_.item_type, f"{path}[{index}]")
             for index, item in enumerate(node.items)
         )
-        self._count(node, len(values), type_, path, "items")
         if "unique" in extra:
             self._unique(node, values, extra["unique"], path)
-        return values
+        return self._counted(node, values, type_, path, "items")
 
     def _unique(self, node: Sequence, values: tuple[Any, ...], field: str, path: str) -> None:
         for index in repeated(values, field):
@@ -334,13 +334,23 @@ class _Walker:
             )
             self.fault("MA1110", at, below, what, "remove one")
 
-    def _count(self, node: Node, count: int, type_: Any, path: str, what: str) -> None:
+    def _counted(
+        self,
+        node: Mapping | Sequence,
+        values: Any,
+        type_: inspect.DictType | inspect.VarTupleType,
+        path: str,
+        what: str,
+    ) -> Any:
+        """A list or map if it has as many items as it may have."""
+        count = len(node.items) // (2 if isinstance(node, Mapping) else 1)
         if type_.max_length is not None and count > type_.max_length:
             message = f"{count} {what}, at most {type_.max_length} are allowed"
-            self.fault("MA1106", node.at, path, message)
+            return self.fault("MA1106", node.at, path, message)
         if type_.min_length is not None and count < type_.min_length:
             message = f"{count} {what}, at least {type_.min_length} must be there"
-            self.fault("MA1106", node.at, path, message)
+            return self.fault("MA1106", node.at, path, message)
+        return values
 
     def _anything(self, node: Node, path: str) -> Any:
         """A value passed on to others, who may read an ambiguous scalar as something else."""

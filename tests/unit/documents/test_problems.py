@@ -336,3 +336,13 @@ def test_a_document_with_endless_problems_shows_the_first_and_says_so() -> None:
 
     assert len(found) == 201
     assert [each.code for each in found].count("MA1016") == 1
+
+
+def test_a_list_that_is_too_short_is_pruned_so_that_no_rule_trips_over_it() -> None:
+    etcd = "{external: {endpoints: [], caFile: /a, certFile: /b, keyFile: /c}}"
+    body = f"spec: {{kubernetes: {{version: v1.34.4, cluster: {{etcd: {etcd}}}}}}}\n"
+
+    document = read(HEAD + body)
+
+    assert [each.code for each in document.problems] == ["MA1106"]
+    assert document.value.spec.kubernetes.cluster.etcd.external.endpoints is PRUNED
