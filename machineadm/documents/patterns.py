@@ -67,9 +67,6 @@ _THING: Final[dict[str, str]] = {
     "^system:bootstrappers:[a-z0-9:-]*[a-z0-9]$": "a group such as system:bootstrappers:workers",
     "^sha256:[0-9a-f]{64}$": "a hash such as sha256: and 64 hexadecimal digits",
     r"^client\.authentication\.k8s\.io/[a-z0-9]+$": "a version such as client.authentication.k8s.io/v1",
-    "^[a-zA-Z0-9][A-Za-z0-9.-]*(:[0-9]{1,5})?(/[a-z0-9]+([._-]+[a-z0-9]+)*)*$": (
-        "a repository such as registry.k8s.io"
-    ),
     "^[A-Za-z0-9_][A-Za-z0-9._-]*$": "the tag of an image",
     "^[A-Za-z0-9][A-Za-z0-9._-]*$": "an argument's name without its dashes",
     r"^(\*\.)?[A-Za-z0-9:._-]+$": "a host name or address, perhaps with a leading *.",
@@ -81,9 +78,6 @@ _THING: Final[dict[str, str]] = {
     "^((unix|npipe)://)?[^ ]+$": "a socket such as unix:///run/containerd/containerd.sock",
     "^(cpu|memory|ephemeral-storage|pid)$": "cpu, memory, ephemeral-storage or pid",
     "^[0-9]+(-[0-9]+)?(,[0-9]+(-[0-9]+)?)*$": "a set of processors such as 0-3,8",
-    r"^(memory|nodefs|imagefs|containerfs)\.(available|inodesFree)$|^pid\.available$": (
-        "a signal of eviction such as memory.available"
-    ),
     "^TLS_[A-Z0-9_]+$": "a cipher suite such as TLS_AES_128_GCM_SHA256",
     "^[a-z0-9-]+(/[a-z0-9-]+)?$": "a phase such as addon/kube-proxy",
     "^([1-9][0-9]{4,6}|10000000)$": "a number from 10000 to 10000000",

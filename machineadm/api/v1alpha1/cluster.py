@@ -43,7 +43,10 @@ Repository = Annotated[
             r"^[a-zA-Z0-9]([a-zA-Z0-9-]*[a-zA-Z0-9])?(\.[a-zA-Z0-9]([a-zA-Z0-9-]*[a-zA-Z0-9])?)*"
             r"(:[0-9]{1,5})?(/[a-z0-9]+(([._]|__|-+)[a-z0-9]+)*)*$"
         ),
-        extra=ONE_LINE,
+        extra={
+            "oneLine": True,
+            "expected": "a registry with or without a path, such as registry.k8s.io/coredns",
+        },
     ),
 ]
 """A registry and a path in it: `registry.example.com:5000/kubernetes`."""
