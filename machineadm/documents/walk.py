@@ -224,7 +224,7 @@ class _Walker:
                 values[fields[name].name] = self.value(value, fields[name].type, child(path, name))
             elif name != type_.tag_field:
                 meant = self._misnamed(key, type_, set(given), path, others)
-                if meant and meant in fields and fields[meant].name not in values:
+                if meant in fields and meant not in given:
                     # Its problems are told too, but no rule shall judge what is only guessed.
                     self.value(value, fields[meant].type, child(path, meant))
                     values[fields[meant].name] = PRUNED

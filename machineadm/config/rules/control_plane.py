@@ -119,7 +119,7 @@ def _key_sizes(provider: EncryptionProvider, _context: Context) -> Iterator[Find
         for index, key in enumerate(keys.keys if keys is not None else ()):
             try:
                 size = len(binascii.a2b_base64(key.secret.reveal()))
-            except binascii.Error:
+            except ValueError:  # binascii.Error is one, and so is a character beyond ASCII
                 size = 0
             if size not in sizes:
                 wanted = " or ".join((", ".join(map(str, sizes[:-1])), str(sizes[-1])))

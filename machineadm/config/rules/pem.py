@@ -44,7 +44,7 @@ def _is_der(body: str) -> bool:
 
     try:
         der = binascii.a2b_base64(body)
-    except binascii.Error:
+    except ValueError:  # binascii.Error is one, and so is a character beyond ASCII
         return False
     if len(der) < 2 or der[0] != 0x30:
         return False

@@ -105,6 +105,7 @@ def test_the_curve_before_a_key_is_passed_over() -> None:
         (armoured(b""), "damaged"),
         (armoured(b"\x31\x00"), "damaged"),
         ("-----BEGIN CERTIFICATE-----\nM\n-----END CERTIFICATE-----\n", "damaged"),
+        ("-----BEGIN CERTIFICATE-----\nMAMö\n-----END CERTIFICATE-----\n", "damaged"),
         (armoured(SHORT) * 2, "holds 2 blocks"),
     ],
 )

@@ -169,6 +169,21 @@ def test_all_problems_come_in_one_pass_in_the_order_of_the_file() -> None:
     ]
 
 
+def test_a_mistyped_field_beside_the_right_one_is_told_alone() -> None:
+    found = problems("machine:\n  file: 7\n  files: []\n")
+
+    assert [(each.code, each.path) for each in found] == [("MA1203", "spec.machine.file")]
+
+
+def test_the_value_of_a_mistyped_field_is_looked_at_as_what_was_meant() -> None:
+    found = problems("machine:\n  flies: [{path: etc}]\n")
+
+    assert [(each.code, each.path) for each in found] == [
+        ("MA1203", "spec.machine.flies"),
+        ("MA1107", "spec.machine.files[0].path"),
+    ]
+
+
 VARIANTS = {
     "type is missing": (
         "role: {discovery: {}}",
