@@ -90,11 +90,14 @@ class Journal:
         return self._run
 
     def finished(self, step: Step) -> bool:
-        """Whether this very step is done; a boot command, whether it is done since the machine booted."""
-        digest = step.digest()
+        """Whether this very step is done, wherever it stands in its list now.
+
+        A boot command is done if it was since the machine booted.
+        """
+        digest, concern = step.digest(), _concern(step.name)
         return any(
             record.event == "done"
-            and record.step == step.name
+            and _concern(record.step) == concern
             and record.digest == digest
             and (step.phase is not Phase.BOOT or record.boot_id == self._boot_id)
             for record in self._records
@@ -185,6 +188,11 @@ class Journal:
         if kept != self._found:
             self._state.write(JOURNAL, kept, durable=True)
         self._ready = True
+
+
+def _concern(name: str) -> str:
+    """A step's name without its place in a list: `commands/preKubeadm` of `commands/preKubeadm[2]`."""
+    return name.partition("[")[0]
 
 
 def _line(value: msgspec.Struct) -> bytes:

@@ -24,14 +24,20 @@ class RunCommand(msgspec.Struct, frozen=True, kw_only=True):
     command: Command
     phase: Phase
     name: str
+    repetition: int = 0
+    """How many commands before it, of the same list, are the same."""
     live: ClassVar[bool] = True
     once: ClassVar[bool] = True
 
     def digest(self) -> str:
-        """See `Step.digest`; secret values count, so a changed password runs the command again."""
+        """See `Step.digest`; secret values count, so a changed password runs the command again.
+
+        The place in the list does not: a command that is put before others does not run those again.
+        """
         command = self.command
         return digest_of(
-            self.name,
+            self.phase.value,
+            str(self.repetition),
             command.argv,
             command.script or "",
             command.interpreter,
@@ -122,7 +128,12 @@ def plan_commands(
 ) -> tuple[RunCommand, ...]:
     """One step for each command that is meant for the platform, named by its place in the configuration."""
     return tuple(
-        RunCommand(command=command, phase=phase, name=f"commands/{phase.value}[{number}]")
+        RunCommand(
+            command=command,
+            phase=phase,
+            name=f"commands/{phase.value}[{number}]",
+            repetition=list(commands[:number]).count(command),
+        )
         for number, command in enumerate(commands)
         if not command.platforms or platform in command.platforms
     )

@@ -255,6 +255,33 @@ def test_a_changed_secret_of_a_command_runs_that_command_alone(stage: Stage) -> 
     assert (stage.ran("pre-command"), stage.ran("post-command")) == (2, 1)
 
 
+def test_a_command_put_before_others_does_not_run_those_again(stage: Stage) -> None:
+    _break(stage, {"post"})
+    with pytest.raises(MachineadmError):
+        stage.run()
+    stage.replace("      preKubeadm:\n", "      preKubeadm:\n      - argv: [mend-command]\n")
+    stage.replace("      postKubeadm:\n", "      postKubeadm:\n      - argv: [mend-command]\n")
+    _break(stage, set())
+
+    stage.run()
+
+    assert stage.ran("pre-command") == 1
+    assert stage.ran("mend-command") == 2
+    assert stage.status().phase == "Succeeded"
+
+
+def test_the_same_command_twice_runs_twice_and_then_no_more(stage: Stage) -> None:
+    stage.replace(
+        "      - argv: [post-command]\n",
+        "      - argv: [post-command]\n      - argv: [post-command]\n",
+    )
+
+    stage.run()
+    stage.run()
+
+    assert stage.ran("post-command") == 2
+
+
 @pytest.mark.requirement("U2")
 def test_preparation_ends_before_kubeadm_and_never_as_success(stage: Stage) -> None:
     stage.run(mode="preparation")
