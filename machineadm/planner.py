@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from typing import Literal
 
+from machineadm.api.v1alpha1.machine import MachineConfig
 from machineadm.config.model import Configuration
 from machineadm.host.facts import Facts
 from machineadm.plan.model import ControlPlaneExtras, Phase, Plan, Step
@@ -49,7 +50,13 @@ def plan(configuration: Configuration, facts: Facts, *, mode: Mode, run_director
     joining: tuple[Step, ...] = ()
     if kubernetes is not None and mode == "provisioning":
         joining = (
-            *plan_kubeadm(kubernetes, facts, extras, run_directory),
+            *plan_kubeadm(
+                kubernetes,
+                facts,
+                extras,
+                run_directory,
+                may_be_installed=_may_install_kubeadm(machine),
+            ),
             *plan_commands(machine.commands.post_kubeadm, Phase.POST_KUBEADM),
         )
     return Plan(
@@ -76,3 +83,9 @@ def _prepare(configuration: Configuration) -> tuple[tuple[Step, ...], ControlPla
         files, extras = plan_control_plane_files(kubernetes)
         steps += [*files, *plan_certificates(kubernetes), *plan_static_pods(kubernetes)]
     return tuple(steps), extras
+
+
+def _may_install_kubeadm(machine: MachineConfig) -> bool:
+    """Whether something that comes before kubeadm may bring it: what a command does is not known."""
+    files = any(file.path.rpartition("/")[2] == "kubeadm" for file in machine.files)
+    return files or bool(machine.commands.boot or machine.commands.pre_kubeadm)

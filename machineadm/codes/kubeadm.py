@@ -156,6 +156,12 @@ TABLE: dict[str, Code] = {
         "kubeadm's system verification found kernel options or cgroup controllers missing; it lists them.",
         "Use a kernel that has them, or name SystemVerification in node.ignorePreflightErrors if you know better.",
     ),
+    "MA4031": Code(
+        "cluster was not found in time",
+        "kubeadm's wait for the cluster ended in the middle of an attempt, and it does not say what the attempts before met:"
+        " no answer, or a cluster that does not know the token. Tried again for a while.",
+        "See that the endpoint answers from this machine and that the token is valid; verbosity 1 shows each attempt.",
+    ),
     "MA4040": Code(
         "machine is a node already",
         "/etc/kubernetes/kubelet.conf is there, and machineadm has no record of having made this node. Nothing was changed.",

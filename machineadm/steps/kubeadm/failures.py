@@ -211,6 +211,14 @@ SYSTEM = Failure(
     "kubeadm prints what it misses above this error: kernel options and cgroup controllers",
 )
 
+NOT_FOUND = Failure(
+    "MA4031",
+    "the cluster was not found in time",
+    "either nothing answers at discovery.endpoint, or the cluster does not know the token: up to 1.31 kubeadm cannot tell"
+    " when its time is up; `verbosity: 1` makes it tell each attempt",
+    passing=True,
+)
+
 # By the names of kubeadm's preflight checks; the first that matches the name counts.
 _CHECKS = (
     _Rule(re.compile(r"^Port-"), PORT),
@@ -299,6 +307,7 @@ _ERRORS = (
         CONTROL_PLANE,
     ),
     _Rule(re.compile(r"\bUnauthorized\b|\bforbidden\b"), TOKEN),
+    _Rule(re.compile(r"client rate limiter Wait returned an error"), NOT_FOUND),
     _Rule(
         re.compile(
             r"connection refused|no route to host|i/o timeout|no such host|network is unreachable|TLS handshake timeout"

@@ -78,6 +78,11 @@ ERRORS = {
     ' ConfigMap: Get "https://a:6443/api": dial tcp: lookup a: no such host': ("MA4009", True),
     "error execution phase preflight: couldn't validate the identity of the API Server: failed to request the cluster-info"
     ' ConfigMap: Get "https://a:6443/api": context deadline exceeded': ("MA4009", True),
+    "error execution phase preflight: couldn't validate the identity of the API Server: failed to request the cluster-info"
+    " ConfigMap: client rate limiter Wait returned an error: rate: Wait(n=1) would exceed context deadline": (
+        "MA4031",
+        True,
+    ),
     "found multiple CRI endpoints on the host. Please define which one do you wish to use by setting the 'criSocket' field in the"
     " kubeadm configuration file: unix:///var/run/containerd/containerd.sock, unix:///var/run/crio/crio.sock": (
         "MA4006",
