@@ -66,7 +66,7 @@ def connect(
     redactor, agent = Redactor(), agent_file()
     interruption = Interruption(deadline)
     host = linux_host(
-        root=root or "/",
+        root=root,
         run_directory=run_directory,
         state_directory=state_directory,
         log=log,

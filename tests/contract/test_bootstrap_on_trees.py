@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from machineadm.agent.bootstrap import Request, bootstrap
+from machineadm.agent.wiring import connect
 from machineadm.errors import MachineadmError
 from tests.contract.trees import RUN, STATE, fake_kubeadm, machineadm, running_tree, seen
 
@@ -310,6 +311,15 @@ def test_below_a_root_no_command_of_the_configuration_ever_runs(
     assert {states[f"commands/{phase}[1]"] for phase in ("boot", "preKubeadm", "postKubeadm")} == {
         "Deferred"
     }
+
+
+def test_even_the_root_of_the_running_system_is_a_tree_when_it_is_named(tmp_path: Path) -> None:
+    """`--root "$TARGET"` with the wrong TARGET, or with a bind mount of `/`."""
+    with connect(root="/", run_directory=str(tmp_path), state_directory=str(tmp_path)) as machine:
+        host = machine.host
+
+    assert host.offline
+    assert (host.commands, host.kernel, host.services) == (None, None, None)
 
 
 @pytest.mark.parametrize(

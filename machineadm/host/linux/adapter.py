@@ -18,7 +18,7 @@ _ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm", "i686"
 
 def linux_host(
     *,
-    root: str = "/",
+    root: str | None = None,
     run_directory: str = "/run/machineadm",
     state_directory: str = "/var/lib/machineadm",
     log: Callable[[str], None] = lambda _line: None,
@@ -29,8 +29,8 @@ def linux_host(
     """This machine, or a tree on it.
 
     Args:
-        root: `/`, or a folder that stands for it: then the host is offline, and has no commands, kernel or services, so
-            that nothing can be run by mistake.
+        root: A folder that stands for `/`: then the host is offline, and has no commands, kernel or services, so that
+            nothing can be run by mistake, even if that folder turns out to be `/` itself. None: the running system.
         run_directory: Absolute path below the root, of the folder that goes at reboot.
         state_directory: Absolute path below the root, of the folder that stays.
         log: Takes each line that a command prints, redacted.
@@ -45,10 +45,10 @@ def linux_host(
         HostError: The root is not a folder.
     """
     interruption = interruption or Interruption()
-    tree = Tree(root)
+    tree = Tree(root or "/")
     files = LinuxFiles(tree)
     state = LinuxState(tree, run_directory=run_directory, state_directory=state_directory)
-    running = os.path.samefile(root, "/")
+    running = root is None
     host = Host(
         files=files,
         accounts=LinuxAccounts(files, running=running),
