@@ -70,7 +70,9 @@ class Parser(argparse.ArgumentParser):
 
     def add_directories(self) -> None:
         """Add where the runner's own files and the machine's root lie."""
-        self.add_option("--root", metavar="DIR", help="work on another tree, and run nothing")
+        self.add_option(
+            "--root", metavar="DIR", type=named, help="work on another tree, and run nothing"
+        )
         self.add_option(
             "--state-dir",
             metavar="DIR",
@@ -128,6 +130,17 @@ def duration(text: str) -> float:
     if seconds <= 0:
         raise argparse.ArgumentTypeError("a duration of zero leaves no time for anything")
     return seconds
+
+
+def named(text: str) -> str:
+    """A path that is not empty, as that of a variable that was never set is.
+
+    Raises:
+        argparse.ArgumentTypeError: It is.
+    """
+    if not text:
+        raise argparse.ArgumentTypeError("an empty path names no folder")
+    return text
 
 
 def absolute(text: str) -> str:

@@ -25,7 +25,15 @@ def test_nothing_asked_is_a_usage_error_that_shows_the_commands(
 
 
 @pytest.mark.parametrize(
-    "argv", [["bootstrop"], ["version", "--nonsense"], ["plan"], ["explain"], ["--path", "x"]]
+    "argv",
+    [
+        ["bootstrop"],
+        ["version", "--nonsense"],
+        ["plan"],
+        ["status", "--root", ""],
+        ["explain"],
+        ["--path", "x"],
+    ],
 )
 def test_a_mistake_on_the_command_line_is_coded_and_exits_2(
     argv: list[str], capsys: pytest.CaptureFixture[str]
