@@ -32,6 +32,7 @@ Steps = tuple[str | int, ...]
 class Key(NamedTuple):
     """A field of a type, with the way to the map that it stands in."""
 
+    owner: inspect.StructType
     kind: tuple[str, str]
     steps: Steps
     tags: tuple[tuple[Steps, str, str], ...]
@@ -85,7 +86,7 @@ def _keys(
         names = [field.encode_name for field in type_.fields]
         names += [type_.tag_field] if type_.tag_field else []
         for name in names:
-            yield type_.cls, Key(kind, steps, tags, name, frozenset(names))
+            yield type_.cls, Key(type_, kind, steps, tags, name, frozenset(names))
         for field in type_.fields:
             yield from _keys(field.type, kind, (*steps, field.encode_name), tags, seen)
 
@@ -137,17 +138,21 @@ def sample(key: Key, sort: str) -> list[str]:
 
 def document(key: Key, wrong: str) -> bytes:
     """A document in which a key is mistyped; of the rest it has what leads there."""
+    return encode_yaml(document_around(key, wrong, "x"))
+
+
+def document_around(key: Key, name: str, value: Any) -> dict[str, Any]:
+    """A document that holds what leads to a key, and a value at that place under a name."""
     tags = {steps: {field: tag} for steps, field, tag in key.tags}
-    node: Any = {**tags.get(key.steps, {}), key.name: "x"}
+    head = {"apiVersion": key.kind[0], "kind": key.kind[1]}
+    fields = {**({} if key.steps else head), **tags.get(key.steps, {}), key.name: value}
+    node: Any = {name if each == key.name else each: item for each, item in fields.items()}
     if not key.steps:
-        node = {"apiVersion": key.kind[0], "kind": key.kind[1], **node}
-    node = {wrong if name == key.name else name: value for name, value in node.items()}
+        return dict(node)
     for index in reversed(range(len(key.steps))):
         step, around = key.steps[index], key.steps[:index]
         node = [node] if isinstance(step, int) else {**tags.get(around, {}), step: node}
-    if key.steps:
-        node = {"apiVersion": key.kind[0], "kind": key.kind[1], **node}
-    return encode_yaml(node)
+    return {**head, **node}
 
 
 def position(data: bytes, steps: Steps, wrong: str) -> tuple[int, int]:

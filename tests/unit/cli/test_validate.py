@@ -55,7 +55,6 @@ def test_a_good_file_is_passed_over_in_silence(
     assert capsys.readouterr() == ("", "")
 
 
-@pytest.mark.requirement("U4")
 def test_problems_are_shown_as_a_compiler_shows_them(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -361,3 +361,14 @@ def test_a_list_that_is_too_short_is_pruned_so_that_no_rule_trips_over_it() -> N
 
     assert [each.code for each in document.problems] == ["MA1106"]
     assert document.value.spec.kubernetes.cluster.etcd.external.endpoints is PRUNED
+
+
+@pytest.mark.requirement("R4")
+@pytest.mark.parametrize("kind", ["InitConfiguration", "JoinConfiguration", "ClusterConfiguration"])
+def test_kubeadms_own_documents_are_no_configuration(kind: str) -> None:
+    document = read(f"apiVersion: kubeadm.k8s.io/v1beta4\nkind: {kind}\n")
+
+    (problem,) = document.problems
+    assert document.value is None
+    assert (problem.code, problem.message) == ("MA1202", "unknown apiVersion")
+    assert problem.hint == "this release reads bootstrap.cluster.x-k8s.io/v1alpha1"
