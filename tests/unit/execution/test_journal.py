@@ -6,19 +6,18 @@ import pytest
 
 from machineadm.errors import ConfigError, HostError
 from machineadm.execution.journal import JOURNAL, Identity
-from machineadm.host.ports import Host
-from tests.unit.execution.toys import ToyState, ToyStep, journal_of, toy_host
+from tests.fakes.host import FakeHost
+from tests.unit.execution.toys import ToyStep, journal_of
 
 STEP = ToyStep("commands/a", set(), once=True)
 
 
-def durable(host: Host) -> dict[str, bytes]:
-    assert isinstance(host.state, ToyState)
-    return host.state.durable
+def durable(host: FakeHost) -> dict[str, bytes]:
+    return host.state.state_files
 
 
 def test_a_done_step_is_known_to_the_next_run() -> None:
-    host = toy_host()
+    host = FakeHost()
     journal = journal_of(host)
     journal.started(STEP)
     journal.done(STEP)
@@ -28,7 +27,7 @@ def test_a_done_step_is_known_to_the_next_run() -> None:
 
 
 def test_reading_writes_nothing() -> None:
-    host = toy_host()
+    host = FakeHost()
 
     journal_of(host).finished(STEP)
 
@@ -37,7 +36,7 @@ def test_reading_writes_nothing() -> None:
 
 @pytest.mark.parametrize("kept", range(1, 12))
 def test_a_torn_last_line_is_no_record_and_is_mended_by_the_next_write(kept: int) -> None:
-    host = toy_host()
+    host = FakeHost()
     journal = journal_of(host)
     journal.started(STEP)
     whole = len(durable(host)[JOURNAL])
@@ -53,7 +52,7 @@ def test_a_torn_last_line_is_no_record_and_is_mended_by_the_next_write(kept: int
 
 
 def test_even_a_whole_record_does_not_count_before_its_newline() -> None:
-    host = toy_host()
+    host = FakeHost()
     journal = journal_of(host)
     journal.started(STEP)
     journal.done(STEP)
@@ -63,7 +62,7 @@ def test_even_a_whole_record_does_not_count_before_its_newline() -> None:
 
 
 def test_damage_in_the_middle_is_an_error_with_a_code() -> None:
-    host = toy_host()
+    host = FakeHost()
     journal = journal_of(host)
     journal.started(STEP)
     journal.done(STEP)
@@ -77,7 +76,7 @@ def test_damage_in_the_middle_is_an_error_with_a_code() -> None:
 
 
 def test_another_machines_journal_does_not_count_and_is_moved_aside_by_the_first_write() -> None:
-    host = toy_host()
+    host = FakeHost()
     golden = journal_of(host, machine_id="golden/../image")
     golden.done(STEP)
     content = durable(host)[JOURNAL]
@@ -104,7 +103,7 @@ WORKER = Identity(role="JoinWorker", cluster="blue", endpoint="10.0.0.1:6443", v
     ],
 )
 def test_a_node_becomes_no_other(field: str, asked: Identity) -> None:
-    host = toy_host()
+    host = FakeHost()
     journal_of(host).succeeded(WORKER)
 
     with pytest.raises(ConfigError, match=field) as caught:
@@ -114,7 +113,7 @@ def test_a_node_becomes_no_other(field: str, asked: Identity) -> None:
 
 
 def test_the_same_node_may_be_asked_for_again() -> None:
-    host = toy_host()
+    host = FakeHost()
     journal_of(host).guard(WORKER)
     journal_of(host).succeeded(WORKER)
 

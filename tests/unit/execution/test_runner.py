@@ -17,15 +17,13 @@ from machineadm.execution.events import (
 from machineadm.execution.runner import execute
 from machineadm.host.ports import Host
 from machineadm.plan.model import Change, Phase, Plan
+from tests.fakes.host import FakeHost, offline_host
 from tests.unit.execution.toys import (
-    ToyClock,
     ToyJoin,
-    ToyState,
     ToyStep,
     failure,
     journal_of,
     passing,
-    toy_host,
 )
 
 
@@ -45,18 +43,17 @@ def test_steps_are_carried_out_in_order() -> None:
     first = ToyStep("files/write", machine, before_apply=lambda: order.append("first"))
     second = ToyStep("sysctl/apply", machine, before_apply=lambda: order.append("second"))
 
-    events = run(toy_host(), first, second)
+    events = run(FakeHost(), first, second)
 
     assert order == ["first", "second"]
     assert done(events) == {"files/write": Change.CHANGED, "sysctl/apply": Change.CHANGED}
 
 
 def test_a_second_run_changes_nothing_and_writes_no_journal() -> None:
-    host, machine = toy_host(), set[str]()
+    host, machine = FakeHost(), set[str]()
     steps = (ToyStep("files/write", machine), ToyStep("commands/a", machine, once=True))
     run(host, *steps)
-    assert isinstance(host.state, ToyState)
-    writes = host.state.writes
+    writes = list(host.state.writes)
 
     events = run(host, *steps)
 
@@ -66,7 +63,7 @@ def test_a_second_run_changes_nothing_and_writes_no_journal() -> None:
 
 
 def test_a_once_step_runs_again_when_its_content_changes() -> None:
-    host, machine = toy_host(), set[str]()
+    host, machine = FakeHost(), set[str]()
     run(host, ToyStep("commands/a", machine, once=True, content="echo 1"))
     mended = ToyStep("commands/a", machine, once=True, content="echo 2")
 
@@ -76,7 +73,7 @@ def test_a_once_step_runs_again_when_its_content_changes() -> None:
 
 
 def test_a_boot_command_runs_once_in_every_boot() -> None:
-    host, machine = toy_host(), set[str]()
+    host, machine = FakeHost(), set[str]()
     step = ToyStep("commands/boot[0]", machine, once=True, phase=Phase.BOOT)
 
     run(host, step)
@@ -87,7 +84,7 @@ def test_a_boot_command_runs_once_in_every_boot() -> None:
 
 
 def test_below_another_root_a_live_step_is_deferred_and_never_called() -> None:
-    host, machine = toy_host(offline=True), set[str]()
+    host, machine = offline_host(), set[str]()
     live = ToyJoin("kubeadm/join", machine, live=True)
     events: list[Event] = []
 
@@ -100,7 +97,7 @@ def test_below_another_root_a_live_step_is_deferred_and_never_called() -> None:
 
 
 def test_the_first_failure_ends_the_run_and_names_its_step() -> None:
-    host, machine = toy_host(), set[str]()
+    host, machine = FakeHost(), set[str]()
     events: list[Event] = []
     bad = ToyStep("commands/preKubeadm[0]", machine, failures=[failure()])
     later = ToyStep("kubeadm/init", machine)
@@ -114,7 +111,7 @@ def test_the_first_failure_ends_the_run_and_names_its_step() -> None:
 
 
 def test_a_failed_step_is_done_by_the_next_run() -> None:
-    host, machine = toy_host(), set[str]()
+    host, machine = FakeHost(), set[str]()
     step = ToyStep("commands/a", machine, once=True, failures=[failure()])
 
     with pytest.raises(StepError):
@@ -125,7 +122,7 @@ def test_a_failed_step_is_done_by_the_next_run() -> None:
 
 
 def test_a_foreign_exception_becomes_an_internal_error_that_names_the_step() -> None:
-    host = toy_host()
+    host = FakeHost()
     step = ToyStep("files/write", set(), failures=[ZeroDivisionError("1/0")])
 
     with pytest.raises(InternalError, match="files/write") as caught:
@@ -136,7 +133,7 @@ def test_a_foreign_exception_becomes_an_internal_error_that_names_the_step() -> 
 
 
 def test_a_passing_failure_is_cleaned_and_tried_again_after_mending_what_cleaning_took() -> None:
-    host, machine = toy_host(), set[str]()
+    host, machine = FakeHost(), set[str]()
     manifests = ToyStep("staticPods/write", machine)
     command = ToyStep("commands/preKubeadm[0]", machine, once=True)
     join = ToyJoin(
@@ -153,7 +150,6 @@ def test_a_passing_failure_is_cleaned_and_tried_again_after_mending_what_cleanin
     assert join.calls == ["check", "apply", "clean", "apply", "clean", "apply"]
     assert manifests.calls.count("apply") == 3
     assert command.calls == ["apply"]
-    assert isinstance(host.clock, ToyClock)
     assert host.clock.slept == [5.0, 10.0]
     assert [event.attempt for event in events if isinstance(event, StepRetried)] == [1, 2]
     assert [event.kubeadm.exit_code for event in events if isinstance(event, KubeadmEnded)] == [
@@ -166,7 +162,7 @@ def test_a_spent_budget_ends_the_run() -> None:
     join = ToyJoin("kubeadm/join", set(), failures=[passing(), passing()], delays=[1.0])
 
     with pytest.raises(StepError, match="unreachable"):
-        run(toy_host(), join)
+        run(FakeHost(), join)
 
     assert join.calls.count("apply") == 2
 
@@ -175,14 +171,14 @@ def test_a_lasting_failure_is_not_tried_again() -> None:
     join = ToyJoin("kubeadm/join", set(), failures=[failure()], delays=[1.0])
 
     with pytest.raises(StepError):
-        run(toy_host(), join)
+        run(FakeHost(), join)
 
     assert join.calls == ["check", "apply"]
 
 
 @pytest.mark.parametrize("done_after_all", [True, False])
 def test_work_that_was_begun_and_not_ended_is_judged_before_any_step(done_after_all: bool) -> None:
-    host, machine = toy_host(), set[str]()
+    host, machine = FakeHost(), set[str]()
     join = ToyJoin("kubeadm/join", machine, before_apply=_killed)
     with pytest.raises(KeyboardInterrupt):
         run(host, join)
@@ -207,13 +203,13 @@ def test_work_that_was_begun_and_not_ended_is_judged_before_any_step(done_after_
 def test_work_that_was_never_begun_is_not_judged() -> None:
     join = ToyJoin("kubeadm/join", set())
 
-    run(toy_host(), join)
+    run(FakeHost(), join)
 
     assert "recover" not in join.calls
 
 
 def test_a_failing_judgement_ends_the_run_before_any_step() -> None:
-    host, machine = toy_host(), set[str]()
+    host, machine = FakeHost(), set[str]()
     with pytest.raises(StepError):
         run(host, ToyJoin("kubeadm/join", machine, failures=[failure()]))
 
@@ -228,9 +224,8 @@ def test_a_failing_judgement_ends_the_run_before_any_step() -> None:
 
 
 def test_out_of_time_the_run_ends_before_the_next_step() -> None:
-    host, machine = toy_host(), set[str]()
-    assert isinstance(host.clock, ToyClock)
-    host.clock.deadline = host.clock.time + 10
+    host, machine = FakeHost(), set[str]()
+    host.clock.deadline = host.clock.elapsed + 10
     slow = ToyStep("commands/a", machine, before_apply=lambda: _pass(host, 11))
     later = ToyStep("files/write", machine)
     events: list[Event] = []
@@ -244,7 +239,7 @@ def test_out_of_time_the_run_ends_before_the_next_step() -> None:
 
 
 def test_an_interrupted_step_counts_as_begun() -> None:
-    host = toy_host()
+    host = FakeHost()
     error = InterruptedRunError("MA6002", "interrupted")
     join = ToyJoin("kubeadm/join", set(), failures=[error])
 
@@ -258,6 +253,5 @@ def _killed() -> None:
     raise KeyboardInterrupt
 
 
-def _pass(host: Host, seconds: float) -> None:
-    assert isinstance(host.clock, ToyClock)
-    host.clock.time += seconds
+def _pass(host: FakeHost, seconds: float) -> None:
+    host.clock.elapsed += seconds

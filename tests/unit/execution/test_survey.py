@@ -11,7 +11,8 @@ from machineadm.execution.survey import replay, survey
 from machineadm.host.ports import Host
 from machineadm.plan.model import Outlook, Phase, Plan
 from machineadm.plan.prospect import Standing, anything_to_do
-from tests.unit.execution.toys import ToyJoin, ToyStep, failure, journal_of, toy_host
+from tests.fakes.host import FakeHost, offline_host
+from tests.unit.execution.toys import ToyJoin, ToyStep, failure, journal_of
 
 
 class Blind(ToyStep):
@@ -28,7 +29,7 @@ def standings(host: Host, *steps: ToyStep) -> list[Standing]:
 
 
 def test_each_step_says_how_it_stands() -> None:
-    host, machine = toy_host(), {"files/there"}
+    host, machine = FakeHost(), {"files/there"}
     done = ToyStep("commands/done", machine, once=True)
     execute(Plan(steps=(done,)), host, journal_of(host), lambda _: None)
 
@@ -42,7 +43,7 @@ def test_each_step_says_how_it_stands() -> None:
 
 
 def test_what_is_deferred_is_nothing_to_do() -> None:
-    host = toy_host(offline=True)
+    host = offline_host()
     live = ToyStep("commands/a", set(), once=True, live=True)
 
     prospects = survey(Plan(steps=(live,)), host, journal_of(host))
@@ -54,7 +55,7 @@ def test_what_is_deferred_is_nothing_to_do() -> None:
 
 
 def test_nothing_to_do_is_told_as_a_run_would_tell_it() -> None:
-    host = toy_host()
+    host = FakeHost()
     prospects = survey(Plan(steps=(ToyStep("a", {"a"}),)), host, journal_of(host))
     events: list[Event] = []
 
@@ -65,7 +66,7 @@ def test_nothing_to_do_is_told_as_a_run_would_tell_it() -> None:
 
 
 def test_begun_and_unfinished_work_is_something_to_do_even_if_it_looks_done() -> None:
-    host, machine = toy_host(), set[str]()
+    host, machine = FakeHost(), set[str]()
     with pytest.raises(StepError):
         execute(
             Plan(steps=(ToyJoin("kubeadm/join", machine, failures=[failure()]),)),
@@ -80,13 +81,13 @@ def test_begun_and_unfinished_work_is_something_to_do_even_if_it_looks_done() ->
 
 def test_what_is_missed_is_an_error_before_anything_has_changed() -> None:
     with pytest.raises(StepError):
-        standings(toy_host(), Blind("files/write", set()))
+        standings(FakeHost(), Blind("files/write", set()))
 
 
 def test_what_is_missed_may_still_come_from_a_command_before() -> None:
     boot = ToyStep("commands/boot[0]", set(), once=True, phase=Phase.BOOT)
 
-    assert standings(toy_host(), boot, Blind("files/write", set()))[1] is Standing.TO_DO
+    assert standings(FakeHost(), boot, Blind("files/write", set()))[1] is Standing.TO_DO
 
 
 @pytest.mark.parametrize(
@@ -98,4 +99,4 @@ def test_what_no_command_can_mend_is_an_error_at_once(error: MachineadmError) ->
     step.error = error
 
     with pytest.raises(type(error)):
-        standings(toy_host(), boot, step)
+        standings(FakeHost(), boot, step)
