@@ -185,6 +185,49 @@ def test_a_reset_that_is_killed_is_done_again() -> None:
     assert machine.as_it_is() == finished("join-worker", local_mode=True)
 
 
+def dies_at_bookkeeping(machine: Machine, number: int) -> list[str]:
+    """The agent dies before its operation of that number on its own files; gives the operations as they come."""
+    done: list[str] = []
+
+    def mortal(name: str) -> None:
+        operation = getattr(machine.host.state, name)
+
+        def wrapped(*args: object, **kwargs: object) -> object:
+            done.append(name)
+            if len(done) == number:
+                raise Killed
+            return operation(*args, **kwargs)
+
+        setattr(machine.host.state, name, wrapped)
+
+    for name in ("write", "append", "remove"):
+        mortal(name)
+    return done
+
+
+@pytest.mark.requirement("R7")
+@pytest.mark.parametrize("role", ROLES)
+def test_a_kill_at_any_point_of_the_bookkeeping_resets_nothing(
+    role: str,
+) -> None:
+    whole = Machine(role)
+    operations = dies_at_bookkeeping(whole, 0)
+    whole.run()
+    assert {"write", "append", "remove"} == set(operations)
+    for number in range(1, len(operations) + 1):
+        machine = Machine(role)
+        dies_at_bookkeeping(machine, number)
+        with pytest.raises(Killed):
+            machine.run()
+
+        machine.run()
+
+        assert "reset" not in machine.kubeadm.runs, number
+        # A control plane whose kubeadm ended before its record could be written is finished once more.
+        assert len(machine.kubeadm.runs) <= 2, number
+        assert machine.as_it_is() == finished(role, local_mode=True), number
+
+
 @pytest.mark.parametrize("role", ROLES)
 def test_a_second_run_calls_kubeadm_no_more(role: str) -> None:
     machine = Machine(role)
