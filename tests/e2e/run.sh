@@ -10,7 +10,7 @@ E2E=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 CASES=${E2E_CASES:-$E2E/cases}
 AGENT=$(realpath -m "${MACHINEADM_AGENT:-$E2E/../../dist/machineadm-linux-$(uname -m).pyz}")
 [ -f "$AGENT" ] || { say "no packed agent at $AGENT: make package"; exit 2; }
-exec 7> "$STATE/.lock"; flock -n 7 || { say "another run uses the machines"; exit 2; }
+exec 7> "$STATE/.lock"; flock -n 7 || { say "another run uses the machines: waiting for its end"; flock 7; }
 
 "$E2E/stage/setup.sh" || exit
 

@@ -52,6 +52,10 @@ def test_a_worker_that_is_up_first_waits_for_its_control_plane() -> None:
     assert run_case("worker-first") == 0
 
 
+def test_machines_join_by_kubeconfig_and_by_inlined_keys() -> None:
+    assert run_case("other-ways") == 0
+
+
 def test_what_was_killed_in_init_is_completed_by_the_next_run() -> None:
     assert run_case("kill-init") == 0
 
