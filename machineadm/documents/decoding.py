@@ -142,7 +142,7 @@ def _typed(source: Source, index: int, node: Node, root: _Root, kinds: Kinds) ->
                 return _document(source, index, node, (), value)
         except NotPlainError:
             pass
-        except msgspec.ValidationError as error:
+        except msgspec.DecodeError as error:
             refusal = str(error)
     from machineadm.documents.walk import walk
 

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 from msgspec import Struct
 
 from machineadm.documents.nodes import Node, find
+from machineadm.documents.source import Source
 
 if TYPE_CHECKING:
     from machineadm.api.finding import Finding
-    from machineadm.documents.source import Source
 
 
 class Location(Struct, frozen=True):
@@ -69,8 +69,8 @@ class Document(Struct, frozen=True, kw_only=True):
     kind: str
     value: Any
     problems: tuple[Problem, ...]
-    source: Any
-    root: Any
+    source: Source
+    root: Node | None
 
     def locate(self, path: str) -> Location:
         """Where a field stands, or the nearest thing around it that is there.
@@ -81,9 +81,8 @@ class Document(Struct, frozen=True, kw_only=True):
         Returns:
             The place of the field's name, of the list's item or of the document.
         """
-        source: Source = self.source
-        root: Node | None = self.root
-        return Location(*source.position(0 if root is None else find(root, path)))
+        at = 0 if self.root is None else find(self.root, path)
+        return Location(*self.source.position(at))
 
 
 def problem_at(document: Document, finding: Finding) -> Problem:

@@ -111,7 +111,8 @@ def check_characters(text: str, base: int) -> None:
     Raises:
         RefusedError: there is such a character.
     """
-    if text.isascii() and not text.encode().translate(None, _PRINTABLE_ASCII):
+    # Nearly always this settles it, at a tenth of the pattern's price.
+    if text.encode().translate(None, _PRINTABLE_ASCII).decode().isprintable():
         return
     if found := re.search(_UNPRINTABLE, text):
         code = ord(found[0])

@@ -19,6 +19,7 @@ from machineadm.documents.decoding import decode, secret_hook
 from machineadm.documents.encoding import encode_json, encode_yaml
 from machineadm.documents.json_reader import JsonReader
 from machineadm.documents.limits import Budget
+from machineadm.documents.model import Document
 from machineadm.documents.nodes import Node, NotPlainError, builtins
 from machineadm.documents.source import RefusedError, Source
 from machineadm.documents.walk import NULLABLE, walk
@@ -59,6 +60,11 @@ def has_null(value: Any) -> bool:
     return any(map(has_null, value)) if isinstance(value, list) else value is None
 
 
+def root_of(document: Document) -> Node:
+    assert document.root is not None
+    return document.root
+
+
 def test_the_verdict_is_msgspecs() -> None:
     verdicts = []
     for data in damaged(FILES):
@@ -79,7 +85,7 @@ def test_the_verdict_is_msgspecs() -> None:
 def test_the_walk_finds_nothing_in_what_is_accepted() -> None:
     for text in seeds():
         (read,) = decode(text, file="node.yaml")
-        value, faults = walk(read.root, MachineConfiguration, read.source, "")
+        value, faults = walk(root_of(read), MachineConfiguration, read.source, "")
 
         assert (faults, value) == ([], read.value)
 
@@ -88,7 +94,7 @@ def test_a_refusal_that_nothing_explains_is_told_in_msgspecs_words() -> None:
     (read,) = decode(seeds()[0], file="node.yaml")
     refusal = "Object is odd - at `$.spec.kubernetes.version`"
 
-    value, (fault,) = walk(read.root, MachineConfiguration, read.source, refusal)
+    value, (fault,) = walk(root_of(read), MachineConfiguration, read.source, refusal)
 
     assert value is None
     assert (fault.code, fault.path, fault.message) == (
@@ -203,5 +209,5 @@ def test_what_we_write_is_read_back_the_same() -> None:
         for data in (encode_yaml(value), encode_json(value), encode_json(value, indent=2)):
             (read,) = decode(data, file="node.yaml")
 
-            assert builtins(read.root) == value
+            assert builtins(root_of(read)) == value
             assert read.problems == ()
