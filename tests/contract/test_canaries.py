@@ -7,6 +7,7 @@ import hashlib
 import json
 import os
 import re
+import typing
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,9 @@ import msgspec
 import pytest
 
 from machineadm.agent.bootstrap import Request, bootstrap
+from machineadm.api.v1alpha1.commands import Commands
 from machineadm.api.v1alpha1.files import FileConfig
+from machineadm.api.v1alpha1.kubernetes import KubernetesConfig
 from machineadm.api.v1alpha1.machine import MachineConfiguration
 from machineadm.cli.progress import Progress
 from machineadm.documents.decoding import decode
@@ -105,11 +108,42 @@ def _hidden(file: FileConfig) -> bool:
     return file.sensitive or bool(file.permissions and not int(file.permissions, 8) & 0o044)
 
 
-@pytest.fixture(params=["maximal", "control-plane-join", "worker-file-discovery"])
+TLS_TOKEN = "      tlsBootstrapToken: ghijkl.0123456789abcdef\n"
+AUTH_PROVIDER = """\
+          user:
+            authProvider:
+              name: oidc
+              config: {client-id: node-of-the-edge, client-secret: example-client-secret}
+"""
+
+
+def _control_plane_with_tls_token() -> str:
+    text = (EXAMPLES / "control-plane-join.yaml").read_text()
+    return text.replace("type: JoinControlPlane\n", "type: JoinControlPlane\n" + TLS_TOKEN)
+
+
+def _worker_with_auth_provider() -> str:
+    text = (EXAMPLES / "worker-file-discovery.yaml").read_text()
+    head, _, rest = text.partition("          user:\n")
+    _, place, tail = rest.partition("      # Where the node keeps")
+    assert place
+    return head + AUTH_PROVIDER + TLS_TOKEN + place + tail
+
+
+CONFIGURATIONS = {
+    "maximal": (EXAMPLES / "maximal.yaml").read_text,
+    "control-plane-join": _control_plane_with_tls_token,
+    "worker-file-discovery": (EXAMPLES / "worker-file-discovery.yaml").read_text,
+    "worker-auth-provider": _worker_with_auth_provider,
+}
+"""Together they have every secret that this release acts on."""
+
+
+@pytest.fixture(params=CONFIGURATIONS)
 def planted(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[Path, Canaries]:
-    """An example with canaries, as a file."""
-    example = EXAMPLES / f"{request.param}.yaml"
-    (document,) = decode(example.read_bytes(), file=example.name)
+    """A configuration with canaries, as a file."""
+    text = CONFIGURATIONS[request.param]()
+    (document,) = decode(text.encode(), file=request.param)
     assert document.problems == ()
     canaries = Canaries()
     value: MachineConfiguration = canaries.plant(document.value)
@@ -124,13 +158,55 @@ def look_for(canaries: Canaries, where: str, text: str) -> None:
     assert found == [], f"seen in {where}"
 
 
-def test_the_maximal_example_has_every_kind_of_secret() -> None:
-    """A secret that no example has would be tested by nobody."""
-    (document,) = decode((EXAMPLES / "maximal.yaml").read_bytes(), file="maximal.yaml")
-    canaries = Canaries()
-    canaries.plant(document.value)
+def secret_fields(type_: Any, seen: dict[type, set[str]] | None = None) -> set[str]:
+    """`Struct.field` of every Secret-typed field in a type and below."""
+    seen = {} if seen is None else seen
+    found: set[str] = set()
+    for part in typing.get_args(type_):
+        found |= secret_fields(part, seen)
+    if isinstance(type_, type) and issubclass(type_, msgspec.Struct) and type_ not in seen:
+        seen[type_] = set()
+        for name, hint in typing.get_type_hints(type_, include_extras=True).items():
+            if _holds_secret(hint):
+                found.add(f"{type_.__name__}.{name}")
+            found |= secret_fields(hint, seen)
+    return found
 
-    assert len(canaries.planted) >= 8, canaries.planted.keys()
+
+def _holds_secret(hint: Any) -> bool:
+    return hint is Secret or any(
+        _holds_secret(part) for part in typing.get_args(hint) if not isinstance(part, msgspec.Meta)
+    )
+
+
+def given_secrets(value: Any) -> set[str]:
+    """`Struct.field` of every secret that a value holds."""
+    found: set[str] = set()
+    if isinstance(value, msgspec.Struct):
+        for name in value.__struct_fields__:
+            field = getattr(value, name)
+            items = field.values() if isinstance(field, dict) else (field,)
+            if any(isinstance(item, Secret) for item in items):
+                found.add(f"{type(value).__name__}.{name}")
+            found |= given_secrets(field)
+    elif isinstance(value, (tuple, dict)):
+        for item in value.values() if isinstance(value, dict) else value:
+            found |= given_secrets(item)
+    return found
+
+
+def test_every_secret_that_this_release_acts_on_gets_a_canary() -> None:
+    """One that no configuration has would be looked for by nobody."""
+    given: set[str] = set()
+    for text in [read() for read in CONFIGURATIONS.values()] + [
+        (EXAMPLES / "downloads/worker.yaml").read_text()
+    ]:
+        (document,) = decode(text.encode(), file="node.yaml")
+        given |= given_secrets(document.value)
+
+    acted_on = secret_fields(KubernetesConfig) | secret_fields(Commands) | secret_fields(FileConfig)
+    assert acted_on - given == set()
+    assert len(acted_on) > 10
 
 
 def test_a_canary_is_seen_where_it_is(planted: tuple[Path, Canaries]) -> None:
