@@ -4,7 +4,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.stamp
 
-AGENT := dist/machineadm-linux-$(shell uname -m).pyz
+# Architectures are named as Kubernetes and Debian name them.
+ARCH := $(subst aarch64,arm64,$(subst x86_64,amd64,$(shell uname -m)))
+AGENT := dist/machineadm-linux-$(ARCH).pyz
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:

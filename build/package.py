@@ -33,29 +33,38 @@ SHEBANG = "/usr/bin/python3 -IS"
 PLATFORMS = ("manylinux2014", "manylinux_2_17")
 EPOCH_WITHOUT_GIT = "1700000000"
 UNPACKED_BUT_USELESS = {".pyi", ".pyx", ".pxd", ".h", ".c"}
+# As Kubernetes and Debian name them: as wheels and the kernel do.
+ARCHITECTURES = {"amd64": "x86_64", "arm64": "aarch64"}
 DIST_INFO_KEPT = ("METADATA", "licenses/")
 
 
 def main() -> None:
     """Build the file that the command line asks for."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
-    parser.add_argument("--arch", default=platform.machine(), choices=["x86_64", "aarch64"])
+    parser.add_argument("--arch", default=own_architecture(), choices=list(ARCHITECTURES))
     parser.add_argument("--output", type=Path)
     arguments = parser.parse_args()
+    machine = ARCHITECTURES[arguments.arch]
     output: Path = arguments.output or ROOT / "dist" / f"machineadm-linux-{arguments.arch}.pyz"
 
     with tempfile.TemporaryDirectory(prefix="machineadm-package-") as scratch:
         tree = Path(scratch, "site-packages")
-        for wheel in fetch_wheels(arguments.arch):
+        for wheel in fetch_wheels(machine):
             unpack(wheel, tree)
         add_agent(tree)
         packed = Path(scratch, output.name)
         run_shiv(tree, packed)
         output.parent.mkdir(parents=True, exist_ok=True)
-        finish(packed, output, arguments.arch)
+        finish(packed, output, machine)
     size = output.stat().st_size
     digest = hashlib.sha256(output.read_bytes()).hexdigest()
     print(f"{output}  {size:,} bytes  build {build_id()}  sha256 {digest}")
+
+
+def own_architecture() -> str | None:
+    """Name the architecture that this runs on; None where no agent is built for it."""
+    machine = platform.machine()
+    return next((name for name, other in ARCHITECTURES.items() if other == machine), None)
 
 
 def fetch_wheels(arch: str) -> list[Path]:

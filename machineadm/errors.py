@@ -17,6 +17,8 @@ class MachineadmError(Exception):
     """
 
     exit_code = 70
+    log_tail = ""
+    """What a report quotes beside the message, for whoever cannot log in to the machine; at most 64 KiB."""
 
     def __init__(self, code: str, message: str, *, hint: str = "") -> None:
         super().__init__(message)

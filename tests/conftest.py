@@ -27,7 +27,8 @@ ROOT = Path(__file__).parents[1]
 def agent_file() -> Path:
     """The packed agent, as `make package` builds it; `make` names it, and then it must be there."""
     named = os.environ.get("MACHINEADM_AGENT")
-    path = ROOT / (named or f"dist/machineadm-linux-{platform.machine()}.pyz")
+    architecture = {"x86_64": "amd64", "aarch64": "arm64"}.get(platform.machine(), "unknown")
+    path = ROOT / (named or f"dist/machineadm-linux-{architecture}.pyz")
     if not named and not path.exists():
         pytest.skip("no packed agent: make package")
     return path

@@ -40,6 +40,8 @@ class ProblemsError(ConfigError):
     def __init__(self, problems: Sequence[Problem]) -> None:
         self.text = render_text(problems)
         self.problems = tuple(problems)
+        # The message names the first; the report is all that an operator has who cannot log in.
+        self.log_tail = self.text if len(self.problems) > 1 else ""
         headline, first, *_ = self.text.splitlines()
         super().__init__(
             problems[0].code,

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 POLL = 0.5
 """Seconds between two looks."""
 
+SHOWN_LINES = 40
+"""Lines of the last output that are shown; `--output json` has all that was kept."""
+
 RUNNING = 9
 _ENDED = ("Prepared", "Succeeded", "Failed")
 
@@ -59,7 +62,7 @@ def run(arguments: Namespace) -> int:
 
         sys.stdout.write(encode(status).decode())
     else:
-        sys.stdout.write(render(status))
+        sys.stdout.write(render(status) + render_log(status))
     return exit_code(status)
 
 
@@ -98,6 +101,14 @@ def render(status: BootstrapStatus) -> str:
         lines.append(f"{status.error.code} {status.error.message}")
         lines += [f"  hint: {status.error.hint}"] if status.error.hint else []
     return "".join(printable(line) + "\n" for line in lines)
+
+
+def render_log(status: BootstrapStatus) -> str:
+    """The last output of what failed, indented; empty where there is none."""
+    from machineadm.plan.render import printable
+
+    lines = status.error.log_tail.splitlines()[-SHOWN_LINES:] if status.error else []
+    return "".join(f"    {printable(line)}".rstrip() + "\n" for line in lines)
 
 
 def _headline(status: BootstrapStatus) -> str:

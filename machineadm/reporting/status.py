@@ -11,7 +11,7 @@ from machineadm.api.v1alpha1.status import (
     KubeadmReport,
     StepReport,
 )
-from machineadm.errors import KubeadmError, MachineadmError, StepError
+from machineadm.errors import KubeadmError, MachineadmError
 from machineadm.execution import events
 from machineadm.plan.model import Phase
 from machineadm.redaction import Redactor
@@ -60,9 +60,7 @@ def failed(
         code=error.code,
         message=_said(_with_step(status, error), redactor),
         hint=_said(error.hint(), redactor),
-        log_tail=_sound(redactor.text(error.log_tail))[-LOG_TAIL:]
-        if isinstance(error, StepError)
-        else "",
+        log_tail=_sound(redactor.text(error.log_tail))[-LOG_TAIL:],
         exit_code=error.exit_code,
     )
     if (

@@ -351,6 +351,17 @@ def test_a_refused_configuration_leaves_the_tree_as_it_was(
     assert machineadm("status", "--root", tree, user=user).returncode == 3
 
 
+def test_the_report_of_a_refused_configuration_has_every_problem(tmp_path: Path) -> None:
+    file = tmp_path / "node.yaml"
+    file.write_text(CONFIGURATION.format(log="/dev/null").replace("path:", "paht:"))
+    (tmp_path / "root").mkdir()
+
+    machineadm("bootstrap", "--root", tmp_path / "root", "--path", file)
+    shown = machineadm("status", "--root", tmp_path / "root").stdout
+
+    assert shown.count('did you mean "path"?') >= 2
+
+
 def without_run(facts: dict[str, tuple[object, ...]]) -> dict[str, tuple[object, ...]]:
     """Without the folder that the run directory and the sentinel are made in, and the root that it is made in."""
     return {name: facts[name] for name in facts if name not in ("run", ".", "run/.")}

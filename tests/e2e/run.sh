@@ -8,7 +8,7 @@ E2E=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 [ "$(id -u)" = 0 ] || { echo "run.sh: machines with systemd need root" >&2; exit 77; }
 . "$E2E/stage/lib.sh"
 CASES=${E2E_CASES:-$E2E/cases}
-AGENT=$(realpath -m "${MACHINEADM_AGENT:-$E2E/../../dist/machineadm-linux-$(uname -m).pyz}")
+AGENT=$(realpath -m "${MACHINEADM_AGENT:-$E2E/../../dist/machineadm-linux-$(dpkg --print-architecture).pyz}")
 [ -f "$AGENT" ] || { say "no packed agent at $AGENT: make package"; exit 2; }
 exec 7> "$STATE/.lock"; flock -n 7 || { say "another run uses the machines: waiting for its end"; flock 7; }
 

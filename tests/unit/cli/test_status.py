@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from machineadm.api.v1alpha1.status import (
@@ -11,7 +12,7 @@ from machineadm.api.v1alpha1.status import (
     Phase,
     StepReport,
 )
-from machineadm.cli.status import _wait, exit_code, render
+from machineadm.cli.status import SHOWN_LINES, _wait, exit_code, render, render_log
 from machineadm.errors import InterruptedRunError
 from machineadm.reporting.sinks import STATUS, encode
 from tests.fakes.host import FakeHost
@@ -79,3 +80,16 @@ def test_a_person_sees_steps_and_error_without_control_characters() -> None:
     assert text.startswith("Failed : 1 steps, 1 done, 0 changed, 0 deferred\n")
     assert "files/write  Done" in text
     assert "MA4007 no\\x1b\n" in text
+
+
+def test_whoever_cannot_log_in_to_the_console_sees_the_last_output_of_what_failed() -> None:
+    output = "".join(f"line {number}\n" for number in range(100)) + "the cause\x1b\n"
+    failed = msgspec.structs.replace(
+        status("Failed"), error=ErrorReport(code="MA4007", message="no", log_tail=output)
+    )
+
+    lines = render_log(failed).splitlines()
+
+    assert lines[-1] == "    the cause\\x1b"
+    assert len(lines) == SHOWN_LINES
+    assert render_log(status("Succeeded")) == ""
