@@ -66,6 +66,7 @@ class FakeKubeadm:
         fail_at: Phase that fails, with the text of the error.
         version: What it says it is.
         runs: Verbs in their order.
+        joins_meanwhile: The kubelet gets its certificate just when kubeadm starts.
     """
 
     def __init__(self, host: FakeHost, cluster: Cluster, *, local_mode: bool = True) -> None:
@@ -77,6 +78,7 @@ class FakeKubeadm:
         self.fail_at: dict[str, str] = {}
         self.version = "v1.34.4"
         self.runs: list[str] = []
+        self.joins_meanwhile = False
         self._output: list[str] = []
         host.commands.on("kubeadm", effect=self._answer)
 
@@ -107,6 +109,8 @@ class FakeKubeadm:
         self.runs.append(verb)
         self._output = []
         self.instants = 0
+        if self.joins_meanwhile:
+            self.time_passes()
         skipped = next(
             (a.partition("=")[2] for a in call.argv if a.startswith("--skip-phases")), ""
         )

@@ -59,7 +59,7 @@ INIT_DONE = ("preflight", "certs", "kubeconfig", "etcd", "control-plane", "kubel
 # Phases of init up to the one that sees the API server answer: if one of them failed, it never did.
 _BEFORE_ANSWER = frozenset(("", *INIT_DONE, "wait-control-plane"))
 _PROBE_PAUSE = 2.0
-_KUBELET_PATIENCE = 30.0
+_KUBELET_PATIENCE = 10.0
 _PROBE_TIMEOUT = 30.0
 _RESET_TIMEOUT = 300.0
 

@@ -22,7 +22,7 @@ from machineadm.errors import KubeadmError
 from machineadm.host.ports import Host
 from machineadm.plan.model import Change, KubeadmRun, Outcome, Outlook, Phase
 from machineadm.steps.kubeadm.config import remove_files
-from machineadm.steps.kubeadm.failures import diagnose, phase_of
+from machineadm.steps.kubeadm.failures import NODE_EXISTS, diagnose, phase_of
 from machineadm.steps.kubeadm.record import Record, forget, read_record, write_record
 from machineadm.steps.kubeadm.remains import (
     BOOTSTRAP_CONF,
@@ -31,6 +31,7 @@ from machineadm.steps.kubeadm.remains import (
     Scene,
     commands_of,
     done_phases,
+    has_joined,
     reset,
     start_kubelet,
     survey,
@@ -184,8 +185,15 @@ class RunKubeadm(msgspec.Struct, frozen=True, kw_only=True):
             start_kubelet(host)
             self._conclude(host)
             return Outcome(change=Change.CHANGED, message="the node had joined already")
-        argv = self._argv(done=done_phases(self.scene, host))
-        return self._run(host, argv, up=self.scene.role == "Initialize")
+        up = self.scene.role == "Initialize"
+        before = has_joined(host)
+        try:
+            return self._run(host, self._argv(done=done_phases(self.scene, host)), up=up)
+        except KubeadmError as error:
+            # The node of that name that is ready may be this one: its kubelet went on by itself meanwhile.
+            if error.code != NODE_EXISTS.code or before or not has_joined(host):
+                raise
+        return self._run(host, self._argv(done=done_phases(self.scene, host)), up=up)
 
     def _conclude(self, host: Host) -> None:
         done = Record(machine=self.machine, digest=self.digest(), event="done", up=True)

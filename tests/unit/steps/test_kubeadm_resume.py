@@ -185,6 +185,33 @@ def test_a_reset_that_is_killed_is_done_again() -> None:
     assert machine.as_it_is() == finished("join-worker", local_mode=True)
 
 
+def test_a_kubelet_that_joins_while_kubeadm_is_resumed_is_no_other_node() -> None:
+    machine = Machine("join-control-plane")
+    machine.kubeadm.die_at = 1 + next_instant_with("/etc/kubernetes/manifests/etcd.yaml")
+    with pytest.raises(Killed):
+        machine.run()
+    machine.kubeadm.die_at = None
+    machine.kubeadm.joins_meanwhile = True
+
+    machine.run()
+
+    # The second is refused because the node is ready: it is this one.
+    assert machine.kubeadm.runs == ["join", "join", "join"]
+    assert machine.as_it_is() == finished("join-control-plane", local_mode=True)
+
+
+def next_instant_with(path: str) -> int:
+    """The instant by which a further control plane's kubeadm has written a file."""
+    for instant in range(1, instants("join-control-plane", local_mode=True)):
+        machine = Machine("join-control-plane")
+        machine.kubeadm.die_at = instant
+        with pytest.raises(Killed):
+            machine.run()
+        if machine.host.files.stat(path) is not None:
+            return instant
+    raise AssertionError(path)
+
+
 def dies_at_bookkeeping(machine: Machine, number: int) -> list[str]:
     """The agent dies before its operation of that number on its own files; gives the operations as they come."""
     done: list[str] = []
