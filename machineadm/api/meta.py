@@ -1,13 +1,14 @@
 """What every type is made of: the base struct, constrained strings, metadata, references.
 
-A constraint that msgspec checks by itself stands in `Meta`. What it cannot check is declared in
-`Meta(extra=...)` and checked by the decoder from the declaration; the keys are
+A constraint that msgspec checks by itself stands in `Meta`, but for patterns: msgspec would compile all of them at
+import, a tenth of a start. These, and what msgspec cannot check, are declared in `Meta(extra=...)` and checked by the
+decoder from the declaration; the keys are
 
 - `oneLine`: no control characters, newline included (`$` lets a trailing newline pass in Python);
-- `minLength`, `maxLength`, `pattern`: on a Secret, which takes no constraint of msgspec's;
+- `pattern`: on a string or a Secret, what it has to match; `expected` says the same in words, for messages;
+- `minLength`, `maxLength`: on a Secret, which takes no constraint of msgspec's;
 - `unique`: on a list, the JSON name of the field that no two items may share, or an empty string
   for the items themselves;
-- `expected`: what a pattern asks for, in words, for messages;
 - `format`: `duration`, `cidr`, `ip`, `url`, `quantity`, `semver`, `base64` or `pem`.
 
 Patterns are valid in Python and in RE2, and anchored.
@@ -50,9 +51,9 @@ ObjectName = Annotated[
     Meta(
         min_length=1,
         max_length=253,
-        pattern=f"^{DNS_NAME}$",
         extra={
             "oneLine": True,
+            "pattern": f"^{DNS_NAME}$",
             "expected": "a name in lower-case letters, digits, hyphens and dots",
         },
     ),
@@ -64,8 +65,11 @@ LabelName = Annotated[
     Meta(
         min_length=1,
         max_length=63,
-        pattern=f"^{DNS_LABEL}$",
-        extra={"oneLine": True, "expected": "lower-case letters, digits and hyphens"},
+        extra={
+            "oneLine": True,
+            "pattern": f"^{DNS_LABEL}$",
+            "expected": "lower-case letters, digits and hyphens",
+        },
     ),
 ]
 """A DNS label in lower case (RFC 1123)."""
@@ -75,8 +79,11 @@ QualifiedName = Annotated[
     Meta(
         min_length=1,
         max_length=317,
-        pattern=rf"^({DNS_NAME}/)?[A-Za-z0-9]([-A-Za-z0-9_.]{{0,61}}[A-Za-z0-9])?$",
-        extra={"oneLine": True, "expected": "a key such as example.com/name"},
+        extra={
+            "oneLine": True,
+            "pattern": rf"^({DNS_NAME}/)?[A-Za-z0-9]([-A-Za-z0-9_.]{{0,61}}[A-Za-z0-9])?$",
+            "expected": "a key such as example.com/name",
+        },
     ),
 ]
 """The key of a label or a taint: an optional DNS prefix, a slash, a name."""
@@ -85,9 +92,9 @@ LabelValue = Annotated[
     str,
     Meta(
         max_length=63,
-        pattern=r"^([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?$",
         extra={
             "oneLine": True,
+            "pattern": r"^([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?$",
             "expected": "letters, digits, hyphens, underscores and dots, at most 63",
         },
     ),
@@ -99,8 +106,11 @@ HostName = Annotated[
     Meta(
         min_length=1,
         max_length=253,
-        pattern=r"^[A-Za-z0-9]([-A-Za-z0-9]*[A-Za-z0-9])?(\.[A-Za-z0-9]([-A-Za-z0-9]*[A-Za-z0-9])?)*$",
-        extra={"oneLine": True, "expected": "a host name"},
+        extra={
+            "oneLine": True,
+            "pattern": r"^[A-Za-z0-9]([-A-Za-z0-9]*[A-Za-z0-9])?(\.[A-Za-z0-9]([-A-Za-z0-9]*[A-Za-z0-9])?)*$",
+            "expected": "a host name",
+        },
     ),
 ]
 """A host name or IPv4 address (RFC 952, RFC 1123)."""
@@ -110,8 +120,11 @@ HostOrAddress = Annotated[
     Meta(
         min_length=1,
         max_length=253,
-        pattern=r"^[A-Za-z0-9:._-]+$",
-        extra={"oneLine": True, "expected": "a host name or an IP address"},
+        extra={
+            "oneLine": True,
+            "pattern": r"^[A-Za-z0-9:._-]+$",
+            "expected": "a host name or an IP address",
+        },
     ),
 ]
 """A host name, an IPv4 or an IPv6 address."""
@@ -121,8 +134,11 @@ Endpoint = Annotated[
     Meta(
         min_length=1,
         max_length=512,
-        pattern=r"^(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+|[0-9A-Fa-f:]+)(:[0-9]{1,5})?$",
-        extra={"oneLine": True, "expected": "host:port"},
+        extra={
+            "oneLine": True,
+            "pattern": r"^(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+|[0-9A-Fa-f:]+)(:[0-9]{1,5})?$",
+            "expected": "host:port",
+        },
     ),
 ]
 """`host`, `host:port` or `[IPv6]:port`."""
@@ -132,8 +148,11 @@ AbsolutePath = Annotated[
     Meta(
         min_length=2,
         max_length=512,
-        pattern=r"^(/([^/.][^/]*|\.[^/.][^/]*|\.\.[^/]+))+$",
-        extra={"oneLine": True, "expected": "an absolute path without .. or doubled slashes"},
+        extra={
+            "oneLine": True,
+            "pattern": r"^(/([^/.][^/]*|\.[^/.][^/]*|\.\.[^/]+))+$",
+            "expected": "an absolute path without .. or doubled slashes",
+        },
     ),
 ]
 """An absolute path of Linux in its plain form: no `.` or `..`, no doubled or last slash."""
@@ -146,8 +165,11 @@ FileMode = Annotated[
     Meta(
         min_length=3,
         max_length=5,
-        pattern="^0?[0-7]{3,4}$",
-        extra={"oneLine": True, "expected": "an octal mode such as 0644"},
+        extra={
+            "oneLine": True,
+            "pattern": "^0?[0-7]{3,4}$",
+            "expected": "an octal mode such as 0644",
+        },
     ),
 ]
 """Octal permission bits, always a string in YAML: "0644"."""
@@ -157,8 +179,11 @@ FileOwner = Annotated[
     Meta(
         min_length=1,
         max_length=256,
-        pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]*\$?(:[A-Za-z0-9_][A-Za-z0-9_.-]*\$?)?$",
-        extra={"oneLine": True, "expected": "user:group"},
+        extra={
+            "oneLine": True,
+            "pattern": r"^[A-Za-z0-9_][A-Za-z0-9_.-]*\$?(:[A-Za-z0-9_][A-Za-z0-9_.-]*\$?)?$",
+            "expected": "user:group",
+        },
     ),
 ]
 """`user:group` or `user`, names or numeric ids."""
@@ -168,8 +193,11 @@ UserName = Annotated[
     Meta(
         min_length=1,
         max_length=32,
-        pattern=r"^[A-Za-z_][A-Za-z0-9_.-]*\$?$",
-        extra={"oneLine": True, "expected": "the name of a user or group"},
+        extra={
+            "oneLine": True,
+            "pattern": r"^[A-Za-z_][A-Za-z0-9_.-]*\$?$",
+            "expected": "the name of a user or group",
+        },
     ),
 ]
 """The name of a user or a group of Linux."""
@@ -179,9 +207,9 @@ Duration = Annotated[
     Meta(
         min_length=2,
         max_length=40,
-        pattern=r"^([0-9]+(\.[0-9]+)?(ns|us|ms|s|m|h))+$",
         extra={
             "oneLine": True,
+            "pattern": r"^([0-9]+(\.[0-9]+)?(ns|us|ms|s|m|h))+$",
             "expected": "a duration such as 90s or 1h30m",
             "format": "duration",
         },
@@ -194,8 +222,11 @@ Timestamp = Annotated[
     Meta(
         min_length=20,
         max_length=40,
-        pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,9})?(Z|[+-][0-9]{2}:[0-9]{2})$",
-        extra={"oneLine": True, "expected": "a time such as 2030-01-02T03:04:05Z"},
+        extra={
+            "oneLine": True,
+            "pattern": r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,9})?(Z|[+-][0-9]{2}:[0-9]{2})$",
+            "expected": "a time such as 2030-01-02T03:04:05Z",
+        },
     ),
 ]
 """A point in time (RFC 3339): `2030-01-02T03:04:05Z`."""
@@ -205,8 +236,12 @@ Quantity = Annotated[
     Meta(
         min_length=1,
         max_length=32,
-        pattern=r"^([0-9]+(\.[0-9]*)?|\.[0-9]+)(m|k|M|G|T|P|E|Ki|Mi|Gi|Ti|Pi|Ei|[eE][+-]?[0-9]{1,2})?$",
-        extra={"oneLine": True, "expected": "a quantity such as 100Mi", "format": "quantity"},
+        extra={
+            "oneLine": True,
+            "pattern": r"^([0-9]+(\.[0-9]*)?|\.[0-9]+)(m|k|M|G|T|P|E|Ki|Mi|Gi|Ti|Pi|Ei|[eE][+-]?[0-9]{1,2})?$",
+            "expected": "a quantity such as 100Mi",
+            "format": "quantity",
+        },
     ),
 ]
 """An amount as Kubernetes writes it: `100Mi`, `500m`, `2`. Always a string in YAML."""
@@ -216,8 +251,11 @@ Threshold = Annotated[
     Meta(
         min_length=1,
         max_length=32,
-        pattern=r"^([0-9]+(\.[0-9]*)?(m|k|M|G|T|P|E|Ki|Mi|Gi|Ti|Pi|Ei)?|([0-9]{1,2}(\.[0-9]+)?|100)%)$",
-        extra={"oneLine": True, "expected": "a quantity or a percentage such as 10%"},
+        extra={
+            "oneLine": True,
+            "pattern": r"^([0-9]+(\.[0-9]*)?(m|k|M|G|T|P|E|Ki|Mi|Gi|Ti|Pi|Ei)?|([0-9]{1,2}(\.[0-9]+)?|100)%)$",
+            "expected": "a quantity or a percentage such as 10%",
+        },
     ),
 ]
 """A quantity or a percentage: `100Mi`, `10%`."""
@@ -227,9 +265,9 @@ Url = Annotated[
     Meta(
         min_length=1,
         max_length=2048,
-        pattern="^[a-z][a-z0-9+.-]*://[^ ]+$",
         extra={
             "oneLine": True,
+            "pattern": "^[a-z][a-z0-9+.-]*://[^ ]+$",
             "expected": "a URL such as https://example.com/path",
             "format": "url",
         },
@@ -242,9 +280,9 @@ Cidr = Annotated[
     Meta(
         min_length=3,
         max_length=49,
-        pattern="^[0-9A-Fa-f:.]+/[0-9]{1,3}$",
         extra={
             "oneLine": True,
+            "pattern": "^[0-9A-Fa-f:.]+/[0-9]{1,3}$",
             "expected": "a range of addresses such as 10.244.0.0/16",
             "format": "cidr",
         },
@@ -257,8 +295,12 @@ IpAddress = Annotated[
     Meta(
         min_length=2,
         max_length=45,
-        pattern="^[0-9A-Fa-f:.]+$",
-        extra={"oneLine": True, "expected": "an IP address", "format": "ip"},
+        extra={
+            "oneLine": True,
+            "pattern": "^[0-9A-Fa-f:.]+$",
+            "expected": "an IP address",
+            "format": "ip",
+        },
     ),
 ]
 """An IPv4 or IPv6 address."""
@@ -268,8 +310,12 @@ KubernetesVersion = Annotated[
     Meta(
         min_length=6,
         max_length=128,
-        pattern=r"^v[0-9]+\.[0-9]+\.[0-9]+(-[0-9A-Za-z.-]+)?(\+[0-9A-Za-z.-]+)?$",
-        extra={"oneLine": True, "expected": "a version such as v1.34.4", "format": "semver"},
+        extra={
+            "oneLine": True,
+            "pattern": r"^v[0-9]+\.[0-9]+\.[0-9]+(-[0-9A-Za-z.-]+)?(\+[0-9A-Za-z.-]+)?$",
+            "expected": "a version such as v1.34.4",
+            "format": "semver",
+        },
     ),
 ]
 """A release of Kubernetes with its leading `v`: `v1.34.4`."""
@@ -279,8 +325,11 @@ Sha256 = Annotated[
     Meta(
         min_length=64,
         max_length=64,
-        pattern="^[0-9a-f]{64}$",
-        extra={"oneLine": True, "expected": "64 hexadecimal digits in lower case"},
+        extra={
+            "oneLine": True,
+            "pattern": "^[0-9a-f]{64}$",
+            "expected": "64 hexadecimal digits in lower case",
+        },
     ),
 ]
 """SHA-256 in lower-case hexadecimal."""
@@ -290,8 +339,11 @@ Sha512 = Annotated[
     Meta(
         min_length=128,
         max_length=128,
-        pattern="^[0-9a-f]{128}$",
-        extra={"oneLine": True, "expected": "128 hexadecimal digits in lower case"},
+        extra={
+            "oneLine": True,
+            "pattern": "^[0-9a-f]{128}$",
+            "expected": "128 hexadecimal digits in lower case",
+        },
     ),
 ]
 """SHA-512 in lower-case hexadecimal."""
@@ -319,8 +371,11 @@ VariableName = Annotated[
     Meta(
         min_length=1,
         max_length=256,
-        pattern="^[A-Za-z_][A-Za-z0-9_]*$",
-        extra={"oneLine": True, "expected": "letters, digits and underscores"},
+        extra={
+            "oneLine": True,
+            "pattern": "^[A-Za-z_][A-Za-z0-9_]*$",
+            "expected": "letters, digits and underscores",
+        },
     ),
 ]
 """The name of an environment variable."""
@@ -330,8 +385,11 @@ HeaderName = Annotated[
     Meta(
         min_length=1,
         max_length=128,
-        pattern="^[A-Za-z0-9!#$%&'*+.^_`|~-]+$",
-        extra={"oneLine": True, "expected": "the name of an HTTP header"},
+        extra={
+            "oneLine": True,
+            "pattern": "^[A-Za-z0-9!#$%&'*+.^_`|~-]+$",
+            "expected": "the name of an HTTP header",
+        },
     ),
 ]
 """The name of an HTTP header (a token of RFC 9110)."""
@@ -371,7 +429,8 @@ class KeyReference(ApiStruct, frozen=True, kw_only=True):
     """Name of the Secret or ConfigMap."""
 
     key: Annotated[
-        str, Meta(min_length=1, max_length=253, pattern="^[-._A-Za-z0-9]+$", extra=ONE_LINE)
+        str,
+        Meta(min_length=1, max_length=253, extra={"oneLine": True, "pattern": "^[-._A-Za-z0-9]+$"}),
     ]
     """The key in its data."""
 

@@ -59,14 +59,13 @@ def _reading(node: Scalar) -> object:
 def _text(node: Scalar, type_: inspect.StrType, extra: dict[str, Any]) -> Judgement:
     text = _reading(node)
     if not isinstance(text, str):
-        return None, _unquoted(node, type_)
+        return None, _unquoted(node, type_, extra)
     declared = {
         "minLength": type_.min_length or 0,
         "maxLength": len(text) if type_.max_length is None else type_.max_length,
-        **({} if type_.pattern is None else {"pattern": type_.pattern}),
         **extra,
     }
-    return text, _declared(text, declared, quoted(text) if may_show(text, type_) else "")
+    return text, _declared(text, declared, quoted(text) if may_show(text, type_, extra) else "")
 
 
 def _declared(text: str, extra: dict[str, Any], shown: str = "") -> Flaw | None:
@@ -83,13 +82,13 @@ def _declared(text: str, extra: dict[str, Any], shown: str = "") -> Flaw | None:
 def _secret(node: Scalar, type_: inspect.CustomType, extra: dict[str, Any]) -> Judgement:
     text = _reading(node)
     if not isinstance(text, str):
-        return None, _unquoted(node, type_)
+        return None, _unquoted(node, type_, extra)
     return Secret(text), _declared(text, extra)
 
 
-def _unquoted(node: Scalar, type_: inspect.Type) -> Flaw:
+def _unquoted(node: Scalar, type_: inspect.Type, extra: dict[str, Any]) -> Flaw:
     hint = "put it in double quotes"
-    if may_show(node.text, type_):
+    if may_show(node.text, type_, extra):
         hint = f"write {quoted(node.text)}"
     return Flaw("MA1102", f"unquoted, it is {found(node)}, not text", hint)
 
@@ -99,7 +98,7 @@ def _choice(node: Scalar, type_: inspect.LiteralType) -> Judgement:
     if value in type_.values and type(value) in map(type, type_.values):
         return value, None
     if not isinstance(value, str):
-        return None, _unquoted(node, type_)
+        return None, _unquoted(node, type_, {})
     choices = [str(each) for each in type_.values]
     guess = suggest(value, choices)
     message = f"{quoted(value)} is none of the choices" + (

@@ -118,7 +118,7 @@ def _of(info: inspect.Type, overrides: Overrides, extra: dict[str, Any]) -> st.S
         case inspect.LiteralType():
             return st.sampled_from(info.values)
         case inspect.StrType():
-            return _text(info.pattern, info.min_length, info.max_length, extra)
+            return _text(extra.get("pattern"), info.min_length, info.max_length, extra)
         case inspect.CustomType() if info.cls is Secret:
             text = _text(
                 extra.get("pattern"), extra.get("minLength"), extra.get("maxLength"), extra

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from machineadm.api.meta import ONE_LINE, ApiStruct, Sha256
+from machineadm.api.meta import ApiStruct, Sha256
 
 
 class AgentPin(ApiStruct, frozen=True, kw_only=True):
@@ -16,8 +16,10 @@ class AgentPin(ApiStruct, frozen=True, kw_only=True):
             Meta(
                 min_length=5,
                 max_length=64,
-                pattern=r"^v?[0-9]+\.[0-9]+\.[0-9]+([-.+]?[0-9A-Za-z.+-]+)?$",
-                extra=ONE_LINE,
+                extra={
+                    "oneLine": True,
+                    "pattern": r"^v?[0-9]+\.[0-9]+\.[0-9]+([-.+]?[0-9A-Za-z.+-]+)?$",
+                },
             ),
         ]
         | None

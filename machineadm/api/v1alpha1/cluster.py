@@ -25,7 +25,9 @@ SubjectNames = Annotated[
         Annotated[
             str,
             Meta(
-                min_length=1, max_length=253, pattern=r"^(\*\.)?[A-Za-z0-9:._-]+$", extra=ONE_LINE
+                min_length=1,
+                max_length=253,
+                extra={"oneLine": True, "pattern": r"^(\*\.)?[A-Za-z0-9:._-]+$"},
             ),
         ],
         ...,
@@ -39,12 +41,12 @@ Repository = Annotated[
     Meta(
         min_length=1,
         max_length=512,
-        pattern=(
-            r"^[a-zA-Z0-9]([a-zA-Z0-9-]*[a-zA-Z0-9])?(\.[a-zA-Z0-9]([a-zA-Z0-9-]*[a-zA-Z0-9])?)*"
-            r"(:[0-9]{1,5})?(/[a-z0-9]+(([._]|__|-+)[a-z0-9]+)*)*$"
-        ),
         extra={
             "oneLine": True,
+            "pattern": (
+                r"^[a-zA-Z0-9]([a-zA-Z0-9-]*[a-zA-Z0-9])?(\.[a-zA-Z0-9]([a-zA-Z0-9-]*[a-zA-Z0-9])?)*"
+                r"(:[0-9]{1,5})?(/[a-z0-9]+(([._]|__|-+)[a-z0-9]+)*)*$"
+            ),
             "expected": "a registry with or without a path, such as registry.k8s.io/coredns",
         },
     ),
@@ -57,7 +59,11 @@ class Argument(ApiStruct, frozen=True, kw_only=True):
 
     name: Annotated[
         str,
-        Meta(min_length=1, max_length=256, pattern="^[A-Za-z0-9][A-Za-z0-9._-]*$", extra=ONE_LINE),
+        Meta(
+            min_length=1,
+            max_length=256,
+            extra={"oneLine": True, "pattern": "^[A-Za-z0-9][A-Za-z0-9._-]*$"},
+        ),
     ]
     """Its name without leading dashes: `feature-gates`."""
 
@@ -137,7 +143,9 @@ class ContainerVariableSource(ApiStruct, frozen=True, kw_only=True):
 class ContainerVariable(ApiStruct, frozen=True, kw_only=True):
     """An environment variable of a component's container (Kubernetes' EnvVar)."""
 
-    name: Annotated[str, Meta(min_length=1, max_length=256, pattern="^[ -<>-~]+$", extra=ONE_LINE)]
+    name: Annotated[
+        str, Meta(min_length=1, max_length=256, extra={"oneLine": True, "pattern": "^[ -<>-~]+$"})
+    ]
     """Its name: printable ASCII but for `=`."""
 
     value: ValueSecret | None = None
@@ -165,8 +173,7 @@ class ImageSource(ApiStruct, frozen=True, kw_only=True):
             Meta(
                 min_length=1,
                 max_length=128,
-                pattern="^[A-Za-z0-9_][A-Za-z0-9._-]*$",
-                extra=ONE_LINE,
+                extra={"oneLine": True, "pattern": "^[A-Za-z0-9_][A-Za-z0-9._-]*$"},
             ),
         ]
         | None
@@ -310,7 +317,9 @@ class ClusterConfig(ApiStruct, frozen=True, kw_only=True):
             Annotated[
                 str,
                 Meta(
-                    min_length=1, max_length=128, pattern="^[A-Za-z][A-Za-z0-9]*$", extra=ONE_LINE
+                    min_length=1,
+                    max_length=128,
+                    extra={"oneLine": True, "pattern": "^[A-Za-z][A-Za-z0-9]*$"},
                 ),
             ],
             bool,

@@ -86,7 +86,11 @@ class Registry(ApiStruct, frozen=True, kw_only=True):
 
     host: Annotated[
         str,
-        Meta(min_length=1, max_length=255, pattern="^(_default|[A-Za-z0-9._:-]+)$", extra=ONE_LINE),
+        Meta(
+            min_length=1,
+            max_length=255,
+            extra={"oneLine": True, "pattern": "^(_default|[A-Za-z0-9._:-]+)$"},
+        ),
     ]
     """Host as in image references, with its port if it has one; `_default` is every other one."""
 
@@ -107,7 +111,9 @@ class ContainerdRuntime(ApiStruct, frozen=True, kw_only=True):
 
     type: Annotated[
         str,
-        Meta(min_length=1, max_length=128, pattern=r"^[A-Za-z0-9._/-]+$", extra=ONE_LINE),
+        Meta(
+            min_length=1, max_length=128, extra={"oneLine": True, "pattern": r"^[A-Za-z0-9._/-]+$"}
+        ),
     ] = "io.containerd.runc.v2"
     """Shim that runs containers. Default `io.containerd.runc.v2`."""
 
@@ -127,8 +133,7 @@ class Containerd(ApiStruct, frozen=True, kw_only=True):
             Meta(
                 min_length=5,
                 max_length=64,
-                pattern=r"^v?[0-9]+\.[0-9]+\.[0-9]+(-[0-9A-Za-z.-]+)?$",
-                extra=ONE_LINE,
+                extra={"oneLine": True, "pattern": r"^v?[0-9]+\.[0-9]+\.[0-9]+(-[0-9A-Za-z.-]+)?$"},
             ),
         ]
         | None

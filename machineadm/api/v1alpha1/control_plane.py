@@ -29,7 +29,9 @@ class ExtraVolume(ApiStruct, frozen=True, kw_only=True):
     name: Annotated[
         str,
         Meta(
-            min_length=1, max_length=63, pattern="^[a-z0-9]([-a-z0-9]*[a-z0-9])?$", extra=ONE_LINE
+            min_length=1,
+            max_length=63,
+            extra={"oneLine": True, "pattern": "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"},
         ),
     ]
     """Name of the volume, unique in its component."""
@@ -162,7 +164,7 @@ class AuditPolicy(ApiStruct, frozen=True, kw_only=True):
 
 
 KeyName = Annotated[
-    str, Meta(min_length=1, max_length=253, pattern="^[A-Za-z0-9._-]+$", extra=ONE_LINE)
+    str, Meta(min_length=1, max_length=253, extra={"oneLine": True, "pattern": "^[A-Za-z0-9._-]+$"})
 ]
 """Name of a key; it is stored beside what the key encrypts."""
 
@@ -192,11 +194,14 @@ class EncryptionKeys(ApiStruct, frozen=True, kw_only=True):
 class KmsProvider(ApiStruct, frozen=True, kw_only=True):
     """A key management service (KMS v2) behind a socket on the machine."""
 
-    name: Annotated[str, Meta(min_length=1, max_length=253, pattern="^[^: ]+$", extra=ONE_LINE)]
+    name: Annotated[
+        str, Meta(min_length=1, max_length=253, extra={"oneLine": True, "pattern": "^[^: ]+$"})
+    ]
     """Name of the plugin; it is stored beside what it encrypts."""
 
     endpoint: Annotated[
-        str, Meta(min_length=9, max_length=108, pattern="^unix:///[^ ]+$", extra=ONE_LINE)
+        str,
+        Meta(min_length=9, max_length=108, extra={"oneLine": True, "pattern": "^unix:///[^ ]+$"}),
     ]
     """Its socket: `unix:///run/kms/socket.sock`. The folder of the socket is mounted into the API
     server."""
@@ -238,8 +243,7 @@ class EncryptionAtRest(ApiStruct, frozen=True, kw_only=True):
                 Meta(
                     min_length=1,
                     max_length=253,
-                    pattern=r"^(\*|[a-z0-9-]+)(\.(\*|[a-z0-9.-]+))?$",
-                    extra=ONE_LINE,
+                    extra={"oneLine": True, "pattern": r"^(\*|[a-z0-9-]+)(\.(\*|[a-z0-9.-]+))?$"},
                 ),
             ],
             ...,
@@ -277,8 +281,7 @@ class Oidc(ApiStruct, frozen=True, kw_only=True):
         Meta(
             min_length=9,
             max_length=2048,
-            pattern="^https://[^ ]+$",
-            extra={"oneLine": True, "format": "url"},
+            extra={"oneLine": True, "pattern": "^https://[^ ]+$", "format": "url"},
         ),
     ] = field(name="issuerURL")
     """The issuer: https, and exactly as in the tokens."""
@@ -371,7 +374,11 @@ AdmissionPluginNames = Annotated[
     tuple[
         Annotated[
             str,
-            Meta(min_length=1, max_length=128, pattern="^[A-Za-z][A-Za-z0-9]*$", extra=ONE_LINE),
+            Meta(
+                min_length=1,
+                max_length=128,
+                extra={"oneLine": True, "pattern": "^[A-Za-z][A-Za-z0-9]*$"},
+            ),
         ],
         ...,
     ],

@@ -59,8 +59,7 @@ class KubeconfigExec(ApiStruct, frozen=True, kw_only=True):
         Meta(
             min_length=1,
             max_length=512,
-            pattern=r"^client\.authentication\.k8s\.io/[a-z0-9]+$",
-            extra=ONE_LINE,
+            extra={"oneLine": True, "pattern": r"^client\.authentication\.k8s\.io/[a-z0-9]+$"},
         ),
     ] = "client.authentication.k8s.io/v1"
     """Version of the plugin's input and output. Default `client.authentication.k8s.io/v1`."""
@@ -135,7 +134,11 @@ class TokenDiscovery(ApiStruct, frozen=True, kw_only=True, tag_field="type", tag
         tuple[
             Annotated[
                 str,
-                Meta(min_length=71, max_length=71, pattern="^sha256:[0-9a-f]{64}$", extra=ONE_LINE),
+                Meta(
+                    min_length=71,
+                    max_length=71,
+                    extra={"oneLine": True, "pattern": "^sha256:[0-9a-f]{64}$"},
+                ),
             ],
             ...,
         ],

@@ -5,7 +5,6 @@ from typing import Annotated, Literal
 from msgspec import Meta
 
 from machineadm.api.meta import (
-    ONE_LINE,
     AbsolutePath,
     ApiStruct,
     HostName,
@@ -48,7 +47,9 @@ class DomainJoin(ApiStruct, frozen=True, kw_only=True):
     computer_name: (
         Annotated[
             str,
-            Meta(min_length=1, max_length=15, pattern="^[A-Za-z0-9-]+$", extra=ONE_LINE),
+            Meta(
+                min_length=1, max_length=15, extra={"oneLine": True, "pattern": "^[A-Za-z0-9-]+$"}
+            ),
         ]
         | None
     ) = None

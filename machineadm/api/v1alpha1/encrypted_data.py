@@ -44,8 +44,7 @@ class EncryptedDataSpec(ApiStruct, frozen=True, kw_only=True):
             Meta(
                 min_length=5,
                 max_length=8,
-                pattern="^([1-9][0-9]{4,6}|10000000)$",
-                extra={"oneLine": True},
+                extra={"oneLine": True, "pattern": "^([1-9][0-9]{4,6}|10000000)$"},
             ),
         ]
     ) = 50000

@@ -4,15 +4,14 @@ from typing import Annotated, Literal
 
 from msgspec import Meta
 
-from machineadm.api.meta import ONE_LINE, AbsolutePath, ApiStruct, Sha256, Url
+from machineadm.api.meta import AbsolutePath, ApiStruct, Sha256, Url
 
 ImageReference = Annotated[
     str,
     Meta(
         min_length=1,
         max_length=512,
-        pattern=r"^[a-z0-9][A-Za-z0-9._:/-]*(@sha256:[0-9a-f]{64})?$",
-        extra=ONE_LINE,
+        extra={"oneLine": True, "pattern": r"^[a-z0-9][A-Za-z0-9._:/-]*(@sha256:[0-9a-f]{64})?$"},
     ),
 ]
 """`registry/repository:tag`, with or without `@sha256:...`."""
@@ -46,8 +45,7 @@ class Image(ApiStruct, frozen=True, kw_only=True):
             Meta(
                 min_length=3,
                 max_length=64,
-                pattern="^[a-z0-9]+/[a-z0-9]+(/[a-z0-9]+)?$",
-                extra=ONE_LINE,
+                extra={"oneLine": True, "pattern": "^[a-z0-9]+/[a-z0-9]+(/[a-z0-9]+)?$"},
             ),
         ]
         | None
@@ -62,8 +60,7 @@ class Image(ApiStruct, frozen=True, kw_only=True):
         Meta(
             min_length=1,
             max_length=76,
-            pattern=r"^[A-Za-z0-9]+([._-][A-Za-z0-9]+)*$",
-            extra=ONE_LINE,
+            extra={"oneLine": True, "pattern": r"^[A-Za-z0-9]+([._-][A-Za-z0-9]+)*$"},
         ),
     ] = "k8s.io"
     """containerd's namespace; the kubelet sees `k8s.io` alone. Default `k8s.io`."""

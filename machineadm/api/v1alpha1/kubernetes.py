@@ -72,8 +72,10 @@ class BootstrapToken(ApiStruct, frozen=True, kw_only=True):
                 Meta(
                     min_length=1,
                     max_length=256,
-                    pattern="^system:bootstrappers:[a-z0-9:-]*[a-z0-9]$",
-                    extra=ONE_LINE,
+                    extra={
+                        "oneLine": True,
+                        "pattern": "^system:bootstrappers:[a-z0-9:-]*[a-z0-9]$",
+                    },
                 ),
             ],
             ...,
@@ -202,8 +204,7 @@ class KubernetesConfig(ApiStruct, frozen=True, kw_only=True):
                 Meta(
                     min_length=1,
                     max_length=256,
-                    pattern="^[a-z0-9-]+(/[a-z0-9-]+)?$",
-                    extra=ONE_LINE,
+                    extra={"oneLine": True, "pattern": "^[a-z0-9-]+(/[a-z0-9-]+)?$"},
                 ),
             ],
             ...,

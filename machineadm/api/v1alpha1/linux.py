@@ -24,19 +24,21 @@ SysctlName = Annotated[
     Meta(
         min_length=3,
         max_length=256,
-        pattern="^[A-Za-z0-9_-]+([./][A-Za-z0-9_:*-]+)+$",
-        extra=ONE_LINE,
+        extra={"oneLine": True, "pattern": "^[A-Za-z0-9_-]+([./][A-Za-z0-9_:*-]+)+$"},
     ),
 ]
 """Name of a kernel parameter, dotted or with slashes: `net.ipv4.ip_forward`."""
 
 ModuleName = Annotated[
-    str, Meta(min_length=1, max_length=64, pattern="^[A-Za-z0-9_-]+$", extra=ONE_LINE)
+    str, Meta(min_length=1, max_length=64, extra={"oneLine": True, "pattern": "^[A-Za-z0-9_-]+$"})
 ]
 """Name of a kernel module: `br_netfilter`."""
 
 DeviceName = Annotated[
-    str, Meta(min_length=1, max_length=256, pattern="^[A-Za-z0-9/._:=+@-]+$", extra=ONE_LINE)
+    str,
+    Meta(
+        min_length=1, max_length=256, extra={"oneLine": True, "pattern": "^[A-Za-z0-9/._:=+@-]+$"}
+    ),
 ]
 """A block device, `/dev/sdb`, or a word such as `ephemeral0` that the platform knows."""
 
@@ -45,8 +47,10 @@ UnitName = Annotated[
     Meta(
         min_length=3,
         max_length=255,
-        pattern=r"^[A-Za-z0-9:_.\\@-]+\.(service|socket|device|mount|automount|swap|target|path|timer|slice|scope)$",
-        extra=ONE_LINE,
+        extra={
+            "oneLine": True,
+            "pattern": r"^[A-Za-z0-9:_.\\@-]+\.(service|socket|device|mount|automount|swap|target|path|timer|slice|scope)$",
+        },
     ),
 ]
 """Name of a systemd unit with its type: `kubelet.service`."""
@@ -61,7 +65,9 @@ class User(ApiStruct, frozen=True, kw_only=True):
     name: UserName
     """Login name."""
 
-    gecos: Annotated[str, Meta(max_length=256, pattern="^[^:]*$", extra=ONE_LINE)] | None = None
+    gecos: (
+        Annotated[str, Meta(max_length=256, extra={"oneLine": True, "pattern": "^[^:]*$"})] | None
+    ) = None
     """Comment, mostly the full name. A colon would end the field in /etc/passwd."""
 
     groups: Annotated[tuple[UserName, ...], Meta(max_length=64, extra={"unique": ""})] = ()
@@ -88,8 +94,7 @@ class User(ApiStruct, frozen=True, kw_only=True):
             Meta(
                 min_length=10,
                 max_length=10,
-                pattern="^[0-9]{4}-[0-9]{2}-[0-9]{2}$",
-                extra=ONE_LINE,
+                extra={"oneLine": True, "pattern": "^[0-9]{4}-[0-9]{2}-[0-9]{2}$"},
             ),
         ]
         | None
@@ -208,9 +213,13 @@ class Partition(ApiStruct, frozen=True, kw_only=True):
         Meta(
             min_length=3,
             max_length=36,
-            pattern="^(Linux|LinuxSwap|LinuxRAID|LVM|Fat32|NTFS|LinuxExtended|"
-            "[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12})$",
-            extra=ONE_LINE,
+            extra={
+                "oneLine": True,
+                "pattern": (
+                    "^(Linux|LinuxSwap|LinuxRAID|LVM|Fat32|NTFS|LinuxExtended|"
+                    "[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12})$"
+                ),
+            },
         ),
     ] = "Linux"
     """`Linux`, `LinuxSwap`, `LinuxRAID`, `LVM`, `Fat32`, `NTFS`, `LinuxExtended`, or the GUID of a
@@ -227,7 +236,8 @@ class Filesystem(ApiStruct, frozen=True, kw_only=True):
     """The device that holds it."""
 
     filesystem: Annotated[
-        str, Meta(min_length=1, max_length=128, pattern="^[a-z0-9._-]+$", extra=ONE_LINE)
+        str,
+        Meta(min_length=1, max_length=128, extra={"oneLine": True, "pattern": "^[a-z0-9._-]+$"}),
     ]
     """Its kind: `ext4`, `xfs`, `swap`."""
 
@@ -240,8 +250,7 @@ class Filesystem(ApiStruct, frozen=True, kw_only=True):
             Meta(
                 min_length=1,
                 max_length=128,
-                pattern="^(auto|any|none|[0-9]+)$",
-                extra=ONE_LINE,
+                extra={"oneLine": True, "pattern": "^(auto|any|none|[0-9]+)$"},
             ),
         ]
         | None
@@ -254,7 +263,12 @@ class Filesystem(ApiStruct, frozen=True, kw_only=True):
 
     replace_fs: (
         Annotated[
-            str, Meta(min_length=1, max_length=128, pattern="^[A-Za-z0-9._-]+$", extra=ONE_LINE)
+            str,
+            Meta(
+                min_length=1,
+                max_length=128,
+                extra={"oneLine": True, "pattern": "^[A-Za-z0-9._-]+$"},
+            ),
         ]
         | None
     ) = field(default=None, name="replaceFS")
@@ -313,7 +327,11 @@ class UnitDropIn(ApiStruct, frozen=True, kw_only=True):
 
     name: Annotated[
         str,
-        Meta(min_length=6, max_length=255, pattern=r"^[A-Za-z0-9:_.@-]+\.conf$", extra=ONE_LINE),
+        Meta(
+            min_length=6,
+            max_length=255,
+            extra={"oneLine": True, "pattern": r"^[A-Za-z0-9:_.@-]+\.conf$"},
+        ),
     ]
     """File name: `10-proxy.conf`."""
 

@@ -5,7 +5,6 @@ from typing import Annotated, Literal
 from msgspec import Meta, field
 
 from machineadm.api.meta import (
-    ONE_LINE,
     ApiStruct,
     Duration,
     HostPath,
@@ -38,9 +37,14 @@ EvictionSignal = Annotated[
     Meta(
         min_length=1,
         max_length=64,
-        pattern=r"^((memory|pid|allocatableMemory)\.available"
-        r"|(nodefs|imagefs|containerfs)\.(available|inodesFree))$",
-        extra={"oneLine": True, "expected": "a signal such as memory.available"},
+        extra={
+            "oneLine": True,
+            "pattern": (
+                r"^((memory|pid|allocatableMemory)\.available"
+                r"|(nodefs|imagefs|containerfs)\.(available|inodesFree))$"
+            ),
+            "expected": "a signal such as memory.available",
+        },
     ),
 ]
 """What the kubelet measures: `memory.available`, `nodefs.inodesFree`, `pid.available` ..."""
@@ -50,8 +54,7 @@ ResourceName = Annotated[
     Meta(
         min_length=1,
         max_length=64,
-        pattern="^(cpu|memory|ephemeral-storage|pid)$",
-        extra=ONE_LINE,
+        extra={"oneLine": True, "pattern": "^(cpu|memory|ephemeral-storage|pid)$"},
     ),
 ]
 """`cpu`, `memory`, `ephemeral-storage` or `pid`."""
@@ -103,8 +106,7 @@ class NodeKubelet(ApiStruct, frozen=True, kw_only=True):
             Meta(
                 min_length=1,
                 max_length=256,
-                pattern="^[0-9]+(-[0-9]+)?(,[0-9]+(-[0-9]+)?)*$",
-                extra=ONE_LINE,
+                extra={"oneLine": True, "pattern": "^[0-9]+(-[0-9]+)?(,[0-9]+(-[0-9]+)?)*$"},
             ),
         ]
         | None
@@ -180,7 +182,12 @@ class NodeKubelet(ApiStruct, frozen=True, kw_only=True):
     allowed_unsafe_sysctls: Annotated[
         tuple[
             Annotated[
-                str, Meta(min_length=1, max_length=256, pattern=r"^[a-z0-9_.*/-]+$", extra=ONE_LINE)
+                str,
+                Meta(
+                    min_length=1,
+                    max_length=256,
+                    extra={"oneLine": True, "pattern": r"^[a-z0-9_.*/-]+$"},
+                ),
             ],
             ...,
         ],
@@ -198,7 +205,12 @@ class NodeKubelet(ApiStruct, frozen=True, kw_only=True):
     tls_cipher_suites: Annotated[
         tuple[
             Annotated[
-                str, Meta(min_length=1, max_length=128, pattern="^TLS_[A-Z0-9_]+$", extra=ONE_LINE)
+                str,
+                Meta(
+                    min_length=1,
+                    max_length=128,
+                    extra={"oneLine": True, "pattern": "^TLS_[A-Z0-9_]+$"},
+                ),
             ],
             ...,
         ],
@@ -219,7 +231,9 @@ class NodeKubelet(ApiStruct, frozen=True, kw_only=True):
             Annotated[
                 str,
                 Meta(
-                    min_length=1, max_length=128, pattern="^[A-Za-z][A-Za-z0-9]*$", extra=ONE_LINE
+                    min_length=1,
+                    max_length=128,
+                    extra={"oneLine": True, "pattern": "^[A-Za-z][A-Za-z0-9]*$"},
                 ),
             ],
             bool,
@@ -242,8 +256,10 @@ class NodeConfig(ApiStruct, frozen=True, kw_only=True):
             Meta(
                 min_length=1,
                 max_length=253,
-                pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$",
-                extra=ONE_LINE,
+                extra={
+                    "oneLine": True,
+                    "pattern": r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$",
+                },
             ),
         ]
         | None
@@ -251,7 +267,9 @@ class NodeConfig(ApiStruct, frozen=True, kw_only=True):
     """Name of the node. Default: the machine's host name in lower case."""
 
     provider_id: (
-        Annotated[str, Meta(min_length=1, max_length=512, pattern="^[^ ,=]+$", extra=ONE_LINE)]
+        Annotated[
+            str, Meta(min_length=1, max_length=512, extra={"oneLine": True, "pattern": "^[^ ,=]+$"})
+        ]
         | None
     ) = field(default=None, name="providerID")
     """Id that the cloud knows the machine by: `aws:///eu-west-1a/i-0123456789`."""
@@ -267,7 +285,11 @@ class NodeConfig(ApiStruct, frozen=True, kw_only=True):
     cri_socket: (
         Annotated[
             str,
-            Meta(min_length=1, max_length=512, pattern="^((unix|npipe)://)?[^ ]+$", extra=ONE_LINE),
+            Meta(
+                min_length=1,
+                max_length=512,
+                extra={"oneLine": True, "pattern": "^((unix|npipe)://)?[^ ]+$"},
+            ),
         ]
         | None
     ) = None
@@ -285,7 +307,11 @@ class NodeConfig(ApiStruct, frozen=True, kw_only=True):
         tuple[
             Annotated[
                 str,
-                Meta(min_length=1, max_length=512, pattern="^[A-Za-z0-9._/:-]+$", extra=ONE_LINE),
+                Meta(
+                    min_length=1,
+                    max_length=512,
+                    extra={"oneLine": True, "pattern": "^[A-Za-z0-9._/:-]+$"},
+                ),
             ],
             ...,
         ],

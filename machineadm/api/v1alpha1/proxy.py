@@ -4,15 +4,14 @@ from typing import Annotated, Literal
 
 from msgspec import Meta
 
-from machineadm.api.meta import ONE_LINE, ApiStruct, Line, ShortSecret, ValueSource
+from machineadm.api.meta import ApiStruct, Line, ShortSecret, ValueSource
 
 ProxyUrl = Annotated[
     str,
     Meta(
         min_length=8,
         max_length=512,
-        pattern="^(http|https|socks5)://[^@ /]+/?$",
-        extra={"oneLine": True, "format": "url"},
+        extra={"oneLine": True, "pattern": "^(http|https|socks5)://[^@ /]+/?$", "format": "url"},
     ),
 ]
 """URL of a proxy, without user and password: these stand in `credentials`."""
@@ -20,7 +19,12 @@ ProxyUrl = Annotated[
 NoProxyList = Annotated[
     tuple[
         Annotated[
-            str, Meta(min_length=1, max_length=255, pattern="^[A-Za-z0-9*.:/_-]+$", extra=ONE_LINE)
+            str,
+            Meta(
+                min_length=1,
+                max_length=255,
+                extra={"oneLine": True, "pattern": "^[A-Za-z0-9*.:/_-]+$"},
+            ),
         ],
         ...,
     ],

@@ -12,7 +12,7 @@ Message = Annotated[str, Meta(max_length=32768)]
 Name = Annotated[str, Meta(max_length=512, extra=ONE_LINE)]
 """A short text in one line."""
 
-Code = Annotated[str, Meta(max_length=6, pattern="^(MA[0-9]{4})?$", extra=ONE_LINE)]
+Code = Annotated[str, Meta(max_length=6, extra={"oneLine": True, "pattern": "^(MA[0-9]{4})?$"})]
 """A stable code, `MA` and four digits; empty where there is none."""
 
 Phase = Literal["Pending", "Preparing", "Bootstrapping", "Prepared", "Succeeded", "Failed"]
@@ -77,7 +77,10 @@ class Condition(ApiStruct, frozen=True, kw_only=True):
     """A condition, in the form that Kubernetes gives them."""
 
     type: Annotated[
-        str, Meta(min_length=1, max_length=316, pattern="^[A-Za-z0-9./_-]+$", extra=ONE_LINE)
+        str,
+        Meta(
+            min_length=1, max_length=316, extra={"oneLine": True, "pattern": "^[A-Za-z0-9./_-]+$"}
+        ),
     ]
     """What is said: `KubeadmSucceeded`."""
 
@@ -89,8 +92,7 @@ class Condition(ApiStruct, frozen=True, kw_only=True):
         Meta(
             min_length=1,
             max_length=1024,
-            pattern="^[A-Za-z]([A-Za-z0-9_,:]*[A-Za-z0-9_])?$",
-            extra=ONE_LINE,
+            extra={"oneLine": True, "pattern": "^[A-Za-z]([A-Za-z0-9_,:]*[A-Za-z0-9_])?$"},
         ),
     ]
     """Why, in one word."""

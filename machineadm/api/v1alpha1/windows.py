@@ -17,7 +17,9 @@ from machineadm.api.v1alpha1.domain import DomainJoin
 ComputerName = Annotated[
     str,
     Meta(
-        min_length=1, max_length=15, pattern="^[A-Za-z0-9-]*[A-Za-z-][A-Za-z0-9-]*$", extra=ONE_LINE
+        min_length=1,
+        max_length=15,
+        extra={"oneLine": True, "pattern": "^[A-Za-z0-9-]*[A-Za-z-][A-Za-z0-9-]*$"},
     ),
 ]
 """A NetBIOS computer name: at most 15 letters, digits and hyphens, not digits alone."""
@@ -31,8 +33,10 @@ class RegistryValue(ApiStruct, frozen=True, kw_only=True):
         Meta(
             min_length=5,
             max_length=1024,
-            pattern=r"^(HKLM|HKU|HKCR|HKCC|HKEY_LOCAL_MACHINE|HKEY_USERS|HKEY_CLASSES_ROOT|HKEY_CURRENT_CONFIG)\\.+$",
-            extra=ONE_LINE,
+            extra={
+                "oneLine": True,
+                "pattern": r"^(HKLM|HKU|HKCR|HKCC|HKEY_LOCAL_MACHINE|HKEY_USERS|HKEY_CLASSES_ROOT|HKEY_CURRENT_CONFIG)\\.+$",
+            },
         ),
     ]
     r"""The key, with its hive: `HKLM\SOFTWARE\Example`."""
@@ -69,8 +73,7 @@ class WindowsUser(ApiStruct, frozen=True, kw_only=True):
         Meta(
             min_length=1,
             max_length=20,
-            pattern=r"^[^\"/\\\[\]:;|=,+*?<>@]+$",
-            extra=ONE_LINE,
+            extra={"oneLine": True, "pattern": r"^[^\"/\\\[\]:;|=,+*?<>@]+$"},
         ),
     ]
     """Login name, at most 20 characters."""
@@ -146,8 +149,7 @@ class Unattend(ApiStruct, frozen=True, kw_only=True):
             Meta(
                 min_length=2,
                 max_length=35,
-                pattern="^[A-Za-z]{2,3}(-[A-Za-z0-9]+)*$",
-                extra=ONE_LINE,
+                extra={"oneLine": True, "pattern": "^[A-Za-z]{2,3}(-[A-Za-z0-9]+)*$"},
             ),
         ]
         | None

@@ -16,12 +16,10 @@ KEYS = {"expected", "oneLine", "minLength", "maxLength", "pattern", "unique", "f
 
 
 def declared(type_: inspect.Type, seen: set[type]) -> Iterator[dict[str, Any]]:
-    """All that the fields of a type declare, msgspec's own patterns included."""
+    """All that the fields of a type declare."""
     if isinstance(type_, inspect.Metadata):
-        inner = type_.type
-        pattern = inner.pattern if isinstance(inner, inspect.StrType) else None
-        yield {**({"pattern": pattern} if pattern else {}), **(type_.extra or {})}
-        yield from declared(inner, seen)
+        yield type_.extra or {}
+        yield from declared(type_.type, seen)
     elif isinstance(type_, inspect.UnionType):
         for member in type_.types:
             yield from declared(member, seen)
