@@ -50,7 +50,9 @@ class Canaries:
             planted = {name: self.plant(field, f"{path}.{name}") for name, field in fields.items()}
             return msgspec.structs.replace(value, **planted)
         if isinstance(value, tuple):
-            return tuple(self.plant(item, f"{path}[{n}]") for n, item in enumerate(value))
+            planted_items = [self.plant(item, f"{path}[{n}]") for n, item in enumerate(value)]
+            # An empty tuple stays the very default that is left out; CPython 3.10 makes another one of a generator.
+            return tuple(planted_items) if planted_items else value
         if isinstance(value, dict):
             return {name: self.plant(item, f"{path}.{name}") for name, item in value.items()}
         return value
