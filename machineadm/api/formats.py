@@ -3,7 +3,7 @@
 import re
 
 _UNITS = {"ns": 1e-9, "us": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
-_PART = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ns|us|ms|s|m|h)")
+_PART = r"([0-9]+(?:\.[0-9]+)?)(ns|us|ms|s|m|h)"
 _LONGEST = 9223372036.0  # Go counts nanoseconds in 63 bits: 292 years
 
 
@@ -13,7 +13,7 @@ def seconds(duration: str) -> float:
     Raises:
         ValueError: It is no such duration, or longer than Go can count.
     """
-    parts = _PART.findall(duration)
+    parts = re.findall(_PART, duration)
     if not parts or "".join(number + unit for number, unit in parts) != duration:
         raise ValueError("not a duration such as 90s or 1h30m")
     total = sum(float(number) * _UNITS[unit] for number, unit in parts)

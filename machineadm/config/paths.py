@@ -10,12 +10,12 @@ import msgspec
 
 from machineadm.api.pruned import PRUNED, PrunedError
 
-_WORD: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
+_WORD: Final = "[A-Za-z_][A-Za-z0-9_-]*"
 
 
 def child(path: str, key: str) -> str:
     """The path of a field or of a map's value: `path.key`, or `path["a.b/c"]`."""
-    if _WORD.fullmatch(key):
+    if re.fullmatch(_WORD, key):
         return f"{path}.{key}" if path else key
     return f"{path}[{msgspec.json.encode(key).decode()}]"
 
@@ -29,7 +29,7 @@ def structs_in(value: object, path: str) -> Iterator[tuple[msgspec.Struct, str]]
         for name, wire_name in zip(
             value.__struct_fields__, value.__struct_encode_fields__, strict=True
         ):
-            yield from structs_in(getattr(value, name), child(path, wire_name))
+            yield from structs_in(getattr(value, name), f"{path}.{wire_name}")
     elif isinstance(value, tuple):
         for index, item in enumerate(value):
             yield from structs_in(item, f"{path}[{index}]")

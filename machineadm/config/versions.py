@@ -13,7 +13,7 @@ OLDEST_MINOR: Final = 29
 V1BETA4_MINOR: Final = 31
 """The first one that is given kubeadm's API v1beta4."""
 
-_PATTERN: Final = re.compile(
+_PATTERN: Final = (
     r"v?(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)"
     r"(?:-([0-9A-Za-z.-]+))?(?:\+([0-9A-Za-z.-]+))?"
 )
@@ -40,7 +40,7 @@ class Semver(msgspec.Struct, frozen=True, order=True):
         Raises:
             ValueError: It is no semantic version.
         """
-        match = _PATTERN.fullmatch(text)
+        match = re.fullmatch(_PATTERN, text)
         if match is None:
             raise ValueError(f"{text!r} is no version such as v1.34.4")
         major, minor, patch, prerelease, _build = match.groups()

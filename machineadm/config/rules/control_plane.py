@@ -51,14 +51,14 @@ _AES_SIZES: Final = (16, 24, 32)
 _KEY_SIZES: Final = {"aescbc": _AES_SIZES, "aesgcm": _AES_SIZES, "secretbox": (32,)}
 
 _OWN_ARGUMENTS: Final = (
-    ("auditPolicy", re.compile("audit-.*")),
-    ("encryptionAtRest", re.compile("encryption-provider-config")),
-    ("authentication.webhook", re.compile("authentication-token-webhook-.*")),
-    ("authentication.oidc", re.compile("oidc-.*")),
-    ("authentication.structured", re.compile("authentication-config|oidc-.*|anonymous-auth")),
-    ("authorization", re.compile("authorization-(mode|config|webhook-.*)")),
-    ("admission.plugins", re.compile("(enable|disable)-admission-plugins")),
-    ("admission.config", re.compile("admission-control-config-file")),
+    ("auditPolicy", "audit-.*"),
+    ("encryptionAtRest", "encryption-provider-config"),
+    ("authentication.webhook", "authentication-token-webhook-.*"),
+    ("authentication.oidc", "oidc-.*"),
+    ("authentication.structured", "authentication-config|oidc-.*|anonymous-auth"),
+    ("authorization", "authorization-(mode|config|webhook-.*)"),
+    ("admission.plugins", "(enable|disable)-admission-plugins"),
+    ("admission.config", "admission-control-config-file"),
 )
 """Fields of ControlPlaneConfig, and the API server's arguments that they are turned into."""
 
@@ -74,7 +74,7 @@ def _arguments_leave_our_own_alone(
         return
     for index, argument in enumerate(control_plane.api_server.extra_args):
         for field, arguments in _OWN_ARGUMENTS:
-            if arguments.fullmatch(argument.name) and _has(control_plane, field):
+            if re.fullmatch(arguments, argument.name) and _has(control_plane, field):
                 yield finding(
                     "MA1320",
                     f"apiServer.extraArgs[{index}].name",

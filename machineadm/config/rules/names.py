@@ -7,8 +7,7 @@ from typing import Final
 
 from machineadm.api.meta import DNS_NAME
 
-_DNS_NAME: Final = re.compile(DNS_NAME)
-_HOST_PORT: Final = re.compile(r"(?:\[([^\]]*)\]|([^:\[\]]*))(?::([0-9]+))?")
+_HOST_PORT: Final = r"(?:\[([^\]]*)\]|([^:\[\]]*))(?::([0-9]+))?"
 
 
 def is_address(text: str) -> bool:
@@ -23,7 +22,7 @@ def is_address(text: str) -> bool:
 
 def is_host(text: str) -> bool:
     """Whether it is an address, or a DNS name in lower case as kubeadm wants it."""
-    return is_address(text) or (len(text) <= 253 and _DNS_NAME.fullmatch(text) is not None)
+    return is_address(text) or (len(text) <= 253 and re.fullmatch(DNS_NAME, text) is not None)
 
 
 def is_subject_name(text: str) -> bool:
@@ -33,7 +32,7 @@ def is_subject_name(text: str) -> bool:
 
 def endpoint_problem(text: str, *, port_required: bool) -> str:
     """What is wrong with `host`, `host:port` or `[IPv6]:port`; empty if nothing is."""
-    match = _HOST_PORT.fullmatch(text)
+    match = re.fullmatch(_HOST_PORT, text)
     if match is None:
         return "" if is_address(text) and not port_required else "is not host:port"
     bracketed, host, port = match.groups()

@@ -9,9 +9,7 @@ CERTIFICATE: Final = frozenset({"CERTIFICATE"})
 PRIVATE_KEY: Final = frozenset({"PRIVATE KEY", "RSA PRIVATE KEY", "EC PRIVATE KEY"})
 PUBLIC_KEY: Final = frozenset({"PUBLIC KEY", "RSA PUBLIC KEY"})
 
-_BLOCK: Final = re.compile(
-    r"-----BEGIN ([A-Z0-9 ]{1,64})-----\r?\n(.*?)-----END ([A-Z0-9 ]{1,64})-----", re.DOTALL
-)
+_BLOCK: Final = r"-----BEGIN ([A-Z0-9 ]{1,64})-----\r?\n(.*?)-----END ([A-Z0-9 ]{1,64})-----"
 
 
 def pem_problem(text: str, labels: frozenset[str], *, what: str, single: bool) -> str:
@@ -23,7 +21,7 @@ def pem_problem(text: str, labels: frozenset[str], *, what: str, single: bool) -
         what: What is wanted, in words: `a certificate`.
         single: There has to be exactly one.
     """
-    blocks = [match.groups() for match in _BLOCK.finditer(text)]
+    blocks = [match.groups() for match in re.finditer(_BLOCK, text, re.DOTALL)]
     # `openssl ecparam -genkey` writes the curve before the key.
     blocks = [block for block in blocks if block[0] != "EC PARAMETERS"]
     if not blocks:
