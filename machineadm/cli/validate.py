@@ -17,7 +17,7 @@ def add_arguments(parser: Parser) -> None:
     """Add this command's options."""
     parser.add_option(
         "--path",
-        metavar="FILE|-",
+        metavar="FILE|-|URI",
         action="append",
         required=True,
         help="configuration; several are one stream in order, - is standard input",

@@ -200,12 +200,17 @@ class _Walker:
     def _untagged(
         self, node: Mapping, tag_field: str, by_tag: dict[str, inspect.StructType], path: str
     ) -> Any:
-        choices = " or ".join(sorted(by_tag))
+        names = [key.text for key, _ in node.entries() if isinstance(key, Scalar)]
         for key, _ in node.entries():
             if isinstance(key, Scalar) and suggest(key.text, [tag_field]):
                 return self._unknown(key, path, f'; did you mean "{tag_field}"?')
+        fitting = [tag for tag, each in by_tag.items() if _has_all(each, names)]
+        choices = " or ".join(sorted(fitting or by_tag))
         message, hint = f"{tag_field} is missing", f"write {tag_field}: {choices}"
-        return self.fault("MA1209", node.at, child(path, tag_field), message, hint)
+        self.fault("MA1209", node.at, child(path, tag_field), message, hint)
+        if len(fitting) == 1:
+            self._struct(node, by_tag[fitting[0]], path)
+        return PRUNED
 
     def _struct(
         self,
@@ -374,6 +379,10 @@ class _Walker:
             )
             return self.fault("MA1102", node.at, path, message, hint)
         return node.value
+
+
+def _has_all(type_: inspect.StructType, names: Series[str]) -> bool:
+    return set(names) <= {field.encode_name for field in type_.fields}
 
 
 def _lookup(node: Node, name: str) -> Node | None:

@@ -260,7 +260,7 @@ if __name__ == "__main__":
         "field (always the same ones; none that is another field of the same map), and the answer compared with\n"
         "where the key stands by another reader's account.\n\n"
         f"{table(measure())}\n"
-        f"Made by `{COMMAND}`. `tests/contract/test_mistyped_keys.py` fails if a mistake is not refused at its\n"
-        f"place, if fewer than {GOAL} % of the suggestions of any sort are right, or if less is measured than this\n"
-        "table claims.\n"
+        f"Made by `{COMMAND}`.\n`tests/contract/test_mistyped_keys.py` fails if a mistake is not "
+        f"refused at its place, if fewer than {GOAL} % of\nthe suggestions of any sort are right, or if "
+        "less is measured than this table claims.\n"
     )

@@ -225,6 +225,20 @@ def test_variants_are_told_apart_by_their_type(name: str) -> None:
     assert (problem.code, problem.path, problem.message) == expected
 
 
+def test_a_variant_without_its_type_is_looked_at_as_the_one_that_fits() -> None:
+    found = problems("kubernetes: {version: v1.34.4, role: {certificateKey: short}}")
+
+    assert [(each.code, each.path, each.hint) for each in found] == [
+        ("MA1209", "spec.kubernetes.role.type", "write type: Initialize or JoinControlPlane"),
+    ]
+    found = problems("kubernetes: {version: v1.34.4, role: {bootstrapTokens: [{}]}}")
+
+    assert [(each.code, each.path, each.hint) for each in found] == [
+        ("MA1209", "spec.kubernetes.role.type", "write type: Initialize"),
+        ("MA1204", "spec.kubernetes.role.bootstrapTokens[0].token", ""),
+    ]
+
+
 LISTS = {
     "too few": ("argv: []", "MA1106", "argv"),
     "repeated": ("successExitCodes: [0, 1, 0]", "MA1110", "successExitCodes[2]"),
