@@ -22,7 +22,9 @@ def is_address(text: str) -> bool:
 
 def is_host(text: str) -> bool:
     """Whether it is an address, or a DNS name in lower case as kubeadm wants it."""
-    return is_address(text) or (len(text) <= 253 and re.fullmatch(DNS_NAME, text) is not None)
+    if len(text) <= 253 and re.fullmatch(DNS_NAME, text):  # an IPv4 address is one, too
+        return True
+    return is_address(text)
 
 
 def is_subject_name(text: str) -> bool:
