@@ -2,10 +2,11 @@
 //
 //	crd [FILE...]
 //	crd --batch
+//	crd --declarations
 //
 // Every document of every file (standard input without files) is read under strict field validation, defaulted, and validated
 // as on creation. With --batch standard input holds one request a line, {"id", "crd": TEXT, "objects": [{"object", "old"}]},
-// so that one process judges many. One verdict a CRD goes to standard output as a line of JSON. Exit 1: at least one CRD is
+// so that one process judges many; --declarations prints the functions that CEL rules may call. One verdict a CRD goes to standard output as a line of JSON. Exit 1: at least one CRD is
 // refused (never with --batch); 2: no verdict at all.
 package main
 
@@ -139,6 +140,12 @@ func run(arguments []string) (int, error) {
 }
 
 func main() {
+	if len(os.Args) == 2 && os.Args[1] == "--declarations" {
+		if err := declarations(); err != nil {
+			os.Exit(2)
+		}
+		return
+	}
 	code, err := run(os.Args[1:])
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "crd:", err)
