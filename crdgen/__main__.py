@@ -4,7 +4,7 @@ import sys
 from collections.abc import Sequence
 
 _USAGE = """\
-usage: python -m crdgen check FILE... [--released DIR] [--output text|json]
+usage: python -m crdgen check FILE... [--released DIR] [--ours] [--output text|json]
 """
 
 
