@@ -124,7 +124,7 @@ def test_kubeadm_accepts_whatever_the_rules_let_pass(
     @settings(
         max_examples=14,
         phases=[Phase.generate],  # each question takes a tenth of a second: nothing is shrunk
-        suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
+        suppress_health_check=[HealthCheck.too_slow],
         database=None,
     )
     @given(configurations(version, role))
@@ -141,7 +141,7 @@ def test_components_accept_whatever_the_rules_let_pass() -> None:
     @settings(
         max_examples=200,
         phases=[Phase.generate],
-        suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
+        suppress_health_check=[HealthCheck.too_slow],
         database=None,
     )
     @given(configurations("v1.34.4", "Initialize"))

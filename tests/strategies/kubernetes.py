@@ -458,14 +458,8 @@ def _node(minor: int, role: Role) -> dict[tuple[type, str], Any_]:
 
 
 def _with_its_keys(kubernetes: KubernetesConfig) -> KubernetesConfig:
-    """What the rules want of the keys.
-
-    A joining control plane has a certificate key, who names no user a token, and no two tokens begin alike.
-    """
+    """A joining control plane has a certificate key, and who names no user a token: so the rules want it."""
     role = kubernetes.role
-    if isinstance(role, Initialize):
-        tokens = {token.token.reveal()[:6]: token for token in role.bootstrap_tokens}
-        role = replace(role, bootstrap_tokens=tuple(tokens.values()))
     if isinstance(role, JoinControlPlane) and role.certificate_key is None:
         role = replace(role, certificate_key=Secret("ab" * 32))
     if not isinstance(role, Initialize | None) and isinstance(role.discovery, FileDiscovery):

@@ -1,0 +1,175 @@
+"""`crdgen check` and the API server's own code agree on what is refused, and on what rules cost."""
+
+import functools
+import json
+import random
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytest.importorskip("re2", reason="crdgen needs Python 3.11 and google-re2")
+
+from crdgen.check.cel import declarations, rules
+from crdgen.check.checking import check_file
+from crdgen.check.definition import DEFINITION
+from crdgen.check.model import Findings, Violation
+from crdgen.check.openapi import check_openapi
+from crdgen.check.shapes import Decoding
+from tests.corpus import planted
+from tests.corpus.base import base
+from tests.corpus.mutations import mutate
+from tests.judges import judges
+from tests.real import missing
+
+CLUSTER_API = "sigs.k8s.io/cluster-api@v1.12.0"
+ROOT = Path(__file__).parents[2]
+MUTATIONS = 1500
+
+
+@functools.cache
+def cluster_api() -> list[Path]:
+    """Cluster API's CRDs, as they lie in its Go module."""
+    try:
+        run = subprocess.run(
+            ["go", "mod", "download", "-json", CLUSTER_API],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    except FileNotFoundError:
+        missing("Go is not installed: Cluster API's CRDs cannot be had")
+    if run.returncode != 0:
+        missing(f"{CLUSTER_API} cannot be had: {run.stdout[-300:]}")
+    found = sorted(Path(json.loads(run.stdout)["Dir"]).glob("**/crd/bases/*.yaml"))
+    assert len(found) >= 19
+    return found
+
+
+def corpus() -> list[tuple[str, str]]:
+    """Names and texts of all that is judged: real CRDs, ours, planted faults and near misses."""
+    ours = [
+        p
+        for p in sorted((ROOT / "crds").glob("*_*.yaml"))
+        if "CustomResourceDefinition" in p.read_text()
+    ]
+    named = [(p.name, p.read_text()) for p in [*cluster_api(), *ours]]
+    changes = [(f"class {n}", c) for n, changes in planted.PLANTED.items() for c in changes]
+    changes += [("envelope", c) for c in planted.ENVELOPE] + [
+        ("accepted", c) for c in planted.ACCEPTED
+    ]
+    return named + [(f"{name}: {c}", json.dumps(planted.changed(c))) for name, c in changes]
+
+
+def errors(text: str) -> list[Violation]:
+    return [v for v in check_file(text.encode(), "crd.yaml") if v.severity == "error"]
+
+
+def costs(text: str) -> dict[tuple[str, int], tuple[int, int, int]]:
+    """The estimates of all rules of a CRD by the end of their path and their number."""
+    found: dict[tuple[str, int], tuple[int, int, int]] = {}
+    crd = DEFINITION(json.loads(text), "", Decoding(Findings()))
+    for version in crd["spec"]["versions"]:
+        schema = version["schema"]["openAPIV3Schema"]
+        judged = rules.Rules(schema, "", Findings())
+        check_openapi(schema, "", Findings(), judged.judge)
+        found |= {(c.path, c.index): (c.cost, c.message, c.cardinality) for c in judged.costs}
+    return found
+
+
+def told(text: str, verdict: dict[str, Any]) -> str:
+    """Both verdicts on a CRD."""
+    theirs = [f"{e.get('field')}: {e['detail'][:200]}" for e in verdict["errors"]]
+    return (
+        f"the API server: {theirs}\ncrdgen check: {check_file(text.encode(), 'crd')}\n{text[:3000]}"
+    )
+
+
+def test_every_crd_of_the_corpus_is_refused_by_both_or_by_none() -> None:
+    crds = corpus()
+    verdicts = judges.crd_validate([(text, []) for _, text in crds])
+
+    disagreements = [
+        f"{name}\n{told(text, verdict)}"
+        for (name, text), verdict in zip(crds, verdicts, strict=True)
+        if verdict["ok"] == bool(errors(text))
+    ]
+
+    assert len(crds) >= 150
+    assert disagreements == []
+
+
+def test_what_is_planted_is_refused_and_near_misses_are_not() -> None:
+    faults = [c for changes in planted.PLANTED.values() for c in changes] + planted.ENVELOPE
+    verdicts = judges.crd_validate(
+        [(json.dumps(planted.changed(c)), []) for c in [*faults, *planted.ACCEPTED]]
+    )
+
+    accepted = [c for c, v in zip(faults, verdicts, strict=False) if v["ok"]]
+    refused = [
+        (c, v["errors"])
+        for c, v in zip(planted.ACCEPTED, verdicts[len(faults) :], strict=True)
+        if not v["ok"]
+    ]
+
+    assert accepted == []
+    assert refused == []
+    assert min(map(len, planted.PLANTED.values())) >= 4
+
+
+def test_mutations_of_a_crd_are_refused_by_both_or_by_none() -> None:
+    r = random.Random(20)  # noqa: S311 nothing is secret here
+    texts = [json.dumps(mutate(base(), r, r.choice([1, 1, 2, 3]))) for _ in range(MUTATIONS)]
+    verdicts = judges.crd_validate([(text, []) for text in texts])
+
+    disagreements = [
+        told(text, verdict)
+        for text, verdict in zip(texts, verdicts, strict=True)
+        if verdict["ok"] == bool(errors(text)) and not not_judged(text)
+    ]
+
+    assert disagreements == []
+    assert MUTATIONS / 10 < sum(v["ok"] for v in verdicts) < MUTATIONS * 9 / 10
+
+
+def not_judged(text: str) -> bool:
+    return any(v.code == "CRD501" for v in check_file(text.encode(), "crd"))
+
+
+def test_rules_cost_what_the_api_server_says() -> None:
+    texts = [json.dumps(planted.changed(c)) for c in [*planted.PLANTED[22], *planted.ACCEPTED]]
+    verdicts = judges.crd_validate([(text, []) for text in texts])
+    compared = 0
+    for text, verdict in zip(texts, verdicts, strict=True):
+        ours = costs(text)
+        for cost in verdict["costs"]:
+            key = (cost["path"].partition("openAPIV3Schema")[2], cost["rule"])
+            if not cost.get("error") and key in ours:
+                compared += 1
+                assert ours[key] == (cost["cost"], cost["message"], cost["cardinality"]), (
+                    key,
+                    text,
+                )
+
+    assert compared > 100
+
+
+def test_the_functions_are_those_that_the_api_server_declares() -> None:
+    run = subprocess.run(
+        [judges.crd(), "--declarations"], capture_output=True, text=True, check=True
+    )
+    short = {
+        "google.protobuf.Duration": "duration",
+        "google.protobuf.Timestamp": "timestamp",
+        "null_type": "null",
+    }
+    lines = [
+        f"{f['name']} {o['id']} {'.' if o['member'] else '-'} {'; '.join(o['args'])} -> {o['result']}"
+        for f in json.loads(run.stdout)
+        for o in f["overloads"]
+    ]
+    for long, word in short.items():
+        lines = [line.replace(long, word) for line in lines]
+
+    assert declarations.FUNCTIONS.splitlines() == lines
