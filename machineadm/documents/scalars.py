@@ -163,7 +163,7 @@ def nearest(node: Node, members: Series[inspect.Type]) -> inspect.Type:
     kinds: tuple[type, ...] = (inspect.StrType,)
     if isinstance(value, bool):
         kinds = (inspect.BoolType,)
-    elif isinstance(value, int | float):
+    elif isinstance(value, int | float) or (value is None and isinstance(node, Scalar)):
         kinds = (inspect.IntType, inspect.FloatType)
     elif isinstance(node, Mapping | Sequence):
         kinds = (inspect.DictType, inspect.VarTupleType)

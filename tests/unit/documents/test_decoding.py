@@ -7,6 +7,7 @@ import json
 import pytest
 import yaml
 
+from machineadm.api.v1alpha1.encrypted_data import EncryptedData
 from machineadm.api.v1alpha1.machine import MachineConfiguration
 from machineadm.documents.decoding import decode
 from machineadm.documents.model import Location
@@ -69,3 +70,41 @@ def test_a_path_is_located_or_what_is_nearest_to_it(path: str, line: int, column
     (document,) = decode(GOOD.encode(), file="node.yaml")
 
     assert document.locate(path) == Location(line, column)
+
+
+SEALED = """\
+apiVersion: bootstrap.cluster.x-k8s.io/v1alpha1
+kind: EncryptedData
+spec:
+  provider: passphrase
+  ciphertext: QUJDREVGR0hJSktMTU5PUA==
+  salt: QUJDREVGR0hJSktMTU5PUA==
+  iv: QUJDREVGR0hJSktMTU5PUA==
+  mac: QUJDREVGR0hJSktMTU5PUA==
+  iterations: """
+
+
+@pytest.mark.parametrize("iterations", ["60000", '"60000"'])
+def test_encrypted_data_is_typed_and_counts_in_text_or_number(iterations: str) -> None:
+    (document,) = decode((SEALED + iterations).encode(), file="sealed.yaml")
+
+    assert document.problems == ()
+    assert isinstance(document.value, EncryptedData)
+    assert int(document.value.spec.iterations) == 60000
+
+
+@pytest.mark.parametrize(
+    ("iterations", "code"),
+    [
+        ("1", "MA1104"),
+        ('"1"', "MA1107"),
+        ("060000", "MA1111"),
+        ("[1]", "MA1101"),
+        ("yes", "MA1101"),
+        ("6e4", "MA1107"),
+    ],
+)
+def test_iterations_are_in_range_in_text_and_number(iterations: str, code: str) -> None:
+    (document,) = decode((SEALED + iterations).encode(), file="sealed.yaml")
+
+    assert [(each.code, each.path) for each in document.problems] == [(code, "spec.iterations")]
