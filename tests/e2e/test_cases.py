@@ -64,6 +64,11 @@ def test_what_was_killed_in_join_is_completed_by_the_next_run() -> None:
     assert run_case("kill-join") == 0
 
 
+@pytest.mark.requirement("R7")
+def test_what_was_killed_again_and_again_is_completed_by_the_last_run() -> None:
+    assert run_case("kill-often") == 0
+
+
 def test_machines_that_crash_in_kubeadm_complete_themselves() -> None:
     assert run_case("crash") == 0
 
