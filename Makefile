@@ -42,6 +42,10 @@ fmt: $(STAMP) ## format and fix what can be fixed
 test: lint $(AGENT) ## lint, then the tests that need pip and Debian alone
 	MACHINEADM_AGENT=$(AGENT) $(BIN)/python -m pytest
 
+.PHONY: crds
+crds: $(STAMP) ## write crds/, docs/reference/ and the agent's own data from the types
+	$(BIN)/python -m crdgen
+
 .PHONY: package
 package: $(AGENT) ## build the agent as one file: dist/machineadm-linux-ARCH.pyz
 # The commit is in the build id, so a commit makes it anew too.

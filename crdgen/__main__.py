@@ -1,11 +1,7 @@
-"""`python -m crdgen check FILE...`: the one place where the parts of this package meet."""
+"""`python -m crdgen`, `python -m crdgen check FILE...`: the one place where the parts of this package meet."""
 
 import sys
 from collections.abc import Sequence
-
-_USAGE = """\
-usage: python -m crdgen check FILE... [--released DIR] [--ours] [--output text|json]
-"""
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -22,9 +18,10 @@ def main(arguments: Sequence[str]) -> int:
             from crdgen.check import command
 
             return command.run(rest)
-        case _:
-            sys.stderr.write(_USAGE)
-            return 2
+        case rest:
+            from crdgen.generate import command as generate
+
+            return generate.run(rest)
 
 
 if __name__ == "__main__":

@@ -11,6 +11,13 @@ decoder from the declaration; the keys are
   for the items themselves;
 - `format`: `duration`, `cidr`, `ip`, `url`, `quantity`, `semver`, `base64` or `pem`.
 
+Two more are for the API server alone, on kinds that no agent decodes:
+
+- `immutable`: the value of the field cannot be changed once it is set;
+- `float`: on a float, which the generator refuses otherwise.
+
+What the generated definition of a field is to say beside all this stands in `Meta(extra_json_schema=...)`.
+
 Patterns are valid in Python and in RE2, and anchored.
 """
 
@@ -446,7 +453,8 @@ class ProviderRef(ApiStruct, frozen=True, kw_only=True):
             Annotated[str, Meta(min_length=1, max_length=256, extra=ONE_LINE)],
             Annotated[str, Meta(max_length=4096)],
         ],
-        Meta(max_length=50),
+        # A rule for its keys would cost the API server too much: a list of a list of these is allowed.
+        Meta(max_length=50, extra_json_schema={"x-kubernetes-validations": []}),
     ] = {}
     """Inputs of the plugin by name, at most 50; which there are is the plugin's own matter."""
 

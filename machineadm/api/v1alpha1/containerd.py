@@ -19,6 +19,11 @@ from machineadm.api.meta import (
 from machineadm.api.v1alpha1.images import ImageReference
 from machineadm.api.v1alpha1.proxy import ProxySettings
 
+OptionValue = Annotated[
+    str | int | bool, Meta(extra_json_schema={"x-kubernetes-preserve-unknown-fields": True})
+]
+"""The value of a shim's option; the API server lets any value pass, the agent only these."""
+
 
 class RegistryMirror(ApiStruct, frozen=True, kw_only=True):
     """A host that is asked in place of a registry."""
@@ -117,7 +122,7 @@ class ContainerdRuntime(ApiStruct, frozen=True, kw_only=True):
     ] = "io.containerd.runc.v2"
     """Shim that runs containers. Default `io.containerd.runc.v2`."""
 
-    options: Annotated[dict[Line, str | int | bool], Meta(max_length=50)] = {}
+    options: Annotated[dict[Line, OptionValue], Meta(max_length=50)] = {}
     """Options of the shim, `BinaryName` for example."""
 
     default: bool = False

@@ -1,0 +1,226 @@
+"""Schemas of strings, numbers, enumerations and secrets; the same for definitions and for JSON Schema.
+
+Bounds that exclude their value are numbers here, as JSON Schema has them.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Callable
+from typing import Any
+
+from msgspec import inspect
+
+from crdgen.generate.model import GenerationError, Schema, Taken
+from machineadm.redaction import Secret
+
+INT32 = (-(2**31), 2**31 - 1)
+INT64 = (-(2**63), 2**63 - 1)
+CONTROL = "\\x00-\\x1f\\x7f-\\x9f\u2028\u2029"
+"""What a text in one line cannot hold, for a class of characters; understood by RE2, ECMA 262 and Python."""
+
+_FORMATS = {"duration": "duration", "base64": "byte"}
+"""Formats that the API server checks as the agent does. Others are left to their patterns and the agent."""
+_KNOWN_FORMATS = frozenset({*_FORMATS, "cidr", "ip", "url", "quantity", "semver", "pem"})
+_NOT_RE2 = re.compile(r"(?<!\\)(?:\\\\)*(\\[dDwWsSbBAZ1-9]|\(\?(?!:))")
+
+
+def scalar(taken: Taken, path: str) -> Schema | None:
+    """The schema of a value without parts; None if it has parts.
+
+    Raises:
+        GenerationError: The API server could not check it as the type asks.
+    """
+    make = _MAKERS.get(type(taken.type))
+    return None if make is None else make(taken, path)
+
+
+def _string(taken: Taken, path: str) -> Schema:
+    type_: Any = taken.type
+    extra = taken.extra
+    for key in ("minLength", "maxLength"):
+        if key in extra:
+            raise GenerationError(path, f"{key} of a str belongs into Meta itself")
+    pattern = type_.pattern or extra.get("pattern")
+    return _text(type_.min_length, type_.max_length, pattern, extra, path)
+
+
+def _secret(taken: Taken, path: str) -> Schema:
+    type_: Any = taken.type
+    if type_.cls is not Secret:
+        raise GenerationError(path, f"{type_.cls.__name__} has no schema")
+    extra = taken.extra
+    return _text(extra.get("minLength"), extra.get("maxLength"), extra.get("pattern"), extra, path)
+
+
+def _text(
+    least: int | None, most: int | None, pattern: str | None, extra: dict[str, Any], path: str
+) -> Schema:
+    schema: Schema = {"type": "string"}
+    if least:
+        schema["minLength"] = least
+    if most is not None:
+        schema["maxLength"] = most
+    if pattern is not None:
+        _check_pattern(pattern, path)
+        schema["pattern"] = pattern
+    if extra.get("oneLine"):
+        one_line = f"^[^{CONTROL}]*$"
+        if pattern is None:
+            schema["pattern"] = one_line
+        elif lets_control_pass(pattern):
+            schema["allOf"] = [{"pattern": one_line}]
+    if format_ := extra.get("format"):
+        if format_ not in _KNOWN_FORMATS:
+            raise GenerationError(path, f"format {format_!r} is not known")
+        if format_ in _FORMATS:
+            schema["format"] = _FORMATS[format_]
+    return schema
+
+
+def _check_pattern(pattern: str, path: str) -> None:
+    if match := _NOT_RE2.search(pattern):
+        raise GenerationError(
+            path,
+            f"pattern {pattern!r}: {match[1]!r} is another thing to RE2, or nothing; spell it out",
+        )
+    try:
+        re.compile(pattern)
+    except re.error as error:
+        raise GenerationError(path, f"pattern {pattern!r}: {error}") from None
+
+
+@functools.cache
+def lets_control_pass(pattern: str) -> bool:
+    """Whether a negated class or a dot of a pattern could match a control character.
+
+    Positive classes and literals name what they match, and no type names control characters.
+    """
+    control = "\x00\t\n\r\x1f\x7f\x85\u2028\u2029"
+    classes = re.findall(r"(?<!\\)(?:\\\\)*(\[\^(?:\\.|[^\]\\])+\]|\.)", _without_classes(pattern))
+    return any(re.match(found, character) for found in classes for character in control)
+
+
+def _without_classes(pattern: str) -> str:
+    """A pattern without its positive classes, in which a dot is a dot."""
+    return re.sub(r"(?<!\\)((?:\\\\)*)\[(?!\^)\]?(?:\\.|[^\]\\])*\]", r"\1", pattern)
+
+
+def _integer(taken: Taken, path: str) -> Schema:
+    type_: Any = taken.type
+    schema: Schema = {"type": "integer", **_bounds(type_)}
+    least = type_.ge if type_.ge is not None else type_.gt
+    most = type_.le if type_.le is not None else type_.lt
+    low, high = INT64
+    if (least is not None and least < low) or (most is not None and most > high):
+        raise GenerationError(path, "bounds beyond 64 bits")
+    narrow = least is not None and most is not None
+    fits = narrow and INT32[0] <= least and most <= INT32[1]
+    schema["format"] = "int32" if fits else "int64"
+    return schema
+
+
+def _float(taken: Taken, path: str) -> Schema:
+    if not taken.extra.get("float"):
+        raise GenerationError(
+            path, "floats differ between languages; use an integer or a string, or declare float"
+        )
+    type_: Any = taken.type
+    return {"type": "number", **_bounds(type_)}
+
+
+def _bounds(type_: inspect.IntType | inspect.FloatType) -> Schema:
+    found = {
+        "minimum": type_.ge,
+        "exclusiveMinimum": type_.gt,
+        "maximum": type_.le,
+        "exclusiveMaximum": type_.lt,
+        "multipleOf": type_.multiple_of,
+    }
+    return {key: value for key, value in found.items() if value is not None}
+
+
+def _boolean(_taken: Taken, _path: str) -> Schema:
+    return {"type": "boolean"}
+
+
+def _literal(taken: Taken, path: str) -> Schema:
+    type_: Any = taken.type
+    return _enumeration(list(type_.values), path)
+
+
+def _enum(taken: Taken, path: str) -> Schema:
+    type_: Any = taken.type
+    return _enumeration([member.value for member in type_.cls], path)
+
+
+def _enumeration(values: list[Any], path: str) -> Schema:
+    kinds = {type(value) for value in values}
+    if kinds == {str}:
+        return {"type": "string", "enum": values}
+    if kinds == {int}:
+        return {"type": "integer", "format": "int64", "enum": values}
+    raise GenerationError(path, "an enumeration needs values of one type, strings or integers")
+
+
+def _bytes(taken: Taken, path: str) -> Schema:
+    type_: Any = taken.type
+    schema: Schema = {"type": "string", "format": "byte"}
+    if type_.min_length:
+        schema["minLength"] = _encoded(type_.min_length)
+    if type_.max_length is not None:
+        schema["maxLength"] = _encoded(type_.max_length)
+    return schema
+
+
+def _encoded(length: int) -> int:
+    return (length + 2) // 3 * 4
+
+
+def _moment(taken: Taken, path: str) -> Schema:
+    type_: Any = taken.type
+    if type_.tz is not True:
+        raise GenerationError(path, "a time needs its zone: Meta(tz=True)")
+    return {"type": "string", "format": "date-time"}
+
+
+def _date(_taken: Taken, _path: str) -> Schema:
+    return {"type": "string", "format": "date"}
+
+
+def _uuid(_taken: Taken, _path: str) -> Schema:
+    return {"type": "string", "format": "uuid"}
+
+
+def _refused(why: str) -> Callable[[Taken, str], Schema]:
+    def refuse(_taken: Taken, path: str) -> Schema:
+        raise GenerationError(path, why)
+
+    return refuse
+
+
+_MAKERS: dict[type, Callable[[Taken, str], Schema]] = {
+    inspect.StrType: _string,
+    inspect.CustomType: _secret,
+    inspect.IntType: _integer,
+    inspect.FloatType: _float,
+    inspect.BoolType: _boolean,
+    inspect.LiteralType: _literal,
+    inspect.EnumType: _enum,
+    inspect.BytesType: _bytes,
+    inspect.ByteArrayType: _bytes,
+    inspect.DateTimeType: _moment,
+    inspect.DateType: _date,
+    inspect.UUIDType: _uuid,
+    inspect.TimeType: _refused("a time of day has no format; use a string with a pattern"),
+    inspect.TimeDeltaType: _refused("an ISO 8601 duration is none to Kubernetes; use a string"),
+    inspect.DecimalType: _refused("decimals have no format; use a string with a pattern"),
+    inspect.TupleType: _refused("a tuple of fixed length cannot be expressed; use a Struct"),
+    inspect.NamedTupleType: _refused("positions cannot be expressed; use a Struct"),
+    inspect.TypedDictType: _refused("use a Struct: only Structs carry rules and descriptions"),
+    inspect.DataclassType: _refused("use a Struct: only Structs carry rules and descriptions"),
+    inspect.NoneType: _refused("null alone is no type"),
+    inspect.ExtType: _refused("MessagePack extensions are no JSON"),
+    inspect.MemoryViewType: _bytes,
+}

@@ -1,0 +1,332 @@
+"""Types to structural schemas, as apiextensions.k8s.io/v1 asks for: everything inlined, nothing left open unsaid."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+from msgspec import inspect
+
+from crdgen.generate import rules
+from crdgen.generate.docstrings import Docs, shortened
+from crdgen.generate.model import GenerationError, Schema, Taken, take_apart
+from crdgen.generate.scalars import scalar
+from crdgen.generate.unions import hoisted
+from machineadm.api.resources import OneOf, Rule
+
+Rules = Mapping[type, Sequence[OneOf | Rule]]
+_PRESERVE = "x-kubernetes-preserve-unknown-fields"
+_VALIDATIONS = "x-kubernetes-validations"
+_KEY_MOST = 317  # the longest key that Kubernetes itself knows, a qualified name
+
+
+class Structural:
+    """Walks types once each; what two places have in common is one and the same object.
+
+    Args:
+        docs: Where descriptions come from.
+        rules: Rules over the fields of a type.
+        defaults: The server fills in defaults.
+        descriptions: Longest description; None: no limit; 0: none at all.
+    """
+
+    def __init__(
+        self, docs: Docs, rules: Rules, *, defaults: bool = False, descriptions: int | None = None
+    ) -> None:
+        self._docs = docs
+        self._rules = rules
+        self._defaults = defaults
+        self._descriptions = descriptions
+        self._known: dict[type, Schema] = {}
+        self._open: list[type] = []
+        self._fixed_lists = 0
+
+    def root(self, type_: inspect.Type, *, status: bool) -> Schema:
+        """The schema of a kind.
+
+        Raises:
+            GenerationError: It says what a definition cannot express.
+        """
+        if not isinstance(type_, inspect.StructType) or type_.tag_field is not None:
+            raise GenerationError(str(type_), "a kind is a Struct without a tag")
+        name = type_.cls.__name__
+        schema = self._struct(type_, name)
+        properties = dict(schema.get("properties", {}))
+        for envelope in ("apiVersion", "kind"):
+            if envelope in properties:
+                properties[envelope] = {
+                    "type": "string",
+                    "description": self._said(_ENVELOPE[envelope]),
+                }
+        properties["metadata"] = {"type": "object"}
+        if status and "status" not in properties:
+            raise GenerationError(name, "has a status subresource, but no field status")
+        found = {**schema, "properties": properties, "description": self._of_class(type_.cls)}
+        required = [n for n in schema.get("required", ()) if n not in (*_ENVELOPE, "metadata")]
+        found.pop("required", None)
+        return _tidy({**found, **({"required": required} if required else {})})
+
+    def part(self, cls: type[msgspec.Struct]) -> Schema:
+        """The schema of a Struct that is a part of something else.
+
+        Raises:
+            GenerationError: It says what a definition cannot express.
+        """
+        return {**self._node(inspect.type_info(cls), cls.__name__)}
+
+    def _node(self, type_: inspect.Type, path: str) -> Schema:
+        taken = take_apart(type_, path)
+        schema = self._bare(taken, path)
+        if taken.nullable:
+            schema = {**schema, "nullable": True}
+            if "enum" in schema:
+                schema["enum"] = [*schema["enum"], None]
+        return schema
+
+    def _bare(self, taken: Taken, path: str) -> Schema:
+        given = {k: v for k, v in taken.schema.items() if k not in ("description", "examples")}
+        examples = taken.schema.get("examples")
+        if examples:
+            given["example"] = examples[0]
+        if given.get(_PRESERVE):
+            return given
+        found = scalar(taken, path)
+        schema = self._compound(taken, path) if found is None else _boolean_bounds(found)
+        if taken.extra.get("immutable"):
+            if self._fixed_lists:
+                raise GenerationError(path, "immutable in a list that the server takes as a whole")
+            entries = [*schema.get(_VALIDATIONS, ()), rules.immutable_field()]
+            schema = {**schema, _VALIDATIONS: entries}
+        # The author's word is the last: an empty list of rules takes away what would be generated.
+        return {key: value for key, value in {**schema, **given}.items() if value != []}
+
+    def _compound(self, taken: Taken, path: str) -> Schema:
+        type_: Any = taken.type
+        match type_:
+            case inspect.StructType() as struct:
+                if struct.array_like:
+                    raise GenerationError(path, "array_like cannot be expressed")
+                schema = self._struct(struct, path)
+                return self._tagged((struct,), path) if struct.tag_field else schema
+            case inspect.UnionType() as union:
+                return self._union(union, path)
+            case inspect.VarTupleType() | inspect.ListType() as items:
+                return self._list(items, taken, path)
+            case inspect.SetType() | inspect.FrozenSetType() as items:
+                return self._list(items, taken._replace(extra={"unique": ""}), path)
+            case inspect.DictType() as mapping:
+                return self._map(mapping, path)
+            case inspect.AnyType() | inspect.RawType():
+                return {_PRESERVE: True}
+            case _:
+                pass
+        raise GenerationError(path, f"{type(taken.type).__name__} cannot be expressed")
+
+    def _struct(self, struct: inspect.StructType, path: str) -> Schema:
+        if struct.cls in self._open:
+            raise GenerationError(
+                path, f"{struct.cls.__name__} holds itself, which cannot be inlined"
+            )
+        if struct.cls not in self._known:
+            self._open.append(struct.cls)
+            self._known[struct.cls] = self._fields(struct, path)
+            self._open.pop()
+        return self._known[struct.cls]
+
+    def _fields(self, struct: inspect.StructType, path: str) -> Schema:
+        properties: dict[str, Schema] = {}
+        required, presence = [], []
+        for field in struct.fields:
+            place = f"{path}.{field.encode_name}"
+            properties[field.encode_name] = schema = self._field(struct.cls, field, place)
+            if field.required:
+                required.append(field.encode_name)
+            elif rules.immutable_field() in schema.get(_VALIDATIONS, ()):
+                presence.append(rules.immutable_presence(field.encode_name))
+        schema = {"type": "object"}
+        if properties:
+            schema["properties"] = properties
+        if required:
+            schema["required"] = sorted(required)
+        validations = [self._rule(r, schema, path) for r in self._rules.get(struct.cls, ())]
+        if validations or presence:
+            schema[_VALIDATIONS] = [*validations, *presence]
+        return schema
+
+    def _rule(self, rule: OneOf | Rule, schema: Schema, path: str) -> Schema:
+        if isinstance(rule, OneOf):
+            return rules.one_of(rule, schema, path)
+        if rule.field and rule.field not in schema["properties"]:
+            raise GenerationError(path, f"a rule names {rule.field!r}, which is no field")
+        return rules.written(rule)
+
+    def _field(self, cls: type, field: inspect.Field, path: str) -> Schema:
+        schema = self._node(field.type, path)
+        if schema.get("nullable") and not field.required and not field.default:
+            # Null is no value to the API server: it is taken out, and the field is absent.
+            schema = {k: v for k, v in schema.items() if k != "nullable"}
+            if "enum" in schema:
+                schema["enum"] = [value for value in schema["enum"] if value is not None]
+        text = _declared(field.type) or self._docs.of_field(cls, field.name)
+        said = self._said(text or schema.get("description", ""))
+        schema = {**schema, **({"description": said} if said else {})}
+        if self._defaults and not field.required:
+            schema = {**schema, **_default(field, schema, path)}
+        return schema
+
+    def _union(self, union: inspect.UnionType, path: str) -> Schema:
+        members = [take_apart(member, path) for member in union.types]
+        structs = [m.type for m in members if isinstance(m.type, inspect.StructType)]
+        if len(structs) == len(members):
+            return self._tagged(tuple(structs), path)
+        kinds = {type(m.type) for m in members}
+        if kinds == {inspect.IntType, inspect.StrType} and len(members) == 2:
+            return _int_or_string(members, path)
+        raise GenerationError(
+            path,
+            "such a union cannot be expressed; say x-kubernetes-preserve-unknown-fields to let all pass",
+        )
+
+    def _tagged(self, structs: Sequence[inspect.StructType], path: str) -> Schema:
+        variants = [
+            (struct, self._struct(struct, f"{path}({struct.tag})"), self._of_class(struct.cls))
+            for struct in structs
+        ]
+        return hoisted(variants, path)
+
+    def _list(self, items: Any, taken: Taken, path: str) -> Schema:
+        unique = taken.extra.get("unique")
+        self._fixed_lists += not unique
+        item = self._node(items.item_type, f"{path}[]")
+        self._fixed_lists -= not unique
+        schema: Schema = {"type": "array", "items": item}
+        if items.min_length:
+            schema["minItems"] = items.min_length
+        if items.max_length is not None:
+            schema["maxItems"] = items.max_length
+        if unique is None:
+            return {**schema, "x-kubernetes-list-type": "atomic"}
+        if item.get("nullable"):
+            raise GenerationError(path, "items that are told apart cannot be null")
+        if unique == "":
+            if item.get("type") in ("object", "array"):
+                raise GenerationError(path, "a set has items without parts")
+            return {**schema, "x-kubernetes-list-type": "set"}
+        _check_key(unique, item, path)
+        return {
+            **schema,
+            "x-kubernetes-list-type": "map",
+            "x-kubernetes-list-map-keys": [unique],
+        }
+
+    def _map(self, mapping: inspect.DictType, path: str) -> Schema:
+        key = take_apart(mapping.key_type, f"{path}{{}}")
+        if not isinstance(key.type, inspect.StrType):
+            raise GenerationError(path, "keys of a map are strings in JSON")
+        value = self._node(mapping.value_type, f"{path}.*")
+        schema: Schema = {"type": "object"}
+        if value == {_PRESERVE: True}:
+            schema[_PRESERVE] = True
+        else:
+            schema["additionalProperties"] = value
+        if mapping.min_length:
+            schema["minProperties"] = mapping.min_length
+        if mapping.max_length is not None:
+            schema["maxProperties"] = mapping.max_length
+            # A key has no bound of its own that the server knows, so a match of a pattern is too expensive for it.
+            if key.type.max_length is not None and _PRESERVE not in schema:
+                schema[_VALIDATIONS] = [_key_length(key.type)]
+        return schema
+
+    def _of_class(self, cls: type) -> str:
+        return self._said(self._docs.of_class(cls))
+
+    def _said(self, text: str) -> str:
+        return shortened(text, self._descriptions)
+
+
+_ENVELOPE = {
+    "apiVersion": "Version of the schema of this object, with its group.",
+    "kind": "Kind of this object.",
+}
+
+
+def _key_length(key: inspect.StrType) -> Schema:
+    least = f"size(k) >= {key.min_length} && " if key.min_length else ""
+    words = (
+        f"{key.min_length} to {key.max_length}" if key.min_length else f"at most {key.max_length}"
+    )
+    return {
+        "rule": f"self.all(k, {least}size(k) <= {key.max_length})",
+        "message": f"keys have {words} characters",
+    }
+
+
+def _declared(type_: inspect.Type) -> str:
+    if isinstance(type_, inspect.Metadata):
+        return str((type_.extra_json_schema or {}).get("description", ""))
+    return ""
+
+
+def _check_key(key: str, item: Schema, path: str) -> None:
+    field = item.get("properties", {}).get(key)
+    if field is None:
+        raise GenerationError(path, f"is unique by {key!r}, which is no field of its items")
+    if field.get("type") in ("object", "array"):
+        raise GenerationError(path, f"is unique by {key!r}, which has parts")
+    if key not in item.get("required", ()) and "default" not in field:
+        raise GenerationError(path, f"is unique by {key!r}, which may be absent")
+
+
+def _int_or_string(members: list[Taken], path: str) -> Schema:
+    schema: Schema = {}
+    for member in members:
+        part = _boolean_bounds(scalar(member, path) or {})
+        schema |= {k: v for k, v in part.items() if k not in ("type", "format")}
+    return {
+        **schema,
+        "anyOf": [{"type": "integer"}, {"type": "string"}],
+        "x-kubernetes-int-or-string": True,
+    }
+
+
+def _boolean_bounds(schema: Schema) -> Schema:
+    """Excluding bounds as OpenAPI 3.0 writes them: a flag beside the bound."""
+    for bound in ("minimum", "maximum"):
+        key = f"exclusive{bound.capitalize()}"
+        if key in schema:
+            schema = {**schema, bound: schema[key], key: True}
+    return schema
+
+
+def _default(field: inspect.Field, schema: Schema, path: str) -> Schema:
+    """The default of a field; empty lists, maps and strings say nothing and would rewrite stored objects.
+
+    Raises:
+        GenerationError: It cannot be written as JSON.
+    """
+    if field.default_factory is not msgspec.NODEFAULT:
+        value = field.default_factory()
+    elif field.default is not msgspec.NODEFAULT:
+        value = field.default
+    else:
+        return {}
+    if value is None or value is msgspec.UNSET:
+        return {}
+    if isinstance(value, msgspec.Struct):
+        return {"default": {}} if _says_defaults(schema) else {}
+    try:
+        built = msgspec.json.decode(msgspec.json.encode(value))
+    except TypeError:
+        raise GenerationError(path, "its default cannot be written as JSON") from None
+    return {} if built in ([], {}, "") else {"default": built}
+
+
+def _says_defaults(schema: Schema) -> bool:
+    fields = schema.get("properties", {}).values()
+    return not schema.get("required") and any("default" in field for field in fields)
+
+
+def _tidy(schema: Schema) -> Schema:
+    return {key: value for key, value in schema.items() if value not in ("", [])}

@@ -1,0 +1,101 @@
+"""Tagged unions as one object: the properties of all variants, and rules for which goes with which."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from msgspec import inspect
+
+from crdgen.generate import rules
+from crdgen.generate.model import GenerationError, Schema
+
+_VALIDATIONS = "x-kubernetes-validations"
+Variant = tuple[inspect.StructType, Schema, str]
+
+
+def hoisted(variants: Sequence[Variant], path: str) -> Schema:
+    """One schema for all variants of a union.
+
+    Args:
+        variants: Type, schema and description of each.
+        path: Where the union stands.
+
+    Raises:
+        GenerationError: Two variants mean different things by one name, or they share no tag.
+    """
+    tag_field = _tag_field(variants, path)
+    tags = [str(struct.tag) for struct, _, _ in variants]
+    properties: dict[str, Schema] = {
+        tag_field: {
+            "type": "string",
+            "enum": tags,
+            "description": "\n".join(
+                f"`{tag}`: {_first_line(text)}"
+                for tag, (_, _, text) in zip(tags, variants, strict=True)
+            ),
+        }
+    }
+    holders: dict[str, list[str]] = {}
+    needers: dict[str, list[str]] = {}
+    validations: list[Schema] = []
+    for tag, (_, schema, _) in zip(tags, variants, strict=True):
+        for name, field in schema.get("properties", {}).items():
+            if name == tag_field:
+                continue
+            properties[name] = _merged(properties.get(name), field, f"{path}.{name}")
+            holders.setdefault(name, []).append(tag)
+        for name in schema.get("required", ()):
+            if name != tag_field:
+                needers.setdefault(name, []).append(tag)
+        validations += [rules.when(rule, tag_field, tag) for rule in schema.get(_VALIDATIONS, ())]
+    only = [
+        rules.only_with(name, tag_field, held)
+        for name, held in sorted(holders.items())
+        if held != tags
+    ]
+    needed = [
+        rules.required_with(name, tag_field, needed)
+        for name, needed in sorted(needers.items())
+        if needed != tags
+    ]
+    required = sorted([tag_field, *(name for name, needed in needers.items() if needed == tags)])
+    schema = {"type": "object", "properties": properties, "required": required}
+    if only or needed or validations:
+        schema[_VALIDATIONS] = [*only, *needed, *validations]
+    return schema
+
+
+def _tag_field(variants: Sequence[Variant], path: str) -> str:
+    fields = {struct.tag_field for struct, _, _ in variants}
+    field = fields.pop()
+    if fields or field is None:
+        raise GenerationError(path, "the Structs of a union need one tag field")
+    if any(not isinstance(struct.tag, str) for struct, _, _ in variants):
+        raise GenerationError(path, "tags are strings")
+    return field
+
+
+def _merged(known: Schema | None, field: Schema, path: str) -> Schema:
+    """A property of several variants; a default of one would be applied to all, so it goes.
+
+    Raises:
+        GenerationError: It means different things to them.
+    """
+    field = {key: value for key, value in field.items() if key != "default"}
+    if known is None:
+        return field
+    if _meaning(known) != _meaning(field):
+        raise GenerationError(path, "two variants of a union mean different things by this name")
+    said = [text for text in (known.get("description"), field.get("description")) if text]
+    if len(set(said)) == 2:
+        return {**known, "description": "\n".join(said)}
+    return known
+
+
+def _meaning(field: Schema) -> Any:
+    return {key: value for key, value in field.items() if key not in ("description", "default")}
+
+
+def _first_line(text: str) -> str:
+    return " ".join(text.split("\n\n")[0].split())

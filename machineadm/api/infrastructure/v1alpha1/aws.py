@@ -1,0 +1,220 @@
+"""Stores of AWS and of what speaks its protocols: S3 and Secrets Manager."""
+
+from typing import Annotated, Literal
+
+from msgspec import Meta, field
+
+from machineadm.api.infrastructure.v1alpha1.store import (
+    Prefix,
+    Region,
+    SecretReference,
+    StoreFetch,
+    StoreReporting,
+    StoreRetention,
+    StoreStatus,
+    Tags,
+)
+from machineadm.api.meta import ONE_LINE, ApiStruct, Pem, ProviderRef, Url
+from machineadm.api.v1alpha1.machine_bootstrap import ResourceMetadata
+
+KmsKeyId = Annotated[
+    str,
+    Meta(
+        min_length=1,
+        max_length=2048,
+        pattern="^[A-Za-z0-9:/_-]+$",
+        extra={"oneLine": True, "expected": "an id, an alias or an ARN such as alias/bootstrap"},
+    ),
+]
+"""A key of AWS KMS: its id, its alias or its ARN."""
+
+RoleArn = Annotated[
+    str,
+    Meta(
+        min_length=20,
+        max_length=2048,
+        pattern="^arn:[a-z0-9-]+:iam::[0-9]{12}:role/[A-Za-z0-9+=,.@_/-]+$",
+        extra={
+            "oneLine": True,
+            "expected": "the ARN of a role such as arn:aws:iam::123456789012:role/machineadm",
+        },
+    ),
+]
+"""The ARN of a role."""
+
+
+class AwsCredentials(ApiStruct, frozen=True, kw_only=True):
+    """Who the manager is towards AWS. Absent fields: its own identity (a role of its pod or machine)."""
+
+    secret: SecretReference | None = None
+    """Secret with the keys `accessKeyID`, `secretAccessKey` and, if there is one, `sessionToken`."""
+
+    role_arn: RoleArn | None = field(default=None, name="roleARN")
+    """Role that is assumed then."""
+
+    external_id: (
+        Annotated[
+            str,
+            Meta(min_length=2, max_length=1224, pattern="^[A-Za-z0-9+=,.@:/_-]+$", extra=ONE_LINE),
+        ]
+        | None
+    ) = field(default=None, name="externalID")
+    """External id that the role asks for; only with `roleARN`."""
+
+
+class S3Encryption(ApiStruct, frozen=True, kw_only=True):
+    """Encryption at rest by the store, beside that of the documents themselves."""
+
+    algorithm: Literal["AES256", "aws:kms"] = "AES256"
+    """Who keeps the key: the store (`AES256`) or KMS (`aws:kms`). Default `AES256`."""
+
+    kms_key_id: KmsKeyId | None = field(default=None, name="kmsKeyID")
+    """Key of KMS; only with `aws:kms`. Default: the account's own key for S3."""
+
+
+class S3BootstrapStoreSpec(ApiStruct, frozen=True, kw_only=True):
+    """A bucket, and how it is used."""
+
+    bucket: Annotated[
+        str,
+        Meta(
+            min_length=3,
+            max_length=63,
+            pattern="^[a-z0-9][a-z0-9.-]*[a-z0-9]$",
+            extra={
+                "oneLine": True,
+                "expected": "the name of a bucket such as my-bootstrap-data",
+                "immutable": True,
+            },
+        ),
+    ]
+    """Name of the bucket. It cannot be changed: what lies in the old one would be lost sight of."""
+
+    prefix: Annotated[Prefix, Meta(extra={"immutable": True})] | None = None
+    """First part of the objects' names. Default: none. It cannot be changed."""
+
+    region: Region | None = None
+    """Region of the bucket. Default: as the manager's environment says."""
+
+    endpoint: Url | None = None
+    """Address of a store that speaks S3's protocol: `https://minio.example.com:9000`. Default: AWS."""
+
+    force_path_style: bool = False
+    """Put the bucket into the path in place of the host name, as many other stores want it. Default false."""
+
+    ca_bundle: Pem | None = None
+    """Certificate authorities of the endpoint in PEM, for the manager and for machines. Default: the host's
+    trust store."""
+
+    credentials: AwsCredentials | None = None
+    """Who the manager is. Absent: its own identity."""
+
+    encryption: S3Encryption | None = None
+    """Encryption at rest by the store. Absent: as the bucket is set up."""
+
+    tags: Tags = {}
+    """Tags of every object, at most 50."""
+
+    fetch: StoreFetch | None = None
+    """How the machine fetches its configuration. Absent: by a signed URL that is valid for an hour."""
+
+    reporting: StoreReporting | None = None
+    """How the machine reports. Absent: it does not; success is seen by its node alone."""
+
+    retention: StoreRetention = StoreRetention()
+    """How long configurations are kept. Default: for an hour after the machine has joined."""
+
+
+class S3BootstrapStore(ApiStruct, frozen=True, kw_only=True):
+    """Keeps realised configurations in a bucket of S3, or of a store that speaks its protocol."""
+
+    api_version: Literal["infrastructure.cluster.x-k8s.io/v1alpha1"]
+    """`infrastructure.cluster.x-k8s.io/v1alpha1`."""
+
+    kind: Literal["S3BootstrapStore"]
+    """`S3BootstrapStore`."""
+
+    metadata: ResourceMetadata | None = None
+    """Metadata of the object."""
+
+    spec: S3BootstrapStoreSpec
+    """The bucket, and how it is used."""
+
+    status: StoreStatus | None = None
+    """What the manager knows of the store. Written by the manager alone."""
+
+
+class PluginAccess(ApiStruct, frozen=True, kw_only=True):
+    """Access by a plugin on the machine, with the machine's own identity."""
+
+    plugin: ProviderRef
+    """The plugin, and what it is told."""
+
+
+class SecretsManagerBootstrapStoreSpec(ApiStruct, frozen=True, kw_only=True):
+    """Where the secrets are made, and how they are used."""
+
+    name_prefix: Annotated[
+        str,
+        Meta(
+            min_length=1,
+            max_length=256,
+            pattern="^[A-Za-z0-9/_+=.@-]+$",
+            extra={
+                "oneLine": True,
+                "expected": "a prefix such as machineadm/production/",
+                "immutable": True,
+            },
+        ),
+    ]
+    """First part of the secrets' names; the machine's policy can be bound to it. It cannot be changed."""
+
+    region: Region
+    """Region of the secrets."""
+
+    endpoint: Url | None = None
+    """Address of the service, for a private endpoint. Default: AWS' own for the region."""
+
+    ca_bundle: Pem | None = None
+    """Certificate authorities of the endpoint in PEM. Default: the host's trust store."""
+
+    credentials: AwsCredentials | None = None
+    """Who the manager is. Absent: its own identity."""
+
+    kms_key_id: KmsKeyId | None = field(default=None, name="kmsKeyID")
+    """Key of KMS that encrypts the secrets. Default: the account's own key for Secrets Manager."""
+
+    tags: Tags = {}
+    """Tags of every secret, at most 50."""
+
+    fetch: PluginAccess
+    """How the machine fetches its configuration: this service signs no URLs, so by a plugin. A configuration
+    of more than 64 KiB lies in several secrets, which the plugin joins."""
+
+    reporting: PluginAccess | None = None
+    """How the machine reports. Absent: it does not; success is seen by its node alone."""
+
+    retention: StoreRetention = StoreRetention()
+    """How long configurations are kept. Default: for an hour after the machine has joined."""
+
+    recovery_window_days: Annotated[int, Meta(ge=7, le=30)] | None = None
+    """Days for which a removed secret can still be brought back. Absent: it is removed at once."""
+
+
+class SecretsManagerBootstrapStore(ApiStruct, frozen=True, kw_only=True):
+    """Keeps realised configurations as secrets of AWS Secrets Manager."""
+
+    api_version: Literal["infrastructure.cluster.x-k8s.io/v1alpha1"]
+    """`infrastructure.cluster.x-k8s.io/v1alpha1`."""
+
+    kind: Literal["SecretsManagerBootstrapStore"]
+    """`SecretsManagerBootstrapStore`."""
+
+    metadata: ResourceMetadata | None = None
+    """Metadata of the object."""
+
+    spec: SecretsManagerBootstrapStoreSpec
+    """Where the secrets are made, and how they are used."""
+
+    status: StoreStatus | None = None
+    """What the manager knows of the store. Written by the manager alone."""

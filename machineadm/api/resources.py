@@ -1,0 +1,378 @@
+"""What the CustomResourceDefinitions say beside the types themselves: names, labels, columns, rules over fields.
+
+The one readable place for these settings. Read by the generator alone; nothing that the agent imports imports this.
+"""
+
+from typing import Final
+
+from msgspec import Struct
+
+from machineadm.api.infrastructure.v1alpha1 import aws, gcs, http, store
+from machineadm.api.meta import ApiStruct, ValueSource
+from machineadm.api.scheme import GROUP
+from machineadm.api.v1alpha1 import (
+    agent_source,
+    cluster,
+    commands,
+    containerd,
+    control_plane,
+    discovery,
+    domain,
+    encrypted_data,
+    files,
+    images,
+    kubernetes,
+    linux,
+    machine,
+    machine_bootstrap,
+    proxy,
+    status,
+)
+
+INFRASTRUCTURE_GROUP: Final = "infrastructure.cluster.x-k8s.io"
+
+
+class Column(Struct, frozen=True, kw_only=True):
+    """A column of `kubectl get`."""
+
+    name: str
+    """Its heading."""
+
+    path: str
+    """What it shows: a simple JSONPath, `.status.report.phase`."""
+
+    type: str = "string"
+    """`string`, `integer`, `number`, `boolean` or `date`."""
+
+    description: str = ""
+    """What it means; empty: nothing is said."""
+
+    wide: bool = False
+    """Shown with `-o wide` only."""
+
+
+class Version(Struct, frozen=True, kw_only=True):
+    """One version of a resource."""
+
+    name: str
+    """`v1alpha1`."""
+
+    type: type[ApiStruct]
+    """The type of its documents."""
+
+    served: bool = True
+    """The API server serves it."""
+
+    storage: bool = True
+    """Objects are stored in it; exactly one version is."""
+
+    deprecated: bool = False
+    """Whoever uses it is warned."""
+
+    deprecation_warning: str = ""
+    """The words of the warning. Empty: the server's own."""
+
+
+class Resource(Struct, frozen=True, kw_only=True):
+    """A kind that the API server keeps."""
+
+    group: str
+    """API group."""
+
+    plural: str
+    """Plural name, as Cluster API forms it."""
+
+    short_names: tuple[str, ...] = ()
+    """Short names for kubectl."""
+
+    categories: tuple[str, ...] = ("cluster-api",)
+    """Groups of kinds that kubectl lists together."""
+
+    labels: dict[str, str]
+    """Labels of the definition: the contract that it keeps, and its provider."""
+
+    columns: tuple[Column, ...] = ()
+    """Columns of `kubectl get`."""
+
+    status: bool = True
+    """`status` is a subresource."""
+
+    defaults: bool
+    """The API server fills in defaults. Never for what a template carries: a defaulted template rolls machines."""
+
+    descriptions: int | None = None
+    """Longest description of a field, in characters; longer ones end with a sentence before. None: no limit."""
+
+    versions: tuple[Version, ...]
+    """Its versions."""
+
+
+class Rule(Struct, frozen=True, kw_only=True):
+    """A rule over the fields of a type, in the Common Expression Language."""
+
+    expression: str
+    """What must be true of `self`."""
+
+    message: str
+    """What is said when it is not; one line."""
+
+    reason: str = "FieldValueInvalid"
+    """`FieldValueInvalid`, `FieldValueForbidden`, `FieldValueRequired` or `FieldValueDuplicate`."""
+
+    field: str = ""
+    """The field that is to blame, by its JSON name; empty: the object itself."""
+
+
+class OneOf(Struct, frozen=True, kw_only=True):
+    """How many of some fields may be there."""
+
+    fields: tuple[str, ...]
+    """JSON names of optional fields of the type."""
+
+    least: int = 1
+    """At least so many: 0 or 1."""
+
+    most: int | None = 1
+    """At most so many: 1, or None for any number."""
+
+
+def _exactly_one(*fields: str) -> OneOf:
+    return OneOf(fields=fields)
+
+
+def _at_most_one(*fields: str) -> OneOf:
+    return OneOf(fields=fields, least=0)
+
+
+def _at_least_one(*fields: str) -> OneOf:
+    return OneOf(fields=fields, most=None)
+
+
+RULES: Final[dict[type[ApiStruct], tuple[OneOf | Rule, ...]]] = {
+    ValueSource: (_exactly_one("secret", "configMap", "provider"),),
+    # The machine.
+    machine.TrustedAuthority: (_exactly_one("content", "contentFrom"),),
+    machine.MachineConfig: (
+        _at_most_one("linuxConfiguration", "windowsConfiguration"),
+        _at_most_one("bootstrapperTemplateConfigMapName", "bootstrapperTemplateSecretName"),
+    ),
+    files.FileConfig: (_exactly_one("content", "contentFrom", "source"),),
+    images.Image: (_exactly_one("reference", "archive"),),
+    images.ImageArchive: (_exactly_one("path", "url"),),
+    commands.EnvironmentVariable: (_exactly_one("value", "valueFrom"),),
+    commands.Command: (_exactly_one("argv", "script"),),
+    containerd.RegistryTls: (
+        _at_most_one("ca", "caFrom"),
+        _at_most_one("cert", "certFrom"),
+        _at_most_one("key", "keyFrom"),
+    ),
+    containerd.RegistryAuth: (
+        _at_most_one("username", "usernameFrom"),
+        _at_most_one("password", "passwordFrom"),
+    ),
+    proxy.ProxyCredentials: (
+        _at_most_one("username", "usernameFrom"),
+        _at_most_one("password", "passwordFrom"),
+    ),
+    domain.DomainCredentials: (
+        _at_most_one("username", "usernameFrom"),
+        _at_most_one("password", "passwordFrom"),
+    ),
+    linux.User: (_at_most_one("passwordHash", "passwordHashFrom"),),
+    # Its part in a cluster.
+    kubernetes.BootstrapToken: (_at_most_one("ttl", "expires"),),
+    kubernetes.KubernetesConfig: (_at_most_one("patches", "patchesDirectory"),),
+    discovery.KubeconfigUser: (_exactly_one("exec", "authProvider"),),
+    discovery.TokenDiscovery: (_at_most_one("token", "tokenFrom"),),
+    discovery.FileDiscovery: (_exactly_one("path", "kubeconfig"),),
+    cluster.ContainerVariable: (_at_most_one("value", "valueFrom"),),
+    cluster.ContainerVariableSource: (
+        _exactly_one(
+            "fieldRef", "resourceFieldRef", "configMapKeyRef", "secretKeyRef", "fileKeyRef"
+        ),
+    ),
+    cluster.EtcdConfig: (_exactly_one("local", "external"),),
+    control_plane.AuditPolicy: (_at_least_one("log", "webhook"),),
+    control_plane.AuditWebhook: (_exactly_one("kubeconfig", "kubeconfigFrom"),),
+    control_plane.AuthenticationWebhook: (_exactly_one("kubeconfig", "kubeconfigFrom"),),
+    control_plane.AuthorizationWebhook: (_exactly_one("kubeconfig", "kubeconfigFrom"),),
+    control_plane.EncryptionProvider: (
+        _exactly_one("aescbc", "aesgcm", "secretbox", "kms", "identity"),
+    ),
+    control_plane.Authentication: (_at_most_one("oidc", "structured"),),
+    control_plane.StaticPod: (_exactly_one("manifest", "manifestFrom"),),
+    # How it reaches the machine.
+    machine_bootstrap.MachineBootstrapSpec: (
+        Rule(
+            expression="!has(self.ignitionVersion) || has(self.format) && self.format == 'ignition'",
+            message="ignitionVersion goes with format ignition only",
+            reason="FieldValueForbidden",
+            field="ignitionVersion",
+        ),
+    ),
+    agent_source.AgentSource: (_exactly_one("preinstalled", "download"),),
+    agent_source.AgentDownload: (_at_least_one("sha256", "publicKey"),),
+    encrypted_data.EncryptedDataSpec: (
+        Rule(
+            expression="!has(self.mac) || !has(self.cipherAlgorithm) || self.cipherAlgorithm != 'aes-256-gcm'",
+            message="mac goes with aes-256-cbc only: aes-256-gcm has its own integrity",
+            reason="FieldValueForbidden",
+            field="mac",
+        ),
+    ),
+    # Stores.
+    store.StoreFetch: (_exactly_one("presignedURL", "plugin"),),
+    store.StoreReporting: (_exactly_one("presignedURL", "plugin"),),
+    aws.AwsCredentials: (
+        Rule(
+            expression="!has(self.externalID) || has(self.roleARN)",
+            message="externalID goes with roleARN only",
+            reason="FieldValueForbidden",
+            field="externalID",
+        ),
+    ),
+    aws.S3Encryption: (
+        Rule(
+            expression="!has(self.kmsKeyID) || has(self.algorithm) && self.algorithm == 'aws:kms'",
+            message="kmsKeyID goes with algorithm aws:kms only",
+            reason="FieldValueForbidden",
+            field="kmsKeyID",
+        ),
+    ),
+    http.HttpAccess: (_exactly_one("token", "plugin"),),
+    http.HttpCredentials: (_at_most_one("basic", "bearerTokenFrom"),),
+}
+"""Rules over the fields of one object, beside what its fields say by themselves."""
+
+
+_CONTRACT: Final = {"cluster.x-k8s.io/v1beta2": "v1alpha1"}
+_BOOTSTRAP: Final = {**_CONTRACT, "cluster.x-k8s.io/provider": "bootstrap-machineadm"}
+_STORE: Final = {**_CONTRACT, "cluster.x-k8s.io/provider": "infrastructure-machineadm"}
+
+_AGE: Final = Column(
+    name="Age",
+    type="date",
+    path=".metadata.creationTimestamp",
+    description="Time since it was made",
+)
+_CLUSTER: Final = Column(
+    name="Cluster",
+    path=r".metadata.labels['cluster\.x-k8s\.io/cluster-name']",
+    description="Cluster it belongs to",
+)
+_READY: Final = Column(
+    name="Ready",
+    path=".status.conditions[?(@.type=='Ready')].status",
+    description="The store can be used",
+)
+
+
+def _store(type_: type[ApiStruct], plural: str, short: str, *columns: Column) -> Resource:
+    return Resource(
+        group=INFRASTRUCTURE_GROUP,
+        plural=plural,
+        short_names=(short,),
+        labels=_STORE,
+        columns=(*columns, _READY, _AGE),
+        defaults=True,
+        versions=(Version(name="v1alpha1", type=type_),),
+    )
+
+
+RESOURCES: Final[tuple[Resource, ...]] = (
+    Resource(
+        group=GROUP,
+        plural="machinebootstraps",
+        short_names=("mb",),
+        labels=_BOOTSTRAP,
+        columns=(
+            _CLUSTER,
+            Column(
+                name="Data secret created",
+                type="boolean",
+                path=".status.initialization.dataSecretCreated",
+                description="The bootstrap data Secret is there",
+            ),
+            Column(
+                name="Phase",
+                path=".status.report.phase",
+                description="How far the machine is, by its own report",
+            ),
+            Column(
+                name="Code",
+                path=".status.report.code",
+                description="Code of the machine's error: machineadm explain CODE",
+            ),
+            _AGE,
+            Column(
+                name="Step",
+                path=".status.report.step",
+                description="The step that runs, or that failed",
+                wide=True,
+            ),
+        ),
+        defaults=False,
+        versions=(Version(name="v1alpha1", type=machine_bootstrap.MachineBootstrap),),
+    ),
+    Resource(
+        group=GROUP,
+        plural="machinebootstraptemplates",
+        short_names=("mbt",),
+        labels=_BOOTSTRAP,
+        columns=(_AGE,),
+        status=False,
+        defaults=False,
+        versions=(Version(name="v1alpha1", type=machine_bootstrap.MachineBootstrapTemplate),),
+    ),
+    Resource(
+        group=GROUP,
+        plural="encrypteddata",
+        labels=_BOOTSTRAP,
+        columns=(
+            Column(
+                name="Provider",
+                path=".spec.provider",
+                description="Plugin that knows the passphrase",
+            ),
+            Column(name="Cipher", path=".spec.cipherAlgorithm", description="Cipher"),
+            _AGE,
+        ),
+        status=False,
+        defaults=True,
+        versions=(Version(name="v1alpha1", type=encrypted_data.EncryptedData),),
+    ),
+    _store(
+        aws.S3BootstrapStore,
+        "s3bootstrapstores",
+        "s3bs",
+        Column(name="Bucket", path=".spec.bucket", description="The bucket"),
+        Column(name="Region", path=".spec.region", description="Its region"),
+    ),
+    _store(
+        gcs.GCSBootstrapStore,
+        "gcsbootstrapstores",
+        "gcsbs",
+        Column(name="Bucket", path=".spec.bucket", description="The bucket"),
+    ),
+    _store(
+        aws.SecretsManagerBootstrapStore,
+        "secretsmanagerbootstrapstores",
+        "smbs",
+        Column(name="Prefix", path=".spec.namePrefix", description="First part of the names"),
+        Column(name="Region", path=".spec.region", description="The region"),
+    ),
+    _store(
+        http.HTTPBootstrapStore,
+        "httpbootstrapstores",
+        "httpbs",
+        Column(name="URL", path=".spec.url", description="Where configurations are put"),
+    ),
+)
+"""All kinds of the management cluster."""
+
+DOCUMENTS: Final[tuple[type[ApiStruct], ...]] = (
+    machine.MachineConfiguration,
+    encrypted_data.EncryptedData,
+    status.BootstrapStatus,
+)
+"""Kinds that lie on a machine; these have a JSON Schema."""

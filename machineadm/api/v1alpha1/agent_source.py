@@ -1,0 +1,70 @@
+"""Where a machine gets the agent from."""
+
+from typing import Annotated
+
+from msgspec import Meta
+
+from machineadm.api.meta import (
+    ONE_LINE,
+    AbsolutePath,
+    ApiStruct,
+    HeaderName,
+    Pem,
+    Sha256,
+    ShortSecret,
+    Url,
+    ValueSource,
+)
+
+
+class PreinstalledAgent(ApiStruct, frozen=True, kw_only=True):
+    """An agent that the image brings."""
+
+    path: AbsolutePath | None = None
+    """Where it lies. Default `/usr/bin/machineadm`."""
+
+
+class AgentDownload(ApiStruct, frozen=True, kw_only=True):
+    """An agent to fetch at boot; at least one of `sha256` and `publicKey`, and all given are checked."""
+
+    version: Annotated[
+        str,
+        Meta(
+            min_length=5,
+            max_length=64,
+            pattern=r"^v?[0-9]+\.[0-9]+\.[0-9]+([-.+]?[0-9A-Za-z.+-]+)?$",
+            extra={"oneLine": True, "expected": "a version such as v0.3.1"},
+        ),
+    ]
+    """Version of the agent, with or without a leading `v`; `{version}` in a URL stands for it."""
+
+    urls: Annotated[tuple[Url, ...], Meta(min_length=1, max_length=8, extra={"unique": ""})]
+    """Where it is fetched from, tried in this order. `{version}` and `{arch}` are filled in."""
+
+    sha256: Sha256 | None = None
+    """SHA-256 of the file, checked before it gets its name."""
+
+    public_key: Annotated[str, Meta(min_length=1, max_length=4096, extra=ONE_LINE)] | None = None
+    """Ed25519 public key in base64. The signature is fetched from the file's URL with `.sig` behind it."""
+
+    headers: Annotated[dict[HeaderName, ShortSecret], Meta(max_length=32)] = {}
+    """HTTP headers of the request, such as `Authorization`; secret. Not sent on to another host."""
+
+    headers_from: Annotated[dict[HeaderName, ValueSource], Meta(max_length=32)] = {}
+    """HTTP headers whose values come from elsewhere. A header stands here or in `headers`."""
+
+    destination: AbsolutePath | None = None
+    """Where it is put, with mode 0755. Default `/usr/local/bin/machineadm`."""
+
+    ca_bundle: Pem | None = None
+    """Certificate authorities in PEM for this download alone, beside the host's trust store."""
+
+
+class AgentSource(ApiStruct, frozen=True, kw_only=True):
+    """How the machine gets the agent; exactly one of `preinstalled` and `download`."""
+
+    preinstalled: PreinstalledAgent | None = None
+    """The image brings it."""
+
+    download: AgentDownload | None = None
+    """It is fetched at boot."""

@@ -1,0 +1,237 @@
+"""MachineBootstrap and its template: what lives in the management cluster.
+
+The agent never decodes these kinds and must not pay for them: nothing that it imports imports this module.
+"""
+
+from typing import Annotated, Any, Literal
+
+from msgspec import Meta
+
+from machineadm.api.meta import (
+    ONE_LINE,
+    ApiStruct,
+    KeyReference,
+    LabelName,
+    LabelValue,
+    ObjectName,
+    QualifiedName,
+    Quantity,
+    Timestamp,
+)
+from machineadm.api.v1alpha1.agent_source import AgentSource
+from machineadm.api.v1alpha1.kubernetes import KubernetesConfig
+from machineadm.api.v1alpha1.machine import MachineConfig
+from machineadm.api.v1alpha1.status import Condition, Phase
+
+ResourceMetadata = Annotated[dict[str, Any], Meta(max_length=100)]
+"""Metadata as the API server keeps it; its fields are the server's own matter."""
+
+Generation = Annotated[int, Meta(ge=0, le=9223372036854775807)]
+"""A generation of an object's spec."""
+
+ByteCount = Annotated[int, Meta(ge=0, le=9223372036854775807)]
+"""A size in bytes."""
+
+Conditions = Annotated[tuple[Condition, ...], Meta(max_length=32, extra={"unique": "type"})]
+"""Conditions, one of each type."""
+
+
+class InfrastructureReference(ApiStruct, frozen=True, kw_only=True):
+    """An object of the infrastructure group in the same namespace; its version is found by its CRD's labels."""
+
+    api_group: ObjectName
+    """Its API group: `infrastructure.cluster.x-k8s.io`."""
+
+    kind: Annotated[
+        str,
+        Meta(min_length=1, max_length=63, pattern="^[A-Z][A-Za-z0-9]*$", extra=ONE_LINE),
+    ]
+    """Its kind: `S3BootstrapStore`."""
+
+    name: ObjectName
+    """Its name."""
+
+
+class PassphraseSource(ApiStruct, frozen=True, kw_only=True):
+    """Where the manager takes a passphrase from."""
+
+    secret: KeyReference
+    """A key of a Secret in the same namespace."""
+
+
+class BootstrapEncryption(ApiStruct, frozen=True, kw_only=True):
+    """How the realised documents are encrypted on their way."""
+
+    provider: LabelName
+    """Plugin that knows the passphrase on the machine, without its prefix
+    `machineadm-plugin-encryption-provider-`."""
+
+    passphrase_from: PassphraseSource
+    """Where the manager takes the same passphrase from."""
+
+    cipher_algorithm: Literal["aes-256-cbc", "aes-256-gcm"] | None = None
+    """Cipher. Default `aes-256-gcm`."""
+
+    digest_algorithm: Literal["sha-512", "sha-256"] | None = None
+    """Digest of the key derivation. Default `sha-512`."""
+
+    iterations: Annotated[int, Meta(ge=10000, le=10000000)] | None = None
+    """Rounds of the key derivation, 10000 to 10000000. Default 50000."""
+
+
+class MachineBootstrapSpec(ApiStruct, frozen=True, kw_only=True):
+    """The machine, its part in a cluster, and how all this reaches it."""
+
+    machine: MachineConfig = MachineConfig()
+    """The machine itself. Values may refer to Secrets and ConfigMaps in the same namespace."""
+
+    kubernetes: KubernetesConfig | None = None
+    """Its part in a cluster. The manager chooses `role` and fills in what the cluster knows."""
+
+    infrastructure_ref: InfrastructureReference | None = None
+    """Store that keeps the realised configuration until the machine has fetched it. Absent: that of the
+    owner Machine's `spec.bootstrap.infrastructureRef`, else the configuration travels in the user data."""
+
+    encryption: BootstrapEncryption | None = None
+    """The realised documents travel as EncryptedData. Absent: as they are."""
+
+    agent: AgentSource | None = None
+    """How the machine gets the agent. Absent: the image brings it as `/usr/bin/machineadm`."""
+
+    format: Literal["cloud-config", "ignition"] | None = None
+    """What the user data is made for, as infrastructure providers call it. Default `cloud-config`."""
+
+    ignition_version: Literal["2.3", "3.4"] | None = None
+    """Version of the Ignition configuration; with format `ignition` only. Default `3.4`."""
+
+    data_size_limit: Quantity | None = None
+    """Largest user data that the infrastructure takes: `16Ki`. Larger ones are refused before a machine is
+    made, with the size of each part."""
+
+
+class BootstrapInitialization(ApiStruct, frozen=True, kw_only=True):
+    """What Cluster API waits for."""
+
+    data_secret_created: bool | None = None
+    """The bootstrap data Secret is there; once true, it stays so."""
+
+
+class DataSize(ApiStruct, frozen=True, kw_only=True):
+    """How large the user data is, in bytes."""
+
+    raw: ByteCount
+    """As it was rendered."""
+
+    compressed: ByteCount | None = None
+    """As it is stored, where it is compressed."""
+
+    limit: ByteCount | None = None
+    """What it may be."""
+
+
+class MachineReport(ApiStruct, frozen=True, kw_only=True):
+    """The machine's own last report."""
+
+    phase: Phase
+    """How far the bootstrap is."""
+
+    step: Annotated[str, Meta(max_length=512, extra=ONE_LINE)] | None = None
+    """The step that runs, or that failed."""
+
+    code: Annotated[str, Meta(max_length=6, pattern="^(MA[0-9]{4})?$", extra=ONE_LINE)] | None = (
+        None
+    )
+    """Stable code of the error; `machineadm explain CODE` says more."""
+
+    message: Annotated[str, Meta(max_length=32768)] | None = None
+    """What happened, for a person and without any secret."""
+
+    reported_at: Timestamp | None = None
+    """When the machine said so (RFC 3339)."""
+
+
+class MachineBootstrapStatus(ApiStruct, frozen=True, kw_only=True):
+    """What the manager has done, and what the machine says."""
+
+    initialization: BootstrapInitialization | None = None
+    """What Cluster API waits for."""
+
+    data_secret_name: ObjectName | None = None
+    """Secret that holds the bootstrap data under `value`, and its kind under `format`."""
+
+    data_size: DataSize | None = None
+    """How large the user data is."""
+
+    observed_generation: Generation | None = None
+    """Generation of the spec that this speaks of."""
+
+    conditions: Conditions = ()
+    """`Ready`, `DataSecretAvailable`, `CertificatesAvailable`, `StoreSynced`, `BootstrapSucceeded`,
+    `Paused`."""
+
+    report: MachineReport | None = None
+    """The machine's own last report."""
+
+
+class MachineBootstrap(ApiStruct, frozen=True, kw_only=True):
+    """How a machine is bootstrapped: written by a person, or cloned by Cluster API from a template."""
+
+    api_version: Literal["bootstrap.cluster.x-k8s.io/v1alpha1"]
+    """`bootstrap.cluster.x-k8s.io/v1alpha1`."""
+
+    kind: Literal["MachineBootstrap"]
+    """`MachineBootstrap`."""
+
+    metadata: ResourceMetadata | None = None
+    """Metadata of the object."""
+
+    spec: MachineBootstrapSpec
+    """The machine, its part in a cluster, and how all this reaches it."""
+
+    status: MachineBootstrapStatus | None = None
+    """What the manager has done, and what the machine says. Written by the manager alone."""
+
+
+class TemplateMetadata(ApiStruct, frozen=True, kw_only=True):
+    """Labels and annotations of what is made from a template."""
+
+    labels: Annotated[dict[QualifiedName, LabelValue], Meta(max_length=100)] = {}
+    """Labels, at most 100."""
+
+    annotations: Annotated[
+        dict[QualifiedName, Annotated[str, Meta(max_length=65536)]], Meta(max_length=100)
+    ] = {}
+    """Annotations, at most 100."""
+
+
+class MachineBootstrapTemplateResource(ApiStruct, frozen=True, kw_only=True):
+    """What is cloned."""
+
+    metadata: TemplateMetadata | None = None
+    """Labels and annotations of the clones."""
+
+    spec: MachineBootstrapSpec
+    """The spec of the clones. No value is defaulted by the server: a template must stay as it was written."""
+
+
+class MachineBootstrapTemplateSpec(ApiStruct, frozen=True, kw_only=True):
+    """The template."""
+
+    template: MachineBootstrapTemplateResource
+    """What is cloned."""
+
+
+class MachineBootstrapTemplate(ApiStruct, frozen=True, kw_only=True):
+    """What Cluster API clones a MachineBootstrap from, one for each machine."""
+
+    api_version: Literal["bootstrap.cluster.x-k8s.io/v1alpha1"]
+    """`bootstrap.cluster.x-k8s.io/v1alpha1`."""
+
+    kind: Literal["MachineBootstrapTemplate"]
+    """`MachineBootstrapTemplate`."""
+
+    metadata: ResourceMetadata | None = None
+    """Metadata of the object."""
+
+    spec: MachineBootstrapTemplateSpec
+    """The template."""
