@@ -20,3 +20,16 @@ def seconds(duration: str) -> float:
     if total > _LONGEST:
         raise ValueError("longer than 292 years")
     return total
+
+
+def instant(timestamp: str) -> float:
+    """Seconds since 1970 of a time as RFC 3339 writes it; fractions of a second are dropped.
+
+    Raises:
+        ValueError: There is no such time: a 30th of February.
+    """
+    from datetime import datetime
+
+    # Python 3.10 reads neither the Z nor any number of decimals.
+    text = re.sub(r"\.[0-9]+", "", timestamp.upper()).replace("Z", "+00:00")
+    return datetime.fromisoformat(text).timestamp()

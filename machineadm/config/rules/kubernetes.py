@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from machineadm.api.finding import Finding
-from machineadm.api.formats import seconds
+from machineadm.api.formats import instant, seconds
 from machineadm.api.v1alpha1.control_plane import ControlPlaneCertificates
 from machineadm.api.v1alpha1.discovery import (
     FileDiscovery,
@@ -180,6 +180,15 @@ def _token_has_one_end(token: BootstrapToken, _context: Context) -> Iterator[Fin
     yield from one_of(token, "ttl", "expires", required=False)
 
 
+def _expires_at_some_time(token: BootstrapToken, _context: Context) -> Iterator[Finding]:
+    if token.expires is None:
+        return
+    try:
+        instant(token.expires)
+    except ValueError:
+        yield finding("MA1323", "expires", f"there is no such time as {token.expires}")
+
+
 def _groups_need_authentication(token: BootstrapToken, _context: Context) -> Iterator[Finding]:
     if token.groups and token.usages and "authentication" not in token.usages:
         yield finding(
@@ -258,7 +267,12 @@ RULES: Final[Rules] = {
     Initialize: (_each_token_id_once,),
     JoinControlPlane: _JOIN,
     JoinWorker: _JOIN,
-    BootstrapToken: (_token_has_one_end, _groups_need_authentication, _ttl_is_counted_in_seconds),
+    BootstrapToken: (
+        _token_has_one_end,
+        _expires_at_some_time,
+        _groups_need_authentication,
+        _ttl_is_counted_in_seconds,
+    ),
     TokenDiscovery: (_token_or_source, _cluster_is_pinned, _discovery_endpoint),
     FileDiscovery: (_one_kubeconfig,),
     Kubeconfig: (_server_is_https, _verified_or_not),

@@ -12,6 +12,7 @@ from machineadm.api.v1alpha1.control_plane import (
     Authentication,
     Authorization,
     Component,
+    Oidc,
 )
 from machineadm.api.v1alpha1.kubernetes import Initialize, KubernetesConfig, Patch
 from machineadm.api.v1alpha1.node import NodeConfig
@@ -154,6 +155,13 @@ def _arguments_come_once(
         seen.add(argument.name)
 
 
+def _claims_come_one_by_one(oidc: Oidc, context: Context) -> Iterator[Finding]:
+    """Each becomes an argument of the same name (see `_arguments_come_once`)."""
+    version = version_of(context)
+    if version is not None and not version.has(V1BETA4_MINOR) and len(oidc.required_claims) > 1:
+        yield needs("requiredClaims", "1.31 or later for more than one", version)
+
+
 def _structured_authentication(
     authentication: Authentication, context: Context
 ) -> Iterator[Finding]:
@@ -232,6 +240,7 @@ RULES: Final[Rules] = {
     ClusterConfig: (_gates_are_known,),
     Patch: (_patches_have_their_version,),
     ProxyAddon: (_nftables_came_later,),
+    Oidc: (_claims_come_one_by_one,),
     Authentication: (_structured_authentication,),
     Authorization: (_structured_authorization,),
     ApiServer: _COMPONENT,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
+from machineadm.api.formats import instant
 from machineadm.api.v1alpha1.cluster import Argument, ClusterConfig, EtcdConfig, ImageSource
 from machineadm.api.v1alpha1.control_plane import LocalApiEndpoint
 from machineadm.api.v1alpha1.discovery import FileDiscovery, TokenDiscovery
@@ -126,11 +127,7 @@ def bootstrap_tokens(tokens: Sequence[BootstrapToken], now: float) -> list[Docum
 def _ttl(token: BootstrapToken, index: int, now: float) -> str | None:
     if token.expires is None:
         return token.ttl
-    from datetime import datetime
-
-    # Python 3.10 does not read the Z.
-    instant = token.expires.upper().replace("Z", "+00:00")
-    left = int(datetime.fromisoformat(instant).timestamp() - now)
+    left = int(instant(token.expires) - now)
     if left <= 0:
         raise ConfigError(
             "MA4104",

@@ -19,12 +19,12 @@ import msgspec
 
 from machineadm.api.v1alpha1.discovery import FileDiscovery, Kubeconfig, KubeconfigUser
 from machineadm.api.v1alpha1.kubernetes import Initialize, KubernetesConfig
+from machineadm.config.versions import kubeadm_api
 from machineadm.documents.encoding import encode_yaml, encode_yaml_stream
 from machineadm.errors import InternalError
 from machineadm.plan.model import ControlPlaneExtras
 from machineadm.steps.kubeadm import v1beta3, v1beta4
 from machineadm.steps.kubeadm.pieces import Document, Paths, component_document, present
-from machineadm.steps.kubeadm.versions import minor_of
 
 if TYPE_CHECKING:
     from machineadm.api.v1alpha1.node import NodeKubelet
@@ -33,7 +33,6 @@ CONFIG = "kubeadm/config.yaml"
 DISCOVERY = "kubeadm/discovery.conf"
 PATCHES = "kubeadm/patches/"
 
-_FIRST_V1BETA4 = (1, 31)
 _KUBELET_API = "kubelet.config.k8s.io/v1beta1"
 _PROXY_API = "kubeproxy.config.k8s.io/v1alpha1"
 _KUBELET_PATCH = "kubeletconfiguration000+merge.yaml"
@@ -83,7 +82,7 @@ def render(
     """
     copied = copies_patches(kubernetes)
     paths = Paths(run_directory, None if copied else kubernetes.patches_directory)
-    api = v1beta4 if (minor_of(kubernetes.version) or (0, 0)) >= _FIRST_V1BETA4 else v1beta3
+    api = v1beta4 if kubeadm_api(kubernetes.version) == "v1beta4" else v1beta3
     role = kubernetes.role
     documents: tuple[Document, ...]
     if isinstance(role, Initialize):

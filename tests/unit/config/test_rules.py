@@ -279,6 +279,12 @@ ROLES = [
          {f"{K}.role": {"type": "Initialize", "bootstrapTokens": [{"token": TOKEN["token"], "ttl": "1ms"}]}},
          [("MA1312", f"{ROLE}.bootstrapTokens[0].ttl")],
          {f"{K}.role": {"type": "Initialize", "bootstrapTokens": [{"token": TOKEN["token"], "ttl": "1s"}]}}),
+    Case("a token expires at a time that there is",
+         {f"{K}.role": {"type": "Initialize", "bootstrapTokens": [
+             {"token": TOKEN["token"], "expires": "2030-02-30T00:00:00Z"}]}},
+         [("MA1323", "spec.kubernetes.role.bootstrapTokens[0].expires")],
+         {f"{K}.role": {"type": "Initialize", "bootstrapTokens": [
+             {"token": TOKEN["token"], "expires": "2030-02-28T23:59:59.123456789-05:30"}]}}),
     Case("a token's id is given once",
          {f"{K}.role": {"type": "Initialize", "bootstrapTokens": [
              {"token": "abcdef.0123456789abcdef"}, {"token": "abcdef.fedcba9876543210"}]}},
@@ -606,6 +612,12 @@ VERSIONS = [
          {f"{K}.version": "v1.33.1", f"{CLUSTER}.certificates.keyAlgorithm": "ECDSA-P384"},
          [("MA1310", f"{S}.cluster.certificates.keyAlgorithm")],
          {f"{K}.version": "v1.34.0-rc.0", f"{CLUSTER}.certificates.keyAlgorithm": "ECDSA-P384"}),
+    Case("several claims are required from 1.31 on",
+         {**OLD, f"{CP}.authentication.oidc": {
+             "issuerURL": "https://a", "clientID": "b", "requiredClaims": {"c": "d", "e": "f"}}},
+         [("MA1310", f"{S}.controlPlane.authentication.oidc.requiredClaims")],
+         {**OLD, f"{CP}.authentication.oidc": {
+             "issuerURL": "https://a", "clientID": "b", "requiredClaims": {"c": "d"}}}),
     Case("an argument comes twice from 1.31 on",
          {**OLD, f"{NODE}.extraArgs": TWICE, f"{CP}.apiServer.extraArgs": TWICE, f"{CP}.scheduler.extraArgs": TWICE,
           f"{CLUSTER}.etcd.local.extraArgs": TWICE},
