@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -15,11 +15,11 @@ from crdgen.generate.scalars import scalar
 from crdgen.generate.structural import Rules
 from machineadm.api.meta import ApiStruct
 from machineadm.api.resources import OneOf
+from machineadm.api.schemas import assembled
 
 NULLABLE = frozenset({"taints"})
 """Fields in which null says something to the agent; everywhere else it refuses null."""
 
-_DIALECT = "https://json-schema.org/draft/2020-12/schema"
 _OPENAPI_ONLY = frozenset({"int32", "int64", "duration", "byte"})
 
 
@@ -160,36 +160,6 @@ class Bundle:
         if mapping.max_length is not None:
             schema["maxProperties"] = mapping.max_length
         return schema
-
-
-def assembled(kind: str, definitions: dict[str, Schema]) -> Schema:
-    """The schema of a kind, complete in itself: its own fields at the root, and the parts it needs.
-
-    `machineadm schema` does the same from its own data.
-    """
-    root = definitions[kind]
-    needed: dict[str, None] = {}
-    waiting = list(references(root))
-    while waiting:
-        name = waiting.pop()
-        if name not in needed:
-            needed[name] = None
-            waiting += references(definitions[name])
-    version = root["properties"]["apiVersion"]["const"]
-    found = {"$schema": _DIALECT, "$id": f"urn:{version.replace('/', ':')}:{kind}", "title": kind}
-    return {**found, **root, "$defs": {name: definitions[name] for name in sorted(needed)}}
-
-
-def references(schema: Any) -> Iterable[str]:
-    """Names of the parts that a schema refers to."""
-    if isinstance(schema, dict):
-        if isinstance(reference := schema.get("$ref"), str):
-            yield reference.rpartition("/")[2]
-        schema = schema.values()
-    elif not isinstance(schema, list):
-        return
-    for each in schema:
-        yield from references(each)
 
 
 def _for_json(schema: Schema) -> Schema:

@@ -15,7 +15,8 @@ COMMANDS = {
     "plan": "show what bootstrap would do; exit 10 if there is something",
     "validate": "show every problem of a configuration",
     "status": "show the last report, or wait for the end of a run",
-    "explain": "say what an error code means and what to do",
+    "explain": "say what an error code means, or what a field is",
+    "schema": "print the JSON Schema of a kind",
     "version": "show version, build, and what this release supports",
 }
 _HIDDEN = ("boot",)

@@ -97,8 +97,9 @@ TABLE: dict[str, Code] = {
     ),
     "MA7002": Code(
         "nothing is known by that name",
-        "`explain` was asked for a code that this release does not have.",
-        "Codes are MA and four digits, as printed in front of an error's message.",
+        "`explain` or `schema` was asked for a code, a kind or a field that this release does not have.",
+        "Codes are MA and four digits, as printed in front of an error's message; `schema` lists the kinds, and "
+        "`explain KIND` their fields.",
     ),
     "MA7003": Code(
         "needs root",

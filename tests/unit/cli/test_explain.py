@@ -1,0 +1,127 @@
+"""`explain` and `schema` say of every kind and field what the types say."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from machineadm.cli.kinds import field, load
+from machineadm.cli.main import main
+
+ROOT = Path(__file__).parents[3]
+KINDS = load()
+
+
+def out(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
+    assert main(list(arguments)) == 0
+    return capsys.readouterr().out
+
+
+def test_a_field_is_explained_with_type_words_bounds_and_example(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    told = out(capsys, "explain", "MachineConfiguration.spec.machine.files.permissions")
+
+    assert told.startswith("MachineConfiguration.spec.machine.files[].permissions  string\n")
+    assert "Octal mode as a string" in told
+    assert "`^0?[0-7]{3,4}$`" in told
+    assert told.endswith("Example: 0644\n")
+
+
+def test_indexes_and_case_of_the_kind_do_not_matter(capsys: pytest.CaptureFixture[str]) -> None:
+    plain = out(capsys, "explain", "MachineConfiguration.spec.machine.files.path")
+
+    assert out(capsys, "explain", "machineconfiguration.spec.machine.files[3].path") == plain
+
+
+def test_an_object_lists_its_fields_and_which_are_required(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    told = out(capsys, "explain", "S3BootstrapStore.spec")
+
+    assert "Fields (* required):" in told
+    assert "  bucket* " in told
+    assert "  region  " in told
+
+
+def test_each_variant_of_a_union_is_shown_with_its_tag(capsys: pytest.CaptureFixture[str]) -> None:
+    told = out(capsys, "explain", "MachineConfiguration.spec.kubernetes.role")
+
+    for tag in ("Initialize", "JoinControlPlane", "JoinWorker"):
+        assert f"`{tag}`" in told
+
+
+def test_fields_below_a_union_and_a_map_are_found() -> None:
+    for path in (
+        "MachineConfiguration.spec.kubernetes.role.discovery.kubeconfig.server",
+        "MachineConfiguration.spec.machine.containerRuntime.containerd.runtimes.type",
+    ):
+        assert field(path, KINDS["$defs"], KINDS["kinds"]).schema["type"] == "string"
+
+
+def test_the_same_as_json(capsys: pytest.CaptureFixture[str]) -> None:
+    told = json.loads(out(capsys, "explain", "--output", "json", "EncryptedData.spec.provider"))
+
+    assert told["path"] == "EncryptedData.spec.provider"
+    assert told["schema"]["type"] == "string"
+
+
+@pytest.mark.parametrize(
+    ("path", "words"),
+    [
+        ("MachineConfiguration.spec.machine.fils", "did you mean 'files'?"),
+        ("MachineConfiguration.spec.machine.files.path.x", "has no fields"),
+        ("Wrong.spec", "there are MachineConfiguration"),
+        ("MA9999", "no such code"),
+        ("", "no such kind"),
+        ("...", "no such kind"),
+    ],
+)
+def test_what_is_not_known_is_refused_with_what_there_is(
+    path: str, words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["explain", path]) == 2
+    told = capsys.readouterr().err
+    assert "MA7002" in told
+    assert words in told
+
+
+@pytest.mark.parametrize("kind", ["MachineConfiguration", "EncryptedData", "BootstrapStatus"])
+def test_schema_prints_what_is_published(kind: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert out(capsys, "schema", kind) == (ROOT / f"crds/schemas/{kind}.json").read_text()
+
+
+def test_schema_alone_lists_the_kinds(capsys: pytest.CaptureFixture[str]) -> None:
+    assert out(capsys, "schema").splitlines() == KINDS["kinds"]
+
+
+def test_schema_of_an_unknown_kind_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["schema", "Machine"]) == 2
+    assert "MA7002" in capsys.readouterr().err
+
+
+def every_path() -> list[str]:
+    """Each field of each kind, by walking as `explain` itself lists them."""
+    found: list[str] = []
+
+    def visit(path: str, depth: int) -> None:
+        found.append(path)
+        if depth < 4:
+            here = field(path, KINDS["$defs"], KINDS["kinds"])
+            for part in here.parts:
+                for name in part["properties"]:
+                    visit(f"{path}.{name}", depth + 1)
+
+    for kind in KINDS["kinds"]:
+        visit(kind, 0)
+    return found
+
+
+def test_every_listed_field_can_be_explained_in_turn(capsys: pytest.CaptureFixture[str]) -> None:
+    paths = every_path()
+
+    assert len(paths) > 300
+    for path in paths:
+        assert out(capsys, "explain", path).startswith(path.partition(".")[0])
