@@ -6,9 +6,8 @@ kubeadm would choose better by itself: what is absent in KubernetesConfig stays 
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final
 
-import msgspec
 from msgspec.structs import replace
 
 from machineadm.api.v1alpha1.cluster import ClusterConfig, EtcdConfig, ExternalEtcd
@@ -16,9 +15,9 @@ from machineadm.api.v1alpha1.control_plane import ControlPlaneCertificates
 from machineadm.api.v1alpha1.files import FileConfig
 from machineadm.api.v1alpha1.kubernetes import KubernetesConfig
 from machineadm.api.v1alpha1.machine import MachineConfig, MachineConfiguration
+from machineadm.config.digest import digest
 from machineadm.config.model import Configuration
 from machineadm.config.secrets import is_sensitive
-from machineadm.redaction import Secret
 
 CERTIFICATES_DIRECTORY: Final = "/etc/kubernetes/pki"
 """kubeadm's own default."""
@@ -33,7 +32,7 @@ def realise(configuration: MachineConfiguration) -> Configuration:
         machine=machine,
         kubernetes=kubernetes,
         agent=spec.agent,
-        digest=_digest(machine, kubernetes, spec.agent),
+        digest=digest(machine, kubernetes, spec.agent),
     )
 
 
@@ -77,17 +76,3 @@ def _external_etcd(
             key_file=f"{directory}/apiserver-etcd-client.key",
         )
     return external
-
-
-def _digest(*roots: msgspec.Struct | None) -> str:
-    import hashlib
-
-    return hashlib.sha256(
-        msgspec.json.encode(roots, enc_hook=_reveal, order="deterministic")
-    ).hexdigest()
-
-
-def _reveal(value: Any) -> str:
-    if isinstance(value, Secret):
-        return value.reveal()
-    raise TypeError(f"{type(value).__name__} in a configuration")

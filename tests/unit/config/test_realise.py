@@ -7,8 +7,12 @@ import gzip
 
 import pytest
 import yaml
+from msgspec.structs import replace
 
+from machineadm.api.v1alpha1.commands import Commands
+from machineadm.api.v1alpha1.linux import LinuxConfiguration
 from machineadm.config.defaulting import realise
+from machineadm.config.digest import digest as digest_of
 from machineadm.config.model import Configuration
 from machineadm.config.secrets import secrets_of
 from machineadm.redaction import Secret
@@ -113,6 +117,28 @@ def test_digest_is_of_what_matters_on_the_machine() -> None:
     assert realise(decoded(same)).digest == realise(decoded(text.encode())).digest
     changed = text.replace("maxPods: 60", "maxPods: 61").encode()
     assert realise(decoded(changed)).digest != realise(decoded(text.encode())).digest
+
+
+def test_digest_of_a_default_that_is_written_out_is_that_of_its_absence() -> None:
+    lists = {"machine.files": [], "machine.commands": {"boot": []}, "machine.images": []}
+    kubelet = {"kubernetes.node.ignorePreflightErrors": []}
+    command = {"argv": ["true"]}
+    spelled_out = {**command, "timeout": "10m", "onFailure": "Fail"}
+
+    assert digest({**lists, **kubelet}) == digest({"kubernetes.node": {}})
+    assert digest({"machine.commands": {"preKubeadm": [spelled_out]}}) == digest(
+        {"machine.commands": {"preKubeadm": [command]}}
+    )
+
+
+def test_digest_goes_by_value_and_not_by_identity() -> None:
+    given = configuration().spec.machine
+    rebuilt = replace(
+        given, commands=Commands(), linux_configuration=LinuxConfiguration(sysctls={})
+    )
+    plain = replace(given, linux_configuration=LinuxConfiguration())
+
+    assert digest_of(rebuilt) == digest_of(plain)
 
 
 def test_digest_sees_secrets_and_taints_none_or_empty() -> None:

@@ -1,0 +1,49 @@
+"""One digest for one configuration, whoever wrote it down and whichever interpreter read it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from machineadm.redaction import Secret
+
+
+def digest(*roots: msgspec.Struct | None) -> str:
+    """Hex SHA-256 of the canonical JSON of the roots, secrets revealed."""
+    import hashlib
+
+    canonical = [_canonical(root) for root in roots]
+    return hashlib.sha256(msgspec.json.encode(canonical, order="deterministic")).hexdigest()
+
+
+def _canonical(value: Any) -> Any:
+    """A value as builtins, without the fields that equal their defaults.
+
+    msgspec's own omit_defaults goes by identity: it writes a default that somebody spelled out, and on CPython 3.10 also an
+    empty tuple that code has built.
+    """
+    if isinstance(value, Secret):
+        return value.reveal()
+    if isinstance(value, msgspec.Struct):
+        return _fields(value)
+    if isinstance(value, dict):
+        return {name: _canonical(item) for name, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_canonical(item) for item in value]
+    return value
+
+
+def _fields(struct: msgspec.Struct) -> dict[str, Any]:
+    names, defaults = struct.__struct_fields__, struct.__struct_defaults__
+    # Those without a default come first, as do the parameters of a function.
+    without = len(names) - len(defaults)
+    tag = struct.__struct_config__.tag
+    given = {} if tag is None else {"": tag}
+    for name in names[:without]:
+        given[name] = _canonical(getattr(struct, name))
+    for name, default in zip(names[without:], defaults, strict=True):
+        value = getattr(struct, name)
+        if value != (default.factory() if hasattr(default, "factory") else default):
+            given[name] = _canonical(value)
+    return given
