@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 
 import msgspec
 
 from machineadm import planner
 from machineadm.agent.boot import with_boot_commands
-from machineadm.agent.intake import Mode, accept
+from machineadm.agent.intake import Mode, ProblemsError, accept
 from machineadm.agent.preflight import identity_of, require_agent, require_root
 from machineadm.agent.units import forget_resuming, has_systemd, keep_resuming
 from machineadm.agent.wiring import Machine
@@ -17,11 +18,12 @@ from machineadm.config.defaulting import realise
 from machineadm.config.model import Configuration
 from machineadm.config.secrets import secrets_of
 from machineadm.errors import HostError, MachineadmError
-from machineadm.execution.events import Event
+from machineadm.execution.events import ConfigurationRefused, Event
 from machineadm.execution.journal import Journal
 from machineadm.execution.runner import Verdict, execute
 from machineadm.execution.survey import replay, survey
 from machineadm.host.facts import Facts, gather
+from machineadm.host.ports import Clock
 from machineadm.host.recording import recording
 from machineadm.plan.model import Plan
 from machineadm.plan.prospect import Prospect, anything_to_do
@@ -70,7 +72,8 @@ def bootstrap(
     host.state.lock()
     reporter = _reporter(machine, listen)
     with reporter.reported():
-        ready = prepare(request, machine, reporter)
+        with _problems_told(listen, host.clock):
+            ready = prepare(request, machine, reporter)
         identity = identity_of(ready.configuration.kubernetes)
         ready.journal.guard(identity)
         prospects = survey(ready.plan, recording(host), ready.journal)
@@ -84,6 +87,15 @@ def bootstrap(
         else:
             reporter.prepared()
     _forget_resuming(machine)
+
+
+@contextmanager
+def _problems_told(listen: Callable[[Event], None], clock: Clock) -> Iterator[None]:
+    try:
+        yield
+    except ProblemsError as error:
+        listen(ConfigurationRefused(time=clock.now(), problems=error.problems))
+        raise
 
 
 def look_ahead(request: Request, machine: Machine) -> tuple[Prospect, ...]:

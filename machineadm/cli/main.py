@@ -46,6 +46,8 @@ def main(argv: list[str] | None = None) -> int:
         return _reader_has_gone()
     except KeyboardInterrupt:
         return 130
+    except OSError as error:
+        return _refuse(_unwritten(error))
     except Exception as error:
         return _refuse(_internal(error))
     return code
@@ -62,6 +64,10 @@ def _dispatch(arguments: list[str]) -> int:
         sys.stdout.write(_overview())
         return 0 if arguments else 2
     command, rest = _command(arguments)
+    if None in (sys.stdin, sys.stdout, sys.stderr):
+        from machineadm.cli.streams import make_safe
+
+        make_safe()
     if command == "version" and not rest:
         from machineadm.cli.version import print_version
 
@@ -130,6 +136,22 @@ def _reader_has_gone() -> int:
         silence(stream)
     # As a shell reports a process that died of SIGPIPE.
     return 141
+
+
+def _unwritten(error: OSError) -> MachineadmError:
+    """The output is lost. Whatever touches the machine makes errors of its own of what the system says."""
+    import errno
+
+    from machineadm.cli.streams import silence
+
+    if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO):
+        return _internal(error)
+    silence(sys.stdout)
+    return UsageError(
+        "MA7005",
+        f"cannot write to standard output: {error.strerror}",
+        hint="look at where it is redirected to",
+    )
 
 
 def _internal(error: Exception) -> InternalError:

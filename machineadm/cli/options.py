@@ -58,15 +58,28 @@ class Parser(argparse.ArgumentParser):
             self.add_argument(name, **settings)
             return
         given = os.environ.get(variable)
-        if given is not None:
-            settings.pop("required", None)
-        if given is not None and settings.get("action") == "append":
-            # No default: argparse would append to it what the command line gives.
-            self._lists[name.lstrip("-").replace("-", "_")] = given.splitlines()
+        if settings.get("action") == "append":
+            lines = [line for line in (given or "").splitlines() if line]
+            settings["required"] = settings.get("required", False) and not lines
+            if lines:
+                # No default: argparse would append to it what the command line gives.
+                self._lists[name.lstrip("-").replace("-", "_")] = lines
         elif given is not None:
+            settings.pop("required", None)
             settings["default"] = _from_environment(variable, given, settings)
         settings["help"] = f"{settings['help']} [{variable}]"
         self.add_argument(name, **settings)
+
+    def add_path(self) -> None:
+        """Add where the configuration is read from."""
+        self.add_option(
+            "--path",
+            metavar="FILE|-|URI",
+            type=named,
+            action="append",
+            required=True,
+            help="configuration; several are one stream in order, - is standard input",
+        )
 
     def add_directories(self) -> None:
         """Add where the runner's own files and the machine's root lie."""
@@ -97,13 +110,7 @@ class Parser(argparse.ArgumentParser):
 
 def add_configuration(parser: Parser) -> None:
     """Add what bootstrap and plan share."""
-    parser.add_option(
-        "--path",
-        metavar="FILE|-|URI",
-        action="append",
-        required=True,
-        help="configuration; several are one stream in order, - is standard input",
-    )
+    parser.add_path()
     parser.add_option(
         "--mode",
         choices=("provisioning", "preparation"),
@@ -139,7 +146,7 @@ def named(text: str) -> str:
         argparse.ArgumentTypeError: It is.
     """
     if not text:
-        raise argparse.ArgumentTypeError("an empty path names no folder")
+        raise argparse.ArgumentTypeError("an empty path names nothing")
     return text
 
 

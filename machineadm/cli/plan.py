@@ -35,7 +35,7 @@ def run(arguments: Namespace) -> int:
         run_directory=arguments.run_dir,
         state_directory=arguments.state_dir,
     ) as machine:
-        with refusals(machine.redactor) as refusal:
+        with refusals(machine.redactor, problems_as_json=arguments.output == "json") as refusal:
             prospects = look_ahead(request, machine)
         if refusal.exit_code:
             return refusal.exit_code

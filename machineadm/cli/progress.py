@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from typing import Literal
 
 import msgspec
@@ -41,7 +42,8 @@ class Progress:
     def log(self, line: str) -> None:
         """Show a line that a command printed."""
         if self._json:
-            self._write_json({"event": "log", "line": line})
+            now = events.rfc3339(time.time())
+            self._write_json({"event": "log", "time": now, "line": line})
         else:
             self._line(f"    {printable(line)}")
 

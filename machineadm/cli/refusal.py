@@ -8,6 +8,7 @@ from contextlib import contextmanager
 
 from machineadm.agent.intake import ProblemsError
 from machineadm.cli.main import describe
+from machineadm.documents.rendering import render_json
 from machineadm.errors import MachineadmError
 from machineadm.redaction import Redactor
 
@@ -19,16 +20,19 @@ class Refusal:
 
 
 @contextmanager
-def refusals(redactor: Redactor) -> Iterator[Refusal]:
+def refusals(redactor: Redactor, *, problems_as_json: bool = False) -> Iterator[Refusal]:
     """Print an error that comes from within, masked, and keep its exit code.
 
     Args:
         redactor: Knows the configuration's secrets as soon as anybody does.
+        problems_as_json: Also print the problems of a configuration on standard output, as `validate --output json` does.
     """
     refusal = Refusal()
     try:
         yield refusal
     except MachineadmError as error:
         text = error.text if isinstance(error, ProblemsError) else describe(error) + "\n"
+        if problems_as_json and isinstance(error, ProblemsError):
+            sys.stdout.write(render_json(error.problems))
         sys.stderr.write(redactor.text(text))
         refusal.exit_code = error.exit_code

@@ -15,13 +15,7 @@ if TYPE_CHECKING:
 
 def add_arguments(parser: Parser) -> None:
     """Add this command's options."""
-    parser.add_option(
-        "--path",
-        metavar="FILE|-|URI",
-        action="append",
-        required=True,
-        help="configuration; several are one stream in order, - is standard input",
-    )
+    parser.add_path()
     parser.add_option(
         "--kubernetes-version",
         metavar="VERSION",

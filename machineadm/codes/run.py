@@ -111,6 +111,12 @@ TABLE: dict[str, Code] = {
         "A --path names a file that does not exist, cannot be read or is too large.",
         "Check the path and its permissions; `-` reads standard input.",
     ),
+    "MA7005": Code(
+        "the output cannot be written",
+        "Standard output is a file or a device that takes no more. A run of `bootstrap` does not end "
+        "for that; every other command has nothing else to do than to print.",
+        "Make room, or redirect the output elsewhere.",
+    ),
     "MA9001": Code(
         "a fault of machineadm itself",
         "Something happened that the program does not foresee. What was done is in the journal; "

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 
 import msgspec
 
+from machineadm.documents.model import Problem
 from machineadm.plan.model import Change, KubeadmRun, Phase
 
 
@@ -14,6 +15,13 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, tag_field="event", rename
 
     time: float
     """Seconds since 1970-01-01T00:00:00Z."""
+
+
+class ConfigurationRefused(Event, frozen=True, kw_only=True, tag="configurationRefused"):
+    """The configuration has problems; nothing is touched."""
+
+    problems: tuple[Problem, ...]
+    """All of them, at least one, in the order of the inputs."""
 
 
 class PlannedStep(msgspec.Struct, frozen=True, kw_only=True):

@@ -234,10 +234,6 @@ class _Run:
 _IN_PLACE = Outcome(change=Change.ALREADY_IN_PLACE)
 
 
-def _internal(step: Step, error: Exception) -> InternalError:
-    return InternalError("MA9001", f"step {step.name}: unexpected {type(error).__name__}")
-
-
 def is_deferred(step: Step, host: Host) -> bool:
     """Whether this run must leave a step to a later one."""
     return host.offline and step.live

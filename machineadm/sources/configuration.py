@@ -73,7 +73,7 @@ def _scheme(uri: str) -> str:
 def _file(path: str) -> bytes:
     try:
         with pathlib.Path(path).open("rb") as file:
-            return _bounded(file, path)
+            return _bounded(file, repr(path))
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else "no path holds a NUL"
         raise UsageError(

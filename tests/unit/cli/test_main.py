@@ -213,3 +213,53 @@ def test_a_dry_run_is_a_plan(tmp_path: Path) -> None:
     assert ended.returncode == 10
     assert ended.stdout.startswith("Plan: ")
     assert list(tmp_path.iterdir()) == []
+
+
+REFUSED = "apiVersion: bootstrap.cluster.x-k8s.io/v1alpha1\nkind: MachineConfiguration\nspec: {machine: {fils: []}}\n"
+
+
+@pytest.mark.parametrize("command", ["version", "validate --path examples/worker.yaml"])
+def test_output_that_cannot_be_written_is_no_fault_of_ours(command: str) -> None:
+    assert shell(f"{command} >&-").returncode == 0
+
+    full = shell(f"{command} --output json >/dev/full")
+    assert full.returncode == 2
+    assert full.stderr.startswith("machineadm: MA7005 ")
+
+
+def test_a_closed_standard_input_holds_no_configuration() -> None:
+    ended = shell("validate --path - <&-")
+
+    assert ended.returncode == 3
+    assert "MA1001" in ended.stdout
+
+
+def test_an_empty_variable_names_no_path(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MACHINEADM_PATH", "")
+
+    assert "required: --path" in shell("validate").stderr
+    assert "empty path" in shell("validate --path ''").stderr
+
+
+def test_a_newline_in_a_files_name_leaves_each_problem_its_line(tmp_path: Path) -> None:
+    (tmp_path / "a\nb.yaml").write_text(REFUSED)
+
+    ended = shell("""validate --path "$1"/$'a\\nb.yaml'""", tmp_path)
+
+    assert ended.stdout.splitlines()[1].startswith(f"{tmp_path}/a\\nb.yaml:3:")
+
+
+def test_a_refused_configuration_gives_its_problems_to_programs_too(tmp_path: Path) -> None:
+    (tmp_path / "node.yaml").write_text(REFUSED)
+    options = '--root "$1" --path "$1"/node.yaml --mode preparation --output json'
+
+    validated = shell('validate --path "$1"/node.yaml --mode preparation --output json', tmp_path)
+    planned = shell(f"plan {options}", tmp_path)
+    bootstrapped = shell(f"bootstrap {options}", tmp_path)
+
+    assert planned.returncode == bootstrapped.returncode == 3
+    assert planned.stdout == validated.stdout
+    first, last = map(json.loads, bootstrapped.stdout.splitlines())
+    assert first["event"] == "configurationRefused"
+    assert first["problems"] == json.loads(validated.stdout)["problems"]
+    assert last["event"] == "runEnded"

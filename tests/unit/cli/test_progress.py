@@ -90,4 +90,4 @@ def test_json_lines_go_to_standard_output_masked(capsys: pytest.CaptureFixture[s
     assert first["steps"][0] == {"name": "files/write", "phase": "prepare"}
     assert second["message"] == '"***"'
     assert second["time"] == "1970-01-01T00:00:00.000Z"
-    assert third == {"event": "log", "line": "a line with ***"}
+    assert third == {"event": "log", "time": third["time"], "line": "a line with ***"}

@@ -120,8 +120,12 @@ def test_digest_is_of_what_matters_on_the_machine() -> None:
 
 
 def test_digest_of_a_default_that_is_written_out_is_that_of_its_absence() -> None:
-    lists = {"machine.files": [], "machine.commands": {"boot": []}, "machine.images": []}
-    kubelet = {"kubernetes.node.ignorePreflightErrors": []}
+    lists: dict[str, object] = {
+        "machine.files": [],
+        "machine.commands": {"boot": []},
+        "machine.images": [],
+    }
+    kubelet: dict[str, object] = {"kubernetes.node.ignorePreflightErrors": []}
     command = {"argv": ["true"]}
     spelled_out = {**command, "timeout": "10m", "onFailure": "Fail"}
 
