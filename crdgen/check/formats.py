@@ -7,7 +7,6 @@ import ipaddress
 import re
 from collections.abc import Callable
 from typing import Final
-from urllib.parse import urlsplit
 
 from crdgen.check import patterns
 
@@ -57,6 +56,8 @@ def duration(text: str) -> int | None:
         total = sum(float(n) * _GO_UNITS[unit] for n, unit in parts)
         if total < 2**63:
             return round(-total if text[0] == "-" else total)
+    if any(int(n) >= 2**63 for _, n, _ in _SCALA.findall(text)):
+        return None
     found = [int(n) * unit for _, n, word in _SCALA.findall(text) if (unit := _unit(word.lower()))]
     return sum(found) if found else None
 
@@ -133,17 +134,39 @@ def _is_card(text: str) -> bool:
 
 
 def _is_uri(text: str) -> bool:
-    if not text or re.search(r"[\x00-\x20\x7f]|%(?![0-9a-fA-F]{2})", text):
+    """As Go's url.ParseRequestURI reads it."""
+    if not text or re.search(r"[\x00-\x1f\x7f]", text):
         return False
-    if text.startswith("/"):
+    if text == "*":
         return True
-    scheme = re.match(r"[a-zA-Z][a-zA-Z0-9+.-]*:", text)
-    if scheme is None:
+    scheme = re.match(r"([a-zA-Z][a-zA-Z0-9+.-]*):", text)
+    rest = (text[scheme.end() :] if scheme else text).partition("?")[0]
+    if not rest.startswith("/"):
+        return scheme is not None
+    if scheme and rest.startswith("//"):
+        authority, slash, path = rest[2:].partition("/")
+        return _is_authority(authority) and _is_escaped(slash + path)
+    return _is_escaped(rest)
+
+
+def _is_escaped(text: str) -> bool:
+    return re.search(r"%(?![0-9a-fA-F]{2})", text) is None
+
+
+def _is_authority(text: str) -> bool:
+    user, at, host = text.rpartition("@")
+    if at and not (re.fullmatch(r"[A-Za-z0-9\-._~!$&'()*+,;=%:@]*", user) and _is_escaped(user)):
         return False
-    try:
-        return urlsplit(text).port is None or True
-    except ValueError:
-        return False
+    if host.startswith("["):
+        address = re.fullmatch(r"\[([0-9A-Fa-f:.]+)(%25[^\]]+)?\](:[0-9]*)?", host)
+        return address is not None and _is_ip(address[1], 6)
+    return (
+        re.fullmatch(
+            r"(?:[A-Za-z0-9\-._~!$&'()*+,;=<>\"\u0080-\U0010ffff]|%[89a-fA-F][0-9a-fA-F])*(:[0-9]*)?",
+            host,
+        )
+        is not None
+    )
 
 
 def _is_byte(text: str) -> bool:
@@ -161,6 +184,8 @@ def _is_hostname(text: str) -> bool:
 
 def _is_email(text: str) -> bool:
     inner = re.fullmatch(r"(?:[^<>@]*<)?([^<>\s]+)(?:>)?\s*", text.strip())
+    if re.fullmatch(r'"(\\.|[^"\\\r\n])*"@[A-Za-z0-9.-]+', text):
+        return True
     address = inner[1] if inner and ("<" in text) == (">" in text) else text
     return (
         re.fullmatch(

@@ -13,12 +13,61 @@ from typing import Any, Final
 
 _NESTING: Final = 1000  # Go refuses a syntax tree that is higher
 _SURE: Final = 330  # a group adds at most three levels: itself, a repetition, a sequence
-_TOKEN: Final = re.compile(
+_PART: Final = re.compile(
     r"\\Q.*?(?:\\E|$)|\\.|\[\^?\]?(?:\\.|\[:[^\]]*:\]|[^\]\\])*\]|[()]", re.DOTALL
 )
-_CLASS: Final = re.compile(r"\\[pP](?:\{\^?([^}]*)\}|([A-Z]))")
-# Names of one of the two (Go 1.25 and later; RE2 of 2025). `Any` and the scripts are in both.
-GO_ONLY: Final = frozenset({"ASCII", "Assigned", "Cn", "LC"})
+_CLASS: Final = re.compile(r"(\\[pP])(?:\{(\^?)([^}]*)\}|([A-Z]))")
+# Names that Go has from 1.25 on, where it also looks past case, spaces, hyphens and underscores, and RE2 has not.
+LATER_NAMES: Final = frozenset(
+    [
+        "ascii",
+        "assigned",
+        "cn",
+        "lc",
+        "casedletter",
+        "closepunctuation",
+        "cntrl",
+        "combiningmark",
+        "connectorpunctuation",
+        "control",
+        "currencysymbol",
+        "dashpunctuation",
+        "decimalnumber",
+        "digit",
+        "enclosingmark",
+        "finalpunctuation",
+        "format",
+        "initialpunctuation",
+        "letter",
+        "letternumber",
+        "lineseparator",
+        "lowercaseletter",
+        "mark",
+        "mathsymbol",
+        "modifierletter",
+        "modifiersymbol",
+        "nonspacingmark",
+        "number",
+        "openpunctuation",
+        "other",
+        "otherletter",
+        "othernumber",
+        "otherpunctuation",
+        "othersymbol",
+        "paragraphseparator",
+        "privateuse",
+        "punct",
+        "punctuation",
+        "separator",
+        "spaceseparator",
+        "spacingmark",
+        "surrogate",
+        "symbol",
+        "titlecaseletter",
+        "unassigned",
+        "uppercaseletter",
+    ]
+)
 
 
 @functools.cache
@@ -54,16 +103,14 @@ def fault(pattern: str) -> str:
     """Why Go would refuse a pattern; empty if it would not."""
     import re2
 
-    parts = _TOKEN.findall(pattern)
-    if "\\C" in parts or any("\\C" in t for t in parts if t.startswith("[")):
+    parts = _PART.findall(pattern)
+    if any("\\C" in p for p in parts if p == "\\C" or p.startswith("[")):
         return "must be a valid regular expression: Go has no \\C"
     if _depth(parts) > _NESTING:
         return "must be a valid regular expression: it nests more than 1000 deep"
     try:
-        re2.compile(pattern, _options())
+        re2.compile(_CLASS.sub(_in_both, pattern), _options())
     except re2.error as error:
-        if any((a or b) in GO_ONLY for a, b in _CLASS.findall(pattern)):
-            return ""
         return f"must be a valid regular expression: {_words(error)}"
     except UnicodeEncodeError:
         return "must be a valid regular expression: it is no Unicode text"
@@ -72,12 +119,29 @@ def fault(pattern: str) -> str:
 
 def doubt(pattern: str) -> str:
     """What was not judged of a pattern that compiles; empty if all was."""
-    if _depth(_TOKEN.findall(pattern)) > _SURE:
+    if _depth(_PART.findall(pattern)) > _SURE:
         return "nests so deep that Go may refuse it"
-    names = {a or b for a, b in _CLASS.findall(pattern)} & GO_ONLY
+    names = {m[3] for m in _CLASS.finditer(pattern) if m[3] and _varies(m[3])}
     if names:
-        return f"names a class that not every release of Go knows: {', '.join(sorted(names))}"
+        return f"names a class that not every release of Go knows by that name: {', '.join(sorted(names))}"
     return ""
+
+
+def _in_both(match: re.Match[str]) -> str:
+    """A class, by another name where this one is not for RE2."""
+    return f"{match[1]}L" if match[3] and _varies(match[3]) else match[0]
+
+
+@functools.cache
+def _varies(name: str) -> bool:
+    """Whether releases of Go differ in whether they know a class by that name."""
+    if re.sub("[-_ ]", "", name).lower() in LATER_NAMES:
+        return True
+    exact = compiled(rf"\p{{{name}}}") is not None
+    if exact and re.search("_|[a-z][A-Z]", name):
+        return True
+    words = re.split("[-_ ]", name)
+    return not exact and compiled(rf"\p{{{'_'.join(w.capitalize() for w in words)}}}") is not None
 
 
 def _depth(parts: list[str]) -> int:

@@ -29,6 +29,10 @@ _KNOWN: Final = frozenset(
 _OF_LISTS_TOO: Final = frozenset({"indexOf", "lastIndexOf"})
 
 
+class UnfitError(ValueError):
+    """A value passes for a type in a schema, thanks to its format, and does not in CEL."""
+
+
 def failures(
     s: Schema, value: Any, path: str, is_resource: bool
 ) -> Iterator[tuple[str, str, bool]]:
@@ -103,22 +107,23 @@ def _evaluated(
     beyond = sorted({e.function for e in calls} - _KNOWN)
     if beyond or any(_is_of_list(e, compiled) for e in calls) or _has_two_variables(compiled):
         return f"not judged: {', '.join(beyond) or 'a macro'} is not evaluated here", False
-    self = as_cel(value, s)
     try:
-        result = (
-            _environment()
-            .compile(text, disable_check=True)
-            .eval(data={"self": self, "oldSelf": self})
-        )
-        said = result.value()
+        self = as_cel(value, s)
+    except (ValueError, OverflowError):
+        return "invalid data evaluating rule", True
+    try:
+        result = _environment().compile(text, disable_check=True)
+        said = result.eval(data={"self": self, "oldSelf": self}).value()
     except Exception as error:  # the extension module raises what it likes
-        return (
-            f"not judged: {str(error).splitlines()[0] if str(error) else 'evaluation fails'}",
-            False,
-        )
+        return f"not judged: {shown(str(error))}", False
     if said is True:
         return None
-    return ("failed rule", True) if said is False else (f"{shown(str(said))} evaluating rule", True)
+    if said is False:
+        return "failed rule", True
+    words = str(said)
+    if "Non-CEL value" in words:
+        return f"not judged: {shown(words)}", False
+    return f"{shown(words)} evaluating rule", True
 
 
 def _is_of_list(e: syntax.Call, compiled: Compiled) -> bool:
@@ -153,16 +158,21 @@ def as_cel(value: Any, s: Schema) -> Any:
     Args:
         value: As JSON has it.
         s: Its schema.
+
+    Raises:
+        UnfitError: CEL would not take it for what the schema says.
     """
     if s.int_or_string or value is None:
         return value
     match s.type:
         case "string":
-            return _text(value, s.format) if isinstance(value, str) else value
+            return _text(value, s.format)
         case "number":
             return float(value) if isinstance(value, int) and not isinstance(value, bool) else value
         case "integer":
-            return int(value) if isinstance(value, float) else value
+            if isinstance(value, float):
+                raise UnfitError
+            return value
         case "array" if (
             isinstance(value, list) and s.items is not None and s.items.schema is not None
         ):
@@ -179,18 +189,17 @@ def as_cel(value: Any, s: Schema) -> Any:
             return value
 
 
-def _text(value: str, name: str) -> Any:
-    try:
-        match name:
-            case "byte":
-                return base64.b64decode(value)
-            case "duration":
-                return datetime.timedelta(microseconds=(formats.duration(value) or 0) / 1000)
-            case "date":
-                return datetime.datetime.fromisoformat(value).replace(tzinfo=datetime.timezone.utc)
-            case "date-time" | "datetime":
-                return datetime.datetime.fromisoformat(re.sub("[zZ]$", "+00:00", value))
-            case _:
-                return value
-    except (ValueError, OverflowError):
-        return value
+def _text(value: Any, name: str) -> Any:
+    if not isinstance(value, str):
+        raise UnfitError
+    match name:
+        case "byte":
+            return base64.b64decode(value)
+        case "duration":
+            return datetime.timedelta(microseconds=(formats.duration(value) or 0) / 1000)
+        case "date":
+            return datetime.datetime.fromisoformat(value).replace(tzinfo=datetime.timezone.utc)
+        case "date-time" | "datetime":
+            return datetime.datetime.fromisoformat(re.sub("[zZ]$", "+00:00", value))
+        case _:
+            return value
