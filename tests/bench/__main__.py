@@ -13,6 +13,7 @@ from machineadm.host.linux.tree import Tree
 from machineadm.host.ports import Host
 from machineadm.plan.files import PlannedFile, WriteFiles
 from machineadm.plan.model import Phase
+from tests.bench import crds
 from tests.bench.harness import Case, command, compare
 from tests.fakes.host import FakeAccounts, FakeClock, FakeState
 
@@ -155,6 +156,7 @@ def main() -> None:
     agent = ROOT / sys.argv[1]
     shutil.rmtree(SCRATCH, ignore_errors=True)
     SCRATCH.mkdir(parents=True)
+    crds.check(ROUNDS)
     os.environ["MACHINEADM_CACHE"] = str(SCRATCH / "cache")
     write_files()
     start(agent)
