@@ -71,6 +71,9 @@ def take_apart(type_: inspect.Type, path: str) -> Taken:
             nullable = True
             others = tuple(t for t in type_.types if not isinstance(t, inspect.NoneType))
             type_ = others[0] if len(others) == 1 else inspect.UnionType(others)
+        elif isinstance(type_, inspect.LiteralType) and None in type_.values:
+            nullable = True
+            type_ = inspect.LiteralType(tuple(v for v in type_.values if v is not None))
         else:
             break
     if unknown := sorted(extra.keys() - DECLARATIONS):

@@ -16,7 +16,6 @@ from crdgen.generate.model import GenerationError, Schema, Taken
 from machineadm.redaction import Secret
 
 INT32 = (-(2**31), 2**31 - 1)
-INT64 = (-(2**63), 2**63 - 1)
 CONTROL = "\\x00-\\x1f\\x7f-\\x9f\u2028\u2029"
 """What a text in one line cannot hold, for a class of characters; understood by RE2, ECMA 262 and Python."""
 
@@ -107,14 +106,11 @@ def _without_classes(pattern: str) -> str:
     return re.sub(r"(?<!\\)((?:\\\\)*)\[(?!\^)\]?(?:\\.|[^\]\\])*\]", r"\1", pattern)
 
 
-def _integer(taken: Taken, path: str) -> Schema:
+def _integer(taken: Taken, _path: str) -> Schema:
     type_: Any = taken.type
     schema: Schema = {"type": "integer", **_bounds(type_)}
     least = type_.ge if type_.ge is not None else type_.gt
     most = type_.le if type_.le is not None else type_.lt
-    low, high = INT64
-    if (least is not None and least < low) or (most is not None and most > high):
-        raise GenerationError(path, "bounds beyond 64 bits")
     narrow = least is not None and most is not None
     fits = narrow and INT32[0] <= least and most <= INT32[1]
     schema["format"] = "int32" if fits else "int64"

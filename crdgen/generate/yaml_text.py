@@ -19,7 +19,8 @@ _NOT_TEXT = re.compile(
 
 def dump(document: Any) -> str:
     """One document, beginning with `---`."""
-    return "\n".join(["---", *_Writer().lines(document), ""])
+    writer = _Writer()
+    return "\n".join(["---", *(writer.lines(document) or [writer.empty(document)]), ""])
 
 
 class _Writer:
@@ -51,7 +52,7 @@ class _Writer:
                 found.append(head)
                 found += self.lines(value)
             else:
-                found.append(f"{head} {self._empty(value)}")
+                found.append(f"{head} {self.empty(value)}")
         return found
 
     def _sequence(self, sequence: Sequence[Any]) -> list[str]:
@@ -62,10 +63,11 @@ class _Writer:
                 found.append(f"- {first}")
                 found += ["  " + line if line else line for line in rest]
             else:
-                found.append(f"- {self._empty(value)}")
+                found.append(f"- {self.empty(value)}")
         return found
 
-    def _empty(self, value: Any) -> str:
+    def empty(self, value: Any) -> str:
+        """A value without parts, in one line."""
         if isinstance(value, Mapping):
             return "{}"
         return "[]" if isinstance(value, (list, tuple)) else scalar(value)
