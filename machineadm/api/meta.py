@@ -41,6 +41,8 @@ class ApiStruct(
 
 ONE_LINE = {"oneLine": True}
 
+_C = r"\x00-\x1f\x7f-\x9f"  # control characters, for the inside of a class
+
 DNS_LABEL = "[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
 DNS_NAME = rf"{DNS_LABEL}(\.{DNS_LABEL})*"
 
@@ -157,7 +159,7 @@ AbsolutePath = Annotated[
         max_length=512,
         extra={
             "oneLine": True,
-            "pattern": r"^(/([^/.][^/]*|\.[^/.][^/]*|\.\.[^/]+))+$",
+            "pattern": rf"^(/([^/.{_C}][^/{_C}]*|\.[^/.{_C}][^/{_C}]*|\.\.[^/{_C}]+))+$",
             "expected": "an absolute path without .. or doubled slashes",
         },
     ),
@@ -274,7 +276,7 @@ Url = Annotated[
         max_length=2048,
         extra={
             "oneLine": True,
-            "pattern": "^[a-z][a-z0-9+.-]*://[^ ]+$",
+            "pattern": r"^[a-z][a-z0-9+.-]*://[^\x00-\x20\x7f-\x9f]+$",
             "expected": "a URL such as https://example.com/path",
             "format": "url",
         },

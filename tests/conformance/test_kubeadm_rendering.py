@@ -134,6 +134,7 @@ def test_kubeadm_accepts_whatever_the_rules_let_pass(
     judged()
 
 
+@pytest.mark.filterwarnings("ignore:Generating overly large repr")
 def test_components_accept_whatever_the_rules_let_pass() -> None:
     """All at once: the judge takes a stream."""
     streams: list[str] = []

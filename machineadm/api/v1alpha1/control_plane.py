@@ -195,13 +195,22 @@ class KmsProvider(ApiStruct, frozen=True, kw_only=True):
     """A key management service (KMS v2) behind a socket on the machine."""
 
     name: Annotated[
-        str, Meta(min_length=1, max_length=253, extra={"oneLine": True, "pattern": "^[^: ]+$"})
+        str,
+        Meta(
+            min_length=1,
+            max_length=253,
+            extra={"oneLine": True, "pattern": r"^[^:\x00-\x20\x7f-\x9f]+$"},
+        ),
     ]
     """Name of the plugin; it is stored beside what it encrypts."""
 
     endpoint: Annotated[
         str,
-        Meta(min_length=9, max_length=108, extra={"oneLine": True, "pattern": "^unix:///[^ ]+$"}),
+        Meta(
+            min_length=9,
+            max_length=108,
+            extra={"oneLine": True, "pattern": r"^unix:///[^\x00-\x20\x7f-\x9f]+$"},
+        ),
     ]
     """Its socket: `unix:///run/kms/socket.sock`. The folder of the socket is mounted into the API
     server."""
@@ -281,7 +290,11 @@ class Oidc(ApiStruct, frozen=True, kw_only=True):
         Meta(
             min_length=9,
             max_length=2048,
-            extra={"oneLine": True, "pattern": "^https://[^ ]+$", "format": "url"},
+            extra={
+                "oneLine": True,
+                "pattern": r"^https://[^\x00-\x20\x7f-\x9f]+$",
+                "format": "url",
+            },
         ),
     ] = field(name="issuerURL")
     """The issuer: https, and exactly as in the tokens."""

@@ -66,7 +66,11 @@ class User(ApiStruct, frozen=True, kw_only=True):
     """Login name."""
 
     gecos: (
-        Annotated[str, Meta(max_length=256, extra={"oneLine": True, "pattern": "^[^:]*$"})] | None
+        Annotated[
+            str,
+            Meta(max_length=256, extra={"oneLine": True, "pattern": r"^[^:\x00-\x1f\x7f-\x9f]*$"}),
+        ]
+        | None
     ) = None
     """Comment, mostly the full name. A colon would end the field in /etc/passwd."""
 
@@ -112,7 +116,7 @@ class User(ApiStruct, frozen=True, kw_only=True):
                     "minLength": 1,
                     "maxLength": 256,
                     "oneLine": True,
-                    "pattern": "^[^: ]+$",
+                    "pattern": r"^[^:\x00-\x20\x7f-\x9f]+$",
                 }
             ),
         ]

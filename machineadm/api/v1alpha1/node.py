@@ -268,7 +268,12 @@ class NodeConfig(ApiStruct, frozen=True, kw_only=True):
 
     provider_id: (
         Annotated[
-            str, Meta(min_length=1, max_length=512, extra={"oneLine": True, "pattern": "^[^ ,=]+$"})
+            str,
+            Meta(
+                min_length=1,
+                max_length=512,
+                extra={"oneLine": True, "pattern": r"^[^,=\x00-\x20\x7f-\x9f]+$"},
+            ),
         ]
         | None
     ) = field(default=None, name="providerID")
@@ -288,7 +293,7 @@ class NodeConfig(ApiStruct, frozen=True, kw_only=True):
             Meta(
                 min_length=1,
                 max_length=512,
-                extra={"oneLine": True, "pattern": "^((unix|npipe)://)?[^ ]+$"},
+                extra={"oneLine": True, "pattern": r"^((unix|npipe)://)?[^\x00-\x20\x7f-\x9f]+$"},
             ),
         ]
         | None

@@ -11,7 +11,11 @@ ProxyUrl = Annotated[
     Meta(
         min_length=8,
         max_length=512,
-        extra={"oneLine": True, "pattern": "^(http|https|socks5)://[^@ /]+/?$", "format": "url"},
+        extra={
+            "oneLine": True,
+            "pattern": r"^(http|https|socks5)://[^@/\x00-\x20\x7f-\x9f]+/?$",
+            "format": "url",
+        },
     ),
 ]
 """URL of a proxy, without user and password: these stand in `credentials`."""

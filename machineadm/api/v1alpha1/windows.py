@@ -73,7 +73,7 @@ class WindowsUser(ApiStruct, frozen=True, kw_only=True):
         Meta(
             min_length=1,
             max_length=20,
-            extra={"oneLine": True, "pattern": r"^[^\"/\\\[\]:;|=,+*?<>@]+$"},
+            extra={"oneLine": True, "pattern": r"^[^\"/\\\[\]:;|=,+*?<>@\x00-\x1f\x7f-\x9f]+$"},
         ),
     ]
     """Login name, at most 20 characters."""
