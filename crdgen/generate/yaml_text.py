@@ -81,7 +81,16 @@ def scalar(value: Any) -> str:
         return value
     if value.isprintable() and value:
         return "'" + value.replace("'", "''") + "'"
-    return json.dumps(value)
+    return f'"{"".join(map(_escaped, value))}"'
+
+
+def _escaped(character: str) -> str:
+    if character in '"\\':
+        return "\\" + character
+    if character.isprintable():
+        return character
+    code = ord(character)
+    return f"\\U{code:08x}" if code > 0xFFFF else f"\\u{code:04x}"
 
 
 def _block(text: str) -> bool:
