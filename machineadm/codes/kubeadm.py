@@ -183,6 +183,12 @@ TABLE: dict[str, Code] = {
         "What an earlier kubeadm left was reset in the middle of a run, which took files of earlier steps with it.",
         "Nothing, if the run went on: the steps were repeated. Otherwise run again.",
     ),
+    "MA4044": Code(
+        "the node was reset",
+        "machineadm made this machine a node, and somebody has taken that back since: kubelet.conf is gone. It is "
+        "neither called a success nor made anew unasked. Nothing was changed.",
+        "Replace the machine. To make it a node again run `kubeadm reset`, remove the state directory, then run again.",
+    ),
     "MA4101": Code(
         "no kubeadm",
         "kubeadm is not on the machine; at plan time: and neither files nor commands of the configuration can bring it.",

@@ -61,7 +61,7 @@ def _unbuilt(path: str, what: str) -> Finding:
     return finding(
         "MA1401",
         path,
-        f"this release does not build {what} yet",
+        f"this release does not support {what} yet",
         "leave it out, or use files and commands",
     )
 

@@ -18,6 +18,7 @@ from machineadm.plan.model import (
     digest_of,
 )
 from machineadm.steps.kubeadm.record import read_record
+from machineadm.steps.kubeadm.remains import refuse_lost_node
 from machineadm.steps.kubeadm.render import PATCHES, KubeadmFiles, copies_patches, render
 
 MANIFEST = "kubeadm/written.json"
@@ -44,9 +45,14 @@ class LayOutFiles(msgspec.Struct, frozen=True, kw_only=True):
         return digest_of(self.name, self.purpose)
 
     def check(self, host: Host) -> Outlook:
-        """See `Step.check`."""
+        """See `Step.check`.
+
+        Raises:
+            KubeadmError: kubeadm is done with them, but the node that it made is gone.
+        """
         record = read_record(host, self.machine)
         if record is not None and record.event == "done" and record.digest == self.purpose:
+            refuse_lost_node(host, record)
             return Outlook(change=Change.ALREADY_IN_PLACE, summary="kubeadm is done with them")
         files = self._files(host, _moment(host))
         changes = self._changes(host, files)

@@ -32,6 +32,9 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     up: bool = False
     """The control plane has answered once: from here on kubeadm is resumed, never reset."""
 
+    joined: bool = False
+    """kubelet.conf was there when kubeadm was done (skipPhases may leave it to others)."""
+
 
 def read_record(host: Host, machine: str) -> Record | None:
     """The record of this machine; None when there is none, or it is another machine's."""

@@ -114,6 +114,20 @@ def has_joined(host: Host) -> bool:
     return named is not None and bool(host.files.read(named[1].decode()))
 
 
+def refuse_lost_node(host: Host, record: Record) -> None:
+    """Refuse to call a machine a node that somebody has reset since.
+
+    Raises:
+        KubeadmError: It was one, and its kubelet.conf is gone.
+    """
+    if record.joined and host.files.stat(KUBELET_CONF) is None:
+        raise KubeadmError(
+            "MA4044",
+            f"this machine was a node, but {KUBELET_CONF} is gone",
+            hint=f"to make it a node again, run `kubeadm reset` and remove {host.state.state_directory}",
+        )
+
+
 def done_phases(scene: Scene, host: Host) -> tuple[str, ...]:
     """The phases that a resumed run leaves out.
 

@@ -196,7 +196,13 @@ class RunKubeadm(msgspec.Struct, frozen=True, kw_only=True):
         return self._run(host, self._argv(done=done_phases(self.scene, host)), up=up)
 
     def _conclude(self, host: Host) -> None:
-        done = Record(machine=self.machine, digest=self.digest(), event="done", up=True)
+        done = Record(
+            machine=self.machine,
+            digest=self.digest(),
+            event="done",
+            up=True,
+            joined=host.files.stat(KUBELET_CONF) is not None,
+        )
         write_record(host, done)
         # kubeadm removes it at the end of the phase that a resumed run leaves out; it holds the token.
         host.files.remove(BOOTSTRAP_CONF)

@@ -268,6 +268,20 @@ def test_a_second_run_calls_kubeadm_no_more(role: str) -> None:
 
 
 @pytest.mark.parametrize("role", ROLES)
+def test_a_node_that_was_reset_by_hand_is_no_success_and_not_made_anew_unasked(role: str) -> None:
+    machine = Machine(role)
+    machine.run()
+    runs = list(machine.kubeadm.runs)
+    machine.host.files.remove(KUBELET_CONF)
+
+    with pytest.raises(KubeadmError) as refused:
+        machine.run()
+
+    assert refused.value.code == "MA4044"
+    assert machine.kubeadm.runs == runs
+
+
+@pytest.mark.parametrize("role", ROLES)
 def test_the_rendered_secrets_go_when_kubeadm_is_done(role: str) -> None:
     machine = Machine(role)
     machine.run()
