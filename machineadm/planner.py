@@ -14,10 +14,8 @@ The order, and why:
 
 from __future__ import annotations
 
-from typing import Literal
-
 from machineadm.api.v1alpha1.machine import MachineConfig
-from machineadm.config.model import Configuration
+from machineadm.config.model import Configuration, Mode
 from machineadm.host.facts import Facts
 from machineadm.plan.model import ControlPlaneExtras, Phase, Plan, Step
 from machineadm.steps.certificates import plan_certificates
@@ -29,8 +27,6 @@ from machineadm.steps.kubeadm import plan_kubeadm
 from machineadm.steps.modules import plan_modules
 from machineadm.steps.static_pods import plan_static_pods
 from machineadm.steps.sysctl import plan_sysctl
-
-Mode = Literal["provisioning", "preparation"]
 
 
 def plan(configuration: Configuration, facts: Facts, *, mode: Mode, run_directory: str) -> Plan:

@@ -9,13 +9,13 @@ import msgspec
 
 from machineadm import planner
 from machineadm.agent.boot import with_boot_commands
-from machineadm.agent.intake import Mode, ProblemsError, accept
+from machineadm.agent.intake import ProblemsError, accept
 from machineadm.agent.preflight import identity_of, require_agent, require_root
 from machineadm.agent.units import forget_resuming, has_systemd, keep_resuming
 from machineadm.agent.wiring import Machine
 from machineadm.api.v1alpha1.status import AgentIdentity, MachineIdentity
 from machineadm.config.defaulting import realise
-from machineadm.config.model import Configuration
+from machineadm.config.model import Configuration, Mode
 from machineadm.config.secrets import secrets_of
 from machineadm.errors import HostError, MachineadmError
 from machineadm.execution.events import ConfigurationRefused, Event
@@ -142,6 +142,7 @@ def prepare(request: Request, machine: Machine, reporter: Reporter | None = None
 def _carry_out(request: Request, machine: Machine, ready: Ready, reporter: Reporter) -> Verdict:
     """There is something to do: keep what a resumed run needs, then act."""
     reporter.keep()
+    reporter.reported_by(AgentIdentity(version=VERSION, sha256=machine.digest() or None))
     if not machine.host.offline:
         _keep_resuming(request, machine, ready.streams, reporter)
     return execute(ready.plan, machine.host, ready.journal, reporter.observe)

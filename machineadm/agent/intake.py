@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Literal
 
 import msgspec
 
 from machineadm.api.finding import Finding
 from machineadm.api.v1alpha1.encrypted_data import EncryptedData
 from machineadm.api.v1alpha1.machine import MachineConfiguration
+from machineadm.config.model import Mode
 from machineadm.config.validation import check
 from machineadm.documents.decoding import decode
 from machineadm.documents.model import Document, Problem, problem_at
 from machineadm.documents.rendering import render_text
 from machineadm.errors import ConfigError
 from machineadm.sources.stream import Stream
-
-Mode = Literal["provisioning", "preparation"]
 
 
 class Intake(msgspec.Struct, frozen=True, kw_only=True):

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import msgspec
 
 from machineadm.api.v1alpha1.agent import AgentPin
 from machineadm.api.v1alpha1.kubernetes import KubernetesConfig
 from machineadm.api.v1alpha1.machine import MachineConfig
+
+Mode = Literal["provisioning", "preparation"]
+"""`preparation` leaves out kubeadm and what follows it, and so needs no Kubernetes."""
 
 
 class Configuration(msgspec.Struct, frozen=True, kw_only=True):

@@ -12,6 +12,7 @@ from machineadm.api.finding import Finding
 from machineadm.api.pruned import PrunedError
 from machineadm.api.v1alpha1.machine import MachineConfiguration
 from machineadm.config import support
+from machineadm.config.model import Mode
 from machineadm.config.paths import holds_pruned, structs_in
 from machineadm.config.rules import (
     cluster,
@@ -24,7 +25,7 @@ from machineadm.config.rules import (
     versions,
     writers,
 )
-from machineadm.config.rules.model import Context, Mode, Rule, Rules
+from machineadm.config.rules.model import Context, Rule, Rules
 
 TABLES: Final[tuple[Rules, ...]] = (
     support.RULES,

@@ -87,6 +87,10 @@ class Reporter:
         """Say which machine it is."""
         self._status = msgspec.structs.replace(self._status, machine=machine)
 
+    def reported_by(self, agent: AgentIdentity) -> None:
+        """Say more of the agent than its version."""
+        self._status = msgspec.structs.replace(self._status, agent=agent)
+
     def begin(self) -> None:
         """Write the first status; remove what an earlier run announced.
 

@@ -42,7 +42,7 @@ class AgentIdentity(ApiStruct, frozen=True, kw_only=True):
     """Version of the agent."""
 
     sha256: Sha256 | None = None
-    """SHA-256 of the agent's file; only where it was asked for, for it costs time."""
+    """SHA-256 of the agent's file; absent where it is no single file, and where the run found nothing to do."""
 
 
 class StepReport(ApiStruct, frozen=True, kw_only=True):

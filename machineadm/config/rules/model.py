@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any, Literal
+from typing import Any
 
 import msgspec
 
 from machineadm.api.finding import Finding
 from machineadm.api.v1alpha1.kubernetes import KubernetesConfig
 from machineadm.api.v1alpha1.machine import MachineConfiguration
-
-Mode = Literal["provisioning", "preparation"]
+from machineadm.config.model import Mode
 
 
 class Context(msgspec.Struct, frozen=True, kw_only=True):

@@ -7,10 +7,10 @@ from pathlib import Path
 import msgspec
 
 from machineadm.agent.bootstrap import Request, bootstrap
-from machineadm.agent.intake import Mode
 from machineadm.agent.own_file import AgentFile
 from machineadm.agent.wiring import Machine
 from machineadm.api.v1alpha1.status import BootstrapStatus
+from machineadm.config.model import Mode
 from machineadm.execution.events import Event
 from machineadm.host.ports import CommandResult
 from machineadm.redaction import Redactor

@@ -53,6 +53,7 @@ def test_a_machine_becomes_a_node(stage: Stage) -> None:
     assert status.phase == "Succeeded"
     assert {step.state for step in status.steps} == {"Done"}
     assert status.machine.machine_id == "0123456789abcdef0123456789abcdef"
+    assert status.agent.sha256 == "0" * 64
     assert status.config_digest is not None
     assert status.kubeadm is not None
     assert status.kubeadm.exit_code == 0
