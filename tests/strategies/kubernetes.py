@@ -120,7 +120,7 @@ def configurations(draw: st.DrawFn, version: str, role: Role) -> KubernetesConfi
         version: `v1.34.4`.
         role: Which role it has.
     """
-    given = _with_its_keys(draw(_drawn(version, role)))
+    given = _mended(draw(_drawn(version, role)))
     # Not a filter: hypothesis would print the whole strategy for each value that does not pass.
     return reject() if findings(given) else given
 
@@ -299,6 +299,9 @@ def _control_plane(minor: int) -> dict[tuple[type, str], Any_]:
                 for level in ("None", "Metadata", "RequestResponse")
             ]
         ),
+        (EncryptionAtRest, "resources"): st.sampled_from(
+            [("secrets",), ("secrets", "configmaps"), ("*.*",), ("*.apps", "pods"), ("y.on.012",)]
+        ),
         (EncryptionAtRest, "providers"): st.lists(_providers(), min_size=1, max_size=3).map(tuple),
         (Authentication, "structured"): st.just(
             {
@@ -457,14 +460,41 @@ def _node(minor: int, role: Role) -> dict[tuple[type, str], Any_]:
     return overrides
 
 
-def _with_its_keys(kubernetes: KubernetesConfig) -> KubernetesConfig:
-    """A joining control plane has a certificate key, and who names no user a token: so the rules want it."""
+def _mended(kubernetes: KubernetesConfig) -> KubernetesConfig:
+    """What the rules want of fields together, so that little of what is drawn has to be thrown away."""
+    return replace(kubernetes, role=_mended_role(kubernetes), node=_mended_node(kubernetes.node))
+
+
+def _mended_role(kubernetes: KubernetesConfig) -> Initialize | JoinControlPlane | JoinWorker | None:
+    """Tokens begin differently, a joining control plane has a key, and who names no user has a token."""
     role = kubernetes.role
+    if isinstance(role, Initialize):
+        tokens = {one.token.reveal()[:6]: one for one in role.bootstrap_tokens}
+        return replace(role, bootstrap_tokens=tuple(tokens.values()))
     if isinstance(role, JoinControlPlane) and role.certificate_key is None:
         role = replace(role, certificate_key=Secret("ab" * 32))
-    if not isinstance(role, Initialize | None) and isinstance(role.discovery, FileDiscovery):
+    if role is not None and isinstance(role.discovery, FileDiscovery):
         role = replace(role, tls_bootstrap_token=Secret("0e1234.0000000000000000"))
-    return replace(kubernetes, role=role)
+    return role
+
+
+def _mended_node(node: NodeConfig | None) -> NodeConfig | None:
+    """Soft evictions have their grace period, and the part of a grace period is no longer than the whole."""
+    if node is None:
+        return None
+    taints = node.taints and tuple({(one.key, one.effect): one for one in node.taints}.values())
+    kubelet = node.kubelet
+    if kubelet is not None:
+        soft = bool(kubelet.eviction_soft and kubelet.eviction_soft_grace_period)
+        kubelet = replace(
+            kubelet,
+            eviction_soft=kubelet.eviction_soft if soft else {},
+            eviction_soft_grace_period=kubelet.eviction_soft_grace_period if soft else {},
+            shutdown_grace_period_critical_pods=kubelet.shutdown_grace_period_critical_pods
+            if kubelet.shutdown_grace_period
+            else None,
+        )
+    return replace(node, taints=taints, kubelet=kubelet)
 
 
 __all__ = ["Overrides", "Role", "configurations", "findings"]
