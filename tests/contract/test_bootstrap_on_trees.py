@@ -26,11 +26,10 @@ apiVersion: bootstrap.cluster.x-k8s.io/v1alpha1
 kind: MachineConfiguration
 spec:
   machine:
-    linuxConfiguration:
-      kernelModules: [overlay]
+{modules}
     files:
-    - {{path: /etc/motd, content: "hello\\n", owner: "0:0"}}
-    - {{path: /etc/hosts, content: "10.0.0.9 registry\\n", append: true, owner: "0:0"}}
+    - {{path: /etc/motd, content: "hello\\n", owner: "{owner}"}}
+    - {{path: /etc/hosts, content: "10.0.0.9 registry\\n", append: true, owner: "{owner}"}}
     commands:
       preKubeadm:
       - argv: [/bin/sh, -c, "echo pre >> {log}"]
@@ -49,6 +48,19 @@ spec:
 """
 
 
+def everything(log: Path | str) -> str:
+    """The configuration whole; its owners are root's to give."""
+    modules = "    linuxConfiguration:\n      kernelModules: [overlay]"
+    return CONFIGURATION.format(log=log, modules=modules, owner="0:0")
+
+
+def configuration(log: Path) -> str:
+    """As much of it as this user can do without anything being deferred."""
+    if os.geteuid() == 0:
+        return everything(log)
+    return CONFIGURATION.format(log=log, modules="", owner=f"{os.geteuid()}:{os.getegid()}")
+
+
 class Stand:
     """A tree that runs, with a fake kubeadm and a configuration whose commands leave a line each."""
 
@@ -60,7 +72,7 @@ class Stand:
         (self.tree / "etc/hosts").write_text("127.0.0.1 localhost\n")
         self.log = folder / "log"
         self.file = folder / "node.yaml"
-        self.file.write_text(CONFIGURATION.format(log=self.log))
+        self.file.write_text(configuration(self.log))
         fake_kubeadm(folder / "bin", self.tree)
 
     def run(self, *, kill_at: int = 0) -> int:
@@ -230,7 +242,7 @@ def test_sigterm_ends_what_runs_and_the_next_run_goes_on(tmp_path: Path) -> None
     assert code == 9
     assert stand.phase() == "Failed"
     assert stand.last_record()["event"] == "started"
-    stand.file.write_text(CONFIGURATION.format(log=stand.log))
+    stand.file.write_text(configuration(stand.log))
     assert stand.run() == 0
     assert stand.lines() == ["pre", "pre-two", "post"]
 
@@ -297,7 +309,7 @@ def test_below_a_root_no_command_of_the_configuration_ever_runs(
         f"      {phase}: [{touch}, {{script: 'echo x > {planted}'}}]\n"
         for phase in ("boot", "preKubeadm", "postKubeadm")
     )
-    text = CONFIGURATION.format(log=planted)
+    text = everything(planted)
     head, _, rest = text.partition("      preKubeadm:\n")
     file.write_text(head + commands + "  kubernetes:" + rest.partition("  kubernetes:")[2])
 
@@ -338,7 +350,7 @@ def test_a_refused_configuration_leaves_the_tree_as_it_was(
 ) -> None:
     tree, user = root
     file = tree.parent / "node.yaml"
-    file.write_text(CONFIGURATION.format(log="/dev/null").replace(*mistake))
+    file.write_text(everything("/dev/null").replace(*mistake))
     before = seen(tree)
 
     ended = machineadm("bootstrap", "--root", tree, "--path", file, user=user)
@@ -353,7 +365,7 @@ def test_a_refused_configuration_leaves_the_tree_as_it_was(
 
 def test_the_report_of_a_refused_configuration_has_every_problem(tmp_path: Path) -> None:
     file = tmp_path / "node.yaml"
-    file.write_text(CONFIGURATION.format(log="/dev/null").replace("path:", "paht:"))
+    file.write_text(everything("/dev/null").replace("path:", "paht:"))
     (tmp_path / "root").mkdir()
 
     machineadm("bootstrap", "--root", tmp_path / "root", "--path", file)
