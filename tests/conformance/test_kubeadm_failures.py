@@ -173,7 +173,7 @@ def by_token(endpoint: str, authority: Path) -> TokenDiscovery:
     )
 
 
-@pytest.mark.requirement("R7")
+@pytest.mark.requirement("U12")
 @pytest.mark.parametrize("version", ["1.30.4", "1.34.4"])
 def test_an_endpoint_where_nobody_listens(version: str, authority: Path, tmp_path: Path) -> None:
     error = failure_of(worker(by_token("127.0.0.1:1", authority), version), tmp_path)
@@ -188,7 +188,7 @@ def test_an_endpoint_that_does_not_resolve(version: str, authority: Path, tmp_pa
     assert (error.code, error.passing) == ("MA4009", True), error.log_tail
 
 
-@pytest.mark.requirement("R7")
+@pytest.mark.requirement("U12")
 @pytest.mark.parametrize("token", [f"zzzzzz.{TOKEN_SECRET}", f"{TOKEN_ID}.{'f' * 16}"])
 @VERSIONS
 def test_a_wrong_token(
@@ -201,7 +201,7 @@ def test_a_wrong_token(
     assert (error.code, error.passing) == ("MA4007", False), error.log_tail
 
 
-@pytest.mark.requirement("R7")
+@pytest.mark.requirement("U12")
 @VERSIONS
 def test_a_wrong_pin_of_the_authority(
     version: str, endpoint: str, authority: Path, tmp_path: Path

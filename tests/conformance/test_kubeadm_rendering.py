@@ -115,7 +115,7 @@ DRAWN = [
 ]
 
 
-@pytest.mark.requirement("R3", "R10")
+@pytest.mark.requirement("R4", "U6")
 @pytest.mark.parametrize("role", ["Initialize", "JoinControlPlane", "JoinWorker"])
 @pytest.mark.parametrize(("judge", "version"), DRAWN)
 def test_kubeadm_accepts_whatever_the_rules_let_pass(

@@ -64,7 +64,7 @@ def test_what_was_killed_in_join_is_completed_by_the_next_run() -> None:
     assert run_case("kill-join") == 0
 
 
-@pytest.mark.requirement("R7")
+@pytest.mark.requirement("R1")
 def test_what_was_killed_again_and_again_is_completed_by_the_last_run() -> None:
     assert run_case("kill-often") == 0
 

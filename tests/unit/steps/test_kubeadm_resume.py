@@ -232,7 +232,7 @@ def dies_at_bookkeeping(machine: Machine, number: int) -> list[str]:
     return done
 
 
-@pytest.mark.requirement("R7")
+@pytest.mark.requirement("R1")
 @pytest.mark.parametrize("role", ROLES)
 def test_a_kill_at_any_point_of_the_bookkeeping_resets_nothing(
     role: str,
