@@ -21,6 +21,9 @@ class AgentFile(msgspec.Struct, frozen=True, kw_only=True):
     path: str | None
     """Absolute path of the one file; None for a checkout or an installed package."""
 
+    cache: str = ""
+    """Where its libraries are unpacked (MACHINEADM_CACHE), if not at the usual place."""
+
     @property
     def volatile(self) -> bool:
         """Whether it lies where a reboot, or somebody tidy, takes it away."""

@@ -48,7 +48,7 @@ def keep_resuming(
     copies = [f"{host.state.state_directory}/{_RESUME_COPY.format(n)}" for n in range(len(streams))]
     arguments = [argument for copy in copies for argument in ("--path", copy)]
     command = (*lasting_command(agent, host), "bootstrap", *arguments, *options)
-    _install(host, RESUME_UNIT, resume_unit(command, condition=copies[0]))
+    _install(host, RESUME_UNIT, resume_unit(command, condition=copies[0], cache=agent.cache))
 
 
 def forget_resuming(host: Host) -> None:
@@ -60,12 +60,13 @@ def forget_resuming(host: Host) -> None:
         forget_agent(host)
 
 
-def resume_unit(command: Sequence[str], *, condition: str) -> str:
+def resume_unit(command: Sequence[str], *, condition: str, cache: str = "") -> str:
     """The unit that goes on with a bootstrap which a reboot cut off.
 
     Args:
         command: What it starts.
         condition: The copy without which there is nothing to resume.
+        cache: As of `AgentFile`: a machine that executes nothing at the usual place does not at its next boot either.
     """
     return f"""\
 # Written by machineadm; goes when the bootstrap has succeeded.
@@ -77,7 +78,7 @@ ConditionPathExists={_escaped(condition)}
 
 [Service]
 Type=oneshot
-ExecStart={_command_line(command)}
+{_environment(cache)}ExecStart={_command_line(command)}
 SyslogIdentifier=machineadm
 
 [Install]
@@ -85,13 +86,14 @@ WantedBy=multi-user.target
 """
 
 
-def boot_unit(command: Sequence[str], *, resume_copy: str) -> str:
+def boot_unit(command: Sequence[str], *, resume_copy: str, cache: str = "") -> str:
     """The unit that runs the boot commands at later boots.
 
     Args:
         command: What it starts.
         resume_copy: Where this is, a bootstrap is resumed, which begins with the boot commands itself. One that
             cloud-init starts waits: both need the lock.
+        cache: As of `resume_unit`.
     """
     return f"""\
 # Written by machineadm: commands.boot of the configuration, at every boot after the first.
@@ -104,7 +106,7 @@ ConditionPathExists=!{_escaped(resume_copy)}
 
 [Service]
 Type=oneshot
-ExecStart={_command_line(command)}
+{_environment(cache)}ExecStart={_command_line(command)}
 SyslogIdentifier=machineadm
 
 [Install]
@@ -129,7 +131,9 @@ class BootUnit(msgspec.Struct, frozen=True, kw_only=True):
 
     def digest(self) -> str:
         """See `Step.digest`."""
-        return digest_of(self.name, self.configuration, self.agent.path or "", self.options)
+        return digest_of(
+            self.name, self.configuration, self.agent.path or "", self.agent.cache, self.options
+        )
 
     def check(self, host: Host) -> Outlook:
         """See `Step.check`."""
@@ -153,7 +157,7 @@ class BootUnit(msgspec.Struct, frozen=True, kw_only=True):
     def _unit(self, host: Host) -> str:
         command = (*lasting_command(self.agent, host), "boot", *self.options)
         resume_copy = f"{host.state.state_directory}/{_RESUME_COPY.format(0)}"
-        return boot_unit(command, resume_copy=resume_copy)
+        return boot_unit(command, resume_copy=resume_copy, cache=self.agent.cache)
 
 
 class NoBootUnit(msgspec.Struct, frozen=True, kw_only=True):
@@ -215,14 +219,18 @@ def _uninstall(host: Host, unit: str) -> None:
     services.reload()
 
 
+def _environment(cache: str) -> str:
+    return f"Environment={_quoted(f'MACHINEADM_CACHE={cache}')}\n" if cache else ""
+
+
 def _command_line(command: Sequence[str]) -> str:
     """A command for ExecStart=, whatever characters it has (systemd.service(5), "Command lines")."""
-    return " ".join(_quoted(word) for word in command)
+    return " ".join(_quoted(word).replace("$", "$$") for word in command)
 
 
 def _quoted(word: str) -> str:
     quoted = word.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
-    return f'"{_escaped(quoted).replace("$", "$$")}"'
+    return f'"{_escaped(quoted)}"'
 
 
 def _escaped(text: str) -> str:

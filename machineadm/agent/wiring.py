@@ -13,6 +13,7 @@ from machineadm.agent.own_file import AgentFile
 from machineadm.host.linux.adapter import linux_host
 from machineadm.host.linux.clock import Interruption
 from machineadm.host.linux.console import announce
+from machineadm.host.linux.environment import cache_folder
 from machineadm.host.linux.files import LinuxFiles
 from machineadm.host.linux.tree import Tree
 from machineadm.host.ports import Host
@@ -89,4 +90,8 @@ def agent_file() -> AgentFile:
     """What runs now."""
     loader = getattr(sys.modules["__main__"], "__loader__", None)
     archive: str | None = getattr(loader, "archive", None)
-    return AgentFile(python=sys.executable, path=os.path.realpath(archive) if archive else None)
+    return AgentFile(
+        python=sys.executable,
+        path=os.path.realpath(archive) if archive else None,
+        cache=cache_folder() if archive else "",
+    )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from machineadm.errors import InternalError, MachineadmError, UsageError
+from machineadm.errors import HostError, InternalError, MachineadmError, UsageError
 
 TYPE_CHECKING = False  # typing is a fifth of what `version` costs
 if TYPE_CHECKING:
@@ -46,6 +46,8 @@ def main(argv: list[str] | None = None) -> int:
         return _reader_has_gone()
     except KeyboardInterrupt:
         return 130
+    except ImportError as error:
+        return _refuse(_unloadable(error))
     except OSError as error:
         return _refuse(_unwritten(error))
     except Exception as error:
@@ -136,6 +138,16 @@ def _reader_has_gone() -> int:
         silence(stream)
     # As a shell reports a process that died of SIGPIPE.
     return 141
+
+
+def _unloadable(error: ImportError) -> MachineadmError:
+    if isinstance(error, ModuleNotFoundError):
+        return _internal(error)
+    return HostError(
+        "MA7006",
+        f"the agent's own libraries cannot be loaded: {error}",
+        hint="where they are unpacked nothing may be executed (noexec)? MACHINEADM_CACHE names another folder",
+    )
 
 
 def _unwritten(error: OSError) -> MachineadmError:

@@ -117,6 +117,12 @@ TABLE: dict[str, Code] = {
         "for that; every other command has nothing else to do than to print.",
         "Make room, or redirect the output elsewhere.",
     ),
+    "MA7006": Code(
+        "the agent cannot load its libraries",
+        "The libraries are unpacked below /var/cache (root) or ~/.cache. They cannot be loaded from a file system that is "
+        "mounted noexec, nor with a C library older than glibc 2.17. Nothing was touched.",
+        "Set MACHINEADM_CACHE to a folder where programs may be executed; units that start the agent again keep it.",
+    ),
     "MA9001": Code(
         "a fault of machineadm itself",
         "Something happened that the program does not foresee. What was done is in the journal; "

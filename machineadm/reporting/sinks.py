@@ -74,5 +74,5 @@ class Sinks:
         self._files.remove(SUCCESS_SENTINEL)
 
     def announce_failure(self, status: BootstrapStatus) -> None:
-        """Write the failure sentinel, the same document as status.json."""
-        self._files.write([FileWrite(path=FAILURE_SENTINEL, content=encode(status))])
+        """Write the failure sentinel, the same document as status.json, and as private: commands print what they like."""
+        self._files.write([FileWrite(path=FAILURE_SENTINEL, content=encode(status), mode=0o600)])

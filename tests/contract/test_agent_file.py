@@ -129,6 +129,21 @@ def test_no_room_to_unpack_is_said_plainly(agent_file: Path, tmp_path: Path) -> 
     assert "Traceback" not in outcome.stderr
 
 
+def test_libraries_that_cannot_be_loaded_are_told_with_a_remedy(
+    agent_file: Path, tmp_path: Path
+) -> None:
+    run_agent(agent_file, "version", cache=tmp_path)
+    for library in tmp_path.rglob("_core*.so"):
+        # As the loader sees a file system that is mounted noexec: there, and of no use.
+        library.write_bytes(b"")
+
+    outcome = run_agent(agent_file, "validate", "--path", "/dev/null", cache=tmp_path)
+
+    assert outcome.returncode == 5
+    assert outcome.stderr.startswith("machineadm: MA7006 ")
+    assert "MACHINEADM_CACHE" in outcome.stderr
+
+
 def test_no_variable_of_the_packer_makes_it_run_other_code(
     agent_file: Path, tmp_path: Path
 ) -> None:

@@ -20,6 +20,21 @@ def test_any_word_reaches_the_command_of_a_unit_as_it_is() -> None:
     assert "ConditionPathExists=/var/100%%\n" in unit
 
 
+def test_a_unit_unpacks_where_this_run_did() -> None:
+    unit = resume_unit(("/a",), condition="/b", cache='/opt/$x/100% "c"')
+
+    assert r'Environment="MACHINEADM_CACHE=/opt/$x/100%% \"c\""' + "\nExecStart=" in unit
+    assert "Environment" not in resume_unit(("/a",), condition="/b")
+
+    agent = AgentFile(python="/usr/bin/python3", path="/usr/bin/machineadm", cache="/opt/cache")
+    host = FakeHost()
+    host.put("/run/systemd/system/x")
+    BootUnit(agent=agent, configuration=b"{}").apply(host)
+    assert "MACHINEADM_CACHE=/opt/cache" in (
+        host.text("/etc/systemd/system/machineadm-boot.service") or ""
+    )
+
+
 @pytest.mark.parametrize(
     ("path", "started"),
     [

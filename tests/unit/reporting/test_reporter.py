@@ -183,6 +183,9 @@ def test_a_failure_is_reported_announced_and_told() -> None:
     assert (status.kubeadm.exit_code, status.kubeadm.phase) == (1, "preflight")
     assert "s3cr3t" not in encode(status).decode()
     assert json.loads(stage.host.text(FAILURE_SENTINEL) or "") == json.loads(encode(status))
+    written = stage.host.files.stat(FAILURE_SENTINEL)
+    assert written is not None
+    assert written.mode == 0o600
     assert stage.told == [
         "machineadm: MA4007 kubeadm/init: API server unreachable with ***",
     ]
