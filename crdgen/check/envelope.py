@@ -61,7 +61,10 @@ def _metadata(metadata: Record, spec: Record, found: Findings) -> None:
         found.error("CRD101", "metadata.name", wrong)
     if metadata.get("namespace"):
         found.error("CRD101", "metadata.namespace", "is not allowed on this type")
-    _labels(metadata, found)
+    if metadata.get("generateName") not in (None, "", wanted):
+        found.error("CRD101", "metadata.generateName", f"must be {wanted!r}, if anything")
+    # The API server sets the generation itself.
+    check_object_meta({**metadata, "generation": 1}, "metadata", found, "CRD101")
     _approval(spec.get("group", ""), metadata.get("annotations") or {}, found)
 
 
@@ -93,6 +96,7 @@ def check_object_meta(metadata: Record, path: str, found: Findings, code: str) -
     if {"orphan", "foregroundDeletion"} <= set(finalizers):
         found.error(code, f"{path}.finalizers", "orphan and foregroundDeletion exclude each other")
     _owners(metadata.get("ownerReferences") or [], f"{path}.ownerReferences", found, code)
+    _managed(metadata.get("managedFields") or [], f"{path}.managedFields", found, code)
 
 
 def _owners(owners: list[Record], path: str, found: Findings, code: str) -> None:
@@ -104,13 +108,22 @@ def _owners(owners: list[Record], path: str, found: Findings, code: str) -> None
         found.error(code, path, "only one reference can have controller set to true")
 
 
-def _labels(metadata: Record, found: Findings) -> None:
-    check_object_meta(metadata, "metadata", found, "CRD101")
-    for entry in metadata.get("managedFields") or []:
+def _managed(entries: list[Record], path: str, found: Findings, code: str) -> None:
+    for entry in entries:
         if entry.get("operation") not in ("Apply", "Update"):
-            found.error("CRD101", "metadata.managedFields", "operation must be Apply or Update")
+            found.error(code, f"{path}.operation", "must be Apply or Update")
         if entry.get("fieldsType", "FieldsV1") not in ("", "FieldsV1"):
-            found.error("CRD101", "metadata.managedFields", "fieldsType must be FieldsV1")
+            found.error(code, f"{path}.fieldsType", "must be FieldsV1")
+        for key, limit in (("manager", 128), ("subresource", 256)):
+            text = entry.get(key, "")
+            if len(text.encode()) > limit:
+                found.error(code, f"{path}.{key}", f"may not be more than {limit} bytes")
+        if not _is_printable(entry.get("manager", "")):
+            found.error(code, f"{path}.manager", "should only contain printable characters")
+
+
+def _is_printable(text: str) -> bool:
+    return all(c == " " or (c.isprintable() and not c.isspace()) for c in text)
 
 
 def _approval(group: str, annotations: Mapping[str, str], found: Findings) -> None:
@@ -197,7 +210,7 @@ def _deprecation(version: Record, path: str, found: Findings) -> None:
         found.error("CRD106", path, "can only be set for deprecated versions")
     elif not 1 <= len(warning.encode()) <= 256:
         found.error("CRD106", path, "must have 1 to 256 bytes")
-    elif not all(c == " " or (c.isprintable() and not c.isspace()) for c in warning):
+    elif not _is_printable(warning):
         found.error("CRD106", path, "must only contain printable characters")
 
 

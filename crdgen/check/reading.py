@@ -306,8 +306,8 @@ def _resolved(text: str) -> Any:
     bare = text.replace("_", "")
     if _INT.fullmatch(bare):
         return _number(_integer(bare))
-    if _FLOAT.fullmatch(bare):
-        return float(bare)
+    if _FLOAT.fullmatch(bare) and math.isfinite(value := float(bare)):
+        return value
     return text
 
 
