@@ -58,28 +58,27 @@ def _default(
     found: Findings,
 ) -> None:
     before = len(found.found)
+    whole = is_root or s.embedded_resource
+    value = copy.deepcopy(s.default)
     if in_meta:
-        whole = _surrounded(copy.deepcopy(s.default), trail)
-        _coerce(whole, resource, True, path, found)
+        surrounding = _surrounded(copy.deepcopy(value), trail)
+        _coerce(surrounding, resource, True, path, found)
         if len(found.found) == before:
-            _metadata(whole, resource, True, path, found)
+            _metadata(surrounding, resource, True, path, found)
     else:
-        if not is_pruned(s.default, s, is_root or s.embedded_resource):
+        if not is_pruned(value, s, whole):
             found.error("CRD221", path, "must not have unknown fields")
-        _coerce(s.default, s, is_root or s.embedded_resource, path, found)
+        _coerce(value, s, whole, path, found)
         if len(found.found) == before:
-            _metadata(s.default, s, is_root or s.embedded_resource, path, found)
+            _metadata(value, s, whole, path, found)
     if len(found.found) > before:
         return
-    for where, words in values.faults(s.default, s, path):
+    for where, words in values.faults(value, s, path):
         found.error("CRD221", where, words)
     if len(found.found) == before:
-        for where, words, judged in evaluation.failures(
-            s, s.default, path, is_root or s.embedded_resource
-        ):
-            (found.error if judged else found.warning)(
-                "CRD221" if judged else "CRD501", where, words
-            )
+        for where, words, judged in evaluation.failures(s, value, path, whole):
+            tell, code = (found.error, "CRD221") if judged else (found.warning, "CRD501")
+            tell(code, where, words)
 
 
 def _surrounded(value: Any, trail: tuple[str | None, ...]) -> dict[str, Any]:
@@ -143,7 +142,7 @@ def _is_preserved(value: Any, s: Schema, embedded: bool) -> bool:
 
 
 def _coerce(value: Any, s: Schema | None, embedded: bool, path: str, found: Findings) -> None:
-    """Types of apiVersion, kind and metadata of every resource in a value."""
+    """Types of apiVersion, kind and metadata of every resource in a value; metadata becomes what it decodes to."""
     if s is None:
         return
     if isinstance(value, list):
@@ -160,8 +159,12 @@ def _coerce(value: Any, s: Schema | None, embedded: bool, path: str, found: Find
         for key, item in value.items():
             if embedded and key in ("apiVersion", "kind") and not isinstance(item, str):
                 found.error("CRD221", f"{path}.{key}", "must be a string")
-            elif embedded and key == "metadata" and _decoded(item) is None:
-                found.error("CRD221", f"{path}.metadata", "must be valid metadata")
+            elif embedded and key == "metadata":
+                decoded = _decoded(item)
+                if decoded is None:
+                    found.error("CRD221", f"{path}.metadata", "must be valid metadata")
+                else:
+                    value[key] = item = {k: v for k, v in decoded.items() if v}
             child = _child(s, key)
             _coerce(
                 item, child, child is not None and child.embedded_resource, f"{path}.{key}", found
