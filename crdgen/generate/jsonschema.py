@@ -11,7 +11,7 @@ from msgspec import inspect
 
 from crdgen.generate.docstrings import Docs
 from crdgen.generate.model import GenerationError, Schema, Taken, take_apart
-from crdgen.generate.scalars import scalar
+from crdgen.generate.scalars import BASE64, scalar
 from crdgen.generate.structural import Rules
 from machineadm.api.meta import ApiStruct
 from machineadm.api.resources import OneOf
@@ -20,7 +20,7 @@ from machineadm.api.schemas import assembled
 NULLABLE = frozenset({"taints"})
 """Fields in which null says something to the agent; everywhere else it refuses null."""
 
-_OPENAPI_ONLY = frozenset({"int32", "int64", "duration", "byte"})
+_OPENAPI_ONLY = frozenset({"int32", "int64", "byte"})
 
 
 class Bundle:
@@ -165,7 +165,7 @@ class Bundle:
 def _for_json(schema: Schema) -> Schema:
     """Formats of OpenAPI mean nothing, or something else, in JSON Schema."""
     found = {k: v for k, v in schema.items() if k != "format" or v not in _OPENAPI_ONLY}
-    if schema.get("format") == "byte":
+    if schema.get("format") == "byte" or schema.get("pattern") == BASE64:
         found["contentEncoding"] = "base64"
     values = schema.get("enum")
     if values is not None and len(values) == 1:

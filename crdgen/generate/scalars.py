@@ -16,12 +16,14 @@ from crdgen.generate.model import GenerationError, Schema, Taken
 from machineadm.redaction import Secret
 
 INT32 = (-(2**31), 2**31 - 1)
+INT64 = (-(2**63), 2**63 - 1)
+EXACT = 2**53
+"""Up to here every integer is a float64, too."""
 CONTROL = "\\x00-\\x1f\\x7f-\\x9f\u2028\u2029"
 """What a text in one line cannot hold, for a class of characters; understood by RE2, ECMA 262 and Python."""
 
-_FORMATS = {"duration": "duration", "base64": "byte"}
-"""Formats that the API server checks as the agent does. Others are left to their patterns and the agent."""
-_KNOWN_FORMATS = frozenset({*_FORMATS, "cidr", "ip", "url", "quantity", "semver", "pem"})
+BASE64 = "^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$"
+_FORMATS = frozenset({"base64", "cidr", "duration", "ip", "pem", "quantity", "semver", "url"})
 _NOT_RE2 = re.compile(r"(?<!\\)(?:\\\\)*(\\[dDwWsSbBAZ1-9]|\(\?(?!:))")
 
 
@@ -61,6 +63,12 @@ def _text(
         schema["minLength"] = least
     if most is not None:
         schema["maxLength"] = most
+    format_ = extra.get("format")
+    if format_ is not None and format_ not in _FORMATS:
+        raise GenerationError(path, f"format {format_!r} is not known")
+    # No format of the API server's: where one stands beside `type: string` it lets any list pass.
+    if format_ == "base64" and pattern is None:
+        pattern = BASE64
     if pattern is not None:
         _check_pattern(pattern, path)
         schema["pattern"] = pattern
@@ -70,11 +78,6 @@ def _text(
             schema["pattern"] = one_line
         elif lets_control_pass(pattern):
             schema["allOf"] = [{"pattern": one_line}]
-    if format_ := extra.get("format"):
-        if format_ not in _KNOWN_FORMATS:
-            raise GenerationError(path, f"format {format_!r} is not known")
-        if format_ in _FORMATS:
-            schema["format"] = _FORMATS[format_]
     return schema
 
 
@@ -106,15 +109,19 @@ def _without_classes(pattern: str) -> str:
     return re.sub(r"(?<!\\)((?:\\\\)*)\[(?!\^)\]?(?:\\.|[^\]\\])*\]", r"\1", pattern)
 
 
-def _integer(taken: Taken, _path: str) -> Schema:
+def _integer(taken: Taken, path: str) -> Schema:
     type_: Any = taken.type
-    schema: Schema = {"type": "integer", **_bounds(type_)}
-    least = type_.ge if type_.ge is not None else type_.gt
-    most = type_.le if type_.le is not None else type_.lt
-    narrow = least is not None and most is not None
-    fits = narrow and INT32[0] <= least and most <= INT32[1]
-    schema["format"] = "int32" if fits else "int64"
-    return schema
+    bounds = _bounds(type_)
+    for key, bound in list(bounds.items()):
+        if bound in (INT64[0], INT64[1]):
+            # The server holds bounds as float64: 2^63 - 1 comes out as the least of all integers, and nothing passes.
+            del bounds[key]
+        elif abs(bound) > EXACT:
+            raise GenerationError(path, f"{key} {bound} is rounded by the server; stay within 2^53")
+    least = bounds.get("minimum", bounds.get("exclusiveMinimum"))
+    most = bounds.get("maximum", bounds.get("exclusiveMaximum"))
+    narrow = least is not None and most is not None and INT32[0] <= least and most <= INT32[1]
+    return {"type": "integer", "format": "int32" if narrow else "int64", **bounds}
 
 
 def _float(taken: Taken, path: str) -> Schema:

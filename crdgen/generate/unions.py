@@ -59,11 +59,15 @@ def hoisted(variants: Sequence[Variant], path: str) -> Schema:
         for name, needed in sorted(needers.items())
         if needed != tags
     ]
-    required = sorted([tag_field, *(name for name, needed in needers.items() if needed == tags)])
-    schema = {"type": "object", "properties": properties, "required": required}
+    required = sorted(name for name, needed in needers.items() if needed == tags)
+    if len(tags) > 1:  # one alone is known without its tag
+        required = sorted([tag_field, *required])
+    whole: Schema = {"type": "object", "properties": properties}
+    if required:
+        whole["required"] = required
     if only or needed or validations:
-        schema[_VALIDATIONS] = [*only, *needed, *validations]
-    return schema
+        whole[_VALIDATIONS] = [*only, *needed, *validations]
+    return whole
 
 
 def _tag_field(variants: Sequence[Variant], path: str) -> str:

@@ -88,7 +88,7 @@ def constraints(schema: Schema) -> list[str]:
         found.append("no item twice")
     if "contentEncoding" in schema:
         found.append("base64")
-    if "pattern" in schema:
+    if "pattern" in schema and "contentEncoding" not in schema:
         found.append("one line" if "\u2028" in schema["pattern"] else f"`{schema['pattern']}`")
     if schema.get("type") == "array":
         items = constraints(schema["items"])

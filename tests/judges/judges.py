@@ -132,7 +132,7 @@ def crd_validate(
         timeout=600,
         check=False,
     )
-    verdicts = [json.loads(line) for line in run.stdout.splitlines()]
+    verdicts = [json.loads(line) for line in run.stdout.split("\n") if line]
     if run.returncode != 0 or len(verdicts) != len(lines):
         raise RuntimeError(f"the CRD judge: {run.stderr.strip()[-4000:]}")
     return verdicts

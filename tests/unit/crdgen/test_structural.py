@@ -15,6 +15,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType, field
 
 from crdgen.generate.docstrings import Docs, shortened
 from crdgen.generate.model import GenerationError
+from crdgen.generate.scalars import BASE64
 from crdgen.generate.structural import Rules, Structural
 from machineadm.api.resources import OneOf, Rule
 from machineadm.redaction import Secret
@@ -159,14 +160,14 @@ CONSTRUCTS: list[tuple[str, Any, dict[str, Any]]] = [
         {"type": "string", "minLength": 1, "maxLength": 4, "pattern": "^a+$"},
     ),
     (
-        "a duration",
+        "a format, beside which the server would let lists pass",
         Annotated[str, Meta(extra={"format": "duration"})],
-        {"type": "string", "format": "duration"},
+        {"type": "string"},
     ),
     (
         "base64",
         Annotated[str, Meta(extra={"format": "base64"})],
-        {"type": "string", "format": "byte"},
+        {"type": "string", "pattern": BASE64},
     ),
     (
         "a format that the server has not",
@@ -184,6 +185,11 @@ CONSTRUCTS: list[tuple[str, Any, dict[str, Any]]] = [
         "a wide integer",
         Annotated[int, Meta(ge=0, le=2**40)],
         {"type": "integer", "format": "int64", "minimum": 0, "maximum": 2**40},
+    ),
+    (
+        "a bound that says nothing, and that the server would read as another",
+        Annotated[int, Meta(ge=0, le=2**63 - 1)],
+        {"type": "integer", "format": "int64", "minimum": 0},
     ),
     (
         "bounds that exclude",
@@ -361,6 +367,7 @@ REFUSED: list[tuple[str, Any, str]] = [
     ("a look-ahead", Annotated[str, Meta(extra={"pattern": "^(?=a)a$"})], r"\(\?"),
     ("a back reference", Annotated[str, Meta(extra={"pattern": r"^(a)\1$"})], r"\\1"),
     ("a broken pattern", Annotated[str, Meta(extra={"pattern": "^(a$"})], "unterminated"),
+    ("a bound that is no float64", Annotated[int, Meta(le=2**60 + 1)], "rounded"),
     (
         "uniqueness by no field",
         Annotated[tuple[Leaf, ...], Meta(extra={"unique": "x"})],
@@ -587,3 +594,10 @@ def test_names_that_rules_cannot_write_are_escaped() -> None:
     (rule,) = part(cls, {cls: (OneOf(fields=("in", "x-y"), least=0),)})[RULES]
 
     assert rule["rule"] == "!(has(self.__in__) && has(self.x__dash__y))"
+
+
+def test_a_variant_alone_is_known_without_its_tag() -> None:
+    schema = of(Dog)
+
+    assert schema["required"] == ["tricks"]
+    assert RULES not in schema
