@@ -127,16 +127,17 @@ def duration(text: str) -> float:
     Raises:
         argparse.ArgumentTypeError: It is none, or not positive.
     """
-    import re
+    from machineadm.api.formats import seconds
 
-    units = {"ns": 1e-9, "us": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
-    part = r"([0-9]+(?:\.[0-9]+)?)(ns|us|ms|s|m|h)"
-    if not re.fullmatch(f"(?:{part})+", text):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a duration such as 30m, 1h30m or 500ms")
-    seconds = sum(float(number) * units[unit] for number, unit in re.findall(part, text))
-    if seconds <= 0:
+    try:
+        length = seconds(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not a duration such as 30m, 1h30m or 500ms"
+        ) from error
+    if length <= 0:
         raise argparse.ArgumentTypeError("a duration of zero leaves no time for anything")
-    return seconds
+    return length
 
 
 def named(text: str) -> str:

@@ -118,7 +118,8 @@ def _headline(status: BootstrapStatus) -> str:
         f"{sum(step.state == 'Deferred' for step in status.steps)} deferred",
     )
     when = status.finished_at or status.started_at or ""
-    return f"{status.phase} {when}: {len(status.steps)} steps, {', '.join(counts)}"
+    steps = "1 step" if len(status.steps) == 1 else f"{len(status.steps)} steps"
+    return f"{status.phase} {when}: {steps}, {', '.join(counts)}"
 
 
 def _last(state: State) -> BootstrapStatus | None:

@@ -81,7 +81,9 @@ class Journal:
         self._boot_id = boot_id
         self._found = state.read(JOURNAL, durable=True) or b""
         self._ready = False
-        self._foreign, self._records = _parse(self._found, machine_id)
+        self._foreign, self._records = _parse(
+            self._found, machine_id, f"{state.state_directory}/{JOURNAL}"
+        )
         self._run = 1 + max((record.run for record in self._records), default=0)
 
     @property
@@ -199,7 +201,7 @@ def _line(value: msgspec.Struct) -> bytes:
     return msgspec.json.encode(value) + b"\n"
 
 
-def _parse(found: bytes, machine_id: str) -> tuple[str | None, list[Record]]:
+def _parse(found: bytes, machine_id: str, path: str) -> tuple[str | None, list[Record]]:
     """The other machine's id, or None where the journal is ours; and the records that count.
 
     Raises:
@@ -217,6 +219,6 @@ def _parse(found: bytes, machine_id: str) -> tuple[str | None, list[Record]]:
     except msgspec.DecodeError as error:
         raise HostError(
             "MA6004",
-            f"the journal {JOURNAL} is damaged: {error}",
+            f"the journal {path} is damaged: {error}",
             hint="if nothing but this machine's bootstrap wrote it, replace the machine; to start over, move it away",
         ) from error

@@ -80,7 +80,8 @@ def printable(text: str) -> str:
 def _headline(prospects: tuple[Prospect, ...]) -> str:
     counts = _counts(prospects)
     parts = ", ".join(f"{counts[standing]} {word}" for standing, word in _WORDS.items())
-    return f"Plan: {len(prospects)} steps: {parts}"
+    steps = "1 step" if len(prospects) == 1 else f"{len(prospects)} steps"
+    return f"Plan: {steps}: {parts}"
 
 
 def _counts(prospects: tuple[Prospect, ...]) -> dict[Standing, int]:

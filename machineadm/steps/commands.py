@@ -7,10 +7,10 @@ from typing import ClassVar
 
 import msgspec
 
+from machineadm.api.formats import seconds
 from machineadm.api.v1alpha1.commands import Command
 from machineadm.errors import StepError
 from machineadm.host.ports import CommandResult, Commands, Host
-from machineadm.plan.durations import seconds
 from machineadm.plan.model import Change, Outcome, Outlook, Phase, digest_of
 from machineadm.redaction import Secret
 

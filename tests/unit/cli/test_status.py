@@ -77,7 +77,7 @@ def test_waiting_ends_in_time() -> None:
 def test_a_person_sees_steps_and_error_without_control_characters() -> None:
     text = render(status("Failed", code=6))
 
-    assert text.startswith("Failed : 1 steps, 1 done, 0 changed, 0 deferred\n")
+    assert text.startswith("Failed : 1 step, 1 done, 0 changed, 0 deferred\n")
     assert "files/write  Done" in text
     assert "MA4007 no\\x1b\n" in text
 
