@@ -16,9 +16,9 @@ from machineadm.documents.kinds import Kinds, identify, identity
 from machineadm.documents.limits import Budget
 from machineadm.documents.model import Document, Problem
 from machineadm.documents.nodes import Node, NotPlainError, Scalar, builtins
+from machineadm.documents.secrets import secret_hook
 from machineadm.documents.source import Fault, RefusedError, Source, read_text
 from machineadm.documents.splitting import json_begin, parts
-from machineadm.redaction import Secret
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -155,24 +155,6 @@ def _convert(node: Node, json: str | None, type_: type) -> Any:
     if json is not None:
         return msgspec.json.decode(json, type=type_, dec_hook=secret_hook)
     return msgspec.convert(plain, type_, dec_hook=secret_hook)
-
-
-def secret_hook(type_: type, value: object) -> Secret:
-    """Decode a Secret, the one class in the types that msgspec does not know.
-
-    Args:
-        type_: The class asked for.
-        value: What stands there.
-
-    Returns:
-        The secret.
-
-    Raises:
-        TypeError: the value is no text. It is not shown.
-    """
-    if type_ is not Secret or not isinstance(value, str):
-        raise TypeError("expected text")
-    return Secret(value)
 
 
 def _document(

@@ -28,6 +28,7 @@ from machineadm.documents.nodes import (
     find,
 )
 from machineadm.documents.scalars import Flaw, judge, mismatch, nearest
+from machineadm.documents.secrets import secret_hook
 from machineadm.documents.source import Fault, Source
 from machineadm.documents.suggestions import FieldIndex, same_word, suggest
 from machineadm.documents.words import found, shown_key
@@ -80,8 +81,6 @@ def _described(type_: type) -> tuple[inspect.Type, FieldIndex]:
 
 def _verdict(value: Any, type_: type, root: Node, refusal: str) -> tuple[Any, list[Fault]]:
     """Nothing was found: msgspec decides."""
-    from machineadm.documents.decoding import secret_hook
-
     if not refusal:
         try:
             plain = msgspec.to_builtins(value, enc_hook=Secret.reveal)

@@ -15,12 +15,13 @@ from hypothesis import strategies as st
 
 from machineadm.api.v1alpha1.machine import MachineConfiguration
 from machineadm.documents.declared import keeps_declared
-from machineadm.documents.decoding import decode, secret_hook
+from machineadm.documents.decoding import decode
 from machineadm.documents.encoding import encode_json, encode_yaml
 from machineadm.documents.json_reader import JsonReader
 from machineadm.documents.limits import Budget
 from machineadm.documents.model import Document
 from machineadm.documents.nodes import Node, NotPlainError, builtins
+from machineadm.documents.secrets import secret_hook
 from machineadm.documents.source import RefusedError, Source
 from machineadm.documents.walk import NULLABLE, walk
 from machineadm.documents.yaml_reader import YamlReader
