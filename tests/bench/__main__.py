@@ -156,6 +156,7 @@ def main() -> None:
     agent = ROOT / sys.argv[1]
     shutil.rmtree(SCRATCH, ignore_errors=True)
     SCRATCH.mkdir(parents=True)
+    crds.generate(ROUNDS, SCRATCH)
     crds.check(ROUNDS)
     os.environ["MACHINEADM_CACHE"] = str(SCRATCH / "cache")
     write_files()
