@@ -19,5 +19,5 @@ conformance: $(STAMP) $(AGENT) ## real kubeadm, the components' own validation a
 	MACHINEADM_AGENT=$(AGENT) $(BIN)/python -m pytest tests/conformance -q -p no:cacheprovider
 
 .PHONY: e2e
-e2e: $(STAMP) $(AGENT) ## a real cluster of three machines (root, Debian, Go; 15 minutes once, then minutes)
+e2e: $(STAMP) $(AGENT) ## a real cluster of three machines, a real API server (root, Debian, Go; 15 minutes once, then minutes)
 	MACHINEADM_AGENT=$(AGENT) $(BIN)/python -m pytest tests/e2e -q -s -p no:cacheprovider

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from crdgen.check import definition, envelope, openapi, sizes
 from crdgen.check.cel import rules
@@ -14,6 +14,8 @@ from crdgen.check.released import Released
 from crdgen.check.schema import Schema
 from crdgen.check.shapes import Decoding
 from crdgen.check.structural import check_structural, is_convertible
+
+TOTAL_COST_LIMIT: Final = 100_000_000
 
 
 def check_file(
@@ -78,21 +80,21 @@ def check(
 
 
 def _unpacked(documents: list[Document]) -> list[Document]:
-    """Documents, and in place of a List those that it holds."""
+    """Documents, and those that a List holds."""
     out: list[Document] = []
     for document in documents:
-        items = document.value.get("items") if _is_list(document.value) else None
-        if isinstance(items, list) and items:
-            out.append(Document(items[0], document.problems))
-            out += [Document(item) for item in items[1:]]
+        value = document.value
+        if (
+            isinstance(value, dict)
+            and isinstance(value.get("kind"), str)
+            and value["kind"].endswith("List")
+        ):
+            items = value.get("items")
+            out += [Document(item) for item in items] if isinstance(items, list) else []
+            out[-1:] = [Document(o.value, document.problems) for o in out[-1:]]
         else:
             out.append(document)
     return out
-
-
-def _is_list(value: Any) -> bool:
-    kind = value.get("kind") if isinstance(value, dict) else None
-    return isinstance(kind, str) and kind.endswith("List")
 
 
 def is_definition(value: Any) -> bool:
@@ -219,9 +221,6 @@ def check_schema(schema: Schema, path: str, with_status: bool, found: Findings) 
         cel.finish()
 
 
-_SHARED = ("spec.subresources", "spec.additionalPrinterColumns", "spec.selectableFields")
-
-
 def line_of(value: Any, path: str) -> int:
     """The line of a place, or of the nearest place around it; 0 if it is not known.
 
@@ -230,8 +229,6 @@ def line_of(value: Any, path: str) -> int:
         path: The place, as the API server writes it.
     """
     rest, line = path.replace("spec.validation.", "spec.versions[0].schema.", 1), 0
-    if rest.startswith(_SHARED):
-        rest = rest.replace("spec.", "spec.versions[0].", 1)
     while rest:
         rest = rest.removeprefix(".")
         lines: dict[str, int] = getattr(value, "lines", {})

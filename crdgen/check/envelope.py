@@ -56,9 +56,7 @@ def _metadata(metadata: Record, spec: Record, found: Findings) -> None:
     if not name:
         found.error("CRD101", "metadata.name", "is required")
     elif name != wanted:
-        found.error(
-            "CRD101", "metadata.name", f"must be the plural name, a dot and the group: {wanted!r}"
-        )
+        found.error("CRD101", "metadata.name", f"must be spec.names.plural.spec.group, {wanted!r}")
     elif wrong := names.subdomain(name):
         found.error("CRD101", "metadata.name", wrong)
     if metadata.get("namespace"):

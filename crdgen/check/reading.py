@@ -121,19 +121,10 @@ def _limit(value: Any, depth: int = 0) -> None:
 
 def _numbers(value: Any) -> Any:
     if isinstance(value, dict):
-        return {_whole(k): _numbers(v) for k, v in value.items()}
+        return {k: _numbers(v) for k, v in value.items()}
     if isinstance(value, list):
         return [_numbers(v) for v in value]
-    if isinstance(value, str):
-        return _whole(value)
     return _number(value) if isinstance(value, int) and not isinstance(value, bool) else value
-
-
-def _whole(text: str) -> str:
-    """Text without halves of characters, which JSON can escape: Go puts the replacement character."""
-    if text.isascii() or not re.search("[\ud800-\udfff]", text):
-        return text
-    return re.sub("[\ud800-\udfff]", "\ufffd", text)
 
 
 def _number(value: int) -> int | float:

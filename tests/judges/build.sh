@@ -1,13 +1,13 @@
 #!/bin/bash
 # build.sh [NAME...]: build real programs from the Go modules pinned in this folder, print "NAME PATH" for each.
 #
-# Without names: the judges. A program is built once for a given text of its module (go.mod, go.sum, sources) and of this
-# script, and kept below ${MACHINEADM_CACHE:-~/.cache/machineadm}/judges. Everything else goes to standard error.
+# Without names: the judges. A program is built once for a given text of its module (go.mod, go.sum, sources), its package
+# and its version, and kept below ${MACHINEADM_CACHE:-~/.cache/machineadm}/judges. Everything else goes to standard error.
 # Exit 77: there is no Go that can build it (the reason is on standard error).
 set -euo pipefail
 HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 CACHE=${MACHINEADM_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/machineadm}/judges
-JUDGES=(kubeadm-1.34 component crd kubeadm-1.30 kubeadm-1.31)
+JUDGES=(kubeadm-1.34 component crd controller-gen kubeadm-1.30 kubeadm-1.31)
 # The toolchain that is there, no other; what go.sum does not name is not built; one static file comes out.
 command -v go >/dev/null || PATH=$PATH:/usr/local/go/bin
 export GOTOOLCHAIN=local GOFLAGS='-mod=readonly -buildvcs=false -trimpath' GOWORK=off CGO_ENABLED=0 GO111MODULE=on
@@ -24,6 +24,7 @@ recipe() {
     kubelet|kubectl|kube-apiserver|kube-controller-manager|kube-scheduler|kube-proxy)
       module=kubeadm-1.34 version=1.34.4 package=k8s.io/kubernetes/cmd/$1;;
     component|crd|coredns) module=$1;;
+    controller-gen) module=$1 package=sigs.k8s.io/controller-tools/cmd/controller-gen;;
     etcd) module=etcd package=go.etcd.io/etcd/server/v3;;
     etcdctl) module=etcd package=go.etcd.io/etcd/etcdctl/v3;;
     *) say "no recipe for $1"; exit 2;;
@@ -42,7 +43,7 @@ stamp() {
 
 # key NAME: a digest of all that shapes the program
 key() {
-  (cd "$HERE/$module" && { echo "$package $(uname -m)"; declare -f recipe stamp
+  (cd "$HERE/$module" && { echo "$package $version $GOFLAGS $(uname -m)"; declare -f stamp
     find . -maxdepth 1 -type f \( -name 'go.*' -o -name "$([ "$package" = . ] && echo '*.go')" \) -print0 | sort -z | xargs -0 sha256sum; }) | sha256sum | cut -c1-12
 }
 
