@@ -21,6 +21,11 @@ POLL = 0.5
 SHOWN_LINES = 40
 """Lines of the last output that are shown; `--output json` has all that was kept."""
 
+CUT_OFF = """\
+machineadm: MA6010 the run that wrote this report is gone without an end
+  hint: run the same command again, it goes on; after a reboot machineadm-resume.service does
+"""
+
 RUNNING = 9
 _ENDED = ("Prepared", "Succeeded", "Failed")
 
@@ -57,13 +62,21 @@ def run(arguments: Namespace) -> int:
                 "no bootstrap ever ran here",
                 hint=f"looked in {state.run_directory} and {state.state_directory}",
             )
+        cut_off = is_cut_off(status, state)
     if arguments.output == "json":
         from machineadm.reporting.sinks import encode
 
         sys.stdout.write(encode(status).decode())
     else:
         sys.stdout.write(render(status) + render_log(status))
+    if cut_off:
+        sys.stderr.write(CUT_OFF)
     return exit_code(status)
+
+
+def is_cut_off(status: BootstrapStatus, state: State) -> bool:
+    """Whether the run that wrote the report is gone without an end: it was killed, or the machine went down."""
+    return status.phase not in _ENDED and not state.locked_by_other()
 
 
 def show(state: State) -> None:
@@ -144,10 +157,15 @@ def _wait(host: Host) -> BootstrapStatus:
     Raises:
         InterruptedRunError: The time is over before the run is.
     """
+    told = False
     while True:
         status = _last(host.state)
         if status is not None and status.phase in _ENDED:
             return status
+        if status is not None and not told and is_cut_off(status, host.state):
+            # The next run may be about to begin, so the wait goes on; but whoever waits has to know.
+            told = True
+            sys.stderr.write(CUT_OFF)
         try:
             host.clock.sleep(POLL)
         except InterruptedRunError as error:

@@ -89,6 +89,13 @@ TABLE: dict[str, Code] = {
         "`status --wait --timeout` ran out of time while the bootstrap still ran.",
         "Wait longer, or look at the step that `machineadm status` shows as running.",
     ),
+    "MA6010": Code(
+        "the run is gone without an end",
+        "The report says that a bootstrap is at work, but no process holds its lock: it was killed, or the machine "
+        "went down. Nothing is lost: the journal knows what was done.",
+        "Run the same command again: it goes on where the last one stopped. After a reboot "
+        "machineadm-resume.service does so by itself.",
+    ),
     "MA7001": Code(
         "the command line is not understood",
         "An option or argument is unknown, missing or has a value of the wrong form. The same "

@@ -255,6 +255,9 @@ class State(Protocol):
             LockedError: Somebody else holds it.
         """
 
+    def locked_by_other(self) -> bool:
+        """Whether another process holds the lock, as far as this user can see; asking takes nothing."""
+
 
 class Fetch(Protocol):
     """Downloads, filled in by the agent."""

@@ -161,6 +161,10 @@ class RecordingState:
     def lock(self) -> None:
         """See `State.lock`."""
 
+    def locked_by_other(self) -> bool:
+        """See `State.locked_by_other`."""
+        return self._real.locked_by_other()
+
 
 class RecordingCommands:
     """Queries (`quiet`) run; all else is noted and seems to succeed.

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import cast
@@ -274,6 +275,19 @@ def test_a_second_run_does_not_get_the_lock(tmp_path: Path) -> None:
     with pytest.raises(LockedError) as caught:
         second.lock()
     assert caught.value.exit_code == 8
+
+
+def test_who_asks_for_the_lock_sees_another_holder_and_takes_nothing(tmp_path: Path) -> None:
+    state = LinuxState(Tree(str(tmp_path)), run_directory="/run/m", state_directory="/var/lib/m")
+    assert not state.locked_by_other()
+    state.lock()
+    assert not state.locked_by_other()  # it is our own
+
+    with subprocess.Popen(["sleep", "100"], pass_fds=state.lock_descriptors) as orphan:
+        assert state.locked_by_other()
+        orphan.kill()
+
+    assert not state.locked_by_other()
 
 
 @pytest.fixture(params=["fake", "linux"])

@@ -444,7 +444,7 @@ class FakeClock:
 
 
 class FakeState:
-    """State in memory. `reboot` loses the run directory; a lock held elsewhere is set by `locked_by_other`."""
+    """State in memory. `reboot` loses the run directory; a lock held elsewhere is set by `other_holds_lock`."""
 
     def __init__(self) -> None:
         self.run_directory = "/run/machineadm"
@@ -453,7 +453,7 @@ class FakeState:
         self.state_files: dict[str, bytes] = {}
         self.writes: list[str] = []
         self.held = False
-        self.locked_by_other = False
+        self.other_holds_lock = False
 
     def read(self, name: str, *, durable: bool) -> bytes | None:
         return self._files(durable).get(name)
@@ -470,9 +470,12 @@ class FakeState:
         self._files(durable).pop(name, None)
 
     def lock(self) -> None:
-        if self.locked_by_other:
+        if self.other_holds_lock:
             raise LockedError("MA6001", f"another run holds {self.run_directory}/lock")
         self.held = True
+
+    def locked_by_other(self) -> bool:
+        return self.other_holds_lock
 
     def reboot(self) -> None:
         """What a reboot takes."""

@@ -116,6 +116,17 @@ class LinuxState:
                 ) from None
             self._lock = fd
 
+    def locked_by_other(self) -> bool:
+        """See `State.locked_by_other`."""
+        path = self._path(LOCK, durable=False)
+        with reported(path, "look at"):
+            try:
+                with self._tree.parent(path) as (folder, last):
+                    lock = os.stat(last, dir_fd=folder, follow_symlinks=False)
+            except (FileNotFoundError, NotADirectoryError):
+                return False
+        return any(_has_open(pid, lock) for pid in _others())
+
     def _path(self, name: str, *, durable: bool) -> str:
         return f"{self.state_directory if durable else self.run_directory}/{name}"
 
@@ -153,11 +164,16 @@ def _holders(lock: int) -> str:
     """Who holds the lock, for the message: ` (process 812, kubeadm)`; empty when that cannot be seen."""
     wanted = os.fstat(lock)
     found = []
-    for pid in filter(str.isdecimal, os.listdir("/proc")):
-        if int(pid) != os.getpid() and _has_open(pid, wanted):
+    for pid in _others():
+        if _has_open(pid, wanted):
             with contextlib.suppress(OSError), open(f"/proc/{pid}/comm", errors="replace") as file:
                 found.append(f"process {pid}, {file.read().strip()}")
     return f" ({'; '.join(found)})" if found else ""
+
+
+def _others() -> Iterator[str]:
+    own = str(os.getpid())
+    return (pid for pid in os.listdir("/proc") if pid.isdecimal() and pid != own)
 
 
 def _has_open(pid: str, wanted: os.stat_result) -> bool:

@@ -337,7 +337,7 @@ def test_only_root_bootstraps_the_running_system(stage: Stage) -> None:
 
 
 def test_a_second_agent_leaves_the_report_of_the_first_alone(stage: Stage) -> None:
-    stage.host.state.locked_by_other = True
+    stage.host.state.other_holds_lock = True
 
     with pytest.raises(LockedError):
         stage.run()

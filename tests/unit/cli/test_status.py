@@ -12,7 +12,7 @@ from machineadm.api.v1alpha1.status import (
     Phase,
     StepReport,
 )
-from machineadm.cli.status import SHOWN_LINES, _wait, exit_code, render, render_log
+from machineadm.cli.status import SHOWN_LINES, _wait, exit_code, is_cut_off, render, render_log
 from machineadm.errors import InterruptedRunError
 from machineadm.reporting.sinks import STATUS, encode
 from tests.fakes.host import FakeHost
@@ -72,6 +72,26 @@ def test_waiting_ends_in_time() -> None:
         _wait(host)
 
     assert (caught.value.code, caught.value.exit_code) == ("MA6009", 9)
+
+
+def test_a_run_that_was_killed_is_told_from_one_that_is_at_work() -> None:
+    state = FakeHost().state
+
+    assert is_cut_off(status("Bootstrapping"), state)
+    assert not is_cut_off(status("Succeeded"), state)
+    state.other_holds_lock = True
+    assert not is_cut_off(status("Bootstrapping"), state)
+
+
+def test_whoever_waits_for_a_killed_run_is_told_once(capsys: pytest.CaptureFixture[str]) -> None:
+    host = FakeHost()
+    host.state.write(STATUS, encode(status("Bootstrapping")), durable=False)
+    host.clock.deadline = 3
+
+    with pytest.raises(InterruptedRunError):
+        _wait(host)
+
+    assert capsys.readouterr().err.count("MA6010") == 1
 
 
 def test_a_person_sees_steps_and_error_without_control_characters() -> None:
