@@ -82,7 +82,8 @@ def _step_changed(
     status: BootstrapStatus, event: events.Event, redactor: Redactor
 ) -> BootstrapStatus:
     if isinstance(event, events.StepDone):
-        message = "; ".join(part for part in (event.message, *event.deferred) if part)
+        left = (f"deferred: {what}" for what in event.deferred)
+        message = "; ".join(part for part in (event.message, *left) if part)
         return _with(
             status,
             event.step,
