@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import msgspec
 from msgspec import inspect
 
+from machineadm.api.resources import RESOURCES
 from machineadm.api.scheme import KINDS
 
 
@@ -22,7 +23,8 @@ class Place(NamedTuple):
 def structs() -> list[type[msgspec.Struct]]:
     """Every Struct that a kind is made of."""
     found: dict[type[msgspec.Struct], None] = {}
-    for kind in KINDS.values():
+    managed = [version.type for resource in RESOURCES for version in resource.versions]
+    for kind in (*KINDS.values(), *managed):
         _collect(inspect.type_info(kind), found)
     return list(found)
 

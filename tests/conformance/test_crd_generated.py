@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,8 @@ from tests.judges import judges
 from tests.real import missing
 
 ROOT = Path(__file__).parents[2]
+CLUSTER_API = "sigs.k8s.io/cluster-api@v1.12.0"
+MACHINES = "config/crd/bases/cluster.x-k8s.io_machines.yaml"
 DEFINITIONS = sorted((ROOT / "crds").glob("*cluster.x-k8s.io_*.yaml"))
 
 
@@ -54,12 +57,19 @@ def apply(document: Any, operations: list[dict[str, Any]]) -> Any:
 
 
 def machine_definition() -> Any:
-    judges.crd()  # its module requires Cluster API where the corpus needs it
-    folder = Path.home() / "go/pkg/mod/sigs.k8s.io"
-    found = sorted(folder.glob("cluster-api@*/config/crd/bases/cluster.x-k8s.io_machines.yaml"))
-    if not found:
-        missing("sigs.k8s.io/cluster-api is not among the Go modules here")
-    return read(found[-1])
+    """Cluster API's own, as it lies in its Go module."""
+    try:
+        run = subprocess.run(
+            ["go", "mod", "download", "-json", CLUSTER_API],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    except FileNotFoundError:
+        missing("Go is not installed: Cluster API's definitions cannot be had")
+    if run.returncode != 0:
+        missing(f"{CLUSTER_API} cannot be had: {run.stdout[-300:]}")
+    return read(Path(json.loads(run.stdout)["Dir"], MACHINES))
 
 
 def test_the_patched_machine_is_taken_and_keeps_the_reference() -> None:

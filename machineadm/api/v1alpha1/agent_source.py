@@ -32,8 +32,11 @@ class AgentDownload(ApiStruct, frozen=True, kw_only=True):
         Meta(
             min_length=5,
             max_length=64,
-            pattern=r"^v?[0-9]+\.[0-9]+\.[0-9]+([-.+]?[0-9A-Za-z.+-]+)?$",
-            extra={"oneLine": True, "expected": "a version such as v0.3.1"},
+            extra={
+                "oneLine": True,
+                "pattern": r"^v?[0-9]+\.[0-9]+\.[0-9]+([-.+]?[0-9A-Za-z.+-]+)?$",
+                "expected": "a version such as v0.3.1",
+            },
         ),
     ]
     """Version of the agent, with or without a leading `v`; `{version}` in a URL stands for it."""

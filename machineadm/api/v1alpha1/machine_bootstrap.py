@@ -44,7 +44,9 @@ class InfrastructureReference(ApiStruct, frozen=True, kw_only=True):
 
     kind: Annotated[
         str,
-        Meta(min_length=1, max_length=63, pattern="^[A-Z][A-Za-z0-9]*$", extra=ONE_LINE),
+        Meta(
+            min_length=1, max_length=63, extra={"oneLine": True, "pattern": "^[A-Z][A-Za-z0-9]*$"}
+        ),
     ]
     """Its kind: `S3BootstrapStore`."""
 
@@ -138,9 +140,10 @@ class MachineReport(ApiStruct, frozen=True, kw_only=True):
     step: Annotated[str, Meta(max_length=512, extra=ONE_LINE)] | None = None
     """The step that runs, or that failed."""
 
-    code: Annotated[str, Meta(max_length=6, pattern="^(MA[0-9]{4})?$", extra=ONE_LINE)] | None = (
-        None
-    )
+    code: (
+        Annotated[str, Meta(max_length=6, extra={"oneLine": True, "pattern": "^(MA[0-9]{4})?$"})]
+        | None
+    ) = None
     """Stable code of the error; `machineadm explain CODE` says more."""
 
     message: Annotated[str, Meta(max_length=32768)] | None = None

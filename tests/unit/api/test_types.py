@@ -17,7 +17,16 @@ from tests.typewalk import Place, places, structs
 
 API = Path(__file__).parents[3] / "machineadm" / "api"
 PLACES = list(places())
-EXTRA_KEYS = {"oneLine", "minLength", "maxLength", "pattern", "unique", "expected", "format"}
+EXTRA_KEYS = {
+    "oneLine",
+    "minLength",
+    "maxLength",
+    "pattern",
+    "unique",
+    "expected",
+    "format",
+    "immutable",
+}
 FORMATS = {"duration", "cidr", "ip", "url", "quantity", "semver", "base64", "pem"}
 NOT_RE2 = re.compile(r"\\[dDwWsSbBAZ1-9]|\(\?")
 """Classes that Python reads as Unicode and RE2 as ASCII, and what RE2 does not have at all."""

@@ -14,7 +14,7 @@ from machineadm.api.infrastructure.v1alpha1.store import (
     StoreStatus,
     Tags,
 )
-from machineadm.api.meta import ONE_LINE, ApiStruct, Pem, ProviderRef, Url
+from machineadm.api.meta import ApiStruct, Pem, ProviderRef, Url
 from machineadm.api.v1alpha1.machine_bootstrap import ResourceMetadata
 
 KmsKeyId = Annotated[
@@ -22,8 +22,11 @@ KmsKeyId = Annotated[
     Meta(
         min_length=1,
         max_length=2048,
-        pattern="^[A-Za-z0-9:/_-]+$",
-        extra={"oneLine": True, "expected": "an id, an alias or an ARN such as alias/bootstrap"},
+        extra={
+            "oneLine": True,
+            "pattern": "^[A-Za-z0-9:/_-]+$",
+            "expected": "an id, an alias or an ARN such as alias/bootstrap",
+        },
     ),
 ]
 """A key of AWS KMS: its id, its alias or its ARN."""
@@ -33,9 +36,9 @@ RoleArn = Annotated[
     Meta(
         min_length=20,
         max_length=2048,
-        pattern="^arn:[a-z0-9-]+:iam::[0-9]{12}:role/[A-Za-z0-9+=,.@_/-]+$",
         extra={
             "oneLine": True,
+            "pattern": "^arn:[a-z0-9-]+:iam::[0-9]{12}:role/[A-Za-z0-9+=,.@_/-]+$",
             "expected": "the ARN of a role such as arn:aws:iam::123456789012:role/machineadm",
         },
     ),
@@ -55,7 +58,11 @@ class AwsCredentials(ApiStruct, frozen=True, kw_only=True):
     external_id: (
         Annotated[
             str,
-            Meta(min_length=2, max_length=1224, pattern="^[A-Za-z0-9+=,.@:/_-]+$", extra=ONE_LINE),
+            Meta(
+                min_length=2,
+                max_length=1224,
+                extra={"oneLine": True, "pattern": "^[A-Za-z0-9+=,.@:/_-]+$"},
+            ),
         ]
         | None
     ) = field(default=None, name="externalID")
@@ -80,9 +87,9 @@ class S3BootstrapStoreSpec(ApiStruct, frozen=True, kw_only=True):
         Meta(
             min_length=3,
             max_length=63,
-            pattern="^[a-z0-9][a-z0-9.-]*[a-z0-9]$",
             extra={
                 "oneLine": True,
+                "pattern": "^[a-z0-9][a-z0-9.-]*[a-z0-9]$",
                 "expected": "the name of a bucket such as my-bootstrap-data",
                 "immutable": True,
             },
@@ -159,9 +166,9 @@ class SecretsManagerBootstrapStoreSpec(ApiStruct, frozen=True, kw_only=True):
         Meta(
             min_length=1,
             max_length=256,
-            pattern="^[A-Za-z0-9/_+=.@-]+$",
             extra={
                 "oneLine": True,
+                "pattern": "^[A-Za-z0-9/_+=.@-]+$",
                 "expected": "a prefix such as machineadm/production/",
                 "immutable": True,
             },

@@ -20,9 +20,9 @@ ServiceAccount = Annotated[
     Meta(
         min_length=6,
         max_length=254,
-        pattern=r"^[a-z0-9-]+@[a-z0-9.-]+\.gserviceaccount\.com$",
         extra={
             "oneLine": True,
+            "pattern": r"^[a-z0-9-]+@[a-z0-9.-]+\.gserviceaccount\.com$",
             "expected": "a service account such as store@project.iam.gserviceaccount.com",
         },
     ),
@@ -48,9 +48,9 @@ class GcsEncryption(ApiStruct, frozen=True, kw_only=True):
         Meta(
             min_length=1,
             max_length=1024,
-            pattern="^projects/[a-z][a-z0-9:.-]*/locations/[a-z0-9-]+/keyRings/[A-Za-z0-9_-]+/cryptoKeys/[A-Za-z0-9_-]+$",
             extra={
                 "oneLine": True,
+                "pattern": "^projects/[a-z][a-z0-9:.-]*/locations/[a-z0-9-]+/keyRings/[A-Za-z0-9_-]+/cryptoKeys/[A-Za-z0-9_-]+$",
                 "expected": "a key such as projects/p/locations/europe/keyRings/r/cryptoKeys/k",
             },
         ),
@@ -66,9 +66,9 @@ class GCSBootstrapStoreSpec(ApiStruct, frozen=True, kw_only=True):
         Meta(
             min_length=3,
             max_length=222,
-            pattern="^[a-z0-9][a-z0-9._-]*[a-z0-9]$",
             extra={
                 "oneLine": True,
+                "pattern": "^[a-z0-9][a-z0-9._-]*[a-z0-9]$",
                 "expected": "the name of a bucket such as my-bootstrap-data",
                 "immutable": True,
             },
@@ -85,8 +85,11 @@ class GCSBootstrapStoreSpec(ApiStruct, frozen=True, kw_only=True):
             Meta(
                 min_length=6,
                 max_length=64,
-                pattern="^[a-z][a-z0-9:.-]*[a-z0-9]$",
-                extra={"oneLine": True, "expected": "the id of a project such as my-project"},
+                extra={
+                    "oneLine": True,
+                    "pattern": "^[a-z][a-z0-9:.-]*[a-z0-9]$",
+                    "expected": "the id of a project such as my-project",
+                },
             ),
         ]
         | None

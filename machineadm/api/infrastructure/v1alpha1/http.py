@@ -73,9 +73,9 @@ class HTTPBootstrapStoreSpec(ApiStruct, frozen=True, kw_only=True):
         Meta(
             min_length=8,
             max_length=2048,
-            pattern=r"^https?://[^@ ?#\x00-\x1f\x7f-\x9f]+$",
             extra={
                 "oneLine": True,
+                "pattern": r"^https?://[^@ ?#\x00-\x1f\x7f-\x9f]+$",
                 "format": "url",
                 "expected": "a URL such as https://bootstrap.example.com/configurations",
                 "immutable": True,

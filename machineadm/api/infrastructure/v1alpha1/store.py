@@ -19,8 +19,11 @@ Prefix = Annotated[
     Meta(
         min_length=1,
         max_length=512,
-        pattern="^[A-Za-z0-9!_.*'()-]+(/[A-Za-z0-9!_.*'()-]+)*/?$",
-        extra={"oneLine": True, "expected": "a prefix such as clusters/production"},
+        extra={
+            "oneLine": True,
+            "pattern": "^[A-Za-z0-9!_.*'()-]+(/[A-Za-z0-9!_.*'()-]+)*/?$",
+            "expected": "a prefix such as clusters/production",
+        },
     ),
 ]
 """The first part of an object's name, without a leading slash: `clusters/production`."""
@@ -30,8 +33,11 @@ Region = Annotated[
     Meta(
         min_length=1,
         max_length=63,
-        pattern="^[a-z0-9-]+$",
-        extra={"oneLine": True, "expected": "a region such as eu-west-1"},
+        extra={
+            "oneLine": True,
+            "pattern": "^[a-z0-9-]+$",
+            "expected": "a region such as eu-west-1",
+        },
     ),
 ]
 """A region of a cloud: `eu-west-1`."""
