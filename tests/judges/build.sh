@@ -66,6 +66,8 @@ build() {
       say "building $name"
       (cd "$HERE/$module" && nice -n 10 go build -ldflags "-s -w$(stamp "$version")" -o "$out.new" "$package") >&2
       mv "$out.new" "$out"
+    # what a fortnight has not needed is not needed
+    find "$CACHE" -mindepth 1 -maxdepth 1 -type d -name "$name-*" -mtime +14 -not -path "$(dirname "$out")" -exec rm -rf {} +
       say "built $name in $((SECONDS - started)) s"
     fi
     exec 9>&-

@@ -108,5 +108,10 @@ machine_root() {
 
 sysctl_save() { [ -e "$STATE/sysctl.before" ] || sysctl -a 2>/dev/null | grep -E "^($LEAKY) " > "$STATE/sysctl.before" || :; }
 sysctl_restore() { [ ! -e "$STATE/sysctl.before" ] || { sysctl -q -e -p "$STATE/sysctl.before" || :; rm -f "$STATE/sysctl.before"; }; }
-# Empty cgroups that machines made below their own and podman leaves, children first.
-cgroups_trim() { find /sys/fs/cgroup -depth -type d -path "*libpod*${1:-}*" -exec rmdir {} \; 2>/dev/null || :; }
+# container_trim ID: what podman leaves of a removed machine: its overlay, and empty cgroups that it made below its own
+# (children first).
+container_trim() {
+  local d=$STATE/run/overlay-containers/$1
+  grep -qF " $d/" /proc/mounts || rm -rf "$d"
+  find /sys/fs/cgroup -depth -type d -path "*libpod*$1*" -exec rmdir {} \; 2>/dev/null || :
+}

@@ -56,7 +56,7 @@ again() {
 remove() {
   local id; id=$(P inspect -f '{{.Id}}' "$1" 2>/dev/null) || return 0
   P rm -f -t 2 "$1" >/dev/null; rm -rf "${STATE:?}/vol/$1"
-  cgroups_trim "$id"
+  container_trim "$id"
   [ -n "$(P ps -aq)" ] || sysctl_restore
 }
 
