@@ -157,6 +157,7 @@ def main() -> None:
     shutil.rmtree(SCRATCH, ignore_errors=True)
     SCRATCH.mkdir(parents=True)
     crds.generate(ROUNDS, SCRATCH)
+    crds.controller_gen(ROUNDS, SCRATCH)
     crds.check(ROUNDS)
     os.environ["MACHINEADM_CACHE"] = str(SCRATCH / "cache")
     write_files()

@@ -1,8 +1,11 @@
 """`make crds`; and `crdgen check` of Cluster API's largest CRD, beside the API server's own code on the same file."""
 
 import json
+import os
+import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 from tests.bench.harness import Case, command, compare
@@ -32,6 +35,61 @@ def generate(rounds: int, folder: Path) -> None:
             Case("crdgen", whole),
         ],
         rounds=rounds,
+    )
+
+
+_THREE = """\
+import sys
+from pathlib import Path
+from crdgen.generate.definitions import definition, file_name
+from crdgen.generate.docstrings import Docs
+from crdgen.generate.yaml_text import dump
+from machineadm.api.resources import RESOURCES, RULES
+docs, names = Docs(), ("encrypteddata", "httpbootstrapstores", "s3bootstrapstores")
+for resource in RESOURCES:
+    if resource.plural in names:
+        text = dump(definition(resource, docs, RULES))
+        Path(sys.argv[1], file_name(resource)).write_text(text, encoding="utf-8")
+"""
+
+
+def controller_gen(rounds: int, folder: Path) -> None:
+    """Measure the definitions of three kinds beside controller-gen, whose Go types say the same of them.
+
+    Args:
+        rounds: How often.
+        folder: Where it may write.
+    """
+    if shutil.which("go", path=f"{os.environ['PATH']}:/usr/local/go/bin") is None:
+        print("controller-gen: not measured, Go is missing\n")
+        return
+
+    def theirs(number: int, **environment: str) -> float:
+        start = time.perf_counter()
+        judges.controller_gen(folder, **environment)
+        return time.perf_counter() - start
+
+    def theirs_cold(number: int) -> float:
+        return theirs(number, GOCACHE=str(folder / f"go-{number}"))
+
+    def ours_cold(number: int) -> float:
+        cache = ["-X", f"pycache_prefix={folder / f'python-{number}'}"]
+        return command([sys.executable, *cache, "-c", _THREE, str(folder)])(number)
+
+    judges.program("controller-gen")
+    compare(
+        "definitions of three kinds, from types that say the same",
+        [
+            Case("reference: controller-gen", theirs),
+            Case("crdgen", command([sys.executable, "-c", _THREE, str(folder)]), limit=0.1),
+            Case("of which python -c pass", command([sys.executable, "-c", "pass"])),
+        ],
+        rounds=rounds,
+    )
+    compare(
+        "the same where nothing has been compiled yet, as in a fresh clone",
+        [Case("reference: controller-gen", theirs_cold), Case("crdgen", ours_cold, limit=0.1)],
+        rounds=min(rounds, 3),
     )
 
 

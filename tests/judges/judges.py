@@ -6,6 +6,7 @@ which takes minutes; `make judges` does it before any test runs.
 
 import functools
 import json
+import os
 import subprocess
 import tempfile
 from collections.abc import Iterable
@@ -136,3 +137,37 @@ def crd_validate(
     if run.returncode != 0 or len(verdicts) != len(lines):
         raise RuntimeError(f"the CRD judge: {run.stderr.strip()[-4000:]}")
     return verdicts
+
+
+CONTROLLER_GEN_TYPES = HERE / "controller-gen"
+"""The module whose Go types say the same as three of our kinds."""
+
+
+def controller_gen(folder: Path, **environment: str) -> None:
+    """Let controller-gen write the definitions of its Go types, as a project that is written in Go does.
+
+    Args:
+        folder: Where they are written.
+        **environment: Further variables of its environment.
+
+    Raises:
+        RuntimeError: It failed.
+    """
+    run = subprocess.run(
+        [program("controller-gen"), "crd", "paths=./types/...", f"output:crd:dir={folder}"],
+        cwd=CONTROLLER_GEN_TYPES,
+        env={
+            **os.environ,
+            "PATH": f"{os.environ['PATH']}:/usr/local/go/bin",
+            "GOTOOLCHAIN": "local",
+            "GOFLAGS": "-mod=readonly",
+            "GOWORK": "off",
+            **environment,
+        },
+        capture_output=True,
+        text=True,
+        timeout=600,
+        check=False,
+    )
+    if run.returncode != 0:
+        raise RuntimeError(f"controller-gen: {run.stderr.strip()[-4000:]}")

@@ -1,1 +1,0 @@
-"""Kubernetes' own word on the types that ours speak of; `make upstream` renews it."""
