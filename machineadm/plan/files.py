@@ -91,7 +91,7 @@ class WriteFiles(msgspec.Struct, frozen=True, kw_only=True):
             return Outcome(change=Change.ALREADY_IN_PLACE, deferred=deferred)
         _write(differing, host)
         return Outcome(
-            change=Change.CHANGED, message=f"wrote {_files(len(differing))}", deferred=deferred
+            change=Change.CHANGED, message=f"wrote {counted(len(differing))}", deferred=deferred
         )
 
 
@@ -390,8 +390,9 @@ def _digest_of_file(file: PlannedFile) -> str:
 
 
 def _summary(differing: int, total: int) -> str:
-    return f"{differing} of {_files(total)} differ" if differing else f"{_files(total)} in place"
+    return f"{differing} of {counted(total)} differ" if differing else f"{counted(total)} in place"
 
 
-def _files(count: int) -> str:
+def counted(count: int) -> str:
+    """`1 file`, `2 files`: for messages."""
     return "1 file" if count == 1 else f"{count} files"

@@ -8,6 +8,7 @@ import msgspec
 
 from machineadm.api.v1alpha1.kubernetes import KubernetesConfig
 from machineadm.host.ports import Host
+from machineadm.plan.files import counted
 from machineadm.plan.model import (
     Change,
     ControlPlaneExtras,
@@ -59,7 +60,7 @@ class LayOutFiles(msgspec.Struct, frozen=True, kw_only=True):
         if not changes:
             return Outlook(change=Change.ALREADY_IN_PLACE)
         return Outlook(
-            change=Change.CHANGED, summary=f"{len(changes)} files for kubeadm", files=changes
+            change=Change.CHANGED, summary=f"{counted(len(changes))} for kubeadm", files=changes
         )
 
     def apply(self, host: Host) -> Outcome:
@@ -72,7 +73,7 @@ class LayOutFiles(msgspec.Struct, frozen=True, kw_only=True):
         for name, content in wanted.items():
             host.state.write(name, content, durable=False)
         host.state.write(RENDERED_AT, str(now).encode(), durable=False)
-        return Outcome(change=Change.CHANGED, message=f"wrote {len(wanted)} files")
+        return Outcome(change=Change.CHANGED, message=f"wrote {counted(len(wanted))}")
 
     def _files(self, host: Host, now: float) -> KubeadmFiles:
         files = render(
