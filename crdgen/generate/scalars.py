@@ -19,7 +19,8 @@ INT32 = (-(2**31), 2**31 - 1)
 INT64 = (-(2**63), 2**63 - 1)
 EXACT = 2**53
 """Up to here every integer is a float64, too."""
-CONTROL = "\\x00-\\x1f\\x7f-\\x9f\u2028\u2029"
+_CONTROL, _SEPARATORS = "\\x00-\\x1f\\x7f-\\x9f", "\u2028\u2029"
+CONTROL = _CONTROL + _SEPARATORS
 """What a text in one line cannot hold, for a class of characters; understood by RE2, ECMA 262 and Python."""
 
 BASE64 = "^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$"
@@ -73,11 +74,11 @@ def _text(
         _check_pattern(pattern, path)
         schema["pattern"] = pattern
     if extra.get("oneLine"):
-        one_line = f"^[^{CONTROL}]*$"
         if pattern is None:
-            schema["pattern"] = one_line
+            schema["pattern"] = f"^[^{CONTROL}]*$"
         elif lets_control_pass(pattern):
-            schema["allOf"] = [{"pattern": one_line}]
+            # Two, for from a lone one `kubectl explain` takes the type, finds none, and says Object.
+            schema["allOf"] = [{"pattern": f"^[^{part}]*$"} for part in (_CONTROL, _SEPARATORS)]
     return schema
 
 

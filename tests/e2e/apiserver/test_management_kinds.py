@@ -207,10 +207,12 @@ def test_an_unknown_field_is_refused_by_default_and_pruned_otherwise(server: Ser
 def test_explain_says_what_the_types_say(server: Server) -> None:
     bucket = server.kubectl("explain", "s3bootstrapstores.spec.bucket")
     files = server.kubectl("explain", "machinebootstraps.spec.machine.files")
+    store = server.kubectl("explain", "httpbootstrapstores.spec.url")
 
     assert "FIELD: bucket <string>" in bucket
+    assert "FIELD: url <string>" in store
     assert "Name of the bucket. It cannot be changed" in bucket
-    assert re.search(r"^  path\s+<.*> -required-$", files, re.M)
+    assert re.search(r"^  path\s+<string> -required-$", files, re.M)
 
 
 def row(server: Server, *what: str) -> dict[str, str]:

@@ -116,6 +116,8 @@ class Typed(TypedDict):
 
 
 ONE_LINE = "^[^\\x00-\\x1f\\x7f-\\x9f\u2028\u2029]*$"
+# Two: `kubectl explain` would take the type from a lone one.
+IN_ONE_LINE = [{"pattern": "^[^\\x00-\\x1f\\x7f-\\x9f]*$"}, {"pattern": "^[^\u2028\u2029]*$"}]
 
 CONSTRUCTS: list[tuple[str, Any, dict[str, Any]]] = [
     ("a string", str, {"type": "string"}),
@@ -147,12 +149,12 @@ CONSTRUCTS: list[tuple[str, Any, dict[str, Any]]] = [
     (
         "one line of a pattern that lets them pass",
         Annotated[str, Meta(extra={"oneLine": True, "pattern": "^[^ ]+$"})],
-        {"type": "string", "pattern": "^[^ ]+$", "allOf": [{"pattern": ONE_LINE}]},
+        {"type": "string", "pattern": "^[^ ]+$", "allOf": IN_ONE_LINE},
     ),
     (
         "one line of a pattern with a dot",
         Annotated[str, Meta(extra={"oneLine": True, "pattern": "^a.$"})],
-        {"type": "string", "pattern": "^a.$", "allOf": [{"pattern": ONE_LINE}]},
+        {"type": "string", "pattern": "^a.$", "allOf": IN_ONE_LINE},
     ),
     (
         "a secret and its declared bounds",
