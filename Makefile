@@ -46,6 +46,13 @@ test: lint $(AGENT) ## lint, then the tests that need pip and Debian alone
 crds: $(STAMP) ## write crds/, docs/reference/ and the agent's own data from the types
 	$(BIN)/python -m crdgen
 
+.PHONY: upstream
+upstream: $(STAMP) ## renew tests/upstream, Kubernetes' own types that ours are compared with
+	folder=$$(mktemp -d) && trap 'rm -r "$$folder"' EXIT && \
+	  $(BIN)/python -m pip download --quiet --no-deps --only-binary :all: --require-hashes \
+	    --requirement build/locks/upstream.txt --dest "$$folder" && \
+	  $(BIN)/python -m tests.upstream "$$folder"/*.whl
+
 .PHONY: package
 package: $(AGENT) ## build the agent as one file: dist/machineadm-linux-ARCH.pyz
 # The commit is in the build id, so a commit makes it anew too.
@@ -74,10 +81,10 @@ size: $(STAMP) ## the ten longest functions and files
 lock: ## renew the locks from PyPI (build/locks/*.in say what is wanted)
 	$(PYTHON) -m venv .venv-lock
 	.venv-lock/bin/python -m pip install --quiet 'uv==0.13.8'
-	set -e; cd build/locks; for name in runtime dev; do \
+	set -e; cd build/locks; for name in runtime dev 'upstream --no-deps'; do set -- $$name; \
 	  ../../.venv-lock/bin/uv pip compile --quiet --no-config --upgrade --universal \
 	    --python-version 3.10 --generate-hashes --custom-compile-command 'make lock' \
-	    --output-file $$name.txt $$name.in; done
+	    $$2 --output-file $$1.txt $$1.in; done
 	rm -rf .venv-lock
 
 .PHONY: clean
