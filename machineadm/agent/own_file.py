@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from machineadm.host.ports import FileKind, Host
+from machineadm.redaction import Secret
 
 COPY = "machineadm.pyz"
 """Name of the copy in the state directory."""
@@ -23,6 +24,9 @@ class AgentFile(msgspec.Struct, frozen=True, kw_only=True):
 
     cache: str = ""
     """Where its libraries are unpacked (MACHINEADM_CACHE), if not at the usual place."""
+
+    proxies: tuple[tuple[str, Secret], ...] = ()
+    """Proxy variables of this run's environment: a first-boot tool sets them, the init system does not."""
 
     @property
     def volatile(self) -> bool:

@@ -10,6 +10,7 @@ import msgspec
 from machineadm.agent.own_file import AgentFile, forget_agent, keep_agent, lasting_command
 from machineadm.host.ports import FileKind, FileWrite, Host
 from machineadm.plan.model import Change, FileChange, Outcome, Outlook, Phase, digest_of
+from machineadm.redaction import Secret
 from machineadm.sources.stream import Stream
 
 UNITS = "/etc/systemd/system"
@@ -19,6 +20,8 @@ BOOT_CONFIGURATION = "boot.json"
 """In the state directory: a configuration that holds the boot commands alone."""
 
 _RESUME_COPY = "resume/configuration-{}.yaml"
+_RESUME_ENVIRONMENT = "resume/environment"
+"""Private, as a unit is not: a proxy's URL may hold a password."""
 
 
 def has_systemd(host: Host) -> bool:
@@ -45,10 +48,14 @@ def keep_resuming(
     for number, stream in enumerate(streams):
         _keep(host, _RESUME_COPY.format(number), stream.data)
     _remove_copies(host, len(streams))
+    if agent.proxies:
+        _keep(host, _RESUME_ENVIRONMENT, environment_file(agent.proxies))
     copies = [f"{host.state.state_directory}/{_RESUME_COPY.format(n)}" for n in range(len(streams))]
     arguments = [argument for copy in copies for argument in ("--path", copy)]
     command = (*lasting_command(agent, host), "bootstrap", *arguments, *options)
-    _install(host, RESUME_UNIT, resume_unit(command, condition=copies[0], cache=agent.cache))
+    environment = f"{host.state.state_directory}/{_RESUME_ENVIRONMENT}"
+    unit = resume_unit(command, condition=copies[0], cache=agent.cache, environment=environment)
+    _install(host, RESUME_UNIT, unit)
 
 
 def forget_resuming(host: Host) -> None:
@@ -56,17 +63,33 @@ def forget_resuming(host: Host) -> None:
     if has_systemd(host):
         _uninstall(host, RESUME_UNIT)
     _remove_copies(host, 0)
+    if host.state.read(_RESUME_ENVIRONMENT, durable=True) is not None:
+        host.state.remove(_RESUME_ENVIRONMENT, durable=True)
     if host.files.stat(f"{UNITS}/{BOOT_UNIT}") is None:
         forget_agent(host)
 
 
-def resume_unit(command: Sequence[str], *, condition: str, cache: str = "") -> str:
+def environment_file(variables: Sequence[tuple[str, Secret]]) -> bytes:
+    """Variables as EnvironmentFile= reads them (systemd.exec(5)); one of several lines is left out, for it is no proxy."""
+    lines = []
+    for name, value in variables:
+        text = value.reveal()
+        if text.isprintable():
+            escaped = "".join(f"\\{one}" if one in '"\\$`' else one for one in text)
+            lines.append(f'{name}="{escaped}"\n')
+    return "".join(lines).encode()
+
+
+def resume_unit(
+    command: Sequence[str], *, condition: str, cache: str = "", environment: str = ""
+) -> str:
     """The unit that goes on with a bootstrap which a reboot cut off.
 
     Args:
         command: What it starts.
         condition: The copy without which there is nothing to resume.
         cache: As of `AgentFile`: a machine that executes nothing at the usual place does not at its next boot either.
+        environment: File of the variables that the first run had, if there is one.
     """
     return f"""\
 # Written by machineadm; goes when the bootstrap has succeeded.
@@ -78,7 +101,7 @@ ConditionPathExists={_escaped(condition)}
 
 [Service]
 Type=oneshot
-{_environment(cache)}ExecStart={_command_line(command)}
+{_environment(cache)}{_environment_from(environment)}ExecStart={_command_line(command)}
 SyslogIdentifier=machineadm
 
 [Install]
@@ -217,6 +240,10 @@ def _uninstall(host: Host, unit: str) -> None:
     services.disable(unit)
     host.files.remove(path)
     services.reload()
+
+
+def _environment_from(file: str) -> str:
+    return f"EnvironmentFile=-{_escaped(file)}\n" if file else ""
 
 
 def _environment(cache: str) -> str:

@@ -13,11 +13,11 @@ from machineadm.agent.own_file import AgentFile
 from machineadm.host.linux.adapter import linux_host
 from machineadm.host.linux.clock import Interruption
 from machineadm.host.linux.console import announce
-from machineadm.host.linux.environment import cache_folder
+from machineadm.host.linux.environment import cache_folder, proxy_variables
 from machineadm.host.linux.files import LinuxFiles
 from machineadm.host.linux.tree import Tree
 from machineadm.host.ports import Host
-from machineadm.redaction import Redactor
+from machineadm.redaction import Redactor, Secret
 from machineadm.sources.downloads import Downloads
 
 
@@ -94,4 +94,5 @@ def agent_file() -> AgentFile:
         python=sys.executable,
         path=os.path.realpath(archive) if archive else None,
         cache=cache_folder() if archive else "",
+        proxies=tuple((name, Secret(value)) for name, value in proxy_variables().items()),
     )

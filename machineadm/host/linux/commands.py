@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from machineadm.errors import HostError
 from machineadm.host.linux.clock import Interruption, LinuxClock
 from machineadm.host.linux.descriptors import write_all
+from machineadm.host.linux.environment import proxy_variables
 from machineadm.host.ports import CommandResult
 from machineadm.redaction import Redactor, Secret
 
@@ -33,7 +34,6 @@ GRACE = 5.0
 _POLL = 0.2
 _DRAIN = 0.5
 _SEARCH = ("/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin")
-_PROXIES = ("http_proxy", "https_proxy", "no_proxy", "all_proxy")
 _PR_SET_PDEATHSIG = 1
 _CONTROLS = {code: f"\\x{code:02x}" for code in (*range(9), *range(10, 32), 127)}
 
@@ -265,10 +265,7 @@ def built_environment(additions: Mapping[str, str | Secret]) -> dict[str, str]:
         "HOME": os.environ.get("HOME", "/root"),
         "LANG": "C.UTF-8",
     }
-    for name in _PROXIES:
-        for spelling in (name, name.upper()):
-            if spelling in os.environ:
-                built[spelling] = os.environ[spelling]
+    built.update(proxy_variables())
     for name, value in additions.items():
         built[name] = value.reveal() if isinstance(value, Secret) else value
     return built

@@ -1,11 +1,19 @@
-"""What this process's environment says of the agent itself."""
+"""What of this process's environment counts: where the agent unpacks, and the proxies."""
 
 from __future__ import annotations
 
 import os
+
+_PROXIES = ("http_proxy", "https_proxy", "no_proxy", "all_proxy")
 
 
 def cache_folder() -> str:
     """Where the packed agent was told to unpack its libraries (MACHINEADM_CACHE), absolute; empty for the usual place."""
     given = os.environ.get("MACHINEADM_CACHE", "")
     return os.path.realpath(given) if given else ""
+
+
+def proxy_variables() -> dict[str, str]:
+    """The proxy variables that are set, in either spelling; their values may hold passwords."""
+    names = (spelling for name in _PROXIES for spelling in (name, name.upper()))
+    return {name: os.environ[name] for name in names if name in os.environ}

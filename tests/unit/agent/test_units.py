@@ -5,8 +5,16 @@ from __future__ import annotations
 import pytest
 
 from machineadm.agent.own_file import AgentFile, keep_agent, lasting_command
-from machineadm.agent.units import BootUnit, NoBootUnit, resume_unit
+from machineadm.agent.units import (
+    BootUnit,
+    NoBootUnit,
+    forget_resuming,
+    keep_resuming,
+    resume_unit,
+)
 from machineadm.plan.model import Change
+from machineadm.redaction import Secret
+from machineadm.sources.stream import Stream
 from tests.fakes.host import FakeHost
 
 
@@ -33,6 +41,27 @@ def test_a_unit_unpacks_where_this_run_did() -> None:
     assert "MACHINEADM_CACHE=/opt/cache" in (
         host.text("/etc/systemd/system/machineadm-boot.service") or ""
     )
+
+
+def test_a_resumed_run_has_the_proxies_of_the_first_and_nobody_reads_their_passwords() -> None:
+    host = FakeHost()
+    host.put("/run/systemd/system/x")
+    proxies = (
+        ("https_proxy", Secret('http://me:p"$a\\s@proxy:3128')),
+        ("no_proxy", Secret("a\nb")),
+    )
+    agent = AgentFile(python="/usr/bin/python3", path="/usr/bin/machineadm", proxies=proxies)
+
+    keep_resuming(host, agent, [Stream(name="node.yaml", data=b"{}")], ())
+
+    unit = host.text("/etc/systemd/system/machineadm-resume.service") or ""
+    assert "EnvironmentFile=-/var/lib/machineadm/resume/environment\n" in unit
+    assert "proxy:3128" not in unit
+    kept = host.state.state_files["resume/environment"]
+    assert kept == b'https_proxy="http://me:p\\"\\$a\\\\s@proxy:3128"\n'
+
+    forget_resuming(host)
+    assert "resume/environment" not in host.state.state_files
 
 
 @pytest.mark.parametrize(
