@@ -253,8 +253,3 @@ def keeps(name: str, text: str) -> bool:
     """
     check = _CHECKS.get(name.replace("-", ""))
     return check is None or check(text)
-
-
-def is_known(name: str) -> bool:
-    """Whether the API server checks a format."""
-    return name.replace("-", "") in _CHECKS

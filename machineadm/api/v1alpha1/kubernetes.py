@@ -31,19 +31,6 @@ CertificateKey = Annotated[
 ]
 """32 bytes in lower-case hexadecimal: the AES key of the certificates that kubeadm uploads."""
 
-TlsBootstrapToken = Annotated[
-    Secret,
-    Meta(
-        extra={
-            "minLength": 23,
-            "maxLength": 23,
-            "oneLine": True,
-            "pattern": r"^[a-z0-9]{6}\.[a-z0-9]{16}$",
-        }
-    ),
-]
-"""A bootstrap token with which the kubelet asks for its certificate."""
-
 
 class BootstrapToken(ApiStruct, frozen=True, kw_only=True):
     """A token by which other machines join."""
@@ -104,7 +91,7 @@ class JoinControlPlane(
     discovery: Discovery | None = None
     """How the cluster is found. Required in a MachineConfiguration."""
 
-    tls_bootstrap_token: TlsBootstrapToken | None = None
+    tls_bootstrap_token: BootstrapTokenSecret | None = None
     """Token with which the kubelet asks for its certificate. Default: that of the discovery."""
 
     ca_cert_path: AbsolutePath | None = None
@@ -120,7 +107,7 @@ class JoinWorker(ApiStruct, frozen=True, kw_only=True, tag_field="type", tag="Jo
     discovery: Discovery | None = None
     """How the cluster is found. Required in a MachineConfiguration."""
 
-    tls_bootstrap_token: TlsBootstrapToken | None = None
+    tls_bootstrap_token: BootstrapTokenSecret | None = None
     """Token with which the kubelet asks for its certificate. Default: that of the discovery."""
 
     ca_cert_path: AbsolutePath | None = None
