@@ -10,10 +10,16 @@ stage: ## build the root of the test machines (root, Debian; a minute once)
 	tests/machine/machine.sh prereq
 	tests/machine/machine.sh build
 
+# Beside the tests' own libraries, in the same environment.
+STORES := $(VENV)/.stamp-conformance
+$(STORES): build/locks/conformance.txt $(STAMP)
+	$(BIN)/python -m pip install --quiet --require-hashes --requirement build/locks/conformance.txt
+	@touch $@
+
 # Without Go, root or podman the tests that need them skip and say so in one table at the end;
 # with MACHINEADM_REQUIRE_REAL=1 each is a failure.
 .PHONY: conformance
-conformance: $(STAMP) $(AGENT) ## real kubeadm, the components' own validation and a machine with systemd judge us
+conformance: $(STAMP) $(STORES) $(AGENT) ## real kubeadm, the components' own validation and a machine with systemd judge us
 	-tests/judges/build.sh >/dev/null
 	-tests/machine/machine.sh prereq && tests/machine/machine.sh build >/dev/null
 	MACHINEADM_AGENT=$(AGENT) $(BIN)/python -m pytest tests/conformance -q -p no:cacheprovider

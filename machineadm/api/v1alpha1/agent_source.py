@@ -5,7 +5,6 @@ from typing import Annotated
 from msgspec import Meta
 
 from machineadm.api.meta import (
-    ONE_LINE,
     AbsolutePath,
     ApiStruct,
     HeaderName,
@@ -47,8 +46,9 @@ class AgentDownload(ApiStruct, frozen=True, kw_only=True):
     sha256: Sha256 | None = None
     """SHA-256 of the file, checked before it gets its name."""
 
-    public_key: Annotated[str, Meta(min_length=1, max_length=4096, extra=ONE_LINE)] | None = None
-    """Ed25519 public key in base64. The signature is fetched from the file's URL with `.sig` behind it."""
+    public_key: Pem | None = None
+    """ECDSA P-256 public keys in PEM, of which one must have signed the file: two while a release key is
+    being replaced. The signature, DER over SHA-256, is fetched from the file's URL with `.sig` behind it."""
 
     headers: Annotated[dict[HeaderName, ShortSecret], Meta(max_length=32)] = {}
     """HTTP headers of the request, such as `Authorization`; secret. Not sent on to another host."""
