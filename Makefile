@@ -58,7 +58,7 @@ package: $(AGENT) ## build the agent as one file: dist/machineadm-linux-ARCH.pyz
 # The commit is in the build id, so a commit makes it anew too.
 COMMIT := $(wildcard $(shell git rev-parse --git-path logs/HEAD 2>/dev/null))
 SOURCES := $(shell find machineadm -type f -not -name '*.pyc')
-$(AGENT): $(STAMP) build/package.py build/front.py build/locks/runtime.txt LICENSE $(SOURCES) $(COMMIT)
+$(AGENT): $(STAMP) $(wildcard build/*.py) build/locks/runtime.txt LICENSE $(SOURCES) $(COMMIT)
 	$(BIN)/python build/package.py --output $@
 
 .PHONY: run
