@@ -54,12 +54,12 @@ upstream: $(STAMP) ## renew tests/upstream, Kubernetes' own types that ours are 
 	  $(BIN)/python -m tests.upstream "$$folder"/*.whl
 
 .PHONY: package
-package: $(AGENT) ## build the agent as one file: dist/machineadm-linux-ARCH.pyz
+package: $(AGENT) ## build the agent as one file: dist/machineadm-linux-ARCH.pyz (ARCH=amd64 or arm64)
 # The commit is in the build id, so a commit makes it anew too.
 COMMIT := $(wildcard $(shell git rev-parse --git-path logs/HEAD 2>/dev/null))
 SOURCES := $(shell find machineadm -type f -not -name '*.pyc')
 $(AGENT): $(STAMP) $(wildcard build/*.py) build/locks/runtime.txt LICENSE $(SOURCES) $(COMMIT)
-	$(BIN)/python build/package.py --output $@
+	$(BIN)/python build/package.py --arch $(ARCH) --output $@
 
 .PHONY: run
 run: $(AGENT) ## build the agent and bootstrap examples/control-plane.yaml into a scratch root below .run/
@@ -81,7 +81,7 @@ size: $(STAMP) ## the ten longest functions and files
 lock: ## renew the locks from PyPI (build/locks/*.in say what is wanted)
 	$(PYTHON) -m venv .venv-lock
 	.venv-lock/bin/python -m pip install --quiet 'uv==0.13.8'
-	set -e; cd build/locks; for name in runtime dev conformance 'upstream --no-deps'; do set -- $$name; \
+	set -e; cd build/locks; for name in runtime builder dev conformance 'upstream --no-deps'; do set -- $$name; \
 	  ../../.venv-lock/bin/uv pip compile --quiet --no-config --upgrade --universal \
 	    --python-version 3.10 --generate-hashes --custom-compile-command 'make lock' \
 	    $$2 --output-file $$1.txt $$1.in; done

@@ -17,6 +17,7 @@ FRONT = ROOT / "build/front.py"
 # One argument only, which every kernel passes on; -I shuts out PYTHONPATH and the user's site, -S the
 # machine's own site-packages.
 SHEBANG = "/usr/bin/python3 -IS"
+TYPING_EXTENSIONS = "py310/typing_extensions.py"
 
 
 def write(tree: Path, output: Path, machine: str) -> None:
@@ -53,6 +54,9 @@ def finish(packed: Path, output: Path, machine: str) -> None:
             entry for entry in source.infolist() if entry.filename.startswith("site-packages/")
         ]
         contents = {entry.filename: source.read(entry) for entry in entries}
+        # msgspec imports it when it is there, which costs more than all of msgspec; multidict needs it
+        # on CPython 3.10.
+        contents[TYPING_EXTENSIONS] = contents.pop("site-packages/typing_extensions.py")
         # shiv's build id is the hash of the tree; here it names the folder to unpack to.
         tree = json.loads(source.read("environment.json"))["build_id"]
     front = bake(bake(FRONT.read_text(), "CONTENT", tree), "ARCHITECTURE", machine)
@@ -60,13 +64,13 @@ def finish(packed: Path, output: Path, machine: str) -> None:
     unfinished = output.with_name(f".{output.name}.{os.getpid()}")
     with unfinished.open("wb") as file:
         file.write(f"#!{SHEBANG}\n".encode())
-        with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as target:
+        with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as target:
             for name in sorted(contents):
                 entry = zipfile.ZipInfo(name, entries[0].date_time)
                 entry.compress_type = zipfile.ZIP_DEFLATED
                 entry.create_system = 3  # Unix, wherever it is built
                 entry.external_attr = (stat.S_IFREG | 0o644) << 16
-                target.writestr(entry, contents[name])
+                target.writestr(entry, contents[name], compresslevel=9)
     unfinished.chmod(0o755)
     unfinished.replace(output)
 

@@ -18,7 +18,7 @@ import archive
 from archive import bake
 from checkout import ROOT, build_id
 from slim import unpack
-from wheels import ARCHITECTURES, fetch_wheels, own_architecture
+from wheels import ARCHITECTURES, fetch_wheels, own_architecture, usual_cache
 
 
 def main() -> None:
@@ -39,7 +39,7 @@ def build(machine: str, output: Path) -> None:
     """Build the agent's file for one architecture, as the kernel names it."""
     with tempfile.TemporaryDirectory(prefix="machineadm-package-") as scratch:
         tree = Path(scratch, "site-packages")
-        for wheel in fetch_wheels(machine):
+        for wheel in fetch_wheels(machine, None, usual_cache()):
             unpack(wheel, tree)
         add_agent(tree)
         archive.write(tree, output, machine)

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import zipfile
 from pathlib import Path
 
 from elf import without_sections
 
-UNPACKED_BUT_USELESS = {".pyi", ".pyx", ".pxd", ".h", ".c"}
-DIST_INFO_KEPT = ("METADATA", "licenses/")
+USELESS_SUFFIXES = {".pyi", ".pyx", ".pxd", ".h", ".c", ".cpp", ".pyc"}
+# Needed to build extensions only: at run time cryptography loads _cffi_backend alone.
+USELESS_FOLDERS = ("cffi/", "pycparser/")
+LICENCE = re.compile(r"(?i)(licen[cs]e|copying|notice|authors)")
 
 
 def unpack(wheel: Path, tree: Path) -> None:
     """Unpack what is needed at run time; two wheels must agree on a file they both bring."""
     with zipfile.ZipFile(wheel) as archive:
-        for name in archive.namelist():
-            if name.endswith("/") or not is_needed(name):
-                continue
+        for name in needed(archive.namelist()):
+            if ".data/" in name:
+                sys.exit(f"{wheel.name}: {name} wants to be installed elsewhere, which is not done")
             content = archive.read(name)
             if name.endswith(".so"):
                 content = without_sections(content)
@@ -28,9 +31,15 @@ def unpack(wheel: Path, tree: Path) -> None:
             target.write_bytes(content)
 
 
+def needed(names: list[str]) -> list[str]:
+    """Choose what goes along; of a wheel that gives no code no licence is needed either."""
+    files = [name for name in names if not name.endswith("/") and is_needed(name)]
+    return files if any(".dist-info/" not in name for name in files) else []
+
+
 def is_needed(name: str) -> bool:
     """Tell whether a wheel's file serves at run time, or is a licence that must go along."""
     top, _, rest = name.partition("/")
     if top.endswith(".dist-info"):
-        return rest.startswith(DIST_INFO_KEPT)
-    return Path(name).suffix not in UNPACKED_BUT_USELESS
+        return bool(LICENCE.match(rest))
+    return not name.startswith(USELESS_FOLDERS) and Path(name).suffix not in USELESS_SUFFIXES

@@ -5,10 +5,17 @@ from __future__ import annotations
 import hashlib
 import os
 import platform
+import re
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import NamedTuple
+
+from packaging.markers import Marker
+from packaging.tags import Tag
+from packaging.utils import BuildTag, NormalizedName, parse_wheel_filename
+from packaging.version import Version
 
 from checkout import ROOT
 
@@ -16,8 +23,36 @@ LOCK = ROOT / "build/locks/runtime.txt"
 INTERPRETERS = ("3.10", "3.11", "3.12", "3.13", "3.14")
 # 2.17 is the oldest glibc that the wheels offer; left to itself pip takes what suits the builder.
 PLATFORMS = ("manylinux2014", "manylinux_2_17")
+# Wheels with extensions exist, but the one without serves every interpreter at a tenth of the size.
+PURE = {"multidict"}
 # As Kubernetes and Debian name them: as wheels and the kernel do.
 ARCHITECTURES = {"amd64": "x86_64", "arm64": "aarch64"}
+
+
+class Pin(NamedTuple):
+    """One line of a lock: a version, its hashes, and where it holds."""
+
+    name: str
+    text: str
+    marker: Marker | None
+
+    def holds(self, version: str, machine: str) -> bool:
+        """Tell whether an interpreter on a machine needs it, whatever interpreter asks."""
+        return self.marker is None or self.marker.evaluate(
+            {
+                "implementation_name": "cpython",
+                "implementation_version": f"{version}.0",
+                "os_name": "posix",
+                "platform_machine": machine,
+                "platform_python_implementation": "CPython",
+                "platform_release": "",
+                "platform_system": "Linux",
+                "platform_version": "",
+                "python_full_version": f"{version}.0",
+                "python_version": version,
+                "sys_platform": "linux",
+            }
+        )
 
 
 def own_architecture() -> str | None:
@@ -26,38 +61,103 @@ def own_architecture() -> str | None:
     return next((name for name, other in ARCHITECTURES.items() if other == machine), None)
 
 
-def fetch_wheels(arch: str) -> list[Path]:
-    """Find the locked wheels of every interpreter, from the cache or else from the index.
+def read_lock(text: str) -> list[Pin]:
+    """Read a lock as `make lock` writes it."""
+    pins = []
+    for line in text.replace("\\\n", "").splitlines():
+        if not line or line.lstrip().startswith("#"):
+            continue
+        found = re.fullmatch(r"(([\w.-]+)==\S+)(?: ; (.+?))?((?: +--hash=\S+)+)", line)
+        if not found:
+            sys.exit(f"{LOCK}: not a pinned version with its hashes: {line}")
+        pinned, name, marker, hashes = found.groups()
+        pins.append(Pin(name, pinned + hashes, Marker(marker) if marker else None))
+    return pins
+
+
+def fetch_wheels(machine: str, source: Path | None, cache: Path) -> list[Path]:
+    """Find the locked wheels of every interpreter.
+
+    A wheel of the oldest interpreter that is not tied to it serves the later ones, too: cryptography
+    brings one for CPython 3.9 and later and one for 3.11 and later, with differing files of one name.
+
+    Args:
+        machine: The architecture, as the kernel names it.
+        source: A folder of wheels that stands in for the index; None: the index.
+        cache: Where they are kept for the next time.
 
     Returns:
-        Distinct wheels by file name, each with a hash that the lock lists.
+        Distinct wheels in the order of their names, each with a hash that the lock lists.
     """
-    lock = LOCK.read_text()
-    cache = Path(os.environ.get("MACHINEADM_CACHE") or Path.home() / ".cache/machineadm")
+    pins = read_lock(LOCK.read_text())
     wheels: dict[str, Path] = {}
+    untied: set[str] = set()
     for version in INTERPRETERS:
-        key = hashlib.sha256(f"{version} {arch} {lock}".encode()).hexdigest()[:16]
-        folder = cache / "wheels" / f"cp{version.replace('.', '')}-{arch}-{key}"
-        if not folder.is_dir():
-            download(version, arch, folder)
-        wheels.update({wheel.name: wheel for wheel in sorted(folder.glob("*.whl"))})
+        wanted = [pin for pin in pins if pin.name not in untied and pin.holds(version, machine)]
+        found = wheels_of(version, machine, wanted, source, cache)
+        if not wheels:
+            untied = {str(parse(wheel)[0]) for wheel in found if abi_of(version) not in abis(wheel)}
+        wheels.update({wheel.name: wheel for wheel in found})
+    hashes = {digest for pin in pins for digest in re.findall(r"--hash=sha256:(\w+)", pin.text)}
     for wheel in wheels.values():
-        if hashlib.sha256(wheel.read_bytes()).hexdigest() not in lock:
+        if hashlib.sha256(wheel.read_bytes()).hexdigest() not in hashes:
             sys.exit(f"{wheel}: its hash is not in {LOCK}; remove the file and try again")
-    return list(wheels.values())
+    return [wheels[name] for name in sorted(wheels)]
 
 
-def download(version: str, arch: str, folder: Path) -> None:
-    """Download the locked wheels of one interpreter; the folder appears when it is complete."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    abi = "cp" + version.replace(".", "")
-    choices = [f"--platform={name}_{arch}" for name in PLATFORMS]
-    choices += [f"--abi={name}" for name in (abi, "abi3", "none")]
-    choices += [f"--python-version={version}", "--implementation=cp"]
-    with tempfile.TemporaryDirectory(dir=folder.parent) as scratch:
+def wheels_of(
+    version: str, machine: str, pins: list[Pin], source: Path | None, cache: Path
+) -> list[Path]:
+    """Find the wheels of one interpreter; a folder of the cache appears when it is complete."""
+    key = hashlib.sha256(repr((version, machine, [pin.text for pin in pins])).encode()).hexdigest()
+    folder = cache / f"{abi_of(version)}-{machine}-{key[:16]}"
+    if not folder.is_dir():
+        cache.mkdir(parents=True, exist_ok=True)
+        compiled = [f"--platform={name}_{machine}" for name in PLATFORMS]
+        compiled += [f"--abi={name}" for name in (abi_of(version), "abi3", "none")]
+        with tempfile.TemporaryDirectory(dir=cache) as scratch:
+            wheels = Path(scratch, "wheels")
+            for options, pure in ((compiled, False), (["--platform=any", "--abi=none"], True)):
+                chosen = [pin for pin in pins if (pin.name in PURE) is pure]
+                interpreter = [f"--python-version={version}", "--implementation=cp"]
+                download(chosen, [*options, *interpreter], source, wheels)
+            # Another build may have been faster; its wheels are the same.
+            if not folder.is_dir():
+                wheels.rename(folder)
+    return sorted(folder.glob("*.whl"))
+
+
+def download(pins: list[Pin], options: list[str], source: Path | None, wheels: Path) -> None:
+    """Have pip find pinned wheels in a folder or else in the index, and compare their hashes."""
+    if not pins:
+        return
+    with tempfile.NamedTemporaryFile("w", suffix=".txt") as wanted:
+        wanted.write("".join(pin.text + "\n" for pin in pins))
+        wanted.flush()
         command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps"]
-        command += ["--only-binary=:all:", "--require-hashes", f"--requirement={LOCK}"]
-        subprocess.run([*command, f"--dest={scratch}/wheels", *choices], check=True)
-        # Another build may have been faster; its wheels are the same.
-        if not folder.is_dir():
-            Path(scratch, "wheels").rename(folder)
+        command += ["--disable-pip-version-check", "--only-binary=:all:", "--require-hashes"]
+        command += ["--no-index", f"--find-links={source.resolve()}"] if source else []
+        command += [f"--requirement={wanted.name}", f"--dest={wheels}", *options]
+        if subprocess.run(command, check=False).returncode != 0:
+            sys.exit(f"cannot get the wheels that {LOCK} pins from {source or 'the package index'}")
+
+
+def abi_of(version: str) -> str:
+    """Name the ABI of an interpreter as wheels do."""
+    return "cp" + version.replace(".", "")
+
+
+def abis(wheel: Path) -> set[str]:
+    """Name the ABIs that a wheel says it is for."""
+    return {tag.abi for tag in parse(wheel)[3]}
+
+
+def parse(wheel: Path) -> tuple[NormalizedName, Version, BuildTag, frozenset[Tag]]:
+    """Take a wheel's file name apart."""
+    return parse_wheel_filename(wheel.name)
+
+
+def usual_cache() -> Path:
+    """Name the folder below which downloaded wheels are kept between builds."""
+    base = os.environ.get("MACHINEADM_CACHE") or Path.home() / ".cache/machineadm"
+    return Path(base, "wheels")

@@ -206,4 +206,3 @@ def test_the_same_checkout_gives_the_same_bytes(tmp_path: Path) -> None:
         names = archive.namelist()
     assert names == sorted(names)
     assert not [name for name in names if name.endswith((".pyc", ".pyi", ".pth"))]
-    assert not [name for name in names if "typing_extensions" in name]
