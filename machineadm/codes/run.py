@@ -20,11 +20,6 @@ TABLE: dict[str, Code] = {
         "The kind is known, but it is no part of a configuration.",
         "Leave the document out.",
     ),
-    "MA1501": Code(
-        "EncryptedData is not opened",
-        "The stream holds ciphertext, and this release cannot open it.",
-        "Give the documents in it as they are.",
-    ),
     "MA2010": Code(
         "the configuration is for another agent",
         "spec.agent says which agent the configuration was made for, and this one has another "

@@ -1,0 +1,54 @@
+"""MA15xx: EncryptedData, and the passphrases that open them."""
+
+from __future__ import annotations
+
+from machineadm.codes.model import Code
+
+TABLE: dict[str, Code] = {
+    "MA1501": Code(
+        "no passphrase for EncryptedData",
+        "The stream holds ciphertext, and nothing that is at hand knows its provider's passphrase. Nothing was "
+        "touched.",
+        "Put the passphrase into /etc/machineadm/passphrases/PROVIDER (owned by root, mode 0600), or name it by "
+        "--passphrase-file or --passphrase-fd.",
+    ),
+    "MA1502": Code(
+        "EncryptedData does not open",
+        "The passphrase is not the one it was encrypted with, or a byte of the data was changed: which of the two, "
+        "nobody can tell. Nothing of it was read.",
+        "Compare the passphrase with that of whoever encrypted the documents (a trailing newline of its file is "
+        "dropped, one only). If it is right, take the data anew from its source.",
+    ),
+    "MA1503": Code(
+        "EncryptedData opens to too much",
+        "All plaintext of a stream together is more than is read (16 MiB), perhaps because it grows a thousandfold "
+        "when it is decompressed.",
+        "Put large contents elsewhere: `source` of a file fetches them by URL, with their digest.",
+    ),
+    "MA1504": Code(
+        "EncryptedData opens to damaged gzip",
+        "The data is what its author encrypted, and what was encrypted begins as gzip and is no whole one.",
+        "Encrypt the documents again; `machineadm encrypt` compresses them itself.",
+    ),
+    "MA1507": Code(
+        "EncryptedData without mac",
+        "With aes-256-cbc whoever carries the ciphertext can change what it opens to, unless `mac` vouches for it.",
+        "Encrypt the documents again with `machineadm encrypt`, which always writes it. If you know where the data "
+        "comes from, --allow-unauthenticated-encryption opens it; no environment variable can.",
+    ),
+    "MA1508": Code(
+        "unfit parameter of EncryptedData",
+        "Salt, iv, mac or ciphertext has a length that it cannot have, or is base64 that no encoder writes.",
+        "Take the data anew from where it was encrypted.",
+    ),
+    "MA1509": Code(
+        "too much for one EncryptedData",
+        "The documents, compressed, are more than one EncryptedData holds (3 MiB).",
+        "Encrypt them in several parts; a stream takes many EncryptedData.",
+    ),
+    "MA1512": Code(
+        "no fit passphrase",
+        "The passphrase is empty, or longer than 4096 bytes.",
+        "Look at what wrote it: an empty file often comes from a command that failed.",
+    ),
+}

@@ -1,0 +1,369 @@
+"""EncryptedData: sealing further documents with a passphrase, and opening them again.
+
+Keys: 64 bytes of PBKDF2 (RFC 8018); the first 32 are the cipher's, the last 32 the MAC's. The MAC, or with GCM the
+additional data, covers every parameter that decides how the ciphertext is read, each preceded by its length.
+"""
+
+from __future__ import annotations
+
+import base64
+import zlib
+from collections.abc import Callable
+from typing import Final, Literal
+
+from machineadm.api.finding import Finding
+from machineadm.api.v1alpha1.encrypted_data import EncryptedData, EncryptedDataSpec
+from machineadm.documents.encoding import encode_yaml
+from machineadm.documents.source import MAX_BYTES
+from machineadm.errors import ConfigError, VerificationError
+from machineadm.redaction import Secret
+
+Cipher = Literal["aes-256-cbc", "aes-256-gcm"]
+Digest = Literal["sha-512", "sha-256"]
+
+MAX_PASSPHRASE: Final = 4096
+"""Bytes of the longest passphrase."""
+
+_CONTEXT: Final = b"machineadm/EncryptedData/v1alpha1"
+_MAX_CIPHERTEXT: Final = 4194304 // 4 * 3
+_BLOCK: Final = 16
+_IV: Final = {"aes-256-cbc": 16, "aes-256-gcm": 12}
+_HASHES: Final = {"sha-512": "sha512", "sha-256": "sha256"}
+_GZIP: Final = b"\x1f\x8b"
+_GZIP_WINDOW: Final = 31  # zlib's word for: a gzip header, the largest window
+
+_CLOSED: Final = Finding(
+    code="MA1502",
+    path="spec.ciphertext",
+    message="cannot be opened: the passphrase is wrong, or the data was changed",
+    hint="compare the passphrase with the one it was encrypted with; if it is right, take the data anew from its source",
+)
+
+
+class SealedError(VerificationError):
+    """An EncryptedData does not open.
+
+    Args:
+        finding: Why.
+    """
+
+    def __init__(self, finding: Finding) -> None:
+        super().__init__(finding.code, finding.message, hint=finding.hint)
+        self.finding = finding
+
+
+def seal(
+    plaintext: bytes,
+    passphrase: Secret,
+    *,
+    provider: str,
+    random: Callable[[int], bytes],
+    cipher: Cipher = "aes-256-cbc",
+    digest: Digest = "sha-512",
+    iterations: int = 50000,
+) -> EncryptedData:
+    """Encrypt documents.
+
+    Args:
+        plaintext: The bytes of a stream of documents, plain or compressed by gzip; nothing of it is looked at.
+            It is compressed where that makes it smaller.
+        passphrase: At least one character; a byte that is no UTF-8 as a surrogate (`surrogateescape`).
+        provider: What tells the machine which passphrase it was.
+        random: Gives that many random bytes, as `os.urandom`; asked for the salt, then for the iv.
+        cipher: Of the two.
+        digest: Of the key derivation.
+        iterations: Rounds of the key derivation, 10,000 to 10,000,000.
+
+    Raises:
+        ConfigError: MA1509: The ciphertext is more than one document holds. MA1512: The passphrase is none.
+    """
+    body = _compressed(plaintext)
+    if len(body) + _BLOCK > _MAX_CIPHERTEXT:
+        raise ConfigError(
+            "MA1509",
+            f"{len(body)} bytes, compressed, are more than one EncryptedData holds ({_MAX_CIPHERTEXT - _BLOCK})",
+            hint="put the documents into several",
+        )
+    salt, iv = random(_BLOCK), random(_IV[cipher])
+    parameters = EncryptedDataSpec(
+        provider=provider,
+        ciphertext="",
+        salt=_text(salt),
+        iv=_text(iv),
+        cipher_algorithm=cipher,
+        digest_algorithm=digest,
+        iterations=iterations,
+    )
+    cipher_key, mac_key = _keys(parameters, passphrase)
+    ciphertext, mac = _encrypt(parameters, body, cipher_key, mac_key)
+    return EncryptedData(
+        api_version="bootstrap.cluster.x-k8s.io/v1alpha1",
+        kind="EncryptedData",
+        spec=EncryptedDataSpec(
+            provider=provider,
+            cipher_algorithm=cipher,
+            digest_algorithm=digest,
+            iterations=iterations,
+            salt=parameters.salt,
+            iv=parameters.iv,
+            mac=_text(mac) if mac else None,
+            ciphertext=_text(ciphertext),
+        ),
+    )
+
+
+def unseal(
+    data: EncryptedData,
+    passphrase: Secret,
+    *,
+    allow_unauthenticated: bool = False,
+    most: int = MAX_BYTES,
+) -> bytes:
+    """Open an EncryptedData.
+
+    Args:
+        data: As it was read.
+        passphrase: As of `seal`.
+        allow_unauthenticated: Open what nobody vouches for: `aes-256-cbc` without `mac`.
+        most: Bytes of plaintext that are read.
+
+    Returns:
+        The bytes of further documents, decompressed.
+
+    Raises:
+        SealedError: It does not open. A wrong passphrase and a changed byte give the same error.
+        ConfigError: MA1512: The passphrase is none.
+    """
+    spec = data.spec
+    for finding in unfit(data, allow_unauthenticated=allow_unauthenticated):
+        raise SealedError(finding)
+    cipher_key, mac_key = _keys(spec, passphrase)
+    body = _decrypt(spec, cipher_key, mac_key)
+    authentic = is_authenticated(data)
+    try:
+        plaintext = _decompressed(body, most)
+        if not authentic:
+            plaintext.decode()  # a wrong passphrase must not be told by what is wrong behind it
+    except (zlib.error, UnicodeDecodeError):
+        raise SealedError(_DAMAGED if authentic else _CLOSED) from None
+    return plaintext
+
+
+def unfit(data: EncryptedData, *, allow_unauthenticated: bool = False) -> list[Finding]:
+    """All that is wrong with the parameters, whatever the passphrase is.
+
+    Args:
+        data: As it was read, all of it typed.
+        allow_unauthenticated: As of `unseal`.
+    """
+    spec = data.spec
+    found = [
+        _unfit(name, "is not base64 as an encoder writes it")
+        for name in ("ciphertext", "salt", "iv", "mac")
+        if (text := getattr(spec, name)) is not None and not _is_canonical(text)
+    ]
+    if found:
+        return found
+    return [*_lengths(spec), *_mac(spec, allow_unauthenticated=allow_unauthenticated)]
+
+
+def to_yaml(data: EncryptedData) -> bytes:
+    """One document, with all parameters written out: it outlives the defaults of today."""
+    spec = data.spec
+    names = zip(spec.__struct_encode_fields__, spec.__struct_fields__, strict=True)
+    plain = {
+        encoded: value for encoded, name in names if (value := getattr(spec, name)) is not None
+    }
+    return encode_yaml({"apiVersion": data.api_version, "kind": data.kind, "spec": plain})
+
+
+def rounds(data: EncryptedData) -> int:
+    """What opening costs, in rounds of one block of the digest."""
+    blocks = 1 if data.spec.digest_algorithm == "sha-512" else 2
+    return int(data.spec.iterations) * blocks
+
+
+def is_authenticated(data: EncryptedData) -> bool:
+    """Whether a change would be found out."""
+    return data.spec.cipher_algorithm == "aes-256-gcm" or data.spec.mac is not None
+
+
+_DAMAGED: Final = Finding(
+    code="MA1504",
+    path="spec.ciphertext",
+    message="opens to damaged gzip",
+    hint="it was encrypted so; encrypt the documents again",
+)
+
+
+def _lengths(spec: EncryptedDataSpec) -> list[Finding]:
+    found = []
+    if (length := len(_bytes(spec.salt))) < _BLOCK:
+        found.append(_unfit("salt", f"has {length} bytes, fewer than {_BLOCK}"))
+    if (length := len(_bytes(spec.iv))) != (wanted := _IV[spec.cipher_algorithm]):
+        found.append(_unfit("iv", f"has {length} bytes, {spec.cipher_algorithm} takes {wanted}"))
+    length = len(_bytes(spec.ciphertext))
+    if spec.cipher_algorithm == "aes-256-cbc" and length % _BLOCK:
+        found.append(_unfit("ciphertext", f"has {length} bytes, no multiple of {_BLOCK}"))
+    if length < _BLOCK:
+        found.append(_unfit("ciphertext", f"has {length} bytes, fewer than {_BLOCK}"))
+    return found
+
+
+def _mac(spec: EncryptedDataSpec, *, allow_unauthenticated: bool) -> list[Finding]:
+    if spec.cipher_algorithm == "aes-256-gcm":
+        refused = "stands beside aes-256-gcm, which has a tag of its own"
+        return [] if spec.mac is None else [_unfit("mac", refused)]
+    if spec.mac is not None:
+        length = len(_bytes(spec.mac))
+        return [] if length == 64 else [_unfit("mac", f"has {length} bytes, HMAC-SHA-512 has 64")]
+    return [] if allow_unauthenticated else [_UNAUTHENTICATED]
+
+
+_UNAUTHENTICATED: Final = Finding(
+    code="MA1507",
+    path="spec.mac",
+    message="is missing, so nobody vouches for the ciphertext (aes-256-cbc has no integrity of its own)",
+    hint="encrypt it again with `machineadm encrypt`; --allow-unauthenticated-encryption opens it all the same",
+)
+
+
+def _unfit(field: str, message: str) -> Finding:
+    return Finding(
+        code="MA1508",
+        path=f"spec.{field}",
+        message=message,
+        hint="take the EncryptedData anew from where it was encrypted",
+    )
+
+
+def _keys(spec: EncryptedDataSpec, passphrase: Secret) -> tuple[bytes, bytes]:
+    import hashlib
+
+    word = passphrase.reveal().encode("utf-8", "surrogateescape")
+    if not 0 < len(word) <= MAX_PASSPHRASE:
+        what = "is empty" if not word else f"has more than {MAX_PASSPHRASE} bytes"
+        raise ConfigError("MA1512", f"the passphrase {what}", hint="look at where it comes from")
+    name, salt = _HASHES[spec.digest_algorithm], _bytes(spec.salt)
+    key = hashlib.pbkdf2_hmac(name, word, salt, int(spec.iterations), 64)
+    return key[:32], key[32:]
+
+
+def _encrypt(
+    spec: EncryptedDataSpec, body: bytes, cipher_key: bytes, mac_key: bytes
+) -> tuple[bytes, bytes]:
+    """Ciphertext and MAC; with GCM the tag is behind the ciphertext, and the MAC is empty."""
+    if spec.cipher_algorithm == "aes-256-gcm":
+        from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+        return AESGCM(cipher_key).encrypt(_bytes(spec.iv), body, _fields(spec)), b""
+    from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
+
+    padding = _BLOCK - len(body) % _BLOCK
+    encryptor = Cipher(algorithms.AES(cipher_key), modes.CBC(_bytes(spec.iv))).encryptor()
+    ciphertext = encryptor.update(body + bytes([padding]) * padding) + encryptor.finalize()
+    return ciphertext, _hmac(spec, ciphertext, mac_key)
+
+
+def _decrypt(spec: EncryptedDataSpec, cipher_key: bytes, mac_key: bytes) -> bytes:
+    import hmac
+
+    ciphertext = _bytes(spec.ciphertext)
+    if spec.cipher_algorithm == "aes-256-gcm":
+        return _decrypt_gcm(spec, ciphertext, cipher_key)
+    if spec.mac is not None:
+        wanted = _hmac(spec, ciphertext, mac_key)
+        if not hmac.compare_digest(wanted, _bytes(spec.mac)):
+            raise SealedError(_CLOSED)
+    from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
+
+    decryptor = Cipher(algorithms.AES(cipher_key), modes.CBC(_bytes(spec.iv))).decryptor()
+    padded = decryptor.update(ciphertext) + decryptor.finalize()
+    padding = padded[-1]
+    if not (0 < padding <= _BLOCK and padded.endswith(bytes([padding]) * padding)):
+        raise SealedError(_CLOSED)
+    return padded[:-padding]
+
+
+def _decrypt_gcm(spec: EncryptedDataSpec, ciphertext: bytes, cipher_key: bytes) -> bytes:
+    from cryptography.exceptions import InvalidTag
+    from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+    try:
+        return AESGCM(cipher_key).decrypt(_bytes(spec.iv), ciphertext, _fields(spec))
+    except InvalidTag:
+        raise SealedError(_CLOSED) from None
+
+
+def _hmac(spec: EncryptedDataSpec, ciphertext: bytes, mac_key: bytes) -> bytes:
+    import hmac
+
+    return hmac.digest(mac_key, _fields(spec) + _field(ciphertext), "sha512")
+
+
+def _fields(spec: EncryptedDataSpec) -> bytes:
+    """All that decides how the ciphertext is read; no two different lists of fields give the same bytes."""
+    words = (
+        spec.provider,
+        spec.cipher_algorithm,
+        spec.digest_algorithm,
+        spec.key_derivation_algorithm,
+        str(int(spec.iterations)),
+    )
+    fields = (_CONTEXT, *(word.encode() for word in words), _bytes(spec.salt), _bytes(spec.iv))
+    return b"".join(map(_field, fields))
+
+
+def _field(value: bytes) -> bytes:
+    return len(value).to_bytes(8, "big") + value
+
+
+def _compressed(plaintext: bytes) -> bytes:
+    if plaintext.startswith(_GZIP):
+        return plaintext
+    packer = zlib.compressobj(9, zlib.DEFLATED, _GZIP_WINDOW)  # writes no time and no name
+    packed = packer.compress(plaintext) + packer.flush()
+    return packed if len(packed) < len(plaintext) else plaintext
+
+
+def _decompressed(body: bytes, most: int) -> bytes:
+    """Plain bytes as they are, gzip as what is in it.
+
+    Raises:
+        SealedError: That is too much.
+        zlib.error: It begins as gzip and is none, is cut off, or has something behind it.
+    """
+    plaintext = body
+    if body.startswith(_GZIP):
+        unpacker = zlib.decompressobj(_GZIP_WINDOW)
+        plaintext = unpacker.decompress(body, most + 1)
+        if len(plaintext) <= most and (not unpacker.eof or unpacker.unused_data):
+            raise zlib.error("cut off, or something stands behind it")
+    if len(plaintext) > most:
+        raise SealedError(_too_large(most))
+    return plaintext
+
+
+def _too_large(most: int) -> Finding:
+    return Finding(
+        code="MA1503",
+        path="spec.ciphertext",
+        message=f"opens to more than the {most} bytes that are read",
+        hint="put large contents elsewhere and fetch them",
+    )
+
+
+def _is_canonical(text: str) -> bool:
+    """Base64 whose unused bits are zero: else several texts would be the same bytes."""
+    try:
+        return _text(_bytes(text)) == "".join(text.split())
+    except ValueError:
+        return False
+
+
+def _bytes(text: str) -> bytes:
+    return base64.b64decode("".join(text.split()), validate=True)
+
+
+def _text(data: bytes) -> str:
+    return base64.b64encode(data).decode()
