@@ -18,8 +18,13 @@ CODE = re.compile(r"\bMA[0-9]{4}\b")
 
 
 def in_source() -> set[str]:
-    sources = [path for path in PACKAGE.rglob("*.py") if "codes" not in path.parts]
-    return {code for path in sources for code in CODE.findall(path.read_text())}
+    sources = [*PACKAGE.rglob("*.py"), *PACKAGE.rglob("*.sh")]
+    return {
+        code
+        for path in sources
+        if "codes" not in path.parts
+        for code in CODE.findall(path.read_text())
+    }
 
 
 def test_every_code_in_the_source_is_explained() -> None:

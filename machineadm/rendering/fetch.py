@@ -1,0 +1,105 @@
+"""The shell text that fetches the agent at boot, checks it and gives it its name; docs/fetching.md."""
+
+from __future__ import annotations
+
+import binascii
+import pkgutil
+import re
+from typing import Final
+
+from machineadm.api.v1alpha1.agent_source import AgentDownload, AgentSource
+from machineadm.errors import ConfigError
+
+PREINSTALLED: Final = "/usr/bin/machineadm"
+DOWNLOADED: Final = "/usr/local/bin/machineadm"
+
+_P256: Final = bytes.fromhex("3059301306072a8648ce3d020106082a8648ce3d03010703420004")
+"""How the DER of an ECDSA P-256 public key begins (RFC 5480): 64 bytes, the point, follow."""
+
+
+def agent_path(source: AgentSource | None) -> str:
+    """Where the agent lies once it is there; without a source: where an image has it."""
+    if source is not None and source.download is not None:
+        return source.download.destination or DOWNLOADED
+    preinstalled = source.preinstalled if source is not None else None
+    return (preinstalled.path if preinstalled is not None else None) or PREINSTALLED
+
+
+def fetch_script(download: AgentDownload) -> str:
+    """The whole text, for `sh FILE`, run by root. It holds the headers: keep it as private as them.
+
+    Args:
+        download: What to fetch; `headersFrom` has been resolved to `headers`.
+
+    Raises:
+        ConfigError: It cannot be fetched safely as it is given.
+    """
+    if download.sha256 is None and download.public_key is None:
+        raise ConfigError("MA1920", "the agent's download has neither sha256 nor publicKey")
+    if download.headers_from:
+        raise ConfigError("MA1921", "the agent's download has headersFrom that nobody has resolved")
+    values = {
+        "VERSION": download.version,
+        "URLS": "\n".join(_url(url, download.version) for url in download.urls),
+        "SHA256": download.sha256 or "",
+        "KEYS": "\n".join(_keys(download.public_key)) if download.public_key is not None else "",
+        "HEADERS": "\n".join(
+            f"{name}: {value.reveal()}" for name, value in download.headers.items()
+        ),
+        "CA_BUNDLE": (download.ca_bundle or "").strip(),
+        "DESTINATION": download.destination or DOWNLOADED,
+    }
+    head = "".join(f"{name}={_quoted(value)}\n" for name, value in values.items())
+    return f"#!/bin/sh\n{head}{_program()}"
+
+
+def _program() -> str:
+    text = (pkgutil.get_data(__package__, "fetch.sh") or b"").decode()
+    return re.sub(r"^ *#.*\n|^\n", "", text, flags=re.MULTILINE)
+
+
+def _quoted(value: str) -> str:
+    """One word for a shell, whatever it holds (POSIX, Shell Command Language, 2.2.2).
+
+    Raises:
+        ConfigError: It holds a NUL.
+    """
+    if "\0" in value:
+        raise ConfigError("MA1922", "the agent's download holds a NUL, which no shell can")
+    return "'" + value.replace("'", "'\\''") + "'"
+
+
+def _url(url: str, version: str) -> str:
+    scheme, _, rest = url.partition("://")
+    if scheme not in ("https", "http"):
+        raise ConfigError("MA1923", f"the agent cannot be fetched by {scheme}: only https and http")
+    if scheme == "http" and "@" in re.split("[/?#]", rest, maxsplit=1)[0]:
+        raise ConfigError("MA1924", "a URL of the agent would send a password over plain http")
+    return url.replace("{version}", version)
+
+
+def _keys(pem: str) -> tuple[str, ...]:
+    """Each key's DER in base64, without the lines around it, which the script puts back.
+
+    Raises:
+        ConfigError: One is no key of the kind.
+    """
+    bodies = re.findall(
+        r"-----BEGIN PUBLIC KEY-----\s(.*?)-----END PUBLIC KEY-----", pem, re.DOTALL
+    )
+    keys = tuple("".join(body.split()) for body in bodies)
+    if not 1 <= len(keys) <= 2 or not all(map(_is_p256, keys)):
+        raise ConfigError(
+            "MA1925",
+            "the agent's publicKey is not one or two ECDSA P-256 public keys in PEM",
+            hint="openssl ec -in KEY -pubout, of a key on the curve prime256v1",
+        )
+    return keys
+
+
+def _is_p256(key: str) -> bool:
+    try:
+        der = binascii.a2b_base64(key)
+    except ValueError:
+        return False
+    return der.startswith(_P256) and len(der) == len(_P256) + 64

@@ -1,0 +1,261 @@
+# Fetches the agent, checks it, and only then gives it its name. fetch.py puts the values above and leaves the comments
+# out. For dash, busybox sh and bash. `set -e` is off in functions that are asked for their verdict: each line of theirs
+# that may fail says what happens then.
+
+RUN=/run CONSOLE=/dev/console ENVIRONMENT=/etc/environment MOUNTS=/proc/mounts
+# Seconds for all, for one request, without a byte; blocks of 512 bytes (bash: 1024) for the agent, for a signature.
+BUDGET=300 ATTEMPT=120 STALL=30 LARGEST=65536 SIGNATURE=64
+
+set -efu
+umask 077
+export LC_ALL=C
+
+have() { command -v "$1" >/dev/null 2>&1; }
+
+# Not the clock: a first boot sets it at some time.
+seconds() { read -r up _ </proc/uptime && echo "${up%%.*}"; }
+
+# Scheme and host of a URL; a URL without what may be secret in it.
+origin() { part=${1#*://} && part=${part%%[/?#]*} && echo "${1%%://*}://${part##*@}"; }
+shown() { part=${1%%[?#]*} && part=${part#*://} && case $part in */*) echo "$(origin "$1")/${part#*/}" ;; *) origin "$1" ;; esac; }
+
+plain() { tr -s '\n\r\t' ' ' | tr -cd ' -~' | cut -c "1-$1"; }
+quoted() { sed 's/[\\"]/\\&/g'; }
+
+# The last line of what a program said.
+said() { grep . "$work/said" | tail -n 1 | plain 200; }
+
+# CODE MESSAGE: the end, told wherever somebody may look.
+fail() {
+  exit=5
+  case $1 in MA1906 | MA1907 | MA1908) exit=4 ;; esac
+  line="machineadm-fetch: $1 $(printf %s "$2" | plain 2000)"
+  echo "$line" >&2
+  (echo "$line" >"$CONSOLE") 2>/dev/null || :
+  if have logger; then logger -t machineadm -p daemon.err -- "$line" 2>/dev/null || :; fi
+  for report in "$RUN/machineadm/status.json" "$RUN/cluster-api/bootstrap-failure.json"; do
+    mkdir -p "${report%/*}" && printf '{"apiVersion": "bootstrap.cluster.x-k8s.io/v1alpha1", "kind": "BootstrapStatus", "phase": "Failed", "agent": {"version": "%s"}, "finishedAt": "%s", "error": {"code": "%s", "message": "%s", "exitCode": %s}}\n' \
+      "$VERSION" "$(date -u +%Y-%m-%dT%H:%M:%SZ)" "$1" "$(printf %s "$2" | plain 2000 | quoted)" "$exit" >"$report.new" &&
+      mv -f "$report.new" "$report" || :
+  done
+  exit "$exit"
+}
+
+# CODE AGAIN MESSAGE: why a location did not give the agent; AGAIN is `again` where another try may help.
+refuse() {
+  code=$1 again=$2 why=$3
+  return 1
+}
+
+# Ends what is waited for, and holds what is written to $1 blocks.
+bounded() {
+  trap '' XFSZ
+  ulimit -f "$1"
+  shift
+  if have timeout; then timeout "$left" "$@"; else "$@"; fi
+}
+
+# URL FILE BLOCKS: one request, no redirect followed; sets status and next. URL and headers may be secret: they are no
+# arguments of a program.
+once() {
+  left=$((END - $(seconds))) rc=0 next='' status='' headers=''
+  [ "$left" -gt 0 ] || refuse MA1902 never "no time is left of $BUDGET s" || return 1
+  [ "$left" -lt "$ATTEMPT" ] || left=$ATTEMPT
+  case $1 in https://*) [ "$(origin "$1")" != "$home" ] || headers=$HEADERS ;; esac
+  : >"$2" || refuse MA1911 never "cannot write to $2" || return 1
+  case $tool in
+  curl)
+    {
+      printf '%s\n' silent show-error globoff 'connect-timeout = 15' "max-time = $left" 'speed-limit = 100' \
+        "speed-time = $STALL" 'write-out = "%{http_code} %{redirect_url}"'
+      printf '%s\n' "$1" | quoted | sed 's/.*/url = "&"/'
+      printf '%s\n' "$2" | quoted | sed 's/.*/output = "&"/'
+      [ -z "$headers" ] || printf '%s\n' "$headers" | quoted | sed 's/.*/header = "&"/'
+      [ -z "$CA_BUNDLE" ] || echo "cacert = $work/ca"
+    } | (bounded "$3" curl -q --config -) >"$work/answer" 2>"$work/said" || rc=$?
+    read -r status next <"$work/answer" || :
+    ;;
+  wget)
+    {
+      printf '%s\n' 'tries = 1' "timeout = $STALL" 'max_redirect = 0' 'server_response = on' 'hsts = off' 'netrc = off'
+      [ -z "$headers" ] || printf '%s\n' "$headers" | sed 's/^/header = /'
+      [ -z "$CA_BUNDLE" ] || echo "ca_certificate = $work/ca"
+    } >"$work/wgetrc"
+    printf '%s\n' "$1" >"$work/url"
+    (bounded "$3" wget --config="$work/wgetrc" -O "$2" -i "$work/url") 2>"$work/said" || rc=$?
+    rm -f "$work/wgetrc" "$work/url"
+    next=$(sed -n 's/^  *[Ll]ocation: *\([^ ]*\).*/\1/p' "$work/said" | tail -n 1 | tr -d '\r')
+    case $next in
+    '' | *://*) ;;
+    //*) next=${1%%:*}:$next ;;
+    /*) next=$(origin "$1")$next ;;
+    *) next=$(origin "$1")/$next ;;
+    esac
+    ;;
+  busybox) (bounded "$3" wget -q -T "$STALL" -O "$2" "$1") 2>"$work/said" || rc=$? ;;
+  esac
+  [ "$tool" = curl ] || status=$(sed -n 's/^\( *\|wget: .*\)HTTP\/[0-9.]* *\([0-9][0-9][0-9]\).*/\2/p' "$work/said" | tail -n 1)
+  # What follows speaks of a body that did not come whole; an answer that is an error is for the caller.
+  case $rc:$status in 0:*) return ;; 8:[345]??) return ;; 1:[345]??) [ "$tool" != busybox ] || return 0 ;; esac
+  if [ "$(wc -c <"$2")" -ge $((512 * $3)) ]; then
+    refuse MA1905 never "gives more than $((512 * $3)) bytes"
+  else
+    refuse MA1902 again "$tool exits $rc: $(said)"
+  fi
+}
+
+# URL FILE BLOCKS: redirects, five of them, never from https to http.
+get() {
+  at=$1 home=$(origin "$1") hops=0
+  while once "$at" "$2" "$3"; do
+    case $status in
+    200) return ;;
+    301 | 302 | 303 | 307 | 308) ;;
+    408 | 429 | 5??) refuse MA1903 again "answers HTTP $status" || return 1 ;;
+    '') [ "$tool" != busybox ] || return 0 ;;
+    *) refuse MA1903 never "answers HTTP $status" || return 1 ;;
+    esac
+    case $next in
+    https://?*) ;;
+    http://?*) case $at in https:*) refuse MA1904 never "redirects to plain http ($(shown "$next"))" || return 1 ;; esac ;;
+    *) refuse MA1904 never 'redirects to nowhere' || return 1 ;;
+    esac
+    hops=$((hops + 1)) at=$next
+    [ "$hops" -le 5 ] || refuse MA1904 never 'redirects more than five times' || return 1
+  done
+  return 1
+}
+
+digest() {
+  if have sha256sum; then
+    sha256sum <"$1" | cut -d ' ' -f 1
+  else
+    openssl dgst -sha256 <"$1" | sed 's/.* //'
+  fi
+}
+
+# FILE SIGNATURE: whether one of the keys made it.
+signed() {
+  for key in $KEYS; do
+    printf -- '-----BEGIN PUBLIC KEY-----\n%s\n-----END PUBLIC KEY-----\n' "$key" >"$work/key"
+    ! openssl dgst -sha256 -verify "$work/key" -signature "$2" "$1" >/dev/null 2>&1 || return 0
+  done
+  return 1
+}
+
+# FILE URL: every check that can be made, at least one, before the file can be run; then it is asked for its version,
+# since an older release is well signed, too. URL is empty for a file that was there already.
+check() {
+  checks=0
+  if [ -n "$SHA256" ]; then
+    found=$(digest "$1")
+    [ "$found" = "$SHA256" ] || refuse MA1906 never "has SHA-256 ${found:-unknown}, not $SHA256" || return 1
+    checks=1
+  fi
+  if [ -n "$KEYS" ] && [ -n "$2" ] && have openssl; then
+    case $2 in *\?*) signature=${2%%\?*}.sig"?"${2#*\?} ;; *) signature=$2.sig ;; esac
+    get "$signature" "$work/sig" "$SIGNATURE" || refuse "$code" "$again" "its signature: $why" || return 1
+    signed "$1" "$work/sig" || refuse MA1907 never 'is signed by none of the keys' || return 1
+    checks=1
+  fi
+  [ "$checks" = 1 ] || refuse MA1909 never 'cannot be checked here' || return 1
+  found=$(python3 -I -S "$1" version --output json 2>"$work/said" </dev/null | tr -d ' \n') || :
+  case $found in
+  *'"version":"'"${VERSION#v}"'"'*) ;;
+  *'"version":"'*) refuse MA1908 never "is another version than $VERSION: $(printf %s "$found" | plain 100)" ;;
+  *) refuse MA1913 never "does not run here: $(said)" ;;
+  esac
+}
+
+# URL: 0 with the agent in $file.
+locate() {
+  case $1:$tool in https:*:busybox) refuse MA1910 never 'needs curl or GNU wget: that of busybox checks no certificate' || return 1 ;; esac
+  get "$1" "$file" "$LARGEST" && check "$file" "$1"
+}
+
+# The name is given when the bytes are on the disk.
+finish() {
+  sync "$file" 2>/dev/null || sync
+  { chmod 0755 "$file" && mv -f "$file" "$DESTINATION"; } 2>"$work/said" || fail MA1911 "cannot write $DESTINATION: $(said)"
+  sync "$folder" 2>/dev/null || sync
+  exit 0
+}
+
+# Proxies as curl and wget know them; else as the machine has them for everybody.
+for name in http_proxy https_proxy no_proxy; do
+  upper=$(echo "$name" | tr '[:lower:]' '[:upper:]')
+  eval "value=\${$name:-\${$upper:-}}"
+  [ -n "$value" ] || [ ! -r "$ENVIRONMENT" ] || value=$(sed -n "s/^\(export  *\)\{0,1\}\($name\|$upper\)=[\"']\{0,1\}\([^\"']*\).*/\3/p" "$ENVIRONMENT" | tail -n 1)
+  [ -z "$value" ] || export "$name=$value"
+done
+
+END=$(($(seconds) + BUDGET)) file='' work=''
+trap 'rm -rf "$work" "$file"' EXIT
+trap 'exit 129' HUP
+trap 'exit 130' INT
+trap 'exit 143' TERM
+
+mkdir -p "$RUN/machineadm" || fail MA1911 "cannot write to $RUN/machineadm"
+work=$(mktemp -d "$RUN/machineadm/fetch.XXXXXX") || fail MA1911 "cannot write to $RUN/machineadm"
+
+case $(uname -m) in
+x86_64 | amd64) arch=amd64 ;;
+aarch64 | arm64) arch=arm64 ;;
+*) fail MA1914 "there is no agent for a CPU of type $(uname -m)" ;;
+esac
+
+if have curl; then
+  tool=curl
+elif have wget; then
+  case $(wget --version 2>&1) in *'GNU Wget 1.'*) tool=wget ;; *) tool=busybox ;; esac
+else
+  fail MA1910 'needs curl or wget'
+fi
+if ! have openssl; then
+  [ -n "$SHA256" ] || fail MA1909 'needs openssl: the configuration gives publicKey, and no sha256'
+  have sha256sum || fail MA1909 'needs sha256sum or openssl'
+fi
+have python3 || fail MA1913 'needs python3'
+
+if [ -n "$CA_BUNDLE" ]; then
+  for known in /etc/ssl/certs/ca-certificates.crt /etc/pki/tls/certs/ca-bundle.crt /etc/ssl/ca-bundle.pem /etc/ssl/cert.pem; do
+    if [ -r "$known" ]; then cat "$known" && break; fi
+  done >"$work/ca"
+  printf '\n%s\n' "$CA_BUNDLE" >>"$work/ca"
+fi
+
+[ ! -d "$DESTINATION" ] || fail MA1911 "$DESTINATION is a folder"
+unwritable() { fail MA1911 "cannot write to ${DESTINATION%/*}/: $(said)"; }
+(umask 022 && mkdir -p "${DESTINATION%/*}/") 2>"$work/said" || unwritable
+folder=$(cd -P "${DESTINATION%/*}/" 2>"$work/said" && pwd) || unwritable
+file=$(mktemp "${folder%/}/.machineadm.XXXXXX" 2>"$work/said") || unwritable
+longest='' how=''
+while read -r _ mount _ options _; do
+  case $folder/ in "${mount%/}"/*) [ "${#mount}" -lt "${#longest}" ] || { longest=$mount how=$options; } ;; esac
+done <"$MOUNTS"
+case ,$how, in *,noexec,*) fail MA1912 "$folder is mounted noexec" ;; esac
+
+# What is there already is copied, so that what is checked is what gets the name.
+if [ -n "$SHA256" ] && [ -f "$DESTINATION" ] && cat "$DESTINATION" >"$file" && check "$file" ''; then finish; fi
+
+todo=$URLS ended='' pause=1
+while [ -n "$todo" ]; do
+  rest='' passing=''
+  for url in $todo; do
+    url=$(printf '%s\n' "$url" | sed "s/{arch}/$arch/g")
+    locate "$url" && finish
+    line="$code $(shown "$url") $why"
+    echo "machineadm-fetch: $line" >&2
+    case $again in
+    again) rest="$rest $url" passing="$passing; $line" ;;
+    *) ended="$ended; $line" ;;
+    esac
+    [ "${first:=$code}" = "$code" ] || first=MA1901
+  done
+  todo=$rest
+  [ $(($(seconds) + pause)) -lt "$END" ] || break
+  [ -z "$todo" ] || sleep "$pause"
+  [ "$pause" -ge 16 ] || pause=$((2 * pause))
+done
+lines=$ended$passing
+fail "$first" "no location gave the agent: ${lines#; }"

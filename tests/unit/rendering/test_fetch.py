@@ -1,0 +1,130 @@
+"""The text that fetches the agent: which values it refuses, and that no value leaves its quotes."""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import subprocess
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from machineadm.api.meta import ValueSource
+from machineadm.api.v1alpha1.agent_source import AgentDownload, AgentSource, PreinstalledAgent
+from machineadm.errors import ConfigError
+from machineadm.redaction import Secret
+from machineadm.rendering.fetch import agent_path, fetch_script
+
+P256 = bytes.fromhex("3059301306072a8648ce3d020106082a8648ce3d03010703420004") + bytes(64)
+KEY = f"-----BEGIN PUBLIC KEY-----\n{base64.encodebytes(P256).decode()}-----END PUBLIC KEY-----\n"
+FIRST_LINE_OF_THE_PROGRAM = "RUN=/run "
+
+
+def download(**changes: Any) -> AgentDownload:
+    given_anyway: dict[str, Any] = {
+        "version": "v0.3.1",
+        "urls": ("https://a.example/machineadm-linux-{arch}.pyz",),
+        "sha256": "0" * 64,
+    }
+    return AgentDownload(**given_anyway | changes)
+
+
+def values_as_a_shell_reads_them(script: str, *names: str) -> list[str]:
+    head = script.partition(FIRST_LINE_OF_THE_PROGRAM)[0]
+    asked = "".join(f'printf "%s\\0" "${name}"\n' for name in names)
+    done = subprocess.run(["sh", "-euc", head + asked], capture_output=True, check=True)
+    assert done.stderr == b""
+    return done.stdout.decode().split("\0")[:-1]
+
+
+@pytest.mark.requirement("R10")
+def test_the_version_is_filled_in_and_the_architecture_left_to_the_machine() -> None:
+    script = fetch_script(download(urls=("https://a.example/{version}/m-{arch}.pyz",)))
+
+    assert values_as_a_shell_reads_them(script, "URLS") == ["https://a.example/v0.3.1/m-{arch}.pyz"]
+
+
+text = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]))
+
+
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(url=text, header=text, ca=text, destination=text)
+def test_no_value_leaves_its_quotes(url: str, header: str, ca: str, destination: str) -> None:
+    script = fetch_script(
+        download(
+            urls=(f"https://{url}",),
+            headers={"X": Secret(header)},
+            ca_bundle=f"<{ca}>",
+            destination=f"/{destination}",
+        )
+    )
+
+    found = values_as_a_shell_reads_them(script, "URLS", "HEADERS", "CA_BUNDLE", "DESTINATION")
+
+    wanted = url.replace("{version}", "v0.3.1")
+    assert found == [f"https://{wanted}", f"X: {header}", f"<{ca}>", f"/{destination}"]
+
+
+@pytest.mark.parametrize("value", ["'", "';id;'", "$(id)", "`id`", "\\", "a\nid\n'", '"', "${IFS}"])
+def test_what_a_shell_would_run_stays_text(value: str) -> None:
+    script = fetch_script(download(destination=f"/{value}"))
+
+    assert values_as_a_shell_reads_them(script, "DESTINATION") == [f"/{value}"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "code"),
+    [
+        ({"sha256": None}, "MA1920"),
+        ({"headers_from": {"X": ValueSource()}}, "MA1921"),
+        ({"destination": "/a\0b"}, "MA1922"),
+        ({"urls": ("ftp://a.example/m.pyz",)}, "MA1923"),
+        ({"urls": ("gs://bucket/m.pyz",)}, "MA1923"),
+        ({"urls": ("http://user:password@a.example/m.pyz",)}, "MA1924"),
+        ({"public_key": "none"}, "MA1925"),
+        ({"public_key": KEY.replace("PUBLIC", "RSA PUBLIC")}, "MA1925"),
+        ({"public_key": KEY.replace("A", "B", 1)}, "MA1925"),
+        ({"public_key": KEY + KEY[:-60] + "-----END PUBLIC KEY-----\n"}, "MA1925"),
+    ],
+)
+def test_what_cannot_be_fetched_safely_is_refused(changes: dict[str, Any], code: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        fetch_script(download(**changes))
+
+    assert caught.value.code == code
+
+
+def test_an_at_sign_in_a_path_is_no_password() -> None:
+    fetch_script(download(urls=("http://a.example/m@v1.pyz",)))
+
+
+@pytest.mark.requirement("R10")
+def test_two_keys_are_carried_while_one_is_being_replaced() -> None:
+    script = fetch_script(download(public_key=KEY + "\n" + KEY))
+
+    (keys,) = values_as_a_shell_reads_them(script, "KEYS")
+    assert [base64.b64decode(key) for key in keys.split("\n")] == [P256, P256]
+
+
+def test_it_is_small_enough_to_travel_in_user_data() -> None:
+    script = fetch_script(download(public_key=KEY)).encode()
+
+    assert len(gzip.compress(script, 9, mtime=0)) < 4096
+
+
+@pytest.mark.parametrize(
+    ("source", "path"),
+    [
+        (None, "/usr/bin/machineadm"),
+        (AgentSource(preinstalled=PreinstalledAgent()), "/usr/bin/machineadm"),
+        (AgentSource(preinstalled=PreinstalledAgent(path="/opt/m")), "/opt/m"),
+        (AgentSource(download=download()), "/usr/local/bin/machineadm"),
+        (AgentSource(download=download(destination="/opt/bin/m")), "/opt/bin/m"),
+    ],
+)
+def test_where_the_agent_lies(source: AgentSource | None, path: str) -> None:
+    assert agent_path(source) == path
