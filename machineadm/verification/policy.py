@@ -1,0 +1,49 @@
+"""What has to be shown before an artefact is used: its digest, a signature, or both."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+from machineadm.errors import VerificationError
+from machineadm.verification import digests, signatures
+from machineadm.verification.keys import PublicKey
+
+
+class Policy(Struct, frozen=True, kw_only=True):
+    """What is asked of an artefact; all that is given is checked, and something has to be given."""
+
+    sha256: str | None = None
+    """Its digest in hexadecimal. Binds everything: content, version, architecture."""
+
+    keys: tuple[PublicKey, ...] = ()
+    """Keys of which one must have signed it. Binds neither name nor version."""
+
+
+def check(name: str, data: bytes, policy: Policy, *, signature: bytes | None = None) -> None:
+    """Check an artefact against a policy.
+
+    Args:
+        name: What the artefact is called, for messages.
+        data: The whole artefact.
+        policy: What is asked of it.
+        signature: Its detached signature, raw DER; None if it has none.
+
+    Raises:
+        VerificationError: MA1740 the policy asks for nothing, MA1741 it asks for a signature and there
+            is none, MA1720 another digest, MA171x as `signatures.verify`.
+    """
+    if policy.sha256 is None and not policy.keys:
+        raise VerificationError(
+            "MA1740",
+            f"{name}: neither a digest nor a key to check it with",
+            hint="give its SHA-256, or a public key, or both",
+        )
+    if policy.sha256 is not None:
+        digests.check(name, data, policy.sha256)
+    if not policy.keys:
+        return
+    if signature is None:
+        raise VerificationError(
+            "MA1741", f"{name}: has to be signed and is not", hint="its signature is NAME.sig"
+        )
+    signatures.verify(data, signature, policy.keys)

@@ -1,0 +1,305 @@
+"""What a release says of itself: release.json, and the pointers that name the newest release of a channel.
+
+A signature over an artefact alone binds neither its name nor its age: the signed arm64 file can be
+served as the amd64 one, last year's as today's. The signed release.json binds version, names, sizes and
+digests together. It does not show that there is nothing newer: who wants one certain release names its
+digest.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Final, Literal, NoReturn, TypeVar
+
+import msgspec
+from msgspec import Meta, Struct
+
+from machineadm.errors import VerificationError
+from machineadm.verification import digests, signatures
+from machineadm.verification.digests import ARTIFACT_NAME, SHA256_HEX
+from machineadm.verification.keys import PublicKey
+
+RELEASE_FILE: Final = "release.json"
+DIGESTS_FILE: Final = "SHA256SUMS"
+PUBLIC_KEY_FILE: Final = "machineadm.pub"
+SIGNATURE_SUFFIX: Final = ".sig"
+BUNDLE_SUFFIX: Final = ".sigstore.json"
+LARGEST_DOCUMENT: Final = 1 << 20
+"""Bytes of a release.json or pointer; more is refused before it is parsed."""
+
+_VERSION: Final = (
+    r"v(0|[1-9][0-9]{0,8})\.(0|[1-9][0-9]{0,8})\.(0|[1-9][0-9]{0,8})"
+    r"(?:-((?:0|[1-9][0-9]{0,8}|[0-9]*[A-Za-z-][0-9A-Za-z-]*)"
+    r"(?:\.(?:0|[1-9][0-9]{0,8}|[0-9]*[A-Za-z-][0-9A-Za-z-]*))*))?"
+)
+
+Sha256 = Annotated[str, Meta(pattern=rf"^{SHA256_HEX}\Z")]
+Version = Annotated[str, Meta(pattern=rf"^{_VERSION}\Z", max_length=64)]
+Date = Annotated[str, Meta(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z\Z")]
+Channel = Annotated[str, Meta(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\Z")]
+_Document = TypeVar("_Document", "Release", "Pointer")
+
+
+class Artifact(Struct, frozen=True, rename="camel"):
+    """One file of a release."""
+
+    name: Annotated[str, Meta(pattern=rf"^{ARTIFACT_NAME}\Z")]
+    """Its file name."""
+
+    sha256: Sha256
+    """SHA-256 in hexadecimal."""
+
+    size: Annotated[int, Meta(ge=1)]
+    """Bytes."""
+
+    media_type: Annotated[str, Meta(min_length=3, max_length=100)]
+    """IANA media type."""
+
+
+class Release(Struct, frozen=True, rename="camel", kw_only=True):
+    """release.json: which files make up one version."""
+
+    schema_version: Literal[1] = 1
+    """Raised when a reader of the old form would be misled; further fields alone do not raise it."""
+
+    version: Version
+    """Semantic version with a leading `v`, without build metadata."""
+
+    date: Date
+    """When the commit was made, in UTC; the same however often the release is built."""
+
+    commit: Annotated[str, Meta(pattern=r"^[0-9a-f]{7,64}\Z")]
+    """The commit that it was built of."""
+
+    artifacts: Annotated[tuple[Artifact, ...], Meta(min_length=1, max_length=1000)]
+    """The files, sorted by name; signatures are not among them."""
+
+    def artifact(self, name: str) -> Artifact:
+        """What the release says of a file.
+
+        Raises:
+            VerificationError: MA1723, the release has no such file.
+        """
+        for artifact in self.artifacts:
+            if artifact.name == name:
+                return artifact
+        raise VerificationError(
+            "MA1723",
+            f"{name} is not part of release {self.version}",
+            hint=f"it has {', '.join(artifact.name for artifact in self.artifacts)}",
+        )
+
+
+class Pointer(Struct, frozen=True, rename="camel", kw_only=True):
+    """channels/CHANNEL.json and latest.json: the newest release of a channel."""
+
+    schema_version: Literal[1] = 1
+    """As in Release."""
+
+    channel: Channel
+    """Which pointer this is, so that one cannot stand in for another; `latest` is a channel, too."""
+
+    version: Version
+    """The release it points to."""
+
+    date: Date
+    """That release's date."""
+
+    release_sha256: Sha256
+    """SHA-256 of that release's release.json."""
+
+
+def encode(document: Release | Pointer) -> bytes:
+    """Write a document as it is signed: JSON, two blanks deep, fields in the types' order."""
+    return msgspec.json.format(msgspec.json.encode(document), indent=2) + b"\n"
+
+
+def read_release(data: bytes, signature: bytes, keys: tuple[PublicKey, ...]) -> Release:
+    """Read a release.json after its signature was checked.
+
+    Args:
+        data: The file's bytes.
+        signature: The bytes of release.json.sig.
+        keys: Keys to trust.
+
+    Returns:
+        What the release says of itself.
+
+    Raises:
+        VerificationError: MA1704 and MA171x as `signatures.verify`, MA1730 not a release.json.
+    """
+    release = _read(data, signature, keys, Release, RELEASE_FILE)
+    names = [artifact.name for artifact in release.artifacts]
+    if len(set(names)) != len(names):
+        _refuse(RELEASE_FILE, "it names a file twice")
+    return release
+
+
+def read_pointer(data: bytes, signature: bytes, keys: tuple[PublicKey, ...]) -> Pointer:
+    """Read a pointer after its signature was checked; `check_pointer` is the other half.
+
+    Args:
+        data: The file's bytes.
+        signature: The bytes of its .sig file.
+        keys: Keys to trust.
+
+    Returns:
+        What it points to.
+
+    Raises:
+        VerificationError: MA1704 and MA171x as `signatures.verify`, MA1730 not a pointer.
+    """
+    return _read(data, signature, keys, Pointer, "pointer")
+
+
+def check_pointer(pointer: Pointer, *, channel: str, not_older_than: str | None = None) -> None:
+    """Check that a pointer is the one that was asked for, and no old one played back.
+
+    Args:
+        pointer: A pointer whose signature was checked.
+        channel: The channel that was asked for.
+        not_older_than: The newest version seen so far, if any.
+
+    Raises:
+        VerificationError: MA1732 older than that, MA1733 the pointer of another channel.
+    """
+    if pointer.channel != channel:
+        raise VerificationError(
+            "MA1733",
+            f"asked for channel {channel}, got the pointer of {pointer.channel}",
+            hint="the store serves one channel's file under another's name",
+        )
+    check_not_older(pointer.version, not_older_than)
+
+
+def check_pointed_to(pointer: Pointer, release: Release, data: bytes) -> None:
+    """Check that a release is the one that a pointer names.
+
+    Args:
+        pointer: A pointer that was checked.
+        release: A release whose signature was checked.
+        data: The bytes of its release.json.
+
+    Raises:
+        VerificationError: MA1734, they disagree.
+    """
+    if release.version == pointer.version and digests.sha256(data) == pointer.release_sha256:
+        return
+    raise VerificationError(
+        "MA1734",
+        f"channel {pointer.channel} points to another {pointer.version} than the {release.version} found",
+        hint="a released version is never replaced: fetch both anew, then suspect the store",
+    )
+
+
+def check_version(release: Release, *, wanted: str | None, not_older_than: str | None) -> None:
+    """Check that a release is the one that was asked for, and no old one played back.
+
+    Args:
+        release: A release whose signature was checked.
+        wanted: The version asked for, with or without `v`; None takes any.
+        not_older_than: The newest version seen so far, if any.
+
+    Raises:
+        VerificationError: MA1731 another version, MA1732 older than known.
+    """
+    if wanted is not None and release.version != with_v(wanted):
+        raise VerificationError(
+            "MA1731",
+            f"asked for {with_v(wanted)}, got {release.version}",
+            hint="a signed release of another version was put in its place",
+        )
+    check_not_older(release.version, not_older_than)
+
+
+def check_artifact(release: Release, name: str, data: bytes) -> None:
+    """Check that a file is the one of that name in a release.
+
+    Args:
+        release: A release whose signature was checked.
+        name: The file's name.
+        data: The whole file.
+
+    Raises:
+        VerificationError: MA1723 no such file, MA1721 it is shorter or longer, MA1720 it differs.
+    """
+    artifact = release.artifact(name)
+    if len(data) != artifact.size:
+        raise VerificationError(
+            "MA1721",
+            f"{name}: {len(data)} bytes, expected {artifact.size}",
+            hint="fetch it anew: it was cut off, or is not the file that was released",
+        )
+    digests.check(name, data, artifact.sha256)
+
+
+def check_not_older(version: str, known: str | None) -> None:
+    """Refuse a version older than one that was seen before.
+
+    Raises:
+        VerificationError: MA1732.
+    """
+    if known is not None and precedence(version) < precedence(known):
+        raise VerificationError(
+            "MA1732",
+            f"{version} is older than {with_v(known)}, which is known already",
+            hint="an old release may be played back to you; ask for it by its version if you want it",
+        )
+
+
+def with_v(version: str) -> str:
+    """A version with its leading `v`, given with or without."""
+    return version if version.startswith("v") else f"v{version}"
+
+
+def precedence(version: str) -> tuple[object, ...]:
+    """What versions are ordered by (Semantic Versioning 2.0.0, rule 11).
+
+    Args:
+        version: A version with or without a leading `v`.
+
+    Returns:
+        A key for comparisons.
+
+    Raises:
+        VerificationError: MA1730, not a version.
+    """
+    match = re.fullmatch(_VERSION, with_v(version))
+    if match is None:
+        _refuse(version[:64], "not a version such as v0.3.1")
+    numbers = tuple(int(part) for part in match.groups()[:3])
+    if match[4] is None:
+        return (numbers, 1)
+    # Numeric identifiers sort below others; a release sorts above all its pre-releases.
+    return (numbers, 0, tuple(_identifier(part) for part in match[4].split(".")))
+
+
+def _identifier(part: str) -> tuple[int, int, str]:
+    return (0, int(part), "") if part.isdecimal() else (1, 0, part)
+
+
+def _read(
+    data: bytes,
+    signature: bytes,
+    keys: tuple[PublicKey, ...],
+    wanted: type[_Document],
+    what: str,
+) -> _Document:
+    """Verify first, parse then: a parser sees only what a key vouches for.
+
+    Raises:
+        VerificationError: As `read_release`.
+    """
+    if len(data) > LARGEST_DOCUMENT:
+        _refuse(what, f"{len(data)} bytes, more than {LARGEST_DOCUMENT}")
+    signatures.verify(data, signature, keys)
+    try:
+        return msgspec.json.decode(data, type=wanted)
+    except msgspec.MsgspecError as error:
+        _refuse(what, str(error))
+
+
+def _refuse(what: str, why: str) -> NoReturn:
+    raise VerificationError(
+        "MA1730", f"{what}: {why}", hint="it may come from a newer release than this program"
+    )

@@ -1,0 +1,93 @@
+"""Detached signatures: ECDSA P-256 over SHA-256, as raw DER (RFC 3279, 2.2.3).
+
+That is what `openssl dgst -sha256 -sign` writes and `-verify` reads. What this module accepts, openssl
+accepts, and the other way round: two judges that differ would be worse than either.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Final, cast
+
+from machineadm.errors import VerificationError
+from machineadm.verification.keys import fingerprint
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
+
+    from machineadm.verification.keys import PublicKey
+
+_BASE64: Final = re.compile(rb"[A-Za-z0-9+/\s]+={0,2}\s*")
+
+
+def verify(data: bytes, signature: bytes, keys: Sequence[PublicKey]) -> str:
+    """Check that one of the keys signed the bytes.
+
+    Args:
+        data: The signed bytes, whole.
+        signature: What lies in the `.sig` file.
+        keys: Keys to trust, at least one.
+
+    Returns:
+        The fingerprint of the key that signed.
+
+    Raises:
+        VerificationError: MA1704 no key, MA1710 none of the keys made it over these bytes, MA1711 empty,
+            MA1712 base64, MA1713 no DER.
+    """
+    from cryptography.exceptions import InvalidSignature
+    from cryptography.hazmat.primitives.asymmetric.ec import ECDSA
+    from cryptography.hazmat.primitives.hashes import SHA256
+    from cryptography.hazmat.primitives.serialization import load_der_public_key
+
+    if not keys:
+        raise VerificationError("MA1704", "no public key to verify with")
+    _check_form(signature)
+    for key in keys:
+        public = cast("EllipticCurvePublicKey", load_der_public_key(key.spki))
+        try:
+            public.verify(signature, data, ECDSA(SHA256()))
+        except InvalidSignature:
+            continue
+        return fingerprint(key)
+    raise VerificationError(
+        "MA1710",
+        f"the signature is none of {', '.join(map(fingerprint, keys))} over these bytes",
+        hint="the file or its signature was altered, cut off or exchanged, or another key signed it",
+    )
+
+
+def _check_form(signature: bytes) -> None:
+    """Name what is not a signature at all, before cryptography calls it a wrong one.
+
+    Raises:
+        VerificationError: MA1711, MA1712 or MA1713.
+    """
+    from cryptography.hazmat.primitives.asymmetric.utils import (
+        decode_dss_signature,
+        encode_dss_signature,
+    )
+
+    if not signature:
+        raise VerificationError(
+            "MA1711", "the signature is empty", hint="fetch the .sig file anew, or sign the file"
+        )
+    try:
+        whole = encode_dss_signature(*decode_dss_signature(signature)) == signature
+    except ValueError:
+        whole = False
+    if whole:
+        return
+    if _BASE64.fullmatch(signature):
+        raise VerificationError(
+            "MA1712",
+            "the signature is base64, but has to be the raw DER bytes",
+            hint="openssl refuses it in this form, too; `base64 -d` makes the raw form",
+        )
+    raise VerificationError(
+        "MA1713",
+        f"{len(signature)} bytes that are no ECDSA signature in DER",
+        hint="fetch the .sig file anew; an error page may have been saved in its place",
+    )
