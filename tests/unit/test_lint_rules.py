@@ -17,7 +17,17 @@ BREACHES = {
     "the date": "import datetime\n\nNOW = datetime.datetime.now(datetime.timezone.utc)\n",
     "a nap": "import time\n\ntime.sleep(1)\n",
 }
-PURE = ("api", "documents", "config", "plan", "steps", "execution", "reporting", "agent")
+PURE = (
+    "api",
+    "documents",
+    "config",
+    "verification",
+    "plan",
+    "steps",
+    "execution",
+    "reporting",
+    "agent",
+)
 
 
 def findings(module: str, source: str) -> set[str]:

@@ -13,12 +13,15 @@ import pytest
 import machineadm.codes
 from machineadm.codes import load
 
-PACKAGE = Path(machineadm.codes.__file__).parents[1]
+ROOT = Path(machineadm.codes.__file__).parents[2]
+PACKAGES = (ROOT / "machineadm", ROOT / "signing")
 CODE = re.compile(r"\bMA[0-9]{4}\b")
 
 
 def in_source() -> set[str]:
-    sources = [*PACKAGE.rglob("*.py"), *PACKAGE.rglob("*.sh")]
+    sources = [
+        path for package in PACKAGES for kind in ("*.py", "*.sh") for path in package.rglob(kind)
+    ]
     return {
         code
         for path in sources

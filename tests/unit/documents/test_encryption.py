@@ -42,7 +42,11 @@ def counting() -> Callable[[int], bytes]:
 
 
 def sealed(plaintext: bytes = DOCUMENT, **settings: Any) -> EncryptedData:
-    wanted: dict[str, Any] = {"provider": "vault", "random": counting(), "iterations": 10000} | settings
+    wanted: dict[str, Any] = {
+        "provider": "vault",
+        "random": counting(),
+        "iterations": 10000,
+    } | settings
     return seal(plaintext, PASSPHRASE, **wanted)
 
 

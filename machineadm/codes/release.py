@@ -1,0 +1,107 @@
+"""MA18xx: signing and publishing a release (`python -m signing`)."""
+
+from __future__ import annotations
+
+from machineadm.codes.model import Code
+
+TABLE: dict[str, Code] = {
+    "MA1801": Code(
+        "no key",
+        "There is no key to sign with, or none to verify with. Nothing was written.",
+        "To sign give --key file:PATH, env:NAME or pkcs11:...; to verify --key FILE, or --fingerprint.",
+    ),
+    "MA1802": Code(
+        "key URI not understood",
+        "The key is not given as file:PATH, env:NAME or a PKCS#11 URI (RFC 7512) with module-path and "
+        "pin-source. It is not repeated here, because it may hold a secret.",
+        "Correct the URI. A key or a PIN is never given on the command line.",
+    ),
+    "MA1803": Code(
+        "secret that others can read",
+        "A private key, passphrase or PIN lies in a file that belongs to another user, or that its "
+        "group or everyone can read. It was not used.",
+        "chmod 600 it. If others could read it for a while, revoke the key (docs/verify.md).",
+    ),
+    "MA1804": Code(
+        "no private key",
+        "The file or variable holds no private key in PEM that can be read.",
+        "`python -m signing keygen` makes one.",
+    ),
+    "MA1805": Code(
+        "private key of another kind",
+        "Releases are signed with ECDSA over the curve P-256; this key is of another kind.",
+        "`python -m signing keygen` makes one; in a token choose the curve secp256r1 (prime256v1).",
+    ),
+    "MA1806": Code(
+        "no passphrase",
+        "The key is encrypted and no passphrase is given, or a passphrase or PIN is empty.",
+        "Give --passphrase-file or --passphrase-fd; for a token pin-source in its URI.",
+    ),
+    "MA1807": Code(
+        "wrong passphrase",
+        "The passphrase does not open the key, or the key is damaged.",
+        "Look for a blank or newline at its end: only one newline is dropped.",
+    ),
+    "MA1808": Code(
+        "key file exists",
+        "keygen writes to new files only, so that no key is ever lost.",
+        "Choose another name, or move the old key away.",
+    ),
+    "MA1809": Code(
+        "token refused",
+        "The PKCS#11 module could not be loaded, or the token refused: no such token or key, several "
+        "of that name, a wrong PIN. The message holds the module's own word.",
+        "`pkcs11-tool --module MODULE --list-objects --login` shows what the token has. A token locks "
+        "itself after some wrong PINs.",
+    ),
+    "MA1811": Code(
+        "unfit release directory",
+        "It holds something that cannot be part of a release: a link, a directory, an empty file, a "
+        "strange name; or nothing at all.",
+        "Take it away, or make the release anew with `make release`.",
+    ),
+    "MA1812": Code(
+        "build.json is unfit",
+        "Signing takes commit and date from build.json and the version from there or from the "
+        "directory's name; one of them is missing or no such thing.",
+        "`make release` writes build.json; the directory is called as the version, such as v0.3.1.",
+    ),
+    "MA1813": Code(
+        "published keys lack the signing key",
+        "The file given by --public does not hold the public half of the key that signs, so that "
+        "nobody could verify the release.",
+        "Add its public half, or sign with the other key.",
+    ),
+    "MA1814": Code(
+        "signed release does not verify",
+        "After signing, the release is verified as others will do it, and that failed: a file changed "
+        "meanwhile, or a token signs wrongly.",
+        "Sign again with nothing else writing there; do not publish it.",
+    ),
+    "MA1815": Code(
+        "option that a single file cannot answer",
+        "A file's signature binds neither its version nor its name.",
+        "Verify the whole release directory, or leave the option out.",
+    ),
+    "MA1820": Code(
+        "file cannot be read",
+        "A file of the release, a key or a list cannot be read; the message says why.",
+        "Look at its path and mode.",
+    ),
+    "MA1821": Code(
+        "file cannot be written",
+        "A file cannot be written: no space, no permission, a read-only file system. What was there "
+        "before is as it was.",
+        "Make room or choose another directory, and run it again.",
+    ),
+    "MA1830": Code(
+        "sigstore bundle cannot be read",
+        "FILE.sigstore.json is no bundle v0.3 for a plain key, or it names another key.",
+        "Fetch it anew, or sign the release again.",
+    ),
+    "MA1831": Code(
+        "sigstore bundle of another file",
+        "The bundle's digest is not that of the file beside it.",
+        "Fetch file and bundle anew.",
+    ),
+}

@@ -1,0 +1,195 @@
+"""A release directory: which files it has, and the order in which they vouch for each other.
+
+release.json.sig -> release.json -> every artefact (name, size, digest)
+SHA256SUMS.sig   -> SHA256SUMS   -> every artefact and release.json
+FILE.sig, FILE.sigstore.json -> FILE
+machineadm.pub: the keys, for convenience; whoever verifies brings the key or its fingerprint along
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NoReturn
+
+from machineadm.errors import HostError, VerificationError
+from machineadm.verification import digests, signatures
+from machineadm.verification.digests import is_artifact_name
+from machineadm.verification.keys import PublicKey
+from machineadm.verification.release import (
+    BUNDLE_SUFFIX,
+    DIGESTS_FILE,
+    PUBLIC_KEY_FILE,
+    RELEASE_FILE,
+    SIGNATURE_SUFFIX,
+    Release,
+    check_artifact,
+    check_version,
+    read_release,
+)
+from signing import files, sigstore
+
+SIGNED_LISTS = (RELEASE_FILE, DIGESTS_FILE)
+
+
+def artifact_names(directory: Path) -> list[str]:
+    """The files that a release consists of: all but what signing adds.
+
+    Args:
+        directory: The release directory.
+
+    Returns:
+        Their names, sorted.
+
+    Raises:
+        HostError: MA1811, the directory holds what cannot be part of a release; MA1820, it cannot be read.
+    """
+    try:
+        entries = sorted(directory.iterdir())
+        for entry in entries:
+            _check_entry(entry)
+    except OSError as error:
+        raise HostError("MA1820", f"{directory}: cannot be read: {error.strerror}") from error
+    names = [entry.name for entry in entries if not is_added(entry.name)]
+    if not names:
+        _refuse(directory, "holds no file to sign")
+    return names
+
+
+def is_added(name: str) -> bool:
+    """Whether a file is one that signing adds to a release."""
+    added = (*SIGNED_LISTS, PUBLIC_KEY_FILE)
+    return name in added or name.endswith((SIGNATURE_SUFFIX, BUNDLE_SUFFIX))
+
+
+def remove_temporary(directory: Path) -> None:
+    """Remove what a killed run left behind.
+
+    Raises:
+        HostError: MA1821, it cannot be removed.
+    """
+    try:
+        for path in directory.glob(f"{files.TEMPORARY_PREFIX}*"):
+            path.unlink()
+    except OSError as error:
+        raise HostError("MA1821", f"{directory}: {error.strerror}") from error
+
+
+def verify_directory(
+    directory: Path,
+    keys: tuple[PublicKey, ...],
+    *,
+    wanted: str | None = None,
+    not_older_than: str | None = None,
+) -> Release:
+    """Check a whole release. The numbers are those of docs/verify.md.
+
+    Args:
+        directory: The release directory.
+        keys: Keys to trust, of which one must have signed each file.
+        wanted: The version it has to be; None takes any.
+        not_older_than: The newest version seen so far, if any.
+
+    Returns:
+        What the release says of itself.
+
+    Raises:
+        VerificationError: MA17xx or MA183x, naming the first file that is not what it must be.
+        HostError: MA1811 or MA1820, the directory is unfit or cannot be read.
+    """
+    names = artifact_names(directory)
+    release = signed_release(directory, keys)  # 1
+    check_version(release, wanted=wanted, not_older_than=not_older_than)  # 2
+    listed = _signed_digests(directory, keys)  # 3
+    _check_names(release, names, listed)  # 4
+    for name in names:  # 5
+        _check_file(directory, release, name, listed, keys)
+    return release
+
+
+def signed_release(directory: Path, keys: tuple[PublicKey, ...]) -> Release:
+    """Read release.json after its signature, and what is said of it in SHA256SUMS, was checked.
+
+    Raises:
+        VerificationError: MA1724 it or its signature is missing, MA17xx as `read_release`.
+    """
+    data = need(directory, RELEASE_FILE)
+    signature = need(directory, RELEASE_FILE + SIGNATURE_SUFFIX)
+    return read_release(data, signature, keys)
+
+
+def need(directory: Path, name: str) -> bytes:
+    """Read a file that a release has to have.
+
+    Raises:
+        VerificationError: MA1724, it is not there.
+        HostError: MA1820, it cannot be read.
+    """
+    path = directory / name
+    if not path.is_file() or path.is_symlink():
+        raise VerificationError("MA1724", f"{name} is missing", hint="fetch the release anew")
+    return files.read(path)
+
+
+def _signed_digests(directory: Path, keys: tuple[PublicKey, ...]) -> dict[str, str]:
+    data = need(directory, DIGESTS_FILE)
+    signatures.verify(data, need(directory, DIGESTS_FILE + SIGNATURE_SUFFIX), keys)
+    listed = digests.read_digests(data)
+    _check_listed(listed, RELEASE_FILE, digests.sha256(need(directory, RELEASE_FILE)))
+    return listed
+
+
+def _check_names(release: Release, names: list[str], listed: dict[str, str]) -> None:
+    released = [artifact.name for artifact in release.artifacts]
+    for name in released:
+        if name not in names:
+            raise VerificationError("MA1724", f"{name} is missing", hint="fetch the release anew")
+    for name in (*names, *listed):
+        if name not in released and name != RELEASE_FILE:
+            raise VerificationError(
+                "MA1725",
+                f"{name} is not part of release {release.version}",
+                hint="nobody vouches for it; take it away",
+            )
+
+
+def _check_file(
+    directory: Path,
+    release: Release,
+    name: str,
+    listed: dict[str, str],
+    keys: tuple[PublicKey, ...],
+) -> None:
+    data = files.read(directory / name)
+    check_artifact(release, name, data)
+    _check_listed(listed, name, release.artifact(name).sha256)
+    try:
+        signatures.verify(data, need(directory, name + SIGNATURE_SUFFIX), keys)
+        sigstore.verify_bundle(data, need(directory, name + BUNDLE_SUFFIX), keys)
+    except VerificationError as error:
+        if error.code == "MA1724":
+            raise
+        raise VerificationError(error.code, f"{name}: {error}", hint=error.hint()) from error
+
+
+def _check_listed(listed: dict[str, str], name: str, digest: str) -> None:
+    if listed.get(name) != digest:
+        raise VerificationError(
+            "MA1726",
+            f"{DIGESTS_FILE} says {listed.get(name, 'nothing')} of {name}, but it is {digest}",
+            hint="the list and release.json are of different releases; fetch both anew",
+        )
+
+
+def _check_entry(entry: Path) -> None:
+    if entry.is_symlink() or not entry.is_file():
+        _refuse(entry, "is not a regular file")
+    if not is_artifact_name(entry.name):
+        _refuse(entry, "has a name that no file of a release can have")
+    if entry.stat().st_size == 0 and not is_added(entry.name):
+        _refuse(entry, "is empty")
+
+
+def _refuse(path: Path, why: str) -> NoReturn:
+    raise HostError(
+        "MA1811", f"{path} {why}", hint="a release directory holds plain files and nothing else"
+    )

@@ -1,0 +1,101 @@
+"""Reading and writing files: whole, atomically, with their final mode from the start."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+from pathlib import Path
+
+from machineadm.errors import HostError
+
+TEMPORARY_PREFIX = ".signing-"
+"""What a killed run may leave; the next one that writes to the directory removes it."""
+
+
+def read(path: Path) -> bytes:
+    """Read a whole file.
+
+    Raises:
+        HostError: MA1820, it cannot be read.
+    """
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise HostError("MA1820", f"{path}: cannot be read: {error.strerror}") from error
+
+
+def replace(path: Path, data: bytes, *, mode: int = 0o644) -> bool:
+    """Give a file its content: by a new file, flushed, that takes the old one's place.
+
+    Args:
+        path: Where; its folder has to exist.
+        data: All of it.
+        mode: The file's mode, whatever the umask; it never has a wider one.
+
+    Returns:
+        False if the file had that content already and was left alone.
+
+    Raises:
+        HostError: MA1821, it cannot be written.
+    """
+    try:
+        if path.is_file() and not path.is_symlink() and path.read_bytes() == data:
+            return False
+        temporary = _write_beside(path, data, mode)
+        temporary.replace(path)
+        _flush(path.parent)
+    except OSError as error:
+        raise HostError("MA1821", f"{path}: cannot be written: {error.strerror}") from error
+    return True
+
+
+def create(path: Path, data: bytes, *, mode: int) -> None:
+    """Write a file that must not exist yet; nothing is ever overwritten.
+
+    Args:
+        path: Where; its folder has to exist.
+        data: All of it.
+        mode: The file's mode, whatever the umask; it never has a wider one.
+
+    Raises:
+        HostError: MA1808 it exists, MA1821 it cannot be written.
+    """
+    try:
+        temporary = _write_beside(path, data, mode)
+        try:
+            # A link, unlike a rename, fails where something has the name already.
+            os.link(temporary, path)
+        finally:
+            temporary.unlink()
+        _flush(path.parent)
+    except FileExistsError:
+        raise HostError(
+            "MA1808", f"{path} exists and is not overwritten", hint="choose another name"
+        ) from None
+    except OSError as error:
+        raise HostError("MA1821", f"{path}: cannot be written: {error.strerror}") from error
+
+
+def _write_beside(path: Path, data: bytes, mode: int) -> Path:
+    temporary = path.with_name(f"{TEMPORARY_PREFIX}{secrets.token_hex(8)}")
+    fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+    try:
+        with os.fdopen(fd, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fchmod(fd, mode)
+            os.fsync(fd)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+        raise
+    return temporary
+
+
+def _flush(folder: Path) -> None:
+    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)

@@ -1,0 +1,209 @@
+"""Private keys by URI: `file:PATH`, `env:NAME`, `pkcs11:...`. None is ever printed, logged or part of an error.
+
+A key is opened for as long as it signs:
+
+    with open_signer("file:/media/key/release.pem") as signer:
+        signature = signer.sign(data)
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn, Protocol
+
+from machineadm.errors import HostError, UsageError, VerificationError
+from machineadm.redaction import Secret
+from machineadm.verification.keys import PublicKey, from_spki
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
+
+    from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
+
+LARGEST_KEY = 1 << 16
+
+
+class Signer(Protocol):
+    """Something that signs with one ECDSA P-256 key."""
+
+    @property
+    def public(self) -> PublicKey:
+        """The key's public half."""
+
+    def sign(self, data: bytes) -> bytes:
+        """Sign bytes: ECDSA over SHA-256, raw DER."""
+
+
+class PemSigner:
+    """A key that lies in this process's memory.
+
+    Args:
+        key: An ECDSA P-256 key.
+    """
+
+    def __init__(self, key: EllipticCurvePrivateKey) -> None:
+        self._key = key
+
+    @property
+    def public(self) -> PublicKey:
+        """The key's public half."""
+        return public_half(self._key)
+
+    def sign(self, data: bytes) -> bytes:
+        """Sign bytes: ECDSA over SHA-256, raw DER. The same bytes give the same signature (RFC 6979)."""
+        from cryptography.hazmat.primitives.asymmetric.ec import ECDSA
+        from cryptography.hazmat.primitives.hashes import SHA256
+
+        return self._key.sign(data, ECDSA(SHA256(), deterministic_signing=True))
+
+
+def public_half(key: EllipticCurvePrivateKey) -> PublicKey:
+    """The public half of a private key."""
+    from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+    spki = key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    return from_spki(spki)
+
+
+@contextmanager
+def open_signer(uri: str | None, *, passphrase: Secret | None = None) -> Iterator[Signer]:
+    """Open a private key.
+
+    Args:
+        uri: `file:PATH`, `env:NAME` or `pkcs11:` and attributes (RFC 7512).
+        passphrase: What an encrypted PEM is opened with.
+
+    Yields:
+        The key, until the block ends.
+
+    Raises:
+        UsageError: MA1801 no URI, MA1802 not one of ours, MA1806 a passphrase is missing.
+        HostError: MA1803 others can read the key, MA1809 the token refused, MA1820 it cannot be read.
+        VerificationError: MA1804 no private key, MA1805 another kind, MA1807 a wrong passphrase.
+    """
+    if not uri:
+        raise UsageError(
+            "MA1801",
+            "no key to sign with",
+            hint="give --key file:PATH, env:NAME or pkcs11:...; `keygen` makes a key",
+        )
+    scheme, _, rest = uri.partition(":")
+    opener = _SCHEMES.get(scheme)
+    if opener is None or not rest:
+        # What was given may be the key itself, so it is not repeated.
+        raise UsageError(
+            "MA1802",
+            "the key is not given as file:PATH, env:NAME or pkcs11:...",
+            hint="a key itself is never given on the command line",
+        )
+    with opener(uri, passphrase) as signer:
+        yield signer
+
+
+def read_private(path: Path) -> bytes:
+    """Read a file that only its owner can read.
+
+    Args:
+        path: A key or a passphrase; a link is followed, and what it leads to is judged.
+
+    Returns:
+        Its bytes.
+
+    Raises:
+        HostError: MA1803 others can read it, MA1820 it cannot be read.
+    """
+    try:
+        with path.open("rb") as file:
+            status = os.fstat(file.fileno())
+            if not stat.S_ISREG(status.st_mode):
+                raise HostError("MA1820", f"{path}: not a regular file")
+            if status.st_uid not in (0, os.geteuid()):
+                _refuse_exposed(path, f"belongs to user {status.st_uid}", "have it owned by you")
+            if status.st_mode & 0o077:
+                mode = f"{stat.S_IMODE(status.st_mode):04o}"
+                _refuse_exposed(path, f"has mode {mode}", f"chmod 600 {path}")
+            return file.read(LARGEST_KEY)
+    except OSError as error:
+        raise HostError("MA1820", f"{path}: cannot be read: {error.strerror}") from error
+
+
+def load_private(pem: bytes, passphrase: Secret | None) -> EllipticCurvePrivateKey:
+    """Read a private key in PEM.
+
+    Args:
+        pem: PKCS#8, or SEC 1 as older openssl writes it; encrypted or not.
+        passphrase: What an encrypted one is opened with.
+
+    Returns:
+        An ECDSA P-256 key.
+
+    Raises:
+        UsageError: MA1806 a passphrase is missing.
+        VerificationError: MA1804 no private key, MA1805 another kind, MA1807 a wrong passphrase.
+    """
+    from cryptography.exceptions import UnsupportedAlgorithm
+    from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurvePrivateKey
+    from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
+    encrypted = b"ENCRYPTED" in pem
+    if encrypted and passphrase is None:
+        raise UsageError(
+            "MA1806",
+            "the key is encrypted and there is no passphrase",
+            hint="give --passphrase-file or --passphrase-fd",
+        )
+    opened_with = passphrase.reveal().encode() if encrypted and passphrase is not None else None
+    # What cryptography says of a key is not passed on: a text of others could quote it.
+    try:
+        key = load_pem_private_key(pem, opened_with)
+    except (ValueError, TypeError, UnsupportedAlgorithm):
+        if encrypted:
+            raise VerificationError("MA1807", "the passphrase does not open the key") from None
+        raise VerificationError(
+            "MA1804", "no private key in PEM", hint="`keygen` makes one"
+        ) from None
+    if not isinstance(key, EllipticCurvePrivateKey) or not isinstance(key.curve, SECP256R1):
+        raise VerificationError(
+            "MA1805", "the private key is not ECDSA P-256", hint="`keygen` makes one"
+        )
+    return key
+
+
+@contextmanager
+def _open_file(uri: str, passphrase: Secret | None) -> Iterator[Signer]:
+    path = Path(uri.partition(":")[2])
+    yield PemSigner(load_private(read_private(path), passphrase))
+
+
+@contextmanager
+def _open_environment(uri: str, passphrase: Secret | None) -> Iterator[Signer]:
+    name = uri.partition(":")[2]
+    # Taken out, so that no child process inherits it.
+    pem = os.environ.pop(name, None)
+    if pem is None:
+        raise UsageError("MA1801", f"no key to sign with: {name} is not in the environment")
+    yield PemSigner(load_private(pem.encode(), passphrase))
+
+
+@contextmanager
+def _open_token(uri: str, passphrase: Secret | None) -> Iterator[Signer]:
+    del passphrase  # a token has a PIN instead, which its URI tells where to find
+    from signing.pkcs11 import open_token
+
+    with open_token(uri) as signer:
+        yield signer
+
+
+def _refuse_exposed(path: Path, what: str, remedy: str) -> NoReturn:
+    raise HostError("MA1803", f"{path}: {what}, so others have the secret", hint=remedy)
+
+
+_SCHEMES: dict[str, Callable[[str, Secret | None], AbstractContextManager[Signer]]] = {
+    "file": _open_file,
+    "env": _open_environment,
+    "pkcs11": _open_token,
+}

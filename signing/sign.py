@@ -1,0 +1,226 @@
+"""`python -m signing sign`: make a directory of files a release that others can verify.
+
+Signing twice changes nothing: the documents are made of the files alone, a key in PEM signs
+deterministically (RFC 6979), and where a token does not, a signature of its key that still holds stays.
+"""
+
+from __future__ import annotations
+
+import argparse
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+import msgspec
+
+from machineadm.errors import MachineadmError, UsageError, VerificationError
+from machineadm.verification import digests, signatures
+from machineadm.verification.keys import PublicKey, fingerprint, load_public_keys
+from machineadm.verification.release import (
+    BUNDLE_SUFFIX,
+    DIGESTS_FILE,
+    PUBLIC_KEY_FILE,
+    RELEASE_FILE,
+    SIGNATURE_SUFFIX,
+    Artifact,
+    Release,
+    encode,
+)
+from signing import directory, files, options, sigstore
+from signing.keys import open_signer
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from signing.keys import Signer
+
+BUILD_FILE = "build.json"
+MEDIA_TYPES = {
+    ".pyz": "application/zip",
+    ".cdx.json": "application/vnd.cyclonedx+json",
+    ".intoto.json": "application/vnd.in-toto+json",
+    ".json": "application/json",
+    ".yaml": "application/yaml",
+    ".tar.gz": "application/gzip",
+}
+
+
+class Build(msgspec.Struct, frozen=True):
+    """What signing reads of build.json."""
+
+    commit: str
+    """The commit that the files were built of."""
+
+    epoch: int
+    """SOURCE_DATE_EPOCH of the build: seconds since 1970, UTC."""
+
+    version: str | None = None
+    """The release's version; otherwise it is the directory's name."""
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Sign the directory that the command line names, then verify it as others will.
+
+    Raises:
+        UsageError: MA1801, MA1802, MA1806: the key; MA1813: `--public` lacks it.
+        VerificationError: MA18xx: the key is unfit; MA1812: build.json is.
+        HostError: MA1803, MA1809, MA1811, MA1820, MA1821: a file or a token refused.
+    """
+    parser = argparse.ArgumentParser(prog="python -m signing sign")
+    parser.add_argument("directory", metavar="DIR", type=Path)
+    options.add_signer(parser)
+    parser.add_argument(
+        "--public",
+        metavar="FILE",
+        type=Path,
+        help="public keys to put beside the release: this key's and, while one replaces the other, "
+        "the second one's",
+    )
+    chosen = parser.parse_args(arguments)
+    with open_signer(chosen.key, passphrase=options.passphrase(chosen)) as signer:
+        keys = public_keys(chosen.public, signer)
+        release = sign_directory(chosen.directory, signer, keys)
+    print(
+        f"{chosen.directory}: release {release.version}, {len(release.artifacts)} files, "
+        f"signed by {fingerprint(signer.public)}"
+    )
+    return 0
+
+
+def public_keys(path: Path | None, signer: Signer) -> tuple[PublicKey, ...]:
+    """The keys that are put beside the release.
+
+    Raises:
+        UsageError: MA1813, the signing key is not among them.
+        VerificationError: MA170x, the file holds no fit keys.
+    """
+    if path is None:
+        return (signer.public,)
+    keys = load_public_keys(files.read(path))
+    if signer.public not in keys:
+        raise UsageError(
+            "MA1813",
+            f"{path} does not hold the public half of the key that signs",
+            hint=f"it has to hold {fingerprint(signer.public)}",
+        )
+    return keys
+
+
+def sign_directory(path: Path, signer: Signer, keys: tuple[PublicKey, ...]) -> Release:
+    """Add to a release directory what makes it verifiable.
+
+    Args:
+        path: The release directory, with build.json.
+        signer: The key to sign with.
+        keys: What machineadm.pub is to hold, the signer's among them.
+
+    Returns:
+        What release.json says.
+
+    Raises:
+        VerificationError: MA1812 build.json is unfit, MA1814 what was written does not verify.
+        HostError: MA1811, MA1820, MA1821: a file.
+    """
+    directory.remove_temporary(path)
+    names = directory.artifact_names(path)
+    release = describe(path, names)
+    files.replace(path / PUBLIC_KEY_FILE, b"".join(key.pem() for key in keys))
+    for name in names:
+        data = files.read(path / name)
+        signature = sign_file(path / name, data, signer)
+        bundle = sigstore.encode_bundle(data, signature, signer.public)
+        files.replace(path / f"{name}{BUNDLE_SUFFIX}", bundle)
+    said = encode(release)
+    listed = {artifact.name: artifact.sha256 for artifact in release.artifacts}
+    listed[RELEASE_FILE] = digests.sha256(said)
+    _write_signed(path / RELEASE_FILE, said, signer)
+    _write_signed(path / DIGESTS_FILE, digests.list_digests(listed), signer)
+    _look_back(path, keys)
+    return release
+
+
+def describe(path: Path, names: Sequence[str]) -> Release:
+    """Say what a release consists of.
+
+    Args:
+        path: The release directory, with build.json.
+        names: Its artefacts.
+
+    Returns:
+        What release.json is to say.
+
+    Raises:
+        VerificationError: MA1812, build.json is missing or unfit, or contradicts the directory's name.
+    """
+    build = _read_build(path)
+    version = build.version or path.resolve().name
+    date = datetime.fromtimestamp(build.epoch, timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+    artifacts = tuple(_describe_file(path / name) for name in sorted(names))
+    release = Release(version=version, date=date, commit=build.commit, artifacts=artifacts)
+    try:
+        return msgspec.json.decode(encode(release), type=Release)
+    except msgspec.ValidationError as error:
+        _refuse_build(f"{error}; version {version!r}, commit {build.commit!r}")
+
+
+def sign_file(path: Path, data: bytes, signer: Signer) -> bytes:
+    """Put a signature beside a file, as FILE.sig, unless a good one by the same key is there.
+
+    Args:
+        path: The file.
+        data: What it holds.
+        signer: The key to sign with.
+
+    Returns:
+        The signature, raw DER.
+
+    Raises:
+        HostError: MA1820 or MA1821, a file cannot be read or written.
+    """
+    target = path.with_name(path.name + SIGNATURE_SUFFIX)
+    if target.is_file():
+        kept = files.read(target)
+        try:
+            signatures.verify(data, kept, [signer.public])
+        except VerificationError:
+            pass  # of another key, or of other bytes
+        else:
+            return kept
+    signature = signer.sign(data)
+    files.replace(target, signature)
+    return signature
+
+
+def _write_signed(path: Path, data: bytes, signer: Signer) -> None:
+    files.replace(path, data)
+    sign_file(path, data, signer)
+
+
+def _describe_file(path: Path) -> Artifact:
+    data = files.read(path)
+    kind = next((kind for end, kind in MEDIA_TYPES.items() if path.name.endswith(end)), None)
+    return Artifact(path.name, digests.sha256(data), len(data), kind or "application/octet-stream")
+
+
+def _read_build(path: Path) -> Build:
+    try:
+        return msgspec.json.decode(directory.need(path, BUILD_FILE), type=Build)
+    except (msgspec.MsgspecError, VerificationError) as error:
+        _refuse_build(str(error))
+
+
+def _look_back(path: Path, keys: tuple[PublicKey, ...]) -> None:
+    try:
+        directory.verify_directory(path, keys)
+    except MachineadmError as error:
+        raise VerificationError(
+            "MA1814", f"what was just signed does not verify: {error.code} {error}"
+        ) from error
+
+
+def _refuse_build(why: str) -> NoReturn:
+    raise VerificationError(
+        "MA1812",
+        f"{BUILD_FILE}: {why}",
+        hint="`make release` writes it; the directory is called as the version, such as v0.3.1",
+    )
