@@ -10,6 +10,11 @@ stage: ## build the root of the test machines (root, Debian; a minute once)
 	tests/machine/machine.sh prereq
 	tests/machine/machine.sh build
 
+.PHONY: roots
+roots: ## build the small Debian roots with other Pythons, openssl, curl and wget (root, Debian; two minutes once)
+	tests/roots/roots.sh prereq
+	tests/roots/roots.sh build
+
 # Beside the tests' own libraries, in the same environment.
 STORES := $(VENV)/.stamp-conformance
 $(STORES): build/locks/conformance.txt $(STAMP)
@@ -22,6 +27,8 @@ $(STORES): build/locks/conformance.txt $(STAMP)
 conformance: $(STAMP) $(STORES) $(AGENT) ## real kubeadm, the components' own validation and a machine with systemd judge us
 	-tests/judges/build.sh >/dev/null
 	-tests/machine/machine.sh prereq && tests/machine/machine.sh build >/dev/null
+	-tests/roots/roots.sh prereq && tests/roots/roots.sh build >/dev/null
+	-$(MAKE) --no-print-directory package ARCH=arm64
 	MACHINEADM_AGENT=$(AGENT) $(BIN)/python -m pytest tests/conformance -q -p no:cacheprovider
 
 .PHONY: e2e

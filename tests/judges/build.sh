@@ -7,16 +7,17 @@
 set -euo pipefail
 HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 CACHE=${MACHINEADM_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/machineadm}/judges
-JUDGES=(kubeadm-1.34 component crd controller-gen kubeadm-1.30 kubeadm-1.31)
+JUDGES=(kubeadm-1.34 component crd controller-gen kubeadm-1.30 kubeadm-1.31 ignition validate-ignition)
 # The toolchain that is there, no other; what go.sum does not name is not built; one static file comes out.
 command -v go >/dev/null || PATH=$PATH:/usr/local/go/bin
 export GOTOOLCHAIN=local GOFLAGS='-mod=readonly -buildvcs=false -trimpath' GOWORK=off CGO_ENABLED=0 GO111MODULE=on
 
 say() { echo "judges: $*" >&2; }
 
-# recipe NAME: sets module (a folder here), package and version (empty: none is stamped in)
+# recipe NAME: sets module (a folder here), package and version (empty: none is stamped in), libraries (Debian packages for
+# C that it calls) and links (more for the linker)
 recipe() {
-  package=. version=
+  package=. version= libraries='' links=''
   case $1 in
     kubeadm-1.30) module=$1 version=1.30.4;;
     kubeadm-1.31) module=$1 version=1.31.4;;
@@ -27,6 +28,10 @@ recipe() {
     controller-gen) module=$1 package=sigs.k8s.io/controller-tools/cmd/controller-gen;;
     etcd) module=etcd package=go.etcd.io/etcd/server/v3;;
     etcdctl) module=etcd package=go.etcd.io/etcd/etcdctl/v3;;
+    ignition)  # relabelling is for systems with SELinux
+      module=ignition package=github.com/coreos/ignition/v2/internal libraries='gcc libc6-dev libblkid-dev'
+      links=' -X github.com/coreos/ignition/v2/internal/distro.selinuxRelabel=false';;
+    validate-ignition) module=ignition package=github.com/coreos/ignition/v2/validate;;
     *) say "no recipe for $1"; exit 2;;
   esac
 }
@@ -43,7 +48,7 @@ stamp() {
 
 # key NAME: a digest of all that shapes the program
 key() {
-  (cd "$HERE/$module" && { echo "$package $version $GOFLAGS $(uname -m)"; declare -f stamp
+  (cd "$HERE/$module" && { echo "$package $version $GOFLAGS $(uname -m)$libraries$links"; declare -f stamp
     find . -maxdepth 1 -type f \( -name 'go.*' -o -name "$([ "$package" = . ] && echo '*.go')" \) -print0 | sort -z | xargs -0 sha256sum; }) | sha256sum | cut -c1-12
 }
 
@@ -54,17 +59,22 @@ usable_go() {
   [ "$(printf '%s\n%s\n' "$want" "$have" | sort -V | head -1)" = "$want" ] || { say "$have cannot build $1: it needs $want or later"; return 77; }
 }
 
+# add_libraries PACKAGE...: what cgo compiles against
+add_libraries() { (. "$HERE/../machine/lib.sh"; install_missing "$@"); }
+
 build() {
   local name=$1 out started=$SECONDS
   recipe "$name"
   out=$CACHE/$name-$(key)/${name%-1.3?}
   if [ ! -x "$out" ]; then
     usable_go "$name" || return $?
+    # shellcheck disable=SC2086
+    [ -z "$libraries" ] || add_libraries $libraries || return $?
     mkdir -p "$(dirname "$out")"
     exec 9> "$CACHE/.$name.lock"; flock 9
     if [ ! -x "$out" ]; then
       say "building $name"
-      (cd "$HERE/$module" && nice -n 10 go build -ldflags "-s -w$(stamp "$version")" -o "$out.new" "$package") >&2
+      (cd "$HERE/$module" && CGO_ENABLED=$((${#libraries} > 0)) nice -n 10 go build -ldflags "-s -w$(stamp "$version")$links" -o "$out.new" "$package") >&2
       mv "$out.new" "$out"
     # what a fortnight has not needed is not needed
     find "$CACHE" -mindepth 1 -maxdepth 1 -type d -name "$name-*" -mtime +14 -not -path "$(dirname "$out")" -exec rm -rf {} +

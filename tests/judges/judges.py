@@ -171,3 +171,21 @@ def controller_gen(folder: Path, **environment: str) -> None:
     )
     if run.returncode != 0:
         raise RuntimeError(f"controller-gen: {run.stderr.strip()[-4000:]}")
+
+
+def ignition() -> Path:
+    """Ignition 2.24, which a machine runs before its first boot; it takes configurations up to 3.5."""
+    return program("ignition")
+
+
+def ignition_validate(config: bytes) -> list[str]:
+    """What Ignition's own validation says of a configuration; an unknown key, which it only warns about, counts."""
+    run = subprocess.run(
+        [program("validate-ignition"), "-"],
+        input=config,
+        capture_output=True,
+        timeout=60,
+        check=False,
+    )
+    lines = (run.stdout + run.stderr).decode().splitlines()
+    return lines or ([f"exit code {run.returncode}"] if run.returncode else [])
