@@ -10,6 +10,7 @@ import msgspec
 from machineadm import planner
 from machineadm.agent.boot import with_boot_commands
 from machineadm.agent.intake import ProblemsError, accept
+from machineadm.agent.own_file import is_volatile
 from machineadm.agent.preflight import identity_of, require_agent, require_root
 from machineadm.agent.units import forget_resuming, has_systemd, keep_resuming
 from machineadm.agent.wiring import Machine
@@ -17,6 +18,7 @@ from machineadm.api.v1alpha1.status import AgentIdentity, MachineIdentity
 from machineadm.config.defaulting import realise
 from machineadm.config.model import Configuration, Mode
 from machineadm.config.secrets import secrets_of
+from machineadm.documents.opening import Opener
 from machineadm.errors import HostError, MachineadmError
 from machineadm.execution.events import ConfigurationRefused, Event
 from machineadm.execution.journal import Journal
@@ -28,6 +30,7 @@ from machineadm.host.recording import recording
 from machineadm.plan.model import Plan
 from machineadm.plan.prospect import Prospect, anything_to_do
 from machineadm.reporting.reporter import Reporter
+from machineadm.sources.passphrases import GivenPassphrases
 from machineadm.sources.stream import Stream, read_streams
 from machineadm.version import VERSION
 
@@ -41,7 +44,13 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     mode: Mode = "provisioning"
 
     options: tuple[str, ...] = ()
-    """`--mode` and `--deadline` as a resumed run has to be given them."""
+    """`--mode`, `--deadline` and `--allow-unauthenticated-encryption` as a resumed run has to be given them."""
+
+    passphrases: GivenPassphrases = msgspec.field(default_factory=GivenPassphrases)
+    """For what is encrypted."""
+
+    allow_unauthenticated: bool = False
+    """See `Opener`."""
 
 
 class Ready(msgspec.Struct, frozen=True, kw_only=True):
@@ -120,7 +129,13 @@ def prepare(request: Request, machine: Machine, reporter: Reporter | None = None
     if reporter:
         reporter.about(_machine_identity(facts))
     streams = read_streams(request.paths, sleep=host.clock.sleep)
-    document = accept(streams, mode=request.mode)
+    opener = Opener(
+        passphrases=request.passphrases, allow_unauthenticated=request.allow_unauthenticated
+    )
+    try:
+        document = accept(streams, mode=request.mode, opener=opener)
+    finally:
+        machine.redactor.learn(request.passphrases.known)
     configuration = realise(document)
     machine.redactor.learn(secrets_of(configuration))
     require_agent(configuration.agent, machine.digest)
@@ -155,13 +170,26 @@ def _keep_resuming(
     if not has_systemd(machine.host):
         reporter.resumable("False", "NoSystemd", "after a reboot, run the same command again")
         return
-    options = (*request.options, *machine.directory_options)
+    if gone := _passphrase_that_goes(request.passphrases):
+        # A copy of it beside the ciphertext would be the plaintext.
+        reporter.resumable("False", "PassphraseNotKept", f"{gone}; run the same command again")
+        _forget_resuming(machine)
+        return
+    options = (*request.options, *request.passphrases.options, *machine.directory_options)
     try:
         keep_resuming(machine.host, machine.agent, streams, options)
     except HostError as error:
         reporter.resumable("False", "Failed", f"{error.code} {error.message}")
     else:
         reporter.resumable("True", "UnitEnabled")
+
+
+def _passphrase_that_goes(passphrases: GivenPassphrases) -> str:
+    """Why a reboot takes away what the documents were opened with; empty if it does not."""
+    if passphrases.used_descriptor:
+        return "the passphrase came by a descriptor, and is not kept"
+    gone = [path for path in sorted(passphrases.used_files) if is_volatile(path)]
+    return f"the passphrase file {gone[0]} does not outlast a reboot" if gone else ""
 
 
 def _forget_resuming(machine: Machine) -> None:

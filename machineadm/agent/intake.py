@@ -13,6 +13,7 @@ from machineadm.config.model import Mode
 from machineadm.config.validation import check
 from machineadm.documents.decoding import decode
 from machineadm.documents.model import Document, Problem, problem_at
+from machineadm.documents.opening import Opener, expand
 from machineadm.documents.rendering import render_text
 from machineadm.errors import ConfigError
 from machineadm.sources.stream import Stream
@@ -48,19 +49,29 @@ class ProblemsError(ConfigError):
         )
 
 
+_NO_OPENER = Opener()
+
+
 def examine(
-    streams: Sequence[Stream], *, mode: Mode = "provisioning", kubernetes_version: str | None = None
+    streams: Sequence[Stream],
+    *,
+    opener: Opener = _NO_OPENER,
+    mode: Mode = "provisioning",
+    kubernetes_version: str | None = None,
 ) -> Intake:
     """Find every problem of a stream of documents.
 
     Args:
         streams: All inputs; their documents are one stream, in order.
+        opener: Opens its EncryptedData.
         mode: `preparation` needs no Kubernetes.
         kubernetes_version: Judge for this version in place of the configuration's own.
     """
-    documents = [one for stream in streams for one in decode(stream.data, file=stream.name)]
+    given = [one for stream in streams for one in decode(stream.data, file=stream.name)]
+    documents, unopened = expand(given, opener)
     problems = [problem for document in documents for problem in document.problems]
-    problems += _about_the_stream(documents)
+    problems += unopened
+    problems += _about_the_stream(documents, complete=not unopened)
     configurations = _configurations(documents)
     if len(configurations) != 1:
         return Intake(configuration=None, problems=_sorted(problems, documents))
@@ -70,13 +81,20 @@ def examine(
     return Intake(configuration=document.value, problems=_sorted(problems, documents))
 
 
-def accept(streams: Sequence[Stream], *, mode: Mode) -> MachineConfiguration:
+def accept(
+    streams: Sequence[Stream], *, mode: Mode, opener: Opener = _NO_OPENER
+) -> MachineConfiguration:
     """The configuration of a stream.
+
+    Args:
+        streams: As of `examine`.
+        mode: As of `examine`.
+        opener: As of `examine`.
 
     Raises:
         ProblemsError: There is something wrong with it.
     """
-    intake = examine(streams, mode=mode)
+    intake = examine(streams, mode=mode, opener=opener)
     if intake.problems or intake.configuration is None:
         raise ProblemsError(intake.problems)
     return intake.configuration
@@ -86,30 +104,25 @@ def _configurations(documents: Sequence[Document]) -> list[Document]:
     return [document for document in documents if isinstance(document.value, MachineConfiguration)]
 
 
-def _about_the_stream(documents: Sequence[Document]) -> Iterator[Problem]:
+def _about_the_stream(documents: Sequence[Document], *, complete: bool) -> Iterator[Problem]:
     """What is wrong with the documents as a whole, though each of them may be right."""
     seen: Document | None = None
     for document in documents:
-        if isinstance(document.value, EncryptedData):
-            yield problem_at(document, _encrypted(document.value))
-        elif isinstance(document.value, MachineConfiguration):
+        if isinstance(document.value, MachineConfiguration):
             if seen is not None:
                 yield problem_at(document, _second(seen))
             seen = seen or document
-        elif document.value is not None:
+        elif not isinstance(document.value, EncryptedData) and document.value is not None:
             yield problem_at(document, _foreign(document.kind))
-    # A document that cannot be read may be the one that is missed.
-    if seen is None and all(document.value is not None for document in documents):
+    # A document that cannot be read, or be opened, may be the one that is missed.
+    if seen is None and complete and all(map(_is_read, documents)):
         yield problem_at(documents[0], _MISSING)
 
 
-def _encrypted(data: EncryptedData) -> Finding:
-    return Finding(
-        code="MA1501",
-        path="spec.provider",
-        message=f"this release opens no EncryptedData (provider {data.spec.provider!r})",
-        hint="give the documents in it as they are",
-    )
+def _is_read(document: Document) -> bool:
+    """Whether nothing can be hidden in it: an EncryptedData with problems was not opened."""
+    unopened = isinstance(document.value, EncryptedData) and document.problems
+    return document.value is not None and not unopened
 
 
 def _second(first: Document) -> Finding:

@@ -31,7 +31,12 @@ class AgentFile(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def volatile(self) -> bool:
         """Whether it lies where a reboot, or somebody tidy, takes it away."""
-        return self.path is not None and self.path.startswith(_VOLATILE)
+        return self.path is not None and is_volatile(self.path)
+
+
+def is_volatile(path: str) -> bool:
+    """Whether a reboot, or somebody tidy, takes away what lies there."""
+    return path.startswith(_VOLATILE)
 
 
 def lasting_command(agent: AgentFile, host: Host) -> tuple[str, ...]:

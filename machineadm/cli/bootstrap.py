@@ -6,6 +6,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from machineadm.cli.options import add_configuration, duration
+from machineadm.cli.passphrases import ALLOW, passphrases_of
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -41,10 +42,13 @@ def run(arguments: Namespace) -> int:
     from machineadm.cli.refusal import refusals
 
     progress = Progress(output=arguments.output)
+    lenient = (ALLOW,) if arguments.allow_unauthenticated_encryption else ()
     request = Request(
         paths=tuple(arguments.path),
         mode=arguments.mode,
-        options=("--mode", arguments.mode, "--deadline", f"{arguments.deadline:g}s"),
+        options=("--mode", arguments.mode, "--deadline", f"{arguments.deadline:g}s", *lenient),
+        passphrases=passphrases_of(arguments),
+        allow_unauthenticated=arguments.allow_unauthenticated_encryption,
     )
     with connect(
         root=arguments.root,

@@ -14,6 +14,8 @@ COMMANDS = {
     "bootstrap": "make this machine what the configuration says",
     "plan": "show what bootstrap would do; exit 10 if there is something",
     "validate": "show every problem of a configuration",
+    "encrypt": "print documents as EncryptedData",
+    "decrypt": "print the documents that EncryptedData open to",
     "status": "show the last report, or wait for the end of a run",
     "explain": "say what an error code means, or what a field is",
     "schema": "print the JSON Schema of a kind",

@@ -6,6 +6,7 @@ import argparse
 import os
 from typing import Any, NoReturn
 
+from machineadm.cli.passphrases import add_opening
 from machineadm.errors import UsageError
 
 RUN_DIRECTORY = "/run/machineadm"
@@ -117,6 +118,7 @@ def add_configuration(parser: Parser) -> None:
         default="provisioning",
         help="preparation: everything but kubeadm and what follows it (for images)",
     )
+    add_opening(parser)
     parser.add_directories()
     parser.add_output()
 

@@ -7,6 +7,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from machineadm.cli.options import add_configuration
+from machineadm.cli.passphrases import passphrases_of
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -29,7 +30,12 @@ def run(arguments: Namespace) -> int:
     from machineadm.plan.prospect import anything_to_do
     from machineadm.plan.render import render_json, render_text
 
-    request = Request(paths=tuple(arguments.path), mode=arguments.mode)
+    request = Request(
+        paths=tuple(arguments.path),
+        mode=arguments.mode,
+        passphrases=passphrases_of(arguments),
+        allow_unauthenticated=arguments.allow_unauthenticated_encryption,
+    )
     with connect(
         root=arguments.root,
         run_directory=arguments.run_dir,

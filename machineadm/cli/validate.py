@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
+from machineadm.cli.passphrases import add_opening, passphrases_of
 from machineadm.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ def add_arguments(parser: Parser) -> None:
         default="provisioning",
         help="preparation: a configuration without kubernetes will do (for images)",
     )
+    add_opening(parser)
     parser.add_output()
 
 
@@ -48,11 +50,16 @@ def _version(text: str) -> str:
 def run(arguments: Namespace) -> int:
     """Print all problems; 0 if there are none, 3 if there are."""
     from machineadm.agent.intake import examine
+    from machineadm.documents.opening import Opener
     from machineadm.documents.rendering import render_json, render_text
     from machineadm.sources.stream import read_streams
 
     problems = examine(
         read_streams(arguments.path),
+        opener=Opener(
+            passphrases=passphrases_of(arguments),
+            allow_unauthenticated=arguments.allow_unauthenticated_encryption,
+        ),
         mode=arguments.mode,
         kubernetes_version=arguments.kubernetes_version,
     ).problems

@@ -30,6 +30,17 @@ TABLE: dict[str, Code] = {
         "The data is what its author encrypted, and what was encrypted begins as gzip and is no whole one.",
         "Encrypt the documents again; `machineadm encrypt` compresses them itself.",
     ),
+    "MA1505": Code(
+        "too much key derivation",
+        "The documents of the stream together ask for more than 20,000,000 rounds (sha-256 counts twice, for its "
+        "digests are half as long): a node would compute for minutes. None of them was opened.",
+        "Encrypt with fewer iterations, or more documents in one EncryptedData.",
+    ),
+    "MA1506": Code(
+        "EncryptedData nested too deep",
+        "An EncryptedData opens to another one, and that to another: at most four deep.",
+        "Encrypt the documents fewer times.",
+    ),
     "MA1507": Code(
         "EncryptedData without mac",
         "With aes-256-cbc whoever carries the ciphertext can change what it opens to, unless `mac` vouches for it.",
@@ -46,9 +57,26 @@ TABLE: dict[str, Code] = {
         "The documents, compressed, are more than one EncryptedData holds (3 MiB).",
         "Encrypt them in several parts; a stream takes many EncryptedData.",
     ),
+    "MA1510": Code(
+        "passphrase cannot be read",
+        "The file or descriptor that should give the passphrase cannot be read. Nothing was touched.",
+        "Look at the path and who may read it; a descriptor must be open when the agent starts. "
+        "/etc/machineadm/passphrases can be read by root alone: another user names a file of their own.",
+    ),
+    "MA1511": Code(
+        "passphrase file is not private",
+        "A file in /etc/machineadm/passphrases belongs to another user than root, can be read by others, or is a "
+        "link or a device: the passphrase may be known, or may be somebody else's.",
+        "If nobody has read it: chown root FILE; chmod 0600 FILE. Else make a new passphrase and encrypt anew.",
+    ),
     "MA1512": Code(
         "no fit passphrase",
         "The passphrase is empty, or longer than 4096 bytes.",
         "Look at what wrote it: an empty file often comes from a command that failed.",
+    ),
+    "MA1513": Code(
+        "nothing to decrypt",
+        "The input has no EncryptedData, or has one that stands in one part of the stream with other documents.",
+        "Look whether --path names the right file; put a line `---` between documents.",
     ),
 }

@@ -52,6 +52,24 @@ class SealedError(VerificationError):
         self.finding = finding
 
 
+def passphrase_of(data: bytes, *, name: str) -> Secret:
+    """A passphrase as a file, a descriptor or the data of a Secret holds it.
+
+    Args:
+        data: Its bytes; one trailing newline, which editors and `echo` write, is no part of it.
+        name: Where it comes from, for the message.
+
+    Returns:
+        The text; a byte that is no UTF-8 as a surrogate (`surrogateescape`).
+
+    Raises:
+        ConfigError: MA1512: It is empty or too long.
+    """
+    word = data.removesuffix(b"\n")
+    _require_fit(word, f"the passphrase in {name}")
+    return Secret(word.decode("utf-8", "surrogateescape"))
+
+
 def seal(
     plaintext: bytes,
     passphrase: Secret,
@@ -67,7 +85,7 @@ def seal(
     Args:
         plaintext: The bytes of a stream of documents, plain or compressed by gzip; nothing of it is looked at.
             It is compressed where that makes it smaller.
-        passphrase: At least one character; a byte that is no UTF-8 as a surrogate (`surrogateescape`).
+        passphrase: As `passphrase_of` gives it.
         provider: What tells the machine which passphrase it was.
         random: Gives that many random bytes, as `os.urandom`; asked for the salt, then for the iv.
         cipher: Of the two.
@@ -241,12 +259,16 @@ def _keys(spec: EncryptedDataSpec, passphrase: Secret) -> tuple[bytes, bytes]:
     import hashlib
 
     word = passphrase.reveal().encode("utf-8", "surrogateescape")
-    if not 0 < len(word) <= MAX_PASSPHRASE:
-        what = "is empty" if not word else f"has more than {MAX_PASSPHRASE} bytes"
-        raise ConfigError("MA1512", f"the passphrase {what}", hint="look at where it comes from")
+    _require_fit(word, "the passphrase")
     name, salt = _HASHES[spec.digest_algorithm], _bytes(spec.salt)
     key = hashlib.pbkdf2_hmac(name, word, salt, int(spec.iterations), 64)
     return key[:32], key[32:]
+
+
+def _require_fit(word: bytes, name: str) -> None:
+    if not 0 < len(word) <= MAX_PASSPHRASE:
+        what = "is empty" if not word else f"has more than {MAX_PASSPHRASE} bytes"
+        raise ConfigError("MA1512", f"{name} {what}", hint="look at what wrote it")
 
 
 def _encrypt(

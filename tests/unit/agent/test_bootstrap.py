@@ -186,7 +186,7 @@ ENCRYPTED = """\
 ---
 apiVersion: bootstrap.cluster.x-k8s.io/v1alpha1
 kind: EncryptedData
-spec: {provider: vault, ciphertext: AAAA, salt: AAAAAAAAAAAAAAAAAAAAAA==, iv: AAAAAAAAAAAAAAAAAAAAAA==}
+spec: {provider: vault, ciphertext: AAAAAAAAAAAAAAAAAAAAAA==, salt: AAAAAAAAAAAAAAAAAAAAAA==, iv: AAAAAAAAAAAAAAAA, cipherAlgorithm: aes-256-gcm}
 """
 
 

@@ -1,0 +1,45 @@
+"""Print the documents that EncryptedData open to, byte for byte; what is not encrypted stays as it is."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+from machineadm.cli.passphrases import add_opening, passphrases_of
+from machineadm.errors import VerificationError
+
+if TYPE_CHECKING:
+    from argparse import Namespace
+
+    from machineadm.cli.options import Parser
+
+
+def add_arguments(parser: Parser) -> None:
+    """Add this command's options."""
+    parser.add_path()
+    add_opening(parser)
+
+
+def run(arguments: Namespace) -> int:
+    """Print all of them, or none; 4 if one does not open."""
+    from machineadm.documents.decryption import decrypt
+    from machineadm.documents.opening import Opener
+    from machineadm.documents.rendering import render_text
+    from machineadm.sources.stream import read_streams
+
+    opener = Opener(
+        passphrases=passphrases_of(arguments),
+        allow_unauthenticated=arguments.allow_unauthenticated_encryption,
+    )
+    opened = [
+        decrypt(stream.data, file=stream.name, opener=opener)
+        for stream in read_streams(arguments.path)
+    ]
+    if problems := [problem for _, found in opened for problem in found]:
+        sys.stderr.write(render_text(problems))
+        return VerificationError.exit_code
+    for number, (plaintext, _) in enumerate(opened):
+        if number:
+            sys.stdout.buffer.write(b"---\n")
+        sys.stdout.buffer.write(plaintext)
+    return 0

@@ -1,0 +1,99 @@
+"""Print documents as EncryptedData, one for each input; nothing of them is validated."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+from machineadm.cli.passphrases import add_passphrases, passphrases_of
+from machineadm.errors import ConfigError
+
+if TYPE_CHECKING:
+    from argparse import Namespace
+
+    from machineadm.cli.options import Parser
+
+
+def add_arguments(parser: Parser) -> None:
+    """Add this command's options."""
+    parser.add_path()
+    parser.add_option(
+        "--provider",
+        metavar="NAME",
+        required=True,
+        type=_provider,
+        help="what tells the machine which passphrase it was",
+    )
+    add_passphrases(parser)
+    parser.add_option(
+        "--cipher-algorithm",
+        choices=("aes-256-cbc", "aes-256-gcm"),
+        default="aes-256-cbc",
+        help="aes-256-cbc with HMAC-SHA-512 (default; `openssl enc` knows it) or aes-256-gcm",
+    )
+    parser.add_option(
+        "--digest-algorithm",
+        choices=("sha-512", "sha-256"),
+        default="sha-512",
+        help="digest of the key derivation (default sha-512)",
+    )
+    parser.add_option(
+        "--iterations",
+        metavar="N",
+        type=_iterations,
+        default="50000",
+        help="rounds of the key derivation, 10000 to 10000000 (default 50000)",
+    )
+
+
+def run(arguments: Namespace) -> int:
+    """Print them.
+
+    Raises:
+        ConfigError: There is no passphrase, or a document is too large.
+    """
+    import os
+
+    from machineadm.documents.encryption import seal, to_yaml
+    from machineadm.sources.stream import read_streams
+
+    passphrase = passphrases_of(arguments).passphrase(arguments.provider)
+    if passphrase is None:
+        raise ConfigError(
+            "MA1501",
+            f"nothing at hand knows the passphrase of provider {arguments.provider!r}",
+            hint="--passphrase-file FILE or --passphrase-fd N",
+        )
+    sealed = [
+        seal(
+            stream.data,
+            passphrase,
+            provider=arguments.provider,
+            random=os.urandom,
+            cipher=arguments.cipher_algorithm,
+            digest=arguments.digest_algorithm,
+            iterations=arguments.iterations,
+        )
+        for stream in read_streams(arguments.path)
+    ]
+    sys.stdout.write("---\n".join(to_yaml(data).decode() for data in sealed))
+    return 0
+
+
+def _provider(text: str) -> str:
+    import re
+    from argparse import ArgumentTypeError
+
+    if not re.fullmatch("[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?", text):
+        raise ArgumentTypeError(f"{text!r} is no name of lower-case letters, digits and hyphens")
+    return text
+
+
+def _iterations(text: str) -> int:
+    from argparse import ArgumentTypeError
+
+    if not (text.isdecimal() and text.isascii() and len(text) < 9):
+        raise ArgumentTypeError(f"{text!r} is no number")
+    if not 10000 <= int(text) <= 10000000:
+        raise ArgumentTypeError(f"{text} is not between 10000 and 10000000")
+    return int(text)

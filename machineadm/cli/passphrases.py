@@ -1,0 +1,90 @@
+"""Options that say where passphrases come from."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from machineadm.errors import UsageError
+
+if TYPE_CHECKING:
+    from argparse import Namespace
+
+    from machineadm.cli.options import Parser
+    from machineadm.sources.passphrases import GivenPassphrases
+
+ALLOW = "--allow-unauthenticated-encryption"
+_PROVIDER = "[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
+
+
+def add_passphrases(parser: Parser) -> None:
+    """Add where passphrases come from."""
+    parser.add_option(
+        "--passphrase-file",
+        metavar="[PROVIDER=]FILE",
+        action="append",
+        help="file with the passphrase of a provider of EncryptedData, or of all that have no other; "
+        "default /etc/machineadm/passphrases/PROVIDER",
+    )
+    parser.add_option(
+        "--passphrase-fd",
+        metavar="[PROVIDER=]N",
+        action="append",
+        help="the same from a descriptor that is open already",
+    )
+
+
+def add_opening(parser: Parser) -> None:
+    """Add all that opening EncryptedData takes."""
+    add_passphrases(parser)
+    parser.add_option(
+        ALLOW,
+        action="store_true",
+        help="open aes-256-cbc without mac, too: anybody on its way may have changed it",
+    )
+
+
+def passphrases_of(arguments: Namespace) -> GivenPassphrases:
+    """The sources that the options name.
+
+    Raises:
+        UsageError: Two are for the same provider, or one is not what the option takes.
+    """
+    from machineadm.sources.passphrases import GivenPassphrases
+
+    files = _by_provider("--passphrase-file", arguments.passphrase_file)
+    numbers = _by_provider("--passphrase-fd", arguments.passphrase_fd)
+    if both := files.keys() & numbers.keys():
+        named = f"provider {min(both)}" if min(both) else "all providers"
+        raise UsageError("MA7001", f"a passphrase file and a descriptor for {named}; give one")
+    descriptors = {provider: _number(text) for provider, text in numbers.items()}
+    if len(set(descriptors.values())) < len(descriptors):
+        raise UsageError("MA7001", "--passphrase-fd: a descriptor can be read only once")
+    if 0 in descriptors.values() and "-" in arguments.path:
+        raise UsageError("MA7004", "standard input can be read only once")
+    return GivenPassphrases(files=files, descriptors=descriptors)
+
+
+def _by_provider(option: str, given: list[str] | None) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for text in given or ():
+        before, equals, behind = text.partition("=")
+        named = equals and re.fullmatch(_PROVIDER, before)
+        provider, value = (before, behind) if named else ("", text)
+        if not value:
+            raise UsageError("MA7001", f"{option}: {text!r} names nothing")
+        if provider in found:
+            twice = f"provider {provider!r}" if provider else "all providers"
+            raise UsageError("MA7001", f"{option}: given twice for {twice}")
+        found[provider] = value
+    return found
+
+
+def _number(text: str) -> int:
+    if not re.fullmatch("[0-9]{1,6}", text):
+        raise UsageError(
+            "MA7001",
+            "--passphrase-fd: that is no number of a descriptor",
+            hint="the passphrase itself is never given on a command line",
+        )
+    return int(text)

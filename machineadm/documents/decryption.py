@@ -1,0 +1,87 @@
+"""A stream with its EncryptedData replaced by what is in them, byte for byte: for people who want to read it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from machineadm.api.finding import Finding
+from machineadm.documents.decoding import decode
+from machineadm.documents.model import Document, Problem, problem_at
+from machineadm.documents.opening import Opener, Opening, inner_name
+from machineadm.documents.splitting import parts
+
+
+def decrypt(data: bytes, *, file: str, opener: Opener) -> tuple[bytes, tuple[Problem, ...]]:
+    """Open all EncryptedData of a stream; nothing else of it is judged.
+
+    Args:
+        data: The bytes of one input.
+        file: Its name, for messages.
+        opener: Who knows the passphrases.
+
+    Returns:
+        The stream, and why it cannot be had. With a problem the bytes are not to be shown.
+    """
+    opening = Opening(opener)
+    documents = decode(data, file=file)
+    unreadable = [problem for one in documents if one.root is None for problem in one.problems]
+    if not any(map(_is_encrypted, documents)):
+        unreadable = unreadable or [problem_at(documents[0], _NOTHING)]
+    if unreadable:
+        return b"", tuple(unreadable)
+    return _opened(documents, opening, 1), tuple(opening.problems)
+
+
+def _opened(documents: Sequence[Document], opening: Opening, level: int) -> bytes:
+    """The stream that these documents make."""
+    opening.problems += [
+        problem for one in documents if _is_encrypted(one) for problem in one.problems
+    ]
+    text = documents[0].source.text
+    plaintexts = opening.open(documents, level)
+    pieces = []
+    for begin, end in parts(text):
+        inside = [n for n, one in enumerate(documents) if one.root and begin <= one.root.at < end]
+        closed = [n for n in inside if _is_encrypted(documents[n])]
+        if closed and len(closed) < len(inside):
+            opening.problems.append(problem_at(documents[closed[0]], _MIXED))
+        elif closed:
+            pieces += [
+                _inner(documents[n], plaintexts[n] or b"", opening, level + 1) for n in closed
+            ]
+        elif inside:
+            pieces.append(text[begin:end].encode())
+    return _stream(pieces)
+
+
+def _inner(document: Document, plaintext: bytes, opening: Opening, level: int) -> bytes:
+    """What an EncryptedData opens to: as it is, whatever it is, unless there are further ones in it."""
+    documents = decode(plaintext, file=inner_name(document)) if plaintext else ()
+    return _opened(documents, opening, level) if any(map(_is_encrypted, documents)) else plaintext
+
+
+def _is_encrypted(document: Document) -> bool:
+    return document.kind == "EncryptedData"
+
+
+def _stream(pieces: Sequence[bytes]) -> bytes:
+    """Pieces with a marker before each but the first; a single one stays as it is."""
+    if len(pieces) == 1:
+        return pieces[0]
+    ended = [piece if piece.endswith(b"\n") else piece + b"\n" for piece in pieces]
+    first, *others = ended
+    return first + b"".join(one if one.startswith(b"---") else b"---\n" + one for one in others)
+
+
+_NOTHING = Finding(
+    code="MA1513",
+    path="kind",
+    message="there is no EncryptedData, so nothing to decrypt",
+    hint="look whether --path names the right file",
+)
+_MIXED = Finding(
+    code="MA1513",
+    path="kind",
+    message="stands in one part with documents of other kinds",
+    hint="put a line --- between them",
+)

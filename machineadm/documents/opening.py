@@ -1,0 +1,189 @@
+"""A stream with its EncryptedData opened, all of them within one budget; a nested one opens, too."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Final, Protocol
+
+import msgspec
+
+from machineadm.api.finding import Finding
+from machineadm.api.v1alpha1.encrypted_data import EncryptedData
+from machineadm.documents.decoding import decode
+from machineadm.documents.model import Document, Problem, problem_at
+from machineadm.documents.source import MAX_BYTES
+from machineadm.errors import ConfigError
+from machineadm.redaction import Secret
+
+MAX_LEVELS: Final = 4
+"""EncryptedData within each other."""
+
+MAX_ROUNDS: Final = 20_000_000
+"""Rounds of key derivation for a whole stream: some ten seconds. 400 documents of the default 50,000 take all."""
+
+PASSPHRASES: Final = "/etc/machineadm/passphrases"
+"""Folder where a machine has the passphrase of each provider, in a file of its name."""
+
+PLUGIN: Final = "machineadm-plugin-encryption-provider-"
+"""Name of the plugin that knows a provider's passphrase, without the provider."""
+
+
+class Passphrases(Protocol):
+    """Who knows the passphrase of a provider."""
+
+    def passphrase(self, provider: str) -> Secret | None:
+        """The passphrase; None if nothing is at hand for this provider.
+
+        Raises:
+            ConfigError: There is something, and it cannot be taken.
+        """
+
+
+class NoPassphrases:
+    """Nothing is at hand."""
+
+    def passphrase(self, provider: str) -> Secret | None:
+        """See `Passphrases`."""
+        return None
+
+
+class Opener(msgspec.Struct, frozen=True, kw_only=True):
+    """What opens EncryptedData."""
+
+    passphrases: Passphrases = NoPassphrases()
+
+    allow_unauthenticated: bool = False
+    """Open what nobody vouches for: `aes-256-cbc` without `mac`."""
+
+
+def expand(
+    documents: Sequence[Document], opener: Opener
+) -> tuple[list[Document], tuple[Problem, ...]]:
+    """Open all EncryptedData of a stream.
+
+    Args:
+        documents: The stream.
+        opener: Who knows the passphrases.
+
+    Returns:
+        The documents, each EncryptedData followed by those in it, whose file is `FILE#N` for document N of FILE;
+        and why some do not open.
+    """
+    opening = Opening(opener)
+    return list(_below(documents, opening, 1)), tuple(opening.problems)
+
+
+def inner_name(document: Document) -> str:
+    """How the stream that an EncryptedData opens to is called in messages."""
+    return f"{document.file}#{document.index}"
+
+
+class Opening:
+    """What one stream may cost, over all its levels.
+
+    Args:
+        opener: Who knows the passphrases.
+    """
+
+    def __init__(self, opener: Opener) -> None:
+        self._opener = opener
+        self._rounds = MAX_ROUNDS
+        self._bytes = MAX_BYTES
+        self.problems: list[Problem] = []
+        """Why some did not open."""
+
+    def open(self, documents: Sequence[Document], level: int) -> list[bytes | None]:
+        """Open those documents that are EncryptedData and have no problem.
+
+        Args:
+            documents: Of one stream.
+            level: How many EncryptedData it takes to reach them, themselves included.
+
+        Returns:
+            For each document its plaintext; None if it is something else, or does not open.
+        """
+        if not self._affordable(documents):
+            return [None] * len(documents)
+        return [self._open(document, level) for document in documents]
+
+    def _affordable(self, documents: Sequence[Document]) -> bool:
+        """Whether there is time for all: judged before the first is begun, lest a bomb costs what is allowed."""
+        left = self._rounds
+        for document in filter(_is_closed, documents):
+            from machineadm.documents.encryption import rounds
+
+            left -= rounds(document.value)
+            if left < 0:
+                self.problems.append(problem_at(document, _TOO_DEAR))
+                return False
+        return True
+
+    def _open(self, document: Document, level: int) -> bytes | None:
+        if not _is_closed(document):
+            return None
+        found = self._unseal(document.value, level)
+        if isinstance(found, bytes):
+            self._bytes -= len(found)
+            return found
+        self.problems += [problem_at(document, finding) for finding in found]
+        return None
+
+    def _unseal(self, data: EncryptedData, level: int) -> bytes | Sequence[Finding]:
+        from machineadm.documents.encryption import SealedError, rounds, unfit, unseal
+
+        if level > MAX_LEVELS:
+            return (_TOO_DEEP,)
+        lenient = self._opener.allow_unauthenticated
+        findings = unfit(data, allow_unauthenticated=lenient)
+        try:
+            passphrase = self._opener.passphrases.passphrase(data.spec.provider)
+            if passphrase is None:
+                return (*findings, _nothing_at_hand(data.spec.provider))
+            if findings:
+                return findings
+            self._rounds -= rounds(data)
+            return unseal(data, passphrase, allow_unauthenticated=lenient, most=self._bytes)
+        except SealedError as error:
+            return (error.finding,)
+        except ConfigError as error:
+            return (*findings, _of_passphrase(error))
+
+
+def _below(documents: Sequence[Document], opening: Opening, level: int) -> Iterator[Document]:
+    plaintexts = opening.open(documents, level)
+    for document, plaintext in zip(documents, plaintexts, strict=True):
+        yield document
+        if plaintext is not None:
+            yield from _below(decode(plaintext, file=inner_name(document)), opening, level + 1)
+
+
+def _is_closed(document: Document) -> bool:
+    return isinstance(document.value, EncryptedData) and not document.problems
+
+
+def _of_passphrase(error: ConfigError) -> Finding:
+    return Finding(code=error.code, path="spec.provider", message=error.message, hint=error.hint())
+
+
+def _nothing_at_hand(provider: str) -> Finding:
+    return Finding(
+        code="MA1501",
+        path="spec.provider",
+        message=f"nothing at hand knows the passphrase of provider {provider!r}",
+        hint=f"put it into {PASSPHRASES}/{provider} (owner root, mode 0600), or give --passphrase-file {provider}=FILE "
+        f"or --passphrase-fd {provider}=N; this release does not ask the plugin {PLUGIN}{provider} yet",
+    )
+
+
+_TOO_DEAR: Final = Finding(
+    code="MA1505",
+    path="spec.iterations",
+    message=f"up to here the stream asks for more than {MAX_ROUNDS} rounds of key derivation, so nothing is opened",
+    hint="encrypt with fewer iterations, or more documents at once (sha-256 counts twice)",
+)
+_TOO_DEEP: Final = Finding(
+    code="MA1506",
+    path="kind",
+    message=f"EncryptedData within each other more than {MAX_LEVELS} deep",
+    hint="encrypt the documents fewer times",
+)

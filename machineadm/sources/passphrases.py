@@ -1,0 +1,141 @@
+"""Where passphrases come from: files and descriptors that the command line names, and a folder that the image brings."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from collections.abc import Mapping
+from typing import NoReturn
+
+from machineadm.documents.opening import PASSPHRASES
+from machineadm.errors import ConfigError
+from machineadm.redaction import Secret
+
+ANY = ""
+"""In place of a provider: of all for which nothing else is named."""
+
+
+class GivenPassphrases:
+    """The port `documents.opening.Passphrases`. Each source is read when it is first needed, and once.
+
+    Args:
+        files: Path by provider, or by `ANY`.
+        descriptors: Open descriptor by provider, or by `ANY`.
+        folder: Asked for what neither names: one file a provider, which nobody but its owner root can read.
+    """
+
+    def __init__(
+        self,
+        *,
+        files: Mapping[str, str] | None = None,
+        descriptors: Mapping[str, int] | None = None,
+        folder: str = PASSPHRASES,
+    ) -> None:
+        self._files = dict(files or {})
+        self._descriptors = dict(descriptors or {})
+        self._folder = folder
+        self._known: dict[str, Secret] = {}
+        self.used_files: set[str] = set()
+        """Those that the command line names and that were read, by their real paths."""
+
+        self.used_descriptor = False
+
+    @property
+    def options(self) -> tuple[str, ...]:
+        """The files as options of the command line, for a run that goes on later."""
+        files = {name: _real(path) for name, path in self._files.items()}
+        named = (f"{name}={path}" if name else path for name, path in files.items())
+        return tuple(word for path in named for word in ("--passphrase-file", path))
+
+    @property
+    def known(self) -> tuple[Secret, ...]:
+        """All that were read, for whoever masks them."""
+        return tuple(self._known.values())
+
+    def passphrase(self, provider: str) -> Secret | None:
+        """See the port.
+
+        Raises:
+            ConfigError: MA1510: It cannot be read. MA1511: Others than root can read or exchange it. MA1512: It is empty or
+                too long.
+        """
+        for name in (provider, ANY):
+            if name in self._files:
+                self.used_files.add(_real(self._files[name]))
+                return self._from_file(self._files[name], private=False)
+            if name in self._descriptors:
+                self.used_descriptor = True
+                return self._from_descriptor(self._descriptors[name])
+        path = f"{self._folder}/{provider}"
+        # Not followed: not even a broken link there is nothing.
+        return self._from_file(path, private=True) if os.path.lexists(path) else None
+
+    def _from_file(self, path: str, *, private: bool) -> Secret:
+        if path not in self._known:
+            flags = os.O_RDONLY | os.O_CLOEXEC | ((os.O_NOFOLLOW | os.O_NONBLOCK) if private else 0)
+            try:
+                descriptor = os.open(path, flags)
+            except (OSError, ValueError) as error:
+                _unreadable(repr(path), error)
+            try:
+                if private:
+                    _require_private(path, os.fstat(descriptor))
+                self._known[path] = _read(descriptor, repr(path))
+            finally:
+                os.close(descriptor)
+        return self._known[path]
+
+    def _from_descriptor(self, number: int) -> Secret:
+        name = f"descriptor {number}"
+        if name not in self._known:
+            self._known[name] = _read(number, name)
+            if number > 2:
+                os.close(number)
+        return self._known[name]
+
+
+def _real(path: str) -> str:
+    """Where a file lies whatever the current folder is; never to be opened: of a pipe it is no path."""
+    return os.path.realpath(path)
+
+
+def _read(descriptor: int, name: str) -> Secret:
+    from machineadm.documents.encryption import MAX_PASSPHRASE, passphrase_of
+
+    data = b""
+    try:
+        while len(data) <= MAX_PASSPHRASE + 1 and (more := os.read(descriptor, MAX_PASSPHRASE + 2)):
+            data += more
+    except OSError as error:
+        _unreadable(name, error)
+    return passphrase_of(data, name=name)
+
+
+def _require_private(path: str, found: os.stat_result) -> None:
+    """Refuse a file that somebody else may have read or written.
+
+    Raises:
+        ConfigError: It is one.
+    """
+    what = ""
+    if not stat.S_ISREG(found.st_mode):
+        what = "is no file"
+    elif found.st_uid != 0:
+        what = f"belongs to user {found.st_uid}, not to root"
+    elif found.st_mode & 0o077:
+        what = f"has mode {stat.S_IMODE(found.st_mode):04o}, so others can get at it"
+    if what:
+        raise ConfigError(
+            "MA1511", f"{path} {what}", hint="if nobody has read it: chown root, chmod 0600"
+        )
+
+
+def _unreadable(name: str, error: OSError | ValueError) -> NoReturn:
+    reason = error.strerror if isinstance(error, OSError) else "no path holds a NUL"
+    hint = "look at the path and its permissions"
+    if isinstance(error, OSError) and error.errno == errno.ELOOP:
+        hint = "it is a link; the file itself has to be there"
+    raise ConfigError(
+        "MA1510", f"cannot read the passphrase in {name}: {reason}", hint=hint
+    ) from error
