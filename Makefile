@@ -59,7 +59,24 @@ package: $(AGENT) ## build the agent as one file: dist/machineadm-linux-ARCH.pyz
 COMMIT := $(wildcard $(shell git rev-parse --git-path logs/HEAD 2>/dev/null))
 SOURCES := $(shell find machineadm -type f -not -name '*.pyc')
 $(AGENT): $(STAMP) $(wildcard build/*.py) build/locks/runtime.txt LICENSE $(SOURCES) $(COMMIT)
-	$(BIN)/python build/package.py --arch $(ARCH) --output $@
+	$(BIN)/python build/package.py --arch $(ARCH) $(if $(WHEELS),--wheels '$(WHEELS)') --output $@
+
+# Five pinned packages instead of all that a developer needs; WHEELS=DIR: from a folder, without a network.
+BUILDER := .venv-builder
+WHEELS ?=
+$(BUILDER)/.stamp: build/locks/builder.txt
+	$(PYTHON) -m venv $(BUILDER)
+	$(BUILDER)/bin/python -m pip install --quiet $(if $(WHEELS),--no-index --find-links='$(WHEELS)') \
+	  --require-hashes --requirement build/locks/builder.txt
+	@touch $@
+
+.PHONY: verify-release
+verify-release: $(BUILDER)/.stamp ## build the checked-out commit anew and compare: FILE=agent.pyz (WHEELS=folder: no network)
+	@$(BUILDER)/bin/python build/verify_release.py $(if $(WHEELS),--wheels '$(WHEELS)') '$(FILE)'
+
+.PHONY: wheels
+wheels: $(BUILDER)/.stamp ## gather all wheels that a build needs in dist/wheels, for WHEELS=dist/wheels
+	$(BUILDER)/bin/python build/wheels.py dist/wheels
 
 .PHONY: run
 run: $(AGENT) ## build the agent and bootstrap examples/control-plane.yaml into a scratch root below .run/
@@ -89,7 +106,7 @@ lock: ## renew the locks from PyPI (build/locks/*.in say what is wanted)
 
 .PHONY: clean
 clean: ## remove everything that was built
-	rm -rf $(VENV) .venv-lock .run dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(BUILDER) .venv-lock .run dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 -include tests/real.mk

@@ -59,7 +59,7 @@ def finish(packed: Path, output: Path, machine: str) -> None:
         contents[TYPING_EXTENSIONS] = contents.pop("site-packages/typing_extensions.py")
         # shiv's build id is the hash of the tree; here it names the folder to unpack to.
         tree = json.loads(source.read("environment.json"))["build_id"]
-    front = bake(bake(FRONT.read_text(), "CONTENT", tree), "ARCHITECTURE", machine)
+    front = bake(bake(FRONT.read_text("utf-8"), "CONTENT", tree), "ARCHITECTURE", machine)
     contents["__main__.py"] = front.encode()
     unfinished = output.with_name(f".{output.name}.{os.getpid()}")
     with unfinished.open("wb") as file:

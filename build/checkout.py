@@ -1,4 +1,4 @@
-"""What is known of the checkout that is built: its folder, its commit, its time."""
+"""What is known of the checkout that is built: its folder, its commit, its time, its files."""
 
 from __future__ import annotations
 
@@ -8,11 +8,24 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 EPOCH_WITHOUT_GIT = "1700000000"
+# What decides on the bytes of a release. A change elsewhere does not make another agent of it.
+SOURCES = ("machineadm", "build", "crds", "LICENSE")
 
 
 def build_id() -> str:
-    """Name the commit, with -dirty when the checkout differs from it; "unknown" without git."""
-    return git("describe", "--always", "--dirty", "--abbrev=12", "--exclude=*") or "unknown"
+    """Name the commit, with -dirty when what is packed differs from it; "unknown" without git."""
+    commit = commit_id()[:12]
+    return (commit and commit + ("-dirty" if changes() else "")) or "unknown"
+
+
+def commit_id() -> str:
+    """Give the commit's full hash; empty without git."""
+    return git("rev-parse", "--verify", "HEAD")
+
+
+def changes() -> list[str]:
+    """List what differs from the commit, as git says it; files that git does not know among it."""
+    return git("status", "--porcelain", "--untracked-files=all", "--", *SOURCES).splitlines()
 
 
 def source_date_epoch() -> str:
@@ -22,12 +35,23 @@ def source_date_epoch() -> str:
     )
 
 
+def files_of(folder: str) -> list[str]:
+    """List the files of a folder below the root, in order; what git is told to ignore is left out."""
+    listed = git("ls-files", "-z", "--cached", "--others", "--exclude-standard", "--", folder)
+    found = (
+        listed.split("\0")
+        if listed
+        else [str(path.relative_to(ROOT)) for path in (ROOT / folder).rglob("*")]
+    )
+    return sorted(name for name in found if "__pycache__" not in name and (ROOT / name).is_file())
+
+
 def git(*arguments: str) -> str:
     """Ask git about the checkout; empty where there is no git or no repository."""
+    trusted = ("-c", f"safe.directory={ROOT}")  # of another user (make run as root), and only read
     try:
-        # A checkout of another user (make run as root) is only read.
         done = subprocess.run(
-            ["git", "-c", f"safe.directory={ROOT}", "-C", str(ROOT), *arguments],
+            ["git", "--no-optional-locks", *trusted, "-C", str(ROOT), *arguments],
             capture_output=True,
             text=True,
             check=False,

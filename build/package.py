@@ -16,9 +16,9 @@ from pathlib import Path
 
 import archive
 from archive import bake
-from checkout import ROOT, build_id
+from checkout import ROOT, build_id, files_of
 from slim import unpack
-from wheels import ARCHITECTURES, fetch_wheels, own_architecture, usual_cache
+from wheels import ARCHITECTURES, gathered_wheels, own_architecture
 
 
 def main() -> None:
@@ -26,20 +26,22 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("--arch", default=own_architecture(), choices=list(ARCHITECTURES))
     parser.add_argument("--output", type=Path)
+    parser.add_argument("--wheels", type=Path, help="a folder that stands in for the package index")
     arguments = parser.parse_args()
     output: Path = arguments.output or ROOT / "dist" / f"machineadm-linux-{arguments.arch}.pyz"
 
-    build(ARCHITECTURES[arguments.arch], output)
+    with gathered_wheels(ARCHITECTURES[arguments.arch], arguments.wheels) as wheels:
+        build(ARCHITECTURES[arguments.arch], wheels, output)
     size = output.stat().st_size
     digest = hashlib.sha256(output.read_bytes()).hexdigest()
     print(f"{output}  {size:,} bytes  build {build_id()}  sha256 {digest}")
 
 
-def build(machine: str, output: Path) -> None:
+def build(machine: str, wheels: list[Path], output: Path) -> None:
     """Build the agent's file for one architecture, as the kernel names it."""
     with tempfile.TemporaryDirectory(prefix="machineadm-package-") as scratch:
         tree = Path(scratch, "site-packages")
-        for wheel in fetch_wheels(machine, None, usual_cache()):
+        for wheel in wheels:
             unpack(wheel, tree)
         add_agent(tree)
         archive.write(tree, output, machine)
@@ -47,12 +49,13 @@ def build(machine: str, output: Path) -> None:
 
 def add_agent(tree: Path) -> None:
     """Copy machineadm itself, its licence, and the commit's hash in its version module."""
-    shutil.copytree(
-        ROOT / "machineadm", tree / "machineadm", ignore=shutil.ignore_patterns("__pycache__")
-    )
-    shutil.copy(ROOT / "LICENSE", tree / "machineadm/LICENSE")
+    for name in files_of("machineadm"):
+        target = tree / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes((ROOT / name).read_bytes())
+    shutil.copyfile(ROOT / "LICENSE", tree / "machineadm/LICENSE")
     version = tree / "machineadm/version.py"
-    version.write_text(bake(version.read_text(), "BUILD_ID", build_id()))
+    version.write_text(bake(version.read_text("utf-8"), "BUILD_ID", build_id()), "utf-8")
 
 
 if __name__ == "__main__":

@@ -19,6 +19,8 @@ def unpack(wheel: Path, tree: Path) -> None:
     """Unpack what is needed at run time; two wheels must agree on a file they both bring."""
     with zipfile.ZipFile(wheel) as archive:
         for name in needed(archive.namelist()):
+            if name.startswith("/") or ".." in name.split("/"):
+                sys.exit(f"{wheel.name}: {name} is no path inside a wheel")
             if ".data/" in name:
                 sys.exit(f"{wheel.name}: {name} wants to be installed elsewhere, which is not done")
             content = archive.read(name)

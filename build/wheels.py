@@ -1,14 +1,21 @@
-"""The wheels that the lock pins, for every interpreter of one architecture."""
+"""The wheels that the lock pins, for every interpreter of one architecture.
+
+As a script: gather all that a build needs in one folder, for one without a network.
+"""
 
 from __future__ import annotations
 
+import argparse
 import hashlib
 import os
 import platform
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -20,6 +27,7 @@ from packaging.version import Version
 from checkout import ROOT
 
 LOCK = ROOT / "build/locks/runtime.txt"
+BUILDER_LOCK = ROOT / "build/locks/builder.txt"
 INTERPRETERS = ("3.10", "3.11", "3.12", "3.13", "3.14")
 # 2.17 is the oldest glibc that the wheels offer; left to itself pip takes what suits the builder.
 PLATFORMS = ("manylinux2014", "manylinux_2_17")
@@ -27,6 +35,19 @@ PLATFORMS = ("manylinux2014", "manylinux_2_17")
 PURE = {"multidict"}
 # As Kubernetes and Debian name them: as wheels and the kernel do.
 ARCHITECTURES = {"amd64": "x86_64", "arm64": "aarch64"}
+
+
+def main() -> None:
+    """Gather the wheels of both architectures, and those of the builder's own tools."""
+    parser = argparse.ArgumentParser(description="Gather all wheels that a build needs.")
+    parser.add_argument("folder", type=Path)
+    folder: Path = parser.parse_args().folder
+    folder.mkdir(parents=True, exist_ok=True)
+    for machine in ARCHITECTURES.values():
+        for wheel in fetch_wheels(machine, None, usual_cache()):
+            shutil.copyfile(wheel, folder / wheel.name)
+    download(read_lock(BUILDER_LOCK), [], None, folder)
+    print(f"{folder}  {len(list(folder.iterdir()))} wheels")
 
 
 class Pin(NamedTuple):
@@ -61,21 +82,28 @@ def own_architecture() -> str | None:
     return next((name for name, other in ARCHITECTURES.items() if other == machine), None)
 
 
-def read_lock(text: str) -> list[Pin]:
+def read_lock(lock: Path) -> list[Pin]:
     """Read a lock as `make lock` writes it."""
     pins = []
-    for line in text.replace("\\\n", "").splitlines():
+    for line in lock.read_text("utf-8").replace("\\\n", "").splitlines():
         if not line or line.lstrip().startswith("#"):
             continue
         found = re.fullmatch(r"(([\w.-]+)==\S+)(?: ; (.+?))?((?: +--hash=\S+)+)", line)
         if not found:
-            sys.exit(f"{LOCK}: not a pinned version with its hashes: {line}")
+            sys.exit(f"{lock}: not a pinned version with its hashes: {line}")
         pinned, name, marker, hashes = found.groups()
         pins.append(Pin(name, pinned + hashes, Marker(marker) if marker else None))
     return pins
 
 
-def fetch_wheels(machine: str, source: Path | None, cache: Path) -> list[Path]:
+@contextmanager
+def gathered_wheels(machine: str, source: Path | None) -> Iterator[list[Path]]:
+    """Lend the locked wheels of an architecture; those of a named folder alone, if one is named."""
+    with tempfile.TemporaryDirectory(prefix="machineadm-wheels-") as scratch:
+        yield fetch_wheels(machine, source, Path(scratch) if source else usual_cache())
+
+
+def fetch_wheels(machine: str, source: Path | None, cache: Path, lock: Path = LOCK) -> list[Path]:
     """Find the locked wheels of every interpreter.
 
     A wheel of the oldest interpreter that is not tied to it serves the later ones, too: cryptography
@@ -85,11 +113,12 @@ def fetch_wheels(machine: str, source: Path | None, cache: Path) -> list[Path]:
         machine: The architecture, as the kernel names it.
         source: A folder of wheels that stands in for the index; None: the index.
         cache: Where they are kept for the next time.
+        lock: The versions and hashes.
 
     Returns:
         Distinct wheels in the order of their names, each with a hash that the lock lists.
     """
-    pins = read_lock(LOCK.read_text())
+    pins = read_lock(lock)
     wheels: dict[str, Path] = {}
     untied: set[str] = set()
     for version in INTERPRETERS:
@@ -101,7 +130,7 @@ def fetch_wheels(machine: str, source: Path | None, cache: Path) -> list[Path]:
     hashes = {digest for pin in pins for digest in re.findall(r"--hash=sha256:(\w+)", pin.text)}
     for wheel in wheels.values():
         if hashlib.sha256(wheel.read_bytes()).hexdigest() not in hashes:
-            sys.exit(f"{wheel}: its hash is not in {LOCK}; remove the file and try again")
+            sys.exit(f"{wheel}: its hash is not in {lock}; remove the file and try again")
     return [wheels[name] for name in sorted(wheels)]
 
 
@@ -139,7 +168,7 @@ def download(pins: list[Pin], options: list[str], source: Path | None, wheels: P
         command += ["--no-index", f"--find-links={source.resolve()}"] if source else []
         command += [f"--requirement={wanted.name}", f"--dest={wheels}", *options]
         if subprocess.run(command, check=False).returncode != 0:
-            sys.exit(f"cannot get the wheels that {LOCK} pins from {source or 'the package index'}")
+            sys.exit(f"cannot get the locked wheels from {source or 'the package index'}")
 
 
 def abi_of(version: str) -> str:
@@ -161,3 +190,7 @@ def usual_cache() -> Path:
     """Name the folder below which downloaded wheels are kept between builds."""
     base = os.environ.get("MACHINEADM_CACHE") or Path.home() / ".cache/machineadm"
     return Path(base, "wheels")
+
+
+if __name__ == "__main__":
+    main()

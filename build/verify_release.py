@@ -1,0 +1,118 @@
+"""Build the commit anew and compare: is this file what its commit gives?
+
+Ends with 0 when the bytes are the same, or the contents where only the compression differs; with 1 when
+something differs, which is named; with 2 when it cannot tell.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import re
+import struct
+import sys
+import tempfile
+import zipfile
+import zlib
+from pathlib import Path
+
+from checkout import build_id, changes, commit_id
+from comparison import differences
+from package import build
+from wheels import ARCHITECTURES, gathered_wheels
+
+SAME, DIFFERENT, UNKNOWN = 0, 1, 2
+# e_machine of the ELF header, and the architecture as the kernel names it.
+ELF_MACHINES = {62: "x86_64", 183: "aarch64"}
+SHOWN = 20
+
+
+def main() -> int:
+    """Compare the file that the command line names."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
+    parser.add_argument("file", type=Path)
+    parser.add_argument("--wheels", type=Path, help="a folder that stands in for the package index")
+    arguments = parser.parse_args()
+    file: Path = arguments.file
+    try:
+        theirs = file.read_bytes()
+        with zipfile.ZipFile(file) as archive:
+            machine, origin = machine_of(archive), origin_of(archive)
+    except (OSError, zipfile.BadZipFile) as error:
+        return say(UNKNOWN, f"{file} cannot be read: {error}")
+    if unfit := why_not(machine, origin, arguments.wheels):
+        return say(UNKNOWN, f"{file}: {unfit}")
+
+    with tempfile.TemporaryDirectory(prefix="machineadm-verify-") as scratch:
+        built = Path(scratch, file.name)
+        with gathered_wheels(machine, arguments.wheels) as wheels:
+            build(machine, wheels, built)
+        return verdict(file, theirs, built.read_bytes())
+
+
+def why_not(machine: str, origin: str, wheels: Path | None) -> str:
+    """Say why the checkout cannot tell anything of a file; empty when it can."""
+    if machine not in ARCHITECTURES.values():
+        return "not an agent: no library for a machine that agents are built for"
+    if not commit_id():
+        return "this is no checkout: clone the repository, then check the release's tag out"
+    if changed := changes():
+        return f"the checkout differs from its commit ({changed[0].strip()}): use a fresh clone"
+    if origin != build_id():
+        return f"says that it is of commit {origin}, the checkout is of {build_id()}: git checkout {origin}"
+    if wheels is not None and not wheels.is_dir():
+        return f"no folder of wheels: {wheels}"
+    return ""
+
+
+def verdict(file: Path, theirs: bytes, ours: bytes) -> int:
+    """Compare two builds and say so."""
+    print(f"{file}  sha256 {hashlib.sha256(theirs).hexdigest()}")
+    print(f"built from {build_id()}  sha256 {hashlib.sha256(ours).hexdigest()}")
+    if theirs == ours:
+        return say(SAME, "SAME BYTES: the commit gives this file")
+    try:
+        found = differences(theirs, ours)
+    except zipfile.BadZipFile as error:
+        found = [str(error)]
+    if not found:
+        return say(
+            SAME,
+            "SAME CONTENTS: only the compression differs, every entry was compared "
+            f"(zlib here: {zlib.ZLIB_RUNTIME_VERSION})",
+        )
+    for line in found[:SHOWN]:
+        print(f"  {line}")
+    if len(found) > SHOWN:
+        print(f"  and {len(found) - SHOWN} more")
+    return say(DIFFERENT, "DIFFERENT: the commit does not give this file")
+
+
+def machine_of(archive: zipfile.ZipFile) -> str:
+    """Find the machine that an archive's libraries are for."""
+    for name in archive.namelist():
+        if name.endswith(".so"):
+            header = archive.open(name).read(20)
+            if header[:4] == b"\x7fELF" and len(header) == 20:
+                return ELF_MACHINES.get(struct.unpack_from("<H", header, 18)[0], "another")
+    return "none"
+
+
+def origin_of(archive: zipfile.ZipFile) -> str:
+    """Find the build id that an archive says it has."""
+    for name in archive.namelist():
+        if name.endswith("/machineadm/version.py"):
+            text = archive.read(name).decode("utf-8", "replace")
+            if found := re.search(r'^BUILD_ID = "([\w-]+)"$', text, re.MULTILINE):
+                return found[1]
+    return "unknown"
+
+
+def say(code: int, line: str) -> int:
+    """Say the outcome and give its exit code."""
+    print(line, file=sys.stdout if code == SAME else sys.stderr)
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

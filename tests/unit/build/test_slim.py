@@ -1,0 +1,100 @@
+"""What of a wheel goes along, and that two wheels never fight over one file."""
+
+import ctypes
+import importlib
+import struct
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from elf import without_sections
+from slim import unpack
+
+
+def wheel(folder: Path, name: str, contents: dict[str, bytes]) -> Path:
+    path = folder / name
+    with zipfile.ZipFile(path, "w") as archive:
+        for entry, content in contents.items():
+            archive.writestr(entry, content)
+    return path
+
+
+def files(tree: Path) -> set[str]:
+    return {str(path.relative_to(tree)) for path in tree.rglob("*") if path.is_file()}
+
+
+def test_licences_go_along_wherever_they_lie_and_types_and_sources_stay_behind(
+    tmp_path: Path,
+) -> None:
+    contents = dict.fromkeys(
+        (
+            "some/__init__.py", "some/__init__.pyi", "some/_c.h", "some/_c.c", "some/old.pyc",
+            "some-1.dist-info/METADATA", "some-1.dist-info/RECORD", "some-1.dist-info/LICENSE",
+            "some-1.dist-info/licenses/COPYING", "some-1.dist-info/licenses/vendored/NOTICE",
+            "some-1.dist-info/sboms/some.cdx.json",
+        ),
+        b"",
+    )  # fmt: skip
+
+    unpack(wheel(tmp_path, "some-1-py3-none-any.whl", contents), tmp_path / "tree")
+
+    assert files(tmp_path / "tree") == {
+        "some/__init__.py",
+        "some-1.dist-info/LICENSE",
+        "some-1.dist-info/licenses/COPYING",
+        "some-1.dist-info/licenses/vendored/NOTICE",
+    }
+
+
+def test_a_wheel_of_which_nothing_runs_leaves_nothing_behind(tmp_path: Path) -> None:
+    contents = {"pycparser/__init__.py": b"", "pycparser-3.dist-info/LICENSE": b""}
+    (tmp_path / "tree").mkdir()
+
+    unpack(wheel(tmp_path, "pycparser-3-py3-none-any.whl", contents), tmp_path / "tree")
+
+    assert not files(tmp_path / "tree")
+
+
+def test_two_wheels_may_bring_the_same_file_but_not_two_of_one_name(tmp_path: Path) -> None:
+    tree = tmp_path / "tree"
+    first = wheel(tmp_path, "a-1-cp39-abi3-any.whl", {"a/_rust.abi3.so": b"one", "a/x.py": b""})
+    same = wheel(tmp_path, "a-1-cp310-abi3-any.whl", {"a/_rust.abi3.so": b"one"})
+    other = wheel(tmp_path, "a-1-cp311-abi3-any.whl", {"a/_rust.abi3.so": b"two"})
+
+    unpack(first, tree)
+    unpack(same, tree)
+    with pytest.raises(SystemExit) as refusal:
+        unpack(other, tree)
+
+    assert str(refusal.value) == (
+        "a-1-cp311-abi3-any.whl: a/_rust.abi3.so differs from that of another wheel"
+    )
+
+
+def test_a_wheel_that_installs_files_elsewhere_is_refused(tmp_path: Path) -> None:
+    scripts = wheel(tmp_path, "a-1-py3-none-any.whl", {"a-1.data/scripts/tool": b"", "a.py": b""})
+
+    with pytest.raises(SystemExit, match="wants to be installed elsewhere"):
+        unpack(scripts, tmp_path / "tree")
+
+
+@pytest.mark.parametrize("name", ["../a.py", "/a.py", "a/../../b.py"])
+def test_a_wheel_cannot_write_outside_of_the_tree(tmp_path: Path, name: str) -> None:
+    with pytest.raises(SystemExit, match="is no path inside a wheel"):
+        unpack(wheel(tmp_path, "a-1-py3-none-any.whl", {name: b""}), tmp_path / "tree")
+
+
+def test_what_is_cut_still_loads_and_is_cut_no_further(tmp_path: Path) -> None:
+    whole = Path(str(importlib.import_module("msgspec._core").__file__)).read_bytes()
+    cut = without_sections(whole)
+    (tmp_path / "cut.so").write_bytes(cut)
+
+    assert len(cut) < len(whole)
+    assert hasattr(ctypes.CDLL(str(tmp_path / "cut.so")), "PyInit__core")
+    assert struct.unpack_from("<Q", cut, 0x28) == (0,)
+    assert without_sections(cut) == cut
+
+
+def test_what_is_no_elf_file_stays_as_it_is() -> None:
+    assert without_sections(b"MZ" + bytes(100)) == b"MZ" + bytes(100)
