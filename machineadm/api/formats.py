@@ -33,3 +33,32 @@ def instant(timestamp: str) -> float:
     # Python 3.10 reads neither the Z nor any number of decimals.
     text = re.sub(r"\.[0-9]+", "", timestamp.upper()).replace("Z", "+00:00")
     return datetime.fromisoformat(text).timestamp()
+
+
+_MULTIPLES = {
+    "m": "1/1000",
+    "k": "1e3",
+    "M": "1e6",
+    "G": "1e9",
+    "T": "1e12",
+    "P": "1e15",
+    "E": "1e18",
+}
+
+
+def amount(quantity: str) -> int:
+    """A quantity of Kubernetes as a whole number, rounded up as the API server does: `16Ki` is 16384.
+
+    Raises:
+        ValueError: It is no quantity.
+    """
+    from fractions import Fraction
+
+    found = re.fullmatch(r"([0-9.]+)(?:([KMGTPE])i|([mkMGTPE])|([eE][+-]?[0-9]{1,2}))?", quantity)
+    if not found:
+        raise ValueError("not a quantity such as 16Ki")
+    number, binary, decimal, exponent = found.groups()
+    factor = Fraction(f"1{exponent}") if exponent else Fraction(_MULTIPLES.get(decimal, "1"))
+    if binary:
+        factor = Fraction(1024 ** ("KMGTPE".index(binary) + 1))
+    return -int(-Fraction(number) * factor // 1)

@@ -14,6 +14,7 @@ COMMANDS = {
     "bootstrap": "make this machine what the configuration says",
     "plan": "show what bootstrap would do; exit 10 if there is something",
     "validate": "show every problem of a configuration",
+    "render": "print the user data of a MachineBootstrap",
     "encrypt": "print documents as EncryptedData",
     "decrypt": "print the documents that EncryptedData open to",
     "status": "show the last report, or wait for the end of a run",

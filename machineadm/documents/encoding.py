@@ -69,6 +69,12 @@ def encode_yaml_stream(values: Iterable[object], *, reveal: bool = False) -> byt
     return b"---\n".join(encode_yaml(value, reveal=reveal) for value in values)
 
 
+def quoted(text: str) -> str:
+    """A text in double quotes, as JSON and YAML both read it."""
+    encoded = msgspec.json.encode(text).decode()
+    return _YAML_ESCAPES.sub(lambda found: f"\\u{ord(found[0]):04x}", encoded)
+
+
 def _reveal(value: Any) -> str:
     if isinstance(value, Secret):
         return value.reveal()
@@ -105,20 +111,15 @@ def _item(value: object) -> list[str]:
 def _key(key: str) -> str:
     if _PLAIN_KEY.fullmatch(key) and key.lower() not in _WORDS:
         return key
-    return _quoted(key)
+    return quoted(key)
 
 
 def _scalar(value: object) -> str:
     if isinstance(value, str):
-        return _quoted(value)
+        return quoted(value)
     if isinstance(value, float):
         return _float(value)
     return msgspec.json.encode(value).decode()
-
-
-def _quoted(text: str) -> str:
-    quoted = msgspec.json.encode(text).decode()
-    return _YAML_ESCAPES.sub(lambda found: f"\\u{ord(found[0]):04x}", quoted)
 
 
 def _float(number: float) -> str:

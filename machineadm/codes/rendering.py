@@ -1,0 +1,69 @@
+"""MA16xx: a MachineBootstrap that cannot be rendered, and templates."""
+
+from __future__ import annotations
+
+from machineadm.codes.model import Code
+
+TABLE: dict[str, Code] = {
+    "MA1601": Code(
+        "no such Secret or ConfigMap",
+        "A MachineBootstrap refers to an object that is not among the documents, or lies in another "
+        "namespace. Nothing was rendered.",
+        "Give the object as a further document (`kubectl get secret NAME -o yaml`), or correct the name.",
+    ),
+    "MA1602": Code(
+        "no such key",
+        "The Secret or ConfigMap is there, the key that is referred to is not. A template stands under "
+        "the key `template`.",
+        "Correct the key; the hint names those that there are.",
+    ),
+    "MA1603": Code(
+        "a value that does not fit its place",
+        "The value of a Secret or ConfigMap is not UTF-8 and its place takes text, or it is empty and must "
+        "not be.",
+        "Look at the value with `base64 -d`. Only the content of a file may be any bytes.",
+    ),
+    "MA1604": Code(
+        "settings that do not go together",
+        "A field of the MachineBootstrap has no meaning beside another one.",
+        "Change what the message names.",
+    ),
+    "MA1605": Code(
+        "no MachineBootstrap",
+        "None of the documents is a MachineBootstrap or a MachineBootstrapTemplate.",
+        "Give one, and with it the Secrets and ConfigMaps that it refers to.",
+    ),
+    "MA1606": Code(
+        "a second MachineBootstrap",
+        "User data is that of one machine, and the documents are about two.",
+        "Render them one by one.",
+    ),
+    "MA1610": Code(
+        "template: not well-formed",
+        "The template is none to Go's text/template either. Line and column are those in the template.",
+        "Mend it there.",
+    ),
+    "MA1611": Code(
+        "template: more than is there",
+        "The template uses what Go's text/template has and templates of user data have not: variables, "
+        "fields, numbers, range, with, define, Go's own functions.",
+        "Use functions, pipelines, string literals, true, false, parentheses, if, else and end.",
+    ),
+    "MA1612": Code(
+        "template: unknown function",
+        "The template calls a function that there is not.",
+        "docs/rendering.md lists all.",
+    ),
+    "MA1613": Code(
+        "template: wrong argument",
+        "A function is given too many values, too few, or one that it cannot take.",
+        "base64, gzip and quote take one text, by a pipe or behind their name; machine_config, agent_fetch "
+        "and agent_path take none.",
+    ),
+    "MA1620": Code(
+        "user data too large",
+        "The user data is larger than spec.dataSizeLimit. Nothing was rendered.",
+        "Let the machine fetch large files from a source, take keys on elliptic curves in place of RSA, or "
+        "keep the configuration in a store (spec.infrastructureRef).",
+    ),
+}

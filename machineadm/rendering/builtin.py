@@ -1,0 +1,167 @@
+"""The templates that are built in: each in the language of all templates, to be copied and changed.
+
+What holds for all of them: the configuration and the fetch script are readable by root alone, the agent runs only when
+the fetch has succeeded, and a failure of either is a failure of what the machine reports: `cloud-init status`, or the
+unit `machineadm-bootstrap.service`.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from msgspec import Struct
+
+
+class Builtin(Struct, frozen=True, kw_only=True):
+    """A template, and for what it is."""
+
+    format: str
+    """As infrastructure providers call it: `cloud-config` or `ignition`, for they know no other word. Empty: no user data."""
+
+    text: str
+
+
+FOLDER: Final = "/var/lib/machineadm/user-data"
+"""Where a machine without cloud-init keeps its user data. Ignition writes from the initramfs: a file below /run would be
+gone when the machine starts."""
+
+UNIT: Final = "machineadm-bootstrap.service"
+
+# A list of runcmd is run as it is, without any shell of cloud-init's; there is one, since what runcmd makes of several
+# goes on after a failure.
+_CLOUD_INIT: Final = """\
+#cloud-config
+write_files:
+- path: /run/machineadm/config.yaml
+  owner: root:root
+  permissions: '0600'
+  encoding: gz+b64
+  content: {{machine_config | gzip | base64}}
+{{- if agent_fetch}}
+- path: /run/machineadm/fetch.sh
+  owner: root:root
+  permissions: '0600'
+  encoding: gz+b64
+  content: {{agent_fetch | gzip | base64}}
+{{- end}}
+runcmd:
+- - sh
+  - -ec
+  - {{if agent_fetch}}sh /run/machineadm/fetch.sh; {{end}}exec "$0" bootstrap --path /run/machineadm/config.yaml
+  - {{agent_path | quote}}
+"""
+
+# After a success nothing is left that a later boot would start, or that holds a secret.
+_START: Final = f"""\
+set -e
+[ ! -e {FOLDER}/fetch.sh ] || sh {FOLDER}/fetch.sh
+"$(cat {FOLDER}/agent)" bootstrap --path {FOLDER}/config.yaml
+rm -f {FOLDER}/config.yaml {FOLDER}/fetch.sh
+"""
+
+# Python may come with a system extension. What a reboot cut off the agent resumes by itself, and one waits for the other.
+_UNIT: Final = f"""\
+[Unit]
+Description=machineadm: bootstrap of this machine
+Wants=network-online.target
+After=network-online.target systemd-sysext.service machineadm-resume.service
+ConditionPathExists={FOLDER}/config.yaml
+
+[Service]
+Type=oneshot
+RemainAfterExit=yes
+ExecStart=/bin/sh {FOLDER}/start.sh
+SyslogIdentifier=machineadm
+
+[Install]
+WantedBy=multi-user.target
+"""
+
+_IGNITION: Final = f"""\
+{{{{- /* 448 is 0700, 384 is 0600: JSON has no octal numbers */ -}}}}
+{{
+  "ignition": {{"version": "@VERSION@"}},
+  "storage": {{
+    "directories": [
+      {{@ROOT@"path": "/var/lib/machineadm", "mode": 448}},
+      {{@ROOT@"path": "{FOLDER}", "mode": 448}}
+    ],
+    "files": [
+      {{
+        @ROOT@"path": "{FOLDER}/config.yaml", "mode": 384, "overwrite": true,
+        "contents": {{"compression": "gzip", "source": "data:;base64,{{{{machine_config | gzip | base64}}}}"}}
+      }},
+{{{{- if agent_fetch}}}}
+      {{
+        @ROOT@"path": "{FOLDER}/fetch.sh", "mode": 384, "overwrite": true,
+        "contents": {{"compression": "gzip", "source": "data:;base64,{{{{agent_fetch | gzip | base64}}}}"}}
+      }},
+{{{{- end}}}}
+      {{
+        @ROOT@"path": "{FOLDER}/agent", "mode": 384, "overwrite": true,
+        "contents": {{"source": "data:;base64,{{{{agent_path | base64}}}}"}}
+      }},
+      {{
+        @ROOT@"path": "{FOLDER}/start.sh", "mode": 384, "overwrite": true,
+        "contents": {{"source": "data:;base64,{{{{`{_START}` | base64}}}}"}}
+      }}
+    ]
+  }},
+  "systemd": {{
+    "units": [
+      {{
+        "name": "{UNIT}", "enabled": true,
+        "contents": {{{{`{_UNIT}` | quote}}}}
+      }}
+    ]
+  }}
+}}
+"""
+
+_SYSTEMD: Final = f"""\
+#!/bin/sh
+# Bootstraps this machine by machineadm: lays out its configuration and starts {UNIT}.
+set -eu
+umask 077
+mkdir -p {FOLDER}
+
+base64 -d <<'END' | gzip -dc > {FOLDER}/config.yaml
+{{{{machine_config | gzip | base64}}}}
+END
+{{{{- if agent_fetch}}}}
+base64 -d <<'END' | gzip -dc > {FOLDER}/fetch.sh
+{{{{agent_fetch | gzip | base64}}}}
+END
+{{{{- end}}}}
+base64 -d <<'END' > {FOLDER}/agent
+{{{{agent_path | base64}}}}
+END
+cat <<'END' > {FOLDER}/start.sh
+{_START}END
+
+umask 022
+cat <<'END' > /etc/systemd/system/{UNIT}
+{_UNIT}END
+systemctl enable {UNIT}
+# While an image is made nothing runs that could be started; its first boot will.
+if [ -d /run/systemd/system ]; then
+  systemctl daemon-reload
+  systemctl start --no-block {UNIT}
+fi
+"""
+
+
+def _ignition(version: str, root: str) -> Builtin:
+    text = _IGNITION.replace("@VERSION@", version).replace("@ROOT@", root)
+    return Builtin(format="ignition", text=text)
+
+
+BUILTINS: Final[dict[str, Builtin]] = {
+    "cloud-init": Builtin(format="cloud-config", text=_CLOUD_INIT),
+    "ignition-2.3": _ignition("2.3.0", '"filesystem": "root", '),
+    "ignition-3.4": _ignition("3.4.0", ""),
+    "systemd": Builtin(format="cloud-config", text=_SYSTEMD),
+    "bare": Builtin(format="", text="{{machine_config}}"),
+}
+"""By name. `systemd` is a script for whatever runs user data that begins with `#!`, cloud-init included; `bare` is the
+configuration alone."""

@@ -1,0 +1,48 @@
+"""What a template may call."""
+
+from __future__ import annotations
+
+import binascii
+
+from machineadm.documents.encoding import quoted
+from machineadm.rendering.template import Function
+
+
+def functions(
+    machine_config: bytes = b"", agent_fetch: bytes = b"", agent_path: bytes = b""
+) -> dict[str, Function]:
+    """All functions, by name.
+
+    Args:
+        machine_config: The documents' bytes.
+        agent_fetch: The script that fetches the agent; empty where the image brings it.
+        agent_path: Where the agent lies once it is there.
+    """
+    return {
+        "machine_config": Function(0, lambda: machine_config),
+        "agent_fetch": Function(0, lambda: agent_fetch),
+        "agent_path": Function(0, lambda: agent_path),
+        "base64": Function(1, lambda text: binascii.b2a_base64(text, newline=False)),
+        "gzip": Function(1, compressed),
+        "quote": Function(1, _quote),
+    }
+
+
+def compressed(data: bytes) -> bytes:
+    """Bytes by gzip: without a time, so that the same bytes give the same bytes."""
+    import zlib
+
+    stream = zlib.compressobj(9, wbits=31)
+    return stream.compress(data) + stream.flush()
+
+
+def _quote(text: bytes) -> bytes:
+    """In double quotes, for JSON and YAML.
+
+    Raises:
+        ValueError: It is no text in UTF-8.
+    """
+    try:
+        return quoted(text.decode()).encode()
+    except UnicodeDecodeError:
+        raise ValueError("the text is no UTF-8; base64 takes any bytes") from None

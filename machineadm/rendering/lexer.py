@@ -1,0 +1,223 @@
+"""Tokens of a template, cut as Go's text/template cuts them (text/template/parse/lex.go, Go 1.24).
+
+What Go reads and we do not (variables, fields, numbers ...) is refused here by name, with its place.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Final, Literal, NoReturn
+
+from msgspec import Struct
+
+BLANKS: Final = " \t\r\n"
+
+_SPACE: Final = re.compile(r"[ \t\r\n]+")
+_CLOSE: Final = re.compile(r"[ \t\r\n]-\}\}|\}\}")
+_TRIM: Final = re.compile(r"-[ \t\r\n]")
+_WORD: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_WORD_END: Final = re.compile(r"[ \t\r\n.,|:)(]|\}\}|\Z")
+_STRING: Final = re.compile(r'"(?:[^"\\\n]|\\[^\n])*"')
+_RAW: Final = re.compile(r"`[^`]*`")
+_ESCAPE: Final = re.compile(
+    r"\\(?:([abfnrtv\\\"])|([0-7]{3})|x([0-9A-Fa-f]{2})|u([0-9A-Fa-f]{4})|U([0-9A-Fa-f]{8})|)"
+)
+_SIMPLE: Final = dict(zip('abfnrtv\\"', b'\a\b\f\n\r\t\v\\"', strict=True))
+_FOREIGN: Final = {
+    "$": "variables",
+    ".": "the dot and fields",
+    "'": "character constants",
+    ":": "declarations",
+    "=": "assignments",
+    "+": "numbers",
+    "-": "numbers",
+    **dict.fromkeys("0123456789", "numbers"),
+}
+_LANGUAGE: Final = (
+    "there are functions, pipelines, string literals, true, false, parentheses, if, else and end"
+)
+
+Kind = Literal["text", "open", "close", "space", "pipe", "(", ")", "literal", "word"]
+
+
+class TemplateError(Exception):
+    """A template is refused, or cannot be filled in.
+
+    Args:
+        code: Stable code.
+        line: Line in the template, from 1.
+        column: From 1, in code points.
+        message: What is wrong, in one line.
+        hint: What to do about it; may be empty.
+    """
+
+    def __init__(self, code: str, line: int, column: int, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.code = code
+        self.line = line
+        self.column = column
+        self.message = message
+        self.hint = hint
+
+
+class Token(Struct, frozen=True, gc=False):
+    """A piece of a template.
+
+    Args:
+        kind: What it is.
+        at: Where it begins, in code points.
+        text: As written; of a text, what trim markers leave of it.
+        value: Of a literal, its bytes.
+    """
+
+    kind: Kind
+    at: int
+    text: str
+    value: bytes = b""
+
+
+def refuse(text: str, at: int, code: str, message: str, hint: str = "") -> NoReturn:
+    """Refuse a template at a place.
+
+    Args:
+        text: The whole template.
+        at: The place, in code points.
+        code: Stable code.
+        message: What is wrong, in one line.
+        hint: What to do about it.
+
+    Raises:
+        TemplateError: Always.
+    """
+    line = text.count("\n", 0, at) + 1
+    raise TemplateError(code, line, at - text.rfind("\n", 0, at), message, hint)
+
+
+def tokens(text: str) -> Iterator[Token]:
+    """Cut a template.
+
+    Args:
+        text: The whole template.
+
+    Yields:
+        Texts, and for each action `open`, what it holds, `close`. Comments are gone. Texts may be empty.
+
+    Raises:
+        TemplateError: It cannot be cut.
+    """
+    at = 0
+    while (begin := text.find("{{", at)) >= 0:
+        inside = begin + 2
+        trims = _TRIM.match(text, inside)
+        piece = text[at:begin]
+        yield Token("text", at, piece.rstrip(BLANKS) if trims else piece)
+        inside += 2 if trims else 0
+        if text.startswith("/*", inside):
+            at = _comment(text, begin, inside)
+            continue
+        yield Token("open", begin, "{{")
+        for token in _action(text, begin, inside):
+            yield token
+            at = token.at + len(token.text)
+        at = _after(text, token.at, token.text)
+    yield Token("text", at, text[at:])
+
+
+def _comment(text: str, begin: int, at: int) -> int:
+    end = text.find("*/", at)
+    if end < 0:
+        refuse(text, begin, "MA1610", "a comment is not closed", "end it with */}}")
+    close = _CLOSE.match(text, end + 2)
+    if close is None:
+        refuse(text, end, "MA1610", "a comment ends before its action does", "write {{/* ... */}}")
+    return _after(text, close.start(), close[0])
+
+
+def _after(text: str, at: int, close: str) -> int:
+    """Where text goes on behind a closing delimiter, which may trim."""
+    at += len(close)
+    space = _SPACE.match(text, at) if len(close) > len("}}") else None
+    return space.end() if space else at
+
+
+def _action(text: str, begin: int, at: int) -> Iterator[Token]:
+    """The tokens of an action; `close` is the last."""
+    depth = 0
+    while at < len(text):
+        if close := _CLOSE.match(text, at):
+            if depth:
+                refuse(text, at, "MA1610", "a parenthesis is not closed")
+            yield Token("close", at, close[0])
+            return
+        token = _token(text, at)
+        depth += (token.kind == "(") - (token.kind == ")")
+        if depth < 0:
+            refuse(text, at, "MA1610", "a parenthesis is closed that was not opened")
+        yield token
+        at += len(token.text)
+    refuse(text, begin, "MA1610", "an action is not closed", "end it with }}")
+
+
+def _token(text: str, at: int) -> Token:
+    letter = text[at]
+    if space := _SPACE.match(text, at):
+        run = space[0]
+        # The last blank before -}} belongs to the delimiter.
+        trimmed = len(run) > 1 and text.startswith("-}}", space.end())
+        return Token("space", at, run[:-1] if trimmed else run)
+    if letter == "|":
+        return Token("pipe", at, letter)
+    if letter in "()":
+        return Token("(" if letter == "(" else ")", at, letter)
+    if letter == '"':
+        return _quoted(text, at)
+    if letter == "`":
+        return _raw(text, at)
+    if word := _WORD.match(text, at):
+        if not _WORD_END.match(text, word.end()):
+            refuse(text, word.end(), "MA1610", f"{_shown(text[word.end()])} cannot stand here")
+        return Token("word", at, word[0])
+    if what := _FOREIGN.get(letter):
+        refuse(text, at, "MA1611", f"{what} are none of what a template has here", _LANGUAGE)
+    refuse(text, at, "MA1610", f"{_shown(letter)} cannot stand here")
+
+
+def _quoted(text: str, at: int) -> Token:
+    found = _STRING.match(text, at)
+    if found is None:
+        refuse(text, at, "MA1610", "a string is not closed in its line")
+    inner = found[0][1:-1]
+    value, done = b"", 0
+    for escape in _ESCAPE.finditer(inner):
+        value += inner[done : escape.start()].encode()
+        value += _unescaped(text, at + 1 + escape.start(), escape)
+        done = escape.end()
+    return Token("literal", at, found[0], value + inner[done:].encode())
+
+
+def _unescaped(text: str, at: int, escape: re.Match[str]) -> bytes:
+    simple, octal, byte, short, long = escape.groups()
+    if simple:
+        return bytes([_SIMPLE[simple]])
+    if octal and int(octal, 8) < 256:
+        return bytes([int(octal, 8)])
+    if byte:
+        return bytes.fromhex(byte)
+    code = int(short or long or "110000", 16)
+    if code > 0x10FFFF or 0xD800 <= code < 0xE000:
+        hint = r"Go's escapes are \n, \t, \\, \", \x41, \101, \u0041 and such"
+        refuse(text, at, "MA1610", "no escape of a string begins so", hint)
+    return chr(code).encode()
+
+
+def _raw(text: str, at: int) -> Token:
+    found = _RAW.match(text, at)
+    if found is None:
+        refuse(text, at, "MA1610", "a raw string is not closed")
+    # As Go does (strconv.Unquote): a file may have been saved with the line ends of Windows.
+    return Token("literal", at, found[0], found[0][1:-1].replace("\r", "").encode())
+
+
+def _shown(letter: str) -> str:
+    return repr(letter) if letter.isprintable() else f"U+{ord(letter):04X}"

@@ -1,0 +1,221 @@
+"""A MachineBootstrap to the MachineConfiguration that travels: references inlined, then judged as the agent will judge it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from machineadm.api.finding import Finding
+from machineadm.api.meta import ObjectMeta
+from machineadm.api.pruned import PRUNED, PrunedError
+from machineadm.api.v1alpha1.agent import AgentPin
+from machineadm.api.v1alpha1.agent_source import AgentDownload, AgentSource
+from machineadm.api.v1alpha1.machine import MachineConfiguration, MachineConfigurationSpec
+from machineadm.api.v1alpha1.machine_bootstrap import MachineBootstrap, MachineBootstrapSpec
+from machineadm.config.paths import holds_pruned
+from machineadm.config.rules.model import one_of
+from machineadm.config.validation import check
+from machineadm.documents.decoding import decode
+from machineadm.documents.encoding import encode_json
+from machineadm.redaction import Secret
+from machineadm.rendering.objects import ObjectKind, Resources, text_of
+from machineadm.rendering.references import References
+
+_VERSION: Final = "bootstrap.cluster.x-k8s.io/v1alpha1"
+
+TEMPLATE_KEY: Final = "template"
+"""The key of a ConfigMap or Secret that holds a template."""
+
+
+class Realised(Struct, frozen=True, kw_only=True):
+    """What a MachineBootstrap comes to; complete only if there are no findings."""
+
+    configuration: MachineConfiguration
+    """Without references."""
+
+    agent: AgentSource | None
+    """Without references but to nothing."""
+
+    passphrase: Secret | None
+    """What the documents are encrypted with, if they are."""
+
+    template: str | None
+    """The template that the configuration names, if it names one."""
+
+    findings: tuple[Finding, ...]
+    """All that is wrong, by the MachineBootstrap's own paths."""
+
+
+def realise(bootstrap: MachineBootstrap, resources: Resources) -> Realised:
+    """Inline all references and find all problems.
+
+    Args:
+        bootstrap: As decoded. What could not be decoded is PRUNED in it, and what depends on that goes unsaid.
+        resources: The Secrets and ConfigMaps that there are.
+    """
+    metadata = bootstrap.metadata
+    references = References(resources, text_of(metadata, "namespace"))
+    spec = bootstrap.spec
+    if spec is PRUNED:
+        return _nothing()
+    inlined = references.inlined(spec, "spec")
+    configuration = _configuration(inlined, metadata)
+    template = _template(inlined, references)
+    passphrase = _passphrase(inlined, references)
+    findings = [
+        *references.findings,
+        *_agent(inlined.agent),
+        *_format(inlined),
+        *_judged(configuration, references.origins),
+    ]
+    return Realised(
+        configuration=_travelling(configuration),
+        agent=inlined.agent,
+        passphrase=passphrase,
+        template=template,
+        findings=tuple(findings),
+    )
+
+
+def _nothing() -> Realised:
+    empty = MachineConfiguration(
+        api_version=_VERSION, kind="MachineConfiguration", spec=MachineConfigurationSpec()
+    )
+    return Realised(configuration=empty, agent=None, passphrase=None, template=None, findings=())
+
+
+def _configuration(
+    spec: MachineBootstrapSpec, metadata: dict[str, Any] | None
+) -> MachineConfiguration:
+    name, namespace = text_of(metadata, "name"), text_of(metadata, "namespace")
+    named = ObjectMeta(name=name or None, namespace=namespace or None)
+    return MachineConfiguration(
+        api_version=_VERSION,
+        kind="MachineConfiguration",
+        metadata=named if name or namespace else None,
+        spec=MachineConfigurationSpec(
+            machine=spec.machine, kubernetes=spec.kubernetes, agent=_pin(spec.agent)
+        ),
+    )
+
+
+def _pin(source: AgentSource | None) -> AgentPin | None:
+    if source is None or source is PRUNED or source.download is None or source.download is PRUNED:
+        return None
+    return AgentPin(version=source.download.version, sha256=source.download.sha256)
+
+
+def _judged(configuration: MachineConfiguration, origins: dict[str, str]) -> Iterator[Finding]:
+    """What the agent would say of the configuration, at the places that the values came from."""
+    # A value that came from elsewhere has not met its field's own constraints yet.
+    if not holds_pruned(configuration):
+        (document,) = decode(encode_json(configuration, reveal=True), file="")
+        for problem in document.problems:
+            yield Finding(
+                code=problem.code,
+                path=_origin(problem.path, origins),
+                message=problem.message,
+                hint=problem.hint,
+            )
+        if document.value is None:
+            return
+        configuration = document.value
+    for finding in check(configuration):
+        if not finding.path.startswith("spec.agent"):
+            yield replace(finding, path=_origin(finding.path, origins))
+
+
+def _origin(path: str, origins: dict[str, str]) -> str:
+    for inlined, origin in origins.items():
+        if path == inlined or path.startswith((f"{inlined}.", f"{inlined}[")):
+            return origin
+    return path
+
+
+def _travelling(configuration: MachineConfiguration) -> MachineConfiguration:
+    """Without what concerns the manager alone."""
+    machine = configuration.spec.machine
+    if machine is PRUNED:
+        return configuration
+    machine = replace(
+        machine, bootstrapper_template_config_map_name=None, bootstrapper_template_secret_name=None
+    )
+    return replace(configuration, spec=replace(configuration.spec, machine=machine))
+
+
+def _template(spec: MachineBootstrapSpec, references: References) -> str | None:
+    machine = spec.machine
+    if machine is PRUNED:
+        return None
+    names: tuple[tuple[ObjectKind, Any], ...] = (
+        ("ConfigMap", machine.bootstrapper_template_config_map_name),
+        ("Secret", machine.bootstrapper_template_secret_name),
+    )
+    for kind, name in names:
+        if name is not None and name is not PRUNED:
+            path = f"spec.machine.bootstrapperTemplate{kind}Name"
+            data = references.bytes_at(kind, name, TEMPLATE_KEY, path)
+            return None if data is PRUNED else references.text(data, path)
+    return None
+
+
+def _passphrase(spec: MachineBootstrapSpec, references: References) -> Secret | None:
+    encryption = spec.encryption
+    if encryption is None or encryption is PRUNED or encryption.passphrase_from is PRUNED:
+        return None
+    reference = encryption.passphrase_from.secret
+    if reference is PRUNED:
+        return None
+    path = "spec.encryption.passphraseFrom.secret"
+    text = references.text_at(reference, "Secret", path)
+    if text is PRUNED:
+        return None
+    # As the agent reads a file that holds one.
+    passphrase = text.removesuffix("\n")
+    if not passphrase:
+        references.find("MA1603", path, "the passphrase is empty", "")
+    return Secret(passphrase)
+
+
+def _agent(source: AgentSource | None) -> Iterator[Finding]:
+    if source is None or source is PRUNED:
+        return
+    for finding in one_of(source, "preinstalled", "download"):
+        yield replace(finding, path=f"spec.agent.{finding.path}".rstrip("."))
+    download = source.download
+    if download is not None and download is not PRUNED:
+        try:
+            yield from _download(download, "spec.agent.download")
+        except PrunedError:
+            return
+
+
+def _download(download: AgentDownload, path: str) -> Iterator[Finding]:
+    if download.sha256 is None and download.public_key is None:
+        yield Finding(
+            code="MA1302",
+            path=path,
+            message="one of sha256 and publicKey is required",
+            hint="an agent is never run unverified: `sha256sum FILE` prints its digest",
+        )
+    if download.headers_from:
+        yield Finding(
+            code="MA1604",
+            path=f"{path}.headersFrom",
+            message="no provider can be asked before the agent is there",
+            hint="take the header from a Secret",
+        )
+
+
+def _format(spec: MachineBootstrapSpec) -> Iterator[Finding]:
+    version, name = spec.ignition_version, spec.format
+    if version is not None and name is not PRUNED and name != "ignition":
+        yield Finding(
+            code="MA1604",
+            path="spec.ignitionVersion",
+            message="there is no Ignition without format ignition",
+            hint="add format: ignition, or remove it",
+        )

@@ -1,0 +1,235 @@
+"""References to Secrets and ConfigMaps: every `xFrom` gives way to its `x`; what names a provider stays."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, TypeVar, get_args
+
+import msgspec
+from msgspec.structs import replace
+
+from machineadm.api.finding import Finding
+from machineadm.api.meta import KeyReference, ValueSource
+from machineadm.api.pruned import PRUNED
+from machineadm.api.v1alpha1.files import FileConfig
+from machineadm.config.paths import child
+from machineadm.redaction import Secret
+from machineadm.rendering.objects import ObjectKind, Resource, Resources
+
+Value = TypeVar("Value", bound=msgspec.Struct)
+
+_BINARY = ("gzip", "gzip+base64", None)
+
+
+class References:
+    """Looks values up, and remembers what was wrong and what came from where.
+
+    Args:
+        resources: What may be referred to.
+        namespace: That of the object that refers; empty where it is not said.
+    """
+
+    def __init__(self, resources: Resources, namespace: str = "") -> None:
+        self._resources = resources
+        self._namespace = namespace
+        self.findings: list[Finding] = []
+        self.origins: dict[str, str] = {}
+        """Path of an inlined value to the path of the reference that it came from."""
+
+    def inlined(self, value: Value, path: str) -> Value:
+        """A value and all below it without references.
+
+        Args:
+            value: As decoded; parts of it may be PRUNED, and what cannot be found becomes so.
+            path: Where it stands.
+        """
+        fields = value.__struct_fields__
+        names = value.__struct_encode_fields__
+        changes: dict[str, Any] = {}
+        for field, name in zip(fields, names, strict=True):
+            given = getattr(value, field)
+            below = self._below(given, f"{path}.{name}")
+            if below is not given:
+                changes[field] = below
+            if field.endswith("_from") and given is not PRUNED:
+                changes |= self._twin(value, field.removesuffix("_from"), given, f"{path}.{name}")
+        return replace(value, **changes) if changes else value
+
+    def bytes_at(
+        self, kind: ObjectKind, name: str, key: str, path: str, *, key_path: str = ""
+    ) -> Any:
+        """The bytes of a key.
+
+        Args:
+            kind: Of the object.
+            name: Of the object.
+            key: In its data.
+            path: Of the reference, for a finding.
+            key_path: Of the key in it, if it is named there.
+
+        Returns:
+            Bytes, or PRUNED where there are none; that is a finding, or a problem of the object's own document.
+        """
+        found = self._object(kind, name, path)
+        if found is None:
+            return PRUNED
+        if key not in found.values:
+            there = ", ".join(sorted(found.values))
+            message = f"{kind} {name} has no key {key!r}"
+            hint = f"it has {there}" if there else "it is empty"
+            self.find("MA1602", key_path or path, message, hint)
+        return found.values.get(key, PRUNED)
+
+    def text_at(self, reference: KeyReference, kind: ObjectKind, path: str) -> Any:
+        """As `bytes_at`, but as text."""
+        if reference.name is PRUNED or reference.key is PRUNED:
+            return PRUNED
+        data = self.bytes_at(kind, reference.name, reference.key, path, key_path=f"{path}.key")
+        return PRUNED if data is PRUNED else self.text(data, path)
+
+    def text(self, data: bytes, path: str) -> Any:
+        """Bytes as text; PRUNED, and a finding, if they are none."""
+        try:
+            return data.decode()
+        except UnicodeDecodeError:
+            hint = "only the content of a file may be bytes"
+            self.find("MA1603", path, "the value is no text in UTF-8", hint)
+            return PRUNED
+
+    def find(self, code: str, path: str, message: str, hint: str) -> None:
+        """Remember something that is wrong."""
+        self.findings.append(Finding(code=code, path=path, message=message, hint=hint))
+
+    def _object(self, kind: ObjectKind, name: str, path: str) -> Resource | None:
+        named = [one for one in self._resources if one.kind == kind and one.name == name]
+        for one in named:
+            if one.namespace in ("", self._namespace) or not self._namespace:
+                return one
+        if named:
+            message = f"there is no {kind} {name} in namespace {self._namespace}"
+            hint = f"one of that name is in {named[0].namespace}; references stay in one namespace"
+        else:
+            message = f"there is no {kind} {name}"
+            hint = "give it as a further document (`kubectl get -o yaml` writes it)"
+        self.find("MA1601", path, message, hint)
+        return None
+
+    def _below(self, value: Any, path: str) -> Any:
+        if value is PRUNED or isinstance(value, ValueSource):
+            return value
+        if isinstance(value, msgspec.Struct):
+            return self.inlined(value, path)
+        if isinstance(value, tuple):
+            items = tuple(self._below(item, f"{path}[{n}]") for n, item in enumerate(value))
+            return value if _same(items, value) else items
+        if isinstance(value, dict) and any(isinstance(v, msgspec.Struct) for v in _known(value)):
+            return {key: self._below(item, child(path, key)) for key, item in value.items()}
+        return value
+
+    def _twin(self, value: msgspec.Struct, twin: str, given: Any, path: str) -> dict[str, Any]:
+        """The changes to a Struct that one of its `From` fields asks for."""
+        if isinstance(given, dict):
+            return self._twins(value, twin, given, path)
+        if not isinstance(given, ValueSource):
+            return {}
+        source = self._source(given, path)
+        if source is None:
+            return {}
+        kind, reference, at = source
+        wire = path.removesuffix("From")
+        if getattr(value, twin) is not None:
+            name = wire.rpartition(".")[2]
+            self.find("MA1301", path, f"not together with {name}", "give exactly one of the two")
+        self.origins[wire] = path
+        if isinstance(value, FileConfig):
+            return self._content(value, kind, reference, at)
+        text = self.text_at(reference, kind, at)
+        return {f"{twin}_from": None, twin: _typed(value, twin, text)}
+
+    def _twins(
+        self, value: msgspec.Struct, twin: str, given: dict[str, Any], path: str
+    ) -> dict[str, Any]:
+        """The same for a map of values."""
+        left, found = {}, {}
+        beside = {str(name).lower() for name in getattr(value, twin) if name is not PRUNED}
+        for key, one in given.items():
+            source = None if one is PRUNED else self._source(one, child(path, key))
+            if source is None:
+                left[key] = one
+                continue
+            kind, reference, at = source
+            self.origins[child(path.removesuffix("From"), key)] = child(path, key)
+            if key.lower() in beside:
+                wire = path.removesuffix("From").rpartition(".")[2]
+                message = f"{key} stands in {wire} already"
+                self.find("MA1306", child(path, key), message, "")
+            text = self.text_at(reference, kind, at)
+            found[key] = text if text is PRUNED else Secret(text)
+        if not found:
+            return {}
+        return {f"{twin}_from": left, twin: {**found, **getattr(value, twin)}}
+
+    def _source(
+        self, source: ValueSource, path: str
+    ) -> tuple[ObjectKind, KeyReference, str] | None:
+        """What a source refers to; None where that is the rules' matter or the machine's."""
+        given = [
+            name
+            for name in ("secret", "config_map", "provider")
+            if getattr(source, name) is not None
+        ]
+        if len(given) != 1:
+            hint = "give exactly one of secret, configMap and provider"
+            self.find("MA1302" if not given else "MA1301", path, "one source is needed", hint)
+            return None
+        if source.secret is not None and source.secret is not PRUNED:
+            return "Secret", source.secret, f"{path}.secret"
+        if source.config_map is not None and source.config_map is not PRUNED:
+            return "ConfigMap", source.config_map, f"{path}.configMap"
+        return None
+
+    def _content(
+        self, file: FileConfig, kind: ObjectKind, reference: KeyReference, path: str
+    ) -> dict[str, Any]:
+        """A file's content: any bytes will do, what is no text travels in base64."""
+        changes: dict[str, Any] = {"content_from": None, "content": PRUNED}
+        if kind == "Secret":
+            changes["sensitive"] = True
+        if reference.name is PRUNED or reference.key is PRUNED or file.encoding is PRUNED:
+            return changes
+        data = self.bytes_at(kind, reference.name, reference.key, path, key_path=f"{path}.key")
+        if data is PRUNED:
+            return changes
+        try:
+            return {**changes, "content": data.decode()}
+        except UnicodeDecodeError:
+            if file.encoding not in _BINARY:
+                return {**changes, "content": self.text(data, path)}
+        from binascii import b2a_base64
+
+        encoding = "base64" if file.encoding is None else "gzip+base64"
+        return {
+            **changes,
+            "content": b2a_base64(data, newline=False).decode(),
+            "encoding": encoding,
+        }
+
+
+def _same(left: tuple[Any, ...], right: tuple[Any, ...]) -> bool:
+    return all(one is other for one, other in zip(left, right, strict=True))
+
+
+def _known(value: dict[str, Any]) -> Iterator[Any]:
+    return (item for item in value.values() if item is not PRUNED)
+
+
+def _typed(value: msgspec.Struct, field: str, text: Any) -> Any:
+    """A text as the field holds it."""
+    if text is PRUNED:
+        return PRUNED
+    (info,) = (one for one in msgspec.structs.fields(type(value)) if one.name == field)
+    return Secret(text) if _holds_secret(info.type) else text
+
+
+def _holds_secret(annotation: Any) -> bool:
+    return annotation is Secret or any(_holds_secret(one) for one in get_args(annotation))

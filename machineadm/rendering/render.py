@@ -1,0 +1,210 @@
+"""A MachineBootstrap and the objects it refers to -> user data. Pure: the manager and `machineadm render` both call it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from machineadm.api.finding import Finding
+from machineadm.api.pruned import PRUNED
+from machineadm.api.v1alpha1.agent_source import AgentSource
+from machineadm.api.v1alpha1.machine_bootstrap import MachineBootstrap, MachineBootstrapSpec
+from machineadm.documents.encoding import encode_json
+from machineadm.errors import ConfigError
+from machineadm.rendering import sizes
+from machineadm.rendering.builtin import BUILTINS, Builtin
+from machineadm.rendering.fetch import agent_path, fetch_script
+from machineadm.rendering.functions import functions
+from machineadm.rendering.objects import Resources
+from machineadm.rendering.realise import Realised, realise
+from machineadm.rendering.sizes import Sizes
+from machineadm.rendering.template import Piece, Template, TemplateError
+
+OWN: Final = "own"
+"""The name of a template that is not built in."""
+
+_IGNITION_DESTINATION: Final = "/opt/bin/machineadm"
+"""Where a download goes by default on a system that Ignition sets up: /usr is read-only on Flatcar."""
+
+
+class Rendered(Struct, frozen=True, kw_only=True):
+    """What a machine is given."""
+
+    user_data: bytes
+    """Exactly as it is to reach the machine; holds the secrets that it must."""
+
+    format: str
+    """For the key `format` of the data Secret; empty for what is no user data."""
+
+    template: str
+    """Name of the built-in template, or `own`."""
+
+    sizes: Sizes
+    """How large it is, and why."""
+
+    warnings: tuple[Finding, ...]
+    """What is allowed, but better otherwise."""
+
+    def __repr__(self) -> str:
+        return f"Rendered({self.template}, {self.sizes.raw} bytes)"
+
+
+class UnrenderedError(Exception):
+    """A MachineBootstrap cannot be rendered.
+
+    Args:
+        findings: All that is wrong, by its own paths.
+    """
+
+    def __init__(self, findings: Sequence[Finding]) -> None:
+        super().__init__(f"{len(findings)} findings")
+        self.findings = tuple(findings)
+
+
+def render(
+    bootstrap: MachineBootstrap,
+    resources: Resources,
+    *,
+    random: Callable[[int], bytes],
+    template: str | None = None,
+) -> Rendered:
+    """Render user data. The same input gives the same bytes, but for what is encrypted.
+
+    Args:
+        bootstrap: As decoded. What could not be decoded is PRUNED in it.
+        resources: The Secrets and ConfigMaps that there are.
+        random: Gives that many random bytes, for encryption.
+        template: Name of a built-in template in place of what the spec asks for.
+
+    Raises:
+        UnrenderedError: There are findings.
+    """
+    if bootstrap.spec is PRUNED:
+        raise UnrenderedError(())
+    realised = realise(bootstrap, resources)
+    name, chosen = _chosen(bootstrap.spec, realised, template)
+    agent = _agent(realised.agent, chosen.format)
+    findings = [*realised.findings, *_unreadable(chosen)]
+    script = _fetch_script(agent, findings)
+    if findings:
+        raise UnrenderedError(findings)
+    documents = _documents(bootstrap.spec, realised, random)
+    pieces = _filled(chosen, documents, script, agent_path(agent).encode())
+    measured = sizes.measure(pieces, realised.configuration, bootstrap.spec.data_size_limit)
+    if finding := sizes.beyond(measured):
+        raise UnrenderedError([finding])
+    return Rendered(
+        user_data=b"".join(piece.data for piece in pieces),
+        format=chosen.format,
+        template=name,
+        sizes=measured,
+        warnings=(),
+    )
+
+
+def _chosen(
+    spec: MachineBootstrapSpec, realised: Realised, template: str | None
+) -> tuple[str, Builtin]:
+    """Name and text of the template: that asked for, the configuration's own, that of the format."""
+    ignition = spec.format is not PRUNED and spec.format == "ignition"
+    if template is None and realised.template is not None:
+        own = Builtin(format="ignition" if ignition else "cloud-config", text=realised.template)
+        return OWN, own
+    if template is None:
+        version = spec.ignition_version
+        template = (
+            f"ignition-{'3.4' if version is None or version is PRUNED else version}"
+            if ignition
+            else "cloud-init"
+        )
+    return template, BUILTINS[template]
+
+
+def _agent(source: AgentSource | None, format_: str) -> AgentSource | None:
+    if source is None or source is PRUNED or source.download is None or source.download is PRUNED:
+        return source
+    if format_ != "ignition" or source.download.destination is not None:
+        return source
+    return AgentSource(download=replace(source.download, destination=_IGNITION_DESTINATION))
+
+
+def _unreadable(chosen: Builtin) -> list[Finding]:
+    try:
+        Template(chosen.text, functions())
+    except TemplateError as error:
+        return [_in_template(error)]
+    return []
+
+
+def _in_template(error: TemplateError) -> Finding:
+    return Finding(
+        code=error.code,
+        path="spec.machine.bootstrapperTemplate",
+        message=f"template, line {error.line}, column {error.column}: {error.message}",
+        hint=error.hint,
+    )
+
+
+def _fetch_script(agent: AgentSource | None, findings: list[Finding]) -> bytes:
+    """The script; empty where the image brings the agent. What is wrong with it is one more finding."""
+    if findings or agent is None or agent.download is None:
+        return b""
+    try:
+        return fetch_script(agent.download).encode()
+    except ConfigError as error:
+        findings.append(
+            Finding(
+                code=error.code,
+                path="spec.agent.download",
+                message=error.message,
+                hint=error.hint(),
+            )
+        )
+    return b""
+
+
+def _documents(
+    spec: MachineBootstrapSpec, realised: Realised, random: Callable[[int], bytes]
+) -> bytes:
+    """The stream that travels: JSON, a line for each document.
+
+    Raises:
+        UnrenderedError: It cannot be encrypted.
+    """
+    documents = encode_json(realised.configuration, reveal=True) + b"\n"
+    encryption = spec.encryption
+    if encryption is None or realised.passphrase is None:
+        return documents
+    from machineadm.documents.encryption import seal
+
+    try:
+        sealed = seal(
+            documents,
+            realised.passphrase,
+            provider=encryption.provider,
+            random=random,
+            cipher=encryption.cipher_algorithm or "aes-256-gcm",
+            digest=encryption.digest_algorithm or "sha-512",
+            iterations=encryption.iterations or 50000,
+        )
+    except ConfigError as error:
+        finding = Finding(
+            code=error.code, path="spec.encryption", message=error.message, hint=error.hint()
+        )
+        raise UnrenderedError([finding]) from error
+    return encode_json(sealed) + b"\n"
+
+
+def _filled(chosen: Builtin, documents: bytes, script: bytes, path: bytes) -> tuple[Piece, ...]:
+    """The template with all that it asks for.
+
+    Raises:
+        UnrenderedError: It asks for what cannot be.
+    """
+    try:
+        return tuple(Template(chosen.text, functions(documents, script, path)).pieces())
+    except TemplateError as error:
+        raise UnrenderedError([_in_template(error)]) from error

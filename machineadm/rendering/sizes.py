@@ -1,0 +1,100 @@
+"""How large user data is, what makes it so, and whether it is too large."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+import msgspec
+
+from machineadm.api.finding import Finding
+from machineadm.api.formats import amount
+from machineadm.api.v1alpha1.machine import MachineConfiguration
+from machineadm.documents.encoding import encode_json
+from machineadm.rendering.functions import compressed
+from machineadm.rendering.template import Piece
+
+SMALL: Final = 16 * 1024
+"""Bytes of user data that AWS and Linode take."""
+
+USUAL: Final = 64 * 1024
+"""Bytes of user data that Azure, OpenStack and vSphere take."""
+
+_CONFIGURATION: Final = "configuration"
+_PARTS: Final = {"machine_config": _CONFIGURATION, "agent_fetch": "fetch script"}
+_LARGEST: Final = 3
+
+
+class Sizes(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """Sizes in bytes."""
+
+    raw: int
+    """The user data as it is."""
+
+    compressed: int
+    """The user data by gzip, where a provider does that."""
+
+    limit: int | None
+    """What spec.dataSizeLimit says."""
+
+    parts: dict[str, int]
+    """What makes the raw size: configuration, fetch script and template, as they stand in the user data."""
+
+    fields: dict[str, int]
+    """What makes the configuration, by field, before it is compressed and encoded; the largest first."""
+
+
+def measure(
+    pieces: Sequence[Piece], configuration: MachineConfiguration, limit: str | None
+) -> Sizes:
+    """Measure user data.
+
+    Args:
+        pieces: What it is made of.
+        configuration: What travels in it.
+        limit: spec.dataSizeLimit.
+    """
+    data = b"".join(piece.data for piece in pieces)
+    parts = {_CONFIGURATION: 0, "fetch script": 0, "template": 0}
+    for piece in pieces:
+        name = next((part for call, part in _PARTS.items() if call in piece.names), "template")
+        parts[name] += len(piece.data)
+    fields = sorted(_fields(configuration), key=lambda one: (-one[1], one[0]))
+    return Sizes(
+        raw=len(data),
+        compressed=len(compressed(data)),
+        limit=None if limit is None else amount(limit),
+        parts=parts,
+        fields=dict(fields),
+    )
+
+
+def beyond(sizes: Sizes) -> Finding | None:
+    """What is to be said of user data that is larger than its limit."""
+    if sizes.limit is None or sizes.raw <= sizes.limit:
+        return None
+    parts = ", ".join(f"{name} {size}" for name, size in sizes.parts.items() if size)
+    largest = ", ".join(f"{name} {size}" for name, size in list(sizes.fields.items())[:_LARGEST])
+    return Finding(
+        code="MA1620",
+        path="spec.dataSizeLimit",
+        message=f"the user data has {sizes.raw} bytes, {sizes.raw - sizes.limit} more than its limit of {sizes.limit}: {parts}",
+        hint=f"largest in the configuration, before compression: {largest}; fetch large files from a source",
+    )
+
+
+def _fields(configuration: MachineConfiguration) -> Iterator[tuple[str, int]]:
+    """Size of each field of the machine and of Kubernetes as JSON, of each file by itself."""
+    for name, root in (
+        ("machine", configuration.spec.machine),
+        ("kubernetes", configuration.spec.kubernetes),
+    ):
+        if root is None:
+            continue
+        for field, wire in zip(root.__struct_fields__, root.__struct_encode_fields__, strict=True):
+            value, path = getattr(root, field), f"spec.{name}.{wire}"
+            if field == "files":
+                for index, file in enumerate(value):
+                    yield f"{path}[{index}]", len(encode_json(file, reveal=True))
+            elif value:
+                yield path, len(encode_json(value, reveal=True))

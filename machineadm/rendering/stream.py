@@ -1,0 +1,180 @@
+"""A stream of documents to user data, every problem at its place in its file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
+
+import msgspec
+
+from machineadm.api.finding import Finding
+from machineadm.api.pruned import PRUNED
+from machineadm.api.v1alpha1.machine_bootstrap import MachineBootstrap, MachineBootstrapTemplate
+from machineadm.documents.decoding import decode_kinds
+from machineadm.documents.model import Document, Problem, problem_at
+from machineadm.redaction import Secret
+from machineadm.rendering.objects import (
+    KINDS,
+    ConfigMapObject,
+    Resource,
+    SecretObject,
+    resource,
+    text_of,
+)
+from machineadm.rendering.render import Rendered, UnrenderedError, render
+
+
+class Bundle(msgspec.Struct, frozen=True, kw_only=True):
+    """What a stream says."""
+
+    documents: tuple[Document, ...]
+    bootstrap: MachineBootstrap | None
+    """The one in it; of a MachineBootstrapTemplate, what is made from it."""
+
+    resources: tuple[Resource, ...]
+    problems: tuple[Problem, ...]
+
+    def __repr__(self) -> str:
+        return f"Bundle({len(self.documents)} documents)"
+
+
+class Outcome(msgspec.Struct, frozen=True, kw_only=True):
+    """What rendering a stream gives."""
+
+    rendered: Rendered | None
+    """None if there are problems."""
+
+    problems: tuple[Problem, ...]
+    """All of them, in the order of the inputs."""
+
+    warnings: tuple[Problem, ...]
+    """What is allowed, but better otherwise."""
+
+
+def read_bundle(inputs: Iterable[tuple[str, bytes]]) -> Bundle:
+    """Read all documents of a stream.
+
+    Args:
+        inputs: Name and bytes of each input, in order.
+    """
+    documents = tuple(
+        one for name, data in inputs for one in decode_kinds(data, file=name, kinds=KINDS)
+    )
+    resources = [
+        (document, resource(document.value))
+        for document in documents
+        if isinstance(document.value, SecretObject | ConfigMapObject)
+    ]
+    mains = [document for document in documents if _is_main(document)]
+    problems = [problem for one in documents for problem in one.problems if not _servers(problem)]
+    problems += [*_about_the_stream(documents, mains), *_about_objects(resources)]
+    return Bundle(
+        documents=documents,
+        bootstrap=_bootstrap(mains[0].value) if len(mains) == 1 else None,
+        resources=tuple(one for _, one in resources),
+        problems=tuple(problems),
+    )
+
+
+def secrets_of_bundle(bundle: Bundle) -> Iterator[Secret | str]:
+    """Every value of every Secret of a stream, for redaction; those of the configuration are elsewhere."""
+    for one in bundle.resources:
+        if one.kind == "Secret":
+            for value in one.values.values():
+                if value is not PRUNED:
+                    yield value.decode(errors="ignore")
+
+
+def render_bundle(
+    bundle: Bundle, *, random: Callable[[int], bytes], template: str | None = None
+) -> Outcome:
+    """Render a stream's MachineBootstrap; arguments as of `render`."""
+    problems = list(bundle.problems)
+    warnings: tuple[Problem, ...] = ()
+    rendered = None
+    if bundle.bootstrap is not None:
+        main = next(document for document in bundle.documents if _is_main(document))
+        try:
+            rendered = render(bundle.bootstrap, bundle.resources, random=random, template=template)
+            warnings = tuple(_placed(main, finding) for finding in rendered.warnings)
+        except UnrenderedError as error:
+            problems += [_placed(main, finding) for finding in error.findings]
+    if problems:
+        return Outcome(rendered=None, problems=_sorted(problems, bundle.documents), warnings=())
+    return Outcome(rendered=rendered, problems=(), warnings=warnings)
+
+
+def _is_main(document: Document) -> bool:
+    return isinstance(document.value, MachineBootstrap | MachineBootstrapTemplate)
+
+
+def _bootstrap(value: MachineBootstrap | MachineBootstrapTemplate) -> MachineBootstrap:
+    if isinstance(value, MachineBootstrap):
+        return value
+    spec: Any = value.spec
+    for part in ("template", "spec"):
+        spec = spec if spec is PRUNED else getattr(spec, part)
+    return MachineBootstrap(
+        api_version="bootstrap.cluster.x-k8s.io/v1alpha1",
+        kind="MachineBootstrap",
+        metadata=value.metadata,
+        spec=spec,
+    )
+
+
+def _placed(document: Document, finding: Finding) -> Problem:
+    if isinstance(document.value, MachineBootstrapTemplate) and finding.path.startswith("spec"):
+        path = "spec.template." + finding.path
+        finding = msgspec.structs.replace(finding, path=path)
+    return problem_at(document, finding)
+
+
+def _servers(problem: Problem) -> bool:
+    """Whether it is about what a server writes and nobody reads here: `creationTimestamp: null`."""
+    metadata = problem.path.startswith(("metadata.", "spec.template.metadata."))
+    return metadata and problem.code == "MA1206"
+
+
+def _about_the_stream(
+    documents: Sequence[Document], mains: Sequence[Document]
+) -> Iterator[Problem]:
+    for document in mains[1:]:
+        first = f"the first is document {mains[0].index} of {mains[0].file}"
+        yield problem_at(document, Finding(code="MA1606", path="kind", message=_SECOND, hint=first))
+    # A document that cannot be read may be the one that is missed.
+    if not mains and all(document.value is not None for document in documents):
+        yield problem_at(documents[0], _MISSING)
+
+
+def _about_objects(resources: Sequence[tuple[Document, Resource]]) -> Iterator[Problem]:
+    seen: dict[tuple[str, str, str], Document] = {}
+    for document, one in resources:
+        if not one.name:
+            if text_of(document.value.metadata, "name") or document.problems:
+                continue
+            message = f"a {one.kind} needs a name to be referred to by"
+            yield problem_at(
+                document, Finding(code="MA1303", path="metadata.name", message=message)
+            )
+            continue
+        first = seen.setdefault((one.kind, one.namespace, one.name), document)
+        if first is not document:
+            message = f"{one.kind} {one.name} is there already"
+            hint = f"the first is document {first.index} of {first.file}"
+            yield problem_at(
+                document, Finding(code="MA1306", path="metadata.name", message=message, hint=hint)
+            )
+
+
+_SECOND = "a second MachineBootstrap; one is rendered at a time"
+_MISSING = Finding(
+    code="MA1605",
+    path="",
+    message="no document of kind MachineBootstrap or MachineBootstrapTemplate",
+    hint="a stream has exactly one, and the Secrets and ConfigMaps that it refers to",
+)
+
+
+def _sorted(problems: list[Problem], documents: Sequence[Document]) -> tuple[Problem, ...]:
+    files = list(dict.fromkeys(document.file for document in documents))
+    return tuple(sorted(problems, key=lambda one: (files.index(one.file), one.line, one.column)))

@@ -1,0 +1,313 @@
+"""Templates of user data: the part of Go's text/template that they need, and nothing else.
+
+Text, pipelines of functions, string literals, `true` and `false`, parentheses, `if`, `else if`, `else` and `end`,
+comments and trim markers mean what they mean to Go; everything else is refused with its place. What Go refuses only
+when it comes to it (a wrong number of arguments in a branch that is not taken) is refused at once.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Final, NoReturn
+
+from msgspec import Struct
+
+from machineadm.rendering.lexer import TemplateError, Token, refuse, tokens
+
+__all__ = ["Function", "Piece", "Template", "TemplateError"]
+
+DEEPEST: Final = 50
+"""Levels of parentheses or of `if` that are read. Nothing real has more than three."""
+
+# Go's words, then Go's functions.
+_FOREIGN: Final = re.compile(
+    "block|break|continue|define|nil|range|template|with"
+    "|and|call|eq|ge|gt|html|index|js|le|len|lt|ne|not|or|print|printf|println|slice|urlquery"
+)
+
+
+class Function(Struct, frozen=True):
+    """What a template may call.
+
+    Args:
+        arity: How many texts it takes, 0 or 1.
+        call: Makes a text of them; a ValueError says in a few words why it cannot.
+    """
+
+    arity: int
+    call: Callable[..., bytes]
+
+
+class Literal(Struct, frozen=True):
+    """A text or a truth value."""
+
+    value: bytes | bool
+
+
+class Call(Struct, frozen=True):
+    """A function with its arguments, the piped one last."""
+
+    at: int
+    name: str
+    arguments: tuple[Literal | Call, ...]
+
+
+Expression = Literal | Call
+
+
+class Text(Struct, frozen=True):
+    """What is written as it is."""
+
+    text: bytes
+
+
+class Emit(Struct, frozen=True):
+    """What a pipeline gives."""
+
+    expression: Expression
+
+
+class Branch(Struct, frozen=True):
+    """One of two."""
+
+    condition: Expression
+    then: tuple[Text | Emit | Branch, ...]
+    otherwise: tuple[Text | Emit | Branch, ...]
+
+
+Item = Text | Emit | Branch
+
+
+class Piece(Struct, frozen=True):
+    """A part of what comes out.
+
+    Args:
+        data: Its bytes.
+        names: The functions without arguments that it was made of; none for the template's own text.
+    """
+
+    data: bytes
+    names: frozenset[str]
+
+
+class Template:
+    """A template that has been read.
+
+    Args:
+        text: The template.
+        functions: What it may call, by name.
+
+    Raises:
+        TemplateError: It is none, or asks for more than there is.
+    """
+
+    def __init__(self, text: str, functions: Mapping[str, Function]) -> None:
+        self._text = text
+        self._functions = functions
+        self._items = _Parser(text, functions).items()
+
+    def pieces(self) -> Iterator[Piece]:
+        """Fill it in, piece by piece.
+
+        Returns:
+            The pieces; one behind the other they are what comes out. A TemplateError is raised where a function
+            cannot do what it is asked for.
+        """
+        return self._pieces(self._items)
+
+    def render(self) -> bytes:
+        """Fill it in; errors as of `pieces`."""
+        return b"".join(piece.data for piece in self.pieces())
+
+    def _pieces(self, items: Sequence[Item]) -> Iterator[Piece]:
+        for item in items:
+            if isinstance(item, Text):
+                yield Piece(item.text, frozenset())
+            elif isinstance(item, Emit):
+                value = self._value(item.expression)
+                data = value if isinstance(value, bytes) else str(value).lower().encode()
+                yield Piece(data, frozenset(_names(item.expression)))
+            else:
+                holds = self._value(item.condition)
+                yield from self._pieces(item.then if holds else item.otherwise)
+
+    def _value(self, expression: Expression) -> bytes | bool:
+        if isinstance(expression, Literal):
+            return expression.value
+        arguments = [self._value(argument) for argument in expression.arguments]
+        try:
+            return self._functions[expression.name].call(*arguments)
+        except ValueError as error:
+            refuse(self._text, expression.at, "MA1613", f"{expression.name}: {error}")
+
+
+def _names(expression: Expression) -> Iterator[str]:
+    if isinstance(expression, Call):
+        if not expression.arguments:
+            yield expression.name
+        for argument in expression.arguments:
+            yield from _names(argument)
+
+
+class _Parser:
+    def __init__(self, text: str, functions: Mapping[str, Function]) -> None:
+        self._text = text
+        self._functions = functions
+        self._tokens = list(tokens(text))
+        self._at = 0
+        self._depth = 0
+
+    def items(self) -> tuple[Item, ...]:
+        items, closer = self._list(())
+        if closer is not None:
+            self._refuse(closer, "MA1610", f"{closer.text} without an if")
+        return items
+
+    def _list(self, closers: tuple[str, ...]) -> tuple[tuple[Item, ...], Token | None]:
+        """Items up to one of some words, which is taken, too; without any, up to the end of the template."""
+        items: list[Item] = []
+        while self._at < len(self._tokens):
+            token = self._next()
+            if token.kind == "text":
+                items += [Text(token.text.encode())] if token.text else []
+                continue
+            first = self._peek()
+            if first.kind != "word" or first.text not in ("if", "else", "end"):
+                items.append(Emit(self._pipeline("close")))
+            elif first.text == "if":
+                items.append(self._branch(self._next()))
+            elif not closers or first.text in closers:
+                return tuple(items), self._next()
+            else:
+                self._refuse(first, "MA1610", f"{first.text} where end must follow")
+        if closers:
+            hint = "end it with {{end}}"
+            self._refuse(self._tokens[-1], "MA1610", "an if is not closed", hint)
+        return tuple(items), None
+
+    def _branch(self, word: Token) -> Branch:
+        self._descend(word)
+        condition = self._pipeline("close")
+        then, closer = self._list(("else", "end"))
+        otherwise: tuple[Item, ...] = ()
+        if closer is not None and closer.text == "else":
+            otherwise, closer = self._otherwise(closer)
+        if closer is not None:
+            self._close(closer)
+        self._depth -= 1
+        return Branch(condition, then, otherwise)
+
+    def _otherwise(self, word: Token) -> tuple[tuple[Item, ...], Token | None]:
+        """What follows an else, and the word that ends it; of `else if`, none: the one {{end}} of the chain is taken."""
+        following = self._peek()
+        if following.kind == "word" and following.text == "if":
+            return (self._branch(self._next()),), None
+        self._close(word)
+        return self._list(("end",))
+
+    def _close(self, word: Token) -> None:
+        token = self._peek()
+        if token.kind != "close":
+            self._refuse(token, "MA1610", f"nothing may follow {word.text}")
+        self._at += 1
+
+    def _pipeline(self, end: str) -> Expression:
+        """Commands up to the end of an action or of a parenthesis."""
+        piped: Expression | None = None
+        while True:
+            token = self._peek()
+            if token.kind == end:
+                self._at += 1
+                if piped is None:
+                    self._refuse(token, "MA1610", "a value is missing")
+                return piped
+            if token.kind not in ("literal", "word", "("):
+                self._refuse(token, "MA1610", f"{token.text} cannot stand here")
+            piped = self._command(piped)
+
+    def _command(self, piped: Expression | None) -> Expression:
+        first = self._peek()
+        name = ""
+        if first.kind == "word" and not _is_truth(first):
+            name = self._function(self._next())
+            self._separated()
+        operands = list(self._operands())
+        if self._peek().kind == "pipe":
+            self._at += 1
+            if self._peek().kind not in ("literal", "word", "("):
+                self._refuse(self._peek(), "MA1610", "a function must follow |")
+        if name:
+            return self._call(first, name, [*operands, *([] if piped is None else [piped])])
+        if piped is not None or len(operands) != 1:
+            self._refuse(first, "MA1613", "what is no function takes no value")
+        return operands[0]
+
+    def _operands(self) -> Iterator[Expression]:
+        while self._peek().kind in ("literal", "word", "("):
+            yield self._operand()
+            self._separated()
+
+    def _operand(self) -> Expression:
+        token = self._next()
+        if token.kind == "literal":
+            return Literal(token.value)
+        if token.kind == "(":
+            self._descend(token)
+            inner = self._pipeline(")")
+            self._depth -= 1
+            return inner
+        if _is_truth(token):
+            return Literal(token.text == "true")
+        return self._call(token, self._function(token), [])
+
+    def _separated(self) -> None:
+        following = self._tokens[self._at]
+        if following.kind not in ("space", "close", ")", "pipe"):
+            self._refuse(following, "MA1610", f"{following.text} needs a blank before it")
+
+    def _function(self, token: Token) -> str:
+        if token.text not in self._functions:
+            self._unknown(token)
+        return token.text
+
+    def _unknown(self, token: Token) -> NoReturn:
+        known = ", ".join(sorted(self._functions))
+        if _FOREIGN.fullmatch(token.text):
+            message = f"{token.text} is Go's, but none of what a template has here"
+            self._refuse(token, "MA1611", message, f"there are if, else, end, {known}")
+        if token.text in ("if", "else", "end"):
+            self._refuse(token, "MA1610", f"{token.text} must stand first in its action")
+        self._refuse(token, "MA1612", f"there is no function {token.text!r}", f"there are {known}")
+
+    def _call(self, token: Token, name: str, arguments: list[Expression]) -> Call:
+        arity = self._functions[name].arity
+        if len(arguments) != arity:
+            takes = "one value" if arity else "no value"
+            self._refuse(token, "MA1613", f"{name} takes {takes}, not {len(arguments)}")
+        for argument in arguments:
+            if isinstance(argument, Literal) and isinstance(argument.value, bool):
+                self._refuse(token, "MA1613", f"{name} takes a text, no truth value")
+        return Call(token.at, name, tuple(arguments))
+
+    def _descend(self, token: Token) -> None:
+        self._depth += 1
+        if self._depth > DEEPEST:
+            self._refuse(token, "MA1611", f"nested more than {DEEPEST} levels deep")
+
+    def _peek(self) -> Token:
+        while self._tokens[self._at].kind == "space":
+            self._at += 1
+        return self._tokens[self._at]
+
+    def _next(self) -> Token:
+        token = self._peek()
+        self._at += 1
+        return token
+
+    def _refuse(self, token: Token, code: str, message: str, hint: str = "") -> NoReturn:
+        refuse(self._text, token.at, code, message, hint)
+
+
+def _is_truth(token: Token) -> bool:
+    return token.text in ("true", "false")
