@@ -9,7 +9,7 @@ machineadm.pub: the keys, for convenience; whoever verifies brings the key or it
 from __future__ import annotations
 
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from machineadm.errors import HostError, VerificationError
 from machineadm.verification import digests, signatures
@@ -28,11 +28,14 @@ from machineadm.verification.release import (
 )
 from signing import files, sigstore
 
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
 SIGNED_LISTS = (RELEASE_FILE, DIGESTS_FILE)
 
 
 def artifact_names(directory: Path) -> list[str]:
-    """The files that a release consists of: all but what signing adds.
+    """The files to sign: all but what signing adds to them.
 
     Args:
         directory: The release directory.
@@ -43,22 +46,20 @@ def artifact_names(directory: Path) -> list[str]:
     Raises:
         HostError: MA1811, the directory holds what cannot be part of a release; MA1820, it cannot be read.
     """
-    try:
-        entries = sorted(directory.iterdir())
-        for entry in entries:
-            _check_entry(entry)
-    except OSError as error:
-        raise HostError("MA1820", f"{directory}: cannot be read: {error.strerror}") from error
-    names = [entry.name for entry in entries if not is_added(entry.name)]
+    present = _names(directory)
+    names = {
+        name
+        for name in present - _added(())
+        if not name.endswith((SIGNATURE_SUFFIX, BUNDLE_SUFFIX))
+    }
     if not names:
         _refuse(directory, "holds no file to sign")
-    return names
-
-
-def is_added(name: str) -> bool:
-    """Whether a file is one that signing adds to a release."""
-    added = (*SIGNED_LISTS, PUBLIC_KEY_FILE)
-    return name in added or name.endswith((SIGNATURE_SUFFIX, BUNDLE_SUFFIX))
+    for name in present - names - _added(names):
+        _refuse(directory / name, "is the signature of nothing that is there")
+    for name in names:
+        if not (directory / name).stat().st_size:
+            _refuse(directory / name, "is empty")
+    return sorted(names)
 
 
 def remove_temporary(directory: Path) -> None:
@@ -96,13 +97,13 @@ def verify_directory(
         VerificationError: MA17xx or MA183x, naming the first file that is not what it must be.
         HostError: MA1811 or MA1820, the directory is unfit or cannot be read.
     """
-    names = artifact_names(directory)
+    present = _names(directory)
     release = signed_release(directory, keys)  # 1
     check_version(release, wanted=wanted, not_older_than=not_older_than)  # 2
     listed = _signed_digests(directory, keys)  # 3
-    _check_names(release, names, listed)  # 4
-    for name in names:  # 5
-        _check_file(directory, release, name, listed, keys)
+    _check_names(release, present, listed)  # 4
+    for artifact in release.artifacts:  # 5
+        _check_file(directory, release, artifact.name, listed, keys)
     return release
 
 
@@ -138,13 +139,17 @@ def _signed_digests(directory: Path, keys: tuple[PublicKey, ...]) -> dict[str, s
     return listed
 
 
-def _check_names(release: Release, names: list[str], listed: dict[str, str]) -> None:
-    released = [artifact.name for artifact in release.artifacts]
-    for name in released:
-        if name not in names:
-            raise VerificationError("MA1724", f"{name} is missing", hint="fetch the release anew")
-    for name in (*names, *listed):
-        if name not in released and name != RELEASE_FILE:
+def _check_names(release: Release, present: set[str], listed: dict[str, str]) -> None:
+    """Check that everything is there, and nothing else.
+
+    Raises:
+        VerificationError: MA1724 something is missing, MA1725 something is too much.
+    """
+    released = {artifact.name for artifact in release.artifacts}
+    for name in sorted(released - present):
+        raise VerificationError("MA1724", f"{name} is missing", hint="fetch the release anew")
+    for name in sorted((present - released - _added(released)) | (set(listed) - released)):
+        if name != RELEASE_FILE:
             raise VerificationError(
                 "MA1725",
                 f"{name} is not part of release {release.version}",
@@ -180,13 +185,29 @@ def _check_listed(listed: dict[str, str], name: str, digest: str) -> None:
         )
 
 
-def _check_entry(entry: Path) -> None:
-    if entry.is_symlink() or not entry.is_file():
-        _refuse(entry, "is not a regular file")
-    if not is_artifact_name(entry.name):
-        _refuse(entry, "has a name that no file of a release can have")
-    if entry.stat().st_size == 0 and not is_added(entry.name):
-        _refuse(entry, "is empty")
+def _added(names: Iterable[str]) -> set[str]:
+    """What signing adds to files of these names."""
+    signed = {f"{name}{end}" for name in names for end in (SIGNATURE_SUFFIX, BUNDLE_SUFFIX)}
+    lists = {f"{name}{end}" for name in SIGNED_LISTS for end in ("", SIGNATURE_SUFFIX)}
+    return signed | lists | {PUBLIC_KEY_FILE}
+
+
+def _names(directory: Path) -> set[str]:
+    """What lies in a directory; only plain files with plain names do in that of a release.
+
+    Raises:
+        HostError: MA1811 or MA1820.
+    """
+    try:
+        entries = list(directory.iterdir())
+    except OSError as error:
+        raise HostError("MA1820", f"{directory}: cannot be read: {error.strerror}") from error
+    for entry in entries:
+        if entry.is_symlink() or not entry.is_file():
+            _refuse(entry, "is not a regular file")
+        if not is_artifact_name(entry.name):
+            _refuse(entry, "has a name that no file of a release can have")
+    return {entry.name for entry in entries}
 
 
 def _refuse(path: Path, why: str) -> NoReturn:

@@ -43,7 +43,10 @@ def replace(path: Path, data: bytes, *, mode: int = 0o644) -> bool:
         if path.is_file() and not path.is_symlink() and path.read_bytes() == data:
             return False
         temporary = _write_beside(path, data, mode)
-        temporary.replace(path)
+        try:
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)
         _flush(path.parent)
     except OSError as error:
         raise HostError("MA1821", f"{path}: cannot be written: {error.strerror}") from error

@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import msgspec
 
@@ -51,11 +51,11 @@ class Build(msgspec.Struct, frozen=True):
     commit: str
     """The commit that the files were built of."""
 
-    epoch: int
+    epoch: Annotated[int, msgspec.Meta(ge=0, lt=253402300800)]
     """SOURCE_DATE_EPOCH of the build: seconds since 1970, UTC."""
 
     version: str | None = None
-    """The release's version; otherwise it is the directory's name."""
+    """The release's version; it is the directory's name."""
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -153,7 +153,9 @@ def describe(path: Path, names: Sequence[str]) -> Release:
         VerificationError: MA1812, build.json is missing or unfit, or contradicts the directory's name.
     """
     build = _read_build(path)
-    version = build.version or path.resolve().name
+    version = path.resolve().name
+    if build.version not in (None, version):
+        _refuse_build(f"version {build.version!r} lies in a directory called {version!r}")
     date = datetime.fromtimestamp(build.epoch, timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
     artifacts = tuple(_describe_file(path / name) for name in sorted(names))
     release = Release(version=version, date=date, commit=build.commit, artifacts=artifacts)

@@ -1,7 +1,8 @@
 """Detached signatures: ECDSA P-256 over SHA-256, as raw DER (RFC 3279, 2.2.3).
 
 That is what `openssl dgst -sha256 -sign` writes and `-verify` reads. What this module accepts, openssl
-accepts, and the other way round: two judges that differ would be worse than either.
+accepts, and the other way round, since two judges that differ would be worse than either: so a high s is
+taken, too. But bytes behind a signature are refused here, and not seen by openssl, which reads 72.
 """
 
 from __future__ import annotations
