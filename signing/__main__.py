@@ -16,6 +16,8 @@ COMMANDS = {
     "keygen": ("signing.keygen", "make a key pair"),
     "sign": ("signing.sign", "sign a release directory"),
     "verify": ("signing.verify", "check a release directory, or one file"),
+    "publish": ("signing.publish.command", "put a signed release where machines find it"),
+    "bundle": ("signing.bundle", "make one file of a signed release, for sites without a network"),
 }
 
 

@@ -104,4 +104,85 @@ TABLE: dict[str, Code] = {
         "The bundle's digest is not that of the file beside it.",
         "Fetch file and bundle anew.",
     ),
+    "MA1850": Code(
+        "destination not understood",
+        "The URI to publish to, or the endpoint, cannot be one. Nothing was read or written.",
+        "gs://BUCKET/PREFIX, s3://BUCKET/PREFIX, file:DIR or a directory; the endpoint is a plain http or "
+        "https URL without a user or password: credentials come from the store's own chain.",
+    ),
+    "MA1851": Code(
+        "not a channel's name",
+        "A channel is named by up to 63 lowercase letters, digits and dashes; `latest` moves by itself.",
+        "Choose another name, such as stable, or v1-2 for the patches of one line.",
+    ),
+    "MA1852": Code(
+        "version published already, with other content",
+        "Under this version's name the store holds a file with other bytes, or one that is no part of the "
+        "release. Nothing was written over, no pointer moved.",
+        "A released version never changes: publish the change as a new version. If release.json is not there, "
+        "an earlier run was cut off before it released anything: remove its files, publish again.",
+    ),
+    "MA1853": Code(
+        "pointer would go back",
+        "The channel points to a newer version than the one to publish. If that was so from the start, nothing "
+        "was written; if another publisher was faster, the release is there and the channel is the other's.",
+        "Publish older lines to a channel of their own (--channel). To withdraw the newer one: "
+        "--allow-rollback, which moves `latest` back, too.",
+    ),
+    "MA1854": Code(
+        "another publisher is at work",
+        "The pointer changed each time it was about to be written. The release itself is published.",
+        "Let one publisher run at a time; run the command again.",
+    ),
+    "MA1855": Code(
+        "store refuses",
+        "There are no credentials, or they do not suffice for what was tried. Files that were written stay.",
+        "docs/publishing.md names each store's chain of credentials and the permissions that are needed. Then "
+        "run the command again: it goes on where it stopped.",
+    ),
+    "MA1856": Code(
+        "store does not answer",
+        "One request kept failing until its budget was used up: no connection, time-outs, a server that is "
+        "busy or broken. Every file that is there is whole, and no pointer leads nowhere.",
+        "Look at the network and the endpoint; run the command again: it goes on where it stopped.",
+    ),
+    "MA1857": Code(
+        "store gives back other bytes",
+        "A file was written, read back, and differs or is not there. Nothing points to it.",
+        "Look at the store: a proxy that rewrites or compresses, a rule that deletes. Remove the file and "
+        "publish again.",
+    ),
+    "MA1858": Code(
+        "destination does not exist",
+        "The bucket, or the directory, that should hold the releases is not there.",
+        "Look at its name; create it. Publishing creates none, so that a slip of the pen makes no second one.",
+    ),
+    "MA1859": Code(
+        "store failed",
+        "The store, or the file system, said something else than yes, no or later: the message has its word. "
+        "A full disk is told here, too. Every file that is there is whole.",
+        "Mend the cause and run the command again: it goes on where it stopped.",
+    ),
+    "MA1860": Code(
+        "file that is no part of the release",
+        "The release directory holds a file that release.json does not name and no signature belongs to. "
+        "Nothing was written.",
+        "Take it away, or sign the release again with it.",
+    ),
+    "MA1861": Code(
+        "pointer cannot be read",
+        "Where a pointer should lie there is something else, or one of a newer form. Nothing was written.",
+        "Look who wrote it. --allow-rollback writes over it.",
+    ),
+    "MA1862": Code(
+        "folder without wheels",
+        "The folder given by --wheels holds no wheel, or something that is none.",
+        "Give the folder that `make verify-release WHEELS=DIR` reads.",
+    ),
+    "MA1863": Code(
+        "published keys lack the signing key",
+        "machineadm.pub of this release does not hold the key that is to sign the pointers or the bundle. "
+        "Nothing was written.",
+        "Sign with the key of the release; while keys change, `sign --public FILE` puts both there.",
+    ),
 }

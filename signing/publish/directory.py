@@ -1,0 +1,180 @@
+"""A directory, as any static server serves it: on a web server, or a volume of the management cluster.
+
+Files get their names only when they are whole and flushed; whoever reads meanwhile sees the old or the
+new. Publishers keep apart by a lock on the directory itself, so that nothing but the tree lies there.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import hashlib
+import os
+import secrets
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, NoReturn
+
+from signing.publish.stores import Held, Item, fail, fail_absent, fail_refused
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+_TEMPORARY: Final = ".publishing-"
+_NO_LINKS: Final = (errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK)
+
+
+class Directory:
+    """A tree of files below one directory, which has to exist.
+
+    Args:
+        root: The directory.
+    """
+
+    stale_mark = "stale"
+    promise = "files are linked to their names, under a lock on the directory"
+
+    def __init__(self, root: str) -> None:
+        self._root = Path(root)
+
+    def list(self, prefix: str) -> frozenset[str]:
+        """All names that begin so; unfinished files are not among them.
+
+        Raises:
+            HostError: MA1855, MA1858 or MA1859, as the kernel says.
+        """
+        with self._telling(self._root):
+            if not self._root.is_dir():
+                fail_absent(str(self._root))
+            files = (
+                Path(folder, file).relative_to(self._root).as_posix()
+                for folder, _, names in os.walk(self._root, onerror=_raise)
+                for file in names
+                if not file.startswith(_TEMPORARY)
+            )
+            return frozenset(name for name in files if name.startswith(prefix))
+
+    def read(self, name: str) -> Held | None:
+        """The file of that name, if there is one.
+
+        Raises:
+            HostError: MA1855 or MA1859, as the kernel says.
+        """
+        with self._telling(self._root / name):
+            try:
+                data = (self._root / name).read_bytes()
+            except FileNotFoundError:
+                return None
+            return Held(data, _mark(data))
+
+    def create(self, name: str, item: Item) -> bool:
+        """Write what must not exist yet; False: it does.
+
+        Raises:
+            HostError: MA1855, MA1858 or MA1859, as the kernel says.
+        """
+        with self._locked(name) as path, _written_beside(path, item.data) as temporary:
+            try:
+                os.link(temporary, path)
+            except FileExistsError:
+                return False
+            except OSError as error:
+                if error.errno not in _NO_LINKS:
+                    _tell(path, error)
+                # A file system without links: the lock has to do.
+                if os.path.lexists(path):
+                    return False
+                temporary.rename(path)
+            return True
+
+    def replace(self, name: str, item: Item, mark: str) -> bool:
+        """Write over what still has that mark; False: it has changed.
+
+        Raises:
+            HostError: MA1855, MA1858 or MA1859, as the kernel says.
+        """
+        with self._locked(name) as path:
+            held = self.read(name)
+            if held is None or held.mark != mark:
+                return False
+            with _written_beside(path, item.data) as temporary:
+                temporary.rename(path)
+            return True
+
+    @contextlib.contextmanager
+    def _locked(self, name: str) -> Iterator[Path]:
+        """The path of a name whose folder exists, with all other publishers kept out."""
+        path = self._root / name
+        with self._telling(path):
+            try:
+                fd = os.open(self._root, os.O_RDONLY | os.O_DIRECTORY)
+            except (FileNotFoundError, NotADirectoryError):
+                fail_absent(str(self._root))
+            try:
+                fcntl.flock(fd, fcntl.LOCK_EX)
+                _make_folders(self._root, path.parent)
+                for left in path.parent.glob(f"{_TEMPORARY}*"):
+                    left.unlink()  # of a run that was killed: nobody else is at work
+                yield path
+            finally:
+                os.close(fd)
+
+    @contextlib.contextmanager
+    def _telling(self, path: Path) -> Iterator[None]:
+        """Turn what the kernel says into our errors."""
+        try:
+            yield
+        except OSError as error:
+            _tell(path, error)
+
+
+@contextlib.contextmanager
+def _written_beside(path: Path, data: bytes) -> Iterator[Path]:
+    """A flushed file with that content in the same folder, gone or renamed at the end; then the folder is flushed."""
+    temporary = path.with_name(f"{_TEMPORARY}{secrets.token_hex(8)}")
+    fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+    try:
+        with os.fdopen(fd, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fchmod(fd, 0o644)  # for the server, whatever the umask
+            os.fsync(fd)
+        yield temporary
+    finally:
+        temporary.unlink(missing_ok=True)
+    _flush(path.parent)
+
+
+def _make_folders(root: Path, folder: Path) -> None:
+    """Make what is missing below the root, for a server to read, whatever the umask."""
+    if folder == root or folder.is_dir():
+        return
+    _make_folders(root, folder.parent)
+    folder.mkdir()
+    folder.chmod(0o755)
+    _flush(folder.parent)
+
+
+def _flush(folder: Path) -> None:
+    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def _mark(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+def _raise(error: OSError) -> None:
+    raise error
+
+
+def _tell(path: Path, error: OSError) -> NoReturn:
+    if error.errno in (errno.EACCES, errno.EPERM):
+        fail_refused(str(path), os.strerror(error.errno))
+    if error.errno in (errno.EISDIR, errno.ENOTDIR, errno.EEXIST):
+        fail(str(path), "something else lies where a file or its folder should be")
+    fail(str(path), error.strerror or "cannot be read or written")

@@ -1,0 +1,85 @@
+"""Where things lie below a store's base, and how they are served: the same names in every kind of store.
+
+releases/vX.Y.Z/FILE         never changes
+channels/CHANNEL.json .sig   the newest release of a channel
+latest.json .sig             the newest release that is no pre-release
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Final
+
+from machineadm.errors import UsageError
+from machineadm.verification.release import RELEASE_FILE, SIGNATURE_SUFFIX
+from signing.publish.stores import Item
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+LATEST: Final = "latest"
+IMMUTABLE: Final = "public, max-age=31536000, immutable"
+# Not even for seconds: a pointer and its signature are two objects, and a cache would give one old, one new.
+REVALIDATED: Final = "public, no-cache, max-age=0"
+
+_BINARY: Final = "application/octet-stream"
+# First match by the end of the name; also what a static server should be told.
+MEDIA_TYPES: Final = (
+    (".sigstore.json", "application/vnd.dev.sigstore.bundle.v0.3+json"),
+    (".cdx.json", "application/vnd.cyclonedx+json"),
+    (".intoto.json", "application/vnd.in-toto+json"),
+    (".json", "application/json"),
+    (".yaml", "application/yaml"),
+    (".pub", "application/x-pem-file"),
+    (".pyz", "application/zip"),
+    ("SHA256SUMS", "text/plain; charset=utf-8"),
+)
+_CHANNEL: Final = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
+
+
+def release_name(version: str, file: str) -> str:
+    """Where a file of a release lies."""
+    return f"releases/{version}/{file}"
+
+
+def channel_name(channel: str) -> str:
+    """The channel's name, if it can be one.
+
+    Raises:
+        UsageError: MA1851, no channel is called so.
+    """
+    if channel == LATEST or re.fullmatch(_CHANNEL, channel) is None:
+        raise UsageError(
+            "MA1851",
+            f"{channel!r} is no name of a channel",
+            hint="up to 63 lowercase letters, digits and dashes, such as stable or v1-2; "
+            "latest moves by itself",
+        )
+    return channel
+
+
+def pointer_name(channel: str) -> str:
+    """Where a channel's pointer lies; its signature has SIGNATURE_SUFFIX behind."""
+    return f"{LATEST}.json" if channel == LATEST else f"channels/{channel}.json"
+
+
+def released(file: str, data: bytes) -> Item:
+    """A file of a release, as it is served."""
+    return Item(data, media_type(file), IMMUTABLE)
+
+
+def pointing(file: str, data: bytes) -> Item:
+    """A pointer or its signature, as it is served."""
+    return Item(data, media_type(file), REVALIDATED)
+
+
+def media_type(file: str) -> str:
+    """The IANA media type of a file, by the end of its name."""
+    return next((kind for end, kind in MEDIA_TYPES if file.endswith(end)), _BINARY)
+
+
+def in_order(files: Iterable[str]) -> list[str]:
+    """The order in which a release is written: release.json last, so where it is, everything is."""
+    last = (f"{RELEASE_FILE}{SIGNATURE_SUFFIX}", RELEASE_FILE)
+    names = set(files)
+    return sorted(names.difference(last)) + [name for name in last if name in names]

@@ -1,0 +1,153 @@
+#!/bin/sh
+# verify.sh: is what lies beside this file the release that its makers signed?
+#
+#   sh verify.sh KEY.pem                  with a public key that you have from elsewhere; needs openssl
+#   sh verify.sh --digest HEX             with the SHA-256 of SHA256SUMS, from elsewhere; sha256sum suffices
+#   sh verify.sh --digest HEX KEY.pem     both
+#
+# Exit 0: all files are there, none too many, and each is what was signed. Anything else: trust none of them.
+# The program itself vouches for nothing: take it, too, from where you have the key, or verify the archive first.
+set -u
+LC_ALL=C
+export LC_ALL
+unset CDPATH
+
+fail() {
+  printf 'verify.sh: %s\n' "$1" >&2
+  exit 1
+}
+
+usage() {
+  printf 'usage: sh verify.sh [--digest HEX] [KEY.pem]\n  (at least one of them)\n' >&2
+  exit 2
+}
+
+have() {
+  command -v "$1" >/dev/null 2>&1
+}
+
+# digest FILE: its SHA-256, 64 lowercase hexadecimal digits
+digest() {
+  if have sha256sum; then
+    sum=$(sha256sum <"$1") || return 1
+    sum=${sum%% *}
+  else
+    sum=$(openssl dgst -sha256 <"$1") || return 1
+    sum=${sum##* }
+  fi
+  case $sum in *[!0-9a-f]*) return 1 ;; esac
+  [ ${#sum} -eq 64 ] && printf '%s\n' "$sum"
+}
+
+# signed FILE: one of the keys signed it (FILE.sig, raw DER). A key is given to openssl by a descriptor.
+signed() {
+  [ -f "$1.sig" ] && [ ! -L "$1.sig" ] || fail "$1.sig is missing"
+  rest=$keys
+  while [ -n "$rest" ]; do
+    key=${rest%%"$end"*}$end
+    rest=${rest#*"$end"}
+    rest=${rest#"$newline"}
+    openssl dgst -sha256 -verify /dev/fd/3 -signature "$1.sig" "$1" >/dev/null 2>&1 3<<KEY && return 0
+$key
+KEY
+  done
+  fail "$1: the signature is not by this key over these bytes"
+}
+
+wanted='' file=''
+while [ $# -gt 0 ]; do
+  case $1 in
+    --digest) [ $# -gt 1 ] || usage; wanted=$2; shift 2 ;;
+    -*) usage ;;
+    *) [ -z "$file" ] || usage; file=$1; shift ;;
+  esac
+done
+[ -n "$wanted$file" ] || usage
+have sha256sum || have openssl || fail 'needs sha256sum or openssl'
+
+newline='
+'
+begin='-----BEGIN PUBLIC KEY-----' end='-----END PUBLIC KEY-----' keys=''
+if [ -n "$file" ]; then
+  have openssl || fail 'openssl is needed for a key; with --digest HEX sha256sum suffices'
+  [ -r "$file" ] || fail "$file cannot be read"
+  inside=''
+  while IFS= read -r line || [ -n "$line" ]; do
+    line=${line%"$(printf '\r')"}
+    [ "$line" = "$begin" ] && inside=yes
+    [ -n "$inside" ] && keys=$keys$line$newline
+    [ "$line" = "$end" ] && inside=''
+  done <"$file"
+  [ -n "$keys" ] && [ -z "$inside" ] || fail "$file holds no public key in PEM"
+  rest=$keys
+  while [ -n "$rest" ]; do
+    key=${rest%%"$end"*}$end
+    rest=${rest#*"$end"}
+    rest=${rest#"$newline"}
+    print=$(printf '%s\n' "$key" | openssl pkey -pubin -outform DER 2>/dev/null | openssl dgst -sha256)
+    printf '%s\n' "$key" | openssl pkey -pubin -noout 2>/dev/null || fail "$file: a key cannot be read"
+    printf 'key sha256:%s\n' "${print##* }"
+  done
+fi
+
+case $0 in */*) cd "${0%/*}" || fail 'the folder of this file cannot be entered' ;; esac
+
+for name in SHA256SUMS SHA256SUMS.sig release.json release.json.sig machineadm.pub; do
+  [ -f "$name" ] && [ ! -L "$name" ] || fail "$name is missing"
+done
+
+# 1. The list: by its digest, by its signature, or by both.
+if [ -n "$wanted" ]; then
+  sum=$(digest SHA256SUMS) || fail 'SHA256SUMS: no digest can be made'
+  [ "$sum" = "$wanted" ] || fail "SHA256SUMS: SHA-256 is $sum, expected $wanted"
+fi
+if [ -n "$keys" ]; then
+  signed SHA256SUMS
+  signed release.json
+fi
+
+# 2. What it names: there, with that digest, and signed.
+listed=' ' count=0
+while read -r sum name; do
+  case $name in */* | .* | -* | '') fail "SHA256SUMS names '$name'" ;; esac
+  case $name in *[!A-Za-z0-9._+-]*) fail "SHA256SUMS names '$name'" ;; esac
+  case $listed in *" $name "*) fail "SHA256SUMS names $name twice" ;; esac
+  [ -f "$name" ] && [ ! -L "$name" ] || fail "$name is missing"
+  found=$(digest "$name") || fail "$name: no digest can be made"
+  [ "$found" = "$sum" ] || fail "$name: SHA-256 is $found, expected $sum"
+  if [ -n "$keys" ]; then signed "$name"; fi
+  printf '%s: OK\n' "$name"
+  listed="$listed$name "
+  count=$((count + 1))
+done <SHA256SUMS
+case $listed in *' release.json '*) ;; *) fail 'SHA256SUMS does not name release.json' ;; esac
+
+# 3. Nothing else.
+expected() {
+  case $1 in SHA256SUMS | SHA256SUMS.sig | machineadm.pub | verify.sh | wheels) return 0 ;; esac
+  plain=${1%.sig}
+  plain=${plain%.sigstore.json}
+  case $listed in *" $plain "*) return 0 ;; esac
+  return 1
+}
+for name in * .[!.]* ..?*; do
+  [ -e "$name" ] || [ -L "$name" ] || continue
+  [ ! -L "$name" ] || fail "$name is a link"
+  expected "$name" || fail "$name is no part of the release"
+done
+
+# 4. Wheels, if there are any: nobody signs them. Who uses them holds them to the lock of the release's commit.
+if [ -e wheels ]; then
+  [ -d wheels ] && [ ! -L wheels ] || fail 'wheels is no folder'
+  for name in wheels/* wheels/.[!.]* wheels/..?*; do
+    [ -e "$name" ] || [ -L "$name" ] || continue
+    case $name in wheels/[!.]*.whl) ;; *) fail "$name is no wheel" ;; esac
+    [ -f "$name" ] && [ ! -L "$name" ] || fail "$name is no file"
+  done
+  printf 'wheels: not signed; verify-release holds them to the lock\n'
+fi
+
+if [ -z "$keys" ]; then
+  printf 'no key was given: the digests are right, signatures were not looked at\n'
+fi
+printf 'OK: %s files\n' "$count"

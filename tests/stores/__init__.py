@@ -1,0 +1,1 @@
+"""Stores to publish to, started for a test and ended by it, and signed releases to put there."""
