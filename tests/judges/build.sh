@@ -26,6 +26,7 @@ recipe() {
       module=kubeadm-1.34 version=1.34.4 package=k8s.io/kubernetes/cmd/$1;;
     component|crd|coredns) module=$1;;
     controller-gen) module=$1 package=sigs.k8s.io/controller-tools/cmd/controller-gen;;
+    fake-gcs-server) module=$1 package=github.com/fsouza/fake-gcs-server;;
     etcd) module=etcd package=go.etcd.io/etcd/server/v3;;
     etcdctl) module=etcd package=go.etcd.io/etcd/etcdctl/v3;;
     ignition)  # relabelling is for systems with SELinux
