@@ -1,23 +1,40 @@
-"""The agent's archive: packed by shiv, then written again with fixed modes and our own start."""
+"""The agent's archive: packed by shiv, then written again in parts, with fixed modes and our own start.
+
+    __main__.py, front.py, unpack.py, memory.py   the start
+    manifest/PART    size, SHA-256 and path of every file of a part
+    parts/PART.zip   the files; about.zip holds licences, which no machine unpacks
+
+Parts are archives of their own, so that an interpreter that opens the agent reads a table of a dozen
+entries instead of a thousand, and stored as they are, for their contents are compressed.
+"""
 
 from __future__ import annotations
 
-import json
+import ast
+import hashlib
+import io
 import os
 import stat
 import subprocess
 import sys
 import tempfile
+import time
 import zipfile
 from pathlib import Path
 
+import front
 from checkout import ROOT, source_date_epoch
 
-FRONT = ROOT / "build/front.py"
+START = {
+    "__main__.py": "start.py",
+    "front.py": "front.py",
+    "memory.py": "memory.py",
+    "unpack.py": "unpack.py",
+}
 # One argument only, which every kernel passes on; -I shuts out PYTHONPATH and the user's site, -S the
 # machine's own site-packages.
 SHEBANG = "/usr/bin/python3 -IS"
-TYPING_EXTENSIONS = "py310/typing_extensions.py"
+ABOUT = "about"
 
 
 def write(tree: Path, output: Path, machine: str) -> None:
@@ -35,6 +52,11 @@ def write(tree: Path, output: Path, machine: str) -> None:
         finish(packed, output, machine)
 
 
+def part_path(part: str) -> str:
+    """Name a part's archive within the agent's."""
+    return f"parts/{part}.zip"
+
+
 def run_shiv(tree: Path, packed: Path) -> None:
     """Pack the tree."""
     options = ["--reproducible", "--compressed", "--python", SHEBANG]
@@ -48,31 +70,102 @@ def run_shiv(tree: Path, packed: Path) -> None:
 
 
 def finish(packed: Path, output: Path, machine: str) -> None:
-    """Rewrite the archive: our own start, and modes that no builder's umask decides."""
+    """Write the agent's file out of what shiv packed."""
+    parts: dict[str, dict[str, bytes]] = {name: {} for name in (front.BASE, *front.PARTS, ABOUT)}
     with zipfile.ZipFile(packed) as source:
-        entries = [
-            entry for entry in source.infolist() if entry.filename.startswith("site-packages/")
-        ]
-        contents = {entry.filename: source.read(entry) for entry in entries}
-        # msgspec imports it when it is there, which costs more than all of msgspec; multidict needs it
-        # on CPython 3.10.
-        contents[TYPING_EXTENSIONS] = contents.pop("site-packages/typing_extensions.py")
-        # shiv's build id is the hash of the tree; here it names the folder to unpack to.
-        tree = json.loads(source.read("environment.json"))["build_id"]
-    front = bake(bake(FRONT.read_text("utf-8"), "CONTENT", tree), "ARCHITECTURE", machine)
-    contents["__main__.py"] = front.encode()
+        for name in source.namelist():
+            top, _, path = name.partition("/")
+            if top == "site-packages" and path and not name.endswith("/"):
+                parts[part_of(path)][path] = source.read(name)
+    manifests = {name: manifest(files) for name, files in parts.items() if name != ABOUT}
+    values = {
+        "CONTENT": hashlib.sha256(repr(manifests).encode()).hexdigest()[:16],
+        "EPOCH": source_date_epoch(),
+        "FACTS": facts(parts[front.BASE]),
+        "MACHINE": machine,
+    }
     unfinished = output.with_name(f".{output.name}.{os.getpid()}")
     with unfinished.open("wb") as file:
         file.write(f"#!{SHEBANG}\n".encode())
-        with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as target:
-            for name in sorted(contents):
-                entry = zipfile.ZipInfo(name, entries[0].date_time)
-                entry.compress_type = zipfile.ZIP_DEFLATED
-                entry.create_system = 3  # Unix, wherever it is built
-                entry.external_attr = (stat.S_IFREG | 0o644) << 16
-                target.writestr(entry, contents[name], compresslevel=9)
+        stored = {name: start(text, values).encode() for name, text in START.items()}
+        stored |= {f"manifest/{name}": text.encode() for name, text in manifests.items()}
+        stored |= {part_path(name): part_archive(files) for name, files in parts.items()}
+        add(file, stored, zipfile.ZIP_STORED)
     unfinished.chmod(0o755)
     unfinished.replace(output)
+
+
+def part_of(path: str) -> str:
+    """Name the part that a file of the merged site-packages belongs to."""
+    top = path.partition("/")[0]
+    if top.endswith(".dist-info"):
+        return ABOUT
+    if top == "typing_extensions.py":
+        return "py310"
+    module = top.partition(".")[0]
+    return next((part for part, names in front.PARTS.items() if module in names), front.BASE)
+
+
+def manifest(files: dict[str, bytes]) -> str:
+    """List the files of a part for the start to compare with; how they are packed does not count."""
+    return "".join(
+        f"{len(content)} {hashlib.sha256(content).hexdigest()} {path}\n"
+        for path, content in sorted(files.items())
+    )
+
+
+def facts(base: dict[str, bytes]) -> str:
+    """What `version` prints, as lines, so that the start need not unpack anything for it."""
+    of_release = constants(base["machineadm/version.py"])
+    of_command = constants(base["machineadm/cli/version.py"])
+    lines = {
+        "version": of_release["VERSION"],
+        "build": of_release["BUILD_ID"],
+        "apiVersions": ", ".join(of_command["API_VERSIONS"]),
+        "kubernetes": ", ".join(of_command["KUBERNETES"]),
+    }
+    text = "\\n".join(f"{name}={value}" for name, value in lines.items())
+    if '"' in text or "\\" in text.replace("\\n", ""):
+        sys.exit(f"cannot be written into the start as it is: {text}")
+    return text
+
+
+def constants(source: bytes) -> dict[str, str]:
+    """Read the constants of a module without running it."""
+    return {
+        target.id: ast.literal_eval(node.value)
+        for node in ast.parse(source).body
+        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant | ast.Tuple)
+        for target in node.targets
+        if isinstance(target, ast.Name)
+    }
+
+
+def start(name: str, values: dict[str, str]) -> str:
+    """Read a module of the start, with the values that it asks for."""
+    source = (ROOT / "build" / name).read_text("utf-8")
+    for key, value in values.items():
+        if f'\n{key} = "unknown"\n' in source:
+            source = bake(source, key, value)
+    return source
+
+
+def part_archive(files: dict[str, bytes]) -> bytes:
+    """Pack a part."""
+    packed = io.BytesIO()
+    add(packed, files, zipfile.ZIP_DEFLATED)
+    return packed.getvalue()
+
+
+def add(file: io.BufferedIOBase, files: dict[str, bytes], method: int) -> None:
+    """Write files to an archive: sorted, with modes and times that no builder's surroundings decide."""
+    with zipfile.ZipFile(file, "w") as target:
+        for name in sorted(files):
+            entry = zipfile.ZipInfo(name, time.gmtime(int(source_date_epoch()))[:6])
+            entry.compress_type = method
+            entry.create_system = 3  # Unix, wherever it is built
+            entry.external_attr = (stat.S_IFREG | 0o644) << 16
+            target.writestr(entry, files[name], compresslevel=9)
 
 
 def bake(source: str, name: str, value: str) -> str:

@@ -54,7 +54,7 @@ def differences(theirs: bytes, ours: bytes) -> list[str]:
     found += [f"{name}: missing" for name in right.entries if name not in left.entries]
     for name, entry in left.entries.items():
         if name in right.entries:
-            found += [f"{name}: {text}" for text in entry_differences(entry, right.entries[name])]
+            found += [f"{name}: {text}" for text in entry_differences(name, entry, right.entries[name])]
     if not found and list(left.entries) != list(right.entries):
         found.append("its entries are in another order")
     if left.comment != right.comment:
@@ -62,10 +62,16 @@ def differences(theirs: bytes, ours: bytes) -> list[str]:
     return found
 
 
-def entry_differences(theirs: Entry, ours: Entry) -> list[str]:
-    """Say what differs between two entries of one name."""
+def entry_differences(name: str, theirs: Entry, ours: Entry) -> list[str]:
+    """Say what differs between two entries of one name; archives within the archive are taken apart, too.
+
+    Raises:
+        zipfile.BadZipFile: An entry that is called an archive is none.
+    """
     found = []
-    if theirs.content != ours.content:
+    if theirs.content != ours.content and name.endswith(".zip"):
+        found += differences(theirs.content, ours.content)
+    elif theirs.content != ours.content:
         sums = [hashlib.sha256(entry.content).hexdigest()[:16] for entry in (theirs, ours)]
         found.append(f"content differs (sha256 {sums[0]}... instead of {sums[1]}...)")
     for field, value in theirs.metadata.items():

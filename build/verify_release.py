@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import io
 import re
 import struct
 import sys
@@ -16,6 +17,8 @@ import zipfile
 import zlib
 from pathlib import Path
 
+import front
+from archive import part_path
 from checkout import build_id, changes, commit_id
 from comparison import differences
 from package import build
@@ -36,9 +39,9 @@ def main() -> int:
     file: Path = arguments.file
     try:
         theirs = file.read_bytes()
-        with zipfile.ZipFile(file) as archive:
+        with libraries_of(file) as archive:
             machine, origin = machine_of(archive), origin_of(archive)
-    except (OSError, zipfile.BadZipFile) as error:
+    except (OSError, KeyError, zipfile.BadZipFile) as error:
         return say(UNKNOWN, f"{file} cannot be read: {error}")
     if unfit := why_not(machine, origin, arguments.wheels):
         return say(UNKNOWN, f"{file}: {unfit}")
@@ -88,6 +91,16 @@ def verdict(file: Path, theirs: bytes, ours: bytes) -> int:
     return say(DIFFERENT, "DIFFERENT: the commit does not give this file")
 
 
+def libraries_of(file: Path) -> zipfile.ZipFile:
+    """Open the archive within an agent that holds what every start needs.
+
+    Raises:
+        KeyError: There is none.
+    """
+    with zipfile.ZipFile(file) as archive:
+        return zipfile.ZipFile(io.BytesIO(archive.read(part_path(front.BASE))))
+
+
 def machine_of(archive: zipfile.ZipFile) -> str:
     """Find the machine that an archive's libraries are for."""
     for name in archive.namelist():
@@ -101,7 +114,7 @@ def machine_of(archive: zipfile.ZipFile) -> str:
 def origin_of(archive: zipfile.ZipFile) -> str:
     """Find the build id that an archive says it has."""
     for name in archive.namelist():
-        if name.endswith("/machineadm/version.py"):
+        if name == "machineadm/version.py":
             text = archive.read(name).decode("utf-8", "replace")
             if found := re.search(r'^BUILD_ID = "([\w-]+)"$', text, re.MULTILINE):
                 return found[1]

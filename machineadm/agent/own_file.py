@@ -44,7 +44,7 @@ def lasting_command(agent: AgentFile, host: Host) -> tuple[str, ...]:
     if agent.path is None:
         return (agent.python, "-I", "-m", "machineadm")
     path = f"{host.state.state_directory}/{COPY}" if _to_copy(agent, host) else agent.path
-    return (agent.python, "-I", path)
+    return (agent.python, "-I", "-S", path)
 
 
 def keep_agent(agent: AgentFile, host: Host) -> None:

@@ -49,7 +49,7 @@ def main(argv: list[str] | None = None) -> int:
         return _reader_has_gone()
     except KeyboardInterrupt:
         return 130
-    except ImportError as error:
+    except (ImportError, SyntaxError, EOFError) as error:
         return _refuse(_unloadable(error))
     except OSError as error:
         return _refuse(_unwritten(error))
@@ -74,9 +74,10 @@ def _dispatch(arguments: list[str]) -> int:
 
         make_safe()
     if command == "version" and not rest:
-        from machineadm.cli.version import print_version
+        from machineadm.cli.version import is_plain, print_version
 
-        return print_version()
+        if is_plain():
+            return print_version()
     return _run_command(command, rest)
 
 
@@ -143,13 +144,21 @@ def _reader_has_gone() -> int:
     return 141
 
 
-def _unloadable(error: ImportError) -> MachineadmError:
-    if isinstance(error, ModuleNotFoundError):
+def _unloadable(error: Exception) -> MachineadmError:
+    # The start-up module of the packed agent; a checkout has no libraries of its own to lose.
+    front = getattr(sys.modules["__main__"], "front", None)
+    if front and front.mend():
+        return HostError(
+            "MA7108",
+            "the agent's unpacked libraries were damaged",
+            hint="they have been unpacked anew: run the same command again",
+        )
+    if isinstance(error, ModuleNotFoundError) or not isinstance(error, ImportError):
         return _internal(error)
     return HostError(
         "MA7006",
         f"the agent's own libraries cannot be loaded: {error}",
-        hint="where they are unpacked nothing may be executed (noexec)? MACHINEADM_CACHE names another folder",
+        hint="where they are unpacked nothing may be executed? MACHINEADM_CACHE names another folder",
     )
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
+from machineadm.errors import VerificationError
 from machineadm.version import BUILD_ID, VERSION
 
 TYPE_CHECKING = False  # typing is a fifth of what this command costs
@@ -20,20 +22,38 @@ KUBERNETES = ("1.29", "1.30", "1.31", "1.32", "1.33", "1.34")
 def add_arguments(parser: Parser) -> None:
     """Add this command's options."""
     parser.add_option("--digest", action="store_true", help="also the SHA-256 of the agent's file")
+    parser.add_option(
+        "--verify-cache",
+        action="store_true",
+        help="compare the unpacked libraries with the agent's file by content, and mend them (exit 4)",
+    )
     parser.add_output()
 
 
 def run(arguments: Namespace) -> int:
-    """Print what was asked for."""
+    """Print what was asked for. The packed agent answers by itself, but for variables in place of options."""
     facts = _facts()
     if arguments.digest:
         facts["sha256"] = own_digest()
+    code = 0
+    if arguments.verify_cache:
+        # The start-up module of the packed agent; nothing is unpacked for a checkout.
+        front = getattr(sys.modules["__main__"], "front", None)
+        facts["cache"] = front.verify_cache() if front else "none"
+        code = VerificationError.exit_code if facts["cache"].startswith("MA7108") else 0
     if arguments.output == "json":
         import json
 
         sys.stdout.write(json.dumps(facts) + "\n")
-        return 0
-    return _print(facts)
+    else:
+        _print(facts)
+    return code
+
+
+def is_plain() -> bool:
+    """Tell whether no variable stands in for an option."""
+    variables = ("MACHINEADM_OUTPUT", "MACHINEADM_DIGEST", "MACHINEADM_VERIFY_CACHE")
+    return not any(variable in os.environ for variable in variables)
 
 
 def print_version() -> int:

@@ -121,9 +121,10 @@ TABLE: dict[str, Code] = {
     ),
     "MA7006": Code(
         "the agent cannot load its libraries",
-        "The libraries are unpacked below /var/cache (root) or ~/.cache. They cannot be loaded from a file system that is "
-        "mounted noexec, nor with a C library older than glibc 2.17. Nothing was touched.",
-        "Set MACHINEADM_CACHE to a folder where programs may be executed; units that start the agent again keep it.",
+        "The libraries are unpacked below /var/cache (root) or ~/.cache, whole and unchanged, and the system "
+        "does not load them: a security policy forbids it, or a library that they need is missing.",
+        "The message names the library: `ldd` shows what it lacks, the audit log what was forbidden. MACHINEADM_CACHE names "
+        "another folder; units that start the agent again keep it.",
     ),
     "MA9001": Code(
         "a fault of machineadm itself",

@@ -1,8 +1,9 @@
-"""The packed agent: runs on every interpreter, the same bytes wherever built, safe where it unpacks."""
+"""The packed agent: runs on every interpreter, isolated, says its version at once, the same bytes wherever built."""
 
 import hashlib
+import io
+import json
 import os
-import shutil
 import subprocess
 import sys
 import zipfile
@@ -10,36 +11,16 @@ from pathlib import Path
 
 import pytest
 
+from tests.agent_file import SUPPORTED, import_from, installed, run_agent, start
+
 ROOT = Path(__file__).parents[2]
-SUPPORTED = ("3.10", "3.11", "3.12", "3.13", "3.14")
-
-
-def interpreter(version: str) -> str | None:
-    """A CPython of that minor version: on the path, the running one, or one of pyenv's."""
-    running = f"{sys.version_info.major}.{sys.version_info.minor}"
-    candidates = [sys.executable] if running == version else []
-    pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"), "versions")
-    candidates += [str(path) for path in sorted(pyenv.glob(f"{version}.*/bin/python"))]
-    candidates += [f"/usr/bin/python{version}", f"/usr/local/bin/python{version}"]
-    return next((path for path in candidates if shutil.which(path)), None)
-
-
-def run_agent(
-    agent: Path, *arguments: str, cache: Path, python: str = sys.executable, **variables: str
-) -> subprocess.CompletedProcess[str]:
-    environment = {"PATH": os.environ["PATH"], "MACHINEADM_CACHE": str(cache), **variables}
-    return subprocess.run(
-        [python, "-IS", str(agent), *arguments],
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-
-
-def installed(*versions: str) -> list[str]:
-    """Those of the interpreters that this machine has; which it has is its own matter."""
-    return [python for python in map(interpreter, versions) if python is not None]
+LIBRARIES = (
+    "msgspec",
+    "yaml._yaml",
+    "cryptography.x509",
+    "grpclib.client",
+    "google.protobuf.message",
+)
 
 
 def test_there_is_an_interpreter_to_try() -> None:
@@ -50,99 +31,168 @@ def test_there_is_an_interpreter_to_try() -> None:
 def test_one_file_runs_on_every_supported_interpreter(
     agent_file: Path, tmp_path: Path, python: str
 ) -> None:
-    outcome = run_agent(agent_file, "version", cache=tmp_path, python=python)
-
-    assert (outcome.returncode, outcome.stderr) == (0, "")
+    version = run_agent(agent_file, "version", cache=tmp_path, python=python)
+    help_text = run_agent(agent_file, "plan", "--help", cache=tmp_path, python=python)
     # The extension modules of this very interpreter are inside, and whole.
-    (libraries,) = tmp_path.glob("agent/*/site-packages")
-    probe = "import sys; sys.path.insert(0, sys.argv[1]); import msgspec, yaml; yaml.CSafeLoader"
-    subprocess.run([python, "-IS", "-c", probe, str(libraries)], check=True)
+    imported = import_from(agent_file, *LIBRARIES, cache=tmp_path, python=python)
+
+    assert (version.returncode, version.stderr) == (0, "")
+    assert (help_text.returncode, help_text.stderr) == (0, "")
+    assert (imported.returncode, imported.stderr) == (0, "")
 
 
-@pytest.mark.parametrize("python", installed("3.6", "3.8", "3.9"))
-def test_an_older_interpreter_is_told_so(agent_file: Path, tmp_path: Path, python: str) -> None:
-    outcome = run_agent(agent_file, "version", cache=tmp_path, python=python)
+@pytest.mark.parametrize("python", installed("2.7", "3.6", "3.8", "3.9"))
+@pytest.mark.parametrize("options", [[], ["-sE"]])
+def test_an_older_interpreter_is_told_so_in_one_line(
+    agent_file: Path, tmp_path: Path, python: str, options: list[str]
+) -> None:
+    outcome = start(python, *options, str(agent_file), "version", cache=tmp_path)
 
-    assert outcome.returncode == 2
-    assert outcome.stderr.startswith("machineadm: needs CPython 3.10 to 3.14, this is 3.")
+    assert (outcome.returncode, outcome.stdout) == (2, "")
+    (line,) = outcome.stderr.splitlines()
+    assert line.startswith("machineadm: MA7101 this is cpython ")
+    assert "needed: CPython 3.10 to 3.14" in line
     assert not list(tmp_path.iterdir())
 
 
-def test_a_folder_that_others_can_write_to_is_never_unpacked_to(
+# What an interpreter of another kind says of itself; none of them is on this machine.
+STRANGERS = [
+    ("sys.implementation.name = 'pypy'", "MA7101 this is pypy 3."),
+    ("sys.version_info = (3, 15, 0)", "MA7101 this is cpython 3.15.0; "),
+    (
+        "_imp.extension_suffixes = lambda: ['.cpython-313t-{}-linux-gnu.so']",
+        "MA7101 this is a special",
+    ),
+    ("_imp.extension_suffixes = lambda: ['.cpython-312-{}-linux-musl.so']", "MA7103 this Python"),
+    (
+        "_imp.extension_suffixes = lambda: ['.cpython-311-riscv64-linux-gnu.so']",
+        "MA7102 this file is",
+    ),
+    ("posix.confstr = lambda name: 'glibc 2.12'", "MA7103 this machine has glibc 2.12; "),
+    ("posix.confstr = lambda name: None", "MA7103 this machine has another C library"),
+]
+
+
+@pytest.mark.parametrize(("pretence", "line"), STRANGERS)
+def test_any_other_interpreter_is_told_what_is_needed(
+    agent_file: Path, tmp_path: Path, pretence: str, line: str
+) -> None:
+    pretence = pretence.format(os.uname().machine)
+    program = f"import sys, _imp, posix, runpy; {pretence}; runpy.run_path({str(agent_file)!r})"
+
+    outcome = start(sys.executable, "-ISc", program, cache=tmp_path)
+
+    assert outcome.returncode == 2
+    assert outcome.stderr.startswith(f"machineadm: {line}")
+    assert len(outcome.stderr.splitlines()) == 1
+    assert not list(tmp_path.iterdir())
+
+
+def test_version_is_said_without_unpacking_as_the_command_says_it(
     agent_file: Path, tmp_path: Path
 ) -> None:
-    planted = tmp_path / "agent"
+    text = run_agent(agent_file, "version", cache=tmp_path)
+    document = run_agent(agent_file, "version", "--output", "json", cache=tmp_path)
+    untouched = list(tmp_path.iterdir())
+    # A variable in place of an option is left to the command itself.
+    command = run_agent(agent_file, "version", cache=tmp_path, MACHINEADM_OUTPUT="json")
+    as_text = run_agent(agent_file, "version", cache=tmp_path, MACHINEADM_OUTPUT="text")
+
+    assert untouched == []
+    assert document.stdout == command.stdout
+    assert text.stdout == as_text.stdout
+    assert json.loads(document.stdout)["python"] == ".".join(map(str, sys.version_info[:3]))
+
+
+def test_version_can_tell_the_digest_of_the_file(agent_file: Path, tmp_path: Path) -> None:
+    outcome = run_agent(agent_file, "version", "--digest", "--output=json", cache=tmp_path)
+
+    digest = hashlib.sha256(agent_file.read_bytes()).hexdigest()
+    assert json.loads(outcome.stdout)["sha256"] == digest
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("arguments", [["version", "--nonsense"], ["version", "--output", "yaml"]])
+def test_a_mistyped_version_is_refused_as_any_command_is(
+    agent_file: Path, tmp_path: Path, arguments: list[str]
+) -> None:
+    outcome = run_agent(agent_file, *arguments, cache=tmp_path)
+
+    assert outcome.returncode == 2
+    assert outcome.stderr.startswith("machineadm: MA7001 ")
+
+
+def test_version_into_a_full_device_is_told(agent_file: Path, tmp_path: Path) -> None:
+    with Path("/dev/full").open("w") as full:
+        outcome = subprocess.run(
+            [sys.executable, "-IS", str(agent_file), "version"],
+            env={"MACHINEADM_CACHE": str(tmp_path)},
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+
+    assert outcome.returncode == 2
+    assert outcome.stderr.startswith("machineadm: MA7005 ")
+
+
+PLANTED = "import os; os.write(2, b'planted code ran'); raise SystemExit(99)"
+
+
+def test_modules_that_lie_about_are_not_imported(agent_file: Path, tmp_path: Path) -> None:
+    planted = tmp_path / "planted"
     planted.mkdir()
-    planted.chmod(0o777)
+    for name in (
+        "machineadm",
+        "msgspec",
+        "yaml",
+        "zlib",
+        "front",
+        "unpack",
+        "hashlib",
+        "cryptography",
+    ):
+        (planted / f"{name}.py").write_text(PLANTED)
+    (planted / "sitecustomize.py").write_text(PLANTED)
+    (planted / "usercustomize.py").write_text(PLANTED)
 
-    outcome = run_agent(agent_file, "version", cache=tmp_path)
+    outcome = start(
+        sys.executable,
+        "-IS",
+        str(agent_file),
+        "plan",
+        "--help",
+        cache=tmp_path / "cache",
+        cwd=planted,
+        PYTHONPATH=str(planted),
+        PYTHONHOME=str(planted),
+        PYTHONSTARTUP=str(planted / "json.py"),
+        HOME=str(planted),
+    )
 
-    assert outcome.returncode == 5
-    assert f"{planted} must be a folder of this user" in outcome.stderr
-    assert not list(planted.iterdir())
-
-
-def test_a_symbolic_link_is_never_unpacked_through(agent_file: Path, tmp_path: Path) -> None:
-    elsewhere = tmp_path / "elsewhere"
-    elsewhere.mkdir(mode=0o700)
-    (tmp_path / "agent").symlink_to(elsewhere)
-
-    outcome = run_agent(agent_file, "version", cache=tmp_path)
-
-    assert outcome.returncode == 5
-    assert not list(elsewhere.iterdir())
-
-
-def test_a_kill_while_it_unpacks_leaves_nothing_that_a_later_run_would_trust(
-    agent_file: Path, tmp_path: Path
-) -> None:
-    outcome = run_agent(agent_file, "version", cache=tmp_path)
-    assert outcome.returncode == 0
-    (unpacked,) = (tmp_path / "agent").iterdir()
-    half = tmp_path / "agent/.new-half"
-    (half / "site-packages/machineadm").mkdir(parents=True)
-    shutil.rmtree(unpacked)
-
-    outcome = run_agent(agent_file, "version", cache=tmp_path)
-
-    assert outcome.returncode == 0, outcome.stderr
-    assert (unpacked / "site-packages/machineadm/cli/main.py").exists()
+    assert (outcome.returncode, outcome.stderr) == (0, "")
 
 
-def test_first_runs_at_the_same_time_all_succeed(agent_file: Path, tmp_path: Path) -> None:
-    environment = {"PATH": os.environ["PATH"], "MACHINEADM_CACHE": str(tmp_path)}
-    command = [sys.executable, "-IS", str(agent_file), "version"]
+def test_it_starts_itself_again_when_it_is_not_isolated(agent_file: Path, tmp_path: Path) -> None:
+    planted = tmp_path / "planted"
+    planted.mkdir()
+    # Nothing that an interpreter imports by itself: that runs before the agent does.
+    for name in ("msgspec", "yaml", "argparse", "textwrap", "front", "unpack", "fcntl", "hashlib"):
+        (planted / f"{name}.py").write_text(PLANTED)
 
-    runs = [subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL) for _ in range(4)]
+    outcome = start(
+        sys.executable,
+        str(agent_file),
+        "plan",
+        "--help",
+        cache=tmp_path / "cache",
+        cwd=planted,
+        PYTHONPATH=str(planted),
+    )
 
-    assert [run.wait() for run in runs] == [0, 0, 0, 0]
-    assert len(list((tmp_path / "agent").iterdir())) == 1
-
-
-def test_no_room_to_unpack_is_said_plainly(agent_file: Path, tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("")
-
-    outcome = run_agent(agent_file, "version", cache=tmp_path / "file")
-
-    assert outcome.returncode == 5
-    assert outcome.stderr.startswith("machineadm: cannot unpack: ")
-    assert "MACHINEADM_CACHE" in outcome.stderr
-    assert "Traceback" not in outcome.stderr
-
-
-def test_libraries_that_cannot_be_loaded_are_told_with_a_remedy(
-    agent_file: Path, tmp_path: Path
-) -> None:
-    run_agent(agent_file, "version", cache=tmp_path)
-    for library in tmp_path.rglob("_core*.so"):
-        # As the loader sees a file system that is mounted noexec: there, and of no use.
-        library.write_bytes(b"")
-
-    outcome = run_agent(agent_file, "validate", "--path", "/dev/null", cache=tmp_path)
-
-    assert outcome.returncode == 5
-    assert outcome.stderr.startswith("machineadm: MA7006 ")
-    assert "MACHINEADM_CACHE" in outcome.stderr
+    assert (outcome.returncode, outcome.stderr) == (0, "")
+    assert outcome.stdout.startswith("usage: machineadm plan")
 
 
 def test_no_variable_of_the_packer_makes_it_run_other_code(
@@ -150,34 +200,23 @@ def test_no_variable_of_the_packer_makes_it_run_other_code(
 ) -> None:
     planted = tmp_path / "planted"
     planted.mkdir()
-    (planted / "machineadm.py").write_text("raise SystemExit(99)")
+    (planted / "machineadm.py").write_text(PLANTED)
     elsewhere = tmp_path / "elsewhere"
 
     outcome = run_agent(
         agent_file,
-        "version",
+        "plan",
+        "--help",
         cache=tmp_path / "cache",
         SHIV_ROOT=str(elsewhere),
         SHIV_ENTRY_POINT="machineadm:missing",
         SHIV_INTERPRETER="1",
+        SHIV_FORCE_EXTRACT="1",
         SHIV_PREPEND_PYTHONPATH=str(planted),
-        PYTHONPATH=str(planted),
     )
 
     assert outcome.returncode == 0, outcome.stderr
     assert not elsewhere.exists()
-
-
-def test_what_it_unpacks_is_writable_by_its_user_alone(agent_file: Path, tmp_path: Path) -> None:
-    before = os.umask(0)
-    try:
-        run_agent(agent_file, "version", cache=tmp_path)
-    finally:
-        os.umask(before)
-
-    unpacked = [path for path in (tmp_path / "agent").rglob("*") if not path.is_symlink()]
-    assert unpacked
-    assert not [path for path in unpacked if path.stat().st_mode & 0o022]
 
 
 def build(output: Path, umask: int, zone: str) -> str:
@@ -204,5 +243,10 @@ def test_the_same_checkout_gives_the_same_bytes(tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "first" / "agent.pyz") as archive:
         assert {entry.external_attr >> 16 for entry in archive.infolist()} == {0o100644}
         names = archive.namelist()
-    assert names == sorted(names)
+        assert names == sorted(names)
+        for part in [name for name in names if name.startswith("parts/")]:
+            with zipfile.ZipFile(io.BytesIO(archive.read(part))) as inner:
+                assert inner.namelist() == sorted(inner.namelist())
+                assert {entry.external_attr >> 16 for entry in inner.infolist()} == {0o100644}
+                names += inner.namelist()
     assert not [name for name in names if name.endswith((".pyc", ".pyi", ".pth"))]

@@ -35,6 +35,18 @@ VERSION = {
     "machineadm.cli.version",
     "machineadm.errors",
     "machineadm.version",
+    # What runs an archive has imported these before.
+    *(
+        "_collections_abc",
+        "_stat",
+        "abc",
+        "_abc",
+        "genericpath",
+        "os",
+        "os.path",
+        "posixpath",
+        "stat",
+    ),
 }
 
 VALIDATE_PACKAGES = {"agent", "api", "cli", "config", "documents", "errors", "redaction", "sources"}

@@ -384,7 +384,7 @@ def test_while_a_run_is_unfinished_a_unit_resumes_it_after_a_reboot(stage: Stage
 
     unit = stage.host.text(f"{UNITS}/{RESUME_UNIT}") or ""
     copy = "/var/lib/machineadm/resume/configuration-0.yaml"
-    assert f'ExecStart="/usr/bin/python3" "-I" "{AGENT}" "bootstrap" "--path" "{copy}"' in unit
+    assert f'ExecStart="/usr/bin/python3" "-I" "-S" "{AGENT}" "bootstrap" "--path" "{copy}"' in unit
     assert '"--state-dir" "/var/lib/machineadm"' in unit
     assert f"ConditionPathExists={copy}" in unit
     assert stage.host.services.enabled(RESUME_UNIT)

@@ -80,7 +80,7 @@ def test_a_unit_starts_a_file_that_is_there_after_a_reboot(path: str, started: s
 
     keep_agent(agent, host)
 
-    assert lasting_command(agent, host) == ("/usr/bin/python3", "-I", started)
+    assert lasting_command(agent, host) == ("/usr/bin/python3", "-I", "-S", started)
     copied = host.state.state_files.get("machineadm.pyz")
     assert copied == (b"PK agent" if started != path else None)
 

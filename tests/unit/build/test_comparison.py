@@ -58,6 +58,15 @@ def test_every_other_change_is_named(said: str, changed: Callable[[], bytes]) ->
     assert [line for line in found if line.startswith(said)], found
 
 
+def test_archives_within_the_archive_are_compared_in_the_same_way() -> None:
+    outer = archive({"part.zip": archive(level=9)})
+
+    assert differences(archive({"part.zip": archive(level=1)}), outer) == []
+    assert differences(archive({"part.zip": archive(mode=0o755)}), outer) == [
+        f"part.zip: {name}: external_attr is mode 755 instead of mode 644" for name in CONTENTS
+    ]
+
+
 def test_bytes_between_entries_are_found() -> None:
     plain = archive({"a.py": CONTENTS["a.py"]})
     directory = plain.index(b"PK\1\2")

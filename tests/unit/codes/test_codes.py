@@ -15,6 +15,7 @@ from machineadm.codes import load
 
 ROOT = Path(machineadm.codes.__file__).parents[2]
 PACKAGES = (ROOT / "machineadm", ROOT / "signing")
+START = ROOT / "build"  # the packed agent's own start is in there
 CODE = re.compile(r"\bMA[0-9]{4}\b")
 
 
@@ -22,6 +23,7 @@ def in_source() -> set[str]:
     sources = [
         path for package in PACKAGES for kind in ("*.py", "*.sh") for path in package.rglob(kind)
     ]
+    sources += START.glob("*.py")
     return {
         code
         for path in sources

@@ -1,0 +1,303 @@
+"""`unpack.py` of the packed agent: fills the cache, compares it by content, and tidies it.
+
+All that changes the cache is done under one lock. A part is written below another name, compared by
+content, flushed to the disk and only then given its name; so neither a kill nor a power cut leaves half
+of one to be run, and whatever has the other name while the lock is held is rubbish.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import io
+import os
+import shutil
+import time
+import zipfile
+import zlib
+
+import front
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import NoReturn
+
+PATIENCE = 60
+"""Seconds to wait for another run that unpacks."""
+
+DAMAGED = 4
+
+
+def unpack(folder: str, part: str) -> str:
+    """Put a part into the cache, or in order there.
+
+    Returns:
+        Its folder, locked for this process.
+
+    Raises:
+        OSError: No room, or no right to write there.
+        UnusableError: The folder is not safe, or another run does not come to an end.
+    """
+    make(folder)
+    path = front.part_folder(folder, part)
+    with Lock(folder):
+        if os.path.lexists(path) and not is_good(path, part):
+            os.rename(path, f"{folder}/.old-{os.path.basename(path)}")
+        if not os.path.lexists(path):
+            create(path, part)
+            tidy(folder)
+        if front.hold(path) is None:
+            raise front.UnusableError(f"{path} cannot be opened")
+    return path
+
+
+def is_good(path: str, part: str) -> bool:
+    """Compare by lstat, for another run may have been faster, then by content.
+
+    If it is the times alone that differ (the cache came out of an image, or a backup), they are set.
+    """
+    if os.path.islink(path) or not os.path.isdir(path):
+        return False
+    found = os.lstat(path)
+    if found.st_uid != os.geteuid() or found.st_mode & 0o022:
+        return False
+    if not any(front.departures(path, part)):
+        return True
+    if any(front.departures(path, part, by_content=True)):
+        return False
+    try:
+        for name in front.manifest(part):
+            set_time(f"{path}/{name}")
+        os.chmod(path, 0o700)  # its own time is the seal
+    except OSError:
+        pass  # read-only: it is compared by content each time
+    return True
+
+
+def verify() -> str:
+    """Compare every part in the cache by content; unpack anew what differs.
+
+    The interpreter's bytecode cannot be compared, so it goes in any case and is made anew when needed.
+    """
+    try:
+        folder = front.cache_folder()
+        if not front.is_safe(folder):
+            return "empty"
+        with Lock(folder):
+            return verify_parts(folder)
+    except (front.UnusableError, OSError) as error:
+        return f"not used: {error}".replace('"', "'").replace("\\", "/")
+
+
+def verify_parts(folder: str) -> str:
+    """What `verify` does, under the lock."""
+    checked, damaged = [], []
+    for part in (front.BASE, *front.PARTS):
+        path = front.part_folder(folder, part)
+        if not os.path.lexists(path):
+            continue
+        checked.append(part)
+        found = os.lstat(path)
+        usable = found.st_mode & 0o170000 == 0o040000 and found.st_uid == os.geteuid()
+        wrong = list(front.departures(path, part, by_content=True)) if usable else ["."]
+        if wrong:
+            damaged += [f"{part}/{name}" for name in wrong]
+            os.rename(path, f"{folder}/.old-{os.path.basename(path)}")
+            create(path, part)
+        else:
+            is_good(path, part)
+            forget_bytecode(path)
+    tidy(folder)
+    if damaged:
+        names = ", ".join(sorted(damaged)[:5]) + (", ..." if len(damaged) > 5 else "")
+        text = f"MA7108 differed from the archive and was unpacked anew: {names}"
+        return text.encode("ascii", "replace").decode().replace('"', "?").replace("\\", "?")
+    return f"intact: {', '.join(checked)}" if checked else "empty"
+
+
+def forget_bytecode(path: str) -> None:
+    """Remove what the interpreter compiled."""
+    for folder, names, _ in os.walk(path):
+        if "__pycache__" in names:
+            shutil.rmtree(f"{folder}/__pycache__")
+            names.remove("__pycache__")
+
+
+def make(folder: str) -> None:
+    """Make the cache's folder where it is not there.
+
+    Raises:
+        UnusableError: It, or one above it, is not safe.
+    """
+    if front.is_safe(folder):
+        return
+    before = os.umask(0o022)
+    try:
+        os.makedirs(os.path.dirname(folder), exist_ok=True)
+        os.mkdir(folder, 0o700)
+    except FileExistsError:
+        pass
+    finally:
+        os.umask(before)
+    if not front.is_safe(folder):
+        raise front.UnusableError(f"{folder} vanishes")
+
+
+def create(path: str, part: str) -> None:
+    """Unpack a part, whole and on the disk before it has its name.
+
+    Raises:
+        OSError: No room, or no right to write there.
+    """
+    folder, name = os.path.split(path)
+    scratch = f"{folder}/.new-{name}"
+    shutil.rmtree(scratch, ignore_errors=True)
+    before = os.umask(0o022)
+    try:
+        write(scratch, part)
+        flush(scratch)
+        os.rename(scratch, path)
+        flush_folder(folder)
+    except (zipfile.BadZipFile, zlib.error, KeyError) as error:
+        refuse_archive(error)
+    finally:
+        os.umask(before)
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+def write(scratch: str, part: str) -> None:
+    """Write a part's files, and compare them with the list as they lie there."""
+    os.mkdir(scratch, 0o700)
+    made = {""}
+    wanted = front.manifest(part)
+    with zipfile.ZipFile(io.BytesIO(front.read(f"parts/{part}.zip"))) as source:
+        for name in wanted:
+            parent = os.path.dirname(name)
+            if parent not in made:
+                os.makedirs(f"{scratch}/{parent}", exist_ok=True)
+                made.add(parent)
+            path = f"{scratch}/{name}"
+            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
+            with open(os.open(path, flags, 0o644), "wb", buffering=0) as file:
+                rest = memoryview(source.read(name))
+                while rest:
+                    rest = rest[file.write(rest) :]
+            set_time(path)
+    wrong = sorted(front.departures(scratch, part, by_content=True))
+    if wrong:
+        refuse_archive(wrong[0])
+
+
+def refuse_archive(what: object) -> NoReturn:
+    """Refuse the agent's own file."""
+    front.refuse(
+        DAMAGED,
+        f"MA7105 {front.own_path()} is damaged, or was replaced while it ran ({what}); "
+        "compare its SHA-256 with that of the release",
+    )
+
+
+def set_time(path: str) -> None:
+    """Give a file the release's time."""
+    os.utime(path, (int(front.EPOCH), int(front.EPOCH)))
+
+
+def flush(path: str) -> None:
+    """Bring what was written to the disk."""
+    held = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        import ctypes
+
+        if ctypes.CDLL(None).syncfs(held):
+            os.sync()
+    except (ImportError, OSError, AttributeError):
+        os.sync()
+    finally:
+        os.close(held)
+
+
+def flush_folder(path: str) -> None:
+    """Bring a folder's names to the disk."""
+    held = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(held)
+    finally:
+        os.close(held)
+
+
+def tidy(folder: str) -> None:
+    """Remove what runs that were killed have left, and other builds that nobody runs."""
+    for name in os.listdir(folder):
+        path = f"{folder}/{name}"
+        if name.startswith((".new-", ".old-")):
+            remove(path)
+        elif is_other_build(name):
+            # Whoever runs it holds a shared lock.
+            try:
+                held = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+            except OSError:
+                continue
+            try:
+                fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                os.rename(path, f"{folder}/.old-{name}")
+                remove(f"{folder}/.old-{name}")
+            except OSError:
+                pass
+            finally:
+                os.close(held)
+
+
+def is_other_build(name: str) -> bool:
+    """Tell whether a name in the cache is that of another build's part."""
+    content, _, rest = name.partition("-")
+    return content != front.CONTENT and len(content) == len(front.CONTENT) and "-" in rest
+
+
+def remove(path: str) -> None:
+    """Remove a folder, or whatever is there in its place."""
+    if os.path.isdir(path) and not os.path.islink(path):
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        os.unlink(path)
+
+
+def sha256(path: str) -> str:
+    """Hex SHA-256 of a file."""
+    with open(path, "rb") as file:
+        return hashlib.sha256(file.read()).hexdigest()
+
+
+def own_digest() -> str:
+    """Hex SHA-256 of the agent's file."""
+    return sha256(front.own_path())
+
+
+class Lock:
+    """The one lock of a cache, released by the kernel when its holder dies."""
+
+    def __init__(self, folder: str) -> None:
+        self.path = f"{folder}/.lock"
+        self.held = -1
+
+    def __enter__(self) -> None:
+        flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW
+        self.held = os.open(self.path, flags, 0o600)
+        for wait in self.waits():
+            try:
+                fcntl.flock(self.held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                time.sleep(wait)
+            else:
+                return
+        os.close(self.held)
+        raise front.UnusableError(f"{self.path} has been locked for {PATIENCE} seconds")
+
+    def waits(self) -> Iterator[float]:
+        """The pauses between two attempts."""
+        end = time.monotonic() + PATIENCE
+        while time.monotonic() < end:
+            yield 0.02
+
+    def __exit__(self, *_: object) -> None:
+        os.close(self.held)
