@@ -25,6 +25,8 @@ from pathlib import Path
 import front
 from checkout import ROOT, source_date_epoch
 
+# Not compressed, for inflating them would cost every start its import of zlib.
+EVERY_START = ("__main__.py", "front.py", "manifest/base")
 START = {
     "__main__.py": "start.py",
     "front.py": "front.py",
@@ -87,10 +89,10 @@ def finish(packed: Path, output: Path, machine: str) -> None:
     unfinished = output.with_name(f".{output.name}.{os.getpid()}")
     with unfinished.open("wb") as file:
         file.write(f"#!{SHEBANG}\n".encode())
-        stored = {name: start(text, values).encode() for name, text in START.items()}
-        stored |= {f"manifest/{name}": text.encode() for name, text in manifests.items()}
-        stored |= {part_path(name): part_archive(files) for name, files in parts.items()}
-        add(file, stored, zipfile.ZIP_STORED)
+        entries = {name: start(text, values).encode() for name, text in START.items()}
+        entries |= {f"manifest/{name}": text.encode() for name, text in manifests.items()}
+        entries |= {part_path(name): part_archive(files) for name, files in parts.items()}
+        add(file, entries, stored={*EVERY_START, *map(part_path, parts)})
     unfinished.chmod(0o755)
     unfinished.replace(output)
 
@@ -153,16 +155,16 @@ def start(name: str, values: dict[str, str]) -> str:
 def part_archive(files: dict[str, bytes]) -> bytes:
     """Pack a part."""
     packed = io.BytesIO()
-    add(packed, files, zipfile.ZIP_DEFLATED)
+    add(packed, files, stored=set())
     return packed.getvalue()
 
 
-def add(file: io.BufferedIOBase, files: dict[str, bytes], method: int) -> None:
+def add(file: io.BufferedIOBase, files: dict[str, bytes], *, stored: set[str]) -> None:
     """Write files to an archive: sorted, with modes and times that no builder's surroundings decide."""
     with zipfile.ZipFile(file, "w") as target:
         for name in sorted(files):
             entry = zipfile.ZipInfo(name, time.gmtime(int(source_date_epoch()))[:6])
-            entry.compress_type = method
+            entry.compress_type = zipfile.ZIP_STORED if name in stored else zipfile.ZIP_DEFLATED
             entry.create_system = 3  # Unix, wherever it is built
             entry.external_attr = (stat.S_IFREG | 0o644) << 16
             target.writestr(entry, files[name], compresslevel=9)

@@ -54,7 +54,9 @@ def differences(theirs: bytes, ours: bytes) -> list[str]:
     found += [f"{name}: missing" for name in right.entries if name not in left.entries]
     for name, entry in left.entries.items():
         if name in right.entries:
-            found += [f"{name}: {text}" for text in entry_differences(name, entry, right.entries[name])]
+            found += [
+                f"{name}: {text}" for text in entry_differences(name, entry, right.entries[name])
+            ]
     if not found and list(left.entries) != list(right.entries):
         found.append("its entries are in another order")
     if left.comment != right.comment:
