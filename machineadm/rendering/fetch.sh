@@ -33,9 +33,10 @@ fail() {
   echo "$line" >&2
   (echo "$line" >"$CONSOLE") 2>/dev/null || :
   if have logger; then logger -t machineadm -p daemon.err -- "$line" 2>/dev/null || :; fi
+  now=$(date -u +%Y-%m-%dT%H:%M:%SZ)
   for report in "$RUN/machineadm/status.json" "$RUN/cluster-api/bootstrap-failure.json"; do
     mkdir -p "${report%/*}" && printf '{"apiVersion": "bootstrap.cluster.x-k8s.io/v1alpha1", "kind": "BootstrapStatus", "phase": "Failed", "agent": {"version": "%s"}, "finishedAt": "%s", "error": {"code": "%s", "message": "%s", "exitCode": %s}}\n' \
-      "$VERSION" "$(date -u +%Y-%m-%dT%H:%M:%SZ)" "$1" "$(printf %s "$2" | plain 2000 | quoted)" "$exit" >"$report.new" &&
+      "$VERSION" "$now" "$1" "$(printf %s "$2" | plain 2000 | quoted)" "$exit" >"$report.new" &&
       mv -f "$report.new" "$report" || :
   done
   exit "$exit"
@@ -92,11 +93,12 @@ once() {
     *) next=$(origin "$1")/$next ;;
     esac
     ;;
-  busybox) (bounded "$3" wget -q -T "$STALL" -O "$2" "$1") 2>"$work/said" || rc=$? ;;
+  # With -T that of busybox 1.35 crashes when an answer is an error.
+  busybox) (bounded "$3" wget -q -O "$2" "$1") 2>"$work/said" || rc=$? ;;
   esac
   [ "$tool" = curl ] || status=$(sed -n 's/^\( *\|wget: .*\)HTTP\/[0-9.]* *\([0-9][0-9][0-9]\).*/\2/p' "$work/said" | tail -n 1)
   # What follows speaks of a body that did not come whole; an answer that is an error is for the caller.
-  case $rc:$status in 0:*) return ;; 8:[345]??) return ;; 1:[345]??) [ "$tool" != busybox ] || return 0 ;; esac
+  case $rc:$status in 0:* | [18]:[345]??) return ;; esac
   if [ "$(wc -c <"$2")" -ge $((512 * $3)) ]; then
     refuse MA1905 never "gives more than $((512 * $3)) bytes"
   else

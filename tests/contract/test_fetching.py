@@ -1,0 +1,801 @@
+"""The script that fetches the agent, run as a machine runs it: real shells, curl, wget and openssl, real servers.
+
+Every way in which a server, a file, a key or a machine can be wrong ends with its code, and with nothing on the machine
+that can be run. A script from which a check is missing fails these tests, which is tested, too.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from machineadm.api.v1alpha1.agent_source import AgentDownload
+from machineadm.api.v1alpha1.status import BootstrapStatus
+from machineadm.redaction import Secret
+from machineadm.rendering.fetch import fetch_script
+from tests.servers.authority import Authority, Identity
+from tests.servers.files import FileServer
+from tests.servers.proxy import Proxy
+
+NAME = "machineadm-linux-{arch}.pyz"
+SHELLS = (("dash",), ("busybox", "sh"), ("bash", "--posix"))
+TOOLS = ("curl", "wget")
+# A busybox that prefers its own applets has no other wget.
+PAIRS = [
+    (tool, shell) for tool in TOOLS for shell in SHELLS if (tool, shell[0]) != ("wget", "busybox")
+]
+# What the script may call beside a downloader, openssl, sha256sum and a shell.
+PROGRAMS = (
+    "cat chmod cut date grep mkdir mktemp mv python3 rm sed sleep sync tail timeout tr uname wc"
+)
+TOKEN = "Bearer so-secret-a-token"
+
+
+def agent(version: str) -> bytes:
+    """What answers as the agent does when it is asked for its version."""
+    padding = "# " + 200 * "." + "\n"
+    return f'print(\'{{"version": "{version}", "build": "x"}}\')\n{padding}'.encode()
+
+
+AGENT, OLDER, OTHER = agent("0.3.1"), agent("0.3.0"), b"print('another file')\n"
+
+
+class Key:
+    def __init__(self) -> None:
+        self._key = ec.generate_private_key(ec.SECP256R1())
+        self.public = (
+            self._key.public_key()
+            .public_bytes(
+                serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+            )
+            .decode()
+        )
+
+    def sign(self, content: bytes) -> bytes:
+        return self._key.sign(content, ec.ECDSA(hashes.SHA256()))
+
+
+KEY, WRONG_KEY = Key(), Key()
+AUTHORITY, OTHER_AUTHORITY = Authority(), Authority("another authority")
+
+
+def sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+class Machine:
+    """Below a folder: what the script may find on it, and what it did."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.home = folder, folder / "home"
+        self.destination = folder / "opt" / "bin" / "machineadm"
+        self.console, self.environment, self.mounts = (
+            folder / name for name in ("console", "environment", "mounts")
+        )
+        self.home.mkdir(parents=True)
+        self.mounts.write_text("/dev/sda / ext4 rw 0 0\n")
+        self.budget, self.stall = 20, 1
+        self.without_check = ""
+        self.programs = folder / "bin"
+        self.install(*PROGRAMS.split(), "curl", "openssl", "sha256sum")
+
+    def install(self, *names: str) -> None:
+        self.programs.mkdir(exist_ok=True)
+        for name in names:
+            # A version manager's python3 is a script that needs more than this machine has.
+            found = sys.executable if name == "python3" else shutil.which(name)
+            assert found, f"{name} is missing: apt-get install it"
+            (self.programs / name).symlink_to(found)
+
+    def remove(self, *names: str) -> None:
+        for name in names:
+            (self.programs / name).unlink()
+
+    def only_busybox(self) -> None:
+        """Nothing but busybox and python3, as in a very small image."""
+        shutil.rmtree(self.programs)
+        self.install("python3")
+        busybox = shutil.which("busybox")
+        assert busybox, "busybox is missing: apt-get install busybox-static"
+        for name in (*PROGRAMS.split(), "wget", "sha256sum"):
+            if name != "python3":
+                (self.programs / name).symlink_to(busybox)
+
+    def script(self, *urls: str, **changes: Any) -> Path:
+        given: dict[str, Any] = {
+            "version": "v0.3.1",
+            "urls": urls,
+            "sha256": sha256(AGENT),
+            "public_key": KEY.public,
+            "ca_bundle": AUTHORITY.certificate,
+            "destination": str(self.destination),
+        }
+        text = fetch_script(AgentDownload(**given | changes))
+        for name, value in {
+            "RUN": self.folder / "run",
+            "CONSOLE": self.console,
+            "ENVIRONMENT": self.environment,
+            "MOUNTS": self.mounts,
+            "BUDGET": self.budget,
+            "ATTEMPT": 2,
+            "STALL": self.stall,
+            "LARGEST": 64,
+        }.items():
+            text = replaced(text, name, str(value))
+        if self.without_check:
+            assert self.without_check in text
+            text = text.replace(self.without_check, "true")
+        file = self.folder / "fetch.sh"
+        file.write_text(text)
+        return file
+
+    def fetch(
+        self,
+        *urls: str,
+        shell: tuple[str, ...] = SHELLS[0],
+        variables: dict[str, str] | None = None,
+        **changes: Any,
+    ) -> subprocess.CompletedProcess[str]:
+        program = shutil.which(shell[0])
+        assert program, f"{shell[0]} is missing: apt-get install it"
+        return subprocess.run(
+            [program, *shell[1:], self.script(*urls, **changes)],
+            env=self.variables | (variables or {}),
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+        )
+
+    @property
+    def variables(self) -> dict[str, str]:
+        return {"PATH": str(self.programs), "HOME": str(self.home)}
+
+    @property
+    def status(self) -> BootstrapStatus:
+        return msgspec.json.decode(
+            (self.folder / "run/machineadm/status.json").read_bytes(), type=BootstrapStatus
+        )
+
+    def executables(self) -> list[Path]:
+        """What of this machine's files could be run."""
+        ours = (path for path in self.folder.rglob("*") if self.programs not in path.parents)
+        return [path for path in ours if path.is_file() and path.stat().st_mode & 0o111]
+
+    def leftovers(self) -> list[str]:
+        folders = (self.destination.parent, self.folder / "run/machineadm")
+        known = {"machineadm", "status.json"}
+        return [
+            path.name
+            for folder in folders
+            if folder.is_dir()
+            for path in folder.iterdir()
+            if path.name not in known
+        ]
+
+
+def replaced(text: str, name: str, value: str) -> str:
+    before, found, after = text.partition(f"{name}=")
+    assert found
+    old = after.split(maxsplit=1)[0]
+    return before + found + value + after[len(old) :]
+
+
+def assert_there(machine: Machine, done: subprocess.CompletedProcess[str]) -> None:
+    assert (done.returncode, done.stdout) == (0, ""), done.stderr
+    assert machine.destination.read_bytes() == AGENT
+    assert machine.destination.stat().st_mode & 0o7777 == 0o755
+    assert machine.leftovers() == []
+    assert not (machine.folder / "run/cluster-api").exists()
+
+
+def assert_refused(machine: Machine, done: subprocess.CompletedProcess[str], code: str) -> None:
+    assert done.returncode == (4 if code in ("MA1906", "MA1907", "MA1908") else 5), done.stderr
+    last = done.stderr.splitlines()[-1]
+    assert last.startswith(f"machineadm-fetch: {code} ")
+    assert machine.executables() == []
+    assert machine.leftovers() == []
+    status = machine.status
+    assert (status.phase, status.agent.version) == ("Failed", "v0.3.1")
+    assert status.error is not None
+    assert (status.error.code, status.error.exit_code) == (code, done.returncode)
+    assert status.error.message in last
+    sentinel = machine.folder / "run/cluster-api/bootstrap-failure.json"
+    assert msgspec.json.decode(sentinel.read_bytes(), type=BootstrapStatus) == status
+    assert sentinel.stat().st_mode & 0o777 == 0o600
+    assert machine.console.read_text().splitlines() == [last]
+
+
+@pytest.fixture
+def machine(tmp_path: Path) -> Machine:
+    return Machine(tmp_path / "machine")
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """What a server serves: the release, and around it what should not be taken for it."""
+    made = tmp_path / "served"
+    made.mkdir()
+    for name, content, signature in (
+        ("machineadm-linux-amd64.pyz", AGENT, KEY.sign(AGENT)),
+        ("machineadm-linux-arm64.pyz", AGENT, KEY.sign(AGENT)),
+        ("tampered", AGENT + b"import os\n", KEY.sign(AGENT)),
+        ("truncated", AGENT[:-50], KEY.sign(AGENT)),
+        ("empty", b"", KEY.sign(AGENT)),
+        ("older", OLDER, KEY.sign(OLDER)),
+        ("swapped", AGENT, KEY.sign(OTHER)),
+        ("other", OTHER, KEY.sign(OTHER)),
+        ("foreign", AGENT, WRONG_KEY.sign(AGENT)),
+        ("unsigned", AGENT, None),
+        ("garbled", AGENT, b"not a signature"),
+        ("nothing", AGENT, b""),
+    ):
+        (made / name).write_bytes(content)
+        if signature is not None:
+            (made / f"{name}.sig").write_bytes(signature)
+    return made
+
+
+@pytest.fixture(scope="module")
+def identity(tmp_path_factory: pytest.TempPathFactory) -> Identity:
+    return AUTHORITY.identity(tmp_path_factory.mktemp("pki"), "127.0.0.1", "localhost")
+
+
+@pytest.fixture
+def server(folder: Path, identity: Identity) -> Iterator[FileServer]:
+    with FileServer(folder, identity=identity) as serving:
+        yield serving
+
+
+@pytest.fixture(params=TOOLS)
+def equipped(machine: Machine, request: pytest.FixtureRequest) -> Machine:
+    """A machine with the one downloader or the other."""
+    if request.param != "curl":
+        machine.remove("curl")
+        machine.install(request.param)
+    return machine
+
+
+@pytest.mark.requirement("R6", "R10", "R12")
+@pytest.mark.parametrize(("equipped", "shell"), PAIRS, indirect=["equipped"])
+def test_the_agent_comes_over_tls_by_a_private_authority(
+    equipped: Machine, server: FileServer, shell: tuple[str, ...]
+) -> None:
+    assert_there(equipped, equipped.fetch(f"{server.url}/{NAME}", shell=shell))
+
+
+@pytest.mark.requirement("R10", "R12")
+@pytest.mark.parametrize("given", [{"public_key": None}, {"sha256": None}, {}], ids=str)
+@pytest.mark.parametrize(
+    ("name", "by_digest", "by_signature", "by_both"),
+    [
+        ("tampered", "MA1906", "MA1907", "MA1906"),
+        ("truncated", "MA1906", "MA1907", "MA1906"),
+        ("empty", "MA1906", "MA1907", "MA1906"),
+        ("older", "MA1906", "MA1908", "MA1906"),
+        ("swapped", None, "MA1907", "MA1907"),
+        ("other", "MA1906", "MA1913", "MA1906"),
+        ("foreign", None, "MA1907", "MA1907"),
+        ("unsigned", None, "MA1903", "MA1903"),
+        ("garbled", None, "MA1907", "MA1907"),
+        ("nothing", None, "MA1907", "MA1907"),
+        ("~cut/machineadm-linux-amd64.pyz", "MA1906", "MA1907", "MA1906"),
+        ("~empty/machineadm-linux-amd64.pyz", "MA1906", "MA1907", "MA1906"),
+    ],
+)
+def test_what_is_not_the_release_is_refused(
+    machine: Machine,
+    server: FileServer,
+    given: dict[str, Any],
+    name: str,
+    by_digest: str | None,
+    by_signature: str | None,
+    by_both: str | None,
+) -> None:
+    done = machine.fetch(f"{server.url}/{name}", **given)
+
+    code = by_digest if "public_key" in given else by_signature if "sha256" in given else by_both
+    if code is None:
+        assert_there(machine, done)
+    else:
+        assert_refused(machine, done, code)
+
+
+@pytest.mark.parametrize("shell", SHELLS[1:], ids=" ".join)
+@pytest.mark.parametrize(
+    ("name", "code"),
+    [("tampered", "MA1907"), ("older", "MA1908"), ("unsigned", "MA1903"), ("~endless/x", "MA1905")],
+)
+def test_every_shell_refuses_alike(
+    machine: Machine, server: FileServer, shell: tuple[str, ...], name: str, code: str
+) -> None:
+    done = machine.fetch(f"{server.url}/{name}", shell=shell, sha256=None)
+
+    assert_refused(machine, done, code)
+
+
+@pytest.mark.requirement("R10", "R12")
+@pytest.mark.parametrize(
+    ("fault", "code"),
+    [
+        ("~status/404", "MA1903"),
+        ("~status/403", "MA1903"),
+        ("~status/204", "MA1903"),
+        ("~status/500", "MA1903"),
+        ("~stall", "MA1902"),
+        ("~silent", "MA1902"),
+        ("~drip", "MA1902"),
+        ("~reset", "MA1902"),
+        ("~truncate", "MA1902"),
+        ("~endless", "MA1905"),
+        ("~loop", "MA1904"),
+        ("~redirect/http%3A%2F%2F127.0.0.1:1", "MA1904"),
+        ("~redirect/ftp%3A%2F%2F127.0.0.1:1", "MA1904"),
+        ("~redirect/file%3A%2F%2F%2Fetc", "MA1904"),
+    ],
+)
+def test_a_server_that_misbehaves_is_refused_and_the_next_location_asked(
+    equipped: Machine, server: FileServer, fault: str, code: str
+) -> None:
+    bad = f"{server.url}/{fault}/machineadm-linux-amd64.pyz"
+    equipped.budget = 3
+
+    refused = equipped.fetch(bad)
+    assert_refused(equipped, refused, code)
+
+    shutil.rmtree(equipped.folder / "run")
+    equipped.budget = 20
+    assert_there(equipped, equipped.fetch(bad, f"{server.url}/{NAME}"))
+
+
+@pytest.mark.requirement("R12")
+@pytest.mark.parametrize("name", ["tampered", "older", "foreign", "unsigned", "missing"])
+def test_after_a_file_that_is_refused_the_next_location_is_asked(
+    machine: Machine, server: FileServer, name: str
+) -> None:
+    done = machine.fetch(f"{server.url}/{name}", f"{server.url}/{NAME}")
+
+    assert_there(machine, done)
+    assert f"{server.url}/{name}" in done.stderr
+
+
+def test_the_last_error_tells_what_happened_at_each_location(
+    machine: Machine, server: FileServer
+) -> None:
+    machine.budget = 4
+
+    done = machine.fetch(
+        f"{server.url}/missing?token=secret",
+        f"{server.url}/tampered",
+        "https://user:password@127.0.0.1:1/x",
+    )
+
+    assert_refused(machine, done, "MA1901")
+    last = done.stderr.splitlines()[-1]
+    for part in (
+        f"MA1903 {server.url}/missing answers HTTP 404;",
+        f"MA1906 {server.url}/tampered has SHA-256 ",
+        "MA1902 https://127.0.0.1:1/x curl exits 7: ",
+    ):
+        assert last.count(part) == 1
+    assert "secret" not in done.stderr
+    assert "password" not in done.stderr
+
+
+def test_a_server_that_fails_once_is_asked_again(equipped: Machine, server: FileServer) -> None:
+    assert_there(equipped, equipped.fetch(f"{server.url}/~flaky/{NAME}"))
+
+
+def test_what_will_not_pass_is_not_tried_again(machine: Machine, server: FileServer) -> None:
+    machine.fetch(f"{server.url}/tampered", f"{server.url}/missing")
+
+    assert server.paths == ["/tampered", "/missing"]
+
+
+def test_time_that_is_up_ends_it(machine: Machine) -> None:
+    machine.budget = 3
+
+    done = machine.fetch("https://127.0.0.1:1/x")
+
+    assert_refused(machine, done, "MA1902")
+    assert done.stderr.count("127.0.0.1:1") <= 4
+
+
+def test_a_second_run_downloads_nothing(machine: Machine, server: FileServer) -> None:
+    assert_there(machine, machine.fetch(f"{server.url}/{NAME}"))
+    server.requests.clear()
+    machine.destination.chmod(0o600)
+
+    assert_there(machine, machine.fetch(f"{server.url}/{NAME}"))
+    assert server.requests == []
+
+
+def test_another_agent_at_the_destination_is_replaced(machine: Machine, server: FileServer) -> None:
+    machine.destination.parent.mkdir(parents=True)
+    machine.destination.write_bytes(OLDER)
+
+    assert_there(machine, machine.fetch(f"{server.url}/{NAME}"))
+
+
+def test_a_link_at_the_destination_is_replaced_and_not_followed(
+    machine: Machine, server: FileServer
+) -> None:
+    machine.destination.parent.mkdir(parents=True)
+    target = machine.folder / "target"
+    target.write_bytes(b"mine")
+    machine.destination.symlink_to(target)
+
+    assert_there(machine, machine.fetch(f"{server.url}/{NAME}"))
+    assert not machine.destination.is_symlink()
+    assert target.read_bytes() == b"mine"
+
+
+@pytest.mark.requirement("R10")
+def test_either_of_two_keys_may_have_signed(machine: Machine, server: FileServer) -> None:
+    both = WRONG_KEY.public + KEY.public
+
+    assert_there(machine, machine.fetch(f"{server.url}/{NAME}", sha256=None, public_key=both))
+
+
+@pytest.mark.parametrize("name", ["localhost", "127.0.0.1"])
+def test_a_certificate_is_checked_by_name(
+    equipped: Machine, folder: Path, tmp_path: Path, name: str
+) -> None:
+    made = AUTHORITY.identity(tmp_path / "pki", name)
+    equipped.budget = 2
+    with FileServer(folder, identity=made) as serving:
+        done = equipped.fetch(f"{serving.url}/{NAME}")
+
+    if name == "127.0.0.1":
+        assert_there(equipped, done)
+    else:
+        assert_refused(equipped, done, "MA1902")
+
+
+@pytest.mark.parametrize("authority", [AUTHORITY, OTHER_AUTHORITY], ids=["expired", "foreign"])
+def test_a_wrong_certificate_is_refused(
+    equipped: Machine, folder: Path, tmp_path: Path, authority: Authority
+) -> None:
+    age = timedelta(days=60 if authority is AUTHORITY else 1)
+    made = authority.identity(tmp_path / "pki", "127.0.0.1", age=age)
+    equipped.budget = 2
+    with FileServer(folder, identity=made) as serving:
+        done = equipped.fetch(f"{serving.url}/{NAME}")
+
+        assert serving.requests == []
+    assert_refused(equipped, done, "MA1902")
+
+
+def test_a_private_authority_must_be_given(equipped: Machine, server: FileServer) -> None:
+    equipped.budget = 2
+
+    assert_refused(equipped, equipped.fetch(f"{server.url}/{NAME}", ca_bundle=None), "MA1902")
+
+
+@pytest.mark.requirement("R10")
+@pytest.mark.parametrize(("equipped", "shell"), PAIRS, indirect=["equipped"])
+@pytest.mark.parametrize("value", [TOKEN, '"quoted" \\ back\\slash', "it's #1 = $(id) `id` ä"])
+def test_headers_open_a_private_mirror(
+    equipped: Machine, folder: Path, identity: Identity, shell: tuple[str, ...], value: str
+) -> None:
+    wire = value.encode().decode("latin-1")
+    with FileServer(folder, identity=identity, header=("Authorization", wire)) as serving:
+        headers = {"Authorization": Secret(value), "X-Second": Secret("2")}
+        done = equipped.fetch(f"{serving.url}/{NAME}", shell=shell, headers=headers)
+
+        assert {request.headers["x-second"] for request in serving.requests} == {"2"}
+    assert_there(equipped, done)
+    assert value not in done.stderr
+
+
+@pytest.mark.requirement("R10")
+def test_headers_do_not_follow_to_another_host(
+    equipped: Machine, server: FileServer, folder: Path, identity: Identity
+) -> None:
+    with FileServer(folder, identity=identity, header=("Authorization", TOKEN)) as first:
+        headers = {"Authorization": Secret(TOKEN), "X-Token": Secret(TOKEN)}
+        done = equipped.fetch(f"{first.redirecting_to(server.url)}/{NAME}", headers=headers)
+
+        assert all(request.headers["x-token"] == TOKEN for request in first.requests)
+    assert_there(equipped, done)
+    assert len(server.requests) == 2
+    assert TOKEN not in str(server.requests)
+
+
+def test_headers_follow_on_the_same_host(
+    equipped: Machine, folder: Path, identity: Identity
+) -> None:
+    with FileServer(folder, identity=identity, header=("Authorization", TOKEN)) as serving:
+        headers = {"Authorization": Secret(TOKEN)}
+        done = equipped.fetch(f"{serving.url}/~relative/{NAME}", headers=headers)
+
+    assert_there(equipped, done)
+
+
+@pytest.mark.requirement("R10")
+def test_headers_are_never_sent_over_plain_http(equipped: Machine, folder: Path) -> None:
+    with FileServer(folder) as plain:
+        done = equipped.fetch(f"{plain.url}/{NAME}", headers={"X-Token": Secret(TOKEN)})
+
+        assert TOKEN not in str(plain.requests)
+    assert_there(equipped, done)
+
+
+@pytest.mark.requirement("R10")
+@pytest.mark.parametrize("password", ["", "of-the-url"])
+def test_no_secret_is_an_argument_of_a_program_or_stays_on_the_disk(
+    equipped: Machine, folder: Path, identity: Identity, password: str
+) -> None:
+    record = equipped.folder / "arguments"
+    tool = "curl" if (equipped.programs / "curl").exists() else "wget"
+    real = (equipped.programs / tool).readlink()
+    equipped.remove(tool)
+    # The only line of this wrapper that is not the tool: what the tool was called with.
+    (equipped.programs / tool).write_text(f'#!/bin/sh\necho "$*" >>{record}\nexec {real} "$@"\n')
+    (equipped.programs / tool).chmod(0o755)
+    with FileServer(folder, identity=identity, header=("Authorization", TOKEN)) as serving:
+        url = serving.url.replace("//", f"//user:{password}@") if password else serving.url
+        headers = {"Authorization": Secret(TOKEN)}
+        assert_there(equipped, equipped.fetch(f"{url}/{NAME}?key=of-the-query", headers=headers))
+
+    arguments = record.read_text()
+    for secret in (TOKEN, "of-the-url", "of-the-query"):
+        assert secret not in arguments
+        kept = [path for path in equipped.folder.rglob("*") if path.is_file()]
+        assert [path.name for path in kept if secret.encode() in path.read_bytes()] in (
+            ["fetch.sh"],
+            [],
+        )
+
+
+def test_the_signature_lies_beside_the_file_also_where_a_query_follows(
+    machine: Machine, server: FileServer
+) -> None:
+    assert_there(machine, machine.fetch(f"{server.url}/{NAME}?alt=media"))
+
+    assert [path.partition("amd64.pyz")[2] for path in server.paths] == [
+        "?alt=media",
+        ".sig?alt=media",
+    ]
+
+
+@pytest.mark.requirement("R12")
+@pytest.mark.parametrize("upper", [False, True])
+@pytest.mark.parametrize("tls", [False, True])
+@pytest.mark.parametrize("where", ["variables", "file"])
+def test_a_proxy_with_a_password_is_used(
+    equipped: Machine, server: FileServer, folder: Path, upper: bool, tls: bool, where: str
+) -> None:
+    with Proxy("user", "pass-word") as proxy, FileServer(folder) as plain:
+        name = "https_proxy" if tls else "http_proxy"
+        name = name.upper() if upper else name
+        if where == "file":
+            equipped.environment.write_text(f'LANG="C"\n{name}="{proxy.url_with_password}"\n')
+        variables = {name: proxy.url_with_password} if where == "variables" else {}
+        url = (server if tls else plain).url
+        done = equipped.fetch(f"{url}/{NAME}", variables=variables)
+
+        assert len(proxy.requests) >= 2
+    assert_there(equipped, done)
+
+
+def test_what_needs_no_proxy_goes_without(equipped: Machine, server: FileServer) -> None:
+    equipped.environment.write_text("https_proxy=http://127.0.0.1:1\nNO_PROXY='127.0.0.1'\n")
+
+    assert_there(equipped, equipped.fetch(f"{server.url}/{NAME}"))
+
+
+def test_a_wrong_password_of_the_proxy_is_told(equipped: Machine, server: FileServer) -> None:
+    equipped.budget = 2
+    with Proxy("user", "right") as proxy:
+        wrong = {"https_proxy": proxy.url_with_password.replace("right", "wrong")}
+        done = equipped.fetch(f"{server.url}/{NAME}", variables=wrong)
+
+    assert_refused(equipped, done, "MA1902")
+    assert "407" in done.stderr or "Proxy Authentication Required" in done.stderr
+    assert "wrong" not in done.stderr
+
+
+@pytest.mark.requirement("R10")
+def test_without_openssl_a_digest_suffices(machine: Machine, server: FileServer) -> None:
+    machine.remove("openssl")
+
+    assert_there(machine, machine.fetch(f"{server.url}/{NAME}"))
+
+
+@pytest.mark.requirement("R10")
+def test_without_openssl_a_key_alone_does_not(machine: Machine, server: FileServer) -> None:
+    machine.remove("openssl")
+
+    done = machine.fetch(f"{server.url}/{NAME}", sha256=None)
+
+    assert_refused(machine, done, "MA1909")
+    assert server.requests == []
+
+
+def test_openssl_stands_in_for_sha256sum(machine: Machine, server: FileServer) -> None:
+    machine.remove("sha256sum")
+
+    assert_there(machine, machine.fetch(f"{server.url}/{NAME}"))
+    machine.destination.unlink()
+    assert_refused(machine, machine.fetch(f"{server.url}/tampered"), "MA1906")
+
+
+@pytest.mark.parametrize(
+    ("missing", "code"),
+    [(("curl",), "MA1910"), (("openssl", "sha256sum"), "MA1909"), (("python3",), "MA1913")],
+)
+def test_a_machine_that_lacks_something_says_so(
+    machine: Machine, server: FileServer, missing: tuple[str, ...], code: str
+) -> None:
+    machine.remove(*missing)
+
+    assert_refused(machine, machine.fetch(f"{server.url}/{NAME}"), code)
+
+
+def test_nothing_but_busybox_fetches_over_plain_http(machine: Machine, folder: Path) -> None:
+    machine.only_busybox()
+    with FileServer(folder) as plain:
+        done = machine.fetch(f"{plain.url}/missing", f"{plain.url}/{NAME}", shell=SHELLS[1])
+        assert_there(machine, done)
+        assert "answers HTTP 404" in done.stderr
+
+        refused = machine.fetch(f"{plain.url}/~endless/x", f"{plain.url}/tampered", sha256="0" * 64)
+    machine.destination.unlink()
+    assert "MA1905" in refused.stderr
+    assert "MA1906" in refused.stderr
+
+
+def test_busybox_checks_no_certificate_and_is_not_asked_to(
+    machine: Machine, server: FileServer
+) -> None:
+    machine.only_busybox()
+
+    assert_refused(machine, machine.fetch(f"{server.url}/{NAME}", shell=SHELLS[1]), "MA1910")
+    assert server.requests == []
+
+
+def test_another_cpu_is_refused(machine: Machine, server: FileServer) -> None:
+    machine.remove("uname")
+    (machine.programs / "uname").write_text("#!/bin/sh\necho riscv64\n")
+    (machine.programs / "uname").chmod(0o755)
+
+    assert_refused(machine, machine.fetch(f"{server.url}/{NAME}"), "MA1914")
+
+
+def test_a_64_bit_arm_gets_its_own_file(machine: Machine, server: FileServer) -> None:
+    machine.remove("uname")
+    (machine.programs / "uname").write_text("#!/bin/sh\necho aarch64\n")
+    (machine.programs / "uname").chmod(0o755)
+
+    assert_there(machine, machine.fetch(f"{server.url}/{NAME}"))
+    assert server.paths[0] == "/machineadm-linux-arm64.pyz"
+
+
+def test_a_folder_at_the_destination_is_refused(machine: Machine, server: FileServer) -> None:
+    machine.destination.mkdir(parents=True)
+
+    assert_refused(machine, machine.fetch(f"{server.url}/{NAME}"), "MA1911")
+
+
+def test_a_destination_that_cannot_be_written_is_refused(
+    machine: Machine, server: FileServer
+) -> None:
+    done = machine.fetch(f"{server.url}/{NAME}", destination="/proc/machineadm")
+
+    assert_refused(machine, done, "MA1911")
+    assert server.requests == []
+
+
+@pytest.mark.parametrize("options", ["rw,noexec", "noexec", "rw,nosuid,noexec,relatime"])
+def test_a_noexec_destination_is_refused(
+    machine: Machine, server: FileServer, options: str
+) -> None:
+    machine.mounts.write_text(
+        f"/dev/sda / ext4 rw 0 0\ntmpfs {machine.folder / 'opt'} tmpfs {options} 0 0\n"
+    )
+
+    assert_refused(machine, machine.fetch(f"{server.url}/{NAME}"), "MA1912")
+    assert server.requests == []
+
+
+def test_the_mount_that_holds_the_destination_decides(machine: Machine, server: FileServer) -> None:
+    machine.mounts.write_text(
+        "/dev/sda / ext4 rw,noexec 0 0\n"
+        f"tmpfs {machine.folder / 'op'} tmpfs rw,noexec 0 0\n"
+        f"tmpfs {machine.folder / 'opt'} tmpfs rw 0 0\n"
+    )
+
+    assert_there(machine, machine.fetch(f"{server.url}/{NAME}"))
+
+
+@pytest.mark.requirement("R10")
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+@pytest.mark.parametrize("fault", ["~drip/", "~stall/"])
+def test_killed_on_the_way_it_leaves_nothing_that_can_be_run(
+    machine: Machine, server: FileServer, number: signal.Signals, fault: str
+) -> None:
+    script = machine.script(f"{server.url}/{fault}machineadm-linux-amd64.pyz")
+    running = subprocess.Popen(
+        [shutil.which("dash") or "dash", script],
+        env=machine.variables,
+        start_new_session=True,
+        stderr=subprocess.DEVNULL,
+    )
+    while not server.requests:
+        time.sleep(0.02)
+
+    os.killpg(running.pid, number)
+
+    assert running.wait(10) != 0
+    assert machine.executables() == []
+    assert not machine.destination.exists()
+    if number == signal.SIGTERM:
+        assert machine.leftovers() == []
+
+
+@pytest.mark.parametrize("umask", [0o000, 0o077])
+def test_modes_do_not_depend_on_the_umask(machine: Machine, server: FileServer, umask: int) -> None:
+    old = os.umask(umask)
+    try:
+        done = machine.fetch(f"{server.url}/{NAME}")
+    finally:
+        os.umask(old)
+
+    assert_there(machine, done)
+    assert machine.destination.parent.stat().st_mode & 0o777 == 0o755
+
+
+@pytest.mark.parametrize(
+    ("check", "name", "given"),
+    [
+        ('[ "$found" = "$SHA256" ]', "tampered", {"public_key": None}),
+        ('signed "$1" "$work/sig"', "tampered", {"sha256": None}),
+        ('signed "$1" "$work/sig"', "swapped", {}),
+    ],
+)
+def test_a_script_without_a_check_does_not_pass_these_tests(
+    machine: Machine, server: FileServer, check: str, name: str, given: dict[str, Any]
+) -> None:
+    machine.without_check = check
+
+    done = machine.fetch(f"{server.url}/{name}", **given)
+
+    with pytest.raises(AssertionError):
+        assert_refused(machine, done, "MA1906")
+
+
+@pytest.mark.parametrize("shell", ["sh", "dash", "bash"])
+def test_a_linter_finds_nothing(machine: Machine, shell: str) -> None:
+    script = machine.script("https://a.example/x", headers={"A": Secret("b")})
+
+    done = subprocess.run(
+        ["shellcheck", f"--shell={shell}", "--severity=style", script],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={"PATH": f"{Path('.venv/bin').resolve()}:{os.environ['PATH']}"},
+    )
+
+    assert (done.returncode, done.stdout) == (0, "")
+
+
+@pytest.mark.parametrize("shell", SHELLS, ids=" ".join)
+def test_a_shell_reads_it(machine: Machine, shell: tuple[str, ...]) -> None:
+    script = machine.script("https://a.example/x", headers={"A": Secret("b")})
+
+    subprocess.run([*shell, "-n", script], check=True)
