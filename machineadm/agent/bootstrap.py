@@ -138,7 +138,10 @@ def prepare(request: Request, machine: Machine, reporter: Reporter | None = None
         machine.redactor.learn(request.passphrases.known)
     configuration = realise(document)
     machine.redactor.learn(secrets_of(configuration))
-    require_agent(configuration.agent, machine.digest)
+    pin = configuration.agent
+    if reporter and pin is not None and pin.sha256 is not None:  # it is hashed anyway
+        reporter.reported_by(_agent_identity(machine))
+    require_agent(pin, machine.digest)
     journal = Journal(host.state, host.clock, machine_id=facts.machine_id, boot_id=facts.boot_id)
     if reporter:
         _introduce(reporter, configuration, journal)
@@ -157,7 +160,7 @@ def prepare(request: Request, machine: Machine, reporter: Reporter | None = None
 def _carry_out(request: Request, machine: Machine, ready: Ready, reporter: Reporter) -> Verdict:
     """There is something to do: keep what a resumed run needs, then act."""
     reporter.keep()
-    reporter.reported_by(AgentIdentity(version=VERSION, sha256=machine.digest() or None))
+    reporter.reported_by(_agent_identity(machine))
     if not machine.host.offline:
         _keep_resuming(request, machine, ready.streams, reporter)
     return execute(ready.plan, machine.host, ready.journal, reporter.observe)
@@ -208,6 +211,10 @@ def _reporter(machine: Machine, listen: Callable[[Event], None]) -> Reporter:
         announce=machine.announce,
         listen=listen,
     )
+
+
+def _agent_identity(machine: Machine) -> AgentIdentity:
+    return AgentIdentity(version=VERSION, sha256=machine.digest() or None)
 
 
 def _machine_identity(facts: Facts) -> MachineIdentity:

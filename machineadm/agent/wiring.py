@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cache
 
 import msgspec
 
@@ -80,10 +81,14 @@ def connect(
             host=host,
             redactor=redactor,
             agent=agent,
-            digest=lambda: (LinuxFiles(Tree("/")).sha256(agent.path) or "") if agent.path else "",
+            digest=cache(lambda: _digest(agent.path)),
             is_root=os.geteuid() == 0,
             announce=(lambda _: None) if host.offline else announce,
         )
+
+
+def _digest(path: str | None) -> str:
+    return (LinuxFiles(Tree("/")).sha256(path) or "") if path else ""
 
 
 def agent_file() -> AgentFile:

@@ -376,6 +376,22 @@ def test_a_configuration_for_another_agent_is_refused(stage: Stage) -> None:
     assert stage.host.state.state_files == {}
 
 
+@pytest.mark.requirement("R6")
+def test_an_agent_of_another_digest_refuses_itself_and_reports_its_own(stage: Stage) -> None:
+    wanted = "a" * 64
+    stage.file.write_text(stage.file.read_text() + f"  agent: {{sha256: {wanted}}}\n")
+
+    with pytest.raises(VerificationError, match=wanted):
+        stage.run()
+
+    status = stage.status()
+    assert status.error is not None
+    assert (status.error.code, status.error.exit_code) == ("MA2010", 4)
+    assert status.agent.sha256 == "0" * 64
+    assert stage.host.state.state_files == {}
+    assert stage.host.text("/etc/motd") is None
+
+
 @pytest.mark.requirement("U1")
 def test_while_a_run_is_unfinished_a_unit_resumes_it_after_a_reboot(stage: Stage) -> None:
     _break(stage, {"kubeadm"})
