@@ -236,7 +236,7 @@ class _Parser:
         if self._peek().kind == "pipe":
             self._at += 1
             if self._peek().kind not in ("literal", "word", "("):
-                self._refuse(self._peek(), "MA1610", "a function must follow |")
+                self._refuse(self._peek(), "MA1611", "a function must follow |")
         if name:
             return self._call(first, name, [*operands, *([] if piped is None else [piped])])
         if piped is not None or len(operands) != 1:

@@ -4,6 +4,7 @@ All are processes that are given text and say what is wrong with it. A program t
 which takes minutes; `make judges` does it before any test runs.
 """
 
+import base64
 import functools
 import json
 import os
@@ -137,6 +138,36 @@ def crd_validate(
     if run.returncode != 0 or len(verdicts) != len(lines):
         raise RuntimeError(f"the CRD judge: {run.stderr.strip()[-4000:]}")
     return verdicts
+
+
+def template_fill(requests: Iterable[dict[str, bytes]]) -> list[bytes | str]:
+    """What Go's text/template makes of templates of user data, all in one process; gzip is a stand-in.
+
+    Args:
+        requests: Of each, `template`, `config`, `fetch` and `path`.
+
+    Returns:
+        For each what comes out, or as text why it is refused.
+
+    Raises:
+        RuntimeError: The judge itself failed.
+    """
+    lines = [
+        json.dumps({name: base64.b64encode(value).decode() for name, value in request.items()})
+        for request in requests
+    ]
+    run = subprocess.run(
+        [program("template")],
+        input="\n".join(lines),
+        capture_output=True,
+        text=True,
+        timeout=600,
+        check=False,
+    )
+    verdicts = [json.loads(line) for line in run.stdout.splitlines()]
+    if run.returncode != 0 or len(verdicts) != len(lines):
+        raise RuntimeError(f"the template judge: {run.stderr.strip()[-4000:]}")
+    return [one.get("error") or base64.b64decode(one["output"] or "") for one in verdicts]
 
 
 CONTROLLER_GEN_TYPES = HERE / "controller-gen"

@@ -55,7 +55,7 @@ def test_a_template_means_what_it_means_to_go(text: str, expected: bytes) -> Non
     [
         ("a\nb {{machine_config", "MA1610", 2, 3),
         ("{{}}", "MA1610", 1, 3),
-        ("{{machine_config |}}", "MA1610", 1, 19),
+        ("{{machine_config |}}", "MA1611", 1, 19),
         ("{{| base64}}", "MA1610", 1, 3),
         ("{{(machine_config}}", "MA1610", 1, 18),
         ("{{machine_config)}}", "MA1610", 1, 17),

@@ -1,0 +1,3 @@
+module machineadm.invalid/tests/judges/template
+
+go 1.24
