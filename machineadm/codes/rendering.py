@@ -66,4 +66,42 @@ TABLE: dict[str, Code] = {
         "Let the machine fetch large files from a source, take keys on elliptic curves in place of RSA, or "
         "keep the configuration in a store (spec.infrastructureRef).",
     ),
+    "MA1621": Code(
+        "user data that is a Jinja template",
+        "The template begins with `## template: jinja`: cloud-init would run Jinja over all of it, contents of "
+        "files included, so that braces in a script are an error or are replaced.",
+        "Remove the line. What Jinja knows (instance data) the machine's own configuration can ask for.",
+    ),
+    "MA1622": Code(
+        "user data that its reader would not take",
+        "What a template of your own has made is no cloud-config, or no Ignition configuration.",
+        "Render it with `--template bare` to see the configuration, and look at the place that is named.",
+    ),
+    "MA1630": Code(
+        "warning: a place that cannot be written",
+        "The agent is to be put below /usr on a system that Ignition sets up.",
+        "Leave `destination` out, or choose a place below /opt.",
+    ),
+    "MA1631": Code(
+        "warning: headers in the open",
+        "The configuration is encrypted, but the script that fetches the agent holds its headers in the open.",
+        "Use a header that gives access to the agent alone, or an image that brings the agent.",
+    ),
+    "MA1632": Code(
+        "warning: a store is named",
+        "With spec.infrastructureRef the manager puts the configuration into a store, and the user data fetches "
+        "it from there. What was rendered here holds the configuration itself.",
+        "Nothing, if that is what you want to look at.",
+    ),
+    "MA1633": Code(
+        "warning: a template that leaves something out",
+        "The template has no place for the configuration, or for the script that fetches the agent.",
+        "Add what is missing; docs/rendering.md shows a whole template.",
+    ),
+    "MA1634": Code(
+        "warning: the configuration lies open",
+        "The template writes the configuration where every user of the machine can read it, or can put a file or "
+        "a link in its place before.",
+        "Write it below /run/machineadm with permissions 0600, as the built-in templates do.",
+    ),
 }

@@ -31,7 +31,7 @@ TEMPLATE_KEY: Final = "template"
 
 
 class Realised(Struct, frozen=True, kw_only=True):
-    """What a MachineBootstrap comes to; complete only if there are no findings."""
+    """What a MachineBootstrap comes to."""
 
     configuration: MachineConfiguration
     """Without references."""
@@ -45,25 +45,28 @@ class Realised(Struct, frozen=True, kw_only=True):
     template: str | None
     """The template that the configuration names, if it names one."""
 
+    template_path: str
+    """The field that names it."""
+
     findings: tuple[Finding, ...]
     """All that is wrong, by the MachineBootstrap's own paths."""
+
+    complete: bool
+    """Nothing in it is PRUNED or missing; else never to be rendered, even without findings."""
 
 
 def realise(bootstrap: MachineBootstrap, resources: Resources) -> Realised:
     """Inline all references and find all problems.
 
     Args:
-        bootstrap: As decoded. What could not be decoded is PRUNED in it, and what depends on that goes unsaid.
+        bootstrap: As decoded, with a spec. What could not be decoded is PRUNED in it, and what depends on that goes unsaid.
         resources: The Secrets and ConfigMaps that there are.
     """
     metadata = bootstrap.metadata
     references = References(resources, text_of(metadata, "namespace"))
-    spec = bootstrap.spec
-    if spec is PRUNED:
-        return _nothing()
-    inlined = references.inlined(spec, "spec")
+    inlined = references.inlined(bootstrap.spec, "spec")
     configuration = _configuration(inlined, metadata)
-    template = _template(inlined, references)
+    template_path, template = _template(inlined, references)
     passphrase = _passphrase(inlined, references)
     findings = [
         *references.findings,
@@ -76,15 +79,10 @@ def realise(bootstrap: MachineBootstrap, resources: Resources) -> Realised:
         agent=inlined.agent,
         passphrase=passphrase,
         template=template,
+        template_path=template_path,
         findings=tuple(findings),
+        complete=references.complete and not holds_pruned(inlined),
     )
-
-
-def _nothing() -> Realised:
-    empty = MachineConfiguration(
-        api_version=_VERSION, kind="MachineConfiguration", spec=MachineConfigurationSpec()
-    )
-    return Realised(configuration=empty, agent=None, passphrase=None, template=None, findings=())
 
 
 def _configuration(
@@ -146,10 +144,11 @@ def _travelling(configuration: MachineConfiguration) -> MachineConfiguration:
     return replace(configuration, spec=replace(configuration.spec, machine=machine))
 
 
-def _template(spec: MachineBootstrapSpec, references: References) -> str | None:
+def _template(spec: MachineBootstrapSpec, references: References) -> tuple[str, str | None]:
+    """The field that names a template, and the template."""
     machine = spec.machine
     if machine is PRUNED:
-        return None
+        return "", None
     names: tuple[tuple[ObjectKind, Any], ...] = (
         ("ConfigMap", machine.bootstrapper_template_config_map_name),
         ("Secret", machine.bootstrapper_template_secret_name),
@@ -158,8 +157,9 @@ def _template(spec: MachineBootstrapSpec, references: References) -> str | None:
         if name is not None and name is not PRUNED:
             path = f"spec.machine.bootstrapperTemplate{kind}Name"
             data = references.bytes_at(kind, name, TEMPLATE_KEY, path)
-            return None if data is PRUNED else references.text(data, path)
-    return None
+            text = PRUNED if data is PRUNED else references.text(data, path)
+            return path, None if text is PRUNED else text
+    return "", None
 
 
 def _passphrase(spec: MachineBootstrapSpec, references: References) -> Secret | None:

@@ -35,6 +35,8 @@ class References:
         self.findings: list[Finding] = []
         self.origins: dict[str, str] = {}
         """Path of an inlined value to the path of the reference that it came from."""
+        self.complete = True
+        """All that was asked for has been found."""
 
     def inlined(self, value: Value, path: str) -> Value:
         """A value and all below it without references.
@@ -72,18 +74,19 @@ class References:
         """
         found = self._object(kind, name, path)
         if found is None:
-            return PRUNED
+            return self._unknown()
         if key not in found.values:
             there = ", ".join(sorted(found.values))
             message = f"{kind} {name} has no key {key!r}"
             hint = f"it has {there}" if there else "it is empty"
             self.find("MA1602", key_path or path, message, hint)
-        return found.values.get(key, PRUNED)
+        value = found.values.get(key, PRUNED)
+        return self._unknown() if value is PRUNED else value
 
     def text_at(self, reference: KeyReference, kind: ObjectKind, path: str) -> Any:
         """As `bytes_at`, but as text."""
         if reference.name is PRUNED or reference.key is PRUNED:
-            return PRUNED
+            return self._unknown()
         data = self.bytes_at(kind, reference.name, reference.key, path, key_path=f"{path}.key")
         return PRUNED if data is PRUNED else self.text(data, path)
 
@@ -94,7 +97,11 @@ class References:
         except UnicodeDecodeError:
             hint = "only the content of a file may be bytes"
             self.find("MA1603", path, "the value is no text in UTF-8", hint)
-            return PRUNED
+            return self._unknown()
+
+    def _unknown(self) -> Any:
+        self.complete = False
+        return PRUNED
 
     def find(self, code: str, path: str, message: str, hint: str) -> None:
         """Remember something that is wrong."""
@@ -151,7 +158,10 @@ class References:
     ) -> dict[str, Any]:
         """The same for a map of values."""
         left, found = {}, {}
-        beside = {str(name).lower() for name in getattr(value, twin) if name is not PRUNED}
+        there = getattr(value, twin)
+        if there is PRUNED:
+            return {}
+        beside = {name.lower() for name in there}
         for key, one in given.items():
             source = None if one is PRUNED else self._source(one, child(path, key))
             if source is None:
@@ -167,7 +177,7 @@ class References:
             found[key] = text if text is PRUNED else Secret(text)
         if not found:
             return {}
-        return {f"{twin}_from": left, twin: {**found, **getattr(value, twin)}}
+        return {f"{twin}_from": left, twin: {**found, **there}}
 
     def _source(
         self, source: ValueSource, path: str

@@ -12,16 +12,18 @@ from machineadm.api.finding import Finding
 from machineadm.api.pruned import PRUNED
 from machineadm.api.v1alpha1.agent_source import AgentSource
 from machineadm.api.v1alpha1.machine_bootstrap import MachineBootstrap, MachineBootstrapSpec
+from machineadm.config.paths import holds_pruned
 from machineadm.documents.encoding import encode_json
 from machineadm.errors import ConfigError
-from machineadm.rendering import sizes
+from machineadm.rendering import advice, sizes
 from machineadm.rendering.builtin import BUILTINS, Builtin
 from machineadm.rendering.fetch import agent_path, fetch_script
 from machineadm.rendering.functions import functions
+from machineadm.rendering.inspection import UnfitError, written_files
 from machineadm.rendering.objects import Resources
 from machineadm.rendering.realise import Realised, realise
 from machineadm.rendering.sizes import Sizes
-from machineadm.rendering.template import Piece, Template, TemplateError
+from machineadm.rendering.template import Function, Piece, Template, TemplateError
 
 OWN: Final = "own"
 """The name of a template that is not built in."""
@@ -56,7 +58,7 @@ class UnrenderedError(Exception):
     """A MachineBootstrap cannot be rendered.
 
     Args:
-        findings: All that is wrong, by its own paths.
+        findings: All that is wrong, by its own paths; none if that is what decoding has said already.
     """
 
     def __init__(self, findings: Sequence[Finding]) -> None:
@@ -87,21 +89,22 @@ def render(
     realised = realise(bootstrap, resources)
     name, chosen = _chosen(bootstrap.spec, realised, template)
     agent = _agent(realised.agent, chosen.format)
-    findings = [*realised.findings, *_unreadable(chosen)]
+    findings = [*realised.findings, *_unreadable(chosen, realised.template_path)]
     script = _fetch_script(agent, findings)
-    if findings:
+    if findings or not realised.complete:
         raise UnrenderedError(findings)
     documents = _documents(bootstrap.spec, realised, random)
-    pieces = _filled(chosen, documents, script, agent_path(agent).encode())
+    known = functions(documents, script, agent_path(agent).encode())
+    pieces = _filled(chosen.text, known, realised.template_path)
     measured = sizes.measure(pieces, realised.configuration, bootstrap.spec.data_size_limit)
     if finding := sizes.beyond(measured):
         raise UnrenderedError([finding])
+    user_data = b"".join(piece.data for piece in pieces)
+    found = advice.of_spec(bootstrap.spec, agent, chosen.format)
+    if name == OWN:
+        found += _inspected(user_data, pieces, realised, chosen.format, documents)
     return Rendered(
-        user_data=b"".join(piece.data for piece in pieces),
-        format=chosen.format,
-        template=name,
-        sizes=measured,
-        warnings=(),
+        user_data=user_data, format=chosen.format, template=name, sizes=measured, warnings=found
     )
 
 
@@ -131,18 +134,18 @@ def _agent(source: AgentSource | None, format_: str) -> AgentSource | None:
     return AgentSource(download=replace(source.download, destination=_IGNITION_DESTINATION))
 
 
-def _unreadable(chosen: Builtin) -> list[Finding]:
+def _unreadable(chosen: Builtin, path: str) -> list[Finding]:
     try:
         Template(chosen.text, functions())
     except TemplateError as error:
-        return [_in_template(error)]
+        return [_in_template(error, path)]
     return []
 
 
-def _in_template(error: TemplateError) -> Finding:
+def _in_template(error: TemplateError, path: str) -> Finding:
     return Finding(
         code=error.code,
-        path="spec.machine.bootstrapperTemplate",
+        path=path,
         message=f"template, line {error.line}, column {error.column}: {error.message}",
         hint=error.hint,
     )
@@ -150,7 +153,7 @@ def _in_template(error: TemplateError) -> Finding:
 
 def _fetch_script(agent: AgentSource | None, findings: list[Finding]) -> bytes:
     """The script; empty where the image brings the agent. What is wrong with it is one more finding."""
-    if findings or agent is None or agent.download is None:
+    if findings or agent is None or holds_pruned(agent) or agent.download is None:
         return b""
     try:
         return fetch_script(agent.download).encode()
@@ -198,13 +201,35 @@ def _documents(
     return encode_json(sealed) + b"\n"
 
 
-def _filled(chosen: Builtin, documents: bytes, script: bytes, path: bytes) -> tuple[Piece, ...]:
+def _filled(text: str, known: dict[str, Function], path: str) -> tuple[Piece, ...]:
     """The template with all that it asks for.
 
     Raises:
         UnrenderedError: It asks for what cannot be.
     """
     try:
-        return tuple(Template(chosen.text, functions(documents, script, path)).pieces())
+        return tuple(Template(text, known).pieces())
     except TemplateError as error:
-        raise UnrenderedError([_in_template(error)]) from error
+        raise UnrenderedError([_in_template(error, path)]) from error
+
+
+def _inspected(
+    user_data: bytes,
+    pieces: Sequence[Piece],
+    realised: Realised,
+    format_: str,
+    documents: bytes,
+) -> tuple[Finding, ...]:
+    """Warnings about what a template of one's own has made.
+
+    Raises:
+        UnrenderedError: Its reader would not take it.
+    """
+    try:
+        files = written_files(user_data, format_)
+    except UnfitError as error:
+        finding = Finding(
+            code=error.code, path=realised.template_path, message=error.message, hint=error.hint
+        )
+        raise UnrenderedError([finding]) from error
+    return advice.of_template(files, pieces, realised, documents)

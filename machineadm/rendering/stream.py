@@ -10,6 +10,8 @@ import msgspec
 from machineadm.api.finding import Finding
 from machineadm.api.pruned import PRUNED
 from machineadm.api.v1alpha1.machine_bootstrap import MachineBootstrap, MachineBootstrapTemplate
+from machineadm.config.paths import holds_pruned
+from machineadm.config.secrets import secrets_of
 from machineadm.documents.decoding import decode_kinds
 from machineadm.documents.model import Document, Problem, problem_at
 from machineadm.redaction import Secret
@@ -77,7 +79,9 @@ def read_bundle(inputs: Iterable[tuple[str, bytes]]) -> Bundle:
 
 
 def secrets_of_bundle(bundle: Bundle) -> Iterator[Secret | str]:
-    """Every value of every Secret of a stream, for redaction; those of the configuration are elsewhere."""
+    """Every secret of a stream, for redaction: values of its Secrets, and what the MachineBootstrap holds itself."""
+    if bundle.bootstrap is not None and not holds_pruned(bundle.bootstrap):
+        yield from secrets_of(bundle.bootstrap)
     for one in bundle.resources:
         if one.kind == "Secret":
             for value in one.values.values():
@@ -98,7 +102,13 @@ def render_bundle(
             rendered = render(bundle.bootstrap, bundle.resources, random=random, template=template)
             warnings = tuple(_placed(main, finding) for finding in rendered.warnings)
         except UnrenderedError as error:
-            problems += [_placed(main, finding) for finding in error.findings]
+            # A document that cannot be read may be the one that is missed.
+            whole = all(document.value is not None for document in bundle.documents)
+            problems += [
+                _placed(main, finding)
+                for finding in error.findings
+                if whole or finding.code != "MA1601"
+            ]
     if problems:
         return Outcome(rendered=None, problems=_sorted(problems, bundle.documents), warnings=())
     return Outcome(rendered=rendered, problems=(), warnings=warnings)

@@ -1,0 +1,91 @@
+"""What is allowed in a MachineBootstrap or its template, but better otherwise."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+from machineadm.api.finding import Finding
+from machineadm.api.v1alpha1.agent_source import AgentSource
+from machineadm.api.v1alpha1.machine_bootstrap import MachineBootstrapSpec
+from machineadm.config.secrets import secrets_of
+from machineadm.rendering.inspection import Written
+from machineadm.rendering.realise import Realised
+from machineadm.rendering.template import Piece
+
+_READ_ONLY: Final = "/usr/"
+
+
+def of_spec(
+    spec: MachineBootstrapSpec, agent: AgentSource | None, format_: str
+) -> tuple[Finding, ...]:
+    """Warnings about a MachineBootstrap.
+
+    Args:
+        spec: It.
+        agent: Its agent without references.
+        format_: As of the template.
+    """
+    return tuple(_of_spec(spec, agent, format_))
+
+
+def _of_spec(
+    spec: MachineBootstrapSpec, agent: AgentSource | None, format_: str
+) -> Iterator[Finding]:
+    download = agent.download if agent is not None else None
+    destination = download.destination if download is not None else None
+    if format_ == "ignition" and (destination or "").startswith(_READ_ONLY):
+        yield Finding(
+            code="MA1630",
+            path="spec.agent.download.destination",
+            message="/usr is read-only on Flatcar",
+            hint="/opt/bin/machineadm, the default with format ignition, can be written",
+        )
+    if download is not None and download.headers and spec.encryption is not None:
+        yield Finding(
+            code="MA1631",
+            path="spec.agent.download",
+            message="its headers stand in the user data as they are: the script that sends them runs before anything can be decrypted",
+            hint="give the machine a header that is good for fetching the agent and nothing else",
+        )
+    if spec.infrastructure_ref is not None:
+        yield Finding(
+            code="MA1632",
+            path="spec.infrastructureRef",
+            message="the configuration stands in this user data; the manager would put it into the store",
+        )
+
+
+def of_template(
+    files: Sequence[Written], pieces: Sequence[Piece], realised: Realised, documents: bytes
+) -> tuple[Finding, ...]:
+    """Warnings about a template of one's own.
+
+    Args:
+        files: What the user data has the machine write.
+        pieces: What the user data is made of.
+        realised: What was rendered.
+        documents: The documents as they travel.
+    """
+    return tuple(_of_template(files, pieces, realised, documents))
+
+
+def _of_template(
+    files: Sequence[Written], pieces: Sequence[Piece], realised: Realised, documents: bytes
+) -> Iterator[Finding]:
+    path = realised.template_path
+    names = frozenset[str]().union(*(piece.names for piece in pieces))
+    if "machine_config" not in names:
+        message = "the template makes nothing of machine_config: the machine gets no configuration"
+        yield Finding(code="MA1633", path=path, message=message)
+    download = realised.agent is not None and realised.agent.download is not None
+    if download and "agent_fetch" not in names:
+        message = "the template makes nothing of agent_fetch: nothing fetches the agent of spec.agent.download"
+        yield Finding(code="MA1633", path=path, message=message)
+    open_ = bool(secrets_of(realised.configuration)) and realised.passphrase is None
+    for file in files:
+        if documents in file.content and file.exposed:
+            what = "the configuration, secrets included," if open_ else "the configuration"
+            message = f"the template writes {what} to {file.path}, {file.exposed}"
+            hint = "write it to /run/machineadm/config.yaml with permissions 0600"
+            yield Finding(code="MA1634", path=path, message=message, hint=hint)

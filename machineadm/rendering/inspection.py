@@ -1,0 +1,183 @@
+"""What a template of one's own has made: whether its reader will take it, and what it leaves open to all."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any, Final
+
+import msgspec
+
+from machineadm.documents.limits import Budget
+from machineadm.documents.nodes import Mapping, Node, Scalar, Sequence
+from machineadm.documents.source import RefusedError, Source
+from machineadm.documents.yaml_reader import YamlReader
+
+_JINJA: Final = "## template: jinja"
+_CLOUD_CONFIG: Final = "#cloud-config"
+# How cloud-init tells user data (cloudinit/handlers, INCLUSION_TYPES_MAP), and MIME.
+_KNOWN: Final = (
+    *("#!", "#include", "#include-once", "#cloud-boothook", "#part-handler", "#upstart-job"),
+    *(_CLOUD_CONFIG, "#cloud-config-archive", "#cloud-config-jsonp"),
+    *("content-type:", "mime-version:", "from "),
+)
+_DATA_URL: Final = r"data:[^,]*,(.*)"
+_PUBLIC: Final = ("/tmp/", "/var/tmp/", "/dev/shm/")  # noqa: S108 - looked for, not used
+
+
+class UnfitError(Exception):
+    """The consumer would not take the user data.
+
+    Args:
+        code: Stable code.
+        message: Why, in one line, without anything of its contents.
+        hint: What to do about it.
+    """
+
+    def __init__(self, code: str, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.hint = hint
+
+
+class Written(msgspec.Struct, frozen=True):
+    """A file that user data has a machine write.
+
+    Args:
+        path: Where.
+        mode: Its permissions.
+        content: What is in it, decoded as far as it can be.
+    """
+
+    path: str
+    mode: int
+    content: bytes
+
+    @property
+    def exposed(self) -> str:
+        """Who but root may read or replace it, in words; empty: nobody."""
+        public = next((place for place in _PUBLIC if self.path.startswith(place)), "")
+        if self.mode & 0o044:
+            where = f", in {public.rstrip('/')}" if public else ""
+            return f"mode {self.mode:04o}{where}: all users of the machine can read it"
+        if public:
+            return (
+                f"in {public.rstrip('/')}: any user of the machine can put something there before"
+            )
+        return ""
+
+
+def written_files(user_data: bytes, format_: str) -> tuple[Written, ...]:
+    """The files that user data has a machine write, where it says so in a form that can be read.
+
+    Args:
+        user_data: As rendered.
+        format_: `cloud-config` or `ignition`.
+
+    Raises:
+        UnfitError: Its reader would not take it.
+    """
+    if format_ == "ignition":
+        return tuple(_ignition_files(user_data))
+    text = _text(user_data)
+    begin = text.lstrip().lower()
+    if begin.startswith(_JINJA):
+        hint = "remove the line: a configuration holds braces that are no templates, and the rest needs none"
+        raise UnfitError(
+            "MA1621", "cloud-init would run Jinja over all of it, contents included", hint
+        )
+    if not begin.startswith(_KNOWN):
+        hint = "begin it with #cloud-config, or with #! for a script"
+        raise UnfitError("MA1622", "cloud-init does not know user data that begins so", hint)
+    if begin.partition("\n")[0].strip() != _CLOUD_CONFIG:
+        return ()
+    return tuple(_cloud_config_files(text))
+
+
+def _text(user_data: bytes) -> str:
+    try:
+        return user_data.decode()
+    except UnicodeDecodeError:
+        raise UnfitError("MA1622", "it is no UTF-8", "put bytes through base64") from None
+
+
+def _cloud_config_files(text: str) -> Iterator[Written]:
+    root = _yaml(text)
+    if not isinstance(root, Mapping):
+        raise UnfitError("MA1622", "a cloud-config is a map; this is none")
+    files = _field(root, "write_files")
+    for file in files.items if isinstance(files, Sequence) else ():
+        if isinstance(file, Mapping):
+            mode = _word(file, "permissions")
+            encoding = _word(file, "encoding").lower().replace("application/", "").replace("x-", "")
+            content = _decoded(_word(file, "content").encode(), encoding)
+            octal = int(mode, 8) if re.fullmatch("(0o?)?[0-7]{1,4}", mode) else 0o644
+            yield Written(_word(file, "path"), octal, content)
+
+
+def _yaml(text: str) -> Node | None:
+    budget = Budget()
+    source = Source("", text)
+    reader = YamlReader(source, 0, len(text), budget)
+    try:
+        budget.begin_document(0)
+        nodes = list(reader.documents())
+    except RefusedError as refused:
+        fault = refused.fault
+    else:
+        if not reader.faults:
+            return nodes[0] if nodes else None
+        fault = reader.faults[0]
+    line, column = source.position(fault.at)
+    place = f"line {line}, column {column} of the user data"
+    raise UnfitError("MA1622", f"{place}: {fault.message}", fault.hint)
+
+
+def _field(mapping: Mapping, name: str) -> Node | None:
+    for key, value in mapping.entries():
+        if isinstance(key, Scalar) and key.text == name:
+            return value
+    return None
+
+
+def _word(mapping: Mapping, name: str) -> str:
+    value = _field(mapping, name)
+    return value.text if isinstance(value, Scalar) else ""
+
+
+def _ignition_files(user_data: bytes) -> Iterator[Written]:
+    try:
+        config: Any = msgspec.json.decode(user_data)
+    except msgspec.DecodeError as error:
+        raise UnfitError("MA1622", f"Ignition reads JSON: {error}") from None
+    version = _get(_get(config, "ignition"), "version")
+    if not isinstance(version, str):
+        raise UnfitError("MA1622", "Ignition asks for ignition.version", 'such as "3.4.0"')
+    files = _get(_get(config, "storage"), "files")
+    for file in files if isinstance(files, list) else ():
+        contents = _get(file, "contents")
+        found = re.fullmatch(_DATA_URL, str(_get(contents, "source")), re.DOTALL)
+        encoding = "gz+b64" if _get(contents, "compression") == "gzip" else "b64"
+        mode = _get(file, "mode")
+        content = _decoded(found[1].encode(), encoding) if found else b""
+        yield Written(str(_get(file, "path")), mode if isinstance(mode, int) else 0o644, content)
+
+
+def _get(value: Any, name: str) -> Any:
+    return value.get(name) if isinstance(value, dict) else None
+
+
+def _decoded(data: bytes, encoding: str) -> bytes:
+    """As far as it goes: what cannot be decoded is left as it is."""
+    import zlib
+    from binascii import Error, a2b_base64
+
+    try:
+        if "b64" in encoding or "base64" in encoding:
+            data = a2b_base64(data)
+        if "gz" in encoding:
+            data = zlib.decompressobj(wbits=31).decompress(data, 16 * 1024 * 1024)
+    except (Error, zlib.error):
+        pass
+    return data
