@@ -87,20 +87,28 @@ I
   chmod 755 "$r/sbin/stage-init"
 }
 
-# machine_root: print the folder of the root, built once for what shapes it
+# shape_cloud ROOT: where its user data comes from, and nothing that would wait for a cloud that is not there
+shape_cloud() {
+  printf 'datasource_list: [NoCloud]\nnetwork: {config: disabled}\nlocale: C.UTF-8\n' > "$1/etc/cloud/cloud.cfg.d/99-stage.cfg"
+}
+
+# machine_root [FLAVOUR]: print the folder of the root, built once for what shapes it. FLAVOUR: bookworm, or bookworm-cloud and
+# trixie-cloud, which have cloud-init (22.4; 25.1 or later) and openssl, too.
 machine_root() {
-  local r mirror
-  r=$CACHE/roots/bookworm-$( { echo "$PACKAGES $(uname -r)"; declare -f shape_machine; } | sha256sum | cut -c1-12)
+  local flavour=${1:-bookworm} packages=$PACKAGES r mirror
+  [ "$flavour" = bookworm ] || packages+=,cloud-init,openssl
+  r=$CACHE/roots/$flavour-$( { echo "$packages $(uname -r)"; declare -f shape_machine; [ "$flavour" = bookworm ] || declare -f shape_cloud; } | sha256sum | cut -c1-12)
   mkdir -p "$CACHE/roots"
   exec 8> "$CACHE/roots/.lock"; flock 8
   if [ ! -e "$r/.done" ]; then
-    say "building a Debian 12 root, once"
+    say "building a root of $flavour, once"
     rm -rf "$r" "$r.new"
     mirror=${MACHINEADM_MIRROR:-$(awk '/^URIs:/{print $2; exit}' /etc/apt/sources.list.d/debian.sources 2>/dev/null)}
-    nice -n 10 mmdebstrap --quiet --variant=apt --include="$PACKAGES" --aptopt='Acquire::Retries "3"' \
+    nice -n 10 mmdebstrap --quiet --variant=apt --include="$packages" --aptopt='Acquire::Retries "3"' \
       --aptopt='Acquire::Check-Valid-Until "false"' --dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-exclude=/usr/share/man/*' \
-      --dpkgopt='path-exclude=/usr/share/locale/*' --dpkgopt=force-unsafe-io bookworm "$r.new" "${mirror:-http://deb.debian.org/debian}" >&2
-    shape_machine "$r.new"; touch "$r.new/.done"; mv "$r.new" "$r"
+      --dpkgopt='path-exclude=/usr/share/locale/*' --dpkgopt=force-unsafe-io "${flavour%-cloud}" "$r.new" "${mirror:-http://deb.debian.org/debian}" >&2
+    shape_machine "$r.new"; [ "$flavour" = bookworm ] || shape_cloud "$r.new"
+    touch "$r.new/.done"; mv "$r.new" "$r"
   fi
   exec 8>&-
   echo "$r"

@@ -4,9 +4,11 @@ import functools
 import itertools
 import os
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 
+from tests.machine.network import Network
 from tests.real import missing
 
 SCRIPT = Path(__file__).parent / "machine.sh"
@@ -19,18 +21,18 @@ class BootError(Exception):
 
 
 @functools.cache
-def _prepare(verb: str) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run([SCRIPT, verb], capture_output=True, text=True, check=False)
+def _prepare(*arguments: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run([SCRIPT, *arguments], capture_output=True, text=True, check=False)
 
 
-def require_stage() -> None:
+def require_stage(flavour: str = "bookworm") -> None:
     """Install what the stage needs and build the root; skip or fail the test where that cannot be."""
-    for verb in ("prereq", "build"):
-        run = _prepare(verb)
+    for arguments in (("prereq",), ("build", flavour)):
+        run = _prepare(*arguments)
         if run.returncode == _CANNOT:
             missing(run.stderr.strip().removeprefix("machine.sh: "))
         if run.returncode != 0:
-            raise RuntimeError(f"machine.sh {verb} failed:\n{run.stderr[-4000:]}")
+            raise RuntimeError(f"machine.sh {arguments} failed:\n{run.stderr[-4000:]}")
 
 
 class Machine:
@@ -38,11 +40,37 @@ class Machine:
 
     It has Debian's python3 and no package of it, containerd, runc and no kubeadm, the address 192.0.2.11, and no
     network beyond. Its own files survive a reboot and a crash; /run and /tmp do not.
+
+    Args:
+        name: How its name begins.
+        flavour: bookworm; or bookworm-cloud and trixie-cloud, which have cloud-init (22.4; 25.1 or later) and openssl, too.
+        mounts: Files and folders of ours by their paths in it, there before it boots, and read-only.
+        network: Where it lives, with whoever else is there; without one it is alone.
+        init: The path, in it, of what runs before systemd and then starts /sbin/stage-init.
+        may_fail: Failed units are the test's business, as on a machine whose first boot is to fail.
     """
 
-    def __init__(self, name: str = "m") -> None:
-        require_stage()
+    def __init__(
+        self,
+        name: str = "m",
+        *,
+        flavour: str = "bookworm",
+        mounts: Mapping[str, Path] | None = None,
+        network: Network | None = None,
+        init: str = "",
+        may_fail: bool = False,
+    ) -> None:
+        require_stage(flavour)
         self.name = f"{name}-{os.getpid()}-{next(_numbers)}"
+        volumes = [f"-v {source}:{path}:ro" for path, source in (mounts or {}).items()]
+        self._environment = {
+            **os.environ,
+            "MACHINE_FLAVOUR": flavour,
+            "MACHINE_ARGS": " ".join([os.environ.get("MACHINE_ARGS", ""), *volumes]),
+            "MACHINE_NETNS": network.name if network else "",
+            "MACHINE_INIT": init,
+            "MACHINE_DEGRADED": "1" if may_fail else "",
+        }
         self._boot("boot")
 
     def __enter__(self) -> "Machine":
@@ -121,7 +149,12 @@ class Machine:
 
     def _boot(self, verb: str) -> None:
         run = subprocess.run(
-            [SCRIPT, verb, self.name], capture_output=True, text=True, timeout=300, check=False
+            [SCRIPT, verb, self.name],
+            env=self._environment,
+            capture_output=True,
+            text=True,
+            timeout=300,
+            check=False,
         )
         if run.returncode != 0:
             if verb == "boot":

@@ -1,7 +1,7 @@
 #!/bin/bash
 # A throw-away machine: real systemd as PID 1 in a podman container over a Debian 12 root.
 #   machine.sh prereq                 install podman, runc, mmdebstrap (apt, root); exit 77 where that cannot be
-#   machine.sh build                  build the root once; prints its folder
+#   machine.sh build [FLAVOUR]        build the root once (lib.sh names the flavours); prints its folder
 #   machine.sh boot NAME              start; returns when systemd says "running" (1 when degraded or not in time)
 #   machine.sh exec NAME CMD...       run CMD in it with our standard input; its exit code is ours
 #   machine.sh put NAME FILE PATH     copy a file or folder in;    machine.sh get NAME PATH FILE: out
@@ -10,7 +10,8 @@
 #   machine.sh crash NAME             kill -9 of everything, start again (the page cache survives: no power cut)
 #   machine.sh rm NAME                tear down one machine;       machine.sh clean: all of them, the root stays
 # Environment: MACHINEADM_CACHE (~/.cache/machineadm), MACHINE_TIMEOUT (seconds to "running", 120),
-#   MACHINE_ARGS (more arguments for podman), MACHINEADM_MIRROR (Debian's).
+#   MACHINEADM_MIRROR (Debian's), and for boot: MACHINE_FLAVOUR, MACHINE_ARGS (more arguments for podman), MACHINE_INIT (runs
+#   before, and then starts, /sbin/stage-init), MACHINE_NETNS (a network namespace), MACHINE_DEGRADED=1 (failed units are fine).
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 STATE=$CACHE/machines
@@ -21,7 +22,7 @@ wait_running() {
     s=$(P exec "$n" systemctl is-system-running --wait 2>/dev/null) || :
     case $s in
       running) return 0;;
-      degraded) say "$n is degraded"; P exec "$n" systemctl --failed --no-legend --plain >&2 || :; return 1;;
+      degraded) [ "${MACHINE_DEGRADED:-}" != 1 ] || return 0; say "$n is degraded"; P exec "$n" systemctl --failed --no-legend --plain >&2 || :; return 1;;
     esac
     [ "$(P inspect -f '{{.State.Running}}' "$n" 2>/dev/null)" = true ] || { say "$n stopped"; P logs --tail 20 "$n" >&2 || :; return 1; }
     sleep 0.1
@@ -30,7 +31,7 @@ wait_running() {
 }
 
 boot() {
-  local n=$1 v=$STATE/vol/$1 r; r=$(machine_root)
+  local n=$1 v=$STATE/vol/$1 r; r=$(machine_root "${MACHINE_FLAVOUR:-}")
   state_make
   mkdir -p "$v"/{containerd,kubelet,etcd,seed}            # overlay cannot lie on overlay
   echo "$n" > "$v/seed/hostname"
@@ -40,9 +41,9 @@ boot() {
   # No network but an interface to nowhere with an address and a default route, which is what kubeadm looks for.
   # shellcheck disable=SC2086
   P run -d --name "$n" --hostname "$n" --systemd=always --privileged --cgroupns=private --env container=podman --env STAGE_ADDRESS=192.0.2.11 \
-    --ulimit nofile=20000:20000 --ulimit nproc=20000:20000 --network=none --tmpfs /run --tmpfs /tmp \
+    --ulimit nofile=20000:20000 --ulimit nproc=20000:20000 "--network=${MACHINE_NETNS:+ns:/run/netns/}${MACHINE_NETNS:-none}" --tmpfs /run --tmpfs /tmp \
     -v "$v/containerd:/var/lib/containerd" -v "$v/kubelet:/var/lib/kubelet" -v "$v/etcd:/var/lib/etcd" -v "$v/seed:/seed:ro" \
-    ${MACHINE_ARGS:-} --rootfs "$r:O" /sbin/stage-init >/dev/null
+    ${MACHINE_ARGS:-} --rootfs "$r:O" "${MACHINE_INIT:-/sbin/stage-init}" >/dev/null
   wait_running "$n"
 }
 
@@ -63,7 +64,7 @@ remove() {
 c=${1:-}; shift || :
 case $c in
   prereq) install_missing "${NEEDED[@]}";;
-  build) machine_root;;
+  build) machine_root "$@";;
   boot|again) $c "$@";;
   exec) P exec -i "$@";;
   put) P cp "$2" "$1:$3";;
@@ -72,5 +73,5 @@ case $c in
   crash) P kill -s KILL "$1" >/dev/null; again "$1";;
   rm) remove "$1";;
   clean) for i in $(P ps -a --format '{{.Names}}'); do remove "$i"; done;;
-  *) sed -n '2,13s/^# \{0,1\}//p' "$0"; exit 2;;
+  *) sed -n '2,14s/^# \{0,1\}//p' "$0"; exit 2;;
 esac
