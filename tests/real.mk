@@ -5,10 +5,11 @@
 judges: ## build the real programs that judge what we write (Go; minutes once)
 	tests/judges/build.sh
 
+FLAVOURS := bookworm bookworm-cloud trixie-cloud
 .PHONY: stage
-stage: ## build the root of the test machines (root, Debian; a minute once)
+stage: ## build the roots of the test machines (root, Debian; three minutes once)
 	tests/machine/machine.sh prereq
-	tests/machine/machine.sh build
+	for flavour in $(FLAVOURS); do tests/machine/machine.sh build $$flavour || exit; done
 
 .PHONY: roots
 roots: ## build the small Debian roots with other Pythons, openssl, curl and wget (root, Debian; two minutes once)
@@ -26,8 +27,7 @@ $(STORES): build/locks/conformance.txt $(STAMP)
 .PHONY: conformance
 conformance: $(STAMP) $(STORES) $(AGENT) ## real kubeadm, the components' own validation and a machine with systemd judge us
 	-tests/judges/build.sh >/dev/null
-	-tests/machine/machine.sh prereq && tests/machine/machine.sh build >/dev/null
-	-tests/roots/roots.sh prereq && tests/roots/roots.sh build >/dev/null
+	-$(MAKE) --no-print-directory stage roots >/dev/null
 	-$(MAKE) --no-print-directory package ARCH=arm64
 	MACHINEADM_AGENT=$(AGENT) $(BIN)/python -m pytest tests/conformance -q -p no:cacheprovider
 

@@ -87,9 +87,9 @@ I
   chmod 755 "$r/sbin/stage-init"
 }
 
-# shape_cloud ROOT: where its user data comes from, and nothing that would wait for a cloud that is not there
+# shape_cloud ROOT: where its user data comes from; no waiting for a network of a cloud; no keys for an SSH that is not there
 shape_cloud() {
-  printf 'datasource_list: [NoCloud]\nnetwork: {config: disabled}\nlocale: C.UTF-8\n' > "$1/etc/cloud/cloud.cfg.d/99-stage.cfg"
+  printf 'datasource_list: [NoCloud]\nnetwork: {config: disabled}\nlocale: C.UTF-8\nssh_genkeytypes: []\n' > "$1/etc/cloud/cloud.cfg.d/99-stage.cfg"
 }
 
 # machine_root [FLAVOUR]: print the folder of the root, built once for what shapes it. FLAVOUR: bookworm, or bookworm-cloud and

@@ -6,6 +6,7 @@ import os
 import subprocess
 import threading
 from collections.abc import Callable
+from pathlib import Path
 from types import TracebackType
 from typing import TypeVar
 
@@ -46,10 +47,7 @@ class Network:
 
         def enter() -> None:
             try:
-                with open(f"/run/netns/{self.name}", "rb") as file:
-                    libc = ctypes.CDLL(None, use_errno=True)
-                    if libc.setns(file.fileno(), _CLONE_NEWNET) != 0:
-                        raise OSError(ctypes.get_errno(), "setns")
+                _enter(Path("/run/netns", self.name))
                 results.append(make())
             except BaseException as error:
                 errors.append(error)
@@ -60,6 +58,13 @@ class Network:
         if errors:
             raise errors[0]
         return results[0]
+
+
+def _enter(namespace: Path) -> None:
+    """As os.setns, which Python has from 3.12 on."""
+    with namespace.open("rb") as file:
+        if ctypes.CDLL(None, use_errno=True).setns(file.fileno(), _CLONE_NEWNET) != 0:
+            raise OSError(ctypes.get_errno(), f"setns {namespace}")
 
 
 def _ip(*arguments: str) -> None:
