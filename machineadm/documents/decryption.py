@@ -49,7 +49,7 @@ def _opened(documents: Sequence[Document], opening: Opening, level: int) -> byte
             pieces += [
                 _inner(documents[n], plaintexts[n] or b"", opening, level + 1) for n in closed
             ]
-        elif inside:
+        elif text[begin:end].strip():
             pieces.append(text[begin:end].encode())
     return _stream(pieces)
 
@@ -69,8 +69,8 @@ def _stream(pieces: Sequence[bytes]) -> bytes:
     if len(pieces) == 1:
         return pieces[0]
     ended = [piece if piece.endswith(b"\n") else piece + b"\n" for piece in pieces]
-    first, *others = ended
-    return first + b"".join(one if one.startswith(b"---") else b"---\n" + one for one in others)
+    later = [piece if piece.startswith(b"---") else b"---\n" + piece for piece in ended[1:]]
+    return b"".join([*ended[:1], *later])
 
 
 _NOTHING = Finding(

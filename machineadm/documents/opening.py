@@ -55,6 +55,9 @@ class Opener(msgspec.Struct, frozen=True, kw_only=True):
     allow_unauthenticated: bool = False
     """Open what nobody vouches for: `aes-256-cbc` without `mac`."""
 
+    rounds: int = MAX_ROUNDS
+    """Of key derivation, for a whole stream."""
+
 
 def expand(
     documents: Sequence[Document], opener: Opener
@@ -87,7 +90,7 @@ class Opening:
 
     def __init__(self, opener: Opener) -> None:
         self._opener = opener
-        self._rounds = MAX_ROUNDS
+        self._rounds = opener.rounds
         self._bytes = MAX_BYTES
         self.problems: list[Problem] = []
         """Why some did not open."""

@@ -249,6 +249,41 @@ def test_no_command_shows_a_secret(planted: tuple[Path, Canaries], tmp_path: Pat
         look_for(canaries, report, (tree / report).read_text())
 
 
+@pytest.mark.parametrize("planted", ["maximal"], indirect=True)
+def test_no_command_shows_what_was_encrypted_or_the_passphrase(
+    planted: tuple[Path, Canaries], tmp_path: Path
+) -> None:
+    file, canaries = planted
+    canaries.planted["passphrase"] = ("canary-of-a-passphrase",)
+    word, wrong = tmp_path / "word", tmp_path / "wrong"
+    word.write_text("canary-of-a-passphrase\n")
+    wrong.write_text("canary-of-a-passphrasE\n")
+    tree = tmp_path / "root"
+    tree.mkdir()
+    ended = machineadm("encrypt", "--provider", "x", "--passphrase-file", word, "--path", file)
+    assert ended.returncode == 0, ended.stderr
+    look_for(canaries, "output of encrypt", ended.stdout + ended.stderr)
+    closed = tmp_path / "closed.yaml"
+    closed.write_text(ended.stdout)
+
+    for command, passphrase, expected in (
+        (("validate",), wrong, 3),
+        (("decrypt",), wrong, 4),
+        (("bootstrap", "--root", tree), wrong, 3),
+        (("validate",), word, 0),
+        (("plan", "--root", tree), word, 10),
+        (("bootstrap", "--root", tree), word, 0),
+        (("status", "--root", tree, "--output", "json"), None, 0),
+    ):
+        options = ("--path", closed, "--passphrase-file", passphrase) if passphrase else ()
+        ended = machineadm(*command, *options)
+        assert ended.returncode == expected, ended.stderr
+        look_for(canaries, f"output of {command[0]}", ended.stdout + ended.stderr)
+    for path in [*(tree / RUN).glob("*.json*"), *(tree / STATE).iterdir()]:
+        if path.is_file() and path.name != "boot.json":
+            look_for(canaries, path.name, path.read_text())
+
+
 def test_no_plan_of_a_changed_configuration_shows_the_old_secret(
     planted: tuple[Path, Canaries], tmp_path: Path
 ) -> None:

@@ -11,6 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from machineadm.documents.encryption import seal, to_yaml
+from machineadm.redaction import Secret
+
 ROOT = Path(__file__).parents[2]
 LIBRARIES = Path(pytest.__file__).parents[1]
 
@@ -146,3 +149,25 @@ def test_bootstrap_imports_what_it_needs(configuration: str, tmp_path: Path) -> 
 
     assert first_parts(loaded) - BOOTSTRAP - OF_THE_INTERPRETER == set()
     assert "machineadm.codes" not in loaded
+
+
+def test_what_decrypts_is_loaded_for_what_is_encrypted_alone(
+    configuration: str, tmp_path: Path
+) -> None:
+    word = tmp_path / "word"
+    word.write_text("s3cr3t")
+    closed = tmp_path / "closed.yaml"
+    data = seal(
+        CONFIGURATION.encode(), Secret("s3cr3t"), provider="x", random=bytes, iterations=10000
+    )
+    closed.write_bytes(to_yaml(data))
+    options = ("--passphrase-file", str(word))
+
+    plain = loaded_by("validate", "--path", configuration, *options)
+    encrypted = loaded_by("validate", "--path", str(closed), *options)
+
+    assert "machineadm.documents.encryption" not in plain
+    assert {"cryptography", "hashlib", "hmac"} & first_parts(plain) == set()
+    assert "cryptography" in first_parts(encrypted)
+    # The library itself; of its parts for certificates and the like nothing.
+    assert {name for name in encrypted if name.startswith("cryptography.x509")} == set()

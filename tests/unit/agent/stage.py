@@ -15,6 +15,7 @@ from machineadm.execution.events import Event
 from machineadm.host.ports import CommandResult
 from machineadm.redaction import Redactor
 from machineadm.reporting.sinks import SUCCESS_SENTINEL, read_status
+from machineadm.sources.passphrases import GivenPassphrases
 from tests.fakes.host import Call, FakeHost, offline_host
 
 CONFIGURATION = """\
@@ -90,10 +91,21 @@ class Stage:
             announce=self.told.append,
         )
 
-    def run(self, *, mode: Mode = "provisioning", agent: str | None = AGENT) -> None:
+    def run(
+        self,
+        *,
+        mode: Mode = "provisioning",
+        agent: str | None = AGENT,
+        passphrases: GivenPassphrases | None = None,
+    ) -> None:
         """Bootstrap."""
         self.events.clear()
-        request = Request(paths=(str(self.file),), mode=mode, options=("--mode", mode))
+        request = Request(
+            paths=(str(self.file),),
+            mode=mode,
+            options=("--mode", mode),
+            passphrases=passphrases or GivenPassphrases(folder="/nowhere"),
+        )
         bootstrap(request, self.machine(agent=agent), self.events.append)
 
     def status(self) -> BootstrapStatus:
