@@ -20,7 +20,7 @@ import sys
 import tempfile
 import time
 import zipfile
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import front
 from checkout import ROOT, source_date_epoch
@@ -155,7 +155,10 @@ def start(name: str, values: dict[str, str]) -> str:
 def part_archive(files: dict[str, bytes]) -> bytes:
     """Pack a part."""
     packed = io.BytesIO()
-    add(packed, files, stored=set())
+    folders = {str(parent) for path in files for parent in PurePosixPath(path).parents} - {"."}
+    # zipimport takes a folder without __init__.py for a package only when the table names it.
+    spaces = {f"{folder}/": b"" for folder in folders if f"{folder}/__init__.py" not in files}
+    add(packed, files | spaces, stored=set(spaces))
     return packed.getvalue()
 
 
@@ -166,7 +169,8 @@ def add(file: io.BufferedIOBase, files: dict[str, bytes], *, stored: set[str]) -
             entry = zipfile.ZipInfo(name, time.gmtime(int(source_date_epoch()))[:6])
             entry.compress_type = zipfile.ZIP_STORED if name in stored else zipfile.ZIP_DEFLATED
             entry.create_system = 3  # Unix, wherever it is built
-            entry.external_attr = (stat.S_IFREG | 0o644) << 16
+            kind = stat.S_IFDIR | 0o755 if name.endswith("/") else stat.S_IFREG | 0o644
+            entry.external_attr = kind << 16
             target.writestr(entry, files[name], compresslevel=9)
 
 

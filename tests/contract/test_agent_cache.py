@@ -1,0 +1,694 @@
+"""What the packed agent keeps unpacked: every attack on it and every fault, tried for real."""
+
+import importlib.machinery
+import io
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import zipfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.agent_file import import_from, installed, run_agent
+from tests.real import missing
+
+TAG = sys.implementation.cache_tag
+SUFFIX = importlib.machinery.EXTENSION_SUFFIXES[0].strip(".")
+RAN = "planted code ran"
+PLANTED = f"import os; os.write(2, b'{RAN}'); os._exit(99)\n"
+CONFIGURATION = (Path(__file__).parents[2] / "examples/worker.yaml").read_text()
+
+
+@pytest.fixture
+def cache(tmp_path: Path) -> Path:
+    return tmp_path / "cache"
+
+
+@pytest.fixture
+def work(agent_file: Path, tmp_path: Path, cache: Path) -> Callable[[], None]:
+    """Runs a command that needs the libraries, extension modules included, and does it well."""
+    configuration = tmp_path / "node.yaml"
+    configuration.write_text(CONFIGURATION)
+
+    def run() -> None:
+        outcome = run_agent(agent_file, "validate", "--path", str(configuration), cache=cache)
+        assert (outcome.returncode, outcome.stdout, outcome.stderr) == (0, "", "")
+
+    return run
+
+
+@pytest.fixture
+def base(work: Callable[[], None], cache: Path) -> Path:
+    """The unpacked part that every command needs."""
+    work()
+    (part,) = cache.glob("agent/*-base")
+    return part
+
+
+def any_library(base: Path) -> Path:
+    (library,) = base.glob("msgspec/_core.*.so")
+    return library
+
+
+def listing(folder: Path) -> dict[str, bytes]:
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and "__pycache__" not in path.parts
+    }
+
+
+def as_before(path: Path, content: bytes) -> None:
+    """Write a content of the same length, and set the time of modification back."""
+    before = path.stat()
+    assert len(content) == before.st_size
+    path.write_bytes(content)
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+
+
+# ----------------------------------------------------------------------------------- what is planted
+@pytest.mark.parametrize(
+    "name",
+    [
+        "evil.pth",
+        "sitecustomize.py",
+        "json.py",
+        "typing_extensions.py",
+        "machineadm/cli/planted.py",
+        "msgspec/yaml.abi3.so",
+        "planted/__init__.py",
+        "__pycache__/json.py",
+        f"machineadm/__pycache__/json.{TAG}.pyc",
+        f"machineadm/__pycache__/planted/errors.{TAG}.pyc",
+        "machineadm/__pycache__/errors.cpython-39.pyc",
+        "machineadm/errors.pyc",
+    ],
+)
+def test_a_file_that_was_never_unpacked_goes(
+    base: Path, work: Callable[[], None], name: str
+) -> None:
+    planted = base / name
+    planted.parent.mkdir(exist_ok=True)
+    planted.write_text(f"import os; {PLANTED}")
+
+    work()
+
+    assert not planted.exists()
+
+
+def replace_by_link(path: Path) -> None:
+    elsewhere = path.parents[4] / "elsewhere"
+    shutil.copy2(path, elsewhere)
+    path.unlink()
+    path.symlink_to(elsewhere)
+
+
+def change_byte(path: Path) -> None:
+    content = path.read_bytes()
+    as_before(path, content[:-2] + bytes([content[-2] ^ 1]) + content[-1:])
+
+
+@pytest.mark.parametrize("name", ["machineadm/cli/main.py", "machineadm/errors.py", "library"])
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda path: path.write_bytes(b""),
+        lambda path: os.truncate(path, path.stat().st_size - 1),
+        lambda path: path.write_bytes(path.read_bytes() + b"\n"),
+        lambda path: path.unlink(),
+        lambda path: path.chmod(0o666),
+        lambda path: path.chmod(0o4755),
+        change_byte,
+        replace_by_link,
+    ],
+    ids=[
+        "emptied",
+        "truncated",
+        "grown",
+        "deleted",
+        "writable",
+        "setuid",
+        "same-size-and-time",
+        "link",
+    ],
+)
+def test_a_file_that_is_not_as_it_was_unpacked_is_unpacked_anew(
+    base: Path, work: Callable[[], None], damage: Callable[[Path], object], name: str
+) -> None:
+    path = any_library(base) if name == "library" else base / name
+    before = listing(base)
+    damage(path)
+
+    work()
+
+    assert listing(base) == before
+    assert not path.is_symlink()
+    assert path.stat().st_mode == 0o100644
+
+
+def test_a_change_that_only_the_content_shows_is_found_by_verify_cache(
+    agent_file: Path, base: Path, work: Callable[[], None], cache: Path
+) -> None:
+    before = listing(base)
+    victims = [any_library(base), base / "machineadm/errors.py"]
+    for path in victims:
+        change_byte(path)
+    base.chmod(0o700)  # as if nothing had happened since: what only root can do
+    work()
+    assert listing(base) != before
+
+    found = run_agent(agent_file, "version", "--verify-cache", cache=cache)
+    again = run_agent(agent_file, "version", "--verify-cache", cache=cache)
+
+    assert found.returncode == 4
+    assert (
+        "MA7108 differed from the archive and was unpacked anew: base/machineadm/" in found.stdout
+    )
+    assert any_library(base).name in found.stdout
+    assert (again.returncode, again.stdout.splitlines()[-1]) == (0, "cache        intact: base")
+    assert listing(base) == before
+
+
+def test_verify_cache_does_not_run_what_it_verifies(
+    agent_file: Path, base: Path, cache: Path
+) -> None:
+    for path in base.rglob("*.py"):
+        size = path.stat().st_size
+        if size >= len(PLANTED):
+            as_before(path, PLANTED.encode().ljust(size, b"\n"))
+    base.chmod(0o700)
+
+    outcome = run_agent(agent_file, "version", "--verify-cache", cache=cache)
+
+    assert outcome.returncode == 4
+    assert RAN not in outcome.stderr
+
+
+def test_bytecode_is_forgotten_by_verify_cache(
+    agent_file: Path, base: Path, work: Callable[[], None], cache: Path
+) -> None:
+    planted = base / f"machineadm/__pycache__/errors.{TAG}.pyc"
+    source = base / "machineadm/errors.py"
+    compile_to = "import py_compile, sys; py_compile.compile(*sys.argv[1:3])"
+    elsewhere = base.parent.parent / "errors.py"
+    elsewhere.write_bytes(PLANTED.encode().ljust(source.stat().st_size, b"\n"))
+    shutil.copystat(source, elsewhere)
+    subprocess.run([sys.executable, "-c", compile_to, str(elsewhere), str(planted)], check=True)
+
+    outcome = run_agent(agent_file, "version", "--verify-cache", cache=cache)
+
+    assert outcome.returncode == 0
+    assert not list(base.rglob("*.pyc"))
+    work()
+
+
+def test_a_module_that_cannot_be_read_is_mended_before_anything_runs(
+    base: Path, work: Callable[[], None]
+) -> None:
+    path = base / "machineadm/cli/main.py"
+    before = path.read_bytes()
+    shutil.rmtree(path.parent / "__pycache__")
+    as_before(path, b"(" * len(before))
+    base.chmod(0o700)
+
+    work()
+
+    assert path.read_bytes() == before
+
+
+def test_a_library_that_cannot_be_loaded_is_mended_and_told(
+    agent_file: Path, base: Path, work: Callable[[], None], cache: Path, tmp_path: Path
+) -> None:
+    path = any_library(base)
+    as_before(path, b"\0" * path.stat().st_size)
+    base.chmod(0o700)
+
+    outcome = run_agent(agent_file, "validate", "--path", str(tmp_path / "node.yaml"), cache=cache)
+
+    assert outcome.returncode == 5
+    assert outcome.stderr.startswith("machineadm: MA7108 ")
+    assert "run the same command again" in outcome.stderr
+    work()
+
+
+def test_a_cache_out_of_an_image_is_used_as_it_is(
+    base: Path, work: Callable[[], None], cache: Path
+) -> None:
+    moved = cache.with_name("moved")
+    shutil.copytree(cache, moved, symlinks=True)
+    shutil.rmtree(cache)
+    moved.rename(cache)
+    before = {path: path.stat().st_ino for path in base.rglob("*.py")}
+
+    work()
+    sealed = base.stat().st_ctime_ns
+    work()
+
+    assert before == {path: path.stat().st_ino for path in base.rglob("*.py")}
+    assert base.stat().st_ctime_ns == sealed
+
+
+# ------------------------------------------------------------------------------------------ the place
+def as_root() -> None:
+    if os.geteuid() != 0:
+        missing("only root can give a file to somebody else, or mount")
+
+
+def make_writable(cache: Path) -> None:
+    (cache / "agent").mkdir(parents=True)
+    (cache / "agent").chmod(0o777)
+
+
+def make_group_writable(cache: Path) -> None:
+    cache.mkdir()
+    cache.chmod(0o775)
+
+
+def make_foreign(cache: Path) -> None:
+    as_root()
+    (cache / "agent").mkdir(parents=True, mode=0o700)
+    os.chown(cache / "agent", 54321, 54321)
+
+
+def make_foreign_above(cache: Path) -> None:
+    as_root()
+    (cache / "agent").mkdir(parents=True, mode=0o700)
+    os.chown(cache, 54321, 54321)
+
+
+def make_link_to_foreign(cache: Path) -> None:
+    make_foreign(cache)
+    (cache / "agent").rename(cache / "elsewhere")
+    (cache / "agent").symlink_to(cache / "elsewhere")
+
+
+def make_file(cache: Path) -> None:
+    cache.mkdir()
+    (cache / "agent").write_text("")
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        make_writable,
+        make_group_writable,
+        make_foreign,
+        make_foreign_above,
+        make_link_to_foreign,
+        make_file,
+    ],
+)
+def test_an_unsafe_place_is_never_used_and_the_agent_works_all_the_same(
+    agent_file: Path, cache: Path, tmp_path: Path, make: Callable[[Path], None]
+) -> None:
+    configuration = tmp_path / "node.yaml"
+    configuration.write_text(CONFIGURATION)
+    make(cache)
+    before = sorted(cache.rglob("*"))
+
+    outcome = run_agent(agent_file, "validate", "--path", str(configuration), cache=cache)
+
+    assert outcome.returncode == 0
+    (line,) = outcome.stderr.splitlines()
+    assert line.startswith("machineadm: MA7104 ")
+    assert str(cache) in line
+    assert sorted(cache.rglob("*")) == before
+
+
+def test_a_part_that_somebody_else_put_there_goes(base: Path, work: Callable[[], None]) -> None:
+    as_root()
+    for path in base.rglob("*.py"):
+        path.write_text(PLANTED)
+    for path in (base, *base.rglob("*")):
+        os.chown(path, 54321, 54321)
+
+    work()
+
+    assert base.stat().st_uid == 0
+    assert not [path for path in base.rglob("*") if path.stat().st_uid != 0]
+
+
+def test_bytecode_that_somebody_else_put_there_goes(base: Path, work: Callable[[], None]) -> None:
+    as_root()
+    planted = base / f"machineadm/__pycache__/errors.{TAG}.pyc"
+    os.chown(planted, 54321, 54321)
+
+    work()
+
+    assert planted.stat().st_uid == 0
+
+
+def test_a_link_in_a_parts_place_is_not_followed(base: Path, work: Callable[[], None]) -> None:
+    elsewhere = base.parent.parent / "elsewhere"
+    base.rename(elsewhere)
+    base.symlink_to(elsewhere)
+
+    work()
+
+    assert not base.is_symlink()
+
+
+def test_what_it_unpacks_is_writable_by_its_user_alone(
+    work: Callable[[], None], cache: Path
+) -> None:
+    before = os.umask(0)
+    try:
+        work()
+    finally:
+        os.umask(before)
+
+    unpacked = list(cache.rglob("*"))
+    assert unpacked
+    assert not [path for path in [cache, *unpacked] if path.stat().st_mode & 0o022]
+
+
+# --------------------------------------------------------------------------------- places of the users
+@pytest.fixture
+def public(agent_file: Path) -> Iterator[Path]:
+    """A folder that any user may enter, with the agent in it."""
+    folder = Path(f"/tmp/machineadm-public-{os.getpid()}")
+    folder.mkdir(mode=0o755)
+    folder.chmod(0o755)
+    shutil.copy(agent_file, folder / "agent.pyz")
+    (folder / "agent.pyz").chmod(0o755)
+    (folder / "node.yaml").write_text(CONFIGURATION)
+    (folder / "node.yaml").chmod(0o644)
+    yield folder
+    shutil.rmtree(folder)
+
+
+def in_namespace(script: str, **variables: str) -> "subprocess.CompletedProcess[str]":
+    """Run a shell script as root with mounts of its own."""
+    as_root()
+    return subprocess.run(
+        ["unshare", "--mount", "--pid", "--fork", "--mount-proc", "sh", "-euc", script],
+        env={"PATH": os.environ["PATH"], "PYTHON": sys.executable, **variables},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize("home", [{}, {"HOME": ""}, {"HOME": "/tmp/evil"}, {"HOME": "relative"}])
+def test_root_has_one_place_whatever_home_says(public: Path, home: dict[str, str]) -> None:
+    outcome = in_namespace(
+        f"""mount -t tmpfs -o mode=755 none /var/cache; cd {public}
+        "$PYTHON" -IS agent.pyz validate --path node.yaml
+        ls -d /var/cache/machineadm/agent/*-base; ls {public}""",
+        **home,
+    )
+
+    assert outcome.returncode == 0, outcome.stderr
+    assert outcome.stderr == ""
+    assert outcome.stdout.splitlines()[1:] == ["agent.pyz", "node.yaml"]
+
+
+SYSTEM_PYTHON = "/usr/bin/python3"  # one that any user may run
+
+
+def as_user(uid: int, script: str) -> "subprocess.CompletedProcess[str]":
+    if (
+        SYSTEM_PYTHON not in [os.path.realpath(p) for p in installed("3.10")]
+        and not Path(SYSTEM_PYTHON).exists()
+    ):
+        missing(f"no {SYSTEM_PYTHON}")
+    return in_namespace(
+        f"setpriv --reuid={uid} --regid={uid} --clear-groups sh -euc '{script}'",
+        PYTHON=SYSTEM_PYTHON,
+    )
+
+
+def test_a_user_without_an_entry_runs_from_memory(public: Path) -> None:
+    outcome = as_user(54321, f'cd {public}; "$PYTHON" -IS agent.pyz validate --path node.yaml')
+
+    assert (outcome.returncode, outcome.stdout, outcome.stderr) == (0, "", "")
+
+
+def test_a_users_place_is_in_the_home_that_the_user_database_names(public: Path) -> None:
+    as_root()
+    home = public / "home"
+    home.mkdir(mode=0o700)
+    os.chown(home, 54321, 54321)
+    passwd = public / "passwd"
+    passwd.write_text(f"somebody:x:54321:54321::{home}:/bin/sh\n")
+
+    outcome = in_namespace(
+        f"""mount --bind {passwd} /etc/passwd; cd {public}
+        HOME=/tmp/evil setpriv --reuid=54321 --regid=54321 --clear-groups \
+          {SYSTEM_PYTHON} -IS agent.pyz validate --path node.yaml
+        ls -d {home}/.cache/machineadm/agent/*-base"""
+    )
+
+    assert (outcome.returncode, outcome.stderr) == (0, "")
+
+
+# --------------------------------------------------------------------------------------- file systems
+@pytest.mark.parametrize(
+    "mount",
+    ["-o ro,mode=755", "-o noexec,mode=755", "-o size=100k,mode=755", "-o size=2m,mode=755"],
+)
+def test_it_works_where_nothing_can_be_kept(public: Path, mount: str) -> None:
+    outcome = in_namespace(
+        f"""mount -t tmpfs {mount} none /var/cache; cd {public}
+        "$PYTHON" -IS agent.pyz validate --path node.yaml
+        find /var/cache -name "*-base" """
+    )
+
+    assert (outcome.returncode, outcome.stdout, outcome.stderr) == (0, "", "")
+
+
+def test_a_cache_that_was_made_before_serves_when_it_is_read_only(public: Path) -> None:
+    outcome = in_namespace(
+        f"""mount -t tmpfs -o mode=755 none /var/cache; cd {public}
+        "$PYTHON" -IS agent.pyz validate --path node.yaml
+        mount -o remount,ro /var/cache
+        "$PYTHON" -IS agent.pyz validate --path node.yaml
+        "$PYTHON" -IS agent.pyz version --verify-cache | tail -1"""
+    )
+
+    assert (outcome.returncode, outcome.stderr) == (0, "")
+    assert outcome.stdout.startswith("cache        ")
+
+
+@pytest.mark.parametrize(
+    "forbid", ["echo 2 > /proc/sys/vm/memfd_noexec", "mount -t tmpfs none /proc"]
+)
+def test_where_nothing_may_be_executed_it_says_so(public: Path, forbid: str) -> None:
+    if "memfd_noexec" in forbid and not Path("/proc/sys/vm/memfd_noexec").exists():
+        missing("this kernel has no vm.memfd_noexec")
+    outcome = in_namespace(
+        f"""mount -t tmpfs -o noexec,mode=755 none /var/cache; cd {public}
+        {forbid}
+        "$PYTHON" -IS agent.pyz validate --path node.yaml"""
+    )
+
+    assert outcome.returncode == 5
+    (line,) = outcome.stderr.splitlines()
+    assert line.startswith("machineadm: MA7106 ")
+    assert "MACHINEADM_CACHE" in line
+
+
+def test_from_memory_everything_can_be_imported(agent_file: Path, cache: Path) -> None:
+    make_file(cache)
+
+    outcome = import_from(
+        agent_file,
+        *(
+            "msgspec",
+            "yaml._yaml",
+            "cryptography.x509",
+            "grpclib.client",
+            "google.protobuf.message",
+        ),
+        cache=cache,
+    )
+
+    assert outcome.returncode == 0, outcome.stderr
+    assert outcome.stdout.count("/proc/self/fd/") >= 5
+
+
+# -------------------------------------------------------------------------------- kills, and many at once
+def test_a_kill_at_any_point_leaves_nothing_that_a_later_run_would_trust(
+    agent_file: Path, work: Callable[[], None], cache: Path, tmp_path: Path
+) -> None:
+    command = [
+        sys.executable,
+        "-IS",
+        str(agent_file),
+        "validate",
+        "--path",
+        str(tmp_path / "node.yaml"),
+    ]
+    environment = {"MACHINEADM_CACHE": str(cache)}
+    halves = 0
+    for milliseconds in range(10, 250, 10):
+        run = subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL)
+        time.sleep(milliseconds / 1000)
+        run.send_signal(signal.SIGKILL)
+        run.wait()
+        halves += len(list(cache.glob("agent/.new-*")))
+        checked = run_agent(agent_file, "version", "--verify-cache", cache=cache)
+        assert checked.returncode == 0, checked.stdout
+        if list(cache.glob("agent/*-base")):
+            shutil.rmtree(cache)
+
+    work()
+
+    assert halves
+    assert {path.name.rpartition("-")[2] for path in (cache / "agent").iterdir()} == {
+        ".lock", "base",
+    }  # fmt: skip
+
+
+def test_first_runs_at_the_same_time_all_succeed(
+    agent_file: Path, cache: Path, tmp_path: Path
+) -> None:
+    configuration = tmp_path / "node.yaml"
+    configuration.write_text(CONFIGURATION)
+    command = [sys.executable, "-IS", str(agent_file), "validate", "--path", str(configuration)]
+    environment = {"MACHINEADM_CACHE": str(cache)}
+
+    runs = [subprocess.Popen(command, env=environment) for _ in range(4)]
+
+    assert [run.wait() for run in runs] == [0, 0, 0, 0]
+    assert len(list(cache.glob("agent/*-base"))) == 1
+    assert len(list((cache / "agent").iterdir())) == 2  # and the lock
+
+
+def test_what_killed_runs_left_goes_with_the_next_unpacking(
+    work: Callable[[], None], cache: Path
+) -> None:
+    for name in (".new-0123456789abcdef-cpython-311-base", ".old-x"):
+        (cache / "agent" / name / "machineadm").mkdir(parents=True)
+    cache.chmod(0o700)
+    (cache / "agent").chmod(0o700)
+
+    work()
+
+    assert not list(cache.glob("agent/.new-*"))
+    assert not list(cache.glob("agent/.old-*"))
+
+
+# ------------------------------------------------------------------------------- other builds and parts
+def other_build(agent: Path, path: Path) -> Path:
+    """The same agent as if its content were another."""
+    with zipfile.ZipFile(agent) as source, path.open("wb") as file:
+        file.write(b"#!/usr/bin/python3 -IS\n")
+        with zipfile.ZipFile(file, "w") as target:
+            for entry in source.infolist():
+                content = source.read(entry)
+                if entry.filename == "front.py":
+                    before = content.index(b'\nCONTENT = "') + len(b'\nCONTENT = "')
+                    content = content[:before] + b"0123456789abcdef" + content[before + 16 :]
+                target.writestr(entry, content)
+    return path
+
+
+def test_another_build_takes_the_place_of_the_one_before_and_back(
+    agent_file: Path, base: Path, work: Callable[[], None], cache: Path, tmp_path: Path
+) -> None:
+    other = other_build(agent_file, tmp_path / "other.pyz")
+
+    upgraded = run_agent(other, "plan", "--help", cache=cache)
+    after_upgrade = [path.name for path in cache.glob("agent/*-base")]
+    work()
+    after_return = [path.name for path in cache.glob("agent/*-base")]
+
+    assert upgraded.returncode == 0
+    assert after_upgrade == [f"0123456789abcdef-{TAG}-base"]
+    assert after_return == [base.name]
+
+
+def test_a_build_that_runs_is_not_removed(
+    agent_file: Path, base: Path, cache: Path, tmp_path: Path
+) -> None:
+    other = other_build(agent_file, tmp_path / "other.pyz")
+    command = [sys.executable, "-IS", str(agent_file), "validate", "--path", "-"]
+    with subprocess.Popen(
+        command, env={"MACHINEADM_CACHE": str(cache)}, stdin=subprocess.PIPE, text=True
+    ) as running:
+        assert running.stdin
+        wait_until(lambda: f"{base}" in opened_by(running.pid))
+
+        run_agent(other, "plan", "--help", cache=cache)
+
+        assert base.is_dir()
+        running.communicate(CONFIGURATION)
+    assert running.returncode == 0
+
+
+def opened_by(pid: int) -> list[str]:
+    folder = Path(f"/proc/{pid}/fd")
+    return [str(entry.readlink()) for entry in folder.iterdir() if entry.is_symlink()]
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    for _ in range(500):
+        if condition():
+            return
+        time.sleep(0.01)
+    raise AssertionError("it never came to that")
+
+
+def test_another_interpreters_part_stays(base: Path, cache: Path, work: Callable[[], None]) -> None:
+    other = base.with_name(base.name.replace(TAG, "cpython-399"))
+    base.rename(other)
+
+    work()
+
+    assert other.is_dir()
+    assert base.is_dir()
+
+
+def test_cryptography_is_unpacked_when_it_is_imported_first(
+    agent_file: Path, base: Path, cache: Path
+) -> None:
+    before = [path.name for path in cache.glob("agent/*-crypto")]
+
+    outcome = import_from(agent_file, "cryptography.hazmat.primitives.ciphers", cache=cache)
+
+    assert before == []
+    assert outcome.returncode == 0, outcome.stderr
+    assert len(list(cache.glob("agent/*-crypto"))) == 1
+    assert not list(cache.glob("agent/*-rpc"))
+
+
+@pytest.mark.parametrize(("version", "there"), [("3.10", True), ("3.11", False), ("3.13", False)])
+def test_typing_extensions_is_on_the_path_of_the_oldest_interpreter_alone(
+    agent_file: Path, cache: Path, version: str, there: bool
+) -> None:
+    for python in installed(version):
+        plain = import_from(agent_file, "msgspec", cache=cache, python=python)
+        outcome = import_from(agent_file, "grpclib.client", cache=cache, python=python)
+
+        assert outcome.returncode == 0, outcome.stderr
+        assert "py310" not in plain.stdout
+        assert ("py310" in outcome.stdout) is there
+
+
+# ------------------------------------------------------------------------------------ the file itself
+@pytest.mark.parametrize("name", ["machineadm/cli/main.py", f"msgspec/_core.{SUFFIX}"])
+def test_a_damaged_file_is_refused_and_nothing_of_it_is_run(
+    agent_file: Path, cache: Path, tmp_path: Path, name: str
+) -> None:
+    damaged = tmp_path / "damaged.pyz"
+    content = bytearray(agent_file.read_bytes())
+    with zipfile.ZipFile(agent_file) as archive:
+        part = archive.getinfo("parts/base.zip")
+        with zipfile.ZipFile(io.BytesIO(archive.read(part))) as inner:
+            library = inner.getinfo(name)
+    start = part.header_offset + library.header_offset + library.compress_size // 2
+    content[start : start + 100] = bytes(100)
+    damaged.write_bytes(content)
+
+    outcome = run_agent(damaged, "plan", "--help", cache=cache)
+
+    assert outcome.returncode == 4
+    (line,) = outcome.stderr.splitlines()
+    assert line.startswith("machineadm: MA7105 ")
+    assert list((cache / "agent").iterdir()) == [cache / "agent/.lock"]
