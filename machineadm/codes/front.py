@@ -42,7 +42,7 @@ TABLE = {
     "MA7106": Code(
         "the agent's libraries cannot be loaded anywhere",
         "They can be unpacked nowhere (read-only, full, mounted noexec, not safe), nor loaded from memory, "
-        "which needs /proc and a kernel that executes from memfd files (vm.memfd_noexec below 2).",
+        "which needs /proc and memfd files.",
         "Give a folder that is this user's alone, with 40 MB of room, where files may be executed: "
         "MACHINEADM_CACHE=/opt/machineadm.",
     ),
