@@ -78,6 +78,14 @@ verify-release: $(BUILDER)/.stamp ## build the checked-out commit anew and compa
 wheels: $(BUILDER)/.stamp ## gather all wheels that a build needs in dist/wheels, for WHEELS=dist/wheels
 	$(BUILDER)/bin/python build/wheels.py dist/wheels
 
+# KEY is a URI; the key itself never stands in a make variable or on a command line.
+RELEASE ?= dist/release/v$(shell sed -n 's/^VERSION = "\(.*\)"$$/\1/p' machineadm/version.py)
+.PHONY: sign
+sign: $(STAMP) ## sign the release that `make release` made: KEY=file:PATH, env:NAME or pkcs11:... (RELEASE=folder)
+	@$(BIN)/python -m signing sign '$(RELEASE)' $(if $(KEY),--key '$(KEY)') \
+	  $(if $(PASSPHRASE_FILE),--passphrase-file '$(PASSPHRASE_FILE)') \
+	  $(if $(wildcard signing/machineadm.pub),--public signing/machineadm.pub)
+
 .PHONY: run
 run: $(AGENT) ## build the agent and bootstrap examples/control-plane.yaml into a scratch root below .run/
 	PYTHON=$(PYTHON) build/run.sh $(AGENT) examples/control-plane.yaml .run

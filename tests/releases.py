@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.serialization import (
     PublicFormat,
 )
 
+from machineadm.verification import digests
 from machineadm.verification.keys import PublicKey
 from signing.keys import PemSigner
 from signing.sign import sign_directory
@@ -24,15 +25,12 @@ if TYPE_CHECKING:
 
 EPOCH = 1767225600  # 2026-01-01T00:00:00Z
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
-FILES = {
-    "machineadm-linux-amd64.pyz": b"#!/usr/bin/python3 -IS\namd64\n",
-    "machineadm-linux-amd64.pyz.cdx.json": b'{"bomFormat": "CycloneDX"}\n',
-    "machineadm-linux-amd64.pyz.intoto.json": b'{"_type": "https://in-toto.io/Statement/v1"}\n',
-    "machineadm-linux-arm64.pyz": b"#!/usr/bin/python3 -IS\narm64\n",
-    "machineadm-linux-arm64.pyz.cdx.json": b'{"bomFormat": "CycloneDX"}\n',
-    "machineadm-linux-arm64.pyz.intoto.json": b'{"_type": "https://in-toto.io/Statement/v1"}\n',
-    "machineadm-crds.yaml": b"kind: CustomResourceDefinition\n",
-}
+AGENTS = ("machineadm-linux-amd64.pyz", "machineadm-linux-arm64.pyz")
+FILES = (
+    *(f"{name}{end}" for name in AGENTS for end in ("", ".cdx.json", ".intoto.json")),
+    "machineadm-crds.yaml",
+    "build.json",
+)
 PrivateKey = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey | ed25519.Ed25519PrivateKey
 
 
@@ -83,11 +81,32 @@ def build_release(folder: Path, version: str = "v0.1.0") -> Path:
     """An unsigned release directory, as `make release` makes it, with tiny files."""
     directory = folder / version
     directory.mkdir(parents=True)
-    for name, content in FILES.items():
-        (directory / name).write_bytes(content + version.encode() + b"\n")
-    build = {"commit": COMMIT, "epoch": EPOCH, "builder": {"python": "3.11.2"}}
+    for name in AGENTS:
+        agent = f"#!/usr/bin/python3 -IS\n# {name} {version}\n".encode()
+        (directory / name).write_bytes(agent)
+        (directory / f"{name}.cdx.json").write_text(json.dumps(_contents(digests.sha256(agent))))
+        (directory / f"{name}.intoto.json").write_text(json.dumps(_origin(digests.sha256(agent))))
+    (directory / "machineadm-crds.yaml").write_text(
+        f"# {version}\nkind: CustomResourceDefinition\n"
+    )
+    build = {"version": version, "commit": COMMIT, "epoch": EPOCH, "builder": {"python": "3.11.2"}}
     (directory / "build.json").write_text(json.dumps(build))
     return directory
+
+
+def _contents(digest: str) -> dict[str, object]:
+    openssl = {"type": "library", "name": "openssl", "version": "4.0.3"}
+    return {
+        "bomFormat": "CycloneDX",
+        "metadata": {"component": {"hashes": [{"alg": "SHA-256", "content": digest}]}},
+        "components": [
+            {"type": "library", "name": "cryptography", "version": "50", "components": [openssl]}
+        ],
+    }
+
+
+def _origin(digest: str) -> dict[str, object]:
+    return {"_type": "https://in-toto.io/Statement/v1", "subject": [{"digest": {"sha256": digest}}]}
 
 
 def signed_release(folder: Path, version: str = "v0.1.0", *, by: str = "release") -> Path:

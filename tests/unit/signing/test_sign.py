@@ -56,9 +56,7 @@ def test_release_json_says_what_the_files_are(unsigned: Path) -> None:
     )
     assert (release.version, release.commit) == ("v0.1.0", releases.COMMIT)
     assert release.date == "2026-01-01T00:00:00Z"
-    assert [artifact.name for artifact in release.artifacts] == sorted(
-        [*releases.FILES, "build.json"]
-    )
+    assert [artifact.name for artifact in release.artifacts] == sorted(releases.FILES)
     for artifact in release.artifacts:
         content = (unsigned / artifact.name).read_bytes()
         assert (artifact.size, artifact.sha256) == (len(content), digests.sha256(content))
@@ -71,7 +69,7 @@ def test_release_json_says_what_the_files_are(unsigned: Path) -> None:
 def test_the_list_of_digests_has_no_line_that_busybox_cannot_read(signed: Path) -> None:
     listed = digests.read_digests((signed / "SHA256SUMS").read_bytes())
 
-    assert set(listed) == {*releases.FILES, "build.json", "release.json"}
+    assert set(listed) == {*releases.FILES, "release.json"}
 
 
 def test_signing_twice_changes_nothing(signed: Path) -> None:
@@ -94,7 +92,7 @@ def test_signing_elsewhere_gives_the_same_bytes(tmp_path: Path) -> None:
         {
             path.name: (path.read_bytes(), stat.S_IMODE(path.stat().st_mode))
             for path in folder.iterdir()
-            if path.name not in (*releases.FILES, "build.json")
+            if path.name not in releases.FILES
         }
         for folder in (one, two)
     ]
