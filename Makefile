@@ -70,6 +70,10 @@ $(BUILDER)/.stamp: build/locks/builder.txt
 	  --require-hashes --requirement build/locks/builder.txt
 	@touch $@
 
+.PHONY: release
+release: $(BUILDER)/.stamp ## make dist/release/vX.Y.Z: both agents, bills of materials, provenance, definitions
+	$(BUILDER)/bin/python build/release.py $(if $(WHEELS),--wheels '$(WHEELS)')
+
 .PHONY: verify-release
 verify-release: $(BUILDER)/.stamp ## build the checked-out commit anew and compare: FILE=agent.pyz (WHEELS=folder: no network)
 	@$(BUILDER)/bin/python build/verify_release.py $(if $(WHEELS),--wheels '$(WHEELS)') '$(FILE)'

@@ -10,8 +10,21 @@ from pathlib import Path
 from elf import without_sections
 
 USELESS_SUFFIXES = {".pyi", ".pyx", ".pxd", ".h", ".c", ".cpp", ".pyc"}
-# Needed to build extensions only: at run time cryptography loads _cffi_backend alone.
-USELESS_FOLDERS = ("cffi/", "pycparser/")
+# What no agent runs: tools to build extensions (at run time cryptography loads _cffi_backend alone),
+# code generators, tests, and services that we do not offer.
+USELESS = (
+    "cffi/",
+    "pycparser/",
+    "google/protobuf/compiler/",
+    "google/protobuf/internal/json_format_benchmark.py",
+    "google/protobuf/internal/message_benchmark.py",
+    "google/protobuf/internal/testing_refleaks.py",
+    "google/protobuf/testdata/",
+    "grpclib/channelz/",
+    "grpclib/plugin/",
+    "grpclib/reflection/",
+    "grpclib/testing.py",
+)
 LICENCE = re.compile(r"(?i)(licen[cs]e|copying|notice|authors)")
 
 
@@ -44,4 +57,4 @@ def is_needed(name: str) -> bool:
     top, _, rest = name.partition("/")
     if top.endswith(".dist-info"):
         return bool(LICENCE.match(rest))
-    return not name.startswith(USELESS_FOLDERS) and Path(name).suffix not in USELESS_SUFFIXES
+    return not name.startswith(USELESS) and Path(name).suffix not in USELESS_SUFFIXES

@@ -41,7 +41,7 @@ def main() -> int:
         theirs = file.read_bytes()
         with libraries_of(file) as archive:
             machine, origin = machine_of(archive), origin_of(archive)
-    except (OSError, KeyError, zipfile.BadZipFile) as error:
+    except (OSError, KeyError, zlib.error, zipfile.BadZipFile) as error:
         return say(UNKNOWN, f"{file} cannot be read: {error}")
     if unfit := why_not(machine, origin, arguments.wheels):
         return say(UNKNOWN, f"{file}: {unfit}")

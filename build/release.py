@@ -1,0 +1,137 @@
+"""Fill dist/release/vX.Y.Z: both agents, their bills of materials and provenance, the definitions.
+
+All but build.json, which tells of the builder, has the same bytes wherever the commit is built. A
+directory that is there already is compared, never overwritten: what is signed stays as it is.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.metadata
+import platform
+import re
+import sys
+import tempfile
+import zlib
+from hashlib import sha256
+from pathlib import Path
+
+from checkout import ROOT, changes, commit_id, git, source_date_epoch
+from package import build
+from provenance import statement
+from sbom import Subject, as_json, bill_of_materials
+from wheels import ARCHITECTURES, BUILDER_LOCK, LOCK, gathered_wheels
+
+TOOLS = ("shiv", "click", "setuptools", "packaging", "pip")
+
+
+def main() -> int:
+    """Make the release, or compare with the one that is there."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
+    parser.add_argument("--wheels", type=Path, help="a folder that stands in for the package index")
+    arguments = parser.parse_args()
+    version = version_of_checkout()
+    if unfit := why_not(f"v{version}"):
+        print(unfit, file=sys.stderr)
+        return 2
+    releases = ROOT / "dist/release"
+    releases.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=releases, prefix=".new-") as scratch:
+        made = Path(scratch, "release")
+        fill(made, version, arguments.wheels)
+        return put(made, releases / f"v{version}")
+
+
+def why_not(tag: str) -> str:
+    """Say why the checkout is not to be released; empty when it may be."""
+    commit = commit_id()
+    if not commit:
+        return "a release is made of a commit, and this is no git checkout"
+    if changed := changes():
+        return f"the checkout differs from its commit: {', '.join(changed[:5])}"
+    tagged = git("rev-parse", "--verify", "--quiet", f"{tag}^{{commit}}")
+    if tagged and tagged != commit:
+        return f"{tag} is the tag of {tagged[:12]}, the checkout is of {commit[:12]}"
+    return ""
+
+
+def fill(folder: Path, version: str, wheels_from: Path | None) -> None:
+    """Make every file of a release."""
+    folder.mkdir()
+    for architecture, machine in ARCHITECTURES.items():
+        name = f"machineadm-linux-{architecture}.pyz"
+        with gathered_wheels(machine, wheels_from) as wheels:
+            build(machine, wheels, folder / name)
+            subject = Subject(
+                name=name,
+                content=(folder / name).read_bytes(),
+                architecture=architecture,
+                version=version,
+                commit=commit_id(),
+                epoch=int(source_date_epoch()),
+                wheels=wheels,
+            )
+            (folder / f"{name}.cdx.json").write_bytes(bill_of_materials(subject))
+            (folder / f"{name}.intoto.json").write_bytes(statement(subject))
+    (folder / "machineadm-crds.yaml").write_bytes(definitions())
+    (folder / "build.json").write_bytes(as_json(builder(version)))
+    for path in folder.iterdir():
+        path.chmod(0o755 if path.suffix == ".pyz" else 0o644)
+
+
+def put(made: Path, final: Path) -> int:
+    """Give a release its name, or compare it with the one that has it."""
+    if not final.exists():
+        made.chmod(0o755)
+        made.rename(final)
+        for path in sorted(final.iterdir()):
+            print(f"{sha256(path.read_bytes()).hexdigest()}  {path.relative_to(ROOT)}")
+        return 0
+    for path in sorted(made.iterdir()):
+        other = final / path.name
+        if path.name == "build.json" and other.exists():
+            continue  # another builder may have made it
+        if not other.exists() or other.read_bytes() != path.read_bytes():
+            print(f"{other} is not what the commit gives; remove {final} first", file=sys.stderr)
+            return 1
+    print(f"{final} is there, with the same bytes")
+    return 0
+
+
+def definitions() -> bytes:
+    """Join what `kubectl apply -k crds/` brings, in its order, as one stream of documents."""
+    listed = (ROOT / "crds/kustomization.yaml").read_text("utf-8")
+    names = re.findall(r"^- (\S+\.yaml)$", listed, re.MULTILINE)
+    return b"".join((ROOT / "crds" / name).read_bytes() for name in names)
+
+
+def builder(version: str) -> dict[str, object]:
+    """Tell what a release was made of, and by what."""
+    return {
+        "schemaVersion": 1,
+        "version": f"v{version}",
+        "commit": commit_id(),
+        "epoch": int(source_date_epoch()),
+        "locks": {
+            lock.name: f"sha256:{sha256(lock.read_bytes()).hexdigest()}"
+            for lock in (LOCK, BUILDER_LOCK)
+        },
+        "builder": {
+            "python": platform.python_version(),
+            "implementation": platform.python_implementation(),
+            "zlib": zlib.ZLIB_RUNTIME_VERSION,
+            "platform": platform.platform(),
+            "tools": {name: importlib.metadata.version(name) for name in TOOLS},
+        },
+    }
+
+
+def version_of_checkout() -> str:
+    """Read the version, which stands in one place."""
+    text = (ROOT / "machineadm/version.py").read_text("utf-8")
+    found = re.search(r'^VERSION = "([^"]+)"$', text, re.MULTILINE)
+    return found[1] if found else sys.exit("machineadm/version.py holds no VERSION")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

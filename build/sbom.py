@@ -1,0 +1,214 @@
+"""The bill of materials of an agent's file: every wheel, and what lies inside the wheels.
+
+CycloneDX 1.6. Some wheels bring bills of their own (PEP 770), which are taken over; of others the text
+of an extension module tells which library was linked in. Same wheels and commit, same bytes.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+import uuid
+import zipfile
+from datetime import datetime, timezone
+from email.message import Message
+from email.parser import BytesParser
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, NamedTuple
+from urllib.parse import quote
+
+from slim import needed
+from wheels import parse
+
+Component = dict[str, Any]
+# What of a component in a wheel's own bill is taken over.
+TAKEN_OVER = (
+    "type", "name", "version", "description", "scope", "hashes", "licenses", "purl", "cpe",
+    "externalReferences",
+)  # fmt: skip
+
+
+class Linked(NamedTuple):
+    """A library that is part of an extension module, and how its version is found."""
+
+    wheel: str
+    module: str
+    name: str
+    purl: str
+    version: bytes | None = None
+    """An expression with one group, for the text of the module; None: the module does not say."""
+
+
+LINKED = (
+    Linked(
+        "cryptography",
+        "cryptography/hazmat/bindings/_rust.",
+        "openssl",
+        "pkg:generic/openssl",
+        rb"\bOpenSSL (\d+\.\d+\.\d+) \d+ [A-Z][a-z]+ \d{4}",
+    ),
+    Linked("pyyaml", "yaml/_yaml.", "libyaml", "pkg:github/yaml/libyaml", rb"\0(\d+\.\d+\.\d+)\0"),
+    Linked("cffi", "_cffi_backend.", "libffi", "pkg:github/libffi/libffi"),
+    Linked("protobuf", "google/_upb/_message.", "upb", "pkg:github/protocolbuffers/protobuf#upb"),
+    Linked(
+        "protobuf",
+        "google/_upb/_message.",
+        "utf8_range",
+        "pkg:github/protocolbuffers/protobuf#third_party/utf8_range",
+    ),
+)
+
+
+class Subject(NamedTuple):
+    """The file that a bill of materials or a statement is about."""
+
+    name: str
+    content: bytes
+    architecture: str
+    version: str
+    commit: str
+    epoch: int
+    wheels: list[Path]
+
+
+def bill_of_materials(subject: Subject) -> bytes:
+    """Write the bill of materials of an agent's file."""
+    wheels = [
+        component for wheel in subject.wheels if (component := wheel_component(wheel)) is not None
+    ]
+    agent = {
+        "type": "application",
+        "bom-ref": f"pkg:generic/machineadm@{subject.version}?arch={subject.architecture}",
+        "name": "machineadm",
+        "version": subject.version,
+        "description": f"{subject.name}, for CPython 3.10 to 3.14",
+        "hashes": [hash_of(subject.content)],
+        "licenses": [{"license": {"id": "Apache-2.0"}}],
+        "purl": f"pkg:generic/machineadm@{subject.version}?arch={subject.architecture}",
+        "properties": [{"name": "machineadm:commit", "value": subject.commit}],
+    }
+    bill = {
+        "$schema": "http://cyclonedx.org/schema/bom-1.6.schema.json",
+        "bomFormat": "CycloneDX",
+        "specVersion": "1.6",
+        "version": 1,
+        "metadata": {
+            "timestamp": datetime.fromtimestamp(subject.epoch, timezone.utc).isoformat(),
+            "lifecycles": [{"phase": "build"}],
+            "component": agent,
+        },
+        "components": wheels,
+        "dependencies": [
+            {"ref": agent["bom-ref"], "dependsOn": [wheel["bom-ref"] for wheel in wheels]}
+        ],
+    }
+    # Another content is another bill, and the same content the same: no number by chance.
+    number = uuid.uuid5(uuid.NAMESPACE_URL, sha256(as_json(bill)).hexdigest())
+    return as_json({**bill, "serialNumber": f"urn:uuid:{number}"})
+
+
+def as_json(value: object) -> bytes:
+    """Write JSON for people and machines, the same wherever it is written."""
+    return json.dumps(value, indent=2, sort_keys=True).encode() + b"\n"
+
+
+def wheel_component(wheel: Path) -> Component | None:
+    """Describe a wheel and what lies inside it; None when nothing of it is in the file."""
+    with zipfile.ZipFile(wheel) as archive:
+        files = needed(archive.namelist())
+        if not files:
+            return None
+        info = next(name for name in archive.namelist() if name.endswith(".dist-info/METADATA"))
+        metadata = BytesParser().parsebytes(archive.read(info), headersonly=True)
+        name, version = str(parse(wheel)[0]), str(parse(wheel)[1])
+        purl = purl_of(wheel)
+        inside = declared(archive)
+        inside += linked(archive, name, version, inside)
+    component: Component = {
+        "type": "library",
+        "bom-ref": purl,
+        "name": name,
+        "version": version,
+        "hashes": [hash_of(wheel.read_bytes())],
+        "purl": purl,
+        "properties": [{"name": "machineadm:wheel", "value": wheel.name}],
+    }
+    if licences := licences_of(metadata):
+        component["licenses"] = licences
+    if inside:
+        component["components"] = [
+            {**part, "bom-ref": f"{purl}#{part['name']}@{part.get('version', '')}"}
+            for part in sorted(inside, key=lambda part: str(part["name"]))
+        ]
+    return component
+
+
+def purl_of(wheel: Path) -> str:
+    """Name a wheel as a package URL."""
+    name, version = parse(wheel)[:2]
+    return f"pkg:pypi/{name}@{quote(str(version))}?file_name={quote(wheel.name)}"
+
+
+def licences_of(metadata: Message) -> list[dict[str, object]]:
+    """Give the licence that a wheel's metadata names, as an expression where it is one."""
+    if expression := metadata["License-Expression"]:
+        return [{"expression": expression}]
+    text = (metadata["License"] or "").partition("\n")[0].strip()
+    return [{"license": {"name": text}}] if text else []
+
+
+def declared(archive: zipfile.ZipFile) -> list[Component]:
+    """Take over the components that a wheel's own bills name (PEP 770)."""
+    found = []
+    for name in archive.namelist():
+        if ".dist-info/sboms/" in name and name.endswith(".json"):
+            bill = json.loads(archive.read(name))
+            if bill.get("bomFormat") != "CycloneDX":
+                sys.exit(f"{archive.filename}: {name} is no CycloneDX, which this cannot take over")
+            parts = [*bill.get("components", ())]
+            parts += [part] if (part := bill.get("metadata", {}).get("component")) else []
+            source = {"name": "machineadm:found", "value": name.partition("/")[2]}
+            found += [
+                {key: part[key] for key in TAKEN_OVER if key in part} | {"properties": [source]}
+                for part in parts
+            ]
+    return found
+
+
+def linked(
+    archive: zipfile.ZipFile, wheel: str, version: str, known: list[Component]
+) -> list[Component]:
+    """Describe what was linked into a wheel's extension modules, and compare with its own bills."""
+    found = []
+    for rule in LINKED:
+        modules = [name for name in archive.namelist() if name.startswith(rule.module)]
+        if rule.wheel != wheel:
+            continue
+        if len(modules) != 1:
+            sys.exit(f"{archive.filename}: {rule.name} is looked for in {rule.module}*: {modules}")
+        said = {"name": "machineadm:found", "value": modules[0]}
+        component = {"type": "library", "name": rule.name, "purl": rule.purl, "properties": [said]}
+        if rule.version:
+            text = version_in(archive, modules[0], rule.name, rule.version)
+            component |= {"version": text, "purl": f"{rule.purl}@{text}"}
+        declared_as = [part.get("version") for part in known if part["name"] == rule.name]
+        if not declared_as:
+            found.append(component)
+        elif component.get("version") not in declared_as:
+            sys.exit(f"{archive.filename}: says {rule.name} {declared_as}, holds {component}")
+    return found
+
+
+def version_in(archive: zipfile.ZipFile, module: str, name: str, pattern: bytes) -> str:
+    """Find the one version of a library that the text of a module tells."""
+    versions: set[str] = {found.decode() for found in re.findall(pattern, archive.read(module))}
+    if len(versions) != 1:
+        sys.exit(f"{archive.filename}: {module} does not tell one version of {name}: {versions}")
+    return versions.pop()
+
+
+def hash_of(content: bytes) -> dict[str, str]:
+    """Give a digest as CycloneDX has it."""
+    return {"alg": "SHA-256", "content": sha256(content).hexdigest()}
