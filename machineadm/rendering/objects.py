@@ -112,7 +112,7 @@ def resource(value: SecretObject | ConfigMapObject) -> Resource:
     else:
         pairs = [*_encoded(value.data), *_decoded(value.binary_data)]
     return Resource(
-        kind=value.kind,
+        kind="Secret" if isinstance(value, SecretObject) else "ConfigMap",
         name=text_of(value.metadata, "name"),
         namespace=text_of(value.metadata, "namespace"),
         values=dict(pairs),

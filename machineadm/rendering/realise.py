@@ -183,14 +183,13 @@ def _passphrase(spec: MachineBootstrapSpec, references: References) -> Secret | 
 def _agent(source: AgentSource | None) -> Iterator[Finding]:
     if source is None or source is PRUNED:
         return
-    for finding in one_of(source, "preinstalled", "download"):
-        yield replace(finding, path=f"spec.agent.{finding.path}".rstrip("."))
-    download = source.download
-    if download is not None and download is not PRUNED:
-        try:
-            yield from _download(download, "spec.agent.download")
-        except PrunedError:
-            return
+    try:
+        for finding in one_of(source, "preinstalled", "download"):
+            yield replace(finding, path=f"spec.agent.{finding.path}".rstrip("."))
+        if source.download is not None:
+            yield from _download(source.download, "spec.agent.download")
+    except PrunedError:
+        return
 
 
 def _download(download: AgentDownload, path: str) -> Iterator[Finding]:
