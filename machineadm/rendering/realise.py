@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Final
 
-from msgspec import Struct
+from msgspec import Struct, json
 from msgspec.structs import replace
 
 from machineadm.api.finding import Finding
@@ -19,7 +19,6 @@ from machineadm.config.paths import holds_pruned
 from machineadm.config.rules.model import one_of
 from machineadm.config.validation import check
 from machineadm.documents.decoding import decode
-from machineadm.documents.encoding import encode_json
 from machineadm.redaction import Secret
 from machineadm.rendering.objects import ObjectKind, Resources, text_of
 from machineadm.rendering.references import References
@@ -109,21 +108,21 @@ def _pin(source: AgentSource | None) -> AgentPin | None:
 def _judged(configuration: MachineConfiguration, origins: dict[str, str]) -> Iterator[Finding]:
     """What the agent would say of the configuration, at the places that the values came from."""
     # A value that came from elsewhere has not met its field's own constraints yet.
-    if not holds_pruned(configuration):
-        (document,) = decode(encode_json(configuration, reveal=True), file="")
-        for problem in document.problems:
-            yield Finding(
-                code=problem.code,
-                path=_origin(problem.path, origins),
-                message=problem.message,
-                hint=problem.hint,
-            )
-        if document.value is None:
-            return
-        configuration = document.value
-    for finding in check(configuration):
+    (document,) = decode(json.encode(configuration, enc_hook=_for_judging), file="")
+    complete = not holds_pruned(configuration)
+    for problem in document.problems:
+        path = _origin(problem.path, origins)
+        # Of what is missing anyway (written as null here), nothing more is to be said.
+        if complete or (path != problem.path and problem.code != "MA1206"):
+            yield Finding(code=problem.code, path=path, message=problem.message, hint=problem.hint)
+    judged = document.value if complete else configuration
+    for finding in () if judged is None else check(judged):
         if not finding.path.startswith("spec.agent"):
             yield replace(finding, path=_origin(finding.path, origins))
+
+
+def _for_judging(value: Any) -> str | None:
+    return None if value is PRUNED else value.reveal()
 
 
 def _origin(path: str, origins: dict[str, str]) -> str:
