@@ -13,7 +13,7 @@ from machineadm.host.linux.tree import Tree
 from machineadm.host.ports import Host
 from machineadm.plan.files import PlannedFile, WriteFiles
 from machineadm.plan.model import Phase
-from tests.bench import crds
+from tests.bench import crds, encrypted
 from tests.bench.harness import Case, command, compare
 from tests.fakes.host import FakeAccounts, FakeClock, FakeState
 
@@ -163,6 +163,7 @@ def main() -> None:
     write_files()
     start(agent)
     validate(agent)
+    encrypted.plan(agent, SCRATCH, configuration(files=40, size=64 * 1024), ROUNDS)
     shutil.rmtree(SCRATCH)
 
 
