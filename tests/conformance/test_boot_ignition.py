@@ -1,7 +1,7 @@
 """A machine whose initramfs runs Ignition on what `render` has printed; its first boot starts the agent by a unit."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -17,13 +17,13 @@ UNIT = "machineadm-bootstrap.service"
 FIRST_BOOT = Path(__file__).parents[1] / "machine/ignition.sh"
 
 
-def boot(site: Site, config: bytes) -> Machine:
+def boot(site: Site, config: bytes, image: Mapping[str, Path] | None = None) -> Machine:
     (site.folder / "config.ign").write_bytes(config)
     mounts = {
         "/ignition/ignition": judges.ignition(),
         "/ignition/config.ign": site.folder / "config.ign",
         "/ignition/first-boot": FIRST_BOOT,
-        **site.image(),
+        **(site.image() if image is None else image),
     }
     return Machine(
         "ignition",
