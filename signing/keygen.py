@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from machineadm.verification.keys import fingerprint
 from signing import files, options
-from signing.keys import public_half
+from signing.keys import passphrase_bytes, public_half
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -55,7 +55,7 @@ def generate(passphrase: Secret | None) -> tuple[bytes, bytes, str]:
     key = ec.generate_private_key(ec.SECP256R1())
     encryption: KeySerializationEncryption = NoEncryption()
     if passphrase is not None:
-        encryption = BestAvailableEncryption(passphrase.reveal().encode())
+        encryption = BestAvailableEncryption(passphrase_bytes(passphrase))
     private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, encryption)
     public = public_half(key)
     return private, public.pem(), fingerprint(public)

@@ -131,6 +131,11 @@ def read_private(path: Path) -> bytes:
         raise HostError("MA1820", f"{path}: cannot be read: {error.strerror}") from error
 
 
+def passphrase_bytes(passphrase: Secret) -> bytes:
+    """A passphrase as it was given; it need not be UTF-8."""
+    return passphrase.reveal().encode("utf-8", "surrogateescape")
+
+
 def load_private(pem: bytes, passphrase: Secret | None) -> EllipticCurvePrivateKey:
     """Read a private key in PEM.
 
@@ -156,7 +161,7 @@ def load_private(pem: bytes, passphrase: Secret | None) -> EllipticCurvePrivateK
             "the key is encrypted and there is no passphrase",
             hint="give --passphrase-file or --passphrase-fd",
         )
-    opened_with = passphrase.reveal().encode() if encrypted and passphrase is not None else None
+    opened_with = passphrase_bytes(passphrase) if encrypted and passphrase is not None else None
     # What cryptography says of a key is not passed on: a text of others could quote it.
     try:
         key = load_pem_private_key(pem, opened_with)
@@ -186,7 +191,7 @@ def _open_environment(uri: str, passphrase: Secret | None) -> Iterator[Signer]:
     pem = os.environ.pop(name, None)
     if pem is None:
         raise UsageError("MA1801", f"no key to sign with: {name} is not in the environment")
-    yield PemSigner(load_private(pem.encode(), passphrase))
+    yield PemSigner(load_private(os.fsencode(pem), passphrase))
 
 
 @contextmanager

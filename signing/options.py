@@ -83,5 +83,5 @@ def _read_descriptor(number: int) -> bytes:
     try:
         with os.fdopen(number, "rb", closefd=False) as file:
             return file.read(LARGEST_KEY)
-    except OSError as error:
-        raise HostError("MA1820", f"descriptor {number}: {error.strerror}") from error
+    except (OSError, ValueError) as error:
+        raise HostError("MA1820", f"descriptor {number} cannot be read: {error}") from error

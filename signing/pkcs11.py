@@ -80,22 +80,11 @@ def open_token(uri: str) -> Iterator[TokenSigner]:
         VerificationError: MA1805, the key is not ECDSA P-256.
     """
     named = parse_uri(uri)
-    pin = _pin(named["pin-source"])
+    session = _log_in(named, _pin(named["pin-source"]))
     try:
-        import pkcs11
-        from pkcs11.exceptions import PKCS11Error
-    except ImportError:
-        raise HostError(
-            "MA1809",
-            "python-pkcs11 is not installed",
-            hint="use Python 3.11 or later, `make setup`",
-        ) from None
-    try:
-        token = pkcs11.lib(named["module-path"]).get_token(**_matching(named, _TOKEN))
-        with token.open(user_pin=pin.reveal()) as session:
-            yield _find(session, _matching(named, _OBJECT))
-    except (PKCS11Error, OSError, RuntimeError) as error:
-        _pass_on(error)
+        yield _find(session, _matching(named, _OBJECT))
+    finally:
+        session.close()
 
 
 def parse_uri(uri: str) -> dict[str, str]:
@@ -105,7 +94,7 @@ def parse_uri(uri: str) -> dict[str, str]:
         uri: `pkcs11:` attributes `?` attributes, each percent-encoded.
 
     Returns:
-        The attributes; `id` is still percent-encoded, because it is bytes.
+        The attributes; `id` and `serial` are still percent-encoded, because they are bytes.
 
     Raises:
         UsageError: MA1802, it lacks something or says something that is not known.
@@ -120,7 +109,7 @@ def parse_uri(uri: str) -> dict[str, str]:
             _refuse("pin-value is refused", "put the PIN into a file: pin-source=file:PATH")
         if name not in KNOWN or not equals or name in named:
             _refuse("an attribute is not known, empty or twice there", _EXAMPLE)
-        named[name] = value if name == "id" else unquote(value)
+        named[name] = value if name in _BYTES else unquote(value)
     if named.get("type", "private") != "private":
         _refuse("type is not private", _EXAMPLE)
     for needed in ("module-path", "pin-source"):
@@ -137,7 +126,7 @@ def _pin(source: str) -> Secret:
         text = os.environ.pop(rest, "")
     elif (scheme == "file" and rest) or source.startswith("/"):
         path = Path(rest if scheme == "file" else source)
-        text = read_private(path).decode("utf-8", "surrogateescape").removesuffix("\n")
+        text = read_private(path).decode("utf-8", "replace").removesuffix("\n")
     else:
         _refuse("pin-source is neither file:PATH nor env:NAME", _EXAMPLE)
     if not text:
@@ -148,21 +137,45 @@ def _pin(source: str) -> Secret:
 def _matching(named: dict[str, str], names: dict[str, str]) -> dict[str, str | bytes]:
     """The arguments by which python-pkcs11 looks for a token or a key."""
     return {
-        names[name]: unquote_to_bytes(value) if name in ("id", "serial") else value
+        names[name]: unquote_to_bytes(value) if name in _BYTES else value
         for name, value in named.items()
         if name in names
     }
 
 
+def _log_in(named: dict[str, str], pin: Secret) -> Any:
+    try:
+        import pkcs11
+        from pkcs11.exceptions import PKCS11Error
+    except ImportError:
+        raise HostError(
+            "MA1809",
+            "python-pkcs11 is not installed",
+            hint="use Python 3.11 or later, `make setup`",
+        ) from None
+    try:
+        token = pkcs11.lib(named["module-path"]).get_token(**_matching(named, _TOKEN))
+        return token.open(user_pin=pin.reveal())
+    # A module that cannot be loaded is a RuntimeError.
+    except (PKCS11Error, OSError, RuntimeError) as error:
+        _pass_on(error)
+
+
 def _find(session: Any, wanted: dict[str, str | bytes]) -> TokenSigner:
     from pkcs11 import Attribute, KeyType, ObjectClass
+    from pkcs11.exceptions import PKCS11Error
     from pkcs11.util.ec import encode_ec_public_key
 
-    private = session.get_key(object_class=ObjectClass.PRIVATE_KEY, key_type=KeyType.EC, **wanted)
-    # By the private key's id: it is what binds the halves; labels may differ.
-    public = session.get_key(
-        object_class=ObjectClass.PUBLIC_KEY, key_type=KeyType.EC, id=private[Attribute.ID]
-    )
+    try:
+        private = session.get_key(
+            object_class=ObjectClass.PRIVATE_KEY, key_type=KeyType.EC, **wanted
+        )
+        # By the private key's id: it is what binds the halves; labels may differ.
+        public = session.get_key(
+            object_class=ObjectClass.PUBLIC_KEY, key_type=KeyType.EC, id=private[Attribute.ID]
+        )
+    except PKCS11Error as error:
+        _pass_on(error)
     try:
         return TokenSigner(private, from_spki(encode_ec_public_key(public)))
     except VerificationError:
@@ -186,6 +199,7 @@ def _refuse(why: str, hint: str) -> NoReturn:
     raise UsageError("MA1802", f"PKCS#11 URI: {why}", hint=hint)
 
 
+_BYTES = ("id", "serial")
 _TOKEN = {"token": "token_label", "serial": "token_serial"}
 _OBJECT = {"object": "label", "id": "id"}
 _EXAMPLE = "pkcs11:token=T;object=KEY?module-path=/path/module.so&pin-source=file:/path/pin"

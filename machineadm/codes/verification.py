@@ -38,6 +38,11 @@ TABLE: dict[str, Code] = {
         "Compare with the fingerprint that the project publishes. After a rotation both the old and "
         "the new one are published.",
     ),
+    "MA1706": Code(
+        "too many public keys",
+        "A text of public keys holds more than two: one, and while it is replaced the next.",
+        "Take out those that no longer sign.",
+    ),
     "MA1710": Code(
         "signature does not verify",
         "None of the keys made this signature over these bytes: the file or the signature was "

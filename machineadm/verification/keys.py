@@ -16,6 +16,9 @@ from machineadm.errors import VerificationError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+MOST_KEYS: Final = 2
+"""One key, and the one that replaces it. Each further one is one more that may have been stolen."""
+
 _BLOCK: Final = re.compile(r"-----BEGIN ([A-Z0-9 ]{1,64})-----\r?\n.*?-----END \1-----", re.DOTALL)
 _NEEDED: Final = "one or two ECDSA P-256 public keys in PEM (BEGIN PUBLIC KEY)"
 
@@ -48,7 +51,7 @@ def load_public_keys(pem: bytes) -> tuple[PublicKey, ...]:
 
     Raises:
         VerificationError: MA1701 a block is damaged, MA1702 another kind of key, MA1703 a private key,
-            MA1704 no key at all.
+            MA1704 no key at all, MA1706 more than two.
     """
     text = pem.decode("utf-8", "replace")
     labels = re.findall(r"-----BEGIN ([^\n]*?)-----", text)
@@ -63,7 +66,12 @@ def load_public_keys(pem: bytes) -> tuple[PublicKey, ...]:
         raise VerificationError("MA1704", "no public key in PEM", hint=f"give {_NEEDED}")
     if len(blocks) != len(labels):
         _refuse_damaged(f"only {len(blocks)} of {len(labels)} PEM blocks are whole")
-    return tuple(dict.fromkeys(_load_block(match[1], match[0]) for match in blocks))
+    keys = tuple(dict.fromkeys(_load_block(match[1], match[0]) for match in blocks))
+    if len(keys) > MOST_KEYS:
+        raise VerificationError(
+            "MA1706", f"{len(keys)} public keys, more than {MOST_KEYS}", hint=f"give {_NEEDED}"
+        )
+    return keys
 
 
 def from_spki(spki: bytes) -> PublicKey:

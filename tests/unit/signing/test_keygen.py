@@ -126,6 +126,27 @@ def test_a_passphrase_comes_from_a_descriptor(tmp_path: Path) -> None:
     assert shown.stdout == (tmp_path / "new.pub").read_bytes()
 
 
+def test_a_passphrase_need_not_be_text(tmp_path: Path) -> None:
+    passphrase = tmp_path / "passphrase"
+    passphrase.write_bytes(b"\xff\xfe\x80")
+    passphrase.chmod(0o600)
+
+    assert keygen(tmp_path, "--passphrase-file", str(passphrase)) == 0
+
+    openssl = ["openssl", "pkey", "-in", "new.pem", "-passin", "file:passphrase", "-noout"]
+    subprocess.run(openssl, cwd=tmp_path, check=True)
+    key = ["--key", f"file:{tmp_path / 'new.pem'}", "--passphrase-file", str(passphrase)]
+    assert main(["sign", str(releases.build_release(tmp_path)), *key]) == 0
+
+
+@pytest.mark.parametrize("number", ["-1", "987"])
+def test_a_descriptor_that_is_not_open_is_refused(
+    tmp_path: Path, number: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert keygen(tmp_path, f"--passphrase-fd={number}") == 5
+    assert "MA1820" in capsys.readouterr().err
+
+
 def test_a_passphrase_that_others_can_read_is_refused(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

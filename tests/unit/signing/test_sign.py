@@ -12,6 +12,7 @@ from machineadm.verification import digests, signatures
 from machineadm.verification.keys import fingerprint, load_public_keys
 from machineadm.verification.release import read_release
 from signing.__main__ import main
+from signing.directory import verify_directory
 from signing.keys import PemSigner
 from signing.sign import sign_directory
 from tests import releases
@@ -174,6 +175,34 @@ def test_without_a_key_nothing_is_written(
 
     assert "MA1801" in capsys.readouterr().err
     assert state(unsigned) == before
+
+
+class Interrupted(PemSigner):
+    """Is interrupted at its nth signature."""
+
+    left = 0
+
+    def sign(self, data: bytes) -> bytes:
+        if not self.left:
+            raise KeyboardInterrupt
+        self.left -= 1
+        return super().sign(data)
+
+
+@pytest.mark.parametrize("signatures_made", range(len(releases.FILES) + 2))
+def test_an_interrupted_run_is_no_release_and_the_next_one_ends_it(
+    unsigned: Path, signatures_made: int
+) -> None:
+    signer = Interrupted(releases.private_key())
+    signer.left = signatures_made
+
+    with pytest.raises(KeyboardInterrupt):
+        sign_directory(unsigned, signer, (signer.public,))
+
+    with pytest.raises(MachineadmError):
+        verify_directory(unsigned, (signer.public,))
+    releases.sign(unsigned)
+    verify_directory(unsigned, (signer.public,))
 
 
 def test_what_a_killed_run_left_is_removed(unsigned: Path) -> None:

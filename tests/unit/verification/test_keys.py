@@ -30,6 +30,10 @@ def test_two_keys_are_read_in_their_order_each_once() -> None:
     assert keys.load_public_keys(TWO.pem() + ONE.pem() + TWO.pem()) == (TWO, ONE)
 
 
+def test_more_than_two_keys_are_refused() -> None:
+    assert code_of(ONE.pem() + TWO.pem() + releases.public_key("three").pem()) == "MA1706"
+
+
 def test_text_around_keys_is_passed_over() -> None:
     pem = b"The key of 2026:\r\n" + ONE.pem().replace(b"\n", b"\r\n") + b"# the next\n" + TWO.pem()
 
