@@ -22,8 +22,8 @@ shown() { part=${1%%[?#]*} && part=${part#*://} && case $part in */*) echo "$(or
 plain() { tr -s '\n\r\t' ' ' | tr -cd ' -~' | cut -c "1-$1"; }
 quoted() { sed 's/[\\"]/\\&/g'; }
 
-# The last line of what a program said.
-said() { grep . "$work/said" | tail -n 1 | plain 200; }
+# The last line of what a program said, without queries and passwords of URLs.
+said() { grep . "$work/said" | tail -n 1 | sed 's/?[^ ]*//g; s|//[^ /]*@|//|g' | plain 200; }
 
 # CODE MESSAGE: the end, told wherever somebody may look.
 fail() {
@@ -78,11 +78,10 @@ once() {
     ;;
   wget)
     {
-      printf '%s\n' 'tries = 1' "timeout = $STALL" 'max_redirect = 0' 'server_response = on' 'hsts = off' 'netrc = off'
-      [ -z "$headers" ] || printf '%s\n' "$headers" | sed 's/^/header = /'
-      [ -z "$CA_BUNDLE" ] || echo "ca_certificate = $work/ca"
-    } >"$work/wgetrc"
-    printf '%s\n' "$1" >"$work/url"
+      printf '%s\n' 'tries = 1' "timeout = $STALL" 'max_redirect = 0' 'server_response = on' 'hsts = off' 'netrc = off' &&
+        { [ -z "$headers" ] || printf '%s\n' "$headers" | sed 's/^/header = /'; } &&
+        { [ -z "$CA_BUNDLE" ] || echo "ca_certificate = $work/ca"; }
+    } >"$work/wgetrc" && printf '%s\n' "$1" >"$work/url" || refuse MA1911 never "cannot write to $work" || return 1
     (bounded "$3" wget --config="$work/wgetrc" -O "$2" -i "$work/url") 2>"$work/said" || rc=$?
     rm -f "$work/wgetrc" "$work/url"
     next=$(sed -n 's/^  *[Ll]ocation: *\([^ ]*\).*/\1/p' "$work/said" | tail -n 1 | tr -d '\r')
@@ -99,11 +98,9 @@ once() {
   [ "$tool" = curl ] || status=$(sed -n 's/^\( *\|wget: .*\)HTTP\/[0-9.]* *\([0-9][0-9][0-9]\).*/\2/p' "$work/said" | tail -n 1)
   # What follows speaks of a body that did not come whole; an answer that is an error is for the caller.
   case $rc:$status in 0:* | [18]:[345]??) return ;; esac
-  if [ "$(wc -c <"$2")" -ge $((512 * $3)) ]; then
-    refuse MA1905 never "gives more than $((512 * $3)) bytes"
-  else
-    refuse MA1902 again "$tool exits $rc: $(said)"
-  fi
+  [ "$(wc -c <"$2")" -lt $((512 * $3)) ] || refuse MA1905 never "gives more than $((512 * $3)) bytes" || return 1
+  case $rc:$tool in 23:curl | 3:wget) refuse MA1911 never "cannot be written to $2: $(said)" || return 1 ;; esac
+  refuse MA1902 again "$tool exits $rc: $(said)"
 }
 
 # URL FILE BLOCKS: redirects, five of them, never from https to http.
@@ -120,7 +117,7 @@ get() {
     case $next in
     https://?*) ;;
     http://?*) case $at in https:*) refuse MA1904 never "redirects to plain http ($(shown "$next"))" || return 1 ;; esac ;;
-    *) refuse MA1904 never 'redirects to nowhere' || return 1 ;;
+    *) refuse MA1904 never 'redirects to neither https nor http' || return 1 ;;
     esac
     hops=$((hops + 1)) at=$next
     [ "$hops" -le 5 ] || refuse MA1904 never 'redirects more than five times' || return 1
@@ -223,7 +220,7 @@ if [ -n "$CA_BUNDLE" ]; then
   for known in /etc/ssl/certs/ca-certificates.crt /etc/pki/tls/certs/ca-bundle.crt /etc/ssl/ca-bundle.pem /etc/ssl/cert.pem; do
     if [ -r "$known" ]; then cat "$known" && break; fi
   done >"$work/ca"
-  printf '\n%s\n' "$CA_BUNDLE" >>"$work/ca"
+  printf '\n%s\n' "$CA_BUNDLE" >>"$work/ca" || fail MA1911 "cannot write to $work"
 fi
 
 [ ! -d "$DESTINATION" ] || fail MA1911 "$DESTINATION is a folder"

@@ -128,16 +128,19 @@ def test_a_minimal_debian_says_what_it_lacks(
 
 
 @pytest.mark.parametrize("suite", SUITES)
-def test_a_noexec_and_a_read_only_destination_are_refused(
+def test_a_noexec_a_read_only_and_a_full_destination_are_refused(
     server: FileServer, tmp_path: Path, suite: str
 ) -> None:
     """Real mounts; the roots have no mount(8)."""
-    for flag, code in ((8, "MA1912"), (1, "MA1911")):
-        call = f"ctypes.CDLL(None).mount(b'none', b'/usr/local/bin', b'tmpfs', {flag}, b'')"
+    for flag, options, code in ((8, "", "MA1912"), (1, "", "MA1911"), (0, "size=1m", "MA1911")):
+        call = (
+            f"ctypes.CDLL(None).mount(b'none', b'/usr/local/bin', b'tmpfs', {flag}, b'{options}')"
+        )
         mounted = f'python3 -c "import ctypes, sys; sys.exit({call})" && sh'
         root = Root(suite, tools=True)
-        done = fetch(root, tmp_path, f"{server.url}/{NAME}", command=mounted)
+        other = "/usr/bin/wget" if suite == "trixie" else "/usr/bin/curl"
+        done = fetch(root, tmp_path, f"{server.url}/{NAME}", command=mounted, without=other)
 
         assert (done.returncode, done.stdout) == (5, "")
         assert code in done.stderr.splitlines()[-1]
-        assert server.requests == []
+        assert (len(server.requests) == 0) == (not options)
