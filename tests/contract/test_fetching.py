@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -27,11 +28,13 @@ from machineadm.api.v1alpha1.agent_source import AgentDownload
 from machineadm.api.v1alpha1.status import BootstrapStatus
 from machineadm.redaction import Secret
 from machineadm.rendering.fetch import fetch_script
+from machineadm.version import VERSION
 from tests.real import missing
 from tests.servers.authority import Authority, Identity
 from tests.servers.files import FileServer
 from tests.servers.proxy import Proxy
 
+ROOT = Path(__file__).parents[2]
 NAME = "machineadm-linux-{arch}.pyz"
 SHELLS = (("dash",), ("busybox", "sh"), ("bash", "--posix"))
 TOOLS = ("curl", "wget")
@@ -90,6 +93,7 @@ class Machine:
         self.home.mkdir(parents=True)
         self.mounts.write_text("/dev/sda / ext4 rw 0 0\n")
         self.budget, self.stall = 20, 1
+        self.largest = 64
         self.without_check = ""
         self.programs = folder / "bin"
         self.install(*PROGRAMS.split(), "curl", "openssl", "sha256sum")
@@ -134,7 +138,7 @@ class Machine:
             "BUDGET": self.budget,
             "ATTEMPT": 2,
             "STALL": self.stall,
-            "LARGEST": 64,
+            "LARGEST": self.largest,
         }.items():
             text = replaced(text, name, str(value))
         if self.without_check:
@@ -788,7 +792,7 @@ def test_a_linter_finds_nothing(machine: Machine, shell: str) -> None:
         capture_output=True,
         text=True,
         check=False,
-        env={"PATH": f"{Path('.venv/bin').resolve()}:{os.environ['PATH']}"},
+        env={"PATH": f"{ROOT / '.venv/bin'}:{os.environ['PATH']}"},
     )
 
     assert (done.returncode, done.stdout) == (0, "")
@@ -799,3 +803,35 @@ def test_a_shell_reads_it(machine: Machine, shell: tuple[str, ...]) -> None:
     script = machine.script("https://a.example/x", headers={"A": Secret("b")})
 
     subprocess.run([*shell, "-n", script], check=True)
+
+
+def test_the_documentation_says_what_a_machine_needs_and_how_long_it_takes() -> None:
+    page = (ROOT / "docs/fetching.md").read_text()
+    script = (ROOT / "machineadm/rendering/fetch.sh").read_text()
+
+    needed = " ".join(name for name in PROGRAMS.split() if name not in ("python3", "timeout"))
+    assert f"`{needed}`" in page
+    budget, attempt, stall = (
+        re.search(rf"\b{name}=([0-9]+)", script) for name in ("BUDGET", "ATTEMPT", "STALL")
+    )
+    assert budget and attempt and stall  # noqa: PT018 - one thought
+    assert f"for {budget[1]} seconds in all" in page
+    assert f"at most {attempt[1]} seconds, and {stall[1]} without progress" in page
+    assert int(budget[1]) == 5 * 60
+    assert "after five minutes" in (ROOT / "docs/os-contract.md").read_text()
+
+
+@pytest.mark.requirement("R6")
+def test_the_packed_agent_says_its_version_as_the_script_asks_for_it(
+    machine: Machine, folder: Path, server: FileServer, agent_file: Path
+) -> None:
+    packed = agent_file.read_bytes()
+    (folder / "packed").write_bytes(packed)
+    (folder / "packed.sig").write_bytes(KEY.sign(packed))
+    machine.largest = 65536
+
+    done = machine.fetch(f"{server.url}/packed", version=VERSION, sha256=sha256(packed))
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert machine.destination.read_bytes() == packed
+    assert list(machine.home.iterdir()) == []
