@@ -83,6 +83,23 @@ def test_cloud_inits_own_check_accepts_it(booted: tuple[Site, Machine, bytes]) -
     assert planted.returncode == 1
 
 
+def test_the_script_for_plain_systemd_does_the_same_by_a_unit(
+    agent_file: Path, tmp_path: Path
+) -> None:
+    """cloud-init runs it here, as it runs whatever begins with `#!`."""
+    with Site(agent_file, tmp_path) as site:
+        mounts = site.seed(site.user_data("cloud-config", "--template", "systemd"))
+        with Machine(
+            "script", flavour="bookworm-cloud", mounts=mounts, network=site.network
+        ) as machine:
+            unit = "machineadm-bootstrap.service"
+            machine.exec("systemctl", "start", unit)  # waits for its end
+
+            assert machine.exec("systemctl", "is-active", unit).stdout == "active\n"
+            assert machine.read(SUCCESS).strip() == "success"
+            assert f'token: "{TOKEN}"' in machine.read(RECORD)
+
+
 @pytest.mark.parametrize(
     ("flavour", "check"), [("bookworm-cloud", "publicKey"), ("trixie-cloud", "sha256")]
 )

@@ -106,8 +106,11 @@ class Site:
         self.server.__exit__(kind, error, traceback)
         self.network.__exit__(kind, error, traceback)
 
-    def user_data(self, kind: str) -> bytes:
-        """What a machine of this site is started with, for `cloud-config` or `ignition`."""
+    def user_data(self, kind: str, *options: str) -> bytes:
+        """What a machine of this site is started with, for `cloud-config` or `ignition`.
+
+        `options` are more of those of `render`.
+        """
         path = self.folder / "bootstrap.yaml"
         path.write_text(
             BOOTSTRAP.format(
@@ -123,7 +126,7 @@ class Site:
             )
         )
         run = subprocess.run(
-            [sys.executable, "-IS", self.agent, "render", "--path", path],
+            [sys.executable, "-IS", self.agent, "render", "--path", path, *options],
             capture_output=True,
             check=False,
         )
