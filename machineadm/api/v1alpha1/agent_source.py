@@ -57,7 +57,8 @@ class AgentDownload(ApiStruct, frozen=True, kw_only=True):
     """HTTP headers whose values come from elsewhere. A header stands here or in `headers`."""
 
     destination: AbsolutePath | None = None
-    """Where it is put, with mode 0755. Default `/usr/local/bin/machineadm`."""
+    """Where it is put, with mode 0755. Default `/usr/local/bin/machineadm`; with format ignition
+    `/opt/bin/machineadm`, since /usr is read-only on Flatcar."""
 
     ca_bundle: Pem | None = None
     """Certificate authorities in PEM for this download alone, beside the host's trust store."""
