@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 import pytest
-from msgspec import Meta, Struct
+from msgspec import Meta, Struct, field
 
 from machineadm.rendering.builtin import BUILTINS
 from machineadm.rendering.stream import read_bundle, render_bundle
@@ -23,7 +23,7 @@ AbsolutePath = Annotated[str, Meta(pattern=r"^/[^\0]*[^/\0]$")]
 Mode = Annotated[int, Meta(ge=0, le=0o7777)]
 
 
-class Strict(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, rename="camel"):
+class Strict(Struct, forbid_unknown_fields=True, kw_only=True, rename="camel"):
     pass
 
 
@@ -38,7 +38,7 @@ class Verification(Strict):
 class Contents(Strict):
     compression: Literal["gzip", ""] = ""
     source: str = ""
-    verification: Verification = Verification()
+    verification: Verification = field(default_factory=Verification)
 
 
 class Owner(Strict):
@@ -56,7 +56,7 @@ class Node(Strict):
 
 class File(Node):
     append: bool = False
-    contents: Contents = Contents()
+    contents: Contents = field(default_factory=Contents)
     mode: Mode | None = None
 
 
@@ -90,8 +90,8 @@ class Systemd(Strict):
 
 class Ignition23(Strict):
     ignition: About
-    storage: Storage = Storage()
-    systemd: Systemd = Systemd()
+    storage: Storage = field(default_factory=Storage)
+    systemd: Systemd = field(default_factory=Systemd)
 
 
 def problems(config: bytes) -> list[str]:
