@@ -1,6 +1,5 @@
 """The commands of docs/verify.md pass on a good release and fail on each that was tampered with."""
 
-import os
 import re
 import shutil
 import subprocess
@@ -12,37 +11,10 @@ import pytest
 from machineadm.verification import digests
 from machineadm.verification.keys import fingerprint, load_public_keys
 from signing.__main__ import main
-from tests import releases
+from tests import releases, verify_page
 
 ROOT = Path(__file__).parents[2]
-PAGE = (ROOT / "docs/verify.md").read_text()
 AMD64, ARM64 = releases.AGENTS
-
-
-def blocks(heading: str) -> str:
-    """The commands below a heading, down to the next one, as one script."""
-    section = re.split(r"^#+ ", PAGE.partition(f" {heading}\n")[2], flags=re.MULTILINE)[0]
-    return "\n".join(re.findall(r"^```sh\n(.*?)^```", section, re.MULTILINE | re.DOTALL))
-
-
-def follow(
-    release: Path, *, version: str = "v0.1.0", key: str = "release", script: str = ""
-) -> "subprocess.CompletedProcess[str]":
-    """Do what the page says, step by step, in a shell of its own."""
-    return subprocess.run(
-        ["sh", "-c", script or blocks("Step by step")],
-        cwd=release,
-        env={
-            "PATH": os.environ["PATH"],
-            "TMPDIR": str(release.parent),
-            "VERSION": version,
-            "FINGERPRINT": fingerprint(releases.public_key(key)),
-            "CHECKOUT": str(ROOT),
-        },
-        capture_output=True,
-        text=True,
-        check=False,
-    )
 
 
 @pytest.fixture
@@ -52,7 +24,7 @@ def release(tmp_path: Path) -> Path:
 
 @pytest.mark.requirement("R6")
 def test_a_good_release_passes(release: Path) -> None:
-    outcome = follow(release)
+    outcome = verify_page.follow(release)
 
     assert outcome.returncode == 0, outcome.stdout + outcome.stderr
     assert outcome.stdout.count("Verified OK") == 2 + len(releases.FILES) + 1
@@ -65,7 +37,7 @@ def test_a_good_release_passes(release: Path) -> None:
 def test_nothing_is_left_behind(release: Path) -> None:
     before = sorted(release.parent.rglob("*"))
 
-    follow(release)
+    verify_page.follow(release)
 
     assert sorted(release.parent.rglob("*")) == before
 
@@ -77,7 +49,7 @@ def test_while_one_key_replaces_the_other_the_fingerprint_of_the_signing_one_is_
     keys = releases.public_key("old").pem() + releases.public_key().pem()
     (release / "machineadm.pub").write_bytes(keys)
 
-    outcome = follow(release, key=trusted)
+    outcome = verify_page.follow(release, key=trusted)
 
     assert (outcome.returncode == 0) == (trusted == "release")
     for name in ("old", "release"):
@@ -195,15 +167,15 @@ FAULTS: dict[str, Callable[[Path], object]] = {
 def test_a_release_that_was_tampered_with_fails(release: Path, fault: str) -> None:
     FAULTS[fault](release)
 
-    outcome = follow(release)
+    outcome = verify_page.follow(release)
 
     assert outcome.returncode != 0, outcome.stdout
     assert "openssl 4.0.3" not in outcome.stdout
 
 
 def test_another_version_than_asked_for_fails(release: Path) -> None:
-    assert follow(release, version="v0.1.1").returncode != 0
-    assert follow(release, version="v0.1").returncode != 0
+    assert verify_page.follow(release, version="v0.1.1").returncode != 0
+    assert verify_page.follow(release, version="v0.1").returncode != 0
 
 
 # A check of the page, what stands there when it is left out, and the fault that only it finds.
@@ -220,23 +192,23 @@ CHECKS: dict[str, tuple[str, str, Callable[[Path], object]]] = {
 @pytest.mark.parametrize("check", CHECKS)
 def test_no_check_is_there_for_show(release: Path, check: str) -> None:
     words, instead, fault = CHECKS[check]
-    script = blocks("Step by step")
+    script = verify_page.blocks("Step by step")
     assert words in script
     fault(release)
 
-    assert follow(release).returncode != 0
-    weaker = follow(release, script=script.replace(words, instead))
+    assert verify_page.follow(release).returncode != 0
+    weaker = verify_page.follow(release, script=script.replace(words, instead))
     assert weaker.returncode == 0, weaker.stdout + weaker.stderr
 
 
 def test_our_own_program_takes_what_it_says(release: Path) -> None:
-    script = blocks("With machineadm's own program")
+    script = verify_page.blocks("With machineadm's own program")
 
-    outcome = follow(release, script=f"set -eu\n{script}")
+    outcome = verify_page.follow(release, script=f"set -eu\n{script}")
     assert outcome.returncode == 0, outcome.stderr
 
     tamper(release / AMD64)
-    outcome = follow(release, script=f"set -eu\n{script}")
+    outcome = verify_page.follow(release, script=f"set -eu\n{script}")
     assert outcome.returncode == 4
     assert "MA1720" in outcome.stderr
 
@@ -245,10 +217,10 @@ def test_the_published_key_is_the_one_whose_fingerprint_the_page_shows() -> None
     key = ROOT / "signing/machineadm.pub"
 
     if not key.exists():
-        assert "*none yet*" in PAGE
+        assert "*none yet*" in verify_page.PAGE
         return
     for public in load_public_keys(key.read_bytes()):
-        assert fingerprint(public) in PAGE
+        assert fingerprint(public) in verify_page.PAGE
 
 
 def test_a_release_without_a_key_fails_clearly(
