@@ -14,12 +14,13 @@ from machineadm.documents.source import RefusedError, Source
 from machineadm.documents.yaml_reader import YamlReader
 
 _JINJA: Final = "## template: jinja"
+_MIME: Final = ("content-type:", "mime-version:", "from ")
 _CLOUD_CONFIG: Final = "#cloud-config"
 # How cloud-init tells user data (cloudinit/handlers, INCLUSION_TYPES_MAP), and MIME.
 _KNOWN: Final = (
     *("#!", "#include", "#include-once", "#cloud-boothook", "#part-handler", "#upstart-job"),
     *(_CLOUD_CONFIG, "#cloud-config-archive", "#cloud-config-jsonp"),
-    *("content-type:", "mime-version:", "from "),
+    *_MIME,
 )
 _DATA_URL: Final = r"data:[^,]*,(.*)"
 _PUBLIC: Final = ("/tmp/", "/var/tmp/", "/dev/shm/")  # noqa: S108 - looked for, not used
@@ -82,7 +83,7 @@ def written_files(user_data: bytes, format_: str) -> tuple[Written, ...]:
         return tuple(_ignition_files(user_data))
     text = _text(user_data)
     begin = text.lstrip().lower()
-    if begin.startswith(_JINJA):
+    if begin.startswith(_JINJA) or (begin.startswith(_MIME) and f"\n{_JINJA}" in begin):
         hint = "remove the line: a configuration holds braces that are no templates, and the rest needs none"
         raise UnfitError(
             "MA1621", "cloud-init would run Jinja over all of it, contents included", hint

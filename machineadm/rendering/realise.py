@@ -28,6 +28,8 @@ _VERSION: Final = "bootstrap.cluster.x-k8s.io/v1alpha1"
 TEMPLATE_KEY: Final = "template"
 """The key of a ConfigMap or Secret that holds a template."""
 
+_UNFILLED: Final = "this release fills in no templates in files yet"
+
 
 class Realised(Struct, frozen=True, kw_only=True):
     """What a MachineBootstrap comes to."""
@@ -117,7 +119,11 @@ def _judged(configuration: MachineConfiguration, origins: dict[str, str]) -> Ite
             yield Finding(code=problem.code, path=path, message=problem.message, hint=problem.hint)
     judged = document.value if complete else configuration
     for finding in () if judged is None else check(judged):
-        if not finding.path.startswith("spec.agent"):
+        if finding.path.endswith(".contentFormat"):
+            yield replace(
+                finding, code="MA1401", message=_UNFILLED, hint="give the finished content"
+            )
+        elif not finding.path.startswith("spec.agent"):
             yield replace(finding, path=_origin(finding.path, origins))
 
 

@@ -232,6 +232,27 @@ def test_a_value_and_a_reference_exclude_each_other() -> None:
     assert told(outcome) == [("MA1301", "spec.machine.files[0].contentFrom", 11)]
 
 
+def test_a_template_in_a_file_is_not_filled_in_yet() -> None:
+    outcome = render(with_file(content="{{ .controlPlane.version }}", contentFormat="Template"))
+
+    assert told(outcome) == [("MA1401", "spec.machine.files[0].contentFormat", 11)]
+
+
+def test_objects_are_read_as_a_server_writes_them() -> None:
+    metadata = {
+        "name": "s",
+        "namespace": "edge",
+        "uid": "0",
+        "ownerReferences": [{"controller": True}],
+        "managedFields": [{"fieldsV1": {"f:data": {".": {}, 'k:{"a":1}': None}}}],
+    }
+    value = {"apiVersion": "v1", "kind": "Secret", "type": "x/y", "metadata": metadata}
+    text = json.dumps({**value, "immutable": True, "stringData": {"k": "v"}})
+
+    data = user_data(render(with_file(contentFrom=from_secret()), text))
+    assert spec(data)["machine"]["files"][0]["content"] == "v"
+
+
 def test_only_the_content_of_a_file_may_be_bytes() -> None:
     text = EXAMPLE.replace("  token: edge00.0123456789abcdef\n", "").replace(
         "data:\n  agent.key", "data:\n  token: //8=\n  agent.key"
@@ -365,6 +386,7 @@ def test_a_template_comes_from_a_secret_too() -> None:
         ('{{"\\xff" | quote}}', "MA1613"),
         ("## template: jinja\n#cloud-config\n{}", "MA1621"),
         ("\n  ## Template: JINJA\n#cloud-config\n{}", "MA1621"),
+        ("MIME-Version: 1.0\n\n--x\n\n## template: jinja\n", "MA1621"),
         ("write_files: []", "MA1622"),
         ("#cloud-config\nwrite_files: [", "MA1622"),
         ("#cloud-config\na: 1\na: {{machine_config", "MA1610"),
