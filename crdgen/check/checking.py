@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from crdgen.check import definition, envelope, openapi, sizes
+from crdgen.check.bounds import check_bounds
 from crdgen.check.cel import rules
 from crdgen.check.defaults import check_defaults
 from crdgen.check.model import Findings, Violation
@@ -212,6 +213,7 @@ def check_schema(schema: Schema, path: str, with_status: bool, found: Findings) 
     if is_convertible(schema):
         before = found.errors()
         check_structural(schema, path, found)
+        check_bounds(schema, path, found)
         if found.errors() == before:
             check_defaults(schema, path, found)
         if found.errors() == before:

@@ -87,7 +87,9 @@ def _how_many(rule: OneOf) -> str:
     names = f"{', '.join(rule.fields[:-1])} and {rule.fields[-1]}"
     if rule.most is None:
         return f"at least one of {names} is needed"
-    return f"{'exactly one' if rule.least else 'at most one'} of {names} may be set"
+    if rule.least:
+        return f"exactly one of {', '.join(rule.fields)} must be set"
+    return f"at most one of {names} may be set"
 
 
 def written(rule: Rule) -> Schema:

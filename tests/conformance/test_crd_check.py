@@ -2,12 +2,15 @@
 
 import functools
 import json
+import math
 import random
 import subprocess
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 pytest.importorskip("re2", reason="crdgen needs Python 3.11 and google-re2")
 
@@ -17,7 +20,7 @@ from crdgen.check.definition import DEFINITION
 from crdgen.check.model import Findings, Violation
 from crdgen.check.openapi import check_openapi
 from crdgen.check.shapes import Decoding
-from tests.corpus import planted
+from tests.corpus import bounds, planted
 from tests.corpus.base import base
 from tests.corpus.mutations import mutate
 from tests.corpus.rules import with_rules
@@ -178,3 +181,35 @@ def test_the_functions_are_those_that_the_api_server_declares() -> None:
         lines = [line.replace(long, word) for line in lines]
 
     assert declarations.FUNCTIONS.splitlines() == lines
+
+
+def test_bounds_are_warned_of_where_other_integers_pass_than_they_say() -> None:
+    """Each bound of the list by the API server's own code, beside what its schema means to a mathematician."""
+    head = {"apiVersion": "example.com/v1", "kind": "Box", "metadata": {"name": "x"}}
+    objects = [{"object": {**head, "size": value}} for value in bounds.VALUES]
+    schemas = [schema for schema in bounds.BOUNDS if "string" not in schema]
+    verdicts = judges.crd_validate(
+        [(bounds.CRD.format(schema=schema), objects) for schema in schemas]
+    )
+    for schema, verdict in zip(schemas, verdicts, strict=True):
+        assert verdict["ok"], schema
+        passes = [one["ok"] for one in verdict["objects"]]
+        means = [meant(yaml.safe_load(f"{{{schema}}}"), value) for value in bounds.VALUES]
+        assert (passes != means) == bounds.BOUNDS[schema], schema
+
+
+def meant(schema: dict[str, Any], value: int) -> bool:
+    """Whether an integer is in the bounds of a schema, whatever their size."""
+    # What the decoder makes of a bound is no trap: 2^63 - 1 and 2^63 are one float64.
+    most, least = float(schema.get("maximum", math.inf)), float(schema.get("minimum", -math.inf))
+    within = (
+        (value < most if schema.get("exclusiveMaximum") else value <= most)
+        and (value > least if schema.get("exclusiveMinimum") else value >= least)
+        and value % Fraction(schema.get("multipleOf", 1)) == 0
+    )
+    single = [one for name in ("allOf", "anyOf", "oneOf") for one in schema.get(name, ())]
+    return (
+        within
+        and all(meant(one, value) for one in single)
+        and not ("not" in schema and meant(schema["not"], value))
+    )

@@ -155,7 +155,7 @@ BAD: dict[str, tuple[str, Document, str]] = {
     "both of two": (
         "S3BootstrapStore",
         {"fetch": {"presignedURL": {}, **PLUGIN}},
-        "exactly one of presignedURL and plugin may be set",
+        "exactly one of presignedURL, plugin must be set",
     ),
     "a path twice": (
         "MachineBootstrap",

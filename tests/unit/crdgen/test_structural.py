@@ -517,7 +517,7 @@ COUNTS: list[tuple[OneOf, str, str]] = [
     (
         OneOf(fields=("a", "b")),
         "(has(self.a) ? 1 : 0) + (has(self.b) ? 1 : 0) == 1",
-        "exactly one of a and b may be set",
+        "exactly one of a, b must be set",
     ),
     (
         OneOf(fields=("a", "b"), least=0),
