@@ -168,15 +168,15 @@ check() {
 
 # URL: 0 with the agent in $file.
 locate() {
-  case $1:$tool in https:*:busybox) refuse MA1910 never 'needs curl or GNU wget: that of busybox checks no certificate' || return 1 ;; esac
+  case $1:$tool in https:*:busybox) refuse MA1910 never 'needs curl or GNU wget: another wget, such as that of busybox, may check no certificate' || return 1 ;; esac
   get "$1" "$file" "$LARGEST" && check "$file" "$1"
 }
 
-# The name is given when the bytes are on the disk.
+# The name is given when the bytes are on the disk, the mode at the very end: whenever this is killed, nothing new can be run.
 finish() {
   sync "$file" 2>/dev/null || sync
-  { chmod 0755 "$file" && mv -f "$file" "$DESTINATION"; } 2>"$work/said" || fail MA1911 "cannot write $DESTINATION: $(said)"
-  sync "$folder" 2>/dev/null || sync
+  { mv -f "$file" "$DESTINATION" && chmod 0755 "$DESTINATION"; } 2>"$work/said" || fail MA1911 "cannot write $DESTINATION: $(said)"
+  sync "$DESTINATION" "$folder" 2>/dev/null || sync
   exit 0
 }
 

@@ -18,6 +18,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import msgspec
 import pytest
@@ -94,7 +95,7 @@ class Machine:
         self.mounts.write_text("/dev/sda / ext4 rw 0 0\n")
         self.budget, self.stall = 20, 1
         self.largest = 64
-        self.without_check = ""
+        self.fault: tuple[str, str] | None = None
         self.programs = folder / "bin"
         self.install(*PROGRAMS.split(), "curl", "openssl", "sha256sum")
 
@@ -141,9 +142,9 @@ class Machine:
             "LARGEST": self.largest,
         }.items():
             text = replaced(text, name, str(value))
-        if self.without_check:
-            assert self.without_check in text
-            text = text.replace(self.without_check, "true")
+        if self.fault:
+            assert self.fault[0] in text
+            text = text.replace(*self.fault)
         file = self.folder / "fetch.sh"
         file.write_text(text)
         return file
@@ -690,6 +691,33 @@ def test_a_64_bit_arm_gets_its_own_file(machine: Machine, server: FileServer) ->
     assert server.paths[0] == "/machineadm-linux-arm64.pyz"
 
 
+def test_the_journal_is_told_without_a_secret(machine: Machine, server: FileServer) -> None:
+    record = machine.folder / "journal"
+    (machine.programs / "logger").write_text(f'#!/bin/sh\necho "$@" >>{record}\n')
+    (machine.programs / "logger").chmod(0o755)
+
+    done = machine.fetch(f"{server.url}/missing?token=secret", headers={"X": Secret(TOKEN)})
+
+    assert_refused(machine, done, "MA1903")
+    last = done.stderr.splitlines()[-1]
+    assert record.read_text() == f"-t machineadm -p daemon.err -- {last}\n"
+    assert "secret" not in last
+
+
+def test_an_address_of_ipv6_is_a_location(equipped: Machine, folder: Path, tmp_path: Path) -> None:
+    made = AUTHORITY.identity(tmp_path / "pki", "::1")
+    try:
+        serving = FileServer(folder, identity=made, address=("::1", 0))
+    except OSError:
+        missing("there is no ::1")
+    with serving:
+        headers = {"X-Token": Secret(TOKEN)}
+        done = equipped.fetch(f"{serving.url}/~relative/{NAME}", headers=headers)
+
+        assert {request.headers.get("x-token") for request in serving.requests} == {TOKEN}
+    assert_there(equipped, done)
+
+
 def test_a_folder_at_the_destination_is_refused(machine: Machine, server: FileServer) -> None:
     machine.destination.mkdir(parents=True)
 
@@ -752,6 +780,53 @@ def test_killed_on_the_way_it_leaves_nothing_that_can_be_run(
         assert machine.leftovers() == []
 
 
+class Deadly(Machine):
+    """A machine whose programs count, and kill everything when one of them is the n-th to be called."""
+
+    def __init__(self, folder: Path, number: int) -> None:
+        super().__init__(folder)
+        self.count = folder / "count"
+        for program in list(self.programs.iterdir()):
+            real = program.readlink()
+            program.unlink()
+            # A byte more for each call: it needs no lock.
+            program.write_text(
+                f"#!/bin/sh\nprintf x >>{self.count}\n"
+                f'[ "$(/usr/bin/wc -c <{self.count})" -ne {number} ] || kill -9 0\nexec {real} "$@"\n'
+            )
+            program.chmod(0o755)
+
+    def fetch_to_death(self, url: str) -> int:
+        shell = shutil.which("dash") or missing("there is no dash: apt-get install it")
+        with subprocess.Popen(
+            [shell, self.script(url)], env=self.variables, start_new_session=True
+        ) as running:
+            return running.wait(30)
+
+
+@pytest.mark.requirement("R10")
+@pytest.mark.parametrize("number", [*range(1, 22, 4), *range(22, 33)])
+def test_killed_at_any_program_it_leaves_nothing_that_is_not_the_agent(
+    tmp_path: Path, server: FileServer, number: int
+) -> None:
+    machine = Deadly(tmp_path / "machine", number)
+    machine.destination.parent.mkdir(parents=True)
+    machine.destination.write_bytes(OLDER)
+
+    code = machine.fetch_to_death(f"{server.url}/{NAME}")
+
+    if code == 0 or machine.executables():
+        assert machine.executables() == [machine.destination]
+        assert machine.destination.read_bytes() == AGENT
+    else:
+        assert code == -signal.SIGKILL
+        assert machine.destination.read_bytes() in (OLDER, AGENT)
+    machine.count.write_bytes(bytes(1000))  # past the deadly number
+    assert machine.fetch(f"{server.url}/{NAME}").returncode == 0
+    assert machine.executables() == [machine.destination]
+    assert machine.destination.read_bytes() == AGENT
+
+
 @pytest.mark.parametrize("umask", [0o000, 0o077])
 def test_modes_do_not_depend_on_the_umask(machine: Machine, server: FileServer, umask: int) -> None:
     old = os.umask(umask)
@@ -764,23 +839,60 @@ def test_modes_do_not_depend_on_the_umask(machine: Machine, server: FileServer, 
     assert machine.destination.parent.stat().st_mode & 0o777 == 0o755
 
 
+# What each line guards, and what comes of a script without it.
+FAULTS = {
+    "digest": ('[ "$found" = "$SHA256" ]', "true"),
+    "signature": ('signed "$1" "$work/sig"', "true"),
+    "version": ('\'"version":"\'"${VERSION#v}"\'"\'*', '\'"version":"\'*'),
+    "redirect": ("case $at in https:*)", "case $at in never)"),
+    "size": ('ulimit -f "$1"', ":"),
+    "host": ('[ "$(origin "$1")" != "$home" ]', "false"),
+    "plain http": ("case $1 in https://*) [", "case $1 in *) ["),
+}
+
+
 @pytest.mark.parametrize(
-    ("check", "name", "given"),
+    ("fault", "name", "given"),
     [
-        ('[ "$found" = "$SHA256" ]', "tampered", {"public_key": None}),
-        ('signed "$1" "$work/sig"', "tampered", {"sha256": None}),
-        ('signed "$1" "$work/sig"', "swapped", {}),
+        ("digest", "tampered", {"public_key": None}),
+        ("signature", "tampered", {"sha256": None}),
+        ("signature", "swapped", {}),
+        ("version", "older", {"sha256": None}),
+        ("redirect", "~redirect/PLAIN/machineadm-linux-amd64.pyz", {}),
+        ("size", "large", {}),
     ],
 )
 def test_a_script_without_a_check_does_not_pass_these_tests(
-    machine: Machine, server: FileServer, check: str, name: str, given: dict[str, Any]
+    machine: Machine, server: FileServer, folder: Path, fault: str, name: str, given: dict[str, Any]
 ) -> None:
-    machine.without_check = check
+    large = AGENT + b"#" * 40000
+    (folder / "large").write_bytes(large)
+    (folder / "large.sig").write_bytes(KEY.sign(large))
+    if name == "large":
+        given = {"sha256": sha256(large)}
+    with FileServer(folder) as plain:
+        url = f"{server.url}/{name}".replace("PLAIN", quote(plain.url, safe=""))
+        refused = machine.fetch(url, **given)
+        machine.fault = FAULTS[fault]
+        done = machine.fetch(url, **given)
 
-    done = machine.fetch(f"{server.url}/{name}", **given)
+    assert refused.returncode != 0
+    assert done.returncode == 0, done.stderr
+    assert machine.executables() == [machine.destination]
 
-    with pytest.raises(AssertionError):
-        assert_refused(machine, done, "MA1906")
+
+@pytest.mark.parametrize("fault", ["host", "plain http"])
+def test_a_script_that_gives_headers_to_anybody_is_noticed(
+    machine: Machine, server: FileServer, folder: Path, fault: str
+) -> None:
+    machine.fault = FAULTS[fault]
+    with FileServer(folder) as plain:
+        other = server if fault == "host" else plain
+        with FileServer(folder) as first:
+            url = first.redirecting_to(other.url) if fault == "host" else plain.url
+            machine.fetch(f"{url}/{NAME}", headers={"X-Token": Secret(TOKEN)})
+
+    assert TOKEN in str(other.requests)
 
 
 @pytest.mark.parametrize("shell", ["sh", "dash", "bash"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import ssl
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -38,7 +39,7 @@ class Serving:
     ) -> None:
         self.requests: list[Request] = []
         self.closing = threading.Event()
-        self._server = _Server(address, handler)
+        self._server = (_Server6 if ":" in address[0] else _Server)(address, handler)
         self._server.owner = self
         self.host, self.port = address[0], self._server.server_port
         self.tls = identity is not None
@@ -53,7 +54,8 @@ class Serving:
     @property
     def url(self) -> str:
         """Scheme, host and port."""
-        return f"http{'s' if self.tls else ''}://{self.host}:{self.port}"
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"http{'s' if self.tls else ''}://{host}:{self.port}"
 
     def run(self) -> None:
         """Serve until the process ends."""
@@ -97,3 +99,7 @@ class _Server(ThreadingHTTPServer):
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """A client that goes away, or distrusts us, is no error of a server that misbehaves on purpose."""
+
+
+class _Server6(_Server):
+    address_family = socket.AF_INET6
