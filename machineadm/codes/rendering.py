@@ -60,6 +60,11 @@ TABLE: dict[str, Code] = {
         "base64, gzip and quote take one text, by a pipe or behind their name; machine_config, agent_fetch "
         "and agent_path take none.",
     ),
+    "MA1614": Code(
+        "template: too large",
+        "The template, or one function in it, gives more than 16 MiB; no machine can be given that.",
+        "Look whether the template names machine_config as often as you meant it to.",
+    ),
     "MA1620": Code(
         "user data too large",
         "The user data is larger than spec.dataSizeLimit. Nothing was rendered.",

@@ -57,7 +57,7 @@ def _of_spec(
 
 
 def of_template(
-    files: Sequence[Written], pieces: Sequence[Piece], realised: Realised, documents: bytes
+    files: Sequence[Written], pieces: Sequence[Piece], realised: Realised
 ) -> tuple[Finding, ...]:
     """Warnings about a template of one's own.
 
@@ -65,13 +65,12 @@ def of_template(
         files: What the user data has the machine write.
         pieces: What the user data is made of.
         realised: What was rendered.
-        documents: The documents as they travel.
     """
-    return tuple(_of_template(files, pieces, realised, documents))
+    return tuple(_of_template(files, pieces, realised))
 
 
 def _of_template(
-    files: Sequence[Written], pieces: Sequence[Piece], realised: Realised, documents: bytes
+    files: Sequence[Written], pieces: Sequence[Piece], realised: Realised
 ) -> Iterator[Finding]:
     path = realised.template_path
     names = frozenset[str]().union(*(piece.names for piece in pieces))
@@ -84,7 +83,7 @@ def _of_template(
         yield Finding(code="MA1633", path=path, message=message)
     open_ = bool(secrets_of(realised.configuration)) and realised.passphrase is None
     for file in files:
-        if documents in file.content and file.exposed:
+        if file.configured and file.exposed:
             what = "the configuration, secrets included," if open_ else "the configuration"
             message = f"the template writes {what} to {file.path}, {file.exposed}"
             hint = "write it to /run/machineadm/config.yaml with permissions 0600"

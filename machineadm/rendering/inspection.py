@@ -22,6 +22,9 @@ _KNOWN: Final = (
     *(_CLOUD_CONFIG, "#cloud-config-archive", "#cloud-config-jsonp"),
     *_MIME,
 )
+_AROUND: Final = 1024 * 1024
+"""Bytes beside the configuration within which it is looked for: a content may decompress to anything."""
+
 _DATA_URL: Final = r"data:[^,]*,(.*)"
 _PUBLIC: Final = ("/tmp/", "/var/tmp/", "/dev/shm/")  # noqa: S108 - looked for, not used
 
@@ -48,12 +51,12 @@ class Written(msgspec.Struct, frozen=True):
     Args:
         path: Where.
         mode: Its permissions.
-        content: What is in it, decoded as far as it can be.
+        configured: It holds the configuration.
     """
 
     path: str
     mode: int
-    content: bytes
+    configured: bool
 
     @property
     def exposed(self) -> str:
@@ -69,18 +72,19 @@ class Written(msgspec.Struct, frozen=True):
         return ""
 
 
-def written_files(user_data: bytes, format_: str) -> tuple[Written, ...]:
+def written_files(user_data: bytes, format_: str, documents: bytes) -> tuple[Written, ...]:
     """The files that user data has a machine write, where it says so in a form that can be read.
 
     Args:
         user_data: As rendered.
         format_: `cloud-config` or `ignition`.
+        documents: The configuration.
 
     Raises:
         UnfitError: Its reader would not take it.
     """
     if format_ == "ignition":
-        return tuple(_ignition_files(user_data))
+        return tuple(_ignition_files(user_data, documents))
     text = _text(user_data)
     begin = text.lstrip().lower()
     if begin.startswith(_JINJA) or (begin.startswith(_MIME) and f"\n{_JINJA}" in begin):
@@ -93,7 +97,7 @@ def written_files(user_data: bytes, format_: str) -> tuple[Written, ...]:
         raise UnfitError("MA1622", "cloud-init does not know user data that begins so", hint)
     if begin.partition("\n")[0].strip() != _CLOUD_CONFIG:
         return ()
-    return tuple(_cloud_config_files(text))
+    return tuple(_cloud_config_files(text, documents))
 
 
 def _text(user_data: bytes) -> str:
@@ -103,7 +107,7 @@ def _text(user_data: bytes) -> str:
         raise UnfitError("MA1622", "it is no UTF-8", "put bytes through base64") from None
 
 
-def _cloud_config_files(text: str) -> Iterator[Written]:
+def _cloud_config_files(text: str, documents: bytes) -> Iterator[Written]:
     root = _yaml(text)
     if not isinstance(root, Mapping):
         raise UnfitError("MA1622", "a cloud-config is a map; this is none")
@@ -112,9 +116,9 @@ def _cloud_config_files(text: str) -> Iterator[Written]:
         if isinstance(file, Mapping):
             mode = _word(file, "permissions")
             encoding = _word(file, "encoding").lower().replace("application/", "").replace("x-", "")
-            content = _decoded(_word(file, "content").encode(), encoding)
+            holds = _holds(_word(file, "content").encode(), encoding, documents)
             octal = int(mode, 8) if re.fullmatch("(0o?)?[0-7]{1,4}", mode) else 0o644
-            yield Written(_word(file, "path"), octal, content)
+            yield Written(_word(file, "path"), octal, holds)
 
 
 def _yaml(text: str) -> Node | None:
@@ -147,7 +151,7 @@ def _word(mapping: Mapping, name: str) -> str:
     return value.text if isinstance(value, Scalar) else ""
 
 
-def _ignition_files(user_data: bytes) -> Iterator[Written]:
+def _ignition_files(user_data: bytes, documents: bytes) -> Iterator[Written]:
     try:
         config: Any = msgspec.json.decode(user_data)
     except msgspec.DecodeError as error:
@@ -161,16 +165,16 @@ def _ignition_files(user_data: bytes) -> Iterator[Written]:
         found = re.fullmatch(_DATA_URL, str(_get(contents, "source")), re.DOTALL)
         encoding = "gz+b64" if _get(contents, "compression") == "gzip" else "b64"
         mode = _get(file, "mode")
-        content = _decoded(found[1].encode(), encoding) if found else b""
-        yield Written(str(_get(file, "path")), mode if isinstance(mode, int) else 0o644, content)
+        holds = found is not None and _holds(found[1].encode(), encoding, documents)
+        yield Written(str(_get(file, "path")), mode if isinstance(mode, int) else 0o644, holds)
 
 
 def _get(value: Any, name: str) -> Any:
     return value.get(name) if isinstance(value, dict) else None
 
 
-def _decoded(data: bytes, encoding: str) -> bytes:
-    """As far as it goes: what cannot be decoded is left as it is."""
+def _holds(data: bytes, encoding: str, documents: bytes) -> bool:
+    """Whether a content holds the configuration once it is decoded; what cannot be decoded does not."""
     import zlib
     from binascii import Error, a2b_base64
 
@@ -178,7 +182,7 @@ def _decoded(data: bytes, encoding: str) -> bytes:
         if "b64" in encoding or "base64" in encoding:
             data = a2b_base64(data)
         if "gz" in encoding:
-            data = zlib.decompressobj(wbits=31).decompress(data, 16 * 1024 * 1024)
+            data = zlib.decompressobj(wbits=31).decompress(data, len(documents) + _AROUND)
     except (Error, zlib.error):
-        pass
-    return data
+        return False
+    return documents in data

@@ -226,10 +226,10 @@ def _inspected(
         UnrenderedError: Its reader would not take it.
     """
     try:
-        files = written_files(user_data, format_)
+        files = written_files(user_data, format_, documents)
     except UnfitError as error:
         finding = Finding(
             code=error.code, path=realised.template_path, message=error.message, hint=error.hint
         )
         raise UnrenderedError([finding]) from error
-    return advice.of_template(files, pieces, realised, documents)
+    return advice.of_template(files, pieces, realised)

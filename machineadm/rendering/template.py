@@ -18,7 +18,11 @@ from machineadm.rendering.lexer import TemplateError, Token, refuse, tokens
 __all__ = ["Function", "Piece", "Template", "TemplateError"]
 
 DEEPEST: Final = 50
-"""Levels of parentheses or of `if` that are read. Nothing real has more than three."""
+"""Levels of parentheses or of `if`, and calls within each other, that are read. Nothing real has more than three."""
+
+LARGEST: Final = 16 * 1024 * 1024
+"""Bytes that a template, or a function of it, may give: each `base64` makes a text longer, and whoever may write a
+template shall not fill the manager's memory."""
 
 # Go's words, then Go's functions.
 _FOREIGN: Final = re.compile(
@@ -51,6 +55,7 @@ class Call(Struct, frozen=True):
     at: int
     name: str
     arguments: tuple[Literal | Call, ...]
+    depth: int = 1
 
 
 Expression = Literal | Call
@@ -110,11 +115,16 @@ class Template:
     def pieces(self) -> Iterator[Piece]:
         """Fill it in, piece by piece.
 
-        Returns:
+        Yields:
             The pieces; one behind the other they are what comes out. A TemplateError is raised where a function
-            cannot do what it is asked for.
+            cannot do what it is asked for, or too much would come out.
         """
-        return self._pieces(self._items)
+        total = 0
+        for piece in self._pieces(self._items):
+            total += len(piece.data)
+            if total > LARGEST:
+                refuse(self._text, 0, "MA1614", f"it gives more than {LARGEST} bytes")
+            yield piece
 
     def render(self) -> bytes:
         """Fill it in; errors as of `pieces`."""
@@ -137,9 +147,13 @@ class Template:
             return expression.value
         arguments = [self._value(argument) for argument in expression.arguments]
         try:
-            return self._functions[expression.name].call(*arguments)
+            value = self._functions[expression.name].call(*arguments)
         except ValueError as error:
             refuse(self._text, expression.at, "MA1613", f"{expression.name}: {error}")
+        if len(value) > LARGEST:
+            message = f"{expression.name} gives more than {LARGEST} bytes"
+            refuse(self._text, expression.at, "MA1614", message)
+        return value
 
 
 def _names(expression: Expression) -> Iterator[str]:
@@ -288,7 +302,10 @@ class _Parser:
         for argument in arguments:
             if isinstance(argument, Literal) and isinstance(argument.value, bool):
                 self._refuse(token, "MA1613", f"{name} takes a text, no truth value")
-        return Call(token.at, name, tuple(arguments))
+        depth = 1 + max([one.depth for one in arguments if isinstance(one, Call)], default=0)
+        if depth > DEEPEST:
+            self._refuse(token, "MA1611", f"more than {DEEPEST} calls within each other")
+        return Call(token.at, name, tuple(arguments), depth)
 
     def _descend(self, token: Token) -> None:
         self._depth += 1

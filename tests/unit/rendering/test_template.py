@@ -84,6 +84,7 @@ def test_a_template_means_what_it_means_to_go(text: str, expected: bytes) -> Non
         ('{{printf "x"}}', "MA1611", 1, 3),
         ("{{nil}}", "MA1611", 1, 3),
         ("{{" + 60 * "(" + "machine_config" + 60 * ")" + "}}", "MA1611", 1, 53),
+        ("{{machine_config" + 60 * "|base64" + "}}", "MA1611", 1, 361),
         ("{{b64enc machine_config}}", "MA1612", 1, 3),
         ("{{base64}}", "MA1613", 1, 3),
         ("{{machine_config base64}}", "MA1613", 1, 18),
@@ -106,3 +107,18 @@ def test_pieces_say_what_they_were_made_of() -> None:
         (b"a", []),
         (b"[CONFIG]", ["machine_config"]),
     ]
+
+
+@pytest.mark.parametrize(
+    ("text", "column"),
+    [("{{machine_config}}" * 20, 1), ("{{machine_config | base64 | base64}}", 29)],
+)
+def test_a_template_cannot_fill_the_memory(text: str, column: int) -> None:
+    functions = {
+        "machine_config": Function(0, lambda: bytes(1024 * 1024)),
+        "base64": Function(1, lambda data: data * 8),
+    }
+    with pytest.raises(TemplateError) as caught:
+        Template(text, functions).render()
+
+    assert (caught.value.code, caught.value.column) == ("MA1614", column)
