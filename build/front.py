@@ -12,6 +12,7 @@ lstat tells, and by its content when that differs.
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 
@@ -55,8 +56,10 @@ def run() -> int:
     """Answer, or run the command line."""
     code = answer(sys.argv[1:])
     if code is not None:
-        return code
+        return leave(code)
     os.umask(0o022)
+    # Most of what a start makes is there to stay: a hundred times fewer searches for garbage.
+    gc.set_threshold(70_000)
     prepare()
     try:
         from machineadm.cli.main import main
@@ -65,7 +68,22 @@ def run() -> int:
             raise
         again = [sys.executable, "-I", "-S", own_path(), *sys.argv[1:]]
         os.execv(sys.executable, again)  # noqa: S606 - itself
-    return main()
+    return leave(main())
+
+
+def leave(code: int) -> int:
+    """End as the interpreter does, but without taking everything apart, which takes a tenth of a run."""
+    if "threading" in sys.modules:
+        sys.modules["threading"]._shutdown()  # noqa: SLF001
+    if "atexit" in sys.modules:
+        sys.modules["atexit"]._run_exitfuncs()  # noqa: SLF001
+    try:
+        for stream in (sys.stdout, sys.stderr):
+            if stream is not None:
+                stream.flush()
+    except (OSError, ValueError):
+        return code  # the interpreter has its own way with what cannot be written
+    os._exit(code)
 
 
 def prepare() -> None:

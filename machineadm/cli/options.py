@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import argparse
 import os
 from typing import Any, NoReturn
 
+from machineadm.cli.english import argparse
 from machineadm.cli.passphrases import add_opening
 from machineadm.errors import UsageError
 

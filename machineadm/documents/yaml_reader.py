@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from machineadm.documents import libyaml
 from machineadm.documents.limits import Budget, check_depth
 from machineadm.documents.nodes import Mapping, Node, Scalar, Sequence, Unread
 from machineadm.documents.plain_scalars import resolve
@@ -49,9 +50,7 @@ class YamlReader:
         Raises:
             RefusedError: the rest cannot be read.
         """
-        from yaml import YAMLError, events
-        from yaml._yaml import CParser
-
+        parser, events, any_error = libyaml.load()
         handlers = {
             events.ScalarEvent: self._scalar,
             events.MappingStartEvent: self._mapping,
@@ -65,13 +64,13 @@ class YamlReader:
         check_characters(self._text, self._base)
         try:
             # A str goes in, so offsets count code points and no encoding is guessed.
-            next_event = CParser(self._text).get_event
+            next_event = parser(self._text).get_event
             while (event := next_event()) is not None:
                 if handler := handlers.get(event.__class__):
                     handler(event)
                 elif event.__class__ is document_end and self._root is not None:
                     yield self._root
-        except YAMLError as error:
+        except any_error as error:
             raise self._syntax(error) from None
 
     def _document(self, event: Any) -> None:

@@ -8,6 +8,7 @@ from typing import Protocol, runtime_checkable
 
 import msgspec
 
+from machineadm.config.digest import sha256
 from machineadm.host.ports import Host
 
 
@@ -182,13 +183,11 @@ class ControlPlaneExtras(msgspec.Struct, frozen=True, kw_only=True):
 
 def digest_of(*parts: str | bytes | Iterable[str]) -> str:
     """Hex SHA-256 over the parts, each preceded by its length, so that no two lists of parts share a digest."""
-    import hashlib
-
-    sum_ = hashlib.sha256()
+    sum_ = sha256()
     for part in parts:
         if isinstance(part, (str, bytes)):
             data = part.encode() if isinstance(part, str) else part
             sum_.update(b"%d:" % len(data) + data)
         else:
             sum_.update(digest_of(*part).encode())
-    return sum_.hexdigest()
+    return str(sum_.hexdigest())

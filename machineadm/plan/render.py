@@ -112,14 +112,19 @@ def _body(before: bytes, after: bytes) -> Iterator[str]:
 
 
 def _diff(old: list[str], new: list[str]) -> Iterator[str]:
-    from difflib import unified_diff
-
     # The last piece is what follows the last newline: nothing, in a file that ends as it should.
     for lines in (old, new):
         if lines[-1]:
             lines.append("\\ No newline at end of file")
         else:
             del lines[-1]
+    if not old and new:
+        # What difflib would say of a new file, which most are.
+        yield f"@@ -0,0 +1{f',{len(new)}' if len(new) > 1 else ''} @@"
+        yield from (f"+{printable(line)}" for line in new)
+        return
+    from difflib import unified_diff
+
     for line in list(unified_diff(old, new, lineterm=""))[2:]:
         yield printable(line)
 

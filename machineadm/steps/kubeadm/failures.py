@@ -53,7 +53,7 @@ class Failure(NamedTuple):
 
 
 class _Rule(NamedTuple):
-    pattern: re.Pattern[str]
+    pattern: str  # compiled when a run has failed, which most never do
     failure: Failure
 
 
@@ -221,26 +221,26 @@ NOT_FOUND = Failure(
 
 # By the names of kubeadm's preflight checks; the first that matches the name counts.
 _CHECKS = (
-    _Rule(re.compile(r"^Port-"), PORT),
-    _Rule(re.compile(r"^Swap$"), SWAP),
-    _Rule(re.compile(r"^CRI$"), RUNTIME),
-    _Rule(re.compile(r"^ImagePull$"), IMAGE),
-    _Rule(re.compile(r"^FileContent--proc-sys-net-"), FORWARDING),
-    _Rule(re.compile(r"^(?:FileAvailable|DirAvailable)-"), LEFTOVERS),
-    _Rule(re.compile(r"^FileExisting-[^-]"), PROGRAM),
-    _Rule(re.compile(r"^KubernetesVersion$"), VERSION),
-    _Rule(re.compile(r"^KubeletVersion$"), KUBELET_VERSION),
-    _Rule(re.compile(r"^IsPrivilegedUser$"), ROOT),
-    _Rule(re.compile(r"^(?:NumCPU|Mem)$"), TOO_SMALL),
-    _Rule(re.compile(r"^ExternalEtcd"), ETCD_VERSION),
-    _Rule(re.compile(r"^SystemVerification$"), SYSTEM),
+    _Rule(r"^Port-", PORT),
+    _Rule(r"^Swap$", SWAP),
+    _Rule(r"^CRI$", RUNTIME),
+    _Rule(r"^ImagePull$", IMAGE),
+    _Rule(r"^FileContent--proc-sys-net-", FORWARDING),
+    _Rule(r"^(?:FileAvailable|DirAvailable)-", LEFTOVERS),
+    _Rule(r"^FileExisting-[^-]", PROGRAM),
+    _Rule(r"^KubernetesVersion$", VERSION),
+    _Rule(r"^KubeletVersion$", KUBELET_VERSION),
+    _Rule(r"^IsPrivilegedUser$", ROOT),
+    _Rule(r"^(?:NumCPU|Mem)$", TOO_SMALL),
+    _Rule(r"^ExternalEtcd", ETCD_VERSION),
+    _Rule(r"^SystemVerification$", SYSTEM),
 )
 
 # By the last error's text; the first that matches counts, so the particular stands before the general.
 _ERRORS = (
-    _Rule(re.compile(r"found multiple CRI endpoints"), SOCKETS),
+    _Rule(r"found multiple CRI endpoints", SOCKETS),
     _Rule(
-        re.compile(
+        (
             r"token id \S+ is invalid for this cluster or it has expired"
             r"|could not find a JWS signature in the cluster-info ConfigMap"
             r"|failed to verify JWS signature"
@@ -249,7 +249,7 @@ _ERRORS = (
         TOKEN,
     ),
     _Rule(
-        re.compile(
+        (
             r"none of the public keys .* are pinned"
             r"|cluster CA found in \S+ ConfigMap is invalid"
             r"|certificate signed by unknown authority"
@@ -257,26 +257,22 @@ _ERRORS = (
         ),
         CA_HASH,
     ),
-    _Rule(re.compile(r"a Node with name .* already exists in the cluster"), NODE_EXISTS),
-    _Rule(re.compile(r'Secret "kubeadm-certs" was not found'), CERTS_SECRET),
+    _Rule(r"a Node with name .* already exists in the cluster", NODE_EXISTS),
+    _Rule(r'Secret "kubeadm-certs" was not found', CERTS_SECRET),
     _Rule(
-        re.compile(
-            r"error (?:decoding secret data|decoding certificate key)|message authentication failed"
-        ),
+        r"error (?:decoding secret data|decoding certificate key)|message authentication failed",
         CERTIFICATE_KEY,
     ),
     _Rule(
-        re.compile(r"conditions for hosting a new control plane instance is not satisfied"),
+        r"conditions for hosting a new control plane instance is not satisfied",
         NOT_READY,
     ),
     _Rule(
-        re.compile(
-            r"only supports deploying clusters with the control plane version|version .* is not supported"
-        ),
+        r"only supports deploying clusters with the control plane version|version .* is not supported",
         VERSION,
     ),
     _Rule(
-        re.compile(
+        (
             r"Invalid value|Required value|strict decoding error|unable to decode config|no kind \"|invalid configuration"
             r"|mutually exclusive|can not mix '--config'|invalid phase name|couldn't parse"
             r"|could not apply the following patch"
@@ -284,32 +280,30 @@ _ERRORS = (
         REFUSED,
     ),
     _Rule(
-        re.compile(
+        (
             r"container runtime is not running|failed to create new CRI (?:runtime|image) service|validate CRI v1"
             r"|could not connect to the container runtime|containerd\.sock|crio\.sock"
         ),
         RUNTIME,
     ),
-    _Rule(re.compile(r"failed to pull image"), IMAGE),
+    _Rule(r"failed to pull image", IMAGE),
     _Rule(
-        re.compile(
+        (
             r"[Ee]tcd cluster is not healthy|etcd static pod manifest file|error syncing endpoints with etcd"
             r"|etcd member|etcdserver:|etcd cluster to be available|etcdclient|could not retrieve the list of etcd"
         ),
         ETCD,
     ),
-    _Rule(re.compile(r"waiting for TLS bootstrap"), TLS_BOOTSTRAP),
-    _Rule(re.compile(r"waiting for the kubelet to start|:10248/healthz"), KUBELET),
+    _Rule(r"waiting for TLS bootstrap", TLS_BOOTSTRAP),
+    _Rule(r"waiting for the kubelet to start|:10248/healthz", KUBELET),
     _Rule(
-        re.compile(
-            r"waiting for the control plane to start|couldn't initialize a Kubernetes cluster"
-        ),
+        r"waiting for the control plane to start|couldn't initialize a Kubernetes cluster",
         CONTROL_PLANE,
     ),
-    _Rule(re.compile(r"\bUnauthorized\b|\bforbidden\b"), TOKEN),
-    _Rule(re.compile(r"client rate limiter Wait returned an error"), NOT_FOUND),
+    _Rule(r"\bUnauthorized\b|\bforbidden\b", TOKEN),
+    _Rule(r"client rate limiter Wait returned an error", NOT_FOUND),
     _Rule(
-        re.compile(
+        (
             r"connection refused|no route to host|i/o timeout|no such host|network is unreachable|TLS handshake timeout"
             r"|connection reset|context deadline exceeded|Client\.Timeout|server misbehaving|\bEOF\b"
             r"|failed to request the cluster-info ConfigMap|Abort reading the cluster-info ConfigMap"
@@ -321,13 +315,11 @@ _ERRORS = (
 
 # By the phase, where the text says nothing that is known.
 _PHASES = (
-    _Rule(re.compile(r"^wait-control-plane"), CONTROL_PLANE),
-    _Rule(re.compile(r"^kubelet-wait-bootstrap|^kubelet-start"), TLS_BOOTSTRAP),
-    _Rule(re.compile(r"^check-etcd|^etcd-join|/etcd$"), ETCD),
+    _Rule(r"^wait-control-plane", CONTROL_PLANE),
+    _Rule(r"^kubelet-wait-bootstrap|^kubelet-start", TLS_BOOTSTRAP),
+    _Rule(r"^check-etcd|^etcd-join|/etcd$", ETCD),
     _Rule(
-        re.compile(
-            r"^upload-|^mark-control-plane|^bootstrap-token|^addon|^control-plane-join|^kubelet-finalize"
-        ),
+        r"^upload-|^mark-control-plane|^bootstrap-token|^addon|^control-plane-join|^kubelet-finalize",
         API_CALL,
     ),
 )
@@ -400,7 +392,7 @@ def _of_error(words: str, output: str, phase: str, exit_code: int) -> Failure:
 
 
 def _first(rules: tuple[_Rule, ...], text: str) -> Failure | None:
-    return next((rule.failure for rule in rules if rule.pattern.search(text)), None)
+    return next((rule.failure for rule in rules if re.search(rule.pattern, text)), None)
 
 
 def _last_error(output: str) -> str:

@@ -1,0 +1,65 @@
+"""libyaml's parser without the rest of PyYAML.
+
+`import yaml` loads PyYAML's own reader, resolver, constructor and emitter with all their patterns: a tenth of what `plan`
+costs, and none of it is used, for libyaml makes the events and we the values. PyYAML's extension asks those modules for
+their error classes alone, so it is given modules that have nothing else; whoever imports yaml afterwards gets the whole.
+"""
+
+from __future__ import annotations
+
+import sys
+from importlib.util import find_spec
+from types import ModuleType
+from typing import Any
+
+_ERRORS = {
+    "composer": "ComposerError",
+    "constructor": "ConstructorError",
+    "emitter": "EmitterError",
+    "parser": "ParserError",
+    "reader": "ReaderError",
+    "representer": "RepresenterError",
+    "scanner": "ScannerError",
+    "serializer": "SerializerError",
+}
+
+
+def load() -> tuple[Any, Any, Any]:
+    """The extension's CParser class, the module of its events, and the class of all its errors."""
+    if "yaml" not in sys.modules and "yaml._yaml" not in sys.modules:
+        _load_alone()
+    # Not `from yaml import`: that is the whole again.
+    modules = sys.modules if "yaml._yaml" in sys.modules else _whole()
+    error: Any = modules["yaml.error"]
+    extension: Any = modules["yaml._yaml"]
+    return extension.CParser, modules["yaml.events"], error.YAMLError
+
+
+def _load_alone() -> None:
+    found = find_spec("yaml")
+    if found is None:
+        return
+    package = ModuleType("yaml")
+    package.__path__ = found.submodule_search_locations or []
+    stand_ins = {f"yaml.{name}": ModuleType(f"yaml.{name}") for name in _ERRORS}
+    sys.modules.update(stand_ins, yaml=package)
+    try:
+        import yaml.error
+        import yaml.events
+        import yaml.nodes
+        import yaml.tokens
+
+        for name, error in _ERRORS.items():
+            stand_in = stand_ins[f"yaml.{name}"]
+            setattr(stand_in, error, type(error, (yaml.error.MarkedYAMLError,), {}))
+            setattr(package, name, stand_in)
+        import yaml._yaml
+    finally:
+        for name in ("yaml", *stand_ins):
+            del sys.modules[name]
+
+
+def _whole() -> dict[str, ModuleType]:
+    import yaml._yaml  # noqa: F401 - found in sys.modules
+
+    return sys.modules
