@@ -23,8 +23,7 @@ def add_arguments(parser: Parser) -> None:
     parser.add_option(
         "--template",
         choices=tuple(BUILTINS),
-        help="a built-in template in place of what the MachineBootstrap asks for: "
-        + ", ".join(BUILTINS),
+        help="a built-in template in place of what the MachineBootstrap asks for",
     )
     parser.add_output()
 

@@ -139,7 +139,9 @@ class References:
             return self._twins(value, twin, given, path)
         if not isinstance(given, ValueSource):
             return {}
-        source = self._source(given, path)
+        if not self._is_one(given, path):
+            return {f"{twin}_from": PRUNED}
+        source = _source(given, path)
         if source is None:
             return {}
         kind, reference, at = source
@@ -163,7 +165,10 @@ class References:
             return {}
         beside = {name.lower() for name in there}
         for key, one in given.items():
-            source = None if one is PRUNED else self._source(one, child(path, key))
+            if one is PRUNED or not self._is_one(one, child(path, key)):
+                left[key] = PRUNED
+                continue
+            source = _source(one, child(path, key))
             if source is None:
                 left[key] = one
                 continue
@@ -179,24 +184,18 @@ class References:
             return {}
         return {f"{twin}_from": left, twin: {**found, **there}}
 
-    def _source(
-        self, source: ValueSource, path: str
-    ) -> tuple[ObjectKind, KeyReference, str] | None:
-        """What a source refers to; None where that is the rules' matter or the machine's."""
+    def _is_one(self, source: ValueSource, path: str) -> bool:
+        """Whether a source names exactly one place; a finding if not."""
         given = [
             name
             for name in ("secret", "config_map", "provider")
             if getattr(source, name) is not None
         ]
         if len(given) != 1:
-            hint = "give exactly one of secret, configMap and provider"
-            self.find("MA1302" if not given else "MA1301", path, "one source is needed", hint)
-            return None
-        if source.secret is not None and source.secret is not PRUNED:
-            return "Secret", source.secret, f"{path}.secret"
-        if source.config_map is not None and source.config_map is not PRUNED:
-            return "ConfigMap", source.config_map, f"{path}.configMap"
-        return None
+            code = "MA1301" if given else "MA1302"
+            message = "exactly one of secret, configMap and provider is needed"
+            self.find(code, path, message, "")
+        return len(given) == 1
 
     def _content(
         self, file: FileConfig, kind: ObjectKind, reference: KeyReference, path: str
@@ -223,6 +222,15 @@ class References:
             "content": b2a_base64(data, newline=False).decode(),
             "encoding": encoding,
         }
+
+
+def _source(source: ValueSource, path: str) -> tuple[ObjectKind, KeyReference, str] | None:
+    """What a source refers to in the cluster; None for a provider, which the machine asks, and for what is PRUNED."""
+    if source.secret is not None and source.secret is not PRUNED:
+        return "Secret", source.secret, f"{path}.secret"
+    if source.config_map is not None and source.config_map is not PRUNED:
+        return "ConfigMap", source.config_map, f"{path}.configMap"
+    return None
 
 
 def _same(left: tuple[Any, ...], right: tuple[Any, ...]) -> bool:

@@ -232,6 +232,22 @@ def test_a_value_and_a_reference_exclude_each_other() -> None:
     assert told(outcome) == [("MA1301", "spec.machine.files[0].contentFrom", 11)]
 
 
+@pytest.mark.parametrize(
+    ("source", "code"),
+    [({}, "MA1302"), ({**from_secret(), "configMap": {"name": "s", "key": "k"}}, "MA1301")],
+)
+def test_a_value_comes_from_one_place(source: dict[str, object], code: str) -> None:
+    outcome = render(with_file(contentFrom=source), secret("s", k=b"v"))
+
+    assert told(outcome) == [(code, "spec.machine.files[0].contentFrom", 11)]
+
+
+def test_what_names_a_provider_stays_and_is_judged_as_by_the_agent() -> None:
+    outcome = render(with_file(contentFrom={"provider": {"name": "vault"}}))
+
+    assert told(outcome) == [("MA1401", "spec.machine.files[0].contentFrom.provider", 11)]
+
+
 def test_a_template_in_a_file_is_not_filled_in_yet() -> None:
     outcome = render(with_file(content="{{ .controlPlane.version }}", contentFormat="Template"))
 
