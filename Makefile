@@ -76,7 +76,7 @@ release: $(BUILDER)/.stamp ## make dist/release/vX.Y.Z: both agents, bills of ma
 
 .PHONY: verify-release
 verify-release: $(BUILDER)/.stamp ## build the checked-out commit anew and compare: FILE=agent.pyz (WHEELS=folder: no network)
-	@$(BUILDER)/bin/python build/verify_release.py $(if $(WHEELS),--wheels '$(WHEELS)') '$(FILE)'
+	@$(if $(FILE),,$(error FILE=... names the agent that is verified))$(BUILDER)/bin/python build/verify_release.py $(if $(WHEELS),--wheels '$(WHEELS)') '$(FILE)'
 
 .PHONY: wheels
 wheels: $(BUILDER)/.stamp ## gather all wheels that a build needs in dist/wheels, for WHEELS=dist/wheels

@@ -39,6 +39,8 @@ class Linked(NamedTuple):
     purl: str
     version: bytes | None = None
     """An expression with one group, for the text of the module; None: the module does not say."""
+    vulnerabilities: str = ""
+    """Vendor and product as the National Vulnerability Database calls them, for scanners."""
 
 
 LINKED = (
@@ -48,6 +50,7 @@ LINKED = (
         "openssl",
         "pkg:generic/openssl",
         rb"\bOpenSSL (\d+\.\d+\.\d+) \d+ [A-Z][a-z]+ \d{4}",
+        "openssl:openssl",
     ),
     Linked("pyyaml", "yaml/_yaml.", "libyaml", "pkg:github/yaml/libyaml", rb"\0(\d+\.\d+\.\d+)\0"),
     Linked("cffi", "_cffi_backend.", "libffi", "pkg:github/libffi/libffi"),
@@ -193,11 +196,17 @@ def linked(
         if rule.version:
             text = version_in(archive, modules[0], rule.name, rule.version)
             component |= {"version": text, "purl": f"{rule.purl}@{text}"}
-        declared_as = [part.get("version") for part in known if part["name"] == rule.name]
-        if not declared_as:
-            found.append(component)
-        elif component.get("version") not in declared_as:
-            sys.exit(f"{archive.filename}: says {rule.name} {declared_as}, holds {component}")
+            component["cpe"] = f"cpe:2.3:a:{rule.vulnerabilities}:{text}:*:*:*:*:*:*:*"
+        # By its URL: a Rust crate is called openssl, too.
+        same = [part for part in known if str(part.get("purl")).startswith(f"{rule.purl}@")]
+        for part in same:
+            if part.get("version") != component.get("version"):
+                sys.exit(
+                    f"{archive.filename}: says {rule.name} {part.get('version')}, "
+                    f"holds {component.get('version')}"
+                )
+            part.setdefault("cpe", component["cpe"])
+        found += [] if same else [component]
     return found
 
 

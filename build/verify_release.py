@@ -84,6 +84,8 @@ def verdict(file: Path, theirs: bytes, ours: bytes) -> int:
             "SAME CONTENTS: only the compression differs, every entry was compared "
             f"(zlib here: {zlib.ZLIB_RUNTIME_VERSION})",
         )
+    if any("date_time is" in line for line in found):
+        print("  times differ: built with another SOURCE_DATE_EPOCH? Then set it here, too")
     for line in found[:SHOWN]:
         print(f"  {line}")
     if len(found) > SHOWN:

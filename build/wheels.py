@@ -137,10 +137,14 @@ def fetch_wheels(machine: str, source: Path | None, cache: Path, lock: Path = LO
 def wheels_of(
     version: str, machine: str, pins: list[Pin], source: Path | None, cache: Path
 ) -> list[Path]:
-    """Find the wheels of one interpreter; a folder of the cache appears when it is complete."""
+    """Find the wheels of one interpreter; a folder of the cache appears when it is complete.
+
+    Raises:
+        OSError: The cache cannot be written to.
+    """
     key = hashlib.sha256(repr((version, machine, [pin.text for pin in pins])).encode()).hexdigest()
     folder = cache / f"{abi_of(version)}-{machine}-{key[:16]}"
-    if not folder.is_dir():
+    if not is_complete(folder, pins):
         cache.mkdir(parents=True, exist_ok=True)
         compiled = [f"--platform={name}_{machine}" for name in PLATFORMS]
         compiled += [f"--abi={name}" for name in (abi_of(version), "abi3", "none")]
@@ -150,10 +154,19 @@ def wheels_of(
                 chosen = [pin for pin in pins if (pin.name in PURE) is pure]
                 interpreter = [f"--python-version={version}", "--implementation=cp"]
                 download(chosen, [*options, *interpreter], source, wheels)
-            # Another build may have been faster; its wheels are the same.
-            if not folder.is_dir():
+            shutil.rmtree(folder, ignore_errors=True)
+            try:
                 wheels.rename(folder)
+            except OSError:
+                # Another build may have been faster; its wheels are the same.
+                if not is_complete(folder, pins):
+                    raise
     return sorted(folder.glob("*.whl"))
+
+
+def is_complete(folder: Path, pins: list[Pin]) -> bool:
+    """Tell whether a folder holds a wheel for each pin; somebody may have removed a bad one."""
+    return {pin.name for pin in pins} == {str(parse(wheel)[0]) for wheel in folder.glob("*.whl")}
 
 
 def download(pins: list[Pin], options: list[str], source: Path | None, wheels: Path) -> None:

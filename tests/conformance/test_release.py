@@ -292,20 +292,20 @@ def test_the_bill_of_materials_is_valid_and_names_what_lies_inside_wheels(
     assert schema_errors(text) is None
     bill = json.loads(text)
     assert bill["metadata"]["component"]["hashes"][0]["content"] == digest(first.folder / agent)
-    inside = {
-        (component["name"], part["name"]): part
+    inside = [
+        (component["name"], part)
         for component in bill["components"]
         for part in component.get("components", ())
-    }
+    ]
+    versions = {part.get("purl", "").partition("@")[0]: part.get("version") for _, part in inside}
     library = next(
         file.content
         for file in carried(first.folder / agent)
         if file.path.endswith("/_rust.abi3.so")
     )
-    openssl = inside["cryptography", "openssl"]["version"]
-    assert f"OpenSSL {openssl} ".encode() in library
-    assert inside["pyyaml", "libyaml"]["version"] == "0.2.5"
-    assert {"pyo3", "asn1", "cryptography-rust"} <= {name for _, name in inside}
+    assert f"OpenSSL {versions['pkg:generic/openssl']} ".encode() in library
+    assert versions["pkg:github/yaml/libyaml"] == "0.2.5"
+    assert {f"pkg:cargo/{name}" for name in ("pyo3", "asn1", "openssl")} <= set(versions)
     # Every module in the file is of a wheel of which this says what was linked in; msgspec is all its own.
     modules = {
         file.path.partition("/")[0].partition(".")[0]

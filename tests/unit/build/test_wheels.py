@@ -108,6 +108,17 @@ def test_a_wheel_that_was_changed_in_the_cache_is_refused(index: Path, found: li
         changed.write_bytes(before)
 
 
+def test_a_wheel_that_was_removed_from_the_cache_is_fetched_again(
+    index: Path, found: list[Path]
+) -> None:
+    cache = found[0].parents[1]
+    removed = next(path for path in found if "cp312" in path.name)
+    removed.unlink()
+
+    assert fetch_wheels("x86_64", index, cache, index / "lock.txt") == found
+    assert removed.exists()
+
+
 def test_a_line_without_a_hash_is_refused(tmp_path: Path) -> None:
     lock = tmp_path / "lock.txt"
     lock.write_text("msgspec==0.22.0\n")
