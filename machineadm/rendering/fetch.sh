@@ -15,9 +15,9 @@ have() { command -v "$1" >/dev/null 2>&1; }
 # Not the clock: a first boot sets it at some time.
 seconds() { read -r up _ </proc/uptime && echo "${up%%.*}"; }
 
-# Scheme and host of a URL; a URL without what may be secret in it.
-origin() { part=${1#*://} && part=${part%%[/?#]*} && echo "${1%%://*}://${part##*@}"; }
-shown() { part=${1%%[?#]*} && part=${part#*://} && case $part in */*) echo "$(origin "$1")/${part#*/}" ;; *) origin "$1" ;; esac; }
+# Scheme and host of a URL; a URL without what may be secret in it. Not by echo: dash's reads escapes in what it is given.
+origin() { part=${1#*://} && part=${part%%[/?#]*} && printf '%s\n' "${1%%://*}://${part##*@}"; }
+shown() { part=${1%%[?#]*} && part=${part#*://} && case $part in */*) printf '%s\n' "$(origin "$1")/${part#*/}" ;; *) origin "$1" ;; esac; }
 
 plain() { tr -s '\n\r\t' ' ' | tr -cd ' -~' | cut -c "1-$1"; }
 quoted() { sed 's/[\\"]/\\&/g'; }
@@ -29,14 +29,16 @@ said() { grep . "$work/said" | tail -n 1 | sed 's/?[^ ]*//g; s|//[^ /]*@|//|g' |
 fail() {
   exit=5
   case $1 in MA1906 | MA1907 | MA1908) exit=4 ;; esac
-  line="machineadm-fetch: $1 $(printf %s "$2" | plain 2000)"
-  echo "$line" >&2
-  (echo "$line" >"$CONSOLE") 2>/dev/null || :
+  message=$(printf %s "$2" | plain 4000)
+  line="machineadm-fetch: $1 $message"
+  printf '%s\n' "$line" >&2
+  (printf '%s\n' "$line" >"$CONSOLE") 2>/dev/null || :
   if have logger; then logger -t machineadm -p daemon.err -- "$line" 2>/dev/null || :; fi
   now=$(date -u +%Y-%m-%dT%H:%M:%SZ)
+  (umask 022 && mkdir -p "$RUN/cluster-api") || :
   for report in "$RUN/machineadm/status.json" "$RUN/cluster-api/bootstrap-failure.json"; do
     mkdir -p "${report%/*}" && printf '{"apiVersion": "bootstrap.cluster.x-k8s.io/v1alpha1", "kind": "BootstrapStatus", "phase": "Failed", "agent": {"version": "%s"}, "finishedAt": "%s", "error": {"code": "%s", "message": "%s", "exitCode": %s}}\n' \
-      "$VERSION" "$now" "$1" "$(printf %s "$2" | plain 2000 | quoted)" "$exit" >"$report.new" &&
+      "$VERSION" "$now" "$1" "$(printf %s "$message" | quoted)" "$exit" >"$report.new" &&
       mv -f "$report.new" "$report" || :
   done
   exit "$exit"
@@ -243,8 +245,8 @@ while [ -n "$todo" ]; do
   for url in $todo; do
     url=$(printf '%s\n' "$url" | sed "s/{arch}/$arch/g")
     locate "$url" && finish
-    line="$code $(shown "$url") $why"
-    echo "machineadm-fetch: $line" >&2
+    line="$code $(shown "$url") $(printf %s "$why" | plain 400)"
+    printf 'machineadm-fetch: %s\n' "$line" >&2
     case $again in
     again) rest="$rest $url" passing="$passing; $line" ;;
     *) ended="$ended; $line" ;;

@@ -222,6 +222,7 @@ def assert_refused(machine: Machine, done: subprocess.CompletedProcess[str], cod
     sentinel = machine.folder / "run/cluster-api/bootstrap-failure.json"
     assert msgspec.json.decode(sentinel.read_bytes(), type=BootstrapStatus) == status
     assert sentinel.stat().st_mode & 0o777 == 0o600
+    assert sentinel.parent.stat().st_mode & 0o777 == 0o755
     assert machine.console.read_text().splitlines() == [last]
 
 
@@ -399,6 +400,18 @@ def test_the_last_error_tells_what_happened_at_each_location(
         assert last.count(part) == 1
     assert "secret" not in done.stderr
     assert "password" not in done.stderr
+
+
+def test_what_a_server_says_reaches_no_terminal_as_it_is(
+    equipped: Machine, server: FileServer
+) -> None:
+    bad = quote("http://a\\033[31m\x1b[31m\\c", safe="")
+
+    done = equipped.fetch(f"{server.url}/~redirect/{bad}/x")
+
+    assert_refused(equipped, done, "MA1904")
+    assert "\x1b" not in done.stderr
+    assert len(done.stderr.splitlines()) == 2
 
 
 def test_a_server_that_fails_once_is_asked_again(equipped: Machine, server: FileServer) -> None:
