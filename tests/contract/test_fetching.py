@@ -368,7 +368,7 @@ def test_a_server_that_misbehaves_is_refused_and_the_next_location_asked(
     assert_there(equipped, equipped.fetch(bad, f"{server.url}/{NAME}"))
 
 
-@pytest.mark.requirement("R12")
+@pytest.mark.requirement("R12", "R13")
 @pytest.mark.parametrize("name", ["tampered", "older", "foreign", "unsigned", "missing"])
 def test_after_a_file_that_is_refused_the_next_location_is_asked(
     machine: Machine, server: FileServer, name: str

@@ -113,7 +113,9 @@ def test_two_keys_are_carried_while_one_is_being_replaced() -> None:
 def test_it_is_small_enough_to_travel_in_user_data() -> None:
     script = fetch_script(download(public_key=KEY)).encode()
 
-    assert len(gzip.compress(script, 9, mtime=0)) < 4096
+    assert (
+        len(gzip.compress(script, 9, mtime=0)) < 4608
+    )  # of the 16 KiB that the smallest user data has
 
 
 @pytest.mark.parametrize(
