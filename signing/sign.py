@@ -28,6 +28,7 @@ from machineadm.verification.release import (
 )
 from signing import directory, files, options, sigstore
 from signing.keys import open_signer
+from signing.media_types import media_type
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,14 +36,6 @@ if TYPE_CHECKING:
     from signing.keys import Signer
 
 BUILD_FILE = "build.json"
-MEDIA_TYPES = {
-    ".pyz": "application/zip",
-    ".cdx.json": "application/vnd.cyclonedx+json",
-    ".intoto.json": "application/vnd.in-toto+json",
-    ".json": "application/json",
-    ".yaml": "application/yaml",
-    ".tar.gz": "application/gzip",
-}
 
 
 class Build(msgspec.Struct, frozen=True):
@@ -88,7 +81,7 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def public_keys(path: Path | None, signer: Signer) -> tuple[PublicKey, ...]:
-    """The keys that are put beside the release.
+    """The keys that are put beside the release, first the one that signs: openssl and cosign read no other.
 
     Raises:
         UsageError: MA1813, the signing key is not among them.
@@ -103,7 +96,7 @@ def public_keys(path: Path | None, signer: Signer) -> tuple[PublicKey, ...]:
             f"{path} does not hold the public half of the key that signs",
             hint=f"it has to hold {fingerprint(signer.public)}",
         )
-    return keys
+    return (signer.public, *(key for key in keys if key != signer.public))
 
 
 def sign_directory(path: Path, signer: Signer, keys: tuple[PublicKey, ...]) -> Release:
@@ -200,8 +193,7 @@ def _write_signed(path: Path, data: bytes, signer: Signer) -> None:
 
 def _describe_file(path: Path) -> Artifact:
     data = files.read(path)
-    kind = next((kind for end, kind in MEDIA_TYPES.items() if path.name.endswith(end)), None)
-    return Artifact(path.name, digests.sha256(data), len(data), kind or "application/octet-stream")
+    return Artifact(path.name, digests.sha256(data), len(data), media_type(path.name))
 
 
 def _read_build(path: Path) -> Build:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from machineadm.errors import UsageError
 from machineadm.verification.release import RELEASE_FILE, SIGNATURE_SUFFIX
+from signing.media_types import media_type
 from signing.publish.stores import Item
 
 if TYPE_CHECKING:
@@ -22,18 +23,6 @@ IMMUTABLE: Final = "public, max-age=31536000, immutable"
 # Not even for seconds: a pointer and its signature are two objects, and a cache would give one old, one new.
 REVALIDATED: Final = "public, no-cache, max-age=0"
 
-_BINARY: Final = "application/octet-stream"
-# First match by the end of the name; also what a static server should be told.
-MEDIA_TYPES: Final = (
-    (".sigstore.json", "application/vnd.dev.sigstore.bundle.v0.3+json"),
-    (".cdx.json", "application/vnd.cyclonedx+json"),
-    (".intoto.json", "application/vnd.in-toto+json"),
-    (".json", "application/json"),
-    (".yaml", "application/yaml"),
-    (".pub", "application/x-pem-file"),
-    (".pyz", "application/zip"),
-    ("SHA256SUMS", "text/plain; charset=utf-8"),
-)
 _CHANNEL: Final = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
 
 
@@ -71,11 +60,6 @@ def released(file: str, data: bytes) -> Item:
 def pointing(file: str, data: bytes) -> Item:
     """A pointer or its signature, as it is served."""
     return Item(data, media_type(file), REVALIDATED)
-
-
-def media_type(file: str) -> str:
-    """The IANA media type of a file, by the end of its name."""
-    return next((kind for end, kind in MEDIA_TYPES if file.endswith(end)), _BINARY)
 
 
 def in_order(files: Iterable[str]) -> list[str]:

@@ -169,6 +169,17 @@ def test_cosign_takes_a_signature_and_catches_a_planted_fault(suite: str, releas
     assert not judge.cosign(AGENT, "--signature", f"{AGENT}.sig")
 
 
+@EACH_COSIGN
+def test_cosign_reads_the_first_key_alone(suite: str, release: Path) -> None:
+    old, new = releases.public_key("old").pem(), releases.public_key().pem()
+    (release / "new-first.pub").write_bytes(new + old)
+    (release / "old-first.pub").write_bytes(old + new)
+    judge = Judge(suite, release)
+
+    assert judge.cosign(AGENT, "--signature", f"{AGENT}.sig", key="new-first.pub")
+    assert not judge.cosign(AGENT, "--signature", f"{AGENT}.sig", key="old-first.pub")
+
+
 @pytest.mark.requirement("R6")
 def test_cosign_takes_a_bundle_offline_and_catches_a_planted_fault(release: Path) -> None:
     judge = Judge("sid", release)

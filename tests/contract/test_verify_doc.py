@@ -10,6 +10,7 @@ import pytest
 
 from machineadm.verification import digests
 from machineadm.verification.keys import fingerprint, load_public_keys
+from machineadm.verification.release import Pointer, encode
 from signing.__main__ import main
 from tests import releases, verify_page
 
@@ -199,6 +200,41 @@ def test_no_check_is_there_for_show(release: Path, check: str) -> None:
     assert verify_page.follow(release).returncode != 0
     weaker = verify_page.follow(release, script=script.replace(words, instead))
     assert weaker.returncode == 0, weaker.stdout + weaker.stderr
+
+
+def point(release: Path, *, channel: str = "stable", to: bytes = b"") -> None:
+    """A pointer beside a release, as it is published, and the key that is trusted."""
+    digest = digests.sha256(to or (release / "release.json").read_bytes())
+    pointer = Pointer(
+        channel=channel, version="v0.1.0", date="2026-01-01T00:00:00Z", release_sha256=digest
+    )
+    (release / "stable.json").write_bytes(encode(pointer))
+    signature = releases.signer().sign(encode(pointer))
+    (release / "stable.json.sig").write_bytes(signature)
+    (release / "trusted").write_bytes(releases.public_key().pem())
+
+
+def believed(release: Path) -> bool:
+    script = f"set -eu\n{verify_page.blocks('What a channel points to')}"
+    return verify_page.follow(release, script=script).returncode == 0
+
+
+def test_a_channel_points_to_its_release_and_to_no_other(release: Path) -> None:
+    point(release)
+    assert believed(release)
+
+    point(release, channel="latest")
+    assert not believed(release)
+    point(release, to=b"another release.json")
+    assert not believed(release)
+
+
+@pytest.mark.parametrize("name", ["stable.json", "stable.json.sig", "release.json"])
+def test_a_changed_channel_is_not_believed(release: Path, name: str) -> None:
+    point(release)
+    tamper(release / name)
+
+    assert not believed(release)
 
 
 def test_our_own_program_takes_what_it_says(release: Path) -> None:

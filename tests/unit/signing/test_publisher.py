@@ -9,7 +9,7 @@ from machineadm.errors import HostError, MachineadmError, UsageError, Verificati
 from machineadm.verification import signatures
 from machineadm.verification.digests import sha256
 from machineadm.verification.release import Pointer, Release, check_pointed_to, read_pointer
-from signing.publish import layout
+from signing.media_types import media_type
 from signing.publish.publisher import Published, publish
 from signing.publish.retrying import Retrying
 from signing.publish.stores import Item, PassingError
@@ -110,7 +110,7 @@ def test_releases_are_kept_by_caches_and_pointers_are_not(first: Made) -> None:
     ],
 )
 def test_the_media_type_is_told_by_the_name(name: str, kind: str) -> None:
-    assert layout.media_type(name) == kind
+    assert media_type(name) == kind
 
 
 def test_publishing_again_writes_nothing(first: Made) -> None:

@@ -138,7 +138,7 @@ def test_another_key_signs_everything_anew(signed: Path) -> None:
     )
 
 
-def test_two_keys_are_published_while_one_replaces_the_other(unsigned: Path, key: Path) -> None:
+def test_of_two_published_keys_the_one_that_signed_is_first(unsigned: Path, key: Path) -> None:
     public = unsigned.parent / "machineadm.pub"
     public.write_bytes(releases.public_key("old").pem() + releases.public_key().pem())
 
@@ -146,8 +146,8 @@ def test_two_keys_are_published_while_one_replaces_the_other(unsigned: Path, key
 
     assert code == 0
     assert load_public_keys((unsigned / "machineadm.pub").read_bytes()) == (
-        releases.public_key("old"),
         releases.public_key(),
+        releases.public_key("old"),
     )
 
 
