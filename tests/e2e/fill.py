@@ -3,6 +3,7 @@
 @ADDRESS:m1@      the machine's address
 @VERSION@         the version of Kubernetes on the machines, with its v
 @CA_HASH@         sha256:..., the pin of the certificate authority of the cluster that m1 made
+@KEPT:path@       the text of a file of this machine, below $OUT; indented like the next
 @FILE:m1:/path@   the text of a file; its later lines are indented as the line that holds the placeholder
 """
 
@@ -38,13 +39,16 @@ def value(word: str, indent: str) -> str:
         return os.environ["KV"]
     if kind == "CA_HASH":
         return ca_hash()
-    text = on_machine(rest[0], "cat", rest[1]).decode()
+    if kind == "KEPT":
+        text = Path(os.environ["OUT"], rest[0]).read_text(encoding="utf-8")
+    else:
+        text = on_machine(rest[0], "cat", rest[1]).decode()
     return text.rstrip("\n").replace("\n", f"\n{indent}")
 
 
 def fill(line: str) -> str:
     indent = line[: len(line) - len(line.lstrip())]
-    pattern = r"@(ADDRESS:m\d|VERSION|CA_HASH|FILE:m\d:[^@\s]+)@"
+    pattern = r"@(ADDRESS:m\d|VERSION|CA_HASH|KEPT:[^@\s]+|FILE:m\d:[^@\s]+)@"
     return re.sub(pattern, lambda found: value(found.group(1), indent), line)
 
 

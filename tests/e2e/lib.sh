@@ -11,16 +11,41 @@ verify() { local w=$1; shift; if "$@"; then pass "$w"; else fail "$w"; fi; }
 # within SECONDS CMD...: until CMD exits 0
 within() { local end=$((SECONDS + $1)); shift; until "$@"; do [ $SECONDS -lt $end ] || return 1; sleep 0.5; done; }
 
-# machines N: bare machines m1 ... mN: containerd and kubeadm are there, nothing is configured
+# machines N|FROM:TO: bare machines m1 ... mN: containerd and kubeadm are there, nothing is configured
 machines() { step "machines up $1" "$E2E/stage/machines.sh" up "$1" || { fail "$1 machines are up"; exit 1; }; }
 # network: the pod network, which is nobody's business here but the stage's
 network() { "$E2E/stage/machines.sh" cni; }
 
+# filled FILE: a configuration of the case with its placeholders filled in
+filled() { KV=v$KV NET=$NET OUT=$OUT MACHINES=$E2E/stage/machines.sh python3 "$E2E/fill.py" "$CASE/$1"; }
 # install NAME FILE: the agent and its configuration, with the placeholders filled in, onto the machine
 install() {
   local n=$1; mkdir -p "$OUT/$n"
-  (umask 077; KV=v$KV NET=$NET MACHINES=$E2E/stage/machines.sh python3 "$E2E/fill.py" "$CASE/$2" > "$OUT/$n/config.yaml") || { fail "$n: $2 is filled in"; return 1; }
+  (umask 077; filled "$2" > "$OUT/$n/config.yaml") || { fail "$n: $2 is filled in"; return 1; }
   X "$n" mkdir -p /etc/machineadm && put "$n" "$OUT/$n/config.yaml" $CONFIG && X "$n" chmod 600 $CONFIG && put "$n" "$AGENT" $AT
+}
+
+# serve: the agent with a signature, over TLS, on the machines' network; $OUT keeps what a configuration must know of it
+serve() {
+  local d=$OUT/served f; f=$d/machineadm-linux-$(dpkg --print-architecture).pyz; mkdir -p "$d"
+  cp "$AGENT" "$f" && openssl ecparam -genkey -name prime256v1 -noout -out "$OUT/key" && openssl ec -in "$OUT/key" -pubout -out "$OUT/key.pub" 2>/dev/null &&
+    openssl dgst -sha256 -sign "$OUT/key" -out "$f.sig" "$f" && (cd "$E2E/../.." && "$PYTHON" -m tests.servers authority --directory "$OUT/pki" --name "$NET.1") ||
+    { fail "the agent is served"; exit 1; }
+  sha256sum "$f" | cut -d' ' -f1 > "$OUT/sha256"; "$PYTHON" -IS "$AGENT" version | awk '$1 == "version" {print "v" $2}' > "$OUT/version"
+  echo "https://$NET.1" > "$OUT/url"
+  (cd "$E2E/../.." && exec ip netns exec "$ID-br" "$PYTHON" -m tests.servers files --directory "$d" --listen "$NET.1:443" \
+    --certificate "$OUT/pki/server.pem" --key "$OUT/pki/server.key" > "$OUT/requests" 2>&1) & server=$!
+  verify "the agent is served" within 10 grep -qs ^https "$OUT/requests"
+}
+# user_data NAME FILE: before the machine is up: what `render` prints of a MachineBootstrap is its user data, and its image has the
+# passphrase of provider `site`, which is in $OUT/passphrase
+user_data() {
+  local n=$1 v=$D/disk/vol/$1; mkdir -p "$OUT/$n" "$v/cloud" "$v/passphrases"
+  (umask 077; openssl rand -hex 16 > "$OUT/passphrase"; cp "$OUT/passphrase" "$v/passphrases/site"; filled "$2" > "$OUT/$n/bootstrap.yaml")
+  printf 'instance-id: first\nlocal-hostname: %s\n' "$n" > "$v/cloud/meta-data"
+  "$PYTHON" -IS "$AGENT" render --path "$OUT/$n/bootstrap.yaml" > "$OUT/$n/user-data" 2> "$OUT/$n/render"
+  verify "$n: its user data is rendered" [ $? = 0 ]
+  cp "$OUT/$n/user-data" "$v/cloud/user-data"
 }
 
 # bootstrap NAME [FILE]: install, run to the end, collect what it leaves in $OUT/NAME

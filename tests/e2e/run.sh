@@ -1,13 +1,14 @@
 #!/bin/bash
 # run.sh [CASE...]: the packed agent and a configuration make real nodes of bare machines. Without names: all of cases/.
 # Environment: MACHINEADM_AGENT (default: the newest of dist/), E2E_KEEP=1 (leave the machines of the last case),
-#   E2E_CASES (another folder of cases).
+#   E2E_CASES (another folder of cases), PYTHON (the one of the tests).
 # What the machines said stays in $MACHINEADM_CACHE/cluster/out/CASE. Exit 77: no cluster can be made here.
 set -uo pipefail
 E2E=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 [ "$(id -u)" = 0 ] || { echo "run.sh: machines with systemd need root" >&2; exit 77; }
 . "$E2E/stage/lib.sh"
 CASES=${E2E_CASES:-$E2E/cases}
+PYTHON=${PYTHON:-$(realpath -m "$E2E/../../.venv/bin/python")}      # with the tests' libraries
 AGENT=$(realpath -m "${MACHINEADM_AGENT:-$E2E/../../dist/machineadm-linux-$(dpkg --print-architecture).pyz}")
 [ -f "$AGENT" ] || { say "no packed agent at $AGENT: make package"; exit 2; }
 exec 7> "$STATE/.lock"; flock -n 7 || { say "another run uses the machines: waiting for its end"; flock 7; }
@@ -19,7 +20,7 @@ one() {      # one CASE: in a shell of its own, always torn down
     CASE=$CASES/$1; OUT=$STATE/out/$1
     rm -rf "$OUT"; mkdir -p "$OUT"
     . "$E2E/lib.sh"
-    trap 'collect; echo "$passed passed, $failed failed"; [ $failed = 0 ] && [ $passed -gt 0 ] || exit 1' EXIT
+    trap '[ -z "${server:-}" ] || kill "$server"; collect; echo "$passed passed, $failed failed"; [ $failed = 0 ] && [ $passed -gt 0 ] || exit 1' EXIT
     . "$CASE/run.sh"
   )
 }

@@ -5,6 +5,7 @@ The cases are written for the shell (`lib.sh` has the words); this gives them th
 
 import os
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,7 @@ _CANNOT = 77
 
 
 def run_case(name: str, folder: str = "cases") -> int:
-    environment = {**os.environ, "E2E_CASES": str(HERE / folder)}
+    environment = {**os.environ, "E2E_CASES": str(HERE / folder), "PYTHON": sys.executable}
     run = subprocess.run([HERE / "run.sh", name], env=environment, check=False)
     if run.returncode == _CANNOT:
         missing("no cluster can be made here: the lines above say what is missing")
@@ -71,6 +72,11 @@ def test_what_was_killed_again_and_again_is_completed_by_the_last_run() -> None:
 
 def test_machines_that_crash_in_kubeadm_complete_themselves() -> None:
     assert run_case("crash") == 0
+
+
+@pytest.mark.requirement("U1", "R2", "R4", "R6", "R10", "R12")
+def test_a_machine_becomes_a_node_from_its_user_data_alone() -> None:
+    assert run_case("from-user-data") == 0
 
 
 def test_every_case_is_a_test() -> None:
