@@ -46,6 +46,9 @@ class Realised(Struct, frozen=True, kw_only=True):
     template: str | None
     """The template that the configuration names, if it names one."""
 
+    template_object: tuple[ObjectKind, str]
+    """Kind and name of what holds it."""
+
     template_path: str
     """The field that names it."""
 
@@ -67,7 +70,7 @@ def realise(bootstrap: MachineBootstrap, resources: Resources) -> Realised:
     references = References(resources, text_of(metadata, "namespace"))
     inlined = references.inlined(bootstrap.spec, "spec")
     configuration = _configuration(inlined, metadata)
-    template_path, template = _template(inlined, references)
+    held, template = _template(inlined, references)
     passphrase = _passphrase(inlined, references)
     findings = [
         *references.findings,
@@ -80,7 +83,8 @@ def realise(bootstrap: MachineBootstrap, resources: Resources) -> Realised:
         agent=inlined.agent,
         passphrase=passphrase,
         template=template,
-        template_path=template_path,
+        template_object=held,
+        template_path=f"spec.machine.bootstrapperTemplate{held[0]}Name",
         findings=tuple(findings),
         complete=references.complete and not holds_pruned(inlined),
     )
@@ -149,11 +153,13 @@ def _travelling(configuration: MachineConfiguration) -> MachineConfiguration:
     return replace(configuration, spec=replace(configuration.spec, machine=machine))
 
 
-def _template(spec: MachineBootstrapSpec, references: References) -> tuple[str, str | None]:
-    """The field that names a template, and the template."""
+def _template(
+    spec: MachineBootstrapSpec, references: References
+) -> tuple[tuple[ObjectKind, str], str | None]:
+    """Kind and name of what holds the template, and the template; None if there is none."""
     machine = spec.machine
     if machine is PRUNED:
-        return "", None
+        return ("ConfigMap", ""), None
     names: tuple[tuple[ObjectKind, Any], ...] = (
         ("ConfigMap", machine.bootstrapper_template_config_map_name),
         ("Secret", machine.bootstrapper_template_secret_name),
@@ -163,8 +169,8 @@ def _template(spec: MachineBootstrapSpec, references: References) -> tuple[str, 
             path = f"spec.machine.bootstrapperTemplate{kind}Name"
             data = references.bytes_at(kind, name, TEMPLATE_KEY, path)
             text = PRUNED if data is PRUNED else references.text(data, path)
-            return path, None if text is PRUNED else text
-    return "", None
+            return (kind, name), None if text is PRUNED else text
+    return ("ConfigMap", ""), None
 
 
 def _passphrase(spec: MachineBootstrapSpec, references: References) -> Secret | None:

@@ -20,7 +20,7 @@ from machineadm.rendering.builtin import BUILTINS, Builtin
 from machineadm.rendering.fetch import agent_path, fetch_script
 from machineadm.rendering.functions import functions
 from machineadm.rendering.inspection import UnfitError, written_files
-from machineadm.rendering.objects import Resources
+from machineadm.rendering.objects import ObjectKind, Resources
 from machineadm.rendering.realise import Realised, realise
 from machineadm.rendering.sizes import Sizes
 from machineadm.rendering.template import Function, Piece, Template, TemplateError
@@ -52,6 +52,22 @@ class Rendered(Struct, frozen=True, kw_only=True):
 
     def __repr__(self) -> str:
         return f"Rendered({self.template}, {self.sizes.raw} bytes)"
+
+
+class TemplateFinding(Finding, frozen=True, kw_only=True):
+    """Something that is wrong with a template of one's own."""
+
+    kind: ObjectKind
+    """What holds the template."""
+
+    name: str
+    """Its name."""
+
+    line: int
+    """In the template, from 1."""
+
+    column: int
+    """From 1, in code points."""
 
 
 class UnrenderedError(Exception):
@@ -89,13 +105,13 @@ def render(
     realised = realise(bootstrap, resources)
     name, chosen = _chosen(bootstrap.spec, realised, template)
     agent = _agent(realised.agent, chosen.format)
-    findings = [*realised.findings, *_unreadable(chosen, realised.template_path)]
+    findings = [*realised.findings, *_unreadable(chosen.text, realised)]
     script = _fetch_script(agent, findings)
     if findings or not realised.complete:
         raise UnrenderedError(findings)
     documents = _documents(bootstrap.spec, realised, random)
     known = functions(documents, script, agent_path(agent).encode())
-    pieces = _filled(chosen.text, known, realised.template_path)
+    pieces = _filled(chosen.text, known, realised)
     measured = sizes.measure(pieces, realised.configuration, bootstrap.spec.data_size_limit)
     if finding := sizes.beyond(measured):
         raise UnrenderedError([finding])
@@ -134,20 +150,25 @@ def _agent(source: AgentSource | None, format_: str) -> AgentSource | None:
     return AgentSource(download=replace(source.download, destination=_IGNITION_DESTINATION))
 
 
-def _unreadable(chosen: Builtin, path: str) -> list[Finding]:
+def _unreadable(text: str, realised: Realised) -> list[Finding]:
     try:
-        Template(chosen.text, functions())
+        Template(text, functions())
     except TemplateError as error:
-        return [_in_template(error, path)]
+        return [_in_template(error, realised)]
     return []
 
 
-def _in_template(error: TemplateError, path: str) -> Finding:
-    return Finding(
+def _in_template(error: TemplateError, realised: Realised) -> Finding:
+    kind, name = realised.template_object
+    return TemplateFinding(
         code=error.code,
-        path=path,
+        path=realised.template_path,
         message=f"template, line {error.line}, column {error.column}: {error.message}",
         hint=error.hint,
+        kind=kind,
+        name=name,
+        line=error.line,
+        column=error.column,
     )
 
 
@@ -201,7 +222,7 @@ def _documents(
     return encode_json(sealed) + b"\n"
 
 
-def _filled(text: str, known: dict[str, Function], path: str) -> tuple[Piece, ...]:
+def _filled(text: str, known: dict[str, Function], realised: Realised) -> tuple[Piece, ...]:
     """The template with all that it asks for.
 
     Raises:
@@ -210,7 +231,7 @@ def _filled(text: str, known: dict[str, Function], path: str) -> tuple[Piece, ..
     try:
         return tuple(Template(text, known).pieces())
     except TemplateError as error:
-        raise UnrenderedError([_in_template(error, path)]) from error
+        raise UnrenderedError([_in_template(error, realised)]) from error
 
 
 def _inspected(

@@ -23,6 +23,7 @@ from machineadm.rendering.objects import (
     resource,
     text_of,
 )
+from machineadm.rendering.places import placed
 from machineadm.rendering.render import Rendered, UnrenderedError, render
 
 
@@ -100,12 +101,14 @@ def render_bundle(
         main = next(document for document in bundle.documents if _is_main(document))
         try:
             rendered = render(bundle.bootstrap, bundle.resources, random=random, template=template)
-            warnings = tuple(_placed(main, finding) for finding in rendered.warnings)
+            warnings = tuple(
+                placed(finding, main, bundle.documents) for finding in rendered.warnings
+            )
         except UnrenderedError as error:
             # A document that cannot be read may be the one that is missed.
             whole = all(document.value is not None for document in bundle.documents)
             problems += [
-                _placed(main, finding)
+                placed(finding, main, bundle.documents)
                 for finding in error.findings
                 if whole or finding.code != "MA1601"
             ]
@@ -130,13 +133,6 @@ def _bootstrap(value: MachineBootstrap | MachineBootstrapTemplate) -> MachineBoo
         metadata=value.metadata,
         spec=spec,
     )
-
-
-def _placed(document: Document, finding: Finding) -> Problem:
-    if isinstance(document.value, MachineBootstrapTemplate) and finding.path.startswith("spec"):
-        path = "spec.template." + finding.path
-        finding = msgspec.structs.replace(finding, path=path)
-    return problem_at(document, finding)
 
 
 def _servers(problem: Problem) -> bool:

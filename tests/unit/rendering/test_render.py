@@ -386,6 +386,29 @@ def test_the_template_of_the_proposal_renders_with_a_warning() -> None:
     assert "/tmp/machineadm_config.yaml" in warning.message
 
 
+@pytest.mark.parametrize(
+    ("kind", "field", "header", "line", "column"),
+    [
+        ("ConfigMap", "data", "|", 18, 7),
+        ("ConfigMap", "data", "|-\n", 19, 7),
+        ("Secret", "stringData", "| # mine", 18, 7),
+        ("ConfigMap", "data", ">-", 9, 13),
+    ],
+)
+def test_what_is_wrong_with_a_template_is_told_where_it_stands(
+    kind: str, field: str, header: str, line: int, column: int
+) -> None:
+    text = OWN.replace("ConfigMap", kind)
+    holder = (
+        f"apiVersion: v1\nkind: {kind}\nmetadata: {{name: mine}}\n{field}:\n  template: {header}\n"
+    )
+    outcome = render(text, holder + "    #cloud-config\n    {{.X}}\n")
+
+    (problem,) = outcome.problems
+    assert (problem.line, problem.column) == (line, column)
+    assert problem.code == "MA1611"
+
+
 def test_a_template_comes_from_a_secret_too() -> None:
     text = OWN.replace("ConfigMap", "Secret")
     outcome = render(text, secret("mine", template=b"#!/bin/sh\n# {{machine_config | base64}}\n"))
