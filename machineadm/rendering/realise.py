@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from machineadm.api.finding import Finding
 from machineadm.api.meta import ObjectMeta
 from machineadm.api.pruned import PRUNED, PrunedError
+from machineadm.api.scheme import KINDS as CONFIGURATION_KINDS
 from machineadm.api.v1alpha1.agent import AgentPin
 from machineadm.api.v1alpha1.agent_source import AgentDownload, AgentSource
 from machineadm.api.v1alpha1.machine import MachineConfiguration, MachineConfigurationSpec
@@ -18,9 +19,10 @@ from machineadm.api.v1alpha1.machine_bootstrap import MachineBootstrap, MachineB
 from machineadm.config.paths import holds_pruned
 from machineadm.config.rules.model import one_of
 from machineadm.config.validation import check
-from machineadm.documents.decoding import decode
+from machineadm.documents.decoding import decode_kinds
+from machineadm.documents.model import Problem
 from machineadm.redaction import Secret
-from machineadm.rendering.objects import ObjectKind, Resources, text_of
+from machineadm.rendering.objects import KINDS, ObjectKind, Resources, text_of
 from machineadm.rendering.references import References
 
 _VERSION: Final = "bootstrap.cluster.x-k8s.io/v1alpha1"
@@ -76,7 +78,7 @@ def realise(bootstrap: MachineBootstrap, resources: Resources) -> Realised:
         *references.findings,
         *_agent(inlined.agent),
         *_format(inlined),
-        *_judged(configuration, references.origins),
+        *_judged(inlined, configuration, references.origins),
     ]
     return Realised(
         configuration=_travelling(configuration),
@@ -111,22 +113,34 @@ def _pin(source: AgentSource | None) -> AgentPin | None:
     return AgentPin(version=source.download.version, sha256=source.download.sha256)
 
 
-def _judged(configuration: MachineConfiguration, origins: dict[str, str]) -> Iterator[Finding]:
+def _judged(
+    spec: MachineBootstrapSpec, configuration: MachineConfiguration, origins: dict[str, str]
+) -> Iterator[Finding]:
     """What the agent would say of the configuration, at the places that the values came from."""
+    complete = not holds_pruned(spec)
+    judged = configuration
     # A value that came from elsewhere has not met its field's own constraints yet.
-    (document,) = decode(json.encode(configuration, enc_hook=_for_judging), file="")
-    complete = not holds_pruned(configuration)
-    for problem in document.problems:
+    whole = MachineBootstrap(api_version=_VERSION, kind="MachineBootstrap", spec=spec)
+    problems: dict[tuple[str, str], Problem] = {}
+    for value in (whole, configuration):
+        data = json.encode(value, enc_hook=_for_judging)
+        (document,) = decode_kinds(data, file="", kinds={**KINDS, **CONFIGURATION_KINDS})
+        problems |= {(one.code, one.path): one for one in document.problems}
+        if complete and value is configuration:
+            judged = document.value
+    for problem in problems.values():
         path = _origin(problem.path, origins)
         # Of what is missing anyway (written as null here), nothing more is to be said.
         if complete or (path != problem.path and problem.code != "MA1206"):
             yield Finding(code=problem.code, path=path, message=problem.message, hint=problem.hint)
-    judged = document.value if complete else configuration
+    yield from _rules(judged, origins)
+
+
+def _rules(judged: MachineConfiguration | None, origins: dict[str, str]) -> Iterator[Finding]:
     for finding in () if judged is None else check(judged):
         if finding.path.endswith(".contentFormat"):
-            yield replace(
-                finding, code="MA1401", message=_UNFILLED, hint="give the finished content"
-            )
+            hint = "give the finished content"
+            yield replace(finding, code="MA1401", message=_UNFILLED, hint=hint)
         elif not finding.path.startswith("spec.agent"):
             yield replace(finding, path=_origin(finding.path, origins))
 
@@ -178,14 +192,16 @@ def _passphrase(spec: MachineBootstrapSpec, references: References) -> Secret | 
     if encryption is None or encryption is PRUNED or encryption.passphrase_from is PRUNED:
         return None
     reference = encryption.passphrase_from.secret
-    if reference is PRUNED:
+    if reference is PRUNED or reference.name is PRUNED or reference.key is PRUNED:
         return None
     path = "spec.encryption.passphraseFrom.secret"
-    text = references.text_at(reference, "Secret", path)
-    if text is PRUNED:
+    data = references.bytes_at(
+        "Secret", reference.name, reference.key, path, key_path=f"{path}.key"
+    )
+    if data is PRUNED:
         return None
     # As the agent reads a file that holds one.
-    passphrase = text.removesuffix("\n")
+    passphrase = data.decode(errors="surrogateescape").removesuffix("\n")
     if not passphrase:
         references.find("MA1603", path, "the passphrase is empty", "")
     return Secret(passphrase)

@@ -174,7 +174,9 @@ def _in_template(error: TemplateError, realised: Realised) -> Finding:
 
 def _fetch_script(agent: AgentSource | None, findings: list[Finding]) -> bytes:
     """The script; empty where the image brings the agent. What is wrong with it is one more finding."""
-    if findings or agent is None or holds_pruned(agent) or agent.download is None:
+    if agent is None or holds_pruned(agent) or agent.download is None:
+        return b""
+    if any(finding.path.startswith("spec.agent") for finding in findings):
         return b""
     try:
         return fetch_script(agent.download).encode()

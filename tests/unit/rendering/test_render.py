@@ -226,6 +226,15 @@ def test_a_value_from_elsewhere_must_be_what_its_field_takes() -> None:
     assert "tok3n" not in str(outcome.problems)
 
 
+@pytest.mark.parametrize("value", ["Basic a\n", "Basic a\r\nHost: x", ""])
+def test_a_header_from_elsewhere_is_one_line(value: str) -> None:
+    text = EXAMPLE.replace("Basic ZWRnZTpub3QtYS1yZWFsLW9uZQ==", quoted(value))
+    ((code, path, _),) = told(render(text))
+
+    assert code == ("MA1108" if value else "MA1105")
+    assert path == "spec.agent.download.headersFrom.Authorization"
+
+
 def test_a_value_and_a_reference_exclude_each_other() -> None:
     outcome = render(with_file(content="a", contentFrom=from_secret()), secret("s", k=b"v"))
 
@@ -312,6 +321,12 @@ def test_an_agent_is_never_fetched_unverified() -> None:
     assert ("MA1302", "spec.agent.download", 36) in told(render(EXAMPLE[:begin] + EXAMPLE[end:]))
 
 
+def test_a_download_that_cannot_be_is_told_with_all_else() -> None:
+    text = EXAMPLE.replace("https://storage", "ftp://storage").replace("key: token", "key: tokn")
+
+    assert [code for code, _, _ in told(render(text))] == ["MA1602", "MA1923"]
+
+
 def test_settings_that_do_not_go_together_are_refused() -> None:
     both = (
         PLAIN + '  agent: {preinstalled: {}, download: {version: v0.1.0, urls: ["https://e/x"]}}\n'
@@ -339,6 +354,16 @@ def test_encrypted_documents_open_to_what_would_have_travelled(cipher: str, expe
     sealed = msgspec.json.decode(written(data)[CONFIG], type=EncryptedData)
     assert (sealed.spec.provider, sealed.spec.cipher_algorithm) == ("kms", expected)
     assert unseal(sealed, Secret("correct horse")) == user_data(render(PLAIN, template="bare"))
+
+
+def test_a_passphrase_may_be_any_bytes() -> None:
+    text = (
+        f"{PLAIN}  encryption: {{provider: kms, passphraseFrom: {{secret: {{name: p, key: k}}}}}}\n"
+    )
+    data = user_data(render(text, secret("p", k=b"\xff\xfe word")))
+
+    sealed = msgspec.json.decode(written(data)[CONFIG], type=EncryptedData)
+    assert unseal(sealed, Secret("\udcff\udcfe word")).startswith(b"{")
 
 
 def test_an_empty_passphrase_is_refused() -> None:
