@@ -124,6 +124,13 @@ TABLE: dict[str, Code] = {
         "another one than it says.",
         "Change or remove one of the two.",
     ),
+    "MA1324": Code(
+        "no field of the kubelet's, or a value of another kind",
+        "A KubeletConfiguration that is passed on has a field that no supported kubelet has, or a value that its "
+        "field cannot have. A kubelet would go on without the field, and only its log would tell.",
+        "Take the suggestion, or look the field up in Kubernetes' reference (KubeletConfiguration, v1beta1). Of "
+        "versions of Kubernetes that are newer than this release nothing is said.",
+    ),
     "MA1401": Code(
         "not built in this release",
         "The type has the field, but this release does not carry it out yet. Nothing was touched.",

@@ -25,6 +25,7 @@ recipe() {
     kubelet|kubectl|kube-apiserver|kube-controller-manager|kube-scheduler|kube-proxy)
       module=kubeadm-1.34 version=1.34.4 package=k8s.io/kubernetes/cmd/$1;;
     component|crd|coredns|template) module=$1;;
+    openapi) module=kubeadm-1.34 package=./openapi;;
     controller-gen) module=$1 package=sigs.k8s.io/controller-tools/cmd/controller-gen;;
     fake-gcs-server) module=$1 package=github.com/fsouza/fake-gcs-server;;
     etcd) module=etcd package=go.etcd.io/etcd/server/v3;;
@@ -49,8 +50,10 @@ stamp() {
 
 # key NAME: a digest of all that shapes the program
 key() {
+  local folders=(.)
+  if [[ $package = ./* ]]; then folders+=("$package"); fi
   (cd "$HERE/$module" && { echo "$package $version $GOFLAGS $(uname -m)$libraries$links"; declare -f stamp
-    find . -maxdepth 1 -type f \( -name 'go.*' -o -name "$([ "$package" = . ] && echo '*.go')" \) -print0 | sort -z | xargs -0 sha256sum; }) | sha256sum | cut -c1-12
+    find "${folders[@]}" -maxdepth 1 -type f \( -name 'go.*' -o -name "$([[ $package = .* ]] && echo '*.go')" \) -print0 | sort -z | xargs -0 sha256sum; }) | sha256sum | cut -c1-12
 }
 
 usable_go() {

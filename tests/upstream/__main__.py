@@ -1,4 +1,8 @@
-"""`python -m tests.upstream WHEEL`: renew definitions.json and kubernetes.py from a wheel of kubernetes-validate."""
+"""`python -m tests.upstream WHEEL`: renew what others say of Kubernetes' types.
+
+definitions.json and kubernetes.py come from a wheel of kubernetes-validate; where there is Go, what is known of
+KubeletConfiguration from the source of Kubernetes.
+"""
 
 from __future__ import annotations
 
@@ -10,9 +14,12 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
+from tests.upstream import kubelet
+
 HERE = Path(__file__).parent
 DEFINITIONS = HERE / "definitions.json"
 MODULE = HERE / "kubernetes.py"
+KUBELET_MODULE = HERE / "kubelet_types.py"
 
 RELEASE = "1.34.0"
 """The Kubernetes whose definitions they are."""
@@ -110,6 +117,10 @@ def main(wheel: Path) -> None:
     document = trimmed(definitions, f"{name.replace('_', '-')} {version}")
     DEFINITIONS.write_text(json.dumps(document, indent=1) + "\n")
     MODULE.write_text(generated(DEFINITIONS))
+    if (kubelets := kubelet.definitions()) is not None:
+        kubelet.DEFINITIONS.write_text(json.dumps(kubelets, indent=1) + "\n")
+        KUBELET_MODULE.write_text(generated(kubelet.DEFINITIONS))
+        kubelet.TABLE.write_text(kubelet.table(kubelets))
 
 
 if __name__ == "__main__":

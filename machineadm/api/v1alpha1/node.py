@@ -244,7 +244,7 @@ class NodeKubelet(ApiStruct, frozen=True, kw_only=True):
 
     config: KubernetesObject | None = None
     """Further fields of KubeletConfiguration (kubelet.config.k8s.io/v1beta1), passed on. A field that has
-    its own place above stands there only."""
+    its own place above stands there only; one that no kubelet has is refused."""
 
 
 class NodeConfig(ApiStruct, frozen=True, kw_only=True):

@@ -20,6 +20,7 @@ from machineadm.api.v1alpha1.cluster import (
     ProxyAddon,
 )
 from machineadm.api.v1alpha1.kubernetes import KubernetesConfig
+from machineadm.config.rules.kubelet import known_fields
 from machineadm.config.rules.model import Context, Rules, finding, one_of
 from machineadm.config.rules.names import endpoint_problem, is_subject_name
 from machineadm.config.rules.objects import KUBE_PROXY, KUBELET, is_kind
@@ -44,8 +45,9 @@ def _control_plane_endpoint(cluster: ClusterConfig, _context: Context) -> Iterat
         yield finding("MA1322", "controlPlaneEndpoint", problem, "host:port")
 
 
-def _kubelet_document(cluster: ClusterConfig, _context: Context) -> Iterator[Finding]:
+def _kubelet_document(cluster: ClusterConfig, context: Context) -> Iterator[Finding]:
     yield from is_kind(cluster.kubelet, "kubelet", KUBELET)
+    yield from known_fields(cluster.kubelet, "kubelet", context)
 
 
 def _one_range_of_each_family(network: ClusterNetwork, _context: Context) -> Iterator[Finding]:

@@ -9,6 +9,7 @@ from machineadm.api.finding import Finding
 from machineadm.api.formats import seconds
 from machineadm.api.v1alpha1.node import NodeConfig, NodeKubelet
 from machineadm.config.paths import child, is_set
+from machineadm.config.rules.kubelet import known_fields
 from machineadm.config.rules.model import Context, Rules, finding
 from machineadm.config.rules.objects import KUBELET, is_kind
 
@@ -103,8 +104,9 @@ def _arguments_leave_our_own_alone(node: NodeConfig, _context: Context) -> Itera
                 )
 
 
-def _kubelet_document(kubelet: NodeKubelet, _context: Context) -> Iterator[Finding]:
+def _kubelet_document(kubelet: NodeKubelet, context: Context) -> Iterator[Finding]:
     yield from is_kind(kubelet.config, "config", KUBELET)
+    yield from known_fields(kubelet.config, "config", context)
     for name in kubelet.config or ():
         if name in kubelet.__struct_encode_fields__:
             yield finding(
