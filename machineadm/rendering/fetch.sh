@@ -3,8 +3,9 @@
 # that may fail says what happens then.
 
 RUN=/run CONSOLE=/dev/console ENVIRONMENT=/etc/environment MOUNTS=/proc/mounts
-# Seconds for all, for one request, without a byte; blocks of 512 bytes (bash: 1024) for the agent, for a signature.
-BUDGET=300 ATTEMPT=120 STALL=30 LARGEST=65536 SIGNATURE=64
+# Seconds for all, for one request, without a byte, before all is tried again; blocks of 512 bytes (bash: 1024) for the
+# agent, for a signature.
+BUDGET=300 ATTEMPT=120 STALL=30 PAUSE=1 LARGEST=65536 SIGNATURE=64
 
 set -efu
 umask 077
@@ -62,7 +63,7 @@ bounded() {
 # arguments of a program.
 once() {
   left=$((END - $(seconds))) rc=0 next='' status='' headers=''
-  [ "$left" -gt 0 ] || refuse MA1902 never "no time is left of $BUDGET s" || return 1
+  [ "$left" -gt 0 ] || left=1
   [ "$left" -lt "$ATTEMPT" ] || left=$ATTEMPT
   case $1 in https://*) [ "$(origin "$1")" != "$home" ] || headers=$HEADERS ;; esac
   : >"$2" || refuse MA1911 never "cannot write to $2" || return 1
@@ -239,7 +240,7 @@ case ,$how, in *,noexec,*) fail MA1912 "$folder is mounted noexec" ;; esac
 # What is there already is copied, so that what is checked is what gets the name.
 if [ -n "$SHA256" ] && [ -f "$DESTINATION" ] && cat "$DESTINATION" >"$file" && check "$file" ''; then finish; fi
 
-todo=$URLS ended='' pause=1
+todo=$URLS ended='' pause=$PAUSE
 while [ -n "$todo" ]; do
   rest='' passing=''
   for url in $todo; do
