@@ -4,6 +4,7 @@ import hashlib
 import importlib
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -13,9 +14,11 @@ from typing import Any, NamedTuple
 
 import pytest
 
+import wheels
 from tests.package_parts import carried, commit, commit_of_checkout, run_build
 from tests.real import missing
 from tests.roots import pythons
+from tests.roots.roots import Root
 
 AGENTS = tuple(f"machineadm-linux-{architecture}.pyz" for architecture in ("amd64", "arm64"))
 RELEASE = (
@@ -54,7 +57,7 @@ def tools(tmp_path_factory: pytest.TempPathFactory) -> Path:
             Path(path) for path in sys.path if (Path(path) / name / "__init__.py").exists()
         )
         for part in [found / name, *found.glob(f"{name}-*.dist-info")]:
-            (folder / part.name).symlink_to(part)
+            shutil.copytree(part, folder / part.name, ignore=shutil.ignore_patterns("__pycache__"))
     return folder
 
 
@@ -104,6 +107,38 @@ def test_another_builder_gets_the_same_bytes(
 
     ours = first.files()
     assert [name for name in RELEASE if ours[name] != other[name]] == []
+
+
+@pytest.fixture(scope="module")
+def without_git(tmp_path_factory: pytest.TempPathFactory, tools: Path) -> tuple[Path, bytes]:
+    """An archive of the sources without a repository, and the agent that this machine makes of it."""
+    sources = commit_of_checkout(tmp_path_factory.mktemp("sources"))
+    shutil.rmtree(sources / ".git")
+    agent = sources / "agent.pyz"
+    variables = {"PYTHONPATH": str(tools), "PYTHONDONTWRITEBYTECODE": "1"}
+    run_build(
+        sources, "package.py", f"--output={agent}", python=sys.executable, variables=variables
+    ).check_returncode()
+    return sources, agent.read_bytes()
+
+
+@pytest.mark.parametrize("suite", ["bookworm", "trixie", "sid"])
+def test_debians_python_and_zlib_give_the_same_bytes_without_git(
+    without_git: tuple[Path, bytes], tools: Path, tmp_path: Path, suite: str
+) -> None:
+    if os.geteuid() != 0:
+        missing("a Debian root needs root")
+    sources, agent = without_git
+
+    done = Root(suite).run(
+        ["python3", "/sources/build/package.py", "--output=/there/agent.pyz"],
+        binds={"/sources": sources, "/tools": tools, "/cache/wheels": wheels.usual_cache()},
+        writable={"/there": tmp_path},
+        environment={"PYTHONPATH": "/tools", "MACHINEADM_CACHE": "/cache"},
+    )
+
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "agent.pyz").read_bytes() == agent
 
 
 def test_the_builders_time_zone_would_be_seen_if_it_got_into_the_bytes(
@@ -230,16 +265,16 @@ def test_a_folder_of_wheels_is_enough_without_a_network(
     unshare = ["unshare", "--net"] if os.geteuid() == 0 else ["unshare", "--user", "--net"]
     if subprocess.run([*unshare, "true"], check=False, capture_output=True).returncode != 0:
         missing("unshare --net is not permitted")
-    wheels = tmp_path / "wheels"
+    gathered = tmp_path / "wheels"
     run_build(
         first.checkout,
         "wheels.py",
-        str(wheels),
+        str(gathered),
         python=sys.executable,
         variables={"PYTHONPATH": str(tools)},
     ).check_returncode()
     agent = first.folder / "machineadm-linux-amd64.pyz"
-    make = ["make", "verify-release", f"FILE={agent}", f"WHEELS={wheels}"]
+    make = ["make", "verify-release", f"FILE={agent}", f"WHEELS={gathered}"]
     nothing = {"MACHINEADM_CACHE": str(tmp_path / "cache"), "PIP_CACHE_DIR": str(tmp_path / "pip")}
 
     def run() -> subprocess.CompletedProcess[str]:
@@ -256,10 +291,10 @@ def test_a_folder_of_wheels_is_enough_without_a_network(
     assert done.returncode == 0, done.stderr
     assert done.stdout.endswith("SAME BYTES: the commit gives this file\n")
 
-    next(wheels.glob("msgspec-*-cp312-*_x86_64.whl")).unlink()
+    next(gathered.glob("msgspec-*-cp312-*_x86_64.whl")).unlink()
     done = run()
     assert done.returncode != 0
-    assert f"cannot get the locked wheels from {wheels}" in done.stderr
+    assert f"cannot get the locked wheels from {gathered}" in done.stderr
     assert "Traceback" not in done.stderr
 
 
