@@ -8,7 +8,7 @@ their error classes alone, so it is given modules that have nothing else; whoeve
 from __future__ import annotations
 
 import sys
-from importlib.util import find_spec
+from importlib.machinery import PathFinder
 from types import ModuleType
 from typing import Any
 
@@ -36,7 +36,7 @@ def load() -> tuple[Any, Any, Any]:
 
 
 def _load_alone() -> None:
-    found = find_spec("yaml")
+    found = PathFinder.find_spec("yaml")
     if found is None:
         return
     package = ModuleType("yaml")

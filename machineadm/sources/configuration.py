@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import pathlib
 import sys
 from collections.abc import Callable, Mapping
 from typing import IO
@@ -72,7 +71,7 @@ def _scheme(uri: str) -> str:
 
 def _file(path: str) -> bytes:
     try:
-        with pathlib.Path(path).open("rb") as file:
+        with open(path, "rb") as file:  # noqa: PTH123 - pathlib takes 2 ms to load
             return _bounded(file, repr(path))
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else "no path holds a NUL"

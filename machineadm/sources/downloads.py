@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import pathlib
 import stat
 from collections.abc import Callable, Iterator, Mapping
 
@@ -100,7 +99,7 @@ def _local(url: str) -> Iterator[bytes]:
     if parts.netloc not in ("", "localhost"):
         raise HostError("MA3101", f"cannot read {url}: file URLs have three slashes")
     try:
-        with pathlib.Path(path).open("rb") as file:
+        with open(path, "rb") as file:  # noqa: PTH123 - pathlib takes 2 ms to load
             if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
                 raise HostError("MA3111", f"cannot read {path}: it is not a regular file")
             while chunk := file.read(_CHUNK):
