@@ -37,6 +37,7 @@ PARTS = {
     "py310": (),
 }
 TAG = sys.implementation.cache_tag
+FORMAT = 0o170000  # S_IFMT
 FILE = 0o100644
 NOEXEC = 8  # ST_NOEXEC of statvfs(3)
 
@@ -58,8 +59,8 @@ def run() -> int:
     if code is not None:
         return leave(code)
     os.umask(0o022)
-    # Most of what a start makes is there to stay: a hundred times fewer searches for garbage.
-    gc.set_threshold(70_000)
+    # Most of what a start makes is there to stay: far fewer searches for garbage.
+    gc.set_threshold(20_000)
     prepare()
     try:
         from machineadm.cli.main import main
@@ -228,7 +229,7 @@ def is_safe(folder: str) -> bool:
         except FileNotFoundError:
             return False
         last = path[:-1] == folder
-        if found.st_mode & 0o170000 != 0o040000:
+        if found.st_mode & FORMAT != 0o040000:
             raise UnusableError(f"{path[:-1]} is no folder", unsafe=True)
         if found.st_uid != user and (last or found.st_uid != 0):
             raise UnusableError(f"{path[:-1]} belongs to uid {found.st_uid}", unsafe=True)
@@ -304,29 +305,29 @@ def departures(top: str, part: str, *, by_content: bool = False) -> Iterator[str
     waiting = [""]
     while waiting:
         folder = waiting.pop()
+        before = f"{folder}/" if folder else ""
         with os.scandir(f"{top}/{folder}") as entries:
             for entry in entries:
-                path = f"{folder}/{entry.name}" if folder else entry.name
+                path = before + entry.name
                 found = entry.stat(follow_symlinks=False)
-                mine = found.st_uid == user and not found.st_mode & 0o022
+                mode = found.st_mode
+                mine = found.st_uid == user and not mode & 0o022
                 if path in wanted:
                     missing.discard(path)
                     size, digest = wanted[path]
-                    if not mine or found.st_mode != FILE or found.st_size != size:
+                    if mode != FILE or not mine or found.st_size != size:
                         yield path
                     elif by_content:
                         if companion("unpack").sha256(f"{top}/{path}") != digest:
                             yield path
                     elif found.st_mtime_ns != modified or found.st_ctime_ns > sealed:
                         yield path
-                elif mine and found.st_mode & 0o170000 == 0o040000:
+                elif mine and mode & FORMAT == 0o040000:
                     if path in folders or (entry.name == "__pycache__" and folder in folders):
                         waiting.append(path)
                     else:
                         yield path
-                elif not (mine and found.st_mode & 0o170000 == 0o100000) or not is_bytecode(
-                    path, wanted
-                ):
+                elif not mine or mode & FORMAT != 0o100000 or not is_bytecode(path, wanted):
                     yield path
     yield from missing
 
@@ -336,14 +337,11 @@ def is_bytecode(path: str, wanted: dict[str, tuple[int, str]]) -> bool:
 
     What it writes to first, before it renames it, has a number behind the name.
     """
-    folder, _, name = path.rpartition("/")
-    outside, _, last = folder.rpartition("/")
-    module, _, rest = name.partition(f".{TAG}.")
-    source = f"{outside}/{module}.py" if outside else f"{module}.py"
+    source, _, rest = path.replace("__pycache__/", "", 1).partition(f".{TAG}.")
     kind, _, number = rest.rpartition("pyc")
     return (
-        last == "__pycache__"
-        and source in wanted
+        f"{source}.py" in wanted
+        and path.rpartition("/")[0].endswith("__pycache__")
         and kind in ("", "opt-1.", "opt-2.")
         and (not number or (number[0] == "." and number[1:].isdigit()))
     )

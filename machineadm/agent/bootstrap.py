@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -14,7 +15,6 @@ from machineadm.agent.own_file import is_volatile
 from machineadm.agent.preflight import identity_of, require_agent, require_root
 from machineadm.agent.units import forget_resuming, has_systemd, keep_resuming
 from machineadm.agent.wiring import Machine
-from machineadm.api.v1alpha1.status import AgentIdentity, MachineIdentity
 from machineadm.config.defaulting import realise
 from machineadm.config.model import Configuration, Mode
 from machineadm.config.secrets import secrets_of
@@ -29,10 +29,14 @@ from machineadm.host.ports import Clock
 from machineadm.host.recording import recording
 from machineadm.plan.model import Plan
 from machineadm.plan.prospect import Prospect, anything_to_do
-from machineadm.reporting.reporter import Reporter
 from machineadm.sources.passphrases import GivenPassphrases
 from machineadm.sources.stream import Stream, read_streams
 from machineadm.version import VERSION
+
+if TYPE_CHECKING:
+    # Loaded by what reports, which `plan` does not.
+    from machineadm.api.v1alpha1.status import AgentIdentity, MachineIdentity
+    from machineadm.reporting.reporter import Reporter
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True):
@@ -204,6 +208,9 @@ def _forget_resuming(machine: Machine) -> None:
 
 
 def _reporter(machine: Machine, listen: Callable[[Event], None]) -> Reporter:
+    from machineadm.api.v1alpha1.status import AgentIdentity
+    from machineadm.reporting.reporter import Reporter
+
     return Reporter(
         machine.host,
         agent=AgentIdentity(version=VERSION),
@@ -214,10 +221,14 @@ def _reporter(machine: Machine, listen: Callable[[Event], None]) -> Reporter:
 
 
 def _agent_identity(machine: Machine) -> AgentIdentity:
+    from machineadm.api.v1alpha1.status import AgentIdentity
+
     return AgentIdentity(version=VERSION, sha256=machine.digest() or None)
 
 
 def _machine_identity(facts: Facts) -> MachineIdentity:
+    from machineadm.api.v1alpha1.status import MachineIdentity
+
     return MachineIdentity(
         hostname=facts.hostname, machine_id=facts.machine_id, boot_id=facts.boot_id
     )

@@ -72,6 +72,8 @@ def _boolean(text: str, word: str) -> Value:
 
 
 def _number(text: str) -> Value:
+    if text.count(".") > 1 and "-" not in text:
+        return text  # an address; of all that follows a date alone may have two points, and that has hyphens
     if re.fullmatch(_INTEGER, text):
         return int(text)
     if re.fullmatch(_FLOAT, text):
