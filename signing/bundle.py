@@ -35,7 +35,7 @@ def run(arguments: Sequence[str]) -> int:
 
     Raises:
         UsageError: MA1801, MA1802, MA1806: the key; MA1862: the wheels.
-        VerificationError: MA17xx, MA1860, MA1863: the release.
+        VerificationError: MA17xx, MA183x, MA1863: the release.
         HostError: MA1803, MA1809, MA1811, MA1820, MA1821: a file or a token refused.
     """
     parser = argparse.ArgumentParser(prog="python -m signing bundle")

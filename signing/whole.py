@@ -41,20 +41,12 @@ def read(
         disk later.
 
     Raises:
-        VerificationError: MA17xx or MA183x it does not verify, MA1860 it holds a file too many, MA1863 its
-            key file lacks the signer's key.
+        VerificationError: MA17xx or MA183x it does not verify, MA1863 its key file lacks the signer's key.
         HostError: MA1811 or MA1820, it is unfit or cannot be read.
     """
     release = verify_directory(path, keys)
     content = {name: need(path, name) for name in names(release)}
     _check_again(release, content, keys)
-    extra = sorted({entry.name for entry in path.iterdir()}.difference(content))
-    if extra:
-        raise VerificationError(
-            "MA1860",
-            f"{path} holds what is no part of release {release.version}: {', '.join(extra)}",
-            hint="take it away, or sign the release again with it",
-        )
     if signer is not None and signer.public not in load_public_keys(content[PUBLIC_KEY_FILE]):
         raise VerificationError(
             "MA1863",

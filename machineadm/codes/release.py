@@ -163,12 +163,6 @@ TABLE: dict[str, Code] = {
         "A full disk is told here, too. Every file that is there is whole.",
         "Mend the cause and run the command again: it goes on where it stopped.",
     ),
-    "MA1860": Code(
-        "file that is no part of the release",
-        "The release directory holds a file that release.json does not name and no signature belongs to. "
-        "Nothing was written.",
-        "Take it away, or sign the release again with it.",
-    ),
     "MA1861": Code(
         "pointer cannot be read",
         "Where a pointer should lie there is something else, or one of a newer form. Nothing was written.",
