@@ -8,6 +8,7 @@ credentials are sent: only an emulator answers there.
 from __future__ import annotations
 
 import contextlib
+from http.client import HTTPException
 from typing import TYPE_CHECKING, Any, Final
 
 from signing.publish.stores import (
@@ -137,7 +138,8 @@ class Gcs:
         import requests
         from google.api_core import exceptions as api
         from google.auth import exceptions as auth
-        from google.cloud.storage.exceptions import DataCorruption
+        from google.cloud.storage.exceptions import DataCorruption, InvalidResponse
+        from urllib3.exceptions import HTTPError
 
         try:
             yield
@@ -147,12 +149,20 @@ class Gcs:
             fail_absent(self._where)
         except (api.TooManyRequests, api.ServerError) as error:
             fail_unreachable(self._where, f"{error.code} {brief(error.message)}")
-        except (api.GoogleAPIError, ValueError) as error:
+        except (api.GoogleAPIError, InvalidResponse, ValueError) as error:
             fail(self._where, brief(error))
         except auth.TransportError:
             fail_unreachable(self._where, "no token can be fetched")
         except auth.GoogleAuthError as error:
             # Not quoted: it may repeat what a token server said.
             fail_refused(self._where, f"no credentials ({type(error).__name__})")
-        except (requests.RequestException, ConnectionError, DataCorruption) as error:
+        except requests.exceptions.SSLError as error:
+            fail(self._where, f"TLS: {brief(error)}")
+        except (
+            DataCorruption,
+            HTTPError,
+            HTTPException,
+            requests.RequestException,
+            OSError,
+        ) as error:
             fail_unreachable(self._where, type(error).__name__)

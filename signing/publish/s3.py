@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import contextlib
 import hashlib
+from http.client import HTTPException
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from signing.publish.stores import (
@@ -163,7 +164,16 @@ class S3:
             yield
         except boto.ClientError as error:
             self._tell(error)
-        except (boto.HTTPClientError, boto.IncompleteReadError, HTTPError, OSError) as error:
+        except boto.SSLError as error:
+            fail(self._where, f"TLS: {brief(error)}")
+        except (
+            boto.ConnectionError,
+            boto.HTTPClientError,
+            boto.IncompleteReadError,
+            HTTPError,
+            HTTPException,
+            OSError,
+        ) as error:
             fail_unreachable(self._where, type(error).__name__)
         except (
             boto.NoCredentialsError,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from importlib import import_module
 from typing import TYPE_CHECKING, NamedTuple, NoReturn, Protocol
 from urllib.parse import unquote, urlsplit
 
@@ -185,15 +186,28 @@ def _directory(path: str) -> Store:
 
 
 def _gcs(bucket: str, prefix: str, endpoint: str | None) -> Store:
+    _need("google.cloud.storage", "google-cloud-storage")
     from signing.publish.gcs import Gcs
 
     return Gcs(bucket, prefix, endpoint=endpoint)
 
 
 def _s3(bucket: str, prefix: str, endpoint: str | None) -> Store:
+    _need("boto3", "boto3")
     from signing.publish.s3 import S3
 
     return S3(bucket, prefix, endpoint=endpoint)
+
+
+def _need(module: str, distribution: str) -> None:
+    try:
+        import_module(module)
+    except ModuleNotFoundError as error:
+        raise UsageError(
+            "MA1850",
+            f"{distribution} is not installed",
+            hint="`make setup` installs it on Python 3.11 and later; a directory needs nothing",
+        ) from error
 
 
 _BUCKETS: dict[str, Callable[[str, str, str | None], Store]] = {"gs": _gcs, "s3": _s3}

@@ -44,7 +44,7 @@ class Running(NamedTuple):
 def gcp_storage_emulator(folder: Path) -> Iterator[Running]:
     """Google's JSON API in memory; it takes preconditions and does not look at them."""
     program = _installed("gcp-storage-emulator")
-    port = free_port()
+    (port,) = free_ports(1)
     command: list[str | Path] = [
         program,
         "start",
@@ -60,7 +60,7 @@ def gcp_storage_emulator(folder: Path) -> Iterator[Running]:
 def fake_gcs_server(folder: Path) -> Iterator[Running]:
     """Google's JSON API in memory, with preconditions."""
     program = judges.program("fake-gcs-server")
-    port = free_port()
+    (port,) = free_ports(1)
     endpoint = f"http://127.0.0.1:{port}"
     command: list[str | Path] = [
         program,
@@ -87,8 +87,9 @@ def fake_gcs_server(folder: Path) -> Iterator[Running]:
 def seaweedfs(folder: Path) -> Iterator[Running]:
     """S3 with signatures and identities."""
     program = _installed("weed")
-    ports = {name: free_port() for name in ("master", "volume", "filer", "s3")}
-    grpc = {name: free_port() for name in ports}
+    numbers = free_ports(8)
+    ports = dict(zip(("master", "volume", "filer", "s3"), numbers[:4], strict=True))
+    grpc = dict(zip(ports, numbers[4:], strict=True))
     config = folder / "s3.json"
     config.write_text(json.dumps({"identities": _identities()}))
     command: list[str | Path] = [
@@ -99,7 +100,7 @@ def seaweedfs(folder: Path) -> Iterator[Running]:
         "-ip.bind=127.0.0.1",
     ]
     command += ["-filer", "-s3", f"-s3.config={config}", "-volume.max=100"]
-    command += ["-master.volumeSizeLimitMB=64", "-master.telemetry=false"]
+    command += ["-master.volumeSizeLimitMB=64", "-s3.port.iceberg=0", "-s3.port.lance=0"]
     for name, port in ports.items():
         command += [f"-{name}.port={port}", f"-{name}.port.grpc={grpc[name]}"]
     endpoint = f"http://127.0.0.1:{ports['s3']}"
@@ -108,11 +109,13 @@ def seaweedfs(folder: Path) -> Iterator[Running]:
         yield Running(endpoint, enforces=True)
 
 
-def free_port() -> int:
-    """A port on loopback that nothing listened on a moment ago."""
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return int(sock.getsockname()[1])
+def free_ports(count: int) -> list[int]:
+    """So many different ports on loopback that nothing listened on a moment ago."""
+    with contextlib.ExitStack() as stack:
+        taken = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for sock in taken:
+            sock.bind(("127.0.0.1", 0))
+        return [int(sock.getsockname()[1]) for sock in taken]
 
 
 def _identities() -> list[dict[str, object]]:
