@@ -14,7 +14,7 @@ from machineadm.api.v1alpha1.agent_source import AgentDownload
 from machineadm.redaction import Secret
 from machineadm.rendering.fetch import fetch_script
 from machineadm.version import VERSION
-from tests.contract.test_fetching import AUTHORITY, KEY, NAME, TOKEN
+from tests.contract.test_fetching import AUTHORITY, KEY, NAME, OTHER_AUTHORITY, TOKEN
 from tests.roots.roots import SUITES, Root
 from tests.servers.files import FileServer
 
@@ -45,6 +45,7 @@ def fetch(
     *urls: str,
     command: str = "sh",
     without: str = "",
+    binds: dict[str, Path] | None = None,
     **changes: Any,
 ) -> subprocess.CompletedProcess[str]:
     given: dict[str, Any] = {
@@ -56,7 +57,7 @@ def fetch(
     }
     script = folder / "fetch.sh"
     script.write_text(
-        fetch_script(AgentDownload(**given | changes)).replace("BUDGET=300", "BUDGET=20")
+        fetch_script(AgentDownload(**given | changes)).replace("PAUSE=1", "PAUSE=1000")
     )
     removal = f"rm -f {without}; " if without else ""
     shown = (
@@ -64,7 +65,7 @@ def fetch(
     )
     return root.run(
         ["/bin/sh", "-c", f"{removal}{command} /mnt/fetch.sh{shown}"],
-        binds={"/mnt/fetch.sh": script},
+        binds={"/mnt/fetch.sh": script, **(binds or {})},
         network=True,
     )
 
@@ -144,3 +145,22 @@ def test_a_noexec_a_read_only_and_a_full_destination_are_refused(
         assert (done.returncode, done.stdout) == (5, "")
         assert code in done.stderr.splitlines()[-1]
         assert (len(server.requests) == 0) == (not options)
+
+
+@pytest.mark.requirement("R12")
+@pytest.mark.parametrize("tool", ["curl", "wget"])
+@pytest.mark.parametrize("bundle", [None, OTHER_AUTHORITY.certificate], ids=["none", "another"])
+def test_the_trust_store_of_the_machine_counts_too(
+    server: FileServer, tmp_path: Path, tool: str, bundle: str | None
+) -> None:
+    store = tmp_path / "ca-certificates.crt"
+    store.write_text(AUTHORITY.certificate)
+    other = "/usr/bin/curl" if tool == "wget" else "/usr/bin/wget"
+    root = Root("trixie", tools=True)
+
+    def fetched(**given: Any) -> int:
+        url = f"{server.url}/{NAME}"
+        return fetch(root, tmp_path, url, without=other, ca_bundle=bundle, **given).returncode
+
+    assert fetched(binds={f"/etc/ssl/certs/{store.name}": store}) == 0
+    assert fetched() == 5
