@@ -59,24 +59,32 @@ def fill(folder: Path, version: str, wheels_from: Path | None) -> None:
     """Make every file of a release."""
     folder.mkdir()
     for architecture, machine in ARCHITECTURES.items():
-        name = f"machineadm-linux-{architecture}.pyz"
+        agent = folder / f"machineadm-linux-{architecture}.pyz"
         with gathered_wheels(machine, wheels_from) as wheels:
-            build(machine, wheels, folder / name)
-            subject = Subject(
-                name=name,
-                content=(folder / name).read_bytes(),
-                architecture=architecture,
-                version=version,
-                commit=commit_id(),
-                epoch=int(source_date_epoch()),
-                wheels=wheels,
-            )
-            (folder / f"{name}.cdx.json").write_bytes(bill_of_materials(subject))
-            (folder / f"{name}.intoto.json").write_bytes(statement(subject))
+            build(machine, wheels, agent)
+            for name, content in papers(agent.name, agent.read_bytes(), machine, wheels).items():
+                (folder / name).write_bytes(content)
     (folder / "machineadm-crds.yaml").write_bytes(definitions())
     (folder / "build.json").write_bytes(as_json(builder(version)))
     for path in folder.iterdir():
         path.chmod(0o755 if path.suffix == ".pyz" else 0o644)
+
+
+def papers(name: str, agent: bytes, machine: str, wheels: list[Path]) -> dict[str, bytes]:
+    """Write what lies beside an agent's file, by file name."""
+    subject = Subject(
+        name=name,
+        content=agent,
+        architecture=next(ours for ours, kernel in ARCHITECTURES.items() if kernel == machine),
+        version=version_of_checkout(),
+        commit=commit_id(),
+        epoch=int(source_date_epoch()),
+        wheels=wheels,
+    )
+    return {
+        f"{name}.cdx.json": bill_of_materials(subject),
+        f"{name}.intoto.json": statement(subject),
+    }
 
 
 def put(made: Path, final: Path) -> int:

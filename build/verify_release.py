@@ -1,6 +1,6 @@
 """Build the commit anew and compare: is this file what its commit gives?
 
-Ends with 0 when the bytes are the same, or the contents where only the compression differs; with 1 when
+The bill of materials and the statement that lie beside it are compared, too. Ends with 0 when the bytes are the same, or the contents where only the compression differs; with 1 when
 something differs, which is named; with 2 when it cannot tell.
 """
 
@@ -22,6 +22,7 @@ from archive import part_path
 from checkout import build_id, changes, commit_id
 from comparison import differences
 from package import build
+from release import papers
 from wheels import ARCHITECTURES, gathered_wheels
 
 SAME, DIFFERENT, UNKNOWN = 0, 1, 2
@@ -50,7 +51,17 @@ def main() -> int:
         built = Path(scratch, file.name)
         with gathered_wheels(machine, arguments.wheels) as wheels:
             build(machine, wheels, built)
-        return verdict(file, theirs, built.read_bytes())
+            expected = papers(file.name, theirs, machine, wheels)
+        code = verdict(file, theirs, built.read_bytes())
+        return max(
+            [
+                code,
+                *(
+                    verdict_on_paper(file.with_name(name), expected[name])
+                    for name in sorted(expected)
+                ),
+            ]
+        )
 
 
 def why_not(machine: str, origin: str, wheels: Path | None) -> str:
@@ -101,6 +112,15 @@ def libraries_of(file: Path) -> zipfile.ZipFile:
     """
     with zipfile.ZipFile(file) as archive:
         return zipfile.ZipFile(io.BytesIO(archive.read(part_path(front.BASE))))
+
+
+def verdict_on_paper(path: Path, ours: bytes) -> int:
+    """Compare a bill of materials or a statement that lies beside the file; none need be there."""
+    if not path.exists():
+        return SAME
+    if path.read_bytes() == ours:
+        return say(SAME, f"SAME BYTES: {path.name}")
+    return say(DIFFERENT, f"DIFFERENT: {path.name} is not what the commit gives")
 
 
 def machine_of(archive: zipfile.ZipFile) -> str:

@@ -196,7 +196,23 @@ def test_a_release_is_verified(first: Released, tools: Path, architecture: str) 
     done = verify(first, first.folder / f"machineadm-linux-{architecture}.pyz", tools)
 
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.endswith("SAME BYTES: the commit gives this file\n")
+    assert [line for line in done.stdout.splitlines() if line.startswith("SAME")] == [
+        "SAME BYTES: the commit gives this file",
+        f"SAME BYTES: machineadm-linux-{architecture}.pyz.cdx.json",
+        f"SAME BYTES: machineadm-linux-{architecture}.pyz.intoto.json",
+    ]
+
+
+def test_another_bill_of_materials_is_told(first: Released, tools: Path, tmp_path: Path) -> None:
+    for name in (AGENTS[0], f"{AGENTS[0]}.cdx.json"):
+        shutil.copy(first.folder / name, tmp_path)
+    bill = tmp_path / f"{AGENTS[0]}.cdx.json"
+    bill.write_text(bill.read_text().replace('"openssl"', '"opensssl"'))
+
+    done = verify(first, tmp_path / AGENTS[0], tools)
+
+    assert done.returncode == 1
+    assert done.stderr == f"DIFFERENT: {bill.name} is not what the commit gives\n"
 
 
 def test_another_zlib_is_said_and_the_contents_are_compared(
@@ -289,7 +305,7 @@ def test_a_folder_of_wheels_is_enough_without_a_network(
 
     done = run()
     assert done.returncode == 0, done.stderr
-    assert done.stdout.endswith("SAME BYTES: the commit gives this file\n")
+    assert "SAME BYTES: the commit gives this file\n" in done.stdout
 
     next(gathered.glob("msgspec-*-cp312-*_x86_64.whl")).unlink()
     done = run()
