@@ -126,7 +126,7 @@ def need(directory: Path, name: str) -> bytes:
         HostError: MA1820, it cannot be read.
     """
     path = directory / name
-    if not path.is_file() or path.is_symlink():
+    if not path.is_file():
         raise VerificationError("MA1724", f"{name} is missing", hint="fetch the release anew")
     return files.read(path)
 
@@ -201,7 +201,11 @@ def _names(directory: Path) -> set[str]:
     try:
         entries = list(directory.iterdir())
     except OSError as error:
-        raise HostError("MA1820", f"{directory}: cannot be read: {error.strerror}") from error
+        raise HostError(
+            "MA1820",
+            f"{directory}: cannot be read: {error.strerror}",
+            hint="`make release` makes a release directory",
+        ) from error
     for entry in entries:
         if entry.is_symlink() or not entry.is_file():
             _refuse(entry, "is not a regular file")

@@ -66,20 +66,17 @@ def _check_form(signature: bytes) -> None:
     Raises:
         VerificationError: MA1711, MA1712 or MA1713.
     """
-    from cryptography.hazmat.primitives.asymmetric.utils import (
-        decode_dss_signature,
-        encode_dss_signature,
-    )
+    from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 
     if not signature:
         raise VerificationError(
             "MA1711", "the signature is empty", hint="fetch the .sig file anew, or sign the file"
         )
     try:
-        whole = encode_dss_signature(*decode_dss_signature(signature)) == signature
+        decode_dss_signature(signature)
     except ValueError:
-        whole = False
-    if whole:
+        pass
+    else:
         return
     if _BASE64.fullmatch(signature):
         raise VerificationError(

@@ -105,6 +105,14 @@ def test_a_file_that_was_tampered_with_is_found(
         assert refusal(signed).code == code
 
 
+@pytest.mark.parametrize("name", [AMD64, f"{AMD64}.sig", "release.json", "SHA256SUMS.sig"])
+def test_a_link_in_place_of_a_file_is_found(signed: Path, name: str) -> None:
+    real = (signed / name).rename(signed.parent / "elsewhere")
+    (signed / name).symlink_to(real)
+
+    assert refusal(signed).code == "MA1811"
+
+
 def test_the_message_names_the_file(signed: Path) -> None:
     empty(signed / f"{ARM64}.sig")
 
@@ -150,6 +158,30 @@ def test_an_older_list_of_digests_in_a_newer_release_is_found(tmp_path: Path, si
         shutil.copy(signed / name, newer)
 
     assert refusal(newer).code == "MA1726"
+
+
+@pytest.mark.parametrize(
+    ("name", "code"), [("release.json", "MA1726"), (AMD64, "MA1726"), ("more.txt", "MA1725")]
+)
+def test_a_signed_list_that_says_something_else_is_found(
+    signed: Path, name: str, code: str
+) -> None:
+    listed = digests.read_digests((signed / "SHA256SUMS").read_bytes())
+    data = digests.list_digests(listed | {name: "0" * 64})
+    (signed / "SHA256SUMS").write_bytes(data)
+    (signed / "SHA256SUMS.sig").write_bytes(releases.signer().sign(data))
+
+    assert refusal(signed).code == code
+
+
+def test_a_signed_list_that_leaves_something_out_is_found(signed: Path) -> None:
+    listed = digests.read_digests((signed / "SHA256SUMS").read_bytes())
+    del listed[AMD64]
+    data = digests.list_digests(listed)
+    (signed / "SHA256SUMS").write_bytes(data)
+    (signed / "SHA256SUMS.sig").write_bytes(releases.signer().sign(data))
+
+    assert refusal(signed).code == "MA1726"
 
 
 @pytest.mark.parametrize("name", ["backdoor.sh", "machineadm-linux-riscv64.pyz"])

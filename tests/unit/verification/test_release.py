@@ -84,7 +84,7 @@ def test_another_key_s_release_is_refused() -> None:
         changed(artifacts=[json.loads(SAID)["artifacts"][0] | {"name": "agent\n"}]),
         changed(artifacts=[json.loads(SAID)["artifacts"][0] | {"sha256": "0" * 63}]),
         changed(artifacts=[json.loads(SAID)["artifacts"][0] | {"size": 0}]),
-        b" " * (release.LARGEST_DOCUMENT + 1),
+        SAID + b" " * (release.LARGEST_DOCUMENT + 1 - len(SAID)),
     ],
 )
 def test_what_is_signed_and_no_release_is_refused(data: bytes) -> None:
@@ -123,6 +123,15 @@ def test_the_version_that_was_asked_for_is_the_only_one() -> None:
 def test_an_older_release_played_back_is_refused() -> None:
     with raises("MA1732"):
         release.check_version(RELEASE, wanted=None, not_older_than="v0.2.1")
+
+
+@pytest.mark.parametrize(("version", "known"), [("v0.9.0", "v0.10.0"), ("v1.0.0-rc.2", "v1.0.0")])
+def test_older_is_told_by_numbers_and_not_by_letters(version: str, known: str) -> None:
+    release.check_not_older(known, version)
+    release.check_not_older(known, known)
+
+    with raises("MA1732"):
+        release.check_not_older(version, known)
 
 
 def test_a_pointer_leads_to_its_release() -> None:
