@@ -100,7 +100,7 @@ once() {
   esac
   [ "$tool" = curl ] || status=$(sed -n 's/^\( *\|wget: .*\)HTTP\/[0-9.]* *\([0-9][0-9][0-9]\).*/\2/p' "$work/said" | tail -n 1)
   # What follows speaks of a body that did not come whole; an answer that is an error is for the caller.
-  case $rc:$status in 0:* | [18]:[345]??) return ;; esac
+  case $rc:$status in 0:* | [168]:[345]??) return ;; esac
   [ "$(wc -c <"$2")" -lt $((512 * $3)) ] || refuse MA1905 never "gives more than $((512 * $3)) bytes" || return 1
   case $rc:$tool in 23:curl | 3:wget) refuse MA1911 never "cannot be written to $2: $(said)" || return 1 ;; esac
   refuse MA1902 again "$tool exits $rc: $(said)"

@@ -346,6 +346,7 @@ def test_every_shell_refuses_alike(
     ("fault", "code"),
     [
         ("~status/404", "MA1903"),
+        ("~status/401", "MA1903"),
         ("~status/403", "MA1903"),
         ("~status/204", "MA1903"),
         ("~status/500", "MA1903"),
@@ -539,8 +540,14 @@ def test_a_wrong_certificate_is_refused(
     assert_refused(equipped, done, "MA1902")
 
 
-def test_a_private_authority_must_be_given(equipped: Machine, server: FileServer) -> None:
+@pytest.mark.parametrize("settings", ["", "those of somebody who checks nothing"])
+def test_a_private_authority_must_be_given(
+    equipped: Machine, server: FileServer, settings: str
+) -> None:
     equipped.try_once()
+    if settings:
+        (equipped.home / ".curlrc").write_text("insecure\n")
+        (equipped.home / ".wgetrc").write_text("check_certificate = off\n")
 
     assert_refused(equipped, equipped.fetch(f"{server.url}/{NAME}", ca_bundle=None), "MA1902")
 
@@ -559,6 +566,18 @@ def test_headers_open_a_private_mirror(
         assert {request.headers["x-second"] for request in serving.requests} == {"2"}
     assert_there(equipped, done)
     assert value not in done.stderr
+
+
+def test_a_private_mirror_that_stays_shut_is_asked_once(
+    equipped: Machine, folder: Path, identity: Identity
+) -> None:
+    with FileServer(folder, identity=identity, header=("Authorization", TOKEN)) as serving:
+        headers = {"Authorization": Secret("another")}
+        done = equipped.fetch(f"{serving.url}/{NAME}", headers=headers)
+
+        assert len(serving.requests) == 1
+    assert_refused(equipped, done, "MA1903")
+    assert "answers HTTP 401" in done.stderr
 
 
 @pytest.mark.requirement("R10")
