@@ -90,6 +90,22 @@ sign: $(STAMP) ## sign the release that `make release` made: KEY=file:PATH, env:
 	  $(if $(PASSPHRASE_FILE),--passphrase-file '$(PASSPHRASE_FILE)') \
 	  $(if $(wildcard signing/machineadm.pub),--public signing/machineadm.pub)
 
+TO ?=
+CHANNEL ?= stable
+.PHONY: publish
+publish: $(STAMP) ## publish the signed release: TO=gs://BUCKET/PREFIX, s3://..., or a folder; KEY=URI (CHANNEL=stable, ENDPOINT=URL)
+	@$(BIN)/python -m signing publish '$(RELEASE)' --to '$(TO)' --channel '$(CHANNEL)' \
+	  $(if $(wildcard signing/machineadm.pub),--public signing/machineadm.pub) \
+	  $(if $(ENDPOINT),--endpoint '$(ENDPOINT)') $(if $(KEY),--key '$(KEY)') \
+	  $(if $(PASSPHRASE_FILE),--passphrase-file '$(PASSPHRASE_FILE)')
+
+.PHONY: bundle
+bundle: $(STAMP) ## make one signed file of the signed release, for sites without a network: KEY=URI (WHEELS=folder)
+	@$(BIN)/python -m signing bundle '$(RELEASE)' --output 'dist/machineadm-$(notdir $(RELEASE))-offline.tar.gz' \
+	  $(if $(wildcard signing/machineadm.pub),--public signing/machineadm.pub) \
+	  $(if $(WHEELS),--wheels '$(WHEELS)') $(if $(KEY),--key '$(KEY)') \
+	  $(if $(PASSPHRASE_FILE),--passphrase-file '$(PASSPHRASE_FILE)')
+
 .PHONY: run
 run: $(AGENT) ## build the agent and bootstrap examples/control-plane.yaml into a scratch root below .run/
 	PYTHON=$(PYTHON) build/run.sh $(AGENT) examples/control-plane.yaml .run

@@ -41,18 +41,14 @@ def read(
         disk later.
 
     Raises:
-        VerificationError: MA17xx or MA183x it does not verify, MA1863 its key file lacks the signer's key.
+        VerificationError: MA17xx or MA183x it does not verify, MA1863 its key file, which nothing signs, lacks the
+            signer's key or holds one that is not trusted.
         HostError: MA1811 or MA1820, it is unfit or cannot be read.
     """
     release = verify_directory(path, keys)
     content = {name: need(path, name) for name in names(release)}
     _check_again(release, content, keys)
-    if signer is not None and signer.public not in load_public_keys(content[PUBLIC_KEY_FILE]):
-        raise VerificationError(
-            "MA1863",
-            f"{PUBLIC_KEY_FILE} lacks {fingerprint(signer.public)}",
-            hint="nobody could verify what this key signs; `sign --public FILE` puts both keys there",
-        )
+    _check_published(load_public_keys(content[PUBLIC_KEY_FILE]), keys, signer)
     return release, content
 
 
@@ -93,3 +89,21 @@ def _check_again(release: Release, content: dict[str, bytes], keys: tuple[Public
     read_release(content[RELEASE_FILE], content[RELEASE_FILE + SIGNATURE_SUFFIX], keys)
     for artifact in release.artifacts:
         check_artifact(release, artifact.name, content[artifact.name])
+
+
+def _check_published(
+    published: tuple[PublicKey, ...], keys: tuple[PublicKey, ...], signer: Signer | None
+) -> None:
+    if signer is not None and signer.public not in published:
+        raise VerificationError(
+            "MA1863",
+            f"{PUBLIC_KEY_FILE} lacks {fingerprint(signer.public)}",
+            hint="nobody could verify what this key signs; `sign --public FILE` puts both keys there",
+        )
+    for key in published:
+        if key not in keys:
+            raise VerificationError(
+                "MA1863",
+                f"{PUBLIC_KEY_FILE} holds {fingerprint(key)}, which is not among the keys given",
+                hint="while keys change, --public FILE names both; otherwise somebody put a key there",
+            )

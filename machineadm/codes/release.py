@@ -174,9 +174,10 @@ TABLE: dict[str, Code] = {
         "Give the folder that `make verify-release WHEELS=DIR` reads.",
     ),
     "MA1863": Code(
-        "published keys lack the signing key",
-        "machineadm.pub of this release does not hold the key that is to sign the pointers or the bundle. "
-        "Nothing was written.",
-        "Sign with the key of the release; while keys change, `sign --public FILE` puts both there.",
+        "published keys are not the trusted ones",
+        "machineadm.pub of this release, which nothing signs, lacks the key that is to sign pointers or bundle, or "
+        "holds one that is neither that key nor given by --public. Nothing was written.",
+        "Sign with the key of the release. While one key replaces the other, `sign --public FILE` puts both there and "
+        "--public FILE names both here. A key that you do not know was put there by somebody: sign anew.",
     ),
 }

@@ -68,7 +68,7 @@ class Retrying:
             try:
                 return operation()
             except PassingError as error:
-                if self._clock() - started + pause > self._budget:
+                if not self._clock() - started + pause <= self._budget:  # nor when it is no number
                     raise _given_up(error, attempts) from error
             self._sleep(pause)
             attempts, pause = attempts + 1, min(pause * 2, LONGEST_PAUSE)

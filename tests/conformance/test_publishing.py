@@ -1,10 +1,12 @@
 """Publishing to real stores: both GCS emulators, SeaweedFS, and file systems that are full or read-only."""
 
 import contextlib
+import http.server
 import json
 import os
 import shutil
 import socket
+import ssl
 import subprocess
 import threading
 import time
@@ -16,6 +18,7 @@ import pytest
 
 from signing.publish.stores import Store, open_store
 from tests.real import missing
+from tests.servers.authority import Authority
 from tests.stores import judging, publishing, releases, servers
 from tests.stores.promises import broken
 from tests.stores.publishing import Keys
@@ -360,6 +363,27 @@ def breaking_proxy(endpoint: str, *, every: int) -> Iterator[tuple[str, list[int
         yield f"http://127.0.0.1:{listener.getsockname()[1]}", broken
     finally:
         listener.close()
+
+
+@pytest.mark.parametrize("scheme", ["gs", "s3"])
+def test_a_server_whose_certificate_nobody_vouches_for_is_refused_at_once(
+    release: Path, keys: Keys, tmp_path: Path, scheme: str
+) -> None:
+    identity = Authority().identity(tmp_path, "127.0.0.1")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(identity.certificate, identity.key)
+    with http.server.HTTPServer(("127.0.0.1", 0), http.server.SimpleHTTPRequestHandler) as server:
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+        threading.Thread(target=server.serve_forever).start()
+        endpoint = f"https://127.0.0.1:{server.server_port}"
+        done = publishing.run(
+            *("publish", release, "--to", f"{scheme}://bucket", "--key", keys.uri),
+            *(("--endpoint", endpoint) if scheme == "s3" else ()),
+            environment={**servers.S3_ENVIRONMENT, "STORAGE_EMULATOR_HOST": endpoint},
+        )
+        server.shutdown()
+
+    assert (done.returncode, "MA1859" in done.stderr, "TLS" in done.stderr) == (5, True, True), done
 
 
 # ------------------------------------------------------------------------------------- credentials

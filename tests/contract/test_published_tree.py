@@ -251,6 +251,22 @@ def test_a_key_that_the_release_does_not_name_signs_no_pointer(
     assert list(tree.iterdir()) == []
 
 
+def test_a_key_that_somebody_slipped_into_the_release_is_not_published(
+    tmp_path: Path, release: Path, tree: Path, keys: Keys
+) -> None:
+    other = publishing.keys(tmp_path / "other").public.read_bytes()
+    (release / "machineadm.pub").write_bytes(keys.public.read_bytes() + other)
+    words: list[str | Path] = ["publish", release, "--to", tree, "--key", keys.uri]
+
+    refused = publishing.run(*words)
+    both = tmp_path / "both.pub"
+    both.write_bytes(keys.public.read_bytes() + other)
+    named = publishing.run(*words, "--public", both)
+
+    assert (refused.returncode, "MA1863" in refused.stderr) == (4, True)
+    assert named.returncode == 0
+
+
 def test_killed_again_and_again_a_directory_is_never_wrong_and_ends_whole(
     release: Path, tree: Path, keys: Keys
 ) -> None:

@@ -1,22 +1,14 @@
-"""Small signed releases."""
+"""Signed releases to publish, larger than those of tests.releases, and of one version with different content."""
 
-import json
-from functools import cache
 from pathlib import Path
-
-from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
 
 from machineadm.verification.release import Release
 from signing import whole
 from signing.keys import PemSigner
 from signing.sign import sign_directory
+from tests.releases import AGENTS, build_release, signer
 
-
-@cache
-def signer(name: str = "ours") -> PemSigner:
-    """A key, the same for the same name during a run."""
-    del name
-    return PemSigner(generate_private_key(SECP256R1()))
+__all__ = ["made", "make", "signer"]
 
 
 def make(
@@ -24,16 +16,9 @@ def make(
 ) -> Path:
     """A release directory as `make release` and `sign` leave it."""
     key = key or signer()
-    path = folder / version
-    path.mkdir(parents=True)
-    build = {"commit": "1bc40e9f00", "epoch": 1_790_000_000, "version": version}
-    (path / "build.json").write_text(json.dumps(build))
-    for arch in ("amd64", "arm64"):
-        name = f"machineadm-linux-{arch}.pyz"
-        (path / name).write_bytes(f"#!/usr/bin/python3 -IS\n{arch} {content}\0".encode() * 999)
-        (path / f"{name}.cdx.json").write_text('{"bomFormat": "CycloneDX"}\n')
-        (path / f"{name}.intoto.json").write_text('{"_type": "statement"}\n')
-    (path / "machineadm-crds.yaml").write_text("kind: CustomResourceDefinition\n")
+    path = build_release(folder, version)
+    for name in AGENTS:
+        (path / name).write_bytes(f"#!/usr/bin/python3 -IS\n{name} {content}\0".encode() * 999)
     sign_directory(path, key, (key.public,))
     return path
 

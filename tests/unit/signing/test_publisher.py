@@ -232,6 +232,14 @@ def test_a_store_that_stays_away_is_given_up_when_the_budget_is_used_up(first: M
     assert now[0] <= 60
 
 
+def test_a_budget_that_is_no_number_ends_with_the_first_failure(first: Made) -> None:
+    store = FakeStore()
+    store.before = busy_at(*range(1000))
+
+    with pytest.raises(HostError, match="given up after 1 attempt"):
+        put(first, Retrying(store, budget=float("nan"), sleep=lambda _: None))
+
+
 # ------------------------------------------------------------------------------------- pointers
 
 
