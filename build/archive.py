@@ -1,6 +1,6 @@
 """The agent's archive: packed by shiv, then written again in parts, with fixed modes and our own start.
 
-    __main__.py, front.py, unpack.py, memory.py   the start
+    __main__.py, front.py, cache.py, unpack.py, memory.py   the start
     manifest/PART    size, SHA-256 and path of every file of a part
     parts/PART.zip   the files; about.zip holds licences, which no machine unpacks
 
@@ -26,9 +26,10 @@ import front
 from checkout import ROOT, source_date_epoch
 
 # Not compressed, for inflating them would cost every start its import of zlib.
-EVERY_START = ("__main__.py", "front.py", "manifest/base")
+EVERY_START = ("__main__.py", "front.py", "cache.py", "manifest/base")
 START = {
     "__main__.py": "start.py",
+    "cache.py": "cache.py",
     "front.py": "front.py",
     "memory.py": "memory.py",
     "unpack.py": "unpack.py",

@@ -16,6 +16,7 @@ import time
 import zipfile
 import zlib
 
+import cache
 import front
 
 TYPE_CHECKING = False
@@ -40,15 +41,15 @@ def unpack(folder: str, part: str) -> str:
         UnusableError: The folder is not safe, or another run does not come to an end.
     """
     make(folder)
-    path = front.part_folder(folder, part)
+    path = cache.part_folder(folder, part)
     with Lock(folder):
         if os.path.lexists(path) and not is_good(path, part):
             os.rename(path, f"{folder}/.old-{os.path.basename(path)}")
         if not os.path.lexists(path):
             create(path, part)
             tidy(folder)
-        if front.hold(path) is None:
-            raise front.UnusableError(f"{path} cannot be opened")
+        if cache.hold(path) is None:
+            raise cache.UnusableError(f"{path} cannot be opened")
     return path
 
 
@@ -62,12 +63,12 @@ def is_good(path: str, part: str) -> bool:
     found = os.lstat(path)
     if found.st_uid != os.geteuid() or found.st_mode & 0o022:
         return False
-    if not any(front.departures(path, part)):
+    if not any(cache.departures(path, part)):
         return True
-    if any(front.departures(path, part, by_content=True)):
+    if any(cache.departures(path, part, by_content=True)):
         return False
     try:
-        for name in front.manifest(part):
+        for name in cache.manifest(part):
             set_time(f"{path}/{name}")
         os.chmod(path, 0o700)  # its own time is the seal
     except OSError:
@@ -81,12 +82,12 @@ def verify() -> str:
     The interpreter's bytecode cannot be compared, so it goes in any case and is made anew when needed.
     """
     try:
-        folder = front.cache_folder()
-        if not front.is_safe(folder):
+        folder = cache.cache_folder()
+        if not cache.is_safe(folder):
             return "empty"
         with Lock(folder):
             return verify_parts(folder)
-    except (front.UnusableError, OSError) as error:
+    except (cache.UnusableError, OSError) as error:
         return f"not used: {error}".replace('"', "'").replace("\\", "/")
 
 
@@ -94,13 +95,13 @@ def verify_parts(folder: str) -> str:
     """What `verify` does, under the lock."""
     checked, damaged = [], []
     for part in (front.BASE, *front.PARTS):
-        path = front.part_folder(folder, part)
+        path = cache.part_folder(folder, part)
         if not os.path.lexists(path):
             continue
         checked.append(part)
         found = os.lstat(path)
         usable = found.st_mode & 0o170000 == 0o040000 and found.st_uid == os.geteuid()
-        wrong = list(front.departures(path, part, by_content=True)) if usable else ["."]
+        wrong = list(cache.departures(path, part, by_content=True)) if usable else ["."]
         if wrong:
             damaged += [f"{part}/{name}" for name in wrong]
             os.rename(path, f"{folder}/.old-{os.path.basename(path)}")
@@ -130,7 +131,7 @@ def make(folder: str) -> None:
     Raises:
         UnusableError: It, or one above it, is not safe.
     """
-    if front.is_safe(folder):
+    if cache.is_safe(folder):
         return
     before = os.umask(0o022)
     try:
@@ -140,8 +141,8 @@ def make(folder: str) -> None:
         pass
     finally:
         os.umask(before)
-    if not front.is_safe(folder):
-        raise front.UnusableError(f"{folder} vanishes")
+    if not cache.is_safe(folder):
+        raise cache.UnusableError(f"{folder} vanishes")
 
 
 def create(path: str, part: str) -> None:
@@ -170,7 +171,7 @@ def write(scratch: str, part: str) -> None:
     """Write a part's files, and compare them with the list as they lie there."""
     os.mkdir(scratch, 0o700)
     made = {""}
-    wanted = front.manifest(part)
+    wanted = cache.manifest(part)
     with zipfile.ZipFile(io.BytesIO(front.read(f"parts/{part}.zip"))) as source:
         for name in wanted:
             parent = os.path.dirname(name)
@@ -184,7 +185,7 @@ def write(scratch: str, part: str) -> None:
                 while rest:
                     rest = rest[file.write(rest) :]
             set_time(path)
-    wrong = sorted(front.departures(scratch, part, by_content=True))
+    wrong = sorted(cache.departures(scratch, part, by_content=True))
     if wrong:
         refuse_archive(wrong[0])
 
@@ -200,7 +201,7 @@ def refuse_archive(what: object) -> NoReturn:
 
 def set_time(path: str) -> None:
     """Give a file the release's time."""
-    os.utime(path, (int(front.EPOCH), int(front.EPOCH)))
+    os.utime(path, (int(cache.EPOCH), int(cache.EPOCH)))
 
 
 def flush(path: str) -> None:
@@ -251,7 +252,7 @@ def tidy(folder: str) -> None:
 def is_other_build(name: str) -> bool:
     """Tell whether a name in the cache is that of another build's part."""
     content, _, rest = name.partition("-")
-    return content != front.CONTENT and len(content) == len(front.CONTENT) and "-" in rest
+    return content != cache.CONTENT and len(content) == len(cache.CONTENT) and "-" in rest
 
 
 def remove(path: str) -> None:
@@ -291,7 +292,7 @@ class Lock:
             else:
                 return
         os.close(self.held)
-        raise front.UnusableError(f"{self.path} has been locked for {PATIENCE} seconds")
+        raise cache.UnusableError(f"{self.path} has been locked for {PATIENCE} seconds")
 
     def waits(self) -> Iterator[float]:
         """The pauses between two attempts."""

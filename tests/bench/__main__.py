@@ -13,7 +13,7 @@ from machineadm.host.linux.tree import Tree
 from machineadm.host.ports import Host
 from machineadm.plan.files import PlannedFile, WriteFiles
 from machineadm.plan.model import Phase
-from tests.bench import crds, encrypted
+from tests.bench import crds, encrypted, start
 from tests.bench.harness import Case, command, compare
 from tests.fakes.host import FakeAccounts, FakeClock, FakeState
 
@@ -69,19 +69,6 @@ def validate(agent: Path) -> None:
             # No goal: with the linters' typing_extensions beside it msgspec takes longer to import.
             Case("checkout", command([sys.executable, "-m", "machineadm", *ours])),
             Case("packed agent", command([sys.executable, "-IS", str(agent), *ours]), limit=2),
-        ],
-        rounds=ROUNDS,
-    )
-
-
-def start(agent: Path) -> None:
-    """`version` beside an interpreter that does nothing."""
-    compare(
-        "version",
-        [
-            Case("reference: python -I -S -c pass", command([sys.executable, "-IS", "-c", "pass"])),
-            Case("checkout", command([sys.executable, "-m", "machineadm", "version"])),
-            Case("packed agent", command([sys.executable, "-IS", str(agent), "version"])),
         ],
         rounds=ROUNDS,
     )
@@ -161,8 +148,8 @@ def main() -> None:
     crds.check(ROUNDS)
     os.environ["MACHINEADM_CACHE"] = str(SCRATCH / "cache")
     write_files()
-    start(agent)
     validate(agent)
+    start.measure(agent, SCRATCH / "64k.yaml", SCRATCH, ROUNDS)
     encrypted.plan(agent, SCRATCH, configuration(files=40, size=64 * 1024), ROUNDS)
     shutil.rmtree(SCRATCH)
 

@@ -589,7 +589,7 @@ def other_build(agent: Path, path: Path) -> Path:
         with zipfile.ZipFile(file, "w") as target:
             for entry in source.infolist():
                 content = source.read(entry)
-                if entry.filename == "front.py":
+                if entry.filename == "cache.py":
                     before = content.index(b'\nCONTENT = "') + len(b'\nCONTENT = "')
                     content = content[:before] + b"0123456789abcdef" + content[before + 16 :]
                 target.writestr(entry, content)

@@ -1,0 +1,207 @@
+"""`cache.py` of the packed agent: where the libraries lie, and whether they are what they must be.
+
+A part lies in a folder that nobody but this user may write to, and is compared with the archive's own
+list at every start: by what lstat tells, and by its content when that differs. Compiled anew at every
+start but that of `version`, as front.py is.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import front
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+# build/archive.py writes the values of these two.
+CONTENT = "unknown"
+EPOCH = "unknown"
+
+TAG = sys.implementation.cache_tag
+FORMAT = 0o170000  # S_IFMT
+FILE = 0o100644
+NOEXEC = 8  # ST_NOEXEC of statvfs(3)
+
+
+class UnusableError(Exception):
+    """A folder cannot take the libraries."""
+
+    def __init__(self, reason: str, *, unsafe: bool = False) -> None:
+        super().__init__(reason)
+        self.unsafe = unsafe
+
+
+def find(part: str) -> str:
+    """Give a part's folder, locked for this process, after unpacking it where need be.
+
+    Raises:
+        UnusableError: There is no folder that can be trusted, or none that can be executed from.
+    """
+    folder = cache_folder()
+    if is_safe(folder):
+        path = part_folder(folder, part)
+        if hold(path) is not None and not any(departures(path, part)):
+            return path
+    unpacked: str = front.companion("unpack").unpack(folder, part)
+    return unpacked
+
+
+def part_folder(folder: str, part: str) -> str:
+    """Where a part lies: named by content and interpreter, as extension modules are for one alone."""
+    return f"{folder}/{CONTENT}-{TAG}-{part}"
+
+
+def cache_folder() -> str:
+    """Where the parts lie; a fixed place, whatever HOME says.
+
+    Raises:
+        UnusableError: The user has no home.
+    """
+    base = os.environ.get("MACHINEADM_CACHE")
+    if not base:
+        base = "/var/cache/machineadm"
+        if os.geteuid() != 0:
+            import pwd
+
+            try:
+                base = pwd.getpwuid(os.geteuid()).pw_dir + "/.cache/machineadm"
+            except KeyError:
+                raise UnusableError(f"uid {os.geteuid()} has no home") from None
+    # A link on the way may change its mind; what it leads to now is what is checked and used.
+    return os.path.realpath(base) + "/agent"
+
+
+def is_safe(folder: str) -> bool:
+    """Tell whether the folder is there, after making sure that nobody else can put something into it.
+
+    Raises:
+        UnusableError: Somebody else can, or nothing may be executed there.
+    """
+    user = os.geteuid()
+    path = ""
+    for name in folder.split("/"):
+        path += name + "/"
+        try:
+            found = os.lstat(path if path == "/" else path[:-1])
+        except FileNotFoundError:
+            return False
+        last = path[:-1] == folder
+        if found.st_mode & FORMAT != 0o040000:
+            raise UnusableError(f"{path[:-1]} is no folder", unsafe=True)
+        if found.st_uid != user and (last or found.st_uid != 0):
+            raise UnusableError(f"{path[:-1]} belongs to uid {found.st_uid}", unsafe=True)
+        # In a sticky folder, as /tmp, nobody can take away what is somebody else's.
+        if found.st_mode & 0o022 and (last or not found.st_mode & 0o1000):
+            raise UnusableError(f"others may write to {path[:-1] or '/'}", unsafe=True)
+    if os.statvfs(folder).f_flag & NOEXEC:
+        raise UnusableError(f"nothing below {folder} may be executed")
+    return True
+
+
+def hold(path: str) -> int | None:
+    """Lock a part's folder as long as this process lives, so that no upgrade removes it.
+
+    Returns:
+        A descriptor; None where there is no such folder.
+    """
+    import fcntl
+
+    while True:
+        try:
+            held = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+        except OSError:
+            return None
+        fcntl.flock(held, fcntl.LOCK_SH)
+        try:
+            if os.path.samestat(os.fstat(held), os.lstat(path)):
+                return held
+        except FileNotFoundError:
+            pass
+        os.close(held)  # it was removed while we waited
+
+
+def manifest(part: str) -> dict[str, tuple[int, str]]:
+    """Size and SHA-256 of each of a part's files that this interpreter needs."""
+    import _imp
+
+    own = _imp.extension_suffixes()[0]
+    files = {}
+    for line in front.read(f"manifest/{part}").decode().splitlines():
+        size, digest, path = line.split(" ", 2)
+        if ".cpython-" not in path or path.endswith(own):
+            files[path] = int(size), digest
+    return files
+
+
+def departures(top: str, part: str, *, by_content: bool = False) -> Iterator[str]:
+    """Compare a part in the cache with the archive's list.
+
+    Type, owner, mode and size of every file, and nothing that the list does not have but bytecode where
+    the interpreter puts it. No time of change may be later than the folder's own, which is that of its
+    last renaming: that shows a change of content after which size and time of modification were set
+    back.
+
+    Args:
+        top: The part's folder.
+        part: Its name.
+        by_content: Compare the SHA-256 of the content in place of the times.
+
+    Yields:
+        The paths of what differs, is missing or has no business there.
+    """
+    wanted = manifest(part)
+    folders = {path.rpartition("/")[0] for path in wanted}
+    for folder in tuple(folders):
+        while folder:
+            folder = folder.rpartition("/")[0]
+            folders.add(folder)
+    user = os.geteuid()
+    modified = int(EPOCH) * 10**9
+    sealed = os.lstat(top).st_ctime_ns
+    missing = set(wanted)
+    waiting = [""]
+    while waiting:
+        folder = waiting.pop()
+        before = f"{folder}/" if folder else ""
+        with os.scandir(f"{top}/{folder}") as entries:
+            for entry in entries:
+                path = before + entry.name
+                found = entry.stat(follow_symlinks=False)
+                mode = found.st_mode
+                mine = found.st_uid == user and not mode & 0o022
+                if path in wanted:
+                    missing.discard(path)
+                    size, digest = wanted[path]
+                    if mode != FILE or not mine or found.st_size != size:
+                        yield path
+                    elif by_content:
+                        if front.companion("unpack").sha256(f"{top}/{path}") != digest:
+                            yield path
+                    elif found.st_mtime_ns != modified or found.st_ctime_ns > sealed:
+                        yield path
+                elif mine and mode & FORMAT == 0o040000:
+                    if path in folders or (entry.name == "__pycache__" and folder in folders):
+                        waiting.append(path)
+                    else:
+                        yield path
+                elif not mine or mode & FORMAT != 0o100000 or not is_bytecode(path, wanted):
+                    yield path
+    yield from missing
+
+
+def is_bytecode(path: str, wanted: dict[str, tuple[int, str]]) -> bool:
+    """Tell whether a file is where, and called as, this interpreter keeps the bytecode of a listed one.
+
+    What it writes to first, before it renames it, has a number behind the name.
+    """
+    source, _, rest = path.replace("__pycache__/", "", 1).partition(f".{TAG}.")
+    kind, _, number = rest.rpartition("pyc")
+    return (
+        f"{source}.py" in wanted
+        and path.rpartition("/")[0].endswith("__pycache__")
+        and kind in ("", "opt-1.", "opt-2.")
+        and (not number or (number[0] == "." and number[1:].isdigit()))
+    )
