@@ -52,6 +52,8 @@ build() {
     make_root "$name" "$r.new"
     touch "$r.new/.done"; [ ! -d "$r.new-tools" ] || mv "$r.new-tools" "$r-tools"
     mv "$r.new" "$r"
+    # what a fortnight has not needed is not needed
+    find "$CACHE/roots" -mindepth 1 -maxdepth 1 -name "small-$name-*" -mtime +14 -not -path "$r*" -exec rm -rf --one-file-system {} +
     say "built in $((SECONDS - started)) s"
   fi
   exec 8>&-
