@@ -42,6 +42,9 @@ def main(arguments: Sequence[str]) -> int:
         if error.hint():
             print(f"  {error.hint()}", file=sys.stderr)
         return error.exit_code
+    except KeyboardInterrupt:
+        print("signing: interrupted; run it again to go on", file=sys.stderr)
+        return 130
 
 
 def _usage() -> str:

@@ -12,15 +12,18 @@ import fcntl
 import hashlib
 import os
 import secrets
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NoReturn
 
-from signing.publish.stores import Held, Item, fail, fail_absent, fail_refused
+from signing.publish.stores import Held, Item, fail, fail_absent, fail_refused, fail_unreachable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
+_LOCK_TRIES: Final = 100
+_LOCK_PAUSE: Final = 0.05
 _TEMPORARY: Final = ".publishing-"
 _NO_LINKS: Final = (errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK)
 
@@ -112,7 +115,7 @@ class Directory:
             except (FileNotFoundError, NotADirectoryError):
                 fail_absent(str(self._root))
             try:
-                fcntl.flock(fd, fcntl.LOCK_EX)
+                _lock(fd, self._root)
                 _make_folders(self._root, path.parent)
                 for left in path.parent.glob(f"{_TEMPORARY}*"):
                     left.unlink()  # of a run that was killed: nobody else is at work
@@ -127,6 +130,20 @@ class Directory:
             yield
         except OSError as error:
             _tell(path, error)
+
+
+def _lock(fd: int, root: Path) -> None:
+    """Keep other publishers out; each holds the lock for one file only.
+
+    Raises:
+        PassingError: MA1856, somebody keeps it.
+    """
+    for _ in range(_LOCK_TRIES):
+        with contextlib.suppress(BlockingIOError):
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
+        time.sleep(_LOCK_PAUSE)
+    fail_unreachable(str(root), "another publisher holds its lock")
 
 
 @contextlib.contextmanager

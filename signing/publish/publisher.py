@@ -175,8 +175,17 @@ def _write(name: str, item: Item, store: Store) -> None:
 
 
 def _excludes(name: str, item: Item, store: Store) -> bool:
-    """Try whether the store keeps its promise, with bytes that are there already: no harm if it does not."""
-    return not store.create(name, item) and not store.replace(name, item, store.stale_mark)
+    """Try whether the store keeps its promise, with bytes that are there already: no harm if it does not.
+
+    Raises:
+        HostError: MA1856, MA1858 or MA1859, the store.
+    """
+    try:
+        return not store.create(name, item) and not store.replace(name, item, store.stale_mark)
+    except HostError as error:
+        if error.code != "MA1855":
+            raise
+        return True  # a rule of the bucket lets nobody write over it
 
 
 def _move(pointer: _Pointer, signer: Signer, store: Store, *, allow_rollback: bool) -> bool:

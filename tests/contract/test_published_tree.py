@@ -1,9 +1,13 @@
 """What is published, as whoever downloads it finds it: with curl, openssl, sha256sum and a shell alone."""
 
+import contextlib
+import fcntl
 import functools
 import http.server
 import json
+import os
 import shutil
+import signal
 import subprocess
 import tarfile
 import threading
@@ -294,6 +298,39 @@ def test_killed_again_and_again_a_directory_is_never_wrong_and_ends_whole(
     assert publishing.run("publish", release, "--to", tree, "--key", keys.uri).returncode == 0
     assert len(names(tree)) == len(list(release.iterdir())) + 4
     assert list(tree.rglob(".*")) == []
+
+
+def test_a_lock_that_somebody_keeps_is_waited_for_until_it_is_interrupted(
+    release: Path, tree: Path, keys: Keys
+) -> None:
+    fd = os.open(tree, os.O_RDONLY)
+    fcntl.flock(fd, fcntl.LOCK_EX)
+    process = subprocess.Popen(
+        publishing.command("publish", release, "--to", tree, "--key", keys.uri),
+        cwd=publishing.ROOT,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    folder = Path(f"/proc/{process.pid}/fd")
+    while process.poll() is None and str(tree) not in opened(folder):
+        pass
+    process.send_signal(signal.SIGINT)
+    said = process.communicate()[1]
+    given_up = publishing.run("publish", release, "--to", tree, "--key", keys.uri, "--budget", "0")
+    os.close(fd)
+
+    assert (process.returncode, "Traceback" in said, "interrupted" in said) == (130, False, True)
+    assert (given_up.returncode, "another publisher holds its lock" in given_up.stderr) == (5, True)
+    assert list(tree.iterdir()) == []
+
+
+def opened(folder: Path) -> set[str]:
+    """What a process has open at this moment."""
+    found = set()
+    for link in folder.iterdir():
+        with contextlib.suppress(OSError):
+            found.add(str(link.readlink()))
+    return found
 
 
 def names(tree: Path) -> list[str]:

@@ -7,7 +7,7 @@
 set -euo pipefail
 HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 CACHE=${MACHINEADM_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/machineadm}/judges
-JUDGES=(kubeadm-1.34 component crd controller-gen kubeadm-1.30 kubeadm-1.31 ignition validate-ignition template)
+JUDGES=(kubeadm-1.34 component crd controller-gen kubeadm-1.30 kubeadm-1.31 ignition validate-ignition template fake-gcs-server)
 # The toolchain that is there, no other; what go.sum does not name is not built; one static file comes out.
 command -v go >/dev/null || PATH=$PATH:/usr/local/go/bin
 export GOTOOLCHAIN=local GOFLAGS='-mod=readonly -buildvcs=false -trimpath' GOWORK=off CGO_ENABLED=0 GO111MODULE=on

@@ -224,15 +224,24 @@ def test_what_is_no_key_is_refused(unpacked: Path, key: Path, content: str) -> N
     assert "holds no public key" in verify(unpacked, key).stderr
 
 
-def test_shellcheck_finds_nothing() -> None:
+def shellcheck(text: str) -> str:
     run = subprocess.run(
-        [Path(sys.executable).with_name("shellcheck"), "--shell=sh", SCRIPT],
+        [Path(sys.executable).with_name("shellcheck"), "--shell=sh", "-"],
+        input=text,
         capture_output=True,
         text=True,
         check=False,
     )
+    assert (run.returncode == 0) == (run.stdout == "")
+    return run.stdout
 
-    assert (run.returncode, run.stdout) == (0, "")
+
+def test_shellcheck_finds_nothing_but_what_is_planted() -> None:
+    text = SCRIPT.read_text()
+
+    assert shellcheck(text) == ""
+    assert "SC2086" in shellcheck(text.replace('signed "$name"', "signed $name"))
+    assert "SC3010" in shellcheck(text.replace("[ -d wheels ]", "[[ -d wheels ]]"))
 
 
 def test_the_command_writes_the_bundle_and_its_signature(

@@ -423,6 +423,21 @@ def test_finding_it_out_changes_nothing(first: Made) -> None:
     assert data(store) == data(published(first))
 
 
+def test_a_rule_that_forbids_to_write_over_a_release_does_not_stop_publishing(first: Made) -> None:
+    store = FakeStore()
+    create = store.create
+
+    def create_once(name: str, item: Item) -> bool:
+        if name in store.objects:
+            raise HostError("MA1855", "the store refuses: 403")
+        return create(name, item)
+
+    vars(store)["create"] = create_once
+
+    assert put(first, store).exclusive
+    assert pointer(store).version == "v0.1.0"
+
+
 @pytest.mark.parametrize(
     "damage", [lambda data: data[:-1], lambda data: b"", lambda data: b"x" + data]
 )
