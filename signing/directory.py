@@ -8,6 +8,7 @@ machineadm.pub: the keys, for convenience; whoever verifies brings the key or it
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
@@ -29,7 +30,7 @@ from machineadm.verification.release import (
 from signing import files, sigstore
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
 SIGNED_LISTS = (RELEASE_FILE, DIGESTS_FILE)
 
@@ -108,14 +109,15 @@ def verify_directory(
 
 
 def signed_release(directory: Path, keys: tuple[PublicKey, ...]) -> Release:
-    """Read release.json after its signature, and what is said of it in SHA256SUMS, was checked.
+    """Read release.json after its signature was checked.
 
     Raises:
         VerificationError: MA1724 it or its signature is missing, MA17xx as `read_release`.
     """
     data = need(directory, RELEASE_FILE)
     signature = need(directory, RELEASE_FILE + SIGNATURE_SUFFIX)
-    return read_release(data, signature, keys)
+    with _naming(RELEASE_FILE):
+        return read_release(data, signature, keys)
 
 
 def need(directory: Path, name: str) -> bytes:
@@ -133,8 +135,10 @@ def need(directory: Path, name: str) -> bytes:
 
 def _signed_digests(directory: Path, keys: tuple[PublicKey, ...]) -> dict[str, str]:
     data = need(directory, DIGESTS_FILE)
-    signatures.verify(data, need(directory, DIGESTS_FILE + SIGNATURE_SUFFIX), keys)
-    listed = digests.read_digests(data)
+    signature = need(directory, DIGESTS_FILE + SIGNATURE_SUFFIX)
+    with _naming(DIGESTS_FILE):
+        signatures.verify(data, signature, keys)
+        listed = digests.read_digests(data)
     _check_listed(listed, RELEASE_FILE, digests.sha256(need(directory, RELEASE_FILE)))
     return listed
 
@@ -167,11 +171,24 @@ def _check_file(
     data = files.read(directory / name)
     check_artifact(release, name, data)
     _check_listed(listed, name, release.artifact(name).sha256)
+    signature = need(directory, name + SIGNATURE_SUFFIX)
+    bundle = need(directory, name + BUNDLE_SUFFIX)
+    with _naming(name):
+        signatures.verify(data, signature, keys)
+        sigstore.verify_bundle(data, bundle, keys)
+
+
+@contextmanager
+def _naming(name: str) -> Iterator[None]:
+    """Say of which file it is that a signature does not hold.
+
+    Raises:
+        VerificationError: The one that was raised, with the file's name before its message.
+    """
     try:
-        signatures.verify(data, need(directory, name + SIGNATURE_SUFFIX), keys)
-        sigstore.verify_bundle(data, need(directory, name + BUNDLE_SUFFIX), keys)
+        yield
     except VerificationError as error:
-        if error.code == "MA1724":
+        if error.message.startswith(f"{name}: "):
             raise
         raise VerificationError(error.code, f"{name}: {error}", hint=error.hint()) from error
 

@@ -113,10 +113,13 @@ def test_a_link_in_place_of_a_file_is_found(signed: Path, name: str) -> None:
     assert refusal(signed).code == "MA1811"
 
 
-def test_the_message_names_the_file(signed: Path) -> None:
-    empty(signed / f"{ARM64}.sig")
+@pytest.mark.parametrize("name", [ARM64, "release.json", "SHA256SUMS"])
+def test_the_message_names_the_file_once(signed: Path, name: str) -> None:
+    empty(signed / f"{name}.sig")
 
-    assert refusal(signed).message.startswith(f"{ARM64}: ")
+    message = refusal(signed).message
+    assert message.startswith(f"{name}: ")
+    assert message.count(name) == 1
 
 
 def test_one_architecture_served_as_the_other_is_found(signed: Path) -> None:
