@@ -25,6 +25,8 @@ FORMAT = 0o170000  # S_IFMT
 FILE = 0o100644
 NOEXEC = 8  # ST_NOEXEC of statvfs(3)
 
+manifests: dict[str, dict[str, tuple[int, str]]] = {}
+
 
 class UnusableError(Exception):
     """A folder cannot take the libraries."""
@@ -127,12 +129,15 @@ def manifest(part: str) -> dict[str, tuple[int, str]]:
     """Size and SHA-256 of each of a part's files that this interpreter needs."""
     import _imp
 
+    if part in manifests:
+        return manifests[part]
     own = _imp.extension_suffixes()[0]
     files = {}
     for line in front.read(f"manifest/{part}").decode().splitlines():
         size, digest, path = line.split(" ", 2)
         if ".cpython-" not in path or path.endswith(own):
             files[path] = int(size), digest
+    manifests[part] = files
     return files
 
 
