@@ -23,8 +23,9 @@ shown() { part=${1%%[?#]*} && part=${part#*://} && case $part in */*) printf '%s
 plain() { tr -s '\n\r\t' ' ' | tr -cd ' -~' | cut -c "1-$1"; }
 quoted() { sed 's/[\\"]/\\&/g'; }
 
-# The last line of what a program said, without queries and passwords of URLs.
-said() { grep . "$work/said" | tail -n 1 | sed 's/?[^ ]*//g; s|//[^ /]*@|//|g' | plain 200; }
+# The last line of what a program said, without queries and passwords of URLs. A proxy that it cannot read is left out: the
+# password may be anywhere.
+said() { grep . "$work/said" | tail -n 1 | sed "s/?[^ ]*//g; s|//[^ /]*@|//|g; s/proxy \(URL\|syntax in\|scheme for\) [^ ]*/proxy \1 .../" | plain 200; }
 
 # CODE MESSAGE: the end, told wherever somebody may look.
 fail() {
@@ -114,7 +115,10 @@ get() {
     200) return ;;
     301 | 302 | 303 | 307 | 308) ;;
     408 | 429 | 5??) refuse MA1903 again "answers HTTP $status" || return 1 ;;
-    '') [ "$tool" != busybox ] || return 0 ;;
+    '')
+      [ "$tool" = busybox ] || refuse MA1902 again 'does not answer in HTTP' || return 1
+      return 0
+      ;;
     *) refuse MA1903 never "answers HTTP $status" || return 1 ;;
     esac
     case $next in
@@ -188,6 +192,8 @@ for name in http_proxy https_proxy no_proxy; do
   upper=$(echo "$name" | tr '[:lower:]' '[:upper:]')
   eval "value=\${$name:-\${$upper:-}}"
   [ -n "$value" ] || [ ! -r "$ENVIRONMENT" ] || value=$(sed -n "s/^\(export  *\)\{0,1\}\($name\|$upper\)=[\"']\{0,1\}\([^\"']*\).*/\3/p" "$ENVIRONMENT" | tail -n 1)
+  # Without a scheme curl takes http; wget would take the user for a host of ftp.
+  case $name:$value in no_proxy:* | *:*://* | *:) ;; *) value=http://$value ;; esac
   [ -z "$value" ] || export "$name=$value"
 done
 

@@ -11,12 +11,14 @@ import os
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
+from threading import Thread
 from typing import Any
 from urllib.parse import quote
 
@@ -444,6 +446,24 @@ def test_the_last_error_tells_what_happened_at_each_location(
     assert "password" not in done.stderr
 
 
+def test_a_server_that_does_not_answer_in_http_is_told(equipped: Machine) -> None:
+    equipped.try_once()
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        Thread(target=_answers_without_a_status, args=(listening,), daemon=True).start()
+        done = equipped.fetch(f"http://127.0.0.1:{listening.getsockname()[1]}/x")
+
+    assert_refused(equipped, done, "MA1902")
+    assert "HTTP" in done.stderr
+    assert "redirect" not in done.stderr
+
+
+def _answers_without_a_status(listening: socket.socket) -> None:
+    connection, _ = listening.accept()
+    with connection:
+        connection.recv(65536)
+        connection.sendall(AGENT)
+
+
 def test_what_a_server_says_reaches_no_terminal_as_it_is(
     equipped: Machine, server: FileServer
 ) -> None:
@@ -687,6 +707,37 @@ def test_a_wrong_password_of_the_proxy_is_told(equipped: Machine, server: FileSe
     assert_refused(equipped, done, "MA1902")
     assert "407" in done.stderr or "Proxy Authentication Required" in done.stderr
     assert "wrong" not in done.stderr
+
+
+def test_a_proxy_without_a_scheme_is_one_of_http(
+    equipped: Machine, server: FileServer, folder: Path
+) -> None:
+    with Proxy("user", "pass-word") as proxy:
+        bare = proxy.url_with_password.removeprefix("http://")
+        done = equipped.fetch(f"{server.url}/{NAME}", variables={"https_proxy": bare})
+
+        assert len(proxy.requests) >= 1
+    assert_there(equipped, done)
+
+
+@pytest.mark.parametrize(
+    "proxy",
+    [
+        "ftp://user/so-secret@127.0.0.1:1",
+        "http://user:so-secret",
+        "user:so-secret",
+        "http://user:so-secret/x@127.0.0.1:1",
+    ],
+)
+def test_a_proxy_that_cannot_be_understood_is_not_repeated(
+    equipped: Machine, folder: Path, proxy: str
+) -> None:
+    equipped.try_once()
+    with FileServer(folder) as plain:
+        done = equipped.fetch(f"{plain.url}/{NAME}", variables={"http_proxy": proxy})
+
+    assert_refused(equipped, done, "MA1902")
+    assert "so-secret" not in done.stderr
 
 
 @pytest.mark.requirement("R10")
