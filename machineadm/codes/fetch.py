@@ -23,7 +23,7 @@ TABLE: dict[str, Code] = {
         "the server refuses to give the agent",
         "It answered with an HTTP status that is neither 200 nor a redirect. Of these 408, 429 and 5xx were tried "
         f"again until the time was over. {_NOTHING}",
-        "404: the URL, and for the signature whether FILE.sig lies beside the file. 401, 403: headers. 407: the "
+        "404: the URL, where {version} stands for the version as it is written, with or without v, and for the signature whether FILE.sig lies beside the file. 401, 403: headers. 407: the "
         "proxy's user and password. Else look at the server's log.",
     ),
     "MA1904": Code(

@@ -57,7 +57,7 @@ def _unknown(root: Mapping, api_version: str, kind: str, kinds: Kinds) -> Fault:
         if given not in choices:
             best = suggest(given, choices)
             guess = f'; did you mean "{best}"?' if best else ""
-            hint = "" if best else "this release reads " + ", ".join(sorted(set(choices)))
+            hint = "" if best else "what is read here: " + ", ".join(sorted(set(choices)))
             return Fault("MA1202", place, f"unknown {name}{guess}", hint, name)
     raise AssertionError("both are known, and so is their pair")
 

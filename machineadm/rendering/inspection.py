@@ -155,7 +155,8 @@ def _ignition_files(user_data: bytes, documents: bytes) -> Iterator[Written]:
     try:
         config: Any = msgspec.json.decode(user_data)
     except msgspec.DecodeError as error:
-        raise UnfitError("MA1622", f"Ignition reads JSON: {error}") from None
+        hint = "write it for Ignition, or set format: cloud-config" if user_data[:1] == b"#" else ""
+        raise UnfitError("MA1622", f"Ignition reads JSON: {error}", hint) from None
     version = _get(_get(config, "ignition"), "version")
     if not isinstance(version, str):
         raise UnfitError("MA1622", "Ignition asks for ignition.version", 'such as "3.4.0"')

@@ -127,6 +127,11 @@ def text_of(metadata: dict[str, Any] | None, name: str) -> str:
     return value if value is not PRUNED and isinstance(value, str) else ""
 
 
+def is_within(namespace: str, own: str) -> bool:
+    """Whether an object may be referred to from a namespace; where one of the two is not said, it may."""
+    return not own or namespace in ("", own)
+
+
 def _decoded(data: dict[str, Any]) -> Iterable[tuple[str, Any]]:
     from binascii import a2b_base64
 

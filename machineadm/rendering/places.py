@@ -12,7 +12,7 @@ from machineadm.api.finding import Finding
 from machineadm.api.v1alpha1.machine_bootstrap import MachineBootstrapTemplate
 from machineadm.documents.model import Document, Problem, problem_at
 from machineadm.documents.nodes import Mapping, Node, Scalar
-from machineadm.rendering.objects import ConfigMapObject, SecretObject, text_of
+from machineadm.rendering.objects import ConfigMapObject, SecretObject, is_within, text_of
 from machineadm.rendering.realise import TEMPLATE_KEY
 from machineadm.rendering.render import TemplateFinding
 
@@ -29,19 +29,21 @@ def placed(finding: Finding, main: Document, documents: Sequence[Document]) -> P
     """
     if isinstance(finding, TemplateFinding):
         for document in documents:
-            if _holds(document, finding) and (problem := _in_block(document, finding)):
+            if _holds(document, finding, main) and (problem := _in_block(document, finding)):
                 return problem
     if isinstance(main.value, MachineBootstrapTemplate) and finding.path.startswith("spec"):
         finding = replace(finding, path=f"spec.template.{finding.path}")
     return problem_at(main, finding)
 
 
-def _holds(document: Document, finding: TemplateFinding) -> bool:
+def _holds(document: Document, finding: TemplateFinding, main: Document) -> bool:
     value = document.value
     if not isinstance(value, SecretObject | ConfigMapObject):
         return False
     kind = "Secret" if isinstance(value, SecretObject) else "ConfigMap"
-    return (kind, text_of(value.metadata, "name")) == (finding.kind, finding.name)
+    own = text_of(main.value.metadata, "namespace")
+    named = (kind, text_of(value.metadata, "name")) == (finding.kind, finding.name)
+    return named and is_within(text_of(value.metadata, "namespace"), own)
 
 
 def _in_block(document: Document, finding: TemplateFinding) -> Problem | None:

@@ -14,7 +14,7 @@ from machineadm.api.pruned import PRUNED
 from machineadm.api.v1alpha1.files import FileConfig
 from machineadm.config.paths import child
 from machineadm.redaction import Secret
-from machineadm.rendering.objects import ObjectKind, Resource, Resources
+from machineadm.rendering.objects import ObjectKind, Resource, Resources, is_within
 
 Value = TypeVar("Value", bound=msgspec.Struct)
 
@@ -110,7 +110,7 @@ class References:
     def _object(self, kind: ObjectKind, name: str, path: str) -> Resource | None:
         named = [one for one in self._resources if one.kind == kind and one.name == name]
         for one in named:
-            if one.namespace in ("", self._namespace) or not self._namespace:
+            if is_within(one.namespace, self._namespace):
                 return one
         if named:
             message = f"there is no {kind} {name} in namespace {self._namespace}"

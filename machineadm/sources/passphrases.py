@@ -133,9 +133,11 @@ def _require_private(path: str, found: os.stat_result) -> None:
 
 def _unreadable(name: str, error: OSError | ValueError) -> NoReturn:
     reason = error.strerror if isinstance(error, OSError) else "no path holds a NUL"
-    hint = "look at the path and its permissions"
-    if isinstance(error, OSError) and error.errno == errno.ELOOP:
-        hint = "it is a link; the file itself has to be there"
+    number = error.errno if isinstance(error, OSError) else None
+    hint = {
+        errno.ELOOP: "it is a link; the file itself has to be there",
+        errno.EBADF: "it has to be open for reading when the agent starts: 3< FILE",
+    }.get(number, "look at the path and its permissions")
     raise ConfigError(
         "MA1510", f"cannot read the passphrase in {name}: {reason}", hint=hint
     ) from error

@@ -385,4 +385,4 @@ def test_kubeadms_own_documents_are_no_configuration(kind: str) -> None:
     (problem,) = document.problems
     assert document.value is None
     assert (problem.code, problem.message) == ("MA1202", "unknown apiVersion")
-    assert problem.hint == "this release reads bootstrap.cluster.x-k8s.io/v1alpha1"
+    assert problem.hint == "what is read here: bootstrap.cluster.x-k8s.io/v1alpha1"

@@ -434,6 +434,23 @@ def test_what_is_wrong_with_a_template_is_told_where_it_stands(
     assert problem.code == "MA1611"
 
 
+def test_a_template_of_the_same_name_elsewhere_is_not_meant() -> None:
+    holders = [
+        "apiVersion: v1\nkind: ConfigMap\n"
+        f"metadata: {{name: mine, namespace: {namespace}}}\ndata:\n  template: |\n    {text}\n"
+        for namespace, text in (("other", "#!/bin/sh"), ("edge", "{{.X}}"))
+    ]
+    (problem,) = render(*holders, OWN).problems
+
+    assert problem.document == 2
+
+
+def test_a_template_of_cloud_init_for_ignition_is_told_as_such() -> None:
+    outcome = render(OWN + "  format: ignition\n", config_map("mine", template="#cloud-config\n"))
+
+    assert "format: cloud-config" in outcome.problems[0].hint
+
+
 def test_a_template_comes_from_a_secret_too() -> None:
     text = OWN.replace("ConfigMap", "Secret")
     outcome = render(text, secret("mine", template=b"#!/bin/sh\n# {{machine_config | base64}}\n"))

@@ -92,6 +92,10 @@ def test_nothing_is_read_before_it_is_needed(tmp_path: Path) -> None:
     assert refused(given, "x").code == "MA1510"
 
 
+def test_a_closed_descriptor_is_no_matter_of_a_path() -> None:
+    assert "open" in refused(GivenPassphrases(descriptors={ANY: 9999})).hint()
+
+
 def test_what_was_read_can_be_masked_by_whoever_prints(tmp_path: Path) -> None:
     given = GivenPassphrases(files={ANY: write(tmp_path / "word")})
     given.passphrase("vault")
