@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-from machineadm.cli.passphrases import add_passphrases, passphrases_of
+from machineadm.cli.passphrases import PROVIDER, add_passphrases, passphrases_of
 from machineadm.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ def _provider(text: str) -> str:
     import re
     from argparse import ArgumentTypeError
 
-    if not re.fullmatch("[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?", text):
+    if not re.fullmatch(PROVIDER, text):
         raise ArgumentTypeError(f"{text!r} is no name of lower-case letters, digits and hyphens")
     return text
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from machineadm.sources.passphrases import GivenPassphrases
 
 ALLOW = "--allow-unauthenticated-encryption"
-_PROVIDER = "[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
+PROVIDER = "[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
 
 
 def add_passphrases(parser: Parser) -> None:
@@ -69,7 +69,7 @@ def _by_provider(option: str, given: list[str] | None) -> dict[str, str]:
     found: dict[str, str] = {}
     for text in given or ():
         before, equals, behind = text.partition("=")
-        named = equals and re.fullmatch(_PROVIDER, before)
+        named = equals and re.fullmatch(PROVIDER, before)
         provider, value = (before, behind) if named else ("", text)
         if not value:
             raise UsageError("MA7001", f"{option}: {text!r} names nothing")

@@ -19,8 +19,7 @@ TABLE: dict[str, Code] = {
     ),
     "MA1603": Code(
         "a value that does not fit its place",
-        "The value of a Secret or ConfigMap is not UTF-8 and its place takes text, or it is empty and must "
-        "not be.",
+        "The value of a Secret or ConfigMap is not UTF-8, and its place takes text.",
         "Look at the value with `base64 -d`. Only the content of a file may be any bytes.",
     ),
     "MA1604": Code(

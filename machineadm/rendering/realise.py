@@ -21,6 +21,7 @@ from machineadm.config.rules.model import one_of
 from machineadm.config.validation import check
 from machineadm.documents.decoding import decode_kinds
 from machineadm.documents.model import Problem
+from machineadm.errors import ConfigError
 from machineadm.redaction import Secret
 from machineadm.rendering.objects import KINDS, ObjectKind, Resources, text_of
 from machineadm.rendering.references import References
@@ -200,11 +201,13 @@ def _passphrase(spec: MachineBootstrapSpec, references: References) -> Secret | 
     )
     if data is PRUNED:
         return None
-    # As the agent reads a file that holds one.
-    passphrase = data.decode(errors="surrogateescape").removesuffix("\n")
-    if not passphrase:
-        references.find("MA1603", path, "the passphrase is empty", "")
-    return Secret(passphrase)
+    from machineadm.documents.encryption import passphrase_of
+
+    try:
+        return passphrase_of(data, name=f"Secret {reference.name}")
+    except ConfigError as error:
+        references.find(error.code, path, error.message, error.hint())
+        return None
 
 
 def _agent(source: AgentSource | None) -> Iterator[Finding]:

@@ -202,8 +202,10 @@ def _documents(
     """
     documents = encode_json(realised.configuration, reveal=True) + b"\n"
     encryption = spec.encryption
-    if encryption is None or realised.passphrase is None:
+    if encryption is None:
         return documents
+    if realised.passphrase is None:  # said already; never in the clear instead
+        raise UnrenderedError(realised.findings)
     from machineadm.documents.encryption import seal
 
     try:

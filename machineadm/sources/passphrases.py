@@ -133,7 +133,7 @@ def _require_private(path: str, found: os.stat_result) -> None:
 
 def _unreadable(name: str, error: OSError | ValueError) -> NoReturn:
     reason = error.strerror if isinstance(error, OSError) else "no path holds a NUL"
-    number = error.errno if isinstance(error, OSError) else None
+    number = (isinstance(error, OSError) and error.errno) or 0
     hint = {
         errno.ELOOP: "it is a link; the file itself has to be there",
         errno.EBADF: "it has to be open for reading when the agent starts: 3< FILE",

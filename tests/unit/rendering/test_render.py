@@ -366,13 +366,14 @@ def test_a_passphrase_may_be_any_bytes() -> None:
     assert unseal(sealed, Secret("\udcff\udcfe word")).startswith(b"{")
 
 
-def test_an_empty_passphrase_is_refused() -> None:
+@pytest.mark.parametrize("passphrase", [b"\n", b"x" * 4097])
+def test_a_passphrase_that_the_agent_would_refuse_is_refused(passphrase: bytes) -> None:
     text = (
         f"{PLAIN}  encryption: {{provider: kms, passphraseFrom: {{secret: {{name: p, key: k}}}}}}\n"
     )
 
-    assert told(render(text, secret("p", k=b"\n"))) == [
-        ("MA1603", "spec.encryption.passphraseFrom.secret", 9)
+    assert told(render(text, secret("p", k=passphrase))) == [
+        ("MA1512", "spec.encryption.passphraseFrom.secret", 9)
     ]
 
 
