@@ -165,7 +165,10 @@ def departures(top: str, part: str, *, by_content: bool = False) -> Iterator[str
             folders.add(folder)
     user = os.geteuid()
     modified = int(EPOCH) * 10**9
-    sealed = os.lstat(top).st_ctime_ns
+    outermost = os.lstat(top)
+    if outermost.st_uid != user or outermost.st_mode & 0o022:
+        yield "."
+    sealed = outermost.st_ctime_ns
     missing = set(wanted)
     waiting = [""]
     while waiting:

@@ -41,7 +41,7 @@ def unpack(folder: str, part: str) -> str:
     path = cache.part_folder(folder, part)
     with Lock(folder):
         if os.path.lexists(path) and not is_good(path, part):
-            os.rename(path, f"{folder}/.old-{os.path.basename(path)}")
+            put_aside(path)
         if not os.path.lexists(path):
             create(path, part)
             tidy(folder)
@@ -101,7 +101,7 @@ def verify_parts(folder: str) -> str:
         wrong = list(cache.departures(path, part, by_content=True)) if usable else ["."]
         if wrong:
             damaged += [f"{part}/{name}" for name in wrong]
-            os.rename(path, f"{folder}/.old-{os.path.basename(path)}")
+            put_aside(path)
             create(path, part)
         else:
             is_good(path, part)
@@ -271,12 +271,20 @@ def tidy(folder: str) -> None:
                 continue
             try:
                 fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                os.rename(path, f"{folder}/.old-{name}")
-                remove(f"{folder}/.old-{name}")
+                remove(put_aside(path))
             except OSError:
                 pass
             finally:
                 os.close(held)
+
+
+def put_aside(path: str) -> str:
+    """Take a part's name away at once; gives the name that it has until it is removed."""
+    folder, name = os.path.split(path)
+    aside = f"{folder}/.old-{name}"
+    remove(aside)  # of a run that was killed
+    os.rename(path, aside)
+    return aside
 
 
 def is_other_build(name: str) -> bool:

@@ -353,6 +353,29 @@ def test_a_link_in_a_parts_place_is_not_followed(base: Path, work: Callable[[], 
     assert not base.is_symlink()
 
 
+@pytest.mark.parametrize("mode", [0o777, 0o770])
+def test_a_part_whose_folder_others_may_write_to_goes(
+    base: Path, work: Callable[[], None], mode: int
+) -> None:
+    base.chmod(mode)
+
+    work()
+
+    assert base.stat().st_mode & 0o777 == 0o700
+
+
+def test_a_part_is_mended_though_an_earlier_mending_was_killed(
+    base: Path, work: Callable[[], None]
+) -> None:
+    shutil.copytree(base, base.with_name(f".old-{base.name}"))
+    any_library(base).write_bytes(b"")
+
+    work()
+
+    assert any_library(base).stat().st_size
+    assert not list(base.parent.glob(".old-*"))
+
+
 def test_what_it_unpacks_is_writable_by_its_user_alone(
     work: Callable[[], None], cache: Path
 ) -> None:
