@@ -27,10 +27,13 @@ gone when the machine starts."""
 
 UNIT: Final = "machineadm-bootstrap.service"
 
+# write_files writes a file before it gives it its mode, and makes folders that anybody may enter. bootcmd comes before it.
 # A list of runcmd is run as it is, without any shell of cloud-init's; there is one, since what runcmd makes of several
 # goes on after a failure.
 _CLOUD_INIT: Final = """\
 #cloud-config
+bootcmd:
+- [mkdir, -p, -m, '0700', /run/machineadm]
 write_files:
 - path: /run/machineadm/config.yaml
   owner: root:root
@@ -118,9 +121,11 @@ _IGNITION: Final = f"""\
 }}
 """
 
+# In braces, so that nothing is run of a script that was cut off.
 _SYSTEMD: Final = f"""\
 #!/bin/sh
 # Bootstraps this machine by machineadm: lays out its configuration and starts {UNIT}.
+{{
 set -eu
 umask 077
 mkdir -p {FOLDER}
@@ -148,6 +153,7 @@ if [ -d /run/systemd/system ]; then
   systemctl daemon-reload
   systemctl start --no-block {UNIT}
 fi
+}}
 """
 
 

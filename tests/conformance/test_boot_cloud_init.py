@@ -44,6 +44,7 @@ def test_a_machine_becomes_a_node_from_its_user_data_alone(
     assert machine.read(SUCCESS).strip() == "success"
     assert json.loads(machine.read(STATUS))["phase"] == "Succeeded"
     assert machine.exec("stat", "-c", "%a %U", "/etc/greeting").stdout == "640 root\n"
+    assert machine.exec("stat", "-c", "%a %U", "/run/machineadm").stdout == "700 root\n"
     assert machine.read("/var/lib/commands") == "ran\n"
     assert f'token: "{TOKEN}"' in machine.read(RECORD)
     assert machine.exec("systemctl", "is-system-running").stdout.strip() == "running"

@@ -128,11 +128,25 @@ def test_the_script_for_systemd_lays_out_what_its_unit_starts(
 
 
 @pytest.mark.parametrize("shell", SHELLS)
+def test_nothing_is_run_of_a_script_for_systemd_that_was_cut_off(
+    machine: Machine, shell: list[str]
+) -> None:
+    script = machine.placed(user_data("systemd", machine.agent))
+    lines = script.splitlines(keepends=True)
+
+    for count in range(len(lines)):
+        machine.sh(shell, "".join(lines[:count]))
+        assert not machine.data.exists() or not [*machine.data.iterdir()], count
+        assert machine.traced() == "", count
+
+
+@pytest.mark.parametrize("shell", SHELLS)
 @pytest.mark.parametrize(("fetch", "agent_exit", "expected"), [(0, 0, 0), (0, 5, 5), (7, 0, 7)])
 def test_the_unit_ends_as_fetch_and_agent_end_and_leaves_no_secret_after_a_success(
     machine: Machine, shell: list[str], fetch: int, agent_exit: int, expected: int
 ) -> None:
-    machine.sh(shell, machine.placed(user_data("systemd", machine.agent)).partition("umask 022")[0])
+    laid_out, _, _ = machine.placed(user_data("systemd", machine.agent)).partition("umask 022")
+    machine.sh(shell, laid_out + "}")
     (machine.data / "fetch.sh").write_text(f"exit {fetch}\n")
     start = (machine.data / "start.sh").read_text()
 
