@@ -122,6 +122,8 @@ get() {
     *) refuse MA1903 never "answers HTTP $status" || return 1 ;;
     esac
     case $next in
+    # Programs do not agree on what is the host then.
+    *\\*) refuse MA1904 never 'redirects to what is no URL' || return 1 ;;
     https://?*) ;;
     http://?*) case $at in https:*) refuse MA1904 never "redirects to plain http ($(shown "$next"))" || return 1 ;; esac ;;
     *) refuse MA1904 never 'redirects to neither https nor http' || return 1 ;;

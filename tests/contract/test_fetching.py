@@ -614,6 +614,18 @@ def test_headers_do_not_follow_to_another_host(
     assert TOKEN not in str(server.requests)
 
 
+def test_a_host_that_programs_read_in_different_ways_is_not_asked(
+    equipped: Machine, server: FileServer
+) -> None:
+    equipped.try_once()
+    ours = server.url.removeprefix("https://")
+    location = "https://x.example\\@" + ours
+
+    done = equipped.fetch(f"{server.redirecting_to(location)}/{NAME}")
+
+    assert_refused(equipped, done, "MA1904")
+
+
 def test_headers_follow_on_the_same_host(
     equipped: Machine, folder: Path, identity: Identity
 ) -> None:
