@@ -29,7 +29,7 @@ conformance: $(STAMP) $(STORES) $(AGENT) ## real kubeadm, the components' own va
 	-tests/judges/build.sh >/dev/null
 	-$(MAKE) --no-print-directory stage roots >/dev/null
 	-$(MAKE) --no-print-directory package ARCH=arm64
-	MACHINEADM_AGENT=$(AGENT) $(BIN)/python -m pytest tests/conformance -q -p no:cacheprovider
+	MACHINEADM_AGENT=$(AGENT) $(BIN)/python -m pytest tests/conformance -q -p no:cacheprovider -n 2 --dist loadfile
 
 .PHONY: e2e
 e2e: $(STAMP) $(AGENT) ## a real cluster of three machines, a real API server (root, Debian, Go; 15 minutes once, then minutes)

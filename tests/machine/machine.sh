@@ -37,6 +37,7 @@ boot() {
   echo "$n" > "$v/seed/hostname"
   printf '127.0.0.1 localhost\n192.0.2.11 %s\n' "$n" > "$v/seed/hosts"
   : > "$v/seed/resolv.conf"
+  exec 7> "$STATE/.lock"; flock 7    # between the first's saving and the last's restoring nobody comes or goes
   sysctl_save
   # No network but an interface to nowhere with an address and a default route, which is what kubeadm looks for.
   # shellcheck disable=SC2086
@@ -44,6 +45,7 @@ boot() {
     --ulimit nofile=20000:20000 --ulimit nproc=20000:20000 "--network=${MACHINE_NETNS:+ns:/run/netns/}${MACHINE_NETNS:-none}" --tmpfs /run --tmpfs /tmp \
     -v "$v/containerd:/var/lib/containerd" -v "$v/kubelet:/var/lib/kubelet" -v "$v/etcd:/var/lib/etcd" -v "$v/seed:/seed:ro" \
     ${MACHINE_ARGS:-} --rootfs "$r:O" "${MACHINE_INIT:-/sbin/stage-init}" >/dev/null
+  exec 7>&-
   wait_running "$n"
 }
 
@@ -58,6 +60,7 @@ remove() {
   local id; id=$(P inspect -f '{{.Id}}' "$1" 2>/dev/null) || return 0
   P rm -f -t 2 "$1" >/dev/null; rm -rf "${STATE:?}/vol/$1"
   container_trim "$id"
+  exec 7> "$STATE/.lock"; flock 7
   [ -n "$(P ps -aq)" ] || sysctl_restore
 }
 
