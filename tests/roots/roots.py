@@ -41,8 +41,8 @@ class Root:
         self.folder = _build(suite)[f"{suite}-tools" if tools else suite]
 
     def has(self, program: str) -> bool:
-        """Whether there is such a program in /usr/bin, such as `python3.15`."""
-        return (self.folder / "usr/bin" / program).exists()
+        """Whether there is such a program, such as `python3.15`."""
+        return any((self.folder / place / program).exists() for place in ("usr/bin", "bin"))
 
     def run(
         self,
