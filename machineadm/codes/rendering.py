@@ -72,7 +72,7 @@ TABLE: dict[str, Code] = {
     ),
     "MA1621": Code(
         "user data that is a Jinja template",
-        "The template begins with `## template: jinja`: cloud-init would run Jinja over all of it, contents of "
+        "The template, or a part of it, begins with `## template: jinja` or is of type text/jinja2: cloud-init would run Jinja over all of it, contents of "
         "files included, so that braces in a script are an error or are replaced.",
         "Remove the line. What Jinja knows (instance data) the machine's own configuration can ask for.",
     ),
@@ -104,8 +104,8 @@ TABLE: dict[str, Code] = {
     ),
     "MA1634": Code(
         "warning: the configuration lies open",
-        "The template writes the configuration where every user of the machine can read it, or can put a file or "
-        "a link in its place before.",
+        "The template writes the configuration, or the fetch script with the headers of a private mirror, where other "
+        "users of the machine can read it, or can put a file or a link in its place before.",
         "Write it below /run/machineadm with permissions 0600, as the built-in templates do.",
     ),
 }

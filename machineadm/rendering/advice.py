@@ -13,6 +13,9 @@ from machineadm.rendering.inspection import Written
 from machineadm.rendering.realise import Realised
 from machineadm.rendering.template import Piece
 
+CONFIGURATION: Final = "the configuration"
+SCRIPT: Final = "the fetch script with its headers"
+
 _READ_ONLY: Final = "/usr/"
 
 
@@ -83,8 +86,10 @@ def _of_template(
         yield Finding(code="MA1633", path=path, message=message)
     open_ = bool(secrets_of(realised.configuration)) and realised.passphrase is None
     for file in files:
-        if file.configured and file.exposed:
-            what = "the configuration, secrets included," if open_ else "the configuration"
+        if file.holds and file.exposed:
+            what = file.holds
+            if what == CONFIGURATION and open_:
+                what += ", secrets included,"
             message = f"the template writes {what} to {file.path}, {file.exposed}"
-            hint = "write it to /run/machineadm/config.yaml with permissions 0600"
+            hint = "write it below /run/machineadm, as root's, with permissions 0600"
             yield Finding(code="MA1634", path=path, message=message, hint=hint)

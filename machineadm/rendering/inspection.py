@@ -16,6 +16,8 @@ from machineadm.documents.yaml_reader import YamlReader
 _JINJA: Final = "## template: jinja"
 _MIME: Final = ("content-type:", "mime-version:", "from ")
 _CLOUD_CONFIG: Final = "#cloud-config"
+_PARTS: Final = (*_MIME, "#cloud-config-archive")
+_JINJA_PART: Final = re.compile(f"\n[ \t]*{_JINJA}|text/jinja2")
 # How cloud-init tells user data (cloudinit/handlers, INCLUSION_TYPES_MAP), and MIME.
 _KNOWN: Final = (
     *("#!", "#include", "#include-once", "#cloud-boothook", "#part-handler", "#upstart-job"),
@@ -23,7 +25,7 @@ _KNOWN: Final = (
     *_MIME,
 )
 _AROUND: Final = 1024 * 1024
-"""Bytes beside the configuration within which it is looked for: a content may decompress to anything."""
+"""Bytes beside the private content within which it is looked for: a content may decompress to anything."""
 
 _DATA_URL: Final = r"data:[^,]*,(.*)"
 _PUBLIC: Final = ("/tmp/", "/var/tmp/", "/dev/shm/")  # noqa: S108 - looked for, not used
@@ -51,12 +53,14 @@ class Written(msgspec.Struct, frozen=True):
     Args:
         path: Where.
         mode: Its permissions.
-        configured: It holds the configuration.
+        holds: What of that which nobody else may read, in words; empty: nothing.
+        owner: Its user; empty where none is named.
     """
 
     path: str
     mode: int
-    configured: bool
+    holds: str
+    owner: str = ""
 
     @property
     def exposed(self) -> str:
@@ -65,6 +69,8 @@ class Written(msgspec.Struct, frozen=True):
         if self.mode & 0o044:
             where = f", in {public.rstrip('/')}" if public else ""
             return f"mode {self.mode:04o}{where}: all users of the machine can read it"
+        if self.owner not in ("", "root", "0"):
+            return f"owned by {self.owner}, who can read and replace it"
         if public:
             return (
                 f"in {public.rstrip('/')}: any user of the machine can put something there before"
@@ -72,22 +78,22 @@ class Written(msgspec.Struct, frozen=True):
         return ""
 
 
-def written_files(user_data: bytes, format_: str, documents: bytes) -> tuple[Written, ...]:
+def written_files(user_data: bytes, format_: str, private: dict[str, bytes]) -> tuple[Written, ...]:
     """The files that user data has a machine write, where it says so in a form that can be read.
 
     Args:
         user_data: As rendered.
         format_: `cloud-config` or `ignition`.
-        documents: The configuration.
+        private: By its name what root alone may read.
 
     Raises:
         UnfitError: Its reader would not take it.
     """
     if format_ == "ignition":
-        return tuple(_ignition_files(user_data, documents))
+        return tuple(_ignition_files(user_data, private))
     text = _text(user_data)
     begin = text.lstrip().lower()
-    if begin.startswith(_JINJA) or (begin.startswith(_MIME) and f"\n{_JINJA}" in begin):
+    if begin.startswith(_JINJA) or (begin.startswith(_PARTS) and _JINJA_PART.search(begin)):
         hint = "remove the line: a configuration holds braces that are no templates, and the rest needs none"
         raise UnfitError(
             "MA1621", "cloud-init would run Jinja over all of it, contents included", hint
@@ -97,7 +103,7 @@ def written_files(user_data: bytes, format_: str, documents: bytes) -> tuple[Wri
         raise UnfitError("MA1622", "cloud-init does not know user data that begins so", hint)
     if begin.partition("\n")[0].strip() != _CLOUD_CONFIG:
         return ()
-    return tuple(_cloud_config_files(text, documents))
+    return tuple(_cloud_config_files(text, private))
 
 
 def _text(user_data: bytes) -> str:
@@ -107,7 +113,7 @@ def _text(user_data: bytes) -> str:
         raise UnfitError("MA1622", "it is no UTF-8", "put bytes through base64") from None
 
 
-def _cloud_config_files(text: str, documents: bytes) -> Iterator[Written]:
+def _cloud_config_files(text: str, private: dict[str, bytes]) -> Iterator[Written]:
     root = _yaml(text)
     if not isinstance(root, Mapping):
         raise UnfitError("MA1622", "a cloud-config is a map; this is none")
@@ -116,9 +122,10 @@ def _cloud_config_files(text: str, documents: bytes) -> Iterator[Written]:
         if isinstance(file, Mapping):
             mode = _word(file, "permissions")
             encoding = _word(file, "encoding").lower().replace("application/", "").replace("x-", "")
-            holds = _holds(_word(file, "content").encode(), encoding, documents)
+            holds = _held(_word(file, "content").encode(), encoding, private)
             octal = int(mode, 8) if re.fullmatch("(0o?)?[0-7]{1,4}", mode) else 0o644
-            yield Written(_word(file, "path"), octal, holds)
+            owner = _word(file, "owner").partition(":")[0]
+            yield Written(_word(file, "path"), octal, holds, owner)
 
 
 def _yaml(text: str) -> Node | None:
@@ -151,7 +158,7 @@ def _word(mapping: Mapping, name: str) -> str:
     return value.text if isinstance(value, Scalar) else ""
 
 
-def _ignition_files(user_data: bytes, documents: bytes) -> Iterator[Written]:
+def _ignition_files(user_data: bytes, private: dict[str, bytes]) -> Iterator[Written]:
     try:
         config: Any = msgspec.json.decode(user_data)
     except msgspec.DecodeError as error:
@@ -166,16 +173,19 @@ def _ignition_files(user_data: bytes, documents: bytes) -> Iterator[Written]:
         found = re.fullmatch(_DATA_URL, str(_get(contents, "source")), re.DOTALL)
         encoding = "gz+b64" if _get(contents, "compression") == "gzip" else "b64"
         mode = _get(file, "mode")
-        holds = found is not None and _holds(found[1].encode(), encoding, documents)
-        yield Written(str(_get(file, "path")), mode if isinstance(mode, int) else 0o644, holds)
+        holds = _held(found[1].encode(), encoding, private) if found else ""
+        user = _get(file, "user")
+        owner = str(_get(user, "name") or _get(user, "id") or "")
+        mode = mode if isinstance(mode, int) else 0o644
+        yield Written(str(_get(file, "path")), mode, holds, owner)
 
 
 def _get(value: Any, name: str) -> Any:
     return value.get(name) if isinstance(value, dict) else None
 
 
-def _holds(data: bytes, encoding: str, documents: bytes) -> bool:
-    """Whether a content holds the configuration once it is decoded; what cannot be decoded does not."""
+def _held(data: bytes, encoding: str, private: dict[str, bytes]) -> str:
+    """What of the private a content holds once it is decoded; what cannot be decoded holds nothing."""
     import zlib
     from binascii import Error, a2b_base64
 
@@ -183,7 +193,9 @@ def _holds(data: bytes, encoding: str, documents: bytes) -> bool:
         if "b64" in encoding or "base64" in encoding:
             data = a2b_base64(data)
         if "gz" in encoding:
-            data = zlib.decompressobj(wbits=31).decompress(data, len(documents) + _AROUND)
+            data = zlib.decompressobj(wbits=31).decompress(
+                data, max(map(len, private.values())) + _AROUND
+            )
     except (Error, zlib.error):
-        return False
-    return documents in data
+        return ""
+    return next((name for name, content in private.items() if content in data), "")

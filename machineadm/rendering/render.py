@@ -118,7 +118,8 @@ def render(
     user_data = b"".join(piece.data for piece in pieces)
     found = advice.of_spec(bootstrap.spec, agent, chosen.format)
     if name == OWN:
-        found += _inspected(user_data, pieces, realised, chosen.format, documents)
+        private = _private(documents, script, agent)
+        found += _inspected(user_data, pieces, realised, chosen.format, private)
     return Rendered(
         user_data=user_data, format=chosen.format, template=name, sizes=measured, warnings=found
     )
@@ -238,12 +239,18 @@ def _filled(text: str, known: dict[str, Function], realised: Realised) -> tuple[
         raise UnrenderedError([_in_template(error, realised)]) from error
 
 
+def _private(documents: bytes, script: bytes, agent: AgentSource | None) -> dict[str, bytes]:
+    """What root alone may read on the machine, by its name."""
+    headers = agent is not None and agent.download is not None and agent.download.headers
+    return {advice.CONFIGURATION: documents} | ({advice.SCRIPT: script} if headers else {})
+
+
 def _inspected(
     user_data: bytes,
     pieces: Sequence[Piece],
     realised: Realised,
     format_: str,
-    documents: bytes,
+    private: dict[str, bytes],
 ) -> tuple[Finding, ...]:
     """Warnings about what a template of one's own has made.
 
@@ -251,7 +258,7 @@ def _inspected(
         UnrenderedError: Its reader would not take it.
     """
     try:
-        files = written_files(user_data, format_, documents)
+        files = written_files(user_data, format_, private)
     except UnfitError as error:
         finding = Finding(
             code=error.code, path=realised.template_path, message=error.message, hint=error.hint

@@ -16,8 +16,8 @@ PLAIN = base64.b64encode(DOCUMENTS).decode()
 
 
 def exposures(user_data: str, format_: str = "cloud-config") -> list[str]:
-    files = written_files(user_data.encode(), format_, DOCUMENTS)
-    return [file.exposed for file in files if file.configured]
+    files = written_files(user_data.encode(), format_, {"the configuration": DOCUMENTS})
+    return [file.exposed for file in files if file.holds]
 
 
 def cloud_config(**file: object) -> str:
@@ -94,6 +94,30 @@ def test_ignition_is_looked_at_as_cloud_config_is(
 )
 def test_what_lays_out_no_file_itself_is_let_pass(text: str) -> None:
     assert exposures(text) == []
+
+
+@pytest.mark.parametrize(
+    ("owner", "words"), [("root:root", ""), ("nobody:root", "owned by nobody")]
+)
+def test_who_owns_it_is_told(owner: str, words: str) -> None:
+    cloud = cloud_config(owner=owner, permissions="0600", content=DOCUMENTS.decode())
+    source = {"source": f"data:;base64,{PLAIN}"}
+    user = {"name": owner.partition(":")[0]}
+    file = {"path": "/etc/x", "mode": 0o600, "user": user, "contents": source}
+    ignition = json.dumps({"ignition": {"version": "3.4.0"}, "storage": {"files": [file]}})
+
+    for (exposed,) in (exposures(cloud), exposures(ignition, "ignition")):
+        assert exposed.startswith(words)
+        assert bool(exposed) == bool(words)
+
+
+@pytest.mark.parametrize(
+    "part",
+    ["- type: text/jinja2\n  content: x\n", "- content: |\n    ## template: jinja\n    x\n"],
+)
+def test_no_part_of_an_archive_is_a_template_of_jinja(part: str) -> None:
+    with pytest.raises(UnfitError, match="Jinja"):
+        exposures(f"#cloud-config-archive\n{part}")
 
 
 def test_an_empty_cloud_config_does_nothing() -> None:

@@ -502,6 +502,21 @@ def test_a_template_that_leaves_something_out_is_warned_about() -> None:
     assert [one.code for one in outcome.warnings] == ["MA1633", "MA1633"]
 
 
+@pytest.mark.parametrize("headers", [True, False])
+def test_a_fetch_script_with_headers_that_all_can_read_is_warned_about(headers: bool) -> None:
+    text = EXAMPLE.replace(
+        "  machine:\n", "  machine:\n    bootstrapperTemplateConfigMapName: mine\n", 1
+    )
+    if not headers:
+        before, _, behind = text.partition("      headersFrom:\n")
+        text = before + "  format:" + behind.partition("  format:")[2]
+    template = "#cloud-config\nwrite_files:\n- {path: /run/f, encoding: b64, content: {{agent_fetch | base64}}}\n# {{machine_config | base64}}\n"
+    outcome = render(text, config_map("mine", template=template))
+
+    assert outcome.problems == ()
+    assert [one.code for one in outcome.warnings] == (["MA1634"] if headers else [])
+
+
 def test_a_template_is_not_asked_where_a_built_in_one_is_wanted() -> None:
     outcome = render(OWN, config_map("mine", template="#cloud-config\n{}\n"), template="bare")
 
