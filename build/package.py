@@ -17,7 +17,7 @@ from pathlib import Path
 import archive
 from archive import bake
 from checkout import ROOT, build_id, files_of
-from slim import unpack
+from slim import unpack, without_docstrings
 from wheels import ARCHITECTURES, gathered_wheels, own_architecture
 
 
@@ -48,11 +48,14 @@ def build(machine: str, wheels: list[Path], output: Path) -> None:
 
 
 def add_agent(tree: Path) -> None:
-    """Copy machineadm itself, its licence, and the commit's hash in its version module."""
+    """Copy machineadm itself without its docstrings, its licence, and the commit's hash in its version module."""
     for name in files_of("machineadm"):
         target = tree / name
         target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_bytes((ROOT / name).read_bytes())
+        content = (ROOT / name).read_bytes()
+        if name.endswith(".py"):
+            content = without_docstrings(content.decode()).encode()
+        target.write_bytes(content)
     shutil.copyfile(ROOT / "LICENSE", tree / "machineadm/LICENSE")
     version = tree / "machineadm/version.py"
     version.write_text(bake(version.read_text("utf-8"), "BUILD_ID", build_id()), "utf-8")

@@ -1,5 +1,6 @@
 """What of a wheel goes along, and that two wheels never fight over one file."""
 
+import ast
 import ctypes
 import importlib
 import struct
@@ -9,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from elf import without_sections
-from slim import unpack
+from slim import unpack, without_docstrings
 
 
 def wheel(folder: Path, name: str, contents: dict[str, bytes]) -> Path:
@@ -98,3 +99,75 @@ def test_what_is_cut_still_loads_and_is_cut_no_further(tmp_path: Path) -> None:
 
 def test_what_is_no_elf_file_stays_as_it_is() -> None:
     assert without_sections(b"MZ" + bytes(100)) == b"MZ" + bytes(100)
+
+
+def idle(tree: ast.AST) -> ast.AST:
+    """Without any `pass`: a body that had nothing but a docstring has one now."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ClassDef | ast.FunctionDef):
+            node.body = [one for one in node.body if not isinstance(one, ast.Pass)]
+    return tree
+
+
+MODULES = sorted(Path("machineadm").rglob("*.py"))
+
+
+class Undocumented(ast.NodeTransformer):
+    """The tree that is left when docstrings go, each node where it was."""
+
+    def visit(self, node: ast.AST) -> ast.AST:
+        self.generic_visit(node)
+        body: list[ast.stmt] = getattr(node, "body", None) or []
+        if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.Module):
+            kept = 1 if isinstance(node, ast.Module) else 0
+            node.body = body[:kept] + [one for one in body[kept:] if not self.is_text(one)]
+        return node
+
+    @staticmethod
+    def is_text(node: ast.stmt) -> bool:
+        value = node.value if isinstance(node, ast.Expr) else None
+        return isinstance(value, ast.Constant) and isinstance(value.value, str)
+
+
+def program(tree: ast.AST) -> tuple[str, list[int]]:
+    """What it does, and on which lines; a body may end with what has gone, so ends do not count."""
+    return ast.dump(tree), [one.lineno for one in ast.walk(tree) if hasattr(one, "lineno")]
+
+
+@pytest.mark.parametrize("module", MODULES, ids=str)
+def test_without_docstrings_a_module_is_the_same_program_on_the_same_lines(module: Path) -> None:
+    source = module.read_text()
+    stripped = without_docstrings(source)
+
+    was, became = ast.parse(source), ast.parse(stripped)
+    assert ast.get_docstring(became) == ast.get_docstring(was)
+    assert program(idle(became)) == program(idle(Undocumented().visit(was)))
+    assert stripped.count("\n") == source.count("\n")
+
+
+def test_a_docstring_beside_something_else_stays_and_an_empty_body_passes() -> None:
+    source = '''"""Kept."""
+class A(Exception):
+    """Goes."""
+def b(): "stays"
+x = 1; "stays"
+class C:
+    x: int = 1
+    """Goes,
+    all of it."""
+    y = "stays"
+'''
+    assert (
+        without_docstrings(source)
+        == '''"""Kept."""
+class A(Exception):
+    pass
+def b(): "stays"
+x = 1; "stays"
+class C:
+    x: int = 1
+
+
+    y = "stays"
+'''
+    )
