@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from machineadm.errors import HostError
 from machineadm.verification.keys import fingerprint
 from signing import files, options
 from signing.keys import passphrase_bytes, public_half
@@ -29,7 +30,12 @@ def run(arguments: Sequence[str]) -> int:
     chosen = parser.parse_args(arguments)
     private, public, name = generate(options.passphrase(chosen))
     files.create(chosen.private, private, mode=0o600)
-    files.create(chosen.public, public, mode=0o644)
+    try:
+        files.create(chosen.public, public, mode=0o644)
+    except HostError:
+        # Half a pair would be in the way of the next run, and nobody knows its fingerprint.
+        chosen.private.unlink()
+        raise
     print(name)
     return 0
 

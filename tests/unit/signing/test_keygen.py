@@ -90,6 +90,7 @@ def test_no_key_is_overwritten(
 
     assert "MA1808" in capsys.readouterr().err
     assert (tmp_path / taken).read_text() == "precious"
+    assert [path.name for path in tmp_path.iterdir()] == [taken]
 
 
 def test_a_link_in_the_way_is_not_followed(tmp_path: Path) -> None:
