@@ -179,12 +179,33 @@ def test_another_version_than_asked_for_fails(release: Path) -> None:
     assert verify_page.follow(release, version="v0.1").returncode != 0
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        ".hidden",
+        "machineadm.pub.sig",
+        "SHA256SUMS.sigstore.json",
+        "release.json.sigstore.json",
+        r"machineadm\055linux-amd64.pyz",
+        "machineadm-linux-amd64.pyz ",
+        "-A",
+    ],
+)
+def test_no_name_makes_a_stray_file_part_of_the_release(release: Path, name: str) -> None:
+    (release / name).write_text("exit")
+
+    outcome = verify_page.follow(release)
+
+    assert outcome.returncode == 1
+    assert outcome.stdout.splitlines()[-1] == f"{name} is no part of the release"
+
+
 # A check of the page, what stands there when it is left out, and the fault that only it finds.
 CHECKS: dict[str, tuple[str, str, Callable[[Path], object]]] = {
     "key": ('[ "sha256:$print" = "$FINGERPRINT" ]', "true", sign_as_somebody_else),
     "version": ('grep -F "\\"version\\": \\"$VERSION\\"," release.json', ":", play_back),
     "list": ("| cmp -", "| cat", list_more_than_was_released),
-    "files": ('is no part of the release"; exit 1', '"', FAULTS["a file too many"]),
+    "files": ('[ ! -s "$work/strange" ]', ":", FAULTS["a file too many"]),
     "signatures": ('-signature "$file.sig" "$file"', '"$file" || :', swap_signatures),
     "contents": ('grep -q "$digest" "$agent.cdx.json"', ":", swap_sbom),
 }
