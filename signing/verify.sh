@@ -6,6 +6,7 @@
 #   sh verify.sh --digest HEX KEY.pem     both
 #
 # Exit 0: all files are there, none too many, and each is what was signed. Anything else: trust none of them.
+# The last line names the version: an old release was signed, too, so compare it with the one you want.
 # The program itself vouches for nothing: take it, too, from where you have the key, or verify the archive first.
 set -u
 LC_ALL=C
@@ -150,4 +151,8 @@ fi
 if [ -z "$keys" ]; then
   printf 'no key was given: the digests are right, signatures were not looked at\n'
 fi
-printf 'OK: %s files\n' "$count"
+version=''
+while IFS= read -r line; do
+  case $line in '  "version": "v'*) version=${line#*: \"} version=${version%%\"*} ;; esac
+done <release.json
+printf 'OK: release %s, %s files\n' "$version" "$count"

@@ -85,7 +85,8 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _report(to: str, version: str, files: int, done: Published, promise: str) -> None:
-    print(f"{to}: {version}: {len(done.written)} of {files} files written, the others were there")
+    kept = files - len(done.written)
+    print(f"{to}: {version}: {len(done.written)} files written, {kept} were there")
     for channel in done.moved:
         print(f"{layout.pointer_name(channel)}: {version}")
     for channel in done.kept:

@@ -36,7 +36,7 @@ class Directory:
     """
 
     stale_mark = "stale"
-    promise = "files are linked to their names, under a lock on the directory"
+    promise = "links that replace nothing, and a lock on the directory"
 
     def __init__(self, root: str) -> None:
         self._root = Path(root)

@@ -49,7 +49,7 @@ def test_a_site_unpacks_and_verifies_with_what_its_debian_has(run: Run, shell: s
 
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.startswith("Verified OK\nkey sha256:")
-    assert done.stdout.endswith("OK: 9 files\n")
+    assert done.stdout.endswith("OK: release v0.1.0, 9 files\n")
 
 
 @pytest.mark.parametrize("shell", ["sh", "busybox sh"])

@@ -50,7 +50,7 @@ def test_its_variables_are_those_of_the_makefile() -> None:
 
 
 def test_its_command_for_a_key_makes_one(tmp_path: Path) -> None:
-    (command,) = re.findall(r"^python (-m signing keygen .*)$", PAGE, re.MULTILINE)
+    (command,) = re.findall(r"^\.venv/bin/python (-m signing keygen .*)$", PAGE, re.MULTILINE)
     (tmp_path / "passphrase").write_text("correct horse")
     (tmp_path / "passphrase").chmod(0o600)
 

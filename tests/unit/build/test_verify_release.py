@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+import verify_release
 from verify_release import DIFFERENT, SAME, UNKNOWN, main, verdict
 
 
@@ -37,7 +38,18 @@ def test_another_content_is_named(capsys: pytest.CaptureFixture[str]) -> None:
     assert "DIFFERENT: the commit does not give this file" in output.err
 
 
-@pytest.mark.parametrize("content", [None, b"", b"#!/bin/sh\n", archive(b"no agent ")])
+def encrypted() -> bytes:
+    """An archive whose table says that the libraries are encrypted."""
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as target:
+        target.writestr("parts/base.zip", b"")
+    data = bytearray(file.getvalue())
+    data[data.index(b"PK\1\2") + 8] |= 1
+    data[6] |= 1
+    return bytes(data)
+
+
+@pytest.mark.parametrize("content", [None, b"", b"#!/bin/sh\n", archive(b"no agent "), encrypted()])
 def test_what_is_no_agent_is_told_in_one_line(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -54,3 +66,17 @@ def test_what_is_no_agent_is_told_in_one_line(
     said = capsys.readouterr().err
     assert said.startswith(f"{file} cannot be read: ")
     assert said.count("\n") == 1
+
+
+def test_a_build_of_a_changed_checkout_sends_nobody_to_a_commit_that_does_not_exist(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(verify_release, "commit_id", lambda: "0123456789abcdef")
+    monkeypatch.setattr(verify_release, "changes", list)
+    monkeypatch.setattr(verify_release, "build_id", lambda: "0123456789ab")
+
+    said = verify_release.why_not("x86_64", "0123456789ab-dirty", None)
+
+    assert "stands in no commit" in said
+    assert "git checkout" not in said
+    assert "git checkout ba9876543210" in verify_release.why_not("x86_64", "ba9876543210", None)

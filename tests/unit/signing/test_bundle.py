@@ -122,7 +122,7 @@ def test_a_site_verifies_with_nothing_but_a_shell_and_openssl(
     assert (run.returncode, run.stderr) == (0, "")
     assert run.stdout.startswith(f"key {fingerprint(key)}\n")
     assert "machineadm-linux-arm64.pyz: OK\n" in run.stdout
-    assert run.stdout.endswith("OK: 9 files\n")
+    assert run.stdout.endswith("OK: release v0.1.0, 9 files\n")
 
 
 def fingerprint(key: Path) -> str:
