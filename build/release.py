@@ -100,7 +100,11 @@ def put(made: Path, final: Path) -> int:
         if path.name == "build.json" and other.exists():
             continue  # another builder may have made it
         if not other.exists() or other.read_bytes() != path.read_bytes():
-            print(f"{other} is not what the commit gives; remove {final} first", file=sys.stderr)
+            print(
+                f"{other} is not what the commit gives: it was changed, or made of another commit. "
+                f"Unless it has been published, remove {final} and try again",
+                file=sys.stderr,
+            )
             return 1
     print(f"{final} is there, with the same bytes")
     return 0

@@ -1,7 +1,8 @@
 """Build the commit anew and compare: is this file what its commit gives?
 
-The bill of materials and the statement that lie beside it are compared, too. Ends with 0 when the bytes are the same, or the contents where only the compression differs; with 1 when
-something differs, which is named; with 2 when it cannot tell.
+The bill of materials and the statement that lie beside it are compared, too. Ends with 0 when the bytes
+are the same, or the contents where only the compression differs; with 1 when something differs, which
+is named; with 2 when it cannot tell.
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ def main() -> int:
         theirs = file.read_bytes()
         with libraries_of(file) as archive:
             machine, origin = machine_of(archive), origin_of(archive)
-    except (OSError, KeyError, zlib.error, zipfile.BadZipFile) as error:
+    except (OSError, KeyError, RuntimeError, zlib.error, zipfile.BadZipFile) as error:
         return say(UNKNOWN, f"{file} cannot be read: {error}")
     if unfit := why_not(machine, origin, arguments.wheels):
         return say(UNKNOWN, f"{file}: {unfit}")
@@ -72,8 +73,11 @@ def why_not(machine: str, origin: str, wheels: Path | None) -> str:
         return "this is no checkout: clone the repository, then check the release's tag out"
     if changed := changes():
         return f"the checkout differs from its commit ({changed[0].strip()}): use a fresh clone"
-    if origin != build_id():
-        return f"says that it is of commit {origin}, the checkout is of {build_id()}: git checkout {origin}"
+    if origin != (ours := build_id()):
+        said = f"says that it is of commit {origin}, the checkout is of {ours}"
+        if origin.endswith("-dirty"):
+            return f"{said}: what was changed before it was built stands in no commit"
+        return f"{said}: git checkout {origin}"
     if wheels is not None and not wheels.is_dir():
         return f"no folder of wheels: {wheels}"
     return ""
