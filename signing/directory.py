@@ -8,6 +8,7 @@ machineadm.pub: the keys, for convenience; whoever verifies brings the key or it
 
 from __future__ import annotations
 
+import re
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
@@ -28,11 +29,13 @@ from machineadm.verification.release import (
     read_release,
 )
 from signing import files, sigstore
+from signing.keys import LARGEST_KEY
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 SIGNED_LISTS = (RELEASE_FILE, DIGESTS_FILE)
+PRIVATE_KEY = re.compile(rb"-----BEGIN [A-Z ]*PRIVATE KEY-----")
 
 
 def artifact_names(directory: Path) -> list[str]:
@@ -58,8 +61,12 @@ def artifact_names(directory: Path) -> list[str]:
     for name in present - names - _added(names):
         _refuse(directory / name, "is the signature of nothing that is there")
     for name in names:
-        if not (directory / name).stat().st_size:
+        size = (directory / name).stat().st_size
+        if not size:
             _refuse(directory / name, "is empty")
+        # No name tells: keys are called .pem, .key or release.
+        if size <= LARGEST_KEY and PRIVATE_KEY.search(files.read(directory / name)):
+            _refuse(directory / name, "holds a private key, which would be published")
     return sorted(names)
 
 

@@ -117,7 +117,10 @@ def read_private(path: Path) -> bytes:
         HostError: MA1803 others can read it, MA1820 it cannot be read.
     """
     try:
-        with path.open("rb") as file:
+        # A pipe that nobody writes to is refused, not waited for.
+        with open(
+            path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)
+        ) as file:
             status = os.fstat(file.fileno())
             if not stat.S_ISREG(status.st_mode):
                 raise HostError("MA1820", f"{path}: not a regular file")

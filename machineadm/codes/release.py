@@ -57,7 +57,7 @@ TABLE: dict[str, Code] = {
     "MA1811": Code(
         "unfit release directory",
         "It holds something that cannot be part of a release: a link, a directory, an empty file, a "
-        "strange name; or nothing at all.",
+        "private key, a strange name; or nothing at all.",
         "Take it away, or make the release anew with `make release`.",
     ),
     "MA1812": Code(

@@ -310,6 +310,8 @@ def test_a_lock_that_somebody_keeps_is_waited_for_until_it_is_interrupted(
         cwd=publishing.ROOT,
         stderr=subprocess.PIPE,
         text=True,
+        # A shell has what it runs in the background ignore the signal.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     folder = Path(f"/proc/{process.pid}/fd")
     while process.poll() is None and str(tree) not in opened(folder):

@@ -143,9 +143,12 @@ def test_what_is_no_private_key_is_refused(key: Path, content: bytes) -> None:
     assert refusal(f"file:{key}").code == "MA1804"
 
 
-def test_a_missing_file_and_a_directory_are_refused(tmp_path: Path) -> None:
+def test_a_missing_file_a_directory_and_a_pipe_are_refused(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe", 0o600)
+
     assert refusal(f"file:{tmp_path / 'none'}").code == "MA1820"
     assert refusal(f"file:{tmp_path}").code == "MA1820"
+    assert refusal(f"file:{tmp_path / 'pipe'}").code == "MA1820"
 
 
 def test_an_encrypted_key_without_its_passphrase_is_refused(key: Path) -> None:

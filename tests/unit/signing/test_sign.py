@@ -236,6 +236,18 @@ def test_what_is_no_plain_file_is_refused(unsigned: Path, odd: str) -> None:
     assert refusal(unsigned).code == "MA1811"
 
 
+@pytest.mark.parametrize("name", ["release.pem", "id", "build.json"])
+def test_a_private_key_is_never_made_part_of_a_release(unsigned: Path, name: str) -> None:
+    path = unsigned / name
+    path.write_bytes(b"a note\n" + releases.private_pem(releases.private_key()))
+    path.chmod(0o600)
+
+    error = refusal(unsigned)
+
+    assert (error.code, name in error.message) == ("MA1811", True)
+    assert not list(unsigned.glob("*.sig"))
+
+
 def test_an_empty_and_a_missing_directory_are_refused(tmp_path: Path) -> None:
     (tmp_path / "v1.0.0").mkdir()
 
