@@ -79,9 +79,9 @@ TABLE: dict[str, Code] = {
     ),
     "MA1913": Code(
         "the agent does not run on this machine",
-        "The file is genuine, but it could not be asked for its version: python3 is missing or unfit, or it is the "
+        "The file is genuine, but it could not be asked for its version: /usr/bin/python3 is missing or unfit, or it is the "
         f"file of another architecture. {_NOTHING}",
-        "The agent needs CPython 3.10 to 3.14 as python3; docs/os-contract.md.",
+        "The agent needs CPython 3.10 to 3.14 as /usr/bin/python3; docs/os-contract.md.",
     ),
     "MA1914": Code(
         "no agent for this CPU",

@@ -108,4 +108,10 @@ TABLE: dict[str, Code] = {
         "users of the machine can read it, or can put a file or a link in its place before.",
         "Write it below /run/machineadm with permissions 0600, as the built-in templates do.",
     ),
+    "MA1635": Code(
+        "warning: a version without v in a URL",
+        "A URL of the agent has `{version}` as a folder, and the version is given without the v that folders of releases "
+        "begin with.",
+        "Write the version with v; the agent compares the rest.",
+    ),
 }

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from machineadm.api.finding import Finding
-from machineadm.api.v1alpha1.agent_source import AgentSource
+from machineadm.api.v1alpha1.agent_source import AgentDownload, AgentSource
 from machineadm.api.v1alpha1.machine_bootstrap import MachineBootstrapSpec
 from machineadm.config.secrets import secrets_of
 from machineadm.rendering.inspection import Written
@@ -44,6 +44,13 @@ def _of_spec(
             message="/usr is read-only on Flatcar",
             hint="/opt/bin/machineadm, the default with format ignition, can be written",
         )
+    if download is not None and not download.version.startswith("v") and _asks_version(download):
+        yield Finding(
+            code="MA1635",
+            path="spec.agent.download.version",
+            message=f"{{version}} in a URL becomes {download.version}; releases lie below v{download.version}",
+            hint=f"write v{download.version}, if the mirror has the layout of a release",
+        )
     if download is not None and download.headers and spec.encryption is not None:
         yield Finding(
             code="MA1631",
@@ -57,6 +64,10 @@ def _of_spec(
             path="spec.infrastructureRef",
             message="the configuration stands in this user data; the manager would put it into the store",
         )
+
+
+def _asks_version(download: AgentDownload) -> bool:
+    return any("/{version}/" in url for url in download.urls)
 
 
 def of_template(

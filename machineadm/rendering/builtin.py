@@ -29,7 +29,7 @@ UNIT: Final = "machineadm-bootstrap.service"
 
 # write_files writes a file before it gives it its mode, and makes folders that anybody may enter. bootcmd comes before it.
 # A list of runcmd is run as it is, without any shell of cloud-init's; there is one, since what runcmd makes of several
-# goes on after a failure.
+# goes on after a failure. After a success nothing is left that holds a secret.
 _CLOUD_INIT: Final = """\
 #cloud-config
 bootcmd:
@@ -50,11 +50,16 @@ write_files:
 runcmd:
 - - sh
   - -ec
-  - {{if agent_fetch}}sh /run/machineadm/fetch.sh; {{end}}exec "$0" bootstrap --path /run/machineadm/config.yaml
+  - |
+{{- if agent_fetch}}
+    sh /run/machineadm/fetch.sh
+{{- end}}
+    "$0" bootstrap --path /run/machineadm/config.yaml
+    rm -f /run/machineadm/config.yaml /run/machineadm/fetch.sh
   - {{agent_path | quote}}
 """
 
-# After a success nothing is left that a later boot would start, or that holds a secret.
+# After a success nothing is left that a later boot would start, either.
 _START: Final = f"""\
 set -e
 [ ! -e {FOLDER}/fetch.sh ] || sh {FOLDER}/fetch.sh

@@ -2,7 +2,7 @@
 # out. For dash, busybox sh and bash. `set -e` is off in functions that are asked for their verdict: each line of theirs
 # that may fail says what happens then.
 
-RUN=/run CONSOLE=/dev/console ENVIRONMENT=/etc/environment MOUNTS=/proc/mounts
+RUN=/run PYTHON=/usr/bin/python3 CONSOLE=/dev/console ENVIRONMENT=/etc/environment MOUNTS=/proc/mounts
 # Seconds for all, for one request, without a byte, before all is tried again; blocks of 512 bytes (bash: 1024) for the
 # agent, for a signature.
 BUDGET=300 ATTEMPT=120 STALL=30 PAUSE=1 LARGEST=65536 SIGNATURE=64
@@ -167,7 +167,7 @@ check() {
     checks=1
   fi
   [ "$checks" = 1 ] || refuse MA1909 never 'cannot be checked here' || return 1
-  found=$(python3 -I -S "$1" version --output json 2>"$work/said" </dev/null | tr -d ' \n') || :
+  found=$("$PYTHON" -I -S "$1" version --output json 2>"$work/said" </dev/null | tr -d ' \n') || :
   case $found in
   *'"version":"'"${VERSION#v}"'"'*) ;;
   *'"version":"'*) refuse MA1908 never "is another version than $VERSION: $(printf %s "$found" | plain 100)" ;;
@@ -225,7 +225,7 @@ if ! have openssl; then
   [ -n "$SHA256" ] || fail MA1909 'needs openssl: the configuration gives publicKey, and no sha256'
   have sha256sum || fail MA1909 'needs sha256sum or openssl'
 fi
-have python3 || fail MA1913 'needs python3'
+[ -x "$PYTHON" ] || fail MA1913 "needs $PYTHON"
 
 if [ -n "$CA_BUNDLE" ]; then
   for known in /etc/ssl/certs/ca-certificates.crt /etc/pki/tls/certs/ca-bundle.crt /etc/ssl/ca-bundle.pem /etc/ssl/cert.pem; do

@@ -139,6 +139,7 @@ class Machine:
         text = fetch_script(AgentDownload(**given | changes))
         for name, value in {
             "RUN": self.folder / "run",
+            "PYTHON": self.programs / "python3",
             "CONSOLE": self.console,
             "ENVIRONMENT": self.environment,
             "MOUNTS": self.mounts,

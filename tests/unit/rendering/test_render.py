@@ -178,7 +178,12 @@ def test_a_preinstalled_agent_needs_no_fetch_script() -> None:
 
     assert set(written(data)) == {CONFIG}
     (command,) = yaml.safe_load(data)["runcmd"]
-    assert command == ["sh", "-ec", f'exec "$0" bootstrap --path {CONFIG}', "/opt/a b/machineadm"]
+    assert command == [
+        "sh",
+        "-ec",
+        f'"$0" bootstrap --path {CONFIG}\nrm -f {CONFIG} {FETCH}\n',
+        "/opt/a b/machineadm",
+    ]
     systemd = user_data(render(PLAIN, template="systemd"))
     assert b"fetch.sh\n" not in systemd.partition(b"start.sh")[0]
 
@@ -545,6 +550,14 @@ def test_a_place_below_usr_is_warned_about_for_ignition() -> None:
 
     assert [one.code for one in render(text, template="ignition-3.4").warnings] == ["MA1630"]
     assert render(text).warnings == ()
+
+
+def test_a_version_without_v_in_a_folder_of_releases_is_warned_about() -> None:
+    text = EXAMPLE.replace("version: v0.1.0", "version: 0.1.0")
+    assert text != EXAMPLE
+
+    assert [one.code for one in render(text).warnings] == ["MA1635"]
+    assert render(text.replace("/{version}/", "/v{version}/")).warnings == ()
 
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=200)
