@@ -68,16 +68,16 @@ def without_docstrings(source: str) -> str:
     It is a tenth of the file's room and of a first start, which compiles all that it imports, and nobody
     can ask for it on a machine. A module's own docstring stays: the command line shows it.
     """
-    lines = source.splitlines(keepends=True)
+    lines = source.split("\n")  # as the parser counts them; splitlines ends one at a form feed, too
     for body in _bodies(ast.parse(source)):
         for statement in body:
             first, last = statement.lineno - 1, (statement.end_lineno or statement.lineno) - 1
             if not _is_text(statement) or not _stands_alone(statement, lines[first], lines[last]):
                 continue
-            lines[first : last + 1] = ["\n"] * (last + 1 - first)
-            if len(body) == 1:
-                lines[first] = f"{' ' * statement.col_offset}pass\n"
-    return "".join(lines)
+            lines[first : last + 1] = [""] * (last + 1 - first)
+            if all(map(_is_text, body)):
+                lines[first] = f"{' ' * statement.col_offset}pass"
+    return "\n".join(lines)
 
 
 def _bodies(module: ast.Module) -> Iterator[list[ast.stmt]]:

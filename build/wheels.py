@@ -98,9 +98,18 @@ def read_lock(lock: Path) -> list[Pin]:
 
 @contextmanager
 def gathered_wheels(machine: str, source: Path | None) -> Iterator[list[Path]]:
-    """Lend the locked wheels of an architecture; those of a named folder alone, if one is named."""
+    """Lend the locked wheels of an architecture; those of a named folder alone, if one is named.
+
+    They are copies in a folder of our own: in a cache that others can write to, a wheel could become
+    another one after its hash was compared.
+    """
     with tempfile.TemporaryDirectory(prefix="machineadm-wheels-") as scratch:
-        yield fetch_wheels(machine, source, Path(scratch) if source else usual_cache())
+        found = fetch_wheels(machine, source, Path(scratch) if source else usual_cache())
+        own = Path(scratch, "own")
+        own.mkdir()
+        copies = [shutil.copyfile(wheel, own / wheel.name) for wheel in found]
+        check_hashes(copies, LOCK)
+        yield copies
 
 
 def fetch_wheels(machine: str, source: Path | None, cache: Path, lock: Path = LOCK) -> list[Path]:
@@ -123,15 +132,23 @@ def fetch_wheels(machine: str, source: Path | None, cache: Path, lock: Path = LO
     untied: set[str] = set()
     for version in INTERPRETERS:
         wanted = [pin for pin in pins if pin.name not in untied and pin.holds(version, machine)]
-        found = wheels_of(version, machine, wanted, source, cache)
+        of_one = wheels_of(version, machine, wanted, source, cache)
         if not wheels:
-            untied = {str(parse(wheel)[0]) for wheel in found if abi_of(version) not in abis(wheel)}
-        wheels.update({wheel.name: wheel for wheel in found})
-    hashes = {digest for pin in pins for digest in re.findall(r"--hash=sha256:(\w+)", pin.text)}
-    for wheel in wheels.values():
-        if hashlib.sha256(wheel.read_bytes()).hexdigest() not in hashes:
+            untied = {
+                str(parse(wheel)[0]) for wheel in of_one if abi_of(version) not in abis(wheel)
+            }
+        wheels.update({wheel.name: wheel for wheel in of_one})
+    found = [wheels[name] for name in sorted(wheels)]
+    check_hashes(found, lock)
+    return found
+
+
+def check_hashes(wheels: list[Path], lock: Path) -> None:
+    """End the build where a wheel is none of those that the lock lists."""
+    known = re.findall(r"--hash=sha256:(\w+)", lock.read_text("utf-8"))
+    for wheel in wheels:
+        if hashlib.sha256(wheel.read_bytes()).hexdigest() not in known:
             sys.exit(f"{wheel}: its hash is not in {lock}; remove the file and try again")
-    return [wheels[name] for name in sorted(wheels)]
 
 
 def wheels_of(

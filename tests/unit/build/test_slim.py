@@ -171,3 +171,20 @@ class C:
     y = "stays"
 '''
     )
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        'x = "\x0c\x1c\u2028"\ndef f():\n    """Goes."""\n    return 1\n',
+        'class A:\n    """Goes."""\n\n    """And this."""\n',
+    ],
+    ids=["what only splitlines takes for an end of a line", "nothing but texts"],
+)
+def test_odd_modules_stay_the_same_program(source: str) -> None:
+    stripped = without_docstrings(source)
+
+    assert "Goes" not in stripped
+    assert program(idle(ast.parse(stripped))) == program(
+        idle(Undocumented().visit(ast.parse(source)))
+    )

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+import wheels
 from wheels import INTERPRETERS, LOCK, fetch_wheels, read_lock
 
 
@@ -131,3 +132,22 @@ def test_the_builders_tools_are_those_of_the_developer() -> None:
     developer = {pin.text for pin in read_lock(LOCK.with_name("dev.txt"))}
 
     assert {pin.text for pin in read_lock(LOCK.with_name("builder.txt"))} <= developer
+
+
+def test_a_wheel_that_is_changed_after_its_hash_was_compared_is_refused(
+    found: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(wheels, "fetch_wheels", lambda *_: found)  # none of them is in the lock
+
+    with (
+        pytest.raises(SystemExit, match="its hash is not in"),
+        wheels.gathered_wheels("x86_64", None),
+    ):
+        pass
+
+
+def test_a_build_reads_no_wheel_that_others_can_change() -> None:
+    with wheels.gathered_wheels("x86_64", None) as lent:
+        folders = {path.parent for path in lent}
+
+    assert wheels.usual_cache() not in {parent for folder in folders for parent in folder.parents}
