@@ -42,12 +42,12 @@ def replace(path: Path, data: bytes, *, mode: int = 0o644) -> bool:
     try:
         if path.is_file() and not path.is_symlink() and path.read_bytes() == data:
             return False
-        temporary = _write_beside(path, data, mode)
+        temporary = write_beside(path, data, mode)
         try:
             temporary.replace(path)
         finally:
             temporary.unlink(missing_ok=True)
-        _flush(path.parent)
+        flush(path.parent)
     except OSError as error:
         raise HostError("MA1821", f"{path}: cannot be written: {error.strerror}") from error
     return True
@@ -65,13 +65,13 @@ def create(path: Path, data: bytes, *, mode: int) -> None:
         HostError: MA1808 it exists, MA1821 it cannot be written.
     """
     try:
-        temporary = _write_beside(path, data, mode)
+        temporary = write_beside(path, data, mode)
         try:
             # A link, unlike a rename, fails where something has the name already.
             os.link(temporary, path)
         finally:
             temporary.unlink()
-        _flush(path.parent)
+        flush(path.parent)
     except FileExistsError:
         raise HostError(
             "MA1808", f"{path} exists and is not overwritten", hint="choose another name"
@@ -80,8 +80,13 @@ def create(path: Path, data: bytes, *, mode: int) -> None:
         raise HostError("MA1821", f"{path}: cannot be written: {error.strerror}") from error
 
 
-def _write_beside(path: Path, data: bytes, mode: int) -> Path:
-    temporary = path.with_name(f"{TEMPORARY_PREFIX}{secrets.token_hex(8)}")
+def write_beside(path: Path, data: bytes, mode: int, *, prefix: str = TEMPORARY_PREFIX) -> Path:
+    """Write a flushed file of another name in the same folder, for the caller to link or rename.
+
+    Raises:
+        OSError: It cannot be written; then nothing is left.
+    """
+    temporary = path.with_name(f"{prefix}{secrets.token_hex(8)}")
     fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
     try:
         with os.fdopen(fd, "wb") as file:
@@ -96,7 +101,12 @@ def _write_beside(path: Path, data: bytes, mode: int) -> Path:
     return temporary
 
 
-def _flush(folder: Path) -> None:
+def flush(folder: Path) -> None:
+    """Bring a folder's names to the disk.
+
+    Raises:
+        OSError: The kernel's.
+    """
     fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(fd)

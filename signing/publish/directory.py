@@ -11,11 +11,11 @@ import errno
 import fcntl
 import hashlib
 import os
-import secrets
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NoReturn
 
+from signing import files
 from signing.publish.stores import Held, Item, fail, fail_absent, fail_refused, fail_unreachable
 
 if TYPE_CHECKING:
@@ -50,13 +50,13 @@ class Directory:
         with self._telling(self._root):
             if not self._root.is_dir():
                 fail_absent(str(self._root))
-            files = (
+            found = (
                 Path(folder, file).relative_to(self._root).as_posix()
                 for folder, _, names in os.walk(self._root, onerror=_raise)
                 for file in names
                 if not file.startswith(_TEMPORARY)
             )
-            return frozenset(name for name in files if name.startswith(prefix))
+            return frozenset(name for name in found if name.startswith(prefix))
 
     def read(self, name: str) -> Held | None:
         """The file of that name, if there is one.
@@ -149,18 +149,13 @@ def _lock(fd: int, root: Path) -> None:
 @contextlib.contextmanager
 def _written_beside(path: Path, data: bytes) -> Iterator[Path]:
     """A flushed file with that content in the same folder, gone or renamed at the end; then the folder is flushed."""
-    temporary = path.with_name(f"{_TEMPORARY}{secrets.token_hex(8)}")
-    fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+    # For the server to read, whatever the umask.
+    temporary = files.write_beside(path, data, 0o644, prefix=_TEMPORARY)
     try:
-        with os.fdopen(fd, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fchmod(fd, 0o644)  # for the server, whatever the umask
-            os.fsync(fd)
         yield temporary
     finally:
         temporary.unlink(missing_ok=True)
-    _flush(path.parent)
+    files.flush(path.parent)
 
 
 def _make_folders(root: Path, folder: Path) -> None:
@@ -170,15 +165,7 @@ def _make_folders(root: Path, folder: Path) -> None:
     _make_folders(root, folder.parent)
     folder.mkdir()
     folder.chmod(0o755)
-    _flush(folder.parent)
-
-
-def _flush(folder: Path) -> None:
-    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
+    files.flush(folder.parent)
 
 
 def _mark(data: bytes) -> str:
