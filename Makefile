@@ -40,7 +40,7 @@ fmt: $(STAMP) ## format and fix what can be fixed
 
 .PHONY: test
 test: lint $(AGENT) ## lint, then the tests that need pip and Debian alone
-	MACHINEADM_AGENT=$(AGENT) $(BIN)/python -m pytest
+	MACHINEADM_AGENT=$(AGENT) $(BIN)/python -m pytest --numprocesses auto
 
 .PHONY: crds
 crds: $(STAMP) ## write crds/, docs/reference/ and the agent's own data from the types
