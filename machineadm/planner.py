@@ -10,23 +10,22 @@ The order, and why:
 3. What kubeadm will look for: control plane files, certificates, static pods. They come before the commands, as the
    commands of existing Cluster API users expect to find every file of theirs.
 4. Commands before kubeadm, kubeadm, commands after kubeadm.
+
+A concern that the configuration does not ask for is not loaded: a machine's first start compiles all that it loads.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+
+from machineadm.api.v1alpha1.commands import Command
+from machineadm.api.v1alpha1.kubernetes import KubernetesConfig
+from machineadm.api.v1alpha1.linux import LinuxConfiguration
 from machineadm.api.v1alpha1.machine import MachineConfig
 from machineadm.config.model import Configuration, Mode
 from machineadm.host.facts import Facts
 from machineadm.plan.model import ControlPlaneExtras, Phase, Plan, Step
-from machineadm.steps.certificates import plan_certificates
-from machineadm.steps.commands import plan_commands
-from machineadm.steps.control_plane_files import plan_control_plane_files
 from machineadm.steps.files import plan_files
-from machineadm.steps.hostname import plan_hostname
-from machineadm.steps.kubeadm import plan_kubeadm
-from machineadm.steps.modules import plan_modules
-from machineadm.steps.static_pods import plan_static_pods
-from machineadm.steps.sysctl import plan_sysctl
 
 
 def plan(configuration: Configuration, facts: Facts, *, mode: Mode, run_directory: str) -> Plan:
@@ -45,6 +44,8 @@ def plan(configuration: Configuration, facts: Facts, *, mode: Mode, run_director
     prepared, extras = _prepare(configuration)
     joining: tuple[Step, ...] = ()
     if kubernetes is not None and mode == "provisioning":
+        from machineadm.steps.kubeadm import plan_kubeadm
+
         joining = (
             *plan_kubeadm(
                 kubernetes,
@@ -53,13 +54,13 @@ def plan(configuration: Configuration, facts: Facts, *, mode: Mode, run_director
                 run_directory,
                 may_be_installed=_may_install_kubeadm(machine),
             ),
-            *plan_commands(machine.commands.post_kubeadm, Phase.POST_KUBEADM),
+            *_commands(machine.commands.post_kubeadm, Phase.POST_KUBEADM),
         )
     return Plan(
         steps=(
-            *plan_commands(machine.commands.boot, Phase.BOOT),
+            *_commands(machine.commands.boot, Phase.BOOT),
             *prepared,
-            *plan_commands(machine.commands.pre_kubeadm, Phase.PRE_KUBEADM),
+            *_commands(machine.commands.pre_kubeadm, Phase.PRE_KUBEADM),
             *joining,
         )
     )
@@ -71,14 +72,39 @@ def _prepare(configuration: Configuration) -> tuple[tuple[Step, ...], ControlPla
     steps: list[Step] = []
     extras = ControlPlaneExtras()
     if machine.linux_configuration is not None:
-        steps += plan_hostname(machine.linux_configuration)
-        steps += plan_modules(machine.linux_configuration)
-        steps += plan_sysctl(machine.linux_configuration)
+        steps += _linux(machine.linux_configuration)
     steps += plan_files(machine.files)
-    if kubernetes is not None:
-        files, extras = plan_control_plane_files(kubernetes)
-        steps += [*files, *plan_certificates(kubernetes), *plan_static_pods(kubernetes)]
+    if kubernetes is not None and kubernetes.control_plane is not None:
+        files, extras = _control_plane(kubernetes)
+        steps += files
     return tuple(steps), extras
+
+
+def _linux(configuration: LinuxConfiguration) -> Iterator[Step]:
+    from machineadm.steps.hostname import plan_hostname
+    from machineadm.steps.modules import plan_modules
+    from machineadm.steps.sysctl import plan_sysctl
+
+    yield from plan_hostname(configuration)
+    yield from plan_modules(configuration)
+    yield from plan_sysctl(configuration)
+
+
+def _control_plane(kubernetes: KubernetesConfig) -> tuple[tuple[Step, ...], ControlPlaneExtras]:
+    from machineadm.steps.certificates import plan_certificates
+    from machineadm.steps.control_plane_files import plan_control_plane_files
+    from machineadm.steps.static_pods import plan_static_pods
+
+    files, extras = plan_control_plane_files(kubernetes)
+    return (*files, *plan_certificates(kubernetes), *plan_static_pods(kubernetes)), extras
+
+
+def _commands(commands: Sequence[Command], phase: Phase) -> tuple[Step, ...]:
+    if not commands:
+        return ()
+    from machineadm.steps.commands import plan_commands
+
+    return plan_commands(commands, phase)
 
 
 def _may_install_kubeadm(machine: MachineConfig) -> bool:

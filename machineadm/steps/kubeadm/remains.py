@@ -26,7 +26,6 @@ import msgspec
 
 from machineadm.errors import KubeadmError
 from machineadm.host.ports import Commands, Host
-from machineadm.steps.kubeadm.failures import diagnose
 from machineadm.steps.kubeadm.record import Record
 
 KUBERNETES = "/etc/kubernetes"
@@ -163,6 +162,8 @@ def reset(scene: Scene, host: Host) -> None:
         argv.append(f"--cri-socket={scene.cri_socket}")
     result = commands_of(host).run(argv, timeout=_RESET_TIMEOUT)
     if result.exit_code != 0:
+        from machineadm.steps.kubeadm.failures import diagnose
+
         failure = diagnose(result.output, command=tuple(argv), exit_code=result.exit_code)
         raise KubeadmError(
             "MA4042",

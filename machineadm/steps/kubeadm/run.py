@@ -22,7 +22,6 @@ from machineadm.errors import KubeadmError
 from machineadm.host.ports import Host
 from machineadm.plan.model import Change, KubeadmRun, Outcome, Outlook, Phase
 from machineadm.steps.kubeadm.config import remove_files
-from machineadm.steps.kubeadm.failures import NODE_EXISTS, diagnose, phase_of
 from machineadm.steps.kubeadm.record import Record, forget, read_record, write_record
 from machineadm.steps.kubeadm.remains import (
     BOOTSTRAP_CONF,
@@ -157,6 +156,9 @@ class RunKubeadm(msgspec.Struct, frozen=True, kw_only=True):
         return ("kubeadm", self.verb, *self.arguments, *skipped)
 
     def _run(self, host: Host, argv: tuple[str, ...], *, up: bool) -> Outcome:
+        # What its output says is not asked by `plan`.
+        from machineadm.steps.kubeadm.failures import diagnose, phase_of
+
         started = Record(machine=self.machine, digest=self.digest(), event="started", up=up)
         write_record(host, started)
         result = commands_of(host).run(argv)
@@ -190,6 +192,8 @@ class RunKubeadm(msgspec.Struct, frozen=True, kw_only=True):
         try:
             return self._run(host, self._argv(done=done_phases(self.scene, host)), up=up)
         except KubeadmError as error:
+            from machineadm.steps.kubeadm.failures import NODE_EXISTS
+
             # The node of that name that is ready may be this one: its kubelet went on by itself meanwhile.
             if error.code != NODE_EXISTS.code or before or not has_joined(host):
                 raise
