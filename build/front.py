@@ -212,12 +212,27 @@ def read(name: str) -> bytes:
 
 
 def companion(name: str) -> ModuleType:
-    """Import another module of the archive's own start, which is on the path no more."""
+    """Import another module of the archive's own start, which is on the path no more.
+
+    As start.py does with this one, and for the same reason.
+    """
+    if name in sys.modules:
+        return sys.modules[name]
+    path = f"{own_path()}/{name}.py"
+    code = compile(read(f"{name}.py"), path, "exec", dont_inherit=True)
+    module = type(sys)(name)
+    module.__loader__ = __loader__  # type: ignore[name-defined]
+    module.__file__ = path
+    sys.modules[name] = module
     sys.path.insert(0, own_path())
     try:
-        return __import__(name)
+        exec(code, module.__dict__)  # noqa: S102 - a module of this archive
+    except BaseException:
+        del sys.modules[name]
+        raise
     finally:
         del sys.path[0]
+    return module
 
 
 def refuse(exit_code: int, message: str) -> NoReturn:

@@ -55,6 +55,15 @@ if refusal:
     sys.stderr.write("machineadm: {}\n".format(refusal))
     sys.exit(2)
 
-import front  # noqa: E402 - only now
+# As `import front` does, but zipimport compiles twice: to tell the module's path, and to run it.
+PATH = ARCHIVE + "/front.py"
+front = type(sys)("front")
+front.__loader__ = __loader__  # type: ignore[name-defined]
+front.__file__ = PATH
+sys.modules["front"] = front
+exec(  # noqa: S102 - a module of this archive
+    compile(__loader__.get_data(PATH), PATH, "exec", 0, True),  # type: ignore[name-defined]
+    front.__dict__,
+)
 
 sys.exit(front.run())
