@@ -18,7 +18,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
     """A long value does not name its test: keys, signatures and times in it are others in each process."""
-    return argname if isinstance(val, str | bytes) and len(val) > 50 else None
+    return argname if isinstance(val, str | bytes) and len(val) > 30 else None
 
 
 # The same examples every time: a verdict depends on the code alone, and never on a busy machine.

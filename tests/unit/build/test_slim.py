@@ -109,7 +109,8 @@ def idle(tree: ast.AST) -> ast.AST:
     return tree
 
 
-MODULES = sorted(Path("machineadm").rglob("*.py"))
+ROOT = Path(__file__).parents[3]
+MODULES = sorted((ROOT / "machineadm").rglob("*.py"))
 
 
 class Undocumented(ast.NodeTransformer):
@@ -134,7 +135,7 @@ def program(tree: ast.AST) -> tuple[str, list[int]]:
     return ast.dump(tree), [one.lineno for one in ast.walk(tree) if hasattr(one, "lineno")]
 
 
-@pytest.mark.parametrize("module", MODULES, ids=str)
+@pytest.mark.parametrize("module", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_without_docstrings_a_module_is_the_same_program_on_the_same_lines(module: Path) -> None:
     source = module.read_text()
     stripped = without_docstrings(source)

@@ -11,7 +11,7 @@ import pytest
 from machineadm.rendering.inspection import UnfitError, written_files
 
 DOCUMENTS = b'{"kind": "MachineConfiguration"}\n'
-PACKED = base64.b64encode(gzip.compress(DOCUMENTS)).decode()
+PACKED = base64.b64encode(gzip.compress(DOCUMENTS, mtime=0)).decode()
 PLAIN = base64.b64encode(DOCUMENTS).decode()
 
 
