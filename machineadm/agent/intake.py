@@ -12,7 +12,7 @@ from machineadm.api.v1alpha1.machine import MachineConfiguration
 from machineadm.config.model import Mode
 from machineadm.config.validation import check
 from machineadm.documents.decoding import decode
-from machineadm.documents.model import Document, Problem, problem_at
+from machineadm.documents.model import Document, Problem, in_order, problem_at
 from machineadm.documents.opening import Opener, expand
 from machineadm.documents.rendering import render_text
 from machineadm.errors import ConfigError
@@ -74,11 +74,11 @@ def examine(
     problems += _about_the_stream(documents, complete=not unopened)
     configurations = _configurations(documents)
     if len(configurations) != 1:
-        return Intake(configuration=None, problems=_sorted(problems, documents))
+        return Intake(configuration=None, problems=in_order(problems, documents))
     (document,) = configurations
     findings = check(document.value, mode=mode, kubernetes_version=kubernetes_version)
     problems += [problem_at(document, finding) for finding in findings]
-    return Intake(configuration=document.value, problems=_sorted(problems, documents))
+    return Intake(configuration=document.value, problems=in_order(problems, documents))
 
 
 def accept(
@@ -149,8 +149,3 @@ _MISSING = Finding(
     message="no document of kind MachineConfiguration",
     hint="a stream has exactly one",
 )
-
-
-def _sorted(problems: list[Problem], documents: Sequence[Document]) -> tuple[Problem, ...]:
-    files = list(dict.fromkeys(document.file for document in documents))
-    return tuple(sorted(problems, key=lambda one: (files.index(one.file), one.line, one.column)))

@@ -10,6 +10,8 @@ from machineadm.documents.nodes import Node, find
 from machineadm.documents.source import Source
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from machineadm.api.finding import Finding
 
 
@@ -116,3 +118,9 @@ def _printable(text: str) -> str:
         letter if letter.isprintable() else letter.encode("unicode-escape").decode()
         for letter in text
     )
+
+
+def in_order(problems: Iterable[Problem], documents: Iterable[Document]) -> tuple[Problem, ...]:
+    """Problems as one reads them: by file, in the order of the inputs, then by line and column."""
+    files = list(dict.fromkeys(document.file for document in documents))
+    return tuple(sorted(problems, key=lambda one: (files.index(one.file), one.line, one.column)))

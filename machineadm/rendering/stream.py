@@ -13,7 +13,7 @@ from machineadm.api.v1alpha1.machine_bootstrap import MachineBootstrap, MachineB
 from machineadm.config.paths import holds_pruned
 from machineadm.config.secrets import secrets_of
 from machineadm.documents.decoding import decode_kinds
-from machineadm.documents.model import Document, Problem, problem_at
+from machineadm.documents.model import Document, Problem, in_order, problem_at
 from machineadm.redaction import Secret
 from machineadm.rendering.objects import (
     KINDS,
@@ -113,7 +113,7 @@ def render_bundle(
                 if whole or finding.code != "MA1601"
             ]
     if problems:
-        return Outcome(rendered=None, problems=_sorted(problems, bundle.documents), warnings=())
+        return Outcome(rendered=None, problems=in_order(problems, bundle.documents), warnings=())
     return Outcome(rendered=rendered, problems=(), warnings=warnings)
 
 
@@ -179,8 +179,3 @@ _MISSING = Finding(
     message="no document of kind MachineBootstrap or MachineBootstrapTemplate",
     hint="a stream has exactly one, and the Secrets and ConfigMaps that it refers to",
 )
-
-
-def _sorted(problems: list[Problem], documents: Sequence[Document]) -> tuple[Problem, ...]:
-    files = list(dict.fromkeys(document.file for document in documents))
-    return tuple(sorted(problems, key=lambda one: (files.index(one.file), one.line, one.column)))
