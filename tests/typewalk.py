@@ -10,6 +10,7 @@ from msgspec import inspect
 
 from machineadm.api.resources import RESOURCES
 from machineadm.api.scheme import KINDS
+from machineadm.api.v1alpha1.status import BootstrapStatus
 
 
 class Place(NamedTuple):
@@ -24,7 +25,7 @@ def structs() -> list[type[msgspec.Struct]]:
     """Every Struct that a kind is made of."""
     found: dict[type[msgspec.Struct], None] = {}
     managed = [version.type for resource in RESOURCES for version in resource.versions]
-    for kind in (*KINDS.values(), *managed):
+    for kind in (*KINDS.values(), BootstrapStatus, *managed):
         _collect(inspect.type_info(kind), found)
     return list(found)
 

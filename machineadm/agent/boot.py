@@ -6,7 +6,8 @@ import msgspec
 
 from machineadm import planner
 from machineadm.agent.intake import accept
-from machineadm.agent.units import BOOT_CONFIGURATION, BootUnit, NoBootUnit
+from machineadm.agent.own_file import BOOT_CONFIGURATION
+from machineadm.agent.units import BootUnit, NoBootUnit
 from machineadm.agent.wiring import Machine
 from machineadm.api.v1alpha1.commands import Commands
 from machineadm.api.v1alpha1.machine import (

@@ -9,11 +9,9 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from machineadm import planner
-from machineadm.agent.boot import with_boot_commands
 from machineadm.agent.intake import ProblemsError, accept
-from machineadm.agent.own_file import is_volatile
+from machineadm.agent.own_file import BOOT_CONFIGURATION, is_volatile
 from machineadm.agent.preflight import identity_of, require_agent, require_root
-from machineadm.agent.units import forget_resuming, has_systemd, keep_resuming
 from machineadm.agent.wiring import Machine
 from machineadm.config.defaulting import realise
 from machineadm.config.model import Configuration, Mode
@@ -34,6 +32,8 @@ from machineadm.sources.stream import Stream, read_streams
 from machineadm.version import VERSION
 
 if TYPE_CHECKING:
+    from machineadm.api.v1alpha1.machine import MachineConfiguration
+
     # Loaded by what reports, which `plan` does not.
     from machineadm.api.v1alpha1.status import AgentIdentity, MachineIdentity
     from machineadm.reporting.reporter import Reporter
@@ -157,8 +157,18 @@ def prepare(request: Request, machine: Machine, reporter: Reporter | None = None
         configuration=configuration,
         facts=facts,
         journal=journal,
-        plan=with_boot_commands(plan, document, machine),
+        plan=_with_boot_commands(plan, document, machine),
     )
+
+
+def _with_boot_commands(plan: Plan, document: MachineConfiguration, machine: Machine) -> Plan:
+    """The plan with what later boots need; nothing of it is loaded where there is nothing to keep or to remove."""
+    kept = machine.host.state.read(BOOT_CONFIGURATION, durable=True)
+    if kept is None and not document.spec.machine.commands.boot:
+        return plan
+    from machineadm.agent.boot import with_boot_commands
+
+    return with_boot_commands(plan, document, machine)
 
 
 def _carry_out(request: Request, machine: Machine, ready: Ready, reporter: Reporter) -> Verdict:
@@ -174,6 +184,8 @@ def _keep_resuming(
     request: Request, machine: Machine, streams: Sequence[Stream], reporter: Reporter
 ) -> None:
     """A run that a reboot cuts off goes on by itself; where that cannot be had, the report says so."""
+    from machineadm.agent.units import has_systemd, keep_resuming
+
     if not has_systemd(machine.host):
         reporter.resumable("False", "NoSystemd", "after a reboot, run the same command again")
         return
@@ -201,6 +213,8 @@ def _passphrase_that_goes(passphrases: GivenPassphrases) -> str:
 
 def _forget_resuming(machine: Machine) -> None:
     """What is done needs no resuming. If that cannot be undone, the next run will: it is no failure of this one."""
+    from machineadm.agent.units import forget_resuming
+
     try:
         forget_resuming(machine.host)
     except MachineadmError as error:

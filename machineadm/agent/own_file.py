@@ -10,6 +10,9 @@ from machineadm.redaction import Secret
 COPY = "machineadm.pyz"
 """Name of the copy in the state directory."""
 
+BOOT_CONFIGURATION = "boot.json"
+"""In the state directory: a configuration that holds the boot commands alone."""
+
 _VOLATILE = ("/run/", "/tmp/", "/var/run/", "/var/tmp/", "/dev/", "/proc/")  # noqa: S108 - looked for
 
 

@@ -7,7 +7,13 @@ from typing import ClassVar
 
 import msgspec
 
-from machineadm.agent.own_file import AgentFile, forget_agent, keep_agent, lasting_command
+from machineadm.agent.own_file import (
+    BOOT_CONFIGURATION,
+    AgentFile,
+    forget_agent,
+    keep_agent,
+    lasting_command,
+)
 from machineadm.host.ports import FileKind, FileWrite, Host
 from machineadm.plan.model import Change, FileChange, Outcome, Outlook, Phase, digest_of
 from machineadm.redaction import Secret
@@ -16,9 +22,6 @@ from machineadm.sources.stream import Stream
 UNITS = "/etc/systemd/system"
 RESUME_UNIT = "machineadm-resume.service"
 BOOT_UNIT = "machineadm-boot.service"
-BOOT_CONFIGURATION = "boot.json"
-"""In the state directory: a configuration that holds the boot commands alone."""
-
 _RESUME_COPY = "resume/configuration-{}.yaml"
 _RESUME_ENVIRONMENT = "resume/environment"
 """Private, as a unit is not: a proxy's URL may hold a password."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from importlib import import_module
 from typing import Final
 
 import msgspec
@@ -17,29 +18,19 @@ from machineadm.config.paths import holds_pruned, structs_in
 from machineadm.config.rules import (
     cluster,
     commands,
-    control_plane,
     files,
     kubernetes,
     machine,
-    node,
     versions,
     writers,
 )
 from machineadm.config.rules.model import Context, Rule, Rules
 
-TABLES: Final[tuple[Rules, ...]] = (
-    support.RULES,
-    machine.RULES,
-    files.RULES,
-    commands.RULES,
-    kubernetes.RULES,
-    cluster.RULES,
-    control_plane.RULES,
-    node.RULES,
-    versions.RULES,
-    writers.RULES,
-)
-"""The rules of all themes, by the type that each looks at."""
+THEMES: Final = {
+    "machineadm.api.v1alpha1.control_plane": "machineadm.config.rules.control_plane",
+    "machineadm.api.v1alpha1.node": "machineadm.config.rules.node",
+}
+"""Rules that look at the types of one module alone: loaded where the configuration has one of them."""
 
 
 def check(
@@ -57,13 +48,37 @@ def check(
         kubernetes_version: A version to judge by in place of `spec.kubernetes.version`: "v1.34.4".
     """
     context = Context(configuration=configuration, mode=mode, kubernetes_version=kubernetes_version)
+    structs = list(structs_in(configuration.spec, "spec"))
+    chosen = tables({type(value).__module__ for value, _ in structs})
     return [
         finding
-        for value, path in structs_in(configuration.spec, "spec")
-        for table in TABLES
+        for value, path in structs
+        for table in chosen
         for rule in table.get(type(value), ())
         for finding in _run(rule, value, path, context)
     ]
+
+
+def tables(modules: set[str]) -> tuple[Rules, ...]:
+    """The rules of all themes that may have to say something, by the type that each looks at.
+
+    Args:
+        modules: Those whose types the configuration has.
+    """
+    themes: list[Rules] = [
+        import_module(rules).RULES for types, rules in THEMES.items() if types in modules
+    ]
+    return (
+        support.RULES,
+        machine.RULES,
+        files.RULES,
+        commands.RULES,
+        kubernetes.RULES,
+        cluster.RULES,
+        *themes,
+        versions.RULES,
+        writers.RULES,
+    )
 
 
 def _run(rule: Rule, value: msgspec.Struct, path: str, context: Context) -> Iterator[Finding]:

@@ -23,7 +23,6 @@ from machineadm.config.versions import kubeadm_api
 from machineadm.documents.encoding import encode_yaml, encode_yaml_stream
 from machineadm.errors import InternalError
 from machineadm.plan.model import ControlPlaneExtras
-from machineadm.steps.kubeadm import v1beta3, v1beta4
 from machineadm.steps.kubeadm.pieces import Document, Paths, component_document, present
 
 if TYPE_CHECKING:
@@ -82,7 +81,10 @@ def render(
     """
     copied = copies_patches(kubernetes)
     paths = Paths(run_directory, None if copied else kubernetes.patches_directory)
-    api = v1beta4 if kubeadm_api(kubernetes.version) == "v1beta4" else v1beta3
+    if kubeadm_api(kubernetes.version) == "v1beta4":
+        from machineadm.steps.kubeadm import v1beta4 as api
+    else:
+        from machineadm.steps.kubeadm import v1beta3 as api  # type: ignore[no-redef]
     role = kubernetes.role
     documents: tuple[Document, ...]
     if isinstance(role, Initialize):

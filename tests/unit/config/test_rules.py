@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import gzip
+import importlib
 from typing import Any, NamedTuple
 
 import pytest
@@ -708,8 +709,16 @@ def test_what_keeps_a_rule_passes(case: Case) -> None:
     assert check(configuration(case.good)) == []
 
 
+ALL_TABLES = validation.tables(set(validation.THEMES))
+
+
+def test_rules_that_are_loaded_for_a_module_look_at_its_types_alone() -> None:
+    for types, rules in validation.THEMES.items():
+        assert {cls.__module__ for cls in importlib.import_module(rules).RULES} == {types}
+
+
 def test_every_rule_has_a_case_that_breaks_it() -> None:
-    silent = {rule for table in validation.TABLES for rules in table.values() for rule in rules}
+    silent = {rule for table in ALL_TABLES for rules in table.values() for rule in rules}
     given = [configuration(case.bad) for case in CASES]
     given.append(
         configuration(
@@ -735,7 +744,7 @@ def speaking(given: MachineConfiguration) -> set[Any]:
     return {
         rule
         for value, _ in structs_in(given.spec, "spec")
-        for table in validation.TABLES
+        for table in ALL_TABLES
         for rule in table.get(type(value), ())
         if list(rule(value, context))
     }
