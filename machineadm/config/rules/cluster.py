@@ -95,10 +95,10 @@ def _ranges_are_apart(network: ClusterNetwork, _context: Context) -> Iterator[Fi
 
 def _pod_ranges_fit(kubernetes: KubernetesConfig, _context: Context) -> Iterator[Finding]:
     """As kubeadm judges them, unless the controller manager is told otherwise by arguments."""
-    from ipaddress import ip_network
-
     if kubernetes.cluster is None or kubernetes.cluster.network is None or _cuts_nodes(kubernetes):
         return
+    from ipaddress import ip_network
+
     for index, each in enumerate(kubernetes.cluster.network.pod_cidrs):
         parsed = ip_network(each, strict=False)
         node = _NODE_MASK[parsed.version]

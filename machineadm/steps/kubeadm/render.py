@@ -12,7 +12,6 @@ Names are relative to the run directory, where the files are written 0600:
 
 from __future__ import annotations
 
-import base64
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -153,6 +152,8 @@ def _kubeconfig(parts: Kubeconfig) -> Document:
 
     The user stands there even without credentials: kubeadm refuses a context that names none.
     """
+    import base64
+
     authority = parts.certificate_authority
     cluster = present(
         **{
