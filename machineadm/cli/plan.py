@@ -50,5 +50,5 @@ def run(arguments: Namespace) -> int:
         else:
             # https://no-color.org
             colour = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
-            sys.stdout.write(render_text(prospects, machine.redactor, colour=colour))
+            sys.stdout.writelines(render_text(prospects, machine.redactor, colour=colour))
     return SOMETHING_TO_DO if anything_to_do(prospects) else 0

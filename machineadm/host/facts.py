@@ -53,19 +53,28 @@ def gather(host: Host) -> Facts:
 
 def os_release(host: Host) -> dict[str, str]:
     """The assignments of /etc/os-release, else of /usr/lib/os-release, unquoted; os-release(5)."""
-    import shlex
-
     content = host.files.read("/etc/os-release") or host.files.read("/usr/lib/os-release") or b""
     found = {}
     for line in content.decode(errors="replace").splitlines():
         name, equals, value = line.strip().partition("=")
         if not equals or name.startswith("#"):
             continue
-        try:
-            found[name] = "".join(shlex.split(value))
-        except ValueError:
-            found[name] = value
+        found[name] = _unquoted(value)
     return found
+
+
+def _unquoted(value: str) -> str:
+    """A value as a shell reads it; as it stands where a shell would not."""
+    quoted = len(value) > 1 and value[0] == value[-1] == '"'
+    inner = value[1:-1] if quoted else value
+    if not set(inner) & set("\\\"'"):  # as nearly always; shlex is slow to load
+        return inner if quoted else "".join(value.split())
+    import shlex
+
+    try:
+        return "".join(shlex.split(value))
+    except ValueError:
+        return value
 
 
 def kubeadm_version(host: Host) -> str | None:

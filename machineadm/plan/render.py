@@ -28,22 +28,26 @@ _CONTROLS = {code: f"\\x{code:02x}" for code in (*range(9), *range(10, 32), *ran
 
 def render_text(
     prospects: tuple[Prospect, ...], redactor: Redactor, *, colour: bool = False
-) -> str:
-    """The plan as a person reads it.
+) -> Iterator[str]:
+    """The plan as a person reads it, a piece for each step and each file: the whole need not be in memory.
 
     Args:
         prospects: The steps in their order.
         redactor: Knows the configuration's secrets.
         colour: Colour the diffs, for a terminal.
+
+    Yields:
+        Whole lines, with their newlines.
     """
     width = max((len(prospect.step) for prospect in prospects), default=0)
-    lines = [_headline(prospects)]
+    yield f"{_headline(prospects)}\n"
     for number, prospect in enumerate(prospects, start=1):
-        lines.append(_step_line(number, prospect, width))
+        lines = [_step_line(number, prospect, width)]
         lines += (f"{_INDENT}deferred: {printable(what)}" for what in prospect.outlook.deferred)
+        yield redactor.text("\n".join(lines) + "\n")
         for change in prospect.outlook.files if prospect.standing is Standing.TO_DO else ():
-            lines += (_INDENT + _coloured(line, colour=colour) for line in describe(change))
-    return redactor.text("\n".join(lines) + "\n")
+            lines = [_INDENT + _coloured(line, colour=colour) for line in describe(change)]
+            yield redactor.text("\n".join(lines) + "\n")
 
 
 def render_json(prospects: tuple[Prospect, ...], redactor: Redactor) -> str:

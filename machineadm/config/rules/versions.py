@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from machineadm.api.finding import Finding
 from machineadm.api.v1alpha1.cluster import ClusterConfig, LocalEtcd, ProxyAddon
@@ -16,17 +16,13 @@ from machineadm.api.v1alpha1.control_plane import (
 )
 from machineadm.api.v1alpha1.kubernetes import Initialize, KubernetesConfig, Patch
 from machineadm.api.v1alpha1.node import NodeConfig
-from machineadm.config.kubeadm_names import (
-    FEATURE_GATES,
-    INIT_PHASES,
-    JOIN_PHASES,
-    NEWEST_READ,
-    Names,
-)
 from machineadm.config.paths import child, is_set, select
 from machineadm.config.rules.model import Context, Rules, finding
 from machineadm.config.rules.objects import mapping
 from machineadm.config.versions import OLDEST_MINOR, V1BETA4_MINOR, Semver
+
+if TYPE_CHECKING:
+    from machineadm.config.kubeadm_names import Names
 
 _NEEDS: Final = (
     # v1beta4 of kubeadm's API, which Kubernetes 1.31 brings, has them; v1beta3 has no word for them.
@@ -189,14 +185,22 @@ def _document_version(
 
 def _gates_are_known(cluster: ClusterConfig, context: Context) -> Iterator[Finding]:
     version = version_of(context)
-    if version is not None and not version.has(NEWEST_READ + 1):
+    if version is None or not cluster.feature_gates:
+        return
+    from machineadm.config.kubeadm_names import FEATURE_GATES, NEWEST_READ
+
+    if not version.has(NEWEST_READ + 1):
         for name in cluster.feature_gates:
             yield from _known(name, FEATURE_GATES, child("featureGates", name), version)
 
 
 def _phases_are_known(kubernetes: KubernetesConfig, context: Context) -> Iterator[Finding]:
     version = version_of(context)
-    if version is None or version.has(NEWEST_READ + 1) or kubernetes.role is None:
+    if version is None or kubernetes.role is None or not kubernetes.skip_phases:
+        return
+    from machineadm.config.kubeadm_names import INIT_PHASES, JOIN_PHASES, NEWEST_READ
+
+    if version.has(NEWEST_READ + 1):
         return
     phases = INIT_PHASES if isinstance(kubernetes.role, Initialize) else JOIN_PHASES
     for index, name in enumerate(kubernetes.skip_phases):

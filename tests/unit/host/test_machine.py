@@ -1,6 +1,7 @@
 """Accounts, facts, the adapter as a whole, and the host on which nothing happens."""
 
 import os
+import shlex
 from pathlib import Path
 
 import pytest
@@ -94,6 +95,17 @@ def test_os_release_survives_stray_quotes() -> None:
     host.put("/etc/os-release", "ID='x\nVERSION_ID=\n")
 
     assert os_release(host) == {"ID": "'x", "VERSION_ID": ""}
+
+
+@pytest.mark.parametrize(
+    "value",
+    ['"a b"', "a", "", '""', "'a  b'", '"a \\"b\\" c"', "a b", '"a" "b"', "\\$x", '"$x `y` #z"'],
+)
+def test_os_release_is_read_as_shlex_reads_it(value: str) -> None:
+    host = FakeHost()
+    host.put("/etc/os-release", f"ID={value}\n")
+
+    assert os_release(host) == {"ID": "".join(shlex.split(value))}
 
 
 def test_a_tree_has_nothing_that_could_be_run(tmp_path: Path) -> None:

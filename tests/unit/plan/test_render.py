@@ -17,6 +17,10 @@ def prospect(
     return Prospect(step="files/write", phase=Phase.PREPARE, standing=standing, outlook=outlook)
 
 
+def shown(prospects: tuple[Prospect, ...], redactor: Redactor, *, colour: bool = False) -> str:
+    return "".join(render_text(prospects, redactor, colour=colour))
+
+
 def test_a_changed_file_is_a_unified_diff() -> None:
     change = FileChange(path="/etc/motd", before=b"one\ntwo\n", after=b"one\nthree\n", note="0644")
 
@@ -48,7 +52,7 @@ def test_a_missing_last_newline_is_told() -> None:
 def test_a_sensitive_file_shows_that_it_changes_and_not_how() -> None:
     change = FileChange(path="/etc/key", before=b"old-key", after=b"new-key", sensitive=True)
 
-    text = render_text((prospect(change),), Redactor())
+    text = shown((prospect(change),), Redactor())
 
     assert "/etc/key" in text
     assert "***" in text
@@ -62,14 +66,14 @@ def test_a_secret_in_a_file_that_is_not_sensitive_is_masked() -> None:
     change = FileChange(path="/etc/env", before=None, after=b"TOKEN=s3cr3t\n")
     redactor = Redactor([Secret("s3cr3t")])
 
-    assert "+TOKEN=***" in render_text((prospect(change),), redactor)
+    assert "+TOKEN=***" in shown((prospect(change),), redactor)
     assert "s3cr3t" not in render_json((prospect(change),), redactor)
 
 
 def test_control_characters_of_a_file_never_reach_the_terminal() -> None:
     change = FileChange(path="/etc/motd", before=None, after=b"\x1b]0;owned\x07\xc2\x9b31m\r\n")
 
-    text = render_text((prospect(change, summary="a\x1bb"),), Redactor())
+    text = shown((prospect(change, summary="a\x1bb"),), Redactor())
 
     assert not {character for character in text if ord(character) < 32} - {"\n"}
     assert "\\x1b]0;owned\\x07\\x9b31m\\x0d" in text
@@ -90,7 +94,7 @@ def test_the_headline_counts() -> None:
         prospect(summary="1 of 2 files differs"),
     )
 
-    text = render_text(plan, Redactor())
+    text = shown(plan, Redactor())
 
     assert text.splitlines()[0] == "Plan: 3 steps: 1 to do, 1 in place, 1 deferred"
     assert "   3. files/write  to do: 1 of 2 files differs" in text
@@ -100,5 +104,5 @@ def test_the_headline_counts() -> None:
 def test_only_a_terminal_gets_colours() -> None:
     change = FileChange(path="/a", before=None, after=b"one\n")
 
-    assert "\x1b[32m+one" in render_text((prospect(change),), Redactor(), colour=True)
-    assert "\x1b" not in render_text((prospect(change),), Redactor())
+    assert "\x1b[32m+one" in shown((prospect(change),), Redactor(), colour=True)
+    assert "\x1b" not in shown((prospect(change),), Redactor())
