@@ -39,7 +39,10 @@ fmt: $(STAMP) ## format and fix what can be fixed
 	$(BIN)/ruff format
 
 .PHONY: test
-test: lint $(AGENT) ## lint, then the tests that need pip and Debian alone
+test: lint pytest ## lint, then the tests that need pip and Debian packages alone
+
+.PHONY: pytest
+pytest: $(AGENT) ## the tests of `make test`, without lint
 	MACHINEADM_AGENT=$(AGENT) $(BIN)/python -m pytest --numprocesses auto
 
 .PHONY: crds
