@@ -16,6 +16,7 @@ READABLE_BY_OTHERS = 0o044
 LARGEST = 64 << 20
 """Bytes that no content of a configuration has."""
 _GIVEN_AWAY_BITS = 0o6000
+_PRIVATE = 0o600
 _ATTEMPTS = 3
 _PAUSE = 2.0
 BROKEN_DOWNLOAD = "MA3103"
@@ -42,7 +43,7 @@ class PlannedFile(msgspec.Struct, frozen=True, kw_only=True):
     path: str
     content: bytes | Download
     mode: int | None = 0o644
-    """None: as the file has it that is there; 0644 for a new one."""
+    """None: as the file has it that is there; for a new one 0644, or 0600 if it is sensitive."""
     owner: str | None = "root:root"
     """None: as the file has it that is there; root:root for a new one. `user:group` or `user` (with its login group),
     names or numbers. A name that is not known is an error when the step is applied, before anything is
@@ -204,7 +205,10 @@ def _survey(files: Sequence[PlannedFile], host: Host) -> tuple[list[_Target], tu
 def _own(file: PlannedFile, target: _Target, name: str, owner: _Owner) -> None:
     """Let one more entry say mode and owner."""
     target.hidden = target.hidden or file.hidden
-    target.mode = target.mode if file.mode is None else file.mode
+    if file.mode is not None:
+        target.mode = file.mode
+    elif file.sensitive and target.before is None:
+        target.mode = _PRIVATE
     target.owner, target.unknown = name, owner.unknown
     target.uid, target.gid, target.deferred = owner.uid, owner.gid, ""
     if not owner.can_be_given:

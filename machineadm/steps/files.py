@@ -10,6 +10,7 @@ from machineadm.plan.files import Download, PlannedFile, WriteFiles
 from machineadm.plan.model import Phase, Step
 
 MODE = 0o644
+PRIVATE_MODE = 0o600
 OWNER = "root:root"
 
 
@@ -23,7 +24,8 @@ def plan_files(files: Sequence[FileConfig]) -> tuple[Step, ...]:
 
 def _planned(file: FileConfig) -> PlannedFile:
     # What is appended to a file that is there leaves its owner and mode alone, unless told.
-    mode, owner = (None, None) if file.append else (MODE, OWNER)
+    default = PRIVATE_MODE if file.sensitive else MODE
+    mode, owner = (None, None) if file.append else (default, OWNER)
     return PlannedFile(
         path=file.path,
         content=_content(file),

@@ -49,8 +49,8 @@ class FileConfig(ApiStruct, frozen=True, kw_only=True):
     users are made. Default `root:root`; for a file that is appended to, the owner it has."""
 
     permissions: FileMode | None = None
-    """Octal mode as a string, `"0640"`; never a YAML integer. Default `0644`; for a file that is
-    appended to, the mode it has."""
+    """Octal mode as a string, `"0640"`; never a YAML integer. Default `0644`, or `0600` if the file
+    is `sensitive`; for a file that is appended to, the mode it has."""
 
     content: Annotated[str, Meta(max_length=1048576)] | None = None
     """The content itself, exactly: no newline is added or taken. At most 1 MiB of text."""

@@ -33,6 +33,32 @@ def test_what_is_appended_keeps_mode_and_owner_unless_told() -> None:
     assert planned(append=True, permissions="0600").mode == 0o600
 
 
+def test_a_sensitive_file_is_private_unless_told() -> None:
+    assert planned(content="x", sensitive=True).mode == 0o600
+    assert planned(content="x", sensitive=True, permissions="0640").mode == 0o640
+    assert planned(content="x", sensitive=True, source=None, append=True).mode is None
+
+
+@pytest.mark.parametrize(("sensitive", "mode"), [(True, 0o600), (False, 0o644)])
+def test_a_file_that_appending_makes_is_private_if_it_is_sensitive(
+    sensitive: bool, mode: int
+) -> None:
+    host = FakeHost()
+    host.files.put("/there", "1\n", mode=0o640)
+    (step,) = plan_files(
+        [
+            FileConfig(path=path, content="2\n", append=True, sensitive=sensitive)
+            for path in ("/new", "/there")
+        ]
+    )
+    step.apply(host)
+
+    new, there = host.files.stat("/new"), host.files.stat("/there")
+    assert new is not None
+    assert there is not None
+    assert (new.mode, there.mode) == (mode, 0o640)
+
+
 PACKED = base64.b64encode(gzip.compress(b"a", mtime=0) + gzip.compress(b"b", mtime=0)).decode()
 
 
