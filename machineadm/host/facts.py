@@ -79,12 +79,10 @@ def _unquoted(value: str) -> str:
 
 def kubeadm_version(host: Host) -> str | None:
     """The version of the kubeadm that would be run, `v1.34.4`; None when there is none or it does not say."""
-    if host.offline or host.commands is None or host.commands.find("kubeadm") is None:
+    if host.offline or host.queries is None or host.queries.find("kubeadm") is None:
         return None
     try:
-        result = host.commands.run(
-            ["kubeadm", "version", "-o", "short"], timeout=_TIMEOUT, quiet=True
-        )
+        result = host.queries.ask(["kubeadm", "version", "-o", "short"], timeout=_TIMEOUT)
     except HostError:
         return None
     if result.exit_code != 0:

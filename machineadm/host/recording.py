@@ -11,7 +11,6 @@ from machineadm.errors import HostError
 from machineadm.host.ports import (
     Clock,
     CommandResult,
-    Commands,
     FileKind,
     Files,
     FileStat,
@@ -31,7 +30,8 @@ def recording(host: Host) -> Host:
         accounts=host.accounts,
         clock=_StillClock(host.clock),
         state=RecordingState(host.state),
-        commands=None if host.commands is None else RecordingCommands(host.commands),
+        commands=None if host.commands is None else RecordingCommands(),
+        queries=host.queries,
         kernel=None if host.kernel is None else RecordingKernel(host.kernel),
         services=None if host.services is None else RecordingServices(host.services),
         fetch=host.fetch,
@@ -78,6 +78,12 @@ class RecordingFiles:
             return content if isinstance(content, bytes) else b"".join(content())
         return None if path in self._removed else self._real.read(path)
 
+    def readlink(self, path: str) -> str | None:
+        """See `Files.readlink`."""
+        if path in self._written or path in self._removed:
+            return None
+        return self._real.readlink(path)
+
     def sha256(self, path: str) -> str | None:
         """See `Files.sha256`."""
         return self._digest(path, "sha256", self._real.sha256)
@@ -107,6 +113,10 @@ class RecordingFiles:
         for write in batch:
             self._written[write.path] = write
             self._removed.discard(write.path)
+
+    def link(self, path: str, target: str) -> None:
+        """See `Files.link`; no check makes links."""
+        raise NotImplementedError
 
     def make_directory(self, path: str, *, mode: int = 0o755) -> None:
         """See `Files.make_directory`; here it is only noted."""
@@ -167,15 +177,14 @@ class RecordingState:
 
 
 class RecordingCommands:
-    """Queries (`quiet`) run; all else is noted and seems to succeed.
+    """Nothing runs; all is noted and seems to succeed.
 
     Attributes:
         recorded: Command lines that were not run.
     """
 
-    def __init__(self, real: Commands) -> None:
+    def __init__(self) -> None:
         self.recorded: list[tuple[str, ...]] = []
-        self._real = real
 
     def run(
         self,
@@ -188,21 +197,9 @@ class RecordingCommands:
         quiet: bool = False,
     ) -> CommandResult:
         """See `Commands.run`."""
-        if not quiet:
-            self.recorded.append(tuple(argv))
-            return CommandResult(exit_code=0, output="")
-        return self._real.run(
-            argv,
-            environment=environment,
-            directory=directory,
-            timeout=timeout,
-            input=input,
-            quiet=True,
-        )
-
-    def find(self, program: str) -> str | None:
-        """See `Commands.find`."""
-        return self._real.find(program)
+        del environment, directory, timeout, input, quiet
+        self.recorded.append(tuple(argv))
+        return CommandResult(exit_code=0, output="")
 
 
 class RecordingKernel:
@@ -275,6 +272,9 @@ class RecordingServices:
     def restart(self, unit: str) -> None:
         """See `Services.restart`."""
         self._active[unit] = True
+
+    def reboot(self) -> None:
+        """See `Services.reboot`."""
 
     def stop(self, unit: str) -> None:
         """See `Services.stop`."""

@@ -9,6 +9,7 @@ import msgspec
 from machineadm.api.v1alpha1.linux import LinuxConfiguration
 from machineadm.errors import StepError
 from machineadm.host.ports import Host, Kernel
+from machineadm.host.ports.kernel import sysctl_name, sysctl_parts
 from machineadm.plan.files import PlannedFile, WriteFiles
 from machineadm.plan.model import Change, Outcome, Outlook, Phase, Step, digest_of
 
@@ -62,12 +63,16 @@ class ApplySysctls(msgspec.Struct, frozen=True, kw_only=True):
 
     def _wanted(self, kernel: Kernel) -> list[tuple[str, str]]:
         """Each parameter's value; what a pattern stands for gives way to what is named, as in sysctl.d(5)."""
-        named = {name for name, _ in self.parameters}
+        # One parameter has two spellings; only one of them tells whether two entries are the same.
+        named = {sysctl_name(sysctl_parts(name)) for name, _ in self.parameters if "*" not in name}
         wanted: dict[str, str] = {}
         for pattern, value in self.parameters:
-            for name in kernel.sysctl_names(pattern):
-                if name == pattern or not {name, name.replace("/", ".")} & named:
-                    wanted[name] = value
+            if "*" not in pattern:
+                wanted[pattern] = value
+                continue
+            wanted.update(
+                (name, value) for name in kernel.sysctl_names(pattern) if name not in named
+            )
         return list(wanted.items())
 
 

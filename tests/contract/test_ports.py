@@ -3,6 +3,7 @@
 import hashlib
 import os
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import cast
@@ -14,11 +15,40 @@ from machineadm.host.linux.accounts import LinuxAccounts
 from machineadm.host.linux.clock import Interruption, LinuxClock
 from machineadm.host.linux.commands import LinuxCommands
 from machineadm.host.linux.files import LinuxFiles
+from machineadm.host.linux.kernel import LinuxKernel
+from machineadm.host.linux.queries import LinuxQueries
+from machineadm.host.linux.services import SystemdServices
 from machineadm.host.linux.state import LinuxState
 from machineadm.host.linux.tree import Tree
-from machineadm.host.ports import Accounts, Clock, Commands, FileKind, Files, FileWrite, State
+from machineadm.host.ports import (
+    Accounts,
+    Clock,
+    CommandResult,
+    Commands,
+    Fetch,
+    FileKind,
+    Files,
+    FileWrite,
+    Kernel,
+    Queries,
+    Services,
+    State,
+)
+from machineadm.host.ports.kernel import sysctl_parts
 from machineadm.redaction import Redactor
-from tests.fakes.host import FakeAccounts, FakeClock, FakeCommands, FakeFiles, FakeState
+from machineadm.sources.downloads import Downloads
+from tests.fakes.host import (
+    Call,
+    FakeAccounts,
+    FakeClock,
+    FakeCommands,
+    FakeFetch,
+    FakeFiles,
+    FakeKernel,
+    FakeQueries,
+    FakeServices,
+    FakeState,
+)
 
 
 class Ground:
@@ -30,7 +60,7 @@ class Ground:
 
     def link(self, path: str, target: str) -> None:
         if self.root is None:
-            cast("FakeFiles", self.files).link(path, target)
+            cast("FakeFiles", self.files).put_link(path, target)
         else:
             below = self.root / path.lstrip("/")
             below.parent.mkdir(parents=True, exist_ok=True)
@@ -342,8 +372,152 @@ def test_commands_end_with_code_and_output(commands: Commands) -> None:
 
 
 def test_a_missing_program_is_found_out(commands: Commands) -> None:
-    assert commands.find("no-such-program") is None
-    assert commands.find("true") is not None
     with pytest.raises(HostError) as caught:
         commands.run(["no-such-program"])
     assert caught.value.code == "MA3201"
+
+
+@pytest.fixture(params=["fake", "linux"])
+def queries(request: pytest.FixtureRequest) -> Queries:
+    if request.param == "linux":
+        return LinuxQueries(
+            LinuxCommands(Interruption(), redactor=Redactor(), log=_no_query_is_logged)
+        )
+    fake = FakeCommands()
+    fake.missing.add("no-such-program")
+    fake.on("echo", output="hello\n")
+    return FakeQueries(fake)
+
+
+def _no_query_is_logged(line: str) -> None:
+    raise AssertionError(line)
+
+
+def test_a_query_is_answered_and_never_logged(queries: Queries) -> None:
+    assert queries.ask(["echo", "hello"], timeout=10).output == "hello\n"
+    assert queries.find("no-such-program") is None
+    assert queries.find("true") is not None
+    with pytest.raises(HostError) as caught:
+        queries.ask(["no-such-program"], timeout=10)
+    assert caught.value.code == "MA3201"
+
+
+@pytest.fixture(params=["fake", "linux"])
+def kernel(request: pytest.FixtureRequest, tmp_path: Path) -> Kernel:
+    parameters = {
+        "net.ipv4.conf.all.rp_filter": "0",
+        "net.ipv4.conf.eth0/100.rp_filter": "0",
+        "net.ipv4.ip_forward": "0",
+    }
+    if request.param == "fake":
+        fake = FakeKernel()
+        fake.parameters = dict(parameters)
+        return fake
+    for name, value in parameters.items():
+        path = tmp_path.joinpath("sys", *sysctl_parts(name))
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(f"{value}\n")
+    return LinuxKernel(FakeCommands(), proc=str(tmp_path))
+
+
+@pytest.mark.parametrize("pattern", ["net.ipv4.conf.*.rp_filter", "net/ipv4/conf/*/rp_filter"])
+def test_a_pattern_of_parameters_stands_for_names_with_dots(kernel: Kernel, pattern: str) -> None:
+    assert kernel.sysctl_names(pattern) == (
+        "net.ipv4.conf.all.rp_filter",
+        "net.ipv4.conf.eth0/100.rp_filter",
+    )
+
+
+def test_both_spellings_of_a_parameter_are_one(kernel: Kernel) -> None:
+    kernel.set_sysctl("net/ipv4/conf/eth0.100/rp_filter", "2")
+
+    assert kernel.sysctl("net.ipv4.conf.eth0/100.rp_filter") == "2"
+    assert kernel.sysctl("net.ipv4.nothing") is None
+    with pytest.raises(HostError) as caught:
+        kernel.set_sysctl("net.ipv4.nothing", "1")
+    assert caught.value.code == "MA3304"
+
+
+def test_a_link_is_made_read_and_replaced(ground: Ground) -> None:
+    ground.files.link("/etc/deep/link", "../old")
+    ground.files.link("/etc/deep/link", "/run/new")
+
+    assert ground.files.readlink("/etc/deep/link") == "/run/new"
+    assert ground.files.list("/etc/deep") == ("link",)
+    assert ground.files.readlink("/etc/deep") is None
+    assert ground.files.readlink("/nothing/there") is None
+
+
+def test_a_changed_file_shows_another_instant_of_change(ground: Ground) -> None:
+    put(ground, "/f", b"1")
+    before = ground.files.stat("/f")
+    time.sleep(0.02)
+    put(ground, "/f", b"2")
+    after = ground.files.stat("/f")
+
+    assert before is not None
+    assert after is not None
+    assert after.changed > before.changed
+
+
+class _Ran:
+    """Commands that answer what systemctl would of units that are known."""
+
+    def __init__(self) -> None:
+        self.enabled: set[str] = set()
+        self.active: set[str] = set()
+
+    def effect(self, call: Call) -> CommandResult:
+        words = [word for word in call.argv[1:] if not word.startswith("-")]
+        verb, unit = words[0], words[1] if len(words) > 1 else ""
+        if verb == "enable":
+            self.enabled.add(unit)
+        elif verb == "disable":
+            self.enabled.discard(unit)
+        elif verb == "restart":
+            self.active.add(unit)
+        elif verb == "stop":
+            self.active.discard(unit)
+        asked = {"is-enabled": self.enabled, "is-active": self.active}.get(verb)
+        return CommandResult(exit_code=0 if asked is None or unit in asked else 3, output="")
+
+
+@pytest.fixture(params=["fake", "linux"])
+def services(request: pytest.FixtureRequest) -> Services:
+    if request.param == "fake":
+        return FakeServices()
+    commands = FakeCommands()
+    commands.on("systemctl", effect=_Ran().effect)
+    return SystemdServices(commands, FakeQueries(commands))
+
+
+def test_a_unit_is_as_it_was_told_to_be(services: Services) -> None:
+    assert not services.enabled("x.service")
+    services.enable("x.service")
+    services.restart("x.service")
+    assert services.enabled("x.service")
+    assert services.active("x.service")
+    services.stop("x.service")
+    services.disable("x.service")
+    assert not services.active("x.service")
+    assert not services.enabled("x.service")
+    services.reload()
+
+
+@pytest.fixture(params=["fake", "linux"])
+def fetch(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[Fetch, str]:
+    (tmp_path / "body").write_bytes(b"x" * 200_000)
+    if request.param == "linux":
+        return Downloads(lambda _: None), f"file://{tmp_path}/"
+    fake = FakeFetch()
+    fake.bodies["mem://body"] = b"x" * 200_000
+    return fake, "mem://"
+
+
+def test_a_download_gives_its_body_and_an_absent_one_an_error(fetch: tuple[Fetch, str]) -> None:
+    port, base = fetch
+
+    assert b"".join(port.fetch(f"{base}body")) == b"x" * 200_000
+    with pytest.raises(HostError) as caught:
+        b"".join(port.fetch(f"{base}nothing"))
+    assert caught.value.code.startswith("MA31")

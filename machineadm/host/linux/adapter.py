@@ -61,6 +61,7 @@ def linux_host(
     if running:
         from machineadm.host.linux.commands import LinuxCommands
         from machineadm.host.linux.kernel import LinuxKernel
+        from machineadm.host.linux.queries import LinuxQueries
         from machineadm.host.linux.services import SystemdServices
 
         commands = LinuxCommands(
@@ -71,5 +72,6 @@ def linux_host(
         )
         host.commands = commands
         host.kernel = LinuxKernel(commands)
-        host.services = SystemdServices(commands)
+        host.queries = LinuxQueries(commands)
+        host.services = SystemdServices(commands, host.queries)
     return host

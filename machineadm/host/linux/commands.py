@@ -90,10 +90,6 @@ class LinuxCommands:
             timed_out=stopped is _Stop.TIMEOUT,
         )
 
-    def find(self, program: str) -> str | None:
-        """See `Commands.find`."""
-        return _find(program, search_path())
-
     def _start(
         self,
         argv: Sequence[str],
@@ -271,7 +267,8 @@ def built_environment(additions: Mapping[str, str | Secret]) -> dict[str, str]:
     return built
 
 
-def _find(program: str, path: str) -> str | None:
+def find_program(program: str, path: str) -> str | None:
+    """Absolute path of a program in the directories of a search path, or None."""
     for folder in path.split(":"):
         candidate = f"{folder or '.'}/{program}"
         if os.path.isfile(candidate) and os.access(candidate, os.X_OK):
@@ -287,7 +284,7 @@ def _program(name: str, directory: str, path: str) -> str:
     """
     if not os.path.isdir(directory):
         raise HostError("MA3203", f"cannot run {name}: there is no working directory {directory}")
-    program = os.path.join(directory, name) if "/" in name else _find(name, path)
+    program = os.path.join(directory, name) if "/" in name else find_program(name, path)
     if program is None or not os.path.exists(program):
         raise HostError(
             "MA3201",

@@ -59,6 +59,19 @@ class LinuxFiles:
         chunks = self._chunks(path)
         return None if chunks is None else b"".join(chunks)
 
+    def readlink(self, path: str) -> str | None:
+        """See `Files.readlink`."""
+        with reported(path, "look at"):
+            try:
+                with self._tree.parent(path) as (folder, name):
+                    return os.readlink(name, dir_fd=folder)
+            except (FileNotFoundError, NotADirectoryError):
+                return None
+            except OSError as error:
+                if error.errno == errno.EINVAL:  # it is not a link
+                    return None
+                raise
+
     def sha256(self, path: str) -> str | None:
         """See `Files.sha256`."""
         return self._digest("sha256", path)
@@ -90,6 +103,26 @@ class LinuxFiles:
                 commit.finish()
             finally:
                 commit.close()
+
+    def link(self, path: str, target: str) -> None:
+        """See `Files.link`."""
+        made: list[tuple[int, str]] = []
+        with reported(path, "link"):
+            folder, name = self._tree.walk(path, follow=False, made=made)
+            try:
+                temporary = f"{_TEMPORARY}{os.urandom(6).hex()}{_TEMPORARY_END}"
+                os.symlink(target, temporary, dir_fd=folder)
+                try:
+                    os.rename(temporary, name, src_dir_fd=folder, dst_dir_fd=folder)
+                except BaseException:
+                    os.unlink(temporary, dir_fd=folder)
+                    raise
+                for parent, _ in made:
+                    sync_folder(parent)
+                sync_folder(folder)
+            finally:
+                os.close(folder)
+                close_all(parent for parent, _ in made)
 
     def make_directory(self, path: str, *, mode: int = 0o755) -> None:
         """See `Files.make_directory`."""
@@ -296,6 +329,8 @@ def _as_file_stat(status: os.stat_result) -> FileStat:
         uid=status.st_uid,
         gid=status.st_gid,
         size=status.st_size,
+        device=status.st_dev,
+        changed=status.st_ctime_ns,
     )
 
 

@@ -7,6 +7,7 @@ import os
 
 from machineadm.errors import HostError
 from machineadm.host.ports import Commands
+from machineadm.host.ports.kernel import sysctl_name, sysctl_parts
 
 _MODPROBE_TIMEOUT = 60.0
 
@@ -58,8 +59,10 @@ class LinuxKernel:
         import glob
 
         top = f"{self._proc}/sys/"
-        # With a slash first, in the one spelling that can name every parameter.
-        return tuple(path[len(top) :] for path in sorted(glob.glob(self._parameter(pattern))))
+        return tuple(
+            sysctl_name(path[len(top) :].split("/"))
+            for path in sorted(glob.glob(self._parameter(pattern)))
+        )
 
     def sysctl(self, name: str) -> str | None:
         """See `Kernel.sysctl`.
@@ -142,18 +145,6 @@ class LinuxKernel:
         if any(part in ("", ".", "..") for part in parts):
             raise HostError("MA3304", f"cannot use {name!r}: it is not the name of a parameter")
         return "/".join([f"{self._proc}/sys", *parts])
-
-
-def sysctl_parts(name: str) -> list[str]:
-    """The folders and the file of a parameter below /proc/sys, as sysctl(8) and sysctl.d(5) read its name.
-
-    Where a dot comes first, dots separate and a slash stands for a dot (`net.ipv4.conf.eth0/100.rp_filter`); where a
-    slash comes first, slashes separate and dots are just dots.
-    """
-    first = min((name.find(mark) for mark in "./" if mark in name), default=-1)
-    if first >= 0 and name[first] == "/":
-        return name.split("/")
-    return [part.replace("/", ".") for part in name.split(".")]
 
 
 def _existing(path: str, _flags: int) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from machineadm.errors import HostError
-from machineadm.host.ports import Commands
+from machineadm.host.ports import Commands, Queries
 
 _TIMEOUT = 300.0
 _NO_SUCH_UNIT = 5
@@ -12,8 +12,9 @@ _NO_SUCH_UNIT = 5
 class SystemdServices:
     """The Services port."""
 
-    def __init__(self, commands: Commands) -> None:
+    def __init__(self, commands: Commands, queries: Queries) -> None:
         self._commands = commands
+        self._queries = queries
 
     def reload(self) -> None:
         """See `Services.reload`."""
@@ -39,13 +40,17 @@ class SystemdServices:
         """See `Services.restart`."""
         self._do("restart", unit)
 
+    def reboot(self) -> None:
+        """See `Services.reboot`."""
+        self._do("reboot")
+
     def stop(self, unit: str) -> None:
         """See `Services.stop`."""
         self._do("stop", unit, absent_is_fine=True)
 
     def _ask(self, question: str, unit: str) -> bool:
         command = ["systemctl", "--quiet", question, "--", unit]
-        return self._commands.run(command, timeout=_TIMEOUT, quiet=True).exit_code == 0
+        return self._queries.ask(command, timeout=_TIMEOUT).exit_code == 0
 
     def _do(self, verb: str, *units: str, absent_is_fine: bool = False) -> None:
         """Run systemctl.

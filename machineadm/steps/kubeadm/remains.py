@@ -25,7 +25,7 @@ import re
 import msgspec
 
 from machineadm.errors import KubeadmError
-from machineadm.host.ports import Commands, Host
+from machineadm.host.ports import Commands, Host, Queries
 from machineadm.steps.kubeadm.record import Record
 
 KUBERNETES = "/etc/kubernetes"
@@ -186,6 +186,17 @@ def commands_of(host: Host) -> Commands:
     return host.commands
 
 
+def queries_of(host: Host) -> Queries:
+    """The queries port; a live step never meets a host without one.
+
+    Raises:
+        KubeadmError: It does.
+    """
+    if host.queries is None:
+        raise KubeadmError("MA4101", "kubeadm cannot be asked here: this is not a running machine")
+    return host.queries
+
+
 def _traces(scene: Scene) -> tuple[str, ...]:
     authority = f"{scene.certificates}/ca.crt" if scene.role == "JoinWorker" else None
     return (*_TRACES, f"{scene.certificates}/apiserver.crt", *([authority] if authority else ()))
@@ -207,8 +218,7 @@ def _answers(host: Host, patience: float) -> bool:
     argv = ("kubeadm", "token", "list", f"--kubeconfig={best}")
     until = host.clock.monotonic() + patience
     while True:
-        # Quiet: it prints the tokens.
-        result = commands_of(host).run(argv, timeout=_PROBE_TIMEOUT, quiet=True)
+        result = queries_of(host).ask(argv, timeout=_PROBE_TIMEOUT)
         if result.exit_code == 0:
             return True
         if host.clock.monotonic() >= until:

@@ -31,6 +31,7 @@ from machineadm.steps.kubeadm.remains import (
     commands_of,
     done_phases,
     has_joined,
+    queries_of,
     reset,
     start_kubelet,
     survey,
@@ -246,11 +247,11 @@ class RunKubeadm(msgspec.Struct, frozen=True, kw_only=True):
         Raises:
             KubeadmError: There is none, or its version does not fit.
         """
-        commands = commands_of(host)
-        if commands.find("kubeadm") is None:
+        queries = queries_of(host)
+        if queries.find("kubeadm") is None:
             raise KubeadmError("MA4101", "kubeadm is not on this machine", hint=MISSING_HINT)
         argv = ("kubeadm", "version", "-o", "short")
-        result = commands.run(argv, timeout=_VERSION_TIMEOUT, quiet=True)
+        result = queries.ask(argv, timeout=_VERSION_TIMEOUT)
         worker = self.scene.role == "JoinWorker"
         reason = misfit(result.output.strip(), self.version, worker=worker)
         if reason is not None:

@@ -8,7 +8,7 @@ import pytest
 from machineadm.errors import HostError
 from machineadm.host.linux.kernel import LinuxKernel, sysctl_parts
 from machineadm.host.linux.services import SystemdServices
-from tests.fakes.host import FakeCommands
+from tests.fakes.host import FakeCommands, FakeQueries
 from tests.real import missing
 
 
@@ -91,7 +91,7 @@ def test_a_pattern_stands_for_all_that_are_there(machine: Machine) -> None:
         machine.put(f"proc/sys/net/ipv4/conf/{name}/rp_filter", "0\n")
     names = machine.kernel.sysctl_names("net.ipv4.conf.*.rp_filter")
 
-    assert names == ("net/ipv4/conf/all/rp_filter", "net/ipv4/conf/eth0.100/rp_filter")
+    assert names == ("net.ipv4.conf.all.rp_filter", "net.ipv4.conf.eth0/100.rp_filter")
     assert [machine.kernel.sysctl(name) for name in names] == ["0", "0"]
     assert machine.kernel.sysctl_names("a.b") == ("a.b",)
 
@@ -127,7 +127,7 @@ def test_the_host_name_is_the_running_one(machine: Machine) -> None:
 
 def test_units_are_asked_and_told_through_systemctl() -> None:
     commands = FakeCommands()
-    services = SystemdServices(commands)
+    services = SystemdServices(commands, FakeQueries(commands))
     commands.on("systemctl", "--quiet", "is-active", exit_code=3)
     services.reload()
     services.enable("a.service")
@@ -149,11 +149,11 @@ def test_a_unit_that_does_not_start_is_an_error() -> None:
     commands.on("systemctl", "restart", exit_code=1, output="Job for x.service failed.\n")
 
     with pytest.raises(HostError, match=r"restart x\.service failed: Job for x") as caught:
-        SystemdServices(commands).restart("x.service")
+        SystemdServices(commands, FakeQueries(commands)).restart("x.service")
     assert caught.value.code == "MA3401"
 
 
 def test_stopping_what_does_not_exist_is_fine() -> None:
     commands = FakeCommands()
     commands.on("systemctl", "stop", exit_code=5, output="Unit x.service not loaded.\n")
-    SystemdServices(commands).stop("x.service")
+    SystemdServices(commands, FakeQueries(commands)).stop("x.service")

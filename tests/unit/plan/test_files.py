@@ -68,7 +68,7 @@ def test_a_wrong_mode_or_owner_is_mended_and_noted(mode: int, uid: int, note: st
 def test_a_link_is_replaced_and_noted() -> None:
     host = FakeHost()
     host.put("/etc/real", "a\n")
-    host.files.link("/etc/app.conf", "real")
+    host.files.put_link("/etc/app.conf", "real")
     write = step(file())
 
     assert write.check(host).files[0].note == "a link is replaced by a file"
@@ -138,7 +138,7 @@ def test_what_others_may_not_read_is_not_shown(planned: PlannedFile, hidden: boo
 def test_what_a_link_leads_to_is_not_shown() -> None:
     host = FakeHost()
     host.put("/root/key", "password\n", mode=0o600)
-    host.files.link("/etc/app.conf", "/root/key")
+    host.files.put_link("/etc/app.conf", "/root/key")
 
     assert step(file()).check(host).files[0].sensitive
 

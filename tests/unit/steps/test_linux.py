@@ -111,3 +111,30 @@ def test_a_pattern_gives_way_to_a_name() -> None:
     apply(plan_sysctl(linux), host)
 
     assert list(host.kernel.parameters.values()) == ["1", "1", "2"]
+
+
+@pytest.mark.parametrize(
+    "named",
+    [
+        "net.ipv4.conf.eth0/100.rp_filter",
+        "net/ipv4/conf/eth0.100/rp_filter",
+    ],
+)
+@pytest.mark.parametrize("pattern", ["net.ipv4.conf.*.rp_filter", "net/ipv4/conf/*/rp_filter"])
+def test_a_pattern_gives_way_to_a_named_parameter_in_either_spelling(
+    named: str, pattern: str
+) -> None:
+    host = FakeHost()
+    host.kernel.parameters = {
+        "net.ipv4.conf.all.rp_filter": "0",
+        "net.ipv4.conf.eth0/100.rp_filter": "0",
+    }
+    linux = LinuxConfiguration(sysctls={named: "2", pattern: "1"})
+    _, apply = plan_sysctl(linux)
+
+    apply.apply(host)
+
+    assert host.kernel.parameters == {
+        "net.ipv4.conf.all.rp_filter": "1",
+        "net.ipv4.conf.eth0/100.rp_filter": "2",
+    }

@@ -1,0 +1,33 @@
+"""What a machine can do, as small ports, one file each. A port that the platform lacks is None.
+
+Steps see the machine through these alone. Paths are absolute, as the configuration names them; an adapter that works on
+another root puts them below it and never outside, whatever symbolic links say. No adapter lives here. May import redaction.
+"""
+
+from machineadm.host.ports.accounts import Accounts
+from machineadm.host.ports.clock import Clock
+from machineadm.host.ports.commands import CommandResult, Commands
+from machineadm.host.ports.fetch import Fetch
+from machineadm.host.ports.files import FileKind, Files, FileStat, FileWrite
+from machineadm.host.ports.host import Host
+from machineadm.host.ports.kernel import Kernel
+from machineadm.host.ports.queries import Queries
+from machineadm.host.ports.services import Services
+from machineadm.host.ports.state import State
+
+__all__ = [
+    "Accounts",
+    "Clock",
+    "CommandResult",
+    "Commands",
+    "Fetch",
+    "FileKind",
+    "FileStat",
+    "FileWrite",
+    "Files",
+    "Host",
+    "Kernel",
+    "Queries",
+    "Services",
+    "State",
+]

@@ -1,0 +1,102 @@
+"""Files, directories and links below the root."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Callable, Iterable, Sequence
+from typing import Protocol
+
+import msgspec
+
+
+class FileKind(str, enum.Enum):
+    """What lies at a path; links are not followed."""
+
+    FILE = "file"
+    DIRECTORY = "directory"
+    LINK = "link"
+    OTHER = "other"
+
+
+class FileStat(msgspec.Struct, frozen=True, kw_only=True):
+    """A path's own metadata (lstat)."""
+
+    kind: FileKind
+    mode: int
+    """Permission bits, 0 to 0o7777."""
+    uid: int
+    gid: int
+    size: int
+    """Bytes."""
+    device: int = 0
+    """Number of the file system; differs across a mount."""
+    changed: int = 0
+    """Nanoseconds since 1970 of the last change of content or metadata (ctime), with the granularity of the kernel's clock."""
+
+
+class FileWrite(msgspec.Struct, frozen=True, kw_only=True):
+    """A file as it shall be."""
+
+    path: str
+    content: bytes | Callable[[], Iterable[bytes]]
+    """Bytes, or a callable that gives them in chunks. An error that it raises on the way leaves no file behind: that is
+    how a download whose digest is wrong never gets its final name."""
+    mode: int = 0o644
+    uid: int | None = None
+    """None: the user who runs this (root, where it matters)."""
+    gid: int | None = None
+    """As `uid`."""
+
+
+class Files(Protocol):
+    """Files below the root. Every write is atomic, durable, and has its owner and mode before its final name."""
+
+    def stat(self, path: str) -> FileStat | None:
+        """Metadata of the path itself, or None where there is nothing."""
+
+    def read(self, path: str) -> bytes | None:
+        """Content of a regular file, links followed below the root; None where there is nothing.
+
+        Raises:
+            HostError: It is a folder, or cannot be read.
+        """
+
+    def readlink(self, path: str) -> str | None:
+        """Target of a symbolic link as it is stored; None where there is none."""
+
+    def sha256(self, path: str) -> str | None:
+        """Hex digest of a regular file's content without loading it whole; None where there is nothing."""
+
+    def sha512(self, path: str) -> str | None:
+        """As `sha256`."""
+
+    def list(self, path: str) -> tuple[str, ...]:
+        """Names in a folder, sorted; empty where there is none."""
+
+    def write(self, batch: Sequence[FileWrite]) -> None:
+        """Write a batch with a group commit: temporary files, one sync per file system, renames, one sync.
+
+        Missing parent folders are made, 0755 and owned by whoever runs this. A link at the final path is replaced,
+        not followed. Writing with an owner that this process may not give away is the caller's mistake (see
+        `can_give`). Of several entries with one path the last wins.
+
+        Raises:
+            HostError: Nothing of the batch that was not renamed yet is left behind.
+            MachineadmError: Whatever a content callable raised.
+        """
+
+    def link(self, path: str, target: str) -> None:
+        """Make a symbolic link, atomic and durable; a file or link at the path is replaced, missing parents are made.
+
+        Raises:
+            HostError: A directory is there.
+        """
+
+    def make_directory(self, path: str, *, mode: int = 0o755) -> None:
+        """Make a folder and its missing parents, durable. Nothing happens when it is there."""
+
+    def remove(self, path: str) -> None:
+        """Remove a file or link, durable. Nothing happens when there is none."""
+
+    def can_give(self, uid: int, gid: int) -> bool:
+        """Whether this process may make files of this owner: root may always, others for themselves alone."""

@@ -1,0 +1,35 @@
+"""A machine: all its ports."""
+
+from __future__ import annotations
+
+import msgspec
+
+from machineadm.host.ports.accounts import Accounts
+from machineadm.host.ports.clock import Clock
+from machineadm.host.ports.commands import Commands
+from machineadm.host.ports.fetch import Fetch
+from machineadm.host.ports.files import Files
+from machineadm.host.ports.kernel import Kernel
+from machineadm.host.ports.queries import Queries
+from machineadm.host.ports.services import Services
+from machineadm.host.ports.state import State
+
+
+class Host(msgspec.Struct, kw_only=True):
+    """A machine, or a tree that will be one."""
+
+    files: Files
+    accounts: Accounts
+    clock: Clock
+    state: State
+    commands: Commands | None = None
+    queries: Queries | None = None
+    kernel: Kernel | None = None
+    services: Services | None = None
+    fetch: Fetch | None = None
+    platform: str = "linux"
+    architecture: str = ""
+    """Of the processor, as Go and container images name it: `amd64`, `arm64`."""
+    offline: bool = False
+    """It is a tree (`--root`), not the running system: live steps are deferred, and commands, queries, kernel and
+    services are None, so that nothing can be run by mistake."""

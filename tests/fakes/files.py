@@ -1,0 +1,246 @@
+"""Files in memory."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+from collections.abc import Sequence
+
+import msgspec
+
+from machineadm.errors import HostError, MachineadmError
+from machineadm.host.ports import FileKind, FileStat, FileWrite
+
+_CHANGES = itertools.count(1)
+
+
+class Node(msgspec.Struct, kw_only=True, eq=False):
+    kind: FileKind
+    mode: int = 0o644
+    uid: int = 0
+    gid: int = 0
+    content: bytes = b""
+    target: str = ""
+    changed: int = msgspec.field(default_factory=_CHANGES.__next__)
+
+    def __eq__(self, other: object) -> bool:
+        """When it was changed does not count."""
+        return isinstance(other, Node) and self._seen() == other._seen()
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def _seen(self) -> tuple[object, ...]:
+        return self.kind, self.mode, self.uid, self.gid, self.content, self.target
+
+
+class FakeFiles:
+    """Files in memory.
+
+    Attributes:
+        nodes: What there is, by path; `/` and every parent folder included.
+        written: Paths of all files written, in order.
+        removed: Paths of all files removed, in order.
+        failures: Errors to raise when a path is written; a test puts them in.
+        uid: Who runs this; 0 may give files away.
+    """
+
+    def __init__(self, *, uid: int = 0) -> None:
+        self.nodes: dict[str, Node] = {"/": Node(kind=FileKind.DIRECTORY, mode=0o755)}
+        self.written: list[str] = []
+        self.removed: list[str] = []
+        self.made: list[str] = []
+        self.failures: dict[str, MachineadmError] = {}
+        self.uid = uid
+
+    # What a test prepares.
+
+    def put(
+        self,
+        path: str,
+        content: bytes | str = b"",
+        *,
+        mode: int = 0o644,
+        uid: int = 0,
+        gid: int = 0,
+    ) -> None:
+        """Lay a file down, uncounted."""
+        self._make_parents(path)
+        data = content.encode() if isinstance(content, str) else content
+        self.nodes[path] = Node(kind=FileKind.FILE, mode=mode, uid=uid, gid=gid, content=data)
+
+    def put_link(self, path: str, target: str) -> None:
+        """Lay a symbolic link down, uncounted."""
+        self._make_parents(path)
+        self.nodes[path] = Node(kind=FileKind.LINK, mode=0o777, target=target)
+
+    def special(self, path: str) -> None:
+        """Lay a device, pipe or socket down."""
+        self._make_parents(path)
+        self.nodes[path] = Node(kind=FileKind.OTHER)
+
+    # The port.
+
+    def stat(self, path: str) -> FileStat | None:
+        where = self._resolve(path, follow=False)
+        node = None if where is None else self.nodes.get(where)
+        if node is None:
+            return None
+        size = len(node.content) if node.kind is FileKind.FILE else 0
+        return FileStat(
+            kind=node.kind,
+            mode=node.mode,
+            uid=node.uid,
+            gid=node.gid,
+            size=size,
+            changed=node.changed,
+        )
+
+    def read(self, path: str) -> bytes | None:
+        where = self._resolve(path, follow=True)
+        node = None if where is None else self.nodes.get(where)
+        if node is None:
+            return None
+        if node.kind is not FileKind.FILE:
+            raise HostError("MA3004", f"cannot read {path}: it is not a regular file")
+        return node.content
+
+    def readlink(self, path: str) -> str | None:
+        where = self._resolve(path, follow=False)
+        node = None if where is None else self.nodes.get(where)
+        return node.target if node is not None and node.kind is FileKind.LINK else None
+
+    def sha256(self, path: str) -> str | None:
+        content = self.read(path)
+        return None if content is None else hashlib.sha256(content).hexdigest()
+
+    def sha512(self, path: str) -> str | None:
+        content = self.read(path)
+        return None if content is None else hashlib.sha512(content).hexdigest()
+
+    def list(self, path: str) -> tuple[str, ...]:
+        where = self._resolve(path, follow=True)
+        if where is None or where not in self.nodes:
+            return ()
+        if self.nodes[where].kind is not FileKind.DIRECTORY:
+            raise HostError("MA3005", f"cannot list {path}: a part of the path is not a folder")
+        start = where.rstrip("/") + "/"
+        return tuple(
+            sorted(
+                node[len(start) :]
+                for node in self.nodes
+                if node.startswith(start) and node != "/" and "/" not in node[len(start) :]
+            )
+        )
+
+    def write(self, batch: Sequence[FileWrite]) -> None:
+        """All contents are gathered first, as the real one writes all temporary files before the first rename."""
+        before = dict(self.nodes)
+        ready: list[tuple[str, FileWrite, bytes]] = []
+        try:
+            for write in batch:
+                self._fail_if_told(write.path)
+                where = self._place(write.path)
+                content = write.content
+                data = content if isinstance(content, bytes) else b"".join(content())
+                ready.append((where, write, data))
+        except BaseException:
+            self.nodes = before
+            raise
+        for where, write, data in ready:
+            node = self.nodes.get(where)
+            if node is not None and node.kind is FileKind.DIRECTORY:
+                raise HostError("MA3004", f"cannot write {write.path}: a folder is there")
+            self.nodes[where] = Node(
+                kind=FileKind.FILE,
+                mode=write.mode,
+                uid=self.uid if write.uid is None else write.uid,
+                gid=self.uid if write.gid is None else write.gid,
+                content=data,
+            )
+            self.written.append(write.path)
+
+    def link(self, path: str, target: str) -> None:
+        self._fail_if_told(path)
+        where = self._place(path)
+        node = self.nodes.get(where)
+        if node is not None and node.kind is FileKind.DIRECTORY:
+            raise HostError("MA3004", f"cannot link {path}: a directory is there")
+        self.nodes[where] = Node(kind=FileKind.LINK, mode=0o777, target=target)
+        self.written.append(path)
+
+    def make_directory(self, path: str, *, mode: int = 0o755) -> None:
+        where = self._resolve(path, follow=True, make=True)
+        assert where is not None
+        node = self.nodes.get(where)
+        if node is None:
+            self.nodes[where] = self._folder(mode)
+            self.made.append(path)
+        elif node.kind is not FileKind.DIRECTORY:
+            raise HostError("MA3005", f"cannot make folder {path}: something else is there")
+
+    def remove(self, path: str) -> None:
+        where = self._resolve(path, follow=False)
+        if where is None or where not in self.nodes:
+            return
+        if self.nodes[where].kind is FileKind.DIRECTORY:
+            raise HostError("MA3004", f"cannot remove {path}: a folder is there")
+        del self.nodes[where]
+        self.removed.append(path)
+
+    def can_give(self, uid: int, gid: int) -> bool:
+        return self.uid == 0 or uid == gid == self.uid
+
+    def _fail_if_told(self, path: str) -> None:
+        if path in self.failures:
+            raise self.failures[path]
+
+    def _place(self, path: str) -> str:
+        where = self._resolve(path, follow=False, make=True)
+        assert where is not None
+        return where
+
+    def _resolve(self, path: str, *, follow: bool, make: bool = False) -> str | None:
+        """The path without links; None where a folder on the way is missing."""
+        todo = [part for part in reversed(path.split("/")) if part not in ("", ".")]
+        here: list[str] = []
+        links = 0
+        while todo:
+            part = todo.pop()
+            if part == "..":
+                here = here[:-1]
+                continue
+            where = "/" + "/".join([*here, part])
+            node = self.nodes.get(where)
+            if not todo and not follow:
+                return where
+            if node is None and not todo:
+                return where
+            if node is None and make:
+                node = self.nodes[where] = self._folder(0o755)
+            if node is None:
+                return None
+            if node.kind is FileKind.LINK:
+                links += 1
+                if links > 40:
+                    raise HostError("MA3006", f"cannot look at {path}: too many symbolic links")
+                here = [] if node.target.startswith("/") else here
+                todo += [p for p in reversed(node.target.split("/")) if p not in ("", ".")]
+                continue
+            if node.kind is not FileKind.DIRECTORY and todo:
+                if make:
+                    raise HostError(
+                        "MA3005", f"cannot write {path}: a part of the path is not a folder"
+                    )
+                return None
+            here.append(part)
+        return "/" + "/".join(here)
+
+    def _folder(self, mode: int) -> Node:
+        return Node(kind=FileKind.DIRECTORY, mode=mode, uid=self.uid, gid=self.uid)
+
+    def _make_parents(self, path: str) -> None:
+        parts = path.strip("/").split("/")[:-1]
+        for count in range(1, len(parts) + 1):
+            self.nodes.setdefault(
+                "/" + "/".join(parts[:count]), Node(kind=FileKind.DIRECTORY, mode=0o755)
+            )
