@@ -60,7 +60,11 @@ class LinuxFiles:
         return None if chunks is None else b"".join(chunks)
 
     def readlink(self, path: str) -> str | None:
-        """See `Files.readlink`."""
+        """See `Files.readlink`.
+
+        Raises:
+            HostError: It cannot be looked at.
+        """
         with reported(path, "look at"):
             try:
                 with self._tree.parent(path) as (folder, name):
@@ -68,9 +72,9 @@ class LinuxFiles:
             except (FileNotFoundError, NotADirectoryError):
                 return None
             except OSError as error:
-                if error.errno == errno.EINVAL:  # it is not a link
-                    return None
-                raise
+                if error.errno != errno.EINVAL:  # which says that it is not a link
+                    raise HostError("MA3004", f"cannot look at {path}: {error.strerror}") from error
+                return None
 
     def sha256(self, path: str) -> str | None:
         """See `Files.sha256`."""

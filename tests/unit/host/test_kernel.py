@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from machineadm.errors import HostError
-from machineadm.host.linux.kernel import LinuxKernel, sysctl_parts
+from machineadm.host.linux.kernel import LinuxKernel
 from machineadm.host.linux.services import SystemdServices
+from machineadm.host.ports.kernel import sysctl_parts
 from tests.fakes.host import FakeCommands, FakeQueries
 from tests.real import missing
 
