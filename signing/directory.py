@@ -29,7 +29,7 @@ from machineadm.verification.release import (
     read_release,
 )
 from signing import files, sigstore
-from signing.keys import LARGEST_KEY
+from signing.private_files import LARGEST_KEY
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -9,22 +9,20 @@ A key is opened for as long as it signs:
 from __future__ import annotations
 
 import os
-import stat
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn, Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from machineadm.errors import HostError, UsageError, VerificationError
+from machineadm.errors import UsageError, VerificationError
 from machineadm.redaction import Secret
 from machineadm.verification.keys import PublicKey, from_spki
+from signing.private_files import read_private
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from contextlib import AbstractContextManager
 
     from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
-
-LARGEST_KEY = 1 << 16
 
 
 class Signer(Protocol):
@@ -104,36 +102,6 @@ def open_signer(uri: str | None, *, passphrase: Secret | None = None) -> Iterato
         yield signer
 
 
-def read_private(path: Path) -> bytes:
-    """Read a file that only its owner can read.
-
-    Args:
-        path: A key or a passphrase; a link is followed, and what it leads to is judged.
-
-    Returns:
-        Its bytes.
-
-    Raises:
-        HostError: MA1803 others can read it, MA1820 it cannot be read.
-    """
-    try:
-        # A pipe that nobody writes to is refused, not waited for.
-        with open(
-            path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)
-        ) as file:
-            status = os.fstat(file.fileno())
-            if not stat.S_ISREG(status.st_mode):
-                raise HostError("MA1820", f"{path}: not a regular file")
-            if status.st_uid not in (0, os.geteuid()):
-                _refuse_exposed(path, f"belongs to user {status.st_uid}", "have it owned by you")
-            if status.st_mode & 0o077:
-                mode = f"{stat.S_IMODE(status.st_mode):04o}"
-                _refuse_exposed(path, f"has mode {mode}", f"chmod 600 {path}")
-            return file.read(LARGEST_KEY)
-    except OSError as error:
-        raise HostError("MA1820", f"{path}: cannot be read: {error.strerror}") from error
-
-
 def passphrase_bytes(passphrase: Secret) -> bytes:
     """A passphrase as it was given; it need not be UTF-8."""
     return passphrase.reveal().encode("utf-8", "surrogateescape")
@@ -204,10 +172,6 @@ def _open_token(uri: str, passphrase: Secret | None) -> Iterator[Signer]:
 
     with open_token(uri) as signer:
         yield signer
-
-
-def _refuse_exposed(path: Path, what: str, remedy: str) -> NoReturn:
-    raise HostError("MA1803", f"{path}: {what}, so others have the secret", hint=remedy)
 
 
 _SCHEMES: dict[str, Callable[[str, Secret | None], AbstractContextManager[Signer]]] = {

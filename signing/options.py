@@ -10,7 +10,7 @@ from machineadm.errors import HostError, UsageError
 from machineadm.redaction import Secret
 from machineadm.verification.keys import PublicKey, load_public_keys, pinned
 from signing import files
-from signing.keys import LARGEST_KEY, read_private
+from signing.private_files import LARGEST_KEY, read_private
 
 
 def add_signer(parser: argparse.ArgumentParser) -> None:

@@ -19,7 +19,7 @@ from urllib.parse import unquote, unquote_to_bytes
 from machineadm.errors import HostError, UsageError, VerificationError
 from machineadm.redaction import Secret
 from machineadm.verification.keys import from_spki
-from signing.keys import read_private
+from signing.private_files import read_private
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

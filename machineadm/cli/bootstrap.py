@@ -5,8 +5,8 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-from machineadm.cli.options import add_configuration, duration
-from machineadm.cli.passphrases import ALLOW, passphrases_of
+from machineadm.cli.options import ALLOW_UNAUTHENTICATED, add_configuration, duration
+from machineadm.cli.passphrases import passphrases_of
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -42,7 +42,7 @@ def run(arguments: Namespace) -> int:
     from machineadm.cli.refusal import refusals
 
     progress = Progress(output=arguments.output)
-    lenient = (ALLOW,) if arguments.allow_unauthenticated_encryption else ()
+    lenient = (ALLOW_UNAUTHENTICATED,) if arguments.allow_unauthenticated_encryption else ()
     request = Request(
         paths=tuple(arguments.path),
         mode=arguments.mode,

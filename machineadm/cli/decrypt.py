@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-from machineadm.cli.passphrases import add_opening, passphrases_of
+from machineadm.cli.passphrases import passphrases_of
 from machineadm.errors import VerificationError
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 def add_arguments(parser: Parser) -> None:
     """Add this command's options."""
     parser.add_path()
-    add_opening(parser)
+    parser.add_opening()
 
 
 def run(arguments: Namespace) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-from machineadm.cli.passphrases import PROVIDER, add_passphrases, passphrases_of
+from machineadm.cli.passphrases import PROVIDER, passphrases_of
 from machineadm.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ def add_arguments(parser: Parser) -> None:
         type=_provider,
         help="what tells the machine which passphrase it was",
     )
-    add_passphrases(parser)
+    parser.add_passphrases()
     parser.add_option(
         "--cipher-algorithm",
         choices=("aes-256-cbc", "aes-256-gcm"),

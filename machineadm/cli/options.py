@@ -6,9 +6,9 @@ import os
 from typing import Any, NoReturn
 
 from machineadm.cli.english import argparse
-from machineadm.cli.passphrases import add_opening
 from machineadm.errors import UsageError
 
+ALLOW_UNAUTHENTICATED = "--allow-unauthenticated-encryption"
 RUN_DIRECTORY = "/run/machineadm"
 STATE_DIRECTORY = "/var/lib/machineadm"
 _TRUE = ("1", "true", "yes", "on")
@@ -82,6 +82,31 @@ class Parser(argparse.ArgumentParser):
             help="configuration; several are one stream in order, - is standard input",
         )
 
+    def add_passphrases(self) -> None:
+        """Add where passphrases come from."""
+        self.add_option(
+            "--passphrase-file",
+            metavar="[PROVIDER=]FILE",
+            action="append",
+            help="file with the passphrase of a provider of EncryptedData, or of all that have no other; "
+            "default /etc/machineadm/passphrases/PROVIDER",
+        )
+        self.add_option(
+            "--passphrase-fd",
+            metavar="[PROVIDER=]N",
+            action="append",
+            help="the same from a descriptor that is open already",
+        )
+
+    def add_opening(self) -> None:
+        """Add all that opening EncryptedData takes."""
+        self.add_passphrases()
+        self.add_option(
+            ALLOW_UNAUTHENTICATED,
+            action="store_true",
+            help="open aes-256-cbc without mac, too: anybody on its way may have changed it",
+        )
+
     def add_directories(self) -> None:
         """Add where the runner's own files and the machine's root lie."""
         self.add_option(
@@ -118,7 +143,7 @@ def add_configuration(parser: Parser) -> None:
         default="provisioning",
         help="preparation: everything but kubeadm and what follows it (for images)",
     )
-    add_opening(parser)
+    parser.add_opening()
     parser.add_directories()
     parser.add_output()
 

@@ -1,4 +1,4 @@
-"""Options that say where passphrases come from."""
+"""Where the options say that passphrases come from."""
 
 from __future__ import annotations
 
@@ -10,38 +10,9 @@ from machineadm.errors import UsageError
 if TYPE_CHECKING:
     from argparse import Namespace
 
-    from machineadm.cli.options import Parser
     from machineadm.sources.passphrases import GivenPassphrases
 
-ALLOW = "--allow-unauthenticated-encryption"
 PROVIDER = "[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
-
-
-def add_passphrases(parser: Parser) -> None:
-    """Add where passphrases come from."""
-    parser.add_option(
-        "--passphrase-file",
-        metavar="[PROVIDER=]FILE",
-        action="append",
-        help="file with the passphrase of a provider of EncryptedData, or of all that have no other; "
-        "default /etc/machineadm/passphrases/PROVIDER",
-    )
-    parser.add_option(
-        "--passphrase-fd",
-        metavar="[PROVIDER=]N",
-        action="append",
-        help="the same from a descriptor that is open already",
-    )
-
-
-def add_opening(parser: Parser) -> None:
-    """Add all that opening EncryptedData takes."""
-    add_passphrases(parser)
-    parser.add_option(
-        ALLOW,
-        action="store_true",
-        help="open aes-256-cbc without mac, too: anybody on its way may have changed it",
-    )
 
 
 def passphrases_of(arguments: Namespace) -> GivenPassphrases:

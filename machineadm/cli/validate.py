@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-from machineadm.cli.passphrases import add_opening, passphrases_of
+from machineadm.cli.passphrases import passphrases_of
 from machineadm.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ def add_arguments(parser: Parser) -> None:
         default="provisioning",
         help="preparation: a configuration without kubernetes will do (for images)",
     )
-    add_opening(parser)
+    parser.add_opening()
     parser.add_output()
 
 

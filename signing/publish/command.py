@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 from signing import options, whole
 from signing.keys import open_signer
 from signing.publish import layout
+from signing.publish.opening import open_store
 from signing.publish.publisher import Published, publish
 from signing.publish.retrying import BUDGET, Retrying
-from signing.publish.stores import open_store
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -1,16 +1,10 @@
-"""The port to a store of named objects, and which adapter a URI means."""
+"""The port to a store of named objects, and the errors that every adapter raises."""
 
 from __future__ import annotations
 
-import re
-from importlib import import_module
-from typing import TYPE_CHECKING, NamedTuple, NoReturn, Protocol
-from urllib.parse import unquote, urlsplit
+from typing import NamedTuple, NoReturn, Protocol
 
-from machineadm.errors import HostError, UsageError
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
+from machineadm.errors import HostError
 
 
 class Item(NamedTuple):
@@ -102,112 +96,3 @@ def fail(where: str, why: str) -> NoReturn:
 def brief(text: object) -> str:
     """The first line of what a library says, short enough for a message."""
     return str(text).strip().partition("\n")[0][:200]
-
-
-def open_store(uri: str, *, endpoint: str | None = None) -> Store:
-    """Open the store that a URI names.
-
-    Args:
-        uri: `gs://BUCKET/PREFIX`, `s3://BUCKET/PREFIX`, `file:DIR` or a directory.
-        endpoint: Base URL of a server that speaks the store's protocol; None: the cloud's own.
-
-    Returns:
-        The store; nothing was asked of it yet.
-
-    Raises:
-        UsageError: MA1850, the URI or the endpoint cannot be one.
-    """
-    scheme, colon, rest = uri.partition(":")
-    if endpoint is not None:
-        _check_endpoint(endpoint)
-    if colon and scheme in _BUCKETS:
-        bucket, prefix = _bucket(uri, rest)
-        return _BUCKETS[scheme](bucket, prefix, endpoint)
-    if endpoint is not None:
-        _refuse(uri, "a directory has no endpoint")
-    if colon and scheme == "file":
-        return _directory(_local_path(uri, rest))
-    if colon and re.fullmatch(r"[A-Za-z][A-Za-z0-9+.-]+", scheme) and rest.startswith("//"):
-        _refuse(uri, f"unknown scheme {scheme}")
-    return _directory(_checked_path(uri, uri))
-
-
-def _bucket(uri: str, rest: str) -> tuple[str, str]:
-    bucket, _, prefix = rest.removeprefix("//").partition("/")
-    if not rest.startswith("//") or re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]+", bucket) is None:
-        _refuse(uri, "it names no bucket")
-    prefix = prefix.strip("/")
-    if re.fullmatch(r"[A-Za-z0-9._/-]*", prefix) is None or ".." in prefix or "//" in prefix:
-        _refuse(uri, "the prefix has other signs than letters, digits, dots, dashes and slashes")
-    return bucket, f"{prefix}/" if prefix else ""
-
-
-def _local_path(uri: str, rest: str) -> str:
-    if not rest.startswith("//"):
-        return _checked_path(uri, rest)
-    parts = urlsplit(uri)
-    if parts.netloc not in ("", "localhost"):
-        _refuse(uri, "file URLs have three slashes")
-    return _checked_path(uri, unquote(parts.path))
-
-
-def _checked_path(uri: str, path: str) -> str:
-    if not path or "\0" in path:
-        _refuse(uri, "it names no directory")
-    return path
-
-
-def _check_endpoint(endpoint: str) -> None:
-    parts = urlsplit(endpoint)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise UsageError("MA1850", "the endpoint is no http or https URL")
-    if parts.username is not None or parts.password is not None:
-        # Not repeated: it holds a password.
-        raise UsageError(
-            "MA1850",
-            "the endpoint holds a user or a password",
-            hint="credentials come from the store's own chain; docs/publishing.md names it",
-        )
-
-
-def _refuse(uri: str, why: str) -> NoReturn:
-    shown = re.sub(r"//[^/]*@", "//***@", uri)
-    raise UsageError(
-        "MA1850",
-        f"cannot publish to {shown!r}: {why}",
-        hint="gs://BUCKET/PREFIX, s3://BUCKET/PREFIX, file:DIR or a directory",
-    )
-
-
-def _directory(path: str) -> Store:
-    from signing.publish.directory import Directory
-
-    return Directory(path)
-
-
-def _gcs(bucket: str, prefix: str, endpoint: str | None) -> Store:
-    _need("google.cloud.storage", "google-cloud-storage")
-    from signing.publish.gcs import Gcs
-
-    return Gcs(bucket, prefix, endpoint=endpoint)
-
-
-def _s3(bucket: str, prefix: str, endpoint: str | None) -> Store:
-    _need("boto3", "boto3")
-    from signing.publish.s3 import S3
-
-    return S3(bucket, prefix, endpoint=endpoint)
-
-
-def _need(module: str, distribution: str) -> None:
-    try:
-        import_module(module)
-    except ModuleNotFoundError as error:
-        raise UsageError(
-            "MA1850",
-            f"{distribution} is not installed",
-            hint="`make setup` installs it on Python 3.11 and later; a directory needs nothing",
-        ) from error
-
-
-_BUCKETS: dict[str, Callable[[str, str, str | None], Store]] = {"gs": _gcs, "s3": _s3}

@@ -16,7 +16,8 @@ from typing import NamedTuple
 
 import pytest
 
-from signing.publish.stores import Store, open_store
+from signing.publish.opening import open_store
+from signing.publish.stores import Store
 from tests.real import missing
 from tests.servers.authority import Authority
 from tests.stores import judging, publishing, releases, servers

@@ -36,7 +36,7 @@ def lint_imports(tree: Path) -> subprocess.CompletedProcess[str]:
 def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of the packages, whose modules win over the installed ones."""
     copy = tmp_path_factory.mktemp("tree")
-    for package in ("machineadm", "signing"):
+    for package in ("machineadm", "signing", "crdgen"):
         shutil.copytree(ROOT / package, copy / package)
     shutil.copy(ROOT / "pyproject.toml", copy)
     return copy
@@ -62,3 +62,19 @@ def test_a_planted_breach_is_found(tree: Path, module: str) -> None:
 
     assert outcome.returncode != 0
     assert "BROKEN" in outcome.stdout or "stray" in outcome.stdout, outcome.stdout
+
+
+@pytest.mark.parametrize("package", ["machineadm/cli", "signing/publish", "crdgen/generate"])
+def test_a_planted_circle_is_found(tree: Path, package: str) -> None:
+    name = package.replace("/", ".")
+    planted = {tree / package / "first.py": "second", tree / package / "second.py": "first"}
+    for path, other in planted.items():
+        path.write_text(f'"""Planted."""\n\nimport {name}.{other}\n')
+    try:
+        outcome = lint_imports(tree)
+    finally:
+        for path in planted:
+            path.unlink()
+
+    assert outcome.returncode != 0
+    assert "No circles of imports BROKEN" in outcome.stdout, outcome.stdout

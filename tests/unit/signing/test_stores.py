@@ -9,8 +9,9 @@ from machineadm.errors import HostError, UsageError
 from machineadm.verification.digests import sha256
 from machineadm.verification.release import Artifact, Release, read_pointer
 from signing.publish.directory import Directory
+from signing.publish.opening import open_store
 from signing.publish.publisher import publish
-from signing.publish.stores import Held, Item, Store, open_store
+from signing.publish.stores import Held, Item, Store
 from tests.fakes.store import FakeStore
 from tests.stores.promises import ONE, TWO, broken
 from tests.stores.reading import POINTERS

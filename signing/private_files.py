@@ -1,0 +1,48 @@
+"""Files that hold a secret: a key, a passphrase, a PIN. Each must be readable by its owner alone."""
+
+from __future__ import annotations
+
+import os
+import stat
+from typing import TYPE_CHECKING, NoReturn
+
+from machineadm.errors import HostError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+LARGEST_KEY = 1 << 16
+
+
+def read_private(path: Path) -> bytes:
+    """Read a file that only its owner can read.
+
+    Args:
+        path: A key or a passphrase; a link is followed, and what it leads to is judged.
+
+    Returns:
+        Its bytes.
+
+    Raises:
+        HostError: MA1803 others can read it, MA1820 it cannot be read.
+    """
+    try:
+        # A pipe that nobody writes to is refused, not waited for.
+        with open(
+            path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)
+        ) as file:
+            status = os.fstat(file.fileno())
+            if not stat.S_ISREG(status.st_mode):
+                raise HostError("MA1820", f"{path}: not a regular file")
+            if status.st_uid not in (0, os.geteuid()):
+                _refuse_exposed(path, f"belongs to user {status.st_uid}", "have it owned by you")
+            if status.st_mode & 0o077:
+                mode = f"{stat.S_IMODE(status.st_mode):04o}"
+                _refuse_exposed(path, f"has mode {mode}", f"chmod 600 {path}")
+            return file.read(LARGEST_KEY)
+    except OSError as error:
+        raise HostError("MA1820", f"{path}: cannot be read: {error.strerror}") from error
+
+
+def _refuse_exposed(path: Path, what: str, remedy: str) -> NoReturn:
+    raise HostError("MA1803", f"{path}: {what}, so others have the secret", hint=remedy)
