@@ -52,12 +52,13 @@ refuse() {
   return 1
 }
 
-# Ends what is waited for, and holds what is written to $1 blocks.
+# Ends what is waited for, and holds what is written to $1 blocks. In a subshell of its own that becomes the program: were
+# it the program's parent, a signal to all would end it first, and the program would write once more after the cleaning up.
 bounded() {
   trap '' XFSZ
   ulimit -f "$1"
   shift
-  if have timeout; then timeout "$left" "$@"; else "$@"; fi
+  if have timeout; then exec timeout "$left" "$@"; else exec "$@"; fi
 }
 
 # URL FILE BLOCKS: one request, no redirect followed; sets status and next. URL and headers may be secret: they are no

@@ -16,7 +16,8 @@ from tests import releases
 
 
 @pytest.fixture(params=[0o000, 0o022, 0o077, 0o777], ids=oct)
-def umask(request: pytest.FixtureRequest) -> Iterator[int]:
+def umask(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[int]:
+    assert tmp_path.stat().st_mode & 0o700 == 0o700  # made before: who is not root could not use it
     before = os.umask(request.param)
     yield request.param
     os.umask(before)
