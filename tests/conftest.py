@@ -2,12 +2,20 @@
 
 import os
 import platform
+import signal
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
 
 from tests.requirements import ids_of
+
+# A shell lets its jobs in the background, and nohup lets anything, start with these ignored, and what a test starts would inherit it.
+for _number in (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP):
+    if signal.getsignal(_number) is signal.SIG_IGN:
+        signal.signal(
+            _number, signal.default_int_handler if _number == signal.SIGINT else signal.SIG_DFL
+        )
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
