@@ -42,7 +42,7 @@ fmt: $(STAMP) ## format and fix what can be fixed
 test: lint pytest ## lint, then the tests that need pip and Debian packages alone
 
 .PHONY: pytest
-pytest: $(AGENT) ## the tests of `make test`, without lint
+pytest: $(STAMP) $(AGENT) ## the tests of `make test`, without lint
 	MACHINEADM_AGENT=$(AGENT) $(BIN)/python -m pytest --numprocesses auto
 
 .PHONY: crds
@@ -56,15 +56,7 @@ upstream: $(STAMP) ## renew tests/upstream, Kubernetes' own types that ours are 
 	    --requirement build/locks/upstream.txt --dest "$$folder" && \
 	  $(BIN)/python -m tests.upstream "$$folder"/*.whl
 
-.PHONY: package
-package: $(AGENT) ## build the agent as one file: dist/machineadm-linux-ARCH.pyz (ARCH=amd64 or arm64)
-# The commit is in the build id, so a commit makes it anew too.
-COMMIT := $(wildcard $(shell git rev-parse --git-path logs/HEAD 2>/dev/null))
-SOURCES := $(shell find machineadm -type f -not -name '*.pyc')
-$(AGENT): $(STAMP) $(wildcard build/*.py) build/locks/runtime.txt LICENSE $(SOURCES) $(COMMIT)
-	$(BIN)/python build/package.py --arch $(ARCH) $(if $(WHEELS),--wheels '$(WHEELS)') --output $@
-
-# Five pinned packages instead of all that a developer needs; WHEELS=DIR: from a folder, without a network.
+# Five pinned packages (25 MB) instead of all that a developer needs; WHEELS=DIR: from a directory, without a network.
 BUILDER := .venv-builder
 WHEELS ?=
 $(BUILDER)/.stamp: build/locks/builder.txt
@@ -72,6 +64,19 @@ $(BUILDER)/.stamp: build/locks/builder.txt
 	$(BUILDER)/bin/python -m pip install --quiet $(if $(WHEELS),--no-index --find-links='$(WHEELS)') \
 	  --require-hashes --requirement build/locks/builder.txt
 	@touch $@
+
+.PHONY: package
+package: $(AGENT) ## build the agent as one file: dist/machineadm-linux-ARCH.pyz (ARCH=amd64 or arm64)
+# The commit is in the build id, so a commit makes it anew too.
+COMMIT := $(wildcard $(shell git rev-parse --git-path logs/HEAD 2>/dev/null))
+SOURCES := $(shell find machineadm -type f -not -name '*.pyc')
+$(AGENT): $(BUILDER)/.stamp $(wildcard build/*.py) build/locks/runtime.txt LICENSE $(SOURCES) $(COMMIT)
+	$(BUILDER)/bin/python build/package.py --arch $(ARCH) $(if $(WHEELS),--wheels '$(WHEELS)') --output $@
+
+PREFIX ?= /usr/local
+.PHONY: install
+install: $(AGENT) ## install the agent as PREFIX/bin/machineadm (PREFIX=/usr/local, DESTDIR=)
+	install -D --mode=755 $(AGENT) '$(DESTDIR)$(PREFIX)/bin/machineadm'
 
 .PHONY: release
 release: $(BUILDER)/.stamp ## make dist/release/vX.Y.Z: both agents, bills of materials, provenance, definitions
@@ -114,7 +119,7 @@ run: $(AGENT) ## build the agent and bootstrap examples/control-plane.yaml into 
 	PYTHON=$(PYTHON) build/run.sh $(AGENT) examples/control-plane.yaml .run
 
 .PHONY: bench
-bench: $(AGENT) ## what the agent costs, as ratios beside what cannot be avoided
+bench: $(STAMP) $(AGENT) ## what the agent costs, as ratios beside what cannot be avoided
 	$(BIN)/python -m tests.bench $(AGENT)
 
 .PHONY: requirements

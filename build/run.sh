@@ -1,31 +1,44 @@
 #!/bin/bash
-# The agent's main job in a scratch root: run.sh AGENT CONFIGURATION FOLDER. Needs no root.
+# The agent's main job in a scratch root: run.sh AGENT CONFIGURATION DIRECTORY. Needs no root.
 set -euo pipefail
-agent=$1 configuration=$2 folder=$3
+agent=$1 configuration=$2 directory=$3
 
-rm -rf "$folder"
-mkdir -p "$folder/root"
-export MACHINEADM_CACHE=$PWD/$folder/cache
+rm -rf "$directory"
+mkdir -p "$directory/root"
+export MACHINEADM_CACHE=$PWD/$directory/cache
 machineadm() { "${PYTHON:-python3}" -IS "$agent" "$@"; }
 say() { printf '\n==> %s\n' "$*"; }
-expect() { # expect CODE COMMAND...: plan ends with 10 when there is something to do
+expect() { # expect CODE COMMAND...: plan exits 10 when there is something to do
   local wanted=$1 code=0
   shift
   "$@" || code=$?
-  [ "$code" -eq "$wanted" ] || { echo "ended with $code instead of $wanted: $*" >&2; exit 1; }
+  [ "$code" -eq "$wanted" ] || { echo "exit code $code instead of $wanted: $*" >&2; exit 1; }
 }
 
-say "machineadm version"
-machineadm version
 say "machineadm validate --path $configuration"
 machineadm validate --path "$configuration"
-say "machineadm plan --root $folder/root --path $configuration"
-expect 10 machineadm plan --root "$folder/root" --path "$configuration"
-say "machineadm bootstrap --root $folder/root --path $configuration"
-machineadm bootstrap --root "$folder/root" --path "$configuration"
-say "The tree that it made"
-(cd "$folder/root" && find . -mindepth 1 -printf '%M %u:%g %8s %P\n' | sort -k4)
-say "machineadm status --root $folder/root"
-machineadm status --root "$folder/root"
-say "machineadm plan, again: only what waits for the running system is left"
-machineadm plan --root "$folder/root" --path "$configuration"
+say "machineadm plan --root $directory/root --path $configuration"
+expect 10 machineadm plan --root "$directory/root" --path "$configuration"
+say "machineadm bootstrap --root $directory/root --path $configuration"
+# The report repeats the steps, and `machineadm status` shows it.
+machineadm bootstrap --root "$directory/root" --path "$configuration" >"$directory/report" 2>"$directory/progress" ||
+  { code=$?; cat "$directory/progress" "$directory/report" >&2; exit $code; }
+sed '/^    deferred: owner /d' "$directory/progress"
+owners=$(grep -c '^    deferred: owner ' "$directory/progress") || :
+[ "$owners" -eq 0 ] || echo "deferred: the owner of $owners files, since only root can give files away"
+say "Everything it wrote"
+(cd "$directory/root" && find . -type f -printf '%M %u:%g %8s /%P\n' | sort -k4)
+
+# a second run has nothing to do
+expect 0 machineadm plan --root "$directory/root" --path "$configuration" >"$directory/again"
+
+cat <<END
+
+That was the agent's whole job, in $directory/root instead of on a machine: nothing else was touched, and what needs a running
+system was deferred. A second plan finds nothing to do. On a real machine with containerd, kubelet and kubeadm
+(docs/first-node.md) these lines make the node:
+
+  scp $agent root@NODE:/usr/local/bin/machineadm
+  scp $configuration root@NODE:node.yaml
+  ssh root@NODE machineadm bootstrap --path node.yaml
+END
