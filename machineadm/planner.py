@@ -24,6 +24,7 @@ from machineadm.api.v1alpha1.linux import LinuxConfiguration
 from machineadm.api.v1alpha1.machine import MachineConfig
 from machineadm.config.model import Configuration, Mode
 from machineadm.host.facts import Facts
+from machineadm.plan.files import WriteFiles
 from machineadm.plan.model import ControlPlaneExtras, Phase, Plan, Step
 from machineadm.steps.files import plan_files
 
@@ -53,6 +54,7 @@ def plan(configuration: Configuration, facts: Facts, *, mode: Mode, run_director
                 extras,
                 run_directory,
                 may_be_installed=_may_install_kubeadm(machine),
+                declared=_written_by(prepared),
             ),
             *_commands(machine.commands.post_kubeadm, Phase.POST_KUBEADM),
         )
@@ -105,6 +107,13 @@ def _commands(commands: Sequence[Command], phase: Phase) -> tuple[Step, ...]:
     from machineadm.steps.commands import plan_commands
 
     return plan_commands(commands, phase)
+
+
+def _written_by(steps: Sequence[Step]) -> Iterator[str]:
+    """The paths of the files that steps write."""
+    for step in steps:
+        if isinstance(step, WriteFiles):
+            yield from (file.path for file in step.files)
 
 
 def _may_install_kubeadm(machine: MachineConfig) -> bool:

@@ -73,7 +73,7 @@ TABLE: dict[str, Code] = {
         "control plane does not come up",
         "The kubelet runs, but a component of the control plane did not become healthy in time.",
         "Read the logs below /var/log/pods/kube-system_*. Often an argument, a mounted file that is not there, or etcd."
-        " A mended configuration starts over: the attempt is reset first.",
+        " A changed configuration starts over: the attempt is reset first, unless the API server has answered.",
     ),
     "MA4014": Code(
         "kubelet got no certificate",
@@ -188,6 +188,22 @@ TABLE: dict[str, Code] = {
         "machineadm made this machine a node, and somebody has taken that back since: kubelet.conf is gone. It is "
         "neither called a success nor made anew unasked. Nothing was changed.",
         "Replace the machine. To make it a node again run `kubeadm reset`, remove the state directory, then run again.",
+    ),
+    "MA4045": Code(
+        "somebody else was here since",
+        "machineadm began to make this machine a node and did not finish. Since then a person or another tool has made, replaced"
+        " or restored what kubeadm writes: the kernel's own times of the files say so. (After an update from a build that kept no"
+        " times, nothing says that they are machineadm's.) It may be a live node, so it is neither finished nor reset, by no"
+        " run and after no boot. Nothing was changed.",
+        "If the machine is a node now, leave it, and `systemctl disable machineadm-resume`. If it is to be made anew, run"
+        " `kubeadm reset` by hand, then run again.",
+    ),
+    "MA4046": Code(
+        "a reset would take too much",
+        "A kubeadm that machineadm started did not finish and has to be reset, but `kubeadm reset` would also remove what was"
+        " there before, or what came later: etcd's data, keys, kubeconfigs or static pods that neither this kubeadm nor the"
+        " configuration has made. Nothing was changed.",
+        "Save what is needed, run `kubeadm reset` by hand, put it back where it is needed, then run again.",
     ),
     "MA4101": Code(
         "no kubeadm",

@@ -70,6 +70,11 @@ class RecordingFiles:
             return FileStat(kind=FileKind.DIRECTORY, mode=self._folders[path], uid=0, gid=0, size=0)
         return None if path in self._removed else self._real.stat(path)
 
+    def born(self, path: str) -> int | None:
+        """See `Files.born`; what is only noted here was not."""
+        noted = path in self._written or path in self._folders or path in self._removed
+        return None if noted else self._real.born(path)
+
     def read(self, path: str) -> bytes | None:
         """See `Files.read`."""
         written = self._written.get(path)
@@ -195,9 +200,11 @@ class RecordingCommands:
         timeout: float | None = None,
         input: bytes | None = None,
         quiet: bool = False,
+        note: str = "",
+        attend: Callable[[], None] | None = None,
     ) -> CommandResult:
         """See `Commands.run`."""
-        del environment, directory, timeout, input, quiet
+        del environment, directory, timeout, input, quiet, note, attend
         self.recorded.append(tuple(argv))
         return CommandResult(exit_code=0, output="")
 

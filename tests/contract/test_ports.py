@@ -1,6 +1,7 @@
 """The same behaviour of the ports, in memory and on Linux."""
 
 import hashlib
+import itertools
 import os
 import subprocess
 import time
@@ -66,6 +67,13 @@ class Ground:
             below.parent.mkdir(parents=True, exist_ok=True)
             below.symlink_to(target)
 
+    def overwrite(self, path: str, content: bytes) -> None:
+        """In place, as a program of somebody else does."""
+        if self.root is None:
+            cast("FakeFiles", self.files).put(path, content)
+        else:
+            (self.root / path.lstrip("/")).write_bytes(content)
+
     def pipe(self, path: str) -> None:
         if self.root is None:
             cast("FakeFiles", self.files).special(path)
@@ -96,6 +104,29 @@ def test_a_written_file_has_content_mode_and_owner(ground: Ground) -> None:
     assert ground.files.read("/etc/app/app.conf") == b"a = 1\n"
     assert ground.files.sha256("/etc/app/app.conf") == hashlib.sha256(b"a = 1\n").hexdigest()
     assert ground.files.sha512("/etc/app/app.conf") == hashlib.sha512(b"a = 1\n").hexdigest()
+
+
+def test_a_change_in_place_is_no_birth(ground: Ground) -> None:
+    put(ground, "/etc/app.conf")
+    first = ground.files.born("/etc/app.conf")
+    time.sleep(0.02)
+    ground.overwrite("/etc/app.conf", b"changed in place")
+    second = ground.files.born("/etc/app.conf")
+    time.sleep(0.02)
+    put(ground, "/etc/app.conf", b"replaced")
+    third = ground.files.born("/etc/app.conf")
+
+    assert first == second
+    if first is not None:  # not every file system keeps it
+        assert third is not None
+        assert third > first
+
+
+def test_what_is_not_there_was_never_born(ground: Ground) -> None:
+    put(ground, "/etc/sub/file")
+
+    assert ground.files.born("/etc/other") is None
+    assert ground.files.born("/other/file") is None
 
 
 def test_missing_parents_are_made_for_all_to_enter_whatever_the_umask(ground: Ground) -> None:
@@ -375,6 +406,16 @@ def test_a_missing_program_is_found_out(commands: Commands) -> None:
     with pytest.raises(HostError) as caught:
         commands.run(["no-such-program"])
     assert caught.value.code == "MA3201"
+
+
+def test_whoever_attends_to_a_program_is_called_while_it_runs(commands: Commands) -> None:
+    calls: list[float] = []
+
+    result = commands.run(["sleep", "1.3"], attend=lambda: calls.append(time.monotonic()))
+
+    assert result.exit_code == 0
+    assert calls
+    assert all(later - before < 1.0 for before, later in itertools.pairwise(calls))
 
 
 @pytest.fixture(params=["fake", "linux"])

@@ -21,6 +21,8 @@ class Call(msgspec.Struct, kw_only=True):
     input: bytes | None = None
     quiet: bool = False
     query: bool = False
+    note: str = ""
+    attend: Callable[[], None] | None = None
 
 
 Effect = Callable[[Call], "CommandResult | None"]
@@ -77,6 +79,8 @@ class FakeCommands:
         timeout: float | None = None,
         input: bytes | None = None,
         quiet: bool = False,
+        note: str = "",
+        attend: Callable[[], None] | None = None,
     ) -> CommandResult:
         call = Call(
             argv=tuple(argv),
@@ -85,12 +89,16 @@ class FakeCommands:
             timeout=timeout,
             input=input,
             quiet=quiet,
+            note=note,
+            attend=attend,
         )
         return self.answer(call)
 
     def answer(self, call: Call) -> CommandResult:
         """Note a call, and give what the script says."""
         self.calls.append(call)
+        if call.attend is not None:
+            call.attend()
         if call.argv[0] in self.missing:
             raise HostError("MA3201", f"cannot run {call.argv[0]}: no such program")
         for script in reversed(self._scripts):

@@ -10,6 +10,7 @@ import msgspec
 
 from machineadm.errors import HostError, MachineadmError
 from machineadm.host.ports import FileKind, FileStat, FileWrite
+from tests.fakes.clock import FakeClock
 
 _CHANGES = itertools.count(1)
 
@@ -22,6 +23,7 @@ class Node(msgspec.Struct, kw_only=True, eq=False):
     content: bytes = b""
     target: str = ""
     changed: int = msgspec.field(default_factory=_CHANGES.__next__)
+    born: int = 0
 
     def __eq__(self, other: object) -> bool:
         """When it was changed does not count."""
@@ -42,6 +44,7 @@ class FakeFiles:
         removed: Paths of all files removed, in order.
         failures: Errors to raise when a path is written; a test puts them in.
         uid: Who runs this; 0 may give files away.
+        clock: Tells when a path changes; None: a time before all others, which only grows.
     """
 
     def __init__(self, *, uid: int = 0) -> None:
@@ -51,6 +54,7 @@ class FakeFiles:
         self.made: list[str] = []
         self.failures: dict[str, MachineadmError] = {}
         self.uid = uid
+        self.clock: FakeClock | None = None
 
     # What a test prepares.
 
@@ -66,12 +70,15 @@ class FakeFiles:
         """Lay a file down, uncounted."""
         self._make_parents(path)
         data = content.encode() if isinstance(content, str) else content
-        self.nodes[path] = Node(kind=FileKind.FILE, mode=mode, uid=uid, gid=gid, content=data)
+        there = self.nodes.get(path)
+        node = self._new(Node(kind=FileKind.FILE, mode=mode, uid=uid, gid=gid, content=data))
+        node.born = node.changed if there is None else there.born
+        self.nodes[path] = node
 
     def put_link(self, path: str, target: str) -> None:
         """Lay a symbolic link down, uncounted."""
         self._make_parents(path)
-        self.nodes[path] = Node(kind=FileKind.LINK, mode=0o777, target=target)
+        self.nodes[path] = self._new(Node(kind=FileKind.LINK, mode=0o777, target=target))
 
     def special(self, path: str) -> None:
         """Lay a device, pipe or socket down."""
@@ -94,6 +101,11 @@ class FakeFiles:
             size=size,
             changed=node.changed,
         )
+
+    def born(self, path: str) -> int | None:
+        where = self._resolve(path, follow=False)
+        node = None if where is None else self.nodes.get(where)
+        return None if node is None else node.born
 
     def read(self, path: str) -> bytes | None:
         where = self._resolve(path, follow=True)
@@ -150,13 +162,14 @@ class FakeFiles:
             node = self.nodes.get(where)
             if node is not None and node.kind is FileKind.DIRECTORY:
                 raise HostError("MA3004", f"cannot write {write.path}: a folder is there")
-            self.nodes[where] = Node(
+            node = Node(
                 kind=FileKind.FILE,
                 mode=write.mode,
                 uid=self.uid if write.uid is None else write.uid,
                 gid=self.uid if write.gid is None else write.gid,
                 content=data,
             )
+            self.nodes[where] = self._new(node)
             self.written.append(write.path)
 
     def link(self, path: str, target: str) -> None:
@@ -165,7 +178,7 @@ class FakeFiles:
         node = self.nodes.get(where)
         if node is not None and node.kind is FileKind.DIRECTORY:
             raise HostError("MA3004", f"cannot link {path}: a directory is there")
-        self.nodes[where] = Node(kind=FileKind.LINK, mode=0o777, target=target)
+        self.nodes[where] = self._new(Node(kind=FileKind.LINK, mode=0o777, target=target))
         self.written.append(path)
 
     def make_directory(self, path: str, *, mode: int = 0o755) -> None:
@@ -236,11 +249,19 @@ class FakeFiles:
         return "/" + "/".join(here)
 
     def _folder(self, mode: int) -> Node:
-        return Node(kind=FileKind.DIRECTORY, mode=mode, uid=self.uid, gid=self.uid)
+        node = Node(kind=FileKind.DIRECTORY, mode=mode, uid=self.uid, gid=self.uid)
+        return self._new(node)
+
+    def _new(self, node: Node) -> Node:
+        """It is made now."""
+        node.changed = next(_CHANGES) + (int(self.clock.now() * 1e9) if self.clock else 0)
+        node.born = node.changed
+        return node
 
     def _make_parents(self, path: str) -> None:
         parts = path.strip("/").split("/")[:-1]
         for count in range(1, len(parts) + 1):
             self.nodes.setdefault(
-                "/" + "/".join(parts[:count]), Node(kind=FileKind.DIRECTORY, mode=0o755)
+                "/" + "/".join(parts[:count]),
+                self._new(Node(kind=FileKind.DIRECTORY, mode=0o755)),
             )

@@ -52,6 +52,7 @@ class FakeHost(Host, kw_only=True):
     architecture: str = "amd64"
 
     def __post_init__(self) -> None:
+        self.files.clock = self.clock
         if self.queries is None and not self.offline:
             self.queries = FakeQueries(self.commands)
 

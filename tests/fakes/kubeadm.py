@@ -19,6 +19,7 @@ CLIENT_CERTIFICATE = "/var/lib/kubelet/pki/kubelet-client-current.pem"
 KUBELET_CONF = f"{KUBERNETES}/kubelet.conf"
 BOOTSTRAP_CONF = f"{KUBERNETES}/bootstrap-kubelet.conf"
 FLAGS = "/var/lib/kubelet/kubeadm-flags.env"
+ETCD_DATA = "/var/lib/etcd/member"
 NAME = "machine"
 
 
@@ -67,6 +68,9 @@ class FakeKubeadm:
         version: What it says it is.
         runs: Verbs in their order.
         joins_meanwhile: The kubelet gets its certificate just when kubeadm starts.
+        stays_down: This machine's API server does not answer before kubeadm was reset.
+        ignores_all: No preflight check is heeded.
+        running: It runs, or has died while it did.
     """
 
     def __init__(self, host: FakeHost, cluster: Cluster, *, local_mode: bool = True) -> None:
@@ -79,6 +83,10 @@ class FakeKubeadm:
         self.version = "v1.34.4"
         self.runs: list[str] = []
         self.joins_meanwhile = False
+        self.stays_down = False
+        self.running = False
+        self.ignores_all = False
+        self._attend: Callable[[], None] | None = None
         self._output: list[str] = []
         host.commands.on("kubeadm", effect=self._answer)
 
@@ -107,6 +115,7 @@ class FakeKubeadm:
         if verb == "token":
             return CommandResult(exit_code=0 if self._api_answers() else 1, output="")
         self.runs.append(verb)
+        self._attend = call.attend
         self._output = []
         self.instants = 0
         if self.joins_meanwhile:
@@ -114,6 +123,7 @@ class FakeKubeadm:
         skipped = next(
             (a.partition("=")[2] for a in call.argv if a.startswith("--skip-phases")), ""
         )
+        self.running = True
         try:
             if verb == "reset":
                 self._reset()
@@ -121,7 +131,9 @@ class FakeKubeadm:
                 self._phases(verb, set(filter(None, skipped.split(","))))
         except KubeadmFailedError as error:
             self._output.append(str(error))
+            self.running = False
             return CommandResult(exit_code=1, output="\n".join(self._output))
+        self.running = False
         return CommandResult(exit_code=0, output="\n".join(self._output))
 
     def _phases(self, verb: str, skipped: set[str]) -> None:
@@ -140,6 +152,9 @@ class FakeKubeadm:
 
     def _instant(self) -> None:
         self.instants += 1
+        self.host.clock.elapsed += 1.0
+        if self._attend is not None:
+            self._attend()
         if self.instants == self.die_at:
             raise Killed
 
@@ -217,12 +232,13 @@ class FakeKubeadm:
         ):
             self.cluster.members.pop(NAME, None)
         self._instant()
+        self.stays_down = False
         self.host.services.active_units.discard(KUBELET)
         self.cluster.wipe(NAME)
         if not self.cluster.members.keys() - {NAME}:
             self.cluster.objects.clear()
         self._instant()
-        emptied = (f"{MANIFESTS}/", f"{PKI}/", "/var/lib/kubelet/")
+        emptied = (f"{MANIFESTS}/", f"{PKI}/", "/var/lib/kubelet/", ETCD_DATA)
         for path in [
             p for p in self.host.files.nodes if p.startswith(emptied) or p.endswith(".conf")
         ]:
@@ -233,6 +249,8 @@ class FakeKubeadm:
 
     def _preflight(self) -> None:
         """kubeadm wants none of its own files there."""
+        if self.ignores_all:
+            return
         for path in (
             KUBELET_CONF if "JoinConfiguration" in (self._config() or "") else "",
             f"{MANIFESTS}/kube-apiserver.yaml",
@@ -240,10 +258,19 @@ class FakeKubeadm:
         ):
             if path and self._has(path):
                 name = path.replace("/", "-")
-                raise KubeadmFailedError(
-                    "[preflight] Some fatal errors occurred:\n"
-                    f"\t[ERROR FileAvailable-{name}]: {path} already exists\nerror: preflight checks failed"
-                )
+                self._refuse(f"FileAvailable-{name}", f"{path} already exists")
+        if self._has(ETCD_DATA) and not self._joins_as_worker():
+            self._refuse("DirAvailable--var-lib-etcd", "/var/lib/etcd is not empty")
+
+    def _joins_as_worker(self) -> bool:
+        config = self._config() or ""
+        return "JoinConfiguration" in config and "controlPlane:" not in config
+
+    def _refuse(self, check: str, text: str) -> None:
+        raise KubeadmFailedError(
+            "[preflight] Some fatal errors occurred:\n"
+            f"\t[ERROR {check}]: {text}\nerror: error execution phase preflight: preflight checks failed"
+        )
 
     def _writes(self, path: str, *, keep: bool = False) -> Callable[[], None]:
         def write() -> None:
@@ -291,6 +318,8 @@ class FakeKubeadm:
     def _etcd_data(self) -> None:
         self.cluster.members.setdefault(NAME, True)
         self.cluster.data.add(NAME)
+        if not self._has(ETCD_DATA):
+            self.host.files.put(f"{ETCD_DATA}/snap/db", "etcd's")
 
     def _promote(self) -> None:
         self.cluster.members[NAME] = True
@@ -310,4 +339,62 @@ class FakeKubeadm:
     def _api_answers(self) -> bool:
         elsewhere = bool(self.cluster.members.keys() - {NAME})
         here = self._runs_kubelet() and self._has(f"{MANIFESTS}/kube-apiserver.yaml")
+        here = here and not self.stays_down
         return not self.cluster.lost_quorum and (elsewhere or here)
+
+
+class Operator:
+    """A person with their own kubeadm, or a backup, on the machine. What they made is theirs for good."""
+
+    def __init__(self, host: FakeHost, cluster: Cluster) -> None:
+        self.host = host
+        self.cluster = cluster
+        self.made: dict[str, bytes] = {}
+
+    def nothing(self) -> None:
+        """They look, and go."""
+
+    def resets(self) -> None:
+        """`kubeadm reset --force`, and the node goes from the cluster: nothing of anybody is left."""
+        self.cluster.ready.discard(NAME)
+        self.cluster.members.pop(NAME, None)
+        self.cluster.data.discard(NAME)
+        self.host.services.active_units.discard(KUBELET)
+        emptied = (f"{MANIFESTS}/", f"{PKI}/", "/var/lib/kubelet/", ETCD_DATA)
+        for path in list(self.host.files.nodes):
+            if path.startswith(emptied) or path.endswith(".conf"):
+                del self.host.files.nodes[path]
+
+    def initialises(self) -> None:
+        """`kubeadm init`, over whatever is there."""
+        conf = ("admin", "super-admin", "kubelet", "controller-manager", "scheduler")
+        components = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler")
+        self._make(
+            FLAGS,
+            *(f"{PKI}/{name}" for name in ("ca.crt", "ca.key", "apiserver.crt")),
+            *(f"{KUBERNETES}/{name}.conf" for name in conf),
+            *(f"{MANIFESTS}/{name}.yaml" for name in components),
+            f"{ETCD_DATA}/snap/db",
+        )
+        self._becomes_node()
+
+    def joins(self) -> None:
+        """`kubeadm join`, over whatever is there."""
+        self._make(FLAGS, f"{PKI}/ca.crt")
+        self._becomes_node()
+
+    def restores(self) -> None:
+        """The keys and etcd's data, out of a backup."""
+        self.host.files.nodes.pop(ETCD_DATA, None)
+        self._make(f"{PKI}/ca.crt", f"{PKI}/ca.key", f"{PKI}/sa.key", f"{ETCD_DATA}/snap/db")
+
+    def _becomes_node(self) -> None:
+        self._make(CLIENT_CERTIFICATE)
+        self.host.put(KUBELET_CONF, f"    client-certificate: {CLIENT_CERTIFICATE}\n# by hand\n")
+        self.made[KUBELET_CONF] = self.host.files.nodes[KUBELET_CONF].content
+        self.host.services.active_units.add(KUBELET)
+
+    def _make(self, *paths: str) -> None:
+        for path in paths:
+            self.host.put(path, f"{path} by hand")
+            self.made[path] = self.host.files.nodes[path].content

@@ -71,14 +71,18 @@ class LinuxCommands:
         timeout: float | None = None,
         input: bytes | None = None,
         quiet: bool = False,
+        note: str = "",
+        attend: Callable[[], None] | None = None,
     ) -> CommandResult:
         """See `Commands.run`."""
         self._interruption.check()
+        if note:
+            self._log(note)
         process = self._start(argv, environment or {}, directory, input)
         output = _Output(self._redactor, None if quiet else self._log)
         end = None if timeout is None else self._clock.monotonic() + timeout
         try:
-            stopped = self._attend(process, output, end)
+            stopped = self._attend(process, output, end, attend)
         finally:
             _clear_away(process)
         output.end()
@@ -127,13 +131,19 @@ class LinuxCommands:
                 ) from None
 
     def _attend(
-        self, process: subprocess.Popen[bytes], output: _Output, end: float | None
+        self,
+        process: subprocess.Popen[bytes],
+        output: _Output,
+        end: float | None,
+        attend: Callable[[], None] | None,
     ) -> _Stop | None:
         """Pass output on until the process has ended; why it had to be stopped, if it had."""
         pipe: int | None = _output_of(process)
         stopped: _Stop | None = None
         stopped_at = 0.0
         while process.poll() is None:
+            if attend is not None:
+                attend()
             now = self._clock.monotonic()
             if stopped is None:
                 stopped = self._reason_to_stop(now, end)

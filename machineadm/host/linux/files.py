@@ -54,6 +54,17 @@ class LinuxFiles:
             except (FileNotFoundError, NotADirectoryError):
                 return None
 
+    def born(self, path: str) -> int | None:
+        """See `Files.born`."""
+        from machineadm.host.linux.birth import born
+
+        with reported(path, "look at"):
+            try:
+                with self._tree.parent(path) as (folder, name):
+                    return born(folder, name)
+            except (FileNotFoundError, NotADirectoryError):
+                return None
+
     def read(self, path: str) -> bytes | None:
         """See `Files.read`."""
         chunks = self._chunks(path)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 import msgspec
@@ -32,6 +32,8 @@ class Commands(Protocol):
         timeout: float | None = None,
         input: bytes | None = None,
         quiet: bool = False,
+        note: str = "",
+        attend: Callable[[], None] | None = None,
     ) -> CommandResult:
         """Run and wait. Output goes to the log line by line, redacted, unless quiet.
 
@@ -44,6 +46,8 @@ class Commands(Protocol):
             timeout: Seconds until the whole process group is killed; None: the run's deadline alone.
             input: Bytes for standard input; None: /dev/null.
             quiet: Keep the output out of the log. What only answers is asked by `Queries` instead.
+            note: A line for the log before the program starts: what it is run for. No secret.
+            attend: Called again and again while the program runs, at least once a second.
 
         Raises:
             HostError: The program does not exist or cannot be started.

@@ -54,6 +54,9 @@ class Files(Protocol):
     def stat(self, path: str) -> FileStat | None:
         """Metadata of the path itself, or None where there is nothing."""
 
+    def born(self, path: str) -> int | None:
+        """When the path itself was made, in nanoseconds since 1970; None where there is none, or that is not kept."""
+
     def read(self, path: str) -> bytes | None:
         """Content of a regular file, links followed below the root; None where there is nothing.
 

@@ -1,13 +1,16 @@
 """The kubeadm concern: rendering its files per version, running it, reading its failures.
 
 kubeadm and its API are an implementation detail: the configuration never shows them, and what its API version cannot say is
-an error. Here: `render` (pure, what kubeadm reads), `config` and `run` (the two steps), `remains` and `record` (what a killed
-run left), `failures` (what its output says), `versions` (which kubeadm fits).
+an error. Here: `render` (pure, what kubeadm reads), `config` and `run` (the two steps), `record`, `evidence` and `remains` (what
+an unfinished run left, and whose it is), `decide` (what to do about it), `failures` (what its output says), `versions` (which
+kubeadm fits).
 
 May import: what steps may, and modules of this package.
 """
 
 from __future__ import annotations
+
+from collections.abc import Iterable
 
 from machineadm.api.formats import seconds
 from machineadm.api.v1alpha1.kubernetes import Initialize, JoinWorker, KubernetesConfig
@@ -15,12 +18,14 @@ from machineadm.errors import ConfigError
 from machineadm.host.facts import Facts
 from machineadm.plan.model import ControlPlaneExtras, Step, digest_of
 from machineadm.steps.kubeadm.config import LayOutFiles
-from machineadm.steps.kubeadm.remains import Scene
+from machineadm.steps.kubeadm.decide import Role
+from machineadm.steps.kubeadm.evidence import Scene
 from machineadm.steps.kubeadm.render import CONFIG, render
 from machineadm.steps.kubeadm.run import MISFIT_HINT, MISSING_HINT, RunKubeadm
 from machineadm.steps.kubeadm.versions import misfit
 
 _CERTIFICATES = "/etc/kubernetes/pki"
+_ETCD_DATA = "/var/lib/etcd"
 _PATIENCE = 240.0
 
 
@@ -31,6 +36,7 @@ def plan_kubeadm(
     run_directory: str,
     *,
     may_be_installed: bool = True,
+    declared: Iterable[str] = (),
 ) -> tuple[Step, ...]:
     """The steps that lay out kubeadm's files and run it.
 
@@ -40,6 +46,7 @@ def plan_kubeadm(
         extras: What the API server's files ask for.
         run_directory: Where the files go.
         may_be_installed: Files or commands of the configuration may still bring kubeadm.
+        declared: Paths that the configuration writes before: a reset may take them, for they are written again.
 
     Raises:
         ConfigError: There is no kubeadm and nothing brings it, or it does not fit.
@@ -53,7 +60,7 @@ def plan_kubeadm(
         arguments=_arguments(kubernetes, run_directory),
         skip_phases=kubernetes.skip_phases,
         version=kubernetes.version,
-        scene=_scene(kubernetes),
+        scene=_scene(kubernetes, declared),
         machine=facts.machine_id,
         rendered=digest_of(*(part for name in sorted(shown) for part in (name, shown[name]))),
         external_authority=_external_authority(kubernetes),
@@ -99,16 +106,25 @@ def _arguments(kubernetes: KubernetesConfig, run_directory: str) -> tuple[str, .
     return tuple(arguments)
 
 
-def _scene(kubernetes: KubernetesConfig) -> Scene:
+def _scene(kubernetes: KubernetesConfig, declared: Iterable[str]) -> Scene:
     cluster, node, timeouts = kubernetes.cluster, kubernetes.node, kubernetes.timeouts
     certificates = cluster.certificates if cluster is not None else None
+    etcd = cluster.etcd.local if cluster is not None and cluster.etcd is not None else None
     wait = timeouts.control_plane_component_health_check if timeouts is not None else None
     return Scene(
-        role=type(kubernetes.role).__name__,
+        role=_role(kubernetes),
         certificates=(certificates and certificates.directory) or _CERTIFICATES,
+        etcd_data=(etcd and etcd.data_dir) or _ETCD_DATA,
         cri_socket=node.cri_socket if node is not None else None,
         patience=seconds(wait) if wait is not None else _PATIENCE,
+        declared=frozenset(declared),
     )
+
+
+def _role(kubernetes: KubernetesConfig) -> Role:
+    if isinstance(kubernetes.role, Initialize):
+        return "Initialize"
+    return "JoinWorker" if isinstance(kubernetes.role, JoinWorker) else "JoinControlPlane"
 
 
 def _external_authority(kubernetes: KubernetesConfig) -> bool:

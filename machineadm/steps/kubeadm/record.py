@@ -1,7 +1,9 @@
 """Our own record of what kubeadm was asked to do on this machine, in the state directory.
 
-The journal keys a step by its digest; this record outlives a mended configuration. It tells work of ours from a node that
-somebody else made, and a control plane that was up once from one that never was.
+The journal keys a step by its digest; this record outlives a mended configuration. It tells work of ours from what somebody
+else made (`evidence.py`), and a control plane that was up once from one that never was.
+
+A record of a build that kept no windows proves nothing: what is there is nobody's to reset.
 """
 
 from __future__ import annotations
@@ -13,6 +15,13 @@ import msgspec
 from machineadm.host.ports import Host
 
 NAME = "kubeadm.json"
+
+
+class Window(msgspec.Struct, frozen=True, array_like=True):
+    """A time in which a kubeadm of ours can have written, in seconds since 1970."""
+
+    start: float
+    end: float
 
 
 class Record(msgspec.Struct, frozen=True, kw_only=True):
@@ -34,6 +43,15 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
 
     joined: bool = False
     """kubelet.conf was there when kubeadm was done (skipPhases may leave it to others)."""
+
+    windows: tuple[Window, ...] = ()
+    """When it ran: at most one for each attempt whose work is still there."""
+
+    older: tuple[str, ...] = ()
+    """Paths that a reset would take, but that were there before kubeadm was first started."""
+
+    given: tuple[str, ...] = ()
+    """As `older`; but the configuration had written them."""
 
 
 def read_record(host: Host, machine: str) -> Record | None:

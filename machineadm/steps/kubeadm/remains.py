@@ -1,7 +1,7 @@
-"""What an unfinished run of kubeadm has left on the machine, and whether that may be reset.
+"""How far an unfinished run of kubeadm has come, and what is done about it.
 
-The rule is cli.md's: kubeadm is reset only if our own record says that it was started and not finished, and the node has
-not joined. kubeadm can die at any instant (children die with the agent), so "joined" is read from the machine:
+kubeadm can die at any instant (children die with the agent), so "joined" is read from the machine, once `evidence.py` has
+said that what is there is ours:
 
 - Worker: kubelet.conf is there and so is the client certificate that it names. The kubelet writes kubelet.conf before its
   certificate has been signed (`LoadClientConfig`), so the file alone proves nothing. What kubeadm does after that point is
@@ -19,89 +19,65 @@ not joined. kubeadm can die at any instant (children die with the agent), so "jo
 
 from __future__ import annotations
 
-import enum
 import re
-
-import msgspec
+import time
+from collections.abc import Sequence
+from typing import NoReturn
 
 from machineadm.errors import KubeadmError
 from machineadm.host.ports import Commands, Host, Queries
+from machineadm.steps.kubeadm.decide import Event, Remains
+from machineadm.steps.kubeadm.evidence import (
+    ADMIN_CONF,
+    API_SERVER,
+    ETCD,
+    FLAGS,
+    KUBELET_CONF,
+    SUPER_ADMIN_CONF,
+    Evidence,
+    Scene,
+    gather_evidence,
+)
 from machineadm.steps.kubeadm.record import Record
 
-KUBERNETES = "/etc/kubernetes"
-KUBELET_CONF = f"{KUBERNETES}/kubelet.conf"
-BOOTSTRAP_CONF = f"{KUBERNETES}/bootstrap-kubelet.conf"
-MANIFESTS = f"{KUBERNETES}/manifests"
-_ETCD = f"{MANIFESTS}/etcd.yaml"
-_API_SERVER = f"{MANIFESTS}/kube-apiserver.yaml"
-_FLAGS = "/var/lib/kubelet/kubeadm-flags.env"
-_SUPER_ADMIN_CONF = f"{KUBERNETES}/super-admin.conf"
-_ADMIN_CONF = f"{KUBERNETES}/admin.conf"
-# What kubeadm writes and no step of ours does.
-_TRACES = (
-    _FLAGS,
-    KUBELET_CONF,
-    _ADMIN_CONF,
-    _SUPER_ADMIN_CONF,
-    BOOTSTRAP_CONF,
-    f"{KUBERNETES}/controller-manager.conf",
-    f"{KUBERNETES}/scheduler.conf",
-    _API_SERVER,
-    f"{MANIFESTS}/kube-controller-manager.yaml",
-    f"{MANIFESTS}/kube-scheduler.yaml",
-    _ETCD,
-)
 _CLIENT_CERTIFICATE = re.compile(rb"^\s*client-certificate: ?\"?([^\s\"]+)", re.MULTILINE)
 _EMBEDDED = re.compile(rb"^\s*client-certificate-data: ?\S", re.MULTILINE)
 
 INIT_DONE = ("preflight", "certs", "kubeconfig", "etcd", "control-plane", "kubelet-start")
-# Phases of init up to the one that sees the API server answer: if one of them failed, it never did.
+# Phases of init up to the one that sees the API server answer: if one of them failed, kubeadm has waited for it already.
 _BEFORE_ANSWER = frozenset(("", *INIT_DONE, "wait-control-plane"))
 _PROBE_PAUSE = 2.0
+_SHORT_PATIENCE = 10.0
 _KUBELET_PATIENCE = 10.0
 _PROBE_TIMEOUT = 30.0
 _RESET_TIMEOUT = 300.0
+_MOST_NAMED = 4
 
 JOIN_DONE = ("preflight", "control-plane-prepare", "check-etcd")
 JOIN_KUBELET = ("kubelet-start",)
 
 
-class Remains(enum.Enum):
-    """What is there."""
-
-    NOTHING = "nothing"
-    HALF = "half"
-    """Less than a node: to be reset."""
-
-    JOINED = "joined"
-    """A node, or about to be one: never to be reset."""
+def event_of(record: Record | None) -> Event:
+    """What the record says, in one word."""
+    return Event.NONE if record is None else Event(record.event)
 
 
-class Scene(msgspec.Struct, frozen=True, kw_only=True):
-    """What has to be known of a kubeadm step to judge its remains."""
-
-    role: str
-    """`Initialize`, `JoinControlPlane` or `JoinWorker`."""
-
-    certificates: str
-    """Folder of the certificates."""
-
-    cri_socket: str | None
-    patience: float
-    """Seconds that the API server is given to answer."""
+def survey(scene: Scene, host: Host, record: Record) -> tuple[Remains, Evidence]:
+    """Judge what is left of an unfinished run. May wait, and start the kubelet, to hear whether the API server answers."""
+    evidence = gather_evidence(scene, host, record)
+    if evidence.foreign:
+        return Remains.FOREIGN, evidence
+    if not evidence.ours:
+        return Remains.NOTHING, evidence
+    if _has_come_far(scene, host, record, evidence):
+        return Remains.JOINED, evidence
+    return (Remains.MIXED if evidence.spoils else Remains.HALF), evidence
 
 
-def survey(scene: Scene, host: Host, record: Record | None) -> Remains:
-    """Judge what is left. May wait, and start the kubelet, to hear whether the API server answers."""
-    traces = [path for path in _traces(scene) if host.files.stat(path) is not None]
-    if not traces:
-        return Remains.NOTHING
+def _has_come_far(scene: Scene, host: Host, record: Record, evidence: Evidence) -> bool:
     if scene.role == "Initialize":
-        up = record is not None and record.up
-        return Remains.JOINED if up or _came_up(scene, host, record) else Remains.HALF
-    if has_joined(host) or (scene.role == "JoinControlPlane" and _ETCD in traces):
-        return Remains.JOINED
-    return Remains.HALF
+        return record.up or _came_up(scene, host, record)
+    return has_joined(host) or (scene.role == "JoinControlPlane" and ETCD in evidence.ours)
 
 
 def has_joined(host: Host) -> bool:
@@ -133,9 +109,9 @@ def done_phases(scene: Scene, host: Host) -> tuple[str, ...]:
     `kubelet-start` refuses to go on once the node is ready, and without it the kubelet has no configuration. The kubelet
     goes on by itself when kubeadm dies, so it is given a moment to get its certificate.
     """
+    start_kubelet(host)
     if scene.role == "Initialize":
         return INIT_DONE
-    start_kubelet(host)
     until = host.clock.monotonic() + _KUBELET_PATIENCE
     while not has_joined(host) and host.clock.monotonic() < until:
         host.clock.sleep(_PROBE_PAUSE)
@@ -148,10 +124,62 @@ def start_kubelet(host: Host) -> None:
         host.services.restart("kubelet.service")
 
 
-def reset(scene: Scene, host: Host) -> None:
-    """Have kubeadm take back what it did.
+def why_reset(record: Record, evidence: Evidence) -> str:
+    """The reason for a reset, for the log and for a plan."""
+    return f"{story(record)} and left {named(evidence.ours)}"
 
-    It empties /etc/kubernetes/manifests, the certificates' folder and /var/lib/kubelet, removes the kubeconfigs below
+
+def story(record: Record) -> str:
+    """What became of the run that the record is of."""
+    began = f" of {_moment(record.windows[-1].start)}" if record.windows else ""
+    if record.event == "failed":
+        where = f" in phase {record.phase}" if record.phase else ""
+        return f"the kubeadm{began} failed{where}"
+    return f"the kubeadm{began} was cut off"
+
+
+def named(paths: Sequence[str]) -> str:
+    """Some of the paths, and how many more."""
+    more = f" and {len(paths) - _MOST_NAMED} more" if len(paths) > _MOST_NAMED else ""
+    return ", ".join(paths[:_MOST_NAMED]) + more
+
+
+def refuse_foreign(record: Record, evidence: Evidence) -> NoReturn:
+    """Refuse what somebody else has made, restored or replaced.
+
+    Raises:
+        KubeadmError: Always.
+    """
+    if record.windows:
+        until = _moment(record.windows[-1].end)
+        reason = f"{story(record)}; since {until} they were made or replaced by somebody else"
+    else:
+        reason = "an earlier machineadm began here, and kept no proof that they are its own"
+    raise KubeadmError(
+        "MA4045",
+        f"{named(evidence.foreign)}: {reason}. Nothing was changed",
+        hint="if this machine is a node now, it needs no machineadm: disable the unit machineadm-resume; if it is to be"
+        " made anew, run `kubeadm reset` by hand first",
+    )
+
+
+def refuse_mixed(record: Record, evidence: Evidence) -> NoReturn:
+    """Refuse a reset that would take more than what is ours.
+
+    Raises:
+        KubeadmError: Always.
+    """
+    raise KubeadmError(
+        "MA4046",
+        f"{story(record)}, and a reset would also remove {named(evidence.spoils)}, which machineadm did not make",
+        hint="save what is needed of it, run `kubeadm reset` by hand, put it back where it is needed, and run again",
+    )
+
+
+def reset(scene: Scene, host: Host, reason: str) -> None:
+    """Have kubeadm take back what it did, and say why before.
+
+    It empties /etc/kubernetes/manifests, the certificates' directory and /var/lib/kubelet, removes the kubeconfigs below
     /etc/kubernetes, etcd's data, and the containers; the steps before write their files again.
 
     Raises:
@@ -160,7 +188,9 @@ def reset(scene: Scene, host: Host) -> None:
     argv = ["kubeadm", "reset", "--force", f"--cert-dir={scene.certificates}"]
     if scene.cri_socket is not None:
         argv.append(f"--cri-socket={scene.cri_socket}")
-    result = commands_of(host).run(argv, timeout=_RESET_TIMEOUT)
+    result = commands_of(host).run(
+        argv, timeout=_RESET_TIMEOUT, note=f"running kubeadm reset: {reason}"
+    )
     if result.exit_code != 0:
         from machineadm.steps.kubeadm.failures import diagnose
 
@@ -197,24 +227,18 @@ def queries_of(host: Host) -> Queries:
     return host.queries
 
 
-def _traces(scene: Scene) -> tuple[str, ...]:
-    authority = f"{scene.certificates}/ca.crt" if scene.role == "JoinWorker" else None
-    return (*_TRACES, f"{scene.certificates}/apiserver.crt", *([authority] if authority else ()))
-
-
-def _came_up(scene: Scene, host: Host, record: Record | None) -> bool:
-    if record is not None and record.event == "failed" and record.phase in _BEFORE_ANSWER:
-        return False
-    needed = (_API_SERVER, _ADMIN_CONF, KUBELET_CONF, _FLAGS)
+def _came_up(scene: Scene, host: Host, record: Record) -> bool:
+    needed = (API_SERVER, ADMIN_CONF, KUBELET_CONF, FLAGS)
     if not all(host.files.read(path) for path in needed):
         return False
     start_kubelet(host)
-    return _answers(host, scene.patience)
+    waited = record.event == "failed" and record.phase in _BEFORE_ANSWER
+    return _answers(host, min(scene.patience, _SHORT_PATIENCE) if waited else scene.patience)
 
 
 def _answers(host: Host, patience: float) -> bool:
     """Whether the API server lists the bootstrap tokens for the administrator: kubeadm alone is needed to ask."""
-    best = _SUPER_ADMIN_CONF if host.files.stat(_SUPER_ADMIN_CONF) is not None else _ADMIN_CONF
+    best = SUPER_ADMIN_CONF if host.files.stat(SUPER_ADMIN_CONF) is not None else ADMIN_CONF
     argv = ("kubeadm", "token", "list", f"--kubeconfig={best}")
     until = host.clock.monotonic() + patience
     while True:
@@ -224,3 +248,7 @@ def _answers(host: Host, patience: float) -> bool:
         if host.clock.monotonic() >= until:
             return False
         host.clock.sleep(_PROBE_PAUSE)
+
+
+def _moment(seconds: float) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))

@@ -1,6 +1,7 @@
 """The step that runs `kubeadm init` or `kubeadm join`, and resumes or takes back what a killed run left.
 
-The record (`record.py`) is written before kubeadm starts and after it ends. What that makes of a kill at any instant:
+The record (`record.py`) is written before kubeadm starts, every two seconds while it runs, and after it ends. What that makes
+of a kill at any instant:
 
 1. Before kubeadm has written anything: nothing is found, kubeadm runs.
 2. Half-way: reset, then kubeadm runs (`remains.py` says where half-way ends).
@@ -8,33 +9,46 @@ The record (`record.py`) is written before kubeadm starts and after it ends. Wha
 4. Between kubeadm's end and the record: as 3; all that is repeated is idempotent. A worker is simply found to have joined.
 5. Between the record and the journal: found done by the record.
 
-A configuration that was mended after a failure starts over (reset) unless the node has joined; one that was changed while it
-is unknown how far kubeadm came is refused when the node has joined, because nothing would put the change into force.
+All this holds for what the record proves to be ours (`evidence.py`); where anything else is there, an error says so, and
+nothing is touched. What follows from which finding is a table (`decide.py`).
 """
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, NoReturn
 
 import msgspec
 
-from machineadm.errors import KubeadmError
+from machineadm.errors import InterruptedRunError, KubeadmError
 from machineadm.host.ports import Host
 from machineadm.plan.model import Change, KubeadmRun, Outcome, Outlook, Phase
 from machineadm.steps.kubeadm.config import remove_files
-from machineadm.steps.kubeadm.record import Record, forget, read_record, write_record
-from machineadm.steps.kubeadm.remains import (
+from machineadm.steps.kubeadm.decide import Action, Event, Remains, decide
+from machineadm.steps.kubeadm.evidence import (
     BOOTSTRAP_CONF,
+    EARLY,
     KUBELET_CONF,
-    Remains,
+    LATE,
+    PULSE,
+    Evidence,
     Scene,
+    gather_evidence,
+    inventory,
+    still_needed,
+)
+from machineadm.steps.kubeadm.record import Record, Window, forget, read_record, write_record
+from machineadm.steps.kubeadm.remains import (
     commands_of,
     done_phases,
+    event_of,
     has_joined,
     queries_of,
+    refuse_foreign,
+    refuse_mixed,
     reset,
     start_kubelet,
     survey,
+    why_reset,
 )
 from machineadm.steps.kubeadm.versions import misfit
 
@@ -43,6 +57,7 @@ _VERSION_TIMEOUT = 30.0
 _BUDGET = 900.0
 _FIRST_PAUSE = 5.0
 _LONGEST_PAUSE = 60.0
+_NOTHING = Evidence()
 
 
 class RunKubeadm(msgspec.Struct, frozen=True, kw_only=True):
@@ -78,18 +93,26 @@ class RunKubeadm(msgspec.Struct, frozen=True, kw_only=True):
         return self.rendered
 
     def check(self, host: Host) -> Outlook:
-        """See `Step.check`.
+        """See `Step.check`. Nobody is waited for here, so whether an API server answers is left open.
 
         Raises:
             KubeadmError: The machine is a node already, and not by this configuration.
         """
         record = read_record(host, self.machine)
-        self._refuse_others(host, record)
-        if record is not None and record.event == "done":
+        remains, evidence = self._glance(host, record)
+        action = self._decide(record, remains)
+        self._refuse(action, record, evidence)
+        if action is Action.LEAVE:
             return Outlook(change=Change.ALREADY_IN_PLACE, summary="done before")
-        return Outlook(
-            change=Change.CHANGED, summary=f"{' '.join(self._argv())} for Kubernetes {self.version}"
-        )
+        summary = f"{' '.join(self._argv())} for Kubernetes {self.version}"
+        if action is Action.RESET and record is not None:
+            unless = {
+                "Initialize": ", unless its API server answers: then it is resumed",
+                "JoinControlPlane": "",
+                "JoinWorker": "",
+            }[self.scene.role]
+            summary = f"kubeadm reset{unless} ({why_reset(record, evidence)}); then {summary}"
+        return Outlook(change=Change.CHANGED, summary=summary)
 
     def apply(self, host: Host) -> Outcome:
         """See `Step.apply`.
@@ -98,107 +121,196 @@ class RunKubeadm(msgspec.Struct, frozen=True, kw_only=True):
             KubeadmError: kubeadm failed, does not fit, or may not run on this machine.
         """
         record = read_record(host, self.machine)
-        self._refuse_others(host, record)
-        if record is not None and record.event == "done":
+        if record is None or record.event != "done":
+            self._refuse_misfit(host)
+        action, evidence = self._judge(host, record)
+        if action is Action.LEAVE:
             remove_files(host)
             return Outcome(change=Change.ALREADY_IN_PLACE)
-        self._refuse_misfit(host)
-        remains = Remains.NOTHING if record is None else survey(self.scene, host, record)
-        if remains is Remains.HALF:
+        if action is Action.RESET and record is not None:
             # The runner has us recover before the first step, so this is a record that it does not know of.
-            self._reset(host)
+            self._reset(host, record, evidence)
             raise KubeadmError(
                 "MA4043",
                 "an unfinished kubeadm was reset, which took files of earlier steps",
                 hint="run again",
                 passing=True,
             )
-        if remains is Remains.JOINED:
+        if action is Action.CONCLUDE:
+            start_kubelet(host)
+            self._conclude(host)
+            return Outcome(change=Change.CHANGED, message="the node had joined already")
+        if action is Action.RESUME and record is not None:
             return self._finish(host, record)
-        return self._run(host, self._argv(), up=False)
+        older, given = inventory(self.scene, host)
+        fresh = Record(
+            machine=self.machine, digest=self.digest(), event="started", older=older, given=given
+        )
+        return self._run(host, self._argv(), fresh)
 
     def recover(self, host: Host) -> bool:
         """See `Recoverable.recover`."""
         record = read_record(host, self.machine)
         if record is None:
             return False
-        if record.event == "done":
-            if record.digest == self.digest():
-                remove_files(host)
-            return record.digest == self.digest()
-        remains = survey(self.scene, host, record)
-        if remains is Remains.JOINED and self._mended(record) and record.event == "failed":
-            remains = Remains.HALF if self.scene.role == "Initialize" else remains
-        if remains is Remains.HALF:
-            self._reset(host)
-        if remains is Remains.NOTHING:
+        action, evidence = self._judge(host, record)
+        if action is Action.LEAVE:
+            remove_files(host)
+            return True
+        if action is Action.CONCLUDE:
+            start_kubelet(host)
+            self._conclude(host)
+            return True
+        if action is Action.RESET:
+            self._reset(host, record, evidence)
+        if action is Action.RUN:
             forget(host)
-        if remains is Remains.JOINED and not self._mended(record):
-            if self.scene.role == "JoinWorker":
-                start_kubelet(host)
-                self._conclude(host)
-                return True
+        if action is Action.RESUME:
             # What answered once is not waited for again.
             write_record(host, msgspec.structs.replace(record, up=True))
         return False
 
     def clean(self, host: Host) -> None:
         """See `Recoverable.clean`."""
-        if survey(self.scene, host, read_record(host, self.machine)) is Remains.HALF:
-            self._reset(host)
+        record = read_record(host, self.machine)
+        if record is None:
+            return
+        action, evidence = self._judge(host, record)
+        if action is Action.RESET:
+            self._reset(host, record, evidence)
 
     def retry_delay(self, attempt: int, elapsed: float) -> float | None:
         """See `Recoverable.retry_delay`."""
         pause = min(_FIRST_PAUSE * 2 ** min(attempt - 1, 10), _LONGEST_PAUSE)
         return pause if elapsed + pause <= _BUDGET else None
 
+    def _glance(self, host: Host, record: Record | None) -> tuple[Remains, Evidence]:
+        """What can be told without waiting for anybody."""
+        if record is None:
+            is_node = host.files.stat(KUBELET_CONF) is not None and not self.external_authority
+            return (Remains.FOREIGN if is_node else Remains.NOTHING), _NOTHING
+        if record.event == "done":
+            return Remains.JOINED, _NOTHING
+        if self.scene.role != "Initialize":
+            return survey(self.scene, host, record)
+        evidence = gather_evidence(self.scene, host, record)
+        if evidence.foreign:
+            return Remains.FOREIGN, evidence
+        if not evidence.ours:
+            return Remains.NOTHING, evidence
+        return (Remains.JOINED if record.up else Remains.HALF), evidence
+
+    def _judge(self, host: Host, record: Record | None) -> tuple[Action, Evidence]:
+        """What to do now.
+
+        Raises:
+            KubeadmError: Nothing may be done here.
+        """
+        if record is None or record.event == "done":
+            remains, evidence = self._glance(host, record)
+        else:
+            remains, evidence = survey(self.scene, host, record)
+        action = self._decide(record, remains)
+        self._refuse(action, record, evidence)
+        return action, evidence
+
+    def _decide(self, record: Record | None, remains: Remains) -> Action:
+        edited = record is not None and record.digest != self.digest()
+        return decide(event_of(record), remains, self.scene.role, edited=edited)
+
+    def _refuse(self, action: Action, record: Record | None, evidence: Evidence) -> None:
+        """Raise what an action says that refuses.
+
+        Raises:
+            KubeadmError: It does.
+        """
+        if action is Action.REFUSE_NODE:
+            raise KubeadmError(
+                "MA4040",
+                f"{KUBELET_CONF} is there: this machine is a node already, and not by machineadm",
+                hint="if it is to be made anew, run `kubeadm reset` first",
+            )
+        if record is None:
+            return
+        if action is Action.REFUSE_FOREIGN:
+            refuse_foreign(record, evidence)
+        if action is Action.REFUSE_MIXED:
+            refuse_mixed(record, evidence)
+        if action is Action.REFUSE_CHANGED:
+            self._refuse_changed(record)
+
+    def _refuse_changed(self, record: Record) -> NoReturn:
+        if event_of(record) is Event.DONE:
+            raise KubeadmError(
+                "MA4041",
+                "this machine became a node by another configuration",
+                hint="kubeadm is not run twice: undo the change of the kubernetes part, or replace the machine",
+            )
+        raise KubeadmError(
+            "MA4041",
+            "this machine became a node by another configuration, or is about to",
+            hint="run that configuration again to finish it, or run `kubeadm reset` to start over with this one",
+        )
+
     def _argv(self, *, done: tuple[str, ...] = ()) -> tuple[str, ...]:
         skipped = (f"--skip-phases={','.join((*done, *self.skip_phases))}",) if done else ()
         return ("kubeadm", self.verb, *self.arguments, *skipped)
 
-    def _run(self, host: Host, argv: tuple[str, ...], *, up: bool) -> Outcome:
+    def _run(self, host: Host, argv: tuple[str, ...], begun: Record) -> Outcome:
+        """Run kubeadm; the record knows at any instant up to when it can have written.
+
+        Raises:
+            KubeadmError: It failed.
+            InterruptedRunError: The run is to end.
+        """
         # What its output says is not asked by `plan`.
         from machineadm.steps.kubeadm.failures import diagnose, phase_of
 
-        started = Record(machine=self.machine, digest=self.digest(), event="started", up=up)
-        write_record(host, started)
-        result = commands_of(host).run(argv)
+        watch = _Watch(host, begun)
+        try:
+            result = commands_of(host).run(argv, attend=watch.attend)
+        except InterruptedRunError:
+            watch.ended()
+            raise
         if result.exit_code != 0:
             error = diagnose(result.output, command=argv, exit_code=result.exit_code)
-            failed = msgspec.structs.replace(started, event="failed", phase=error.kubeadm_phase)
-            write_record(host, failed)
+            if error.kubeadm_phase == "preflight":
+                self._drop_claim(host, begun)
+            else:
+                watch.ended(event="failed", phase=error.kubeadm_phase)
             raise error
         self._conclude(host)
         run = KubeadmRun(command=argv, exit_code=result.exit_code, phase=phase_of(result.output))
         return Outcome(change=Change.CHANGED, message=f"kubeadm {self.verb} succeeded", kubeadm=run)
 
-    def _finish(self, host: Host, record: Record | None) -> Outcome:
+    def _drop_claim(self, host: Host, begun: Record) -> None:
+        """It has only looked: what is there, and what comes, is not by us; what earlier attempts made stays known."""
+        if begun.windows:
+            write_record(host, begun)
+        else:
+            forget(host)
+
+    def _finish(self, host: Host, record: Record) -> Outcome:
         """Resume what has come too far to be reset.
 
         Raises:
-            KubeadmError: It was begun by another configuration, or fails.
+            KubeadmError: It fails.
         """
-        if record is None or self._mended(record):
-            raise KubeadmError(
-                "MA4041",
-                "this machine became a node by another configuration, or is about to",
-                hint="run that configuration again to finish it, or run `kubeadm reset` to start over with this one",
-            )
-        if self.scene.role == "JoinWorker":
-            start_kubelet(host)
-            self._conclude(host)
-            return Outcome(change=Change.CHANGED, message="the node had joined already")
-        up = self.scene.role == "Initialize"
+        begun = msgspec.structs.replace(
+            record,
+            up=self.scene.role == "Initialize",
+            windows=still_needed(self.scene, host, record),
+        )
         before = has_joined(host)
         try:
-            return self._run(host, self._argv(done=done_phases(self.scene, host)), up=up)
+            return self._run(host, self._argv(done=done_phases(self.scene, host)), begun)
         except KubeadmError as error:
             from machineadm.steps.kubeadm.failures import NODE_EXISTS
 
             # The node of that name that is ready may be this one: its kubelet went on by itself meanwhile.
             if error.code != NODE_EXISTS.code or before or not has_joined(host):
                 raise
-        return self._run(host, self._argv(done=done_phases(self.scene, host)), up=up)
+        return self._finish(host, read_record(host, self.machine) or begun)
 
     def _conclude(self, host: Host) -> None:
         done = Record(
@@ -213,33 +325,9 @@ class RunKubeadm(msgspec.Struct, frozen=True, kw_only=True):
         host.files.remove(BOOTSTRAP_CONF)
         remove_files(host)
 
-    def _reset(self, host: Host) -> None:
-        reset(self.scene, host)
+    def _reset(self, host: Host, record: Record, evidence: Evidence) -> None:
+        reset(self.scene, host, why_reset(record, evidence))
         forget(host)
-
-    def _mended(self, record: Record) -> bool:
-        return record.digest != self.digest()
-
-    def _refuse_others(self, host: Host, record: Record | None) -> None:
-        """Refuse a node that is not ours, or that a finished run of another configuration made.
-
-        Raises:
-            KubeadmError: It is one.
-        """
-        if record is None:
-            there = host.files.stat(KUBELET_CONF) is not None
-            if there and not self.external_authority:
-                raise KubeadmError(
-                    "MA4040",
-                    f"{KUBELET_CONF} is there: this machine is a node already, and not by machineadm",
-                    hint="if it is to be made anew, run `kubeadm reset` first",
-                )
-        elif record.event == "done" and self._mended(record):
-            raise KubeadmError(
-                "MA4041",
-                "this machine became a node by another configuration",
-                hint="kubeadm is not run twice: undo the change of the kubernetes part, or replace the machine",
-            )
 
     def _refuse_misfit(self, host: Host) -> None:
         """Look at the binary once more: a command of the configuration may have installed it.
@@ -256,6 +344,38 @@ class RunKubeadm(msgspec.Struct, frozen=True, kw_only=True):
         reason = misfit(result.output.strip(), self.version, worker=worker)
         if reason is not None:
             raise KubeadmError("MA4102", reason, hint=MISFIT_HINT)
+
+
+class _Watch:
+    """Keeps in the record up to when a kubeadm that runs can have written."""
+
+    def __init__(self, host: Host, begun: Record) -> None:
+        self._host = host
+        self._begun = begun
+        self._start = host.clock.now()
+        self._next = host.clock.monotonic() + PULSE
+        self._write(LATE)
+
+    def attend(self) -> None:
+        """Note that it runs still."""
+        now = self._host.clock.monotonic()
+        if now >= self._next:
+            self._write(LATE)
+            self._next = now + PULSE
+
+    def ended(self, *, event: Literal["started", "failed"] = "started", phase: str = "") -> None:
+        """Note that it has ended."""
+        self._write(EARLY, event=event, phase=phase)
+
+    def _write(
+        self, late: float, *, event: Literal["started", "failed"] = "started", phase: str = ""
+    ) -> None:
+        window = Window(self._start, self._host.clock.now() + late)
+        windows = (*self._begun.windows, window)
+        write_record(
+            self._host,
+            msgspec.structs.replace(self._begun, windows=windows, event=event, phase=phase),
+        )
 
 
 MISFIT_HINT = (

@@ -278,3 +278,9 @@ def test_what_survives_a_killed_agent_holds_the_lock_and_is_named(tmp_path: Path
             os.kill(orphan, signal.SIGKILL)
     assert gone_within(5, orphan)
     linux_host(run_directory=str(tmp_path)).state.lock()
+
+
+def test_what_a_program_is_run_for_is_in_the_log_before_its_output(runner: Runner) -> None:
+    runner.commands.run(["echo", "output"], note="because of something")
+
+    assert runner.lines == ["because of something", "output"]

@@ -1,0 +1,35 @@
+"""When a file was made: statx(2), which Python's os has from 3.15 on only."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import sys
+
+_AT_SYMLINK_NOFOLLOW = 0x100
+_STATX_BTIME = 0x800
+_SIZE = 256
+_MASK = slice(0, 4)
+_SECONDS = slice(80, 88)
+_NANOSECONDS = slice(88, 92)
+
+
+def born(folder: int, name: str) -> int | None:
+    """Nanoseconds since 1970; None where there is nothing, or the C library, the kernel or the file system does not tell.
+
+    Args:
+        folder: Descriptor of the folder that holds it.
+        name: Name below it; a link is not followed.
+    """
+    try:
+        statx = ctypes.CDLL(None, use_errno=True).statx
+    except AttributeError:
+        return None
+    buffer = ctypes.create_string_buffer(_SIZE)
+    if statx(folder, os.fsencode(name), _AT_SYMLINK_NOFOLLOW, _STATX_BTIME, buffer) != 0:
+        return None
+    raw = buffer.raw
+    if not int.from_bytes(raw[_MASK], sys.byteorder) & _STATX_BTIME:
+        return None
+    seconds = int.from_bytes(raw[_SECONDS], sys.byteorder, signed=True)
+    return seconds * 10**9 + int.from_bytes(raw[_NANOSECONDS], sys.byteorder)

@@ -1,0 +1,172 @@
+"""Whose it is: what our kubeadm made since we started it, as the kernel's own times prove.
+
+Before kubeadm starts, the record gets an inventory of all that a reset would take (`older`: nobody's business but the
+operator's; `given`: this configuration writes it, and would again). While kubeadm runs, the record notes every two
+seconds that it still does, durably: a kill at any instant leaves the time up to which kubeadm can have written. So a file is
+ours if it was not there before, and the kernel changed it last (st_ctime, which no program can set) within such a window.
+Whatever a person or another tool has made, restored or replaced, earlier or later, is not.
+
+Two things go on after kubeadm: a kubelet that it started gets its kubelet.conf by itself, and is judged by the files that
+kubeadm wrote for it; etcd writes its data, which are judged by the time at which their directory was made.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+
+import msgspec
+
+from machineadm.host.ports import FileKind, Host
+from machineadm.steps.kubeadm.decide import Role
+from machineadm.steps.kubeadm.record import Record, Window
+
+KUBERNETES = "/etc/kubernetes"
+KUBELET_CONF = f"{KUBERNETES}/kubelet.conf"
+BOOTSTRAP_CONF = f"{KUBERNETES}/bootstrap-kubelet.conf"
+MANIFESTS = f"{KUBERNETES}/manifests"
+ETCD = f"{MANIFESTS}/etcd.yaml"
+API_SERVER = f"{MANIFESTS}/kube-apiserver.yaml"
+FLAGS = "/var/lib/kubelet/kubeadm-flags.env"
+SUPER_ADMIN_CONF = f"{KUBERNETES}/super-admin.conf"
+ADMIN_CONF = f"{KUBERNETES}/admin.conf"
+# What kubeadm writes and no step of ours does, unless the configuration names a file so.
+_TRACES = (
+    FLAGS,
+    KUBELET_CONF,
+    ADMIN_CONF,
+    SUPER_ADMIN_CONF,
+    BOOTSTRAP_CONF,
+    f"{KUBERNETES}/controller-manager.conf",
+    f"{KUBERNETES}/scheduler.conf",
+    API_SERVER,
+    f"{MANIFESTS}/kube-controller-manager.yaml",
+    f"{MANIFESTS}/kube-scheduler.yaml",
+    ETCD,
+)
+# Temporary files that a killed run of ours left; the next write into the directory removes them.
+_OURS_BY_NAME = ".machineadm-"
+
+EARLY = 1.0
+"""Seconds by which the kernel's coarse clock may be behind ours."""
+LATE = 6.0
+"""Seconds after the last word of a run that was cut off in which its kubeadm may still have written: a little more than
+the pause between two words."""
+PULSE = 2.0
+"""Seconds between two words."""
+
+
+class Scene(msgspec.Struct, frozen=True, kw_only=True):
+    """What has to be known of a kubeadm step to judge what is left of it."""
+
+    role: Role
+
+    certificates: str
+    """Directory of the certificates."""
+
+    etcd_data: str
+    """Directory of etcd's data."""
+
+    cri_socket: str | None
+    patience: float
+    """Seconds that the API server is given to answer."""
+
+    declared: frozenset[str] = frozenset()
+    """Paths that this configuration writes before kubeadm runs."""
+
+    @property
+    def member(self) -> str:
+        """The directory that etcd makes for its data: there are members if it is there."""
+        return f"{self.etcd_data}/member"
+
+    def traces(self) -> tuple[str, ...]:
+        """Paths that kubeadm alone writes."""
+        authority = (f"{self.certificates}/ca.crt",) if self.role == "JoinWorker" else ()
+        return (*_TRACES, f"{self.certificates}/apiserver.crt", *authority)
+
+
+class Evidence(msgspec.Struct, frozen=True, kw_only=True):
+    """What is there, by whose it is."""
+
+    ours: tuple[str, ...] = ()
+    """Traces of kubeadm that ours made."""
+
+    foreign: tuple[str, ...] = ()
+    """Traces of kubeadm that were made or changed since, or of which nothing is known."""
+
+    spoils: tuple[str, ...] = ()
+    """What else a reset would take that neither our kubeadm nor this configuration made."""
+
+
+def inventory(scene: Scene, host: Host) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """What is there before kubeadm is started: `older` and `given` of the record."""
+    there = [path for path, _ in _found(scene, host)]
+    return (
+        tuple(path for path in there if path not in scene.declared),
+        tuple(path for path in there if path in scene.declared),
+    )
+
+
+def gather_evidence(scene: Scene, host: Host, record: Record) -> Evidence:
+    """Judge what is there now."""
+    return classify(scene, dict(_found(scene, host)), record)
+
+
+def classify(scene: Scene, found: Mapping[str, float | None], record: Record) -> Evidence:
+    """Whose the found things are; pure."""
+    before = {*record.older, *record.given}
+    new = [path for path in found if path not in before and path not in scene.declared]
+    ours = {path for path in new if _within(found[path], record.windows)}
+    if scene.role != "Initialize" and ours & {FLAGS, BOOTSTRAP_CONF} and KUBELET_CONF in new:
+        # The kubelet writes it, also when kubeadm is gone, from what kubeadm wrote for it.
+        ours.add(KUBELET_CONF)
+    traces = {*scene.traces()}
+    foreign = tuple(path for path in new if path in traces and path not in ours)
+    spoils = [path for path in found if path in record.older and path not in scene.declared]
+    spoils += [path for path in new if path not in traces and path not in ours]
+    return Evidence(
+        ours=tuple(path for path in new if path in traces and path in ours),
+        foreign=foreign,
+        spoils=tuple(spoils),
+    )
+
+
+def still_needed(scene: Scene, host: Host, record: Record) -> tuple[Window, ...]:
+    """The windows of the record in which something was made that is there still: the others prove nothing."""
+    moments = [moment for _, moment in _found(scene, host)]
+    return tuple(
+        window for window in record.windows if any(_within(moment, (window,)) for moment in moments)
+    )
+
+
+def _within(moment: float | None, windows: Iterable[Window]) -> bool:
+    return moment is not None and any(
+        window.start - EARLY <= moment <= window.end for window in windows
+    )
+
+
+def _found(scene: Scene, host: Host) -> Iterator[tuple[str, float | None]]:
+    """What a reset would take, as far as it can be told file by file, and when each came to be what it is."""
+    paths = dict.fromkeys(scene.traces())
+    for directory in (MANIFESTS, scene.certificates):
+        paths.update(dict.fromkeys(_files_below(host, directory)))
+    for path in paths:
+        status = host.files.stat(path)
+        if status is not None:
+            yield path, status.changed / 1e9
+    if host.files.stat(scene.member) is not None:
+        # Its own ctime moves whenever etcd starts.
+        born = host.files.born(scene.member)
+        yield scene.member, None if born is None else born / 1e9
+
+
+def _files_below(host: Host, folder: str) -> Iterator[str]:
+    kind = host.files.stat(folder)
+    if kind is None or kind.kind is FileKind.FILE:
+        return
+    for name in host.files.list(folder):
+        path = f"{folder}/{name}"
+        status = host.files.stat(path)
+        if status is not None and status.kind is FileKind.DIRECTORY:
+            yield from _files_below(host, path)
+        elif not name.startswith(_OURS_BY_NAME):
+            yield path
