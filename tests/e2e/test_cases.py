@@ -24,7 +24,7 @@ def run_case(name: str, folder: str = "cases") -> int:
     return run.returncode
 
 
-@pytest.mark.parametrize("fault", ["says-no", "breaks-off", "says-nothing"])
+@pytest.mark.parametrize("fault", ["says-no", "breaks-off", "says-nothing", "wrong-page"])
 def test_the_harness_fails_a_case_that_fails(fault: str) -> None:
     assert run_case(fault, "faults") == 1
 
@@ -77,6 +77,10 @@ def test_machines_that_crash_in_kubeadm_complete_themselves() -> None:
 @pytest.mark.requirement("U1", "R2", "R4", "R6", "R10", "R12")
 def test_a_machine_becomes_a_node_from_its_user_data_alone() -> None:
     assert run_case("from-user-data") == 0
+
+
+def test_the_commands_of_the_first_page_make_a_node_of_a_bare_machine() -> None:
+    assert run_case("first-node") == 0
 
 
 def test_every_case_is_a_test() -> None:

@@ -32,8 +32,8 @@ class Root:
 
     Args:
         suite: bullseye, bookworm, trixie, sid, or arm64 (bookworm's python3 alone, by qemu).
-        tools: With openssl, curl, wget and busybox, too; in trixie and sid also cosign; in sid python3.15 while
-            Debian has it.
+        tools: With openssl, curl, wget and busybox, too; in bookworm and trixie also git, make and python3-venv; in
+            trixie and sid also cosign; in sid python3.15 while Debian has it.
     """
 
     def __init__(self, suite: str, *, tools: bool = False) -> None:

@@ -2,14 +2,15 @@
 # Small Debian roots, each built once: what a program meets on a system that is not ours.
 #   roots.sh prereq          install mmdebstrap and, for a foreign processor, qemu (apt, root); exit 77 where that cannot be
 #   roots.sh build [NAME..]  build those that are not there yet (all without a name); prints "NAME FOLDER" for each
-# NAME: bullseye, bookworm, trixie, sid: Debian's essential packages and python3. With "-tools": openssl, curl, wget, busybox
-# and cosign (trixie, sid), too. arm64: bookworm's python3 for the other processor, unpacked and never configured.
+# NAME: bullseye, bookworm, trixie, sid: Debian's essential packages and python3. With "-tools": openssl, curl, wget, busybox,
+# cosign (trixie, sid), and what `make test` needs (bookworm, trixie), too. arm64: bookworm's python3 for the other processor, unpacked and never configured.
 # Environment: MACHINEADM_CACHE (~/.cache/machineadm), MACHINEADM_MIRROR (Debian's).
 set -euo pipefail
 . "$(dirname "$0")/../machine/lib.sh"
 NAMES=(bullseye bookworm trixie sid arm64)
 NEEDED=(mmdebstrap qemu-user-static)
 TOOLS='openssl ca-certificates curl wget busybox'
+TESTING=' git make python3-venv libstdc++6'   # the last is on every Debian, for apt
 
 bootstrap() {
   local mirror=${MACHINEADM_MIRROR:-$(awk '/^URIs:/{print $2; exit}' /etc/apt/sources.list.d/debian.sources 2>/dev/null)}
@@ -29,7 +30,9 @@ make_root() {
     arm64)
       bootstrap --variant=extract --architectures=arm64 --include=python3 bookworm "$2"
       cp /usr/bin/qemu-aarch64-static "$2/qemu"; mkdir -p "$2"/{proc,dev,sys,tmp,root}; return;;
-    trixie|sid) tools+=' cosign';;
+    bookworm) tools+=$TESTING;;
+    trixie) tools+=" cosign$TESTING";;
+    sid) tools+=' cosign';;
   esac
   # /proc is mounted meanwhile: a copy must not enter it (-x)
   # the next Python while it is still an experiment
@@ -42,7 +45,7 @@ make_root() {
 
 build() {
   local name=$1 key r started=$SECONDS
-  key=$( { echo "$name $TOOLS"; declare -f bootstrap add make_root; } | sha256sum | cut -c1-12)
+  key=$( { echo "$name $TOOLS$TESTING"; declare -f bootstrap add make_root; } | sha256sum | cut -c1-12)
   r=$CACHE/roots/small-$name-$key
   mkdir -p "$CACHE/roots"
   exec 8> "$CACHE/roots/.lock-$name"; flock 8
