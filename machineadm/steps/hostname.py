@@ -7,12 +7,11 @@ from typing import ClassVar
 import msgspec
 
 from machineadm.api.v1alpha1.linux import LinuxConfiguration
+from machineadm.config.machine_paths import HOSTNAME
 from machineadm.errors import StepError
 from machineadm.host.ports import Host, Kernel
 from machineadm.plan.files import PlannedFile, WriteFiles
 from machineadm.plan.model import Change, Outcome, Outlook, Phase, Step, digest_of
-
-PATH = "/etc/hostname"
 
 
 class SetHostname(msgspec.Struct, frozen=True, kw_only=True):
@@ -48,7 +47,7 @@ def plan_hostname(linux: LinuxConfiguration) -> tuple[Step, ...]:
     """Persist and set, or nothing; hostname(5)."""
     if linux.hostname is None:
         return ()
-    file = PlannedFile(path=PATH, content=f"{linux.hostname}\n".encode())
+    file = PlannedFile(path=HOSTNAME, content=f"{linux.hostname}\n".encode())
     return (
         WriteFiles(name="hostname/persist", phase=Phase.PREPARE, files=(file,)),
         SetHostname(hostname=linux.hostname),

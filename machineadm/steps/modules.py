@@ -7,12 +7,11 @@ from typing import ClassVar
 import msgspec
 
 from machineadm.api.v1alpha1.linux import LinuxConfiguration
+from machineadm.config.machine_paths import MODULES
 from machineadm.errors import StepError
 from machineadm.host.ports import Host, Kernel
 from machineadm.plan.files import PlannedFile, WriteFiles
 from machineadm.plan.model import Change, Outcome, Outlook, Phase, Step, digest_of
-
-PATH = "/etc/modules-load.d/90-machineadm.conf"
 
 
 class LoadModules(msgspec.Struct, frozen=True, kw_only=True):
@@ -54,7 +53,7 @@ def plan_modules(linux: LinuxConfiguration) -> tuple[Step, ...]:
     if not linux.kernel_modules:
         return ()
     content = "".join(f"{module}\n" for module in linux.kernel_modules)
-    file = PlannedFile(path=PATH, content=content.encode())
+    file = PlannedFile(path=MODULES, content=content.encode())
     return (
         WriteFiles(name="modules/persist", phase=Phase.PREPARE, files=(file,)),
         LoadModules(modules=linux.kernel_modules),

@@ -7,13 +7,12 @@ from typing import ClassVar
 import msgspec
 
 from machineadm.api.v1alpha1.linux import LinuxConfiguration
+from machineadm.config.machine_paths import SYSCTL
 from machineadm.errors import StepError
 from machineadm.host.ports import Host, Kernel
 from machineadm.host.ports.kernel import sysctl_name, sysctl_parts
 from machineadm.plan.files import PlannedFile, WriteFiles
 from machineadm.plan.model import Change, Outcome, Outlook, Phase, Step, digest_of
-
-PATH = "/etc/sysctl.d/90-machineadm.conf"
 
 
 class ApplySysctls(msgspec.Struct, frozen=True, kw_only=True):
@@ -81,7 +80,7 @@ def plan_sysctl(linux: LinuxConfiguration) -> tuple[Step, ...]:
     if not linux.sysctls:
         return ()
     content = "".join(f"{name} = {value}\n" for name, value in linux.sysctls.items())
-    file = PlannedFile(path=PATH, content=content.encode())
+    file = PlannedFile(path=SYSCTL, content=content.encode())
     return (
         WriteFiles(name="sysctl/persist", phase=Phase.PREPARE, files=(file,)),
         ApplySysctls(parameters=tuple(linux.sysctls.items())),

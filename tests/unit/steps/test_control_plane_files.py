@@ -6,20 +6,21 @@ import msgspec
 import pytest
 
 from machineadm.api.v1alpha1.cluster import Argument
-from machineadm.api.v1alpha1.control_plane import (
+from machineadm.api.v1alpha1.control_plane import ApiServer, ControlPlaneConfig
+from machineadm.api.v1alpha1.control_plane_files import (
     Admission,
     AdmissionPlugins,
-    ApiServer,
     Authentication,
     Authorization,
-    ControlPlaneConfig,
     Oidc,
 )
-from machineadm.api.v1alpha1.kubernetes import Initialize, KubernetesConfig
+from machineadm.api.v1alpha1.kubeadm import Initialize
+from machineadm.api.v1alpha1.kubernetes import KubernetesConfig
+from machineadm.config.machine_paths import OWN
 from machineadm.errors import ConfigError
 from machineadm.plan.model import Change, ControlPlaneExtras
 from machineadm.steps.certificates import plan_certificates
-from machineadm.steps.control_plane_files import FOLDER, plan_control_plane_files
+from machineadm.steps.control_plane_files import plan_control_plane_files
 from machineadm.steps.static_pods import plan_static_pods
 from tests.fakes.host import FakeHost
 from tests.kubeadm_cases import GOLDEN, files_of, kubernetes_of, rendered
@@ -50,12 +51,12 @@ def test_nobody_but_root_reads_what_the_api_server_reads() -> None:
     files = {file.path: file for file in files_of(maximal())}
 
     for path, file in files.items():
-        if path.startswith((FOLDER, "/etc/kubernetes/manifests")) or path.endswith(".key"):
+        if path.startswith((OWN, "/etc/kubernetes/manifests")) or path.endswith(".key"):
             assert file.mode == 0o600, path
         else:
             assert file.mode == 0o640, path
     secret = [path for path, file in files.items() if file.hidden]
-    assert f"{FOLDER}/encryption.yaml" in secret
+    assert f"{OWN}/encryption.yaml" in secret
     assert "/etc/kubernetes/certificates/ca.key" in secret
 
 
@@ -65,11 +66,11 @@ def test_every_file_an_argument_names_is_written_and_mounted() -> None:
     extras = extras_of(kubernetes)
     written = {file.path for file in files_of(kubernetes)}
 
-    named = {value for _, value in extras.api_server_args if value.startswith(FOLDER)}
+    named = {value for _, value in extras.api_server_args if value.startswith(OWN)}
 
     assert named
     assert named <= written
-    assert FOLDER in {volume.path for volume in extras.api_server_volumes}
+    assert OWN in {volume.path for volume in extras.api_server_volumes}
 
 
 def test_the_folder_is_mounted_and_not_the_file_which_a_replacement_would_detach() -> None:
@@ -109,7 +110,7 @@ def test_structured_files_have_the_version_that_this_kubernetes_knows(
     )
     files = {file.path: file.content for file in files_of(with_plane(plane, version))}
 
-    first, second = files[f"{FOLDER}/authentication.yaml"], files[f"{FOLDER}/authorization.yaml"]
+    first, second = files[f"{OWN}/authentication.yaml"], files[f"{OWN}/authorization.yaml"]
     assert f'"apiserver.config.k8s.io/{authentication}"'.encode() in first  # type: ignore[operator]
     assert f'"apiserver.config.k8s.io/{authorization}"'.encode() in second  # type: ignore[operator]
 

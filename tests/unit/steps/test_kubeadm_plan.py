@@ -5,7 +5,8 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from machineadm.api.v1alpha1.kubernetes import Initialize, KubernetesConfig, Patch
+from machineadm.api.v1alpha1.kubeadm import Initialize, Patch
+from machineadm.api.v1alpha1.kubernetes import KubernetesConfig
 from machineadm.api.v1alpha1.node import NodeConfig, NodeKubelet
 from machineadm.errors import ConfigError, KubeadmError, MachineadmError
 from machineadm.host.facts import Facts

@@ -1,4 +1,4 @@
-"""Rules for control plane machines."""
+"""What the API server reads from files: audit, encryption, authentication, authorization, admission."""
 
 from __future__ import annotations
 
@@ -7,41 +7,25 @@ from collections.abc import Iterator
 from typing import Final
 
 from machineadm.api.finding import Finding
-from machineadm.api.v1alpha1.control_plane import (
+from machineadm.api.v1alpha1.control_plane import ControlPlaneConfig
+from machineadm.api.v1alpha1.control_plane_files import (
     Admission,
     AdmissionPlugins,
-    ApiServer,
     AuditPolicy,
-    AuditWebhook,
     Authentication,
-    AuthenticationWebhook,
     Authorization,
-    AuthorizationWebhook,
-    CertificatePair,
-    ControlPlaneCertificates,
-    ControlPlaneConfig,
     EncryptionAtRest,
     EncryptionProvider,
-    ServiceAccountKeys,
-    StaticPod,
 )
 from machineadm.config.paths import is_set
-from machineadm.config.rules.cluster import names_fit
-from machineadm.config.rules.model import Context, Rules, finding, one_of
+from machineadm.config.rules.model import Context, Rules, finding
 from machineadm.config.rules.objects import (
     ADMISSION,
     AUTHENTICATION,
     AUTHORIZATION,
-    POD,
     POLICY,
     is_kind,
-    mapping,
     sequence,
-)
-from machineadm.config.rules.pem import CERTIFICATE, PRIVATE_KEY, PUBLIC_KEY, pem_problem
-
-_KUBEADM_PODS: Final = frozenset(
-    {"etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler"}
 )
 
 _NOT_REST: Final = ("apiserveripinfo", "serviceipallocations", "servicenodeportallocations")
@@ -61,10 +45,6 @@ _OWN_ARGUMENTS: Final = (
     ("admission.config", "admission-control-config-file"),
 )
 """Fields of ControlPlaneConfig, and the API server's arguments that they are turned into."""
-
-
-def _certificate_names(server: ApiServer, _context: Context) -> Iterator[Finding]:
-    yield from names_fit(server.cert_sans, "certSANs")
 
 
 def _arguments_leave_our_own_alone(
@@ -90,25 +70,10 @@ def _has(control_plane: ControlPlaneConfig, field: str) -> bool:
     return value is None or is_set(value, below)
 
 
-def _audit_has_a_sink(audit: AuditPolicy, _context: Context) -> Iterator[Finding]:
-    if audit.log is None and audit.webhook is None:
-        yield finding("MA1302", "", "log or webhook is required: where shall the records go?")
-
-
 def _audit_document(audit: AuditPolicy, _context: Context) -> Iterator[Finding]:
     yield from is_kind(audit.policy, "policy", POLICY)
     if not sequence(audit.policy, "rules"):
         yield finding("MA1313", "policy", "has no rules, so the API server would refuse it")
-
-
-def _one_kubeconfig(
-    webhook: AuditWebhook | AuthenticationWebhook | AuthorizationWebhook, _context: Context
-) -> Iterator[Finding]:
-    yield from one_of(webhook, "kubeconfig", "kubeconfig_from")
-
-
-def _one_provider(provider: EncryptionProvider, _context: Context) -> Iterator[Finding]:
-    yield from one_of(provider, "aescbc", "aesgcm", "secretbox", "kms", "identity")
 
 
 def _key_sizes(provider: EncryptionProvider, _context: Context) -> Iterator[Finding]:
@@ -174,13 +139,13 @@ def _something_encrypts(encryption: EncryptionAtRest, _context: Context) -> Iter
         yield finding("MA1323", "providers", "identity alone encrypts nothing")
 
 
-def _one_authenticator(authentication: Authentication, _context: Context) -> Iterator[Finding]:
-    yield from one_of(authentication, "oidc", "structured", required=False)
+def _authentication_document(
+    authentication: Authentication, _context: Context
+) -> Iterator[Finding]:
     yield from is_kind(authentication.structured, "structured", AUTHENTICATION)
 
 
-def _structured_or_modes(authorization: Authorization, _context: Context) -> Iterator[Finding]:
-    yield from one_of(authorization, "structured", "modes", required=False)
+def _authorization_document(authorization: Authorization, _context: Context) -> Iterator[Finding]:
     yield from is_kind(authorization.structured, "structured", AUTHORIZATION)
 
 
@@ -213,76 +178,13 @@ def _on_or_off(plugins: AdmissionPlugins, _context: Context) -> Iterator[Finding
             yield finding("MA1306", f"disabled[{index}]", f"{name} is among enabled, too")
 
 
-def _one_manifest(pod: StaticPod, _context: Context) -> Iterator[Finding]:
-    yield from one_of(pod, "manifest", "manifest_from")
-
-
-def _not_one_of_kubeadms(pod: StaticPod, _context: Context) -> Iterator[Finding]:
-    if pod.name in _KUBEADM_PODS:
-        yield finding("MA1306", "name", f"{pod.name} is a pod of kubeadm's own")
-
-
-def _pod_document(pod: StaticPod, _context: Context) -> Iterator[Finding]:
-    if pod.manifest is None:
-        return
-    yield from is_kind(pod.manifest, "manifest", POD)
-    if not mapping(pod.manifest, "metadata").get("name"):
-        yield finding("MA1313", "manifest", "metadata.name is missing")
-    if not sequence(mapping(pod.manifest, "spec"), "containers"):
-        yield finding("MA1313", "manifest", "spec.containers is missing")
-
-
-def _pair_is_pem(pair: CertificatePair, _context: Context) -> Iterator[Finding]:
-    if problem := pem_problem(pair.certificate, CERTIFICATE, what="a certificate", single=False):
-        yield finding("MA1317", "certificate", problem)
-
-
-def _pair_key_is_pem(pair: CertificatePair, _context: Context) -> Iterator[Finding]:
-    if pair.key is not None and (
-        problem := pem_problem(
-            pair.key.reveal(), PRIVATE_KEY, what="an unencrypted private key", single=True
-        )
-    ):
-        yield finding("MA1317", "key", problem)
-
-
-def _account_keys_are_pem(keys: ServiceAccountKeys, _context: Context) -> Iterator[Finding]:
-    if problem := pem_problem(keys.public_key, PUBLIC_KEY, what="a public key", single=False):
-        yield finding("MA1317", "publicKey", problem)
-
-
-def _account_signing_key_is_pem(keys: ServiceAccountKeys, _context: Context) -> Iterator[Finding]:
-    if problem := pem_problem(
-        keys.private_key.reveal(), PRIVATE_KEY, what="an unencrypted private key", single=True
-    ):
-        yield finding("MA1317", "privateKey", problem)
-
-
-def _client_has_its_key(
-    certificates: ControlPlaneCertificates, _context: Context
-) -> Iterator[Finding]:
-    client = certificates.apiserver_etcd_client
-    if client is not None and client.key is None:
-        yield finding(
-            "MA1303", "apiserverEtcdClient.key", "is required: a client proves itself by it"
-        )
-
-
 RULES: Final[Rules] = {
     ControlPlaneConfig: (_arguments_leave_our_own_alone,),
-    ApiServer: (_certificate_names,),
-    AuditPolicy: (_audit_has_a_sink, _audit_document),
-    AuditWebhook: (_one_kubeconfig,),
-    AuthenticationWebhook: (_one_kubeconfig,),
-    AuthorizationWebhook: (_one_kubeconfig,),
+    AuditPolicy: (_audit_document,),
     EncryptionAtRest: (_kms_names_differ, _something_encrypts, _resources_can_be_encrypted),
-    EncryptionProvider: (_one_provider, _key_sizes),
-    Authentication: (_one_authenticator,),
-    Authorization: (_structured_or_modes, _webhook_mode_with_webhook),
+    EncryptionProvider: (_key_sizes,),
+    Authentication: (_authentication_document,),
+    Authorization: (_authorization_document, _webhook_mode_with_webhook),
     Admission: (_admission_document,),
     AdmissionPlugins: (_on_or_off,),
-    StaticPod: (_one_manifest, _not_one_of_kubeadms, _pod_document),
-    CertificatePair: (_pair_is_pem, _pair_key_is_pem),
-    ServiceAccountKeys: (_account_keys_are_pem, _account_signing_key_is_pem),
-    ControlPlaneCertificates: (_client_has_its_key,),
 }

@@ -8,8 +8,8 @@ from typing import Final
 from machineadm.api.finding import Finding
 from machineadm.api.formats import seconds
 from machineadm.api.v1alpha1.node import NodeConfig, NodeKubelet
+from machineadm.config.concerns.kubeadm.kubelet import known_fields
 from machineadm.config.paths import child, is_set
-from machineadm.config.rules.kubelet import known_fields
 from machineadm.config.rules.model import Context, Rules, finding
 from machineadm.config.rules.objects import KUBELET, is_kind
 

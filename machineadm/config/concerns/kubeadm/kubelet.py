@@ -10,9 +10,9 @@ from typing import Any, Final
 
 from machineadm.api.finding import Finding
 from machineadm.api.pruned import PRUNED
+from machineadm.config.concerns.kubeadm.versions import version_of
 from machineadm.config.paths import child
 from machineadm.config.rules.model import Context, finding
-from machineadm.config.rules.versions import version_of
 
 _KINDS: Final[dict[str, tuple[str, tuple[type, ...]]]] = {
     "string": ("text", (str,)),

@@ -8,11 +8,7 @@ from typing import Final
 from machineadm.api.finding import Finding
 from machineadm.api.formats import seconds
 from machineadm.api.v1alpha1.commands import Command, EnvironmentVariable, RetryPolicy
-from machineadm.config.rules.model import Context, Rules, finding, one_of
-
-
-def _argv_or_script(command: Command, _context: Context) -> Iterator[Finding]:
-    yield from one_of(command, "argv", "script")
+from machineadm.config.rules.model import Context, Rules, finding
 
 
 def _program_is_named(command: Command, _context: Context) -> Iterator[Finding]:
@@ -34,7 +30,6 @@ def _no_nul(command: Command, _context: Context) -> Iterator[Finding]:
 
 
 def _values_hold_no_nul(variable: EnvironmentVariable, _context: Context) -> Iterator[Finding]:
-    yield from one_of(variable, "value", "value_from")
     if variable.value is not None and "\0" in variable.value.reveal():
         yield finding("MA1323", "value", "a NUL character cannot be passed to a program")
 
@@ -50,7 +45,7 @@ def _backoff_is_bounded(retries: RetryPolicy, _context: Context) -> Iterator[Fin
 
 
 RULES: Final[Rules] = {
-    Command: (_argv_or_script, _program_is_named, _interpreter_has_a_script, _no_nul, _takes_time),
+    Command: (_program_is_named, _interpreter_has_a_script, _no_nul, _takes_time),
     EnvironmentVariable: (_values_hold_no_nul,),
     RetryPolicy: (_backoff_is_bounded,),
 }

@@ -11,18 +11,15 @@ from machineadm.api.v1alpha1.cluster import (
     ClusterCertificates,
     ClusterConfig,
     ClusterNetwork,
-    ContainerVariable,
-    ContainerVariableSource,
     Dns,
-    EtcdConfig,
     ExternalEtcd,
     LocalEtcd,
     ProxyAddon,
 )
 from machineadm.api.v1alpha1.kubernetes import KubernetesConfig
-from machineadm.config.rules.kubelet import known_fields
-from machineadm.config.rules.model import Context, Rules, finding, one_of
-from machineadm.config.rules.names import endpoint_problem, is_subject_name
+from machineadm.config.concerns.kubeadm.kubelet import known_fields
+from machineadm.config.rules.model import Context, Rules, finding
+from machineadm.config.rules.names import endpoint_problem, names_fit
 from machineadm.config.rules.objects import KUBE_PROXY, KUBELET, is_kind
 
 DAY: Final = 86400.0
@@ -148,22 +145,9 @@ def _proxy_document(addon: ProxyAddon, _context: Context) -> Iterator[Finding]:
         yield finding("MA1320", "config.mode", "stands in mode already")
 
 
-def _local_or_external(etcd: EtcdConfig, _context: Context) -> Iterator[Finding]:
-    yield from one_of(etcd, "local", "external")
-
-
 def _subject_names(etcd: LocalEtcd, _context: Context) -> Iterator[Finding]:
     yield from names_fit(etcd.server_cert_sans, "serverCertSANs")
     yield from names_fit(etcd.peer_cert_sans, "peerCertSANs")
-
-
-def names_fit(names: tuple[str, ...], field: str) -> Iterator[Finding]:
-    """Each is an address, or a DNS name in lower case, with or without a wildcard in front."""
-    for index, name in enumerate(names):
-        if not is_subject_name(name):
-            yield finding(
-                "MA1322", f"{field}[{index}]", "is neither an address nor a DNS name in lower case"
-            )
 
 
 def _one_scheme(external: ExternalEtcd, _context: Context) -> Iterator[Finding]:
@@ -216,31 +200,13 @@ def _external_etcd_is_verified(
         )
 
 
-def _value_or_source(variable: ContainerVariable, _context: Context) -> Iterator[Finding]:
-    yield from one_of(variable, "value", "value_from", required=False)
-
-
-def _one_source(source: ContainerVariableSource, _context: Context) -> Iterator[Finding]:
-    yield from one_of(
-        source,
-        "field_ref",
-        "resource_field_ref",
-        "config_map_key_ref",
-        "secret_key_ref",
-        "file_key_ref",
-    )
-
-
 RULES: Final[Rules] = {
     ClusterConfig: (_control_plane_endpoint, _kubelet_document),
     ClusterNetwork: (_one_range_of_each_family, _service_ranges_fit, _ranges_are_apart),
     ClusterCertificates: (_validity,),
     Dns: (_disabled_means_alone,),
     ProxyAddon: (_disabled_means_alone, _proxy_document),
-    EtcdConfig: (_local_or_external,),
     LocalEtcd: (_subject_names,),
     ExternalEtcd: (_one_scheme, _certificate_with_key),
     KubernetesConfig: (_pod_ranges_fit, _external_etcd_is_verified),
-    ContainerVariable: (_value_or_source,),
-    ContainerVariableSource: (_one_source,),
 }

@@ -7,43 +7,46 @@ from typing import TYPE_CHECKING, Any, Final
 
 from machineadm.api.finding import Finding
 from machineadm.api.v1alpha1.cluster import ClusterConfig, LocalEtcd, ProxyAddon
-from machineadm.api.v1alpha1.control_plane import (
-    ApiServer,
-    Authentication,
-    Authorization,
-    Component,
-    Oidc,
-)
-from machineadm.api.v1alpha1.kubernetes import Initialize, KubernetesConfig, Patch
+from machineadm.api.v1alpha1.control_plane import ApiServer, Component
+from machineadm.api.v1alpha1.control_plane_files import Authentication, Authorization, Oidc
+from machineadm.api.v1alpha1.kubeadm import Initialize, Patch
+from machineadm.api.v1alpha1.kubernetes import KubernetesConfig
 from machineadm.api.v1alpha1.node import NodeConfig
 from machineadm.config.paths import child, is_set, select
 from machineadm.config.rules.model import Context, Rules, finding
 from machineadm.config.rules.objects import mapping
-from machineadm.config.versions import OLDEST_MINOR, V1BETA4_MINOR, Semver
+from machineadm.config.versions import (
+    AUTHENTICATION_V1_MINOR,
+    AUTHORIZATION_V1_MINOR,
+    OLDEST_MINOR,
+    STRUCTURED_MINOR,
+    V1BETA4_MINOR,
+)
+from machineadm.semver import Semver
 
 if TYPE_CHECKING:
     from machineadm.config.kubeadm_names import Names
 
 _NEEDS: Final = (
     # v1beta4 of kubeadm's API, which Kubernetes 1.31 brings, has them; v1beta3 has no word for them.
-    ("cluster.certificates.keyAlgorithm", 31),
-    ("cluster.certificates.validity", 31),
-    ("cluster.certificates.caValidity", 31),
-    ("cluster.dns.disabled", 31),
-    ("cluster.proxyAddon.disabled", 31),
-    ("cluster.etcd.local.extraEnv", 31),
-    ("controlPlane.apiServer.extraEnv", 31),
-    ("controlPlane.controllerManager.extraEnv", 31),
-    ("controlPlane.scheduler.extraEnv", 31),
-    ("node.imagePullSerial", 31),
-    ("timeouts.etcdAPICall", 31),
-    ("timeouts.kubeletHealthCheck", 31),
-    ("timeouts.kubernetesAPICall", 31),
-    ("timeouts.tlsBootstrap", 31),
-    ("timeouts.upgradeManifests", 31),
+    ("cluster.certificates.keyAlgorithm", V1BETA4_MINOR),
+    ("cluster.certificates.validity", V1BETA4_MINOR),
+    ("cluster.certificates.caValidity", V1BETA4_MINOR),
+    ("cluster.dns.disabled", V1BETA4_MINOR),
+    ("cluster.proxyAddon.disabled", V1BETA4_MINOR),
+    ("cluster.etcd.local.extraEnv", V1BETA4_MINOR),
+    ("controlPlane.apiServer.extraEnv", V1BETA4_MINOR),
+    ("controlPlane.controllerManager.extraEnv", V1BETA4_MINOR),
+    ("controlPlane.scheduler.extraEnv", V1BETA4_MINOR),
+    ("node.imagePullSerial", V1BETA4_MINOR),
+    ("timeouts.etcdAPICall", V1BETA4_MINOR),
+    ("timeouts.kubeletHealthCheck", V1BETA4_MINOR),
+    ("timeouts.kubernetesAPICall", V1BETA4_MINOR),
+    ("timeouts.tlsBootstrap", V1BETA4_MINOR),
+    ("timeouts.upgradeManifests", V1BETA4_MINOR),
     # The components' own.
-    ("controlPlane.authentication.structured", 30),
-    ("controlPlane.authorization.structured", 30),
+    ("controlPlane.authentication.structured", STRUCTURED_MINOR),
+    ("controlPlane.authorization.structured", STRUCTURED_MINOR),
 )
 """Fields of KubernetesConfig, and the first minor version that can express them."""
 
@@ -161,18 +164,23 @@ def _claims_come_one_by_one(oidc: Oidc, context: Context) -> Iterator[Finding]:
 def _structured_authentication(
     authentication: Authentication, context: Context
 ) -> Iterator[Finding]:
-    yield from _document_version(authentication.structured, 34, context)
+    yield from _document_version(authentication.structured, AUTHENTICATION_V1_MINOR, context)
 
 
 def _structured_authorization(authorization: Authorization, context: Context) -> Iterator[Finding]:
-    yield from _document_version(authorization.structured, 32, context)
+    yield from _document_version(authorization.structured, AUTHORIZATION_V1_MINOR, context)
 
 
 def _document_version(
     document: dict[str, Any] | None, minor: int, context: Context
 ) -> Iterator[Finding]:
     version = version_of(context)
-    if document is None or version is None or not version.has(30) or version.has(minor):
+    if (
+        document is None
+        or version is None
+        or not version.has(STRUCTURED_MINOR)
+        or version.has(minor)
+    ):
         return
     if document.get("apiVersion") == "apiserver.config.k8s.io/v1":
         yield needs(

@@ -10,6 +10,7 @@ from machineadm.api.v1alpha1.linux import LinuxConfiguration
 from machineadm.api.v1alpha1.machine import MachineConfig
 from machineadm.config.validation import check
 from tests.configurations import configuration
+from tests.typewalk import structs
 
 LINUX = "machine.linuxConfiguration"
 BUILT = {
@@ -57,6 +58,13 @@ def test_every_field_is_built_or_refused() -> None:
     fields |= {f"{LINUX}.{name}" for name in LinuxConfiguration.__struct_encode_fields__}
 
     assert fields == BUILT | set(UNBUILT)
+
+
+def test_whatever_is_refused_says_how_to_do_without_it() -> None:
+    for type_ in structs():
+        assert type_.not_built.keys() <= set(type_.__struct_encode_fields__)
+        for instead in type_.not_built.values():
+            assert len(instead) > 20
 
 
 @pytest.mark.parametrize(

@@ -6,18 +6,15 @@ from collections.abc import Iterator
 from typing import Final
 
 from machineadm.api.finding import Finding
-from machineadm.api.meta import ValueSource
 from machineadm.api.v1alpha1.files import FileConfig, FileSource
-from machineadm.api.v1alpha1.machine import MachineConfig, TrustedAuthority
+from machineadm.api.v1alpha1.machine import MachineConfig, MachineConfigurationSpec
+from machineadm.config.concerns import writers
 from machineadm.config.contents import ContentError, decode_content
+from machineadm.config.machine_paths import OWN
 from machineadm.config.paths import child
-from machineadm.config.rules.model import Context, Rules, finding, one_of
+from machineadm.config.rules.model import Context, Rules, finding
 
 REMOTE: Final = ("https://", "http://")
-
-
-def _one_content(file: FileConfig, _context: Context) -> Iterator[Finding]:
-    yield from one_of(file, "content", "content_from", "source")
 
 
 def _content_decodes(file: FileConfig, _context: Context) -> Iterator[Finding]:
@@ -80,7 +77,7 @@ def _headers_fit(source: FileSource, _context: Context) -> Iterator[Finding]:
             yield finding("MA1306", child("headersFrom", name), f"{name} stands in headers already")
 
 
-def _no_file_is_a_folder(machine: MachineConfig, _context: Context) -> Iterator[Finding]:
+def _no_file_is_a_directory(machine: MachineConfig, _context: Context) -> Iterator[Finding]:
     """A file at /a and another at /a/b cannot both be."""
     paths = {file.path for file in machine.files}
     for index, file in enumerate(machine.files):
@@ -93,27 +90,22 @@ def _no_file_is_a_folder(machine: MachineConfig, _context: Context) -> Iterator[
                 )
 
 
-def _one_authority(authority: TrustedAuthority, _context: Context) -> Iterator[Finding]:
-    yield from one_of(authority, "content", "content_from")
-
-
-def _only_providers(source: ValueSource, _context: Context) -> Iterator[Finding]:
-    for field, value in (("secret", source.secret), ("configMap", source.config_map)):
-        if value is not None:
+def _each_has_one_writer(spec: MachineConfigurationSpec, _context: Context) -> Iterator[Finding]:
+    """Two writers would undo each other's work on every run, and the last one would win without a word."""
+    other = dict(writers(spec))
+    for index, file in enumerate(spec.machine.files):
+        field = other.get(file.path)
+        if file.path.startswith(f"{OWN}/"):
+            field = "machineadm itself"
+        if field is not None:
             yield finding(
-                "MA1308",
-                field,
-                "a machine cannot read objects of the management cluster",
-                "the manager puts the value in its place; by hand, give the value itself",
+                "MA1306", f"machine.files[{index}].path", f"{file.path} is written by {field}"
             )
-    if source.secret is None and source.config_map is None and source.provider is None:
-        yield finding("MA1302", "", "provider is required")
 
 
 RULES: Final[Rules] = {
-    FileConfig: (_one_content, _content_decodes, _source_stands_alone, _no_template),
+    FileConfig: (_content_decodes, _source_stands_alone, _no_template),
     FileSource: (_source_is_pinned, _headers_fit),
-    MachineConfig: (_no_file_is_a_folder,),
-    TrustedAuthority: (_one_authority,),
-    ValueSource: (_only_providers,),
+    MachineConfig: (_no_file_is_a_directory,),
+    MachineConfigurationSpec: (_each_has_one_writer,),
 }

@@ -1,4 +1,4 @@
-"""Rules for a machine's part in a cluster as a whole: role, discovery, what goes with which role."""
+"""The role of a machine, and what goes with which role."""
 
 from __future__ import annotations
 
@@ -7,24 +7,14 @@ from typing import Final
 
 from machineadm.api.finding import Finding
 from machineadm.api.formats import instant, seconds
-from machineadm.api.v1alpha1.control_plane import ControlPlaneCertificates
 from machineadm.api.v1alpha1.discovery import (
     FileDiscovery,
-    Kubeconfig,
-    KubeconfigUser,
-    TokenDiscovery,
 )
-from machineadm.api.v1alpha1.kubernetes import (
-    BootstrapToken,
-    Initialize,
-    JoinControlPlane,
-    JoinWorker,
-    KubernetesConfig,
-)
-from machineadm.config.defaulting import CERTIFICATES_DIRECTORY
+from machineadm.api.v1alpha1.kubeadm import BootstrapToken, Initialize, JoinControlPlane, JoinWorker
+from machineadm.api.v1alpha1.kubernetes import KubernetesConfig
+from machineadm.config.machine_paths import certificates_directory
 from machineadm.config.paths import is_set
-from machineadm.config.rules.model import Context, Rules, finding, one_of
-from machineadm.config.rules.names import endpoint_problem
+from machineadm.config.rules.model import Context, Rules, finding
 
 
 def _role_is_given(kubernetes: KubernetesConfig, _context: Context) -> Iterator[Finding]:
@@ -49,7 +39,7 @@ def _discovery_is_given(
         )
 
 
-def _someone_asks_for_the_node(
+def _kubelet_can_authenticate(
     role: JoinControlPlane | JoinWorker, _context: Context
 ) -> Iterator[Finding]:
     discovery = role.discovery
@@ -102,12 +92,6 @@ def _only_workers_wait_for_cluster_api(
         yield finding("MA1304", "node.uninitializedTaint", "goes with role JoinWorker only")
 
 
-def _patches_come_from_one_place(
-    kubernetes: KubernetesConfig, _context: Context
-) -> Iterator[Finding]:
-    yield from one_of(kubernetes, "patches", "patches_directory", required=False)
-
-
 def _joining_control_plane_has_its_keys(
     kubernetes: KubernetesConfig, context: Context
 ) -> Iterator[Finding]:
@@ -138,11 +122,9 @@ def _joining_control_plane_has_its_keys(
 
 
 def _may_come_otherwise(kubernetes: KubernetesConfig, context: Context) -> bool:
-    """A file below the certificates' folder, or a command before kubeadm, may bring them."""
+    """A file below the directory of certificates, or a command before kubeadm, may bring them."""
     machine = context.configuration.spec.machine
-    cluster = kubernetes.cluster
-    settings = cluster.certificates if cluster is not None else None
-    directory = (settings.directory if settings is not None else None) or CERTIFICATES_DIRECTORY
+    directory = certificates_directory(kubernetes)
     return (
         any(file.path.startswith(f"{directory}/") for file in machine.files)
         or len(machine.commands.boot) > 0
@@ -156,28 +138,6 @@ def _shared(kubernetes: KubernetesConfig) -> tuple[str, ...]:
     external = cluster is not None and cluster.etcd is not None and cluster.etcd.external
     names = ("ca", "frontProxyCA", "serviceAccount")
     return names if external else (*names, "etcdCA")
-
-
-def _client_certificate_goes_with_external_etcd(
-    kubernetes: KubernetesConfig, _context: Context
-) -> Iterator[Finding]:
-    control_plane = kubernetes.control_plane
-    certificates: ControlPlaneCertificates | None = (
-        control_plane.certificates if control_plane is not None else None
-    )
-    if certificates is None or certificates.apiserver_etcd_client is None:
-        return
-    cluster = kubernetes.cluster
-    if cluster is None or cluster.etcd is None or cluster.etcd.external is None:
-        yield finding(
-            "MA1304",
-            "controlPlane.certificates.apiserverEtcdClient",
-            "goes with cluster.etcd.external only",
-        )
-
-
-def _token_has_one_end(token: BootstrapToken, _context: Context) -> Iterator[Finding]:
-    yield from one_of(token, "ttl", "expires", required=False)
 
 
 def _expires_at_some_time(token: BootstrapToken, _context: Context) -> Iterator[Finding]:
@@ -210,49 +170,12 @@ def _each_token_id_once(role: Initialize, _context: Context) -> Iterator[Finding
         seen.add(token_id)
 
 
-def _token_or_source(discovery: TokenDiscovery, _context: Context) -> Iterator[Finding]:
-    yield from one_of(discovery, "token", "token_from")
-
-
-def _cluster_is_pinned(discovery: TokenDiscovery, _context: Context) -> Iterator[Finding]:
-    if not discovery.ca_cert_hashes and not discovery.unsafe_skip_ca_verification:
-        yield finding(
-            "MA1321",
-            "caCertHashes",
-            "at least one is required, for the token alone does not prove the cluster",
-            "`openssl x509 -pubkey -noout < ca.crt | openssl pkey -pubin -outform der | sha256sum`",
-        )
-
-
-def _discovery_endpoint(discovery: TokenDiscovery, _context: Context) -> Iterator[Finding]:
-    if problem := endpoint_problem(discovery.endpoint, port_required=True):
-        yield finding("MA1322", "endpoint", problem, "host:port, as api.example.com:6443")
-
-
-def _one_kubeconfig(discovery: FileDiscovery, _context: Context) -> Iterator[Finding]:
-    yield from one_of(discovery, "path", "kubeconfig")
-
-
-def _server_is_https(kubeconfig: Kubeconfig, _context: Context) -> Iterator[Finding]:
-    if not kubeconfig.server.startswith("https://"):
-        yield finding("MA1322", "server", "must be a https URL")
-
-
-def _verified_or_not(kubeconfig: Kubeconfig, _context: Context) -> Iterator[Finding]:
-    if kubeconfig.insecure_skip_tls_verify and kubeconfig.certificate_authority is not None:
-        yield finding("MA1301", "insecureSkipTLSVerify", "not together with certificateAuthority")
-
-
-def _one_way_to_log_in(user: KubeconfigUser, _context: Context) -> Iterator[Finding]:
-    yield from one_of(user, "exec", "auth_provider")
-
-
 def _ttl_is_counted_in_seconds(token: BootstrapToken, _context: Context) -> Iterator[Finding]:
     if token.ttl is not None and 0 < seconds(token.ttl) < 1:
         yield finding("MA1312", "ttl", "must be 0s or at least 1s")
 
 
-_JOIN: Final = (_discovery_is_given, _someone_asks_for_the_node, _ca_cert_path_ends_in_crt)
+_JOIN: Final = (_discovery_is_given, _kubelet_can_authenticate, _ca_cert_path_ends_in_crt)
 
 RULES: Final[Rules] = {
     KubernetesConfig: (
@@ -260,21 +183,14 @@ RULES: Final[Rules] = {
         _workers_have_no_control_plane,
         _only_the_first_sets_the_kubelets,
         _only_workers_wait_for_cluster_api,
-        _patches_come_from_one_place,
         _joining_control_plane_has_its_keys,
-        _client_certificate_goes_with_external_etcd,
     ),
     Initialize: (_each_token_id_once,),
     JoinControlPlane: _JOIN,
     JoinWorker: _JOIN,
     BootstrapToken: (
-        _token_has_one_end,
         _expires_at_some_time,
         _groups_need_authentication,
         _ttl_is_counted_in_seconds,
     ),
-    TokenDiscovery: (_token_or_source, _cluster_is_pinned, _discovery_endpoint),
-    FileDiscovery: (_one_kubeconfig,),
-    Kubeconfig: (_server_is_https, _verified_or_not),
-    KubeconfigUser: (_one_way_to_log_in,),
 }
