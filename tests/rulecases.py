@@ -108,9 +108,10 @@ def places(findings: list[Finding]) -> list[tuple[str, str]]:
 def judging(cases: Sequence[Case]) -> Callable[[Case], None]:
     """A test of each case, both ways."""
 
-    @pytest.mark.parametrize("case", cases, ids=[case.sentence for case in cases])
     def test(case: Case) -> None:
         assert places(check(configuration(case.bad))) == case.findings
         assert check(configuration(case.good)) == []
 
-    return test
+    mark = pytest.mark.parametrize("case", cases, ids=[case.sentence for case in cases])
+    marked: Callable[[Case], None] = mark(test)
+    return marked

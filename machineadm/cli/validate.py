@@ -53,8 +53,8 @@ def _version(text: str) -> str:
 def run(arguments: Namespace) -> int:
     """Print all problems; 0 if there are none, 3 if there are."""
     from machineadm.agent.intake import examine
+    from machineadm.documents import printing
     from machineadm.documents.opening import Opener
-    from machineadm.documents.printing import problems_as_json, problems_as_text
     from machineadm.sources.stream import read_streams
 
     problems = examine(
@@ -67,7 +67,7 @@ def run(arguments: Namespace) -> int:
         kubernetes_version=arguments.kubernetes_version,
     ).problems
     if arguments.output == "json":
-        sys.stdout.write(problems_as_json(problems))
+        sys.stdout.write(printing.as_json(problems))
     elif problems:
-        sys.stdout.write(problems_as_text(problems))
+        sys.stdout.write(printing.as_text(problems))
     return ConfigError.exit_code if problems else 0

@@ -36,12 +36,18 @@ def check(
     context = Context(configuration=configuration, mode=mode, kubernetes_version=kubernetes_version)
     structs = list(structs_in(configuration.spec, "spec"))
     chosen = tables(configuration.spec, {type(value).__module__ for value, _ in structs})
+    rules = {type(value): _rules_of(type(value), chosen) for value, _ in structs}
     return [
         finding
         for value, path in structs
-        for rule in (_declared, *(rule for table in chosen for rule in table.get(type(value), ())))
+        for rule in rules[type(value)]
         for finding in _run(rule, value, path, context)
     ]
+
+
+def _rules_of(type_: type[msgspec.Struct], chosen: list[Rules]) -> tuple[Rule, ...]:
+    """The rules that look at a type: what it declares itself, then those of the concerns."""
+    return (_declared, *(rule for table in chosen for rule in table.get(type_, ())))
 
 
 def tables(spec: MachineConfigurationSpec, modules: set[str]) -> list[Rules]:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from machineadm.documents.model import Problem
 
 
-def problems_as_text(problems: Sequence[Problem]) -> str:
+def as_text(problems: Sequence[Problem]) -> str:
     """Problems for an operator: a headline, then a line for each and one for its hint.
 
     Args:
@@ -34,7 +34,7 @@ def _lines(problem: Problem) -> str:
     return f"{place}{field} {problem.message}\n{hint}"
 
 
-def problems_as_json(problems: Sequence[Problem]) -> str:
+def as_json(problems: Sequence[Problem]) -> str:
     """Problems for a program.
 
     Args:

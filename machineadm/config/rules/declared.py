@@ -15,7 +15,7 @@ from machineadm.config.rules.model import finding
 
 def declared(value: msgspec.Struct) -> Iterator[Finding]:
     """Findings about `one_of` and `not_built` of a value's type."""
-    if isinstance(value, ApiStruct):
+    if isinstance(value, ApiStruct) and (value.one_of or value.not_built):
         names = dict(zip(value.__struct_encode_fields__, value.__struct_fields__, strict=True))
         for field, instead in value.not_built.items():
             if is_set(value, field) and not _is_empty(getattr(value, names[field])):

@@ -6,9 +6,9 @@ import json
 from typing import Any
 
 from machineadm.api.finding import Finding
+from machineadm.documents import printing
 from machineadm.documents.decoding import decode
 from machineadm.documents.model import Problem, problem_at
-from machineadm.documents.printing import problems_as_json, problems_as_text
 
 TEXT = "apiVersion: bootstrap.cluster.x-k8s.io/v1alpha1\nkind: MachineConfiguration\nspec:\n  machine: {}\n"
 
@@ -27,7 +27,7 @@ def problem(**changes: Any) -> Problem:
 
 
 def test_each_problem_is_a_line_and_its_hint_another() -> None:
-    shown = problems_as_text([problem(), problem(path="", hint="do it")])
+    shown = printing.as_text([problem(), problem(path="", hint="do it")])
 
     assert shown == (
         "machineadm: 2 problems in node.yaml\n"
@@ -38,14 +38,14 @@ def test_each_problem_is_a_line_and_its_hint_another() -> None:
 
 
 def test_the_headline_counts_problems_and_files() -> None:
-    assert problems_as_text([problem()]).startswith("machineadm: 1 problem in node.yaml\n")
-    assert problems_as_text([problem(), problem(file="b")]).startswith(
+    assert printing.as_text([problem()]).startswith("machineadm: 1 problem in node.yaml\n")
+    assert printing.as_text([problem(), problem(file="b")]).startswith(
         "machineadm: 2 problems in 2 files\n"
     )
 
 
 def test_json_has_all_parts() -> None:
-    assert json.loads(problems_as_json([problem(hint="do it")])) == {
+    assert json.loads(printing.as_json([problem(hint="do it")])) == {
         "problems": [
             {
                 "file": "node.yaml",

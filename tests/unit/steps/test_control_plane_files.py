@@ -1,8 +1,7 @@
-"""Files of the API server, certificates and static pods, as kubeadm and the components find them."""
+"""Files of the API server, as kubeadm and the API server find them."""
 
 from __future__ import annotations
 
-import msgspec
 import pytest
 
 from machineadm.api.v1alpha1.cluster import Argument
@@ -42,8 +41,6 @@ def test_without_a_control_plane_there_is_nothing_to_write() -> None:
     worker = maximal("join-worker")
 
     assert plan_control_plane_files(worker) == ((), ControlPlaneExtras())
-    assert plan_certificates(worker) == ()
-    assert plan_static_pods(worker) == ()
 
 
 @pytest.mark.requirement("U4", "U9")
@@ -171,70 +168,3 @@ def test_two_required_claims_are_refused_where_an_argument_comes_once() -> None:
 
     assert refused.value.code == "MA4103"
     rendered(with_plane(claims("a"), "v1.30.4"))
-
-
-def test_certificates_go_where_kubeadm_looks_for_them() -> None:
-    paths = {file.path for file in files_of(maximal()) if "certificates" in file.path}
-
-    assert paths == {
-        f"/etc/kubernetes/certificates/{name}"
-        for name in (
-            "ca.crt",
-            "ca.key",
-            "etcd/ca.crt",
-            "etcd/ca.key",
-            "front-proxy-ca.crt",
-            "front-proxy-ca.key",
-            "sa.pub",
-            "sa.key",
-        )
-    }
-
-
-def test_external_etcds_certificates_go_to_the_files_that_the_cluster_names() -> None:
-    kubernetes = msgspec.convert(
-        {
-            "version": "v1.34.4",
-            "role": {"type": "Initialize"},
-            "cluster": {
-                "etcd": {
-                    "external": {
-                        "endpoints": ["https://etcd.example.com:2379"],
-                        "caFile": "/etc/etcd/authority.crt",
-                        "certFile": "/etc/etcd/client.crt",
-                        "keyFile": "/etc/etcd/client.key",
-                    }
-                }
-            },
-            "controlPlane": {
-                "certificates": {
-                    "ca": {"certificate": "CA"},
-                    "etcdCA": {"certificate": "ETCD"},
-                    "apiserverEtcdClient": {"certificate": "CLIENT", "key": "KEY"},
-                }
-            },
-        },
-        type=KubernetesConfig,
-        dec_hook=lambda type_, value: type_(value),
-    )
-
-    written = {file.path: file.content for file in files_of(kubernetes)}
-
-    assert written == {
-        "/etc/kubernetes/pki/ca.crt": b"CA\n",
-        "/etc/etcd/authority.crt": b"ETCD\n",
-        "/etc/etcd/client.crt": b"CLIENT\n",
-        "/etc/etcd/client.key": b"KEY\n",
-    }
-
-
-@pytest.mark.requirement("R3", "U11")
-def test_a_static_pod_is_written_under_its_name() -> None:
-    (step,) = plan_static_pods(maximal())
-    host = FakeHost()
-
-    step.apply(host)
-
-    manifest = host.text("/etc/kubernetes/manifests/keepalived.yaml") or ""
-    assert 'quoted: "012"' in manifest
-    assert 'kind: "Pod"' in manifest
