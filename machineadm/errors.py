@@ -17,6 +17,8 @@ class MachineadmError(Exception):
     """
 
     exit_code = 70
+    final = True
+    """No command that has yet to run could change it: a check that raises it ends the run before anything has changed."""
     log_tail = ""
     """What a report quotes beside the message, for whoever cannot log in to the machine; at most 64 KiB."""
 
@@ -53,6 +55,7 @@ class HostError(MachineadmError):
     """The machine refused: a full disk, a read-only file system, a missing program."""
 
     exit_code = 5
+    final = False
 
 
 class StepError(MachineadmError):
@@ -64,16 +67,26 @@ class StepError(MachineadmError):
         hint: What to do about it.
         log_tail: The last output of what failed, redacted; at most 64 KiB.
         passing: The failure is of a kind that may pass by itself, so trying again makes sense.
+        tolerated: The run goes on when trying again is over (`onFailure: Continue`).
     """
 
     exit_code = 5
+    final = False
 
     def __init__(
-        self, code: str, message: str, *, hint: str = "", log_tail: str = "", passing: bool = False
+        self,
+        code: str,
+        message: str,
+        *,
+        hint: str = "",
+        log_tail: str = "",
+        passing: bool = False,
+        tolerated: bool = False,
     ) -> None:
         super().__init__(code, message, hint=hint)
         self.log_tail = log_tail
         self.passing = passing
+        self.tolerated = tolerated
 
 
 class KubeadmError(StepError):
@@ -91,6 +104,7 @@ class KubeadmError(StepError):
     """
 
     exit_code = 6
+    final = True
 
     def __init__(
         self,

@@ -18,14 +18,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from machineadm.actions.extras import ControlPlaneExtras
+from machineadm.actions.files import WriteFiles
 from machineadm.api.v1alpha1.commands import Command
 from machineadm.api.v1alpha1.kubernetes import KubernetesConfig
 from machineadm.api.v1alpha1.linux import LinuxConfiguration
 from machineadm.api.v1alpha1.machine import MachineConfig
 from machineadm.config.model import Configuration, Mode
 from machineadm.host.facts import Facts
-from machineadm.plan.files import WriteFiles
-from machineadm.plan.model import ControlPlaneExtras, Phase, Plan, Step
+from machineadm.plan.model import Phase, Plan, Step
 from machineadm.steps.files import plan_files
 
 
@@ -44,8 +45,11 @@ def plan(configuration: Configuration, facts: Facts, *, mode: Mode, run_director
     machine, kubernetes = configuration.machine, configuration.kubernetes
     prepared, extras = _prepare(configuration)
     joining: tuple[Step, ...] = ()
+    emptied: tuple[str, ...] = ()
     if kubernetes is not None and mode == "provisioning":
-        from machineadm.steps.kubeadm import plan_kubeadm
+        from machineadm.steps.kubeadm import emptied_by_reset, plan_kubeadm
+
+        emptied = emptied_by_reset(kubernetes)
 
         joining = (
             *plan_kubeadm(
@@ -64,7 +68,8 @@ def plan(configuration: Configuration, facts: Facts, *, mode: Mode, run_director
             *prepared,
             *_commands(machine.commands.pre_kubeadm, Phase.PRE_KUBEADM),
             *joining,
-        )
+        ),
+        emptied=emptied,
     )
 
 

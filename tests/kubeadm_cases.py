@@ -5,12 +5,12 @@ from typing import NamedTuple
 
 from msgspec.structs import replace
 
+from machineadm.actions.files import PlannedFile, WriteFiles
 from machineadm.api.v1alpha1.kubernetes import KubernetesConfig
 from machineadm.api.v1alpha1.machine import MachineConfiguration
 from machineadm.config.defaulting import realise
 from machineadm.config.validation import check
 from machineadm.documents.decoding import decode
-from machineadm.plan.files import PlannedFile, WriteFiles
 from machineadm.plan.model import Step
 from machineadm.steps.certificates import plan_certificates
 from machineadm.steps.control_plane_files import plan_control_plane_files

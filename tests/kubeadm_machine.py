@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import msgspec
 
+from machineadm.actions.extras import ControlPlaneExtras
+from machineadm.actions.files import WriteFiles
 from machineadm.api.v1alpha1.kubernetes import KubernetesConfig
-from machineadm.execution.journal import Journal
-from machineadm.execution.runner import execute
-from machineadm.execution.survey import survey
 from machineadm.host.facts import Facts
-from machineadm.host.recording import recording
-from machineadm.plan.files import WriteFiles
-from machineadm.plan.model import ControlPlaneExtras, Plan, Step
+from machineadm.plan.model import Plan, Step
 from machineadm.steps.certificates import plan_certificates
 from machineadm.steps.kubeadm import plan_kubeadm
 from machineadm.steps.static_pods import plan_static_pods
+from tests.applying import carry_out
 from tests.fakes.host import FakeHost
 from tests.fakes.kubeadm import KUBELET, Cluster, FakeKubeadm
 from tests.kubeadm_cases import GOLDEN, RUN_DIRECTORY, kubernetes_of
@@ -59,10 +57,7 @@ class Machine:
 
     def run(self) -> None:
         """As `bootstrap`: every step is asked before the first one acts."""
-        plan = self.plan()
-        journal = Journal(self.host.state, self.host.clock, machine_id="m1", boot_id="b1")
-        survey(plan, recording(self.host), journal)
-        execute(plan, self.host, journal, lambda _: None)
+        carry_out(self.plan(), self.host)
 
     def as_it_is(self) -> tuple[object, ...]:
         """All that must not depend on whether kubeadm was killed."""

@@ -6,8 +6,7 @@ import re
 from collections.abc import Iterable
 
 from crdgen.generate.model import GenerationError, Schema
-from machineadm.api.meta import OneOf
-from machineadm.api.resources import Rule
+from machineadm.api.resources import OneOf, Rule
 
 _RESERVED = frozenset(
     [

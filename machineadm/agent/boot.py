@@ -19,8 +19,11 @@ from machineadm.config.defaulting import realise
 from machineadm.config.secrets import secrets_of
 from machineadm.documents.encoding import encode_json
 from machineadm.errors import MachineadmError
+from machineadm.execution.context import Context
 from machineadm.execution.events import Observer
 from machineadm.execution.journal import Journal
+from machineadm.execution.ledger import Ledger
+from machineadm.execution.looking import look
 from machineadm.execution.runner import execute
 from machineadm.host.facts import gather
 from machineadm.plan.model import Phase, Plan, Step
@@ -45,7 +48,8 @@ def with_boot_commands(plan: Plan, configuration: MachineConfiguration, machine:
     else:
         return plan
     first = [one for one in plan.steps if one.phase is Phase.BOOT]
-    return Plan(steps=(*first, step, *plan.steps[len(first) :]))
+    steps = (*first, step, *plan.steps[len(first) :])
+    return msgspec.structs.replace(plan, steps=steps)
 
 
 def boot_configuration(configuration: MachineConfiguration) -> bytes:
@@ -76,8 +80,11 @@ def run_boot_commands(machine: Machine, observe: Observer) -> None:
         configuration, facts, mode="preparation", run_directory=host.state.run_directory
     )
     journal = Journal(host.state, host.clock, machine_id=facts.machine_id, boot_id=facts.boot_id)
+    ledger = Ledger(host.state, machine_id=facts.machine_id, boot_id=facts.boot_id)
+    # Of another mode than any bootstrap: what the whole configuration owns is not this one's to take back.
+    context = Context(plan, host, journal, ledger, mode="boot")
     try:
-        execute(plan, host, journal, observe)
+        execute(context, look(context), observe)
     except MachineadmError as error:
         machine.announce(machine.redactor.text(f"machineadm: {error.code} {error.message}"))
         raise

@@ -18,15 +18,16 @@ from machineadm.config.model import Configuration, Mode
 from machineadm.config.secrets import secrets_of
 from machineadm.documents.opening import Opener
 from machineadm.errors import HostError, MachineadmError
+from machineadm.execution.context import Context
 from machineadm.execution.events import ConfigurationRefused, Event
 from machineadm.execution.journal import Journal
-from machineadm.execution.runner import Verdict, execute
-from machineadm.execution.survey import replay, survey
+from machineadm.execution.ledger import Ledger
+from machineadm.execution.looking import look, replay
+from machineadm.execution.runner import Ending, execute
 from machineadm.host.facts import Facts, gather
-from machineadm.host.ports import Clock
-from machineadm.host.recording import recording
+from machineadm.host.ports import Clock, Host
+from machineadm.plan.look import Look, anything_to_do
 from machineadm.plan.model import Plan
-from machineadm.plan.prospect import Prospect, anything_to_do
 from machineadm.sources.passphrases import GivenPassphrases
 from machineadm.sources.stream import Stream, read_streams
 from machineadm.version import VERSION
@@ -64,7 +65,12 @@ class Ready(msgspec.Struct, frozen=True, kw_only=True):
     configuration: Configuration
     facts: Facts
     journal: Journal
+    ledger: Ledger
     plan: Plan
+
+    def context(self, host: Host, mode: Mode) -> Context:
+        """What a run over the plan works with."""
+        return Context(self.plan, host, self.journal, self.ledger, mode=mode)
 
 
 def bootstrap(
@@ -89,12 +95,13 @@ def bootstrap(
             ready = prepare(request, machine, reporter)
         identity = identity_of(ready.configuration.kubernetes)
         ready.journal.guard(identity)
-        prospects = survey(ready.plan, recording(host), ready.journal)
-        if anything_to_do(prospects):
-            verdict = _carry_out(request, machine, ready, reporter)
+        context = ready.context(host, request.mode)
+        looks = look(context)
+        if anything_to_do(looks):
+            ending = _carry_out(request, machine, ready, context, looks, reporter)
         else:
-            verdict = replay(prospects, host.clock, reporter.observe)
-        if verdict.complete and request.mode == "provisioning":
+            ending = replay(looks, host.clock, reporter.observe)
+        if ending.complete and request.mode == "provisioning":
             ready.journal.succeeded(identity)
             reporter.succeeded()
         else:
@@ -111,7 +118,7 @@ def _problems_told(listen: Callable[[Event], None], clock: Clock) -> Iterator[No
         raise
 
 
-def look_ahead(request: Request, machine: Machine) -> tuple[Prospect, ...]:
+def look_ahead(request: Request, machine: Machine) -> tuple[Look, ...]:
     """What `bootstrap` would do; nothing is changed, not even reported.
 
     Raises:
@@ -119,7 +126,7 @@ def look_ahead(request: Request, machine: Machine) -> tuple[Prospect, ...]:
     """
     ready = prepare(request, machine)
     ready.journal.guard(identity_of(ready.configuration.kubernetes))
-    return survey(ready.plan, recording(machine.host), ready.journal)
+    return look(ready.context(machine.host, request.mode))
 
 
 def prepare(request: Request, machine: Machine, reporter: Reporter | None = None) -> Ready:
@@ -147,6 +154,7 @@ def prepare(request: Request, machine: Machine, reporter: Reporter | None = None
         reporter.reported_by(_agent_identity(machine))
     require_agent(pin, machine.digest)
     journal = Journal(host.state, host.clock, machine_id=facts.machine_id, boot_id=facts.boot_id)
+    ledger = Ledger(host.state, machine_id=facts.machine_id, boot_id=facts.boot_id)
     if reporter:
         _introduce(reporter, configuration, journal)
     plan = planner.plan(
@@ -157,6 +165,7 @@ def prepare(request: Request, machine: Machine, reporter: Reporter | None = None
         configuration=configuration,
         facts=facts,
         journal=journal,
+        ledger=ledger,
         plan=_with_boot_commands(plan, document, machine),
     )
 
@@ -171,13 +180,20 @@ def _with_boot_commands(plan: Plan, document: MachineConfiguration, machine: Mac
     return with_boot_commands(plan, document, machine)
 
 
-def _carry_out(request: Request, machine: Machine, ready: Ready, reporter: Reporter) -> Verdict:
+def _carry_out(
+    request: Request,
+    machine: Machine,
+    ready: Ready,
+    context: Context,
+    looks: tuple[Look, ...],
+    reporter: Reporter,
+) -> Ending:
     """There is something to do: keep what a resumed run needs, then act."""
     reporter.keep()
     reporter.reported_by(_agent_identity(machine))
     if not machine.host.offline:
         _keep_resuming(request, machine, ready.streams, reporter)
-    return execute(ready.plan, machine.host, ready.journal, reporter.observe)
+    return execute(context, looks, reporter.observe)
 
 
 def _keep_resuming(

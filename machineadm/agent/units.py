@@ -7,6 +7,7 @@ from typing import ClassVar
 
 import msgspec
 
+from machineadm.actions.perform import perform
 from machineadm.agent.own_file import (
     BOOT_CONFIGURATION,
     AgentFile,
@@ -14,8 +15,17 @@ from machineadm.agent.own_file import (
     keep_agent,
     lasting_command,
 )
+from machineadm.host.effects import (
+    DisableUnit,
+    DropState,
+    Effect,
+    EnableUnit,
+    KeepState,
+    RemoveFile,
+    WriteFile,
+)
 from machineadm.host.ports import FileKind, FileWrite, Host
-from machineadm.plan.model import Change, FileChange, Outcome, Outlook, Phase, digest_of
+from machineadm.plan.model import FollowUp, Outcome, Phase, Work, digest_of
 from machineadm.redaction import Secret
 from machineadm.sources.stream import Stream
 
@@ -161,24 +171,32 @@ class BootUnit(msgspec.Struct, frozen=True, kw_only=True):
             self.name, self.configuration, self.agent.path or "", self.agent.cache, self.options
         )
 
-    def check(self, host: Host) -> Outlook:
+    def check(self, host: Host) -> Work:
         """See `Step.check`."""
         if not has_systemd(host):
-            return Outlook(change=Change.ALREADY_IN_PLACE, summary=_NO_SYSTEMD)
+            return Work(summary=_NO_SYSTEMD)
         path, unit = f"{UNITS}/{BOOT_UNIT}", self._unit(host).encode()
         before = host.files.read(path)
-        kept = host.state.read(BOOT_CONFIGURATION, durable=True) == self.configuration
-        if before == unit and kept and host.services and host.services.enabled(BOOT_UNIT):
-            return Outlook(change=Change.ALREADY_IN_PLACE)
-        files = () if before == unit else (FileChange(path=path, before=before, after=unit),)
-        return Outlook(change=Change.CHANGED, summary=f"unit {BOOT_UNIT}", files=files)
+        effects: list[Effect] = []
+        if host.state.read(BOOT_CONFIGURATION, durable=True) != self.configuration:
+            effects.append(
+                KeepState(name=BOOT_CONFIGURATION, content=self.configuration, durable=True)
+            )
+        if before != unit:
+            effects.append(WriteFile(path=path, content=unit, before=before))
+        if host.services and not host.services.enabled(BOOT_UNIT):
+            effects.append(EnableUnit(unit=BOOT_UNIT))
+        return Work(
+            effects=tuple(effects),
+            summary=f"unit {BOOT_UNIT}" if effects else "",
+            follow=(FollowUp(kind="daemon-reload"),) if before != unit else (),
+        )
 
-    def apply(self, host: Host) -> Outcome:
+    def apply(self, host: Host, work: Work) -> Outcome:
         """See `Step.apply`."""
         keep_agent(self.agent, host)
-        _keep(host, BOOT_CONFIGURATION, self.configuration)
-        _install(host, BOOT_UNIT, self._unit(host))
-        return Outcome(change=Change.CHANGED, message=f"enabled {BOOT_UNIT}")
+        perform(work.effects, host)
+        return Outcome(change=work.change, message=f"enabled {BOOT_UNIT}")
 
     def _unit(self, host: Host) -> str:
         command = (*lasting_command(self.agent, host), "boot", *self.options)
@@ -198,16 +216,26 @@ class NoBootUnit(msgspec.Struct, frozen=True, kw_only=True):
         """See `Step.digest`."""
         return digest_of(self.name, "none")
 
-    def check(self, host: Host) -> Outlook:
+    def check(self, host: Host) -> Work:
         """See `Step.check`."""
-        there = host.files.stat(f"{UNITS}/{BOOT_UNIT}") is not None
-        return Outlook(change=Change.CHANGED if there else Change.ALREADY_IN_PLACE)
+        path = f"{UNITS}/{BOOT_UNIT}"
+        before = None if host.files.stat(path) is None else host.files.read(path)
+        if before is None:
+            return Work()
+        return Work(
+            effects=(
+                DisableUnit(unit=BOOT_UNIT),
+                RemoveFile(path=path, before=before),
+                DropState(name=BOOT_CONFIGURATION, durable=True),
+            ),
+            summary=f"removes unit {BOOT_UNIT}",
+            follow=(FollowUp(kind="daemon-reload"),),
+        )
 
-    def apply(self, host: Host) -> Outcome:
+    def apply(self, host: Host, work: Work) -> Outcome:
         """See `Step.apply`."""
-        _uninstall(host, BOOT_UNIT)
-        host.state.remove(BOOT_CONFIGURATION, durable=True)
-        return Outcome(change=Change.CHANGED, message=f"removed {BOOT_UNIT}")
+        perform(work.effects, host)
+        return Outcome(change=work.change, message=f"removed {BOOT_UNIT}")
 
 
 _NO_SYSTEMD = "there is no systemd, so nothing runs them at later boots"

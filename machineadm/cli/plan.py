@@ -27,7 +27,7 @@ def run(arguments: Namespace) -> int:
     from machineadm.agent.bootstrap import Request, look_ahead
     from machineadm.agent.wiring import connect
     from machineadm.cli.refusal import refusals
-    from machineadm.plan.prospect import anything_to_do
+    from machineadm.plan.look import anything_to_do
     from machineadm.plan.render import render_json, render_text
 
     request = Request(
@@ -42,13 +42,13 @@ def run(arguments: Namespace) -> int:
         state_directory=arguments.state_dir,
     ) as machine:
         with refusals(machine.redactor, problems_as_json=arguments.output == "json") as refusal:
-            prospects = look_ahead(request, machine)
+            looks = look_ahead(request, machine)
         if refusal.exit_code:
             return refusal.exit_code
         if arguments.output == "json":
-            sys.stdout.write(render_json(prospects, machine.redactor))
+            sys.stdout.write(render_json(looks, machine.redactor))
         else:
             # https://no-color.org
             colour = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
-            sys.stdout.writelines(render_text(prospects, machine.redactor, colour=colour))
-    return SOMETHING_TO_DO if anything_to_do(prospects) else 0
+            sys.stdout.writelines(render_text(looks, machine.redactor, colour=colour))
+    return SOMETHING_TO_DO if anything_to_do(looks) else 0

@@ -126,11 +126,31 @@ TABLE: dict[str, Code] = {
         "The message names the library: `ldd` shows what it lacks, the audit log what was forbidden. MACHINEADM_CACHE names "
         "another folder; units that start the agent again keep it.",
     ),
+    "MA6020": Code(
+        "the state was written by a later release",
+        "The journal or the ledger in the state directory has a format that this release does not know. Nothing was changed.",
+        "Run the release that wrote it, or a later one, on this machine.",
+    ),
+    "MA6021": Code(
+        "the machine reboots",
+        "Steps asked for a reboot, the configuration allows it, and the run goes on at the next boot by itself.",
+        "Nothing, unless the machine does not come up again.",
+    ),
+    "MA6022": Code(
+        "the ledger is damaged",
+        "The file in which the agent keeps what it owns on this machine cannot be read, and no power loss explains it.",
+        "If nothing but this machine's bootstrap wrote it, replace the machine. To start over, move the file away.",
+    ),
     "MA9001": Code(
         "a fault of machineadm itself",
         "Something happened that the program does not foresee. What was done is in the journal; "
         "the next run goes on from there.",
         "Please report it, with internal-error.txt from the run directory "
         "(look through it for secrets first).",
+    ),
+    "MA9002": Code(
+        "a check tried to act",
+        "A check, which only looks at the machine, tried to change it. Nothing was changed.",
+        "Please report it: it is a fault of machineadm itself.",
     ),
 }

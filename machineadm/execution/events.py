@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 import msgspec
 
 from machineadm.documents.model import Problem
-from machineadm.plan.model import Change, KubeadmRun, Phase
+from machineadm.plan.model import Change, Phase, ProgramRun
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True, tag_field="event", rename="camel"):
@@ -88,10 +88,16 @@ class StepRetried(Event, frozen=True, kw_only=True, tag="stepRetried"):
     message: str
 
 
-class KubeadmEnded(Event, frozen=True, kw_only=True, tag="kubeadmEnded"):
-    """kubeadm was run and ended, well or not."""
+class ProgramEnded(Event, frozen=True, kw_only=True, tag="programEnded"):
+    """A program that reports itself (kubeadm) was run and ended, well or not."""
 
-    kubeadm: KubeadmRun
+    run: ProgramRun
+
+
+class RebootRequired(Event, frozen=True, kw_only=True, tag="rebootRequired"):
+    """Steps ask for a reboot that the configuration does not allow the agent to do."""
+
+    steps: tuple[str, ...]
 
 
 class RunEnded(Event, frozen=True, kw_only=True, tag="runEnded"):

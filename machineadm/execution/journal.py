@@ -4,10 +4,13 @@ One JSON object a line in `journal.jsonl` of the state directory. The first line
 does not replay what was done elsewhere: a journal of another machine counts as empty and is moved aside at the first write.
 A record that a power loss tore off is no record; as every record is flushed before the work goes on, only the last can be.
 
-Reading never writes: a run that finds nothing to do leaves the journal as it was.
+Reading never writes: a run that finds nothing to do leaves the journal as it was. What a question needs is kept in tables
+while records are read, so a run over many commands costs what its records cost, and not their square.
 """
 
 from __future__ import annotations
+
+from typing import NoReturn
 
 import msgspec
 
@@ -17,7 +20,8 @@ from machineadm.host.ports import Clock, State
 from machineadm.plan.model import Phase, Step
 
 JOURNAL = "journal.jsonl"
-FORMAT = 1
+FORMAT = 2
+"""2 added `again`; a journal of format 1 is read, and becomes one of format 2 with the first record that is added."""
 
 
 class Identity(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
@@ -49,7 +53,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_def
     """One line after the first."""
 
     event: str
-    """`started`, `done`, `failed`, `cleaned`, or `succeeded` for the whole run."""
+    """`started`, `done`, `failed`, `cleaned`, `again` (done, and to be done once more), or `succeeded` for the whole run."""
 
     run: int
     """Number of the run, from 1."""
@@ -84,7 +88,15 @@ class Journal:
         self._foreign, self._records = _parse(
             self._found, machine_id, f"{state.state_directory}/{JOURNAL}"
         )
-        self._run = 1 + max((record.run for record in self._records), default=0)
+        self._done: dict[tuple[str, str], tuple[bool, set[str]]] = {}
+        """By concern and digest: whether it is done, and in which boots it was."""
+        self._last: dict[str, str] = {}
+        """The last event of each step."""
+        self._identity: Identity | None = None
+        self._run = 1
+        for record in self._records:
+            self._index(record)
+            self._run = max(self._run, record.run + 1)
 
     @property
     def run(self) -> int:
@@ -96,24 +108,24 @@ class Journal:
 
         A boot command is done if it was since the machine booted.
         """
-        digest, concern = step.digest(), _concern(step.name)
-        return any(
-            record.event == "done"
-            and _concern(record.step) == concern
-            and record.digest == digest
-            and (step.phase is not Phase.BOOT or record.boot_id == self._boot_id)
-            for record in self._records
-        )
+        done, boots = self._done.get(key_of(step), (False, set()))
+        return done and (step.phase is not Phase.BOOT or self._boot_id in boots)
+
+    def finished_ever(self, key: StepKey) -> bool:
+        """Whether a step is done, a boot command in any boot."""
+        return self._done.get(key, (False, set()))[0]
 
     def unfinished(self, step: Step) -> bool:
         """Whether a step of this name, whatever its content then, was begun and did not end well."""
-        events = [record.event for record in self._records if record.step == step.name]
-        return bool(events) and events[-1] in ("started", "failed")
+        return self._last.get(step.name) in ("started", "failed")
+
+    def last_event(self, name: str) -> str:
+        """The last event of a step of this name; empty when there is none."""
+        return self._last.get(name, "")
 
     def identity(self) -> Identity | None:
         """What the machine has become, or None before the first success."""
-        found = [record.identity for record in self._records if record.event == "succeeded"]
-        return found[-1] if found else None
+        return self._identity
 
     def started(self, step: Step) -> None:
         """Record, before the first effect, that a step begins."""
@@ -127,6 +139,10 @@ class Journal:
         """Record that a step ended badly."""
         self._write("failed", step)
 
+    def again(self, step: Step) -> None:
+        """Record that a step which is done has to be done once more."""
+        self._write("again", step)
+
     def cleaned(self, step: Step) -> None:
         """Record that what an unfinished step left is gone."""
         self._write("cleaned", step)
@@ -134,7 +150,7 @@ class Journal:
     def succeeded(self, identity: Identity) -> None:
         """Record that the machine is what was asked for, unless that is the last thing recorded."""
         last = self._records[-1] if self._records else None
-        if last and last.event == "succeeded" and last.identity == identity:
+        if last is not None and last.event == "succeeded" and last.identity == identity:
             return
         self._append(self._record("succeeded", identity=identity))
 
@@ -177,6 +193,19 @@ class Journal:
         self._make_ready()
         self._state.append(JOURNAL, _line(record))
         self._records.append(record)
+        self._index(record)
+
+    def _index(self, record: Record) -> None:
+        if record.event == "succeeded":
+            self._identity = record.identity
+            return
+        self._last[record.step] = record.event
+        if record.event in ("done", "again"):
+            key = concern_of(record.step), record.digest
+            boots = self._done.get(key, (False, set()))[1]
+            if record.event == "done":
+                boots.add(record.boot_id)
+            self._done[key] = record.event == "done", boots
 
     def _make_ready(self) -> None:
         """At the first write: begin the file, mend a torn end, or move another machine's journal aside."""
@@ -192,7 +221,16 @@ class Journal:
         self._ready = True
 
 
-def _concern(name: str) -> str:
+StepKey = tuple[str, str]
+"""What a step is known by in every run: its concern and its digest."""
+
+
+def key_of(step: Step) -> StepKey:
+    """The key of a step."""
+    return concern_of(step.name), step.digest()
+
+
+def concern_of(name: str) -> str:
     """A step's name without its place in a list: `commands/preKubeadm` of `commands/preKubeadm[2]`."""
     return name.partition("[")[0]
 
@@ -205,13 +243,15 @@ def _parse(found: bytes, machine_id: str, path: str) -> tuple[str | None, list[R
     """The other machine's id, or None where the journal is ours; and the records that count.
 
     Raises:
-        HostError: It is damaged.
+        HostError: It is damaged, or of a newer format.
     """
     *lines, _torn = found.split(b"\n")
     if not lines:
         return None, []
     try:
         header = msgspec.json.decode(lines[0], type=Header)
+        if header.journal > FORMAT:
+            refuse_newer("journal", path, header.journal)
         # A machine-id may be any text in a broken image: it becomes part of a file's name.
         if header.machine_id != machine_id:
             return "".join(filter(str.isalnum, header.machine_id)), []
@@ -222,3 +262,16 @@ def _parse(found: bytes, machine_id: str, path: str) -> tuple[str | None, list[R
             f"the journal {path} is damaged: {error}",
             hint="if nothing but this machine's bootstrap wrote it, replace the machine; to start over, move it away",
         ) from error
+
+
+def refuse_newer(what: str, path: str, number: int) -> NoReturn:
+    """Refuse a file that a later release wrote.
+
+    Raises:
+        HostError: Always.
+    """
+    raise HostError(
+        "MA6020",
+        f"the {what} {path} is of format {number}, which a later release of machineadm wrote",
+        hint="run that release or a later one on this machine; nothing was changed",
+    )

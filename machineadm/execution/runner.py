@@ -1,20 +1,22 @@
-"""Carrying out a plan: order, journal, recovery, retries, deadline.
+"""Carrying out a plan: order, journal, ledger, recovery, retries, follow-ups, deadline.
 
 The rules, in the order in which they bite:
 
 1. Work that an earlier run began and did not end is judged or cleaned first, before any step.
 2. A step that needs the running system is deferred below another root and never called.
-3. A step that shows on the machine is checked, and applied only if something differs. A step that does not show is done
-   if the journal says so, by name and digest.
-4. The journal is flushed before the first effect of a step and after the last.
-5. The first failure ends the run; the steps after it stay as they were. A failure that may pass is cleaned up and tried
+3. A step that shows on the machine does the work that was seen before the run; if anything has changed since, it is looked at
+   again first. A step that does not show is done if the journal says so, by name and digest.
+4. Ledger and journal are flushed before the first effect of a step and after the last.
+5. What has to follow a step is done before the first step that needs it, at the latest at the end of its phase.
+6. The first failure ends the run; the steps after it stay as they were. A failure that may pass is cleaned up and tried
    again as long as the step's own budget lasts.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -25,9 +27,11 @@ from machineadm.errors import (
     MachineadmError,
     StepError,
 )
+from machineadm.execution.context import Context
 from machineadm.execution.events import (
-    KubeadmEnded,
     Observer,
+    ProgramEnded,
+    RebootRequired,
     StepDeferred,
     StepDone,
     StepFailed,
@@ -35,57 +39,110 @@ from machineadm.execution.events import (
     StepStarted,
     plan_ready,
 )
-from machineadm.execution.journal import Journal
+from machineadm.execution.settling import COMMANDS
+from machineadm.execution.taking_back import Restore
 from machineadm.host.ports import Host
-from machineadm.plan.model import Change, KubeadmRun, Outcome, Plan, Recoverable, Step
+from machineadm.plan.look import Look, Standing
+from machineadm.plan.model import (
+    Background,
+    Change,
+    Needing,
+    Outcome,
+    Phase,
+    ProgramRun,
+    Recoverable,
+    Retryable,
+    Step,
+    Work,
+)
+
+if TYPE_CHECKING:
+    # Threads are loaded where a plan has work for them.
+    from machineadm.execution.background import Task
 
 DEFERRED = "needs the running system"
 
 
-class Verdict(msgspec.Struct, frozen=True, kw_only=True):
+class Ending(msgspec.Struct, frozen=True, kw_only=True):
     """How a run that did not fail ended."""
 
     complete: bool
-    """Nothing was deferred, in whole or in part."""
+    """Nothing was deferred, in whole or in part, and nothing is left to follow."""
 
 
-def execute(plan: Plan, host: Host, journal: Journal, observe: Observer) -> Verdict:
+def execute(context: Context, looks: tuple[Look, ...], observe: Observer) -> Ending:
     """Carry out a plan, step by step.
 
     Args:
-        plan: The steps, in order.
-        host: The machine, or the tree that will be one.
-        journal: This machine's journal.
+        context: The plan, the machine, and what is remembered of it.
+        looks: What was seen of the steps.
         observe: Told of everything.
 
     Raises:
         MachineadmError: What the failed step raised, or InterruptedRunError between two steps.
     """
-    return _Run(plan, host, journal, observe).all()
+    run = _Run(context, looks, observe)
+    try:
+        return run.all()
+    finally:
+        run.end_background()
 
 
 class _Run:
-    def __init__(self, plan: Plan, host: Host, journal: Journal, observe: Observer) -> None:
-        self._steps = plan.steps
-        self._host = host
-        self._journal = journal
+    def __init__(self, context: Context, looks: tuple[Look, ...], observe: Observer) -> None:
+        self._context = context
+        self._steps = context.steps
+        self._host = context.host
+        self._journal = context.journal
+        self._settling = context.settling
+        self._following = context.following
+        self._looks = {one.step.name: one for one in looks}
         self._observe = observe
         self._complete = True
+        self._changed = False
+        """Something changed since the looks, so they no longer count."""
+        self._background: list[Task] = []
 
-    def all(self) -> Verdict:
+    def all(self) -> Ending:
         self._observe(plan_ready(self._now(), ((one.name, one.phase) for one in self._steps)))
+        self._following.boot_happened()
         recovered: set[str] = set()
         for step in self._steps:
             if not is_deferred(step, self._host) and self._recover(step):
                 recovered.add(step.name)
+        self._settling.begin()
+        phase = Phase.BOOT
         for index, step in enumerate(self._steps):
+            if step.phase is not phase:
+                self._end_phase(phase)
+                phase = step.phase
+            self._join_before(step)
             self._one(step, self._steps[:index], done=step.name in recovered)
-        return Verdict(complete=self._complete)
+        self._end_phase(phase)
+        if steps := self._following.reboot_required:
+            self._observe(RebootRequired(time=self._now(), steps=steps))
+        return Ending(complete=self._complete and not self._following.left)
+
+    def _end_phase(self, phase: Phase) -> None:
+        self._join_all(phase)
+        self._follow(lambda: self._following.end_of(phase))
+
+    def _follow(self, action: Callable[[], None]) -> None:
+        """Do follow-ups; what a failed one put back no step is to blame for but the report names it.
+
+        Raises:
+            MachineadmError: One failed.
+        """
+        before = self._context.ledger.pending
+        if before:
+            action()
+            self._changed = self._changed or self._context.ledger.pending != before
 
     def _recover(self, step: Step) -> bool:
         """Judge what an earlier run left of a step; True if it is done after all."""
         if not isinstance(step, Recoverable) or not self._journal.unfinished(step):
             return False
+        self._changed = True
         with self._reported(step):
             if step.recover(self._host):
                 self._journal.done(step)
@@ -103,12 +160,12 @@ class _Run:
             # Raises when the run was interrupted or its deadline has come.
             self._host.clock.sleep(0)
             outcome = _IN_PLACE if done else self._ensure(step, before)
-            self._report(step, outcome, self._since(began))
+            if outcome is not None:
+                self._report(step, outcome, self._since(began))
 
     def _report(self, step: Step, outcome: Outcome, duration: float) -> None:
         self._complete = self._complete and not outcome.deferred
-        if outcome.kubeadm:
-            self._observe(KubeadmEnded(time=self._now(), kubeadm=outcome.kubeadm))
+        self._tell(outcome.reports)
         done = StepDone(
             time=self._now(),
             step=step.name,
@@ -119,20 +176,44 @@ class _Run:
         )
         self._observe(done)
 
-    def _ensure(self, step: Step, before: Sequence[Step] = ()) -> Outcome:
-        """Have a step in place, by as little as possible."""
-        if step.once:
-            if self._journal.finished(step):
-                return _IN_PLACE
-            return self._insist(step, before)
-        outlook = step.check(self._host)
-        if outlook.change is Change.ALREADY_IN_PLACE:
+    def _ensure(self, step: Step, before: Sequence[Step] = ()) -> Outcome | None:
+        """Have a step in place, by as little as possible; None: it goes on in the background."""
+        if step.once and self._journal.finished(step):
+            return _IN_PLACE
+        work = self._work_of(step)
+        if not step.once and not work.effects:
+            self._settled(step, work)
             return Outcome(
-                change=outlook.change, message=outlook.summary, deferred=outlook.deferred
+                change=Change.ALREADY_IN_PLACE, message=work.summary, deferred=work.deferred
             )
-        return self._insist(step, before)
+        if isinstance(step, Needing):
+            self._follow(lambda: self._following.needed(step.needs))
+        if isinstance(step, Background):
+            self._start(step, work)
+            return None
+        outcome = self._insist(step, work, before)
+        self._settled(step, work)
+        return outcome
 
-    def _insist(self, step: Step, before: Sequence[Step]) -> Outcome:
+    def _work_of(self, step: Step) -> Work:
+        """What was seen of the step, or, if anything has changed since, what is seen now."""
+        seen = self._looks.get(step.name)
+        if seen is not None and seen.standing is Standing.TO_DO and not seen.work.effects:
+            seen = None  # it could not be known before
+        if seen is None or self._changed:
+            return self._settling.settle(step, step.check(self._host), self._host)
+        return seen.work
+
+    def _settled(self, step: Step, work: Work) -> None:
+        """The step's files are as they shall be: what was void of their history goes."""
+        if not work.effects:
+            self._settling.own(step, work, self._host, self._context.mode)
+        if not step.once:
+            self._settling.forget_void(None if isinstance(step, Restore) else step)
+        if step is self._context.take_back:
+            self._context.take_back.forget()
+
+    def _insist(self, step: Step, work: Work, before: Sequence[Step]) -> Outcome:
         """Apply, again and again while the failure may pass and the step's budget lasts.
 
         Raises:
@@ -142,22 +223,32 @@ class _Run:
         attempt = 1
         while True:
             try:
-                return self._apply(step)
+                outcome = self._apply(step, work)
             except StepError as error:
                 elapsed = self._host.clock.monotonic() - first
-                if not isinstance(step, Recoverable) or not error.passing:
-                    raise
-                delay = step.retry_delay(attempt, elapsed)
+                delay = None
+                if isinstance(step, Retryable) and error.passing:
+                    delay = step.retry_delay(attempt, elapsed)
                 if delay is None:
+                    if attempt > 1:
+                        error.message += f", tried {attempt} times"
+                        error.args = (error.message,)
+                    if error.tolerated:
+                        return self._tolerate(step, error)
                     raise
                 self._again(step, before, error, attempt, delay)
+            else:
+                if attempt > 1 and not outcome.message:
+                    message = f"succeeded at attempt {attempt}"
+                    outcome = msgspec.structs.replace(outcome, message=message)
+                return outcome
             attempt += 1
 
     def _again(
         self, step: Step, before: Sequence[Step], error: StepError, attempt: int, delay: float
     ) -> None:
-        """Between two attempts: clean, wait, and mend what the cleaning took."""
-        self._tell_kubeadm(error)
+        """Between two attempts: clean, wait, and put back what the cleaning, or the attempt itself, took."""
+        self._tell(_runs_of(error))
         retried = StepRetried(
             time=self._now(),
             step=step.name,
@@ -167,33 +258,104 @@ class _Run:
             message=error.message,
         )
         self._observe(retried)
-        assert isinstance(step, Recoverable)  # noqa: S101 - for the type checker; the caller asked
-        step.clean(self._host)
-        self._journal.cleaned(step)
+        if isinstance(step, Recoverable):
+            step.clean(self._host)
+            self._journal.cleaned(step)
         self._host.clock.sleep(delay)
         for earlier in before:
             if not earlier.once and not is_deferred(earlier, self._host):
                 self._ensure(earlier)
 
-    def _apply(self, step: Step) -> Outcome:
-        self._journal.started(step)
+    def _tolerate(self, step: Step, error: StepError) -> Outcome:
+        """A command that failed and may: what it did counts as if it had not."""
+        self._journal.done(step)
+        return Outcome(change=Change.CHANGED, message=f"{error.message}; onFailure: Continue")
+
+    def _apply(self, step: Step, work: Work) -> Outcome:
+        self._changed = True
+        self._begin(step, work)
+        is_command = step.once and step.phase in COMMANDS
+        before = self._settling.look_before(step, self._host) if is_command else None
         try:
-            outcome = step.apply(self._host)
+            outcome = step.apply(self._host, work)
         except InterruptedRunError:
             # As after a kill: it was started and not finished.
             raise
-        except MachineadmError:
+        except MachineadmError as error:
+            if before is not None and isinstance(error, StepError) and error.tolerated:
+                self._settling.look_after(step, before, self._host, self._context.mode)
             self._journal.failed(step)
             raise
-        self._journal.done(step)
+        if before is not None:
+            self._settling.look_after(step, before, self._host, self._context.mode)
+        self._finish(step, work)
         return outcome
 
-    def _tell_kubeadm(self, error: MachineadmError) -> None:
-        if isinstance(error, KubeadmError) and error.process_exit_code is not None:
-            run = KubeadmRun(
-                command=error.command, exit_code=error.process_exit_code, phase=error.kubeadm_phase
-            )
-            self._observe(KubeadmEnded(time=self._now(), kubeadm=run))
+    def _begin(self, step: Step, work: Work) -> None:
+        """Record, before the first effect, all that a later run has to know."""
+        self._following.ask(step, work)
+        self._settling.own(step, work, self._host, self._context.mode)
+        self._context.ledger.save()
+        self._journal.started(step)
+
+    def _finish(self, step: Step, work: Work) -> None:
+        self._settling.wrote(step, work, self._host)
+        self._journal.done(step)
+
+    # Work in the background.
+
+    def _start(self, step: Step, work: Work) -> None:
+        from machineadm.execution.background import Task
+
+        self._changed = True
+        self._begin(step, work)
+        self._background.append(Task(step, work, self._host))
+
+    def _join_before(self, step: Step) -> None:
+        for task in tuple(self._background):
+            if _is_joined_by(task, step):
+                self._join(task)
+
+    def _join_all(self, phase: Phase) -> None:
+        for task in tuple(self._background):
+            if not any(_is_joined_by(task, later) for later in self._later(phase)):
+                self._join(task)
+
+    def _later(self, phase: Phase) -> Iterator[Step]:
+        order = list(Phase)
+        return (s for s in self._steps if order.index(s.phase) > order.index(phase))
+
+    def _join(self, task: Task) -> None:
+        """Wait for background work, and record how it ended.
+
+        Raises:
+            MachineadmError: It failed.
+            InterruptedRunError: The run was interrupted meanwhile.
+        """
+        self._background.remove(task)
+        with self._reported(task.step):
+            try:
+                outcome = task.wait(self._host.clock)
+            except InterruptedRunError:
+                raise
+            except MachineadmError:
+                self._journal.failed(task.step)
+                raise
+            self._finish(task.step, task.work)
+            self._settled(task.step, task.work)
+            self._report(task.step, outcome, task.duration)
+
+    def end_background(self) -> None:
+        """End what is still at work when the run ends for another reason; it counts as cut off."""
+        for task in self._background:
+            task.cancel()
+        self._background.clear()
+
+    # Telling.
+
+    def _tell(self, runs: Sequence[ProgramRun]) -> None:
+        for run in runs:
+            self._observe(ProgramEnded(time=self._now(), run=run))
 
     @contextmanager
     def _reported(self, step: Step) -> Iterator[float]:
@@ -214,7 +376,7 @@ class _Run:
             raise ours from error
 
     def _fail(self, step: Step, error: MachineadmError, began: float) -> None:
-        self._tell_kubeadm(error)
+        self._tell(_runs_of(error))
         failed = StepFailed(
             time=self._now(),
             step=step.name,
@@ -237,3 +399,21 @@ _IN_PLACE = Outcome(change=Change.ALREADY_IN_PLACE)
 def is_deferred(step: Step, host: Host) -> bool:
     """Whether this run must leave a step to a later one."""
     return host.offline and step.live
+
+
+def _is_joined_by(task: Task, step: Step) -> bool:
+    return task.joined_before in (step.name, step.name.partition("/")[0])
+
+
+def _runs_of(error: MachineadmError) -> tuple[ProgramRun, ...]:
+    """What an error says of the program that failed."""
+    if not isinstance(error, KubeadmError) or error.process_exit_code is None:
+        return ()
+    return (
+        ProgramRun(
+            program="kubeadm",
+            command=error.command,
+            exit_code=error.process_exit_code,
+            phase=error.kubeadm_phase,
+        ),
+    )

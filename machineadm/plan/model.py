@@ -1,14 +1,15 @@
-"""Step, Phase, Plan, Change: the vocabulary between planner, steps, execution and reporting."""
+"""Step, Work, Outcome, Plan: the vocabulary between planner, steps, execution and reporting."""
 
 from __future__ import annotations
 
 import enum
 from collections.abc import Iterable
-from typing import Protocol, runtime_checkable
+from typing import Literal, Protocol, runtime_checkable
 
 import msgspec
 
 from machineadm.config.digest import sha256
+from machineadm.host.effects import Effect
 from machineadm.host.ports import Host
 
 
@@ -38,37 +39,59 @@ class Change(str, enum.Enum):
     ALREADY_IN_PLACE = "AlreadyInPlace"
 
 
-class FileChange(msgspec.Struct, frozen=True, kw_only=True):
-    """One file before and after, for the diff of a plan."""
-
-    path: str
-    """Absolute path as the configuration names it, without the root."""
-
-    before: bytes | None
-    """Content now; None where there is no file."""
-
-    after: bytes | None
-    """Content then; None where it is not known yet (a download) or the file goes."""
-
-    sensitive: bool = False
-    """Print `***` in place of either content."""
-
-    note: str = ""
-    """What changes beside the content: mode, owner."""
+FollowUpKind = Literal["daemon-reload", "reload", "restart", "run", "reboot"]
 
 
-class Outlook(msgspec.Struct, frozen=True, kw_only=True):
-    """What a step's check found: what would change, nothing being changed."""
+class FollowUp(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What has to follow an effect before the run is complete: a restart, a rebuilt trust store, a reboot.
 
-    change: Change
+    The engine records it before the first effect of its work, and carries it out once for all that asked for it: before
+    the first step that needs it (see `Needing`), at the latest at the end of its phase. Killed in between, the next run does
+    it, although the files look right by then.
+    """
+
+    kind: FollowUpKind
+    target: str = ""
+    """The unit of a reload or restart; what is run, in words."""
+    argv: tuple[str, ...] = ()
+    """Of `run`: a program that may run twice without harm."""
+
+    @property
+    def key(self) -> str:
+        """What tells it from others: `restart containerd.service`."""
+        return f"{self.kind} {self.target}".strip()
+
+
+class Work(msgspec.Struct, frozen=True, kw_only=True):
+    """What a step would do, as a value; without effects it is in place."""
+
+    effects: tuple[Effect, ...] = ()
+    """In the order in which they are done."""
+
     summary: str = ""
     """One line, no secret: "2 of 5 files differ"."""
 
-    files: tuple[FileChange, ...] = ()
-    """The files that would change, in the order in which they are written."""
-
     deferred: tuple[str, ...] = ()
     """What this run cannot do though it has to be done (an owner, when not root)."""
+
+    follow: tuple[FollowUp, ...] = ()
+    """What has to follow if there are effects."""
+
+    @property
+    def change(self) -> Change:
+        """Whether there is anything to do."""
+        return Change.CHANGED if self.effects else Change.ALREADY_IN_PLACE
+
+
+class ProgramRun(msgspec.Struct, frozen=True, kw_only=True):
+    """How a program that reports itself ended: what a step tells beside its outcome."""
+
+    program: str
+    """`kubeadm`."""
+    command: tuple[str, ...]
+    exit_code: int
+    phase: str = ""
+    """The program's own."""
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
@@ -79,18 +102,10 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     """One line, no secret."""
 
     deferred: tuple[str, ...] = ()
-    """As in `Outlook`."""
+    """As in `Work`."""
 
-    kubeadm: KubeadmRun | None = None
-    """Set by the step that ran kubeadm."""
-
-
-class KubeadmRun(msgspec.Struct, frozen=True, kw_only=True):
-    """How kubeadm was run and how it ended."""
-
-    command: tuple[str, ...]
-    exit_code: int
-    phase: str = ""
+    reports: tuple[ProgramRun, ...] = ()
+    """Of the programs that it ran."""
 
 
 class Step(Protocol):
@@ -115,23 +130,75 @@ class Step(Protocol):
     def digest(self) -> str:
         """Hex SHA-256 of all that shapes the step (see `digest_of`); it keys the journal."""
 
-    def check(self, host: Host) -> Outlook:
-        """Say what would change, by queries only.
+    def check(self, host: Host) -> Work:
+        """Look once, by queries only, and say what would be done.
 
         Raises:
             MachineadmError: The step could not succeed; known before anything has changed.
         """
 
-    def apply(self, host: Host) -> Outcome:
-        """Make it so. Safe to repeat after a kill at any instant.
+    def apply(self, host: Host, work: Work) -> Outcome:
+        """Do just this work. Safe to repeat after a kill at any instant.
 
         Raises:
             MachineadmError: It failed.
         """
 
 
+class Owned(msgspec.Struct, frozen=True, kw_only=True):
+    """Something on the machine that a step answers for."""
+
+    kind: Literal["file", "unit", "parameter", "module", "hostname"]
+    name: str
+    """A path, a unit, a parameter ..."""
+    declared: str = ""
+    """Digest of what the configuration says of it."""
+    append: bool = False
+    """Only a part of the file is the step's."""
+    hidden: bool = False
+    """Its content is never shown."""
+
+
 @runtime_checkable
-class Recoverable(Protocol):
+class Owning(Protocol):
+    """A step that owns what it makes: when the configuration no longer has it, it is taken back."""
+
+    def owned(self) -> tuple[Owned, ...]:
+        """What it owns, whether or not it differs now."""
+
+
+@runtime_checkable
+class Needing(Protocol):
+    """A step that cannot begin before certain follow-ups are done."""
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """Keys of follow-ups (see `FollowUp.key`)."""
+
+
+@runtime_checkable
+class Background(Protocol):
+    """A step that is started at its place and may go on while the steps behind it are carried out."""
+
+    @property
+    def joined_before(self) -> str:
+        """Name of the step, or its concern, before which it must have ended."""
+
+
+@runtime_checkable
+class Retryable(Protocol):
+    """A step whose passing failures are tried again."""
+
+    def retry_delay(self, attempt: int, elapsed: float) -> float | None:
+        """Seconds to wait after failed attempt number `attempt` (from 1), `elapsed` seconds after the first began.
+
+        Returns:
+            None when the budget is spent.
+        """
+
+
+@runtime_checkable
+class Recoverable(Retryable, Protocol):
     """A step that leaves half-done work which must be judged, or cleaned, before anything else is done."""
 
     def recover(self, host: Host) -> bool:
@@ -148,37 +215,17 @@ class Recoverable(Protocol):
         The runner applies the checkable steps before this one again afterwards, for cleaning may take their files.
         """
 
-    def retry_delay(self, attempt: int, elapsed: float) -> float | None:
-        """Seconds to wait after failed attempt number `attempt` (from 1), `elapsed` seconds after the first began.
-
-        Returns:
-            None when the budget is spent.
-        """
-
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """Ordered steps; making one has no effect."""
 
     steps: tuple[Step, ...]
 
+    emptied: tuple[str, ...] = ()
+    """Directories and files that the reset of a failed bootstrap empties or removes: what commands make there is kept."""
 
-class Volume(msgspec.Struct, frozen=True, kw_only=True):
-    """A file or folder of the host that a control plane component must see."""
-
-    name: str
-    path: str
-    """The same on the host and in the container."""
-
-    read_only: bool = True
-    path_type: str = "File"
-    """As in Kubernetes' HostPathVolumeSource: `File`, `DirectoryOrCreate` ..."""
-
-
-class ControlPlaneExtras(msgspec.Struct, frozen=True, kw_only=True):
-    """What the control plane's files ask of kubeadm's configuration of the API server."""
-
-    api_server_args: tuple[tuple[str, str], ...] = ()
-    api_server_volumes: tuple[Volume, ...] = ()
+    reboot: bool = False
+    """The run may reboot the machine where a follow-up asks for it."""
 
 
 def digest_of(*parts: str | bytes | Iterable[str]) -> str:

@@ -9,8 +9,19 @@ from collections.abc import Iterator
 
 import msgspec
 
-from machineadm.plan.model import FileChange
-from machineadm.plan.prospect import Prospect, Standing
+from machineadm.host.effects import (
+    DisableUnit,
+    DropState,
+    Effect,
+    EnableUnit,
+    KeepState,
+    MakeLink,
+    RemoveFile,
+    RunProgram,
+    WaitFor,
+    WriteFile,
+)
+from machineadm.plan.look import Look, Standing
 from machineadm.redaction import MASK, Redactor
 
 # Longer files are compared by size alone: difflib takes time that grows with the square of what differs.
@@ -27,53 +38,114 @@ _CONTROLS = {code: f"\\x{code:02x}" for code in (*range(9), *range(10, 32), *ran
 
 
 def render_text(
-    prospects: tuple[Prospect, ...], redactor: Redactor, *, colour: bool = False
+    looks: tuple[Look, ...], redactor: Redactor, *, colour: bool = False
 ) -> Iterator[str]:
     """The plan as a person reads it, a piece for each step and each file: the whole need not be in memory.
 
     Args:
-        prospects: The steps in their order.
+        looks: The steps in their order.
         redactor: Knows the configuration's secrets.
         colour: Colour the diffs, for a terminal.
 
     Yields:
         Whole lines, with their newlines.
     """
-    width = max((len(prospect.step) for prospect in prospects), default=0)
-    yield f"{_headline(prospects)}\n"
-    for number, prospect in enumerate(prospects, start=1):
-        lines = [_step_line(number, prospect, width)]
-        lines += (f"{_INDENT}deferred: {printable(what)}" for what in prospect.outlook.deferred)
+    width = max((len(look.step.name) for look in looks), default=0)
+    yield f"{_headline(looks)}\n"
+    for number, look in enumerate(looks, start=1):
+        lines = [_step_line(number, look, width)]
+        lines += (f"{_INDENT}deferred: {printable(what)}" for what in look.work.deferred)
         yield redactor.text("\n".join(lines) + "\n")
-        for change in prospect.outlook.files if prospect.standing is Standing.TO_DO else ():
-            lines = [_INDENT + _coloured(line, colour=colour) for line in describe(change)]
-            yield redactor.text("\n".join(lines) + "\n")
+        for effect in look.work.effects if look.standing is Standing.TO_DO else ():
+            lines = [_INDENT + _coloured(line, colour=colour) for line in describe(effect)]
+            if lines:
+                yield redactor.text("\n".join(lines) + "\n")
 
 
-def render_json(prospects: tuple[Prospect, ...], redactor: Redactor) -> str:
+def render_json(looks: tuple[Look, ...], redactor: Redactor) -> str:
     """The plan as one JSON object on one line."""
-    counts = _counts(prospects)
+    counts = _counts(looks)
     plan = {
         "toDo": counts[Standing.TO_DO],
         "inPlace": counts[Standing.IN_PLACE],
         "deferred": counts[Standing.DEFERRED],
-        "steps": [_as_object(prospect, redactor) for prospect in prospects],
+        "steps": [_as_object(look, redactor) for look in looks],
     }
     return msgspec.json.encode(plan).decode() + "\n"
 
 
-def describe(change: FileChange) -> list[str]:
-    """A file's change as the lines of a unified diff, or a line that stands for one."""
-    old = "/dev/null" if change.before is None else printable(change.path)
+def describe(effect: Effect) -> list[str]:
+    """An effect as the lines of a unified diff, as the program that runs, or nothing where the step's summary says it all."""
+    match effect:
+        case RunProgram(script=script) if script:
+            return [
+                f"run {_words(effect.argv)} < script",
+                *(f"| {line}" for line in _lines(script)),
+            ]
+        case RunProgram(argv=argv) if argv:
+            return [f"run {_words(argv)}"]
+        case WaitFor():
+            return [
+                f"wait up to {effect.budget:g} s for {printable(effect.condition)}: {printable(effect.reason)}"
+            ]
+        case EnableUnit(unit=unit):
+            return [f"enable {printable(unit)}"]
+        case DisableUnit(unit=unit):
+            return [f"disable {printable(unit)}"]
+        case WriteFile() | RemoveFile() | MakeLink() | KeepState() | DropState() if effect.path:
+            return _diff_of(effect)
+        case _:
+            return []
+
+
+FileEffect = WriteFile | RemoveFile | MakeLink | KeepState | DropState
+
+
+def _diff_of(effect: FileEffect) -> list[str]:
+    """The lines of a file's diff, or one that stands for them."""
+    before = None if isinstance(effect, (MakeLink, DropState)) else effect.before
+    goes = isinstance(effect, (RemoveFile, DropState))
+    new = before is None and not goes
+    path = printable(effect.path)
+    note = effect.note if isinstance(effect, (WriteFile, RemoveFile, MakeLink)) else ""
     head = [
-        f"--- {old}",
-        f"+++ {printable(change.path)}" + (f"  ({change.note})" if change.note else ""),
+        f"--- {'/dev/null' if new else path}",
+        f"+++ {'/dev/null' if goes else path}" + (f"  ({printable(note)})" if note else ""),
     ]
-    if change.sensitive:
-        return [*head, f"@@ {MASK} @@"]
-    if change.after is None:
+    if isinstance(effect, MakeLink):
+        return [*head, f"+link to {printable(effect.target)}"]
+    if isinstance(effect, DropState):
         return head
-    return [*head, *_body(change.before or b"", change.after)]
+    if effect.sensitive:
+        return [*head, f"@@ {MASK} the content is secret and is not shown @@"]
+    after = _content_after(effect)
+    return head if after is None else [*head, *diff_lines(before or b"", after)]
+
+
+def _content_after(effect: WriteFile | RemoveFile | KeepState) -> bytes | None:
+    """The content as a diff shows it; None where it is not known (a download)."""
+    match effect:
+        case RemoveFile():
+            return b""
+        case KeepState(shown=shown, content=content):
+            return content if shown is None else shown
+        case WriteFile(content=None):
+            return effect.before or b""
+        case WriteFile(content=bytes() as content):
+            return content
+        case _:
+            return None
+
+
+def _words(argv: tuple[str, ...]) -> str:
+    """A command line as a shell would take it, on one line."""
+    import shlex
+
+    return printable(shlex.join(argv))
+
+
+def _lines(script: str) -> list[str]:
+    return [printable(line) for line in script.removesuffix("\n").split("\n")]
 
 
 def printable(text: str) -> str:
@@ -81,27 +153,25 @@ def printable(text: str) -> str:
     return text.translate(_CONTROLS)
 
 
-def _headline(prospects: tuple[Prospect, ...]) -> str:
-    counts = _counts(prospects)
+def _headline(looks: tuple[Look, ...]) -> str:
+    counts = _counts(looks)
     parts = ", ".join(f"{counts[standing]} {word}" for standing, word in _WORDS.items())
-    steps = "1 step" if len(prospects) == 1 else f"{len(prospects)} steps"
+    steps = "1 step" if len(looks) == 1 else f"{len(looks)} steps"
     return f"Plan: {steps}: {parts}"
 
 
-def _counts(prospects: tuple[Prospect, ...]) -> dict[Standing, int]:
-    return {
-        standing: sum(prospect.standing is standing for prospect in prospects)
-        for standing in Standing
-    }
+def _counts(looks: tuple[Look, ...]) -> dict[Standing, int]:
+    return {standing: sum(look.standing is standing for look in looks) for standing in Standing}
 
 
-def _step_line(number: int, prospect: Prospect, width: int) -> str:
-    summary = printable(prospect.outlook.summary)
-    line = f"{number:4}. {prospect.step:{width}}  {_WORDS[prospect.standing]}"
+def _step_line(number: int, look: Look, width: int) -> str:
+    summary = printable(look.work.summary)
+    line = f"{number:4}. {look.step.name:{width}}  {_WORDS[look.standing]}"
     return f"{line}: {summary}" if summary else line
 
 
-def _body(before: bytes, after: bytes) -> Iterator[str]:
+def diff_lines(before: bytes, after: bytes) -> Iterator[str]:
+    """The hunks of a unified diff, or a line that stands for them."""
     try:
         old, new = before.decode(), after.decode()
     except UnicodeDecodeError:
@@ -138,22 +208,41 @@ def _coloured(line: str, *, colour: bool) -> str:
     return f"\x1b[{code}m{line}\x1b[0m" if code else line
 
 
-def _as_object(prospect: Prospect, redactor: Redactor) -> dict[str, object]:
+def _as_object(look: Look, redactor: Redactor) -> dict[str, object]:
+    effects = look.work.effects
     files = [
         {
-            "path": redactor.text(change.path),
-            "new": change.before is None,
-            "sensitive": change.sensitive,
-            "note": redactor.text(change.note),
-            "diff": redactor.text("\n".join(describe(change))),
+            "path": redactor.text(effect.path),
+            "new": _is_new(effect),
+            "sensitive": not isinstance(effect, (MakeLink, DropState)) and effect.sensitive,
+            "note": redactor.text(getattr(effect, "note", "")),
+            "diff": redactor.text("\n".join(describe(effect))),
         }
-        for change in prospect.outlook.files
+        for effect in effects
+        if isinstance(effect, (WriteFile, RemoveFile, MakeLink, KeepState, DropState))
+        and effect.path
+    ]
+    programs = [
+        {
+            "argv": [redactor.text(word) for word in effect.argv],
+            "script": redactor.text(effect.script),
+        }
+        for effect in effects
+        if isinstance(effect, RunProgram)
     ]
     return {
-        "name": prospect.step,
-        "phase": prospect.phase.value,
-        "standing": prospect.standing.value,
-        "summary": redactor.text(prospect.outlook.summary),
-        "deferred": [redactor.text(what) for what in prospect.outlook.deferred],
+        "name": look.step.name,
+        "phase": look.step.phase.value,
+        "standing": look.standing.value,
+        "summary": redactor.text(look.work.summary),
+        "deferred": [redactor.text(what) for what in look.work.deferred],
         "files": files,
+        "programs": programs,
+        "followUps": [follow.key for follow in look.work.follow] if effects else [],
     }
+
+
+def _is_new(effect: FileEffect) -> bool:
+    if isinstance(effect, (MakeLink, DropState, RemoveFile)):
+        return False
+    return effect.before is None

@@ -23,6 +23,9 @@ SUCCEEDED = "BootstrapSucceeded"
 RESUMABLE = "Resumable"
 """The bootstrap goes on by itself after a reboot."""
 
+REBOOT_REQUIRED = "RebootRequired"
+"""Something is in force only after a reboot, and the configuration does not let the agent do one."""
+
 MESSAGE = 32768
 """Characters of a message, as the type has them."""
 

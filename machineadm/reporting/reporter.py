@@ -13,11 +13,17 @@ import msgspec
 
 from machineadm.api.v1alpha1.status import AgentIdentity, BootstrapStatus, MachineIdentity
 from machineadm.errors import HostError, InternalError, MachineadmError
-from machineadm.execution.events import Event, RunEnded, StepDone, rfc3339
+from machineadm.execution.events import Event, RebootRequired, RunEnded, StepDone, rfc3339
 from machineadm.host.ports import Host
 from machineadm.plan.model import Phase
 from machineadm.redaction import Redactor
-from machineadm.reporting.conditions import RESUMABLE, Tri, with_condition, with_conditions
+from machineadm.reporting.conditions import (
+    REBOOT_REQUIRED,
+    RESUMABLE,
+    Tri,
+    with_condition,
+    with_conditions,
+)
 from machineadm.reporting.sinks import Sinks
 from machineadm.reporting.status import after, failed, first_status
 
@@ -126,6 +132,11 @@ class Reporter:
         """Take an event: next status, written as far as that works."""
         phase = self._status.phase
         self._status = after(self._status, event, self._redactor)
+        if isinstance(event, RebootRequired):
+            message = f"asked for by {', '.join(event.steps)}"
+            self._status = with_condition(
+                self._status, REBOOT_REQUIRED, "True", "NotAllowed", message, time=self._now()
+            )
         # The durable copy costs a flush, so it follows the phases only.
         self._quietly(lambda: self._write(self._status, durable=phase != self._status.phase))
         if self._early and isinstance(event, StepDone) and self._kubeadm_is_through():

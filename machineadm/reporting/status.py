@@ -47,7 +47,7 @@ def after(status: BootstrapStatus, event: events.Event, redactor: Redactor) -> B
         return _replace(status, phase="Preparing", steps=steps)
     if isinstance(event, events.StepStarted):
         return _started(status, event)
-    if isinstance(event, events.KubeadmEnded):
+    if isinstance(event, events.ProgramEnded):
         return _replace(status, kubeadm=_kubeadm(event, redactor))
     return _step_changed(status, event, redactor)
 
@@ -122,8 +122,8 @@ def _with_step(status: BootstrapStatus, error: MachineadmError) -> str:
     )
 
 
-def _kubeadm(event: events.KubeadmEnded, redactor: Redactor) -> KubeadmReport:
-    run = event.kubeadm
+def _kubeadm(event: events.ProgramEnded, redactor: Redactor) -> KubeadmReport:
+    run = event.run
     return _kubeadm_report(run.command, run.exit_code, run.phase, redactor)
 
 

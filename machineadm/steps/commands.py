@@ -10,8 +10,9 @@ import msgspec
 from machineadm.api.formats import seconds
 from machineadm.api.v1alpha1.commands import Command
 from machineadm.errors import StepError
+from machineadm.host.effects import RunProgram
 from machineadm.host.ports import CommandResult, Commands, Host
-from machineadm.plan.model import Change, Outcome, Outlook, Phase, digest_of
+from machineadm.plan.model import Outcome, Phase, Work, digest_of
 from machineadm.redaction import Secret
 
 LONGEST_PAUSE = 300.0
@@ -49,31 +50,34 @@ class RunCommand(msgspec.Struct, frozen=True, kw_only=True):
             [str(code) for code in command.success_exit_codes],
         )
 
-    def check(self, _host: Host) -> Outlook:
+    def check(self, _host: Host) -> Work:
         """See `Step.check`."""
-        return Outlook(change=Change.CHANGED, summary=f"runs {self._title()}")
+        command = self.command
+        shown = command.argv if command.script is None else _interpreter(command)
+        effect = RunProgram(title=self._title(), argv=shown, script=command.script or "")
+        return Work(effects=(effect,), summary=f"runs {self._title()}")
 
-    def apply(self, host: Host) -> Outcome:
-        """Run it, again while it fails and attempts are left.
+    def apply(self, host: Host, work: Work) -> Outcome:
+        """Run it once; the engine tries again what may pass.
 
         Raises:
-            StepError: It failed, and `onFailure` is `Fail`.
+            StepError: It failed.
         """
         if host.commands is None:
             raise StepError("MA3206", f"{self.name}: no command can be run below another root")
-        attempts = self.command.retries.limit + 1
-        pause = seconds(self.command.retries.backoff)
-        for attempt in range(1, attempts + 1):
-            result = self._attempt(host, host.commands)
-            if not result.timed_out and result.exit_code in self.command.success_exit_codes:
-                return Outcome(change=Change.CHANGED, message=_after(attempt))
-            if attempt < attempts:
-                host.clock.sleep(min(pause, LONGEST_PAUSE))
-                pause *= 2
-        failure = self._failure(result, attempts)
-        if self.command.on_failure == "Fail":
-            raise failure
-        return Outcome(change=Change.CHANGED, message=f"{failure.message}; onFailure: Continue")
+        result = self._attempt(host, host.commands)
+        if result.timed_out or result.exit_code not in self.command.success_exit_codes:
+            raise self._failure(result)
+        return Outcome(change=work.change)
+
+    def retry_delay(self, attempt: int, elapsed: float) -> float | None:
+        """See `Retryable.retry_delay`."""
+        del elapsed
+        retries = self.command.retries
+        if attempt > retries.limit:
+            return None
+        pause: float = seconds(retries.backoff) * 2.0 ** min(attempt - 1, 20)
+        return min(pause, LONGEST_PAUSE)
 
     def _attempt(self, host: Host, commands: Commands) -> CommandResult:
         command = self.command
@@ -100,22 +104,26 @@ class RunCommand(msgspec.Struct, frozen=True, kw_only=True):
     def _environment(self) -> dict[str, str | Secret]:
         return {variable.name: variable.value or "" for variable in self.command.env}
 
-    def _failure(self, result: CommandResult, attempts: int) -> StepError:
-        tried = "" if attempts == 1 else f", tried {attempts} times"
+    def _failure(self, result: CommandResult) -> StepError:
+        tolerated = self.command.on_failure == "Continue"
         if result.timed_out:
             return StepError(
                 "MA3205",
-                f"{self.name}: {self._title()} did not end within {self.command.timeout}{tried}",
+                f"{self.name}: {self._title()} did not end within {self.command.timeout}",
                 hint="give it more time (timeout), or find out what it waits for in the log",
                 log_tail=result.output,
+                passing=True,
+                tolerated=tolerated,
             )
         code = result.exit_code
         how = f"signal {-code}" if code < 0 else f"exit code {code}"
         return StepError(
             "MA3204",
-            f"{self.name}: {self._title()} ended with {how}{tried}",
+            f"{self.name}: {self._title()} ended with {how}",
             hint="its last output is in the report and in the log",
             log_tail=result.output,
+            passing=True,
+            tolerated=tolerated,
         )
 
     def _title(self) -> str:
@@ -127,16 +135,15 @@ def plan_commands(
     commands: Sequence[Command], phase: Phase, *, platform: str = "linux"
 ) -> tuple[RunCommand, ...]:
     """One step for each command that is meant for the platform, named by its place in the configuration."""
-    return tuple(
-        RunCommand(
-            command=command,
-            phase=phase,
-            name=f"commands/{phase.value}[{number}]",
-            repetition=list(commands[:number]).count(command),
-        )
-        for number, command in enumerate(commands)
-        if not command.platforms or platform in command.platforms
-    )
+    # By their text: Secrets have no hash, and comparing each command with all before it is quadratic.
+    seen: dict[str, int] = {}
+    steps = []
+    for number, command in enumerate(commands):
+        step = RunCommand(command=command, phase=phase, name=f"commands/{phase.value}[{number}]")
+        repetition = seen[step.digest()] = seen.get(step.digest(), -1) + 1
+        if not command.platforms or platform in command.platforms:
+            steps.append(msgspec.structs.replace(step, repetition=repetition))
+    return tuple(steps)
 
 
 def _interpreter(command: Command) -> tuple[str, ...]:
@@ -146,10 +153,6 @@ def _interpreter(command: Command) -> tuple[str, ...]:
     first = (command.script or "").partition("\n")[0]
     named = first[2:].split(None, 1) if first.startswith("#!") else []
     return tuple(part.strip() for part in named) or SHELL
-
-
-def _after(attempt: int) -> str:
-    return "" if attempt == 1 else f"succeeded at attempt {attempt}"
 
 
 def _shown(variable: tuple[str, str | Secret]) -> tuple[str, str]:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from machineadm.actions.files import PlannedFile, WriteFiles
 from machineadm.api.v1alpha1.files import FileConfig
 from machineadm.config.contents import decode_content
-from machineadm.plan.files import Download, PlannedFile, WriteFiles
+from machineadm.host.effects import Download
 from machineadm.plan.model import Phase, Step
 
 MODE = 0o644

@@ -6,15 +6,17 @@ from typing import ClassVar
 
 import msgspec
 
+from machineadm.actions.files import PlannedFile, WriteFiles
+from machineadm.actions.perform import kernel_of, perform
 from machineadm.api.v1alpha1.linux import LinuxConfiguration
-from machineadm.config.machine_paths import HOSTNAME
-from machineadm.errors import StepError
-from machineadm.host.ports import Host, Kernel
-from machineadm.plan.files import PlannedFile, WriteFiles
-from machineadm.plan.model import Change, Outcome, Outlook, Phase, Step, digest_of
+from machineadm.host.effects import SetHostname
+from machineadm.host.ports import Host
+from machineadm.plan.model import Outcome, Owned, Phase, Step, Work, digest_of
+
+PATH = "/etc/hostname"
 
 
-class SetHostname(msgspec.Struct, frozen=True, kw_only=True):
+class SetRunningHostname(msgspec.Struct, frozen=True, kw_only=True):
     """Set the running host name."""
 
     hostname: str
@@ -27,39 +29,31 @@ class SetHostname(msgspec.Struct, frozen=True, kw_only=True):
         """See `Step.digest`."""
         return digest_of(self.name, self.hostname)
 
-    def check(self, host: Host) -> Outlook:
-        """See `Step.check`."""
-        now = _kernel(host).hostname()
-        if now == self.hostname:
-            return Outlook(change=Change.ALREADY_IN_PLACE, summary=f"it is {now}")
-        return Outlook(change=Change.CHANGED, summary=f"{now} -> {self.hostname}")
+    def owned(self) -> tuple[Owned, ...]:
+        """See `Owning.owned`."""
+        return (Owned(kind="hostname", name=self.hostname),)
 
-    def apply(self, host: Host) -> Outcome:
+    def check(self, host: Host) -> Work:
+        """See `Step.check`."""
+        now = kernel_of(host).hostname()
+        if now == self.hostname:
+            return Work(summary=f"it is {now}")
+        return Work(
+            effects=(SetHostname(hostname=self.hostname),), summary=f"{now} -> {self.hostname}"
+        )
+
+    def apply(self, host: Host, work: Work) -> Outcome:
         """See `Step.apply`."""
-        kernel = _kernel(host)
-        if kernel.hostname() == self.hostname:
-            return Outcome(change=Change.ALREADY_IN_PLACE)
-        kernel.set_hostname(self.hostname)
-        return Outcome(change=Change.CHANGED, message=f"it is {self.hostname} now")
+        perform(work.effects, host)
+        return Outcome(change=work.change, message=f"it is {self.hostname} now")
 
 
 def plan_hostname(linux: LinuxConfiguration) -> tuple[Step, ...]:
     """Persist and set, or nothing; hostname(5)."""
     if linux.hostname is None:
         return ()
-    file = PlannedFile(path=HOSTNAME, content=f"{linux.hostname}\n".encode())
+    file = PlannedFile(path=PATH, content=f"{linux.hostname}\n".encode())
     return (
         WriteFiles(name="hostname/persist", phase=Phase.PREPARE, files=(file,)),
-        SetHostname(hostname=linux.hostname),
+        SetRunningHostname(hostname=linux.hostname),
     )
-
-
-def _kernel(host: Host) -> Kernel:
-    """The running kernel.
-
-    Raises:
-        StepError: It is not this host's to change.
-    """
-    if host.kernel is None:
-        raise StepError("MA3302", "hostname/set: no host name can be set below another root")
-    return host.kernel

@@ -6,12 +6,14 @@ from typing import ClassVar
 
 import msgspec
 
+from machineadm.actions.files import PlannedFile, WriteFiles
+from machineadm.actions.perform import kernel_of, perform
 from machineadm.api.v1alpha1.linux import LinuxConfiguration
-from machineadm.config.machine_paths import MODULES
-from machineadm.errors import StepError
-from machineadm.host.ports import Host, Kernel
-from machineadm.plan.files import PlannedFile, WriteFiles
-from machineadm.plan.model import Change, Outcome, Outlook, Phase, Step, digest_of
+from machineadm.host.effects import LoadModule
+from machineadm.host.ports import Host
+from machineadm.plan.model import Outcome, Owned, Phase, Step, Work, digest_of
+
+PATH = "/etc/modules-load.d/90-machineadm.conf"
 
 
 class LoadModules(msgspec.Struct, frozen=True, kw_only=True):
@@ -27,25 +29,23 @@ class LoadModules(msgspec.Struct, frozen=True, kw_only=True):
         """See `Step.digest`."""
         return digest_of(self.name, self.modules)
 
-    def check(self, host: Host) -> Outlook:
+    def owned(self) -> tuple[Owned, ...]:
+        """See `Owning.owned`. A module stays loaded until the next boot when nobody owns it any more."""
+        return tuple(Owned(kind="module", name=name) for name in self.modules)
+
+    def check(self, host: Host) -> Work:
         """See `Step.check`."""
-        missing = self._missing(_kernel(host))
-        if not missing:
-            return Outlook(change=Change.ALREADY_IN_PLACE, summary="all modules are loaded")
-        return Outlook(change=Change.CHANGED, summary=f"loads {', '.join(missing)}")
+        kernel = kernel_of(host)
+        missing = [module for module in self.modules if not kernel.loaded(module)]
+        return Work(
+            effects=tuple(LoadModule(module=module) for module in missing),
+            summary=f"loads {', '.join(missing)}" if missing else "all modules are loaded",
+        )
 
-    def apply(self, host: Host) -> Outcome:
+    def apply(self, host: Host, work: Work) -> Outcome:
         """See `Step.apply`."""
-        kernel = _kernel(host)
-        missing = self._missing(kernel)
-        for module in missing:
-            kernel.load(module)
-        if not missing:
-            return Outcome(change=Change.ALREADY_IN_PLACE)
-        return Outcome(change=Change.CHANGED, message=f"loaded {', '.join(missing)}")
-
-    def _missing(self, kernel: Kernel) -> list[str]:
-        return [module for module in self.modules if not kernel.loaded(module)]
+        perform(work.effects, host)
+        return Outcome(change=work.change, message=work.summary)
 
 
 def plan_modules(linux: LinuxConfiguration) -> tuple[Step, ...]:
@@ -53,19 +53,8 @@ def plan_modules(linux: LinuxConfiguration) -> tuple[Step, ...]:
     if not linux.kernel_modules:
         return ()
     content = "".join(f"{module}\n" for module in linux.kernel_modules)
-    file = PlannedFile(path=MODULES, content=content.encode())
+    file = PlannedFile(path=PATH, content=content.encode())
     return (
         WriteFiles(name="modules/persist", phase=Phase.PREPARE, files=(file,)),
         LoadModules(modules=linux.kernel_modules),
     )
-
-
-def _kernel(host: Host) -> Kernel:
-    """The running kernel.
-
-    Raises:
-        StepError: It is not this host's to change.
-    """
-    if host.kernel is None:
-        raise StepError("MA3302", "modules/load: no module can be loaded below another root")
-    return host.kernel

@@ -6,13 +6,16 @@ from typing import ClassVar
 
 import msgspec
 
+from machineadm.actions.files import PlannedFile, WriteFiles
+from machineadm.actions.perform import kernel_of, perform
 from machineadm.api.v1alpha1.linux import LinuxConfiguration
-from machineadm.config.machine_paths import SYSCTL
 from machineadm.errors import StepError
+from machineadm.host.effects import SetParameter
 from machineadm.host.ports import Host, Kernel
 from machineadm.host.ports.kernel import sysctl_name, sysctl_parts
-from machineadm.plan.files import PlannedFile, WriteFiles
-from machineadm.plan.model import Change, Outcome, Outlook, Phase, Step, digest_of
+from machineadm.plan.model import Outcome, Owned, Phase, Step, Work, digest_of
+
+PATH = "/etc/sysctl.d/90-machineadm.conf"
 
 
 class ApplySysctls(msgspec.Struct, frozen=True, kw_only=True):
@@ -28,26 +31,29 @@ class ApplySysctls(msgspec.Struct, frozen=True, kw_only=True):
         """See `Step.digest`."""
         return digest_of(self.name, [part for pair in self.parameters for part in pair])
 
-    def check(self, host: Host) -> Outlook:
-        """See `Step.check`. A parameter that is not there yet may come with a module that is loaded first."""
-        kernel = _kernel(host)
-        differing = [name for name, value in self._wanted(kernel) if not _has(kernel, name, value)]
-        if not differing:
-            return Outlook(change=Change.ALREADY_IN_PLACE, summary="all parameters are set")
-        return Outlook(change=Change.CHANGED, summary=f"sets {', '.join(differing)}")
+    def owned(self) -> tuple[Owned, ...]:
+        """See `Owning.owned`. A value stays until the next boot when nobody owns it any more."""
+        return tuple(Owned(kind="parameter", name=name) for name, _ in self.parameters)
 
-    def apply(self, host: Host) -> Outcome:
+    def check(self, host: Host) -> Work:
+        """See `Step.check`. A parameter that is not there yet may come with a module that is loaded first."""
+        kernel = kernel_of(host)
+        effects = tuple(
+            SetParameter(name=name, value=value)
+            for name, value in self._wanted(kernel)
+            if not _has(kernel, name, value)
+        )
+        names = ", ".join(effect.name for effect in effects)
+        return Work(effects=effects, summary=f"sets {names}" if names else "all parameters are set")
+
+    def apply(self, host: Host, work: Work) -> Outcome:
         """Set what differs, then read all back: setting one may change another (`net.ipv4.ip_forward`).
 
         Raises:
             StepError: A value does not stick.
         """
-        kernel = _kernel(host)
-        changed = []
-        for name, value in self._wanted(kernel):
-            if not _has(kernel, name, value):
-                kernel.set_sysctl(name, value)
-                changed.append(name)
+        perform(work.effects, host)
+        kernel = kernel_of(host)
         for name, value in self._wanted(kernel):
             if not _has(kernel, name, value):
                 raise StepError(
@@ -56,9 +62,7 @@ class ApplySysctls(msgspec.Struct, frozen=True, kw_only=True):
                     hint="the kernel rounds or limits it, or another parameter of the list, or a running service, sets it "
                     "too: give the value that the kernel says, or find the other",
                 )
-        if not changed:
-            return Outcome(change=Change.ALREADY_IN_PLACE)
-        return Outcome(change=Change.CHANGED, message=f"set {', '.join(changed)}")
+        return Outcome(change=work.change, message=work.summary)
 
     def _wanted(self, kernel: Kernel) -> list[tuple[str, str]]:
         """Each parameter's value; what a pattern stands for gives way to what is named, as in sysctl.d(5)."""
@@ -80,7 +84,7 @@ def plan_sysctl(linux: LinuxConfiguration) -> tuple[Step, ...]:
     if not linux.sysctls:
         return ()
     content = "".join(f"{name} = {value}\n" for name, value in linux.sysctls.items())
-    file = PlannedFile(path=SYSCTL, content=content.encode())
+    file = PlannedFile(path=PATH, content=content.encode())
     return (
         WriteFiles(name="sysctl/persist", phase=Phase.PREPARE, files=(file,)),
         ApplySysctls(parameters=tuple(linux.sysctls.items())),
@@ -103,14 +107,3 @@ def _decimal(word: str) -> str:
         return str(int(word, base))
     except ValueError:
         return word
-
-
-def _kernel(host: Host) -> Kernel:
-    """The running kernel.
-
-    Raises:
-        StepError: It is not this host's to change.
-    """
-    if host.kernel is None:
-        raise StepError("MA3302", "sysctl/apply: no parameter can be set below another root")
-    return host.kernel

@@ -8,11 +8,12 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from machineadm.actions.files import PlannedFile, WriteFiles
 from machineadm.host.linux.files import LinuxFiles
 from machineadm.host.linux.tree import Tree
 from machineadm.host.ports import Host
-from machineadm.plan.files import PlannedFile, WriteFiles
 from machineadm.plan.model import Phase
+from tests.applying import apply
 from tests.bench import crds, encrypted, start
 from tests.bench.harness import Case, command, compare
 from tests.fakes.host import FakeAccounts, FakeClock, FakeState
@@ -104,7 +105,7 @@ def step(root: Path) -> None:
         clock=FakeClock(),
         state=FakeState(),
     )
-    WriteFiles(name="files", phase=Phase.PREPARE, files=files).apply(host)
+    apply(WriteFiles(name="files", phase=Phase.PREPARE, files=files), host)
 
 
 def in_fresh_root(work: Callable[[Path], None]) -> Callable[[int], float]:

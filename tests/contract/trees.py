@@ -15,6 +15,7 @@ from machineadm.host.linux.accounts import LinuxAccounts
 from machineadm.host.linux.clock import Interruption, LinuxClock
 from machineadm.host.linux.commands import LinuxCommands
 from machineadm.host.linux.files import LinuxFiles
+from machineadm.host.linux.queries import LinuxQueries
 from machineadm.host.linux.state import LinuxState
 from machineadm.host.linux.tree import Tree
 from machineadm.host.ports import Host
@@ -109,6 +110,7 @@ def running_tree(tree: Path, *, log: Callable[[str], None] = lambda _: None) -> 
         clock=LinuxClock(interruption),
         state=state,
         commands=commands,
+        queries=LinuxQueries(commands),
         kernel=kernel,
         architecture="amd64",
     )

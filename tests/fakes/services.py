@@ -30,6 +30,10 @@ class FakeServices:
         self.actions.append(("restart", unit))
         self.active_units.add(unit)
 
+    def reload_unit(self, unit: str) -> None:
+        self.actions.append(("reload-or-restart", unit))
+        self.active_units.add(unit)
+
     def reboot(self) -> None:
         self.actions.append(("reboot",))
 

@@ -52,17 +52,7 @@ VERSION = {
     ),
 }
 
-VALIDATE_PACKAGES = {
-    "agent",
-    "api",
-    "cli",
-    "config",
-    "documents",
-    "errors",
-    "redaction",
-    "semver",
-    "sources",
-}
+VALIDATE_PACKAGES = {"agent", "api", "cli", "config", "documents", "errors", "redaction", "sources"}
 
 # Names without a leading underscore, by their first part.
 LIBRARIES_FOR_VALIDATE = """

@@ -40,6 +40,10 @@ class SystemdServices:
         """See `Services.restart`."""
         self._do("restart", unit)
 
+    def reload_unit(self, unit: str) -> None:
+        """See `Services.reload_unit`."""
+        self._do("reload-or-restart", unit)
+
     def reboot(self) -> None:
         """See `Services.reboot`."""
         self._do("reboot")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import msgspec
 
 from machineadm.host.ports.accounts import Accounts
@@ -13,6 +15,11 @@ from machineadm.host.ports.kernel import Kernel
 from machineadm.host.ports.queries import Queries
 from machineadm.host.ports.services import Services
 from machineadm.host.ports.state import State
+
+
+def _nothing_is_kept(path: str) -> bool:
+    del path
+    return False
 
 
 class Host(msgspec.Struct, kw_only=True):
@@ -30,6 +37,8 @@ class Host(msgspec.Struct, kw_only=True):
     platform: str = "linux"
     architecture: str = ""
     """Of the processor, as Go and container images name it: `amd64`, `arm64`."""
+    kept: Callable[[str], bool] = _nothing_is_kept
+    """Whether the run puts back what lies at a path now if it is lost: a step that takes files may ask."""
     offline: bool = False
     """It is a tree (`--root`), not the running system: live steps are deferred, and commands, queries, kernel and
     services are None, so that nothing can be run by mistake."""

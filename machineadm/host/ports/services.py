@@ -26,6 +26,9 @@ class Services(Protocol):
     def restart(self, unit: str) -> None:
         """Restart, or start."""
 
+    def reload_unit(self, unit: str) -> None:
+        """Have a unit read its configuration anew; one that cannot is restarted."""
+
     def reboot(self) -> None:
         """Have the machine reboot; returns at once, the init system ends this process soon."""
 

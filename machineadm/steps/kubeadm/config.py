@@ -6,18 +6,13 @@ from typing import ClassVar
 
 import msgspec
 
+from machineadm.actions.extras import ControlPlaneExtras
+from machineadm.actions.files import counted
+from machineadm.actions.perform import perform
 from machineadm.api.v1alpha1.kubernetes import KubernetesConfig
+from machineadm.host.effects import DropState, KeepState
 from machineadm.host.ports import Host
-from machineadm.plan.files import counted
-from machineadm.plan.model import (
-    Change,
-    ControlPlaneExtras,
-    FileChange,
-    Outcome,
-    Outlook,
-    Phase,
-    digest_of,
-)
+from machineadm.plan.model import Outcome, Phase, Work, digest_of
 from machineadm.steps.kubeadm.record import read_record
 from machineadm.steps.kubeadm.remains import refuse_lost_node
 from machineadm.steps.kubeadm.render import PATCHES, KubeadmFiles, copies_patches, render
@@ -45,7 +40,7 @@ class LayOutFiles(msgspec.Struct, frozen=True, kw_only=True):
         """See `Step.digest`."""
         return digest_of(self.name, self.purpose)
 
-    def check(self, host: Host) -> Outlook:
+    def check(self, host: Host) -> Work:
         """See `Step.check`.
 
         Raises:
@@ -54,26 +49,28 @@ class LayOutFiles(msgspec.Struct, frozen=True, kw_only=True):
         record = read_record(host, self.machine)
         if record is not None and record.event == "done" and record.digest == self.purpose:
             refuse_lost_node(host, record)
-            return Outlook(change=Change.ALREADY_IN_PLACE, summary="kubeadm is done with them")
-        files = self._files(host, _moment(host))
-        changes = self._changes(host, files)
-        if not changes:
-            return Outlook(change=Change.ALREADY_IN_PLACE)
-        return Outlook(
-            change=Change.CHANGED, summary=f"{counted(len(changes))} for kubeadm", files=changes
+            return Work(summary="kubeadm is done with them")
+        now = _moment(host)
+        effects = self._effects(host, self._files(host, now))
+        if not effects:
+            return Work()
+        # The list goes first: what is on it and not there does no harm, what is there and not on it stays for ever.
+        wanted = [effect.name for effect in effects if isinstance(effect, KeepState)]
+        listed = msgspec.json.encode(sorted({*wanted, *self._unchanged(host, effects)}))
+        return Work(
+            effects=(
+                *(effect for effect in effects if isinstance(effect, DropState)),
+                KeepState(name=MANIFEST, content=listed, durable=False),
+                *(effect for effect in effects if isinstance(effect, KeepState)),
+                KeepState(name=RENDERED_AT, content=str(now).encode(), durable=False),
+            ),
+            summary=f"{counted(len(effects))} for kubeadm",
         )
 
-    def apply(self, host: Host) -> Outcome:
+    def apply(self, host: Host, work: Work) -> Outcome:
         """See `Step.apply`."""
-        now = host.clock.now()
-        wanted = self._files(host, now).encode(reveal=True)
-        for stale in sorted(_written(host) - wanted.keys()):
-            host.state.remove(stale, durable=False)
-        host.state.write(MANIFEST, msgspec.json.encode(sorted(wanted)), durable=False)
-        for name, content in wanted.items():
-            host.state.write(name, content, durable=False)
-        host.state.write(RENDERED_AT, str(now).encode(), durable=False)
-        return Outcome(change=Change.CHANGED, message=f"wrote {counted(len(wanted))}")
+        perform(work.effects, host)
+        return Outcome(change=work.change, message=work.summary)
 
     def _files(self, host: Host, now: float) -> KubeadmFiles:
         files = render(
@@ -92,27 +89,34 @@ class LayOutFiles(msgspec.Struct, frozen=True, kw_only=True):
         )
         return msgspec.structs.replace(files, patches=(*copied, *files.patches))
 
-    def _changes(self, host: Host, files: KubeadmFiles) -> tuple[FileChange, ...]:
+    def _effects(self, host: Host, files: KubeadmFiles) -> tuple[KeepState | DropState, ...]:
         """What differs.
 
         A file that is not there yet is shown with its secrets masked; one that is, not at all: it may hold the secrets of
         an earlier configuration, which nobody can mask.
         """
         revealed, masked = files.encode(reveal=True), files.encode(reveal=False)
-        found = {
-            name: host.state.read(name, durable=False)
-            for name in sorted(revealed.keys() | _written(host))
-        }
-        return tuple(
-            FileChange(
-                path=f"{self.run_directory}/{name}",
-                before=before,
-                after=masked.get(name),
-                sensitive=before is not None,
-            )
-            for name, before in found.items()
-            if before != revealed.get(name)
-        )
+        effects: list[KeepState | DropState] = []
+        for name in sorted(revealed.keys() | _written(host)):
+            before, path = host.state.read(name, durable=False), f"{self.run_directory}/{name}"
+            if name not in revealed:
+                effects.append(DropState(name=name, durable=False, path=path))
+            elif before != revealed[name]:
+                effects.append(
+                    KeepState(
+                        name=name,
+                        content=revealed[name],
+                        durable=False,
+                        path=path,
+                        before=before,
+                        shown=masked.get(name),
+                        sensitive=before is not None,
+                    )
+                )
+        return tuple(effects)
+
+    def _unchanged(self, host: Host, effects: tuple[KeepState | DropState, ...]) -> set[str]:
+        return _written(host) - {effect.name for effect in effects}
 
 
 def remove_files(host: Host) -> None:

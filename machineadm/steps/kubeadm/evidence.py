@@ -16,13 +16,14 @@ from collections.abc import Iterable, Iterator, Mapping
 
 import msgspec
 
-from machineadm.config.machine_paths import KUBERNETES, MANIFESTS
 from machineadm.host.ports import FileKind, Host
 from machineadm.steps.kubeadm.decide import Role
 from machineadm.steps.kubeadm.record import Record, Window
 
+KUBERNETES = "/etc/kubernetes"
 KUBELET_CONF = f"{KUBERNETES}/kubelet.conf"
 BOOTSTRAP_CONF = f"{KUBERNETES}/bootstrap-kubelet.conf"
+MANIFESTS = f"{KUBERNETES}/manifests"
 ETCD = f"{MANIFESTS}/etcd.yaml"
 API_SERVER = f"{MANIFESTS}/kube-apiserver.yaml"
 FLAGS = "/var/lib/kubelet/kubeadm-flags.env"
@@ -99,15 +100,20 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
 def inventory(scene: Scene, host: Host) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """What is there before kubeadm is started: `older` and `given` of the record."""
     there = [path for path, _ in _found(scene, host)]
+    given = {path for path in there if path in scene.declared or host.kept(path)}
     return (
-        tuple(path for path in there if path not in scene.declared),
-        tuple(path for path in there if path in scene.declared),
+        tuple(path for path in there if path not in given),
+        tuple(path for path in there if path in given),
     )
 
 
 def gather_evidence(scene: Scene, host: Host, record: Record) -> Evidence:
     """Judge what is there now."""
-    return classify(scene, dict(_found(scene, host)), record)
+    found = dict(_found(scene, host))
+    # What commands of this configuration made is put back after a reset, as what it declares is.
+    kept = frozenset(path for path in found if host.kept(path))
+    known = msgspec.structs.replace(scene, declared=scene.declared | kept)
+    return classify(known, found, record)
 
 
 def classify(scene: Scene, found: Mapping[str, float | None], record: Record) -> Evidence:

@@ -16,13 +16,12 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from machineadm.actions.extras import ControlPlaneExtras
 from machineadm.api.v1alpha1.discovery import FileDiscovery, Kubeconfig, KubeconfigUser
-from machineadm.api.v1alpha1.kubeadm import Initialize
-from machineadm.api.v1alpha1.kubernetes import KubernetesConfig
+from machineadm.api.v1alpha1.kubernetes import Initialize, KubernetesConfig
 from machineadm.config.versions import kubeadm_api
 from machineadm.documents.encoding import encode_yaml, encode_yaml_stream
 from machineadm.errors import InternalError
-from machineadm.plan.model import ControlPlaneExtras
 from machineadm.steps.kubeadm.pieces import Document, Paths, component_document, present
 
 if TYPE_CHECKING:

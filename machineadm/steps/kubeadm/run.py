@@ -20,8 +20,9 @@ from typing import ClassVar, Literal, NoReturn
 import msgspec
 
 from machineadm.errors import InterruptedRunError, KubeadmError
+from machineadm.host.effects import RunProgram
 from machineadm.host.ports import Host
-from machineadm.plan.model import Change, KubeadmRun, Outcome, Outlook, Phase
+from machineadm.plan.model import Change, Outcome, Phase, ProgramRun, Work
 from machineadm.steps.kubeadm.config import remove_files
 from machineadm.steps.kubeadm.decide import Action, Event, Remains, decide
 from machineadm.steps.kubeadm.evidence import (
@@ -92,7 +93,7 @@ class RunKubeadm(msgspec.Struct, frozen=True, kw_only=True):
         """See `Step.digest`."""
         return self.rendered
 
-    def check(self, host: Host) -> Outlook:
+    def check(self, host: Host) -> Work:
         """See `Step.check`. Nobody is waited for here, so whether an API server answers is left open.
 
         Raises:
@@ -103,8 +104,9 @@ class RunKubeadm(msgspec.Struct, frozen=True, kw_only=True):
         action = self._decide(record, remains)
         self._refuse(action, record, evidence)
         if action is Action.LEAVE:
-            return Outlook(change=Change.ALREADY_IN_PLACE, summary="done before")
-        summary = f"{' '.join(self._argv())} for Kubernetes {self.version}"
+            return Work(summary="done before")
+        argv = self._argv()
+        summary = f"{' '.join(argv)} for Kubernetes {self.version}"
         if action is Action.RESET and record is not None:
             unless = {
                 "Initialize": ", unless its API server answers: then it is resumed",
@@ -112,9 +114,9 @@ class RunKubeadm(msgspec.Struct, frozen=True, kw_only=True):
                 "JoinWorker": "",
             }[self.scene.role]
             summary = f"kubeadm reset{unless} ({why_reset(record, evidence)}); then {summary}"
-        return Outlook(change=Change.CHANGED, summary=summary)
+        return Work(effects=(RunProgram(title="kubeadm", argv=argv),), summary=summary)
 
-    def apply(self, host: Host) -> Outcome:
+    def apply(self, host: Host, _work: Work) -> Outcome:
         """See `Step.apply`.
 
         Raises:
@@ -280,8 +282,15 @@ class RunKubeadm(msgspec.Struct, frozen=True, kw_only=True):
                 watch.ended(event="failed", phase=error.kubeadm_phase)
             raise error
         self._conclude(host)
-        run = KubeadmRun(command=argv, exit_code=result.exit_code, phase=phase_of(result.output))
-        return Outcome(change=Change.CHANGED, message=f"kubeadm {self.verb} succeeded", kubeadm=run)
+        run = ProgramRun(
+            program="kubeadm",
+            command=argv,
+            exit_code=result.exit_code,
+            phase=phase_of(result.output),
+        )
+        return Outcome(
+            change=Change.CHANGED, message=f"kubeadm {self.verb} succeeded", reports=(run,)
+        )
 
     def _drop_claim(self, host: Host, begun: Record) -> None:
         """It has only looked: what is there, and what comes, is not by us; what earlier attempts made stays known."""

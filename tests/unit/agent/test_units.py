@@ -15,6 +15,7 @@ from machineadm.agent.units import (
 from machineadm.plan.model import Change
 from machineadm.redaction import Secret
 from machineadm.sources.stream import Stream
+from tests.applying import apply
 from tests.fakes.host import FakeHost
 
 
@@ -37,7 +38,7 @@ def test_a_unit_unpacks_where_this_run_did() -> None:
     agent = AgentFile(python="/usr/bin/python3", path="/usr/bin/machineadm", cache="/opt/cache")
     host = FakeHost()
     host.put("/run/systemd/system/x")
-    BootUnit(agent=agent, configuration=b"{}").apply(host)
+    apply(BootUnit(agent=agent, configuration=b"{}"), host)
     assert "MACHINEADM_CACHE=/opt/cache" in (
         host.text("/etc/systemd/system/machineadm-boot.service") or ""
     )
@@ -103,7 +104,7 @@ def test_the_boot_unit_is_checked_as_any_step() -> None:
     step = unit_of(b"{}")
 
     assert step.check(host).change is Change.CHANGED
-    step.apply(host)
+    apply(step, host)
     assert step.check(host).change is Change.ALREADY_IN_PLACE
     assert unit_of(b"{ }").check(host).change is Change.CHANGED
     host.services.disable("machineadm-boot.service")
@@ -114,11 +115,11 @@ def test_the_boot_unit_goes_with_the_commands() -> None:
     host = FakeHost()
     host.put("/run/systemd/system/x")
     host.put("/usr/bin/machineadm", b"PK")
-    unit_of(b"{}").apply(host)
+    apply(unit_of(b"{}"), host)
     step = NoBootUnit()
 
     assert step.check(host).change is Change.CHANGED
-    step.apply(host)
+    apply(step, host)
 
     assert step.check(host).change is Change.ALREADY_IN_PLACE
     assert host.state.state_files == {}

@@ -18,8 +18,7 @@ from machineadm.config.paths import child
 from machineadm.config.validation import check
 from machineadm.documents.decoding import decode
 from tests.configurations import EXAMPLES, configuration, example
-from tests.rulecases import places
-from tests.unit.config.test_rules import CASES
+from tests.unit.config.test_rules import CASES, places
 
 
 def prunings(value: Any, path: str) -> Iterator[tuple[str, Any]]:

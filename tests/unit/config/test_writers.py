@@ -6,12 +6,12 @@ import pytest
 from msgspec.structs import replace
 
 from machineadm import planner
+from machineadm.actions.files import WriteFiles
 from machineadm.api.v1alpha1.files import FileConfig
 from machineadm.api.v1alpha1.machine import MachineConfiguration
 from machineadm.config.defaulting import realise
 from machineadm.config.validation import check
 from machineadm.host.facts import Facts
-from machineadm.plan.files import WriteFiles
 from machineadm.plan.model import Phase
 from tests.configurations import example
 

@@ -7,16 +7,16 @@ import pytest
 from machineadm.errors import HostError, InternalError, InterruptedRunError, StepError
 from machineadm.execution.events import (
     Event,
-    KubeadmEnded,
+    ProgramEnded,
     StepDeferred,
     StepDone,
     StepFailed,
     StepRetried,
     StepStarted,
 )
-from machineadm.execution.runner import execute
 from machineadm.host.ports import Host
 from machineadm.plan.model import Change, Phase, Plan
+from tests.applying import carry_out
 from tests.fakes.host import FakeHost, offline_host
 from tests.unit.execution.toys import (
     ToyJoin,
@@ -29,7 +29,7 @@ from tests.unit.execution.toys import (
 
 def run(host: Host, *steps: ToyStep, boot_id: str = "b1") -> list[Event]:
     events: list[Event] = []
-    execute(Plan(steps=steps), host, journal_of(host, boot_id=boot_id), events.append)
+    carry_out(Plan(steps=steps), host, events.append, boot_id=boot_id)
     return events
 
 
@@ -69,7 +69,7 @@ def test_a_once_step_runs_again_when_its_content_changes() -> None:
 
     run(host, mended)
 
-    assert mended.calls == ["apply"]
+    assert mended.deeds == ["apply"]
 
 
 def test_a_boot_command_runs_once_in_every_boot() -> None:
@@ -80,7 +80,7 @@ def test_a_boot_command_runs_once_in_every_boot() -> None:
     run(host, step)
     run(host, step, boot_id="b2")
 
-    assert step.calls == ["apply", "apply"]
+    assert step.deeds == ["apply", "apply"]
 
 
 def test_below_another_root_a_live_step_is_deferred_and_never_called() -> None:
@@ -88,7 +88,7 @@ def test_below_another_root_a_live_step_is_deferred_and_never_called() -> None:
     live = ToyJoin("kubeadm/join", machine, live=True)
     events: list[Event] = []
 
-    verdict = execute(Plan(steps=(live,)), host, journal_of(host), events.append)
+    verdict = carry_out(Plan(steps=(live,)), host, events.append)
 
     assert live.calls == []
     assert not verdict.complete
@@ -103,9 +103,9 @@ def test_the_first_failure_ends_the_run_and_names_its_step() -> None:
     later = ToyStep("kubeadm/init", machine)
 
     with pytest.raises(StepError, match="it broke"):
-        execute(Plan(steps=(bad, later)), host, journal_of(host), events.append)
+        carry_out(Plan(steps=(bad, later)), host, events.append)
 
-    assert later.calls == []
+    assert later.deeds == []
     (failed,) = [event for event in events if isinstance(event, StepFailed)]
     assert (failed.step, failed.code) == ("commands/preKubeadm[0]", "MA3201")
 
@@ -147,12 +147,12 @@ def test_a_passing_failure_is_cleaned_and_tried_again_after_mending_what_cleanin
     events = run(host, manifests, command, join)
 
     assert machine == {"staticPods/write", "commands/preKubeadm[0]", "kubeadm/join"}
-    assert join.calls == ["check", "apply", "clean", "apply", "clean", "apply"]
+    assert join.deeds == ["apply", "clean", "apply", "clean", "apply"]
     assert manifests.calls.count("apply") == 3
-    assert command.calls == ["apply"]
+    assert command.deeds == ["apply"]
     assert host.clock.slept == [5.0, 10.0]
     assert [event.attempt for event in events if isinstance(event, StepRetried)] == [1, 2]
-    assert [event.kubeadm.exit_code for event in events if isinstance(event, KubeadmEnded)] == [
+    assert [event.run.exit_code for event in events if isinstance(event, ProgramEnded)] == [
         1,
         1,
     ]
@@ -194,7 +194,7 @@ def test_work_that_was_begun_and_not_ended_is_judged_before_any_step(done_after_
 
     run(host, files, again)
 
-    assert again.calls[0] == "recover"
+    assert again.deeds[0] == "recover"
     assert order == (["files"] if done_after_all else ["files", "join"])
     assert journal_of(host).finished(again)
     assert not journal_of(host).unfinished(again)
@@ -220,7 +220,7 @@ def test_a_failing_judgement_ends_the_run_before_any_step() -> None:
     files = ToyStep("files/write", machine)
     with pytest.raises(HostError):
         run(host, files, Stuck("kubeadm/join", machine))
-    assert files.calls == []
+    assert files.deeds == []
 
 
 def test_out_of_time_the_run_ends_before_the_next_step() -> None:
@@ -231,10 +231,10 @@ def test_out_of_time_the_run_ends_before_the_next_step() -> None:
     events: list[Event] = []
 
     with pytest.raises(InterruptedRunError):
-        execute(Plan(steps=(slow, later)), host, journal_of(host), events.append)
+        carry_out(Plan(steps=(slow, later)), host, events.append)
 
     assert machine == {"commands/a"}
-    assert later.calls == []
+    assert later.deeds == []
     assert [type(event) for event in events[-2:]] == [StepStarted, StepFailed]
 
 

@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 
 from machineadm.errors import KubeadmError, StepError
 from machineadm.execution.journal import Journal
+from machineadm.host.effects import RunProgram
 from machineadm.host.ports import Host
-from machineadm.plan.model import Change, Outcome, Outlook, Phase, digest_of
+from machineadm.plan.model import Change, Outcome, Phase, Work, digest_of
 
 
 def journal_of(host: Host, *, machine_id: str = "m1", boot_id: str = "b1") -> Journal:
@@ -29,15 +30,22 @@ class ToyStep:
     calls: list[str] = field(default_factory=list)
     before_apply: Callable[[], None] = lambda: None
 
+    @property
+    def deeds(self) -> list[str]:
+        """The calls that are no mere look."""
+        return [call for call in self.calls if call != "check"]
+
     def digest(self) -> str:
         return digest_of(self.name, self.content)
 
-    def check(self, _host: Host) -> Outlook:
+    def check(self, host: Host) -> Work:
+        del host
         self.calls.append("check")
-        there = self.name in self.machine
-        return Outlook(change=Change.ALREADY_IN_PLACE if there else Change.CHANGED)
+        there = self.name in self.machine and not self.once
+        return Work(effects=() if there else (RunProgram(title=self.name),))
 
-    def apply(self, _host: Host) -> Outcome:
+    def apply(self, host: Host, work: Work) -> Outcome:
+        del host, work
         self.calls.append("apply")
         self.before_apply()
         if self.failures:
@@ -55,13 +63,15 @@ class ToyJoin(ToyStep):
     """The word that cleaning takes off the machine."""
     done_after_all: bool = False
 
-    def recover(self, _host: Host) -> bool:
+    def recover(self, host: Host) -> bool:
+        del host
         self.calls.append("recover")
         if self.done_after_all:
             self.machine.add(self.name)
         return self.done_after_all
 
-    def clean(self, _host: Host) -> None:
+    def clean(self, host: Host) -> None:
+        del host
         self.calls.append("clean")
         self.machine.discard(self.takes)
 

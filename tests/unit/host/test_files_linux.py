@@ -13,13 +13,14 @@ from pathlib import Path
 
 import pytest
 
+from machineadm.actions.files import PlannedFile, WriteFiles
 from machineadm.errors import HostError
 from machineadm.host.linux.adapter import linux_host
 from machineadm.host.linux.state import LinuxState
 from machineadm.host.linux.tree import Tree
 from machineadm.host.ports import FileWrite
-from machineadm.plan.files import PlannedFile, WriteFiles
 from machineadm.plan.model import Change, Phase
+from tests.applying import apply
 from tests.real import missing
 from tests.writing import WRITER, files_below, leftovers, torn, write, write_again
 
@@ -221,7 +222,7 @@ def test_owners_that_an_ordinary_user_cannot_give_are_deferred(tmp_path: Path) -
 
     def work() -> None:
         host = linux_host(root=str(root))
-        assert step.apply(host).deferred == ("owner root:root of /etc/app/a",)
+        assert apply(step, host).deferred == ("owner root:root of /etc/app/a",)
         again = step.check(host)
         assert again.change is Change.ALREADY_IN_PLACE
         assert again.deferred
@@ -229,7 +230,7 @@ def test_owners_that_an_ordinary_user_cannot_give_are_deferred(tmp_path: Path) -
     try:
         as_nobody(work)
         assert (root / "etc/app/a").stat().st_mode & 0o7777 == 0o755
-        outcome = step.apply(linux_host(root=str(root)))
+        outcome = apply(step, linux_host(root=str(root)))
         assert (outcome.change, outcome.deferred) == (Change.CHANGED, ())
         status = (root / "etc/app/a").stat()
         assert (status.st_uid, status.st_mode & 0o7777) == (0, 0o4755)

@@ -2,16 +2,18 @@
 
 import os
 import shlex
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
 
-from machineadm.errors import HostError
+from machineadm.errors import HostError, InternalError
 from machineadm.host.facts import gather, os_release
 from machineadm.host.linux.accounts import LinuxAccounts
 from machineadm.host.linux.adapter import linux_host
-from machineadm.host.ports import FileKind, FileWrite
-from machineadm.host.recording import recording
+from machineadm.host.overlay.host import Overlay
+from machineadm.host.ports import FileWrite
 from tests.fakes.host import FakeFiles, FakeHost, offline_host
 
 PASSWD = "root:x:0:0::/root:/bin/sh\netcd:x:999:998::/:/bin/false\nbroken\n:x:1:1\n"
@@ -137,62 +139,11 @@ def test_a_root_that_is_no_folder_is_an_error(tmp_path: Path) -> None:
     assert caught.value.code == "MA3010"
 
 
-def test_on_a_recording_host_nothing_happens_and_later_queries_see_it() -> None:
-    real = FakeHost()
-    real.put("/etc/old", "old")
-    real.state.state_files["journal.jsonl"] = b"1\n"
-    host = recording(real)
-    assert host.kernel is not None
-    assert host.services is not None
-    assert host.commands is not None
-
-    host.files.write([FileWrite(path="/etc/new", content=b"new", mode=0o600)])
-    host.files.write([FileWrite(path="/etc/chunks", content=lambda: [b"a", b"b"])])
-    host.files.make_directory("/var/x", mode=0o700)
-    host.files.remove("/etc/old")
-    host.kernel.load("overlay")
-    host.kernel.set_sysctl("net.ipv4.ip_forward", "1")
-    host.kernel.set_hostname("other")
-    host.services.enable("a.service")
-    host.services.restart("a.service")
-    host.services.stop("b.service")
-    host.services.reload()
-    host.commands.run(["rm", "-rf", "/"])
-    host.state.append("journal.jsonl", b"2\n")
-    host.state.write("status.json", b"x", durable=False)
-    host.state.lock()
-    host.clock.sleep(60)
-
-    new = host.files.stat("/etc/new")
-    assert new is not None
-    assert (new.mode, new.size, host.files.read("/etc/new")) == (0o600, 3, b"new")
-    assert host.files.read("/etc/chunks") == b"ab"
-    assert host.files.sha256("/etc/chunks") is not None
-    assert host.files.list("/etc") == ("chunks", "new")
-    assert host.files.read("/etc/old") is None
-    folder = host.files.stat("/var/x")
-    assert folder is not None
-    assert (folder.kind, folder.mode) == (FileKind.DIRECTORY, 0o700)
-    assert host.kernel.loaded("overlay")
-    assert host.kernel.sysctl("net.ipv4.ip_forward") == "1"
-    assert host.kernel.hostname() == "other"
-    assert host.services.enabled("a.service")
-    assert host.services.active("a.service")
-    assert host.state.read("journal.jsonl", durable=True) == b"1\n2\n"
-    assert host.state.read("status.json", durable=False) == b"x"
-
-    assert real.mutations() == []
-    assert real.state.writes == []
-    assert real.clock.slept == []
-    assert not real.state.held
-    assert real.commands.calls == []
-
-
-def test_on_a_recording_host_queries_pass() -> None:
+def test_on_an_overlay_queries_pass() -> None:
     real = FakeHost()
     real.put("/etc/f", "x")
     real.commands.on("kubeadm", output="v1.34.4\n")
-    host = recording(real)
+    host = Overlay(real).host
 
     assert host.files.read("/etc/f") == b"x"
     assert host.files.sha512("/etc/f") == real.files.sha512("/etc/f")
@@ -200,7 +151,45 @@ def test_on_a_recording_host_queries_pass() -> None:
     assert gather(host).kubeadm_version == "v1.34.4"
 
 
-def test_a_recording_host_of_a_tree_has_no_commands_either() -> None:
-    host = recording(offline_host())
+def test_the_overlay_of_a_tree_has_no_commands_either() -> None:
+    host = Overlay(offline_host()).host
 
     assert (host.commands, host.kernel, host.services, host.offline) == (None, None, None, True)
+
+
+def test_a_check_that_acts_is_a_mistake_of_ours() -> None:
+    real = FakeHost()
+    host = Overlay(real).host
+    assert host.commands is not None
+    assert host.kernel is not None
+    assert host.services is not None
+    deeds: list[Callable[[], object]] = [
+        partial(host.files.write, [FileWrite(path="/f", content=b"")]),
+        partial(host.files.link, "/f", "g"),
+        partial(host.files.make_directory, "/d"),
+        partial(host.files.remove, "/f"),
+        partial(host.commands.run, ["rm", "-rf", "/"]),
+        partial(host.kernel.load, "overlay"),
+        partial(host.kernel.set_sysctl, "net.ipv4.ip_forward", "1"),
+        partial(host.kernel.set_hostname, "x"),
+        host.services.reload,
+        partial(host.services.enable, "a.service"),
+        partial(host.services.disable, "a.service"),
+        partial(host.services.restart, "a.service"),
+        partial(host.services.reload_unit, "a.service"),
+        partial(host.services.stop, "a.service"),
+        host.services.reboot,
+        partial(host.state.write, "a", b"", durable=True),
+        partial(host.state.append, "a", b""),
+        partial(host.state.remove, "a", durable=True),
+        host.state.lock,
+        partial(host.clock.sleep, 1),
+    ]
+    for deed in deeds:
+        with pytest.raises(InternalError) as caught:
+            deed()
+        assert caught.value.code == "MA9002"
+
+    assert real.mutations() == []
+    assert real.state.writes == []
+    assert not real.state.held

@@ -4,25 +4,25 @@ from __future__ import annotations
 
 import json
 
-from machineadm.plan.model import Change, FileChange, Outlook, Phase
-from machineadm.plan.prospect import Prospect, Standing
+from machineadm.actions.files import WriteFiles
+from machineadm.host.effects import WriteFile
+from machineadm.plan.look import Look, Standing
+from machineadm.plan.model import Phase, Work
 from machineadm.plan.render import MOST_LINES, describe, render_json, render_text
 from machineadm.redaction import Redactor, Secret
 
 
-def prospect(
-    *files: FileChange, standing: Standing = Standing.TO_DO, summary: str = ""
-) -> Prospect:
-    outlook = Outlook(change=Change.CHANGED, summary=summary, files=files)
-    return Prospect(step="files/write", phase=Phase.PREPARE, standing=standing, outlook=outlook)
+def seen(*effects: WriteFile, standing: Standing = Standing.TO_DO, summary: str = "") -> Look:
+    step = WriteFiles(name="files/write", phase=Phase.PREPARE, files=())
+    return Look(step=step, standing=standing, work=Work(summary=summary, effects=effects))
 
 
-def shown(prospects: tuple[Prospect, ...], redactor: Redactor, *, colour: bool = False) -> str:
-    return "".join(render_text(prospects, redactor, colour=colour))
+def shown(looks: tuple[Look, ...], redactor: Redactor, *, colour: bool = False) -> str:
+    return "".join(render_text(looks, redactor, colour=colour))
 
 
 def test_a_changed_file_is_a_unified_diff() -> None:
-    change = FileChange(path="/etc/motd", before=b"one\ntwo\n", after=b"one\nthree\n", note="0644")
+    change = WriteFile(path="/etc/motd", before=b"one\ntwo\n", content=b"one\nthree\n", note="0644")
 
     assert describe(change) == [
         "--- /etc/motd",
@@ -35,7 +35,7 @@ def test_a_changed_file_is_a_unified_diff() -> None:
 
 
 def test_a_new_file_comes_from_nowhere() -> None:
-    assert describe(FileChange(path="/etc/motd", before=None, after=b"one\n")) == [
+    assert describe(WriteFile(path="/etc/motd", before=None, content=b"one\n")) == [
         "--- /dev/null",
         "+++ /etc/motd",
         "@@ -0,0 +1 @@",
@@ -44,44 +44,44 @@ def test_a_new_file_comes_from_nowhere() -> None:
 
 
 def test_a_missing_last_newline_is_told() -> None:
-    lines = describe(FileChange(path="/a", before=b"one\n", after=b"one"))
+    lines = describe(WriteFile(path="/a", before=b"one\n", content=b"one"))
 
     assert lines[-1] == "+\\ No newline at end of file"
 
 
 def test_a_sensitive_file_shows_that_it_changes_and_not_how() -> None:
-    change = FileChange(path="/etc/key", before=b"old-key", after=b"new-key", sensitive=True)
+    change = WriteFile(path="/etc/key", before=b"old-key", content=b"new-key", sensitive=True)
 
-    text = shown((prospect(change),), Redactor())
+    text = shown((seen(change),), Redactor())
 
     assert "/etc/key" in text
     assert "***" in text
     assert "key\n-" not in text
     assert "old-key" not in text
     assert "new-key" not in text
-    assert "new-key" not in render_json((prospect(change),), Redactor())
+    assert "new-key" not in render_json((seen(change),), Redactor())
 
 
 def test_a_secret_in_a_file_that_is_not_sensitive_is_masked() -> None:
-    change = FileChange(path="/etc/env", before=None, after=b"TOKEN=s3cr3t\n")
+    change = WriteFile(path="/etc/env", before=None, content=b"TOKEN=s3cr3t\n")
     redactor = Redactor([Secret("s3cr3t")])
 
-    assert "+TOKEN=***" in shown((prospect(change),), redactor)
-    assert "s3cr3t" not in render_json((prospect(change),), redactor)
+    assert "+TOKEN=***" in shown((seen(change),), redactor)
+    assert "s3cr3t" not in render_json((seen(change),), redactor)
 
 
 def test_control_characters_of_a_file_never_reach_the_terminal() -> None:
-    change = FileChange(path="/etc/motd", before=None, after=b"\x1b]0;owned\x07\xc2\x9b31m\r\n")
+    change = WriteFile(path="/etc/motd", before=None, content=b"\x1b]0;owned\x07\xc2\x9b31m\r\n")
 
-    text = shown((prospect(change, summary="a\x1bb"),), Redactor())
+    text = shown((seen(change, summary="a\x1bb"),), Redactor())
 
     assert not {character for character in text if ord(character) < 32} - {"\n"}
     assert "\\x1b]0;owned\\x07\\x9b31m\\x0d" in text
 
 
 def test_binary_and_very_long_files_are_told_by_their_size() -> None:
-    binary = describe(FileChange(path="/a", before=None, after=b"\xff\xfe"))
-    long = describe(FileChange(path="/a", before=b"x\n" * 9, after=b"y\n" * (MOST_LINES + 1)))
+    binary = describe(WriteFile(path="/a", before=None, content=b"\xff\xfe"))
+    long = describe(WriteFile(path="/a", before=b"x\n" * 9, content=b"y\n" * (MOST_LINES + 1)))
 
     assert binary[-1] == "@@ binary, 0 bytes before, 2 after @@"
     assert long[-1].startswith("@@ 18 bytes before")
@@ -89,9 +89,9 @@ def test_binary_and_very_long_files_are_told_by_their_size() -> None:
 
 def test_the_headline_counts() -> None:
     plan = (
-        prospect(standing=Standing.IN_PLACE),
-        prospect(standing=Standing.DEFERRED),
-        prospect(summary="1 of 2 files differs"),
+        seen(standing=Standing.IN_PLACE),
+        seen(standing=Standing.DEFERRED),
+        seen(summary="1 of 2 files differs"),
     )
 
     text = shown(plan, Redactor())
@@ -102,7 +102,7 @@ def test_the_headline_counts() -> None:
 
 
 def test_only_a_terminal_gets_colours() -> None:
-    change = FileChange(path="/a", before=None, after=b"one\n")
+    change = WriteFile(path="/a", before=None, content=b"one\n")
 
-    assert "\x1b[32m+one" in shown((prospect(change),), Redactor(), colour=True)
-    assert "\x1b" not in shown((prospect(change),), Redactor())
+    assert "\x1b[32m+one" in shown((seen(change),), Redactor(), colour=True)
+    assert "\x1b" not in shown((seen(change),), Redactor())

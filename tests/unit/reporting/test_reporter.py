@@ -11,7 +11,7 @@ from machineadm.api.v1alpha1.status import AgentIdentity, BootstrapStatus
 from machineadm.errors import HostError, InternalError, KubeadmError, StepError
 from machineadm.execution.events import (
     Event,
-    KubeadmEnded,
+    ProgramEnded,
     RunEnded,
     StepDeferred,
     StepDone,
@@ -20,7 +20,7 @@ from machineadm.execution.events import (
     StepStarted,
     plan_ready,
 )
-from machineadm.plan.model import Change, KubeadmRun, Phase
+from machineadm.plan.model import Change, Phase, ProgramRun
 from machineadm.redaction import Redactor, Secret
 from machineadm.reporting.conditions import ACCEPTED, PREPARED, RESUMABLE, SUCCEEDED
 from machineadm.reporting.reporter import TRACE, Reporter
@@ -286,8 +286,8 @@ def test_a_retry_is_seen_in_the_report() -> None:
     stage.plan()
     stage.start(1)
 
-    run = KubeadmRun(command=("kubeadm", "join"), exit_code=1, phase="preflight")
-    stage.reporter.observe(KubeadmEnded(time=1, kubeadm=run))
+    run = ProgramRun(program="kubeadm", command=("kubeadm", "join"), exit_code=1, phase="preflight")
+    stage.reporter.observe(ProgramEnded(time=1, run=run))
     stage.reporter.observe(
         StepRetried(time=1, step=STEPS[1][0], attempt=1, delay=5, code="MA4007", message="no")
     )

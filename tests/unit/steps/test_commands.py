@@ -4,10 +4,12 @@ import pytest
 
 from machineadm.api.v1alpha1.commands import Command, EnvironmentVariable, RetryPolicy
 from machineadm.errors import StepError
+from machineadm.execution.events import Event, StepDone
 from machineadm.host.ports import CommandResult
-from machineadm.plan.model import Change, Phase
+from machineadm.plan.model import Change, Phase, Plan
 from machineadm.redaction import Secret
 from machineadm.steps.commands import RunCommand, plan_commands
+from tests.applying import apply, carry_out
 from tests.fakes.host import Call, FakeHost
 
 
@@ -19,12 +21,15 @@ def step(**fields: object) -> RunCommand:
 @pytest.mark.requirement("U2")
 def test_a_program_runs_with_environment_folder_and_timeout() -> None:
     host = FakeHost()
-    step(
-        argv=("apt-get", "install", "$HOME"),
-        env=(EnvironmentVariable(name="TOKEN", value=Secret("t")),),
-        working_directory="/srv",
-        timeout="1m30s",
-    ).apply(host)
+    apply(
+        step(
+            argv=("apt-get", "install", "$HOME"),
+            env=(EnvironmentVariable(name="TOKEN", value=Secret("t")),),
+            working_directory="/srv",
+            timeout="1m30s",
+        ),
+        host,
+    )
 
     (call,) = host.commands.calls
     assert call.argv == ("apt-get", "install", "$HOME")
@@ -52,7 +57,7 @@ def test_a_script_is_read_from_a_private_file_that_goes_afterwards(
         seen.append(host.state.run_files[name].decode())
 
     host.commands.on(reader[0], effect=look)
-    step(script=script, interpreter=interpreter).apply(host)
+    apply(step(script=script, interpreter=interpreter), host)
 
     assert seen == [script]
     assert host.commands.calls[0].argv[:-1] == reader
@@ -64,7 +69,7 @@ def test_a_script_goes_also_when_it_fails() -> None:
     host.commands.on("/bin/sh", exit_code=1)
 
     with pytest.raises(StepError):
-        step(script="exit 1").apply(host)
+        apply(step(script="exit 1"), host)
     assert host.state.run_files == {}
 
 
@@ -73,7 +78,7 @@ def test_a_failed_command_fails_the_step_with_its_output() -> None:
     host.commands.on("false", exit_code=3, output="no luck\n")
 
     with pytest.raises(StepError) as caught:
-        step(argv=("false", "hunter2")).apply(host)
+        apply(step(argv=("false", "hunter2")), host)
     assert caught.value.code == "MA3204"
     assert caught.value.log_tail == "no luck\n"
     assert "exit code 3" in caught.value.message
@@ -85,7 +90,7 @@ def test_a_timed_out_command_says_so() -> None:
     host.commands.on("sleep", exit_code=-15, timed_out=True)
 
     with pytest.raises(StepError, match="did not end within 2s") as caught:
-        step(argv=("sleep",), timeout="2s").apply(host)
+        apply(step(argv=("sleep",), timeout="2s"), host)
     assert caught.value.code == "MA3205"
 
 
@@ -94,23 +99,32 @@ def test_a_time_out_is_no_success_whatever_the_exit_code() -> None:
     host.commands.on("sleep", exit_code=0, timed_out=True)
 
     with pytest.raises(StepError):
-        step(argv=("sleep",)).apply(host)
+        apply(step(argv=("sleep",)), host)
+
+
+def run(one: RunCommand, host: FakeHost) -> list[Event]:
+    """As the engine runs it: with its retries."""
+    events: list[Event] = []
+    carry_out(Plan(steps=(one,)), host, events.append)
+    return events
 
 
 def test_other_exit_codes_can_mean_success() -> None:
     host = FakeHost()
     host.commands.on("grep", exit_code=1)
 
-    assert step(argv=("grep",), success_exit_codes=(0, 1)).apply(host).change is Change.CHANGED
+    assert apply(step(argv=("grep",), success_exit_codes=(0, 1)), host).change is Change.CHANGED
 
 
 def test_on_failure_continue_goes_on_and_says_so() -> None:
     host = FakeHost()
     host.commands.on("false", exit_code=1)
-    outcome = step(argv=("false",), on_failure="Continue").apply(host)
 
-    assert outcome.change is Change.CHANGED
-    assert "exit code 1" in outcome.message
+    events = run(step(argv=("false",), on_failure="Continue"), host)
+
+    (done,) = [event for event in events if isinstance(event, StepDone)]
+    assert done.change is Change.CHANGED
+    assert "exit code 1" in done.message
 
 
 def test_retries_pause_longer_each_time_up_to_five_minutes() -> None:
@@ -118,7 +132,7 @@ def test_retries_pause_longer_each_time_up_to_five_minutes() -> None:
     host.commands.on("curl", exit_code=7)
 
     with pytest.raises(StepError, match="tried 8 times"):
-        step(argv=("curl",), retries=RetryPolicy(limit=7, backoff="10s")).apply(host)
+        run(step(argv=("curl",), retries=RetryPolicy(limit=7, backoff="10s")), host)
     assert host.clock.slept == [10, 20, 40, 80, 160, 300, 300]
 
 
@@ -126,9 +140,11 @@ def test_a_retry_that_succeeds_ends_the_trying() -> None:
     host = FakeHost()
     results = [CommandResult(exit_code=1, output=""), CommandResult(exit_code=0, output="")]
     host.commands.on("curl", effect=lambda _: results.pop(0))
-    outcome = step(argv=("curl",), retries=RetryPolicy(limit=5)).apply(host)
 
-    assert outcome.message == "succeeded at attempt 2"
+    events = run(step(argv=("curl",), retries=RetryPolicy(limit=5)), host)
+
+    (done,) = [event for event in events if isinstance(event, StepDone)]
+    assert done.message == "succeeded at attempt 2"
     assert len(host.commands.calls) == 2
 
 

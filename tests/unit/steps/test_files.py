@@ -5,10 +5,12 @@ import gzip
 
 import pytest
 
+from machineadm.actions.files import PlannedFile, WriteFiles
 from machineadm.api.v1alpha1.files import FileConfig, FileSource
-from machineadm.plan.files import Download, PlannedFile, WriteFiles
+from machineadm.host.effects import Download
 from machineadm.redaction import Secret
 from machineadm.steps.files import plan_files
+from tests.applying import apply
 from tests.fakes.host import FakeHost
 
 
@@ -51,7 +53,7 @@ def test_a_file_that_appending_makes_is_private_if_it_is_sensitive(
             for path in ("/new", "/there")
         ]
     )
-    step.apply(host)
+    apply(step, host)
 
     new, there = host.files.stat("/new"), host.files.stat("/there")
     assert new is not None
@@ -88,7 +90,7 @@ def test_files_are_written_with_owner_mode_and_content() -> None:
     (step,) = plan_files(
         [FileConfig(path="/etc/app/a", content="1", permissions="600", owner="nobody:root")]
     )
-    step.apply(host)
+    apply(step, host)
 
     stat = host.files.stat("/etc/app/a")
     assert stat is not None

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from machineadm.errors import KubeadmError, MachineadmError
-from machineadm.host.recording import recording
+from machineadm.host.overlay.host import Overlay
 from machineadm.steps.kubeadm.record import NAME, Record, Window
 from tests.fakes.kubeadm import (
     ETCD_DATA,
@@ -142,7 +142,7 @@ def test_a_reset_says_why_before_it_is_done_in_the_plan_and_in_the_log(role: str
     machine.kubeadm.die_at = None
 
     (summary,) = (
-        step.check(recording(machine.host)).summary
+        step.check(Overlay(machine.host).host).summary
         for step in machine.plan().steps
         if step.name.startswith(("kubeadm/init", "kubeadm/join"))
     )

@@ -5,17 +5,19 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from machineadm.api.v1alpha1.kubeadm import Initialize, Patch
-from machineadm.api.v1alpha1.kubernetes import KubernetesConfig
+from machineadm.actions.extras import ControlPlaneExtras
+from machineadm.api.v1alpha1.kubernetes import Initialize, KubernetesConfig, Patch
 from machineadm.api.v1alpha1.node import NodeConfig, NodeKubelet
 from machineadm.errors import ConfigError, KubeadmError, MachineadmError
+from machineadm.host.effects import KeepState
 from machineadm.host.facts import Facts
-from machineadm.plan.model import Change, ControlPlaneExtras, Phase
+from machineadm.plan.model import Change, Phase
 from machineadm.redaction import Secret
 from machineadm.steps.kubeadm import plan_kubeadm
 from machineadm.steps.kubeadm.config import LayOutFiles
 from machineadm.steps.kubeadm.run import RunKubeadm
 from machineadm.steps.kubeadm.versions import misfit
+from tests.applying import apply
 from tests.fakes.host import FakeHost, offline_host
 from tests.fakes.kubeadm import Cluster, FakeKubeadm
 from tests.kubeadm_cases import GOLDEN, RUN_DIRECTORY, kubernetes_of
@@ -88,10 +90,10 @@ def test_the_version_is_looked_at_again_just_before_kubeadm_runs() -> None:
     kubeadm = FakeKubeadm(host, Cluster())
     kubeadm.version = "v1.32.1"
     files, run = planned(small())
-    files.apply(host)
+    apply(files, host)
 
     with pytest.raises(KubeadmError) as refused:
-        run.apply(host)
+        apply(run, host)
 
     assert refused.value.code == "MA4102"
     assert kubeadm.runs == []
@@ -103,7 +105,7 @@ def test_a_kubeadm_that_no_command_installed_is_missed_just_before_it_runs() -> 
     _, run = planned(small())
 
     with pytest.raises(KubeadmError) as refused:
-        run.apply(host)
+        apply(run, host)
 
     assert refused.value.code == "MA4101"
 
@@ -133,7 +135,7 @@ def test_the_files_are_laid_out_once_and_in_the_run_directory_alone() -> None:
     files, _ = planned(small())
 
     assert files.check(host).change is Change.CHANGED
-    assert files.apply(host).change is Change.CHANGED
+    assert apply(files, host).change is Change.CHANGED
     assert files.check(host).change is Change.ALREADY_IN_PLACE
     assert host.mutations() == []
     assert host.state.state_files == {}
@@ -143,22 +145,28 @@ def test_below_another_root_the_files_are_laid_out_too() -> None:
     host = offline_host()
     files, _ = planned(small(), Facts(offline=True))
 
-    files.apply(host)
+    apply(files, host)
 
     assert "kubeadm/config.yaml" in host.state.run_files
+
+
+def kept(files: LayOutFiles, host: FakeHost) -> list[KeepState]:
+    """What a plan shows."""
+    effects = files.check(host).effects
+    return [effect for effect in effects if isinstance(effect, KeepState) and effect.path]
 
 
 def test_a_plan_shows_the_configuration_without_its_secrets() -> None:
     files, _ = planned(small("join-worker"))
 
-    (change,) = files.check(FakeHost()).files
+    (change,) = kept(files, FakeHost())
 
     assert change.path == CONFIG
     assert change.before is None
     assert not change.sensitive
-    assert b"cluster.example.com:6443" in (change.after or b"")
-    assert b'token: "***"' in (change.after or b"")
-    assert b"0123456789abcdef" not in (change.after or b"")
+    assert b"cluster.example.com:6443" in (change.shown or b"")
+    assert b'token: "***"' in (change.shown or b"")
+    assert b"0123456789abcdef" not in (change.shown or b"")
 
 
 def test_files_that_are_there_already_are_not_shown() -> None:
@@ -166,7 +174,7 @@ def test_files_that_are_there_already_are_not_shown() -> None:
     host.state.write("kubeadm/config.yaml", b"token: of-an-earlier-configuration", durable=False)
     files, _ = planned(small("join-worker"))
 
-    (change,) = files.check(host).files
+    (change,) = kept(files, host)
 
     assert change.sensitive
 
@@ -175,11 +183,11 @@ def test_a_patch_that_is_no_longer_wanted_goes() -> None:
     host = FakeHost()
     patch = Patch(target="etcd", patch="metadata: {}")
     with_patch, _ = planned(msgspec.structs.replace(small(), patches=(patch,)))
-    with_patch.apply(host)
+    apply(with_patch, host)
     without, _ = planned(small())
 
     assert without.check(host).change is Change.CHANGED
-    without.apply(host)
+    apply(without, host)
 
     assert [name for name in host.state.run_files if "patches" in name] == []
 
@@ -198,7 +206,7 @@ def test_an_images_patches_are_copied_where_the_kubelets_settings_must_fit_besid
     host.put("/opt/patches/README", "not for kubeadm")
     files, _ = planned(with_folder_and_kubelet())
 
-    files.apply(host)
+    apply(files, host)
 
     names = [name for name in sorted(host.state.run_files) if name.startswith("kubeadm/patches/")]
     assert [name.rpartition("/")[2] for name in names] == [
@@ -214,7 +222,7 @@ def test_an_images_patches_stay_where_they_are_otherwise() -> None:
     kubernetes = msgspec.structs.replace(small("join-worker"), patches_directory="/opt/patches")
     files, _ = planned(kubernetes)
 
-    files.apply(host)
+    apply(files, host)
 
     assert b'directory: "/opt/patches"' in host.state.run_files["kubeadm/config.yaml"]
     assert not any("patches/" in name for name in host.state.run_files)

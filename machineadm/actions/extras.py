@@ -1,0 +1,24 @@
+"""What the control plane's files ask of kubeadm's configuration: a value that the planner passes from one step to another."""
+
+from __future__ import annotations
+
+import msgspec
+
+
+class Volume(msgspec.Struct, frozen=True, kw_only=True):
+    """A file or directory of the host that a control plane component must see."""
+
+    name: str
+    path: str
+    """The same on the host and in the container."""
+
+    read_only: bool = True
+    path_type: str = "File"
+    """As in Kubernetes' HostPathVolumeSource: `File`, `DirectoryOrCreate` ..."""
+
+
+class ControlPlaneExtras(msgspec.Struct, frozen=True, kw_only=True):
+    """What the control plane's files ask of kubeadm's configuration of the API server."""
+
+    api_server_args: tuple[tuple[str, str], ...] = ()
+    api_server_volumes: tuple[Volume, ...] = ()

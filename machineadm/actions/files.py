@@ -1,0 +1,329 @@
+"""The step that puts files in place: one batch, one group commit. Steps of every concern are made of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import ClassVar
+
+import msgspec
+
+from machineadm.actions.perform import perform
+from machineadm.errors import StepError
+from machineadm.host.effects import Download, WriteFile
+from machineadm.host.ports import FileKind, FileStat, Host
+from machineadm.plan.model import FollowUp, Outcome, Owned, Phase, Work, digest_of
+from machineadm.redaction import Secret
+
+READABLE_BY_OTHERS = 0o044
+LARGEST = 64 << 20
+"""Bytes that no content of a configuration has."""
+_GIVEN_AWAY_BITS = 0o6000
+_PRIVATE = 0o600
+
+
+class PlannedFile(msgspec.Struct, frozen=True, kw_only=True):
+    """A file as it shall be on the machine.
+
+    Appending is for text, and safe to repeat: the content starts on a line of its own (a line break is put before it
+    where the file lacks its last one), and nothing is appended where the file holds the content already as a block of
+    whole lines.
+    """
+
+    path: str
+    content: bytes | Download
+    mode: int | None = 0o644
+    """None: as the file has it that is there; for a new one 0644, or 0600 if it is sensitive."""
+    owner: str | None = "root:root"
+    """None: as the file has it that is there; root:root for a new one. `user:group` or `user` (with its login group),
+    names or numbers. A name that is not known is an error when the step is applied, before anything is
+    written, but none in a plan: an earlier step (a boot command) may make the account."""
+    sensitive: bool = False
+    """Never shown. What neither group nor others may read is never shown either."""
+    append: bool = False
+
+    @property
+    def hidden(self) -> bool:
+        """Whether plans show `***` in place of its content."""
+        return self.sensitive or (self.mode is not None and not self.mode & READABLE_BY_OTHERS)
+
+
+class WriteFiles(msgspec.Struct, frozen=True, kw_only=True):
+    """Put files in place: content, mode, owner. Several entries with one path act in their order, as one change.
+
+    An owner that this process may not give is left, together with setuid and setgid bits, and reported as deferred.
+    """
+
+    name: str
+    phase: Phase
+    files: tuple[PlannedFile, ...]
+    follow: tuple[FollowUp, ...] = ()
+    """What has to follow if one of them changed."""
+    live: bool = False
+    once: ClassVar[bool] = False
+
+    def digest(self) -> str:
+        """See `Step.digest`."""
+        return digest_of(self.name, *(_digest_of_file(file) for file in self.files))
+
+    def owned(self) -> tuple[Owned, ...]:
+        """See `Owning.owned`: each path, with all that its entries say of it."""
+        entries: dict[str, list[PlannedFile]] = {}
+        for file in self.files:
+            entries.setdefault(file.path, []).append(file)
+        return tuple(
+            Owned(
+                kind="file",
+                name=path,
+                declared=digest_of(*map(_digest_of_file, files)),
+                append=all(file.append for file in files),
+                hidden=any(file.hidden for file in files),
+            )
+            for path, files in entries.items()
+        )
+
+    def check(self, host: Host) -> Work:
+        """See `Step.check`."""
+        differing, deferred = _survey(self.files, host)
+        return Work(
+            effects=tuple(target.as_effect() for target in differing),
+            summary=_summary(len(differing), len({file.path for file in self.files})),
+            deferred=deferred,
+            follow=self.follow,
+        )
+
+    def apply(self, host: Host, work: Work) -> Outcome:
+        """See `Step.apply`."""
+        _refuse_unknown(self.files, host)
+        perform(work.effects, host)
+        message = f"wrote {counted(len(work.effects))}" if work.effects else ""
+        return Outcome(change=work.change, message=message, deferred=work.deferred)
+
+
+class _Owner(msgspec.Struct, frozen=True, kw_only=True):
+    """What the machine makes of an owner."""
+
+    uid: int | None = None
+    gid: int | None = None
+    unknown: str = ""
+    can_be_given: bool = True
+
+
+class _Target(msgspec.Struct, kw_only=True):
+    """One path, and what the entries for it come to."""
+
+    path: str
+    before: FileStat | None
+    old: bytes | None
+    content: bytes | Download | None
+    """None: what is there."""
+    mode: int = 0o644
+    uid: int | None = None
+    gid: int | None = None
+    owner: str = "root:root"
+    unknown: str = ""
+    """The part of the owner that the machine does not know, for a message."""
+    deferred: str = ""
+    hidden: bool = False
+
+    def differs(self) -> bool:
+        """Whether the machine is not as it shall be."""
+        return self.content is not None or bool(self.notes())
+
+    def is_large(self) -> bool:
+        """Whether the file that is there is larger than any content, and so not worth reading."""
+        return self.before is not None and self.before.size > LARGEST
+
+    def notes(self) -> list[str]:
+        """What differs beside the content."""
+        now = self.before
+        notes = [f"there is no {self.unknown} yet"] if self.unknown else []
+        if now is None:
+            return notes
+        if self.is_large() and self.old is None and isinstance(self.content, bytes):
+            notes.append(f"replaces {now.size} bytes")
+        if now.kind is FileKind.LINK:
+            notes.append("a link is replaced by a file")
+        elif now.mode != self.mode:
+            notes.append(f"mode {now.mode:04o} -> {self.mode:04o}")
+        if self.uid is not None and (now.uid, now.gid) != (self.uid, self.gid):
+            notes.append(f"owner {now.uid}:{now.gid} -> {self.owner}")
+        return notes
+
+    def as_effect(self) -> WriteFile:
+        """What has to be done."""
+        notes = self.notes()
+        if isinstance(self.content, Download):
+            notes = ["content is downloaded", *notes]
+        return WriteFile(
+            path=self.path,
+            content=self.content,
+            mode=self.mode,
+            uid=self.uid,
+            gid=self.gid,
+            before=None if isinstance(self.content, Download) else self.old,
+            sensitive=self.hidden,
+            note=", ".join(notes),
+        )
+
+
+def _survey(files: Sequence[PlannedFile], host: Host) -> tuple[list[_Target], tuple[str, ...]]:
+    """The paths that differ, in the order of their first entries, and the owners that cannot be given.
+
+    Raises:
+        StepError: Something that is no file lies at a path.
+    """
+    owners: dict[str, _Owner] = {}
+    targets: dict[str, _Target] = {}
+    for file in files:
+        if file.path not in targets:
+            targets[file.path] = _target(file.path, host)
+        target = targets[file.path]
+        _lay(file, target, host)
+        owner = target.owner if file.owner is None else file.owner
+        if owner not in owners:
+            owners[owner] = _owner(owner, host)
+        _own(file, target, owner, owners[owner])
+    deferred = [target.deferred for target in targets.values() if target.deferred]
+    return [target for target in targets.values() if target.differs()], tuple(deferred)
+
+
+def _own(file: PlannedFile, target: _Target, name: str, owner: _Owner) -> None:
+    """Let one more entry say mode and owner."""
+    target.hidden = target.hidden or file.hidden
+    if file.mode is not None:
+        target.mode = file.mode
+    elif file.sensitive and target.before is None:
+        target.mode = _PRIVATE
+    target.owner, target.unknown = name, owner.unknown
+    target.uid, target.gid, target.deferred = owner.uid, owner.gid, ""
+    if not owner.can_be_given:
+        target.mode &= ~_GIVEN_AWAY_BITS
+        target.uid = target.gid = None
+        now = target.before
+        if now is None or (now.uid, now.gid) != (owner.uid, owner.gid):
+            target.deferred = f"owner {name} of {file.path}"
+
+
+def _target(path: str, host: Host) -> _Target:
+    before = host.files.stat(path)
+    if before is not None and before.kind in (FileKind.DIRECTORY, FileKind.OTHER):
+        what = "a folder" if before.kind is FileKind.DIRECTORY else "a device, pipe or socket"
+        raise StepError(
+            "MA3004",
+            f"cannot write {path}: {what} is there",
+            hint="remove it, or choose another path",
+        )
+    target = _Target(path=path, before=before, old=None, content=None)
+    if before is not None and before.kind is FileKind.FILE:
+        target.mode, target.owner = before.mode, f"{before.uid}:{before.gid}"
+        target.hidden = not before.mode & READABLE_BY_OTHERS
+    elif before is not None:
+        # Who may read what the link leads to, the link does not say.
+        target.hidden = True
+    return target
+
+
+def _lay(file: PlannedFile, target: _Target, host: Host) -> None:
+    """Let one more entry act on its path's content.
+
+    Raises:
+        StepError: Something is to be appended to a download, or a download appended.
+    """
+    if isinstance(file.content, Download):
+        _no_append(file, file.append)
+        target.content = None if _is_there(file.content, target, host) else file.content
+        return
+    _no_append(file, file.append and isinstance(target.content, Download))
+    if target.old is None and target.before is not None and (file.append or not target.is_large()):
+        target.old = host.files.read(file.path)
+    base = target.old if target.content is None else target.content
+    wanted = file.content
+    if file.append and isinstance(base, bytes):
+        wanted = appended(base, file.content)
+    target.content = None if wanted == target.old else wanted
+
+
+def _no_append(file: PlannedFile, condition: bool) -> None:
+    if condition:
+        raise StepError(
+            "MA3012",
+            f"cannot append at {file.path}: appending and downloading exclude each other",
+            hint="give the content in the configuration, or download to a path of its own",
+        )
+
+
+def appended(existing: bytes, content: bytes) -> bytes:
+    """The existing text with the content as a block of whole lines: at its end, or where it is already."""
+    block = content if content.startswith(b"\n") else b"\n" + content
+    block = block if block.endswith(b"\n") else block + b"\n"
+    if not content or block in b"\n" + existing + b"\n":
+        return existing
+    glue = b"" if not existing or existing.endswith(b"\n") or content.startswith(b"\n") else b"\n"
+    return existing + glue + content
+
+
+def _is_there(download: Download, target: _Target, host: Host) -> bool:
+    if target.before is None:
+        return False
+    if not download.pinned:
+        # What it is worth, only fetching it would tell; the ledger knows whether it was fetched before.
+        return False
+    if download.sha256 and host.files.sha256(target.path) != download.sha256.lower():
+        return False
+    return not download.sha512 or host.files.sha512(target.path) == download.sha512.lower()
+
+
+def _owner(owner: str, host: Host) -> _Owner:
+    user, _, group = owner.partition(":")
+    uid = host.accounts.uid(user)
+    gid = host.accounts.gid(group) if group else host.accounts.login_gid(user)
+    if uid is None or gid is None:
+        unknown = f"user {user!r}" if uid is None else f"group {group or f'of {user}'!r}"
+        return _Owner(unknown=unknown)
+    return _Owner(uid=uid, gid=gid, can_be_given=host.files.can_give(uid, gid))
+
+
+def _refuse_unknown(files: Iterable[PlannedFile], host: Host) -> None:
+    """Stop before anything is written.
+
+    Raises:
+        StepError: An owner is unknown.
+    """
+    for file in files:
+        unknown = "" if file.owner is None else _owner(file.owner, host).unknown
+        if unknown:
+            raise StepError(
+                "MA3011",
+                f"cannot write {file.path}: there is no {unknown}",
+                hint="have the image or a boot command make the account, or give its number",
+            )
+
+
+def _digest_of_file(file: PlannedFile) -> str:
+    content = file.content
+    if isinstance(content, Download):
+        headers = sorted(
+            (name, value.reveal() if isinstance(value, Secret) else value)
+            for name, value in content.headers.items()
+        )
+        parts = ["download", content.url, content.sha256, content.sha512]
+        content_digest = digest_of(*parts, [part for header in headers for part in header])
+    else:
+        content_digest = digest_of("bytes", content)
+    return digest_of(
+        file.path,
+        content_digest,
+        str(file.mode),
+        str(file.owner),
+        str(file.append),
+        str(file.sensitive),
+    )
+
+
+def _summary(differing: int, total: int) -> str:
+    return f"{differing} of {counted(total)} differ" if differing else f"{counted(total)} in place"
+
+
+def counted(count: int) -> str:
+    """`1 file`, `2 files`: for messages."""
+    return "1 file" if count == 1 else f"{count} files"

@@ -1,0 +1,167 @@
+"""Doing effects: the one place where what a check has said is done."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+
+from machineadm.errors import HostError, InternalError, StepError, VerificationError
+from machineadm.host.effects import (
+    DisableUnit,
+    Download,
+    DropState,
+    Effect,
+    EnableUnit,
+    KeepState,
+    LoadModule,
+    MakeDirectory,
+    MakeLink,
+    RemoveFile,
+    SetHostname,
+    SetParameter,
+    WaitFor,
+    WriteFile,
+)
+from machineadm.host.ports import FileWrite, Host, Kernel, Services
+
+BROKEN_DOWNLOAD = "MA3103"
+_ATTEMPTS = 3
+_PAUSE = 2.0
+
+
+def perform(effects: Sequence[Effect], host: Host) -> None:
+    """Do effects, in order; files that stand side by side as one group commit, downloads each by itself before them.
+
+    Raises:
+        MachineadmError: One could not be done; those before it are.
+    """
+    batch: list[WriteFile] = []
+    for effect in effects:
+        if isinstance(effect, WriteFile):
+            batch.append(effect)
+            continue
+        _write(batch, host)
+        batch = []
+        _perform_one(effect, host)
+    _write(batch, host)
+
+
+def _perform_one(effect: Effect, host: Host) -> None:
+    match effect:
+        case RemoveFile(path=path):
+            host.files.remove(path)
+        case MakeLink(path=path, target=target):
+            host.files.link(path, target)
+        case MakeDirectory(path=path, mode=mode):
+            host.files.make_directory(path, mode=mode)
+        case LoadModule(module=module):
+            kernel_of(host).load(module)
+        case SetParameter(name=name, value=value):
+            kernel_of(host).set_sysctl(name, value)
+        case SetHostname(hostname=hostname):
+            kernel_of(host).set_hostname(hostname)
+        case EnableUnit(unit=unit):
+            services_of(host).enable(unit)
+        case DisableUnit(unit=unit):
+            services_of(host).disable(unit)
+        case KeepState(name=name, content=content, durable=durable):
+            host.state.write(name, content, durable=durable)
+        case DropState(name=name, durable=durable):
+            host.state.remove(name, durable=durable)
+        case WaitFor():
+            from machineadm.actions.waits import wait_for
+
+            wait_for(effect, host)
+        case _:
+            # RunProgram has no general way to be done: the step that says it knows how.
+            raise InternalError("MA9001", f"no way to do {type(effect).__name__}")
+
+
+def kernel_of(host: Host) -> Kernel:
+    """The running kernel.
+
+    Raises:
+        StepError: It is not this host's to change.
+    """
+    if host.kernel is None:
+        raise StepError("MA3302", "the running kernel cannot be changed below another root")
+    return host.kernel
+
+
+def services_of(host: Host) -> Services:
+    """The init system.
+
+    Raises:
+        StepError: It is not this host's to change.
+    """
+    if host.services is None:
+        raise StepError("MA3402", "no unit can be changed below another root")
+    return host.services
+
+
+def _write(effects: Iterable[WriteFile], host: Host) -> None:
+    """Write: downloads first, so that one that fails costs no other; then all else as one batch."""
+    batch = []
+    for effect in effects:
+        write = _as_write(effect, host)
+        if isinstance(effect.content, Download):
+            _write_download(write, host)
+        else:
+            batch.append(write)
+    if batch:
+        host.files.write(batch)
+
+
+def _as_write(effect: WriteFile, host: Host) -> FileWrite:
+    content = effect.content
+    if content is None:
+        content = host.files.read(effect.path) or b""
+    return FileWrite(
+        path=effect.path,
+        content=_fetched(content, effect.path, host) if isinstance(content, Download) else content,
+        mode=effect.mode,
+        uid=effect.uid,
+        gid=effect.gid,
+    )
+
+
+def _write_download(write: FileWrite, host: Host) -> None:
+    """Write one download; when its connection breaks it is begun anew a few times.
+
+    Raises:
+        HostError: As `Files.write`.
+    """
+    for attempt in range(1, _ATTEMPTS + 1):
+        try:
+            host.files.write([write])
+        except HostError as error:
+            if error.code != BROKEN_DOWNLOAD or attempt == _ATTEMPTS:
+                raise
+            host.clock.sleep(_PAUSE * attempt)
+        else:
+            return
+
+
+def _fetched(download: Download, path: str, host: Host) -> Callable[[], Iterable[bytes]]:
+    """The download's chunks; they end in an error when a digest is wrong, so that the file never gets its name."""
+
+    def chunks() -> Iterator[bytes]:
+        import hashlib
+
+        if host.fetch is None:
+            raise StepError("MA3107", f"cannot write {path}: nothing can be downloaded here")
+        wanted = {"sha256": download.sha256.lower(), "sha512": download.sha512.lower()}
+        sums = {name: hashlib.new(name) for name, digest in wanted.items() if digest}
+        for chunk in host.fetch.fetch(download.url, headers=download.headers):
+            for sum_ in sums.values():
+                sum_.update(chunk)
+            yield chunk
+        for name, sum_ in sums.items():
+            if sum_.hexdigest() != wanted[name]:
+                raise VerificationError(
+                    "MA2001",
+                    f"the download for {path} is not what it must be: "
+                    f"{name} is {sum_.hexdigest()}, not {wanted[name]}",
+                    hint="the file behind the URL has changed, or the digest is another file's",
+                )
+
+    return chunks

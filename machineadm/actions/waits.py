@@ -1,0 +1,60 @@
+"""Waiting for the machine: a socket, a unit, a mount, a clock that is set.
+
+A wait is an effect with a budget and a reason: a plan names it and does not wait.
+"""
+
+from __future__ import annotations
+
+from machineadm.errors import StepError
+from machineadm.host.effects import WaitFor
+from machineadm.host.ports import FileKind, Host
+
+PAUSE = 1.0
+"""Seconds between two looks."""
+# No machine that runs this was built before.
+_SANE = 1_700_000_000.0
+
+
+def is_met(condition: str, host: Host) -> bool:
+    """Whether what is waited for is so.
+
+    Args:
+        condition: `socket PATH` (a socket, pipe or device is there), `unit NAME` (it is active), `mount PATH` (another
+            file system lies there than in its parent), `clock` (the time is later than this release).
+        host: The machine.
+
+    Raises:
+        StepError: There is no such condition.
+    """
+    kind, _, target = condition.partition(" ")
+    if kind == "socket":
+        stat = host.files.stat(target)
+        return stat is not None and stat.kind is FileKind.OTHER
+    if kind == "unit":
+        return host.services is not None and host.services.active(target)
+    if kind == "mount":
+        here, above = host.files.stat(target), host.files.stat(target.rpartition("/")[0] or "/")
+        return here is not None and above is not None and here.device != above.device
+    if kind == "clock":
+        return host.clock.now() > _SANE
+    raise StepError("MA3030", f"cannot wait for {condition!r}: it is not a known condition")
+
+
+def wait_for(wait: WaitFor, host: Host) -> None:
+    """Wait until it is so.
+
+    Raises:
+        StepError: The budget is spent.
+        InterruptedRunError: The run was interrupted or its deadline has come.
+    """
+    end = host.clock.monotonic() + wait.budget
+    while not is_met(wait.condition, host):
+        left = end - host.clock.monotonic()
+        if left <= 0:
+            raise StepError(
+                "MA3031",
+                f"waited {wait.budget:g} s in vain for {wait.condition}: {wait.reason}",
+                hint="find out what keeps it (journalctl -b), and run again",
+                passing=True,
+            )
+        host.clock.sleep(min(PAUSE, left))

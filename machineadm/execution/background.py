@@ -1,0 +1,138 @@
+"""Work that goes on while the steps behind it are carried out.
+
+A thread does the step's work and nothing else: journal, ledger and report are the runner's, before it starts and after it was
+joined. Killed in between, the step counts as begun and not ended, as any other.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping, Sequence
+
+import msgspec
+
+from machineadm.errors import InternalError, InterruptedRunError, MachineadmError
+from machineadm.host.ports import Clock, CommandResult, Commands, Host
+from machineadm.plan.model import Background, Outcome, Step, Work
+from machineadm.redaction import Secret
+
+_LOOK = 0.1
+_PATIENCE = 10.0
+
+
+class Task:
+    """A step at work in a thread of its own, from the moment it is made.
+
+    Args:
+        step: A `Background` step.
+        work: What it does.
+        host: The machine.
+    """
+
+    def __init__(self, step: Step, work: Work, host: Host) -> None:
+        self.step = step
+        self.work = work
+        self.joined_before = step.joined_before if isinstance(step, Background) else ""
+        self.duration = 0.0
+        self._cancelled = threading.Event()
+        self._outcome: Outcome | None = None
+        self._error: BaseException | None = None
+        self._clock = host.clock
+        self._thread = threading.Thread(target=self._run, args=(self._host(host),), daemon=True)
+        self._thread.start()
+
+    def wait(self, clock: Clock) -> Outcome:
+        """Wait for its end.
+
+        Raises:
+            MachineadmError: It failed.
+            InterruptedRunError: The run was interrupted meanwhile.
+            InternalError: It failed with what is not an error of ours.
+        """
+        while self._thread.is_alive():
+            self._thread.join(_LOOK)
+            try:
+                clock.sleep(0)
+            except InterruptedRunError:
+                self.cancel()
+                raise
+        if isinstance(self._error, MachineadmError):
+            raise self._error
+        if self._error is not None or self._outcome is None:
+            name = type(self._error).__name__
+            raise InternalError(
+                "MA9001", f"step {self.step.name}: unexpected {name}"
+            ) from self._error
+        return self._outcome
+
+    def cancel(self) -> None:
+        """Have it end soon; what it runs is ended, too."""
+        self._cancelled.set()
+        self._thread.join(_PATIENCE)
+
+    def _run(self, host: Host) -> None:
+        began = self._clock.monotonic()
+        try:
+            self._outcome = self.step.apply(host, self.work)
+        except BaseException as error:
+            self._error = error
+        self.duration = self._clock.monotonic() - began
+
+    def _host(self, host: Host) -> Host:
+        """The machine, to a thread that can be told to end."""
+        clock = _CancellableClock(host.clock, self._cancelled)
+        commands = host.commands and _CancellableCommands(host.commands, self._cancelled)
+        return msgspec.structs.replace(host, clock=clock, commands=commands)
+
+
+class _CancellableClock:
+    def __init__(self, real: Clock, cancelled: threading.Event) -> None:
+        self._real = real
+        self._cancelled = cancelled
+
+    def now(self) -> float:
+        return self._real.now()
+
+    def monotonic(self) -> float:
+        return self._real.monotonic()
+
+    def sleep(self, seconds: float) -> None:
+        if self._cancelled.is_set():
+            raise InterruptedRunError("MA6002", "ended with the run that had begun it")
+        self._real.sleep(seconds)
+
+
+class _CancellableCommands:
+    def __init__(self, real: Commands, cancelled: threading.Event) -> None:
+        self._real = real
+        self._cancelled = cancelled
+
+    def run(
+        self,
+        argv: Sequence[str],
+        *,
+        environment: Mapping[str, str | Secret] | None = None,
+        directory: str = "/",
+        timeout: float | None = None,
+        input: bytes | None = None,
+        quiet: bool = False,
+        note: str = "",
+        attend: Callable[[], None] | None = None,
+    ) -> CommandResult:
+        def look() -> None:
+            # What it raises ends the program.
+            if self._cancelled.is_set():
+                raise InterruptedRunError("MA6002", "ended with the run that had begun it")
+            if attend is not None:
+                attend()
+
+        return self._real.run(
+            argv,
+            environment=environment,
+            directory=directory,
+            timeout=timeout,
+            input=input,
+            quiet=quiet,
+            note=note,
+            attend=look,
+        )

@@ -1,0 +1,213 @@
+"""Follow-ups: recorded before the work that asks for them, done once for all of it, cleared, or taken back with it.
+
+At least once: a kill between a restart and its record restarts again in the next run; nothing else does.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from machineadm.actions.perform import perform, services_of
+from machineadm.errors import HostError, InterruptedRunError, MachineadmError, StepError
+from machineadm.execution.ledger import Ledger, Pending
+from machineadm.execution.seen import Eyes, Seen, restoring
+from machineadm.host.effects import MakeLink, RemoveFile, WriteFile
+from machineadm.host.ports import Host
+from machineadm.plan.model import FollowUp, Phase, Step, Work
+
+MOST_REBOOTS = 3
+REBOOTING = "MA6021"
+_RUN_TIMEOUT = 600.0
+
+
+class Following:
+    """What has yet to follow in a run.
+
+    Args:
+        ledger: Keeps it.
+        host: The machine.
+        may_reboot: The configuration allows a reboot.
+    """
+
+    def __init__(self, ledger: Ledger, host: Host, *, may_reboot: bool) -> None:
+        self._ledger = ledger
+        self._host = host
+        self._may_reboot = may_reboot
+
+    def boot_happened(self) -> None:
+        """A reboot that was asked for in an earlier boot has happened since, whoever did it."""
+        for pending in self._ledger.pending:
+            if pending.follow.kind == "reboot" and pending.boot_id != self._ledger.boot_id:
+                self._ledger.clear_pending(pending.follow.key)
+
+    def ask(self, step: Step, work: Work) -> None:
+        """Note what has to follow a step's work, with the files as they are, before the first of them is written."""
+        if self._host.offline or not work.effects:
+            return
+        for follow in work.follow:
+            known = {p.follow.key: p for p in self._ledger.pending}.get(follow.key)
+            undo = dict(known.undo if known else ())
+            for path, seen in self._files(work):
+                undo.setdefault(path, seen)
+            self._ledger.put_pending(
+                Pending(
+                    follow=follow,
+                    phase=known.phase if known else step.phase.value,
+                    steps=tuple(dict.fromkeys([*(known.steps if known else ()), step.name])),
+                    undo=tuple(undo.items()),
+                    boot_id=self._ledger.boot_id,
+                )
+            )
+
+    def needed(self, keys: tuple[str, ...]) -> None:
+        """Do what a step needs.
+
+        Raises:
+            StepError: One failed; the work that asked for it is put back.
+        """
+        for pending in self._ledger.pending:
+            if pending.follow.key in keys:
+                self._do(pending)
+
+    def end_of(self, phase: Phase) -> None:
+        """Do what is due at the end of a phase, and of the phases before it; a reboot last.
+
+        Raises:
+            StepError: One failed; the work that asked for it is put back.
+            InterruptedRunError: The machine reboots.
+        """
+        order = [one.value for one in Phase]
+        due = [p for p in self._ledger.pending if order.index(p.phase) <= order.index(phase.value)]
+        for pending in sorted(due, key=lambda one: one.follow.kind == "reboot"):
+            self._do(pending)
+
+    @property
+    def reboot_required(self) -> tuple[str, ...]:
+        """The steps that asked for a reboot which the agent may not do."""
+        return tuple(
+            name
+            for pending in self._ledger.pending
+            if pending.follow.kind == "reboot"
+            for name in pending.steps
+        )
+
+    @property
+    def left(self) -> bool:
+        """Whether anything is left that keeps the run from being complete."""
+        return any(pending.follow.kind != "reboot" for pending in self._ledger.pending)
+
+    def _do(self, pending: Pending) -> None:
+        if pending.follow.kind == "reboot":
+            self._reboot(pending)
+            return
+        if not pending.failed:
+            try:
+                carry_out(pending.follow, self._host)
+            except InterruptedRunError:
+                raise
+            except MachineadmError as error:
+                pending = msgspec.structs.replace(pending, failed=f"{error.code} {error.message}")
+                self._ledger.put_pending(pending)
+                self._ledger.save()
+            else:
+                self._ledger.clear_pending(pending.follow.key)
+                self._ledger.save()
+                return
+        self._take_back(pending)
+
+    def _take_back(self, pending: Pending) -> None:
+        """Put the files back that asked for a follow-up which failed, and bring the unit up as it was.
+
+        Raises:
+            MachineadmError: The run was interrupted; the next one goes on here.
+            StepError: Always, else.
+        """
+        put_back, lost = [], []
+        for path, seen in pending.undo:
+            if self._ledger.has(seen):
+                content = self._ledger.content(seen)
+                effect = restoring(path, seen, content, now=None, hidden=True, note="")
+                perform((effect,), self._host)
+                put_back.append(path)
+            else:
+                lost.append(path)
+        if any(path.startswith("/etc/systemd/") for path in put_back):
+            services_of(self._host).reload()
+        again = ""
+        try:
+            carry_out(pending.follow, self._host)
+        except MachineadmError as error:
+            if isinstance(error, InterruptedRunError):
+                raise
+            again = f"; it fails with these, too: {error.message}"
+        self._ledger.clear_pending(pending.follow.key)
+        self._ledger.save()
+        what = f"put back: {', '.join(put_back)}" if put_back else "nothing could be put back"
+        if lost:
+            what += f"; not kept, and left: {', '.join(lost)}"
+        raise StepError(
+            "MA3411",
+            f"{pending.follow.key} failed after {', '.join(pending.steps)}: {pending.failed}; {what}{again}",
+            hint="fix what the configuration says there; journalctl -u of the unit names its reason",
+        )
+
+    def _reboot(self, pending: Pending) -> None:
+        """Reboot where that is allowed.
+
+        Raises:
+            InterruptedRunError: The machine reboots.
+            StepError: It was rebooted too often.
+        """
+        if not self._may_reboot or self._host.services is None:
+            return
+        if self._ledger.reboots >= MOST_REBOOTS:
+            raise StepError(
+                "MA3412",
+                f"{', '.join(pending.steps)} asks for a reboot, and the machine was rebooted {MOST_REBOOTS} times already",
+                hint="something undoes at every boot what the configuration asks for; look at the step's message",
+            )
+        self._ledger.count_reboot()
+        self._ledger.save()
+        self._host.services.reboot()
+        raise InterruptedRunError(
+            REBOOTING,
+            f"the machine reboots, as {', '.join(pending.steps)} asked; the run goes on at the next boot",
+        )
+
+    def _files(self, work: Work) -> list[tuple[str, Seen]]:
+        eyes, found = Eyes(self._host), []
+        for effect in work.effects:
+            if isinstance(effect, (WriteFile, RemoveFile, MakeLink)):
+                seen = eyes.look(effect.path)
+                self._ledger.keep(seen, effect.path, self._host)
+                found.append((effect.path, seen))
+        return found
+
+
+def carry_out(follow: FollowUp, host: Host) -> None:
+    """Do a follow-up once.
+
+    Raises:
+        HostError: It failed.
+        StepError: It cannot be done here.
+    """
+    match follow.kind:
+        case "daemon-reload":
+            services_of(host).reload()
+        case "restart":
+            services_of(host).restart(follow.target)
+        case "reload":
+            services_of(host).reload_unit(follow.target)
+        case "run":
+            if host.commands is None:
+                raise StepError("MA3402", f"{follow.key}: no program can be run below another root")
+            result = host.commands.run(follow.argv, timeout=_RUN_TIMEOUT)
+            if result.exit_code != 0:
+                last = result.output.strip().rpartition("\n")[2]
+                raise HostError(
+                    "MA3410",
+                    f"{' '.join(follow.argv)} ended with {result.exit_code}: {last}",
+                    hint="run it by hand to see what it says",
+                )
+        case "reboot":
+            services_of(host).reboot()

@@ -1,0 +1,101 @@
+"""Looking at every step of a plan before anything is done.
+
+`plan` prints the answer; a run learns from it whether there is anything to do at all, and does just that as long as nothing has
+changed in between.
+"""
+
+from __future__ import annotations
+
+from machineadm.errors import MachineadmError
+from machineadm.execution.context import Context
+from machineadm.execution.events import Event, Observer, StepDeferred, StepDone, plan_ready
+from machineadm.execution.runner import DEFERRED, Ending, is_deferred
+from machineadm.host.overlay.host import Overlay
+from machineadm.host.ports import Clock, Host
+from machineadm.plan.look import Look, Standing
+from machineadm.plan.model import Change, Phase, Recoverable, Step, Work
+
+_COMMANDS = (Phase.BOOT, Phase.PRE_KUBEADM)
+
+
+def look(context: Context) -> tuple[Look, ...]:
+    """Look at all steps, each on a machine over which the works of those before it are laid.
+
+    A check that fails behind a command that has not run yet proves nothing: that command may make the account, the module or
+    the file that is missed. The run will tell. What no command can change stays an error (`MachineadmError.final`).
+
+    Raises:
+        MachineadmError: A step could not succeed.
+    """
+    overlay = Overlay(context.host)
+    looks: list[Look] = [*context.overdue()]
+    command_ahead = False
+    for step in context.steps:
+        try:
+            one = _look(step, context, overlay.host)
+        except MachineadmError as error:
+            if error.final or not command_ahead:
+                raise
+            one = _not_known_yet(step, error)
+        if one.standing is Standing.TO_DO:
+            overlay.lay(one.work.effects)
+            command_ahead = command_ahead or (step.once and step.phase in _COMMANDS)
+        looks.append(one)
+    return tuple(looks)
+
+
+def replay(looks: tuple[Look, ...], clock: Clock, observe: Observer) -> Ending:
+    """Tell of a run in which there is nothing to do, as `execute` would have done."""
+    observe(plan_ready(clock.now(), ((one.step.name, one.step.phase) for one in looks)))
+    for one in looks:
+        observe(_as_event(one, clock.now()))
+    deferred = (one.standing is Standing.DEFERRED or one.work.deferred for one in looks)
+    return Ending(complete=not any(deferred))
+
+
+def _look(step: Step, context: Context, host: Host) -> Look:
+    standing, work = _stand(step, context, host)
+    return Look(step=step, standing=standing, work=work)
+
+
+def _stand(step: Step, context: Context, host: Host) -> tuple[Standing, Work]:
+    if is_deferred(step, host):
+        return Standing.DEFERRED, Work(summary=DEFERRED)
+    if step.once:
+        again = context.settling.runs_again(step)
+        if context.journal.finished(step) and not again:
+            return Standing.IN_PLACE, Work(summary="done before")
+        work = step.check(host)
+        if again:
+            work = _with_summary(
+                work, f"{work.summary} again: a file that it had changed is written anew"
+            )
+        return (Standing.TO_DO if work.effects else Standing.IN_PLACE), work
+    work = context.settling.settle(step, step.check(host), host)
+    if work.effects:
+        return Standing.TO_DO, work
+    if isinstance(step, Recoverable) and context.journal.unfinished(step):
+        return Standing.TO_DO, Work(summary="begun and not ended")
+    return Standing.IN_PLACE, work
+
+
+def _with_summary(work: Work, summary: str) -> Work:
+    return Work(effects=work.effects, summary=summary, deferred=work.deferred, follow=work.follow)
+
+
+def _not_known_yet(step: Step, error: MachineadmError) -> Look:
+    summary = f"not known before the commands ahead have run: {error.message}"
+    return Look(step=step, standing=Standing.TO_DO, work=Work(summary=summary))
+
+
+def _as_event(one: Look, time: float) -> Event:
+    if one.standing is Standing.DEFERRED:
+        return StepDeferred(time=time, step=one.step.name, message=one.work.summary)
+    return StepDone(
+        time=time,
+        step=one.step.name,
+        change=Change.ALREADY_IN_PLACE,
+        duration=0.0,
+        message=one.work.summary,
+        deferred=one.work.deferred,
+    )

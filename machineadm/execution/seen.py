@@ -1,0 +1,117 @@
+"""What lies at a path, as a value that can be kept and compared."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from machineadm.host.effects import Effect, MakeLink, RemoveFile, WriteFile
+from machineadm.host.ports import FileKind, FileStat, Host
+
+# A change in the same tick of the kernel's clock as our look does not show in ctime.
+_GRANULARITY = 100_000_000
+
+
+class Seen(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A path as it was seen: two that are equal have the same content, mode, owner and target."""
+
+    kind: Literal["absent", "file", "link", "other"]
+    mode: int = 0
+    uid: int = 0
+    gid: int = 0
+    size: int = 0
+    sha256: str = ""
+    """Hex, of a file's content."""
+    target: str = ""
+    """Of a link."""
+
+
+ABSENT = Seen(kind="absent")
+
+
+class Eyes:
+    """Looks at paths; one that has not changed since is not read again.
+
+    Args:
+        host: The machine.
+    """
+
+    def __init__(self, host: Host) -> None:
+        self._host = host
+        self._known: dict[str, tuple[FileStat, float, Seen]] = {}
+
+    def look(self, path: str) -> Seen:
+        """What lies at a path now."""
+        stat = self._host.files.stat(path)
+        if stat is None:
+            return ABSENT
+        known = self._known.get(path)
+        if known and known[0] == stat and stat.changed + _GRANULARITY < known[1]:
+            return known[2]
+        at = self._host.clock.now() * 1e9
+        seen = self._read(path, stat)
+        self._known[path] = stat, at, seen
+        return seen
+
+    def _read(self, path: str, stat: FileStat) -> Seen:
+        if stat.kind is FileKind.LINK:
+            return Seen(kind="link", target=self._host.files.readlink(path) or "")
+        if stat.kind is not FileKind.FILE:
+            return Seen(kind="other", mode=stat.mode, uid=stat.uid, gid=stat.gid)
+        return Seen(
+            kind="file",
+            mode=stat.mode,
+            uid=stat.uid,
+            gid=stat.gid,
+            size=stat.size,
+            sha256=self._host.files.sha256(path) or "",
+        )
+
+
+def entries_below(path: str, host: Host, *, most: int) -> list[str]:
+    """The files and links at a path or below it, mounts not crossed; no more than `most`."""
+    top = host.files.stat(path)
+    if top is None:
+        return []
+    found: list[str] = []
+    todo = [(path, top)]
+    while todo and len(found) < most:
+        here, stat = todo.pop()
+        if stat.kind is not FileKind.DIRECTORY:
+            found.append(here)
+            continue
+        for name in reversed(host.files.list(here)):
+            below = f"{here.rstrip('/')}/{name}"
+            if (one := host.files.stat(below)) is not None and one.device == top.device:
+                todo.append((below, one))
+    return found
+
+
+def restoring(
+    path: str, seen: Seen, content: bytes | None, *, now: bytes | None, hidden: bool, note: str
+) -> Effect:
+    """The effect that makes a path what was seen there.
+
+    Args:
+        path: The path.
+        seen: What it shall be: a file, a link or nothing.
+        content: Of the file.
+        now: What is there, for a diff.
+        hidden: Contents are never shown.
+        note: For the plan: why.
+    """
+    if seen.kind == "absent":
+        return RemoveFile(path=path, before=now, sensitive=hidden, note=note)
+    if seen.kind == "link":
+        return MakeLink(path=path, target=seen.target, note=note)
+    return WriteFile(
+        path=path,
+        content=content or b"",
+        mode=seen.mode,
+        uid=seen.uid,
+        gid=seen.gid,
+        before=now,
+        sensitive=hidden,
+        note=note,
+    )

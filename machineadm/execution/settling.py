@@ -1,0 +1,430 @@
+"""What declared files, and what commands made of them, come to: nothing is edited twice, and nothing edited is lost.
+
+A file's history is what its step wrote, and after it what each command made of it, in order. The state that a run wants is the
+last one of the commands that count: those that are done and whose step is still in the plan. From the first that does not, the
+rest is void: the file is put back to the state before, and the commands behind it that had touched the file run again.
+
+This rule alone answers what a run does after a kill, a failed command, a reset of kubeadm or a changed configuration; see
+docs/adr/0004-files-and-the-commands-that-touch-them.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+import msgspec
+
+from machineadm.errors import StepError
+from machineadm.execution.journal import Journal, StepKey, key_of
+from machineadm.execution.ledger import Holding, Ledger, Touch, content_digest, described
+from machineadm.execution.seen import ABSENT, Eyes, Seen, entries_below, restoring
+from machineadm.host.effects import Download, Effect, MakeLink, RemoveFile, WriteFile
+from machineadm.host.ports import FileKind, Host
+from machineadm.plan.model import Owning, Phase, Plan, Step, Work
+
+COMMANDS = (Phase.BOOT, Phase.PRE_KUBEADM)
+MOST_ENTRIES = 2000
+"""Files below the directories that a reset empties, as far as they are looked at."""
+_MOST_STRAYS = 8
+_FileEffect = (WriteFile, RemoveFile, MakeLink)
+
+
+class Settling:
+    """One plan's view of the ledger.
+
+    Args:
+        plan: The steps.
+        ledger: What is known of files.
+        journal: What is done.
+    """
+
+    def __init__(self, plan: Plan, ledger: Ledger, journal: Journal) -> None:
+        self._ledger = ledger
+        self._journal = journal
+        self._emptied = plan.emptied
+        commands = [step for step in plan.steps if step.once and step.phase in COMMANDS]
+        self._keys: dict[StepKey, Step] = {key_of(step): step for step in commands}
+        self._declared = {
+            owned.name: owned
+            for step in plan.steps
+            if isinstance(step, Owning)
+            for owned in step.owned()
+            if owned.kind == "file"
+        }
+        self._kubeadm = [s.name for s in plan.steps if s.phase is Phase.KUBEADM and s.once]
+        self._again = self._find_again()
+
+    @property
+    def _begun(self) -> bool:
+        """Whether a command was cut off or failed: it may have changed anything."""
+        return any(self._journal.unfinished(step) for step in self._keys.values())
+
+    def runs_again(self, step: Step) -> bool:
+        """Whether this command is one of them."""
+        return bool(self._again) and key_of(step) in self._again
+
+    @property
+    def kubeadm_started(self) -> bool:
+        """Whether kubeadm was started on this machine, and what it left was not reset since."""
+        return any(self._journal.last_event(name) in _STARTED for name in self._kubeadm)
+
+    def settle(self, step: Step, work: Work, host: Host) -> Work:
+        """The step's work with what the history of its files makes of it.
+
+        Args:
+            step: Its files are looked up in the ledger.
+            work: What its check says.
+            host: The machine, or its overlay.
+
+        Raises:
+            StepError: Somebody else changed a file, or what a command made of it is lost and was not kept.
+        """
+        if not isinstance(step, Owning):
+            return work
+        by_path = {e.path: e for e in work.effects if isinstance(e, _FileEffect)}
+        eyes, kept, notes = Eyes(host), [], []
+        settled: set[str] = set()
+        for owned in step.owned():
+            holding = self._ledger.holding(owned.kind, owned.name)
+            if holding is None or owned.kind != "file" or holding.declared != owned.declared:
+                continue
+            verdict = self._one(holding, by_path.get(owned.name), eyes, host)
+            if verdict is None:
+                continue
+            settled.add(owned.name)
+            effect, note = verdict
+            if effect is not None:
+                kept.append(effect)
+            if note:
+                notes.append(note)
+        if not settled:
+            return work
+        left = [e for e in work.effects if not isinstance(e, _FileEffect) or e.path not in settled]
+        return _with(work, [*left, *kept], notes)
+
+    def restoring_work(self, host: Host) -> Work:
+        """What commands made in directories that a reset empties, and is lost; nothing once kubeadm has started."""
+        if self.kubeadm_started:
+            return Work()
+        eyes, effects = Eyes(host), []
+        for holding in self._made():
+            verdict = self._one(holding, None, eyes, host)
+            if verdict is not None and verdict[0] is not None:
+                effects.append(verdict[0])
+        paths = ", ".join(effect.path for effect in effects if isinstance(effect, _FileEffect))
+        return Work(effects=tuple(effects), summary=f"puts back what commands made: {paths}")
+
+    def is_kept(self, path: str) -> bool:
+        """Whether a command made what lies there, and the run puts it back if it is lost."""
+        holding = self._ledger.holding("file", path)
+        if holding is None or holding.declared:
+            return False
+        counting = self._counting(holding)
+        return bool(counting) and self._ledger.has(counting[-1].seen)
+
+    @property
+    def anything_made(self) -> bool:
+        """Whether commands made anything that may have to be put back."""
+        return any(True for _ in self._made())
+
+    # While a run acts.
+
+    def begin(self) -> None:
+        """Record that commands run again, before anything is written that they would be missed on."""
+        for key, step in self._keys.items():
+            if key in self._again:
+                self._journal.again(step)
+        # From here on the journal says so.
+        self._again = set()
+
+    def own(self, step: Step, work: Work, host: Host, mode: str) -> None:
+        """Note what a step owns, and what is there now, before its first effect.
+
+        A file that is in place is noted as well where commands follow: what they make of it needs a beginning.
+        """
+        if not isinstance(step, Owning):
+            return
+        eyes = Eyes(host)
+        written = {e.path for e in work.effects if isinstance(e, _FileEffect)}
+        for owned in step.owned():
+            known = self._ledger.holding(owned.kind, owned.name)
+            if known is not None and known.declared == owned.declared:
+                if known.wrote is None and owned.kind == "file" and owned.name not in written:
+                    # Killed between the last effect and its record: what is in place is what it left.
+                    self._note_wrote(known, eyes.look(owned.name), host)
+                continue
+            holding = described(owned, step=step.name, mode=mode)
+            if owned.kind == "file":
+                if owned.name not in written and known is None and not self._keys:
+                    continue  # we do not write it, and nobody will ask
+                seen = eyes.look(owned.name)
+                if owned.name in written or owned.append:
+                    self._ledger.keep(seen, owned.name, host)
+                holding = msgspec.structs.replace(
+                    holding,
+                    before=known.before if known else seen,
+                    wrote=None if owned.name in written else seen,
+                    strays=(seen,) if known else (),
+                )
+            self._ledger.put(msgspec.structs.replace(holding, follow=work.follow))
+        self._ledger.save()
+
+    def wrote(self, step: Step, work: Work, host: Host) -> None:
+        """Note what a step left, after its last effect."""
+        if not isinstance(step, Owning):
+            return
+        effects = {e.path: e for e in work.effects if isinstance(e, WriteFile)}
+        for owned in step.owned():
+            effect = effects.get(owned.name) if owned.kind == "file" else None
+            holding = self._ledger.holding("file", owned.name)
+            # What the history put back is not what the step says.
+            if effect is None or holding is None or self._counting(holding):
+                continue
+            self._note_wrote(holding, _left_by(effect, host), host)
+        self._ledger.save()
+
+    def _note_wrote(self, holding: Holding, seen: Seen, host: Host) -> None:
+        # The content of an append is not in the configuration, and a command may change it.
+        if holding.append and self._keys:
+            self._ledger.keep(seen, holding.name, host)
+        self._ledger.put(msgspec.structs.replace(holding, wrote=seen))
+
+    def look_before(self, step: Step, host: Host) -> Before:
+        """What a command may change, before it runs."""
+        eyes = Eyes(host)
+        places = dict.fromkeys([*self._watched(step), *self._entries(host)])
+        return Before(eyes=eyes, seen={path: eyes.look(path) for path in places})
+
+    def look_after(self, step: Step, before: Before, host: Host, mode: str) -> tuple[str, ...]:
+        """Note what a command made of files, before it is recorded as done; the paths."""
+        concern, digest = key_of(step)
+        touched = []
+        watched = set(self._watched(step))
+        for path in dict.fromkeys([*before.seen, *self._entries(host)]):
+            seen, old = before.eyes.look(path), before.seen.get(path, ABSENT)
+            if seen == old:
+                continue
+            holding = self._ledger.holding("file", path)
+            if path in self._declared and path not in watched:
+                # Its step comes later, and writes it whatever this command makes of it.
+                if holding is not None:
+                    strays = (*holding.strays, seen)[-_MOST_STRAYS:]
+                    self._ledger.put(msgspec.structs.replace(holding, strays=strays))
+                continue
+            touched.append(path)
+            self._ledger.keep(seen, path, host)
+            if holding is None:
+                holding = Holding(
+                    kind="file",
+                    name=path,
+                    step=step.name,
+                    mode=mode,
+                    before=old,
+                    wrote=old,
+                    hidden=True,
+                )
+            touch = Touch(concern=concern, digest=digest, name=step.name, seen=seen)
+            touches = (*self._counting(holding), touch)
+            self._ledger.put(msgspec.structs.replace(holding, touches=touches))
+        self._ledger.save()
+        return tuple(touched)
+
+    def forget_void(self, step: Step | None) -> None:
+        """Drop what no longer counts, once the files are back as they were before it.
+
+        Args:
+            step: Whose files are back; None: those that commands made.
+        """
+        if step is None:
+            back = list(self._made())
+        elif isinstance(step, Owning):
+            names = {one.name for one in step.owned()}
+            back = [one for one in self._ledger.holdings() if one.declared and one.name in names]
+        else:
+            return
+        for holding in back:
+            counting = self._counting(holding)
+            if counting == holding.touches:
+                continue
+            if not holding.declared and not counting:
+                self._ledger.drop("file", holding.name)
+                continue
+            void = tuple(touch.seen for touch in holding.touches[len(counting) :])
+            strays = (*holding.strays, *void)[-_MOST_STRAYS:]
+            self._ledger.put(msgspec.structs.replace(holding, touches=counting, strays=strays))
+        self._ledger.save()
+
+    # Rules.
+
+    def _find_again(self) -> set[StepKey]:
+        """Commands that are done, and whose effect on some file is void: a fixed point over all files."""
+        again: set[StepKey] = set()
+        histories = [holding for holding in self._ledger.holdings() if holding.touches]
+        while True:
+            before = len(again)
+            for holding in histories:
+                declared = self._declared.get(holding.name)
+                if declared is None and holding.declared:
+                    continue  # no longer declared: it is taken back, whatever commands made of it
+                void = holding.touches
+                if declared is None or declared.declared == holding.declared:
+                    void = void[self._count(holding, again) :]
+                for touch in void:
+                    if touch.key in self._keys and self._journal.finished_ever(touch.key):
+                        again.add(touch.key)
+            if len(again) == before:
+                return again
+
+    def _count(self, holding: Holding, again: Iterable[StepKey]) -> int:
+        """How many commands of a history count."""
+        for number, touch in enumerate(holding.touches):
+            if (
+                touch.key not in self._keys
+                or touch.key in again
+                or not self._journal.finished_ever(touch.key)
+            ):
+                return number
+        return len(holding.touches)
+
+    def _counting(self, holding: Holding) -> tuple[Touch, ...]:
+        return holding.touches[: self._count(holding, self._again)]
+
+    def _one(
+        self, holding: Holding, planned: Effect | None, eyes: Eyes, host: Host
+    ) -> tuple[Effect | None, str] | None:
+        """What one file's history says: an effect or none, and a note; None: what the step's check says stands.
+
+        Raises:
+            StepError: See `settle`.
+        """
+        counting = self._counting(holding)
+        now = eyes.look(holding.name)
+        if not counting:
+            return self._unedited(holding, planned, now, host)
+        last = counting[-1]
+        note = f"{holding.name} in place, changed by {last.name}"
+        if now == last.seen:
+            return None, note
+        if self.kubeadm_started:
+            return None, f"{holding.name} was changed since, and is left"
+        if holding.append and now.kind != "absent" and not self._is_ours(holding, now):
+            return None, note  # once a command has changed it, the block is settled
+        if not self._is_ours(holding, now) and not self._begun:
+            raise self._changed_by_others(holding, last, host)
+        return self._put_back(holding, last.seen, f"as {last.name} left it", now, host), ""
+
+    def _unedited(
+        self, holding: Holding, planned: Effect | None, now: Seen, host: Host
+    ) -> tuple[Effect | None, str] | None:
+        """A file that no command has changed, as far as it counts."""
+        wrote = holding.wrote
+        if not holding.declared:
+            # Made by a command that has to run again: what it made goes first, if it is still what it made.
+            if wrote is None or now == wrote or not self._is_ours(holding, now):
+                return None, ""
+            if not self._ledger.has(wrote):
+                return None, ""
+            return self._put_back(holding, wrote, "as it was before commands", now, host), ""
+        fetched = isinstance(planned, WriteFile) and isinstance(planned.content, Download)
+        if fetched and now == wrote:
+            return None, ""  # without a digest nothing else tells that it was fetched
+        edited = self._begun or bool(holding.touches)
+        appends = holding.append and edited and planned is not None
+        if appends and wrote is not None and now != wrote and self._ledger.has(wrote):
+            return self._put_back(holding, wrote, "as it was before commands", now, host), ""
+        return None
+
+    def _is_ours(self, holding: Holding, now: Seen) -> bool:
+        """Whether it is lost, or a state that a step or command of ours made."""
+        return (
+            now.kind == "absent"
+            or now == holding.wrote
+            or now in holding.strays
+            or any(now == touch.seen for touch in holding.touches)
+        )
+
+    def _put_back(self, holding: Holding, seen: Seen, note: str, now: Seen, host: Host) -> Effect:
+        """The effect that makes a file what it was.
+
+        Raises:
+            StepError: That was not kept.
+        """
+        content = self._ledger.content(seen)
+        if seen.kind == "other" or (seen.kind == "file" and content is None):
+            command = holding.touches[-1].name if holding.touches else holding.step
+            raise StepError(
+                "MA3022",
+                f"{holding.name} is lost: {command} had made it, and it was too large to be kept",
+                hint=f"have {command} run again by changing it (a comment is enough), or put the file back",
+            )
+        before = host.files.read(holding.name) if now.kind == "file" else None
+        return restoring(holding.name, seen, content, now=before, hidden=holding.hidden, note=note)
+
+    def _changed_by_others(self, holding: Holding, last: Touch, host: Host) -> StepError:
+        from machineadm.plan.render import diff_lines
+
+        wanted = self._ledger.content(last.seen)
+        there = host.files.stat(holding.name)
+        shown = not holding.hidden and wanted is not None and there is not None
+        readable = shown and there is not None and there.kind is FileKind.FILE
+        now = host.files.read(holding.name) if readable else None
+        return StepError(
+            "MA3021",
+            f"{holding.name} is neither what the configuration says nor what {last.name} made of it: "
+            "somebody else changed it",
+            hint=f"put it back, or remove it (then it is restored as {last.name} left it), and run again",
+            log_tail="" if now is None else "\n".join(diff_lines(wanted or b"", now)),
+        )
+
+    def _made(self) -> Iterable[Holding]:
+        return (
+            holding
+            for holding in self._ledger.holdings()
+            if holding.kind == "file" and not holding.declared and holding.touches
+        )
+
+    def _watched(self, step: Step) -> list[str]:
+        """The declared files whose step comes before a command."""
+        return list(self._declared) if step.phase is Phase.PRE_KUBEADM else []
+
+    def _entries(self, host: Host) -> list[str]:
+        return [
+            entry
+            for place in self._emptied
+            for entry in entries_below(place, host, most=MOST_ENTRIES)
+        ]
+
+
+class Before(msgspec.Struct, kw_only=True):
+    """What was there before a command ran."""
+
+    eyes: Eyes
+    seen: Mapping[str, Seen]
+
+
+_STARTED = ("started", "failed", "done")
+
+
+def _with(work: Work, effects: list[Effect], notes: list[str]) -> Work:
+    summary = work.summary
+    if notes:
+        summary = "; ".join(notes) if not effects else f"{summary}; {'; '.join(notes)}"
+    elif not effects:
+        summary = ""
+    return msgspec.structs.replace(work, effects=tuple(effects), summary=summary)
+
+
+def _left_by(effect: WriteFile, host: Host) -> Seen:
+    """What an effect left; its content is not read again where it is at hand."""
+    content = effect.content
+    stat = host.files.stat(effect.path)
+    if stat is None or stat.kind is not FileKind.FILE or not isinstance(content, bytes):
+        return Eyes(host).look(effect.path)
+    return Seen(
+        kind="file",
+        mode=stat.mode,
+        uid=stat.uid,
+        gid=stat.gid,
+        size=len(content),
+        sha256=content_digest(content),
+    )

@@ -1,0 +1,155 @@
+"""Taking back what an earlier run owned and this configuration no longer has.
+
+Until kubeadm has started on the machine it is undone: a file becomes again what was there before our first write. From then on it
+stays, and is listed: a node is replaced, not changed. What a person changed since, what was appended to, and what was not
+kept stays in either case, and is said.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from machineadm.actions.perform import perform
+from machineadm.execution.ledger import Holding, Ledger
+from machineadm.execution.seen import Eyes, restoring
+from machineadm.execution.settling import Settling
+from machineadm.host.effects import DisableUnit, Effect
+from machineadm.host.ports import Host
+from machineadm.plan.model import FollowUp, Outcome, Owning, Phase, Plan, Work, digest_of
+
+_UNTIL_BOOT = {"parameter": "value", "module": "module", "hostname": "host name"}
+
+
+class TakeBack:
+    """The step that takes back; the engine puts it before all others when there is anything.
+
+    Args:
+        plan: What is owned now.
+        ledger: What was.
+        settling: Whether kubeadm has started.
+        mode: Only what a run of the same mode owned is taken back.
+    """
+
+    name: ClassVar[str] = "ownership/takeBack"
+    phase: ClassVar[Phase] = Phase.BOOT
+    live: ClassVar[bool] = False
+    once: ClassVar[bool] = False
+
+    def __init__(self, plan: Plan, ledger: Ledger, settling: Settling, mode: str) -> None:
+        owned = {
+            (one.kind, one.name)
+            for step in plan.steps
+            if isinstance(step, Owning)
+            for one in step.owned()
+        }
+        self._ledger = ledger
+        self._settling = settling
+        # What a command made is its history's to undo.
+        self.stale = tuple(
+            holding
+            for holding in reversed(ledger.holdings())
+            if holding.mode == mode
+            and holding.key not in owned
+            and (holding.declared or holding.kind != "file")
+        )
+
+    def digest(self) -> str:
+        """See `Step.digest`."""
+        return digest_of(self.name, *(f"{one.kind} {one.name}" for one in self.stale))
+
+    def check(self, host: Host) -> Work:
+        """See `Step.check`."""
+        if self._settling.kubeadm_started:
+            names = ", ".join(one.name for one in self.stale)
+            return Work(summary=f"no longer declared, and left on a node: {names}")
+        effects: list[Effect] = []
+        follow: dict[str, FollowUp] = {}
+        stays: list[str] = []
+        eyes = Eyes(host)
+        for holding in self.stale:
+            effect = self._undo(holding, eyes, host, stays)
+            if effect is not None:
+                effects.append(effect)
+                follow.update((one.key, one) for one in holding.follow)
+        parts = [f"takes back {len(effects)} no longer declared"] if effects else []
+        return Work(
+            effects=tuple(effects),
+            summary="; ".join([*parts, *stays]),
+            follow=tuple(follow.values()),
+        )
+
+    def apply(self, host: Host, work: Work) -> Outcome:
+        """See `Step.apply`."""
+        perform(work.effects, host)
+        self.forget()
+        return Outcome(change=work.change, message=work.summary)
+
+    def forget(self) -> None:
+        """Nobody owns it any more. Killed before this, the next run finds the files as they were, and forgets then."""
+        if self._settling.kubeadm_started:
+            return
+        for holding in self.stale:
+            self._ledger.drop(holding.kind, holding.name)
+        self._ledger.save()
+
+    def _undo(self, holding: Holding, eyes: Eyes, host: Host, stays: list[str]) -> Effect | None:
+        """The effect that takes one thing back; or why it stays."""
+        name = holding.name
+        if (what := _UNTIL_BOOT.get(holding.kind)) is not None:
+            stays.append(f"{what} {name} stays until the next boot")
+            return None
+        if holding.kind == "unit":
+            enabled = host.services is not None and host.services.enabled(name)
+            return DisableUnit(unit=name) if enabled else None
+        now, before = eyes.look(name), holding.before
+        if now == before:
+            return None
+        if holding.append:
+            stays.append(f"{name} stays: it was appended to")
+        elif before is None or not self._ledger.has(before):
+            stays.append(f"{name} stays: what was there before was not kept")
+        elif now.kind == "absent" or now in _made_by_us(holding):
+            return restoring(
+                name,
+                before,
+                self._ledger.content(before),
+                now=host.files.read(name) if now.kind == "file" else None,
+                hidden=holding.hidden,
+                note="no longer declared",
+            )
+        else:
+            stays.append(f"{name} stays: it was changed since")
+        return None
+
+
+def _made_by_us(holding: Holding) -> tuple[object, ...]:
+    return (holding.wrote, *holding.strays, *(touch.seen for touch in holding.touches))
+
+
+class Restore:
+    """The step that puts back what commands made in directories that a reset empties; before all others.
+
+    Args:
+        settling: Knows what they made.
+    """
+
+    name: ClassVar[str] = "commands/restore"
+    phase: ClassVar[Phase] = Phase.BOOT
+    live: ClassVar[bool] = False
+    once: ClassVar[bool] = False
+
+    def __init__(self, settling: Settling) -> None:
+        self._settling = settling
+
+    def digest(self) -> str:
+        """See `Step.digest`."""
+        return digest_of(self.name)
+
+    def check(self, host: Host) -> Work:
+        """See `Step.check`."""
+        return self._settling.restoring_work(host)
+
+    def apply(self, host: Host, work: Work) -> Outcome:
+        """See `Step.apply`."""
+        perform(work.effects, host)
+        return Outcome(change=work.change, message=work.summary)

@@ -1,0 +1,150 @@
+"""What can be done to a machine, as values.
+
+A step's check says what it would do as effects; an overlay lays them over the machine for the checks that follow, and
+`machineadm.actions.perform` does them. A new kind of effect is a class here, one place in the overlay, one in `perform`, and
+one in `machineadm.plan.render`; a test walks all four.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from machineadm.redaction import Secret
+
+
+class Download(msgspec.Struct, frozen=True, kw_only=True):
+    """Content that lies elsewhere, known by its digests where it has any."""
+
+    url: str
+    sha256: str = ""
+    """Hex, any case; empty: not given."""
+    sha512: str = ""
+    headers: dict[str, str | Secret] = {}
+
+    @property
+    def pinned(self) -> bool:
+        """Whether a digest says what it must be."""
+        return bool(self.sha256 or self.sha512)
+
+
+class Effect(msgspec.Struct, frozen=True, kw_only=True):
+    """One thing that is done to a machine."""
+
+
+class WriteFile(Effect, frozen=True, kw_only=True):
+    """A file gets content, mode and owner; a link at its path is replaced."""
+
+    path: str
+    content: bytes | Download | None
+    """None: what is there stays, and mode or owner change."""
+    mode: int = 0o644
+    uid: int | None = None
+    """None: whoever runs this."""
+    gid: int | None = None
+    before: bytes | None = None
+    """Content now, for a diff; None where there is no file, or nothing to compare with."""
+    sensitive: bool = False
+    """Neither content is ever shown."""
+    note: str = ""
+    """What changes beside the content: mode, owner."""
+
+
+class RemoveFile(Effect, frozen=True, kw_only=True):
+    """A file or link goes."""
+
+    path: str
+    before: bytes | None = None
+    sensitive: bool = False
+    note: str = ""
+
+
+class MakeLink(Effect, frozen=True, kw_only=True):
+    """A symbolic link gets its target; a file or link at its path is replaced."""
+
+    path: str
+    target: str
+    note: str = ""
+
+
+class MakeDirectory(Effect, frozen=True, kw_only=True):
+    """A directory is made, with its missing parents."""
+
+    path: str
+    mode: int = 0o755
+
+
+class LoadModule(Effect, frozen=True, kw_only=True):
+    """A kernel module is loaded."""
+
+    module: str
+
+
+class SetParameter(Effect, frozen=True, kw_only=True):
+    """A kernel parameter gets a value."""
+
+    name: str
+    value: str
+
+
+class SetHostname(Effect, frozen=True, kw_only=True):
+    """The running host name changes."""
+
+    hostname: str
+
+
+class EnableUnit(Effect, frozen=True, kw_only=True):
+    """A unit starts at boot from now on."""
+
+    unit: str
+
+
+class DisableUnit(Effect, frozen=True, kw_only=True):
+    """A unit no longer starts at boot."""
+
+    unit: str
+
+
+class KeepState(Effect, frozen=True, kw_only=True):
+    """A file of the run or state directory is written, 0600."""
+
+    name: str
+    """Relative to the directory."""
+    content: bytes
+    durable: bool
+    """In the state directory, on the disk; else in the run directory."""
+    path: str = ""
+    """As a plan shows it; empty: it is not shown."""
+    before: bytes | None = None
+    shown: bytes | None = None
+    """The content with its secrets masked; None: the content itself."""
+    sensitive: bool = False
+
+
+class DropState(Effect, frozen=True, kw_only=True):
+    """A file of the run or state directory goes."""
+
+    name: str
+    durable: bool
+    path: str = ""
+
+
+class RunProgram(Effect, frozen=True, kw_only=True):
+    """A program runs; what it does to the machine is not known."""
+
+    title: str
+    """What a summary calls it: the program's name, never an argument."""
+    argv: tuple[str, ...] = ()
+    """As a plan shows it."""
+    script: str = ""
+    """Shown instead of the arguments where there is one."""
+
+
+class WaitFor(Effect, frozen=True, kw_only=True):
+    """The run waits until something is so."""
+
+    condition: str
+    """`socket /run/containerd/containerd.sock`, `unit x.service`, `mount /data`, `clock`: see `actions.waits`."""
+    budget: float
+    """Seconds until the wait fails."""
+    reason: str
+    """Why, for the plan and for the message when it fails."""

@@ -1,0 +1,31 @@
+"""A clock on which nobody waits."""
+
+from __future__ import annotations
+
+from machineadm.host.overlay.commands import refuse
+from machineadm.host.ports import Clock
+
+
+class OverlayClock:
+    """The Clock port: it tells the time; a check that waits is a mistake."""
+
+    def __init__(self, real: Clock) -> None:
+        self._real = real
+
+    def now(self) -> float:
+        """See `Clock.now`."""
+        return self._real.now()
+
+    def monotonic(self) -> float:
+        """See `Clock.monotonic`."""
+        return self._real.monotonic()
+
+    def sleep(self, seconds: float) -> None:
+        """See `Clock.sleep`.
+
+        Raises:
+            InternalError: It is more than a look whether the run shall end.
+        """
+        if seconds:
+            refuse(f"wait {seconds:g} s")
+        self._real.sleep(0)

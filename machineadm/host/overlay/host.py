@@ -1,0 +1,74 @@
+"""All the overlay's ports together, and how effects are laid over them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from machineadm.host.effects import (
+    DisableUnit,
+    DropState,
+    Effect,
+    EnableUnit,
+    KeepState,
+    LoadModule,
+    MakeDirectory,
+    MakeLink,
+    RemoveFile,
+    SetHostname,
+    SetParameter,
+    WriteFile,
+)
+from machineadm.host.overlay.clock import OverlayClock
+from machineadm.host.overlay.commands import OverlayCommands
+from machineadm.host.overlay.files import OverlayFiles
+from machineadm.host.overlay.kernel import OverlayKernel
+from machineadm.host.overlay.services import OverlayServices
+from machineadm.host.overlay.state import OverlayState
+from machineadm.host.ports import Host
+
+
+class Overlay:
+    """A host for checks, and the effects that lie over it.
+
+    Args:
+        host: The machine; only asked.
+
+    Attributes:
+        host: Answers as the machine would once the effects were done.
+    """
+
+    def __init__(self, host: Host) -> None:
+        self._files = OverlayFiles(host.files)
+        self._state = OverlayState(host.state)
+        self._kernel = None if host.kernel is None else OverlayKernel(host.kernel)
+        self._services = None if host.services is None else OverlayServices(host.services)
+        self.host = Host(
+            files=self._files,
+            accounts=host.accounts,
+            clock=OverlayClock(host.clock),
+            state=self._state,
+            commands=None if host.commands is None else OverlayCommands(),
+            queries=host.queries,
+            kernel=self._kernel,
+            services=self._services,
+            fetch=None,
+            platform=host.platform,
+            architecture=host.architecture,
+            kept=host.kept,
+            offline=host.offline,
+        )
+
+    def lay(self, effects: Iterable[Effect]) -> None:
+        """Have later queries see these effects as done. What a program or a wait brings is not known, and not seen."""
+        for effect in effects:
+            match effect:
+                case WriteFile() | RemoveFile() | MakeLink() | MakeDirectory():
+                    self._files.lay(effect)
+                case KeepState() | DropState():
+                    self._state.lay(effect)
+                case LoadModule() | SetParameter() | SetHostname() if self._kernel is not None:
+                    self._kernel.lay(effect)
+                case EnableUnit() | DisableUnit() if self._services is not None:
+                    self._services.lay(effect)
+                case _:
+                    pass

@@ -1,0 +1,67 @@
+"""State as it would be; the lock is not taken."""
+
+from __future__ import annotations
+
+from machineadm.host.effects import DropState, KeepState
+from machineadm.host.overlay.commands import refuse
+from machineadm.host.ports import State
+
+
+class OverlayState:
+    """The State port: read, and changed by what is laid over it alone."""
+
+    def __init__(self, real: State) -> None:
+        self.run_directory = real.run_directory
+        self.state_directory = real.state_directory
+        self._real = real
+        self._laid: dict[tuple[str, bool], bytes | None] = {}
+
+    def lay(self, effect: KeepState | DropState) -> None:
+        """Have later queries see an effect as done."""
+        content = effect.content if isinstance(effect, KeepState) else None
+        self._laid[effect.name, effect.durable] = content
+
+    def read(self, name: str, *, durable: bool) -> bytes | None:
+        """See `State.read`."""
+        if (name, durable) in self._laid:
+            return self._laid[name, durable]
+        return self._real.read(name, durable=durable)
+
+    def write(self, name: str, content: bytes, *, durable: bool) -> None:
+        """See `State.write`.
+
+        Raises:
+            InternalError: Always.
+        """
+        del content, durable
+        refuse(f"keep {name}")
+
+    def append(self, name: str, content: bytes) -> None:
+        """See `State.append`.
+
+        Raises:
+            InternalError: Always.
+        """
+        del content
+        refuse(f"append to {name}")
+
+    def remove(self, name: str, *, durable: bool) -> None:
+        """See `State.remove`.
+
+        Raises:
+            InternalError: Always.
+        """
+        del durable
+        refuse(f"remove {name}")
+
+    def lock(self) -> None:
+        """See `State.lock`.
+
+        Raises:
+            InternalError: Always.
+        """
+        refuse("take the lock")
+
+    def locked_by_other(self) -> bool:
+        """See `State.locked_by_other`."""
+        return self._real.locked_by_other()

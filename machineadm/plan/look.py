@@ -1,0 +1,30 @@
+"""How each step of a plan stands before a run: the answer of the checks alone."""
+
+from __future__ import annotations
+
+import enum
+
+import msgspec
+
+from machineadm.plan.model import Step, Work
+
+
+class Standing(str, enum.Enum):
+    """How a step stands before a run."""
+
+    TO_DO = "ToDo"
+    IN_PLACE = "InPlace"
+    DEFERRED = "Deferred"
+
+
+class Look(msgspec.Struct, frozen=True, kw_only=True):
+    """One step, and what was seen of it."""
+
+    step: Step
+    standing: Standing
+    work: Work
+
+
+def anything_to_do(looks: tuple[Look, ...]) -> bool:
+    """Whether a run would change anything; what is deferred does not count."""
+    return any(look.standing is Standing.TO_DO for look in looks)
