@@ -18,10 +18,11 @@ help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  %-14s %s\n", $$1, $$2}'
 
 # The locks decide; a changed lock or pyproject.toml makes the environment anew in place.
-$(STAMP): build/locks/dev.txt pyproject.toml
+$(STAMP): build/locks/dev.txt pyproject.toml crdgen/crdlint/pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --require-hashes --requirement build/locks/dev.txt
-	$(BIN)/python -m pip install --quiet --no-build-isolation --no-deps --editable .
+	$(BIN)/python -m pip install --quiet --no-build-isolation --no-deps --ignore-requires-python \
+	  --editable . --editable crdgen/crdlint
 	@touch $@
 
 .PHONY: setup .venv

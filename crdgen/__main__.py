@@ -1,4 +1,4 @@
-"""`python -m crdgen`, `python -m crdgen check FILE...`: the one place where the parts of this package meet."""
+"""`python -m crdgen`; `python -m crdgen check FILE...`, which is crdlint."""
 
 import sys
 from collections.abc import Sequence
@@ -15,8 +15,11 @@ def main(arguments: Sequence[str]) -> int:
     """
     match list(arguments):
         case ["check", *rest]:
-            from crdgen.check import command
-
+            try:
+                from crdlint import command
+            except ModuleNotFoundError as error:
+                sys.stderr.write(f"crdgen check: {error}; pip install ./crdgen/crdlint\n")
+                return 2
             return command.run(rest)
         case rest:
             from crdgen.generate import command as generate

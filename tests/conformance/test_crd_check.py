@@ -1,4 +1,4 @@
-"""`crdgen check` and the API server's own code agree on what is refused, and on what rules cost."""
+"""crdlint and the API server's own code agree on what is refused, and on what rules cost."""
 
 import functools
 import json
@@ -12,18 +12,18 @@ from typing import Any
 import pytest
 import yaml
 
-pytest.importorskip("re2", reason="crdgen needs Python 3.11 and google-re2")
+pytest.importorskip("re2", reason="crdlint needs Python 3.11 and google-re2")
 
-from crdgen.check.cel import declarations, rules
-from crdgen.check.checking import check_file
-from crdgen.check.definition import DEFINITION
-from crdgen.check.model import Findings, Violation
-from crdgen.check.openapi import check_openapi
-from crdgen.check.shapes import Decoding
-from tests.corpus import bounds, planted
-from tests.corpus.base import base
-from tests.corpus.mutations import mutate
-from tests.corpus.rules import with_rules
+from crd_corpus import bounds, planted
+from crd_corpus.base import base
+from crd_corpus.mutations import mutate
+from crd_corpus.rules import with_rules
+from crdlint.cel import declarations, rules
+from crdlint.checking import check_file
+from crdlint.definition import DEFINITION
+from crdlint.model import Findings, Violation
+from crdlint.openapi import check_openapi
+from crdlint.shapes import Decoding
 from tests.judges import judges
 from tests.real import missing
 
@@ -86,9 +86,7 @@ def costs(text: str) -> dict[tuple[str, int], tuple[int, int, int]]:
 def told(text: str, verdict: dict[str, Any]) -> str:
     """Both verdicts on a CRD."""
     theirs = [f"{e.get('field')}: {e['detail'][:200]}" for e in verdict["errors"]]
-    return (
-        f"the API server: {theirs}\ncrdgen check: {check_file(text.encode(), 'crd')}\n{text[:3000]}"
-    )
+    return f"the API server: {theirs}\ncrdlint: {check_file(text.encode(), 'crd')}\n{text[:3000]}"
 
 
 def test_every_crd_of_the_corpus_is_refused_by_both_or_by_none() -> None:

@@ -1,5 +1,6 @@
 """The import contracts of pyproject.toml hold, and would notice if they did not."""
 
+import os
 import shutil
 import subprocess
 import sys
@@ -19,6 +20,9 @@ BREACHES = {
     "machineadm/verification/planted.py": "import machineadm.host",
     "machineadm/stray/__init__.py": "",
     "signing/planted.py": "import machineadm.config",
+    "crdgen/planted.py": "import machineadm.config",
+    "crdgen/generate/planted.py": "import crdlint",
+    "crdgen/crdlint/src/crdlint/planted.py": "import machineadm.errors",
 }
 
 
@@ -26,6 +30,7 @@ def lint_imports(tree: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [str(Path(sys.executable).with_name("lint-imports")), "--no-cache"],
         cwd=tree,
+        env=os.environ | {"PYTHONPATH": str(tree / "crdgen/crdlint/src")},
         capture_output=True,
         text=True,
         check=False,
@@ -64,9 +69,12 @@ def test_a_planted_breach_is_found(tree: Path, module: str) -> None:
     assert "BROKEN" in outcome.stdout or "stray" in outcome.stdout, outcome.stdout
 
 
-@pytest.mark.parametrize("package", ["machineadm/cli", "signing/publish", "crdgen/generate"])
+@pytest.mark.parametrize(
+    "package",
+    ["machineadm/cli", "signing/publish", "crdgen/generate", "crdgen/crdlint/src/crdlint"],
+)
 def test_a_planted_circle_is_found(tree: Path, package: str) -> None:
-    name = package.replace("/", ".")
+    name = package.removeprefix("crdgen/crdlint/src/").replace("/", ".")
     planted = {tree / package / "first.py": "second", tree / package / "second.py": "first"}
     for path, other in planted.items():
         path.write_text(f'"""Planted."""\n\nimport {name}.{other}\n')

@@ -1,0 +1,354 @@
+"""The rules of a CustomResourceDefinition around its schemas: names, versions, columns, subresources, conversion."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from crdlint import names
+from crdlint.model import Findings, shown
+
+Record = Mapping[str, Any]
+
+ANNOTATION_LIMIT: Final = 262_144
+_COLUMN_TYPES: Final = ("boolean", "date", "integer", "number", "string")
+_COLUMN_FORMATS: Final = (
+    "byte",
+    "date",
+    "date-time",
+    "double",
+    "float",
+    "int32",
+    "int64",
+    "password",
+)
+_APPROVAL: Final = "api-approved.kubernetes.io"
+
+
+def check_envelope(crd: Record, found: Findings) -> None:
+    """Check everything but what depends on schemas.
+
+    Args:
+        crd: A decoded CustomResourceDefinition.
+        found: Where violations go.
+    """
+    spec = crd.get("spec") or {}
+    own = spec.get("names") or {}
+    _metadata(crd.get("metadata") or {}, spec, found)
+    _group(spec.get("group", ""), found)
+    _scope(spec.get("scope", ""), found)
+    _names(own, found)
+    _versions(spec.get("versions") or [], found)
+    _conversion(spec.get("conversion"), found)
+    if spec.get("preserveUnknownFields"):
+        found.error(
+            "CRD111",
+            "spec.preserveUnknownFields",
+            "cannot be true: set x-kubernetes-preserve-unknown-fields in the schema",
+        )
+
+
+def _metadata(metadata: Record, spec: Record, found: Findings) -> None:
+    name = metadata.get("name", "")
+    wanted = f"{(spec.get('names') or {}).get('plural', '')}.{spec.get('group', '')}"
+    if not name:
+        found.error("CRD101", "metadata.name", "is required")
+    elif name != wanted:
+        found.error("CRD101", "metadata.name", f"must be spec.names.plural.spec.group, {wanted!r}")
+    elif wrong := names.subdomain(name):
+        found.error("CRD101", "metadata.name", wrong)
+    if metadata.get("namespace"):
+        found.error("CRD101", "metadata.namespace", "is not allowed on this type")
+    if metadata.get("generateName") not in (None, "", wanted):
+        found.error("CRD101", "metadata.generateName", f"must be {wanted!r}, if anything")
+    # The API server sets the generation itself.
+    check_object_meta({**metadata, "generation": 1}, "metadata", found, "CRD101")
+    _approval(spec.get("group", ""), metadata.get("annotations") or {}, found)
+
+
+def check_object_meta(metadata: Record, path: str, found: Findings, code: str) -> None:
+    """Check what holds for the metadata of every object.
+
+    Args:
+        metadata: Decoded ObjectMeta.
+        path: Where it is.
+        found: Where violations go.
+        code: The code of a violation.
+    """
+    for key, value in (metadata.get("labels") or {}).items():
+        if wrong := names.qualified(key) or names.label_value(value):
+            found.error(code, f"{path}.labels", f"{shown(key)}: {wrong}")
+    annotations = metadata.get("annotations") or {}
+    for key in annotations:
+        if wrong := names.qualified(key.lower()):
+            found.error(code, f"{path}.annotations", f"{shown(key)}: {wrong}")
+    size = sum(len(k.encode()) + len(v.encode()) for k, v in annotations.items())
+    if size > ANNOTATION_LIMIT:
+        found.error(code, f"{path}.annotations", f"{size} bytes, more than {ANNOTATION_LIMIT}")
+    if (metadata.get("generation") or 0) < 0:
+        found.error(code, f"{path}.generation", "must not be negative")
+    finalizers = metadata.get("finalizers") or []
+    for name in finalizers:
+        if wrong := names.qualified(name):
+            found.error(code, f"{path}.finalizers", f"{shown(name)}: {wrong}")
+    if {"orphan", "foregroundDeletion"} <= set(finalizers):
+        found.error(code, f"{path}.finalizers", "orphan and foregroundDeletion exclude each other")
+    _owners(metadata.get("ownerReferences") or [], f"{path}.ownerReferences", found, code)
+    _managed(metadata.get("managedFields") or [], f"{path}.managedFields", found, code)
+
+
+def _owners(owners: list[Record], path: str, found: Findings, code: str) -> None:
+    for owner in owners:
+        for key in ("apiVersion", "kind", "name", "uid"):
+            if not owner.get(key):
+                found.error(code, f"{path}.{key}", "must not be empty")
+    if sum(bool(owner.get("controller")) for owner in owners) > 1:
+        found.error(code, path, "only one reference can have controller set to true")
+
+
+def _managed(entries: list[Record], path: str, found: Findings, code: str) -> None:
+    for entry in entries:
+        if entry.get("operation") not in ("Apply", "Update"):
+            found.error(code, f"{path}.operation", "must be Apply or Update")
+        if entry.get("fieldsType", "FieldsV1") not in ("", "FieldsV1"):
+            found.error(code, f"{path}.fieldsType", "must be FieldsV1")
+        for key, limit in (("manager", 128), ("subresource", 256)):
+            text = entry.get(key, "")
+            if len(text.encode()) > limit:
+                found.error(code, f"{path}.{key}", f"may not be more than {limit} bytes")
+        if not _is_printable(entry.get("manager", "")):
+            found.error(code, f"{path}.manager", "should only contain printable characters")
+
+
+def _is_printable(text: str) -> bool:
+    return all(c == " " or (c.isprintable() and not c.isspace()) for c in text)
+
+
+def _approval(group: str, annotations: Mapping[str, str], found: Findings) -> None:
+    if not re.search(r"(^|\.)(k8s|kubernetes)\.io$", group):
+        return
+    text = annotations.get(_APPROVAL, "")
+    if not text:
+        found.error(
+            "CRD112", f"metadata.annotations[{_APPROVAL}]", "is required in protected groups"
+        )
+    elif not text.startswith("unapproved") and not names.absolute_url(text):
+        found.error(
+            "CRD112",
+            f"metadata.annotations[{_APPROVAL}]",
+            "must be a URL or start with 'unapproved'",
+        )
+
+
+def _group(group: str, found: Findings) -> None:
+    if not group:
+        found.error("CRD102", "spec.group", "is required")
+    elif wrong := names.subdomain(group):
+        found.error("CRD102", "spec.group", wrong)
+    elif "." not in group:
+        found.error("CRD102", "spec.group", "should be a domain with at least one dot")
+
+
+def _scope(scope: str, found: Findings) -> None:
+    if scope not in ("Namespaced", "Cluster"):
+        found.error(
+            "CRD104", "spec.scope", "must be Namespaced or Cluster" if scope else "is required"
+        )
+
+
+def _names(own: Record, found: Findings) -> None:
+    kind = own.get("kind", "")
+    singular = own.get("singular") or kind.lower()
+    list_kind = own.get("listKind") or (f"{kind}List" if kind else "")
+    for key, name in (("plural", own.get("plural", "")), ("singular", singular)):
+        wrong = names.label_1035(name) if name else "is required"
+        if wrong:
+            found.error("CRD103", f"spec.names.{key}", wrong)
+    for key, name in (("kind", kind), ("listKind", list_kind)):
+        wrong = names.label_1035(name.lower()) if name else "is required"
+        if wrong:
+            found.error("CRD103", f"spec.names.{key}", wrong)
+    if kind and kind == list_kind:
+        found.error("CRD103", "spec.names.listKind", "kind and listKind may not be the same")
+    for key in ("shortNames", "categories"):
+        for index, name in enumerate(own.get(key) or []):
+            if wrong := names.label_1035(name):
+                found.error("CRD103", f"spec.names.{key}[{index}]", wrong)
+
+
+def _versions(versions: list[Record], found: Findings) -> None:
+    seen: set[str] = set()
+    for index, version in enumerate(versions):
+        path, name = f"spec.versions[{index}]", version.get("name", "")
+        if wrong := names.label_1035(name):
+            found.error("CRD105", f"{path}.name", wrong)
+        if name in seen:
+            found.error(
+                "CRD105", "spec.versions", f"must contain unique version names, not {name!r} twice"
+            )
+        seen.add(name)
+        if (version.get("schema") or {}).get("openAPIV3Schema") is None:
+            found.error("CRD105", f"{path}.schema.openAPIV3Schema", "is required")
+        _deprecation(version, path, found)
+    storage = sum(bool(v.get("storage")) for v in versions)
+    if storage != 1:
+        found.error(
+            "CRD105",
+            "spec.versions",
+            f"must have exactly one version marked as storage version, not {storage}",
+        )
+
+
+def _deprecation(version: Record, path: str, found: Findings) -> None:
+    warning = version.get("deprecationWarning")
+    if warning is None:
+        return
+    path = f"{path}.deprecationWarning"
+    if not version.get("deprecated"):
+        found.error("CRD106", path, "can only be set for deprecated versions")
+    elif not 1 <= len(warning.encode()) <= 256:
+        found.error("CRD106", path, "must have 1 to 256 bytes")
+    elif not _is_printable(warning):
+        found.error("CRD106", path, "must only contain printable characters")
+
+
+def check_columns(columns: list[Record], path: str, found: Findings) -> None:
+    """Check printer columns.
+
+    Args:
+        columns: Decoded additionalPrinterColumns.
+        path: Where they are.
+        found: Where violations go.
+    """
+    for index, column in enumerate(columns):
+        where = f"{path}[{index}]"
+        if not column.get("name"):
+            found.error("CRD107", f"{where}.name", "is required")
+        if column.get("type", "") not in _COLUMN_TYPES:
+            found.error("CRD107", f"{where}.type", f"must be one of {', '.join(_COLUMN_TYPES)}")
+        if column.get("format", "") not in ("", *_COLUMN_FORMATS):
+            found.error("CRD107", f"{where}.format", f"must be one of {', '.join(_COLUMN_FORMATS)}")
+        if not column.get("jsonPath", "").startswith("."):
+            found.error("CRD107", f"{where}.JSONPath", "must be a simple json path starting with .")
+
+
+def check_subresources(subresources: Record | None, path: str, found: Findings) -> None:
+    """Check the scale subresource.
+
+    Args:
+        subresources: Decoded subresources.
+        path: Where they are.
+        found: Where violations go.
+    """
+    scale = (subresources or {}).get("scale")
+    if scale is None:
+        return
+    rules: tuple[tuple[str, tuple[str, ...]], ...] = (
+        ("specReplicasPath", (".spec.",)),
+        ("statusReplicasPath", (".status.",)),
+    )
+    if scale.get("labelSelectorPath"):
+        rules += (("labelSelectorPath", (".spec.", ".status.")),)
+    for key, prefixes in rules:
+        if not scale.get(key, "").startswith(prefixes):
+            found.error(
+                "CRD109",
+                f"{path}.scale.{key}",
+                f"must be a json path under {' or '.join(p[:-1] for p in prefixes)}",
+            )
+
+
+def _conversion(conversion: Record | None, found: Findings) -> None:
+    if conversion is None:
+        return
+    path = "spec.conversion"
+    strategy, webhook = conversion.get("strategy", ""), conversion.get("webhook") or {}
+    client, reviewed = webhook.get("clientConfig"), webhook.get("conversionReviewVersions") or []
+    if strategy not in ("None", "Webhook"):
+        found.error(
+            "CRD110", f"{path}.strategy", "must be None or Webhook" if strategy else "is required"
+        )
+    if strategy != "Webhook":
+        if client is not None:
+            found.error(
+                "CRD110",
+                f"{path}.webhookClientConfig",
+                "should not be set when strategy is not Webhook",
+            )
+        if reviewed:
+            found.error(
+                "CRD110",
+                f"{path}.conversionReviewVersions",
+                "should not be set when strategy is not Webhook",
+            )
+        return
+    _client(client, f"{path}.webhookClientConfig", found)
+    _reviewed(reviewed, f"{path}.conversionReviewVersions", found)
+
+
+def _client(client: Record | None, path: str, found: Findings) -> None:
+    url, service = (client or {}).get("url"), (client or {}).get("service")
+    if client is None:
+        found.error("CRD110", path, "is required when strategy is Webhook")
+    elif (url is None) == (service is None):
+        found.error("CRD110", path, "exactly one of url or service is required")
+    elif url is not None:
+        if wrong := _webhook_url(url):
+            found.error("CRD110", f"{path}.url", wrong)
+    elif service is not None:
+        _service(service, f"{path}.service", found)
+
+
+def _webhook_url(url: str) -> str:
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        return "must be a valid URL"
+    del port
+    if re.search(r"[\x00-\x20\x7f]|%(?![0-9a-fA-F]{2})", url):
+        return "must be a valid URL"
+    rules: tuple[tuple[bool, str], ...] = (
+        (parts.scheme != "https", "https is the only allowed scheme"),
+        (not parts.netloc.rpartition("@")[2], "must name a host"),
+        ("@" in parts.netloc, "must hold no user information"),
+        (bool(parts.fragment), "must have no fragment"),
+        (bool(parts.query), "must have no query"),
+    )
+    return next((words for broken, words in rules if broken), "")
+
+
+def _service(service: Record, path: str, found: Findings) -> None:
+    for key in ("name", "namespace"):
+        if not service.get(key):
+            found.error("CRD110", f"{path}.{key}", "is required")
+    port = service.get("port")
+    if port is not None and not 1 <= port <= 65535:
+        found.error("CRD110", f"{path}.port", "must be between 1 and 65535")
+    if wrong := _service_path(service.get("path") or "/"):
+        found.error("CRD110", f"{path}.path", wrong)
+
+
+def _service_path(path: str) -> str:
+    if path == "/":
+        return ""
+    if not path.startswith("/"):
+        return "must start with '/'"
+    steps = path[1:].removesuffix("/").split("/")
+    check: Callable[[str], str] = names.subdomain
+    return next((f"{shown(s)}: {check(s) or 'is empty'}" for s in steps if not s or check(s)), "")
+
+
+def _reviewed(versions: list[str], path: str, found: Findings) -> None:
+    if not versions:
+        found.error("CRD110", path, "is required")
+        return
+    if len(set(versions)) != len(versions):
+        found.error("CRD110", path, "must not name a version twice")
+    for index, version in enumerate(versions):
+        if wrong := names.label_1035(version):
+            found.error("CRD110", f"{path}[{index}]", wrong)
+    if not {"v1", "v1beta1"} & set(versions):
+        found.error("CRD110", path, "must include at least one of v1, v1beta1")

@@ -1,0 +1,247 @@
+"""Whether a schema is structural, as the API server's ValidateStructural decides it."""
+
+from __future__ import annotations
+
+from typing import Final, Literal
+
+from crdlint import patterns
+from crdlint.model import Findings, shown
+from crdlint.schema import Schema
+
+Level = Literal["root", "item", "field"]
+
+_MISSING: Final = {
+    "root": "must not be empty at the root",
+    "item": "must not be empty for specified array items",
+    "field": "must not be empty for specified object fields",
+}
+
+
+def is_convertible(schema: Schema) -> bool:
+    """Whether a schema and all below can be written as a structural one: nothing unsupported is in it."""
+    if (
+        schema.id
+        or schema.schema_url
+        or schema.ref
+        or schema.pattern_properties
+        or schema.dependencies
+        or schema.additional_items is not None
+        or schema.definitions
+        or schema.preserve_unknown_fields is False
+        or (schema.items is not None and schema.items.schemas)
+    ):
+        return False
+    return all(is_convertible(s) for _, s in [*schema.children(), *schema.junctors()])
+
+
+def check_structural(root: Schema, path: str, found: Findings) -> None:
+    """Check a version's schema.
+
+    Args:
+        root: The schema, one that is convertible.
+        path: Where it is.
+        found: Where violations go.
+    """
+    _invariants(root, "root", path, found)
+    _complete(root, root, path, path, found)
+
+
+def _invariants(s: Schema, level: Level, path: str, found: Findings) -> None:
+    if s.type == "array" and (s.items is None or s.items.schema is None):
+        found.error("CRD206", f"{path}.items", "must be specified")
+    if s.items is not None and s.items.schema is not None:
+        _invariants(s.items.schema, "item", f"{path}.items", found)
+    for name, child in s.properties.items():
+        _invariants(child, "field", f"{path}.properties[{name}]", found)
+    if s.additional_properties is not None:
+        if level == "root":
+            found.error("CRD207", f"{path}.additionalProperties", "must not be used at the root")
+        if s.additional_properties.schema is not None:
+            _invariants(
+                s.additional_properties.schema, "field", f"{path}.additionalProperties", found
+            )
+    _extensions(s, path, found)
+    _junctors(
+        s,
+        _is_int_or_string(s.any_of),
+        bool(s.all_of) and _is_int_or_string(s.all_of[0].any_of),
+        path,
+        found,
+    )
+    _type(s, level, path, found)
+    _resource(s, level, path, found)
+
+
+def _extensions(s: Schema, path: str, found: Findings) -> None:
+    if s.int_or_string and s.preserve_unknown_fields:
+        found.error(
+            "CRD213",
+            f"{path}.x-kubernetes-preserve-unknown-fields",
+            "must be false if x-kubernetes-int-or-string is true",
+        )
+    if s.int_or_string and s.embedded_resource:
+        found.error(
+            "CRD213",
+            f"{path}.x-kubernetes-embedded-resource",
+            "must be false if x-kubernetes-int-or-string is true",
+        )
+
+
+def _type(s: Schema, level: Level, path: str, found: Findings) -> None:
+    if s.embedded_resource and s.type != "object":
+        found.error(
+            "CRD215", f"{path}.type", "must be object if x-kubernetes-embedded-resource is true"
+        )
+    elif not s.type and not s.int_or_string and not s.preserve_unknown_fields:
+        found.error("CRD204", f"{path}.type", _MISSING[level])
+    if level == "root" and s.type not in ("", "object"):
+        found.error("CRD207", f"{path}.type", f"must be object at the root, not {shown(s.type)}")
+
+
+def _resource(s: Schema, level: Level, path: str, found: Findings) -> None:
+    """What holds where the API server puts apiVersion, kind and metadata itself."""
+    if s.embedded_resource and s.additional_properties is not None:
+        found.error(
+            "CRD215",
+            f"{path}.additionalProperties",
+            "must not be used if x-kubernetes-embedded-resource is set",
+        )
+    if s.embedded_resource and not s.preserve_unknown_fields and not s.properties:
+        found.error(
+            "CRD215",
+            f"{path}.properties",
+            "must not be empty if x-kubernetes-embedded-resource is true without x-kubernetes-preserve-unknown-fields",
+        )
+    if level != "root" and not s.embedded_resource:
+        return
+    for name, wanted in (("kind", "string"), ("apiVersion", "string"), ("metadata", "object")):
+        child = s.properties.get(name)
+        if child is not None and child.type != wanted:
+            found.error("CRD216", f"{path}.properties[{name}].type", f"must be {wanted}")
+    metadata = s.properties.get("metadata")
+    if level == "root" and metadata is not None and _says_too_much(metadata):
+        found.error(
+            "CRD216",
+            f"{path}.properties[metadata]",
+            "must not specify anything other than name and generateName, but metadata is implicitly specified",
+        )
+
+
+def _says_too_much(metadata: Schema) -> bool:
+    said = _structural_keys(metadata) - {"type", "default"}
+    if set(metadata.properties) <= {"name", "generateName"}:
+        said.discard("properties")
+    return bool(said)
+
+
+def _structural_keys(s: Schema) -> set[str]:
+    """The keys that conversion to a structural schema makes something of."""
+    lost = {"example", "externalDocs", "dependencies", "patternProperties", "definitions", "$ref"}
+    empty = {
+        k
+        for k, v in (
+            ("allOf", s.all_of),
+            ("anyOf", s.any_of),
+            ("oneOf", s.one_of),
+            ("enum", s.enum),
+        )
+        if not v
+    }
+    if s.items is not None and s.items.schema is None:
+        empty.add("items")
+    return s.present() - lost - empty
+
+
+def _is_int_or_string(schemas: list[Schema] | tuple[Schema, ...]) -> bool:
+    """Whether these are `type: integer` and `type: string`, and nothing else."""
+    return [s.type for s in schemas] == ["integer", "string"] and all(
+        not (
+            _structural_keys(s)
+            - {"type"}
+            - (set() if _nested_additional(s) else {"additionalProperties"})
+        )
+        for s in schemas
+    )
+
+
+def _junctors(
+    s: Schema,
+    skip_any: bool,
+    skip_first_all: bool,
+    path: str,
+    found: Findings,
+    typed: str = "CRD210",
+) -> None:
+    if s.int_or_string:
+        typed = "CRD212"
+    if not skip_any:
+        for i, child in enumerate(s.any_of):
+            _nested(child, False, f"{path}.anyOf[{i}]", found, typed)
+    for i, child in enumerate(s.all_of):
+        _nested(child, skip_first_all and i == 0, f"{path}.allOf[{i}]", found, typed)
+    for i, child in enumerate(s.one_of):
+        _nested(child, False, f"{path}.oneOf[{i}]", found, typed)
+    if s.not_ is not None:
+        _nested(s.not_, False, f"{path}.not", found, typed)
+    if s.pattern:
+        if wrong := patterns.fault(s.pattern):
+            found.error("CRD220", f"{path}.pattern", wrong)
+        elif doubt := patterns.doubt(s.pattern):
+            found.warning("CRD501", f"{path}.pattern", doubt)
+
+
+def _nested(s: Schema, skip_any: bool, path: str, found: Findings, typed: str = "CRD210") -> None:
+    """A schema below a junctor may only judge values, never shape them; `typed` is the code if it has a type."""
+    _junctors(s, skip_any, False, path, found, typed)
+    if s.items is not None and s.items.schema is not None:
+        _nested(s.items.schema, False, f"{path}.items", found)
+    for name, child in s.properties.items():
+        _nested(child, False, f"{path}.properties[{name}]", found)
+    for key, is_set in (
+        ("type", s.type),
+        ("additionalProperties", _nested_additional(s)),
+        ("default", s.default is not None),
+        ("title", s.title),
+        ("description", s.description),
+        ("nullable", s.nullable),
+        ("x-kubernetes-preserve-unknown-fields", s.preserve_unknown_fields),
+        ("x-kubernetes-embedded-resource", s.embedded_resource),
+        ("x-kubernetes-int-or-string", s.int_or_string),
+        ("x-kubernetes-list-map-keys", s.list_map_keys),
+        ("x-kubernetes-list-type", s.list_type is not None),
+        ("x-kubernetes-map-type", s.map_type is not None),
+        ("x-kubernetes-validations", s.validations),
+    ):
+        if is_set:
+            code = typed if key == "type" else "CRD210"
+            found.error(code, f"{path}.{key}", "must not be set here to be structural")
+    if "metadata" in s.properties:
+        found.error(
+            "CRD210", f"{path}.properties[metadata]", "must not be specified in a nested context"
+        )
+
+
+def _nested_additional(s: Schema) -> bool:
+    given = s.additional_properties
+    return given is not None and (given.schema is not None or given.allows)
+
+
+def _complete(v: Schema, s: Schema | None, s_path: str, v_path: str, found: Findings) -> None:
+    """What a junctor of the root speaks of must be there outside of it."""
+    for added, child in v.junctors():
+        _complete_nested(child, s, s_path, f"{v_path}{added}", found)
+
+
+def _complete_nested(
+    v: Schema, s: Schema | None, s_path: str, v_path: str, found: Findings
+) -> None:
+    if s is None:
+        found.error("CRD211", s_path, f"is required because it is defined in {v_path}")
+        return
+    _complete(v, s, s_path, v_path, found)
+    if v.items is not None and v.items.schema is not None:
+        inner = s.items.schema if s.items is not None else None
+        _complete_nested(v.items.schema, inner, f"{s_path}.items", f"{v_path}.items", found)
+    for name, child in v.properties.items():
+        below = f".properties[{name}]"
+        _complete_nested(child, s.properties.get(name), s_path + below, v_path + below, found)
