@@ -16,7 +16,8 @@ from hypothesis import HealthCheck, Phase, given, settings
 from msgspec import inspect
 
 from machineadm.api.infrastructure.v1alpha1 import aws
-from machineadm.api.resources import DOCUMENTS, RESOURCES, RULES, OneOf, Rule
+from machineadm.api.meta import OneOf
+from machineadm.api.resources import DOCUMENTS, RESOURCES, RULES, Rule
 from machineadm.api.v1alpha1 import encrypted_data, machine_bootstrap
 from machineadm.api.v1alpha1.containerd import ContainerdRuntime
 from machineadm.documents.declared import breach, repeated
@@ -216,15 +217,13 @@ def _keeps_one(info: inspect.UnionType, value: Any, extra: dict[str, Any]) -> bo
 
 def _keeps_rules(value: msgspec.Struct) -> bool:
     names = dict(zip(value.__struct_encode_fields__, value.__struct_fields__, strict=True))
-    rules: Mapping[type, Sequence[OneOf | Rule]] = RULES
-    for rule in rules.get(type(value), ()):
-        if isinstance(rule, OneOf):
-            given_ = sum(getattr(value, names[name]) not in (None, (), {}) for name in rule.fields)
-            if given_ < rule.least or (rule.most is not None and given_ > rule.most):
-                return False
-        elif not _FREE[type(value)](value):
+    counted: tuple[OneOf, ...] = getattr(value, "one_of", ())
+    for rule in counted:
+        given_ = sum(getattr(value, names[name]) not in (None, (), {}) for name in rule.fields)
+        if given_ < rule.least or (rule.most is not None and given_ > rule.most):
             return False
-    return True
+    rules: Mapping[type, Sequence[Rule]] = RULES
+    return not rules.get(type(value)) or _FREE[type(value)](value)
 
 
 _FREE: dict[type, Callable[[Any], bool]] = {

@@ -12,9 +12,7 @@ from msgspec import inspect
 from crdgen.generate.docstrings import Docs
 from crdgen.generate.model import GenerationError, Schema, Taken, take_apart
 from crdgen.generate.scalars import BASE64, scalar
-from crdgen.generate.structural import Rules
-from machineadm.api.meta import ApiStruct
-from machineadm.api.resources import OneOf
+from machineadm.api.meta import ApiStruct, OneOf
 from machineadm.api.schemas import assembled
 
 NULLABLE = frozenset({"taints"})
@@ -28,12 +26,10 @@ class Bundle:
 
     Args:
         docs: Where descriptions come from.
-        rules: Rules over the fields of a type; those that count fields can be expressed here.
     """
 
-    def __init__(self, docs: Docs, rules: Rules) -> None:
+    def __init__(self, docs: Docs) -> None:
         self._docs = docs
-        self._rules = rules
         self._types: dict[str, type] = {}
         self.definitions: dict[str, Schema] = {}
 
@@ -78,8 +74,8 @@ class Bundle:
         }
         if required:
             schema["required"] = required
-        counted = [r for r in self._rules.get(struct.cls, ()) if isinstance(r, OneOf)]
-        conditions = [c for rule in counted for c in _counts(rule, properties)]
+        declared: tuple[OneOf, ...] = getattr(struct.cls, "one_of", ())
+        conditions = [c for rule in declared for c in _counts(rule, properties)]
         if len(conditions) == 1:
             schema |= conditions[0]
         elif conditions:

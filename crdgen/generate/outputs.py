@@ -45,7 +45,7 @@ def outputs() -> dict[str, str]:
 
 
 def _for_readers(docs: Docs) -> dict[str, str]:
-    bundle = Bundle(docs, RULES)
+    bundle = Bundle(docs)
     kinds = list(dict.fromkeys([*DOCUMENTS, *(v.type for r in RESOURCES for v in r.versions)]))
     for kind in kinds:
         bundle.add(kind)

@@ -6,7 +6,8 @@ import re
 from collections.abc import Iterable
 
 from crdgen.generate.model import GenerationError, Schema
-from machineadm.api.resources import OneOf, Rule
+from machineadm.api.meta import OneOf
+from machineadm.api.resources import Rule
 
 _RESERVED = frozenset(
     [

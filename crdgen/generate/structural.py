@@ -13,9 +13,10 @@ from crdgen.generate.docstrings import Docs, shortened
 from crdgen.generate.model import GenerationError, Schema, Taken, take_apart
 from crdgen.generate.scalars import scalar
 from crdgen.generate.unions import hoisted
-from machineadm.api.resources import OneOf, Rule
+from machineadm.api.meta import OneOf
+from machineadm.api.resources import Rule
 
-Rules = Mapping[type, Sequence[OneOf | Rule]]
+Rules = Mapping[type, Sequence[Rule]]
 _PRESERVE = "x-kubernetes-preserve-unknown-fields"
 _VALIDATIONS = "x-kubernetes-validations"
 _KEY_MOST = 317  # the longest key that Kubernetes itself knows, a qualified name
@@ -26,7 +27,7 @@ class Structural:
 
     Args:
         docs: Where descriptions come from.
-        rules: Rules over the fields of a type.
+        rules: Rules over the fields of a type, beside what it declares itself (`one_of`).
         defaults: The server fills in defaults.
         descriptions: Longest description; None: no limit; 0: none at all.
     """
@@ -149,14 +150,14 @@ class Structural:
             schema["properties"] = properties
         if required:
             schema["required"] = sorted(required)
-        validations = [self._rule(r, schema, path) for r in self._rules.get(struct.cls, ())]
+        declared: tuple[OneOf, ...] = getattr(struct.cls, "one_of", ())
+        validations = [rules.one_of(each, schema, path) for each in declared]
+        validations += [self._rule(rule, schema, path) for rule in self._rules.get(struct.cls, ())]
         if validations or presence:
             schema[_VALIDATIONS] = [*validations, *presence]
         return schema
 
-    def _rule(self, rule: OneOf | Rule, schema: Schema, path: str) -> Schema:
-        if isinstance(rule, OneOf):
-            return rules.one_of(rule, schema, path)
+    def _rule(self, rule: Rule, schema: Schema, path: str) -> Schema:
         if rule.field and rule.field not in schema["properties"]:
             raise GenerationError(path, f"a rule names {rule.field!r}, which is no field")
         return rules.written(rule)

@@ -11,10 +11,10 @@ from machineadm.api.v1alpha1.encrypted_data import EncryptedData
 from machineadm.api.v1alpha1.machine import MachineConfiguration
 from machineadm.config.model import Mode
 from machineadm.config.validation import check
+from machineadm.documents import printing
 from machineadm.documents.decoding import decode
 from machineadm.documents.model import Document, Problem, in_order, problem_at
 from machineadm.documents.opening import Opener, expand
-from machineadm.documents.rendering import render_text
 from machineadm.errors import ConfigError
 from machineadm.sources.stream import Stream
 
@@ -37,7 +37,7 @@ class ProblemsError(ConfigError):
     """
 
     def __init__(self, problems: Sequence[Problem]) -> None:
-        self.text = render_text(problems)
+        self.text = printing.as_text(problems)
         self.problems = tuple(problems)
         # The message names the first; the report is all that an operator has who cannot log in.
         self.log_tail = self.text if len(self.problems) > 1 else ""

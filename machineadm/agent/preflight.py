@@ -6,7 +6,8 @@ from collections.abc import Callable
 
 from machineadm.api.v1alpha1.agent import AgentPin
 from machineadm.api.v1alpha1.discovery import FileDiscovery, TokenDiscovery
-from machineadm.api.v1alpha1.kubernetes import Initialize, KubernetesConfig
+from machineadm.api.v1alpha1.kubeadm import Initialize
+from machineadm.api.v1alpha1.kubernetes import KubernetesConfig
 from machineadm.errors import UsageError, VerificationError
 from machineadm.execution.journal import Identity
 from machineadm.version import VERSION

@@ -21,11 +21,40 @@ What the generated definition of a field is to say beside all this stands in `Me
 Patterns are valid in Python and in RE2, and anchored.
 """
 
-from typing import Annotated, Any
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar
 
 from msgspec import Meta, Struct
 
 from machineadm.redaction import Secret
+
+
+class OneOf(Struct, frozen=True, kw_only=True):
+    """How many of some fields may be there."""
+
+    fields: tuple[str, ...]
+    """JSON names of optional fields of the type."""
+
+    least: int = 1
+    """At least so many: 0 or 1."""
+
+    most: int | None = 1
+    """At most so many: 1, or None for any number."""
+
+
+def exactly_one(*fields: str) -> OneOf:
+    """One of these fields is set, and no second one."""
+    return OneOf(fields=fields)
+
+
+def at_most_one(*fields: str) -> OneOf:
+    """One of these fields is set, or none."""
+    return OneOf(fields=fields, least=0)
+
+
+def at_least_one(*fields: str) -> OneOf:
+    """One of these fields is set, or several."""
+    return OneOf(fields=fields, most=None)
 
 
 class ApiStruct(
@@ -37,6 +66,13 @@ class ApiStruct(
     omit_defaults=True,
 ):
     """What all types have in common: immutable, strict, camelCase on the wire."""
+
+    one_of: ClassVar[tuple[OneOf, ...]] = ()
+    """Which fields exclude each other. Said here once: the rules of a machine and the definitions for the API server
+    both read it."""
+
+    not_built: ClassVar[Mapping[str, str]] = {}
+    """Fields, by JSON name, that this release refuses (MA1401), and how to do without them meanwhile."""
 
 
 ONE_LINE = {"oneLine": True}
@@ -463,6 +499,12 @@ class ProviderRef(ApiStruct, frozen=True, kw_only=True):
 
 class ValueSource(ApiStruct, frozen=True, kw_only=True):
     """Where a value comes from; exactly one. In a MachineConfiguration only `provider` is left."""
+
+    one_of: ClassVar[tuple[OneOf, ...]] = (exactly_one("secret", "configMap", "provider"),)
+
+    not_built: ClassVar[Mapping[str, str]] = {
+        "provider": "give the value itself, or fetch it by a command",
+    }
 
     secret: KeyReference | None = None
     """A key of a Secret, inlined by the manager. Refused in a MachineConfiguration."""

@@ -7,25 +7,13 @@ from typing import Final
 
 from msgspec import Struct
 
-from machineadm.api.infrastructure.v1alpha1 import aws, gcs, http, store
-from machineadm.api.meta import ApiStruct, ValueSource
+from machineadm.api.infrastructure.v1alpha1 import aws, gcs, http
+from machineadm.api.meta import ApiStruct
 from machineadm.api.scheme import GROUP
 from machineadm.api.v1alpha1 import (
-    agent_source,
-    cluster,
-    commands,
-    containerd,
-    control_plane,
-    discovery,
-    domain,
     encrypted_data,
-    files,
-    images,
-    kubernetes,
-    linux,
     machine,
     machine_bootstrap,
-    proxy,
     status,
 )
 
@@ -123,85 +111,7 @@ class Rule(Struct, frozen=True, kw_only=True):
     """The field that is to blame, by its JSON name; empty: the object itself."""
 
 
-class OneOf(Struct, frozen=True, kw_only=True):
-    """How many of some fields may be there."""
-
-    fields: tuple[str, ...]
-    """JSON names of optional fields of the type."""
-
-    least: int = 1
-    """At least so many: 0 or 1."""
-
-    most: int | None = 1
-    """At most so many: 1, or None for any number."""
-
-
-def _exactly_one(*fields: str) -> OneOf:
-    return OneOf(fields=fields)
-
-
-def _at_most_one(*fields: str) -> OneOf:
-    return OneOf(fields=fields, least=0)
-
-
-def _at_least_one(*fields: str) -> OneOf:
-    return OneOf(fields=fields, most=None)
-
-
-RULES: Final[dict[type[ApiStruct], tuple[OneOf | Rule, ...]]] = {
-    ValueSource: (_exactly_one("secret", "configMap", "provider"),),
-    # The machine.
-    machine.TrustedAuthority: (_exactly_one("content", "contentFrom"),),
-    machine.MachineConfig: (
-        _at_most_one("linuxConfiguration", "windowsConfiguration"),
-        _at_most_one("bootstrapperTemplateConfigMapName", "bootstrapperTemplateSecretName"),
-    ),
-    files.FileConfig: (_exactly_one("content", "contentFrom", "source"),),
-    images.Image: (_exactly_one("reference", "archive"),),
-    images.ImageArchive: (_exactly_one("path", "url"),),
-    commands.EnvironmentVariable: (_exactly_one("value", "valueFrom"),),
-    commands.Command: (_exactly_one("argv", "script"),),
-    containerd.RegistryTls: (
-        _at_most_one("ca", "caFrom"),
-        _at_most_one("cert", "certFrom"),
-        _at_most_one("key", "keyFrom"),
-    ),
-    containerd.RegistryAuth: (
-        _at_most_one("username", "usernameFrom"),
-        _at_most_one("password", "passwordFrom"),
-    ),
-    proxy.ProxyCredentials: (
-        _at_most_one("username", "usernameFrom"),
-        _at_most_one("password", "passwordFrom"),
-    ),
-    domain.DomainCredentials: (
-        _at_most_one("username", "usernameFrom"),
-        _at_most_one("password", "passwordFrom"),
-    ),
-    linux.User: (_at_most_one("passwordHash", "passwordHashFrom"),),
-    # Its part in a cluster.
-    kubernetes.BootstrapToken: (_at_most_one("ttl", "expires"),),
-    kubernetes.KubernetesConfig: (_at_most_one("patches", "patchesDirectory"),),
-    discovery.KubeconfigUser: (_exactly_one("exec", "authProvider"),),
-    discovery.TokenDiscovery: (_at_most_one("token", "tokenFrom"),),
-    discovery.FileDiscovery: (_exactly_one("path", "kubeconfig"),),
-    cluster.ContainerVariable: (_at_most_one("value", "valueFrom"),),
-    cluster.ContainerVariableSource: (
-        _exactly_one(
-            "fieldRef", "resourceFieldRef", "configMapKeyRef", "secretKeyRef", "fileKeyRef"
-        ),
-    ),
-    cluster.EtcdConfig: (_exactly_one("local", "external"),),
-    control_plane.AuditPolicy: (_at_least_one("log", "webhook"),),
-    control_plane.AuditWebhook: (_exactly_one("kubeconfig", "kubeconfigFrom"),),
-    control_plane.AuthenticationWebhook: (_exactly_one("kubeconfig", "kubeconfigFrom"),),
-    control_plane.AuthorizationWebhook: (_exactly_one("kubeconfig", "kubeconfigFrom"),),
-    control_plane.EncryptionProvider: (
-        _exactly_one("aescbc", "aesgcm", "secretbox", "kms", "identity"),
-    ),
-    control_plane.Authentication: (_at_most_one("oidc", "structured"),),
-    control_plane.StaticPod: (_exactly_one("manifest", "manifestFrom"),),
-    # How it reaches the machine.
+RULES: Final[dict[type[ApiStruct], tuple[Rule, ...]]] = {
     machine_bootstrap.MachineBootstrapSpec: (
         Rule(
             expression="!has(self.ignitionVersion) || has(self.format) && self.format == 'ignition'",
@@ -210,8 +120,6 @@ RULES: Final[dict[type[ApiStruct], tuple[OneOf | Rule, ...]]] = {
             field="ignitionVersion",
         ),
     ),
-    agent_source.AgentSource: (_exactly_one("preinstalled", "download"),),
-    agent_source.AgentDownload: (_at_least_one("sha256", "publicKey"),),
     encrypted_data.EncryptedDataSpec: (
         Rule(
             expression="!has(self.mac) || !has(self.cipherAlgorithm) || self.cipherAlgorithm != 'aes-256-gcm'",
@@ -220,9 +128,6 @@ RULES: Final[dict[type[ApiStruct], tuple[OneOf | Rule, ...]]] = {
             field="mac",
         ),
     ),
-    # Stores.
-    store.StoreFetch: (_exactly_one("presignedURL", "plugin"),),
-    store.StoreReporting: (_exactly_one("presignedURL", "plugin"),),
     aws.AwsCredentials: (
         Rule(
             expression="!has(self.externalID) || has(self.roleARN)",
@@ -239,10 +144,8 @@ RULES: Final[dict[type[ApiStruct], tuple[OneOf | Rule, ...]]] = {
             field="kmsKeyID",
         ),
     ),
-    http.HttpAccess: (_exactly_one("token", "plugin"),),
-    http.HttpCredentials: (_at_most_one("basic", "bearerTokenFrom"),),
 }
-"""Rules over the fields of one object, beside what its fields say by themselves."""
+"""Rules over the fields of one object, beside what its fields and its `one_of` say by themselves."""
 
 
 _CONTRACT: Final = {"cluster.x-k8s.io/v1beta2": "v1alpha1"}

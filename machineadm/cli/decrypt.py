@@ -22,9 +22,9 @@ def add_arguments(parser: Parser) -> None:
 
 def run(arguments: Namespace) -> int:
     """Print all of them, or none; 4 if one does not open."""
+    from machineadm.documents import printing
     from machineadm.documents.decryption import decrypt
     from machineadm.documents.opening import Opener
-    from machineadm.documents.rendering import render_text
     from machineadm.sources.stream import read_streams
 
     opener = Opener(
@@ -36,7 +36,7 @@ def run(arguments: Namespace) -> int:
         for stream in read_streams(arguments.path)
     ]
     if problems := [problem for _, found in opened for problem in found]:
-        sys.stderr.write(render_text(problems))
+        sys.stderr.write(printing.as_text(problems))
         return VerificationError.exit_code
     for number, (plaintext, _) in enumerate(opened):
         if number:

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 from machineadm.agent.intake import ProblemsError
 from machineadm.cli.main import describe
-from machineadm.documents.rendering import render_json
+from machineadm.documents import printing
 from machineadm.errors import MachineadmError
 from machineadm.redaction import Redactor
 
@@ -33,6 +33,6 @@ def refusals(redactor: Redactor, *, problems_as_json: bool = False) -> Iterator[
     except MachineadmError as error:
         text = error.text if isinstance(error, ProblemsError) else describe(error) + "\n"
         if problems_as_json and isinstance(error, ProblemsError):
-            sys.stdout.write(render_json(error.problems))
+            sys.stdout.write(printing.as_json(error.problems))
         sys.stderr.write(redactor.text(text))
         refusal.exit_code = error.exit_code

@@ -39,19 +39,22 @@ def _version(text: str) -> str:
     Raises:
         argparse.ArgumentTypeError: It is none.
     """
-    import re
     from argparse import ArgumentTypeError
 
-    if not re.fullmatch(r"v?[0-9]+\.[0-9]+\.[0-9]+(-[0-9A-Za-z.-]+)?(\+[0-9A-Za-z.-]+)?", text):
-        raise ArgumentTypeError(f"{text!r} is not a version such as v1.34.4")
+    from machineadm.semver import Semver
+
+    try:
+        Semver.parse(text)
+    except ValueError as error:
+        raise ArgumentTypeError(str(error)) from None
     return "v" + text.removeprefix("v")
 
 
 def run(arguments: Namespace) -> int:
     """Print all problems; 0 if there are none, 3 if there are."""
     from machineadm.agent.intake import examine
+    from machineadm.documents import printing
     from machineadm.documents.opening import Opener
-    from machineadm.documents.rendering import render_json, render_text
     from machineadm.sources.stream import read_streams
 
     problems = examine(
@@ -64,7 +67,7 @@ def run(arguments: Namespace) -> int:
         kubernetes_version=arguments.kubernetes_version,
     ).problems
     if arguments.output == "json":
-        sys.stdout.write(render_json(problems))
+        sys.stdout.write(printing.as_json(problems))
     elif problems:
-        sys.stdout.write(render_text(problems))
+        sys.stdout.write(printing.as_text(problems))
     return ConfigError.exit_code if problems else 0

@@ -33,22 +33,11 @@ TABLE: dict[str, Code] = {
         "spellings, a taint or a name that comes again.",
         "Remove or rename one of them.",
     ),
-    "MA1307": Code(
-        "content is not encoded as it says",
-        "A file's content is not base64, or not gzip in base64, or larger than 32 MiB when "
-        "decompressed.",
-        "`base64 -w0 FILE` or `gzip -c FILE | base64 -w0` write it; a larger file comes from a source.",
-    ),
     "MA1308": Code(
         "work of the manager's that is left",
         "A reference to a Secret or a ConfigMap, or a template, stands in a MachineConfiguration. The "
         "manager resolves these; a machine cannot.",
         "Let the manager render the MachineBootstrap, or put the value itself in its place.",
-    ),
-    "MA1309": Code(
-        "a download without a digest",
-        "A file comes over http or https, and nothing says which bytes it must have.",
-        "Add sha256 or sha512 of the file.",
     ),
     "MA1310": Code(
         "needs another version of Kubernetes",
@@ -90,16 +79,6 @@ TABLE: dict[str, Code] = {
         "Ranges of pods and services overlap, are of one family twice, or have a size that kubeadm "
         "refuses.",
         "One range of IPv4, one of IPv6 or one of each; services /12 to /28, pods /8 to /24 with IPv4.",
-    ),
-    "MA1317": Code(
-        "not the PEM it has to be",
-        "A certificate or a key is damaged, of another kind than its place asks for, or encrypted.",
-        "Give the text of the file as it is, from -----BEGIN to -----END. Keys are not encrypted.",
-    ),
-    "MA1318": Code(
-        "an encryption key of the wrong size",
-        "The API server would not start: aescbc and aesgcm take 16, 24 or 32 bytes, secretbox 32.",
-        "`head -c 32 /dev/urandom | base64` makes a key.",
     ),
     "MA1320": Code(
         "a setting with two places",

@@ -4,33 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from importlib import import_module
-from typing import Final
 
 import msgspec
 from msgspec.structs import replace
 
 from machineadm.api.finding import Finding
 from machineadm.api.pruned import PrunedError
-from machineadm.api.v1alpha1.machine import MachineConfiguration
-from machineadm.config import support
+from machineadm.api.v1alpha1.machine import MachineConfiguration, MachineConfigurationSpec
+from machineadm.config.concerns import asked_for
 from machineadm.config.model import Mode
 from machineadm.config.paths import holds_pruned, structs_in
-from machineadm.config.rules import (
-    cluster,
-    commands,
-    files,
-    kubernetes,
-    machine,
-    versions,
-    writers,
-)
+from machineadm.config.rules import whole
+from machineadm.config.rules.declared import declared
 from machineadm.config.rules.model import Context, Rule, Rules
-
-THEMES: Final = {
-    "machineadm.api.v1alpha1.control_plane": "machineadm.config.rules.control_plane",
-    "machineadm.api.v1alpha1.node": "machineadm.config.rules.node",
-}
-"""Rules that look at the types of one module alone: loaded where the configuration has one of them."""
 
 
 def check(
@@ -49,36 +35,39 @@ def check(
     """
     context = Context(configuration=configuration, mode=mode, kubernetes_version=kubernetes_version)
     structs = list(structs_in(configuration.spec, "spec"))
-    chosen = tables({type(value).__module__ for value, _ in structs})
+    chosen = tables(configuration.spec, {type(value).__module__ for value, _ in structs})
+    rules = {type(value): _rules_of(type(value), chosen) for value, _ in structs}
     return [
         finding
         for value, path in structs
-        for table in chosen
-        for rule in table.get(type(value), ())
+        for rule in rules[type(value)]
         for finding in _run(rule, value, path, context)
     ]
 
 
-def tables(modules: set[str]) -> tuple[Rules, ...]:
-    """The rules of all themes that may have to say something, by the type that each looks at.
+def _rules_of(type_: type[msgspec.Struct], chosen: list[Rules]) -> tuple[Rule, ...]:
+    """The rules that look at a type: what it declares itself, then those of the concerns."""
+    return (_declared, *(rule for table in chosen for rule in table.get(type_, ())))
+
+
+def tables(spec: MachineConfigurationSpec, modules: set[str]) -> list[Rules]:
+    """The rules that may have to say something, by the type that each looks at.
 
     Args:
+        spec: Says which concerns are asked for.
         modules: Those whose types the configuration has.
     """
-    themes: list[Rules] = [
-        import_module(rules).RULES for types, rules in THEMES.items() if types in modules
-    ]
-    return (
-        support.RULES,
-        machine.RULES,
-        files.RULES,
-        commands.RULES,
-        kubernetes.RULES,
-        cluster.RULES,
-        *themes,
-        versions.RULES,
-        writers.RULES,
-    )
+    found: list[Rules] = [whole.RULES]
+    for concern in asked_for(spec):
+        found.append(concern.RULES)
+        for types, parts in getattr(concern, "PARTS", {}).items():
+            if types in modules:
+                found += (import_module(part).RULES for part in parts)
+    return found
+
+
+def _declared(value: msgspec.Struct, _context: Context) -> Iterator[Finding]:
+    return declared(value)
 
 
 def _run(rule: Rule, value: msgspec.Struct, path: str, context: Context) -> Iterator[Finding]:

@@ -9,11 +9,6 @@ from typing import Final
 # Strings, so that each is compiled only when a text needs it: a start is short of time.
 _BASE64: Final = r"(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?"
 _URL: Final = r"[a-z][a-z0-9+.-]*://(?:[^/?#@\s]*@)?(\[[0-9A-Fa-f:.%]+\]|[^/?#@:\s\[\]]*)(?::([0-9]{1,5}))?(?:[/?#]\S*)?"
-_SEMVER: Final = (
-    r"v?(?:0|[1-9][0-9]*)\.(?:0|[1-9][0-9]*)\.(?:0|[1-9][0-9]*)"
-    r"(?:-(?:0|[1-9][0-9]*|[0-9]*[A-Za-z-][0-9A-Za-z-]*)(?:\.(?:0|[1-9][0-9]*|[0-9]*[A-Za-z-][0-9A-Za-z-]*))*)?"
-    r"(?:\+[0-9A-Za-z-]+(?:\.[0-9A-Za-z-]+)*)?"
-)
 _QUANTITY: Final = (
     r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:n|u|m|k|M|G|T|P|E|[KMGTPE]i|[eE][+-]?[0-9]+)?"
 )
@@ -62,6 +57,16 @@ def _matches(pattern: str, expected: str) -> Callable[[str], str]:
     return lambda text: "" if re.fullmatch(pattern, text) else expected
 
 
+def _semver(text: str) -> str:
+    from machineadm.semver import Semver
+
+    try:
+        Semver.parse(text)
+    except ValueError:
+        return "a version such as v1.34.4"
+    return ""
+
+
 def _base64(text: str) -> str:
     # Writers of base64 break lines; readers take no notice.
     whole = "".join(text.split())
@@ -100,7 +105,7 @@ FORMATS: Final[dict[str, Callable[[str], str]]] = {
     "ip": _ip,
     "pem": _pem,
     "quantity": _matches(_QUANTITY, "an amount such as 100Mi, 500m or 2"),
-    "semver": _matches(_SEMVER, "a version such as v1.34.4"),
+    "semver": _semver,
     "url": _url,
 }
 """By the name that types declare: gives what was expected, or an empty string if the text is that."""

@@ -17,7 +17,7 @@ from machineadm.api.v1alpha1.agent_source import AgentDownload, AgentSource
 from machineadm.api.v1alpha1.machine import MachineConfiguration, MachineConfigurationSpec
 from machineadm.api.v1alpha1.machine_bootstrap import MachineBootstrap, MachineBootstrapSpec
 from machineadm.config.paths import holds_pruned
-from machineadm.config.rules.model import one_of
+from machineadm.config.rules.declared import declared
 from machineadm.config.validation import check
 from machineadm.documents.decoding import decode_kinds
 from machineadm.documents.model import Problem
@@ -214,7 +214,7 @@ def _agent(source: AgentSource | None) -> Iterator[Finding]:
     if source is None or source is PRUNED:
         return
     try:
-        for finding in one_of(source, "preinstalled", "download"):
+        for finding in declared(source):
             yield replace(finding, path=f"spec.agent.{finding.path}".rstrip("."))
         if source.download is not None:
             yield from _download(source.download, "spec.agent.download")

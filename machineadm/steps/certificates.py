@@ -9,12 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from machineadm.actions.files import PlannedFile, WriteFiles
+from machineadm.api.v1alpha1.certificates import CertificatePair, ControlPlaneCertificates
 from machineadm.api.v1alpha1.cluster import ExternalEtcd
-from machineadm.api.v1alpha1.control_plane import CertificatePair, ControlPlaneCertificates
 from machineadm.api.v1alpha1.kubernetes import KubernetesConfig
+from machineadm.config.machine_paths import certificates_directory
 from machineadm.plan.model import Phase, Step
-
-FOLDER = "/etc/kubernetes/pki"
 
 
 def plan_certificates(kubernetes: KubernetesConfig) -> tuple[Step, ...]:
@@ -26,17 +25,12 @@ def plan_certificates(kubernetes: KubernetesConfig) -> tuple[Step, ...]:
     config = kubernetes.control_plane
     if config is None or config.certificates is None:
         return ()
-    files = tuple(_files(config.certificates, _folder(kubernetes), _external_etcd(kubernetes)))
+    files = tuple(
+        _files(config.certificates, certificates_directory(kubernetes), _external_etcd(kubernetes))
+    )
     if not files:
         return ()
     return (WriteFiles(name="certificates/files", phase=Phase.PREPARE, files=files),)
-
-
-def _folder(kubernetes: KubernetesConfig) -> str:
-    cluster = kubernetes.cluster
-    if cluster is None or cluster.certificates is None or cluster.certificates.directory is None:
-        return FOLDER
-    return cluster.certificates.directory.rstrip("/")
 
 
 def _external_etcd(kubernetes: KubernetesConfig) -> ExternalEtcd | None:

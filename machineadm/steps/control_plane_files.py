@@ -14,23 +14,23 @@ import msgspec
 
 from machineadm.actions.extras import ControlPlaneExtras, Volume
 from machineadm.actions.files import PlannedFile, WriteFiles
-from machineadm.api.v1alpha1.control_plane import (
+from machineadm.api.v1alpha1.control_plane import ControlPlaneConfig
+from machineadm.api.v1alpha1.control_plane_files import (
     Admission,
     AuditPolicy,
     Authentication,
     Authorization,
-    ControlPlaneConfig,
     EncryptionAtRest,
     EncryptionKeys,
     EncryptionProvider,
     Oidc,
 )
 from machineadm.api.v1alpha1.kubernetes import KubernetesConfig
+from machineadm.config.machine_paths import OWN
+from machineadm.config.versions import authentication_api, authorization_api
 from machineadm.documents.encoding import encode_yaml
 from machineadm.plan.model import Phase, Step
 from machineadm.redaction import Secret
-
-FOLDER = "/etc/kubernetes/machineadm"
 
 _APISERVER_CONFIG = "apiserver.config.k8s.io"
 # Kubernetes' own default, which kubeadm's argument `enable-admission-plugins` carries and ours replaces.
@@ -61,9 +61,9 @@ def plan_control_plane_files(
     config = kubernetes.control_plane
     if config is None:
         return (), ControlPlaneExtras()
-    parts = tuple(_parts(config, _minor(kubernetes.version)))
+    parts = tuple(_parts(config, kubernetes.version))
     files = tuple(file for part in parts for file in part.files)
-    shared = (Volume(name="machineadm", path=FOLDER, path_type="Directory"),) if files else ()
+    shared = (Volume(name="machineadm", path=OWN, path_type="Directory"),) if files else ()
     volumes = {volume.path: volume for part in parts for volume in part.volumes}
     extras = ControlPlaneExtras(
         api_server_args=tuple(argument for part in parts for argument in part.arguments),
@@ -75,25 +75,21 @@ def plan_control_plane_files(
     return (step,), extras
 
 
-def _parts(config: ControlPlaneConfig, minor: int) -> Iterator[_Part]:
+def _parts(config: ControlPlaneConfig, version: str) -> Iterator[_Part]:
     if config.audit_policy is not None:
         yield _audit(config.audit_policy)
     if config.encryption_at_rest is not None:
         yield _encryption(config.encryption_at_rest)
     if config.authentication is not None:
-        yield from _authentication(config.authentication, minor)
+        yield from _authentication(config.authentication, version)
     if config.authorization is not None:
-        yield _authorization(config.authorization, minor)
+        yield _authorization(config.authorization, version)
     if config.admission is not None:
         yield _admission(config.admission)
 
 
-def _minor(version: str) -> int:
-    return int(version.split(".")[1])
-
-
 def _file(name: str, content: bytes, *, sensitive: bool = False) -> PlannedFile:
-    return PlannedFile(path=f"{FOLDER}/{name}", content=content, mode=0o600, sensitive=sensitive)
+    return PlannedFile(path=f"{OWN}/{name}", content=content, mode=0o600, sensitive=sensitive)
 
 
 def _document(name: str, kind: str, api_version: str, given: dict[str, Any]) -> PlannedFile:
@@ -119,7 +115,7 @@ def _text(value: object) -> str:
 
 
 def _audit(audit: AuditPolicy) -> _Part:
-    arguments = [("audit-policy-file", f"{FOLDER}/audit-policy.yaml")]
+    arguments = [("audit-policy-file", f"{OWN}/audit-policy.yaml")]
     files = [_document("audit-policy.yaml", "Policy", "audit.k8s.io/v1", audit.policy)]
     volumes: tuple[Volume, ...] = ()
     if (log := audit.log) is not None:
@@ -145,7 +141,7 @@ def _audit(audit: AuditPolicy) -> _Part:
         batch = webhook.batch
         files += _kubeconfig("audit-webhook.conf", webhook.kubeconfig)
         arguments += _given(
-            ("audit-webhook-config-file", f"{FOLDER}/audit-webhook.conf"),
+            ("audit-webhook-config-file", f"{OWN}/audit-webhook.conf"),
             ("audit-webhook-mode", webhook.mode),
             ("audit-webhook-initial-backoff", webhook.initial_backoff),
             ("audit-webhook-batch-buffer-size", batch.buffer_size if batch else None),
@@ -173,7 +169,7 @@ def _encryption(encryption: EncryptionAtRest) -> _Part:
     )
     return _Part(
         (_file("encryption.yaml", encode_yaml(document, reveal=True), sensitive=True),),
-        (("encryption-provider-config", f"{FOLDER}/encryption.yaml"),),
+        (("encryption-provider-config", f"{OWN}/encryption.yaml"),),
         tuple(
             Volume(
                 name=f"machineadm-kms-{number}",
@@ -202,14 +198,14 @@ def _provider(provider: EncryptionProvider) -> dict[str, object]:
     return {"identity": {}}
 
 
-def _authentication(authentication: Authentication, minor: int) -> Iterator[_Part]:
+def _authentication(authentication: Authentication, version: str) -> Iterator[_Part]:
     if (webhook := authentication.webhook) is not None:
         yield _Part(
             _kubeconfig("authentication-webhook.conf", webhook.kubeconfig),
             _given(
                 (
                     "authentication-token-webhook-config-file",
-                    f"{FOLDER}/authentication-webhook.conf",
+                    f"{OWN}/authentication-webhook.conf",
                 ),
                 ("authentication-token-webhook-cache-ttl", webhook.cache_ttl),
                 ("authentication-token-webhook-version", webhook.version),
@@ -218,18 +214,16 @@ def _authentication(authentication: Authentication, minor: int) -> Iterator[_Par
     if authentication.oidc is not None:
         yield _oidc(authentication.oidc)
     if authentication.structured is not None:
-        # v1beta1 from 1.30 on, v1 from 1.34 on (KEP-3331).
-        version = "v1" if minor >= 34 else "v1beta1"
         yield _Part(
             (
                 _document(
                     "authentication.yaml",
                     "AuthenticationConfiguration",
-                    f"{_APISERVER_CONFIG}/{version}",
+                    authentication_api(version),
                     authentication.structured,
                 ),
             ),
-            (("authentication-config", f"{FOLDER}/authentication.yaml"),),
+            (("authentication-config", f"{OWN}/authentication.yaml"),),
         )
 
 
@@ -252,19 +246,17 @@ def _oidc(oidc: Oidc) -> _Part:
                 for claim, value in oidc.required_claims.items()
             ),
             ("oidc-signing-algs", ",".join(oidc.signing_algorithms) or None),
-            ("oidc-ca-file", f"{FOLDER}/oidc-ca.crt" if files else None),
+            ("oidc-ca-file", f"{OWN}/oidc-ca.crt" if files else None),
         ),
     )
 
 
-def _authorization(authorization: Authorization, minor: int) -> _Part:
+def _authorization(authorization: Authorization, version: str) -> _Part:
     if authorization.structured is not None:
-        # v1beta1 from 1.30 on, v1 from 1.32 on (KEP-3221).
-        version = "v1" if minor >= 32 else "v1beta1"
         file = _document(
             "authorization.yaml",
             "AuthorizationConfiguration",
-            f"{_APISERVER_CONFIG}/{version}",
+            authorization_api(version),
             authorization.structured,
         )
         return _Part((file,), (("authorization-config", file.path),))

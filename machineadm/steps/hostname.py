@@ -9,11 +9,10 @@ import msgspec
 from machineadm.actions.files import PlannedFile, WriteFiles
 from machineadm.actions.perform import kernel_of, perform
 from machineadm.api.v1alpha1.linux import LinuxConfiguration
+from machineadm.config.machine_paths import HOSTNAME
 from machineadm.host.effects import SetHostname
 from machineadm.host.ports import Host
 from machineadm.plan.model import Outcome, Owned, Phase, Step, Work, digest_of
-
-PATH = "/etc/hostname"
 
 
 class SetRunningHostname(msgspec.Struct, frozen=True, kw_only=True):
@@ -52,7 +51,7 @@ def plan_hostname(linux: LinuxConfiguration) -> tuple[Step, ...]:
     """Persist and set, or nothing; hostname(5)."""
     if linux.hostname is None:
         return ()
-    file = PlannedFile(path=PATH, content=f"{linux.hostname}\n".encode())
+    file = PlannedFile(path=HOSTNAME, content=f"{linux.hostname}\n".encode())
     return (
         WriteFiles(name="hostname/persist", phase=Phase.PREPARE, files=(file,)),
         SetRunningHostname(hostname=linux.hostname),

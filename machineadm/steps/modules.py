@@ -9,11 +9,10 @@ import msgspec
 from machineadm.actions.files import PlannedFile, WriteFiles
 from machineadm.actions.perform import kernel_of, perform
 from machineadm.api.v1alpha1.linux import LinuxConfiguration
+from machineadm.config.machine_paths import MODULES
 from machineadm.host.effects import LoadModule
 from machineadm.host.ports import Host
 from machineadm.plan.model import Outcome, Owned, Phase, Step, Work, digest_of
-
-PATH = "/etc/modules-load.d/90-machineadm.conf"
 
 
 class LoadModules(msgspec.Struct, frozen=True, kw_only=True):
@@ -53,7 +52,7 @@ def plan_modules(linux: LinuxConfiguration) -> tuple[Step, ...]:
     if not linux.kernel_modules:
         return ()
     content = "".join(f"{module}\n" for module in linux.kernel_modules)
-    file = PlannedFile(path=PATH, content=content.encode())
+    file = PlannedFile(path=MODULES, content=content.encode())
     return (
         WriteFiles(name="modules/persist", phase=Phase.PREPARE, files=(file,)),
         LoadModules(modules=linux.kernel_modules),

@@ -8,12 +8,11 @@ disturb it, for a joining control plane neither.
 from __future__ import annotations
 
 from machineadm.actions.files import PlannedFile, WriteFiles
-from machineadm.api.v1alpha1.control_plane import StaticPod
 from machineadm.api.v1alpha1.kubernetes import KubernetesConfig
+from machineadm.api.v1alpha1.static_pods import StaticPod
+from machineadm.config.machine_paths import MANIFESTS
 from machineadm.documents.encoding import encode_yaml
 from machineadm.plan.model import Phase, Step
-
-FOLDER = "/etc/kubernetes/manifests"
 
 
 def plan_static_pods(kubernetes: KubernetesConfig) -> tuple[Step, ...]:
@@ -31,4 +30,6 @@ def plan_static_pods(kubernetes: KubernetesConfig) -> tuple[Step, ...]:
 
 def _file(pod: StaticPod) -> PlannedFile:
     manifest = {"apiVersion": "v1", "kind": "Pod", **(pod.manifest or {})}
-    return PlannedFile(path=f"{FOLDER}/{pod.name}.yaml", content=encode_yaml(manifest), mode=0o600)
+    return PlannedFile(
+        path=f"{MANIFESTS}/{pod.name}.yaml", content=encode_yaml(manifest), mode=0o600
+    )

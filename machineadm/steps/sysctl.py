@@ -9,13 +9,12 @@ import msgspec
 from machineadm.actions.files import PlannedFile, WriteFiles
 from machineadm.actions.perform import kernel_of, perform
 from machineadm.api.v1alpha1.linux import LinuxConfiguration
+from machineadm.config.machine_paths import SYSCTL
 from machineadm.errors import StepError
 from machineadm.host.effects import SetParameter
 from machineadm.host.ports import Host, Kernel
 from machineadm.host.ports.kernel import sysctl_name, sysctl_parts
 from machineadm.plan.model import Outcome, Owned, Phase, Step, Work, digest_of
-
-PATH = "/etc/sysctl.d/90-machineadm.conf"
 
 
 class ApplySysctls(msgspec.Struct, frozen=True, kw_only=True):
@@ -84,7 +83,7 @@ def plan_sysctl(linux: LinuxConfiguration) -> tuple[Step, ...]:
     if not linux.sysctls:
         return ()
     content = "".join(f"{name} = {value}\n" for name, value in linux.sysctls.items())
-    file = PlannedFile(path=PATH, content=content.encode())
+    file = PlannedFile(path=SYSCTL, content=content.encode())
     return (
         WriteFiles(name="sysctl/persist", phase=Phase.PREPARE, files=(file,)),
         ApplySysctls(parameters=tuple(linux.sysctls.items())),

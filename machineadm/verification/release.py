@@ -15,6 +15,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from machineadm.errors import VerificationError
+from machineadm.semver import Semver
 from machineadm.verification import digests, signatures
 from machineadm.verification.digests import ARTIFACT_NAME, SHA256_HEX
 from machineadm.verification.keys import PublicKey
@@ -252,7 +253,7 @@ def with_v(version: str) -> str:
     return version if version.startswith("v") else f"v{version}"
 
 
-def precedence(version: str) -> tuple[object, ...]:
+def precedence(version: str) -> Semver:
     """What versions are ordered by (Semantic Versioning 2.0.0, rule 11).
 
     Args:
@@ -264,18 +265,9 @@ def precedence(version: str) -> tuple[object, ...]:
     Raises:
         VerificationError: MA1730, not a version.
     """
-    match = re.fullmatch(_VERSION, with_v(version))
-    if match is None:
+    if re.fullmatch(_VERSION, with_v(version)) is None:
         _refuse(version[:64], "not a version such as v0.3.1")
-    numbers = tuple(int(part) for part in match.groups()[:3])
-    if match[4] is None:
-        return (numbers, 1)
-    # Numeric identifiers sort below others; a release sorts above all its pre-releases.
-    return (numbers, 0, tuple(_identifier(part) for part in match[4].split(".")))
-
-
-def _identifier(part: str) -> tuple[int, int, str]:
-    return (0, int(part), "") if part.isdecimal() else (1, 0, part)
+    return Semver.parse(version)
 
 
 def _read(

@@ -65,7 +65,7 @@ def test_the_api_server_and_the_types_agree_on_every_object() -> None:
 
 
 def test_a_definition_that_lost_a_bound_would_be_noticed() -> None:
-    from machineadm.api.v1alpha1.linux import Group
+    from machineadm.api.v1alpha1.users import Group
 
     (verdict,) = judges.crd_validate(
         [

@@ -22,7 +22,8 @@ import pytest
 from msgspec.structs import replace
 
 from machineadm.api.v1alpha1.discovery import FileDiscovery, Kubeconfig, TokenDiscovery
-from machineadm.api.v1alpha1.kubernetes import JoinWorker, KubernetesConfig, Timeouts
+from machineadm.api.v1alpha1.kubeadm import JoinWorker, Timeouts
+from machineadm.api.v1alpha1.kubernetes import KubernetesConfig
 from machineadm.api.v1alpha1.node import NodeConfig
 from machineadm.errors import KubeadmError
 from machineadm.redaction import Secret

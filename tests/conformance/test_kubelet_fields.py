@@ -4,8 +4,8 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
+from machineadm.config.concerns.kubeadm.kubelet import known_fields
 from machineadm.config.kubelet_fields import FIELDS
-from machineadm.config.rules.kubelet import known_fields
 from machineadm.config.rules.model import Context
 from tests.configurations import configuration
 from tests.judges import judges

@@ -10,8 +10,8 @@ import pytest
 from machineadm import errors
 from machineadm.agent.units import BOOT_UNIT, RESUME_UNIT
 from machineadm.cli.options import RUN_DIRECTORY, STATE_DIRECTORY
+from machineadm.config import machine_paths
 from machineadm.reporting.sinks import FAILURE_SENTINEL, SUCCESS_SENTINEL
-from machineadm.steps import modules, sysctl
 
 CONTRACT = (Path(__file__).parents[2] / "docs/os-contract.md").read_text()
 # Exit codes of commands that are no errors: done, and `plan` with something to do.
@@ -28,8 +28,8 @@ WITHOUT_ERROR = {0, 10}
         FAILURE_SENTINEL,
         RESUME_UNIT,
         BOOT_UNIT,
-        modules.PATH,
-        sysctl.PATH,
+        machine_paths.MODULES,
+        machine_paths.SYSCTL,
     ],
 )
 def test_the_contract_names_every_place_that_the_agent_writes_to_by_itself(name: str) -> None:

@@ -10,8 +10,8 @@ from msgspec import inspect
 
 from machineadm.agent.intake import examine
 from machineadm.api.scheme import KINDS
+from machineadm.documents import printing
 from machineadm.documents.encoding import encode_json, encode_yaml
-from machineadm.documents.rendering import render_json, render_text
 from machineadm.redaction import Secret
 from machineadm.sources.stream import Stream
 from tests.contract.test_mistyped_keys import Key, document_around, keys
@@ -74,7 +74,7 @@ def test_no_message_around_a_secret_shows_it(key: Key) -> None:
 
 def messages(data: bytes) -> str:
     problems = examine([Stream(name="node.yaml", data=data)]).problems
-    return render_text(problems) + render_json(problems)
+    return printing.as_text(problems) + printing.as_json(problems)
 
 
 def test_a_secret_at_a_wrong_place_would_be_found() -> None:

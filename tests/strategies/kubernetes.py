@@ -14,6 +14,11 @@ from hypothesis import reject
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from machineadm.api.v1alpha1.certificates import (
+    CertificatePair,
+    ControlPlaneCertificates,
+    ServiceAccountKeys,
+)
 from machineadm.api.v1alpha1.cluster import (
     ClusterCertificates,
     ClusterConfig,
@@ -27,27 +32,22 @@ from machineadm.api.v1alpha1.cluster import (
     LocalEtcd,
     ProxyAddon,
 )
-from machineadm.api.v1alpha1.control_plane import (
+from machineadm.api.v1alpha1.control_plane import ApiServer, Component
+from machineadm.api.v1alpha1.control_plane_files import (
     Admission,
     AdmissionPlugins,
-    ApiServer,
     AuditPolicy,
     AuditWebhook,
     Authentication,
     AuthenticationWebhook,
     Authorization,
     AuthorizationWebhook,
-    CertificatePair,
-    Component,
-    ControlPlaneCertificates,
     EncryptionAtRest,
     EncryptionKey,
     EncryptionKeys,
     EncryptionProvider,
     IdentityProvider,
     KmsProvider,
-    ServiceAccountKeys,
-    StaticPod,
 )
 from machineadm.api.v1alpha1.discovery import (
     BootstrapTokenSecret,
@@ -56,21 +56,22 @@ from machineadm.api.v1alpha1.discovery import (
     KubeconfigUser,
     TokenDiscovery,
 )
-from machineadm.api.v1alpha1.kubernetes import (
+from machineadm.api.v1alpha1.kubeadm import (
     BootstrapToken,
     Initialize,
     JoinControlPlane,
     JoinWorker,
-    KubernetesConfig,
     Patch,
     Timeouts,
 )
+from machineadm.api.v1alpha1.kubernetes import KubernetesConfig
 from machineadm.api.v1alpha1.machine import (
     MachineConfig,
     MachineConfiguration,
     MachineConfigurationSpec,
 )
 from machineadm.api.v1alpha1.node import NodeConfig, NodeKubelet
+from machineadm.api.v1alpha1.static_pods import StaticPod
 from machineadm.config.validation import check
 from machineadm.redaction import Secret
 from tests.strategies.typed import TRAPS, Overrides, of, struct

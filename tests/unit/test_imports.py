@@ -52,7 +52,17 @@ VERSION = {
     ),
 }
 
-VALIDATE_PACKAGES = {"agent", "api", "cli", "config", "documents", "errors", "redaction", "sources"}
+VALIDATE_PACKAGES = {
+    "agent",
+    "api",
+    "cli",
+    "config",
+    "documents",
+    "errors",
+    "redaction",
+    "semver",
+    "sources",
+}
 
 # Names without a leading underscore, by their first part.
 LIBRARIES_FOR_VALIDATE = """

@@ -1,6 +1,6 @@
 """Where a machine gets the agent from."""
 
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from msgspec import Meta
 
@@ -8,11 +8,14 @@ from machineadm.api.meta import (
     AbsolutePath,
     ApiStruct,
     HeaderName,
+    OneOf,
     Pem,
     Sha256,
     ShortSecret,
     Url,
     ValueSource,
+    at_least_one,
+    exactly_one,
 )
 
 
@@ -25,6 +28,8 @@ class PreinstalledAgent(ApiStruct, frozen=True, kw_only=True):
 
 class AgentDownload(ApiStruct, frozen=True, kw_only=True):
     """An agent to fetch at boot; at least one of `sha256` and `publicKey`, and all given are checked."""
+
+    one_of: ClassVar[tuple[OneOf, ...]] = (at_least_one("sha256", "publicKey"),)
 
     version: Annotated[
         str,
@@ -66,6 +71,8 @@ class AgentDownload(ApiStruct, frozen=True, kw_only=True):
 
 class AgentSource(ApiStruct, frozen=True, kw_only=True):
     """How the machine gets the agent; exactly one of `preinstalled` and `download`."""
+
+    one_of: ClassVar[tuple[OneOf, ...]] = (exactly_one("preinstalled", "download"),)
 
     preinstalled: PreinstalledAgent | None = None
     """The image brings it."""

@@ -1,6 +1,6 @@
 """What is the same on all machines of a cluster."""
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from msgspec import Meta, field
 
@@ -15,9 +15,12 @@ from machineadm.api.meta import (
     KubernetesObject,
     Line,
     ObjectName,
+    OneOf,
     Quantity,
     Url,
     ValueSecret,
+    at_most_one,
+    exactly_one,
 )
 
 SubjectNames = Annotated[
@@ -124,6 +127,12 @@ class FileKeyReference(ApiStruct, frozen=True, kw_only=True):
 class ContainerVariableSource(ApiStruct, frozen=True, kw_only=True):
     """Where a container's variable comes from; exactly one (Kubernetes' EnvVarSource)."""
 
+    one_of: ClassVar[tuple[OneOf, ...]] = (
+        exactly_one(
+            "fieldRef", "resourceFieldRef", "configMapKeyRef", "secretKeyRef", "fileKeyRef"
+        ),
+    )
+
     field_ref: FieldReference | None = None
     """A field of the pod."""
 
@@ -142,6 +151,8 @@ class ContainerVariableSource(ApiStruct, frozen=True, kw_only=True):
 
 class ContainerVariable(ApiStruct, frozen=True, kw_only=True):
     """An environment variable of a component's container (Kubernetes' EnvVar)."""
+
+    one_of: ClassVar[tuple[OneOf, ...]] = (at_most_one("value", "valueFrom"),)
 
     name: Annotated[
         str, Meta(min_length=1, max_length=256, extra={"oneLine": True, "pattern": "^[ -<>-~]+$"})
@@ -284,6 +295,8 @@ class ExternalEtcd(ApiStruct, frozen=True, kw_only=True):
 
 class EtcdConfig(ApiStruct, frozen=True, kw_only=True):
     """The cluster's etcd; exactly one of `local` and `external`."""
+
+    one_of: ClassVar[tuple[OneOf, ...]] = (exactly_one("local", "external"),)
 
     local: LocalEtcd | None = None
     """On the control plane machines."""

@@ -1,6 +1,6 @@
 """Commands to run on the machine at three moments."""
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from msgspec import Meta
 
@@ -9,14 +9,18 @@ from machineadm.api.meta import (
     ApiStruct,
     Duration,
     HostPath,
+    OneOf,
     ValueSecret,
     ValueSource,
     VariableName,
+    exactly_one,
 )
 
 
 class EnvironmentVariable(ApiStruct, frozen=True, kw_only=True):
     """One environment variable of a command; exactly one of `value` and `valueFrom`."""
+
+    one_of: ClassVar[tuple[OneOf, ...]] = (exactly_one("value", "valueFrom"),)
 
     name: VariableName
     """Its name."""
@@ -40,6 +44,8 @@ class RetryPolicy(ApiStruct, frozen=True, kw_only=True):
 
 class Command(ApiStruct, frozen=True, kw_only=True):
     """One command; exactly one of `argv` and `script`."""
+
+    one_of: ClassVar[tuple[OneOf, ...]] = (exactly_one("argv", "script"),)
 
     argv: Annotated[
         tuple[Annotated[str, Meta(max_length=32768)], ...], Meta(min_length=1, max_length=256)

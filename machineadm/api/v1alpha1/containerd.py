@@ -1,6 +1,6 @@
 """The container runtime. containerd is the one that is supported."""
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from msgspec import Meta
 
@@ -10,11 +10,13 @@ from machineadm.api.meta import (
     ApiStruct,
     LabelName,
     Line,
+    OneOf,
     Pem,
     PemSecret,
     ShortSecret,
     Url,
     ValueSource,
+    at_most_one,
 )
 from machineadm.api.v1alpha1.images import ImageReference
 from machineadm.api.v1alpha1.proxy import ProxySettings
@@ -44,6 +46,12 @@ class RegistryMirror(ApiStruct, frozen=True, kw_only=True):
 class RegistryTls(ApiStruct, frozen=True, kw_only=True):
     """TLS towards a registry."""
 
+    one_of: ClassVar[tuple[OneOf, ...]] = (
+        at_most_one("ca", "caFrom"),
+        at_most_one("cert", "certFrom"),
+        at_most_one("key", "keyFrom"),
+    )
+
     ca: Pem | None = None
     """Certificates that are trusted beside the host's; this or `caFrom`."""
 
@@ -69,6 +77,11 @@ class RegistryTls(ApiStruct, frozen=True, kw_only=True):
 
 class RegistryAuth(ApiStruct, frozen=True, kw_only=True):
     """How one logs in to a registry: user name and password, or a credential handler."""
+
+    one_of: ClassVar[tuple[OneOf, ...]] = (
+        at_most_one("username", "usernameFrom"),
+        at_most_one("password", "passwordFrom"),
+    )
 
     username: Line | None = None
     """User name; this or `usernameFrom`."""

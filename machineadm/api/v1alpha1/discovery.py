@@ -1,6 +1,6 @@
 """How a joining machine finds its cluster, and knows that it is the right one."""
 
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from msgspec import Meta, field
 
@@ -10,11 +10,14 @@ from machineadm.api.meta import (
     ApiStruct,
     Endpoint,
     HostName,
+    OneOf,
     Pem,
     Url,
     ValueSecret,
     ValueSource,
     VariableName,
+    at_most_one,
+    exactly_one,
 )
 from machineadm.redaction import Secret
 
@@ -87,6 +90,8 @@ class KubeconfigAuthProvider(ApiStruct, frozen=True, kw_only=True):
 class KubeconfigUser(ApiStruct, frozen=True, kw_only=True):
     """Who is asking; exactly one of `exec` and `authProvider`."""
 
+    one_of: ClassVar[tuple[OneOf, ...]] = (exactly_one("exec", "authProvider"),)
+
     exec: KubeconfigExec | None = None
     """A credential plugin."""
 
@@ -121,6 +126,8 @@ class Kubeconfig(ApiStruct, frozen=True, kw_only=True):
 class TokenDiscovery(ApiStruct, frozen=True, kw_only=True, tag_field="type", tag="Token"):
     """Find the cluster by a bootstrap token: the API server signs its own CA with it."""
 
+    one_of: ClassVar[tuple[OneOf, ...]] = (at_most_one("token", "tokenFrom"),)
+
     token: BootstrapTokenSecret | None = None
     """The bootstrap token; this or `tokenFrom`."""
 
@@ -154,6 +161,8 @@ class TokenDiscovery(ApiStruct, frozen=True, kw_only=True, tag_field="type", tag
 
 class FileDiscovery(ApiStruct, frozen=True, kw_only=True, tag_field="type", tag="File"):
     """Find the cluster by a kubeconfig; exactly one of `path` and `kubeconfig`."""
+
+    one_of: ClassVar[tuple[OneOf, ...]] = (exactly_one("path", "kubeconfig"),)
 
     path: AbsolutePath | None = None
     """A kubeconfig on the machine, from the image or from `files`."""

@@ -1,6 +1,6 @@
 """Membership of a directory domain."""
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from msgspec import Meta
 
@@ -10,14 +10,21 @@ from machineadm.api.meta import (
     HostName,
     Line,
     LongLine,
+    OneOf,
     ShortSecret,
     Text,
     ValueSource,
+    at_most_one,
 )
 
 
 class DomainCredentials(ApiStruct, frozen=True, kw_only=True):
     """An account that may join machines to the domain."""
+
+    one_of: ClassVar[tuple[OneOf, ...]] = (
+        at_most_one("username", "usernameFrom"),
+        at_most_one("password", "passwordFrom"),
+    )
 
     username: Line | None = None
     """Name of the account; this or `usernameFrom`."""

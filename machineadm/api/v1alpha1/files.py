@@ -1,6 +1,6 @@
 """Files to write on the machine."""
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from msgspec import Meta
 
@@ -10,11 +10,13 @@ from machineadm.api.meta import (
     FileMode,
     FileOwner,
     HeaderName,
+    OneOf,
     Sha256,
     Sha512,
     ShortSecret,
     Url,
     ValueSource,
+    exactly_one,
 )
 
 
@@ -40,6 +42,8 @@ class FileSource(ApiStruct, frozen=True, kw_only=True):
 
 class FileConfig(ApiStruct, frozen=True, kw_only=True):
     """One file of the machine; exactly one of `content`, `contentFrom` and `source`."""
+
+    one_of: ClassVar[tuple[OneOf, ...]] = (exactly_one("content", "contentFrom", "source"),)
 
     path: AbsolutePath
     """Where it lies: absolute and without `..`. Missing parent folders are made with mode 0755."""

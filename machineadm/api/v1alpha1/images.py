@@ -1,10 +1,10 @@
 """Container images to load before kubeadm starts."""
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from msgspec import Meta
 
-from machineadm.api.meta import AbsolutePath, ApiStruct, Sha256, Url
+from machineadm.api.meta import AbsolutePath, ApiStruct, OneOf, Sha256, Url, exactly_one
 
 ImageReference = Annotated[
     str,
@@ -20,6 +20,8 @@ ImageReference = Annotated[
 class ImageArchive(ApiStruct, frozen=True, kw_only=True):
     """An archive that holds images (OCI layout or `docker save`); exactly one of `path` and `url`."""
 
+    one_of: ClassVar[tuple[OneOf, ...]] = (exactly_one("path", "url"),)
+
     path: AbsolutePath | None = None
     """An archive that lies on the machine."""
 
@@ -32,6 +34,8 @@ class ImageArchive(ApiStruct, frozen=True, kw_only=True):
 
 class Image(ApiStruct, frozen=True, kw_only=True):
     """One image to preload; exactly one of `reference` and `archive`."""
+
+    one_of: ClassVar[tuple[OneOf, ...]] = (exactly_one("reference", "archive"),)
 
     reference: ImageReference | None = None
     """An image to pull, best pinned by digest."""

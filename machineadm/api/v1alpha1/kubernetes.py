@@ -1,172 +1,20 @@
 """The machine's part in a cluster, in our words; kubeadm's own types appear nowhere."""
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar
 
-from msgspec import Meta, field
+from msgspec import Meta
 
-from machineadm.api.meta import (
-    ONE_LINE,
-    AbsolutePath,
-    ApiStruct,
-    Duration,
-    KubernetesVersion,
-    Timestamp,
-)
+from machineadm.api.meta import AbsolutePath, ApiStruct, KubernetesVersion, OneOf, at_most_one
 from machineadm.api.v1alpha1.cluster import ClusterConfig
 from machineadm.api.v1alpha1.control_plane import ControlPlaneConfig
-from machineadm.api.v1alpha1.discovery import BootstrapTokenSecret, Discovery
+from machineadm.api.v1alpha1.kubeadm import Patch, Role, Timeouts
 from machineadm.api.v1alpha1.node import NodeConfig
-from machineadm.redaction import Secret
-
-CertificateKey = Annotated[
-    Secret,
-    Meta(
-        extra={
-            "minLength": 64,
-            "maxLength": 64,
-            "oneLine": True,
-            "pattern": "^[0-9a-f]{64}$",
-        }
-    ),
-]
-"""32 bytes in lower-case hexadecimal: the AES key of the certificates that kubeadm uploads."""
-
-
-class BootstrapToken(ApiStruct, frozen=True, kw_only=True):
-    """A token by which other machines join."""
-
-    token: BootstrapTokenSecret
-    """The token: `abcdef.0123456789abcdef`."""
-
-    description: Annotated[str, Meta(max_length=512, extra=ONE_LINE)] | None = None
-    """What it is for, for people."""
-
-    ttl: Duration | None = None
-    """How long it is valid; `0s`: for ever. Not together with `expires`. Default `24h`."""
-
-    expires: Timestamp | None = None
-    """Until when it is valid (RFC 3339)."""
-
-    usages: Annotated[
-        tuple[Literal["signing", "authentication"], ...], Meta(max_length=2, extra={"unique": ""})
-    ] = ()
-    """What it is good for. Default: both."""
-
-    groups: Annotated[
-        tuple[
-            Annotated[
-                str,
-                Meta(
-                    min_length=1,
-                    max_length=256,
-                    extra={
-                        "oneLine": True,
-                        "pattern": "^system:bootstrappers:[a-z0-9:-]*[a-z0-9]$",
-                    },
-                ),
-            ],
-            ...,
-        ],
-        Meta(max_length=100, extra={"unique": ""}),
-    ] = ()
-    """Groups of whoever uses it. Default `system:bootstrappers:kubeadm:default-node-token`."""
-
-
-class Initialize(ApiStruct, frozen=True, kw_only=True, tag_field="type", tag="Initialize"):
-    """The first control plane machine: it makes the cluster."""
-
-    bootstrap_tokens: Annotated[tuple[BootstrapToken, ...], Meta(max_length=100)] = ()
-    """Tokens by which others join. Default: one that kubeadm makes up."""
-
-    certificate_key: CertificateKey | None = None
-    """Uploads the control plane's certificates, encrypted by this key, for two hours, so that further
-    control plane machines can fetch them. Default: no upload."""
-
-
-class JoinControlPlane(
-    ApiStruct, frozen=True, kw_only=True, tag_field="type", tag="JoinControlPlane"
-):
-    """A further control plane machine."""
-
-    discovery: Discovery | None = None
-    """How the cluster is found. Required in a MachineConfiguration."""
-
-    tls_bootstrap_token: BootstrapTokenSecret | None = None
-    """Token with which the kubelet asks for its certificate. Default: that of the discovery."""
-
-    ca_cert_path: AbsolutePath | None = None
-    """Where the cluster's CA is written. Default `/etc/kubernetes/pki/ca.crt`."""
-
-    certificate_key: CertificateKey | None = None
-    """Key of the uploaded certificates. Absent: `controlPlane.certificates` brings them."""
-
-
-class JoinWorker(ApiStruct, frozen=True, kw_only=True, tag_field="type", tag="JoinWorker"):
-    """A machine that runs workloads only."""
-
-    discovery: Discovery | None = None
-    """How the cluster is found. Required in a MachineConfiguration."""
-
-    tls_bootstrap_token: BootstrapTokenSecret | None = None
-    """Token with which the kubelet asks for its certificate. Default: that of the discovery."""
-
-    ca_cert_path: AbsolutePath | None = None
-    """Where the cluster's CA is written. Default `/etc/kubernetes/pki/ca.crt`."""
-
-
-Role = Initialize | JoinControlPlane | JoinWorker
-"""What the machine becomes, told apart by `type`."""
-
-
-class Patch(ApiStruct, frozen=True, kw_only=True):
-    """A change to something that kubeadm writes; the last word on it."""
-
-    target: Literal[
-        "etcd",
-        "kube-apiserver",
-        "kube-controller-manager",
-        "kube-scheduler",
-        "kubeletconfiguration",
-        "corednsdeployment",
-    ]
-    """What is changed. `corednsdeployment`: Kubernetes 1.31 or later."""
-
-    type: Literal["strategic", "merge", "json"] = "strategic"
-    """How: a strategic merge, a JSON merge patch (RFC 7386), a JSON patch (RFC 6902).
-    Default `strategic`."""
-
-    patch: Annotated[str, Meta(min_length=1, max_length=65536)]
-    """The patch as YAML or JSON text."""
-
-
-class Timeouts(ApiStruct, frozen=True, kw_only=True):
-    """How long kubeadm waits. Kubernetes 1.31 or later but for the first two."""
-
-    control_plane_component_health_check: Duration | None = None
-    """For a component of the control plane to be healthy. Default `4m`. Kubernetes 1.29 and 1.30 know it
-    with role Initialize only."""
-
-    discovery: Duration | None = None
-    """For the cluster to be found. Default `5m`. With join roles."""
-
-    etcd_api_call: Duration | None = field(default=None, name="etcdAPICall")
-    """For a call of etcd. Default `2m`."""
-
-    kubelet_health_check: Duration | None = None
-    """For the kubelet to be healthy. Default `4m`."""
-
-    kubernetes_api_call: Duration | None = field(default=None, name="kubernetesAPICall")
-    """For a call of the API server. Default `1m`."""
-
-    tls_bootstrap: Duration | None = None
-    """For the kubelet to get its certificate. Default `5m`. With join roles."""
-
-    upgrade_manifests: Duration | None = None
-    """For a static pod to be replaced during an upgrade. Default `5m`."""
 
 
 class KubernetesConfig(ApiStruct, frozen=True, kw_only=True):
     """The machine's part in a cluster."""
+
+    one_of: ClassVar[tuple[OneOf, ...]] = (at_most_one("patches", "patchesDirectory"),)
 
     version: KubernetesVersion
     """Version of Kubernetes on this machine, with its `v`: `v1.34.4`. 1.29 or later. kubeadm must be of

@@ -1,10 +1,11 @@
 """MachineConfiguration: what a machine becomes, every reference inlined."""
 
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from typing import Annotated, ClassVar, Literal
 
 from msgspec import Meta
 
-from machineadm.api.meta import ONE_LINE, ApiStruct, ObjectMeta, ObjectName, Pem, ValueSource
+from machineadm.api.meta import ONE_LINE, ApiStruct, ObjectMeta, ObjectName, OneOf, at_most_one
 from machineadm.api.v1alpha1.agent import AgentPin
 from machineadm.api.v1alpha1.commands import Commands
 from machineadm.api.v1alpha1.containerd import ContainerRuntime
@@ -13,21 +14,29 @@ from machineadm.api.v1alpha1.images import Image
 from machineadm.api.v1alpha1.kubernetes import KubernetesConfig
 from machineadm.api.v1alpha1.linux import LinuxConfiguration
 from machineadm.api.v1alpha1.proxy import SystemProxyConfig
+from machineadm.api.v1alpha1.trust import TrustedAuthority
 from machineadm.api.v1alpha1.windows import WindowsConfiguration
-
-
-class TrustedAuthority(ApiStruct, frozen=True, kw_only=True):
-    """A certificate authority; exactly one of `content` and `contentFrom`."""
-
-    content: Pem | None = None
-    """Certificates in PEM."""
-
-    content_from: ValueSource | None = None
-    """Where they come from."""
 
 
 class MachineConfig(ApiStruct, frozen=True, kw_only=True):
     """The machine itself: everything but Kubernetes."""
+
+    one_of: ClassVar[tuple[OneOf, ...]] = (
+        at_most_one("linuxConfiguration", "windowsConfiguration"),
+        at_most_one("bootstrapperTemplateConfigMapName", "bootstrapperTemplateSecretName"),
+    )
+
+    not_built: ClassVar[Mapping[str, str]] = {
+        "images": "load them in commands.preKubeadm: `ctr -n k8s.io images import FILE` or `crictl pull IMAGE`",
+        "windowsConfiguration": "this release prepares Linux machines only",
+        "attestationPlugin": "leave it out: the machine joins by its bootstrap token",
+        "containerRuntime": "write /etc/containerd/config.toml and /etc/containerd/certs.d as files, "
+        "and restart containerd in commands.preKubeadm",
+        "systemTrustCertificateAuthorities": "write the certificates as files below /usr/local/share/ca-certificates and "
+        "run update-ca-certificates in commands.preKubeadm (RHEL: /etc/pki/ca-trust/source/anchors, update-ca-trust)",
+        "systemProxies": "write drop-ins such as /etc/systemd/system/containerd.service.d/proxy.conf as files, "
+        "and run systemctl daemon-reload and restart in commands.preKubeadm",
+    }
 
     bootstrapper_template_config_map_name: ObjectName | None = None
     """ConfigMap whose key `template` is the template of the user data. It is the manager's business

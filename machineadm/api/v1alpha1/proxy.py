@@ -1,10 +1,10 @@
 """Proxies of the host, the container runtime and the kubelet."""
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from msgspec import Meta
 
-from machineadm.api.meta import ApiStruct, Line, ShortSecret, ValueSource
+from machineadm.api.meta import ApiStruct, Line, OneOf, ShortSecret, ValueSource, at_most_one
 
 ProxyUrl = Annotated[
     str,
@@ -39,6 +39,11 @@ NoProxyList = Annotated[
 
 class ProxyCredentials(ApiStruct, frozen=True, kw_only=True):
     """User and password towards a proxy, put into its URL where the URL is written."""
+
+    one_of: ClassVar[tuple[OneOf, ...]] = (
+        at_most_one("username", "usernameFrom"),
+        at_most_one("password", "passwordFrom"),
+    )
 
     username: Line | None = None
     """User name; this or `usernameFrom`."""

@@ -40,31 +40,3 @@ Rules = dict[type[msgspec.Struct], tuple[Rule, ...]]
 def finding(code: str, path: str, message: str, hint: str = "") -> Finding:
     """A finding at a path relative to the value that a rule looks at: `path`, `keys[0].name`, or empty."""
     return Finding(code=code, path=path, message=message, hint=hint)
-
-
-def one_of(value: msgspec.Struct, *names: str, required: bool = True) -> Iterator[Finding]:
-    """Exactly one of some optional fields is set; with `required=False`, at most one.
-
-    A pruned field counts as set, for somebody has set it.
-    """
-    wire_names = dict(zip(value.__struct_fields__, value.__struct_encode_fields__, strict=True))
-    given = [name for name in names if _given(getattr(value, name))]
-    listed = _listed([wire_names[name] for name in names])
-    if len(given) > 1:
-        for name in given[1:]:
-            yield finding(
-                "MA1301",
-                wire_names[name],
-                f"not together with {wire_names[given[0]]}",
-                f"give {'exactly' if required else 'at most'} one of {listed}",
-            )
-    elif required and not given:
-        yield finding("MA1302", "", f"one of {listed} is required")
-
-
-def _given(value: object) -> bool:
-    return value is not None and not (isinstance(value, tuple) and not value)
-
-
-def _listed(names: list[str]) -> str:
-    return " and ".join((", ".join(names[:-1]), names[-1]))

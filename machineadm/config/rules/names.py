@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import Final
 
+from machineadm.api.finding import Finding
 from machineadm.api.meta import DNS_NAME
+from machineadm.config.rules.model import finding
 
 _HOST_PORT: Final = r"(?:\[([^\]]*)\]|([^:\[\]]*))(?::([0-9]+))?"
 
@@ -45,3 +48,12 @@ def endpoint_problem(text: str, *, port_required: bool) -> str:
     if port is None:
         return "has no port" if port_required or bracketed is not None else ""
     return "" if 1 <= int(port) <= 65535 else f"port {port} is not between 1 and 65535"
+
+
+def names_fit(names: tuple[str, ...], field: str) -> Iterator[Finding]:
+    """Each is an address, or a DNS name in lower case, with or without a wildcard in front."""
+    for index, name in enumerate(names):
+        if not is_subject_name(name):
+            yield finding(
+                "MA1322", f"{field}[{index}]", "is neither an address nor a DNS name in lower case"
+            )

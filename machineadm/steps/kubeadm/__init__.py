@@ -14,18 +14,19 @@ from collections.abc import Iterable
 
 from machineadm.actions.extras import ControlPlaneExtras
 from machineadm.api.formats import seconds
-from machineadm.api.v1alpha1.kubernetes import Initialize, JoinWorker, KubernetesConfig
+from machineadm.api.v1alpha1.kubeadm import Initialize, JoinWorker
+from machineadm.api.v1alpha1.kubernetes import KubernetesConfig
+from machineadm.config.machine_paths import MANIFESTS, certificates_directory
 from machineadm.errors import ConfigError
 from machineadm.host.facts import Facts
 from machineadm.plan.model import Step, digest_of
 from machineadm.steps.kubeadm.config import LayOutFiles
 from machineadm.steps.kubeadm.decide import Role
-from machineadm.steps.kubeadm.evidence import MANIFESTS, Scene
+from machineadm.steps.kubeadm.evidence import Scene
 from machineadm.steps.kubeadm.render import CONFIG, render
 from machineadm.steps.kubeadm.run import MISFIT_HINT, MISSING_HINT, RunKubeadm
 from machineadm.steps.kubeadm.versions import misfit
 
-_CERTIFICATES = "/etc/kubernetes/pki"
 _ETCD_DATA = "/var/lib/etcd"
 _PATIENCE = 240.0
 
@@ -116,12 +117,11 @@ def _arguments(kubernetes: KubernetesConfig, run_directory: str) -> tuple[str, .
 
 def _scene(kubernetes: KubernetesConfig, declared: Iterable[str]) -> Scene:
     cluster, node, timeouts = kubernetes.cluster, kubernetes.node, kubernetes.timeouts
-    certificates = cluster.certificates if cluster is not None else None
     etcd = cluster.etcd.local if cluster is not None and cluster.etcd is not None else None
     wait = timeouts.control_plane_component_health_check if timeouts is not None else None
     return Scene(
         role=_role(kubernetes),
-        certificates=(certificates and certificates.directory) or _CERTIFICATES,
+        certificates=certificates_directory(kubernetes),
         etcd_data=(etcd and etcd.data_dir) or _ETCD_DATA,
         cri_socket=node.cri_socket if node is not None else None,
         patience=seconds(wait) if wait is not None else _PATIENCE,

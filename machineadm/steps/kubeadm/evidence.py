@@ -16,14 +16,13 @@ from collections.abc import Iterable, Iterator, Mapping
 
 import msgspec
 
+from machineadm.config.machine_paths import KUBERNETES, MANIFESTS
 from machineadm.host.ports import FileKind, Host
 from machineadm.steps.kubeadm.decide import Role
 from machineadm.steps.kubeadm.record import Record, Window
 
-KUBERNETES = "/etc/kubernetes"
 KUBELET_CONF = f"{KUBERNETES}/kubelet.conf"
 BOOTSTRAP_CONF = f"{KUBERNETES}/bootstrap-kubelet.conf"
-MANIFESTS = f"{KUBERNETES}/manifests"
 ETCD = f"{MANIFESTS}/etcd.yaml"
 API_SERVER = f"{MANIFESTS}/kube-apiserver.yaml"
 FLAGS = "/var/lib/kubelet/kubeadm-flags.env"

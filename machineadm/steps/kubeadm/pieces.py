@@ -13,12 +13,8 @@ from machineadm.api.formats import instant
 from machineadm.api.v1alpha1.cluster import Argument, ClusterConfig, EtcdConfig, ImageSource
 from machineadm.api.v1alpha1.control_plane import LocalApiEndpoint
 from machineadm.api.v1alpha1.discovery import FileDiscovery, TokenDiscovery
-from machineadm.api.v1alpha1.kubernetes import (
-    BootstrapToken,
-    JoinControlPlane,
-    JoinWorker,
-    KubernetesConfig,
-)
+from machineadm.api.v1alpha1.kubeadm import BootstrapToken, JoinControlPlane, JoinWorker
+from machineadm.api.v1alpha1.kubernetes import KubernetesConfig
 from machineadm.api.v1alpha1.node import NodeConfig, Taint
 from machineadm.errors import ConfigError
 

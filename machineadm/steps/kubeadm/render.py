@@ -18,7 +18,8 @@ import msgspec
 
 from machineadm.actions.extras import ControlPlaneExtras
 from machineadm.api.v1alpha1.discovery import FileDiscovery, Kubeconfig, KubeconfigUser
-from machineadm.api.v1alpha1.kubernetes import Initialize, KubernetesConfig
+from machineadm.api.v1alpha1.kubeadm import Initialize
+from machineadm.api.v1alpha1.kubernetes import KubernetesConfig
 from machineadm.config.versions import kubeadm_api
 from machineadm.documents.encoding import encode_yaml, encode_yaml_stream
 from machineadm.errors import InternalError

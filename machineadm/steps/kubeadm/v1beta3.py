@@ -11,13 +11,8 @@ from collections.abc import Iterator, Sequence
 from machineadm.actions.extras import ControlPlaneExtras
 from machineadm.api.v1alpha1.cluster import ClusterConfig
 from machineadm.api.v1alpha1.control_plane import ApiServer, Component, ControlPlaneConfig
-from machineadm.api.v1alpha1.kubernetes import (
-    Initialize,
-    JoinControlPlane,
-    JoinWorker,
-    KubernetesConfig,
-    Timeouts,
-)
+from machineadm.api.v1alpha1.kubeadm import Initialize, JoinControlPlane, JoinWorker, Timeouts
+from machineadm.api.v1alpha1.kubernetes import KubernetesConfig
 from machineadm.errors import ConfigError
 from machineadm.steps.kubeadm import pieces
 from machineadm.steps.kubeadm.pieces import Document, Pair, Paths, present

@@ -7,12 +7,8 @@ from collections.abc import Sequence
 from machineadm.actions.extras import ControlPlaneExtras
 from machineadm.api.v1alpha1.cluster import ClusterConfig, LocalEtcd
 from machineadm.api.v1alpha1.control_plane import ApiServer, Component, ControlPlaneConfig
-from machineadm.api.v1alpha1.kubernetes import (
-    Initialize,
-    JoinControlPlane,
-    JoinWorker,
-    KubernetesConfig,
-)
+from machineadm.api.v1alpha1.kubeadm import Initialize, JoinControlPlane, JoinWorker
+from machineadm.api.v1alpha1.kubernetes import KubernetesConfig
 from machineadm.api.v1alpha1.node import NodeConfig
 from machineadm.steps.kubeadm import pieces
 from machineadm.steps.kubeadm.pieces import Document, Pair, Paths, present

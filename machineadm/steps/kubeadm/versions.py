@@ -8,18 +8,10 @@ may be older than its control plane by three minor versions, and is then joined 
 
 from __future__ import annotations
 
-import re
+from machineadm.semver import Semver
 
 CONTROL_PLANE_SKEW = 1
 WORKER_SKEW = 3
-
-_VERSION = re.compile(r"^v?([0-9]+)\.([0-9]+)\.[0-9]+")
-
-
-def minor_of(version: str) -> tuple[int, int] | None:
-    """Major and minor number of a version such as `v1.34.4`; None when it is not one."""
-    match = _VERSION.match(version.strip())
-    return (int(match[1]), int(match[2])) if match else None
 
 
 def misfit(kubeadm: str, kubernetes: str, *, worker: bool) -> str | None:
@@ -33,14 +25,14 @@ def misfit(kubeadm: str, kubernetes: str, *, worker: bool) -> str | None:
     Returns:
         One line, or None when it fits.
     """
-    found, wanted = minor_of(kubeadm), minor_of(kubernetes)
-    if found is None or wanted is None:
-        return f"kubeadm says that its version is {kubeadm!r}, which is no version"
-    skew = WORKER_SKEW if worker else CONTROL_PLANE_SKEW
-    newest = wanted[1] + skew
-    if found[0] == wanted[0] and wanted[1] <= found[1] <= newest:
+    try:
+        found, wanted = Semver.parse(kubeadm.strip()), Semver.parse(kubernetes)
+    except ValueError:
+        return f"kubeadm says that its version is {kubeadm!r}, which is not a version"
+    newest = wanted.minor + (WORKER_SKEW if worker else CONTROL_PLANE_SKEW)
+    if found.major == wanted.major and wanted.minor <= found.minor <= newest:
         return None
     return (
         f"kubeadm on this machine is {kubeadm.strip()}, but Kubernetes {kubernetes} needs kubeadm"
-        f" {wanted[0]}.{wanted[1]} to {wanted[0]}.{newest}"
+        f" {wanted.minor_version} to {wanted.major}.{newest}"
     )

@@ -8,7 +8,8 @@ from machineadm.agent.preflight import identity_of, require_agent
 from machineadm.api.v1alpha1.agent import AgentPin
 from machineadm.api.v1alpha1.cluster import ClusterConfig
 from machineadm.api.v1alpha1.discovery import FileDiscovery, Kubeconfig, TokenDiscovery
-from machineadm.api.v1alpha1.kubernetes import Initialize, JoinWorker, KubernetesConfig, Role
+from machineadm.api.v1alpha1.kubeadm import Initialize, JoinWorker, Role
+from machineadm.api.v1alpha1.kubernetes import KubernetesConfig
 from machineadm.errors import VerificationError
 from machineadm.execution.journal import Identity
 from machineadm.redaction import Secret

@@ -48,6 +48,7 @@ def undocumented(node: ast.ClassDef) -> list[str]:
         ast.unparse(field.target)
         for field, after in zip(node.body, following, strict=True)
         if isinstance(field, ast.AnnAssign)
+        and not ast.unparse(field.annotation).startswith("ClassVar")  # said of the type
         and not (
             isinstance(after, ast.Expr)
             and isinstance(after.value, ast.Constant)

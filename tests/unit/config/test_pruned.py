@@ -18,7 +18,8 @@ from machineadm.config.paths import child
 from machineadm.config.validation import check
 from machineadm.documents.decoding import decode
 from tests.configurations import EXAMPLES, configuration, example
-from tests.unit.config.test_rules import CASES, places
+from tests.rulecases import places
+from tests.unit.config.test_rules import CASES
 
 
 def prunings(value: Any, path: str) -> Iterator[tuple[str, Any]]:

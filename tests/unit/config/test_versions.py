@@ -1,52 +1,10 @@
-"""Versions compare as semver.org says, and decide kubeadm's API."""
+"""The version of Kubernetes decides kubeadm's API, and which version of its own documents the API server reads."""
 
 from __future__ import annotations
 
-from itertools import pairwise
-
 import pytest
 
-from machineadm.config.versions import Semver, kubeadm_api
-
-# The order that semver.org gives in its section 11, and what is around it.
-ASCENDING = [
-    "v0.9.9",
-    "v1.0.0-alpha",
-    "v1.0.0-alpha.1",
-    "v1.0.0-alpha.beta",
-    "v1.0.0-beta",
-    "v1.0.0-beta.2",
-    "v1.0.0-beta.11",
-    "v1.0.0-rc.1",
-    "v1.0.0",
-    "v1.0.1",
-    "v1.9.0",
-    "v1.10.0",
-    "v2.0.0",
-]
-
-
-@pytest.mark.parametrize(("lower", "higher"), [*pairwise(ASCENDING)])
-def test_versions_have_the_precedence_of_semver(lower: str, higher: str) -> None:
-    assert Semver.parse(lower) < Semver.parse(higher)
-    assert Semver.parse(higher) > Semver.parse(lower)
-
-
-def test_build_metadata_and_the_leading_v_change_nothing() -> None:
-    assert Semver.parse("v1.31.4+vmware.2") == Semver.parse("1.31.4")
-
-
-@pytest.mark.parametrize("text", ["v1.34.4", "v1.35.0-rc.1", "v1.35.0-alpha.1.x-2"])
-def test_a_version_is_written_as_it_was_read(text: str) -> None:
-    assert str(Semver.parse(text)) == text
-
-
-@pytest.mark.parametrize(
-    "text", ["", "v1", "1.34", "v1.2.x", "v01.2.3", "latest", "v1.2.3\n", " v1.2.3"]
-)
-def test_what_is_no_version_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match=r"no version such as v1\.34\.4"):
-        Semver.parse(text)
+from machineadm.config.versions import authentication_api, authorization_api, kubeadm_api
 
 
 @pytest.mark.parametrize(
@@ -65,6 +23,23 @@ def test_the_minor_version_decides_kubeadms_api(version: str, api: str) -> None:
 
 
 @pytest.mark.parametrize("version", ["v1.28.15", "v0.30.0", "nonsense"])
-def test_older_versions_have_no_api_here(version: str) -> None:
-    with pytest.raises(ValueError, match=r"older|no version"):
+def test_versions_older_than_the_oldest_are_refused(version: str) -> None:
+    with pytest.raises(ValueError, match=r"older|not a version"):
         kubeadm_api(version)
+
+
+@pytest.mark.parametrize(
+    ("version", "authentication", "authorization"),
+    [
+        ("v1.30.0", "v1beta1", "v1beta1"),
+        ("v1.31.9", "v1beta1", "v1beta1"),
+        ("v1.32.0-rc.0", "v1beta1", "v1"),
+        ("v1.33.4", "v1beta1", "v1"),
+        ("v1.34.0", "v1", "v1"),
+    ],
+)
+def test_structured_documents_have_the_newest_version_that_is_read(
+    version: str, authentication: str, authorization: str
+) -> None:
+    assert authentication_api(version) == f"apiserver.config.k8s.io/{authentication}"
+    assert authorization_api(version) == f"apiserver.config.k8s.io/{authorization}"

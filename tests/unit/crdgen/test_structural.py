@@ -6,7 +6,6 @@ import datetime
 import decimal
 import enum
 import uuid
-from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal, NamedTuple, TypedDict
 
 import msgspec
@@ -17,7 +16,8 @@ from crdgen.generate.docstrings import Docs, shortened
 from crdgen.generate.model import GenerationError
 from crdgen.generate.scalars import BASE64
 from crdgen.generate.structural import Rules, Structural
-from machineadm.api.resources import OneOf, Rule
+from machineadm.api.meta import OneOf
+from machineadm.api.resources import Rule
 from machineadm.redaction import Secret
 
 PRESERVE = "x-kubernetes-preserve-unknown-fields"
@@ -29,6 +29,11 @@ def part(
     cls: type[Struct], rules: Rules | None = None, *, defaults: bool = False, **options: Any
 ) -> dict[str, Any]:
     return Structural(Docs(), rules or {}, defaults=defaults, **options).part(cls)
+
+
+def counting(cls: type[Struct], rule: OneOf) -> type[Struct]:
+    """The type, with a rule that counts its fields."""
+    return type(cls.__name__, (cls,), {"one_of": (rule,), "__module__": __name__})
 
 
 def of(annotation: Any, *, defaults: bool = False, **given: Any) -> dict[str, Any]:
@@ -540,7 +545,7 @@ COUNTS: list[tuple[OneOf, str, str]] = [
 
 @pytest.mark.parametrize(("rule", "expression", "message"), COUNTS)
 def test_how_many_fields_may_be_set_is_a_rule(rule: OneOf, expression: str, message: str) -> None:
-    assert part(Optional, {Optional: (rule,)})[RULES] == [{"rule": expression, "message": message}]
+    assert part(counting(Optional, rule))[RULES] == [{"rule": expression, "message": message}]
 
 
 def test_a_rule_is_written_with_reason_and_field() -> None:
@@ -556,16 +561,16 @@ def test_a_rule_is_written_with_reason_and_field() -> None:
     ]
 
 
-BAD_RULES: list[tuple[Mapping[type, Sequence[OneOf | Rule]], type[Struct]]] = [
-    ({Optional: (OneOf(fields=("a", "x")),)}, Optional),
-    ({Leaf: (OneOf(fields=("name", "size")),)}, Leaf),
+BAD_RULES: list[tuple[Rules, type[Struct]]] = [
+    ({}, counting(Optional, OneOf(fields=("a", "x")))),
+    ({}, counting(Leaf, OneOf(fields=("name", "size")))),
     ({Optional: (Rule(expression="true", message="m", field="x"),)}, Optional),
 ]
 
 
 @pytest.mark.parametrize(("rules", "cls"), BAD_RULES)
 def test_a_rule_over_fields_that_it_cannot_judge_is_refused(
-    rules: Mapping[type, Sequence[OneOf | Rule]], cls: type[Struct]
+    rules: Rules, cls: type[Struct]
 ) -> None:
     with pytest.raises(GenerationError, match=cls.__name__):
         part(cls, rules)
@@ -593,7 +598,7 @@ def test_names_that_rules_cannot_write_are_escaped() -> None:
         ],
     )
 
-    (rule,) = part(cls, {cls: (OneOf(fields=("in", "x-y"), least=0),)})[RULES]
+    (rule,) = part(counting(cls, OneOf(fields=("in", "x-y"), least=0)))[RULES]
 
     assert rule["rule"] == "!(has(self.__in__) && has(self.x__dash__y))"
 

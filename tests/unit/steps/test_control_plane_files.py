@@ -1,26 +1,26 @@
-"""Files of the API server, certificates and static pods, as kubeadm and the components find them."""
+"""Files of the API server, as kubeadm and the API server find them."""
 
 from __future__ import annotations
 
-import msgspec
 import pytest
 
 from machineadm.actions.extras import ControlPlaneExtras
 from machineadm.api.v1alpha1.cluster import Argument
-from machineadm.api.v1alpha1.control_plane import (
+from machineadm.api.v1alpha1.control_plane import ApiServer, ControlPlaneConfig
+from machineadm.api.v1alpha1.control_plane_files import (
     Admission,
     AdmissionPlugins,
-    ApiServer,
     Authentication,
     Authorization,
-    ControlPlaneConfig,
     Oidc,
 )
-from machineadm.api.v1alpha1.kubernetes import Initialize, KubernetesConfig
+from machineadm.api.v1alpha1.kubeadm import Initialize
+from machineadm.api.v1alpha1.kubernetes import KubernetesConfig
+from machineadm.config.machine_paths import OWN
 from machineadm.errors import ConfigError
 from machineadm.plan.model import Change
 from machineadm.steps.certificates import plan_certificates
-from machineadm.steps.control_plane_files import FOLDER, plan_control_plane_files
+from machineadm.steps.control_plane_files import plan_control_plane_files
 from machineadm.steps.static_pods import plan_static_pods
 from tests.applying import apply
 from tests.fakes.host import FakeHost
@@ -43,8 +43,6 @@ def test_without_a_control_plane_there_is_nothing_to_write() -> None:
     worker = maximal("join-worker")
 
     assert plan_control_plane_files(worker) == ((), ControlPlaneExtras())
-    assert plan_certificates(worker) == ()
-    assert plan_static_pods(worker) == ()
 
 
 @pytest.mark.requirement("U4", "U9")
@@ -52,12 +50,12 @@ def test_nobody_but_root_reads_what_the_api_server_reads() -> None:
     files = {file.path: file for file in files_of(maximal())}
 
     for path, file in files.items():
-        if path.startswith((FOLDER, "/etc/kubernetes/manifests")) or path.endswith(".key"):
+        if path.startswith((OWN, "/etc/kubernetes/manifests")) or path.endswith(".key"):
             assert file.mode == 0o600, path
         else:
             assert file.mode == 0o640, path
     secret = [path for path, file in files.items() if file.hidden]
-    assert f"{FOLDER}/encryption.yaml" in secret
+    assert f"{OWN}/encryption.yaml" in secret
     assert "/etc/kubernetes/certificates/ca.key" in secret
 
 
@@ -67,11 +65,11 @@ def test_every_file_an_argument_names_is_written_and_mounted() -> None:
     extras = extras_of(kubernetes)
     written = {file.path for file in files_of(kubernetes)}
 
-    named = {value for _, value in extras.api_server_args if value.startswith(FOLDER)}
+    named = {value for _, value in extras.api_server_args if value.startswith(OWN)}
 
     assert named
     assert named <= written
-    assert FOLDER in {volume.path for volume in extras.api_server_volumes}
+    assert OWN in {volume.path for volume in extras.api_server_volumes}
 
 
 def test_the_folder_is_mounted_and_not_the_file_which_a_replacement_would_detach() -> None:
@@ -111,7 +109,7 @@ def test_structured_files_have_the_version_that_this_kubernetes_knows(
     )
     files = {file.path: file.content for file in files_of(with_plane(plane, version))}
 
-    first, second = files[f"{FOLDER}/authentication.yaml"], files[f"{FOLDER}/authorization.yaml"]
+    first, second = files[f"{OWN}/authentication.yaml"], files[f"{OWN}/authorization.yaml"]
     assert f'"apiserver.config.k8s.io/{authentication}"'.encode() in first  # type: ignore[operator]
     assert f'"apiserver.config.k8s.io/{authorization}"'.encode() in second  # type: ignore[operator]
 
@@ -172,70 +170,3 @@ def test_two_required_claims_are_refused_where_an_argument_comes_once() -> None:
 
     assert refused.value.code == "MA4103"
     rendered(with_plane(claims("a"), "v1.30.4"))
-
-
-def test_certificates_go_where_kubeadm_looks_for_them() -> None:
-    paths = {file.path for file in files_of(maximal()) if "certificates" in file.path}
-
-    assert paths == {
-        f"/etc/kubernetes/certificates/{name}"
-        for name in (
-            "ca.crt",
-            "ca.key",
-            "etcd/ca.crt",
-            "etcd/ca.key",
-            "front-proxy-ca.crt",
-            "front-proxy-ca.key",
-            "sa.pub",
-            "sa.key",
-        )
-    }
-
-
-def test_external_etcds_certificates_go_to_the_files_that_the_cluster_names() -> None:
-    kubernetes = msgspec.convert(
-        {
-            "version": "v1.34.4",
-            "role": {"type": "Initialize"},
-            "cluster": {
-                "etcd": {
-                    "external": {
-                        "endpoints": ["https://etcd.example.com:2379"],
-                        "caFile": "/etc/etcd/authority.crt",
-                        "certFile": "/etc/etcd/client.crt",
-                        "keyFile": "/etc/etcd/client.key",
-                    }
-                }
-            },
-            "controlPlane": {
-                "certificates": {
-                    "ca": {"certificate": "CA"},
-                    "etcdCA": {"certificate": "ETCD"},
-                    "apiserverEtcdClient": {"certificate": "CLIENT", "key": "KEY"},
-                }
-            },
-        },
-        type=KubernetesConfig,
-        dec_hook=lambda type_, value: type_(value),
-    )
-
-    written = {file.path: file.content for file in files_of(kubernetes)}
-
-    assert written == {
-        "/etc/kubernetes/pki/ca.crt": b"CA\n",
-        "/etc/etcd/authority.crt": b"ETCD\n",
-        "/etc/etcd/client.crt": b"CLIENT\n",
-        "/etc/etcd/client.key": b"KEY\n",
-    }
-
-
-@pytest.mark.requirement("R3", "U11")
-def test_a_static_pod_is_written_under_its_name() -> None:
-    (step,) = plan_static_pods(maximal())
-    host = FakeHost()
-
-    apply(step, host)
-
-    manifest = host.text("/etc/kubernetes/manifests/keepalived.yaml") or ""
-    assert 'quoted: "012"' in manifest
-    assert 'kind: "Pod"' in manifest

@@ -6,7 +6,8 @@ import msgspec
 import pytest
 
 from machineadm.actions.extras import ControlPlaneExtras
-from machineadm.api.v1alpha1.kubernetes import Initialize, KubernetesConfig, Patch
+from machineadm.api.v1alpha1.kubeadm import Initialize, Patch
+from machineadm.api.v1alpha1.kubernetes import KubernetesConfig
 from machineadm.api.v1alpha1.node import NodeConfig, NodeKubelet
 from machineadm.errors import ConfigError, KubeadmError, MachineadmError
 from machineadm.host.effects import KeepState

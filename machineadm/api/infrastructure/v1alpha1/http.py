@@ -1,6 +1,6 @@
 """The store of any web server that takes and gives files."""
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from msgspec import Meta, field
 
@@ -15,9 +15,12 @@ from machineadm.api.meta import (
     HeaderName,
     KeyReference,
     Line,
+    OneOf,
     Pem,
     ProviderRef,
     Url,
+    at_most_one,
+    exactly_one,
 )
 from machineadm.api.v1alpha1.machine_bootstrap import ResourceMetadata
 
@@ -34,6 +37,8 @@ class BasicAuth(ApiStruct, frozen=True, kw_only=True):
 
 class HttpCredentials(ApiStruct, frozen=True, kw_only=True):
     """Who the manager is towards the server; at most one of `basic` and `bearerTokenFrom`."""
+
+    one_of: ClassVar[tuple[OneOf, ...]] = (at_most_one("basic", "bearerTokenFrom"),)
 
     basic: BasicAuth | None = None
     """User name and password."""
@@ -57,6 +62,8 @@ class MachineToken(ApiStruct, frozen=True, kw_only=True):
 
 class HttpAccess(ApiStruct, frozen=True, kw_only=True):
     """How the machine reaches the server; exactly one of `token` and `plugin`."""
+
+    one_of: ClassVar[tuple[OneOf, ...]] = (exactly_one("token", "plugin"),)
 
     token: MachineToken | None = None
     """By a token in the user data."""

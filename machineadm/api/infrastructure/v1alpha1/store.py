@@ -1,6 +1,6 @@
 """What all stores have in common: fetching, reporting, retention, status."""
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from msgspec import Meta, field
 
@@ -9,8 +9,10 @@ from machineadm.api.meta import (
     ApiStruct,
     Duration,
     ObjectName,
+    OneOf,
     ProviderRef,
     Timestamp,
+    exactly_one,
 )
 from machineadm.api.v1alpha1.machine_bootstrap import Conditions, Generation
 
@@ -61,6 +63,8 @@ class SignedUrl(ApiStruct, frozen=True, kw_only=True):
 class StoreFetch(ApiStruct, frozen=True, kw_only=True):
     """How the machine fetches its configuration; exactly one of `presignedURL` and `plugin`."""
 
+    one_of: ClassVar[tuple[OneOf, ...]] = (exactly_one("presignedURL", "plugin"),)
+
     presigned_url: SignedUrl | None = field(default=None, name="presignedURL")
     """By a URL in the user data that is signed for this one object. The machine needs no identity."""
 
@@ -70,6 +74,8 @@ class StoreFetch(ApiStruct, frozen=True, kw_only=True):
 
 class StoreReporting(ApiStruct, frozen=True, kw_only=True):
     """How the machine reports; exactly one of `presignedURL` and `plugin`."""
+
+    one_of: ClassVar[tuple[OneOf, ...]] = (exactly_one("presignedURL", "plugin"),)
 
     presigned_url: SignedUrl | None = field(default=None, name="presignedURL")
     """By a URL in the user data that may write this machine's report and nothing else."""

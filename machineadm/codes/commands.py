@@ -1,0 +1,44 @@
+"""Commands: MA32xx."""
+
+from __future__ import annotations
+
+from machineadm.codes.model import Code
+
+_RERUN = "Then run the same command again: it goes on where this run stopped."
+
+TABLE: dict[str, Code] = {
+    "MA3201": Code(
+        "no such program",
+        "A program that is to be run is not on the machine, or not on the agent's PATH.",
+        f"Install it, have an earlier command install it, or give its full path. {_RERUN}",
+    ),
+    "MA3202": Code(
+        "a program cannot be started",
+        "The program is there, and the kernel refuses to start it: mode, #! line, architecture.",
+        "`ls -l`, `head -1` and `file` of the program tell. For argv: no NUL, and not more than "
+        f"the kernel takes. {_RERUN}",
+    ),
+    "MA3203": Code(
+        "no such working directory",
+        "The folder in which a command is to run does not exist.",
+        f"Have an earlier command make it, or mend workingDirectory. {_RERUN}",
+    ),
+    "MA3204": Code(
+        "a command failed",
+        "A command of the configuration ended with an exit code that does not mean success, at its "
+        "last attempt. Commands before it are done and are not run again.",
+        "Its last output is in the report (logTail) and in the journal of the unit. Mend the "
+        "command; `onFailure: Continue` lets the run go on in spite of it.",
+    ),
+    "MA3205": Code(
+        "a command timed out",
+        "A command did not end within its timeout; it and all it started were killed.",
+        "Its last output tells what it waited for. Give it more time (timeout), or attempts "
+        "(retries). Commands must not wait for input: there is none.",
+    ),
+    "MA3206": Code(
+        "no command can be run below another root",
+        "With --root commands are left for the machine itself.",
+        "This is a fault of machineadm: such steps are deferred. Please report it.",
+    ),
+}

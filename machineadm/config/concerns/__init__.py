@@ -1,0 +1,73 @@
+"""One module for each concern of a machine: its rules, the paths it writes, the values it derives from others.
+
+A concern has the same name in every layer: api/v1alpha1, config/concerns, steps, codes, docs/concerns, and the tests.
+A module here has
+
+- `RULES`: by type, what must hold between fields (see `config.rules.model`);
+- `PARTS`, where it is a package: further modules with rules, by the module whose types they look at;
+- `writes(spec)`, where it writes files: each path, and the field that asks for it.
+
+A module is loaded only where the configuration asks for its concern: a machine's first start compiles all it loads.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from importlib import import_module
+from types import ModuleType
+from typing import Final
+
+from machineadm.api.v1alpha1.machine import MachineConfigurationSpec
+from machineadm.config.paths import select
+
+CONCERNS: Final[dict[str, tuple[str, ...]]] = {
+    "commands": ("machine.commands",),
+    "hostname": ("machine.linuxConfiguration.hostname",),
+    "modules": ("machine.linuxConfiguration.kernelModules",),
+    "sysctl": ("machine.linuxConfiguration.sysctls",),
+    "files": ("machine.files",),
+    "control_plane_files": (
+        "kubernetes.controlPlane.auditPolicy",
+        "kubernetes.controlPlane.encryptionAtRest",
+        "kubernetes.controlPlane.authentication",
+        "kubernetes.controlPlane.authorization",
+        "kubernetes.controlPlane.admission",
+    ),
+    "certificates": ("kubernetes.controlPlane.certificates",),
+    "static_pods": ("kubernetes.controlPlane.staticPods",),
+    "kubeadm": ("kubernetes",),
+}
+"""The concerns that are built, in the planner's order, and the fields below spec that ask for each."""
+
+NOT_BUILT: Final = (
+    "compliance",
+    "containerd",
+    "domain",
+    "images",
+    "kernel_arguments",
+    "ntp",
+    "proxy",
+    "resolver",
+    "selinux",
+    "storage",
+    "swap",
+    "trust",
+    "units",
+    "users",
+    "windows",
+)
+"""The concerns that have types and nothing else yet: whoever asks for one is refused (MA1401)."""
+
+
+def asked_for(spec: MachineConfigurationSpec) -> Iterator[ModuleType]:
+    """The modules of the concerns that a configuration asks for."""
+    for name, fields in CONCERNS.items():
+        if any(next(select(spec, tuple(field.split(".")), ""), None) for field in fields):
+            yield import_module(f"{__name__}.{name}")
+
+
+def writers(spec: MachineConfigurationSpec) -> Iterator[tuple[str, str]]:
+    """Every path that a concern writes by itself, and the field that asks for it."""
+    for concern in asked_for(spec):
+        if hasattr(concern, "writes"):
+            yield from concern.writes(spec)

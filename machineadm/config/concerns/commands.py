@@ -1,0 +1,51 @@
+"""Rules for commands."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from machineadm.api.finding import Finding
+from machineadm.api.formats import seconds
+from machineadm.api.v1alpha1.commands import Command, EnvironmentVariable, RetryPolicy
+from machineadm.config.rules.model import Context, Rules, finding
+
+
+def _program_is_named(command: Command, _context: Context) -> Iterator[Finding]:
+    if command.argv and not command.argv[0]:
+        yield finding("MA1303", "argv[0]", "the program's name is empty")
+
+
+def _interpreter_has_a_script(command: Command, _context: Context) -> Iterator[Finding]:
+    if command.interpreter and command.script is None:
+        yield finding("MA1301", "interpreter", "goes with script, not with argv")
+
+
+def _no_nul(command: Command, _context: Context) -> Iterator[Finding]:
+    for index, argument in enumerate(command.argv):
+        if "\0" in argument:
+            yield finding(
+                "MA1323", f"argv[{index}]", "a NUL character cannot be passed to a program"
+            )
+
+
+def _values_hold_no_nul(variable: EnvironmentVariable, _context: Context) -> Iterator[Finding]:
+    if variable.value is not None and "\0" in variable.value.reveal():
+        yield finding("MA1323", "value", "a NUL character cannot be passed to a program")
+
+
+def _takes_time(command: Command, _context: Context) -> Iterator[Finding]:
+    if seconds(command.timeout) <= 0:
+        yield finding("MA1312", "timeout", "must be longer than 0s")
+
+
+def _backoff_is_bounded(retries: RetryPolicy, _context: Context) -> Iterator[Finding]:
+    if seconds(retries.backoff) > 3600:
+        yield finding("MA1312", "backoff", "must not be longer than 1h")
+
+
+RULES: Final[Rules] = {
+    Command: (_program_is_named, _interpreter_has_a_script, _no_nul, _takes_time),
+    EnvironmentVariable: (_values_hold_no_nul,),
+    RetryPolicy: (_backoff_is_bounded,),
+}

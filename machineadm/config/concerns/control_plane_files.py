@@ -1,0 +1,190 @@
+"""What the API server reads from files: audit, encryption, authentication, authorization, admission."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Final
+
+from machineadm.api.finding import Finding
+from machineadm.api.v1alpha1.control_plane import ControlPlaneConfig
+from machineadm.api.v1alpha1.control_plane_files import (
+    Admission,
+    AdmissionPlugins,
+    AuditPolicy,
+    Authentication,
+    Authorization,
+    EncryptionAtRest,
+    EncryptionProvider,
+)
+from machineadm.config.paths import is_set
+from machineadm.config.rules.model import Context, Rules, finding
+from machineadm.config.rules.objects import (
+    ADMISSION,
+    AUTHENTICATION,
+    AUTHORIZATION,
+    POLICY,
+    is_kind,
+    sequence,
+)
+
+_NOT_REST: Final = ("apiserveripinfo", "serviceipallocations", "servicenodeportallocations")
+_NEVER_ENCRYPTED: Final = ("events.k8s.io", "extensions")
+
+_AES_SIZES: Final = (16, 24, 32)
+_KEY_SIZES: Final = {"aescbc": _AES_SIZES, "aesgcm": _AES_SIZES, "secretbox": (32,)}
+
+_OWN_ARGUMENTS: Final = (
+    ("auditPolicy", "audit-.*"),
+    ("encryptionAtRest", "encryption-provider-config"),
+    ("authentication.webhook", "authentication-token-webhook-.*"),
+    ("authentication.oidc", "oidc-.*"),
+    ("authentication.structured", "authentication-config|oidc-.*|anonymous-auth"),
+    ("authorization", "authorization-(mode|config|webhook-.*)"),
+    ("admission.plugins", "(enable|disable)-admission-plugins"),
+    ("admission.config", "admission-control-config-file"),
+)
+"""Fields of ControlPlaneConfig, and the API server's arguments that they are turned into."""
+
+
+def _arguments_leave_our_own_alone(
+    control_plane: ControlPlaneConfig, _context: Context
+) -> Iterator[Finding]:
+    if control_plane.api_server is None:
+        return
+    for index, argument in enumerate(control_plane.api_server.extra_args):
+        for field, arguments in _OWN_ARGUMENTS:
+            if re.fullmatch(arguments, argument.name) and _has(control_plane, field):
+                yield finding(
+                    "MA1320",
+                    f"apiServer.extraArgs[{index}].name",
+                    f"{argument.name} is set by controlPlane.{field}",
+                )
+
+
+def _has(control_plane: ControlPlaneConfig, field: str) -> bool:
+    top, _, below = field.partition(".")
+    if not is_set(control_plane, top):
+        return False
+    value = getattr(control_plane, top) if below else None
+    return value is None or is_set(value, below)
+
+
+def _audit_document(audit: AuditPolicy, _context: Context) -> Iterator[Finding]:
+    yield from is_kind(audit.policy, "policy", POLICY)
+    if not sequence(audit.policy, "rules"):
+        yield finding("MA1313", "policy", "has no rules, so the API server would refuse it")
+
+
+def _key_sizes(provider: EncryptionProvider, _context: Context) -> Iterator[Finding]:
+    import binascii
+
+    for field, sizes in _KEY_SIZES.items():
+        keys = getattr(provider, field)
+        for index, key in enumerate(keys.keys if keys is not None else ()):
+            try:
+                size = len(binascii.a2b_base64(key.secret.reveal()))
+            except ValueError:  # binascii.Error is one, and so is a character beyond ASCII
+                size = 0
+            if size not in sizes:
+                wanted = " or ".join((", ".join(map(str, sizes[:-1])), str(sizes[-1])))
+                yield finding(
+                    "MA1318",
+                    f"{field}.keys[{index}].secret",
+                    f"must be {wanted.removeprefix(' or ')} bytes in base64",
+                    "head -c 32 /dev/urandom | base64",
+                )
+
+
+def _kms_names_differ(encryption: EncryptionAtRest, _context: Context) -> Iterator[Finding]:
+    seen = set()
+    for index, provider in enumerate(encryption.providers):
+        if provider.kms is not None:
+            if provider.kms.name in seen:
+                yield finding(
+                    "MA1306", f"providers[{index}].kms.name", "is the name of an earlier one, too"
+                )
+            seen.add(provider.kms.name)
+
+
+def _resources_can_be_encrypted(
+    encryption: EncryptionAtRest, _context: Context
+) -> Iterator[Finding]:
+    """As the API server judges them (k8s.io/apiserver, pkg/apis/apiserver/validation)."""
+    groups = {resource: resource.partition(".")[2] for resource in encryption.resources}
+    for index, resource in enumerate(encryption.resources):
+        if problem := _no_resource(resource, groups):
+            yield finding("MA1323", f"resources[{index}]", problem)
+
+
+def _no_resource(resource: str, groups: dict[str, str]) -> str:
+    group = groups[resource]
+    if resource == "*":
+        return "is no resource: *.* are all of them"
+    if resource in _NOT_REST:
+        return f"{resource} is no resource of the API"
+    if group == "*" and resource != "*.*":
+        return f"{resource} is in several groups: name one"
+    if group in _NEVER_ENCRYPTED:
+        return f"the API server does not encrypt group {group}"
+    if resource != "*.*" and "*.*" in groups:
+        return f"{resource} is among *.*, too"
+    if not resource.startswith("*.") and group and f"*.{group}" in groups:
+        return f"{resource} is among *.{group}, too"
+    return ""
+
+
+def _something_encrypts(encryption: EncryptionAtRest, _context: Context) -> Iterator[Finding]:
+    if all(provider.identity is not None for provider in encryption.providers):
+        yield finding("MA1323", "providers", "identity alone encrypts nothing")
+
+
+def _authentication_document(
+    authentication: Authentication, _context: Context
+) -> Iterator[Finding]:
+    yield from is_kind(authentication.structured, "structured", AUTHENTICATION)
+
+
+def _authorization_document(authorization: Authorization, _context: Context) -> Iterator[Finding]:
+    yield from is_kind(authorization.structured, "structured", AUTHORIZATION)
+
+
+def _webhook_mode_with_webhook(
+    authorization: Authorization, _context: Context
+) -> Iterator[Finding]:
+    asked = "Webhook" in authorization.modes
+    if asked and authorization.webhook is None:
+        yield finding("MA1303", "webhook", "is required with mode Webhook")
+    if not asked and authorization.webhook is not None:
+        yield finding("MA1303", "modes", "must have Webhook for webhook to be asked")
+
+
+def _admission_document(admission: Admission, _context: Context) -> Iterator[Finding]:
+    yield from is_kind(admission.config, "config", ADMISSION)
+    for index, plugin in enumerate(sequence(admission.config or {}, "plugins")):
+        if isinstance(plugin, dict) and "path" in plugin:
+            yield finding(
+                "MA1313",
+                f"config.plugins[{index}].path",
+                "the API server does not see that file",
+                "write what is in it as configuration",
+            )
+
+
+def _on_or_off(plugins: AdmissionPlugins, _context: Context) -> Iterator[Finding]:
+    enabled = set(plugins.enabled)
+    for index, name in enumerate(plugins.disabled):
+        if name in enabled:
+            yield finding("MA1306", f"disabled[{index}]", f"{name} is among enabled, too")
+
+
+RULES: Final[Rules] = {
+    ControlPlaneConfig: (_arguments_leave_our_own_alone,),
+    AuditPolicy: (_audit_document,),
+    EncryptionAtRest: (_kms_names_differ, _something_encrypts, _resources_can_be_encrypted),
+    EncryptionProvider: (_key_sizes,),
+    Authentication: (_authentication_document,),
+    Authorization: (_authorization_document, _webhook_mode_with_webhook),
+    Admission: (_admission_document,),
+    AdmissionPlugins: (_on_or_off,),
+}

@@ -1,0 +1,111 @@
+"""Rules for files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from machineadm.api.finding import Finding
+from machineadm.api.v1alpha1.files import FileConfig, FileSource
+from machineadm.api.v1alpha1.machine import MachineConfig, MachineConfigurationSpec
+from machineadm.config.concerns import writers
+from machineadm.config.contents import ContentError, decode_content
+from machineadm.config.machine_paths import OWN
+from machineadm.config.paths import child
+from machineadm.config.rules.model import Context, Rules, finding
+
+REMOTE: Final = ("https://", "http://")
+
+
+def _content_decodes(file: FileConfig, _context: Context) -> Iterator[Finding]:
+    if file.content is None:
+        return
+    try:
+        decode_content(file.content, file.encoding)
+    except ContentError as error:
+        yield finding(
+            "MA1307",
+            "content",
+            f"encoding says {file.encoding}, but the content is {error}",
+            "gzip content is written in base64, too" if file.encoding != "base64" else "",
+        )
+
+
+def _source_stands_alone(file: FileConfig, _context: Context) -> Iterator[Finding]:
+    if file.source is None:
+        return
+    if file.encoding is not None:
+        yield finding(
+            "MA1301", "encoding", "not together with source, which is written as it comes"
+        )
+    if file.append:
+        yield finding(
+            "MA1301", "append", "not together with source", "append what is given as content"
+        )
+
+
+def _no_template(file: FileConfig, _context: Context) -> Iterator[Finding]:
+    if file.content_format == "Template":
+        yield finding(
+            "MA1308",
+            "contentFormat",
+            "a template is filled in by the manager, so a machine cannot take one",
+            "give the finished content with contentFormat Raw",
+        )
+
+
+def _source_is_pinned(source: FileSource, _context: Context) -> Iterator[Finding]:
+    if source.url.startswith(REMOTE):
+        if source.sha256 is None and source.sha512 is None:
+            yield finding(
+                "MA1309",
+                "",
+                "a download needs the digest that it must have",
+                "add sha256: what `sha256sum` prints for the file",
+            )
+    elif not source.url.startswith("file:///"):
+        yield finding("MA1323", "url", "not a https, http or file URL")
+
+
+def _headers_fit(source: FileSource, _context: Context) -> Iterator[Finding]:
+    for field, headers in (("headers", source.headers), ("headersFrom", source.headers_from)):
+        if headers and source.url.startswith("file:"):
+            yield finding("MA1301", field, "not together with a file URL, which has no headers")
+    given = {name.lower() for name in source.headers}
+    for name in source.headers_from:
+        if name.lower() in given:
+            yield finding("MA1306", child("headersFrom", name), f"{name} stands in headers already")
+
+
+def _no_file_is_a_directory(machine: MachineConfig, _context: Context) -> Iterator[Finding]:
+    """A file at /a and another at /a/b cannot both be."""
+    paths = {file.path for file in machine.files}
+    for index, file in enumerate(machine.files):
+        parts = file.path.split("/")
+        for end in range(2, len(parts)):
+            parent = "/".join(parts[:end])
+            if parent in paths:
+                yield finding(
+                    "MA1306", f"files[{index}].path", f"lies below {parent}, which is a file here"
+                )
+
+
+def _each_has_one_writer(spec: MachineConfigurationSpec, _context: Context) -> Iterator[Finding]:
+    """Two writers would undo each other's work on every run, and the last one would win without a word."""
+    other = dict(writers(spec))
+    for index, file in enumerate(spec.machine.files):
+        field = other.get(file.path)
+        if file.path.startswith(f"{OWN}/"):
+            field = "machineadm itself"
+        if field is not None:
+            yield finding(
+                "MA1306", f"machine.files[{index}].path", f"{file.path} is written by {field}"
+            )
+
+
+RULES: Final[Rules] = {
+    FileConfig: (_content_decodes, _source_stands_alone, _no_template),
+    FileSource: (_source_is_pinned, _headers_fit),
+    MachineConfig: (_no_file_is_a_directory,),
+    MachineConfigurationSpec: (_each_has_one_writer,),
+}

@@ -1,0 +1,37 @@
+"""The host name: /etc/hostname and the running kernel."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from machineadm.api.finding import Finding
+from machineadm.api.v1alpha1.linux import LinuxConfiguration
+from machineadm.api.v1alpha1.machine import MachineConfigurationSpec
+from machineadm.config.machine_paths import HOSTNAME
+from machineadm.config.rules.model import Context, Rules, finding
+
+_LONGEST: Final = 64
+_LONGEST_LABEL: Final = 63
+
+
+def writes(_spec: MachineConfigurationSpec) -> Iterator[tuple[str, str]]:
+    """See `concerns.writers`."""
+    yield HOSTNAME, "linuxConfiguration.hostname"
+
+
+def _fits_the_kernel(linux: LinuxConfiguration, _context: Context) -> Iterator[Finding]:
+    """DNS takes longer names; sethostname(2) does not."""
+    if linux.hostname is None:
+        return
+    if len(linux.hostname) > _LONGEST:
+        yield finding(
+            "MA1312",
+            "hostname",
+            f"has more than {_LONGEST} characters, Linux takes no more",
+        )
+    if any(len(label) > _LONGEST_LABEL for label in linux.hostname.split(".")):
+        yield finding("MA1322", "hostname", f"has a part of more than {_LONGEST_LABEL} characters")
+
+
+RULES: Final[Rules] = {LinuxConfiguration: (_fits_the_kernel,)}

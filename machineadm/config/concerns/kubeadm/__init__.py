@@ -1,0 +1,21 @@
+"""kubeadm: what it is told of the machine's part in a cluster, and what it takes.
+
+One module for each part; those whose types the configuration does not have are not loaded.
+"""
+
+from typing import Final
+
+from machineadm.config.rules.model import Rules
+
+RULES: Final[Rules] = {}
+
+_TYPES: Final = "machineadm.api.v1alpha1"
+
+PARTS: Final[dict[str, tuple[str, ...]]] = {
+    f"{_TYPES}.kubernetes": (f"{__name__}.roles", f"{__name__}.versions"),
+    f"{_TYPES}.discovery": (f"{__name__}.discovery",),
+    f"{_TYPES}.cluster": (f"{__name__}.cluster",),
+    f"{_TYPES}.control_plane": (f"{__name__}.components",),
+    f"{_TYPES}.node": (f"{__name__}.node",),
+}
+"""Modules with rules, by the module of types that each is loaded for."""

@@ -1,0 +1,212 @@
+"""Rules for what is the same on all machines of a cluster."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from machineadm.api.finding import Finding
+from machineadm.api.formats import seconds
+from machineadm.api.v1alpha1.cluster import (
+    ClusterCertificates,
+    ClusterConfig,
+    ClusterNetwork,
+    Dns,
+    ExternalEtcd,
+    LocalEtcd,
+    ProxyAddon,
+)
+from machineadm.api.v1alpha1.kubernetes import KubernetesConfig
+from machineadm.config.concerns.kubeadm.kubelet import known_fields
+from machineadm.config.rules.model import Context, Rules, finding
+from machineadm.config.rules.names import endpoint_problem, names_fit
+from machineadm.config.rules.objects import KUBE_PROXY, KUBELET, is_kind
+
+DAY: Final = 86400.0
+
+_SERVICE_BITS: Final = 20
+"""A range of services may have at most 2^20 addresses: the API server keeps a bitmap of them."""
+
+_SMALLEST: Final = 10
+"""kubeadm's least number of addresses for pods, and for services."""
+
+_NODE_MASK: Final = {4: 24, 6: 64}
+_NODE_BITS: Final = 16
+"""The controller manager cuts a /24 or /64 for each node, and the range holds at most 2^16 of these."""
+
+
+def _control_plane_endpoint(cluster: ClusterConfig, _context: Context) -> Iterator[Finding]:
+    if cluster.control_plane_endpoint is None:
+        return
+    if problem := endpoint_problem(cluster.control_plane_endpoint, port_required=False):
+        yield finding("MA1322", "controlPlaneEndpoint", problem, "host:port")
+
+
+def _kubelet_document(cluster: ClusterConfig, context: Context) -> Iterator[Finding]:
+    yield from is_kind(cluster.kubelet, "kubelet", KUBELET)
+    yield from known_fields(cluster.kubelet, "kubelet", context)
+
+
+def _one_range_of_each_family(network: ClusterNetwork, _context: Context) -> Iterator[Finding]:
+    from ipaddress import ip_network
+
+    for field, ranges in (("podCIDRs", network.pod_cidrs), ("serviceCIDRs", network.service_cidrs)):
+        families = [ip_network(each, strict=False).version for each in ranges]
+        if len(families) != len(set(families)):
+            yield finding(
+                "MA1316",
+                field,
+                f"two ranges of IPv{families[0]}",
+                "give one of IPv4 and one of IPv6",
+            )
+
+
+def _service_ranges_fit(network: ClusterNetwork, _context: Context) -> Iterator[Finding]:
+    from ipaddress import ip_network
+
+    for index, each in enumerate(network.service_cidrs):
+        parsed = ip_network(each, strict=False)
+        if parsed.max_prefixlen - parsed.prefixlen > _SERVICE_BITS:
+            least = parsed.max_prefixlen - _SERVICE_BITS
+            yield finding(
+                "MA1316",
+                f"serviceCIDRs[{index}]",
+                f"{each} is larger than the API server takes",
+                f"/{least} is the largest range for services",
+            )
+        if parsed.num_addresses < _SMALLEST:
+            yield finding("MA1316", f"serviceCIDRs[{index}]", f"{each} is too small for a cluster")
+
+
+def _ranges_are_apart(network: ClusterNetwork, _context: Context) -> Iterator[Finding]:
+    from ipaddress import ip_network
+
+    for index, each in enumerate(network.service_cidrs):
+        services = ip_network(each, strict=False)
+        for other in network.pod_cidrs:
+            if services.overlaps(ip_network(other, strict=False)):
+                yield finding(
+                    "MA1316", f"serviceCIDRs[{index}]", f"{each} overlaps {other} of pods"
+                )
+
+
+def _pod_ranges_fit(kubernetes: KubernetesConfig, _context: Context) -> Iterator[Finding]:
+    """As kubeadm judges them, unless the controller manager is told otherwise by arguments."""
+    if kubernetes.cluster is None or kubernetes.cluster.network is None or _cuts_nodes(kubernetes):
+        return
+    from ipaddress import ip_network
+
+    for index, each in enumerate(kubernetes.cluster.network.pod_cidrs):
+        parsed = ip_network(each, strict=False)
+        node = _NODE_MASK[parsed.version]
+        if not node - _NODE_BITS <= parsed.prefixlen <= node:
+            yield finding(
+                "MA1316",
+                f"cluster.network.podCIDRs[{index}]",
+                f"{each} cannot be cut into a /{node} for each node",
+                f"/{node - _NODE_BITS} to /{node}, or node-cidr-mask-size-ipv{parsed.version} among "
+                "controlPlane.controllerManager.extraArgs",
+            )
+
+
+def _cuts_nodes(kubernetes: KubernetesConfig) -> bool:
+    control_plane = kubernetes.control_plane
+    manager = control_plane.controller_manager if control_plane is not None else None
+    names = {argument.name for argument in manager.extra_args} if manager is not None else set()
+    return any(name.startswith("node-cidr-mask-size") for name in names) or (
+        "allocate-node-cidrs" in names
+    )
+
+
+def _validity(certificates: ClusterCertificates, _context: Context) -> Iterator[Finding]:
+    leaf = seconds(certificates.validity) if certificates.validity is not None else None
+    authority = seconds(certificates.ca_validity) if certificates.ca_validity is not None else None
+    for field, given, days in (("validity", leaf, 1095), ("caValidity", authority, 36500)):
+        if given is not None and not 3600 <= given <= days * DAY:
+            yield finding("MA1312", field, f"must be between 1h and {days * 24}h ({days} days)")
+    if leaf is not None and leaf > (authority if authority is not None else 3650 * DAY):
+        yield finding("MA1312", "validity", "is longer than caValidity")
+
+
+def _disabled_means_alone(addon: Dns | ProxyAddon, _context: Context) -> Iterator[Finding]:
+    fields = (
+        (("image", addon.image),)
+        if isinstance(addon, Dns)
+        else (("mode", addon.mode), ("config", addon.config))
+    )
+    for field, value in fields:
+        if value is not None and addon.disabled:
+            yield finding("MA1301", field, "not together with disabled")
+
+
+def _proxy_document(addon: ProxyAddon, _context: Context) -> Iterator[Finding]:
+    yield from is_kind(addon.config, "config", KUBE_PROXY)
+    if addon.config is not None and addon.mode is not None and "mode" in addon.config:
+        yield finding("MA1320", "config.mode", "stands in mode already")
+
+
+def _subject_names(etcd: LocalEtcd, _context: Context) -> Iterator[Finding]:
+    yield from names_fit(etcd.server_cert_sans, "serverCertSANs")
+    yield from names_fit(etcd.peer_cert_sans, "peerCertSANs")
+
+
+def _one_scheme(external: ExternalEtcd, _context: Context) -> Iterator[Finding]:
+    schemes = [endpoint.partition("://")[0] for endpoint in external.endpoints]
+    for index, scheme in enumerate(schemes):
+        if scheme not in {"https", "http"}:
+            yield finding("MA1322", f"endpoints[{index}]", "must be a https or http URL")
+        elif scheme != schemes[0]:
+            yield finding(
+                "MA1322", f"endpoints[{index}]", "must be of the same scheme as the first"
+            )
+
+
+def _certificate_with_key(external: ExternalEtcd, _context: Context) -> Iterator[Finding]:
+    if (external.cert_file is None) != (external.key_file is None):
+        missing = "certFile" if external.cert_file is None else "keyFile"
+        yield finding("MA1303", missing, "is required: certFile and keyFile go together")
+
+
+def _external_etcd_is_verified(
+    kubernetes: KubernetesConfig, _context: Context
+) -> Iterator[Finding]:
+    """With https there is a CA to verify etcd by, as a file or inlined."""
+    etcd = kubernetes.cluster.etcd if kubernetes.cluster is not None else None
+    external = etcd.external if etcd is not None else None
+    if external is None:
+        return
+    control_plane = kubernetes.control_plane
+    inlined = control_plane.certificates if control_plane is not None else None
+    authority = external.ca_file is not None or (
+        inlined is not None and inlined.etcd_ca is not None
+    )
+    client = external.cert_file is not None or (
+        inlined is not None and inlined.apiserver_etcd_client is not None
+    )
+    secure = external.endpoints[0].startswith("https://")
+    path = "cluster.etcd.external"
+    if secure and not authority:
+        yield finding(
+            "MA1303",
+            f"{path}.caFile",
+            "is required with https",
+            "or the certificate itself, as controlPlane.certificates.etcdCA",
+        )
+    if client and not authority and not secure:
+        yield finding("MA1303", f"{path}.caFile", "is required with a client certificate")
+    if not secure and authority:
+        yield finding(
+            "MA1322", f"{path}.endpoints[0]", "must be a https URL, for there is a caFile"
+        )
+
+
+RULES: Final[Rules] = {
+    ClusterConfig: (_control_plane_endpoint, _kubelet_document),
+    ClusterNetwork: (_one_range_of_each_family, _service_ranges_fit, _ranges_are_apart),
+    ClusterCertificates: (_validity,),
+    Dns: (_disabled_means_alone,),
+    ProxyAddon: (_disabled_means_alone, _proxy_document),
+    LocalEtcd: (_subject_names,),
+    ExternalEtcd: (_one_scheme, _certificate_with_key),
+    KubernetesConfig: (_pod_ranges_fit, _external_etcd_is_verified),
+}

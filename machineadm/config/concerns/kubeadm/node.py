@@ -1,0 +1,208 @@
+"""Rules for what is particular to a node."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from machineadm.api.finding import Finding
+from machineadm.api.formats import seconds
+from machineadm.api.v1alpha1.node import NodeConfig, NodeKubelet
+from machineadm.config.concerns.kubeadm.kubelet import known_fields
+from machineadm.config.paths import child, is_set
+from machineadm.config.rules.model import Context, Rules, finding
+from machineadm.config.rules.objects import KUBELET, is_kind
+
+_OWN_LABELS: Final = frozenset(
+    {
+        "kubernetes.io/hostname",
+        "kubernetes.io/os",
+        "kubernetes.io/arch",
+        "beta.kubernetes.io/os",
+        "beta.kubernetes.io/arch",
+        "beta.kubernetes.io/instance-type",
+        "node.kubernetes.io/instance-type",
+        "failure-domain.beta.kubernetes.io/zone",
+        "failure-domain.beta.kubernetes.io/region",
+        "topology.kubernetes.io/zone",
+        "topology.kubernetes.io/region",
+    }
+)
+_OWN_DOMAINS: Final = ("kubelet.kubernetes.io", "node.kubernetes.io")
+_RESERVED_DOMAINS: Final = ("kubernetes.io", "k8s.io")
+"""Labels that the kubelet may give its node though they are in a reserved domain (k8s.io/kubelet,
+pkg/apis/well_known_labels.go); the kubelet does not start with any other one of these."""
+
+_OWN_ARGUMENTS: Final = (
+    ("name", "hostname-override"),
+    ("providerID", "provider-id"),
+    ("labels", "node-labels"),
+    ("taints", "register-with-taints"),
+    ("criSocket", "container-runtime-endpoint"),
+)
+"""Fields of NodeConfig, and the kubelet's argument that each is turned into."""
+
+
+def _labels_are_the_nodes_to_give(node: NodeConfig, _context: Context) -> Iterator[Finding]:
+    for key in node.labels:
+        if not _may_label(key):
+            yield finding(
+                "MA1314",
+                child("labels", key),
+                f"a kubelet may not give its node the label {key}",
+                "label the node from the cluster, or use a domain of your own",
+            )
+
+
+def _may_label(key: str) -> bool:
+    domain = key.partition("/")[0] if "/" in key else ""
+    return (
+        not _within(domain, _RESERVED_DOMAINS)
+        or key in _OWN_LABELS
+        or _within(domain, _OWN_DOMAINS)
+    )
+
+
+def _within(domain: str, parents: tuple[str, ...]) -> bool:
+    return any(domain == parent or domain.endswith(f".{parent}") for parent in parents)
+
+
+def _each_taint_once(node: NodeConfig, _context: Context) -> Iterator[Finding]:
+    seen = set()
+    for index, taint in enumerate(node.taints or ()):
+        if (taint.key, taint.effect) in seen:
+            yield finding(
+                "MA1306", f"taints[{index}]", f"{taint.key}:{taint.effect} stands there already"
+            )
+        seen.add((taint.key, taint.effect))
+
+
+def _all_stands_alone(node: NodeConfig, _context: Context) -> Iterator[Finding]:
+    """Kubeadm takes the names of its checks in any case, and `all` alone."""
+    names = [name.lower() for name in node.ignore_preflight_errors]
+    if "all" in names and len(names) > 1:
+        yield finding(
+            "MA1323", "ignorePreflightErrors", "all covers the others, and kubeadm wants it alone"
+        )
+
+
+def _socket_has_a_scheme(node: NodeConfig, _context: Context) -> Iterator[Finding]:
+    if node.cri_socket is not None and not node.cri_socket.startswith(
+        ("unix:///", "npipe://", "/")
+    ):
+        yield finding(
+            "MA1322", "criSocket", "must be unix:// and an absolute path, or npipe:// on Windows"
+        )
+
+
+def _arguments_leave_our_own_alone(node: NodeConfig, _context: Context) -> Iterator[Finding]:
+    for index, argument in enumerate(node.extra_args):
+        for field, name in _OWN_ARGUMENTS:
+            if argument.name == name and is_set(node, field):
+                yield finding(
+                    "MA1320", f"extraArgs[{index}].name", f"{name} is set by node.{field}"
+                )
+
+
+def _kubelet_document(kubelet: NodeKubelet, context: Context) -> Iterator[Finding]:
+    yield from is_kind(kubelet.config, "config", KUBELET)
+    yield from known_fields(kubelet.config, "config", context)
+    for name in kubelet.config or ():
+        if name in kubelet.__struct_encode_fields__:
+            yield finding(
+                "MA1320",
+                child("config", name),
+                f"has its own place: node.kubelet.{name}",
+                "write it there, where it is checked",
+            )
+
+
+def _images_are_removed_downwards(kubelet: NodeKubelet, _context: Context) -> Iterator[Finding]:
+    high = kubelet.image_gc_high_threshold_percent
+    low = kubelet.image_gc_low_threshold_percent
+    if (80 if low is None else low) >= (85 if high is None else high):
+        yield finding(
+            "MA1312",
+            "imageGCLowThresholdPercent" if low is not None else "imageGCHighThresholdPercent",
+            "the low threshold (default 80) must be below the high one (default 85)",
+        )
+
+
+def _soft_evictions_have_a_grace_period(
+    kubelet: NodeKubelet, _context: Context
+) -> Iterator[Finding]:
+    soft, grace = kubelet.eviction_soft, kubelet.eviction_soft_grace_period
+    for signal in soft:
+        if signal not in grace:
+            yield finding(
+                "MA1303", child("evictionSoft", signal), "needs its evictionSoftGracePeriod"
+            )
+    for signal in grace:
+        if signal not in soft:
+            yield finding(
+                "MA1303", child("evictionSoftGracePeriod", signal), "needs its evictionSoft"
+            )
+
+
+def _thresholds_are_more_than_nothing(kubelet: NodeKubelet, _context: Context) -> Iterator[Finding]:
+    """The kubelet does not start with an amount of 0, though it takes 0% (pkg/kubelet/eviction)."""
+    for field, thresholds in (
+        ("evictionHard", kubelet.eviction_hard),
+        ("evictionSoft", kubelet.eviction_soft),
+    ):
+        for signal, value in thresholds.items():
+            if not value.endswith("%") and not value.strip("0.kKMGTPEim"):
+                yield finding(
+                    "MA1312", child(field, signal), "must be more than 0", "0% turns a signal off"
+                )
+
+
+def _cpus_are_counted_upwards(kubelet: NodeKubelet, _context: Context) -> Iterator[Finding]:
+    for part in (kubelet.reserved_system_cpus or "").split(","):
+        first, _, last = part.partition("-")
+        if last and int(first) > int(last):
+            yield finding("MA1312", "reservedSystemCPUs", f"{part} runs backwards")
+
+
+def _parallel_pulls_are_not_serial(kubelet: NodeKubelet, _context: Context) -> Iterator[Finding]:
+    parallel, serial = kubelet.max_parallel_image_pulls, kubelet.serialize_image_pulls
+    if parallel is not None and parallel > 1 and (serial is None or bool(serial)):
+        yield finding(
+            "MA1323", "maxParallelImagePulls", "more than one needs serializeImagePulls: false"
+        )
+
+
+def _critical_pods_share_the_shutdown(kubelet: NodeKubelet, _context: Context) -> Iterator[Finding]:
+    """The kubelet's own validation: both whole seconds or 0, and the part not longer than the whole."""
+    whole = seconds(kubelet.shutdown_grace_period or "0s")
+    part = seconds(kubelet.shutdown_grace_period_critical_pods or "0s")
+    if part > whole:
+        yield finding(
+            "MA1312", "shutdownGracePeriodCriticalPods", "is longer than shutdownGracePeriod"
+        )
+    for field, given in (
+        ("shutdownGracePeriod", whole),
+        ("shutdownGracePeriodCriticalPods", part),
+    ):
+        if 0 < given < 1:
+            yield finding("MA1312", field, "must be 0s or at least 1s")
+
+
+RULES: Final[Rules] = {
+    NodeConfig: (
+        _labels_are_the_nodes_to_give,
+        _each_taint_once,
+        _all_stands_alone,
+        _socket_has_a_scheme,
+        _arguments_leave_our_own_alone,
+    ),
+    NodeKubelet: (
+        _kubelet_document,
+        _images_are_removed_downwards,
+        _soft_evictions_have_a_grace_period,
+        _thresholds_are_more_than_nothing,
+        _cpus_are_counted_upwards,
+        _parallel_pulls_are_not_serial,
+        _critical_pods_share_the_shutdown,
+    ),
+}

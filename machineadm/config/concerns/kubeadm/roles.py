@@ -1,0 +1,196 @@
+"""The role of a machine, and what goes with which role."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from machineadm.api.finding import Finding
+from machineadm.api.formats import instant, seconds
+from machineadm.api.v1alpha1.discovery import (
+    FileDiscovery,
+)
+from machineadm.api.v1alpha1.kubeadm import BootstrapToken, Initialize, JoinControlPlane, JoinWorker
+from machineadm.api.v1alpha1.kubernetes import KubernetesConfig
+from machineadm.config.machine_paths import certificates_directory
+from machineadm.config.paths import is_set
+from machineadm.config.rules.model import Context, Rules, finding
+
+
+def _role_is_given(kubernetes: KubernetesConfig, _context: Context) -> Iterator[Finding]:
+    if kubernetes.role is None:
+        yield finding(
+            "MA1303",
+            "role",
+            "is required on a machine",
+            "type: Initialize, JoinControlPlane or JoinWorker",
+        )
+
+
+def _discovery_is_given(
+    role: JoinControlPlane | JoinWorker, _context: Context
+) -> Iterator[Finding]:
+    if role.discovery is None:
+        yield finding(
+            "MA1303",
+            "discovery",
+            "is required on a machine",
+            "type: Token with an endpoint and a token, or File with a kubeconfig",
+        )
+
+
+def _kubelet_can_authenticate(
+    role: JoinControlPlane | JoinWorker, _context: Context
+) -> Iterator[Finding]:
+    discovery = role.discovery
+    if (
+        isinstance(discovery, FileDiscovery)
+        and discovery.kubeconfig is not None
+        and discovery.kubeconfig.user is None
+        and role.tls_bootstrap_token is None
+    ):
+        yield finding(
+            "MA1303",
+            "tlsBootstrapToken",
+            "is required where the kubeconfig names no user",
+            "or give discovery.kubeconfig.user",
+        )
+
+
+def _ca_cert_path_ends_in_crt(
+    role: JoinControlPlane | JoinWorker, _context: Context
+) -> Iterator[Finding]:
+    if role.ca_cert_path is not None and not role.ca_cert_path.endswith(".crt"):
+        yield finding("MA1323", "caCertPath", "kubeadm wants a name that ends in .crt")
+
+
+def _workers_have_no_control_plane(
+    kubernetes: KubernetesConfig, _context: Context
+) -> Iterator[Finding]:
+    if isinstance(kubernetes.role, JoinWorker) and kubernetes.control_plane is not None:
+        yield finding("MA1304", "controlPlane", "does not go with role JoinWorker")
+
+
+def _only_the_first_sets_the_kubelets(
+    kubernetes: KubernetesConfig, _context: Context
+) -> Iterator[Finding]:
+    joins = isinstance(kubernetes.role, (JoinControlPlane, JoinWorker))
+    if joins and kubernetes.cluster is not None and kubernetes.cluster.kubelet is not None:
+        yield finding(
+            "MA1304",
+            "cluster.kubelet",
+            "goes with role Initialize only: a joining node takes it from the cluster",
+            "settings of this node alone stand in node.kubelet",
+        )
+
+
+def _only_workers_wait_for_cluster_api(
+    kubernetes: KubernetesConfig, _context: Context
+) -> Iterator[Finding]:
+    control_plane = isinstance(kubernetes.role, (Initialize, JoinControlPlane))
+    if control_plane and kubernetes.node is not None and kubernetes.node.uninitialized_taint:
+        yield finding("MA1304", "node.uninitializedTaint", "goes with role JoinWorker only")
+
+
+def _joining_control_plane_has_its_keys(
+    kubernetes: KubernetesConfig, context: Context
+) -> Iterator[Finding]:
+    """Without a certificateKey the shared certificates have to come from somewhere else that we can see."""
+    role = kubernetes.role
+    if not isinstance(role, JoinControlPlane) or role.certificate_key is not None:
+        return
+    if _may_come_otherwise(kubernetes, context):
+        return
+    control_plane = kubernetes.control_plane
+    certificates = control_plane.certificates if control_plane is not None else None
+    if certificates is None:
+        yield finding(
+            "MA1303",
+            "role.certificateKey",
+            "is required where controlPlane.certificates does not bring the cluster's keys",
+            "`kubeadm init phase upload-certs --upload-certs` on the first machine prints one",
+        )
+        return
+    missing = [name for name in _shared(kubernetes) if not is_set(certificates, name)]
+    if missing:
+        yield finding(
+            "MA1303",
+            "controlPlane.certificates",
+            f"lacks {', '.join(missing)}",
+            "or give role.certificateKey, if the first machine has uploaded them",
+        )
+
+
+def _may_come_otherwise(kubernetes: KubernetesConfig, context: Context) -> bool:
+    """A file below the directory of certificates, or a command before kubeadm, may bring them."""
+    machine = context.configuration.spec.machine
+    directory = certificates_directory(kubernetes)
+    return (
+        any(file.path.startswith(f"{directory}/") for file in machine.files)
+        or len(machine.commands.boot) > 0
+        or len(machine.commands.pre_kubeadm) > 0
+        or "control-plane-prepare" in kubernetes.skip_phases
+    )
+
+
+def _shared(kubernetes: KubernetesConfig) -> tuple[str, ...]:
+    cluster = kubernetes.cluster
+    external = cluster is not None and cluster.etcd is not None and cluster.etcd.external
+    names = ("ca", "frontProxyCA", "serviceAccount")
+    return names if external else (*names, "etcdCA")
+
+
+def _expires_at_some_time(token: BootstrapToken, _context: Context) -> Iterator[Finding]:
+    if token.expires is None:
+        return
+    try:
+        instant(token.expires)
+    except ValueError:
+        yield finding("MA1323", "expires", f"there is no such time as {token.expires}")
+
+
+def _groups_need_authentication(token: BootstrapToken, _context: Context) -> Iterator[Finding]:
+    if token.groups and token.usages and "authentication" not in token.usages:
+        yield finding(
+            "MA1323", "groups", "mean something only where usages has authentication, too"
+        )
+
+
+def _each_token_id_once(role: Initialize, _context: Context) -> Iterator[Finding]:
+    """What stands before the dot names the token's object in the cluster; it is no secret."""
+    seen: set[str] = set()
+    for index, token in enumerate(role.bootstrap_tokens):
+        token_id = token.token.reveal().partition(".")[0]
+        if token_id in seen:
+            yield finding(
+                "MA1306",
+                f"bootstrapTokens[{index}].token",
+                "has the same first six characters as an earlier one",
+            )
+        seen.add(token_id)
+
+
+def _ttl_is_counted_in_seconds(token: BootstrapToken, _context: Context) -> Iterator[Finding]:
+    if token.ttl is not None and 0 < seconds(token.ttl) < 1:
+        yield finding("MA1312", "ttl", "must be 0s or at least 1s")
+
+
+_JOIN: Final = (_discovery_is_given, _kubelet_can_authenticate, _ca_cert_path_ends_in_crt)
+
+RULES: Final[Rules] = {
+    KubernetesConfig: (
+        _role_is_given,
+        _workers_have_no_control_plane,
+        _only_the_first_sets_the_kubelets,
+        _only_workers_wait_for_cluster_api,
+        _joining_control_plane_has_its_keys,
+    ),
+    Initialize: (_each_token_id_once,),
+    JoinControlPlane: _JOIN,
+    JoinWorker: _JOIN,
+    BootstrapToken: (
+        _expires_at_some_time,
+        _groups_need_authentication,
+        _ttl_is_counted_in_seconds,
+    ),
+}

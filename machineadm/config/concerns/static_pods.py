@@ -1,0 +1,47 @@
+"""Static pods beside those of kubeadm: their manifests, where the kubelet looks for them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from machineadm.api.finding import Finding
+from machineadm.api.v1alpha1.machine import MachineConfigurationSpec
+from machineadm.api.v1alpha1.static_pods import StaticPod
+from machineadm.config.machine_paths import MANIFESTS
+from machineadm.config.rules.model import Context, Rules, finding
+from machineadm.config.rules.objects import POD, is_kind, mapping, sequence
+
+_KUBEADM_PODS: Final = frozenset(
+    {"etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler"}
+)
+
+
+def manifest_path(name: str) -> str:
+    """Where the manifest of a static pod is written."""
+    return f"{MANIFESTS}/{name}.yaml"
+
+
+def writes(spec: MachineConfigurationSpec) -> Iterator[tuple[str, str]]:
+    """See `concerns.writers`."""
+    if spec.kubernetes is not None and spec.kubernetes.control_plane is not None:
+        for pod in spec.kubernetes.control_plane.static_pods:
+            yield manifest_path(pod.name), "controlPlane.staticPods"
+
+
+def _not_one_of_kubeadms(pod: StaticPod, _context: Context) -> Iterator[Finding]:
+    if pod.name in _KUBEADM_PODS:
+        yield finding("MA1306", "name", f"{pod.name} is a pod of kubeadm's own")
+
+
+def _is_a_pod(pod: StaticPod, _context: Context) -> Iterator[Finding]:
+    if pod.manifest is None:
+        return
+    yield from is_kind(pod.manifest, "manifest", POD)
+    if not mapping(pod.manifest, "metadata").get("name"):
+        yield finding("MA1313", "manifest", "metadata.name is missing")
+    if not sequence(mapping(pod.manifest, "spec"), "containers"):
+        yield finding("MA1313", "manifest", "spec.containers is missing")
+
+
+RULES: Final[Rules] = {StaticPod: (_not_one_of_kubeadms, _is_a_pod)}

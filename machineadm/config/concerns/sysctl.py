@@ -1,0 +1,38 @@
+"""Kernel parameters: a file for later boots, and the running kernel."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from machineadm.api.finding import Finding
+from machineadm.api.v1alpha1.linux import LinuxConfiguration
+from machineadm.api.v1alpha1.machine import MachineConfigurationSpec
+from machineadm.config.machine_paths import SYSCTL
+from machineadm.config.paths import child
+from machineadm.config.rules.model import Context, Rules, finding
+
+
+def writes(_spec: MachineConfigurationSpec) -> Iterator[tuple[str, str]]:
+    """See `concerns.writers`."""
+    yield SYSCTL, "linuxConfiguration.sysctls"
+
+
+def _each_once(linux: LinuxConfiguration, _context: Context) -> Iterator[Finding]:
+    """`net.ipv4.ip_forward` and `net/ipv4/ip_forward` are one; in a name with a slash first, dots are dots."""
+    seen: dict[str, str] = {}
+    for name in linux.sysctls:
+        other = seen.setdefault(_file(name), name)
+        if other != name:
+            yield finding("MA1306", child("sysctls", name), f"is the same parameter as {other}")
+
+
+def _file(name: str) -> str:
+    """The path below /proc/sys, by sysctl.d(5): the first separator says what the others mean."""
+    dot, slash = name.find("."), name.find("/")
+    if slash >= 0 and (dot < 0 or slash < dot):
+        return name
+    return name.translate(str.maketrans("./", "/."))
+
+
+RULES: Final[Rules] = {LinuxConfiguration: (_each_once,)}

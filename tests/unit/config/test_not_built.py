@@ -1,0 +1,82 @@
+"""A configuration that this release cannot carry out is refused, field by field."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from machineadm.api.meta import ApiStruct
+from machineadm.api.v1alpha1.linux import LinuxConfiguration
+from machineadm.api.v1alpha1.machine import MachineConfig
+from machineadm.config.validation import check
+from tests.configurations import configuration
+from tests.typewalk import structs
+
+LINUX = "machine.linuxConfiguration"
+BUILT = {
+    "machine.files",
+    "machine.commands",
+    "machine.sentinel",
+    "machine.linuxConfiguration",
+    # Of the manager's, and without effect on a machine.
+    "machine.bootstrapperTemplateConfigMapName",
+    "machine.bootstrapperTemplateSecretName",
+    f"{LINUX}.hostname",
+    f"{LINUX}.sysctls",
+    f"{LINUX}.kernelModules",
+}
+UNBUILT: dict[str, Any] = {
+    "machine.images": [{"reference": "registry.example.com/a:b"}],
+    "machine.windowsConfiguration": {},
+    "machine.attestationPlugin": "tpm",
+    "machine.containerRuntime": {},
+    "machine.systemTrustCertificateAuthorities": [{"content": "-----BEGIN CERTIFICATE-----\nMAA=\n-----END CERTIFICATE-----\n"}],
+    "machine.systemProxies": [{"targets": ["host"], "httpProxy": "http://proxy.example.com:3128"}],
+    f"{LINUX}.kernelArguments": ["quiet"],
+    f"{LINUX}.users": [{"name": "a"}],
+    f"{LINUX}.groups": [{"name": "a"}],
+    f"{LINUX}.ntp": {},
+    f"{LINUX}.resolver": {"nameservers": ["192.0.2.1"]},
+    f"{LINUX}.swap": {"enabled": False},
+    f"{LINUX}.storage": {"mounts": [{"source": "/dev/sdb1", "target": "/data"}]},
+    f"{LINUX}.systemdUnits": [{"name": "a.service"}],
+    f"{LINUX}.selinux": {"mode": "Permissive"},
+    f"{LINUX}.domainJoin": {"domain": "corp.example.com", "credentials": {"username": "a", "password": "b"}},
+    f"{LINUX}.complianceProfiles": [{"name": "cis"}],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("path", UNBUILT)
+def test_what_is_not_built_is_refused_by_name(path: str) -> None:
+    findings = check(configuration({path: UNBUILT[path]}))
+
+    assert [(finding.code, finding.path) for finding in findings] == [("MA1401", f"spec.{path}")]
+
+
+def test_every_field_is_built_or_refused() -> None:
+    fields = {f"machine.{name}" for name in MachineConfig.__struct_encode_fields__}
+    fields |= {f"{LINUX}.{name}" for name in LinuxConfiguration.__struct_encode_fields__}
+
+    assert fields == BUILT | set(UNBUILT)
+
+
+def test_whatever_is_refused_says_how_to_do_without_it() -> None:
+    for type_ in structs():
+        assert issubclass(type_, ApiStruct)
+        assert type_.not_built.keys() <= set(type_.__struct_encode_fields__)
+        for instead in type_.not_built.values():
+            assert len(instead) > 20
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        {"machine.attestationPlugin": ""},
+        {"machine.images": []},
+        {LINUX: {"users": [], "kernelArguments": []}},
+        {"machine.bootstrapperTemplateSecretName": "a"},
+    ],
+)
+def test_what_has_no_effect_is_let_pass(spec: dict[str, Any]) -> None:
+    assert check(configuration(spec)) == []
