@@ -12,7 +12,7 @@ import msgspec
 
 from machineadm.agent.own_file import AgentFile
 from machineadm.host.linux.adapter import linux_host
-from machineadm.host.linux.clock import Interruption
+from machineadm.host.linux.clock import Interruption, LastWord
 from machineadm.host.linux.console import announce
 from machineadm.host.linux.environment import cache_folder, proxy_variables
 from machineadm.host.linux.files import LinuxFiles
@@ -36,6 +36,12 @@ class Machine(msgspec.Struct, frozen=True, kw_only=True):
     is_root: bool
     announce: Callable[[str], None]
     """For the last error; silent below another root."""
+
+    settle: Callable[[], None] = lambda: None
+    """From now on nothing interrupts the run: its end is being reported."""
+
+    at_last: Callable[[LastWord], None] = lambda _: None
+    """Takes what is said when the process is ended because the run does not end by itself."""
 
     @property
     def directory_options(self) -> tuple[str, ...]:
@@ -84,6 +90,8 @@ def connect(
             digest=cache(lambda: _digest(agent.path)),
             is_root=os.geteuid() == 0,
             announce=(lambda _: None) if host.offline else announce,
+            settle=interruption.settle,
+            at_last=interruption.at_last,
         )
 
 

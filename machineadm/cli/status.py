@@ -158,16 +158,17 @@ def _wait(host: Host) -> BootstrapStatus:
         InterruptedRunError: The time is over before the run is.
     """
     told = False
-    while True:
-        status = _last(host.state)
-        if status is not None and status.phase in _ENDED:
-            return status
-        if status is not None and not told and is_cut_off(status, host.state):
-            # The next run may be about to begin, so the wait goes on; but whoever waits has to know.
-            told = True
-            sys.stderr.write(CUT_OFF)
-        try:
+    status: BootstrapStatus | None = None
+    try:
+        while True:
+            status = _last(host.state)
+            if status is not None and status.phase in _ENDED:
+                return status
+            if status is not None and not told and is_cut_off(status, host.state):
+                # The next run may be about to begin, so the wait goes on; but whoever waits has to know.
+                told = True
+                sys.stderr.write(CUT_OFF)
             host.clock.sleep(POLL)
-        except InterruptedRunError as error:
-            phase = status.phase if status else "not begun"
-            raise InterruptedRunError("MA6009", f"the bootstrap has not ended: {phase}") from error
+    except InterruptedRunError as error:
+        phase = status.phase if status else "not begun"
+        raise InterruptedRunError("MA6009", f"the bootstrap has not ended: {phase}") from error

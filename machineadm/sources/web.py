@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import _thread
 import contextlib
 import http.client
+import socket
 import ssl
 import urllib.error
 import urllib.request
@@ -64,8 +66,8 @@ class Web:
         opener = urllib.request.OpenerDirector()
         for handler in (
             urllib.request.ProxyHandler(),
-            urllib.request.HTTPHandler(),
-            urllib.request.HTTPSHandler(context=self._context()),
+            _Plain(),
+            _Secure(self._context()),
             _Redirects(),
             urllib.request.HTTPDefaultErrorHandler(),
             urllib.request.HTTPErrorProcessor(),
@@ -105,6 +107,38 @@ class Web:
         return context
 
 
+class _PlainConnection(http.client.HTTPConnection):
+    """A connection whose name resolution can be interrupted."""
+
+    def connect(self) -> None:
+        """See `http.client.HTTPConnection.connect`."""
+        self._create_connection = _connect
+        super().connect()
+
+
+class _SecureConnection(http.client.HTTPSConnection):
+    """A connection whose name resolution can be interrupted."""
+
+    def connect(self) -> None:
+        """See `http.client.HTTPSConnection.connect`."""
+        self._create_connection = _connect
+        super().connect()
+
+
+class _Plain(urllib.request.HTTPHandler):
+    def http_open(self, req: urllib.request.Request) -> http.client.HTTPResponse:
+        return self.do_open(_PlainConnection, req)
+
+
+class _Secure(urllib.request.HTTPSHandler):
+    def __init__(self, context: ssl.SSLContext) -> None:
+        super().__init__(context=context)
+        self._trusted = context
+
+    def https_open(self, req: urllib.request.Request) -> http.client.HTTPResponse:
+        return self.do_open(_SecureConnection, req, context=self._trusted)
+
+
 class _Redirects(urllib.request.HTTPRedirectHandler):
     """Follows redirects, never from https to less, and takes the caller's headers to no other origin."""
 
@@ -141,6 +175,56 @@ class _Redirects(urllib.request.HTTPRedirectHandler):
             agent = req.get_header("User-agent")
             following.headers = {} if agent is None else {"User-agent": agent}
         return following
+
+
+def _connect(
+    address: tuple[str, int], timeout: float, source_address: tuple[str, int] | None = None
+) -> socket.socket:
+    """What socket.create_connection does, all addresses in turn.
+
+    Raises:
+        OSError: The name means nothing, or none of its addresses answers.
+    """
+    failed: OSError | None = None
+    for found in _resolve(*address, timeout=timeout):
+        try:
+            # An address in figures: nobody is asked any more.
+            return socket.create_connection(found, timeout, source_address)
+        except OSError as error:
+            failed = error
+    raise failed or OSError(f"{address[0]} has no address")
+
+
+def _resolve(host: str, port: int, *, timeout: float) -> list[tuple[str, int]]:
+    """Addresses of a host.
+
+    The C library's resolver neither knows a time-out of ours nor lets go for a signal: it has a thread of its own, which is
+    left behind where nobody answers.
+
+    Raises:
+        OSError: There are none, or nobody answered in time.
+    """
+    answer: list[tuple[str, int]] | OSError = TimeoutError("name resolution timed out")
+    answered = _thread.allocate_lock()
+    answered.acquire()
+
+    def ask() -> None:
+        nonlocal answer
+        try:
+            found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+            answer = [(str(one[4][0]), port) for one in found]
+        except OSError as error:
+            answer = error
+        except UnicodeError:
+            answer = OSError(f"{host!r} is not the name of a host")
+        finally:
+            answered.release()
+
+    _thread.start_new_thread(ask, ())
+    answered.acquire(timeout=timeout)
+    if isinstance(answer, OSError):
+        raise answer
+    return answer
 
 
 def _request(url: str, headers: Mapping[str, str | Secret]) -> urllib.request.Request:

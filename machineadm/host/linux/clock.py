@@ -2,40 +2,60 @@
 
 from __future__ import annotations
 
+import _thread
 import contextlib
 import os
 import select
 import signal
 import time
+from collections.abc import Callable, Iterator
 from types import FrameType, TracebackType
 
-from machineadm.errors import InterruptedRunError
+from machineadm.errors import InterruptedRunError, MachineadmError
 
+RESPITE = 8.0
+"""Seconds in which a run that was told to end must have ended; then the process is ended. Stopping a command takes 5 of
+them; all of it stays below the 10 that a run may outlast its deadline."""
+LAST_WORD = 1.0
+"""Seconds that the report of such an end may take: the disk it goes to may be what hangs."""
+_AGAIN = 1.0
 _RESUME = "run the same command again; it goes on where this run stopped"
+
+LastWord = Callable[[MachineadmError], int]
+"""Reports why the process is ended, in a thread of its own; gives the exit code."""
 
 
 class Interruption:
-    """Whether the run shall end: one object that clock and commands ask.
+    """Whether the run must end: one object that clock and commands ask.
 
-    A context manager: within it SIGTERM, SIGINT and SIGHUP no longer kill the process but are noted, and wake whoever
-    waits. Outside of it only the deadline counts.
+    A context manager. Within it SIGTERM, SIGINT, SIGHUP and the deadline raise InterruptedRunError wherever the run is, once:
+    no read, no connection and no computation has to ask. Whoever must not be torn apart asks for itself (`held`). What
+    the error does not reach, such as a library's code that waits without end, is ended by a thread after RESPITE.
+    Outside of the context only the deadline counts, for those who ask.
 
     Args:
         deadline: Seconds from now until the run is out of time; None: never.
     """
 
     def __init__(self, deadline: float | None = None) -> None:
+        self._began = time.monotonic()
         self._budget = deadline
-        self._end = None if deadline is None else time.monotonic() + deadline
         self._signal: signal.Signals | None = None
         self._before: dict[signal.Signals, object] = {}
+        self._held = 0
+        self._raised = False
+        self._settled = False
+        self._last_word: LastWord = lambda error: error.exit_code
         self._wake_read, self._wake_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        self._watchdog: _Watchdog | None = None
 
     def __enter__(self) -> Interruption:
-        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        self._watchdog = _Watchdog(self)
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGALRM):
             # What somebody had ignored on purpose (nohup) stays so.
-            if signal.getsignal(number) is not signal.SIG_IGN:
+            if number is signal.SIGALRM or signal.getsignal(number) is not signal.SIG_IGN:
                 self._before[number] = signal.signal(number, self._note)
+        self._set_timer()
         return self
 
     def __exit__(
@@ -44,36 +64,56 @@ class Interruption:
         _error: BaseException | None,
         _trace: TracebackType | None,
     ) -> None:
+        self._settled = True
+        signal.setitimer(signal.ITIMER_REAL, 0)
         for number, handler in self._before.items():
             signal.signal(number, handler)  # type: ignore[arg-type]
         self._before.clear()
+        if self._watchdog is not None:
+            self._watchdog.end()
 
     def fileno(self) -> int:
         """A descriptor that becomes readable, and stays so, when a signal has come."""
         return self._wake_read
 
+    def limit(self, seconds: float) -> None:
+        """Set another deadline, counted from when the run began."""
+        self._budget = seconds
+        if self._watchdog is not None:
+            self._set_timer()
+            self._watchdog.look()
+
     def remaining(self) -> float | None:
         """Seconds until the deadline, not below 0; None without one."""
-        return None if self._end is None else max(0.0, self._end - time.monotonic())
+        if self._budget is None:
+            return None
+        return max(0.0, self._began + self._budget - time.monotonic())
 
     def due(self) -> bool:
-        """Whether the run shall end now."""
+        """Whether the run must end now."""
         return self._signal is not None or self.remaining() == 0.0
 
     def check(self) -> None:
-        """Nothing, unless the run shall end.
+        """Nothing, unless the run must end.
 
         Raises:
             InterruptedRunError: A signal or the deadline has come.
         """
+        if self.due():
+            self._raised = True
+            raise self.reason()
+
+    def reason(self) -> InterruptedRunError:
+        """Why the run must end."""
         if self._signal is not None:
-            raise InterruptedRunError("MA6002", f"interrupted by {self._signal.name}", hint=_RESUME)
-        if self.remaining() == 0.0:
-            raise InterruptedRunError(
-                "MA6003",
-                f"out of time: the run's deadline of {self._budget:g} s has come",
-                hint=f"{_RESUME}; --deadline gives it more time",
+            return InterruptedRunError(
+                "MA6002", f"interrupted by {self._signal.name}", hint=_RESUME
             )
+        return InterruptedRunError(
+            "MA6003",
+            f"out of time: the run's deadline of {self._budget or 0.0:g} s has come",
+            hint=f"{_RESUME}; --deadline gives it more time",
+        )
 
     def wait(self, seconds: float) -> None:
         """Sleep, but no longer than the run may go on.
@@ -90,11 +130,128 @@ class Interruption:
             remaining = self.remaining()
             select.select([self], [], [], left if remaining is None else min(left, remaining))
 
-    def _note(self, number: int, _frame: FrameType | None) -> None:
-        self._signal = signal.Signals(number)
+    @contextlib.contextmanager
+    def held(self) -> Iterator[None]:
+        """Within this nothing is raised unasked: whoever is in it asks `due`, often, and ends in order."""
+        self._held += 1
+        try:
+            yield
+        finally:
+            self._held -= 1
+
+    def settle(self) -> None:
+        """From now on nothing is raised unasked: how the run ends is decided, and is being reported."""
+        self._settled = True
+
+    def at_last(self, word: LastWord) -> None:
+        """Have this said when the process is ended because the run does not end.
+
+        Args:
+            word: Must not rely on anything that the run may hang in.
+        """
+        self._last_word = word
+
+    def last_word(self) -> int:
+        """Say why the process is ended; gives its exit code."""
+        reason = self.reason()
+        code = self._last_word(reason)
+        if code != reason.exit_code:
+            return code
+        line = f"machineadm: {reason.code} {reason.message}\n  hint: {reason.hint()}\n"
+        with contextlib.suppress(OSError):
+            os.write(2, line.encode(errors="replace"))
+        return code
+
+    def take(self, number: int) -> None:
+        """Note that a signal has come; from any thread."""
+        if number != signal.SIGALRM:
+            self._signal = self._signal or signal.Signals(number)
         # A full pipe is readable as it is.
         with contextlib.suppress(BlockingIOError):
             os.write(self._wake_write, b"!")
+
+    def _note(self, number: int, _frame: FrameType | None) -> None:
+        self.take(number)
+        if self._raised or self._settled:
+            # Once: a second error would tear apart what cleans up behind the first.
+            signal.setitimer(signal.ITIMER_REAL, 0)
+        elif self._held:
+            signal.setitimer(signal.ITIMER_REAL, _AGAIN)
+        else:
+            self.check()
+            self._set_timer()
+
+    def _set_timer(self) -> None:
+        remaining = self.remaining()
+        if remaining is not None:
+            # Zero would stop it.
+            signal.setitimer(signal.ITIMER_REAL, max(remaining, 0.001))
+
+
+class _Watchdog:
+    """Ends the process when the run should have ended and has not.
+
+    A thread, for the run may hang where no signal handler of Python's gets its turn: name resolution, key derivation,
+    a disk. It touches nothing as long as the run goes on.
+    """
+
+    def __init__(self, interruption: Interruption) -> None:
+        self._interruption = interruption
+        self._over = False
+        self._read, self._write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        # The interpreter writes the number of each signal there, at once, whatever the main thread does.
+        self._wakeup_before = signal.set_wakeup_fd(self._write, warn_on_full_buffer=False)
+        self._running = _thread.allocate_lock()
+        self._running.acquire()
+        _thread.start_new_thread(self._watch, ())
+
+    def look(self) -> None:
+        """Have it look at the deadline again."""
+        os.write(self._write, b"\0")
+
+    def end(self) -> None:
+        """End the thread."""
+        self._over = True
+        signal.set_wakeup_fd(self._wakeup_before)
+        self.look()
+        self._running.acquire()
+        os.close(self._read)
+        os.close(self._write)
+
+    def _watch(self) -> None:
+        try:
+            while not self._over and not self._interruption.due():
+                select.select([self._read], [], [], self._interruption.remaining())
+                self._take_numbers()
+            end = time.monotonic() + RESPITE
+            while not self._over and time.monotonic() < end:
+                time.sleep(0.05)
+            if not self._over:
+                self._end_process()
+        finally:
+            self._running.release()
+
+    def _take_numbers(self) -> None:
+        with contextlib.suppress(BlockingIOError):
+            for number in os.read(self._read, 64):
+                if number:
+                    self._interruption.take(number)
+
+    def _end_process(self) -> None:
+        code = self._interruption.reason().exit_code
+        said = _thread.allocate_lock()
+        said.acquire()
+
+        def say() -> None:
+            nonlocal code
+            try:
+                code = self._interruption.last_word()
+            finally:
+                said.release()
+
+        _thread.start_new_thread(say, ())
+        said.acquire(timeout=LAST_WORD)
+        os._exit(code)
 
 
 class LinuxClock:

@@ -78,14 +78,16 @@ class LinuxCommands:
         self._interruption.check()
         if note:
             self._log(note)
-        process = self._start(argv, environment or {}, directory, input)
-        output = _Output(self._redactor, None if quiet else self._log)
-        end = None if timeout is None else self._clock.monotonic() + timeout
-        try:
-            stopped = self._attend(process, output, end, attend)
-        finally:
-            _clear_away(process)
-        output.end()
+        # A process that runs is ended in order, with time to clean up; `_attend` asks whether it is to.
+        with self._interruption.held():
+            process = self._start(argv, environment or {}, directory, input)
+            output = _Output(self._redactor, None if quiet else self._log)
+            end = None if timeout is None else self._clock.monotonic() + timeout
+            try:
+                stopped = self._attend(process, output, end, attend)
+            finally:
+                _clear_away(process)
+            output.end()
         if stopped is _Stop.INTERRUPTION:
             self._interruption.check()
         return CommandResult(

@@ -6,11 +6,14 @@ import contextlib
 import os
 
 CONSOLE = "/dev/console"
+SYSTEM_LOG = "/dev/log"
 IDENTIFIER = "machineadm"
+_DAEMON_ERROR = 3 << 3 | 3
+"""Facility and severity, as syslog(3) has them."""
 
 
 def announce(text: str) -> None:
-    """Tell the console and the system log. Never fails: it is told on the way out of an error.
+    """Tell the console and the system log. Never fails and never waits: it is told on the way out of an error.
 
     Args:
         text: One line, without any secret.
@@ -23,7 +26,10 @@ def announce(text: str) -> None:
         finally:
             os.close(console)
     with contextlib.suppress(OSError, ImportError):
-        import syslog
+        # syslog(3) waits for a log that takes nothing.
+        from socket import AF_UNIX, SOCK_CLOEXEC, SOCK_DGRAM, SOCK_NONBLOCK, socket
 
-        syslog.openlog(IDENTIFIER, syslog.LOG_PID, syslog.LOG_DAEMON)
-        syslog.syslog(syslog.LOG_ERR, text.replace("\0", ""))
+        said = text.replace("\0", "")
+        with socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC) as log:
+            message = f"<{_DAEMON_ERROR}>{IDENTIFIER}[{os.getpid()}]: {said}"
+            log.sendto(message.encode(errors="replace"), SYSTEM_LOG)

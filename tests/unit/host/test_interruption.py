@@ -1,0 +1,221 @@
+"""Signals and the deadline reach a run wherever it is, once; and what they do not reach is ended from without."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import textwrap
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from machineadm.errors import InterruptedRunError
+from machineadm.host.linux.clock import Interruption
+
+
+@pytest.fixture
+def silent() -> Iterator[socket.socket]:
+    """A connection on which nobody ever says a word."""
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        yield ours
+
+
+def _fifo_without_a_writer(folder: Path, _silent: socket.socket) -> None:
+    os.mkfifo(folder / "fifo")
+    (folder / "fifo").read_bytes()
+
+
+def _pipe_without_a_reader(_folder: Path, _silent: socket.socket) -> None:
+    _, write = os.pipe()
+    while True:
+        os.write(write, bytes(65536))
+
+
+def _silent_peer(_folder: Path, silent: socket.socket) -> None:
+    silent.recv(1)
+
+
+def _silent_peer_that_is_read_by_lines(_folder: Path, silent: socket.socket) -> None:
+    with silent.makefile("rb") as file:
+        file.readline()
+
+
+def _computation(_folder: Path, _silent: socket.socket) -> None:
+    while True:
+        pass
+
+
+def _pattern_that_backtracks(_folder: Path, _silent: socket.socket) -> None:
+    re.match(r"(a+)+$", "a" * 64 + "b")
+
+
+PLACES = (
+    _fifo_without_a_writer,
+    _pipe_without_a_reader,
+    _silent_peer,
+    _silent_peer_that_is_read_by_lines,
+    _computation,
+    _pattern_that_backtracks,
+)
+Place = Callable[[Path, socket.socket], None]
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_the_deadline_reaches_a_run_that_does_not_ask(
+    place: Place, tmp_path: Path, silent: socket.socket
+) -> None:
+    with pytest.raises(InterruptedRunError) as caught, Interruption(deadline=0.2):
+        place(tmp_path, silent)
+
+    assert caught.value.code == "MA6003"
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_a_signal_reaches_a_run_that_does_not_ask(
+    place: Place, tmp_path: Path, silent: socket.socket
+) -> None:
+    killer = ["sh", "-c", f"sleep 0.2; kill -TERM {os.getpid()}"]
+
+    with (
+        pytest.raises(InterruptedRunError, match="SIGTERM") as caught,
+        Interruption(),
+        subprocess.Popen(killer),
+    ):
+        place(tmp_path, silent)
+
+    assert caught.value.code == "MA6002"
+
+
+def test_what_cleans_up_behind_an_interruption_is_not_interrupted_again() -> None:
+    cleaned = False
+    with Interruption(deadline=0.1):
+        try:
+            time.sleep(60)
+        except InterruptedRunError:
+            for _ in range(3):
+                os.kill(os.getpid(), signal.SIGTERM)
+                time.sleep(0.05)
+            cleaned = True
+
+    assert cleaned
+
+
+def test_who_asks_for_itself_is_left_alone_until_it_has_ended() -> None:
+    seen = []
+
+    def run(interruption: Interruption) -> None:
+        with interruption.held():
+            time.sleep(0.3)
+            seen.append(interruption.due())
+        time.sleep(60)
+
+    with pytest.raises(InterruptedRunError), Interruption(deadline=0.1) as interruption:
+        run(interruption)
+
+    assert seen == [True]
+
+
+def test_the_report_of_a_run_is_not_interrupted() -> None:
+    with Interruption(deadline=0.1) as interruption:
+        interruption.settle()
+        time.sleep(0.3)
+        assert interruption.due()
+
+
+@pytest.mark.parametrize(("first", "then"), [(60.0, 0.2), (0.2, 60.0), (None, 0.2)])
+def test_a_deadline_may_be_set_later_and_counts_from_the_beginning(
+    first: float | None, then: float
+) -> None:
+    began = time.monotonic()
+
+    with Interruption(deadline=first) as interruption:
+        interruption.limit(then)
+        try:
+            time.sleep(0.6)
+        except InterruptedRunError:
+            assert then < 1
+            assert time.monotonic() - began >= then
+        else:
+            assert then > 1
+
+
+def test_afterwards_signals_mean_what_they_meant_before() -> None:
+    before = [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGALRM)]
+    descriptors = len(list(Path("/proc/self/fd").iterdir()))
+
+    for _ in range(3):
+        with Interruption(deadline=60):
+            pass
+
+    assert [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGALRM)] == before
+    assert signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)
+    # Each keeps the pair that `fileno` is one end of.
+    assert len(list(Path("/proc/self/fd").iterdir())) == descriptors + 3 * 2
+
+
+# ------------------------------------------------------------------------ in processes of their own
+# Derives a key for years; no handler of Python's has its turn meanwhile.
+DEAF = "import hashlib; hashlib.pbkdf2_hmac('sha512', b'x', b'salt', 2**31 - 1)"
+RUN = """
+    import os, sys, time
+    from machineadm.host.linux import clock
+    clock.RESPITE, clock.LAST_WORD = 0.3, 0.3
+    with clock.Interruption({deadline}) as interruption:
+        {word}
+        print("begun", flush=True)
+        {hang}
+    print("not reached")
+"""
+
+
+def ended(*, deadline: str = "None", word: str = "pass", hang: str = DEAF) -> tuple[int, str]:
+    """Exit code and standard error of a process; without a deadline it gets a signal."""
+    script = textwrap.dedent(RUN).format(deadline=deadline, word=word, hang=hang)
+    with subprocess.Popen(
+        [sys.executable, "-c", script], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "begun\n"
+        if deadline == "None":
+            time.sleep(0.5)  # until it is in there
+            process.send_signal(signal.SIGHUP)
+        out, err = process.communicate(timeout=60)
+        assert out == ""
+    return process.returncode, err
+
+
+@pytest.mark.parametrize(("deadline", "code"), [("0.5", "MA6003"), ("None", "MA6002")])
+def test_a_run_that_nothing_reaches_is_ended_all_the_same(deadline: str, code: str) -> None:
+    exit_code, said = ended(deadline=deadline)
+
+    assert exit_code == 9
+    assert said.startswith(f"machineadm: {code} ")
+
+
+@pytest.mark.parametrize(
+    "word",
+    ["lambda error: time.sleep(60)", "lambda error: 1 / 0", "lambda error: os.write(2, b'x') * 9"],
+    ids=["that hangs", "that breaks", "that is said"],
+)
+def test_the_last_word_holds_nobody_up(word: str) -> None:
+    assert ended(deadline="0.2", word=f"interruption.at_last({word})")[0] == 9
+
+
+def test_the_exit_code_is_that_of_an_end_that_was_decided_before() -> None:
+    assert ended(deadline="0.2", word="interruption.at_last(lambda error: 5)") == (5, "")
+
+
+@pytest.mark.parametrize(
+    "hang",
+    ["interruption.settle(); time.sleep(60)", "interruption._held += 1; time.sleep(60)"],
+    ids=["a report", "a command"],
+)
+def test_what_must_not_be_interrupted_is_ended_too_when_it_does_not_end(hang: str) -> None:
+    assert ended(deadline="0.2", hang=hang)[0] == 9
