@@ -90,6 +90,7 @@ def bootstrap(
     require_root(is_root=machine.is_root, offline=host.offline)
     host.state.lock()
     reporter = _reporter(machine, listen)
+    machine.at_last(reporter.overdue)
     with reporter.reported():
         with _problems_told(listen, host.clock):
             ready = prepare(request, machine, reporter)
@@ -247,6 +248,7 @@ def _reporter(machine: Machine, listen: Callable[[Event], None]) -> Reporter:
         redactor=machine.redactor,
         announce=machine.announce,
         listen=listen,
+        settle=machine.settle,
     )
 
 

@@ -6,6 +6,7 @@ all does not begin, and one that cannot report its success has none.
 
 from __future__ import annotations
 
+import _thread
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -29,6 +30,8 @@ from machineadm.reporting.status import after, failed, first_status
 
 UNWRITABLE = "MA6006"
 TRACE = "internal-error.txt"
+_PATIENCE = 0.3
+"""Seconds for a report that is being written while the process is about to be ended."""
 INTERNAL_HINT = f"a fault of machineadm itself, please report it with {TRACE} of the run directory"
 
 Announce = Callable[[str], None]
@@ -44,6 +47,7 @@ class Reporter:
         redactor: Learns the configuration's secrets in time.
         announce: For the last error.
         listen: Told of every event, for progress on the command line.
+        settle: Called when the run's end is decided: what follows is not to be interrupted.
     """
 
     def __init__(
@@ -54,15 +58,22 @@ class Reporter:
         redactor: Redactor,
         announce: Announce = lambda _: None,
         listen: Callable[[Event], None] = lambda _: None,
+        settle: Callable[[], None] = lambda: None,
     ) -> None:
         self._clock = host.clock
         self._state = host.state
         self._sinks = Sinks(host.state, host.files)
         self._announce = announce
         self._listen = listen
+        self._settle = settle
+        self._exit_code: int | None = None
+        """Known as soon as the end is."""
+
+        self._writing = _thread.allocate_lock()
         self._redactor = redactor
         self._durable = False
         self._early = False
+        self._announced = False
         self._status = first_status(agent=agent, time=host.clock.now())
 
     @property
@@ -79,7 +90,11 @@ class Reporter:
         """
         self.begin()
         try:
-            yield
+            try:
+                yield
+            finally:
+                # Within the outer `try`: an interruption that comes right here is still reported below.
+                self._settle()
         except MachineadmError as error:
             self.fail(error)
             raise
@@ -105,7 +120,7 @@ class Reporter:
         """
         with _must_be_written():
             self._sinks.remove_sentinels()
-            self._write(self._status)
+            self._write()
 
     def configured(self, digest: str, *, attempt: int, provider_id: str = "") -> None:
         """Say which configuration it is, and how often it was begun."""
@@ -137,8 +152,10 @@ class Reporter:
             self._status = with_condition(
                 self._status, REBOOT_REQUIRED, "True", "NotAllowed", message, time=self._now()
             )
+        self._quietly(self._write)
         # The durable copy costs a flush, so it follows the phases only.
-        self._quietly(lambda: self._write(self._status, durable=phase != self._status.phase))
+        if phase != self._status.phase:
+            self._quietly(self._keep)
         if self._early and isinstance(event, StepDone) and self._kubeadm_is_through():
             self._early = False
             self._quietly(self._sinks.announce_success)
@@ -150,6 +167,7 @@ class Reporter:
         Raises:
             HostError: It cannot be reported.
         """
+        self._settle()
         with _must_be_written():
             self._end("Prepared")
 
@@ -161,22 +179,48 @@ class Reporter:
         Raises:
             HostError: It cannot be reported, so it is no success.
         """
+        self._settle()
+        self._announced = True
         with _must_be_written():
             self._sinks.announce_success()
             self._end("Succeeded")
 
     def fail(self, error: MachineadmError) -> None:
         """End a run that failed, and tell everybody. Raises nothing: the error itself is what counts."""
-        self._status = failed(self._status, error, self._redactor, time=self._clock.now())
+        # Never released: what is written from now on would be older.
+        self._writing.acquire(timeout=_PATIENCE)
+        self._fail(error)
+
+    def overdue(self, error: MachineadmError) -> int:
+        """End a run that does not end by itself, from another thread; gives the process's exit code.
+
+        Args:
+            error: Why it has to.
+        """
+        # What holds the run may be the writing of a report. From now on only this one is written.
+        self._writing.acquire(timeout=_PATIENCE)
+        if self._exit_code is None:
+            self._fail(error)
+        return error.exit_code if self._exit_code is None else self._exit_code
+
+    def _fail(self, error: MachineadmError) -> None:
+        self._exit_code = error.exit_code
+        now = self._clock.now()
+        status = failed(self._status, error, self._redactor, time=now)
+        self._status = status = with_conditions(status, time=rfc3339(now))
         self._quietly(lambda: self._withdraw(error))
-        self._quietly(lambda: self._write(self._status))
-        self._quietly(lambda: self._sinks.announce_failure(self._status))
-        report = self._status.error
+        # What goes at a reboot first: the disk of what stays may be full, or hang.
+        if not self._quietly(lambda: self._sinks.show(status)):
+            self._quietly(lambda: self._sinks.show_instead(status))
+        self._quietly(lambda: self._sinks.announce_failure(status))
+        report = status.error
         if report is not None:
             self._announce(f"machineadm: {report.code} {report.message}")
+        self._quietly(self._keep)
+        if report is not None:
             self._listen(
                 RunEnded(
-                    time=self._clock.now(),
+                    time=now,
                     phase="Failed",
                     exit_code=error.exit_code,
                     code=report.code,
@@ -198,27 +242,40 @@ class Reporter:
 
     def _withdraw(self, error: MachineadmError) -> None:
         """Whoever waits for success must not see the sentinel of a run that could not report it."""
-        if error.code == UNWRITABLE:
+        if self._announced or error.code == UNWRITABLE:
             self._sinks.withdraw_success()
 
     def _end(self, phase: str) -> None:
-        ended = msgspec.structs.replace(
+        self._status = msgspec.structs.replace(
             self._status, phase=phase, finished_at=self._now(), error=None
         )
-        # A run that has nothing to do may still be the first that can say so.
-        self._durable = self._durable or not self._sinks.lasts(ended)
-        self._write(ended)
+        if any((one.type, one.status) == (RESUMABLE, "True") for one in self._status.conditions):
+            self.resumable("False", phase, "there is nothing left to resume")
+        self._status = with_conditions(self._status, time=self._now())
+        # A run that has nothing to do may still be the first that can say so. And it is no success before it lasts.
+        self._durable = self._durable or not self._sinks.lasts(self._status)
+        self._keep()
+        self._write()
+        self._exit_code = 0
         self._listen(RunEnded(time=self._clock.now(), phase=phase, exit_code=0))
 
-    def _write(self, status: BootstrapStatus, *, durable: bool = True) -> None:
-        self._status = with_conditions(status, time=self._now())
-        self._sinks.write(self._status, durable=durable and self._durable)
+    def _write(self) -> None:
+        with self._writing:
+            self._status = with_conditions(self._status, time=self._now())
+            self._sinks.show(self._status)
 
-    def _quietly(self, action: Callable[[], None]) -> None:
+    def _keep(self) -> None:
+        if self._durable:
+            self._sinks.keep(self._status)
+
+    def _quietly(self, action: Callable[[], None]) -> bool:
+        """Whether it worked; if not, the console knows."""
         try:
             action()
         except HostError as error:
             self._announce(f"machineadm: {UNWRITABLE} {error.message}")
+            return False
+        return True
 
     def _now(self) -> str:
         return rfc3339(self._clock.now())

@@ -42,12 +42,21 @@ class Sinks:
         self._state = state
         self._files = files
 
-    def write(self, status: BootstrapStatus, *, durable: bool) -> None:
-        """Replace status.json, after its durable copy where there shall be one."""
+    def show(self, status: BootstrapStatus) -> None:
+        """Replace status.json, which goes at a reboot."""
+        self._state.write(STATUS, encode(status), durable=False)
+
+    def show_instead(self, status: BootstrapStatus) -> None:
+        """Write status.json where there is no room for two: what it said goes first, and the long log is left out."""
+        self._state.remove(STATUS, durable=False)
+        error = status.error and msgspec.structs.replace(status.error, log_tail="")
+        self.show(msgspec.structs.replace(status, error=error))
+
+    def keep(self, status: BootstrapStatus) -> None:
+        """Replace the copy that outlasts a reboot; nothing is written that is there already."""
         content = encode(status)
-        if durable and self._state.read(STATUS, durable=True) != content:
+        if self._state.read(STATUS, durable=True) != content:
             self._state.write(STATUS, content, durable=True)
-        self._state.write(STATUS, content, durable=False)
 
     def lasts(self, status: BootstrapStatus) -> bool:
         """Whether the durable copy says that the machine came to the same end."""

@@ -8,7 +8,13 @@ import msgspec
 import pytest
 
 from machineadm.api.v1alpha1.status import AgentIdentity, BootstrapStatus
-from machineadm.errors import HostError, InternalError, KubeadmError, StepError
+from machineadm.errors import (
+    HostError,
+    InternalError,
+    InterruptedRunError,
+    KubeadmError,
+    StepError,
+)
 from machineadm.execution.events import (
     Event,
     ProgramEnded,
@@ -234,6 +240,154 @@ def test_a_success_that_cannot_be_announced_is_none() -> None:
 
     assert caught.value.code == "MA6006"
     assert stage.status().phase == "Failed"
+
+
+def _refuse_durable(stage: Stage, error: HostError) -> None:
+    """Have the state directory take nothing, while the run directory does."""
+    write = stage.host.state.write
+
+    def refuse(name: str, content: bytes, *, durable: bool) -> None:
+        if durable:
+            raise error
+        write(name, content, durable=durable)
+
+    stage.host.state.write = refuse  # type: ignore[method-assign]
+
+
+DISKS = [
+    pytest.param(HostError("MA3001", "the file system is full"), id="full"),
+    pytest.param(HostError("MA3002", "the file system is read-only"), id="read-only"),
+    pytest.param(HostError("MA3006", "Input/output error"), id="broken"),
+]
+
+
+@pytest.mark.parametrize("disk", DISKS)
+def test_a_disk_that_takes_nothing_leaves_the_report_of_this_boot_true(disk: HostError) -> None:
+    stage = Stage()
+    _refuse_durable(stage, disk)
+
+    def run() -> None:
+        stage.reporter.keep()
+        stage.plan()
+        assert stage.status().phase == "Preparing"
+        stage.start(1)
+        assert stage.status().phase == "Bootstrapping"
+        raise StepError("MA3204", "the command failed")
+
+    with pytest.raises(StepError), stage.reporter.reported():
+        run()
+
+    assert stage.status().phase == "Failed"
+    assert json.loads(stage.host.text(FAILURE_SENTINEL) or "") == json.loads(encode(stage.status()))
+
+
+@pytest.mark.parametrize("disk", DISKS)
+def test_a_success_that_does_not_last_is_never_shown(disk: HostError) -> None:
+    stage = Stage()
+    _refuse_durable(stage, disk)
+    shown: list[str] = []
+    show = stage.host.state.write
+
+    def watch(name: str, content: bytes, *, durable: bool) -> None:
+        show(name, content, durable=durable)
+        shown.append(stage.status().phase)
+
+    stage.host.state.write = watch  # type: ignore[method-assign]
+    with pytest.raises(HostError, match="cannot be written"), stage.reporter.reported():
+        stage.reporter.succeeded()
+
+    assert shown == ["Pending", "Failed"]
+    assert stage.host.text(SUCCESS_SENTINEL) is None
+
+
+def test_where_there_is_no_room_for_two_reports_the_old_one_goes_first() -> None:
+    stage = Stage()
+    write = stage.host.state.write
+    limit = 4096
+
+    def tight(name: str, content: bytes, *, durable: bool) -> None:
+        if stage.host.state.read(name, durable=durable) is not None or len(content) > limit:
+            raise HostError("MA3001", "the file system is full")
+        write(name, content, durable=durable)
+
+    stage.host.state.write = tight  # type: ignore[method-assign]
+    with pytest.raises(StepError), stage.reporter.reported():
+        raise StepError("MA3204", "the command failed", log_tail="x" * limit)
+
+    assert stage.status().phase == "Failed"
+    assert stage.status().error is not None
+
+
+def test_a_run_that_is_ended_from_without_is_reported_once() -> None:
+    stage = Stage()
+    stage.reporter.begin()
+    stage.plan()
+    overdue = InterruptedRunError("MA6003", "out of time")
+
+    assert stage.reporter.overdue(overdue) == 9
+
+    error = stage.status().error
+    assert stage.status().phase == "Failed"
+    assert error is not None
+    assert error.code == "MA6003"
+    assert stage.host.text(FAILURE_SENTINEL) is not None
+
+
+def test_a_run_that_is_ended_while_it_reports_keeps_its_own_end() -> None:
+    overdue = InterruptedRunError("MA6003", "out of time")
+    failed, succeeded = Stage(), Stage()
+    with pytest.raises(StepError), failed.reporter.reported():
+        raise StepError("MA3204", "the command failed")
+    succeeded.reporter.begin()
+    succeeded.reporter.succeeded()
+
+    assert failed.reporter.overdue(overdue) == 5
+    assert succeeded.reporter.overdue(overdue) == 0
+    assert failed.status().error != succeeded.status().error
+    assert succeeded.status().phase == "Succeeded"
+
+
+def test_a_success_in_the_middle_of_which_the_run_is_ended_is_withdrawn() -> None:
+    stage = Stage()
+    stage.reporter.begin()
+    stage.reporter.keep()
+    codes: list[int] = []
+
+    def hang(name: str, content: bytes, *, durable: bool) -> None:
+        del name, content, durable
+        stage.host.state.write = write  # type: ignore[method-assign]
+        codes.append(stage.reporter.overdue(InterruptedRunError("MA6003", "out of time")))
+        raise SystemExit
+
+    write = stage.host.state.write
+    stage.host.state.write = hang  # type: ignore[method-assign]
+    with pytest.raises(SystemExit):
+        stage.reporter.succeeded()
+
+    assert codes == [9]
+    assert stage.status().phase == "Failed"
+    assert stage.host.text(SUCCESS_SENTINEL) is None
+
+
+@pytest.mark.parametrize("end", ["succeeded", "prepared"])
+def test_what_has_ended_well_is_not_resumable(end: str) -> None:
+    stage = Stage()
+    stage.reporter.begin()
+    stage.reporter.resumable("True", "UnitEnabled")
+
+    getattr(stage.reporter, end)()
+
+    assert stage.condition(RESUMABLE) == "False"
+
+
+def test_what_has_failed_goes_on_after_a_reboot() -> None:
+    stage = Stage()
+    stage.reporter.resumable("True", "UnitEnabled")
+
+    with pytest.raises(StepError), stage.reporter.reported():
+        raise StepError("MA3204", "the command failed")
+
+    assert stage.condition(RESUMABLE) == "True"
 
 
 def test_a_run_that_cannot_report_does_not_begin() -> None:
