@@ -20,9 +20,11 @@ def run(arguments: Namespace) -> int:
     """Run them."""
     from machineadm.agent.boot import run_boot_commands
     from machineadm.agent.wiring import connect
-    from machineadm.cli.progress import Progress
+    from machineadm.cli.progress import LEFT_OUT, Progress
     from machineadm.cli.refusal import refusals
+    from machineadm.cli.streams import report_on_stdout
 
+    report_on_stdout(LEFT_OUT.format if arguments.output == "json" else None)
     progress = Progress(output=arguments.output)
     with connect(
         root=arguments.root,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING
 
 from machineadm.cli.options import ALLOW_UNAUTHENTICATED, add_configuration, duration
@@ -12,7 +11,6 @@ if TYPE_CHECKING:
     from argparse import Namespace
 
     from machineadm.cli.options import Parser
-    from machineadm.host.ports import State
 
 DEADLINE = "30m"
 
@@ -38,9 +36,13 @@ def run(arguments: Namespace) -> int:
         return plan.run(arguments)
     from machineadm.agent.bootstrap import Request, bootstrap
     from machineadm.agent.wiring import connect
-    from machineadm.cli.progress import Progress
+    from machineadm.cli.progress import LEFT_OUT, Progress
     from machineadm.cli.refusal import refusals
+    from machineadm.cli.status import show
+    from machineadm.cli.streams import report_on_stdout
 
+    # The run is what counts: whether anybody reads of it changes neither its course nor its exit code.
+    report_on_stdout(LEFT_OUT.format if arguments.output == "json" else None)
     progress = Progress(output=arguments.output)
     lenient = (ALLOW_UNAUTHENTICATED,) if arguments.allow_unauthenticated_encryption else ()
     request = Request(
@@ -61,17 +63,5 @@ def run(arguments: Namespace) -> int:
         with refusals(machine.redactor) as refusal, progress:
             bootstrap(request, machine, progress.observe)
         if refusal.exit_code == 0 and arguments.output == "text":
-            _show(machine.host.state)
+            show(machine.host.state)
     return refusal.exit_code
-
-
-def _show(state: State) -> None:
-    """Print the report. The run is over: whether anybody reads it changes nothing of its exit code."""
-    from machineadm.cli.status import show
-    from machineadm.cli.streams import silence
-
-    try:
-        show(state)
-        sys.stdout.flush()
-    except OSError:
-        silence(sys.stdout)

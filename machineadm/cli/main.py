@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import sys
 
-from machineadm.errors import HostError, InternalError, MachineadmError, UsageError
+from machineadm.errors import (
+    HostError,
+    InternalError,
+    InterruptedRunError,
+    MachineadmError,
+    UsageError,
+)
 
 TYPE_CHECKING = False  # typing is a fifth of what `version` costs
 if TYPE_CHECKING:
@@ -40,15 +46,21 @@ def main(argv: list[str] | None = None) -> int:
     Returns:
         The process's exit code.
     """
+    code = 0
     try:
         code = _dispatch(sys.argv[1:] if argv is None else argv)
         sys.stdout.flush()
     except MachineadmError as error:
         return _refuse(error)
+    except SystemExit as ended:
+        # What argparse does after --help.
+        code = ended.code if isinstance(ended.code, int) else 0
+        return code if _is_written() else UsageError.exit_code
     except BrokenPipeError:
-        return _reader_has_gone()
+        # Whoever read our output has enough. That is no failure, and the interpreter must not find one when it ends.
+        _silence()
     except KeyboardInterrupt:
-        return 130
+        return _refuse(InterruptedRunError("MA6002", "interrupted by SIGINT"))
     except (ImportError, SyntaxError, EOFError) as error:
         return _refuse(_unloadable(error))
     except OSError as error:
@@ -65,14 +77,14 @@ def describe(error: MachineadmError) -> str:
 
 
 def _dispatch(arguments: list[str]) -> int:
-    if not arguments or arguments[0] in ("-h", "--help", "help"):
-        sys.stdout.write(_overview())
-        return 0 if arguments else 2
-    command, rest = _command(arguments)
     if None in (sys.stdin, sys.stdout, sys.stderr):
         from machineadm.cli.streams import make_safe
 
         make_safe()
+    if not arguments or arguments[0] in ("-h", "--help", "help"):
+        sys.stdout.write(_overview())
+        return 0 if arguments else 2
+    command, rest = _command(arguments)
     if command == "version" and not rest:
         from machineadm.cli.version import is_plain, print_version
 
@@ -126,22 +138,29 @@ def _overview() -> str:
 
 
 def _refuse(error: MachineadmError) -> int:
-    try:
-        sys.stderr.write(describe(error) + "\n")
-        sys.stderr.flush()
-    except BrokenPipeError:
-        _reader_has_gone()
+    from machineadm.cli.streams import make_safe
+
+    # Here at the latest: an error that cannot be printed is still this error, to whoever reads the exit code.
+    make_safe()
+    sys.stderr.write(describe(error) + "\n")
+    _is_written()
     return error.exit_code
 
 
-def _reader_has_gone() -> int:
-    """Whoever read our output has enough: no message, and none from the interpreter's exit either."""
+def _is_written() -> bool:
+    """Whether standard output has taken all; if it has not, the interpreter's end must not find that out again."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        _silence()
+        return False
+    return True
+
+
+def _silence() -> None:
     from machineadm.cli.streams import silence
 
-    for stream in (sys.stdout, sys.stderr):
-        silence(stream)
-    # As a shell reports a process that died of SIGPIPE.
-    return 141
+    silence(sys.stdout)
 
 
 def _unloadable(error: Exception) -> MachineadmError:
@@ -166,11 +185,12 @@ def _unwritten(error: OSError) -> MachineadmError:
     """The output is lost. Whatever touches the machine makes errors of its own of what the system says."""
     import errno
 
-    from machineadm.cli.streams import silence
+    from machineadm.cli.streams import UnwrittenError
 
-    if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO):
+    lost = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
+    if not isinstance(error, UnwrittenError) and error.errno not in lost:
         return _internal(error)
-    silence(sys.stdout)
+    _silence()
     return UsageError(
         "MA7005",
         f"cannot write to standard output: {error.strerror}",

@@ -8,18 +8,19 @@ from typing import Literal
 
 import msgspec
 
-from machineadm.cli.streams import silence
 from machineadm.execution import events
 from machineadm.plan.model import Change
 from machineadm.plan.render import printable
 from machineadm.redaction import Redactor
 
+LEFT_OUT = '{{"event": "linesLeftOut", "lines": {}}}\n'
+"""Stands among JSON lines where a reader that had stopped reading has missed some."""
+
 
 class Progress:
     """Shows events and the output of commands.
 
-    Text goes to standard error, for it is not the result. JSON lines go to standard output, for they are. A reader that has
-    gone, or a terminal that hung up, is no reason to stop a run: from then on nothing is shown.
+    Text goes to standard error, for it is not the result. JSON lines go to standard output, for they are.
 
     Args:
         output: `text` or `json`.
@@ -95,12 +96,10 @@ class Progress:
         self._write(msgspec.json.encode(self._redacted(event)).decode() + "\n")
 
     def _write(self, text: str) -> None:
+        # The streams themselves see to it that nobody who does not read holds the run up (cli/streams.py).
         stream = sys.stdout if self._json else sys.stderr
-        try:
-            stream.write(text)
-            stream.flush()
-        except OSError:
-            silence(stream)
+        stream.write(text)
+        stream.flush()
 
     def _redacted(self, value: object) -> object:
         if isinstance(value, str):

@@ -1,10 +1,137 @@
-"""Standard streams that are closed, hang up, or cannot write a character: none of it is a fault of the program."""
+"""Standard streams that are closed, hang up, are not read, or cannot write a character: none of it is a fault of the program."""
 
 from __future__ import annotations
 
+import io
 import os
+import stat
 import sys
+import time
+from collections.abc import Callable
 from typing import TextIO
+
+PATIENCE = 2.0
+"""Seconds that a run waits for a reader that has stopped reading; it has them again after twenty."""
+_LEAST = 0.1
+_PIECE = 4096
+"""What a pipe takes without waiting once it is said to be writable (PIPE_BUF)."""
+
+
+class UnwrittenError(OSError):
+    """The result of a command could not be written."""
+
+
+class Output(io.RawIOBase):
+    """A standard stream that takes all of what is written to it, and holds nobody up.
+
+    Whoever reads it may go away: what follows is lost, and is no error. What reports on the way (`is_result` False) is
+    lost as well where it cannot be written or is not read: a run must not wait for who reads its log.
+
+    Args:
+        descriptor: The stream's.
+        is_result: The stream has what the command is for: it waits as long as it takes, and what cannot be written is
+            an error.
+        note: Says how many lines were left out.
+    """
+
+    def __init__(
+        self, descriptor: int, *, is_result: bool, note: Callable[[int], str] | None = None
+    ) -> None:
+        super().__init__()
+        self._descriptor = descriptor
+        self._is_result = is_result
+        self._note = note or _left_out
+        self._own = None if is_result else _without_waiting(descriptor)
+        self._rest = b""
+        """What a reader that stalls has not taken of a piece of text that it took the beginning of."""
+        self._lost = 0
+        self._credit = PATIENCE
+        self._looked = time.monotonic()
+
+    def writable(self) -> bool:
+        """See `io.IOBase.writable`."""
+        return True
+
+    def fileno(self) -> int:
+        """See `io.IOBase.fileno`."""
+        return self._descriptor
+
+    def isatty(self) -> bool:
+        """See `io.IOBase.isatty`."""
+        return os.isatty(self._descriptor)
+
+    def write(self, data: object, /) -> int:
+        """Write all of it, or give it up.
+
+        Raises:
+            UnwrittenError: It is a result that cannot be written.
+        """
+        content = bytes(data)  # type: ignore[call-overload]
+        try:
+            if self._is_result:
+                self._write_result(content)
+            else:
+                self._write_log(content)
+        except BrokenPipeError:
+            pass
+        except OSError as error:
+            if self._is_result:
+                raise UnwrittenError(error.errno, error.strerror) from error
+        return len(content)
+
+    def _write_result(self, content: bytes) -> None:
+        left = memoryview(content)
+        while left:
+            try:
+                left = left[os.write(self._descriptor, left) :]
+            except BlockingIOError:
+                # Somebody who shares the stream has made it so.
+                self._is_ready(None)
+
+    def _write_log(self, content: bytes) -> None:
+        self._rest = self._as_far_as_it_goes(self._rest)
+        note = self._note(self._lost).encode() if self._lost else b""
+        for piece in (note, content):
+            # What was begun is ended some time; what was not is left out.
+            if not self._rest and (rest := self._as_far_as_it_goes(piece)) != piece:
+                self._rest = rest
+                self._lost = 0
+            elif piece is content:
+                self._lost += content.count(b"\n")
+
+    def _as_far_as_it_goes(self, content: bytes) -> bytes:
+        """Write until the reader has kept us waiting for too long; gives what is left."""
+        while content:
+            if self._own is None and not self._is_ready(self._patience()):
+                break
+            try:
+                written = os.write(
+                    self._descriptor if self._own is None else self._own, content[:_PIECE]
+                )
+            except BlockingIOError:
+                if not self._is_ready(self._patience()):
+                    break
+            else:
+                content = content[written:]
+        return content
+
+    def _patience(self) -> float:
+        now = time.monotonic()
+        self._credit = min(PATIENCE, self._credit + (now - self._looked) / 10)
+        self._looked = now
+        # poll(2) rounds up to a millisecond, which counts over many lines.
+        return self._credit if self._credit > _LEAST else 0.0
+
+    def _is_ready(self, seconds: float | None) -> bool:
+        import select
+
+        poll = select.poll()
+        poll.register(self._descriptor if self._own is None else self._own, select.POLLOUT)
+        began = time.monotonic()
+        ready = bool(poll.poll(None if seconds is None else seconds * 1000))
+        self._looked = time.monotonic()
+        self._credit = max(0.0, self._credit - (self._looked - began))
+        return ready
 
 
 def make_safe() -> None:
@@ -19,13 +146,20 @@ def make_safe() -> None:
             os.open(os.devnull, os.O_RDWR)
     if sys.stdin is None:
         sys.stdin = os.fdopen(os.open(os.devnull, os.O_RDONLY))
-    for name in ("stdout", "stderr"):
-        stream = getattr(sys, name)
-        if stream is None:
-            setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_WRONLY), "w"))
-        elif hasattr(stream, "reconfigure"):
-            # File names may hold bytes that are no text, and a locale may lack characters.
-            stream.reconfigure(errors="backslashreplace")
+    if sys.stdout is None or sys.stdout is sys.__stdout__:
+        sys.stdout = _text(io.BufferedWriter(Output(1, is_result=True)), sys.stdout)
+    if sys.stderr is None or sys.stderr is sys.__stderr__:
+        sys.stderr = _text(Output(2, is_result=False), sys.stderr)
+
+
+def report_on_stdout(note: Callable[[int], str] | None = None) -> None:
+    """Have standard output hold up nobody: what is printed there is not what the command is for.
+
+    Args:
+        note: As of `Output`.
+    """
+    if isinstance(getattr(sys.stdout.buffer, "raw", None), Output):
+        sys.stdout = _text(Output(1, is_result=False, note=note), sys.stdout)
 
 
 def silence(stream: TextIO) -> None:
@@ -33,3 +167,31 @@ def silence(stream: TextIO) -> None:
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, stream.fileno())
     os.close(nowhere)
+
+
+def _text(output: io.RawIOBase | io.BufferedWriter, before: TextIO | None) -> io.TextIOWrapper:
+    # File names may hold bytes that are no text, and a locale may lack characters.
+    encoding = before.encoding if before is not None else "utf-8"
+    return io.TextIOWrapper(
+        output,  # type: ignore[arg-type]
+        encoding=encoding,
+        errors="backslashreplace",
+        newline="\n",
+        write_through=True,
+    )
+
+
+def _without_waiting(descriptor: int) -> int | None:
+    """The same pipe or terminal, opened for us alone: to change what others share would make them fail."""
+    try:
+        kind = os.fstat(descriptor).st_mode
+        if stat.S_ISFIFO(kind) or stat.S_ISCHR(kind):
+            flags = os.O_WRONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
+            return os.open(f"/proc/self/fd/{descriptor}", flags)
+    except OSError:
+        pass  # a socket, or somebody else's terminal
+    return None
+
+
+def _left_out(lines: int) -> str:
+    return f"machineadm: {lines} lines are left out here: nobody read them\n"

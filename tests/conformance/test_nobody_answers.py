@@ -1,0 +1,253 @@
+"""A run outlasts its deadline by no more than ten seconds, and leaves a report, whatever it waits for.
+
+Each on this machine's kernel, with state and run directories of its own in a mount namespace.
+"""
+
+import contextlib
+import json
+import os
+import pty
+import socket
+import subprocess
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+from tests.real import missing
+
+HEAD = "apiVersion: bootstrap.cluster.x-k8s.io/v1alpha1\nkind: MachineConfiguration\nspec:\n  machine:\n"
+LATE = 10.0
+"""Seconds by which a run may outlast its deadline."""
+TALKS = "yes 'a line of output of some length, as a package manager prints it' | head -n 20000\n"
+HOLDS_ON = "trap '' TERM INT HUP; (trap '' TERM; yes) & yes > /dev/null\n"
+
+# What a machine has of its own: nothing of this one's is written to. The report is copied out before all of it goes.
+APART = """
+set -e
+mount -t tmpfs -o mode=755 run /run
+mkdir -p /var/lib/machineadm
+mount -t tmpfs -o "$1" state /var/lib/machineadm
+[ -z "$2" ] || mount --bind "$2" /etc/resolv.conf
+result=$3 streams=$4; shift 4
+set +e
+eval '"$@"' "$streams" '&'
+agent=$!
+trap 'kill -TERM $agent' TERM
+wait $agent; code=$?
+kill -0 $agent 2>/dev/null && { wait $agent; code=$?; }
+cp -r /run/machineadm /run/cluster-api "$result" 2>/dev/null
+find /run/opt > "$result/left" 2>/dev/null
+exit $code
+"""
+
+
+class Ended(NamedTuple):
+    """How a run ended."""
+
+    code: int
+    took: float
+    status: dict[str, Any]
+    sentinel: dict[str, Any] | None
+    left: list[str]
+
+    @property
+    def error(self) -> str:
+        """Code of the error in the report."""
+        return str(self.status.get("error", {}).get("code", ""))
+
+
+class Stage:
+    """Runs the agent in a mount namespace."""
+
+    def __init__(self, agent: Path, folder: Path) -> None:
+        self.agent = agent
+        self.folder = folder
+
+    def run(
+        self,
+        machine: str,
+        *options: str,
+        deadline: float = 3,
+        state: str = "mode=700",
+        resolver: str = "",
+        stop_after: float | None = None,
+        streams: str = "",
+        out: int = subprocess.DEVNULL,
+        err: int = subprocess.DEVNULL,
+    ) -> Ended:
+        """Bootstrap, in JSON below `spec.machine`."""
+        (self.folder / "node.yaml").write_text(f"{HEAD}    {machine}\n")
+        result = self.folder / "result"
+        result.mkdir()
+        command = [
+            *("python3", "-I", "-S", str(self.agent), "bootstrap", "--mode", "preparation"),
+            *("--deadline", f"{deadline}s", "--path", str(self.folder / "node.yaml"), *options),
+        ]
+        began = time.monotonic()
+        with subprocess.Popen(
+            [
+                *(*_unshare(), "bash", "-c", APART, "bash"),
+                *(state, resolver, str(result), streams, *command),
+            ],
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=err,
+        ) as process:
+            if stop_after is not None:
+                time.sleep(stop_after)
+                process.terminate()
+            code = process.wait(60)
+        took = time.monotonic() - began
+        left = result / "left"
+        return Ended(
+            code=code,
+            took=took,
+            status=_read(result / "machineadm/status.json") or {},
+            sentinel=_read(result / "cluster-api/bootstrap-failure.json"),
+            left=left.read_text().split() if left.exists() else [],
+        )
+
+
+def _unshare() -> Sequence[str]:
+    return (
+        ["unshare", "--mount"] if os.geteuid() == 0 else ["unshare", "--mount", "--map-root-user"]
+    )
+
+
+def _read(path: Path) -> dict[str, Any] | None:
+    return json.loads(path.read_text()) if path.exists() else None
+
+
+@pytest.fixture
+def stage(agent_file: Path, tmp_path: Path) -> Stage:
+    probe = [*_unshare(), "mount", "-t", "tmpfs", "none", "/run"]
+    if subprocess.run(probe, check=False, capture_output=True).returncode != 0:
+        missing("nobody may mount here")
+    tmp_path.chmod(0o755)
+    return Stage(agent_file.resolve(), tmp_path)
+
+
+def commands(*scripts: str) -> str:
+    return "commands: " + json.dumps({"preKubeadm": [{"script": script} for script in scripts]})
+
+
+def download(url: str) -> str:
+    source = {"url": url, "sha256": "0" * 64}
+    files = [{"path": "/run/opt/a", "content": "x"}, {"path": "/run/opt/b", "source": source}]
+    return "files: " + json.dumps(files)
+
+
+# ------------------------------------------------------------------------------- output not read
+@contextlib.contextmanager
+def _pipe() -> Iterator[int]:
+    read, write = os.pipe()
+    yield write
+    os.close(read)
+    os.close(write)
+
+
+@contextlib.contextmanager
+def _terminal() -> Iterator[int]:
+    master, slave = pty.openpty()
+    yield slave
+    os.close(master)
+    os.close(slave)
+
+
+@contextlib.contextmanager
+def _journal() -> Iterator[int]:
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        yield ours.fileno()
+
+
+READERS = pytest.mark.parametrize("reader", [_pipe, _terminal, _journal])
+
+
+@READERS
+@pytest.mark.parametrize("output", ["text", "json"])
+def test_a_run_goes_on_when_nobody_reads_what_it_prints(
+    stage: Stage, reader: Any, output: str
+) -> None:
+    with reader() as end:
+        streams = {"err": end} if output == "text" else {"out": end}
+        ended = stage.run(commands(TALKS, "true"), "--output", output, deadline=60, **streams)
+
+    assert (ended.code, ended.status["phase"]) == (0, "Prepared")
+    assert ended.took < 30
+
+
+@READERS
+@pytest.mark.parametrize("how", ["its deadline", "a signal"])
+def test_a_run_that_nobody_reads_ends_when_it_has_to(stage: Stage, reader: Any, how: str) -> None:
+    deadline, stop_after = (3.0, None) if how == "its deadline" else (600.0, 3.0)
+
+    with reader() as end:
+        ended = stage.run(
+            commands(TALKS, HOLDS_ON), deadline=deadline, stop_after=stop_after, out=end, err=end
+        )
+
+    assert (ended.code, ended.status["phase"]) == (9, "Failed")
+    assert ended.error == ("MA6003" if how == "its deadline" else "MA6002")
+    assert ended.took < 3 + LATE
+
+
+# ------------------------------------------------------------------------------- commands, names
+@pytest.mark.parametrize(
+    "script",
+    [
+        "yes\n",
+        HOLDS_ON,
+        "setsid sh -c 'yes' & setsid sleep 30 & sleep 600\n",
+        "kill -STOP $$\n",
+        "cat /dev/zero\n",
+    ],
+    ids=["prints", "ignores signals", "leaves others behind", "is stopped", "prints no lines"],
+)
+def test_a_command_that_does_not_end_is_ended(stage: Stage, script: str) -> None:
+    ended = stage.run(commands(script))
+
+    assert (ended.code, ended.error) == (9, "MA6003")
+    assert ended.took < 3 + LATE
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_a_name_that_nobody_resolves_does_not_hold_the_run(stage: Stage, scheme: str) -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as deaf:
+        try:
+            deaf.bind(("127.0.0.77", 53))
+        except OSError:
+            missing("nobody may listen on port 53 here")
+        resolver = stage.folder / "resolv.conf"
+        resolver.write_text("nameserver 127.0.0.77\noptions timeout:30\n")
+        ended = stage.run(download(f"{scheme}://mirror.example/x"), resolver=str(resolver))
+
+    assert (ended.code, ended.error) == (9, "MA6003")
+    assert ended.took < 3 + LATE
+    assert ended.left == []
+
+
+# ---------------------------------------------------------------------------------- disks
+FULL = {
+    "two pages": "size=8k",
+    "read-only": "ro",
+    "no inodes": "nr_inodes=2",
+    "three inodes": "nr_inodes=3",
+}
+
+
+@pytest.mark.parametrize("disk", FULL)
+@pytest.mark.parametrize(
+    "streams", ["", "2>/dev/full", "2>&-", ">/dev/full 2>/dev/full", ">&- 2>&-"]
+)
+def test_the_report_is_true_when_the_disk_of_the_state_takes_nothing(
+    stage: Stage, disk: str, streams: str
+) -> None:
+    ended = stage.run(commands("true", "true"), state=FULL[disk], deadline=60, streams=streams)
+
+    assert ended.code == 5
+    assert ended.status["phase"] == "Failed"
+    assert ended.sentinel == ended.status
