@@ -17,7 +17,7 @@ from machineadm.api.formats import seconds
 from machineadm.api.v1alpha1.kubeadm import Initialize, JoinWorker
 from machineadm.api.v1alpha1.kubernetes import KubernetesConfig
 from machineadm.config.machine_paths import MANIFESTS, certificates_directory
-from machineadm.errors import ConfigError
+from machineadm.errors import ConfigError, HostError
 from machineadm.host.facts import Facts
 from machineadm.plan.model import Step, digest_of
 from machineadm.steps.kubeadm.config import LayOutFiles
@@ -51,7 +51,8 @@ def plan_kubeadm(
         declared: Paths that the configuration writes before: a reset may take them, for they are written again.
 
     Raises:
-        ConfigError: There is no kubeadm and nothing brings it, or it does not fit.
+        HostError: There is no kubeadm and nothing brings it.
+        ConfigError: The one that is there does not fit.
     """
     worker = isinstance(kubernetes.role, JoinWorker)
     _refuse_misfit(kubernetes, facts, worker=worker, may_be_installed=may_be_installed)
@@ -91,7 +92,8 @@ def _refuse_misfit(
         return
     if facts.kubeadm_version is None:
         if not may_be_installed:
-            raise ConfigError(
+            # The machine is at fault, not the configuration: one with kubeadm would take it as it is.
+            raise HostError(
                 "MA4101",
                 "kubeadm is not on this machine, and nothing in the configuration brings it",
                 hint=MISSING_HINT,

@@ -9,7 +9,7 @@ from machineadm.actions.extras import ControlPlaneExtras
 from machineadm.api.v1alpha1.kubeadm import Initialize, Patch
 from machineadm.api.v1alpha1.kubernetes import KubernetesConfig
 from machineadm.api.v1alpha1.node import NodeConfig, NodeKubelet
-from machineadm.errors import ConfigError, KubeadmError, MachineadmError
+from machineadm.errors import ConfigError, HostError, KubeadmError, MachineadmError
 from machineadm.host.effects import KeepState
 from machineadm.host.facts import Facts
 from machineadm.plan.model import Change, Phase
@@ -75,10 +75,10 @@ def test_a_kubeadm_that_does_not_fit_is_refused_before_anything_is_planned() -> 
 
 
 def test_a_missing_kubeadm_is_refused_where_nothing_can_bring_it() -> None:
-    with pytest.raises(ConfigError) as refused:
+    with pytest.raises(HostError) as refused:
         planned(small(), Facts(kubeadm_version=None), may_be_installed=False)
 
-    assert refused.value.code == "MA4101"
+    assert (refused.value.code, refused.value.exit_code) == ("MA4101", 5)
     planned(small(), Facts(kubeadm_version=None), may_be_installed=True)
 
 
