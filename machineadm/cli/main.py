@@ -45,6 +45,9 @@ def main(argv: list[str] | None = None) -> int:
 
     Returns:
         The process's exit code.
+
+    Raises:
+        SystemExit: Help was asked for, and is printed.
     """
     code = 0
     try:
@@ -52,10 +55,11 @@ def main(argv: list[str] | None = None) -> int:
         sys.stdout.flush()
     except MachineadmError as error:
         return _refuse(error)
-    except SystemExit as ended:
+    except SystemExit:
         # What argparse does after --help.
-        code = ended.code if isinstance(ended.code, int) else 0
-        return code if _is_written() else UsageError.exit_code
+        if not _is_written():
+            return UsageError.exit_code
+        raise
     except BrokenPipeError:
         # Whoever read our output has enough. That is no failure, and the interpreter must not find one when it ends.
         _silence()
