@@ -1,4 +1,4 @@
-"""The tests of `make test` as an ordinary user of stock Debian runs them: its own Python, SIGINT ignored, no network but pip's."""
+"""The tests of `make test` as an ordinary user of stock Debian runs them: its own Python, SIGINT ignored."""
 
 import os
 import shutil
@@ -36,21 +36,25 @@ class Debian:
         self._root, self._agent, self._home = Root(suite, tools=True), agent, folder
         checkout = folder / "checkout"
         subprocess.run(["git", "clone", "--quiet", str(ROOT), str(checkout)], check=True)
-        (folder / ".cache/pip").mkdir(parents=True)
-        downloads = CACHE / f"pip-{suite}"
-        downloads.mkdir(parents=True, exist_ok=True)
-        self._writable = {"/home/user": folder, "/home/user/.cache/pip": downloads}
+        self._writable = {"/home/user": folder}
+        # What pip and the build have downloaded once.
+        for name in ("pip", "machineadm/wheels"):
+            kept = CACHE / f"user-{suite}" / name
+            for place in (kept, folder / ".cache" / name):
+                place.mkdir(parents=True, exist_ok=True)
+            self._writable[f"/home/user/.cache/{name}"] = kept
         subprocess.run(
-            ["chown", "-R", f"{NOBODY}:{NOBODY}", str(folder), str(downloads)], check=True
+            ["chown", "-R", f"{NOBODY}:{NOBODY}", str(folder), str(CACHE / f"user-{suite}")],
+            check=True,
         )
-        made = self.run("make", "setup", "PYTHON=/usr/bin/python3", network=True)
+        made = self.run("make", "setup", "PYTHON=/usr/bin/python3")
         assert made.returncode == 0, made.stderr[-3000:]
 
     def plant(self, path: str, text: str) -> None:
         """Add a file to the checkout."""
         (self._home / "checkout" / path).write_text(text)
 
-    def run(self, *argv: str, network: bool = False) -> "subprocess.CompletedProcess[str]":
+    def run(self, *argv: str) -> "subprocess.CompletedProcess[str]":
         given = {name: os.environ[name] for name in INDEX_VARIABLES if name in os.environ}
         return self._root.run(
             [*AS_A_USER, *argv],
@@ -58,7 +62,7 @@ class Debian:
             | {"/agent.pyz": self._agent},
             writable=self._writable,
             environment={"HOME": "/home/user", "MACHINEADM_AGENT": "/agent.pyz", **given},
-            network=network,
+            network=True,
             timeout=1800,
         )
 

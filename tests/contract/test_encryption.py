@@ -29,11 +29,18 @@ DOCS = (ROOT / "docs/encryption.md").read_text()
 PASSPHRASE = Secret("correct horse battery staple \udcff")
 PLAINTEXT = b"apiVersion: v1\nkind: Secret\nstringData:\n  key: value\n"
 
+
+def gzipped(content: bytes) -> bytes:
+    """Stored, and the same bytes under each Python: they differ in what they call the operating system."""
+    packed = gzip.compress(content, 0, mtime=0)
+    return packed[:9] + b"\x03" + packed[10:]
+
+
 VECTORS: dict[str, tuple[bytes, Cipher, Digest, int]] = {
     "cbc-sha512": (PLAINTEXT, "aes-256-cbc", "sha-512", 50000),
     "cbc-sha256": (PLAINTEXT, "aes-256-cbc", "sha-256", 10000),
     "cbc-empty": (b"", "aes-256-cbc", "sha-512", 10000),
-    "cbc-gzip": (gzip.compress(PLAINTEXT, 0, mtime=0), "aes-256-cbc", "sha-512", 10000),
+    "cbc-gzip": (gzipped(PLAINTEXT), "aes-256-cbc", "sha-512", 10000),
     "gcm-sha512": (PLAINTEXT, "aes-256-gcm", "sha-512", 10000),
     "gcm-sha256": (PLAINTEXT, "aes-256-gcm", "sha-256", 12345),
 }
