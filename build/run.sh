@@ -14,18 +14,24 @@ expect() { # expect CODE COMMAND...: plan exits 10 when there is something to do
   "$@" || code=$?
   [ "$code" -eq "$wanted" ] || { echo "exit code $code instead of $wanted: $*" >&2; exit 1; }
 }
+# For an ordinary user the owner of each file is deferred; one line says so for all of them.
+without_owners() {
+  local owners
+  owners=$(grep -c '^ *deferred: owner ' "$1") || :
+  sed '/^ *deferred: owner /d' "$1"
+  [ "$owners" -eq 0 ] || echo "deferred: the owner of $owners files, since only root can give files away"
+}
 
 say "machineadm validate --path $configuration"
 machineadm validate --path "$configuration"
 say "machineadm plan --root $directory/root --path $configuration"
-expect 10 machineadm plan --root "$directory/root" --path "$configuration"
+expect 10 machineadm plan --root "$directory/root" --path "$configuration" >"$directory/plan"
+without_owners "$directory/plan"
 say "machineadm bootstrap --root $directory/root --path $configuration"
 # The report repeats the steps, and `machineadm status` shows it.
 machineadm bootstrap --root "$directory/root" --path "$configuration" >"$directory/report" 2>"$directory/progress" ||
   { code=$?; cat "$directory/progress" "$directory/report" >&2; exit $code; }
-sed '/^    deferred: owner /d' "$directory/progress"
-owners=$(grep -c '^    deferred: owner ' "$directory/progress") || :
-[ "$owners" -eq 0 ] || echo "deferred: the owner of $owners files, since only root can give files away"
+without_owners "$directory/progress"
 say "Everything it wrote"
 (cd "$directory/root" && find . -type f -printf '%M %u:%g %8s /%P\n' | sort -k4)
 

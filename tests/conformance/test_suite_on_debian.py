@@ -32,8 +32,8 @@ AS_A_USER = [
 class Debian:
     """A checkout of the commit in the home of an ordinary user, with an environment from the locks."""
 
-    def __init__(self, suite: str, agent: Path, folder: Path) -> None:
-        self._root, self._agent, self._home = Root(suite, tools=True), agent, folder
+    def __init__(self, suite: str, folder: Path) -> None:
+        self._root, self._home = Root(suite, tools=True), folder
         checkout = folder / "checkout"
         subprocess.run(["git", "clone", "--quiet", str(ROOT), str(checkout)], check=True)
         self._writable = {"/home/user": folder}
@@ -47,7 +47,7 @@ class Debian:
             ["chown", "-R", f"{NOBODY}:{NOBODY}", str(folder), str(CACHE / f"user-{suite}")],
             check=True,
         )
-        made = self.run("make", "setup", "PYTHON=/usr/bin/python3")
+        made = self.run("make", "setup", "package", "PYTHON=/usr/bin/python3")
         assert made.returncode == 0, made.stderr[-3000:]
 
     def plant(self, path: str, text: str) -> None:
@@ -58,10 +58,9 @@ class Debian:
         given = {name: os.environ[name] for name in INDEX_VARIABLES if name in os.environ}
         return self._root.run(
             [*AS_A_USER, *argv],
-            binds={path: Path(path).resolve() for path in INDEX_FILES if Path(path).exists()}
-            | {"/agent.pyz": self._agent},
+            binds={path: Path(path).resolve() for path in INDEX_FILES if Path(path).exists()},
             writable=self._writable,
-            environment={"HOME": "/home/user", "MACHINEADM_AGENT": "/agent.pyz", **given},
+            environment={"HOME": "/home/user", **given},
             network=True,
             timeout=1800,
         )
@@ -72,9 +71,9 @@ class Debian:
 
 @pytest.mark.parametrize("suite", ["bookworm", "trixie"])
 def test_every_test_passes_as_an_ordinary_user_with_debians_own_python(
-    suite: str, agent_file: Path, tmp_path: Path
+    suite: str, tmp_path: Path
 ) -> None:
-    debian = Debian(suite, agent_file, tmp_path)
+    debian = Debian(suite, tmp_path)
 
     whole = debian.test()
     assert whole.returncode == 0, whole.stdout[-6000:]

@@ -325,6 +325,9 @@ def test_what_is_not_the_release_is_refused(
     done = machine.fetch(f"{server.url}/{name}", **given)
 
     code = by_digest if "public_key" in given else by_signature if "sha256" in given else by_both
+    # A connection that is cut: curl notices with OpenSSL 3.2 and later, its content gives it away with earlier ones.
+    if name.startswith("~cut/") and "MA1902" in done.stderr:
+        code = "MA1902"
     if code is None:
         assert_there(machine, done)
     else:

@@ -288,8 +288,13 @@ def test_killed_again_and_again_a_directory_is_never_wrong_and_ends_whole(
         while process.poll() is None and len(names(tree)) < before + 4:
             pass
         process.kill()
-        if process.wait() == 0:
+        through = process.wait() == 0
+        if through and kills > 3:
             break
+        if through:  # on a busy machine this process sees the names too late
+            shutil.rmtree(tree)
+            tree.mkdir()
+            continue
         kills += 1
         assert dangling({name: (tree / name).read_bytes() for name in names(tree)}) == []
 

@@ -44,6 +44,7 @@ VERSION = {
         "_stat",
         "abc",
         "_abc",
+        "errno",
         "genericpath",
         "os",
         "os.path",
