@@ -42,6 +42,7 @@ class Interruption:
         self._budget = deadline
         self._signal: signal.Signals | None = None
         self._before: dict[signal.Signals, object] = {}
+        self._thread = _thread.get_ident()
         self._held = 0
         self._raised = False
         self._settled = False
@@ -100,7 +101,7 @@ class Interruption:
             InterruptedRunError: A signal or the deadline has come.
         """
         if self.due():
-            self._raised = True
+            self._raised = self._raised or self._is_ours()
             raise self.reason()
 
     def reason(self) -> InterruptedRunError:
@@ -132,12 +133,16 @@ class Interruption:
 
     @contextlib.contextmanager
     def held(self) -> Iterator[None]:
-        """Within this nothing is raised unasked: whoever is in it asks `due`, often, and ends in order."""
-        self._held += 1
+        """Within this nothing is raised unasked: whoever is in it asks `due`, often, and ends in order.
+
+        In another thread than the run's it means nothing: nothing is raised there.
+        """
+        ours = self._is_ours()
+        self._held += ours
         try:
             yield
         finally:
-            self._held -= 1
+            self._held -= ours
 
     def settle(self) -> None:
         """From now on nothing is raised unasked: how the run ends is decided, and is being reported."""
@@ -169,6 +174,9 @@ class Interruption:
         # A full pipe is readable as it is.
         with contextlib.suppress(BlockingIOError):
             os.write(self._wake_write, b"!")
+
+    def _is_ours(self) -> bool:
+        return _thread.get_ident() == self._thread
 
     def _note(self, number: int, _frame: FrameType | None) -> None:
         self.take(number)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import signal
@@ -9,6 +10,7 @@ import socket
 import subprocess
 import sys
 import textwrap
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -120,6 +122,23 @@ def test_who_asks_for_itself_is_left_alone_until_it_has_ended() -> None:
         run(interruption)
 
     assert seen == [True]
+
+
+def test_what_another_thread_asks_or_holds_keeps_nothing_from_the_run() -> None:
+    over = threading.Event()
+
+    def work(interruption: Interruption) -> None:
+        with interruption.held(), contextlib.suppress(InterruptedRunError):
+            interruption.wait(60)
+        over.wait(60)
+
+    def run(interruption: Interruption) -> None:
+        threading.Thread(target=work, args=(interruption,), daemon=True).start()
+        time.sleep(60)
+
+    with pytest.raises(InterruptedRunError), Interruption(deadline=0.2) as interruption:
+        run(interruption)
+    over.set()
 
 
 def test_the_report_of_a_run_is_not_interrupted() -> None:
