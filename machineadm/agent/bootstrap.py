@@ -13,6 +13,7 @@ from machineadm.agent.intake import ProblemsError, accept
 from machineadm.agent.own_file import BOOT_CONFIGURATION, is_volatile
 from machineadm.agent.preflight import identity_of, require_agent, require_root
 from machineadm.agent.wiring import Machine
+from machineadm.api.formats import seconds
 from machineadm.config.defaulting import realise
 from machineadm.config.model import Configuration, Mode
 from machineadm.config.secrets import secrets_of
@@ -50,6 +51,9 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
 
     options: tuple[str, ...] = ()
     """`--mode`, `--deadline` and `--allow-unauthenticated-encryption` as a resumed run has to be given them."""
+
+    deadline: float | None = None
+    """Seconds for the run; None: as the configuration says."""
 
     passphrases: GivenPassphrases = msgspec.field(default_factory=GivenPassphrases)
     """For what is encrypted."""
@@ -145,9 +149,11 @@ def prepare(request: Request, machine: Machine, reporter: Reporter | None = None
         passphrases=request.passphrases, allow_unauthenticated=request.allow_unauthenticated
     )
     try:
-        document = accept(streams, mode=request.mode, opener=opener)
+        document = accept(streams, mode=request.mode, opener=opener, deadline=request.deadline)
     finally:
         machine.redactor.learn(request.passphrases.known)
+    if request.deadline is None and document.spec.deadline is not None:
+        machine.limit(seconds(document.spec.deadline))
     configuration = realise(document)
     machine.redactor.learn(secrets_of(configuration))
     pin = configuration.agent

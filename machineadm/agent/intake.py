@@ -58,6 +58,7 @@ def examine(
     opener: Opener = _NO_OPENER,
     mode: Mode = "provisioning",
     kubernetes_version: str | None = None,
+    deadline: float | None = None,
 ) -> Intake:
     """Find every problem of a stream of documents.
 
@@ -66,6 +67,7 @@ def examine(
         opener: Opens its EncryptedData.
         mode: `preparation` needs no Kubernetes.
         kubernetes_version: Judge for this version in place of the configuration's own.
+        deadline: Judge by this many seconds in place of the configuration's own deadline.
     """
     given = [one for stream in streams for one in decode(stream.data, file=stream.name)]
     documents, unopened = expand(given, opener)
@@ -76,13 +78,19 @@ def examine(
     if len(configurations) != 1:
         return Intake(configuration=None, problems=in_order(problems, documents))
     (document,) = configurations
-    findings = check(document.value, mode=mode, kubernetes_version=kubernetes_version)
+    findings = check(
+        document.value, mode=mode, kubernetes_version=kubernetes_version, deadline=deadline
+    )
     problems += [problem_at(document, finding) for finding in findings]
     return Intake(configuration=document.value, problems=in_order(problems, documents))
 
 
 def accept(
-    streams: Sequence[Stream], *, mode: Mode, opener: Opener = _NO_OPENER
+    streams: Sequence[Stream],
+    *,
+    mode: Mode,
+    opener: Opener = _NO_OPENER,
+    deadline: float | None = None,
 ) -> MachineConfiguration:
     """The configuration of a stream.
 
@@ -90,11 +98,12 @@ def accept(
         streams: As of `examine`.
         mode: As of `examine`.
         opener: As of `examine`.
+        deadline: As of `examine`.
 
     Raises:
         ProblemsError: There is something wrong with it.
     """
-    intake = examine(streams, mode=mode, opener=opener)
+    intake = examine(streams, mode=mode, opener=opener, deadline=deadline)
     if intake.problems or intake.configuration is None:
         raise ProblemsError(intake.problems)
     return intake.configuration

@@ -37,6 +37,9 @@ class Machine(msgspec.Struct, frozen=True, kw_only=True):
     announce: Callable[[str], None]
     """For the last error; silent below another root."""
 
+    limit: Callable[[float], None] = lambda _: None
+    """Sets the run's deadline, in seconds from its beginning."""
+
     settle: Callable[[], None] = lambda: None
     """From now on nothing interrupts the run: its end is being reported."""
 
@@ -90,6 +93,7 @@ def connect(
             digest=cache(lambda: _digest(agent.path)),
             is_root=os.geteuid() == 0,
             announce=(lambda _: None) if host.offline else announce,
+            limit=interruption.limit,
             settle=interruption.settle,
             at_last=interruption.at_last,
         )

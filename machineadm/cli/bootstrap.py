@@ -6,13 +6,12 @@ from typing import TYPE_CHECKING
 
 from machineadm.cli.options import ALLOW_UNAUTHENTICATED, add_configuration, duration
 from machineadm.cli.passphrases import passphrases_of
+from machineadm.config.model import DEADLINE
 
 if TYPE_CHECKING:
     from argparse import Namespace
 
     from machineadm.cli.options import Parser
-
-DEADLINE = "30m"
 
 
 def add_arguments(parser: Parser) -> None:
@@ -22,9 +21,8 @@ def add_arguments(parser: Parser) -> None:
     parser.add_option(
         "--deadline",
         type=duration,
-        default=DEADLINE,
         metavar="DURATION",
-        help=f"time for the whole run (default {DEADLINE})",
+        help=f"time for the whole run (default: the configuration's, else {DEADLINE})",
     )
 
 
@@ -36,6 +34,7 @@ def run(arguments: Namespace) -> int:
         return plan.run(arguments)
     from machineadm.agent.bootstrap import Request, bootstrap
     from machineadm.agent.wiring import connect
+    from machineadm.api.formats import seconds
     from machineadm.cli.progress import LEFT_OUT, Progress
     from machineadm.cli.refusal import refusals
     from machineadm.cli.status import show
@@ -44,11 +43,13 @@ def run(arguments: Namespace) -> int:
     # The run is what counts: whether anybody reads of it changes neither its course nor its exit code.
     report_on_stdout(LEFT_OUT.format if arguments.output == "json" else None)
     progress = Progress(output=arguments.output)
+    given = () if arguments.deadline is None else ("--deadline", f"{arguments.deadline:.9g}s")
     lenient = (ALLOW_UNAUTHENTICATED,) if arguments.allow_unauthenticated_encryption else ()
     request = Request(
         paths=tuple(arguments.path),
         mode=arguments.mode,
-        options=("--mode", arguments.mode, "--deadline", f"{arguments.deadline:g}s", *lenient),
+        options=("--mode", arguments.mode, *given, *lenient),
+        deadline=arguments.deadline,
         passphrases=passphrases_of(arguments),
         allow_unauthenticated=arguments.allow_unauthenticated_encryption,
     )
@@ -56,7 +57,7 @@ def run(arguments: Namespace) -> int:
         root=arguments.root,
         run_directory=arguments.run_dir,
         state_directory=arguments.state_dir,
-        deadline=arguments.deadline,
+        deadline=seconds(DEADLINE) if arguments.deadline is None else arguments.deadline,
         log=progress.log,
     ) as machine:
         progress.redactor = machine.redactor

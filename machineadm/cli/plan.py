@@ -33,6 +33,8 @@ def run(arguments: Namespace) -> int:
     request = Request(
         paths=tuple(arguments.path),
         mode=arguments.mode,
+        # Of `bootstrap --dry-run`.
+        deadline=getattr(arguments, "deadline", None),
         passphrases=passphrases_of(arguments),
         allow_unauthenticated=arguments.allow_unauthenticated_encryption,
     )

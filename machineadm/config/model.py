@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Final, Literal
 
 import msgspec
 
 from machineadm.api.v1alpha1.agent import AgentPin
 from machineadm.api.v1alpha1.kubernetes import KubernetesConfig
 from machineadm.api.v1alpha1.machine import MachineConfig
+
+DEADLINE: Final = "30m"
+"""Time for a run where neither the command line nor the configuration says how long it may take."""
 
 Mode = Literal["provisioning", "preparation"]
 """`preparation` leaves out kubeadm and what follows it, and so needs no Kubernetes."""

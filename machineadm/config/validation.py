@@ -24,6 +24,7 @@ def check(
     *,
     mode: Mode = "provisioning",
     kubernetes_version: str | None = None,
+    deadline: float | None = None,
 ) -> list[Finding]:
     """Every finding of every rule, in the order of the configuration's fields.
 
@@ -32,8 +33,14 @@ def check(
             know it says nothing.
         mode: `preparation` does without Kubernetes.
         kubernetes_version: A version to judge by in place of `spec.kubernetes.version`: "v1.34.4".
+        deadline: Seconds that the command line gives the run, in place of `spec.deadline`.
     """
-    context = Context(configuration=configuration, mode=mode, kubernetes_version=kubernetes_version)
+    context = Context(
+        configuration=configuration,
+        mode=mode,
+        kubernetes_version=kubernetes_version,
+        deadline=deadline,
+    )
     structs = list(structs_in(configuration.spec, "spec"))
     chosen = tables(configuration.spec, {type(value).__module__ for value, _ in structs})
     rules = {type(value): _rules_of(type(value), chosen) for value, _ in structs}

@@ -103,7 +103,10 @@ def _configuration(
         kind="MachineConfiguration",
         metadata=named if name or namespace else None,
         spec=MachineConfigurationSpec(
-            machine=spec.machine, kubernetes=spec.kubernetes, agent=_pin(spec.agent)
+            machine=spec.machine,
+            kubernetes=spec.kubernetes,
+            agent=_pin(spec.agent),
+            deadline=spec.deadline,
         ),
     )
 

@@ -7,6 +7,7 @@ import contextlib
 import json
 import os
 import pty
+import shutil
 import socket
 import subprocess
 import time
@@ -70,7 +71,7 @@ class Stage:
         self,
         machine: str,
         *options: str,
-        deadline: float = 3,
+        deadline: float | None = 3,
         state: str = "mode=700",
         resolver: str = "",
         stop_after: float | None = None,
@@ -81,10 +82,12 @@ class Stage:
         """Bootstrap, in JSON below `spec.machine`."""
         (self.folder / "node.yaml").write_text(f"{HEAD}    {machine}\n")
         result = self.folder / "result"
+        shutil.rmtree(result, ignore_errors=True)
         result.mkdir()
         command = [
             *("python3", "-I", "-S", str(self.agent), "bootstrap", "--mode", "preparation"),
-            *("--deadline", f"{deadline}s", "--path", str(self.folder / "node.yaml"), *options),
+            *(("--deadline", f"{deadline}s") if deadline is not None else ()),
+            *("--path", str(self.folder / "node.yaml"), *options),
         ]
         began = time.monotonic()
         with subprocess.Popen(
@@ -212,6 +215,17 @@ def test_a_command_that_does_not_end_is_ended(stage: Stage, script: str) -> None
 
     assert (ended.code, ended.error) == (9, "MA6003")
     assert ended.took < 3 + LATE
+
+
+def test_the_deadline_of_the_configuration_ends_a_run_and_that_of_the_command_line_wins(
+    stage: Stage,
+) -> None:
+    by_configuration = stage.run(f"{commands('sleep 600')}\n  deadline: 3s", deadline=None)
+    by_command_line = stage.run(f"{commands('sleep 600')}\n  deadline: 20m", deadline=3)
+
+    for ended in (by_configuration, by_command_line):
+        assert (ended.code, ended.error) == (9, "MA6003")
+        assert ended.took < 3 + LATE
 
 
 @pytest.mark.parametrize("scheme", ["http", "https"])

@@ -5,7 +5,15 @@ from typing import Annotated, ClassVar, Literal
 
 from msgspec import Meta
 
-from machineadm.api.meta import ONE_LINE, ApiStruct, ObjectMeta, ObjectName, OneOf, at_most_one
+from machineadm.api.meta import (
+    ONE_LINE,
+    ApiStruct,
+    Duration,
+    ObjectMeta,
+    ObjectName,
+    OneOf,
+    at_most_one,
+)
 from machineadm.api.v1alpha1.agent import AgentPin
 from machineadm.api.v1alpha1.commands import Commands
 from machineadm.api.v1alpha1.containerd import ContainerRuntime
@@ -91,6 +99,10 @@ class MachineConfigurationSpec(ApiStruct, frozen=True, kw_only=True):
 
     agent: AgentPin | None = None
     """The agent that the configuration was made for. Absent: any."""
+
+    deadline: Duration | None = None
+    """How long a run may take; then it ends, resumable. Every time-out in the configuration must be within it.
+    `--deadline` of the command line wins. Default `30m`."""
 
 
 class MachineConfiguration(ApiStruct, frozen=True, kw_only=True):

@@ -10,6 +10,7 @@ from msgspec import Meta
 from machineadm.api.meta import (
     ONE_LINE,
     ApiStruct,
+    Duration,
     KeyReference,
     LabelName,
     LabelValue,
@@ -99,6 +100,10 @@ class MachineBootstrapSpec(ApiStruct, frozen=True, kw_only=True):
 
     agent: AgentSource | None = None
     """How the machine gets the agent. Absent: the image brings it as `/usr/bin/machineadm`."""
+
+    deadline: Duration | None = None
+    """How long a run on the machine may take; then it ends, resumable. Every time-out in the configuration must be
+    within it. Default `30m`."""
 
     format: Literal["cloud-config", "ignition"] | None = None
     """What the user data is made for, as infrastructure providers call it. Default `cloud-config`."""

@@ -21,6 +21,9 @@ class Context(msgspec.Struct, frozen=True, kw_only=True):
     kubernetes_version: str | None
     """The version to judge by, in place of the configuration's own."""
 
+    deadline: float | None = None
+    """Seconds that the command line gives the run, in place of the configuration's own deadline."""
+
     @property
     def kubernetes(self) -> KubernetesConfig | None:
         """The machine's part in a cluster.

@@ -8,6 +8,7 @@ from typing import Final
 from machineadm.api.finding import Finding
 from machineadm.api.meta import ValueSource
 from machineadm.api.v1alpha1.machine import MachineConfigurationSpec
+from machineadm.config.rules import deadline
 from machineadm.config.rules.model import Context, Rules, finding
 
 
@@ -44,6 +45,11 @@ def _only_providers(source: ValueSource, _context: Context) -> Iterator[Finding]
 
 
 RULES: Final[Rules] = {
-    MachineConfigurationSpec: (_kubernetes_or_preparation, _sentinel_has_kubeadm),
+    MachineConfigurationSpec: (
+        _kubernetes_or_preparation,
+        _sentinel_has_kubeadm,
+        deadline.takes_time,
+        deadline.nothing_outlasts_the_run,
+    ),
     ValueSource: (_only_providers,),
 }

@@ -113,7 +113,7 @@ class Interruption:
         return InterruptedRunError(
             "MA6003",
             f"out of time: the run's deadline of {self._budget or 0.0:g} s has come",
-            hint=f"{_RESUME}; --deadline gives it more time",
+            hint=f"{_RESUME}; --deadline or spec.deadline gives it more time",
         )
 
     def wait(self, seconds: float) -> None:

@@ -74,6 +74,7 @@ class Stage:
             self.host.commands.on("kubeadm", "join", effect=self._join)
         self.events: list[Event] = []
         self.told: list[str] = []
+        self.limits: list[float] = []
 
     def boot(self, boot_id: str) -> None:
         """Let the machine have booted."""
@@ -89,6 +90,7 @@ class Stage:
             digest=lambda: "0" * 64,
             is_root=is_root,
             announce=self.told.append,
+            limit=self.limits.append,
         )
 
     def run(
@@ -97,6 +99,7 @@ class Stage:
         mode: Mode = "provisioning",
         agent: str | None = AGENT,
         passphrases: GivenPassphrases | None = None,
+        deadline: float | None = None,
     ) -> None:
         """Bootstrap."""
         self.events.clear()
@@ -104,6 +107,7 @@ class Stage:
             paths=(str(self.file),),
             mode=mode,
             options=("--mode", mode),
+            deadline=deadline,
             passphrases=passphrases or GivenPassphrases(folder="/nowhere"),
         )
         bootstrap(request, self.machine(agent=agent), self.events.append)

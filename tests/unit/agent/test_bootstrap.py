@@ -366,6 +366,32 @@ def test_out_of_time_the_run_is_resumable_and_exits_9(stage: Stage) -> None:
     assert stage.ran("pre-command") == 1
 
 
+@pytest.mark.parametrize(
+    ("said", "flag", "limits"),
+    [("", None, []), ("1h30m", None, [5400.0]), ("1h30m", 3600.0, []), ("90s", 7200.0, [])],
+)
+def test_the_run_has_the_time_that_its_configuration_gives_unless_the_command_line_does(
+    stage: Stage, said: str, flag: float | None, limits: list[float]
+) -> None:
+    if said:
+        stage.file.write_text(f"{stage.file.read_text()}  deadline: {said}\n")
+
+    stage.run(deadline=flag)
+
+    assert stage.limits == limits
+
+
+def test_a_resumed_run_has_the_same_time(stage: Stage) -> None:
+    stage.file.write_text(f"{stage.file.read_text()}  deadline: 1h30m\n")
+    _break(stage, {"kubeadm"})
+
+    with pytest.raises(MachineadmError):
+        stage.run()
+
+    assert b"deadline: 1h30m" in stage.host.state.state_files["resume/configuration-0.yaml"]
+    assert "--deadline" not in (stage.host.text(f"{UNITS}/{RESUME_UNIT}") or "")
+
+
 def test_a_configuration_for_another_agent_is_refused(stage: Stage) -> None:
     stage.file.write_text(stage.file.read_text() + "  agent: {version: v9.9.9}\n")
 

@@ -6,13 +6,27 @@ import base64
 import importlib
 from typing import Any
 
+import pytest
+
 from machineadm.api.v1alpha1.machine import MachineConfiguration
 from machineadm.config.concerns import CONCERNS
 from machineadm.config.paths import structs_in
 from machineadm.config.rules.model import Context, Rule
 from machineadm.config.validation import check, tables
 from tests.configurations import configuration
-from tests.rulecases import CERTIFICATE, CLUSTER, CP, Case, K, encryption, judging, keys, places
+from tests.rulecases import (
+    BOOT,
+    CERTIFICATE,
+    CLUSTER,
+    CP,
+    Case,
+    K,
+    command,
+    encryption,
+    judging,
+    keys,
+    places,
+)
 
 DECLARED = [
     Case("an authority has one content",
@@ -29,6 +43,29 @@ DECLARED = [
          {"machine.bootstrapperTemplateConfigMapName": "a"}),
 ]  # fmt: skip
 
+LONG = [
+    Case("a command has no more time than the run",
+         command(argv=["a"], timeout="31m"), [("MA1312", f"{BOOT}.timeout")],
+         {"deadline": "32m", **command(argv=["a"], timeout="31m")}),
+    Case("a command before kubeadm has no more time than the run that is shorter than usual",
+         {"deadline": "5m", "machine.commands.preKubeadm": [{"argv": ["a"]}, {"argv": ["a"], "timeout": "5m1s"}]},
+         [("MA1312", "spec.machine.commands.preKubeadm[1].timeout")],
+         {"deadline": "5m", "machine.commands.preKubeadm": [{"argv": ["a"]}, {"argv": ["a"], "timeout": "5m"}]}),
+    Case("a command after kubeadm has no more time than the run",
+         {"deadline": "1h30m", "machine.commands.postKubeadm": [{"argv": ["a"], "timeout": "90m1s"}]},
+         [("MA1312", "spec.machine.commands.postKubeadm[0].timeout")],
+         {"deadline": "1h30m", "machine.commands.postKubeadm": [{"argv": ["a"], "timeout": "90m"}]}),
+    Case("kubeadm waits no longer than the run",
+         {f"{K}.timeouts": {"controlPlaneComponentHealthCheck": "40m", "kubernetesAPICall": "2h", "etcdAPICall": "29m"}},
+         [("MA1312", "spec.kubernetes.timeouts.controlPlaneComponentHealthCheck"),
+          ("MA1312", "spec.kubernetes.timeouts.kubernetesAPICall")],
+         {"deadline": "2h", f"{K}.timeouts": {"controlPlaneComponentHealthCheck": "40m", "kubernetesAPICall": "2h"}}),
+    Case("a run has some time",
+         {"deadline": "0s"}, [("MA1312", "spec.deadline")], {"deadline": "1s"}),
+]  # fmt: skip
+
+test_nothing_has_more_time_than_the_run = judging(LONG)
+
 test_what_a_type_declares_of_its_fields_is_judged = judging(DECLARED)
 
 CASES: list[Case] = [
@@ -38,6 +75,7 @@ CASES: list[Case] = [
         for case in importlib.import_module(f"tests.unit.config.test_{name}").CASES
     ),
     *DECLARED,
+    *LONG,
 ]
 
 
@@ -87,6 +125,25 @@ def test_another_version_can_be_asked_for() -> None:
     assert [finding.message for finding in check(given, kubernetes_version="v1.30.1")] == [
         "needs Kubernetes 1.31 or later, this machine asks for v1.30.1"
     ]
+
+
+@pytest.mark.parametrize(
+    ("said", "flag", "refused"),
+    [
+        (None, 3600.0, False),
+        ("5m", 3600.0, False),
+        ("2h", 3.0, False),
+        (None, 3.0, True),
+        (None, None, True),
+    ],
+)
+def test_a_command_line_that_gives_more_time_is_what_counts(
+    said: str | None, flag: float | None, refused: bool
+) -> None:
+    deadline = {"deadline": said} if said else {}
+    given = configuration({**deadline, **command(argv=["a"], timeout="40m")})
+
+    assert places(check(given, deadline=flag)) == ([("MA1312", f"{BOOT}.timeout")] * refused)
 
 
 def test_a_near_name_is_suggested() -> None:

@@ -221,6 +221,16 @@ def test_references_stay_in_their_namespace() -> None:
     assert "other" in outcome.problems[0].hint
 
 
+def test_the_deadline_travels_and_is_judged_as_by_the_agent() -> None:
+    command = json.dumps({"argv": ["x"], "timeout": "45m"})
+    machine = f"  machine:\n    commands:\n      preKubeadm:\n      - {command}\n"
+
+    assert spec(user_data(render(f"{PLAIN}{machine}  deadline: 1h\n")))["deadline"] == "1h"
+    assert told(render(f"{PLAIN}{machine}")) == [
+        ("MA1312", "spec.machine.commands.preKubeadm[0].timeout", 12)
+    ]
+
+
 def test_a_value_from_elsewhere_must_be_what_its_field_takes() -> None:
     text = EXAMPLE.replace("token: edge00.0123456789abcdef", 'token: "not-A-tok3n\\n"')
     outcome = render(text)
