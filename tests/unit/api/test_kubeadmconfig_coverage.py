@@ -377,7 +377,7 @@ def test_only_what_a_machine_cannot_use_has_no_field_of_ours() -> None:
 HEAD = """\
 # Where a KubeadmConfig's fields are
 
-For whoever comes from Cluster API's kubeadm provider, or from kubeadm's own configuration: each field that these have,
+For users of Cluster API's kubeadm provider, or of kubeadm's own configuration: each field that these have,
 and ours below `spec` of a MachineConfiguration or MachineBootstrap. `(Initialize)` and the like stand for `type:` of
 a role or a discovery. Lengths of time are durations here (`90s`, `24h`), and arguments are lists of name and value.
 
