@@ -30,6 +30,7 @@ class Context:
     Attributes:
         steps: In order, the engine's own before the plan's: what commands made is put back, and what is no longer declared
             is taken back, before anything else. They are there only if there is anything.
+        restore: The first of these, also where it is not among the steps: a command of this run may make something.
     """
 
     def __init__(
@@ -43,9 +44,11 @@ class Context:
         self.settling = Settling(plan, ledger, journal)
         self.following = Following(ledger, self.host, may_reboot=plan.reboot)
         self.take_back = TakeBack(plan, ledger, self.settling, mode)
+        self.settling.notice_cut_off(self.host)
+        self.restore = Restore(self.settling)
         own: list[Step] = []
         if self.settling.anything_made:
-            own.append(Restore(self.settling))
+            own.append(self.restore)
         if self.take_back.stale:
             own.append(self.take_back)
         self.steps = (*own, *plan.steps)

@@ -99,6 +99,8 @@ class _Book(msgspec.Struct, kw_only=True, omit_defaults=True):
     kept: dict[str, int] = {}
     """Sizes of the contents, by digest."""
     reboots: int = 0
+    baseline: dict[str, Seen] = {}
+    """What lay in the directories that a reset empties when the last command was begun."""
 
 
 class Ledger:
@@ -180,6 +182,16 @@ class Ledger:
         self._book.reboots += 1
         self._changed = True
 
+    @property
+    def baseline(self) -> dict[str, Seen]:
+        """What lay in the directories that a reset empties when the last command was begun."""
+        return self._book.baseline
+
+    def put_baseline(self, baseline: dict[str, Seen]) -> None:
+        """Note what lies there now."""
+        self._changed = self._changed or self._book.baseline != baseline
+        self._book.baseline = baseline
+
     # Contents.
 
     def keep(self, seen: Seen, path: str, host: Host) -> None:
@@ -217,16 +229,15 @@ class Ledger:
         if not self._changed:
             return
         self._book.holdings = list(self._holdings.values())
+        named = {seen.sha256 for seen in self._named()}
+        gone = [sha256 for sha256 in self._book.kept if sha256 not in named]
+        for sha256 in gone:
+            del self._book.kept[sha256]
         self._state.write(LEDGER, msgspec.json.encode(self._book) + b"\n", durable=True)
         self._changed = False
-        self._sweep()
-
-    def _sweep(self) -> None:
-        """Remove contents that nothing names any more; the list on the disk loses them with the next `save`."""
-        named = {seen.sha256 for seen in self._named()}
-        for sha256 in [one for one in self._book.kept if one not in named]:
+        # Only now: a list that names a content which a kill took would have it never kept again.
+        for sha256 in gone:
             self._state.remove(_blob(sha256), durable=True)
-            del self._book.kept[sha256]
 
     def _named(self) -> Iterable[Seen]:
         for holding in self._holdings.values():

@@ -262,7 +262,7 @@ class _Run:
             step.clean(self._host)
             self._journal.cleaned(step)
         self._host.clock.sleep(delay)
-        for earlier in before:
+        for earlier in (self._context.restore, *before):
             if not earlier.once and not is_deferred(earlier, self._host):
                 self._ensure(earlier)
 
@@ -273,16 +273,16 @@ class _Run:
 
     def _apply(self, step: Step, work: Work) -> Outcome:
         self._changed = True
-        self._begin(step, work)
         is_command = step.once and step.phase in COMMANDS
         before = self._settling.look_before(step, self._host) if is_command else None
+        self._begin(step, work)
         try:
             outcome = step.apply(self._host, work)
         except InterruptedRunError:
             # As after a kill: it was started and not finished.
             raise
         except MachineadmError as error:
-            if before is not None and isinstance(error, StepError) and error.tolerated:
+            if before is not None:
                 self._settling.look_after(step, before, self._host, self._context.mode)
             self._journal.failed(step)
             raise

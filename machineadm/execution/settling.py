@@ -55,9 +55,20 @@ class Settling:
         self._again = self._find_again()
 
     @property
-    def _begun(self) -> bool:
-        """Whether a command was cut off or failed: it may have changed anything."""
-        return any(self._journal.unfinished(step) for step in self._keys.values())
+    def _cut_off(self) -> Step | None:
+        """The command that was cut off: nobody looked at what it had changed by then."""
+        begun = (s for s in self._keys.values() if self._journal.last_event(s.name) == "started")
+        return next(begun, None)
+
+    def notice_cut_off(self, host: Host) -> None:
+        """What a command that was cut off made in the directories that a reset empties is not worth keeping."""
+        step = self._cut_off
+        if step is None or self.kubeadm_started:
+            return
+        eyes = Eyes(host)
+        for path in self._entries(host):
+            if path not in self._ledger.baseline and path not in self._declared:
+                self._note_made(step, path, ABSENT, eyes.look(path), "")
 
     def runs_again(self, step: Step) -> bool:
         """Whether this command is one of them."""
@@ -190,15 +201,15 @@ class Settling:
         self._ledger.put(msgspec.structs.replace(holding, wrote=seen))
 
     def look_before(self, step: Step, host: Host) -> Before:
-        """What a command may change, before it runs."""
+        """What a command may change, before it runs; what lies where a reset empties is noted."""
         eyes = Eyes(host)
-        places = dict.fromkeys([*self._watched(step), *self._entries(host)])
-        return Before(eyes=eyes, seen={path: eyes.look(path) for path in places})
+        entries = {path: eyes.look(path) for path in self._entries(host)}
+        self._ledger.put_baseline({p: s for p, s in entries.items() if p not in self._declared})
+        watched = {path: eyes.look(path) for path in self._watched(step)}
+        return Before(eyes=eyes, seen={**entries, **watched})
 
-    def look_after(self, step: Step, before: Before, host: Host, mode: str) -> tuple[str, ...]:
-        """Note what a command made of files, before it is recorded as done; the paths."""
-        concern, digest = key_of(step)
-        touched = []
+    def look_after(self, step: Step, before: Before, host: Host, mode: str) -> None:
+        """Note what a command made of files, before it is recorded as done, or as failed."""
         watched = set(self._watched(step))
         for path in dict.fromkeys([*before.seen, *self._entries(host)]):
             seen, old = before.eyes.look(path), before.seen.get(path, ABSENT)
@@ -211,23 +222,34 @@ class Settling:
                     strays = (*holding.strays, seen)[-_MOST_STRAYS:]
                     self._ledger.put(msgspec.structs.replace(holding, strays=strays))
                 continue
-            touched.append(path)
             self._ledger.keep(seen, path, host)
-            if holding is None:
-                holding = Holding(
-                    kind="file",
-                    name=path,
-                    step=step.name,
-                    mode=mode,
-                    before=old,
-                    wrote=old,
-                    hidden=True,
-                )
-            touch = Touch(concern=concern, digest=digest, name=step.name, seen=seen)
-            touches = (*self._counting(holding), touch)
-            self._ledger.put(msgspec.structs.replace(holding, touches=touches))
+            self._note_made(step, path, old, seen, mode)
         self._ledger.save()
-        return tuple(touched)
+
+    def _note_made(self, step: Step, path: str, old: Seen, seen: Seen, mode: str) -> None:
+        """Note a state that a command made; it counts once the command is done."""
+        holding = self._ledger.holding("file", path)
+        if holding is None:
+            holding = Holding(
+                kind="file",
+                name=path,
+                step=step.name,
+                mode=mode,
+                before=old,
+                wrote=old,
+                hidden=True,
+            )
+        concern, digest = key_of(step)
+        counting = self._counting(holding)
+        void = tuple(touch.seen for touch in holding.touches[len(counting) :])
+        touch = Touch(concern=concern, digest=digest, name=step.name, seen=seen)
+        self._ledger.put(
+            msgspec.structs.replace(
+                holding,
+                touches=(*counting, touch),
+                strays=(*holding.strays, *void)[-_MOST_STRAYS:],
+            )
+        )
 
     def forget_void(self, step: Step | None) -> None:
         """Drop what no longer counts, once the files are back as they were before it.
@@ -307,9 +329,10 @@ class Settling:
             return None, note
         if self.kubeadm_started:
             return None, f"{holding.name} was changed since, and is left"
-        if holding.append and now.kind != "absent" and not self._is_ours(holding, now):
+        foreign = not self._is_ours(holding, now) and self._cut_off is None
+        if foreign and holding.append:
             return None, note  # once a command has changed it, the block is settled
-        if not self._is_ours(holding, now) and not self._begun:
+        if foreign:
             raise self._changed_by_others(holding, last, host)
         return self._put_back(holding, last.seen, f"as {last.name} left it", now, host), ""
 
@@ -328,9 +351,10 @@ class Settling:
         fetched = isinstance(planned, WriteFile) and isinstance(planned.content, Download)
         if fetched and now == wrote:
             return None, ""  # without a digest nothing else tells that it was fetched
-        edited = self._begun or bool(holding.touches)
-        appends = holding.append and edited and planned is not None
-        if appends and wrote is not None and now != wrote and self._ledger.has(wrote):
+        edited = self._cut_off is not None or (now.kind != "absent" and self._is_ours(holding, now))
+        if holding.append and edited and wrote is not None and now != wrote:
+            if not self._ledger.has(wrote):
+                return None
             return self._put_back(holding, wrote, "as it was before commands", now, host), ""
         return None
 

@@ -1,0 +1,54 @@
+"""A host on which the run is killed at a port call: before it, or after it and before anybody hears of it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from machineadm.host.ports import Host
+
+
+class Killed(BaseException):
+    """kill -9: nothing of ours handles it."""
+
+
+class Reaper:
+    """Counts port calls, and kills at one of them.
+
+    Args:
+        at: Number of the call, from 1; 0: never.
+        after: Once the call is done.
+    """
+
+    def __init__(self, at: int = 0, *, after: bool = False) -> None:
+        self.calls = 0
+        self._at = at
+        self._after = after
+
+    def over(self, host: Host) -> Host:
+        """The host with every port watched."""
+        names = ("files", "accounts", "clock", "state", "commands", "queries", "kernel", "services")
+        ports = {name: getattr(host, name) for name in (*names, "fetch")}
+        watched = {n: None if p is None else _Port(p, self) for n, p in ports.items()}
+        plain = {f: getattr(host, f) for f in Host.__struct_fields__ if f not in ports}
+        return Host(**watched, **plain)  # type: ignore[arg-type]
+
+    def call(self, method: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        self.calls += 1
+        if self.calls == self._at and not self._after:
+            raise Killed
+        result = method(*args, **kwargs)
+        if self.calls == self._at:
+            raise Killed
+        return result
+
+
+class _Port:
+    def __init__(self, port: Any, reaper: Reaper) -> None:
+        self._port = port
+        self._reaper = reaper
+
+    def __getattr__(self, name: str) -> Any:
+        found = getattr(self._port, name)
+        if not callable(found):
+            return found
+        return lambda *args, **kwargs: self._reaper.call(found, args, kwargs)

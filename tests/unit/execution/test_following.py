@@ -1,0 +1,265 @@
+"""What has to follow a change: once, killed or not, and taken back with the change that it failed for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from machineadm.actions.files import PlannedFile, WriteFiles
+from machineadm.errors import HostError, InterruptedRunError, StepError
+from machineadm.execution.events import Event, RebootRequired
+from machineadm.execution.looking import look
+from machineadm.plan.look import Standing, anything_to_do
+from machineadm.plan.model import FollowUp, Phase, Plan, Step
+from machineadm.plan.render import render_text
+from machineadm.redaction import Redactor
+from tests.applying import carry_out, context_of
+from tests.fakes.host import FakeHost, offline_host
+from tests.fakes.killing import Killed, Reaper
+from tests.unit.execution.toys import ToyStep
+
+RESTART = FollowUp(kind="restart", target="containerd.service")
+REBUILD = FollowUp(kind="run", target="trust store", argv=("update-ca-certificates",))
+REBOOT = FollowUp(kind="reboot")
+
+
+def writing(
+    *follow: FollowUp, path: str = "/etc/containerd/config.toml", content: bytes = b"new\n"
+) -> WriteFiles:
+    file = PlannedFile(path=path, content=content)
+    return WriteFiles(name=f"files{path}", phase=Phase.PREPARE, files=(file,), follow=follow)
+
+
+class NeedsRuntime(ToyStep):
+    needs = (RESTART.key,)
+
+
+def plan(*steps: Step, reboot: bool = False) -> Plan:
+    return Plan(steps=steps, reboot=reboot)
+
+
+def restarts(host: FakeHost) -> int:
+    return host.services.actions.count(("restart", "containerd.service"))
+
+
+def test_two_that_ask_for_the_same_restart_get_one_at_the_end_of_their_phase() -> None:
+    host = FakeHost()
+    order: list[str] = []
+    later = ToyStep("x", set(), before_apply=lambda: order.append(f"x after {restarts(host)}"))
+    command = ToyStep(
+        "commands/a",
+        set(),
+        phase=Phase.PRE_KUBEADM,
+        once=True,
+        before_apply=lambda: order.append(f"command after {restarts(host)}"),
+    )
+
+    ending = carry_out(
+        plan(writing(RESTART), writing(RESTART, path="/etc/other"), later, command), host
+    )
+
+    assert restarts(host) == 1
+    assert order == ["x after 0", "command after 1"]
+    assert ending.complete
+
+
+def test_a_step_that_needs_it_has_it_done_before() -> None:
+    host = FakeHost()
+    seen: list[int] = []
+    step = NeedsRuntime("images/pull", set(), before_apply=lambda: seen.append(restarts(host)))
+
+    carry_out(plan(writing(RESTART), step), host)
+
+    assert seen == [1]
+    assert restarts(host) == 1
+
+
+def test_what_did_not_change_restarts_nothing() -> None:
+    host = FakeHost()
+    carry_out(plan(writing(RESTART)), host)
+
+    carry_out(plan(writing(RESTART)), host)
+
+    assert restarts(host) == 1
+
+
+def calls_of(steps: Plan) -> int:
+    reaper = Reaper()
+    carry_out(steps, reaper.over(FakeHost()))
+    return reaper.calls
+
+
+@pytest.mark.parametrize("after", [False, True])
+def test_killed_anywhere_the_next_run_does_what_is_left_and_twice_only_in_one_instant(
+    after: bool,
+) -> None:
+    steps = plan(writing(RESTART), writing(path="/etc/x"))
+    twice = 0
+    for at in range(1, calls_of(steps) + 1):
+        host = FakeHost()
+        with pytest.raises(Killed):
+            carry_out(steps, Reaper(at, after=after).over(host))
+        written = host.text("/etc/containerd/config.toml") is not None
+        done = restarts(host)
+        pending = context_of(steps, host).ledger.pending
+        if written and not done:
+            assert pending, at
+            assert anything_to_do(look(context_of(steps, host))), at
+
+        ending = carry_out(steps, host)
+
+        assert ending.complete, at
+        assert restarts(host) in (1, 2), at
+        twice += restarts(host) == 2
+        assert context_of(steps, host).ledger.pending == ()
+    # Between the restart and its record nobody can know.
+    assert twice <= 3
+
+
+def test_a_plan_names_what_an_earlier_run_left() -> None:
+    host = FakeHost()
+    host.services.restart = _refuses("interrupted", InterruptedRunError)  # type: ignore[assignment,method-assign]
+    with pytest.raises(InterruptedRunError):
+        carry_out(plan(writing(RESTART)), host)
+    looks = look(context_of(plan(writing(RESTART)), host))
+
+    text = "".join(render_text(looks, Redactor()))
+
+    assert looks[0].standing is Standing.TO_DO
+    assert "restart containerd.service, which an earlier run of files/etc" in text
+
+
+def _refuses(
+    message: str, kind: type[HostError] | type[InterruptedRunError]
+) -> Callable[[str], None]:
+    def restart(unit: str) -> None:
+        raise kind("MA3401", f"{unit}: {message}")
+
+    return restart
+
+
+@pytest.mark.parametrize("before", [b"old\n", None])
+def test_a_restart_that_fails_puts_back_what_asked_for_it_and_says_so(before: bytes | None) -> None:
+    host = FakeHost()
+    if before is not None:
+        host.files.put("/etc/containerd/config.toml", before, mode=0o600, uid=5)
+    tries: list[bytes | None] = []
+
+    def restart(unit: str) -> None:
+        tries.append(host.files.read("/etc/containerd/config.toml"))
+        if tries[-1] == b"new\n":
+            raise HostError("MA3401", f"{unit} does not start")
+
+    host.services.restart = restart  # type: ignore[method-assign]
+    with pytest.raises(StepError) as caught:
+        carry_out(plan(writing(RESTART)), host)
+
+    assert caught.value.code == "MA3411"
+    assert "put back: /etc/containerd/config.toml" in caught.value.message
+    assert host.files.read("/etc/containerd/config.toml") == before
+    assert tries == [b"new\n", before]
+    stat = host.files.stat("/etc/containerd/config.toml")
+    assert before is None or (stat is not None and (stat.mode, stat.uid) == (0o600, 5))
+    assert context_of(plan(), host).ledger.pending == ()
+
+    # A fixed configuration is written and restarted as if nothing had been.
+    carry_out(plan(writing(RESTART, content=b"fixed\n")), host)
+    assert tries[-1] == b"fixed\n"
+
+
+def test_a_kill_while_it_is_put_back_is_made_good_by_the_next_run() -> None:
+    def broken(host: FakeHost) -> None:
+        def restart(unit: str) -> None:
+            if host.files.read("/etc/containerd/config.toml") == b"new\n":
+                raise HostError("MA3401", f"{unit} does not start")
+
+        host.services.restart = restart  # type: ignore[method-assign]
+
+    steps = plan(writing(RESTART))
+    probe, reaper = FakeHost(), Reaper()
+    probe.put("/etc/containerd/config.toml", "old\n")
+    broken(probe)
+    with pytest.raises(StepError):
+        carry_out(steps, reaper.over(probe))
+    for at in range(1, reaper.calls + 1):
+        host = FakeHost()
+        host.put("/etc/containerd/config.toml", "old\n")
+        broken(host)
+        with pytest.raises((Killed, StepError)):
+            carry_out(steps, Reaper(at).over(host))
+        with pytest.raises(StepError):
+            carry_out(steps, host)
+        assert host.text("/etc/containerd/config.toml") == "old\n", at
+
+
+def test_a_program_that_has_to_follow_is_run_and_its_failure_is_told() -> None:
+    host = FakeHost()
+    carry_out(plan(writing(REBUILD, path="/usr/local/share/ca-certificates/a.crt")), host)
+    assert host.commands.argvs() == [REBUILD.argv]
+
+    broken = FakeHost()
+    broken.commands.on("update-ca-certificates", exit_code=1, output="no space\n")
+    with pytest.raises(StepError, match="no space"):
+        carry_out(plan(writing(REBUILD)), broken)
+
+
+def test_below_another_root_nothing_follows() -> None:
+    host = offline_host()
+
+    assert carry_out(plan(writing(RESTART)), host).complete
+    assert context_of(plan(), host).ledger.pending == ()
+
+
+def test_a_reboot_that_is_not_allowed_is_a_condition_and_keeps_no_run_from_being_complete() -> None:
+    host = FakeHost()
+    events: list[Event] = []
+
+    ending = carry_out(plan(writing(REBOOT)), host, events.append)
+
+    assert ending.complete
+    assert ("reboot",) not in host.services.actions
+    (told,) = [event for event in events if isinstance(event, RebootRequired)]
+    assert told.steps == ("files/etc/containerd/config.toml",)
+    assert not anything_to_do(look(context_of(plan(writing(REBOOT)), host)))
+
+
+def test_a_reboot_that_is_allowed_is_done_once_and_the_run_goes_on_after_it() -> None:
+    host, machine = FakeHost(), set[str]()
+    later = ToyStep("commands/a", machine, phase=Phase.PRE_KUBEADM, once=True)
+    steps = plan(writing(REBOOT), later, reboot=True)
+
+    with pytest.raises(InterruptedRunError) as caught:
+        carry_out(steps, host, boot_id="b1")
+    assert caught.value.code == "MA6021"
+    assert host.services.actions == [("reboot",)]
+    assert machine == set()
+
+    assert carry_out(steps, host, boot_id="b2").complete
+    assert host.services.actions == [("reboot",)]
+    assert machine == {"commands/a"}
+
+
+def test_a_machine_is_rebooted_three_times_at_most() -> None:
+    host = FakeHost()
+    for number in range(3):
+        with pytest.raises(InterruptedRunError):
+            carry_out(
+                plan(writing(REBOOT, content=b"%d" % number), reboot=True),
+                host,
+                boot_id=f"b{number}",
+            )
+
+    with pytest.raises(StepError) as caught:
+        carry_out(plan(writing(REBOOT, content=b"9"), reboot=True), host, boot_id="b9")
+    assert caught.value.code == "MA3412"
+
+
+def test_a_reboot_that_somebody_else_did_counts() -> None:
+    host = FakeHost()
+    carry_out(plan(writing(REBOOT)), host, boot_id="b1")
+
+    events: list[Event] = []
+    carry_out(plan(writing(REBOOT), ToyStep("x", set())), host, events.append, boot_id="b2")
+
+    assert not [event for event in events if isinstance(event, RebootRequired)]

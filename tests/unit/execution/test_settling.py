@@ -1,0 +1,397 @@
+"""Declared files and the commands that touch them: whatever happens in between, the machine of one undisturbed run."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+
+from machineadm.actions.files import PlannedFile, WriteFiles
+from machineadm.api.v1alpha1.commands import Command
+from machineadm.errors import KubeadmError, MachineadmError, StepError
+from machineadm.execution.looking import look
+from machineadm.host.ports import CommandResult, FileKind, Host
+from machineadm.plan.look import Standing, anything_to_do
+from machineadm.plan.model import Outcome, Phase, Plan, Step, Work, digest_of
+from machineadm.plan.render import render_text
+from machineadm.redaction import Redactor
+from machineadm.steps.commands import plan_commands
+from tests.applying import carry_out, context_of
+from tests.fakes.files import Node
+from tests.fakes.host import Call, FakeHost
+from tests.fakes.killing import Killed, Reaper
+
+MANIFESTS = "/etc/kubernetes/manifests"
+DECLARED = ("/etc/a", "/etc/b", f"{MANIFESTS}/vip.yaml")
+MADE = (f"{MANIFESTS}/made.yaml", f"{MANIFESTS}/deep/made.yaml")
+
+
+class File(msgspec.Struct, frozen=True, kw_only=True):
+    path: str
+    content: bytes
+    append: bool = False
+
+
+class Deed(msgspec.Struct, frozen=True, kw_only=True):
+    """What a command does, and how often it fails first."""
+
+    kind: str
+    path: str
+    text: bytes = b""
+    fails: int = 0
+
+
+class Reset(msgspec.Struct, frozen=True, kw_only=True):
+    """Stands for kubeadm: fails so often, and its reset takes all manifests each time."""
+
+    fails: int
+    name: str = "kubeadm/init"
+    phase: Phase = Phase.KUBEADM
+    live: bool = True
+    once: bool = True
+
+    def digest(self) -> str:
+        return digest_of(self.name)
+
+    def check(self, host: Host) -> Work:
+        del host
+        from machineadm.host.effects import RunProgram
+
+        return Work(effects=(RunProgram(title="kubeadm", argv=("kubeadm", "init")),))
+
+    def apply(self, host: Host, work: Work) -> Outcome:
+        del work
+        assert host.commands is not None
+        if host.commands.run(["kubeadm"]).exit_code:
+            raise KubeadmError("MA4010", "no image", passing=True)
+        return Outcome(change=self.check(host).change)
+
+    def recover(self, host: Host) -> bool:
+        self.clean(host)
+        return False
+
+    def clean(self, host: Host) -> None:
+        assert host.commands is not None
+        host.commands.run(["kubeadm-reset"])
+
+    def retry_delay(self, attempt: int, elapsed: float) -> float | None:
+        del elapsed
+        return 1.0 if attempt < 3 else None
+
+
+class World:
+    """A machine, a configuration, and what its commands do."""
+
+    def __init__(self, files: list[File], deeds: list[Deed], *, kubeadm_fails: int = 0) -> None:
+        self.host = FakeHost()
+        self.host.put("/etc/b", "there before\n", mode=0o640)
+        self.files = files
+        self.deeds = deeds
+        self.left = [deed.fails for deed in deeds]
+        self.kubeadm_left = kubeadm_fails
+        self.runs: list[int] = []
+        self.host.commands.on("deed", effect=self._deed)
+        self.host.commands.on("kubeadm", effect=self._kubeadm)
+        self.host.commands.on("kubeadm-reset", effect=self._reset)
+
+    def plan(self) -> Plan:
+        planned = tuple(
+            PlannedFile(
+                path=file.path,
+                content=file.content,
+                mode=None if file.append else 0o644,
+                owner=None if file.append else "root:root",
+                append=file.append,
+            )
+            for file in self.files
+        )
+        commands = [Command(argv=("deed", str(number))) for number in range(len(self.deeds))]
+        steps: list[Step] = [WriteFiles(name="files/write", phase=Phase.PREPARE, files=planned)]
+        steps += plan_commands(commands, Phase.PRE_KUBEADM)
+        steps.append(Reset(fails=0))
+        return Plan(steps=tuple(steps), emptied=(MANIFESTS,))
+
+    def run(self, reaper: Reaper | None = None) -> None:
+        host: Host = self.host if reaper is None else reaper.over(self.host)
+        carry_out(self.plan(), host)
+
+    def settle(self) -> None:
+        """Run until it is done."""
+        for _ in range(30):
+            try:
+                self.run()
+            except StepError as error:
+                if error.code not in ("MA3204", "MA4010"):
+                    raise
+            else:
+                return
+        raise AssertionError("it never ends")
+
+    def as_it_is(self) -> dict[str, tuple[object, ...]]:
+        """All that must not depend on what happened in between."""
+        nodes = self.host.files.nodes
+        shown = {p: (n.mode, n.uid, n.content, n.target) for p, n in nodes.items() if _counts(n)}
+        return {path: shown[path] for path in sorted(shown)}
+
+    def _deed(self, call: Call) -> CommandResult:
+        number = int(call.argv[1])
+        deed, files = self.deeds[number], self.host.files
+        self.runs.append(number)
+        old = files.read(deed.path)
+        if deed.kind == "append":
+            files.put(deed.path, (old or b"") + deed.text)
+        elif deed.kind == "set":
+            files.put(deed.path, deed.text, mode=0o600)
+        elif deed.kind == "remove":
+            files.nodes.pop(deed.path, None)
+        elif deed.kind == "link":
+            files.put_link(deed.path, "/etc/target")
+        elif deed.kind == "chmod" and old is not None:
+            files.put(deed.path, old, mode=0o400)
+        if self.left[number]:
+            self.left[number] -= 1
+            return CommandResult(exit_code=1, output="")
+        return CommandResult(exit_code=0, output="")
+
+    def _kubeadm(self, _: Call) -> CommandResult:
+        if self.kubeadm_left:
+            self.kubeadm_left -= 1
+            return CommandResult(exit_code=1, output="")
+        return CommandResult(exit_code=0, output="")
+
+    def _reset(self, _: Call) -> None:
+        files = self.host.files
+        files.nodes = {p: n for p, n in files.nodes.items() if not p.startswith(f"{MANIFESTS}/")}
+
+
+def _counts(node: Node) -> bool:
+    return node.kind is not FileKind.DIRECTORY
+
+
+FILES = st.lists(
+    st.builds(
+        File,
+        path=st.sampled_from(DECLARED),
+        content=st.sampled_from([b"one\n", b"two\nlines\n", b""]),
+        append=st.booleans(),
+    ),
+    min_size=1,
+    max_size=4,
+    unique_by=lambda file: file.path,
+)
+DEEDS = st.lists(
+    st.builds(
+        Deed,
+        kind=st.sampled_from(["append", "set", "remove", "link", "chmod", "nothing"]),
+        path=st.sampled_from([*DECLARED, *MADE]),
+        text=st.sampled_from([b"more\n", b"other\n"]),
+        fails=st.integers(0, 2),
+    ),
+    max_size=4,
+)
+KILLS = st.lists(st.tuples(st.integers(1, 250), st.booleans()), max_size=4)
+
+
+def promised(files: list[File], deeds: list[Deed]) -> bool:
+    """Whether all that the commands do is to declared files, or in directories that a reset empties.
+
+    A command of the test cannot append to a link.
+    """
+    known = {*MADE, *(file.path for file in files)}
+    if any(deed.path not in known for deed in deeds):
+        return False
+    linked = {deed.path for deed in deeds if deed.kind == "link"}
+    appended = {file.path for file in files if file.append}
+    return not any(deed.path in linked and deed.kind != "link" for deed in deeds) and not (
+        linked & appended
+    )
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@given(files=FILES, deeds=DEEDS, kills=KILLS, kubeadm_fails=st.integers(0, 5))
+@example(  # a command edits a static pod, a later one fails
+    files=[File(path=DECLARED[2], content=b"one\n")],
+    deeds=[
+        Deed(kind="append", path=DECLARED[2], text=b"more\n"),
+        Deed(kind="nothing", path=DECLARED[0], fails=2),
+    ],
+    kills=[],
+    kubeadm_fails=2,
+)
+@example(  # a command fails after it has changed an appended file
+    files=[File(path=DECLARED[1], content=b"one\n", append=True)],
+    deeds=[Deed(kind="set", path=DECLARED[1], text=b"other\n", fails=2)],
+    kills=[(40, True)],
+    kubeadm_fails=0,
+)
+def test_kills_failures_and_resets_end_in_the_machine_of_an_undisturbed_run(
+    files: list[File], deeds: list[Deed], kills: list[tuple[int, bool]], kubeadm_fails: int
+) -> None:
+    if not promised(files, deeds):
+        return
+    undisturbed = World(files, [msgspec.structs.replace(deed, fails=0) for deed in deeds])
+    undisturbed.run()
+
+    world = World(files, deeds, kubeadm_fails=kubeadm_fails)
+    for at, after in kills:
+        try:
+            world.run(Reaper(at, after=after))
+        except (Killed, MachineadmError):
+            continue
+    world.settle()
+
+    assert world.as_it_is() == undisturbed.as_it_is()
+    assert not anything_to_do(look(context_of(world.plan(), world.host)))
+    before = dict(world.host.state.state_files)
+    world.run()
+    assert world.host.state.state_files == before
+
+
+@settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
+@given(files=FILES, deeds=DEEDS, edited=FILES, kills=KILLS)
+def test_an_edited_configuration_ends_in_its_own_undisturbed_machine(
+    files: list[File], deeds: list[Deed], edited: list[File], kills: list[tuple[int, bool]]
+) -> None:
+    """Before kubeadm has started: the same paths, other contents."""
+    paths = {file.path for file in files}
+    later = [file for file in edited if file.path in paths and not file.append]
+    kept = [f for f in files if f.path not in {e.path for e in later}]
+    appends = any(f.append for f in files if f.path in {e.path for e in later})
+    if not promised(files, deeds) or appends:
+        return
+    undisturbed = World([*kept, *later], [msgspec.structs.replace(d, fails=0) for d in deeds])
+    undisturbed.run()
+
+    # kubeadm keeps failing in preflight until the configuration is edited.
+    world = World(files, deeds, kubeadm_fails=3)
+    for _ in range(12):
+        try:
+            world.run()
+        except MachineadmError:
+            if not world.kubeadm_left:
+                break
+    world.files = [*kept, *later]
+    for at, after in kills:
+        try:
+            world.run(Reaper(at, after=after))
+        except (Killed, MachineadmError):
+            continue
+    world.settle()
+
+    assert world.as_it_is() == undisturbed.as_it_is()
+
+
+def world_of(*deeds: Deed, **more: int) -> World:
+    files = [
+        File(path="/etc/a", content=b"one\n"),
+        File(path="/etc/b", content=b"block\n", append=True),
+    ]
+    return World(files, list(deeds), **more)
+
+
+def test_a_plan_says_which_command_changed_a_file() -> None:
+    world = world_of(Deed(kind="append", path="/etc/a", text=b"more\n"))
+    world.run()
+    looks = look(context_of(world.plan(), world.host))
+
+    text = "".join(render_text(looks, Redactor()))
+    assert "in place" in text
+    assert "/etc/a in place, changed by commands/preKubeadm[0]" in text
+
+
+def test_an_appended_block_is_settled_once_a_command_has_changed_the_file() -> None:
+    world = world_of(Deed(kind="set", path="/etc/b", text=b"other\n"))
+    world.run()
+    world.host.put("/etc/b", "somebody adds a host\n")
+
+    world.run()
+
+    assert world.host.text("/etc/b") == "somebody adds a host\n"
+
+
+@pytest.mark.parametrize("kubeadm_fails", [0, 3])
+def test_what_somebody_else_changed_is_an_error_before_kubeadm_and_left_after_it(
+    kubeadm_fails: int,
+) -> None:
+    world = world_of(
+        Deed(kind="append", path="/etc/a", text=b"more\n"), kubeadm_fails=kubeadm_fails
+    )
+    if kubeadm_fails:
+        with pytest.raises(KubeadmError):
+            world.run()
+        world.host.state.state_files["journal.jsonl"] = b"".join(
+            line
+            for line in world.host.state.state_files["journal.jsonl"].splitlines(keepends=True)
+            if b"kubeadm/init" not in line
+        )
+    else:
+        world.run()
+    world.host.put("/etc/a", "one\nsomebody's\n")
+
+    if kubeadm_fails:
+        with pytest.raises(StepError) as caught:
+            world.run()
+        assert caught.value.code == "MA3021"
+        assert "+somebody's" in caught.value.log_tail
+        assert caught.value.hint()
+    else:
+        world.run()
+    assert world.host.text("/etc/a") == "one\nsomebody's\n"
+
+
+def test_a_content_too_large_to_be_kept_is_an_error_that_names_the_command() -> None:
+    world = world_of(Deed(kind="append", path="/etc/a", text=b"x" * (2 << 20)), kubeadm_fails=3)
+    with pytest.raises(KubeadmError):
+        world.run()
+    del world.host.files.nodes["/etc/a"]
+
+    with pytest.raises(StepError, match=r"commands/preKubeadm\[0\]") as caught:
+        world.run()
+    assert caught.value.code == "MA3022"
+
+
+def test_only_an_entry_that_changed_is_written_anew_and_only_its_commands_run_again() -> None:
+    deeds = [
+        Deed(kind="append", path="/etc/a", text=b"more\n"),
+        Deed(kind="append", path="/etc/b", text=b"more\n"),
+        Deed(kind="append", path="/etc/a", text=b"last\n"),
+    ]
+    world = world_of(*deeds, kubeadm_fails=3)
+    with pytest.raises(KubeadmError):
+        world.run()
+    world.files = [File(path="/etc/a", content=b"edited\n"), world.files[1]]
+    world.runs.clear()
+    looks = look(context_of(world.plan(), world.host))
+    again = [one.step.name for one in looks if "again" in one.work.summary]
+
+    world.run()
+
+    assert again == ["commands/preKubeadm[0]", "commands/preKubeadm[2]"]
+    assert world.runs == [0, 2]
+    assert world.host.text("/etc/a") == "edited\nmore\nlast\n"
+
+
+def test_a_plan_changes_nothing_of_what_is_remembered() -> None:
+    world = world_of(Deed(kind="append", path="/etc/a", text=b"more\n"), kubeadm_fails=3)
+    with pytest.raises(KubeadmError):
+        world.run()
+    before = dict(world.host.state.state_files)
+
+    looks = look(context_of(world.plan(), world.host))
+
+    assert any(one.standing is Standing.TO_DO for one in looks)
+    assert world.host.state.state_files == before
+
+
+def test_the_property_can_fail() -> None:
+    """The planted fault: a world whose state is lost between two runs edits the file twice."""
+    lost = world_of(Deed(kind="append", path="/etc/b", text=b"more\n"), kubeadm_fails=3)
+    with pytest.raises(KubeadmError):
+        lost.run()
+    lost.host.state.state_files.clear()
+    lost.settle()
+    undisturbed = world_of(Deed(kind="append", path="/etc/b", text=b"more\n"))
+    undisturbed.run()
+
+    assert lost.as_it_is() != undisturbed.as_it_is()

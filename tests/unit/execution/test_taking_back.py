@@ -1,0 +1,192 @@
+"""What an earlier run owned and this configuration no longer has."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+
+import pytest
+
+from machineadm.actions.files import PlannedFile, WriteFiles
+from machineadm.errors import KubeadmError
+from machineadm.execution.looking import look
+from machineadm.host.effects import RemoveFile, WriteFile
+from machineadm.plan.look import Standing, anything_to_do
+from machineadm.plan.model import FollowUp, Phase, Plan, Step
+from machineadm.plan.render import render_text
+from machineadm.redaction import Redactor
+from machineadm.steps.modules import LoadModules
+from machineadm.steps.sysctl import ApplySysctls
+from tests.applying import carry_out, context_of
+from tests.fakes.host import FakeHost, offline_host
+from tests.fakes.killing import Killed, Reaper
+from tests.unit.execution.test_settling import Reset
+
+
+def files(*paths: str, append: bool = False, follow: tuple[FollowUp, ...] = ()) -> WriteFiles:
+    return WriteFiles(
+        name="files/write",
+        phase=Phase.PREPARE,
+        files=tuple(PlannedFile(path=path, content=b"ours\n", append=append) for path in paths),
+        follow=follow,
+    )
+
+
+def plan(*steps: Step) -> Plan:
+    return Plan(steps=steps)
+
+
+def test_a_file_that_was_not_there_goes_and_one_that_was_is_as_before() -> None:
+    host = FakeHost()
+    host.files.put("/etc/there", b"before\n", mode=0o600, uid=7, gid=8)
+    host.files.put_link("/etc/link", "/etc/target")
+    carry_out(plan(files("/etc/new", "/etc/there", "/etc/link", "/etc/stays")), host)
+
+    carry_out(plan(files("/etc/stays")), host)
+
+    assert host.files.stat("/etc/new") is None
+    stat = host.files.stat("/etc/there")
+    assert stat is not None
+    assert (host.text("/etc/there"), stat.mode, stat.uid, stat.gid) == ("before\n", 0o600, 7, 8)
+    assert host.files.readlink("/etc/link") == "/etc/target"
+    assert host.text("/etc/stays") == "ours\n"
+    assert not anything_to_do(look(context_of(plan(files("/etc/stays")), host)))
+
+
+def test_a_plan_shows_what_is_taken_back_in_the_reverse_order() -> None:
+    host = FakeHost()
+    carry_out(plan(files("/etc/a", "/etc/b")), host)
+
+    looks = look(context_of(plan(), host))
+
+    (one,) = [look for look in looks if look.standing is Standing.TO_DO]
+    assert one.step.name == "ownership/takeBack"
+    assert [e.path for e in one.work.effects if isinstance(e, (RemoveFile, WriteFile))] == [
+        "/etc/b",
+        "/etc/a",
+    ]
+    assert "+++ /dev/null  (no longer declared)" in "".join(render_text(looks, Redactor()))
+    assert host.text("/etc/a") == "ours\n"
+
+
+def test_what_a_person_changed_since_stays_and_is_said() -> None:
+    host = FakeHost()
+    carry_out(plan(files("/etc/a")), host)
+    host.put("/etc/a", "theirs\n")
+
+    (one,) = look(context_of(plan(), host))
+    carry_out(plan(), host)
+
+    assert host.text("/etc/a") == "theirs\n"
+    assert "/etc/a stays: it was changed since" in one.work.summary
+
+
+def test_what_was_appended_to_stays_and_is_said() -> None:
+    host = FakeHost()
+    host.put("/etc/hosts", "127.0.0.1 localhost\n")
+    carry_out(plan(files("/etc/hosts", append=True)), host)
+
+    (one,) = look(context_of(plan(), host))
+    carry_out(plan(), host)
+
+    assert host.text("/etc/hosts") == "127.0.0.1 localhost\nours\n"
+    assert "it was appended to" in one.work.summary
+
+
+def test_what_was_too_large_to_be_kept_stays_and_is_said() -> None:
+    host = FakeHost()
+    host.put("/etc/large", b"x" * (2 << 20))
+    carry_out(plan(files("/etc/large")), host)
+
+    (one,) = look(context_of(plan(), host))
+
+    assert "was not kept" in one.work.summary
+    assert not anything_to_do((one,))
+
+
+def test_a_kernel_value_stays_until_the_next_boot_and_that_is_said() -> None:
+    host = FakeHost()
+    steps = (
+        ApplySysctls(parameters=(("net.ipv4.ip_forward", "1"),)),
+        LoadModules(modules=("overlay",)),
+    )
+    carry_out(plan(*steps), host)
+
+    (one,) = look(context_of(plan(), host))
+
+    assert "value net.ipv4.ip_forward stays until the next boot" in one.work.summary
+    assert "module overlay stays until the next boot" in one.work.summary
+
+
+def test_on_a_node_it_is_listed_and_stays() -> None:
+    host = FakeHost()
+    carry_out(plan(files("/etc/a"), Reset(fails=0)), host)
+
+    looks = look(context_of(plan(Reset(fails=0)), host))
+    carry_out(plan(Reset(fails=0)), host)
+
+    assert host.text("/etc/a") == "ours\n"
+    assert not anything_to_do(looks)
+    assert looks[0].work.summary == "no longer declared, and left on a node: /etc/a"
+
+
+def test_a_kubeadm_that_has_begun_is_a_node_as_well() -> None:
+    host = FakeHost()
+    host.commands.on("kubeadm", exit_code=1)
+    with pytest.raises(KubeadmError):
+        carry_out(plan(files("/etc/a"), Reset(fails=0)), host)
+    looks = look(context_of(plan(Reset(fails=0)), host))
+
+    assert "left on a node: /etc/a" in looks[0].work.summary
+
+
+def test_what_an_image_was_prepared_with_is_not_taken_back_by_a_run_of_another_mode() -> None:
+    host = FakeHost()
+    carry_out(plan(files("/etc/a")), host, mode="preparation")
+
+    carry_out(plan(files("/etc/b")), host, mode="provisioning")
+
+    assert host.text("/etc/a") == "ours\n"
+
+
+def test_a_clone_of_a_machine_takes_nothing_back() -> None:
+    host = FakeHost()
+    carry_out(plan(files("/etc/a")), host, machine_id="m1")
+
+    carry_out(plan(files("/etc/b")), host, machine_id="m2")
+
+    assert host.text("/etc/a") == "ours\n"
+
+
+def test_what_followed_when_it_came_follows_when_it_goes() -> None:
+    host = FakeHost()
+    restart = FollowUp(kind="restart", target="containerd.service")
+    carry_out(plan(files("/etc/a", follow=(restart,))), host)
+
+    carry_out(plan(), host)
+
+    assert host.services.actions == [("restart", "containerd.service")] * 2
+
+
+def test_below_a_root_it_is_taken_back_as_well() -> None:
+    host = offline_host()
+    carry_out(plan(files("/etc/a")), host)
+
+    carry_out(plan(files("/etc/b")), host)
+
+    assert host.files.stat("/etc/a") is None
+
+
+def test_killed_anywhere_the_next_run_takes_back_the_rest_and_nothing_else() -> None:
+    for at in range(1, 60):
+        host = FakeHost()
+        host.put("/etc/there", "before\n")
+        carry_out(plan(files("/etc/a", "/etc/there")), host)
+        with suppress(Killed):
+            carry_out(plan(files("/etc/b")), Reaper(at).over(host))
+        carry_out(plan(files("/etc/b")), host)
+
+        assert host.files.stat("/etc/a") is None, at
+        assert host.text("/etc/there") == "before\n", at
+        host.put("/etc/a", "made by hand later\n")
+        carry_out(plan(files("/etc/b")), host)
+        assert host.text("/etc/a") == "made by hand later\n", at
