@@ -70,6 +70,8 @@ def _stand(step: Step, context: Context, host: Host) -> tuple[Standing, Work]:
             work = _with_summary(
                 work, f"{work.summary} again: a file that it had changed is written anew"
             )
+        if not work.effects and context.journal.unfinished(step):
+            return Standing.TO_DO, Work(summary="begun and not ended")
         return (Standing.TO_DO if work.effects else Standing.IN_PLACE), work
     work = context.settling.settle(step, step.check(host), host)
     if work.effects:

@@ -123,8 +123,9 @@ def remove_files(host: Host) -> None:
     """Remove all that was laid out: kubeadm is done, and secrets are not left lying about."""
     for name in sorted(_written(host)):
         host.state.remove(name, durable=False)
-    host.state.remove(MANIFEST, durable=False)
     host.state.remove(RENDERED_AT, durable=False)
+    # The list goes last: without it nobody would find what a kill in between has left.
+    host.state.remove(MANIFEST, durable=False)
 
 
 def _moment(host: Host) -> float:

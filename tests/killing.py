@@ -1,0 +1,190 @@
+"""Killed at any port call and run again: the machine of a run that nobody disturbed.
+
+One property for every example and for configurations that are drawn here; `make test` takes a seeded sample of instants, `make
+conformance` all of them.
+"""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from machineadm.errors import MachineadmError
+from machineadm.host.ports import FileKind
+from tests.fakes.host import FakeHost
+from tests.fakes.killing import Killed, Reaper
+from tests.fakes.kubeadm import Cluster, FakeKubeadm
+from tests.unit.agent.stage import AGENT, Stage
+
+EXAMPLES = sorted(Path("examples").glob("*.yaml"))
+_VOLATILE = ("/run/cluster-api/", "/proc/")
+_USERS = ("nobody", "etcd", "backup")
+
+
+class Subject:
+    """One configuration on a machine of its own.
+
+    Args:
+        directory: A scratch directory.
+        text: The configuration.
+    """
+
+    def __init__(self, directory: Path, text: str) -> None:
+        directory.mkdir(parents=True, exist_ok=True)
+        self.stage = Stage(directory)
+        self.stage.file.write_text(text)
+        host = self.stage.host
+        for number, user in enumerate(_USERS, start=900):
+            host.accounts.users.setdefault(user, number)
+            host.accounts.groups.setdefault(user, number)
+        host.kernel.parameters = _Any({"net.ipv4.ip_forward": "0"})
+        cluster = Cluster() if "type: Initialize" in text else Cluster("first")
+        kubeadm = FakeKubeadm(host, cluster)
+        kubeadm.version = _version(text)
+
+    @property
+    def host(self) -> FakeHost:
+        """Its machine."""
+        return self.stage.host
+
+    def run(self, reaper: Reaper | None = None) -> None:
+        """One bootstrap."""
+        stage = self.stage
+        if reaper is None:
+            stage.run()
+            return
+        watched, real = reaper.over(stage.host), stage.host
+        stage.host = watched  # type: ignore[assignment]
+        try:
+            stage.run()
+        finally:
+            stage.host = real
+            real.state.held = False
+
+    def as_it_is(self) -> dict[str, object]:
+        """All of the machine that lasts."""
+        host = self.host
+        files = {
+            path: (node.kind, node.mode, node.uid, node.gid, node.content, node.target)
+            for path, node in host.files.nodes.items()
+            if node.kind is not FileKind.DIRECTORY and not path.startswith(_VOLATILE)
+        }
+        return {
+            "files": files,
+            "modules": sorted(host.kernel.modules),
+            "parameters": dict(host.kernel.parameters),
+            "hostname": host.kernel.name,
+            "enabled": sorted(host.services.enabled_units),
+            "active": sorted(host.services.active_units),
+            "run": sorted(name for name in host.state.run_files if name != "status.json"),
+            "pending": b'"pending"' in host.state.state_files.get("ledger.json", b""),
+        }
+
+    def commands(self) -> Counter[tuple[str, ...]]:
+        """How often each command of the configuration was run."""
+        return Counter(
+            argv for argv in self.host.commands.argvs() if argv[0] not in ("kubeadm", "systemctl")
+        )
+
+
+class _Any(dict[str, str]):
+    """Parameters of a kernel that has them all."""
+
+    def __contains__(self, name: object) -> bool:
+        return True
+
+    def get(self, name: str, default: Any = None) -> Any:
+        return super().get(name, default or "0")
+
+
+def _version(text: str) -> str:
+    for line in text.splitlines():
+        key, _, value = line.strip().partition(":")
+        if key.strip('"') == "version" and value.strip().strip('",').startswith("v1."):
+            return value.strip().strip('",')
+    return "v1.34.4"
+
+
+def undisturbed(directory: Path, text: str) -> tuple[Subject, int]:
+    """A run that nobody disturbs, and how many port calls it makes."""
+    subject, reaper = Subject(directory, text), Reaper()
+    subject.run(reaper)
+    return subject, reaper.calls
+
+
+def check_instant(directory: Path, text: str, at: int, *, after: bool, reference: Subject) -> None:
+    """Kill a run at one instant, run again, and compare.
+
+    Raises:
+        AssertionError: It is another machine.
+    """
+    subject = Subject(directory, text)
+    with suppress(Killed):
+        subject.run(Reaper(at, after=after))
+    try:
+        subject.run()
+    except MachineadmError as error:
+        raise AssertionError(f"killed at {at} (after={after}): {error.code} {error}") from error
+    found, wanted = subject.as_it_is(), reference.as_it_is()
+    for part, value in wanted.items():
+        assert found[part] == value, (
+            f"killed at {at} (after={after}): {part} differs: {found[part]} is not {value}"
+        )
+    twice = 0
+    for argv, times in reference.commands().items():
+        ran = subject.commands()[argv]
+        assert times <= ran <= times + 1, f"killed at {at} (after={after}): {argv} ran {ran} times"
+        twice += ran - times
+    assert twice <= 1, f"killed at {at} (after={after}): {twice} commands ran twice"
+
+
+def drawn(seed: int) -> str:
+    """A configuration of files, commands, kernel settings and a worker's join, as JSON."""
+    chance = random.Random(seed)  # noqa: S311 - a test's configuration, reproducible by its seed
+    paths = ["/etc/a", "/etc/b", "/etc/deep/er/c", "/etc/kubernetes/manifests/pod.yaml", "/opt/x"]
+    files: list[dict[str, Any]] = []
+    for path in chance.sample(paths, chance.randint(0, 4)):
+        file: dict[str, Any] = {"path": path, "content": f"content {chance.randint(0, 9)}\n"}
+        if chance.random() < 0.3:
+            file["append"] = True
+        if chance.random() < 0.3:
+            file["permissions"] = chance.choice(["0600", "0640", "4755"])
+        if chance.random() < 0.3:
+            file["owner"] = chance.choice(["nobody:root", "etcd:etcd", "12:34"])
+        files.append(file)
+    commands = {
+        when: [{"argv": [f"{when}-{n}", str(chance.randint(0, 3))]} for n in range(count)]
+        for when in ("boot", "preKubeadm", "postKubeadm")
+        if (count := chance.randint(0, 3))
+    }
+    linux: dict[str, Any] = {}
+    if chance.random() < 0.5:
+        linux["hostname"] = f"node-{seed}"
+    if chance.random() < 0.5:
+        linux["kernelModules"] = chance.sample(["overlay", "br_netfilter", "nf-conntrack"], 2)
+    if chance.random() < 0.5:
+        linux["sysctls"] = {"net.ipv4.ip_forward": "1", "vm.swappiness": "0"}
+    discovery = {
+        "type": "Token",
+        "token": "abcdef.0123456789abcdef",
+        "endpoint": "10.0.0.1:6443",
+        "caCertHashes": ["sha256:" + "1" * 64],
+    }
+    machine: dict[str, Any] = {"files": files, "commands": commands}
+    if linux:
+        machine["linuxConfiguration"] = linux
+    role = {"type": "JoinWorker", "discovery": discovery}
+    configuration = {
+        "apiVersion": "bootstrap.cluster.x-k8s.io/v1alpha1",
+        "kind": "MachineConfiguration",
+        "spec": {"machine": machine, "kubernetes": {"version": "v1.34.4", "role": role}},
+    }
+    return msgspec.json.encode(configuration).decode()
+
+
+__all__ = ["AGENT", "EXAMPLES", "Subject", "check_instant", "drawn", "undisturbed"]
