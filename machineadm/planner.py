@@ -70,6 +70,7 @@ def plan(configuration: Configuration, facts: Facts, *, mode: Mode, run_director
             *joining,
         ),
         emptied=emptied,
+        reboot=machine.reboot == "Allowed",
     )
 
 

@@ -281,7 +281,7 @@ class _Run:
         except InterruptedRunError:
             # As after a kill: it was started and not finished.
             raise
-        except MachineadmError as error:
+        except MachineadmError:
             if before is not None:
                 self._settling.look_after(step, before, self._host, self._context.mode)
             self._journal.failed(step)

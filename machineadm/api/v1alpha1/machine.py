@@ -79,6 +79,10 @@ class MachineConfig(ApiStruct, frozen=True, kw_only=True):
     ] = ()
     """Certificate authorities for the host's trust store. At most 200."""
 
+    reboot: Literal["Allowed", "Never"] = "Never"
+    """Whether the agent may reboot the machine where something is in force only after that; it does so three times at most, and
+    goes on at the next boot. Default `Never`: the report has the condition `RebootRequired` instead."""
+
     sentinel: Literal["AfterCommands", "AfterKubeadm"] = "AfterCommands"
     """When `/run/cluster-api/bootstrap-success.complete` is written: after the commands of
     `postKubeadm`, or before them. Default `AfterCommands`: a machine whose last command fails has not

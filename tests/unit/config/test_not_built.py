@@ -17,6 +17,7 @@ LINUX = "machine.linuxConfiguration"
 BUILT = {
     "machine.files",
     "machine.commands",
+    "machine.reboot",
     "machine.sentinel",
     "machine.linuxConfiguration",
     # Of the manager's, and without effect on a machine.
