@@ -187,9 +187,9 @@ def activate(part: str) -> str:
         except cache.UnusableError as error:
             unusable = str(error)
             if error.unsafe:
-                sys.stderr.write(
-                    f"machineadm: MA7104 {unusable}, so nothing is kept there; "
-                    "the libraries are loaded into memory\n"
+                say(
+                    f"MA7104 {unusable}, so nothing is kept there; "
+                    "the libraries are loaded into memory"
                 )
         except OSError as error:
             unusable = f"{error.filename or 'the cache'}: {error.strerror}"
@@ -237,5 +237,15 @@ def companion(name: str) -> ModuleType:
 
 def refuse(exit_code: int, message: str) -> NoReturn:
     """Say why the agent cannot start, and end."""
-    sys.stderr.write(f"machineadm: {message}\n")
+    say(message)
     sys.exit(exit_code)
+
+
+def say(message: str) -> None:
+    """Tell whoever reads standard error; it may be closed or full, and that must not become the exit code."""
+    if sys.stderr is not None:
+        try:
+            # Past its buffer, which the interpreter would try to empty again at the end.
+            os.write(2, f"machineadm: {message}\n".encode(errors="backslashreplace"))
+        except OSError:
+            pass

@@ -52,7 +52,12 @@ else:
                 posix.execv(sys.executable, [sys.executable, "-I", "-S", ARCHIVE] + sys.argv[1:])
             refusal = "MA7107 started neither with -I -S nor by a known interpreter; " + NEEDED
 if refusal:
-    sys.stderr.write("machineadm: {}\n".format(refusal))
+    try:
+        sys.stderr.write("machineadm: {}\n".format(refusal))
+        sys.stderr.flush()
+    except (AttributeError, IOError, OSError):
+        # Closed, or a full disk. The interpreter must not find that out again when it ends: it would exit with 120.
+        sys.stderr = None
     sys.exit(2)
 
 # As `import front` does, but zipimport compiles twice: to tell the module's path, and to run it.

@@ -124,6 +124,38 @@ def test_a_result_that_is_lost_on_a_full_disk_is_an_error_of_the_table(
     assert found == ({code} if name in SAID_ELSEWHERE else {2})
 
 
+# What the packed agent says before it has its libraries: of its cache, and of an interpreter that cannot run it.
+EARLY = {
+    "an unsafe cache": ('-I -S "$1" validate --path "$2"', 0),
+    "an unsafe cache, and problems": ('-I -S "$1" validate --path "$3"', 3),
+    "an interpreter that is not fit": (
+        "-ISc 'import sys, runpy; sys.version_info = (3, 9, 0); runpy.run_path(sys.argv[1])' \"$1\"",
+        2,
+    ),
+}
+
+
+@pytest.mark.parametrize("name", EARLY)
+def test_what_is_said_before_the_start_changes_no_exit_code(
+    name: str, files: tuple[str, ...], tmp_path: Path, agent_file: Path
+) -> None:
+    arguments, code = EARLY[name]
+    cache = tmp_path / "cache"
+    cache.mkdir()
+    cache.chmod(0o777)
+
+    for streams in (*NOWHERE.values(), "2>&1 | true; exit ${PIPESTATUS[0]}"):
+        line = f"{sys.executable} {arguments} {streams}"
+        ended = subprocess.run(
+            ["/bin/bash", "-c", line, "bash", str(agent_file.resolve()), *files],
+            capture_output=True,
+            check=False,
+            timeout=120,
+            env={"PATH": "/usr/bin:/bin", "MACHINEADM_CACHE": str(cache / "below")},
+        )
+        assert (ended.returncode, streams) == (code, streams)
+
+
 def test_an_interrupted_command_says_so_and_exits_as_the_table_has_it() -> None:
     with subprocess.Popen(
         [sys.executable, "-m", "machineadm", "validate", "--path", "-"],
