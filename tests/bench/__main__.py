@@ -14,7 +14,7 @@ from machineadm.host.linux.tree import Tree
 from machineadm.host.ports import Host
 from machineadm.plan.model import Phase
 from tests.applying import apply
-from tests.bench import crds, encrypted, start
+from tests.bench import crds, encrypted, engine, start
 from tests.bench.harness import Case, command, compare
 from tests.fakes.host import FakeAccounts, FakeClock, FakeState
 
@@ -149,6 +149,8 @@ def main() -> None:
     crds.check(ROUNDS)
     os.environ["MACHINEADM_CACHE"] = str(SCRATCH / "cache")
     write_files()
+    engine.looks()
+    engine.journal(ROUNDS)
     validate(agent)
     start.measure(agent, SCRATCH / "64k.yaml", SCRATCH, ROUNDS)
     encrypted.plan(agent, SCRATCH, configuration(files=40, size=64 * 1024), ROUNDS)
