@@ -1,0 +1,200 @@
+"""Commands that edit, use up or make files, on a real tree: the same machine whatever failed in between."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from machineadm.agent.bootstrap import Request, bootstrap, look_ahead
+from machineadm.host.ports import Clock
+from machineadm.plan.look import anything_to_do
+from machineadm.sources.downloads import Downloads
+from tests.contract.trees import fake_kubeadm, running_tree, seen
+
+OWNER = f"{os.geteuid()}:{os.getegid()}"
+CONFIGURATION = """\
+apiVersion: bootstrap.cluster.x-k8s.io/v1alpha1
+kind: MachineConfiguration
+spec:
+  machine:
+    files:
+    - path: /etc/kubernetes/manifests/balancer.yaml
+      content: "config: /etc/kubernetes/admin.conf\\n"
+      owner: "{owner}"
+    - path: /etc/hosts
+      append: true
+      content: "192.0.2.7 NAME\\n"
+      owner: "{owner}"
+    - path: /opt/tool.tar
+      owner: "{owner}"
+      source:
+        url: "file://{mirror}/tool.tar"
+    commands:
+      preKubeadm:
+      - argv: [/bin/sh, -ec, "sed -i s/admin.conf/super-admin.conf/ {tree}/etc/kubernetes/manifests/balancer.yaml"]
+      - argv: [/bin/sh, -ec, "sed -i s/NAME/node-7/ {tree}/etc/hosts"]
+      - argv: [/bin/sh, -ec, "mkdir -p {tree}/opt/bin; mv {tree}/opt/tool.tar {tree}/opt/bin/tool"]
+      - argv: [/bin/sh, -ec, "echo mine > {tree}/etc/kubernetes/manifests/made.yaml; echo once >> {tree}/../log"]
+      - argv: [/usr/bin/test, -e, "{mirror}/registry-is-back"]
+  kubernetes:
+    version: v1.34.4
+    role:
+      type: JoinWorker
+      discovery:
+        type: Token
+        token: abcdef.0123456789abcdef
+        endpoint: 10.0.0.1:6443
+        caCertHashes: ["sha256:1111111111111111111111111111111111111111111111111111111111111111"]
+"""
+PULL = "error execution phase preflight: [preflight] Some fatal errors occurred:"
+FAILS_ONCE = f"""
+  echo "saw: $(cat "$tree/etc/kubernetes/manifests/balancer.yaml")" >> "$tree/../saw"
+  if [ ! -e "$tree/../tried" ]; then
+    touch "$tree/../tried"
+    printf '{PULL}\\n\\t[ERROR ImagePull]: failed to pull image registry.example.com/a:b: 503\\n' >&2
+    exit 1
+  fi
+"""
+
+
+class _Hasty:
+    """A clock on which nobody waits for a registry."""
+
+    def __init__(self, real: Clock) -> None:
+        self.now = real.now
+        self.monotonic = real.monotonic
+
+    def sleep(self, seconds: float) -> None:
+        del seconds
+
+
+class Stand:
+    """A tree that runs, and a mirror beside it."""
+
+    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch, behaviour: str = ":") -> None:
+        folder.mkdir(exist_ok=True)
+        self.folder, self.tree, self.mirror = folder, folder / "tree", folder / "mirror"
+        (self.tree / "etc").mkdir(parents=True)
+        (self.tree / "etc/machine-id").write_text("0123456789abcdef0123456789abcdef\n")
+        (self.tree / "etc/hosts").write_text("127.0.0.1 localhost\n")
+        self.mirror.mkdir()
+        (self.mirror / "tool.tar").write_text("a tool\n")
+        (self.mirror / "registry-is-back").touch()
+        self.file = folder / "node.yaml"
+        self.file.write_text(CONFIGURATION.format(owner=OWNER, mirror=self.mirror, tree=self.tree))
+        fake_kubeadm(folder / "bin", self.tree, behaviour=behaviour)
+        path = f"{folder / 'bin'}:{os.environ['PATH']}"
+        monkeypatch.setenv("PATH", path)
+
+    def run(self) -> dict[str, str]:
+        """Bootstrap in a process of its own, for each holds the lock; its error, or nothing."""
+        child = os.fork()
+        if not child:
+            try:
+                self._bootstrap()
+            finally:
+                os._exit(0)
+        os.waitpid(child, 0)
+        report: dict[str, dict[str, str]] = json.loads(self.text("run/machineadm/status.json"))
+        return report.get("error") or {}
+
+    def _bootstrap(self) -> None:
+        machine = running_tree(self.tree)
+        machine.host.fetch = Downloads(lambda _: None)
+        machine.host.clock = _Hasty(machine.host.clock)
+        bootstrap(Request(paths=(str(self.file),)), machine)
+
+    def machine(self) -> dict[str, tuple[object, ...]]:
+        found = seen(self.tree, times=False)
+        return {path: facts for path, facts in found.items() if not path.startswith("var/lib")}
+
+    def text(self, path: str) -> str:
+        return (self.tree / path).read_text()
+
+
+@pytest.fixture
+def reference(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Stand:
+    stand = Stand(tmp_path / "reference", monkeypatch)
+    assert stand.run() == {}
+    assert "super-admin.conf" in stand.text("etc/kubernetes/manifests/balancer.yaml")
+    assert stand.text("etc/hosts") == "127.0.0.1 localhost\n192.0.2.7 node-7\n"
+    assert not (stand.tree / "opt/tool.tar").exists()
+    return stand
+
+
+def test_a_second_run_changes_nothing_even_when_the_mirror_is_away(reference: Stand) -> None:
+    before = reference.machine()
+    (reference.mirror / "tool.tar").unlink()
+
+    assert not anything_to_do(
+        look_ahead(Request(paths=(str(reference.file),)), running_tree(reference.tree))
+    )
+    assert reference.run() == {}
+
+    assert reference.machine() == before
+
+
+def test_a_later_command_that_fails_loses_no_edit(
+    reference: Stand, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stand = Stand(tmp_path / "failing", monkeypatch)
+    (stand.mirror / "registry-is-back").unlink()
+    assert stand.run()["code"] == "MA3204"
+    (stand.mirror / "registry-is-back").touch()
+    (stand.mirror / "tool.tar").unlink()  # it is not fetched again
+
+    assert stand.run() == {}
+
+    assert stand.machine() == reference.machine()
+    assert (stand.folder / "log").read_text() == "once\n"
+
+
+def test_kubeadm_sees_the_edit_at_every_attempt(
+    reference: Stand, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stand = Stand(tmp_path / "retried", monkeypatch, behaviour=FAILS_ONCE)
+
+    assert stand.run() == {}
+
+    saw = (stand.folder / "saw").read_text().splitlines()
+    assert saw == ["saw: config: /etc/kubernetes/super-admin.conf"] * 2
+    assert stand.machine() == reference.machine()
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["etc/kubernetes/manifests/balancer.yaml", "etc/kubernetes/manifests/made.yaml", "etc/hosts"],
+)
+def test_what_is_lost_before_kubeadm_comes_back_as_commands_left_it(
+    path: str, reference: Stand, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stand = Stand(tmp_path / "lost", monkeypatch)
+    (stand.mirror / "registry-is-back").unlink()
+    assert stand.run()["code"] == "MA3204"
+    (stand.mirror / "registry-is-back").touch()
+    (stand.tree / path).unlink()
+
+    assert stand.run() == {}
+
+    assert stand.machine() == reference.machine()
+    assert (stand.folder / "log").read_text() == "once\n"
+
+
+def test_what_somebody_else_changed_before_kubeadm_is_an_error_with_a_diff(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stand = Stand(tmp_path / "changed", monkeypatch)
+    (stand.mirror / "registry-is-back").unlink()
+    assert stand.run()["code"] == "MA3204"
+    (stand.mirror / "registry-is-back").touch()
+    balancer = stand.tree / "etc/kubernetes/manifests/balancer.yaml"
+    balancer.write_text("config: mine\n")
+
+    error = stand.run()
+
+    assert error["code"] == "MA3021"
+    assert "+config: mine" in error["logTail"]
+    assert balancer.read_text() == "config: mine\n"
