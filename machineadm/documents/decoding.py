@@ -75,6 +75,39 @@ def decode_kinds(data: bytes, *, file: str, kinds: Kinds) -> tuple[Document, ...
     return (_document(source, 1, None, (Fault("MA1001", 0, "there is no document", hint),)),)
 
 
+def decode_object(data: bytes, *, file: str) -> tuple[dict[str, Any] | None, tuple[Problem, ...]]:
+    """Read the one object of Kubernetes' own that a text holds; null in it means absent.
+
+    Args:
+        data: YAML or JSON.
+        file: Its name, for messages.
+
+    Returns:
+        The object, or None and what is wrong.
+    """
+    from machineadm.documents.walk import walk
+
+    try:
+        source = Source(file, read_text(data))
+    except RefusedError as refused:
+        source = Source(file, data.decode("utf-8-sig", "replace"))
+        return None, (_problem(source, 1, refused.fault),)
+    roots = [
+        root
+        for root in _roots(source)
+        if root.faults or not (isinstance(root.node, Scalar) and not root.node.text)
+    ]
+    faults = [fault for root in roots for fault in root.faults]
+    value: Any = None
+    if not faults and len(roots) != 1:
+        count = "no document" if not roots else f"{len(roots)} documents"
+        at = roots[1].node.at if len(roots) > 1 and roots[1].node else 0
+        faults = [Fault("MA1410", at, f"{count}, where one object is wanted")]
+    elif not faults and roots[0].node is not None:
+        value, faults = walk(roots[0].node, dict[str, Any], source, "")
+    return (None if faults else value), tuple(_problem(source, 1, fault) for fault in faults)
+
+
 def _documents(source: Source, kinds: Kinds) -> Iterator[Document]:
     index = 0
     for root in _roots(source):
@@ -133,7 +166,9 @@ def _json(source: Source, at: int, end: int, budget: Budget) -> Iterator[_Root]:
 def _typed(source: Source, index: int, node: Node, root: _Root, kinds: Kinds) -> Document:
     type_ = identify(node, kinds)
     if isinstance(type_, Fault):
-        return _document(source, index, node, (*root.faults, type_))
+        return _document(
+            source, index, node, (*root.faults, *_as_guessed(node, kinds, source, type_))
+        )
     refusal = ""
     if not root.faults:
         try:
@@ -148,6 +183,26 @@ def _typed(source: Source, index: int, node: Node, root: _Root, kinds: Kinds) ->
 
     value, faults = walk(node, type_, source, refusal)
     return _document(source, index, node, (*root.faults, *faults), value)
+
+
+def _as_guessed(node: Node, kinds: Kinds, source: Source, refusal: Fault) -> list[Fault]:
+    """A document whose kind is mistyped: its other problems, too, if it is plain what it was to be."""
+    from machineadm.documents.kinds import guess
+
+    type_ = guess(node, kinds)
+    if type_ is None:
+        return [refusal]
+    from machineadm.documents.walk import walk
+
+    _, faults = walk(node, type_, source, "")
+    # What the refusal says of the two names, it says better.
+    others = [
+        one
+        for one in faults
+        if one.path not in ("apiVersion", "kind")
+        and (one.at, one.path) != (refusal.at, refusal.path)
+    ]
+    return [refusal, *others]
 
 
 def _convert(node: Node, json: str | None, type_: type) -> Any:

@@ -8,7 +8,7 @@ from machineadm.documents.nodes import Mapping, Node, Scalar, Unread
 from machineadm.documents.source import Fault
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence as Series
+    pass
 
 Kinds = dict[tuple[str, str], type]
 
@@ -44,9 +44,44 @@ def identify(root: Node, kinds: Kinds) -> type | Fault:
     return known or _unknown(root, api_version, kind, kinds)
 
 
+def guess(root: Node, kinds: Kinds) -> type | None:
+    """The type that a document was to be, whose apiVersion or kind is mistyped; None if nobody can tell.
+
+    Args:
+        root: The document; `identify` has refused it.
+        kinds: The types that there are, by apiVersion and kind.
+    """
+    from machineadm.documents.suggestions import suggest
+
+    if not isinstance(root, Mapping):
+        return None
+    names = [key.text for key, _ in root.entries() if isinstance(key, Scalar)]
+    meant = {name: suggest(name, ("apiVersion", "kind", "spec")) for name in names}
+    given = {
+        meant[key.text]: value.text
+        for key, value in root.entries()
+        if isinstance(key, Scalar) and isinstance(value, Scalar) and meant[key.text]
+    }
+    versions = {version for version, _ in kinds}
+    version = given.get("apiVersion", "")
+    if version and not suggest(version, versions):
+        return None
+    if "kind" not in given:
+        # Only the kind that people write by hand is worth a guess.
+        main = [type_ for (_, kind), type_ in kinds.items() if kind in _MAIN]
+        return main[0] if len(main) == 1 and "spec" in meant.values() else None
+    kind = suggest(given["kind"], [kind for _, kind in kinds])
+    return next((type_ for (_, each), type_ in kinds.items() if each == kind), None)
+
+
+_MAIN = ("MachineConfiguration", "MachineBootstrap")
+
+
 def _unknown(root: Mapping, api_version: str, kind: str, kinds: Kinds) -> Fault:
     from machineadm.documents.suggestions import suggest
 
+    if known := _foreign(root, api_version, kind, kinds):
+        return known
     for name, given, choices in (
         ("apiVersion", api_version, [version for version, _ in kinds]),
         ("kind", kind, [each for version, each in kinds if version == api_version]),
@@ -56,13 +91,24 @@ def _unknown(root: Mapping, api_version: str, kind: str, kinds: Kinds) -> Fault:
             return _missing(root, name, choices)
         if given not in choices:
             best = suggest(given, choices)
-            guess = f'; did you mean "{best}"?' if best else ""
+            meant = f'; did you mean "{best}"?' if best else ""
             hint = "" if best else "what is read here: " + ", ".join(sorted(set(choices)))
-            return Fault("MA1202", place, f"unknown {name}{guess}", hint, name)
+            return Fault("MA1202", place, f"unknown {name}{meant}", hint, name)
     raise AssertionError("both are known, and so is their pair")
 
 
-def _missing(root: Mapping, name: str, choices: Series[str]) -> Fault:
+def _foreign(root: Mapping, api_version: str, kind: str, kinds: Kinds) -> Fault | None:
+    """A document that others read: what it is, and what to do with it here."""
+    from machineadm.documents.foreign_kinds import way_out
+
+    place = _place(root, "kind")
+    hint = way_out(api_version, kind, frozenset(each for _, each in kinds))
+    if place is None or not hint:
+        return None
+    return Fault("MA1202", place, f"{kind} is not read here", hint, "kind")
+
+
+def _missing(root: Mapping, name: str, choices: list[str]) -> Fault:
     from machineadm.documents.suggestions import suggest
 
     for key, _ in root.entries():

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 
+from machineadm.api.finding import Severity
 from machineadm.documents.nodes import Node, find
 from machineadm.documents.source import Source
 
@@ -36,6 +37,7 @@ class Problem(Struct, frozen=True, kw_only=True):
         line: From 1.
         column: From 1, in code points.
         code: Stable code, `MA` and four digits.
+        severity: `error`, or `warning` for what keeps nobody from going on.
         path: The field, as `spec.machine.files[3].path`; empty where no field is concerned.
         message: What is wrong, in one line, without any secret.
         hint: What to do about it; may be empty.
@@ -46,6 +48,7 @@ class Problem(Struct, frozen=True, kw_only=True):
     line: int
     column: int
     code: str
+    severity: Severity = "error"
     path: str
     message: str
     hint: str = ""
@@ -104,6 +107,7 @@ def problem_at(document: Document, finding: Finding) -> Problem:
         line=location.line,
         column=location.column,
         code=finding.code,
+        severity=finding.severity,
         path=finding.path,
         message=_printable(finding.message),
         hint=_printable(finding.hint),

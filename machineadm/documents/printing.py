@@ -22,13 +22,24 @@ def as_text(problems: Sequence[Problem]) -> str:
         Lines, each with its newline.
     """
     files = list(dict.fromkeys(problem.file for problem in problems))
-    count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
+    warnings = sum(problem.severity == "warning" for problem in problems)
+    counts = (_count(len(problems) - warnings, "problem"), _count(warnings, "warning"))
     where = files[0] if len(files) == 1 else f"{len(files)} files"
-    return f"machineadm: {count} in {where}\n" + "".join(map(_lines, problems))
+    return f"machineadm: {' and '.join(filter(None, counts))} in {where}\n{lines(problems)}"
+
+
+def lines(problems: Sequence[Problem]) -> str:
+    """Problems without a headline, as compilers write them, so that editors find the places."""
+    return "".join(map(_lines, problems))
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}" if number else ""
 
 
 def _lines(problem: Problem) -> str:
-    place = f"{problem.file}:{problem.line}:{problem.column}: {problem.code}"
+    kind = "warning: " if problem.severity == "warning" else ""
+    place = f"{problem.file}:{problem.line}:{problem.column}: {kind}{problem.code}"
     field = f" {problem.path}:" if problem.path else ""
     hint = f"  hint: {problem.hint}\n" if problem.hint else ""
     return f"{place}{field} {problem.message}\n{hint}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from msgspec import inspect
+from msgspec import Struct, inspect
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterable, Iterator
@@ -53,6 +53,130 @@ class FieldIndex:
         return min(places, key=lambda place: _steps(here, place), default="")
 
 
+class Theirs(Struct, frozen=True, kw_only=True):
+    """A name of Cluster API's kubeadm provider or of kubeadm itself."""
+
+    message: str
+    """Where that is here, or that it is nowhere."""
+
+    hint: str
+    """Why it is nowhere."""
+
+    exact: bool
+    """It stands where they have it, so nothing of ours by that name is meant."""
+
+
+def foreign(name: str, path: str) -> Theirs | None:
+    """Where a field of a KubeadmConfig or of kubeadm is here.
+
+    Args:
+        name: As written; none of ours at this place.
+        path: Of the map that it stands in.
+
+    Returns:
+        None if they have no field of that name.
+    """
+    from machineadm.documents.kubeadm_fields import ALL, Ours
+
+    here = [_bare(part) for part in path.split(".")]
+    table = [
+        ([_bare(part) for part in field.split(" ")[0].split(".")], ALL[field]) for field in ALL
+    ]
+    found = [
+        (parts[: depth + 1], _shared_end(here, parts[:depth]))
+        for parts, _ in table
+        for depth, part in enumerate(parts)
+        if _stem(part) == _stem(name)
+    ]
+    if not found:
+        return None
+    theirs, shared = min(found, key=lambda each: (-each[1], len(each[0])))
+    answers = [answer for parts, answer in table if parts[: len(theirs)] == theirs]
+    exact = here[0] == "spec" and len(here) == len(theirs) and shared == len(theirs) - 1
+    ours = [answer.path for answer in answers if isinstance(answer, Ours)]
+    if ours:
+        return Theirs(message=f"here it is spec.{_common(ours)}", hint="", exact=exact)
+    (why, *_) = (answer.text for answer in answers if not isinstance(answer, Ours))
+    return Theirs(message="it has no place here", hint=why, exact=exact)
+
+
+def _common(paths: list[str]) -> str:
+    """The nearest field that several lie in; of one alone, itself."""
+    split = [re.sub(r"\([^)]*\)|\{\}", "", path).split(".") for path in paths]
+    shared: list[str] = []
+    for steps in zip(*split, strict=False):
+        if len(set(steps)) > 1:
+            break
+        shared.append(steps[0])
+    return ".".join(shared).removesuffix("[]")
+
+
+def _bare(part: str) -> str:
+    """A step of a path without its index, key or variant."""
+    return re.split(r"[\[({]", part)[0]
+
+
+def _shared_end(here: list[str], parts: list[str]) -> int:
+    """How many steps of two paths agree, from their ends."""
+    count = 0
+    while count < min(len(here), len(parts)) and _stem(here[-1 - count]) == _stem(
+        parts[-1 - count]
+    ):
+        count += 1
+    return count
+
+
+_SYNONYMS = {
+    "mode": "permissions",
+    "perms": "permissions",
+    "chmod": "permissions",
+    "uid": "owner",
+    "text": "content",
+    "contents": "content",
+    "data": "content",
+    "inline": "content",
+    "filename": "path",
+    "dest": "path",
+    "destination": "path",
+    "target": "path",
+    "cmd": "argv",
+    "command": "argv",
+    "args": "argv",
+    "arguments": "argv",
+    "run": "script",
+    "shell": "script",
+    "bash": "script",
+    "environment": "env",
+    "cwd": "workingDirectory",
+    "workdir": "workingDirectory",
+    "chdir": "workingDirectory",
+    "nodeLabels": "labels",
+    "nodeTaints": "taints",
+    "modules": "kernelModules",
+    "kernelParameters": "sysctls",
+    "fqdn": "hostname",
+    "podSubnet": "podCIDRs",
+    "serviceSubnet": "serviceCIDRs",
+    "clusterDomain": "dnsDomain",
+    "server": "endpoint",
+    "apiServerEndpoint": "endpoint",
+    "hash": "sha256",
+    "checksum": "sha256",
+    "digest": "sha256",
+    "linux": "linuxConfiguration",
+    "windows": "windowsConfiguration",
+    "kubernetesVersion": "version",
+}
+"""What other tools call a field, and what it is called here; taken where the map has a field of ours by that name."""
+
+
+def synonym(word: str, choices: Iterable[str]) -> str:
+    """The choice that other tools have another word for, or an empty string."""
+    by_stem = {_stem(theirs): ours for theirs, ours in _SYNONYMS.items()}
+    ours = by_stem.get(_stem(word), "")
+    return ours if ours in choices else ""
+
+
 def _fields(type_: inspect.Type, path: str) -> Iterator[tuple[str, str]]:
     """The paths and names of all fields in a type."""
     if isinstance(type_, inspect.Metadata):
@@ -93,7 +217,7 @@ def _rank(word: str, choice: str) -> tuple[int, int, int]:
     if same_word(word, choice):
         return (0, 0, 0)
     slips = distance(word.lower(), choice.lower(), limit=_limit(word, choice))
-    if slips > 1 and _abbreviates(word.lower(), choice.lower()):
+    if slips > 1 and (_abbreviates(word.lower(), choice.lower()) or _is_part(word, choice)):
         slips = 1
     ends = (word[:1].lower() != choice[:1].lower()) + (word[-1:].lower() != choice[-1:].lower())
     return (slips, ends, abs(len(word) - len(choice)))
@@ -103,6 +227,18 @@ def _abbreviates(word: str, choice: str) -> bool:
     """One is the beginning of the other, and not by chance."""
     short, long = sorted((word, choice), key=len)
     return len(short) >= 3 and len(short) * 4 >= len(long) and long.startswith(short)
+
+
+def _is_part(word: str, choice: str) -> bool:
+    """The word is the last words of a longer one: `Worker` of `JoinWorker`, `controlplane` of `JoinControlPlane`."""
+    letters = word.lower().replace("-", "").replace("_", "")
+    start = len(choice) - len(letters)
+    return (
+        len(letters) >= 4
+        and start > 0
+        and choice[start].isupper()
+        and choice.lower().endswith(letters)
+    )
 
 
 def _stem(word: str) -> str:

@@ -30,7 +30,7 @@ from machineadm.documents.nodes import (
 from machineadm.documents.scalars import Flaw, judge, mismatch, nearest
 from machineadm.documents.secrets import secret_hook
 from machineadm.documents.source import Fault, Source
-from machineadm.documents.suggestions import FieldIndex, same_word, suggest
+from machineadm.documents.suggestions import FieldIndex, foreign, same_word, suggest, synonym
 from machineadm.documents.words import found, shown_key
 from machineadm.redaction import Secret
 
@@ -85,7 +85,7 @@ def _verdict(value: Any, type_: type, root: Node, refusal: str) -> tuple[Any, li
         try:
             plain = msgspec.to_builtins(value, enc_hook=Secret.reveal)
             value = msgspec.convert(plain, type_, dec_hook=secret_hook)
-            if keeps_declared(value):
+            if not isinstance(value, msgspec.Struct) or keeps_declared(value):
                 return value, []
             refusal = "breaks a rule that its type declares"
         except msgspec.ValidationError as error:
@@ -194,21 +194,47 @@ class _Walker:
         self.fault("MA1208", given.at, child(path, tag_field), message, hint)
         if guess:
             self._struct(node, by_tag[guess], path)
+        else:
+            self._of_any(node, tag_field, variants, path)
         return PRUNED
+
+    def _of_any(
+        self, node: Mapping, tag_field: str, variants: Series[inspect.StructType], path: str
+    ) -> None:
+        """The fields of a variant that nobody knows: each by the first variant that has one of that name."""
+        fields = {field.encode_name: field for each in variants for field in each.fields}
+        given = self._keys(node, path)
+        for name, (key, value) in given.items():
+            if name in fields:
+                self.value(value, fields[name].type, child(path, name))
+            elif name != tag_field:
+                meant = suggest(name, fields, taken=given)
+                self._unknown(
+                    key, path, f'; did you mean "{meant}"?' if meant else "", list(fields)
+                )
 
     def _untagged(
         self, node: Mapping, tag_field: str, by_tag: dict[str, inspect.StructType], path: str
     ) -> Any:
         names = [key.text for key, _ in node.entries() if isinstance(key, Scalar)]
-        for key, _ in node.entries():
+        for key, value in node.entries():
             if isinstance(key, Scalar) and suggest(key.text, [tag_field]):
-                return self._unknown(key, path, f'; did you mean "{tag_field}"?')
+                tag = value.value if isinstance(value, Scalar) else None
+                meant = suggest(tag, by_tag) if isinstance(tag, str) else ""
+                if meant:
+                    # The mistyped name is told with the other unknown fields of the variant.
+                    self._struct(node, by_tag[meant], path)
+                else:
+                    self._unknown(key, path, f'; did you mean "{tag_field}"?')
+                return PRUNED
         fitting = [tag for tag, each in by_tag.items() if _has_all(each, names)]
         choices = " or ".join(sorted(fitting or by_tag))
         message, hint = f"{tag_field} is missing", f"write {tag_field}: {choices}"
         self.fault("MA1209", node.at, child(path, tag_field), message, hint)
         if len(fitting) == 1:
             self._struct(node, by_tag[fitting[0]], path)
+        else:
+            self._of_any(node, tag_field, list(by_tag.values()), path)
         return PRUNED
 
     def _struct(
@@ -289,12 +315,26 @@ class _Walker:
                 self.fault("MA1210", key.at, child(path, shown_key(key.text)), message)
                 return ""
         meant = suggest(key.text, names, taken=given)
-        elsewhere = "" if same_word(key.text, meant) else self._names.nearest(key.text, path)
-        if elsewhere:
-            self._unknown(key, path, f" here; did you mean {elsewhere}?")
-            return ""
+        if not same_word(key.text, meant):
+            if ours := synonym(key.text, names):
+                meant = ours
+            elif self._known_elsewhere(key, path):
+                return ""
         self._unknown(key, path, f'; did you mean "{meant}"?' if meant else "", names)
         return meant
+
+    def _known_elsewhere(self, key: Scalar, path: str) -> bool:
+        """Report a name of Cluster API's or kubeadm's, or one of ours at another place; False if it is neither."""
+        theirs = foreign(key.text, path)
+        elsewhere = "" if theirs and theirs.exact else self._names.nearest(key.text, path)
+        if elsewhere:
+            self._unknown(key, path, f" here; did you mean {elsewhere}?")
+            return True
+        if theirs is None:
+            return False
+        below = child(path, shown_key(key.text))
+        self.fault("MA1203", key.at, below, f"unknown field; {theirs.message}", theirs.hint)
+        return True
 
     def _unknown(self, key: Scalar, path: str, guess: str, names: Series[str] = ()) -> Any:
         hint = "" if guess or not names else f"there are {', '.join(sorted(names))}"
@@ -305,7 +345,10 @@ class _Walker:
         if not isinstance(node, Mapping):
             return self._wrong(node, type_, path)
         values = {}
+        passed_on = isinstance(type_.value_type, inspect.AnyType)
         for name, (key, value) in self._keys(node, path).items():
+            if passed_on and _is_null(value):
+                continue
             good = self.value(key, type_.key_type, child(path, name))
             item = self.value(value, type_.value_type, child(path, name))
             if good is not PRUNED:
@@ -347,7 +390,12 @@ class _Walker:
         what: str,
     ) -> Any:
         """A list or map if it has as many items as it may have."""
-        count = len(node.items) // (2 if isinstance(node, Mapping) else 1)
+        count = len(node.items)
+        if isinstance(node, Mapping):
+            passed_on = isinstance(type_, inspect.DictType) and isinstance(
+                type_.value_type, inspect.AnyType
+            )
+            count = sum(not (passed_on and _is_null(value)) for _, value in node.entries())
         if type_.max_length is not None and count > type_.max_length:
             message = f"{count} {what}, at most {type_.max_length} are allowed"
             return self.fault("MA1106", node.at, path, message)
@@ -362,6 +410,7 @@ class _Walker:
             return {
                 name: self._anything(value, child(path, name))
                 for name, (_, value) in self._keys(node, path).items()
+                if not _is_null(value)  # to Kubernetes, a field that is null is absent
             }
         if isinstance(node, Sequence):
             return [
@@ -382,6 +431,10 @@ class _Walker:
 
 def _has_all(type_: inspect.StructType, names: Series[str]) -> bool:
     return set(names) <= {field.encode_name for field in type_.fields}
+
+
+def _is_null(node: Node) -> bool:
+    return isinstance(node, Scalar) and node.value is None
 
 
 def _lookup(node: Node, name: str) -> Node | None:

@@ -128,11 +128,11 @@ def validate(
 
 
 def is_sound(outcome: subprocess.CompletedProcess[bytes]) -> bool:
-    """Nothing on standard error, and exit 0 with nothing said or exit 3 with problems."""
+    """Nothing on standard error, and exit 0 with that said or exit 3 with problems."""
     if outcome.stderr:
         return False
     if outcome.returncode == 0:
-        return not outcome.stdout
+        return outcome.stdout == b"machineadm: no problems in <stdin>\n"
     return outcome.returncode == 3 and PROBLEM.search(outcome.stdout.decode()) is not None
 
 

@@ -53,6 +53,7 @@ def test_json_has_all_parts() -> None:
                 "line": 14,
                 "column": 7,
                 "code": "MA1203",
+                "severity": "error",
                 "path": "spec.x",
                 "message": "unknown field",
                 "hint": "do it",

@@ -1,0 +1,119 @@
+"""Documents of others that people give us: what to do with each. Loaded only where a kind is not known."""
+
+from __future__ import annotations
+
+from collections.abc import Set as AbstractSet
+from typing import Final
+
+_FIELDS: Final = "docs/kubeadmconfig.md says which field of ours each of its fields is"
+_KUBELET: Final = (
+    "put its fields into spec.kubernetes.node.kubelet.config for this node, "
+    "or into spec.kubernetes.cluster.kubelet for every node"
+)
+
+_WAYS: Final = (
+    ("bootstrap.cluster.x-k8s.io/", "KubeadmConfig", f"write a MachineConfiguration: {_FIELDS}"),
+    (
+        "bootstrap.cluster.x-k8s.io/",
+        "KubeadmConfigTemplate",
+        f"write a MachineBootstrapTemplate: {_FIELDS}",
+    ),
+    (
+        "controlplane.cluster.x-k8s.io/",
+        "KubeadmControlPlane",
+        f"it stays as it is; write its kubeadmConfigSpec as a MachineBootstrapTemplate: {_FIELDS}",
+    ),
+    (
+        "kubeadm.k8s.io/",
+        "ClusterConfiguration",
+        f"write a MachineConfiguration; its parts are spec.kubernetes.cluster and controlPlane: {_FIELDS}",
+    ),
+    (
+        "kubeadm.k8s.io/",
+        "InitConfiguration",
+        f"write a MachineConfiguration with spec.kubernetes.role of type Initialize: {_FIELDS}",
+    ),
+    (
+        "kubeadm.k8s.io/",
+        "JoinConfiguration",
+        "write a MachineConfiguration with spec.kubernetes.role of type JoinWorker or JoinControlPlane: "
+        f"{_FIELDS}",
+    ),
+    ("kubelet.config.k8s.io/", "KubeletConfiguration", _KUBELET),
+    (
+        "kubeproxy.config.k8s.io/",
+        "KubeProxyConfiguration",
+        "put its fields into spec.kubernetes.cluster.proxyAddon.config",
+    ),
+    (
+        "audit.k8s.io/",
+        "Policy",
+        "put it into spec.kubernetes.controlPlane.auditPolicy.policy",
+    ),
+    (
+        "apiserver.config.k8s.io/",
+        "EncryptionConfiguration",
+        "write its providers as spec.kubernetes.controlPlane.encryptionAtRest.providers",
+    ),
+    (
+        "apiserver.config.k8s.io/",
+        "AuthenticationConfiguration",
+        "put it into spec.kubernetes.controlPlane.authentication.structured",
+    ),
+    (
+        "apiserver.config.k8s.io/",
+        "AuthorizationConfiguration",
+        "put it into spec.kubernetes.controlPlane.authorization.structured",
+    ),
+    (
+        "apiserver.config.k8s.io/",
+        "AdmissionConfiguration",
+        "put it into spec.kubernetes.controlPlane.admission.config",
+    ),
+    ("v1", "Pod", "put it into spec.kubernetes.controlPlane.staticPods[].manifest"),
+    (
+        "node.eks.aws/",
+        "NodeConfig",
+        "write a MachineConfiguration: kubelet settings are spec.kubernetes.node.kubelet, "
+        "the cluster is spec.kubernetes.role.discovery",
+    ),
+    (
+        "bootstrap.cluster.x-k8s.io/",
+        "MachineBootstrap",
+        "it lives in the management cluster; `machineadm render --path FILE --template bare` makes the "
+        "MachineConfiguration of it",
+    ),
+    (
+        "bootstrap.cluster.x-k8s.io/",
+        "MachineBootstrapTemplate",
+        "it lives in the management cluster; `machineadm render --path FILE --template bare` makes the "
+        "MachineConfiguration of it",
+    ),
+    (
+        "bootstrap.cluster.x-k8s.io/",
+        "MachineConfiguration",
+        "it is rendered already. To render it for a machine, change kind to MachineBootstrap: spec is the same, "
+        "but for spec.agent, which says there how the machine gets the agent",
+    ),
+)
+"""The beginning of apiVersion, the kind, and what to do."""
+
+
+def way_out(api_version: str, kind: str, read: AbstractSet[str]) -> str:
+    """What to do with a document that is not read here.
+
+    Args:
+        api_version: As written.
+        kind: As written.
+        read: The kinds that are read.
+
+    Returns:
+        A hint; empty where nobody knows the document, or where its kind is read.
+    """
+    if kind in read:
+        return ""
+    for version, each, hint in _WAYS:
+        exact = not version.endswith("/")
+        if each == kind and (api_version == version if exact else api_version.startswith(version)):
+            return hint
+    return ""
