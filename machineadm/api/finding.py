@@ -1,6 +1,11 @@
 """What a rule has to say about a configuration."""
 
+from typing import Literal
+
 from msgspec import Struct
+
+Severity = Literal["error", "warning"]
+"""An error keeps a configuration from being carried out; a warning does not."""
 
 
 class Finding(Struct, frozen=True, kw_only=True):
@@ -14,6 +19,9 @@ class Finding(Struct, frozen=True, kw_only=True):
 
     message: str
     """What is wrong, in one line, without any secret."""
+
+    severity: Severity = "error"
+    """Whether the configuration is refused for it."""
 
     hint: str = ""
     """What to do about it; empty where the message says it all."""

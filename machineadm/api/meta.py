@@ -188,6 +188,10 @@ Endpoint = Annotated[
 ]
 """`host`, `host:port` or `[IPv6]:port`."""
 
+_LINUX_PATH = rf"(/([^/.{_C}][^/{_C}]*|\.[^/.{_C}][^/{_C}]*|\.\.[^/{_C}]+))+"
+_W = rf'\\/:*?"<>|{_C}'  # what no name on Windows has
+_WINDOWS_PATH = rf"[A-Za-z]:([\\/]([^.{_W}][^{_W}]*|\.[^.{_W}][^{_W}]*|\.\.[^{_W}]+))+"
+
 AbsolutePath = Annotated[
     str,
     Meta(
@@ -195,12 +199,26 @@ AbsolutePath = Annotated[
         max_length=512,
         extra={
             "oneLine": True,
-            "pattern": rf"^(/([^/.{_C}][^/{_C}]*|\.[^/.{_C}][^/{_C}]*|\.\.[^/{_C}]+))+$",
+            "pattern": f"^{_LINUX_PATH}$",
             "expected": "an absolute path without .. or doubled slashes",
         },
     ),
 ]
 """An absolute path of Linux in its plain form: no `.` or `..`, no doubled or last slash."""
+
+MachinePath = Annotated[
+    str,
+    Meta(
+        min_length=2,
+        max_length=512,
+        extra={
+            "oneLine": True,
+            "pattern": f"^({_LINUX_PATH}|{_WINDOWS_PATH})$",
+            "expected": "an absolute path without .. or doubled slashes",
+        },
+    ),
+]
+r"""An absolute path of Linux or Windows in its plain form: `/etc/motd`, `C:\k\config`, `c:/k/config`."""
 
 HostPath = Annotated[str, Meta(min_length=1, max_length=512, extra=ONE_LINE)]
 """A path of Linux or Windows."""

@@ -9,6 +9,9 @@ from typing import Any, Final
 
 Schema = dict[str, Any]
 
+UNSUPPORTED: Final = "x-machineadm-unsupported"
+"""The keyword on a field that this release refuses: its value says how to do without it."""
+
 _DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 _BOUNDS: Final = (
     ("minLength", "at least {} characters"),

@@ -110,6 +110,24 @@ TABLE: dict[str, Code] = {
         "Take the suggestion, or look the field up in Kubernetes' reference (KubeletConfiguration, v1beta1). Of "
         "versions of Kubernetes that are newer than this release nothing is said.",
     ),
+    "MA1411": Code(
+        "a placeholder that nothing fills in (warning)",
+        "A text has a placeholder of cloud-init, Afterburn, Helm, Terraform or another templater. machineadm fills in none of them, so "
+        "the machine would get it as it stands: a node with `{{ ds.meta_data.instance_id }}` in its provider id keeps it for good.",
+        "Fill it in before the configuration reaches the machine, or read the value there: in a command of commands.preKubeadm. If the text is "
+        "meant as it stands, for a reader on the machine, ignore the warning; `validate --strict` refuses it.",
+    ),
+    "MA1412": Code(
+        "an argument with a value that its reader refuses",
+        "An argument of the kubelet says what a field of node says otherwise, and its value is not what that field takes. The kubelet would not start, "
+        "or register a node that cannot be mended.",
+        "Better use the field that the hint names; else write the value as the field wants it.",
+    ),
+    "MA1413": Code(
+        "a path or a setting of another platform",
+        "A path of Windows stands in a configuration for Linux (no windowsConfiguration), or an owner or a mode beside a path of Windows.",
+        "Use paths of the machine's own system; on Windows leave owner and permissions out.",
+    ),
     "MA1401": Code(
         "not built in this release",
         "The type has the field, but this release does not carry it out yet. Nothing was touched.",

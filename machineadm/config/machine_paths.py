@@ -28,3 +28,8 @@ def certificates_directory(kubernetes: KubernetesConfig) -> str:
     settings = cluster.certificates if cluster is not None else None
     given = settings.directory if settings is not None else None
     return (given or CERTIFICATES).rstrip("/")
+
+
+def is_windows_path(path: str) -> bool:
+    """Whether a path, as the types let it pass, is one of Windows: it begins with a drive."""
+    return path[1:2] == ":"

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from importlib import import_module
+from typing import Any, Final
 
 import msgspec
 from msgspec.structs import replace
 
 from machineadm.api.finding import Finding
-from machineadm.api.pruned import PrunedError
+from machineadm.api.pruned import PRUNED, PrunedError
 from machineadm.api.v1alpha1.machine import MachineConfiguration, MachineConfigurationSpec
 from machineadm.config.concerns import asked_for
 from machineadm.config.model import Mode
@@ -43,6 +44,10 @@ def check(
     )
     structs = list(structs_in(configuration.spec, "spec"))
     chosen = tables(configuration.spec, {type(value).__module__ for value, _ in structs})
+    if _may_hold_placeholders(configuration):
+        from machineadm.config.rules.placeholders import warnings
+
+        chosen.append({type(value): (_asked(warnings),) for value, _ in structs})
     rules = {type(value): _rules_of(type(value), chosen) for value, _ in structs}
     return [
         finding
@@ -71,6 +76,26 @@ def tables(spec: MachineConfigurationSpec, modules: set[str]) -> list[Rules]:
             if types in modules:
                 found += (import_module(part).RULES for part in parts)
     return found
+
+
+_SIGNS: Final = (b"{{", b"{%", b"${", b"%{", b"<%", b"$COREOS_", b"$AFTERBURN_")
+
+
+def _may_hold_placeholders(configuration: MachineConfiguration) -> bool:
+    """Whether there is any reason to load what looks for them: one pass of msgspec's over all texts tells."""
+    try:
+        data = msgspec.json.encode(configuration.spec, enc_hook=_revealed)
+    except (PrunedError, TypeError):  # a key of a map is pruned
+        return True
+    return any(sign in data for sign in _SIGNS)
+
+
+def _revealed(value: Any) -> str | None:
+    return None if value is PRUNED else str(value.reveal())
+
+
+def _asked(ask: Callable[[msgspec.Struct], Iterator[Finding]]) -> Rule:
+    return lambda value, _context: ask(value)
 
 
 def _declared(value: msgspec.Struct, _context: Context) -> Iterator[Finding]:

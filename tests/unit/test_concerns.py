@@ -19,7 +19,7 @@ ROOMS = {
     "tests of its steps": "tests/unit/steps/test_{}*.py",
     "its page": "docs/concerns/{}.md",
 }
-NO_CODES_OF_ITS_OWN = {"static_pods"}
+
 COMPOSED = {
     "agent",
     "agent_source",
@@ -45,7 +45,6 @@ def gaps(root: Path, concerns: Iterator[str] | tuple[str, ...]) -> list[str]:
         for what, room in ROOMS.items()
         if not list(root.glob(room.format(name)))
         if not list(root.glob(room.format(name).replace(".py", "/__init__.py")))
-        if not (what == "its codes" and name in NO_CODES_OF_ITS_OWN)
     ]
 
 

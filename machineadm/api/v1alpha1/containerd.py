@@ -6,10 +6,10 @@ from msgspec import Meta
 
 from machineadm.api.meta import (
     ONE_LINE,
-    AbsolutePath,
     ApiStruct,
     LabelName,
     Line,
+    MachinePath,
     OneOf,
     Pem,
     PemSecret,
@@ -158,10 +158,10 @@ class Containerd(ApiStruct, frozen=True, kw_only=True):
     ) = None
     """The version that must be there; it is not installed. Default: whichever is."""
 
-    root: AbsolutePath | None = None
+    root: MachinePath | None = None
     """Where images and containers are kept. Default `/var/lib/containerd`."""
 
-    state: AbsolutePath | None = None
+    state: MachinePath | None = None
     """Where running state is kept. Default `/run/containerd`."""
 
     cgroup_driver: Literal["systemd", "cgroupfs"] | None = None

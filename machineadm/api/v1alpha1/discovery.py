@@ -6,10 +6,10 @@ from msgspec import Meta, field
 
 from machineadm.api.meta import (
     ONE_LINE,
-    AbsolutePath,
     ApiStruct,
     Endpoint,
     HostName,
+    MachinePath,
     OneOf,
     Pem,
     Url,
@@ -164,7 +164,7 @@ class FileDiscovery(ApiStruct, frozen=True, kw_only=True, tag_field="type", tag=
 
     one_of: ClassVar[tuple[OneOf, ...]] = (exactly_one("path", "kubeconfig"),)
 
-    path: AbsolutePath | None = None
+    path: MachinePath | None = None
     """A kubeconfig on the machine, from the image or from `files`."""
 
     kubeconfig: Kubeconfig | None = None

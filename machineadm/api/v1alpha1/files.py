@@ -5,11 +5,11 @@ from typing import Annotated, ClassVar, Literal
 from msgspec import Meta
 
 from machineadm.api.meta import (
-    AbsolutePath,
     ApiStruct,
     FileMode,
     FileOwner,
     HeaderName,
+    MachinePath,
     OneOf,
     Sha256,
     Sha512,
@@ -45,8 +45,8 @@ class FileConfig(ApiStruct, frozen=True, kw_only=True):
 
     one_of: ClassVar[tuple[OneOf, ...]] = (exactly_one("content", "contentFrom", "source"),)
 
-    path: AbsolutePath
-    """Where it lies: absolute and without `..`. Missing parent folders are made with mode 0755."""
+    path: MachinePath
+    """Where it lies: absolute and without `..`; with `windowsConfiguration` also a path of Windows. Missing parent folders are made with mode 0755."""
 
     owner: FileOwner | None = None
     """`user:group` or `user` (with its login group), by name or id, as known to the machine once its

@@ -4,7 +4,14 @@ from typing import Annotated, ClassVar, Literal
 
 from msgspec import Meta
 
-from machineadm.api.meta import AbsolutePath, ApiStruct, OneOf, Sha256, Url, exactly_one
+from machineadm.api.meta import (
+    ApiStruct,
+    MachinePath,
+    OneOf,
+    Sha256,
+    Url,
+    exactly_one,
+)
 
 ImageReference = Annotated[
     str,
@@ -22,7 +29,7 @@ class ImageArchive(ApiStruct, frozen=True, kw_only=True):
 
     one_of: ClassVar[tuple[OneOf, ...]] = (exactly_one("path", "url"),)
 
-    path: AbsolutePath | None = None
+    path: MachinePath | None = None
     """An archive that lies on the machine."""
 
     url: Url | None = None

@@ -6,9 +6,9 @@ from msgspec import Meta, field
 
 from machineadm.api.meta import (
     ONE_LINE,
-    AbsolutePath,
     ApiStruct,
     Duration,
+    MachinePath,
     OneOf,
     Timestamp,
     at_most_one,
@@ -94,7 +94,7 @@ class JoinControlPlane(
     tls_bootstrap_token: BootstrapTokenSecret | None = None
     """Token with which the kubelet asks for its certificate. Default: that of the discovery."""
 
-    ca_cert_path: AbsolutePath | None = None
+    ca_cert_path: MachinePath | None = None
     """Where the cluster's CA is written. Default `/etc/kubernetes/pki/ca.crt`."""
 
     certificate_key: CertificateKey | None = None
@@ -110,7 +110,7 @@ class JoinWorker(ApiStruct, frozen=True, kw_only=True, tag_field="type", tag="Jo
     tls_bootstrap_token: BootstrapTokenSecret | None = None
     """Token with which the kubelet asks for its certificate. Default: that of the discovery."""
 
-    ca_cert_path: AbsolutePath | None = None
+    ca_cert_path: MachinePath | None = None
     """Where the cluster's CA is written. Default `/etc/kubernetes/pki/ca.crt`."""
 
 

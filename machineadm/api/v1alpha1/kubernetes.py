@@ -4,7 +4,13 @@ from typing import Annotated, ClassVar
 
 from msgspec import Meta
 
-from machineadm.api.meta import AbsolutePath, ApiStruct, KubernetesVersion, OneOf, at_most_one
+from machineadm.api.meta import (
+    ApiStruct,
+    KubernetesVersion,
+    MachinePath,
+    OneOf,
+    at_most_one,
+)
 from machineadm.api.v1alpha1.cluster import ClusterConfig
 from machineadm.api.v1alpha1.control_plane import ControlPlaneConfig
 from machineadm.api.v1alpha1.kubeadm import Patch, Role, Timeouts
@@ -51,7 +57,7 @@ class KubernetesConfig(ApiStruct, frozen=True, kw_only=True):
     patches: Annotated[tuple[Patch, ...], Meta(max_length=100)] = ()
     """Changes to what kubeadm writes, in their order; or `patchesDirectory`."""
 
-    patches_directory: AbsolutePath | None = None
+    patches_directory: MachinePath | None = None
     """Folder of patches that the image brings, named as kubeadm wants them:
     `kube-apiserver0+merge.yaml`."""
 

@@ -247,36 +247,47 @@ class NodeKubelet(ApiStruct, frozen=True, kw_only=True):
     its own place above stands there only; one that no kubelet has is refused."""
 
 
+NodeName = Annotated[
+    str,
+    Meta(
+        min_length=1,
+        max_length=253,
+        extra={
+            "oneLine": True,
+            "pattern": r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$",
+        },
+    ),
+]
+"""Name of a node: a DNS name in lower case."""
+
+ProviderId = Annotated[
+    str,
+    Meta(
+        min_length=1,
+        max_length=512,
+        extra={"oneLine": True, "pattern": r"^[^,=\x00-\x20\x7f-\x9f]+$"},
+    ),
+]
+"""Id that a cloud knows a machine by: `aws:///eu-west-1a/i-0123456789`."""
+
+CriSocket = Annotated[
+    str,
+    Meta(
+        min_length=1,
+        max_length=512,
+        extra={"oneLine": True, "pattern": r"^((unix|npipe)://)?[^\x00-\x20\x7f-\x9f]+$"},
+    ),
+]
+"""Socket of a container runtime: `unix:///run/containerd/containerd.sock`."""
+
+
 class NodeConfig(ApiStruct, frozen=True, kw_only=True):
     """What is particular to this node."""
 
-    name: (
-        Annotated[
-            str,
-            Meta(
-                min_length=1,
-                max_length=253,
-                extra={
-                    "oneLine": True,
-                    "pattern": r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$",
-                },
-            ),
-        ]
-        | None
-    ) = None
+    name: NodeName | None = None
     """Name of the node. Default: the machine's host name in lower case."""
 
-    provider_id: (
-        Annotated[
-            str,
-            Meta(
-                min_length=1,
-                max_length=512,
-                extra={"oneLine": True, "pattern": r"^[^,=\x00-\x20\x7f-\x9f]+$"},
-            ),
-        ]
-        | None
-    ) = field(default=None, name="providerID")
+    provider_id: ProviderId | None = field(default=None, name="providerID")
     """Id that the cloud knows the machine by: `aws:///eu-west-1a/i-0123456789`."""
 
     labels: Annotated[dict[QualifiedName, LabelValue], Meta(max_length=100)] = {}
@@ -287,17 +298,7 @@ class NodeConfig(ApiStruct, frozen=True, kw_only=True):
     """Taints the node registers with. Absent or null: kubeadm's own, `control-plane:NoSchedule` on
     control plane machines. An empty list: none."""
 
-    cri_socket: (
-        Annotated[
-            str,
-            Meta(
-                min_length=1,
-                max_length=512,
-                extra={"oneLine": True, "pattern": r"^((unix|npipe)://)?[^\x00-\x20\x7f-\x9f]+$"},
-            ),
-        ]
-        | None
-    ) = None
+    cri_socket: CriSocket | None = None
     """Socket of the container runtime: `unix:///run/containerd/containerd.sock`. Absent: kubeadm finds
     it, and needs help only where there are two."""
 

@@ -108,6 +108,22 @@ class Condition(ApiStruct, frozen=True, kw_only=True):
     """Generation of the object it speaks of; not set by the agent."""
 
 
+class WarningReport(ApiStruct, frozen=True, kw_only=True):
+    """Something in the configuration that is likely a mistake; it was carried out all the same."""
+
+    code: Code
+    """Stable code: `machineadm explain CODE` says more."""
+
+    path: Message = ""
+    """The field: `spec.machine.files[3].content`."""
+
+    message: Message
+    """What is wrong."""
+
+    hint: Message = ""
+    """What to do about it."""
+
+
 class ErrorReport(ApiStruct, frozen=True, kw_only=True):
     """Why the bootstrap failed."""
 
@@ -178,6 +194,9 @@ class BootstrapStatus(ApiStruct, frozen=True, kw_only=True):
 
     conditions: Annotated[tuple[Condition, ...], Meta(max_length=32, extra={"unique": "type"})] = ()
     """Conditions."""
+
+    warnings: Annotated[tuple[WarningReport, ...], Meta(max_length=1000)] = ()
+    """What `validate` warns of in this configuration."""
 
     error: ErrorReport | None = None
     """Why it failed."""

@@ -10,7 +10,7 @@ from machineadm.api.v1alpha1.files import FileConfig, FileSource
 from machineadm.api.v1alpha1.machine import MachineConfig, MachineConfigurationSpec
 from machineadm.config.concerns import writers
 from machineadm.config.contents import ContentError, decode_content
-from machineadm.config.machine_paths import OWN
+from machineadm.config.machine_paths import OWN, is_windows_path
 from machineadm.config.paths import child
 from machineadm.config.rules.model import Context, Rules, finding
 
@@ -21,7 +21,11 @@ def _content_decodes(file: FileConfig, _context: Context) -> Iterator[Finding]:
     if file.content is None:
         return
     try:
-        decode_content(file.content, file.encoding)
+        content = decode_content(file.content, file.encoding)
+        if file.encoding is not None and (b"{{" in content or b"${" in content):
+            from machineadm.config.rules.placeholders import warned
+
+            yield from warned(content.decode(errors="replace"), "content", free=True)
     except ContentError as error:
         yield finding(
             "MA1307",
@@ -90,6 +94,24 @@ def _no_file_is_a_directory(machine: MachineConfig, _context: Context) -> Iterat
                 )
 
 
+def _windows_has_no_owners(file: FileConfig, _context: Context) -> Iterator[Finding]:
+    if not is_windows_path(file.path):
+        return
+    for field, value in (("owner", file.owner), ("permissions", file.permissions)):
+        if value is not None:
+            yield finding("MA1413", field, "goes with a path of Linux only")
+
+
+def _each_path_of_windows_once(machine: MachineConfig, _context: Context) -> Iterator[Finding]:
+    r"""Windows takes C:\\k and c:/K for the same."""
+    seen: dict[str, str] = {}
+    for index, file in enumerate(machine.files):
+        if is_windows_path(file.path):
+            first = seen.setdefault(file.path.lower().replace("\\", "/"), file.path)
+            if first != file.path:
+                yield finding("MA1306", f"files[{index}].path", f"is the same file as {first}")
+
+
 def _each_has_one_writer(spec: MachineConfigurationSpec, _context: Context) -> Iterator[Finding]:
     """Two writers would undo each other's work on every run, and the last one would win without a word."""
     other = dict(writers(spec))
@@ -104,8 +126,8 @@ def _each_has_one_writer(spec: MachineConfigurationSpec, _context: Context) -> I
 
 
 RULES: Final[Rules] = {
-    FileConfig: (_content_decodes, _source_stands_alone, _no_template),
+    FileConfig: (_content_decodes, _source_stands_alone, _no_template, _windows_has_no_owners),
     FileSource: (_source_is_pinned, _headers_fit),
-    MachineConfig: (_no_file_is_a_directory,),
+    MachineConfig: (_no_file_is_a_directory, _each_path_of_windows_once),
     MachineConfigurationSpec: (_each_has_one_writer,),
 }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import Final
+from typing import Any, Final
 
 from machineadm.api.finding import Finding
 from machineadm.api.meta import DNS_NAME
@@ -48,6 +48,24 @@ def endpoint_problem(text: str, *, port_required: bool) -> str:
     if port is None:
         return "has no port" if port_required or bracketed is not None else ""
     return "" if 1 <= int(port) <= 65535 else f"port {port} is not between 1 and 65535"
+
+
+def misfit(type_: Any, text: str) -> str:
+    """How a text breaks what a type of machineadm.api declares of it, in words; empty if it does not.
+
+    Args:
+        type_: An annotated string: `LabelValue`, `QualifiedName`.
+        text: What is to be of that type, though it stands elsewhere.
+    """
+    (meta,) = type_.__metadata__
+    extra = meta.extra or {}
+    if len(text) < (meta.min_length or 0):
+        return "must not be empty"
+    if len(text) > (meta.max_length or len(text)):
+        return f"is longer than {meta.max_length} characters"
+    if re.search(extra.get("pattern", ""), text) is None:
+        return f"is not {extra.get('expected', 'of the form that it must have')}"
+    return ""
 
 
 def names_fit(names: tuple[str, ...], field: str) -> Iterator[Finding]:

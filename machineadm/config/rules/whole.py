@@ -5,9 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
+import msgspec
+
 from machineadm.api.finding import Finding
 from machineadm.api.meta import ValueSource
+from machineadm.api.v1alpha1.discovery import FileDiscovery
+from machineadm.api.v1alpha1.files import FileConfig
+from machineadm.api.v1alpha1.kubeadm import JoinControlPlane, JoinWorker
+from machineadm.api.v1alpha1.kubernetes import KubernetesConfig
 from machineadm.api.v1alpha1.machine import MachineConfigurationSpec
+from machineadm.config.machine_paths import is_windows_path
 from machineadm.config.rules import deadline
 from machineadm.config.rules.model import Context, Rules, finding
 
@@ -44,6 +51,30 @@ def _only_providers(source: ValueSource, _context: Context) -> Iterator[Finding]
             )
 
 
+def _path_is_of_this_platform(value: msgspec.Struct, context: Context) -> Iterator[Finding]:
+    """A path of Windows on a Linux machine would be the name of a file in some working directory."""
+    if context.configuration.spec.machine.windows_configuration is not None:
+        return
+    names = dict(zip(value.__struct_encode_fields__, value.__struct_fields__, strict=True))
+    for field in _PATHS[type(value)]:
+        path = getattr(value, names[field])
+        if path is not None and is_windows_path(path):
+            yield finding(
+                "MA1413",
+                field,
+                f"{path} is a path of Windows, and this machine is not one",
+                "without machine.windowsConfiguration a machine runs Linux, where a path begins with a slash",
+            )
+
+
+_PATHS: Final[dict[type[msgspec.Struct], tuple[str, ...]]] = {
+    FileConfig: ("path",),
+    FileDiscovery: ("path",),
+    JoinControlPlane: ("caCertPath",),
+    JoinWorker: ("caCertPath",),
+    KubernetesConfig: ("patchesDirectory",),
+}
+
 RULES: Final[Rules] = {
     MachineConfigurationSpec: (
         _kubernetes_or_preparation,
@@ -52,4 +83,5 @@ RULES: Final[Rules] = {
         deadline.nothing_outlasts_the_run,
     ),
     ValueSource: (_only_providers,),
+    **dict.fromkeys(_PATHS, (_path_is_of_this_platform,)),
 }

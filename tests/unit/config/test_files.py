@@ -84,6 +84,18 @@ CASES = [
          [("MA1306", "spec.machine.files[0].path")],
          {"machine.files": [{"path": "/etc/kubernetes/pki/ca.key", "content": ""}],
           f"{CP}.certificates.ca.certificate": CERTIFICATE}),
+    Case("a path of Windows is for Windows",
+         {"machine.files": [{"path": "C:\\k\\a", "content": ""}, {"path": "d:/a", "content": ""}]},
+         [("MA1413", f"{FILE}.path"), ("MA1413", "spec.machine.files[1].path")],
+         {"machine.files": [{"path": "/k/C:a", "content": ""}]}),
+    Case("on Windows nobody owns a file in our words, and each has one name",
+         {"machine.windowsConfiguration": {"timeZone": "UTC"},
+          "machine.files": [{"path": "C:\\k\\a", "content": "", "owner": "root", "permissions": "0600"},
+                            {"path": "c:/K/A", "content": ""}]},
+         [("MA1401", "spec.machine.windowsConfiguration"), ("MA1306", "spec.machine.files[1].path"),
+          ("MA1413", f"{FILE}.owner"), ("MA1413", f"{FILE}.permissions")],
+         {"machine.files": [{"path": "/k/a", "content": "", "owner": "root", "permissions": "0600"},
+                            {"path": "/K/A", "content": ""}]}),
 ]  # fmt: skip
 
 test_what_breaks_a_rule_is_told_with_its_place_and_what_keeps_it_passes = judging(CASES)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from tests.configurations import TOKEN
 from tests.rulecases import (
     ACCOUNT,
@@ -30,6 +32,11 @@ from tests.rulecases import (
     joining,
     judging,
 )
+
+
+def arguments(*given: tuple[str, str]) -> dict[str, Any]:
+    return {f"{NODE}.extraArgs": [{"name": name, "value": value} for name, value in given]}
+
 
 CASES = [
     Case("a token finds the cluster by one value",
@@ -227,6 +234,25 @@ CASES = [
          {f"{NODE}.labels": {"a": "b"}, f"{NODE}.extraArgs": [{"name": "node-labels", "value": "c=d"}]},
          [("MA1320", f"{N}.extraArgs[0].name")],
          {f"{NODE}.extraArgs": [{"name": "node-labels", "value": "c=d"}]}),
+    Case("a label in an argument keeps the rules of labels",
+         arguments(("node-labels", "node-role.kubernetes.io/worker=,a=b"), ("node-labels", "a=b,k8s.io/x=y"),
+                   ("node-labels", "a b=c"), ("node-labels", "a"), ("node-labels", "a=-"),
+                   ("node-labels", "x/y/z=1")),
+         [("MA1314", f"{N}.extraArgs[0].value"), ("MA1314", f"{N}.extraArgs[1].value"),
+          *(("MA1412", f"{N}.extraArgs[{index}].value") for index in (2, 3, 4, 5))],
+         arguments(("node-labels", "example.com/rack=r1, topology.kubernetes.io/zone=a,role=,"), ("v", "node-role=x"))),
+    Case("a taint in an argument keeps the rules of taints",
+         arguments(("register-with-taints", "dedicated"), ("register-with-taints", "a=b:Sometimes"),
+                   ("register-with-taints", "a b:NoSchedule"), ("register-with-taints", "a=b c:NoSchedule"),
+                   ("register-with-taints", "a:NoExecute,a=x:NoExecute")),
+         [*(("MA1412", f"{N}.extraArgs[{index}].value") for index in range(4)), ("MA1306", f"{N}.extraArgs[4].value")],
+         arguments(("register-with-taints", "a=b:NoSchedule,a:NoExecute,example.com/x=:PreferNoSchedule"))),
+    Case("a provider id, a node's name and a socket in an argument keep the rules of their fields",
+         arguments(("provider-id", "aws:///a b"), ("provider-id", ""), ("hostname-override", "Node_1"),
+                   ("container-runtime-endpoint", "unix://a b")),
+         [("MA1412", f"{N}.extraArgs[{index}].value") for index in range(4)],
+         arguments(("provider-id", "aws:///eu-west-1a/i-0"), ("hostname-override", "node-1.example.com"),
+                   ("container-runtime-endpoint", "unix:///run/crio/crio.sock"))),
     Case("what is passed on to a kubelet is a field of its own",
          {f"{NODE}.kubelet.config": {"registryBursts": 5, "logging": {"anything": 1},
                                      "authentication": {"anonymus": {}, "webhook": {"enable": True}}}},

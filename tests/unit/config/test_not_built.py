@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -81,3 +83,19 @@ def test_whatever_is_refused_says_how_to_do_without_it() -> None:
 )
 def test_what_has_no_effect_is_let_pass(spec: dict[str, Any]) -> None:
     assert check(configuration(spec)) == []
+
+
+def test_the_readme_names_whatever_is_refused() -> None:
+    readme = (Path(__file__).parents[3] / "README.md").read_text()
+    (paragraph,) = (part for part in readme.split("\n\n") if "(MA1401)" in part)
+
+    fields = {field for type_ in (MachineConfig, LinuxConfiguration) for field in type_.not_built}
+    assert set(re.findall(r"`(\w+)`", paragraph)) == fields | {"linuxConfiguration", "provider"}
+
+
+def test_each_refusal_hints_at_how_to_do_it_meanwhile() -> None:
+    findings = check(configuration(dict(UNBUILT)))
+
+    hints = [finding.hint for finding in findings if finding.code == "MA1401"]
+    assert len(hints) == len(UNBUILT)
+    assert all(hints)

@@ -23,10 +23,29 @@ from tests.rulecases import (
     K,
     command,
     encryption,
+    joining,
     judging,
     keys,
     places,
 )
+
+PATHS = [
+    Case(
+        "a path of Windows is for Windows, wherever it stands",
+        {
+            **joining({"type": "File", "path": "C:\\k\\conf"}, caCertPath="C:/k/ca.crt"),
+            f"{K}.patchesDirectory": "d:\\patches",
+        },
+        [
+            ("MA1413", "spec.kubernetes.patchesDirectory"),
+            ("MA1413", "spec.kubernetes.role.caCertPath"),
+            ("MA1413", "spec.kubernetes.role.discovery.path"),
+        ],
+        joining({"type": "File", "path": "/k/conf"}, caCertPath="/k/ca.crt"),
+    ),
+]
+
+test_what_holds_for_every_configuration_is_judged = judging(PATHS)
 
 DECLARED = [
     Case("an authority has one content",
@@ -76,6 +95,7 @@ CASES: list[Case] = [
     ),
     *DECLARED,
     *LONG,
+    *PATHS,
 ]
 
 

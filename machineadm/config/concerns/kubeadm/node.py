@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Final
+from collections.abc import Callable, Iterator
+from typing import Any, Final
 
 from machineadm.api.finding import Finding
 from machineadm.api.formats import seconds
-from machineadm.api.v1alpha1.node import NodeConfig, NodeKubelet
+from machineadm.api.meta import LabelValue, QualifiedName
+from machineadm.api.v1alpha1.node import CriSocket, NodeConfig, NodeKubelet, NodeName, ProviderId
 from machineadm.config.concerns.kubeadm.kubelet import known_fields
 from machineadm.config.paths import child, is_set
 from machineadm.config.rules.model import Context, Rules, finding
+from machineadm.config.rules.names import misfit
 from machineadm.config.rules.objects import KUBELET, is_kind
 
 _OWN_LABELS: Final = frozenset(
@@ -41,6 +43,9 @@ _OWN_ARGUMENTS: Final = (
     ("criSocket", "container-runtime-endpoint"),
 )
 """Fields of NodeConfig, and the kubelet's argument that each is turned into."""
+
+_FIELDS: Final = {argument: field for field, argument in _OWN_ARGUMENTS}
+_EFFECTS: Final = ("NoSchedule", "PreferNoSchedule", "NoExecute")
 
 
 def _labels_are_the_nodes_to_give(node: NodeConfig, _context: Context) -> Iterator[Finding]:
@@ -77,7 +82,7 @@ def _each_taint_once(node: NodeConfig, _context: Context) -> Iterator[Finding]:
         seen.add((taint.key, taint.effect))
 
 
-def _all_stands_alone(node: NodeConfig, _context: Context) -> Iterator[Finding]:
+def _reject_all_with_other_names(node: NodeConfig, _context: Context) -> Iterator[Finding]:
     """Kubeadm takes the names of its checks in any case, and `all` alone."""
     names = [name.lower() for name in node.ignore_preflight_errors]
     if "all" in names and len(names) > 1:
@@ -93,6 +98,82 @@ def _socket_has_a_scheme(node: NodeConfig, _context: Context) -> Iterator[Findin
         yield finding(
             "MA1322", "criSocket", "must be unix:// and an absolute path, or npipe:// on Windows"
         )
+
+
+def _arguments_keep_the_rules_of_their_fields(
+    node: NodeConfig, _context: Context
+) -> Iterator[Finding]:
+    """What an argument says in place of a field, its field would have refused: the kubelet would not start with it."""
+    judges: dict[str, Callable[[str], Iterator[tuple[str, str]]]] = {
+        "node-labels": _wrong_labels,
+        "register-with-taints": _wrong_taints,
+        "provider-id": _wrong(ProviderId),
+        "hostname-override": _wrong(NodeName),
+        "container-runtime-endpoint": _wrong(CriSocket),
+    }
+    for index, argument in enumerate(node.extra_args):
+        for code, problem in judges.get(argument.name, _nothing)(argument.value):
+            hint = "label the node from the cluster, or use a domain of your own"
+            yield finding(
+                code,
+                f"extraArgs[{index}].value",
+                problem,
+                hint if code == "MA1314" else f"see node.{_FIELDS[argument.name]}",
+            )
+
+
+def _nothing(_value: str) -> Iterator[tuple[str, str]]:
+    yield from ()
+
+
+def _wrong(type_: Any) -> Callable[[str], Iterator[tuple[str, str]]]:
+    def judge(value: str) -> Iterator[tuple[str, str]]:
+        problem = "" if _is_filled_in_elsewhere(value) else misfit(type_, value)
+        if problem:
+            yield "MA1412", f"the value {problem}"
+
+    return judge
+
+
+def _wrong_labels(value: str) -> Iterator[tuple[str, str]]:
+    for pair in filter(None, value.split(",")):
+        key, equals, label = (part.strip() for part in pair.partition("="))
+        if _is_filled_in_elsewhere(key):
+            continue
+        if problem := misfit(QualifiedName, key):
+            yield "MA1412", f"{key!r} {problem}"
+        elif not equals:
+            yield "MA1412", f"{key!r} has no value: key=value, key= for an empty one"
+        elif not _may_label(key):
+            yield "MA1314", f"a kubelet may not give its node the label {key}"
+        if not _is_filled_in_elsewhere(label) and (problem := misfit(LabelValue, label)):
+            yield "MA1412", f"the value of {key} {problem}"
+
+
+def _wrong_taints(value: str) -> Iterator[tuple[str, str]]:
+    seen = set()
+    for taint in filter(None, value.split(",")):
+        if _is_filled_in_elsewhere(taint):
+            continue
+        pair, colon, effect = taint.rpartition(":")
+        key, _, text = pair.partition("=")
+        if not colon or effect not in _EFFECTS:
+            yield (
+                "MA1412",
+                f"{taint!r} is not a taint: key=value:effect, effect {', '.join(_EFFECTS)}",
+            )
+        elif problem := misfit(QualifiedName, key):
+            yield "MA1412", f"{key!r} {problem}"
+        elif problem := misfit(LabelValue, text):
+            yield "MA1412", f"the value of {key} {problem}"
+        elif (key, effect) in seen:
+            yield "MA1306", f"{key}:{effect} stands there already"
+        seen.add((key, effect))
+
+
+def _is_filled_in_elsewhere(text: str) -> bool:
+    """A placeholder is warned of by itself; what it will become nobody can judge."""
+    return "{{" in text or "${" in text or "{%" in text or "$COREOS_" in text
 
 
 def _arguments_leave_our_own_alone(node: NodeConfig, _context: Context) -> Iterator[Finding]:
@@ -192,9 +273,10 @@ RULES: Final[Rules] = {
     NodeConfig: (
         _labels_are_the_nodes_to_give,
         _each_taint_once,
-        _all_stands_alone,
+        _reject_all_with_other_names,
         _socket_has_a_scheme,
         _arguments_leave_our_own_alone,
+        _arguments_keep_the_rules_of_their_fields,
     ),
     NodeKubelet: (
         _kubelet_document,

@@ -1,0 +1,112 @@
+"""Placeholders of other templaters, which nothing fills in here: they would reach the machine as they stand.
+
+In a text that is free by nature (a file, a script, an argument of a command, an object that is passed on) `{{ }}` and
+`${ }` mean something to many readers, so only names that other bootstrap tools fill in are told. Everywhere else a
+brace of either kind is one too many.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any, Final
+
+import msgspec
+
+from machineadm.api.finding import Finding
+from machineadm.api.pruned import PRUNED
+from machineadm.api.v1alpha1.commands import Command, EnvironmentVariable
+from machineadm.api.v1alpha1.files import FileConfig
+from machineadm.config.paths import child
+from machineadm.redaction import Secret
+
+_CLOUD_INIT: Final = (
+    r"\{[{%]-?\s*(?:(?:if|elif|for|set)\b[^{}%]{0,80}?\b)?"
+    r"((?:ds|v1)(?:(?:\.[A-Za-z0-9_]{1,40}){1,6}|\[)"
+    r"|(?:local_hostname|instance_id|region|availability_zone|cloud_name|cloud_id|subplatform|public_ssh_keys|"
+    r"distro|distro_release|distro_version|merged_cfg|sys_info|userdata|vendordata)\b)"
+)
+_FREE: Final = (
+    ("cloud-init", _CLOUD_INIT),
+    ("Afterburn", r"\$\{?((?:COREOS|AFTERBURN)_[A-Z0-9_]{1,60})"),
+    ("Helm", r"\{\{-?\s*(\.(?:Values|Release|Chart|Capabilities)\b)"),
+    ("Ansible", r"\{[{%]-?\s*(ansible_[a-z0-9_]{1,40}|inventory_hostname|hostvars|groups\[)"),
+    ("Terraform", r"\$\{\s*((?:var|local|data|module|each|path)\.[A-Za-z0-9_]{1,40})"),
+    ("Terraform", r"(%\{-?\s*(?:if|for|endif|endfor)\b)"),
+    ("CloudFormation", r"\$\{(AWS::[A-Za-z]{1,20})\}"),
+)
+"""Who fills a placeholder in, and how it looks in a free text."""
+
+_ANYWHERE: Final = r"\{\{-?|\{%-?|\$\{|%\{|<%"
+_SOURCED: Final = "/run/metadata/"
+"""A text that reads Afterburn's file has its variables."""
+
+
+def placeholder(text: str, *, free: bool) -> tuple[str, str]:
+    """The first placeholder in a text, as far as it can be shown, and who would fill it in; empty if there is none.
+
+    Args:
+        text: May be a secret: of what is shown, no more than a name is taken.
+        free: Braces may mean something to the text's own reader.
+    """
+    for tool, pattern in _FREE:
+        found = re.search(pattern, text)
+        if found and not (tool == "Afterburn" and _SOURCED in text):
+            return found[1], tool
+    if not free and (found := re.search(_ANYWHERE, text)):
+        return found[0], "another templater"
+    return "", ""
+
+
+def warnings(value: msgspec.Struct) -> Iterator[Finding]:
+    """A warning for each text of a value's own fields that holds a placeholder."""
+    for name, field in zip(value.__struct_fields__, value.__struct_encode_fields__, strict=True):
+        for text, path in _texts(getattr(value, name), field):
+            yield from warned(text, path, free=_is_free(value, name))
+
+
+def warned(text: str, path: str, *, free: bool) -> Iterator[Finding]:
+    """A warning if a text holds a placeholder."""
+    shown, tool = placeholder(text, free=free)
+    if shown:
+        yield Finding(
+            code="MA1411",
+            severity="warning",
+            path=path,
+            message=f"{shown} looks like a placeholder for {tool} to fill in; here nothing does, so the machine gets it as it stands",
+            hint="fill it in before, or read the value on the machine in commands.preKubeadm",
+        )
+
+
+def _is_free(value: msgspec.Struct, name: str) -> bool:
+    if isinstance(value, Command | EnvironmentVariable):
+        return name in ("argv", "script", "value")
+    if isinstance(value, FileConfig):
+        return name == "content"
+    return name in (
+        "manifest",
+        "policy",
+        "config",
+        "structured",
+        "kubelet",
+        "patch",
+        "contents",
+        "text",
+    )
+
+
+def _texts(value: Any, path: str) -> Iterator[tuple[str, str]]:
+    """All texts in a field, but for those of Structs in it, which are asked themselves."""
+    if value is PRUNED or value is None:
+        return
+    if isinstance(value, str):
+        yield value, path
+    elif isinstance(value, Secret):
+        yield value.reveal(), path
+    elif isinstance(value, (tuple, list)):
+        for index, item in enumerate(value):
+            yield from _texts(item, f"{path}[{index}]")
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            if key is not PRUNED:
+                yield from _texts(item, child(path, key))
