@@ -5,7 +5,28 @@ from __future__ import annotations
 import ast
 import inspect
 import sys
+from collections.abc import Mapping
 from pathlib import Path
+
+NOT_BUILT = "Not in this release yet (MA1401)."
+"""What the description of a field ends with that the agent refuses so far."""
+
+
+def not_built(cls: type, name: str) -> str:
+    """How to do without a field that the agent refuses so far; empty if it does not.
+
+    Args:
+        cls: The type that has the field.
+        name: Name of the field in Python.
+    """
+    instead: Mapping[str, str] = getattr(cls, "not_built", {})
+    if not instead:
+        return ""
+    fields, names = (
+        getattr(cls, "__struct_fields__", ()),
+        getattr(cls, "__struct_encode_fields__", ()),
+    )
+    return instead.get(dict(zip(fields, names, strict=True)).get(name, ""), "")
 
 
 class Docs:
@@ -29,7 +50,7 @@ class Docs:
             module = self._module(base.__module__)
             text = module.get(base.__qualname__, {}).get(name)
             if text is not None:
-                return text
+                return f"{text} {NOT_BUILT}" if not_built(cls, name) else text
         return ""
 
     def _module(self, name: str) -> dict[str, dict[str, str]]:

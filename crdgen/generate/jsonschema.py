@@ -9,11 +9,11 @@ from typing import Any
 import msgspec
 from msgspec import inspect
 
-from crdgen.generate.docstrings import Docs
+from crdgen.generate.docstrings import Docs, not_built
 from crdgen.generate.model import GenerationError, Schema, Taken, take_apart
 from crdgen.generate.scalars import BASE64, scalar
 from machineadm.api.meta import ApiStruct, OneOf
-from machineadm.api.schemas import assembled
+from machineadm.api.schemas import UNSUPPORTED, assembled
 
 NULLABLE = frozenset({"taints"})
 """Fields in which null says something to the agent; everywhere else it refuses null."""
@@ -88,6 +88,8 @@ class Bundle:
         text = self._docs.of_field(cls, field.name)
         if text:
             schema = {**schema, "description": text}
+        if instead := not_built(cls, field.name):
+            schema = {**schema, UNSUPPORTED: instead}
         default = _default(field)
         if default not in (None, [], {}, ""):
             schema = {**schema, "default": default}

@@ -72,8 +72,8 @@ def run_boot_commands(machine: Machine, observe: Observer) -> None:
     if kept is None:
         return
     host.state.lock()
-    document = accept((Stream(name=BOOT_CONFIGURATION, data=kept),), mode="preparation")
-    configuration = realise(document)
+    accepted = accept((Stream(name=BOOT_CONFIGURATION, data=kept),), mode="preparation")
+    configuration = realise(accepted.configuration)
     machine.redactor.learn(secrets_of(configuration))
     facts = gather(host)
     plan = planner.plan(

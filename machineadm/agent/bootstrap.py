@@ -20,7 +20,7 @@ from machineadm.config.secrets import secrets_of
 from machineadm.documents.opening import Opener
 from machineadm.errors import HostError, MachineadmError
 from machineadm.execution.context import Context
-from machineadm.execution.events import ConfigurationRefused, Event
+from machineadm.execution.events import ConfigurationRefused, ConfigurationWarned, Event
 from machineadm.execution.journal import Journal
 from machineadm.execution.ledger import Ledger
 from machineadm.execution.looking import look, replay
@@ -97,7 +97,7 @@ def bootstrap(
     machine.at_last(reporter.overdue)
     with reporter.reported():
         with _problems_told(listen, host.clock):
-            ready = prepare(request, machine, reporter)
+            ready = prepare(request, machine, reporter, listen=reporter.observe)
         identity = identity_of(ready.configuration.kubernetes)
         ready.journal.guard(identity)
         context = ready.context(host, request.mode)
@@ -123,18 +123,31 @@ def _problems_told(listen: Callable[[Event], None], clock: Clock) -> Iterator[No
         raise
 
 
-def look_ahead(request: Request, machine: Machine) -> tuple[Look, ...]:
+def look_ahead(
+    request: Request, machine: Machine, listen: Callable[[Event], None] = lambda _: None
+) -> tuple[Look, ...]:
     """What `bootstrap` would do; nothing is changed, not even reported.
+
+    Args:
+        request: What was asked for.
+        machine: The machine, or a tree.
+        listen: Told of what the configuration is warned of.
 
     Raises:
         MachineadmError: It would fail from the start.
     """
-    ready = prepare(request, machine)
+    ready = prepare(request, machine, listen=listen)
     ready.journal.guard(identity_of(ready.configuration.kubernetes))
     return look(ready.context(machine.host, request.mode))
 
 
-def prepare(request: Request, machine: Machine, reporter: Reporter | None = None) -> Ready:
+def prepare(
+    request: Request,
+    machine: Machine,
+    reporter: Reporter | None = None,
+    *,
+    listen: Callable[[Event], None] = lambda _: None,
+) -> Ready:
     """Read, decode, check, default, look at the machine, and plan: all that comes before a change.
 
     Raises:
@@ -149,13 +162,16 @@ def prepare(request: Request, machine: Machine, reporter: Reporter | None = None
         passphrases=request.passphrases, allow_unauthenticated=request.allow_unauthenticated
     )
     try:
-        document = accept(streams, mode=request.mode, opener=opener, deadline=request.deadline)
+        accepted = accept(streams, mode=request.mode, opener=opener, deadline=request.deadline)
     finally:
         machine.redactor.learn(request.passphrases.known)
+    document = accepted.configuration
     if request.deadline is None and document.spec.deadline is not None:
         machine.limit(seconds(document.spec.deadline))
     configuration = realise(document)
     machine.redactor.learn(secrets_of(configuration))
+    if accepted.warnings:
+        listen(ConfigurationWarned(time=host.clock.now(), problems=accepted.warnings))
     pin = configuration.agent
     if reporter and pin is not None and pin.sha256 is not None:  # it is hashed anyway
         reporter.reported_by(_agent_identity(machine))

@@ -26,14 +26,34 @@ class Intake(msgspec.Struct, frozen=True, kw_only=True):
     """The one in it; with problems perhaps incomplete, and never to be acted on."""
 
     problems: tuple[Problem, ...]
-    """In the order of the inputs."""
+    """In the order of the inputs, warnings among them."""
+
+    @property
+    def errors(self) -> tuple[Problem, ...]:
+        """What the configuration is refused for."""
+        return tuple(problem for problem in self.problems if problem.severity == "error")
+
+    @property
+    def warnings(self) -> tuple[Problem, ...]:
+        """What is told, and keeps nobody from going on."""
+        return tuple(problem for problem in self.problems if problem.severity == "warning")
+
+
+class Accepted(msgspec.Struct, frozen=True, kw_only=True):
+    """A configuration that is carried out."""
+
+    configuration: MachineConfiguration
+    """Without a problem that it would be refused for."""
+
+    warnings: tuple[Problem, ...]
+    """What the report is to say of it."""
 
 
 class ProblemsError(ConfigError):
     """The configuration has problems; nothing was touched.
 
     Args:
-        problems: All of them; at least one.
+        problems: All of them, warnings too; at least one that is none.
     """
 
     def __init__(self, problems: Sequence[Problem]) -> None:
@@ -41,12 +61,10 @@ class ProblemsError(ConfigError):
         self.problems = tuple(problems)
         # The message names the first; the report is all that an operator has who cannot log in.
         self.log_tail = self.text if len(self.problems) > 1 else ""
-        headline, first, *_ = self.text.splitlines()
-        super().__init__(
-            problems[0].code,
-            f"{headline.removeprefix('machineadm: ')}: {first}",
-            hint=problems[0].hint,
-        )
+        first = next(problem for problem in problems if problem.severity == "error")
+        headline = self.text.partition("\n")[0].removeprefix("machineadm: ")
+        line = printing.lines([first]).partition("\n")[0]
+        super().__init__(first.code, f"{headline}: {line}", hint=first.hint)
 
 
 _NO_OPENER = Opener()
@@ -91,8 +109,8 @@ def accept(
     mode: Mode,
     opener: Opener = _NO_OPENER,
     deadline: float | None = None,
-) -> MachineConfiguration:
-    """The configuration of a stream.
+) -> Accepted:
+    """The configuration of a stream, and what is to be told of it.
 
     Args:
         streams: As of `examine`.
@@ -104,9 +122,9 @@ def accept(
         ProblemsError: There is something wrong with it.
     """
     intake = examine(streams, mode=mode, opener=opener, deadline=deadline)
-    if intake.problems or intake.configuration is None:
+    if intake.errors or intake.configuration is None:
         raise ProblemsError(intake.problems)
-    return intake.configuration
+    return Accepted(configuration=intake.configuration, warnings=intake.warnings)
 
 
 def _configurations(documents: Sequence[Document]) -> list[Document]:

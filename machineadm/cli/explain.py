@@ -10,6 +10,7 @@ from machineadm.errors import UsageError
 if TYPE_CHECKING:
     from argparse import Namespace
 
+    from machineadm.api.schemas import Schema
     from machineadm.cli.kinds import Found
     from machineadm.cli.options import Parser
 
@@ -75,19 +76,29 @@ def _field(path: str, output: str) -> int:
 
 
 def _words(found: Found) -> str:
-    from machineadm.api.schemas import constraints, example, kind_of, one_line
+    from machineadm.api.schemas import UNSUPPORTED, constraints, example, kind_of
 
     schema = found.schema
-    described = schema.get("description") or " ".join(p["description"] for p in found.parts[:1])
-    lines = [f"{found.path}  {kind_of(schema)}", "", one_line(described)]
-    if bounds := constraints(schema):
+    lines = [f"{found.path}  {kind_of(schema)}"]
+    if instead := schema.get(UNSUPPORTED):
+        lines += ["", f"Not in this release (MA1401). Meanwhile: {instead}."]
+    told = [schema.get("description", "")]
+    if len(found.parts) == 1:
+        told.append(found.parts[0]["description"])
+        told = told[
+            told[1].startswith(told[0]) :
+        ]  # what the type says may begin with the same sentence
+    for text in filter(None, told):
+        lines += ["", *_wrapped(text)]
+    if bounds := [each for each in constraints(schema) if not each.startswith("default ")]:
         lines += ["", "Constraints: " + "; ".join(bounds)]
+    lines += ["", "Required." if found.required else f"Default: {_default(schema)}"]
     if shown := example(schema).strip("`"):
         lines += ["", f"Example: {shown}"]
     for part in found.parts:
         lines += [
             "",
-            "Fields (* required):" if len(found.parts) == 1 else one_line(part["description"]),
+            *(["Fields (* required):"] if len(found.parts) == 1 else _wrapped(part["description"])),
         ]
         required = part.get("required", ())
         rows = [
@@ -99,10 +110,34 @@ def _words(found: Found) -> str:
     return "\n".join(lines) + "\n"
 
 
+def _wrapped(text: str) -> list[str]:
+    """A description in lines that fit a terminal."""
+    from textwrap import wrap
+
+    return [
+        line for paragraph in text.split("\n\n") for line in wrap(" ".join(paragraph.split()), 100)
+    ]
+
+
+def _default(schema: Schema) -> str:
+    """What the field is where nobody sets it: as the type has it, or as its description says."""
+    import json
+    import re
+
+    if "default" in schema:
+        value = schema["default"]
+        return value if isinstance(value, str) else json.dumps(value)
+    found = re.search(
+        r"\bDefault:? (.+?)(?:\.(?:\s|$)|$)", " ".join(schema.get("description", "").split())
+    )
+    return found[1].replace("`", "") if found else "none"
+
+
 def _sentence(schema: dict[str, str]) -> str:
-    from machineadm.api.schemas import one_line
+    from machineadm.api.schemas import UNSUPPORTED, one_line
 
     if "const" in schema:
         return f"`{schema['const']}`"
     head, end, _ = one_line(schema.get("description", "")).partition(". ")
-    return head + end.rstrip()
+    mark = "[not in this release] " if UNSUPPORTED in schema else ""
+    return mark + head + end.rstrip()

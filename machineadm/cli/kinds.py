@@ -27,6 +27,9 @@ class Found(NamedTuple):
     parts: list[Schema]
     """The objects that it holds, one for each variant; empty if it has no fields."""
 
+    required: bool = False
+    """It must be there."""
+
 
 def load() -> Any:
     """`kinds`: their names. `$defs`: kinds and parts by name."""
@@ -54,8 +57,10 @@ def field(path: str, definitions: dict[str, Schema], kinds: Sequence[str]) -> Fo
     first, *names = re.sub(r"\[[^\]]*\]", "", path).split(".")
     place = find(first, kinds)
     schema = definitions[place]
+    required = False
     for name in names:
         parts, steps = _parts(schema, definitions)
+        required = any(name in part.get("required", ()) for part in parts)
         known = [part["properties"][name] for part in parts if name in part["properties"]]
         if not known:
             message, hint = _unknown(name, place + steps, parts)
@@ -63,7 +68,7 @@ def field(path: str, definitions: dict[str, Schema], kinds: Sequence[str]) -> Fo
         schema = known[0]
         place += f"{steps}.{name}"
     parts, steps = _parts(schema, definitions)
-    return Found(place + steps, schema, parts)
+    return Found(place + steps, schema, parts, required)
 
 
 def _parts(schema: Schema, definitions: dict[str, Schema]) -> tuple[list[Schema], str]:

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from argparse import Namespace
 
     from machineadm.cli.options import Parser
+    from machineadm.execution.events import Event
+    from machineadm.redaction import Redactor
 
 SOMETHING_TO_DO = 10
 
@@ -43,10 +45,13 @@ def run(arguments: Namespace) -> int:
         run_directory=arguments.run_dir,
         state_directory=arguments.state_dir,
     ) as machine:
+        warned: list[Event] = []
         with refusals(machine.redactor, problems_as_json=arguments.output == "json") as refusal:
-            looks = look_ahead(request, machine)
+            looks = look_ahead(request, machine, warned.append)
         if refusal.exit_code:
             return refusal.exit_code
+        for event in warned:
+            _warn(event, machine.redactor)
         if arguments.output == "json":
             sys.stdout.write(render_json(looks, machine.redactor))
         else:
@@ -54,3 +59,12 @@ def run(arguments: Namespace) -> int:
             colour = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
             sys.stdout.writelines(render_text(looks, machine.redactor, colour=colour))
     return SOMETHING_TO_DO if anything_to_do(looks) else 0
+
+
+def _warn(event: Event, redactor: Redactor) -> None:
+    """On standard error: a warning is not the plan."""
+    from machineadm.documents import printing
+    from machineadm.execution.events import ConfigurationWarned
+
+    if isinstance(event, ConfigurationWarned):
+        sys.stderr.write(redactor.text(printing.lines(event.problems)))

@@ -66,6 +66,10 @@ class Progress:
             total = len(event.steps)
             numbered = enumerate(event.steps, start=1)
             self._numbers = {step.name: f"[{number}/{total}] " for number, step in numbered}
+        elif isinstance(event, events.ConfigurationWarned):
+            from machineadm.documents import printing
+
+            self._line(printing.lines(event.problems).rstrip("\n"))
         elif isinstance(event, events.StepStarted):
             self.end()
             self._write(f"{self._numbers.get(event.step, '')}{event.step} ...")

@@ -53,17 +53,15 @@ def run(arguments: Namespace) -> int:
 
 
 def _print(rendered: Rendered, warnings: tuple[Problem, ...], output: str) -> None:
+    from machineadm.documents import printing
+
     if output == "json":
         sys.stdout.write(_json(rendered, warnings))
         return
     sys.stdout.flush()
     sys.stdout.buffer.write(rendered.user_data)
     sys.stdout.buffer.flush()
-    for one in warnings:
-        place = (
-            f"{one.file}:{one.line}:{one.column}: warning: {one.code} {one.path}: {one.message}\n"
-        )
-        sys.stderr.write(place + (f"  hint: {one.hint}\n" if one.hint else ""))
+    sys.stderr.write(printing.lines(warnings))
     sys.stderr.write(_sizes(rendered.sizes))
 
 

@@ -29,6 +29,7 @@ def add_arguments(parser: Parser) -> None:
         default="provisioning",
         help="preparation: a configuration without kubernetes will do (for images)",
     )
+    parser.add_option("--strict", action="store_true", help="exit 3 for warnings, too")
     parser.add_opening()
     parser.add_output()
 
@@ -51,23 +52,28 @@ def _version(text: str) -> str:
 
 
 def run(arguments: Namespace) -> int:
-    """Print all problems; 0 if there are none, 3 if there are."""
+    """Print all problems; 3 if there are any, 0 if there are none or, without --strict, only warnings."""
     from machineadm.agent.intake import examine
     from machineadm.documents import printing
     from machineadm.documents.opening import Opener
     from machineadm.sources.stream import read_streams
 
-    problems = examine(
-        read_streams(arguments.path),
+    streams = read_streams(arguments.path)
+    found = examine(
+        streams,
         opener=Opener(
             passphrases=passphrases_of(arguments),
             allow_unauthenticated=arguments.allow_unauthenticated_encryption,
         ),
         mode=arguments.mode,
         kubernetes_version=arguments.kubernetes_version,
-    ).problems
+    )
     if arguments.output == "json":
-        sys.stdout.write(printing.as_json(problems))
-    elif problems:
-        sys.stdout.write(printing.as_text(problems))
-    return ConfigError.exit_code if problems else 0
+        sys.stdout.write(printing.as_json(found.problems))
+    elif found.problems:
+        sys.stdout.write(printing.as_text(found.problems))
+    else:
+        names = ", ".join(stream.name for stream in streams)
+        sys.stdout.write(f"machineadm: no problems in {names}\n")
+    refused = found.problems if arguments.strict else found.errors
+    return ConfigError.exit_code if refused else 0

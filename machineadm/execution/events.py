@@ -24,6 +24,13 @@ class ConfigurationRefused(Event, frozen=True, kw_only=True, tag="configurationR
     """All of them, at least one, in the order of the inputs."""
 
 
+class ConfigurationWarned(Event, frozen=True, kw_only=True, tag="configurationWarned"):
+    """The configuration is carried out, but something in it is likely a mistake."""
+
+    problems: tuple[Problem, ...]
+    """At least one, in the order of the inputs."""
+
+
 class PlannedStep(msgspec.Struct, frozen=True, kw_only=True):
     """A step that waits for its turn."""
 

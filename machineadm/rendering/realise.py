@@ -58,6 +58,9 @@ class Realised(Struct, frozen=True, kw_only=True):
     findings: tuple[Finding, ...]
     """All that is wrong, by the MachineBootstrap's own paths."""
 
+    warnings: tuple[Finding, ...]
+    """What is let pass, but is likely a mistake, by the same paths."""
+
     complete: bool
     """Nothing in it is PRUNED or missing; else never to be rendered, even without findings."""
 
@@ -88,7 +91,8 @@ def realise(bootstrap: MachineBootstrap, resources: Resources) -> Realised:
         template=template,
         template_object=held,
         template_path=f"spec.machine.bootstrapperTemplate{held[0]}Name",
-        findings=tuple(findings),
+        findings=tuple(one for one in findings if one.severity == "error"),
+        warnings=tuple(one for one in findings if one.severity == "warning"),
         complete=references.complete and not holds_pruned(inlined),
     )
 

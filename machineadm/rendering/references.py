@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, TypeVar, get_args
+from typing import Any, TypeVar, get_args, get_origin
 
 import msgspec
 from msgspec.structs import replace
@@ -13,6 +13,7 @@ from machineadm.api.meta import KeyReference, ValueSource
 from machineadm.api.pruned import PRUNED
 from machineadm.api.v1alpha1.files import FileConfig
 from machineadm.config.paths import child
+from machineadm.documents.decoding import decode_object
 from machineadm.redaction import Secret
 from machineadm.rendering.objects import ObjectKind, Resource, Resources, is_within
 
@@ -153,7 +154,26 @@ class References:
         if isinstance(value, FileConfig):
             return self._content(value, kind, reference, at)
         text = self.text_at(reference, kind, at)
-        return {f"{twin}_from": None, twin: _typed(value, twin, text)}
+        return {f"{twin}_from": None, twin: self._typed(value, twin, text, at)}
+
+    def _typed(self, value: msgspec.Struct, field: str, text: Any, path: str) -> Any:
+        """A text as the field holds it: as a Secret, or read as the object that it is."""
+        if text is PRUNED:
+            return PRUNED
+        (info,) = (one for one in msgspec.structs.fields(type(value)) if one.name == field)
+        if _holds(info.type, dict):
+            return self._object_in(text, path)
+        return Secret(text) if _holds(info.type, Secret) else text
+
+    def _object_in(self, text: str, path: str) -> Any:
+        """The object that a text is; PRUNED, and a finding, if it is none."""
+        found, problems = decode_object(text.encode(), file="")
+        if not problems and found is not None:
+            return found
+        for one in problems:
+            where = f"line {one.line}, column {one.column} of the value: " if one.line else ""
+            self.find("MA1410", path, f"{where}{one.message}", one.hint)
+        return self._unknown()
 
     def _twins(
         self, value: msgspec.Struct, twin: str, given: dict[str, Any], path: str
@@ -241,13 +261,10 @@ def _known(value: dict[str, Any]) -> Iterator[Any]:
     return (item for item in value.values() if item is not PRUNED)
 
 
-def _typed(value: msgspec.Struct, field: str, text: Any) -> Any:
-    """A text as the field holds it."""
-    if text is PRUNED:
-        return PRUNED
-    (info,) = (one for one in msgspec.structs.fields(type(value)) if one.name == field)
-    return Secret(text) if _holds_secret(info.type) else text
-
-
-def _holds_secret(annotation: Any) -> bool:
-    return annotation is Secret or any(_holds_secret(one) for one in get_args(annotation))
+def _holds(annotation: Any, kind: type) -> bool:
+    """Whether a field may hold a value of a class."""
+    return (
+        annotation is kind
+        or get_origin(annotation) is kind
+        or any(_holds(one, kind) for one in get_args(annotation))
+    )

@@ -116,12 +116,16 @@ def render(
     if finding := sizes.beyond(measured):
         raise UnrenderedError([finding])
     user_data = b"".join(piece.data for piece in pieces)
-    found = advice.of_spec(bootstrap.spec, agent, chosen.format)
+    found = (*realised.warnings, *advice.of_spec(bootstrap.spec, agent, chosen.format))
     if name == OWN:
         private = _private(documents, script, agent)
         found += _inspected(user_data, pieces, realised, chosen.format, private)
     return Rendered(
-        user_data=user_data, format=chosen.format, template=name, sizes=measured, warnings=found
+        user_data=user_data,
+        format=chosen.format,
+        template=name,
+        sizes=measured,
+        warnings=tuple(replace(one, severity="warning") for one in found),
     )
 
 

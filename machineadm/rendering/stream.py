@@ -69,7 +69,7 @@ def read_bundle(inputs: Iterable[tuple[str, bytes]]) -> Bundle:
         if isinstance(document.value, SecretObject | ConfigMapObject)
     ]
     mains = [document for document in documents if _is_main(document)]
-    problems = [problem for one in documents for problem in one.problems if not _servers(problem)]
+    problems = [problem for one in documents for problem in one.problems]
     problems += [*_about_the_stream(documents, mains), *_about_objects(resources)]
     return Bundle(
         documents=documents,
@@ -133,12 +133,6 @@ def _bootstrap(value: MachineBootstrap | MachineBootstrapTemplate) -> MachineBoo
         metadata=value.metadata,
         spec=spec,
     )
-
-
-def _servers(problem: Problem) -> bool:
-    """Whether it is about what a server writes and nobody reads here: `creationTimestamp: null`."""
-    metadata = problem.path.startswith(("metadata.", "spec.template.metadata."))
-    return metadata and problem.code == "MA1206"
 
 
 def _about_the_stream(

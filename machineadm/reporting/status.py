@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import msgspec
 
 from machineadm.api.v1alpha1.status import (
@@ -10,6 +12,7 @@ from machineadm.api.v1alpha1.status import (
     ErrorReport,
     KubeadmReport,
     StepReport,
+    WarningReport,
 )
 from machineadm.errors import KubeadmError, MachineadmError
 from machineadm.execution import events
@@ -20,7 +23,7 @@ LOG_TAIL = 64 * 1024
 """Characters of log that a report carries."""
 
 # As the type has them.
-MESSAGE, NAME, WORD, WORDS = 32768, 512, 4096, 64
+MESSAGE, NAME, WORD, WORDS, MOST_WARNINGS = 32768, 512, 4096, 64, 1000
 
 _replace = msgspec.structs.replace
 _BOOTSTRAPPING = (Phase.KUBEADM, Phase.POST_KUBEADM)
@@ -39,6 +42,8 @@ def first_status(*, agent: AgentIdentity, time: float) -> BootstrapStatus:
 
 def after(status: BootstrapStatus, event: events.Event, redactor: Redactor) -> BootstrapStatus:
     """The status after an event."""
+    if isinstance(event, events.ConfigurationWarned):
+        return _replace(status, warnings=tuple(_warnings(event, redactor)))
     if isinstance(event, events.PlanReady):
         steps = tuple(
             StepReport(name=step.name, phase=step.phase.value, state="Pending")
@@ -50,6 +55,16 @@ def after(status: BootstrapStatus, event: events.Event, redactor: Redactor) -> B
     if isinstance(event, events.ProgramEnded):
         return _replace(status, kubeadm=_kubeadm(event, redactor))
     return _step_changed(status, event, redactor)
+
+
+def _warnings(event: events.ConfigurationWarned, redactor: Redactor) -> Iterator[WarningReport]:
+    for problem in event.problems[:MOST_WARNINGS]:
+        yield WarningReport(
+            code=problem.code,
+            path=problem.path[:MESSAGE],
+            message=redactor.text(problem.message)[:MESSAGE],
+            hint=redactor.text(problem.hint)[:MESSAGE],
+        )
 
 
 def failed(

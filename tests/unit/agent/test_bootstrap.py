@@ -19,7 +19,7 @@ from machineadm.errors import (
     UsageError,
     VerificationError,
 )
-from machineadm.execution.events import RunEnded, StepDone
+from machineadm.execution.events import ConfigurationWarned, RunEnded, StepDone
 from machineadm.plan.model import Change
 from machineadm.reporting.sinks import FAILURE_SENTINEL, STATUS, SUCCESS_SENTINEL
 from tests.fakes.host import Call
@@ -534,3 +534,26 @@ def test_a_success_that_could_not_be_reported_is_reported_by_the_next_run_for_go
     stage.boot("boot-2")
 
     assert stage.status().phase == "Succeeded"
+
+
+def test_a_warning_is_told_and_reported_and_keeps_nobody_from_success(stage: Stage) -> None:
+    stage.replace('content: "hello\\n"', 'content: "{{ ds.meta_data.name }}"')
+
+    stage.run()
+
+    status = stage.status()
+    assert status.phase == "Succeeded"
+    (warning,) = status.warnings
+    assert (warning.code, warning.path) == ("MA1411", "spec.machine.files[0].content")
+    assert "ds.meta_data.name" in warning.message
+    (event,) = [one for one in stage.events if isinstance(one, ConfigurationWarned)]
+    assert event.problems[0].severity == "warning"
+
+
+def test_a_second_run_that_has_nothing_to_do_warns_again(stage: Stage) -> None:
+    stage.replace('content: "hello\\n"', 'content: "{{ v1.region }}"')
+    stage.run()
+
+    stage.run()
+
+    assert [one.code for one in stage.status().warnings] == ["MA1411"]

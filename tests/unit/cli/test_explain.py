@@ -7,6 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from machineadm.api.meta import ApiStruct, ValueSource
+from machineadm.api.schemas import UNSUPPORTED
+from machineadm.api.v1alpha1.linux import LinuxConfiguration
+from machineadm.api.v1alpha1.machine import MachineConfig
 from machineadm.cli.kinds import field, load
 from machineadm.cli.main import main
 
@@ -125,3 +129,66 @@ def test_every_listed_field_can_be_explained_in_turn(capsys: pytest.CaptureFixtu
     assert len(paths) > 300
     for path in paths:
         assert out(capsys, "explain", path).startswith(path.partition(".")[0])
+
+
+@pytest.mark.parametrize(
+    ("path", "default"),
+    [
+        ("spec.machine.commands.boot.timeout", "Default: 10m"),
+        ("spec.machine.commands.boot.retries.limit", "Default: 0"),
+        ("spec.machine.files.permissions", "Default: 0644, or 0600 if the file is sensitive"),
+        ("spec.machine.files.append", "Default: false"),
+        ("spec.kubernetes.timeouts.discovery", "Default: 5m"),
+        ("spec.kubernetes.cluster.imageRepository", "Default: registry.k8s.io"),
+        ("spec.machine.linuxConfiguration.hostname", "Default: none"),
+        ("spec.machine.files.path", "Required."),
+    ],
+)
+def test_a_field_is_explained_with_its_default(
+    path: str, default: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    told = out(capsys, "explain", f"MachineConfiguration.{path}")
+
+    assert f"\n{default}" in told
+
+
+def test_the_whole_description_is_told_and_that_of_the_type(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    told = out(capsys, "explain", "MachineConfiguration.spec.kubernetes.node.kubelet")
+
+    told = " ".join(told.split())
+    assert told.count("Settings of this node's kubelet.") == 1
+    assert "Each field has the name and the meaning that it has in KubeletConfiguration." in told
+
+
+@pytest.mark.parametrize("field", ["machine.images", "machine.linuxConfiguration.users"])
+def test_a_field_that_the_release_refuses_says_so_and_how_to_do_without(
+    field: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    told = out(capsys, "explain", f"MachineConfiguration.spec.{field}")
+
+    assert "\nNot in this release (MA1401). Meanwhile: " in told
+
+
+def test_among_the_fields_of_a_type_those_that_are_refused_are_marked(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    told = out(capsys, "explain", "MachineConfiguration.spec.machine.linuxConfiguration")
+
+    marked = {line.split()[0] for line in told.splitlines() if "[not in this release]" in line}
+    assert marked == set(LinuxConfiguration.not_built)
+
+
+@pytest.mark.parametrize("type_", [MachineConfig, LinuxConfiguration, ValueSource])
+def test_schema_and_reference_say_what_the_release_refuses(type_: type[ApiStruct]) -> None:
+    properties = KINDS["$defs"][type_.__name__]["properties"]
+    page = (ROOT / "docs/reference/MachineConfiguration.md").read_text()
+
+    refused = {name: each[UNSUPPORTED] for name, each in properties.items() if UNSUPPORTED in each}
+    assert refused == type_.not_built
+    for name, instead in refused.items():
+        assert properties[name]["description"].endswith("Not in this release yet (MA1401).")
+        assert f"Not in this release yet (MA1401). Meanwhile: {instead}." in page.replace(
+            "\\|", "|"
+        )

@@ -107,3 +107,33 @@ def test_several_files_are_one_stream(
 
     assert main(["render", *paths]) == 0
     assert capfdbinary.readouterr().out == whole
+
+
+def test_a_configuration_that_is_rendered_already_is_told_what_to_change(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "m.yaml"
+    path.write_text(
+        "apiVersion: bootstrap.cluster.x-k8s.io/v1alpha1\nkind: MachineConfiguration\nspec: {}\n"
+    )
+
+    assert main(["render", "--path", str(path)]) == 3
+
+    told = capsys.readouterr().err
+    assert "MA1202 kind: MachineConfiguration is not read here" in told
+    assert "change kind to MachineBootstrap" in told
+
+
+def test_warnings_about_the_configuration_stand_beside_user_data(
+    tmp_path: Path, capfdbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    path = tmp_path / "m.yaml"
+    text = EXAMPLE.read_text()
+    path.write_text(
+        text.replace("    files:\n", '    files:\n      - {path: /x, content: "{{ ds.x }}"}\n')
+    )
+
+    assert main(["render", "--path", str(path)]) == 0
+
+    told = capfdbinary.readouterr().err.decode()
+    assert "warning: MA1411 spec.machine.files[0].content: ds.x" in told

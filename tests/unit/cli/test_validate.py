@@ -47,12 +47,14 @@ def write(folder: Path, text: str, name: str = "node.yaml") -> str:
     return str(path)
 
 
-def test_a_good_file_is_passed_over_in_silence(
+def test_a_good_file_is_told_in_one_line(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(["validate", "--path", write(tmp_path, GOOD)]) == 0
+    path = write(tmp_path, GOOD)
 
-    assert capsys.readouterr() == ("", "")
+    assert main(["validate", "--path", path]) == 0
+
+    assert capsys.readouterr() == (f"machineadm: no problems in {path}\n", "")
 
 
 def test_problems_are_shown_as_a_compiler_shows_them(
@@ -90,6 +92,7 @@ def test_problems_are_shown_as_json_for_programs(
         "line": 7,
         "column": 20,
         "code": "MA1102",
+        "severity": "error",
         "path": "spec.machine.files[0].permissions",
         "message": "unquoted, it is an octal number, not text",
         "hint": 'write "0644"',
@@ -150,3 +153,74 @@ def test_a_configuration_without_kubernetes_is_for_preparation_only(
     assert main(["validate", "--path", path]) == 3
     assert main(["validate", "--path", path, "--mode", "preparation"]) == 0
     assert "spec" in capsys.readouterr().out
+
+
+WARNED = (
+    GOOD
+    + """\
+  machine:
+    files:
+    - path: /etc/motd
+      content: "{{ ds.meta_data.name }}"
+"""
+)
+
+
+def test_warnings_alone_are_shown_and_refuse_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = write(tmp_path, WARNED)
+
+    assert main(["validate", "--path", path]) == 0
+
+    headline, line, hint = capsys.readouterr().out.splitlines()
+    assert headline == f"machineadm: 1 warning in {path}"
+    assert line.startswith(
+        f"{path}:11:7: warning: MA1411 spec.machine.files[0].content: ds.meta_data.name"
+    )
+    assert hint.startswith("  hint: ")
+
+
+def test_warnings_are_refused_where_that_is_asked_for(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["validate", "--strict", "--path", write(tmp_path, WARNED)]) == 3
+    assert "1 warning in" in capsys.readouterr().out
+
+
+def test_json_tells_errors_from_warnings(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = write(tmp_path, WARNED.replace("v1.34.4", "v1.28.0"))
+
+    assert main(["validate", "--path", path, "--output", "json"]) == 3
+
+    problems = json.loads(capsys.readouterr().out)["problems"]
+    assert [(one["code"], one["severity"]) for one in problems] == [
+        ("MA1311", "error"),
+        ("MA1411", "warning"),
+    ]
+
+
+def test_errors_and_warnings_are_counted_apart(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = write(tmp_path, WARNED.replace("v1.34.4", "v1.28.0"))
+
+    assert main(["validate", "--path", path]) == 3
+    assert capsys.readouterr().out.startswith(f"machineadm: 1 problem and 1 warning in {path}\n")
+
+
+def test_a_plan_is_made_in_spite_of_warnings_which_stand_beside_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = write(tmp_path, WARNED)
+    (tmp_path / "root").mkdir()
+
+    code = main(["plan", "--mode", "preparation", "--root", str(tmp_path / "root"), "--path", path])
+
+    shown = capsys.readouterr()
+    assert code == 10
+    assert "files/write" in shown.out
+    assert "warning" not in shown.out
+    assert shown.err.startswith(f"{path}:11:7: warning: MA1411 ")

@@ -14,6 +14,8 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from machineadm.api.meta import KeyReference, ValueSource
+from machineadm.api.pruned import PRUNED
 from machineadm.api.v1alpha1.encrypted_data import EncryptedData
 from machineadm.config.validation import check
 from machineadm.documents.decoding import decode
@@ -21,7 +23,10 @@ from machineadm.documents.encoding import quoted
 from machineadm.documents.encryption import unseal
 from machineadm.redaction import Secret
 from machineadm.rendering.builtin import BUILTINS, FOLDER
+from machineadm.rendering.objects import Resource
+from machineadm.rendering.references import References
 from machineadm.rendering.stream import Outcome, read_bundle, render_bundle
+from tests.typewalk import structs
 
 EXAMPLE = (Path(__file__).parents[3] / "examples/rendering/worker.yaml").read_text()
 CONFIG = "/run/machineadm/config.yaml"
@@ -646,3 +651,94 @@ def test_whatever_is_damaged_is_told_and_never_a_fault_of_ours(
     outcome = render("\n".join(lines))
 
     assert (outcome.rendered is None) == bool(outcome.problems)
+
+
+POD = """\
+apiVersion: v1
+kind: Pod
+metadata: {name: vip, creationTimestamp: null}
+spec: {containers: [{name: vip, image: "registry.example.com/vip:v1"}]}
+"""
+STATIC = f"{HEAD}spec:\n{KUBERNETES}    controlPlane: {{staticPods: [{{name: vip, manifestFrom: {{KIND: {{name: vip, key: pod}}}}}}]}}\n"
+
+
+def holding(kind: str, text: str) -> str:
+    body = "".join(f"    {line}\n" for line in text.splitlines())
+    field = "stringData" if kind == "Secret" else "data"
+    return f"apiVersion: v1\nkind: {kind}\nmetadata: {{name: vip, namespace: edge}}\n{field}:\n  pod: |\n{body}"
+
+
+@pytest.mark.parametrize("kind", ["ConfigMap", "Secret"])
+@pytest.mark.parametrize("text", [POD, json.dumps(yaml.safe_load(POD))], ids=["yaml", "json"])
+def test_an_object_comes_from_a_text_that_holds_it(kind: str, text: str) -> None:
+    wanted = "secret" if kind == "Secret" else "configMap"
+
+    data = user_data(render(STATIC.replace("KIND", wanted), holding(kind, text), template="bare"))
+
+    (pod,) = json.loads(data)["spec"]["kubernetes"]["controlPlane"]["staticPods"]
+    assert pod["manifest"]["metadata"] == {"name": "vip"}
+    assert pod["manifest"]["spec"]["containers"][0]["name"] == "vip"
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("just words", "expected a map"),
+        ("- a", "expected a map"),
+        (f"{POD}---\n{POD}", "2 documents"),
+        ("a: [", "not YAML"),
+        ("a: 1\na: 2", "duplicate key"),
+        ("a: 0644", "octal"),
+    ],
+)
+def test_a_text_that_is_no_object_is_told_with_its_line(text: str, words: str) -> None:
+    outcome = render(STATIC.replace("KIND", "configMap"), holding("ConfigMap", text))
+
+    (problem,) = outcome.problems
+    assert problem.code == "MA1410"
+    assert problem.path.endswith("staticPods[0].manifestFrom.configMap")
+    assert words in problem.message
+    assert "line " in problem.message
+
+
+def test_what_comes_from_elsewhere_is_judged_by_the_rules_of_its_field() -> None:
+    outcome = render(
+        STATIC.replace("KIND", "configMap"), holding("ConfigMap", "apiVersion: v1\nkind: Service\n")
+    )
+
+    assert {problem.code for problem in outcome.problems} == {"MA1313"}
+    assert all("manifestFrom" in problem.path for problem in outcome.problems)
+
+
+def froms() -> list[tuple[type[msgspec.Struct], str]]:
+    """Every field of every type that takes its value from elsewhere, and has a twin to put it into."""
+    return [
+        (type_, field.name)
+        for type_ in structs()
+        for field in msgspec.structs.fields(type_)
+        if field.name.endswith("_from") and "ValueSource" in str(field.type)
+    ]
+
+
+@pytest.mark.parametrize(("type_", "name"), froms(), ids=lambda one: getattr(one, "__name__", one))
+def test_every_reference_can_be_satisfied(type_: type[msgspec.Struct], name: str) -> None:
+    """A field that can come from elsewhere, but whose twin takes no text, could never be used."""
+    source = ValueSource(config_map=KeyReference(name="vip", key="pod"))
+    fields = {field.name: field for field in msgspec.structs.fields(type_)}
+    is_map = "dict" in str(fields[name].type)
+    required = {
+        each.name: PRUNED for each in fields.values() if each.required and each.name != name
+    }
+    value = type_(**required, **{name: {"X": source} if is_map else source})
+    text = POD if "dict" in str(fields[name.removesuffix("_from")].type) and not is_map else "a"
+    found = References(
+        (Resource(kind="ConfigMap", name="vip", namespace="", values={"pod": text.encode()}),)
+    )
+
+    inlined = found.inlined(value, "spec")
+
+    assert found.findings == []
+    twin = getattr(inlined, name.removesuffix("_from"))
+    assert twin is not PRUNED
+    assert twin
+    assert not getattr(inlined, name)
