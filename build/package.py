@@ -20,6 +20,11 @@ from checkout import ROOT, build_id, files_of
 from slim import unpack, without_docstrings
 from wheels import ARCHITECTURES, gathered_wheels, own_architecture
 
+AUTHORS = "machineadm/plugins/sdk/"
+"""For authors of plugins, who have the wheel; no machine runs it."""
+
+USELESS = (".proto", ".pyi")
+
 
 def main() -> None:
     """Build the file that the command line asks for."""
@@ -50,6 +55,8 @@ def build(machine: str, wheels: list[Path], output: Path) -> None:
 def add_agent(tree: Path) -> None:
     """Copy machineadm itself without its docstrings, its licence, and the commit's hash in its version module."""
     for name in files_of("machineadm"):
+        if name.startswith(AUTHORS) or name.endswith(USELESS):
+            continue
         target = tree / name
         target.parent.mkdir(parents=True, exist_ok=True)
         content = (ROOT / name).read_bytes()

@@ -34,3 +34,16 @@ conformance: $(STAMP) $(STORES) $(AGENT) ## real kubeadm, the components' own va
 .PHONY: e2e
 e2e: $(STAMP) $(AGENT) ## a real cluster of three machines, a real API server (root, Debian, Go; 15 minutes once, then minutes)
 	MACHINEADM_AGENT=$(AGENT) $(BIN)/python -m pytest tests/e2e -q -s -p no:cacheprovider
+
+.PHONY: peers
+peers: $(STAMP) ## older releases of those that our plugins meet: go-plugin 1.6.0 (Go; minutes once)
+	GO_PLUGIN=1.6.0 $(BIN)/python -m pytest tests/conformance/test_go_plugin.py -q -p no:cacheprovider
+
+# The compiler is as new as the library that reads what it writes; it needs no other package of ours.
+PROTOC := .venv-proto/bin/python -m grpc_tools.protoc
+.PHONY: proto
+proto: ## generate machineadm/plugins/proto and the tests' service from their .proto files
+	$(PYTHON) -m venv .venv-proto
+	.venv-proto/bin/python -m pip install --quiet 'grpcio-tools==1.85.1'
+	$(PROTOC) -I . --python_out=. --pyi_out=. machineadm/plugins/proto/*.proto tests/peers/probe/probe.proto
+	rm -rf .venv-proto

@@ -1,0 +1,9 @@
+"""The cookie of machineadm's own kinds of plugins, for hosts and authors."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from machineadm.plugins.wire.handshake import Cookie
+
+COOKIE: Final = Cookie("MACHINEADM_PLUGIN", "8d4a5a0e-52a7-4c5e-9f5d-2f0c3a6f4b71")

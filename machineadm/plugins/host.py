@@ -1,0 +1,349 @@
+"""The host: starts plugins, and ends them all, whatever happens.
+
+    with Host() as host:
+        plugin = host.start(command)
+        reply = plugin.call(METHODS["Echo"], request)
+
+Synchronous to its callers, from any thread; one event loop, in a thread of its own, does all the work.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import threading
+import time
+from collections.abc import Callable, Coroutine, Iterator, Mapping
+from types import TracebackType
+from typing import Any, Final, TypeVar
+
+from grpclib.const import Handler
+
+from machineadm.plugins.launch.guard import Guard
+from machineadm.plugins.launch.model import Command, Reattach
+from machineadm.plugins.launch.running import Running, launch, reattach
+from machineadm.plugins.wire.logs import Record
+from machineadm.plugins.wire.rpc import Channel, Method, RpcError, call, translated
+
+T = TypeVar("T")
+CALL: Final = 30.0
+"""Seconds that a call may take if its caller says nothing."""
+
+Listen = Callable[[str, Record], None]
+Output = Callable[[str, str, bytes], None]
+
+
+class Host:
+    """A host of plugins, as a context.
+
+    Args:
+        listen: Gets a plugin's name and each entry of its log, in a thread of the host.
+        output: Gets a plugin's name, "stdout" or "stderr", and what it prints.
+    """
+
+    def __init__(
+        self,
+        *,
+        listen: Listen = lambda _name, _record: None,
+        output: Output = lambda _name, _stream, _data: None,
+    ) -> None:
+        self._listen = listen
+        self._output = output
+        self._numbers = itertools.count(1)
+        self._plugins: list[Plugin] = []
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread: threading.Thread | None = None
+        self._guard: Guard | None = None
+
+    def __enter__(self) -> Host:
+        self._guard = Guard()
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(
+            target=self._loop.run_forever, daemon=True, name="plugin-host"
+        )
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._loop is None or self._thread is None or self._guard is None:
+            return
+        try:
+            self.end_all()
+        finally:
+            self._loop.call_soon_threadsafe(self._loop.stop)
+            self._thread.join()
+            self._loop.close()
+            self._guard.release()
+            self._loop = None
+
+    def start(self, command: Command) -> Plugin:
+        """Start a plugin.
+
+        Args:
+            command: Which, and how.
+
+        Raises:
+            PluginError: It does not start; nothing is left of it.
+        """
+        running = self.run(
+            launch(
+                command,
+                self._directory(),
+                listen=lambda record: self._listen(command.name, record),
+                output=lambda stream, data: self._output(command.name, stream, data),
+            )
+        )
+        return self._known(running)
+
+    def reattach(self, wanted: Reattach) -> Plugin:
+        """Connect to a plugin that runs already.
+
+        Raises:
+            PluginError: It does not.
+        """
+        running = self.run(
+            reattach(
+                wanted,
+                self._directory(),
+                output=lambda stream, data: self._output(wanted.name, stream, data),
+            )
+        )
+        return self._known(running)
+
+    def end_all(self) -> None:
+        """End all plugins that were started here, at the same time; none is fine."""
+        plugins, self._plugins = self._plugins, []
+
+        async def end() -> None:
+            await asyncio.gather(*(plugin.running.end() for plugin in plugins))
+
+        if plugins:
+            self.run(end())
+
+    def run(self, work: Coroutine[Any, Any, T]) -> T:
+        """Run a coroutine in the host's loop; if the caller is interrupted, so is it.
+
+        Raises:
+            RuntimeError: The host is not entered, or left already.
+        """
+        if self._loop is None:
+            work.close()
+            raise RuntimeError("a host works within its context: `with Host() as host`")
+        future = asyncio.run_coroutine_threadsafe(work, self._loop)
+        try:
+            return future.result()
+        except BaseException:
+            if not future.done():
+                future.cancel()
+                _settle(future)
+            raise
+
+    def _directory(self) -> str:
+        if self._guard is None:
+            raise RuntimeError("a host works within its context: `with Host() as host`")
+        return f"{self._guard.directory}/{next(self._numbers)}"
+
+    def _known(self, running: Running) -> Plugin:
+        plugin = Plugin(self, running)
+        self._plugins.append(plugin)
+        return plugin
+
+
+def _settle(future: Any) -> None:
+    """Wait until what was cancelled has cleaned up; it kills what it started, so that takes no long time."""
+    settled = threading.Event()
+    future.add_done_callback(lambda _: settled.set())
+    settled.wait(5)
+
+
+class Plugin:
+    """A plugin that runs, to its host; `Host.start` makes it.
+
+    Args:
+        host: Whose it is.
+        running: What runs.
+    """
+
+    def __init__(self, host: Host, running: Running) -> None:
+        self._host = host
+        self.running = running
+        self.name = running.name
+        self.version = running.version
+        """Application version that both speak."""
+
+    @property
+    def pid(self) -> int:
+        """Its process; 0 if it was not started here."""
+        return self.running.process.pid if self.running.process else 0
+
+    @property
+    def log_tail(self) -> str:
+        """The last lines of its log."""
+        return self.running.log_tail
+
+    def ping(self, timeout: float = CALL) -> None:
+        """Ask whether it serves.
+
+        Raises:
+            RpcError: It does not.
+        """
+        self._host.run(self.running.connection.ping(timeout))
+
+    def call(self, method: Method, request: Any, *, timeout: float | None = CALL) -> Any:
+        """Make a call with one request and one reply.
+
+        Raises:
+            RpcError: It failed.
+        """
+        channel = self.running.connection.channel
+        return self._host.run(call(channel, method, request, timeout=timeout))
+
+    def stream(self, method: Method, *, timeout: float | None = None) -> Calling:
+        """Begin a call with several requests or replies."""
+        return Calling(self._host, self.running.connection.channel, method, timeout)
+
+    def serve(self, handlers: Mapping[str, Handler]) -> int:
+        """Serve the plugin; it has five seconds to dial the number that this gives."""
+        broker = self.running.connection.broker
+        number = broker.next_id()
+        self._host.run(broker.accept(number, handlers))
+        return number
+
+    def dial(self, number: int) -> Dialled:
+        """Connect to what the plugin serves under a number that it told; once.
+
+        Raises:
+            OSError: It does not serve there.
+        """
+        return Dialled(self._host, self._host.run(self.running.connection.broker.dial(number)))
+
+    def wait(self, timeout: float) -> int | None:
+        """Wait for its end; its exit code, or None if it still runs or was not started here."""
+        process = self.running.process
+        if process is None or not self._host.run(process.ended(timeout)):
+            return None
+        return process.exited.result()
+
+    def end(self) -> None:
+        """End it: ask, wait two seconds, kill; however often it is called."""
+        self._host.run(self.running.end())
+
+
+class Dialled:
+    """A further connection to a plugin.
+
+    Args:
+        host: Whose it is.
+        channel: To the plugin.
+    """
+
+    def __init__(self, host: Host, channel: Channel) -> None:
+        self._host = host
+        self._channel = channel
+
+    def call(self, method: Method, request: Any, *, timeout: float | None = CALL) -> Any:
+        """See `Plugin.call`.
+
+        Raises:
+            RpcError: It failed.
+        """
+        return self._host.run(call(self._channel, method, request, timeout=timeout))
+
+
+class Calling:
+    """A call with several requests or replies, as a context; leaving it early cancels it.
+
+    Args:
+        host: Whose loop it runs in.
+        channel: To whom.
+        method: Which.
+        timeout: Seconds for all of it.
+    """
+
+    def __init__(self, host: Host, channel: Channel, method: Method, timeout: float | None) -> None:
+        self._host = host
+        self._channel = channel
+        self._method = method
+        self._timeout = timeout
+        self._requests: asyncio.Queue[Any] = asyncio.Queue(4)
+        self._replies: asyncio.Queue[Any] = asyncio.Queue(4)
+        self._task: asyncio.Task[None] | None = None
+        self._over = False
+
+    def __enter__(self) -> Calling:
+        self._host.run(self._begin())
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._host.run(self._cancel())
+
+    def send(self, request: Any) -> None:
+        """Send a request; waits if the peer is slow. What fails shows at `receive`."""
+        self._host.run(self._put(request))
+
+    def end(self) -> None:
+        """There are no further requests."""
+        self._host.run(self._put(None))
+
+    def receive(self) -> Any:
+        """The next reply; None after the last.
+
+        Raises:
+            RpcError: The call failed.
+        """
+        if self._over:
+            return None
+        reply = self._host.run(self._replies.get())
+        if reply is None or isinstance(reply, RpcError):
+            self._over = True
+        if isinstance(reply, RpcError):
+            raise reply
+        return reply
+
+    def __iter__(self) -> Iterator[Any]:
+        while (reply := self.receive()) is not None:
+            yield reply
+
+    async def _begin(self) -> None:
+        self._task = asyncio.get_running_loop().create_task(self._run())
+
+    async def _put(self, request: Any) -> None:
+        assert self._task is not None  # noqa: S101 - the context is entered
+        putting = asyncio.get_running_loop().create_task(self._requests.put(request))
+        await asyncio.wait({putting, self._task}, return_when=asyncio.FIRST_COMPLETED)
+        putting.cancel()
+
+    async def _cancel(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait({self._task})
+
+    async def _run(self) -> None:
+        began = time.monotonic()
+        method = self._method
+        try:
+            async with self._channel.request(
+                method.path, method.cardinality, method.request, method.reply, timeout=self._timeout
+            ) as stream:
+                await stream.send_request()
+                sending = asyncio.get_running_loop().create_task(self._send(stream))
+                try:
+                    async for reply in stream:
+                        await self._replies.put(reply)
+                finally:
+                    sending.cancel()
+                    await asyncio.wait({sending})
+        except Exception as error:
+            await self._replies.put(translated(error, began, self._timeout))
+        else:
+            await self._replies.put(None)
+
+    async def _send(self, stream: Any) -> None:
+        while (request := await self._requests.get()) is not None:
+            await stream.send_message(request)
+        await stream.end()

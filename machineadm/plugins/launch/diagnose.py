@@ -1,0 +1,121 @@
+"""Why a plugin does not start, in words that name the cause: architecture, library, interpreter, permission, cookie."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+import struct
+from typing import Final
+
+from machineadm.errors import PluginError
+
+_MACHINES: Final = {
+    3: "386",
+    40: "arm",
+    62: "amd64",
+    183: "arm64",
+    243: "riscv64",
+    22: "s390x",
+    21: "ppc64le",
+}
+_FOREIGN: Final = {
+    b"\xcf\xfa\xed\xfe": "a program for macOS",
+    b"\xfe\xed\xfa\xcf": "a program for macOS",
+    b"\xca\xfe\xba\xbe": "a program for macOS",
+    b"MZ": "a program for Windows",
+}
+_OWN: Final = {"x86_64": "amd64", "aarch64": "arm64"}
+
+
+def unstartable(name: str, path: str, error: OSError) -> PluginError:
+    """The error for a file that cannot be opened or executed."""
+    cause, hint = _cause(path, error)
+    return PluginError("MA7210", f"plugin {name}: cannot start {path}: {cause}", hint=hint)
+
+
+def explained(log: str, code: int) -> tuple[str, str]:
+    """What a plugin that ended at once says of itself, and what to do; empty where it says nothing known."""
+    if "This binary is a plugin" in log or "magic cookie" in log.lower():
+        return (
+            "it was started with a cookie that is not its own",
+            "it is a plugin of another kind, or of another program",
+        )
+    if "error while loading shared libraries: " in log:
+        library = log.partition("error while loading shared libraries: ")[2].partition(":")[0]
+        return f"it needs the library {library}", f"install the package that has {library}"
+    if "Misconfigured ServeConfig" in log:
+        return "it is built without a cookie", "this is a fault of the plugin: ask its author"
+    if code == 127:
+        return "something that it runs is not installed", "look at the plugin's log"
+    return "", ""
+
+
+def _cause(path: str, error: OSError) -> tuple[str, str]:
+    """What is wrong, and what to do."""
+    try:
+        with open(path, "rb") as file:
+            head = file.read(4096)
+        found = os.stat(path)
+    except OSError:
+        return (error.strerror or str(error)).lower(), _hint_of(error)
+    if wrong := _foreign(head):
+        return wrong
+    if not found.st_mode & 0o111:
+        mode = f"mode {stat.S_IMODE(found.st_mode):04o}, owner {found.st_uid}:{found.st_gid}"
+        return f"it is not executable ({mode})", f"chmod 0755 {path}"
+    if error.errno == errno.EACCES:
+        return "permission denied", "its file system may be mounted noexec; look at `findmnt -T`"
+    if interpreter := _interpreter(head):
+        return (
+            f"it needs {interpreter!r}, which is not here",
+            f"install what provides {interpreter!r}",
+        )
+    if error.errno == errno.ENOEXEC:
+        return "it is neither a program nor a script with #! in its first line", "look at `file`"
+    return (error.strerror or str(error)).lower(), _hint_of(error)
+
+
+def _foreign(head: bytes) -> tuple[str, str] | None:
+    for magic, what in _FOREIGN.items():
+        if head.startswith(magic):
+            return f"it is {what}", "take the plugin's build for Linux"
+    if head[:4] != b"\x7fELF" or len(head) < 20:
+        return None
+    order = "<" if head[5] == 1 else ">"
+    (machine,) = struct.unpack(f"{order}H", head[18:20])
+    own = _OWN.get(os.uname().machine, os.uname().machine)
+    theirs = _MACHINES.get(machine, f"machine type {machine}")
+    if theirs == own:
+        return None
+    return (
+        f"it is built for {theirs}, and this machine is {own}",
+        f"take the plugin's build for {own}",
+    )
+
+
+def _interpreter(head: bytes) -> str:
+    """The interpreter that a script or a program names, if it is not there."""
+    if head.startswith(b"#!"):
+        # The kernel parts words at blanks alone: a line end of Windows belongs to the name.
+        line = head[2:].split(b"\n", 1)[0].replace(b"\t", b" ").strip(b" ")
+        name = line.split(b" ")[0].decode("utf-8", "replace")
+        return name if name and not os.path.exists(name) else ""
+    if head[:6] == b"\x7fELF\x02\x01":
+        at, size, count = (*struct.unpack("<Q", head[32:40]), *struct.unpack("<HH", head[54:58]))
+        for number in range(count):
+            entry = head[at + number * size :][:size]
+            if len(entry) >= 40 and entry[:4] == b"\x03\0\0\0":
+                offset, length = (
+                    struct.unpack("<Q", entry[8:16])[0],
+                    struct.unpack("<Q", entry[32:40])[0],
+                )
+                name = head[offset : offset + length].rstrip(b"\0").decode("utf-8", "replace")
+                return name if name and not os.path.exists(name) else ""
+    return ""
+
+
+def _hint_of(error: OSError) -> str:
+    if error.errno == errno.ENOENT:
+        return "install the plugin, or look at the path"
+    return "look at the path and its permissions"

@@ -1,0 +1,84 @@
+"""What outlives a host that is killed: a shell that waits for its end, then ends what it started and removes its sockets.
+
+go-plugin has nothing of the kind. What belongs to a host is known by its environment: every process that it starts, and
+whatever those start, has PLUGIN_UNIX_SOCKET_DIR below the host's own directory.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+from typing import Final
+
+from machineadm.plugins.wire.handshake import SOCKET_DIRECTORY
+
+# Twice at least: what the host was just starting has its environment a moment later.
+_SCRIPT: Final = r"""
+trap '' HUP INT QUIT TERM
+cat >/dev/null
+for pause in 0.1 0.2 0.4 0.8; do
+  for entry in /proc/[0-9]*; do
+    grep -qsz "^$2=$1/" "$entry/environ" && kill -9 "${entry#/proc/}"
+  done
+  sleep $pause
+  [ -d "$1" ] || break
+  [ "$pause" = 0.1 ] || rm -rf -- "$1"
+done
+"""
+
+
+class Guard:
+    """A host's directory for sockets, and what removes it whatever happens to the host."""
+
+    def __init__(self) -> None:
+        self.directory = tempfile.mkdtemp(prefix="machineadm-", dir=_short_directory())
+        try:
+            self._shell = subprocess.Popen(
+                ["/bin/sh", "-c", _SCRIPT, "guard", self.directory, SOCKET_DIRECTORY],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                cwd="/",
+                env={"PATH": os.defpath},
+                start_new_session=True,
+            )
+        except BaseException:
+            os.rmdir(self.directory)
+            raise
+
+    def release(self) -> None:
+        """All has ended in an orderly way: remove the directory."""
+        end_all_below(self.directory)
+        shutil.rmtree(self.directory, ignore_errors=True)
+        # The group: while it sleeps the shell has a child.
+        try:
+            os.killpg(self._shell.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+        self._shell.wait()
+        if self._shell.stdin is not None:
+            self._shell.stdin.close()
+
+
+def end_all_below(directory: str) -> None:
+    """End every process that was started with sockets in a directory or below it, and what those started."""
+    wanted = f"{SOCKET_DIRECTORY}={directory}".encode()
+    for name in os.listdir("/proc"):
+        if not name.isdigit() or int(name) == os.getpid():
+            continue
+        try:
+            with open(f"/proc/{name}/environ", "rb") as file:
+                entries = file.read().split(b"\0")
+            if any(entry == wanted or entry.startswith(wanted + b"/") for entry in entries):
+                os.kill(int(name), signal.SIGKILL)
+        except OSError:
+            pass  # ended, or somebody else's
+
+
+def _short_directory() -> str:
+    """Where sockets go: a socket's path has 107 bytes at most."""
+    directory = tempfile.gettempdir()
+    return directory if len(directory) <= 40 else "/tmp"  # noqa: S108 - mkdtemp makes a directory of its own there

@@ -1,0 +1,311 @@
+"""A plugin that runs: from its start to its end, each bounded in time, nothing left of it afterwards."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import signal
+import ssl
+import time
+from collections.abc import Callable
+from typing import Any, Final
+
+from grpclib.const import Status
+
+from machineadm.errors import PluginError
+from machineadm.plugins.launch.diagnose import explained
+from machineadm.plugins.launch.model import Command, Reattach
+from machineadm.plugins.launch.process import Process, start
+from machineadm.plugins.wire.certificates import Identity, new_identity
+from machineadm.plugins.wire.connection import Connection, Output, opened
+from machineadm.plugins.wire.handshake import Line, parse
+from machineadm.plugins.wire.logs import Record
+from machineadm.plugins.wire.rpc import RpcError
+
+GRACE: Final = 2.0
+"""Seconds between the request to end and SIGKILL, as in go-plugin."""
+
+
+class Running:
+    """A plugin, connected.
+
+    Args:
+        name: How messages call it.
+        version: Application version that both speak.
+        connection: To it.
+        process: Its process; None if it was started by somebody else.
+        directory: Removed at its end.
+        pid: Of a process that somebody else started and that is ours to end.
+        test: Never ended.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        version: int,
+        connection: Connection,
+        process: Process | None,
+        directory: str,
+        *,
+        pid: int = 0,
+        test: bool = False,
+    ) -> None:
+        self.name = name
+        self.version = version
+        self.connection = connection
+        self.process = process
+        self._directory = directory
+        self._pid = pid
+        self._test = test
+        self._ending: asyncio.Task[None] | None = None
+
+    @property
+    def log_tail(self) -> str:
+        """The last lines of its log, if it is ours to read."""
+        return self.process.log_tail if self.process else ""
+
+    async def end(self) -> None:
+        """Ask it to end; after two seconds end it. Once, however often it is called."""
+        if self._ending is None:
+            self._ending = asyncio.get_running_loop().create_task(self._end())
+        await asyncio.shield(self._ending)
+
+    async def _end(self) -> None:
+        try:
+            if self._test:
+                await self.connection.close()
+                return
+            await self.connection.shut_down()
+            if self.process is not None:
+                await self.process.ended(GRACE)
+                await self.process.finish()
+            elif self._pid:
+                await _end_foreign(self._pid)
+        finally:
+            shutil.rmtree(self._directory, ignore_errors=True)
+
+
+async def launch(
+    command: Command,
+    directory: str,
+    *,
+    listen: Callable[[Record], None],
+    output: Output,
+) -> Running:
+    """Start a plugin and connect to it.
+
+    Args:
+        command: What to start.
+        directory: Made here, for its sockets and temporary files; removed at its end.
+        listen: Gets its log.
+        output: Gets what it prints after its start.
+
+    Raises:
+        PluginError: It cannot be started, is none, or does not fit; nothing is left of it.
+    """
+    end = time.monotonic() + command.start_timeout
+    os.mkdir(directory, 0o700)
+    process = None
+    try:
+        if command.group:
+            _share(directory, command.group)
+        identity = await asyncio.to_thread(new_identity) if command.mtls else None
+        process = await start(command, directory, identity.certificate if identity else b"", listen)
+        line = await _shaken_hands(command, process, end)
+        connection = await _connected(command, line, process, directory, identity, output, end)
+    except BaseException as error:
+        if process is not None:
+            await asyncio.shield(process.finish())
+        shutil.rmtree(directory, ignore_errors=True)
+        if isinstance(error, PluginError) and process is not None:
+            named: PluginError = _named(command.name, error, process)
+            raise named from error
+        raise
+    return Running(command.name, line.version, connection, process, directory)
+
+
+async def reattach(wanted: Reattach, directory: str, *, output: Output) -> Running:
+    """Connect to a plugin that runs already, in the clear, as go-plugin does.
+
+    Raises:
+        PluginError: Nobody listens there; nothing is ended for that.
+    """
+    os.mkdir(directory, 0o700)
+    try:
+        connection = await opened(
+            wanted.address,
+            directory=directory,
+            identity=None,
+            peer=b"",
+            multiplexed=False,
+            output=output,
+        )
+    except OSError as error:
+        shutil.rmtree(directory, ignore_errors=True)
+        raise PluginError(
+            "MA7230",
+            f"plugin {wanted.name}: nobody serves on {wanted.address}: {error}",
+            hint="start the plugin again, and take the address that it prints",
+        ) from error
+    return Running(
+        wanted.name,
+        wanted.version,
+        connection,
+        None,
+        directory,
+        pid=wanted.pid,
+        test=wanted.test,
+    )
+
+
+async def _shaken_hands(command: Command, process: Process, end: float) -> Line:
+    """Wait for the handshake line.
+
+    Raises:
+        PluginError: There is none, or it does not fit.
+    """
+    left = max(end - time.monotonic(), 0)
+    either: set[asyncio.Future[Any]] = {process.line, process.exited}
+    await asyncio.wait(either, timeout=left, return_when=asyncio.FIRST_COMPLETED)
+    if process.exited.done() and not process.line.done():
+        # What it printed before it ended may still be in the pipe.
+        await asyncio.wait({process.line}, timeout=0.5)
+    if not process.line.done():
+        raise PluginError(
+            "MA7212",
+            f"it did not say within {command.start_timeout:g} s that it serves",
+            hint="run it by hand with its cookie: it has to print its handshake line at once",
+        )
+    text = process.line.result()
+    if not text.strip():
+        await process.ended(min(1.0, max(end - time.monotonic(), 0)))
+        raise await _ended_early(process)
+    return parse(
+        text, versions=command.versions, mtls=command.mtls, multiplexed=command.multiplexed
+    )
+
+
+async def _ended_early(process: Process) -> PluginError:
+    if not process.exited.done():
+        return PluginError(
+            "MA7211",
+            "it closed its standard output without a handshake line",
+            hint="a plugin prints its handshake line first, and nothing else",
+        )
+    code = process.exited.result()
+    try:
+        await asyncio.wait_for(process.log_ended.wait(), 0.5)
+    except asyncio.TimeoutError:
+        pass
+    cause, hint = explained(process.log_tail, code)
+    how = f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
+    return PluginError(
+        "MA7211",
+        f"it ended ({how}) before its handshake{': ' + cause if cause else ''}",
+        hint=hint or "look at the last lines of its log",
+    )
+
+
+async def _connected(
+    command: Command,
+    line: Line,
+    process: Process,
+    directory: str,
+    identity: Identity | None,
+    output: Output,
+    end: float,
+) -> Connection:
+    """Connect and ask whether it serves.
+
+    Raises:
+        PluginError: It does not, or is somebody else.
+    """
+
+    async def connect() -> Connection:
+        connection = await opened(
+            line.address,
+            directory=directory,
+            group=command.group,
+            identity=identity,
+            peer=line.certificate,
+            multiplexed=command.multiplexed,
+            output=output,
+        )
+        try:
+            await connection.ping(max(end - time.monotonic(), 0.1))
+        except BaseException as error:
+            # A plugin of an old library has no health service; that it has answered is enough.
+            if not isinstance(error, RpcError) or error.status is not Status.UNIMPLEMENTED:
+                await connection.close()
+                raise
+        return connection
+
+    connecting = asyncio.get_running_loop().create_task(connect())
+    both: set[asyncio.Future[Any]] = {connecting, process.exited}
+    done, _ = await asyncio.wait(
+        both,
+        timeout=max(end - time.monotonic(), 0.1),
+        return_when=asyncio.FIRST_COMPLETED,
+    )
+    if connecting not in done:
+        connecting.cancel()
+        await asyncio.wait({connecting})
+        if not connecting.cancelled() and connecting.exception() is None:
+            await connecting.result().close()
+        if process.exited.done():
+            raise await _ended_early(process)
+        raise PluginError("MA7212", f"it did not serve within {command.start_timeout:g} s")
+    try:
+        return connecting.result()
+    except ssl.SSLCertVerificationError as error:
+        raise PluginError(
+            "MA7216",
+            "whoever answers at its address has another certificate than the one it sent",
+            hint="start it again; if that repeats, somebody stands between",
+        ) from error
+    except ValueError as error:
+        raise PluginError("MA7216", f"its certificate cannot be read: {error}") from error
+    except RpcError as error:
+        if error.status is Status.DEADLINE_EXCEEDED:
+            message = f"it did not serve within {command.start_timeout:g} s"
+            raise PluginError("MA7212", message) from error
+        raise PluginError("MA7218", f"it does not serve: {error}") from error
+    except OSError as error:
+        raise PluginError("MA7218", f"cannot connect to {line.address}: {error}") from error
+
+
+def _named(name: str, error: PluginError, process: Process) -> PluginError:
+    """The error with the plugin's name and the last lines of its log."""
+    prefix = f"plugin {name}: "
+    message = error.message if error.message.startswith(prefix) else prefix + error.message
+    named = PluginError(error.code, message, hint=error.hint())
+    named.log_tail = process.log_tail
+    return named
+
+
+async def _end_foreign(pid: int) -> None:
+    """Wait for a process that is not our child, then end it."""
+    end = time.monotonic() + GRACE
+    while time.monotonic() < end and _lives(pid):
+        await asyncio.sleep(0.05)
+    if _lives(pid):
+        os.kill(pid, signal.SIGKILL)
+
+
+def _lives(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def _share(directory: str, group: str) -> None:
+    from machineadm.plugins.wire.sockets import group_number
+
+    # The group first: with the mode first the old group could look in.
+    os.chown(directory, -1, group_number(group))
+    os.chmod(directory, 0o770)  # noqa: S103 - the group is to look in

@@ -1,0 +1,165 @@
+"""One base class a kind: derive from it, write what the plugin can do; what is not written is not implemented."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, ClassVar, NamedTuple
+
+from machineadm.plugins.proto import attestation_pb2, encryption_provider_pb2, infrastructure_pb2
+from machineadm.plugins.wire.blocking import Call, Function
+
+PIECE = 1 << 20
+"""Bytes of a message that carries part of something larger; servers written in Go take 4 MiB at most."""
+
+
+class Kind:
+    """What all kinds share; derive from one of the others."""
+
+    service: ClassVar[Any]
+    _methods: ClassVar[dict[str, str]]
+
+    def functions(self) -> dict[str, Function]:
+        """What serves each method that is written."""
+        base = next(cls for cls in type(self).__mro__ if "_methods" in vars(cls))
+        return {
+            method: getattr(self, f"_{name}")
+            for method, name in self._methods.items()
+            if getattr(type(self), name) is not getattr(base, name)
+        }
+
+
+class EncryptionProvider(Kind):
+    """Knows the passphrase that documents were encrypted with."""
+
+    service = encryption_provider_pb2.DESCRIPTOR.services_by_name["EncryptionProvider"]
+    _methods: ClassVar = {
+        "FetchPassphrase": "fetch_passphrase",
+        "StorePassphrase": "store_passphrase",
+        "DeletePassphrase": "delete_passphrase",
+    }
+
+    def fetch_passphrase(self, provider: str) -> bytes:
+        """The passphrase of a provider, as in EncryptedData.spec.provider."""
+        raise NotImplementedError
+
+    def store_passphrase(self, provider: str, passphrase: bytes) -> None:
+        """Keep a passphrase; the manager asks for this, no machine does."""
+        raise NotImplementedError
+
+    def delete_passphrase(self, provider: str) -> None:
+        """Forget a passphrase, if it is there."""
+        raise NotImplementedError
+
+    def _fetch_passphrase(self, request: Any, _: Call) -> Any:
+        passphrase = self.fetch_passphrase(request.provider)
+        return encryption_provider_pb2.FetchPassphraseResponse(passphrase=passphrase)
+
+    def _store_passphrase(self, request: Any, _: Call) -> Any:
+        self.store_passphrase(request.provider, request.passphrase)
+        return encryption_provider_pb2.StorePassphraseResponse()
+
+    def _delete_passphrase(self, request: Any, _: Call) -> Any:
+        self.delete_passphrase(request.provider)
+        return encryption_provider_pb2.DeletePassphraseResponse()
+
+
+class Infrastructure(Kind):
+    """Brings configurations to machines, and their reports back."""
+
+    service = infrastructure_pb2.DESCRIPTOR.services_by_name["Infrastructure"]
+    _methods: ClassVar = {
+        "Fetch": "fetch",
+        "Report": "report",
+        "Store": "store",
+        "Locate": "locate",
+        "Delete": "delete",
+    }
+
+    def fetch(self, location: str) -> Iterator[bytes]:
+        """What lies at a location, in pieces of any size."""
+        raise NotImplementedError
+
+    def report(self, location: str, status: bytes) -> None:
+        """Take a BootstrapStatus, as JSON."""
+        raise NotImplementedError
+
+    def store(self, name: str, data: Iterator[bytes]) -> str:
+        """Keep data under a name, and give its location; the manager asks for this, no machine does."""
+        raise NotImplementedError
+
+    def locate(self, name: str) -> str | None:
+        """Where the data of a name lies; None if there is none."""
+        raise NotImplementedError
+
+    def delete(self, location: str) -> None:
+        """Remove what lies at a location, if it is there."""
+        raise NotImplementedError
+
+    def _fetch(self, request: Any, _: Call) -> Iterator[Any]:
+        for data in self.fetch(request.location):
+            for at in range(0, len(data), PIECE):
+                yield infrastructure_pb2.FetchResponse(data=data[at : at + PIECE])
+
+    def _report(self, request: Any, _: Call) -> Any:
+        self.report(request.location, request.status)
+        return infrastructure_pb2.ReportResponse()
+
+    def _store(self, requests: Iterator[Any], _: Call) -> Any:
+        first = next(requests)
+        location = self.store(first.name, _data(first, requests))
+        return infrastructure_pb2.StoreResponse(location=location)
+
+    def _locate(self, request: Any, _: Call) -> Any:
+        location = self.locate(request.name)
+        return infrastructure_pb2.LocateResponse(location=location, found=location is not None)
+
+    def _delete(self, request: Any, _: Call) -> Any:
+        self.delete(request.location)
+        return infrastructure_pb2.DeleteResponse()
+
+
+class Evidence(NamedTuple):
+    """What proves a machine's identity."""
+
+    format: str
+    """What it is, such as `application/vnd.example.quote.v1`."""
+
+    evidence: bytes
+
+
+class Attestation(Kind):
+    """Proves what a machine is, and judges such proofs."""
+
+    service = attestation_pb2.DESCRIPTOR.services_by_name["Attestation"]
+    _methods: ClassVar = {"Attest": "attest", "Verify": "verify"}
+
+    def attest(self, challenge: bytes) -> Evidence:
+        """Evidence for a challenge that is used once."""
+        raise NotImplementedError
+
+    def verify(self, challenge: bytes, evidence: Evidence) -> str:
+        """The machine's identity; the manager asks for this, no machine does.
+
+        Raises:
+            CallError: The evidence proves nothing; its text says why.
+        """
+        raise NotImplementedError
+
+    def _attest(self, request: Any, _: Call) -> Any:
+        found = self.attest(request.challenge)
+        return attestation_pb2.AttestResponse(format=found.format, evidence=found.evidence)
+
+    def _verify(self, request: Any, _: Call) -> Any:
+        from machineadm.plugins.sdk.serve import CallError
+
+        try:
+            identity = self.verify(request.challenge, Evidence(request.format, request.evidence))
+        except CallError as failure:
+            return attestation_pb2.VerifyResponse(trusted=False, reason=failure.text)
+        return attestation_pb2.VerifyResponse(trusted=True, identity=identity)
+
+
+def _data(first: Any, rest: Iterator[Any]) -> Iterator[bytes]:
+    yield first.data
+    for request in rest:
+        yield request.data

@@ -1,0 +1,54 @@
+"""The logging module's records as hclog's JSON, which every host of go-plugin understands."""
+
+from __future__ import annotations
+
+import datetime
+import json
+import logging
+import os
+from typing import Final
+
+_LEVELS: Final = ((40, "error"), (30, "warn"), (20, "info"), (10, "debug"))
+_ORDINARY: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
+
+
+class HostHandler(logging.Handler):
+    """Writes each record as a line; what `extra` names are its pairs.
+
+    Args:
+        descriptor: Of the plugin's own standard error.
+    """
+
+    def __init__(self, descriptor: int) -> None:
+        super().__init__()
+        self._descriptor = descriptor
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """See logging.Handler."""
+        time = datetime.datetime.fromtimestamp(record.created, datetime.timezone.utc)
+        entry = {
+            "@level": next((name for level, name in _LEVELS if record.levelno >= level), "trace"),
+            "@message": record.getMessage(),
+            "@timestamp": time.strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
+            **{key: value for key, value in vars(record).items() if key not in _ORDINARY},
+        }
+        if record.name != "root":
+            entry["@module"] = record.name
+        if record.exc_info:
+            entry["error"] = logging.Formatter().formatException(record.exc_info)
+        try:
+            self._write(json.dumps(entry, default=str).encode() + b"\n")
+        except OSError:
+            pass  # the host is gone
+
+    def _write(self, line: bytes) -> None:
+        while line:
+            line = line[os.write(self._descriptor, line) :]
+
+
+def log_to_host() -> None:
+    """Send all that is logged to the host, which decides what is shown."""
+    root = logging.getLogger()
+    root.handlers[:] = [HostHandler(os.dup(2))]
+    root.setLevel(1)
+    logging.getLogger("asyncio").setLevel(logging.WARNING)

@@ -1,0 +1,56 @@
+"""Serving a plugin."""
+
+from __future__ import annotations
+
+import sys
+from typing import Final, NoReturn
+
+from grpclib.const import Handler, Status
+
+from machineadm.plugins.cookie import COOKIE
+from machineadm.plugins.sdk.kinds import Kind
+from machineadm.plugins.sdk.logs import log_to_host
+from machineadm.plugins.wire.blocking import blocking_handlers
+from machineadm.plugins.wire.broker import Broker
+from machineadm.plugins.wire.rpc import RpcError
+from machineadm.plugins.wire.serving import Plugin, run
+
+VERSIONS: Final = (1,)
+"""Application versions that this SDK serves."""
+
+
+class CallError(RpcError):
+    """A call fails for a reason that the operator can read: write it without any secret.
+
+    Args:
+        text: Why.
+    """
+
+    def __init__(self, text: str) -> None:
+        super().__init__(Status.FAILED_PRECONDITION, text)
+
+
+def serve(*kinds: Kind) -> NoReturn:
+    """Serve until the host ends the plugin, then exit; the last thing that a plugin does.
+
+    Args:
+        *kinds: What it serves; one program may serve several kinds.
+
+    Raises:
+        SystemExit: Always.
+    """
+    log_to_host()
+    sys.exit(run(plugin_of(*kinds)))
+
+
+def plugin_of(*kinds: Kind) -> Plugin:
+    """What the protocol serves of these kinds."""
+
+    def services(broker: Broker, _: int) -> dict[str, Handler]:
+        return {
+            path: handler
+            for kind in kinds
+            for path, handler in blocking_handlers(kind.service, kind.functions(), broker).items()
+        }
+
+    return Plugin(cookie=COOKIE, versions=VERSIONS, services=services)

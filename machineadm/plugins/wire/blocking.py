@@ -1,0 +1,209 @@
+"""Handlers that block: written as plain functions, run in a thread of their own for each call.
+
+A function takes the request and the call; where requests stream, an iterator of them; where replies stream, it gives an
+iterator. What it raises as RpcError reaches the caller; of anything else the caller learns the type's name, the log the rest.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+import logging
+import threading
+from collections.abc import Callable, Coroutine, Generator, Iterator, Mapping
+from typing import Any, TypeVar
+
+from grpclib.const import Cardinality, Handler, Status
+from grpclib.exceptions import GRPCError
+
+from machineadm.plugins.wire.broker import Broker
+from machineadm.plugins.wire.rpc import (
+    Channel,
+    Method,
+    RpcError,
+    Serve,
+    ServerStream,
+    call,
+    methods,
+)
+
+T = TypeVar("T")
+Function = Callable[[Any, "Call"], Any]
+_log = logging.getLogger(__name__)
+
+
+class Call:
+    """One call that is being served, to the function that serves it.
+
+    Args:
+        broker: For further connections to the caller's process.
+    """
+
+    def __init__(self, broker: Broker | None) -> None:
+        self.cancelled = threading.Event()
+        """Set when nobody waits for the reply any more."""
+
+        self._broker = broker
+        self._loop = asyncio.get_running_loop()
+        self._pending: set[concurrent.futures.Future[Any]] = set()
+
+    def dial(self, number: int) -> Dialled:
+        """Connect to what the other side serves under a number that it told.
+
+        Raises:
+            OSError: It does not serve there.
+        """
+        return Dialled(self, self.run(self._required().dial(number)))
+
+    def serve(self, handlers: Mapping[str, Handler]) -> int:
+        """Serve the other side; it has five seconds to dial the number that this gives."""
+        broker = self._required()
+        number = broker.next_id()
+        self.run(broker.accept(number, handlers))
+        return number
+
+    def run(self, work: Coroutine[Any, Any, T]) -> T:
+        """Run a coroutine in the server's loop.
+
+        Raises:
+            RpcError: The call was cancelled meanwhile.
+        """
+        future = asyncio.run_coroutine_threadsafe(work, self._loop)
+        self._pending.add(future)
+        if self.cancelled.is_set():
+            future.cancel()
+        try:
+            return future.result()
+        except (concurrent.futures.CancelledError, asyncio.CancelledError):
+            raise RpcError(Status.CANCELLED, "") from None
+        finally:
+            self._pending.discard(future)
+
+    def cancel(self) -> None:
+        """Nobody waits any more."""
+        self.cancelled.set()
+        for future in list(self._pending):
+            future.cancel()
+
+    def _required(self) -> Broker:
+        if self._broker is None:
+            raise RpcError(Status.UNAVAILABLE, "there is no broker on this connection")
+        return self._broker
+
+
+class Dialled:
+    """A connection to the other side.
+
+    Args:
+        served: The call in whose course it was made.
+        channel: To the other side.
+    """
+
+    def __init__(self, served: Call, channel: Channel) -> None:
+        self._served = served
+        self._channel = channel
+
+    def call(self, method: Method, request: Any, *, timeout: float = 30) -> Any:
+        """Make a call with one request and one reply.
+
+        Raises:
+            RpcError: It failed.
+        """
+        return self._served.run(call(self._channel, method, request, timeout=timeout))
+
+    def close(self) -> None:
+        """Close the connection."""
+
+        async def close() -> None:
+            self._channel.close()
+
+        self._served.run(close())
+
+
+def blocking_handlers(
+    service: Any, functions: Mapping[str, Function], broker: Broker | None
+) -> dict[str, Handler]:
+    """What a server needs to serve a service by plain functions.
+
+    Args:
+        service: Its descriptor, out of a generated module.
+        functions: By a method's name; one that is missing is not implemented.
+        broker: For further connections.
+    """
+    known = methods(service)
+    return {
+        known[name].path: Handler(
+            _served(function, known[name].cardinality, broker),
+            known[name].cardinality,
+            known[name].request,
+            known[name].reply,
+        )
+        for name, function in functions.items()
+    }
+
+
+def _served(function: Function, cardinality: Cardinality, broker: Broker | None) -> Serve:
+    async def serve(stream: ServerStream) -> None:
+        served = Call(broker)
+        loop = asyncio.get_running_loop()
+        request = None if cardinality.client_streaming else await stream.recv_message()
+        done: asyncio.Future[None] = loop.create_future()
+
+        def work() -> None:
+            error: Exception | None = None
+            try:
+                _work(function, cardinality, request, stream, served)
+            except Exception as fault:
+                error = fault
+            try:
+                loop.call_soon_threadsafe(_finish, done, error)
+            except RuntimeError:
+                pass  # the plugin has ended
+
+        threading.Thread(target=work, daemon=True, name="plugin-call").start()
+        try:
+            await done
+        except asyncio.CancelledError:
+            served.cancel()
+            raise
+
+    return serve
+
+
+def _work(
+    function: Function,
+    cardinality: Cardinality,
+    request: Any,
+    stream: ServerStream,
+    served: Call,
+) -> None:
+    given = _requests(stream, served) if cardinality.client_streaming else request
+    result = function(given, served)
+    if not cardinality.server_streaming:
+        served.run(stream.send_message(result))
+        return
+    try:
+        for reply in result:
+            served.run(stream.send_message(reply))
+    finally:
+        # Now, not when somebody collects it: it may hold a connection or a file.
+        if isinstance(result, Generator):
+            result.close()
+
+
+def _requests(stream: ServerStream, served: Call) -> Iterator[Any]:
+    while (request := served.run(stream.recv_message())) is not None:
+        yield request
+
+
+def _finish(done: asyncio.Future[None], error: Exception | None) -> None:
+    if done.done():
+        return
+    if error is None:
+        done.set_result(None)
+    elif isinstance(error, RpcError):
+        done.set_exception(GRPCError(error.status, error.text))
+    else:
+        _log.error("a call failed", exc_info=error)
+        text = f"{type(error).__name__}; the plugin's log has more"
+        done.set_exception(GRPCError(Status.UNKNOWN, text))

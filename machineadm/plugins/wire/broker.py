@@ -1,0 +1,185 @@
+"""The broker: further connections between a host and its plugin, in either direction, each under a number.
+
+Without multiplexing whoever accepts listens on a socket of its own and tells where. With it whoever dials knocks, and opens
+a stream of the one connection when it is answered.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import ssl
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Mapping
+from typing import Any, Final
+
+from grpclib.const import Handler
+
+from machineadm.plugins.proto import goplugin_pb2
+from machineadm.plugins.wire.certificates import Identity
+from machineadm.plugins.wire.handshake import Address
+from machineadm.plugins.wire.rpc import Channel, Server
+from machineadm.plugins.wire.sockets import connect, listen_unix, remove
+from machineadm.plugins.wire.yamux import Session
+
+PATIENCE: Final = 5.0
+"""Seconds that the peer has to accept what is dialled, and that a number lives which nobody dials."""
+
+Listen = Callable[[], "tuple[socket.socket, Address]"]
+
+
+class Broker:
+    """One side's broker.
+
+    Args:
+        listen: Makes a listening socket; nothing is asked of it with multiplexing.
+        identity: Of this side, if connections are encrypted.
+        peer: The other side's certificate.
+    """
+
+    def __init__(self, listen: Listen, identity: Identity | None, peer: bytes) -> None:
+        self.session: Session | None = None
+        """The multiplexed connection, as soon as there is one."""
+
+        self.multiplexed = False
+        self._listen = listen
+        self._identity = identity
+        self._peer = peer
+        self._last = 0
+        self._outbox: asyncio.Queue[Any] = asyncio.Queue()
+        self._waiting: dict[int, asyncio.Future[Any]] = {}
+        self._accepting: dict[int, Server] = {}
+        self._knocks: dict[int, Any] = {}
+        self._expected: deque[int] = deque()
+        self._dialling = asyncio.Lock()
+        self._channels: list[Channel] = []
+        self._servers: dict[int, tuple[Server, str]] = {}
+
+    def next_id(self) -> int:
+        """A number that this side has not used."""
+        self._last += 1
+        return self._last
+
+    async def accept(self, number: int, serve: Mapping[str, Handler]) -> None:
+        """Serve whoever of the other side dials a number; returns at once.
+
+        Args:
+            number: Of `next_id`; the other side learns it by a message of its own.
+            serve: Handlers by path.
+
+        Raises:
+            OSError: It cannot be listened.
+        """
+        server = Server(serve, self._tls("server"))
+        if self.multiplexed:
+            self._accepting[number] = server
+            self._servers[number] = (server, "")
+            if self._knocks.pop(number, None) is not None:
+                self._answer(number)
+            return
+        listener, address = self._listen()
+        server.listen(listener)
+        self._servers[number] = (server, address.address if address.network == "unix" else "")
+        info = goplugin_pb2.ConnInfo(
+            service_id=number, network=address.network, address=address.address
+        )
+        await self._outbox.put(info)
+
+    async def dial(self, number: int) -> Channel:
+        """Connect to what the other side serves under a number; once, for a number is good for one dial.
+
+        Raises:
+            OSError: The other side does not accept.
+        """
+        connection = await (self._knock(number) if self.multiplexed else self._connect(number))
+        channel = Channel(connection, self._tls("client"))
+        await channel.open()
+        self._channels.append(channel)
+        return channel
+
+    async def _connect(self, number: int) -> socket.socket:
+        info = await self._info(number)
+        return await connect(Address(info.network, info.address))
+
+    async def _knock(self, number: int) -> socket.socket:
+        # One after the other: the peer gives the next stream to the number that it answered last.
+        async with self._dialling:
+            knock = goplugin_pb2.ConnInfo.Knock(knock=True)
+            await self._outbox.put(goplugin_pb2.ConnInfo(service_id=number, knock=knock))
+            answer = await self._info(number)
+            if answer.knock.error:
+                raise ConnectionRefusedError(f"broker id {number}: {answer.knock.error}")
+            if self.session is None:
+                raise ConnectionResetError("the multiplexed connection is closed")
+            return self.session.open()
+
+    async def _info(self, number: int) -> Any:
+        waiting = self._waiting.get(number)
+        if waiting is None:
+            waiting = self._waiting[number] = asyncio.get_running_loop().create_future()
+        try:
+            return await asyncio.wait_for(waiting, PATIENCE)
+        except asyncio.TimeoutError:
+            raise TimeoutError(
+                f"timeout waiting for connection info: nobody serves broker id {number}"
+            ) from None
+        finally:
+            self._waiting.pop(number, None)
+
+    async def outgoing(self) -> AsyncIterator[Any]:
+        """What is to be sent to the other side's broker, for ever."""
+        while True:
+            yield await self._outbox.get()
+
+    def received(self, info: Any) -> None:
+        """Take a message of the other side's broker."""
+        number = info.service_id
+        if info.knock.knock and not info.knock.ack:
+            if number in self._accepting:
+                self._answer(number)
+            else:
+                self._knocks[number] = info
+                asyncio.get_running_loop().call_later(PATIENCE, self._knocks.pop, number, None)
+            return
+        waiting = self._waiting.get(number)
+        if waiting is None:
+            waiting = self._waiting[number] = asyncio.get_running_loop().create_future()
+            asyncio.get_running_loop().call_later(PATIENCE, self._expire, number, waiting)
+        if not waiting.done():
+            waiting.set_result(info)
+
+    def _expire(self, number: int, waiting: asyncio.Future[Any]) -> None:
+        if self._waiting.get(number) is waiting:
+            del self._waiting[number]
+
+    def _answer(self, number: int) -> None:
+        self._expected.append(number)
+        knock = goplugin_pb2.ConnInfo.Knock(knock=True, ack=True)
+        self._outbox.put_nowait(goplugin_pb2.ConnInfo(service_id=number, knock=knock))
+
+    def opened(self) -> Server | None:
+        """Whose the stream is that the peer has just opened; None if it did not knock."""
+        return self._accepting.get(self._expected.popleft()) if self._expected else None
+
+    async def close(self) -> None:
+        """Stop serving, and close what was dialled."""
+        for channel in self._channels:
+            channel.close()
+        for server, path in self._servers.values():
+            await server.close()
+            if path:
+                remove(path)
+        self._servers.clear()
+        self._accepting.clear()
+        self._channels.clear()
+
+    def _tls(self, end: str) -> ssl.SSLContext | None:
+        if self._identity is None:
+            return None
+        make = self._identity.server if end == "server" else self._identity.client
+        return make(self._peer)
+
+
+def unix_listener(directory: str, group: str = "") -> Listen:
+    """A maker of sockets in a directory."""
+    return lambda: listen_unix(directory, group)

@@ -1,0 +1,183 @@
+"""The host's end of a connection to a plugin: the main channel, the broker, the plugin's standard output and error."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import time
+from collections.abc import Callable
+from typing import Any, Final
+
+from grpclib.const import Status
+
+from machineadm.plugins.proto import goplugin_pb2, health_pb2
+from machineadm.plugins.wire.broker import Broker, unix_listener
+from machineadm.plugins.wire.certificates import Identity
+from machineadm.plugins.wire.handshake import Address
+from machineadm.plugins.wire.rpc import Channel, Method, RpcError, call, methods, translated
+from machineadm.plugins.wire.sockets import connect
+from machineadm.plugins.wire.yamux import Session
+
+HEALTH: Final = "plugin"
+"""Name under which a plugin reports that it serves."""
+
+SHUTDOWN: Final = 1.0
+"""Seconds that a plugin has to answer when it is asked to end; what it does then is not counted."""
+
+Output = Callable[[str, bytes], None]
+
+
+class Connection:
+    """A connection; `opened` makes it.
+
+    Args:
+        address: Where the plugin listens.
+        channel: To the plugin's services.
+        broker: For further connections.
+        output: Gets "stdout" or "stderr", and what the plugin wrote there.
+    """
+
+    def __init__(self, address: Address, channel: Channel, broker: Broker, output: Output) -> None:
+        self.address = address
+        self.channel = channel
+        self.broker = broker
+        self._output = output
+        loop = asyncio.get_running_loop()
+        # At once: a plugin written in Go stands still when it prints and nobody reads.
+        self._tasks = [loop.create_task(self._broker()), loop.create_task(self._stdio())]
+        for task in self._tasks:
+            task.add_done_callback(_retrieved)
+
+    async def ping(self, timeout: float) -> None:
+        """Ask whether it serves.
+
+        Raises:
+            RpcError: It does not.
+        """
+        request = health_pb2.HealthCheckRequest(service=HEALTH)
+        reply = await call(self.channel, _CHECK, request, timeout=timeout)
+        if reply.status != health_pb2.HealthCheckResponse.SERVING:
+            raise RpcError(Status.UNAVAILABLE, "it says that it does not serve")
+
+    async def shut_down(self) -> None:
+        """Ask the plugin to end, and close the connection; it cannot fail."""
+        await self.broker.close()
+        try:
+            await call(self.channel, _SHUTDOWN, goplugin_pb2.Empty(), timeout=SHUTDOWN)
+        except RpcError:
+            pass  # Go ends before it answers
+        await self.close()
+
+    async def close(self) -> None:
+        """Close the connection; the plugin is not told anything."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self.broker.close()
+        self.channel.close()
+        if self.broker.session is not None:
+            # What is still in a socket pair goes out first.
+            await asyncio.sleep(0)
+            self.broker.session.close()
+
+    async def _broker(self) -> None:
+        async with self.channel.request(
+            _BROKER.path, _BROKER.cardinality, _BROKER.request, _BROKER.reply
+        ) as stream:
+            await stream.send_request()
+            sending = asyncio.get_running_loop().create_task(self._send(stream))
+            try:
+                async for info in stream:
+                    self.broker.received(info)
+            finally:
+                sending.cancel()
+
+    async def _send(self, stream: Any) -> None:
+        async for info in self.broker.outgoing():
+            await stream.send_message(info)
+
+    async def _stdio(self) -> None:
+        began = time.monotonic()
+        try:
+            async with self.channel.request(
+                _STDIO.path, _STDIO.cardinality, _STDIO.request, _STDIO.reply
+            ) as stream:
+                await stream.send_message(goplugin_pb2.Empty(), end=True)
+                async for piece in stream:
+                    name = _NAMES.get(piece.channel)
+                    if name:
+                        self._output(name, piece.data)
+        except Exception as error:
+            # A plugin that has none, or that is gone: its calls will tell.
+            translated(error, began, None)
+
+
+async def opened(
+    address: Address,
+    *,
+    directory: str,
+    group: str = "",
+    identity: Identity | None,
+    peer: bytes,
+    multiplexed: bool,
+    output: Output,
+) -> Connection:
+    """Connect to a plugin.
+
+    Args:
+        address: Where it listens.
+        directory: For the sockets of the broker.
+        group: Who may connect to them.
+        identity: Of this host, if the connection is encrypted.
+        peer: The plugin's certificate, DER.
+        multiplexed: Whether all goes over one socket.
+        output: See `Connection`.
+
+    Raises:
+        OSError: Nobody listens there, or somebody else.
+        ValueError: The plugin's certificate is none.
+    """
+    broker = Broker(unix_listener(directory, group), identity, peer)
+    broker.multiplexed = multiplexed
+    tls = identity.client(peer) if identity else None
+    connection = await connect(address)
+    if multiplexed:
+        broker.session = Session(connection, client=True, accept=_Accept(broker))
+        await broker.session.start()
+        connection = broker.session.open()
+    channel = Channel(connection, tls)
+    try:
+        await channel.open()
+    except BaseException:
+        channel.close()
+        if broker.session is not None:
+            broker.session.close()
+        raise
+    return Connection(address, channel, broker, output)
+
+
+class _Accept:
+    """Gives a stream that the plugin opens to whom it knocked at."""
+
+    def __init__(self, broker: Broker) -> None:
+        self._broker = broker
+
+    def __call__(self, stream: socket.socket) -> None:
+        server = self._broker.opened()
+        if server is None:
+            stream.close()
+        else:
+            server.background(server.connected(stream))
+
+
+def _retrieved(task: asyncio.Task[None]) -> None:
+    if not task.cancelled():
+        task.exception()
+
+
+_NAMES: Final[dict[int, str]] = {1: "stdout", 2: "stderr"}
+_FILE: Final = goplugin_pb2.DESCRIPTOR.services_by_name
+_BROKER: Final[Method] = methods(_FILE["GRPCBroker"])["StartStream"]
+_SHUTDOWN: Final[Method] = methods(_FILE["GRPCController"])["Shutdown"]
+_STDIO: Final[Method] = methods(_FILE["GRPCStdio"])["StreamStdio"]
+_CHECK: Final[Method] = methods(health_pb2.DESCRIPTOR.services_by_name["Health"])["Check"]

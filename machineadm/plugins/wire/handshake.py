@@ -1,0 +1,180 @@
+"""The handshake: what a host puts into a plugin's environment, and the one line that the plugin answers with.
+
+`1|VERSION|unix or tcp|ADDRESS|grpc|CERTIFICATE|MULTIPLEXED`, the last field only where it was asked for.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from collections.abc import Collection, Iterable
+from typing import Final
+
+import msgspec
+
+from machineadm.errors import PluginError
+
+CORE: Final = 1
+"""Version of go-plugin's own protocol."""
+
+MIN_PORT: Final = "PLUGIN_MIN_PORT"
+MAX_PORT: Final = "PLUGIN_MAX_PORT"
+VERSIONS: Final = "PLUGIN_PROTOCOL_VERSIONS"
+MULTIPLEX: Final = "PLUGIN_MULTIPLEX_GRPC"
+CERTIFICATE: Final = "PLUGIN_CLIENT_CERT"
+SOCKET_DIRECTORY: Final = "PLUGIN_UNIX_SOCKET_DIR"
+SOCKET_GROUP: Final = "PLUGIN_UNIX_SOCKET_GROUP"
+
+LONGEST: Final = 64 * 1024
+"""Bytes of a line that are read; a certificate takes some 800."""
+
+_TRUE: Final = ("1", "t", "T", "true", "TRUE", "True")
+_NUMBER: Final = re.compile("[+-]?[0-9]{1,18}")
+# A shorter text is no certificate: hosts written in Go ignore it, too.
+_SHORTEST_CERTIFICATE: Final = 50
+
+
+class Cookie(msgspec.Struct, frozen=True):
+    """A variable that tells a plugin that a host starts it, not a person. No secret."""
+
+    key: str
+    value: str
+
+
+class Address(msgspec.Struct, frozen=True):
+    """Where somebody listens, as it stands in the line and in the broker's messages."""
+
+    network: str
+    address: str
+
+    def __str__(self) -> str:
+        return f"{self.network} {self.address}"
+
+
+class Line(msgspec.Struct, frozen=True, kw_only=True):
+    """The fields of a handshake line."""
+
+    version: int
+    address: Address
+    certificate: bytes = b""
+    """DER; empty without AutoMTLS."""
+
+    multiplexed: bool | None = None
+    """None where the plugin did not say."""
+
+
+def render(line: Line) -> str:
+    """Write the line as a plugin prints it, without the newline."""
+    certificate = base64.b64encode(line.certificate).decode().rstrip("=")
+    fields = [str(CORE), str(line.version), line.address.network, line.address.address, "grpc"]
+    fields.append(certificate)
+    if line.multiplexed is not None:
+        fields.append("true" if line.multiplexed else "false")
+    return "|".join(fields)
+
+
+def parse(text: str, *, versions: Collection[int], mtls: bool, multiplexed: bool) -> Line:
+    """Read the line as a host does.
+
+    Args:
+        text: What the plugin printed.
+        versions: The application versions that the host speaks.
+        mtls: Whether a certificate was asked for.
+        multiplexed: Whether multiplexing was asked for.
+
+    Raises:
+        PluginError: The plugin is none, or does not fit the host.
+    """
+    fields = [field.strip() for field in text.strip().split("|")]
+    if len(fields) < 4:
+        raise PluginError(
+            "MA7213",
+            f"it printed {_quoted(text)} instead of a plugin's handshake line",
+            hint="a plugin prints nothing before its handshake: run it by hand, and see what it prints",
+        )
+    _require_core(fields[0])
+    version = _version(fields[1], versions)
+    network, address = fields[2], fields[3]
+    if network not in ("unix", "tcp"):
+        raise PluginError("MA7215", f"it listens on network {_quoted(network)}, not unix or tcp")
+    protocol = fields[4] if len(fields) > 4 else "netrpc"
+    if protocol != "grpc":
+        raise PluginError(
+            "MA7215",
+            f"it speaks {_quoted(protocol)}, not grpc",
+            hint="build it with go-plugin's GRPCServer, or with the SDK of machineadm",
+        )
+    return Line(
+        version=version,
+        address=Address(network, address),
+        certificate=_certificate(fields[5] if len(fields) > 5 else "", mtls=mtls),
+        multiplexed=_multiplexed(fields[6:], wanted=multiplexed),
+    )
+
+
+def choose(own: Collection[int], offered: Iterable[int]) -> int:
+    """The application version that a plugin answers with: the highest common one, else its own lowest."""
+    common = set(own) & set(offered)
+    return max(common) if common else min(own)
+
+
+def offered(text: str) -> tuple[tuple[int, ...], tuple[str, ...]]:
+    """The versions that a host lists, and the entries that are not numbers."""
+    entries = [entry.strip() for entry in text.split(",") if entry.strip()]
+    good = tuple(int(entry) for entry in entries if _NUMBER.fullmatch(entry))
+    return good, tuple(entry for entry in entries if not _NUMBER.fullmatch(entry))
+
+
+def _require_core(field: str) -> None:
+    if not _NUMBER.fullmatch(field) or int(field) != CORE:
+        raise PluginError(
+            "MA7214",
+            f"its handshake has core protocol {_quoted(field)}; this host speaks {CORE}",
+            hint="the plugin is built for another generation of go-plugin",
+        )
+
+
+def _version(field: str, versions: Collection[int]) -> int:
+    known = ", ".join(map(str, sorted(versions)))
+    if not _NUMBER.fullmatch(field):
+        raise PluginError("MA7214", f"its protocol version {_quoted(field)} is not a number")
+    if int(field) not in versions:
+        raise PluginError(
+            "MA7214",
+            f"it speaks protocol version {field}; this host speaks {known}",
+            hint="take a release of the plugin that fits this machineadm",
+        )
+    return int(field)
+
+
+def _certificate(field: str, *, mtls: bool) -> bytes:
+    if not mtls:
+        return b""
+    if len(field) <= _SHORTEST_CERTIFICATE:
+        raise PluginError(
+            "MA7216",
+            "it was asked to encrypt its connection, and sent no certificate",
+            hint="the plugin's library does not know AutoMTLS: build it with a current one",
+        )
+    try:
+        return base64.b64decode(field + "=" * (-len(field) % 4), validate=True)
+    except binascii.Error as error:
+        raise PluginError("MA7216", "its certificate is not base64") from error
+
+
+def _multiplexed(fields: list[str], *, wanted: bool) -> bool | None:
+    answer = fields[0] in _TRUE if fields else None
+    if wanted and not answer:
+        raise PluginError(
+            "MA7217",
+            "it does not multiplex its connection, as it was asked to",
+            hint="build it with go-plugin 1.6 or later",
+        )
+    return answer
+
+
+def _quoted(text: str) -> str:
+    """A foreign text for a message: printable, and not long."""
+    text = text.strip()
+    return repr(text if len(text) <= 200 else f"{text[:200]}...")

@@ -1,0 +1,272 @@
+"""gRPC by grpclib, over sockets that are connected already: channels, servers, methods, errors."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+import ssl
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, Final
+
+import grpclib.client
+import grpclib.server
+import msgspec
+from google.protobuf.message_factory import GetMessageClass
+from grpclib.const import Cardinality, Handler, Status
+from grpclib.exceptions import GRPCError, StreamTerminatedError
+from grpclib.protocol import H2Protocol
+
+SERVER_NAME: Final = "localhost"
+CANCEL: Final = "error_code: 8"
+
+ServerStream = grpclib.server.Stream[Any, Any]
+ClientStream = grpclib.client.Stream[Any, Any]
+Serve = Callable[[ServerStream], Awaitable[None]]
+# A host is no place for tracebacks of a peer's faults; whoever wants them adds a handler.
+logging.getLogger("grpclib").addHandler(logging.NullHandler())
+logging.getLogger("grpclib").propagate = False
+
+
+class RpcError(Exception):
+    """A call failed.
+
+    Args:
+        status: As the peer, or gRPC itself, calls it.
+        text: As the peer says it.
+    """
+
+    def __init__(self, status: Status, text: str) -> None:
+        super().__init__(f"{status.name}: {text}" if text else status.name)
+        self.status = status
+        self.text = text
+
+
+class Method(msgspec.Struct, frozen=True):
+    """A method of a service."""
+
+    path: str
+    cardinality: Cardinality
+    request: type[Any]
+    reply: type[Any]
+
+
+def methods(service: Any) -> dict[str, Method]:
+    """The methods of a service, by name.
+
+    Args:
+        service: Its descriptor, out of a generated module.
+    """
+    return {
+        one.name: Method(
+            f"/{service.full_name}/{one.name}",
+            _CARDINALITIES[one.client_streaming, one.server_streaming],
+            GetMessageClass(one.input_type),
+            GetMessageClass(one.output_type),
+        )
+        for one in service.methods
+    }
+
+
+def handlers(service: Any, **serve: Serve) -> dict[str, Handler]:
+    """What a server needs to serve a service.
+
+    Args:
+        service: Its descriptor, out of a generated module.
+        **serve: By a method's name, what serves it; one that is not named is not implemented.
+    """
+    known = methods(service)
+    return {
+        known[name].path: Handler(
+            function, known[name].cardinality, known[name].request, known[name].reply
+        )
+        for name, function in serve.items()
+    }
+
+
+class Channel(grpclib.client.Channel):
+    """A client's end of one connection, made already; it is never made anew.
+
+    Args:
+        connection: Connected.
+        tls: For a connection that is encrypted.
+    """
+
+    def __init__(self, connection: socket.socket, tls: ssl.SSLContext | None) -> None:
+        super().__init__(ssl=tls)
+        self._authority = SERVER_NAME if tls else "unused"
+        self._connection: socket.socket | None = connection
+        self.is_lost = False
+
+    async def open(self) -> None:
+        """Speak TLS, if it is to be spoken.
+
+        Raises:
+            OSError: It cannot be: the peer is another, or gone.
+        """
+        await self.__connect__()
+
+    async def _create_connection(self) -> H2Protocol:
+        connection, self._connection = self._connection, None
+        if connection is None:
+            self.is_lost = True
+            raise ConnectionResetError("the connection is closed")
+        name = SERVER_NAME if self._ssl else None
+        try:
+            _, protocol = await self._loop.create_connection(
+                self._protocol_factory,
+                sock=connection,
+                ssl=self._ssl,
+                server_hostname=name,
+            )
+        except BaseException:
+            connection.close()
+            raise
+        return protocol
+
+    def close(self) -> None:
+        """Close the connection; calls that are under way end."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+        super().close()
+
+
+class Server:
+    """Serves gRPC on connections that are given to it, and on listening sockets.
+
+    Args:
+        serve: Handlers by path.
+        tls: For connections that are encrypted.
+    """
+
+    def __init__(self, serve: Mapping[str, Handler], tls: ssl.SSLContext | None = None) -> None:
+        self._server = grpclib.server.Server([])
+        self._server._mapping = _Methods(serve)  # noqa: SLF001 - grpclib's own answer to an unknown method is malformed
+        self._tls = tls
+        self._transports: set[asyncio.BaseTransport] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def connected(self, connection: socket.socket) -> None:
+        """Serve one connection.
+
+        Raises:
+            OSError: The peer is another, or gone.
+        """
+        loop = asyncio.get_running_loop()
+        transport, _ = await loop.connect_accepted_socket(
+            self._server._protocol_factory,  # noqa: SLF001 - its start() takes listening sockets alone
+            connection,
+            ssl=self._tls,
+        )
+        self._transports = {one for one in self._transports if not one.is_closing()}
+        self._transports.add(transport)
+
+    def listen(self, listener: socket.socket) -> None:
+        """Serve whoever connects, until `close`."""
+
+        async def accept() -> None:
+            loop = asyncio.get_running_loop()
+            with listener:
+                while True:
+                    connection, _ = await loop.sock_accept(listener)
+                    self.background(self._serve_quietly(connection))
+
+        self.background(accept())
+
+    def background(self, work: Any) -> None:
+        """Let a coroutine run until it ends or the server is closed."""
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._forget)
+
+    def _forget(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled():
+            task.exception()
+
+    async def _serve_quietly(self, connection: socket.socket) -> None:
+        try:
+            await self.connected(connection)
+        except (OSError, ssl.SSLError):
+            connection.close()  # somebody else, who may try again
+
+    async def close(self) -> None:
+        """Stop listening, cancel what is under way, close all connections."""
+        for task in list(self._tasks):
+            task.cancel()
+        for handler in list(self._server._handlers):  # noqa: SLF001 - as its own close() does
+            handler.close()
+        await asyncio.sleep(0)
+        for transport in self._transports:
+            transport.close()
+        self._transports.clear()
+
+
+class _Methods(dict[str, Handler]):
+    """Handlers by path; whatever else is asked for is answered with UNIMPLEMENTED, well-formed."""
+
+    def get(self, path: str, default: Any = None) -> Any:
+        found = super().get(path)
+        if found is not None:
+            return found
+
+        async def refuse(_: ServerStream) -> None:
+            raise GRPCError(Status.UNIMPLEMENTED, f"unknown method {path}")
+
+        return Handler(refuse, Cardinality.UNARY_UNARY, object, object)
+
+
+async def call(
+    channel: Channel, method: Method, request: Any, *, timeout: float | None = None
+) -> Any:
+    """Make a call with one request and one reply.
+
+    Args:
+        channel: To whom.
+        method: Which.
+        request: The message.
+        timeout: Seconds; None is no limit.
+
+    Raises:
+        RpcError: It failed.
+    """
+    began = time.monotonic()
+    try:
+        async with channel.request(
+            method.path, method.cardinality, method.request, method.reply, timeout=timeout
+        ) as stream:
+            await stream.send_message(request, end=True)
+            reply = await stream.recv_message()
+    except Exception as error:
+        failure: RpcError = translated(error, began, timeout)
+        raise failure from error
+    if reply is None:
+        raise RpcError(Status.UNKNOWN, "the call ended without a reply")
+    return reply
+
+
+def translated(error: Exception, began: float, timeout: float | None) -> RpcError:
+    """What went wrong with a call, in one type."""
+    if isinstance(error, RpcError):
+        return error
+    if isinstance(error, GRPCError):
+        return RpcError(error.status, error.message or "")
+    if isinstance(error, asyncio.TimeoutError):
+        return RpcError(Status.DEADLINE_EXCEEDED, "")
+    if isinstance(error, StreamTerminatedError) and CANCEL in str(error):
+        # A Go server's timer may be faster than ours.
+        late = timeout is not None and time.monotonic() - began > timeout * 0.9
+        return RpcError(Status.DEADLINE_EXCEEDED if late else Status.CANCELLED, "")
+    if isinstance(error, (StreamTerminatedError, OSError)):
+        return RpcError(Status.UNAVAILABLE, str(error))
+    return RpcError(Status.INTERNAL, f"{type(error).__name__}: {error}")
+
+
+_CARDINALITIES: Final = {
+    (False, False): Cardinality.UNARY_UNARY,
+    (False, True): Cardinality.UNARY_STREAM,
+    (True, False): Cardinality.STREAM_UNARY,
+    (True, True): Cardinality.STREAM_STREAM,
+}

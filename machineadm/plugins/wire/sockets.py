@@ -1,0 +1,112 @@
+"""Listening and connecting, unix and TCP, as go-plugin does."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import secrets
+import socket
+from typing import Final
+
+from machineadm.plugins.wire.handshake import Address
+
+MODE_WITH_GROUP: Final = 0o660
+
+
+def listen_unix(directory: str, group: str = "") -> tuple[socket.socket, Address]:
+    """Listen in a directory that nobody else can write to.
+
+    Args:
+        directory: An existing one.
+        group: Name or number of a group that may connect, too.
+
+    Raises:
+        OSError: The path is too long (107 bytes), or the group is not there.
+    """
+    path = f"{directory}/plugin{secrets.token_hex(5)}"
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        listener.bind(path)
+        if group:
+            os.chown(path, -1, group_number(group))
+            os.chmod(path, MODE_WITH_GROUP)
+        listener.listen(100)
+        listener.setblocking(False)
+    except BaseException:
+        listener.close()
+        remove(path)
+        raise
+    return listener, Address("unix", path)
+
+
+def listen_tcp(first: int, last: int) -> tuple[socket.socket, Address]:
+    """Listen on the loopback, on the first port of a range that is free; 0 and 0 is any port.
+
+    Raises:
+        OSError: None is.
+    """
+    if first > last:
+        raise OSError(f"ports from {first} to {last} are none at all")
+    for port in range(first, last + 1):
+        listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        try:
+            listener.bind(("127.0.0.1", port))
+            listener.listen(100)
+        except OSError:
+            listener.close()
+            continue
+        listener.setblocking(False)
+        return listener, Address("tcp", f"127.0.0.1:{listener.getsockname()[1]}")
+    raise OSError(f"no port from {first} to {last} is free")
+
+
+async def connect(address: Address) -> socket.socket:
+    """Connect to where somebody listens.
+
+    Raises:
+        OSError: Nobody does.
+    """
+    loop = asyncio.get_running_loop()
+    if address.network == "unix":
+        connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        where: str | tuple[str, int] = address.address
+    else:
+        host, _, port = address.address.rpartition(":")
+        host = host.strip("[]")
+        if not port.isdigit() or int(port) > 65535:
+            raise OSError(f"{address.address!r} is not an address and a port")
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        connection = socket.socket(family, socket.SOCK_STREAM)
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        where = (host, int(port))
+    try:
+        connection.setblocking(False)
+        await loop.sock_connect(connection, where)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def remove(path: str) -> None:
+    """Remove a socket, if it is there."""
+    try:
+        os.unlink(path)
+    except OSError:
+        pass
+
+
+def group_number(name: str) -> int:
+    """The number of a group.
+
+    Raises:
+        OSError: There is no such group.
+    """
+    if name.isdigit():
+        return int(name)
+    import grp
+
+    try:
+        return grp.getgrnam(name).gr_gid
+    except KeyError:
+        raise OSError(f"there is no group {name!r}") from None

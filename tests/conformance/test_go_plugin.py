@@ -1,0 +1,91 @@
+"""go-plugin 1.8.0 at one end, we at the other, all of the protocol in both directions; `make peers` has 1.6.0."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from machineadm.errors import PluginError
+from tests.peers.driving import CHECKS, COOKIE, MODES, driven
+from tests.peers.go import program
+from tests.peers.judging import judged
+from tests.peers.plugins import python_plugin
+
+VERSION = os.environ.get("GO_PLUGIN", "1.8.0")
+HOST_CHECKS = 20
+
+
+@pytest.fixture(params=MODES)
+def mode(request: pytest.FixtureRequest) -> Any:
+    return request.param
+
+
+def test_our_host_drives_a_plugin_of_go_plugin(mode: dict[str, Any]) -> None:
+    with driven(program("plugin", VERSION), **mode) as one:
+        for check in CHECKS:
+            check(one)
+
+
+def test_the_host_of_go_plugin_drives_a_plugin_of_ours(
+    mode: dict[str, Any], tmp_path: Path
+) -> None:
+    found = judged(program("host", VERSION), python_plugin(tmp_path), **mode)
+
+    assert {check: error for check, error in found.items() if error} == {}
+    assert len(found) == HOST_CHECKS
+
+
+def test_the_host_of_go_plugin_reaches_a_plugin_of_ours_on_tcp(tmp_path: Path) -> None:
+    host = program("host", VERSION)
+    found = judged(host, python_plugin(tmp_path), "-tcp", mtls=True, multiplexed=False)
+
+    assert {check: error for check, error in found.items() if error} == {}
+
+
+def test_go_plugin_passes_its_own_checks(mode: dict[str, Any]) -> None:
+    found = judged(program("host", VERSION), program("plugin", VERSION), **mode)
+
+    assert {check: error for check, error in found.items() if error} == {}
+
+
+def test_the_host_of_go_plugin_would_notice_a_bad_plugin(tmp_path: Path) -> None:
+    """The planted fault: a plugin that is not one."""
+    plugin = tmp_path / "plugin"
+    plugin.write_text("#!/bin/sh\necho hello\n")
+    plugin.chmod(0o755)
+    found = judged(program("host", VERSION), str(plugin), mtls=False, multiplexed=False)
+
+    assert "hello" in found["start"]
+
+
+@pytest.mark.parametrize(
+    ("plugin_speaks", "host_speaks", "agreed"),
+    [("1,2,3", (1, 2), 2), ("2,5", (1, 2, 3), 2), ("7,3", (3, 7, 9), 7)],
+)
+def test_versions_are_agreed_on_with_go_plugin(
+    plugin_speaks: str, host_speaks: tuple[int, ...], agreed: int
+) -> None:
+    with driven(program("plugin", VERSION), plugin_speaks, versions=host_speaks) as one:
+        assert one.plugin.version == agreed
+
+
+def test_versions_without_a_common_one_are_refused() -> None:
+    plugin = program("plugin", VERSION)
+    with pytest.raises(PluginError) as caught, driven(plugin, "4,5", versions=(1, 2)):
+        pass
+
+    assert caught.value.code == "MA7214"
+
+
+def test_a_plugin_of_go_plugin_with_another_cookie_is_named_so() -> None:
+    from machineadm.plugins.host import Host
+    from machineadm.plugins.launch.model import Command
+    from machineadm.plugins.wire.handshake import Cookie
+
+    command = Command(name="other", path=program("plugin", VERSION), cookie=Cookie("OTHER", "x"))
+    with Host() as host, pytest.raises(PluginError, match="cookie that is not its own"):
+        host.start(command)
+    assert COOKIE.key != "OTHER"

@@ -1,0 +1,1 @@
+"""Real peers of our plugins, and the service that they all serve."""
