@@ -104,7 +104,7 @@ def test_what_is_no_elf_file_stays_as_it_is() -> None:
 def idle(tree: ast.AST) -> ast.AST:
     """Without any `pass`: a body that had nothing but a docstring has one now."""
     for node in ast.walk(tree):
-        if isinstance(node, ast.ClassDef | ast.FunctionDef):
+        if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
             node.body = [one for one in node.body if not isinstance(one, ast.Pass)]
     return tree
 
@@ -119,7 +119,7 @@ class Undocumented(ast.NodeTransformer):
     def visit(self, node: ast.AST) -> ast.AST:
         self.generic_visit(node)
         body: list[ast.stmt] = getattr(node, "body", None) or []
-        if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.Module):
+        if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef | ast.Module):
             kept = 1 if isinstance(node, ast.Module) else 0
             node.body = body[:kept] + [one for one in body[kept:] if not self.is_text(one)]
         return node
