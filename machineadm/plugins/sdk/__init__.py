@@ -15,7 +15,8 @@ Not here: anything of a host. It is in the wheel alone, and on no machine unless
 
 from __future__ import annotations
 
+from machineadm.plugins.sdk.errors import CallError
 from machineadm.plugins.sdk.kinds import Attestation, EncryptionProvider, Evidence, Infrastructure
-from machineadm.plugins.sdk.serve import CallError, serve
+from machineadm.plugins.sdk.serve import serve
 
 __all__ = ["Attestation", "CallError", "EncryptionProvider", "Evidence", "Infrastructure", "serve"]

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any, ClassVar, NamedTuple
 
 from machineadm.plugins.proto import attestation_pb2, encryption_provider_pb2, infrastructure_pb2
+from machineadm.plugins.sdk.errors import CallError
 from machineadm.plugins.wire.blocking import Call, Function
 
 PIECE = 1 << 20
@@ -150,8 +151,6 @@ class Attestation(Kind):
         return attestation_pb2.AttestResponse(format=found.format, evidence=found.evidence)
 
     def _verify(self, request: Any, _: Call) -> Any:
-        from machineadm.plugins.sdk.serve import CallError
-
         try:
             identity = self.verify(request.challenge, Evidence(request.format, request.evidence))
         except CallError as failure:

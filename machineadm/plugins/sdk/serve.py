@@ -5,29 +5,17 @@ from __future__ import annotations
 import sys
 from typing import Final, NoReturn
 
-from grpclib.const import Handler, Status
+from grpclib.const import Handler
 
 from machineadm.plugins.cookie import COOKIE
 from machineadm.plugins.sdk.kinds import Kind
 from machineadm.plugins.sdk.logs import log_to_host
 from machineadm.plugins.wire.blocking import blocking_handlers
 from machineadm.plugins.wire.broker import Broker
-from machineadm.plugins.wire.rpc import RpcError
 from machineadm.plugins.wire.serving import Plugin, run
 
 VERSIONS: Final = (1,)
 """Application versions that this SDK serves."""
-
-
-class CallError(RpcError):
-    """A call fails for a reason that the operator can read: write it without any secret.
-
-    Args:
-        text: Why.
-    """
-
-    def __init__(self, text: str) -> None:
-        super().__init__(Status.FAILED_PRECONDITION, text)
 
 
 def serve(*kinds: Kind) -> NoReturn:
