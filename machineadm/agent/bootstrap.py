@@ -246,8 +246,13 @@ def _passphrase_that_goes(passphrases: GivenPassphrases) -> str:
     """Why a reboot takes away what the documents were opened with; empty if it does not."""
     if passphrases.used_descriptor:
         return "the passphrase came by a descriptor, and is not kept"
-    gone = [path for path in sorted(passphrases.used_files) if is_volatile(path)]
-    return f"the passphrase file {gone[0]} does not outlast a reboot" if gone else ""
+    for what, paths in (
+        ("passphrase file", passphrases.used_files),
+        ("plugin", passphrases.used_plugins),
+    ):
+        for path in filter(is_volatile, sorted(paths)):
+            return f"the {what} {path} does not outlast a reboot"
+    return ""
 
 
 def _forget_resuming(machine: Machine) -> None:

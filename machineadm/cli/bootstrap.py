@@ -44,13 +44,15 @@ def run(arguments: Namespace) -> int:
     report_on_stdout(LEFT_OUT.format if arguments.output == "json" else None)
     progress = Progress(output=arguments.output)
     given = () if arguments.deadline is None else ("--deadline", f"{arguments.deadline:.9g}s")
+    passphrases = passphrases_of(arguments)
+    passphrases.log = progress.log
     lenient = (ALLOW_UNAUTHENTICATED,) if arguments.allow_unauthenticated_encryption else ()
     request = Request(
         paths=tuple(arguments.path),
         mode=arguments.mode,
         options=("--mode", arguments.mode, *given, *lenient),
         deadline=arguments.deadline,
-        passphrases=passphrases_of(arguments),
+        passphrases=passphrases,
         allow_unauthenticated=arguments.allow_unauthenticated_encryption,
     )
     with connect(

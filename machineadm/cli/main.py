@@ -9,6 +9,7 @@ from machineadm.errors import (
     InternalError,
     InterruptedRunError,
     MachineadmError,
+    PluginError,
     UsageError,
 )
 
@@ -29,6 +30,7 @@ COMMANDS = {
     "version": "show version, build, and what this release supports",
 }
 _HIDDEN = ("boot",)
+LOG_LINES = 10
 _INTERNAL_HINT = "a fault of machineadm itself, please report it; MACHINEADM_DEBUG=1 shows where"
 
 
@@ -77,7 +79,12 @@ def main(argv: list[str] | None = None) -> int:
 def describe(error: MachineadmError) -> str:
     """An error as an operator reads it: code and message, and what to do below."""
     hint = error.hint()
-    return f"machineadm: {error.code} {error.message}" + (f"\n  hint: {hint}" if hint else "")
+    text = f"machineadm: {error.code} {error.message}" + (f"\n  hint: {hint}" if hint else "")
+    if isinstance(error, PluginError) and error.log_tail:
+        # Nobody else has its log.
+        lines = error.log_tail.splitlines()[-LOG_LINES:]
+        text += "\n  its log ends:" + "".join(f"\n    {line}" for line in lines)
+    return text
 
 
 def _dispatch(arguments: list[str]) -> int:

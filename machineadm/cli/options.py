@@ -9,6 +9,7 @@ from machineadm.cli.english import argparse
 from machineadm.errors import UsageError
 
 ALLOW_UNAUTHENTICATED = "--allow-unauthenticated-encryption"
+ALLOW_UNVERIFIED = "--allow-unverified-plugins"
 RUN_DIRECTORY = "/run/machineadm"
 STATE_DIRECTORY = "/var/lib/machineadm"
 _TRUE = ("1", "true", "yes", "on")
@@ -96,6 +97,18 @@ class Parser(argparse.ArgumentParser):
             metavar="[PROVIDER=]N",
             action="append",
             help="the same from a descriptor that is open already",
+        )
+        self.add_option(
+            "--plugin-dir",
+            metavar="DIR",
+            type=named,
+            action="append",
+            help="where plugins are looked for first; providers for which no file gives a passphrase are asked",
+        )
+        self.add_option(
+            ALLOW_UNVERIFIED,
+            action="store_true",
+            help="run plugins that have no checksum beside them, too",
         )
 
     def add_opening(self) -> None:

@@ -33,7 +33,12 @@ def passphrases_of(arguments: Namespace) -> GivenPassphrases:
         raise UsageError("MA7001", "--passphrase-fd: a descriptor can be read only once")
     if 0 in descriptors.values() and "-" in arguments.path:
         raise UsageError("MA7004", "standard input can be read only once")
-    return GivenPassphrases(files=files, descriptors=descriptors)
+    return GivenPassphrases(
+        files=files,
+        descriptors=descriptors,
+        plugin_directories=arguments.plugin_dir or (),
+        allow_unverified=arguments.allow_unverified_plugins,
+    )
 
 
 def _by_provider(option: str, given: list[str] | None) -> dict[str, str]:

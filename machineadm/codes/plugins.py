@@ -5,11 +5,29 @@ from __future__ import annotations
 from machineadm.codes.model import Code
 
 TABLE: dict[str, Code] = {
+    "MA7202": Code(
+        "plugin is not trusted",
+        "A plugin works as root, and this one's file, its checksum, plugins.yaml or a directory above them could have been "
+        "written by somebody else than root, or is a link. It was not started.",
+        "Find out who wrote it. If it is what you installed: chown root and chmod go-w what the message names.",
+    ),
+    "MA7203": Code(
+        "plugin has no checksum",
+        "The file FILE_SHA256SUM beside a plugin is missing, or does not hold one SHA-256; plugins.yaml names no digest "
+        "either. It was not started.",
+        "Install the checksum from where the plugin is published: what `sha256sum FILE` prints. "
+        "--allow-unverified-plugins does without; no environment variable can.",
+    ),
     "MA7204": Code(
         "plugin has another checksum",
         "The plugin's file is not the one that its checksum was made of: it was replaced, damaged, or updated without "
         "its checksum. It was not started.",
         "Install the plugin and its checksum again, both from where its author publishes them.",
+    ),
+    "MA7206": Code(
+        "plugins.yaml is unfit",
+        "/etc/machineadm/plugins.yaml is not a fit PluginConfiguration. No plugin was started.",
+        "Correct it at the line that the message names; the report has all its problems.",
     ),
     "MA7210": Code(
         "plugin cannot be started",
@@ -60,6 +78,36 @@ TABLE: dict[str, Code] = {
         "plugin does not serve",
         "The plugin said where it listens, and nobody answers there as a plugin does.",
         "Read the last lines of its log: it may have ended right after its handshake.",
+    ),
+    "MA7220": Code(
+        "plugin does not give what it was asked for",
+        "The plugin serves, and answered with an error: the text behind the colon is its own.",
+        "Read what it says, and the last lines of its log.",
+    ),
+    "MA7221": Code(
+        "plugin does not answer in time",
+        "The plugin serves, and did not answer a call before its deadline. It was ended.",
+        "Look at the last lines of its log: what it asks itself, over a network, may be out of reach.",
+    ),
+    "MA7222": Code(
+        "plugin ended in a call",
+        "The plugin's process ended while it was asked for something.",
+        "Read the last lines of its log; a panic is a fault of the plugin for its author to fix.",
+    ),
+    "MA7223": Code(
+        "plugin is of another kind",
+        "The plugin serves, and does not know what it was asked for.",
+        "Look at the name it is installed by: machineadm-plugin-KIND-NAME. It may be too old, too.",
+    ),
+    "MA7224": Code(
+        "plugin's answer is unfit",
+        "The plugin answered with something that cannot be used, such as an empty passphrase.",
+        "Look at what the plugin reads it from.",
+    ),
+    "MA7225": Code(
+        "plugin refuses its settings",
+        "The settings of the plugin in /etc/machineadm/plugins.yaml are not what it takes; the message has its words.",
+        "Correct the settings; the plugin's author says which there are.",
     ),
     "MA7230": Code(
         "no plugin to reattach to",

@@ -36,6 +36,7 @@ class Passphrases(Protocol):
 
         Raises:
             ConfigError: There is something, and it cannot be taken.
+            PluginError: There is a plugin, and it cannot be asked.
         """
 
 
@@ -174,7 +175,7 @@ def _nothing_at_hand(provider: str) -> Finding:
         path="spec.provider",
         message=f"nothing at hand knows the passphrase of provider {provider!r}",
         hint=f"put it into {PASSPHRASES}/{provider} (owner root, mode 0600), or give --passphrase-file {provider}=FILE "
-        f"or --passphrase-fd {provider}=N; this release does not ask the plugin {PLUGIN}{provider} yet",
+        f"or --passphrase-fd {provider}=N, or install the plugin {PLUGIN}{provider}",
     )
 
 

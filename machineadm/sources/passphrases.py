@@ -1,17 +1,18 @@
-"""Where passphrases come from: files and descriptors that the command line names, and a folder that the image brings."""
+"""Where passphrases come from: files and descriptors that the command line names, a folder that the image brings, plugins."""
 
 from __future__ import annotations
 
 import errno
 import os
 import stat
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import NoReturn
 
-from machineadm.documents.opening import PASSPHRASES
+from machineadm.documents.opening import PASSPHRASES, PLUGIN
 from machineadm.errors import ConfigError
 from machineadm.redaction import Secret
 
+ALLOW_UNVERIFIED = "--allow-unverified-plugins"
 ANY = ""
 """In place of a provider: of all for which nothing else is named."""
 
@@ -23,6 +24,8 @@ class GivenPassphrases:
         files: Path by provider, or by `ANY`.
         descriptors: Open descriptor by provider, or by `ANY`.
         folder: Asked for what neither names: one file a provider, which nobody but its owner root can read.
+        plugin_directories: Where plugins are looked for first; they are asked for what no file gives.
+        allow_unverified: Run a plugin that has no checksum.
     """
 
     def __init__(
@@ -31,6 +34,8 @@ class GivenPassphrases:
         files: Mapping[str, str] | None = None,
         descriptors: Mapping[str, int] | None = None,
         folder: str = PASSPHRASES,
+        plugin_directories: Sequence[str] = (),
+        allow_unverified: bool = False,
     ) -> None:
         self._files = dict(files or {})
         self._descriptors = dict(descriptors or {})
@@ -40,13 +45,25 @@ class GivenPassphrases:
         """Those that the command line names and that were read, by their real paths."""
 
         self.used_descriptor = False
+        self.used_plugins: set[str] = set()
+        """Executables that were asked, by their paths."""
+
+        self.log: Callable[[str], None] = lambda _: None
+        """Gets what a plugin logs."""
+
+        self._plugin_directories = tuple(map(_real, plugin_directories))
+        self._allow_unverified = allow_unverified
 
     @property
     def options(self) -> tuple[str, ...]:
         """The files as options of the command line, for a run that goes on later."""
         files = {name: _real(path) for name, path in self._files.items()}
         named = (f"{name}={path}" if name else path for name, path in files.items())
-        return tuple(word for path in named for word in ("--passphrase-file", path))
+        words = [word for path in named for word in ("--passphrase-file", path)]
+        if self.used_plugins:
+            words += [w for path in self._plugin_directories for w in ("--plugin-dir", path)]
+            words += [ALLOW_UNVERIFIED] if self._allow_unverified else []
+        return tuple(words)
 
     @property
     def known(self) -> tuple[Secret, ...]:
@@ -59,6 +76,7 @@ class GivenPassphrases:
         Raises:
             ConfigError: MA1510: It cannot be read. MA1511: Others than root can read or exchange it. MA1512: It is empty or
                 too long.
+            PluginError: There is a plugin of that name, and it is not trusted or does not answer.
         """
         for name in (provider, ANY):
             if name in self._files:
@@ -69,7 +87,25 @@ class GivenPassphrases:
                 return self._from_descriptor(self._descriptors[name])
         path = f"{self._folder}/{provider}"
         # Not followed: not even a broken link there is nothing.
-        return self._from_file(path, private=True) if os.path.lexists(path) else None
+        if os.path.lexists(path):
+            return self._from_file(path, private=True)
+        return self._from_plugin(provider)
+
+    def _from_plugin(self, provider: str) -> Secret | None:
+        """Ask the provider's plugin, if there is one; what speaks to it is loaded only then."""
+        from machineadm.plugins.discovery import Places, find
+
+        name = f"{PLUGIN}{provider}"
+        if name not in self._known:
+            places = Places(given=self._plugin_directories, allow_unverified=self._allow_unverified)
+            found = find("encryption-provider", provider, places)
+            if found is None:
+                return None
+            from machineadm.plugins.asking import ask_passphrase
+
+            self._known[name] = ask_passphrase(provider, found, self.log)
+            self.used_plugins.add(found.path)
+        return self._known[name]
 
     def _from_file(self, path: str, *, private: bool) -> Secret:
         if path not in self._known:

@@ -8,9 +8,17 @@ from typing import Any
 
 import pytest
 
+from machineadm.cli.main import main
 from machineadm.errors import PluginError
-from tests.peers.driving import CHECKS, COOKIE, MODES, driven
-from tests.peers.go import program
+from machineadm.plugins.asking import ask_passphrase
+from machineadm.plugins.discovery import Places, find
+from machineadm.plugins.host import Host
+from machineadm.plugins.launch.model import Command
+from machineadm.plugins.wire.handshake import Cookie
+from machineadm.redaction import Secret
+from tests.peers.driving import CHECKS, MODES, driven
+from tests.peers.encryption import EXAMPLES, PASSPHRASE, install, sealed
+from tests.peers.go import build, program
 from tests.peers.judging import judged
 from tests.peers.plugins import python_plugin
 
@@ -81,11 +89,28 @@ def test_versions_without_a_common_one_are_refused() -> None:
 
 
 def test_a_plugin_of_go_plugin_with_another_cookie_is_named_so() -> None:
-    from machineadm.plugins.host import Host
-    from machineadm.plugins.launch.model import Command
-    from machineadm.plugins.wire.handshake import Cookie
-
     command = Command(name="other", path=program("plugin", VERSION), cookie=Cookie("OTHER", "x"))
     with Host() as host, pytest.raises(PluginError, match="cookie that is not its own"):
         host.start(command)
-    assert COOKIE.key != "OTHER"
+
+
+def test_a_document_opens_through_the_example_in_go(
+    tmp_path: Path, capfdbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    plain = b"apiVersion: v1\nkind: ConfigMap\n"
+    (tmp_path / "file").write_text(PASSPHRASE + "\n")
+    program_file = Path(build(EXAMPLES / "go", "."))
+    path = install(tmp_path / "plugins", program_file.read_bytes())
+    places = tmp_path / "plugins.yaml"
+    places.write_text(
+        "apiVersion: bootstrap.cluster.x-k8s.io/v1alpha1\nkind: PluginConfiguration\nspec:\n  plugins:\n"
+        f"  - {{name: file, kind: encryption-provider, path: {path}, settings: {{directory: {tmp_path}}}}}\n"
+    )
+    closed = tmp_path / "closed.yaml"
+    closed.write_bytes(sealed(plain))
+
+    found = find("encryption-provider", "file", Places(configuration=str(places)))
+    assert found is not None
+    assert ask_passphrase("file", found) == Secret(PASSPHRASE)
+    assert main(["decrypt", "--path", str(closed), "--plugin-dir", str(path.parent)]) == 7
+    assert b"/etc/machineadm/passphrases.d/file" in capfdbinary.readouterr().err

@@ -35,7 +35,7 @@ def build(module: Path, package: str, modfile: str = "go.mod") -> str:
         missing("Go is not installed: go-plugin's own host and plugin cannot be built")
     sources = [*sorted(module.rglob("*.go")), module / modfile]
     digest = hashlib.sha256(b"".join(source.read_bytes() for source in sources)).hexdigest()[:12]
-    output = CACHE / f"{module.name}-{digest}" / Path(package).name
+    output = CACHE / f"{module.name}-{digest}" / (Path(package).name or module.parent.name)
     if not output.exists():
         new = output.with_name(f".{output.name}.{os.getpid()}")
         ran = subprocess.run(

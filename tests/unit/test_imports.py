@@ -179,6 +179,9 @@ def test_what_decrypts_is_loaded_for_what_is_encrypted_alone(
 
     assert "machineadm.documents.encryption" not in plain
     assert {"cryptography", "hmac"} & first_parts(plain) == set()
+    for loaded in (plain, encrypted):
+        assert {name for name in loaded if name.startswith("machineadm.plugins")} == set()
+        assert {"grpclib", "google", "h2", "asyncio", "ssl"} & first_parts(loaded) == set()
     assert "cryptography" in first_parts(encrypted)
     # The library itself; of its parts for certificates and the like nothing.
     assert {name for name in encrypted if name.startswith("cryptography.x509")} == set()

@@ -19,6 +19,14 @@ class Kind:
     service: ClassVar[Any]
     _methods: ClassVar[dict[str, str]]
 
+    def configure(self, settings: dict[str, Any]) -> None:
+        """Take the settings of plugins.yaml, before any other call; write it if there can be any.
+
+        Raises:
+            CallError: They are unfit; its text says why.
+        """
+        raise NotImplementedError
+
     def functions(self) -> dict[str, Function]:
         """What serves each method that is written."""
         base = next(cls for cls in type(self).__mro__ if "_methods" in vars(cls))

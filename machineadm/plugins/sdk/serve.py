@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import sys
-from typing import Final, NoReturn
+from collections.abc import Sequence
+from typing import Any, Final, NoReturn
 
 from grpclib.const import Handler
 
 from machineadm.plugins.cookie import COOKIE
+from machineadm.plugins.payload import JSON, MSGPACK, decode
+from machineadm.plugins.proto import plugin_pb2
+from machineadm.plugins.sdk.errors import CallError
 from machineadm.plugins.sdk.kinds import Kind
 from machineadm.plugins.sdk.logs import log_to_host
-from machineadm.plugins.wire.blocking import blocking_handlers
+from machineadm.plugins.wire.blocking import Call, Function, blocking_handlers
 from machineadm.plugins.wire.broker import Broker
 from machineadm.plugins.wire.serving import Plugin, run
 
-VERSIONS: Final = (1,)
+VERSIONS: Final = (JSON, MSGPACK)
 """Application versions that this SDK serves."""
 
 
@@ -34,11 +38,33 @@ def serve(*kinds: Kind) -> NoReturn:
 def plugin_of(*kinds: Kind) -> Plugin:
     """What the protocol serves of these kinds."""
 
-    def services(broker: Broker, _: int) -> dict[str, Handler]:
-        return {
+    def services(broker: Broker, version: int) -> dict[str, Handler]:
+        common = blocking_handlers(_COMMON, _common(kinds, version), broker)
+        return common | {
             path: handler
             for kind in kinds
             for path, handler in blocking_handlers(kind.service, kind.functions(), broker).items()
         }
 
     return Plugin(cookie=COOKIE, versions=VERSIONS, services=services)
+
+
+def _common(kinds: Sequence[Kind], version: int) -> dict[str, Function]:
+    """What all kinds have in common: their settings, where any of them takes some."""
+    configurable = [kind for kind in kinds if type(kind).configure is not Kind.configure]
+
+    def configure(request: Any, _: Call) -> Any:
+        settings = decode(version, request.settings)
+        error = plugin_pb2.Diagnostic.ERROR
+        found = []
+        for kind in configurable:
+            try:
+                kind.configure(settings)
+            except CallError as unfit:
+                found.append(plugin_pb2.Diagnostic(severity=error, summary=unfit.text))
+        return plugin_pb2.ConfigureResponse(diagnostics=found)
+
+    return {"Configure": configure} if configurable else {}
+
+
+_COMMON: Final = plugin_pb2.DESCRIPTOR.services_by_name["Plugin"]

@@ -1,0 +1,79 @@
+"""What is done with a plugin of any of our kinds: starting it, giving it its settings."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from machineadm.errors import PluginError
+from machineadm.plugins.cookie import COOKIE
+from machineadm.plugins.discovery import Found
+from machineadm.plugins.host import Host, Plugin
+from machineadm.plugins.kinds.failures import failed
+from machineadm.plugins.launch.model import Command
+from machineadm.plugins.payload import encode, host_versions
+from machineadm.plugins.proto import plugin_pb2
+from machineadm.plugins.wire.rpc import RpcError, methods
+
+START: Final = 30.0
+"""Seconds that a plugin has to start, and as many for its settings."""
+
+_CONFIGURE: Final = methods(plugin_pb2.DESCRIPTOR.services_by_name["Plugin"])["Configure"]
+
+
+def start(host: Host, kind: str, found: Found) -> Plugin:
+    """Start a plugin that was found, and give it its settings.
+
+    Args:
+        host: That ends it.
+        kind: What it will be asked as.
+        found: Which.
+
+    Raises:
+        PluginError: It does not start, or refuses its settings.
+    """
+    plugin = host.start(
+        Command(
+            name=found.name,
+            path=found.path,
+            cookie=COOKIE,
+            versions=host_versions(),
+            sha256=found.sha256,
+            start_timeout=START,
+        )
+    )
+    if found.settings:
+        configure(plugin, kind, found.settings)
+    return plugin
+
+
+def configure(plugin: Plugin, kind: str, settings: dict[str, object]) -> None:
+    """Give a plugin its settings.
+
+    Raises:
+        PluginError: It refuses them.
+    """
+    request = plugin_pb2.ConfigureRequest(settings=encode(plugin.version, settings))
+    try:
+        reply = plugin.call(_CONFIGURE, request, timeout=START)
+    except RpcError as error:
+        refusal: PluginError = failed(plugin, kind, "what its settings ask for", error)
+        raise refusal from error
+    wrong = [one for one in reply.diagnostics if one.severity != plugin_pb2.Diagnostic.WARNING]
+    if wrong:
+        texts = "; ".join(map(_text, wrong))
+        raise PluginError(
+            "MA7225",
+            f"plugin {plugin.name} refuses its settings: {texts}",
+            hint="they stand in plugins.yaml; its author says which it takes",
+        )
+
+
+def _text(one: object) -> str:
+    """A diagnostic: `summary: detail (attribute: a)`, without what is empty."""
+    summary = getattr(one, "summary", "") or "no reason given"
+    detail, attribute = getattr(one, "detail", ""), getattr(one, "attribute", "")
+    return (
+        summary
+        + (f": {detail}" if detail else "")
+        + (f" (attribute: {attribute})" if attribute else "")
+    )

@@ -1,0 +1,37 @@
+"""A failed call, in words for an operator: the plugin's name, what it said, the last lines of its log."""
+
+from __future__ import annotations
+
+from grpclib.const import Status
+
+from machineadm.errors import PluginError
+from machineadm.plugins.host import Plugin
+from machineadm.plugins.wire.rpc import RpcError
+
+
+def failed(plugin: Plugin, kind: str, what: str, error: RpcError) -> PluginError:
+    """The error of a call.
+
+    Args:
+        plugin: Who was asked.
+        kind: As what.
+        what: For what: "the passphrase of provider 'aws'".
+        error: How it went.
+    """
+    name = f"plugin {plugin.name}"
+    if error.status is Status.UNIMPLEMENTED:
+        code, message = "MA7223", f"{name} is not of kind {kind}: it cannot be asked for {what}"
+        hint = "look at its name; a program may serve other kinds than it is installed for"
+    elif error.status is Status.DEADLINE_EXCEEDED:
+        code, message = "MA7221", f"{name} did not answer in time when asked for {what}"
+        hint = "look at the last lines of its log; what it asks itself may be out of reach"
+    elif error.status is Status.UNAVAILABLE and plugin.wait(0.5) is not None:
+        code, message = "MA7222", f"{name} ended when asked for {what}"
+        hint = "look at the last lines of its log"
+    else:
+        said = error.text or error.status.name
+        code, message = "MA7220", f"{name} does not give {what}: {said}"
+        hint = "look at the last lines of its log"
+    refusal = PluginError(code, message, hint=hint)
+    refusal.log_tail = plugin.log_tail
+    return refusal

@@ -1,0 +1,105 @@
+"""Whether a plugin's file may be run: it works as root on a machine that holds a cluster's secrets.
+
+1. The file is a regular one, no link; root owns it, and nobody else can write it.
+2. The same holds for every directory above it; one that all can write is fine only with the sticky bit, as /tmp has.
+3. Its SHA-256 is that of its entry in plugins.yaml, or that of the file PATH_SHA256SUM, to which 1 and 2 apply, too.
+
+The digest is compared by the launcher, of the descriptor that it then executes. Whoever is not root may also run what is
+their own. Opens no network.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+from typing import Final
+
+from machineadm.errors import PluginError
+
+SUFFIX: Final = "_SHA256SUM"
+"""Of the file beside a plugin that holds its checksum: hex digits, perhaps with blanks and the file's name behind."""
+
+ALLOW_UNVERIFIED: Final = "--allow-unverified-plugins"
+
+_MOST: Final = 4096
+_SUM: Final = re.compile(r"([0-9a-fA-F]{64})(?:[ \t]+\*?[^\r\n]*)?\r?\n?")
+
+
+def checksum_of(name: str, path: str, *, allow_unverified: bool) -> str:
+    """The digest that a plugin's file must have, by the file beside it.
+
+    Args:
+        name: The plugin's.
+        path: Its executable.
+        allow_unverified: Do without where there is none; a checksum that is there counts all the same.
+
+    Returns:
+        Hex digits; empty if there is none.
+
+    Raises:
+        PluginError: There is none, or it is not to be trusted, or is not one.
+    """
+    beside = path + SUFFIX
+    if not os.path.lexists(beside):
+        if allow_unverified:
+            return ""
+        raise PluginError(
+            "MA7203",
+            f"plugin {name}: {path} has no checksum beside it",
+            hint=f"install {beside} from where the plugin is published, or give {ALLOW_UNVERIFIED}",
+        )
+    require_trusted(name, beside)
+    try:
+        with open(beside, encoding="ascii") as file:
+            found = _SUM.fullmatch(file.read(_MOST))
+    except (OSError, UnicodeDecodeError):
+        found = None
+    if found is None:
+        raise PluginError(
+            "MA7203",
+            f"plugin {name}: {beside} does not hold one SHA-256",
+            hint=f"it is what `sha256sum {path}` prints",
+        )
+    return found[1].lower()
+
+
+def require_trusted(name: str, path: str) -> None:
+    """Refuse a file that somebody else than root could have written or replaced.
+
+    Args:
+        name: The plugin's.
+        path: The file, absolute.
+
+    Raises:
+        PluginError: MA7202: It is one.
+    """
+    try:
+        found = os.lstat(path)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise PluginError("MA7202", f"plugin {name}: {path}: {reason.lower()}") from error
+    if stat.S_ISLNK(found.st_mode):
+        _refuse(name, path, "is a symbolic link", "name the file itself")
+    if not stat.S_ISREG(found.st_mode):
+        _refuse(name, path, "is not a regular file", "look what lies there")
+    _require_ours(name, path, found)
+    directory = os.path.dirname(os.path.realpath(path))
+    while True:
+        _require_ours(name, directory, os.stat(directory))
+        if directory == "/":
+            return
+        directory = os.path.dirname(directory)
+
+
+def _require_ours(name: str, path: str, found: os.stat_result) -> None:
+    if found.st_uid not in (0, os.geteuid()):
+        _refuse(name, path, f"belongs to user {found.st_uid}, not to root", f"chown root {path}")
+    sticky = stat.S_ISDIR(found.st_mode) and found.st_mode & stat.S_ISVTX
+    if found.st_mode & 0o022 and not sticky:
+        mode = f"{stat.S_IMODE(found.st_mode):04o}"
+        _refuse(name, path, f"can be written by others (mode {mode})", f"chmod go-w {path}")
+
+
+def _refuse(name: str, path: str, what: str, hint: str) -> None:
+    raise PluginError("MA7202", f"plugin {name}: {path} {what}, so it is not trusted", hint=hint)
