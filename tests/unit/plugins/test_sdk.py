@@ -1,0 +1,156 @@
+"""What an author of plugins is given: classes, errors, logging, a host for tests."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import pathlib
+import subprocess
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from grpclib.const import Status
+from grpclib.exceptions import GRPCError
+
+from machineadm.plugins.host import Host
+from machineadm.plugins.kinds.encryption_provider import fetch_passphrase
+from machineadm.plugins.launch.model import Reattach
+from machineadm.plugins.sdk import (
+    Attestation,
+    CallError,
+    EncryptionProvider,
+    Evidence,
+    Infrastructure,
+)
+from machineadm.plugins.sdk.logs import HostHandler
+from machineadm.plugins.sdk.testing import mock_host, served
+from machineadm.plugins.wire.logs import Log
+from machineadm.plugins.wire.rpc import RpcError
+from machineadm.redaction import Secret
+from tests.peers.encryption import EXAMPLE
+
+
+class Words(EncryptionProvider):
+    word = b"word"
+
+    def configure(self, settings: dict[str, Any]) -> None:
+        if "word" not in settings:
+            raise CallError("word is missing")
+        self.word = str(settings["word"]).encode()
+
+    def fetch_passphrase(self, provider: str) -> bytes:
+        return self.word + provider.encode()
+
+
+class Memory(Infrastructure):
+    def __init__(self) -> None:
+        self.kept: dict[str, bytes] = {}
+
+    def fetch(self, location: str) -> Iterator[bytes]:
+        if location not in self.kept:
+            raise CallError("nothing there")
+        yield self.kept[location]
+
+    def store(self, name: str, data: Iterator[bytes]) -> str:
+        self.kept[name] = b"".join(data)
+        return name
+
+    def locate(self, name: str) -> str | None:
+        return name if name in self.kept else None
+
+
+class Quote(Attestation):
+    def attest(self, challenge: bytes) -> Evidence:
+        return Evidence("test", challenge[::-1])
+
+    def verify(self, challenge: bytes, evidence: Evidence) -> str:
+        if evidence.evidence != challenge[::-1]:
+            raise CallError("the quote is of another challenge")
+        return "machine-1"
+
+
+def test_a_host_of_machineadm_asks_a_plugin_without_a_process() -> None:
+    with served(Words()) as one, Host() as host:
+        plugin = host.reattach(Reattach(name="x", address=one.address, test=True, version=2))
+
+        assert fetch_passphrase(plugin, "aws") == Secret("wordaws")
+
+
+def test_settings_are_taken_or_refused_with_their_reason() -> None:
+    with mock_host(Words()) as host:
+        host.configure({"word": "other"})
+        assert host.call("FetchPassphrase", provider="").passphrase == b"other"
+        with pytest.raises(CallError, match="word is missing"):
+            host.configure({"ward": "x"})
+
+
+@pytest.mark.parametrize("method", ["StorePassphrase", "DeletePassphrase"])
+def test_what_is_not_written_is_unimplemented(method: str) -> None:
+    with mock_host(Words()) as host, pytest.raises(RpcError) as caught:
+        host.call(method, provider="x")
+
+    assert caught.value.status is Status.UNIMPLEMENTED
+
+
+def test_one_program_serves_several_kinds() -> None:
+    with mock_host(Words(), Quote(), Memory()) as host:
+        assert host.call("FetchPassphrase", provider="x").passphrase == b"wordx"
+        assert host.call("Attest", challenge=b"abc").evidence == b"cba"
+        assert not host.call("Locate", name="x").found
+
+
+def test_a_large_content_travels_in_pieces_that_any_peer_takes() -> None:
+    memory = Memory()
+    memory.kept["x"] = os.urandom(9 << 20)
+    with mock_host(memory) as host:
+        pieces = [reply.data for reply in host.stream("Fetch", location="x")]
+
+    assert b"".join(pieces) == memory.kept["x"]
+    assert max(map(len, pieces)) <= 1 << 20
+
+
+def test_a_stream_fails_with_its_reason() -> None:
+    with mock_host(Memory()) as host, pytest.raises(GRPCError, match="nothing there"):
+        host.stream("Fetch", location="x")
+
+
+def test_evidence_is_judged_and_a_refusal_says_why() -> None:
+    with mock_host(Quote()) as host:
+        good = host.call("Verify", challenge=b"ab", format="test", evidence=b"ba")
+        bad = host.call("Verify", challenge=b"ab", format="test", evidence=b"xx")
+
+    assert (good.trusted, good.identity) == (True, "machine-1")
+    assert (bad.trusted, bad.reason) == (False, "the quote is of another challenge")
+
+
+@pytest.mark.parametrize(
+    ("level", "name"),
+    [(5, "trace"), (10, "debug"), (20, "info"), (30, "warn"), (40, "error"), (50, "error")],
+)
+def test_a_log_record_is_one_line_that_every_host_understands(level: int, name: str) -> None:
+    reader, writer = os.pipe()
+    record = logging.LogRecord("my.plugin", level, "x", 1, "two\nlines %s", ("ü",), None)
+    record.n = 7
+    HostHandler(writer).emit(record)
+    os.close(writer)
+    with pathlib.Path(reader).open("rb") as file:
+        (line,) = file.readlines()
+
+    found = Log().record(line.rstrip(b"\n"))
+    assert (found.level, found.message) == (name, "two\nlines ü")
+    assert found.pairs["n"] == 7
+    assert found.pairs["@module"] == "my.plugin"
+    assert json.loads(line)["@timestamp"].endswith("Z")
+
+
+def test_a_plugin_that_a_person_starts_says_what_it_is() -> None:
+    ran = subprocess.run(
+        [sys.executable, "-I", str(EXAMPLE)], capture_output=True, text=True, check=False
+    )
+
+    assert ran.returncode == 1
+    assert "This binary is a plugin" in ran.stderr
+    assert ran.stdout == ""
