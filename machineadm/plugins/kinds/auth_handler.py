@@ -1,0 +1,225 @@
+"""Kind auth-handler, on scafctl's wire: who logs in somewhere, and gives tokens."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final
+
+import msgspec
+from grpclib.const import Status
+
+from machineadm.errors import PluginError
+from machineadm.plugins.host import Plugin
+from machineadm.plugins.kinds.failures import failed
+from machineadm.plugins.kinds.host_service import Allowed, host_service
+from machineadm.plugins.proto import scafctl_pb2 as pb
+from machineadm.plugins.wire.handshake import Cookie
+from machineadm.plugins.wire.rpc import RpcError, methods
+from machineadm.redaction import Secret
+
+KIND: Final = "auth-handler"
+COOKIE: Final = Cookie("SCAFCTL_AUTH_PLUGIN", "scafctl_auth_handler_plugin")
+FEATURES: Final = 2
+_METHODS: Final = methods(pb.DESCRIPTOR.services_by_name["AuthHandlerService"])
+Prompt = Callable[[str, str, str], None]
+
+
+class Token(msgspec.Struct, frozen=True, kw_only=True):
+    """A token, and until when it is good."""
+
+    value: Secret
+    type: str
+    expires_at: int
+    """Unix seconds; 0 if nobody says."""
+
+    scope: str = ""
+
+    def header(self) -> Secret:
+        """The value of an Authorization header."""
+        return Secret(f"{self.type or 'Bearer'} {self.value.reveal()}")
+
+
+class AuthHandlers:
+    """The handlers of one plugin.
+
+    Args:
+        plugin: That serves them.
+        allowed: What they may ask of the host; None is nothing.
+    """
+
+    def __init__(self, plugin: Plugin, allowed: Allowed | None = None) -> None:
+        self._plugin = plugin
+        self._allowed = allowed
+        self._configured: set[str] = set()
+
+    def handlers(self) -> tuple[Any, ...]:
+        """What they say of themselves, an AuthHandlerInfo each.
+
+        Raises:
+            PluginError: The call failed.
+        """
+        reply = self._call("GetAuthHandlers", pb.GetAuthHandlersRequest(), "its handlers")
+        return tuple(reply.handlers)
+
+    def configure(self, name: str, settings: Mapping[str, Any] | None = None) -> None:
+        """Give a handler its settings, once; one that takes none is fine.
+
+        Raises:
+            PluginError: It refuses them.
+        """
+        if name in self._configured:
+            return
+        number = self._plugin.serve(host_service(self._allowed)) if self._allowed else 0
+        request = pb.ConfigureAuthHandlerRequest(
+            handler_name=name,
+            quiet=True,
+            no_color=True,
+            binary_name="machineadm",
+            host_service_id=number,
+            settings={key: json.dumps(value).encode() for key, value in (settings or {}).items()},
+            protocol_version=FEATURES,
+        )
+        self._tolerant("ConfigureAuthHandler", request, f"handler {name!r}")
+        self._configured.add(name)
+
+    def login(
+        self,
+        name: str,
+        prompt: Prompt,
+        *,
+        flow: str = "",
+        tenant: str = "",
+        scopes: Sequence[str] = (),
+        timeout: int = 300,
+    ) -> Any:
+        """Log in; gives the Claims.
+
+        Args:
+            name: The handler.
+            prompt: Gets a device code's user code, address and message, if there is one.
+            flow: Such as `device_code`.
+            tenant: Where.
+            scopes: For what.
+            timeout: Seconds.
+
+        Raises:
+            PluginError: It failed.
+        """
+        request = pb.LoginRequest(
+            handler_name=name, tenant_id=tenant, scopes=scopes, flow=flow, timeout_seconds=timeout
+        )
+        what = f"a login by {name!r}"
+        try:
+            with self._plugin.stream(_METHODS["Login"], timeout=timeout) as call:
+                call.send(request)
+                call.end()
+                for message in call:
+                    which = message.WhichOneof("payload")
+                    if which == "result":
+                        return message.result.claims
+                    if which == "error":
+                        raise self._refusal(what, message.error)
+                    if which == "device_code_prompt":
+                        one = message.device_code_prompt
+                        prompt(one.user_code, one.verification_uri, one.message)
+        except RpcError as error:
+            refusal: PluginError = failed(self._plugin, KIND, what, error)
+            raise refusal from error
+        raise self._refusal(what, "it ended without a result")
+
+    def logout(self, name: str) -> None:
+        """Forget a login.
+
+        Raises:
+            PluginError: It failed.
+        """
+        self._call("Logout", pb.LogoutRequest(handler_name=name), f"a logout by {name!r}")
+
+    def status(self, name: str) -> Any:
+        """Whether and as whom it is logged in, a GetStatusResponse.
+
+        Raises:
+            PluginError: It failed.
+        """
+        request = pb.GetStatusRequest(handler_name=name)
+        return self._call("GetStatus", request, f"the status of {name!r}")
+
+    def token(
+        self, name: str, scope: str = "", *, min_valid_for: int = 60, force_refresh: bool = False
+    ) -> Token:
+        """A token.
+
+        Args:
+            name: The handler.
+            scope: For what.
+            min_valid_for: Seconds that it must still be good.
+            force_refresh: Even if there is one.
+
+        Raises:
+            PluginError: It failed.
+        """
+        request = pb.GetTokenRequest(
+            handler_name=name,
+            scope=scope,
+            min_valid_for_seconds=min_valid_for,
+            force_refresh=force_refresh,
+        )
+        reply = self._call("GetToken", request, f"a token of {name!r}")
+        return Token(
+            value=Secret(reply.access_token),
+            type=reply.token_type,
+            expires_at=reply.expires_at_unix,
+            scope=reply.scope,
+        )
+
+    def cached_tokens(self, name: str) -> tuple[Any, ...]:
+        """What it keeps, a CachedTokenInfo each, without the tokens themselves.
+
+        Raises:
+            PluginError: It failed.
+        """
+        request = pb.ListCachedTokensRequest(handler_name=name)
+        return tuple(self._call("ListCachedTokens", request, f"tokens of {name!r}").tokens)
+
+    def purge(self, name: str) -> int:
+        """Forget what has expired; how many there were.
+
+        Raises:
+            PluginError: It failed.
+        """
+        request = pb.PurgeExpiredTokensRequest(handler_name=name)
+        return int(self._call("PurgeExpiredTokens", request, f"tokens of {name!r}").purged_count)
+
+    def stop(self, name: str) -> None:
+        """Tell a handler that it is asked no more.
+
+        Raises:
+            PluginError: It failed.
+        """
+        request = pb.StopAuthHandlerRequest(handler_name=name)
+        self._tolerant("StopAuthHandler", request, f"the end of {name!r}")
+
+    def _tolerant(self, method: str, request: Any, what: str) -> None:
+        """Make a call that a plugin need not know."""
+        try:
+            reply = self._plugin.call(_METHODS[method], request)
+        except RpcError as error:
+            if error.status is Status.UNIMPLEMENTED:
+                return
+            refusal: PluginError = failed(self._plugin, KIND, what, error)
+            raise refusal from error
+        if reply.error:
+            raise self._refusal(what, reply.error)
+
+    def _call(self, method: str, request: Any, what: str) -> Any:
+        try:
+            return self._plugin.call(_METHODS[method], request)
+        except RpcError as error:
+            refusal: PluginError = failed(self._plugin, KIND, what, error)
+            raise refusal from error
+
+    def _refusal(self, what: str, said: str) -> PluginError:
+        refusal = PluginError("MA7220", f"plugin {self._plugin.name} does not give {what}: {said}")
+        refusal.log_tail = self._plugin.log_tail
+        return refusal

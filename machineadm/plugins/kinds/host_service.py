@@ -1,0 +1,182 @@
+"""scafctl's HostService: the narrow way back from a plugin to its host, for secrets, identities, tokens and groups.
+
+Rules as scafctl's, in its order and words, but for one: an empty prefix and an empty list of handlers allow nothing here, and all
+there.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Any, Final, Protocol
+
+import msgspec
+from grpclib.const import Handler
+
+from machineadm.plugins.proto import scafctl_pb2 as pb
+from machineadm.plugins.wire.rpc import ServerStream, handlers
+
+_NAME: Final = re.compile(r"[a-zA-Z0-9_\-./]{1,256}")
+_LONGEST_PATTERN: Final = 256
+_SERVICE: Final = pb.DESCRIPTOR.services_by_name["HostService"]
+
+
+class Secrets(Protocol):
+    """Where a plugin's secrets are kept."""
+
+    def get(self, name: str) -> str | None:
+        """A secret; None if there is none."""
+
+    def set(self, name: str, value: str) -> None:
+        """Keep a secret."""
+
+    def delete(self, name: str) -> None:
+        """Forget a secret, if it is there."""
+
+    def names(self) -> list[str]:
+        """The names of all."""
+
+
+class Allowed(msgspec.Struct, frozen=True, kw_only=True):
+    """What one plugin may ask of its host; nothing if nothing is said."""
+
+    secrets: Secrets | None = None
+    secret_prefix: str = ""
+    """Names that it may use begin so."""
+
+    auth_handlers: tuple[str, ...] = ()
+    """Handlers whose identities, tokens and groups it may ask for."""
+
+    default_handler: str = ""
+    identity: Callable[[str, str], Any] | None = None
+    """Gives a Claims for a handler and a scope."""
+
+    token: Callable[[Any], Any] | None = None
+    """Gives a GetAuthTokenResponse for a GetAuthTokenRequest."""
+
+    groups: Callable[[str], list[str]] | None = None
+    """Gives the groups of a handler's identity."""
+
+
+class _DeniedError(Exception):
+    """It is not allowed; the text goes to the plugin."""
+
+
+def host_service(allowed: Allowed) -> dict[str, Handler]:
+    """What a host serves to one plugin.
+
+    Args:
+        allowed: What the configuration allows it.
+    """
+    answers: Mapping[str, tuple[Callable[[Allowed, Any], Any], Any]] = {
+        "GetSecret": (_get, pb.GetSecretResponse),
+        "SetSecret": (_set, pb.SetSecretResponse),
+        "DeleteSecret": (_delete, pb.DeleteSecretResponse),
+        "ListSecrets": (_list, pb.ListSecretsResponse),
+        "GetAuthIdentity": (_identity, pb.GetAuthIdentityResponse),
+        "GetAuthToken": (_token, pb.GetAuthTokenResponse),
+        "GetAuthGroups": (_groups, pb.GetAuthGroupsResponse),
+    }
+
+    def served(answer: Callable[[Allowed, Any], Any], reply: Any) -> Any:
+        async def serve(stream: ServerStream) -> None:
+            request = await stream.recv_message()
+            try:
+                found = answer(allowed, request)
+            except _DeniedError as denied:
+                found = reply(error=str(denied))
+            except Exception as error:
+                # Of a store's own fault the plugin learns the kind alone: a text might quote a secret.
+                found = reply(error=type(error).__name__)
+            await stream.send_message(found)
+
+        return serve
+
+    async def list_handlers(stream: ServerStream) -> None:
+        await stream.recv_message()
+        default = allowed.default_handler
+        reply = pb.ListAuthHandlersResponse(
+            handler_names=sorted(allowed.auth_handlers),
+            default_handler=default if default in allowed.auth_handlers else "",
+        )
+        await stream.send_message(reply)
+
+    serving = {name: served(*pair) for name, pair in answers.items()}
+    return handlers(_SERVICE, ListAuthHandlers=list_handlers, **serving)
+
+
+def _store(allowed: Allowed, name: str | None) -> Secrets:
+    if allowed.secrets is None:
+        raise _DeniedError("secret store not available")
+    if name is not None:
+        if not _NAME.fullmatch(name) or ".." in name:
+            raise _DeniedError("invalid secret name")
+        if not _is_in_scope(allowed, name):
+            raise _DeniedError("access denied: secret name outside allowed scope")
+    return allowed.secrets
+
+
+def _is_in_scope(allowed: Allowed, name: str) -> bool:
+    return bool(allowed.secret_prefix) and name.startswith(allowed.secret_prefix)
+
+
+def _get(allowed: Allowed, request: Any) -> Any:
+    value = _store(allowed, request.name).get(request.name)
+    return pb.GetSecretResponse(value=value, found=value is not None)
+
+
+def _set(allowed: Allowed, request: Any) -> Any:
+    _store(allowed, request.name).set(request.name, request.value)
+    return pb.SetSecretResponse()
+
+
+def _delete(allowed: Allowed, request: Any) -> Any:
+    _store(allowed, request.name).delete(request.name)
+    return pb.DeleteSecretResponse()
+
+
+def _list(allowed: Allowed, request: Any) -> Any:
+    names = [one for one in _store(allowed, None).names() if _is_in_scope(allowed, one)]
+    if len(request.pattern) > _LONGEST_PATTERN:
+        raise _DeniedError("invalid pattern: too long")
+    if request.pattern:
+        names = [one for one in names if _matches(request.pattern, one)]
+    return pb.ListSecretsResponse(names=sorted(names))
+
+
+def _matches(pattern: str, name: str) -> bool:
+    # scafctl's are Go's, which take no time whatever they are. Python's can take for ever: two repetitions, none of a group,
+    # over a name of 256 bytes cannot.
+    if len(re.findall(r"[*+?{]", pattern)) > 2 or re.search(r"\)[*+?{]|\\[0-9]|\(\?", pattern):
+        raise _DeniedError("invalid pattern: too complex")
+    try:
+        return re.search(pattern, name) is not None
+    except re.error as error:
+        raise _DeniedError(f"invalid pattern: {error}") from None
+
+
+def _require_handler(allowed: Allowed, name: str) -> None:
+    if name not in allowed.auth_handlers:
+        raise _DeniedError(f'access denied: auth handler "{name}" not in the allowed set')
+
+
+def _identity(allowed: Allowed, request: Any) -> Any:
+    if allowed.identity is None:
+        raise _DeniedError("auth identity not available")
+    _require_handler(allowed, request.handler_name)
+    claims = allowed.identity(request.handler_name, request.scope)
+    return pb.GetAuthIdentityResponse(claims=claims)
+
+
+def _token(allowed: Allowed, request: Any) -> Any:
+    if allowed.token is None:
+        raise _DeniedError("auth token service not available")
+    _require_handler(allowed, request.handler_name)
+    return allowed.token(request)
+
+
+def _groups(allowed: Allowed, request: Any) -> Any:
+    if allowed.groups is None:
+        raise _DeniedError("auth groups not available")
+    _require_handler(allowed, request.handler_name)
+    return pb.GetAuthGroupsResponse(groups=allowed.groups(request.handler_name))
