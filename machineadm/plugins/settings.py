@@ -80,7 +80,7 @@ def read_entries(data: bytes, *, file: str) -> tuple[PluginEntry, ...]:
         PluginError: MA7206: It cannot be read; all its problems are in `log_tail`.
     """
     from machineadm.documents.decoding import decode_kinds
-    from machineadm.documents.rendering import render_text
+    from machineadm.documents.printing import as_text
 
     documents = decode_kinds(data, file=file, kinds=_KINDS)
     problems = [problem for document in documents for problem in document.problems]
@@ -91,7 +91,7 @@ def read_entries(data: bytes, *, file: str) -> tuple[PluginEntry, ...]:
         refusal = PluginError(
             "MA7206", f"{where}:{path} {first.message} ({first.code})", hint=first.hint
         )
-        refusal.log_tail = render_text(problems)
+        refusal.log_tail = as_text(problems)
         raise refusal
     entries = [entry for document in documents for entry in document.value.spec.plugins]
     seen: set[tuple[str, str]] = set()
