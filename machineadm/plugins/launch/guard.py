@@ -11,6 +11,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
+import time
 from typing import Final
 
 from machineadm.plugins.wire.handshake import SOCKET_DIRECTORY
@@ -65,6 +66,17 @@ class Guard:
 
 def end_all_below(directory: str) -> None:
     """End every process that was started with sockets in a directory or below it, and what those started."""
+    _kill_all_below(directory)
+    for _ in range(50):
+        # Whatever is just being executed has no environment for a moment.
+        time.sleep(0.02)
+        if not _kill_all_below(directory):
+            return
+
+
+def _kill_all_below(directory: str) -> bool:
+    """Kill those that are there now; whether there were any."""
+    found = False
     wanted = f"{SOCKET_DIRECTORY}={directory}".encode()
     for name in os.listdir("/proc"):
         if not name.isdigit() or int(name) == os.getpid():
@@ -74,8 +86,10 @@ def end_all_below(directory: str) -> None:
                 entries = file.read().split(b"\0")
             if any(entry == wanted or entry.startswith(wanted + b"/") for entry in entries):
                 os.kill(int(name), signal.SIGKILL)
+                found = True
         except OSError:
             pass  # ended, or somebody else's
+    return found
 
 
 def _short_directory() -> str:

@@ -171,6 +171,9 @@ async def _shaken_hands(command: Command, process: Process, end: float) -> Line:
     if process.exited.done() and not process.line.done():
         # What it printed before it ended may still be in the pipe.
         await asyncio.wait({process.line}, timeout=0.5)
+        if not process.line.done():
+            # What it started holds its output open, and is not it.
+            raise await _ended_early(process)
     if not process.line.done():
         raise PluginError(
             "MA7212",

@@ -70,15 +70,16 @@ class Connection:
 
     async def close(self) -> None:
         """Close the connection; the plugin is not told anything."""
+        # First what takes no waiting: whoever waits may be cancelled.
         for task in self._tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        await self.broker.close()
         self.channel.close()
-        if self.broker.session is not None:
-            # What is still in a socket pair goes out first.
-            await asyncio.sleep(0)
-            self.broker.session.close()
+        try:
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+            await self.broker.close()
+        finally:
+            if self.broker.session is not None:
+                self.broker.session.close()
 
     async def _broker(self) -> None:
         async with self.channel.request(
