@@ -321,7 +321,9 @@ def _digest_of_file(file: PlannedFile) -> str:
 
 
 def _summary(differing: int, total: int) -> str:
-    return f"{differing} of {counted(total)} differ" if differing else f"{counted(total)} in place"
+    if not differing:
+        return f"{counted(total)} in place"
+    return f"{differing} of {counted(total)} {'differs' if differing == 1 else 'differ'}"
 
 
 def counted(count: int) -> str:
