@@ -131,7 +131,7 @@ def _run_command(command: str, rest: list[str]) -> int:
 
     make_safe()
     module = import_module(f"machineadm.cli.{command}")
-    parser = Parser(prog=f"machineadm {command}", description=module.__doc__, allow_abbrev=False)
+    parser = Parser(prog=f"machineadm {command}", description=module.__doc__)
     module.add_arguments(parser)
     code: int = module.run(parser.read(rest))
     return code

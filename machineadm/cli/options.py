@@ -3,46 +3,133 @@
 from __future__ import annotations
 
 import os
-from typing import Any, NoReturn
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, NoReturn, cast
 
-from machineadm.cli.english import argparse
 from machineadm.errors import UsageError
+
+if TYPE_CHECKING:
+    from argparse import Namespace
 
 ALLOW_UNAUTHENTICATED = "--allow-unauthenticated-encryption"
 ALLOW_UNVERIFIED = "--allow-unverified-plugins"
 RUN_DIRECTORY = "/run/machineadm"
 STATE_DIRECTORY = "/var/lib/machineadm"
+_UNDERSTOOD = frozenset({"action", "choices", "default", "help", "metavar", "required", "type"})
+"""Settings of an option that can be read without argparse."""
+
 _TRUE = ("1", "true", "yes", "on")
 _FALSE = ("", "0", "false", "no", "off")
 
 
-def _help(prog: str) -> argparse.HelpFormatter:
-    return argparse.HelpFormatter(prog, width=100)
+class Parser:
+    """The options of a command.
 
+    A command line without a mistake is read here. argparse takes longer to load than to parse, so it is asked only for
+    help, for positional arguments, and for what is wrong with a command line.
 
-class Parser(argparse.ArgumentParser):
-    """argparse, but a mistake is a UsageError and no exit."""
+    Args:
+        prog: What the command is called.
+        description: What it does, for its help.
+    """
 
-    def __init__(self, **settings: Any) -> None:
-        # Left to itself argparse imports shutil, for the width of the terminal, at every option.
-        super().__init__(**settings, formatter_class=_help)
+    def __init__(self, *, prog: str, description: str | None = None) -> None:
+        self.prog = prog
+        self._description = description
+        self._arguments: list[tuple[str, dict[str, Any]]] = []
         self._lists: dict[str, list[str]] = {}
 
-    def read(self, argv: list[str]) -> argparse.Namespace:
-        """Parse the arguments; lists that the environment gives count where the command line gives none."""
-        options = self.parse_args(argv)
-        for name, values in self._lists.items():
-            if getattr(options, name) is None:
-                setattr(options, name, values)
-        return options
-
-    def error(self, message: str) -> NoReturn:
-        """Refuse the command line.
+    def read(self, argv: list[str]) -> Namespace:
+        """Parse the arguments; lists that the environment gives count where the command line gives none.
 
         Raises:
-            UsageError: Always.
+            UsageError: MA7001, the command line is wrong.
         """
-        raise UsageError("MA7001", message, hint=f"{self.prog} --help")
+        values = self.plain(argv)
+        if values is None:
+            values = vars(self.judge(argv))
+        for name, given in self._lists.items():
+            if values[name] is None:
+                values[name] = given
+        return cast("Namespace", SimpleNamespace(**values))
+
+    def plain(self, argv: list[str]) -> dict[str, Any] | None:
+        """Read what is nothing but options and their values; None: that is for argparse to judge."""
+        values, missing = {}, set()
+        for name, settings in self._arguments:
+            if not name.startswith("--") or settings.keys() - _UNDERSTOOD:
+                return None
+            switch = settings.get("action") == "store_true"
+            values[name] = settings.get("default", False if switch else None)
+            if settings.get("required"):
+                missing.add(name)
+        options, given = dict(self._arguments), set()
+        words = iter(argv)
+        for word in words:
+            name, equals, value = word.partition("=")
+            settings = options.get(name, {})
+            action = settings.get("action")
+            if not settings or (action == "store_true" and equals):
+                return None
+            given.add(name)
+            if action == "store_true":
+                values[name] = True
+                continue
+            if not equals:
+                value = next(words, "--")
+                if value.startswith("-") and value != "-":
+                    return None  # an option, or a number: argparse knows
+            try:
+                converted = settings.get("type", str)(value)
+            except Exception:
+                return None  # argparse says it in its words
+            if converted not in settings.get("choices", (converted,)):
+                return None
+            values[name] = [*(values[name] or ()), converted] if action == "append" else converted
+        if missing - given:
+            return None
+        for name in values.keys() - given:
+            default, convert = values[name], options[name].get("type")
+            if isinstance(default, str) and convert:
+                try:
+                    values[name] = convert(default)
+                except Exception:
+                    return None
+        return {name[2:].replace("-", "_"): value for name, value in values.items()}
+
+    def judge(self, argv: list[str]) -> Namespace:
+        """Parse the arguments by argparse; prints help where that is asked for.
+
+        Raises:
+            UsageError: MA7001, the command line is wrong.
+        """
+        import argparse
+
+        command = self.prog
+
+        class Judge(argparse.ArgumentParser):
+            def error(self, message: str) -> NoReturn:
+                raise UsageError("MA7001", message, hint=f"{command} --help")
+
+        # Left to itself argparse imports shutil, for the width of the terminal, at every option.
+        parser = Judge(
+            prog=command,
+            description=self._description,
+            allow_abbrev=False,
+            formatter_class=lambda prog: argparse.HelpFormatter(prog, width=100),
+        )
+        for name, settings in self._arguments:
+            parser.add_argument(name, **settings)
+        return parser.parse_args(argv)
+
+    def add_argument(self, name: str, **settings: Any) -> None:
+        """Add an option, or a positional argument.
+
+        Args:
+            name: As on the command line.
+            settings: As of argparse's `add_argument`.
+        """
+        self._arguments.append((name, settings))
 
     def add_option(self, name: str, **settings: Any) -> None:
         """Add an option that MACHINEADM_<OPTION> may give, too; the command line wins.
@@ -171,12 +258,10 @@ def duration(text: str) -> float:
 
     try:
         length = seconds(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(
-            f"{text!r} is not a duration such as 30m, 1h30m or 500ms"
-        ) from error
+    except ValueError:
+        _mistake(f"{text!r} is not a duration such as 30m, 1h30m or 500ms")
     if length <= 0:
-        raise argparse.ArgumentTypeError("a duration of zero leaves no time for anything")
+        _mistake("a duration of zero leaves no time for anything")
     return length
 
 
@@ -187,7 +272,7 @@ def named(text: str) -> str:
         argparse.ArgumentTypeError: It is.
     """
     if not text:
-        raise argparse.ArgumentTypeError("an empty path names nothing")
+        _mistake("an empty path names nothing")
     return text
 
 
@@ -198,8 +283,19 @@ def absolute(text: str) -> str:
         argparse.ArgumentTypeError: It is none.
     """
     if not text.startswith("/") or ".." in text.split("/"):
-        raise argparse.ArgumentTypeError(f"{text!r} is not an absolute path without ..")
+        _mistake(f"{text!r} is not an absolute path without ..")
     return "/" + "/".join(part for part in text.split("/") if part not in ("", "."))
+
+
+def _mistake(message: str) -> NoReturn:
+    """Refuse a value as argparse expects it of an option's type.
+
+    Raises:
+        ArgumentTypeError: Always.
+    """
+    from argparse import ArgumentTypeError
+
+    raise ArgumentTypeError(message)
 
 
 def _from_environment(variable: str, given: str, settings: dict[str, Any]) -> object:
@@ -210,5 +306,5 @@ def _from_environment(variable: str, given: str, settings: dict[str, Any]) -> ob
     choices = settings.get("choices")
     if choices and given not in choices:
         raise UsageError("MA7001", f"{variable}: {given!r} is none of {', '.join(choices)}")
-    # argparse converts a default that is a string by the option's own type.
+    # a default that is a string is converted by the option's own type.
     return given

@@ -67,8 +67,8 @@ VALIDATE_PACKAGES = {
 
 # Names without a leading underscore, by their first part.
 LIBRARIES_FOR_VALIDATE = """
-__future__ abc argparse atexit base64 binascii bisect collections compression contextlib copyreg cython_runtime
-datetime decimal encodings enum errno fnmatch functools genericpath gettext glob grp importlib ipaddress
+__future__ abc atexit base64 binascii bisect collections compression contextlib copyreg cython_runtime
+datetime decimal encodings enum errno fnmatch functools genericpath glob grp importlib ipaddress
 itertools keyword locale machineadm math msgspec ntpath numbers operator os pathlib platform posixpath
 pwd re reprlib stat struct textwrap types typing urllib uuid warnings weakref yaml
 """

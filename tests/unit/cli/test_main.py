@@ -6,9 +6,12 @@ import argparse
 import json
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from machineadm.cli.main import COMMANDS, main
 from machineadm.cli.options import Parser, duration
@@ -99,6 +102,67 @@ def parse(*argv: str) -> argparse.Namespace:
     parser.add_option("--dry-run", action="store_true", help="look only")
     parser.add_output()
     return parser.read(list(argv))
+
+
+WORDS = st.sampled_from(
+    [
+        "--path", "--path=a", "--path=", "--output", "--output=json", "--output=yaml", "--mode",
+        "--mode=preparation", "--root", "--root=/r", "--state-dir=/s", "--state-dir=s", "--run-dir",
+        "--passphrase-file=f", "--passphrase-fd", "--deadline", "--deadline=2m", "--timeout=x",
+        "--dry-run", "--dry-run=1", "--wait", "--verify-cache", "--digest", "--nope", "--pat=a",
+        "-", "--", "-1", "-h", "a", "json", "preparation", "/d", "30m", "", "v1.34.4", "ä", "--a b",
+    ]
+)  # fmt: skip
+
+
+@given(command=st.sampled_from([*COMMANDS, "boot"]), argv=st.lists(WORDS, max_size=6))
+def test_what_is_read_without_argparse_is_what_argparse_reads(
+    command: str, argv: list[str]
+) -> None:
+    parser = Parser(prog=f"machineadm {command}")
+    import_module(f"machineadm.cli.{command}").add_arguments(parser)
+
+    plain = parser.plain(argv)
+
+    if plain is not None:
+        assert plain == vars(parser.judge(argv))
+
+
+@pytest.mark.parametrize(
+    ("command", "argv"),
+    [
+        ("plan", ["--path", "a", "--path=-", "--output", "json", "--root=/r"]),
+        ("bootstrap", ["--path", "a", "--dry-run", "--mode", "preparation"]),
+        ("validate", ["--path=a", "--kubernetes-version=1.34.4"]),
+        ("status", ["--wait"]),
+        ("version", []),
+    ],
+)
+def test_what_people_write_is_read_without_argparse(command: str, argv: list[str]) -> None:
+    parser = Parser(prog=f"machineadm {command}")
+    import_module(f"machineadm.cli.{command}").add_arguments(parser)
+
+    assert parser.plain(argv) is not None
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [
+        ["--path"],
+        ["--path", "--output"],
+        ["a"],
+        ["--nope"],
+        ["--output", "xml"],
+        [],
+        ["--dry-run=1"],
+    ],
+)
+def test_a_mistake_is_told_in_the_words_of_argparse(argv: list[str]) -> None:
+    with pytest.raises(UsageError) as refusal:
+        parse(*argv)
+
+    assert refusal.value.code == "MA7001"
+    assert "argument" in str(refusal.value)
 
 
 def test_the_environment_gives_every_option(monkeypatch: pytest.MonkeyPatch) -> None:
