@@ -17,7 +17,7 @@ from pathlib import Path
 import archive
 from archive import bake
 from checkout import ROOT, build_id, files_of
-from slim import unpack, without_docstrings
+from slim import unpack, without_docstrings, without_types
 from wheels import ARCHITECTURES, gathered_wheels, own_architecture
 
 AUTHORS = "machineadm/plugins/sdk/"
@@ -53,7 +53,7 @@ def build(machine: str, wheels: list[Path], output: Path) -> None:
 
 
 def add_agent(tree: Path) -> None:
-    """Copy machineadm itself without its docstrings, its licence, and the commit's hash in its version module."""
+    """Copy machineadm itself without its docstrings and annotations, its licence, and the commit's hash in its version module."""
     for name in files_of("machineadm"):
         if name.startswith(AUTHORS) or name.endswith(USELESS):
             continue
@@ -61,7 +61,7 @@ def add_agent(tree: Path) -> None:
         target.parent.mkdir(parents=True, exist_ok=True)
         content = (ROOT / name).read_bytes()
         if name.endswith(".py"):
-            content = without_docstrings(content.decode()).encode()
+            content = without_types(without_docstrings(content.decode())).encode()
         target.write_bytes(content)
     shutil.copyfile(ROOT / "LICENSE", tree / "machineadm/LICENSE")
     version = tree / "machineadm/version.py"

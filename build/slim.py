@@ -80,6 +80,49 @@ def without_docstrings(source: str) -> str:
     return "\n".join(lines)
 
 
+def without_types(source: str) -> str:
+    """Blank what only type checkers read: annotations of functions, blocks under `if TYPE_CHECKING`.
+
+    They are a tenth of what a first start compiles and of what every start loads, and nothing reads them at run
+    time; the fields of classes, which msgspec reads, stay. Every line keeps its number.
+    """
+    text = source.encode()
+    lines = [0]
+    for line in text.split(b"\n"):
+        lines.append(lines[-1] + len(line) + 1)
+
+    def start(node: ast.expr | ast.arg | ast.stmt) -> int:
+        return lines[node.lineno - 1] + node.col_offset
+
+    def end(node: ast.expr | ast.stmt) -> int:
+        return lines[(node.end_lineno or 0) - 1] + (node.end_col_offset or 0)
+
+    blanked = bytearray(text)
+
+    def blank(first: int, last: int) -> None:
+        blanked[first:last] = bytes(c if c == 10 else 32 for c in blanked[first:last])
+
+    tree = ast.parse(source)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.arg) and node.annotation is not None:
+            blank(start(node) + len(node.arg.encode()), end(node.annotation))
+            node.annotation = None
+        elif isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) and node.returns is not None:
+            blank(text.rindex(b"->", 0, start(node.returns)), end(node.returns))
+            node.returns = None
+        elif isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+            first = start(node.body[0])
+            blank(first, end(node.body[-1]))
+            blanked[first : first + 4] = b"pass"
+            node.body = [ast.Pass()]
+    result = blanked.decode()
+    # Parentheses around an annotation, say, are not part of it: what is not sure stays.
+    try:
+        return result if ast.dump(ast.parse(result)) == ast.dump(tree) else source
+    except SyntaxError:
+        return source
+
+
 def _bodies(module: ast.Module) -> Iterator[list[ast.stmt]]:
     yield module.body[1:]
     for node in ast.walk(module):

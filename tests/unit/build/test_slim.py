@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from elf import without_sections
-from slim import unpack, without_docstrings
+from slim import unpack, without_docstrings, without_types
 
 
 def wheel(folder: Path, name: str, contents: dict[str, bytes]) -> Path:
@@ -189,3 +189,45 @@ def test_odd_modules_stay_the_same_program(source: str) -> None:
     assert program(idle(ast.parse(stripped))) == program(
         idle(Undocumented().visit(ast.parse(source)))
     )
+
+
+ANNOTATED = {
+    "def f(a: int, *b: str, c: list[int] = (), **d: object) -> None: ...": "def f(a, *b, c = (), **d): ...",
+    "def f(a: 'ä' = 'ö') -> 'ü':\n    return '->'": "def f(a = 'ö'):\n    return '->'",
+    "async def f(\n    a: dict[\n        str, int\n    ],\n) -> int: ...": "async def f(a): ...",
+    "def f(a: lambda: (yield) = 1): ...": "def f(a = 1): ...",
+    "class C:\n    field: int = 1\n    def f(self) -> int:\n        x: int = 1\n        return x": (
+        "class C:\n    field: int = 1\n    def f(self):\n        x: int = 1\n        return x"
+    ),
+    "if TYPE_CHECKING:\n    import a\n    from b import (\n        c,\n    )\nx = 1": (
+        "if TYPE_CHECKING:\n    pass\nx = 1"
+    ),
+    "if TYPE_CHECKING: import a": "if TYPE_CHECKING: pass",
+    "if not TYPE_CHECKING:\n    import a": "if not TYPE_CHECKING:\n    import a",
+    # Parentheses are no part of the annotation, so this stays as it is.
+    "def f(a: (int)) -> (\n    str\n): ...": "def f(a: (int)) -> (str): ...",
+}
+
+
+@pytest.mark.parametrize("source", ANNOTATED)
+def test_only_what_type_checkers_alone_read_is_left_out(source: str) -> None:
+    slim = without_types(source)
+
+    assert ast.dump(ast.parse(slim)) == ast.dump(ast.parse(ANNOTATED[source]))
+    assert slim.count("\n") == source.count("\n")
+
+
+def test_nearly_every_module_of_the_agent_loses_its_annotations_and_keeps_its_lines() -> None:
+    modules = sorted((ROOT / "machineadm").rglob("*.py"))
+    left = []
+    for path in modules:
+        source = path.read_text()
+        slim = without_types(source)
+        assert slim.count("\n") == source.count("\n"), path
+        if any(
+            isinstance(node, ast.FunctionDef) and node.returns for node in ast.walk(ast.parse(slim))
+        ):
+            left.append(path)
+
+    assert len(modules) > 200
+    assert len(left) < len(modules) / 20, left
