@@ -1,6 +1,6 @@
 """The agent's archive: packed by shiv, then written again in parts, with fixed modes and our own start.
 
-    __main__.py, front.py, cache.py, unpack.py, memory.py   the start
+    __main__.py, front.py, cache.py, unpack.py, sources.py, memory.py   the start
     manifest/PART    size, SHA-256 and path of every file of a part
     parts/PART.zip   the files; about.zip holds licences, which no machine unpacks
 
@@ -32,6 +32,7 @@ START = {
     "cache.py": "cache.py",
     "front.py": "front.py",
     "memory.py": "memory.py",
+    "sources.py": "sources.py",
     "unpack.py": "unpack.py",
 }
 # One argument only, which every kernel passes on; -I shuts out PYTHONPATH and the user's site, -S the

@@ -1,14 +1,22 @@
 """`cache.py` of the packed agent: where the libraries lie, and whether they are what they must be.
 
-A part lies in a folder that nobody but this user may write to, and is compared with the archive's own
-list at every start: by what lstat tells, and by its content when that differs. Compiled anew at every
-start but that of `version`, as front.py is.
+A part's extension modules lie in a folder that nobody but this user may write to, and are compared with the
+archive's own list at every start: by what lstat tells, and by their content when that differs, or when nothing
+says that what was written has reached the disk. Compiled anew at every start but that of `version`, as
+front.py is.
+
+    CONTENT-TAG-PART        the extension modules
+    CONTENT-TAG-PART.seal   when the folder was renamed, and in which boot its content was compared
+    CONTENT-TAG-PART.code   compiled modules
 """
 
 from __future__ import annotations
 
+import marshal
 import os
 import sys
+from _frozen_importlib_external import MAGIC_NUMBER
+from _imp import extension_suffixes, source_hash
 
 import front
 
@@ -21,11 +29,12 @@ CONTENT = "unknown"
 EPOCH = "unknown"
 
 TAG = sys.implementation.cache_tag
+BOOT_ID = "/proc/sys/kernel/random/boot_id"
+ON_DISK = "on-disk"
+SEAL, CODE = ".seal", ".code"
 FORMAT = 0o170000  # S_IFMT
 FILE = 0o100644
 NOEXEC = 8  # ST_NOEXEC of statvfs(3)
-
-manifests: dict[str, dict[str, tuple[int, str]]] = {}
 
 
 class UnusableError(Exception):
@@ -45,7 +54,7 @@ def find(part: str) -> str:
     folder = cache_folder()
     if is_safe(folder):
         path = part_folder(folder, part)
-        if hold(path) is not None and not any(departures(path, part)):
+        if hold(path) is not None and is_settled(path) and not any(departures(path, part)):
             return path
     unpacked: str = front.companion("unpack").unpack(folder, part)
     return unpacked
@@ -125,29 +134,92 @@ def hold(path: str) -> int | None:
         os.close(held)  # it was removed while we waited
 
 
-def manifest(part: str) -> dict[str, tuple[int, str]]:
-    """Size and SHA-256 of each of a part's files that this interpreter needs."""
-    import _imp
+def own_file(path: str) -> int | None:
+    """Open a file that nobody but this user can have written; None if there is no such file."""
+    try:
+        held = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except OSError:
+        return None
+    found = os.fstat(held)
+    if found.st_uid == os.geteuid() and found.st_mode & (FORMAT | 0o022) == 0o100000:
+        return held
+    os.close(held)
+    return None
 
-    if part in manifests:
-        return manifests[part]
-    own = _imp.extension_suffixes()[0]
-    files = {}
+
+def seal(path: str) -> tuple[str, str]:
+    """What was noted when a part was compared by content last: the folder's ctime, and where it was."""
+    held = own_file(path + SEAL)
+    if held is None:
+        return "", ""
+    changed, _, boot = os.read(held, 100).decode("ascii", "replace").partition(" ")
+    os.close(held)
+    return changed, boot
+
+
+def is_settled(path: str) -> bool:
+    """Tell whether lstat is enough: the content was compared on the disk, or written since this boot.
+
+    What was written before a power cut may have the right size and time and another content; what was
+    written since the boot is read from memory. The note counts for the very folder that it was made for.
+    """
+    changed, boot = seal(path)
+    if changed != str(os.lstat(path).st_ctime_ns):
+        return False
+    return boot == ON_DISK or (boot != "" and boot == this_boot())
+
+
+def this_boot() -> str:
+    """What the kernel calls the time since it was started; empty where it does not say."""
+    try:
+        with open(BOOT_ID, "rb", buffering=0) as file:
+            return file.read(100).decode("ascii", "replace").strip()
+    except OSError:
+        return ""
+
+
+def kept(path: str) -> tuple[int, dict[str, tuple[int, int, bytes]]]:
+    """Open what was compiled of a part.
+
+    Returns:
+        A descriptor; and where each module's code lies there, how long it is and its seal.
+    """
+    held = own_file(path + CODE) if path else None
+    if held is None:
+        return -1, {}
+    head = os.pread(held, 16, 0)
+    index = os.pread(held, int.from_bytes(head[4:8], "little"), 16)
+    if head[:4] == MAGIC_NUMBER and len(head) == 16 and source_hash(0, index) == head[8:]:
+        return held, marshal.loads(index)  # noqa: S302 - nobody but this user writes there
+    os.close(held)
+    return -1, {}
+
+
+def listed(part: str) -> Iterator[str]:
+    """The lines of a part's list that are of this interpreter: size, SHA-256 and path of a file."""
+    own = extension_suffixes()[0]
     for line in front.read(f"manifest/{part}").decode().splitlines():
-        size, digest, path = line.split(" ", 2)
-        if ".cpython-" not in path or path.endswith(own):
-            files[path] = int(size), digest
-    manifests[part] = files
-    return files
+        if ".cpython-" not in line or line.endswith(own):
+            yield line
+
+
+def manifest(part: str, suffix: str = "") -> dict[str, tuple[int, str]]:
+    """Size and SHA-256 of each of a part's files that this interpreter needs, by their paths."""
+    lines = (line.split(" ", 2) for line in listed(part) if line.endswith(suffix))
+    return {path: (int(size), digest) for size, digest, path in lines}
+
+
+def libraries(part: str) -> dict[str, tuple[int, str]]:
+    """Those of them that have to be files: the extension modules."""
+    return manifest(part, ".so")
 
 
 def departures(top: str, part: str, *, by_content: bool = False) -> Iterator[str]:
     """Compare a part in the cache with the archive's list.
 
-    Type, owner, mode and size of every file, and nothing that the list does not have but bytecode where
-    the interpreter puts it. No time of change may be later than the folder's own, which is that of its
-    last renaming: that shows a change of content after which size and time of modification were set
-    back.
+    Type, owner, mode and size of every file, and nothing that the list does not have. No time of change
+    may be later than the folder's own, which is that of its last renaming: that shows a change of content
+    after which size and time of modification were set back.
 
     Args:
         top: The part's folder.
@@ -157,7 +229,7 @@ def departures(top: str, part: str, *, by_content: bool = False) -> Iterator[str
     Yields:
         The paths of what differs, is missing or has no business there.
     """
-    wanted = manifest(part)
+    wanted = libraries(part)
     folders = {path.rpartition("/")[0] for path in wanted}
     for folder in tuple(folders):
         while folder:
@@ -190,26 +262,8 @@ def departures(top: str, part: str, *, by_content: bool = False) -> Iterator[str
                             yield path
                     elif found.st_mtime_ns != modified or found.st_ctime_ns > sealed:
                         yield path
-                elif mine and mode & FORMAT == 0o040000:
-                    if path in folders or (entry.name == "__pycache__" and folder in folders):
-                        waiting.append(path)
-                    else:
-                        yield path
-                elif not mine or mode & FORMAT != 0o100000 or not is_bytecode(path, wanted):
+                elif mine and mode & FORMAT == 0o040000 and path in folders:
+                    waiting.append(path)
+                else:
                     yield path
     yield from missing
-
-
-def is_bytecode(path: str, wanted: dict[str, tuple[int, str]]) -> bool:
-    """Tell whether a file is where, and called as, this interpreter keeps the bytecode of a listed one.
-
-    What it writes to first, before it renames it, has a number behind the name.
-    """
-    source, _, rest = path.replace("__pycache__/", "", 1).partition(f".{TAG}.")
-    kind, _, number = rest.rpartition("pyc")
-    return (
-        f"{source}.py" in wanted
-        and path.rpartition("/")[0].endswith("__pycache__")
-        and kind in ("", "opt-1.", "opt-2.")
-        and (not number or (number[0] == "." and number[1:].isdigit()))
-    )

@@ -3,29 +3,33 @@
 It stands in for shiv's own runtime, which runs whatever it finds in a cache below HOME, obeys variables
 that make it run other code, and costs four times as much at every start. This module is compiled anew
 at every start, so it holds what every start needs and no more; looking at the cache is in cache.py,
-unpacking in unpack.py, running without a cache in memory.py.
+unpacking in unpack.py, compiling in sources.py, running without a cache in memory.py.
 
-The libraries come in parts; each is unpacked when something of it is imported first.
+The libraries come in parts; each is looked at when something of it is imported first. Modules stay in the
+archive; what goes into the cache is what the C library's loader wants as files, and compiled modules.
 """
 
 from __future__ import annotations
 
 import gc
+import marshal
 import os
 import sys
+from _frozen_importlib import ModuleSpec
+from _frozen_importlib_external import ExtensionFileLoader, spec_from_file_location
+from _imp import _fix_co_filename, extension_suffixes, source_hash  # type: ignore[attr-defined]
 
 TYPE_CHECKING = False  # typing itself would cost as much as all the rest of this file
 if TYPE_CHECKING:
-    from collections.abc import Container
-    from importlib.machinery import ModuleSpec
-    from types import ModuleType
+    from collections.abc import Callable, Iterator
+    from types import CodeType, ModuleType
     from typing import NoReturn
 
 # build/archive.py writes the value.
 FACTS = "unknown"
 
 BASE = "base"
-# Parts that are unpacked when one of these is imported. On Python 3.10 multidict, a library of rpc,
+# Parts that are looked at when one of these is imported. On Python 3.10 multidict, a library of rpc,
 # needs typing_extensions, which msgspec, of base, would import at every start if it could.
 PARTS = {
     "crypto": ("cryptography", "_cffi_backend"),
@@ -33,8 +37,16 @@ PARTS = {
     "py310": (),
 }
 
+held = -1
+"""The archive, which may be replaced while it runs: modules are read out of it until the end."""
+
+table: dict[str, tuple[int, int, int]] = {}
+
+active: list[Part] = []
+"""The parts that something was imported of."""
+
 unusable = ""
-"""Why the libraries are in memory; empty as long as they are in the cache."""
+"""Why extension modules are in memory; empty as long as they are in the cache."""
 
 
 def run() -> int:
@@ -43,8 +55,8 @@ def run() -> int:
     if code is not None:
         return leave(code)
     os.umask(0o022)
-    # Most of what a start makes is there to stay: far fewer searches for garbage.
-    gc.set_threshold(20_000)
+    # Most of what a start makes is there to stay; one search for garbage in the midst of a plan takes a tenth of it.
+    gc.set_threshold(100_000)
     prepare()
     try:
         from machineadm.cli.main import main
@@ -58,6 +70,8 @@ def run() -> int:
 
 def leave(code: int) -> int:
     """End as the interpreter does, but without taking everything apart, which takes a tenth of a run."""
+    if any(part.compiled for part in active):
+        companion("sources").keep(active)
     if "threading" in sys.modules:
         sys.modules["threading"]._shutdown()  # noqa: SLF001
     if "atexit" in sys.modules:
@@ -72,12 +86,11 @@ def leave(code: int) -> int:
 
 
 def prepare() -> None:
-    """Put the libraries on the path, and take the archive, the first there, off it."""
-    base = activate(BASE)
-    sys.path[:] = [*sys.path[1:], base]
-    if not unusable:
-        sys.meta_path.insert(0, Listed(base, companion("cache").manifest(BASE)))
-    sys.meta_path.append(Parts())
+    """Make the libraries importable, and take the archive, the first on the path, off it."""
+    del sys.path[0]
+    sys.meta_path.insert(0, Part(BASE))
+    sys.meta_path.append(Missing())
+    sys.path_hooks.insert(0, Part.of_folder)
 
 
 # ------------------------------------------------------------------------------------- version
@@ -122,63 +135,150 @@ def mend() -> bool:
 
 
 # --------------------------------------------------------------------------------------- parts
-class Listed:
-    """Finds the modules of a part by its list, which has just been compared with what is there.
+class Part:
+    """Finds the modules of a part by its list; see importlib.abc.MetaPathFinder.
 
-    The interpreter's own finder looks every module up in every folder of the path, with three or four
-    questions to the file system each: a twentieth of a start.
+    Args:
+        name: The part.
     """
 
-    def __init__(self, top: str, files: Container[str]) -> None:
-        from _frozen_importlib_external import (
-            ExtensionFileLoader,
-            SourceFileLoader,
-            spec_from_file_location,
-        )
-        from _imp import extension_suffixes
-
-        self.top, self.files, self.spec = top, files, spec_from_file_location
-        self.kinds: list[tuple[str, type[SourceFileLoader | ExtensionFileLoader]]]
-        self.kinds = [(".py", SourceFileLoader)]
-        self.kinds += [(suffix, ExtensionFileLoader) for suffix in extension_suffixes()]
+    def __init__(self, name: str) -> None:
+        cache = companion("cache")
+        self.name = name
+        self.files = {line.split(" ", 2)[2] for line in cache.listed(name)}
+        self.tops = {path.partition("/")[0].partition(".")[0] for path in self.files}
+        # Where the extension modules lie; empty: nowhere, they are loaded from memory.
+        self.top = activate(name)
+        self.kept: dict[str, tuple[int, int, bytes]]
+        self.bytecode, self.kept = cache.kept(self.top)
+        self.compiled: dict[str, bytes] = {}
+        active.append(self)
 
     def find_spec(self, name: str, path: object = None, target: object = None) -> ModuleSpec | None:
-        """Find a module; see importlib.abc.MetaPathFinder."""
+        """Find a module."""
+        if name.partition(".")[0] not in self.tops:
+            return None
         stem = name.replace(".", "/")
-        if f"{stem}/__init__.py" in self.files:
-            folder = f"{self.top}/{stem}"
-            file = f"{folder}/__init__.py"
-            loader = self.kinds[0][1](name, file)
-            return self.spec(name, file, loader=loader, submodule_search_locations=[folder])
-        for suffix, kind in self.kinds:
-            if stem + suffix in self.files:
-                file = f"{self.top}/{stem}{suffix}"
-                return self.spec(name, file, loader=kind(name, file))
+        package = f"{stem}/__init__.py"
+        if package in self.files:
+            return self.spec(name, Module(self, package), stem)
+        if f"{stem}.py" in self.files:
+            return self.spec(name, Module(self, f"{stem}.py"))
+        for path in (
+            stem + suffix for suffix in extension_suffixes() if stem + suffix in self.files
+        ):
+            place = f"{self.top}/{path}" if self.top else companion("memory").place(self.name, path)
+            return spec_from_file_location(name, place, loader=ExtensionFileLoader(name, place))
+        if any(path.startswith(f"{stem}/") for path in self.files):
+            return self.spec(name, None, stem)
         return None
 
+    def spec(self, name: str, loader: Module | None, folder: str = "") -> ModuleSpec:
+        """Describe a module; with a folder it is a package."""
+        # It has the methods that the interpreter calls.
+        found = ModuleSpec(name, loader, is_package=bool(folder))  # type: ignore[arg-type]
+        if folder:
+            found.submodule_search_locations = [f"{own_path()}/{folder}"]
+        return found
 
-class Parts:
-    """Finds the modules of parts that are not on the path yet."""
+    def code(self, path: str) -> CodeType:
+        """The compiled module of that path: as it was kept, or compiled now."""
+        if path in self.kept:
+            start, size, seal = self.kept[path]
+            data = os.pread(self.bytecode, size, start)
+            # A disk, or a power cut, may have made something else of it.
+            if source_hash(start, data) == seal:
+                code: CodeType = marshal.loads(data)  # noqa: S302 - nobody but this user writes there
+                _fix_co_filename(code, f"{own_path()}/{path}")
+                return code
+        code, self.compiled[path] = companion("sources").compiled(self.name, path)
+        return code
+
+    @staticmethod
+    def of_folder(path: str) -> Folder:
+        """A hook of sys.path_hooks, by which pkgutil lists the modules of a package.
+
+        Raises:
+            ImportError: It is not a package of ours.
+        """
+        if not path.startswith(f"{own_path()}/"):
+            raise ImportError
+        return Folder(path[len(own_path()) + 1 :])
+
+
+class Folder:
+    """A folder of the archive's parts, by its path; see importlib.abc.PathEntryFinder."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+
+    def find_spec(self, name: str, target: object = None) -> None:
+        """Nothing: a Part finds what there is, by its full name."""
+
+    def iter_modules(self, prefix: str = "") -> Iterator[tuple[str, bool]]:
+        """List the modules that lie there, and whether they are packages; as pkgutil asks."""
+        for path in (path for part in active for path in part.files):
+            folder, _, name = path.removesuffix("/__init__.py").rpartition("/")
+            if folder == self.path and (path.endswith("/__init__.py") or name.endswith(".py")):
+                yield prefix + name.removesuffix(".py"), path.endswith("/__init__.py")
+
+
+class Module:
+    """Loads a module out of a part; see importlib.abc.InspectLoader and ResourceLoader."""
+
+    def __init__(self, part: Part, path: str) -> None:
+        self.part, self.path = part, path
+
+    def create_module(self, spec: ModuleSpec) -> None:
+        """Leave that to the interpreter."""
+
+    def exec_module(self, module: ModuleType) -> None:
+        """Run the module."""
+        module.__file__ = f"{own_path()}/{self.path}"
+        exec(self.part.code(self.path), module.__dict__)  # noqa: S102 - a module of this archive
+
+    def get_code(self, name: str) -> CodeType:
+        """Compile the module."""
+        return self.part.code(self.path)
+
+    def get_source(self, name: str) -> str:
+        """Read the module's text, for a traceback."""
+        return self.get_data(f"{own_path()}/{self.path}").decode()
+
+    def get_data(self, path: str) -> bytes:
+        """Read a file of the part.
+
+        Raises:
+            FileNotFoundError: There is none.
+        """
+        file = path[len(own_path()) + 1 :]
+        if file not in self.part.files:
+            raise FileNotFoundError(path)
+        content: bytes = companion("sources").files(self.part.name)[file]
+        return content
+
+
+class Missing:
+    """Finds the modules of parts that nothing has been imported of yet."""
 
     def __init__(self) -> None:
-        self.missing = {name: part for part, names in PARTS.items() for name in names}
+        self.parts = {name: part for part, names in PARTS.items() for name in names}
 
     def find_spec(self, name: str, path: object = None, target: object = None) -> ModuleSpec | None:
-        """Put the part that has a module on the path; see importlib.abc.MetaPathFinder."""
-        part = self.missing.get(name) if path is None else None
+        """Put the part that has a module among the finders; see importlib.abc.MetaPathFinder."""
+        part = self.parts.get(name) if path is None else None
         if part is None:
             return None
-        from importlib.machinery import PathFinder
-
-        self.missing = {name: other for name, other in self.missing.items() if other != part}
-        sys.path.append(activate(part))
+        self.parts = {name: other for name, other in self.parts.items() if other != part}
+        found = Part(part)
+        sys.meta_path.insert(0, found)
         if part == "rpc" and sys.version_info < (3, 11):
-            sys.path.append(activate("py310"))
-        return PathFinder.find_spec(name)
+            sys.meta_path.append(Part("py310"))
+        return found.find_spec(name)
 
 
 def activate(part: str) -> str:
-    """Make sure of a part's libraries; gives what goes on the path."""
+    """Make sure of a part's extension modules; gives the folder, which is empty if there can be none."""
     global unusable
     if not unusable:
         cache = companion("cache")
@@ -195,8 +295,7 @@ def activate(part: str) -> str:
             unusable = f"{error.filename or 'the cache'}: {error.strerror}"
         else:
             return path
-    in_memory: str = companion("memory").load(part)
-    return in_memory
+    return ""
 
 
 def own_path() -> str:
@@ -206,9 +305,66 @@ def own_path() -> str:
 
 
 def read(name: str) -> bytes:
-    """Read an entry of the archive."""
-    content: bytes = __loader__.get_data(f"{own_path()}/{name}")  # type: ignore[name-defined]
-    return content
+    """Read an entry of the archive, even if another file has its name by now."""
+    global held
+    if held < 0:
+        held = os.open(own_path(), os.O_RDONLY)
+        size = os.fstat(held).st_size
+        table.update(entries(file, size))
+    return content(file, table[name])
+
+
+def file(size: int, start: int) -> bytes:
+    """Read a piece of the archive."""
+    return os.pread(held, size, start)
+
+
+def entries(read: Callable[[int, int], bytes], size: int) -> dict[str, tuple[int, int, int]]:
+    """Read the table of an archive, as PKWARE's APPNOTE.TXT says and build/archive.py writes it.
+
+    zipfile would take as long to import as all of it takes to read.
+
+    Args:
+        read: Gives a piece of the archive, by size and start. It has no ZIP64 and no encryption.
+        size: How long it is.
+
+    Returns:
+        Method, packed size and start of each entry.
+
+    Raises:
+        ValueError: It is not an archive.
+    """
+    end = read(22, max(size - 22, 0))
+    if end[:4] != b"PK\5\6":
+        raise ValueError("not an archive")
+    whole, at, found = read(number(end, 12, 4), number(end, 16, 4)), 0, {}
+    while whole[at : at + 4] == b"PK\1\2":
+        length = number(whole, at + 28, 2)
+        name = whole[at + 46 : at + 46 + length].decode()
+        found[name] = (
+            number(whole, at + 10, 2),
+            number(whole, at + 20, 4),
+            number(whole, at + 42, 4),
+        )
+        at += 46 + length + number(whole, at + 30, 2) + number(whole, at + 32, 2)
+    return found
+
+
+def content(read: Callable[[int, int], bytes], place: tuple[int, int, int]) -> bytes:
+    """Read an entry of an archive; whatever is wrong with it shows in the digest of its content."""
+    method, packed, start = place
+    local = read(30, start)
+    data = read(packed, start + 30 + number(local, 26, 2) + number(local, 28, 2))
+    if not method:
+        return data
+    import zlib
+
+    return zlib.decompress(data, -15)
+
+
+def number(data: bytes, at: int, size: int) -> int:
+    """Read a number of so many bytes."""
+    return int.from_bytes(data[at : at + size], "little")
 
 
 def companion(name: str) -> ModuleType:

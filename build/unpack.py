@@ -1,8 +1,10 @@
 """`unpack.py` of the packed agent: fills the cache, compares it by content, and tidies it.
 
-All that changes the cache is done under one lock. A part is written below another name, compared by
-content, flushed to the disk and only then given its name; so neither a kill nor a power cut leaves half
-of one to be run, and whatever has the other name while the lock is held is rubbish.
+All that changes a part is done under one lock. A part is compared with the list, written below another
+name and only then given its own; so a kill leaves no half of one to be run, and whatever has the other
+name while the lock is held is rubbish. Nothing is flushed to the disk, which takes as long as all that
+others have written: until a later boot has compared the content once, a note beside the part says in
+which boot it was written, and after a power cut it is not that boot any more.
 """
 
 from __future__ import annotations
@@ -11,20 +13,16 @@ import fcntl
 import hashlib
 import os
 import time
-import zlib
 
 import cache
 import front
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Container, Iterator
-    from typing import NoReturn
+    from collections.abc import Iterator
 
 PATIENCE = 60
 """Seconds to wait for another run that unpacks."""
-
-DAMAGED = 4
 
 
 def unpack(folder: str, part: str) -> str:
@@ -60,23 +58,62 @@ def is_good(path: str, part: str) -> bool:
     found = os.lstat(path)
     if found.st_uid != os.geteuid() or found.st_mode & 0o022:
         return False
-    if not any(cache.departures(path, part)):
+    as_told = not any(cache.departures(path, part))
+    if as_told and cache.is_settled(path):
         return True
     if any(cache.departures(path, part, by_content=True)):
         return False
+    changed, boot = cache.seal(path)
+    # Of an earlier boot, so it was read from the disk, unless somebody has put it there since.
+    another_boot = boot != "" and cache.this_boot() not in ("", boot)
+    on_disk = as_told and another_boot and changed == str(found.st_ctime_ns)
     try:
-        for name in cache.manifest(part):
-            set_time(f"{path}/{name}")
-        os.chmod(path, 0o700)  # its own time is the seal
+        if not as_told:
+            for name in cache.libraries(part):
+                set_time(f"{path}/{name}")
+            os.chmod(path, 0o700)  # its own time is the seal
+        settle(path, on_disk=on_disk)
     except OSError:
         pass  # read-only: it is compared by content each time
     return True
 
 
+def settle(path: str, *, on_disk: bool = False) -> None:
+    """Note beside a part that its content was compared, and whether the disk is known to have it.
+
+    Raises:
+        OSError: It cannot be noted.
+    """
+    boot = cache.this_boot()
+    if not boot and not on_disk:
+        flush(path)
+    place = cache.ON_DISK if on_disk or not boot else boot
+    replace(path + cache.SEAL, f"{os.lstat(path).st_ctime_ns} {place}".encode())
+
+
+def replace(path: str, content: bytes) -> None:
+    """Write a file of the cache that is not one of a part's own, whole or not at all.
+
+    Raises:
+        OSError: It cannot be written.
+    """
+    folder, name = os.path.split(path)
+    scratch = f"{folder}/.new-{os.getpid()}-{name}"
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
+    remove(scratch)
+    try:
+        with open(os.open(scratch, flags, 0o600), "wb") as file:
+            file.write(content)
+        os.rename(scratch, path)
+    except OSError:
+        remove(scratch)
+        raise
+
+
 def verify() -> str:
     """Compare every part in the cache by content; unpack anew what differs.
 
-    The interpreter's bytecode cannot be compared, so it goes in any case and is made anew when needed.
+    Compiled modules cannot be compared, so they go in any case and are made anew when needed.
     """
     try:
         folder = cache.cache_folder()
@@ -105,21 +142,13 @@ def verify_parts(folder: str) -> str:
             create(path, part)
         else:
             is_good(path, part)
-            forget_bytecode(path)
+            remove(path + cache.CODE)
     tidy(folder)
     if damaged:
         names = ", ".join(sorted(damaged)[:5]) + (", ..." if len(damaged) > 5 else "")
         text = f"MA7108 differed from the archive and was unpacked anew: {names}"
         return text.encode("ascii", "replace").decode().replace('"', "?").replace("\\", "?")
     return f"intact: {', '.join(checked)}" if checked else "empty"
-
-
-def forget_bytecode(path: str) -> None:
-    """Remove what the interpreter compiled."""
-    for folder, names, _ in os.walk(path):
-        if "__pycache__" in names:
-            remove(f"{folder}/__pycache__")
-            names.remove("__pycache__")
 
 
 def make(folder: str) -> None:
@@ -143,7 +172,7 @@ def make(folder: str) -> None:
 
 
 def create(path: str, part: str) -> None:
-    """Unpack a part, whole and on the disk before it has its name.
+    """Unpack a part, whole before it has its name.
 
     Raises:
         OSError: No room, or no right to write there.
@@ -151,82 +180,30 @@ def create(path: str, part: str) -> None:
     folder, name = os.path.split(path)
     scratch = f"{folder}/.new-{name}"
     remove(scratch)
+    remove(path + cache.CODE)
     before = os.umask(0o022)
     try:
         write(scratch, part)
-        flush(scratch)
         os.rename(scratch, path)
-        flush_folder(folder)
-    except (zlib.error, ValueError) as error:
-        refuse_archive(error)
+        settle(path)
     finally:
         os.umask(before)
         remove(scratch)
 
 
 def write(scratch: str, part: str) -> None:
-    """Write a part's files, and compare them with the list as they lie there."""
+    """Write a part's extension modules, which have been compared with the list."""
+    content = front.companion("sources").files(part)
     os.mkdir(scratch, 0o700)
-    made = {""}
-    for name, content in files_of(front.read(f"parts/{part}.zip"), cache.manifest(part)):
-        parent = os.path.dirname(name)
-        if parent not in made:
-            os.makedirs(f"{scratch}/{parent}", exist_ok=True)
-            made.add(parent)
+    for name in cache.libraries(part):
         path = f"{scratch}/{name}"
+        os.makedirs(os.path.dirname(path), exist_ok=True)
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
         with open(os.open(path, flags, 0o644), "wb", buffering=0) as file:
-            rest = memoryview(content)
+            rest = memoryview(content[name])
             while rest:
                 rest = rest[file.write(rest) :]
         set_time(path)
-    wrong = sorted(cache.departures(scratch, part, by_content=True))
-    if wrong:
-        refuse_archive(wrong[0])
-
-
-def files_of(archive: bytes, wanted: Container[str]) -> Iterator[tuple[str, bytes]]:
-    """Read the archive of a part, as PKWARE's APPNOTE.TXT says and build/archive.py writes it.
-
-    zipfile would take as long to import as all of it takes to read; whatever is wrong with the archive
-    shows in the files' digests.
-
-    Args:
-        archive: A zip file without ZIP64, encryption or anything before it.
-        wanted: Names of the files to read.
-
-    Yields:
-        Name and content of each.
-
-    Raises:
-        ValueError: It is no archive.
-        zlib.error: A content is damaged.
-    """
-
-    def number(at: int, size: int) -> int:
-        return int.from_bytes(archive[at : at + size], "little")
-
-    if archive[-22:-18] != b"PK\5\6":
-        raise ValueError("a part is no archive")
-    at = number(len(archive) - 6, 4)
-    while archive[at : at + 4] == b"PK\1\2":
-        method, packed, length = number(at + 10, 2), number(at + 20, 4), number(at + 28, 2)
-        name = archive[at + 46 : at + 46 + length].decode()
-        local = number(at + 42, 4)
-        start = local + 30 + number(local + 26, 2) + number(local + 28, 2)
-        if name in wanted:
-            content = archive[start : start + packed]
-            yield name, zlib.decompress(content, -15) if method else content
-        at += 46 + length + number(at + 30, 2) + number(at + 32, 2)
-
-
-def refuse_archive(what: object) -> NoReturn:
-    """Refuse the agent's own file."""
-    front.refuse(
-        DAMAGED,
-        f"MA7105 {front.own_path()} is damaged, or was replaced while it ran ({what}); "
-        "compare its SHA-256 with that of the release",
-    )
 
 
 def set_time(path: str) -> None:
@@ -248,21 +225,16 @@ def flush(path: str) -> None:
         os.close(held)
 
 
-def flush_folder(path: str) -> None:
-    """Bring a folder's names to the disk."""
-    held = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(held)
-    finally:
-        os.close(held)
-
-
 def tidy(folder: str) -> None:
     """Remove what runs that were killed have left, and other builds that nobody runs."""
-    for name in os.listdir(folder):
+    # Folders before what lies beside them, which goes with them.
+    for name in sorted(os.listdir(folder)):
         path = f"{folder}/{name}"
         if name.startswith((".new-", ".old-")):
             remove(path)
+        elif name.endswith((cache.SEAL, cache.CODE)):
+            if not os.path.lexists(path.rpartition(".")[0]):
+                remove(path)
         elif is_other_build(name):
             # Whoever runs it holds a shared lock.
             try:

@@ -8,7 +8,6 @@ their error classes alone, so it is given modules that have nothing else; whoeve
 from __future__ import annotations
 
 import sys
-from importlib.machinery import PathFinder
 from types import ModuleType
 from typing import Any
 
@@ -36,7 +35,8 @@ def load() -> tuple[Any, Any, Any]:
 
 
 def _load_alone() -> None:
-    found = PathFinder.find_spec("yaml")
+    specs = (finder.find_spec("yaml", None) for finder in sys.meta_path)
+    found = next((spec for spec in specs if spec), None)
     if found is None:
         return
     package = ModuleType("yaml")
