@@ -20,8 +20,23 @@ from checkout import ROOT, build_id, files_of
 from slim import unpack, without_docstrings, without_types
 from wheels import ARCHITECTURES, gathered_wheels, own_architecture
 
-AUTHORS = "machineadm/plugins/sdk/"
-"""For authors of plugins, who have the wheel; no machine runs it."""
+UNASKED = tuple(
+    f"machineadm/plugins/{name}"
+    for name in (
+        # For authors of plugins, who have the wheel; no machine runs them.
+        "sdk/",
+        "wire/blocking.py",
+        "wire/serving.py",
+        # Kinds that no command of the agent asks yet.
+        "kinds/auth_handler.py",
+        "kinds/host_service.py",
+        "kinds/provider.py",
+        "proto/attestation_pb2.py",
+        "proto/infrastructure_pb2.py",
+        "proto/scafctl_pb2.py",
+    )
+)
+"""What stays out of the one file."""
 
 USELESS = (".proto", ".pyi")
 
@@ -55,7 +70,7 @@ def build(machine: str, wheels: list[Path], output: Path) -> None:
 def add_agent(tree: Path) -> None:
     """Copy machineadm itself without its docstrings and annotations, its licence, and the commit's hash in its version module."""
     for name in files_of("machineadm"):
-        if name.startswith(AUTHORS) or name.endswith(USELESS):
+        if name.startswith(UNASKED) or name.endswith(USELESS):
             continue
         target = tree / name
         target.parent.mkdir(parents=True, exist_ok=True)
