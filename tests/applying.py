@@ -8,8 +8,8 @@ from machineadm.execution.context import Context
 from machineadm.execution.events import Event
 from machineadm.execution.journal import Journal
 from machineadm.execution.ledger import Ledger
-from machineadm.execution.looking import look
-from machineadm.execution.runner import Ending, execute
+from machineadm.execution.looking import Ending, look
+from machineadm.execution.runner import execute
 from machineadm.host.ports import Host
 from machineadm.plan.model import Outcome, Plan, Step
 

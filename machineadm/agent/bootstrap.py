@@ -20,11 +20,9 @@ from machineadm.config.secrets import secrets_of
 from machineadm.documents.opening import Opener
 from machineadm.errors import HostError, MachineadmError
 from machineadm.execution.context import Context
-from machineadm.execution.events import ConfigurationRefused, ConfigurationWarned, Event
 from machineadm.execution.journal import Journal
 from machineadm.execution.ledger import Ledger
-from machineadm.execution.looking import look, replay
-from machineadm.execution.runner import Ending, execute
+from machineadm.execution.looking import Ending, look, replay
 from machineadm.host.facts import Facts, gather
 from machineadm.host.ports import Clock, Host
 from machineadm.plan.look import Look, anything_to_do
@@ -38,6 +36,7 @@ if TYPE_CHECKING:
 
     # Loaded by what reports, which `plan` does not.
     from machineadm.api.v1alpha1.status import AgentIdentity, MachineIdentity
+    from machineadm.execution.events import Event
     from machineadm.reporting.reporter import Reporter
 
 
@@ -119,6 +118,8 @@ def _problems_told(listen: Callable[[Event], None], clock: Clock) -> Iterator[No
     try:
         yield
     except ProblemsError as error:
+        from machineadm.execution.events import ConfigurationRefused
+
         listen(ConfigurationRefused(time=clock.now(), problems=error.problems))
         raise
 
@@ -171,6 +172,8 @@ def prepare(
     configuration = realise(document)
     machine.redactor.learn(secrets_of(configuration))
     if accepted.warnings:
+        from machineadm.execution.events import ConfigurationWarned
+
         listen(ConfigurationWarned(time=host.clock.now(), problems=accepted.warnings))
     pin = configuration.agent
     if reporter and pin is not None and pin.sha256 is not None:  # it is hashed anyway
@@ -216,6 +219,8 @@ def _carry_out(
     reporter.reported_by(_agent_identity(machine))
     if not machine.host.offline:
         _keep_resuming(request, machine, ready.streams, reporter)
+    from machineadm.execution.runner import execute
+
     return execute(context, looks, reporter.observe)
 
 

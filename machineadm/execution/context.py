@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from functools import cached_property
+from typing import TYPE_CHECKING, ClassVar
 
 import msgspec
 
-from machineadm.execution.following import Following
 from machineadm.execution.journal import Journal
-from machineadm.execution.ledger import Ledger
+from machineadm.execution.ledger import Holding, Ledger
 from machineadm.execution.settling import Settling
-from machineadm.execution.taking_back import Restore, TakeBack
 from machineadm.host.effects import RunProgram
 from machineadm.host.ports import Host
 from machineadm.plan.look import Look, Standing
-from machineadm.plan.model import Outcome, Phase, Plan, Step, Work, digest_of
+from machineadm.plan.model import Outcome, Owning, Phase, Plan, Step, Work, digest_of
+
+if TYPE_CHECKING:
+    # Loaded where there is something to put back, to take back, or to follow.
+    from machineadm.execution.following import Following
+    from machineadm.execution.taking_back import Restore
 
 
 class Context:
@@ -30,7 +34,6 @@ class Context:
     Attributes:
         steps: In order, the engine's own before the plan's: what commands made is put back, and what is no longer declared
             is taken back, before anything else. They are there only if there is anything.
-        restore: The first of these, also where it is not among the steps: a command of this run may make something.
     """
 
     def __init__(
@@ -42,16 +45,29 @@ class Context:
         self.ledger = ledger
         self.mode = mode
         self.settling = Settling(plan, ledger, journal)
-        self.following = Following(ledger, self.host, may_reboot=plan.reboot)
-        self.take_back = TakeBack(plan, ledger, self.settling, mode)
         self.settling.notice_cut_off(self.host)
-        self.restore = Restore(self.settling)
         own: list[Step] = []
         if self.settling.anything_made:
             own.append(self.restore)
-        if self.take_back.stale:
-            own.append(self.take_back)
+        if stale := stale_holdings(plan, ledger, mode):
+            from machineadm.execution.taking_back import TakeBack
+
+            own.append(TakeBack(stale, ledger, self.settling))
         self.steps = (*own, *plan.steps)
+
+    @cached_property
+    def restore(self) -> Restore:
+        """The step that puts back what commands made; a run may need it though it is not among the steps yet."""
+        from machineadm.execution.taking_back import Restore
+
+        return Restore(self.settling)
+
+    @cached_property
+    def following(self) -> Following:
+        """What has yet to follow."""
+        from machineadm.execution.following import Following
+
+        return Following(self.ledger, self.host, may_reboot=self.plan.reboot)
 
     def _is_kept(self, path: str) -> bool:
         return self.settling.is_kept(path)
@@ -99,3 +115,26 @@ class _Overdue:
         """See `Step.apply`."""
         del host
         return Outcome(change=work.change)
+
+
+def stale_holdings(plan: Plan, ledger: Ledger, mode: str) -> tuple[Holding, ...]:
+    """What a run of the same mode owned and the plan no longer has, the last first.
+
+    What a command made is its history's to undo.
+    """
+    holdings = ledger.holdings()
+    if not holdings:
+        return ()
+    owned = {
+        (one.kind, one.name)
+        for step in plan.steps
+        if isinstance(step, Owning)
+        for one in step.owned()
+    }
+    return tuple(
+        holding
+        for holding in reversed(holdings)
+        if holding.mode == mode
+        and holding.key not in owned
+        and (holding.declared or holding.kind != "file")
+    )

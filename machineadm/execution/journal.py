@@ -15,7 +15,6 @@ from typing import NoReturn
 import msgspec
 
 from machineadm.errors import ConfigError, HostError
-from machineadm.execution.events import rfc3339
 from machineadm.host.ports import Clock, State
 from machineadm.plan.model import Phase, Step
 
@@ -176,6 +175,8 @@ class Journal:
     def _record(
         self, event: str, *, step: Step | None = None, identity: Identity | None = None
     ) -> Record:
+        from machineadm.execution.events import rfc3339
+
         return Record(
             event=event,
             run=self._run,

@@ -6,16 +6,30 @@ changed in between.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+import msgspec
+
 from machineadm.errors import MachineadmError
 from machineadm.execution.context import Context
-from machineadm.execution.events import Event, Observer, StepDeferred, StepDone, plan_ready
-from machineadm.execution.runner import DEFERRED, Ending, is_deferred
 from machineadm.host.overlay.host import Overlay
 from machineadm.host.ports import Clock, Host
 from machineadm.plan.look import Look, Standing
 from machineadm.plan.model import Change, Phase, Recoverable, Step, Work
 
+if TYPE_CHECKING:
+    # `plan` tells nobody of anything.
+    from machineadm.execution.events import Event, Observer
+
+DEFERRED = "needs the running system"
 _COMMANDS = (Phase.BOOT, Phase.PRE_KUBEADM)
+
+
+class Ending(msgspec.Struct, frozen=True, kw_only=True):
+    """How a run that did not fail ended."""
+
+    complete: bool
+    """Nothing was deferred, in whole or in part, and nothing is left to follow."""
 
 
 def look(context: Context) -> tuple[Look, ...]:
@@ -46,6 +60,8 @@ def look(context: Context) -> tuple[Look, ...]:
 
 def replay(looks: tuple[Look, ...], clock: Clock, observe: Observer) -> Ending:
     """Tell of a run in which there is nothing to do, as `execute` would have done."""
+    from machineadm.execution.events import plan_ready
+
     observe(plan_ready(clock.now(), ((one.step.name, one.step.phase) for one in looks)))
     for one in looks:
         observe(_as_event(one, clock.now()))
@@ -91,6 +107,8 @@ def _not_known_yet(step: Step, error: MachineadmError) -> Look:
 
 
 def _as_event(one: Look, time: float) -> Event:
+    from machineadm.execution.events import StepDeferred, StepDone
+
     if one.standing is Standing.DEFERRED:
         return StepDeferred(time=time, step=one.step.name, message=one.work.summary)
     return StepDone(
@@ -101,3 +119,8 @@ def _as_event(one: Look, time: float) -> Event:
         message=one.work.summary,
         deferred=one.work.deferred,
     )
+
+
+def is_deferred(step: Step, host: Host) -> bool:
+    """Whether this run must leave a step to a later one."""
+    return host.offline and step.live

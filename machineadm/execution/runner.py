@@ -39,9 +39,9 @@ from machineadm.execution.events import (
     StepStarted,
     plan_ready,
 )
+from machineadm.execution.looking import DEFERRED, Ending, is_deferred
 from machineadm.execution.settling import COMMANDS
-from machineadm.execution.taking_back import Restore
-from machineadm.host.ports import Host
+from machineadm.execution.taking_back import Restore, TakeBack
 from machineadm.plan.look import Look, Standing
 from machineadm.plan.model import (
     Background,
@@ -59,15 +59,6 @@ from machineadm.plan.model import (
 if TYPE_CHECKING:
     # Threads are loaded where a plan has work for them.
     from machineadm.execution.background import Task
-
-DEFERRED = "needs the running system"
-
-
-class Ending(msgspec.Struct, frozen=True, kw_only=True):
-    """How a run that did not fail ended."""
-
-    complete: bool
-    """Nothing was deferred, in whole or in part, and nothing is left to follow."""
 
 
 def execute(context: Context, looks: tuple[Look, ...], observe: Observer) -> Ending:
@@ -210,8 +201,8 @@ class _Run:
             self._settling.own(step, work, self._host, self._context.mode)
         if not step.once:
             self._settling.forget_void(None if isinstance(step, Restore) else step)
-        if step is self._context.take_back:
-            self._context.take_back.forget()
+        if isinstance(step, TakeBack):
+            step.forget()
 
     def _insist(self, step: Step, work: Work, before: Sequence[Step]) -> Outcome:
         """Apply, again and again while the failure may pass and the step's budget lasts.
@@ -394,11 +385,6 @@ class _Run:
 
 
 _IN_PLACE = Outcome(change=Change.ALREADY_IN_PLACE)
-
-
-def is_deferred(step: Step, host: Host) -> bool:
-    """Whether this run must leave a step to a later one."""
-    return host.offline and step.live
 
 
 def _is_joined_by(task: Task, step: Step) -> bool:

@@ -15,7 +15,7 @@ from machineadm.execution.seen import Eyes, restoring
 from machineadm.execution.settling import Settling
 from machineadm.host.effects import DisableUnit, Effect
 from machineadm.host.ports import Host
-from machineadm.plan.model import FollowUp, Outcome, Owning, Phase, Plan, Work, digest_of
+from machineadm.plan.model import FollowUp, Outcome, Phase, Work, digest_of
 
 _UNTIL_BOOT = {"parameter": "value", "module": "module", "hostname": "host name"}
 
@@ -24,10 +24,9 @@ class TakeBack:
     """The step that takes back; the engine puts it before all others when there is anything.
 
     Args:
-        plan: What is owned now.
-        ledger: What was.
+        stale: What is no longer declared, in the order in which it goes.
+        ledger: Knows what was there before.
         settling: Whether kubeadm has started.
-        mode: Only what a run of the same mode owned is taken back.
     """
 
     name: ClassVar[str] = "ownership/takeBack"
@@ -35,23 +34,10 @@ class TakeBack:
     live: ClassVar[bool] = False
     once: ClassVar[bool] = False
 
-    def __init__(self, plan: Plan, ledger: Ledger, settling: Settling, mode: str) -> None:
-        owned = {
-            (one.kind, one.name)
-            for step in plan.steps
-            if isinstance(step, Owning)
-            for one in step.owned()
-        }
+    def __init__(self, stale: tuple[Holding, ...], ledger: Ledger, settling: Settling) -> None:
+        self.stale = stale
         self._ledger = ledger
         self._settling = settling
-        # What a command made is its history's to undo.
-        self.stale = tuple(
-            holding
-            for holding in reversed(ledger.holdings())
-            if holding.mode == mode
-            and holding.key not in owned
-            and (holding.declared or holding.kind != "file")
-        )
 
     def digest(self) -> str:
         """See `Step.digest`."""
