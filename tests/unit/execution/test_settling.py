@@ -372,6 +372,41 @@ def test_only_an_entry_that_changed_is_written_anew_and_only_its_commands_run_ag
     assert world.host.text("/etc/a") == "edited\nmore\nlast\n"
 
 
+def test_on_a_node_a_command_that_is_gone_changes_nothing() -> None:
+    deeds = [
+        Deed(kind="append", path="/etc/a", text=b"more\n"),
+        Deed(kind="append", path="/etc/a", text=b"last\n"),
+        Deed(kind="set", path=MADE[0], text=b"made\n"),
+    ]
+    world = world_of(*deeds)
+    world.run()
+    before = world.as_it_is()
+    world.deeds = deeds[:0]
+    world.runs.clear()
+
+    assert not anything_to_do(look(context_of(world.plan(), world.host)))
+    world.run()
+
+    assert world.runs == []
+    assert world.as_it_is() == before
+
+
+def test_before_kubeadm_a_command_that_is_gone_takes_its_edits_with_it() -> None:
+    world = world_of(
+        Deed(kind="append", path="/etc/a", text=b"more\n"),
+        Deed(kind="set", path=MADE[0], text=b"made\n"),
+        kubeadm_fails=3,
+    )
+    with pytest.raises(KubeadmError):
+        world.run()
+    world.deeds = []
+
+    world.settle()
+
+    assert world.host.text("/etc/a") == "one\n"
+    assert world.host.files.stat(MADE[0]) is None
+
+
 def test_a_plan_changes_nothing_of_what_is_remembered() -> None:
     world = world_of(Deed(kind="append", path="/etc/a", text=b"more\n"), kubeadm_fails=3)
     with pytest.raises(KubeadmError):
