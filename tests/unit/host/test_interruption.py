@@ -97,7 +97,7 @@ def test_a_signal_reaches_a_run_that_does_not_ask(
 
 def test_what_cleans_up_behind_an_interruption_is_not_interrupted_again() -> None:
     cleaned = False
-    with Interruption(deadline=0.1):
+    with Interruption(deadline=1):
         try:
             time.sleep(60)
         except InterruptedRunError:
@@ -114,11 +114,11 @@ def test_who_asks_for_itself_is_left_alone_until_it_has_ended() -> None:
 
     def run(interruption: Interruption) -> None:
         with interruption.held():
-            time.sleep(0.3)
+            time.sleep(1.3)
             seen.append(interruption.due())
         time.sleep(60)
 
-    with pytest.raises(InterruptedRunError), Interruption(deadline=0.1) as interruption:
+    with pytest.raises(InterruptedRunError), Interruption(deadline=1) as interruption:
         run(interruption)
 
     assert seen == [True]
@@ -142,13 +142,13 @@ def test_what_another_thread_asks_or_holds_keeps_nothing_from_the_run() -> None:
 
 
 def test_the_report_of_a_run_is_not_interrupted() -> None:
-    with Interruption(deadline=0.1) as interruption:
+    with Interruption(deadline=1) as interruption:
         interruption.settle()
-        time.sleep(0.3)
+        time.sleep(1.3)
         assert interruption.due()
 
 
-@pytest.mark.parametrize(("first", "then"), [(60.0, 0.2), (0.2, 60.0), (None, 0.2)])
+@pytest.mark.parametrize(("first", "then"), [(60.0, 2.0), (2.0, 60.0), (None, 2.0)])
 def test_a_deadline_may_be_set_later_and_counts_from_the_beginning(
     first: float | None, then: float
 ) -> None:
@@ -157,12 +157,12 @@ def test_a_deadline_may_be_set_later_and_counts_from_the_beginning(
     with Interruption(deadline=first) as interruption:
         interruption.limit(then)
         try:
-            time.sleep(0.6)
+            time.sleep(2.5)
         except InterruptedRunError:
-            assert then < 1
+            assert then == 2.0
             assert time.monotonic() - began >= then
         else:
-            assert then > 1
+            assert then == 60.0
 
 
 def test_afterwards_signals_mean_what_they_meant_before() -> None:
@@ -210,7 +210,7 @@ def ended(*, deadline: str = "None", word: str = "pass", hang: str = DEAF) -> tu
     return process.returncode, err
 
 
-@pytest.mark.parametrize(("deadline", "code"), [("0.5", "MA6003"), ("None", "MA6002")])
+@pytest.mark.parametrize(("deadline", "code"), [("1.5", "MA6003"), ("None", "MA6002")])
 def test_a_run_that_nothing_reaches_is_ended_all_the_same(deadline: str, code: str) -> None:
     exit_code, said = ended(deadline=deadline)
 
@@ -224,11 +224,11 @@ def test_a_run_that_nothing_reaches_is_ended_all_the_same(deadline: str, code: s
     ids=["that hangs", "that breaks", "that is said"],
 )
 def test_the_last_word_holds_nobody_up(word: str) -> None:
-    assert ended(deadline="0.2", word=f"interruption.at_last({word})")[0] == 9
+    assert ended(deadline="1.5", word=f"interruption.at_last({word})")[0] == 9
 
 
 def test_the_exit_code_is_that_of_an_end_that_was_decided_before() -> None:
-    assert ended(deadline="0.2", word="interruption.at_last(lambda error: 5)") == (5, "")
+    assert ended(deadline="1.5", word="interruption.at_last(lambda error: 5)") == (5, "")
 
 
 @pytest.mark.parametrize(
@@ -237,4 +237,4 @@ def test_the_exit_code_is_that_of_an_end_that_was_decided_before() -> None:
     ids=["a report", "a command"],
 )
 def test_what_must_not_be_interrupted_is_ended_too_when_it_does_not_end(hang: str) -> None:
-    assert ended(deadline="0.2", hang=hang)[0] == 9
+    assert ended(deadline="1.5", hang=hang)[0] == 9
