@@ -116,6 +116,8 @@ class _Target(msgspec.Struct, kw_only=True):
     old: bytes | None
     content: bytes | Download | None
     """None: what is there."""
+    wanted: bytes | Download = b""
+    """What the entries so far come to, whether or not it is there already."""
     mode: int = 0o644
     uid: int | None = None
     gid: int | None = None
@@ -128,6 +130,20 @@ class _Target(msgspec.Struct, kw_only=True):
     def differs(self) -> bool:
         """Whether the machine is not as it shall be."""
         return self.content is not None or bool(self.notes())
+
+    def see(self, before: FileStat | None) -> None:
+        """Take mode and owner from what is there."""
+        self.before, self.mode, self.owner = before, 0o644, "root:root"
+        if before is not None and before.kind is FileKind.FILE:
+            self.mode, self.owner = before.mode, f"{before.uid}:{before.gid}"
+            self.hidden = self.hidden or not before.mode & READABLE_BY_OTHERS
+        elif before is not None:
+            # Who may read what the link leads to, the link does not say.
+            self.hidden = True
+
+    def is_file(self) -> bool:
+        """Whether a regular file is there; a link is not looked through, since it is going to be replaced."""
+        return self.before is not None and self.before.kind is FileKind.FILE
 
     def is_large(self) -> bool:
         """Whether the file that is there is larger than any content, and so not worth reading."""
@@ -157,6 +173,7 @@ class _Target(msgspec.Struct, kw_only=True):
         return WriteFile(
             path=self.path,
             content=self.content,
+            kept=self.wanted if self.content is None else None,
             mode=self.mode,
             uid=self.uid,
             gid=self.gid,
@@ -173,16 +190,27 @@ def _survey(files: Sequence[PlannedFile], host: Host) -> tuple[list[_Target], tu
         StepError: Something that is no file lies at a path.
     """
     owners: dict[str, _Owner] = {}
+    named: dict[str, list[str]] = {}
+    for file in files:
+        if file.owner is not None:
+            if file.owner not in owners:
+                owners[file.owner] = _owner(file.owner, host)
+            named.setdefault(file.path, []).append(file.owner)
     targets: dict[str, _Target] = {}
     for file in files:
-        if file.path not in targets:
+        is_first = file.path not in targets
+        if is_first:
             targets[file.path] = _target(file.path, host)
         target = targets[file.path]
-        _lay(file, target, host)
-        owner = target.owner if file.owner is None else file.owner
-        if owner not in owners:
-            owners[owner] = _owner(owner, host)
-        _own(file, target, owner, owners[owner])
+        if is_first and file.append and isinstance(file.content, bytes):
+            # A file that an earlier run gave away belongs to its new owner by now.
+            given = [owners[name].uid for name in named.get(file.path, ())]
+            _open_for_append(target, host, [uid for uid in given if uid is not None])
+        _lay(file, target, host, is_first=is_first)
+        name = target.owner if file.owner is None else file.owner
+        if name not in owners:
+            owners[name] = _owner(name, host)
+        _own(file, target, name, owners[name])
     deferred = [target.deferred for target in targets.values() if target.deferred]
     return [target for target in targets.values() if target.differs()], tuple(deferred)
 
@@ -214,16 +242,22 @@ def _target(path: str, host: Host) -> _Target:
             hint="remove it, or choose another path",
         )
     target = _Target(path=path, before=before, old=None, content=None)
-    if before is not None and before.kind is FileKind.FILE:
-        target.mode, target.owner = before.mode, f"{before.uid}:{before.gid}"
-        target.hidden = not before.mode & READABLE_BY_OTHERS
-    elif before is not None:
-        # Who may read what the link leads to, the link does not say.
-        target.hidden = True
+    target.see(before)
     return target
 
 
-def _lay(file: PlannedFile, target: _Target, host: Host) -> None:
+def _open_for_append(target: _Target, host: Host, owners: Sequence[int]) -> None:
+    """Have content, mode and owner of the file that is there from one look at it, whatever was there a moment ago.
+
+    Raises:
+        HostError: It is not a file that can be read on behalf of those who may read the directory.
+    """
+    found = host.files.read_for_append(target.path, owners=owners, limit=LARGEST)
+    target.see(None if found is None else found.stat)
+    target.old = None if found is None else found.content
+
+
+def _lay(file: PlannedFile, target: _Target, host: Host, *, is_first: bool) -> None:
     """Let one more entry act on its path's content.
 
     Raises:
@@ -231,15 +265,17 @@ def _lay(file: PlannedFile, target: _Target, host: Host) -> None:
     """
     if isinstance(file.content, Download):
         _no_append(file, file.append)
+        target.wanted = file.content
         target.content = None if _is_there(file.content, target, host) else file.content
         return
-    _no_append(file, file.append and isinstance(target.content, Download))
-    if target.old is None and target.before is not None and (file.append or not target.is_large()):
-        target.old = host.files.read(file.path)
-    base = target.old if target.content is None else target.content
+    _no_append(file, file.append and isinstance(target.wanted, Download))
     wanted = file.content
-    if file.append and isinstance(base, bytes):
-        wanted = appended(base, file.content)
+    if file.append:
+        base = target.old if is_first else target.wanted
+        wanted = appended(base, wanted) if isinstance(base, bytes) else wanted
+    elif target.old is None and target.is_file() and not target.is_large():
+        target.old = host.files.read(file.path)
+    target.wanted = wanted
     target.content = None if wanted == target.old else wanted
 
 
@@ -263,7 +299,7 @@ def appended(existing: bytes, content: bytes) -> bytes:
 
 
 def _is_there(download: Download, target: _Target, host: Host) -> bool:
-    if target.before is None:
+    if not target.is_file():
         return False
     if not download.pinned:
         # What it is worth, only fetching it would tell; the ledger knows whether it was fetched before.

@@ -103,7 +103,7 @@ def _write(effects: Iterable[WriteFile], host: Host) -> None:
     batch = []
     for effect in effects:
         write = _as_write(effect, host)
-        if isinstance(effect.content, Download):
+        if callable(write.content):
             _write_download(write, host)
         else:
             batch.append(write)
@@ -114,7 +114,7 @@ def _write(effects: Iterable[WriteFile], host: Host) -> None:
 def _as_write(effect: WriteFile, host: Host) -> FileWrite:
     content = effect.content
     if content is None:
-        content = host.files.read(effect.path) or b""
+        content = _kept(effect, host)
     return FileWrite(
         path=effect.path,
         content=_fetched(content, effect.path, host) if isinstance(content, Download) else content,
@@ -122,6 +122,20 @@ def _as_write(effect: WriteFile, host: Host) -> FileWrite:
         uid=effect.uid,
         gid=effect.gid,
     )
+
+
+def _kept(effect: WriteFile, host: Host) -> bytes | Download:
+    """The content of a file that gets another mode or owner; a download anew if it is no longer what it was when it was compared."""
+    if not isinstance(effect.kept, Download):
+        return effect.kept or b""
+    import hashlib
+
+    download, found = effect.kept, host.files.stat(effect.path)
+    content = None if found is None else host.files.read(effect.path, limit=found.size)
+    for name, digest in (("sha256", download.sha256), ("sha512", download.sha512)):
+        if content is None or (digest and hashlib.new(name, content).hexdigest() != digest.lower()):
+            return download
+    return content or b""
 
 
 def _write_download(write: FileWrite, host: Host) -> None:

@@ -84,6 +84,29 @@ TABLE: dict[str, Code] = {
         "A file is to be downloaded and to be appended to at once.",
         "Give the lines in `content`, or download to a path of its own.",
     ),
+    "MA3013": Code(
+        "a user's link leads where that user must not",
+        "The path goes through a symbolic link that belongs neither to root nor, below --root, to the "
+        "owner of DIR, and that does not lead to a directory of the link's own owner. Following it, "
+        "root would read or write where a user has sent it. Nothing was written there.",
+        "`namei -lo PATH` shows the link. Remove it, give the real path in the configuration, or, if "
+        f"you trust it, make it root's (`chown -h root LINK`). {_RERUN}",
+    ),
+    "MA3014": Code(
+        "a file is too large to be read",
+        "A file that is to be appended to, compared, or read by the agent itself is larger than 64 MiB; "
+        "a sparse file claims any size without filling a disk.",
+        "`ls -ls` shows size and blocks. Empty or remove the file, or leave the entry out; large "
+        f"contents belong in `source`, without `append`. {_RERUN}",
+    ),
+    "MA3015": Code(
+        "this file is not appended to",
+        "What is appended to is read and written again with the mode and owner it has. A file with "
+        "further hard links, or of a user who owns neither its directory nor, by the configuration, "
+        "the file, may be somebody else's, put there under another name.",
+        "`ls -li` shows owner and number of links. Remove the file, or make it root's or its "
+        f"directory's owner's (`chown`), or write it whole, without `append`. {_RERUN}",
+    ),
     "MA3021": Code(
         "a file was changed by somebody else",
         "A command of the configuration had changed a declared file, and now the file is neither what the configuration "

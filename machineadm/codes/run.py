@@ -91,6 +91,14 @@ TABLE: dict[str, Code] = {
         "Run the same command again: it goes on where the last one stopped. After a reboot "
         "machineadm-resume.service does so by itself.",
     ),
+    "MA6011": Code(
+        "others may write to the agent's own directory",
+        "The run or state directory belongs to somebody else, or its group or everybody may write to it. "
+        "Whatever is in it may be forged: a journal that says steps are done, a configuration for the "
+        "next boot. Nothing of it was read.",
+        "Look who made it (`ls -ld`), and into it. If it may all be lost, remove it: the next run starts "
+        "from the beginning. Else `chown root DIR; chmod 0700 DIR`, and run the same command again.",
+    ),
     "MA7001": Code(
         "the command line is not understood",
         "An option or argument is unknown, missing or has a value of the wrong form. The same "

@@ -37,6 +37,9 @@ class WriteFile(Effect, frozen=True, kw_only=True):
     path: str
     content: bytes | Download | None
     """None: what is there stays, and mode or owner change."""
+    kept: bytes | Download | None = None
+    """What is there, where `content` is None. It is written anew, and never taken from the file without a look at its digest:
+    somebody may have exchanged it since."""
     mode: int = 0o644
     uid: int | None = None
     """None: whoever runs this."""

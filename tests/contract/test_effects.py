@@ -82,6 +82,11 @@ def answers(host: Host) -> list[object]:
                 found.append(ask(path))
             except HostError as error:
                 found.append(error.code)
+        try:
+            extended = host.files.read_for_append(path)
+            found.append(extended and (extended.content, _shown(extended.stat)))
+        except HostError as error:
+            found.append(error.code)
     found += [host.files.list("/etc"), host.files.list("/etc/deep")]
     for name in ("x/y.json", "old.json"):
         found += [host.state.read(name, durable=True), host.state.read(name, durable=False)]

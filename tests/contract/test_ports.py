@@ -5,7 +5,7 @@ import itertools
 import os
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import cast
 
@@ -50,6 +50,7 @@ from tests.fakes.host import (
     FakeServices,
     FakeState,
 )
+from tests.real import missing
 
 
 class Ground:
@@ -59,13 +60,21 @@ class Ground:
         self.files = files
         self.root = root
 
-    def link(self, path: str, target: str) -> None:
+    def link(self, path: str, target: str, *, uid: int | None = None) -> None:
         if self.root is None:
-            cast("FakeFiles", self.files).put_link(path, target)
+            cast("FakeFiles", self.files).put_link(path, target, uid=uid or 0)
         else:
             below = self.root / path.lstrip("/")
             below.parent.mkdir(parents=True, exist_ok=True)
             below.symlink_to(target)
+            if uid is not None:
+                os.lchown(below, uid, uid)
+
+    def give(self, path: str, uid: int) -> None:
+        if self.root is None:
+            cast("FakeFiles", self.files).nodes[path].uid = uid
+        else:
+            os.chown(self.root / path.lstrip("/"), uid, uid)
 
     def overwrite(self, path: str, content: bytes) -> None:
         """In place, as a program of somebody else does."""
@@ -238,6 +247,106 @@ def test_a_pipe_is_not_read(ground: Ground) -> None:
     with pytest.raises(HostError) as caught:
         ground.files.read("/run/pipe")
     assert caught.value.code == "MA3004"
+
+
+def test_a_file_that_is_too_large_is_not_read(ground: Ground) -> None:
+    put(ground, "/f", b"12345")
+
+    assert ground.files.read("/f", limit=5) == b"12345"
+    for read in (ground.files.read, ground.files.read_for_append):
+        with pytest.raises(HostError) as caught:
+            read("/f", limit=4)
+        assert caught.value.code == "MA3014"
+
+
+def test_what_is_appended_to_comes_with_its_mode_and_owner(ground: Ground) -> None:
+    put(ground, "/f", b"a\n", 0o640)
+    found = ground.files.read_for_append("/f")
+
+    assert found is not None
+    assert (found.content, found.stat) == (b"a\n", ground.files.stat("/f"))
+    assert ground.files.read_for_append("/absent") is None
+    assert ground.files.read_for_append("/no/folder") is None
+
+
+def test_what_would_be_replaced_is_not_read_through_a_link(ground: Ground) -> None:
+    put(ground, "/etc/shadow", b"secret", 0o600)
+    ground.link("/etc/link", "shadow")
+    ground.link("/etc/dangling", "nothing")
+
+    for path in ("/etc/link", "/etc/dangling"):
+        for read in (ground.files.read_for_append, ground.files.sha256, ground.files.sha512):
+            with pytest.raises(HostError) as caught:
+                read(path)
+            assert caught.value.code == "MA3004"
+
+
+USER, OTHER = 4001, 4002
+
+
+@pytest.mark.parametrize(
+    ("target", "owner", "followed"),
+    [
+        ("own", USER, True),
+        ("/home/user/own", USER, True),
+        ("../user/own", USER, True),
+        ("own", OTHER, False),
+        ("/etc/app", USER, False),
+        ("/etc/app", 0, True),
+        ("roots", USER, False),
+        ("file", USER, False),
+    ],
+)
+def test_a_users_link_leads_only_into_the_users_own_directories(
+    ground: Ground, target: str, owner: int, followed: bool
+) -> None:
+    if os.geteuid() != 0:
+        missing("this test must run as root")
+    for folder in ("/home/user/own", "/etc/app"):
+        put(ground, f"{folder}/file", b"before")
+    put(ground, "/home/user/file")
+    ground.give("/home/user", USER)
+    ground.give("/home/user/own", USER)
+    ground.link("/home/user/roots", "/etc/app")
+    ground.link("/home/user/link", target, uid=owner)
+    work: tuple[Callable[[], object], ...] = (
+        lambda: ground.files.read("/home/user/link/file"),
+        lambda: ground.files.list("/home/user/link"),
+        lambda: ground.files.stat("/home/user/link/file"),
+        lambda: ground.files.read_for_append("/home/user/link/file"),
+        lambda: put(ground, "/home/user/link/new"),
+        lambda: ground.files.make_directory("/home/user/link/folder"),
+        lambda: ground.files.remove("/home/user/link/file"),
+    )
+    for step in work:
+        if followed:
+            step()
+        else:
+            with pytest.raises(HostError) as caught:
+                step()
+            assert caught.value.code == "MA3013"
+
+    names = {"file"} if not followed else {"new", "folder"}
+    changed = "/etc/app" if target == "/etc/app" else "/home/user/own"
+    assert set(ground.files.list(changed)) == names
+
+
+def test_nothing_is_made_where_a_users_link_leads_nowhere(ground: Ground) -> None:
+    if os.geteuid() != 0:
+        missing("this test must run as root")
+    ground.link("/home/user/link", "/etc/new/../../home/user", uid=USER)
+    ground.give("/home/user", USER)
+
+    work: tuple[Callable[[], object], ...] = (
+        lambda: put(ground, "/home/user/link/file"),
+        lambda: ground.files.make_directory("/home/user/link/folder"),
+    )
+    for step in work:
+        with pytest.raises(HostError) as caught:
+            step()
+        assert caught.value.code == "MA3013"
+    assert ground.files.read("/home/user/link/file") is None
+    assert ground.files.stat("/etc") is None
 
 
 def test_content_that_fails_on_the_way_leaves_nothing_of_its_batch(ground: Ground) -> None:

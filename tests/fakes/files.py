@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import itertools
-from collections.abc import Sequence
+import sys
+from collections.abc import Collection, Sequence
 
 import msgspec
 
 from machineadm.errors import HostError, MachineadmError
-from machineadm.host.ports import FileKind, FileStat, FileWrite
+from machineadm.host.ports import LARGEST_READ, FileContent, FileKind, FileStat, FileWrite
 from tests.fakes.clock import FakeClock
 
 _CHANGES = itertools.count(1)
@@ -75,10 +76,10 @@ class FakeFiles:
         node.born = node.changed if there is None else there.born
         self.nodes[path] = node
 
-    def put_link(self, path: str, target: str) -> None:
+    def put_link(self, path: str, target: str, *, uid: int = 0) -> None:
         """Lay a symbolic link down, uncounted."""
         self._make_parents(path)
-        self.nodes[path] = self._new(Node(kind=FileKind.LINK, mode=0o777, target=target))
+        self.nodes[path] = self._new(Node(kind=FileKind.LINK, mode=0o777, uid=uid, target=target))
 
     def special(self, path: str) -> None:
         """Lay a device, pipe or socket down."""
@@ -107,13 +108,32 @@ class FakeFiles:
         node = None if where is None else self.nodes.get(where)
         return None if node is None else node.born
 
-    def read(self, path: str) -> bytes | None:
-        where = self._resolve(path, follow=True)
+    def read(self, path: str, *, limit: int = LARGEST_READ) -> bytes | None:
+        return self._content(path, limit=limit)
+
+    def read_for_append(
+        self, path: str, *, owners: Collection[int] = (), limit: int = LARGEST_READ
+    ) -> FileContent | None:
+        stat, content = self.stat(path), self._content(path, limit=limit, follow=False)
+        if stat is None or content is None:
+            return None
+        folder = self.nodes[(self._resolve(path, follow=False) or "").rpartition("/")[0] or "/"]
+        if not self._trusts(stat.uid) and stat.uid not in (folder.uid, *owners):
+            raise HostError("MA3015", f"cannot append to {path}: it belongs to user {stat.uid}")
+        return FileContent(stat=stat, content=content)
+
+    def _trusts(self, uid: int) -> bool:
+        return uid in (0, self.uid, self.nodes["/"].uid)
+
+    def _content(self, path: str, *, limit: int = sys.maxsize, follow: bool = True) -> bytes | None:
+        where = self._resolve(path, follow=follow)
         node = None if where is None else self.nodes.get(where)
         if node is None:
             return None
         if node.kind is not FileKind.FILE:
-            raise HostError("MA3004", f"cannot read {path}: it is not a regular file")
+            raise HostError("MA3004", f"cannot read {path}: it is a {node.kind.value}")
+        if len(node.content) > limit:
+            raise HostError("MA3014", f"cannot read {path}: it is larger than {limit} bytes")
         return node.content
 
     def readlink(self, path: str) -> str | None:
@@ -122,11 +142,11 @@ class FakeFiles:
         return node.target if node is not None and node.kind is FileKind.LINK else None
 
     def sha256(self, path: str) -> str | None:
-        content = self.read(path)
+        content = self._content(path, follow=False)
         return None if content is None else hashlib.sha256(content).hexdigest()
 
     def sha512(self, path: str) -> str | None:
-        content = self.read(path)
+        content = self._content(path, follow=False)
         return None if content is None else hashlib.sha512(content).hexdigest()
 
     def list(self, path: str) -> tuple[str, ...]:
@@ -214,11 +234,16 @@ class FakeFiles:
 
     def _resolve(self, path: str, *, follow: bool, make: bool = False) -> str | None:
         """The path without links; None where a folder on the way is missing."""
-        todo = [part for part in reversed(path.split("/")) if part not in ("", ".")]
+        # Behind what a user's link was resolved to stands the link: there it must have led to a folder of his.
+        todo: list[str | Node] = [*_parts(path)]
         here: list[str] = []
         links = 0
         while todo:
             part = todo.pop()
+            if isinstance(part, Node):
+                if self.nodes["/" + "/".join(here)].uid != part.uid:
+                    raise _led_astray(path, part)
+                continue
             if part == "..":
                 here = here[:-1]
                 continue
@@ -228,7 +253,10 @@ class FakeFiles:
                 return where
             if node is None and not todo:
                 return where
+            foreign = [link for link in todo if isinstance(link, Node)]
             if node is None and make:
+                if foreign:
+                    raise _led_astray(path, foreign[0])
                 node = self.nodes[where] = self._folder(0o755)
             if node is None:
                 return None
@@ -237,9 +265,12 @@ class FakeFiles:
                 if links > 40:
                     raise HostError("MA3006", f"cannot look at {path}: too many symbolic links")
                 here = [] if node.target.startswith("/") else here
-                todo += [p for p in reversed(node.target.split("/")) if p not in ("", ".")]
+                todo += [] if self._trusts(node.uid) else [node]
+                todo += _parts(node.target)
                 continue
             if node.kind is not FileKind.DIRECTORY and todo:
+                if foreign:
+                    raise _led_astray(path, foreign[0])
                 if make:
                     raise HostError(
                         "MA3005", f"cannot write {path}: a part of the path is not a folder"
@@ -265,3 +296,11 @@ class FakeFiles:
                 "/" + "/".join(parts[:count]),
                 self._new(Node(kind=FileKind.DIRECTORY, mode=0o755)),
             )
+
+
+def _parts(path: str) -> list[str]:
+    return [part for part in reversed(path.split("/")) if part not in ("", ".")]
+
+
+def _led_astray(path: str, link: Node) -> HostError:
+    return HostError("MA3013", f"cannot look at {path}: a link of user {link.uid} leads astray")

@@ -3,8 +3,22 @@
 from __future__ import annotations
 
 import contextlib
+import errno
+import itertools
 import os
-from collections.abc import Iterable, Iterator
+import stat
+from collections.abc import Callable, Iterable, Iterator
+from typing import TypeVar
+
+from machineadm.host.linux.faults import RefusedError
+
+T = TypeVar("T")
+
+_TEMPORARY = ".machineadm-"
+_TEMPORARY_END = ".tmp"
+_ATTEMPTS = 10
+# A user may fill a shared directory with names; what a killed run left there is not worth reading more.
+_MOST_SWEPT = 100_000
 
 
 @contextlib.contextmanager
@@ -15,6 +29,124 @@ def opened(name: str, flags: int, folder: int, mode: int = 0o600) -> Iterator[in
         yield fd
     finally:
         os.close(fd)
+
+
+def open_regular(name: str, flags: int, folder: int, mode: int = 0o600) -> int:
+    """Open a regular file; never a device or pipe, which may act or wait when it is opened.
+
+    Args:
+        name: Below the folder; a link is not followed.
+        flags: As for os.open.
+        folder: An open directory.
+        mode: Of a file that this makes.
+
+    Returns:
+        A descriptor that is not inherited.
+
+    Raises:
+        FileNotFoundError: There is none, and the flags make none.
+        RefusedError: MA3004: something else has the name.
+    """
+    try:
+        _require_regular(os.lstat(name, dir_fd=folder))
+    except FileNotFoundError:
+        if not flags & os.O_CREAT:
+            raise
+    # What was a file a moment ago may be a pipe by now: opening it does not wait, and it is looked at again.
+    flags |= os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
+    fd = os.open(name, flags, mode, dir_fd=folder)
+    try:
+        _require_regular(os.fstat(fd))
+    except BaseException:
+        os.close(fd)
+        raise
+    return fd
+
+
+def _require_regular(status: os.stat_result) -> None:
+    if not stat.S_ISREG(status.st_mode):
+        kind = stat.S_IFMT(status.st_mode)
+        what = {stat.S_IFDIR: "it is a directory", stat.S_IFLNK: "it is a symbolic link"}.get(
+            kind, "it is a device, pipe or socket"
+        )
+        raise RefusedError(
+            "MA3004", what, "look at it with ls -ld; remove it, or choose another path"
+        )
+
+
+def read_all(fd: int, limit: int) -> bytes:
+    """Read a regular file whole.
+
+    Args:
+        fd: At its beginning.
+        limit: Bytes.
+
+    Raises:
+        RefusedError: MA3014: it is larger. No more than the limit was read: a sparse file costs its owner nothing.
+    """
+    size = os.fstat(fd).st_size
+    chunks: list[bytes] = []
+    came = 0
+    # Of files in /proc the size is 0; others grow while they are read.
+    while (
+        size <= limit and came <= limit and (chunk := os.read(fd, min(1 << 20, limit + 1 - came)))
+    ):
+        chunks.append(chunk)
+        came += len(chunk)
+    if max(size, came) > limit:
+        raise RefusedError(
+            "MA3014", f"it is larger than {limit} bytes", "look at it with ls -ls; remove it"
+        )
+    return b"".join(chunks)
+
+
+def create_temporary(folder: int) -> tuple[int, str]:
+    """Make a private file whose name nobody can foresee.
+
+    Args:
+        folder: An open directory, in which others may write, too.
+
+    Returns:
+        A descriptor for writing, and the name: `.machineadm-….tmp`.
+    """
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    return _under_a_new_name(lambda name: (os.open(name, flags, 0o600, dir_fd=folder), name))
+
+
+def make_temporary_link(folder: int, target: str) -> str:
+    """Make a symbolic link whose name nobody can foresee, and give that name.
+
+    Args:
+        folder: An open directory, in which others may write, too.
+        target: Of the link.
+    """
+
+    def make(name: str) -> str:
+        os.symlink(target, name, dir_fd=folder)
+        return name
+
+    return _under_a_new_name(make)
+
+
+def _under_a_new_name(make: Callable[[str], T]) -> T:
+    for _ in range(_ATTEMPTS):
+        with contextlib.suppress(FileExistsError):
+            return make(f"{_TEMPORARY}{os.urandom(8).hex()}{_TEMPORARY_END}")
+    raise FileExistsError(errno.EEXIST, "all temporary names are taken")
+
+
+def remove_temporaries(folder: int) -> None:
+    """Remove the temporary files and links that a killed run left in a directory, as far as that can be done."""
+    with (
+        contextlib.suppress(OSError),
+        opened(".", os.O_RDONLY | os.O_DIRECTORY, folder) as listing,
+        os.scandir(listing) as entries,
+    ):
+        for entry in itertools.islice(entries, _MOST_SWEPT):
+            # A directory of such a name is somebody's attempt to stop us: it cannot be unlinked, and does no harm.
+            if entry.name.startswith(_TEMPORARY) and entry.name.endswith(_TEMPORARY_END):
+                with contextlib.suppress(OSError):
+                    os.unlink(entry.name, dir_fd=folder)
 
 
 def close_all(descriptors: Iterable[int]) -> None:

@@ -39,6 +39,22 @@ _KINDS: dict[int, tuple[str, str, str]] = {
 }
 
 
+class RefusedError(OSError):
+    """Refused by the agent where the kernel would have gone on.
+
+    Args:
+        code: Stable code.
+        what: What is wrong, to stand behind `cannot write PATH: `.
+        hint: What to do about it.
+    """
+
+    def __init__(self, code: str, what: str, hint: str) -> None:
+        super().__init__(errno.EPERM, what)
+        self.code = code
+        self.what = what
+        self.hint = hint
+
+
 def host_error(error: OSError, path: str, doing: str) -> HostError:
     """A HostError that says what was done to which path and why it failed.
 
@@ -47,6 +63,8 @@ def host_error(error: OSError, path: str, doing: str) -> HostError:
         path: The path as the configuration names it.
         doing: A verb: `write`, `read`.
     """
+    if isinstance(error, RefusedError):
+        return HostError(error.code, f"cannot {doing} {path}: {error.what}", hint=error.hint)
     code, what, hint = _KINDS.get(error.errno or 0, ("MA3009", error.strerror or str(error), ""))
     return HostError(code, f"cannot {doing} {path}: {what}", hint=hint)
 

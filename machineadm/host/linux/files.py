@@ -13,26 +13,28 @@ import contextlib
 import errno
 import os
 import stat as stat_
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 
-from machineadm.errors import HostError
 from machineadm.host.linux.descriptors import (
     close_all,
+    create_temporary,
     make_folder,
+    make_temporary_link,
+    open_regular,
     opened,
+    read_all,
+    remove_temporaries,
     sync_folder,
     syncfs,
     write_all,
 )
-from machineadm.host.linux.faults import reported
+from machineadm.host.linux.faults import RefusedError, reported
 from machineadm.host.linux.tree import Tree
-from machineadm.host.ports import FileKind, FileStat, FileWrite
+from machineadm.host.ports import LARGEST_READ, FileContent, FileKind, FileStat, FileWrite
 
 # As many folders as one group commit keeps open; far below the usual limit of 1,024 descriptors.
 MOST_FOLDERS = 400
-_TEMPORARY = ".machineadm-"
-_TEMPORARY_END = ".tmp"
-_CHUNK = 1 << 16
+_CHUNK = 1 << 18
 _CAP_CHOWN = 1 << 0
 
 
@@ -41,7 +43,6 @@ class LinuxFiles:
 
     def __init__(self, tree: Tree) -> None:
         self._tree = tree
-        self._token = os.urandom(6).hex()
         self._swept: set[tuple[int, int]] = set()
         self._may_chown: bool | None = None
 
@@ -65,26 +66,43 @@ class LinuxFiles:
             except (FileNotFoundError, NotADirectoryError):
                 return None
 
-    def read(self, path: str) -> bytes | None:
+    def read(self, path: str, *, limit: int = LARGEST_READ) -> bytes | None:
         """See `Files.read`."""
-        chunks = self._chunks(path)
-        return None if chunks is None else b"".join(chunks)
+        with reported(path, "read"):
+            try:
+                with (
+                    self._tree.parent(path, follow=True) as (folder, name),
+                    _regular(name, folder) as fd,
+                ):
+                    return read_all(fd, limit)
+            except (FileNotFoundError, NotADirectoryError):
+                return None
+
+    def read_for_append(
+        self, path: str, *, owners: Collection[int] = (), limit: int = LARGEST_READ
+    ) -> FileContent | None:
+        """See `Files.read_for_append`."""
+        with reported(path, "append to"):
+            try:
+                with (
+                    self._tree.parent(path) as (folder, name),
+                    _regular(name, folder) as fd,
+                ):
+                    status = os.fstat(fd)
+                    self._require_extendable(status, folder, owners)
+                    return FileContent(stat=_as_file_stat(status), content=read_all(fd, limit))
+            except (FileNotFoundError, NotADirectoryError):
+                return None
 
     def readlink(self, path: str) -> str | None:
-        """See `Files.readlink`.
-
-        Raises:
-            HostError: It cannot be looked at.
-        """
+        """See `Files.readlink`."""
         with reported(path, "look at"):
             try:
                 with self._tree.parent(path) as (folder, name):
+                    if not stat_.S_ISLNK(os.lstat(name, dir_fd=folder).st_mode):
+                        return None
                     return os.readlink(name, dir_fd=folder)
             except (FileNotFoundError, NotADirectoryError):
-                return None
-            except OSError as error:
-                if error.errno != errno.EINVAL:  # which says that it is not a link
-                    raise HostError("MA3004", f"cannot look at {path}: {error.strerror}") from error
                 return None
 
     def sha256(self, path: str) -> str | None:
@@ -111,7 +129,7 @@ class LinuxFiles:
         """See `Files.write`."""
         todo = list(reversed(batch))
         while todo:
-            commit = _GroupCommit(self._tree, self._token, self._sweep)
+            commit = _GroupCommit(self._tree, self._sweep)
             try:
                 while todo and commit.has_room:
                     commit.add(todo.pop())
@@ -125,8 +143,7 @@ class LinuxFiles:
         with reported(path, "link"):
             folder, name = self._tree.walk(path, follow=False, made=made)
             try:
-                temporary = f"{_TEMPORARY}{os.urandom(6).hex()}{_TEMPORARY_END}"
-                os.symlink(target, temporary, dir_fd=folder)
+                temporary = make_temporary_link(folder, target)
                 try:
                     os.rename(temporary, name, src_dir_fd=folder, dst_dir_fd=folder)
                 except BaseException:
@@ -163,48 +180,50 @@ class LinuxFiles:
     def _digest(self, algorithm: str, path: str) -> str | None:
         import hashlib
 
-        chunks = self._chunks(path)
-        if chunks is None:
-            return None
-        sum_ = hashlib.new(algorithm)
-        for chunk in chunks:
-            sum_.update(chunk)
-        return sum_.hexdigest()
-
-    def _chunks(self, path: str) -> Iterator[bytes] | None:
         with reported(path, "read"):
             try:
-                with self._tree.parent(path, follow=True) as (folder, name):
-                    fd = _open_regular(name, folder, path)
+                with (
+                    self._tree.parent(path) as (folder, name),
+                    _regular(name, folder) as fd,
+                ):
+                    sum_ = hashlib.new(algorithm)
+                    while chunk := os.read(fd, _CHUNK):
+                        sum_.update(chunk)
+                    return sum_.hexdigest()
             except (FileNotFoundError, NotADirectoryError):
                 return None
-        return _read_chunks(fd, path)
+
+    def _require_extendable(
+        self, status: os.stat_result, folder: int, owners: Collection[int]
+    ) -> None:
+        """Refuse to copy a file that may be somebody else's, under a name that a user has given it.
+
+        Raises:
+            RefusedError: MA3015: It may be.
+        """
+        place = os.fstat(folder).st_uid
+        known = status.st_uid == place or status.st_uid in owners
+        if status.st_nlink != 1:
+            what = "it has further names (hard links)"
+        elif not known and not self._tree.trusts(status.st_uid):
+            what = f"it belongs to user {status.st_uid}, its directory to user {place}"
+        else:
+            return
+        raise RefusedError("MA3015", what, "look at it with ls -li; remove it, or do not append")
 
     def _sweep(self, folder: int) -> None:
-        """Remove what a killed run left in a folder; looked at once in a run."""
+        """Remove what a killed run left in a folder; looked at once in a run, before anything is written there."""
         status = os.fstat(folder)
-        if (status.st_dev, status.st_ino) in self._swept:
-            return
-        self._swept.add((status.st_dev, status.st_ino))
-        with (
-            contextlib.suppress(PermissionError),
-            opened(".", os.O_RDONLY | os.O_DIRECTORY, folder) as listing,
-        ):
-            for name in os.listdir(listing):
-                if (
-                    name.startswith(_TEMPORARY)
-                    and name.endswith(_TEMPORARY_END)
-                    and self._token not in name
-                ):
-                    os.unlink(name, dir_fd=folder)
+        if (status.st_dev, status.st_ino) not in self._swept:
+            self._swept.add((status.st_dev, status.st_ino))
+            remove_temporaries(folder)
 
 
 class _GroupCommit:
     """One batch on its way: temporary files, then their names."""
 
-    def __init__(self, tree: Tree, token: str, sweep: Callable[[int], None]) -> None:
+    def __init__(self, tree: Tree, sweep: Callable[[int], None]) -> None:
         self._tree = tree
-        self._token = token
         self._sweep = sweep
         self._folders: dict[str, tuple[int, int]] = {}
         self._made: list[tuple[int, str]] = []
@@ -222,12 +241,14 @@ class _GroupCommit:
         with reported(write.path, "write"):
             parent, _, name = write.path.rpartition("/")
             folder, device = self._folder(parent)
-            temporary = f"{_TEMPORARY}{self._token}-{len(self._pending)}{_TEMPORARY_END}"
-            with opened(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, folder) as fd:
+            fd, temporary = create_temporary(folder)
+            try:
                 self._pending.append((folder, temporary, name, write.path))
                 _fill(fd, write)
                 if device not in self._flush_by:
                     self._flush_by[device] = os.dup(fd)
+            finally:
+                os.close(fd)
 
     def finish(self) -> None:
         """Give the files their final names, durably."""
@@ -304,29 +325,11 @@ def _fill(fd: int, write: FileWrite) -> None:
     os.fchmod(fd, write.mode)
 
 
-def _open_regular(name: str, folder: int, path: str) -> int:
-    """Open a file for reading; never a device or pipe, whose mere opening may act or wait.
-
-    Raises:
-        HostError: It is no regular file.
-    """
-    if stat_.S_ISREG(os.lstat(name, dir_fd=folder).st_mode):
-        fd = os.open(
-            name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=folder
-        )
-        if stat_.S_ISREG(os.fstat(fd).st_mode):
-            return fd
-        os.close(fd)
-    raise HostError(
-        "MA3004", f"cannot read {path}: it is not a regular file", hint="look at it with ls -ld"
-    )
-
-
-def _read_chunks(fd: int, path: str) -> Iterator[bytes]:
+@contextlib.contextmanager
+def _regular(name: str, folder: int) -> Iterator[int]:
+    fd = open_regular(name, os.O_RDONLY, folder)
     try:
-        with reported(path, "read"):
-            while chunk := os.read(fd, _CHUNK):
-                yield chunk
+        yield fd
     finally:
         os.close(fd)
 

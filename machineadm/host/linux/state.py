@@ -5,20 +5,34 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import stat
 from collections.abc import Iterator
 
 from machineadm.errors import LockedError
-from machineadm.host.linux.descriptors import opened, sync_folder, write_all
-from machineadm.host.linux.faults import reported
+from machineadm.host.linux.descriptors import (
+    create_temporary,
+    make_folder,
+    open_regular,
+    read_all,
+    remove_temporaries,
+    sync_folder,
+    write_all,
+)
+from machineadm.host.linux.faults import RefusedError, reported
 from machineadm.host.linux.files import make_directory
 from machineadm.host.linux.tree import Tree
 
 LOCK = "lock"
-_TEMPORARY_END = ".tmp"
+LARGEST = 64 << 20
+"""Bytes of one file."""
+
+_PRIVATE = 0o700
+_WRITABLE_BY_OTHERS = 0o022
+_SUBFOLDER = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 class LinuxState:
-    """The State port: two folders below a `Tree`.
+    """The State port: two folders below a `Tree`, which nobody else may write to.
 
     Args:
         tree: The root.
@@ -30,60 +44,79 @@ class LinuxState:
         self.run_directory = run_directory
         self.state_directory = state_directory
         self._tree = tree
-        self._lock: int | None = None
+        self._run_lock: int | None = None
+        self._state_lock: int | None = None
+        self._is_first = False
+        """There was no state directory when the lock was taken."""
+        self._swept: set[str] = set()
 
     @property
     def lock_descriptors(self) -> tuple[int, ...]:
         """What children inherit, so that the lock is held until the last of them has ended."""
-        return () if self._lock is None else (self._lock,)
+        return tuple(fd for fd in (self._run_lock, self._state_lock) if fd is not None)
 
     def read(self, name: str, *, durable: bool) -> bytes | None:
         """See `State.read`."""
-        path = self._path(name, durable=durable)
-        with reported(path, "read"):
+        with reported(self._path(name, durable=durable), "read"):
             try:
-                with self._tree.parent(path) as (folder, last):
-                    fd = os.open(last, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=folder)
+                with self._folder(name, durable=durable) as (folder, last):
+                    fd = open_regular(last, os.O_RDONLY, folder)
             except (FileNotFoundError, NotADirectoryError):
                 return None
-            with open(fd, "rb") as file:
-                return file.read()
+            try:
+                return read_all(fd, LARGEST)
+            finally:
+                os.close(fd)
 
     def write(self, name: str, content: bytes, *, durable: bool) -> None:
         """See `State.write`."""
         path = self._path(name, durable=durable)
-        with reported(path, "write"), self._parent(path) as (folder, last):
-            temporary = f".{last}{_TEMPORARY_END}"
-            # Left by a killed run; there is one writer, the holder of the lock.
-            _remove_quietly(temporary, folder)
-            with contextlib.ExitStack() as on_failure:
-                on_failure.callback(_remove_quietly, temporary, folder)
-                with opened(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, folder) as fd:
-                    write_all(fd, content)
-                    if durable:
-                        os.fsync(fd)
-                os.rename(temporary, last, src_dir_fd=folder, dst_dir_fd=folder)
-                on_failure.pop_all()
+        with reported(path, "lock"):
+            if durable:
+                self._lock_state(make=True)
+        with (
+            reported(path, "write"),
+            self._folder(name, durable=durable, make=True) as (folder, last),
+            contextlib.ExitStack() as on_failure,
+        ):
+            self._sweep(path, folder)
+            fd, temporary = create_temporary(folder)
+            on_failure.callback(_remove_quietly, temporary, folder)
+            try:
+                write_all(fd, content)
+                if durable:
+                    os.fsync(fd)
+            finally:
+                os.close(fd)
+            os.rename(temporary, last, src_dir_fd=folder, dst_dir_fd=folder)
+            on_failure.pop_all()
             if durable:
                 sync_folder(folder)
 
     def append(self, name: str, content: bytes) -> None:
         """See `State.append`."""
         path = self._path(name, durable=True)
-        with reported(path, "append to"), self._parent(path) as (folder, last):
-            with opened(last, os.O_WRONLY | os.O_CREAT | os.O_APPEND, folder) as fd:
+        with reported(path, "lock"):
+            self._lock_state(make=True)
+        with (
+            reported(path, "append to"),
+            self._folder(name, durable=True, make=True) as (folder, last),
+        ):
+            fd = open_regular(last, os.O_WRONLY | os.O_CREAT | os.O_APPEND, folder)
+            try:
                 is_new = os.fstat(fd).st_size == 0
                 write_all(fd, content)
                 os.fdatasync(fd)
+            finally:
+                os.close(fd)
             if is_new:
                 sync_folder(folder)
 
     def remove(self, name: str, *, durable: bool) -> None:
         """See `State.remove`."""
-        path = self._path(name, durable=durable)
-        with reported(path, "remove"):
+        with reported(self._path(name, durable=durable), "remove"):
             try:
-                with self._tree.parent(path) as (folder, last):
+                with self._folder(name, durable=durable) as (folder, last):
                     os.unlink(last, dir_fd=folder)
                     if durable:
                         sync_folder(folder)
@@ -96,13 +129,51 @@ class LinuxState:
         Raises:
             LockedError: Somebody else holds it.
         """
-        if self._lock is not None:
+        if self._run_lock is not None:
             return
-        path = self._path(LOCK, durable=False)
-        with reported(path, "lock"), self._parent(path) as (folder, last):
-            fd = os.open(
-                last, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600, dir_fd=folder
-            )
+        with reported(self._path(LOCK, durable=False), "lock"):
+            self._run_lock = self._locked(durable=False)
+        try:
+            self._lock_state()
+        except LockedError:
+            os.close(self._run_lock)
+            self._run_lock = None
+            raise
+        except FileNotFoundError:
+            # A run that is refused makes no state directory: the first that writes there makes it, and locks it.
+            self._is_first = True
+        except OSError:
+            # Shows again when the journal is written, where there is somebody to report it.
+            pass
+
+    def locked_by_other(self) -> bool:
+        """See `State.locked_by_other`."""
+        return any(self._is_held(durable=durable) for durable in (False, True))
+
+    def _lock_state(self, *, make: bool = False) -> None:
+        """Lock the state directory, too: two runs with run directories of their own must not share one journal."""
+        if self._run_lock is not None and self._state_lock is None:
+            self._state_lock = self._locked(durable=True, make=make)
+
+    def _locked(self, *, durable: bool, make: bool = False) -> int:
+        """A descriptor that holds the lock of one of the two directories.
+
+        Raises:
+            LockedError: Somebody else holds it.
+        """
+        path = self._path(LOCK, durable=durable)
+        with self._folder(LOCK, durable=durable, make=make or not durable) as (folder, last):
+            if stat.S_IMODE(os.fstat(folder).st_mode) != _PRIVATE:
+                os.chmod(".", _PRIVATE, dir_fd=folder)
+            new = os.O_EXCL if self._is_first and durable else 0
+            try:
+                fd = open_regular(last, os.O_RDWR | os.O_CREAT | new, folder)
+            except FileExistsError:
+                raise LockedError(
+                    "MA6001",
+                    f"another run has made {path} since this one began",
+                    hint="run the same command again; it goes on where that run has stopped",
+                ) from None
             try:
                 fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
@@ -114,50 +185,85 @@ class LinuxState:
                     hint="wait for it (machineadm status --wait); a program that an ended run left behind holds the "
                     "lock, too, until it ends",
                 ) from None
-            self._lock = fd
+            return fd
 
-    def locked_by_other(self) -> bool:
-        """See `State.locked_by_other`."""
-        path = self._path(LOCK, durable=False)
-        with reported(path, "look at"):
+    def _is_held(self, *, durable: bool) -> bool:
+        with reported(self._path(LOCK, durable=durable), "look at"):
             try:
-                with self._tree.parent(path) as (folder, last):
+                with self._folder(LOCK, durable=durable) as (folder, last):
                     lock = os.stat(last, dir_fd=folder, follow_symlinks=False)
             except (FileNotFoundError, NotADirectoryError):
                 return False
         return any(_has_open(pid, lock) for pid in _others())
 
+    def _top(self, *, durable: bool) -> str:
+        return self.state_directory if durable else self.run_directory
+
     def _path(self, name: str, *, durable: bool) -> str:
-        return f"{self.state_directory if durable else self.run_directory}/{name}"
+        return f"{self._top(durable=durable)}/{name}"
 
     @contextlib.contextmanager
-    def _parent(self, path: str) -> Iterator[tuple[int, str]]:
-        try:
-            folder, last = self._tree.walk(path, follow=False)
-        except FileNotFoundError:
-            self._make_private(path.rpartition("/")[0])
-            folder, last = self._tree.walk(path, follow=False)
-        try:
-            yield folder, last
-        finally:
-            os.close(folder)
+    def _folder(self, name: str, *, durable: bool, make: bool = False) -> Iterator[tuple[int, str]]:
+        """The open folder that holds a file, and the file's name in it.
 
-    def _make_private(self, path: str) -> None:
-        """Make a folder 0700; so are those between it and the run or state directory."""
-        top = self.run_directory if _is_below(path, self.run_directory) else self.state_directory
-        make_directory(self._tree, top, 0o700)
-        below = [part for part in path[len(top) :].split("/") if part]
-        for count in range(1, len(below) + 1):
-            make_directory(self._tree, "/".join([top, *below[:count]]), 0o700)
+        Args:
+            name: Relative, as the port has it.
+            durable: In the state directory.
+            make: Make missing folders, 0700.
+
+        Yields:
+            A descriptor, closed on leaving, and the last part of the name.
+        """
+        *folders, last = name.split("/")
+        here = self._enter(self._top(durable=durable), make=make)
+        try:
+            for folder in folders:
+                if make:
+                    make_folder(here, folder, _PRIVATE)
+                # In here all is our own: there is no link to follow.
+                below = os.open(folder, _SUBFOLDER, dir_fd=here)
+                os.close(here)
+                here = below
+            yield here, last
+        finally:
+            os.close(here)
+
+    def _enter(self, top: str, *, make: bool) -> int:
+        """The run or state directory, opened, if it can be trusted.
+
+        Raises:
+            FileNotFoundError: There is none.
+            RefusedError: MA6011: Others have, or could have, written to it.
+        """
+        try:
+            here, _ = self._tree.walk(f"{top}/{LOCK}", follow=False)
+        except FileNotFoundError:
+            if not make:
+                raise
+            make_directory(self._tree, top, _PRIVATE)
+            here, _ = self._tree.walk(f"{top}/{LOCK}", follow=False)
+        status = os.fstat(here)
+        if self._tree.trusts(status.st_uid) and not status.st_mode & _WRITABLE_BY_OTHERS:
+            return here
+        os.close(here)
+        raise RefusedError(
+            "MA6011",
+            f"{top} belongs to user {status.st_uid} and has mode {stat.S_IMODE(status.st_mode):04o}, "
+            "so somebody else may have written what is in it",
+            f"if all that is in it may be lost, remove it; else chown root {top}; chmod 0700 {top}",
+        )
+
+    def _sweep(self, path: str, folder: int) -> None:
+        """Remove what a killed run left in a folder: the holder of the lock alone knows that no other run is writing."""
+        where = path.rpartition("/")[0]
+        if self._run_lock is not None and where not in self._swept:
+            self._swept.add(where)
+            remove_temporaries(folder)
 
 
 def _remove_quietly(name: str, folder: int) -> None:
     with contextlib.suppress(OSError):
         os.unlink(name, dir_fd=folder)
-
-
-def _is_below(path: str, folder: str) -> bool:
-    return path == folder or path.startswith(f"{folder}/")
 
 
 def _holders(lock: int) -> str:

@@ -1,8 +1,11 @@
-"""Walking a tree by descriptors, so that no symbolic link leads out of its root.
+"""Walking a tree by descriptors, so that no symbolic link leads root astray.
 
-Every link is resolved as if the root were `/`, also while somebody else changes the tree: each component is opened
-relative to the descriptor of the one before, and never followed by the kernel. openat2(2) would do the same in one
-call, but not on the kernels of RHEL 8 and its kin (4.18).
+Every link is resolved as if the tree's root were `/`, also while somebody else changes the tree: each component is opened
+relative to the descriptor of the one before, and never followed by the kernel. openat2(2) would keep links below the
+root in one call, but not on the kernels of RHEL 8 and its kin (4.18), and it does not ask whose links they are.
+
+Whose they are decides (docs/adr/0004): a link of root's is followed; one of another user only into that user's own
+directories, where he may write himself.
 """
 
 from __future__ import annotations
@@ -10,14 +13,22 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import stat
 import weakref
 from collections.abc import Iterator
+from typing import NoReturn
+
+import msgspec
 
 from machineadm.errors import HostError
 from machineadm.host.linux.descriptors import close_all, make_folder
+from machineadm.host.linux.faults import RefusedError
 
 MOST_LINKS = 40
-_FOLDER = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_DIRECTORY = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_WHATEVER = os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC
+_WRITABLE_BY_OTHERS = 0o022
+_SHOWN = 200
 
 
 class Tree:
@@ -40,6 +51,13 @@ class Tree:
                 hint="--root names an existing folder",
             ) from error
         weakref.finalize(self, os.close, self._root)
+        # Whoever owns the root can exchange all that lies below it, so following his links gives him nothing more; nor
+        # does it whoever runs this.
+        self._trusted = frozenset((0, os.geteuid(), os.fstat(self._root).st_uid))
+
+    def trusts(self, uid: int) -> bool:
+        """Whether a user counts as root here: root itself, the owner of the tree's root, and whoever runs this."""
+        return uid in self._trusted
 
     @contextlib.contextmanager
     def parent(self, path: str, *, follow: bool = False) -> Iterator[tuple[int, str]]:
@@ -76,44 +94,61 @@ class Tree:
         Raises:
             FileNotFoundError: A folder on the way is missing.
             NotADirectoryError: A part of the way is no folder.
+            RefusedError: MA3013: A link on the way is not to be followed.
             OSError: There are too many links, or what else the kernel says.
         """
         opened: list[int] = []
-        todo = _parts(path)
+        # What is left of the way, the next part last. Behind the parts of a link that is not root's stands the link
+        # itself: when its turn comes, it has led somewhere.
+        todo: list[str | _Link] = [*_parts(path)]
         links = 0
         try:
             while todo:
                 name = todo.pop()
+                here = opened[-1] if opened else self._root
+                if isinstance(name, _Link):
+                    name.require_own(here)
+                    continue
                 if name == "..":
                     if opened:
                         os.close(opened.pop())
                     continue
                 if not todo and not follow:
                     return self._last(opened), name
-                here = opened[-1] if opened else self._root
                 try:
-                    opened.append(os.open(name, _FOLDER, dir_fd=here))
+                    opened.append(os.open(name, _DIRECTORY, dir_fd=here))
                 except FileNotFoundError:
                     if not todo:
                         return self._last(opened), name
                     if made is None:
                         raise
+                    _refuse_beyond(todo, "nowhere")
                     make_folder(here, name, 0o755)
                     made.append((os.dup(here), name))
                     todo.append(name)
                 except NotADirectoryError:
-                    target = _link_target(name, here)
-                    if target is None and not todo:
+                    # It may have become something else since: whatever it is now is held, and looked at.
+                    there = os.open(name, _WHATEVER, dir_fd=here)
+                    opened.append(there)
+                    status = os.fstat(there)
+                    if stat.S_ISDIR(status.st_mode):
+                        continue
+                    link = self._link(name, there, status, here)
+                    os.close(opened.pop())
+                    if link is None and not todo:
                         return self._last(opened), name
-                    if target is None:
+                    if link is None:
+                        _refuse_beyond(todo, "to a file")
                         raise
                     links += 1
                     if links > MOST_LINKS:
                         raise OSError(errno.ELOOP, os.strerror(errno.ELOOP)) from None
-                    if target.startswith("/"):
+                    if not self.trusts(link.uid):
+                        todo.append(link)
+                    if link.target.startswith("/"):
                         close_all(opened)
                         opened.clear()
-                    todo.extend(_parts(target))
+                    todo.extend(_parts(link.target))
             return self._last(opened), "."
         finally:
             close_all(opened)
@@ -122,16 +157,56 @@ class Tree:
         """The descriptor reached, taken out of the list: the caller's to close."""
         return opened.pop() if opened else os.dup(self._root)
 
+    def _link(self, name: str, there: int, status: os.stat_result, folder: int) -> _Link | None:
+        """What lies at an open descriptor, if it is a link."""
+        if not stat.S_ISLNK(status.st_mode):
+            return None
+        # Of the link that was opened, whatever has its name by now.
+        link = _Link(name=name, target=os.readlink("", dir_fd=there), uid=status.st_uid)
+        if status.st_nlink > 1:
+            place = os.fstat(folder)
+            if not self.trusts(place.st_uid) or place.st_mode & _WRITABLE_BY_OTHERS:
+                # Where the kernel lets him (fs.protected_hardlinks=0) a user gives root's link a further name here.
+                link.refuse("under several names")
+        return link
+
+
+class _Link(msgspec.Struct, frozen=True, kw_only=True):
+    """A symbolic link on the way."""
+
+    name: str
+    target: str
+    uid: int
+
+    def require_own(self, folder: int) -> None:
+        """Refuse to go on from a directory that does not belong to the link's owner."""
+        owner = os.fstat(folder).st_uid
+        if owner != self.uid:
+            self.refuse(f"to a directory of user {owner}")
+
+    def refuse(self, where: str) -> NoReturn:
+        """Follow it no further.
+
+        Args:
+            where: It leads.
+
+        Raises:
+            RefusedError: Always.
+        """
+        raise RefusedError(
+            "MA3013",
+            f"{self.name[:_SHOWN]!r} is a link of user {self.uid} and leads {where}: {self.target[:_SHOWN]!r}",
+            "a user's link is followed only into that user's own directories; remove it, or name the real path",
+        )
+
+
+def _refuse_beyond(todo: list[str | _Link], where: str) -> None:
+    """Refuse what a link that is not root's has come to, if such a link is on the way."""
+    for link in todo:
+        if isinstance(link, _Link):
+            link.refuse(where)
+
 
 def _parts(path: str) -> list[str]:
     """Components, the first one last, ready to be popped."""
     return [part for part in reversed(path.split("/")) if part not in ("", ".")]
-
-
-def _link_target(name: str, folder: int) -> str | None:
-    try:
-        return os.readlink(name, dir_fd=folder)
-    except OSError as error:
-        if error.errno == errno.EINVAL:
-            return None
-        raise

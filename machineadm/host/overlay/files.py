@@ -6,12 +6,12 @@ download is not known: whoever asks for it is told that there is a file, of no k
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 from machineadm.errors import HostError
 from machineadm.host.effects import Download, MakeDirectory, MakeLink, RemoveFile, WriteFile
 from machineadm.host.overlay.commands import refuse
-from machineadm.host.ports import FileKind, Files, FileStat, FileWrite
+from machineadm.host.ports import LARGEST_READ, FileContent, FileKind, Files, FileStat, FileWrite
 
 
 class OverlayFiles:
@@ -54,25 +54,48 @@ class OverlayFiles:
                     kind=FileKind.FILE, mode=mode, uid=uid or 0, gid=gid or 0, size=len(content)
                 )
 
-    def read(self, path: str) -> bytes | None:
+    def read(self, path: str, *, limit: int = LARGEST_READ) -> bytes | None:
         """See `Files.read`.
 
         Raises:
             HostError: It is a directory.
         """
         match self._laid.get(path):
-            case None | WriteFile(content=None):
-                return self._real.read(path)
+            case None:
+                return self._real.read(path, limit=limit)
+            case WriteFile(content=None, kept=bytes() as content):
+                return content
+            case WriteFile(content=None):
+                return self._real.read(path, limit=limit)
             case WriteFile(content=bytes() as content):
                 return content
             case MakeLink(target=target) if target.startswith("/"):
-                return self.read(target)
+                return self.read(target, limit=limit)
             case WriteFile():
                 return b""
             case MakeDirectory():
                 raise HostError("MA3004", f"cannot read {path}: it is not a regular file")
             case _:
                 return None
+
+    def read_for_append(
+        self, path: str, *, owners: Collection[int] = (), limit: int = LARGEST_READ
+    ) -> FileContent | None:
+        """See `Files.read_for_append`.
+
+        Raises:
+            HostError: It is a link or directory.
+        """
+        match self._laid.get(path):
+            case None:
+                return self._real.read_for_append(path, owners=owners, limit=limit)
+            case MakeLink():
+                raise HostError("MA3004", f"cannot append to {path}: it is a symbolic link")
+            case _:
+                stat, content = self.stat(path), self.read(path)
+                if stat is None or content is None:
+                    return None
+                return FileContent(stat=stat, content=content)
 
     def readlink(self, path: str) -> str | None:
         """See `Files.readlink`."""
@@ -151,6 +174,8 @@ class OverlayFiles:
         laid = self._laid.get(path)
         if laid is None or (isinstance(laid, WriteFile) and laid.content is None):
             return real(path)
+        if isinstance(laid, MakeLink):
+            raise HostError("MA3004", f"cannot read {path}: it is a symbolic link")
         if isinstance(laid, WriteFile) and isinstance(laid.content, Download):
             pinned = laid.content.sha256 if algorithm == "sha256" else laid.content.sha512
             return pinned.lower() or "unknown"

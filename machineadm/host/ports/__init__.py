@@ -8,7 +8,14 @@ from machineadm.host.ports.accounts import Accounts
 from machineadm.host.ports.clock import Clock
 from machineadm.host.ports.commands import CommandResult, Commands
 from machineadm.host.ports.fetch import Fetch
-from machineadm.host.ports.files import FileKind, Files, FileStat, FileWrite
+from machineadm.host.ports.files import (
+    LARGEST_READ,
+    FileContent,
+    FileKind,
+    Files,
+    FileStat,
+    FileWrite,
+)
 from machineadm.host.ports.host import Host
 from machineadm.host.ports.kernel import Kernel
 from machineadm.host.ports.queries import Queries
@@ -16,11 +23,13 @@ from machineadm.host.ports.services import Services
 from machineadm.host.ports.state import State
 
 __all__ = [
+    "LARGEST_READ",
     "Accounts",
     "Clock",
     "CommandResult",
     "Commands",
     "Fetch",
+    "FileContent",
     "FileKind",
     "FileStat",
     "FileWrite",

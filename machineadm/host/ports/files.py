@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Protocol
 
 import msgspec
+
+LARGEST_READ = 64 << 20
+"""Bytes of a file that are read into memory, unless the reader says otherwise."""
 
 
 class FileKind(str, enum.Enum):
@@ -34,6 +37,13 @@ class FileStat(msgspec.Struct, frozen=True, kw_only=True):
     """Nanoseconds since 1970 of the last change of content or metadata (ctime), with the granularity of the kernel's clock."""
 
 
+class FileContent(msgspec.Struct, frozen=True, kw_only=True):
+    """A regular file: what it is and what it holds, both of one descriptor."""
+
+    stat: FileStat
+    content: bytes
+
+
 class FileWrite(msgspec.Struct, frozen=True, kw_only=True):
     """A file as it shall be."""
 
@@ -57,18 +67,40 @@ class Files(Protocol):
     def born(self, path: str) -> int | None:
         """When the path itself was made, in nanoseconds since 1970; None where there is none, or that is not kept."""
 
-    def read(self, path: str) -> bytes | None:
-        """Content of a regular file, links followed below the root; None where there is nothing.
+    def read(self, path: str, *, limit: int = LARGEST_READ) -> bytes | None:
+        """Content of a regular file, links of root's followed below the root; None where there is nothing.
 
         Raises:
-            HostError: It is a folder, or cannot be read.
+            HostError: It is not a regular file, is larger than `limit` bytes, or cannot be read.
+        """
+
+    def read_for_append(
+        self, path: str, *, owners: Collection[int] = (), limit: int = LARGEST_READ
+    ) -> FileContent | None:
+        """A file that is to be written anew with more at its end and the mode and owner found here; None where there is none.
+
+        A link at the final path is not followed: what it leads to may be none of the business of those who read the
+        directory that it lies in.
+
+        Args:
+            path: Of the file.
+            owners: Whose it may be beside root's and its directory's owner's: those whom it will belong to.
+            limit: Bytes.
+
+        Raises:
+            HostError: It is not a regular file with one name, belongs to somebody else, is larger than `limit` bytes, or
+                cannot be read.
         """
 
     def readlink(self, path: str) -> str | None:
         """Target of a symbolic link as it is stored; None where there is none."""
 
     def sha256(self, path: str) -> str | None:
-        """Hex digest of a regular file's content without loading it whole; None where there is nothing."""
+        """Hex digest of a regular file's content without loading it whole; None where there is nothing.
+
+        Raises:
+            HostError: It is not a regular file (a link at the final path is not followed), or cannot be read.
+        """
 
     def sha512(self, path: str) -> str | None:
         """As `sha256`."""

@@ -195,12 +195,79 @@ def test_appending_adds_whole_lines_unless_they_are_there(
 def test_what_is_appended_leaves_owner_and_mode_unless_told() -> None:
     host = FakeHost()
     host.files.put("/etc/app.conf", b"x\n", mode=0o600, uid=7, gid=8)
+    host.files.nodes["/etc"].uid = 7
     apply(step(file(append=True, mode=None, owner=None)), host)
 
     stat = host.files.stat("/etc/app.conf")
     assert stat is not None
     assert (stat.mode, stat.uid, stat.gid) == (0o600, 7, 8)
     assert host.text("/etc/app.conf") == "x\na\n"
+
+
+def test_what_is_appended_to_and_given_away_can_be_appended_to_again() -> None:
+    host = FakeHost()
+    files = (file(append=True, owner=None), file(content=b"b\n", append=True, owner="1:2"))
+    apply(step(*files), host)
+    apply(step(*files, file(content=b"c\n", append=True, owner="1:2")), host)
+
+    assert host.text("/etc/app.conf") == "a\nb\nc\n"
+
+
+def test_what_a_stranger_put_into_roots_directory_is_not_appended_to() -> None:
+    host = FakeHost()
+    host.files.put("/etc/app.conf", b"x\n", uid=7)
+
+    with pytest.raises(HostError) as caught:
+        step(file(append=True, owner="1:2")).check(host)
+    assert caught.value.code == "MA3015"
+
+
+def test_a_link_is_not_appended_to_and_not_read_to_be_replaced() -> None:
+    host = FakeHost()
+    host.put("/etc/shadow", "secret\n", mode=0o600)
+    host.files.put_link("/etc/app.conf", "shadow", uid=7)
+
+    with pytest.raises(HostError) as caught:
+        step(file(append=True)).check(host)
+    assert caught.value.code == "MA3004"
+    replacing = step(file(content=b"new\n"))
+    (change,) = writes(replacing, host)
+    assert (change.before, change.content) == (None, b"new\n")
+    apply(replacing, host)
+    assert (host.text("/etc/app.conf"), host.text("/etc/shadow")) == ("new\n", "secret\n")
+
+
+@pytest.mark.parametrize("append", [True, False])
+def test_a_file_that_only_gets_another_mode_is_not_copied_from_what_lies_there_by_then(
+    append: bool,
+) -> None:
+    host = FakeHost()
+    host.put("/etc/app.conf", "a\n", mode=0o600)
+    write = step(file(append=append))
+    work = write.check(host)
+    host.files.put_link("/etc/app.conf", "shadow")
+    host.put("/etc/shadow", "secret\n", mode=0o600)
+    write.apply(host, work)
+
+    assert host.text("/etc/app.conf") == "a\n"
+
+
+def test_a_download_that_only_gets_another_mode_is_checked_again_before_it_is_copied() -> None:
+    host = FakeHost()
+    tool = Download(url=URL, sha256=hashlib.sha256(b"tool").hexdigest())
+    host.fetch.bodies[URL] = b"tool"
+    write = step(file("/bin/tool", tool, mode=0o755))
+    host.put("/bin/tool", "tool", mode=0o644)
+    apply(write, host)
+    stat = host.files.stat("/bin/tool")
+    assert stat is not None
+    assert (stat.mode, host.fetch.fetched) == (0o755, [])
+
+    host.put("/bin/tool", "tool", mode=0o644)
+    work = write.check(host)
+    host.put("/bin/tool", "evil", mode=0o644)
+    write.apply(host, work)
+    assert host.text("/bin/tool") == "tool"
 
 
 def test_a_file_that_appending_makes_is_roots() -> None:
@@ -246,7 +313,7 @@ def test_any_sequence_of_writes_and_appends_is_safe_to_repeat(
 ) -> None:
     host = FakeHost()
     if existing is not None:
-        host.files.put("/a", existing, mode=0o640, uid=3)
+        host.files.put("/a", existing, mode=0o640, gid=3)
     write = step(*entries)
     promised = {change.path: change.content for change in writes(write, host)}
     apply(write, host)
