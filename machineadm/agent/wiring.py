@@ -83,7 +83,10 @@ def connect(
         log=log,
         redactor=redactor,
         interruption=interruption,
-        fetch=Downloads(interruption.wait),
+        # A file URL names a file of this machine, also where the run works on a tree.
+        fetch=Downloads(
+            interruption.wait, open_local=lambda path: LinuxFiles(Tree("/")).open(path)
+        ),
     )
     with interruption:
         yield Machine(

@@ -78,6 +78,15 @@ class LinuxFiles:
             except (FileNotFoundError, NotADirectoryError):
                 return None
 
+    def open(self, path: str) -> int:
+        """A regular file for reading, links of root's followed; for who reads it in pieces.
+
+        Raises:
+            OSError: There is none, or somebody else's link leads to it.
+        """
+        with self._tree.parent(path, follow=True) as (folder, name):
+            return open_regular(name, os.O_RDONLY, folder)
+
     def read_for_append(
         self, path: str, *, owners: Collection[int] = (), limit: int = LARGEST_READ
     ) -> FileContent | None:

@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from machineadm.actions.files import PlannedFile, WriteFiles
+from machineadm.agent.wiring import connect
 from machineadm.errors import HostError, LockedError, MachineadmError
 from machineadm.host.linux.accounts import LinuxAccounts
 from machineadm.host.linux.descriptors import create_temporary
@@ -267,6 +268,20 @@ def test_files_are_not_read_through_a_users_link(tree: Path) -> None:
     for name in ("kubelet", "etcd"):
         assert code_of(lambda name=name: files.read(f"/etc/patches/{name}.yaml")) == "MA3013"  # type: ignore[misc]
     assert files.read("/etc/patches/roots.yaml") == SECRET
+
+
+def test_a_file_url_is_not_read_through_a_users_link(tree: Path) -> None:
+    link(tree / "home/user/app.conf", "../../etc/shadow")
+    link(tree / "home/user/dir", "../../etc")
+    link(tree / "etc/link", "shadow", 0)
+    with connect(root=str(tree), run_directory="/run/m", state_directory="/var/lib/m") as machine:
+        fetch = machine.host.fetch
+        assert fetch is not None
+        for path in ("home/user/app.conf", "home/user/dir/shadow"):
+            with pytest.raises(HostError, match="link of user 4001") as caught:
+                list(fetch.fetch(f"file://{tree}/{path}"))
+            assert caught.value.code == "MA3111"
+        assert b"".join(fetch.fetch(f"file://{tree}/etc/link")) == SECRET
 
 
 # The final name.

@@ -1,5 +1,6 @@
 """Downloads against real servers."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -209,6 +210,14 @@ def test_file_urls_are_read(tmp_path: Path) -> None:
     assert get(f"file://{tmp_path}/a%20b") == b"x"
     with pytest.raises(HostError) as caught:
         get(f"file://{tmp_path}/none")
+    assert caught.value.code == "MA3111"
+
+
+def test_a_pipe_behind_a_file_url_is_refused_at_once(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+
+    with pytest.raises(HostError) as caught:
+        get(f"file://{tmp_path}/pipe")
     assert caught.value.code == "MA3111"
 
 
