@@ -7,7 +7,7 @@ from typing import Literal
 import msgspec
 
 from machineadm.host.effects import Effect, MakeLink, RemoveFile, WriteFile
-from machineadm.host.ports import FileKind, FileStat, Host
+from machineadm.host.ports import LARGEST_READ, FileKind, FileStat, Host
 
 # A change in the same tick of the kernel's clock as our look does not show in ctime.
 _GRANULARITY = 100_000_000
@@ -71,6 +71,12 @@ class Eyes:
             size=stat.size,
             sha256=self._host.files.sha256(path) or "",
         )
+
+
+def shown_content(path: str, seen: Seen, host: Host) -> bytes | None:
+    """What a file holds, for a diff; None for what is not a file, or too large to be compared line by line."""
+    fits = seen.kind == "file" and seen.size <= LARGEST_READ
+    return host.files.read(path) if fits else None
 
 
 def entries_below(path: str, host: Host, *, most: int) -> list[str]:

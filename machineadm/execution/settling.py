@@ -17,9 +17,9 @@ import msgspec
 from machineadm.errors import StepError
 from machineadm.execution.journal import Journal, StepKey, key_of
 from machineadm.execution.ledger import Holding, Ledger, Touch, content_digest, described
-from machineadm.execution.seen import ABSENT, Eyes, Seen, entries_below, restoring
+from machineadm.execution.seen import ABSENT, Eyes, Seen, entries_below, restoring, shown_content
 from machineadm.host.effects import Download, Effect, MakeLink, RemoveFile, WriteFile
-from machineadm.host.ports import FileKind, Host
+from machineadm.host.ports import LARGEST_READ, FileKind, Host
 from machineadm.plan.model import Owning, Phase, Plan, Step, Work
 
 COMMANDS = (Phase.BOOT, Phase.PRE_KUBEADM)
@@ -385,7 +385,7 @@ class Settling:
                 f"{holding.name} is lost: {command} had made it, and it was too large to be kept",
                 hint=f"have {command} run again by changing it (a comment is enough), or put the file back",
             )
-        before = host.files.read(holding.name) if now.kind == "file" else None
+        before = shown_content(holding.name, now, host)
         return restoring(holding.name, seen, content, now=before, hidden=holding.hidden, note=note)
 
     def _changed_by_others(self, holding: Holding, last: Touch, host: Host) -> StepError:
@@ -394,7 +394,12 @@ class Settling:
         wanted = self._ledger.content(last.seen)
         there = host.files.stat(holding.name)
         shown = not holding.hidden and wanted is not None and there is not None
-        readable = shown and there is not None and there.kind is FileKind.FILE
+        readable = (
+            shown
+            and there is not None
+            and there.kind is FileKind.FILE
+            and there.size <= LARGEST_READ
+        )
         now = host.files.read(holding.name) if readable else None
         return StepError(
             "MA3021",

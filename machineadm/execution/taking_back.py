@@ -11,7 +11,7 @@ from typing import ClassVar
 
 from machineadm.actions.perform import perform
 from machineadm.execution.ledger import Holding, Ledger
-from machineadm.execution.seen import Eyes, restoring
+from machineadm.execution.seen import Eyes, restoring, shown_content
 from machineadm.execution.settling import Settling
 from machineadm.host.effects import DisableUnit, Effect
 from machineadm.host.ports import Host
@@ -99,7 +99,7 @@ class TakeBack:
                 name,
                 before,
                 self._ledger.content(before),
-                now=host.files.read(name) if now.kind == "file" else None,
+                now=shown_content(name, now, host),
                 hidden=holding.hidden,
                 note="no longer declared",
             )

@@ -1,10 +1,13 @@
-"""What is taken back leaves nobody a link of root's that root never made."""
+"""What is taken back: no link of root's that root never made, and nothing too large to be read."""
+
+import hashlib
 
 import pytest
 
 from machineadm.actions.files import PlannedFile, WriteFiles
 from machineadm.execution.seen import Eyes
-from machineadm.host.ports import FileKind
+from machineadm.host.effects import Download
+from machineadm.host.ports import LARGEST_READ, FileKind
 from machineadm.plan.model import Phase, Plan
 from tests.applying import carry_out
 from tests.fakes.host import FakeFiles, FakeHost
@@ -46,3 +49,19 @@ def test_an_ordinary_users_own_link_comes_back() -> None:
     host.files.put_link("/a", "b", uid=USER)
 
     assert Eyes(host).look("/a").kind == "link"
+
+
+def test_a_file_too_large_to_be_shown_is_taken_back() -> None:
+    host = FakeHost()
+    body = bytes(LARGEST_READ + 1)
+    host.fetch.bodies["https://files.example/x"] = body
+    tool = Download(url="https://files.example/x", sha256=hashlib.sha256(body).hexdigest())
+    step = WriteFiles(
+        name="files/write",
+        phase=Phase.PREPARE,
+        files=(PlannedFile(path="/bin/tool", content=tool),),
+    )
+    carry_out(Plan(steps=(step,)), host)
+    carry_out(plan(), host)
+
+    assert host.files.stat("/bin/tool") is None
