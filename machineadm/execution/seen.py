@@ -58,7 +58,7 @@ class Eyes:
         if stat.kind is FileKind.LINK:
             target = self._host.files.readlink(path) or ""
             if stat.uid != 0 and self._host.files.can_give(0, 0):
-                # Made again it would be root's, and then lead root where that user has pointed (ADR 0004).
+                # Made again it would be root's, and then lead root where that user has pointed (ADR 0007).
                 return Seen(kind="other", uid=stat.uid, gid=stat.gid, target=target)
             return Seen(kind="link", target=target)
         if stat.kind is not FileKind.FILE:

@@ -4,7 +4,7 @@ Every link is resolved as if the tree's root were `/`, also while somebody else 
 relative to the descriptor of the one before, and never followed by the kernel. openat2(2) would keep links below the
 root in one call, but not on the kernels of RHEL 8 and its kin (4.18), and it does not ask whose links they are.
 
-Whose they are decides (docs/adr/0004): a link of root's is followed; one of another user only into that user's own
+Whose they are decides (docs/adr/0007): a link of root's is followed; one of another user only into that user's own
 directories, where he may write himself.
 """
 
