@@ -13,9 +13,10 @@ import pytest
 
 from machineadm.errors import HostError, InterruptedRunError
 from machineadm.host.linux import commands as module
+from machineadm.host.linux.adapter import linux_host
 from machineadm.host.linux.clock import Interruption
 from machineadm.host.linux.commands import KEPT, LONGEST_LINE, LinuxCommands
-from machineadm.host.ports import CommandResult
+from machineadm.host.ports import CommandResult, Host
 from machineadm.redaction import Redactor, Secret
 
 SECRET = "correct-horse-battery"
@@ -236,10 +237,18 @@ AGENT = """
     import os, sys
     from machineadm.host.linux.adapter import linux_host
     from machineadm.host.linux.state import LinuxState
-    host = linux_host(run_directory=sys.argv[1], log=lambda line: print(line, flush=True))
+    host = linux_host(
+        run_directory=sys.argv[1],
+        state_directory=sys.argv[1] + "/state",
+        log=lambda line: print(line, flush=True),
+    )
     host.state.lock()
     host.commands.run(["sh", "-c", sys.argv[2]])
 """
+
+
+def host_in(folder: Path) -> Host:
+    return linux_host(run_directory=str(folder), state_directory=f"{folder}/state")
 
 
 def start_agent(run_directory: Path, script: str) -> subprocess.Popen[str]:
@@ -263,7 +272,6 @@ def test_a_command_dies_with_a_killed_agent(tmp_path: Path) -> None:
 
 def test_what_survives_a_killed_agent_holds_the_lock_and_is_named(tmp_path: Path) -> None:
     from machineadm.errors import LockedError
-    from machineadm.host.linux.adapter import linux_host
 
     with start_agent(tmp_path, "echo $$; sleep 60 & echo $!; wait") as agent:
         assert agent.stdout is not None
@@ -273,11 +281,11 @@ def test_what_survives_a_killed_agent_holds_the_lock_and_is_named(tmp_path: Path
         assert gone_within(5, shell)
         try:
             with pytest.raises(LockedError, match=f"process {orphan}, (sleep|sh)"):
-                linux_host(run_directory=str(tmp_path)).state.lock()
+                host_in(tmp_path).state.lock()
         finally:
             os.kill(orphan, signal.SIGKILL)
     assert gone_within(5, orphan)
-    linux_host(run_directory=str(tmp_path)).state.lock()
+    host_in(tmp_path).state.lock()
 
 
 def test_what_a_program_is_run_for_is_in_the_log_before_its_output(runner: Runner) -> None:
