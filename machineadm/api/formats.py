@@ -11,7 +11,7 @@ def seconds(duration: str) -> float:
     """The length of a duration as Go writes it: `1h30m` is 5400.0.
 
     Raises:
-        ValueError: It is no such duration, or longer than Go can count.
+        ValueError: It is not such a duration, or longer than Go can count.
     """
     parts = re.findall(_PART, duration)
     if not parts or "".join(number + unit for number, unit in parts) != duration:
@@ -50,7 +50,7 @@ def amount(quantity: str) -> int:
     """A quantity of Kubernetes as a whole number, rounded up as the API server does: `16Ki` is 16384.
 
     Raises:
-        ValueError: It is no quantity.
+        ValueError: It is not a quantity.
     """
     from fractions import Fraction
 

@@ -20,14 +20,14 @@ TABLE: dict[str, Code] = {
     ),
     "MA3203": Code(
         "no such working directory",
-        "The folder in which a command is to run does not exist.",
-        f"Have an earlier command make it, or mend workingDirectory. {_RERUN}",
+        "The directory in which a command is to run does not exist.",
+        f"Have an earlier command make it, or fix workingDirectory. {_RERUN}",
     ),
     "MA3204": Code(
         "a command failed",
         "A command of the configuration ended with an exit code that does not mean success, at its "
         "last attempt. Commands before it are done and are not run again.",
-        "Its last output is in the report (logTail) and in the journal of the unit. Mend the "
+        "Its last output is in the report (logTail) and in the journal of the unit. Fix the "
         "command; `onFailure: Continue` lets the run go on in spite of it.",
     ),
     "MA3205": Code(

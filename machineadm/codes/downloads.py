@@ -47,7 +47,7 @@ TABLE: dict[str, Code] = {
     "MA3106": Code(
         "malformed URL or headers",
         "A request could not be made: a header or the URL holds line breaks, blanks or the like.",
-        "Mend it; values taken from files often end in a line break.",
+        "Fix it; values taken from files often end in a line break.",
     ),
     "MA3107": Code(
         "nothing can be downloaded here",
@@ -61,7 +61,7 @@ TABLE: dict[str, Code] = {
     ),
     "MA3109": Code(
         "a redirect is not followed",
-        "The server redirects from https to http, or to something that is no web address.",
+        "The server redirects from https to http, or to something that is not a web address.",
         "Give the final URL yourself if you trust it: `curl -sIL URL` shows it.",
     ),
     "MA3110": Code(
@@ -71,7 +71,7 @@ TABLE: dict[str, Code] = {
     ),
     "MA3111": Code(
         "a file URL cannot be read",
-        "The file that a file URL names does not exist, cannot be read, or is no regular file.",
+        "The file that a file URL names does not exist, cannot be read, or is not a regular file.",
         f"Look at the path, on the machine that the agent runs on. {_RERUN}",
     ),
     "MA3113": Code(

@@ -27,7 +27,7 @@ TABLE: dict[str, Code] = {
     ),
     "MA1504": Code(
         "EncryptedData opens to damaged gzip",
-        "The data is what its author encrypted, and what was encrypted begins as gzip and is no whole one.",
+        "The data is what its author encrypted, and what was encrypted begins as gzip and is cut off.",
         "Encrypt the documents again; `machineadm encrypt` compresses them itself.",
     ),
     "MA1505": Code(

@@ -52,7 +52,7 @@ TABLE: dict[str, Code] = {
         "another version of the agent",
         "The file is genuine, and it is not the version that was asked for: the location serves an older or newer "
         f"release under this name. {_NOTHING}",
-        "Mend the location or the version.",
+        "Fix the location or the version.",
     ),
     "MA1909": Code(
         "the agent cannot be checked on this machine",
@@ -68,7 +68,7 @@ TABLE: dict[str, Code] = {
     ),
     "MA1911": Code(
         "the agent cannot be written",
-        "The folder of its destination, or /run/machineadm, is read-only, full, or no folder; or a folder has the "
+        "The directory of its destination, or /run/machineadm, is read-only, full, or not a directory; or a directory has the "
         f"agent's name. {_NOTHING}",
         "Choose another destination, such as /opt/bin/machineadm.",
     ),

@@ -37,13 +37,13 @@ TABLE: dict[str, Code] = {
         f"(`ausearch -m avc`, `dmesg`) and for a container that lacks capabilities. {_RERUN}",
     ),
     "MA3004": Code(
-        "something that is no file is in the way",
-        "A folder, device, pipe or socket lies where a file is to be written or read.",
+        "something that is not a file is in the way",
+        "A directory, device, pipe or socket lies where a file is to be written or read.",
         f"Look at it (`ls -ld`); remove it or choose another path. {_RERUN}",
     ),
     "MA3005": Code(
-        "a part of the path is not a folder",
-        "A file lies where the path needs a folder.",
+        "a part of the path is not a directory",
+        "A file lies where the path needs a directory.",
         f"Look at each part of the path (`namei -l PATH`). {_RERUN}",
     ),
     "MA3006": Code(
@@ -68,9 +68,9 @@ TABLE: dict[str, Code] = {
         f"An input/output error points at the disk: look at `dmesg`. {_RERUN}",
     ),
     "MA3010": Code(
-        "the root is not a folder",
-        "--root names something that does not exist, cannot be entered, or is no folder.",
-        "Make the folder first, or mend the option.",
+        "the root is not a directory",
+        "--root names something that does not exist, cannot be entered, or is not a directory.",
+        "Make the directory first, or fix the option.",
     ),
     "MA3011": Code(
         "the owner of a file is not known",

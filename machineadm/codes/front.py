@@ -27,7 +27,7 @@ TABLE = {
     ),
     "MA7104": Code(
         "the place of the agent's libraries is not safe",
-        "The folder that they are unpacked to, or one above it, is somebody else's or can be written to by others, "
+        "The directory that they are unpacked to, or one above it, is somebody else's or can be written to by others, "
         "who could put code there that then runs as this user. It was not used: the agent goes on from "
         "memory, which takes some 0.1 s longer at each start.",
         "Look who made it, and why; then give it to the user who runs the agent (root: chown root, chmod go-w), or "
@@ -43,7 +43,7 @@ TABLE = {
         "the agent's libraries cannot be loaded anywhere",
         "They can be unpacked nowhere (read-only, full, mounted noexec, not safe), nor loaded from memory, "
         "which needs /proc and memfd files.",
-        "Give a folder that is this user's alone, with 40 MB of room, where files may be executed: "
+        "Give a directory that is this user's alone, with 40 MB of room, where files may be executed: "
         "MACHINEADM_CACHE=/opt/machineadm.",
     ),
     "MA7107": Code(

@@ -18,7 +18,7 @@ TABLE: dict[str, Code] = {
     ),
     "MA1003": Code(
         "not UTF-8",
-        "The bytes are no UTF-8; the line and column are those of the first bad byte. Editors of "
+        "The bytes are not UTF-8; the line and column are those of the first bad byte. Editors of "
         "Windows like to write UTF-16.",
         "Save the file as UTF-8 (a byte order mark is fine). Binary contents belong into `content` "
         "with `encoding: base64`.",
@@ -75,7 +75,7 @@ TABLE: dict[str, Code] = {
         "Remove it.",
     ),
     "MA1013": Code(
-        "the document is no map",
+        "the document is not a map",
         "The document is a list or a single value.",
         "Give a map with apiVersion, kind and spec. Several documents are separated by a line `---`.",
     ),
@@ -92,7 +92,7 @@ TABLE: dict[str, Code] = {
     "MA1016": Code(
         "too many problems",
         "The document has more than 200 problems; the first are shown.",
-        "Look whether the file is what you meant to give; mend what is shown and validate again.",
+        "Look whether the file is what you meant to give; fix what is shown and validate again.",
     ),
     "MA1101": Code(
         "wrong type",
@@ -159,7 +159,7 @@ TABLE: dict[str, Code] = {
         "refused by the decoder",
         "The decoder refuses the document for a reason that the search for problems did not find. The "
         "message is the decoder's own.",
-        "Mend what it says, and please report it: every refusal should have a code of its own.",
+        "Fix what it says, and please report it: every refusal should have a code of its own.",
     ),
     "MA1201": Code(
         "apiVersion or kind is missing",
@@ -195,7 +195,7 @@ TABLE: dict[str, Code] = {
         'Give it a value, or remove the line. An empty text is "", an empty list [], an empty map {}.',
     ),
     "MA1207": Code(
-        "key that is no text",
+        "key that is not text",
         "A key is a number, a boolean (`on`, `yes`), null, a list or a map.",
         "Put it in double quotes.",
     ),

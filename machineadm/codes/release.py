@@ -96,7 +96,7 @@ TABLE: dict[str, Code] = {
     ),
     "MA1830": Code(
         "sigstore bundle cannot be read",
-        "FILE.sigstore.json is no bundle v0.3 for a plain key, or it names another key.",
+        "FILE.sigstore.json is not a bundle v0.3 for a plain key, or it names another key.",
         "Fetch it anew, or sign the release again.",
     ),
     "MA1831": Code(
@@ -117,7 +117,7 @@ TABLE: dict[str, Code] = {
     ),
     "MA1852": Code(
         "version published already, with other content",
-        "Under this version's name the store holds a file with other bytes, or one that is no part of the "
+        "Under this version's name the store holds a file with other bytes, or one that is not part of the "
         "release. Nothing was written over, no pointer moved.",
         "A released version never changes: publish the change as a new version. If release.json is not there, "
         "an earlier run was cut off before it released anything: remove its files, publish again.",
@@ -161,7 +161,7 @@ TABLE: dict[str, Code] = {
         "store failed",
         "The store, or the file system, said something else than yes, no or later: the message has its word. "
         "A full disk is told here, too. Every file that is there is whole.",
-        "Mend the cause and run the command again: it goes on where it stopped.",
+        "Fix the cause and run the command again: it goes on where it stopped.",
     ),
     "MA1861": Code(
         "pointer cannot be read",
@@ -169,9 +169,9 @@ TABLE: dict[str, Code] = {
         "Look who wrote it. --allow-rollback writes over it.",
     ),
     "MA1862": Code(
-        "folder without wheels",
-        "The folder given by --wheels holds no wheel, or something that is none.",
-        "Give the folder that `make verify-release WHEELS=DIR` reads.",
+        "directory without wheels",
+        "The directory given by --wheels holds no wheel, or something that is none.",
+        "Give the directory that `make verify-release WHEELS=DIR` reads.",
     ),
     "MA1863": Code(
         "published keys are not the trusted ones",

@@ -40,7 +40,7 @@ TABLE: dict[str, Code] = {
     "MA1610": Code(
         "template: not well-formed",
         "The template is none to Go's text/template either. Line and column are those in the template.",
-        "Mend it there.",
+        "Fix it there.",
     ),
     "MA1611": Code(
         "template: more than is there",
@@ -78,7 +78,7 @@ TABLE: dict[str, Code] = {
     ),
     "MA1622": Code(
         "user data that its reader would not take",
-        "What a template of your own has made is no cloud-config, or no Ignition configuration.",
+        "What a template of your own has made is not a cloud-config, or not an Ignition configuration.",
         "Render it with `--template bare` to see the configuration, and look at the place that is named.",
     ),
     "MA1630": Code(
@@ -110,7 +110,7 @@ TABLE: dict[str, Code] = {
     ),
     "MA1635": Code(
         "warning: a version without v in a URL",
-        "A URL of the agent has `{version}` as a folder, and the version is given without the v that folders of releases "
+        "A URL of the agent has `{version}` as a directory, and the version is given without the v that directories of releases "
         "begin with.",
         "Write the version with v; the agent compares the rest.",
     ),

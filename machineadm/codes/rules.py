@@ -60,7 +60,7 @@ TABLE: dict[str, Code] = {
         "not the document it has to be",
         "An object of Kubernetes' own, which is passed on, has another apiVersion or kind than its "
         "place asks for, or lacks what its reader refuses to be without.",
-        "Mend the object; the message says what is wanted.",
+        "Fix the object; the message says what is wanted.",
     ),
     "MA1314": Code(
         "a label that a kubelet may not set",
@@ -95,7 +95,7 @@ TABLE: dict[str, Code] = {
         "not an address that works here",
         "A host, an endpoint, a URL or a socket is well-formed, but not as kubeadm or its reader needs "
         "it: a port is missing, letters are in upper case, the scheme is another one.",
-        "Mend it; the message says what is wanted.",
+        "Fix it; the message says what is wanted.",
     ),
     "MA1323": Code(
         "makes no sense together",
@@ -120,7 +120,7 @@ TABLE: dict[str, Code] = {
     "MA1412": Code(
         "an argument with a value that its reader refuses",
         "An argument of the kubelet says what a field of node says otherwise, and its value is not what that field takes. The kubelet would not start, "
-        "or register a node that cannot be mended.",
+        "or register a node that cannot be fixed.",
         "Better use the field that the hint names; else write the value as the field wants it.",
     ),
     "MA1413": Code(

@@ -17,14 +17,14 @@ TABLE: dict[str, Code] = {
     ),
     "MA1222": Code(
         "a document that does not belong there",
-        "The kind is known, but it is no part of a configuration.",
+        "The kind is known, but it is not part of a configuration.",
         "Leave the document out.",
     ),
     "MA2010": Code(
         "the configuration is for another agent",
         "spec.agent says which agent the configuration was made for, and this one has another "
         "version or digest. Nothing was touched.",
-        "Install that agent on the machine, or mend spec.agent. `machineadm version --digest` "
+        "Install that agent on the machine, or fix spec.agent. `machineadm version --digest` "
         "shows what this one is.",
     ),
     "MA6001": Code(
@@ -132,7 +132,7 @@ TABLE: dict[str, Code] = {
         "The libraries are unpacked below /var/cache (root) or ~/.cache, whole and unchanged, and the system "
         "does not load them: a security policy forbids it, or a library that they need is missing.",
         "The message names the library: `ldd` shows what it lacks, the audit log what was forbidden. MACHINEADM_CACHE names "
-        "another folder; units that start the agent again keep it.",
+        "another directory; units that start the agent again keep it.",
     ),
     "MA6020": Code(
         "the state was written by a later release",

@@ -15,7 +15,7 @@ TABLE: dict[str, Code] = {
     "MA3304": Code(
         "no such kernel parameter",
         "The running kernel has no parameter of that name.",
-        "Mend the name (`sysctl -a`). net.bridge.* comes with the module br_netfilter, "
+        "Fix the name (`sysctl -a`). net.bridge.* comes with the module br_netfilter, "
         f"net.netfilter.* with nf_conntrack: name the module in kernelModules. {_RERUN}",
     ),
     "MA3305": Code(

@@ -61,7 +61,7 @@ TABLE: dict[str, Code] = {
     ),
     "MA1713": Code(
         "no signature",
-        "The bytes are no ECDSA signature in DER, perhaps an error page saved in its place.",
+        "The bytes are not an ECDSA signature in DER, perhaps an error page saved in its place.",
         _ANEW,
     ),
     "MA1720": Code(

@@ -1,6 +1,6 @@
 """JSON (RFC 8259) to nodes with their places, for what msgspec's decoder does not tell: where, and duplicates.
 
-libyaml is no reader of JSON: surrogate pairs, long keys, tabs and `1e3` differ.
+libyaml is not a reader of JSON: surrogate pairs, long keys, tabs and `1e3` differ.
 """
 
 from __future__ import annotations

@@ -85,7 +85,7 @@ def builtins(node: Node) -> object:
         Dictionaries, lists, strings, numbers and booleans.
 
     Raises:
-        NotPlainError: there is a null, a duplicate key, a key that is no text, or a scalar that YAML 1.1 and 1.2
+        NotPlainError: there is a null, a duplicate key, a key that is not text, or a scalar that YAML 1.1 and 1.2
             read differently: it takes the types to judge it.
     """
     if node.__class__ is Scalar:
@@ -114,7 +114,7 @@ _SEGMENT: Final = r'\.?([A-Za-z_][A-Za-z0-9_-]*)|\[(\d+)\]|\[("(?:[^"\\]|\\.)*")
 
 
 def child(path: str, key: str) -> str:
-    """The path of a map's value: `path.key`, or `path["a.b/c"]` where the key is no plain word."""
+    """The path of a map's value: `path.key`, or `path["a.b/c"]` where the key is not a plain word."""
     if not re.fullmatch(_WORD, key):
         from msgspec import json
 

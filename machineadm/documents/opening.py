@@ -22,7 +22,7 @@ MAX_ROUNDS: Final = 20_000_000
 """Rounds of key derivation for a whole stream: some ten seconds. 400 documents of the default 50,000 take all."""
 
 PASSPHRASES: Final = "/etc/machineadm/passphrases"
-"""Folder where a machine has the passphrase of each provider, in a file of its name."""
+"""Directory where a machine has the passphrase of each provider, in a file of its name."""
 
 PLUGIN: Final = "machineadm-plugin-encryption-provider-"
 """Name of the plugin that knows a provider's passphrase, without the provider."""

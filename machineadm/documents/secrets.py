@@ -16,7 +16,7 @@ def secret_hook(type_: type, value: object) -> Secret:
         The secret.
 
     Raises:
-        TypeError: the value is no text. It is not shown.
+        TypeError: the value is not text. It is not shown.
     """
     if type_ is not Secret or not isinstance(value, str):
         raise TypeError("expected text")

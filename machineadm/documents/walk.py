@@ -35,7 +35,7 @@ from machineadm.documents.words import found, shown_key
 from machineadm.redaction import Secret
 
 MAX_FAULTS: Final = 200
-"""Problems of one document that are shown; nobody mends more at once."""
+"""Problems of one document that are shown; nobody fixes more at once."""
 
 NULLABLE: Final = frozenset({"taints"})
 """The fields in which null says something: None is kubeadm's own choice, [] is none."""
@@ -154,7 +154,7 @@ class _Walker:
         if not node.text:
             hint = 'give it one, or remove it; "" is an empty text'
             return self.fault("MA1206", node.at, path, "there is no value", hint)
-        return self.fault("MA1206", node.at, path, "null is no value", "leave it out")
+        return self.fault("MA1206", node.at, path, "null is not a value", "leave it out")
 
     def _wrong(self, node: Node, type_: inspect.Type, path: str) -> Any:
         return self._flaw(mismatch(node, type_), node, path)
@@ -265,7 +265,7 @@ class _Walker:
         return type_.cls(**values)
 
     def _keys(self, node: Mapping, path: str) -> dict[str, tuple[Scalar, Node]]:
-        """The entries by name; keys that are no text and repeated ones are reported."""
+        """The entries by name; keys that are not text and repeated ones are reported."""
         given: dict[str, tuple[Scalar, Node]] = {}
         for key, value in node.entries():
             name = self._key(key, path)

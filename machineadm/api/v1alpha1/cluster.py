@@ -213,7 +213,7 @@ class ClusterCertificates(ApiStruct, frozen=True, kw_only=True):
     """How the cluster's certificates are made and where they lie."""
 
     directory: AbsolutePath | None = None
-    """Folder of the certificates. Default `/etc/kubernetes/pki`."""
+    """Directory of the certificates. Default `/etc/kubernetes/pki`."""
 
     key_algorithm: (
         Literal["RSA-2048", "RSA-3072", "RSA-4096", "ECDSA-P256", "ECDSA-P384"] | None
@@ -258,7 +258,7 @@ class LocalEtcd(ApiStruct, frozen=True, kw_only=True):
     """etcd on the control plane machines, as static pods."""
 
     data_dir: AbsolutePath | None = None
-    """Folder of its data. Default `/var/lib/etcd`."""
+    """Directory of its data. Default `/var/lib/etcd`."""
 
     image: ImageSource | None = None
     """Where its image comes from."""

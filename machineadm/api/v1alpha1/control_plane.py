@@ -18,7 +18,7 @@ from machineadm.api.v1alpha1.static_pods import StaticPod
 
 
 class ExtraVolume(ApiStruct, frozen=True, kw_only=True):
-    """A file or folder of the host that a component sees."""
+    """A file or directory of the host that a component sees."""
 
     name: Annotated[
         str,

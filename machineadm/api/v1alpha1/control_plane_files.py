@@ -26,7 +26,7 @@ class AuditLog(ApiStruct, frozen=True, kw_only=True):
     """Audit events to a file on the machine."""
 
     path: AbsolutePath = "/var/log/kubernetes/audit/audit.log"
-    """The file; its folder is made and mounted. Default `/var/log/kubernetes/audit/audit.log`."""
+    """The file; its directory is made and mounted. Default `/var/log/kubernetes/audit/audit.log`."""
 
     format: Literal["json", "legacy"] | None = None
     """Format of a line. Default `json`."""
@@ -145,7 +145,7 @@ class KmsProvider(ApiStruct, frozen=True, kw_only=True):
             extra={"oneLine": True, "pattern": r"^unix:///[^\x00-\x20\x7f-\x9f]+$"},
         ),
     ]
-    """Its socket: `unix:///run/kms/socket.sock`. The folder of the socket is mounted into the API
+    """Its socket: `unix:///run/kms/socket.sock`. The directory of the socket is mounted into the API
     server."""
 
     timeout: Duration | None = None

@@ -58,7 +58,7 @@ class KubernetesConfig(ApiStruct, frozen=True, kw_only=True):
     """Changes to what kubeadm writes, in their order; or `patchesDirectory`."""
 
     patches_directory: MachinePath | None = None
-    """Folder of patches that the image brings, named as kubeadm wants them:
+    """Directory of patches that the image brings, named as kubeadm wants them:
     `kube-apiserver0+merge.yaml`."""
 
     timeouts: Timeouts | None = None

@@ -18,7 +18,7 @@ class StaticPod(ApiStruct, frozen=True, kw_only=True):
     one_of: ClassVar[tuple[OneOf, ...]] = (exactly_one("manifest", "manifestFrom"),)
 
     name: ObjectName
-    """Name of the file in the kubelet's manifest folder, without `.yaml`. Not one of kubeadm's own:
+    """Name of the file in the kubelet's manifest directory, without `.yaml`. Not one of kubeadm's own:
     `kube-apiserver`, `kube-controller-manager`, `kube-scheduler`, `etcd`."""
 
     manifest: KubernetesObject | None = None

@@ -42,7 +42,7 @@ class AgentIdentity(ApiStruct, frozen=True, kw_only=True):
     """Version of the agent."""
 
     sha256: Sha256 | None = None
-    """SHA-256 of the agent's file; absent where it is no single file, and, unless the configuration's `agent` gives one
+    """SHA-256 of the agent's file; absent where it is not a single file, and, unless the configuration's `agent` gives one
     to compare with, where the run found nothing to do."""
 
 

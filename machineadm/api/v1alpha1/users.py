@@ -40,7 +40,7 @@ class User(ApiStruct, frozen=True, kw_only=True):
     """Primary group. Default: a group of the user's own name."""
 
     home_dir: AbsolutePath | None = None
-    """Home folder. Default `/home/<name>`."""
+    """Home directory. Default `/home/<name>`."""
 
     shell: AbsolutePath | None = None
     """Login shell. Default: the distribution's own."""

@@ -120,9 +120,9 @@ def _resources_can_be_encrypted(
 def _no_resource(resource: str, groups: dict[str, str]) -> str:
     group = groups[resource]
     if resource == "*":
-        return "is no resource: *.* are all of them"
+        return "is not a resource: *.* are all of them"
     if resource in _NOT_REST:
-        return f"{resource} is no resource of the API"
+        return f"{resource} is not a resource of the API"
     if group == "*" and resource != "*.*":
         return f"{resource} is in several groups: name one"
     if group in _NEVER_ENCRYPTED:

@@ -32,7 +32,7 @@ def pem_problem(text: str, labels: frozenset[str], *, what: str, single: bool) -
         if label != end or not _is_der(body):
             return f"{label} is damaged: not base64 of DER, or cut off"
     if single and len(blocks) > 1:
-        return f"holds {len(blocks)} blocks, but has to be one"
+        return f"holds {len(blocks)} blocks, but must be one"
     return ""
 
 

@@ -89,11 +89,11 @@ class HTTPBootstrapStoreSpec(ApiStruct, frozen=True, kw_only=True):
             },
         ),
     ]
-    """Folder under which the manager puts configurations, each at `<namespace>/<name>`. It cannot be
+    """Directory under which the manager puts configurations, each at `<namespace>/<name>`. It cannot be
     changed: what lies in the old one would be lost sight of."""
 
     machine_url: Url | None = field(default=None, name="machineURL")
-    """The same folder as machines see it. Default: `url`."""
+    """The same directory as machines see it. Default: `url`."""
 
     method: Literal["PUT", "POST"] = "PUT"
     """How a configuration is put there; it is removed by DELETE. Default `PUT`."""

@@ -157,7 +157,7 @@ def _groups_need_authentication(token: BootstrapToken, _context: Context) -> Ite
 
 
 def _each_token_id_once(role: Initialize, _context: Context) -> Iterator[Finding]:
-    """What stands before the dot names the token's object in the cluster; it is no secret."""
+    """What stands before the dot names the token's object in the cluster; it is not a secret."""
     seen: set[str] = set()
     for index, token in enumerate(role.bootstrap_tokens):
         token_id = token.token.reveal().partition(".")[0]

@@ -52,7 +52,7 @@ _NEEDS: Final = (
 
 
 def version_of(context: Context) -> Semver | None:
-    """The version to judge by; None where it is no version, which is told elsewhere.
+    """The version to judge by; None where it is not a version, which is told elsewhere.
 
     Raises:
         PrunedError: It could not be decoded.
