@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
+from msgspec.structs import replace
+
 from machineadm.api.finding import Finding
 from machineadm.api.formats import seconds
 from machineadm.api.v1alpha1.commands import Command
@@ -13,16 +15,6 @@ from machineadm.config.model import DEADLINE
 from machineadm.config.rules.model import Context, finding
 
 _DEFAULT: Final = Command().timeout
-_MOMENTS: Final = ("boot", "pre_kubeadm", "post_kubeadm")
-_HEALTH_CHECKS: Final = (
-    "control_plane_component_health_check",
-    "discovery",
-    "etcd_api_call",
-    "kubelet_health_check",
-    "kubernetes_api_call",
-    "tls_bootstrap",
-    "upgrade_manifests",
-)
 
 
 def takes_time(spec: MachineConfigurationSpec, _context: Context) -> Iterator[Finding]:
@@ -41,27 +33,38 @@ def nothing_outlasts_the_run(spec: MachineConfigurationSpec, context: Context) -
         allowed, limit = context.deadline, f"{context.deadline:.9g}s by --deadline"
     else:
         limit = f"{spec.deadline} by spec.deadline" if spec.deadline else f"{DEADLINE} by default"
-    for path, duration in _durations(spec):
+    hint = "give the run more time with spec.deadline, or --deadline"
+    for path, command in _commands(spec):
+        # Nobody who wants a shorter run has to say so for each command: the default says nothing.
+        if command.timeout == _DEFAULT:
+            continue
+        attempts = command.retries.limit + 1
+        if seconds(command.timeout) > allowed:
+            message = f"{command.timeout} is longer than the whole run may take, {limit}"
+            yield finding("MA1312", f"{path}.timeout", message, hint)
+        elif attempts * seconds(command.timeout) > allowed:
+            # Most attempts fail long before their time is up, so this is no reason to refuse.
+            message = f"{attempts} attempts of {command.timeout} may take longer than the whole run, {limit}"
+            found = finding("MA1312", f"{path}.retries.limit", message, hint)
+            yield replace(found, severity="warning")
+    for path, duration in _health_checks(spec):
         if seconds(duration) > allowed:
-            yield finding(
-                "MA1312",
-                path,
-                f"{duration} is longer than the whole run may take, {limit}",
-                "give the run more time with spec.deadline, or --deadline",
-            )
+            message = f"{duration} is longer than the whole run may take, {limit}"
+            yield finding("MA1312", path, message, hint)
 
 
-def _durations(spec: MachineConfigurationSpec) -> Iterator[tuple[str, str]]:
-    names = spec.machine.commands.__struct_fields__, spec.machine.commands.__struct_encode_fields__
-    for field, name in zip(*names, strict=True):
-        if field in _MOMENTS:
-            for index, command in enumerate(getattr(spec.machine.commands, field)):
-                # Nobody who wants a shorter run has to say so for each command.
-                if command.timeout != _DEFAULT:
-                    yield f"machine.commands.{name}[{index}].timeout", command.timeout
+def _commands(spec: MachineConfigurationSpec) -> Iterator[tuple[str, Command]]:
+    commands = spec.machine.commands
+    names = zip(commands.__struct_fields__, commands.__struct_encode_fields__, strict=True)
+    for field, name in names:
+        for index, command in enumerate(getattr(commands, field)):
+            yield f"machine.commands.{name}[{index}]", command
+
+
+def _health_checks(spec: MachineConfigurationSpec) -> Iterator[tuple[str, str]]:
     timeouts = spec.kubernetes.timeouts if spec.kubernetes is not None else None
     if timeouts is not None:
-        names = timeouts.__struct_fields__, timeouts.__struct_encode_fields__
-        for field, name in zip(*names, strict=True):
-            if field in _HEALTH_CHECKS and (duration := getattr(timeouts, field)) is not None:
+        names = zip(timeouts.__struct_fields__, timeouts.__struct_encode_fields__, strict=True)
+        for field, name in names:
+            if (duration := getattr(timeouts, field)) is not None:
                 yield f"kubernetes.timeouts.{name}", duration

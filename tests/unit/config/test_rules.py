@@ -148,6 +148,29 @@ def test_another_version_can_be_asked_for() -> None:
 
 
 @pytest.mark.parametrize(
+    ("fields", "deadline", "warned"),
+    [
+        ({"timeout": "11m", "retries": {"limit": 2}}, "30m", True),
+        ({"timeout": "1m", "retries": {"limit": 100}}, "1h40m", True),
+        ({"timeout": "1m", "retries": {"limit": 99}}, "1h40m", False),
+        ({"timeout": "25m", "retries": {"limit": 1}}, "26m", True),
+        # Who says nothing of time means nothing by it.
+        ({"retries": {"limit": 100}}, "30m", False),
+    ],
+)
+def test_attempts_that_may_together_outlast_the_run_are_a_warning(
+    fields: dict[str, Any], deadline: str, warned: bool
+) -> None:
+    commands = [{"argv": ["a"]}, {"argv": ["a"], **fields}]
+    given = configuration({"deadline": deadline, "machine.commands.preKubeadm": commands})
+
+    found = [(one.code, one.severity, one.path) for one in check(given)]
+
+    path = "spec.machine.commands.preKubeadm[1].retries.limit"
+    assert found == [("MA1312", "warning", path)] * warned
+
+
+@pytest.mark.parametrize(
     ("said", "flag", "refused"),
     [
         (None, 3600.0, False),

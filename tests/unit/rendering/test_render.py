@@ -231,6 +231,8 @@ def test_the_deadline_travels_and_is_judged_as_by_the_agent() -> None:
     machine = f"  machine:\n    commands:\n      preKubeadm:\n      - {command}\n"
 
     assert spec(user_data(render(f"{PLAIN}{machine}  deadline: 1h\n")))["deadline"] == "1h"
+    often = machine.replace('"45m"', '"45m", "retries": {"limit": 1}')
+    assert spec(user_data(render(f"{PLAIN}{often}  deadline: 1h\n")))["deadline"] == "1h"
     assert told(render(f"{PLAIN}{machine}")) == [
         ("MA1312", "spec.machine.commands.preKubeadm[0].timeout", 12)
     ]
