@@ -1,4 +1,4 @@
-"""The cookie of machineadm's own kinds of plugins, for hosts and authors."""
+"""The cookies of the kinds of plugins, for hosts and authors."""
 
 from __future__ import annotations
 
@@ -7,3 +7,8 @@ from typing import Final
 from machineadm.plugins.wire.handshake import Cookie
 
 COOKIE: Final = Cookie("MACHINEADM_PLUGIN", "8d4a5a0e-52a7-4c5e-9f5d-2f0c3a6f4b71")
+"""Of machineadm's own kinds."""
+
+PROVIDER: Final = Cookie("SCAFCTL_PLUGIN", "scafctl_provider_plugin")
+AUTH_HANDLER: Final = Cookie("SCAFCTL_AUTH_PLUGIN", "scafctl_auth_handler_plugin")
+"""Of scafctl's kinds."""

@@ -10,16 +10,16 @@ import msgspec
 from grpclib.const import Status
 
 from machineadm.errors import PluginError
+from machineadm.plugins.cookie import AUTH_HANDLER
 from machineadm.plugins.host import Plugin
 from machineadm.plugins.kinds.failures import failed
 from machineadm.plugins.kinds.host_service import Allowed, host_service
 from machineadm.plugins.proto import scafctl_pb2 as pb
-from machineadm.plugins.wire.handshake import Cookie
 from machineadm.plugins.wire.rpc import RpcError, methods
 from machineadm.redaction import Secret
 
 KIND: Final = "auth-handler"
-COOKIE: Final = Cookie("SCAFCTL_AUTH_PLUGIN", "scafctl_auth_handler_plugin")
+COOKIE: Final = AUTH_HANDLER
 FEATURES: Final = 2
 _METHODS: Final = methods(pb.DESCRIPTOR.services_by_name["AuthHandlerService"])
 Prompt = Callable[[str, str, str], None]

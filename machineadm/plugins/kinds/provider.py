@@ -10,15 +10,15 @@ import msgspec
 from grpclib.const import Status
 
 from machineadm.errors import PluginError
+from machineadm.plugins.cookie import PROVIDER
 from machineadm.plugins.host import Plugin
 from machineadm.plugins.kinds.failures import failed
 from machineadm.plugins.kinds.host_service import Allowed, host_service
 from machineadm.plugins.proto import scafctl_pb2 as pb
-from machineadm.plugins.wire.handshake import Cookie
 from machineadm.plugins.wire.rpc import RpcError, methods
 
 KIND: Final = "provider"
-COOKIE: Final = Cookie("SCAFCTL_PLUGIN", "scafctl_provider_plugin")
+COOKIE: Final = PROVIDER
 FEATURES: Final = 2
 """What scafctl calls PluginProtocolVersion; the handshake's version is 1."""
 

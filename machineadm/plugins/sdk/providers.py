@@ -1,0 +1,328 @@
+"""Kind provider, on scafctl's wire: the same program runs under scafctl's host and under ours.
+
+class Echo(Provider):
+    name = "echo"
+
+    def execute(self, inputs, host):
+        return Output(data={"echoed": inputs["message"]})
+
+
+serve_providers(Echo())
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, ClassVar, Final, NamedTuple, NoReturn
+
+from grpclib.const import Handler, Status
+
+from machineadm.plugins.cookie import PROVIDER
+from machineadm.plugins.proto import scafctl_pb2 as pb
+from machineadm.plugins.sdk.errors import CallError
+from machineadm.plugins.sdk.logs import log_to_host
+from machineadm.plugins.wire.blocking import Call, Dialled, blocking_handlers
+from machineadm.plugins.wire.broker import Broker
+from machineadm.plugins.wire.rpc import RpcError, methods
+from machineadm.plugins.wire.serving import Plugin, run
+
+FEATURES: Final = 2
+"""What scafctl calls PluginProtocolVersion; the handshake's version is 1."""
+
+Write = Callable[[str, bytes], None]
+_SERVICE: Final = pb.DESCRIPTOR.services_by_name["PluginService"]
+_HOST: Final = methods(pb.DESCRIPTOR.services_by_name["HostService"])
+
+
+class Output(NamedTuple):
+    """What a provider gives."""
+
+    data: Any = None
+    warnings: tuple[str, ...] = ()
+    metadata: Mapping[str, Any] = {}
+
+
+class HostClient:
+    """What the host does for a provider, as far as its configuration allows it.
+
+    Args:
+        dialled: To the host's service.
+    """
+
+    def __init__(self, dialled: Dialled) -> None:
+        self._dialled = dialled
+
+    def get_secret(self, name: str) -> str | None:
+        """A secret; None if there is none.
+
+        Raises:
+            CallError: It is not allowed.
+        """
+        reply = self._call("GetSecret", name=name)
+        return str(reply.value) if reply.found else None
+
+    def set_secret(self, name: str, value: str) -> None:
+        """Keep a secret.
+
+        Raises:
+            CallError: It is not allowed.
+        """
+        self._call("SetSecret", name=name, value=value)
+
+    def delete_secret(self, name: str) -> None:
+        """Forget a secret, if it is there.
+
+        Raises:
+            CallError: It is not allowed.
+        """
+        self._call("DeleteSecret", name=name)
+
+    def list_secrets(self, pattern: str = "") -> list[str]:
+        """Names of secrets.
+
+        Raises:
+            CallError: It is not allowed.
+        """
+        return list(self._call("ListSecrets", pattern=pattern).names)
+
+    def token(self, handler: str, scope: str = "", *, min_valid_for: int = 60) -> str:
+        """A token of one of the host's handlers.
+
+        Raises:
+            CallError: It is not allowed.
+        """
+        reply = self._call(
+            "GetAuthToken", handler_name=handler, scope=scope, min_valid_for_seconds=min_valid_for
+        )
+        return str(reply.access_token)
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._dialled.close()
+
+    def _call(self, name: str, /, **fields: Any) -> Any:
+        method = _HOST[name]
+        try:
+            reply = self._dialled.call(method, method.request(**fields))
+        except RpcError as error:
+            raise CallError(f"host {name}: {error.text or error.status.name}") from error
+        if reply.error:
+            raise CallError(f"host {name}: {reply.error}")
+        return reply
+
+
+class Provider:
+    """A provider: derive from it. What fails raises CallError, whose text the operator reads."""
+
+    name: ClassVar[str]
+    display_name: ClassVar[str] = ""
+    description: ClassVar[str] = ""
+    version: ClassVar[str] = "0.1.0"
+    capabilities: ClassVar[tuple[str, ...]] = ("from",)
+    schema: ClassVar[Mapping[str, Any]] = {"type": "object"}
+    """JSON Schema of its inputs."""
+
+    def configure(self, settings: dict[str, Any]) -> None:
+        """Take settings, before the first call."""
+
+    def execute(self, inputs: dict[str, Any], host: HostClient | None) -> Output:
+        """Give the data.
+
+        Args:
+            inputs: As the schema says.
+            host: What the host does for it; None if nothing is allowed.
+        """
+        raise NotImplementedError
+
+    def stream(self, inputs: dict[str, Any], host: HostClient | None, write: Write) -> Output:
+        """Give the data, and write to "stdout" and "stderr" meanwhile; write it if there is something to show."""
+        raise NotImplementedError
+
+    def what_if(self, inputs: dict[str, Any]) -> str:
+        """What `execute` would do, in words; nothing is changed."""
+        return ""
+
+    def dependencies(self, inputs: dict[str, Any]) -> list[str]:
+        """Names that the inputs refer to."""
+        raise NotImplementedError
+
+    def stop(self) -> None:
+        """It is asked no more."""
+
+
+def serve_providers(*providers: Provider) -> NoReturn:
+    """Serve until the host ends the plugin, then exit; the last thing that a plugin does.
+
+    Args:
+        *providers: What it serves.
+
+    Raises:
+        SystemExit: Always.
+    """
+    log_to_host()
+    sys.exit(run(plugin_of(*providers)))
+
+
+def plugin_of(*providers: Provider) -> Plugin:
+    """What the protocol serves of these providers."""
+
+    def services(broker: Broker, _: int) -> dict[str, Handler]:
+        served = _Served(providers)
+        functions = {name: getattr(served, name) for name in methods(_SERVICE)}
+        return blocking_handlers(_SERVICE, functions, broker)
+
+    return Plugin(cookie=PROVIDER, versions=(1,), services=services)
+
+
+class _Served:
+    """PluginService, method by method."""
+
+    def __init__(self, providers: tuple[Provider, ...]) -> None:
+        self._providers = {one.name: one for one in providers}
+        self._host: HostClient | None = None
+
+    def GetProviders(self, _: Any, __: Call) -> Any:  # noqa: N802 - names of the service
+        return pb.GetProvidersResponse(provider_names=list(self._providers))
+
+    def GetProviderDescriptor(self, request: Any, _: Call) -> Any:  # noqa: N802
+        one = self._provider(request)
+        descriptor = pb.ProviderDescriptor(
+            name=one.name,
+            display_name=one.display_name or one.name,
+            description=one.description,
+            version=one.version,
+            api_version="v1",
+            capabilities=one.capabilities,
+            raw_schema=json.dumps(one.schema).encode(),
+            has_extract_dependencies=type(one).dependencies is not Provider.dependencies,
+        )
+        return pb.GetProviderDescriptorResponse(descriptor=descriptor)
+
+    def ConfigureProvider(self, request: Any, call: Call) -> Any:  # noqa: N802
+        reply = pb.ConfigureProviderResponse(protocol_version=FEATURES)
+        try:
+            if request.host_service_id and self._host is None:
+                self._host = HostClient(call.dial(request.host_service_id))
+            settings = {key: json.loads(value) for key, value in request.settings.items()}
+            self._provider(request).configure(settings)
+        except (CallError, OSError, ValueError) as error:
+            reply.error = _told(error)
+        return reply
+
+    def ExecuteProvider(self, request: Any, _: Call) -> Any:  # noqa: N802
+        try:
+            inputs = _object(request.input)
+            return _executed(self._provider(request).execute(inputs, self._host))
+        except CallError as error:
+            return _failed(error)
+
+    def ExecuteProviderStream(self, request: Any, call: Call) -> Iterator[Any]:  # noqa: N802
+        one = self._provider(request)
+        if type(one).stream is Provider.stream:
+            raise RpcError(Status.UNIMPLEMENTED, "streaming execution not supported")
+        yield from _streamed(one, _object(request.input), self._host, call)
+
+    def DescribeWhatIf(self, request: Any, _: Call) -> Any:  # noqa: N802
+        try:
+            text = self._provider(request).what_if(_object(request.input))
+        except CallError as error:
+            return pb.DescribeWhatIfResponse(error=error.text)
+        return pb.DescribeWhatIfResponse(description=text)
+
+    def ExtractDependencies(self, request: Any, _: Call) -> Any:  # noqa: N802
+        one = self._provider(request)
+        if type(one).dependencies is Provider.dependencies:
+            raise RpcError(Status.UNIMPLEMENTED, "it does not say")
+        try:
+            found = one.dependencies(_object(request.inputs))
+        except CallError as error:
+            return pb.ExtractDependenciesResponse(error=error.text)
+        return pb.ExtractDependenciesResponse(dependencies=found)
+
+    def StopProvider(self, request: Any, _: Call) -> Any:  # noqa: N802
+        try:
+            self._provider(request).stop()
+        except CallError as error:
+            return pb.StopProviderResponse(error=error.text)
+        host, self._host = self._host, None
+        if host is not None:
+            host.close()
+        return pb.StopProviderResponse()
+
+    def _provider(self, request: Any) -> Provider:
+        found = self._providers.get(request.provider_name)
+        if found is None:
+            raise RpcError(Status.UNKNOWN, f"unknown provider: {request.provider_name}")
+        return found
+
+
+def _streamed(
+    one: Provider, inputs: dict[str, Any], host: HostClient | None, call: Call
+) -> Iterator[Any]:
+    """What a provider writes while it runs in a thread of its own, then its result."""
+    import queue
+    import threading
+
+    chunks: queue.Queue[Any] = queue.Queue(64)
+
+    def put(chunk: Any) -> None:
+        while True:
+            try:
+                return chunks.put(chunk, timeout=0.5)
+            except queue.Full:
+                if call.cancelled.is_set():
+                    raise CallError("nobody waits any more") from None
+
+    def write(stream: str, data: bytes) -> None:
+        if data:
+            fields: dict[str, Any] = {stream: data}
+            put(pb.ExecuteProviderStreamChunk(**fields))
+
+    def work() -> None:
+        try:
+            result = _executed(one.stream(inputs, host, write), streamed=True)
+        except CallError as error:
+            result = _failed(error)
+        except Exception as error:
+            result = _failed(CallError(_told(error)))
+        put(pb.ExecuteProviderStreamChunk(result=result))
+
+    threading.Thread(target=work, daemon=True, name="plugin-stream").start()
+    while True:
+        chunk = chunks.get()
+        yield chunk
+        if chunk.WhichOneof("chunk") == "result":
+            return
+
+
+def _object(data: bytes) -> dict[str, Any]:
+    try:
+        found = json.loads(data or b"{}")
+    except ValueError as error:
+        raise CallError("the input is not JSON") from error
+    if not isinstance(found, dict):
+        raise CallError("the input is not an object")
+    return found
+
+
+def _executed(output: Output, *, streamed: bool = False) -> Any:
+    content = {"data": output.data}
+    if output.warnings:
+        content["warnings"] = list(output.warnings)
+    if output.metadata:
+        content["metadata"] = dict(output.metadata)
+    if streamed:
+        content["streamed"] = True
+    return pb.ExecuteProviderResponse(output=json.dumps(content).encode())
+
+
+def _failed(error: CallError) -> Any:
+    severity = pb.Diagnostic.ERROR
+    diagnostic = pb.Diagnostic(severity=severity, summary=error.text)
+    return pb.ExecuteProviderResponse(error=error.text, diagnostics=[diagnostic])
+
+
+def _told(error: Exception) -> str:
+    return error.text if isinstance(error, CallError) else f"{type(error).__name__}: {error}"

@@ -1,0 +1,141 @@
+"""A provider of ours on scafctl's wire, under the client that tests/conformance tries with scafctl's own SDK."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from machineadm.errors import PluginError
+from machineadm.plugins.host import Host
+from machineadm.plugins.kinds.host_service import Allowed
+from machineadm.plugins.kinds.provider import COOKIE, ProviderError, Providers
+from machineadm.plugins.launch.model import Command
+
+PLUGIN = f"""#!{sys.executable} -I
+from machineadm.plugins.sdk.errors import CallError
+from machineadm.plugins.sdk.providers import Output, Provider, serve_providers
+
+
+class Echo(Provider):
+    name = "echo"
+    version = "1.0.0"
+    schema = {{"type": "object", "required": ["message"]}}
+    settings = {{}}
+
+    def configure(self, settings):
+        if settings.get("refuse"):
+            raise CallError("unfit settings")
+        self.settings = settings
+
+    def execute(self, inputs, host):
+        if "fail" in inputs:
+            raise CallError(inputs["fail"])
+        if "secret" in inputs:
+            return Output(data=host.get_secret(inputs["secret"]))
+        return Output(data={{"in": inputs, "settings": self.settings}}, warnings=("careful",))
+
+    def what_if(self, inputs):
+        return "would echo"
+
+
+class Stream(Provider):
+    name = "stream"
+
+    def execute(self, inputs, host):
+        return Output(data="unary")
+
+    def stream(self, inputs, host, write):
+        for number in range(200):
+            write("stdout", b"line %d\\n" % number)
+        write("stderr", b"")
+        write("stderr", b"end")
+        if "fail" in inputs:
+            raise CallError("no disk")
+        return Output(data="streamed")
+
+    def dependencies(self, inputs):
+        return sorted(inputs)
+
+
+serve_providers(Echo(), Stream())
+"""
+
+
+class Store:
+    """One secret."""
+
+    def get(self, name: str) -> str | None:
+        return "42" if name == "own/a" else None
+
+    def set(self, name: str, value: str) -> None:
+        raise NotImplementedError
+
+    def delete(self, name: str) -> None:
+        raise NotImplementedError
+
+    def names(self) -> list[str]:
+        return ["own/a"]
+
+
+@pytest.fixture
+def providers(tmp_path: Path) -> Iterator[Providers]:
+    path = tmp_path / "plugin"
+    path.write_text(PLUGIN)
+    path.chmod(0o755)
+    with Host() as host:
+        plugin = host.start(Command(name="ours", path=str(path), cookie=COOKIE))
+        yield Providers(plugin, Allowed(secrets=Store(), secret_prefix="own/"))
+
+
+def test_it_does_all_that_a_provider_does(providers: Providers) -> None:
+    assert providers.names() == ("echo", "stream")
+    descriptor = providers.descriptor("echo")
+    assert (descriptor.version, descriptor.raw_schema[:1]) == ("1.0.0", b"{")
+    providers.configure("echo", {"region": "eu"})
+    result = providers.execute("echo", {"message": "ü", "n": 2**53})
+    assert result.data == {"in": {"message": "ü", "n": 2**53}, "settings": {"region": "eu"}}
+    assert result.warnings == ("careful",)
+    assert providers.execute("echo", {"secret": "own/a"}).data == "42"
+    assert providers.execute("echo", {"secret": "own/none"}).data is None
+    assert providers.what_if("echo", {}) == "would echo"
+    assert providers.what_if("stream", {}) == ""
+    assert providers.dependencies("echo", {}) is None
+    assert providers.dependencies("stream", {"b": 1, "a": 2}) == ("a", "b")
+    providers.stop("echo")
+
+
+def test_it_streams_in_order_and_falls_back(providers: Providers) -> None:
+    seen: dict[str, bytes] = {"stdout": b"", "stderr": b""}
+
+    def take(stream: str, data: bytes) -> None:
+        seen[stream] += data
+
+    result = providers.execute("stream", {}, output=take)
+    assert (result.data, result.streamed) == ("streamed", True)
+    assert seen["stdout"] == b"".join(b"line %d\n" % number for number in range(200))
+    assert seen["stderr"] == b"end"
+    assert providers.execute("echo", {"x": 1}, output=take).data["in"] == {"x": 1}
+    with pytest.raises(ProviderError, match="no disk"):
+        providers.execute("stream", {"fail": 1}, output=take)
+
+
+def test_it_fails_with_its_reason(providers: Providers) -> None:
+    with pytest.raises(ProviderError, match="the key is disabled"):
+        providers.execute("echo", {"fail": "the key is disabled"})
+    with pytest.raises(PluginError, match="unknown provider: nope"):
+        providers.descriptor("nope")
+    providers.configure("stream")
+    with pytest.raises(ProviderError, match="outside allowed scope"):
+        providers.execute("echo", {"secret": "other/b"})
+    with pytest.raises(ProviderError, match="unfit settings"):
+        providers.configure("echo", {"refuse": True})
+
+
+def test_a_large_input_comes_back(providers: Providers) -> None:
+    inputs: dict[str, Any] = {"blob": "x" * (5 << 20)}
+
+    assert providers.execute("echo", inputs).data["in"] == inputs
