@@ -17,6 +17,8 @@ from machineadm.plugins.launch.model import Command
 from machineadm.plugins.proto import scafctl_pb2 as pb
 from machineadm.plugins.wire.handshake import Cookie
 from tests.peers.go import build
+from tests.peers.judging import judged
+from tests.peers.providers import provider_plugin
 
 MODULE = Path(__file__).parents[1] / "peers/scafctl"
 SDK = "github.com/oakwood-commons/scafctl-plugin-sdk/examples"
@@ -236,3 +238,24 @@ def test_a_provider_is_no_auth_handler() -> None:
     with pytest.raises(PluginError, match="cookie") as caught, running(echo, cookie):
         pass
     assert caught.value.code == "MA7211"
+
+
+def test_a_host_on_the_sdks_types_drives_a_provider_of_ours(tmp_path: Path) -> None:
+    found = judged(build(MODULE, "./host"), provider_plugin(tmp_path))
+
+    assert {check: error for check, error in found.items() if error} == {}
+    assert len(found) == 13
+
+
+def test_the_host_would_notice_a_provider_that_answers_wrongly(tmp_path: Path) -> None:
+    """The planted fault: a provider without its what-if, its version and its settings."""
+    path = Path(provider_plugin(tmp_path))
+    text = path.read_text().replace("would echo", "").replace('version = "1.0.0"', "")
+    path.write_text(text.replace("self.settings = settings", "pass"))
+    found = judged(build(MODULE, "./host"), str(path))
+
+    assert {check for check, error in found.items() if error} == {
+        "descriptor",
+        "execute",
+        "what if",
+    }

@@ -1,4 +1,4 @@
-"""go-plugin's own host drives a plugin, and says of each check how it went."""
+"""A host in Go drives a plugin, and says of each check how it went."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ import json
 import subprocess
 
 
-def judged(host: str, *command: str, mtls: bool, multiplexed: bool) -> dict[str, str]:
-    """Let a host of go-plugin make all its checks of a plugin.
+def judged(
+    host: str, *command: str, mtls: bool = False, multiplexed: bool = False
+) -> dict[str, str]:
+    """Let a host in Go make all its checks of a plugin.
 
     Returns:
         By check what went wrong; an empty text if nothing did.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,55 +13,7 @@ from machineadm.plugins.host import Host
 from machineadm.plugins.kinds.host_service import Allowed
 from machineadm.plugins.kinds.provider import COOKIE, ProviderError, Providers
 from machineadm.plugins.launch.model import Command
-
-PLUGIN = f"""#!{sys.executable} -I
-from machineadm.plugins.sdk.errors import CallError
-from machineadm.plugins.sdk.providers import Output, Provider, serve_providers
-
-
-class Echo(Provider):
-    name = "echo"
-    version = "1.0.0"
-    schema = {{"type": "object", "required": ["message"]}}
-    settings = {{}}
-
-    def configure(self, settings):
-        if settings.get("refuse"):
-            raise CallError("unfit settings")
-        self.settings = settings
-
-    def execute(self, inputs, host):
-        if "fail" in inputs:
-            raise CallError(inputs["fail"])
-        if "secret" in inputs:
-            return Output(data=host.get_secret(inputs["secret"]))
-        return Output(data={{"in": inputs, "settings": self.settings}}, warnings=("careful",))
-
-    def what_if(self, inputs):
-        return "would echo"
-
-
-class Stream(Provider):
-    name = "stream"
-
-    def execute(self, inputs, host):
-        return Output(data="unary")
-
-    def stream(self, inputs, host, write):
-        for number in range(200):
-            write("stdout", b"line %d\\n" % number)
-        write("stderr", b"")
-        write("stderr", b"end")
-        if "fail" in inputs:
-            raise CallError("no disk")
-        return Output(data="streamed")
-
-    def dependencies(self, inputs):
-        return sorted(inputs)
-
-
-serve_providers(Echo(), Stream())
-"""
+from tests.peers.providers import provider_plugin
 
 
 class Store:
@@ -83,11 +34,9 @@ class Store:
 
 @pytest.fixture
 def providers(tmp_path: Path) -> Iterator[Providers]:
-    path = tmp_path / "plugin"
-    path.write_text(PLUGIN)
-    path.chmod(0o755)
+    path = provider_plugin(tmp_path)
     with Host() as host:
-        plugin = host.start(Command(name="ours", path=str(path), cookie=COOKIE))
+        plugin = host.start(Command(name="ours", path=path, cookie=COOKIE))
         yield Providers(plugin, Allowed(secrets=Store(), secret_prefix="own/"))
 
 

@@ -1,0 +1,63 @@
+"""A provider plugin in Python, for our host and for one on scafctl's types."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+PLUGIN = f"""#!{sys.executable} -I
+from machineadm.plugins.sdk.errors import CallError
+from machineadm.plugins.sdk.providers import Output, Provider, serve_providers
+
+
+class Echo(Provider):
+    name = "echo"
+    version = "1.0.0"
+    schema = {{"type": "object", "required": ["message"]}}
+    settings = {{}}
+
+    def configure(self, settings):
+        if settings.get("refuse"):
+            raise CallError("unfit settings")
+        self.settings = settings
+
+    def execute(self, inputs, host):
+        if "fail" in inputs:
+            raise CallError(inputs["fail"])
+        if "secret" in inputs:
+            return Output(data=host.get_secret(inputs["secret"]))
+        return Output(data={{"in": inputs, "settings": self.settings}}, warnings=("careful",))
+
+    def what_if(self, inputs):
+        return "would echo"
+
+
+class Stream(Provider):
+    name = "stream"
+
+    def execute(self, inputs, host):
+        return Output(data="unary")
+
+    def stream(self, inputs, host, write):
+        for number in range(200):
+            write("stdout", b"line %d\\n" % number)
+        write("stderr", b"")
+        write("stderr", b"end")
+        if "fail" in inputs:
+            raise CallError("no disk")
+        return Output(data="streamed")
+
+    def dependencies(self, inputs):
+        return sorted(inputs)
+
+
+serve_providers(Echo(), Stream())
+"""
+
+
+def provider_plugin(directory: Path) -> str:
+    """The plugin as an executable file."""
+    path = directory / "provider"
+    path.write_text(PLUGIN)
+    path.chmod(0o755)
+    return str(path)
