@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
+from functools import cache
 from typing import TYPE_CHECKING
 
 from msgspec import Struct, inspect
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterable, Iterator
+
+    from machineadm.documents.kubeadm_fields import Ours, Reason
 
 _LONGEST = 64
 
@@ -76,12 +79,10 @@ def foreign(name: str, path: str) -> Theirs | None:
     Returns:
         None if they have no field of that name.
     """
-    from machineadm.documents.kubeadm_fields import ALL, Ours
+    from machineadm.documents.kubeadm_fields import Ours
 
     here = [_bare(part) for part in path.split(".")]
-    table = [
-        ([_bare(part) for part in field.split(" ")[0].split(".")], ALL[field]) for field in ALL
-    ]
+    table = _table()
     found = [
         (parts[: depth + 1], _shared_end(here, parts[:depth]))
         for parts, _ in table
@@ -98,6 +99,17 @@ def foreign(name: str, path: str) -> Theirs | None:
         return Theirs(message=f"here it is spec.{_common(ours)}", hint="", exact=exact)
     (why, *_) = (answer.text for answer in answers if not isinstance(answer, Ours))
     return Theirs(message="it has no place here", hint=why, exact=exact)
+
+
+@cache
+def _table() -> list[tuple[list[str], Ours | Reason]]:
+    """Their fields, each as the steps to it, and ours."""
+    from machineadm.documents.kubeadm_fields import ALL
+
+    return [
+        ([_bare(part) for part in field.split(" ")[0].split(".")], answer)
+        for field, answer in ALL.items()
+    ]
 
 
 def _common(paths: list[str]) -> str:

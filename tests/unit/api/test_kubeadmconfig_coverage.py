@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Final
 
@@ -14,6 +15,7 @@ from msgspec import inspect
 from machineadm.api.v1alpha1.linux import LinuxConfiguration
 from machineadm.api.v1alpha1.machine import MachineConfig, MachineConfigurationSpec
 from machineadm.documents.kubeadm_fields import ALL, KUBEADM_CONFIG_SPEC, KUBEADM_OWN, Ours, Reason
+from machineadm.documents.suggestions import foreign
 
 DOC: Final = Path(__file__).parents[3] / "docs/kubeadmconfig.md"
 
@@ -87,6 +89,31 @@ a role or a discovery. Lengths of time are durations here (`90s`, `24h`), and ar
 What the version of kubeadm that is asked for cannot express is refused by name (MA1310), never dropped. Fields marked *not in this release* are
 refused too (MA1401); `machineadm explain` says of each how to do it meanwhile.
 """
+
+
+OUR_NAMES = {
+    part
+    for answer in ALL.values()
+    if isinstance(answer, Ours)
+    for part in re.split(r"[.\[\]{}()]+", answer.path)
+}
+
+
+@pytest.mark.parametrize("field", ALL)
+def test_whoever_writes_one_of_their_names_is_led_to_ours(field: str) -> None:
+    """Their field stands at the place it has with them, below spec, in a configuration of ours."""
+    parts = [re.split(r"[\[{(]", part)[0] for part in field.split(" ")[0].split(".")]
+    path = ".".join(["spec", *parts[:-1]])
+
+    theirs = foreign(parts[-1], path)
+
+    assert theirs is not None
+    answer = ALL[field]
+    if isinstance(answer, Ours) and parts[-1] not in OUR_NAMES:
+        ours_ = re.sub(r"\([^)]*\)|\{\}|\[\]", "", answer.path)
+        led = theirs.message.removeprefix("here it is spec.").replace("[]", "")
+        assert ours_.startswith(led), theirs.message
+        assert led.count(".") >= 1
 
 
 def refused(path: str) -> bool:
