@@ -62,7 +62,7 @@ class Debian:
             writable=self._writable,
             environment={"HOME": "/home/user", **given},
             network=True,
-            timeout=1800,
+            timeout=3600,
         )
 
     def test(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
