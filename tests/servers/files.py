@@ -39,7 +39,7 @@ class FileServer(Serving):
     """Serves a directory.
 
     Args:
-        directory: Its files; none in folders.
+        directory: Its files, those of its directories too.
         header: Name and value that a request for a file must have, or it is answered 401.
         address: Host and port; port 0 picks a free one.
         identity: Certificate and key for TLS; without it plain.
@@ -103,8 +103,8 @@ class _Files(Handler):
         if owner.header is not None and self.headers.get(owner.header[0]) != owner.header[1]:
             self._answer(401)
             return
-        file = owner.directory / unquote(name.partition("?")[0])
-        if "/" in name.partition("?")[0] or not file.is_file():
+        file = (owner.directory / unquote(name.partition("?")[0])).resolve()
+        if not file.is_relative_to(owner.directory.resolve()) or not file.is_file():
             self._answer(404)
             return
         self._answer(200, file.read_bytes())
