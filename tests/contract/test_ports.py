@@ -520,7 +520,7 @@ def test_a_missing_program_is_found_out(commands: Commands) -> None:
 def test_whoever_attends_to_a_program_is_called_while_it_runs(commands: Commands) -> None:
     calls: list[float] = []
 
-    result = commands.run(["sleep", "1.3"], attend=lambda: calls.append(time.monotonic()))
+    result = commands.run(["sleep", "1.3"], attend=lambda _: calls.append(time.monotonic()))
 
     assert result.exit_code == 0
     assert calls

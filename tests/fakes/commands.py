@@ -22,7 +22,7 @@ class Call(msgspec.Struct, kw_only=True):
     quiet: bool = False
     query: bool = False
     note: str = ""
-    attend: Callable[[], None] | None = None
+    attend: Callable[[str], None] | None = None
 
 
 Effect = Callable[[Call], "CommandResult | None"]
@@ -80,7 +80,7 @@ class FakeCommands:
         input: bytes | None = None,
         quiet: bool = False,
         note: str = "",
-        attend: Callable[[], None] | None = None,
+        attend: Callable[[str], None] | None = None,
     ) -> CommandResult:
         call = Call(
             argv=tuple(argv),
@@ -98,7 +98,7 @@ class FakeCommands:
         """Note a call, and give what the script says."""
         self.calls.append(call)
         if call.attend is not None:
-            call.attend()
+            call.attend("")
         if call.argv[0] in self.missing:
             raise HostError("MA3201", f"cannot run {call.argv[0]}: no such program")
         for script in reversed(self._scripts):

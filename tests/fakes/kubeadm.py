@@ -86,8 +86,9 @@ class FakeKubeadm:
         self.stays_down = False
         self.running = False
         self.ignores_all = False
-        self._attend: Callable[[], None] | None = None
+        self._attend: Callable[[str], None] | None = None
         self._output: list[str] = []
+        self._told = 0
         host.commands.on("kubeadm", effect=self._answer)
 
     # What a test asks.
@@ -117,6 +118,7 @@ class FakeKubeadm:
         self.runs.append(verb)
         self._attend = call.attend
         self._output = []
+        self._told = 0
         self.instants = 0
         if self.joins_meanwhile:
             self.time_passes()
@@ -131,6 +133,8 @@ class FakeKubeadm:
                 self._phases(verb, set(filter(None, skipped.split(","))))
         except KubeadmFailedError as error:
             self._output.append(str(error))
+            if self._attend is not None:
+                self._attend("\n".join(self._output[self._told :]))
             self.running = False
             return CommandResult(exit_code=1, output="\n".join(self._output))
         self.running = False
@@ -153,10 +157,11 @@ class FakeKubeadm:
     def _instant(self) -> None:
         self.instants += 1
         self.host.clock.elapsed += 1.0
-        if self._attend is not None:
-            self._attend()
-        if self.instants == self.die_at:
+        if self.instants == self.die_at:  # before anybody has heard its last words
             raise Killed
+        if self._attend is not None:
+            self._attend("\n".join(self._output[self._told :]))
+            self._told = len(self._output)
 
     def _init(self) -> list[tuple[str, list[Callable[[], None]]]]:
         conf = ("admin", "super-admin", "kubelet", "controller-manager", "scheduler")
@@ -316,13 +321,20 @@ class FakeKubeadm:
         self.cluster.members.setdefault(NAME, False)
 
     def _etcd_data(self) -> None:
-        self.cluster.members.setdefault(NAME, True)
+        self.cluster.members.setdefault(NAME, "JoinConfiguration" not in (self._config() or ""))
         self.cluster.data.add(NAME)
         if not self._has(ETCD_DATA):
             self.host.files.put(f"{ETCD_DATA}/snap/db", "etcd's")
 
     def _promote(self) -> None:
+        """Newer releases ask for the promotion also where it was done: etcd refuses that, for ever."""
+        if self.local_mode and self.cluster.members.get(NAME):
+            raise KubeadmFailedError(
+                "error execution phase etcd-join: error creating local etcd static pod manifest file:"
+                " etcdserver: can only promote a learner member"
+            )
         self.cluster.members[NAME] = True
+        self._output.append("[etcd] Waiting for the new etcd member to join the cluster. ...")
 
     # Queries.
 

@@ -72,7 +72,7 @@ class LinuxCommands:
         input: bytes | None = None,
         quiet: bool = False,
         note: str = "",
-        attend: Callable[[], None] | None = None,
+        attend: Callable[[str], None] | None = None,
     ) -> CommandResult:
         """See `Commands.run`."""
         self._interruption.check()
@@ -81,13 +81,17 @@ class LinuxCommands:
         # A process that runs is ended in order, with time to clean up; `_attend` asks whether it is to.
         with self._interruption.held():
             process = self._start(argv, environment or {}, directory, input)
-            output = _Output(self._redactor, None if quiet else self._log)
+            output = _Output(
+                self._redactor, None if quiet else self._log, attended=attend is not None
+            )
             end = None if timeout is None else self._clock.monotonic() + timeout
             try:
                 stopped = self._attend(process, output, end, attend)
             finally:
                 _clear_away(process)
             output.end()
+            if attend is not None:
+                attend(output.news())
         if stopped is _Stop.INTERRUPTION:
             self._interruption.check()
         return CommandResult(
@@ -137,7 +141,7 @@ class LinuxCommands:
         process: subprocess.Popen[bytes],
         output: _Output,
         end: float | None,
-        attend: Callable[[], None] | None,
+        attend: Callable[[str], None] | None,
     ) -> _Stop | None:
         """Pass output on until the process has ended; why it had to be stopped, if it had."""
         pipe: int | None = _output_of(process)
@@ -145,7 +149,7 @@ class LinuxCommands:
         stopped_at = 0.0
         while process.poll() is None:
             if attend is not None:
-                attend()
+                attend(output.news())
             now = self._clock.monotonic()
             if stopped is None:
                 stopped = self._reason_to_stop(now, end)
@@ -206,8 +210,11 @@ class _Stop(enum.Enum):
 class _Output:
     """Bytes of a program on their way to log and report: by lines, redacted, bounded."""
 
-    def __init__(self, redactor: Redactor, log: Callable[[str], None] | None) -> None:
+    def __init__(
+        self, redactor: Redactor, log: Callable[[str], None] | None, *, attended: bool = False
+    ) -> None:
         self._redactor = redactor
+        self._attended = attended
         self._log = log
         self._partial = bytearray()
         self._cut = False
@@ -215,6 +222,7 @@ class _Output:
         self._overlap = redactor.longest * 4
         self._kept: collections.deque[str] = collections.deque()
         self._size = 0
+        self._news: list[str] = []
 
     def feed(self, data: bytes) -> None:
         """Take bytes; every complete line goes on."""
@@ -233,6 +241,12 @@ class _Output:
         """The last of it."""
         text = "".join(self._kept).encode()
         return text[-KEPT:].decode(errors="ignore")
+
+    def news(self) -> str:
+        """The lines since the last call."""
+        text = "".join(self._news)
+        self._news.clear()
+        return text
 
     def _extend(self, data: bytes) -> None:
         room = LONGEST_LINE * 4 + self._overlap - len(self._partial)
@@ -253,6 +267,8 @@ class _Output:
         self._cut = False
         text = text.translate(_CONTROLS)
         self._kept.append(f"{text}\n")
+        if self._attended:
+            self._news.append(f"{text}\n")
         self._size += len(text) + 1
         while self._size - len(self._kept[0]) > KEPT:
             self._size -= len(self._kept.popleft())

@@ -23,7 +23,7 @@ class OverlayCommands:
         input: bytes | None = None,
         quiet: bool = False,
         note: str = "",
-        attend: Callable[[], None] | None = None,
+        attend: Callable[[str], None] | None = None,
     ) -> CommandResult:
         """See `Commands.run`.
 

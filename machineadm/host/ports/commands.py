@@ -33,7 +33,7 @@ class Commands(Protocol):
         input: bytes | None = None,
         quiet: bool = False,
         note: str = "",
-        attend: Callable[[], None] | None = None,
+        attend: Callable[[str], None] | None = None,
     ) -> CommandResult:
         """Run and wait. Output goes to the log line by line, redacted, unless quiet.
 
@@ -47,7 +47,8 @@ class Commands(Protocol):
             input: Bytes for standard input; None: /dev/null.
             quiet: Keep the output out of the log. What only answers is asked by `Queries` instead.
             note: A line for the log before the program starts: what it is run for. No secret.
-            attend: Called again and again while the program runs, at least once a second.
+            attend: Called again and again while the program runs, at least once a second, with the lines that it has printed
+                since the last call, redacted.
 
         Raises:
             HostError: The program does not exist or cannot be started.

@@ -20,6 +20,11 @@ _MARKER = re.compile(r"^\[([a-z][a-z0-9-]*)\]", re.MULTILINE)
 _PHASE_ERROR = re.compile(r"error execution phase ([a-z0-9-]+(?:/[a-z0-9-]+)*): ?")
 _PREFLIGHT = re.compile(r"\[ERROR ([^\]]+)\]: (.*)")
 _LAST_ERROR = re.compile(r"^(?:error: |error execution phase )", re.MULTILINE)
+# Said right after the promotion; and what etcd answers to a second one, which is not what it says to one that comes too early.
+_PROMOTED = re.compile(
+    r"^\[etcd\] Waiting for the new etcd member to join|can only promote a learner member(?! which)",
+    re.MULTILINE,
+)
 _STACK_HINT = "To see the stack trace of this error"
 
 # Markers that name no phase of `kubeadm init` or `kubeadm join`, or another one than they say.
@@ -333,6 +338,11 @@ def phase_of(output: str) -> str:
     for marker in _MARKER.findall(output):
         phase = _MARKER_PHASES.get(marker, marker) or phase
     return phase
+
+
+def is_promoted(output: str) -> bool:
+    """Whether kubeadm has said that etcd made this machine a voting member, now or before."""
+    return _PROMOTED.search(output) is not None
 
 
 def diagnose(output: str, *, command: tuple[str, ...], exit_code: int) -> KubeadmError:

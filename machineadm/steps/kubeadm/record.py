@@ -36,13 +36,16 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     event: Literal["started", "failed", "done"]
 
     phase: str = ""
-    """kubeadm's phase, when it failed."""
+    """kubeadm's phase, when it failed or was last heard of."""
 
     up: bool = False
     """The control plane has answered once: from here on kubeadm is resumed, never reset."""
 
     joined: bool = False
     """kubelet.conf was there when kubeadm was done (skipPhases may leave it to others)."""
+
+    promoted: bool = False
+    """etcd has made this machine a voting member: kubeadm must not ask for that again, for etcd refuses it, for ever."""
 
     windows: tuple[Window, ...] = ()
     """When it ran: at most one for each attempt whose work is still there."""

@@ -9,7 +9,9 @@ said that what is there is ours:
 - Further control plane: as for a worker, or etcd's manifest is there. kubeadm writes that one after it has made this machine
   a member of the etcd cluster; a reset would remove the member's data but not, as long as there is no kubelet.conf to tell the
   node's name from, the member: two voting members of which one is gone are an etcd without a quorum. From there on kubeadm
-  is resumed: every later phase may be repeated (an existing member is not added again, a promoted one not promoted).
+  is resumed: an existing member is not added again. One that is a voter already must not be promoted again, which etcd refuses
+  and kubeadm (from 1.31) asks for all the same: once kubeadm has said that it waits for the new member, or etcd that there is
+  none to promote, the phase that joins etcd is left out. The other later phases may be repeated.
 - First control plane: the API server answers to the administrator's own certificate. All that comes after
   `wait-control-plane` creates or updates objects, so it is resumed from there. Until the API server answers, nobody else
   can have joined, and a reset loses nothing. It is given the time that kubeadm itself would give it, for a machine that
@@ -132,10 +134,8 @@ def why_reset(record: Record, evidence: Evidence) -> str:
 def story(record: Record) -> str:
     """What became of the run that the record is of."""
     began = f" of {_moment(record.windows[-1].start)}" if record.windows else ""
-    if record.event == "failed":
-        where = f" in phase {record.phase}" if record.phase else ""
-        return f"the kubeadm{began} failed{where}"
-    return f"the kubeadm{began} was cut off"
+    where = f" in phase {record.phase}" if record.phase else ""
+    return f"the kubeadm{began} {'failed' if record.event == 'failed' else 'was cut off'}{where}"
 
 
 def named(paths: Sequence[str]) -> str:

@@ -51,7 +51,7 @@ from machineadm.steps.kubeadm.remains import (
     survey,
     why_reset,
 )
-from machineadm.steps.kubeadm.versions import misfit
+from machineadm.steps.kubeadm.versions import etcd_phases, misfit
 
 _VERSION_TIMEOUT = 30.0
 # A failure of a passing kind is tried again for a quarter of an hour: half of the default deadline of a run.
@@ -312,14 +312,21 @@ class RunKubeadm(msgspec.Struct, frozen=True, kw_only=True):
         )
         before = has_joined(host)
         try:
-            return self._run(host, self._argv(done=done_phases(self.scene, host)), begun)
+            done = done_phases(self.scene, host)
+            if record.promoted:
+                done += etcd_phases(self._kubeadm_version(host))
+            return self._run(host, self._argv(done=done), begun)
         except KubeadmError as error:
             from machineadm.steps.kubeadm.failures import NODE_EXISTS
 
+            again = read_record(host, self.machine) or begun
             # The node of that name that is ready may be this one: its kubelet went on by itself meanwhile.
-            if error.code != NODE_EXISTS.code or before or not has_joined(host):
+            joined = error.code == NODE_EXISTS.code and not before and has_joined(host)
+            # It was promoted by the run that was cut off, with no time left to tell.
+            promoted = again.promoted and not record.promoted
+            if not joined and not promoted:
                 raise
-        return self._finish(host, read_record(host, self.machine) or begun)
+        return self._finish(host, again)
 
     def _conclude(self, host: Host) -> None:
         done = Record(
@@ -344,47 +351,59 @@ class RunKubeadm(msgspec.Struct, frozen=True, kw_only=True):
         Raises:
             KubeadmError: There is none, or its version does not fit.
         """
-        queries = queries_of(host)
-        if queries.find("kubeadm") is None:
+        if queries_of(host).find("kubeadm") is None:
             raise KubeadmError("MA4101", "kubeadm is not on this machine", hint=MISSING_HINT)
-        argv = ("kubeadm", "version", "-o", "short")
-        result = queries.ask(argv, timeout=_VERSION_TIMEOUT)
         worker = self.scene.role == "JoinWorker"
-        reason = misfit(result.output.strip(), self.version, worker=worker)
+        reason = misfit(self._kubeadm_version(host), self.version, worker=worker)
         if reason is not None:
             raise KubeadmError("MA4102", reason, hint=MISFIT_HINT)
 
+    def _kubeadm_version(self, host: Host) -> str:
+        argv = ("kubeadm", "version", "-o", "short")
+        return queries_of(host).ask(argv, timeout=_VERSION_TIMEOUT).output.strip()
+
 
 class _Watch:
-    """Keeps in the record up to when a kubeadm that runs can have written."""
+    """Keeps in the record how far a kubeadm that runs has come, and up to when it can have written."""
 
     def __init__(self, host: Host, begun: Record) -> None:
         self._host = host
-        self._begun = begun
+        self._now = msgspec.structs.replace(begun, event="started", phase="")
+        self._earlier = begun.windows
         self._start = host.clock.now()
         self._next = host.clock.monotonic() + PULSE
         self._write(LATE)
 
-    def attend(self) -> None:
-        """Note that it runs still."""
+    def attend(self, output: str) -> None:
+        """Note that it runs still, and what it said."""
+        news = self._read(output)
         now = self._host.clock.monotonic()
-        if now >= self._next:
+        if news or now >= self._next:
             self._write(LATE)
             self._next = now + PULSE
 
     def ended(self, *, event: Literal["started", "failed"] = "started", phase: str = "") -> None:
         """Note that it has ended."""
-        self._write(EARLY, event=event, phase=phase)
+        phase = phase or self._now.phase
+        self._now = msgspec.structs.replace(self._now, event=event, phase=phase)
+        self._write(EARLY)
 
-    def _write(
-        self, late: float, *, event: Literal["started", "failed"] = "started", phase: str = ""
-    ) -> None:
+    def _read(self, output: str) -> bool:
+        """Take the phase from what it said; whether that changes what a next run has to do."""
+        if not output:
+            return False
+        from machineadm.steps.kubeadm.failures import is_promoted, phase_of
+
+        promoted = self._now.promoted or is_promoted(output)
+        phase = phase_of(output) or self._now.phase
+        news = promoted != self._now.promoted
+        self._now = msgspec.structs.replace(self._now, promoted=promoted, phase=phase)
+        return news
+
+    def _write(self, late: float) -> None:
         window = Window(self._start, self._host.clock.now() + late)
-        windows = (*self._begun.windows, window)
-        write_record(
-            self._host,
-            msgspec.structs.replace(self._begun, windows=windows, event=event, phase=phase),
-        )
+        windows = (*self._earlier, window)
+        write_record(self._host, msgspec.structs.replace(self._now, windows=windows))
 
 
 MISFIT_HINT = (

@@ -13,6 +13,19 @@ from machineadm.semver import Semver
 CONTROL_PLANE_SKEW = 1
 WORKER_SKEW = 3
 
+# From 1.31 to 1.35 a feature gate of the cluster says which of the two is run.
+_ETCD_PHASES = (("control-plane-join/etcd", 0, 35), ("etcd-join", 31, 1000))
+
+
+def etcd_phases(kubeadm: str) -> tuple[str, ...]:
+    """The phases of `kubeadm join` in which a control plane joins etcd; a kubeadm refuses names that it does not know.
+
+    Args:
+        kubeadm: Version of the binary, `v1.34.4`.
+    """
+    minor = Semver.parse(kubeadm.strip()).minor
+    return tuple(name for name, since, until in _ETCD_PHASES if since <= minor <= until)
+
 
 def misfit(kubeadm: str, kubernetes: str, *, worker: bool) -> str | None:
     """Why this kubeadm cannot make this node.

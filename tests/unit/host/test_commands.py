@@ -292,3 +292,14 @@ def test_what_a_program_is_run_for_is_in_the_log_before_its_output(runner: Runne
     runner.commands.run(["echo", "output"], note="because of something")
 
     assert runner.lines == ["because of something", "output"]
+
+
+def test_whoever_attends_hears_every_line_once_redacted_and_the_last_one_too(
+    runner: Runner,
+) -> None:
+    heard: list[str] = []
+
+    runner.sh(f"echo one; sleep 0.5; echo {SECRET}; sleep 0.5; printf last", attend=heard.append)
+
+    assert "".join(heard) == "one\n***\nlast\n"
+    assert len([text for text in heard if text]) >= 2

@@ -8,6 +8,7 @@ import msgspec
 import pytest
 
 from machineadm.errors import KubeadmError, MachineadmError
+from machineadm.steps.kubeadm.versions import etcd_phases
 from tests.fakes.kubeadm import BOOTSTRAP_CONF, KUBELET_CONF, NAME, Cluster, Killed
 from tests.kubeadm_cases import GOLDEN
 from tests.kubeadm_machine import ROLES, Machine, change, finished, instants
@@ -129,6 +130,43 @@ def test_a_kubelet_that_joins_while_kubeadm_is_resumed_is_no_other_node() -> Non
     # The second is refused because the node is ready: it is this one.
     assert machine.kubeadm.runs == ["join", "join", "join"]
     assert machine.as_it_is() == finished("join-control-plane", local_mode=True)
+
+
+def test_a_member_that_votes_already_is_never_promoted_again() -> None:
+    for instant in range(
+        next_instant_with("/etc/kubernetes/manifests/etcd.yaml"),
+        instants("join-control-plane", local_mode=True),
+    ):
+        machine = Machine("join-control-plane")
+        machine.kubeadm.die_at = instant
+        with pytest.raises(Killed):
+            machine.run()
+        voted = machine.cluster.members[NAME]
+        heard = b'"promoted":true' in machine.host.state.state_files["kubeadm.json"]
+        machine.kubeadm.die_at = None
+
+        machine.run()
+
+        joins = [argv for argv in machine.host.commands.argvs() if argv[1:2] == ("join",)]
+        assert ("etcd-join" in joins[-1][-1]) is voted
+        # Killed before its word was heard, etcd has to be asked.
+        assert len(joins) == 2 + (voted and not heard)
+        assert machine.cluster.members[NAME]
+
+
+@pytest.mark.parametrize(
+    ("kubeadm", "phases"),
+    [
+        ("v1.30.4", ("control-plane-join/etcd",)),
+        ("v1.31.4", ("control-plane-join/etcd", "etcd-join")),
+        ("v1.35.4", ("control-plane-join/etcd", "etcd-join")),
+        ("v1.36.3", ("etcd-join",)),
+    ],
+)
+def test_the_phases_that_join_etcd_are_those_that_the_kubeadm_knows(
+    kubeadm: str, phases: tuple[str, ...]
+) -> None:
+    assert etcd_phases(kubeadm) == phases
 
 
 def next_instant_with(path: str) -> int:
