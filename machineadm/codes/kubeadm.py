@@ -9,158 +9,191 @@ TABLE: dict[str, Code] = {
         "kubeadm failed",
         "kubeadm ended with an error that is not among the well-known ones; its own words stand in the message and, with what"
         " came before, in the report's log tail.",
-        "Read kubeadm's words. Once the cause is mended, run again: what the attempt left is cleaned up first.",
+        "Read kubeadm's own words in the report's log tail, fix the cause, then run again: what the attempt left is cleaned up"
+        " first.",
     ),
     "MA4002": Code(
-        "several preflight checks failed",
+        "kubeadm's preflight checks failed",
         "kubeadm looked at the machine and refused it for several reasons, all listed. Nothing was changed.",
-        "Mend every line, or name a check in node.ignorePreflightErrors if you know better; then run again.",
+        "Fix every line of the list, or name a check in node.ignorePreflightErrors if you know better; then run again.",
     ),
     "MA4003": Code(
-        "a port is in use",
+        "a port that Kubernetes needs is in use",
         "A port that the kubelet or a component of the control plane needs is taken (6443, 2379, 2380, 10250, 10257, 10259).",
-        "Find the process with `ss -ltnp` and stop it. If the machine was a node before, run `kubeadm reset`.",
+        "Find the process with `ss -ltnp` and stop it. A machine that was a node before needs `kubeadm reset`.",
     ),
     "MA4004": Code(
-        "swap is on",
+        "swap is on and the kubelet does not accept it",
         "The kubelet does not start while swap is on, unless it is told to.",
-        "Turn it off (`swapoff -a`, and out of /etc/fstab), or set node.kubelet.failSwapOn to false.",
+        "Turn swap off (`swapoff -a`, and out of /etc/fstab), or set node.kubelet.failSwapOn to false.",
     ),
     "MA4005": Code(
-        "container runtime does not answer",
+        "the container runtime does not answer on its CRI socket",
         "kubeadm found no container runtime, or the one at the CRI socket does not answer. Tried again for a while.",
-        "See `systemctl status containerd`; the CRI plugin must not be disabled in its configuration; node.criSocket must be"
-        " its socket.",
+        "See that the runtime is installed and runs (`systemctl status containerd`), that its CRI plugin is not disabled, and"
+        " that node.criSocket is its socket.",
     ),
     "MA4006": Code(
-        "several container runtimes",
+        "there are several container runtimes",
         "More than one CRI socket exists and the configuration does not say which one to use.",
-        "Set node.criSocket.",
+        "Say which one with node.criSocket.",
     ),
     "MA4007": Code(
-        "bootstrap token is not accepted",
-        "The cluster does not know the token, or it has expired. kubeadm waits for a token to become known for the time of"
-        " timeouts.discovery, so trying again would not help.",
-        "Make a new token with `kubeadm token create` on a control plane, put it into discovery.token, and run again.",
+        "the cluster does not accept the bootstrap token",
+        "The cluster does not know the token, it has expired, or it was made without the usage `signing` (discovery) or"
+        " `authentication` (the rest). kubeadm waits for a token to become known for the time of timeouts.discovery, so"
+        " trying again would not help.",
+        "Make a new token on a control plane (`kubeadm token create`, with both usages, signing and authentication), put it into"
+        " discovery.token, and run again.",
     ),
     "MA4008": Code(
-        "certificate authority is another one",
+        "the certificate authority of the API server is not the one that the configuration pins",
         "What answers at the endpoint has a CA that the configuration does not pin: the hash or the CA of the discovery is"
         " wrong, the endpoint leads to another cluster, or somebody stands between.",
-        "Compute the hash from /etc/kubernetes/pki/ca.crt of a control plane and compare it with discovery.caCertHashes.",
+        "Compare discovery.caCertHashes (or the certificate authority of the discovery file) with the cluster's"
+        " /etc/kubernetes/pki/ca.crt; if that is right, something else answers at this endpoint.",
     ),
     "MA4009": Code(
-        "API server cannot be reached",
+        "the API server cannot be reached",
         "No answer from the endpoint within kubeadm's own wait. Tried again for a while.",
-        "See that the endpoint is right, resolves, and can be reached from this machine; look at firewalls and proxies.",
+        "See that discovery.endpoint is right, resolves on this machine, and that no firewall or proxy is in the way.",
     ),
     "MA4010": Code(
-        "image cannot be pulled",
+        "an image cannot be pulled",
         "The runtime could not pull an image of the control plane. Tried again for a while.",
-        "See that the registry can be reached (proxy, mirror, credentials) and has the image; preload it otherwise.",
+        "See that the registry can be reached from here (proxy, mirror, credentials), or preload the image.",
     ),
     "MA4011": Code(
         "IP forwarding is off",
         "kubeadm demands it for the families of the cluster's addresses.",
-        'Set "net.ipv4.ip_forward": "1" (IPv6: net.ipv6.conf.default.forwarding) in machine.linuxConfiguration.sysctls.',
+        'Add "net.ipv4.ip_forward": "1" (IPv6: net.ipv6.conf.default.forwarding) to machine.linuxConfiguration.sysctls.',
     ),
     "MA4012": Code(
-        "kubelet does not become healthy",
-        "kubeadm started the kubelet and it did not report to be healthy in time.",
-        "Read `journalctl -u kubelet`: often another cgroup driver than the runtime's, swap, or a refused setting.",
+        "the kubelet does not become healthy",
+        "kubeadm started the kubelet and it did not report to be healthy in time. The message and the log tail carry the last"
+        " lines of its journal.",
+        "Read `journalctl -u kubelet`: often another cgroup driver than the runtime's, swap, or a setting that it refuses.",
     ),
     "MA4013": Code(
-        "control plane does not come up",
-        "The kubelet runs, but a component of the control plane did not become healthy in time.",
-        "Read the logs below /var/log/pods/kube-system_*. Often an argument, a mounted file that is not there, or etcd."
-        " A changed configuration starts over: the attempt is reset first, unless the API server has answered.",
+        "the control plane does not come up",
+        "The kubelet runs, but a component of the control plane did not become healthy in time. The message and the log tail"
+        " carry the last lines of the component's own log. A changed configuration starts over: the attempt is reset first,"
+        " unless the API server has answered.",
+        "Read the logs of the static pods below /var/log/pods/kube-system_*: often an argument, a mounted file that is not"
+        " there, or etcd.",
     ),
     "MA4014": Code(
-        "kubelet got no certificate",
+        "the kubelet did not get its client certificate from the cluster",
         "The kubelet asked the cluster for its client certificate and did not get it in time. Tried again for a while.",
         "See `kubectl get csr`: the request must be approved and signed, by kube-controller-manager as a rule.",
     ),
     "MA4015": Code(
-        "etcd does not take the member in",
+        "the etcd cluster does not take this member in",
         "The etcd cluster is not healthy, or the new member did not catch up. Tried again for a while.",
-        "See that all members are healthy, remove those of machines that are gone, open ports 2379 and 2380.",
+        "See that every member of the cluster is healthy, that none is left of a machine that is gone, and that ports 2379"
+        " and 2380 are open between the control planes.",
     ),
     "MA4016": Code(
-        "uploaded certificates are gone",
-        "The Secret kubeadm-certs, from which a further control plane takes its certificates, lives for two hours.",
+        "the Secret kubeadm-certs is not in the cluster",
+        "The Secret, from which a further control plane takes its certificates, lives for two hours.",
         "Run `kubeadm init phase upload-certs --upload-certs` on a control plane and put the key into role.certificateKey.",
     ),
     "MA4017": Code(
-        "certificate key is wrong",
-        "role.certificateKey does not decrypt the Secret kubeadm-certs.",
-        "Take the key of the last upload, or upload anew.",
+        "role.certificateKey does not open the Secret kubeadm-certs",
+        "The certificates were encrypted with another key.",
+        "Take the key of the last `kubeadm init phase upload-certs --upload-certs`, or upload anew.",
     ),
     "MA4018": Code(
-        "files are in the way",
-        "Files that kubeadm is going to write are there, or a folder that it wants empty is not.",
-        "If the machine is meant to be made anew, run `kubeadm reset`. If the configuration writes them, it must not.",
+        "files of an earlier kubeadm run, or of another configuration, are in the way",
+        "Files that kubeadm is going to write are there, or a directory that it wants empty is not. Nothing was changed.",
+        "If the machine is meant to be made anew, run `kubeadm reset`; if the configuration writes these files, it must not.",
     ),
     "MA4019": Code(
-        "node name is taken",
-        "A node of this name is Ready in the cluster.",
-        "Give this machine another name (node.name, or its host name), or delete the old node.",
+        "a node of the same name is ready in the cluster",
+        "kubeadm does not take over the name of a node that is Ready.",
+        "Give this machine another name (node.name, or its host name), or delete the old node: `kubectl delete node NAME`.",
     ),
     "MA4020": Code(
-        "kubeadm does not deploy this version",
+        "this kubeadm does not deploy the wanted Kubernetes version",
         "kubeadm deploys Kubernetes of its own minor version and the one before.",
         "Install kubeadm of the same minor version as spec.kubernetes.version.",
     ),
     "MA4021": Code(
         "kubeadm refuses its configuration",
         "A value got as far as kubeadm and is refused there; it names the field under kubeadm's own names.",
-        "Mend the field; and tell us, for `machineadm validate` should have found it.",
+        "Fix the field that kubeadm names; and tell us, for `machineadm validate` should have found it.",
     ),
     "MA4022": Code(
-        "a program is missing",
+        "a program that Kubernetes needs is missing",
         "kubeadm or the kubelet needs a program that is not on the PATH.",
-        "Install its package: conntrack, util-linux (losetup), mount, coreutils.",
+        "Install the package that brings it: conntrack, util-linux (losetup), mount, coreutils.",
     ),
     "MA4023": Code("kubeadm must run as root", "It does not.", "Run machineadm as root."),
     "MA4024": Code(
-        "machine is too small",
+        "the machine is too small for a control plane",
         "A control plane needs two CPUs and 1700 MB of memory.",
         "Give it more, or put NumCPU or Mem into node.ignorePreflightErrors.",
     ),
     "MA4025": Code(
-        "cluster takes no further control plane",
+        "the cluster cannot take another control plane",
         "The cluster has no stable endpoint, or this machine lacks the certificates that control planes share.",
         "Make the cluster with cluster.controlPlaneEndpoint; give role.certificateKey or controlPlane.certificates.",
     ),
     "MA4026": Code(
-        "kubelet's version does not fit",
+        "the kubelet's version does not fit the cluster",
         "The kubelet on this machine is newer than the control plane, or too old for this kubeadm.",
-        "Install the kubelet of spec.kubernetes.version.",
+        "Install a kubelet that is not newer than the control plane and at most three minor versions older.",
     ),
     "MA4027": Code(
-        "a late call to the API server failed",
-        "The control plane is up, but writing the cluster's own objects failed. kubeadm is resumed, never reset, from here on.",
-        "See `kubectl get --raw '/readyz?verbose'` and run again.",
+        "a call to the API server failed in the last phases",
+        "The control plane is up, but writing the cluster's own objects failed. kubeadm is resumed, never reset, from here on;"
+        " another configuration is refused (MA4041).",
+        "See that the API server stays up (`kubectl get --raw '/readyz?verbose'`) and run again.",
     ),
     "MA4028": Code(
         "kubeadm was killed",
         "kubeadm ended by a signal that machineadm did not send.",
-        "Look into the kernel's log for the out-of-memory killer.",
+        "Look into the kernel's log for the out-of-memory killer; otherwise somebody sent it a signal.",
     ),
     "MA4029": Code(
-        "external etcd cannot be used",
+        "the external etcd cluster cannot be used",
         "It does not answer, refuses the certificates, or is of a version that kubeadm does not support.",
-        "Ask it with the same files: `curl --cacert ... --cert ... --key ... ENDPOINT/version`.",
+        "Ask cluster.etcd.external.endpoints with the same files: `curl --cacert ... --cert ... --key ... ENDPOINT/version`.",
     ),
     "MA4030": Code(
-        "operating system lacks something",
-        "kubeadm's system verification found kernel options or cgroup controllers missing; it lists them.",
+        "the operating system lacks what Kubernetes needs",
+        "kubeadm's system verification found kernel options or cgroup controllers missing; it lists them above its error.",
         "Use a kernel that has them, or name SystemVerification in node.ignorePreflightErrors if you know better.",
     ),
     "MA4031": Code(
-        "cluster was not found in time",
+        "the cluster was not found in time",
         "kubeadm's wait for the cluster ended in the middle of an attempt, and it does not say what the attempts before met:"
         " no answer, or a cluster that does not know the token. Tried again for a while.",
-        "See that the endpoint answers from this machine and that the token is valid; verbosity 1 shows each attempt.",
+        "See that discovery.endpoint answers from this machine and that the token is valid; `verbosity: 1` shows each attempt.",
+    ),
+    "MA4032": Code(
+        "this machine's clock is behind: a certificate is not valid yet",
+        "A certificate is refused because its time begins later than this machine's clock says. As a rule the clock has not been"
+        " set yet; it may be set by NTP at any moment, so this is tried again for a while. Both times stand in the message.",
+        "See that the clock is set (`timedatectl`, `chronyc tracking`) before kubeadm runs; if it is right, the certificate was"
+        " made on a machine whose clock is ahead.",
+    ),
+    "MA4033": Code(
+        "a certificate has expired, or this machine's clock is ahead",
+        "A certificate is refused because its time has passed by this machine's clock. Trying again would not help.",
+        "Compare both times in the message with the real time: set the clock (`timedatectl`), or renew the certificate"
+        " (`kubeadm certs renew` on a control plane).",
+    ),
+    "MA4034": Code(
+        "an image does not exist",
+        "The registry answers, and says that it has no such image. Tried three times, for an image may be on its way there.",
+        "See that cluster.imageRepository and version name an image that exists in this registry, or copy it there.",
+    ),
+    "MA4035": Code(
+        "files that the cluster's API server is started with are not on this machine",
+        "Every API server of a cluster is started with the same arguments and mounts, and these name files that this machine"
+        " does not have. kubeadm was stopped before this machine joined etcd.",
+        "Give this machine the same files as the first control plane: the fields that the message names, or machine.files.",
     ),
     "MA4040": Code(
         "machine is a node already",

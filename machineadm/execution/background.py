@@ -117,14 +117,14 @@ class _CancellableCommands:
         input: bytes | None = None,
         quiet: bool = False,
         note: str = "",
-        attend: Callable[[], None] | None = None,
+        attend: Callable[[str], None] | None = None,
     ) -> CommandResult:
-        def look() -> None:
+        def look(output: str) -> None:
             # What it raises ends the program.
             if self._cancelled.is_set():
                 raise InterruptedRunError("MA6002", "ended with the run that had begun it")
             if attend is not None:
-                attend()
+                attend(output)
 
         return self._real.run(
             argv,

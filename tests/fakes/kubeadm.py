@@ -6,6 +6,7 @@ It can die at any instant, as by the agent's death; the kubelet that it started 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 from machineadm.host.ports import CommandResult
@@ -39,6 +40,7 @@ class Cluster:
         members: etcd's members, and whether they vote.
         data: Members whose data is there.
         lost_quorum: A voting member's data was destroyed.
+        token_expires: When the bootstrap token with a lifetime in seconds does.
     """
 
     def __init__(self, *members: str) -> None:
@@ -47,6 +49,7 @@ class Cluster:
         self.data = set(members)
         self.ready: set[str] = set()
         self.lost_quorum = False
+        self.token_expires = 0.0
 
     def create(self, name: str) -> None:
         if name not in self.objects:
@@ -66,6 +69,7 @@ class FakeKubeadm:
         instants: How many instants have passed since the last start.
         fail_at: Phase that fails, with the text of the error.
         version: What it says it is.
+        contents: Of files that it writes, where they matter.
         runs: Verbs in their order.
         joins_meanwhile: The kubelet gets its certificate just when kubeadm starts.
         stays_down: This machine's API server does not answer before kubeadm was reset.
@@ -81,6 +85,7 @@ class FakeKubeadm:
         self.instants = 0
         self.fail_at: dict[str, str] = {}
         self.version = "v1.34.4"
+        self.contents: dict[str, str] = {}
         self.runs: list[str] = []
         self.joins_meanwhile = False
         self.stays_down = False
@@ -115,6 +120,9 @@ class FakeKubeadm:
             return CommandResult(exit_code=0, output=f"{self.version}\n")
         if verb == "token":
             return CommandResult(exit_code=0 if self._api_answers() else 1, output="")
+        if call.argv[1:4] == ("init", "phase", "bootstrap-token"):
+            self._make_token()
+            return CommandResult(exit_code=0, output="")
         self.runs.append(verb)
         self._attend = call.attend
         self._output = []
@@ -179,7 +187,10 @@ class FakeKubeadm:
             ("wait-control-plane", [self._wait]),
             ("upload-config", [lambda: self.cluster.create("kubeadm-config")]),
             ("mark-control-plane", [lambda: self.cluster.create("labels")]),
-            ("bootstrap-token", [lambda: self.cluster.create("cluster-info")]),
+            (
+                "bootstrap-token",
+                [lambda: self.cluster.create("cluster-info"), self._make_token],
+            ),
             ("kubelet-finalize", []),
             ("addon/coredns", [lambda: self.cluster.create("coredns")]),
             ("addon/kube-proxy", [lambda: self.cluster.create("kube-proxy")]),
@@ -280,7 +291,7 @@ class FakeKubeadm:
     def _writes(self, path: str, *, keep: bool = False) -> Callable[[], None]:
         def write() -> None:
             if not (keep and self._has(path)):
-                self.host.files.put(path, f"{path} by kubeadm")
+                self.host.files.put(path, self.contents.get(path, f"{path} by kubeadm"))
 
         return write
 
@@ -335,6 +346,12 @@ class FakeKubeadm:
             )
         self.cluster.members[NAME] = True
         self._output.append("[etcd] Waiting for the new etcd member to join the cluster. ...")
+
+    def _make_token(self) -> None:
+        """A lifetime counts from when kubeadm makes the token."""
+        lifetime = re.search(r"ttl\"?: \"?(\d+)s", self._config() or "")
+        if lifetime is not None:
+            self.cluster.token_expires = self.host.clock.now() + int(lifetime[1])
 
     # Queries.
 

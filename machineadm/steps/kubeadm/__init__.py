@@ -12,6 +12,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+import msgspec
+
 from machineadm.actions.extras import ControlPlaneExtras
 from machineadm.api.formats import seconds
 from machineadm.api.v1alpha1.kubeadm import Initialize, JoinWorker
@@ -75,7 +77,17 @@ def plan_kubeadm(
         machine=facts.machine_id,
         purpose=run.digest(),
     )
-    return (files, run)
+    return (
+        files,
+        msgspec.structs.replace(run, tokens=files if _has_expiring_token(kubernetes) else None),
+    )
+
+
+def _has_expiring_token(kubernetes: KubernetesConfig) -> bool:
+    role = kubernetes.role
+    if not isinstance(role, Initialize) or "bootstrap-token" in kubernetes.skip_phases:
+        return False
+    return any(token.expires is not None for token in role.bootstrap_tokens)
 
 
 def emptied_by_reset(kubernetes: KubernetesConfig) -> tuple[str, ...]:

@@ -14,6 +14,7 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
+from machineadm.codes.kubeadm import TABLE
 from machineadm.errors import KubeadmError
 
 _MARKER = re.compile(r"^\[([a-z][a-z0-9-]*)\]", re.MULTILINE)
@@ -25,6 +26,7 @@ _PROMOTED = re.compile(
     r"^\[etcd\] Waiting for the new etcd member to join|can only promote a learner member(?! which)",
     re.MULTILINE,
 )
+_CHECKS_FAILED = "preflight checks failed"
 _STACK_HINT = "To see the stack trace of this error"
 
 # Markers that name no phase of `kubeadm init` or `kubeadm join`, or another one than they say.
@@ -49,12 +51,21 @@ LONGEST_MESSAGE = 2000
 
 
 class Failure(NamedTuple):
-    """A known failure."""
+    """A known failure; what is said of it stands with its code, once."""
 
     code: str
-    message: str
-    hint: str
     passing: bool = False
+
+    @property
+    def message(self) -> str:
+        """What happened, in some words."""
+        return TABLE[self.code].title
+
+    @property
+    def hint(self) -> str:
+        """What to do about it, as the end of a sentence."""
+        remedy = TABLE[self.code].remedy
+        return remedy[:1].lower() + remedy[1:].removesuffix(".")
 
 
 class _Rule(NamedTuple):
@@ -62,167 +73,41 @@ class _Rule(NamedTuple):
     failure: Failure
 
 
-GENERIC = Failure("MA4001", "kubeadm failed", "read kubeadm's own words in the report's log tail")
-SEVERAL = Failure(
-    "MA4002", "kubeadm's preflight checks failed", "mend every line of the list, then run again"
-)
-PORT = Failure(
-    "MA4003",
-    "a port that Kubernetes needs is in use",
-    "find the process with `ss -ltnp` and stop it; a machine that was a node before needs `kubeadm reset`",
-)
-SWAP = Failure(
-    "MA4004",
-    "swap is on and the kubelet does not accept it",
-    "turn swap off (`swapoff -a` and out of /etc/fstab), or allow it with node.kubelet.config failSwapOn: false",
-)
-RUNTIME = Failure(
-    "MA4005",
-    "the container runtime does not answer on its CRI socket",
-    "see that the runtime is installed and runs (`systemctl status containerd`), has its CRI plugin enabled, and that"
-    " node.criSocket is its socket",
-    passing=True,
-)
-SOCKETS = Failure(
-    "MA4006", "there are several container runtimes", "say which one with node.criSocket"
-)
-TOKEN = Failure(
-    "MA4007",
-    "the cluster does not accept the bootstrap token",
-    "the token is wrong or has expired: make a new one (`kubeadm token create` on a control plane) and put it into"
-    " discovery.token",
-)
-CA_HASH = Failure(
-    "MA4008",
-    "the certificate authority of the API server is not the one that the configuration pins",
-    "compare discovery.caCertHashes (or the certificate authority of the discovery file) with the cluster's"
-    " /etc/kubernetes/pki/ca.crt; if that is right, something else answers at this endpoint",
-)
-UNREACHABLE = Failure(
-    "MA4009",
-    "the API server cannot be reached",
-    "see that discovery.endpoint is right, resolves on this machine, and that no firewall or proxy is in the way",
-    passing=True,
-)
-IMAGE = Failure(
-    "MA4010",
-    "an image cannot be pulled",
-    "see that the registry can be reached from here (proxy, mirror, credentials) and that cluster.imageRepository and"
-    " version name an image that exists",
-    passing=True,
-)
-FORWARDING = Failure(
-    "MA4011",
-    "IP forwarding is off",
-    'add "net.ipv4.ip_forward": "1" (or net.ipv6.conf.default.forwarding) to machine.linuxConfiguration.sysctls',
-)
-KUBELET = Failure(
-    "MA4012",
-    "the kubelet does not become healthy",
-    "read `journalctl -u kubelet`: often a cgroup driver other than the runtime's, swap, or a setting that it refuses",
-)
-CONTROL_PLANE = Failure(
-    "MA4013",
-    "the control plane does not come up",
-    "read the logs of the static pods below /var/log/pods/kube-system_*: often an argument, a mounted file or etcd",
-)
-TLS_BOOTSTRAP = Failure(
-    "MA4014",
-    "the kubelet did not get its client certificate from the cluster",
-    "see `kubectl get csr` in the cluster: the request must be approved, by kube-controller-manager as a rule",
-    passing=True,
-)
-ETCD = Failure(
-    "MA4015",
-    "the etcd cluster does not take this member in",
-    "see that every member of the cluster is healthy, that none is left of a machine that is gone, and that ports 2379"
-    " and 2380 are open between the control planes",
-    passing=True,
-)
-CERTS_SECRET = Failure(
-    "MA4016",
-    "the Secret kubeadm-certs is not in the cluster",
-    "it expires after two hours: run `kubeadm init phase upload-certs --upload-certs` on a control plane and put the key"
-    " into role.certificateKey",
-)
-CERTIFICATE_KEY = Failure(
-    "MA4017",
-    "role.certificateKey does not open the Secret kubeadm-certs",
-    "take the key of the last `kubeadm init phase upload-certs --upload-certs`",
-)
-LEFTOVERS = Failure(
-    "MA4018",
-    "files of an earlier kubeadm run, or of another configuration, are in the way",
-    "if the machine is meant to be made anew, run `kubeadm reset`; if the configuration writes these files, it must not",
-)
-NODE_EXISTS = Failure(
-    "MA4019",
-    "a node of the same name is ready in the cluster",
-    "give this machine another name (node.name), or delete the old node: `kubectl delete node NAME`",
-)
-VERSION = Failure(
-    "MA4020",
-    "this kubeadm does not deploy the wanted Kubernetes version",
-    "install the kubeadm of the same minor version as `version` says",
-)
-REFUSED = Failure(
-    "MA4021",
-    "kubeadm refuses its configuration",
-    "mend the field that kubeadm names",
-)
-PROGRAM = Failure(
-    "MA4022",
-    "a program that Kubernetes needs is missing",
-    "install the package that brings it (conntrack, util-linux, mount, coreutils)",
-)
-ROOT = Failure("MA4023", "kubeadm must run as root", "run machineadm as root")
-TOO_SMALL = Failure(
-    "MA4024",
-    "the machine is too small for a control plane",
-    "give it 2 CPUs and 1700 MB at least, or list the check in node.ignorePreflightErrors",
-)
-NOT_READY = Failure(
-    "MA4025",
-    "the cluster cannot take another control plane",
-    "it needs a stable cluster.controlPlaneEndpoint, and this machine the shared certificates: role.certificateKey or"
-    " controlPlane.certificates",
-)
-KUBELET_VERSION = Failure(
-    "MA4026",
-    "the kubelet's version does not fit the cluster",
-    "install a kubelet that is not newer than the control plane and at most three minor versions older",
-)
-API_CALL = Failure(
-    "MA4027",
-    "a call to the API server failed in the last phases",
-    "see that the API server stays up: `kubectl get --raw /readyz?verbose`",
-    passing=True,
-)
-KILLED = Failure(
-    "MA4028",
-    "kubeadm was killed",
-    "see the kernel's log for the out-of-memory killer; otherwise somebody sent it a signal",
-    passing=True,
-)
-ETCD_VERSION = Failure(
-    "MA4029",
-    "the external etcd cluster cannot be used",
-    "see that cluster.etcd.external.endpoints answer with these certificates and run a version that kubeadm supports",
-    passing=True,
-)
-SYSTEM = Failure(
-    "MA4030",
-    "the operating system lacks what Kubernetes needs",
-    "kubeadm prints what it misses above this error: kernel options and cgroup controllers",
-)
-
-NOT_FOUND = Failure(
-    "MA4031",
-    "the cluster was not found in time",
-    "either nothing answers at discovery.endpoint, or the cluster does not know the token: up to 1.31 kubeadm cannot tell"
-    " when its time is up; `verbosity: 1` makes it tell each attempt",
-    passing=True,
-)
+GENERIC = Failure("MA4001")
+SEVERAL = Failure("MA4002")
+PORT = Failure("MA4003")
+SWAP = Failure("MA4004")
+RUNTIME = Failure("MA4005", passing=True)
+SOCKETS = Failure("MA4006")
+TOKEN = Failure("MA4007")
+CA_HASH = Failure("MA4008")
+UNREACHABLE = Failure("MA4009", passing=True)
+IMAGE = Failure("MA4010", passing=True)
+FORWARDING = Failure("MA4011")
+KUBELET = Failure("MA4012")
+CONTROL_PLANE = Failure("MA4013")
+TLS_BOOTSTRAP = Failure("MA4014", passing=True)
+ETCD = Failure("MA4015", passing=True)
+CERTS_SECRET = Failure("MA4016")
+CERTIFICATE_KEY = Failure("MA4017")
+LEFTOVERS = Failure("MA4018")
+NODE_EXISTS = Failure("MA4019")
+VERSION = Failure("MA4020")
+REFUSED = Failure("MA4021")
+PROGRAM = Failure("MA4022")
+ROOT = Failure("MA4023")
+TOO_SMALL = Failure("MA4024")
+NOT_READY = Failure("MA4025")
+KUBELET_VERSION = Failure("MA4026")
+API_CALL = Failure("MA4027", passing=True)
+KILLED = Failure("MA4028", passing=True)
+ETCD_VERSION = Failure("MA4029", passing=True)
+SYSTEM = Failure("MA4030")
+NOT_FOUND = Failure("MA4031", passing=True)
+CLOCK = Failure("MA4032", passing=True)
+EXPIRED = Failure("MA4033")
+NO_IMAGE = Failure("MA4034", passing=True)
+NO_FILES = Failure("MA4035")
 
 # By the names of kubeadm's preflight checks; the first that matches the name counts.
 _CHECKS = (
@@ -239,6 +124,25 @@ _CHECKS = (
     _Rule(r"^(?:NumCPU|Mem)$", TOO_SMALL),
     _Rule(r"^ExternalEtcd", ETCD_VERSION),
     _Rule(r"^SystemVerification$", SYSTEM),
+)
+
+# The registry answers, and has no such image; what hinders the asking is another matter.
+_IMAGES = (
+    _Rule(
+        r"(?i)code = NotFound|manifest unknown|name unknown|\b404 Not Found|status(?: code)? 404\b|repository \S+ not found|\S+:\S+: not found",
+        NO_IMAGE,
+    ),
+)
+
+# A certificate's time and the clock, wherever Go's x509 or kubeadm speak of them.
+_CERTIFICATES = (
+    _Rule(r"certificate is not (?:yet valid|valid yet)|current time \S+ is before \S+", CLOCK),
+    _Rule(r"current time \S+ is after \S+|the certificate has expired", EXPIRED),
+)
+
+_NO_RUNTIME = re.compile(
+    r"WARNING: Couldn't create the interface used for talking to the container runtime"
+    r"|\[WARNING CRI\]"
 )
 
 # By the last error's text; the first that matches counts, so the particular stands before the general.
@@ -290,6 +194,10 @@ _ERRORS = (
             r"|could not connect to the container runtime|containerd\.sock|crio\.sock"
         ),
         RUNTIME,
+    ),
+    _Rule(
+        r"failed to pull image.*(?:code = NotFound|manifest unknown|name unknown|404 Not Found)",
+        NO_IMAGE,
     ),
     _Rule(r"failed to pull image", IMAGE),
     _Rule(
@@ -345,13 +253,16 @@ def is_promoted(output: str) -> bool:
     return _PROMOTED.search(output) is not None
 
 
-def diagnose(output: str, *, command: tuple[str, ...], exit_code: int) -> KubeadmError:
+def diagnose(
+    output: str, *, command: tuple[str, ...], exit_code: int, clock: str = ""
+) -> KubeadmError:
     """The error for a run of kubeadm that failed.
 
     Args:
         output: The end of what kubeadm printed, redacted.
         command: The command line.
         exit_code: As `CommandResult.exit_code`.
+        clock: What this machine's clock says, for an error about a certificate's time.
 
     Returns:
         An error with a code of MA40xx, kubeadm's own words, and whether trying again makes sense.
@@ -359,16 +270,19 @@ def diagnose(output: str, *, command: tuple[str, ...], exit_code: int) -> Kubead
     phase = phase_of(output)
     failed = _PREFLIGHT.findall(output[_start_of_last_list(output) :])
     if failed:
-        failure, words = _of_checks(failed)
+        failure, words, hint = _of_checks(failed)
     else:
         words = _last_error(output)
         failure = _of_error(words, output, phase, exit_code)
+        hint = failure.hint
     where = f" in phase {phase}" if phase else ""
     message = f"{failure.message}{where}: {words}" if words else f"{failure.message}{where}"
+    if failure in (CLOCK, EXPIRED) and clock:
+        message = f"{message[: LONGEST_MESSAGE - 100]}; this machine's clock says {clock}"
     return KubeadmError(
         failure.code,
         message[:LONGEST_MESSAGE],
-        hint=failure.hint,
+        hint=hint,
         log_tail=output,
         passing=failure.passing,
         command=command,
@@ -381,24 +295,36 @@ def _start_of_last_list(output: str) -> int:
     return max(0, output.rfind("Some fatal errors occurred"))
 
 
-def _of_checks(failed: list[tuple[str, str]]) -> tuple[Failure, str]:
-    """One failure for a list of checks: their common one, or all of them under one code."""
-    found = dict.fromkeys(_first(_CHECKS, name) or SEVERAL for name, _ in failed)
+def _of_checks(failed: list[tuple[str, str]]) -> tuple[Failure, str, str]:
+    """One failure for a list of checks, with words and hint: their common one, or all of them under one code."""
+    found = dict.fromkeys(_of_check(name, text) for name, text in failed)
     words = "; ".join(f"{name}: {text.strip()}" for name, text in failed)
     if len(found) == 1:
-        return next(iter(found)), words
+        (failure,) = found
+        return failure, words, failure.hint
     hints = "; ".join(failure.hint for failure in found if failure is not SEVERAL)
     passing = all(failure.passing for failure in found)
-    return SEVERAL._replace(hint=hints, passing=passing), words
+    return SEVERAL._replace(passing=passing), words, hints or SEVERAL.hint
+
+
+def _of_check(name: str, text: str) -> Failure:
+    failure = _first(_CHECKS, name) or SEVERAL
+    if failure is IMAGE:
+        return _first(_IMAGES, text) or failure
+    return failure
 
 
 def _of_error(words: str, output: str, phase: str, exit_code: int) -> Failure:
-    failure = _first(_ERRORS, words)
-    if failure is KUBELET and "[WARNING Swap]" in output:
-        return SWAP
+    failure = _first(_CERTIFICATES, words) or _first(_ERRORS, words)
     if failure is None and exit_code < 0:
         return KILLED
-    return failure or _first(_PHASES, phase) or GENERIC
+    failure = failure or _first(_PHASES, phase) or GENERIC
+    if failure in (KUBELET, TLS_BOOTSTRAP, CONTROL_PLANE) and _NO_RUNTIME.search(output):
+        # `join` only warns of a runtime that does not answer, then waits for a kubelet that cannot start.
+        return RUNTIME
+    if failure is KUBELET and "[WARNING Swap]" in output:
+        return SWAP
+    return failure
 
 
 def _first(rules: tuple[_Rule, ...], text: str) -> Failure | None:
@@ -410,4 +336,13 @@ def _last_error(output: str) -> str:
     said = output.rsplit(_STACK_HINT, 1)[0].rstrip()
     starts = [match.start() for match in _LAST_ERROR.finditer(said)]
     text = said[starts[-1] :] if starts else said.rpartition("\n")[2]
-    return " ".join(_PHASE_ERROR.sub("", text.removeprefix("error: "), count=1).split())
+    words = " ".join(_PHASE_ERROR.sub("", text.removeprefix("error: "), count=1).split())
+    if words == _CHECKS_FAILED:
+        # Said of a runtime that does not answer: its text stands where the list of checks would, without a check's name.
+        listed = (
+            said[_start_of_last_list(said) :]
+            .partition("\n")[2]
+            .partition("[preflight] If you know")[0]
+        )
+        words = " ".join(listed.split()) or words
+    return words

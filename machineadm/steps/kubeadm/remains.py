@@ -133,7 +133,7 @@ def why_reset(record: Record, evidence: Evidence) -> str:
 
 def story(record: Record) -> str:
     """What became of the run that the record is of."""
-    began = f" of {_moment(record.windows[-1].start)}" if record.windows else ""
+    began = f" of {moment(record.windows[-1].start)}" if record.windows else ""
     where = f" in phase {record.phase}" if record.phase else ""
     return f"the kubeadm{began} {'failed' if record.event == 'failed' else 'was cut off'}{where}"
 
@@ -151,7 +151,7 @@ def refuse_foreign(record: Record, evidence: Evidence) -> NoReturn:
         KubeadmError: Always.
     """
     if record.windows:
-        until = _moment(record.windows[-1].end)
+        until = moment(record.windows[-1].end)
         reason = f"{story(record)}; since {until} they were made or replaced by somebody else"
     else:
         reason = "an earlier machineadm began here, and kept no proof that they are its own"
@@ -250,5 +250,6 @@ def _answers(host: Host, patience: float) -> bool:
         host.clock.sleep(_PROBE_PAUSE)
 
 
-def _moment(seconds: float) -> str:
+def moment(seconds: float) -> str:
+    """An instant, for a message."""
     return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))

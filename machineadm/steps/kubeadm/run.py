@@ -15,19 +15,22 @@ nothing is touched. What follows from which finding is a table (`decide.py`).
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import ClassVar, Literal, NoReturn
 
 import msgspec
 
-from machineadm.errors import InterruptedRunError, KubeadmError
+from machineadm.errors import ConfigError, InterruptedRunError, KubeadmError
 from machineadm.host.effects import RunProgram
-from machineadm.host.ports import Host
+from machineadm.host.ports import CommandResult, Host
 from machineadm.plan.model import Change, Outcome, Phase, ProgramRun, Work
-from machineadm.steps.kubeadm.config import remove_files
+from machineadm.steps.kubeadm.config import LayOutFiles, remove_files
 from machineadm.steps.kubeadm.decide import Action, Event, Remains, decide
 from machineadm.steps.kubeadm.evidence import (
+    API_SERVER,
     BOOTSTRAP_CONF,
     EARLY,
+    ETCD,
     KUBELET_CONF,
     LATE,
     PULSE,
@@ -43,6 +46,7 @@ from machineadm.steps.kubeadm.remains import (
     done_phases,
     event_of,
     has_joined,
+    moment,
     queries_of,
     refuse_foreign,
     refuse_mixed,
@@ -59,6 +63,11 @@ _BUDGET = 900.0
 _FIRST_PAUSE = 5.0
 _LONGEST_PAUSE = 60.0
 _NOTHING = Evidence()
+# A registry that has no such image has none the third time either.
+_MOST_REFUSALS = 3
+_REFUSALS = "kubeadm/refusals"
+# The phases of join that come after the manifests and before etcd knows of the machine.
+_AFTER_MANIFESTS = frozenset(("check-etcd", "kubelet-start"))
 
 
 class RunKubeadm(msgspec.Struct, frozen=True, kw_only=True):
@@ -79,6 +88,10 @@ class RunKubeadm(msgspec.Struct, frozen=True, kw_only=True):
 
     external_authority: bool
     """The CA's key is elsewhere, so the configuration brings kubelet.conf itself."""
+
+    tokens: LayOutFiles | None = None
+    """Set where a bootstrap token has to expire at a given time: kubeadm takes a lifetime, which counts from when it makes
+    the token, minutes after its configuration was written."""
 
     phase: Phase = Phase.KUBEADM
     live: ClassVar[bool] = True
@@ -266,21 +279,29 @@ class RunKubeadm(msgspec.Struct, frozen=True, kw_only=True):
             InterruptedRunError: The run is to end.
         """
         # What its output says is not asked by `plan`.
-        from machineadm.steps.kubeadm.failures import diagnose, phase_of
+        from machineadm.steps.kubeadm.failures import phase_of
 
-        watch = _Watch(host, begun)
+        watch = _Watch(host, begun, inspect=self._refuse_missing_files)
         try:
             result = commands_of(host).run(argv, attend=watch.attend)
         except InterruptedRunError:
             watch.ended()
             raise
+        except KubeadmError:
+            watch.ended(event="failed")
+            raise
         if result.exit_code != 0:
-            error = diagnose(result.output, command=argv, exit_code=result.exit_code)
+            error = self._failure(host, argv, result)
             if error.kubeadm_phase == "preflight":
                 self._drop_claim(host, begun)
             else:
                 watch.ended(event="failed", phase=error.kubeadm_phase)
             raise error
+        try:
+            self._set_expiry(host)
+        except KubeadmError as error:
+            watch.ended(event="failed", phase=error.kubeadm_phase)
+            raise
         self._conclude(host)
         run = ProgramRun(
             program="kubeadm",
@@ -291,6 +312,86 @@ class RunKubeadm(msgspec.Struct, frozen=True, kw_only=True):
         return Outcome(
             change=Change.CHANGED, message=f"kubeadm {self.verb} succeeded", reports=(run,)
         )
+
+    def _set_expiry(self, host: Host) -> None:
+        """Have kubeadm make the tokens again, by a configuration of this moment.
+
+        Raises:
+            KubeadmError: It failed.
+        """
+        if self.tokens is None:
+            return
+        try:
+            self.tokens.apply(host, self.tokens.check(host))
+        except ConfigError:
+            return  # one has expired while kubeadm ran
+        argv = (
+            "kubeadm",
+            "init",
+            "phase",
+            "bootstrap-token",
+            self.arguments[0],
+            "--skip-token-print",
+        )
+        note = "the lifetime of the bootstrap tokens counts from now, and their expiry is given"
+        result = commands_of(host).run(argv, note=note)
+        if result.exit_code != 0:
+            raise self._failure(host, argv, result)
+
+    def _failure(self, host: Host, argv: tuple[str, ...], result: CommandResult) -> KubeadmError:
+        from machineadm.steps.kubeadm.causes import with_cause
+        from machineadm.steps.kubeadm.failures import NO_IMAGE, diagnose
+
+        error = diagnose(
+            result.output,
+            command=argv,
+            exit_code=result.exit_code,
+            clock=moment(host.clock.now()),
+        )
+        refused = self._count_refusals(host, error.code == NO_IMAGE.code)
+        error.passing = error.passing and refused < _MOST_REFUSALS
+        return with_cause(error, host)
+
+    def _count_refusals(self, host: Host, again: bool) -> int:
+        """How often a registry has said, one time after the other, that it has no such image."""
+        told = host.state.read(_REFUSALS, durable=False) or b""
+        count = (int(told) if told.isdigit() else 0) + 1 if again else 0
+        if 0 < count < _MOST_REFUSALS:
+            host.state.write(_REFUSALS, b"%d" % count, durable=False)
+        else:
+            host.state.remove(_REFUSALS, durable=False)
+        return count
+
+    def _refuse_missing_files(self, host: Host, phase: str) -> bool:
+        """Look, once kubeadm has written the manifest, whether this machine has what its API server is started with.
+
+        Returns:
+            Whether that has been looked at.
+
+        Raises:
+            KubeadmError: It lacks something; kubeadm is stopped by that.
+        """
+        if self.scene.role != "JoinControlPlane" or phase not in _AFTER_MANIFESTS:
+            return False
+        if host.files.stat(ETCD) is None and (manifest := host.files.read(API_SERVER)):
+            import yaml
+
+            from machineadm.steps.kubeadm.failures import NO_FILES
+            from machineadm.steps.kubeadm.mounts import missing_paths
+
+            lacks = missing_paths(
+                yaml.safe_load(manifest), lambda path: host.files.stat(path) is not None
+            )
+            if lacks:
+                named = ", ".join(map(str, lacks))
+                raise KubeadmError(
+                    NO_FILES.code,
+                    f"{NO_FILES.message}: {named}",
+                    hint=NO_FILES.hint,
+                    command=("kubeadm", self.verb),
+                    kubeadm_phase=phase,
+                )
+        return True
 
     def _drop_claim(self, host: Host, begun: Record) -> None:
         """It has only looked: what is there, and what comes, is not by us; what earlier attempts made stays known."""
@@ -366,8 +467,9 @@ class RunKubeadm(msgspec.Struct, frozen=True, kw_only=True):
 class _Watch:
     """Keeps in the record how far a kubeadm that runs has come, and up to when it can have written."""
 
-    def __init__(self, host: Host, begun: Record) -> None:
+    def __init__(self, host: Host, begun: Record, *, inspect: Callable[[Host, str], bool]) -> None:
         self._host = host
+        self._inspect: Callable[[Host, str], bool] | None = inspect
         self._now = msgspec.structs.replace(begun, event="started", phase="")
         self._earlier = begun.windows
         self._start = host.clock.now()
@@ -381,6 +483,8 @@ class _Watch:
         if news or now >= self._next:
             self._write(LATE)
             self._next = now + PULSE
+        if self._inspect is not None and self._inspect(self._host, self._now.phase):
+            self._inspect = None
 
     def ended(self, *, event: Literal["started", "failed"] = "started", phase: str = "") -> None:
         """Note that it has ended."""

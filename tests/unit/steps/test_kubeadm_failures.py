@@ -2,8 +2,16 @@
 
 from __future__ import annotations
 
+import re
+
+import msgspec
 import pytest
 
+from machineadm.api.v1alpha1.discovery import FileDiscovery, TokenDiscovery
+from machineadm.api.v1alpha1.kubeadm import Initialize, JoinControlPlane
+from machineadm.api.v1alpha1.kubernetes import KubernetesConfig
+from machineadm.codes.kubeadm import TABLE
+from machineadm.steps.kubeadm import failures as module
 from machineadm.steps.kubeadm.failures import LONGEST_MESSAGE, diagnose, phase_of
 
 STACK = "To see the stack trace of this error execute with --v=5 or higher\n"
@@ -36,6 +44,10 @@ CHECKS = {
     "[ERROR Swap]: running with swap on is not supported. Please disable swap": "MA4004",
     "[ERROR CRI]: container runtime is not running: output: connection refused": "MA4005",
     "[ERROR ImagePull]: failed to pull image registry.k8s.io/pause:3.10: output": "MA4010",
+    "[ERROR ImagePull]: failed to pull image r.example.com/etcd:0: rpc error: code = NotFound desc = failed to resolve": "MA4034",
+    "[ERROR ImagePull]: failed to pull image r.example.com/etcd:0: unexpected status code 404 Not Found": "MA4034",
+    "[ERROR ImagePull]: failed to pull image r.example.com/etcd:0: name unknown: repository not known": "MA4034",
+    "[ERROR ImagePull]: failed to pull image r.example.com/etcd:404: dial tcp 10.0.0.1:443: i/o timeout": "MA4010",
     "[ERROR FileContent--proc-sys-net-ipv4-ip_forward]: /proc/sys/net/ipv4/ip_forward contents are not set to 1": "MA4011",
     "[ERROR FileAvailable--etc-kubernetes-kubelet.conf]: /etc/kubernetes/kubelet.conf already exists": "MA4018",
     "[ERROR DirAvailable--var-lib-etcd]: /var/lib/etcd is not empty": "MA4018",
@@ -129,6 +141,34 @@ ERRORS = {
     ),
     'error execution phase addon/kube-proxy: error when creating kube-proxy service account: Post "https://a:6443/api": net/http:'
     " request canceled": ("MA4027", True),
+    # The clock: behind may pass, ahead does not; said by kubeadm of a file, and by Go of what a server shows.
+    "error execution phase certs/front-proxy-ca: failure loading front-proxy-ca certificate: failed to load certificate: the"
+    " certificate is not valid yet: NotBefore: 2026-11-30 10:00:00 +0000 UTC, NotAfter: 2036-11-28 10:00:00 +0000 UTC": (
+        "MA4032",
+        True,
+    ),
+    "error execution phase preflight: couldn't validate the identity of the API Server: failed to request the cluster-info"
+    ' ConfigMap: Get "https://a:6443/api": tls: failed to verify certificate: x509: certificate has expired or is not yet valid:'
+    " current time 1970-01-01T00:01:00Z is before 2026-11-30T10:00:00Z": ("MA4032", True),
+    "error execution phase check-etcd: etcd cluster is not healthy: x509: certificate has expired or is not yet valid: current"
+    " time 2026-11-29T10:00:00+01:00 is before 2026-11-30T10:00:00Z": ("MA4032", True),
+    "error execution phase preflight: unable to fetch the kubeadm-config ConfigMap: x509: certificate has expired or is not yet"
+    " valid: current time 2046-01-01T00:00:00Z is after 2036-11-28T10:00:00Z": ("MA4033", False),
+    "error execution phase certs/etcd-ca: failed to load certificate: the certificate has expired: NotBefore: 2016-11-30, NotAfter:"
+    " 2026-11-28": ("MA4033", False),
+    # A registry that answers, and has no such image.
+    "failed to pull image registry.example.com/pause:0: rpc error: code = NotFound desc = failed to pull and unpack image": (
+        "MA4034",
+        True,
+    ),
+    "failed to pull image registry.example.com/pause:0: reading manifest 0 in registry.example.com/pause: manifest unknown": (
+        "MA4034",
+        True,
+    ),
+    "failed to pull image registry.example.com/pause:0: dial tcp: lookup registry.example.com: no such host": (
+        "MA4010",
+        True,
+    ),
     "something that nobody has heard of": ("MA4001", False),
 }
 
@@ -176,6 +216,7 @@ def test_checks_of_one_kind_keep_their_own_code() -> None:
 
 def test_checks_that_may_all_pass_may_pass_together() -> None:
     runtime, image = list(CHECKS)[2:4]
+    assert "[ERROR CRI]" in runtime
 
     assert codes(preflight_now(runtime, image)) == ("MA4002", True)
 
@@ -224,3 +265,104 @@ def test_any_output_makes_an_error_of_bounded_length(output: str) -> None:
 )
 def test_the_phase_is_read_from_the_markers(output: str, phase: str) -> None:
     assert phase_of(output) == phase
+
+
+def exists(path: str) -> bool:
+    """Whether a field of `spec.kubernetes` has this path; what is passed on untyped has all."""
+    first, _, rest = path.partition(".")
+    if first == "discovery":
+        return any(below(type_, rest) for type_ in (TokenDiscovery, FileDiscovery))
+    if first == "role":
+        return any(below(type_, rest) for type_ in (Initialize, JoinControlPlane))
+    return below(KubernetesConfig, path)
+
+
+def below(type_: object, path: str) -> bool:
+    if not path:
+        return True
+    name, _, rest = path.partition(".")
+    info = msgspec.inspect.type_info(type_)
+    kinds = info.types if isinstance(info, msgspec.inspect.UnionType) else (info,)
+    for kind in kinds:
+        if isinstance(kind, msgspec.inspect.StructType):
+            for field in kind.fields:
+                if field.encode_name == name:
+                    return not rest or below_info(field.type, rest)
+    return False
+
+
+def below_info(info: msgspec.inspect.Type, path: str) -> bool:
+    kinds = info.types if isinstance(info, msgspec.inspect.UnionType) else (info,)
+    return any(
+        below(kind.cls, path) for kind in kinds if isinstance(kind, msgspec.inspect.StructType)
+    )
+
+
+NO_SOCKET = (
+    "failed to create new CRI runtime service: validate service connection: validate CRI v1 runtime API for endpoint"
+    ' "unix:///run/containerd/containerd.sock": rpc error: code = Unavailable desc = connection error: desc = "transport:'
+    ' Error while dialing: dial unix /run/containerd/containerd.sock: connect: connection refused"'
+)
+
+
+def test_a_runtime_that_is_dead_at_init_has_its_code_though_no_check_is_named() -> None:
+    output = (
+        "[preflight] Running pre-flight checks\n"
+        "W1130 10:00:00.1 812 checks.go:1046] [preflight] WARNING: Couldn't create the interface used for talking to the"
+        f" container runtime: {NO_SOCKET}\n"
+        "[preflight] Pulling images required for setting up a Kubernetes cluster\n"
+        f"[preflight] Some fatal errors occurred:\n{NO_SOCKET}[preflight] If you know what you are doing, you can make a check"
+        " non-fatal with `--ignore-preflight-errors=...`\n"
+        "error: error execution phase preflight: preflight checks failed\n" + STACK
+    )
+
+    error = diagnose(output, command=("kubeadm", "init"), exit_code=1)
+
+    assert (error.code, error.passing, error.kubeadm_phase) == ("MA4005", True, "preflight")
+    assert "connection refused" in error.message
+
+
+@pytest.mark.parametrize(
+    "last",
+    [
+        "error execution phase kubelet-start: failed while waiting for the kubelet to start: context deadline exceeded",
+        "error execution phase kubelet-start: failed while waiting for TLS bootstrap: context deadline exceeded",
+        "error execution phase wait-control-plane: failed while waiting for the control plane to start",
+    ],
+)
+def test_a_runtime_that_is_dead_at_join_is_the_cause_of_the_kubelets_silence(last: str) -> None:
+    warned = (
+        "W1130 10:00:00.1 812 checks.go:1046] [preflight] WARNING: Couldn't create the interface used for talking to the"
+        f" container runtime: {NO_SOCKET}\n[preflight] Reading configuration from the cluster...\n"
+    )
+
+    assert codes(f"{warned}{last}\n{STACK}") == ("MA4005", True)
+    assert codes(f"{last}\n{STACK}")[0] != "MA4005"
+
+
+def test_an_error_about_the_clock_says_what_the_clock_says() -> None:
+    output = "error execution phase certs/ca: failed to load certificate: the certificate is not valid yet\n"
+
+    error = diagnose(output, command=(), exit_code=1, clock="1970-01-01T00:01:00Z")
+
+    assert "clock" in error.message
+    assert error.message.endswith("this machine's clock says 1970-01-01T00:01:00Z")
+
+
+def test_what_is_said_of_a_failure_stands_with_its_code_alone() -> None:
+    failures = [value for value in vars(module).values() if isinstance(value, module.Failure)]
+
+    assert len(failures) >= 31
+    for failure in failures:
+        assert failure.message == TABLE[failure.code].title
+        assert TABLE[failure.code].remedy.lower().startswith(failure.hint.lower())
+
+
+@pytest.mark.parametrize("code", [code for code in TABLE if code.startswith("MA40")])
+def test_no_remedy_advises_a_field_that_there_is_not(code: str) -> None:
+    """`node.kubelet.failSwapOn` is one; `node.kubelet.config` would be refused for what has its own field."""
+    text = f"{TABLE[code].meaning} {TABLE[code].remedy}"
+    for path in re.findall(
+        r"\b(?:node|cluster|controlPlane|role|discovery|timeouts)\.[A-Za-z.]+\w", text
+    ):
+        assert exists(path), path

@@ -6,7 +6,8 @@ import msgspec
 import pytest
 
 from machineadm.actions.extras import ControlPlaneExtras
-from machineadm.api.v1alpha1.kubeadm import Initialize, Patch
+from machineadm.api.formats import instant
+from machineadm.api.v1alpha1.kubeadm import BootstrapToken, Initialize, Patch
 from machineadm.api.v1alpha1.kubernetes import KubernetesConfig
 from machineadm.api.v1alpha1.node import NodeConfig, NodeKubelet
 from machineadm.errors import ConfigError, HostError, KubeadmError, MachineadmError
@@ -22,6 +23,7 @@ from tests.applying import apply
 from tests.fakes.host import FakeHost, offline_host
 from tests.fakes.kubeadm import Cluster, FakeKubeadm
 from tests.kubeadm_cases import GOLDEN, RUN_DIRECTORY, kubernetes_of
+from tests.kubeadm_machine import Machine
 
 FACTS = Facts(machine_id="m1", kubeadm_version="v1.34.4")
 CONFIG = f"{RUN_DIRECTORY}/kubeadm/config.yaml"
@@ -252,3 +254,24 @@ def test_a_token_that_has_expired_is_refused() -> None:
         files.check(host)
 
     assert refused.value.code == "MA4104"
+
+
+def test_a_token_expires_when_it_is_told_to_however_long_kubeadm_takes() -> None:
+    machine = Machine("init")
+    token = BootstrapToken(token=Secret("abcdef.0123456789abcdef"), expires="2027-01-15T10:00:00Z")
+    role = Initialize(bootstrap_tokens=(token,))
+    machine.kubernetes = msgspec.structs.replace(machine.kubernetes, role=role)
+    began = machine.host.clock.now()
+
+    machine.run()
+
+    assert machine.host.clock.now() - began > 10
+    assert abs(machine.cluster.token_expires - instant("2027-01-15T10:00:00Z")) <= 1
+    assert machine.kubeadm.runs == ["init"]
+
+
+def test_tokens_without_an_expiry_are_made_once() -> None:
+    machine = Machine("init")
+    machine.run()
+
+    assert not [argv for argv in machine.host.commands.argvs() if "phase" in argv]

@@ -459,3 +459,34 @@ def test_the_members_of_the_fake_cluster_are_what_the_tests_believe() -> None:
 
 def test_golden_inputs_are_there() -> None:
     assert all(Path(GOLDEN / "small" / f"{role}.yaml").exists() for role in ROLES)
+
+
+NO_IMAGE = "failed to pull image r.example.com/etcd:0: rpc error: code = NotFound desc = not found"
+
+
+def test_an_image_that_does_not_exist_is_asked_for_three_times() -> None:
+    machine = Machine("init")
+    machine.kubeadm.fail_at = {"preflight": NO_IMAGE}
+
+    with pytest.raises(KubeadmError) as failure:
+        machine.run()
+
+    assert failure.value.code == "MA4034"
+    assert machine.kubeadm.runs == ["init"] * 3
+
+
+def test_refusals_count_only_one_after_the_other_and_a_new_run_begins_anew() -> None:
+    machine = Machine("init")
+    machine.kubeadm.fail_at = {"preflight": NO_IMAGE}
+    sleep = machine.host.clock.sleep
+
+    def changing(seconds: float) -> None:
+        sleep(seconds)
+        pauses = len(machine.host.clock.slept)
+        machine.kubeadm.fail_at = {"preflight": "no such host" if pauses == 2 else NO_IMAGE}
+
+    machine.host.clock.sleep = changing  # type: ignore[method-assign]
+    for runs in (6, 9):
+        with pytest.raises(KubeadmError):
+            machine.run()
+        assert machine.kubeadm.runs == ["init"] * runs

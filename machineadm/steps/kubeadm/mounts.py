@@ -1,0 +1,111 @@
+"""Whether this machine has the files that the cluster's API server is started with.
+
+kubeadm starts every API server of a cluster with the arguments and mounts that the cluster keeps; the files they name are
+each machine's own business. A further control plane that lacks one of them joins etcd, and then its API server never comes up.
+So kubeadm's manifest is compared with the machine as soon as kubeadm has written it, before etcd knows of this machine.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+
+import msgspec
+
+# Where a hostPath of that type is not there, the container does not start.
+_MUST_EXIST = frozenset(("File", "Directory", "Socket", "CharDevice", "BlockDevice"))
+# Arguments of the API server that name a file which it reads, by the field of the configuration that writes it.
+FIELDS = {
+    "admission-control-config-file": "controlPlane.admission",
+    "audit-policy-file": "controlPlane.auditPolicy",
+    "audit-webhook-config-file": "controlPlane.auditPolicy",
+    "authentication-config": "controlPlane.authentication",
+    "authentication-token-webhook-config-file": "controlPlane.authentication",
+    "authorization-config": "controlPlane.authorization",
+    "authorization-policy-file": "",
+    "authorization-webhook-config-file": "controlPlane.authorization",
+    "egress-selector-config-file": "",
+    "encryption-provider-config": "controlPlane.encryptionAtRest",
+    "oidc-ca-file": "controlPlane.authentication",
+    "token-auth-file": "",
+    "tracing-config-file": "",
+}
+
+
+class Missing(msgspec.Struct, frozen=True):
+    """A path that is not on the machine."""
+
+    path: str
+    wanted_by: str
+    """An argument, or a mount."""
+
+    field: str = ""
+    """Field of the configuration that writes it; empty where none does."""
+
+    def __str__(self) -> str:
+        """For the message."""
+        field = f", {self.field}" if self.field else ""
+        return f"{self.path} ({self.wanted_by}{field})"
+
+
+def missing_paths(manifest: object, exists: Callable[[str], bool]) -> tuple[Missing, ...]:
+    """What an API server's manifest asks of the machine, and is not there.
+
+    Args:
+        manifest: A Pod, as maps and lists. What is not understood is left to the kubelet.
+        exists: Whether a path of the machine is there.
+    """
+    spec = _map(_map(manifest).get("spec"))
+    container = _map(next(iter(_list(spec.get("containers"))), None))
+    hosts = {
+        str(volume.get("name")): _map(volume.get("hostPath"))
+        for volume in map(_map, _list(spec.get("volumes")))
+        if "hostPath" in volume
+    }
+    found = {lack.path: lack for lack in _mounts(hosts, exists)}
+    mounts = {
+        str(mount.get("mountPath")): str(hosts[str(mount.get("name"))].get("path"))
+        for mount in map(_map, _list(container.get("volumeMounts")))
+        if mount.get("name") in hosts
+    }
+    arguments = [*_list(container.get("command")), *_list(container.get("args"))]
+    found.update((lack.path, lack) for lack in _arguments(arguments, mounts, exists))
+    return tuple(found.values())
+
+
+def _mounts(
+    hosts: Mapping[str, Mapping[str, object]], exists: Callable[[str], bool]
+) -> Iterator[Missing]:
+    for name, host in hosts.items():
+        path = str(host.get("path"))
+        if host.get("type") in _MUST_EXIST and not exists(path):
+            yield Missing(path, f"mount {name}")
+
+
+def _arguments(
+    arguments: Sequence[object], mounts: Mapping[str, str], exists: Callable[[str], bool]
+) -> Iterator[Missing]:
+    for argument in arguments:
+        flag, equals, value = str(argument).partition("=")
+        name = flag.removeprefix("--")
+        if not equals or name not in FIELDS:
+            continue
+        path = _on_host(value, mounts)
+        if path is not None and not exists(path):
+            yield Missing(path, flag, FIELDS[name])
+
+
+def _on_host(path: str, mounts: Mapping[str, str]) -> str | None:
+    """Where a path of the container lies on the machine; None where no mount brings it."""
+    around = [top for top in mounts if path == top or path.startswith(f"{top.rstrip('/')}/")]
+    if not around:
+        return None
+    top = max(around, key=len)
+    return mounts[top].rstrip("/") + path[len(top.rstrip("/")) :]
+
+
+def _map(value: object) -> Mapping[str, object]:
+    return value if isinstance(value, dict) else {}
+
+
+def _list(value: object) -> Sequence[object]:
+    return value if isinstance(value, list) else ()
