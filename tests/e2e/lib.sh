@@ -124,6 +124,34 @@ killed() {
   verify "$n: kubeadm died with the agent" within 10 X "$n" sh -c '! pgrep -x kubeadm >/dev/null'
   verify "$n: no sentinel says that it is done" X "$n" test ! -e /run/cluster-api/bootstrap-success.complete
 }
+# killed_at NAME WORDS: the same, as soon as kubeadm has said these words (a regular expression) in the agent's log
+killed_at() {
+  local n=$1 job hit=1 i
+  X "$n" rm -f /run/agent.pid; rm -f "$OUT/$n/stdout" "$OUT/$n/stderr"
+  run_agent "$n" & job=$!
+  for i in $(seq 6000); do
+    if grep -qs -- "$2" "$OUT/$n/stdout" "$OUT/$n/stderr"; then
+      X "$n" sh -c 'kill -9 $(pgrep -P "$(cat /run/agent.pid)")' && hit=0; break
+    fi
+    [ ! -e "/proc/$job" ] && break
+    sleep 0.02
+  done
+  wait $job
+  verify "$n: the agent was killed when kubeadm said '$2'" [ $hit = 0 ]
+  verify "$n: kubeadm died with the agent" within 10 X "$n" sh -c '! pgrep -x kubeadm >/dev/null'
+  verify "$n: no sentinel says that it is done" X "$n" test ! -e /run/cluster-api/bootstrap-success.complete
+}
+# failed NAME: run the agent, which fails, whatever the error is
+failed() { run_agent "$1"; verify "$1: the run fails (is: $(cat "$OUT/$1/rc"))" [ "$(cat "$OUT/$1/rc")" != 0 ]; }
+# print NAME: what a person has made of the machine, and must find again
+print_of() { X "$1" sh -c 'cd / && find etc/kubernetes var/lib/etcd/member/wal -type f \( -name "*.conf" -o -path "*/pki/*" -o -name "0*.wal" \) 2>/dev/null | sort |
+    while read -r f; do case $f in *.wal) echo "$f";; *) sha256sum "$f";; esac; done'; }
+# left_alone NAME CODE WHAT: the last run refused with the code, and what a person had made is as `print_of` found it before ($before)
+left_alone() {
+  refused "$1" "$2" 6
+  verify "$1: $3 is as it was" [ -n "$before" -a "$(print_of "$1")" = "$before" ]
+}
+
 # crashed NAME CONDITION: the same, but the whole machine goes down at once and boots again; nobody starts the agent then
 crashed() {
   local n=$1 job hit=0

@@ -70,6 +70,25 @@ def test_what_was_killed_again_and_again_is_completed_by_the_last_run() -> None:
     assert run_case("kill-often") == 0
 
 
+@pytest.mark.requirement("R1")
+def test_what_was_killed_at_the_words_of_each_phase_is_completed_by_the_next_run() -> None:
+    assert run_case("kill-words") == 0
+
+
+@pytest.mark.requirement("R1")
+def test_what_a_person_made_by_hand_is_neither_reset_nor_claimed() -> None:
+    assert run_case("somebody-else") == 0
+
+
+def test_restored_data_outlive_a_control_plane_that_says_why_it_does_not_come_up() -> None:
+    assert run_case("restored") == 0
+
+
+@pytest.mark.requirement("U12")
+def test_a_control_plane_without_the_api_servers_files_is_stopped_before_it_joins_etcd() -> None:
+    assert run_case("missing-files") == 0
+
+
 def test_machines_that_crash_in_kubeadm_complete_themselves() -> None:
     assert run_case("crash") == 0
 
