@@ -9,20 +9,27 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
+import ipaddress
 import json
 import shutil
 import ssl
 import subprocess
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime, timedelta, timezone
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 from msgspec.structs import replace
 
 from machineadm.api.v1alpha1.discovery import FileDiscovery, Kubeconfig, TokenDiscovery
-from machineadm.api.v1alpha1.kubeadm import JoinWorker, Timeouts
+from machineadm.api.v1alpha1.kubeadm import Initialize, JoinWorker, Timeouts
 from machineadm.api.v1alpha1.kubernetes import KubernetesConfig
 from machineadm.api.v1alpha1.node import NodeConfig
 from machineadm.errors import KubeadmError
@@ -82,6 +89,40 @@ def signature(kubeconfig: str) -> str:
 
 @pytest.fixture(scope="module")
 def endpoint(authority: Path) -> Iterator[str]:
+    """The address of an API server."""
+    with api_server(authority, authority / "server.crt") as address:
+        yield address
+
+
+def certificate_of_another_time(authority: Path, folder: Path, begins: timedelta) -> Path:
+    """The server's certificate, valid for a day that begins so much later than now."""
+    issuer = x509.load_pem_x509_certificate((authority / "ca.crt").read_bytes())
+    key = serialization.load_pem_private_key((authority / "ca.key").read_bytes(), None)
+    own = serialization.load_pem_private_key((authority / "server.key").read_bytes(), None)
+    assert isinstance(key, ec.EllipticCurvePrivateKey)
+    assert isinstance(own, ec.EllipticCurvePrivateKey)
+    start = datetime.now(timezone.utc) + begins
+    built = (
+        x509.CertificateBuilder()
+        .subject_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "kube-apiserver")]))
+        .issuer_name(issuer.subject)
+        .public_key(own.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(start)
+        .not_valid_after(start + timedelta(days=1))
+        .add_extension(
+            x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]),
+            critical=False,
+        )
+        .sign(key, hashes.SHA256())
+    )
+    path = folder / "other-time.crt"
+    path.write_bytes(built.public_bytes(serialization.Encoding.PEM))
+    return path
+
+
+@contextmanager
+def api_server(authority: Path, server_certificate: Path) -> Iterator[str]:
     """An API server that knows one token and gives nothing but cluster-info."""
     certificate = base64.b64encode((authority / "ca.crt").read_bytes()).decode()
 
@@ -126,14 +167,16 @@ def endpoint(authority: Path) -> Iterator[str]:
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     address = f"127.0.0.1:{server.server_port}"
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(authority / "server.crt", authority / "server.key")
+    context.load_cert_chain(server_certificate, authority / "server.key")
     server.socket = context.wrap_socket(server.socket, server_side=True)
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
-    yield address
-    server.shutdown()
-    server.server_close()
-    thread.join()
+    try:
+        yield address
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
 
 
 def worker(discovery: TokenDiscovery | FileDiscovery, version: str) -> KubernetesConfig:
@@ -148,12 +191,12 @@ def worker(discovery: TokenDiscovery | FileDiscovery, version: str) -> Kubernete
     )
 
 
-def failure_of(kubernetes: KubernetesConfig, folder: Path) -> KubeadmError:
-    """What the preflight phase of `kubeadm join` ends with."""
+def failure_of(kubernetes: KubernetesConfig, folder: Path, verb: str = "join") -> KubeadmError:
+    """What the preflight phase of kubeadm ends with."""
     for name, content in rendered(kubernetes, str(folder)).encode(reveal=True).items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_bytes(content)
-    argv = [str(judges.kubeadm(kubernetes.version)), "join", "phase", "preflight"]
+    argv = [str(judges.kubeadm(kubernetes.version)), verb, "phase", "preflight"]
     argv.append(f"--config={folder / CONFIG}")
     run = subprocess.run(
         argv,
@@ -254,3 +297,49 @@ def test_a_machine_without_a_runtime_is_told_every_check_that_failed(
     assert error.code.startswith("MA40")
     assert error.code != "MA4001"
     assert error.hint()
+
+
+@pytest.mark.parametrize(
+    ("begins", "code", "passing"),
+    [(timedelta(hours=1), "MA4032", True), (timedelta(days=-3), "MA4033", False)],
+)
+@pytest.mark.parametrize("by", ["token", "file"])
+@VERSIONS
+def test_a_certificate_of_another_time_is_about_the_clock(
+    version: str,
+    by: str,
+    begins: timedelta,
+    code: str,
+    passing: bool,
+    authority: Path,
+    tmp_path: Path,
+) -> None:
+    certificate = certificate_of_another_time(authority, tmp_path, begins)
+    with api_server(authority, certificate) as endpoint:
+        kubeconfig = Kubeconfig(
+            server=f"https://{endpoint}",
+            certificate_authority=(authority / "ca.crt").read_text(),
+        )
+        discovery = (
+            by_token(endpoint, authority) if by == "token" else FileDiscovery(kubeconfig=kubeconfig)
+        )
+
+        error = failure_of(worker(discovery, version), tmp_path)
+
+    assert (error.code, error.passing) == (code, passing), error.log_tail
+    assert "clock" in error.message
+
+
+@VERSIONS
+def test_a_runtime_that_is_dead_at_init_has_its_code(version: str, tmp_path: Path) -> None:
+    kubernetes = KubernetesConfig(
+        version=f"v{version}",
+        role=Initialize(),
+        node=NodeConfig(
+            cri_socket="unix:///run/no-such-runtime.sock", ignore_preflight_errors=("all",)
+        ),
+    )
+
+    error = failure_of(kubernetes, tmp_path, "init")
+
+    assert (error.code, error.passing) == ("MA4005", True), error.log_tail

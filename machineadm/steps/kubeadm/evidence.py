@@ -25,7 +25,8 @@ KUBELET_CONF = f"{KUBERNETES}/kubelet.conf"
 BOOTSTRAP_CONF = f"{KUBERNETES}/bootstrap-kubelet.conf"
 ETCD = f"{MANIFESTS}/etcd.yaml"
 API_SERVER = f"{MANIFESTS}/kube-apiserver.yaml"
-FLAGS = "/var/lib/kubelet/kubeadm-flags.env"
+KUBELET = "/var/lib/kubelet"
+FLAGS = f"{KUBELET}/kubeadm-flags.env"
 SUPER_ADMIN_CONF = f"{KUBERNETES}/super-admin.conf"
 ADMIN_CONF = f"{KUBERNETES}/admin.conf"
 # What kubeadm writes and no step of ours does, unless the configuration names a file so.
@@ -96,23 +97,52 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     """What else a reset would take that neither our kubeadm nor this configuration made."""
 
 
-def inventory(scene: Scene, host: Host) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """What is there before kubeadm is started: `older` and `given` of the record."""
+class _Holding(msgspec.Struct, frozen=True):
+    kind: str
+    name: str
+
+
+class _Ledger(msgspec.Struct, frozen=True):
+    """What the runner's ledger says of files; the rest of it is the runner's own."""
+
+    machine_id: str
+    holdings: tuple[_Holding, ...] = ()
+
+
+def inventory(scene: Scene, host: Host, machine: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """What is there before kubeadm is started: `older` and `given` of the record.
+
+    What commands of the configuration made is given, too: the runner keeps it and puts it back.
+    """
     there = [path for path, _ in _found(scene, host)]
-    given = {path for path in there if path in scene.declared or host.kept(path)}
+    there += (path for path in _files_in(host, KUBELET) if path not in there)
+    given = scene.declared | _kept(host, machine)
     return (
         tuple(path for path in there if path not in given),
         tuple(path for path in there if path in given),
     )
 
 
+def _kept(host: Host, machine: str) -> frozenset[str]:
+    content = host.state.read("ledger.json", durable=True)
+    if content is None:
+        return frozenset()
+    try:
+        ledger = msgspec.json.decode(content, type=_Ledger)
+    except msgspec.DecodeError:
+        return frozenset()
+    if ledger.machine_id != machine:
+        return frozenset()
+    return frozenset(one.name for one in ledger.holdings if one.kind == "file")
+
+
 def gather_evidence(scene: Scene, host: Host, record: Record) -> Evidence:
     """Judge what is there now."""
     found = dict(_found(scene, host))
-    # What commands of this configuration made is put back after a reset, as what it declares is.
-    kept = frozenset(path for path in found if host.kept(path))
-    known = msgspec.structs.replace(scene, declared=scene.declared | kept)
-    return classify(known, found, record)
+    for path in record.older:
+        if path not in found and host.files.stat(path) is not None:
+            found[path] = None
+    return classify(scene, found, record)
 
 
 def classify(scene: Scene, found: Mapping[str, float | None], record: Record) -> Evidence:
@@ -173,4 +203,12 @@ def _files_below(host: Host, folder: str) -> Iterator[str]:
         if status is not None and status.kind is FileKind.DIRECTORY:
             yield from _files_below(host, path)
         elif not name.startswith(_OURS_BY_NAME):
+            yield path
+
+
+def _files_in(host: Host, directory: str) -> Iterator[str]:
+    """The files of a directory itself."""
+    for path in (f"{directory}/{name}" for name in host.files.list(directory)):
+        status = host.files.stat(path)
+        if status is not None and status.kind is FileKind.FILE:
             yield path

@@ -8,12 +8,15 @@ import msgspec
 import pytest
 
 from machineadm.errors import KubeadmError, MachineadmError
+from machineadm.execution.ledger import Holding, Ledger
 from machineadm.host.overlay.host import Overlay
 from machineadm.steps.kubeadm.record import NAME, Record, Window
 from tests.fakes.kubeadm import (
     ETCD_DATA,
     FLAGS,
     KUBERNETES,
+    MANIFESTS,
+    PKI,
     Killed,
     Operator,
 )
@@ -282,3 +285,47 @@ def test_traces_are_told_by_their_times_and_not_by_their_names() -> None:
 
     assert machine.kubeadm.runs == ["join"]
     assert machine.host.text(FLAGS) == f"{FLAGS} by hand"
+
+
+def fails_half_way(machine: Machine) -> None:
+    machine.kubeadm.stays_down = True
+    machine.kubeadm.fail_at = {"wait-control-plane": UNKNOWN}
+    with pytest.raises(KubeadmError):
+        machine.run()
+    machine.kubeadm.fail_at = {}
+
+
+@pytest.mark.parametrize(
+    "path",
+    [f"{PKI}/vault/issuer.key", f"{MANIFESTS}/of-the-image.yaml", "/var/lib/kubelet/config.json"],
+)
+def test_a_file_of_the_image_where_a_reset_would_take_it_is_kept(path: str) -> None:
+    machine = Machine("init")
+    machine.host.put(path, "of the image")
+    machine.host.clock.elapsed += A_WHILE
+    fails_half_way(machine)
+
+    with pytest.raises(KubeadmError) as refused:
+        machine.run()
+
+    assert refused.value.code == "MA4046"
+    assert path in refused.value.message
+    assert machine.host.text(path) == "of the image"
+
+
+def test_a_file_that_a_command_of_the_configuration_made_does_not_keep_a_reset_from_being_done() -> (
+    None
+):
+    """The runner keeps it in its ledger, and puts it back."""
+    machine = Machine("init")
+    path = f"{PKI}/by-a-command.key"
+    machine.host.put(path, "made by a command")
+    ledger = Ledger(machine.host.state, machine_id="m1", boot_id="b1")
+    ledger.put(Holding(kind="file", name=path, step="commands/preKubeadm[0]", mode="provisioning"))
+    ledger.save()
+    machine.host.clock.elapsed += A_WHILE
+    fails_half_way(machine)
+
+    machine.run()
+
+    assert machine.kubeadm.runs == ["init", "reset", "init"]
