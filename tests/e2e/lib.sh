@@ -92,6 +92,13 @@ refused() {
   verify "$n: the failure sentinel is there" [ -s "$OUT/$n/bootstrap-failure.json" ]
 }
 
+# members N: etcd has so many members, and all of them vote
+members() {
+  local pki=/etc/kubernetes/pki/etcd list
+  list=$(K -n kube-system exec etcd-m1 -- etcdctl --cacert=$pki/ca.crt --cert=$pki/server.crt --key=$pki/server.key member list)
+  verify "etcd has $1 voting members and no other" [ "$(grep -c 'started.*false$' <<< "$list")" = "$1" -a "$(wc -l <<< "$list")" = "$1" ]
+}
+
 node_ready() { [ "$(K get node "$1" --no-headers 2>/dev/null | awk '{print $2}')" = Ready ]; }
 ready() { local n; for n; do verify "$n: the node is Ready" within 120 node_ready "$n"; done; }
 
