@@ -291,6 +291,7 @@ class RunKubeadm(msgspec.Struct, frozen=True, kw_only=True):
             watch.ended(event="failed")
             raise
         if result.exit_code != 0:
+            watch.ended(event="failed")  # before its words are read, which takes its time
             error = self._failure(host, argv, result)
             if error.kubeadm_phase == "preflight":
                 self._drop_claim(host, begun)
@@ -473,15 +474,16 @@ class _Watch:
         self._now = msgspec.structs.replace(begun, event="started", phase="")
         self._earlier = begun.windows
         self._start = host.clock.now()
+        self._end: float | None = None
         self._next = host.clock.monotonic() + PULSE
-        self._write(LATE)
+        self._write()
 
     def attend(self, output: str) -> None:
         """Note that it runs still, and what it said."""
         news = self._read(output)
         now = self._host.clock.monotonic()
         if news or now >= self._next:
-            self._write(LATE)
+            self._write()
             self._next = now + PULSE
         if self._inspect is not None and self._inspect(self._host, self._now.phase):
             self._inspect = None
@@ -490,7 +492,8 @@ class _Watch:
         """Note that it has ended."""
         phase = phase or self._now.phase
         self._now = msgspec.structs.replace(self._now, event=event, phase=phase)
-        self._write(EARLY)
+        self._end = self._end or self._host.clock.now() + EARLY
+        self._write()
 
     def _read(self, output: str) -> bool:
         """Take the phase from what it said; whether that changes what a next run has to do."""
@@ -504,8 +507,8 @@ class _Watch:
         self._now = msgspec.structs.replace(self._now, promoted=promoted, phase=phase)
         return news
 
-    def _write(self, late: float) -> None:
-        window = Window(self._start, self._host.clock.now() + late)
+    def _write(self) -> None:
+        window = Window(self._start, self._end or self._host.clock.now() + LATE)
         windows = (*self._earlier, window)
         write_record(self._host, msgspec.structs.replace(self._now, windows=windows))
 
