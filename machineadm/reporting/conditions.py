@@ -42,8 +42,9 @@ def with_conditions(status: BootstrapStatus, *, time: str) -> BootstrapStatus:
     new = (_accepted(status), _prepared(status), _succeeded(status))
     conditions = tuple(_condition(status, *one, time=time) for one in new)
     waits = any(one.type == RESUMABLE and one.status == "True" for one in status.conditions)
-    if status.phase == "Succeeded" and waits:
-        done = _condition(status, RESUMABLE, "False", "Succeeded", "nothing is left", time=time)
+    if status.phase in ("Succeeded", "Prepared") and waits:
+        said = "there is nothing left to resume"
+        done = _condition(status, RESUMABLE, "False", status.phase, said, time=time)
         conditions = (*conditions, done)
     others = tuple(
         one for one in status.conditions if one.type not in {two.type for two in conditions}

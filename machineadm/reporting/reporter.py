@@ -249,8 +249,6 @@ class Reporter:
         self._status = msgspec.structs.replace(
             self._status, phase=phase, finished_at=self._now(), error=None
         )
-        if any((one.type, one.status) == (RESUMABLE, "True") for one in self._status.conditions):
-            self.resumable("False", phase, "there is nothing left to resume")
         self._status = with_conditions(self._status, time=self._now())
         # A run that has nothing to do may still be the first that can say so. And it is no success before it lasts.
         self._durable = self._durable or not self._sinks.lasts(self._status)

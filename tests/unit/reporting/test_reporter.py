@@ -468,16 +468,6 @@ def test_a_condition_keeps_its_time_while_it_says_the_same() -> None:
     assert stage.condition(RESUMABLE) == "True"
 
 
-def test_what_has_succeeded_is_resumed_no_more() -> None:
-    stage = Stage()
-    stage.reporter.begin()
-    stage.reporter.resumable("True", "UnitEnabled")
-    stage.plan()
-    stage.reporter.succeeded()
-
-    assert stage.condition(RESUMABLE) == "False"
-
-
 def test_a_report_can_be_read_again_whatever_a_failure_says() -> None:
     stage = Stage()
     stage.plan()
