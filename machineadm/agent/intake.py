@@ -13,6 +13,7 @@ from machineadm.config.model import Mode
 from machineadm.config.validation import check
 from machineadm.documents import printing
 from machineadm.documents.decoding import decode
+from machineadm.documents.limits import Budget
 from machineadm.documents.model import Document, Problem, in_order, problem_at
 from machineadm.documents.opening import Opener, expand
 from machineadm.errors import ConfigError
@@ -87,8 +88,11 @@ def examine(
         kubernetes_version: Judge for this version in place of the configuration's own.
         deadline: Judge by this many seconds in place of the configuration's own deadline.
     """
-    given = [one for stream in streams for one in decode(stream.data, file=stream.name)]
-    documents, unopened = expand(given, opener)
+    budget = Budget()
+    given = [
+        one for stream in streams for one in decode(stream.data, file=stream.name, budget=budget)
+    ]
+    documents, unopened = expand(given, opener, budget)
     problems = [problem for document in documents for problem in document.problems]
     problems += unopened
     problems += _about_the_stream(documents, complete=not unopened)

@@ -4,6 +4,7 @@ import re
 
 _UNITS = {"ns": 1e-9, "us": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
 _PART = r"([0-9]+(?:\.[0-9]+)?)(ns|us|ms|s|m|h)"
+_BLANKS = b" \t\n\r\x0b\x0c\x1c\x1d\x1e\x1f"
 _LONGEST = 9223372036.0  # Go counts nanoseconds in 63 bits: 292 years
 
 
@@ -13,13 +14,27 @@ def seconds(duration: str) -> float:
     Raises:
         ValueError: It is not such a duration, or longer than Go can count.
     """
-    parts = re.findall(_PART, duration)
-    if not parts or "".join(number + unit for number, unit in parts) != duration:
+    total, at = 0.0, 0
+    part = re.compile(_PART)
+    # One after the other: a search would begin anew at each digit of a long number.
+    while found := part.match(duration, at):
+        total += float(found[1]) * _UNITS[found[2]]
+        at = found.end()
+    if not at or at < len(duration):
         raise ValueError("not a duration such as 90s or 1h30m")
-    total = sum(float(number) * _UNITS[unit] for number, unit in parts)
     if total > _LONGEST:
         raise ValueError("longer than 292 years")
     return total
+
+
+def without_blanks(base64: str) -> bytes:
+    """A text of base64 as bytes without the line breaks that writers put in.
+
+    Raises:
+        UnicodeEncodeError: It is not ASCII.
+    """
+    # Not by split(): a text of single letters between blanks would cost thirty times its size.
+    return base64.encode("ascii").translate(None, _BLANKS)
 
 
 def instant(timestamp: str) -> float:

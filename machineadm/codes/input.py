@@ -49,7 +49,7 @@ TABLE: dict[str, Code] = {
     ),
     "MA1008": Code(
         "too many values",
-        "The input has more than 200,000 texts, numbers, lists and maps.",
+        "The stream has more than 200,000 texts, numbers, lists and maps.",
         "Look whether the file is what you meant to give; put large contents into one text.",
     ),
     "MA1009": Code(

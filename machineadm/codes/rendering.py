@@ -37,6 +37,12 @@ TABLE: dict[str, Code] = {
         "User data is that of one machine, and the documents are about two.",
         "Render them one by one.",
     ),
+    "MA1607": Code(
+        "values that are too large together",
+        "The Secrets and ConfigMaps that a MachineBootstrap refers to come to more than the 16 MiB that a machine reads, "
+        "each counted as often as it is referred to.",
+        "Let the machine fetch large files from a source.",
+    ),
     "MA1610": Code(
         "template: not well-formed",
         "The template is none to Go's text/template either. Line and column are those in the template.",
@@ -61,8 +67,9 @@ TABLE: dict[str, Code] = {
     ),
     "MA1614": Code(
         "template: too large",
-        "The template, or one function in it, gives more than 16 MiB; no machine can be given that.",
-        "Look whether the template names machine_config as often as you meant it to.",
+        "The template has too many actions, its functions are given too much, it gives more than 16 MiB, or what it has the "
+        "machine decompress is more than that. The bounds are those of the whole: one call is cheap, thousands are not.",
+        "Look whether the template names machine_config as often as you meant it to; docs/rendering.md has the bounds.",
     ),
     "MA1620": Code(
         "user data too large",

@@ -2,16 +2,54 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator, Iterator
 from typing import Final, Literal
+
+from machineadm.api.formats import without_blanks
 
 Encoding = Literal["base64", "gzip", "gzip+base64"]
 
-LARGEST: Final = 32 * 1024 * 1024
-"""Bytes that a content may have when it is decompressed; a larger file comes from a `source`."""
+LARGEST: Final = 16 * 1024 * 1024
+"""Bytes that the contents of all files of a configuration may have together, decoded. A single bound for the sum:
+bounds for each file would multiply by aliases, which cost a few bytes. A larger file comes from a `source`, which is
+streamed."""
+
+_CHUNK: Final = 1024 * 1024
+# zlib copies whatever it is given behind the end of a member: a megabyte of tiny members in one piece would be copied
+# once for each of them.
+_PIECE: Final = 4096
+_BEGIN: Final = 1024
+"""What a member of a gzip counts for beside its bytes: to begin one takes time and memory."""
 
 
 class ContentError(ValueError):
     """A content is not what its encoding says. The message holds nothing of it."""
+
+
+class TooLargeError(ContentError):
+    """There is more of a content than is allowed."""
+
+
+class Allowance:
+    """How many more bytes contents may have, decoded.
+
+    Args:
+        left: So many.
+    """
+
+    def __init__(self, left: int = LARGEST) -> None:
+        self._left = left
+
+    def take(self, size: int) -> None:
+        """Count some.
+
+        Raises:
+            TooLargeError: That is more than is left. Nothing is left then.
+        """
+        self._left -= size
+        if self._left < 0:
+            self._left = 0
+            raise TooLargeError("too large")
 
 
 def decode_content(content: str, encoding: Encoding | None) -> bytes:
@@ -22,19 +60,56 @@ def decode_content(content: str, encoding: Encoding | None) -> bytes:
         encoding: As in the configuration; `gzip` means `gzip+base64`.
 
     Raises:
-        ContentError: It is not so encoded, or larger than `LARGEST` when decompressed.
+        ContentError: It is not so encoded, or larger than `LARGEST`.
     """
-    if encoding is None:
-        return content.encode()
-    data = _decode_base64(content)
-    return data if encoding == "base64" else _decompress(data)
+    from io import BytesIO
+
+    whole = BytesIO()  # hands out what it holds without a copy
+    for part in _parts(content, encoding, Allowance()):
+        whole.write(part)
+    return whole.getvalue()
+
+
+def judge_content(content: str, encoding: Encoding | None, allowance: Allowance) -> None:
+    """Find out whether a content can be decoded, without keeping what it means.
+
+    Args:
+        content: As of `decode_content`.
+        encoding: As of `decode_content`.
+        allowance: Its size is taken from here.
+
+    Raises:
+        ContentError: It is not so encoded.
+        TooLargeError: There is more of it than the allowance has left.
+    """
+    for _ in _parts(content, encoding, allowance):
+        pass
+
+
+def _parts(content: str, encoding: Encoding | None, allowance: Allowance) -> Iterator[bytes]:
+    """The decoded bytes in parts, each paid for before it is given out.
+
+    Raises:
+        ContentError: As of `judge_content`.
+    """
+    data = content.encode() if encoding is None else _decode_base64(content)
+    if encoding in (None, "base64"):
+        allowance.take(len(data))
+        yield data
+        return
+    if not data:
+        raise ContentError("empty, so not gzip")
+    at = 0
+    while at < len(data):
+        at = yield from _member(data, at, allowance)
+        at = _past_padding(data, at)
 
 
 def _decode_base64(content: str) -> bytes:
     import binascii
 
     try:
-        text = "".join(content.split()).encode("ascii")
+        text = without_blanks(content)
         data = binascii.a2b_base64(text)
     except (UnicodeEncodeError, binascii.Error):
         raise ContentError("not base64 (RFC 4648, with padding)") from None
@@ -44,24 +119,38 @@ def _decode_base64(content: str) -> bytes:
     return data
 
 
-def _decompress(data: bytes) -> bytes:
+def _member(data: bytes, at: int, allowance: Allowance) -> Generator[bytes, None, int]:
+    """The bytes of one member of a gzip in parts; returns where it ends.
+
+    Raises:
+        ContentError: It is not one, or is cut off.
+    """
     import zlib
 
-    parts = []
-    left = LARGEST
-    while data:
-        member = zlib.decompressobj(wbits=31)
+    allowance.take(_BEGIN)
+    member = zlib.decompressobj(wbits=31)
+    rest = b""
+    while not member.eof:
+        if not rest:
+            rest = data[at : at + _PIECE]
+            at += len(rest)
+        if not rest:
+            raise ContentError("cut off in the middle of its gzip")
         try:
-            part = member.decompress(data, left + 1)
+            part = member.decompress(rest, _CHUNK)
         except zlib.error:
             raise ContentError("not gzip") from None
-        left -= len(part)
-        if left < 0:
-            raise ContentError(f"larger than {LARGEST // 1024 // 1024} MiB when decompressed")
-        if not member.eof:
-            raise ContentError("cut off in the middle of its gzip")
-        parts.append(part)
-        data = member.unused_data.lstrip(b"\0")
-    if not parts:
-        raise ContentError("empty, so not gzip")
-    return b"".join(parts)
+        rest = member.unconsumed_tail
+        allowance.take(len(part))
+        yield part
+    return at - len(member.unused_data)
+
+
+def _past_padding(data: bytes, at: int) -> int:
+    """Where the zeros end that a gzip may have behind a member."""
+    while piece := data[at : at + _PIECE]:
+        rest = len(piece.lstrip(b"\0"))
+        at += len(piece) - rest
+        if rest:
+            break
+    return at

@@ -17,7 +17,7 @@ from machineadm.documents.limits import Budget
 from machineadm.documents.model import Document, Problem
 from machineadm.documents.nodes import Node, NotPlainError, Scalar, builtins
 from machineadm.documents.secrets import secret_hook
-from machineadm.documents.source import Fault, RefusedError, Source, read_text
+from machineadm.documents.source import MAX_BYTES, Fault, RefusedError, Source, read_text
 from machineadm.documents.splitting import json_begin, parts
 
 if TYPE_CHECKING:
@@ -35,12 +35,13 @@ class _Root(msgspec.Struct):
     json: str | None = None
 
 
-def decode(data: bytes, *, file: str) -> tuple[Document, ...]:
+def decode(data: bytes, *, file: str, budget: Budget | None = None) -> tuple[Document, ...]:
     """Read a stream of YAML or JSON documents.
 
     Args:
         data: The bytes of one input.
         file: Its name, for messages.
+        budget: That of the stream, where this is not all of it.
 
     Returns:
         The documents in order, at least one. One that has problems is to be refused; one that could
@@ -48,16 +49,19 @@ def decode(data: bytes, *, file: str) -> tuple[Document, ...]:
     """
     from machineadm.api.scheme import KINDS
 
-    return decode_kinds(data, file=file, kinds=KINDS)
+    return decode_kinds(data, file=file, kinds=KINDS, budget=budget)
 
 
-def decode_kinds(data: bytes, *, file: str, kinds: Kinds) -> tuple[Document, ...]:
+def decode_kinds(
+    data: bytes, *, file: str, kinds: Kinds, budget: Budget | None = None
+) -> tuple[Document, ...]:
     """Read a stream of documents of given kinds.
 
     Args:
         data: The bytes of one input.
         file: Its name, for messages.
         kinds: The types by apiVersion and kind.
+        budget: As of `decode`.
 
     Returns:
         As `decode`.
@@ -66,21 +70,25 @@ def decode_kinds(data: bytes, *, file: str, kinds: Kinds) -> tuple[Document, ...
         source = Source(file, read_text(data))
     except RefusedError as refused:
         # For the place alone: nothing is read of such a text.
-        source = Source(file, data.decode("utf-8-sig", "replace"))
+        readable = data.decode("utf-8-sig", "replace") if len(data) <= MAX_BYTES else ""
+        source = Source(file, readable)
         return (_document(source, 1, None, (refused.fault,)),)
-    documents = tuple(_documents(source, kinds))
+    documents = tuple(_documents(source, kinds, budget or Budget()))
     if documents:
         return documents
     hint = "a configuration has apiVersion, kind and spec"
     return (_document(source, 1, None, (Fault("MA1001", 0, "there is no document", hint),)),)
 
 
-def decode_object(data: bytes, *, file: str) -> tuple[dict[str, Any] | None, tuple[Problem, ...]]:
+def decode_object(
+    data: bytes, *, file: str, budget: Budget | None = None
+) -> tuple[dict[str, Any] | None, tuple[Problem, ...]]:
     """Read the one object of Kubernetes' own that a text holds; null in it means absent.
 
     Args:
         data: YAML or JSON.
         file: Its name, for messages.
+        budget: As of `decode`.
 
     Returns:
         The object, or None and what is wrong.
@@ -94,7 +102,7 @@ def decode_object(data: bytes, *, file: str) -> tuple[dict[str, Any] | None, tup
         return None, (_problem(source, 1, refused.fault),)
     roots = [
         root
-        for root in _roots(source)
+        for root in _roots(source, budget or Budget())
         if root.faults or not (isinstance(root.node, Scalar) and not root.node.text)
     ]
     faults = [fault for root in roots for fault in root.faults]
@@ -108,9 +116,9 @@ def decode_object(data: bytes, *, file: str) -> tuple[dict[str, Any] | None, tup
     return (None if faults else value), tuple(_problem(source, 1, fault) for fault in faults)
 
 
-def _documents(source: Source, kinds: Kinds) -> Iterator[Document]:
+def _documents(source: Source, kinds: Kinds, budget: Budget) -> Iterator[Document]:
     index = 0
-    for root in _roots(source):
+    for root in _roots(source, budget):
         node = root.node
         if isinstance(node, Scalar) and node.plain and not node.text and not root.faults:
             continue  # nothing between two markers, or behind the last one
@@ -121,8 +129,7 @@ def _documents(source: Source, kinds: Kinds) -> Iterator[Document]:
             yield _typed(source, index, node, root, kinds)
 
 
-def _roots(source: Source) -> Iterator[_Root]:
-    budget = Budget()
+def _roots(source: Source, budget: Budget) -> Iterator[_Root]:
     for begin, end in parts(source.text):
         brace = json_begin(source.text, begin, end)
         roots = (

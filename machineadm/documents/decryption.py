@@ -23,7 +23,7 @@ def decrypt(data: bytes, *, file: str, opener: Opener) -> tuple[bytes, tuple[Pro
         The stream, and why it cannot be had. With a problem the bytes are not to be shown.
     """
     opening = Opening(opener)
-    documents = decode(data, file=file)
+    documents = decode(data, file=file, budget=opening.budget)
     unreadable = [problem for one in documents if one.root is None for problem in one.problems]
     if not any(map(_is_encrypted, documents)):
         unreadable = unreadable or [problem_at(documents[0], _NOTHING)]
@@ -56,7 +56,9 @@ def _opened(documents: Sequence[Document], opening: Opening, level: int) -> byte
 
 def _inner(document: Document, plaintext: bytes, opening: Opening, level: int) -> bytes:
     """What an EncryptedData opens to: as it is, whatever it is, unless there are further ones in it."""
-    documents = decode(plaintext, file=inner_name(document)) if plaintext else ()
+    documents = (
+        decode(plaintext, file=inner_name(document), budget=opening.budget) if plaintext else ()
+    )
     return _opened(documents, opening, level) if any(map(_is_encrypted, documents)) else plaintext
 
 

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import Final, Literal
 
 from machineadm.api.finding import Finding
+from machineadm.api.formats import without_blanks
 from machineadm.api.v1alpha1.encrypted_data import EncryptedData, EncryptedDataSpec
 from machineadm.documents.encoding import encode_yaml
 from machineadm.documents.source import MAX_BYTES
@@ -28,6 +29,7 @@ _CONTEXT: Final = b"machineadm/EncryptedData/v1alpha1"
 _MAX_CIPHERTEXT: Final = 4194304 // 4 * 3
 _BLOCK: Final = 16
 _IV: Final = {"aes-256-cbc": 16, "aes-256-gcm": 12}
+_PART: Final = 1024 * 1024
 _GZIP: Final = b"\x1f\x8b"
 _GZIP_WINDOW: Final = 31  # zlib's word for: a gzip header, the largest window
 
@@ -205,6 +207,12 @@ def is_authenticated(data: EncryptedData) -> bool:
     return data.spec.cipher_algorithm == "aes-256-gcm" or data.spec.mac is not None
 
 
+TOO_LARGE: Final = Finding(
+    code="MA1503",
+    path="spec.ciphertext",
+    message=f"up to here the stream opens to more than {MAX_BYTES} bytes",
+    hint="put large contents elsewhere and fetch them",
+)
 _DAMAGED: Final = Finding(
     code="MA1504",
     path="spec.ciphertext",
@@ -358,34 +366,33 @@ def _decompressed(body: bytes, most: int) -> bytes:
     """
     plaintext = body
     if body.startswith(_GZIP):
-        unpacker = zlib.decompressobj(_GZIP_WINDOW)
-        plaintext = unpacker.decompress(body, most + 1)
-        if len(plaintext) <= most and (not unpacker.eof or unpacker.unused_data):
+        from io import BytesIO
+
+        unpacker, whole, rest = zlib.decompressobj(_GZIP_WINDOW), BytesIO(), body
+        # Part by part: in one go the last of it is held twice.
+        while not unpacker.eof and (part := unpacker.decompress(rest, _PART)):
+            if whole.tell() + len(part) > most:
+                raise SealedError(TOO_LARGE)
+            whole.write(part)
+            rest = unpacker.unconsumed_tail
+        if not unpacker.eof or unpacker.unused_data:
             raise zlib.error("cut off, or something stands behind it")
+        plaintext = whole.getvalue()
     if len(plaintext) > most:
-        raise SealedError(_too_large(most))
+        raise SealedError(TOO_LARGE)
     return plaintext
-
-
-def _too_large(most: int) -> Finding:
-    return Finding(
-        code="MA1503",
-        path="spec.ciphertext",
-        message=f"opens to more than the {most} bytes that are read",
-        hint="put large contents elsewhere and fetch them",
-    )
 
 
 def _is_canonical(text: str) -> bool:
     """Base64 whose unused bits are zero: else several texts would be the same bytes."""
     try:
-        return _text(_bytes(text)) == "".join(text.split())
+        return _text(_bytes(text)).encode() == without_blanks(text)
     except ValueError:
         return False
 
 
 def _bytes(text: str) -> bytes:
-    return base64.b64decode("".join(text.split()), validate=True)
+    return base64.b64decode(without_blanks(text), validate=True)
 
 
 def _text(data: bytes) -> str:

@@ -15,9 +15,9 @@ from machineadm.documents.nodes import Mapping, Node, Scalar, Sequence
 from machineadm.documents.source import RefusedError
 
 _BLANK: Final = re.compile(r"[ \t\r\n]*")
-_STRING: Final = re.compile(
-    r'"[^"\\\x00-\x1f]*(?:\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4})[^"\\\x00-\x1f]*)*"'
-)
+_PLAIN: Final = re.compile(r'[^"\\\x00-\x1f]*')
+# A few at a time: a pattern that repeats a group remembers each time, in a hundred bytes.
+_ESCAPES: Final = re.compile(r'(?:\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4})[^"\\\x00-\x1f]*){1,100}')
 _NUMBER: Final = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?")
 _WORD: Final = re.compile(r"[^\s\[\]{},:\"]+")
 _WORDS: Final = {"true": True, "false": False, "null": None}
@@ -106,13 +106,17 @@ class JsonReader:
 
     def _string(self) -> Scalar:
         at = self.at
-        found = _STRING.match(self._text, at, self._end)
-        if not found:
+        end = at + 1
+        part = _PLAIN.match(self._text, end, self._end)
+        while part:
+            end = part.end()
+            part = _ESCAPES.match(self._text, end, self._end)
+        if end >= self._end or self._text[end] != '"':
             raise RefusedError("MA1006", at, "not JSON: a text that does not end, or a bad escape")
-        self.at = found.end()
-        text = found[0][1:-1]
+        self.at = end + 1
+        text = self._text[at + 1 : end]
         if "\\" in text:
-            text = self._unescaped(found[0])
+            text = self._unescaped(self._text[at : self.at])
         return Scalar(at, text, text, False)
 
     def _unescaped(self, quoted: str) -> str:

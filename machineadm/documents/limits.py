@@ -10,7 +10,7 @@ MAX_DEPTH: Final = 100
 """Levels of lists and maps. libyaml's own loader crashes the process between 20,000 and 40,000."""
 
 MAX_NODES: Final = 200_000
-"""Scalars, lists and maps of an input, those that aliases repeat included."""
+"""Scalars, lists and maps of a stream, those that aliases repeat included."""
 
 MAX_DOCUMENTS: Final = 1000
 """Documents of a stream, empty ones between two markers included."""
@@ -20,7 +20,10 @@ MAX_ALIASED: Final = 16 * 1024 * 1024
 
 
 class Budget:
-    """Counts what one input holds, over all its documents."""
+    """Counts what a stream holds, over all its inputs, their documents, and what their EncryptedData open to.
+
+    One for all: with bounds for each, many small inputs would come to as much as there are of them.
+    """
 
     def __init__(self) -> None:
         self.nodes = 0

@@ -10,6 +10,7 @@ import msgspec
 from machineadm.api.finding import Finding
 from machineadm.api.v1alpha1.encrypted_data import EncryptedData
 from machineadm.documents.decoding import decode
+from machineadm.documents.limits import Budget
 from machineadm.documents.model import Document, Problem, problem_at
 from machineadm.documents.source import MAX_BYTES
 from machineadm.errors import ConfigError
@@ -61,19 +62,20 @@ class Opener(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def expand(
-    documents: Sequence[Document], opener: Opener
+    documents: Sequence[Document], opener: Opener, budget: Budget | None = None
 ) -> tuple[list[Document], tuple[Problem, ...]]:
     """Open all EncryptedData of a stream.
 
     Args:
         documents: The stream.
         opener: Who knows the passphrases.
+        budget: That of the stream.
 
     Returns:
         The documents, each EncryptedData followed by those in it, whose file is `FILE#N` for document N of FILE;
         and why some do not open.
     """
-    opening = Opening(opener)
+    opening = Opening(opener, budget)
     return list(_below(documents, opening, 1)), tuple(opening.problems)
 
 
@@ -87,12 +89,15 @@ class Opening:
 
     Args:
         opener: Who knows the passphrases.
+        budget: That of the stream, for what is opened.
     """
 
-    def __init__(self, opener: Opener) -> None:
+    def __init__(self, opener: Opener, budget: Budget | None = None) -> None:
         self._opener = opener
+        self.budget = budget or Budget()
         self._rounds = opener.rounds
         self._bytes = MAX_BYTES
+        self._is_spent = False
         self.problems: list[Problem] = []
         """Why some did not open."""
 
@@ -133,10 +138,13 @@ class Opening:
         return None
 
     def _unseal(self, data: EncryptedData, level: int) -> bytes | Sequence[Finding]:
-        from machineadm.documents.encryption import SealedError, rounds, unfit, unseal
+        from machineadm.documents.encryption import TOO_LARGE, SealedError, rounds, unfit, unseal
 
         if level > MAX_LEVELS:
             return (_TOO_DEEP,)
+        # To see that it is too large it was decompressed up to there: not again for each one that follows.
+        if self._is_spent:
+            return (TOO_LARGE,)
         lenient = self._opener.allow_unauthenticated
         findings = unfit(data, allow_unauthenticated=lenient)
         try:
@@ -148,6 +156,7 @@ class Opening:
             self._rounds -= rounds(data)
             return unseal(data, passphrase, allow_unauthenticated=lenient, most=self._bytes)
         except SealedError as error:
+            self._is_spent = error.finding is TOO_LARGE
             return (error.finding,)
         except ConfigError as error:
             return (*findings, _of_passphrase(error))
@@ -155,10 +164,12 @@ class Opening:
 
 def _below(documents: Sequence[Document], opening: Opening, level: int) -> Iterator[Document]:
     plaintexts = opening.open(documents, level)
-    for document, plaintext in zip(documents, plaintexts, strict=True):
+    for index, document in enumerate(documents):
         yield document
+        plaintext, plaintexts[index] = plaintexts[index], None  # not both its bytes and its text
         if plaintext is not None:
-            yield from _below(decode(plaintext, file=inner_name(document)), opening, level + 1)
+            inner = decode(plaintext, file=inner_name(document), budget=opening.budget)
+            yield from _below(inner, opening, level + 1)
 
 
 def _is_closed(document: Document) -> bool:

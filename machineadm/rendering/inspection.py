@@ -12,6 +12,7 @@ from machineadm.documents.limits import Budget
 from machineadm.documents.nodes import Mapping, Node, Scalar, Sequence
 from machineadm.documents.source import RefusedError, Source
 from machineadm.documents.yaml_reader import YamlReader
+from machineadm.rendering.template import LARGEST
 
 _JINJA: Final = "## template: jinja"
 _MIME: Final = ("content-type:", "mime-version:", "from ")
@@ -24,9 +25,6 @@ _KNOWN: Final = (
     *(_CLOUD_CONFIG, "#cloud-config-archive", "#cloud-config-jsonp"),
     *_MIME,
 )
-_AROUND: Final = 1024 * 1024
-"""Bytes beside the private content within which it is looked for: a content may decompress to anything."""
-
 _DATA_URL: Final = r"data:[^,]*,(.*)"
 _PUBLIC: Final = ("/tmp/", "/var/tmp/", "/dev/shm/")  # noqa: S108 - looked for, not used
 
@@ -89,8 +87,9 @@ def written_files(user_data: bytes, format_: str, private: dict[str, bytes]) -> 
     Raises:
         UnfitError: Its reader would not take it.
     """
+    contents = _Contents(private)
     if format_ == "ignition":
-        return tuple(_ignition_files(user_data, private))
+        return tuple(_ignition_files(user_data, contents))
     text = _text(user_data)
     begin = text.lstrip().lower()
     if begin.startswith(_JINJA) or (begin.startswith(_PARTS) and _JINJA_PART.search(begin)):
@@ -103,7 +102,7 @@ def written_files(user_data: bytes, format_: str, private: dict[str, bytes]) -> 
         raise UnfitError("MA1622", "cloud-init does not know user data that begins so", hint)
     if begin.partition("\n")[0].strip() != _CLOUD_CONFIG:
         return ()
-    return tuple(_cloud_config_files(text, private))
+    return tuple(_cloud_config_files(text, contents))
 
 
 def _text(user_data: bytes) -> str:
@@ -113,7 +112,7 @@ def _text(user_data: bytes) -> str:
         raise UnfitError("MA1622", "it is no UTF-8", "put bytes through base64") from None
 
 
-def _cloud_config_files(text: str, private: dict[str, bytes]) -> Iterator[Written]:
+def _cloud_config_files(text: str, contents: _Contents) -> Iterator[Written]:
     root = _yaml(text)
     if not isinstance(root, Mapping):
         raise UnfitError("MA1622", "a cloud-config is a map; this is none")
@@ -122,7 +121,7 @@ def _cloud_config_files(text: str, private: dict[str, bytes]) -> Iterator[Writte
         if isinstance(file, Mapping):
             mode = _word(file, "permissions")
             encoding = _word(file, "encoding").lower().replace("application/", "").replace("x-", "")
-            holds = _held(_word(file, "content").encode(), encoding, private)
+            holds = contents.held(_word(file, "content").encode(), encoding)
             octal = int(mode, 8) if re.fullmatch("(0o?)?[0-7]{1,4}", mode) else 0o644
             owner = _word(file, "owner").partition(":")[0]
             yield Written(_word(file, "path"), octal, holds, owner)
@@ -158,7 +157,7 @@ def _word(mapping: Mapping, name: str) -> str:
     return value.text if isinstance(value, Scalar) else ""
 
 
-def _ignition_files(user_data: bytes, private: dict[str, bytes]) -> Iterator[Written]:
+def _ignition_files(user_data: bytes, contents: _Contents) -> Iterator[Written]:
     try:
         config: Any = msgspec.json.decode(user_data)
     except msgspec.DecodeError as error:
@@ -169,11 +168,11 @@ def _ignition_files(user_data: bytes, private: dict[str, bytes]) -> Iterator[Wri
         raise UnfitError("MA1622", "Ignition asks for ignition.version", 'such as "3.4.0"')
     files = _get(_get(config, "storage"), "files")
     for file in files if isinstance(files, list) else ():
-        contents = _get(file, "contents")
-        found = re.fullmatch(_DATA_URL, str(_get(contents, "source")), re.DOTALL)
-        encoding = "gz+b64" if _get(contents, "compression") == "gzip" else "b64"
+        given = _get(file, "contents")
+        found = re.fullmatch(_DATA_URL, str(_get(given, "source")), re.DOTALL)
+        encoding = "gz+b64" if _get(given, "compression") == "gzip" else "b64"
         mode = _get(file, "mode")
-        holds = _held(found[1].encode(), encoding, private) if found else ""
+        holds = contents.held(found[1].encode(), encoding) if found else ""
         user = _get(file, "user")
         owner = str(_get(user, "name") or _get(user, "id") or "")
         mode = mode if isinstance(mode, int) else 0o644
@@ -184,18 +183,38 @@ def _get(value: Any, name: str) -> Any:
     return value.get(name) if isinstance(value, dict) else None
 
 
-def _held(data: bytes, encoding: str, private: dict[str, bytes]) -> str:
-    """What of the private a content holds once it is decoded; what cannot be decoded holds nothing."""
-    import zlib
-    from binascii import Error, a2b_base64
+class _Contents:
+    """What the files of user data hold, all of them within one allowance.
 
-    try:
-        if "b64" in encoding or "base64" in encoding:
-            data = a2b_base64(data)
-        if "gz" in encoding:
-            data = zlib.decompressobj(wbits=31).decompress(
-                data, max(map(len, private.values())) + _AROUND
+    Args:
+        private: By its name what root alone may read.
+    """
+
+    def __init__(self, private: dict[str, bytes]) -> None:
+        self._private = private
+        self._left = LARGEST
+
+    def held(self, data: bytes, encoding: str) -> str:
+        """What of the private a content holds once it is decoded; what cannot be decoded holds nothing.
+
+        Raises:
+            UnfitError: The contents together are too large.
+        """
+        import zlib
+        from binascii import Error, a2b_base64
+
+        try:
+            if "b64" in encoding or "base64" in encoding:
+                data = a2b_base64(data)
+            if "gz" in encoding:
+                data = zlib.decompressobj(wbits=31).decompress(data, self._left + 1)
+        except (Error, zlib.error):
+            return ""
+        self._left -= len(data)
+        if self._left < 0:
+            raise UnfitError(
+                "MA1614",
+                f"the files that it writes are more than {LARGEST} bytes together",
+                "let the machine fetch large files from a source",
             )
-    except (Error, zlib.error):
-        return ""
-    return next((name for name, content in private.items() if content in data), "")
+        return next((name for name, content in self._private.items() if content in data), "")

@@ -18,7 +18,7 @@ _CLOSE: Final = re.compile(r"[ \t\r\n]-\}\}|\}\}")
 _TRIM: Final = re.compile(r"-[ \t\r\n]")
 _WORD: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _WORD_END: Final = re.compile(r"[ \t\r\n.,|:)(]|\}\}|\Z")
-_STRING: Final = re.compile(r'"(?:[^"\\\n]|\\[^\n])*"')
+_PLAIN: Final = re.compile(r'[^"\\\n]*')
 _RAW: Final = re.compile(r"`[^`]*`")
 _ESCAPE: Final = re.compile(
     r"\\(?:([abfnrtv\\\"])|([0-7]{3})|x([0-9A-Fa-f]{2})|u([0-9A-Fa-f]{4})|U([0-9A-Fa-f]{8})|)"
@@ -34,6 +34,7 @@ _FOREIGN: Final = {
     "-": "numbers",
     **dict.fromkeys("0123456789", "numbers"),
 }
+_SHOWN: Final = 60
 _LANGUAGE: Final = (
     "there are functions, pipelines, string literals, true, false, parentheses, if, else and end"
 )
@@ -184,16 +185,28 @@ def _token(text: str, at: int) -> Token:
 
 
 def _quoted(text: str, at: int) -> Token:
-    found = _STRING.match(text, at)
-    if found is None:
-        refuse(text, at, "MA1610", "a string is not closed in its line")
-    inner = found[0][1:-1]
-    value, done = b"", 0
+    written = text[at : _end_of_quoted(text, at)]
+    inner = written[1:-1]
+    value, done = bytearray(), 0
     for escape in _ESCAPE.finditer(inner):
         value += inner[done : escape.start()].encode()
         value += _unescaped(text, at + 1 + escape.start(), escape)
         done = escape.end()
-    return Token("literal", at, found[0], value + inner[done:].encode())
+    return Token("literal", at, written, bytes(value) + inner[done:].encode())
+
+
+def _end_of_quoted(text: str, at: int) -> int:
+    """Where a string ends; its escapes are judged later."""
+    end = at + 1
+    # Not by one pattern: one that repeats a group remembers each escape, in a hundred bytes.
+    while plain := _PLAIN.match(text, end):
+        end = plain.end()
+        if text.startswith('"', end):
+            return end + 1
+        if not text.startswith("\\", end) or text.startswith("\n", end + 1) or end + 2 > len(text):
+            break
+        end += 2
+    refuse(text, at, "MA1610", "a string is not closed in its line")
 
 
 def _unescaped(text: str, at: int, escape: re.Match[str]) -> bytes:
@@ -221,3 +234,8 @@ def _raw(text: str, at: int) -> Token:
 
 def _shown(letter: str) -> str:
     return repr(letter) if letter.isprintable() else f"U+{ord(letter):04X}"
+
+
+def shown(piece: str) -> str:
+    """A piece of a template as it may stand in a message: in one line, and not all of a long one."""
+    return repr(piece if len(piece) <= _SHOWN else f"{piece[:_SHOWN]}...")

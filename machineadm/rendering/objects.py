@@ -7,6 +7,7 @@ from typing import Annotated, Any, Final, Literal
 
 from msgspec import Meta, Struct, field
 
+from machineadm.api.formats import without_blanks
 from machineadm.api.meta import ApiStruct
 from machineadm.api.pruned import PRUNED
 from machineadm.api.scheme import V1ALPHA1
@@ -136,7 +137,7 @@ def _decoded(data: dict[str, Any]) -> Iterable[tuple[str, Any]]:
     from binascii import a2b_base64
 
     for key, text in {} if data is PRUNED else data.items():
-        yield key, text if text is PRUNED else a2b_base64("".join(_plain(text).split()))
+        yield key, text if text is PRUNED else a2b_base64(without_blanks(_plain(text)))
 
 
 def _encoded(data: dict[str, Any]) -> Iterable[tuple[str, Any]]:

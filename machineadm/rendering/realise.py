@@ -82,7 +82,7 @@ def realise(bootstrap: MachineBootstrap, resources: Resources) -> Realised:
         *references.findings,
         *_agent(inlined.agent),
         *_format(inlined),
-        *_judged(inlined, configuration, references.origins),
+        *(() if references.is_spent else _judged(inlined, configuration, references.origins)),
     ]
     return Realised(
         configuration=_travelling(configuration),

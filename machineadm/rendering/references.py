@@ -14,6 +14,8 @@ from machineadm.api.pruned import PRUNED
 from machineadm.api.v1alpha1.files import FileConfig
 from machineadm.config.paths import child
 from machineadm.documents.decoding import decode_object
+from machineadm.documents.limits import Budget
+from machineadm.documents.source import MAX_BYTES
 from machineadm.redaction import Secret
 from machineadm.rendering.objects import ObjectKind, Resource, Resources, is_within
 
@@ -38,6 +40,8 @@ class References:
         """Path of an inlined value to the path of the reference that it came from."""
         self.complete = True
         """All that was asked for has been found."""
+        self._left = MAX_BYTES
+        self._budget = Budget()
 
     def inlined(self, value: Value, path: str) -> Value:
         """A value and all below it without references.
@@ -82,7 +86,7 @@ class References:
             hint = f"it has {there}" if there else "it is empty"
             self.find("MA1602", key_path or path, message, hint)
         value = found.values.get(key, PRUNED)
-        return self._unknown() if value is PRUNED else value
+        return self._unknown() if value is PRUNED else self._afforded(value, path)
 
     def text_at(self, reference: KeyReference, kind: ObjectKind, path: str) -> Any:
         """As `bytes_at`, but as text."""
@@ -99,6 +103,22 @@ class References:
             hint = "only the content of a file may be bytes"
             self.find("MA1603", path, "the value is no text in UTF-8", hint)
             return self._unknown()
+
+    @property
+    def is_spent(self) -> bool:
+        """Values were referred to that are too large together: what was found is not to be looked at any further."""
+        return self._left < 0
+
+    def _afforded(self, value: bytes, path: str) -> Any:
+        """A value, unless it is too large together with those before: a reference costs a few bytes, as an alias does."""
+        if self._left < 0:
+            return self._unknown()
+        self._left -= len(value)
+        if self._left >= 0:
+            return value
+        message = f"the values that are referred to up to here are more than {MAX_BYTES} bytes"
+        self.find("MA1607", path, message, "fetch large files from a source")
+        return self._unknown()
 
     def _unknown(self) -> Any:
         self.complete = False
@@ -167,7 +187,7 @@ class References:
 
     def _object_in(self, text: str, path: str) -> Any:
         """The object that a text is; PRUNED, and a finding, if it is none."""
-        found, problems = decode_object(text.encode(), file="")
+        found, problems = decode_object(text.encode(), file="", budget=self._budget)
         if not problems and found is not None:
             return found
         for one in problems:

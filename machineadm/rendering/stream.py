@@ -13,6 +13,7 @@ from machineadm.api.v1alpha1.machine_bootstrap import MachineBootstrap, MachineB
 from machineadm.config.paths import holds_pruned
 from machineadm.config.secrets import secrets_of
 from machineadm.documents.decoding import decode_kinds
+from machineadm.documents.limits import Budget
 from machineadm.documents.model import Document, Problem, in_order, problem_at
 from machineadm.redaction import Secret
 from machineadm.rendering.objects import (
@@ -60,8 +61,11 @@ def read_bundle(inputs: Iterable[tuple[str, bytes]]) -> Bundle:
     Args:
         inputs: Name and bytes of each input, in order.
     """
+    budget = Budget()
     documents = tuple(
-        one for name, data in inputs for one in decode_kinds(data, file=name, kinds=KINDS)
+        one
+        for name, data in inputs
+        for one in decode_kinds(data, file=name, kinds=KINDS, budget=budget)
     )
     resources = [
         (document, resource(document.value))

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import islice
 from typing import Final, NoReturn
 
 from msgspec import Struct
 
-from machineadm.rendering.lexer import TemplateError, Token, refuse, tokens
+from machineadm.rendering.lexer import TemplateError, Token, refuse, shown, tokens
 
 __all__ = ["Function", "Piece", "Template", "TemplateError"]
 
@@ -23,6 +24,14 @@ DEEPEST: Final = 50
 LARGEST: Final = 16 * 1024 * 1024
 """Bytes that a template, or a function of it, may give: each `base64` makes a text longer, and whoever may write a
 template shall not fill the manager's memory."""
+
+MOST_TOKENS: Final = 50_000
+"""Words, literals and signs of a template. Nothing real has more than a few hundred."""
+
+_FACTOR: Final = 8
+_ALWAYS: Final = 64 * 1024
+"""What the functions of a template may be given in sum: so many times what it is filled in with and its own text, and
+that many bytes more. To encode everything twice takes a factor of four; gzip at its slowest makes 200 KB in a second."""
 
 # Go's words, then Go's functions.
 _FOREIGN: Final = re.compile(
@@ -119,8 +128,10 @@ class Template:
             The pieces; one behind the other they are what comes out. A TemplateError is raised where a function
             cannot do what it is asked for, or too much would come out.
         """
+        sources = (one.call() for one in self._functions.values() if not one.arity)
+        work = _Work(_ALWAYS + _FACTOR * (sum(map(len, sources)) + len(self._text)))
         total = 0
-        for piece in self._pieces(self._items):
+        for piece in self._pieces(self._items, work):
             total += len(piece.data)
             if total > LARGEST:
                 refuse(self._text, 0, "MA1614", f"it gives more than {LARGEST} bytes")
@@ -130,22 +141,29 @@ class Template:
         """Fill it in; errors as of `pieces`."""
         return b"".join(piece.data for piece in self.pieces())
 
-    def _pieces(self, items: Sequence[Item]) -> Iterator[Piece]:
+    def _pieces(self, items: Sequence[Item], work: _Work) -> Iterator[Piece]:
         for item in items:
             if isinstance(item, Text):
                 yield Piece(item.text, frozenset())
             elif isinstance(item, Emit):
-                value = self._value(item.expression)
+                value = self._value(item.expression, work)
                 data = value if isinstance(value, bytes) else str(value).lower().encode()
                 yield Piece(data, frozenset(_names(item.expression)))
             else:
-                holds = self._value(item.condition)
-                yield from self._pieces(item.then if holds else item.otherwise)
+                holds = self._value(item.condition, work)
+                yield from self._pieces(item.then if holds else item.otherwise, work)
 
-    def _value(self, expression: Expression) -> bytes | bool:
+    def _value(self, expression: Expression, work: _Work) -> bytes | bool:
         if isinstance(expression, Literal):
             return expression.value
-        arguments = [self._value(argument) for argument in expression.arguments]
+        arguments = tuple(self._value(argument, work) for argument in expression.arguments)
+        known = work.done.get((expression.name, arguments))
+        if known is not None:
+            return known
+        work.left -= sum(len(one) for one in arguments if isinstance(one, bytes))
+        if work.left < 0:
+            message = f"up to here the functions are given more than {work.most} bytes"
+            refuse(self._text, expression.at, "MA1614", message, "encode less, or less often")
         try:
             value = self._functions[expression.name].call(*arguments)
         except ValueError as error:
@@ -153,7 +171,21 @@ class Template:
         if len(value) > LARGEST:
             message = f"{expression.name} gives more than {LARGEST} bytes"
             refuse(self._text, expression.at, "MA1614", message)
+        work.done[expression.name, arguments] = value
         return value
+
+
+class _Work:
+    """What filling in one template has cost.
+
+    Args:
+        most: Bytes that functions may be given in sum. The same call again is free: its result is known.
+    """
+
+    def __init__(self, most: int) -> None:
+        self.most = most
+        self.left = most
+        self.done: dict[tuple[str, tuple[bytes | bool, ...]], bytes] = {}
 
 
 def _names(expression: Expression) -> Iterator[str]:
@@ -168,7 +200,10 @@ class _Parser:
     def __init__(self, text: str, functions: Mapping[str, Function]) -> None:
         self._text = text
         self._functions = functions
-        self._tokens = list(tokens(text))
+        self._tokens = list(islice(tokens(text), MOST_TOKENS + 1))
+        if len(self._tokens) > MOST_TOKENS:
+            message = f"more than {MOST_TOKENS} words, literals and signs"
+            refuse(text, self._tokens[-1].at, "MA1614", message)
         self._at = 0
         self._depth = 0
 
@@ -278,7 +313,7 @@ class _Parser:
     def _separated(self) -> None:
         following = self._tokens[self._at]
         if following.kind not in ("space", "close", ")", "pipe"):
-            self._refuse(following, "MA1610", f"{following.text} needs a blank before it")
+            self._refuse(following, "MA1610", f"{shown(following.text)} needs a blank before it")
 
     def _function(self, token: Token) -> str:
         if token.text not in self._functions:
@@ -292,7 +327,9 @@ class _Parser:
             self._refuse(token, "MA1611", message, f"there are if, else, end, {known}")
         if token.text in ("if", "else", "end"):
             self._refuse(token, "MA1610", f"{token.text} must stand first in its action")
-        self._refuse(token, "MA1612", f"there is no function {token.text!r}", f"there are {known}")
+        self._refuse(
+            token, "MA1612", f"there is no function {shown(token.text)}", f"there are {known}"
+        )
 
     def _call(self, token: Token, name: str, arguments: list[Expression]) -> Call:
         arity = self._functions[name].arity

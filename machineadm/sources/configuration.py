@@ -7,13 +7,14 @@ import sys
 from collections.abc import Callable, Mapping
 from typing import IO
 
+from machineadm.documents.source import MAX_BYTES
 from machineadm.errors import HostError, UsageError
 from machineadm.redaction import Secret
 from machineadm.sources.downloads import Downloads
 from machineadm.sources.shown import shown
 
-MOST = 64 << 20
-"""Bytes of one source. What documents accept is less; this bounds memory."""
+MOST = MAX_BYTES
+"""Bytes of one source, and of all of a command line together: more is not even held."""
 
 
 def read(

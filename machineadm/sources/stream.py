@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 import msgspec
 
 from machineadm.errors import UsageError
-from machineadm.sources.configuration import read
+from machineadm.sources.configuration import MOST, read
 from machineadm.sources.shown import shown
 
 
@@ -35,7 +35,17 @@ def read_streams(
     """
     if paths.count("-") > 1:
         raise UsageError("MA7004", "standard input can be read only once")
-    return tuple(Stream(name=_name(path), data=read(path, sleep=sleep)) for path in paths)
+    streams, left = [], MOST
+    for path in paths:
+        stream = Stream(name=_name(path), data=read(path, sleep=sleep))
+        left -= len(stream.data)
+        if left < 0:
+            message = (
+                f"cannot read {stream.name}: up to here the inputs are larger than {MOST} bytes"
+            )
+            raise UsageError("MA7004", message)
+        streams.append(stream)
+    return tuple(streams)
 
 
 def _name(path: str) -> str:

@@ -6,10 +6,18 @@ from collections.abc import Iterator
 from typing import Final
 
 from machineadm.api.finding import Finding
+from machineadm.api.pruned import PrunedError
 from machineadm.api.v1alpha1.files import FileConfig, FileSource
 from machineadm.api.v1alpha1.machine import MachineConfig, MachineConfigurationSpec
 from machineadm.config.concerns import writers
-from machineadm.config.contents import ContentError, decode_content
+from machineadm.config.contents import (
+    LARGEST,
+    Allowance,
+    ContentError,
+    TooLargeError,
+    decode_content,
+    judge_content,
+)
 from machineadm.config.machine_paths import OWN, is_windows_path
 from machineadm.config.paths import child
 from machineadm.config.rules.model import Context, Rules, finding
@@ -17,22 +25,39 @@ from machineadm.config.rules.model import Context, Rules, finding
 REMOTE: Final = ("https://", "http://")
 
 
-def _content_decodes(file: FileConfig, _context: Context) -> Iterator[Finding]:
-    if file.content is None:
-        return
-    try:
-        content = decode_content(file.content, file.encoding)
-        if file.encoding is not None and (b"{{" in content or b"${" in content):
-            from machineadm.config.rules.placeholders import warned
+def _contents_decode(machine: MachineConfig, _context: Context) -> Iterator[Finding]:
+    """All contents within one allowance, in their order; what comes after it is spent is not looked at."""
+    allowance = Allowance()
+    for index, file in enumerate(machine.files):
+        try:
+            if file.content is not None:
+                judge_content(file.content, file.encoding, allowance)
+                yield from _placeholders(file, f"files[{index}].content")
+        except PrunedError:
+            continue
+        except TooLargeError:
+            yield finding(
+                "MA1325",
+                f"files[{index}].content",
+                f"decoded, the contents of the files up to here are more than {LARGEST} bytes",
+                "give large files by source: they are fetched, and never held in memory",
+            )
+            return
+        except ContentError as error:
+            hint = "gzip content is written in base64, too" if file.encoding != "base64" else ""
+            message = f"encoding says {file.encoding}, but the content is {error}"
+            yield finding("MA1307", f"files[{index}].content", message, hint)
 
-            yield from warned(content.decode(errors="replace"), "content", free=True)
-    except ContentError as error:
-        yield finding(
-            "MA1307",
-            "content",
-            f"encoding says {file.encoding}, but the content is {error}",
-            "gzip content is written in base64, too" if file.encoding != "base64" else "",
-        )
+
+def _placeholders(file: FileConfig, path: str) -> Iterator[Finding]:
+    """Warnings of what an encoding hides; plain contents are looked at with all other texts."""
+    if file.encoding is None:
+        return
+    content = decode_content(file.content or "", file.encoding)
+    if b"{{" in content or b"${" in content:
+        from machineadm.config.rules.placeholders import warned
+
+        yield from warned(content.decode(errors="replace"), path, free=True)
 
 
 def _source_stands_alone(file: FileConfig, _context: Context) -> Iterator[Finding]:
@@ -126,8 +151,8 @@ def _each_has_one_writer(spec: MachineConfigurationSpec, _context: Context) -> I
 
 
 RULES: Final[Rules] = {
-    FileConfig: (_content_decodes, _source_stands_alone, _no_template, _windows_has_no_owners),
+    FileConfig: (_source_stands_alone, _no_template, _windows_has_no_owners),
     FileSource: (_source_is_pinned, _headers_fit),
-    MachineConfig: (_no_file_is_a_directory, _each_path_of_windows_once),
+    MachineConfig: (_contents_decode, _no_file_is_a_directory, _each_path_of_windows_once),
     MachineConfigurationSpec: (_each_has_one_writer,),
 }

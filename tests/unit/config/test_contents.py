@@ -8,8 +8,14 @@ import random
 
 import pytest
 
-from machineadm.config import contents
-from machineadm.config.contents import ContentError, Encoding, decode_content
+from machineadm.config.contents import (
+    Allowance,
+    ContentError,
+    Encoding,
+    TooLargeError,
+    decode_content,
+    judge_content,
+)
 
 BYTES = bytes(range(256)) * 3
 
@@ -52,14 +58,49 @@ def test_what_is_not_whole_gzip_is_refused(data: bytes) -> None:
         decode_content(base64.b64encode(data).decode(), "gzip")
 
 
-def test_a_bomb_is_refused_before_it_unfolds(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(contents, "LARGEST", 1024 * 1024)
-    at_most = gzip.compress(b"\0" * 1024 * 1024)
-    too_much = gzip.compress(b"\0" * 1024 * 1024) + gzip.compress(b"\0")
+MIB = 1024 * 1024
 
-    assert len(decode_content(base64.b64encode(at_most).decode(), "gzip")) == 1024 * 1024
-    with pytest.raises(ContentError, match="larger than 1 MiB"):
-        decode_content(base64.b64encode(too_much).decode(), "gzip")
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        gzip.compress(bytes(17 * MIB)),
+        gzip.compress(bytes(9 * MIB)) * 2,
+        gzip.compress(b"") * 20_000,
+        gzip.compress(b"") + bytes(10 * MIB) + gzip.compress(bytes(17 * MIB)),
+    ],
+    ids=["one bomb", "two that are too large together", "many empty ones", "behind padding"],
+)
+def test_a_bomb_is_refused_before_it_unfolds(data: bytes) -> None:
+    content = base64.b64encode(data).decode()
+
+    with pytest.raises(TooLargeError):
+        decode_content(content, "gzip")
+    with pytest.raises(TooLargeError):
+        judge_content(content, "gzip", Allowance())
+
+
+@pytest.mark.parametrize("encoding", [None, "base64", "gzip+base64"])
+def test_contents_share_one_allowance(encoding: Encoding | None) -> None:
+    data = b"x" * 1000
+    content = {
+        None: data.decode(),
+        "base64": base64.b64encode(data).decode(),
+        "gzip+base64": base64.b64encode(gzip.compress(data)).decode(),
+    }[encoding]
+    begin = 1024 if encoding == "gzip+base64" else 0
+    allowance = Allowance(3 * (begin + len(data)) - 1)
+
+    judge_content(content, encoding, allowance)
+    judge_content(content, encoding, allowance)
+    with pytest.raises(TooLargeError):
+        judge_content(content, encoding, allowance)
+
+
+def test_what_fills_the_allowance_is_taken_whole() -> None:
+    data = bytes(15 * MIB)
+
+    assert decode_content(base64.b64encode(gzip.compress(data)).decode(), "gzip") == data
 
 
 def test_changed_bytes_never_give_anything_but_a_refusal() -> None:

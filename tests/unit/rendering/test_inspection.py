@@ -128,4 +128,6 @@ def test_an_empty_cloud_config_does_nothing() -> None:
 def test_a_content_that_decompresses_to_anything_is_not_read_to_its_end() -> None:
     bomb = base64.b64encode(gzip.compress(bytes(64 * 1024 * 1024))).decode()
 
-    assert exposures(cloud_config(encoding="gz+b64", content=bomb)) == []
+    with pytest.raises(UnfitError) as caught:
+        exposures(cloud_config(encoding="gz+b64", content=bomb))
+    assert caught.value.code == "MA1614"
