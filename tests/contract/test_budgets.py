@@ -310,8 +310,8 @@ TEMPLATES: dict[str, tuple[Callable[[], str], str]] = {
             CLOUD_CONFIG
             + "".join(
                 "{{if machine_config" + "|base64" * a + "|gzip" + "|base64" * b + "|gzip}}{{end}}"
-                for a in range(30)
-                for b in range(20)
+                for a in range(26)
+                for b in range(12)
             )
         ),
         "MA1614",
@@ -427,5 +427,4 @@ def test_without_the_bound_on_work_the_measuring_notices(tmp_path: Path) -> None
 
     found = run_render(tmp_path, bundle(template), before=lifted)
 
-    assert found.code == 0
-    assert found.seconds > 1 + 3 * valid.seconds
+    assert found.seconds > 1 + 3 * valid.seconds or found.memory > MEMORY
