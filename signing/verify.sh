@@ -11,9 +11,13 @@
 set -u
 LC_ALL=C
 export LC_ALL
-unset CDPATH
+# What another shell may have exported to hide names: bash takes it from the environment.
+unset CDPATH GLOBIGNORE
+set +f
 
 fail() {
+  # The name of a stray file may hold anything, such as what a terminal obeys.
+  case $1 in *[!\ -~]*) set -- 'there is a file whose name no file of a release has' ;; esac
   printf 'verify.sh: %s\n' "$1" >&2
   exit 1
 }
@@ -91,7 +95,7 @@ if [ -n "$file" ]; then
   done
 fi
 
-case $0 in */*) cd "${0%/*}" || fail 'the folder of this file cannot be entered' ;; esac
+case $0 in */*) cd "${0%/*}" || fail 'the directory of this file cannot be entered' ;; esac
 
 for name in SHA256SUMS SHA256SUMS.sig release.json release.json.sig machineadm.pub; do
   [ -f "$name" ] && [ ! -L "$name" ] || fail "$name is missing"
@@ -109,7 +113,7 @@ fi
 
 # 2. What it names: there, with that digest, and signed.
 listed=' ' count=0
-while read -r sum name; do
+while read -r sum name || [ -n "$sum" ]; do
   case $name in */* | .* | -* | '') fail "SHA256SUMS names '$name'" ;; esac
   case $name in *[!A-Za-z0-9._+-]*) fail "SHA256SUMS names '$name'" ;; esac
   case $listed in *" $name "*) fail "SHA256SUMS names $name twice" ;; esac
@@ -123,27 +127,38 @@ while read -r sum name; do
 done <SHA256SUMS
 case $listed in *' release.json '*) ;; *) fail 'SHA256SUMS does not name release.json' ;; esac
 
-# 3. Nothing else.
+# 3. Nothing else. A name is expected as a whole, or as one listed name with one ending; a list is searched for words, so
+# a name that could be two of them is none.
 expected() {
-  case $1 in SHA256SUMS | SHA256SUMS.sig | machineadm.pub | verify.sh | wheels) return 0 ;; esac
-  plain=${1%.sig}
-  plain=${plain%.sigstore.json}
-  case $listed in *" $plain "*) return 0 ;; esac
+  case $1 in *[!A-Za-z0-9._+-]*) return 1 ;; esac
+  case $1 in SHA256SUMS | SHA256SUMS.sig | machineadm.pub | verify.sh) return 0 ;; esac
+  case $listed in *" $1 "* | *" ${1%.sig} "* | *" ${1%.sigstore.json} "*) return 0 ;; esac
   return 1
 }
+# `*` of what cannot be listed is nothing, and of what cannot be entered nothing is there.
+listable() {
+  [ -r "$1" ] && [ -x "$1" ] || fail "$1 cannot be listed"
+}
+listable .
+seen=0
 for name in * .[!.]* ..?*; do
   [ -e "$name" ] || [ -L "$name" ] || continue
+  seen=$((seen + 1))
+  [ "$name" != wheels ] || continue
   [ ! -L "$name" ] || fail "$name is a link"
-  expected "$name" || fail "$name is no part of the release"
+  expected "$name" || fail "$name is not part of the release"
+  [ -f "$name" ] || fail "$name is not a file"
 done
+[ "$seen" -gt "$count" ] || fail 'the directory was not listed'
 
 # 4. Wheels, if there are any: nobody signs them. Who uses them holds them to the lock of the release's commit.
-if [ -e wheels ]; then
-  [ -d wheels ] && [ ! -L wheels ] || fail 'wheels is no folder'
+if [ -e wheels ] || [ -L wheels ]; then
+  [ -d wheels ] && [ ! -L wheels ] || fail 'wheels is not a directory'
+  listable wheels
   for name in wheels/* wheels/.[!.]* wheels/..?*; do
     [ -e "$name" ] || [ -L "$name" ] || continue
-    case $name in wheels/[!.]*.whl) ;; *) fail "$name is no wheel" ;; esac
-    [ -f "$name" ] && [ ! -L "$name" ] || fail "$name is no file"
+    case ${name#wheels/} in [!A-Za-z0-9]* | *[!A-Za-z0-9._+-]*) fail "$name is not a wheel" ;; *.whl) ;; *) fail "$name is not a wheel" ;; esac
+    [ -f "$name" ] && [ ! -L "$name" ] || fail "$name is not a file"
   done
   printf 'wheels: not signed; verify-release holds them to the lock\n'
 fi

@@ -178,16 +178,16 @@ def test_either_of_two_keys_is_enough(unpacked: Path, key: Path) -> None:
         ("sed -i 1d SHA256SUMS", "SHA256SUMS: the signature is not"),
         (": > SHA256SUMS.sig", "SHA256SUMS: the signature is not"),
         ("sed -i s/v0.1.0/v0.9.0/ release.json", "release.json: the signature is not"),
-        ("touch extra", "extra is no part"),
-        ("touch .hidden", ".hidden is no part"),
-        ("touch 'machineadm-linux-amd64.pyz '", "is no part"),
-        ("mkdir sub", "sub is no part"),
+        ("touch extra", "extra is not part"),
+        ("touch .hidden", ".hidden is not part"),
+        ("touch 'machineadm-linux-amd64.pyz '", "is not part"),
+        ("mkdir sub", "sub is not part"),
         ("ln -s /etc/passwd link.sig", "link.sig is a link"),
         (
             "mv machineadm-crds.yaml x; ln -s x machineadm-crds.yaml",
             "machineadm-crds.yaml is missing",
         ),
-        ("touch wheels/setup.py", "wheels/setup.py is no wheel"),
+        ("touch wheels/setup.py", "wheels/setup.py is not a wheel"),
     ],
 )
 def test_whatever_was_done_to_it_is_refused(
@@ -200,6 +200,112 @@ def test_whatever_was_done_to_it_is_refused(
     assert run.returncode == 1
     assert words in run.stderr
     assert "OK: " not in run.stdout
+
+
+# Names that a search in a list of words, a suffix taken away twice, a pattern or a shell's own list would let pass.
+STRAY = {
+    "two names in one": "touch \"$(sed 's/.* //' SHA256SUMS | head -n 2 | tr '\\n' ' ' | sed 's/ $//')\"",
+    "two endings": "touch machineadm-crds.yaml.sigstore.json.sig",
+    "an ending twice": "touch machineadm-crds.yaml.sig.sig",
+    "the endings the other way round": "touch machineadm-crds.yaml.sig.sigstore.json",
+    "a bundle of a list": "touch SHA256SUMS.sigstore.json",
+    "an ending alone": "touch .sig",
+    "a pattern of all": "touch '*'",
+    "a pattern of a listed name": "touch 'machineadm-linux-[a]md64.pyz'",
+    "a newline": "touch 'machineadm-crds.yaml\n.sig'",
+    "a listed name behind a newline": "touch 'x\nmachineadm-crds.yaml'",
+    "a leading dash": "touch -- -f",
+    "an option of test": "touch -- -a",
+    "a bracket": "touch ']'",
+    "three dots": "touch ...",
+    "two dots and more": "touch ..x",
+    "bytes that are no text": "touch \"$(printf 'x\\377')\"",
+    "what a terminal obeys": "touch \"$(printf 'x\\033[2J')\"",
+    "another case": "touch MACHINEADM-CRDS.YAML",
+    "a directory in a bundle's place": "f=machineadm-crds.yaml.sigstore.json; rm -f $f; mkdir $f; touch $f/x",
+    "a directory for a key": "rm machineadm.pub; mkdir machineadm.pub",
+    "a pipe in a bundle's place": "f=machineadm-crds.yaml.sigstore.json; rm -f $f; mkfifo $f",
+    "a device in a bundle's place": "f=machineadm-crds.yaml.sigstore.json; rm -f $f; mknod $f c 1 3",
+    "a link in a bundle's place": "f=machineadm-crds.yaml.sigstore.json; mv $f /tmp/$$; ln -s /tmp/$$ $f",
+    "a link to nothing": "ln -s nowhere machineadm-crds.yaml.intoto.json.sig.sig",
+    "a link for wheels": "mv wheels ../w; ln -s ../w wheels",
+    "a dangling link for wheels": "rm -r wheels; ln -s nowhere wheels",
+    "a wheel of two words": "touch 'wheels/a-1 b-1-py3-none-any.whl'",
+    "a wheel that is an option": "touch wheels/-r.whl",
+    "a wheel that is a directory": "mkdir wheels/b-1-py3-none-any.whl",
+    "a hidden wheel": "touch wheels/.b.whl",
+}
+
+
+@pytest.mark.parametrize("shell", SHELLS, ids="-".join)
+@pytest.mark.parametrize("name", STRAY)
+def test_none_too_many_means_no_name_that_is_not_one_of_the_release(
+    unpacked: Path, key: Path, shell: list[str], name: str
+) -> None:
+    made = subprocess.run(["bash", "-c", STRAY[name]], cwd=unpacked, check=False)
+    if made.returncode and "mknod" in STRAY[name]:
+        pytest.skip("only root makes a device")
+    assert made.returncode == 0
+
+    run = verify(unpacked, key, shell=shell)
+
+    assert run.returncode == 1
+    assert "OK: " not in run.stdout
+    assert run.stderr.count("\n") == 1
+    assert run.stderr.strip().isprintable()
+
+
+@pytest.mark.parametrize("shell", SHELLS, ids="-".join)
+@pytest.mark.parametrize(
+    "variables",
+    [{"GLOBIGNORE": "*extra*"}, {"SHELLOPTS": "noglob"}, {"BASHOPTS": "failglob"}, {"IFS": "x"}],
+    ids=str,
+)
+def test_no_variable_hides_a_stray_file(
+    unpacked: Path, key: Path, shell: list[str], variables: dict[str, str]
+) -> None:
+    (unpacked / "extra").touch()
+    program = shutil.which(shell[0])
+    assert program
+
+    run = subprocess.run(
+        [program, *shell[1:], unpacked / "verify.sh", key],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={"PATH": os.environ["PATH"], **variables},
+    )
+
+    assert run.returncode != 0
+    assert "OK: release" not in run.stdout
+
+
+@pytest.mark.skipif(os.getuid() == 0, reason="root can list everything")
+@pytest.mark.parametrize("mode", [0o300, 0o600])
+@pytest.mark.parametrize("place", [".", "wheels"])
+def test_a_directory_that_cannot_be_listed_is_refused(
+    unpacked: Path, key: Path, place: str, mode: int
+) -> None:
+    (unpacked / place).chmod(mode)
+    try:
+        run = verify(unpacked, key)
+    finally:
+        (unpacked / place).chmod(0o700)
+
+    assert run.returncode != 0
+    assert "OK: release" not in run.stdout
+
+
+def test_a_list_searched_without_looking_at_the_whole_name_is_noticed(
+    unpacked: Path, key: Path
+) -> None:
+    script = unpacked / "verify.sh"
+    whole = "  case $1 in *[!A-Za-z0-9._+-]*) return 1 ;; esac\n"
+    assert whole in script.read_text()
+    script.write_text(script.read_text().replace(whole, ""))
+    subprocess.run(["bash", "-c", STRAY["two names in one"]], cwd=unpacked, check=True)
+
+    assert verify(unpacked, key).returncode == 0
 
 
 def test_another_key_is_refused(unpacked: Path, key: Path) -> None:
