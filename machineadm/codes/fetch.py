@@ -28,7 +28,8 @@ TABLE: dict[str, Code] = {
     ),
     "MA1904": Code(
         "a redirect is refused",
-        "A location led from https to plain http, to no URL, or in a circle. " + _NOTHING,
+        "A location led from https to plain http, in a circle, or to a URL whose host programs read differently (a user, a "
+        "backslash, an escape in it). " + _NOTHING,
         "Give the URL where the file really lies.",
     ),
     "MA1905": Code(
@@ -88,6 +89,12 @@ TABLE: dict[str, Code] = {
         "The machine is neither x86-64 nor 64-bit Arm. " + _NOTHING,
         "Use another machine.",
     ),
+    "MA1915": Code(
+        "others may write to the place of the agent",
+        "A directory on the way to the agent's destination belongs to an ordinary user, or its group or others may write to it: "
+        "they could put another program, or a link, in the agent's place. " + _NOTHING,
+        "Choose a destination in directories of root, such as /opt/bin/machineadm, or correct their owner and mode.",
+    ),
     "MA1920": Code(
         "nothing says which agent is genuine",
         "A download of the agent needs sha256, publicKey, or both.",
@@ -117,5 +124,12 @@ TABLE: dict[str, Code] = {
         "the agent's public key is unfit",
         "publicKey has to hold one or two ECDSA public keys on the curve P-256, each as PEM block PUBLIC KEY.",
         "Take machineadm.pub of the release.",
+    ),
+    "MA1926": Code(
+        "a URL that programs read differently",
+        "Of `https://a%2Fb@c/` GNU wget takes a for the host, curl c: it would be given what is meant for the other. Nothing "
+        "is fetched from a URL whose host has anything but letters, digits, dots, hyphens and a port, has a zone, or whose "
+        "user has an escape of `/`, `?`, `#` or a backslash.",
+        "Write the host plainly; give a password as a header.",
     ),
 }

@@ -52,6 +52,11 @@ def _url(text: str) -> str:
     found = re.fullmatch(_URL, text)
     if not found or int(found[2] or 0) > 65535:
         return "a URL such as https://example.com/path"
+    if text.startswith(("http:", "https:")):
+        try:
+            formats.address(text)
+        except ValueError:
+            return "a URL with a host that all programs read alike: https://example.com:8443/path"
     needs_host = not text.startswith(("file:", "unix:", "npipe:", "data:"))
     return "a URL with a host" if needs_host and not found[1] else ""
 

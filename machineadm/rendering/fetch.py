@@ -5,8 +5,10 @@ from __future__ import annotations
 import binascii
 import pkgutil
 import re
+from collections.abc import Sequence
 from typing import Final
 
+from machineadm.api.formats import address
 from machineadm.api.v1alpha1.agent_source import AgentDownload, AgentSource
 from machineadm.errors import ConfigError
 
@@ -50,12 +52,15 @@ def fetch_script(download: AgentDownload) -> str:
         "DESTINATION": download.destination or DOWNLOADED,
     }
     head = "".join(f"{name}={_quoted(value)}\n" for name, value in values.items())
-    return f"#!/bin/sh\n{head}{_program()}"
+    return f"#!/bin/sh\n{head}{_program([name for name, value in values.items() if not value])}"
 
 
-def _program() -> str:
+def _program(without: Sequence[str]) -> str:
     text = (pkgutil.get_data(__package__, "fetch.sh") or b"").decode()
-    return re.sub(r"^ *#.*\n|^\n", "", text, flags=re.MULTILINE)
+    for name in without:
+        text = re.sub(rf"^ *# \[{name}\n.*?# {name}\]\n", "", text, flags=re.DOTALL | re.MULTILINE)
+    # Comments and indentation stay here: each byte of a machine's user data counts. Python's is in tabs.
+    return re.sub(r"^ *#.*\n|^\n|^ +", "", text, flags=re.MULTILINE)
 
 
 def _quoted(value: str) -> str:
@@ -70,12 +75,22 @@ def _quoted(value: str) -> str:
 
 
 def _url(url: str, version: str) -> str:
-    scheme, _, rest = url.partition("://")
+    scheme = url.partition("://")[0]
     if scheme not in ("https", "http"):
         raise ConfigError("MA1923", f"the agent cannot be fetched by {scheme}: only https and http")
-    if scheme == "http" and "@" in re.split("[/?#]", rest, maxsplit=1)[0]:
+    url = url.replace("{version}", version)
+    try:
+        named = address(url.replace("{arch}", "amd64"))
+        url.encode("ascii")
+    except ValueError:
+        raise ConfigError(
+            "MA1926",
+            "curl and wget do not agree on the host of a URL of the agent, or it is not ASCII",
+            hint="letters, digits, dots and hyphens make a host; give a password as a header, or without %2F and its like",
+        ) from None
+    if scheme == "http" and named.user:
         raise ConfigError("MA1924", "a URL of the agent would send a password over plain http")
-    return url.replace("{version}", version)
+    return url
 
 
 def _keys(pem: str) -> tuple[str, ...]:

@@ -1,5 +1,5 @@
-# Fetches the agent, checks it, and only then gives it its name. fetch.py puts the values above and leaves the comments
-# out. For dash, busybox sh and bash. `set -e` is off in functions that are asked for their verdict: each line of theirs
+# Fetches the agent, checks it, and only then gives it its name. fetch.py puts the values above, and leaves out comments,
+# indentation and what stands between `# [NAME` and `# NAME]` where there is no value NAME: user data is short. For dash, busybox sh and bash. `set -e` is off in functions that are asked for their verdict: each line of theirs
 # that may fail says what happens then.
 
 RUN=/run PYTHON=/usr/bin/python3 CONSOLE=/dev/console ENVIRONMENT=/etc/environment MOUNTS=/proc/mounts
@@ -30,7 +30,7 @@ said() { grep . "$work/said" | tail -n 1 | sed "s/?[^ ]*//g; s|//[^ /]*@|//|g; s
 # CODE MESSAGE: the end, told wherever somebody may look.
 fail() {
   exit=5
-  case $1 in MA1906 | MA1907 | MA1908) exit=4 ;; esac
+  case $1 in MA190[678]) exit=4 ;; esac
   message=$(printf %s "$2" | plain 4000)
   line="machineadm-fetch: $1 $message"
   printf '%s\n' "$line" >&2
@@ -64,10 +64,13 @@ bounded() {
 # URL FILE BLOCKS: one request, no redirect followed; sets status and next. URL and headers may be secret: they are no
 # arguments of a program.
 once() {
-  left=$((END - $(seconds))) rc=0 next='' status='' headers=''
+  left=$((END - $(seconds))) rc=0 next='' status=''
   [ "$left" -gt 0 ] || left=1
   [ "$left" -lt "$ATTEMPT" ] || left=$ATTEMPT
+  # [HEADERS
+  headers=''
   case $1 in https://*) [ "$(origin "$1")" != "$home" ] || headers=$HEADERS ;; esac
+  # HEADERS]
   : >"$2" || refuse MA1911 never "cannot write to $2" || return 1
   case $tool in
   curl)
@@ -76,16 +79,25 @@ once() {
         "speed-time = $STALL" 'write-out = "%{http_code} %{redirect_url}"'
       printf '%s\n' "$1" | quoted | sed 's/.*/url = "&"/'
       printf '%s\n' "$2" | quoted | sed 's/.*/output = "&"/'
+      # [HEADERS
       [ -z "$headers" ] || printf '%s\n' "$headers" | quoted | sed 's/.*/header = "&"/'
-      [ -z "$CA_BUNDLE" ] || echo "cacert = $work/ca"
+      # HEADERS]
+      # [CA_BUNDLE
+      echo "cacert = $work/ca"
+      # CA_BUNDLE]
     } | (bounded "$3" curl -q --config -) >"$work/answer" 2>"$work/said" || rc=$?
     read -r status next <"$work/answer" || :
     ;;
   wget)
     {
       printf '%s\n' 'tries = 1' "timeout = $STALL" 'max_redirect = 0' 'server_response = on' 'hsts = off' 'netrc = off' &&
+        # [HEADERS
         { [ -z "$headers" ] || printf '%s\n' "$headers" | sed 's/^/header = /'; } &&
-        { [ -z "$CA_BUNDLE" ] || echo "ca_certificate = $work/ca"; }
+        # HEADERS]
+        # [CA_BUNDLE
+        echo "ca_certificate = $work/ca" &&
+        # CA_BUNDLE]
+        :
     } >"$work/wgetrc" && printf '%s\n' "$1" >"$work/url" || refuse MA1911 never "cannot write to $work" || return 1
     (bounded "$3" wget --config="$work/wgetrc" -O "$2" -i "$work/url") 2>"$work/said" || rc=$?
     rm -f "$work/wgetrc" "$work/url"
@@ -100,7 +112,7 @@ once() {
   # With -T that of busybox 1.35 crashes when an answer is an error.
   busybox) (bounded "$3" wget -q -O "$2" "$1") 2>"$work/said" || rc=$? ;;
   esac
-  [ "$tool" = curl ] || status=$(sed -n 's/^\( *\|wget: .*\)HTTP\/[0-9.]* *\([0-9][0-9][0-9]\).*/\2/p' "$work/said" | tail -n 1)
+  [ "$tool" = curl ] || status=$(sed -nE 's/^( *|wget: .*)HTTP\/[0-9.]* *([0-9]{3}).*/\2/p' "$work/said" | tail -n 1)
   # What follows speaks of a body that did not come whole; an answer that is an error is for the caller.
   case $rc:$status in 0:* | [168]:[345]??) return ;; esac
   [ "$(wc -c <"$2")" -lt $((512 * $3)) ] || refuse MA1905 never "gives more than $((512 * $3)) bytes" || return 1
@@ -122,19 +134,19 @@ get() {
       ;;
     *) refuse MA1903 never "answers HTTP $status" || return 1 ;;
     esac
-    case $next in
-    # Programs do not agree on what is the host then.
-    *\\*) refuse MA1904 never 'redirects to what is no URL' || return 1 ;;
-    https://?*) ;;
-    http://?*) case $at in https:*) refuse MA1904 never "redirects to plain http ($(shown "$next"))" || return 1 ;; esac ;;
-    *) refuse MA1904 never 'redirects to neither https nor http' || return 1 ;;
-    esac
-    hops=$((hops + 1)) at=$next
-    [ "$hops" -le 5 ] || refuse MA1904 never 'redirects more than five times' || return 1
+    # Programs do not agree on the host of a URL with a user, a backslash, a blank, an escape or the like before its path.
+    case $next in *[!!-~]* | *\\*) part='' ;; *) part=${next#*://} part=${part%%/*} ;; esac
+    case $part in *@*) part='' ;; esac
+    case ${part%%[?#]*} in '' | *[!][A-Za-z0-9._:-]*) part='' ;; esac
+    case $next in https://*) ;; http://*) case $at in https:*) part='' ;; esac ;; *) part='' ;; esac
+    hops=$((hops + 1))
+    [ "$hops" -le 5 ] && [ -n "$part" ] || refuse MA1904 never "redirects to $(shown "$next"), which is not followed" || return 1
+    at=$next
   done
   return 1
 }
 
+# [SHA256
 digest() {
   if have sha256sum; then
     sha256sum <"$1" | cut -d ' ' -f 1
@@ -142,7 +154,9 @@ digest() {
     openssl dgst -sha256 <"$1" | sed 's/.* //'
   fi
 }
+# SHA256]
 
+# [KEYS
 # FILE SIGNATURE: whether one of the keys made it.
 signed() {
   for key in $KEYS; do
@@ -151,22 +165,25 @@ signed() {
   done
   return 1
 }
+# KEYS]
 
 # FILE URL: every check that can be made, at least one, before the file can be run; then it is asked for its version,
 # since an older release is well signed, too. URL is empty for a file that was there already.
 check() {
   checks=0
-  if [ -n "$SHA256" ]; then
-    found=$(digest "$1")
-    [ "$found" = "$SHA256" ] || refuse MA1906 never "has SHA-256 ${found:-unknown}, not $SHA256" || return 1
-    checks=1
-  fi
-  if [ -n "$KEYS" ] && [ -n "$2" ] && have openssl; then
+  # [SHA256
+  found=$(digest "$1")
+  [ "$found" = "$SHA256" ] || refuse MA1906 never "has SHA-256 ${found:-unknown}, not $SHA256" || return 1
+  checks=1
+  # SHA256]
+  # [KEYS
+  if [ -n "$2" ] && have openssl; then
     case $2 in *\?*) signature=${2%%\?*}.sig"?"${2#*\?} ;; *) signature=$2.sig ;; esac
     get "$signature" "$work/sig" "$SIGNATURE" || refuse "$code" "$again" "its signature: $why" || return 1
     signed "$1" "$work/sig" || refuse MA1907 never 'is signed by none of the keys' || return 1
     checks=1
   fi
+  # KEYS]
   [ "$checks" = 1 ] || refuse MA1909 never 'cannot be checked here' || return 1
   found=$("$PYTHON" -I -S "$1" version --output json 2>"$work/said" </dev/null | tr -d ' \n') || :
   case $found in
@@ -178,7 +195,7 @@ check() {
 
 # URL: 0 with the agent in $file.
 locate() {
-  case $1:$tool in https:*:busybox) refuse MA1910 never 'needs curl or GNU wget: another wget, such as that of busybox, may check no certificate' || return 1 ;; esac
+  case $1:$tool in https:*:busybox) refuse MA1910 never 'needs curl or GNU wget: this wget may check no certificate' || return 1 ;; esac
   get "$1" "$file" "$LARGEST" && check "$file" "$1"
 }
 
@@ -194,7 +211,7 @@ finish() {
 for name in http_proxy https_proxy no_proxy; do
   upper=$(echo "$name" | tr '[:lower:]' '[:upper:]')
   eval "value=\${$name:-\${$upper:-}}"
-  [ -n "$value" ] || [ ! -r "$ENVIRONMENT" ] || value=$(sed -n "s/^\(export  *\)\{0,1\}\($name\|$upper\)=[\"']\{0,1\}\([^\"']*\).*/\3/p" "$ENVIRONMENT" | tail -n 1)
+  [ -n "$value" ] || [ ! -r "$ENVIRONMENT" ] || value=$(sed -nE "s/^(export +)?($name|$upper)=[\"']?([^\"']*).*/\3/p" "$ENVIRONMENT" | tail -n 1)
   # Without a scheme curl takes http; wget would take the user for a host of ftp.
   case $name:$value in no_proxy:* | *:*://* | *:) ;; *) value=http://$value ;; esac
   [ -z "$value" ] || export "$name=$value"
@@ -202,9 +219,7 @@ done
 
 END=$(($(seconds) + BUDGET)) file='' work=''
 trap 'rm -rf "$work" "$file"' EXIT
-trap 'exit 129' HUP
-trap 'exit 130' INT
-trap 'exit 143' TERM
+trap 'exit 143' HUP INT TERM
 
 mkdir -p "$RUN/machineadm" || fail MA1911 "cannot write to $RUN/machineadm"
 work=$(mktemp -d "$RUN/machineadm/fetch.XXXXXX") || fail MA1911 "cannot write to $RUN/machineadm"
@@ -212,7 +227,7 @@ work=$(mktemp -d "$RUN/machineadm/fetch.XXXXXX") || fail MA1911 "cannot write to
 case $(uname -m) in
 x86_64 | amd64) arch=amd64 ;;
 aarch64 | arm64) arch=arm64 ;;
-*) fail MA1914 "there is no agent for a CPU of type $(uname -m)" ;;
+*) fail MA1914 "there is no agent for $(uname -m)" ;;
 esac
 
 if have curl; then
@@ -220,25 +235,48 @@ if have curl; then
 elif have wget; then
   case $(wget --version 2>&1) in *'GNU Wget 1.'*) tool=wget ;; *) tool=busybox ;; esac
 else
-  fail MA1910 'needs curl or wget'
+  fail MA1910 'needs curl or GNU wget'
 fi
-if ! have openssl; then
-  [ -n "$SHA256" ] || fail MA1909 'needs openssl: the configuration gives publicKey, and no sha256'
-  have sha256sum || fail MA1909 'needs sha256sum or openssl'
-fi
+have openssl ||
+  # [SHA256
+  have sha256sum ||
+  # SHA256]
+  fail MA1909 'needs openssl'
 [ -x "$PYTHON" ] || fail MA1913 "needs $PYTHON"
 
-if [ -n "$CA_BUNDLE" ]; then
-  for known in /etc/ssl/certs/ca-certificates.crt /etc/pki/tls/certs/ca-bundle.crt /etc/ssl/ca-bundle.pem /etc/ssl/cert.pem; do
-    if [ -r "$known" ]; then cat "$known" && break; fi
-  done >"$work/ca"
-  printf '\n%s\n' "$CA_BUNDLE" >>"$work/ca" || fail MA1911 "cannot write to $work"
-fi
+# [CA_BUNDLE
+for known in /etc/ssl/certs/ca-certificates.crt /etc/pki/tls/certs/ca-bundle.crt /etc/ssl/ca-bundle.pem /etc/ssl/cert.pem; do
+  if [ -r "$known" ]; then cat "$known" && break; fi
+done >"$work/ca"
+printf '\n%s\n' "$CA_BUNDLE" >>"$work/ca" || fail MA1911 "cannot write to $work"
+# CA_BUNDLE]
 
-[ ! -d "$DESTINATION" ] || fail MA1911 "$DESTINATION is a folder"
+# Link by link and directory by directory: whoever may write to one of them could put another program in the agent's
+# place, or lead root elsewhere, while this runs. Of a sticky directory (mode 1777) what is there belongs to its owner alone.
+# Missing ones are made. Prints where it ends, without links.
 unwritable() { fail MA1911 "cannot write to ${DESTINATION%/*}/: $(said)"; }
-(umask 022 && mkdir -p "${DESTINATION%/*}/") 2>"$work/said" || unwritable
-folder=$(cd -P "${DESTINATION%/*}/" 2>"$work/said" && pwd) || unwritable
+folder=$("$PYTHON" -I -S -c '
+import os, sys
+path = os.path
+os.umask(18)
+def see(at, sticky):
+	s = os.lstat(at)
+	m = s.st_mode
+	if s.st_uid not in (0, os.geteuid()) or m >> 12 < 10 and m & (s.st_gid and 18 or 2) and not m & sticky: sys.exit("others may write to " + at)
+	return m >> 12 > 9
+def go(way):
+	at = "/"
+	for n in way.split("/"):
+		at = path.normpath(path.join(at, n))
+		path.lexists(at) or os.mkdir(at, 493)
+		if see(at, 512): at = go(path.join(path.dirname(at), os.readlink(at)))
+	return at
+at = go(sys.argv[1])
+see(at, 0)
+print(at)
+' "${DESTINATION%/*}" 2>"$work/said") || case $(said) in others*) fail MA1915 "$(said)" ;; *) unwritable ;; esac
+DESTINATION=${folder%/}/${DESTINATION##*/}
+[ ! -d "$DESTINATION" ] || fail MA1911 "$DESTINATION is a directory"
 file=$(mktemp "${folder%/}/.machineadm.XXXXXX" 2>"$work/said") || unwritable
 longest='' how=''
 while read -r _ mount _ options _; do
@@ -247,7 +285,9 @@ done <"$MOUNTS"
 case ,$how, in *,noexec,*) fail MA1912 "$folder is mounted noexec" ;; esac
 
 # What is there already is copied, so that what is checked is what gets the name.
-if [ -n "$SHA256" ] && [ -f "$DESTINATION" ] && cat "$DESTINATION" >"$file" && check "$file" ''; then finish; fi
+# [SHA256
+if [ -f "$DESTINATION" ] && cat "$DESTINATION" >"$file" && check "$file" ''; then finish; fi
+# SHA256]
 
 todo=$URLS ended='' pause=$PAUSE
 while [ -n "$todo" ]; do

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping
 from email.message import Message
 from typing import IO
 
+from machineadm.api.formats import address
 from machineadm.errors import HostError
 from machineadm.redaction import Secret
 from machineadm.sources.shown import shown
@@ -89,7 +90,7 @@ class Web:
             raise HostError(
                 "MA3106",
                 f"cannot download {shown(url)}: URL or headers are malformed",
-                hint="look for line breaks, blanks and characters outside of ASCII",
+                hint="look for line breaks, blanks, characters outside of ASCII, and a host that programs read differently",
             ) from None
         return answer
 
@@ -160,13 +161,17 @@ class _Redirects(urllib.request.HTTPRedirectHandler):
         Raises:
             HostError: The redirect leads from https to something else, or to no web address.
         """
-        scheme = newurl.partition(":")[0].lower()
-        if scheme != "https" and (scheme != "http" or req.type == "https"):
+        try:
+            named = address(newurl)
+        except ValueError:
+            named = None
+        # A user in it is nobody's whom we know, and what a host is behind one programs do not agree on.
+        if named is None or named.user or named.scheme not in ("https", req.type):
             fp.close()
             raise HostError(
                 "MA3109",
                 f"cannot download {shown(req.full_url)}: it redirects to {shown(newurl)}",
-                hint="redirects from https are followed to https alone; give the final URL",
+                hint="redirects are followed to a plain host, and from https to https alone; give the final URL",
             )
         following = super().redirect_request(
             req, fp, 307 if code == 308 else code, msg, headers, newurl
@@ -230,27 +235,24 @@ def _resolve(host: str, port: int, *, timeout: float) -> list[tuple[str, int]]:
 def _request(url: str, headers: Mapping[str, str | Secret]) -> urllib.request.Request:
     """The request; user and password of the URL become a header, as browsers do it."""
     from base64 import b64encode
-    from urllib.parse import unquote, urlsplit
+    from urllib.parse import unquote
 
-    parts = urlsplit(url)
-    address, _, host = parts.netloc.rpartition("@")
+    user = address(url).user
     request = urllib.request.Request(  # noqa: S310 - handlers for the web alone
-        parts._replace(netloc=host).geturl(), headers={"User-Agent": f"machineadm/{VERSION}"}
+        url.replace(f"{user}@", "", 1) if user else url,
+        headers={"User-Agent": f"machineadm/{VERSION}"},
     )
-    if address:
-        credentials = b64encode(unquote(address).encode()).decode()
+    if user:
+        credentials = b64encode(unquote(user).encode()).decode()
         request.add_header("Authorization", f"Basic {credentials}")
     for name, value in headers.items():
         request.add_header(name, value.reveal() if isinstance(value, Secret) else value)
     return request
 
 
-def _origin(request: urllib.request.Request) -> tuple[str, str]:
-    from urllib.parse import urlsplit
-
-    parts = urlsplit(request.full_url)
-    default = 443 if parts.scheme == "https" else 80
-    return parts.scheme, f"{(parts.hostname or '').lower()}:{parts.port or default}"
+def _origin(request: urllib.request.Request) -> tuple[str, str, int]:
+    named = address(request.full_url)
+    return named.scheme, named.host, named.port or (443 if named.scheme == "https" else 80)
 
 
 def _length(headers: Message) -> int | None:

@@ -859,6 +859,227 @@ def test_an_address_of_ipv6_is_a_location(equipped: Machine, folder: Path, tmp_p
     assert_there(equipped, done)
 
 
+# In place of {evil} and {mirror}: host and port. Each is read by one program at least as the address of `evil`, or has
+# been by an older one; the rest stands for what a program could make of it.
+STRANGE = [
+    "https://{evil}%2f@{mirror}",
+    "https://{evil}%2F@{mirror}",
+    "https://{evil}%3f@{mirror}",
+    "https://{evil}%23@{mirror}",
+    "https://{evil}%5c@{mirror}",
+    "https://{evil}%40@{mirror}",
+    "https://{mirror}@{evil}",
+    "https://{mirror}%2f@{evil}",
+    "https://{mirror}:x@{evil}",
+    "https://user@{mirror}@{evil}",
+    "https://{evil}#@{mirror}",
+    "https://{evil}?@{mirror}",
+    "https://{mirror}#@{evil}",
+    "https://{mirror}?x@{evil}",
+    "https://{evil};@{mirror}",
+    "https://{mirror};@{evil}",
+    "https://{evil}\\@{mirror}",
+    "https://{mirror}\\@{evil}",
+    "https://{mirror}\t@{evil}",
+    "https://{mirror}\t.x@{evil}",
+    "https://{mirror}%00@{evil}",
+    "https://{mirror}%09{evil}",
+    "https://@{mirror}",
+    "https://{mirror}%2e",
+    "https://{mirror}|{evil}",
+    "https://{mirror}'",
+    "https://[::1%25lo]:1",
+    "https://[fe80::1%eth0]:1",
+    "https://{mirror}\xad{evil}",
+    "https:///{evil}",
+    "https:////{evil}",
+    "https:/\\{evil}",
+    "https:{evil}",
+    "https://?{evil}",
+    "https://#{evil}",
+    "HTTPS://{evil}%2f@{mirror}",
+]
+
+
+class Two:
+    """A mirror, and somebody else whom its redirects must give nothing; each at an address of its own."""
+
+    def __init__(self, folder: Path, pki: Path) -> None:
+        made = AUTHORITY.identity(pki, "127.0.0.2", "127.0.0.3")
+        try:
+            self.mirror = FileServer(folder, identity=made, address=("127.0.0.2", 0))
+            self.evil = FileServer(folder, identity=made, address=("127.0.0.3", 0))
+        except OSError:
+            missing("there is no 127.0.0.2: run it on Linux")
+
+    def location(self, strange: str) -> str:
+        at = {name: getattr(self, name).url.partition("://")[2] for name in ("mirror", "evil")}
+        self.mirror.moved = strange.format(**at)
+        return f"{self.mirror.url}/~moved"
+
+
+@pytest.fixture
+def two(folder: Path, tmp_path: Path) -> Iterator[Two]:
+    both = Two(folder, tmp_path / "pki")
+    with both.mirror, both.evil:
+        yield both
+
+
+@pytest.mark.requirement("R10", "R12")
+@pytest.mark.parametrize("strange", STRANGE)
+def test_a_redirect_whose_host_programs_read_differently_takes_the_headers_nowhere(
+    equipped: Machine, two: Two, strange: str
+) -> None:
+    equipped.try_once()
+    headers = {"X-Token": Secret(TOKEN)}
+
+    done = equipped.fetch(f"{two.location(strange)}/{NAME}", headers=headers)
+
+    assert TOKEN not in str(two.evil.requests)
+    # These curl makes plain before it tells: nobody has the headers then, and what comes is checked.
+    if strange not in ("https://{evil}#@{mirror}", "https://{evil}?@{mirror}", "https:///{evil}"):
+        assert (done.returncode, two.evil.requests) == (5, [])
+        assert done.stderr.splitlines()[-1].startswith("machineadm-fetch: MA190")
+
+
+@pytest.mark.parametrize("shell", SHELLS[1:], ids=" ".join)
+@pytest.mark.parametrize("strange", STRANGE[:9])
+def test_every_shell_reads_a_redirect_alike(
+    machine: Machine, two: Two, strange: str, shell: tuple[str, ...]
+) -> None:
+    machine.try_once()
+    headers = {"X-Token": Secret(TOKEN)}
+
+    done = machine.fetch(f"{two.location(strange)}/{NAME}", shell=shell, headers=headers)
+
+    assert done.returncode == 5
+    assert two.evil.requests == []
+
+
+def test_without_the_look_at_a_redirect_wget_gives_the_headers_away(
+    machine: Machine, two: Two
+) -> None:
+    machine.remove("curl")
+    machine.install("wget")
+    machine.fault = ("case $part in *@*) part='' ;; esac\n", "part=x\n")
+
+    machine.fetch(f"{two.location(STRANGE[0])}/{NAME}", headers={"X-Token": Secret(TOKEN)})
+
+    assert TOKEN in str(two.evil.requests)
+
+
+root_alone = pytest.mark.skipif(os.getuid() != 0, reason="only root gives files away")
+
+
+@pytest.mark.requirement("R10")
+@pytest.mark.parametrize(
+    "steps",
+    [
+        "chmod 777 opt",
+        "chmod 1777 opt/bin",
+        "chmod 757 opt/bin",
+        "chmod 1777 opt; ln -s bin opt/x; chmod 777 opt/bin",
+        "mkdir -p opt/bin/sub; chmod 777 opt/bin; rmdir opt/bin/sub",
+        "mkdir a; chmod 777 a; mv opt a; ln -s a/opt opt",
+        "mv opt x; chmod 777 x; ln -s x opt",
+        "mkdir a; mv opt a; chmod 777 a; mkdir b; ln -s ../a/opt b/x; ln -s b/x opt",
+    ],
+)
+def test_a_destination_in_a_directory_that_others_may_write_to_is_refused(
+    machine: Machine, server: FileServer, steps: str
+) -> None:
+    machine.destination.parent.mkdir(parents=True)
+    subprocess.run(["sh", "-ec", steps], cwd=machine.folder, check=True)
+
+    done = machine.fetch(f"{server.url}/{NAME}")
+
+    assert_refused(machine, done, "MA1915")
+    assert server.requests == []
+    assert not machine.destination.exists()
+
+
+@root_alone
+@pytest.mark.requirement("R10")
+@pytest.mark.parametrize(
+    "steps",
+    [
+        "chown 1000 opt",
+        "chown 1000 opt/bin",
+        "chgrp 1000 opt/bin; chmod 775 opt/bin",
+        "mv opt x; ln -s x opt; chown -h 1000 opt",
+        "mv opt x; ln -s y opt; ln -s x y; chown -h 1000 y",
+        "chmod 1777 opt; rmdir opt/bin; ln -s ../x opt/bin; chown -h 1000 opt/bin; mkdir x",
+        "chmod 1777 opt; chown 1000 opt/bin",
+    ],
+)
+def test_a_destination_that_an_ordinary_user_leads_elsewhere_is_refused(
+    machine: Machine, server: FileServer, steps: str
+) -> None:
+    machine.destination.parent.mkdir(parents=True)
+    subprocess.run(["sh", "-ec", steps], cwd=machine.folder, check=True)
+
+    assert_refused(machine, machine.fetch(f"{server.url}/{NAME}"), "MA1915")
+    assert server.requests == []
+
+
+@pytest.mark.parametrize(
+    "steps",
+    [
+        "rm -r opt",
+        "mv opt x; ln -s x opt",
+        "mkdir a; mv opt a/b; ln -s ../a/./b/../b opt; mv opt a; ln -s a/opt opt",
+        "chmod 1777 opt",
+        "chmod 700 opt opt/bin",
+        "ln -s /etc/passwd opt/bin/machineadm",
+        "ln -s nowhere opt/bin/machineadm",
+    ],
+)
+def test_links_and_directories_of_ones_own_lead_to_the_destination(
+    machine: Machine, server: FileServer, steps: str
+) -> None:
+    machine.destination.parent.mkdir(parents=True)
+    before = Path("/etc/passwd").read_bytes()
+    subprocess.run(["sh", "-ec", steps], cwd=machine.folder, check=True)
+
+    done = machine.fetch(f"{server.url}/{NAME}")
+
+    assert (done.returncode, done.stdout) == (0, ""), done.stderr
+    assert machine.destination.read_bytes() == AGENT
+    assert not machine.destination.is_symlink()
+    assert Path("/etc/passwd").read_bytes() == before
+
+
+@pytest.mark.parametrize("steps", ["ln -s loop loop; ln -s loop opt", "touch opt"])
+def test_a_way_that_leads_nowhere_is_refused(
+    machine: Machine, server: FileServer, steps: str
+) -> None:
+    subprocess.run(["sh", "-ec", steps], cwd=machine.folder, check=True)
+
+    assert_refused(machine, machine.fetch(f"{server.url}/{NAME}"), "MA1911")
+
+
+@root_alone
+def test_without_the_look_at_directories_a_link_leads_root_elsewhere(
+    machine: Machine, server: FileServer
+) -> None:
+    """What somebody puts at the destination while the download runs."""
+    machine.fault = ("sys.exit(\"others", "print(\"others")
+    machine.destination.parent.mkdir(parents=True)
+    machine.destination.parent.chmod(0o777)
+    private = machine.folder / "private"
+    private.mkdir()
+    script = machine.script(f"{server.url}/~flaky/machineadm-linux-amd64.pyz")
+    with subprocess.Popen(
+        [shutil.which("dash") or "dash", script], env=machine.variables, stderr=subprocess.DEVNULL
+    ) as running:
+        while not server.requests:
+            time.sleep(0.01)
+        machine.destination.symlink_to(private)
+        running.wait(30)
+
+    assert list(private.iterdir()) != []
+
+
 def test_a_folder_at_the_destination_is_refused(machine: Machine, server: FileServer) -> None:
     machine.destination.mkdir(parents=True)
 

@@ -18,6 +18,7 @@ configuration can say it:
 | `/~loop/NAME` | a redirect to itself |
 | `/~relative/NAME` | a redirect to `/NAME` without scheme and host |
 | `/~redirect/BASE/NAME` | a redirect to BASE (percent-encoded, slashes too), then `/NAME` |
+| `/~moved/NAME` | a redirect to `moved` as it is, then `/NAME`: no client has encoded it anew on its way here |
 """
 
 from __future__ import annotations
@@ -55,6 +56,7 @@ class FileServer(Serving):
     ) -> None:
         super().__init__(_Files, address=address, identity=identity)
         self.directory, self.header = directory, header
+        self.moved = ""
 
     def __enter__(self) -> FileServer:
         super().__enter__()
@@ -91,6 +93,8 @@ class _Files(Handler):
             self._answer(302, location=self.path)
         elif fault == "relative":
             self._answer(302, location=f"/{rest}")
+        elif fault == "moved":
+            self._answer(302, location=f"{owner.moved}/{rest}")
         elif fault == "redirect":
             base, _, name = rest.partition("/")
             self._answer(302, location=f"{unquote(base)}/{name}")

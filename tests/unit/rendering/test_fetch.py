@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from machineadm.api.meta import ValueSource
 from machineadm.api.v1alpha1.agent_source import AgentDownload, AgentSource, PreinstalledAgent
+from machineadm.documents.formats import FORMATS
 from machineadm.errors import ConfigError
 from machineadm.redaction import Secret
 from machineadm.rendering.fetch import agent_path, fetch_script
@@ -52,11 +53,16 @@ text = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"])
 @settings(
     max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
-@given(url=text, header=text, ca=text, destination=text)
+@given(
+    url=st.text(st.characters(min_codepoint=0x21, max_codepoint=0x7E, exclude_characters="\\")),
+    header=text,
+    ca=text,
+    destination=text,
+)
 def test_no_value_leaves_its_quotes(url: str, header: str, ca: str, destination: str) -> None:
     script = fetch_script(
         download(
-            urls=(f"https://{url}",),
+            urls=(f"https://a.example/{url}",),
             headers={"X": Secret(header)},
             ca_bundle=f"<{ca}>",
             destination=f"/{destination}",
@@ -66,7 +72,7 @@ def test_no_value_leaves_its_quotes(url: str, header: str, ca: str, destination:
     found = values_as_a_shell_reads_them(script, "URLS", "HEADERS", "CA_BUNDLE", "DESTINATION")
 
     wanted = url.replace("{version}", "v0.3.1")
-    assert found == [f"https://{wanted}", f"X: {header}", f"<{ca}>", f"/{destination}"]
+    assert found == [f"https://a.example/{wanted}", f"X: {header}", f"<{ca}>", f"/{destination}"]
 
 
 @pytest.mark.parametrize("value", ["'", "';id;'", "$(id)", "`id`", "\\", "a\nid\n'", '"', "${IFS}"])
@@ -96,6 +102,72 @@ def test_what_cannot_be_fetched_safely_is_refused(changes: dict[str, Any], code:
         fetch_script(download(**changes))
 
     assert caught.value.code == code
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://evil%2f@mirror/a",
+        "https://evil%3F@mirror/a",
+        "https://evil%23@mirror/a",
+        "https://evil%5C@mirror/a",
+        "https://evil%00@mirror/a",
+        "https://evil%0d%0a@mirror/a",
+        "https://evil%@mirror/a",
+        "https://evil\\@mirror/a",
+        "https://evil@x@mirror/a",
+        "https://evil;@mirror/a",
+        "https://evil#@mirror/a",
+        "https://evil?@mirror/a",
+        "https://mirror;@evil/a",
+        "https://mirror\t@evil/a",
+        "https://mirror\n/a",
+        "https://mirror%2e/a",
+        "https://mirror:/a",
+        "https://mirror:65536/a",
+        "https://mirror:80:90/a",
+        "https://mirror:x/a",
+        "https://mirror\u3002x/a",
+        "https://b\u00fccher/a",
+        "https://mirror/\u00e4",
+        "https://mirror/a b",
+        "https://[fe80::1%25eth0]/a",
+        "https://[fe80::1%eth0]/a",
+        "https://[::1/a",
+        "https://::1/a",
+        "https:///a",
+        "https://",
+        "https:mirror/a",
+        "https:/mirror/a",
+        "https:\\\\mirror/a",
+        "https://@/a",
+    ],
+)
+def test_a_url_whose_host_programs_read_differently_is_refused(url: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        fetch_script(download(urls=(url,)))
+
+    assert caught.value.code in ("MA1923", "MA1926")
+    assert FORMATS["url"](url) or not url.isascii() or " " in url
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://mirror/a",
+        "https://Mirror.Example:8443/{version}/x-{arch}.pyz?token=a%2Fb&c=@#f",
+        "https://user:p%40ss@mirror/a",
+        "https://user@mirror",
+        "http://[2001:db8::1]:8080/a",
+        "http://192.0.2.1/a",
+        "https://my_mirror/a@b:c",
+        "https://xn--bcher-kva.example/a",
+    ],
+)
+def test_a_url_that_all_read_alike_is_taken(url: str) -> None:
+    fetch_script(download(urls=(url,)))
+
+    assert FORMATS["url"](url) == ""
 
 
 def test_an_at_sign_in_a_path_is_no_password() -> None:

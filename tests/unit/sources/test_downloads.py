@@ -166,6 +166,62 @@ def test_redirects_lead_to_the_web_alone(site: Site, target: str) -> None:
     assert caught.value.code in ("MA3109", "MA3104")
 
 
+@pytest.mark.parametrize(
+    "strange",
+    [
+        "http://{other}%2f@{site}/b",
+        "http://{other}%3f@{site}/b",
+        "http://{other}%40@{site}/b",
+        "http://user@{site}/b",
+        "http://{site}@{other}/b",
+        "http://{site}:x@{other}/b",
+        "http://{site}\\@{other}/b",
+        "http://{other}\\@{site}/b",
+        "http://{site}#@{other}/b",
+        "http://{other}?@{site}/b",
+        "http://{site};@{other}/b",
+        "http://{site}%2e/b",
+        "http://{site}%09/b",
+        "http:////{other}/b",
+        "http:{other}/b",
+        "http://[::1%25lo]/b",
+        "http:///b",
+    ],
+)
+def test_a_redirect_whose_host_programs_read_differently_is_not_followed(
+    site: Site, other_site: Site, strange: str
+) -> None:
+    at = {
+        name: one.url.partition("://")[2] for name, one in (("site", site), ("other", other_site))
+    }
+    site.pages["/a"] = lambda h: h.give(302, Location=strange.format(**at))
+
+    with pytest.raises(HostError):
+        get(f"{site.url}/a", Authorization=Secret("t"))
+    # Of two urllib itself makes an address of the other: nobody's headers go there.
+    assert "t" not in str([headers.get("Authorization", "") for _, headers in other_site.asked])
+    if "?@" not in strange and "////" not in strange:
+        assert (len(site.asked), other_site.asked) == (1, [])
+
+
+@pytest.mark.parametrize(
+    "strange",
+    ["http://{other}%2f@{site}/b", "http://{site}\t@{other}/b", "http://{site}\\@{other}/b",
+     "http://{site};@{other}/b", "http://[::1%25lo]/b", "http://{site}:/b", "http:///b", "http:{other}/b"],
+)  # fmt: skip
+def test_a_url_whose_host_programs_read_differently_is_not_asked(
+    site: Site, other_site: Site, strange: str
+) -> None:
+    at = {
+        name: one.url.partition("://")[2] for name, one in (("site", site), ("other", other_site))
+    }
+
+    with pytest.raises(HostError) as caught:
+        get(strange.format(**at), Authorization=Secret("t"))
+    assert caught.value.code in ("MA3101", "MA3106")
+    assert (site.asked, other_site.asked) == ([], [])
+
+
 def test_a_certificate_is_checked_against_the_given_bundle(
     secure_site: Site, certificate: Path
 ) -> None:
