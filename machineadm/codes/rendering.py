@@ -85,7 +85,8 @@ TABLE: dict[str, Code] = {
     ),
     "MA1622": Code(
         "user data that its reader would not take",
-        "What a template of your own has made is not a cloud-config, or not an Ignition configuration.",
+        "What a template of your own has made is not a cloud-config or an Ignition configuration, or its reader would take it for something "
+        "else than stands there: of two equal keys one counts, merge keys and tags change what a map holds, unknown keys are passed over.",
         "Render it with `--template bare` to see the configuration, and look at the place that is named.",
     ),
     "MA1630": Code(

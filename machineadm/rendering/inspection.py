@@ -8,41 +8,21 @@ from typing import Any, Final
 
 import msgspec
 
-from machineadm.documents.limits import Budget
 from machineadm.documents.nodes import Mapping, Node, Scalar, Sequence
-from machineadm.documents.source import RefusedError, Source
-from machineadm.documents.yaml_reader import YamlReader
+from machineadm.rendering.readers import (
+    UnfitError,
+    cloud_configs,
+    field_of,
+    ignition_config,
+    word_of,
+)
 from machineadm.rendering.template import LARGEST
 
-_JINJA: Final = "## template: jinja"
-_MIME: Final = ("content-type:", "mime-version:", "from ")
-_CLOUD_CONFIG: Final = "#cloud-config"
-_PARTS: Final = (*_MIME, "#cloud-config-archive")
-_JINJA_PART: Final = re.compile(f"\n[ \t]*{_JINJA}|text/jinja2")
-# How cloud-init tells user data (cloudinit/handlers, INCLUSION_TYPES_MAP), and MIME.
-_KNOWN: Final = (
-    *("#!", "#include", "#include-once", "#cloud-boothook", "#part-handler", "#upstart-job"),
-    *(_CLOUD_CONFIG, "#cloud-config-archive", "#cloud-config-jsonp"),
-    *_MIME,
-)
+__all__ = ["UnfitError", "Written", "written_files"]
+
+
 _DATA_URL: Final = r"data:[^,]*,(.*)"
 _PUBLIC: Final = ("/tmp/", "/var/tmp/", "/dev/shm/")  # noqa: S108 - looked for, not used
-
-
-class UnfitError(Exception):
-    """The consumer would not take the user data.
-
-    Args:
-        code: Stable code.
-        message: Why, in one line, without anything of its contents.
-        hint: What to do about it.
-    """
-
-    def __init__(self, code: str, message: str, hint: str = "") -> None:
-        super().__init__(message)
-        self.code = code
-        self.message = message
-        self.hint = hint
 
 
 class Written(msgspec.Struct, frozen=True):
@@ -90,82 +70,37 @@ def written_files(user_data: bytes, format_: str, private: dict[str, bytes]) -> 
     contents = _Contents(private)
     if format_ == "ignition":
         return tuple(_ignition_files(user_data, contents))
-    text = _text(user_data)
-    begin = text.lstrip().lower()
-    if begin.startswith(_JINJA) or (begin.startswith(_PARTS) and _JINJA_PART.search(begin)):
-        hint = "remove the line: a configuration holds braces that are no templates, and the rest needs none"
-        raise UnfitError(
-            "MA1621", "cloud-init would run Jinja over all of it, contents included", hint
-        )
-    if not begin.startswith(_KNOWN):
-        hint = "begin it with #cloud-config, or with #! for a script"
-        raise UnfitError("MA1622", "cloud-init does not know user data that begins so", hint)
-    if begin.partition("\n")[0].strip() != _CLOUD_CONFIG:
-        return ()
-    return tuple(_cloud_config_files(text, contents))
+    return tuple(
+        file
+        for config in cloud_configs(user_data)
+        for file in _cloud_config_files(config, contents)
+    )
 
 
-def _text(user_data: bytes) -> str:
-    try:
-        return user_data.decode()
-    except UnicodeDecodeError:
-        raise UnfitError("MA1622", "it is no UTF-8", "put bytes through base64") from None
-
-
-def _cloud_config_files(text: str, contents: _Contents) -> Iterator[Written]:
-    root = _yaml(text)
-    if not isinstance(root, Mapping):
-        raise UnfitError("MA1622", "a cloud-config is a map; this is none")
-    files = _field(root, "write_files")
+def _cloud_config_files(config: Mapping, contents: _Contents) -> Iterator[Written]:
+    files = field_of(config, "write_files")
     for file in files.items if isinstance(files, Sequence) else ():
         if isinstance(file, Mapping):
-            mode = _word(file, "permissions")
-            encoding = _word(file, "encoding").lower().replace("application/", "").replace("x-", "")
-            holds = contents.held(_word(file, "content").encode(), encoding)
-            octal = int(mode, 8) if re.fullmatch("(0o?)?[0-7]{1,4}", mode) else 0o644
-            owner = _word(file, "owner").partition(":")[0]
-            yield Written(_word(file, "path"), octal, holds, owner)
+            encoding = (
+                word_of(file, "encoding").lower().replace("application/", "").replace("x-", "")
+            )
+            holds = contents.held(word_of(file, "content").encode(), encoding)
+            owner = word_of(file, "owner").partition(":")[0]
+            yield Written(word_of(file, "path"), _mode(field_of(file, "permissions")), holds, owner)
 
 
-def _yaml(text: str) -> Node | None:
-    budget = Budget()
-    source = Source("", text)
-    reader = YamlReader(source, 0, len(text), budget)
-    try:
-        budget.begin_document(0)
-        nodes = list(reader.documents())
-    except RefusedError as refused:
-        fault = refused.fault
-    else:
-        if not reader.faults:
-            return nodes[0] if nodes else None
-        fault = reader.faults[0]
-    line, column = source.position(fault.at)
-    place = f"line {line}, column {column} of the user data"
-    raise UnfitError("MA1622", f"{place}: {fault.message}", fault.hint)
-
-
-def _field(mapping: Mapping, name: str) -> Node | None:
-    for key, value in mapping.entries():
-        if isinstance(key, Scalar) and key.text == name:
-            return value
-    return None
-
-
-def _word(mapping: Mapping, name: str) -> str:
-    value = _field(mapping, name)
-    return value.text if isinstance(value, Scalar) else ""
+def _mode(permissions: Node | None) -> int:
+    """As cloud-init reads it: a number is one, whatever it looks like; a text is octal; what is neither is left out."""
+    if not isinstance(permissions, Scalar):
+        return 0o644
+    if isinstance(permissions.value, int) and permissions.plain:
+        return int(permissions.value)
+    word = permissions.text
+    return int(word, 8) if re.fullmatch("(0o?)?[0-7]{1,4}", word) else 0o644
 
 
 def _ignition_files(user_data: bytes, contents: _Contents) -> Iterator[Written]:
-    try:
-        config: Any = msgspec.json.decode(user_data)
-    except msgspec.DecodeError as error:
-        hint = "write it for Ignition, or set format: cloud-config" if user_data[:1] == b"#" else ""
-        raise UnfitError("MA1622", f"Ignition reads JSON: {error}", hint) from None
-    version = _get(_get(config, "ignition"), "version")
-    if not isinstance(version, str):
-        raise UnfitError("MA1622", "Ignition asks for ignition.version", 'such as "3.4.0"')
+    config = ignition_config(user_data)
     files = _get(_get(config, "storage"), "files")
     for file in files if isinstance(files, list) else ():
         given = _get(file, "contents")

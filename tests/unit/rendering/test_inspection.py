@@ -90,7 +90,7 @@ def test_ignition_is_looked_at_as_cloud_config_is(
 
 
 @pytest.mark.parametrize(
-    "text", ["#!/bin/sh\n", "#include\nhttps://x\n", "#cloud-config-archive\n- a\n"]
+    "text", ["#!/bin/sh\n", "#include\nhttps://x\n", "#cloud-config-archive\n- '#!/bin/sh'\n"]
 )
 def test_what_lays_out_no_file_itself_is_let_pass(text: str) -> None:
     assert exposures(text) == []

@@ -1,0 +1,385 @@
+"""User data as its reader reads it: cut into parts as cloud-init does, JSON as Ignition does.
+
+What a reader would take for something else than what stands there is refused: of two equal keys it keeps one without a
+word, a merge key or a tag changes what a map holds, a word in a comment makes a mail of it all.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, Final, NoReturn
+
+import msgspec
+
+from machineadm.documents.json_reader import JsonReader
+from machineadm.documents.limits import Budget
+from machineadm.documents.nodes import Ambiguous, Mapping, Node, Scalar, Sequence, Unread
+from machineadm.documents.source import Fault, RefusedError, Source
+from machineadm.documents.suggestions import suggest
+from machineadm.documents.yaml_reader import YamlReader
+
+if TYPE_CHECKING:
+    from email.message import Message
+
+_CLOUD_CONFIG: Final = "text/cloud-config"
+_ARCHIVE: Final = "text/cloud-config-archive"
+_PATCH: Final = "text/cloud-config-jsonp"
+_JINJA: Final = "text/jinja2"
+_INCLUDES: Final = ("text/x-include-url", "text/x-include-once-url")
+# As cloud-init's handlers (INCLUSION_TYPES_MAP) tell a text by its beginning, the longest first.
+_BEGINNINGS: Final = {
+    "#cloud-config-archive": _ARCHIVE,
+    "#cloud-config-jsonp": _PATCH,
+    "## template: jinja": _JINJA,
+    "#cloud-boothook": "text/cloud-boothook",
+    "#upstart-job": "text/upstart-job",
+    "#part-handler": "text/part-handler",
+    "#include-once": "text/x-include-once-url",
+    "#cloud-config": _CLOUD_CONFIG,
+    "#include": "text/x-include-url",
+    "#!": "text/x-shellscript",
+}
+_BY_BEGINNING: Final = ("text/plain", "text/x-not-multipart", "text/x-shellscript")
+_JINJA_PART: Final = r"\n[ \t]*## template: jinja|text/jinja2"
+_MAIL: Final = "mime-version:"
+_MAIL_WITHIN: Final = 4096
+"""Bytes in which cloud-init looks for `MIME-Version:`, wherever it stands."""
+
+_IGNITION_3: Final = (
+    "ignition version config merge replace source compression verification hash httpHeaders name value security tls "
+    "certificateAuthorities timeouts httpResponseHeaders httpTotal proxy httpProxy httpsProxy noProxy kernelArguments "
+    "shouldExist shouldNotExist passwd users passwordHash sshAuthorizedKeys uid gecos homeDir noCreateHome primaryGroup "
+    "groups noUserGroup system noLogInit shell gid storage disks device wipeTable partitions label number sizeMiB startMiB "
+    "typeGuid guid wipePartitionEntry resize raid level devices spares options filesystems format path wipeFilesystem uuid "
+    "mountOptions files overwrite contents append mode user id group directories links target hard luks discard openOptions "
+    "wipeVolume keyFile clevis tpm2 threshold tang url thumbprint advertisement custom pin needsNetwork cex enabled systemd "
+    "units mask dropins"
+)
+_IGNITION_2: Final = f"{_IGNITION_3} create mount force filesystem networkd size start enable"
+"""All keys of the published specifications, wherever they stand."""
+
+
+class UnfitError(Exception):
+    """The consumer would not take the user data, or would take it for something else.
+
+    Args:
+        code: Stable code.
+        message: Why, in one line, without anything of its contents.
+        hint: What to do about it.
+    """
+
+    def __init__(self, code: str, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.hint = hint
+
+
+def cloud_configs(user_data: bytes) -> list[Mapping]:
+    """Every cloud-config in user data for cloud-init: the whole, or parts of a mail or an archive.
+
+    Args:
+        user_data: As rendered.
+
+    Raises:
+        UnfitError: cloud-init would not take it, or would read it otherwise than it is written.
+    """
+    text = _text(user_data)
+    reading = _Reading()
+    if _MAIL in user_data[:_MAIL_WITHIN].decode(errors="replace").lower():
+        _mail(text, reading)
+    else:
+        _part(text, _kind(text), "the user data", reading)
+    return reading.configs
+
+
+def ignition_config(user_data: bytes) -> dict[str, Any]:
+    """The configuration in user data for Ignition.
+
+    Args:
+        user_data: As rendered.
+
+    Raises:
+        UnfitError: Ignition would not take it, or would pass over a part of it.
+    """
+    text = _text(user_data)
+    place = "the user data"
+    hint = "write it for Ignition, or set format: cloud-config" if text.startswith("#") else ""
+    try:
+        config: Any = msgspec.json.decode(user_data)
+    except msgspec.DecodeError as error:
+        raise UnfitError("MA1622", f"Ignition reads JSON: {error}", hint) from None
+    ignition = config.get("ignition") if isinstance(config, dict) else None
+    version = ignition.get("version") if isinstance(ignition, dict) else None
+    if not isinstance(version, str):
+        raise UnfitError("MA1622", "Ignition asks for ignition.version", 'such as "3.4.0"')
+    source = Source("", text)
+    root = _json(source, place)
+    # Go's JSON, which Ignition reads with, takes "Path" for path, and of two the last, or both.
+    _reject_doubles(root, source, place, fold=True)
+    known = {"2": _IGNITION_2, "3": _IGNITION_3}.get(version.partition(".")[0])
+    if known is not None:
+        _reject_unknown(root, source, frozenset(known.split()))
+    return config  # type: ignore[no-any-return]  # a dict, since it has a version
+
+
+class _Reading:
+    """What has been read of user data so far."""
+
+    def __init__(self) -> None:
+        self.configs: list[Mapping] = []
+        self.budget = Budget()
+        self._keys: dict[str, str] = {}
+
+    def add(self, config: Mapping, place: str) -> None:
+        """Add a cloud-config.
+
+        Raises:
+            UnfitError: It has a key that an earlier one has, too: cloud-init keeps the last.
+        """
+        names = [key.text for key, _ in config.entries() if isinstance(key, Scalar)]
+        if not {"merge_how", "merge_type"} & {*names}:
+            for name in names:
+                if name in self._keys:
+                    message = f"{name} stands in {self._keys[name]} and in {place}: cloud-init keeps the last"
+                    raise UnfitError("MA1622", message, "write both into one, or say merge_how")
+        self._keys |= dict.fromkeys(names, place)
+        self.configs.append(config)
+
+
+def _kind(text: str, default: str = "") -> str:
+    begin = text[:_MAIL_WITHIN].lstrip() or text.lstrip()[:_MAIL_WITHIN]
+    found = (kind for word, kind in _BEGINNINGS.items() if begin.lower().startswith(word))
+    return next(found, default)
+
+
+def _reject_jinja(text: str, place: str) -> None:
+    """Refuse several parts of which one may be a template: nothing of them need be well-formed for that.
+
+    Raises:
+        UnfitError: One is.
+    """
+    if re.search(_JINJA_PART, text, re.IGNORECASE):
+        _part("", _JINJA, place, _Reading())
+
+
+def _part(text: str, kind: str, place: str, reading: _Reading) -> None:
+    """Judge a part by its kind.
+
+    Raises:
+        UnfitError: cloud-init would not take it, or would read it otherwise than it is written.
+    """
+    if not kind:
+        hint = "begin it with #cloud-config, or with #! for a script"
+        raise UnfitError(
+            "MA1622", f"cloud-init does not know what {place} is by its beginning", hint
+        )
+    if kind == _JINJA:
+        hint = "remove the line: a configuration holds braces that are no templates, and the rest needs none"
+        message = f"cloud-init would run Jinja over all of {place}, contents included"
+        raise UnfitError("MA1621", message, hint)
+    if kind == _CLOUD_CONFIG:
+        reading.add(_cloud_config(text, place, reading), place)
+    elif kind == _ARCHIVE:
+        _archive(text, place, reading)
+    elif kind == _PATCH:
+        source = Source("", text.lstrip()[len("#cloud-config-jsonp") :])
+        _reject_doubles(_json(source, place), source, place)
+    elif kind in _INCLUDES:
+        _include(text, place)
+
+
+def _cloud_config(text: str, place: str, reading: _Reading) -> Mapping:
+    root = _yaml(text, place, reading)
+    if not isinstance(root, Mapping):
+        raise UnfitError("MA1622", f"a cloud-config is a map; {place} is not")
+    return root
+
+
+def _archive(text: str, place: str, reading: _Reading) -> None:
+    _reject_jinja(text, place)
+    root = _yaml(text, place, reading)
+    if not isinstance(root, Sequence):
+        raise UnfitError("MA1622", f"a cloud-config-archive is a list; {place} is not")
+    for number, item in enumerate(root.items, 1):
+        given = item if isinstance(item, Mapping) else None
+        content = (
+            word_of(given, "content") if given else item.text if isinstance(item, Scalar) else ""
+        )
+        kind = (word_of(given, "type") if given else "") or _kind(content, _CLOUD_CONFIG)
+        _part(content, kind.lower(), f"part {number} of the archive", reading)
+
+
+def _include(text: str, place: str) -> None:
+    """cloud-init takes every line for a URL that is neither empty nor a comment.
+
+    Raises:
+        UnfitError: One is not a URL.
+    """
+    for number, line in enumerate(text.splitlines(), 1):
+        url = re.sub("(?i)^#include(-once)?", "", line).strip()
+        if url and not url.startswith("#") and not re.match("(?i)(https?|ftp|file)://[!-~]+$", url):
+            message = f"line {number} of {place} is not a URL, and in an #include cloud-init takes every line for one"
+            raise UnfitError("MA1622", message, "put what is not into a part of its own")
+
+
+def _mail(text: str, reading: _Reading) -> None:
+    """All parts of a mail.
+
+    Raises:
+        UnfitError: It only looks like one to cloud-init, or a part is unfit.
+    """
+    from email import message_from_string
+
+    if re.match(r"\s*#", text):
+        message = f"`MIME-Version:` stands within the first {_MAIL_WITHIN} bytes, so that cloud-init takes all of it for a mail"
+        raise UnfitError("MA1622", message, "put what holds it further down, or through base64")
+    _reject_jinja(text, "the mail")
+    whole = message_from_string(text)
+    if whole.is_multipart() is False and whole.get_content_maintype() == "multipart":
+        raise UnfitError(
+            "MA1622", "a mail of several parts has none: its boundary does not stand in it"
+        )
+    parts = [part for part in whole.walk() if part.get_content_maintype() != "multipart"]
+    for number, part in enumerate(parts, 1):
+        place = f"part {number} of the mail"
+        content = _payload(part, place)
+        kind = part.get_content_type()
+        kind = (_kind(content) or kind) if kind in _BY_BEGINNING else kind
+        if kind in _BY_BEGINNING[:2]:
+            kind = ""
+        _part(content, kind, place, reading)
+
+
+def _payload(part: Message, place: str) -> str:
+    payload = part.get_payload(decode=True)
+    data = payload if isinstance(payload, bytes) else b""
+    try:
+        return data.decode()
+    except UnicodeDecodeError:
+        raise UnfitError(
+            "MA1622", f"{place} is not UTF-8", "put bytes through base64 in a file"
+        ) from None
+
+
+def _text(user_data: bytes) -> str:
+    try:
+        return user_data.decode()
+    except UnicodeDecodeError:
+        raise UnfitError("MA1622", "it is not UTF-8", "put bytes through base64") from None
+
+
+def _yaml(text: str, place: str, reading: _Reading) -> Node | None:
+    source = Source("", text)
+    reader = YamlReader(source, 0, len(text), reading.budget)
+    try:
+        reading.budget.begin_document(0)
+        nodes = list(reader.documents())
+    except RefusedError as refused:
+        _refuse(source, place, refused.fault.at, refused.fault.message, refused.fault.hint)
+    for fault in reader.faults:
+        _refuse(source, place, fault.at, fault.message, fault.hint)
+    if len(nodes) > 1:
+        message = "a second document begins, and cloud-init takes neither"
+        _refuse(source, place, nodes[1].at, message, "remove the line ---")
+    for node in nodes:
+        _reject_doubles(node, source, place)
+        return node
+    return None
+
+
+def _json(source: Source, place: str) -> Node:
+    reader = JsonReader(source.text, 0, len(source.text), Budget())
+    try:
+        root = reader.document()
+    except RefusedError as refused:
+        _refuse(source, place, refused.fault.at, refused.fault.message, refused.fault.hint)
+    if reader.at < len(source.text):
+        _refuse(source, place, reader.at, "something stands behind the JSON")
+    return root
+
+
+def _refuse(source: Source, place: str, at: int, message: str, hint: str = "") -> NoReturn:
+    line, column = source.position(at)
+    raise UnfitError("MA1622", f"line {line}, column {column} of {place}: {message}", hint)
+
+
+def _mappings(root: Node) -> Iterator[Mapping | Unread]:
+    """Every map, each once (what aliases repeat is the same node), and what could not be read."""
+    todo, seen = [root], set()
+    while todo:
+        node = todo.pop()
+        if isinstance(node, Scalar) or id(node) in seen:
+            continue
+        seen.add(id(node))
+        if not isinstance(node, Unread):
+            todo += node.items[::-1]
+        if not isinstance(node, Sequence):
+            yield node
+
+
+def _reject_doubles(root: Node, source: Source, place: str, *, fold: bool = False) -> None:
+    """Refuse what a reader makes something else of: two equal keys, merge keys, keys that are not scalars.
+
+    Raises:
+        UnfitError: There is one.
+    """
+    for mapping in _mappings(root):
+        if isinstance(mapping, Unread):
+            fault = mapping.fault or Fault("MA1622", mapping.at, "it cannot be read")
+            _refuse(source, place, fault.at, fault.message, fault.hint)
+        seen: dict[object, int] = {}
+        for key, _ in mapping.entries():
+            if not isinstance(key, Scalar):
+                _refuse(source, place, key.at, "a key is not a single word", "readers refuse it")
+            if key.plain and key.text == "<<":
+                message = "a merge key: what the map holds then differs from reader to reader"
+                _refuse(source, place, key.at, message, "write the fields out")
+            # As its reader compares them: 1, 1.0 and true are one key to YAML's, Path and path to Go's.
+            value = _identity(key)
+            name = value.casefold() if fold and isinstance(value, str) else value
+            if name in seen:
+                line, column = source.position(seen[name])
+                message = f"{_shown(key.text)} stands in line {line}, column {column}, too, and only one of them counts"
+                _refuse(source, place, key.at, message, "write one of them")
+            seen[name] = key.at
+
+
+def _identity(key: Scalar) -> object:
+    if isinstance(key.value, Ambiguous):
+        return key.text if key.value.value is None else key.value.value
+    return key.value
+
+
+def _reject_unknown(root: Node, source: Source, known: frozenset[str]) -> None:
+    """Refuse keys that Ignition has not.
+
+    Raises:
+        UnfitError: There is one.
+    """
+    for mapping in _mappings(root):
+        for key, _ in () if isinstance(mapping, Unread) else mapping.entries():
+            if isinstance(key, Scalar) and key.text not in known:
+                likely = suggest(key.text, known)
+                hint = f"did you mean {likely}?" if likely else "its specification lists all keys"
+                message = f"Ignition has no key {_shown(key.text)}, and passes over it"
+                _refuse(source, "the user data", key.at, message, hint)
+
+
+def _shown(key: str) -> str:
+    return repr(key if len(key) <= 60 else f"{key[:60]}...")
+
+
+def field_of(mapping: Mapping, name: str) -> Node | None:
+    """The value of a map's key; None if it has none."""
+    for key, value in mapping.entries():
+        if isinstance(key, Scalar) and key.text == name:
+            return value
+    return None
+
+
+def word_of(mapping: Mapping, name: str) -> str:
+    """The text of a map's key; empty if it has none, or something else."""
+    value = field_of(mapping, name)
+    return value.text if isinstance(value, Scalar) else ""
