@@ -232,9 +232,6 @@ def _mail(text: str, reading: _Reading) -> None:
     """
     from email import message_from_string
 
-    if re.match(r"\s*#", text):
-        message = f"`MIME-Version:` stands within the first {_MAIL_WITHIN} bytes, so that cloud-init takes all of it for a mail"
-        raise UnfitError("MA1622", message, "put what holds it further down, or through base64")
     _reject_jinja(text, "the mail")
     whole = message_from_string(text)
     if whole.is_multipart() is False and whole.get_content_maintype() == "multipart":
@@ -245,6 +242,14 @@ def _mail(text: str, reading: _Reading) -> None:
     for number, part in enumerate(parts, 1):
         place = f"part {number} of the mail"
         content = _payload(part, place)
+        if re.match(r"\s*#", text) and content != text:
+            message = (
+                f"`MIME-Version:` stands within its first {_MAIL_WITHIN} bytes: cloud-init takes all of it for a mail, "
+                "and makes something else of it"
+            )
+            raise UnfitError(
+                "MA1622", message, "put what holds that further down, or through base64"
+            )
         kind = part.get_content_type()
         kind = (_kind(content) or kind) if kind in _BY_BEGINNING else kind
         if kind in _BY_BEGINNING[:2]:
@@ -258,9 +263,9 @@ def _payload(part: Message, place: str) -> str:
     try:
         return data.decode()
     except UnicodeDecodeError:
-        raise UnfitError(
-            "MA1622", f"{place} is not UTF-8", "put bytes through base64 in a file"
-        ) from None
+        message = f"cloud-init reads {place} as a mail, and has no UTF-8 of it"
+        hint = "say Content-Transfer-Encoding: 8bit, or put it through base64"
+        raise UnfitError("MA1622", message, hint) from None
 
 
 def _text(user_data: bytes) -> str:

@@ -114,9 +114,10 @@ def test_jinja_is_refused_wherever_cloud_init_would_run_it(text: str) -> None:
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        (f"{HEAD}# MIME-Version: 1.0\na: 1\n", "takes all of it for a mail"),
-        (f"{HEAD}write_files:\n- content: |\n    mime-version: 1.0\n", "takes all of it for a mail"),
-        ("#!/bin/sh\necho Mime-Version: 1.0 | sendmail\n", "takes all of it for a mail"),
+        (f"{HEAD}# MIME-Version: 1.0\na: \u00f6\n", "as a mail"),
+        (f"{HEAD}write_files:\n- content: |\n    mime-version: 1.0 \u20ac\n", "a mail, and makes something else"),
+        ("#cloud-config:\n# Mime-Version: 1.0\na: 1\n", "a mail, and makes something else"),
+        (f"{HEAD}# MIME-Version: 1.0\na: 1\na: 2\n", "line 4, column 1 of part 1 of the mail"),
         (mail(("text/cloud-config", "a: 1\na: 2")), "line 2, column 1 of part 1 of the mail"),
         (mail(("text/plain", "#cloud-config\na: 1\na: 2")), "line 3, column 1 of part 1 of the mail"),
         (mail(("text/cloud-config", "runcmd: [a]"), ("text/cloud-config", "runcmd: [b]")),
