@@ -51,7 +51,7 @@ def fetch_script(download: AgentDownload) -> str:
         "CA_BUNDLE": (download.ca_bundle or "").strip(),
         "DESTINATION": download.destination or DOWNLOADED,
     }
-    head = "".join(f"{name}={_quoted(value)}\n" for name, value in values.items())
+    head = "".join(f"{name}={_quoted(value)}\n" for name, value in values.items() if value)
     return f"#!/bin/sh\n{head}{_program([name for name, value in values.items() if not value])}"
 
 
