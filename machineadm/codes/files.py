@@ -9,14 +9,19 @@ _RERUN = "Then run the same command again: it goes on where this run stopped."
 TABLE: dict[str, Code] = {
     "MA1307": Code(
         "content is not encoded as it says",
-        "A file's content is not base64, or not gzip in base64, or larger than 32 MiB when "
-        "decompressed.",
-        "`base64 -w0 FILE` or `gzip -c FILE | base64 -w0` write it; a larger file comes from a source.",
+        "A file's content is not base64, or not gzip in base64.",
+        "`base64 -w0 FILE` or `gzip -c FILE | base64 -w0` write it.",
     ),
     "MA1309": Code(
         "a download without a digest",
         "A file comes over http or https, and nothing says which bytes it must have.",
         "Add sha256 or sha512 of the file.",
+    ),
+    "MA1325": Code(
+        "contents that are too large together",
+        "Decoded, the contents of all files of the configuration are more than 16 MiB. They are held in memory, and an "
+        "alias or gzip makes a lot of a few bytes.",
+        "Give large files by `source`, with their digest: they are streamed.",
     ),
     "MA3001": Code(
         "the file system is full",

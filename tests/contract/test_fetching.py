@@ -1063,7 +1063,7 @@ def test_without_the_look_at_directories_a_link_leads_root_elsewhere(
     machine: Machine, server: FileServer
 ) -> None:
     """What somebody puts at the destination while the download runs."""
-    machine.fault = ("sys.exit(\"others", "print(\"others")
+    machine.fault = ('sys.exit("others', 'print("others')
     machine.destination.parent.mkdir(parents=True)
     machine.destination.parent.chmod(0o777)
     private = machine.folder / "private"
