@@ -140,7 +140,7 @@ get() {
     case ${part%%[?#]*} in '' | *[!][A-Za-z0-9._:-]*) part='' ;; esac
     case $next in https://*) ;; http://*) case $at in https:*) part='' ;; esac ;; *) part='' ;; esac
     hops=$((hops + 1))
-    [ "$hops" -le 5 ] && [ -n "$part" ] || refuse MA1904 never "redirects to $(shown "$next"), which is not followed" || return 1
+    [ "$hops" -le 5 ] && [ -n "$part" ] || refuse MA1904 never "redirects to what reads like $(shown "$next"), which is not followed" || return 1
     at=$next
   done
   return 1
