@@ -39,11 +39,22 @@ e2e: $(STAMP) $(AGENT) ## a real cluster of three machines, a real API server (r
 peers: $(STAMP) ## older releases of those that our plugins meet: go-plugin 1.6.0 (Go; minutes once)
 	GO_PLUGIN=1.6.0 $(BIN)/python -m pytest tests/conformance/test_go_plugin.py -q -p no:cacheprovider
 
-# The compiler is as new as the library that reads what it writes; it needs no other package of ours.
-PROTOC := .venv-proto/bin/python -m grpc_tools.protoc
+# The compiler is as new as the library that reads what it writes; it needs no other package of ours. What is in Go is
+# generated where there is Go.
+PROTO := .venv-proto
+PROTOC = PATH="$(CURDIR)/$(PROTO)/bin:$$PATH" $(PROTO)/bin/python -m grpc_tools.protoc
+GO_OUT = --go_out=$(1) --go_opt=module=$(2) --go-grpc_out=$(1) --go-grpc_opt=module=$(2)
+PLUGIN_PROTO := machineadm/plugins/proto
 .PHONY: proto
-proto: ## generate machineadm/plugins/proto and the tests' service from their .proto files
-	$(PYTHON) -m venv .venv-proto
-	.venv-proto/bin/python -m pip install --quiet 'grpcio-tools==1.85.1'
-	$(PROTOC) -I . --python_out=. --pyi_out=. machineadm/plugins/proto/*.proto tests/peers/probe/probe.proto
-	rm -rf .venv-proto
+proto: ## generate machineadm/plugins/proto, the tests' service and the example in Go from the .proto files
+	$(PYTHON) -m venv $(PROTO)
+	$(PROTO)/bin/python -m pip install --quiet 'grpcio-tools==1.85.1'
+	$(PROTOC) -I . --python_out=. --pyi_out=. $(PLUGIN_PROTO)/*.proto tests/peers/probe/probe.proto
+	if command -v go >/dev/null; then set -e; \
+	  GOBIN="$(CURDIR)/$(PROTO)/bin" go install google.golang.org/protobuf/cmd/protoc-gen-go@v1.36.11; \
+	  GOBIN="$(CURDIR)/$(PROTO)/bin" go install google.golang.org/grpc/cmd/protoc-gen-go-grpc@v1.6.0; \
+	  $(PROTOC) -I tests/peers/probe $(call GO_OUT,tests/peers/go-plugin,machineadm.dev/tests/peers/go-plugin) probe.proto; \
+	  $(PROTOC) -I . $(call GO_OUT,examples/plugins/go/pluginv1,machineadm.dev/plugin/v1) \
+	    $(PLUGIN_PROTO)/plugin.proto $(PLUGIN_PROTO)/encryption_provider.proto; \
+	fi
+	rm -rf $(PROTO)

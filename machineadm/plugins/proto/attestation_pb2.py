@@ -4,41 +4,42 @@
 # source: machineadm/plugins/proto/attestation.proto
 # Protobuf Python Version: 7.35.1
 """Generated protocol buffer code."""
-
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import descriptor_pool as _descriptor_pool
 from google.protobuf import runtime_version as _runtime_version
 from google.protobuf import symbol_database as _symbol_database
 from google.protobuf.internal import builder as _builder
-
 _runtime_version.ValidateProtobufRuntimeVersion(
-    _runtime_version.Domain.PUBLIC, 7, 35, 1, "", "machineadm/plugins/proto/attestation.proto"
+    _runtime_version.Domain.PUBLIC,
+    7,
+    35,
+    1,
+    '',
+    'machineadm/plugins/proto/attestation.proto'
 )
 # @@protoc_insertion_point(imports)
 
 _sym_db = _symbol_database.Default()
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(
-    b'\n*machineadm/plugins/proto/attestation.proto\x12\x14machineadm.plugin.v1""\n\rAttestRequest\x12\x11\n\tchallenge\x18\x01 \x01(\x0c"2\n\x0e\x41ttestResponse\x12\x0e\n\x06\x66ormat\x18\x01 \x01(\t\x12\x10\n\x08\x65vidence\x18\x02 \x01(\x0c"D\n\rVerifyRequest\x12\x11\n\tchallenge\x18\x01 \x01(\x0c\x12\x0e\n\x06\x66ormat\x18\x02 \x01(\t\x12\x10\n\x08\x65vidence\x18\x03 \x01(\x0c"C\n\x0eVerifyResponse\x12\x0f\n\x07trusted\x18\x01 \x01(\x08\x12\x10\n\x08identity\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\t2\xb7\x01\n\x0b\x41ttestation\x12S\n\x06\x41ttest\x12#.machineadm.plugin.v1.AttestRequest\x1a$.machineadm.plugin.v1.AttestResponse\x12S\n\x06Verify\x12#.machineadm.plugin.v1.VerifyRequest\x1a$.machineadm.plugin.v1.VerifyResponseB#Z!machineadm.dev/plugin/v1;pluginv1b\x06proto3'
-)
+
+
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n*machineadm/plugins/proto/attestation.proto\x12\x14machineadm.plugin.v1\"\"\n\rAttestRequest\x12\x11\n\tchallenge\x18\x01 \x01(\x0c\"2\n\x0e\x41ttestResponse\x12\x0e\n\x06\x66ormat\x18\x01 \x01(\t\x12\x10\n\x08\x65vidence\x18\x02 \x01(\x0c\"D\n\rVerifyRequest\x12\x11\n\tchallenge\x18\x01 \x01(\x0c\x12\x0e\n\x06\x66ormat\x18\x02 \x01(\t\x12\x10\n\x08\x65vidence\x18\x03 \x01(\x0c\"C\n\x0eVerifyResponse\x12\x0f\n\x07trusted\x18\x01 \x01(\x08\x12\x10\n\x08identity\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\t2\xb7\x01\n\x0b\x41ttestation\x12S\n\x06\x41ttest\x12#.machineadm.plugin.v1.AttestRequest\x1a$.machineadm.plugin.v1.AttestResponse\x12S\n\x06Verify\x12#.machineadm.plugin.v1.VerifyRequest\x1a$.machineadm.plugin.v1.VerifyResponseB#Z!machineadm.dev/plugin/v1;pluginv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
-_builder.BuildTopDescriptorsAndMessages(
-    DESCRIPTOR, "machineadm.plugins.proto.attestation_pb2", _globals
-)
+_builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'machineadm.plugins.proto.attestation_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
-    _globals["DESCRIPTOR"]._loaded_options = None
-    _globals["DESCRIPTOR"]._serialized_options = b"Z!machineadm.dev/plugin/v1;pluginv1"
-    _globals["_ATTESTREQUEST"]._serialized_start = 68
-    _globals["_ATTESTREQUEST"]._serialized_end = 102
-    _globals["_ATTESTRESPONSE"]._serialized_start = 104
-    _globals["_ATTESTRESPONSE"]._serialized_end = 154
-    _globals["_VERIFYREQUEST"]._serialized_start = 156
-    _globals["_VERIFYREQUEST"]._serialized_end = 224
-    _globals["_VERIFYRESPONSE"]._serialized_start = 226
-    _globals["_VERIFYRESPONSE"]._serialized_end = 293
-    _globals["_ATTESTATION"]._serialized_start = 296
-    _globals["_ATTESTATION"]._serialized_end = 479
+  _globals['DESCRIPTOR']._loaded_options = None
+  _globals['DESCRIPTOR']._serialized_options = b'Z!machineadm.dev/plugin/v1;pluginv1'
+  _globals['_ATTESTREQUEST']._serialized_start=68
+  _globals['_ATTESTREQUEST']._serialized_end=102
+  _globals['_ATTESTRESPONSE']._serialized_start=104
+  _globals['_ATTESTRESPONSE']._serialized_end=154
+  _globals['_VERIFYREQUEST']._serialized_start=156
+  _globals['_VERIFYREQUEST']._serialized_end=224
+  _globals['_VERIFYRESPONSE']._serialized_start=226
+  _globals['_VERIFYRESPONSE']._serialized_end=293
+  _globals['_ATTESTATION']._serialized_start=296
+  _globals['_ATTESTATION']._serialized_end=479
 # @@protoc_insertion_point(module_scope)

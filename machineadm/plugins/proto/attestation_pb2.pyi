@@ -26,12 +26,7 @@ class VerifyRequest(_message.Message):
     challenge: bytes
     format: str
     evidence: bytes
-    def __init__(
-        self,
-        challenge: _Optional[bytes] = ...,
-        format: _Optional[str] = ...,
-        evidence: _Optional[bytes] = ...,
-    ) -> None: ...
+    def __init__(self, challenge: _Optional[bytes] = ..., format: _Optional[str] = ..., evidence: _Optional[bytes] = ...) -> None: ...
 
 class VerifyResponse(_message.Message):
     __slots__ = ("trusted", "identity", "reason")
@@ -41,9 +36,4 @@ class VerifyResponse(_message.Message):
     trusted: bool
     identity: str
     reason: str
-    def __init__(
-        self,
-        trusted: _Optional[bool] = ...,
-        identity: _Optional[str] = ...,
-        reason: _Optional[str] = ...,
-    ) -> None: ...
+    def __init__(self, trusted: _Optional[bool] = ..., identity: _Optional[str] = ..., reason: _Optional[str] = ...) -> None: ...

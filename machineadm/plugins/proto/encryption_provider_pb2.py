@@ -4,50 +4,46 @@
 # source: machineadm/plugins/proto/encryption_provider.proto
 # Protobuf Python Version: 7.35.1
 """Generated protocol buffer code."""
-
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import descriptor_pool as _descriptor_pool
 from google.protobuf import runtime_version as _runtime_version
 from google.protobuf import symbol_database as _symbol_database
 from google.protobuf.internal import builder as _builder
-
 _runtime_version.ValidateProtobufRuntimeVersion(
     _runtime_version.Domain.PUBLIC,
     7,
     35,
     1,
-    "",
-    "machineadm/plugins/proto/encryption_provider.proto",
+    '',
+    'machineadm/plugins/proto/encryption_provider.proto'
 )
 # @@protoc_insertion_point(imports)
 
 _sym_db = _symbol_database.Default()
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(
-    b'\n2machineadm/plugins/proto/encryption_provider.proto\x12\x14machineadm.plugin.v1"*\n\x16\x46\x65tchPassphraseRequest\x12\x10\n\x08provider\x18\x01 \x01(\t"-\n\x17\x46\x65tchPassphraseResponse\x12\x12\n\npassphrase\x18\x01 \x01(\x0c">\n\x16StorePassphraseRequest\x12\x10\n\x08provider\x18\x01 \x01(\t\x12\x12\n\npassphrase\x18\x02 \x01(\x0c"\x19\n\x17StorePassphraseResponse"+\n\x17\x44\x65letePassphraseRequest\x12\x10\n\x08provider\x18\x01 \x01(\t"\x1a\n\x18\x44\x65letePassphraseResponse2\xe7\x02\n\x12\x45ncryptionProvider\x12n\n\x0f\x46\x65tchPassphrase\x12,.machineadm.plugin.v1.FetchPassphraseRequest\x1a-.machineadm.plugin.v1.FetchPassphraseResponse\x12n\n\x0fStorePassphrase\x12,.machineadm.plugin.v1.StorePassphraseRequest\x1a-.machineadm.plugin.v1.StorePassphraseResponse\x12q\n\x10\x44\x65letePassphrase\x12-.machineadm.plugin.v1.DeletePassphraseRequest\x1a..machineadm.plugin.v1.DeletePassphraseResponseB#Z!machineadm.dev/plugin/v1;pluginv1b\x06proto3'
-)
+
+
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n2machineadm/plugins/proto/encryption_provider.proto\x12\x14machineadm.plugin.v1\"*\n\x16\x46\x65tchPassphraseRequest\x12\x10\n\x08provider\x18\x01 \x01(\t\"-\n\x17\x46\x65tchPassphraseResponse\x12\x12\n\npassphrase\x18\x01 \x01(\x0c\">\n\x16StorePassphraseRequest\x12\x10\n\x08provider\x18\x01 \x01(\t\x12\x12\n\npassphrase\x18\x02 \x01(\x0c\"\x19\n\x17StorePassphraseResponse\"+\n\x17\x44\x65letePassphraseRequest\x12\x10\n\x08provider\x18\x01 \x01(\t\"\x1a\n\x18\x44\x65letePassphraseResponse2\xe7\x02\n\x12\x45ncryptionProvider\x12n\n\x0f\x46\x65tchPassphrase\x12,.machineadm.plugin.v1.FetchPassphraseRequest\x1a-.machineadm.plugin.v1.FetchPassphraseResponse\x12n\n\x0fStorePassphrase\x12,.machineadm.plugin.v1.StorePassphraseRequest\x1a-.machineadm.plugin.v1.StorePassphraseResponse\x12q\n\x10\x44\x65letePassphrase\x12-.machineadm.plugin.v1.DeletePassphraseRequest\x1a..machineadm.plugin.v1.DeletePassphraseResponseB#Z!machineadm.dev/plugin/v1;pluginv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
-_builder.BuildTopDescriptorsAndMessages(
-    DESCRIPTOR, "machineadm.plugins.proto.encryption_provider_pb2", _globals
-)
+_builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'machineadm.plugins.proto.encryption_provider_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
-    _globals["DESCRIPTOR"]._loaded_options = None
-    _globals["DESCRIPTOR"]._serialized_options = b"Z!machineadm.dev/plugin/v1;pluginv1"
-    _globals["_FETCHPASSPHRASEREQUEST"]._serialized_start = 76
-    _globals["_FETCHPASSPHRASEREQUEST"]._serialized_end = 118
-    _globals["_FETCHPASSPHRASERESPONSE"]._serialized_start = 120
-    _globals["_FETCHPASSPHRASERESPONSE"]._serialized_end = 165
-    _globals["_STOREPASSPHRASEREQUEST"]._serialized_start = 167
-    _globals["_STOREPASSPHRASEREQUEST"]._serialized_end = 229
-    _globals["_STOREPASSPHRASERESPONSE"]._serialized_start = 231
-    _globals["_STOREPASSPHRASERESPONSE"]._serialized_end = 256
-    _globals["_DELETEPASSPHRASEREQUEST"]._serialized_start = 258
-    _globals["_DELETEPASSPHRASEREQUEST"]._serialized_end = 301
-    _globals["_DELETEPASSPHRASERESPONSE"]._serialized_start = 303
-    _globals["_DELETEPASSPHRASERESPONSE"]._serialized_end = 329
-    _globals["_ENCRYPTIONPROVIDER"]._serialized_start = 332
-    _globals["_ENCRYPTIONPROVIDER"]._serialized_end = 691
+  _globals['DESCRIPTOR']._loaded_options = None
+  _globals['DESCRIPTOR']._serialized_options = b'Z!machineadm.dev/plugin/v1;pluginv1'
+  _globals['_FETCHPASSPHRASEREQUEST']._serialized_start=76
+  _globals['_FETCHPASSPHRASEREQUEST']._serialized_end=118
+  _globals['_FETCHPASSPHRASERESPONSE']._serialized_start=120
+  _globals['_FETCHPASSPHRASERESPONSE']._serialized_end=165
+  _globals['_STOREPASSPHRASEREQUEST']._serialized_start=167
+  _globals['_STOREPASSPHRASEREQUEST']._serialized_end=229
+  _globals['_STOREPASSPHRASERESPONSE']._serialized_start=231
+  _globals['_STOREPASSPHRASERESPONSE']._serialized_end=256
+  _globals['_DELETEPASSPHRASEREQUEST']._serialized_start=258
+  _globals['_DELETEPASSPHRASEREQUEST']._serialized_end=301
+  _globals['_DELETEPASSPHRASERESPONSE']._serialized_start=303
+  _globals['_DELETEPASSPHRASERESPONSE']._serialized_end=329
+  _globals['_ENCRYPTIONPROVIDER']._serialized_start=332
+  _globals['_ENCRYPTIONPROVIDER']._serialized_end=691
 # @@protoc_insertion_point(module_scope)

@@ -22,9 +22,7 @@ class StorePassphraseRequest(_message.Message):
     PASSPHRASE_FIELD_NUMBER: _ClassVar[int]
     provider: str
     passphrase: bytes
-    def __init__(
-        self, provider: _Optional[str] = ..., passphrase: _Optional[bytes] = ...
-    ) -> None: ...
+    def __init__(self, provider: _Optional[str] = ..., passphrase: _Optional[bytes] = ...) -> None: ...
 
 class StorePassphraseResponse(_message.Message):
     __slots__ = ()

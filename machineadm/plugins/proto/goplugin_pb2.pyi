@@ -16,13 +16,7 @@ class ConnInfo(_message.Message):
         knock: bool
         ack: bool
         error: str
-        def __init__(
-            self,
-            knock: _Optional[bool] = ...,
-            ack: _Optional[bool] = ...,
-            error: _Optional[str] = ...,
-        ) -> None: ...
-
+        def __init__(self, knock: _Optional[bool] = ..., ack: _Optional[bool] = ..., error: _Optional[str] = ...) -> None: ...
     SERVICE_ID_FIELD_NUMBER: _ClassVar[int]
     NETWORK_FIELD_NUMBER: _ClassVar[int]
     ADDRESS_FIELD_NUMBER: _ClassVar[int]
@@ -31,13 +25,7 @@ class ConnInfo(_message.Message):
     network: str
     address: str
     knock: ConnInfo.Knock
-    def __init__(
-        self,
-        service_id: _Optional[int] = ...,
-        network: _Optional[str] = ...,
-        address: _Optional[str] = ...,
-        knock: _Optional[_Union[ConnInfo.Knock, _Mapping]] = ...,
-    ) -> None: ...
+    def __init__(self, service_id: _Optional[int] = ..., network: _Optional[str] = ..., address: _Optional[str] = ..., knock: _Optional[_Union[ConnInfo.Knock, _Mapping]] = ...) -> None: ...
 
 class StdioData(_message.Message):
     __slots__ = ("channel", "data")
@@ -46,7 +34,6 @@ class StdioData(_message.Message):
         INVALID: _ClassVar[StdioData.Channel]
         STDOUT: _ClassVar[StdioData.Channel]
         STDERR: _ClassVar[StdioData.Channel]
-
     INVALID: StdioData.Channel
     STDOUT: StdioData.Channel
     STDERR: StdioData.Channel
@@ -54,9 +41,7 @@ class StdioData(_message.Message):
     DATA_FIELD_NUMBER: _ClassVar[int]
     channel: StdioData.Channel
     data: bytes
-    def __init__(
-        self, channel: _Optional[_Union[StdioData.Channel, str]] = ..., data: _Optional[bytes] = ...
-    ) -> None: ...
+    def __init__(self, channel: _Optional[_Union[StdioData.Channel, str]] = ..., data: _Optional[bytes] = ...) -> None: ...
 
 class Empty(_message.Message):
     __slots__ = ()

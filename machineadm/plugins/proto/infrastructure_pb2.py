@@ -4,53 +4,54 @@
 # source: machineadm/plugins/proto/infrastructure.proto
 # Protobuf Python Version: 7.35.1
 """Generated protocol buffer code."""
-
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import descriptor_pool as _descriptor_pool
 from google.protobuf import runtime_version as _runtime_version
 from google.protobuf import symbol_database as _symbol_database
 from google.protobuf.internal import builder as _builder
-
 _runtime_version.ValidateProtobufRuntimeVersion(
-    _runtime_version.Domain.PUBLIC, 7, 35, 1, "", "machineadm/plugins/proto/infrastructure.proto"
+    _runtime_version.Domain.PUBLIC,
+    7,
+    35,
+    1,
+    '',
+    'machineadm/plugins/proto/infrastructure.proto'
 )
 # @@protoc_insertion_point(imports)
 
 _sym_db = _symbol_database.Default()
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(
-    b'\n-machineadm/plugins/proto/infrastructure.proto\x12\x14machineadm.plugin.v1" \n\x0c\x46\x65tchRequest\x12\x10\n\x08location\x18\x01 \x01(\t"\x1d\n\rFetchResponse\x12\x0c\n\x04\x64\x61ta\x18\x01 \x01(\x0c"1\n\rReportRequest\x12\x10\n\x08location\x18\x01 \x01(\t\x12\x0e\n\x06status\x18\x02 \x01(\x0c"\x10\n\x0eReportResponse"*\n\x0cStoreRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04\x64\x61ta\x18\x02 \x01(\x0c"!\n\rStoreResponse\x12\x10\n\x08location\x18\x01 \x01(\t"\x1d\n\rLocateRequest\x12\x0c\n\x04name\x18\x01 \x01(\t"1\n\x0eLocateResponse\x12\x10\n\x08location\x18\x01 \x01(\t\x12\r\n\x05\x66ound\x18\x02 \x01(\x08"!\n\rDeleteRequest\x12\x10\n\x08location\x18\x01 \x01(\t"\x10\n\x0e\x44\x65leteResponse2\xb7\x03\n\x0eInfrastructure\x12R\n\x05\x46\x65tch\x12".machineadm.plugin.v1.FetchRequest\x1a#.machineadm.plugin.v1.FetchResponse0\x01\x12S\n\x06Report\x12#.machineadm.plugin.v1.ReportRequest\x1a$.machineadm.plugin.v1.ReportResponse\x12R\n\x05Store\x12".machineadm.plugin.v1.StoreRequest\x1a#.machineadm.plugin.v1.StoreResponse(\x01\x12S\n\x06Locate\x12#.machineadm.plugin.v1.LocateRequest\x1a$.machineadm.plugin.v1.LocateResponse\x12S\n\x06\x44\x65lete\x12#.machineadm.plugin.v1.DeleteRequest\x1a$.machineadm.plugin.v1.DeleteResponseB#Z!machineadm.dev/plugin/v1;pluginv1b\x06proto3'
-)
+
+
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n-machineadm/plugins/proto/infrastructure.proto\x12\x14machineadm.plugin.v1\" \n\x0c\x46\x65tchRequest\x12\x10\n\x08location\x18\x01 \x01(\t\"\x1d\n\rFetchResponse\x12\x0c\n\x04\x64\x61ta\x18\x01 \x01(\x0c\"1\n\rReportRequest\x12\x10\n\x08location\x18\x01 \x01(\t\x12\x0e\n\x06status\x18\x02 \x01(\x0c\"\x10\n\x0eReportResponse\"*\n\x0cStoreRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04\x64\x61ta\x18\x02 \x01(\x0c\"!\n\rStoreResponse\x12\x10\n\x08location\x18\x01 \x01(\t\"\x1d\n\rLocateRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"1\n\x0eLocateResponse\x12\x10\n\x08location\x18\x01 \x01(\t\x12\r\n\x05\x66ound\x18\x02 \x01(\x08\"!\n\rDeleteRequest\x12\x10\n\x08location\x18\x01 \x01(\t\"\x10\n\x0e\x44\x65leteResponse2\xb7\x03\n\x0eInfrastructure\x12R\n\x05\x46\x65tch\x12\".machineadm.plugin.v1.FetchRequest\x1a#.machineadm.plugin.v1.FetchResponse0\x01\x12S\n\x06Report\x12#.machineadm.plugin.v1.ReportRequest\x1a$.machineadm.plugin.v1.ReportResponse\x12R\n\x05Store\x12\".machineadm.plugin.v1.StoreRequest\x1a#.machineadm.plugin.v1.StoreResponse(\x01\x12S\n\x06Locate\x12#.machineadm.plugin.v1.LocateRequest\x1a$.machineadm.plugin.v1.LocateResponse\x12S\n\x06\x44\x65lete\x12#.machineadm.plugin.v1.DeleteRequest\x1a$.machineadm.plugin.v1.DeleteResponseB#Z!machineadm.dev/plugin/v1;pluginv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
-_builder.BuildTopDescriptorsAndMessages(
-    DESCRIPTOR, "machineadm.plugins.proto.infrastructure_pb2", _globals
-)
+_builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'machineadm.plugins.proto.infrastructure_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
-    _globals["DESCRIPTOR"]._loaded_options = None
-    _globals["DESCRIPTOR"]._serialized_options = b"Z!machineadm.dev/plugin/v1;pluginv1"
-    _globals["_FETCHREQUEST"]._serialized_start = 71
-    _globals["_FETCHREQUEST"]._serialized_end = 103
-    _globals["_FETCHRESPONSE"]._serialized_start = 105
-    _globals["_FETCHRESPONSE"]._serialized_end = 134
-    _globals["_REPORTREQUEST"]._serialized_start = 136
-    _globals["_REPORTREQUEST"]._serialized_end = 185
-    _globals["_REPORTRESPONSE"]._serialized_start = 187
-    _globals["_REPORTRESPONSE"]._serialized_end = 203
-    _globals["_STOREREQUEST"]._serialized_start = 205
-    _globals["_STOREREQUEST"]._serialized_end = 247
-    _globals["_STORERESPONSE"]._serialized_start = 249
-    _globals["_STORERESPONSE"]._serialized_end = 282
-    _globals["_LOCATEREQUEST"]._serialized_start = 284
-    _globals["_LOCATEREQUEST"]._serialized_end = 313
-    _globals["_LOCATERESPONSE"]._serialized_start = 315
-    _globals["_LOCATERESPONSE"]._serialized_end = 364
-    _globals["_DELETEREQUEST"]._serialized_start = 366
-    _globals["_DELETEREQUEST"]._serialized_end = 399
-    _globals["_DELETERESPONSE"]._serialized_start = 401
-    _globals["_DELETERESPONSE"]._serialized_end = 417
-    _globals["_INFRASTRUCTURE"]._serialized_start = 420
-    _globals["_INFRASTRUCTURE"]._serialized_end = 859
+  _globals['DESCRIPTOR']._loaded_options = None
+  _globals['DESCRIPTOR']._serialized_options = b'Z!machineadm.dev/plugin/v1;pluginv1'
+  _globals['_FETCHREQUEST']._serialized_start=71
+  _globals['_FETCHREQUEST']._serialized_end=103
+  _globals['_FETCHRESPONSE']._serialized_start=105
+  _globals['_FETCHRESPONSE']._serialized_end=134
+  _globals['_REPORTREQUEST']._serialized_start=136
+  _globals['_REPORTREQUEST']._serialized_end=185
+  _globals['_REPORTRESPONSE']._serialized_start=187
+  _globals['_REPORTRESPONSE']._serialized_end=203
+  _globals['_STOREREQUEST']._serialized_start=205
+  _globals['_STOREREQUEST']._serialized_end=247
+  _globals['_STORERESPONSE']._serialized_start=249
+  _globals['_STORERESPONSE']._serialized_end=282
+  _globals['_LOCATEREQUEST']._serialized_start=284
+  _globals['_LOCATEREQUEST']._serialized_end=313
+  _globals['_LOCATERESPONSE']._serialized_start=315
+  _globals['_LOCATERESPONSE']._serialized_end=364
+  _globals['_DELETEREQUEST']._serialized_start=366
+  _globals['_DELETEREQUEST']._serialized_end=399
+  _globals['_DELETERESPONSE']._serialized_start=401
+  _globals['_DELETERESPONSE']._serialized_end=417
+  _globals['_INFRASTRUCTURE']._serialized_start=420
+  _globals['_INFRASTRUCTURE']._serialized_end=859
 # @@protoc_insertion_point(module_scope)

@@ -4,47 +4,50 @@
 # source: tests/peers/probe/probe.proto
 # Protobuf Python Version: 7.35.1
 """Generated protocol buffer code."""
-
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import descriptor_pool as _descriptor_pool
 from google.protobuf import runtime_version as _runtime_version
 from google.protobuf import symbol_database as _symbol_database
 from google.protobuf.internal import builder as _builder
-
 _runtime_version.ValidateProtobufRuntimeVersion(
-    _runtime_version.Domain.PUBLIC, 7, 35, 1, "", "tests/peers/probe/probe.proto"
+    _runtime_version.Domain.PUBLIC,
+    7,
+    35,
+    1,
+    '',
+    'tests/peers/probe/probe.proto'
 )
 # @@protoc_insertion_point(imports)
 
 _sym_db = _symbol_database.Default()
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(
-    b'\n\x1dtests/peers/probe/probe.proto\x12\x0fmachineadm.test"Q\n\x07Message\x12\x0c\n\x04\x64\x61ta\x18\x01 \x01(\x0c\x12\x1a\n\x12\x64\x65lay_milliseconds\x18\x02 \x01(\r\x12\x0e\n\x06status\x18\x03 \x01(\r\x12\x0c\n\x04text\x18\x04 \x01(\t".\n\x0c\x43ountRequest\x12\x10\n\x08messages\x18\x01 \x01(\r\x12\x0c\n\x04size\x18\x02 \x01(\r"(\n\x05Total\x12\x10\n\x08messages\x18\x01 \x01(\x04\x12\r\n\x05\x62ytes\x18\x02 \x01(\x04"O\n\x0f\x43\x61llBackRequest\x12\x11\n\tbroker_id\x18\x01 \x01(\r\x12)\n\x07message\x18\x02 \x01(\x0b\x32\x18.machineadm.test.Message"\x1c\n\x07Offered\x12\x11\n\tbroker_id\x18\x01 \x01(\r".\n\x0cPrintRequest\x12\x0e\n\x06stdout\x18\x01 \x01(\t\x12\x0e\n\x06stderr\x18\x02 \x01(\t":\n\nLogRequest\x12\x0f\n\x07records\x18\x01 \x01(\r\x12\r\n\x05level\x18\x02 \x01(\t\x12\x0c\n\x04text\x18\x03 \x01(\t"&\n\x13\x45nvironmentResponse\x12\x0f\n\x07\x65ntries\x18\x01 \x03(\t2\xcc\x05\n\x05Probe\x12:\n\x04\x45\x63ho\x12\x18.machineadm.test.Message\x1a\x18.machineadm.test.Message\x12\x42\n\x05\x43ount\x12\x1d.machineadm.test.CountRequest\x1a\x18.machineadm.test.Message0\x01\x12\x39\n\x03Sum\x12\x18.machineadm.test.Message\x1a\x16.machineadm.test.Total(\x01\x12>\n\x04\x43hat\x12\x18.machineadm.test.Message\x1a\x18.machineadm.test.Message(\x01\x30\x01\x12\x46\n\x08\x43\x61llBack\x12 .machineadm.test.CallBackRequest\x1a\x18.machineadm.test.Message\x12;\n\x05Offer\x12\x18.machineadm.test.Message\x1a\x18.machineadm.test.Offered\x12@\n\x05Print\x12\x1d.machineadm.test.PrintRequest\x1a\x18.machineadm.test.Message\x12<\n\x03Log\x12\x1b.machineadm.test.LogRequest\x1a\x18.machineadm.test.Message\x12;\n\x07Waiting\x12\x18.machineadm.test.Message\x1a\x16.machineadm.test.Total\x12\x37\n\x03\x44ie\x12\x16.machineadm.test.Total\x1a\x18.machineadm.test.Message\x12M\n\x0b\x45nvironment\x12\x18.machineadm.test.Message\x1a$.machineadm.test.EnvironmentResponseB,Z*machineadm.dev/tests/peers/go-plugin/probeb\x06proto3'
-)
+
+
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dtests/peers/probe/probe.proto\x12\x0fmachineadm.test\"Q\n\x07Message\x12\x0c\n\x04\x64\x61ta\x18\x01 \x01(\x0c\x12\x1a\n\x12\x64\x65lay_milliseconds\x18\x02 \x01(\r\x12\x0e\n\x06status\x18\x03 \x01(\r\x12\x0c\n\x04text\x18\x04 \x01(\t\".\n\x0c\x43ountRequest\x12\x10\n\x08messages\x18\x01 \x01(\r\x12\x0c\n\x04size\x18\x02 \x01(\r\"(\n\x05Total\x12\x10\n\x08messages\x18\x01 \x01(\x04\x12\r\n\x05\x62ytes\x18\x02 \x01(\x04\"O\n\x0f\x43\x61llBackRequest\x12\x11\n\tbroker_id\x18\x01 \x01(\r\x12)\n\x07message\x18\x02 \x01(\x0b\x32\x18.machineadm.test.Message\"\x1c\n\x07Offered\x12\x11\n\tbroker_id\x18\x01 \x01(\r\".\n\x0cPrintRequest\x12\x0e\n\x06stdout\x18\x01 \x01(\t\x12\x0e\n\x06stderr\x18\x02 \x01(\t\":\n\nLogRequest\x12\x0f\n\x07records\x18\x01 \x01(\r\x12\r\n\x05level\x18\x02 \x01(\t\x12\x0c\n\x04text\x18\x03 \x01(\t\"&\n\x13\x45nvironmentResponse\x12\x0f\n\x07\x65ntries\x18\x01 \x03(\t2\xcc\x05\n\x05Probe\x12:\n\x04\x45\x63ho\x12\x18.machineadm.test.Message\x1a\x18.machineadm.test.Message\x12\x42\n\x05\x43ount\x12\x1d.machineadm.test.CountRequest\x1a\x18.machineadm.test.Message0\x01\x12\x39\n\x03Sum\x12\x18.machineadm.test.Message\x1a\x16.machineadm.test.Total(\x01\x12>\n\x04\x43hat\x12\x18.machineadm.test.Message\x1a\x18.machineadm.test.Message(\x01\x30\x01\x12\x46\n\x08\x43\x61llBack\x12 .machineadm.test.CallBackRequest\x1a\x18.machineadm.test.Message\x12;\n\x05Offer\x12\x18.machineadm.test.Message\x1a\x18.machineadm.test.Offered\x12@\n\x05Print\x12\x1d.machineadm.test.PrintRequest\x1a\x18.machineadm.test.Message\x12<\n\x03Log\x12\x1b.machineadm.test.LogRequest\x1a\x18.machineadm.test.Message\x12;\n\x07Waiting\x12\x18.machineadm.test.Message\x1a\x16.machineadm.test.Total\x12\x37\n\x03\x44ie\x12\x16.machineadm.test.Total\x1a\x18.machineadm.test.Message\x12M\n\x0b\x45nvironment\x12\x18.machineadm.test.Message\x1a$.machineadm.test.EnvironmentResponseB,Z*machineadm.dev/tests/peers/go-plugin/probeb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
-_builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, "tests.peers.probe.probe_pb2", _globals)
+_builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'tests.peers.probe.probe_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
-    _globals["DESCRIPTOR"]._loaded_options = None
-    _globals["DESCRIPTOR"]._serialized_options = b"Z*machineadm.dev/tests/peers/go-plugin/probe"
-    _globals["_MESSAGE"]._serialized_start = 50
-    _globals["_MESSAGE"]._serialized_end = 131
-    _globals["_COUNTREQUEST"]._serialized_start = 133
-    _globals["_COUNTREQUEST"]._serialized_end = 179
-    _globals["_TOTAL"]._serialized_start = 181
-    _globals["_TOTAL"]._serialized_end = 221
-    _globals["_CALLBACKREQUEST"]._serialized_start = 223
-    _globals["_CALLBACKREQUEST"]._serialized_end = 302
-    _globals["_OFFERED"]._serialized_start = 304
-    _globals["_OFFERED"]._serialized_end = 332
-    _globals["_PRINTREQUEST"]._serialized_start = 334
-    _globals["_PRINTREQUEST"]._serialized_end = 380
-    _globals["_LOGREQUEST"]._serialized_start = 382
-    _globals["_LOGREQUEST"]._serialized_end = 440
-    _globals["_ENVIRONMENTRESPONSE"]._serialized_start = 442
-    _globals["_ENVIRONMENTRESPONSE"]._serialized_end = 480
-    _globals["_PROBE"]._serialized_start = 483
-    _globals["_PROBE"]._serialized_end = 1199
+  _globals['DESCRIPTOR']._loaded_options = None
+  _globals['DESCRIPTOR']._serialized_options = b'Z*machineadm.dev/tests/peers/go-plugin/probe'
+  _globals['_MESSAGE']._serialized_start=50
+  _globals['_MESSAGE']._serialized_end=131
+  _globals['_COUNTREQUEST']._serialized_start=133
+  _globals['_COUNTREQUEST']._serialized_end=179
+  _globals['_TOTAL']._serialized_start=181
+  _globals['_TOTAL']._serialized_end=221
+  _globals['_CALLBACKREQUEST']._serialized_start=223
+  _globals['_CALLBACKREQUEST']._serialized_end=302
+  _globals['_OFFERED']._serialized_start=304
+  _globals['_OFFERED']._serialized_end=332
+  _globals['_PRINTREQUEST']._serialized_start=334
+  _globals['_PRINTREQUEST']._serialized_end=380
+  _globals['_LOGREQUEST']._serialized_start=382
+  _globals['_LOGREQUEST']._serialized_end=440
+  _globals['_ENVIRONMENTRESPONSE']._serialized_start=442
+  _globals['_ENVIRONMENTRESPONSE']._serialized_end=480
+  _globals['_PROBE']._serialized_start=483
+  _globals['_PROBE']._serialized_end=1199
 # @@protoc_insertion_point(module_scope)

@@ -16,13 +16,7 @@ class Message(_message.Message):
     delay_milliseconds: int
     status: int
     text: str
-    def __init__(
-        self,
-        data: _Optional[bytes] = ...,
-        delay_milliseconds: _Optional[int] = ...,
-        status: _Optional[int] = ...,
-        text: _Optional[str] = ...,
-    ) -> None: ...
+    def __init__(self, data: _Optional[bytes] = ..., delay_milliseconds: _Optional[int] = ..., status: _Optional[int] = ..., text: _Optional[str] = ...) -> None: ...
 
 class CountRequest(_message.Message):
     __slots__ = ("messages", "size")
@@ -46,9 +40,7 @@ class CallBackRequest(_message.Message):
     MESSAGE_FIELD_NUMBER: _ClassVar[int]
     broker_id: int
     message: Message
-    def __init__(
-        self, broker_id: _Optional[int] = ..., message: _Optional[_Union[Message, _Mapping]] = ...
-    ) -> None: ...
+    def __init__(self, broker_id: _Optional[int] = ..., message: _Optional[_Union[Message, _Mapping]] = ...) -> None: ...
 
 class Offered(_message.Message):
     __slots__ = ("broker_id",)
@@ -72,9 +64,7 @@ class LogRequest(_message.Message):
     records: int
     level: str
     text: str
-    def __init__(
-        self, records: _Optional[int] = ..., level: _Optional[str] = ..., text: _Optional[str] = ...
-    ) -> None: ...
+    def __init__(self, records: _Optional[int] = ..., level: _Optional[str] = ..., text: _Optional[str] = ...) -> None: ...
 
 class EnvironmentResponse(_message.Message):
     __slots__ = ("entries",)
