@@ -136,7 +136,7 @@ def need(directory: Path, name: str) -> bytes:
     """
     path = directory / name
     if not path.is_file():
-        raise VerificationError("MA1724", f"{name} is missing", hint="fetch the release anew")
+        raise VerificationError("MA1724", f"{name} is missing", hint="fetch the release again")
     return files.read(path)
 
 
@@ -158,7 +158,7 @@ def _check_names(release: Release, present: set[str], listed: dict[str, str]) ->
     """
     released = {artifact.name for artifact in release.artifacts}
     for name in sorted(released - present):
-        raise VerificationError("MA1724", f"{name} is missing", hint="fetch the release anew")
+        raise VerificationError("MA1724", f"{name} is missing", hint="fetch the release again")
     for name in sorted((present - released - _added(released)) | (set(listed) - released)):
         if name != RELEASE_FILE:
             raise VerificationError(
@@ -205,7 +205,7 @@ def _check_listed(listed: dict[str, str], name: str, digest: str) -> None:
         raise VerificationError(
             "MA1726",
             f"{DIGESTS_FILE} says {listed.get(name, 'nothing')} of {name}, but it is {digest}",
-            hint="the list and release.json are of different releases; fetch both anew",
+            hint="the list and release.json are of different releases; fetch both again",
         )
 
 

@@ -148,7 +148,7 @@ def describe(path: Path, names: Sequence[str]) -> Release:
     build = _read_build(path)
     version = path.resolve().name
     if build.version not in (None, version):
-        _refuse_build(f"version {build.version!r} lies in a directory called {version!r}")
+        _refuse_build(f"version {build.version!r} is in a directory called {version!r}")
     date = datetime.fromtimestamp(build.epoch, timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
     artifacts = tuple(_describe_file(path / name) for name in sorted(names))
     release = Release(version=version, date=date, commit=build.commit, artifacts=artifacts)

@@ -78,7 +78,7 @@ def verify_bundle(data: bytes, bundle: bytes, keys: Sequence[PublicKey]) -> str:
     parts = _read(bundle)
     if parts.digest != _sha256(data):
         raise VerificationError(
-            "MA1831", "the bundle was made over other bytes", hint="fetch file and bundle anew"
+            "MA1831", "the bundle was made over other bytes", hint="fetch file and bundle again"
         )
     signer = signatures.verify(data, parts.signature, keys)
     if parts.hint not in [_hint(key) for key in keys if fingerprint(key) == signer]:
@@ -117,4 +117,4 @@ def _sha256(data: bytes) -> bytes:
 
 
 def _refuse(why: str) -> NoReturn:
-    raise VerificationError("MA1830", f"sigstore bundle: {why}", hint="fetch the bundle anew")
+    raise VerificationError("MA1830", f"sigstore bundle: {why}", hint="fetch the bundle again")

@@ -26,7 +26,7 @@ def run(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m signing verify")
     parser.add_argument("path", metavar="DIR|FILE", type=Path)
     options.add_public_keys(parser)
-    parser.add_argument("--version", metavar="V", help="the release has to be this one")
+    parser.add_argument("--version", metavar="V", help="the release must be this one")
     parser.add_argument("--not-older-than", metavar="V", help="the newest version seen so far")
     chosen = parser.parse_args(arguments)
     if chosen.path.is_dir():

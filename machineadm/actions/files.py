@@ -187,7 +187,7 @@ def _survey(files: Sequence[PlannedFile], host: Host) -> tuple[list[_Target], tu
     """The paths that differ, in the order of their first entries, and the owners that cannot be given.
 
     Raises:
-        StepError: Something that is no file lies at a path.
+        StepError: Something that is not a file is at a path.
     """
     owners: dict[str, _Owner] = {}
     named: dict[str, list[str]] = {}
@@ -235,7 +235,7 @@ def _own(file: PlannedFile, target: _Target, name: str, owner: _Owner) -> None:
 def _target(path: str, host: Host) -> _Target:
     before = host.files.stat(path)
     if before is not None and before.kind in (FileKind.DIRECTORY, FileKind.OTHER):
-        what = "a folder" if before.kind is FileKind.DIRECTORY else "a device, pipe or socket"
+        what = "a directory" if before.kind is FileKind.DIRECTORY else "a device, pipe or socket"
         raise StepError(
             "MA3004",
             f"cannot write {path}: {what} is there",
@@ -261,7 +261,7 @@ def _lay(file: PlannedFile, target: _Target, host: Host, *, is_first: bool) -> N
     """Let one more entry act on its path's content.
 
     Raises:
-        StepError: Something is to be appended to a download, or a download appended.
+        StepError: Something would be appended to a download, or a download appended.
     """
     if isinstance(file.content, Download):
         _no_append(file, file.append)

@@ -49,7 +49,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     mode: Mode = "provisioning"
 
     options: tuple[str, ...] = ()
-    """`--mode`, `--deadline` and `--allow-unauthenticated-encryption` as a resumed run has to be given them."""
+    """`--mode`, `--deadline` and `--allow-unauthenticated-encryption` as a resumed run must be given them."""
 
     deadline: float | None = None
     """Seconds for the run; None: as the configuration says."""
@@ -110,7 +110,7 @@ def bootstrap(
             reporter.succeeded()
         else:
             reporter.prepared()
-    _forget_resuming(machine)
+    _disable_resume_unit(machine)
 
 
 @contextmanager
@@ -218,36 +218,36 @@ def _carry_out(
     reporter.keep()
     reporter.reported_by(_agent_identity(machine))
     if not machine.host.offline:
-        _keep_resuming(request, machine, ready.streams, reporter)
+        _enable_resume_unit(request, machine, ready.streams, reporter)
     from machineadm.execution.runner import execute
 
     return execute(context, looks, reporter.observe)
 
 
-def _keep_resuming(
+def _enable_resume_unit(
     request: Request, machine: Machine, streams: Sequence[Stream], reporter: Reporter
 ) -> None:
     """A run that a reboot cuts off goes on by itself; where that cannot be had, the report says so."""
-    from machineadm.agent.units import has_systemd, keep_resuming
+    from machineadm.agent.units import enable_resume_unit, has_systemd
 
     if not has_systemd(machine.host):
         reporter.resumable("False", "NoSystemd", "after a reboot, run the same command again")
         return
-    if gone := _passphrase_that_goes(request.passphrases):
+    if gone := _passphrase_lost_at_reboot(request.passphrases):
         # A copy of it beside the ciphertext would be the plaintext.
         reporter.resumable("False", "PassphraseNotKept", f"{gone}; run the same command again")
-        _forget_resuming(machine)
+        _disable_resume_unit(machine)
         return
     options = (*request.options, *request.passphrases.options, *machine.directory_options)
     try:
-        keep_resuming(machine.host, machine.agent, streams, options)
+        enable_resume_unit(machine.host, machine.agent, streams, options)
     except HostError as error:
         reporter.resumable("False", "Failed", f"{error.code} {error.message}")
     else:
         reporter.resumable("True", "UnitEnabled")
 
 
-def _passphrase_that_goes(passphrases: GivenPassphrases) -> str:
+def _passphrase_lost_at_reboot(passphrases: GivenPassphrases) -> str:
     """Why a reboot takes away what the documents were opened with; empty if it does not."""
     if passphrases.used_descriptor:
         return "the passphrase came by a descriptor, and is not kept"
@@ -260,12 +260,12 @@ def _passphrase_that_goes(passphrases: GivenPassphrases) -> str:
     return ""
 
 
-def _forget_resuming(machine: Machine) -> None:
-    """What is done needs no resuming. If that cannot be undone, the next run will: it is no failure of this one."""
-    from machineadm.agent.units import forget_resuming
+def _disable_resume_unit(machine: Machine) -> None:
+    """What is done needs no resuming. If that cannot be undone, the next run will; this one has not failed."""
+    from machineadm.agent.units import disable_resume_unit
 
     try:
-        forget_resuming(machine.host)
+        disable_resume_unit(machine.host)
     except MachineadmError as error:
         machine.announce(f"machineadm: {error.code} {error.message}")
 

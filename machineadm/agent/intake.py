@@ -169,7 +169,7 @@ def _foreign(kind: str) -> Finding:
     return Finding(
         code="MA1222",
         path="kind",
-        message=f"a {kind} is no part of a configuration",
+        message=f"a {kind} is not part of a configuration",
         hint="a stream has one MachineConfiguration, and EncryptedData that open to further documents",
     )
 

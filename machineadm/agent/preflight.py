@@ -32,7 +32,7 @@ def require_agent(pin: AgentPin | None, digest: Callable[[], str]) -> None:
 
     Args:
         pin: What the configuration says of the agent.
-        digest: Gives the SHA-256 of this agent's file, which costs time; empty when it is no single file.
+        digest: Gives the SHA-256 of this agent's file, which costs time; empty when it is not a single file.
 
     Raises:
         VerificationError: This is another one.
@@ -48,7 +48,7 @@ def require_agent(pin: AgentPin | None, digest: Callable[[], str]) -> None:
         raise VerificationError(
             "MA2010",
             f"the configuration is for another agent: {'; '.join(differing)}",
-            hint="install that agent, or mend spec.agent",
+            hint="install that agent, or fix spec.agent",
         )
 
 

@@ -43,7 +43,7 @@ def has_systemd(host: Host) -> bool:
     return host.services is not None and found is not None and found.kind is FileKind.DIRECTORY
 
 
-def keep_resuming(
+def enable_resume_unit(
     host: Host, agent: AgentFile, streams: Sequence[Stream], options: Sequence[str]
 ) -> None:
     """See to it that the run goes on after a reboot: a private copy of its input, and a unit that reads it.
@@ -71,8 +71,8 @@ def keep_resuming(
     _install(host, RESUME_UNIT, unit)
 
 
-def forget_resuming(host: Host) -> None:
-    """Undo `keep_resuming`; nothing is written where there is nothing to undo."""
+def disable_resume_unit(host: Host) -> None:
+    """Undo `enable_resume_unit`; nothing is written where there is nothing to undo."""
     if has_systemd(host):
         _uninstall(host, RESUME_UNIT)
     _remove_copies(host, 0)
@@ -83,7 +83,7 @@ def forget_resuming(host: Host) -> None:
 
 
 def environment_file(variables: Sequence[tuple[str, Secret]]) -> bytes:
-    """Variables as EnvironmentFile= reads them (systemd.exec(5)); one of several lines is left out, for it is no proxy."""
+    """Variables as EnvironmentFile= reads them (systemd.exec(5)); one of several lines is left out: it is not a proxy."""
     lines = []
     for name, value in variables:
         text = value.reveal()

@@ -31,7 +31,7 @@ class Machine(msgspec.Struct, frozen=True, kw_only=True):
 
     agent: AgentFile
     digest: Callable[[], str]
-    """Hex SHA-256 of the agent's file; empty where it is no single file."""
+    """Hex SHA-256 of the agent's file; empty where it is not a single file."""
 
     is_root: bool
     announce: Callable[[str], None]

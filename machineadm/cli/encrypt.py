@@ -85,7 +85,7 @@ def _provider(text: str) -> str:
     from argparse import ArgumentTypeError
 
     if not re.fullmatch(PROVIDER, text):
-        raise ArgumentTypeError(f"{text!r} is no name of lower-case letters, digits and hyphens")
+        raise ArgumentTypeError(f"{text!r} must be lower-case letters, digits and hyphens")
     return text
 
 
@@ -93,7 +93,7 @@ def _iterations(text: str) -> int:
     from argparse import ArgumentTypeError
 
     if not (text.isdecimal() and text.isascii() and len(text) < 9):
-        raise ArgumentTypeError(f"{text!r} is no number")
+        raise ArgumentTypeError(f"{text!r} is not a number")
     if not 10000 <= int(text) <= 10000000:
         raise ArgumentTypeError(f"{text} is not between 10000 and 10000000")
     return int(text)

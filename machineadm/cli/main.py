@@ -181,14 +181,14 @@ def _unloadable(error: Exception) -> MachineadmError:
         return HostError(
             "MA7108",
             "the agent's unpacked libraries were damaged",
-            hint="they have been unpacked anew: run the same command again",
+            hint="they have been unpacked again: run the same command again",
         )
     if isinstance(error, ModuleNotFoundError) or not isinstance(error, ImportError):
         return _internal(error)
     return HostError(
         "MA7006",
         f"the agent's own libraries cannot be loaded: {error}",
-        hint="where they are unpacked nothing may be executed? MACHINEADM_CACHE names another folder",
+        hint="where they are unpacked nothing may be executed? MACHINEADM_CACHE names another directory",
     )
 
 

@@ -60,7 +60,7 @@ def _number(text: str) -> int:
     if not re.fullmatch("[0-9]{1,6}", text):
         raise UsageError(
             "MA7001",
-            "--passphrase-fd: that is no number of a descriptor",
+            "--passphrase-fd: that is not the number of a descriptor",
             hint="the passphrase itself is never given on a command line",
         )
     return int(text)

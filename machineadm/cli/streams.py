@@ -170,7 +170,7 @@ def silence(stream: TextIO) -> None:
 
 
 def _text(output: io.RawIOBase | io.BufferedWriter, before: TextIO | None) -> io.TextIOWrapper:
-    # File names may hold bytes that are no text, and a locale may lack characters.
+    # File names may hold bytes that are not text, and a locale may lack characters.
     encoding = before.encoding if before is not None else "utf-8"
     return io.TextIOWrapper(
         output,  # type: ignore[arg-type]

@@ -25,7 +25,7 @@ def add_arguments(parser: Parser) -> None:
     parser.add_option(
         "--verify-cache",
         action="store_true",
-        help="compare the unpacked libraries with the agent's file by content, and mend them (exit 4)",
+        help="compare the unpacked libraries with the agent's file by content, and repair them (exit 4)",
     )
     parser.add_output()
 

@@ -6,7 +6,7 @@ from machineadm.codes.model import Code
 
 TABLE: dict[str, Code] = {
     "MA1317": Code(
-        "not the PEM it has to be",
+        "not the PEM it must be",
         "A certificate or a key is damaged, of another kind than its place asks for, or encrypted.",
         "Give the text of the file as it is, from -----BEGIN to -----END. Keys are not encrypted.",
     ),

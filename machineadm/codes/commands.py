@@ -9,7 +9,7 @@ _RERUN = "Then run the same command again: it goes on where this run stopped."
 TABLE: dict[str, Code] = {
     "MA3201": Code(
         "no such program",
-        "A program that is to be run is not on the machine, or not on the agent's PATH.",
+        "A program that must run is not on the machine, or not on the agent's PATH.",
         f"Install it, have an earlier command install it, or give its full path. {_RERUN}",
     ),
     "MA3202": Code(

@@ -28,7 +28,7 @@ TABLE: dict[str, Code] = {
     "MA3103": Code(
         "a download broke off",
         "The connection ended, or was silent for too long, before the whole content had come; "
-        "beginning anew did not help. Nothing of it got its name.",
+        "beginning again did not help. Nothing of it got its name.",
         f"Look for a proxy or firewall that cuts long answers. {_RERUN}",
     ),
     "MA3104": Code(

@@ -16,8 +16,8 @@ TABLE: dict[str, Code] = {
         "EncryptedData does not open",
         "The passphrase is not the one it was encrypted with, or a byte of the data was changed: which of the two, "
         "nobody can tell. Nothing of it was read.",
-        "Compare the passphrase with that of whoever encrypted the documents (a trailing newline of its file is "
-        "dropped, one only). If it is right, take the data anew from its source.",
+        "Compare the passphrase with the one that encrypted the documents (a trailing newline of its file is "
+        "dropped, one only). If it is right, take the data again from its source.",
     ),
     "MA1503": Code(
         "EncryptedData opens to too much",
@@ -43,14 +43,14 @@ TABLE: dict[str, Code] = {
     ),
     "MA1507": Code(
         "EncryptedData without mac",
-        "With aes-256-cbc whoever carries the ciphertext can change what it opens to, unless `mac` vouches for it.",
+        "With aes-256-cbc, anyone who carries the ciphertext can change what it opens to, unless `mac` vouches for it.",
         "Encrypt the documents again with `machineadm encrypt`, which always writes it. If you know where the data "
         "comes from, --allow-unauthenticated-encryption opens it; no environment variable can.",
     ),
     "MA1508": Code(
         "unfit parameter of EncryptedData",
         "Salt, iv, mac or ciphertext has a length that it cannot have, or is base64 that no encoder writes.",
-        "Take the data anew from where it was encrypted.",
+        "Take the data again from where it was encrypted.",
     ),
     "MA1509": Code(
         "too much for one EncryptedData",
@@ -67,7 +67,7 @@ TABLE: dict[str, Code] = {
         "passphrase file is not private",
         "A file in /etc/machineadm/passphrases belongs to another user than root, can be read by others, or is a "
         "link or a device: the passphrase may be known, or may be somebody else's.",
-        "If nobody has read it: chown root FILE; chmod 0600 FILE. Else make a new passphrase and encrypt anew.",
+        "If nobody has read it: chown root FILE; chmod 0600 FILE. Else make a new passphrase and encrypt again.",
     ),
     "MA1512": Code(
         "no fit passphrase",

@@ -23,19 +23,19 @@ TABLE: dict[str, Code] = {
         "the server refuses to give the agent",
         "It answered with an HTTP status that is neither 200 nor a redirect. Of these 408, 429 and 5xx were tried "
         f"again until the time was over. {_NOTHING}",
-        "404: the URL, where {version} stands for the version as it is written, with or without v, and for the signature whether FILE.sig lies beside the file. 401, 403: headers. 407: the "
+        "404: the URL, where {version} stands for the version as it is written, with or without v, and for the signature whether FILE.sig is beside the file. 401, 403: headers. 407: the "
         "proxy's user and password. Else look at the server's log.",
     ),
     "MA1904": Code(
         "a redirect is refused",
         "A location led from https to plain http, in a circle, or to a URL whose host programs read differently (a user, a "
         "backslash, an escape in it). " + _NOTHING,
-        "Give the URL where the file really lies.",
+        "Give the URL where the file really is.",
     ),
     "MA1905": Code(
         "the download is too large",
         "The agent has at most 32 MiB, a signature 32 KiB; the server sent more. " + _NOTHING,
-        "Look at what lies at the URL.",
+        "Look at what is at the URL.",
     ),
     "MA1906": Code(
         "the agent has another digest",
@@ -98,7 +98,7 @@ TABLE: dict[str, Code] = {
     "MA1920": Code(
         "nothing says which agent is genuine",
         "A download of the agent needs sha256, publicKey, or both.",
-        "Give one: SHA256SUMS and machineadm.pub lie beside each release.",
+        "Give one: SHA256SUMS and machineadm.pub are beside each release.",
     ),
     "MA1921": Code(
         "headers of the agent's download are not there",

@@ -43,12 +43,12 @@ TABLE: dict[str, Code] = {
     ),
     "MA3004": Code(
         "something that is not a file is in the way",
-        "A directory, device, pipe or socket lies where a file is to be written or read.",
+        "A directory, device, pipe or socket is where a file is to be written or read.",
         f"Look at it (`ls -ld`); remove it or choose another path. {_RERUN}",
     ),
     "MA3005": Code(
         "a part of the path is not a directory",
-        "A file lies where the path needs a directory.",
+        "A file is where the path needs a directory.",
         f"Look at each part of the path (`namei -l PATH`). {_RERUN}",
     ),
     "MA3006": Code(
@@ -79,14 +79,14 @@ TABLE: dict[str, Code] = {
     ),
     "MA3011": Code(
         "the owner of a file is not known",
-        "A file is to belong to a user or group that the machine (below --root: DIR/etc/passwd and "
+        "A file should belong to a user or group that the machine (below --root: DIR/etc/passwd and "
         "DIR/etc/group) does not know. Nothing of the batch was written.",
         "Have the image or a boot command make the account, or give numbers in place of names. "
         + _RERUN,
     ),
     "MA3012": Code(
         "appending and downloading exclude each other",
-        "A file is to be downloaded and to be appended to at once.",
+        "A file would be downloaded and appended to at once.",
         "Give the lines in `content`, or download to a path of its own.",
     ),
     "MA3013": Code(

@@ -54,7 +54,7 @@ TABLE = {
     "MA7108": Code(
         "the agent's unpacked libraries were damaged",
         "Files in the cache differed from the agent's file: by a fault of the disk, or because root changed them. "
-        "They have been unpacked anew.",
+        "They have been unpacked again.",
         "Run the command again. If it comes back, look at the disk (`dmesg`) and at who is root on the machine.",
     ),
 }

@@ -44,7 +44,7 @@ TABLE: dict[str, Code] = {
     ),
     "MA1007": Code(
         "nested too deep",
-        "Lists and maps lie in each other more than 100 levels deep. No configuration does that.",
+        "Lists and maps are nested more than 100 levels deep. No configuration does that.",
         "Look whether the file is what you meant to give.",
     ),
     "MA1008": Code(

@@ -101,12 +101,12 @@ TABLE: dict[str, Code] = {
     "MA4017": Code(
         "role.certificateKey does not open the Secret kubeadm-certs",
         "The certificates were encrypted with another key.",
-        "Take the key of the last `kubeadm init phase upload-certs --upload-certs`, or upload anew.",
+        "Take the key of the last `kubeadm init phase upload-certs --upload-certs`, or upload again.",
     ),
     "MA4018": Code(
         "files of an earlier kubeadm run, or of another configuration, are in the way",
         "Files that kubeadm is going to write are there, or a directory that it wants empty is not. Nothing was changed.",
-        "If the machine is meant to be made anew, run `kubeadm reset`; if the configuration writes these files, it must not.",
+        "If the machine is meant to be made again, run `kubeadm reset`; if the configuration writes these files, it must not.",
     ),
     "MA4019": Code(
         "a node of the same name is ready in the cluster",
@@ -198,7 +198,7 @@ TABLE: dict[str, Code] = {
     "MA4040": Code(
         "machine is a node already",
         "/etc/kubernetes/kubelet.conf is there, and machineadm has no record of having made this node. Nothing was changed.",
-        "Replace the machine, or run `kubeadm reset` if it is meant to be made anew.",
+        "Replace the machine, or run `kubeadm reset` if it is meant to be made again.",
     ),
     "MA4041": Code(
         "node of another configuration",
@@ -219,7 +219,7 @@ TABLE: dict[str, Code] = {
     "MA4044": Code(
         "the node was reset",
         "machineadm made this machine a node, and somebody has taken that back since: kubelet.conf is gone. It is "
-        "neither called a success nor made anew unasked. Nothing was changed.",
+        "neither called a success nor made again unasked. Nothing was changed.",
         "Replace the machine. To make it a node again run `kubeadm reset`, remove the state directory, then run again.",
     ),
     "MA4045": Code(
@@ -228,12 +228,12 @@ TABLE: dict[str, Code] = {
         " or restored what kubeadm writes: the kernel's own times of the files say so. (After an update from a build that kept no"
         " times, nothing says that they are machineadm's.) It may be a live node, so it is neither finished nor reset, by no"
         " run and after no boot. Nothing was changed.",
-        "If the machine is a node now, leave it, and `systemctl disable machineadm-resume`. If it is to be made anew, run"
+        "If the machine is a node now, leave it, and `systemctl disable machineadm-resume`. To make it again, run"
         " `kubeadm reset` by hand, then run again.",
     ),
     "MA4046": Code(
         "a reset would take too much",
-        "A kubeadm that machineadm started did not finish and has to be reset, but `kubeadm reset` would also remove what was"
+        "A kubeadm that machineadm started did not finish and must be reset, but `kubeadm reset` would also remove what was"
         " there before, or what came later: etcd's data, keys, kubeconfigs or static pods that neither this kubeadm nor the"
         " configuration has made. Nothing was changed.",
         "Save what is needed, run `kubeadm reset` by hand, put it back where it is needed, then run again.",

@@ -7,7 +7,7 @@ from machineadm.codes.model import Code
 TABLE: dict[str, Code] = {
     "MA1801": Code(
         "no key",
-        "There is no key to sign with, or none to verify with. Nothing was written.",
+        "There is no key to sign or to verify with. Nothing was written.",
         "To sign give --key file:PATH, env:NAME or pkcs11:...; to verify --key FILE, or --fingerprint.",
     ),
     "MA1802": Code(
@@ -18,7 +18,7 @@ TABLE: dict[str, Code] = {
     ),
     "MA1803": Code(
         "secret that others can read",
-        "A private key, passphrase or PIN lies in a file that belongs to another user, or that its "
+        "A private key, passphrase or PIN is in a file that belongs to another user, or that its "
         "group or everyone can read. It was not used.",
         "chmod 600 it. If others could read it for a while, revoke the key (docs/verify.md).",
     ),
@@ -58,7 +58,7 @@ TABLE: dict[str, Code] = {
         "unfit release directory",
         "It holds something that cannot be part of a release: a link, a directory, an empty file, a "
         "private key, a strange name; or nothing at all.",
-        "Take it away, or make the release anew with `make release`.",
+        "Take it away, or make the release again with `make release`.",
     ),
     "MA1812": Code(
         "build.json is unfit",
@@ -97,12 +97,12 @@ TABLE: dict[str, Code] = {
     "MA1830": Code(
         "sigstore bundle cannot be read",
         "FILE.sigstore.json is not a bundle v0.3 for a plain key, or it names another key.",
-        "Fetch it anew, or sign the release again.",
+        "Fetch it again, or sign the release again.",
     ),
     "MA1831": Code(
         "sigstore bundle of another file",
         "The bundle's digest is not that of the file beside it.",
-        "Fetch file and bundle anew.",
+        "Fetch file and bundle again.",
     ),
     "MA1850": Code(
         "destination not understood",
@@ -160,17 +160,17 @@ TABLE: dict[str, Code] = {
     "MA1859": Code(
         "store failed",
         "The store, or the file system, said something else than yes, no or later: the message has its word. "
-        "A full disk is told here, too. Every file that is there is whole.",
+        "A full disk is reported here, too. Every file that is there is whole.",
         "Fix the cause and run the command again: it goes on where it stopped.",
     ),
     "MA1861": Code(
         "pointer cannot be read",
-        "Where a pointer should lie there is something else, or one of a newer form. Nothing was written.",
+        "Where a pointer should be there is something else, or one of a newer form. Nothing was written.",
         "Look who wrote it. --allow-rollback writes over it.",
     ),
     "MA1862": Code(
         "directory without wheels",
-        "The directory given by --wheels holds no wheel, or something that is none.",
+        "The directory given by --wheels holds no wheel, or something that is not one.",
         "Give the directory that `make verify-release WHEELS=DIR` reads.",
     ),
     "MA1863": Code(
@@ -178,6 +178,6 @@ TABLE: dict[str, Code] = {
         "machineadm.pub of this release, which nothing signs, lacks the key that is to sign pointers or bundle, or "
         "holds one that is neither that key nor given by --public. Nothing was written.",
         "Sign with the key of the release. While one key replaces the other, `sign --public FILE` puts both there and "
-        "--public FILE names both here. A key that you do not know was put there by somebody: sign anew.",
+        "--public FILE names both here. If you do not know a key, somebody put it there: sign again.",
     ),
 }

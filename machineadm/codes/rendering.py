@@ -7,7 +7,7 @@ from machineadm.codes.model import Code
 TABLE: dict[str, Code] = {
     "MA1601": Code(
         "no such Secret or ConfigMap",
-        "A MachineBootstrap refers to an object that is not among the documents, or lies in another "
+        "A MachineBootstrap refers to an object that is not among the documents, or is in another "
         "namespace. Nothing was rendered.",
         "Give the object as a further document (`kubectl get secret NAME -o yaml`), or correct the name.",
     ),
@@ -24,7 +24,7 @@ TABLE: dict[str, Code] = {
     ),
     "MA1604": Code(
         "settings that do not go together",
-        "A field of the MachineBootstrap has no meaning beside another one.",
+        "A field of the MachineBootstrap has no meaning together with another one.",
         "Change what the message names.",
     ),
     "MA1605": Code(
@@ -91,7 +91,7 @@ TABLE: dict[str, Code] = {
     ),
     "MA1630": Code(
         "warning: a place that cannot be written",
-        "The agent is to be put below /usr on a system that Ignition sets up.",
+        "The agent would be put below /usr on a system that Ignition sets up.",
         "Leave `destination` out, or choose a place below /opt.",
     ),
     "MA1631": Code(
@@ -111,7 +111,7 @@ TABLE: dict[str, Code] = {
         "Add what is missing; docs/rendering.md shows a whole template.",
     ),
     "MA1634": Code(
-        "warning: the configuration lies open",
+        "warning: the configuration is open",
         "The template writes the configuration, or the fetch script with the headers of a private mirror, where other "
         "users of the machine can read it, or can put a file or a link in its place before.",
         "Write it below /run/machineadm with permissions 0600, as the built-in templates do.",

@@ -13,12 +13,12 @@ TABLE: dict[str, Code] = {
     ),
     "MA1302": Code(
         "one of several fields is missing",
-        "An object has none of the fields of which it needs exactly one.",
+        "An object needs exactly one of some fields and has none of them.",
         "Set one of the fields that the message names.",
     ),
     "MA1303": Code(
         "a field is missing here",
-        "The field may be absent elsewhere, but what stands beside it, the role or the place of the "
+        "The field may be absent elsewhere, but what is given with it, the role or the place of the "
         "document asks for it.",
         "Add the field, or change what asks for it.",
     ),
@@ -51,13 +51,13 @@ TABLE: dict[str, Code] = {
         "Ask for a later version.",
     ),
     "MA1312": Code(
-        "out of range beside another field",
+        "out of range together with another field",
         "A number or a length of time is possible by itself, but not together with another one, or "
         "not for what it is used for.",
         "Change one of the two.",
     ),
     "MA1313": Code(
-        "not the document it has to be",
+        "not the document it must be",
         "An object of Kubernetes' own, which is passed on, has another apiVersion or kind than its "
         "place asks for, or lacks what its reader refuses to be without.",
         "Fix the object; the message says what is wanted.",
@@ -88,7 +88,7 @@ TABLE: dict[str, Code] = {
     "MA1321": Code(
         "the cluster is not pinned",
         "A machine that joins by token has to know the cluster's CA by a hash. The token alone lets "
-        "whoever knows it pose as the cluster.",
+        "anyone who knows it pose as the cluster.",
         "Add caCertHashes, or say unsafeSkipCAVerification: true and mean it.",
     ),
     "MA1322": Code(
@@ -99,7 +99,7 @@ TABLE: dict[str, Code] = {
     ),
     "MA1323": Code(
         "makes no sense together",
-        "A value is possible by itself, but with what stands beside it it would have no effect or "
+        "A value is possible by itself, but with what is given with it, it would have no effect or "
         "another one than it says.",
         "Change or remove one of the two.",
     ),

@@ -123,7 +123,7 @@ TABLE: dict[str, Code] = {
     ),
     "MA7005": Code(
         "the output cannot be written",
-        "Standard output is a file or a device that takes no more. A run of `bootstrap` does not end "
+        "Standard output is a file or a device that is full. A run of `bootstrap` does not end "
         "for that; every other command has nothing else to do than to print.",
         "Make room, or redirect the output elsewhere.",
     ),

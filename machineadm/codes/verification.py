@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from machineadm.codes.model import Code
 
-_ANEW = "Fetch the file and its signature anew, from another location if there is one."
+_ANEW = "Fetch the file and its signature again, from another location if there is one."
 _SUSPECT = "If another copy shows the same, do not use it: the store, or the way to it, may have been tampered with."
 
 TABLE: dict[str, Code] = {
     "MA1701": Code(
         "public key is damaged",
         "A PEM block or its DER cannot be read, or was cut off.",
-        "Copy the key file anew; compare its fingerprint (docs/verify.md).",
+        "Copy the key file again; compare its fingerprint (docs/verify.md).",
     ),
     "MA1702": Code(
         "public key of another kind",
@@ -33,7 +33,7 @@ TABLE: dict[str, Code] = {
     ),
     "MA1705": Code(
         "key with another fingerprint",
-        "The key that lies beside a release has none of the fingerprints that were given, so it "
+        "The key that is beside a release has none of the fingerprints that were given, so it "
         "proves nothing.",
         "Compare with the fingerprint that the project publishes. After a rotation both the old and "
         "the new one are published.",
@@ -88,7 +88,7 @@ TABLE: dict[str, Code] = {
     "MA1724": Code(
         "file of the release is missing",
         "A file that release.json names, or a signature, is not in the directory.",
-        "Fetch the release anew, whole.",
+        "Fetch the release again, whole.",
     ),
     "MA1725": Code(
         "file that nobody vouches for",
@@ -129,12 +129,12 @@ TABLE: dict[str, Code] = {
     ),
     "MA1740": Code(
         "nothing to verify with",
-        "A file has to be verified, and neither a digest nor a key is given.",
+        "A file must be verified, and neither a digest nor a key is given.",
         "Give its SHA-256, or a public key, or both.",
     ),
     "MA1741": Code(
         "signature is missing",
-        "A key is given, so the file has to be signed, and no signature was found.",
+        "A key is given, so the file must be signed, and no signature was found.",
         "Put the signature beside the file, as FILE.sig.",
     ),
 }

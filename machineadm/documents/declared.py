@@ -41,7 +41,7 @@ def breach(value: str, extra: Extra) -> tuple[str, str] | None:
     """What a text fails of its declarations.
 
     Args:
-        value: The text; a secret is to be revealed for this.
+        value: The text; a secret must be revealed for this.
         extra: The declarations of its type.
 
     Returns:

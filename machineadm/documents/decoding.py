@@ -44,7 +44,7 @@ def decode(data: bytes, *, file: str, budget: Budget | None = None) -> tuple[Doc
         budget: That of the stream, where this is not all of it.
 
     Returns:
-        The documents in order, at least one. One that has problems is to be refused; one that could
+        The documents in order, at least one. One that has problems must be refused; one that could
         not be read at all has no value.
     """
     from machineadm.api.scheme import KINDS

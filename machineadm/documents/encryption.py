@@ -37,7 +37,7 @@ _CLOSED: Final = Finding(
     code="MA1502",
     path="spec.ciphertext",
     message="cannot be opened: the passphrase is wrong, or the data was changed",
-    hint="compare the passphrase with the one it was encrypted with; if it is right, take the data anew from its source",
+    hint="compare the passphrase with the one it was encrypted with; if it is right, take the data again from its source",
 )
 
 
@@ -57,11 +57,11 @@ def passphrase_of(data: bytes, *, name: str) -> Secret:
     """A passphrase as a file, a descriptor or the data of a Secret holds it.
 
     Args:
-        data: Its bytes; one trailing newline, which editors and `echo` write, is no part of it.
+        data: Its bytes; one trailing newline, which editors and `echo` write, is not part of it.
         name: Where it comes from, for the message.
 
     Returns:
-        The text; a byte that is no UTF-8 as a surrogate (`surrogateescape`).
+        The text; a byte that is not UTF-8 as a surrogate (`surrogateescape`).
 
     Raises:
         ConfigError: MA1512: It is empty or too long.
@@ -258,7 +258,7 @@ def _unfit(field: str, message: str) -> Finding:
         code="MA1508",
         path=f"spec.{field}",
         message=message,
-        hint="take the EncryptedData anew from where it was encrypted",
+        hint="take the EncryptedData again from where it was encrypted",
     )
 
 

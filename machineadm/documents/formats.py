@@ -1,4 +1,4 @@
-"""The formats that a text may have to be in, each judged by a function that names what is expected."""
+"""The formats that a string may need, each judged by a function that names what is expected."""
 
 from __future__ import annotations
 

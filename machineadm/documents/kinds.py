@@ -14,7 +14,7 @@ Kinds = dict[tuple[str, str], type]
 
 
 def identity(root: Node | None) -> tuple[str, str]:
-    """A document's apiVersion and kind as written; empty where missing or no text."""
+    """A document's apiVersion and kind as written; empty where missing or not a string."""
     found = {"apiVersion": "", "kind": ""}
     if isinstance(root, Mapping):
         for key, value in root.entries():

@@ -60,8 +60,8 @@ class Document(Struct, frozen=True, kw_only=True):
     Args:
         file: The file as the operator named it.
         index: Its place in the stream, from 1.
-        api_version: As written; empty where it is missing or no text.
-        kind: As written; empty where it is missing or no text.
+        api_version: As written; empty where it is missing or not a string.
+        kind: As written; empty where it is missing or not a string.
         value: The typed document. With problems, what failed is PRUNED in it; None where nothing could be read.
         problems: All that is wrong, in the order of the file.
         source: The text that it was read from.

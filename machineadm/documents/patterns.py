@@ -61,7 +61,7 @@ _THING: Final[dict[str, str]] = {
     r"^v?[0-9]+\.[0-9]+\.[0-9]+([-.+]?[0-9A-Za-z.+-]+)?$": "a version such as 1.2.3",
     "^(_default|[A-Za-z0-9._:-]+)$": "a registry such as docker.io, host:5000 or _default",
     r"^(http|https|socks5)://[^@/\x00-\x20\x7f-\x9f]+/?$": "a proxy such as http://proxy.example.com:3128, without user and password",
-    "^[A-Za-z0-9*.:/_-]+$": "a host, domain, address or range that takes no proxy",
+    "^[A-Za-z0-9*.:/_-]+$": "a host, domain, address or range that is reached without a proxy",
     # kubernetes
     r"^[a-z0-9]{6}\.[a-z0-9]{16}$": "a bootstrap token such as abcdef.0123456789abcdef",
     "^system:bootstrappers:[a-z0-9:-]*[a-z0-9]$": "a group such as system:bootstrappers:workers",

@@ -44,7 +44,7 @@ def json_begin(text: str, begin: int, end: int) -> int | None:
         end: Where it ends.
 
     Returns:
-        Offset of its brace, or None if it is to be read as YAML.
+        Offset of its brace, or None if it must be read as YAML.
     """
     lead = re.compile(_LEAD).match(text, begin, end)
     at = lead.end() if lead else begin

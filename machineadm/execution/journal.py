@@ -2,7 +2,7 @@
 
 One JSON object a line in `journal.jsonl` of the state directory. The first line names the machine, so that a golden image
 does not replay what was done elsewhere: a journal of another machine counts as empty and is moved aside at the first write.
-A record that a power loss tore off is no record; as every record is flushed before the work goes on, only the last can be.
+A record that a power loss tore off is not a record; as every record is flushed before the work goes on, only the last can be.
 
 Reading never writes: a run that finds nothing to do leaves the journal as it was. What a question needs is kept in tables
 while records are read, so a run over many commands costs what its records cost, and not their square.
@@ -209,7 +209,7 @@ class Journal:
             self._done[key] = record.event == "done", boots
 
     def _make_ready(self) -> None:
-        """At the first write: begin the file, mend a torn end, or move another machine's journal aside."""
+        """At the first write: begin the file, repair a torn end, or move another machine's journal aside."""
         if self._ready:
             return
         if self._foreign is not None:

@@ -84,7 +84,7 @@ def _stand(step: Step, context: Context, host: Host) -> tuple[Standing, Work]:
         work = step.check(host)
         if again:
             work = _with_summary(
-                work, f"{work.summary} again: a file that it had changed is written anew"
+                work, f"{work.summary} again: a file that it had changed is written again"
             )
         if not work.effects and context.journal.unfinished(step):
             return Standing.TO_DO, Work(summary="begun and not ended")

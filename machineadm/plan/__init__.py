@@ -1,4 +1,4 @@
-"""What is to be done: steps in their order, and what each says before and after.
+"""What must be done: steps in their order, and what each says before and after.
 
 Here live the words that planner, steps, runner and reports share. No step itself lives here, and nothing that acts.
 May import `machineadm.host.ports`, the API and what lies below.

@@ -72,7 +72,7 @@ class Work(msgspec.Struct, frozen=True, kw_only=True):
     """One line, no secret: "2 of 5 files differ"."""
 
     deferred: tuple[str, ...] = ()
-    """What this run cannot do though it has to be done (an owner, when not root)."""
+    """What this run cannot do though it must be done (an owner, when not root)."""
 
     follow: tuple[FollowUp, ...] = ()
     """What has to follow if there are effects."""
@@ -205,7 +205,7 @@ class Recoverable(Retryable, Protocol):
         """Called at the start of a run when the journal says that the step was started and not finished.
 
         Returns:
-            True if the work turns out to be done after all, False if the step has to be applied again; the machine is
+            True if the work turns out to be done after all, False if the step must be applied again; the machine is
             then clean enough for that.
         """
 

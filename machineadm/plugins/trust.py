@@ -82,7 +82,7 @@ def require_trusted(name: str, path: str) -> None:
     if stat.S_ISLNK(found.st_mode):
         _refuse(name, path, "is a symbolic link", "name the file itself")
     if not stat.S_ISREG(found.st_mode):
-        _refuse(name, path, "is not a regular file", "look what lies there")
+        _refuse(name, path, "is not a regular file", "look what is there")
     _require_ours(name, path, found)
     directory = os.path.dirname(os.path.realpath(path))
     while True:

@@ -48,7 +48,7 @@ def _of_spec(
         yield Finding(
             code="MA1635",
             path="spec.agent.download.version",
-            message=f"{{version}} in a URL becomes {download.version}; releases lie below v{download.version}",
+            message=f"{{version}} in a URL becomes {download.version}; releases are below v{download.version}",
             hint=f"write v{download.version}, if the mirror has the layout of a release",
         )
     if download is not None and download.headers and spec.encryption is not None:

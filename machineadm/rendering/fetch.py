@@ -97,7 +97,7 @@ def _keys(pem: str) -> tuple[str, ...]:
     """Each key's DER in base64, without the lines around it, which the script puts back.
 
     Raises:
-        ConfigError: One is no key of the kind.
+        ConfigError: One is not a key of the kind.
     """
     bodies = re.findall(
         r"-----BEGIN PUBLIC KEY-----\s(.*?)-----END PUBLIC KEY-----", pem, re.DOTALL

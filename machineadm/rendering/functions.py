@@ -40,9 +40,9 @@ def _quote(text: bytes) -> bytes:
     """In double quotes, for JSON and YAML.
 
     Raises:
-        ValueError: It is no text in UTF-8.
+        ValueError: It is not valid UTF-8.
     """
     try:
         return quoted(text.decode()).encode()
     except UnicodeDecodeError:
-        raise ValueError("the text is no UTF-8; base64 takes any bytes") from None
+        raise ValueError("the text is not valid UTF-8; base64 takes any bytes") from None

@@ -176,7 +176,7 @@ def _part(text: str, kind: str, place: str, reading: _Reading) -> None:
             "MA1622", f"cloud-init does not know what {place} is by its beginning", hint
         )
     if kind == _JINJA:
-        hint = "remove the line: a configuration holds braces that are no templates, and the rest needs none"
+        hint = "remove the line: a configuration holds braces that are not templates, and the rest needs none"
         message = f"cloud-init would run Jinja over all of {place}, contents included"
         raise UnfitError("MA1621", message, hint)
     if kind == _CLOUD_CONFIG:

@@ -138,7 +138,7 @@ def _judged(
             judged = document.value
     for problem in problems.values():
         path = _origin(problem.path, origins)
-        # Of what is missing anyway (written as null here), nothing more is to be said.
+        # What is missing anyway (written as null here) needs no further problem.
         if complete or (path != problem.path and problem.code != "MA1206"):
             yield Finding(code=problem.code, path=path, message=problem.message, hint=problem.hint)
     yield from _rules(judged, origins)

@@ -101,7 +101,7 @@ class References:
             return data.decode()
         except UnicodeDecodeError:
             hint = "only the content of a file may be bytes"
-            self.find("MA1603", path, "the value is no text in UTF-8", hint)
+            self.find("MA1603", path, "the value is not valid UTF-8", hint)
             return self._unknown()
 
     @property
@@ -240,7 +240,7 @@ class References:
     def _content(
         self, file: FileConfig, kind: ObjectKind, reference: KeyReference, path: str
     ) -> dict[str, Any]:
-        """A file's content: any bytes will do, what is no text travels in base64."""
+        """A file's content: any bytes will do; what is not text travels in base64."""
         changes: dict[str, Any] = {"content_from": None, "content": PRUNED}
         if kind == "Secret":
             changes["sensitive"] = True

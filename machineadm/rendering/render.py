@@ -39,7 +39,7 @@ class Rendered(Struct, frozen=True, kw_only=True):
     """Exactly as it is to reach the machine; holds the secrets that it must."""
 
     format: str
-    """For the key `format` of the data Secret; empty for what is no user data."""
+    """For the key `format` of the data Secret; empty for what is not user data."""
 
     template: str
     """Name of the built-in template, or `own`."""

@@ -70,7 +70,7 @@ def measure(
 
 
 def beyond(sizes: Sizes) -> Finding | None:
-    """What is to be said of user data that is larger than its limit."""
+    """The problem of user data that is larger than its limit."""
     if sizes.limit is None or sizes.raw <= sizes.limit:
         return None
     parts = ", ".join(f"{name} {size}" for name, size in sizes.parts.items() if size)

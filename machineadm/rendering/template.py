@@ -53,7 +53,7 @@ class Function(Struct, frozen=True):
 
 
 class Literal(Struct, frozen=True):
-    """A text or a truth value."""
+    """A string or a boolean."""
 
     value: bytes | bool
 
@@ -289,7 +289,7 @@ class _Parser:
         if name:
             return self._call(first, name, [*operands, *([] if piped is None else [piped])])
         if piped is not None or len(operands) != 1:
-            self._refuse(first, "MA1613", "what is no function takes no value")
+            self._refuse(first, "MA1613", "only functions take arguments")
         return operands[0]
 
     def _operands(self) -> Iterator[Expression]:
@@ -338,7 +338,7 @@ class _Parser:
             self._refuse(token, "MA1613", f"{name} takes {takes}, not {len(arguments)}")
         for argument in arguments:
             if isinstance(argument, Literal) and isinstance(argument.value, bool):
-                self._refuse(token, "MA1613", f"{name} takes a text, no truth value")
+                self._refuse(token, "MA1613", f"{name} expects a string, got a boolean")
         depth = 1 + max([one.depth for one in arguments if isinstance(one, Call)], default=0)
         if depth > DEEPEST:
             self._refuse(token, "MA1611", f"more than {DEEPEST} calls within each other")

@@ -1,6 +1,6 @@
 """The report of one run, from its first second to its end.
 
-While the run goes on a report that cannot be written is no reason to stop. At its ends it is: a run that cannot report at
+While the run goes on a report that cannot be written does not stop it. At its ends it does: a run that cannot report at
 all does not begin, and one that cannot report its success has none.
 """
 
@@ -177,7 +177,7 @@ class Reporter:
         The sentinel comes before the status: whoever waits for the status may rely on both.
 
         Raises:
-            HostError: It cannot be reported, so it is no success.
+            HostError: It cannot be reported, so it has not succeeded.
         """
         self._settle()
         self._announced = True

@@ -159,5 +159,5 @@ def _said(text: str, redactor: Redactor) -> str:
 
 
 def _sound(text: str) -> str:
-    """Text that can be encoded: bytes of a file name that are no text come as lone surrogates."""
+    """Text that can be encoded: bytes of a file name that are not text come as lone surrogates."""
     return text.encode(errors="replace").decode()

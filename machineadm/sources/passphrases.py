@@ -132,7 +132,7 @@ class GivenPassphrases:
 
 
 def _real(path: str) -> str:
-    """Where a file lies whatever the current folder is; never to be opened: of a pipe it is no path."""
+    """Where a file lies whatever the current folder is; never to be opened: of a pipe it is not a path."""
     return os.path.realpath(path)
 
 
@@ -156,7 +156,7 @@ def _require_private(path: str, found: os.stat_result) -> None:
     """
     what = ""
     if not stat.S_ISREG(found.st_mode):
-        what = "is no file"
+        what = "is not a file"
     elif found.st_uid != 0:
         what = f"belongs to user {found.st_uid}, not to root"
     elif found.st_mode & 0o077:
@@ -171,8 +171,8 @@ def _unreadable(name: str, error: OSError | ValueError) -> NoReturn:
     reason = error.strerror if isinstance(error, OSError) else "no path holds a NUL"
     number = (isinstance(error, OSError) and error.errno) or 0
     hint = {
-        errno.ELOOP: "it is a link; the file itself has to be there",
-        errno.EBADF: "it has to be open for reading when the agent starts: 3< FILE",
+        errno.ELOOP: "it is a link; the file itself must be there",
+        errno.EBADF: "it must be open for reading when the agent starts: 3< FILE",
     }.get(number, "look at the path and its permissions")
     raise ConfigError(
         "MA1510", f"cannot read the passphrase in {name}: {reason}", hint=hint

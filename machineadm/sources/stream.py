@@ -52,6 +52,6 @@ def _name(path: str) -> str:
     if path == "-":
         return "<stdin>"
     name = shown(path) if "://" in path or path.startswith("data:") else path
-    # Bytes of a file name that are no text would break whatever prints it, and a newline the form of a message.
+    # Bytes of a file name that are not text would break whatever prints it, and a newline the form of a message.
     text = name.encode(errors="surrogateescape").decode(errors="replace")
     return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)

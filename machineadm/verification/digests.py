@@ -48,7 +48,7 @@ def check(name: str, data: bytes, expected: str) -> None:
         raise VerificationError(
             "MA1720",
             f"{name}: SHA-256 is {found}, expected {expected.lower()}",
-            hint="fetch it anew; if it stays so, this is not the file that was released",
+            hint="fetch it again; if it stays so, this is not the file that was released",
         )
 
 
@@ -86,4 +86,4 @@ def read_digests(data: bytes) -> dict[str, str]:
 
 
 def _refuse(why: str) -> NoReturn:
-    raise VerificationError("MA1722", f"list of digests: {why}", hint="fetch the list anew")
+    raise VerificationError("MA1722", f"list of digests: {why}", hint="fetch the list again")

@@ -148,7 +148,7 @@ def _checked(key: object) -> PublicKey:
     if not isinstance(key, EllipticCurvePublicKey):
         _refuse_kind(f"is a key of another algorithm ({type(key).__name__.lstrip('_')})")
     if not isinstance(key.curve, SECP256R1):
-        _refuse_kind(f"lies on the curve {key.curve.name}")
+        _refuse_kind(f"is on the curve {key.curve.name}")
     # Written anew, so that one key has one fingerprint however its point was encoded.
     return PublicKey(key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo))
 

@@ -1,4 +1,4 @@
-"""What has to be shown before an artefact is used: its digest, a signature, or both."""
+"""What must be shown before an artefact is used: its digest, a signature, or both."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from machineadm.verification.keys import PublicKey
 
 
 class Policy(Struct, frozen=True, kw_only=True):
-    """What is asked of an artefact; all that is given is checked, and something has to be given."""
+    """What is asked of an artefact; all that is given is checked, and something must be given."""
 
     sha256: str | None = None
     """Its digest in hexadecimal. Binds everything: content, version, architecture."""
 
     keys: tuple[PublicKey, ...] = ()
-    """Keys of which one must have signed it. Binds neither name nor version."""
+    """Keys, one of which must have signed it. Binds neither name nor version."""
 
 
 def check(name: str, data: bytes, policy: Policy, *, signature: bytes | None = None) -> None:
@@ -44,6 +44,6 @@ def check(name: str, data: bytes, policy: Policy, *, signature: bytes | None = N
         return
     if signature is None:
         raise VerificationError(
-            "MA1741", f"{name}: has to be signed and is not", hint="its signature is NAME.sig"
+            "MA1741", f"{name}: must be signed and is not", hint="its signature is NAME.sig"
         )
     signatures.verify(data, signature, policy.keys)

@@ -189,7 +189,7 @@ def check_pointed_to(pointer: Pointer, release: Release, data: bytes) -> None:
     raise VerificationError(
         "MA1734",
         f"channel {pointer.channel} points to another {pointer.version} than the {release.version} found",
-        hint="a released version is never replaced: fetch both anew, then suspect the store",
+        hint="a released version is never replaced: fetch both again, then suspect the store",
     )
 
 
@@ -229,7 +229,7 @@ def check_artifact(release: Release, name: str, data: bytes) -> None:
         raise VerificationError(
             "MA1721",
             f"{name}: {len(data)} bytes, expected {artifact.size}",
-            hint="fetch it anew: it was cut off, or is not the file that was released",
+            hint="fetch it again: it was cut off, or is not the file that was released",
         )
     digests.check(name, data, artifact.sha256)
 

@@ -70,7 +70,7 @@ def _check_form(signature: bytes) -> None:
 
     if not signature:
         raise VerificationError(
-            "MA1711", "the signature is empty", hint="fetch the .sig file anew, or sign the file"
+            "MA1711", "the signature is empty", hint="fetch the .sig file again, or sign the file"
         )
     try:
         decode_dss_signature(signature)
@@ -81,11 +81,11 @@ def _check_form(signature: bytes) -> None:
     if _BASE64.fullmatch(signature):
         raise VerificationError(
             "MA1712",
-            "the signature is base64, but has to be the raw DER bytes",
+            "the signature is base64, but must be the raw DER bytes",
             hint="openssl refuses it in this form, too; `base64 -d` makes the raw form",
         )
     raise VerificationError(
         "MA1713",
-        f"{len(signature)} bytes that are no ECDSA signature in DER",
-        hint="fetch the .sig file anew; an error page may have been saved in its place",
+        f"{len(signature)} bytes that are not an ECDSA signature in DER",
+        hint="fetch the .sig file again; an error page may have been saved in its place",
     )

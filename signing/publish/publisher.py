@@ -272,5 +272,5 @@ def _refuse_other(names: list[str]) -> NoReturn:
         "MA1852",
         f"already there with other content: {', '.join(names)}",
         hint="a released version never changes: raise the version. If release.json is missing there, it was "
-        "never released: remove what lies there",
+        "never released: remove what is there",
     )

@@ -154,7 +154,7 @@ class FakeFiles:
         if where is None or where not in self.nodes:
             return ()
         if self.nodes[where].kind is not FileKind.DIRECTORY:
-            raise HostError("MA3005", f"cannot list {path}: a part of the path is not a folder")
+            raise HostError("MA3005", f"cannot list {path}: a part of the path is not a directory")
         start = where.rstrip("/") + "/"
         return tuple(
             sorted(
@@ -181,7 +181,7 @@ class FakeFiles:
         for where, write, data in ready:
             node = self.nodes.get(where)
             if node is not None and node.kind is FileKind.DIRECTORY:
-                raise HostError("MA3004", f"cannot write {write.path}: a folder is there")
+                raise HostError("MA3004", f"cannot write {write.path}: a directory is there")
             node = Node(
                 kind=FileKind.FILE,
                 mode=write.mode,
@@ -209,14 +209,14 @@ class FakeFiles:
             self.nodes[where] = self._folder(mode)
             self.made.append(path)
         elif node.kind is not FileKind.DIRECTORY:
-            raise HostError("MA3005", f"cannot make folder {path}: something else is there")
+            raise HostError("MA3005", f"cannot make directory {path}: something else is there")
 
     def remove(self, path: str) -> None:
         where = self._resolve(path, follow=False)
         if where is None or where not in self.nodes:
             return
         if self.nodes[where].kind is FileKind.DIRECTORY:
-            raise HostError("MA3004", f"cannot remove {path}: a folder is there")
+            raise HostError("MA3004", f"cannot remove {path}: a directory is there")
         del self.nodes[where]
         self.removed.append(path)
 
@@ -273,7 +273,7 @@ class FakeFiles:
                     raise _led_astray(path, foreign[0])
                 if make:
                     raise HostError(
-                        "MA3005", f"cannot write {path}: a part of the path is not a folder"
+                        "MA3005", f"cannot write {path}: a part of the path is not a directory"
                     )
                 return None
             here.append(part)

@@ -23,7 +23,7 @@ class PreinstalledAgent(ApiStruct, frozen=True, kw_only=True):
     """An agent that the image brings."""
 
     path: AbsolutePath | None = None
-    """Where it lies. Default `/usr/bin/machineadm`."""
+    """Where it is. Default `/usr/bin/machineadm`."""
 
 
 class AgentDownload(ApiStruct, frozen=True, kw_only=True):
@@ -52,7 +52,7 @@ class AgentDownload(ApiStruct, frozen=True, kw_only=True):
     """SHA-256 of the file, checked before it gets its name."""
 
     public_key: Pem | None = None
-    """ECDSA P-256 public keys in PEM, of which one must have signed the file: two while a release key is
+    """ECDSA P-256 public keys in PEM, one of which must have signed the file: two while a release key is
     being replaced. The signature, DER over SHA-256, is fetched from the file's URL with `.sig` behind it."""
 
     headers: Annotated[dict[HeaderName, ShortSecret], Meta(max_length=32)] = {}

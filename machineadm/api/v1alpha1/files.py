@@ -46,7 +46,7 @@ class FileConfig(ApiStruct, frozen=True, kw_only=True):
     one_of: ClassVar[tuple[OneOf, ...]] = (exactly_one("content", "contentFrom", "source"),)
 
     path: MachinePath
-    """Where it lies: absolute and without `..`; with `windowsConfiguration` also a path of Windows. Missing parent directories are made with mode 0755."""
+    """Where it is: absolute and without `..`; with `windowsConfiguration` also a path of Windows. Missing parent directories are made with mode 0755."""
 
     owner: FileOwner | None = None
     """`user:group` or `user` (with its login group), by name or id, as known to the machine once its

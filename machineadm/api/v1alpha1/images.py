@@ -30,7 +30,7 @@ class ImageArchive(ApiStruct, frozen=True, kw_only=True):
     one_of: ClassVar[tuple[OneOf, ...]] = (exactly_one("path", "url"),)
 
     path: MachinePath | None = None
-    """An archive that lies on the machine."""
+    """An archive that is on the machine."""
 
     url: Url | None = None
     """An archive to download; needs `sha256`."""

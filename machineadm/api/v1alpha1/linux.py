@@ -51,7 +51,7 @@ class LinuxConfiguration(ApiStruct, frozen=True, kw_only=True):
     """Kernel modules, loaded now and at later boots, in this order."""
 
     kernel_arguments: KernelArguments = ()
-    """Arguments the kernel has to be booted with. What is missing is reported, and a reboot asked."""
+    """Arguments that the kernel must be booted with. What is missing is reported, and a reboot asked."""
 
     users: Annotated[tuple[User, ...], Meta(max_length=100, extra={"unique": "name"})] = ()
     """Users."""

@@ -88,7 +88,7 @@ class Filesystem(ApiStruct, frozen=True, kw_only=True):
     free one; `any`: whichever has this label and kind; `none`: the bare device."""
 
     overwrite: bool = False
-    """Make it anew though there is one. Default false."""
+    """Make it again though there is one. Default false."""
 
     replace_fs: (
         Annotated[

@@ -60,7 +60,7 @@ def _placeholders(file: FileConfig, path: str) -> Iterator[Finding]:
         yield from warned(content.decode(errors="replace"), path, free=True)
 
 
-def _source_stands_alone(file: FileConfig, _context: Context) -> Iterator[Finding]:
+def _reject_options_with_source(file: FileConfig, _context: Context) -> Iterator[Finding]:
     if file.source is None:
         return
     if file.encoding is not None:
@@ -115,7 +115,7 @@ def _no_file_is_a_directory(machine: MachineConfig, _context: Context) -> Iterat
             parent = "/".join(parts[:end])
             if parent in paths:
                 yield finding(
-                    "MA1306", f"files[{index}].path", f"lies below {parent}, which is a file here"
+                    "MA1306", f"files[{index}].path", f"is below {parent}, which is a file here"
                 )
 
 
@@ -151,7 +151,7 @@ def _each_has_one_writer(spec: MachineConfigurationSpec, _context: Context) -> I
 
 
 RULES: Final[Rules] = {
-    FileConfig: (_source_stands_alone, _no_template, _windows_has_no_owners),
+    FileConfig: (_reject_options_with_source, _no_template, _windows_has_no_owners),
     FileSource: (_source_is_pinned, _headers_fit),
     MachineConfig: (_contents_decode, _no_file_is_a_directory, _each_path_of_windows_once),
     MachineConfigurationSpec: (_each_has_one_writer,),

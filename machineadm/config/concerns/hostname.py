@@ -28,7 +28,7 @@ def _fits_the_kernel(linux: LinuxConfiguration, _context: Context) -> Iterator[F
         yield finding(
             "MA1312",
             "hostname",
-            f"has more than {_LONGEST} characters, Linux takes no more",
+            f"has more than {_LONGEST} characters, more than Linux allows",
         )
     if any(len(label) > _LONGEST_LABEL for label in linux.hostname.split(".")):
         yield finding("MA1322", "hostname", f"has a part of more than {_LONGEST_LABEL} characters")

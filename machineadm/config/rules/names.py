@@ -42,7 +42,7 @@ def endpoint_problem(text: str, *, port_required: bool) -> str:
         return "" if is_address(text) and not port_required else "is not host:port"
     bracketed, host, port = match.groups()
     if bracketed is not None and not (is_address(bracketed) and ":" in bracketed):
-        return f"{bracketed!r} is no IPv6 address"
+        return f"{bracketed!r} is not an IPv6 address"
     if bracketed is None and not is_host(host):
         return f"{host!r} is neither an address nor a DNS name in lower case"
     if port is None:

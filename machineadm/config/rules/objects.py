@@ -13,7 +13,7 @@ from machineadm.config.rules.model import finding
 
 
 class ObjectKind(msgspec.Struct, frozen=True, kw_only=True):
-    """What a passed-on document has to be."""
+    """What a passed-on document must be."""
 
     kind: str
     api_versions: tuple[str, ...]
@@ -45,12 +45,12 @@ KUBE_PROXY: Final = ObjectKind(
 
 
 def is_kind(value: dict[str, Any] | None, field: str, wanted: ObjectKind) -> Iterator[Finding]:
-    """`apiVersion` and `kind` of a passed-on document are what they have to be.
+    """`apiVersion` and `kind` of a passed-on document are what they must be.
 
     Args:
         value: The document, or None where there is none.
         field: JSON name of the field that holds it.
-        wanted: What it has to be.
+        wanted: What it must be.
     """
     if value is None:
         return

@@ -19,7 +19,7 @@ def pem_problem(text: str, labels: frozenset[str], *, what: str, single: bool) -
         text: One or more PEM blocks; text around them is passed over, as OpenSSL does.
         labels: What the blocks may be.
         what: What is wanted, in words: `a certificate`.
-        single: There has to be exactly one.
+        single: There must be exactly one.
     """
     blocks = [match.groups() for match in re.finditer(_BLOCK, text, re.DOTALL)]
     # `openssl ecparam -genkey` writes the curve before the key.

@@ -19,10 +19,10 @@ _KINDS: dict[int, tuple[str, str, str]] = {
     ),
     errno.EACCES: ("MA3003", "permission denied", _DENIED),
     errno.EPERM: ("MA3003", "not permitted", _DENIED),
-    errno.EISDIR: ("MA3004", "a folder is there", "remove it, or choose another path"),
+    errno.EISDIR: ("MA3004", "a directory is there", "remove it, or choose another path"),
     errno.ENOTDIR: (
         "MA3005",
-        "a part of the path is not a folder",
+        "a part of the path is not a directory",
         "look at each part of the path",
     ),
     errno.ELOOP: ("MA3006", "too many symbolic links", "look for links that point at each other"),

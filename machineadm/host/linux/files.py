@@ -167,7 +167,7 @@ class LinuxFiles:
 
     def make_directory(self, path: str, *, mode: int = 0o755) -> None:
         """See `Files.make_directory`."""
-        with reported(path, "make folder"):
+        with reported(path, "make directory"):
             make_directory(self._tree, path, mode)
 
     def remove(self, path: str) -> None:

@@ -38,7 +38,7 @@ class Tree:
         root: Absolute path of the folder that stands for `/`.
 
     Raises:
-        HostError: There is no such folder.
+        HostError: There is no such directory.
     """
 
     def __init__(self, root: str) -> None:
@@ -48,7 +48,7 @@ class Tree:
             raise HostError(
                 "MA3010",
                 f"cannot work below {root}: {error.strerror}",
-                hint="--root names an existing folder",
+                hint="--root names an existing directory",
             ) from error
         weakref.finalize(self, os.close, self._root)
         # Whoever owns the root can exchange all that lies below it, so following his links gives him nothing more; nor
@@ -93,7 +93,7 @@ class Tree:
 
         Raises:
             FileNotFoundError: A folder on the way is missing.
-            NotADirectoryError: A part of the way is no folder.
+            NotADirectoryError: A part of the way is not a directory.
             RefusedError: MA3013: A link on the way is not to be followed.
             OSError: There are too many links, or what else the kernel says.
         """

@@ -56,7 +56,7 @@ PULSE = 2.0
 
 
 class Scene(msgspec.Struct, frozen=True, kw_only=True):
-    """What has to be known of a kubeadm step to judge what is left of it."""
+    """What must be known of a kubeadm step to judge what is left of it."""
 
     role: Role
 
@@ -91,7 +91,7 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     """Traces of kubeadm that ours made."""
 
     foreign: tuple[str, ...] = ()
-    """Traces of kubeadm that were made or changed since, or of which nothing is known."""
+    """Traces of kubeadm that were made or changed since, or about which nothing is known."""
 
     spoils: tuple[str, ...] = ()
     """What else a reset would take that neither our kubeadm nor this configuration made."""

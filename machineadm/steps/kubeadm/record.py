@@ -1,6 +1,6 @@
 """Our own record of what kubeadm was asked to do on this machine, in the state directory.
 
-The journal keys a step by its digest; this record outlives a mended configuration. It tells work of ours from what somebody
+The journal keys a step by its digest; this record outlives a fixed configuration. It tells work of ours from what somebody
 else made (`evidence.py`), and a control plane that was up once from one that never was.
 
 A record of a build that kept no windows proves nothing: what is there is nobody's to reset.

@@ -8,7 +8,7 @@ said that what is there is ours:
   to note the CRI socket on the Node object (up to 1.33), which nothing needs to run: such a worker is done.
 - Further control plane: as for a worker, or etcd's manifest is there. kubeadm writes that one after it has made this machine
   a member of the etcd cluster; a reset would remove the member's data but not, as long as there is no kubelet.conf to tell the
-  node's name from, the member: two voting members of which one is gone are an etcd without a quorum. From there on kubeadm
+  node's name from, the member: two voting members, one of them gone, are an etcd without a quorum. From there on kubeadm
   is resumed: an existing member is not added again. One that is a voter already must not be promoted again, which etcd refuses
   and kubeadm (from 1.31) asks for all the same: once kubeadm has said that it waits for the new member, or etcd that there is
   none to promote, the phase that joins etcd is left out. The other later phases may be repeated.
@@ -159,7 +159,7 @@ def refuse_foreign(record: Record, evidence: Evidence) -> NoReturn:
         "MA4045",
         f"{named(evidence.foreign)}: {reason}. Nothing was changed",
         hint="if this machine is a node now, it needs no machineadm: disable the unit machineadm-resume; if it is to be"
-        " made anew, run `kubeadm reset` by hand first",
+        " made again, run `kubeadm reset` by hand first",
     )
 
 

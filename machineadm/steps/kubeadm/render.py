@@ -106,7 +106,7 @@ def render(
 
 
 def copies_patches(kubernetes: KubernetesConfig) -> bool:
-    """Whether the image's folder of patches has to be copied, so that the kubelet's settings fit beside it."""
+    """Whether the image's directory of patches must be copied, so that the kubelet's settings fit beside it."""
     node = kubernetes.node
     return (
         kubernetes.patches_directory is not None and node is not None and node.kubelet is not None

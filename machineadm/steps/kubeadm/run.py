@@ -243,7 +243,7 @@ class RunKubeadm(msgspec.Struct, frozen=True, kw_only=True):
             raise KubeadmError(
                 "MA4040",
                 f"{KUBELET_CONF} is there: this machine is a node already, and not by machineadm",
-                hint="if it is to be made anew, run `kubeadm reset` first",
+                hint="to make it again, run `kubeadm reset` first",
             )
         if record is None:
             return

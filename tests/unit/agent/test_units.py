@@ -8,8 +8,8 @@ from machineadm.agent.own_file import AgentFile, keep_agent, lasting_command
 from machineadm.agent.units import (
     BootUnit,
     NoBootUnit,
-    forget_resuming,
-    keep_resuming,
+    disable_resume_unit,
+    enable_resume_unit,
     resume_unit,
 )
 from machineadm.plan.model import Change
@@ -53,7 +53,7 @@ def test_a_resumed_run_has_the_proxies_of_the_first_and_nobody_reads_their_passw
     )
     agent = AgentFile(python="/usr/bin/python3", path="/usr/bin/machineadm", proxies=proxies)
 
-    keep_resuming(host, agent, [Stream(name="node.yaml", data=b"{}")], ())
+    enable_resume_unit(host, agent, [Stream(name="node.yaml", data=b"{}")], ())
 
     unit = host.text("/etc/systemd/system/machineadm-resume.service") or ""
     assert "EnvironmentFile=-/var/lib/machineadm/resume/environment\n" in unit
@@ -61,7 +61,7 @@ def test_a_resumed_run_has_the_proxies_of_the_first_and_nobody_reads_their_passw
     kept = host.state.state_files["resume/environment"]
     assert kept == b'https_proxy="http://me:p\\"\\$a\\\\s@proxy:3128"\n'
 
-    forget_resuming(host)
+    disable_resume_unit(host)
     assert "resume/environment" not in host.state.state_files
 
 

@@ -1,4 +1,4 @@
-"""What has to be shown before an artefact is used."""
+"""What must be shown before an artefact is used."""
 
 import pytest
 

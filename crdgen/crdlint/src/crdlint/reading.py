@@ -1,6 +1,6 @@
 """Bytes to documents, as kubectl and the API server read them: YAML 1.1 in Go's dialect, or JSON.
 
-Duplicate keys, keys that are no text and numbers that JSON cannot write are told, everything else is kept.
+Duplicate keys, keys that are not strings and numbers that JSON cannot write are told, everything else is kept.
 """
 
 from __future__ import annotations
@@ -269,7 +269,7 @@ def _key(key: Any, line: int) -> str:
         return str(key)
     if isinstance(key, float):
         return f"{key:g}"
-    raise ReadingError("has a key that is no text", line)
+    raise ReadingError("has a key that is not a string", line)
 
 
 def _plain(value: Any, line: int) -> Any:

@@ -95,7 +95,7 @@ class S3BootstrapStoreSpec(ApiStruct, frozen=True, kw_only=True):
             },
         ),
     ]
-    """Name of the bucket. It cannot be changed: what lies in the old one would be lost sight of."""
+    """Name of the bucket. It cannot be changed: what is in the old one would be lost sight of."""
 
     prefix: Annotated[Prefix, Meta(extra={"immutable": True})] | None = None
     """First part of the objects' names. Default: none. It cannot be changed."""
@@ -196,7 +196,7 @@ class SecretsManagerBootstrapStoreSpec(ApiStruct, frozen=True, kw_only=True):
 
     fetch: PluginAccess
     """How the machine fetches its configuration: this service signs no URLs, so by a plugin. A configuration
-    of more than 64 KiB lies in several secrets, which the plugin joins."""
+    of more than 64 KiB is in several secrets, which the plugin joins."""
 
     reporting: PluginAccess | None = None
     """How the machine reports. Absent: it does not; success is seen by its node alone."""

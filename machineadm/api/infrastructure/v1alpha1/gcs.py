@@ -74,7 +74,7 @@ class GCSBootstrapStoreSpec(ApiStruct, frozen=True, kw_only=True):
             },
         ),
     ]
-    """Name of the bucket. It cannot be changed: what lies in the old one would be lost sight of."""
+    """Name of the bucket. It cannot be changed: what is in the old one would be lost sight of."""
 
     prefix: Annotated[Prefix, Meta(extra={"immutable": True})] | None = None
     """First part of the objects' names. Default: none. It cannot be changed."""

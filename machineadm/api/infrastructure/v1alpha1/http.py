@@ -90,7 +90,7 @@ class HTTPBootstrapStoreSpec(ApiStruct, frozen=True, kw_only=True):
         ),
     ]
     """Directory under which the manager puts configurations, each at `<namespace>/<name>`. It cannot be
-    changed: what lies in the old one would be lost sight of."""
+    changed: what is in the old one would be lost sight of."""
 
     machine_url: Url | None = field(default=None, name="machineURL")
     """The same directory as machines see it. Default: `url`."""

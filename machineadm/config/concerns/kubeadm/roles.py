@@ -99,7 +99,7 @@ def _joining_control_plane_has_its_keys(
     role = kubernetes.role
     if not isinstance(role, JoinControlPlane) or role.certificate_key is not None:
         return
-    if _may_come_otherwise(kubernetes, context):
+    if _may_be_brought_by_files_or_commands(kubernetes, context):
         return
     control_plane = kubernetes.control_plane
     certificates = control_plane.certificates if control_plane is not None else None
@@ -121,7 +121,7 @@ def _joining_control_plane_has_its_keys(
         )
 
 
-def _may_come_otherwise(kubernetes: KubernetesConfig, context: Context) -> bool:
+def _may_be_brought_by_files_or_commands(kubernetes: KubernetesConfig, context: Context) -> bool:
     """A file below the directory of certificates, or a command before kubeadm, may bring them."""
     machine = context.configuration.spec.machine
     directory = certificates_directory(kubernetes)
