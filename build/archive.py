@@ -1,7 +1,7 @@
 """The agent's archive: packed by shiv, then written again in parts, with fixed modes and our own start.
 
     __main__.py, front.py, cache.py, unpack.py, sources.py, memory.py   the start
-    manifest/PART    size, SHA-256 and path of every file of a part
+    manifest/PART    path of every file of a part; size and SHA-256 of what is unpacked
     parts/PART.zip   the files; about.zip holds licences, which no machine unpacks
 
 Parts are archives of their own, so that an interpreter that opens the agent reads a table of a dozen
@@ -24,6 +24,7 @@ from pathlib import Path, PurePosixPath
 
 import front
 from checkout import ROOT, source_date_epoch
+from slim import slim
 
 # Not compressed, for inflating them would cost every start its import of zlib.
 EVERY_START = ("__main__.py", "front.py", "cache.py", "manifest/base")
@@ -83,7 +84,7 @@ def finish(packed: Path, output: Path, machine: str) -> None:
                 parts[part_of(path)][path] = source.read(name)
     manifests = {name: manifest(files) for name, files in parts.items() if name != ABOUT}
     values = {
-        "CONTENT": hashlib.sha256(repr(manifests).encode()).hexdigest()[:16],
+        "CONTENT": digest_of(parts)[:16],
         "EPOCH": source_date_epoch(),
         "FACTS": facts(parts[front.BASE]),
         "MACHINE": machine,
@@ -111,11 +112,24 @@ def part_of(path: str) -> str:
 
 
 def manifest(files: dict[str, bytes]) -> str:
-    """List the files of a part for the start to compare with; how they are packed does not count."""
+    """List the files of a part; those that are unpacked with what the start compares them by."""
     return "".join(
         f"{len(content)} {hashlib.sha256(content).hexdigest()} {path}\n"
+        if path.endswith(".so")
+        else f"- - {path}\n"
         for path, content in sorted(files.items())
     )
+
+
+def digest_of(parts: dict[str, dict[str, bytes]]) -> str:
+    """Hex SHA-256 of what all parts hold; how it is packed does not count."""
+    digest = hashlib.sha256()
+    for part, files in sorted(parts.items()):
+        if part != ABOUT:
+            for path, content in sorted(files.items()):
+                line = f"{part}/{path} {hashlib.sha256(content).hexdigest()}\n"
+                digest.update(line.encode())
+    return digest.hexdigest()
 
 
 def facts(base: dict[str, bytes]) -> str:
@@ -148,6 +162,8 @@ def constants(source: bytes) -> dict[str, str]:
 def start(name: str, values: dict[str, str]) -> str:
     """Read a module of the start, with the values that it asks for."""
     source = (ROOT / "build" / name).read_text("utf-8")
+    if name != "start.py":  # which stays as it is for any Python there is
+        source = slim(source)
     for key, value in values.items():
         if f'\n{key} = "unknown"\n' in source:
             source = bake(source, key, value)

@@ -31,7 +31,7 @@ EPOCH = "unknown"
 TAG = sys.implementation.cache_tag
 BOOT_ID = "/proc/sys/kernel/random/boot_id"
 ON_DISK = "on-disk"
-SEAL, CODE = ".seal", ".code"
+SEAL, CODE, LIBRARY = ".seal", ".code", ".so"
 FORMAT = 0o170000  # S_IFMT
 FILE = 0o100644
 NOEXEC = 8  # ST_NOEXEC of statvfs(3)
@@ -196,22 +196,17 @@ def kept(path: str) -> tuple[int, dict[str, tuple[int, int, bytes]]]:
 
 
 def listed(part: str) -> Iterator[str]:
-    """The lines of a part's list that are of this interpreter: size, SHA-256 and path of a file."""
+    """The lines of a part's list that are of this interpreter: size and SHA-256 of a file, then its path."""
     own = extension_suffixes()[0]
     for line in front.read(f"manifest/{part}").decode().splitlines():
         if ".cpython-" not in line or line.endswith(own):
             yield line
 
 
-def manifest(part: str, suffix: str = "") -> dict[str, tuple[int, str]]:
-    """Size and SHA-256 of each of a part's files that this interpreter needs, by their paths."""
-    lines = (line.split(" ", 2) for line in listed(part) if line.endswith(suffix))
-    return {path: (int(size), digest) for size, digest, path in lines}
-
-
 def libraries(part: str) -> dict[str, tuple[int, str]]:
-    """Those of them that have to be files: the extension modules."""
-    return manifest(part, ".so")
+    """Size and SHA-256 of each of a part's files that have to be files: the extension modules."""
+    lines = (line.split(" ", 2) for line in listed(part) if line.endswith(LIBRARY))
+    return {path: (int(size), digest) for size, digest, path in lines}
 
 
 def departures(top: str, part: str, *, by_content: bool = False) -> Iterator[str]:

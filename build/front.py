@@ -40,7 +40,7 @@ PARTS = {
 held = -1
 """The archive, which may be replaced while it runs: modules are read out of it until the end."""
 
-table: dict[str, tuple[int, int, int]] = {}
+table: dict[str, tuple[int, int, int, int]] = {}
 
 active: list[Part] = []
 """The parts that something was imported of."""
@@ -254,8 +254,8 @@ class Module:
         file = path[len(own_path()) + 1 :]
         if file not in self.part.files:
             raise FileNotFoundError(path)
-        content: bytes = companion("sources").files(self.part.name)[file]
-        return content
+        found: bytes = companion("sources").content(self.part.name, file)
+        return found
 
 
 class Missing:
@@ -319,7 +319,7 @@ def file(size: int, start: int) -> bytes:
     return os.pread(held, size, start)
 
 
-def entries(read: Callable[[int, int], bytes], size: int) -> dict[str, tuple[int, int, int]]:
+def entries(read: Callable[[int, int], bytes], size: int) -> dict[str, tuple[int, int, int, int]]:
     """Read the table of an archive, as PKWARE's APPNOTE.TXT says and build/archive.py writes it.
 
     zipfile would take as long to import as all of it takes to read.
@@ -329,7 +329,7 @@ def entries(read: Callable[[int, int], bytes], size: int) -> dict[str, tuple[int
         size: How long it is.
 
     Returns:
-        Method, packed size and start of each entry.
+        Method, packed size, start and CRC-32 of each entry.
 
     Raises:
         ValueError: It is not an archive.
@@ -345,14 +345,15 @@ def entries(read: Callable[[int, int], bytes], size: int) -> dict[str, tuple[int
             number(whole, at + 10, 2),
             number(whole, at + 20, 4),
             number(whole, at + 42, 4),
+            number(whole, at + 16, 4),
         )
         at += 46 + length + number(whole, at + 30, 2) + number(whole, at + 32, 2)
     return found
 
 
-def content(read: Callable[[int, int], bytes], place: tuple[int, int, int]) -> bytes:
+def content(read: Callable[[int, int], bytes], place: tuple[int, int, int, int]) -> bytes:
     """Read an entry of an archive; whatever is wrong with it shows in the digest of its content."""
-    method, packed, start = place
+    method, packed, start, _ = place
     local = read(30, start)
     data = read(packed, start + 30 + number(local, 26, 2) + number(local, 28, 2))
     if not method:

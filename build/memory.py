@@ -15,7 +15,7 @@ HOST = 5
 
 def place(part: str, path: str) -> str:
     """Put an extension module of a part into memory; gives what it can be loaded from."""
-    return anonymous(path, front.companion("sources").files(part)[path])
+    return anonymous(path, front.companion("sources").content(part, path))
 
 
 def anonymous(name: str, data: bytes) -> str:

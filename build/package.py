@@ -17,7 +17,7 @@ from pathlib import Path
 import archive
 from archive import bake
 from checkout import ROOT, build_id, files_of
-from slim import unpack, without_docstrings, without_types
+from slim import slim, unpack
 from wheels import ARCHITECTURES, gathered_wheels, own_architecture
 
 UNASKED = tuple(
@@ -76,7 +76,7 @@ def add_agent(tree: Path) -> None:
         target.parent.mkdir(parents=True, exist_ok=True)
         content = (ROOT / name).read_bytes()
         if name.endswith(".py"):
-            content = without_types(without_docstrings(content.decode())).encode()
+            content = slim(content.decode()).encode()
         target.write_bytes(content)
     shutil.copyfile(ROOT / "LICENSE", tree / "machineadm/LICENSE")
     version = tree / "machineadm/version.py"

@@ -1,12 +1,11 @@
 """`sources.py` of the packed agent: reads a part out of the archive, compiles its modules, keeps what it compiled.
 
-All of a part is compared with the list before anything of it is run. What a run has compiled is written when it
+What a run has compiled is written when it
 ends, as one file; each module's code there has a seal of its own, for nothing is flushed to the disk.
 """
 
 from __future__ import annotations
 
-import hashlib
 import marshal
 import os
 import zlib
@@ -23,35 +22,40 @@ if TYPE_CHECKING:
 
 DAMAGED = 4
 
-contents: dict[str, dict[str, bytes]] = {}
+opened: dict[str, Archive] = {}
 
 
-def files(part: str) -> dict[str, bytes]:
-    """The files of a part that this interpreter needs, by their paths."""
-    if part in contents:
-        return contents[part]
-    wanted, found = cache.manifest(part), {}
-    archive = front.read(f"parts/{part}.zip")
+class Archive:
+    """A part in the agent's file; all of it is compared with its checksum before anything of it is run.
 
-    def piece(size: int, start: int) -> bytes:
-        return archive[start : start + size]
+    Args:
+        part: Its name.
+    """
 
-    try:
-        places = front.entries(piece, len(archive))
-        for name, (_, digest) in wanted.items():
-            found[name] = front.content(piece, places[name])
-            if hashlib.sha256(found[name]).hexdigest() != digest:
-                refuse_archive(name)
-    except (zlib.error, ValueError, KeyError) as error:
-        refuse_archive(error)
-    contents[part] = found
-    return found
+    def __init__(self, part: str) -> None:
+        name = f"parts/{part}.zip"
+        self.data = front.read(name)
+        if zlib.crc32(self.data) != front.table[name][3]:
+            refuse_archive(name)
+        self.places = front.entries(self.piece, len(self.data))
+
+    def piece(self, size: int, start: int) -> bytes:
+        """A piece of the archive."""
+        return self.data[start : start + size]
+
+
+def content(part: str, path: str) -> bytes:
+    """Read a file of a part."""
+    if part not in opened:
+        opened[part] = Archive(part)
+    archive = opened[part]
+    return front.content(archive.piece, archive.places[path])
 
 
 def compiled(part: str, path: str) -> tuple[CodeType, bytes]:
     """Compile a module; gives it also as it is kept."""
     code: CodeType = compile(
-        files(part)[path], f"{front.own_path()}/{path}", "exec", dont_inherit=True, optimize=0
+        content(part, path), f"{front.own_path()}/{path}", "exec", dont_inherit=True, optimize=0
     )
     return code, marshal.dumps(code)
 

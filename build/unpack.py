@@ -193,14 +193,14 @@ def create(path: str, part: str) -> None:
 
 def write(scratch: str, part: str) -> None:
     """Write a part's extension modules, which have been compared with the list."""
-    content = front.companion("sources").files(part)
+    sources = front.companion("sources")
     os.mkdir(scratch, 0o700)
     for name in cache.libraries(part):
         path = f"{scratch}/{name}"
         os.makedirs(os.path.dirname(path), exist_ok=True)
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
         with open(os.open(path, flags, 0o644), "wb", buffering=0) as file:
-            rest = memoryview(content[name])
+            rest = memoryview(sources.content(part, name))
             while rest:
                 rest = rest[file.write(rest) :]
         set_time(path)
