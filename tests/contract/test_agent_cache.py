@@ -39,7 +39,7 @@ def work(agent_file: Path, tmp_path: Path, cache: Path) -> Callable[[], None]:
 
     def run() -> None:
         outcome = run_agent(agent_file, "validate", "--path", str(configuration), cache=cache)
-        assert (outcome.returncode, outcome.stdout, outcome.stderr) == (0, "", "")
+        assert (outcome.returncode, outcome.stderr) == (0, "")
 
     return run
 
@@ -640,7 +640,7 @@ def in_namespace(script: str, **variables: str) -> "subprocess.CompletedProcess[
 def test_root_has_one_place_whatever_home_says(public: Path, home: dict[str, str]) -> None:
     outcome = in_namespace(
         f"""mount -t tmpfs -o mode=755 none /var/cache; cd {public}
-        "$PYTHON" -IS agent.pyz validate --path node.yaml
+        "$PYTHON" -IS agent.pyz validate --path node.yaml >/dev/null
         ls -d /var/cache/machineadm/agent/*-base; ls {public}""",
         **home,
     )
@@ -666,7 +666,9 @@ def as_user(uid: int, script: str) -> "subprocess.CompletedProcess[str]":
 
 
 def test_a_user_without_an_entry_runs_from_memory(public: Path) -> None:
-    outcome = as_user(54321, f'cd {public}; "$PYTHON" -IS agent.pyz validate --path node.yaml')
+    outcome = as_user(
+        54321, f'cd {public}; "$PYTHON" -IS agent.pyz validate --path node.yaml >/dev/null'
+    )
 
     assert (outcome.returncode, outcome.stdout, outcome.stderr) == (0, "", "")
 
@@ -682,7 +684,7 @@ def test_a_users_place_is_in_the_home_that_the_user_database_names(public: Path)
     outcome = in_namespace(
         f"""mount --bind {passwd} /etc/passwd; cd {public}
         HOME=/tmp/evil setpriv --reuid=54321 --regid=54321 --clear-groups \
-          {SYSTEM_PYTHON} -IS agent.pyz validate --path node.yaml
+          {SYSTEM_PYTHON} -IS agent.pyz validate --path node.yaml >/dev/null
         ls -d {home}/.cache/machineadm/agent/*-base"""
     )
 
@@ -697,7 +699,7 @@ def test_a_users_place_is_in_the_home_that_the_user_database_names(public: Path)
 def test_it_works_where_nothing_can_be_kept(public: Path, mount: str) -> None:
     outcome = in_namespace(
         f"""mount -t tmpfs {mount} none /var/cache; cd {public}
-        "$PYTHON" -IS agent.pyz validate --path node.yaml
+        "$PYTHON" -IS agent.pyz validate --path node.yaml >/dev/null
         find /var/cache -name "*-base" """
     )
 
@@ -707,8 +709,8 @@ def test_it_works_where_nothing_can_be_kept(public: Path, mount: str) -> None:
 def test_it_works_where_there_is_no_room_for_what_is_compiled(public: Path) -> None:
     outcome = in_namespace(
         f"""mount -t tmpfs -o size=900k,mode=755 none /var/cache; cd {public}
-        "$PYTHON" -IS agent.pyz validate --path node.yaml
-        "$PYTHON" -IS agent.pyz validate --path node.yaml
+        "$PYTHON" -IS agent.pyz validate --path node.yaml >/dev/null
+        "$PYTHON" -IS agent.pyz validate --path node.yaml >/dev/null
         ls -A /var/cache/machineadm/agent"""
     )
 
@@ -722,7 +724,7 @@ def test_where_the_kernel_does_not_tell_the_boot_the_disk_is_waited_for(public: 
     outcome = in_namespace(
         f"""mount -t tmpfs -o mode=755 none /var/cache; cd {public}
         mount --bind /dev/null {BOOT_ID}
-        "$PYTHON" -IS agent.pyz validate --path node.yaml
+        "$PYTHON" -IS agent.pyz validate --path node.yaml >/dev/null
         cat /var/cache/machineadm/agent/*.seal"""
     )
 
@@ -733,9 +735,9 @@ def test_where_the_kernel_does_not_tell_the_boot_the_disk_is_waited_for(public: 
 def test_a_cache_that_was_made_before_serves_when_it_is_read_only(public: Path) -> None:
     outcome = in_namespace(
         f"""mount -t tmpfs -o mode=755 none /var/cache; cd {public}
-        "$PYTHON" -IS agent.pyz validate --path node.yaml
+        "$PYTHON" -IS agent.pyz validate --path node.yaml >/dev/null
         mount -o remount,ro /var/cache
-        "$PYTHON" -IS agent.pyz validate --path node.yaml
+        "$PYTHON" -IS agent.pyz validate --path node.yaml >/dev/null
         "$PYTHON" -IS agent.pyz version --verify-cache | tail -1"""
     )
 
@@ -749,7 +751,7 @@ def test_memory_serves_where_programs_may_not_be_started_from_it(public: Path) -
     outcome = in_namespace(
         f"""mount -t tmpfs -o noexec,mode=755 none /var/cache; cd {public}
         echo 2 > /proc/sys/vm/memfd_noexec
-        "$PYTHON" -IS agent.pyz validate --path node.yaml"""
+        "$PYTHON" -IS agent.pyz validate --path node.yaml >/dev/null"""
     )
 
     assert (outcome.returncode, outcome.stdout, outcome.stderr) == (0, "", "")
