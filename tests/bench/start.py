@@ -19,7 +19,7 @@ IMPORTS = """
 import sys
 sys.path.insert(0, sys.argv[1])
 import gc
-gc.set_threshold(20_000)
+gc.set_threshold(100_000)
 import machineadm.cli.options, machineadm.cli.plan, machineadm.agent.bootstrap, machineadm.agent.wiring
 import machineadm.cli.refusal, machineadm.plan.render, machineadm.documents.libyaml, os
 machineadm.documents.libyaml.load()
