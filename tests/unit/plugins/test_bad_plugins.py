@@ -103,7 +103,8 @@ def test_a_bad_plugin_is_refused_in_time_with_its_cause(script: Script, name: st
         name="bad",
         path=script(body),
         cookie=COOKIE,
-        start_timeout=1,
+        # What has another cause than time must not run out of it on a busy machine.
+        start_timeout=1 if code == "MA7212" else 30,
         **{"mtls": False, **settings},
     )
     began = time.monotonic()
@@ -116,7 +117,7 @@ def test_a_bad_plugin_is_refused_in_time_with_its_cause(script: Script, name: st
     assert caught.value.code in accepted, caught.value.message
     assert caught.value.message.startswith("plugin bad: ")
     assert says in caught.value.message
-    assert took < 8
+    assert took < 20
     assert caught.value.exit_code == 7
 
 
@@ -231,7 +232,7 @@ def test_a_plugin_that_does_not_end_when_asked_is_killed(tmp_path: Path) -> None
         began = time.monotonic()
         one.plugin.end()
 
-        assert time.monotonic() - began < 5
+        assert time.monotonic() - began < 15
         assert one.plugin.wait(0) == -signal.SIGKILL
 
 
@@ -243,8 +244,10 @@ def test_a_failure_of_the_caller_ends_the_plugin(tmp_path: Path, plugins_directo
 
 
 HOST = """
-import sys, time
+import signal, sys, time
 sys.path.insert(0, {root!r})
+# Whoever runs the tests may have it ignored.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 import tempfile
 tempfile.tempdir = {directory!r}
 from tests.peers.driving import driven
@@ -270,7 +273,7 @@ def test_nothing_is_left_of_a_host_that_is_ended(
         assert int(host.stdout.readline()) in processes_below(plugins_directory)
         assert list(Path(plugins_directory).iterdir())
         host.send_signal(end)
-        host.wait(10)
+        host.wait(30)
 
     until("the end of all processes", lambda: not processes_below(plugins_directory))
     until("the end of the directory", lambda: not list(Path(plugins_directory).iterdir()))

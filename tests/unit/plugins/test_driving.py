@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -135,7 +136,7 @@ def test_reattaching_to_nobody_says_so_and_ends_nothing(plugin: str) -> None:
 
 
 def test_a_group_may_connect_where_one_is_named(plugin: str) -> None:
-    with driven(plugin, group="0", mtls=False) as one:
+    with driven(plugin, group=str(os.getgid()), mtls=False) as one:
         path = Path(one.plugin.running.connection.address.address)
         assert path.stat().st_mode & 0o777 == 0o660
         assert path.parent.stat().st_mode & 0o777 == 0o770
