@@ -29,6 +29,11 @@ TABLE: dict[str, Code] = {
         "/etc/machineadm/plugins.yaml is not a fit PluginConfiguration. No plugin was started.",
         "Correct it at the line that the message names; the report has all its problems.",
     ),
+    "MA7208": Code(
+        "no place for plugins",
+        "The directory in which plugins have their sockets and temporary files cannot be made. No plugin was started.",
+        "Make room in the temporary directory (/tmp, or what TMPDIR names), and look whether it is writable.",
+    ),
     "MA7210": Code(
         "plugin cannot be started",
         "The kernel does not execute the plugin's file. The message names the cause: another architecture or system, a "

@@ -46,6 +46,8 @@ def explained(log: str, code: int) -> tuple[str, str]:
         return f"it needs the library {library}", f"install the package that has {library}"
     if "Misconfigured ServeConfig" in log:
         return "it is built without a cookie", "this is a fault of the plugin: ask its author"
+    if code == 126:
+        return "something that it runs cannot be executed", "look at the plugin's log"
     if code == 127:
         return "something that it runs is not installed", "look at the plugin's log"
     return "", ""

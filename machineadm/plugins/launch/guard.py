@@ -14,6 +14,7 @@ import tempfile
 import time
 from typing import Final
 
+from machineadm.errors import PluginError
 from machineadm.plugins.wire.handshake import SOCKET_DIRECTORY
 
 # Twice at least: what the host was just starting has its environment a moment later.
@@ -32,10 +33,17 @@ done
 
 
 class Guard:
-    """A host's directory for sockets, and what removes it whatever happens to the host."""
+    """A host's directory for sockets, and what removes it whatever happens to the host.
+
+    Raises:
+        PluginError: MA7208: There is no place for it.
+    """
 
     def __init__(self) -> None:
-        self.directory = tempfile.mkdtemp(prefix="machineadm-", dir=_short_directory())
+        try:
+            self.directory = tempfile.mkdtemp(prefix="machineadm-", dir=_short_directory())
+        except OSError as error:
+            raise no_place(error) from error
         try:
             self._shell = subprocess.Popen(
                 ["/bin/sh", "-c", _SCRIPT, "guard", self.directory, SOCKET_DIRECTORY],
@@ -46,8 +54,10 @@ class Guard:
                 env={"PATH": os.defpath},
                 start_new_session=True,
             )
-        except BaseException:
+        except BaseException as error:
             os.rmdir(self.directory)
+            if isinstance(error, OSError):
+                raise no_place(error) from error
             raise
 
     def release(self) -> None:
@@ -62,6 +72,16 @@ class Guard:
         self._shell.wait()
         if self._shell.stdin is not None:
             self._shell.stdin.close()
+
+
+def no_place(error: OSError) -> PluginError:
+    """The error for a machine on which plugins have no place."""
+    reason = (error.strerror or str(error)).lower()
+    return PluginError(
+        "MA7208",
+        f"there is no place for plugins' sockets: {error.filename}: {reason}",
+        hint="make room in the temporary directory, or let TMPDIR name another one",
+    )
 
 
 def end_all_below(directory: str) -> None:

@@ -15,6 +15,7 @@ from grpclib.const import Status
 
 from machineadm.errors import PluginError
 from machineadm.plugins.launch.diagnose import explained
+from machineadm.plugins.launch.guard import no_place
 from machineadm.plugins.launch.model import Command, Reattach
 from machineadm.plugins.launch.process import Process, start
 from machineadm.plugins.wire.certificates import Identity, new_identity
@@ -105,7 +106,7 @@ async def launch(
         PluginError: It cannot be started, is none, or does not fit; nothing is left of it.
     """
     end = time.monotonic() + command.start_timeout
-    os.mkdir(directory, 0o700)
+    _make(directory)
     process = None
     try:
         if command.group:
@@ -131,7 +132,7 @@ async def reattach(wanted: Reattach, directory: str, *, output: Output) -> Runni
     Raises:
         PluginError: Nobody listens there; nothing is ended for that.
     """
-    os.mkdir(directory, 0o700)
+    _make(directory)
     try:
         connection = await opened(
             wanted.address,
@@ -304,6 +305,14 @@ def _lives(pid: int) -> bool:
     except PermissionError:
         return True
     return True
+
+
+def _make(directory: str) -> None:
+    try:
+        os.mkdir(directory, 0o700)
+    except OSError as error:
+        refusal: PluginError = no_place(error)
+        raise refusal from error
 
 
 def _share(directory: str, group: str) -> None:

@@ -9,6 +9,7 @@ import signal
 import struct
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 from typing import Any
@@ -44,7 +45,12 @@ BAD: dict[str, tuple[str, str, str, dict[str, Any]]] = {
     "nothing": ("exit 0", "MA7211", "exit code 0", {}),
     "an exit code": ("echo no license >&2; exit 3", "MA7211", "exit code 3", {}),
     "a signal": ("kill -SEGV $$", "MA7211", "signal SIGSEGV", {}),
-    "no program within": ("exec /usr/bin/env no-such-program", "MA7211", "is not installed", {}),
+    "no program within": (
+        "PATH=/usr/bin:/bin exec env no-such-program",
+        "MA7211",
+        "is not installed",
+        {},
+    ),
     "half a line and silence": (f"printf '1|1|unix'; {WAIT}", "MA7212", "within 1 s", {}),
     "half a line and its end": ("printf '1|1|unix'", "MA7213", "1|1|unix", {}),
     "64 MiB": (f"head -c 67108864 /dev/zero | tr '\\0' x; {WAIT}", "MA7213", "xxx...", {}),
@@ -285,3 +291,23 @@ def test_a_plugin_whose_calls_hang_fails_by_their_deadline(tmp_path: Path) -> No
         with pytest.raises(Exception, match="DEADLINE_EXCEEDED"):
             one.plugin.call(PROBE["Echo"], probe_pb2.Message(), timeout=0.3)
         os.kill(one.plugin.pid, signal.SIGCONT)
+
+
+def test_a_machine_without_a_place_for_sockets_is_told_so(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", "/nonexistent")
+    with pytest.raises(PluginError, match="/nonexistent") as caught, Host():
+        pass
+
+    assert caught.value.code == "MA7208"
+
+
+def test_a_place_that_goes_away_is_told_so(script: Script, plugins_directory: str) -> None:
+    with Host() as host:
+        (made,) = Path(plugins_directory).iterdir()
+        made.rmdir()
+        with pytest.raises(PluginError) as caught:
+            host.start(Command(name="x", path=script("exit 1"), cookie=COOKIE))
+
+    assert caught.value.code == "MA7208"
