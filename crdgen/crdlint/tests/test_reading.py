@@ -56,7 +56,7 @@ def test_a_scalar_is_what_it_is_to_go(text: str, value: object) -> None:
         (b"\xff\xfe", "UTF-8"),
         (b"a: [", "no YAML"),
         (b"a: .inf", "JSON cannot write"),
-        (b"? [a]\n: 1", "no text"),
+        (b"? [a]\n: 1", "not a string"),
         (b"a: *x", "alias to nothing"),
         (b"a: &x [*x]", "alias to what it is in"),
         (b"[" * 500 + b"]" * 500, "nested"),
