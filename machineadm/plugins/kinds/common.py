@@ -8,7 +8,7 @@ from machineadm.errors import PluginError
 from machineadm.plugins.cookie import COOKIE
 from machineadm.plugins.discovery import Found
 from machineadm.plugins.host import Host, Plugin
-from machineadm.plugins.kinds.failures import failed
+from machineadm.plugins.kinds.failures import failed, text_of
 from machineadm.plugins.launch.model import Command
 from machineadm.plugins.payload import encode, host_versions
 from machineadm.plugins.proto import plugin_pb2
@@ -60,20 +60,9 @@ def configure(plugin: Plugin, kind: str, settings: dict[str, object]) -> None:
         raise refusal from error
     wrong = [one for one in reply.diagnostics if one.severity != plugin_pb2.Diagnostic.WARNING]
     if wrong:
-        texts = "; ".join(map(_text, wrong))
+        texts = "; ".join(map(text_of, wrong))
         raise PluginError(
             "MA7225",
             f"plugin {plugin.name} refuses its settings: {texts}",
             hint="they stand in plugins.yaml; its author says which it takes",
         )
-
-
-def _text(one: object) -> str:
-    """A diagnostic: `summary: detail (attribute: a)`, without what is empty."""
-    summary = getattr(one, "summary", "") or "no reason given"
-    detail, attribute = getattr(one, "detail", ""), getattr(one, "attribute", "")
-    return (
-        summary
-        + (f": {detail}" if detail else "")
-        + (f" (attribute: {attribute})" if attribute else "")
-    )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from grpclib.const import Status
 
 from machineadm.errors import PluginError
@@ -35,3 +37,10 @@ def failed(plugin: Plugin, kind: str, what: str, error: RpcError) -> PluginError
     refusal = PluginError(code, message, hint=hint)
     refusal.log_tail = plugin.log_tail
     return refusal
+
+
+def text_of(diagnostic: Any) -> str:
+    """A plugin's diagnostic in a line: `summary: detail (attribute: a)`, without what is empty."""
+    text = diagnostic.summary or "no reason given"
+    text += f": {diagnostic.detail}" if diagnostic.detail else ""
+    return text + (f" (attribute: {diagnostic.attribute})" if diagnostic.attribute else "")

@@ -12,7 +12,7 @@ from grpclib.const import Status
 from machineadm.errors import PluginError
 from machineadm.plugins.cookie import PROVIDER
 from machineadm.plugins.host import Plugin
-from machineadm.plugins.kinds.failures import failed
+from machineadm.plugins.kinds.failures import failed, text_of
 from machineadm.plugins.kinds.host_service import Allowed, host_service
 from machineadm.plugins.proto import scafctl_pb2 as pb
 from machineadm.plugins.wire.rpc import RpcError, methods
@@ -218,7 +218,7 @@ class Providers:
         if not reply.error and not code:
             return
         errors = [one for one in reply.diagnostics if one.severity == pb.Diagnostic.ERROR]
-        text = "; ".join(map(_text, errors)) or reply.error or f"exit code {code}"
+        text = "; ".join(map(text_of, errors)) or reply.error or f"exit code {code}"
         failure = ProviderError(
             f"plugin {self._plugin.name}: provider {name!r}: {text}", process_exit_code=code
         )
@@ -241,10 +241,3 @@ class Providers:
         except RpcError as error:
             refusal: PluginError = failed(self._plugin, KIND, what, error)
             raise refusal from error
-
-
-def _text(one: Any) -> str:
-    """A diagnostic: `summary: detail (attribute: a)`, without what is empty."""
-    text = one.summary or "unknown error"
-    text += f": {one.detail}" if one.detail else ""
-    return text + (f" (attribute: {one.attribute})" if one.attribute else "")
