@@ -17,7 +17,7 @@ from machineadm.plan.model import Background, Outcome, Step, Work
 from machineadm.redaction import Secret
 
 _LOOK = 0.1
-_PATIENCE = 10.0
+_PATIENCE = 5.0
 
 
 class Task:
