@@ -104,7 +104,7 @@ def bootstrap(
         if anything_to_do(looks):
             ending = _carry_out(request, machine, ready, context, looks, reporter)
         else:
-            ending = replay(looks, host.clock, reporter.observe)
+            ending = replay(context, looks, reporter.observe)
         if ending.complete and request.mode == "provisioning":
             ready.journal.succeeded(identity)
             reporter.succeeded()
@@ -218,7 +218,7 @@ def _carry_out(
     reporter.keep()
     reporter.reported_by(_agent_identity(machine))
     if not machine.host.offline:
-        _enable_resume_unit(request, machine, ready.streams, reporter)
+        context.resumes = _enable_resume_unit(request, machine, ready.streams, reporter)
     from machineadm.execution.runner import execute
 
     return execute(context, looks, reporter.observe)
@@ -226,25 +226,26 @@ def _carry_out(
 
 def _enable_resume_unit(
     request: Request, machine: Machine, streams: Sequence[Stream], reporter: Reporter
-) -> None:
+) -> bool:
     """A run that a reboot cuts off goes on by itself; where that cannot be had, the report says so."""
     from machineadm.agent.units import enable_resume_unit, has_systemd
 
     if not has_systemd(machine.host):
         reporter.resumable("False", "NoSystemd", "after a reboot, run the same command again")
-        return
+        return False
     if gone := _passphrase_lost_at_reboot(request.passphrases):
         # A copy of it beside the ciphertext would be the plaintext.
         reporter.resumable("False", "PassphraseNotKept", f"{gone}; run the same command again")
         _disable_resume_unit(machine)
-        return
+        return False
     options = (*request.options, *request.passphrases.options, *machine.directory_options)
     try:
         enable_resume_unit(machine.host, machine.agent, streams, options)
     except HostError as error:
         reporter.resumable("False", "Failed", f"{error.code} {error.message}")
-    else:
-        reporter.resumable("True", "UnitEnabled")
+        return False
+    reporter.resumable("True", "UnitEnabled")
+    return True
 
 
 def _passphrase_lost_at_reboot(passphrases: GivenPassphrases) -> str:

@@ -33,6 +33,7 @@ UNITS = "/etc/systemd/system"
 RESUME_UNIT = "machineadm-resume.service"
 BOOT_UNIT = "machineadm-boot.service"
 _RESUME_COPY = "resume/configuration-{}.yaml"
+_MOST_COPIES = 64
 _RESUME_ENVIRONMENT = "resume/environment"
 """Private, as a unit is not: a proxy's URL may hold a password."""
 
@@ -220,16 +221,18 @@ class NoBootUnit(msgspec.Struct, frozen=True, kw_only=True):
         """See `Step.check`."""
         path = f"{UNITS}/{BOOT_UNIT}"
         before = None if host.files.stat(path) is None else host.files.read(path)
-        if before is None:
-            return Work()
+        # Each by itself: a kill may have left any of them.
+        effects: list[Effect] = []
+        if host.services is not None and host.services.enabled(BOOT_UNIT):
+            effects.append(DisableUnit(unit=BOOT_UNIT))
+        if before is not None:
+            effects.append(RemoveFile(path=path, before=before))
+        if host.state.read(BOOT_CONFIGURATION, durable=True) is not None:
+            effects.append(DropState(name=BOOT_CONFIGURATION, durable=True))
         return Work(
-            effects=(
-                DisableUnit(unit=BOOT_UNIT),
-                RemoveFile(path=path, before=before),
-                DropState(name=BOOT_CONFIGURATION, durable=True),
-            ),
-            summary=f"removes unit {BOOT_UNIT}",
-            follow=(FollowUp(kind="daemon-reload"),),
+            effects=tuple(effects),
+            summary=f"removes unit {BOOT_UNIT}" if effects else "",
+            follow=(FollowUp(kind="daemon-reload"),) if before is not None else (),
         )
 
     def apply(self, host: Host, work: Work) -> Outcome:
@@ -247,10 +250,10 @@ def _keep(host: Host, name: str, content: bytes) -> None:
 
 
 def _remove_copies(host: Host, start: int) -> None:
-    number = start
-    while host.state.read(_RESUME_COPY.format(number), durable=True) is not None:
-        host.state.remove(_RESUME_COPY.format(number), durable=True)
-        number += 1
+    # The last first, and past gaps: a kill in between must hide none from the next run.
+    for number in range(_MOST_COPIES - 1, start - 1, -1):
+        if host.state.read(_RESUME_COPY.format(number), durable=True) is not None:
+            host.state.remove(_RESUME_COPY.format(number), durable=True)
 
 
 def _install(host: Host, unit: str, text: str) -> None:

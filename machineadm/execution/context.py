@@ -34,6 +34,7 @@ class Context:
     Attributes:
         steps: In order, the engine's own before the plan's: what commands made is put back, and what is no longer declared
             is taken back, before anything else. They are there only if there is anything.
+        resumes: The bootstrap goes on by itself after a reboot; else the agent does none.
     """
 
     def __init__(
@@ -44,12 +45,14 @@ class Context:
         self.journal = journal
         self.ledger = ledger
         self.mode = mode
+        self.resumes = True
         self.settling = Settling(plan, ledger, journal)
-        self.settling.notice_cut_off(self.host)
         own: list[Step] = []
-        if self.settling.anything_made:
+        # The plan of a later boot has the boot commands alone: what all else is, is not its business.
+        whole = mode != "boot"
+        if whole and self.settling.anything_made:
             own.append(self.restore)
-        if stale := stale_holdings(plan, ledger, mode):
+        if whole and (stale := stale_holdings(plan, ledger, mode)):
             from machineadm.execution.taking_back import TakeBack
 
             own.append(TakeBack(stale, ledger, self.settling))
@@ -67,7 +70,8 @@ class Context:
         """What has yet to follow."""
         from machineadm.execution.following import Following
 
-        return Following(self.ledger, self.host, may_reboot=self.plan.reboot)
+        may_reboot = self.plan.reboot and self.resumes
+        return Following(self.ledger, self.host, may_reboot=may_reboot)
 
     def _is_kept(self, path: str) -> bool:
         return self.settling.is_kept(path)

@@ -42,9 +42,11 @@ class Following:
 
     def ask(self, step: Step, work: Work) -> None:
         """Note what has to follow a step's work, with the files as they are, before the first of them is written."""
-        if self._host.offline or not work.effects:
+        if not work.effects:
             return
         for follow in work.follow:
+            if self._host.offline and follow.kind != "run":
+                continue  # the first boot starts and reads everything anew
             known = {p.follow.key: p for p in self._ledger.pending}.get(follow.key)
             undo = dict(known.undo if known else ())
             for path, seen in self._files(work):
@@ -65,7 +67,7 @@ class Following:
         Raises:
             StepError: One failed; the work that asked for it is put back.
         """
-        for pending in self._ledger.pending:
+        for pending in () if self._host.offline else self._ledger.pending:
             if pending.follow.key in keys:
                 self._do(pending)
 
@@ -76,6 +78,8 @@ class Following:
             StepError: One failed; the work that asked for it is put back.
             InterruptedRunError: The machine reboots.
         """
+        if self._host.offline:
+            return  # the first run on the running system does it
         order = [one.value for one in Phase]
         due = [p for p in self._ledger.pending if order.index(p.phase) <= order.index(phase.value)]
         for pending in sorted(due, key=lambda one: one.follow.kind == "reboot"):
@@ -122,9 +126,17 @@ class Following:
             MachineadmError: The run was interrupted; the next one goes on here.
             StepError: Always, else.
         """
-        put_back, lost = [], []
+        put_back, lost, changed = [], [], []
+        eyes = Eyes(self._host)
         for path, seen in pending.undo:
-            if self._ledger.has(seen):
+            now = eyes.look(path)
+            holding = self._ledger.holding("file", path)
+            ours = holding is not None and now in (holding.wrote, *holding.strays)
+            if now == seen:
+                put_back.append(path)
+            elif now.kind != "absent" and not ours:
+                changed.append(path)
+            elif self._ledger.has(seen):
                 content = self._ledger.content(seen)
                 effect = restoring(path, seen, content, now=None, hidden=True, note="")
                 perform((effect,), self._host)
@@ -145,6 +157,8 @@ class Following:
         what = f"put back: {', '.join(put_back)}" if put_back else "nothing could be put back"
         if lost:
             what += f"; not kept, and left: {', '.join(lost)}"
+        if changed:
+            what += f"; changed since, and left: {', '.join(changed)}"
         raise StepError(
             "MA3411",
             f"{pending.follow.key} failed after {', '.join(pending.steps)}: {pending.failed}; {what}{again}",

@@ -23,6 +23,10 @@ FORMAT = 2
 """2 added `again`; a journal of format 1 is read, and becomes one of format 2 with the first record that is added."""
 
 
+NODE_STEPS = ("kubeadm/init", "kubeadm/join")
+"""The steps that make a node: from their start on, what is no longer declared stays."""
+
+
 class Identity(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """What a node is; once it has become one, it becomes no other. Empty where the configuration does not say."""
 
@@ -89,6 +93,8 @@ class Journal:
         )
         self._done: dict[tuple[str, str], tuple[bool, set[str]]] = {}
         """By concern and digest: whether it is done, and in which boots it was."""
+        self._begun: dict[str, None] = {}
+        """Steps whose last event is `started`."""
         self._last: dict[str, str] = {}
         """The last event of each step."""
         self._identity: Identity | None = None
@@ -117,6 +123,14 @@ class Journal:
     def unfinished(self, step: Step) -> bool:
         """Whether a step of this name, whatever its content then, was begun and did not end well."""
         return self._last.get(step.name) in ("started", "failed")
+
+    def begun(self) -> tuple[str, ...]:
+        """Names of the steps that were begun and have no end: cut off."""
+        return tuple(self._begun)
+
+    def node_begun(self) -> bool:
+        """Whether kubeadm was started on this machine, by whatever plan, and what it left was not reset since."""
+        return any(self._last.get(name) in ("started", "failed", "done") for name in NODE_STEPS)
 
     def last_event(self, name: str) -> str:
         """The last event of a step of this name; empty when there is none."""
@@ -201,6 +215,10 @@ class Journal:
             self._identity = record.identity
             return
         self._last[record.step] = record.event
+        if record.event == "started":
+            self._begun[record.step] = None
+        else:
+            self._begun.pop(record.step, None)
         if record.event in ("done", "again"):
             key = concern_of(record.step), record.digest
             boots = self._done.get(key, (False, set()))[1]

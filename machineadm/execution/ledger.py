@@ -99,8 +99,6 @@ class _Book(msgspec.Struct, kw_only=True, omit_defaults=True):
     kept: dict[str, int] = {}
     """Sizes of the contents, by digest."""
     reboots: int = 0
-    baseline: dict[str, Seen] = {}
-    """What lay in the directories that a reset empties when the last command was begun."""
 
 
 class Ledger:
@@ -182,16 +180,6 @@ class Ledger:
         self._book.reboots += 1
         self._changed = True
 
-    @property
-    def baseline(self) -> dict[str, Seen]:
-        """What lay in the directories that a reset empties when the last command was begun."""
-        return self._book.baseline
-
-    def put_baseline(self, baseline: dict[str, Seen]) -> None:
-        """Note what lies there now."""
-        self._changed = self._changed or self._book.baseline != baseline
-        self._book.baseline = baseline
-
     # Contents.
 
     def keep(self, seen: Seen, path: str, host: Host) -> None:
@@ -213,9 +201,7 @@ class Ledger:
 
     def has(self, seen: Seen) -> bool:
         """Whether a path can be made what was seen there."""
-        return seen.kind in ("absent", "link") or (
-            seen.kind == "file" and seen.sha256 in self._book.kept
-        )
+        return seen.kind in ("absent", "link") or self.content(seen) is not None
 
     def content(self, seen: Seen) -> bytes | None:
         """A kept content; None where there is none, or it is damaged."""

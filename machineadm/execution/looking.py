@@ -13,7 +13,7 @@ import msgspec
 from machineadm.errors import MachineadmError
 from machineadm.execution.context import Context
 from machineadm.host.overlay.host import Overlay
-from machineadm.host.ports import Clock, Host
+from machineadm.host.ports import Host
 from machineadm.plan.look import Look, Standing
 from machineadm.plan.model import Change, Phase, Recoverable, Step, Work
 
@@ -58,13 +58,16 @@ def look(context: Context) -> tuple[Look, ...]:
     return tuple(looks)
 
 
-def replay(looks: tuple[Look, ...], clock: Clock, observe: Observer) -> Ending:
+def replay(context: Context, looks: tuple[Look, ...], observe: Observer) -> Ending:
     """Tell of a run in which there is nothing to do, as `execute` would have done."""
-    from machineadm.execution.events import plan_ready
+    from machineadm.execution.events import RebootRequired, plan_ready
 
+    clock = context.host.clock
     observe(plan_ready(clock.now(), ((one.step.name, one.step.phase) for one in looks)))
     for one in looks:
         observe(_as_event(one, clock.now()))
+    if context.ledger.pending and (steps := context.following.reboot_required):
+        observe(RebootRequired(time=clock.now(), steps=steps))
     deferred = (one.standing is Standing.DEFERRED or one.work.deferred for one in looks)
     return Ending(complete=not any(deferred))
 

@@ -110,12 +110,16 @@ class _Run:
             self._join_before(step)
             self._one(step, self._steps[:index], done=step.name in recovered)
         self._end_phase(phase)
+        if self._context.mode != "boot":
+            # What an earlier run left may be of a phase that this plan has not.
+            self._end_phase(Phase.POST_KUBEADM)
         if steps := self._following.reboot_required:
             self._observe(RebootRequired(time=self._now(), steps=steps))
         return Ending(complete=self._complete and not self._following.left)
 
     def _end_phase(self, phase: Phase) -> None:
         self._join_all(phase)
+        self._join_asking()
         self._follow(lambda: self._following.end_of(phase))
 
     def _follow(self, action: Callable[[], None]) -> None:
@@ -171,14 +175,15 @@ class _Run:
         """Have a step in place, by as little as possible; None: it goes on in the background."""
         if step.once and self._journal.finished(step):
             return _IN_PLACE
+        if isinstance(step, Needing):
+            self._join_asking()
+            self._follow(lambda: self._following.needed(step.needs))
         work = self._work_of(step)
         if not step.once and not work.effects:
             self._settled(step, work)
             return Outcome(
                 change=Change.ALREADY_IN_PLACE, message=work.summary, deferred=work.deferred
             )
-        if isinstance(step, Needing):
-            self._follow(lambda: self._following.needed(step.needs))
         if isinstance(step, Background):
             self._start(step, work)
             return None
@@ -254,8 +259,13 @@ class _Run:
             self._journal.cleaned(step)
         self._host.clock.sleep(delay)
         for earlier in (self._context.restore, *before):
-            if not earlier.once and not is_deferred(earlier, self._host):
+            at_work = any(task.step is earlier for task in self._background)
+            if not earlier.once and not at_work and not is_deferred(earlier, self._host):
                 self._ensure(earlier)
+        # What was put back may ask for a restart, which the next attempt relies on.
+        earlier_phases = list(Phase)[: list(Phase).index(step.phase)]
+        if earlier_phases:
+            self._follow(lambda: self._following.end_of(earlier_phases[-1]))
 
     def _tolerate(self, step: Step, error: StepError) -> Outcome:
         """A command that failed and may: what it did counts as if it had not."""
@@ -305,6 +315,12 @@ class _Run:
     def _join_before(self, step: Step) -> None:
         for task in tuple(self._background):
             if _is_joined_by(task, step):
+                self._join(task)
+
+    def _join_asking(self) -> None:
+        """What work in the background asks for cannot be done before that work is."""
+        for task in tuple(self._background):
+            if task.work.follow:
                 self._join(task)
 
     def _join_all(self, phase: Phase) -> None:

@@ -10,6 +10,7 @@ from machineadm.host.effects import Effect, MakeLink, RemoveFile, WriteFile
 from machineadm.host.ports import LARGEST_READ, FileKind, FileStat, Host
 
 # A change in the same tick of the kernel's clock as our look does not show in ctime.
+READABLE_BY_OTHERS = 0o044
 _GRANULARITY = 100_000_000
 
 
@@ -25,6 +26,11 @@ class Seen(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Hex, of a file's content."""
     target: str = ""
     """Of a link."""
+
+    @property
+    def is_private(self) -> bool:
+        """Whether neither group nor others may read it: then no plan shows it."""
+        return self.kind == "file" and not self.mode & READABLE_BY_OTHERS
 
 
 ABSENT = Seen(kind="absent")
@@ -80,13 +86,18 @@ def shown_content(path: str, seen: Seen, host: Host) -> bytes | None:
 
 
 def entries_below(path: str, host: Host, *, most: int) -> list[str]:
-    """The files and links at a path or below it, mounts not crossed; no more than `most`."""
+    """The files and links at a path or below it, mounts not crossed; none where there are more than `most`.
+
+    A part of them would be another part after the first one that comes or goes.
+    """
     top = host.files.stat(path)
     if top is None:
         return []
     found: list[str] = []
     todo = [(path, top)]
-    while todo and len(found) < most:
+    while todo:
+        if len(found) > most:
+            return []
         here, stat = todo.pop()
         if stat.kind is not FileKind.DIRECTORY:
             found.append(here)
@@ -111,6 +122,7 @@ def restoring(
         hidden: Contents are never shown.
         note: For the plan: why.
     """
+    hidden = hidden or seen.is_private
     if seen.kind == "absent":
         return RemoveFile(path=path, before=now, sensitive=hidden, note=note)
     if seen.kind == "link":

@@ -17,7 +17,15 @@ import msgspec
 from machineadm.errors import StepError
 from machineadm.execution.journal import Journal, StepKey, key_of
 from machineadm.execution.ledger import Holding, Ledger, Touch, content_digest, described
-from machineadm.execution.seen import ABSENT, Eyes, Seen, entries_below, restoring, shown_content
+from machineadm.execution.seen import (
+    ABSENT,
+    READABLE_BY_OTHERS,
+    Eyes,
+    Seen,
+    entries_below,
+    restoring,
+    shown_content,
+)
 from machineadm.host.effects import Download, Effect, MakeLink, RemoveFile, WriteFile
 from machineadm.host.ports import LARGEST_READ, FileKind, Host
 from machineadm.plan.model import Owning, Phase, Plan, Step, Work
@@ -51,24 +59,19 @@ class Settling:
             for owned in step.owned()
             if owned.kind == "file"
         }
-        self._kubeadm = [s.name for s in plan.steps if s.phase is Phase.KUBEADM and s.once]
+        self._names = {step.name: step for step in commands}
+        self._eyes: dict[int, Eyes] = {}
         self._again = self._find_again()
 
     @property
     def _cut_off(self) -> Step | None:
         """The command that was cut off: nobody looked at what it had changed by then."""
-        begun = (s for s in self._keys.values() if self._journal.last_event(s.name) == "started")
+        begun = (self._names[n] for n in self._journal.begun() if n in self._names)
         return next(begun, None)
 
-    def notice_cut_off(self, host: Host) -> None:
-        """What a command that was cut off made in the directories that a reset empties is not worth keeping."""
-        step = self._cut_off
-        if step is None or self.kubeadm_started:
-            return
-        eyes = Eyes(host)
-        for path in self._entries(host):
-            if path not in self._ledger.baseline and path not in self._declared:
-                self._note_made(step, path, ABSENT, eyes.look(path), "")
+    def _eyes_of(self, host: Host) -> Eyes:
+        """What was seen of a host is not read again while it has not changed."""
+        return self._eyes.setdefault(id(host.files), Eyes(host))
 
     def runs_again(self, step: Step) -> bool:
         """Whether a command is done and has to run again: a file that it had changed is written anew."""
@@ -77,7 +80,7 @@ class Settling:
     @property
     def kubeadm_started(self) -> bool:
         """Whether kubeadm was started on this machine, and what it left was not reset since."""
-        return any(self._journal.last_event(name) in _STARTED for name in self._kubeadm)
+        return self._journal.node_begun()
 
     def settle(self, step: Step, work: Work, host: Host) -> Work:
         """The step's work with what the history of its files makes of it.
@@ -93,7 +96,7 @@ class Settling:
         if not isinstance(step, Owning):
             return work
         by_path = {e.path: e for e in work.effects if isinstance(e, _FileEffect)}
-        eyes, kept, notes = Eyes(host), [], []
+        eyes, kept, notes = self._eyes_of(host), [], []
         settled: set[str] = set()
         for owned in step.owned():
             holding = self._ledger.holding(owned.kind, owned.name)
@@ -117,7 +120,7 @@ class Settling:
         """What commands made in directories that a reset empties, and is lost; nothing once kubeadm has started."""
         if self.kubeadm_started:
             return Work()
-        eyes, effects = Eyes(host), []
+        eyes, effects = self._eyes_of(host), []
         for holding in self._made():
             verdict = self._one(holding, None, eyes, host)
             if verdict is not None and verdict[0] is not None:
@@ -157,8 +160,9 @@ class Settling:
         """
         if not isinstance(step, Owning):
             return
-        eyes = Eyes(host)
-        written = {e.path for e in work.effects if isinstance(e, _FileEffect)}
+        eyes = self._eyes_of(host)
+        effects = {e.path: e for e in work.effects if isinstance(e, _FileEffect)}
+        written = effects.keys()
         for owned in step.owned():
             known = self._ledger.holding(owned.kind, owned.name)
             if known is not None and known.declared == owned.declared:
@@ -177,8 +181,12 @@ class Settling:
                     holding,
                     before=known.before if known else seen,
                     wrote=None if owned.name in written else seen,
-                    strays=(seen,) if known else (),
+                    strays=(*((seen,) if known else ()), *_expected(effects.get(owned.name))),
                 )
+            if owned.kind == "unit":
+                enabled = host.services is not None and host.services.enabled(owned.name)
+                before = Seen(kind="link", target="enabled") if enabled else ABSENT
+                holding = msgspec.structs.replace(holding, before=before)
             self._ledger.put(msgspec.structs.replace(holding, follow=work.follow))
         self._ledger.save()
 
@@ -203,10 +211,9 @@ class Settling:
         self._ledger.put(msgspec.structs.replace(holding, wrote=seen))
 
     def look_before(self, step: Step, host: Host) -> Before:
-        """What a command may change, before it runs; what lies where a reset empties is noted."""
-        eyes = Eyes(host)
+        """What a command may change, before it runs."""
+        eyes = self._eyes_of(host)
         entries = {path: eyes.look(path) for path in self._entries(host)}
-        self._ledger.put_baseline({p: s for p, s in entries.items() if p not in self._declared})
         watched = {path: eyes.look(path) for path in self._watched(step)}
         return Before(eyes=eyes, seen={**entries, **watched})
 
@@ -288,10 +295,12 @@ class Settling:
             before = len(again)
             for holding in histories:
                 declared = self._declared.get(holding.name)
-                if declared is None and holding.declared:
-                    continue  # no longer declared: it is taken back, whatever commands made of it
                 void = holding.touches
-                if declared is None or declared.declared == holding.declared:
+                gone = declared is None and bool(holding.declared)
+                if gone and self.kubeadm_started:
+                    continue  # it stays
+                # What is no longer declared is taken back, and a command that makes it as well has to make it again.
+                if not gone and (declared is None or declared.declared == holding.declared):
                     void = void[self._count(holding, again) :]
                 for touch in void:
                     if touch.key in self._keys and self._journal.finished_ever(touch.key):
@@ -356,6 +365,8 @@ class Settling:
         if fetched and now == wrote:
             return None, ""  # without a digest nothing else tells that it was fetched
         edited = self._cut_off is not None or (now.kind != "absent" and self._is_ours(holding, now))
+        if self.kubeadm_started:
+            return None
         if holding.append and edited and wrote is not None and now != wrote:
             if not self._ledger.has(wrote):
                 return None
@@ -386,14 +397,17 @@ class Settling:
                 hint=f"have {command} run again by changing it (a comment is enough), or put the file back",
             )
         before = shown_content(holding.name, now, host)
-        return restoring(holding.name, seen, content, now=before, hidden=holding.hidden, note=note)
+        hidden = holding.hidden or now.is_private
+        return restoring(holding.name, seen, content, now=before, hidden=hidden, note=note)
 
     def _changed_by_others(self, holding: Holding, last: Touch, host: Host) -> StepError:
         from machineadm.plan.render import diff_lines
 
         wanted = self._ledger.content(last.seen)
         there = host.files.stat(holding.name)
-        shown = not holding.hidden and wanted is not None and there is not None
+        private = there is not None and not there.mode & READABLE_BY_OTHERS
+        private = private or last.seen.is_private
+        shown = not holding.hidden and not private and wanted is not None and there is not None
         readable = (
             shown
             and there is not None
@@ -435,9 +449,6 @@ class Before(msgspec.Struct, kw_only=True):
     seen: Mapping[str, Seen]
 
 
-_STARTED = ("started", "failed", "done")
-
-
 def _with(work: Work, effects: list[Effect], notes: list[str]) -> Work:
     summary = work.summary
     if notes:
@@ -460,4 +471,22 @@ def _left_by(effect: WriteFile, host: Host) -> Seen:
         gid=stat.gid,
         size=len(content),
         sha256=content_digest(content),
+    )
+
+
+def _expected(effect: Effect | None) -> tuple[Seen, ...]:
+    """What an effect will leave, where that is known: a kill before it is noted must not make it somebody else's."""
+    if not isinstance(effect, WriteFile) or not isinstance(effect.content, bytes):
+        return ()
+    if effect.uid is None or effect.gid is None:
+        return ()
+    return (
+        Seen(
+            kind="file",
+            mode=effect.mode,
+            uid=effect.uid,
+            gid=effect.gid,
+            size=len(effect.content),
+            sha256=content_digest(effect.content),
+        ),
     )

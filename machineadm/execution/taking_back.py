@@ -11,7 +11,7 @@ from typing import ClassVar
 
 from machineadm.actions.perform import perform
 from machineadm.execution.ledger import Holding, Ledger
-from machineadm.execution.seen import Eyes, restoring, shown_content
+from machineadm.execution.seen import ABSENT, Eyes, restoring, shown_content
 from machineadm.execution.settling import Settling
 from machineadm.host.effects import DisableUnit, Effect
 from machineadm.host.ports import Host
@@ -52,7 +52,7 @@ class TakeBack:
         follow: dict[str, FollowUp] = {}
         stays: list[str] = []
         eyes = Eyes(host)
-        for holding in self.stale:
+        for holding in self._left():
             effect = self._undo(holding, eyes, host, stays)
             if effect is not None:
                 effects.append(effect)
@@ -70,11 +70,16 @@ class TakeBack:
         self.forget()
         return Outcome(change=work.change, message=work.summary)
 
+    def _left(self) -> list[Holding]:
+        """What nobody has taken over since: a command may make the same file."""
+        known = self._ledger.holding
+        return [one for one in self.stale if known(one.kind, one.name) == one]
+
     def forget(self) -> None:
         """Nobody owns it any more. Killed before this, the next run finds the files as they were, and forgets then."""
         if self._settling.kubeadm_started:
             return
-        for holding in self.stale:
+        for holding in self._left():
             self._ledger.drop(holding.kind, holding.name)
         self._ledger.save()
 
@@ -86,7 +91,7 @@ class TakeBack:
             return None
         if holding.kind == "unit":
             enabled = host.services is not None and host.services.enabled(name)
-            return DisableUnit(unit=name) if enabled else None
+            return DisableUnit(unit=name) if enabled and holding.before == ABSENT else None
         now, before = eyes.look(name), holding.before
         if now == before:
             return None
@@ -100,7 +105,7 @@ class TakeBack:
                 before,
                 self._ledger.content(before),
                 now=shown_content(name, now, host),
-                hidden=holding.hidden,
+                hidden=holding.hidden or now.is_private,
                 note="no longer declared",
             )
         else:

@@ -28,6 +28,7 @@ from machineadm.reporting.conditions import (
 from machineadm.reporting.sinks import Sinks
 from machineadm.reporting.status import after, failed, first_status
 
+REBOOTING = "MA6021"
 UNWRITABLE = "MA6006"
 TRACE = "internal-error.txt"
 _PATIENCE = 0.3
@@ -212,7 +213,10 @@ class Reporter:
         # What goes at a reboot first: the disk of what stays may be full, or hang.
         if not self._quietly(lambda: self._sinks.show(status)):
             self._quietly(lambda: self._sinks.show_instead(status))
-        self._quietly(lambda: self._sinks.announce_failure(status))
+        if (
+            error.code != REBOOTING
+        ):  # whoever waits for a failure waits for this run's end at the next boot
+            self._quietly(lambda: self._sinks.announce_failure(status))
         report = status.error
         if report is not None:
             self._announce(f"machineadm: {report.code} {report.message}")

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from machineadm.agent.boot import run_boot_commands
 from machineadm.agent.intake import ProblemsError
 from machineadm.agent.units import BOOT_UNIT, RESUME_UNIT, UNITS
 from machineadm.errors import (
@@ -557,3 +558,20 @@ def test_a_second_run_that_has_nothing_to_do_warns_again(stage: Stage) -> None:
     stage.run()
 
     assert [one.code for one in stage.status().warnings] == ["MA1411"]
+
+
+def test_a_later_boot_removes_nothing_that_commands_made(stage: Stage) -> None:
+    made = "/etc/kubernetes/manifests/balancer.yaml"
+
+    def makes(_: Call) -> None:
+        stage.host.put(made, "apiVersion: v1\n")
+
+    stage.host.commands.on("pre-command", effect=makes)
+    stage.run()
+    stage.boot("boot-2")
+
+    run_boot_commands(stage.machine(), stage.events.append)
+
+    assert stage.host.text(made) == "apiVersion: v1\n"
+    assert stage.host.text("/etc/motd") == "hello\n"
+    assert stage.ran("boot-command") == 2

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
+from contextlib import suppress
 
+import msgspec
 import pytest
 
 from machineadm.actions.files import PlannedFile, WriteFiles
 from machineadm.errors import HostError, InterruptedRunError, StepError
 from machineadm.execution.events import Event, RebootRequired
 from machineadm.execution.looking import look
+from machineadm.execution.runner import execute
+from machineadm.host.ports import Host
 from machineadm.plan.look import Standing, anything_to_do
-from machineadm.plan.model import FollowUp, Phase, Plan, Step
+from machineadm.plan.model import FollowUp, Outcome, Phase, Plan, Step, Work
 from machineadm.plan.render import render_text
 from machineadm.redaction import Redactor
 from tests.applying import carry_out, context_of
 from tests.fakes.host import FakeHost, offline_host
 from tests.fakes.killing import Killed, Reaper
-from tests.unit.execution.toys import ToyStep
+from tests.unit.execution.toys import ToyJoin, ToyStep, passing
 
 RESTART = FollowUp(kind="restart", target="containerd.service")
 REBUILD = FollowUp(kind="run", target="trust store", argv=("update-ca-certificates",))
@@ -263,3 +268,109 @@ def test_a_reboot_that_somebody_else_did_counts() -> None:
     carry_out(plan(writing(REBOOT), ToyStep("x", set())), host, events.append, boot_id="b2")
 
     assert not [event for event in events if isinstance(event, RebootRequired)]
+
+
+class Pulling(ToyStep):
+    """Works in the background, and asks for a restart."""
+
+    joined_before = "kubeadm"
+
+    def check(self, host: Host) -> Work:
+        return msgspec.structs.replace(super().check(host), follow=(RESTART,))
+
+
+def test_a_restart_waits_for_the_background_work_that_asks_for_it() -> None:
+    host = FakeHost()
+    order: list[str] = []
+    real = host.services.restart
+
+    def restart(unit: str) -> None:
+        order.append("restart")
+        real(unit)
+
+    host.services.restart = restart  # type: ignore[method-assign]
+
+    def slowly() -> None:
+        time.sleep(0.1)
+        order.append("written")
+
+    pulling = Pulling("images/pull", set(), before_apply=slowly)
+    later = ToyStep("commands/a", set(), phase=Phase.PRE_KUBEADM, once=True)
+    carry_out(plan(pulling, later), host)
+
+    assert order == ["written", "restart"]
+
+
+def test_what_is_put_back_between_two_attempts_is_restarted_before_the_next() -> None:
+    host = FakeHost()
+    path = "/etc/kubernetes/manifests/a.yaml"
+    seen: list[int] = []
+
+    class Join(ToyJoin):
+        def apply(self, host: Host, work: Work) -> Outcome:
+            seen.append(restarts(machine))
+            return super().apply(host, work)
+
+        def clean(self, host: Host) -> None:
+            host.files.remove(path)
+
+    machine = host
+    join = Join("kubeadm/join", set(), failures=[passing()], delays=[1.0], phase=Phase.KUBEADM)
+    carry_out(plan(writing(RESTART, path=path), join), host)
+
+    assert seen == [1, 2]
+
+
+def test_a_later_plan_without_that_phase_does_what_an_earlier_run_left() -> None:
+    host = FakeHost()
+    with pytest.raises(Killed):
+        carry_out(plan(writing(RESTART)), Reaper(_before_restart()).over(host))
+    assert context_of(plan(), host).ledger.pending
+
+    first = ToyStep("commands/boot[0]", set(), phase=Phase.BOOT, once=True)
+    assert carry_out(plan(first), host).complete
+    assert restarts(host) == 1
+
+
+def _before_restart() -> int:
+    """The call before the restart of `plan(writing(RESTART))`."""
+    for at in range(1, 200):
+        host = FakeHost()
+        with suppress(Killed):
+            carry_out(plan(writing(RESTART)), Reaper(at).over(host))
+        if host.text("/etc/containerd/config.toml") and not restarts(host):
+            return at
+    raise AssertionError
+
+
+def test_a_program_asked_for_below_a_root_is_run_by_the_first_run_on_the_machine() -> None:
+    tree = offline_host()
+    carry_out(plan(writing(REBUILD)), tree)
+    host = FakeHost(files=tree.files, state=tree.state)
+
+    assert carry_out(plan(writing(REBUILD)), host).complete
+    assert host.commands.argvs() == [REBUILD.argv]
+
+
+def test_a_fix_that_somebody_made_since_is_not_undone_by_a_restart_that_fails() -> None:
+    host = FakeHost()
+    host.put("/etc/containerd/config.toml", "old\n")
+    with pytest.raises(Killed):
+        carry_out(plan(writing(RESTART)), Reaper(_before_restart()).over(host))
+    host.put("/etc/containerd/config.toml", "fixed by hand\n")
+    host.services.restart = _refuses("does not start", HostError)  # type: ignore[assignment,method-assign]
+
+    with pytest.raises(StepError, match="changed since, and left"):
+        carry_out(plan(), host)
+    assert host.text("/etc/containerd/config.toml") == "fixed by hand\n"
+
+
+def test_a_machine_that_would_not_resume_is_not_rebooted() -> None:
+    host = FakeHost()
+    context = context_of(plan(writing(REBOOT), reboot=True), host)
+    context.resumes = False
+    events: list[Event] = []
+
+    assert execute(context, look(context), events.append).complete
+    assert host.services.actions == []
+    assert [event for event in events if isinstance(event, RebootRequired)]

@@ -51,7 +51,7 @@ def test_what_is_deferred_is_nothing_to_do() -> None:
 
     assert not anything_to_do(looks)
     events: list[Event] = []
-    assert replay(looks, host.clock, events.append).complete is False
+    assert replay(context_of(Plan(steps=()), host), looks, events.append).complete is False
     assert isinstance(events[-1], StepDeferred)
 
 
@@ -60,7 +60,7 @@ def test_nothing_to_do_is_told_as_a_run_would_tell_it() -> None:
     looks = look(context_of(Plan(steps=(ToyStep("a", {"a"}),)), host))
     events: list[Event] = []
 
-    verdict = replay(looks, host.clock, events.append)
+    verdict = replay(context_of(Plan(steps=()), host), looks, events.append)
 
     assert verdict.complete
     assert isinstance(events[-1], StepDone)

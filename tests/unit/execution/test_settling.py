@@ -196,8 +196,11 @@ KILLS = st.lists(st.tuples(st.integers(1, 250), st.booleans()), max_size=4)
 def promised(files: list[File], deeds: list[Deed]) -> bool:
     """Whether all that the commands do is to declared files, or in directories that a reset empties.
 
+    What one that is killed makes there is left, for it may be somebody else's: so it makes the same when it runs twice.
     A command of the test cannot append to a link.
     """
+    if any(deed.path in MADE and deed.kind == "append" for deed in deeds):
+        return False
     known = {*MADE, *(file.path for file in files)}
     if any(deed.path not in known for deed in deeds):
         return False
@@ -405,6 +408,101 @@ def test_before_kubeadm_a_command_that_is_gone_takes_its_edits_with_it() -> None
 
     assert world.host.text("/etc/a") == "one\n"
     assert world.host.files.stat(MADE[0]) is None
+
+
+def test_what_somebody_restores_after_a_killed_command_stays() -> None:
+    """A backup of etcd or of certificates, laid down between the kill and the next run."""
+    world = world_of(Deed(kind="nothing", path="/etc/a"))
+    reaper = Reaper()
+    world_of(Deed(kind="nothing", path="/etc/a")).run(reaper)
+    for at in range(1, reaper.calls + 1):
+        world = world_of(Deed(kind="nothing", path="/etc/a"))
+        with pytest.raises(Killed):
+            world.run(Reaper(at))
+        if context_of(world.plan(), world.host).journal.node_begun():
+            break  # from here on kubeadm's own evidence decides
+        world.host.put(f"{MANIFESTS}/restored.yaml", "somebody's\n")
+
+        world.settle()
+
+        assert world.host.text(f"{MANIFESTS}/restored.yaml") == "somebody's\n", at
+
+
+def test_more_entries_than_are_looked_at_are_not_looked_at_at_all() -> None:
+    world = world_of(Deed(kind="remove", path=f"{MANIFESTS}/0000.yaml"))
+    for number in range(2003):
+        world.host.put(f"{MANIFESTS}/{number:04}.yaml", "old\n")
+    world.run()
+    world.run()
+
+    assert sum(p.startswith(f"{MANIFESTS}/") for p in world.host.files.nodes) == 2002
+
+
+def test_a_command_makes_again_what_is_no_longer_declared() -> None:
+    path = f"{MANIFESTS}/vip.yaml"
+    world = World(
+        [File(path="/etc/a", content=b"a"), File(path=path, content=b"declared\n")],
+        [Deed(kind="set", path=path, text=b"made\n")],
+        kubeadm_fails=3,
+    )
+    with pytest.raises(KubeadmError):
+        world.run()
+    world.files = world.files[:1]
+
+    world.settle()
+
+    assert world.host.text(path) == "made\n"
+
+
+def test_what_a_command_makes_in_place_of_a_dropped_declaration_survives_a_retry() -> None:
+    path = f"{MANIFESTS}/vip.yaml"
+    world = World(
+        [File(path="/etc/a", content=b"a"), File(path=path, content=b"same\n")], [], kubeadm_fails=3
+    )
+    with pytest.raises(KubeadmError):
+        world.run()
+    world.files, world.kubeadm_left = world.files[:1], 1
+    world.deeds, world.left = [Deed(kind="set", path=path, text=b"same\n")], [0]
+
+    world.run()
+
+    assert world.host.text(path) == "same\n"
+
+
+@pytest.mark.parametrize("kind", ["set", "chmod"])
+def test_no_plan_shows_a_file_that_a_command_made_private(kind: str) -> None:
+    fails = Deed(kind="nothing", path="/etc/a", fails=9)
+    world = world_of(Deed(kind=kind, path="/etc/a", text=b"token-of-ours\n"), fails)
+    with pytest.raises(StepError):
+        world.run()
+    kept = world.host.text("/etc/a")
+    for state in (None, b"one\n"):
+        if state is None:
+            del world.host.files.nodes["/etc/a"]
+        else:
+            world.host.files.put("/etc/a", state)
+        text = "".join(render_text(look(context_of(world.plan(), world.host)), Redactor()))
+        assert "token-of-ours" not in text
+        assert "***" in text
+    world.host.put("/etc/a", "theirs\n")
+    with pytest.raises(StepError) as caught:
+        look(context_of(world.plan(), world.host))
+    assert "token-of-ours" not in caught.value.log_tail
+    assert kept is not None
+
+
+def test_a_content_that_was_lost_is_not_put_back_as_an_empty_file() -> None:
+    world = world_of(Deed(kind="append", path="/etc/a", text=b"more\n"), kubeadm_fails=3)
+    with pytest.raises(KubeadmError):
+        world.run()
+    files = world.host.state.state_files
+    for name in [name for name in files if name.startswith("kept/")]:
+        files[name] = b"damaged"
+    del world.host.files.nodes["/etc/a"]
+
+    with pytest.raises(StepError) as caught:
+        world.run()
+    assert caught.value.code == "MA3022"
 
 
 def test_a_plan_changes_nothing_of_what_is_remembered() -> None:
