@@ -16,7 +16,8 @@ X m1 sh -c 'setsid python3 -m http.server 10250 > /dev/null 2>&1 & echo $! > /ru
 run_agent m1; refused m1 MA4003 6
 verify "m1: a failure in preflight leaves no claim" X m1 test ! -e /var/lib/machineadm/kubeadm.json
 X m1 sh -c 'kill $(cat /run/taken)'
-by_hand m1 init --kubernetes-version "v$KV" --control-plane-endpoint cluster.test:6443 --pod-network-cidr 10.244.0.0/16 --token $TOKEN --node-name m1
+by_hand m1 init --kubernetes-version "v$KV" --control-plane-endpoint cluster.test:6443 --pod-network-cidr 10.244.0.0/16 --token $TOKEN --node-name m1 \
+  --upload-certs --certificate-key 6c0b8b6d8b6f0a5f2f2e4c1c6a1a9f4dcd0a7d7e6b5c4a3f2e1d0c9b8a7f6e5d
 network; ready m1
 before=$(print_of m1)
 run_agent m1; left_alone m1 MA4040 "the cluster that a person made"
