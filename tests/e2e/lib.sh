@@ -133,16 +133,14 @@ killed() {
 }
 # killed_at NAME WORDS: the same, as soon as kubeadm has said these words (a regular expression) in the agent's log
 killed_at() {
-  local n=$1 job hit=1 i
-  X "$n" rm -f /run/agent.pid; rm -f "$OUT/$n/stdout" "$OUT/$n/stderr"
-  run_agent "$n" & job=$!
-  for i in $(seq 6000); do
-    if grep -qs -- "$2" "$OUT/$n/stdout" "$OUT/$n/stderr"; then
-      X "$n" sh -c 'kill -9 $(pgrep -P "$(cat /run/agent.pid)")' && hit=0; break
-    fi
-    [ ! -e "/proc/$job" ] && break
-    sleep 0.02
-  done
+  local n=$1 job hit=0
+  X "$n" sh -c 'rm -f /run/agent.pid; : > /run/agent.out'
+  X "$n" sh -c "echo \$\$ > /run/agent.pid; exec timeout -k 10 ${AGENT_TIMEOUT:-600} python3 $AT bootstrap --path $CONFIG > /run/agent.out 2>&1" & job=$!
+  X "$n" sh -c 'for i in $(seq 20000); do
+      grep -q -- "$0" /run/agent.out && { kill -9 $(pgrep -P "$(cat /run/agent.pid)"); exit; }
+      [ ! -e /run/agent.pid ] || [ -e "/proc/$(cat /run/agent.pid)" ] || exit 1
+      sleep 0.01
+    done; exit 1' "$2" || hit=$?
   wait $job
   verify "$n: the agent was killed when kubeadm said '$2'" [ $hit = 0 ]
   verify "$n: kubeadm died with the agent" within 10 X "$n" sh -c '! pgrep -x kubeadm >/dev/null'
