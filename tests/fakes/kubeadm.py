@@ -72,6 +72,7 @@ class FakeKubeadm:
         contents: Of files that it writes, where they matter.
         runs: Verbs in their order.
         joins_meanwhile: The kubelet gets its certificate just when kubeadm starts.
+        patience: Seconds for which it asks etcd for what etcd refuses.
         stays_down: This machine's API server does not answer before kubeadm was reset.
         ignores_all: No preflight check is heeded.
         running: It runs, or has died while it did.
@@ -89,6 +90,7 @@ class FakeKubeadm:
         self.runs: list[str] = []
         self.joins_meanwhile = False
         self.stays_down = False
+        self.patience = 120
         self.running = False
         self.ignores_all = False
         self._attend: Callable[[str], None] | None = None
@@ -340,6 +342,9 @@ class FakeKubeadm:
     def _promote(self) -> None:
         """Newer releases ask for the promotion also where it was done: etcd refuses that, for ever."""
         if self.local_mode and self.cluster.members.get(NAME):
+            for _ in range(self.patience):
+                self._output.append('{"level":"warn","error":"can only promote a learner member"}')
+                self._instant()
             raise KubeadmFailedError(
                 "error execution phase etcd-join: error creating local etcd static pod manifest file:"
                 " etcdserver: can only promote a learner member"

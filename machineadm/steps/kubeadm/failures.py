@@ -22,6 +22,7 @@ _PHASE_ERROR = re.compile(r"error execution phase ([a-z0-9-]+(?:/[a-z0-9-]+)*): 
 _PREFLIGHT = re.compile(r"\[ERROR ([^\]]+)\]: (.*)")
 _LAST_ERROR = re.compile(r"^(?:error: |error execution phase )", re.MULTILINE)
 # Said right after the promotion; and what etcd answers to a second one, which is not what it says to one that comes too early.
+_REFUSED_PROMOTION = re.compile(r"can only promote a learner member(?! which)")
 _PROMOTED = re.compile(
     r"^\[etcd\] Waiting for the new etcd member to join|can only promote a learner member(?! which)",
     re.MULTILINE,
@@ -251,6 +252,11 @@ def phase_of(output: str) -> str:
 def is_promoted(output: str) -> bool:
     """Whether kubeadm has said that etcd made this machine a voting member, now or before."""
     return _PROMOTED.search(output) is not None
+
+
+def is_refused_promotion(output: str) -> bool:
+    """Whether etcd has refused to promote a member that votes already: kubeadm asks on for two minutes."""
+    return _REFUSED_PROMOTION.search(output) is not None
 
 
 def diagnose(

@@ -465,6 +465,25 @@ class RunKubeadm(msgspec.Struct, frozen=True, kw_only=True):
         return queries_of(host).ask(argv, timeout=_VERSION_TIMEOUT).output.strip()
 
 
+def _end_vain_promotion(output: str, phase: str) -> None:
+    """Stop a kubeadm that asks etcd again and again for what etcd refuses for ever.
+
+    Raises:
+        KubeadmError: It does.
+    """
+    from machineadm.steps.kubeadm.failures import ETCD, is_refused_promotion
+
+    if is_refused_promotion(output):
+        raise KubeadmError(
+            ETCD.code,
+            "kubeadm asks etcd to promote a member that votes already, and was stopped",
+            hint="run again: the phase that joins etcd is left out then",
+            log_tail=output,
+            passing=True,
+            kubeadm_phase=phase,
+        )
+
+
 class _Watch:
     """Keeps in the record how far a kubeadm that runs has come, and up to when it can have written."""
 
@@ -485,6 +504,8 @@ class _Watch:
         if news or now >= self._next:
             self._write()
             self._next = now + PULSE
+        if news:
+            _end_vain_promotion(output, self._now.phase)
         if self._inspect is not None and self._inspect(self._host, self._now.phase):
             self._inspect = None
 

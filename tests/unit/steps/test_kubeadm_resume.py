@@ -154,6 +154,35 @@ def test_a_member_that_votes_already_is_never_promoted_again() -> None:
         assert machine.cluster.members[NAME]
 
 
+@pytest.mark.parametrize("patience", [0, 120])
+def test_etcds_refusal_of_a_second_promotion_is_heard_at_once_or_in_the_end(patience: int) -> None:
+    machine = Machine("join-control-plane")
+    machine.kubeadm.patience = patience
+    promoted = instants("join-control-plane", local_mode=True)
+    while not machine.cluster.members.get(NAME):
+        machine = Machine("join-control-plane")
+        machine.kubeadm.patience = patience
+        machine.kubeadm.die_at = promoted = promoted - 1
+        with pytest.raises(Killed):
+            machine.run()
+    while machine.cluster.members.get(
+        NAME
+    ):  # the earliest instant after the promotion: nobody has heard of it
+        last, promoted = machine, promoted - 1
+        machine = Machine("join-control-plane")
+        machine.kubeadm.patience = patience
+        machine.kubeadm.die_at = promoted
+        with pytest.raises(Killed):
+            machine.run()
+    last.kubeadm.die_at = None
+    began = last.host.clock.elapsed
+
+    last.run()
+
+    assert last.host.clock.elapsed - began < 60
+    assert last.as_it_is() == finished("join-control-plane", local_mode=True)
+
+
 @pytest.mark.parametrize(
     ("kubeadm", "phases"),
     [
