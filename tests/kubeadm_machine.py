@@ -6,11 +6,13 @@ import msgspec
 
 from machineadm.actions.extras import ControlPlaneExtras
 from machineadm.actions.files import WriteFiles
+from machineadm.api.v1alpha1.commands import Command
 from machineadm.api.v1alpha1.kubernetes import KubernetesConfig
 from machineadm.host.facts import Facts
-from machineadm.plan.model import Plan, Step
+from machineadm.plan.model import Phase, Plan, Step
 from machineadm.steps.certificates import plan_certificates
-from machineadm.steps.kubeadm import plan_kubeadm
+from machineadm.steps.commands import plan_commands
+from machineadm.steps.kubeadm import emptied_by_reset, plan_kubeadm
 from machineadm.steps.static_pods import plan_static_pods
 from tests.applying import carry_out
 from tests.fakes.host import FakeHost
@@ -39,6 +41,7 @@ class Machine:
         self.cluster = Cluster() if role == "init" else Cluster("first")
         self.kubeadm = FakeKubeadm(self.host, self.cluster, local_mode=local_mode)
         self.kubernetes = configuration(role)
+        self.commands: tuple[Command, ...] = ()
 
     def declared(self) -> set[str]:
         """Paths that the configuration writes."""
@@ -50,7 +53,10 @@ class Machine:
         kubeadm = plan_kubeadm(
             self.kubernetes, FACTS, ControlPlaneExtras(), RUN_DIRECTORY, declared=self.declared()
         )
-        return Plan(steps=(*self._before(), *kubeadm))
+        commands = plan_commands(self.commands, Phase.PRE_KUBEADM)
+        return Plan(
+            steps=(*self._before(), *commands, *kubeadm), emptied=emptied_by_reset(self.kubernetes)
+        )
 
     def _before(self) -> tuple[Step, ...]:
         return (*plan_certificates(self.kubernetes), *plan_static_pods(self.kubernetes))

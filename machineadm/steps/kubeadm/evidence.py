@@ -97,43 +97,18 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     """What else a reset would take that neither our kubeadm nor this configuration made."""
 
 
-class _Holding(msgspec.Struct, frozen=True):
-    kind: str
-    name: str
-
-
-class _Ledger(msgspec.Struct, frozen=True):
-    """What the runner's ledger says of files; the rest of it is the runner's own."""
-
-    machine_id: str
-    holdings: tuple[_Holding, ...] = ()
-
-
-def inventory(scene: Scene, host: Host, machine: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+def inventory(scene: Scene, host: Host) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """What is there before kubeadm is started: `older` and `given` of the record.
 
-    What commands of the configuration made is given, too: the runner keeps it and puts it back.
+    What commands of the configuration made is given, too, where the run keeps it and puts it back.
     """
     there = [path for path, _ in _found(scene, host)]
     there += (path for path in _files_in(host, KUBELET) if path not in there)
-    given = scene.declared | _kept(host, machine)
+    given = {path for path in there if path in scene.declared or host.kept(path)}
     return (
         tuple(path for path in there if path not in given),
         tuple(path for path in there if path in given),
     )
-
-
-def _kept(host: Host, machine: str) -> frozenset[str]:
-    content = host.state.read("ledger.json", durable=True)
-    if content is None:
-        return frozenset()
-    try:
-        ledger = msgspec.json.decode(content, type=_Ledger)
-    except msgspec.DecodeError:
-        return frozenset()
-    if ledger.machine_id != machine:
-        return frozenset()
-    return frozenset(one.name for one in ledger.holdings if one.kind == "file")
 
 
 def gather_evidence(scene: Scene, host: Host, record: Record) -> Evidence:

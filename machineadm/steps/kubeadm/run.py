@@ -157,7 +157,7 @@ class RunKubeadm(msgspec.Struct, frozen=True, kw_only=True):
             return Outcome(change=Change.CHANGED, message="the node had joined already")
         if action is Action.RESUME and record is not None:
             return self._finish(host, record)
-        older, given = inventory(self.scene, host, self.machine)
+        older, given = inventory(self.scene, host)
         fresh = Record(
             machine=self.machine, digest=self.digest(), event="started", older=older, given=given
         )

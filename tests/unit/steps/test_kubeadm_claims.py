@@ -7,10 +7,11 @@ from collections.abc import Callable, Iterator
 import msgspec
 import pytest
 
+from machineadm.api.v1alpha1.commands import Command
 from machineadm.errors import KubeadmError, MachineadmError
-from machineadm.execution.ledger import Holding, Ledger
 from machineadm.host.overlay.host import Overlay
 from machineadm.steps.kubeadm.record import NAME, Record, Window
+from tests.fakes.host import Call
 from tests.fakes.kubeadm import (
     ETCD_DATA,
     FLAGS,
@@ -313,19 +314,29 @@ def test_a_file_of_the_image_where_a_reset_would_take_it_is_kept(path: str) -> N
     assert machine.host.text(path) == "of the image"
 
 
-def test_a_file_that_a_command_of_the_configuration_made_does_not_keep_a_reset_from_being_done() -> (
-    None
-):
-    """The runner keeps it in its ledger, and puts it back."""
+@pytest.mark.parametrize("size", [10, 2 << 20])
+def test_a_file_that_a_command_made_and_the_run_puts_back_does_not_keep_a_reset_from_being_done(
+    size: int,
+) -> None:
+    """One that is too large to be kept does: nobody could put it back."""
     machine = Machine("init")
     path = f"{PKI}/by-a-command.key"
-    machine.host.put(path, "made by a command")
-    ledger = Ledger(machine.host.state, machine_id="m1", boot_id="b1")
-    ledger.put(Holding(kind="file", name=path, step="commands/preKubeadm[0]", mode="provisioning"))
-    ledger.save()
+
+    def makes(_: Call) -> None:
+        machine.host.put(path, b"x" * size)
+
+    machine.host.commands.on("make-a-key", effect=makes)
+    machine.commands = (Command(argv=("make-a-key",)),)
     machine.host.clock.elapsed += A_WHILE
     fails_half_way(machine)
+    if size > 1000:
+        with pytest.raises(KubeadmError) as refused:
+            machine.run()
+        assert refused.value.code == "MA4046"
+        assert "reset" not in machine.kubeadm.runs
+        return
 
     machine.run()
 
     assert machine.kubeadm.runs == ["init", "reset", "init"]
+    assert machine.host.files.read(path) == b"x" * size
