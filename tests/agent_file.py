@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 SUPPORTED = ("3.10", "3.11", "3.12", "3.13", "3.14")
@@ -26,7 +27,8 @@ def interpreter(version: str) -> str | None:
     running = f"{sys.version_info.major}.{sys.version_info.minor}"
     candidates = [sys.executable] if running == version else []
     pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"), "versions")
-    candidates += [str(path) for path in sorted(pyenv.glob(f"{version}.*/bin/python"))]
+    with suppress(PermissionError):  # it may be root's
+        candidates += [str(path) for path in sorted(pyenv.glob(f"{version}.*/bin/python"))]
     candidates += [f"/usr/bin/python{version}", f"/usr/local/bin/python{version}"]
     return next((path for path in candidates if shutil.which(path)), None)
 

@@ -215,7 +215,8 @@ class Settling:
         eyes = self._eyes_of(host)
         entries = {path: eyes.look(path) for path in self._entries(host)}
         watched = {path: eyes.look(path) for path in self._watched(step)}
-        return Before(eyes=eyes, seen={**entries, **watched})
+        changed = {path: _changed(path, host) for path in entries}
+        return Before(eyes=eyes, seen={**entries, **watched}, changed=changed)
 
     def look_after(self, step: Step, before: Before, host: Host, mode: str) -> None:
         """Note what a command made of files, before it is recorded as done, or as failed."""
@@ -223,6 +224,12 @@ class Settling:
         for path in dict.fromkeys([*before.seen, *self._entries(host)]):
             seen, old = before.eyes.look(path), before.seen.get(path, ABSENT)
             if seen == old:
+                # Made once more: what its first attempt, which was cut off, had made is known to be its own only now.
+                rewritten = path in before.changed and before.changed[path] != _changed(path, host)
+                known = path in self._declared or self._ledger.holding("file", path) is not None
+                if rewritten and not known:
+                    self._ledger.keep(seen, path, host)
+                    self._note_made(step, path, old, seen, mode)
                 continue
             holding = self._ledger.holding("file", path)
             if path in self._declared and path not in watched:
@@ -447,6 +454,8 @@ class Before(msgspec.Struct, kw_only=True):
 
     eyes: Eyes
     seen: Mapping[str, Seen]
+    changed: Mapping[str, int]
+    """When entries of the directories that a reset empties were changed last (see `FileStat.changed`)."""
 
 
 def _with(work: Work, effects: list[Effect], notes: list[str]) -> Work:
@@ -472,6 +481,11 @@ def _left_by(effect: WriteFile, host: Host) -> Seen:
         size=len(content),
         sha256=content_digest(content),
     )
+
+
+def _changed(path: str, host: Host) -> int:
+    stat = host.files.stat(path)
+    return 0 if stat is None else stat.changed
 
 
 def _expected(effect: Effect | None) -> tuple[Seen, ...]:

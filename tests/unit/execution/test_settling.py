@@ -228,6 +228,12 @@ def promised(files: list[File], deeds: list[Deed]) -> bool:
     kills=[(40, True)],
     kubeadm_fails=0,
 )
+@example(  # a command that was cut off after it had made a manifest, and a reset
+    files=[File(path=DECLARED[0], content=b"one\n")],
+    deeds=[Deed(kind="set", path=MADE[0], text=b"more\n")],
+    kills=[(39, False)],
+    kubeadm_fails=1,
+)
 def test_kills_failures_and_resets_end_in_the_machine_of_an_undisturbed_run(
     files: list[File], deeds: list[Deed], kills: list[tuple[int, bool]], kubeadm_fails: int
 ) -> None:
