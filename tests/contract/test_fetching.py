@@ -1063,7 +1063,7 @@ def test_without_the_look_at_directories_a_link_leads_root_elsewhere(
     machine: Machine, server: FileServer
 ) -> None:
     """What somebody puts at the destination while the download runs."""
-    machine.fault = ('sys.exit("others', 'print("others')
+    machine.fault = ('sys.exit("others', 'str("others')
     machine.destination.parent.mkdir(parents=True)
     machine.destination.parent.chmod(0o777)
     private = machine.folder / "private"
@@ -1072,8 +1072,9 @@ def test_without_the_look_at_directories_a_link_leads_root_elsewhere(
     with subprocess.Popen(
         [shutil.which("dash") or "dash", script], env=machine.variables, stderr=subprocess.DEVNULL
     ) as running:
-        while not server.requests:
+        while not server.requests and running.poll() is None:
             time.sleep(0.01)
+        assert server.requests, "the script ended before it asked for anything"
         machine.destination.symlink_to(private)
         running.wait(30)
 
@@ -1130,7 +1131,7 @@ def test_killed_on_the_way_it_leaves_nothing_that_can_be_run(
         start_new_session=True,
         stderr=subprocess.DEVNULL,
     )
-    while not server.requests:
+    while not server.requests and running.poll() is None:
         time.sleep(0.02)
 
     os.killpg(running.pid, number)
