@@ -62,7 +62,7 @@ def test_it_finds_a_byte_that_was_changed_and_a_file_too_many(run: Run, shell: s
 
     assert (changed.returncode, extra.returncode) == (1, 1)
     assert "machineadm-linux-arm64.pyz: SHA-256 is" in changed.stderr
-    assert ".sig is no part of the release" in extra.stderr
+    assert ".sig is not part of the release" in extra.stderr
 
 
 def test_another_key_is_refused_by_every_openssl(run: Run, site: Path) -> None:
