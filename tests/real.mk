@@ -31,6 +31,12 @@ conformance: $(STAMP) $(STORES) $(AGENT) ## real kubeadm, the components' own va
 	-$(MAKE) --no-print-directory package ARCH=arm64
 	MACHINEADM_AGENT=$(AGENT) $(BIN)/python -m pytest tests/conformance -q -p no:cacheprovider -n 2 --dist loadfile
 
+# A door of its own: each root runs all of the tests, a quarter of an hour for both.
+.PHONY: suites
+suites: $(STAMP) ## all tests of `make test` as an ordinary user of stock Debian 12 and 13 (root, Debian)
+	-$(MAKE) --no-print-directory roots >/dev/null
+	$(BIN)/python -m pytest tests/suites -q -p no:cacheprovider
+
 .PHONY: e2e
 e2e: $(STAMP) $(AGENT) ## a real cluster of three machines, a real API server (root, Debian, Go; 15 minutes once, then minutes)
 	MACHINEADM_AGENT=$(AGENT) $(BIN)/python -m pytest tests/e2e -q -s -p no:cacheprovider
