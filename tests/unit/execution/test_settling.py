@@ -211,7 +211,9 @@ def promised(files: list[File], deeds: list[Deed]) -> bool:
     )
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(
+    max_examples=150, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck)
+)
 @given(files=FILES, deeds=DEEDS, kills=KILLS, kubeadm_fails=st.integers(0, 5))
 @example(  # a command edits a static pod, a later one fails
     files=[File(path=DECLARED[2], content=b"one\n")],
@@ -257,7 +259,9 @@ def test_kills_failures_and_resets_end_in_the_machine_of_an_undisturbed_run(
     assert world.host.state.state_files == before
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(
+    max_examples=100, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck)
+)
 @given(files=FILES, deeds=DEEDS, edited=FILES, kills=KILLS)
 def test_an_edited_configuration_ends_in_its_own_undisturbed_machine(
     files: list[File], deeds: list[Deed], edited: list[File], kills: list[tuple[int, bool]]
