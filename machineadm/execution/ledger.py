@@ -25,6 +25,8 @@ LARGEST = 1 << 20
 """Bytes of a content that is kept."""
 MOST = 16 << 20
 """Bytes of all contents together."""
+MOST_STRAYS = 8
+"""States of one file that do not count."""
 
 
 class Touch(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -71,6 +73,20 @@ class Holding(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     def key(self) -> tuple[str, str]:
         """Kind and name."""
         return self.kind, self.name
+
+    def is_ours(self, seen: Seen) -> bool:
+        """Whether it is a state that a step or command of ours made."""
+        made = (touch.seen for touch in self.touches)
+        return seen == self.wrote or seen in self.strays or seen in made
+
+    def with_strays(self, *seen: Seen) -> Holding:
+        """The holding with further states that do not count; the oldest go."""
+        return msgspec.structs.replace(self, strays=(*self.strays, *seen)[-MOST_STRAYS:])
+
+    def with_touches(self, *touches: Touch) -> Holding:
+        """The holding with another history; the states that are no longer in it do not count."""
+        void = (touch.seen for touch in self.touches if touch not in touches)
+        return msgspec.structs.replace(self.with_strays(*void), touches=touches)
 
 
 class Pending(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -123,7 +123,7 @@ class _Run:
         self._follow(lambda: self._following.end_of(phase))
 
     def _follow(self, action: Callable[[], None]) -> None:
-        """Do follow-ups; what a failed one put back no step is to blame for but the report names it.
+        """Do follow-ups; what they do is a change that later steps are looked at again for.
 
         Raises:
             MachineadmError: One failed.

@@ -6,11 +6,11 @@ from typing import Literal
 
 import msgspec
 
+from machineadm.actions.files import READABLE_BY_OTHERS
 from machineadm.host.effects import Effect, MakeLink, RemoveFile, WriteFile
 from machineadm.host.ports import LARGEST_READ, FileKind, FileStat, Host
 
 # A change in the same tick of the kernel's clock as our look does not show in ctime.
-READABLE_BY_OTHERS = 0o044
 _GRANULARITY = 100_000_000
 
 

@@ -11,15 +11,16 @@ docs/adr/0004-files-and-the-commands-that-touch-them.md.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import cached_property
 
 import msgspec
 
+from machineadm.actions.files import READABLE_BY_OTHERS
 from machineadm.errors import StepError
 from machineadm.execution.journal import Journal, StepKey, key_of
 from machineadm.execution.ledger import Holding, Ledger, Touch, content_digest, described
 from machineadm.execution.seen import (
     ABSENT,
-    READABLE_BY_OTHERS,
     Eyes,
     Seen,
     entries_below,
@@ -28,12 +29,11 @@ from machineadm.execution.seen import (
 )
 from machineadm.host.effects import Download, Effect, MakeLink, RemoveFile, WriteFile
 from machineadm.host.ports import LARGEST_READ, FileKind, Host
-from machineadm.plan.model import Owning, Phase, Plan, Step, Work
+from machineadm.plan.model import Owned, Owning, Phase, Plan, Step, Work
 
 COMMANDS = (Phase.BOOT, Phase.PRE_KUBEADM)
 MOST_ENTRIES = 2000
 """Files below the directories that a reset empties, as far as they are looked at."""
-_MOST_STRAYS = 8
 _FileEffect = (WriteFile, RemoveFile, MakeLink)
 
 
@@ -50,18 +50,27 @@ class Settling:
         self._ledger = ledger
         self._journal = journal
         self._emptied = plan.emptied
+        self._steps = plan.steps
         commands = [step for step in plan.steps if step.once and step.phase in COMMANDS]
-        self._keys: dict[StepKey, Step] = {key_of(step): step for step in commands}
-        self._declared = {
+        self._names = {step.name: step for step in commands}
+        self._eyes: dict[int, Eyes] = {}
+        self._again = self._find_again()
+
+    @cached_property
+    def _keys(self) -> dict[StepKey, Step]:
+        """The commands; a machine without a history needs none of their digests."""
+        return {key_of(step): step for step in self._names.values()}
+
+    @cached_property
+    def _declared(self) -> dict[str, Owned]:
+        """The files that steps own; as with the commands, their digests are for a machine with a history."""
+        return {
             owned.name: owned
-            for step in plan.steps
+            for step in self._steps
             if isinstance(step, Owning)
             for owned in step.owned()
             if owned.kind == "file"
         }
-        self._names = {step.name: step for step in commands}
-        self._eyes: dict[int, Eyes] = {}
-        self._again = self._find_again()
 
     @property
     def _cut_off(self) -> Step | None:
@@ -93,7 +102,7 @@ class Settling:
         Raises:
             StepError: Somebody else changed a file, or what a command made of it is lost and was not kept.
         """
-        if not isinstance(step, Owning):
+        if not isinstance(step, Owning) or not self._ledger.holdings():
             return work
         by_path = {e.path: e for e in work.effects if isinstance(e, _FileEffect)}
         eyes, kept, notes = self._eyes_of(host), [], []
@@ -172,7 +181,7 @@ class Settling:
                 continue
             holding = described(owned, step=step.name, mode=mode)
             if owned.kind == "file":
-                if owned.name not in written and known is None and not self._keys:
+                if owned.name not in written and known is None and not self._names:
                     continue  # we do not write it, and nobody will ask
                 seen = eyes.look(owned.name)
                 if owned.name in written or owned.append:
@@ -206,7 +215,7 @@ class Settling:
 
     def _note_wrote(self, holding: Holding, seen: Seen, host: Host) -> None:
         # The content of an append is not in the configuration, and a command may change it.
-        if holding.append and self._keys:
+        if holding.append and self._names:
             self._ledger.keep(seen, holding.name, host)
         self._ledger.put(msgspec.structs.replace(holding, wrote=seen))
 
@@ -235,8 +244,7 @@ class Settling:
             if path in self._declared and path not in watched:
                 # Its step comes later, and writes it whatever this command makes of it.
                 if holding is not None:
-                    strays = (*holding.strays, seen)[-_MOST_STRAYS:]
-                    self._ledger.put(msgspec.structs.replace(holding, strays=strays))
+                    self._ledger.put(holding.with_strays(seen))
                 continue
             self._ledger.keep(seen, path, host)
             self._note_made(step, path, old, seen, mode)
@@ -256,16 +264,8 @@ class Settling:
                 hidden=True,
             )
         concern, digest = key_of(step)
-        counting = self._counting(holding)
-        void = tuple(touch.seen for touch in holding.touches[len(counting) :])
         touch = Touch(concern=concern, digest=digest, name=step.name, seen=seen)
-        self._ledger.put(
-            msgspec.structs.replace(
-                holding,
-                touches=(*counting, touch),
-                strays=(*holding.strays, *void)[-_MOST_STRAYS:],
-            )
-        )
+        self._ledger.put(holding.with_touches(*self._counting(holding), touch))
 
     def forget_void(self, step: Step | None) -> None:
         """Drop what no longer counts, once the files are back as they were before it.
@@ -287,9 +287,7 @@ class Settling:
             if not holding.declared and not counting:
                 self._ledger.drop("file", holding.name)
                 continue
-            void = tuple(touch.seen for touch in holding.touches[len(counting) :])
-            strays = (*holding.strays, *void)[-_MOST_STRAYS:]
-            self._ledger.put(msgspec.structs.replace(holding, touches=counting, strays=strays))
+            self._ledger.put(holding.with_touches(*counting))
         self._ledger.save()
 
     # Rules.
@@ -372,9 +370,13 @@ class Settling:
         if fetched and now == wrote:
             return None, ""  # without a digest nothing else tells that it was fetched
         edited = self._cut_off is not None or (now.kind != "absent" and self._is_ours(holding, now))
-        if self.kubeadm_started:
-            return None
-        if holding.append and edited and wrote is not None and now != wrote:
+        if (
+            holding.append
+            and edited
+            and not self.kubeadm_started
+            and wrote is not None
+            and now != wrote
+        ):
             if not self._ledger.has(wrote):
                 return None
             return self._put_back(holding, wrote, "as it was before commands", now, host), ""
@@ -382,12 +384,7 @@ class Settling:
 
     def _is_ours(self, holding: Holding, now: Seen) -> bool:
         """Whether it is lost, or a state that a step or command of ours made."""
-        return (
-            now.kind == "absent"
-            or now == holding.wrote
-            or now in holding.strays
-            or any(now == touch.seen for touch in holding.touches)
-        )
+        return now.kind == "absent" or holding.is_ours(now)
 
     def _put_back(self, holding: Holding, seen: Seen, note: str, now: Seen, host: Host) -> Effect:
         """The effect that makes a file what it was.

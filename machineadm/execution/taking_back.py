@@ -99,7 +99,7 @@ class TakeBack:
             stays.append(f"{name} stays: it was appended to")
         elif before is None or not self._ledger.has(before):
             stays.append(f"{name} stays: what was there before was not kept")
-        elif now.kind == "absent" or now in _made_by_us(holding):
+        elif now.kind == "absent" or holding.is_ours(now):
             return restoring(
                 name,
                 before,
@@ -111,10 +111,6 @@ class TakeBack:
         else:
             stays.append(f"{name} stays: it was changed since")
         return None
-
-
-def _made_by_us(holding: Holding) -> tuple[object, ...]:
-    return (holding.wrote, *holding.strays, *(touch.seen for touch in holding.touches))
 
 
 class Restore:
