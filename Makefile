@@ -52,10 +52,10 @@ crds: $(STAMP) ## write crds/, docs/reference/ and the agent's own data from the
 
 .PHONY: upstream
 upstream: $(STAMP) ## renew tests/upstream, Kubernetes' own types that ours are compared with
-	folder=$$(mktemp -d) && trap 'rm -r "$$folder"' EXIT && \
+	directory=$$(mktemp -d) && trap 'rm -r "$$directory"' EXIT && \
 	  $(BIN)/python -m pip download --quiet --no-deps --only-binary :all: --require-hashes \
-	    --requirement build/locks/upstream.txt --dest "$$folder" && \
-	  $(BIN)/python -m tests.upstream "$$folder"/*.whl
+	    --requirement build/locks/upstream.txt --dest "$$directory" && \
+	  $(BIN)/python -m tests.upstream "$$directory"/*.whl
 
 # Five pinned packages (25 MB) instead of all that a developer needs; WHEELS=DIR: from a directory, without a network.
 BUILDER := .venv-builder
@@ -84,7 +84,7 @@ release: $(BUILDER)/.stamp ## make dist/release/vX.Y.Z: both agents, bills of ma
 	$(BUILDER)/bin/python build/release.py $(if $(WHEELS),--wheels '$(WHEELS)')
 
 .PHONY: verify-release
-verify-release: $(BUILDER)/.stamp ## build the checked-out commit anew and compare: FILE=agent.pyz (WHEELS=folder: no network)
+verify-release: $(BUILDER)/.stamp ## build the checked-out commit anew and compare: FILE=agent.pyz (WHEELS=DIR: no network)
 	@$(if $(FILE),,$(error FILE=... names the agent that is verified))$(BUILDER)/bin/python build/verify_release.py $(if $(WHEELS),--wheels '$(WHEELS)') '$(FILE)'
 
 .PHONY: wheels
@@ -94,7 +94,7 @@ wheels: $(BUILDER)/.stamp ## gather all wheels that a build needs in dist/wheels
 # KEY is a URI; the key itself never stands in a make variable or on a command line.
 RELEASE ?= dist/release/v$(shell sed -n 's/^VERSION = "\(.*\)"$$/\1/p' machineadm/version.py)
 .PHONY: sign
-sign: $(STAMP) ## sign the release that `make release` made: KEY=file:PATH, env:NAME or pkcs11:... (RELEASE=folder)
+sign: $(STAMP) ## sign the release that `make release` made: KEY=file:PATH, env:NAME or pkcs11:... (RELEASE=DIR)
 	@$(BIN)/python -m signing sign '$(RELEASE)' $(if $(KEY),--key '$(KEY)') \
 	  $(if $(PASSPHRASE_FILE),--passphrase-file '$(PASSPHRASE_FILE)') \
 	  $(if $(wildcard signing/machineadm.pub),--public signing/machineadm.pub)
@@ -102,14 +102,14 @@ sign: $(STAMP) ## sign the release that `make release` made: KEY=file:PATH, env:
 TO ?=
 CHANNEL ?= stable
 .PHONY: publish
-publish: $(STAMP) ## publish the signed release: TO=gs://BUCKET/PREFIX, s3://..., or a folder; KEY=URI (CHANNEL=stable, ENDPOINT=URL)
+publish: $(STAMP) ## publish the signed release: TO=gs://BUCKET/PREFIX, s3://..., or a directory; KEY=URI (CHANNEL=stable, ENDPOINT=URL)
 	@$(BIN)/python -m signing publish '$(RELEASE)' --to '$(TO)' --channel '$(CHANNEL)' \
 	  $(if $(wildcard signing/machineadm.pub),--public signing/machineadm.pub) \
 	  $(if $(ENDPOINT),--endpoint '$(ENDPOINT)') $(if $(KEY),--key '$(KEY)') \
 	  $(if $(PASSPHRASE_FILE),--passphrase-file '$(PASSPHRASE_FILE)')
 
 .PHONY: bundle
-bundle: $(STAMP) ## make one signed file of the signed release, for sites without a network: KEY=URI (WHEELS=folder)
+bundle: $(STAMP) ## make one signed file of the signed release, for sites without a network: KEY=URI (WHEELS=DIR)
 	@$(BIN)/python -m signing bundle '$(RELEASE)' --output 'dist/machineadm-$(notdir $(RELEASE))-offline.tar.gz' \
 	  $(if $(wildcard signing/machineadm.pub),--public signing/machineadm.pub) \
 	  $(if $(WHEELS),--wheels '$(WHEELS)') $(if $(KEY),--key '$(KEY)') \

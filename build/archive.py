@@ -47,7 +47,7 @@ def write(tree: Path, output: Path, machine: str) -> None:
 
     Args:
         tree: The merged and slimmed site-packages, machineadm among it.
-        output: Where the file goes; its folder is made.
+        output: Where the file goes; its directory is made.
         machine: The architecture that it is for, as the kernel names it.
     """
     output.parent.mkdir(parents=True, exist_ok=True)
@@ -173,9 +173,11 @@ def start(name: str, values: dict[str, str]) -> str:
 def part_archive(files: dict[str, bytes]) -> bytes:
     """Pack a part."""
     packed = io.BytesIO()
-    folders = {str(parent) for path in files for parent in PurePosixPath(path).parents} - {"."}
-    # zipimport takes a folder without __init__.py for a package only when the table names it.
-    spaces = {f"{folder}/": b"" for folder in folders if f"{folder}/__init__.py" not in files}
+    directories = {str(parent) for path in files for parent in PurePosixPath(path).parents} - {"."}
+    # zipimport takes a directory without __init__.py for a package only when the table names it.
+    spaces = {
+        f"{directory}/": b"" for directory in directories if f"{directory}/__init__.py" not in files
+    }
     add(packed, files | spaces, stored=set(spaces))
     return packed.getvalue()
 

@@ -1,12 +1,12 @@
 """`cache.py` of the packed agent: where the libraries lie, and whether they are what they must be.
 
-A part's extension modules lie in a folder that nobody but this user may write to, and are compared with the
+A part's extension modules lie in a directory that nobody but this user may write to, and are compared with the
 archive's own list at every start: by what lstat tells, and by their content when that differs, or when nothing
 says that what was written has reached the disk. Compiled anew at every start but that of `version`, as
 front.py is.
 
     CONTENT-TAG-PART        the extension modules
-    CONTENT-TAG-PART.seal   when the folder was renamed, and in which boot its content was compared
+    CONTENT-TAG-PART.seal   when the directory was renamed, and in which boot its content was compared
     CONTENT-TAG-PART.code   compiled modules
 """
 
@@ -38,7 +38,7 @@ NOEXEC = 8  # ST_NOEXEC of statvfs(3)
 
 
 class UnusableError(Exception):
-    """A folder cannot take the libraries."""
+    """A directory cannot take the libraries."""
 
     def __init__(self, reason: str, *, unsafe: bool = False) -> None:
         super().__init__(reason)
@@ -46,26 +46,26 @@ class UnusableError(Exception):
 
 
 def find(part: str) -> str:
-    """Give a part's folder, locked for this process, after unpacking it where need be.
+    """Give a part's directory, locked for this process, after unpacking it where need be.
 
     Raises:
-        UnusableError: There is no folder that can be trusted, or none that can be executed from.
+        UnusableError: There is no directory that can be trusted, or none that can be executed from.
     """
-    folder = cache_folder()
-    if is_safe(folder):
-        path = part_folder(folder, part)
+    directory = cache_directory()
+    if is_safe(directory):
+        path = part_directory(directory, part)
         if hold(path) is not None and is_settled(path) and not any(departures(path, part)):
             return path
-    unpacked: str = front.companion("unpack").unpack(folder, part)
+    unpacked: str = front.companion("unpack").unpack(directory, part)
     return unpacked
 
 
-def part_folder(folder: str, part: str) -> str:
+def part_directory(directory: str, part: str) -> str:
     """Where a part lies: named by content and interpreter, as extension modules are for one alone."""
-    return f"{folder}/{CONTENT}-{TAG}-{part}"
+    return f"{directory}/{CONTENT}-{TAG}-{part}"
 
 
-def cache_folder() -> str:
+def cache_directory() -> str:
     """Where the parts lie; a fixed place, whatever HOME says.
 
     Raises:
@@ -85,38 +85,38 @@ def cache_folder() -> str:
     return os.path.realpath(base) + "/agent"
 
 
-def is_safe(folder: str) -> bool:
-    """Tell whether the folder is there, after making sure that nobody else can put something into it.
+def is_safe(directory: str) -> bool:
+    """Tell whether the directory is there, after making sure that nobody else can put something into it.
 
     Raises:
         UnusableError: Somebody else can, or nothing may be executed there.
     """
     user = os.geteuid()
     path = ""
-    for name in folder.split("/"):
+    for name in directory.split("/"):
         path += name + "/"
         try:
             found = os.lstat(path if path == "/" else path[:-1])
         except FileNotFoundError:
             return False
-        last = path[:-1] == folder
+        last = path[:-1] == directory
         if found.st_mode & FORMAT != 0o040000:
-            raise UnusableError(f"{path[:-1]} is no folder", unsafe=True)
+            raise UnusableError(f"{path[:-1]} is no directory", unsafe=True)
         if found.st_uid != user and (last or found.st_uid != 0):
             raise UnusableError(f"{path[:-1]} belongs to uid {found.st_uid}", unsafe=True)
-        # In a sticky folder, as /tmp, nobody can take away what is somebody else's.
+        # In a sticky directory, as /tmp, nobody can take away what is somebody else's.
         if found.st_mode & 0o022 and (last or not found.st_mode & 0o1000):
             raise UnusableError(f"others may write to {path[:-1] or '/'}", unsafe=True)
-    if os.statvfs(folder).f_flag & NOEXEC:
-        raise UnusableError(f"nothing below {folder} may be executed")
+    if os.statvfs(directory).f_flag & NOEXEC:
+        raise UnusableError(f"nothing below {directory} may be executed")
     return True
 
 
 def hold(path: str) -> int | None:
-    """Lock a part's folder as long as this process lives, so that no upgrade removes it.
+    """Lock a part's directory as long as this process lives, so that no upgrade removes it.
 
     Returns:
-        A descriptor; None where there is no such folder.
+        A descriptor; None where there is no such directory.
     """
     import fcntl
 
@@ -148,7 +148,7 @@ def own_file(path: str) -> int | None:
 
 
 def seal(path: str) -> tuple[str, str]:
-    """What was noted when a part was compared by content last: the folder's ctime, and where it was."""
+    """What was noted when a part was compared by content last: the directory's ctime, and where it was."""
     held = own_file(path + SEAL)
     if held is None:
         return "", ""
@@ -161,7 +161,7 @@ def is_settled(path: str) -> bool:
     """Tell whether lstat is enough: the content was compared on the disk, or written since this boot.
 
     What was written before a power cut may have the right size and time and another content; what was
-    written since the boot is read from memory. The note counts for the very folder that it was made for.
+    written since the boot is read from memory. The note counts for the very directory that it was made for.
     """
     changed, boot = seal(path)
     if changed != str(os.lstat(path).st_ctime_ns):
@@ -213,11 +213,11 @@ def departures(top: str, part: str, *, by_content: bool = False) -> Iterator[str
     """Compare a part in the cache with the archive's list.
 
     Type, owner, mode and size of every file, and nothing that the list does not have. No time of change
-    may be later than the folder's own, which is that of its last renaming: that shows a change of content
+    may be later than the directory's own, which is that of its last renaming: that shows a change of content
     after which size and time of modification were set back.
 
     Args:
-        top: The part's folder.
+        top: The part's directory.
         part: Its name.
         by_content: Compare the SHA-256 of the content in place of the times.
 
@@ -225,11 +225,11 @@ def departures(top: str, part: str, *, by_content: bool = False) -> Iterator[str
         The paths of what differs, is missing or has no business there.
     """
     wanted = libraries(part)
-    folders = {path.rpartition("/")[0] for path in wanted}
-    for folder in tuple(folders):
-        while folder:
-            folder = folder.rpartition("/")[0]
-            folders.add(folder)
+    directories = {path.rpartition("/")[0] for path in wanted}
+    for directory in tuple(directories):
+        while directory:
+            directory = directory.rpartition("/")[0]
+            directories.add(directory)
     user = os.geteuid()
     modified = int(EPOCH) * 10**9
     outermost = os.lstat(top)
@@ -239,9 +239,9 @@ def departures(top: str, part: str, *, by_content: bool = False) -> Iterator[str
     missing = set(wanted)
     waiting = [""]
     while waiting:
-        folder = waiting.pop()
-        before = f"{folder}/" if folder else ""
-        with os.scandir(f"{top}/{folder}") as entries:
+        directory = waiting.pop()
+        before = f"{directory}/" if directory else ""
+        with os.scandir(f"{top}/{directory}") as entries:
             for entry in entries:
                 path = before + entry.name
                 found = entry.stat(follow_symlinks=False)
@@ -257,7 +257,7 @@ def departures(top: str, part: str, *, by_content: bool = False) -> Iterator[str
                             yield path
                     elif found.st_mtime_ns != modified or found.st_ctime_ns > sealed:
                         yield path
-                elif mine and mode & FORMAT == 0o040000 and path in folders:
+                elif mine and mode & FORMAT == 0o040000 and path in directories:
                     waiting.append(path)
                 else:
                     yield path

@@ -1,4 +1,4 @@
-"""What is known of the checkout that is built: its folder, its commit, its time, its files."""
+"""What is known of the checkout that is built: its directory, its commit, its time, its files."""
 
 from __future__ import annotations
 
@@ -35,13 +35,13 @@ def source_date_epoch() -> str:
     )
 
 
-def files_of(folder: str) -> list[str]:
-    """List the files of a folder below the root, in order; what git is told to ignore is left out."""
-    listed = git("ls-files", "-z", "--cached", "--others", "--exclude-standard", "--", folder)
+def files_of(directory: str) -> list[str]:
+    """List the files of a directory below the root, in order; what git is told to ignore is left out."""
+    listed = git("ls-files", "-z", "--cached", "--others", "--exclude-standard", "--", directory)
     found = (
         listed.split("\0")
         if listed
-        else [str(path.relative_to(ROOT)) for path in (ROOT / folder).rglob("*")]
+        else [str(path.relative_to(ROOT)) for path in (ROOT / directory).rglob("*")]
     )
     return sorted(name for name in found if "__pycache__" not in name and (ROOT / name).is_file())
 

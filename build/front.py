@@ -90,7 +90,7 @@ def prepare() -> None:
     del sys.path[0]
     sys.meta_path.insert(0, Part(BASE))
     sys.meta_path.append(Missing())
-    sys.path_hooks.insert(0, Part.of_folder)
+    sys.path_hooks.insert(0, Part.of_directory)
 
 
 # ------------------------------------------------------------------------------------- version
@@ -173,12 +173,12 @@ class Part:
             return self.spec(name, None, stem)
         return None
 
-    def spec(self, name: str, loader: Module | None, folder: str = "") -> ModuleSpec:
-        """Describe a module; with a folder it is a package."""
+    def spec(self, name: str, loader: Module | None, directory: str = "") -> ModuleSpec:
+        """Describe a module; with a directory it is a package."""
         # It has the methods that the interpreter calls.
-        found = ModuleSpec(name, loader, is_package=bool(folder))  # type: ignore[arg-type]
-        if folder:
-            found.submodule_search_locations = [f"{own_path()}/{folder}"]
+        found = ModuleSpec(name, loader, is_package=bool(directory))  # type: ignore[arg-type]
+        if directory:
+            found.submodule_search_locations = [f"{own_path()}/{directory}"]
         return found
 
     def code(self, path: str) -> CodeType:
@@ -195,7 +195,7 @@ class Part:
         return code
 
     @staticmethod
-    def of_folder(path: str) -> Folder:
+    def of_directory(path: str) -> Directory:
         """A hook of sys.path_hooks, by which pkgutil lists the modules of a package.
 
         Raises:
@@ -203,11 +203,11 @@ class Part:
         """
         if not path.startswith(f"{own_path()}/"):
             raise ImportError
-        return Folder(path[len(own_path()) + 1 :])
+        return Directory(path[len(own_path()) + 1 :])
 
 
-class Folder:
-    """A folder of the archive's parts, by its path; see importlib.abc.PathEntryFinder."""
+class Directory:
+    """A directory of the archive's parts, by its path; see importlib.abc.PathEntryFinder."""
 
     def __init__(self, path: str) -> None:
         self.path = path
@@ -218,8 +218,8 @@ class Folder:
     def iter_modules(self, prefix: str = "") -> Iterator[tuple[str, bool]]:
         """List the modules that lie there, and whether they are packages; as pkgutil asks."""
         for path in (path for part in active for path in part.files):
-            folder, _, name = path.removesuffix("/__init__.py").rpartition("/")
-            if folder == self.path and (path.endswith("/__init__.py") or name.endswith(".py")):
+            directory, _, name = path.removesuffix("/__init__.py").rpartition("/")
+            if directory == self.path and (path.endswith("/__init__.py") or name.endswith(".py")):
                 yield prefix + name.removesuffix(".py"), path.endswith("/__init__.py")
 
 
@@ -278,7 +278,7 @@ class Missing:
 
 
 def activate(part: str) -> str:
-    """Make sure of a part's extension modules; gives the folder, which is empty if there can be none."""
+    """Make sure of a part's extension modules; gives the directory, which is empty if there can be none."""
     global unusable
     if not unusable:
         cache = companion("cache")

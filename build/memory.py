@@ -34,6 +34,6 @@ def anonymous(name: str, data: bytes) -> str:
         front.refuse(
             HOST,
             f"MA7106 the libraries can be loaded neither from a cache ({front.unusable}) nor from "
-            f"memory ({error}); MACHINEADM_CACHE names another folder",
+            f"memory ({error}); MACHINEADM_CACHE names another directory",
         )
     return path

@@ -46,7 +46,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("--arch", default=own_architecture(), choices=list(ARCHITECTURES))
     parser.add_argument("--output", type=Path)
-    parser.add_argument("--wheels", type=Path, help="a folder that stands in for the package index")
+    parser.add_argument(
+        "--wheels", type=Path, help="a directory that stands in for the package index"
+    )
     arguments = parser.parse_args()
     output: Path = arguments.output or ROOT / "dist" / f"machineadm-linux-{arguments.arch}.pyz"
 

@@ -28,7 +28,9 @@ TOOLS = ("shiv", "click", "setuptools", "packaging", "pip")
 def main() -> int:
     """Make the release, or compare with the one that is there."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
-    parser.add_argument("--wheels", type=Path, help="a folder that stands in for the package index")
+    parser.add_argument(
+        "--wheels", type=Path, help="a directory that stands in for the package index"
+    )
     arguments = parser.parse_args()
     version = version_of_checkout()
     if unfit := why_not(f"v{version}"):
@@ -55,18 +57,18 @@ def why_not(tag: str) -> str:
     return ""
 
 
-def fill(folder: Path, version: str, wheels_from: Path | None) -> None:
+def fill(directory: Path, version: str, wheels_from: Path | None) -> None:
     """Make every file of a release."""
-    folder.mkdir()
+    directory.mkdir()
     for architecture, machine in ARCHITECTURES.items():
-        agent = folder / f"machineadm-linux-{architecture}.pyz"
+        agent = directory / f"machineadm-linux-{architecture}.pyz"
         with gathered_wheels(machine, wheels_from) as wheels:
             build(machine, wheels, agent)
             for name, content in papers(agent.name, agent.read_bytes(), machine, wheels).items():
-                (folder / name).write_bytes(content)
-    (folder / "machineadm-crds.yaml").write_bytes(definitions())
-    (folder / "build.json").write_bytes(as_json(builder(version)))
-    for path in folder.iterdir():
+                (directory / name).write_bytes(content)
+    (directory / "machineadm-crds.yaml").write_bytes(definitions())
+    (directory / "build.json").write_bytes(as_json(builder(version)))
+    for path in directory.iterdir():
         path.chmod(0o755 if path.suffix == ".pyz" else 0o644)
 
 

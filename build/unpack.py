@@ -25,24 +25,24 @@ PATIENCE = 60
 """Seconds to wait for another run that unpacks."""
 
 
-def unpack(folder: str, part: str) -> str:
+def unpack(directory: str, part: str) -> str:
     """Put a part into the cache, or in order there.
 
     Returns:
-        Its folder, locked for this process.
+        Its directory, locked for this process.
 
     Raises:
         OSError: No room, or no right to write there.
-        UnusableError: The folder is not safe, or another run does not come to an end.
+        UnusableError: The directory is not safe, or another run does not come to an end.
     """
-    make(folder)
-    path = cache.part_folder(folder, part)
-    with Lock(folder):
+    make(directory)
+    path = cache.part_directory(directory, part)
+    with Lock(directory):
         if os.path.lexists(path) and not is_good(path, part):
             put_aside(path)
         if not os.path.lexists(path):
             create(path, part)
-            tidy(folder)
+            tidy(directory)
         if cache.hold(path) is None:
             raise cache.UnusableError(f"{path} cannot be opened")
     return path
@@ -97,8 +97,8 @@ def replace(path: str, content: bytes) -> None:
     Raises:
         OSError: It cannot be written.
     """
-    folder, name = os.path.split(path)
-    scratch = f"{folder}/.new-{os.getpid()}-{name}"
+    directory, name = os.path.split(path)
+    scratch = f"{directory}/.new-{os.getpid()}-{name}"
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
     remove(scratch)
     try:
@@ -116,20 +116,20 @@ def verify() -> str:
     Compiled modules cannot be compared, so they go in any case and are made anew when needed.
     """
     try:
-        folder = cache.cache_folder()
-        if not cache.is_safe(folder):
+        directory = cache.cache_directory()
+        if not cache.is_safe(directory):
             return "empty"
-        with Lock(folder):
-            return verify_parts(folder)
+        with Lock(directory):
+            return verify_parts(directory)
     except (cache.UnusableError, OSError) as error:
         return f"not used: {error}".replace('"', "'").replace("\\", "/")
 
 
-def verify_parts(folder: str) -> str:
+def verify_parts(directory: str) -> str:
     """What `verify` does, under the lock."""
     checked, damaged = [], []
     for part in (front.BASE, *front.PARTS):
-        path = cache.part_folder(folder, part)
+        path = cache.part_directory(directory, part)
         if not os.path.lexists(path):
             continue
         checked.append(part)
@@ -143,7 +143,7 @@ def verify_parts(folder: str) -> str:
         else:
             is_good(path, part)
             remove(path + cache.CODE)
-    tidy(folder)
+    tidy(directory)
     if damaged:
         names = ", ".join(sorted(damaged)[:5]) + (", ..." if len(damaged) > 5 else "")
         text = f"MA7108 differed from the archive and was unpacked anew: {names}"
@@ -151,24 +151,24 @@ def verify_parts(folder: str) -> str:
     return f"intact: {', '.join(checked)}" if checked else "empty"
 
 
-def make(folder: str) -> None:
-    """Make the cache's folder where it is not there.
+def make(directory: str) -> None:
+    """Make the cache's directory where it is not there.
 
     Raises:
         UnusableError: It, or one above it, is not safe.
     """
-    if cache.is_safe(folder):
+    if cache.is_safe(directory):
         return
     before = os.umask(0o022)
     try:
-        os.makedirs(os.path.dirname(folder), exist_ok=True)
-        os.mkdir(folder, 0o700)
+        os.makedirs(os.path.dirname(directory), exist_ok=True)
+        os.mkdir(directory, 0o700)
     except FileExistsError:
         pass
     finally:
         os.umask(before)
-    if not cache.is_safe(folder):
-        raise cache.UnusableError(f"{folder} vanishes")
+    if not cache.is_safe(directory):
+        raise cache.UnusableError(f"{directory} vanishes")
 
 
 def create(path: str, part: str) -> None:
@@ -177,8 +177,8 @@ def create(path: str, part: str) -> None:
     Raises:
         OSError: No room, or no right to write there.
     """
-    folder, name = os.path.split(path)
-    scratch = f"{folder}/.new-{name}"
+    directory, name = os.path.split(path)
+    scratch = f"{directory}/.new-{name}"
     remove(scratch)
     remove(path + cache.CODE)
     before = os.umask(0o022)
@@ -225,11 +225,11 @@ def flush(path: str) -> None:
         os.close(held)
 
 
-def tidy(folder: str) -> None:
+def tidy(directory: str) -> None:
     """Remove what runs that were killed have left, and other builds that nobody runs."""
-    # Folders before what lies beside them, which goes with them.
-    for name in sorted(os.listdir(folder)):
-        path = f"{folder}/{name}"
+    # Directories before what lies beside them, which goes with them.
+    for name in sorted(os.listdir(directory)):
+        path = f"{directory}/{name}"
         if name.startswith((".new-", ".old-")):
             remove(path)
         elif name.endswith((cache.SEAL, cache.CODE)):
@@ -252,8 +252,8 @@ def tidy(folder: str) -> None:
 
 def put_aside(path: str) -> str:
     """Take a part's name away at once; gives the name that it has until it is removed."""
-    folder, name = os.path.split(path)
-    aside = f"{folder}/.old-{name}"
+    directory, name = os.path.split(path)
+    aside = f"{directory}/.old-{name}"
     remove(aside)  # of a run that was killed
     os.rename(path, aside)
     return aside
@@ -266,16 +266,16 @@ def is_other_build(name: str) -> bool:
 
 
 def remove(path: str) -> None:
-    """Remove a folder with all that is in it, or whatever is there in its place, as far as possible."""
+    """Remove a directory with all that is in it, or whatever is there in its place, as far as possible."""
     try:
         if not os.path.isdir(path) or os.path.islink(path):
             os.unlink(path)
             return
-        for folder, folders, files in os.walk(path, topdown=False):
+        for directory, directories, files in os.walk(path, topdown=False):
             for name in files:
-                os.unlink(f"{folder}/{name}")
-            for name in folders:
-                inner = f"{folder}/{name}"
+                os.unlink(f"{directory}/{name}")
+            for name in directories:
+                inner = f"{directory}/{name}"
                 (os.unlink if os.path.islink(inner) else os.rmdir)(inner)
         os.rmdir(path)
     except OSError:
@@ -296,8 +296,8 @@ def own_digest() -> str:
 class Lock:
     """The one lock of a cache, released by the kernel when its holder dies."""
 
-    def __init__(self, folder: str) -> None:
-        self.path = f"{folder}/.lock"
+    def __init__(self, directory: str) -> None:
+        self.path = f"{directory}/.lock"
         self.held = -1
 
     def __enter__(self) -> None:

@@ -36,7 +36,9 @@ def main() -> int:
     """Compare the file that the command line names."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("file", type=Path)
-    parser.add_argument("--wheels", type=Path, help="a folder that stands in for the package index")
+    parser.add_argument(
+        "--wheels", type=Path, help="a directory that stands in for the package index"
+    )
     arguments = parser.parse_args()
     file: Path = arguments.file
     try:
@@ -79,7 +81,7 @@ def why_not(machine: str, origin: str, wheels: Path | None) -> str:
             return f"{said}: what was changed before it was built stands in no commit"
         return f"{said}: git checkout {origin}"
     if wheels is not None and not wheels.is_dir():
-        return f"no folder of wheels: {wheels}"
+        return f"no directory of wheels: {wheels}"
     return ""
 
 

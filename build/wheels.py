@@ -1,6 +1,6 @@
 """The wheels that the lock pins, for every interpreter of one architecture.
 
-As a script: gather all that a build needs in one folder, for one without a network.
+As a script: gather all that a build needs in one directory, for one without a network.
 """
 
 from __future__ import annotations
@@ -40,14 +40,14 @@ ARCHITECTURES = {"amd64": "x86_64", "arm64": "aarch64"}
 def main() -> None:
     """Gather the wheels of both architectures, and those of the builder's own tools."""
     parser = argparse.ArgumentParser(description="Gather all wheels that a build needs.")
-    parser.add_argument("folder", type=Path)
-    folder: Path = parser.parse_args().folder
-    folder.mkdir(parents=True, exist_ok=True)
+    parser.add_argument("directory", type=Path)
+    directory: Path = parser.parse_args().directory
+    directory.mkdir(parents=True, exist_ok=True)
     for machine in ARCHITECTURES.values():
         for wheel in fetch_wheels(machine, None, usual_cache()):
-            shutil.copyfile(wheel, folder / wheel.name)
-    download(read_lock(BUILDER_LOCK), [], None, folder)
-    print(f"{folder}  {len(list(folder.iterdir()))} wheels")
+            shutil.copyfile(wheel, directory / wheel.name)
+    download(read_lock(BUILDER_LOCK), [], None, directory)
+    print(f"{directory}  {len(list(directory.iterdir()))} wheels")
 
 
 class Pin(NamedTuple):
@@ -98,9 +98,9 @@ def read_lock(lock: Path) -> list[Pin]:
 
 @contextmanager
 def gathered_wheels(machine: str, source: Path | None) -> Iterator[list[Path]]:
-    """Lend the locked wheels of an architecture; those of a named folder alone, if one is named.
+    """Lend the locked wheels of an architecture; those of a named directory alone, if one is named.
 
-    They are copies in a folder of our own: in a cache that others can write to, a wheel could become
+    They are copies in a directory of our own: in a cache that others can write to, a wheel could become
     another one after its hash was compared.
     """
     with tempfile.TemporaryDirectory(prefix="machineadm-wheels-") as scratch:
@@ -120,7 +120,7 @@ def fetch_wheels(machine: str, source: Path | None, cache: Path, lock: Path = LO
 
     Args:
         machine: The architecture, as the kernel names it.
-        source: A folder of wheels that stands in for the index; None: the index.
+        source: A directory of wheels that stands in for the index; None: the index.
         cache: Where they are kept for the next time.
         lock: The versions and hashes.
 
@@ -154,14 +154,14 @@ def check_hashes(wheels: list[Path], lock: Path) -> None:
 def wheels_of(
     version: str, machine: str, pins: list[Pin], source: Path | None, cache: Path
 ) -> list[Path]:
-    """Find the wheels of one interpreter; a folder of the cache appears when it is complete.
+    """Find the wheels of one interpreter; a directory of the cache appears when it is complete.
 
     Raises:
         OSError: The cache cannot be written to.
     """
     key = hashlib.sha256(repr((version, machine, [pin.text for pin in pins])).encode()).hexdigest()
-    folder = cache / f"{abi_of(version)}-{machine}-{key[:16]}"
-    if not is_complete(folder, pins):
+    directory = cache / f"{abi_of(version)}-{machine}-{key[:16]}"
+    if not is_complete(directory, pins):
         cache.mkdir(parents=True, exist_ok=True)
         compiled = [f"--platform={name}_{machine}" for name in PLATFORMS]
         compiled += [f"--abi={name}" for name in (abi_of(version), "abi3", "none")]
@@ -171,23 +171,23 @@ def wheels_of(
                 chosen = [pin for pin in pins if (pin.name in PURE) is pure]
                 interpreter = [f"--python-version={version}", "--implementation=cp"]
                 download(chosen, [*options, *interpreter], source, wheels)
-            shutil.rmtree(folder, ignore_errors=True)
+            shutil.rmtree(directory, ignore_errors=True)
             try:
-                wheels.rename(folder)
+                wheels.rename(directory)
             except OSError:
                 # Another build may have been faster; its wheels are the same.
-                if not is_complete(folder, pins):
+                if not is_complete(directory, pins):
                     raise
-    return sorted(folder.glob("*.whl"))
+    return sorted(directory.glob("*.whl"))
 
 
-def is_complete(folder: Path, pins: list[Pin]) -> bool:
-    """Tell whether a folder holds a wheel for each pin; somebody may have removed a bad one."""
-    return {pin.name for pin in pins} == {str(parse(wheel)[0]) for wheel in folder.glob("*.whl")}
+def is_complete(directory: Path, pins: list[Pin]) -> bool:
+    """Tell whether a directory holds a wheel for each pin; somebody may have removed a bad one."""
+    return {pin.name for pin in pins} == {str(parse(wheel)[0]) for wheel in directory.glob("*.whl")}
 
 
 def download(pins: list[Pin], options: list[str], source: Path | None, wheels: Path) -> None:
-    """Have pip find pinned wheels in a folder or else in the index, and compare their hashes."""
+    """Have pip find pinned wheels in a directory or else in the index, and compare their hashes."""
     if not pins:
         return
     with tempfile.NamedTemporaryFile("w", suffix=".txt") as wanted:
@@ -217,7 +217,7 @@ def parse(wheel: Path) -> tuple[NormalizedName, Version, BuildTag, frozenset[Tag
 
 
 def usual_cache() -> Path:
-    """Name the folder below which downloaded wheels are kept between builds."""
+    """Name the directory below which downloaded wheels are kept between builds."""
     base = os.environ.get("MACHINEADM_CACHE") or Path.home() / ".cache/machineadm"
     return Path(base, "wheels")
 

@@ -64,25 +64,25 @@ def run(arguments: Sequence[str]) -> int:
     return 0
 
 
-def read_wheels(folder: Path) -> dict[str, bytes]:
-    """Read the wheels of a folder.
+def read_wheels(directory: Path) -> dict[str, bytes]:
+    """Read the wheels of a directory.
 
     Raises:
         UsageError: MA1862, it holds none, or something else.
         HostError: MA1820, it cannot be read.
     """
     try:
-        names = sorted(entry.name for entry in folder.iterdir())
+        names = sorted(entry.name for entry in directory.iterdir())
     except OSError as error:
-        raise HostError("MA1820", f"{folder}: cannot be read: {error.strerror}") from error
+        raise HostError("MA1820", f"{directory}: cannot be read: {error.strerror}") from error
     other = [name for name in names if not name.endswith(".whl") or name.startswith(".")]
     if other or not names:
         raise UsageError(
             "MA1862",
-            f"{folder} holds {'no wheel' if not names else ', '.join(other)}",
+            f"{directory} holds {'no wheel' if not names else ', '.join(other)}",
             hint="it has to hold wheels and nothing else",
         )
-    return {name: files.read(folder / name) for name in names}
+    return {name: files.read(directory / name) for name in names}
 
 
 def pack(release: Release, content: Mapping[str, bytes], wheels: Mapping[str, bytes]) -> bytes:
@@ -94,7 +94,7 @@ def pack(release: Release, content: Mapping[str, bytes], wheels: Mapping[str, by
         wheels: Further files by name, or none.
 
     Returns:
-        A gzipped tar whose members lie in one folder, `machineadm-VERSION/`. Nothing in it is executable
+        A gzipped tar whose members lie in one directory, `machineadm-VERSION/`. Nothing in it is executable
         but the script: the agent becomes so where it is installed, after it was verified.
     """
     script = Path(__file__).with_name(SCRIPT).read_bytes()
@@ -107,8 +107,8 @@ def pack(release: Release, content: Mapping[str, bytes], wheels: Mapping[str, by
         gzip.GzipFile(filename="", mode="wb", fileobj=packed, mtime=0) as compressed,
         tarfile.open(fileobj=compressed, mode="w", format=tarfile.USTAR_FORMAT) as archive,
     ):
-        for folder in (top, f"{top}/{WHEELS}") if wheels else (top,):
-            archive.addfile(_member(folder, date, tarfile.DIRTYPE, 0o755))
+        for directory in (top, f"{top}/{WHEELS}") if wheels else (top,):
+            archive.addfile(_member(directory, date, tarfile.DIRTYPE, 0o755))
         for name in sorted(members):
             member = _member(f"{top}/{name}", date, tarfile.REGTYPE, 0o644)
             member.mode = 0o755 if name == SCRIPT else 0o644

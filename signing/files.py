@@ -29,7 +29,7 @@ def replace(path: Path, data: bytes, *, mode: int = 0o644) -> bool:
     """Give a file its content: by a new file, flushed, that takes the old one's place.
 
     Args:
-        path: Where; its folder has to exist.
+        path: Where; its directory has to exist.
         data: All of it.
         mode: The file's mode, whatever the umask; it never has a wider one.
 
@@ -57,7 +57,7 @@ def create(path: Path, data: bytes, *, mode: int) -> None:
     """Write a file that must not exist yet; nothing is ever overwritten.
 
     Args:
-        path: Where; its folder has to exist.
+        path: Where; its directory has to exist.
         data: All of it.
         mode: The file's mode, whatever the umask; it never has a wider one.
 
@@ -81,7 +81,7 @@ def create(path: Path, data: bytes, *, mode: int) -> None:
 
 
 def write_beside(path: Path, data: bytes, mode: int, *, prefix: str = TEMPORARY_PREFIX) -> Path:
-    """Write a flushed file of another name in the same folder, for the caller to link or rename.
+    """Write a flushed file of another name in the same directory, for the caller to link or rename.
 
     Raises:
         OSError: It cannot be written; then nothing is left.
@@ -101,13 +101,13 @@ def write_beside(path: Path, data: bytes, mode: int, *, prefix: str = TEMPORARY_
     return temporary
 
 
-def flush(folder: Path) -> None:
-    """Bring a folder's names to the disk.
+def flush(directory: Path) -> None:
+    """Bring a directory's names to the disk.
 
     Raises:
         OSError: The kernel's.
     """
-    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(fd)
     finally:

@@ -35,25 +35,25 @@ def carried(agent: Path) -> Iterator[Carried]:
                         yield Carried(info.filename, inner.filename, part.read(inner), inner)
 
 
-def commit_of_checkout(folder: Path) -> Path:
+def commit_of_checkout(directory: Path) -> Path:
     """Make a checkout of its own, whose one commit holds what this one holds now."""
     for name in _git(ROOT, "ls-files", "-z", "-co", "--exclude-standard", *PACKED).split("\0"):
         if name and (ROOT / name).is_file():
-            target = folder / name
+            target = directory / name
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_bytes((ROOT / name).read_bytes())
-    (folder / ".gitignore").write_text("/dist/\n__pycache__/\n")
-    _git(folder, "init", "--quiet")
-    _git(folder, "add", "--all")
-    commit(folder)
-    return folder
+    (directory / ".gitignore").write_text("/dist/\n__pycache__/\n")
+    _git(directory, "init", "--quiet")
+    _git(directory, "add", "--all")
+    commit(directory)
+    return directory
 
 
-def commit(folder: Path) -> None:
+def commit(directory: Path) -> None:
     """Commit everything, at the same time as ever."""
-    _git(folder, "add", "--all")
+    _git(directory, "add", "--all")
     who = ("-c", "user.name=Tester", "-c", "user.email=tester@example.org")
-    _git(folder, *who, "commit", "--quiet", "--no-gpg-sign", "--message", "as it is")
+    _git(directory, *who, "commit", "--quiet", "--no-gpg-sign", "--message", "as it is")
 
 
 def run_build(
@@ -76,10 +76,10 @@ def run_build(
     )
 
 
-def _git(folder: Path, *arguments: str) -> str:
+def _git(directory: Path, *arguments: str) -> str:
     dates = {"GIT_AUTHOR_DATE": DATE, "GIT_COMMITTER_DATE": DATE}
     return subprocess.run(
-        ["git", "-C", str(folder), *arguments],
+        ["git", "-C", str(directory), *arguments],
         env=os.environ | dates,
         capture_output=True,
         text=True,

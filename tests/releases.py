@@ -77,9 +77,9 @@ def write_key(path: Path, name: str = "release", *, mode: int = 0o600) -> Path:
     return path
 
 
-def build_release(folder: Path, version: str = "v0.1.0") -> Path:
+def build_release(parent: Path, version: str = "v0.1.0") -> Path:
     """An unsigned release directory, as `make release` makes it, with tiny files."""
-    directory = folder / version
+    directory = parent / version
     directory.mkdir(parents=True)
     for name in AGENTS:
         agent = f"#!/usr/bin/python3 -IS\n# {name} {version}\n".encode()
@@ -109,9 +109,9 @@ def _origin(digest: str) -> dict[str, object]:
     return {"_type": "https://in-toto.io/Statement/v1", "subject": [{"digest": {"sha256": digest}}]}
 
 
-def signed_release(folder: Path, version: str = "v0.1.0", *, by: str = "release") -> Path:
+def signed_release(parent: Path, version: str = "v0.1.0", *, by: str = "release") -> Path:
     """A signed release directory."""
-    directory = build_release(folder, version)
+    directory = build_release(parent, version)
     sign(directory, by=by)
     return directory
 

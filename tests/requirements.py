@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-FOLDERS = ("unit", "contract", "conformance", "e2e")
+DIRECTORIES = ("unit", "contract", "conformance", "e2e")
 
 TITLES = {
     "U1": "boot processes other than cloud-init",
@@ -80,10 +80,10 @@ def table(tests: dict[str, Counter[str]]) -> str:
 
 def main() -> int:
     collector = Collector()
-    folders = [f"tests/{name}" for name in FOLDERS if (ROOT / "tests" / name).is_dir()]
+    directories = [f"tests/{name}" for name in DIRECTORIES if (ROOT / "tests" / name).is_dir()]
     log = io.StringIO()
     with contextlib.redirect_stdout(log):
-        outcome = pytest.main(["--collect-only", "-qq", *folders], plugins=[collector])
+        outcome = pytest.main(["--collect-only", "-qq", *directories], plugins=[collector])
     if outcome not in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED):
         print(log.getvalue())
         return int(outcome)

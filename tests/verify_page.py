@@ -1,4 +1,4 @@
-"""docs/verify.md as somebody who follows it: its commands, run in the folder of a release."""
+"""docs/verify.md as somebody who follows it: its commands, run in the directory of a release."""
 
 import os
 import re

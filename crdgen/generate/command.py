@@ -28,11 +28,11 @@ def run(arguments: Sequence[str]) -> int:
         0: all is as the types say. 1: something differs, or cannot be expressed. 2: a mistake in the command line.
     """
     check = "--check" in arguments
-    folders = [argument for argument in arguments if argument != "--check"]
-    if len(folders) > 1 or any(folder.startswith("-") for folder in folders):
+    directories = [argument for argument in arguments if argument != "--check"]
+    if len(directories) > 1 or any(directory.startswith("-") for directory in directories):
         sys.stderr.write(_USAGE)
         return 2
-    root = Path(folders[0] if folders else ".")
+    root = Path(directories[0] if directories else ".")
     try:
         wanted = outputs()
     except GenerationError as error:

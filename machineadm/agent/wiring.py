@@ -14,7 +14,7 @@ from machineadm.agent.own_file import AgentFile
 from machineadm.host.linux.adapter import linux_host
 from machineadm.host.linux.clock import Interruption, LastWord
 from machineadm.host.linux.console import announce
-from machineadm.host.linux.environment import cache_folder, proxy_variables
+from machineadm.host.linux.environment import cache_directory, proxy_variables
 from machineadm.host.linux.files import LinuxFiles
 from machineadm.host.linux.tree import Tree
 from machineadm.host.ports import Host
@@ -113,6 +113,6 @@ def agent_file() -> AgentFile:
     return AgentFile(
         python=sys.executable,
         path=os.path.realpath(archive) if archive else None,
-        cache=cache_folder() if archive else "",
+        cache=cache_directory() if archive else "",
         proxies=tuple((name, Secret(value)) for name, value in proxy_variables().items()),
     )

@@ -277,7 +277,7 @@ def named(text: str) -> str:
 
 
 def absolute(text: str) -> str:
-    """An absolute path without `..`, for a folder that is named as seen from the root.
+    """An absolute path without `..`, for a directory that is named as seen from the root.
 
     Raises:
         argparse.ArgumentTypeError: It is none.

@@ -21,13 +21,13 @@ class Builtin(Struct, frozen=True, kw_only=True):
     text: str
 
 
-FOLDER: Final = "/var/lib/machineadm/user-data"
+DIRECTORY: Final = "/var/lib/machineadm/user-data"
 """Where a machine without cloud-init keeps its user data. Ignition writes from the initramfs: a file below /run would be
 gone when the machine starts."""
 
 UNIT: Final = "machineadm-bootstrap.service"
 
-# write_files writes a file before it gives it its mode, and makes folders that anybody may enter. bootcmd comes before it.
+# write_files writes a file before it gives it its mode, and makes directories that anybody may enter. bootcmd comes before it.
 # A list of runcmd is run as it is, without any shell of cloud-init's; there is one, since what runcmd makes of several
 # goes on after a failure. After a success nothing is left that holds a secret.
 _CLOUD_INIT: Final = """\
@@ -62,9 +62,9 @@ runcmd:
 # After a success nothing is left that a later boot would start, either.
 _START: Final = f"""\
 set -e
-[ ! -e {FOLDER}/fetch.sh ] || sh {FOLDER}/fetch.sh
-"$(cat {FOLDER}/agent)" bootstrap --path {FOLDER}/config.yaml
-rm -f {FOLDER}/config.yaml {FOLDER}/fetch.sh
+[ ! -e {DIRECTORY}/fetch.sh ] || sh {DIRECTORY}/fetch.sh
+"$(cat {DIRECTORY}/agent)" bootstrap --path {DIRECTORY}/config.yaml
+rm -f {DIRECTORY}/config.yaml {DIRECTORY}/fetch.sh
 """
 
 # Python may come with a system extension. What a reboot cut off the agent resumes by itself, and one waits for the other.
@@ -73,12 +73,12 @@ _UNIT: Final = f"""\
 Description=machineadm: bootstrap of this machine
 Wants=network-online.target
 After=network-online.target systemd-sysext.service machineadm-resume.service
-ConditionPathExists={FOLDER}/config.yaml
+ConditionPathExists={DIRECTORY}/config.yaml
 
 [Service]
 Type=oneshot
 RemainAfterExit=yes
-ExecStart=/bin/sh {FOLDER}/start.sh
+ExecStart=/bin/sh {DIRECTORY}/start.sh
 SyslogIdentifier=machineadm
 
 [Install]
@@ -92,25 +92,25 @@ _IGNITION: Final = f"""\
   "storage": {{
     "directories": [
       {{@ROOT@"path": "/var/lib/machineadm", "mode": 448}},
-      {{@ROOT@"path": "{FOLDER}", "mode": 448}}
+      {{@ROOT@"path": "{DIRECTORY}", "mode": 448}}
     ],
     "files": [
       {{
-        @ROOT@"path": "{FOLDER}/config.yaml", "mode": 384, "overwrite": true,
+        @ROOT@"path": "{DIRECTORY}/config.yaml", "mode": 384, "overwrite": true,
         "contents": {{"compression": "gzip", "source": "data:;base64,{{{{machine_config | gzip | base64}}}}"}}
       }},
 {{{{- if agent_fetch}}}}
       {{
-        @ROOT@"path": "{FOLDER}/fetch.sh", "mode": 384, "overwrite": true,
+        @ROOT@"path": "{DIRECTORY}/fetch.sh", "mode": 384, "overwrite": true,
         "contents": {{"compression": "gzip", "source": "data:;base64,{{{{agent_fetch | gzip | base64}}}}"}}
       }},
 {{{{- end}}}}
       {{
-        @ROOT@"path": "{FOLDER}/agent", "mode": 384, "overwrite": true,
+        @ROOT@"path": "{DIRECTORY}/agent", "mode": 384, "overwrite": true,
         "contents": {{"source": "data:;base64,{{{{agent_path | base64}}}}"}}
       }},
       {{
-        @ROOT@"path": "{FOLDER}/start.sh", "mode": 384, "overwrite": true,
+        @ROOT@"path": "{DIRECTORY}/start.sh", "mode": 384, "overwrite": true,
         "contents": {{"source": "data:;base64,{{{{`{_START}` | base64}}}}"}}
       }}
     ]
@@ -133,20 +133,20 @@ _SYSTEMD: Final = f"""\
 {{
 set -eu
 umask 077
-mkdir -p {FOLDER}
+mkdir -p {DIRECTORY}
 
-base64 -d <<'END' | gzip -dc > {FOLDER}/config.yaml
+base64 -d <<'END' | gzip -dc > {DIRECTORY}/config.yaml
 {{{{machine_config | gzip | base64}}}}
 END
 {{{{- if agent_fetch}}}}
-base64 -d <<'END' | gzip -dc > {FOLDER}/fetch.sh
+base64 -d <<'END' | gzip -dc > {DIRECTORY}/fetch.sh
 {{{{agent_fetch | gzip | base64}}}}
 END
 {{{{- end}}}}
-base64 -d <<'END' > {FOLDER}/agent
+base64 -d <<'END' > {DIRECTORY}/agent
 {{{{agent_path | base64}}}}
 END
-cat <<'END' > {FOLDER}/start.sh
+cat <<'END' > {DIRECTORY}/start.sh
 {_START}END
 
 umask 022

@@ -203,7 +203,7 @@ locate() {
 finish() {
   sync "$file" 2>/dev/null || sync
   { mv -f "$file" "$DESTINATION" && chmod 0755 "$DESTINATION"; } 2>"$work/said" || fail MA1911 "cannot write $DESTINATION: $(said)"
-  sync "$DESTINATION" "$folder" 2>/dev/null || sync
+  sync "$DESTINATION" "$directory" 2>/dev/null || sync
   exit 0
 }
 
@@ -255,7 +255,7 @@ printf '\n%s\n' "$CA_BUNDLE" >>"$work/ca" || fail MA1911 "cannot write to $work"
 # place, or lead root elsewhere, while this runs. Of a sticky directory (mode 1777) what is there belongs to its owner alone.
 # Missing ones are made. Prints where it ends, without links.
 unwritable() { fail MA1911 "cannot write to ${DESTINATION%/*}/: $(said)"; }
-folder=$("$PYTHON" -I -S -c '
+directory=$("$PYTHON" -I -S -c '
 import os, sys
 path = os.path
 os.umask(18)
@@ -275,14 +275,14 @@ at = go(sys.argv[1])
 see(at, 0)
 print(at)
 ' "${DESTINATION%/*}" 2>"$work/said") || case $(said) in others*) fail MA1915 "$(said)" ;; *) unwritable ;; esac
-DESTINATION=${folder%/}/${DESTINATION##*/}
+DESTINATION=${directory%/}/${DESTINATION##*/}
 [ ! -d "$DESTINATION" ] || fail MA1911 "$DESTINATION is a directory"
-file=$(mktemp "${folder%/}/.machineadm.XXXXXX" 2>"$work/said") || unwritable
+file=$(mktemp "${directory%/}/.machineadm.XXXXXX" 2>"$work/said") || unwritable
 longest='' how=''
 while read -r _ mount _ options _; do
-  case $folder/ in "${mount%/}"/*) [ "${#mount}" -lt "${#longest}" ] || { longest=$mount how=$options; } ;; esac
+  case $directory/ in "${mount%/}"/*) [ "${#mount}" -lt "${#longest}" ] || { longest=$mount how=$options; } ;; esac
 done <"$MOUNTS"
-case ,$how, in *,noexec,*) fail MA1912 "$folder is mounted noexec" ;; esac
+case ,$how, in *,noexec,*) fail MA1912 "$directory is mounted noexec" ;; esac
 
 # What is there already is copied, so that what is checked is what gets the name.
 # [SHA256

@@ -1,4 +1,4 @@
-"""Where passphrases come from: files and descriptors that the command line names, a folder that the image brings, plugins."""
+"""Where passphrases come from: files and descriptors that the command line names, a directory that the image brings, plugins."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class GivenPassphrases:
     Args:
         files: Path by provider, or by `ANY`.
         descriptors: Open descriptor by provider, or by `ANY`.
-        folder: Asked for what neither names: one file a provider, which nobody but its owner root can read.
+        directory: Asked for what neither names: one file a provider, which nobody but its owner root can read.
         plugin_directories: Where plugins are looked for first; they are asked for what no file gives.
         allow_unverified: Run a plugin that has no checksum.
     """
@@ -33,13 +33,13 @@ class GivenPassphrases:
         *,
         files: Mapping[str, str] | None = None,
         descriptors: Mapping[str, int] | None = None,
-        folder: str = PASSPHRASES,
+        directory: str = PASSPHRASES,
         plugin_directories: Sequence[str] = (),
         allow_unverified: bool = False,
     ) -> None:
         self._files = dict(files or {})
         self._descriptors = dict(descriptors or {})
-        self._folder = folder
+        self._directory = directory
         self._known: dict[str, Secret] = {}
         self.used_files: set[str] = set()
         """Those that the command line names and that were read, by their real paths."""
@@ -85,7 +85,7 @@ class GivenPassphrases:
             if name in self._descriptors:
                 self.used_descriptor = True
                 return self._from_descriptor(self._descriptors[name])
-        path = f"{self._folder}/{provider}"
+        path = f"{self._directory}/{provider}"
         # Not followed: not even a broken link there is nothing.
         if os.path.lexists(path):
             return self._from_file(path, private=True)
@@ -132,7 +132,7 @@ class GivenPassphrases:
 
 
 def _real(path: str) -> str:
-    """Where a file lies whatever the current folder is; never to be opened: of a pipe it is not a path."""
+    """Where a file lies whatever the current directory is; never to be opened: of a pipe it is not a path."""
     return os.path.realpath(path)
 
 

@@ -39,22 +39,24 @@ def _external_etcd(kubernetes: KubernetesConfig) -> ExternalEtcd | None:
 
 
 def _files(
-    given: ControlPlaneCertificates, folder: str, etcd: ExternalEtcd | None
+    given: ControlPlaneCertificates, directory: str, etcd: ExternalEtcd | None
 ) -> Iterator[PlannedFile]:
-    yield from _pair(given.ca, f"{folder}/ca.crt", f"{folder}/ca.key")
+    yield from _pair(given.ca, f"{directory}/ca.crt", f"{directory}/ca.key")
     etcd_ca = etcd.ca_file if etcd is not None else None
-    yield from _pair(given.etcd_ca, etcd_ca or f"{folder}/etcd/ca.crt", f"{folder}/etcd/ca.key")
     yield from _pair(
-        given.front_proxy_ca, f"{folder}/front-proxy-ca.crt", f"{folder}/front-proxy-ca.key"
+        given.etcd_ca, etcd_ca or f"{directory}/etcd/ca.crt", f"{directory}/etcd/ca.key"
+    )
+    yield from _pair(
+        given.front_proxy_ca, f"{directory}/front-proxy-ca.crt", f"{directory}/front-proxy-ca.key"
     )
     if (account := given.service_account) is not None:
-        yield _certificate(f"{folder}/sa.pub", account.public_key)
-        yield _key(f"{folder}/sa.key", account.private_key.reveal())
+        yield _certificate(f"{directory}/sa.pub", account.public_key)
+        yield _key(f"{directory}/sa.key", account.private_key.reveal())
     client = "apiserver-etcd-client"
     yield from _pair(
         given.apiserver_etcd_client,
-        (etcd and etcd.cert_file) or f"{folder}/{client}.crt",
-        (etcd and etcd.key_file) or f"{folder}/{client}.key",
+        (etcd and etcd.cert_file) or f"{directory}/{client}.crt",
+        (etcd and etcd.key_file) or f"{directory}/{client}.key",
     )
 
 

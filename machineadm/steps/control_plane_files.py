@@ -1,6 +1,6 @@
 """Files that the API server reads: audit policy, encryption at rest, authentication, authorization, admission.
 
-They lie in one folder, 0600, which is mounted into the API server as a folder: a file that is mounted by itself would
+They lie in one directory, 0600, which is mounted into the API server as a directory: a file that is mounted by itself would
 not be seen again once it was replaced. The arguments and mounts they need go to kubeadm as a value (`ControlPlaneExtras`);
 kubeadm keeps them in the cluster, so a further control plane needs the files alone.
 """
@@ -119,11 +119,11 @@ def _audit(audit: AuditPolicy) -> _Part:
     files = [_document("audit-policy.yaml", "Policy", "audit.k8s.io/v1", audit.policy)]
     volumes: tuple[Volume, ...] = ()
     if (log := audit.log) is not None:
-        folder = log.path.rpartition("/")[0] or "/"
+        directory = log.path.rpartition("/")[0] or "/"
         volumes = (
             Volume(
                 name="machineadm-audit-log",
-                path=folder,
+                path=directory,
                 read_only=False,
                 path_type="DirectoryOrCreate",
             ),
@@ -173,11 +173,11 @@ def _encryption(encryption: EncryptionAtRest) -> _Part:
         tuple(
             Volume(
                 name=f"machineadm-kms-{number}",
-                path=folder,
+                path=directory,
                 read_only=False,
                 path_type="DirectoryOrCreate",
             )
-            for number, folder in enumerate(dict.fromkeys(sockets))
+            for number, directory in enumerate(dict.fromkeys(sockets))
         ),
     )
 

@@ -1,7 +1,7 @@
 """Static pods beside those of kubeadm.
 
 They are written before kubeadm runs and start as soon as it has started the kubelet. kubeadm's preflight looks for its own
-four manifests alone (`FileAvailable--etc-kubernetes-manifests-...`, read in 1.29 to 1.34), so others in the folder do not
+four manifests alone (`FileAvailable--etc-kubernetes-manifests-...`, read in 1.29 to 1.34), so others in the directory do not
 disturb it, for a joining control plane neither.
 """
 

@@ -51,8 +51,8 @@ class Directory:
             if not self._root.is_dir():
                 fail_absent(str(self._root))
             found = (
-                Path(folder, file).relative_to(self._root).as_posix()
-                for folder, _, names in os.walk(self._root, onerror=_raise)
+                Path(directory, file).relative_to(self._root).as_posix()
+                for directory, _, names in os.walk(self._root, onerror=_raise)
                 for file in names
                 if not file.startswith(_TEMPORARY)
             )
@@ -107,7 +107,7 @@ class Directory:
 
     @contextlib.contextmanager
     def _locked(self, name: str) -> Iterator[Path]:
-        """The path of a name whose folder exists, with all other publishers kept out."""
+        """The path of a name whose directory exists, with all other publishers kept out."""
         path = self._root / name
         with self._telling(path):
             try:
@@ -116,7 +116,7 @@ class Directory:
                 fail_absent(str(self._root))
             try:
                 _lock(fd, self._root)
-                _make_folders(self._root, path.parent)
+                _make_directories(self._root, path.parent)
                 for left in path.parent.glob(f"{_TEMPORARY}*"):
                     left.unlink()  # of a run that was killed: nobody else is at work
                 yield path
@@ -148,7 +148,7 @@ def _lock(fd: int, root: Path) -> None:
 
 @contextlib.contextmanager
 def _written_beside(path: Path, data: bytes) -> Iterator[Path]:
-    """A flushed file with that content in the same folder, gone or renamed at the end; then the folder is flushed."""
+    """A flushed file with that content in the same directory, gone or renamed at the end; then the directory is flushed."""
     # For the server to read, whatever the umask.
     temporary = files.write_beside(path, data, 0o644, prefix=_TEMPORARY)
     try:
@@ -158,14 +158,14 @@ def _written_beside(path: Path, data: bytes) -> Iterator[Path]:
     files.flush(path.parent)
 
 
-def _make_folders(root: Path, folder: Path) -> None:
+def _make_directories(root: Path, directory: Path) -> None:
     """Make what is missing below the root, for a server to read, whatever the umask."""
-    if folder == root or folder.is_dir():
+    if directory == root or directory.is_dir():
         return
-    _make_folders(root, folder.parent)
-    folder.mkdir()
-    folder.chmod(0o755)
-    files.flush(folder.parent)
+    _make_directories(root, directory.parent)
+    directory.mkdir()
+    directory.chmod(0o755)
+    files.flush(directory.parent)
 
 
 def _mark(data: bytes) -> str:

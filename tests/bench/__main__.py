@@ -80,8 +80,8 @@ FILES = {f"etc/bench/{n % 20}/{n}.conf": f"{n:<1023}\n".encode() for n in range(
 
 def bare_loop(root: Path) -> None:
     """Write beside the final name, rename, and one flush of the file system at the end."""
-    for folder in {os.path.dirname(path) for path in FILES}:
-        os.makedirs(f"{root}/{folder}")
+    for directory in {os.path.dirname(path) for path in FILES}:
+        os.makedirs(f"{root}/{directory}")
     for path, content in FILES.items():
         final = f"{root}/{path}"
         with open(f"{final}.tmp", "wb", buffering=0) as file:

@@ -17,16 +17,16 @@ _LARGEST = (
 )
 
 
-def generate(rounds: int, folder: Path) -> None:
+def generate(rounds: int, directory: Path) -> None:
     """Measure what `make crds` runs: all kinds, with the writing of each file.
 
     Args:
         rounds: How often.
-        folder: Where it may write.
+        directory: Where it may write.
     """
 
     def whole(number: int) -> float:
-        return command([sys.executable, "-m", "crdgen", str(folder / str(number))])(number)
+        return command([sys.executable, "-m", "crdgen", str(directory / str(number))])(number)
 
     compare(
         "python -m crdgen, all files written; goal: 500 ms more than the reference",
@@ -53,12 +53,12 @@ for resource in RESOURCES:
 """
 
 
-def controller_gen(rounds: int, folder: Path) -> None:
+def controller_gen(rounds: int, directory: Path) -> None:
     """Measure the definitions of three kinds beside controller-gen, whose Go types say the same of them.
 
     Args:
         rounds: How often.
-        folder: Where it may write.
+        directory: Where it may write.
     """
     if shutil.which("go", path=f"{os.environ['PATH']}:/usr/local/go/bin") is None:
         print("controller-gen: not measured, Go is missing\n")
@@ -66,22 +66,22 @@ def controller_gen(rounds: int, folder: Path) -> None:
 
     def theirs(number: int, **environment: str) -> float:
         start = time.perf_counter()
-        judges.controller_gen(folder, **environment)
+        judges.controller_gen(directory, **environment)
         return time.perf_counter() - start
 
     def theirs_cold(number: int) -> float:
-        return theirs(number, GOCACHE=str(folder / f"go-{number}"))
+        return theirs(number, GOCACHE=str(directory / f"go-{number}"))
 
     def ours_cold(number: int) -> float:
-        cache = ["-X", f"pycache_prefix={folder / f'python-{number}'}"]
-        return command([sys.executable, *cache, "-c", _THREE, str(folder)])(number)
+        cache = ["-X", f"pycache_prefix={directory / f'python-{number}'}"]
+        return command([sys.executable, *cache, "-c", _THREE, str(directory)])(number)
 
     judges.program("controller-gen")
     compare(
         "definitions of three kinds, from types that say the same",
         [
             Case("reference: controller-gen", theirs),
-            Case("crdgen", command([sys.executable, "-c", _THREE, str(folder)]), limit=0.6),
+            Case("crdgen", command([sys.executable, "-c", _THREE, str(directory)]), limit=0.6),
             Case("of which python -c pass", command([sys.executable, "-c", "pass"])),
         ],
         rounds=rounds,

@@ -37,22 +37,22 @@ libyaml.load()
 """
 
 
-def measure(agent: Path, configuration: Path, folder: Path, rounds: int) -> None:
+def measure(agent: Path, configuration: Path, directory: Path, rounds: int) -> None:
     """Compare every kind of start.
 
     Args:
         agent: The packed agent.
         configuration: 64 KB of YAML.
-        folder: Where it may write.
+        directory: Where it may write.
         rounds: How often.
     """
-    cache = folder / "start"
+    cache = directory / "start"
     os.environ["MACHINEADM_CACHE"] = str(cache)
     machineadm = [*ISOLATED, str(agent)]
-    root = folder / "start-root"
+    root = directory / "start-root"
     root.mkdir()
     plan = ["plan", "--root", str(root), "--path", str(configuration)]
-    base = folder / "base"
+    base = directory / "base"
     with zipfile.ZipFile(agent) as archive, archive.open("parts/base.zip") as part:
         zipfile.ZipFile(part).extractall(base)
 
@@ -60,7 +60,9 @@ def measure(agent: Path, configuration: Path, folder: Path, rounds: int) -> None
         f"start-up with {PYTHON}",
         [
             Case("reference: python3 -I -S -c pass", command([*ISOLATED, "-c", "pass"])),
-            Case("an archive that does nothing", command([*ISOLATED, str(empty_archive(folder))])),
+            Case(
+                "an archive that does nothing", command([*ISOLATED, str(empty_archive(directory))])
+            ),
             Case("version", command([*machineadm, "version"]), limit=2.3),
             Case("imports of plan alone", command([*ISOLATED, "-c", IMPORTS, str(base)])),
             Case(
@@ -68,7 +70,7 @@ def measure(agent: Path, configuration: Path, folder: Path, rounds: int) -> None
                 command([*machineadm, *plan], expect=SOMETHING_TO_DO),
                 limit=7,
             ),
-            Case("first plan, nothing unpacked", first([*machineadm, *plan], folder), limit=18),
+            Case("first plan, nothing unpacked", first([*machineadm, *plan], directory), limit=18),
         ],
         rounds=rounds,
     )
@@ -78,7 +80,7 @@ def measure(agent: Path, configuration: Path, folder: Path, rounds: int) -> None
             Case("reference: python3 -I -S -c pass", command([*ISOLATED, "-c", "pass"])),
             Case(
                 "first plan, nothing unpacked",
-                after_writing(first([*machineadm, *plan], folder), folder / "written"),
+                after_writing(first([*machineadm, *plan], directory), directory / "written"),
                 limit=18,
             ),
         ],
@@ -102,26 +104,26 @@ def measure(agent: Path, configuration: Path, folder: Path, rounds: int) -> None
     )
 
 
-def empty_archive(folder: Path) -> Path:
+def empty_archive(directory: Path) -> Path:
     """A zipapp whose program is empty: what no archive can be without."""
-    path = folder / "empty.pyz"
+    path = directory / "empty.pyz"
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("__main__.py", "")
     return path
 
 
-def first(arguments: list[str], folder: Path) -> Callable[[int], float]:
+def first(arguments: list[str], directory: Path) -> Callable[[int], float]:
     """A case's run that has nothing unpacked before it."""
     run = command(arguments, expect=SOMETHING_TO_DO)
 
     def anew(number: int) -> float:
         before = os.environ["MACHINEADM_CACHE"]
-        os.environ["MACHINEADM_CACHE"] = str(folder / "first")
+        os.environ["MACHINEADM_CACHE"] = str(directory / "first")
         try:
             return run(number)
         finally:
             os.environ["MACHINEADM_CACHE"] = before
-            shutil.rmtree(folder / "first")
+            shutil.rmtree(directory / "first")
 
     return anew
 

@@ -24,11 +24,11 @@ UNFIT = [python for python in installed() if python.version not in SUPPORTED]
 class Node:
     """A root that keeps what is written to it, with the agent and a configuration in it."""
 
-    def __init__(self, root: Root, agent: Path, folder: Path, *python: str) -> None:
-        self.root, self.agent, self.folder = root, agent, folder
+    def __init__(self, root: Root, agent: Path, directory: Path, *python: str) -> None:
+        self.root, self.agent, self.directory = root, agent, directory
         self.python = list(python)
         self.binds = {AGENT: agent, CONFIG: EXAMPLE}
-        self.tree = folder / "tree"
+        self.tree = directory / "tree"
         self.tree.mkdir(parents=True)
 
     def run(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
@@ -36,7 +36,7 @@ class Node:
             [*self.python, AGENT, *arguments],
             binds=self.binds,
             writable={"/srv": self.tree},
-            changes=self.folder,
+            changes=self.directory,
         )
 
     def written(self) -> list[str]:
@@ -44,7 +44,7 @@ class Node:
 
         An interpreter's own compiled files are not the agent's.
         """
-        upper = self.folder / "upper"
+        upper = self.directory / "upper"
         return sorted(
             str(path.relative_to(upper))
             for path in upper.rglob("*")
@@ -52,9 +52,9 @@ class Node:
         )
 
 
-def lend(python: Python, agent: Path, folder: Path) -> Node:
+def lend(python: Python, agent: Path, directory: Path) -> Node:
     """A node whose interpreter comes from this machine: isolated, as its own start would make itself."""
-    node = Node(Root("bookworm"), agent, folder, str(python.executable), "-I", "-S")
+    node = Node(Root("bookworm"), agent, directory, str(python.executable), "-I", "-S")
     node.binds |= python.binds
     return node
 

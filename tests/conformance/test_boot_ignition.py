@@ -18,10 +18,10 @@ FIRST_BOOT = Path(__file__).parents[1] / "machine/ignition.sh"
 
 
 def boot(site: Site, config: bytes, image: Mapping[str, Path] | None = None) -> Machine:
-    (site.folder / "config.ign").write_bytes(config)
+    (site.directory / "config.ign").write_bytes(config)
     mounts = {
         "/ignition/ignition": judges.ignition(),
-        "/ignition/config.ign": site.folder / "config.ign",
+        "/ignition/config.ign": site.directory / "config.ign",
         "/ignition/first-boot": FIRST_BOOT,
         **(site.image() if image is None else image),
     }

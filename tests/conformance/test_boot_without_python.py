@@ -33,21 +33,21 @@ rm -rf /usr/lib/python3*
 """
 
 
-def extension(folder: Path) -> Path:
-    """A folder that systemd-sysext merges with /usr: Debian's Python as its packages have it, and kubeadm's recorder."""
-    tree = folder / "python"
+def extension(directory: Path) -> Path:
+    """A directory that systemd-sysext merges with /usr: Debian's Python as its packages have it, and kubeadm's recorder."""
+    tree = directory / "python"
     root = Root("bookworm")
     listed = root.run(
         ["sh", "-c", "dpkg-query -L $(dpkg-query -W -f '${Package}\\n' | grep python)"], check=True
     )
     files = [path for path in listed.stdout.splitlines() if path.startswith("/usr/")]
-    files = [path for path in files if not (root.folder / path[1:]).is_dir()]
-    files = [path for path in files if (root.folder / path[1:]).exists()]
+    files = [path for path in files if not (root.directory / path[1:]).is_dir()]
+    files = [path for path in files if (root.directory / path[1:]).exists()]
     for path in files:
         target = tree / path[1:]
         target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy2(root.folder / path[1:], target, follow_symlinks=False)
-    shutil.copy2(folder / "bin/kubeadm", tree / "usr/bin/kubeadm")
+        shutil.copy2(root.directory / path[1:], target, follow_symlinks=False)
+    shutil.copy2(directory / "bin/kubeadm", tree / "usr/bin/kubeadm")
     release = tree / "usr/lib/extension-release.d/extension-release.python"
     release.parent.mkdir(parents=True)
     release.write_text("ID=debian\nVERSION_ID=12\n")
@@ -55,8 +55,8 @@ def extension(folder: Path) -> Path:
 
 
 def prepare(site: Site) -> dict[str, Path]:
-    (site.folder / "prepare").write_text(WITHOUT_PYTHON)
-    mounts = {"/ignition/prepare": site.folder / "prepare", **site.image()}
+    (site.directory / "prepare").write_text(WITHOUT_PYTHON)
+    mounts = {"/ignition/prepare": site.directory / "prepare", **site.image()}
     del mounts["/usr/bin/kubeadm"]  # would be hidden below the merged /usr
     return mounts
 

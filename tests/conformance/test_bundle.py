@@ -29,7 +29,7 @@ def site(tmp_path: Path) -> Path:
 
 @pytest.fixture(params=SUITES)
 def run(request: pytest.FixtureRequest, site: Path) -> Run:
-    """Commands in a Debian's shell, in the site's folder."""
+    """Commands in a Debian's shell, in the site's directory."""
     root = Root(request.param, tools=True)
     version = root.run(["openssl", "version"], check=True).stdout
     assert version.startswith(f"OpenSSL {SUITES[request.param]}")

@@ -27,9 +27,9 @@ def read(path: Path) -> Any:
 
 @pytest.fixture(scope="module")
 def theirs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Definition]:
-    folder = tmp_path_factory.mktemp("controller-gen")
-    judges.controller_gen(folder)
-    return {path.name: read(path) for path in sorted(folder.iterdir())}
+    directory = tmp_path_factory.mktemp("controller-gen")
+    judges.controller_gen(directory)
+    return {path.name: read(path) for path in sorted(directory.iterdir())}
 
 
 def found(name: str, other: Definition) -> list[tuple[str, Difference]]:

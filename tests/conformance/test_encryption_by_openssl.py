@@ -17,11 +17,11 @@ AGENT = "/usr/local/bin/machineadm"
 
 @pytest.fixture
 def work(tmp_path: Path) -> Path:
-    folder = tmp_path / "work"
-    folder.mkdir()
-    (folder / "node.yaml").write_bytes((ROOT / "examples/worker.yaml").read_bytes())
-    (folder / "word").write_text("correct horse\n")
-    return folder
+    directory = tmp_path / "work"
+    directory.mkdir()
+    (directory / "node.yaml").write_bytes((ROOT / "examples/worker.yaml").read_bytes())
+    (directory / "word").write_text("correct horse\n")
+    return directory
 
 
 def run(suite: str, work: Path, blocks: list[str], agent: Path, printed: str = "") -> None:

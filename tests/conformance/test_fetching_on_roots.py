@@ -24,24 +24,24 @@ HEADERS = {"Authorization": Secret(TOKEN)}
 
 @pytest.fixture
 def server(agent_file: Path, tmp_path: Path) -> Iterator[FileServer]:
-    folder = tmp_path / "served"
-    folder.mkdir()
+    directory = tmp_path / "served"
+    directory.mkdir()
     content = agent_file.read_bytes()
     for name, bytes_, signature in (
         ("machineadm-linux-amd64.pyz", content, KEY.sign(content)),
         ("tampered", content + b"\0", KEY.sign(content)),
         ("answers", b'print(\'{"version": "%s"}\')\n' % VERSION.encode(), None),
     ):
-        (folder / name).write_bytes(bytes_)
-        (folder / f"{name}.sig").write_bytes(signature or KEY.sign(bytes_))
+        (directory / name).write_bytes(bytes_)
+        (directory / f"{name}.sig").write_bytes(signature or KEY.sign(bytes_))
     identity = AUTHORITY.identity(tmp_path / "pki", "127.0.0.1")
-    with FileServer(folder, identity=identity, header=("Authorization", TOKEN)) as serving:
+    with FileServer(directory, identity=identity, header=("Authorization", TOKEN)) as serving:
         yield serving
 
 
 def fetch(
     root: Root,
-    folder: Path,
+    directory: Path,
     *urls: str,
     command: str = "sh",
     without: str = "",
@@ -55,7 +55,7 @@ def fetch(
         "headers": HEADERS,
         "ca_bundle": AUTHORITY.certificate,
     }
-    script = folder / "fetch.sh"
+    script = directory / "fetch.sh"
     script.write_text(
         fetch_script(AgentDownload(**given | changes)).replace("PAUSE=1", "PAUSE=1000")
     )

@@ -135,9 +135,9 @@ class Disk:
     SHUTDOWN, NO_FLUSH = 0x8004587D, struct.pack("I", 2)
     """EXT4_IOC_SHUTDOWN: from here on nothing reaches the disk."""
 
-    def __init__(self, folder: Path) -> None:
-        self._image, self._copy = folder / "image", folder / "copy"
-        self.mounted = folder / "mounted"
+    def __init__(self, directory: Path) -> None:
+        self._image, self._copy = directory / "image", directory / "copy"
+        self.mounted = directory / "mounted"
         self.mounted.mkdir()
         with self._image.open("wb") as image:
             image.truncate(64 << 20)

@@ -45,31 +45,31 @@ TOKEN = f"{TOKEN_ID}.{TOKEN_SECRET}"
 VERSIONS = pytest.mark.parametrize("version", judges.KUBEADM_VERSIONS)
 
 
-def openssl(folder: Path, *arguments: str) -> None:
+def openssl(directory: Path, *arguments: str) -> None:
     program = shutil.which("openssl")
     if program is None:
         missing("openssl is not installed")
-    subprocess.run([program, *arguments], cwd=folder, check=True, capture_output=True)
+    subprocess.run([program, *arguments], cwd=directory, check=True, capture_output=True)
 
 
 @pytest.fixture(scope="module")
 def authority(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the CA, a server certificate for 127.0.0.1, and another CA."""
-    folder = tmp_path_factory.mktemp("authority")
+    """A directory with the CA, a server certificate for 127.0.0.1, and another CA."""
+    directory = tmp_path_factory.mktemp("authority")
     key = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes")
     for name in ("ca", "other"):
         files = ("-keyout", f"{name}.key", "-out", f"{name}.crt")
-        openssl(folder, "req", "-x509", *key, *files, "-days", "2", "-subj", "/CN=kubernetes")
-    (folder / "names").write_text("subjectAltName=IP:127.0.0.1\n")
+        openssl(directory, "req", "-x509", *key, *files, "-days", "2", "-subj", "/CN=kubernetes")
+    (directory / "names").write_text("subjectAltName=IP:127.0.0.1\n")
     files = ("-keyout", "server.key", "-out", "server.csr")
-    openssl(folder, "req", *key, *files, "-subj", "/CN=kube-apiserver")
+    openssl(directory, "req", *key, *files, "-subj", "/CN=kube-apiserver")
     signing = ("-CA", "ca.crt", "-CAkey", "ca.key", "-CAcreateserial", "-extfile", "names")
     openssl(
-        folder, "x509", "-req", "-in", "server.csr", "-out", "server.crt", "-days", "2", *signing
+        directory, "x509", "-req", "-in", "server.csr", "-out", "server.crt", "-days", "2", *signing
     )
-    openssl(folder, "x509", "-in", "ca.crt", "-noout", "-pubkey", "-out", "ca.pub")
-    openssl(folder, "pkey", "-pubin", "-in", "ca.pub", "-outform", "der", "-out", "ca.pub.der")
-    return folder
+    openssl(directory, "x509", "-in", "ca.crt", "-noout", "-pubkey", "-out", "ca.pub")
+    openssl(directory, "pkey", "-pubin", "-in", "ca.pub", "-outform", "der", "-out", "ca.pub.der")
+    return directory
 
 
 def pin_of(authority: Path) -> str:
@@ -94,7 +94,7 @@ def endpoint(authority: Path) -> Iterator[str]:
         yield address
 
 
-def certificate_of_another_time(authority: Path, folder: Path, begins: timedelta) -> Path:
+def certificate_of_another_time(authority: Path, directory: Path, begins: timedelta) -> Path:
     """The server's certificate, valid for a day that begins so much later than now."""
     issuer = x509.load_pem_x509_certificate((authority / "ca.crt").read_bytes())
     key = serialization.load_pem_private_key((authority / "ca.key").read_bytes(), None)
@@ -116,7 +116,7 @@ def certificate_of_another_time(authority: Path, folder: Path, begins: timedelta
         )
         .sign(key, hashes.SHA256())
     )
-    path = folder / "other-time.crt"
+    path = directory / "other-time.crt"
     path.write_bytes(built.public_bytes(serialization.Encoding.PEM))
     return path
 
@@ -191,13 +191,13 @@ def worker(discovery: TokenDiscovery | FileDiscovery, version: str) -> Kubernete
     )
 
 
-def failure_of(kubernetes: KubernetesConfig, folder: Path, verb: str = "join") -> KubeadmError:
+def failure_of(kubernetes: KubernetesConfig, directory: Path, verb: str = "join") -> KubeadmError:
     """What the preflight phase of kubeadm ends with."""
-    for name, content in rendered(kubernetes, str(folder)).encode(reveal=True).items():
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        (folder / name).write_bytes(content)
+    for name, content in rendered(kubernetes, str(directory)).encode(reveal=True).items():
+        (directory / name).parent.mkdir(parents=True, exist_ok=True)
+        (directory / name).write_bytes(content)
     argv = [str(judges.kubeadm(kubernetes.version)), verb, "phase", "preflight"]
-    argv.append(f"--config={folder / CONFIG}")
+    argv.append(f"--config={directory / CONFIG}")
     run = subprocess.run(
         argv,
         stdout=subprocess.PIPE,

@@ -27,11 +27,11 @@ COMPONENT_KINDS = {
 }
 
 
-def laid_out(kubernetes: KubernetesConfig, folder: Path) -> str:
+def laid_out(kubernetes: KubernetesConfig, directory: Path) -> str:
     """kubeadm's configuration, with the files it names beside it."""
-    files = rendered(kubernetes, str(folder)).encode(reveal=True)
+    files = rendered(kubernetes, str(directory)).encode(reveal=True)
     for name, content in files.items():
-        path = folder / name
+        path = directory / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content)
     return files[CONFIG].decode()

@@ -75,9 +75,9 @@ class Ended(NamedTuple):
 class Stage:
     """Runs the agent in a mount namespace."""
 
-    def __init__(self, agent: Path, folder: Path) -> None:
+    def __init__(self, agent: Path, directory: Path) -> None:
         self.agent = agent
-        self.folder = folder
+        self.directory = directory
 
     def run(
         self,
@@ -92,14 +92,14 @@ class Stage:
         err: int = subprocess.DEVNULL,
     ) -> Ended:
         """Bootstrap, in JSON below `spec.machine`."""
-        (self.folder / "node.yaml").write_text(f"{HEAD}    {machine}\n")
-        result = self.folder / "result"
+        (self.directory / "node.yaml").write_text(f"{HEAD}    {machine}\n")
+        result = self.directory / "result"
         shutil.rmtree(result, ignore_errors=True)
         result.mkdir()
         command = [
             *("python3", "-I", "-S", str(self.agent), "bootstrap", "--mode", "preparation"),
             *(("--deadline", f"{deadline}s") if deadline is not None else ()),
-            *("--path", str(self.folder / "node.yaml"), *options),
+            *("--path", str(self.directory / "node.yaml"), *options),
         ]
         began = time.monotonic()
         with subprocess.Popen(
@@ -250,7 +250,7 @@ def test_a_name_that_nobody_resolves_does_not_hold_the_run(stage: Stage, scheme:
             deaf.bind(("127.0.0.77", 53))
         except OSError:
             missing("nobody may listen on port 53 here")
-        resolver = stage.folder / "resolv.conf"
+        resolver = stage.directory / "resolv.conf"
         resolver.write_text("nameserver 127.0.0.77\noptions timeout:30\n")
         ended = stage.run(download(f"{scheme}://mirror.example/x"), resolver=str(resolver))
 

@@ -58,7 +58,7 @@ def bucket(tmp_path_factory: pytest.TempPathFactory, release: Path, keys: Keys) 
 def cluster(
     tmp_path_factory: pytest.TempPathFactory, release: Path, keys: Keys
 ) -> Iterator[tuple[str, Path]]:
-    """URL and folder of the tree behind a static server, as a management cluster has it."""
+    """URL and directory of the tree behind a static server, as a management cluster has it."""
     tree = tmp_path_factory.mktemp("tree")
     assert publishing.run("publish", release, "--to", tree, "--key", keys.uri).returncode == 0
     handler = functools.partial(_Quiet, directory=str(tree))
@@ -68,9 +68,9 @@ def cluster(
         server.shutdown()
 
 
-def boot(folder: Path, keys: Keys, *urls: str) -> tuple[int, str, str]:
+def boot(directory: Path, keys: Keys, *urls: str) -> tuple[int, str, str]:
     """Run the boot script in a bookworm; its exit code, what then answers as the agent, and what it said."""
-    script = folder / "fetch.sh"
+    script = directory / "fetch.sh"
     source = AgentDownload(version=VERSION, urls=urls, public_key=keys.public.read_text())
     script.write_text(fetch_script(source).replace("PAUSE=1", "PAUSE=1000"))
     done = Root("bookworm", tools=True).run(

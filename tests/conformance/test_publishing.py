@@ -97,8 +97,8 @@ def release(tmp_path_factory: pytest.TempPathFactory, keys: Keys) -> Path:
 @pytest.fixture(scope="module")
 def other(tmp_path_factory: pytest.TempPathFactory, keys: Keys) -> Path:
     """The same version with other content."""
-    folder = tmp_path_factory.mktemp("other")
-    return releases.make(folder, "v0.1.0", content="other", key=keys.signer)
+    directory = tmp_path_factory.mktemp("other")
+    return releases.make(directory, "v0.1.0", content="other", key=keys.signer)
 
 
 @pytest.fixture(scope="module")
@@ -217,9 +217,9 @@ def test_a_pointer_goes_forth_and_back_only_when_that_is_allowed(
     for number, (arguments, version) in enumerate(rounds):
         if arguments:
             assert publish(release, *arguments).returncode == 0
-        folder = tmp_path / str(number)
-        folder.mkdir()
-        assert judging.follow(target.base, "latest.json", keys.public, folder) == version
+        directory = tmp_path / str(number)
+        directory.mkdir()
+        assert judging.follow(target.base, "latest.json", keys.public, directory) == version
 
 
 def test_killed_by_signal_9_at_growing_progress_it_ends_whole(
@@ -284,9 +284,9 @@ def test_two_versions_at_once_leave_the_newer_one(
     assert said[1][1] == 0, said
     assert said[0][1] == 0 or "MA1853" in said[0][0]
     for number, pointer in enumerate(("latest.json", "channels/stable.json")):
-        folder = tmp_path / str(number)
-        folder.mkdir()
-        assert judging.follow(target.base, pointer, keys.public, folder) == "v0.2.0"
+        directory = tmp_path / str(number)
+        directory.mkdir()
+        assert judging.follow(target.base, pointer, keys.public, directory) == "v0.2.0"
 
 
 def test_connections_that_break_are_tried_again(

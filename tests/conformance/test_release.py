@@ -31,7 +31,7 @@ RELEASE = (
 class Builder(NamedTuple):
     """Surroundings that must not show in the bytes."""
 
-    folder: str
+    directory: str
     umask: int
     variables: dict[str, str]
     years: int
@@ -41,7 +41,7 @@ class Builder(NamedTuple):
 FIRST = Builder("first", 0o022, {"TZ": "UTC", "LANG": "C.UTF-8"}, 0)
 OTHERS = {
     "3.10": Builder("of 3.10, elsewhere", 0o022, {"TZ": "Asia/Tokyo", "LANG": "C"}, 1),
-    "3.11": Builder("a folder/with a space", 0o077, {"TZ": "Asia/Kathmandu", "LC_ALL": "C"}, 2),
+    "3.11": Builder("a directory/with a space", 0o077, {"TZ": "Asia/Kathmandu", "LC_ALL": "C"}, 2),
     "3.12": Builder("ümlaut", 0o000, {"TZ": "America/New_York", "LANG": "de_DE.ISO-8859-1"}, 3),
     "3.13": Builder("d/e/e/p", 0o027, {"PYTHONOPTIMIZE": "2", "PYTHONHASHSEED": "1"}, 4),
 }
@@ -51,29 +51,33 @@ BUILT_BY = pytest.mark.parametrize("version", list(OTHERS))
 @pytest.fixture(scope="session")
 def tools(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Lend this environment's builder's tools, which are pure Python, to other interpreters."""
-    folder = tmp_path_factory.mktemp("tools")
+    directory = tmp_path_factory.mktemp("tools")
     for name in ("shiv", "click", "packaging", "setuptools", "pip"):
         found = next(
             Path(path) for path in sys.path if (Path(path) / name / "__init__.py").exists()
         )
         for part in [found / name, *found.glob(f"{name}-*.dist-info")]:
-            shutil.copytree(part, folder / part.name, ignore=shutil.ignore_patterns("__pycache__"))
-    return folder
+            shutil.copytree(
+                part, directory / part.name, ignore=shutil.ignore_patterns("__pycache__")
+            )
+    return directory
 
 
 class Released(NamedTuple):
     """A checkout and the release that was made of it."""
 
     checkout: Path
-    folder: Path
+    directory: Path
 
     def files(self) -> dict[str, bytes]:
-        return {path.name: path.read_bytes() for path in self.folder.iterdir()}
+        return {path.name: path.read_bytes() for path in self.directory.iterdir()}
 
 
-def release(builder: Builder, folder: Path, tools: Path, python: str = sys.executable) -> Released:
+def release(
+    builder: Builder, directory: Path, tools: Path, python: str = sys.executable
+) -> Released:
     """Make a release of a checkout of its own."""
-    checkout = commit_of_checkout(folder / builder.folder)
+    checkout = commit_of_checkout(directory / builder.directory)
     stamp = time.time() - 3600 * 24 * 365 * builder.years
     for path in checkout.rglob("*"):
         os.utime(path, (stamp, stamp))
@@ -193,7 +197,7 @@ def verify(
 
 @pytest.mark.parametrize("architecture", ["amd64", "arm64"])
 def test_a_release_is_verified(first: Released, tools: Path, architecture: str) -> None:
-    done = verify(first, first.folder / f"machineadm-linux-{architecture}.pyz", tools)
+    done = verify(first, first.directory / f"machineadm-linux-{architecture}.pyz", tools)
 
     assert (done.returncode, done.stderr) == (0, "")
     assert [line for line in done.stdout.splitlines() if line.startswith("SAME")] == [
@@ -205,7 +209,7 @@ def test_a_release_is_verified(first: Released, tools: Path, architecture: str) 
 
 def test_another_bill_of_materials_is_told(first: Released, tools: Path, tmp_path: Path) -> None:
     for name in (AGENTS[0], f"{AGENTS[0]}.cdx.json"):
-        shutil.copy(first.folder / name, tmp_path)
+        shutil.copy(first.directory / name, tmp_path)
     bill = tmp_path / f"{AGENTS[0]}.cdx.json"
     bill.write_text(bill.read_text().replace('"openssl"', '"opensssl"'))
 
@@ -234,7 +238,7 @@ def test_another_zlib_is_said_and_the_contents_are_compared(
         variables={"PYTHONPATH": f"{tmp_path}:{tools}"},
     )
     assert built.returncode == 0, built.stderr
-    assert file.read_bytes() != (first.folder / "machineadm-linux-amd64.pyz").read_bytes()
+    assert file.read_bytes() != (first.directory / "machineadm-linux-amd64.pyz").read_bytes()
 
     done = verify(first, file, tools)
 
@@ -245,7 +249,7 @@ def test_another_zlib_is_said_and_the_contents_are_compared(
 def test_a_file_that_the_commit_does_not_give_is_told_with_what_differs(
     first: Released, tools: Path, tmp_path: Path
 ) -> None:
-    agent = first.folder / "machineadm-linux-amd64.pyz"
+    agent = first.directory / "machineadm-linux-amd64.pyz"
     changed = tmp_path / "agent.pyz"
     with zipfile.ZipFile(agent) as archive, changed.open("wb") as file:
         file.write(b"#!/usr/bin/python3 -IS\n")
@@ -267,15 +271,15 @@ def test_another_commit_cannot_tell(first: Released, tools: Path, tmp_path: Path
     other = commit_of_checkout(tmp_path / "other")
     (other / "LICENSE").write_text("another")
     commit(other)
-    agent = first.folder / "machineadm-linux-amd64.pyz"
+    agent = first.directory / "machineadm-linux-amd64.pyz"
 
-    done = verify(Released(other, first.folder), agent, tools)
+    done = verify(Released(other, first.directory), agent, tools)
 
     assert done.returncode == 2
     assert "says that it is of commit " in done.stderr
 
 
-def test_a_folder_of_wheels_is_enough_without_a_network(
+def test_a_directory_of_wheels_is_enough_without_a_network(
     first: Released, tools: Path, tmp_path: Path
 ) -> None:
     unshare = ["unshare", "--net"] if os.geteuid() == 0 else ["unshare", "--user", "--net"]
@@ -289,7 +293,7 @@ def test_a_folder_of_wheels_is_enough_without_a_network(
         python=sys.executable,
         variables={"PYTHONPATH": str(tools)},
     ).check_returncode()
-    agent = first.folder / "machineadm-linux-amd64.pyz"
+    agent = first.directory / "machineadm-linux-amd64.pyz"
     make = ["make", "verify-release", f"FILE={agent}", f"WHEELS={gathered}"]
     nothing = {"MACHINEADM_CACHE": str(tmp_path / "cache"), "PIP_CACHE_DIR": str(tmp_path / "pip")}
 
@@ -338,11 +342,11 @@ def schema_errors(bill: str) -> object:
 def test_the_bill_of_materials_is_valid_and_names_what_lies_inside_wheels(
     first: Released, agent: str
 ) -> None:
-    text = (first.folder / f"{agent}.cdx.json").read_text()
+    text = (first.directory / f"{agent}.cdx.json").read_text()
 
     assert schema_errors(text) is None
     bill = json.loads(text)
-    assert bill["metadata"]["component"]["hashes"][0]["content"] == digest(first.folder / agent)
+    assert bill["metadata"]["component"]["hashes"][0]["content"] == digest(first.directory / agent)
     inside = [
         (component["name"], part)
         for component in bill["components"]
@@ -351,7 +355,7 @@ def test_the_bill_of_materials_is_valid_and_names_what_lies_inside_wheels(
     versions = {part.get("purl", "").partition("@")[0]: part.get("version") for _, part in inside}
     library = next(
         file.content
-        for file in carried(first.folder / agent)
+        for file in carried(first.directory / agent)
         if file.path.endswith("/_rust.abi3.so")
     )
     assert f"OpenSSL {versions['pkg:generic/openssl']} ".encode() in library
@@ -360,7 +364,7 @@ def test_the_bill_of_materials_is_valid_and_names_what_lies_inside_wheels(
     # Every module in the file is of a wheel of which this says what was linked in; msgspec is all its own.
     modules = {
         file.path.partition("/")[0].partition(".")[0]
-        for file in carried(first.folder / agent)
+        for file in carried(first.directory / agent)
         if file.path.endswith(".so")
     }
     assert modules == {"_cffi_backend", "cryptography", "google", "msgspec", "yaml"}
@@ -368,7 +372,7 @@ def test_the_bill_of_materials_is_valid_and_names_what_lies_inside_wheels(
 
 
 def test_a_wrong_bill_of_materials_would_be_refused(first: Released) -> None:
-    bill = json.loads((first.folder / f"{AGENTS[0]}.cdx.json").read_text())
+    bill = json.loads((first.directory / f"{AGENTS[0]}.cdx.json").read_text())
     del bill["components"][0]["type"]
 
     assert schema_errors(json.dumps(bill)) is not None
@@ -376,13 +380,13 @@ def test_a_wrong_bill_of_materials_would_be_refused(first: Released) -> None:
 
 @EACH_AGENT
 def test_the_provenance_is_a_statement_that_names_every_input(first: Released, agent: str) -> None:
-    statement = json.loads((first.folder / f"{agent}.intoto.json").read_text())
+    statement = json.loads((first.directory / f"{agent}.intoto.json").read_text())
 
     read_statement(statement)
     (subject,) = statement["subject"]
-    assert subject == {"name": agent, "digest": {"sha256": digest(first.folder / agent)}}
+    assert subject == {"name": agent, "digest": {"sha256": digest(first.directory / agent)}}
     inputs = statement["predicate"]["buildDefinition"]["resolvedDependencies"]
-    built = json.loads((first.folder / "build.json").read_text())
+    built = json.loads((first.directory / "build.json").read_text())
     assert inputs[0]["digest"] == {"gitCommit": built["commit"]}
     assert {
         f"sha256:{part['digest']['sha256']}" for part in inputs if part["name"].endswith(".txt")
@@ -392,7 +396,7 @@ def test_the_provenance_is_a_statement_that_names_every_input(first: Released, a
 
 
 def test_a_wrong_statement_would_be_refused(first: Released) -> None:
-    statement = json.loads((first.folder / f"{AGENTS[0]}.intoto.json").read_text())
+    statement = json.loads((first.directory / f"{AGENTS[0]}.intoto.json").read_text())
     statement["predicate"]["buildDefinition"]["buildTyp"] = "mistyped"
 
     with pytest.raises(Exception, match="buildTyp"):

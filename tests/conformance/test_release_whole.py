@@ -30,7 +30,7 @@ def run(*argv: str, cwd: Path) -> "subprocess.CompletedProcess[str]":
 
 @pytest.fixture(scope="module")
 def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A fresh clone of this commit, in a folder whose name has a space."""
+    """A fresh clone of this commit, in a directory whose name has a space."""
     clone = tmp_path_factory.mktemp("some where") / "machineadm"
     cloned = run("git", "clone", "--quiet", str(ROOT), str(clone), cwd=ROOT)
     if cloned.returncode:

@@ -40,17 +40,17 @@ def test_what_is_written_is_thrown_away_or_kept_where_it_is_said(tmp_path: Path)
     root.run(write, changes=tmp_path, check=True)
     assert root.run(look, changes=tmp_path).stdout == "kept\n"
     assert (tmp_path / "upper/etc/new").read_text() == "kept\n"
-    assert not (root.folder / "etc/new").exists()
+    assert not (root.directory / "etc/new").exists()
 
 
 def test_our_files_are_seen_and_written_to_only_where_that_is_said(tmp_path: Path) -> None:
     (tmp_path / "in").write_text("ours\n")
-    folder = {"/mnt/there": tmp_path}
+    directory = {"/mnt/there": tmp_path}
 
     seen = Root("bookworm").run(
-        ["sh", "-c", "cat /mnt/there/in; echo x > /mnt/there/in"], binds=folder
+        ["sh", "-c", "cat /mnt/there/in; echo x > /mnt/there/in"], binds=directory
     )
-    Root("bookworm").run(["sh", "-c", "echo back > /mnt/there/out"], writable=folder, check=True)
+    Root("bookworm").run(["sh", "-c", "echo back > /mnt/there/out"], writable=directory, check=True)
 
     assert (seen.returncode, seen.stdout) == (2, "ours\n")
     assert (tmp_path / "out").read_text() == "back\n"

@@ -54,11 +54,11 @@ print(json.dumps([read(text) for text in json.load(sys.stdin)]))
 def judged(flavour: str, texts: list[str]) -> list[dict[str, Any]]:
     require_stage(flavour)
     asked = f". tests/machine/lib.sh; machine_root {flavour}"
-    folder = subprocess.run(
+    directory = subprocess.run(
         ["bash", "-c", asked], cwd=ROOT, capture_output=True, text=True, check=True
     ).stdout.strip()
     command = ["unshare", "--mount", "--pid", "--net", "--fork", "--kill-child"]
-    entered = [str(ROOT / "tests/roots/enter.sh"), folder, "-", "--"]
+    entered = [str(ROOT / "tests/roots/enter.sh"), directory, "-", "--"]
     done = subprocess.run(
         [*command, *entered, "/usr/bin/python3", "-c", JUDGE],
         input=json.dumps(texts),

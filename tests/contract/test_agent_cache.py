@@ -57,10 +57,10 @@ def any_library(base: Path) -> Path:
     return library
 
 
-def listing(folder: Path) -> dict[str, bytes]:
+def listing(directory: Path) -> dict[str, bytes]:
     return {
-        str(path.relative_to(folder)): path.read_bytes()
-        for path in sorted(folder.rglob("*"))
+        str(path.relative_to(directory)): path.read_bytes()
+        for path in sorted(directory.rglob("*"))
         if path.is_file()
     }
 
@@ -573,7 +573,7 @@ def test_a_link_in_a_parts_place_is_not_followed(base: Path, work: Callable[[], 
 
 
 @pytest.mark.parametrize("mode", [0o777, 0o770])
-def test_a_part_whose_folder_others_may_write_to_goes(
+def test_a_part_whose_directory_others_may_write_to_goes(
     base: Path, work: Callable[[], None], mode: int
 ) -> None:
     base.chmod(mode)
@@ -612,16 +612,16 @@ def test_what_it_unpacks_is_writable_by_its_user_alone(
 # --------------------------------------------------------------------------------- places of the users
 @pytest.fixture
 def public(agent_file: Path) -> Iterator[Path]:
-    """A folder that any user may enter, with the agent in it."""
-    folder = Path(f"/tmp/machineadm-public-{os.getpid()}")
-    folder.mkdir(mode=0o755)
-    folder.chmod(0o755)
-    shutil.copy(agent_file, folder / "agent.pyz")
-    (folder / "agent.pyz").chmod(0o755)
-    (folder / "node.yaml").write_text(CONFIGURATION)
-    (folder / "node.yaml").chmod(0o644)
-    yield folder
-    shutil.rmtree(folder)
+    """A directory that any user may enter, with the agent in it."""
+    directory = Path(f"/tmp/machineadm-public-{os.getpid()}")
+    directory.mkdir(mode=0o755)
+    directory.chmod(0o755)
+    shutil.copy(agent_file, directory / "agent.pyz")
+    (directory / "agent.pyz").chmod(0o755)
+    (directory / "node.yaml").write_text(CONFIGURATION)
+    (directory / "node.yaml").chmod(0o644)
+    yield directory
+    shutil.rmtree(directory)
 
 
 def in_namespace(script: str, **variables: str) -> "subprocess.CompletedProcess[str]":
@@ -906,8 +906,8 @@ def test_a_build_that_runs_is_not_removed(
 
 
 def opened_by(pid: int) -> list[str]:
-    folder = Path(f"/proc/{pid}/fd")
-    return [str(entry.readlink()) for entry in folder.iterdir() if entry.is_symlink()]
+    directory = Path(f"/proc/{pid}/fd")
+    return [str(entry.readlink()) for entry in directory.iterdir() if entry.is_symlink()]
 
 
 def wait_until(condition: Callable[[], bool]) -> None:

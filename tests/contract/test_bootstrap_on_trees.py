@@ -64,16 +64,16 @@ def configuration(log: Path) -> str:
 class Stand:
     """A tree that runs, with a fake kubeadm and a configuration whose commands leave a line each."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.tree = folder / "tree"
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.tree = directory / "tree"
         (self.tree / "etc").mkdir(parents=True)
         (self.tree / "etc/machine-id").write_text("0123456789abcdef0123456789abcdef\n")
         (self.tree / "etc/hosts").write_text("127.0.0.1 localhost\n")
-        self.log = folder / "log"
-        self.file = folder / "node.yaml"
+        self.log = directory / "log"
+        self.file = directory / "node.yaml"
         self.file.write_text(configuration(self.log))
-        fake_kubeadm(folder / "bin", self.tree)
+        fake_kubeadm(directory / "bin", self.tree)
 
     def run(self, *, kill_at: int = 0) -> int:
         """Bootstrap in a process of its own; SIGKILL it at a boundary.
@@ -91,7 +91,7 @@ class Stand:
             os._exit(code)
 
     def _bootstrap(self, kill_at: int) -> int:
-        os.environ["PATH"] = f"{self.folder / 'bin'}:{os.environ['PATH']}"
+        os.environ["PATH"] = f"{self.directory / 'bin'}:{os.environ['PATH']}"
         machine = running_tree(self.tree)
         boundary = Boundary(kill_at)
         boundary.watch(machine.host.state, "write", "append", "remove")
@@ -101,7 +101,7 @@ class Stand:
             bootstrap(Request(paths=(str(self.file),)), machine)
         except MachineadmError as error:
             return error.exit_code
-        (self.folder / "boundaries").write_text(str(boundary.count))
+        (self.directory / "boundaries").write_text(str(boundary.count))
         return 0
 
     def lines(self) -> list[str]:
@@ -110,7 +110,7 @@ class Stand:
 
     def joined(self) -> int:
         """How often kubeadm was asked to join."""
-        asked = self.folder / "kubeadm.argv"
+        asked = self.directory / "kubeadm.argv"
         return asked.read_text().count(" join --config") // 2 if asked.exists() else 0
 
     def last_record(self) -> dict[str, Any]:
@@ -180,7 +180,7 @@ def test_a_kill_at_any_boundary_is_made_good_by_the_next_run(
     reference: Stand, tmp_path: Path
 ) -> None:
     """kill -9 at every instant between two effects, then run again: the same machine, and nothing twice."""
-    boundaries = int((reference.folder / "boundaries").read_text())
+    boundaries = int((reference.directory / "boundaries").read_text())
     assert boundaries > 30
     for instant in range(1, boundaries + 1):
         stand = Stand(tmp_path / str(instant))
@@ -193,7 +193,7 @@ def test_a_kill_at_any_boundary_is_made_good_by_the_next_run(
         assert lasting(stand) == lasting(reference), instant
         assert (stand.tree / "etc/hosts").read_text().count("registry") == 1, instant
         _check_once(stand, cut_off, instant)
-        rmtree(stand.folder)
+        rmtree(stand.directory)
 
 
 def _check_once(stand: Stand, cut_off: dict[str, Any], instant: int) -> None:
@@ -268,13 +268,13 @@ def root(request: pytest.FixtureRequest) -> Iterator[tuple[Path, int | None]]:
     user = NOBODY if request.param == "nobody" else None
     if user and os.geteuid():
         pytest.skip("only root becomes somebody else; this user is an ordinary one already")
-    folder = Path(tempfile.mkdtemp(prefix="machineadm-", dir="/tmp"))
-    folder.chmod(0o755)
-    (folder / "root").mkdir()
-    for path in (folder, folder / "root"):
+    directory = Path(tempfile.mkdtemp(prefix="machineadm-", dir="/tmp"))
+    directory.chmod(0o755)
+    (directory / "root").mkdir()
+    for path in (directory, directory / "root"):
         os.chown(path, user or os.geteuid(), user or os.getegid())
-    yield folder / "root", user
-    rmtree(folder)
+    yield directory / "root", user
+    rmtree(directory)
 
 
 @pytest.mark.parametrize("example", sorted(EXAMPLES.glob("*.yaml")), ids=lambda path: path.stem)
@@ -375,7 +375,7 @@ def test_the_report_of_a_refused_configuration_has_every_problem(tmp_path: Path)
 
 
 def without_run(facts: dict[str, tuple[object, ...]]) -> dict[str, tuple[object, ...]]:
-    """Without the folder that the run directory and the sentinel are made in, and the root that it is made in."""
+    """Without the directory that the run directory and the sentinel are made in, and the root that it is made in."""
     return {name: facts[name] for name in facts if name not in ("run", ".", "run/.")}
 
 

@@ -74,19 +74,21 @@ class _Hasty:
 class Stand:
     """A tree that runs, and a mirror beside it."""
 
-    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch, behaviour: str = ":") -> None:
-        folder.mkdir(exist_ok=True)
-        self.folder, self.tree, self.mirror = folder, folder / "tree", folder / "mirror"
+    def __init__(
+        self, directory: Path, monkeypatch: pytest.MonkeyPatch, behaviour: str = ":"
+    ) -> None:
+        directory.mkdir(exist_ok=True)
+        self.directory, self.tree, self.mirror = directory, directory / "tree", directory / "mirror"
         (self.tree / "etc").mkdir(parents=True)
         (self.tree / "etc/machine-id").write_text("0123456789abcdef0123456789abcdef\n")
         (self.tree / "etc/hosts").write_text("127.0.0.1 localhost\n")
         self.mirror.mkdir()
         (self.mirror / "tool.tar").write_text("a tool\n")
         (self.mirror / "registry-is-back").touch()
-        self.file = folder / "node.yaml"
+        self.file = directory / "node.yaml"
         self.file.write_text(CONFIGURATION.format(owner=OWNER, mirror=self.mirror, tree=self.tree))
-        fake_kubeadm(folder / "bin", self.tree, behaviour=behaviour)
-        path = f"{folder / 'bin'}:{os.environ['PATH']}"
+        fake_kubeadm(directory / "bin", self.tree, behaviour=behaviour)
+        path = f"{directory / 'bin'}:{os.environ['PATH']}"
         monkeypatch.setenv("PATH", path)
 
     def run(self) -> dict[str, str]:
@@ -149,7 +151,7 @@ def test_a_later_command_that_fails_loses_no_edit(
     assert stand.run() == {}
 
     assert stand.machine() == reference.machine()
-    assert (stand.folder / "log").read_text() == "once\n"
+    assert (stand.directory / "log").read_text() == "once\n"
 
 
 def test_kubeadm_sees_the_edit_at_every_attempt(
@@ -159,7 +161,7 @@ def test_kubeadm_sees_the_edit_at_every_attempt(
 
     assert stand.run() == {}
 
-    saw = (stand.folder / "saw").read_text().splitlines()
+    saw = (stand.directory / "saw").read_text().splitlines()
     assert saw == ["saw: config: /etc/kubernetes/super-admin.conf"] * 2
     assert stand.machine() == reference.machine()
 
@@ -180,7 +182,7 @@ def test_what_is_lost_before_kubeadm_comes_back_as_commands_left_it(
     assert stand.run() == {}
 
     assert stand.machine() == reference.machine()
-    assert (stand.folder / "log").read_text() == "once\n"
+    assert (stand.directory / "log").read_text() == "once\n"
 
 
 def test_what_somebody_else_changed_before_kubeadm_is_an_error_with_a_diff(

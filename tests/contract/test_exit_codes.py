@@ -63,8 +63,8 @@ FULL = {
 
 @pytest.fixture(scope="module")
 def files(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, ...]:
-    folder = tmp_path_factory.mktemp("codes")
-    refused, passphrase = folder / "refused.yaml", folder / "word"
+    directory = tmp_path_factory.mktemp("codes")
+    refused, passphrase = directory / "refused.yaml", directory / "word"
     refused.write_text("kind: Nothing\n")
     passphrase.write_text("s3cr3t")
     return str(WORKER), str(refused), str(RENDERED), str(passphrase)

@@ -85,20 +85,20 @@ def sha256(content: bytes) -> str:
 
 
 class Machine:
-    """Below a folder: what the script may find on it, and what it did."""
+    """Below a directory: what the script may find on it, and what it did."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder, self.home = folder, folder / "home"
-        self.destination = folder / "opt" / "bin" / "machineadm"
+    def __init__(self, directory: Path) -> None:
+        self.directory, self.home = directory, directory / "home"
+        self.destination = directory / "opt" / "bin" / "machineadm"
         self.console, self.environment, self.mounts = (
-            folder / name for name in ("console", "environment", "mounts")
+            directory / name for name in ("console", "environment", "mounts")
         )
         self.home.mkdir(parents=True)
         self.mounts.write_text("/dev/sda / ext4 rw 0 0\n")
         self.budget, self.stall, self.pause = 20, 1, 1
         self.largest = 64
         self.fault: tuple[str, str] | None = None
-        self.programs = folder / "bin"
+        self.programs = directory / "bin"
         self.install(*PROGRAMS.split(), "curl", "openssl", "sha256sum")
 
     def try_once(self) -> None:
@@ -138,7 +138,7 @@ class Machine:
         }
         text = fetch_script(AgentDownload(**given | changes))
         for name, value in {
-            "RUN": self.folder / "run",
+            "RUN": self.directory / "run",
             "PYTHON": self.programs / "python3",
             "CONSOLE": self.console,
             "ENVIRONMENT": self.environment,
@@ -153,7 +153,7 @@ class Machine:
         if self.fault:
             assert self.fault[0] in text
             text = text.replace(*self.fault)
-        file = self.folder / "fetch.sh"
+        file = self.directory / "fetch.sh"
         file.write_text(text)
         return file
 
@@ -162,14 +162,14 @@ class Machine:
         *urls: str,
         shell: tuple[str, ...] = SHELLS[0],
         variables: dict[str, str] | None = None,
-        working_folder: Path | None = None,
+        working_directory: Path | None = None,
         **changes: Any,
     ) -> subprocess.CompletedProcess[str]:
         program = shutil.which(shell[0]) or missing(f"there is no {shell[0]}: apt-get install it")
         return subprocess.run(
             [program, *shell[1:], self.script(*urls, **changes)],
             env=self.variables | (variables or {}),
-            cwd=working_folder,
+            cwd=working_directory,
             capture_output=True,
             text=True,
             check=False,
@@ -183,22 +183,22 @@ class Machine:
     @property
     def status(self) -> BootstrapStatus:
         return msgspec.json.decode(
-            (self.folder / "run/machineadm/status.json").read_bytes(), type=BootstrapStatus
+            (self.directory / "run/machineadm/status.json").read_bytes(), type=BootstrapStatus
         )
 
     def executables(self) -> list[Path]:
         """What of this machine's files could be run."""
-        ours = (path for path in self.folder.rglob("*") if self.programs not in path.parents)
+        ours = (path for path in self.directory.rglob("*") if self.programs not in path.parents)
         return [path for path in ours if path.is_file() and path.stat().st_mode & 0o111]
 
     def leftovers(self) -> list[str]:
-        folders = (self.destination.parent, self.folder / "run/machineadm")
+        directories = (self.destination.parent, self.directory / "run/machineadm")
         known = {"machineadm", "status.json"}
         return [
             path.name
-            for folder in folders
-            if folder.is_dir()
-            for path in folder.iterdir()
+            for directory in directories
+            if directory.is_dir()
+            for path in directory.iterdir()
             if path.name not in known
         ]
 
@@ -215,7 +215,7 @@ def assert_there(machine: Machine, done: subprocess.CompletedProcess[str]) -> No
     assert machine.destination.read_bytes() == AGENT
     assert machine.destination.stat().st_mode & 0o7777 == 0o755
     assert machine.leftovers() == []
-    assert not (machine.folder / "run/cluster-api").exists()
+    assert not (machine.directory / "run/cluster-api").exists()
 
 
 def assert_refused(machine: Machine, done: subprocess.CompletedProcess[str], code: str) -> None:
@@ -229,7 +229,7 @@ def assert_refused(machine: Machine, done: subprocess.CompletedProcess[str], cod
     assert status.error is not None
     assert (status.error.code, status.error.exit_code) == (code, done.returncode)
     assert status.error.message in last
-    sentinel = machine.folder / "run/cluster-api/bootstrap-failure.json"
+    sentinel = machine.directory / "run/cluster-api/bootstrap-failure.json"
     assert msgspec.json.decode(sentinel.read_bytes(), type=BootstrapStatus) == status
     assert sentinel.stat().st_mode & 0o777 == 0o600
     assert sentinel.parent.stat().st_mode & 0o777 == 0o755
@@ -242,7 +242,7 @@ def machine(tmp_path: Path) -> Machine:
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Path:
+def directory(tmp_path: Path) -> Path:
     """What a server serves: the release, and around it what should not be taken for it."""
     made = tmp_path / "served"
     made.mkdir()
@@ -272,8 +272,8 @@ def identity(tmp_path_factory: pytest.TempPathFactory) -> Identity:
 
 
 @pytest.fixture
-def server(folder: Path, identity: Identity) -> Iterator[FileServer]:
-    with FileServer(folder, identity=identity) as serving:
+def server(directory: Path, identity: Identity) -> Iterator[FileServer]:
+    with FileServer(directory, identity=identity) as serving:
         yield serving
 
 
@@ -408,7 +408,7 @@ def test_where_a_server_sends_us_is_text(
     equipped.try_once()
     equipped.install("touch")
 
-    done = equipped.fetch(f"{server.redirecting_to(location)}/x", working_folder=equipped.home)
+    done = equipped.fetch(f"{server.redirecting_to(location)}/x", working_directory=equipped.home)
 
     # A shell that says something has read more than a text.
     assert all(line.startswith("machineadm-fetch: ") for line in done.stderr.splitlines())
@@ -519,7 +519,7 @@ def test_a_link_at_the_destination_is_replaced_and_not_followed(
     machine: Machine, server: FileServer
 ) -> None:
     machine.destination.parent.mkdir(parents=True)
-    target = machine.folder / "target"
+    target = machine.directory / "target"
     target.write_bytes(b"mine")
     machine.destination.symlink_to(target)
 
@@ -537,11 +537,11 @@ def test_either_of_two_keys_may_have_signed(machine: Machine, server: FileServer
 
 @pytest.mark.parametrize("name", ["localhost", "127.0.0.1"])
 def test_a_certificate_is_checked_by_name(
-    equipped: Machine, folder: Path, tmp_path: Path, name: str
+    equipped: Machine, directory: Path, tmp_path: Path, name: str
 ) -> None:
     made = AUTHORITY.identity(tmp_path / "pki", name)
     equipped.try_once()
-    with FileServer(folder, identity=made) as serving:
+    with FileServer(directory, identity=made) as serving:
         done = equipped.fetch(f"{serving.url}/{NAME}")
 
     if name == "127.0.0.1":
@@ -552,12 +552,12 @@ def test_a_certificate_is_checked_by_name(
 
 @pytest.mark.parametrize("authority", [AUTHORITY, OTHER_AUTHORITY], ids=["expired", "foreign"])
 def test_a_wrong_certificate_is_refused(
-    equipped: Machine, folder: Path, tmp_path: Path, authority: Authority
+    equipped: Machine, directory: Path, tmp_path: Path, authority: Authority
 ) -> None:
     age = timedelta(days=60 if authority is AUTHORITY else 1)
     made = authority.identity(tmp_path / "pki", "127.0.0.1", age=age)
     equipped.try_once()
-    with FileServer(folder, identity=made) as serving:
+    with FileServer(directory, identity=made) as serving:
         done = equipped.fetch(f"{serving.url}/{NAME}")
 
         assert serving.requests == []
@@ -580,10 +580,10 @@ def test_a_private_authority_must_be_given(
 @pytest.mark.parametrize(("equipped", "shell"), PAIRS, indirect=["equipped"])
 @pytest.mark.parametrize("value", [TOKEN, 'it\'s "#1" = $(id) `id` \\ back\\slash ä'])
 def test_headers_open_a_private_mirror(
-    equipped: Machine, folder: Path, identity: Identity, shell: tuple[str, ...], value: str
+    equipped: Machine, directory: Path, identity: Identity, shell: tuple[str, ...], value: str
 ) -> None:
     wire = value.encode().decode("latin-1")
-    with FileServer(folder, identity=identity, header=("Authorization", wire)) as serving:
+    with FileServer(directory, identity=identity, header=("Authorization", wire)) as serving:
         headers = {"Authorization": Secret(value), "X-Second": Secret("2")}
         done = equipped.fetch(f"{serving.url}/{NAME}", shell=shell, headers=headers)
 
@@ -593,9 +593,9 @@ def test_headers_open_a_private_mirror(
 
 
 def test_a_private_mirror_that_stays_shut_is_asked_once(
-    equipped: Machine, folder: Path, identity: Identity
+    equipped: Machine, directory: Path, identity: Identity
 ) -> None:
-    with FileServer(folder, identity=identity, header=("Authorization", TOKEN)) as serving:
+    with FileServer(directory, identity=identity, header=("Authorization", TOKEN)) as serving:
         headers = {"Authorization": Secret("another")}
         done = equipped.fetch(f"{serving.url}/{NAME}", headers=headers)
 
@@ -606,9 +606,9 @@ def test_a_private_mirror_that_stays_shut_is_asked_once(
 
 @pytest.mark.requirement("R10")
 def test_headers_do_not_follow_to_another_host(
-    equipped: Machine, server: FileServer, folder: Path, identity: Identity
+    equipped: Machine, server: FileServer, directory: Path, identity: Identity
 ) -> None:
-    with FileServer(folder, identity=identity, header=("Authorization", TOKEN)) as first:
+    with FileServer(directory, identity=identity, header=("Authorization", TOKEN)) as first:
         headers = {"Authorization": Secret(TOKEN), "X-Token": Secret(TOKEN)}
         done = equipped.fetch(f"{first.redirecting_to(server.url)}/{NAME}", headers=headers)
 
@@ -631,9 +631,9 @@ def test_a_host_that_programs_read_in_different_ways_is_not_asked(
 
 
 def test_headers_follow_on_the_same_host(
-    equipped: Machine, folder: Path, identity: Identity
+    equipped: Machine, directory: Path, identity: Identity
 ) -> None:
-    with FileServer(folder, identity=identity, header=("Authorization", TOKEN)) as serving:
+    with FileServer(directory, identity=identity, header=("Authorization", TOKEN)) as serving:
         headers = {"Authorization": Secret(TOKEN)}
         done = equipped.fetch(f"{serving.url}/~relative/{NAME}", headers=headers)
 
@@ -641,8 +641,8 @@ def test_headers_follow_on_the_same_host(
 
 
 @pytest.mark.requirement("R10")
-def test_headers_are_never_sent_over_plain_http(equipped: Machine, folder: Path) -> None:
-    with FileServer(folder) as plain:
+def test_headers_are_never_sent_over_plain_http(equipped: Machine, directory: Path) -> None:
+    with FileServer(directory) as plain:
         done = equipped.fetch(f"{plain.url}/{NAME}", headers={"X-Token": Secret(TOKEN)})
 
         assert TOKEN not in str(plain.requests)
@@ -652,16 +652,16 @@ def test_headers_are_never_sent_over_plain_http(equipped: Machine, folder: Path)
 @pytest.mark.requirement("R10")
 @pytest.mark.parametrize("password", ["", "of-the-url"])
 def test_no_secret_is_an_argument_of_a_program_or_stays_on_the_disk(
-    equipped: Machine, folder: Path, identity: Identity, password: str
+    equipped: Machine, directory: Path, identity: Identity, password: str
 ) -> None:
-    record = equipped.folder / "arguments"
+    record = equipped.directory / "arguments"
     tool = "curl" if (equipped.programs / "curl").exists() else "wget"
     real = (equipped.programs / tool).readlink()
     equipped.remove(tool)
     # The only line of this wrapper that is not the tool: what the tool was called with.
     (equipped.programs / tool).write_text(f'#!/bin/sh\necho "$*" >>{record}\nexec {real} "$@"\n')
     (equipped.programs / tool).chmod(0o755)
-    with FileServer(folder, identity=identity, header=("Authorization", TOKEN)) as serving:
+    with FileServer(directory, identity=identity, header=("Authorization", TOKEN)) as serving:
         url = serving.url.replace("//", f"//user:{password}@") if password else serving.url
         headers = {"Authorization": Secret(TOKEN)}
         assert_there(equipped, equipped.fetch(f"{url}/{NAME}?key=of-the-query", headers=headers))
@@ -669,7 +669,7 @@ def test_no_secret_is_an_argument_of_a_program_or_stays_on_the_disk(
     arguments = record.read_text()
     for secret in (TOKEN, "of-the-url", "of-the-query"):
         assert secret not in arguments
-        kept = [path for path in equipped.folder.rglob("*") if path.is_file()]
+        kept = [path for path in equipped.directory.rglob("*") if path.is_file()]
         assert [path.name for path in kept if secret.encode() in path.read_bytes()] in (
             ["fetch.sh"],
             [],
@@ -693,9 +693,9 @@ def test_the_signature_lies_beside_the_file_also_where_a_query_follows(
     ("where", "upper"), [("variables", False), ("variables", True), ("file", True)]
 )
 def test_a_proxy_with_a_password_is_used(
-    equipped: Machine, server: FileServer, folder: Path, upper: bool, tls: bool, where: str
+    equipped: Machine, server: FileServer, directory: Path, upper: bool, tls: bool, where: str
 ) -> None:
-    with Proxy("user", "pass-word") as proxy, FileServer(folder) as plain:
+    with Proxy("user", "pass-word") as proxy, FileServer(directory) as plain:
         name = "https_proxy" if tls else "http_proxy"
         name = name.upper() if upper else name
         if where == "file":
@@ -726,7 +726,7 @@ def test_a_wrong_password_of_the_proxy_is_told(equipped: Machine, server: FileSe
 
 
 def test_a_proxy_without_a_scheme_is_one_of_http(
-    equipped: Machine, server: FileServer, folder: Path
+    equipped: Machine, server: FileServer, directory: Path
 ) -> None:
     with Proxy("user", "pass-word") as proxy:
         bare = proxy.url_with_password.removeprefix("http://")
@@ -746,10 +746,10 @@ def test_a_proxy_without_a_scheme_is_one_of_http(
     ],
 )
 def test_a_proxy_that_cannot_be_understood_is_not_repeated(
-    equipped: Machine, folder: Path, proxy: str
+    equipped: Machine, directory: Path, proxy: str
 ) -> None:
     equipped.try_once()
-    with FileServer(folder) as plain:
+    with FileServer(directory) as plain:
         done = equipped.fetch(f"{plain.url}/{NAME}", variables={"http_proxy": proxy})
 
     assert_refused(equipped, done, "MA1902")
@@ -793,9 +793,9 @@ def test_a_machine_that_lacks_something_says_so(
     assert_refused(machine, machine.fetch(f"{server.url}/{NAME}"), code)
 
 
-def test_nothing_but_busybox_fetches_over_plain_http(machine: Machine, folder: Path) -> None:
+def test_nothing_but_busybox_fetches_over_plain_http(machine: Machine, directory: Path) -> None:
     machine.only_busybox()
-    with FileServer(folder) as plain:
+    with FileServer(directory) as plain:
         done = machine.fetch(f"{plain.url}/missing", f"{plain.url}/{NAME}", shell=SHELLS[1])
         assert_there(machine, done)
         assert "answers HTTP 404" in done.stderr
@@ -833,7 +833,7 @@ def test_a_64_bit_arm_gets_its_own_file(machine: Machine, server: FileServer) ->
 
 
 def test_the_journal_is_told_without_a_secret(machine: Machine, server: FileServer) -> None:
-    record = machine.folder / "journal"
+    record = machine.directory / "journal"
     (machine.programs / "logger").write_text(f'#!/bin/sh\necho "$@" >>{record}\n')
     (machine.programs / "logger").chmod(0o755)
 
@@ -845,10 +845,12 @@ def test_the_journal_is_told_without_a_secret(machine: Machine, server: FileServ
     assert "secret" not in last
 
 
-def test_an_address_of_ipv6_is_a_location(equipped: Machine, folder: Path, tmp_path: Path) -> None:
+def test_an_address_of_ipv6_is_a_location(
+    equipped: Machine, directory: Path, tmp_path: Path
+) -> None:
     made = AUTHORITY.identity(tmp_path / "pki", "::1")
     try:
-        serving = FileServer(folder, identity=made, address=("::1", 0))
+        serving = FileServer(directory, identity=made, address=("::1", 0))
     except OSError:
         missing("there is no ::1")
     with serving:
@@ -904,11 +906,11 @@ STRANGE = [
 class Two:
     """A mirror, and somebody else whom its redirects must give nothing; each at an address of its own."""
 
-    def __init__(self, folder: Path, pki: Path) -> None:
+    def __init__(self, directory: Path, pki: Path) -> None:
         made = AUTHORITY.identity(pki, "127.0.0.2", "127.0.0.3")
         try:
-            self.mirror = FileServer(folder, identity=made, address=("127.0.0.2", 0))
-            self.evil = FileServer(folder, identity=made, address=("127.0.0.3", 0))
+            self.mirror = FileServer(directory, identity=made, address=("127.0.0.2", 0))
+            self.evil = FileServer(directory, identity=made, address=("127.0.0.3", 0))
         except OSError:
             missing("there is no 127.0.0.2: run it on Linux")
 
@@ -919,8 +921,8 @@ class Two:
 
 
 @pytest.fixture
-def two(folder: Path, tmp_path: Path) -> Iterator[Two]:
-    both = Two(folder, tmp_path / "pki")
+def two(directory: Path, tmp_path: Path) -> Iterator[Two]:
+    both = Two(directory, tmp_path / "pki")
     with both.mirror, both.evil:
         yield both
 
@@ -989,7 +991,7 @@ def test_a_destination_in_a_directory_that_others_may_write_to_is_refused(
     machine: Machine, server: FileServer, steps: str
 ) -> None:
     machine.destination.parent.mkdir(parents=True)
-    subprocess.run(["sh", "-ec", steps], cwd=machine.folder, check=True)
+    subprocess.run(["sh", "-ec", steps], cwd=machine.directory, check=True)
 
     done = machine.fetch(f"{server.url}/{NAME}")
 
@@ -1016,7 +1018,7 @@ def test_a_destination_that_an_ordinary_user_leads_elsewhere_is_refused(
     machine: Machine, server: FileServer, steps: str
 ) -> None:
     machine.destination.parent.mkdir(parents=True)
-    subprocess.run(["sh", "-ec", steps], cwd=machine.folder, check=True)
+    subprocess.run(["sh", "-ec", steps], cwd=machine.directory, check=True)
 
     assert_refused(machine, machine.fetch(f"{server.url}/{NAME}"), "MA1915")
     assert server.requests == []
@@ -1039,7 +1041,7 @@ def test_links_and_directories_of_ones_own_lead_to_the_destination(
 ) -> None:
     machine.destination.parent.mkdir(parents=True)
     before = Path("/etc/passwd").read_bytes()
-    subprocess.run(["sh", "-ec", steps], cwd=machine.folder, check=True)
+    subprocess.run(["sh", "-ec", steps], cwd=machine.directory, check=True)
 
     done = machine.fetch(f"{server.url}/{NAME}")
 
@@ -1053,7 +1055,7 @@ def test_links_and_directories_of_ones_own_lead_to_the_destination(
 def test_a_way_that_leads_nowhere_is_refused(
     machine: Machine, server: FileServer, steps: str
 ) -> None:
-    subprocess.run(["sh", "-ec", steps], cwd=machine.folder, check=True)
+    subprocess.run(["sh", "-ec", steps], cwd=machine.directory, check=True)
 
     assert_refused(machine, machine.fetch(f"{server.url}/{NAME}"), "MA1911")
 
@@ -1066,7 +1068,7 @@ def test_without_the_look_at_directories_a_link_leads_root_elsewhere(
     machine.fault = ('sys.exit("others', 'str("others')
     machine.destination.parent.mkdir(parents=True)
     machine.destination.parent.chmod(0o777)
-    private = machine.folder / "private"
+    private = machine.directory / "private"
     private.mkdir()
     script = machine.script(f"{server.url}/~flaky/machineadm-linux-amd64.pyz")
     with subprocess.Popen(
@@ -1081,7 +1083,7 @@ def test_without_the_look_at_directories_a_link_leads_root_elsewhere(
     assert list(private.iterdir()) != []
 
 
-def test_a_folder_at_the_destination_is_refused(machine: Machine, server: FileServer) -> None:
+def test_a_directory_at_the_destination_is_refused(machine: Machine, server: FileServer) -> None:
     machine.destination.mkdir(parents=True)
 
     assert_refused(machine, machine.fetch(f"{server.url}/{NAME}"), "MA1911")
@@ -1101,7 +1103,7 @@ def test_a_noexec_destination_is_refused(
     machine: Machine, server: FileServer, options: str
 ) -> None:
     machine.mounts.write_text(
-        f"/dev/sda / ext4 rw 0 0\ntmpfs {machine.folder / 'opt'} tmpfs {options} 0 0\n"
+        f"/dev/sda / ext4 rw 0 0\ntmpfs {machine.directory / 'opt'} tmpfs {options} 0 0\n"
     )
 
     assert_refused(machine, machine.fetch(f"{server.url}/{NAME}"), "MA1912")
@@ -1111,8 +1113,8 @@ def test_a_noexec_destination_is_refused(
 def test_the_mount_that_holds_the_destination_decides(machine: Machine, server: FileServer) -> None:
     machine.mounts.write_text(
         "/dev/sda / ext4 rw,noexec 0 0\n"
-        f"tmpfs {machine.folder / 'op'} tmpfs rw,noexec 0 0\n"
-        f"tmpfs {machine.folder / 'opt'} tmpfs rw 0 0\n"
+        f"tmpfs {machine.directory / 'op'} tmpfs rw,noexec 0 0\n"
+        f"tmpfs {machine.directory / 'opt'} tmpfs rw 0 0\n"
     )
 
     assert_there(machine, machine.fetch(f"{server.url}/{NAME}"))
@@ -1146,9 +1148,9 @@ def test_killed_on_the_way_it_leaves_nothing_that_can_be_run(
 class Deadly(Machine):
     """A machine whose programs count, and kill everything when one of them is the n-th to be called."""
 
-    def __init__(self, folder: Path, number: int) -> None:
-        super().__init__(folder)
-        self.count = folder / "count"
+    def __init__(self, directory: Path, number: int) -> None:
+        super().__init__(directory)
+        self.count = directory / "count"
         for program in list(self.programs.iterdir()):
             real = program.readlink()
             program.unlink()
@@ -1226,14 +1228,19 @@ FAULTS = {
     ],
 )
 def test_a_script_without_a_check_does_not_pass_these_tests(
-    machine: Machine, server: FileServer, folder: Path, fault: str, name: str, given: dict[str, Any]
+    machine: Machine,
+    server: FileServer,
+    directory: Path,
+    fault: str,
+    name: str,
+    given: dict[str, Any],
 ) -> None:
     large = AGENT + b"#" * 40000
-    (folder / "large").write_bytes(large)
-    (folder / "large.sig").write_bytes(KEY.sign(large))
+    (directory / "large").write_bytes(large)
+    (directory / "large.sig").write_bytes(KEY.sign(large))
     if name == "large":
         given = {"sha256": sha256(large)}
-    with FileServer(folder) as plain:
+    with FileServer(directory) as plain:
         url = f"{server.url}/{name}".replace("PLAIN", quote(plain.url, safe=""))
         refused = machine.fetch(url, **given)
         machine.fault = FAULTS[fault]
@@ -1246,12 +1253,12 @@ def test_a_script_without_a_check_does_not_pass_these_tests(
 
 @pytest.mark.parametrize("fault", ["host", "plain http"])
 def test_a_script_that_gives_headers_to_anybody_is_noticed(
-    machine: Machine, server: FileServer, folder: Path, fault: str
+    machine: Machine, server: FileServer, directory: Path, fault: str
 ) -> None:
     machine.fault = FAULTS[fault]
-    with FileServer(folder) as plain:
+    with FileServer(directory) as plain:
         other = server if fault == "host" else plain
-        with FileServer(folder) as first:
+        with FileServer(directory) as first:
             url = first.redirecting_to(other.url) if fault == "host" else plain.url
             machine.fetch(f"{url}/{NAME}", headers={"X-Token": Secret(TOKEN)})
 
@@ -1300,11 +1307,11 @@ def test_the_documentation_says_what_a_machine_needs_and_how_long_it_takes() -> 
 
 @pytest.mark.requirement("R6")
 def test_the_packed_agent_says_its_version_as_the_script_asks_for_it(
-    machine: Machine, folder: Path, server: FileServer, agent_file: Path
+    machine: Machine, directory: Path, server: FileServer, agent_file: Path
 ) -> None:
     packed = agent_file.read_bytes()
-    (folder / "packed").write_bytes(packed)
-    (folder / "packed.sig").write_bytes(KEY.sign(packed))
+    (directory / "packed").write_bytes(packed)
+    (directory / "packed.sig").write_bytes(KEY.sign(packed))
     machine.largest = 65536
 
     done = machine.fetch(f"{server.url}/packed", version=VERSION, sha256=sha256(packed))

@@ -173,7 +173,7 @@ def test_what_is_absent_is_none_or_empty(ground: Ground) -> None:
     ground.files.remove("/no/thing")
 
 
-def test_a_folder_lists_its_names_sorted(ground: Ground) -> None:
+def test_a_directory_lists_its_names_sorted(ground: Ground) -> None:
     for name in ("b", "a", "c/d"):
         put(ground, f"/etc/conf/{name}")
 
@@ -194,7 +194,7 @@ def test_links_are_read_through_below_the_root(ground: Ground) -> None:
     assert stat.kind is FileKind.LINK
 
 
-def test_a_link_to_a_folder_leads_below_the_root(ground: Ground) -> None:
+def test_a_link_to_a_directory_leads_below_the_root(ground: Ground) -> None:
     ground.link("/var/run", "/run")
     put(ground, "/var/run/app/pid", b"1")
 
@@ -222,7 +222,7 @@ def test_links_in_a_circle_are_an_error(ground: Ground) -> None:
     assert caught.value.code == "MA3006"
 
 
-def test_a_folder_at_the_final_path_is_an_error(ground: Ground) -> None:
+def test_a_directory_at_the_final_path_is_an_error(ground: Ground) -> None:
     put(ground, "/etc/app/file")
 
     with pytest.raises(HostError) as caught:
@@ -266,7 +266,7 @@ def test_what_is_appended_to_comes_with_its_mode_and_owner(ground: Ground) -> No
     assert found is not None
     assert (found.content, found.stat) == (b"a\n", ground.files.stat("/f"))
     assert ground.files.read_for_append("/absent") is None
-    assert ground.files.read_for_append("/no/folder") is None
+    assert ground.files.read_for_append("/no/directory") is None
 
 
 def test_what_would_be_replaced_is_not_read_through_a_link(ground: Ground) -> None:
@@ -302,8 +302,8 @@ def test_a_users_link_leads_only_into_the_users_own_directories(
 ) -> None:
     if os.geteuid() != 0:
         missing("this test must run as root")
-    for folder in ("/home/user/own", "/etc/app"):
-        put(ground, f"{folder}/file", b"before")
+    for directory in ("/home/user/own", "/etc/app"):
+        put(ground, f"{directory}/file", b"before")
     put(ground, "/home/user/file")
     ground.give("/home/user", USER)
     ground.give("/home/user/own", USER)
@@ -315,7 +315,7 @@ def test_a_users_link_leads_only_into_the_users_own_directories(
         lambda: ground.files.stat("/home/user/link/file"),
         lambda: ground.files.read_for_append("/home/user/link/file"),
         lambda: put(ground, "/home/user/link/new"),
-        lambda: ground.files.make_directory("/home/user/link/folder"),
+        lambda: ground.files.make_directory("/home/user/link/directory"),
         lambda: ground.files.remove("/home/user/link/file"),
     )
     for step in work:
@@ -326,7 +326,7 @@ def test_a_users_link_leads_only_into_the_users_own_directories(
                 step()
             assert caught.value.code == "MA3013"
 
-    names = {"file"} if not followed else {"new", "folder"}
+    names = {"file"} if not followed else {"new", "directory"}
     changed = "/etc/app" if target == "/etc/app" else "/home/user/own"
     assert set(ground.files.list(changed)) == names
 
@@ -339,7 +339,7 @@ def test_nothing_is_made_where_a_users_link_leads_nowhere(ground: Ground) -> Non
 
     work: tuple[Callable[[], object], ...] = (
         lambda: put(ground, "/home/user/link/file"),
-        lambda: ground.files.make_directory("/home/user/link/folder"),
+        lambda: ground.files.make_directory("/home/user/link/directory"),
     )
     for step in work:
         with pytest.raises(HostError) as caught:
@@ -384,7 +384,7 @@ def test_a_removed_file_is_gone_and_a_link_goes_without_its_target(ground: Groun
     assert ground.files.list("/") == ()
 
 
-def test_folders_are_made_once_and_keep_their_mode(ground: Ground) -> None:
+def test_directories_are_made_once_and_keep_their_mode(ground: Ground) -> None:
     ground.files.make_directory("/var/lib/etcd", mode=0o700)
     ground.files.make_directory("/var/lib/etcd", mode=0o755)
 
@@ -394,7 +394,7 @@ def test_folders_are_made_once_and_keep_their_mode(ground: Ground) -> None:
     assert (stat.mode, parent.mode) == (0o700, 0o755)
 
 
-def test_no_folder_is_made_over_a_file(ground: Ground) -> None:
+def test_no_directory_is_made_over_a_file(ground: Ground) -> None:
     put(ground, "/f")
 
     with pytest.raises(HostError) as caught:

@@ -72,10 +72,10 @@ def test_a_tree_behind_a_static_server_verifies_from_pointer_to_file(
     assert done.returncode == 0, done.stderr
     assert "channels/stable.json: v0.1.0" in done.stdout
     for number, pointer in enumerate(("channels/stable.json", "latest.json")):
-        folder = fetched / str(number)
-        folder.mkdir()
-        assert judging.follow(base, pointer, keys.public, folder) == "v0.1.0"
-        assert (folder / PYZ).read_bytes() == (release / PYZ).read_bytes()
+        directory = fetched / str(number)
+        directory.mkdir()
+        assert judging.follow(base, pointer, keys.public, directory) == "v0.1.0"
+        assert (directory / PYZ).read_bytes() == (release / PYZ).read_bytes()
 
 
 @pytest.mark.parametrize(
@@ -318,8 +318,8 @@ def test_a_lock_that_somebody_keeps_is_waited_for_until_it_is_interrupted(
         # A shell has what it runs in the background ignore the signal.
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
-    folder = Path(f"/proc/{process.pid}/fd")
-    while process.poll() is None and str(tree) not in opened(folder):
+    directory = Path(f"/proc/{process.pid}/fd")
+    while process.poll() is None and str(tree) not in opened(directory):
         pass
     process.send_signal(signal.SIGINT)
     said = process.communicate()[1]
@@ -331,10 +331,10 @@ def test_a_lock_that_somebody_keeps_is_waited_for_until_it_is_interrupted(
     assert list(tree.iterdir()) == []
 
 
-def opened(folder: Path) -> set[str]:
+def opened(directory: Path) -> set[str]:
     """What a process has open at this moment."""
     found = set()
-    for link in folder.iterdir():
+    for link in directory.iterdir():
         with contextlib.suppress(OSError):
             found.add(str(link.readlink()))
     return found

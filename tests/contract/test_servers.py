@@ -30,13 +30,13 @@ def running(*arguments: str) -> Iterator[tuple[str, subprocess.Popen[str]]]:
 def test_a_file_is_served_through_the_proxy_to_whoever_knows_header_and_password(
     tmp_path: Path,
 ) -> None:
-    pki, folder = tmp_path / "pki", tmp_path / "files"
-    folder.mkdir()
-    (folder / "agent.pyz").write_bytes(b"content")
+    pki, directory = tmp_path / "pki", tmp_path / "files"
+    directory.mkdir()
+    (directory / "agent.pyz").write_bytes(b"content")
     subprocess.run(
         [*COMMAND, "authority", "--directory", pki, "--name", "127.0.0.1"], cwd=ROOT, check=True
     )
-    files = ["files", "--directory", str(folder), "--header", "X-Token: secret"]
+    files = ["files", "--directory", str(directory), "--header", "X-Token: secret"]
     tls = ["--certificate", str(pki / "server.pem"), "--key", str(pki / "server.key")]
 
     with (

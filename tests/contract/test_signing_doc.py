@@ -24,10 +24,10 @@ def recipe(*words: str) -> str:
 
 def test_make_sign_passes_on_what_it_is_given() -> None:
     shown = recipe(
-        "KEY=pkcs11:token=a;object=b?module-path=/c&pin-source=env:D", "RELEASE=a folder"
+        "KEY=pkcs11:token=a;object=b?module-path=/c&pin-source=env:D", "RELEASE=a directory"
     )
 
-    assert "'a folder'" in shown
+    assert "'a directory'" in shown
     assert "--key 'pkcs11:token=a;object=b?module-path=/c&pin-source=env:D'" in shown
     assert "--passphrase-file 'p'" in recipe("KEY=file:k", "PASSPHRASE_FILE=p")
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from machineadm.rendering.builtin import FOLDER, UNIT
+from machineadm.rendering.builtin import DIRECTORY, UNIT
 from machineadm.rendering.stream import read_bundle, render_bundle
 
 ROOT = Path(__file__).parents[2]
@@ -41,15 +41,15 @@ def user_data(template: str, agent: Path) -> str:
 
 
 class Machine:
-    """A folder in place of a machine, with a recorder for an agent; the path has a blank and a quote."""
+    """A directory in place of a machine, with a recorder for an agent; the path has a blank and a quote."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder / "it's one"
-        self.data = self.folder / "user-data"
-        self.run = self.folder / "run"
-        self.units = self.folder / "units"
-        self.agent = folder / "bin" / "machineadm"
-        self.trace = folder / "trace"
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory / "it's one"
+        self.data = self.directory / "user-data"
+        self.run = self.directory / "run"
+        self.units = self.directory / "units"
+        self.agent = directory / "bin" / "machineadm"
+        self.trace = directory / "trace"
         for path in (self.data, self.run, self.units, self.agent.parent):
             path.mkdir(parents=True)
         for path, text in ((self.agent, AGENT), (self.agent.parent / "systemctl", SYSTEMCTL)):
@@ -71,8 +71,8 @@ class Machine:
         return self.trace.read_text() if self.trace.exists() else ""
 
     def placed(self, text: str) -> str:
-        """A script whose absolute places are those of this machine; the folders are quoted, since these have blanks."""
-        for place, here in ((FOLDER, self.data), ("/etc/systemd/system", self.units)):
+        """A script whose absolute places are those of this machine; the directories are quoted, since these have blanks."""
+        for place, here in ((DIRECTORY, self.data), ("/etc/systemd/system", self.units)):
             text = text.replace(place, str(here).replace("it's one", "one"))
         return text
 
@@ -80,7 +80,7 @@ class Machine:
 @pytest.fixture
 def machine(tmp_path: Path) -> Machine:
     machine = Machine(tmp_path)
-    (tmp_path / "one").symlink_to(machine.folder)
+    (tmp_path / "one").symlink_to(machine.directory)
     return machine
 
 
@@ -164,7 +164,7 @@ def test_ignition_lays_out_the_same_script_and_unit(machine: Machine, version: s
     (unit,) = config["systemd"]["units"]
 
     text = base64.b64decode(start["contents"]["source"].partition(",")[2]).decode()
-    assert f"<<'END' > {FOLDER}/start.sh\n{text}END\n" in script
+    assert f"<<'END' > {DIRECTORY}/start.sh\n{text}END\n" in script
     assert f"/{UNIT}\n{unit['contents']}END\n" in script
     assert (unit["name"], unit["enabled"]) == (UNIT, True)
 

@@ -49,11 +49,11 @@ esac
 def seen(tree: Path, *, times: bool = True) -> dict[str, tuple[object, ...]]:
     """Everything below a tree but where a run may always write: kind, mode, owner, content, times, inode."""
     found = {}
-    for folder, folders, files in os.walk(tree):
-        here = Path(folder).relative_to(tree)
-        folders[:] = [name for name in folders if str(here / name) not in UNWATCHED]
-        for name in [*folders, *files, "."]:
-            path = Path(folder) / name
+    for directory, directories, files in os.walk(tree):
+        here = Path(directory).relative_to(tree)
+        directories[:] = [name for name in directories if str(here / name) not in UNWATCHED]
+        for name in [*directories, *files, "."]:
+            path = Path(directory) / name
             status = path.lstat()
             facts: tuple[object, ...] = (
                 stat.filemode(status.st_mode),
@@ -62,7 +62,7 @@ def seen(tree: Path, *, times: bool = True) -> dict[str, tuple[object, ...]]:
             )
             if stat.S_ISREG(status.st_mode):
                 facts += (path.read_bytes(),)
-            # The folder `run` changes when the run directory is made in it.
+            # The directory `run` changes when the run directory is made in it.
             if times and str(here / name) not in ("run", "run/."):
                 facts += (status.st_mtime_ns, status.st_ino)
             found[str(here / name)] = facts
@@ -70,11 +70,11 @@ def seen(tree: Path, *, times: bool = True) -> dict[str, tuple[object, ...]]:
 
 
 def fake_kubeadm(
-    folder: Path, tree: Path, behaviour: str = ":", *, version: str = "v1.34.4"
+    directory: Path, tree: Path, behaviour: str = ":", *, version: str = "v1.34.4"
 ) -> None:
-    """Put a kubeadm into a folder that is put on PATH."""
-    folder.mkdir(exist_ok=True)
-    program = folder / "kubeadm"
+    """Put a kubeadm into a directory that is put on PATH."""
+    directory.mkdir(exist_ok=True)
+    program = directory / "kubeadm"
     program.write_text(KUBEADM.format(tree=tree, behaviour=behaviour, version=version))
     program.chmod(0o755)
 
@@ -90,7 +90,7 @@ class Kernel(FakeKernel):
 
 
 def running_tree(tree: Path, *, log: Callable[[str], None] = lambda _: None) -> Machine:
-    """A machine whose files are a tree and whose commands are really run: a running system in a folder."""
+    """A machine whose files are a tree and whose commands are really run: a running system in a directory."""
     interruption = Interruption()
     base = Tree(str(tree))
     files = LinuxFiles(base)
@@ -148,7 +148,7 @@ def machineadm(
 def as_user(user: int | None) -> tuple[str, ...]:
     """What has a command run as somebody else.
 
-    Where the interpreter lies in a folder of root's, that user is let through there: in all else, as in giving files away,
+    Where the interpreter lies in a directory of root's, that user is let through there: in all else, as in giving files away,
     they stay an ordinary one.
     """
     if user is None:

@@ -1,4 +1,4 @@
-# The words that a case is written in. Sourced by run.sh, which sets AGENT (the packed agent), CASE (the case's folder) and OUT
+# The words that a case is written in. Sourced by run.sh, which sets AGENT (the packed agent), CASE (the case's directory) and OUT
 # (where what it leaves is kept). A case says what must be so, in PASS and FAIL lines; it goes on after a failure.
 . "$E2E/stage/lib.sh"
 AT=/usr/local/bin/machineadm.pyz; CONFIG=/etc/machineadm/config.yaml

@@ -1,7 +1,7 @@
 #!/bin/bash
 # run.sh [CASE...]: the packed agent and a configuration make real nodes of bare machines. Without names: all of cases/.
 # Environment: MACHINEADM_AGENT (default: the newest of dist/), E2E_KEEP=1 (leave the machines of the last case),
-#   E2E_CASES (another folder of cases), PYTHON (the one of the tests).
+#   E2E_CASES (another directory of cases), PYTHON (the one of the tests).
 # What the machines said stays in $MACHINEADM_CACHE/cluster/out/CASE. Exit 77: no cluster can be made here.
 set -uo pipefail
 E2E=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)

@@ -1,4 +1,4 @@
-"""Each folder of cases/ is a test: the packed agent and configurations make real nodes of bare machines.
+"""Each directory of cases/ is a test: the packed agent and configurations make real nodes of bare machines.
 
 The cases are written for the shell (`lib.sh` has the words); this gives them their place among the other tests.
 """
@@ -16,8 +16,8 @@ HERE = Path(__file__).parent
 _CANNOT = 77
 
 
-def run_case(name: str, folder: str = "cases") -> int:
-    environment = {**os.environ, "E2E_CASES": str(HERE / folder), "PYTHON": sys.executable}
+def run_case(name: str, directory: str = "cases") -> int:
+    environment = {**os.environ, "E2E_CASES": str(HERE / directory), "PYTHON": sys.executable}
     run = subprocess.run([HERE / "run.sh", name], env=environment, check=False)
     if run.returncode == _CANNOT:
         missing("no cluster can be made here: the lines above say what is missing")

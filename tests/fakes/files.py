@@ -40,7 +40,7 @@ class FakeFiles:
     """Files in memory.
 
     Attributes:
-        nodes: What there is, by path; `/` and every parent folder included.
+        nodes: What there is, by path; `/` and every parent directory included.
         written: Paths of all files written, in order.
         removed: Paths of all files removed, in order.
         failures: Errors to raise when a path is written; a test puts them in.
@@ -117,8 +117,8 @@ class FakeFiles:
         stat, content = self.stat(path), self._content(path, limit=limit, follow=False)
         if stat is None or content is None:
             return None
-        folder = self.nodes[(self._resolve(path, follow=False) or "").rpartition("/")[0] or "/"]
-        if not self._trusts(stat.uid) and stat.uid not in (folder.uid, *owners):
+        directory = self.nodes[(self._resolve(path, follow=False) or "").rpartition("/")[0] or "/"]
+        if not self._trusts(stat.uid) and stat.uid not in (directory.uid, *owners):
             raise HostError("MA3015", f"cannot append to {path}: it belongs to user {stat.uid}")
         return FileContent(stat=stat, content=content)
 
@@ -206,7 +206,7 @@ class FakeFiles:
         assert where is not None
         node = self.nodes.get(where)
         if node is None:
-            self.nodes[where] = self._folder(mode)
+            self.nodes[where] = self._directory(mode)
             self.made.append(path)
         elif node.kind is not FileKind.DIRECTORY:
             raise HostError("MA3005", f"cannot make directory {path}: something else is there")
@@ -233,8 +233,8 @@ class FakeFiles:
         return where
 
     def _resolve(self, path: str, *, follow: bool, make: bool = False) -> str | None:
-        """The path without links; None where a folder on the way is missing."""
-        # Behind what a user's link was resolved to stands the link: there it must have led to a folder of his.
+        """The path without links; None where a directory on the way is missing."""
+        # Behind what a user's link was resolved to stands the link: there it must have led to a directory of his.
         todo: list[str | Node] = [*_parts(path)]
         here: list[str] = []
         links = 0
@@ -257,7 +257,7 @@ class FakeFiles:
             if node is None and make:
                 if foreign:
                     raise _led_astray(path, foreign[0])
-                node = self.nodes[where] = self._folder(0o755)
+                node = self.nodes[where] = self._directory(0o755)
             if node is None:
                 return None
             if node.kind is FileKind.LINK:
@@ -279,7 +279,7 @@ class FakeFiles:
             here.append(part)
         return "/" + "/".join(here)
 
-    def _folder(self, mode: int) -> Node:
+    def _directory(self, mode: int) -> Node:
         node = Node(kind=FileKind.DIRECTORY, mode=mode, uid=self.uid, gid=self.uid)
         return self._new(node)
 

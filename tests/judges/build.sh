@@ -1,5 +1,5 @@
 #!/bin/bash
-# build.sh [NAME...]: build real programs from the Go modules pinned in this folder, print "NAME PATH" for each.
+# build.sh [NAME...]: build real programs from the Go modules pinned in this directory, print "NAME PATH" for each.
 #
 # Without names: the judges. A program is built once for a given text of its module (go.mod, go.sum, sources), its package
 # and its version, and kept below ${MACHINEADM_CACHE:-~/.cache/machineadm}/judges. Everything else goes to standard error.
@@ -14,7 +14,7 @@ export GOTOOLCHAIN=local GOFLAGS='-mod=readonly -buildvcs=false -trimpath' GOWOR
 
 say() { echo "judges: $*" >&2; }
 
-# recipe NAME: sets module (a folder here), package and version (empty: none is stamped in), libraries (Debian packages for
+# recipe NAME: sets module (a directory here), package and version (empty: none is stamped in), libraries (Debian packages for
 # C that it calls) and links (more for the linker)
 recipe() {
   package=. version= libraries='' links=''
@@ -50,10 +50,10 @@ stamp() {
 
 # key NAME: a digest of all that shapes the program
 key() {
-  local folders=(.)
-  if [[ $package = ./* ]]; then folders+=("$package"); fi
+  local directories=(.)
+  if [[ $package = ./* ]]; then directories+=("$package"); fi
   (cd "$HERE/$module" && { echo "$package $version $GOFLAGS $(uname -m)$libraries$links"; declare -f stamp
-    find "${folders[@]}" -maxdepth 1 -type f \( -name 'go.*' -o -name "$([[ $package = .* ]] && echo '*.go')" \) -print0 | sort -z | xargs -0 sha256sum; }) | sha256sum | cut -c1-12
+    find "${directories[@]}" -maxdepth 1 -type f \( -name 'go.*' -o -name "$([[ $package = .* ]] && echo '*.go')" \) -print0 | sort -z | xargs -0 sha256sum; }) | sha256sum | cut -c1-12
 }
 
 usable_go() {

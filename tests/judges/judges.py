@@ -174,18 +174,18 @@ CONTROLLER_GEN_TYPES = HERE / "controller-gen"
 """The module whose Go types say the same as three of our kinds."""
 
 
-def controller_gen(folder: Path, **environment: str) -> None:
+def controller_gen(directory: Path, **environment: str) -> None:
     """Let controller-gen write the definitions of its Go types, as a project that is written in Go does.
 
     Args:
-        folder: Where they are written.
+        directory: Where they are written.
         **environment: Further variables of its environment.
 
     Raises:
         RuntimeError: It failed.
     """
     run = subprocess.run(
-        [program("controller-gen"), "crd", "paths=./types/...", f"output:crd:dir={folder}"],
+        [program("controller-gen"), "crd", "paths=./types/...", f"output:crd:dir={directory}"],
         cwd=CONTROLLER_GEN_TYPES,
         env={
             **os.environ,

@@ -92,7 +92,7 @@ shape_cloud() {
   printf 'datasource_list: [NoCloud]\nnetwork: {config: disabled}\nlocale: C.UTF-8\nssh_genkeytypes: []\n' > "$1/etc/cloud/cloud.cfg.d/99-stage.cfg"
 }
 
-# machine_root [FLAVOUR]: print the folder of the root, built once for what shapes it. FLAVOUR: bookworm, or bookworm-cloud and
+# machine_root [FLAVOUR]: print the directory of the root, built once for what shapes it. FLAVOUR: bookworm, or bookworm-cloud and
 # trixie-cloud, which have cloud-init (22.4; 25.1 or later) and openssl, too.
 machine_root() {
   local flavour=${1:-bookworm} packages=$PACKAGES r mirror

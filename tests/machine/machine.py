@@ -44,7 +44,7 @@ class Machine:
     Args:
         name: How its name begins.
         flavour: bookworm; or bookworm-cloud and trixie-cloud, which have cloud-init (22.4; 25.1 or later) and openssl, too.
-        mounts: Files and folders of ours by their paths in it, there before it boots, and read-only.
+        mounts: Files and directories of ours by their paths in it, there before it boots, and read-only.
         network: Where it lives, with whoever else is there; without one it is alone.
         init: The path, in it, of what runs before systemd and then starts /sbin/stage-init.
         may_fail: Failed units are the test's business, as on a machine whose first boot is to fail.
@@ -108,7 +108,7 @@ class Machine:
         )
 
     def put(self, source: Path, path: str) -> None:
-        """Copy a file or folder into it; modes stay."""
+        """Copy a file or directory into it; modes stay."""
         self._run("put", str(source), path)
 
     def write(self, path: str, text: str, *, mode: str = "0644") -> None:
@@ -117,7 +117,7 @@ class Machine:
         self.exec("sh", "-c", script, "sh", path, mode, input=text)
 
     def get(self, path: str, target: Path) -> None:
-        """Copy a file or folder out of it."""
+        """Copy a file or directory out of it."""
         self._run("get", path, str(target))
 
     def read(self, path: str) -> str:

@@ -1,10 +1,10 @@
 #!/bin/bash
 # A throw-away machine: real systemd as PID 1 in a podman container over a Debian 12 root.
 #   machine.sh prereq                 install podman, runc, mmdebstrap (apt, root); exit 77 where that cannot be
-#   machine.sh build [FLAVOUR]        build the root once (lib.sh names the flavours); prints its folder
+#   machine.sh build [FLAVOUR]        build the root once (lib.sh names the flavours); prints its directory
 #   machine.sh boot NAME              start; returns when systemd says "running" (1 when degraded or not in time)
 #   machine.sh exec NAME CMD...       run CMD in it with our standard input; its exit code is ours
-#   machine.sh put NAME FILE PATH     copy a file or folder in;    machine.sh get NAME PATH FILE: out
+#   machine.sh put NAME FILE PATH     copy a file or directory in;    machine.sh get NAME PATH FILE: out
 #   machine.sh reboot NAME            systemctl reboot, wait for the stop, start again, wait for "running"
 #   machine.sh again NAME             the same for a machine that goes down by itself
 #   machine.sh crash NAME             kill -9 of everything, start again (the page cache survives: no power cut)

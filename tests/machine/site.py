@@ -67,7 +67,7 @@ class Site:
 
     Args:
         agent: The packed agent.
-        folder: Where the server's files, and what the machine is given, are kept.
+        directory: Where the server's files, and what the machine is given, are kept.
         tampered: The server's agent is another than the one that was signed.
         checks: What the configuration gives to check it by: `sha256`, `publicKey`.
     """
@@ -75,22 +75,22 @@ class Site:
     def __init__(
         self,
         agent: Path,
-        folder: Path,
+        directory: Path,
         *,
         tampered: bool = False,
         checks: tuple[str, ...] = ("sha256", "publicKey"),
     ) -> None:
-        self.folder, self.agent, self.checks = folder, agent, checks
+        self.directory, self.agent, self.checks = directory, agent, checks
         self.network = Network()
         self._authority = Authority()
         self._key = ec.generate_private_key(ec.SECP256R1())
-        self.files = folder / "files"
+        self.files = directory / "files"
         self._publish(tampered=tampered)
 
     def __enter__(self) -> "Site":
         self.network.__enter__()
         address = self.network.address
-        identity = self._authority.identity(self.folder / "pki", address)
+        identity = self._authority.identity(self.directory / "pki", address)
         self.server = self.network.inside(
             lambda: FileServer(self.files, address=(address, 443), identity=identity)
         )
@@ -111,7 +111,7 @@ class Site:
 
         `options` are more of those of `render`.
         """
-        path = self.folder / "bootstrap.yaml"
+        path = self.directory / "bootstrap.yaml"
         path.write_text(
             BOOTSTRAP.format(
                 token=TOKEN,
@@ -135,23 +135,23 @@ class Site:
 
     def seed(self, user_data: bytes) -> dict[str, Path]:
         """What a machine with cloud-init is given, by paths in it."""
-        folder = self.folder / "seed"
-        folder.mkdir()
-        (folder / "meta-data").write_text("instance-id: first\n")
-        (folder / "user-data").write_bytes(user_data)
-        return {"/var/lib/cloud/seed/nocloud": folder, **self.image()}
+        directory = self.directory / "seed"
+        directory.mkdir()
+        (directory / "meta-data").write_text("instance-id: first\n")
+        (directory / "user-data").write_bytes(user_data)
+        return {"/var/lib/cloud/seed/nocloud": directory, **self.image()}
 
     def image(self) -> dict[str, Path]:
         """What a machine's image brings: the passphrase, and a recorder in kubeadm's place."""
-        passphrases = self.folder / "passphrases"
+        passphrases = self.directory / "passphrases"
         passphrases.mkdir(mode=0o700)
         (passphrases / PROVIDER).touch(mode=0o600)
         (passphrases / PROVIDER).write_text(f"{PASSPHRASE}\n")
         kept = f'cat "${{2#--config=}}" > {RECORD}'
-        fake_kubeadm(self.folder / "bin", Path("/"), kept)
+        fake_kubeadm(self.directory / "bin", Path("/"), kept)
         return {
             "/etc/machineadm/passphrases": passphrases,
-            "/usr/bin/kubeadm": self.folder / "bin/kubeadm",
+            "/usr/bin/kubeadm": self.directory / "bin/kubeadm",
         }
 
     def _publish(self, *, tampered: bool) -> None:

@@ -16,7 +16,7 @@ _PREFIXES = (
 
 
 class Python(NamedTuple):
-    """An interpreter that is whole below one folder, so that it can be lent to a root."""
+    """An interpreter that is whole below one directory, so that it can be lent to a root."""
 
     version: str  # such as 3.12
     prefix: Path

@@ -24,7 +24,7 @@ def _build(suite: str) -> dict[str, Path]:
             missing(run.stderr.strip().removeprefix("roots.sh: "))
         if run.returncode != 0:
             raise RuntimeError(f"roots.sh {' '.join(arguments)} failed:\n{run.stderr[-4000:]}")
-    return {name: Path(folder) for name, folder in map(str.split, run.stdout.splitlines())}
+    return {name: Path(directory) for name, directory in map(str.split, run.stdout.splitlines())}
 
 
 class Root:
@@ -38,11 +38,11 @@ class Root:
 
     def __init__(self, suite: str, *, tools: bool = False) -> None:
         self.suite = suite
-        self.folder = _build(suite)[f"{suite}-tools" if tools else suite]
+        self.directory = _build(suite)[f"{suite}-tools" if tools else suite]
 
     def has(self, program: str) -> bool:
         """Whether there is such a program, such as `python3.15`."""
-        return any((self.folder / place / program).exists() for place in ("usr/bin", "bin"))
+        return any((self.directory / place / program).exists() for place in ("usr/bin", "bin"))
 
     def run(
         self,
@@ -61,9 +61,9 @@ class Root:
 
         Args:
             argv: The command.
-            binds: Files and folders of ours that it sees, read-only, by their paths in the root.
+            binds: Files and directories of ours that it sees, read-only, by their paths in the root.
             writable: The same, where what it writes is ours.
-            changes: A folder that keeps what it writes to the root itself, in `upper`, and where the next run goes on;
+            changes: A directory that keeps what it writes to the root itself, in `upper`, and where the next run goes on;
                 without it, all is thrown away. /tmp and /run are empty at each run.
             network: It sees our network, the loopback included; else one of its own, where nobody answers.
             environment: Variables besides PATH, HOME and LANG.
@@ -81,7 +81,7 @@ class Root:
         }
         command = ["unshare", "--mount", "--pid", "--ipc", "--uts", "--fork", "--kill-child"]
         command += [] if network else ["--net"]
-        command += [str(HERE / "enter.sh"), str(self.folder), str(changes or "-"), *shared, "--"]
+        command += [str(HERE / "enter.sh"), str(self.directory), str(changes or "-"), *shared, "--"]
         if self.suite == "arm64":  # nothing there runs by itself, env neither
             command += [
                 _QEMU,

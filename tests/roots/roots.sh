@@ -1,7 +1,7 @@
 #!/bin/bash
 # Small Debian roots, each built once: what a program meets on a system that is not ours.
 #   roots.sh prereq          install mmdebstrap and, for a foreign processor, qemu (apt, root); exit 77 where that cannot be
-#   roots.sh build [NAME..]  build those that are not there yet (all without a name); prints "NAME FOLDER" for each
+#   roots.sh build [NAME..]  build those that are not there yet (all without a name); prints "NAME DIRECTORY" for each
 # NAME: bullseye, bookworm, trixie, sid: Debian's essential packages and python3. With "-tools": openssl, curl, wget, busybox,
 # cosign (trixie, sid), and what `make test` needs (bookworm, trixie), too. arm64: bookworm's python3 for the other processor, unpacked and never configured.
 # Environment: MACHINEADM_CACHE (~/.cache/machineadm), MACHINEADM_MIRROR (Debian's).

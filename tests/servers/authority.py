@@ -48,7 +48,7 @@ class Authority:
         )
         self.certificate = self._certificate.public_bytes(Encoding.PEM).decode()
 
-    def identity(self, folder: Path, *names: str, age: datetime.timedelta = A_DAY) -> Identity:
+    def identity(self, directory: Path, *names: str, age: datetime.timedelta = A_DAY) -> Identity:
         """Write a server's certificate for these names and addresses, and its key.
 
         `age` says how long ago its thirty days began: a longer one makes an expired certificate.
@@ -61,8 +61,8 @@ class Authority:
             .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
             .sign(self._key, SHA256())
         )
-        folder.mkdir(parents=True, exist_ok=True)
-        made = Identity(folder / "server.pem", folder / "server.key")
+        directory.mkdir(parents=True, exist_ok=True)
+        made = Identity(directory / "server.pem", directory / "server.key")
         made.certificate.write_bytes(certificate.public_bytes(Encoding.PEM))
         made.key.touch(mode=0o600)
         made.key.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))

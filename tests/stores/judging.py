@@ -46,14 +46,14 @@ def signed(file: Path, key: Path) -> None:
         raise RefusedError(f"{file.name}: {run.stdout.strip()}")
 
 
-def follow(base: str, pointer: str, key: Path, folder: Path) -> str:
+def follow(base: str, pointer: str, key: Path, directory: Path) -> str:
     """Go the way from a pointer to every file of its release, checking each.
 
     Args:
         base: URL of the tree.
         pointer: Such as `channels/stable.json`.
         key: The public key, from elsewhere.
-        folder: Where to put what is fetched; empty.
+        directory: Where to put what is fetched; empty.
 
     Returns:
         The version that was found.
@@ -61,17 +61,17 @@ def follow(base: str, pointer: str, key: Path, folder: Path) -> str:
     Raises:
         RefusedError: At the first thing that is not as it should be.
     """
-    said = json.loads(_fetch_signed(f"{base}/{pointer}", folder / "pointer.json", key))
+    said = json.loads(_fetch_signed(f"{base}/{pointer}", directory / "pointer.json", key))
     release = f"{base}/releases/{said['version']}"
-    _fetch_signed(f"{release}/release.json", folder / "release.json", key)
-    _fetch_signed(f"{release}/SHA256SUMS", folder / "SHA256SUMS", key)
-    listed = f"{said['releaseSha256']}  release.json\n{(folder / 'SHA256SUMS').read_text()}"
-    (folder / "list").write_text(listed)
-    for artifact in json.loads((folder / "release.json").read_bytes())["artifacts"]:
-        _fetch_signed(f"{release}/{artifact['name']}", folder / artifact["name"], key)
+    _fetch_signed(f"{release}/release.json", directory / "release.json", key)
+    _fetch_signed(f"{release}/SHA256SUMS", directory / "SHA256SUMS", key)
+    listed = f"{said['releaseSha256']}  release.json\n{(directory / 'SHA256SUMS').read_text()}"
+    (directory / "list").write_text(listed)
+    for artifact in json.loads((directory / "release.json").read_bytes())["artifacts"]:
+        _fetch_signed(f"{release}/{artifact['name']}", directory / artifact["name"], key)
     run = subprocess.run(
         ["sha256sum", "--strict", "--check", "list"],
-        cwd=folder,
+        cwd=directory,
         capture_output=True,
         text=True,
         check=False,

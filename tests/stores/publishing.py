@@ -42,12 +42,12 @@ class Keys(NamedTuple):
     signer: PemSigner
 
 
-def keys(folder: Path) -> Keys:
+def keys(directory: Path) -> Keys:
     """Make a key pair as `keygen` does."""
-    folder.mkdir(parents=True, exist_ok=True)
+    directory.mkdir(parents=True, exist_ok=True)
     private, public, _ = generate(None)
-    file = folder / "release.key"
+    file = directory / "release.key"
     file.touch(0o600)
     file.write_bytes(private)
-    (folder / "release.pub").write_bytes(public)
-    return Keys(f"file:{file}", folder / "release.pub", PemSigner(load_private(private, None)))
+    (directory / "release.pub").write_bytes(public)
+    return Keys(f"file:{file}", directory / "release.pub", PemSigner(load_private(private, None)))

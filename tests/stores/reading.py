@@ -27,14 +27,14 @@ def dangling(objects: Mapping[str, bytes]) -> list[str]:
 def _incomplete(
     name: str, release: dict[str, list[dict[str, str]]], objects: Mapping[str, bytes]
 ) -> list[str]:
-    folder = name.removesuffix("release.json")
+    directory = name.removesuffix("release.json")
     wanted = {
-        f"{folder}{end}"
+        f"{directory}{end}"
         for end in ("release.json.sig", "SHA256SUMS", "SHA256SUMS.sig", "machineadm.pub")
     }
     problems = []
     for artifact in release["artifacts"]:
-        file = f"{folder}{artifact['name']}"
+        file = f"{directory}{artifact['name']}"
         wanted |= {f"{file}.sig", f"{file}.sigstore.json"}
         if sha256(objects.get(file, b"")) != artifact["sha256"]:
             problems.append(f"{file} is not what {name} says")

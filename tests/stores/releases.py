@@ -12,11 +12,11 @@ __all__ = ["made", "make", "signer"]
 
 
 def make(
-    folder: Path, version: str = "v0.1.0", *, content: str = "", key: PemSigner | None = None
+    directory: Path, version: str = "v0.1.0", *, content: str = "", key: PemSigner | None = None
 ) -> Path:
     """A release directory as `make release` and `sign` leave it."""
     key = key or signer()
-    path = build_release(folder, version)
+    path = build_release(directory, version)
     for name in AGENTS:
         (path / name).write_bytes(f"#!/usr/bin/python3 -IS\n{name} {content}\0".encode() * 999)
     sign_directory(path, key, (key.public,))
@@ -24,7 +24,7 @@ def make(
 
 
 def made(
-    folder: Path, version: str = "v0.1.0", *, content: str = ""
+    directory: Path, version: str = "v0.1.0", *, content: str = ""
 ) -> tuple[Release, dict[str, bytes]]:
     """A release as it is handed to the publisher."""
-    return whole.read(make(folder, version, content=content), (signer().public,))
+    return whole.read(make(directory, version, content=content), (signer().public,))

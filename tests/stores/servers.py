@@ -41,7 +41,7 @@ class Running(NamedTuple):
 
 
 @contextlib.contextmanager
-def gcp_storage_emulator(folder: Path) -> Iterator[Running]:
+def gcp_storage_emulator(directory: Path) -> Iterator[Running]:
     """Google's JSON API in memory; it takes preconditions and does not look at them."""
     program = _installed("gcp-storage-emulator")
     (port,) = free_ports(1)
@@ -52,12 +52,12 @@ def gcp_storage_emulator(folder: Path) -> Iterator[Running]:
         f"--port={port}",
         "--in-memory",
     ]
-    with _process([*command, f"--default-bucket={BUCKET}"], folder, f"http://127.0.0.1:{port}/"):
+    with _process([*command, f"--default-bucket={BUCKET}"], directory, f"http://127.0.0.1:{port}/"):
         yield Running(f"http://127.0.0.1:{port}", enforces=False)
 
 
 @contextlib.contextmanager
-def fake_gcs_server(folder: Path) -> Iterator[Running]:
+def fake_gcs_server(directory: Path) -> Iterator[Running]:
     """Google's JSON API in memory, with preconditions."""
     program = judges.program("fake-gcs-server")
     (port,) = free_ports(1)
@@ -71,7 +71,7 @@ def fake_gcs_server(folder: Path) -> Iterator[Running]:
     ]
     with _process(
         [*command, f"-external-url={endpoint}", f"-public-host=127.0.0.1:{port}"],
-        folder,
+        directory,
         f"{endpoint}/storage/v1/b",
     ):
         request = urllib.request.Request(  # noqa: S310 - our own server
@@ -84,18 +84,18 @@ def fake_gcs_server(folder: Path) -> Iterator[Running]:
 
 
 @contextlib.contextmanager
-def seaweedfs(folder: Path) -> Iterator[Running]:
+def seaweedfs(directory: Path) -> Iterator[Running]:
     """S3 with signatures and identities."""
     program = _installed("weed")
     numbers = free_ports(8)
     ports = dict(zip(("master", "volume", "filer", "s3"), numbers[:4], strict=True))
     grpc = dict(zip(ports, numbers[4:], strict=True))
-    config = folder / "s3.json"
+    config = directory / "s3.json"
     config.write_text(json.dumps({"identities": _identities()}))
     command: list[str | Path] = [
         program,
         "server",
-        f"-dir={folder}",
+        f"-dir={directory}",
         "-ip=127.0.0.1",
         "-ip.bind=127.0.0.1",
     ]
@@ -104,7 +104,7 @@ def seaweedfs(folder: Path) -> Iterator[Running]:
     for name, port in ports.items():
         command += [f"-{name}.port={port}", f"-{name}.port.grpc={grpc[name]}"]
     endpoint = f"http://127.0.0.1:{ports['s3']}"
-    with _process(command, folder, f"{endpoint}/status"):
+    with _process(command, directory, f"{endpoint}/status"):
         _make_bucket(endpoint)
         yield Running(endpoint, enforces=True)
 
@@ -154,12 +154,12 @@ def _installed(name: str) -> Path:
 
 
 @contextlib.contextmanager
-def _process(command: list[str | Path], folder: Path, url: str) -> Iterator[None]:
+def _process(command: list[str | Path], directory: Path, url: str) -> Iterator[None]:
     """A server, from its first answer on; killed at the end, with all that it started."""
-    log = folder / "server.log"
+    log = directory / "server.log"
     with log.open("wb") as output:
         process = subprocess.Popen(
-            command, cwd=folder, stdout=output, stderr=output, start_new_session=True
+            command, cwd=directory, stdout=output, stderr=output, start_new_session=True
         )
     try:
         _wait(process, url, log)

@@ -32,19 +32,19 @@ AS_A_USER = [
 class Debian:
     """A checkout of the commit in the home of an ordinary user, with an environment from the locks."""
 
-    def __init__(self, suite: str, folder: Path) -> None:
-        self._root, self._home = Root(suite, tools=True), folder
-        checkout = folder / "checkout"
+    def __init__(self, suite: str, directory: Path) -> None:
+        self._root, self._home = Root(suite, tools=True), directory
+        checkout = directory / "checkout"
         subprocess.run(["git", "clone", "--quiet", str(ROOT), str(checkout)], check=True)
-        self._writable = {"/home/user": folder}
+        self._writable = {"/home/user": directory}
         # What pip and the build have downloaded once.
         for name in ("pip", "machineadm/wheels"):
             kept = CACHE / f"user-{suite}" / name
-            for place in (kept, folder / ".cache" / name):
+            for place in (kept, directory / ".cache" / name):
                 place.mkdir(parents=True, exist_ok=True)
             self._writable[f"/home/user/.cache/{name}"] = kept
         subprocess.run(
-            ["chown", "-R", f"{NOBODY}:{NOBODY}", str(folder), str(CACHE / f"user-{suite}")],
+            ["chown", "-R", f"{NOBODY}:{NOBODY}", str(directory), str(CACHE / f"user-{suite}")],
             check=True,
         )
         made = self.run("make", "setup", "package", "PYTHON=/usr/bin/python3")

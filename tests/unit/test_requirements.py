@@ -10,9 +10,9 @@ from tests.requirements import TITLES, table
 ROOT = Path(__file__).parents[2]
 
 
-def collect(folder: Path, requirement: str) -> subprocess.CompletedProcess[str]:
+def collect(directory: Path, requirement: str) -> subprocess.CompletedProcess[str]:
     """Collect one planted test under the rules of all our tests."""
-    planted = folder / "test_planted.py"
+    planted = directory / "test_planted.py"
     planted.write_text(
         f"import pytest\n@pytest.mark.requirement({requirement!r})\ndef test_it() -> None: ...\n"
     )

@@ -89,7 +89,7 @@ def test_a_version_that_is_missing_or_no_longer_served_is_an_error() -> None:
         assert [v.code for v in found] == ["CRD402"]
 
 
-def test_the_released_crds_are_found_in_a_folder(
+def test_the_released_crds_are_found_in_a_directory(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "released").mkdir()

@@ -29,10 +29,10 @@ def linux_host(
     """This machine, or a tree on it.
 
     Args:
-        root: A folder that stands for `/`: then the host is offline, and has no commands, kernel or services, so that
-            nothing can be run by mistake, even if that folder turns out to be `/` itself. None: the running system.
-        run_directory: Absolute path below the root, of the folder that goes at reboot.
-        state_directory: Absolute path below the root, of the folder that stays.
+        root: A directory that stands for `/`: then the host is offline, and has no commands, kernel or services, so that
+            nothing can be run by mistake, even if that directory turns out to be `/` itself. None: the running system.
+        run_directory: Absolute path below the root, of the directory that goes at reboot.
+        state_directory: Absolute path below the root, of the directory that stays.
         log: Takes each line that a command prints, redacted.
         redactor: Removes secrets from what commands print.
         interruption: What ends the run early; enter it (`with`) for signals to be noted. None: nothing does.
@@ -42,7 +42,7 @@ def linux_host(
         The host. Nothing has been touched yet.
 
     Raises:
-        HostError: The root is not a folder.
+        HostError: The root is not a directory.
     """
     interruption = interruption or Interruption()
     tree = Tree(root or "/")

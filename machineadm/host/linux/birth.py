@@ -14,11 +14,11 @@ _SECONDS = slice(80, 88)
 _NANOSECONDS = slice(88, 92)
 
 
-def born(folder: int, name: str) -> int | None:
+def born(directory: int, name: str) -> int | None:
     """Nanoseconds since 1970; None where there is nothing, or the C library, the kernel or the file system does not tell.
 
     Args:
-        folder: Descriptor of the folder that holds it.
+        directory: Descriptor of the directory that holds it.
         name: Name below it; a link is not followed.
     """
     try:
@@ -26,7 +26,7 @@ def born(folder: int, name: str) -> int | None:
     except AttributeError:
         return None
     buffer = ctypes.create_string_buffer(_SIZE)
-    if statx(folder, os.fsencode(name), _AT_SYMLINK_NOFOLLOW, _STATX_BTIME, buffer) != 0:
+    if statx(directory, os.fsencode(name), _AT_SYMLINK_NOFOLLOW, _STATX_BTIME, buffer) != 0:
         return None
     raw = buffer.raw
     if not int.from_bytes(raw[_MASK], sys.byteorder) & _STATX_BTIME:

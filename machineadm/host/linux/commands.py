@@ -277,8 +277,12 @@ class _Output:
 
 
 def search_path() -> str:
-    """PATH for programs: the agent's own, then the standard folders."""
-    own = [folder for folder in os.environ.get("PATH", "").split(":") if folder.startswith("/")]
+    """PATH for programs: the agent's own, then the standard directories."""
+    own = [
+        directory
+        for directory in os.environ.get("PATH", "").split(":")
+        if directory.startswith("/")
+    ]
     return ":".join(dict.fromkeys([*own, *_SEARCH]))
 
 
@@ -297,8 +301,8 @@ def built_environment(additions: Mapping[str, str | Secret]) -> dict[str, str]:
 
 def find_program(program: str, path: str) -> str | None:
     """Absolute path of a program in the directories of a search path, or None."""
-    for folder in path.split(":"):
-        candidate = f"{folder or '.'}/{program}"
+    for directory in path.split(":"):
+        candidate = f"{directory or '.'}/{program}"
         if os.path.isfile(candidate) and os.access(candidate, os.X_OK):
             return candidate
     return None

@@ -22,22 +22,22 @@ _MOST_SWEPT = 100_000
 
 
 @contextlib.contextmanager
-def opened(name: str, flags: int, folder: int, mode: int = 0o600) -> Iterator[int]:
-    """A name below an open folder, opened without following a link, not inherited, closed on leaving."""
-    fd = os.open(name, flags | os.O_NOFOLLOW | os.O_CLOEXEC, mode, dir_fd=folder)
+def opened(name: str, flags: int, directory: int, mode: int = 0o600) -> Iterator[int]:
+    """A name below an open directory, opened without following a link, not inherited, closed on leaving."""
+    fd = os.open(name, flags | os.O_NOFOLLOW | os.O_CLOEXEC, mode, dir_fd=directory)
     try:
         yield fd
     finally:
         os.close(fd)
 
 
-def open_regular(name: str, flags: int, folder: int, mode: int = 0o600) -> int:
+def open_regular(name: str, flags: int, directory: int, mode: int = 0o600) -> int:
     """Open a regular file; never a device or pipe, which may act or wait when it is opened.
 
     Args:
-        name: Below the folder; a link is not followed.
+        name: Below the directory; a link is not followed.
         flags: As for os.open.
-        folder: An open directory.
+        directory: An open one.
         mode: Of a file that this makes.
 
     Returns:
@@ -48,13 +48,13 @@ def open_regular(name: str, flags: int, folder: int, mode: int = 0o600) -> int:
         RefusedError: MA3004: something else has the name.
     """
     try:
-        _require_regular(os.lstat(name, dir_fd=folder))
+        _require_regular(os.lstat(name, dir_fd=directory))
     except FileNotFoundError:
         if not flags & os.O_CREAT:
             raise
     # What was a file a moment ago may be a pipe by now: opening it does not wait, and it is looked at again.
     flags |= os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
-    fd = os.open(name, flags, mode, dir_fd=folder)
+    fd = os.open(name, flags, mode, dir_fd=directory)
     try:
         _require_regular(os.fstat(fd))
     except BaseException:
@@ -100,29 +100,29 @@ def read_all(fd: int, limit: int) -> bytes:
     return b"".join(chunks)
 
 
-def create_temporary(folder: int) -> tuple[int, str]:
+def create_temporary(directory: int) -> tuple[int, str]:
     """Make a private file whose name nobody can foresee.
 
     Args:
-        folder: An open directory, in which others may write, too.
+        directory: An open one, in which others may write, too.
 
     Returns:
         A descriptor for writing, and the name: `.machineadm-….tmp`.
     """
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-    return _under_a_new_name(lambda name: (os.open(name, flags, 0o600, dir_fd=folder), name))
+    return _under_a_new_name(lambda name: (os.open(name, flags, 0o600, dir_fd=directory), name))
 
 
-def make_temporary_link(folder: int, target: str) -> str:
+def make_temporary_link(directory: int, target: str) -> str:
     """Make a symbolic link whose name nobody can foresee, and give that name.
 
     Args:
-        folder: An open directory, in which others may write, too.
+        directory: An open one, in which others may write, too.
         target: Of the link.
     """
 
     def make(name: str) -> str:
-        os.symlink(target, name, dir_fd=folder)
+        os.symlink(target, name, dir_fd=directory)
         return name
 
     return _under_a_new_name(make)
@@ -135,18 +135,18 @@ def _under_a_new_name(make: Callable[[str], T]) -> T:
     raise FileExistsError(errno.EEXIST, "all temporary names are taken")
 
 
-def remove_temporaries(folder: int) -> None:
+def remove_temporaries(directory: int) -> None:
     """Remove the temporary files and links that a killed run left in a directory, as far as that can be done."""
     with (
         contextlib.suppress(OSError),
-        opened(".", os.O_RDONLY | os.O_DIRECTORY, folder) as listing,
+        opened(".", os.O_RDONLY | os.O_DIRECTORY, directory) as listing,
         os.scandir(listing) as entries,
     ):
         for entry in itertools.islice(entries, _MOST_SWEPT):
             # A directory of such a name is somebody's attempt to stop us: it cannot be unlinked, and does no harm.
             if entry.name.startswith(_TEMPORARY) and entry.name.endswith(_TEMPORARY_END):
                 with contextlib.suppress(OSError):
-                    os.unlink(entry.name, dir_fd=folder)
+                    os.unlink(entry.name, dir_fd=directory)
 
 
 def close_all(descriptors: Iterable[int]) -> None:
@@ -162,8 +162,8 @@ def write_all(fd: int, data: bytes) -> None:
         written += os.write(fd, memoryview(data)[written:])
 
 
-def make_folder(parent: int, name: str, mode: int) -> None:
-    """Make a folder with exactly this mode from its first instant, whatever the umask; nothing when it is there."""
+def make_directory_at(parent: int, name: str, mode: int) -> None:
+    """Make a directory with exactly this mode from its first instant, whatever the umask; nothing when it is there."""
     before = os.umask(0)
     try:
         with contextlib.suppress(FileExistsError):
@@ -172,9 +172,9 @@ def make_folder(parent: int, name: str, mode: int) -> None:
         os.umask(before)
 
 
-def sync_folder(folder: int) -> None:
-    """Flush a folder's entries; the descriptor may have been opened with O_PATH."""
-    with opened(".", os.O_RDONLY | os.O_DIRECTORY, folder) as fd:
+def sync_directory(directory: int) -> None:
+    """Flush a directory's entries; the descriptor may have been opened with O_PATH."""
+    with opened(".", os.O_RDONLY | os.O_DIRECTORY, directory) as fd:
         os.fsync(fd)
 
 

@@ -7,7 +7,7 @@ import os
 _PROXIES = ("http_proxy", "https_proxy", "no_proxy", "all_proxy")
 
 
-def cache_folder() -> str:
+def cache_directory() -> str:
     """Where the packed agent was told to unpack its libraries (MACHINEADM_CACHE), absolute; empty for the usual place."""
     given = os.environ.get("MACHINEADM_CACHE", "")
     return os.path.realpath(given) if given else ""

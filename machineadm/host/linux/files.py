@@ -2,9 +2,9 @@
 
 A batch is written as temporary files beside their final names, flushed with one syncfs for each file system touched,
 renamed, and flushed again: a power cut at any instant leaves every file old or new, never torn. Temporary names begin
-with a dot and end in `.tmp`, which kubelet's manifests folder, cron.d, sudoers.d, sysctl.d and their kin ignore; what a
-killed run left of them goes when the next run writes into the same folder. SELinux labels are not set: a new file gets
-the label that the policy gives to its folder.
+with a dot and end in `.tmp`, which kubelet's manifests directory, cron.d, sudoers.d, sysctl.d and their kin ignore; what a
+killed run left of them goes when the next run writes into the same directory. SELinux labels are not set: a new file gets
+the label that the policy gives to its directory.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from machineadm.host.linux.descriptors import (
     close_all,
     create_temporary,
-    make_folder,
+    make_directory_at,
     make_temporary_link,
     open_regular,
     opened,
     read_all,
     remove_temporaries,
-    sync_folder,
+    sync_directory,
     syncfs,
     write_all,
 )
@@ -32,8 +32,8 @@ from machineadm.host.linux.faults import RefusedError, reported
 from machineadm.host.linux.tree import Tree
 from machineadm.host.ports import LARGEST_READ, FileContent, FileKind, FileStat, FileWrite
 
-# As many folders as one group commit keeps open; far below the usual limit of 1,024 descriptors.
-MOST_FOLDERS = 400
+# As many directories as one group commit keeps open; far below the usual limit of 1,024 descriptors.
+MOST_DIRECTORIES = 400
 _CHUNK = 1 << 18
 _CAP_CHOWN = 1 << 0
 
@@ -50,8 +50,8 @@ class LinuxFiles:
         """See `Files.stat`."""
         with reported(path, "look at"):
             try:
-                with self._tree.parent(path) as (folder, name):
-                    return _as_file_stat(os.lstat(name, dir_fd=folder))
+                with self._tree.parent(path) as (directory, name):
+                    return _as_file_stat(os.lstat(name, dir_fd=directory))
             except (FileNotFoundError, NotADirectoryError):
                 return None
 
@@ -61,8 +61,8 @@ class LinuxFiles:
 
         with reported(path, "look at"):
             try:
-                with self._tree.parent(path) as (folder, name):
-                    return born(folder, name)
+                with self._tree.parent(path) as (directory, name):
+                    return born(directory, name)
             except (FileNotFoundError, NotADirectoryError):
                 return None
 
@@ -71,8 +71,8 @@ class LinuxFiles:
         with reported(path, "read"):
             try:
                 with (
-                    self._tree.parent(path, follow=True) as (folder, name),
-                    _regular(name, folder) as fd,
+                    self._tree.parent(path, follow=True) as (directory, name),
+                    _regular(name, directory) as fd,
                 ):
                     return read_all(fd, limit)
             except (FileNotFoundError, NotADirectoryError):
@@ -84,8 +84,8 @@ class LinuxFiles:
         Raises:
             OSError: There is none, or somebody else's link leads to it.
         """
-        with self._tree.parent(path, follow=True) as (folder, name):
-            return open_regular(name, os.O_RDONLY, folder)
+        with self._tree.parent(path, follow=True) as (directory, name):
+            return open_regular(name, os.O_RDONLY, directory)
 
     def read_for_append(
         self, path: str, *, owners: Collection[int] = (), limit: int = LARGEST_READ
@@ -94,11 +94,11 @@ class LinuxFiles:
         with reported(path, "append to"):
             try:
                 with (
-                    self._tree.parent(path) as (folder, name),
-                    _regular(name, folder) as fd,
+                    self._tree.parent(path) as (directory, name),
+                    _regular(name, directory) as fd,
                 ):
                     status = os.fstat(fd)
-                    self._require_extendable(status, folder, owners)
+                    self._require_extendable(status, directory, owners)
                     return FileContent(stat=_as_file_stat(status), content=read_all(fd, limit))
             except (FileNotFoundError, NotADirectoryError):
                 return None
@@ -107,10 +107,10 @@ class LinuxFiles:
         """See `Files.readlink`."""
         with reported(path, "look at"):
             try:
-                with self._tree.parent(path) as (folder, name):
-                    if not stat_.S_ISLNK(os.lstat(name, dir_fd=folder).st_mode):
+                with self._tree.parent(path) as (directory, name):
+                    if not stat_.S_ISLNK(os.lstat(name, dir_fd=directory).st_mode):
                         return None
-                    return os.readlink(name, dir_fd=folder)
+                    return os.readlink(name, dir_fd=directory)
             except (FileNotFoundError, NotADirectoryError):
                 return None
 
@@ -127,8 +127,8 @@ class LinuxFiles:
         with reported(path, "list"):
             try:
                 with (
-                    self._tree.parent(path, follow=True) as (folder, name),
-                    opened(name, os.O_RDONLY | os.O_DIRECTORY, folder) as fd,
+                    self._tree.parent(path, follow=True) as (directory, name),
+                    opened(name, os.O_RDONLY | os.O_DIRECTORY, directory) as fd,
                 ):
                     return tuple(sorted(os.listdir(fd)))
             except FileNotFoundError:
@@ -150,19 +150,19 @@ class LinuxFiles:
         """See `Files.link`."""
         made: list[tuple[int, str]] = []
         with reported(path, "link"):
-            folder, name = self._tree.walk(path, follow=False, made=made)
+            directory, name = self._tree.walk(path, follow=False, made=made)
             try:
-                temporary = make_temporary_link(folder, target)
+                temporary = make_temporary_link(directory, target)
                 try:
-                    os.rename(temporary, name, src_dir_fd=folder, dst_dir_fd=folder)
+                    os.rename(temporary, name, src_dir_fd=directory, dst_dir_fd=directory)
                 except BaseException:
-                    os.unlink(temporary, dir_fd=folder)
+                    os.unlink(temporary, dir_fd=directory)
                     raise
                 for parent, _ in made:
-                    sync_folder(parent)
-                sync_folder(folder)
+                    sync_directory(parent)
+                sync_directory(directory)
             finally:
-                os.close(folder)
+                os.close(directory)
                 close_all(parent for parent, _ in made)
 
     def make_directory(self, path: str, *, mode: int = 0o755) -> None:
@@ -174,9 +174,9 @@ class LinuxFiles:
         """See `Files.remove`."""
         with reported(path, "remove"):
             try:
-                with self._tree.parent(path) as (folder, name):
-                    os.unlink(name, dir_fd=folder)
-                    sync_folder(folder)
+                with self._tree.parent(path) as (directory, name):
+                    os.unlink(name, dir_fd=directory)
+                    sync_directory(directory)
             except FileNotFoundError:
                 pass
 
@@ -192,8 +192,8 @@ class LinuxFiles:
         with reported(path, "read"):
             try:
                 with (
-                    self._tree.parent(path) as (folder, name),
-                    _regular(name, folder) as fd,
+                    self._tree.parent(path) as (directory, name),
+                    _regular(name, directory) as fd,
                 ):
                     sum_ = hashlib.new(algorithm)
                     while chunk := os.read(fd, _CHUNK):
@@ -203,14 +203,14 @@ class LinuxFiles:
                 return None
 
     def _require_extendable(
-        self, status: os.stat_result, folder: int, owners: Collection[int]
+        self, status: os.stat_result, directory: int, owners: Collection[int]
     ) -> None:
         """Refuse to copy a file that may be somebody else's, under a name that a user has given it.
 
         Raises:
             RefusedError: MA3015: It may be.
         """
-        place = os.fstat(folder).st_uid
+        place = os.fstat(directory).st_uid
         known = status.st_uid == place or status.st_uid in owners
         if status.st_nlink != 1:
             what = "it has further names (hard links)"
@@ -220,12 +220,12 @@ class LinuxFiles:
             return
         raise RefusedError("MA3015", what, "look at it with ls -li; remove it, or do not append")
 
-    def _sweep(self, folder: int) -> None:
-        """Remove what a killed run left in a folder; looked at once in a run, before anything is written there."""
-        status = os.fstat(folder)
+    def _sweep(self, directory: int) -> None:
+        """Remove what a killed run left in a directory; looked at once in a run, before anything is written there."""
+        status = os.fstat(directory)
         if (status.st_dev, status.st_ino) not in self._swept:
             self._swept.add((status.st_dev, status.st_ino))
-            remove_temporaries(folder)
+            remove_temporaries(directory)
 
 
 class _GroupCommit:
@@ -234,7 +234,7 @@ class _GroupCommit:
     def __init__(self, tree: Tree, sweep: Callable[[int], None]) -> None:
         self._tree = tree
         self._sweep = sweep
-        self._folders: dict[str, tuple[int, int]] = {}
+        self._directories: dict[str, tuple[int, int]] = {}
         self._made: list[tuple[int, str]] = []
         self._pending: list[tuple[int, str, str, str]] = []
         self._flush_by: dict[int, int] = {}
@@ -243,16 +243,16 @@ class _GroupCommit:
 
     @property
     def has_room(self) -> bool:
-        return len(self._folders) + len(self._made) < MOST_FOLDERS
+        return len(self._directories) + len(self._made) < MOST_DIRECTORIES
 
     def add(self, write: FileWrite) -> None:
         """Write the temporary file, complete with owner and mode."""
         with reported(write.path, "write"):
             parent, _, name = write.path.rpartition("/")
-            folder, device = self._folder(parent)
-            fd, temporary = create_temporary(folder)
+            directory, device = self._directory(parent)
+            fd, temporary = create_temporary(directory)
             try:
-                self._pending.append((folder, temporary, name, write.path))
+                self._pending.append((directory, temporary, name, write.path))
                 _fill(fd, write)
                 if device not in self._flush_by:
                     self._flush_by[device] = os.dup(fd)
@@ -263,31 +263,31 @@ class _GroupCommit:
         """Give the files their final names, durably."""
         self._flush()
         while self._pending:
-            folder, temporary, name, path = self._pending[0]
+            directory, temporary, name, path = self._pending[0]
             with reported(path, "write"):
-                os.rename(temporary, name, src_dir_fd=folder, dst_dir_fd=folder)
+                os.rename(temporary, name, src_dir_fd=directory, dst_dir_fd=directory)
             del self._pending[0]
         self._flush()
         self._done = True
 
     def close(self) -> None:
-        """Remove what did not get its final name, and folders made for it alone."""
-        for folder, temporary, _, _ in self._pending:
+        """Remove what did not get its final name, and directories made for it alone."""
+        for directory, temporary, _, _ in self._pending:
             with contextlib.suppress(OSError):
-                os.unlink(temporary, dir_fd=folder)
-        for folder, name in () if self._done else reversed(self._made):
+                os.unlink(temporary, dir_fd=directory)
+        for directory, name in () if self._done else reversed(self._made):
             with contextlib.suppress(OSError):
-                os.rmdir(name, dir_fd=folder)
-        close_all(folder for folder, _ in self._folders.values())
-        close_all(folder for folder, _ in self._made)
+                os.rmdir(name, dir_fd=directory)
+        close_all(directory for directory, _ in self._directories.values())
+        close_all(directory for directory, _ in self._made)
         close_all(self._flush_by.values())
 
-    def _folder(self, path: str) -> tuple[int, int]:
-        known = self._folders.get(path)
+    def _directory(self, path: str) -> tuple[int, int]:
+        known = self._directories.get(path)
         if known is None:
-            folder, _ = self._tree.walk(f"{path}/x", follow=False, made=self._made)
-            known = self._folders[path] = folder, os.fstat(folder).st_dev
-            self._sweep(folder)
+            directory, _ = self._tree.walk(f"{path}/x", follow=False, made=self._made)
+            known = self._directories[path] = directory, os.fstat(directory).st_dev
+            self._sweep(directory)
         return known
 
     def _flush(self) -> None:
@@ -297,26 +297,26 @@ class _GroupCommit:
 
 
 def make_directory(tree: Tree, path: str, mode: int) -> None:
-    """Make a folder with this mode, its missing parents with 0755, all flushed to the disk.
+    """Make a directory with this mode, its missing parents with 0755, all flushed to the disk.
 
     Raises:
         OSError: It cannot be made, or something else has its name.
     """
     made: list[tuple[int, str]] = []
-    folder, name = tree.walk(path, follow=True, made=made)
+    directory, name = tree.walk(path, follow=True, made=made)
     try:
         try:
-            is_there = stat_.S_ISDIR(os.lstat(name, dir_fd=folder).st_mode)
+            is_there = stat_.S_ISDIR(os.lstat(name, dir_fd=directory).st_mode)
         except FileNotFoundError:
-            make_folder(folder, name, mode)
-            made.append((os.dup(folder), name))
+            make_directory_at(directory, name, mode)
+            made.append((os.dup(directory), name))
         else:
             if not is_there:
                 raise OSError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
         for parent, _ in made:
-            sync_folder(parent)
+            sync_directory(parent)
     finally:
-        os.close(folder)
+        os.close(directory)
         close_all(parent for parent, _ in made)
 
 
@@ -335,8 +335,8 @@ def _fill(fd: int, write: FileWrite) -> None:
 
 
 @contextlib.contextmanager
-def _regular(name: str, folder: int) -> Iterator[int]:
-    fd = open_regular(name, os.O_RDONLY, folder)
+def _regular(name: str, directory: int) -> Iterator[int]:
+    fd = open_regular(name, os.O_RDONLY, directory)
     try:
         yield fd
     finally:

@@ -19,7 +19,7 @@ class LinuxKernel:
         commands: Runs modprobe.
         proc: Where procfs is mounted.
         sys: Where sysfs is mounted.
-        modules: Folder of the running kernel's modules; empty: found by its release.
+        modules: Directory of the running kernel's modules; empty: found by its release.
     """
 
     def __init__(

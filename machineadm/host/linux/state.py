@@ -11,11 +11,11 @@ from collections.abc import Iterator
 from machineadm.errors import LockedError
 from machineadm.host.linux.descriptors import (
     create_temporary,
-    make_folder,
+    make_directory_at,
     open_regular,
     read_all,
     remove_temporaries,
-    sync_folder,
+    sync_directory,
     write_all,
 )
 from machineadm.host.linux.faults import RefusedError, reported
@@ -28,16 +28,16 @@ LARGEST = 64 << 20
 
 _PRIVATE = 0o700
 _WRITABLE_BY_OTHERS = 0o022
-_SUBFOLDER = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_SUBDIRECTORY = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 class LinuxState:
-    """The State port: two folders below a `Tree`, which nobody else may write to.
+    """The State port: two directories below a `Tree`, which nobody else may write to.
 
     Args:
         tree: The root.
-        run_directory: Absolute path below the root of the folder that goes at reboot.
-        state_directory: Absolute path below the root of the folder that stays.
+        run_directory: Absolute path below the root of the directory that goes at reboot.
+        state_directory: Absolute path below the root of the directory that stays.
     """
 
     def __init__(self, tree: Tree, *, run_directory: str, state_directory: str) -> None:
@@ -59,8 +59,8 @@ class LinuxState:
         """See `State.read`."""
         with reported(self._path(name, durable=durable), "read"):
             try:
-                with self._folder(name, durable=durable) as (folder, last):
-                    fd = open_regular(last, os.O_RDONLY, folder)
+                with self._directory(name, durable=durable) as (directory, last):
+                    fd = open_regular(last, os.O_RDONLY, directory)
             except (FileNotFoundError, NotADirectoryError):
                 return None
             try:
@@ -76,22 +76,22 @@ class LinuxState:
                 self._lock_state(make=True)
         with (
             reported(path, "write"),
-            self._folder(name, durable=durable, make=True) as (folder, last),
+            self._directory(name, durable=durable, make=True) as (directory, last),
             contextlib.ExitStack() as on_failure,
         ):
-            self._sweep(path, folder)
-            fd, temporary = create_temporary(folder)
-            on_failure.callback(_remove_quietly, temporary, folder)
+            self._sweep(path, directory)
+            fd, temporary = create_temporary(directory)
+            on_failure.callback(_remove_quietly, temporary, directory)
             try:
                 write_all(fd, content)
                 if durable:
                     os.fsync(fd)
             finally:
                 os.close(fd)
-            os.rename(temporary, last, src_dir_fd=folder, dst_dir_fd=folder)
+            os.rename(temporary, last, src_dir_fd=directory, dst_dir_fd=directory)
             on_failure.pop_all()
             if durable:
-                sync_folder(folder)
+                sync_directory(directory)
 
     def append(self, name: str, content: bytes) -> None:
         """See `State.append`."""
@@ -100,9 +100,9 @@ class LinuxState:
             self._lock_state(make=True)
         with (
             reported(path, "append to"),
-            self._folder(name, durable=True, make=True) as (folder, last),
+            self._directory(name, durable=True, make=True) as (directory, last),
         ):
-            fd = open_regular(last, os.O_WRONLY | os.O_CREAT | os.O_APPEND, folder)
+            fd = open_regular(last, os.O_WRONLY | os.O_CREAT | os.O_APPEND, directory)
             try:
                 is_new = os.fstat(fd).st_size == 0
                 write_all(fd, content)
@@ -110,16 +110,16 @@ class LinuxState:
             finally:
                 os.close(fd)
             if is_new:
-                sync_folder(folder)
+                sync_directory(directory)
 
     def remove(self, name: str, *, durable: bool) -> None:
         """See `State.remove`."""
         with reported(self._path(name, durable=durable), "remove"):
             try:
-                with self._folder(name, durable=durable) as (folder, last):
-                    os.unlink(last, dir_fd=folder)
+                with self._directory(name, durable=durable) as (directory, last):
+                    os.unlink(last, dir_fd=directory)
                     if durable:
-                        sync_folder(folder)
+                        sync_directory(directory)
             except FileNotFoundError:
                 pass
 
@@ -162,12 +162,12 @@ class LinuxState:
             LockedError: Somebody else holds it.
         """
         path = self._path(LOCK, durable=durable)
-        with self._folder(LOCK, durable=durable, make=make or not durable) as (folder, last):
-            if stat.S_IMODE(os.fstat(folder).st_mode) != _PRIVATE:
-                os.chmod(".", _PRIVATE, dir_fd=folder)
+        with self._directory(LOCK, durable=durable, make=make or not durable) as (directory, last):
+            if stat.S_IMODE(os.fstat(directory).st_mode) != _PRIVATE:
+                os.chmod(".", _PRIVATE, dir_fd=directory)
             new = os.O_EXCL if self._is_first and durable else 0
             try:
-                fd = open_regular(last, os.O_RDWR | os.O_CREAT | new, folder)
+                fd = open_regular(last, os.O_RDWR | os.O_CREAT | new, directory)
             except FileExistsError:
                 raise LockedError(
                     "MA6001",
@@ -190,8 +190,8 @@ class LinuxState:
     def _is_held(self, *, durable: bool) -> bool:
         with reported(self._path(LOCK, durable=durable), "look at"):
             try:
-                with self._folder(LOCK, durable=durable) as (folder, last):
-                    lock = os.stat(last, dir_fd=folder, follow_symlinks=False)
+                with self._directory(LOCK, durable=durable) as (directory, last):
+                    lock = os.stat(last, dir_fd=directory, follow_symlinks=False)
             except (FileNotFoundError, NotADirectoryError):
                 return False
         return any(_has_open(pid, lock) for pid in _others())
@@ -203,25 +203,27 @@ class LinuxState:
         return f"{self._top(durable=durable)}/{name}"
 
     @contextlib.contextmanager
-    def _folder(self, name: str, *, durable: bool, make: bool = False) -> Iterator[tuple[int, str]]:
-        """The open folder that holds a file, and the file's name in it.
+    def _directory(
+        self, name: str, *, durable: bool, make: bool = False
+    ) -> Iterator[tuple[int, str]]:
+        """The open directory that holds a file, and the file's name in it.
 
         Args:
             name: Relative, as the port has it.
             durable: In the state directory.
-            make: Make missing folders, 0700.
+            make: Make missing directories, 0700.
 
         Yields:
             A descriptor, closed on leaving, and the last part of the name.
         """
-        *folders, last = name.split("/")
+        *directories, last = name.split("/")
         here = self._enter(self._top(durable=durable), make=make)
         try:
-            for folder in folders:
+            for directory in directories:
                 if make:
-                    make_folder(here, folder, _PRIVATE)
+                    make_directory_at(here, directory, _PRIVATE)
                 # In here all is our own: there is no link to follow.
-                below = os.open(folder, _SUBFOLDER, dir_fd=here)
+                below = os.open(directory, _SUBDIRECTORY, dir_fd=here)
                 os.close(here)
                 here = below
             yield here, last
@@ -253,17 +255,17 @@ class LinuxState:
             f"if all that is in it may be lost, remove it; else chown root {top}; chmod 0700 {top}",
         )
 
-    def _sweep(self, path: str, folder: int) -> None:
-        """Remove what a killed run left in a folder: the holder of the lock alone knows that no other run is writing."""
+    def _sweep(self, path: str, directory: int) -> None:
+        """Remove what a killed run left in a directory: the holder of the lock alone knows that no other run is writing."""
         where = path.rpartition("/")[0]
         if self._run_lock is not None and where not in self._swept:
             self._swept.add(where)
-            remove_temporaries(folder)
+            remove_temporaries(directory)
 
 
-def _remove_quietly(name: str, folder: int) -> None:
+def _remove_quietly(name: str, directory: int) -> None:
     with contextlib.suppress(OSError):
-        os.unlink(name, dir_fd=folder)
+        os.unlink(name, dir_fd=directory)
 
 
 def _holders(lock: int) -> str:

@@ -21,7 +21,7 @@ from typing import NoReturn
 import msgspec
 
 from machineadm.errors import HostError
-from machineadm.host.linux.descriptors import close_all, make_folder
+from machineadm.host.linux.descriptors import close_all, make_directory_at
 from machineadm.host.linux.faults import RefusedError
 
 MOST_LINKS = 40
@@ -32,10 +32,10 @@ _SHOWN = 200
 
 
 class Tree:
-    """A root folder, held open.
+    """A root directory, held open.
 
     Args:
-        root: Absolute path of the folder that stands for `/`.
+        root: Absolute path of the directory that stands for `/`.
 
     Raises:
         HostError: There is no such directory.
@@ -68,31 +68,31 @@ class Tree:
             follow: Resolve the last component, too, while it is a link.
 
         Yields:
-            A descriptor of the folder that holds the last component, and the name below it.
+            A descriptor of the directory that holds the last component, and the name below it.
         """
-        folder, name = self.walk(path, follow=follow)
+        directory, name = self.walk(path, follow=follow)
         try:
-            yield folder, name
+            yield directory, name
         finally:
-            os.close(folder)
+            os.close(directory)
 
     def walk(
         self, path: str, *, follow: bool, made: list[tuple[int, str]] | None = None
     ) -> tuple[int, str]:
-        """Find the folder that holds the last component of a path.
+        """Find the directory that holds the last component of a path.
 
         Args:
             path: Absolute path below the root.
             follow: Resolve the last component, too, while it is a link.
-            made: Given, missing folders are made, and each is noted here as (descriptor of its parent, name), the
+            made: Given, missing directories are made, and each is noted here as (descriptor of its parent, name), the
                 outermost first; the caller closes these.
 
         Returns:
-            A descriptor of the folder opened with O_PATH, which the caller closes, and the last component's name, which
+            A descriptor of the directory opened with O_PATH, which the caller closes, and the last component's name, which
             may not exist; `.` for the root itself.
 
         Raises:
-            FileNotFoundError: A folder on the way is missing.
+            FileNotFoundError: A directory on the way is missing.
             NotADirectoryError: A part of the way is not a directory.
             RefusedError: MA3013: A link on the way is not to be followed.
             OSError: There are too many links, or what else the kernel says.
@@ -123,7 +123,7 @@ class Tree:
                     if made is None:
                         raise
                     _refuse_beyond(todo, "nowhere")
-                    make_folder(here, name, 0o755)
+                    make_directory_at(here, name, 0o755)
                     made.append((os.dup(here), name))
                     todo.append(name)
                 except NotADirectoryError:
@@ -157,14 +157,14 @@ class Tree:
         """The descriptor reached, taken out of the list: the caller's to close."""
         return opened.pop() if opened else os.dup(self._root)
 
-    def _link(self, name: str, there: int, status: os.stat_result, folder: int) -> _Link | None:
+    def _link(self, name: str, there: int, status: os.stat_result, directory: int) -> _Link | None:
         """What lies at an open descriptor, if it is a link."""
         if not stat.S_ISLNK(status.st_mode):
             return None
         # Of the link that was opened, whatever has its name by now.
         link = _Link(name=name, target=os.readlink("", dir_fd=there), uid=status.st_uid)
         if status.st_nlink > 1:
-            place = os.fstat(folder)
+            place = os.fstat(directory)
             if not self.trusts(place.st_uid) or place.st_mode & _WRITABLE_BY_OTHERS:
                 # Where the kernel lets him (fs.protected_hardlinks=0) a user gives root's link a further name here.
                 link.refuse("under several names")
@@ -178,9 +178,9 @@ class _Link(msgspec.Struct, frozen=True, kw_only=True):
     target: str
     uid: int
 
-    def require_own(self, folder: int) -> None:
+    def require_own(self, directory: int) -> None:
         """Refuse to go on from a directory that does not belong to the link's owner."""
-        owner = os.fstat(folder).st_uid
+        owner = os.fstat(directory).st_uid
         if owner != self.uid:
             self.refuse(f"to a directory of user {owner}")
 

@@ -106,12 +106,12 @@ class Files(Protocol):
         """As `sha256`."""
 
     def list(self, path: str) -> tuple[str, ...]:
-        """Names in a folder, sorted; empty where there is none."""
+        """Names in a directory, sorted; empty where there is none."""
 
     def write(self, batch: Sequence[FileWrite]) -> None:
         """Write a batch with a group commit: temporary files, one sync per file system, renames, one sync.
 
-        Missing parent folders are made, 0755 and owned by whoever runs this. A link at the final path is replaced,
+        Missing parent directories are made, 0755 and owned by whoever runs this. A link at the final path is replaced,
         not followed. Writing with an owner that this process may not give away is the caller's mistake (see
         `can_give`). Of several entries with one path the last wins.
 
@@ -128,7 +128,7 @@ class Files(Protocol):
         """
 
     def make_directory(self, path: str, *, mode: int = 0o755) -> None:
-        """Make a folder and its missing parents, durable. Nothing happens when it is there."""
+        """Make a directory and its missing parents, durable. Nothing happens when it is there."""
 
     def remove(self, path: str) -> None:
         """Remove a file or link, durable. Nothing happens when there is none."""

@@ -42,7 +42,7 @@ class Kernel(Protocol):
 
 
 def sysctl_parts(name: str) -> list[str]:
-    """The folders and the file of a parameter below /proc/sys, as sysctl(8) and sysctl.d(5) read its name.
+    """The directories and the file of a parameter below /proc/sys, as sysctl(8) and sysctl.d(5) read its name.
 
     Where a dot comes first, dots separate and a slash stands for a dot (`net.ipv4.conf.eth0/100.rp_filter`); where a
     slash comes first, slashes separate and dots are just dots.

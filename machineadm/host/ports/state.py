@@ -8,7 +8,7 @@ from typing import Protocol
 class State(Protocol):
     """The runner's own files, in the run directory (goes at reboot) and the state directory (stays).
 
-    Names are relative: `status.json`, `kubeadm/config.yaml`. Files are 0600 in folders of 0700. Both folders lie below
+    Names are relative: `status.json`, `kubeadm/config.yaml`. Files are 0600 in directories of 0700. Both directories lie below
     the root, too, and are named as if it were `/`.
     """
 

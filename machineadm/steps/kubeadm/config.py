@@ -79,12 +79,12 @@ class LayOutFiles(msgspec.Struct, frozen=True, kw_only=True):
             run_directory=self.run_directory,
             now=now,
         )
-        folder = self.kubernetes.patches_directory
-        if folder is None or not copies_patches(self.kubernetes):
+        directory = self.kubernetes.patches_directory
+        if directory is None or not copies_patches(self.kubernetes):
             return files
         copied = tuple(
-            (name, host.files.read(f"{folder}/{name}") or b"")
-            for name in host.files.list(folder)
+            (name, host.files.read(f"{directory}/{name}") or b"")
+            for name in host.files.list(directory)
             if name.endswith((".yaml", ".json"))
         )
         return msgspec.structs.replace(files, patches=(*copied, *files.patches))
@@ -138,7 +138,7 @@ def _moment(host: Host) -> float:
 
 
 def _written(host: Host) -> set[str]:
-    """The files of the last time, by our own list of them: kubeadm applies whatever lies in its folder of patches."""
+    """The files of the last time, by our own list of them: kubeadm applies whatever lies in its directory of patches."""
     content = host.state.read(MANIFEST, durable=False)
     if content is None:
         return set()

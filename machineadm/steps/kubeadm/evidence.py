@@ -168,12 +168,12 @@ def _found(scene: Scene, host: Host) -> Iterator[tuple[str, float | None]]:
         yield scene.member, None if born is None else born / 1e9
 
 
-def _files_below(host: Host, folder: str) -> Iterator[str]:
-    kind = host.files.stat(folder)
+def _files_below(host: Host, directory: str) -> Iterator[str]:
+    kind = host.files.stat(directory)
     if kind is None or kind.kind is FileKind.FILE:
         return
-    for name in host.files.list(folder):
-        path = f"{folder}/{name}"
+    for name in host.files.list(directory):
+        path = f"{directory}/{name}"
         status = host.files.stat(path)
         if status is not None and status.kind is FileKind.DIRECTORY:
             yield from _files_below(host, path)

@@ -56,7 +56,7 @@ def pairs(arguments: Sequence[Argument]) -> tuple[Pair, ...]:
 
 
 def patches(kubernetes: KubernetesConfig, paths: Paths) -> Document | None:
-    """The reference to the folder of patches, where there are any."""
+    """The reference to the directory of patches, where there are any."""
     kubelet = kubernetes.node is not None and kubernetes.node.kubelet is not None
     if kubelet or kubernetes.patches or kubernetes.patches_directory:
         return {"directory": paths.patches}

@@ -6,8 +6,8 @@ Names are relative to the run directory, where the files are written 0600:
   kubelet and kube-proxy; for `kubeadm join` JoinConfiguration alone (kubeadm ignores component documents beside it).
 - `kubeadm/discovery.conf`: the kubeconfig of file discovery, where the configuration gives its parts.
 - `kubeadm/patches/`: the patches. kubeadm applies them in the order of their file names, so they are numbered. Number 000 is
-  the node's own kubelet settings, so that an explicit patch has the last word. Where the image brings a folder of patches and
-  the node has kubelet settings, the folder is copied there (kubeadm takes one folder) and the settings come last.
+  the node's own kubelet settings, so that an explicit patch has the last word. Where the image brings a directory of patches and
+  the node has kubelet settings, the directory is copied there (kubeadm takes one directory) and the settings come last.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ def render(
     Args:
         kubernetes: Realised and free of findings.
         extras: What the API server's files ask for.
-        run_directory: Absolute path of the folder that names are relative to.
+        run_directory: Absolute path of the directory that names are relative to.
         now: Seconds since 1970: a token's `expires` becomes a TTL.
 
     Raises:

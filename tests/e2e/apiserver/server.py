@@ -57,35 +57,35 @@ class Server(NamedTuple):
         created: dict[str, Any] = json.loads(text)
         return created
 
-    def apply_definitions(self, folder: Path) -> None:
+    def apply_definitions(self, directory: Path) -> None:
         """Apply a kustomization, and wait until the server serves every definition in it."""
-        self.kubectl("apply", "--server-side", "--kustomize", str(folder))
+        self.kubectl("apply", "--server-side", "--kustomize", str(directory))
         self.kubectl("wait", "--for=condition=Established", "--timeout=60s", "crd", "--all")
 
 
 @contextmanager
-def running(folder: Path) -> Generator[Server]:
+def running(directory: Path) -> Generator[Server]:
     """Start both programs, end them by process id afterwards.
 
     Args:
-        folder: An empty folder for keys, data and logs.
+        directory: An empty directory for keys, data and logs.
     """
     if shutil.which("openssl") is None:
         missing("openssl is not installed: a kube-apiserver has no keys")
     programs = [judges.program(name) for name in ("etcd", "kube-apiserver", "kubectl")]
     etcd_port, peer_port, port = _free_ports(3)
     token = secrets.token_hex(16)
-    _make_keys(folder, token)
+    _make_keys(directory, token)
     started: list[subprocess.Popen[bytes]] = []
     try:
         started.append(
-            _start(_etcd(programs[0], folder, etcd_port, peer_port), folder / "etcd.log")
+            _start(_etcd(programs[0], directory, etcd_port, peer_port), directory / "etcd.log")
         )
         started.append(
-            _start(_apiserver(programs[1], folder, etcd_port, port), folder / "apiserver.log")
+            _start(_apiserver(programs[1], directory, etcd_port, port), directory / "apiserver.log")
         )
-        server = Server(programs[2], _kubeconfig(folder, port, token))
-        _wait_until_ready(server, started, folder)
+        server = Server(programs[2], _kubeconfig(directory, port, token))
+        _wait_until_ready(server, started, directory)
         yield server
     finally:
         for process in reversed(started):
@@ -100,20 +100,20 @@ def _free_ports(number: int) -> list[int]:
     return ports
 
 
-def _make_keys(folder: Path, token: str) -> None:
+def _make_keys(directory: Path, token: str) -> None:
     openssl = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2"]
     name = ["-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1"]
     for pair in ("serving", "service-account"):
-        output = ["-keyout", str(folder / f"{pair}.key"), "-out", str(folder / f"{pair}.crt")]
+        output = ["-keyout", str(directory / f"{pair}.key"), "-out", str(directory / f"{pair}.crt")]
         subprocess.run([*openssl, *name, *output], check=True, capture_output=True)
-    (folder / "tokens.csv").write_text(f'{token},admin,admin,"system:masters"\n')
+    (directory / "tokens.csv").write_text(f'{token},admin,admin,"system:masters"\n')
 
 
-def _etcd(program: Path, folder: Path, port: int, peer_port: int) -> list[str]:
+def _etcd(program: Path, directory: Path, port: int, peer_port: int) -> list[str]:
     client, peer = f"http://127.0.0.1:{port}", f"http://127.0.0.1:{peer_port}"
     return [
         str(program),
-        f"--data-dir={folder / 'etcd'}",
+        f"--data-dir={directory / 'etcd'}",
         f"--listen-client-urls={client}",
         f"--advertise-client-urls={client}",
         f"--listen-peer-urls={peer}",
@@ -124,7 +124,7 @@ def _etcd(program: Path, folder: Path, port: int, peer_port: int) -> list[str]:
     ]
 
 
-def _apiserver(program: Path, folder: Path, etcd_port: int, port: int) -> list[str]:
+def _apiserver(program: Path, directory: Path, etcd_port: int, port: int) -> list[str]:
     return [
         str(program),
         f"--etcd-servers=http://127.0.0.1:{etcd_port}",
@@ -132,14 +132,14 @@ def _apiserver(program: Path, folder: Path, etcd_port: int, port: int) -> list[s
         "--advertise-address=192.0.2.1",  # loopback is refused; nobody is told
         "--endpoint-reconciler-type=none",
         f"--secure-port={port}",
-        f"--cert-dir={folder}",
-        f"--tls-cert-file={folder / 'serving.crt'}",
-        f"--tls-private-key-file={folder / 'serving.key'}",
+        f"--cert-dir={directory}",
+        f"--tls-cert-file={directory / 'serving.crt'}",
+        f"--tls-private-key-file={directory / 'serving.key'}",
         "--service-account-issuer=https://kubernetes.default.svc",
-        f"--service-account-key-file={folder / 'service-account.crt'}",
-        f"--service-account-signing-key-file={folder / 'service-account.key'}",
+        f"--service-account-key-file={directory / 'service-account.crt'}",
+        f"--service-account-signing-key-file={directory / 'service-account.key'}",
         "--service-cluster-ip-range=10.96.0.0/24",
-        f"--token-auth-file={folder / 'tokens.csv'}",
+        f"--token-auth-file={directory / 'tokens.csv'}",
         "--authorization-mode=RBAC",
         "--disable-admission-plugins=ServiceAccount",  # nobody makes the accounts
     ]
@@ -156,10 +156,10 @@ def _start(arguments: Sequence[str], log: Path) -> "subprocess.Popen[bytes]":
         )
 
 
-def _kubeconfig(folder: Path, port: int, token: str) -> Path:
+def _kubeconfig(directory: Path, port: int, token: str) -> Path:
     cluster = {
         "server": f"https://127.0.0.1:{port}",
-        "certificate-authority": str(folder / "serving.crt"),
+        "certificate-authority": str(directory / "serving.crt"),
     }
     content = {
         "apiVersion": "v1",
@@ -174,13 +174,13 @@ def _kubeconfig(folder: Path, port: int, token: str) -> Path:
         ],
         "current-context": "test",
     }
-    path = folder / "kubeconfig"
+    path = directory / "kubeconfig"
     path.write_text(json.dumps(content))
     return path
 
 
 def _wait_until_ready(
-    server: Server, processes: "list[subprocess.Popen[bytes]]", folder: Path
+    server: Server, processes: "list[subprocess.Popen[bytes]]", directory: Path
 ) -> None:
     end = time.monotonic() + _READY_WITHIN
     while True:
@@ -190,7 +190,7 @@ def _wait_until_ready(
         except RefusedError as refusal:
             dead = any(process.poll() is not None for process in processes)
             if dead or time.monotonic() > end:
-                logs = [path.read_text()[-3000:] for path in sorted(folder.glob("*.log"))]
+                logs = [path.read_text()[-3000:] for path in sorted(directory.glob("*.log"))]
                 raise RuntimeError("\n".join(["no API server", str(refusal), *logs])) from refusal
             time.sleep(0.3)
         else:

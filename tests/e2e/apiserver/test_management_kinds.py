@@ -351,18 +351,18 @@ def machine_definition() -> Path:
         )
     except (OSError, subprocess.CalledProcessError) as error:
         missing(f"{CLUSTER_API} is not to be had: {error}")
-    folder = Path(json.loads(run.stdout)["Dir"])
-    return folder / "config/crd/bases/cluster.x-k8s.io_machines.yaml"
+    directory = Path(json.loads(run.stdout)["Dir"])
+    return directory / "config/crd/bases/cluster.x-k8s.io_machines.yaml"
 
 
-def kustomization(folder: Path, *components: str) -> Path:
+def kustomization(directory: Path, *components: str) -> Path:
     """Cluster API's Machine with our patch, as a user has it: a component beside their own resources."""
-    shutil.copytree(CRDS / "patches", folder / "patches")
-    shutil.copy(machine_definition(), folder / "machines.yaml")
-    (folder / "machines.yaml").chmod(0o644)
+    shutil.copytree(CRDS / "patches", directory / "patches")
+    shutil.copy(machine_definition(), directory / "machines.yaml")
+    (directory / "machines.yaml").chmod(0o644)
     content = {"resources": ["machines.yaml"], "components": list(components)}
-    (folder / "kustomization.yaml").write_text(json.dumps(content))
-    return folder
+    (directory / "kustomization.yaml").write_text(json.dumps(content))
+    return directory
 
 
 def machine(name: str) -> Document:
@@ -414,13 +414,13 @@ def within(server: Server, field: str) -> None:
 
 
 def test_a_machine_with_other_versions_is_not_patched(server: Server, tmp_path: Path) -> None:
-    folder = kustomization(tmp_path, "patches")
-    definition = read(folder / "machines.yaml")
+    directory = kustomization(tmp_path, "patches")
+    definition = read(directory / "machines.yaml")
     del definition["spec"]["versions"][0]
-    (folder / "machines.yaml").write_text(json.dumps(definition))
+    (directory / "machines.yaml").write_text(json.dumps(definition))
 
     with pytest.raises(RefusedError, match="test failed"):
-        server.apply_definitions(folder)
+        server.apply_definitions(directory)
 
 
 # ------------------------------------------------------------------------ planted faults

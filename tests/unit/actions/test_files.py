@@ -85,7 +85,7 @@ def test_a_link_is_replaced_and_noted() -> None:
     assert write.check(host).change is Change.ALREADY_IN_PLACE
 
 
-def test_a_folder_or_device_in_the_way_is_found_before_anything_is_written() -> None:
+def test_a_directory_or_device_in_the_way_is_found_before_anything_is_written() -> None:
     host = FakeHost()
     host.files.special("/dev/null")
 

@@ -55,13 +55,13 @@ class Stage:
     """A machine in memory and a configuration file.
 
     Args:
-        folder: Where the configuration file lies.
+        directory: Where the configuration file lies.
         offline: The machine is a tree.
         systemd: systemd runs it.
     """
 
-    def __init__(self, folder: Path, *, offline: bool = False, systemd: bool = True) -> None:
-        self.file = folder / "node.yaml"
+    def __init__(self, directory: Path, *, offline: bool = False, systemd: bool = True) -> None:
+        self.file = directory / "node.yaml"
         self.file.write_text(CONFIGURATION)
         self.host: FakeHost = offline_host() if offline else FakeHost()
         self.host.put("/etc/machine-id", "0123456789abcdef0123456789abcdef\n")
@@ -108,7 +108,7 @@ class Stage:
             mode=mode,
             options=("--mode", mode),
             deadline=deadline,
-            passphrases=passphrases or GivenPassphrases(folder="/nowhere"),
+            passphrases=passphrases or GivenPassphrases(directory="/nowhere"),
         )
         bootstrap(request, self.machine(agent=agent), self.events.append)
 

@@ -25,8 +25,12 @@ esac
 class Run:
     """One run of the script in a repository of its own."""
 
-    def __init__(self, folder: Path, failing: str = "") -> None:
-        checkout, programs, self._ran = folder / "checkout", folder / "programs", folder / "ran"
+    def __init__(self, directory: Path, failing: str = "") -> None:
+        checkout, programs, self._ran = (
+            directory / "checkout",
+            directory / "programs",
+            directory / "ran",
+        )
         (checkout / ".ci").mkdir(parents=True)
         shutil.copy(SCRIPT, checkout / ".ci/run")
         programs.mkdir()
@@ -44,14 +48,14 @@ class Run:
             (programs / name).chmod(0o755)
         done = subprocess.run(
             ["bash", str(checkout / ".ci/run")],
-            env={"PATH": f"{programs}:{os.environ['PATH']}", "TMPDIR": str(folder)},
+            env={"PATH": f"{programs}:{os.environ['PATH']}", "TMPDIR": str(directory)},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
             check=False,
         )
         self.code, self.lines = done.returncode, done.stdout.splitlines()
-        self.left = sorted(path.name for path in folder.glob("tmp.*"))
+        self.left = sorted(path.name for path in directory.glob("tmp.*"))
 
     @property
     def ran(self) -> list[str]:

@@ -29,8 +29,8 @@ def bill_with(openssl: str) -> bytes:
     return json.dumps(bill).encode()
 
 
-def wheel(folder: Path, name: str, contents: dict[str, bytes]) -> Path:
-    path = folder / f"{name}-1.0-cp39-abi3-manylinux2014_x86_64.whl"
+def wheel(directory: Path, name: str, contents: dict[str, bytes]) -> Path:
+    path = directory / f"{name}-1.0-cp39-abi3-manylinux2014_x86_64.whl"
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr(f"{name}-1.0.dist-info/METADATA", METADATA.format(name))
         for entry, content in contents.items():
@@ -38,12 +38,12 @@ def wheel(folder: Path, name: str, contents: dict[str, bytes]) -> Path:
     return path
 
 
-def cryptography(folder: Path, *, says: str = "4.0.3", holds: bytes = OPENSSL) -> Path:
+def cryptography(directory: Path, *, says: str = "4.0.3", holds: bytes = OPENSSL) -> Path:
     contents = {
         "cryptography/hazmat/bindings/_rust.abi3.so": holds,
         "cryptography-1.0.dist-info/sboms/openssl.json": bill_with(says),
     }
-    return wheel(folder, "cryptography", contents)
+    return wheel(directory, "cryptography", contents)
 
 
 def bill(*wheels: Path) -> dict[str, Any]:

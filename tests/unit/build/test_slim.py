@@ -13,8 +13,8 @@ from elf import without_sections
 from slim import unpack, without_docstrings, without_types
 
 
-def wheel(folder: Path, name: str, contents: dict[str, bytes]) -> Path:
-    path = folder / name
+def wheel(directory: Path, name: str, contents: dict[str, bytes]) -> Path:
+    path = directory / name
     with zipfile.ZipFile(path, "w") as archive:
         for entry, content in contents.items():
             archive.writestr(entry, content)

@@ -10,9 +10,9 @@ import wheels
 from wheels import INTERPRETERS, LOCK, fetch_wheels, read_lock
 
 
-def wheel(folder: Path, name: str, tag: str, content: str = "") -> Path:
+def wheel(directory: Path, name: str, tag: str, content: str = "") -> Path:
     """Make a wheel that pip takes for one."""
-    path = folder / f"{name}-1.0-{tag}.whl"
+    path = directory / f"{name}-1.0-{tag}.whl"
     info = f"{name}-1.0.dist-info"
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr(f"{name}/__init__.py", content)
@@ -22,16 +22,16 @@ def wheel(folder: Path, name: str, tag: str, content: str = "") -> Path:
     return path
 
 
-def lock_of(folder: Path, markers: dict[str, str]) -> Path:
-    """Pin all wheels of a folder."""
+def lock_of(directory: Path, markers: dict[str, str]) -> Path:
+    """Pin all wheels of a directory."""
     lines = []
-    for name in sorted({path.name.split("-")[0] for path in folder.glob("*.whl")}):
+    for name in sorted({path.name.split("-")[0] for path in directory.glob("*.whl")}):
         lines.append(f"{name}==1.0{markers.get(name, '')}")
-        for path in sorted(folder.glob(f"{name}-*.whl")):
+        for path in sorted(directory.glob(f"{name}-*.whl")):
             digest = hashlib.sha256(path.read_bytes()).hexdigest()
             lines[-1] += f" \\\n    --hash=sha256:{digest}"
         lines.append("    # via -r runtime.in")
-    lock = folder / "lock.txt"
+    lock = directory / "lock.txt"
     lock.write_text("\n".join(lines) + "\n")
     return lock
 
@@ -39,22 +39,22 @@ def lock_of(folder: Path, markers: dict[str, str]) -> Path:
 @pytest.fixture(scope="module")
 def index(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Stand in for the package index: what cryptography, msgspec and typing_extensions look like."""
-    folder = tmp_path_factory.mktemp("index")
+    directory = tmp_path_factory.mktemp("index")
     for version in INTERPRETERS:
         abi = "cp" + version.replace(".", "")
-        wheel(folder, "tied", f"{abi}-{abi}-manylinux2014_x86_64")
-    wheel(folder, "stable", "cp39-abi3-manylinux2014_x86_64", "old = True")
-    wheel(folder, "stable", "cp311-abi3-manylinux2014_x86_64", "old = False")
-    wheel(folder, "tied", "cp311-cp311-manylinux_2_34_x86_64")
-    wheel(folder, "multidict", "cp310-cp310-manylinux2014_x86_64")
-    wheel(folder, "multidict", "py3-none-any")
-    wheel(folder, "backport", "py3-none-any")
-    wheel(folder, "tomorrow", "py3-none-any")
+        wheel(directory, "tied", f"{abi}-{abi}-manylinux2014_x86_64")
+    wheel(directory, "stable", "cp39-abi3-manylinux2014_x86_64", "old = True")
+    wheel(directory, "stable", "cp311-abi3-manylinux2014_x86_64", "old = False")
+    wheel(directory, "tied", "cp311-cp311-manylinux_2_34_x86_64")
+    wheel(directory, "multidict", "cp310-cp310-manylinux2014_x86_64")
+    wheel(directory, "multidict", "py3-none-any")
+    wheel(directory, "backport", "py3-none-any")
+    wheel(directory, "tomorrow", "py3-none-any")
     lock_of(
-        folder,
+        directory,
         {"backport": " ; python_full_version < '3.11'", "tomorrow": " ; python_version >= '3.15'"},
     )
-    return folder
+    return directory
 
 
 @pytest.fixture(scope="module")
@@ -148,6 +148,8 @@ def test_a_wheel_that_is_changed_after_its_hash_was_compared_is_refused(
 
 def test_a_build_reads_no_wheel_that_others_can_change() -> None:
     with wheels.gathered_wheels("x86_64", None) as lent:
-        folders = {path.parent for path in lent}
+        directories = {path.parent for path in lent}
 
-    assert wheels.usual_cache() not in {parent for folder in folders for parent in folder.parents}
+    assert wheels.usual_cache() not in {
+        parent for directory in directories for parent in directory.parents
+    }

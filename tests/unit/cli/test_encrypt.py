@@ -14,8 +14,8 @@ TEXT = "apiVersion: v1\nkind: Secret\nstringData: {a: b}\n"
 
 
 @pytest.fixture(autouse=True)
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The current folder, with a document and two passphrases."""
+def directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The current directory, with a document and two passphrases."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "secret.yaml").write_text(TEXT)
     (tmp_path / "word").write_text("s3cr3t\n")
@@ -30,10 +30,10 @@ def encrypt(capsys: pytest.CaptureFixture[str], *options: str) -> str:
 
 @pytest.mark.parametrize("cipher", ["aes-256-cbc", "aes-256-gcm"])
 def test_there_and_back_again(
-    capsys: pytest.CaptureFixture[str], folder: Path, cipher: str
+    capsys: pytest.CaptureFixture[str], directory: Path, cipher: str
 ) -> None:
     written = encrypt(capsys, "--path", "secret.yaml", "--cipher-algorithm", cipher)
-    (folder / "closed.yaml").write_text(written)
+    (directory / "closed.yaml").write_text(written)
 
     assert yaml.safe_load(written)["spec"]["cipherAlgorithm"] == cipher
     assert "stringData" not in written
@@ -42,13 +42,13 @@ def test_there_and_back_again(
 
 
 def test_each_input_is_a_document_of_its_own(
-    capsys: pytest.CaptureFixture[str], folder: Path
+    capsys: pytest.CaptureFixture[str], directory: Path
 ) -> None:
     written = encrypt(
         capsys, "--path", "secret.yaml", "--path", "word", "--iterations", "10000",
         "--digest-algorithm", "sha-256",
     )  # fmt: skip
-    (folder / "closed.yaml").write_text(written)
+    (directory / "closed.yaml").write_text(written)
 
     specs = [document["spec"] for document in yaml.safe_load_all(written)]
     assert [(one["iterations"], one["digestAlgorithm"]) for one in specs] == [
@@ -63,10 +63,10 @@ def test_each_input_is_a_document_of_its_own(
     "options", [("--passphrase-file", "wrong"), ("--passphrase-file", "other=word"), ()]
 )
 def test_decrypt_prints_all_or_nothing(
-    capsys: pytest.CaptureFixture[str], folder: Path, options: tuple[str, ...]
+    capsys: pytest.CaptureFixture[str], directory: Path, options: tuple[str, ...]
 ) -> None:
     closed = encrypt(capsys, "--path", "secret.yaml")
-    (folder / "closed.yaml").write_text(TEXT + "---\n" + closed)
+    (directory / "closed.yaml").write_text(TEXT + "---\n" + closed)
 
     assert main(["decrypt", "--path", "closed.yaml", *options]) == 4
 
@@ -77,9 +77,9 @@ def test_decrypt_prints_all_or_nothing(
 
 
 def test_a_passphrase_comes_by_a_descriptor_too(
-    capsys: pytest.CaptureFixture[str], folder: Path
+    capsys: pytest.CaptureFixture[str], directory: Path
 ) -> None:
-    (folder / "closed.yaml").write_text(encrypt(capsys, "--path", "secret.yaml"))
+    (directory / "closed.yaml").write_text(encrypt(capsys, "--path", "secret.yaml"))
     number = os.open("word", os.O_RDONLY)
 
     assert main(["decrypt", "--path", "closed.yaml", "--passphrase-fd", f"vault={number}"]) == 0
@@ -88,20 +88,20 @@ def test_a_passphrase_comes_by_a_descriptor_too(
 
 
 def test_the_environment_names_files_as_the_command_line_does(
-    capsys: pytest.CaptureFixture[str], folder: Path, monkeypatch: pytest.MonkeyPatch
+    capsys: pytest.CaptureFixture[str], directory: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (folder / "closed.yaml").write_text(encrypt(capsys, "--path", "secret.yaml"))
+    (directory / "closed.yaml").write_text(encrypt(capsys, "--path", "secret.yaml"))
     monkeypatch.setenv("MACHINEADM_PASSPHRASE_FILE", "other=wrong\nvault=word")
 
     assert main(["decrypt", "--path", "closed.yaml"]) == 0
 
 
 def test_the_environment_weakens_nothing(
-    capsys: pytest.CaptureFixture[str], folder: Path, monkeypatch: pytest.MonkeyPatch
+    capsys: pytest.CaptureFixture[str], directory: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     closed = encrypt(capsys, "--path", "secret.yaml")
     without = "".join(line for line in closed.splitlines(True) if '"mac"' not in line)
-    (folder / "closed.yaml").write_text(without)
+    (directory / "closed.yaml").write_text(without)
     decrypt = ["decrypt", "--path", "closed.yaml", "--passphrase-file", "word"]
     monkeypatch.setenv("MACHINEADM_ALLOW_UNAUTHENTICATED_ENCRYPTION", "1")
 
@@ -113,11 +113,11 @@ def test_the_environment_weakens_nothing(
 
 @pytest.mark.parametrize("command", ["validate", "plan", "bootstrap"])
 def test_every_command_that_reads_a_configuration_opens_it(
-    capsys: pytest.CaptureFixture[str], folder: Path, command: str
+    capsys: pytest.CaptureFixture[str], directory: Path, command: str
 ) -> None:
-    (folder / "secret.yaml").write_text("apiVersion: v1\nkind: Nonsense\n")
-    (folder / "closed.yaml").write_text(encrypt(capsys, "--path", "secret.yaml"))
-    where = () if command == "validate" else ("--root", str(folder))
+    (directory / "secret.yaml").write_text("apiVersion: v1\nkind: Nonsense\n")
+    (directory / "closed.yaml").write_text(encrypt(capsys, "--path", "secret.yaml"))
+    where = () if command == "validate" else ("--root", str(directory))
 
     code = main([command, *where, "--path", "closed.yaml", "--passphrase-file", "word"])
 
@@ -170,9 +170,9 @@ def test_encrypt_needs_a_passphrase(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_a_path_with_an_equals_sign_is_a_path(
-    capsys: pytest.CaptureFixture[str], folder: Path
+    capsys: pytest.CaptureFixture[str], directory: Path
 ) -> None:
-    (folder / "a=b").write_text("s3cr3t")
-    (folder / "closed.yaml").write_text(encrypt(capsys, "--path", "secret.yaml"))
+    (directory / "a=b").write_text("s3cr3t")
+    (directory / "closed.yaml").write_text(encrypt(capsys, "--path", "secret.yaml"))
 
     assert main(["decrypt", "--path", "closed.yaml", "--passphrase-file", "./a=b"]) == 0

@@ -41,8 +41,8 @@ spec:
 )
 
 
-def write(folder: Path, text: str, name: str = "node.yaml") -> str:
-    path = folder / name
+def write(directory: Path, text: str, name: str = "node.yaml") -> str:
+    path = directory / name
     path.write_text(text)
     return str(path)
 

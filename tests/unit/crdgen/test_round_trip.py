@@ -86,9 +86,9 @@ def models_of(schema: dict[str, Any], kind: str) -> str:
     return source
 
 
-def walked(source: str, kind: str, folder: Path) -> dict[str, Any]:
+def walked(source: str, kind: str, directory: Path) -> dict[str, Any]:
     """What our generator makes of those models."""
-    file = folder / f"models_of_{kind.lower()}.py"
+    file = directory / f"models_of_{kind.lower()}.py"
     file.write_text(source)
     spec = importlib.util.spec_from_file_location(file.stem, file)
     assert spec is not None
@@ -121,8 +121,8 @@ def differences(wanted: dict[str, Any], found: dict[str, Any], path: str) -> Ite
             yield Difference(path, key, wanted, one, other)
 
 
-def there_and_back(schema: dict[str, Any], kind: str, folder: Path) -> list[Difference]:
-    return list(differences(schema, walked(models_of(schema, kind), kind, folder), kind))
+def there_and_back(schema: dict[str, Any], kind: str, directory: Path) -> list[Difference]:
+    return list(differences(schema, walked(models_of(schema, kind), kind, directory), kind))
 
 
 def told(found: list[Difference]) -> list[str]:

@@ -158,7 +158,7 @@ def test_a_program_that_cannot_start_is_an_error(runner: Runner, tmp_path: Path)
         runner.commands.run([str(program)])
     assert caught.value.code == "MA3202"
     with pytest.raises(HostError) as caught:
-        runner.commands.run(["true"], directory="/no/such/folder")
+        runner.commands.run(["true"], directory="/no/such/directory")
     assert caught.value.code == "MA3203"
 
 
@@ -247,8 +247,8 @@ AGENT = """
 """
 
 
-def host_in(folder: Path) -> Host:
-    return linux_host(run_directory=str(folder), state_directory=f"{folder}/state")
+def host_in(directory: Path) -> Host:
+    return linux_host(run_directory=str(directory), state_directory=f"{directory}/state")
 
 
 def start_agent(run_directory: Path, script: str) -> subprocess.Popen[str]:

@@ -60,7 +60,7 @@ def test_no_link_leads_out_of_the_root(tmp_path: Path, target: str) -> None:
     real = target.replace("/outside", f"{tmp_path}/outside") if target[0] == "/" else target
     (root / "etc/link").symlink_to(real)
     write(root, "/etc/link/file", b"x")
-    files_below(root).make_directory("/etc/link/folder")
+    files_below(root).make_directory("/etc/link/directory")
 
     assert list((tmp_path / "outside").iterdir()) == []
     assert files_below(root).read("/etc/link/file") == b"x"
@@ -68,8 +68,8 @@ def test_no_link_leads_out_of_the_root(tmp_path: Path, target: str) -> None:
 
 def test_no_link_in_the_way_of_the_state_leads_out_of_the_root(tmp_path: Path) -> None:
     root, outside = tmp_path / "root", tmp_path / "outside"
-    for folder in (root / "var", root / "run", outside):
-        folder.mkdir(parents=True)
+    for directory in (root / "var", root / "run", outside):
+        directory.mkdir(parents=True)
     (root / "var/lib").symlink_to(outside)
     (root / "run/machineadm").symlink_to(outside)
     state = LinuxState(
@@ -86,10 +86,10 @@ RENAME_EXCHANGE = 2
 
 
 def write_while_swapping(tmp_path: Path, work: Callable[[Path], object]) -> list[str]:
-    """Do the work while a folder in its way keeps changing places with a link; what came to lie outside the root."""
+    """Do the work while a directory in its way keeps changing places with a link; what came to lie outside the root."""
     root, outside = tmp_path / "root", tmp_path / "outside"
-    for folder in (root / "a", outside):
-        folder.mkdir(parents=True)
+    for directory in (root / "a", outside):
+        directory.mkdir(parents=True)
     (root / "link").symlink_to(outside)
     stop = threading.Event()
     renameat2 = ctypes.CDLL(None).renameat2
@@ -111,11 +111,11 @@ def write_while_swapping(tmp_path: Path, work: Callable[[Path], object]) -> list
     return [path.name for path in outside.iterdir()]
 
 
-def test_swapping_a_folder_for_a_link_meanwhile_leads_nowhere(tmp_path: Path) -> None:
+def test_swapping_a_directory_for_a_link_meanwhile_leads_nowhere(tmp_path: Path) -> None:
     written = []
 
     def work(root: Path) -> None:
-        # A folder that turns into a link between two calls is refused; that is an answer, too.
+        # A directory that turns into a link between two calls is refused; that is an answer, too.
         with contextlib.suppress(HostError):
             write(root, "/a/file")
             written.append(1)
@@ -242,7 +242,7 @@ def count_descriptors() -> int:
     return sum(1 for _ in Path("/proc/self/fd").iterdir())
 
 
-def test_many_folders_need_few_descriptors(tmp_path: Path) -> None:
+def test_many_directories_need_few_descriptors(tmp_path: Path) -> None:
     import resource
 
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)

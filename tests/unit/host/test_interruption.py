@@ -29,32 +29,32 @@ def silent() -> Iterator[socket.socket]:
         yield ours
 
 
-def _fifo_without_a_writer(folder: Path, _silent: socket.socket) -> None:
-    os.mkfifo(folder / "fifo")
-    (folder / "fifo").read_bytes()
+def _fifo_without_a_writer(directory: Path, _silent: socket.socket) -> None:
+    os.mkfifo(directory / "fifo")
+    (directory / "fifo").read_bytes()
 
 
-def _pipe_without_a_reader(_folder: Path, _silent: socket.socket) -> None:
+def _pipe_without_a_reader(_directory: Path, _silent: socket.socket) -> None:
     _, write = os.pipe()
     while True:
         os.write(write, bytes(65536))
 
 
-def _silent_peer(_folder: Path, silent: socket.socket) -> None:
+def _silent_peer(_directory: Path, silent: socket.socket) -> None:
     silent.recv(1)
 
 
-def _silent_peer_that_is_read_by_lines(_folder: Path, silent: socket.socket) -> None:
+def _silent_peer_that_is_read_by_lines(_directory: Path, silent: socket.socket) -> None:
     with silent.makefile("rb") as file:
         file.readline()
 
 
-def _computation(_folder: Path, _silent: socket.socket) -> None:
+def _computation(_directory: Path, _silent: socket.socket) -> None:
     while True:
         pass
 
 
-def _pattern_that_backtracks(_folder: Path, _silent: socket.socket) -> None:
+def _pattern_that_backtracks(_directory: Path, _silent: socket.socket) -> None:
     re.match(r"(a+)+$", "a" * 64 + "b")
 
 

@@ -41,8 +41,8 @@ def tree() -> Iterator[Path]:
     # Not in tmp_path: no user gets there.
     root = Path(tempfile.mkdtemp(prefix="machineadm-links-"))
     root.chmod(0o755)
-    for folder in ("etc/cron.d", "root/.ssh", "home/user/own", "home/other/own", "tmp"):
-        (root / folder).mkdir(parents=True)
+    for directory in ("etc/cron.d", "root/.ssh", "home/user/own", "home/other/own", "tmp"):
+        (root / directory).mkdir(parents=True)
     (root / "tmp").chmod(0o1777)
     (root / "root").chmod(0o700)
     user = f"user:x:{USER}:{USER}::/home/user:/bin/sh\n"
@@ -217,8 +217,8 @@ def test_below_a_root_its_owner_counts_as_root(tree: Path) -> None:
 
 def test_an_ordinary_user_works_through_links_in_a_tree_of_his_own(tmp_path: Path) -> None:
     """As root the same tree is root's: it has to come out alike."""
-    for folder in ("usr/lib", "run", "var"):
-        (tmp_path / folder).mkdir(parents=True)
+    for directory in ("usr/lib", "run", "var"):
+        (tmp_path / directory).mkdir(parents=True)
     (tmp_path / "lib").symlink_to("usr/lib")
     (tmp_path / "var/run").symlink_to("/run")
     apply(
@@ -389,11 +389,11 @@ def test_names_like_our_temporary_ones_stop_nothing(tree: Path) -> None:
 
 
 def test_a_temporary_name_cannot_be_foreseen_from_another(tmp_path: Path) -> None:
-    folder = os.open(tmp_path, os.O_RDONLY)
-    made = [create_temporary(folder) for _ in range(50)]
+    directory = os.open(tmp_path, os.O_RDONLY)
+    made = [create_temporary(directory) for _ in range(50)]
     for fd, _ in made:
         os.close(fd)
-    os.close(folder)
+    os.close(directory)
 
     parts = [name.removeprefix(".machineadm-").removesuffix(".tmp") for _, name in made]
     assert len({part[:8] for part in parts}) == len({part[-8:] for part in parts}) == 50

@@ -133,7 +133,7 @@ def test_the_running_system_has_all_ports(tmp_path: Path) -> None:
     assert gather(host).boot_id == Path("/proc/sys/kernel/random/boot_id").read_text().strip()
 
 
-def test_a_root_that_is_no_folder_is_an_error(tmp_path: Path) -> None:
+def test_a_root_that_is_no_directory_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(HostError) as caught:
         linux_host(root=str(tmp_path / "none"))
     assert caught.value.code == "MA3010"

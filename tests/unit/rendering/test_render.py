@@ -22,7 +22,7 @@ from machineadm.documents.decoding import decode
 from machineadm.documents.encoding import quoted
 from machineadm.documents.encryption import unseal
 from machineadm.redaction import Secret
-from machineadm.rendering.builtin import BUILTINS, FOLDER
+from machineadm.rendering.builtin import BUILTINS, DIRECTORY
 from machineadm.rendering.objects import Resource
 from machineadm.rendering.references import References
 from machineadm.rendering.stream import Outcome, read_bundle, render_bundle
@@ -150,7 +150,7 @@ def test_what_travels_has_no_problem_for_the_agent(template: str) -> None:
     assert check(document.value) == []
     if template.startswith("ignition"):
         rendered = user_data(render(EXAMPLE, template=template))
-        assert ignited(rendered)[f"{FOLDER}/config.yaml"] == bare
+        assert ignited(rendered)[f"{DIRECTORY}/config.yaml"] == bare
 
 
 @pytest.mark.requirement("R5", "U1")
@@ -167,10 +167,10 @@ def test_format_ignition_gives_the_version_that_is_asked_for(version: str) -> No
     assert config["ignition"]["version"] == f"{version}.0"
     files = ignited(user_data(outcome))
     assert set(files) == {
-        f"{FOLDER}/{name}" for name in ("config.yaml", "fetch.sh", "agent", "start.sh")
+        f"{DIRECTORY}/{name}" for name in ("config.yaml", "fetch.sh", "agent", "start.sh")
     }
-    assert files[f"{FOLDER}/agent"] == b"/opt/bin/machineadm"
-    assert b"DESTINATION='/opt/bin/machineadm'\n" in files[f"{FOLDER}/fetch.sh"]
+    assert files[f"{DIRECTORY}/agent"] == b"/opt/bin/machineadm"
+    assert b"DESTINATION='/opt/bin/machineadm'\n" in files[f"{DIRECTORY}/fetch.sh"]
     roots = {
         entry.get("filesystem")
         for entry in (*config["storage"]["files"], *config["storage"]["directories"])
@@ -569,7 +569,7 @@ def test_a_place_below_usr_is_warned_about_for_ignition() -> None:
     assert render(text).warnings == ()
 
 
-def test_a_version_without_v_in_a_folder_of_releases_is_warned_about() -> None:
+def test_a_version_without_v_in_a_directory_of_releases_is_warned_about() -> None:
     text = EXAMPLE.replace("version: v0.1.0", "version: 0.1.0")
     assert text != EXAMPLE
 
@@ -606,7 +606,9 @@ def test_contents_are_data_whatever_they_are(content: str) -> None:
     assert json.loads(bare)["spec"]["machine"]["files"][0].get("content", "") == content
     assert written(user_data(render(text)))[CONFIG] == bare
     for template in ("ignition-2.3", "ignition-3.4"):
-        assert ignited(user_data(render(text, template=template)))[f"{FOLDER}/config.yaml"] == bare
+        assert (
+            ignited(user_data(render(text, template=template)))[f"{DIRECTORY}/config.yaml"] == bare
+        )
 
 
 @given(st.binary(max_size=200))

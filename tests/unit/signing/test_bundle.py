@@ -26,10 +26,10 @@ def packed(tmp_path_factory: pytest.TempPathFactory) -> bytes:
 @pytest.fixture
 def unpacked(tmp_path: Path, packed: bytes) -> Path:
     # as a site does it; tarfile's safe way to extract is missing in Debian 12's 3.11.2
-    folder = tmp_path / "site with a space"
-    folder.mkdir()
-    subprocess.run(["tar", "-xzf", "-"], cwd=folder, input=packed, check=True)
-    return folder / "machineadm-v0.1.0"
+    directory = tmp_path / "site with a space"
+    directory.mkdir()
+    subprocess.run(["tar", "-xzf", "-"], cwd=directory, input=packed, check=True)
+    return directory / "machineadm-v0.1.0"
 
 
 @pytest.fixture
@@ -40,12 +40,12 @@ def key(tmp_path: Path) -> Path:
 
 
 def verify(
-    folder: Path,
+    directory: Path,
     *arguments: str | Path,
     shell: list[str] | None = None,
     path: str = os.environ["PATH"],
 ) -> "subprocess.CompletedProcess[str]":
-    command = [*(shell or ["sh"]), folder / "verify.sh", *arguments]
+    command = [*(shell or ["sh"]), directory / "verify.sh", *arguments]
     program = shutil.which(str(command[0]))
     assert program
     return subprocess.run(
@@ -56,15 +56,15 @@ def verify(
 @pytest.fixture
 def without_openssl(tmp_path: Path) -> str:
     """A PATH with sha256sum and nothing else."""
-    folder = tmp_path / "bin"
-    folder.mkdir()
-    (folder / "sha256sum").symlink_to(shutil.which("sha256sum") or "")
-    return str(folder)
+    directory = tmp_path / "bin"
+    directory.mkdir()
+    (directory / "sha256sum").symlink_to(shutil.which("sha256sum") or "")
+    return str(directory)
 
 
-def digest_of_list(folder: Path) -> str:
+def digest_of_list(directory: Path) -> str:
     run = subprocess.run(
-        ["sha256sum", folder / "SHA256SUMS"], capture_output=True, text=True, check=True
+        ["sha256sum", directory / "SHA256SUMS"], capture_output=True, text=True, check=True
     )
     return run.stdout.split()[0]
 
@@ -377,7 +377,7 @@ def test_a_release_that_does_not_verify_makes_no_bundle(
     assert "MA17" in capsys.readouterr().err
 
 
-def test_a_folder_of_other_things_than_wheels_is_refused(
+def test_a_directory_of_other_things_than_wheels_is_refused(
     tmp_path: Path, key: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     release = make(tmp_path)

@@ -23,8 +23,8 @@ def umask(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[int]:
     os.umask(before)
 
 
-def keygen(folder: Path, *options: str) -> int:
-    private, public = folder / "new.pem", folder / "new.pub"
+def keygen(directory: Path, *options: str) -> int:
+    private, public = directory / "new.pem", directory / "new.pub"
     return main(["keygen", "--private", str(private), "--public", str(public), *options])
 
 
@@ -54,7 +54,7 @@ def test_both_halves_fit_and_the_fingerprint_is_printed(
 
 
 def test_the_private_half_is_never_readable_by_others_while_it_is_written(tmp_path: Path) -> None:
-    # Each file that comes into being in the folder is looked at as soon as the program has opened it.
+    # Each file that comes into being in the directory is looked at as soon as the program has opened it.
     probe = """
 import os, sys
 sys.path.insert(0, sys.argv[1])

@@ -92,10 +92,10 @@ def test_signing_elsewhere_gives_the_same_bytes(tmp_path: Path) -> None:
     contents = [
         {
             path.name: (path.read_bytes(), stat.S_IMODE(path.stat().st_mode))
-            for path in folder.iterdir()
+            for path in directory.iterdir()
             if path.name not in releases.FILES
         }
-        for folder in (one, two)
+        for directory in (one, two)
     ]
     assert contents[0] == contents[1]
     assert {mode for _, mode in contents[0].values()} == {0o644}
@@ -220,13 +220,13 @@ def test_a_strange_name_is_refused(unsigned: Path, name: str) -> None:
     assert refusal(unsigned).code == "MA1811"
 
 
-@pytest.mark.parametrize("odd", ["link", "folder", "empty", "pipe"])
+@pytest.mark.parametrize("odd", ["link", "directory", "empty", "pipe"])
 def test_what_is_no_plain_file_is_refused(unsigned: Path, odd: str) -> None:
     path = unsigned / "odd"
     match odd:
         case "link":
             path.symlink_to("build.json")
-        case "folder":
+        case "directory":
             path.mkdir()
         case "empty":
             path.touch()

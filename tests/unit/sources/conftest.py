@@ -95,8 +95,8 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Key and self-signed certificate for 127.0.0.1 in one file."""
     if shutil.which("openssl") is None:
         missing("there is no openssl")
-    folder = tmp_path_factory.mktemp("tls")
-    key, pem = folder / "key.pem", folder / "cert.pem"
+    directory = tmp_path_factory.mktemp("tls")
+    key, pem = directory / "key.pem", directory / "cert.pem"
     command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"]
     command += [
         "-nodes",
@@ -108,7 +108,7 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "subjectAltName=IP:127.0.0.1",
     ]
     subprocess.run([*command, "-keyout", key, "-out", pem], check=True, capture_output=True)
-    both = folder / "both.pem"
+    both = directory / "both.pem"
     both.write_bytes(pem.read_bytes() + key.read_bytes())
     return both
 

@@ -114,8 +114,8 @@ def test_a_later_run_is_given_paths_and_never_a_passphrase(tmp_path: Path) -> No
 
 
 def test_where_nothing_is_there_is_no_passphrase(tmp_path: Path) -> None:
-    assert GivenPassphrases(folder=str(tmp_path)).passphrase("vault") is None
-    assert GivenPassphrases(folder=str(tmp_path / "missing")).passphrase("vault") is None
+    assert GivenPassphrases(directory=str(tmp_path)).passphrase("vault") is None
+    assert GivenPassphrases(directory=str(tmp_path / "missing")).passphrase("vault") is None
 
 
 @needs_root
@@ -123,7 +123,7 @@ def test_where_nothing_is_there_is_no_passphrase(tmp_path: Path) -> None:
 def test_the_image_may_bring_it(tmp_path: Path, mode: int) -> None:
     write(tmp_path / "vault", mode=mode)
 
-    assert GivenPassphrases(folder=str(tmp_path)).passphrase("vault") == Secret("s3cr3t")
+    assert GivenPassphrases(directory=str(tmp_path)).passphrase("vault") == Secret("s3cr3t")
 
 
 @needs_root
@@ -131,23 +131,23 @@ def test_the_image_may_bring_it(tmp_path: Path, mode: int) -> None:
 def test_one_that_others_can_get_at_is_refused(tmp_path: Path, mode: int) -> None:
     write(tmp_path / "vault", mode=mode)
 
-    assert refused(GivenPassphrases(folder=str(tmp_path))).code == "MA1511"
+    assert refused(GivenPassphrases(directory=str(tmp_path))).code == "MA1511"
 
 
 @needs_root
 def test_one_of_another_user_is_refused(tmp_path: Path) -> None:
     os.chown(write(tmp_path / "vault"), 1000, 0)
 
-    assert refused(GivenPassphrases(folder=str(tmp_path))).code == "MA1511"
+    assert refused(GivenPassphrases(directory=str(tmp_path))).code == "MA1511"
 
 
-def test_a_link_a_pipe_and_a_folder_are_refused(tmp_path: Path) -> None:
+def test_a_link_a_pipe_and_a_directory_are_refused(tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to(write(tmp_path / "word"))
     (tmp_path / "broken").symlink_to(tmp_path / "missing")
     os.mkfifo(tmp_path / "fifo", 0o600)
-    (tmp_path / "folder").mkdir(mode=0o700)
-    given = GivenPassphrases(folder=str(tmp_path))
+    (tmp_path / "directory").mkdir(mode=0o700)
+    given = GivenPassphrases(directory=str(tmp_path))
 
-    codes = {name: refused(given, name).code for name in ("link", "broken", "fifo", "folder")}
+    codes = {name: refused(given, name).code for name in ("link", "broken", "fifo", "directory")}
 
-    assert codes == {"link": "MA1510", "broken": "MA1510", "fifo": "MA1511", "folder": "MA1511"}
+    assert codes == {"link": "MA1510", "broken": "MA1510", "fifo": "MA1511", "directory": "MA1511"}

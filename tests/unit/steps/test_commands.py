@@ -19,7 +19,7 @@ def step(**fields: object) -> RunCommand:
 
 
 @pytest.mark.requirement("U2")
-def test_a_program_runs_with_environment_folder_and_timeout() -> None:
+def test_a_program_runs_with_environment_directory_and_timeout() -> None:
     host = FakeHost()
     apply(
         step(

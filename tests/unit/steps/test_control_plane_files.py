@@ -72,7 +72,7 @@ def test_every_file_an_argument_names_is_written_and_mounted() -> None:
     assert OWN in {volume.path for volume in extras.api_server_volumes}
 
 
-def test_the_folder_is_mounted_and_not_the_file_which_a_replacement_would_detach() -> None:
+def test_the_directory_is_mounted_and_not_the_file_which_a_replacement_would_detach() -> None:
     assert not any(v.path_type == "File" for v in extras_of(maximal()).api_server_volumes)
 
 

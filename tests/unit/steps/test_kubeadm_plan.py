@@ -195,7 +195,7 @@ def test_a_patch_that_is_no_longer_wanted_goes() -> None:
     assert [name for name in host.state.run_files if "patches" in name] == []
 
 
-def with_folder_and_kubelet() -> KubernetesConfig:
+def with_directory_and_kubelet() -> KubernetesConfig:
     return msgspec.structs.replace(
         small("join-worker"),
         patches_directory="/opt/patches",
@@ -207,7 +207,7 @@ def test_an_images_patches_are_copied_where_the_kubelets_settings_must_fit_besid
     host = FakeHost()
     host.put("/opt/patches/kubeletconfiguration9+merge.yaml", "maxPods: 10")
     host.put("/opt/patches/README", "not for kubeadm")
-    files, _ = planned(with_folder_and_kubelet())
+    files, _ = planned(with_directory_and_kubelet())
 
     apply(files, host)
 

@@ -31,12 +31,12 @@ def code_of(data: bytes, signature: bytes, keys: tuple[PublicKey, ...] = (ONE,))
     return caught.value.code
 
 
-def by_openssl(folder: Path, signature: bytes) -> bool:
+def by_openssl(directory: Path, signature: bytes) -> bool:
     """Whether this machine's openssl takes it."""
     for name, content in {"data": DATA, "sig": signature, "pub": ONE.pem()}.items():
-        (folder / name).write_bytes(content)
+        (directory / name).write_bytes(content)
     command = ["openssl", "dgst", "-sha256", "-verify", "pub", "-signature", "sig", "data"]
-    return subprocess.run(command, cwd=folder, capture_output=True, check=False).returncode == 0
+    return subprocess.run(command, cwd=directory, capture_output=True, check=False).returncode == 0
 
 
 def test_a_good_signature_names_its_key() -> None:
