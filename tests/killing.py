@@ -15,6 +15,7 @@ from typing import Any
 import msgspec
 
 from machineadm.errors import MachineadmError
+from machineadm.execution.ledger import Ledger
 from machineadm.host.ports import FileKind
 from tests.fakes.host import FakeHost
 from tests.fakes.killing import Killed, Reaper
@@ -69,6 +70,8 @@ class Subject:
     def as_it_is(self) -> dict[str, object]:
         """All of the machine that lasts."""
         host = self.host
+        machine_id = (host.text("/etc/machine-id") or "").strip()
+        ledger = Ledger(host.state, machine_id=machine_id, boot_id="")
         files = {
             path: (node.kind, node.mode, node.uid, node.gid, node.content, node.target)
             for path, node in host.files.nodes.items()
@@ -82,7 +85,9 @@ class Subject:
             "enabled": sorted(host.services.enabled_units),
             "active": sorted(host.services.active_units),
             "run": sorted(name for name in host.state.run_files if name != "status.json"),
-            "pending": b'"pending"' in host.state.state_files.get("ledger.json", b""),
+            "pending": bool(ledger.pending),
+            # Listed and not there, or there and not listed.
+            "orphans": set(ledger.contents) ^ set(host.state.list("kept")),
         }
 
     def commands(self) -> Counter[tuple[str, ...]]:

@@ -206,7 +206,10 @@ class Journal:
 
     def _append(self, record: Record) -> None:
         self._make_ready()
+        # A line that failed may be there in part: then the next begins the file anew.
+        self._ready, found, self._found = False, self._found, b""
         self._state.append(JOURNAL, _line(record))
+        self._ready, self._found = True, found
         self._records.append(record)
         self._index(record)
 

@@ -1,15 +1,21 @@
 """The ledger: what the steps own on this machine, what was there before, what commands made of it, what has yet to follow.
 
-`ledger.json` in the state directory, replaced as a whole and flushed before the first effect of a step and after its last;
-contents lie beside it in `kept/`, by their SHA-256, up to 1 MiB each and 16 MiB in all. All of it is 0600. Like the journal it
-is bound to the machine-id, and a ledger of a newer format is an error before anything is done.
+`ledger.json` in the state directory, flushed before the first effect of a step and after its last: a line that says all of it,
+and a line for each change since. The first change of a run replaces the file as a whole, and so does each that would make the
+changes longer than what they change; so a change costs what changed, however much there is. A line that a power loss tore off
+does not count; as the work goes on only behind a whole one, nothing relied on it.
+
+Contents lie beside it in `kept/`, by their SHA-256, up to 1 MiB each and 16 MiB in all. All of it is 0600. Like the journal the
+ledger is bound to the machine-id, and one of a newer format is an error before anything is done.
 
 This module keeps; what follows from what is kept is decided in `settling`, `taking_back` and `following`.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
+from contextlib import suppress
 
 import msgspec
 
@@ -20,13 +26,17 @@ from machineadm.host.ports import Host, State
 from machineadm.plan.model import FollowUp, Owned
 
 LEDGER = "ledger.json"
-FORMAT = 1
+KEPT = "kept"
+FORMAT = 2
+"""2 added the lines of changes; a ledger of format 1 is read, and becomes one of format 2 with the first change."""
 LARGEST = 1 << 20
 """Bytes of a content that is kept."""
 MOST = 16 << 20
 """Bytes of all contents together."""
 MOST_STRAYS = 8
 """States of one file that do not count."""
+_SHORTEST = 1 << 16
+"""Bytes of changes that are never too many."""
 
 
 class Touch(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -79,14 +89,22 @@ class Holding(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         made = (touch.seen for touch in self.touches)
         return seen == self.wrote or seen in self.strays or seen in made
 
-    def with_strays(self, *seen: Seen) -> Holding:
-        """The holding with further states that do not count; the oldest go."""
-        return msgspec.structs.replace(self, strays=(*self.strays, *seen)[-MOST_STRAYS:])
+    def with_history(
+        self, count: int, touches: Iterable[Touch] = (), strays: Iterable[Seen] = ()
+    ) -> Holding:
+        """The holding with another history.
 
-    def with_touches(self, *touches: Touch) -> Holding:
-        """The holding with another history; the states that are no longer in it do not count."""
-        void = (touch.seen for touch in self.touches if touch not in touches)
-        return msgspec.structs.replace(self.with_strays(*void), touches=touches)
+        Args:
+            count: How many touches stay; the states of the others no longer count.
+            touches: Further ones.
+            strays: Further states that do not count; of all of these the oldest go.
+        """
+        void = (touch.seen for touch in self.touches[count:])
+        return msgspec.structs.replace(
+            self,
+            touches=(*self.touches[:count], *touches),
+            strays=(*self.strays, *void, *strays)[-MOST_STRAYS:],
+        )
 
 
 class Pending(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -106,7 +124,7 @@ class Pending(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class _Book(msgspec.Struct, kw_only=True, omit_defaults=True):
-    """The whole ledger as it is stored."""
+    """The whole ledger: the first line of its file."""
 
     ledger: int
     machine_id: str
@@ -115,6 +133,32 @@ class _Book(msgspec.Struct, kw_only=True, omit_defaults=True):
     kept: dict[str, int] = {}
     """Sizes of the contents, by digest."""
     reboots: int = 0
+
+
+class _History(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Another history of a file: see `Holding.with_history`."""
+
+    name: str
+    count: int = 0
+    touches: tuple[Touch, ...] = ()
+    strays: tuple[Seen, ...] = ()
+
+
+class _Change(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """One line behind the first: what changed together, in the order of the fields."""
+
+    drop: list[tuple[str, str]] = []
+    """Kinds and names."""
+    put: list[Holding] = []
+    histories: list[_History] = []
+    pending: list[Pending] | None = None
+    """All of them, if any changed."""
+    kept: dict[str, int] = {}
+    """Further contents."""
+    gone: list[str] = []
+    """Contents that nothing names any more."""
+    reboots: int = 0
+    """If they changed."""
 
 
 class Ledger:
@@ -138,7 +182,18 @@ class Ledger:
         ours = book is not None and book.machine_id == machine_id
         self._book = book if book and ours else _Book(ledger=FORMAT, machine_id=machine_id)
         self._holdings = {holding.key: holding for holding in self._book.holdings}
+        self._room = MOST - sum(self._book.kept.values())
+        parts: list[Holding | Pending] = [*self._book.holdings, *self._book.pending]
+        self._named = Counter(seen.sha256 for part in parts for seen in _seen_in(part))
+        """How often each content is named."""
+        self._loose = {sha256 for sha256 in self._book.kept if not self._named[sha256]}
+        """Contents that may be named no more."""
+        self._change = _Change()
+        self._put: dict[tuple[str, str], None] = {}
+        """Holdings that the change has as a whole, in order."""
         self._changed = False
+        self._left = 0
+        """Bytes of changes until the whole is written anew."""
 
     # Holdings.
 
@@ -152,13 +207,40 @@ class Ledger:
 
     def put(self, holding: Holding) -> None:
         """Note or replace one; `save` makes it last."""
-        if self._holdings.get(holding.key) != holding:
-            self._holdings[holding.key] = holding
-            self._changed = True
+        old = self._holdings.get(holding.key)
+        if old == holding:
+            return
+        self._name(() if old is None else _seen_in(old), -1)
+        self._name(_seen_in(holding), 1)
+        self._holdings[holding.key] = holding
+        self._put[holding.key] = None
+        self._changed = True
+
+    def put_history(
+        self,
+        holding: Holding,
+        count: int,
+        touches: tuple[Touch, ...] = (),
+        strays: tuple[Seen, ...] = (),
+    ) -> None:
+        """Give a file that is known another history (see `Holding.with_history`): this costs what changes, not what there is."""
+        if holding.key not in self._put:
+            history = _History(name=holding.name, count=count, touches=touches, strays=strays)
+            self._change.histories.append(history)
+        self._name((touch.seen for touch in holding.touches[count:]), -1)
+        self._name((touch.seen for touch in touches), 1)
+        self._holdings[holding.key] = holding.with_history(count, touches, strays)
+        self._changed = True
 
     def drop(self, kind: str, name: str) -> None:
         """Forget one."""
-        if self._holdings.pop((kind, name), None) is not None:
+        gone = self._holdings.pop((kind, name), None)
+        if gone is not None:
+            self._name(_seen_in(gone), -1)
+            self._put.pop(gone.key, None)
+            histories = self._change.histories
+            self._change.histories = [h for h in histories if ("file", h.name) != gone.key]
+            self._change.drop.append(gone.key)
             self._changed = True
 
     # Pending follow-ups.
@@ -170,21 +252,24 @@ class Ledger:
 
     def put_pending(self, pending: Pending) -> None:
         """Note a follow-up, or replace the one of the same key."""
-        others = self._book.pending
-        for place, other in enumerate(others):
-            if other.follow.key == pending.follow.key:
-                if other != pending:
-                    others[place] = pending
-                    self._changed = True
-                return
-        others.append(pending)
-        self._changed = True
+        now = self._book.pending
+        places = {one.follow.key: place for place, one in enumerate(now)}
+        place = places.get(pending.follow.key, len(now))
+        self._set_pending([*now[:place], pending, *now[place + 1 :]])
 
     def clear_pending(self, key: str) -> None:
         """A follow-up is done."""
-        left = [one for one in self._book.pending if one.follow.key != key]
-        self._changed = self._changed or len(left) != len(self._book.pending)
-        self._book.pending = left
+        self._set_pending([one for one in self._book.pending if one.follow.key != key])
+
+    def _set_pending(self, pending: list[Pending]) -> None:
+        if pending == self._book.pending:
+            return
+        for one in self._book.pending:
+            self._name(_seen_in(one), -1)
+        for one in pending:
+            self._name(_seen_in(one), 1)
+        self._book.pending = self._change.pending = pending
+        self._changed = True
 
     @property
     def reboots(self) -> int:
@@ -194,25 +279,41 @@ class Ledger:
     def count_reboot(self) -> None:
         """One more."""
         self._book.reboots += 1
+        self._change.reboots = self._book.reboots
         self._changed = True
 
     # Contents.
 
+    @property
+    def room(self) -> int:
+        """Bytes of contents that may still be kept."""
+        return self._room
+
+    @property
+    def contents(self) -> tuple[str, ...]:
+        """Digests of the contents that are kept."""
+        return tuple(self._book.kept)
+
     def keep(self, seen: Seen, path: str, host: Host) -> None:
         """Keep the content of a file as it is now, where it is small enough and room is left."""
-        if seen.kind != "file" or seen.sha256 in self._book.kept or seen.size > LARGEST:
-            return
-        if sum(self._book.kept.values()) + seen.size > MOST:
+        if not self.takes(seen):
             return
         content = host.files.read(path)
         if content is not None and content_digest(content) == seen.sha256:
             self.keep_content(content, seen.sha256)
 
+    def takes(self, seen: Seen) -> bool:
+        """Whether it is the content of a file that is not kept and may be."""
+        known = seen.kind != "file" or seen.sha256 in self._book.kept
+        return not known and seen.size <= min(LARGEST, self._room)
+
     def keep_content(self, content: bytes, sha256: str) -> None:
         """Keep a content that is at hand."""
         if sha256 not in self._book.kept:
             self._state.write(_blob(sha256), content, durable=True)
-            self._book.kept[sha256] = len(content)
+            self._book.kept[sha256] = self._change.kept[sha256] = len(content)
+            self._room -= len(content)
+            self._loose.add(sha256)
             self._changed = True
 
     def has(self, seen: Seen) -> bool:
@@ -226,27 +327,62 @@ class Ledger:
         content = self._state.read(_blob(seen.sha256), durable=True)
         return content if content is not None and content_digest(content) == seen.sha256 else None
 
+    def sweep(self) -> None:
+        """Remove the contents that the ledger does not list: a run was killed between the two, or they are another machine's."""
+        for name in self._state.list(KEPT):
+            if name not in self._book.kept:
+                # What cannot be removed now will be by a later run.
+                with suppress(HostError):
+                    self._state.remove(_blob(name), durable=True)
+
+    # The file.
+
     def save(self) -> None:
         """Have all of it on the disk before this returns; nothing is written where nothing changed."""
         if not self._changed:
             return
-        self._book.holdings = list(self._holdings.values())
-        named = {seen.sha256 for seen in self._named()}
-        gone = [sha256 for sha256 in self._book.kept if sha256 not in named]
+        gone = [one for one in self._loose if one in self._book.kept and not self._named[one]]
         for sha256 in gone:
-            del self._book.kept[sha256]
-        self._state.write(LEDGER, msgspec.json.encode(self._book) + b"\n", durable=True)
+            self._room += self._book.kept.pop(sha256)
+        change, self._change = self._change, _Change()
+        change.gone = gone
+        change.histories = [h for h in change.histories if ("file", h.name) not in self._put]
+        change.put = [self._holdings[key] for key in self._put]
+        self._put.clear()
+        self._loose.clear()
+        self._write(change)
         self._changed = False
         # Only now: a list that names a content which a kill took would have it never kept again.
         for sha256 in gone:
             self._state.remove(_blob(sha256), durable=True)
 
-    def _named(self) -> Iterable[Seen]:
-        for holding in self._holdings.values():
-            yield from (one for one in (holding.before, holding.wrote) if one is not None)
-            yield from (touch.seen for touch in holding.touches)
-        for pending in self._book.pending:
-            yield from (seen for _, seen in pending.undo)
+    def _write(self, change: _Change) -> None:
+        line = msgspec.json.encode(change) + b"\n"
+        left, self._left = self._left - len(line), 0  # a line that failed may be there in part
+        if left > 0:
+            self._state.append(LEDGER, line)
+            self._left = left
+            return
+        self._book.ledger = FORMAT
+        self._book.holdings = list(self._holdings.values())
+        whole = msgspec.json.encode(self._book) + b"\n"
+        self._state.write(LEDGER, whole, durable=True)
+        self._left = max(len(whole), _SHORTEST)
+
+    def _name(self, named: Iterable[Seen], times: int) -> None:
+        for seen in named:
+            self._named[seen.sha256] += times
+            if not self._named[seen.sha256]:
+                self._loose.add(seen.sha256)
+
+
+def _seen_in(part: Holding | Pending) -> Iterable[Seen]:
+    """What a part of the ledger may want to put back."""
+    if isinstance(part, Pending):
+        yield from (seen for _, seen in part.undo)
+        return
+    yield from (one for one in (part.before, part.wrote) if one is not None)
+    yield from (touch.seen for touch in part.touches)
 
 
 def described(owned: Owned, *, step: str, mode: str) -> Holding:
@@ -263,7 +399,7 @@ def described(owned: Owned, *, step: str, mode: str) -> Holding:
 
 
 def _blob(sha256: str) -> str:
-    return f"kept/{sha256}"
+    return f"{KEPT}/{sha256}"
 
 
 def content_digest(content: bytes) -> str:
@@ -281,14 +417,41 @@ def _parse(found: bytes, path: str) -> _Book:
     Raises:
         HostError: It is damaged, or of a newer format.
     """
+    first, *lines = found.split(b"\n")
     try:
-        number = msgspec.json.decode(found, type=dict[str, msgspec.Raw])["ledger"]
+        number = msgspec.json.decode(first, type=dict[str, msgspec.Raw])["ledger"]
         if int(bytes(number)) > FORMAT:
             refuse_newer("ledger", path, int(bytes(number)))
-        return msgspec.json.decode(found, type=_Book)
+        book = msgspec.json.decode(first, type=_Book)
+        # The last piece is what follows the last newline: torn off, or nothing.
+        changes = [msgspec.json.decode(line, type=_Change) for line in lines[:-1]]
+        return _changed(book, changes) if changes else book
     except (msgspec.DecodeError, KeyError, ValueError) as error:
         raise HostError(
             "MA6022",
             f"the ledger {path} is damaged: {error}",
             hint="if nothing but this machine's bootstrap wrote it, replace the machine; to start over, move it away",
         ) from error
+
+
+def _changed(book: _Book, changes: Iterable[_Change]) -> _Book:
+    """The ledger after the lines behind the first.
+
+    Raises:
+        KeyError: A line is about what is not there.
+    """
+    holdings = {holding.key: holding for holding in book.holdings}
+    for change in changes:
+        for key in change.drop:
+            holdings.pop(key, None)
+        holdings.update((holding.key, holding) for holding in change.put)
+        for one in change.histories:
+            old = holdings["file", one.name]
+            holdings[old.key] = old.with_history(one.count, one.touches, one.strays)
+        book.pending = book.pending if change.pending is None else change.pending
+        book.kept.update(change.kept)
+        for sha256 in change.gone:
+            del book.kept[sha256]
+        book.reboots = change.reboots or book.reboots
+    book.holdings = list(holdings.values())
+    return book

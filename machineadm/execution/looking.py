@@ -63,6 +63,7 @@ def replay(context: Context, looks: tuple[Look, ...], observe: Observer) -> Endi
     from machineadm.execution.events import RebootRequired, plan_ready
 
     clock = context.host.clock
+    context.ledger.sweep()
     observe(plan_ready(clock.now(), ((one.step.name, one.step.phase) for one in looks)))
     for one in looks:
         observe(_as_event(one, clock.now()))

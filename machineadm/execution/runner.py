@@ -96,6 +96,7 @@ class _Run:
 
     def all(self) -> Ending:
         self._observe(plan_ready(self._now(), ((one.name, one.phase) for one in self._steps)))
+        self._context.ledger.sweep()
         self._following.boot_happened()
         recovered: set[str] = set()
         for step in self._steps:

@@ -10,7 +10,7 @@ docs/adr/0004-files-and-the-commands-that-touch-them.md.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from functools import cached_property
 
 import msgspec
@@ -54,6 +54,8 @@ class Settling:
         commands = [step for step in plan.steps if step.once and step.phase in COMMANDS]
         self._names = {step.name: step for step in commands}
         self._eyes: dict[int, Eyes] = {}
+        self._counted: dict[str, tuple[int, Touch]] = {}
+        """How many touches of a file are known to count, and the last of them."""
         self._again = self._find_again()
 
     @cached_property
@@ -142,8 +144,8 @@ class Settling:
         holding = self._ledger.holding("file", path)
         if holding is None or holding.declared:
             return False
-        counting = self._counting(holding)
-        return bool(counting) and self._ledger.has(counting[-1].seen)
+        counts = self._counts(holding)
+        return bool(counts) and self._ledger.has(holding.touches[counts - 1].seen)
 
     @property
     def anything_made(self) -> bool:
@@ -161,6 +163,7 @@ class Settling:
                 self._journal.again(step)
         # From here on the journal says so.
         self._again = set()
+        self._counted.clear()
 
     def own(self, step: Step, work: Work, host: Host, mode: str) -> None:
         """Note what a step owns, and what is there now, before its first effect.
@@ -208,7 +211,7 @@ class Settling:
             effect = effects.get(owned.name) if owned.kind == "file" else None
             holding = self._ledger.holding("file", owned.name)
             # What the history put back is not what the step says.
-            if effect is None or holding is None or self._counting(holding):
+            if effect is None or holding is None or self._counts(holding):
                 continue
             self._note_wrote(holding, _left_by(effect, host), host)
         self._ledger.save()
@@ -244,7 +247,7 @@ class Settling:
             if path in self._declared and path not in watched:
                 # Its step comes later, and writes it whatever this command makes of it.
                 if holding is not None:
-                    self._ledger.put(holding.with_strays(seen))
+                    self._ledger.put_history(holding, len(holding.touches), strays=(seen,))
                 continue
             self._ledger.keep(seen, path, host)
             self._note_made(step, path, old, seen, mode)
@@ -252,20 +255,23 @@ class Settling:
 
     def _note_made(self, step: Step, path: str, old: Seen, seen: Seen, mode: str) -> None:
         """Note a state that a command made; it counts once the command is done."""
-        holding = self._ledger.holding("file", path)
-        if holding is None:
-            holding = Holding(
-                kind="file",
-                name=path,
-                step=step.name,
-                mode=mode,
-                before=old,
-                wrote=old,
-                hidden=True,
-            )
         concern, digest = key_of(step)
         touch = Touch(concern=concern, digest=digest, name=step.name, seen=seen)
-        self._ledger.put(holding.with_touches(*self._counting(holding), touch))
+        holding = self._ledger.holding("file", path)
+        if holding is not None:
+            self._ledger.put_history(holding, self._counts(holding), (touch,))
+            return
+        made = Holding(
+            kind="file",
+            name=path,
+            step=step.name,
+            mode=mode,
+            before=old,
+            wrote=old,
+            hidden=True,
+            touches=(touch,),
+        )
+        self._ledger.put(made)
 
     def forget_void(self, step: Step | None) -> None:
         """Drop what no longer counts, once the files are back as they were before it.
@@ -281,13 +287,13 @@ class Settling:
         else:
             return
         for holding in back:
-            counting = self._counting(holding)
-            if counting == holding.touches:
+            counts = self._counts(holding)
+            if counts == len(holding.touches):
                 continue
-            if not holding.declared and not counting:
+            if not holding.declared and not counts:
                 self._ledger.drop("file", holding.name)
                 continue
-            self._ledger.put(holding.with_touches(*counting))
+            self._ledger.put_history(holding, counts)
         self._ledger.save()
 
     # Rules.
@@ -313,21 +319,35 @@ class Settling:
             if len(again) == before:
                 return again
 
-    def _count(self, holding: Holding, again: Iterable[StepKey]) -> int:
-        """How many commands of a history count; on a node all: a command that is gone changes nothing there."""
+    def _count(self, holding: Holding, again: Container[StepKey], *, start: int = 0) -> int:
+        """How many commands of a history count that are known to count before kubeadm has started.
+
+        Args:
+            holding: The file.
+            again: Commands that are done and do not count.
+            start: So many are known to count.
+        """
         if self.kubeadm_started:
             return len(holding.touches)
-        for number, touch in enumerate(holding.touches):
-            if (
-                touch.key not in self._keys
-                or touch.key in again
-                or not self._journal.finished_ever(touch.key)
-            ):
+        for number in range(start, len(holding.touches)):
+            key = holding.touches[number].key
+            if key not in self._keys or key in again or not self._journal.finished_ever(key):
                 return number
         return len(holding.touches)
 
-    def _counting(self, holding: Holding) -> tuple[Touch, ...]:
-        return holding.touches[: self._count(holding, self._again)]
+    def _counts(self, holding: Holding) -> int:
+        """How many commands of a history count in this run."""
+        touches = holding.touches
+        if self.kubeadm_started:
+            return len(touches)
+        # While a run acts, what counted goes on to count: a file that a thousand commands touch is not counted a thousand times.
+        known, last = self._counted.get(holding.name, (0, None))
+        if known > len(touches) or (known and touches[known - 1] is not last):
+            known = 0
+        counts = self._count(holding, self._again, start=known)
+        if counts:
+            self._counted[holding.name] = counts, touches[counts - 1]
+        return counts
 
     def _one(
         self, holding: Holding, planned: Effect | None, eyes: Eyes, host: Host
@@ -337,11 +357,11 @@ class Settling:
         Raises:
             StepError: See `settle`.
         """
-        counting = self._counting(holding)
+        counts = self._counts(holding)
         now = eyes.look(holding.name)
-        if not counting:
+        if not counts:
             return self._unedited(holding, planned, now, host)
-        last = counting[-1]
+        last = holding.touches[counts - 1]
         note = f"{holding.name} in place, changed by {last.name}"
         if now == last.seen:
             return None, note

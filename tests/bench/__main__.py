@@ -151,6 +151,7 @@ def main() -> None:
     write_files()
     engine.looks()
     engine.journal(ROUNDS)
+    engine.ledger(ROUNDS)
     validate(agent)
     start.measure(agent, SCRATCH / "64k.yaml", SCRATCH, ROUNDS)
     encrypted.plan(agent, SCRATCH, configuration(files=40, size=64 * 1024), ROUNDS)

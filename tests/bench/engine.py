@@ -1,4 +1,4 @@
-"""What the engine costs beside the work itself: looks at steps, and a long journal. On the fake host, so nothing but ours counts."""
+"""What the engine costs beside the work itself: looks at steps, a long journal, a long ledger. On the fake host, so nothing but ours counts."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from machineadm.actions.files import PlannedFile, WriteFiles
 from machineadm.api.v1alpha1.commands import Command
 from machineadm.execution.looking import look
 from machineadm.host.ports import Host
-from machineadm.plan.model import Phase, Plan, Work
+from machineadm.plan.model import Phase, Plan, Step, Work
 from machineadm.steps.commands import plan_commands
 from tests.applying import carry_out, context_of
 from tests.bench.harness import Case, compare
-from tests.fakes.host import FakeHost
+from tests.fakes.host import Call, FakeHost
 
 
 class Counted(WriteFiles, frozen=True, kw_only=True):
@@ -61,6 +61,40 @@ def journal(rounds: int) -> None:
         ],
         rounds=rounds,
     )
+
+
+def ledger(rounds: int) -> None:
+    """A first run over 1,000 commands that each change a declared file beside one over 100, a command."""
+    compare(
+        "a command that changes a declared file",
+        [
+            Case("reference: 100 commands", _touching(100)),
+            Case("1,000 commands", _touching(1000), limit=3),
+        ],
+        rounds=rounds,
+    )
+
+
+def _touching(count: int) -> Callable[[int], float]:
+    declared = tuple(PlannedFile(path=f"/etc/bench/{n}", content=b"x") for n in range(20))
+    commands = [Command(argv=("touch", str(number))) for number in range(count)]
+    steps: tuple[Step, ...] = (
+        WriteFiles(name="files/write", phase=Phase.PREPARE, files=declared),
+        *plan_commands(commands, Phase.PRE_KUBEADM),
+    )
+
+    def run(_: int) -> float:
+        host = FakeHost()
+
+        def touch(call: Call) -> None:
+            host.put(f"/etc/bench/{int(call.argv[1]) % 20}", call.argv[1])
+
+        host.commands.on("touch", effect=touch)
+        start = time.perf_counter()
+        carry_out(Plan(steps=steps), host)
+        return (time.perf_counter() - start) / count
+
+    return run
 
 
 def _second_run(count: int) -> Callable[[int], float]:

@@ -423,6 +423,18 @@ def test_state_is_read_as_it_was_written(state: State, durable: bool) -> None:
     assert state.read("a/b.json", durable=durable) is None
 
 
+def test_what_is_kept_in_a_subdirectory_of_the_state_is_listed(state: State) -> None:
+    assert state.list("kept") == ()
+    for name in ("kept/b", "kept/a", "kept/c", "keptt", "other/d"):
+        state.write(name, b"", durable=True)
+    state.write("kept/volatile", b"", durable=False)
+    state.remove("kept/c", durable=True)
+
+    assert state.list("kept") == ("a", "b")
+    assert state.list("other") == ("d",)
+    assert state.list("keptt") == ()
+
+
 def test_appended_state_grows(state: State) -> None:
     state.append("journal.jsonl", b"1\n")
     state.append("journal.jsonl", b"2\n")

@@ -20,6 +20,11 @@ class FakeState:
     def read(self, name: str, *, durable: bool) -> bytes | None:
         return self._files(durable).get(name)
 
+    def list(self, name: str) -> tuple[str, ...]:
+        start = f"{name}/"
+        names = (one[len(start) :] for one in self.state_files if one.startswith(start))
+        return tuple(sorted({one.partition("/")[0] for one in names}))
+
     def write(self, name: str, content: bytes, *, durable: bool) -> None:
         self._files(durable)[name] = content
         self.writes.append(name)

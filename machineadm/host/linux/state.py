@@ -68,6 +68,20 @@ class LinuxState:
             finally:
                 os.close(fd)
 
+    def list(self, name: str) -> tuple[str, ...]:
+        """See `State.list`."""
+        with reported(self._path(name, durable=True), "list"):
+            try:
+                with self._folder(f"{name}/.", durable=True) as (folder, _):
+                    # What is opened with O_PATH alone cannot be listed.
+                    here = os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=folder)
+            except (FileNotFoundError, NotADirectoryError):
+                return ()
+            try:
+                return tuple(sorted(os.listdir(here)))
+            finally:
+                os.close(here)
+
     def write(self, name: str, content: bytes, *, durable: bool) -> None:
         """See `State.write`."""
         path = self._path(name, durable=durable)

@@ -27,6 +27,15 @@ class OverlayState:
             return self._laid[name, durable]
         return self._real.read(name, durable=durable)
 
+    def list(self, name: str) -> tuple[str, ...]:
+        """See `State.list`."""
+        names, start = set(self._real.list(name)), f"{name}/"
+        for (laid, durable), content in self._laid.items():
+            if durable and laid.startswith(start):
+                below = laid[len(start) :].partition("/")[0]
+                (names.discard if content is None else names.add)(below)
+        return tuple(sorted(names))
+
     def write(self, name: str, content: bytes, *, durable: bool) -> None:
         """See `State.write`.
 

@@ -18,6 +18,9 @@ class State(Protocol):
     def read(self, name: str, *, durable: bool) -> bytes | None:
         """Content from the state directory (durable) or the run directory; None where there is none."""
 
+    def list(self, name: str) -> tuple[str, ...]:
+        """Names in a subdirectory of the state directory, sorted, temporary files included; empty where there is none."""
+
     def write(self, name: str, content: bytes, *, durable: bool) -> None:
         """Replace atomically; synced when durable."""
 

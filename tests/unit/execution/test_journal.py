@@ -61,6 +61,25 @@ def test_even_a_whole_record_does_not_count_before_its_newline() -> None:
     assert not journal_of(host).finished(STEP)
 
 
+def test_a_record_that_a_full_disk_took_in_part_damages_none_after_it() -> None:
+    host = FakeHost()
+    journal = journal_of(host)
+    journal.started(STEP)
+    real = host.state.append
+
+    def full(name: str, content: bytes) -> None:
+        real(name, content[: len(content) // 2])
+        raise HostError("MA3001", "no space left on device")
+
+    host.state.append = full  # type: ignore[method-assign]
+    with pytest.raises(HostError):
+        journal.done(STEP)
+    host.state.append = real  # type: ignore[method-assign]
+    journal.failed(STEP)
+
+    assert journal_of(host).last_event(STEP.name) == "failed"
+
+
 def test_damage_in_the_middle_is_an_error_with_a_code() -> None:
     host = FakeHost()
     journal = journal_of(host)
