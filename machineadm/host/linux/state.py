@@ -72,9 +72,11 @@ class LinuxState:
         """See `State.list`."""
         with reported(self._path(name, durable=True), "list"):
             try:
-                with self._folder(f"{name}/.", durable=True) as (folder, _):
+                with self._directory(f"{name}/.", durable=True) as (directory, _):
                     # What is opened with O_PATH alone cannot be listed.
-                    here = os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=folder)
+                    here = os.open(
+                        ".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=directory
+                    )
             except (FileNotFoundError, NotADirectoryError):
                 return ()
             try:
