@@ -1,4 +1,4 @@
-"""Print the documents that EncryptedData open to, byte for byte; what is not encrypted stays as it is."""
+"""Decrypt EncryptedData and print its documents, byte for byte; other documents stay as they are."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Print documents as EncryptedData, one for each input; nothing of them is validated."""
+"""Encrypt documents as EncryptedData, one for each input; they are not validated."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def add_arguments(parser: Parser) -> None:
         metavar="NAME",
         required=True,
         type=_provider,
-        help="what tells the machine which passphrase it was",
+        help="name by which the machine finds the passphrase",
     )
     parser.add_passphrases()
     parser.add_option(
@@ -42,7 +42,7 @@ def add_arguments(parser: Parser) -> None:
         metavar="N",
         type=_iterations,
         default="50000",
-        help="rounds of the key derivation, 10000 to 10000000 (default 50000)",
+        help="iterations of the key derivation, 10000 to 10000000 (default 50000)",
     )
 
 
@@ -61,7 +61,7 @@ def run(arguments: Namespace) -> int:
     if passphrase is None:
         raise ConfigError(
             "MA1501",
-            f"nothing at hand knows the passphrase of provider {arguments.provider!r}",
+            f"no passphrase for provider {arguments.provider!r}",
             hint="--passphrase-file FILE or --passphrase-fd N",
         )
     sealed = [

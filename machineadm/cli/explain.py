@@ -50,8 +50,8 @@ def _code(given: str, output: str) -> int:
     code = codes.get(name)
     if code is None:
         near = [known for known in codes if known[:4] == name[:4]]
-        hint = f"known in this range: {', '.join(near)}" if near else "codes are MA and four digits"
-        raise UsageError("MA7002", f"no such code: {given!r}", hint=hint)
+        hint = f"codes near it: {', '.join(near)}" if near else "a code is MA and four digits"
+        raise UsageError("MA7002", f"unknown code: {given!r}", hint=hint)
     if output == "json":
         import json
 

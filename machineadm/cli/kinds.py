@@ -45,7 +45,7 @@ def find(name: str, kinds: Sequence[str]) -> str:
     for kind in kinds:
         if kind.lower() == name.lower():
             return kind
-    raise UsageError("MA7002", f"no such kind: {name!r}", hint=f"there are {', '.join(kinds)}")
+    raise UsageError("MA7002", f"unknown kind: {name!r}", hint=f"kinds: {', '.join(kinds)}")
 
 
 def field(path: str, definitions: dict[str, Schema], kinds: Sequence[str]) -> Found:
@@ -93,7 +93,7 @@ def _unknown(name: str, place: str, parts: Iterable[Schema]) -> tuple[str, str]:
 
     names = list(dict.fromkeys(n for part in parts for n in part["properties"]))
     if not names:
-        return f"{place} has no fields, so no {name!r}", ""
+        return f"{place} has no fields, so it cannot have {name!r}", ""
     near = get_close_matches(name, names, n=1)
-    hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(names)}"
+    hint = f"did you mean {near[0]!r}?" if near else f"its fields: {', '.join(names)}"
     return f"{place} has no field {name!r}", hint

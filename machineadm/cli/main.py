@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 
 COMMANDS = {
     "bootstrap": "make this machine what the configuration says",
-    "plan": "show what bootstrap would do; exit 10 if there is something",
+    "plan": "show what bootstrap would do; exits 10 if anything would change",
     "validate": "show every problem of a configuration",
     "render": "print the user data of a MachineBootstrap",
-    "encrypt": "print documents as EncryptedData",
-    "decrypt": "print the documents that EncryptedData open to",
+    "encrypt": "encrypt documents as EncryptedData",
+    "decrypt": "decrypt EncryptedData and print its documents",
     "status": "show the last report, or wait for the end of a run",
     "explain": "say what an error code means, or what a field is",
     "schema": "print the JSON Schema of a kind",
@@ -31,7 +31,7 @@ COMMANDS = {
 }
 _HIDDEN = ("boot",)
 LOG_LINES = 10
-_INTERNAL_HINT = "a fault of machineadm itself, please report it; MACHINEADM_DEBUG=1 shows where"
+_INTERNAL_HINT = "this is a bug in machineadm, please report it; MACHINEADM_DEBUG=1 shows where"
 
 
 def run() -> NoReturn:
@@ -119,7 +119,7 @@ def _command(arguments: list[str]) -> tuple[str, list[str]]:
     if first in COMMANDS or first in _HIDDEN:
         return first, arguments[1:]
     raise UsageError(
-        "MA7001", f"no such command: {first!r}", hint=f"there are {', '.join(COMMANDS)}"
+        "MA7001", f"unknown command: {first!r}", hint=f"commands: {', '.join(COMMANDS)}"
     )
 
 
@@ -143,8 +143,8 @@ def _overview() -> str:
         "usage: machineadm COMMAND [OPTION ...]\n\n"
         "Turns a bare machine into a Kubernetes node from one typed configuration.\n\n"
         f"{''.join(lines)}\n"
-        "`machineadm COMMAND --help` lists the options of a command. Every option can also be given\n"
-        "as environment variable MACHINEADM_<OPTION>.\n"
+        "`machineadm COMMAND --help` lists the options of a command. Every option can also be set\n"
+        "by the environment variable MACHINEADM_<OPTION>.\n"
     )
 
 
@@ -181,14 +181,14 @@ def _unloadable(error: Exception) -> MachineadmError:
         return HostError(
             "MA7108",
             "the agent's unpacked libraries were damaged",
-            hint="they have been unpacked again: run the same command again",
+            hint="they were unpacked again: rerun the same command",
         )
     if isinstance(error, ModuleNotFoundError) or not isinstance(error, ImportError):
         return _internal(error)
     return HostError(
         "MA7006",
         f"the agent's own libraries cannot be loaded: {error}",
-        hint="where they are unpacked nothing may be executed? MACHINEADM_CACHE names another directory",
+        hint="is their directory mounted noexec? MACHINEADM_CACHE names another one",
     )
 
 
@@ -205,7 +205,7 @@ def _unwritten(error: OSError) -> MachineadmError:
     return UsageError(
         "MA7005",
         f"cannot write to standard output: {error.strerror}",
-        hint="look at where it is redirected to",
+        hint="check where it is redirected to",
     )
 
 

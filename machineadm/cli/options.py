@@ -167,7 +167,7 @@ class Parser:
             type=named,
             action="append",
             required=True,
-            help="configuration; several are one stream in order, - is standard input",
+            help="configuration; several files are read as one stream, in order; - is standard input",
         )
 
     def add_passphrases(self) -> None:
@@ -183,19 +183,19 @@ class Parser:
             "--passphrase-fd",
             metavar="[PROVIDER=]N",
             action="append",
-            help="the same from a descriptor that is open already",
+            help="the same, from an open file descriptor",
         )
         self.add_option(
             "--plugin-dir",
             metavar="DIR",
             type=named,
             action="append",
-            help="where plugins are looked for first; providers for which no file gives a passphrase are asked",
+            help="directory searched first for plugins, which are asked for passphrases that no file gives",
         )
         self.add_option(
             ALLOW_UNVERIFIED,
             action="store_true",
-            help="run plugins that have no checksum beside them, too",
+            help="also run plugins without a checksum file",
         )
 
     def add_opening(self) -> None:
@@ -204,13 +204,16 @@ class Parser:
         self.add_option(
             ALLOW_UNAUTHENTICATED,
             action="store_true",
-            help="open aes-256-cbc without mac, too: anybody on its way may have changed it",
+            help="also open aes-256-cbc without mac, although anyone in transit may have changed it",
         )
 
     def add_directories(self) -> None:
         """Add where the runner's own files and the machine's root lie."""
         self.add_option(
-            "--root", metavar="DIR", type=named, help="work on another tree, and run nothing"
+            "--root",
+            metavar="DIR",
+            type=named,
+            help="work on the tree below DIR, and run no commands",
         )
         self.add_option(
             "--state-dir",
@@ -241,7 +244,7 @@ def add_configuration(parser: Parser) -> None:
         "--mode",
         choices=("provisioning", "preparation"),
         default="provisioning",
-        help="preparation: everything but kubeadm and what follows it (for images)",
+        help="preparation: stop before kubeadm (for images)",
     )
     parser.add_opening()
     parser.add_directories()
@@ -261,7 +264,7 @@ def duration(text: str) -> float:
     except ValueError:
         _mistake(f"{text!r} is not a duration such as 30m, 1h30m or 500ms")
     if length <= 0:
-        _mistake("a duration of zero leaves no time for anything")
+        _mistake("a duration must be more than zero")
     return length
 
 
@@ -272,7 +275,7 @@ def named(text: str) -> str:
         argparse.ArgumentTypeError: It is.
     """
     if not text:
-        _mistake("an empty path names nothing")
+        _mistake("the path is empty")
     return text
 
 
@@ -305,6 +308,6 @@ def _from_environment(variable: str, given: str, settings: dict[str, Any]) -> ob
         return given.lower() in _TRUE
     choices = settings.get("choices")
     if choices and given not in choices:
-        raise UsageError("MA7001", f"{variable}: {given!r} is none of {', '.join(choices)}")
+        raise UsageError("MA7001", f"{variable}: {given!r} is not one of {', '.join(choices)}")
     # a default that is a string is converted by the option's own type.
     return given

@@ -48,7 +48,7 @@ def _by_provider(option: str, given: list[str] | None) -> dict[str, str]:
         named = equals and re.fullmatch(PROVIDER, before)
         provider, value = (before, behind) if named else ("", text)
         if not value:
-            raise UsageError("MA7001", f"{option}: {text!r} names nothing")
+            raise UsageError("MA7001", f"{option}: {text!r} is empty or has no path")
         if provider in found:
             twice = f"provider {provider!r}" if provider else "all providers"
             raise UsageError("MA7001", f"{option}: given twice for {twice}")
@@ -60,7 +60,7 @@ def _number(text: str) -> int:
     if not re.fullmatch("[0-9]{1,6}", text):
         raise UsageError(
             "MA7001",
-            "--passphrase-fd: that is not the number of a descriptor",
-            hint="the passphrase itself is never given on a command line",
+            "--passphrase-fd: that is not a descriptor number",
+            hint="never put the passphrase itself on a command line",
         )
     return int(text)

@@ -1,4 +1,4 @@
-"""Show what bootstrap would do, step by step; exit 0 if that is nothing, 10 if it is something."""
+"""Show what bootstrap would do, step by step; exits 0 if nothing would change, else 10."""
 
 from __future__ import annotations
 

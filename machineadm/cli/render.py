@@ -1,4 +1,4 @@
-"""Print the user data of a MachineBootstrap, as the manager would render it; holds the secrets that a machine needs."""
+"""Print the user data of a MachineBootstrap, as the manager would render it. It contains the machine's secrets."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def add_arguments(parser: Parser) -> None:
     parser.add_option(
         "--template",
         choices=tuple(BUILTINS),
-        help="a built-in template in place of what the MachineBootstrap asks for",
+        help="use this built-in template instead of the MachineBootstrap's",
     )
     parser.add_output()
 
@@ -94,5 +94,5 @@ def _sizes(sizes: Sizes) -> str:
 
 def _compressed_verdict(sizes: Sizes, limit: int) -> str:
     if sizes.compressed <= limit:
-        return f"{sizes.raw - limit} bytes too large, fits where the provider compresses it"
+        return f"{sizes.raw - limit} bytes too large, fits if the provider compresses it"
     return f"{sizes.raw - limit} bytes too large, {sizes.compressed - limit} even compressed"

@@ -1,4 +1,4 @@
-"""Print the JSON Schema of a kind, for editors and for checks elsewhere."""
+"""Print the JSON Schema of a kind, for editors and other tools."""
 
 from __future__ import annotations
 
@@ -18,7 +18,10 @@ if TYPE_CHECKING:
 def add_arguments(parser: Parser) -> None:
     """Add this command's arguments."""
     parser.add_argument(
-        "kind", nargs="?", metavar="KIND", help="such as MachineConfiguration; default: list them"
+        "kind",
+        nargs="?",
+        metavar="KIND",
+        help="such as MachineConfiguration; default: list all kinds",
     )
 
 

@@ -1,4 +1,4 @@
-"""Show the last report, or wait for the end of a run; exits as the bootstrap did, 9 while it runs, 3 if none ever ran."""
+"""Show the last report, or wait for the end of a run; exits with the bootstrap's own code, 9 while it runs, 3 if none ever ran."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ SHOWN_LINES = 40
 """Lines of the last output that are shown; `--output json` has all that was kept."""
 
 CUT_OFF = """\
-machineadm: MA6010 the run that wrote this report is gone without an end
-  hint: run the same command again, it goes on; after a reboot machineadm-resume.service does
+machineadm: MA6010 the run that wrote this report was cut off
+  hint: rerun the same command, it resumes; after a reboot machineadm-resume.service does that
 """
 
 RUNNING = 9
@@ -33,9 +33,7 @@ _ENDED = ("Prepared", "Succeeded", "Failed")
 def add_arguments(parser: Parser) -> None:
     """Add this command's options."""
     parser.add_option("--wait", action="store_true", help="wait until the run has ended")
-    parser.add_option(
-        "--timeout", type=duration, metavar="DURATION", help="wait no longer than this"
-    )
+    parser.add_option("--timeout", type=duration, metavar="DURATION", help="wait at most this long")
     parser.add_directories()
     parser.add_output()
 
@@ -59,7 +57,7 @@ def run(arguments: Namespace) -> int:
         if status is None:
             raise ConfigError(
                 "MA6008",
-                "no bootstrap ever ran here",
+                "no bootstrap has run here",
                 hint=f"looked in {state.run_directory} and {state.state_directory}",
             )
         cut_off = is_cut_off(status, state)
@@ -75,7 +73,7 @@ def run(arguments: Namespace) -> int:
 
 
 def is_cut_off(status: BootstrapStatus, state: State) -> bool:
-    """Whether the run that wrote the report is gone without an end: it was killed, or the machine went down."""
+    """Whether the run that wrote the report was cut off: it was killed, or the machine went down."""
     return status.phase not in _ENDED and not state.locked_by_other()
 
 

@@ -194,4 +194,4 @@ def _without_waiting(descriptor: int) -> int | None:
 
 
 def _left_out(lines: int) -> str:
-    return f"machineadm: {lines} lines are left out here: nobody read them\n"
+    return f"machineadm: {lines} lines were dropped here: nobody was reading\n"

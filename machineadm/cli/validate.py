@@ -21,15 +21,15 @@ def add_arguments(parser: Parser) -> None:
         "--kubernetes-version",
         metavar="VERSION",
         type=_version,
-        help="judge by this version instead of the one that the configuration names",
+        help="check against this version instead of the configuration's",
     )
     parser.add_option(
         "--mode",
         choices=("provisioning", "preparation"),
         default="provisioning",
-        help="preparation: a configuration without kubernetes will do (for images)",
+        help="preparation: allow a configuration without kubernetes (for images)",
     )
-    parser.add_option("--strict", action="store_true", help="exit 3 for warnings, too")
+    parser.add_option("--strict", action="store_true", help="also exit 3 on warnings")
     parser.add_opening()
     parser.add_output()
 

@@ -21,11 +21,13 @@ KUBERNETES = ("1.29", "1.30", "1.31", "1.32", "1.33", "1.34")
 
 def add_arguments(parser: Parser) -> None:
     """Add this command's options."""
-    parser.add_option("--digest", action="store_true", help="also the SHA-256 of the agent's file")
+    parser.add_option(
+        "--digest", action="store_true", help="also print the SHA-256 of the agent's file"
+    )
     parser.add_option(
         "--verify-cache",
         action="store_true",
-        help="compare the unpacked libraries with the agent's file by content, and repair them (exit 4)",
+        help="compare the unpacked libraries with the agent's file byte by byte, and repair them (exits 4)",
     )
     parser.add_output()
 

@@ -6,8 +6,8 @@ from machineadm.codes.model import Code
 
 TABLE: dict[str, Code] = {
     "MA1317": Code(
-        "not the PEM it must be",
-        "A certificate or a key is damaged, of another kind than its place asks for, or encrypted.",
-        "Give the text of the file as it is, from -----BEGIN to -----END. Keys are not encrypted.",
+        "not the right PEM",
+        "A certificate or key is damaged, encrypted, or not of the kind that this field takes.",
+        "Give the whole text of the file, from -----BEGIN to -----END. Keys must not be encrypted.",
     ),
 }

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from machineadm.codes.model import Code
 
-_RERUN = "Then run the same command again: it goes on where this run stopped."
+_RERUN = "Then run the same command again: it continues where this run stopped."
 
 TABLE: dict[str, Code] = {
     "MA3201": Code(
-        "no such program",
+        "program not found",
         "A program that must run is not on the machine, or not on the agent's PATH.",
         f"Install it, have an earlier command install it, or give its full path. {_RERUN}",
     ),
     "MA3202": Code(
         "a program cannot be started",
         "The program is there, and the kernel refuses to start it: mode, #! line, architecture.",
-        "`ls -l`, `head -1` and `file` of the program tell. For argv: no NUL, and not more than "
+        "Check the program with `ls -l`, `head -1` and `file`. In argv: no NUL, and not more than "
         f"the kernel takes. {_RERUN}",
     ),
     "MA3203": Code(
@@ -25,20 +25,20 @@ TABLE: dict[str, Code] = {
     ),
     "MA3204": Code(
         "a command failed",
-        "A command of the configuration ended with an exit code that does not mean success, at its "
+        "A command of the configuration failed at its "
         "last attempt. Commands before it are done and are not run again.",
         "Its last output is in the report (logTail) and in the journal of the unit. Fix the "
-        "command; `onFailure: Continue` lets the run go on in spite of it.",
+        "command; with `onFailure: Continue` the run goes on anyway.",
     ),
     "MA3205": Code(
         "a command timed out",
-        "A command did not end within its timeout; it and all it started were killed.",
-        "Its last output tells what it waited for. Give it more time (timeout), or attempts "
+        "A command did not end within its timeout; it and everything it started were killed.",
+        "Its last output shows what it waited for. Give it more time (timeout), or attempts "
         "(retries). Commands must not wait for input: there is none.",
     ),
     "MA3206": Code(
-        "no command can be run below another root",
-        "With --root commands are left for the machine itself.",
-        "This is a fault of machineadm: such steps are deferred. Please report it.",
+        "no command can run below another root",
+        "With --root, commands are left to the machine itself.",
+        "This is a bug in machineadm, which should have deferred the step. Please report it.",
     ),
 }

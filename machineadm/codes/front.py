@@ -10,51 +10,51 @@ TABLE = {
     "MA7101": Code(
         "this Python cannot run the agent",
         "The agent needs an ordinary CPython from 3.10 to 3.14: its libraries are compiled for each of them. "
-        "PyPy, free-threaded and debug builds have other binary interfaces. Nothing was touched.",
+        "PyPy, free-threaded and debug builds have other binary interfaces. Nothing was changed.",
         _PYTHON,
     ),
     "MA7102": Code(
         "the agent's file is for another machine",
-        "There is one file for each architecture, for Linux only; the Python that runs is built for another. "
-        "Nothing was touched.",
+        "There is one file for each architecture, for Linux only; this Python is built for another. "
+        "Nothing was changed.",
         "Take machineadm-linux-amd64.pyz or machineadm-linux-arm64.pyz, whichever `uname -m` asks for.",
     ),
     "MA7103": Code(
         "the C library cannot load the agent's libraries",
-        "They are compiled for glibc 2.17 or later; musl, as of Alpine, and older ones lack what they "
-        "need. Nothing was touched.",
+        "They are compiled for glibc 2.17 or later; musl (Alpine) and older versions lack what they "
+        "need. Nothing was changed.",
         "Use an operating system with glibc, or a Python that brings its own.",
     ),
     "MA7104": Code(
-        "the place of the agent's libraries is not safe",
-        "The directory that they are unpacked to, or one above it, is somebody else's or can be written to by others, "
-        "who could put code there that then runs as this user. It was not used: the agent goes on from "
-        "memory, which takes some 0.1 s longer at each start.",
-        "Look who made it, and why; then give it to the user who runs the agent (root: chown root, chmod go-w), or "
+        "the directory of the agent's libraries is not safe",
+        "The directory they are unpacked to, or one above it, belongs to or can be written by somebody else, "
+        "who could put code there that then runs as this user. It was not used: the agent runs from "
+        "memory instead, which takes about 0.1 s longer at each start.",
+        "Find out who made it, and why; then give it to the user who runs the agent (root: chown root, chmod go-w), or "
         "remove /var/cache/machineadm. MACHINEADM_CACHE names another base.",
     ),
     "MA7105": Code(
         "the agent's file is damaged",
-        "What the file holds does not have the digests that it lists itself: it is cut off or was "
-        "changed, or another one took its place while it ran. Nothing was unpacked.",
+        "The file's content does not match the digests that it lists: it is cut off, was "
+        "changed, or was replaced while it ran. Nothing was unpacked.",
         "Compare its SHA-256 with that of the release (`sha256sum FILE`), and download it again.",
     ),
     "MA7106": Code(
         "the agent's libraries cannot be loaded anywhere",
-        "They can be unpacked nowhere (read-only, full, mounted noexec, not safe), nor loaded from memory, "
-        "which needs /proc and memfd files.",
-        "Give a directory that is this user's alone, with 40 MB of room, where files may be executed: "
+        "They cannot be unpacked anywhere (read-only, full, mounted noexec, not safe), nor loaded from memory, "
+        "which needs /proc and memfd.",
+        "Provide a directory that only this user can write to, with 40 MB free, not mounted noexec: "
         "MACHINEADM_CACHE=/opt/machineadm.",
     ),
     "MA7107": Code(
-        "the agent cannot start itself isolated",
-        "It was started without -I -S, and the interpreter does not know its own path, so that it cannot be started again.",
+        "the agent cannot restart itself isolated",
+        "It was started without -I -S, and the interpreter does not know its own path, so it cannot be started again.",
         _PYTHON,
     ),
     "MA7108": Code(
         "the agent's unpacked libraries were damaged",
-        "Files in the cache differed from the agent's file: by a fault of the disk, or because root changed them. "
+        "Files in the cache differed from the agent's file: the disk is failing, or root changed them. "
         "They have been unpacked again.",
-        "Run the command again. If it comes back, look at the disk (`dmesg`) and at who is root on the machine.",
+        "Run the command again. If it happens again, check the disk (`dmesg`), and who has root on the machine.",
     ),
 }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from machineadm.codes.model import Code
 
-_RERUN = "Then run the same command again: it goes on where this run stopped."
+_RERUN = "Then run the same command again: it continues where this run stopped."
 
 TABLE: dict[str, Code] = {
     "MA3306": Code(

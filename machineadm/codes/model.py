@@ -1,4 +1,4 @@
-"""What is said of a code."""
+"""What is documented about a code."""
 
 from __future__ import annotations
 

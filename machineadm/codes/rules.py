@@ -7,130 +7,129 @@ from machineadm.codes.model import Code
 TABLE: dict[str, Code] = {
     "MA1301": Code(
         "fields that exclude each other",
-        "Two fields of one object are set, and each says by itself what the other says, or turns off "
-        "what the other needs.",
+        "Two fields of one object are set that say the same, or one disables what the other needs.",
         "Keep one of them.",
     ),
     "MA1302": Code(
         "one of several fields is missing",
-        "An object needs exactly one of some fields and has none of them.",
+        "An object needs exactly one of several fields and has none of them.",
         "Set one of the fields that the message names.",
     ),
     "MA1303": Code(
         "a field is missing here",
-        "The field may be absent elsewhere, but what is given with it, the role or the place of the "
-        "document asks for it.",
-        "Add the field, or change what asks for it.",
+        "The field is optional elsewhere, but the role, another field or the place of the "
+        "document requires it.",
+        "Add the field, or change what requires it.",
     ),
     "MA1304": Code(
         "a field that does not go with the role",
-        "What the field says concerns machines of another role. Nothing would come of it here.",
-        "Remove the field, or look whether spec.kubernetes.role is the right one.",
+        "The field is for machines of another role. It would have no effect here.",
+        "Remove the field, or check that spec.kubernetes.role is right.",
     ),
     "MA1306": Code(
-        "said twice",
+        "declared twice",
         "Two entries are about the same thing: a file below a file, a kernel parameter in two "
-        "spellings, a taint or a name that comes again.",
+        "spellings, a repeated taint or name.",
         "Remove or rename one of them.",
     ),
     "MA1308": Code(
-        "work of the manager's that is left",
-        "A reference to a Secret or a ConfigMap, or a template, stands in a MachineConfiguration. The "
+        "not yet rendered by the manager",
+        "A MachineConfiguration has a reference to a Secret or a ConfigMap, or a template. The "
         "manager resolves these; a machine cannot.",
-        "Let the manager render the MachineBootstrap, or put the value itself in its place.",
+        "Have the manager render the MachineBootstrap, or write the value itself.",
     ),
     "MA1310": Code(
         "needs another version of Kubernetes",
-        "The field is known, but kubeadm or the component of the version that the machine asks for "
-        "has no word for it. It is never dropped without a word.",
-        "Remove the field, or ask for a version that has it.",
+        "kubeadm, or the component, does not have this field in the requested "
+        "version. machineadm never drops a field silently.",
+        "Remove the field, or use a version that has it.",
     ),
     "MA1311": Code(
         "this version of Kubernetes is not supported",
-        "This release renders kubeadm's configuration for Kubernetes 1.29 and later 1.x.",
-        "Ask for a later version.",
+        "This release writes kubeadm configurations for Kubernetes 1.29 and later 1.x.",
+        "Use a later version.",
     ),
     "MA1312": Code(
         "out of range together with another field",
-        "A number or a length of time is possible by itself, but not together with another one, or "
-        "not for what it is used for.",
+        "A number or duration is valid by itself, but not together with another field, or "
+        "not for this use.",
         "Change one of the two.",
     ),
     "MA1313": Code(
-        "not the document it must be",
-        "An object of Kubernetes' own, which is passed on, has another apiVersion or kind than its "
-        "place asks for, or lacks what its reader refuses to be without.",
-        "Fix the object; the message says what is wanted.",
+        "not the expected object",
+        "A Kubernetes object that is passed through has the wrong apiVersion or kind for its "
+        "field, or lacks a field that its reader requires.",
+        "Fix the object; the message says what is expected.",
     ),
     "MA1314": Code(
         "a label that a kubelet may not set",
-        "Labels in kubernetes.io and k8s.io belong to the cluster. A kubelet does not start when it is "
-        "told to give its node one of them, but for a few.",
-        "Label the node with kubectl or a controller, or use a label in a domain of your own.",
+        "Labels in kubernetes.io and k8s.io belong to the cluster. Except for a few, a kubelet that is "
+        "configured to set one on its node does not start.",
+        "Label the node with kubectl or a controller, or use your own label domain.",
     ),
     "MA1315": Code(
         "kubeadm does not know the name",
-        "A phase or a feature gate that kubeadm of the version asked for does not have. It would "
+        "A phase or feature gate does not exist in kubeadm of the requested version. It would "
         "refuse to start.",
-        "Look at the suggestion, or at `kubeadm init --help` and `kubeadm join --help`.",
+        "See the suggestion, or `kubeadm init --help` and `kubeadm join --help`.",
     ),
     "MA1316": Code(
         "address ranges that do not work",
-        "Ranges of pods and services overlap, are of one family twice, or have a size that kubeadm "
+        "Pod and service ranges overlap, two are of the same family, or have a size that kubeadm "
         "refuses.",
-        "One range of IPv4, one of IPv6 or one of each; services /12 to /28, pods /8 to /24 with IPv4.",
+        "Use one IPv4 range, one IPv6 range or one of each; for IPv4, services /12 to /28, pods /8 to /24.",
     ),
     "MA1320": Code(
-        "a setting with two places",
-        "A passed-on object or a component's argument sets what a field of ours sets, too.",
+        "a setting in two places",
+        "A passed-through object or a component's argument sets what one of our fields sets, too.",
         "Keep the field and remove the other.",
     ),
     "MA1321": Code(
         "the cluster is not pinned",
-        "A machine that joins by token has to know the cluster's CA by a hash. The token alone lets "
-        "anyone who knows it pose as the cluster.",
-        "Add caCertHashes, or say unsafeSkipCAVerification: true and mean it.",
+        "A machine that joins by token must know the hash of the cluster's CA. With the token alone, "
+        "anyone who knows it can pose as the cluster.",
+        "Add caCertHashes, or accept the risk with unsafeSkipCAVerification: true.",
     ),
     "MA1322": Code(
         "not an address that works here",
-        "A host, an endpoint, a URL or a socket is well-formed, but not as kubeadm or its reader needs "
-        "it: a port is missing, letters are in upper case, the scheme is another one.",
-        "Fix it; the message says what is wanted.",
+        "A host, endpoint, URL or socket is well-formed, but not the way kubeadm or its reader needs "
+        "it: the port is missing, letters are in upper case, the scheme is wrong.",
+        "Fix it; the message says what is expected.",
     ),
     "MA1323": Code(
-        "makes no sense together",
-        "A value is possible by itself, but with what is given with it, it would have no effect or "
-        "another one than it says.",
+        "values that contradict each other",
+        "A value is valid by itself, but together with another one it would have no effect, or "
+        "not the effect it states.",
         "Change or remove one of the two.",
     ),
     "MA1324": Code(
-        "no field of the kubelet's, or a value of another kind",
-        "A KubeletConfiguration that is passed on has a field that no supported kubelet has, or a value that its "
-        "field cannot have. A kubelet would go on without the field, and only its log would tell.",
-        "Take the suggestion, or look the field up in Kubernetes' reference (KubeletConfiguration, v1beta1). Of "
-        "versions of Kubernetes that are newer than this release nothing is said.",
+        "not a kubelet field, or a value of the wrong type",
+        "A passed-through KubeletConfiguration has a field that no supported kubelet has, or a value that its "
+        "field cannot have. A kubelet would ignore the field, and only its log would say so.",
+        "Use the suggestion, or look the field up in the Kubernetes reference (KubeletConfiguration, v1beta1). "
+        "Versions of Kubernetes newer than this release are not checked.",
     ),
     "MA1411": Code(
-        "a placeholder that nothing fills in (warning)",
-        "A text has a placeholder of cloud-init, Afterburn, Helm, Terraform or another templater. machineadm fills in none of them, so "
-        "the machine would get it as it stands: a node with `{{ ds.meta_data.instance_id }}` in its provider id keeps it for good.",
-        "Fill it in before the configuration reaches the machine, or read the value there: in a command of commands.preKubeadm. If the text is "
-        "meant as it stands, for a reader on the machine, ignore the warning; `validate --strict` refuses it.",
+        "a placeholder that nothing will fill in (warning)",
+        "A string has a placeholder of cloud-init, Afterburn, Helm, Terraform or another templater. machineadm does not fill them in, so "
+        "the machine would get it unchanged: a node with `{{ ds.meta_data.instance_id }}` in its provider id keeps it for good.",
+        "Fill it in before the configuration reaches the machine, or read the value there, in a command of commands.preKubeadm. If the text is "
+        "meant literally, ignore the warning; `validate --strict` refuses it.",
     ),
     "MA1412": Code(
-        "an argument with a value that its reader refuses",
-        "An argument of the kubelet says what a field of node says otherwise, and its value is not what that field takes. The kubelet would not start, "
+        "an argument value that the kubelet would refuse",
+        "A kubelet argument sets what a field of node is for, with a value that the field would not accept. The kubelet would not start, "
         "or register a node that cannot be fixed.",
-        "Better use the field that the hint names; else write the value as the field wants it.",
+        "Use the field that the hint names, or write the value in the form of that field.",
     ),
     "MA1413": Code(
         "a path or a setting of another platform",
-        "A path of Windows stands in a configuration for Linux (no windowsConfiguration), or an owner or a mode beside a path of Windows.",
+        "A Linux configuration (no windowsConfiguration) has a Windows path, or a Windows path has an owner or a mode.",
         "Use paths of the machine's own system; on Windows leave owner and permissions out.",
     ),
     "MA1401": Code(
         "not built in this release",
-        "The type has the field, but this release does not carry it out yet. Nothing was touched.",
+        "The field exists, but this release does not implement it yet. Nothing was changed.",
         "Leave it out, do it with files and commands, or use a later release.",
     ),
 }

@@ -1,52 +1,52 @@
-"""MA17xx: digests, keys, signatures and what a release says of itself."""
+"""MA17xx: digests, keys, signatures and release documents."""
 
 from __future__ import annotations
 
 from machineadm.codes.model import Code
 
-_ANEW = "Fetch the file and its signature again, from another location if there is one."
+_ANEW = "Fetch the file and its signature again, from another location if possible."
 _SUSPECT = "If another copy shows the same, do not use it: the store, or the way to it, may have been tampered with."
 
 TABLE: dict[str, Code] = {
     "MA1701": Code(
         "public key is damaged",
-        "A PEM block or its DER cannot be read, or was cut off.",
+        "A PEM block or its DER is damaged or cut off.",
         "Copy the key file again; compare its fingerprint (docs/verify.md).",
     ),
     "MA1702": Code(
         "public key of another kind",
-        "Releases are signed with ECDSA over the curve P-256; this key is RSA, Ed25519, of another "
+        "Releases are signed with ECDSA on the curve P-256; this key is RSA, Ed25519, of another "
         "curve, or a certificate.",
-        "Give the project's machineadm.pub, or for releases of your own a key made by "
+        "Use the project's machineadm.pub, or for your own releases a key made by "
         "`python -m signing keygen`.",
     ),
     "MA1703": Code(
         "private key in place of a public one",
-        "A private key stands where a public key is expected. Nothing of it was shown or kept.",
-        "Replace it by its public half (`openssl pkey -in KEY -pubout`). If others could read this "
+        "There is a private key where a public key is expected. It was neither shown nor kept.",
+        "Replace it with its public half (`openssl pkey -in KEY -pubout`). If others could read this "
         "place, the key is no longer secret: revoke it.",
     ),
     "MA1704": Code(
         "no public key",
-        "The text holds no PUBLIC KEY block, so there is nothing to verify a signature with.",
-        "Give one or two ECDSA P-256 public keys in PEM.",
+        "The text has no PUBLIC KEY block, so there is nothing to verify a signature with.",
+        "Use one or two ECDSA P-256 public keys in PEM.",
     ),
     "MA1705": Code(
         "key with another fingerprint",
-        "The key that is beside a release has none of the fingerprints that were given, so it "
+        "The key beside the release does not have any of the given fingerprints, so it "
         "proves nothing.",
         "Compare with the fingerprint that the project publishes. After a rotation both the old and "
         "the new one are published.",
     ),
     "MA1706": Code(
         "too many public keys",
-        "A text of public keys holds more than two: one, and while it is replaced the next.",
-        "Take out those that no longer sign.",
+        "There are more than two public keys. Two are enough: the current one, and during a rotation the next.",
+        "Remove those that no longer sign.",
     ),
     "MA1710": Code(
         "signature does not verify",
-        "None of the keys made this signature over these bytes: the file or the signature was "
-        "altered, cut off or exchanged, or another key signed it.",
+        "None of the keys made this signature for this file: the file or the signature was "
+        "changed, cut off or swapped, or another key signed it.",
         f"{_ANEW} {_SUSPECT}",
     ),
     "MA1711": Code(
@@ -56,7 +56,7 @@ TABLE: dict[str, Code] = {
     ),
     "MA1712": Code(
         "signature is base64",
-        "The signature is base64 text. `openssl dgst` refuses that, so machineadm does, too.",
+        "The signature is base64 text. `openssl dgst` refuses that, so machineadm does too.",
         "Decode it with `base64 -d`; signing writes the raw DER bytes to FILE.sig.",
     ),
     "MA1713": Code(
@@ -71,19 +71,19 @@ TABLE: dict[str, Code] = {
     ),
     "MA1721": Code(
         "another size",
-        "The file is shorter or longer than the release says; mostly a download that was cut off.",
+        "The file is shorter or longer than the release says; usually the download was cut off.",
         _ANEW,
     ),
     "MA1722": Code(
         "list of digests cannot be read",
-        "SHA256SUMS has a line that is not a digest, two blanks and a plain file name, or it is "
+        "SHA256SUMS has a line that is not a digest, two spaces and a plain file name, or it is "
         "empty or cut off.",
         _ANEW,
     ),
     "MA1723": Code(
-        "file that the release does not have",
+        "file is not part of the release",
         "release.json names no file of this name.",
-        "Look at the names that the hint lists; another version may have it.",
+        "See the names that the hint lists; another version may have it.",
     ),
     "MA1724": Code(
         "file of the release is missing",
@@ -91,46 +91,46 @@ TABLE: dict[str, Code] = {
         "Fetch the release again, whole.",
     ),
     "MA1725": Code(
-        "file that nobody vouches for",
+        "file that nothing vouches for",
         "The directory, or SHA256SUMS, has a file that release.json does not name.",
-        "Take it away. If the release was just built, sign it again.",
+        "Remove it. If the release was just built, sign it again.",
     ),
     "MA1726": Code(
         "SHA256SUMS and release.json disagree",
-        "Both are signed, but they are not of the same release.",
+        "Both are signed, but they are from different releases.",
         _ANEW,
     ),
     "MA1730": Code(
         "release document cannot be read",
-        "release.json or a pointer is signed, but not in the form that this program knows; or a "
-        "version is not one.",
-        "It may come from a newer release than this program: use that release's own.",
+        "release.json or a pointer is signed, but not in the format that this program knows, or a "
+        "version is not valid.",
+        "It may come from a newer release than this program: use the program of that release.",
     ),
     "MA1731": Code(
         "another version than asked for",
-        "The release is signed, but it is not the version that was asked for.",
-        "Ask for the version you want, or suspect the store.",
+        "The release is signed, but it is not the requested version.",
+        "Ask for the version that you want. If you did, distrust the store.",
     ),
     "MA1732": Code(
         "older version than known",
-        "A release or pointer is signed, but older than what was seen before: an old one may be "
-        "played back to keep a fault alive.",
-        "Fetch it from another location. To go back on purpose, ask for that version by its name.",
+        "A release or pointer is signed, but older than one seen before: somebody may be replaying "
+        "an old release with known bugs.",
+        "Fetch it from another location. To go back on purpose, ask for that version explicitly.",
     ),
     "MA1733": Code(
         "pointer of another channel",
         "A pointer names the channel it is made for, and this one was served for another.",
-        "Fetch it from another location; the store may be wrongly laid out.",
+        "Fetch it from another location; the store may be set up wrong.",
     ),
     "MA1734": Code(
         "pointer and release disagree",
-        "The pointer names the digest of a release.json, and the one found has another.",
+        "The pointer has the digest of a release.json, and the one found has another.",
         f"{_ANEW} A released version is never replaced.",
     ),
     "MA1740": Code(
         "nothing to verify with",
         "A file must be verified, and neither a digest nor a key is given.",
-        "Give its SHA-256, or a public key, or both.",
+        "Give its SHA-256, a public key, or both.",
     ),
     "MA1741": Code(
         "signature is missing",

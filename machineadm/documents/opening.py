@@ -184,7 +184,7 @@ def _nothing_at_hand(provider: str) -> Finding:
     return Finding(
         code="MA1501",
         path="spec.provider",
-        message=f"nothing at hand knows the passphrase of provider {provider!r}",
+        message=f"no passphrase for provider {provider!r}",
         hint=f"put it into {PASSPHRASES}/{provider} (owner root, mode 0600), or give --passphrase-file {provider}=FILE "
         f"or --passphrase-fd {provider}=N, or install the plugin {PLUGIN}{provider}",
     )

@@ -134,8 +134,8 @@ def test_every_command_that_reads_a_configuration_opens_it(
         (["--passphrase-file", "a=word", "--passphrase-fd", "a=3"], "provider a"),
         (["--passphrase-fd", "a=3", "--passphrase-fd", "b=3"], "only once"),
         (["--passphrase-fd", "0", "--path", "-"], "only once"),
-        (["--passphrase-fd", "s3cr3t"], "never given on a command line"),
-        (["--passphrase-file", "a="], "names nothing"),
+        (["--passphrase-fd", "s3cr3t"], "never put the passphrase itself on a command line"),
+        (["--passphrase-file", "a="], "is empty or has no path"),
     ],
 )
 def test_what_the_options_do_not_take_is_refused(

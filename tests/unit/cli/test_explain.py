@@ -77,10 +77,10 @@ def test_the_same_as_json(capsys: pytest.CaptureFixture[str]) -> None:
     [
         ("MachineConfiguration.spec.machine.fils", "did you mean 'files'?"),
         ("MachineConfiguration.spec.machine.files.path.x", "has no fields"),
-        ("Wrong.spec", "there are MachineConfiguration"),
-        ("MA9999", "no such code"),
-        ("", "no such kind"),
-        ("...", "no such kind"),
+        ("Wrong.spec", "kinds: MachineConfiguration"),
+        ("MA9999", "unknown code"),
+        ("", "unknown kind"),
+        ("...", "unknown kind"),
     ],
 )
 def test_what_is_not_known_is_refused_with_what_there_is(

@@ -302,7 +302,7 @@ def test_an_empty_variable_names_no_path(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setenv("MACHINEADM_PATH", "")
 
     assert "required: --path" in shell("validate").stderr
-    assert "empty path" in shell("validate --path ''").stderr
+    assert "path is empty" in shell("validate --path ''").stderr
 
 
 def test_a_newline_in_a_files_name_leaves_each_problem_its_line(tmp_path: Path) -> None:

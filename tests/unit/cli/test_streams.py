@@ -84,7 +84,7 @@ def test_a_reader_that_reads_again_is_told_what_it_missed(stalled: Ends) -> None
     output.write(b"the next\n")
 
     assert drain(stalled[1]) == (
-        "machineadm: 6 lines are left out here: nobody read them\nthe next\n"
+        "machineadm: 6 lines were dropped here: nobody was reading\nthe next\n"
     )
 
 
