@@ -9,15 +9,15 @@ import msgspec
 
 from machineadm.execution.journal import Journal
 from machineadm.execution.ledger import Holding, Ledger
-from machineadm.execution.settling import Settling
 from machineadm.host.effects import RunProgram
 from machineadm.host.ports import Host
 from machineadm.plan.look import Look, Standing
 from machineadm.plan.model import Outcome, Owning, Phase, Plan, Step, Work, digest_of
 
 if TYPE_CHECKING:
-    # Loaded where there is something to put back, to take back, or to follow.
+    # Loaded where there is a history, and something to put back, to take back, or to follow.
     from machineadm.execution.following import Following
+    from machineadm.execution.settling import Settling
     from machineadm.execution.taking_back import Restore
 
 
@@ -46,10 +46,9 @@ class Context:
         self.ledger = ledger
         self.mode = mode
         self.resumes = True
-        self.settling = Settling(plan, ledger, journal)
         own: list[Step] = []
         # The plan of a later boot has the boot commands alone: what all else is, is not its business.
-        whole = mode != "boot"
+        whole = mode != "boot" and self.has_history
         if whole and self.settling.anything_made:
             own.append(self.restore)
         if whole and (stale := stale_holdings(plan, ledger, mode)):
@@ -57,6 +56,18 @@ class Context:
 
             own.append(TakeBack(stale, ledger, self.settling))
         self.steps = (*own, *plan.steps)
+
+    @property
+    def has_history(self) -> bool:
+        """Whether anything is owned here; where nothing is, no rule of `settling` has anything to say."""
+        return self.ledger.holds_anything
+
+    @cached_property
+    def settling(self) -> Settling:
+        """The rules for what declared files, and what commands made of them, come to."""
+        from machineadm.execution.settling import Settling
+
+        return Settling(self.plan, self.ledger, self.journal)
 
     @cached_property
     def restore(self) -> Restore:
@@ -74,7 +85,7 @@ class Context:
         return Following(self.ledger, self.host, may_reboot=may_reboot)
 
     def _is_kept(self, path: str) -> bool:
-        return self.settling.is_kept(path)
+        return self.has_history and self.settling.is_kept(path)
 
     def overdue(self) -> tuple[Look, ...]:
         """What an earlier run left to follow, as lines of a plan."""

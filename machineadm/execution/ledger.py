@@ -205,6 +205,11 @@ class Ledger:
         """All, in the order in which they were first written."""
         return tuple(self._holdings.values())
 
+    @property
+    def holds_anything(self) -> bool:
+        """Whether there is any."""
+        return bool(self._holdings)
+
     def put(self, holding: Holding) -> None:
         """Note or replace one; `save` makes it last."""
         old = self._holdings.get(holding.key)

@@ -82,7 +82,7 @@ def _stand(step: Step, context: Context, host: Host) -> tuple[Standing, Work]:
     if is_deferred(step, host):
         return Standing.DEFERRED, Work(summary=DEFERRED)
     if step.once:
-        again = context.settling.runs_again(step)
+        again = context.has_history and context.settling.runs_again(step)
         if context.journal.finished(step) and not again:
             return Standing.IN_PLACE, Work(summary="done before")
         work = step.check(host)
@@ -93,7 +93,9 @@ def _stand(step: Step, context: Context, host: Host) -> tuple[Standing, Work]:
         if not work.effects and context.journal.unfinished(step):
             return Standing.TO_DO, Work(summary="begun and not ended")
         return (Standing.TO_DO if work.effects else Standing.IN_PLACE), work
-    work = context.settling.settle(step, step.check(host), host)
+    work = step.check(host)
+    if context.has_history:
+        work = context.settling.settle(step, work, host)
     if work.effects:
         return Standing.TO_DO, work
     if isinstance(step, Recoverable) and context.journal.unfinished(step):

@@ -110,8 +110,8 @@ spec:
 """
 
 
-def loaded_by(*arguments: str) -> set[str]:
-    """The modules that a command loads, when it ends well."""
+def loaded_by(*arguments: str, code: int = 0) -> set[str]:
+    """The modules that a command loads when it ends with that code."""
     probe = PROBE.format(root=str(ROOT), libraries=str(LIBRARIES))
     outcome = subprocess.run(
         [sys.executable, "-IS", "-c", probe, *arguments],
@@ -119,8 +119,8 @@ def loaded_by(*arguments: str) -> set[str]:
         text=True,
         check=True,
     )
-    code, loaded = json.loads(outcome.stderr.splitlines()[-1])
-    assert code == 0, outcome.stderr
+    ended, loaded = json.loads(outcome.stderr.splitlines()[-1])
+    assert ended == code, outcome.stderr
     return set(loaded)
 
 
@@ -160,6 +160,45 @@ def test_bootstrap_imports_what_it_needs(configuration: str, tmp_path: Path) -> 
 
     assert first_parts(loaded) - BOOTSTRAP - OF_THE_INTERPRETER == set()
     assert "machineadm.codes" not in loaded
+
+
+# What a machine without a history has no use for before it is changed.
+FOR_A_RUN = {
+    "machineadm.execution.runner",
+    "machineadm.execution.settling",
+    "machineadm.execution.events",
+    "machineadm.execution.taking_back",
+    "machineadm.reporting",
+    "machineadm.steps.kubeadm.attempt",
+    "machineadm.steps.kubeadm.decide",
+    "machineadm.steps.kubeadm.evidence",
+    "machineadm.steps.kubeadm.failures",
+    "machineadm.steps.kubeadm.remains",
+    "weakref",
+}
+
+
+def test_a_plan_of_a_new_tree_loads_nothing_that_a_run_alone_needs(
+    configuration: str, tmp_path: Path
+) -> None:
+    root = tmp_path / "root"
+    root.mkdir()
+
+    loaded = loaded_by("plan", "--root", str(root), "--path", configuration, code=10)
+
+    assert loaded & FOR_A_RUN == set()
+    assert first_parts(loaded) - BOOTSTRAP - OF_THE_INTERPRETER == set()
+
+
+@pytest.mark.skipif(Path("/etc/kubernetes/kubelet.conf").exists(), reason="this machine is a node")
+def test_a_plan_of_a_running_machine_loads_nothing_that_a_run_alone_needs(
+    configuration: str, tmp_path: Path
+) -> None:
+    here = ("--state-dir", str(tmp_path / "state"), "--run-dir", str(tmp_path / "run"))
+
+    loaded = loaded_by("plan", *here, "--path", configuration, code=10)
+
+    assert loaded & FOR_A_RUN == set()
 
 
 def test_what_decrypts_is_loaded_for_what_is_encrypted_alone(

@@ -14,8 +14,7 @@ import contextlib
 import errno
 import os
 import stat
-import weakref
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import NoReturn
 
 import msgspec
@@ -50,10 +49,15 @@ class Tree:
                 f"cannot work below {root}: {error.strerror}",
                 hint="--root names an existing directory",
             ) from error
-        weakref.finalize(self, os.close, self._root)
         # Whoever owns the root can exchange all that lies below it, so following his links gives him nothing more; nor
         # does it whoever runs this.
         self._trusted = frozenset((0, os.geteuid(), os.fstat(self._root).st_uid))
+
+    def __del__(self, close: Callable[[int], None] = os.close) -> None:
+        # Not weakref.finalize, which every start would have to import. What could not be opened has no descriptor; when
+        # the interpreter ends, `os` may be gone already.
+        if hasattr(self, "_root"):
+            close(self._root)
 
     def trusts(self, uid: int) -> bool:
         """Whether a user counts as root here: root itself, the owner of the tree's root, and whoever runs this."""

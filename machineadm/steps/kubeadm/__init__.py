@@ -1,9 +1,9 @@
 """The kubeadm concern: rendering its files per version, running it, reading its failures.
 
 kubeadm and its API are an implementation detail: the configuration never shows them, and what its API version cannot say is
-an error. Here: `render` (pure, what kubeadm reads), `config` and `run` (the two steps), `record`, `evidence` and `remains` (what
-an unfinished run left, and whose it is), `decide` (what to do about it), `failures` (what its output says), `versions` (which
-kubeadm fits).
+an error. Here: `render` (pure, what kubeadm reads), `config` and `run` (the two steps), `order` and `scene` (what is asked of
+kubeadm, and where it works), `attempt` (what a run does), `record`, `evidence` and `remains` (what an unfinished run left, and
+whose it is), `decide` (what to do about it), `failures` (what its output says), `versions` (which kubeadm fits).
 
 May import: what steps may, and modules of this package.
 """
@@ -23,11 +23,10 @@ from machineadm.errors import ConfigError, HostError
 from machineadm.host.facts import Facts
 from machineadm.plan.model import Step, digest_of
 from machineadm.steps.kubeadm.config import LayOutFiles
-from machineadm.steps.kubeadm.decide import Role
-from machineadm.steps.kubeadm.evidence import Scene
 from machineadm.steps.kubeadm.render import CONFIG, render
-from machineadm.steps.kubeadm.run import MISFIT_HINT, MISSING_HINT, RunKubeadm
-from machineadm.steps.kubeadm.versions import misfit
+from machineadm.steps.kubeadm.run import RunKubeadm
+from machineadm.steps.kubeadm.scene import Role, Scene
+from machineadm.steps.kubeadm.versions import MISFIT_HINT, MISSING_HINT, misfit
 
 _ETCD_DATA = "/var/lib/etcd"
 _PATIENCE = 240.0

@@ -14,7 +14,6 @@ from machineadm.host.effects import DropState, KeepState
 from machineadm.host.ports import Host
 from machineadm.plan.model import Outcome, Phase, Work, digest_of
 from machineadm.steps.kubeadm.record import read_record
-from machineadm.steps.kubeadm.remains import refuse_lost_node
 from machineadm.steps.kubeadm.render import PATCHES, KubeadmFiles, copies_patches, render
 
 MANIFEST = "kubeadm/written.json"
@@ -48,6 +47,8 @@ class LayOutFiles(msgspec.Struct, frozen=True, kw_only=True):
         """
         record = read_record(host, self.machine)
         if record is not None and record.event == "done" and record.digest == self.purpose:
+            from machineadm.steps.kubeadm.remains import refuse_lost_node
+
             refuse_lost_node(host, record)
             return Work(summary="kubeadm is done with them")
         now = _moment(host)

@@ -6,9 +6,8 @@
 from __future__ import annotations
 
 import enum
-from typing import Literal
 
-Role = Literal["Initialize", "JoinControlPlane", "JoinWorker"]
+from machineadm.steps.kubeadm.scene import Role
 
 
 class Event(enum.Enum):

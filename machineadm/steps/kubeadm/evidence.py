@@ -16,33 +16,11 @@ from collections.abc import Iterable, Iterator, Mapping
 
 import msgspec
 
-from machineadm.config.machine_paths import KUBERNETES, MANIFESTS
+from machineadm.config.machine_paths import MANIFESTS
 from machineadm.host.ports import FileKind, Host
-from machineadm.steps.kubeadm.decide import Role
 from machineadm.steps.kubeadm.record import Record, Window
+from machineadm.steps.kubeadm.scene import BOOTSTRAP_CONF, FLAGS, KUBELET, KUBELET_CONF, Scene
 
-KUBELET_CONF = f"{KUBERNETES}/kubelet.conf"
-BOOTSTRAP_CONF = f"{KUBERNETES}/bootstrap-kubelet.conf"
-ETCD = f"{MANIFESTS}/etcd.yaml"
-API_SERVER = f"{MANIFESTS}/kube-apiserver.yaml"
-KUBELET = "/var/lib/kubelet"
-FLAGS = f"{KUBELET}/kubeadm-flags.env"
-SUPER_ADMIN_CONF = f"{KUBERNETES}/super-admin.conf"
-ADMIN_CONF = f"{KUBERNETES}/admin.conf"
-# What kubeadm writes and no step of ours does, unless the configuration names a file so.
-_TRACES = (
-    FLAGS,
-    KUBELET_CONF,
-    ADMIN_CONF,
-    SUPER_ADMIN_CONF,
-    BOOTSTRAP_CONF,
-    f"{KUBERNETES}/controller-manager.conf",
-    f"{KUBERNETES}/scheduler.conf",
-    API_SERVER,
-    f"{MANIFESTS}/kube-controller-manager.yaml",
-    f"{MANIFESTS}/kube-scheduler.yaml",
-    ETCD,
-)
 # Temporary files that a killed run of ours left; the next write into the directory removes them.
 _OURS_BY_NAME = ".machineadm-"
 
@@ -53,35 +31,6 @@ LATE = 6.0
 the pause between two words."""
 PULSE = 2.0
 """Seconds between two words."""
-
-
-class Scene(msgspec.Struct, frozen=True, kw_only=True):
-    """What must be known of a kubeadm step to judge what is left of it."""
-
-    role: Role
-
-    certificates: str
-    """Directory of the certificates."""
-
-    etcd_data: str
-    """Directory of etcd's data."""
-
-    cri_socket: str | None
-    patience: float
-    """Seconds that the API server is given to answer."""
-
-    declared: frozenset[str] = frozenset()
-    """Paths that this configuration writes before kubeadm runs."""
-
-    @property
-    def member(self) -> str:
-        """The directory that etcd makes for its data: there are members if it is there."""
-        return f"{self.etcd_data}/member"
-
-    def traces(self) -> tuple[str, ...]:
-        """Paths that kubeadm alone writes."""
-        authority = (f"{self.certificates}/ca.crt",) if self.role == "JoinWorker" else ()
-        return (*_TRACES, f"{self.certificates}/apiserver.crt", *authority)
 
 
 class Evidence(msgspec.Struct, frozen=True, kw_only=True):

@@ -29,18 +29,17 @@ from typing import NoReturn
 from machineadm.errors import KubeadmError
 from machineadm.host.ports import Commands, Host, Queries
 from machineadm.steps.kubeadm.decide import Event, Remains
-from machineadm.steps.kubeadm.evidence import (
+from machineadm.steps.kubeadm.evidence import Evidence, gather_evidence
+from machineadm.steps.kubeadm.record import Record
+from machineadm.steps.kubeadm.scene import (
     ADMIN_CONF,
     API_SERVER,
     ETCD,
     FLAGS,
     KUBELET_CONF,
     SUPER_ADMIN_CONF,
-    Evidence,
     Scene,
-    gather_evidence,
 )
-from machineadm.steps.kubeadm.record import Record
 
 _CLIENT_CERTIFICATE = re.compile(rb"^\s*client-certificate: ?\"?([^\s\"]+)", re.MULTILINE)
 _EMBEDDED = re.compile(rb"^\s*client-certificate-data: ?\S", re.MULTILINE)

@@ -1,110 +1,32 @@
-"""The step that runs `kubeadm init` or `kubeadm join`, and resumes or takes back what a killed run left.
+"""The step that runs `kubeadm init` or `kubeadm join`: what it is, and what a plan shows of it.
 
-The record (`record.py`) is written before kubeadm starts, every two seconds while it runs, and after it ends. What that makes
-of a kill at any instant:
-
-1. Before kubeadm has written anything: nothing is found, kubeadm runs.
-2. Half-way: reset, then kubeadm runs (`remains.py` says where half-way ends).
-3. Later: kubeadm is run again without the phases that are done.
-4. Between kubeadm's end and the record: as 3; all that is repeated is idempotent. A worker is simply found to have joined.
-5. Between the record and the journal: found done by the record.
-
-All this holds for what the record proves to be ours (`evidence.py`); where anything else is there, an error says so, and
-nothing is touched. What follows from which finding is a table (`decide.py`).
+What a run does is in `attempt.py`, which is loaded where there is something to do, or where an earlier run left something.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import ClassVar, Literal, NoReturn
+from typing import TYPE_CHECKING, ClassVar
 
-import msgspec
+from machineadm.host.ports import Host
+from machineadm.plan.model import Outcome, Phase, Work
+from machineadm.steps.kubeadm.order import Order
+from machineadm.steps.kubeadm.record import read_record
 
-from machineadm.errors import ConfigError, InterruptedRunError, KubeadmError
-from machineadm.host.effects import RunProgram
-from machineadm.host.ports import CommandResult, Host
-from machineadm.plan.model import Change, Outcome, Phase, ProgramRun, Work
-from machineadm.steps.kubeadm.config import LayOutFiles, remove_files
-from machineadm.steps.kubeadm.decide import Action, Event, Remains, decide
-from machineadm.steps.kubeadm.evidence import (
-    API_SERVER,
-    BOOTSTRAP_CONF,
-    EARLY,
-    ETCD,
-    KUBELET_CONF,
-    LATE,
-    PULSE,
-    Evidence,
-    Scene,
-    gather_evidence,
-    inventory,
-    still_needed,
-)
-from machineadm.steps.kubeadm.record import Record, Window, forget, read_record, write_record
-from machineadm.steps.kubeadm.remains import (
-    commands_of,
-    done_phases,
-    event_of,
-    has_joined,
-    moment,
-    queries_of,
-    refuse_foreign,
-    refuse_mixed,
-    reset,
-    start_kubelet,
-    survey,
-    why_reset,
-)
-from machineadm.steps.kubeadm.versions import etcd_phases, misfit
+if TYPE_CHECKING:
+    from machineadm.steps.kubeadm.attempt import Attempt
 
-_VERSION_TIMEOUT = 30.0
 # A failure of a passing kind is tried again for a quarter of an hour: half of the default deadline of a run.
 _BUDGET = 900.0
 _FIRST_PAUSE = 5.0
 _LONGEST_PAUSE = 60.0
-_NOTHING = Evidence()
-# A registry that has no such image has none the third time either.
-_MOST_REFUSALS = 3
-_REFUSALS = "kubeadm/refusals"
-# The phases of join that come after the manifests and before etcd knows of the machine.
-_AFTER_MANIFESTS = frozenset(("check-etcd", "kubelet-start"))
 
 
-class RunKubeadm(msgspec.Struct, frozen=True, kw_only=True):
+class RunKubeadm(Order, frozen=True, kw_only=True):
     """Run kubeadm once, to its end."""
-
-    verb: Literal["init", "join"]
-    arguments: tuple[str, ...]
-    """After the verb; no secret among them."""
-
-    skip_phases: tuple[str, ...]
-    """Those of the configuration: the command line, where it names any, replaces them."""
-
-    version: str
-    scene: Scene
-    machine: str
-    rendered: str
-    """Digest of what kubeadm reads, without secrets: a fresh token makes no other node."""
-
-    external_authority: bool
-    """The CA's key is elsewhere, so the configuration brings kubelet.conf itself."""
-
-    tokens: LayOutFiles | None = None
-    """Set where a bootstrap token has to expire at a given time: kubeadm takes a lifetime, which counts from when it makes
-    the token, minutes after its configuration was written."""
 
     phase: Phase = Phase.KUBEADM
     live: ClassVar[bool] = True
     once: ClassVar[bool] = True
-
-    @property
-    def name(self) -> str:
-        """See `Step.name`."""
-        return f"kubeadm/{self.verb}"
-
-    def digest(self) -> str:
-        """See `Step.digest`."""
-        return self.rendered
 
     def check(self, host: Host) -> Work:
         """See `Step.check`. Nobody is waited for here, so whether an API server answers is left open.
@@ -112,22 +34,9 @@ class RunKubeadm(msgspec.Struct, frozen=True, kw_only=True):
         Raises:
             KubeadmError: The machine is a node already, and not by this configuration.
         """
-        record = read_record(host, self.machine)
-        remains, evidence = self._glance(host, record)
-        action = self._decide(record, remains)
-        self._refuse(action, record, evidence)
-        if action is Action.LEAVE:
-            return Work(summary="done before")
-        argv = self._argv()
-        summary = f"{' '.join(argv)} for Kubernetes {self.version}"
-        if action is Action.RESET and record is not None:
-            unless = {
-                "Initialize": ", unless its API server answers: then it is resumed",
-                "JoinControlPlane": "",
-                "JoinWorker": "",
-            }[self.scene.role]
-            summary = f"kubeadm reset{unless} ({why_reset(record, evidence)}); then {summary}"
-        return Work(effects=(RunProgram(title="kubeadm", argv=argv),), summary=summary)
+        if read_record(host, self.machine) is None and not self.is_node(host):
+            return self.work()  # nothing is there to be judged
+        return self._attempt(host).check()
 
     def apply(self, host: Host, _work: Work) -> Outcome:
         """See `Step.apply`.
@@ -135,406 +44,23 @@ class RunKubeadm(msgspec.Struct, frozen=True, kw_only=True):
         Raises:
             KubeadmError: kubeadm failed, does not fit, or may not run on this machine.
         """
-        record = read_record(host, self.machine)
-        if record is None or record.event != "done":
-            self._refuse_misfit(host)
-        action, evidence = self._judge(host, record)
-        if action is Action.LEAVE:
-            remove_files(host)
-            return Outcome(change=Change.ALREADY_IN_PLACE)
-        if action is Action.RESET and record is not None:
-            # The runner has us recover before the first step, so this is a record that it does not know of.
-            self._reset(host, record, evidence)
-            raise KubeadmError(
-                "MA4043",
-                "an unfinished kubeadm was reset, which took files of earlier steps",
-                hint="run again",
-                passing=True,
-            )
-        if action is Action.CONCLUDE:
-            start_kubelet(host)
-            self._conclude(host)
-            return Outcome(change=Change.CHANGED, message="the node had joined already")
-        if action is Action.RESUME and record is not None:
-            return self._finish(host, record)
-        older, given = inventory(self.scene, host)
-        fresh = Record(
-            machine=self.machine, digest=self.digest(), event="started", older=older, given=given
-        )
-        return self._run(host, self._argv(), fresh)
+        return self._attempt(host).apply()
 
     def recover(self, host: Host) -> bool:
         """See `Recoverable.recover`."""
-        record = read_record(host, self.machine)
-        if record is None:
-            return False
-        action, evidence = self._judge(host, record)
-        if action is Action.LEAVE:
-            remove_files(host)
-            return True
-        if action is Action.CONCLUDE:
-            start_kubelet(host)
-            self._conclude(host)
-            return True
-        if action is Action.RESET:
-            self._reset(host, record, evidence)
-        if action is Action.RUN:
-            forget(host)
-        if action is Action.RESUME:
-            # What answered once is not waited for again.
-            write_record(host, msgspec.structs.replace(record, up=True))
-        return False
+        return read_record(host, self.machine) is not None and self._attempt(host).recover()
 
     def clean(self, host: Host) -> None:
         """See `Recoverable.clean`."""
-        record = read_record(host, self.machine)
-        if record is None:
-            return
-        action, evidence = self._judge(host, record)
-        if action is Action.RESET:
-            self._reset(host, record, evidence)
+        if read_record(host, self.machine) is not None:
+            self._attempt(host).clean()
 
     def retry_delay(self, attempt: int, elapsed: float) -> float | None:
         """See `Recoverable.retry_delay`."""
         pause = min(_FIRST_PAUSE * 2 ** min(attempt - 1, 10), _LONGEST_PAUSE)
         return pause if elapsed + pause <= _BUDGET else None
 
-    def _glance(self, host: Host, record: Record | None) -> tuple[Remains, Evidence]:
-        """What can be told without waiting for anybody."""
-        if record is None:
-            is_node = host.files.stat(KUBELET_CONF) is not None and not self.external_authority
-            return (Remains.FOREIGN if is_node else Remains.NOTHING), _NOTHING
-        if record.event == "done":
-            return Remains.JOINED, _NOTHING
-        if self.scene.role != "Initialize":
-            return survey(self.scene, host, record)
-        evidence = gather_evidence(self.scene, host, record)
-        if evidence.foreign:
-            return Remains.FOREIGN, evidence
-        if not evidence.ours:
-            return Remains.NOTHING, evidence
-        return (Remains.JOINED if record.up else Remains.HALF), evidence
+    def _attempt(self, host: Host) -> Attempt:
+        from machineadm.steps.kubeadm.attempt import Attempt
 
-    def _judge(self, host: Host, record: Record | None) -> tuple[Action, Evidence]:
-        """What to do now.
-
-        Raises:
-            KubeadmError: Nothing may be done here.
-        """
-        if record is None or record.event == "done":
-            remains, evidence = self._glance(host, record)
-        else:
-            remains, evidence = survey(self.scene, host, record)
-        action = self._decide(record, remains)
-        self._refuse(action, record, evidence)
-        return action, evidence
-
-    def _decide(self, record: Record | None, remains: Remains) -> Action:
-        edited = record is not None and record.digest != self.digest()
-        return decide(event_of(record), remains, self.scene.role, edited=edited)
-
-    def _refuse(self, action: Action, record: Record | None, evidence: Evidence) -> None:
-        """Raise what an action says that refuses.
-
-        Raises:
-            KubeadmError: It does.
-        """
-        if action is Action.REFUSE_NODE:
-            raise KubeadmError(
-                "MA4040",
-                f"{KUBELET_CONF} is there: this machine is a node already, and not by machineadm",
-                hint="to make it again, run `kubeadm reset` first",
-            )
-        if record is None:
-            return
-        if action is Action.REFUSE_FOREIGN:
-            refuse_foreign(record, evidence)
-        if action is Action.REFUSE_MIXED:
-            refuse_mixed(record, evidence)
-        if action is Action.REFUSE_CHANGED:
-            self._refuse_changed(record)
-
-    def _refuse_changed(self, record: Record) -> NoReturn:
-        if event_of(record) is Event.DONE:
-            raise KubeadmError(
-                "MA4041",
-                "this machine became a node by another configuration",
-                hint="kubeadm is not run twice: undo the change of the kubernetes part, or replace the machine",
-            )
-        raise KubeadmError(
-            "MA4041",
-            "this machine became a node by another configuration, or is about to",
-            hint="run that configuration again to finish it, or run `kubeadm reset` to start over with this one",
-        )
-
-    def _argv(self, *, done: tuple[str, ...] = ()) -> tuple[str, ...]:
-        skipped = (f"--skip-phases={','.join((*done, *self.skip_phases))}",) if done else ()
-        return ("kubeadm", self.verb, *self.arguments, *skipped)
-
-    def _run(self, host: Host, argv: tuple[str, ...], begun: Record) -> Outcome:
-        """Run kubeadm; the record knows at any instant up to when it can have written.
-
-        Raises:
-            KubeadmError: It failed.
-            InterruptedRunError: The run is to end.
-        """
-        # What its output says is not asked by `plan`.
-        from machineadm.steps.kubeadm.failures import phase_of
-
-        watch = _Watch(host, begun, inspect=self._refuse_missing_files)
-        try:
-            result = commands_of(host).run(argv, attend=watch.attend)
-        except InterruptedRunError:
-            watch.ended()
-            raise
-        except KubeadmError:
-            watch.ended(event="failed")
-            raise
-        if result.exit_code != 0:
-            watch.ended(event="failed")  # before its words are read, which takes its time
-            error = self._failure(host, argv, result)
-            if error.kubeadm_phase == "preflight":
-                self._drop_claim(host, begun)
-            else:
-                watch.ended(event="failed", phase=error.kubeadm_phase)
-            raise error
-        try:
-            self._set_expiry(host)
-        except KubeadmError as error:
-            watch.ended(event="failed", phase=error.kubeadm_phase)
-            raise
-        self._conclude(host)
-        run = ProgramRun(
-            program="kubeadm",
-            command=argv,
-            exit_code=result.exit_code,
-            phase=phase_of(result.output),
-        )
-        return Outcome(
-            change=Change.CHANGED, message=f"kubeadm {self.verb} succeeded", reports=(run,)
-        )
-
-    def _set_expiry(self, host: Host) -> None:
-        """Have kubeadm make the tokens again, by a configuration of this moment.
-
-        Raises:
-            KubeadmError: It failed.
-        """
-        if self.tokens is None:
-            return
-        try:
-            self.tokens.apply(host, self.tokens.check(host))
-        except ConfigError:
-            return  # one has expired while kubeadm ran
-        argv = (
-            "kubeadm",
-            "init",
-            "phase",
-            "bootstrap-token",
-            self.arguments[0],
-            "--skip-token-print",
-        )
-        note = "the lifetime of the bootstrap tokens counts from now, and their expiry is given"
-        result = commands_of(host).run(argv, note=note)
-        if result.exit_code != 0:
-            raise self._failure(host, argv, result)
-
-    def _failure(self, host: Host, argv: tuple[str, ...], result: CommandResult) -> KubeadmError:
-        from machineadm.steps.kubeadm.causes import with_cause
-        from machineadm.steps.kubeadm.failures import NO_IMAGE, diagnose
-
-        error = diagnose(
-            result.output,
-            command=argv,
-            exit_code=result.exit_code,
-            clock=moment(host.clock.now()),
-        )
-        refused = self._count_refusals(host, error.code == NO_IMAGE.code)
-        error.passing = error.passing and refused < _MOST_REFUSALS
-        return with_cause(error, host)
-
-    def _count_refusals(self, host: Host, again: bool) -> int:
-        """How often a registry has said, one time after the other, that it has no such image."""
-        told = host.state.read(_REFUSALS, durable=False) or b""
-        count = (int(told) if told.isdigit() else 0) + 1 if again else 0
-        if 0 < count < _MOST_REFUSALS:
-            host.state.write(_REFUSALS, b"%d" % count, durable=False)
-        else:
-            host.state.remove(_REFUSALS, durable=False)
-        return count
-
-    def _refuse_missing_files(self, host: Host, phase: str) -> bool:
-        """Look, once kubeadm has written the manifest, whether this machine has what its API server is started with.
-
-        Returns:
-            Whether that has been looked at.
-
-        Raises:
-            KubeadmError: It lacks something; kubeadm is stopped by that.
-        """
-        if self.scene.role != "JoinControlPlane" or phase not in _AFTER_MANIFESTS:
-            return False
-        if host.files.stat(ETCD) is None and (manifest := host.files.read(API_SERVER)):
-            import yaml
-
-            from machineadm.steps.kubeadm.failures import NO_FILES
-            from machineadm.steps.kubeadm.mounts import missing_paths
-
-            lacks = missing_paths(
-                yaml.safe_load(manifest), lambda path: host.files.stat(path) is not None
-            )
-            if lacks:
-                named = ", ".join(map(str, lacks))
-                raise KubeadmError(
-                    NO_FILES.code,
-                    f"{NO_FILES.message}: {named}",
-                    hint=NO_FILES.hint,
-                    command=("kubeadm", self.verb),
-                    kubeadm_phase=phase,
-                )
-        return True
-
-    def _drop_claim(self, host: Host, begun: Record) -> None:
-        """It has only looked: what is there, and what comes, is not by us; what earlier attempts made stays known."""
-        if begun.windows:
-            write_record(host, begun)
-        else:
-            forget(host)
-
-    def _finish(self, host: Host, record: Record) -> Outcome:
-        """Resume what has come too far to be reset.
-
-        Raises:
-            KubeadmError: It fails.
-        """
-        begun = msgspec.structs.replace(
-            record,
-            up=self.scene.role == "Initialize",
-            windows=still_needed(self.scene, host, record),
-        )
-        before = has_joined(host)
-        try:
-            done = done_phases(self.scene, host)
-            if record.promoted:
-                done += etcd_phases(self._kubeadm_version(host))
-            return self._run(host, self._argv(done=done), begun)
-        except KubeadmError as error:
-            from machineadm.steps.kubeadm.failures import NODE_EXISTS
-
-            again = read_record(host, self.machine) or begun
-            # The node of that name that is ready may be this one: its kubelet went on by itself meanwhile.
-            joined = error.code == NODE_EXISTS.code and not before and has_joined(host)
-            # It was promoted by the run that was cut off, with no time left to tell.
-            promoted = again.promoted and not record.promoted
-            if not joined and not promoted:
-                raise
-        return self._finish(host, again)
-
-    def _conclude(self, host: Host) -> None:
-        done = Record(
-            machine=self.machine,
-            digest=self.digest(),
-            event="done",
-            up=True,
-            joined=host.files.stat(KUBELET_CONF) is not None,
-        )
-        write_record(host, done)
-        # kubeadm removes it at the end of the phase that a resumed run leaves out; it holds the token.
-        host.files.remove(BOOTSTRAP_CONF)
-        remove_files(host)
-
-    def _reset(self, host: Host, record: Record, evidence: Evidence) -> None:
-        reset(self.scene, host, why_reset(record, evidence))
-        forget(host)
-
-    def _refuse_misfit(self, host: Host) -> None:
-        """Look at the binary once more: a command of the configuration may have installed it.
-
-        Raises:
-            KubeadmError: There is none, or its version does not fit.
-        """
-        if queries_of(host).find("kubeadm") is None:
-            raise KubeadmError("MA4101", "kubeadm is not on this machine", hint=MISSING_HINT)
-        worker = self.scene.role == "JoinWorker"
-        reason = misfit(self._kubeadm_version(host), self.version, worker=worker)
-        if reason is not None:
-            raise KubeadmError("MA4102", reason, hint=MISFIT_HINT)
-
-    def _kubeadm_version(self, host: Host) -> str:
-        argv = ("kubeadm", "version", "-o", "short")
-        return queries_of(host).ask(argv, timeout=_VERSION_TIMEOUT).output.strip()
-
-
-def _end_vain_promotion(output: str, phase: str) -> None:
-    """Stop a kubeadm that asks etcd again and again for what etcd refuses for ever.
-
-    Raises:
-        KubeadmError: It does.
-    """
-    from machineadm.steps.kubeadm.failures import ETCD, is_refused_promotion
-
-    if is_refused_promotion(output):
-        raise KubeadmError(
-            ETCD.code,
-            "kubeadm asks etcd to promote a member that votes already, and was stopped",
-            hint="run again: the phase that joins etcd is left out then",
-            log_tail=output,
-            passing=True,
-            kubeadm_phase=phase,
-        )
-
-
-class _Watch:
-    """Keeps in the record how far a kubeadm that runs has come, and up to when it can have written."""
-
-    def __init__(self, host: Host, begun: Record, *, inspect: Callable[[Host, str], bool]) -> None:
-        self._host = host
-        self._inspect: Callable[[Host, str], bool] | None = inspect
-        self._now = msgspec.structs.replace(begun, event="started", phase="")
-        self._earlier = begun.windows
-        self._start = host.clock.now()
-        self._end: float | None = None
-        self._next = host.clock.monotonic() + PULSE
-        self._write()
-
-    def attend(self, output: str) -> None:
-        """Note that it runs still, and what it said."""
-        news = self._read(output)
-        now = self._host.clock.monotonic()
-        if news or now >= self._next:
-            self._write()
-            self._next = now + PULSE
-        if news:
-            _end_vain_promotion(output, self._now.phase)
-        if self._inspect is not None and self._inspect(self._host, self._now.phase):
-            self._inspect = None
-
-    def ended(self, *, event: Literal["started", "failed"] = "started", phase: str = "") -> None:
-        """Note that it has ended."""
-        phase = phase or self._now.phase
-        self._now = msgspec.structs.replace(self._now, event=event, phase=phase)
-        self._end = self._end or self._host.clock.now() + EARLY
-        self._write()
-
-    def _read(self, output: str) -> bool:
-        """Take the phase from what it said; whether that changes what a next run has to do."""
-        if not output:
-            return False
-        from machineadm.steps.kubeadm.failures import is_promoted, phase_of
-
-        promoted = self._now.promoted or is_promoted(output)
-        phase = phase_of(output) or self._now.phase
-        news = promoted != self._now.promoted
-        self._now = msgspec.structs.replace(self._now, promoted=promoted, phase=phase)
-        return news
-
-    def _write(self) -> None:
-        window = Window(self._start, self._end or self._host.clock.now() + LATE)
-        windows = (*self._earlier, window)
-        write_record(self._host, msgspec.structs.replace(self._now, windows=windows))
-
-
-MISFIT_HINT = (
-    "install kubeadm of the same minor version as spec.kubernetes.version, or change the latter"
-)
-MISSING_HINT = "bring it with the image, spec.machine.files or a command before kubeadm"
+        return Attempt(self, host)

@@ -7,7 +7,8 @@ from typing import get_args
 
 import pytest
 
-from machineadm.steps.kubeadm.decide import Action, Event, Remains, Role, decide
+from machineadm.steps.kubeadm.decide import Action, Event, Remains, decide
+from machineadm.steps.kubeadm.scene import Role
 
 ROLES: tuple[Role, ...] = get_args(Role)
 N, H, M, J, F = Remains.NOTHING, Remains.HALF, Remains.MIXED, Remains.JOINED, Remains.FOREIGN
