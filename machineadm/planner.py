@@ -17,6 +17,7 @@ A concern that the configuration does not ask for is not loaded: a machine's fir
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import Final
 
 from machineadm.actions.extras import ControlPlaneExtras
 from machineadm.actions.files import WriteFiles
@@ -25,6 +26,7 @@ from machineadm.api.v1alpha1.kubernetes import KubernetesConfig
 from machineadm.api.v1alpha1.linux import LinuxConfiguration
 from machineadm.api.v1alpha1.machine import MachineConfig
 from machineadm.config.model import Configuration, Mode
+from machineadm.config.references import references
 from machineadm.host.facts import Facts
 from machineadm.plan.model import Phase, Plan, Step
 from machineadm.steps.files import plan_files
@@ -43,10 +45,16 @@ def plan(configuration: Configuration, facts: Facts, *, mode: Mode, run_director
         ConfigError: The configuration does not fit this machine (the version of kubeadm found on it).
     """
     machine, kubernetes = configuration.machine, configuration.kubernetes
-    prepared, extras = _prepare(configuration)
+    waiting = _awaiting(configuration) if facts.offline else {}
+    prepared, extras = _prepare(configuration, waiting)
     joining: tuple[Step, ...] = ()
     emptied: tuple[str, ...] = ()
-    if kubernetes is not None and mode == "provisioning":
+    if kubernetes is not None and mode == "provisioning" and _KUBEADM in waiting:
+        joining = (
+            _await(waiting, _KUBEADM, Phase.KUBEADM),
+            *_commands(machine.commands.post_kubeadm, Phase.POST_KUBEADM),
+        )
+    elif kubernetes is not None and mode == "provisioning":
         from machineadm.steps.kubeadm import emptied_by_reset, plan_kubeadm
 
         emptied = emptied_by_reset(kubernetes)
@@ -74,18 +82,55 @@ def plan(configuration: Configuration, facts: Facts, *, mode: Mode, run_director
     )
 
 
-def _prepare(configuration: Configuration) -> tuple[tuple[Step, ...], ControlPlaneExtras]:
+def _prepare(
+    configuration: Configuration, waiting: dict[str, tuple[str, ...]]
+) -> tuple[tuple[Step, ...], ControlPlaneExtras]:
     """The steps of the phase `prepare`, and what they ask of kubeadm's configuration."""
     machine, kubernetes = configuration.machine, configuration.kubernetes
     steps: list[Step] = []
     extras = ControlPlaneExtras()
     if machine.linux_configuration is not None:
         steps += _linux(machine.linux_configuration)
-    steps += plan_files(machine.files)
-    if kubernetes is not None and kubernetes.control_plane is not None:
+    known = [file for file in machine.files if file.content_from is None]
+    steps += plan_files(known)
+    steps += (
+        _await(waiting, name, Phase.PREPARE)
+        for name in ("hostname/persist", "files/later")
+        if name in waiting
+    )
+    if kubernetes is not None and kubernetes.control_plane is not None and _KUBEADM not in waiting:
         files, extras = _control_plane(kubernetes)
         steps += files
     return tuple(steps), extras
+
+
+_KUBEADM: Final = "kubeadm/config"
+
+
+def _awaiting(configuration: Configuration) -> dict[str, tuple[str, ...]]:
+    """References that are left below another root, by the step that waits for them; commands wait there anyway."""
+    found: dict[str, tuple[str, ...]] = {}
+    for root, path in (
+        (configuration.machine, "spec.machine"),
+        (configuration.kubernetes, "spec.kubernetes"),
+    ):
+        for reference in references(root, path) if root is not None else ():
+            if reference.path.startswith("spec.kubernetes."):
+                name = _KUBEADM
+            elif reference.path.startswith("spec.machine.files["):
+                name = "files/later"
+            elif reference.path.startswith("spec.machine.commands."):
+                continue
+            else:
+                name = "hostname/persist"
+            found[name] = (*found.get(name, ()), reference.path)
+    return found
+
+
+def _await(waiting: dict[str, tuple[str, ...]], name: str, phase: Phase) -> Step:
+    from machineadm.actions.awaiting import AwaitValues
+
+    return AwaitValues(name=name, phase=phase, references=waiting[name])
 
 
 def _linux(configuration: LinuxConfiguration) -> Iterator[Step]:

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from machineadm import planner
-from machineadm.agent.intake import ProblemsError, accept
+from machineadm.agent.intake import Accepted, ProblemsError, accept
 from machineadm.agent.own_file import BOOT_CONFIGURATION, is_volatile
 from machineadm.agent.preflight import identity_of, require_agent, require_root
 from machineadm.agent.wiring import Machine
 from machineadm.api.formats import seconds
 from machineadm.config.defaulting import realise
 from machineadm.config.model import Configuration, Mode
+from machineadm.config.references import references
 from machineadm.config.secrets import secrets_of
 from machineadm.documents.opening import Opener
 from machineadm.errors import HostError, MachineadmError
@@ -32,6 +33,7 @@ from machineadm.sources.stream import Stream, read_streams
 from machineadm.version import VERSION
 
 if TYPE_CHECKING:
+    from machineadm.agent.resolving import Resolved
     from machineadm.api.v1alpha1.machine import MachineConfiguration
 
     # Loaded by what reports, which `plan` does not.
@@ -60,6 +62,9 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     allow_unauthenticated: bool = False
     """See `Opener`."""
 
+    instance_data: str | None = None
+    """File with values of instance data, which come before all others."""
+
 
 class Ready(msgspec.Struct, frozen=True, kw_only=True):
     """All that is known before anything changes."""
@@ -70,6 +75,8 @@ class Ready(msgspec.Struct, frozen=True, kw_only=True):
     journal: Journal
     ledger: Ledger
     plan: Plan
+    resolved: Resolved | None
+    """None where the configuration refers to nothing."""
 
     def context(self, host: Host, mode: Mode) -> Context:
         """What a run over the plan works with."""
@@ -99,6 +106,8 @@ def bootstrap(
             ready = prepare(request, machine, reporter, listen=reporter.observe)
         identity = identity_of(ready.configuration.kubernetes)
         ready.journal.guard(identity)
+        if ready.resolved is not None:
+            ready.resolved.keep(host)
         context = ready.context(host, request.mode)
         looks = look(context)
         if anything_to_do(looks):
@@ -166,15 +175,16 @@ def prepare(
         accepted = accept(streams, mode=request.mode, opener=opener, deadline=request.deadline)
     finally:
         machine.redactor.learn(request.passphrases.known)
-    document = accepted.configuration
+    machine.redactor.learn(secrets_of(realise(accepted.configuration)))
+    resolved = _resolved(request, machine, facts, accepted, listen)
+    document = (resolved or accepted).configuration
     if request.deadline is None and document.spec.deadline is not None:
         machine.limit(seconds(document.spec.deadline))
     configuration = realise(document)
-    machine.redactor.learn(secrets_of(configuration))
-    if accepted.warnings:
+    if warnings := (resolved or accepted).warnings:
         from machineadm.execution.events import ConfigurationWarned
 
-        listen(ConfigurationWarned(time=host.clock.now(), problems=accepted.warnings))
+        listen(ConfigurationWarned(time=host.clock.now(), problems=warnings))
     pin = configuration.agent
     if reporter and pin is not None and pin.sha256 is not None:  # it is hashed anyway
         reporter.reported_by(_agent_identity(machine))
@@ -193,6 +203,30 @@ def prepare(
         journal=journal,
         ledger=ledger,
         plan=_with_boot_commands(plan, document, machine),
+        resolved=resolved,
+    )
+
+
+def _resolved(
+    request: Request,
+    machine: Machine,
+    facts: Facts,
+    accepted: Accepted,
+    listen: Callable[[Event], None],
+) -> Resolved | None:
+    """The configuration with its references resolved; None, and nothing is loaded, where it has none."""
+    if not references(accepted.configuration.spec):
+        return None
+    from machineadm.agent.resolving import resolved
+
+    return resolved(
+        accepted,
+        machine,
+        machine_id=facts.machine_id,
+        instance_data=request.instance_data,
+        mode=request.mode,
+        deadline=request.deadline,
+        listen=listen,
     )
 
 
@@ -218,14 +252,14 @@ def _carry_out(
     reporter.keep()
     reporter.reported_by(_agent_identity(machine))
     if not machine.host.offline:
-        context.resumes = _enable_resume_unit(request, machine, ready.streams, reporter)
+        context.resumes = _enable_resume_unit(request, machine, ready, reporter)
     from machineadm.execution.runner import execute
 
     return execute(context, looks, reporter.observe)
 
 
 def _enable_resume_unit(
-    request: Request, machine: Machine, streams: Sequence[Stream], reporter: Reporter
+    request: Request, machine: Machine, ready: Ready, reporter: Reporter
 ) -> bool:
     """A run that a reboot cuts off goes on by itself; where that cannot be had, the report says so."""
     from machineadm.agent.units import enable_resume_unit, has_systemd
@@ -240,7 +274,8 @@ def _enable_resume_unit(
         return False
     options = (*request.options, *request.passphrases.options, *machine.directory_options)
     try:
-        enable_resume_unit(machine.host, machine.agent, streams, options)
+        given = ready.resolved.given if ready.resolved is not None else None
+        enable_resume_unit(machine.host, machine.agent, ready.streams, options, given)
     except HostError as error:
         reporter.resumable("False", "Failed", f"{error.code} {error.message}")
         return False

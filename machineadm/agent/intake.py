@@ -29,6 +29,9 @@ class Intake(msgspec.Struct, frozen=True, kw_only=True):
     problems: tuple[Problem, ...]
     """In the order of the inputs, warnings among them."""
 
+    document: Document | None = None
+    """The document that it stands in."""
+
     @property
     def errors(self) -> tuple[Problem, ...]:
         """What the configuration is refused for."""
@@ -45,6 +48,9 @@ class Accepted(msgspec.Struct, frozen=True, kw_only=True):
 
     configuration: MachineConfiguration
     """Without a problem that it would be refused for."""
+
+    document: Document
+    """The document that it stands in, which knows its places."""
 
     warnings: tuple[Problem, ...]
     """What the report is to say of it."""
@@ -104,7 +110,9 @@ def examine(
         document.value, mode=mode, kubernetes_version=kubernetes_version, deadline=deadline
     )
     problems += [problem_at(document, finding) for finding in findings]
-    return Intake(configuration=document.value, problems=in_order(problems, documents))
+    return Intake(
+        configuration=document.value, document=document, problems=in_order(problems, documents)
+    )
 
 
 def accept(
@@ -126,9 +134,11 @@ def accept(
         ProblemsError: There is something wrong with it.
     """
     intake = examine(streams, mode=mode, opener=opener, deadline=deadline)
-    if intake.errors or intake.configuration is None:
+    if intake.errors or intake.configuration is None or intake.document is None:
         raise ProblemsError(intake.problems)
-    return Accepted(configuration=intake.configuration, warnings=intake.warnings)
+    return Accepted(
+        configuration=intake.configuration, document=intake.document, warnings=intake.warnings
+    )
 
 
 def _configurations(documents: Sequence[Document]) -> list[Document]:

@@ -34,6 +34,7 @@ RESUME_UNIT = "machineadm-resume.service"
 BOOT_UNIT = "machineadm-boot.service"
 _RESUME_COPY = "resume/configuration-{}.yaml"
 _MOST_COPIES = 64
+_RESUME_INSTANCE_DATA = "resume/instance-data.yaml"
 _RESUME_ENVIRONMENT = "resume/environment"
 """Private, as a unit is not: a proxy's URL may hold a password."""
 
@@ -45,7 +46,11 @@ def has_systemd(host: Host) -> bool:
 
 
 def enable_resume_unit(
-    host: Host, agent: AgentFile, streams: Sequence[Stream], options: Sequence[str]
+    host: Host,
+    agent: AgentFile,
+    streams: Sequence[Stream],
+    options: Sequence[str],
+    instance_data: Stream | None = None,
 ) -> None:
     """See to it that the run goes on after a reboot: a private copy of its input, and a unit that reads it.
 
@@ -54,6 +59,7 @@ def enable_resume_unit(
         agent: What the unit starts.
         streams: The input as it was read.
         options: Further options of `bootstrap`.
+        instance_data: What `--instance-data` named, if it did.
 
     Raises:
         HostError: It cannot be arranged.
@@ -66,6 +72,9 @@ def enable_resume_unit(
         _keep(host, _RESUME_ENVIRONMENT, environment_file(agent.proxies))
     copies = [f"{host.state.state_directory}/{_RESUME_COPY.format(n)}" for n in range(len(streams))]
     arguments = [argument for copy in copies for argument in ("--path", copy)]
+    if instance_data is not None:
+        _keep(host, _RESUME_INSTANCE_DATA, instance_data.data)
+        arguments += ["--instance-data", f"{host.state.state_directory}/{_RESUME_INSTANCE_DATA}"]
     command = (*lasting_command(agent, host), "bootstrap", *arguments, *options)
     environment = f"{host.state.state_directory}/{_RESUME_ENVIRONMENT}"
     unit = resume_unit(command, condition=copies[0], cache=agent.cache, environment=environment)
@@ -77,8 +86,9 @@ def disable_resume_unit(host: Host) -> None:
     if has_systemd(host):
         _uninstall(host, RESUME_UNIT)
     _remove_copies(host, 0)
-    if host.state.read(_RESUME_ENVIRONMENT, durable=True) is not None:
-        host.state.remove(_RESUME_ENVIRONMENT, durable=True)
+    for name in (_RESUME_ENVIRONMENT, _RESUME_INSTANCE_DATA):
+        if host.state.read(name, durable=True) is not None:
+            host.state.remove(name, durable=True)
     if host.files.stat(f"{UNITS}/{BOOT_UNIT}") is None:
         forget_agent(host)
 

@@ -515,10 +515,16 @@ class ProviderRef(ApiStruct, frozen=True, kw_only=True):
     """Inputs of the plugin by name, at most 50; which there are is the plugin's own matter."""
 
 
-class ValueSource(ApiStruct, frozen=True, kw_only=True):
-    """Where a value comes from; exactly one. In a MachineConfiguration only `provider` is left."""
+InstanceText = Annotated[str, Meta(min_length=4, max_length=65536)]
+"""A text with `$(name)` references to what only the machine knows: `aws:///$(v1.availability_zone)/$(v1.instance_id)`."""
 
-    one_of: ClassVar[tuple[OneOf, ...]] = (exactly_one("secret", "configMap", "provider"),)
+
+class ValueSource(ApiStruct, frozen=True, kw_only=True):
+    """Where a value comes from; exactly one. In a MachineConfiguration only `provider` and `instanceData` are left."""
+
+    one_of: ClassVar[tuple[OneOf, ...]] = (
+        exactly_one("secret", "configMap", "provider", "instanceData"),
+    )
 
     not_built: ClassVar[Mapping[str, str]] = {
         "provider": "give the value itself, or fetch it by a command",
@@ -532,3 +538,7 @@ class ValueSource(ApiStruct, frozen=True, kw_only=True):
 
     provider: ProviderRef | None = None
     """A provider plugin, asked on the machine when the value is needed."""
+
+    instance_data: InstanceText | None = None
+    """A text in which each `$(name)` is replaced on the machine, before anything is touched: `$(v1.local_hostname)`. `$$(` is
+    a literal `$(`; `|short` behind a name takes what is before the first dot, `|lower` makes lower-case letters."""

@@ -54,6 +54,7 @@ def run(arguments: Namespace) -> int:
         deadline=arguments.deadline,
         passphrases=passphrases,
         allow_unauthenticated=arguments.allow_unauthenticated_encryption,
+        instance_data=arguments.instance_data,
     )
     with connect(
         root=arguments.root,

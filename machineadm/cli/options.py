@@ -207,6 +207,15 @@ class Parser:
             help="also open aes-256-cbc without mac, although anyone in transit may have changed it",
         )
 
+    def add_instance_data(self) -> None:
+        """Add the file of instance data."""
+        self.add_option(
+            "--instance-data",
+            metavar="FILE",
+            type=named,
+            help="values of instance data by name, as cloud-init's instance-data.json has them; they come before all others",
+        )
+
     def add_directories(self) -> None:
         """Add where the runner's own files and the machine's root lie."""
         self.add_option(
@@ -247,6 +256,7 @@ def add_configuration(parser: Parser) -> None:
         help="preparation: stop before kubeadm (for images)",
     )
     parser.add_opening()
+    parser.add_instance_data()
     parser.add_directories()
     parser.add_output()
 

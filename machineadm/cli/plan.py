@@ -39,26 +39,40 @@ def run(arguments: Namespace) -> int:
         deadline=getattr(arguments, "deadline", None),
         passphrases=passphrases_of(arguments),
         allow_unauthenticated=arguments.allow_unauthenticated_encryption,
+        instance_data=arguments.instance_data,
     )
     with connect(
         root=arguments.root,
         run_directory=arguments.run_dir,
         state_directory=arguments.state_dir,
     ) as machine:
-        warned: list[Event] = []
+        told: list[Event] = []
         with refusals(machine.redactor, problems_as_json=arguments.output == "json") as refusal:
-            looks = look_ahead(request, machine, warned.append)
+            looks = look_ahead(request, machine, told.append)
         if refusal.exit_code:
             return refusal.exit_code
-        for event in warned:
+        for event in told:
             _warn(event, machine.redactor)
+        values = _values(told)
         if arguments.output == "json":
-            sys.stdout.write(render_json(looks, machine.redactor))
+            sys.stdout.write(render_json(looks, machine.redactor, values))
         else:
             # https://no-color.org
             colour = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
-            sys.stdout.writelines(render_text(looks, machine.redactor, colour=colour))
+            sys.stdout.writelines(render_text(looks, machine.redactor, values, colour=colour))
     return SOMETHING_TO_DO if anything_to_do(looks) else 0
+
+
+def _values(told: list[Event]) -> tuple[tuple[str, str, str], ...]:
+    """What the configuration's references stand for: path, value, origin."""
+    from machineadm.execution.events import ReferencesResolved
+
+    return tuple(
+        (one.path, one.value, one.origin)
+        for event in told
+        if isinstance(event, ReferencesResolved)
+        for one in event.values
+    )
 
 
 def _warn(event: Event, redactor: Redactor) -> None:

@@ -70,6 +70,12 @@ class Progress:
             from machineadm.documents import printing
 
             self._line(printing.lines(event.problems).rstrip("\n"))
+        elif isinstance(event, events.ReferencesResolved):
+            for one in event.values:
+                self._line(printable(f"{one.path} = {one.value} ({one.origin})"))
+        elif isinstance(event, events.InstanceDataChanged):
+            for name, value in event.changes:
+                self._line(printable(f"{name} is {value} now; the value of before is kept"))
         elif isinstance(event, events.StepStarted):
             self.end()
             self._write(f"{self._numbers.get(event.step, '')}{event.step} ...")

@@ -31,6 +31,7 @@ def add_arguments(parser: Parser) -> None:
     )
     parser.add_option("--strict", action="store_true", help="also exit 3 on warnings")
     parser.add_opening()
+    parser.add_instance_data()
     parser.add_output()
 
 
@@ -68,6 +69,15 @@ def run(arguments: Namespace) -> int:
         mode=arguments.mode,
         kubernetes_version=arguments.kubernetes_version,
     )
+    if arguments.instance_data is not None:
+        from machineadm.agent.resolving import with_given
+
+        found = with_given(
+            found,
+            arguments.instance_data,
+            mode=arguments.mode,
+            kubernetes_version=arguments.kubernetes_version,
+        )
     if arguments.output == "json":
         sys.stdout.write(printing.as_json(found.problems))
     elif found.problems:

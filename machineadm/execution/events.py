@@ -31,6 +31,33 @@ class ConfigurationWarned(Event, frozen=True, kw_only=True, tag="configurationWa
     """At least one, in the order of the inputs."""
 
 
+class ResolvedValue(msgspec.Struct, frozen=True, kw_only=True):
+    """What a reference of the configuration stands for on this machine."""
+
+    path: str
+    """Of the reference."""
+
+    value: str
+    """As it is shown: masked where its field is a secret, and never a whole file."""
+
+    origin: str
+    """Who said so."""
+
+
+class ReferencesResolved(Event, frozen=True, kw_only=True, tag="referencesResolved"):
+    """What the configuration refers to is known, and stands in its place; nothing is touched yet."""
+
+    values: tuple[ResolvedValue, ...]
+    """At least one, in the order of the configuration."""
+
+
+class InstanceDataChanged(Event, frozen=True, kw_only=True, tag="instanceDataChanged"):
+    """The machine says otherwise now than when kubeadm was started; what was said then is used."""
+
+    changes: tuple[tuple[str, str], ...]
+    """Name, and what it stands for now."""
+
+
 class PlannedStep(msgspec.Struct, frozen=True, kw_only=True):
     """A step that waits for its turn."""
 

@@ -33,18 +33,26 @@ _WORDS = {
     Standing.DEFERRED: "deferred",
 }
 _COLOURS = {"+": "32", "-": "31", "@": "36"}
+Values = tuple[tuple[str, str, str], ...]
+"""References that were resolved before the plan was made: path, value, who said so."""
+
 # All C0 and C1 controls but tab (newlines are gone when this is used).
 _CONTROLS = {code: f"\\x{code:02x}" for code in (*range(9), *range(10, 32), *range(127, 160))}
 
 
 def render_text(
-    looks: tuple[Look, ...], redactor: Redactor, *, colour: bool = False
+    looks: tuple[Look, ...],
+    redactor: Redactor,
+    values: Values = (),
+    *,
+    colour: bool = False,
 ) -> Iterator[str]:
     """The plan as a person reads it, a piece for each step and each file: the whole need not be in memory.
 
     Args:
         looks: The steps in their order.
         redactor: Knows the configuration's secrets.
+        values: What the configuration's references stand for.
         colour: Colour the diffs, for a terminal.
 
     Yields:
@@ -52,6 +60,8 @@ def render_text(
     """
     width = max((len(look.step.name) for look in looks), default=0)
     yield f"{_headline(looks)}\n"
+    for path, value, origin in values:
+        yield redactor.text(f"{_INDENT}{path} = {printable(value)} ({origin})\n")
     for number, look in enumerate(looks, start=1):
         lines = [_step_line(number, look, width)]
         lines += (f"{_INDENT}deferred: {printable(what)}" for what in look.work.deferred)
@@ -62,13 +72,17 @@ def render_text(
                 yield redactor.text("\n".join(lines) + "\n")
 
 
-def render_json(looks: tuple[Look, ...], redactor: Redactor) -> str:
+def render_json(looks: tuple[Look, ...], redactor: Redactor, values: Values = ()) -> str:
     """The plan as one JSON object on one line."""
     counts = _counts(looks)
     plan = {
         "toDo": counts[Standing.TO_DO],
         "inPlace": counts[Standing.IN_PLACE],
         "deferred": counts[Standing.DEFERRED],
+        "values": [
+            {"path": path, "value": redactor.text(value), "origin": origin}
+            for path, value, origin in values
+        ],
         "steps": [_as_object(look, redactor) for look in looks],
     }
     return msgspec.json.encode(plan).decode() + "\n"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, TypeVar, get_args, get_origin
+from typing import Any, TypeVar
 
 import msgspec
 from msgspec.structs import replace
@@ -13,6 +13,7 @@ from machineadm.api.meta import KeyReference, ValueSource
 from machineadm.api.pruned import PRUNED
 from machineadm.api.v1alpha1.files import FileConfig
 from machineadm.config.paths import child
+from machineadm.config.references import holds
 from machineadm.documents.decoding import decode_object
 from machineadm.documents.limits import Budget
 from machineadm.documents.source import MAX_BYTES
@@ -158,6 +159,8 @@ class References:
         """The changes to a Struct that one of its `From` fields asks for."""
         if isinstance(given, dict):
             return self._twins(value, twin, given, path)
+        if isinstance(given, tuple) and hasattr(value, twin):
+            return self._listed(value, twin, given, path)
         if not isinstance(given, ValueSource):
             return {}
         if not self._is_one(given, path):
@@ -181,9 +184,9 @@ class References:
         if text is PRUNED:
             return PRUNED
         (info,) = (one for one in msgspec.structs.fields(type(value)) if one.name == field)
-        if _holds(info.type, dict):
+        if holds(info.type, dict) and not isinstance(getattr(value, f"{field}_from"), dict):
             return self._object_in(text, path)
-        return Secret(text) if _holds(info.type, Secret) else text
+        return Secret(text) if holds(info.type, Secret) else text
 
     def _object_in(self, text: str, path: str) -> Any:
         """The object that a text is; PRUNED, and a finding, if it is none."""
@@ -219,21 +222,45 @@ class References:
                 message = f"{key} stands in {wire} already"
                 self.find("MA1306", child(path, key), message, "")
             text = self.text_at(reference, kind, at)
-            found[key] = text if text is PRUNED else Secret(text)
+            found[key] = self._typed(value, twin, text, at)
         if not found:
             return {}
         return {f"{twin}_from": left, twin: {**found, **there}}
+
+    def _listed(
+        self, value: msgspec.Struct, twin: str, given: tuple[Any, ...], path: str
+    ) -> dict[str, Any]:
+        """The same for a list of values, which follow those that are there."""
+        left: list[Any] = []
+        found: list[Any] = []
+        for index, one in enumerate(given):
+            at = f"{path}[{index}]"
+            source = None
+            if one is PRUNED or not self._is_one(one, at):
+                one = PRUNED
+            else:
+                source = _source(one, at)
+            if source is None:
+                left.append(one)
+                continue
+            kind, reference, place = source
+            self.origins[path.removesuffix("From")] = at
+            found.append(self.text_at(reference, kind, place))
+        there = getattr(value, twin)
+        if not found or there is PRUNED:
+            return {f"{twin}_from": tuple(left)} if left != list(given) else {}
+        return {f"{twin}_from": tuple(left), twin: (*there, *found)}
 
     def _is_one(self, source: ValueSource, path: str) -> bool:
         """Whether a source names exactly one place; a finding if not."""
         given = [
             name
-            for name in ("secret", "config_map", "provider")
+            for name in ("secret", "config_map", "provider", "instance_data")
             if getattr(source, name) is not None
         ]
         if len(given) != 1:
             code = "MA1301" if given else "MA1302"
-            message = "exactly one of secret, configMap and provider is needed"
+            message = "exactly one of secret, configMap, provider and instanceData is needed"
             self.find(code, path, message, "")
         return len(given) == 1
 
@@ -265,7 +292,7 @@ class References:
 
 
 def _source(source: ValueSource, path: str) -> tuple[ObjectKind, KeyReference, str] | None:
-    """What a source refers to in the cluster; None for a provider, which the machine asks, and for what is PRUNED."""
+    """What a source refers to in the cluster; None for what the machine itself is asked, and for what is PRUNED."""
     if source.secret is not None and source.secret is not PRUNED:
         return "Secret", source.secret, f"{path}.secret"
     if source.config_map is not None and source.config_map is not PRUNED:
@@ -279,12 +306,3 @@ def _same(left: tuple[Any, ...], right: tuple[Any, ...]) -> bool:
 
 def _known(value: dict[str, Any]) -> Iterator[Any]:
     return (item for item in value.values() if item is not PRUNED)
-
-
-def _holds(annotation: Any, kind: type) -> bool:
-    """Whether a field may hold a value of a class."""
-    return (
-        annotation is kind
-        or get_origin(annotation) is kind
-        or any(_holds(one, kind) for one in get_args(annotation))
-    )

@@ -26,6 +26,9 @@ RESUMABLE = "Resumable"
 REBOOT_REQUIRED = "RebootRequired"
 """Something is in force only after a reboot, and the configuration does not let the agent do one."""
 
+INSTANCE_DATA_CHANGED = "InstanceDataChanged"
+"""What the machine says of itself is no longer what kubeadm was started with, which is kept."""
+
 MESSAGE = 32768
 """Characters of a message, as the type has them."""
 

@@ -14,11 +14,19 @@ import msgspec
 
 from machineadm.api.v1alpha1.status import AgentIdentity, BootstrapStatus, MachineIdentity
 from machineadm.errors import HostError, InternalError, MachineadmError
-from machineadm.execution.events import Event, RebootRequired, RunEnded, StepDone, rfc3339
+from machineadm.execution.events import (
+    Event,
+    InstanceDataChanged,
+    RebootRequired,
+    RunEnded,
+    StepDone,
+    rfc3339,
+)
 from machineadm.host.ports import Host
 from machineadm.plan.model import Phase
 from machineadm.redaction import Redactor
 from machineadm.reporting.conditions import (
+    INSTANCE_DATA_CHANGED,
     REBOOT_REQUIRED,
     RESUMABLE,
     Tri,
@@ -152,6 +160,12 @@ class Reporter:
             message = f"asked for by {', '.join(event.steps)}"
             self._status = with_condition(
                 self._status, REBOOT_REQUIRED, "True", "NotAllowed", message, time=self._now()
+            )
+        if isinstance(event, InstanceDataChanged):
+            told = (f"{name} is {value!r} now" for name, value in event.changes)
+            message = self._redactor.text(f"{'; '.join(told)}; the value of before is kept")
+            self._status = with_condition(
+                self._status, INSTANCE_DATA_CHANGED, "True", "Kept", message, time=self._now()
             )
         self._quietly(self._write)
         # The durable copy costs a flush, so it follows the phases only.

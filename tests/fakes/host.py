@@ -15,6 +15,7 @@ from tests.fakes.commands import Call, FakeCommands
 from tests.fakes.fetch import FakeFetch
 from tests.fakes.files import FakeFiles, Node
 from tests.fakes.kernel import FakeKernel
+from tests.fakes.network import FakeMetadata, FakeNetwork
 from tests.fakes.queries import FakeQueries
 from tests.fakes.services import FakeServices
 from tests.fakes.state import FakeState
@@ -28,6 +29,8 @@ __all__ = [
     "FakeFiles",
     "FakeHost",
     "FakeKernel",
+    "FakeMetadata",
+    "FakeNetwork",
     "FakeQueries",
     "FakeServices",
     "FakeState",
@@ -49,6 +52,8 @@ class FakeHost(Host, kw_only=True):
     kernel: FakeKernel = msgspec.field(default_factory=FakeKernel)
     services: FakeServices = msgspec.field(default_factory=FakeServices)
     fetch: FakeFetch = msgspec.field(default_factory=FakeFetch)
+    network: FakeNetwork = msgspec.field(default_factory=FakeNetwork)
+    metadata: FakeMetadata = msgspec.field(default_factory=FakeMetadata)
     architecture: str = "amd64"
 
     def __post_init__(self) -> None:
@@ -77,4 +82,5 @@ def offline_host(*, files: FakeFiles | None = None) -> FakeHost:
     """A tree that nobody runs: no commands, no kernel, no services."""
     host = FakeHost(files=files or FakeFiles(), offline=True)
     host.commands = host.queries = host.kernel = host.services = None  # type: ignore[assignment]
+    host.network = host.metadata = None  # type: ignore[assignment]
     return host

@@ -28,6 +28,7 @@ COMPOSED = {
     "control_plane",
     "discovery",
     "encrypted_data",
+    "instance_data",
     "kubernetes",
     "linux",
     "machine",

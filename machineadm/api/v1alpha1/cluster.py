@@ -19,6 +19,7 @@ from machineadm.api.meta import (
     Quantity,
     Url,
     ValueSecret,
+    ValueSource,
     at_most_one,
     exactly_one,
 )
@@ -58,7 +59,9 @@ Repository = Annotated[
 
 
 class Argument(ApiStruct, frozen=True, kw_only=True):
-    """One command-line argument of a component."""
+    """One command-line argument of a component; exactly one of `value` and `valueFrom`."""
+
+    one_of: ClassVar[tuple[OneOf, ...]] = (exactly_one("value", "valueFrom"),)
 
     name: Annotated[
         str,
@@ -70,8 +73,11 @@ class Argument(ApiStruct, frozen=True, kw_only=True):
     ]
     """Its name without leading dashes: `feature-gates`."""
 
-    value: Annotated[str, Meta(max_length=1024, extra=ONE_LINE)]
+    value: Annotated[str, Meta(max_length=1024, extra=ONE_LINE)] | None = None
     """Its value, a string always; may be empty."""
+
+    value_from: ValueSource | None = None
+    """Where its value comes from."""
 
 
 Arguments = Annotated[tuple[Argument, ...], Meta(max_length=100)]

@@ -1,10 +1,18 @@
 """What a control plane machine has beside other nodes, put together from its concerns."""
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from msgspec import Meta, field
 
-from machineadm.api.meta import AbsolutePath, ApiStruct, IpAddress, Port
+from machineadm.api.meta import (
+    AbsolutePath,
+    ApiStruct,
+    IpAddress,
+    OneOf,
+    Port,
+    ValueSource,
+    at_most_one,
+)
 from machineadm.api.v1alpha1.certificates import ControlPlaneCertificates
 from machineadm.api.v1alpha1.cluster import Arguments, ContainerVariables, SubjectNames
 from machineadm.api.v1alpha1.control_plane_files import (
@@ -86,12 +94,22 @@ class ApiServer(ApiStruct, frozen=True, kw_only=True):
     cert_sans: SubjectNames = field(default=(), name="certSANs")
     """Further names in its certificate."""
 
+    cert_sans_from: Annotated[tuple[ValueSource, ...], Meta(max_length=20)] = field(
+        default=(), name="certSANsFrom"
+    )
+    """Further names that come from elsewhere, one each; they follow those of `certSANs`."""
+
 
 class LocalApiEndpoint(ApiStruct, frozen=True, kw_only=True):
     """Where this machine's API server listens."""
 
+    one_of: ClassVar[tuple[OneOf, ...]] = (at_most_one("advertiseAddress", "advertiseAddressFrom"),)
+
     advertise_address: IpAddress | None = None
     """Address told to the others. Default: that of the interface with the default route."""
+
+    advertise_address_from: ValueSource | None = None
+    """Where that address comes from: `instanceData: $(net.eth1.ipv4)`."""
 
     bind_port: Port | None = None
     """Port. Default 6443."""

@@ -5,7 +5,7 @@ from typing import Annotated, ClassVar
 
 from msgspec import Meta
 
-from machineadm.api.meta import ApiStruct
+from machineadm.api.meta import ApiStruct, OneOf, ValueSource, at_most_one
 from machineadm.api.v1alpha1.compliance import ComplianceProfile
 from machineadm.api.v1alpha1.domain import DomainJoin
 from machineadm.api.v1alpha1.hostname import MachineName
@@ -23,6 +23,8 @@ from machineadm.api.v1alpha1.users import Group, User
 
 class LinuxConfiguration(ApiStruct, frozen=True, kw_only=True):
     """The operating system of a Linux machine."""
+
+    one_of: ClassVar[tuple[OneOf, ...]] = (at_most_one("hostname", "hostnameFrom"),)
 
     not_built: ClassVar[Mapping[str, str]] = {
         "kernelArguments": "let the image bring them, or change the boot loader's configuration in commands.boot and reboot",
@@ -43,6 +45,9 @@ class LinuxConfiguration(ApiStruct, frozen=True, kw_only=True):
 
     hostname: MachineName | None = None
     """Host name, now and at later boots. Absent: left as it is."""
+
+    hostname_from: ValueSource | None = None
+    """Where the host name comes from: `instanceData: $(v1.local_hostname|lower)`."""
 
     sysctls: Sysctls = {}
     """Kernel parameters, written to /etc/sysctl.d, applied and read back. Values are strings."""

@@ -19,6 +19,7 @@ from machineadm.api.v1alpha1.commands import Commands
 from machineadm.api.v1alpha1.containerd import ContainerRuntime
 from machineadm.api.v1alpha1.files import FileConfig
 from machineadm.api.v1alpha1.images import Image
+from machineadm.api.v1alpha1.instance_data import InstanceData
 from machineadm.api.v1alpha1.kubernetes import KubernetesConfig
 from machineadm.api.v1alpha1.linux import LinuxConfiguration
 from machineadm.api.v1alpha1.proxy import SystemProxyConfig
@@ -78,6 +79,9 @@ class MachineConfig(ApiStruct, frozen=True, kw_only=True):
         tuple[TrustedAuthority, ...], Meta(max_length=200)
     ] = ()
     """Certificate authorities for the host's trust store. At most 200."""
+
+    instance_data: InstanceData | None = None
+    """Where values of `instanceData` come from. Absent: from what the machine has, in the order of the documentation."""
 
     reboot: Literal["Allowed", "Never"] = "Never"
     """Whether the agent may reboot the machine where something is in force only after that; it does so three times at most, and

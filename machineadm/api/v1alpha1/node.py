@@ -1,6 +1,6 @@
 """What is particular to this node."""
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from msgspec import Meta, field
 
@@ -11,10 +11,13 @@ from machineadm.api.meta import (
     IpAddress,
     KubernetesObject,
     LabelValue,
+    OneOf,
     Percent,
     QualifiedName,
     Quantity,
     Threshold,
+    ValueSource,
+    at_most_one,
 )
 from machineadm.api.v1alpha1.cluster import Arguments
 
@@ -70,8 +73,17 @@ class NodeKubelet(ApiStruct, frozen=True, kw_only=True):
     """Settings of this node's kubelet.
 
     They reach this node alone, over what it inherits from the cluster. Each field has the name and the
-    meaning that it has in KubeletConfiguration.
+    meaning that it has in KubeletConfiguration. Only `nodeIP` is an argument instead.
     """
+
+    one_of: ClassVar[tuple[OneOf, ...]] = (at_most_one("nodeIP", "nodeIPFrom"),)
+
+    node_ip: IpAddress | None = field(default=None, name="nodeIP")
+    """Address of the node (the kubelet's argument `node-ip`). Default: as the kubelet finds it. Two of them, of both
+    families, stand in node.extraArgs."""
+
+    node_ip_from: ValueSource | None = field(default=None, name="nodeIPFrom")
+    """Where the address comes from: `instanceData: $(net.eth1.ipv4)`."""
 
     max_pods: Annotated[int, Meta(ge=0, le=10000)] | None = None
     """How many pods may run. Default 110."""
@@ -284,15 +296,29 @@ CriSocket = Annotated[
 class NodeConfig(ApiStruct, frozen=True, kw_only=True):
     """What is particular to this node."""
 
+    one_of: ClassVar[tuple[OneOf, ...]] = (
+        at_most_one("name", "nameFrom"),
+        at_most_one("providerID", "providerIDFrom"),
+    )
+
     name: NodeName | None = None
     """Name of the node. Default: the machine's host name in lower case."""
 
+    name_from: ValueSource | None = None
+    """Where the name comes from: `instanceData: $(v1.local_hostname)`."""
+
     provider_id: ProviderId | None = field(default=None, name="providerID")
-    """Id that the cloud knows the machine by: `aws:///eu-west-1a/i-0123456789`."""
+    """Id that the cloud knows the machine by: `aws:///eu-west-1a/i-0123456789`. A node keeps it for good."""
+
+    provider_id_from: ValueSource | None = field(default=None, name="providerIDFrom")
+    """Where the id comes from: `instanceData: aws:///$(v1.availability_zone)/$(v1.instance_id)`."""
 
     labels: Annotated[dict[QualifiedName, LabelValue], Meta(max_length=100)] = {}
     """Labels that the kubelet gives its node. It may not use those in `kubernetes.io` and `k8s.io` but for
     a few, and `node-role.kubernetes.io/...` is not one of them."""
+
+    labels_from: Annotated[dict[QualifiedName, ValueSource], Meta(max_length=100)] = {}
+    """Labels whose values come from elsewhere. A label stands here or in `labels`."""
 
     taints: Annotated[tuple[Taint, ...], Meta(max_length=100)] | None = None
     """Taints the node registers with. Absent or null: kubeadm's own, `control-plane:NoSchedule` on

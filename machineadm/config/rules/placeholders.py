@@ -14,6 +14,7 @@ from typing import Any, Final
 import msgspec
 
 from machineadm.api.finding import Finding
+from machineadm.api.meta import ValueSource
 from machineadm.api.pruned import PRUNED
 from machineadm.api.v1alpha1.commands import Command, EnvironmentVariable
 from machineadm.api.v1alpha1.files import FileConfig
@@ -83,6 +84,8 @@ def _is_free(value: msgspec.Struct, name: str) -> bool:
         return name in ("argv", "script", "value")
     if isinstance(value, FileConfig):
         return name == "content"
+    if isinstance(value, ValueSource):
+        return name == "instance_data"
     return name in (
         "manifest",
         "policy",

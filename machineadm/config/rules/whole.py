@@ -51,6 +51,15 @@ def _only_providers(source: ValueSource, _context: Context) -> Iterator[Finding]
             )
 
 
+def _refers_to_what_there_is(source: ValueSource, _context: Context) -> Iterator[Finding]:
+    if source.instance_data is None:
+        return
+    from machineadm.config.instance_data import problems
+
+    for code, message, hint in problems(source.instance_data):
+        yield finding(code, "instanceData", message, hint)
+
+
 def _path_is_of_this_platform(value: msgspec.Struct, context: Context) -> Iterator[Finding]:
     """A path of Windows on a Linux machine would be the name of a file in some working directory."""
     if context.configuration.spec.machine.windows_configuration is not None:
@@ -82,6 +91,6 @@ RULES: Final[Rules] = {
         deadline.takes_time,
         deadline.nothing_outlasts_the_run,
     ),
-    ValueSource: (_only_providers,),
+    ValueSource: (_only_providers, _refers_to_what_there_is),
     **dict.fromkeys(_PATHS, (_path_is_of_this_platform,)),
 }

@@ -61,6 +61,8 @@ def linux_host(
     if running:
         from machineadm.host.linux.commands import LinuxCommands
         from machineadm.host.linux.kernel import LinuxKernel
+        from machineadm.host.linux.metadata import LinuxMetadata
+        from machineadm.host.linux.network import LinuxNetwork
         from machineadm.host.linux.queries import LinuxQueries
         from machineadm.host.linux.services import SystemdServices
 
@@ -74,4 +76,6 @@ def linux_host(
         host.kernel = LinuxKernel(commands)
         host.queries = LinuxQueries(commands)
         host.services = SystemdServices(commands, host.queries)
+        host.network = LinuxNetwork()
+        host.metadata = LinuxMetadata()
     return host

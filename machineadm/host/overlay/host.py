@@ -52,6 +52,8 @@ class Overlay:
             kernel=self._kernel,
             services=self._services,
             fetch=None,
+            network=host.network,
+            metadata=host.metadata,
             platform=host.platform,
             architecture=host.architecture,
             kept=host.kept,

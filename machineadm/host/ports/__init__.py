@@ -18,6 +18,8 @@ from machineadm.host.ports.files import (
 )
 from machineadm.host.ports.host import Host
 from machineadm.host.ports.kernel import Kernel
+from machineadm.host.ports.metadata import Metadata, MetadataAnswer
+from machineadm.host.ports.network import Network
 from machineadm.host.ports.queries import Queries
 from machineadm.host.ports.services import Services
 from machineadm.host.ports.state import State
@@ -36,6 +38,9 @@ __all__ = [
     "Files",
     "Host",
     "Kernel",
+    "Metadata",
+    "MetadataAnswer",
+    "Network",
     "Queries",
     "Services",
     "State",

@@ -12,6 +12,8 @@ from machineadm.host.ports.commands import Commands
 from machineadm.host.ports.fetch import Fetch
 from machineadm.host.ports.files import Files
 from machineadm.host.ports.kernel import Kernel
+from machineadm.host.ports.metadata import Metadata
+from machineadm.host.ports.network import Network
 from machineadm.host.ports.queries import Queries
 from machineadm.host.ports.services import Services
 from machineadm.host.ports.state import State
@@ -34,11 +36,13 @@ class Host(msgspec.Struct, kw_only=True):
     kernel: Kernel | None = None
     services: Services | None = None
     fetch: Fetch | None = None
+    network: Network | None = None
+    metadata: Metadata | None = None
     platform: str = "linux"
     architecture: str = ""
     """Of the processor, as Go and container images name it: `amd64`, `arm64`."""
     kept: Callable[[str], bool] = _nothing_is_kept
     """Whether the run puts back what lies at a path now if it is lost: a step that takes files may ask."""
     offline: bool = False
-    """It is a tree (`--root`), not the running system: live steps are deferred, and commands, queries, kernel and
-    services are None, so that nothing can be run by mistake."""
+    """It is a tree (`--root`), not the running system: live steps are deferred, and commands, queries, kernel,
+    services, network and metadata are None, so that nothing can be run by mistake."""

@@ -52,7 +52,7 @@ def present(**fields: object) -> Document:
 
 def pairs(arguments: Sequence[Argument]) -> tuple[Pair, ...]:
     """Arguments as name and value."""
-    return tuple((argument.name, argument.value) for argument in arguments)
+    return tuple((argument.name, argument.value or "") for argument in arguments)
 
 
 def patches(kubernetes: KubernetesConfig, paths: Paths) -> Document | None:
@@ -82,9 +82,10 @@ def node_registration(node: NodeConfig | None, *, worker: bool, arguments: Argum
 
 
 def kubelet_arguments(node: NodeConfig) -> tuple[Pair, ...]:
-    """The kubelet's arguments: labels and provider id, then those of the configuration (which are others)."""
+    """The kubelet's arguments: labels, provider id and address, then those of the configuration (which are others)."""
     labels = ",".join(f"{key}={value}" for key, value in node.labels.items())
-    ours = present(**{"node-labels": labels, "provider-id": node.provider_id})
+    address = node.kubelet.node_ip if node.kubelet is not None else None
+    ours = present(**{"node-labels": labels, "provider-id": node.provider_id, "node-ip": address})
     return (*((name, str(value)) for name, value in ours.items()), *pairs(node.extra_args))
 
 

@@ -145,6 +145,7 @@ def kubelet_patch(kubelet: NodeKubelet) -> Document:
     """A node's own KubeletConfiguration, as a JSON merge patch: the typed fields have its names already."""
     typed = msgspec.to_builtins(kubelet)
     config = typed.pop("config", {})
+    typed.pop("nodeIP", None)  # an argument: KubeletConfiguration has no such field
     return component_document("KubeletConfiguration", _KUBELET_API, {**config, **typed})
 
 

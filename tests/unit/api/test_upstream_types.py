@@ -207,6 +207,9 @@ def test_the_generated_type_of_a_kubelet_has_the_same_fields() -> None:
 
 
 def test_our_own_fields_of_a_kubelet_are_its_own() -> None:
-    ours = {field.encode_name for field in msgspec.structs.fields(node.NodeKubelet)} - {"config"}
+    # An argument of the kubelet, beside its configuration.
+    argument = {"nodeIP", "nodeIPFrom"}
+    fields = {field.encode_name for field in msgspec.structs.fields(node.NodeKubelet)}
+    ours = fields - {"config"} - argument
 
     assert ours - FIELDS["KubeletConfiguration"].keys() == set()

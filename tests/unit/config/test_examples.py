@@ -21,7 +21,9 @@ ALL = sorted(EXAMPLES.rglob("*.yaml"))
 PATHS = [path for path in ALL if path.parent.name != "rendering"]
 
 HIDDEN_STRUCTS = (
-    "ValueSource.",
+    "ValueSource.secret",
+    "ValueSource.configMap",
+    "ValueSource.provider",
     "ProviderRef.",
     "KeyReference.",
     "OptionalKeyReference.",

@@ -19,6 +19,7 @@ LINUX = "machine.linuxConfiguration"
 BUILT = {
     "machine.files",
     "machine.commands",
+    "machine.instanceData",
     "machine.reboot",
     "machine.sentinel",
     "machine.linuxConfiguration",
@@ -26,6 +27,7 @@ BUILT = {
     "machine.bootstrapperTemplateConfigMapName",
     "machine.bootstrapperTemplateSecretName",
     f"{LINUX}.hostname",
+    f"{LINUX}.hostnameFrom",
     f"{LINUX}.sysctls",
     f"{LINUX}.kernelModules",
 }

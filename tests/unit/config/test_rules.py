@@ -83,6 +83,25 @@ LONG = [
          {"deadline": "0s"}, [("MA1312", "spec.deadline")], {"deadline": "1s"}),
 ]  # fmt: skip
 
+REFERENCES = [
+    Case("instance data is referred to by names that there are",
+         {f"{K}.node.nameFrom": {"instanceData": "$(v1.hostname)"}},
+         [("MA1422", "spec.kubernetes.node.nameFrom.instanceData")],
+         {f"{K}.node.nameFrom": {"instanceData": "$(v1.local_hostname|short|lower)"}}),
+    Case("a text of instance data refers to something",
+         {f"{K}.node.nameFrom": {"instanceData": "v1.local_hostname"}},
+         [("MA1421", "spec.kubernetes.node.nameFrom.instanceData")],
+         {f"{K}.node.nameFrom": {"instanceData": "$(v1.local_hostname)"}}),
+    Case("a name comes from one place",
+         {f"{K}.node.nameFrom": {"instanceData": "$(host.name)"}, f"{K}.node.name": "a"},
+         [("MA1301", "spec.kubernetes.node.nameFrom")], {f"{K}.node.name": "a"}),
+    Case("a machine reads no object of the cluster",
+         {f"{K}.node.nameFrom": {"secret": {"name": "a", "key": "b"}}},
+         [("MA1308", "spec.kubernetes.node.nameFrom.secret")], {}),
+]  # fmt: skip
+
+test_references_are_judged_before_a_machine_is_asked = judging(REFERENCES)
+
 test_nothing_has_more_time_than_the_run = judging(LONG)
 
 test_what_a_type_declares_of_its_fields_is_judged = judging(DECLARED)
@@ -96,6 +115,7 @@ CASES: list[Case] = [
     *DECLARED,
     *LONG,
     *PATHS,
+    *REFERENCES,
 ]
 
 

@@ -733,7 +733,9 @@ def test_every_reference_can_be_satisfied(type_: type[msgspec.Struct], name: str
     required = {
         each.name: PRUNED for each in fields.values() if each.required and each.name != name
     }
-    value = type_(**required, **{name: {"X": source} if is_map else source})
+    is_list = "tuple" in str(fields[name].type)
+    given: Any = {"X": source} if is_map else (source,) if is_list else source
+    value = type_(**required, **{name: given})
     text = POD if "dict" in str(fields[name.removesuffix("_from")].type) and not is_map else "a"
     found = References(
         (Resource(kind="ConfigMap", name="vip", namespace="", values={"pod": text.encode()}),)

@@ -49,14 +49,23 @@ _EFFECTS: Final = ("NoSchedule", "PreferNoSchedule", "NoExecute")
 
 
 def _labels_are_the_nodes_to_give(node: NodeConfig, _context: Context) -> Iterator[Finding]:
-    for key in node.labels:
+    for field, key in (
+        *(("labels", key) for key in node.labels),
+        *(("labelsFrom", key) for key in node.labels_from),
+    ):
         if not _may_label(key):
             yield finding(
                 "MA1314",
-                child("labels", key),
+                child(field, key),
                 f"a kubelet may not give its node the label {key}",
                 "label the node from the cluster, or use a domain of your own",
             )
+
+
+def _each_label_once(node: NodeConfig, _context: Context) -> Iterator[Finding]:
+    for key in node.labels_from:
+        if key in node.labels:
+            yield finding("MA1306", child("labelsFrom", key), f"{key} stands in labels already")
 
 
 def _may_label(key: str) -> bool:
@@ -112,6 +121,8 @@ def _arguments_keep_the_rules_of_their_fields(
         "container-runtime-endpoint": _wrong(CriSocket),
     }
     for index, argument in enumerate(node.extra_args):
+        if argument.value is None:
+            continue
         for code, problem in judges.get(argument.name, _nothing)(argument.value):
             hint = "label the node from the cluster, or use a domain of your own"
             yield finding(
@@ -179,10 +190,24 @@ def _is_filled_in_elsewhere(text: str) -> bool:
 def _arguments_leave_our_own_alone(node: NodeConfig, _context: Context) -> Iterator[Finding]:
     for index, argument in enumerate(node.extra_args):
         for field, name in _OWN_ARGUMENTS:
-            if argument.name == name and is_set(node, field):
+            given = next((one for one in (field, f"{field}From") if _has(node, one)), None)
+            if argument.name == name and given is not None:
                 yield finding(
-                    "MA1320", f"extraArgs[{index}].name", f"{name} is set by node.{field}"
+                    "MA1320", f"extraArgs[{index}].name", f"{name} is set by node.{given}"
                 )
+        kubelet = node.kubelet
+        if argument.name == "node-ip" and kubelet is not None:
+            given = next((one for one in ("nodeIP", "nodeIPFrom") if is_set(kubelet, one)), None)
+            if given is not None:
+                yield finding(
+                    "MA1320",
+                    f"extraArgs[{index}].name",
+                    f"node-ip is set by node.kubelet.{given}",
+                )
+
+
+def _has(node: NodeConfig, field: str) -> bool:
+    return field in node.__struct_encode_fields__ and is_set(node, field)
 
 
 def _kubelet_document(kubelet: NodeKubelet, context: Context) -> Iterator[Finding]:
@@ -272,6 +297,7 @@ def _critical_pods_share_the_shutdown(kubelet: NodeKubelet, _context: Context) -
 RULES: Final[Rules] = {
     NodeConfig: (
         _labels_are_the_nodes_to_give,
+        _each_label_once,
         _each_taint_once,
         _reject_all_with_other_names,
         _socket_has_a_scheme,

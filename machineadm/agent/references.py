@@ -1,0 +1,180 @@
+"""References resolved on the machine, before anything is touched: who knows the values, and what becomes of them.
+
+A Resolver knows one kind of source (`instanceData`, `provider`). What it finds stands in the configuration afterwards and is
+judged there as if it had been written there; a problem is told at the place of the reference.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, ClassVar, Protocol
+
+import msgspec
+from msgspec.structs import replace
+
+from machineadm.agent.intake import Accepted, ProblemsError
+from machineadm.api.finding import Finding
+from machineadm.config.model import Mode
+from machineadm.config.references import Reference, filled, references
+from machineadm.config.validation import check
+from machineadm.documents.decoding import decode, decode_object
+from machineadm.documents.encoding import encode_json
+from machineadm.documents.model import problem_at
+from machineadm.errors import MachineadmError
+
+
+class Value(msgspec.Struct, frozen=True, kw_only=True):
+    """What a reference stands for."""
+
+    value: str | bytes
+    """Bytes where only the content of a file may be other than text."""
+
+    origin: str
+    """Who said so, for the plan: `cloud-init`, `provider vault`."""
+
+    secret: bool = False
+    """It is never shown."""
+
+
+Answers = Mapping[str, "Value | MachineadmError"]
+"""By the path of the reference: its value, or why there is none."""
+
+
+class Resolver(Protocol):
+    """Knows the values of one kind of source."""
+
+    field: ClassVar[str]
+    """The attribute of ValueSource that it is about: `instance_data`, `provider`."""
+
+    def resolve(self, wanted: Sequence[Reference]) -> Answers:
+        """Find the values of some references, changing nothing. One without an answer stays in the configuration.
+
+        Args:
+            wanted: All references of this kind that the configuration has, at least one.
+        """
+
+
+class Resolution(msgspec.Struct, frozen=True, kw_only=True):
+    """A configuration in which the references have given way to their values."""
+
+    accepted: Accepted
+    """Judged with the values in place."""
+
+    values: tuple[tuple[Reference, Value], ...] = ()
+    """What was found, in the configuration's order."""
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """The values that are never shown."""
+        return tuple(
+            one.value if isinstance(one.value, str) else one.value.decode(errors="replace")
+            for _, one in self.values
+            if one.secret
+        )
+
+
+def resolve(
+    accepted: Accepted,
+    resolvers: Sequence[Resolver],
+    *,
+    mode: Mode = "provisioning",
+    kubernetes_version: str | None = None,
+    deadline: float | None = None,
+) -> Resolution:
+    """The configuration with its references resolved; as it is where it has none.
+
+    Args:
+        accepted: A configuration without a problem.
+        resolvers: One for each kind of source.
+        mode: As of `intake.examine`.
+        kubernetes_version: As of `intake.examine`.
+        deadline: As of `intake.examine`.
+
+    Raises:
+        MachineadmError: A value cannot be had; with several, all are in `log_tail`.
+        ProblemsError: A value is not what its field takes.
+    """
+    wanted = references(accepted.configuration.spec)
+    if not wanted:
+        return Resolution(accepted=accepted)
+    answers: dict[str, Value | MachineadmError] = {}
+    for resolver in resolvers:
+        asked = [one for one in wanted if getattr(one.source, resolver.field) is not None]
+        if asked:
+            answers.update(resolver.resolve(asked))
+    _refuse([one for one in answers.values() if isinstance(one, MachineadmError)])
+    found = [(one, answer) for one in wanted if isinstance(answer := answers.get(one.path), Value)]
+    values, findings = _readable(found)
+    configuration = accepted.configuration
+    configuration = replace(configuration, spec=filled(configuration.spec, values))
+    judged = check(
+        configuration, mode=mode, kubernetes_version=kubernetes_version, deadline=deadline
+    )
+    findings += [_at_the_reference(one, found) for one in (*_misfits(configuration), *judged)]
+    problems = tuple(problem_at(accepted.document, one) for one in dict.fromkeys(findings))
+    if any(problem.severity == "error" for problem in problems):
+        raise ProblemsError(problems)
+    return Resolution(
+        accepted=replace(accepted, configuration=configuration, warnings=problems),
+        values=tuple(found),
+    )
+
+
+def _refuse(errors: Sequence[MachineadmError]) -> None:
+    if not errors:
+        return
+    first, *others = dict.fromkeys(errors)
+    if others:
+        first.log_tail = "".join(f"{one.code} {one.message}\n" for one in (first, *others))
+    raise first
+
+
+def _readable(
+    found: Sequence[tuple[Reference, Value]],
+) -> tuple[dict[str, Any], list[Finding]]:
+    """The values as their fields take them, and what is wrong with them as such."""
+    values: dict[str, Any] = {}
+    findings: list[Finding] = []
+    for reference, value in found:
+        text = value.value
+        if isinstance(text, bytes) and reference.target != "content":
+            try:
+                text = text.decode()
+            except UnicodeDecodeError:
+                message = f"{value.origin} gives a value that is not valid UTF-8"
+                hint = "only the content of a file may be bytes"
+                findings.append(
+                    Finding(code="MA1603", path=reference.path, message=message, hint=hint)
+                )
+                continue
+        if reference.target != "object":
+            values[reference.path] = text
+            continue
+        given, problems = decode_object(text.encode() if isinstance(text, str) else text, file="")
+        if given is not None:
+            values[reference.path] = given
+        findings += [
+            Finding(code="MA1410", path=reference.path, message=one.message, hint=one.hint)
+            for one in problems
+        ]
+    return values, findings
+
+
+def _misfits(configuration: Any) -> Iterator[Finding]:
+    """What the decoder would have said of the values, had they been written where they are now."""
+    for document in decode(encode_json(configuration, reveal=True), file=""):
+        for problem in document.problems:
+            yield Finding(
+                code=problem.code, path=problem.path, message=problem.message, hint=problem.hint
+            )
+
+
+def _at_the_reference(finding: Finding, found: Sequence[tuple[Reference, Value]]) -> Finding:
+    """A finding about a value, told of the reference that brought it."""
+    for reference, value in found:
+        if finding.path == reference.fills or finding.path.startswith(
+            (f"{reference.fills}.", f"{reference.fills}[")
+        ):
+            message = f"the value from {value.origin}: {finding.message}"
+            return replace(finding, path=reference.path, message=message)
+    return finding

@@ -1,0 +1,152 @@
+"""All references of a configuration resolved on this machine: which resolvers there are, and what a run remembers of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import msgspec
+
+from machineadm.agent.instance_data import (
+    InstanceValues,
+    given_by,
+    keep_values,
+    kept_values,
+    lookup_of,
+)
+from machineadm.agent.intake import Accepted, Intake, ProblemsError
+from machineadm.agent.references import Value, resolve
+from machineadm.agent.wiring import Machine
+from machineadm.api.v1alpha1.machine import MachineConfiguration
+from machineadm.config.model import Mode
+from machineadm.config.references import Reference
+from machineadm.documents.model import Problem
+from machineadm.errors import UsageError
+from machineadm.execution.events import (
+    Event,
+    InstanceDataChanged,
+    ReferencesResolved,
+    ResolvedValue,
+)
+from machineadm.host.instance.lookup import Lookup, Timeless
+from machineadm.host.ports import Host
+from machineadm.redaction import MASK
+from machineadm.sources.stream import Stream, read_streams
+
+_SHOWN = 200
+"""Characters of a value that a plan shows."""
+
+
+class Resolved(msgspec.Struct, frozen=True, kw_only=True):
+    """A configuration without references, but for those that only the machine itself can resolve later."""
+
+    configuration: MachineConfiguration
+    warnings: tuple[Problem, ...]
+    machine_id: str
+    used: Mapping[str, str]
+    """Instance data by name."""
+
+    given: Stream | None
+    """What `--instance-data` names, for a run that goes on after a reboot."""
+
+    def keep(self, host: Host) -> None:
+        """Remember the values: from the start of kubeadm on they are this machine's for good."""
+        if self.used and not host.offline:
+            keep_values(host, self.machine_id, self.used)
+
+
+def resolved(
+    accepted: Accepted,
+    machine: Machine,
+    *,
+    machine_id: str,
+    instance_data: str | None,
+    mode: Mode,
+    deadline: float | None,
+    listen: Callable[[Event], None],
+) -> Resolved:
+    """Resolve what a configuration refers to, and tell of it.
+
+    Args:
+        accepted: The configuration.
+        machine: The machine, or a tree. Its redactor learns what is secret.
+        machine_id: Its own.
+        instance_data: The file of `--instance-data`.
+        mode: As of `intake.examine`.
+        deadline: As of `intake.examine`.
+        listen: Told of the values.
+
+    Raises:
+        MachineadmError: A value cannot be had, or is not what its field takes.
+    """
+    host = machine.host
+    given = read_given(instance_data)
+    values = InstanceValues(
+        lookup_of(host, accepted.configuration.spec.machine.instance_data, given_by(given)),
+        kept=kept_values(host, machine_id),
+        partial=host.offline,
+    )
+    found = resolve(accepted, (values,), mode=mode, deadline=deadline)
+    machine.redactor.learn(found.secrets)
+    now = host.clock.now()
+    if found.values:
+        shown = tuple(_shown(*one) for one in found.values)
+        listen(ReferencesResolved(time=now, values=shown))
+    if values.changed:
+        listen(InstanceDataChanged(time=now, changes=tuple(sorted(values.changed.items()))))
+    return Resolved(
+        configuration=found.accepted.configuration,
+        warnings=found.accepted.warnings,
+        machine_id=machine_id,
+        used=values.values,
+        given=given,
+    )
+
+
+def with_given(found: Intake, path: str, *, mode: Mode, kubernetes_version: str | None) -> Intake:
+    """What is found of a configuration whose references stand for what a file says; others stay, and say nothing.
+
+    Args:
+        found: As it is without the file; with problems it stays as it is.
+        path: Of the file.
+        mode: As of `intake.examine`.
+        kubernetes_version: As of `intake.examine`.
+    """
+    given = given_by(read_given(path))
+    if found.errors or found.configuration is None or found.document is None or given is None:
+        return found
+    accepted = Accepted(
+        configuration=found.configuration, document=found.document, warnings=found.warnings
+    )
+    values = InstanceValues(Lookup([(given, None)], Timeless()), partial=True)
+    try:
+        done = resolve(accepted, (values,), mode=mode, kubernetes_version=kubernetes_version)
+    except ProblemsError as error:
+        return msgspec.structs.replace(found, problems=error.problems)
+    return msgspec.structs.replace(
+        found, configuration=done.accepted.configuration, problems=done.accepted.warnings
+    )
+
+
+def read_given(path: str | None) -> Stream | None:
+    """The file that `--instance-data` names, as it is.
+
+    Raises:
+        UsageError: It cannot be read.
+    """
+    if path is None:
+        return None
+    if path == "-":
+        raise UsageError("MA7004", "--instance-data takes a file, not standard input")
+    (stream,) = read_streams((path,))
+    return stream
+
+
+def _shown(reference: Reference, value: Value) -> ResolvedValue:
+    text = value.value
+    if value.secret or reference.target == "secret":
+        shown = MASK
+    elif reference.target in ("content", "object") or isinstance(text, bytes):
+        shown = f"{len(text if isinstance(text, bytes) else text.encode())} bytes"
+    else:
+        shown = text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
+    return ResolvedValue(path=reference.path, value=shown, origin=value.origin)

@@ -1,0 +1,179 @@
+"""References that a machine resolves: every `xFrom` of a configuration, and the configuration with the values in place.
+
+Pure. Who knows a value is the agent's business (`machineadm.agent.references`); here is only where values are wanted and how
+they come to stand in their fields.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Literal, TypeVar, get_args, get_origin
+
+import msgspec
+from msgspec.structs import replace
+
+from machineadm.api.meta import ValueSource
+from machineadm.api.pruned import PRUNED
+from machineadm.api.v1alpha1.files import FileConfig
+from machineadm.config.paths import child, structs_in
+from machineadm.redaction import Secret
+
+_Value = TypeVar("_Value", bound=msgspec.Struct)
+
+Target = Literal["text", "secret", "object", "content"]
+"""What a field takes: a text, a Secret, an object of Kubernetes' own, or the bytes of a file."""
+
+
+class Reference(msgspec.Struct, frozen=True, kw_only=True):
+    """A value that a configuration wants from elsewhere."""
+
+    path: str
+    """Of the reference: `spec.kubernetes.node.nameFrom`."""
+
+    fills: str
+    """Of the field that it fills: `spec.kubernetes.node.name`; of a list the list itself."""
+
+    source: ValueSource
+    """Where the value comes from."""
+
+    target: Target
+    """What the field takes."""
+
+
+def references(value: msgspec.Struct, path: str = "spec") -> tuple[Reference, ...]:
+    """All references in a value, in the order of its fields; what is PRUNED is passed over.
+
+    Args:
+        value: A configuration's spec, or any part of it.
+        path: Where it stands.
+    """
+    return tuple(
+        reference for struct, place in structs_in(value, path) for reference in _of(struct, place)
+    )
+
+
+def filled(value: _Value, values: Mapping[str, Any], path: str = "spec") -> _Value:
+    """A value in which references have given way to what they stand for; those without a value stay.
+
+    Args:
+        value: As of `references`.
+        values: By the path of the reference: text; bytes for the content of a file; a dict for an object.
+        path: As of `references`.
+    """
+    changes: dict[str, Any] = {}
+    names = zip(value.__struct_fields__, value.__struct_encode_fields__, strict=True)
+    for field, name in names:
+        given = getattr(value, field)
+        below = _below(given, values, f"{path}.{name}")
+        if below is not given:
+            changes[field] = below
+    for reference in _of(value, path):
+        if reference.path in values:
+            _fill(value, reference, values[reference.path], path, changes)
+    return replace(value, **changes) if changes else value
+
+
+def holds(annotation: Any, kind: type) -> bool:
+    """Whether a field may hold a value of a class, by the field's annotation."""
+    return (
+        annotation is kind
+        or get_origin(annotation) is kind
+        or any(holds(one, kind) for one in get_args(annotation))
+    )
+
+
+def _of(value: msgspec.Struct, path: str) -> Iterator[Reference]:
+    """The references that stand in a Struct's own fields."""
+    fields = value.__struct_fields__
+    for field, name in zip(fields, value.__struct_encode_fields__, strict=True):
+        if not field.endswith("_from") or field.removesuffix("_from") not in fields:
+            continue
+        given = getattr(value, field)
+        if given is PRUNED:
+            continue
+        fills = f"{path}.{name.removesuffix('From')}"
+        for source, below, filled_path in _sources(given, f"{path}.{name}", fills):
+            target = _target(value, field.removesuffix("_from"))
+            yield Reference(path=below, fills=filled_path, source=source, target=target)
+
+
+def _sources(given: Any, path: str, fills: str) -> Iterator[tuple[ValueSource, str, str]]:
+    if isinstance(given, ValueSource):
+        yield given, path, fills
+    elif isinstance(given, dict):
+        for key, one in given.items():
+            if key is not PRUNED and one is not PRUNED and isinstance(one, ValueSource):
+                yield one, child(path, key), child(fills, key)
+    elif isinstance(given, tuple):
+        for index, one in enumerate(given):
+            if one is not PRUNED and isinstance(one, ValueSource):
+                yield one, f"{path}[{index}]", fills
+
+
+def _target(value: msgspec.Struct, field: str) -> Target:
+    if isinstance(value, FileConfig) and field == "content":
+        return "content"
+    (info,) = (one for one in msgspec.structs.fields(type(value)) if one.name == field)
+    if holds(info.type, Secret):
+        return "secret"
+    # Labels and headers are maps, too, but of what is filled in; an object is filled in whole.
+    if holds(info.type, dict) and isinstance(getattr(value, f"{field}_from"), ValueSource):
+        return "object"
+    return "text"
+
+
+def _fill(
+    value: msgspec.Struct, reference: Reference, found: Any, path: str, changes: dict[str, Any]
+) -> None:
+    """Put one value in its place, and take its reference away."""
+    fields = dict(zip(value.__struct_encode_fields__, value.__struct_fields__, strict=True))
+    name = next(
+        wire
+        for wire in fields
+        if reference.path == f"{path}.{wire}"
+        or reference.path.startswith((f"{path}.{wire}.", f"{path}.{wire}["))
+    )
+    twin, field = fields[name], fields[name].removesuffix("_from")
+    there = changes.get(field, getattr(value, field))
+    left = changes.get(twin, getattr(value, twin))
+    item = Secret(found) if reference.target == "secret" else found
+    if isinstance(left, dict):
+        key = next(key for key in left if child(f"{path}.{name}", key) == reference.path)
+        changes[twin] = {other: one for other, one in left.items() if other != key}
+        changes[field] = {**there, key: item}
+    elif isinstance(left, tuple):
+        changes[twin] = tuple(one for one in left if one is not reference.source)
+        changes[field] = (*there, item)
+    else:
+        changes[twin] = None
+        changes |= _content(value, found) if isinstance(value, FileConfig) else {field: item}
+
+
+def _content(file: FileConfig, found: str | bytes) -> dict[str, Any]:
+    """A file's content: what is not text travels in base64."""
+    if isinstance(found, str):
+        return {"content": found}
+    try:
+        return {"content": found.decode()}
+    except UnicodeDecodeError:
+        from binascii import b2a_base64
+
+        return {
+            "content": b2a_base64(found, newline=False).decode(),
+            "encoding": "gzip+base64" if file.encoding in ("gzip", "gzip+base64") else "base64",
+        }
+
+
+def _below(value: Any, values: Mapping[str, Any], path: str) -> Any:
+    if value is PRUNED or isinstance(value, ValueSource):
+        return value
+    if isinstance(value, msgspec.Struct):
+        return filled(value, values, path)
+    if isinstance(value, tuple):
+        items = tuple(_below(item, values, f"{path}[{n}]") for n, item in enumerate(value))
+        return (
+            value if all(one is other for one, other in zip(items, value, strict=True)) else items
+        )
+    if isinstance(value, dict) and any(isinstance(one, msgspec.Struct) for one in value.values()):
+        return {key: _below(item, values, child(path, key)) for key, item in value.items()}
+    return value

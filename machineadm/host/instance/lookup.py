@@ -1,0 +1,92 @@
+"""Asking sources in order, each name once, within one time for all."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+import msgspec
+
+from machineadm.host.instance.model import Source, UnknownError
+from machineadm.host.ports import Clock
+
+TIMEOUT: Final = 30.0
+"""Seconds for all sources together, where the configuration does not say."""
+
+
+class Found(msgspec.Struct, frozen=True, kw_only=True):
+    """What a name stands for."""
+
+    value: str
+    source: str
+    """Who said so."""
+
+
+class Missing(msgspec.Struct, frozen=True, kw_only=True):
+    """Nobody knows what a name stands for."""
+
+    said: tuple[tuple[str, str], ...]
+    """Each source that was asked, and its answer."""
+
+    @property
+    def text(self) -> str:
+        """All of it in one line."""
+        return "; ".join(f"{source}: {answer}" for source, answer in self.said)
+
+
+class Timeless:
+    """For sources that take no time: a file that has been read."""
+
+    @staticmethod
+    def monotonic() -> float:
+        """See `Clock.monotonic`."""
+        return 0.0
+
+
+class Lookup:
+    """Finds values, and remembers them.
+
+    Args:
+        sources: In the order in which they are asked, each with the seconds that it may take in all; None: what is left.
+        clock: Tells the time.
+        timeout: Seconds for all of them.
+    """
+
+    def __init__(
+        self,
+        sources: Sequence[tuple[Source, float | None]],
+        clock: Clock | Timeless,
+        timeout: float = TIMEOUT,
+    ) -> None:
+        self._sources = sources
+        self._clock = clock
+        self._left = timeout
+        self._spent: dict[str, float] = {}
+        self._known: dict[str, Found | Missing] = {}
+
+    def find(self, name: str) -> Found | Missing:
+        """What a name stands for, by the first source that knows it."""
+        if name not in self._known:
+            self._known[name] = self._ask(name)
+        return self._known[name]
+
+    def _ask(self, name: str) -> Found | Missing:
+        said = []
+        for source, most in self._sources:
+            if name.partition(".")[0] not in source.kinds:
+                continue
+            before = self._clock.monotonic()
+            left = self._left if most is None else most - self._spent.get(source.name, 0.0)
+            left = min(left, self._left)
+            if left <= 0:
+                said.append((source.name, "was not asked: the time for instance data is over"))
+                continue
+            try:
+                return Found(value=source.value(name, left), source=source.name)
+            except UnknownError as error:
+                said.append((source.name, error.reason))
+            finally:
+                took = self._clock.monotonic() - before
+                self._left -= took
+                self._spent[source.name] = self._spent.get(source.name, 0.0) + took
+        return Missing(said=tuple(said))
