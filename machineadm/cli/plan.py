@@ -65,6 +65,8 @@ def run(arguments: Namespace) -> int:
 
 def _values(told: list[Event]) -> tuple[tuple[str, str, str], ...]:
     """What the configuration's references stand for: path, value, origin."""
+    if not told:
+        return ()
     from machineadm.execution.events import ReferencesResolved
 
     return tuple(
