@@ -23,6 +23,7 @@ from machineadm.host.instance.given import Given
 from machineadm.host.instance.lookup import TIMEOUT, Found, Lookup, Missing
 from machineadm.host.instance.machine import OwnNames
 from machineadm.host.instance.model import Source
+from machineadm.host.instance.platforms import Recognised, source
 from machineadm.host.ports import Host
 from machineadm.sources.stream import Stream
 
@@ -113,12 +114,14 @@ def lookup_of(host: Host, settings: InstanceData | None, given: Given | None) ->
 
 def _configured(host: Host, settings: InstanceData | None) -> Asked:
     if settings is None or not settings.sources:
-        return ((CloudInit(host), None), (Afterburn(host), None))
+        return ((CloudInit(host), None), (Afterburn(host), None), (Recognised(host), None))
     known: dict[str, Callable[[Host], Source]] = {"CloudInit": CloudInit, "Afterburn": Afterburn}
     return [
-        (known[one.name](host), None if one.timeout is None else seconds(one.timeout))
+        (
+            known[one.name](host) if one.name in known else source(one.name, host),
+            None if one.timeout is None else seconds(one.timeout),
+        )
         for one in settings.sources
-        if one.name in known
     ]
 
 

@@ -89,7 +89,10 @@ def resolved(
     machine.redactor.learn(found.secrets)
     now = host.clock.now()
     if found.values:
-        shown = tuple(_shown(*one) for one in found.values)
+        shown = tuple(
+            ResolvedValue(path=one.path, value=shown_value(one, value), origin=value.origin)
+            for one, value in found.values
+        )
         listen(ReferencesResolved(time=now, values=shown))
     if values.changed:
         listen(InstanceDataChanged(time=now, changes=tuple(sorted(values.changed.items()))))
@@ -141,12 +144,11 @@ def read_given(path: str | None) -> Stream | None:
     return stream
 
 
-def _shown(reference: Reference, value: Value) -> ResolvedValue:
+def shown_value(reference: Reference, value: Value) -> str:
+    """A value as it is shown: masked where its field is a secret, and never a whole file."""
     text = value.value
     if value.secret or reference.target == "secret":
-        shown = MASK
-    elif reference.target in ("content", "object") or isinstance(text, bytes):
-        shown = f"{len(text if isinstance(text, bytes) else text.encode())} bytes"
-    else:
-        shown = text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
-    return ResolvedValue(path=reference.path, value=shown, origin=value.origin)
+        return MASK
+    if reference.target in ("content", "object") or isinstance(text, bytes):
+        return f"{len(text if isinstance(text, bytes) else text.encode())} bytes"
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."

@@ -25,6 +25,7 @@ COMMANDS = {
     "encrypt": "encrypt documents as EncryptedData",
     "decrypt": "decrypt EncryptedData and print its documents",
     "status": "show the last report, or wait for the end of a run",
+    "facts": "show what this machine knows of itself, and what a configuration takes of it",
     "explain": "say what an error code means, or what a field is",
     "schema": "print the JSON Schema of a kind",
     "version": "show version, build, and what this release supports",

@@ -159,14 +159,14 @@ class Parser:
         settings["help"] = f"{settings['help']} [{variable}]"
         self.add_argument(name, **settings)
 
-    def add_path(self) -> None:
+    def add_path(self, *, required: bool = True) -> None:
         """Add where the configuration is read from."""
         self.add_option(
             "--path",
             metavar="FILE|-|URI",
             type=named,
             action="append",
-            required=True,
+            required=required,
             help="configuration; several files are read as one stream, in order; - is standard input",
         )
 

@@ -26,6 +26,8 @@ COMMANDS = {
     "encrypt": ('encrypt --provider x --passphrase-file "$5" --iterations 10000 --path "$2"', 0),
     "decrypt of what is plain": ('decrypt --path "$2"', 4),
     "status where nothing ran": ('status --root "$1"', 3),
+    "facts": ('facts --root "$1"', 0),
+    "facts for a configuration": ('facts --root "$1" --path "$2" --output json', 0),
     "explain": ("explain MachineConfiguration.spec", 0),
     "schema": ("schema MachineConfiguration", 0),
     "version": ("version", 0),

@@ -17,6 +17,8 @@ from machineadm.host.linux.clock import Interruption, LinuxClock
 from machineadm.host.linux.commands import LinuxCommands
 from machineadm.host.linux.files import LinuxFiles
 from machineadm.host.linux.kernel import LinuxKernel
+from machineadm.host.linux.metadata import LinuxMetadata
+from machineadm.host.linux.network import LinuxNetwork
 from machineadm.host.linux.queries import LinuxQueries
 from machineadm.host.linux.services import SystemdServices
 from machineadm.host.linux.state import LinuxState
@@ -31,6 +33,9 @@ from machineadm.host.ports import (
     Files,
     FileWrite,
     Kernel,
+    Metadata,
+    MetadataAnswer,
+    Network,
     Queries,
     Services,
     State,
@@ -46,11 +51,14 @@ from tests.fakes.host import (
     FakeFetch,
     FakeFiles,
     FakeKernel,
+    FakeMetadata,
+    FakeNetwork,
     FakeQueries,
     FakeServices,
     FakeState,
 )
 from tests.real import missing
+from tests.servers.metadata import MetadataService
 
 
 class Ground:
@@ -683,3 +691,85 @@ def test_a_download_gives_its_body_and_an_absent_one_an_error(fetch: tuple[Fetch
     with pytest.raises(HostError) as caught:
         b"".join(port.fetch(f"{base}nothing"))
     assert caught.value.code.startswith("MA31")
+
+
+@pytest.fixture(params=["fake", "linux"])
+def network(request: pytest.FixtureRequest, tmp_path: Path) -> Network:
+    """One interface eth0 with three addresses, lo beside it."""
+    if request.param == "fake":
+        fake = FakeNetwork()
+        fake.addresses[("lo", 4)] = "127.0.0.1"
+        fake.addresses[("eth0", 6)] = "2001:db8::10"
+        fake.macs["eth0"] = "52:54:00:ab:cd:ef"
+        return fake
+    for name, mac in (("eth0", "52:54:00:AB:CD:EF"), ("lo", "00:00:00:00:00:00")):
+        (tmp_path / "sys/class/net" / name).mkdir(parents=True)
+        (tmp_path / "sys/class/net" / name / "address").write_text(f"{mac}\n")
+    (tmp_path / "proc/net").mkdir(parents=True)
+    (tmp_path / "proc/net/if_inet6").write_text(
+        "fe800000000000000000000000000001 02 40 20 80     eth0\n"
+        "20010db8000000000000000000000010 02 40 00 80     eth0\n"
+        "20010db8000000000000000000000011 02 40 00 80     eth0\n"
+    )
+    return LinuxNetwork(str(tmp_path / "sys"), str(tmp_path / "proc"))
+
+
+def test_an_interface_has_its_addresses(network: Network) -> None:
+    assert network.interfaces() == ("eth0", "lo")
+    assert network.hardware("eth0") == "52:54:00:ab:cd:ef"
+    assert network.hardware("lo") is None
+    assert network.address("eth0", 6) == "2001:db8::10"
+    assert network.address("lo", 6) is None
+    assert network.address("lo", 4) == "127.0.0.1"
+
+
+def test_an_interface_that_is_not_there_has_none(network: Network) -> None:
+    assert network.address("eth7", 4) is None
+    assert network.address("eth7", 6) is None
+    assert network.address("a" * 40, 4) is None
+    assert network.hardware("eth7") is None
+    assert network.hardware("../../../etc") is None
+
+
+@pytest.fixture(params=["fake", "linux"])
+def metadata(request: pytest.FixtureRequest) -> Iterator[tuple[Metadata, str]]:
+    """A service with one answer, and where it is."""
+    with MetadataService("GCE") as service:
+        if request.param == "linux":
+            yield LinuxMetadata(), service.url
+            return
+        fake = FakeMetadata()
+        path = "/computeMetadata/v1/instance/name"
+        fake.answers[("GET", service.url + path)] = MetadataAnswer(
+            status=200, body=b"worker", headers={"metadata-flavor": "Google"}
+        )
+        fake.on(f"{service.url}/nothing", status=404)
+        yield fake, service.url
+
+
+def test_a_metadata_service_is_asked(metadata: tuple[Metadata, str]) -> None:
+    port, url = metadata
+
+    found = port.ask(
+        f"{url}/computeMetadata/v1/instance/name", headers={"Metadata-Flavor": "Google"}, timeout=5
+    )
+
+    assert (found.status, found.body) == (200, b"worker")
+    assert found.headers["metadata-flavor"] == "Google"
+
+
+def test_a_service_that_is_not_there_is_a_coded_error(metadata: tuple[Metadata, str]) -> None:
+    port, _ = metadata
+
+    with pytest.raises(HostError) as caught:
+        port.ask("http://127.0.0.1:9/", timeout=0.5)
+
+    assert caught.value.code == "MA3521"
+    assert "http://127.0.0.1:9/" in caught.value.message
+
+
+def test_no_time_left_is_no_answer(metadata: tuple[Metadata, str]) -> None:
+    port, _ = metadata
+
+    with pytest.raises(HostError):
+        port.ask("http://192.0.2.1/", timeout=0.01)

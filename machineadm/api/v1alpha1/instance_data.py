@@ -10,8 +10,12 @@ from machineadm.api.meta import ApiStruct, Duration
 class InstanceDataSource(ApiStruct, frozen=True, kw_only=True):
     """One source of instance data."""
 
-    name: Literal["CloudInit", "Afterburn"]
-    """`CloudInit`: /run/cloud-init/instance-data.json. `Afterburn`: the files of Afterburn and Flatcar below /run/metadata."""
+    name: Literal[
+        "CloudInit", "Afterburn", "EC2", "OpenStack", "ConfigDrive", "GCE", "Azure", "VMware"
+    ]
+    """`CloudInit`: /run/cloud-init/instance-data.json. `Afterburn`: the files of Afterburn and Flatcar below /run/metadata.
+    `ConfigDrive`: a disk labelled config-2. `VMware`: guestinfo. All others: the metadata service of that platform, which is
+    asked whether or not the machine's firmware names the platform."""
 
     timeout: Duration | None = None
     """How long it may take to answer. Default: what is left of the whole."""
@@ -23,8 +27,8 @@ class InstanceData(ApiStruct, frozen=True, kw_only=True):
     sources: Annotated[
         tuple[InstanceDataSource, ...], Meta(max_length=8, extra={"unique": "name"})
     ] = ()
-    """The sources that are asked, in this order; no others, but for `--instance-data`, which comes first. Default: all, in
-    the order of their names above."""
+    """The sources that are asked, in this order; no others, but for `--instance-data`, which comes first. Default: cloud-init,
+    Afterburn, then the platform that the machine's firmware names."""
 
     timeout: Duration = "30s"
     """How long all sources together may take. Default `30s`."""

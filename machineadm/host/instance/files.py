@@ -94,6 +94,15 @@ class Afterburn:
             raise UnknownError(f"has no {variable}; it has {near}")
         return as_text(there[variable])
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The variables that there are, sorted.
+
+        Raises:
+            UnknownError: They cannot be read.
+        """
+        return tuple(sorted(self._variables))
+
     @cached_property
     def _variables(self) -> dict[str, str]:
         found: dict[str, str] = {}

@@ -224,3 +224,22 @@ def test_a_plan_is_made_in_spite_of_warnings_which_stand_beside_it(
     assert "files/write" in shown.out
     assert "warning" not in shown.out
     assert shown.err.startswith(f"{path}:11:7: warning: MA1411 ")
+
+
+def test_values_that_are_given_are_judged_in_their_fields(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file, given = tmp_path / "a.yaml", tmp_path / "values.yaml"
+    file.write_text(GOOD + '    node: {nameFrom: {instanceData: "$(v1.local_hostname)"}}\n')
+    given.write_text("v1: {local_hostname: Not_A_Name}\n")
+
+    assert main(["validate", "--path", str(file)]) == 0
+    capsys.readouterr()
+    assert main(["validate", "--path", str(file), "--instance-data", str(given)]) == 3
+    told = capsys.readouterr().out
+    assert "spec.kubernetes.node.nameFrom: the value from --instance-data: " in told
+
+    given.write_text("v1: {local_hostname: a-name}\n")
+    assert main(["validate", "--path", str(file), "--instance-data", str(given)]) == 0
+    given.write_text("v1: {region: elsewhere}\n")
+    assert main(["validate", "--path", str(file), "--instance-data", str(given)]) == 0

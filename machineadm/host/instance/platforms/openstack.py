@@ -1,0 +1,129 @@
+"""OpenStack: one document, from the metadata service or from a disk.
+
+https://docs.openstack.org/nova/latest/user/metadata.html
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Final
+
+from machineadm.errors import MachineadmError
+from machineadm.host.instance.files import json_object
+from machineadm.host.instance.model import UnknownError, as_text, at, short_host
+from machineadm.host.instance.platforms.service import LINK_LOCAL, Service
+from machineadm.host.ports import Host
+
+_DOCUMENT: Final = "openstack/latest/meta_data.json"
+_LABELS: Final = ("/dev/disk/by-label/config-2", "/dev/disk/by-label/CONFIG-2")
+_MOUNTED: Final = ("/media/configdrive", "/config", "/mnt/config")
+"""Where Flatcar and others have the disk already."""
+
+# In a mount namespace of its own: nobody else sees the mount, and it goes with the process.
+_LOOK: Final = 'mount -o ro "$1" /run 2>/dev/null && exec cat "/run/$2" 2>/dev/null'
+
+
+class _Document:
+    """What both have in common: names by the document.
+
+    Args:
+        host: The machine.
+    """
+
+    subplatform: ClassVar[str] = ""
+
+    def __init__(self, host: Host) -> None:
+        self._host = host
+        self._known: dict[str, Any] | None = None
+
+    def value(self, name: str, timeout: float) -> str:
+        """See `Source.value`.
+
+        Raises:
+            UnknownError: It does not know.
+        """
+        if name in ("v1.cloud_name", "v1.cloud_id", "v1.platform"):
+            return "openstack"
+        if name == "v1.subplatform":
+            return self.subplatform
+        if self._known is None:
+            self._known = self.read(timeout)
+        document = self._known
+        match name:
+            case "v1.instance_id":
+                return as_text(at(document, "uuid"))
+            case "v1.local_hostname":
+                return short_host(as_text(at(document, "hostname")))
+            case "v1.availability_zone":
+                return as_text(at(document, "availability_zone"))
+            case _:
+                pass
+        if name.startswith("ds.meta_data."):
+            # cloud-init has these beside the document's own.
+            beside = {
+                "instance-id": document.get("uuid"),
+                "local-hostname": document.get("hostname"),
+            }
+            return as_text(at({**beside, **document}, name.removeprefix("ds.meta_data.")))
+        raise UnknownError("has no such name")
+
+    def read(self, timeout: float) -> dict[str, Any]:
+        """The document, wherever it is."""
+        raise NotImplementedError
+
+
+class OpenStack(_Document):
+    """The metadata service; where there is a disk, that comes first, as nova writes it for whom the service is not there."""
+
+    name: ClassVar[str] = "OpenStack"
+    kinds: ClassVar[tuple[str, ...]] = ("v1", "ds")
+    subplatform: ClassVar[str] = f"metadata ({LINK_LOCAL})"
+
+    def read(self, timeout: float) -> dict[str, Any]:
+        """The document.
+
+        Raises:
+            UnknownError: Neither has it.
+        """
+        try:
+            return ConfigDrive(self._host).read(timeout)
+        except UnknownError as error:
+            no_disk = error.reason
+        try:
+            text = Service(self._host).text(f"/{_DOCUMENT}", timeout)
+        except UnknownError as error:
+            raise UnknownError(f"{error.reason}; {no_disk}") from error
+        return json_object(text.encode(), f"{LINK_LOCAL}/{_DOCUMENT}")
+
+
+class ConfigDrive(_Document):
+    """The disk that is labelled config-2."""
+
+    name: ClassVar[str] = "the config drive"
+    kinds: ClassVar[tuple[str, ...]] = ("v1", "ds")
+    subplatform: ClassVar[str] = "config-disk"
+
+    def read(self, timeout: float) -> dict[str, Any]:
+        """The document.
+
+        Raises:
+            UnknownError: There is no such disk, or it has none.
+        """
+        host = self._host
+        for directory in _MOUNTED:
+            try:
+                content = host.files.read(f"{directory}/{_DOCUMENT}", limit=1 << 20)
+            except MachineadmError as error:
+                raise UnknownError(error.message) from error
+            if content is not None:
+                return json_object(content, f"{directory}/{_DOCUMENT}")
+        device = next((one for one in _LABELS if host.files.stat(one) is not None), None)
+        if device is None or host.queries is None:
+            raise UnknownError("no disk is labelled config-2")
+        argv = ["unshare", "--mount", "--propagation", "private", "sh", "-c", _LOOK, "sh"]
+        try:
+            found = host.queries.ask([*argv, device, _DOCUMENT], timeout=timeout)
+        except MachineadmError as error:
+            raise UnknownError(error.message) from error
+        if found.exit_code != 0 or found.timed_out:
+            raise UnknownError(f"{device} cannot be read, or has no {_DOCUMENT}")
+        return json_object(found.output.encode(), f"{device}: {_DOCUMENT}")
