@@ -9,7 +9,7 @@ The order, and why:
 2. The operating system: host name, kernel modules before the parameters that they bring (`net.bridge.*`), files.
 3. What kubeadm will look for: control plane files, certificates, static pods. They come before the commands, as the
    commands of existing Cluster API users expect to find every file of theirs.
-4. Commands before kubeadm, kubeadm, commands after kubeadm.
+4. Commands before kubeadm, attestation, kubeadm, commands after kubeadm.
 
 A concern that the configuration does not ask for is not loaded: a machine's first start compiles all that it loads.
 """
@@ -47,6 +47,16 @@ def plan(configuration: Configuration, facts: Facts, *, mode: Mode, run_director
     machine, kubernetes = configuration.machine, configuration.kubernetes
     waiting = _awaiting(configuration) if facts.offline else {}
     prepared, extras = _prepare(configuration, waiting)
+    attested: tuple[Step, ...] = ()
+    if machine.attestation_plugin:
+        from machineadm.steps.attestation import plan_attestation
+
+        attested = plan_attestation(
+            machine.attestation_plugin,
+            given=configuration.given or configuration.digest,
+            machine_id=facts.machine_id,
+            boot_id=facts.boot_id,
+        )
     joining: tuple[Step, ...] = ()
     emptied: tuple[str, ...] = ()
     if kubernetes is not None and mode == "provisioning" and _KUBEADM in waiting:
@@ -75,6 +85,7 @@ def plan(configuration: Configuration, facts: Facts, *, mode: Mode, run_director
             *_commands(machine.commands.boot, Phase.BOOT),
             *prepared,
             *_commands(machine.commands.pre_kubeadm, Phase.PRE_KUBEADM),
+            *(attested if mode == "provisioning" else ()),
             *joining,
         ),
         emptied=emptied,

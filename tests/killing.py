@@ -10,14 +10,14 @@ import random
 from collections import Counter
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 
 from machineadm.errors import MachineadmError
 from machineadm.execution.ledger import Ledger
 from machineadm.host.ports import FileKind
-from tests.fakes.host import FakeHost
+from tests.fakes.host import FakeHost, FakeProviders
 from tests.fakes.killing import Killed, Reaper
 from tests.fakes.kubeadm import Cluster, FakeKubeadm
 from tests.unit.agent.stage import AGENT, Stage
@@ -44,6 +44,7 @@ class Subject:
             host.accounts.users.setdefault(user, number)
             host.accounts.groups.setdefault(user, number)
         host.kernel.parameters = _Any({"net.ipv4.ip_forward": "0"})
+        cast("FakeProviders", host.providers).attesting = {"tpm"}
         cluster = Cluster() if "type: Initialize" in text else Cluster("first")
         kubeadm = FakeKubeadm(host, cluster)
         kubeadm.version = _version(text)

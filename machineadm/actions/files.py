@@ -343,6 +343,8 @@ def _digest_of_file(file: PlannedFile) -> str:
             for name, value in content.headers.items()
         )
         parts = ["download", content.url, content.sha256, content.sha512]
+        if content.handler:
+            parts += [content.handler, content.scope]
         content_digest = digest_of(*parts, [part for header in headers for part in header])
     else:
         content_digest = digest_of("bytes", content)

@@ -22,6 +22,7 @@ from machineadm.host.effects import (
     WriteFile,
 )
 from machineadm.host.ports import FileWrite, Host, Kernel, Services
+from machineadm.redaction import Secret
 
 BROKEN_DOWNLOAD = "MA3103"
 _ATTEMPTS = 3
@@ -72,7 +73,7 @@ def _perform_one(effect: Effect, host: Host) -> None:
 
             wait_for(effect, host)
         case _:
-            # RunProgram has no general way to be done: the step that says it knows how.
+            # RunProgram and AskPlugin have no general way to be done: the step that says them knows how.
             raise InternalError("MA9001", f"no way to do {type(effect).__name__}")
 
 
@@ -165,7 +166,8 @@ def _fetched(download: Download, path: str, host: Host) -> Callable[[], Iterable
             raise StepError("MA3107", f"cannot write {path}: nothing can be downloaded here")
         wanted = {"sha256": download.sha256.lower(), "sha512": download.sha512.lower()}
         sums = {name: hashlib.new(name) for name, digest in wanted.items() if digest}
-        for chunk in host.fetch.fetch(download.url, headers=download.headers):
+        headers = {**download.headers, **_authorization(download, path, host)}
+        for chunk in host.fetch.fetch(download.url, headers=headers):
             for sum_ in sums.values():
                 sum_.update(chunk)
             yield chunk
@@ -179,3 +181,21 @@ def _fetched(download: Download, path: str, host: Host) -> Callable[[], Iterable
                 )
 
     return chunks
+
+
+def _authorization(download: Download, path: str, host: Host) -> dict[str, str | Secret]:
+    """The header of whoever vouches for the machine; the token is asked for now, since it may be good for a minute alone.
+
+    Raises:
+        StepError: No plugin can be asked here.
+        PluginError: It gives no token.
+    """
+    if not download.handler:
+        return {}
+    if host.providers is None:
+        message = f"cannot write {path}: handler {download.handler} cannot be asked here"
+        raise StepError("MA3107", message)
+    try:
+        return {"Authorization": host.providers.authorization(download.handler, download.scope)}
+    finally:
+        host.providers.end()

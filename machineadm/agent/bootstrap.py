@@ -25,7 +25,7 @@ from machineadm.execution.journal import Journal
 from machineadm.execution.ledger import Ledger
 from machineadm.execution.looking import Ending, look, replay
 from machineadm.host.facts import Facts, gather
-from machineadm.host.ports import Clock, Host
+from machineadm.host.ports import Clock, Host, Providers
 from machineadm.plan.look import Look, anything_to_do
 from machineadm.plan.model import Plan
 from machineadm.sources.passphrases import GivenPassphrases
@@ -34,7 +34,7 @@ from machineadm.version import VERSION
 
 if TYPE_CHECKING:
     from machineadm.agent.resolving import Resolved
-    from machineadm.api.v1alpha1.machine import MachineConfiguration
+    from machineadm.api.v1alpha1.machine import MachineConfiguration, MachineConfigurationSpec
 
     # Loaded by what reports, which `plan` does not.
     from machineadm.api.v1alpha1.status import AgentIdentity, MachineIdentity
@@ -146,9 +146,14 @@ def look_ahead(
     Raises:
         MachineadmError: It would fail from the start.
     """
-    ready = prepare(request, machine, listen=listen)
+    ready = prepare(request, machine, listen=listen, ahead=True)
     ready.journal.guard(identity_of(ready.configuration.kubernetes))
-    return look(ready.context(machine.host, request.mode))
+    looks = look(ready.context(machine.host, request.mode))
+    if ready.resolved is None or not ready.resolved.asked:
+        return looks
+    from machineadm.agent.providing import looked_at
+
+    return looked_at(ready.resolved.asked, looks)
 
 
 def prepare(
@@ -157,8 +162,16 @@ def prepare(
     reporter: Reporter | None = None,
     *,
     listen: Callable[[Event], None] = lambda _: None,
+    ahead: bool = False,
 ) -> Ready:
     """Read, decode, check, default, look at the machine, and plan: all that comes before a change.
+
+    Args:
+        request: What was asked for.
+        machine: The machine, or a tree.
+        reporter: Told of what becomes known.
+        listen: Told of what the configuration is warned of, and of values.
+        ahead: For a plan: no provider is executed, and what it would give is not known.
 
     Raises:
         MachineadmError: The configuration is refused.
@@ -176,11 +189,18 @@ def prepare(
     finally:
         machine.redactor.learn(request.passphrases.known)
     machine.redactor.learn(secrets_of(realise(accepted.configuration)))
-    resolved = _resolved(request, machine, facts, accepted, listen)
+    if host.providers is not None:
+        _declare_plugins(accepted.configuration.spec, host.providers)
+    resolved = _resolved(request, machine, facts, accepted, listen, ahead=ahead)
     document = (resolved or accepted).configuration
     if request.deadline is None and document.spec.deadline is not None:
         machine.limit(seconds(document.spec.deadline))
     configuration = realise(document)
+    if resolved is not None:
+        machine.redactor.learn(secrets_of(configuration))
+        if configuration.machine.attestation_plugin:
+            given = realise(accepted.configuration).digest
+            configuration = msgspec.structs.replace(configuration, given=given)
     if warnings := (resolved or accepted).warnings:
         from machineadm.execution.events import ConfigurationWarned
 
@@ -213,6 +233,8 @@ def _resolved(
     facts: Facts,
     accepted: Accepted,
     listen: Callable[[Event], None],
+    *,
+    ahead: bool,
 ) -> Resolved | None:
     """The configuration with its references resolved; None, and nothing is loaded, where it has none."""
     if not references(accepted.configuration.spec):
@@ -227,7 +249,25 @@ def _resolved(
         mode=request.mode,
         deadline=request.deadline,
         listen=listen,
+        ahead=ahead,
     )
+
+
+def _declare_plugins(spec: MachineConfigurationSpec, providers: Providers) -> None:
+    """Have the configuration's own plugins known, and refuse it if it names some for later that there are not.
+
+    Raises:
+        PluginError: There is none of that name, or it is not to be trusted.
+    """
+    if spec.machine.plugins:
+        providers.declare(spec.machine.plugins)
+    if spec.machine.attestation_plugin:
+        providers.require("attestation", spec.machine.attestation_plugin)
+    if spec.reporting is not None and spec.reporting.plugin is not None:
+        providers.require("infrastructure", spec.reporting.plugin.name)
+    for file in spec.machine.files:
+        if file.source is not None and file.source.auth_from is not None:
+            providers.require("auth-handler", file.source.auth_from.handler.name)
 
 
 def _with_boot_commands(plan: Plan, document: MachineConfiguration, machine: Machine) -> Plan:
@@ -251,6 +291,8 @@ def _carry_out(
     """There is something to do: keep what a resumed run needs, then act."""
     reporter.keep()
     reporter.reported_by(_agent_identity(machine))
+    if machine.host.providers is not None:
+        request.passphrases.used_plugins.update(machine.host.providers.used())
     if not machine.host.offline:
         context.resumes = _enable_resume_unit(request, machine, ready, reporter)
     from machineadm.execution.runner import execute

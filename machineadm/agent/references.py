@@ -35,6 +35,9 @@ class Value(msgspec.Struct, frozen=True, kw_only=True):
     secret: bool = False
     """It is never shown."""
 
+    known: bool = True
+    """False in a plan, where something of the right form stands in its place."""
+
 
 Answers = Mapping[str, "Value | MachineadmError"]
 """By the path of the reference: its value, or why there is none."""
@@ -105,12 +108,18 @@ def resolve(
     _refuse([one for one in answers.values() if isinstance(one, MachineadmError)])
     found = [(one, answer) for one in wanted if isinstance(answer := answers.get(one.path), Value)]
     values, findings = _readable(found)
+    hidden = {reference.path for reference, value in found if value.secret or not value.known}
     configuration = accepted.configuration
-    configuration = replace(configuration, spec=filled(configuration.spec, values))
+    configuration = replace(configuration, spec=filled(configuration.spec, values, hidden=hidden))
     judged = check(
         configuration, mode=mode, kubernetes_version=kubernetes_version, deadline=deadline
     )
-    findings += [_at_the_reference(one, found) for one in (*_misfits(configuration), *judged)]
+    unknown = [reference for reference, value in found if not value.known]
+    findings += [
+        _at_the_reference(one, found)
+        for one in (*_misfits(configuration), *judged)
+        if not any(_is_about(one, reference) for reference in unknown)
+    ]
     problems = tuple(problem_at(accepted.document, one) for one in dict.fromkeys(findings))
     if any(problem.severity == "error" for problem in problems):
         raise ProblemsError(problems)
@@ -169,12 +178,16 @@ def _misfits(configuration: Any) -> Iterator[Finding]:
             )
 
 
+def _is_about(finding: Finding, reference: Reference) -> bool:
+    """Whether a finding is about the value of a reference."""
+    below = (f"{reference.fills}.", f"{reference.fills}[")
+    return finding.path == reference.fills or finding.path.startswith(below)
+
+
 def _at_the_reference(finding: Finding, found: Sequence[tuple[Reference, Value]]) -> Finding:
     """A finding about a value, told of the reference that brought it."""
     for reference, value in found:
-        if finding.path == reference.fills or finding.path.startswith(
-            (f"{reference.fills}.", f"{reference.fills}[")
-        ):
+        if _is_about(finding, reference):
             message = f"the value from {value.origin}: {finding.message}"
             return replace(finding, path=reference.path, message=message)
     return finding

@@ -14,6 +14,7 @@ from machineadm.agent.instance_data import (
     lookup_of,
 )
 from machineadm.agent.intake import Accepted, Intake, ProblemsError
+from machineadm.agent.providing import Described, ProviderValues
 from machineadm.agent.references import Value, resolve
 from machineadm.agent.wiring import Machine
 from machineadm.api.v1alpha1.machine import MachineConfiguration
@@ -28,6 +29,7 @@ from machineadm.execution.events import (
     ResolvedValue,
 )
 from machineadm.host.instance.lookup import Lookup, Timeless
+from machineadm.host.overlay.providers import OverlayProviders
 from machineadm.host.ports import Host
 from machineadm.redaction import MASK
 from machineadm.sources.stream import Stream, read_streams
@@ -44,6 +46,9 @@ class Resolved(msgspec.Struct, frozen=True, kw_only=True):
     machine_id: str
     used: Mapping[str, str]
     """Instance data by name."""
+
+    asked: tuple[Described, ...] = ()
+    """In a plan: the providers that a run would ask."""
 
     given: Stream | None
     """What `--instance-data` names, for a run that goes on after a reboot."""
@@ -63,6 +68,7 @@ def resolved(
     mode: Mode,
     deadline: float | None,
     listen: Callable[[Event], None],
+    ahead: bool = False,
 ) -> Resolved:
     """Resolve what a configuration refers to, and tell of it.
 
@@ -74,6 +80,7 @@ def resolved(
         mode: As of `intake.examine`.
         deadline: As of `intake.examine`.
         listen: Told of the values.
+        ahead: For a plan: no provider is executed.
 
     Raises:
         MachineadmError: A value cannot be had, or is not what its field takes.
@@ -85,7 +92,9 @@ def resolved(
         kept=kept_values(host, machine_id),
         partial=host.offline,
     )
-    found = resolve(accepted, (values,), mode=mode, deadline=deadline)
+    provided = _provided(host, ahead=ahead)
+    resolvers = (values, *(() if provided is None else (provided,)))
+    found = resolve(accepted, resolvers, mode=mode, deadline=deadline)
     machine.redactor.learn(found.secrets)
     now = host.clock.now()
     if found.values:
@@ -101,7 +110,17 @@ def resolved(
         warnings=found.accepted.warnings,
         machine_id=machine_id,
         used=values.values,
+        asked=() if provided is None else tuple(provided.described),
         given=given,
+    )
+
+
+def _provided(host: Host, *, ahead: bool) -> ProviderValues | None:
+    """Who asks providers; in a plan one that can have none of them do anything."""
+    if host.providers is None:
+        return None
+    return ProviderValues(
+        OverlayProviders(host.providers) if ahead else host.providers, ahead=ahead
     )
 
 

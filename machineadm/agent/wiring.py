@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
 
@@ -61,6 +61,8 @@ def connect(
     state_directory: str,
     deadline: float | None = None,
     log: Callable[[str], None] = lambda _: None,
+    plugin_directories: Sequence[str] = (),
+    allow_unverified_plugins: bool = False,
 ) -> Iterator[Machine]:
     """This machine, or a tree on it; within the context signals end the run in an orderly way.
 
@@ -69,7 +71,9 @@ def connect(
         run_directory: As seen from the root.
         state_directory: As seen from the root.
         deadline: Seconds for the whole run.
-        log: Takes the output of commands line by line.
+        log: Takes the output of commands and plugins line by line.
+        plugin_directories: As of `linux_host`.
+        allow_unverified_plugins: As of `linux_host`.
 
     Raises:
         HostError: There is no such tree.
@@ -87,19 +91,25 @@ def connect(
         fetch=Downloads(
             interruption.wait, open_local=lambda path: LinuxFiles(Tree("/")).open(path)
         ),
+        plugin_directories=plugin_directories,
+        allow_unverified_plugins=allow_unverified_plugins,
     )
     with interruption:
-        yield Machine(
-            host=host,
-            redactor=redactor,
-            agent=agent,
-            digest=cache(lambda: _digest(agent.path)),
-            is_root=os.geteuid() == 0,
-            announce=(lambda _: None) if host.offline else announce,
-            limit=interruption.limit,
-            settle=interruption.settle,
-            at_last=interruption.at_last,
-        )
+        try:
+            yield Machine(
+                host=host,
+                redactor=redactor,
+                agent=agent,
+                digest=cache(lambda: _digest(agent.path)),
+                is_root=os.geteuid() == 0,
+                announce=(lambda _: None) if host.offline else announce,
+                limit=interruption.limit,
+                settle=interruption.settle,
+                at_last=interruption.at_last,
+            )
+        finally:
+            if host.providers is not None:
+                host.providers.end()
 
 
 def _digest(path: str | None) -> str:

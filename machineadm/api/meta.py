@@ -502,17 +502,39 @@ class ProviderRef(ApiStruct, frozen=True, kw_only=True):
     """A provider plugin that is asked for a value."""
 
     name: LabelName
-    """Name of the plugin, without the prefix `machineadm-plugin-provider-`."""
+    """Name of the provider. A plugin of that name is asked, or else the first one of `machine.plugins` that serves it."""
 
+    # A rule for its keys would cost the API server too much: a list of a list of these is allowed.
     inputs: Annotated[
+        dict[str, Any], Meta(max_length=50, extra_json_schema={"x-kubernetes-validations": []})
+    ] = {}
+    """Inputs of the provider by name, at most 50, each any JSON; the provider says which it takes."""
+
+    secret_inputs: Annotated[
         dict[
             Annotated[str, Meta(min_length=1, max_length=256, extra=ONE_LINE)],
-            Annotated[str, Meta(max_length=4096)],
+            Annotated[Secret, Meta(extra={"maxLength": 4096})],
         ],
-        # A rule for its keys would cost the API server too much: a list of a list of these is allowed.
         Meta(max_length=50, extra_json_schema={"x-kubernetes-validations": []}),
     ] = {}
-    """Inputs of the plugin by name, at most 50; which there are is the plugin's own matter."""
+    """Inputs that are secret, by name: never shown. A name stands here or in `inputs`."""
+
+    output: (
+        Annotated[
+            str,
+            Meta(
+                min_length=1,
+                max_length=256,
+                extra={
+                    "oneLine": True,
+                    "pattern": r"^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$",
+                    "expected": "names of fields with dots between them, such as data.password",
+                },
+            ),
+        ]
+        | None
+    ) = None
+    """Which field of the result is the value, `data.password`; a number counts in a list. Absent: the whole result."""
 
 
 InstanceText = Annotated[str, Meta(min_length=4, max_length=65536)]
@@ -526,10 +548,6 @@ class ValueSource(ApiStruct, frozen=True, kw_only=True):
         exactly_one("secret", "configMap", "provider", "instanceData"),
     )
 
-    not_built: ClassVar[Mapping[str, str]] = {
-        "provider": "give the value itself, or fetch it by a command",
-    }
-
     secret: KeyReference | None = None
     """A key of a Secret, inlined by the manager. Refused in a MachineConfiguration."""
 
@@ -537,8 +555,25 @@ class ValueSource(ApiStruct, frozen=True, kw_only=True):
     """A key of a ConfigMap, inlined by the manager. Refused in a MachineConfiguration."""
 
     provider: ProviderRef | None = None
-    """A provider plugin, asked on the machine when the value is needed."""
+    """A provider plugin, asked on the machine before anything is touched."""
 
     instance_data: InstanceText | None = None
     """A text in which each `$(name)` is replaced on the machine, before anything is touched: `$(v1.local_hostname)`. `$$(` is
     a literal `$(`; `|short` behind a name takes what is before the first dot, `|lower` makes lower-case letters."""
+
+
+class HandlerRef(ApiStruct, frozen=True, kw_only=True):
+    """An authentication handler, and for what."""
+
+    name: LabelName
+    """Name of the handler. A plugin of that name is asked, or else the first one of `machine.plugins` that serves it."""
+
+    scope: Annotated[str, Meta(max_length=1024, extra=ONE_LINE)] = ""
+    """What the token is for, as the handler knows it."""
+
+
+class AuthSource(ApiStruct, frozen=True, kw_only=True):
+    """Who vouches for the machine in a request."""
+
+    handler: HandlerRef
+    """A plugin of kind auth-handler: its token becomes the header `Authorization`."""

@@ -14,10 +14,17 @@ from machineadm.api.v1alpha1 import (
     encrypted_data,
     machine,
     machine_bootstrap,
+    plugins,
+    reference,
     status,
 )
 
 INFRASTRUCTURE_GROUP: Final = "infrastructure.cluster.x-k8s.io"
+
+
+MOST_OF_A_DESCRIPTION: Final = 90
+"""Characters of a description in the definitions of our largest kinds: `kubectl apply` keeps 256 KiB of an object. The reference, `explain`
+and the JSON Schemas have the whole."""
 
 
 class Column(Struct, frozen=True, kw_only=True):
@@ -215,6 +222,7 @@ RESOURCES: Final[tuple[Resource, ...]] = (
             ),
         ),
         defaults=False,
+        descriptions=MOST_OF_A_DESCRIPTION,
         versions=(Version(name="v1alpha1", type=machine_bootstrap.MachineBootstrap),),
     ),
     Resource(
@@ -225,6 +233,7 @@ RESOURCES: Final[tuple[Resource, ...]] = (
         columns=(_AGE,),
         status=False,
         defaults=False,
+        descriptions=MOST_OF_A_DESCRIPTION,
         versions=(Version(name="v1alpha1", type=machine_bootstrap.MachineBootstrapTemplate),),
     ),
     Resource(
@@ -276,6 +285,8 @@ RESOURCES: Final[tuple[Resource, ...]] = (
 DOCUMENTS: Final[tuple[type[ApiStruct], ...]] = (
     machine.MachineConfiguration,
     encrypted_data.EncryptedData,
+    reference.ConfigurationReference,
+    plugins.PluginConfiguration,
     status.BootstrapStatus,
 )
 """Kinds that lie on a machine; these have a JSON Schema."""

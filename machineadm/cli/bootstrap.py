@@ -60,6 +60,8 @@ def run(arguments: Namespace) -> int:
         root=arguments.root,
         run_directory=arguments.run_dir,
         state_directory=arguments.state_dir,
+        plugin_directories=arguments.plugin_dir or (),
+        allow_unverified_plugins=arguments.allow_unverified_plugins,
         deadline=seconds(DEADLINE) if arguments.deadline is None else arguments.deadline,
         log=progress.log,
     ) as machine:

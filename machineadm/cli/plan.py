@@ -45,6 +45,8 @@ def run(arguments: Namespace) -> int:
         root=arguments.root,
         run_directory=arguments.run_dir,
         state_directory=arguments.state_dir,
+        plugin_directories=arguments.plugin_dir or (),
+        allow_unverified_plugins=arguments.allow_unverified_plugins,
     ) as machine:
         told: list[Event] = []
         with refusals(machine.redactor, problems_as_json=arguments.output == "json") as refusal:

@@ -114,6 +114,28 @@ TABLE: dict[str, Code] = {
         "The plugin does not accept its settings in /etc/machineadm/plugins.yaml; the message quotes it.",
         "Fix the settings; see the plugin's own documentation.",
     ),
+    "MA7226": Code(
+        "no plugin of that name",
+        "The configuration names a provider, a handler or another plugin, and neither machine.plugins nor plugins.yaml nor the directories of "
+        "plugins have one. Plugins that are declared were asked whether they serve that name; those that are broken were passed over, "
+        "and the report lists them. Nothing was touched.",
+        "Look at the name. Install the plugin with its checksum, or add it to machine.plugins.",
+    ),
+    "MA7227": Code(
+        "inputs that a provider does not take",
+        "By the provider's own schema the inputs are unfit: one is missing, unknown, or of another kind. It was not executed.",
+        "Correct the inputs as the message says; the provider's author documents them.",
+    ),
+    "MA7228": Code(
+        "a provider's result does not fit",
+        "The provider answered, and its result has not the field that `output` names, or is an object where a text is wanted.",
+        "Set `output` to the field of the result that is the value, with dots between names: `data.password`.",
+    ),
+    "MA7229": Code(
+        "providers need each other",
+        "By what the providers say of their inputs, one must be asked before another and also after it. None was asked.",
+        "Change the inputs so that the circle in the message is broken.",
+    ),
     "MA7230": Code(
         "no plugin to reattach to",
         "Nothing listens at the address of a plugin that should be running. Nothing was stopped.",

@@ -127,6 +127,12 @@ TABLE: dict[str, Code] = {
         "A Linux configuration (no windowsConfiguration) has a Windows path, or a Windows path has an owner or a mode.",
         "Use paths of the machine's own system; on Windows leave owner and permissions out.",
     ),
+    "MA1330": Code(
+        "a plugin of another kind (warning)",
+        "A name is declared in machine.plugins, but for another kind than it is asked as here. If the machine itself has no plugin "
+        "of that name and kind, the run will end with MA7226 before anything is touched.",
+        "Add an entry of that name and kind to machine.plugins, or install the plugin on the machine.",
+    ),
     "MA1401": Code(
         "not built in this release",
         "The field exists, but this release does not implement it yet. Nothing was changed.",

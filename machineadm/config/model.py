@@ -29,6 +29,9 @@ class Configuration(msgspec.Struct, frozen=True, kw_only=True):
     agent: AgentPin | None
     """The agent that the configuration was made for; None for any."""
 
+    given: str = ""
+    """As `digest`, but of the configuration as it came: before values were taken from elsewhere. Empty: the same."""
+
     digest: str
     """Hex SHA-256 of the canonical JSON of the three above, secrets revealed. It changes when anything
     does that matters on the machine, and with nothing else: order of keys, metadata, written defaults."""

@@ -6,7 +6,7 @@ they come to stand in their fields.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any, Literal, TypeVar, get_args, get_origin
 
 import msgspec
@@ -52,24 +52,33 @@ def references(value: msgspec.Struct, path: str = "spec") -> tuple[Reference, ..
     )
 
 
-def filled(value: _Value, values: Mapping[str, Any], path: str = "spec") -> _Value:
+def filled(
+    value: _Value,
+    values: Mapping[str, Any],
+    path: str = "spec",
+    *,
+    hidden: Collection[str] = (),
+) -> _Value:
     """A value in which references have given way to what they stand for; those without a value stay.
 
     Args:
         value: As of `references`.
         values: By the path of the reference: text; bytes for the content of a file; a dict for an object.
         path: As of `references`.
+        hidden: Paths of references whose values are never shown: a file with one is sensitive.
     """
     changes: dict[str, Any] = {}
     names = zip(value.__struct_fields__, value.__struct_encode_fields__, strict=True)
     for field, name in names:
         given = getattr(value, field)
-        below = _below(given, values, f"{path}.{name}")
+        below = _below(given, values, f"{path}.{name}", hidden)
         if below is not given:
             changes[field] = below
     for reference in _of(value, path):
         if reference.path in values:
             _fill(value, reference, values[reference.path], path, changes)
+            if reference.target == "content" and reference.path in hidden:
+                changes["sensitive"] = True
     return replace(value, **changes) if changes else value
 
 
@@ -164,16 +173,16 @@ def _content(file: FileConfig, found: str | bytes) -> dict[str, Any]:
         }
 
 
-def _below(value: Any, values: Mapping[str, Any], path: str) -> Any:
+def _below(value: Any, values: Mapping[str, Any], path: str, hidden: Collection[str]) -> Any:
     if value is PRUNED or isinstance(value, ValueSource):
         return value
     if isinstance(value, msgspec.Struct):
-        return filled(value, values, path)
+        return filled(value, values, path, hidden=hidden)
     if isinstance(value, tuple):
-        items = tuple(_below(item, values, f"{path}[{n}]") for n, item in enumerate(value))
+        items = tuple(_below(item, values, f"{path}[{n}]", hidden) for n, item in enumerate(value))
         return (
             value if all(one is other for one, other in zip(items, value, strict=True)) else items
         )
     if isinstance(value, dict) and any(isinstance(one, msgspec.Struct) for one in value.values()):
-        return {key: _below(item, values, child(path, key)) for key, item in value.items()}
+        return {key: _below(item, values, child(path, key), hidden) for key, item in value.items()}
     return value

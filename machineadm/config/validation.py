@@ -70,6 +70,8 @@ def tables(spec: MachineConfigurationSpec, modules: set[str]) -> list[Rules]:
         modules: Those whose types the configuration has.
     """
     found: list[Rules] = [whole.RULES]
+    if modules & _OF_PLUGINS:
+        found.append(import_module("machineadm.config.rules.plugins").RULES)
     for concern in asked_for(spec):
         found.append(concern.RULES)
         for types, parts in getattr(concern, "PARTS", {}).items():
@@ -77,6 +79,12 @@ def tables(spec: MachineConfigurationSpec, modules: set[str]) -> list[Rules]:
                 found += (import_module(part).RULES for part in parts)
     return found
 
+
+_OF_PLUGINS: Final = {
+    "machineadm.api.meta",  # references to providers and handlers; a configuration without plugins has nothing else of it
+    "machineadm.api.v1alpha1.plugins",
+    "machineadm.api.v1alpha1.reporting",
+}
 
 _SIGNS: Final = (b"{{", b"{%", b"${", b"%{", b"<%", b"$COREOS_", b"$AFTERBURN_")
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 import msgspec
 
 from machineadm.documents.model import Problem
-from machineadm.plan.model import Change, Phase, ProgramRun
+from machineadm.plan.model import Attested, Change, Phase, ProgramRun
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True, tag_field="event", rename="camel"):
@@ -126,6 +126,12 @@ class ProgramEnded(Event, frozen=True, kw_only=True, tag="programEnded"):
     """A program that reports itself (kubeadm) was run and ended, well or not."""
 
     run: ProgramRun
+
+
+class MachineAttested(Event, frozen=True, kw_only=True, tag="machineAttested"):
+    """A plugin gave evidence of what the machine is."""
+
+    attested: Attested
 
 
 class RebootRequired(Event, frozen=True, kw_only=True, tag="rebootRequired"):

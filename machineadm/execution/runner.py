@@ -29,6 +29,7 @@ from machineadm.errors import (
 )
 from machineadm.execution.context import Context
 from machineadm.execution.events import (
+    MachineAttested,
     Observer,
     ProgramEnded,
     RebootRequired,
@@ -44,6 +45,7 @@ from machineadm.execution.settling import COMMANDS
 from machineadm.execution.taking_back import Restore, TakeBack
 from machineadm.plan.look import Look, Standing
 from machineadm.plan.model import (
+    Attested,
     Background,
     Change,
     Needing,
@@ -361,9 +363,12 @@ class _Run:
 
     # Telling.
 
-    def _tell(self, runs: Sequence[ProgramRun]) -> None:
-        for run in runs:
-            self._observe(ProgramEnded(time=self._now(), run=run))
+    def _tell(self, reports: Sequence[ProgramRun | Attested]) -> None:
+        for one in reports:
+            if isinstance(one, Attested):
+                self._observe(MachineAttested(time=self._now(), attested=one))
+            else:
+                self._observe(ProgramEnded(time=self._now(), run=one))
 
     @contextmanager
     def _reported(self, step: Step) -> Iterator[float]:

@@ -20,6 +20,9 @@ class Download(msgspec.Struct, frozen=True, kw_only=True):
     """Hex, any case; empty: not given."""
     sha512: str = ""
     headers: dict[str, str | Secret] = {}
+    handler: str = ""
+    """Name of who vouches for the machine, right before the download; empty: nobody."""
+    scope: str = ""
 
     @property
     def pinned(self) -> bool:
@@ -140,6 +143,17 @@ class RunProgram(Effect, frozen=True, kw_only=True):
     """As a plan shows it."""
     script: str = ""
     """Shown instead of the arguments where there is one."""
+
+
+class AskPlugin(Effect, frozen=True, kw_only=True):
+    """A plugin is asked for something; what it does for that is not known."""
+
+    whom: str
+    """`provider vault`, `plugin tpm`."""
+    what: str
+    """What for, without a secret."""
+    note: str = ""
+    """What it would do, in its own words."""
 
 
 class WaitFor(Effect, frozen=True, kw_only=True):

@@ -94,6 +94,15 @@ class ProgramRun(msgspec.Struct, frozen=True, kw_only=True):
     """The program's own."""
 
 
+class Attested(msgspec.Struct, frozen=True, kw_only=True):
+    """What proves the machine's identity: what a step tells beside its outcome."""
+
+    plugin: str
+    format: str
+    challenge: bytes
+    evidence: bytes
+
+
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     """What a step's apply did."""
 
@@ -104,8 +113,8 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     deferred: tuple[str, ...] = ()
     """As in `Work`."""
 
-    reports: tuple[ProgramRun, ...] = ()
-    """Of the programs that it ran."""
+    reports: tuple[ProgramRun | Attested, ...] = ()
+    """Of the programs that it ran, and of what it was given."""
 
 
 class Step(Protocol):

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 import msgspec
 
 from machineadm.host.effects import (
+    AskPlugin,
     DisableUnit,
     DropState,
     Effect,
@@ -98,6 +99,9 @@ def describe(effect: Effect) -> list[str]:
             ]
         case RunProgram(argv=argv) if argv:
             return [f"run {_words(argv)}"]
+        case AskPlugin(whom=whom, what=what, note=note):
+            lines = [f"ask {printable(whom)} for {printable(what)}"]
+            return lines + ([f"| {line}" for line in _lines(note)] if note else [])
         case WaitFor():
             return [
                 f"wait up to {effect.budget:g} s for {printable(effect.condition)}: {printable(effect.reason)}"
@@ -244,6 +248,15 @@ def _as_object(look: Look, redactor: Redactor) -> dict[str, object]:
         for effect in effects
         if isinstance(effect, RunProgram)
     ]
+    asked = [
+        {
+            "whom": redactor.text(effect.whom),
+            "what": redactor.text(effect.what),
+            "note": redactor.text(effect.note),
+        }
+        for effect in effects
+        if isinstance(effect, AskPlugin)
+    ]
     return {
         "name": look.step.name,
         "phase": look.step.phase.value,
@@ -252,6 +265,7 @@ def _as_object(look: Look, redactor: Redactor) -> dict[str, object]:
         "deferred": [redactor.text(what) for what in look.work.deferred],
         "files": files,
         "programs": programs,
+        **({"plugins": asked} if asked else {}),
         "followUps": [follow.key for follow in look.work.follow] if effects else [],
     }
 

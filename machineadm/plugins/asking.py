@@ -1,20 +1,43 @@
-"""From a plugin that was found to its answer: start it, ask it, end it."""
+"""From a plugin's name to its answer: found, started, asked, ended.
+
+All of a run's plugins are started in one host, when they are first asked. What one logs or prints while it is asked is held back until
+its answer is known: only then can it be told what must not be shown.
+"""
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
-from typing import Final
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, Final, TypeVar
 
-from machineadm.plugins.discovery import Found
-from machineadm.plugins.host import Host
-from machineadm.plugins.kinds import encryption_provider
-from machineadm.plugins.kinds.common import start
+from machineadm.errors import PluginError
+from machineadm.plugins.cookie import AUTH_HANDLER, PROVIDER
+from machineadm.plugins.discovery import Found, Places, entries, find, nobody
+from machineadm.plugins.host import Host, Plugin
+from machineadm.plugins.kinds import attestation, encryption_provider, infrastructure
+from machineadm.plugins.kinds.auth_handler import AuthHandlers, Token
+from machineadm.plugins.kinds.common import START, start
+from machineadm.plugins.kinds.host_service import Allowed, Secrets
+from machineadm.plugins.kinds.provider import Providers, Result
+from machineadm.plugins.kinds.schema import problems, schema_of
+from machineadm.plugins.launch.model import Command
+from machineadm.plugins.proto import scafctl_pb2
 from machineadm.plugins.wire.logs import Record
 from machineadm.redaction import Redactor, Secret
 
 MOST_RECORDS: Final = 200
-"""Entries of its log that are shown, the last ones; a plugin that floods it fills no memory."""
+"""Entries of the plugins' logs that are held back and shown, the last ones; a plugin that floods it fills no memory."""
+
+LONGEST_LINE: Final = 4096
+
+EXECUTE: Final = 600.0
+"""Seconds that a provider has."""
+
+Kept = Callable[[str], Secrets]
+"""Where the secrets of a plugin are kept, by its name."""
+
+Client = TypeVar("Client", Providers, AuthHandlers)
 
 
 def ask_passphrase(
@@ -30,13 +53,349 @@ def ask_passphrase(
     Raises:
         PluginError: It does not start, or does not answer.
     """
-    records: deque[Record] = deque(maxlen=MOST_RECORDS)
-    with Host(listen=lambda _, record: records.append(record)) as host:
-        plugin = start(host, encryption_provider.KIND, found)
-        passphrase = encryption_provider.fetch_passphrase(plugin, provider)
-    # Printed only now that it is known what must not be.
-    redactor = Redactor([passphrase])
-    for record in records:
-        if record.level not in ("trace", "debug"):
-            log(redactor.text(f"plugin {found.name}: {record}"))
+    asking = Asking(Places(), log=log)
+    try:
+        with asking.held():
+            plugin = start(asking.host, encryption_provider.KIND, found)
+            passphrase = encryption_provider.fetch_passphrase(plugin, provider)
+            asking.redactor.learn([passphrase])
+    finally:
+        asking.end()
     return passphrase
+
+
+class Asking:
+    """A host, and the plugins that are asked in it.
+
+    Args:
+        places: Where plugins are.
+        log: Gets what plugins log and print, line by line, without secrets.
+        redactor: Learns all that they give.
+        kept: Where plugins keep secrets; None: they may not.
+    """
+
+    def __init__(
+        self,
+        places: Places,
+        *,
+        log: Callable[[str], None] = lambda _: None,
+        redactor: Redactor | None = None,
+        kept: Kept | None = None,
+    ) -> None:
+        self.places = places
+        self.redactor = redactor or Redactor()
+        self.used: set[str] = set()
+        """Executables that were started, by their paths."""
+
+        self._log = log
+        self._kept = kept
+        self._host: Host | None = None
+        self._lines: deque[str] = deque(maxlen=MOST_RECORDS)
+        self._providers: dict[str, tuple[str, Providers]] = {}
+        self._handlers: dict[str, tuple[str, AuthHandlers]] = {}
+        self._clients: dict[tuple[str, str], Any] = {}
+
+    @property
+    def host(self) -> Host:
+        """The host, which runs from now on."""
+        if self._host is None:
+            self._host = Host(listen=self._listen, output=self._output).__enter__()
+        return self._host
+
+    def end(self) -> None:
+        """End all plugins, and the host; whoever asks again starts them again."""
+        host, self._host = self._host, None
+        self._providers.clear()
+        self._handlers.clear()
+        self._clients.clear()
+        if host is not None:
+            host.__exit__(None, None, None)
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Within this nothing is shown of what plugins log and print; at its end all that was held back is."""
+        try:
+            yield
+        finally:
+            while self._lines:
+                self._log(self.redactor.text(self._lines.popleft()))
+
+    # ---------------------------------------------------------------------- providers
+    def judge(self, name: str, inputs: Mapping[str, Any]) -> tuple[str, ...]:
+        """What is wrong with a provider's inputs, by its own schema.
+
+        Raises:
+            PluginError: There is no such provider, or it cannot be asked.
+        """
+        with self.held():
+            served, client = self._provider(name)
+            descriptor = client.descriptor(served)
+            sensitive = set(descriptor.sensitive_fields)
+            self.redactor.learn(
+                text for key in sensitive & inputs.keys() for text in texts_in(inputs[key])
+            )
+            return tuple(problems(dict(inputs), schema_of(descriptor)))
+
+    def dependencies(self, name: str, inputs: Mapping[str, Any]) -> tuple[str, ...]:
+        """Names of what a provider's inputs depend on, as far as it says.
+
+        Raises:
+            PluginError: There is no such provider, or it cannot be asked.
+        """
+        with self.held():
+            served, client = self._provider(name)
+            if not client.descriptor(served).has_extract_dependencies:
+                return ()
+            return client.dependencies(served, inputs) or ()
+
+    def what_if(self, name: str, inputs: Mapping[str, Any]) -> str:
+        """What executing a provider would do, in its words.
+
+        Raises:
+            PluginError: There is no such provider, or it cannot be asked.
+        """
+        with self.held():
+            served, client = self._provider(name)
+            return client.what_if(served, inputs)
+
+    def value(
+        self, name: str, inputs: Mapping[str, Any], context: Mapping[str, Any] | None = None
+    ) -> Any:
+        """Execute a provider.
+
+        Raises:
+            PluginError: There is no such provider, or it failed.
+        """
+        with self.held():
+            served, client = self._provider(name)
+            printed = _Lines(lambda line: self._lines.append(f"provider {name}: {line}"))
+            result: Result = client.execute(
+                served, inputs, output=printed.take, context=context, timeout=EXECUTE
+            )
+            self.redactor.learn(texts_in(result.data))
+            printed.flush()
+            self._lines += (f"provider {name}: warning: {text}" for text in result.warnings)
+            return result.data
+
+    # ------------------------------------------------------------------ auth handlers
+    def authorization(self, name: str, scope: str) -> Secret:
+        """The value of a header `Authorization`, by a handler's token.
+
+        Raises:
+            PluginError: There is no such handler, or it gives none.
+        """
+        with self.held():
+            return self._token(name, scope).header()
+
+    def _token(
+        self, name: str, scope: str, *, min_valid_for: int = 60, fresh: bool = False
+    ) -> Token:
+        served, client = self._handler(name)
+        token = client.token(served, scope, min_valid_for=min_valid_for, force_refresh=fresh)
+        self.redactor.learn([token.value])
+        if not token.value:
+            raise PluginError("MA7224", f"handler {name} gives an empty token")
+        return token
+
+    # -------------------------------------------------------------------- other kinds
+    def attest(self, name: str, challenge: bytes) -> tuple[str, bytes]:
+        """Evidence of the machine's identity: its format, and itself.
+
+        Raises:
+            PluginError: There is no such plugin, or it gives none.
+        """
+        with self.held():
+            return attestation.attest(self._ours(attestation.KIND, name), challenge)
+
+    def fetch(self, name: str, location: str, *, most: int) -> bytes:
+        """The bytes at a location.
+
+        Raises:
+            PluginError: There is no such plugin, or it does not give them.
+        """
+        with self.held():
+            plugin = self._ours(infrastructure.KIND, name)
+            return infrastructure.fetch(plugin, location, most=most)
+
+    def report(self, name: str, location: str, status: bytes) -> None:
+        """Hand over a report.
+
+        Raises:
+            PluginError: There is no such plugin, or it does not take it.
+        """
+        with self.held():
+            infrastructure.report(self._ours(infrastructure.KIND, name), location, status)
+
+    # ------------------------------------------------------------------------ finding
+    def _ours(self, kind: str, name: str) -> Plugin:
+        """A plugin of one of our own kinds, running."""
+        if (kind, name) not in self._clients:
+            found = self._found(kind, name)
+            if found is None:
+                missing: PluginError = nobody(kind, name, self.places)
+                raise missing
+            self._clients[kind, name] = start(self.host, kind, found)
+            self.used.add(found.path)
+        plugin: Plugin = self._clients[kind, name]
+        return plugin
+
+    def _found(self, kind: str, name: str) -> Found | None:
+        return find(kind, name, self.places)
+
+    def _provider(self, name: str) -> tuple[str, Providers]:
+        if name not in self._providers:
+            served, client, found = self._serving("provider", name, Providers, _names_of_providers)
+            client.configure(served, found.settings)
+            self._providers[name] = served, client
+        return self._providers[name]
+
+    def _handler(self, name: str) -> tuple[str, AuthHandlers]:
+        if name not in self._handlers:
+            served, client, found = self._serving(
+                "auth-handler", name, AuthHandlers, _names_of_handlers
+            )
+            client.configure(served, found.settings)
+            self._handlers[name] = served, client
+        return self._handlers[name]
+
+    def _serving(
+        self,
+        kind: str,
+        name: str,
+        make: type[Client],
+        names: Callable[[Client], tuple[str, ...]],
+    ) -> tuple[str, Client, Found]:
+        """Who serves a name: the plugin of that name, or the first of the others that does; a broken one of these is passed over.
+
+        Raises:
+            PluginError: The plugin of that name is broken, or nobody serves it.
+        """
+        found = self._found(kind, name)
+        if found is not None:
+            client = self._client(kind, found, make)
+            there = names(client)
+            if name not in there and len(there) != 1:
+                message = f"plugin {name} has no {kind} of its name, but {len(there)} others"
+                raise PluginError("MA7226", message, hint=f"there are {', '.join(there)}")
+            return name if name in there else there[0], client, found
+        broken: list[str] = []
+        for entry in entries(kind, self.places):
+            try:
+                found = self._found(kind, entry.name)
+                if found is None:
+                    continue
+                client = self._client(kind, found, make)
+                if name in names(client):
+                    return name, client, found
+            except PluginError as error:
+                broken.append(f"{error.code} {error.message}")
+                self._lines.append(f"plugin {entry.name} is passed over: {broken[-1]}")
+        refusal = nobody(kind, name, self.places)
+        refusal.log_tail = "".join(f"{line}\n" for line in broken)
+        raise refusal
+
+    def _client(self, kind: str, found: Found, make: type[Client]) -> Client:
+        key = (kind, found.path)
+        if key not in self._clients:
+            plugin = self.host.start(
+                Command(
+                    name=found.name,
+                    path=found.path,
+                    cookie=PROVIDER if kind == "provider" else AUTH_HANDLER,
+                    sha256=found.sha256,
+                    start_timeout=START,
+                )
+            )
+            self.used.add(found.path)
+            self._clients[key] = make(plugin, self._allowed(found))
+        client: Client = self._clients[key]
+        return client
+
+    def _allowed(self, found: Found) -> Allowed | None:
+        """What a plugin may ask of this host; None if that is nothing."""
+        access = found.host_service
+        secrets = self._kept(found.name) if self._kept and access.secret_prefix else None
+        if secrets is None and not access.auth_handlers:
+            return None
+        return Allowed(
+            secrets=secrets,
+            secret_prefix=access.secret_prefix,
+            auth_handlers=access.auth_handlers,
+            token=self._token_for if access.auth_handlers else None,
+        )
+
+    def _token_for(self, request: Any) -> Any:
+        """Answer HostService.GetAuthToken; what a plugin is refused it reads as text."""
+        try:
+            token = self._token(
+                request.handler_name,
+                request.scope,
+                min_valid_for=request.min_valid_for_seconds,
+                fresh=request.force_refresh,
+            )
+        except PluginError as error:
+            return scafctl_pb2.GetAuthTokenResponse(error=f"{error.code} {error.message}")
+        return scafctl_pb2.GetAuthTokenResponse(
+            access_token=token.value.reveal(),
+            token_type=token.type,
+            expires_at_unix=token.expires_at,
+            scope=token.scope,
+        )
+
+    # --------------------------------------------------------------- what they print
+    def _listen(self, name: str, record: Record) -> None:
+        if record.level not in ("trace", "debug"):
+            self._lines.append(f"plugin {name}: {record}")
+
+    def _output(self, name: str, stream: str, data: bytes) -> None:
+        del stream
+        for line in data.decode(errors="replace").splitlines():
+            self._lines.append(f"plugin {name}: {line[:LONGEST_LINE]}")
+
+
+def texts_in(value: Any) -> Iterator[str]:
+    """Every text in a JSON value, and its numbers as text: what must not be shown of it."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, bool) or value is None:
+        return
+    elif isinstance(value, (int, float)):
+        yield str(value)
+    else:
+        items: Sequence[Any] = tuple(value.values()) if isinstance(value, dict) else value
+        for item in items:
+            yield from texts_in(item)
+
+
+class _Lines:
+    """What a provider streams, as lines; of one that never ends only its beginning."""
+
+    def __init__(self, put: Callable[[str], object]) -> None:
+        self._put = put
+        self._rest: dict[str, bytes] = {}
+
+    def take(self, stream: str, data: bytes) -> None:
+        """See `kinds.provider.Output`."""
+        *lines, rest = (self._rest.get(stream, b"") + data).split(b"\n")
+        self._rest[stream] = rest[:LONGEST_LINE]
+        for line in lines:
+            self._put(_shown(line))
+
+    def flush(self) -> None:
+        """What was printed without an end of its line."""
+        for rest in self._rest.values():
+            if rest:
+                self._put(_shown(rest))
+        self._rest.clear()
+
+
+def _shown(line: bytes) -> str:
+    return line[:LONGEST_LINE].decode(errors="replace").rstrip("\r")
+
+
+def _names_of_providers(client: Providers) -> tuple[str, ...]:
+    return client.names()
+
+
+def _names_of_handlers(client: AuthHandlers) -> tuple[str, ...]:
+    return tuple(str(one.name) for one in client.handlers())

@@ -1,4 +1,4 @@
-"""Where a plugin's file is: directories of the command line, plugins.yaml, the default directories, in this order."""
+"""Where a plugin's file is: directories of the command line, the configuration, plugins.yaml, the default directories, in this order."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from typing import Any, Final
 
 import msgspec
 
+from machineadm.api.v1alpha1.plugins import PluginEntry, PluginHostService
+from machineadm.errors import PluginError
 from machineadm.plugins.settings import CONFIGURATION, read_entries
 from machineadm.plugins.trust import checksum_of, require_trusted
 
@@ -20,11 +22,18 @@ DIRECTORIES: Final = (
 PREFIX: Final = "machineadm-plugin-"
 
 
+SERVING: Final = ("provider", "auth-handler")
+"""Kinds of which one plugin may serve several names."""
+
+
 class Places(msgspec.Struct, frozen=True, kw_only=True):
     """Where plugins may be, and what is demanded of them."""
 
     given: tuple[str, ...] = ()
     """Directories of the command line."""
+
+    declared: tuple[PluginEntry, ...] = ()
+    """Plugins of the machine's configuration."""
 
     configuration: str = CONFIGURATION
     directories: tuple[str, ...] = DIRECTORIES
@@ -39,6 +48,8 @@ class Found(msgspec.Struct, frozen=True, kw_only=True):
     path: str
     sha256: str = ""
     settings: dict[str, Any] | None = None
+    host_service: PluginHostService = PluginHostService()
+    """What it may ask of its host."""
 
 
 def find(kind: str, name: str, places: Places) -> Found | None:
@@ -55,18 +66,71 @@ def find(kind: str, name: str, places: Places) -> Found | None:
     Raises:
         PluginError: What is first in order is not to be trusted; nothing else is tried then.
     """
-    if path := _in(kind, name, places.given):
-        return _judged(name, path, places)
-    if os.path.lexists(places.configuration):
-        require_trusted(name, places.configuration)
-        with open(places.configuration, "rb") as file:
-            entries = read_entries(file.read(), file=places.configuration)
-        for entry in entries:
-            if (entry.kind, entry.name) == (kind, name):
-                digest = (entry.digest or "").removeprefix("sha256:")
-                return _judged(name, entry.path, places, digest, entry.settings)
-    path = _in(kind, name, places.directories)
-    return _judged(name, path, places) if path else None
+    entry = _named(kind, name, places.declared)
+    path = _in(kind, name, places.given)
+    if not path and entry is None:
+        entry = _named(kind, name, _configured(name, places))
+    path = path or (entry.path if entry else None) or _in(kind, name, places.directories)
+    return _judged(name, path, places, entry) if path else None
+
+
+def entries(kind: str, places: Places) -> tuple[PluginEntry, ...]:
+    """All plugins of a kind that the configuration and plugins.yaml name, in order, each name once.
+
+    Args:
+        kind: Such as `provider`.
+        places: Where to look.
+
+    Raises:
+        PluginError: plugins.yaml is not to be trusted, or unfit.
+    """
+    found: dict[str, PluginEntry] = {}
+    for entry in (*places.declared, *_configured("plugins.yaml", places)):
+        if entry.kind == kind:
+            found.setdefault(entry.name, entry)
+    return tuple(found.values())
+
+
+def require(kind: str, name: str, places: Places) -> None:
+    """Nothing, if there is a plugin that may answer to a name.
+
+    Args:
+        kind: Such as `provider`.
+        name: That somebody names.
+        places: Where to look.
+
+    Raises:
+        PluginError: MA7226: There is none. Others: it is not to be trusted.
+    """
+    if find(kind, name, places) is None and not (kind in SERVING and entries(kind, places)):
+        missing: PluginError = nobody(kind, name, places)
+        raise missing
+
+
+def nobody(kind: str, name: str, places: Places) -> PluginError:
+    """The error for a name that no plugin answers to."""
+    try:
+        known = ", ".join(entry.name for entry in entries(kind, places)) or "none"
+    except PluginError as error:
+        known = error.message
+    return PluginError(
+        "MA7226",
+        f"there is no plugin {name} of kind {kind}",
+        hint=f"install {PREFIX}{kind}-{name}, or add it to machine.plugins or plugins.yaml (there: {known})",
+    )
+
+
+def _configured(name: str, places: Places) -> tuple[PluginEntry, ...]:
+    """The plugins of plugins.yaml, for the sake of one of them."""
+    if not os.path.lexists(places.configuration):
+        return ()
+    require_trusted(name, places.configuration)
+    with open(places.configuration, "rb") as file:
+        return read_entries(file.read(), file=places.configuration)
+
+
+def _named(kind: str, name: str, among: Sequence[PluginEntry]) -> PluginEntry | None:
+    return next((one for one in among if (one.kind, one.name) == (kind, name)), None)
 
 
 def _in(kind: str, name: str, directories: Sequence[str]) -> str:
@@ -74,13 +138,19 @@ def _in(kind: str, name: str, directories: Sequence[str]) -> str:
     return next((os.path.abspath(path) for path in paths if os.path.lexists(path)), "")
 
 
-def _judged(
-    name: str,
-    path: str,
-    places: Places,
-    digest: str = "",
-    settings: dict[str, Any] | None = None,
-) -> Found:
+def _judged(name: str, path: str, places: Places, entry: PluginEntry | None) -> Found:
     require_trusted(name, path)
-    sha256 = digest or checksum_of(name, path, allow_unverified=places.allow_unverified)
-    return Found(name=name, path=path, sha256=sha256, settings=settings)
+    digest = (entry.digest if entry else None) or ""
+    sha256 = digest.removeprefix("sha256:") or checksum_of(
+        name, path, allow_unverified=places.allow_unverified
+    )
+    if entry is None:
+        return Found(name=name, path=path, sha256=sha256)
+    secrets = {key: value.reveal() for key, value in entry.secret_settings.items()}
+    return Found(
+        name=name,
+        path=path,
+        sha256=sha256,
+        settings={**entry.settings, **secrets},
+        host_service=entry.host_service,
+    )

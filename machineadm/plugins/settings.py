@@ -2,67 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Final, Literal
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Final
 
-from msgspec import Meta
-
-from machineadm.api.meta import AbsolutePath, ApiStruct, LabelName, ObjectMeta
+from machineadm.api.v1alpha1.plugins import PluginConfiguration, PluginEntry
 from machineadm.errors import PluginError
 
+if TYPE_CHECKING:
+    from machineadm.documents.model import Document, Problem
+
 CONFIGURATION: Final = "/etc/machineadm/plugins.yaml"
-
-KindName = Literal["encryption-provider", "infrastructure", "attestation"]
-Digest = Annotated[
-    str,
-    Meta(
-        min_length=71,
-        max_length=71,
-        extra={"pattern": "^sha256:[0-9a-f]{64}$", "expected": "sha256: and 64 digits"},
-    ),
-]
-
-
-class PluginEntry(ApiStruct, frozen=True, kw_only=True):
-    """One plugin."""
-
-    name: LabelName
-    """Name that documents call it by, such as a provider of EncryptedData."""
-
-    kind: KindName
-    """What it is asked for."""
-
-    path: AbsolutePath
-    """Its executable: a file of root that nobody else can write, in such directories."""
-
-    digest: Digest | None = None
-    """SHA-256 of the executable; without it a file PATH_SHA256SUM must be there."""
-
-    settings: Annotated[dict[str, Any], Meta(max_length=1000)] | None = None
-    """Any object; the plugin gets it before its first call."""
-
-
-class PluginConfigurationSpec(ApiStruct, frozen=True, kw_only=True):
-    """The plugins."""
-
-    plugins: Annotated[tuple[PluginEntry, ...], Meta(max_length=100)] = ()
-    """Name and kind together occur once."""
-
-
-class PluginConfiguration(ApiStruct, frozen=True, kw_only=True):
-    """Plugins of a machine, brought by its image."""
-
-    api_version: Literal["bootstrap.cluster.x-k8s.io/v1alpha1"]
-    """`bootstrap.cluster.x-k8s.io/v1alpha1`."""
-
-    kind: Literal["PluginConfiguration"]
-    """`PluginConfiguration`."""
-
-    metadata: ObjectMeta | None = None
-    """Name and labels; not needed on a machine."""
-
-    spec: PluginConfigurationSpec
-    """The plugins."""
-
 
 _KINDS: Final[dict[tuple[str, str], type]] = {
     ("bootstrap.cluster.x-k8s.io/v1alpha1", "PluginConfiguration"): PluginConfiguration
@@ -84,6 +33,8 @@ def read_entries(data: bytes, *, file: str) -> tuple[PluginEntry, ...]:
 
     documents = decode_kinds(data, file=file, kinds=_KINDS)
     problems = [problem for document in documents for problem in document.problems]
+    if not problems:
+        problems = [problem for document in documents for problem in _unfit(document)]
     if problems:
         first = problems[0]
         where = f"{first.file}:{first.line}:{first.column}"
@@ -104,3 +55,13 @@ def read_entries(data: bytes, *, file: str) -> tuple[PluginEntry, ...]:
             )
         seen.add((entry.kind, entry.name))
     return tuple(entries)
+
+
+def _unfit(document: Document) -> Iterator[Problem]:
+    """What the types alone do not say of the plugins of a document."""
+    from machineadm.config.rules.plugins import entry_findings
+    from machineadm.documents.model import problem_at
+
+    for index, entry in enumerate(document.value.spec.plugins):
+        for finding in entry_findings(entry, f"spec.plugins[{index}]"):
+            yield problem_at(document, finding)

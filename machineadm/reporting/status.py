@@ -8,6 +8,7 @@ import msgspec
 
 from machineadm.api.v1alpha1.status import (
     AgentIdentity,
+    AttestationReport,
     BootstrapStatus,
     ErrorReport,
     KubeadmReport,
@@ -54,6 +55,8 @@ def after(status: BootstrapStatus, event: events.Event, redactor: Redactor) -> B
         return _started(status, event)
     if isinstance(event, events.ProgramEnded):
         return _replace(status, kubeadm=_kubeadm(event, redactor))
+    if isinstance(event, events.MachineAttested):
+        return _replace(status, attestation=_attestation(event))
     return _step_changed(status, event, redactor)
 
 
@@ -134,6 +137,18 @@ def _with_step(status: BootstrapStatus, error: MachineadmError) -> str:
     names = [step.name for step in status.steps if step.state == "Failed"]
     return (
         f"{names[0]}: {error.message}" if names and names[0] not in error.message else error.message
+    )
+
+
+def _attestation(event: events.MachineAttested) -> AttestationReport:
+    from base64 import b64encode
+
+    found = event.attested
+    return AttestationReport(
+        plugin=found.plugin[:NAME],
+        format=found.format[:NAME],
+        challenge=b64encode(found.challenge).decode(),
+        evidence=b64encode(found.evidence).decode(),
     )
 
 

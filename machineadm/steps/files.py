@@ -39,10 +39,13 @@ def _planned(file: FileConfig) -> PlannedFile:
 
 def _content(file: FileConfig) -> bytes | Download:
     if file.source is not None:
+        handler = file.source.auth_from.handler if file.source.auth_from else None
         return Download(
             url=file.source.url,
             sha256=file.source.sha256 or "",
             sha512=file.source.sha512 or "",
             headers=dict(file.source.headers),
+            handler=handler.name if handler else "",
+            scope=handler.scope if handler else "",
         )
     return decode_content(file.content or "", file.encoding)

@@ -14,6 +14,7 @@ from machineadm.actions.perform import perform
 from machineadm.errors import HostError, InternalError
 from machineadm.host import effects as vocabulary
 from machineadm.host.effects import (
+    AskPlugin,
     DisableUnit,
     Download,
     DropState,
@@ -50,8 +51,12 @@ EXAMPLES: dict[type[Effect], Effect] = {
     KeepState: KeepState(name="x/y.json", content=b"1", durable=True, path="/shown"),
     DropState: DropState(name="old.json", durable=False),
     RunProgram: RunProgram(title="true", argv=("true",)),
+    AskPlugin: AskPlugin(whom="provider vault", what="spec.x", note="would read"),
     WaitFor: WaitFor(condition="clock", budget=1, reason="certificates need it"),
 }
+
+
+IN_NO_GENERAL_WAY: set[type[Effect]] = {RunProgram, AskPlugin}
 
 
 def kinds() -> set[type[Effect]]:
@@ -106,7 +111,7 @@ def _shown(stat: FileStat | None) -> object:
     return stat.kind, mode, size
 
 
-@pytest.mark.parametrize("kind", sorted(kinds() - {RunProgram}, key=str), ids=str)
+@pytest.mark.parametrize("kind", sorted(kinds() - IN_NO_GENERAL_WAY, key=str), ids=str)
 def test_an_effect_laid_over_is_seen_as_one_that_is_done(kind: type[Effect]) -> None:
     done, real = prepared(), prepared()
     overlay = Overlay(real)
@@ -126,9 +131,10 @@ def test_an_effect_is_shown_in_a_plan_or_its_summary_says_it_all(kind: type[Effe
     assert bool(describe(EXAMPLES[kind])) is (kind not in in_summary)
 
 
-def test_a_program_is_no_effect_that_can_be_done_in_general() -> None:
+@pytest.mark.parametrize("kind", sorted(IN_NO_GENERAL_WAY, key=str), ids=str)
+def test_what_its_own_step_alone_can_do_is_not_done_in_general(kind: type[Effect]) -> None:
     with pytest.raises(InternalError):
-        perform([EXAMPLES[RunProgram]], FakeHost())
+        perform([EXAMPLES[kind]], FakeHost())
 
 
 CONTENTS = st.sampled_from([b"", b"a\n", b"b" * 70_000])

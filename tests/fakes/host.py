@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import msgspec
 
-from machineadm.host.ports import Host
+from machineadm.host.ports import Host, Providers
 from tests.fakes.accounts import FakeAccounts
 from tests.fakes.clock import FakeClock
 from tests.fakes.commands import Call, FakeCommands
@@ -16,6 +16,7 @@ from tests.fakes.fetch import FakeFetch
 from tests.fakes.files import FakeFiles, Node
 from tests.fakes.kernel import FakeKernel
 from tests.fakes.network import FakeMetadata, FakeNetwork
+from tests.fakes.providers import FakeProviders
 from tests.fakes.queries import FakeQueries
 from tests.fakes.services import FakeServices
 from tests.fakes.state import FakeState
@@ -31,6 +32,7 @@ __all__ = [
     "FakeKernel",
     "FakeMetadata",
     "FakeNetwork",
+    "FakeProviders",
     "FakeQueries",
     "FakeServices",
     "FakeState",
@@ -54,6 +56,7 @@ class FakeHost(Host, kw_only=True):
     fetch: FakeFetch = msgspec.field(default_factory=FakeFetch)
     network: FakeNetwork = msgspec.field(default_factory=FakeNetwork)
     metadata: FakeMetadata = msgspec.field(default_factory=FakeMetadata)
+    providers: Providers | None = msgspec.field(default_factory=FakeProviders)
     architecture: str = "amd64"
 
     def __post_init__(self) -> None:

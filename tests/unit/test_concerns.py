@@ -34,6 +34,9 @@ COMPOSED = {
     "machine",
     "machine_bootstrap",
     "node",
+    "plugins",
+    "reference",
+    "reporting",
     "status",
 }
 """Modules of types that put concerns together, or are about something else than the machine."""

@@ -7,6 +7,7 @@ from msgspec import Meta
 from machineadm.api.meta import (
     ONE_LINE,
     ApiStruct,
+    AuthSource,
     LabelName,
     Line,
     MachinePath,
@@ -94,6 +95,9 @@ class RegistryAuth(ApiStruct, frozen=True, kw_only=True):
 
     password_from: ValueSource | None = None
     """Where it comes from."""
+
+    auth_from: AuthSource | None = None
+    """A plugin that vouches for the machine, in place of name and password."""
 
     handler: LabelName | None = None
     """A credential provider of the kubelet in place of name and password."""

@@ -6,6 +6,7 @@ from msgspec import Meta
 
 from machineadm.api.meta import (
     ApiStruct,
+    AuthSource,
     FileMode,
     FileOwner,
     HeaderName,
@@ -38,6 +39,9 @@ class FileSource(ApiStruct, frozen=True, kw_only=True):
 
     headers_from: Annotated[dict[HeaderName, ValueSource], Meta(max_length=32)] = {}
     """HTTP headers whose values come from elsewhere. A header stands here or in `headers`."""
+
+    auth_from: AuthSource | None = None
+    """Who vouches for the machine: its token is asked for right before the download. Not with a header `Authorization`."""
 
 
 class FileConfig(ApiStruct, frozen=True, kw_only=True):

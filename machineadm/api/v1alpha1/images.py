@@ -6,6 +6,7 @@ from msgspec import Meta
 
 from machineadm.api.meta import (
     ApiStruct,
+    AuthSource,
     MachinePath,
     OneOf,
     Sha256,
@@ -37,6 +38,9 @@ class ImageArchive(ApiStruct, frozen=True, kw_only=True):
 
     sha256: Sha256 | None = None
     """SHA-256 of the archive, checked before anything is imported."""
+
+    auth_from: AuthSource | None = None
+    """A plugin that vouches for the machine towards `url`."""
 
 
 class Image(ApiStruct, frozen=True, kw_only=True):

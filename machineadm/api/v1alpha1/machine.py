@@ -6,7 +6,6 @@ from typing import Annotated, ClassVar, Literal
 from msgspec import Meta
 
 from machineadm.api.meta import (
-    ONE_LINE,
     ApiStruct,
     Duration,
     ObjectMeta,
@@ -15,6 +14,7 @@ from machineadm.api.meta import (
     at_most_one,
 )
 from machineadm.api.v1alpha1.agent import AgentPin
+from machineadm.api.v1alpha1.attestation import AttestationPlugin
 from machineadm.api.v1alpha1.commands import Commands
 from machineadm.api.v1alpha1.containerd import ContainerRuntime
 from machineadm.api.v1alpha1.files import FileConfig
@@ -22,7 +22,9 @@ from machineadm.api.v1alpha1.images import Image
 from machineadm.api.v1alpha1.instance_data import InstanceData
 from machineadm.api.v1alpha1.kubernetes import KubernetesConfig
 from machineadm.api.v1alpha1.linux import LinuxConfiguration
+from machineadm.api.v1alpha1.plugins import PluginEntry
 from machineadm.api.v1alpha1.proxy import SystemProxyConfig
+from machineadm.api.v1alpha1.reporting import Reporting
 from machineadm.api.v1alpha1.trust import TrustedAuthority
 from machineadm.api.v1alpha1.windows import WindowsConfiguration
 
@@ -38,7 +40,6 @@ class MachineConfig(ApiStruct, frozen=True, kw_only=True):
     not_built: ClassVar[Mapping[str, str]] = {
         "images": "load them in commands.preKubeadm: `ctr -n k8s.io images import FILE` or `crictl pull IMAGE`",
         "windowsConfiguration": "this release prepares Linux machines only",
-        "attestationPlugin": "leave it out: the machine joins by its bootstrap token",
         "containerRuntime": "write /etc/containerd/config.toml and /etc/containerd/certs.d as files, "
         "and restart containerd in commands.preKubeadm",
         "systemTrustCertificateAuthorities": "write the certificates as files below /usr/local/share/ca-certificates and "
@@ -69,8 +70,11 @@ class MachineConfig(ApiStruct, frozen=True, kw_only=True):
     commands: Commands = Commands()
     """Commands to run, by the moment at which they run."""
 
-    attestation_plugin: Annotated[str, Meta(max_length=63, extra=ONE_LINE)] | None = None
-    """Plugin that attests the machine's identity. Absent or empty: none."""
+    plugins: Annotated[tuple[PluginEntry, ...], Meta(max_length=100)] = ()
+    """Plugins that the rest of the configuration names. They come before those that the machine has. At most 100."""
+
+    attestation_plugin: AttestationPlugin | None = None
+    """Plugin that attests the machine's identity before kubeadm runs. Absent or empty: none."""
 
     container_runtime: ContainerRuntime | None = None
     """The container runtime. Absent: left as it is."""
@@ -99,6 +103,10 @@ class MachineConfig(ApiStruct, frozen=True, kw_only=True):
 class MachineConfigurationSpec(ApiStruct, frozen=True, kw_only=True):
     """The machine and its part in a cluster."""
 
+    not_built: ClassVar[Mapping[str, str]] = {
+        "reporting": "fetch /run/machineadm/status.json from the machine",
+    }
+
     machine: MachineConfig = MachineConfig()
     """The machine itself."""
 
@@ -107,6 +115,9 @@ class MachineConfigurationSpec(ApiStruct, frozen=True, kw_only=True):
 
     agent: AgentPin | None = None
     """The agent that the configuration was made for. Absent: any."""
+
+    reporting: Reporting | None = None
+    """Where the agent reports beside its own files. Absent: nowhere."""
 
     deadline: Duration | None = None
     """How long a run may take; then it ends, resumable. Every time-out in the configuration must be within it.

@@ -4,7 +4,15 @@ from typing import Annotated, ClassVar, Literal
 
 from msgspec import Meta
 
-from machineadm.api.meta import ApiStruct, Line, OneOf, ShortSecret, ValueSource, at_most_one
+from machineadm.api.meta import (
+    ApiStruct,
+    AuthSource,
+    Line,
+    OneOf,
+    ShortSecret,
+    ValueSource,
+    at_most_one,
+)
 
 ProxyUrl = Annotated[
     str,
@@ -56,6 +64,9 @@ class ProxyCredentials(ApiStruct, frozen=True, kw_only=True):
 
     password_from: ValueSource | None = None
     """Where it comes from."""
+
+    auth_from: AuthSource | None = None
+    """A plugin that vouches for the machine, in place of user and password."""
 
 
 class ProxySettings(ApiStruct, frozen=True, kw_only=True):

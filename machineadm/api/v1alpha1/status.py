@@ -156,6 +156,23 @@ class KubeadmReport(ApiStruct, frozen=True, kw_only=True):
     """Its phase when it ended: `preflight`; empty when not known."""
 
 
+class AttestationReport(ApiStruct, frozen=True, kw_only=True):
+    """What proves which machine it is, for whoever can verify it."""
+
+    plugin: Name
+    """The plugin that gave it."""
+
+    format: Name
+    """What the evidence is, as the plugin says: `application/vnd.machineadm.tpm-quote.v1`."""
+
+    challenge: Annotated[str, Meta(min_length=1, max_length=512, extra={"format": "base64"})]
+    """What it was made for, in base64: SHA-256 over the configuration's digest, the machine id and the boot id, as the documentation
+    of attestation says."""
+
+    evidence: Annotated[str, Meta(min_length=1, max_length=1500000, extra={"format": "base64"})]
+    """The evidence in base64, at most 1 MiB."""
+
+
 class BootstrapStatus(ApiStruct, frozen=True, kw_only=True):
     """The agent's report."""
 
@@ -200,6 +217,9 @@ class BootstrapStatus(ApiStruct, frozen=True, kw_only=True):
 
     error: ErrorReport | None = None
     """Why it failed."""
+
+    attestation: AttestationReport | None = None
+    """What a plugin attested in this run."""
 
     kubeadm: KubeadmReport | None = None
     """How kubeadm ended, once it was run."""

@@ -35,6 +35,7 @@ CONCERNS: Final[dict[str, tuple[str, ...]]] = {
     ),
     "certificates": ("kubernetes.controlPlane.certificates",),
     "static_pods": ("kubernetes.controlPlane.staticPods",),
+    "attestation": ("machine.attestationPlugin",),
     "kubeadm": ("kubernetes",),
 }
 """The concerns that are built, in the planner's order, and the fields below spec that ask for each."""

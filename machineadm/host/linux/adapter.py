@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from machineadm.host.linux.accounts import LinuxAccounts
 from machineadm.host.linux.clock import Interruption, LinuxClock
 from machineadm.host.linux.files import LinuxFiles
+from machineadm.host.linux.providers import LinuxProviders
 from machineadm.host.linux.state import LinuxState
 from machineadm.host.linux.tree import Tree
 from machineadm.host.ports import Fetch, Host
@@ -25,6 +26,8 @@ def linux_host(
     redactor: Redactor | None = None,
     interruption: Interruption | None = None,
     fetch: Fetch | None = None,
+    plugin_directories: Sequence[str] = (),
+    allow_unverified_plugins: bool = False,
 ) -> Host:
     """This machine, or a tree on it.
 
@@ -37,6 +40,8 @@ def linux_host(
         redactor: Removes secrets from what commands print.
         interruption: What ends the run early; enter it (`with`) for signals to be noted. None: nothing does.
         fetch: Downloads.
+        plugin_directories: Where plugins are looked for first.
+        allow_unverified_plugins: Run plugins that have no checksum.
 
     Returns:
         The host. Nothing has been touched yet.
@@ -55,6 +60,13 @@ def linux_host(
         clock=LinuxClock(interruption),
         state=state,
         fetch=fetch,
+        providers=LinuxProviders(
+            state,
+            log=log,
+            redactor=redactor,
+            directories=plugin_directories,
+            allow_unverified=allow_unverified_plugins,
+        ),
         architecture=_ARCHITECTURES.get(os.uname().machine, os.uname().machine),
         offline=not running,
     )

@@ -22,6 +22,7 @@ from machineadm.host.overlay.clock import OverlayClock
 from machineadm.host.overlay.commands import OverlayCommands
 from machineadm.host.overlay.files import OverlayFiles
 from machineadm.host.overlay.kernel import OverlayKernel
+from machineadm.host.overlay.providers import OverlayProviders
 from machineadm.host.overlay.services import OverlayServices
 from machineadm.host.overlay.state import OverlayState
 from machineadm.host.ports import Host
@@ -54,6 +55,7 @@ class Overlay:
             fetch=None,
             network=host.network,
             metadata=host.metadata,
+            providers=None if host.providers is None else OverlayProviders(host.providers),
             platform=host.platform,
             architecture=host.architecture,
             kept=host.kept,

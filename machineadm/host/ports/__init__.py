@@ -1,7 +1,7 @@
 """What a machine can do, as small ports, one file each. A port that the platform lacks is None.
 
 Steps see the machine through these alone. Paths are absolute, as the configuration names them; an adapter that works on
-another root puts them below it and never outside, whatever symbolic links say. No adapter lives here. May import redaction.
+another root puts them below it and never outside, whatever symbolic links say. No adapter lives here. May import api and redaction.
 """
 
 from machineadm.host.ports.accounts import Accounts
@@ -20,6 +20,7 @@ from machineadm.host.ports.host import Host
 from machineadm.host.ports.kernel import Kernel
 from machineadm.host.ports.metadata import Metadata, MetadataAnswer
 from machineadm.host.ports.network import Network
+from machineadm.host.ports.providers import Ask, Evidence, Providers
 from machineadm.host.ports.queries import Queries
 from machineadm.host.ports.services import Services
 from machineadm.host.ports.state import State
@@ -27,9 +28,11 @@ from machineadm.host.ports.state import State
 __all__ = [
     "LARGEST_READ",
     "Accounts",
+    "Ask",
     "Clock",
     "CommandResult",
     "Commands",
+    "Evidence",
     "Fetch",
     "FileContent",
     "FileKind",
@@ -41,6 +44,7 @@ __all__ = [
     "Metadata",
     "MetadataAnswer",
     "Network",
+    "Providers",
     "Queries",
     "Services",
     "State",

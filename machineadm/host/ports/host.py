@@ -14,6 +14,7 @@ from machineadm.host.ports.files import Files
 from machineadm.host.ports.kernel import Kernel
 from machineadm.host.ports.metadata import Metadata
 from machineadm.host.ports.network import Network
+from machineadm.host.ports.providers import Providers
 from machineadm.host.ports.queries import Queries
 from machineadm.host.ports.services import Services
 from machineadm.host.ports.state import State
@@ -38,6 +39,7 @@ class Host(msgspec.Struct, kw_only=True):
     fetch: Fetch | None = None
     network: Network | None = None
     metadata: Metadata | None = None
+    providers: Providers | None = None
     platform: str = "linux"
     architecture: str = ""
     """Of the processor, as Go and container images name it: `amd64`, `arm64`."""

@@ -6,6 +6,7 @@ there.
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Callable, Mapping
 from typing import Any, Final, Protocol
@@ -82,7 +83,8 @@ def host_service(allowed: Allowed) -> dict[str, Handler]:
         async def serve(stream: ServerStream) -> None:
             request = await stream.recv_message()
             try:
-                found = answer(allowed, request)
+                # In a thread: a store may be slow, and a token is asked of another plugin of the same host.
+                found = await asyncio.to_thread(answer, allowed, request)
             except _DeniedError as denied:
                 found = reply(error=str(denied))
             except Exception as error:

@@ -115,6 +115,7 @@ class Providers:
         inputs: Mapping[str, Any],
         *,
         output: Output | None = None,
+        context: Mapping[str, Any] | None = None,
         dry_run: bool = False,
         timeout: float | None = 60.0,
     ) -> Result:
@@ -124,6 +125,7 @@ class Providers:
             name: Which.
             inputs: What its schema asks for.
             output: Gets "stdout" or "stderr" and what it prints meanwhile; a provider that cannot stream is executed all the same.
+            context: What the providers gave that it depends on, by their names.
             dry_run: As it says to the provider.
             timeout: Seconds.
 
@@ -134,7 +136,7 @@ class Providers:
         request = pb.ExecuteProviderRequest(
             provider_name=name,
             input=json.dumps(dict(inputs)).encode(),
-            context=b"{}",
+            context=json.dumps({"resolverContext": dict(context)} if context else {}).encode(),
             dry_run=dry_run,
         )
         if output is not None:

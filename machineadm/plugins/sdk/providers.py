@@ -208,7 +208,7 @@ class _Served:
             settings = {key: json.loads(value) for key, value in request.settings.items()}
             self._provider(request).configure(settings)
         except (CallError, OSError, ValueError) as error:
-            reply.error = _told(error)
+            reply.error = told(error)
         return reply
 
     def ExecuteProvider(self, request: Any, _: Call) -> Any:  # noqa: N802
@@ -286,7 +286,7 @@ def _streamed(
         except CallError as error:
             result = _failed(error)
         except Exception as error:
-            result = _failed(CallError(_told(error)))
+            result = _failed(CallError(told(error)))
         put(pb.ExecuteProviderStreamChunk(result=result))
 
     threading.Thread(target=work, daemon=True, name="plugin-stream").start()
@@ -324,5 +324,6 @@ def _failed(error: CallError) -> Any:
     return pb.ExecuteProviderResponse(error=error.text, diagnostics=[diagnostic])
 
 
-def _told(error: Exception) -> str:
+def told(error: Exception) -> str:
+    """What the host is told of a failure: of an unexpected one its type, too."""
     return error.text if isinstance(error, CallError) else f"{type(error).__name__}: {error}"

@@ -75,6 +75,8 @@ class Stage:
         self.events: list[Event] = []
         self.told: list[str] = []
         self.limits: list[float] = []
+        self.redactor: Redactor | None = None
+        """None: each run has its own."""
 
     def boot(self, boot_id: str) -> None:
         """Let the machine have booted."""
@@ -85,7 +87,7 @@ class Stage:
         """What the agent is given."""
         return Machine(
             host=self.host,
-            redactor=Redactor(),
+            redactor=self.redactor or Redactor(),
             agent=AgentFile(python="/usr/bin/python3", path=agent),
             digest=lambda: "0" * 64,
             is_root=is_root,

@@ -23,6 +23,8 @@ BUILT = {
     "machine.reboot",
     "machine.sentinel",
     "machine.linuxConfiguration",
+    "machine.plugins",
+    "machine.attestationPlugin",
     # Of the manager's, and without effect on a machine.
     "machine.bootstrapperTemplateConfigMapName",
     "machine.bootstrapperTemplateSecretName",
@@ -34,7 +36,6 @@ BUILT = {
 UNBUILT: dict[str, Any] = {
     "machine.images": [{"reference": "registry.example.com/a:b"}],
     "machine.windowsConfiguration": {},
-    "machine.attestationPlugin": "tpm",
     "machine.containerRuntime": {},
     "machine.systemTrustCertificateAuthorities": [{"content": "-----BEGIN CERTIFICATE-----\nMAA=\n-----END CERTIFICATE-----\n"}],
     "machine.systemProxies": [{"targets": ["host"], "httpProxy": "http://proxy.example.com:3128"}],
@@ -92,7 +93,7 @@ def test_the_readme_names_whatever_is_refused() -> None:
     (paragraph,) = (part for part in readme.split("\n\n") if "(MA1401)" in part)
 
     fields = {field for type_ in (MachineConfig, LinuxConfiguration) for field in type_.not_built}
-    assert set(re.findall(r"`(\w+)`", paragraph)) == fields | {"linuxConfiguration", "provider"}
+    assert set(re.findall(r"`(\w+)`", paragraph)) == fields | {"linuxConfiguration"}
 
 
 def test_each_refusal_hints_at_how_to_do_it_meanwhile() -> None:

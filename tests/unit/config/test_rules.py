@@ -109,7 +109,7 @@ test_what_a_type_declares_of_its_fields_is_judged = judging(DECLARED)
 CASES: list[Case] = [
     *(
         case
-        for name in CONCERNS
+        for name in (*CONCERNS, "plugins")
         for case in importlib.import_module(f"tests.unit.config.test_{name}").CASES
     ),
     *DECLARED,

@@ -322,7 +322,7 @@ sys.modules["machineadm.plugins.sdk.serve"].VERSIONS = (1,)
     ("entry", "says"),
     [
         ("{name: a, kind: other, path: /x}", "kind"),
-        ("{name: a, kind: encryption-provider}", "path"),
+        ("{name: a, kind: encryption-provider, catalog: registry.example.com}", "catalog"),
         ("{name: a, kind: encryption-provider, path: x}", "path"),
         ("{name: a, kind: encryption-provider, path: /x, digest: md5}", "digest"),
         ("{name: a, kind: encryption-provider, path: /x, setings: {}}", "setings"),

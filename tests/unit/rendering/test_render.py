@@ -274,9 +274,13 @@ def test_a_value_comes_from_one_place(source: dict[str, object], code: str) -> N
 
 
 def test_what_names_a_provider_stays_and_is_judged_as_by_the_agent() -> None:
-    outcome = render(with_file(contentFrom={"provider": {"name": "vault"}}))
+    asked = {"name": "vault", "inputs": {"a": 1}}
+    outcome = render(with_file(contentFrom={"provider": asked}))
+    assert outcome.rendered is not None
 
-    assert told(outcome) == [("MA1401", "spec.machine.files[0].contentFrom.provider", 11)]
+    outcome = render(with_file(contentFrom={"provider": {**asked, "secretInputs": {"a": "b"}}}))
+    path = "spec.machine.files[0].contentFrom.provider.secretInputs.a"
+    assert told(outcome) == [("MA1306", path, 11)]
 
 
 def test_a_template_in_a_file_is_not_filled_in_yet() -> None:

@@ -1,0 +1,182 @@
+"""Plugins of a machine: which there are, where they come from, and what they may ask of their host."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar, Literal
+
+from msgspec import Meta
+
+from machineadm.api.meta import (
+    ONE_LINE,
+    AbsolutePath,
+    ApiStruct,
+    LabelName,
+    Line,
+    ObjectMeta,
+    OneOf,
+    Quantity,
+    Sha256,
+    ShortSecret,
+    VariableName,
+    at_most_one,
+)
+
+PluginKind = Literal[
+    "encryption-provider", "infrastructure", "attestation", "provider", "auth-handler"
+]
+"""What a plugin is asked for."""
+
+PluginDigest = Annotated[
+    str,
+    Meta(
+        min_length=71,
+        max_length=71,
+        extra={
+            "oneLine": True,
+            "pattern": "^sha256:[0-9a-f]{64}$",
+            "expected": "sha256: and 64 digits",
+        },
+    ),
+]
+"""`sha256:` and 64 hexadecimal digits."""
+
+AnyObject = Annotated[
+    dict[str, Any], Meta(max_length=1000, extra_json_schema={"x-kubernetes-validations": []})
+]
+"""An object of any JSON, at most 1000 keys."""
+
+Words = Annotated[
+    tuple[Annotated[str, Meta(max_length=4096)], ...],
+    Meta(max_length=256),
+]
+"""A program, or its arguments."""
+
+
+class PluginContainer(ApiStruct, frozen=True, kw_only=True):
+    """A container that a plugin runs in, by the Docker Engine API."""
+
+    image: Annotated[
+        str,
+        Meta(
+            min_length=1,
+            max_length=255,
+            extra={"oneLine": True, "pattern": "^[^:]+$", "expected": "an image without a tag"},
+        ),
+    ]
+    """The image without a tag."""
+
+    tag: Annotated[str, Meta(min_length=1, max_length=128, extra=ONE_LINE)] | None = None
+    """Its tag."""
+
+    sha256: Sha256 | None = None
+    """Its id, which it must have before it is started."""
+
+    entrypoint: Words = ()
+    """The program in place of the image's own."""
+
+    args: Words = ()
+    """Its arguments."""
+
+    env: Annotated[dict[VariableName, ShortSecret], Meta(max_length=100)] = {}
+    """Environment variables; secret."""
+
+    disable_network: bool = False
+    """It has no network. Default false."""
+
+    labels: Annotated[dict[Line, Annotated[str, Meta(max_length=4096)]], Meta(max_length=100)] = {}
+    """Labels of the container."""
+
+    group: Annotated[int, Meta(ge=0, le=4294967294)] | None = None
+    """Number of a group that it belongs to, and that its sockets belong to."""
+
+    runtime: Line | None = None
+    """The OCI runtime, such as `runsc`. Default: the engine's."""
+
+    cgroup_parent: Line | None = None
+    """The control group that its own is made in."""
+
+    cpus: Quantity | None = None
+    """Processors that it may use, `500m`."""
+
+    memory: Quantity | None = None
+    """Memory that it may use, `128Mi`."""
+
+    endpoints: AnyObject = {}
+    """Settings of its networks, as the engine's API takes them."""
+
+    debug: bool = False
+    """Keep the container after a failure. Default false."""
+
+
+class PluginHostService(ApiStruct, frozen=True, kw_only=True):
+    """What a plugin may ask of its host; what is not named is denied."""
+
+    secret_prefix: Annotated[str, Meta(max_length=256, extra=ONE_LINE)] = ""
+    """It may keep secrets whose names begin so, and read them again. Empty: none at all."""
+
+    auth_handlers: Annotated[tuple[LabelName, ...], Meta(max_length=20, extra={"unique": ""})] = ()
+    """Handlers whose tokens it may ask for. Empty: none."""
+
+
+class PluginEntry(ApiStruct, frozen=True, kw_only=True):
+    """One plugin. Without `path` it is looked for by its kind and name where plugins are installed."""
+
+    one_of: ClassVar[tuple[OneOf, ...]] = (at_most_one("path", "catalog", "container"),)
+
+    not_built: ClassVar[Mapping[str, str]] = {
+        "version": "pin the executable by digest",
+        "catalog": "let the image bring the executable, and name it by path",
+        "container": "run the executable itself: name it by path",
+    }
+
+    name: LabelName
+    """Name that others call it by. Name and kind together occur once."""
+
+    kind: PluginKind
+    """What it is asked for."""
+
+    version: Line | None = None
+    """Which releases of it will do, `^1.5.0`; goes with `catalog`."""
+
+    digest: PluginDigest | None = None
+    """SHA-256 of the executable. Absent: a file PATH_SHA256SUM must be beside it."""
+
+    path: AbsolutePath | None = None
+    """Its executable: a file of root that nobody else can write, in such directories."""
+
+    catalog: Annotated[str, Meta(min_length=1, max_length=512, extra=ONE_LINE)] | None = None
+    """Where it is published: an OCI registry, an OCI layout, or a directory."""
+
+    container: PluginContainer | None = None
+    """The container that it runs in."""
+
+    settings: AnyObject = {}
+    """Any object; the plugin gets it before its first call."""
+
+    secret_settings: Annotated[dict[Line, ShortSecret], Meta(max_length=100)] = {}
+    """Settings that are secret, by name: never shown. A name stands here or in `settings`."""
+
+    host_service: PluginHostService = PluginHostService()
+    """What it may ask of its host. Default: nothing."""
+
+
+class PluginConfigurationSpec(ApiStruct, frozen=True, kw_only=True):
+    """The plugins."""
+
+    plugins: Annotated[tuple[PluginEntry, ...], Meta(max_length=100)] = ()
+    """Name and kind together occur once. At most 100."""
+
+
+class PluginConfiguration(ApiStruct, frozen=True, kw_only=True):
+    """Plugins of a machine, brought by its image: `/etc/machineadm/plugins.yaml`."""
+
+    api_version: Literal["bootstrap.cluster.x-k8s.io/v1alpha1"]
+    """`bootstrap.cluster.x-k8s.io/v1alpha1`."""
+
+    kind: Literal["PluginConfiguration"]
+    """`PluginConfiguration`."""
+
+    metadata: ObjectMeta | None = None
+    """Name and labels; not needed on a machine."""
+
+    spec: PluginConfigurationSpec
+    """The plugins."""

@@ -1,0 +1,55 @@
+"""ConfigurationReference: where a configuration lies that is not in the user data itself."""
+
+from typing import Annotated, ClassVar, Literal
+
+from msgspec import Meta
+
+from machineadm.api.meta import (
+    ApiStruct,
+    HeaderName,
+    ObjectMeta,
+    OneOf,
+    Pem,
+    Sha256,
+    ShortSecret,
+    Url,
+    exactly_one,
+)
+from machineadm.api.v1alpha1.reporting import InfrastructurePlugin
+
+
+class ConfigurationReferenceSpec(ApiStruct, frozen=True, kw_only=True):
+    """Where it lies, and what it must be; exactly one of `url` and `plugin`."""
+
+    one_of: ClassVar[tuple[OneOf, ...]] = (exactly_one("url", "plugin"),)
+
+    url: Url | None = None
+    """Where it is fetched from: `https://`, `http://` or `file://`."""
+
+    headers: Annotated[dict[HeaderName, ShortSecret], Meta(max_length=32)] = {}
+    """HTTP headers of the request; secret. Not sent on to another host."""
+
+    ca_bundle: Pem | None = None
+    """Certificates that are trusted beside the host's."""
+
+    plugin: InfrastructurePlugin | None = None
+    """A plugin that is asked for it; it is found without the configuration (`/etc/machineadm/plugins.yaml`)."""
+
+    sha256: Sha256
+    """SHA-256 of the bytes that lie there."""
+
+
+class ConfigurationReference(ApiStruct, frozen=True, kw_only=True):
+    """Further documents that lie elsewhere: they are fetched, verified, and read as if they stood here."""
+
+    api_version: Literal["bootstrap.cluster.x-k8s.io/v1alpha1"]
+    """`bootstrap.cluster.x-k8s.io/v1alpha1`."""
+
+    kind: Literal["ConfigurationReference"]
+    """`ConfigurationReference`."""
+
+    metadata: ObjectMeta | None = None
+    """Name and labels; not needed on a machine."""
+
+    spec: ConfigurationReferenceSpec
+    """Where it lies."""

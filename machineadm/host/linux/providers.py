@@ -1,0 +1,187 @@
+"""Plugins of this machine: the Providers port over `machineadm.plugins.asking`, which is loaded when a plugin is first asked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from machineadm.api.v1alpha1.plugins import PluginEntry
+from machineadm.host.ports import Ask, Evidence, State
+from machineadm.redaction import Redactor, Secret
+
+if TYPE_CHECKING:
+    from machineadm.plugins.asking import Asking
+    from machineadm.plugins.discovery import Places
+
+LARGEST_SECRETS = 1 << 20
+"""Bytes of all that one plugin keeps."""
+
+
+class LinuxProviders:
+    """The port; plugins are the running system's, whatever root the host works on.
+
+    Args:
+        state: Where plugins keep secrets.
+        log: Gets what plugins log and print, line by line, redacted.
+        redactor: Learns all that they give.
+        directories: Of the command line, looked at before all else.
+        allow_unverified: Run a plugin that has no checksum.
+        most: Bytes that are fetched at most.
+    """
+
+    def __init__(
+        self,
+        state: State,
+        *,
+        log: Callable[[str], None] = lambda _line: None,
+        redactor: Redactor | None = None,
+        directories: Sequence[str] = (),
+        allow_unverified: bool = False,
+        most: int = 64 << 20,
+    ) -> None:
+        self._state = state
+        self._log = log
+        self._redactor = redactor or Redactor()
+        self._directories = tuple(directories)
+        self._allow_unverified = allow_unverified
+        self._most = most
+        self._declared: tuple[PluginEntry, ...] = ()
+        self._asking: Asking | None = None
+        self._acts = False
+        """A plugin was asked for more than words, so that it may keep secrets."""
+
+    def declare(self, plugins: Sequence[PluginEntry]) -> None:
+        """See `Providers.declare`."""
+        self.end()
+        self._declared = tuple(plugins)
+        self._asking = None
+
+    def require(self, kind: str, name: str) -> None:
+        """See `Providers.require`."""
+        from machineadm.plugins.discovery import require
+
+        require(kind, name, self._places())
+
+    def judge(self, ask: Ask) -> tuple[str, ...]:
+        """See `Providers.judge`."""
+        return self._asked().judge(ask.provider, ask.inputs)
+
+    def dependencies(self, ask: Ask) -> tuple[str, ...]:
+        """See `Providers.dependencies`."""
+        return self._asked().dependencies(ask.provider, ask.inputs)
+
+    def what_if(self, ask: Ask) -> str:
+        """See `Providers.what_if`."""
+        return self._asked().what_if(ask.provider, ask.inputs)
+
+    def value(self, ask: Ask) -> Any:
+        """See `Providers.value`."""
+        return self._acting().value(ask.provider, ask.inputs, ask.results)
+
+    def authorization(self, handler: str, scope: str) -> Secret:
+        """See `Providers.authorization`."""
+        return self._acting().authorization(handler, scope)
+
+    def evidence(self, plugin: str, challenge: bytes) -> Evidence:
+        """See `Providers.evidence`."""
+        format_, data = self._acting().attest(plugin, challenge)
+        return Evidence(format=format_, data=data)
+
+    def fetch(self, plugin: str, location: str) -> bytes:
+        """See `Providers.fetch`."""
+        return self._acting().fetch(plugin, location, most=self._most)
+
+    def report(self, plugin: str, location: str, status: bytes) -> None:
+        """See `Providers.report`."""
+        self._acting().report(plugin, location, status)
+
+    def used(self) -> tuple[str, ...]:
+        """See `Providers.used`."""
+        return tuple(sorted(self._asking.used)) if self._asking is not None else ()
+
+    def end(self) -> None:
+        """See `Providers.end`."""
+        if self._asking is not None:
+            self._asking.end()
+
+    def _acting(self) -> Asking:
+        self._acts = True
+        return self._asked()
+
+    def _asked(self) -> Asking:
+        if self._asking is None:
+            from machineadm.plugins.asking import Asking
+
+            self._asking = Asking(
+                self._places(), log=self._log, redactor=self._redactor, kept=self._secrets_of
+            )
+        return self._asking
+
+    def _places(self) -> Places:
+        from machineadm.plugins.discovery import Places
+
+        return Places(
+            given=self._directories,
+            declared=self._declared,
+            allow_unverified=self._allow_unverified,
+        )
+
+    def _secrets_of(self, plugin: str) -> KeptSecrets:
+        return KeptSecrets(self._state, plugin, self._redactor, may_write=lambda: self._acts)
+
+
+class KeptSecrets:
+    """What one plugin keeps, in a private file of the state directory; see `machineadm.plugins.kinds.host_service.Secrets`.
+
+    Args:
+        state: The state directory.
+        plugin: Whose; another's are out of its reach.
+        redactor: Learns each of them.
+        may_write: Whether the machine may be changed: not by a plan.
+    """
+
+    def __init__(
+        self, state: State, plugin: str, redactor: Redactor, *, may_write: Callable[[], bool]
+    ) -> None:
+        self._state = state
+        self._name = f"plugins/{plugin}.json"
+        self._redactor = redactor
+        self._may_write = may_write
+
+    def get(self, name: str) -> str | None:
+        """See the protocol."""
+        value = self._all().get(name)
+        if value is not None:
+            self._redactor.learn([value])
+        return value
+
+    def set(self, name: str, value: str) -> None:
+        """See the protocol.
+
+        Raises:
+            ValueError: It would be too much, or nothing may be kept now.
+        """
+        self._redactor.learn([value])
+        self._keep({**self._all(), name: value})
+
+    def delete(self, name: str) -> None:
+        """See the protocol."""
+        found = self._all()
+        if found.pop(name, None) is not None:
+            self._keep(found)
+
+    def names(self) -> list[str]:
+        """See the protocol."""
+        return sorted(self._all())
+
+    def _all(self) -> dict[str, str]:
+        found = self._state.read(self._name, durable=True)
+        return msgspec.json.decode(found, type=dict[str, str]) if found else {}
+
+    def _keep(self, secrets: dict[str, str]) -> None:
+        content = msgspec.json.encode(secrets)
+        if not self._may_write() or len(content) > LARGEST_SECRETS:
+            raise ValueError("nothing more can be kept")
+        self._state.write(self._name, content, durable=True)

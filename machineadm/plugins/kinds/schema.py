@@ -1,0 +1,177 @@
+"""Whether a provider's inputs are what its descriptor says: the part of JSON Schema that descriptors use.
+
+What is not known here is passed over, as JSON Schema has it: the provider judges its inputs once more itself. No message holds a
+value.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping
+from operator import ge, gt, le, lt
+from typing import Any, Final
+
+_TYPES: Final[dict[str, tuple[type, ...]]] = {
+    "string": (str,),
+    "integer": (int,),
+    "number": (int, float),
+    "boolean": (bool,),
+    "object": (dict,),
+    "array": (list, tuple),
+    "null": (type(None),),
+}
+_BOUNDS: Final[tuple[tuple[str, Callable[[Any, Any], bool], str], ...]] = (
+    ("minimum", lt, "at least"),
+    ("maximum", gt, "at most"),
+    ("exclusiveMinimum", le, "more than"),
+    ("exclusiveMaximum", ge, "less than"),
+)
+"""Keyword, when it is wrong, and what it asks for."""
+
+_DEEPEST: Final = 32
+
+
+def schema_of(descriptor: Any) -> Mapping[str, Any]:
+    """The schema of a provider's inputs: as it wrote it, or else as its parameters say; empty if it says nothing.
+
+    Args:
+        descriptor: A ProviderDescriptor.
+    """
+    if descriptor.raw_schema:
+        try:
+            found = json.loads(descriptor.raw_schema)
+        except ValueError:
+            return {}
+        return found if isinstance(found, dict) else {}
+    parameters = descriptor.schema.parameters
+    if not parameters:
+        return {}
+    return {
+        "type": "object",
+        "required": sorted(name for name, one in parameters.items() if one.required),
+        "properties": {name: _of_parameter(one) for name, one in parameters.items()},
+    }
+
+
+def problems(value: Any, schema: Any, path: str = "", depth: int = 0) -> Iterator[str]:
+    """What is wrong with a value, a line each.
+
+    Args:
+        value: Any JSON.
+        schema: What it must be.
+        path: Where it stands.
+        depth: How far below the beginning.
+    """
+    if not isinstance(schema, dict) or depth > _DEEPEST:
+        return
+    wanted = schema.get("type")
+    names = [wanted] if isinstance(wanted, str) else wanted if isinstance(wanted, list) else []
+    if names and not any(_is(value, name) for name in names):
+        yield f"{path or 'it'} expects {' or '.join(map(str, names))}, got {_name(value)}"
+        return
+    if "enum" in schema and value not in schema["enum"]:
+        yield f"{path or 'it'} must be one of {', '.join(json.dumps(one) for one in schema['enum'])}"
+    if isinstance(value, str):
+        yield from _text(value, schema, path)
+    elif isinstance(value, (int, float)) and not isinstance(value, bool):
+        yield from _number(value, schema, path)
+    elif isinstance(value, (list, tuple)):
+        yield from _counted(len(value), schema, path, "minItems", "maxItems", "items")
+        for index, item in enumerate(value):
+            yield from problems(item, schema.get("items"), f"{path}[{index}]", depth + 1)
+    elif isinstance(value, dict):
+        yield from _object(value, schema, path, depth)
+
+
+def _object(value: dict[str, Any], schema: dict[str, Any], path: str, depth: int) -> Iterator[str]:
+    known = schema.get("properties")
+    known = known if isinstance(known, dict) else {}
+    required = schema.get("required")
+    for name in required if isinstance(required, list) else ():
+        if name not in value:
+            yield f"{_below(path, str(name))} is required"
+    others = schema.get("additionalProperties", True)
+    for name, item in value.items():
+        if name in known:
+            yield from problems(item, known[name], _below(path, name), depth + 1)
+        elif others is False:
+            yield f"{_below(path, name)} is not known"
+        else:
+            yield from problems(item, others, _below(path, name), depth + 1)
+
+
+def _text(value: str, schema: dict[str, Any], path: str) -> Iterator[str]:
+    yield from _counted(len(value), schema, path, "minLength", "maxLength", "characters")
+    pattern = schema.get("pattern")
+    if isinstance(pattern, str):
+        try:
+            fits = re.search(pattern, value) is not None
+        except re.error:
+            return  # Go's, and not Python's
+        if not fits:
+            yield f"{path or 'it'} does not match {pattern}"
+
+
+def _number(value: float, schema: dict[str, Any], path: str) -> Iterator[str]:
+    for key, wrong, words in _BOUNDS:
+        bound = schema.get(key)
+        if isinstance(bound, (int, float)) and not isinstance(bound, bool) and wrong(value, bound):
+            yield f"{path or 'it'} must be {words} {bound:g}"
+
+
+def _counted(
+    count: int, schema: dict[str, Any], path: str, least: str, most: str, what: str
+) -> Iterator[str]:
+    for key, wrong, words in ((least, lt, "at least"), (most, gt, "at most")):
+        bound = schema.get(key)
+        if isinstance(bound, int) and not isinstance(bound, bool) and wrong(count, bound):
+            yield f"{path or 'it'} must have {words} {bound} {what}"
+
+
+def _is(value: Any, name: Any) -> bool:
+    if isinstance(value, bool):
+        return bool(name == "boolean")
+    if name == "integer" and isinstance(value, float):
+        return value.is_integer()
+    return isinstance(value, _TYPES.get(str(name), (object,)))
+
+
+def _name(value: Any) -> str:
+    return next(name for name in ("boolean", "integer", "number", *_TYPES) if _is(value, name))
+
+
+def _below(path: str, name: str) -> str:
+    return f"{path}.{name}" if path else name
+
+
+def _of_parameter(parameter: Any) -> dict[str, Any]:
+    """What a structured descriptor says of one input."""
+    found: dict[str, Any] = {}
+    if parameter.type in _TYPES:
+        found["type"] = parameter.type
+    if parameter.pattern:
+        found["pattern"] = parameter.pattern
+    for key, bound in (
+        ("minLength", parameter.min_length),
+        ("maxLength", parameter.max_length),
+        ("minItems", parameter.min_items),
+        ("maxItems", parameter.max_items),
+    ):
+        if bound > 0:
+            found[key] = bound
+    for key, has, bound in (
+        ("minimum", parameter.has_minimum, parameter.minimum),
+        ("maximum", parameter.has_maximum, parameter.maximum),
+        ("exclusiveMinimum", parameter.has_exclusive_minimum, parameter.exclusive_minimum),
+        ("exclusiveMaximum", parameter.has_exclusive_maximum, parameter.exclusive_maximum),
+    ):
+        if has:
+            found[key] = bound
+    values = []
+    for text in parameter.enum_values:
+        try:
+            values.append(json.loads(text))
+        except ValueError:
+            continue
+    return found | ({"enum": values} if values else {})

@@ -1,0 +1,220 @@
+"""The same behaviour of the port Providers: in memory, and on Linux with plugins that are processes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from machineadm.errors import InternalError, PluginError
+from machineadm.host.linux.providers import LinuxProviders
+from machineadm.host.overlay.providers import OverlayProviders
+from machineadm.host.ports import Ask, Providers
+from machineadm.redaction import MASK, Redactor
+from tests.fakes.host import FakeProviders, FakeState
+from tests.fakes.providers import FakeProvider
+from tests.peers.installed import install, program, provider
+
+VAULT = """
+class Vault(Provider):
+    name = "vault"
+    schema = {"type": "object", "required": ["path"]}
+
+    def execute(self, inputs, host):
+        if inputs["path"] == "broken":
+            raise CallError("vault is sealed")
+        return Output(data="value-of-" + inputs["path"])
+
+    def what_if(self, inputs):
+        return "would read it"
+
+    def dependencies(self, inputs):
+        return ["login"]
+"""
+ENTRA = """
+from machineadm.plugins.sdk.auth_handlers import AuthHandler, Token, serve_auth_handlers
+
+class Entra(AuthHandler):
+    name = "entra"
+
+    def token(self, scope, **_):
+        return Token("token-for-" + scope)
+
+serve_auth_handlers(Entra())
+"""
+OURS = """
+from machineadm.plugins.sdk import CallError, Attestation, Evidence, Infrastructure, serve
+
+class Quotes(Attestation):
+    def attest(self, challenge):
+        return Evidence("application/vnd.example.quote", b"quote of " + challenge)
+
+class Store(Infrastructure):
+    def fetch(self, location):
+        if location != "here":
+            raise CallError("nothing lies there")
+        yield b"some"
+        yield b"thing"
+
+    def report(self, location, status):
+        note(location + " " + status.decode())
+
+serve(Quotes(), Store())
+"""
+
+
+class Ground:
+    """A port, and what is known of it from behind."""
+
+    def __init__(
+        self, port: Providers, redactor: Redactor, reported: Callable[[], list[str]]
+    ) -> None:
+        self.port = port
+        self.redactor = redactor
+        self.reported = reported
+
+
+@pytest.fixture(params=["fake", "linux"])
+def ground(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Ground]:
+    if request.param == "fake":
+        yield _in_memory()
+        return
+    notes, plugins, redactor = tmp_path / "notes", tmp_path / "plugins", Redactor()
+    install(plugins, "provider", "vault", provider(VAULT))
+    install(plugins, "auth-handler", "entra", program(ENTRA))
+    install(plugins, "attestation", "ours", program(OURS, notes))
+    install(plugins, "infrastructure", "ours", program(OURS, notes))
+    port = LinuxProviders(FakeState(), redactor=redactor, directories=[str(plugins)])
+    try:
+        yield Ground(port, redactor, lambda: notes.read_text().splitlines())
+    finally:
+        port.end()
+
+
+def _in_memory() -> Ground:
+    fake = FakeProviders()
+
+    def gives(inputs: dict[str, Any]) -> Any:
+        if inputs["path"] == "broken":
+            return PluginError("MA7220", "plugin vault: provider 'vault': vault is sealed")
+        return "value-of-" + inputs["path"]
+
+    fake.known["vault"] = FakeProvider(
+        gives=gives, what="would read it", needs=("login",), required=("path",)
+    )
+    fake.tokens["entra"] = "token-for-"
+    fake.attesting = {"ours"}
+    fake.places["ours", "here"] = b"something"
+    return Ground(
+        fake,
+        fake.redactor,
+        lambda: [f"{place} {status.decode()}" for _, place, status in fake.reported],
+    )
+
+
+def ask(**inputs: Any) -> Ask:
+    return Ask(provider="vault", inputs=inputs)
+
+
+def test_what_a_provider_gives_is_known_to_the_redactor(ground: Ground) -> None:
+    assert ground.port.value(ask(path="abc")) == "value-of-abc"
+    assert ground.redactor.text("it is value-of-abc") == f"it is {MASK}"
+
+
+def test_it_is_asked_what_it_would_do_and_needs(ground: Ground) -> None:
+    assert ground.port.what_if(ask(path="a")) == "would read it"
+    assert ground.port.dependencies(ask(path="a")) == ("login",)
+    assert ground.port.judge(ask(path="a")) == ()
+    assert ground.port.judge(ask()) == ("path is required",)
+
+
+def test_a_provider_that_fails_says_so(ground: Ground) -> None:
+    with pytest.raises(PluginError, match="vault is sealed") as caught:
+        ground.port.value(ask(path="broken"))
+    assert caught.value.code == "MA7220"
+
+
+def test_a_handler_vouches_by_a_header(ground: Ground) -> None:
+    header = ground.port.authorization("entra", "files")
+
+    assert header.reveal() == "Bearer token-for-files"
+
+
+def test_evidence_is_made_for_a_challenge(ground: Ground) -> None:
+    evidence = ground.port.evidence("ours", b"once")
+
+    assert (evidence.format, evidence.data) == ("application/vnd.example.quote", b"quote of once")
+
+
+def test_bytes_are_fetched_and_reports_are_taken(ground: Ground) -> None:
+    assert ground.port.fetch("ours", "here") == b"something"
+    with pytest.raises(PluginError):
+        ground.port.fetch("ours", "elsewhere")
+    ground.port.report("ours", "there", b'{"a": 1}')
+    assert ground.reported() == ['there {"a": 1}']
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda port: port.value(Ask(provider="nobody", inputs={})),
+        lambda port: port.what_if(Ask(provider="nobody", inputs={})),
+        lambda port: port.authorization("nobody", ""),
+        lambda port: port.evidence("nobody", b"a"),
+        lambda port: port.fetch("nobody", "a"),
+        lambda port: port.report("nobody", "a", b"{}"),
+        lambda port: port.require("attestation", "nobody"),
+        lambda port: port.require("provider", "nobody"),
+    ],
+)
+def test_who_is_not_there_cannot_be_asked(ground: Ground, call: Callable[[Providers], Any]) -> None:
+    with pytest.raises(PluginError) as caught:
+        call(ground.port)
+    assert caught.value.code == "MA7226"
+    assert "nobody" in caught.value.message
+
+
+def test_who_is_there_is_found_without_being_started(ground: Ground) -> None:
+    for kind, name in (("provider", "vault"), ("auth-handler", "entra"), ("attestation", "ours")):
+        ground.port.require(kind, name)
+    assert ground.port.used() == ()
+
+
+def test_who_was_ended_is_asked_again(ground: Ground) -> None:
+    ground.port.end()
+    first = ground.port.value(ask(path="first"))
+    ground.port.end()
+    ground.port.end()
+
+    assert (first, ground.port.value(ask(path="again"))) == ("value-of-first", "value-of-again")
+
+
+def test_the_overlay_gives_words_and_lets_nobody_do_anything(ground: Ground) -> None:
+    overlay = OverlayProviders(ground.port)
+
+    assert overlay.what_if(ask(path="a")) == "would read it"
+    assert overlay.judge(ask()) == ("path is required",)
+    assert overlay.dependencies(ask(path="a")) == ("login",)
+    overlay.require("provider", "vault")
+    for act in (
+        lambda: overlay.value(ask(path="a")),
+        lambda: overlay.authorization("entra", ""),
+        lambda: overlay.evidence("ours", b"a"),
+        lambda: overlay.fetch("ours", "here"),
+        lambda: overlay.report("ours", "there", b"{}"),
+    ):
+        with pytest.raises(InternalError) as caught:
+            act()
+        assert caught.value.code == "MA9002"
+
+
+def test_every_call_of_the_port_is_tried_here() -> None:
+    calls = {name for name in vars(Providers) if not name.startswith("_")}
+    text = Path(__file__).read_text()
+
+    # What a configuration declares has tests of its own, with the agent.
+    assert {name for name in calls if f".{name}(" not in text} == {"declare"}
+    assert msgspec.structs.fields(Ask)

@@ -1,0 +1,95 @@
+"""Plugins and what names them: every rule, what it refuses, where it says so, and what it lets pass."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from machineadm.api.v1alpha1.plugins import PluginEntry, PluginHostService
+from machineadm.config.rules.plugins import entry_findings
+from machineadm.config.validation import check
+from machineadm.redaction import Secret
+from tests.configurations import configuration
+from tests.rulecases import Case, file, judging
+
+FILE = "spec.machine.files[0]"
+
+
+def plugin(kind: str = "provider", **fields: Any) -> dict[str, Any]:
+    return {"name": "vault", "kind": kind, "path": "/opt/vault", **fields}
+
+
+def plugins(*entries: dict[str, Any]) -> dict[str, Any]:
+    return {"machine.plugins": list(entries)}
+
+
+def provider(**fields: Any) -> dict[str, Any]:
+    return file(contentFrom={"provider": {"name": "vault", **fields}})
+
+
+def reporting(**fields: Any) -> dict[str, Any]:
+    return {"reporting": fields}
+
+
+CASES = [
+    Case("a plugin is there once for each kind",
+         plugins(plugin(), plugin()), [("MA1306", "spec.machine.plugins[1].name")],
+         plugins(plugin(), plugin("attestation"))),
+    Case("a plugin's file comes from one place",
+         plugins(plugin(catalog="registry.example.com/plugins")),
+         [("MA1401", "spec.machine.plugins[0].catalog"), ("MA1301", "spec.machine.plugins[0].catalog")],
+         plugins(plugin())),
+    Case("a setting is secret or not",
+         plugins(plugin(settings={"a": 1}, secretSettings={"a": "b"})),
+         [("MA1306", "spec.machine.plugins[0].secretSettings.a")],
+         plugins(plugin(settings={"a": [1, {"b": None}]}, secretSettings={"c": "b"}))),
+    Case("our own kinds ask their host for nothing",
+         plugins(plugin("attestation", hostService={"secretPrefix": "a/"})),
+         [("MA1301", "spec.machine.plugins[0].hostService")],
+         plugins(plugin(hostService={"secretPrefix": "a/", "authHandlers": ["entra"]}))),
+    Case("an input is secret or not",
+         provider(inputs={"a": {"b": []}}, secretInputs={"a": "b"}),
+         [("MA1306", f"{FILE}.contentFrom.provider.secretInputs.a")],
+         provider(inputs={"a": {"b": []}}, secretInputs={"c": "b"})),
+    Case("a provider is not declared as something else",
+         {**provider(), **plugins(plugin("attestation"))},
+         [("MA1330", f"{FILE}.contentFrom.provider.name")], {**provider(), **plugins(plugin())}),
+    Case("a handler is not declared as something else",
+         {**file(source={"url": "https://x/y", "sha256": "0" * 64, "authFrom": {"handler": {"name": "vault"}}}), **plugins(plugin())},
+         [("MA1330", f"{FILE}.source.authFrom.handler.name")],
+         {**file(source={"url": "https://x/y", "sha256": "0" * 64, "authFrom": {"handler": {"name": "vault"}}}),
+          **plugins(plugin("auth-handler"))}),
+]  # fmt: skip
+
+test_what_breaks_a_rule_is_told_with_its_place_and_what_keeps_it_passes = judging(CASES)
+
+
+@pytest.mark.parametrize("field", ["version", "catalog", "container"])
+def test_where_a_plugin_cannot_come_from_yet_is_refused(field: str) -> None:
+    entry: dict[str, Any] = {"name": "vault", "kind": "provider"}
+    entry[field] = {"image": "a"} if field == "container" else "a"
+    found = check(configuration(plugins(entry)))
+
+    assert [(one.code, one.path) for one in found] == [
+        ("MA1401", f"spec.machine.plugins[0].{field}")
+    ]
+    assert len(found[0].hint) > 20
+
+
+def test_the_plugins_of_plugins_yaml_obey_the_same_rules() -> None:
+    entry = PluginEntry(
+        name="a",
+        kind="attestation",
+        settings={"a": 1},
+        secret_settings={"a": Secret("b")},
+        host_service=PluginHostService(auth_handlers=("b",)),
+        container=None,
+        catalog="x",
+    )
+
+    assert [(one.code, one.path) for one in entry_findings(entry, "spec.plugins[3]")] == [
+        ("MA1401", "spec.plugins[3].catalog"),
+        ("MA1306", "spec.plugins[3].secretSettings.a"),
+        ("MA1301", "spec.plugins[3].hostService"),
+    ]

@@ -1,0 +1,139 @@
+"""A provider's inputs are judged by what its descriptor says; no message holds a value."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from machineadm.plugins.kinds.schema import problems, schema_of
+from machineadm.plugins.proto import scafctl_pb2 as pb
+
+OBJECT = {
+    "type": "object",
+    "required": ["path"],
+    "properties": {
+        "path": {"type": "string", "minLength": 2, "maxLength": 9, "pattern": "^[a-z]+$"},
+        "count": {"type": "integer", "minimum": 1, "maximum": 9},
+        "share": {"type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 1},
+        "mode": {"enum": ["fast", "slow"]},
+        "tags": {"type": "array", "minItems": 1, "maxItems": 2, "items": {"type": "string"}},
+        "deep": {"type": "object", "additionalProperties": {"type": "boolean"}},
+        "either": {"type": ["string", "null"]},
+    },
+    "additionalProperties": False,
+}
+
+
+@pytest.mark.parametrize(
+    ("inputs", "told"),
+    [
+        ({}, "path is required"),
+        ({"path": 1}, "path expects string, got integer"),
+        ({"path": "a"}, "path must have at least 2 characters"),
+        ({"path": "a" * 10}, "path must have at most 9 characters"),
+        ({"path": "aB"}, "path does not match ^[a-z]+$"),
+        ({"path": "ab", "count": 0}, "count must be at least 1"),
+        ({"path": "ab", "count": 10}, "count must be at most 9"),
+        ({"path": "ab", "count": 1.5}, "count expects integer, got number"),
+        ({"path": "ab", "count": True}, "count expects integer, got boolean"),
+        ({"path": "ab", "share": 0}, "share must be more than 0"),
+        ({"path": "ab", "share": 1.0}, "share must be less than 1"),
+        ({"path": "ab", "mode": "s3cret"}, 'mode must be one of "fast", "slow"'),
+        ({"path": "ab", "tags": []}, "tags must have at least 1 items"),
+        ({"path": "ab", "tags": ["a", "b", "c"]}, "tags must have at most 2 items"),
+        ({"path": "ab", "tags": ["a", {}]}, "tags[1] expects string, got object"),
+        ({"path": "ab", "deep": {"x": 1}}, "deep.x expects boolean, got integer"),
+        ({"path": "ab", "either": 1}, "either expects string or null, got integer"),
+        ({"path": "ab", "more": 1}, "more is not known"),
+    ],
+)
+def test_what_is_wrong_is_told_with_its_place(inputs: dict[str, Any], told: str) -> None:
+    assert list(problems(inputs, OBJECT)) == [told]
+
+
+@pytest.mark.parametrize(
+    "inputs",
+    [
+        {"path": "ab"},
+        {
+            "path": "ab",
+            "count": 9.0,
+            "share": 0.5,
+            "mode": "fast",
+            "tags": ["a"],
+            "deep": {"x": True},
+        },
+        {"path": "ab", "either": None},
+    ],
+)
+def test_what_is_right_passes(inputs: dict[str, Any]) -> None:
+    assert list(problems(inputs, OBJECT)) == []
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {},
+        True,
+        {"type": "mystery"},
+        {"pattern": "(?<x"},
+        {"properties": []},
+        {"required": 3},
+        {"minLength": "a"},
+    ],
+)
+def test_a_schema_that_says_nothing_that_is_known_lets_all_pass(schema: Any) -> None:
+    assert list(problems("text", schema)) == []
+    assert list(problems({"a": "b"}, schema)) == []
+
+
+def test_a_schema_that_refers_to_itself_in_depth_ends() -> None:
+    schema: dict[str, Any] = {"items": {}}
+    schema["items"] = schema
+    value: list[Any] = []
+    for _ in range(200):
+        value = [value]
+
+    assert list(problems(value, schema)) == []
+
+
+def test_the_schema_as_written_comes_before_the_parameters() -> None:
+    parameters = {"path": pb.Parameter(type="string", required=True, min_length=2)}
+    structured = pb.ProviderDescriptor(schema=pb.Schema(parameters=parameters))
+    written = pb.ProviderDescriptor(
+        schema=pb.Schema(parameters=parameters), raw_schema=json.dumps(OBJECT).encode()
+    )
+
+    assert schema_of(written) == OBJECT
+    assert schema_of(structured) == {
+        "type": "object",
+        "required": ["path"],
+        "properties": {"path": {"type": "string", "minLength": 2}},
+    }
+    assert schema_of(pb.ProviderDescriptor(raw_schema=b"no JSON")) == {}
+
+
+def test_bounds_of_a_parameter_count_only_where_they_are_said() -> None:
+    parameter = pb.Parameter(
+        type="number",
+        has_minimum=True,
+        minimum=0,
+        maximum=0,
+        has_exclusive_maximum=True,
+        exclusive_maximum=5,
+        enum_values=[b"1", b"no JSON", b'"a"'],
+        pattern="x",
+        max_items=3,
+    )
+    descriptor = pb.ProviderDescriptor(schema=pb.Schema(parameters={"a": parameter}))
+
+    assert schema_of(descriptor)["properties"]["a"] == {
+        "type": "number",
+        "minimum": 0,
+        "exclusiveMaximum": 5,
+        "enum": [1, "a"],
+        "pattern": "x",
+        "maxItems": 3,
+    }
