@@ -32,7 +32,14 @@ from machineadm.plan.model import Phase, Plan, Step
 from machineadm.steps.files import plan_files
 
 
-def plan(configuration: Configuration, facts: Facts, *, mode: Mode, run_directory: str) -> Plan:
+def plan(
+    configuration: Configuration,
+    facts: Facts,
+    *,
+    mode: Mode,
+    run_directory: str,
+    node: tuple[tuple[str, str], ...] | None = None,
+) -> Plan:
     """Make the plan.
 
     Args:
@@ -40,11 +47,13 @@ def plan(configuration: Configuration, facts: Facts, *, mode: Mode, run_director
         facts: What is known of the machine.
         mode: `preparation` leaves out kubeadm and what follows it.
         run_directory: Where kubeadm's files are rendered.
+        node: What commands are told of the node; None: as the configuration says (`node_variables`).
 
     Raises:
         ConfigError: The configuration does not fit this machine (the version of kubeadm found on it).
     """
     machine, kubernetes = configuration.machine, configuration.kubernetes
+    node = node_variables(configuration, facts) if node is None else node
     waiting = _awaiting(configuration) if facts.offline else {}
     prepared, extras = _prepare(configuration, waiting)
     attested: tuple[Step, ...] = ()
@@ -62,7 +71,7 @@ def plan(configuration: Configuration, facts: Facts, *, mode: Mode, run_director
     if kubernetes is not None and mode == "provisioning" and _KUBEADM in waiting:
         joining = (
             _await(waiting, _KUBEADM, Phase.KUBEADM),
-            *_commands(machine.commands.post_kubeadm, Phase.POST_KUBEADM),
+            *_commands(machine.commands.post_kubeadm, Phase.POST_KUBEADM, node),
         )
     elif kubernetes is not None and mode == "provisioning":
         from machineadm.steps.kubeadm import emptied_by_reset, plan_kubeadm
@@ -78,13 +87,13 @@ def plan(configuration: Configuration, facts: Facts, *, mode: Mode, run_director
                 may_be_installed=_may_install_kubeadm(machine),
                 declared=_written_by(prepared),
             ),
-            *_commands(machine.commands.post_kubeadm, Phase.POST_KUBEADM),
+            *_commands(machine.commands.post_kubeadm, Phase.POST_KUBEADM, node),
         )
     return Plan(
         steps=(
-            *_commands(machine.commands.boot, Phase.BOOT),
+            *_commands(machine.commands.boot, Phase.BOOT, node),
             *prepared,
-            *_commands(machine.commands.pre_kubeadm, Phase.PRE_KUBEADM),
+            *_commands(machine.commands.pre_kubeadm, Phase.PRE_KUBEADM, node),
             *(attested if mode == "provisioning" else ()),
             *joining,
         ),
@@ -163,12 +172,37 @@ def _control_plane(kubernetes: KubernetesConfig) -> tuple[tuple[Step, ...], Cont
     return (*files, *plan_certificates(kubernetes), *plan_static_pods(kubernetes)), extras
 
 
-def _commands(commands: Sequence[Command], phase: Phase) -> tuple[Step, ...]:
+def node_variables(configuration: Configuration, facts: Facts) -> tuple[tuple[str, str], ...]:
+    """What every command is told of the node, as environment variables; empty where that is not said.
+
+    Args:
+        configuration: Realised.
+        facts: For the name that the machine has where nobody gives the node one.
+    """
+    machine, kubernetes = configuration.machine, configuration.kubernetes
+    linux = machine.linux_configuration
+    named = kubernetes.node if kubernetes is not None else None
+    hostname = (linux.hostname if linux is not None else None) or facts.hostname
+    return (
+        (
+            "MACHINEADM_ROLE",
+            type(kubernetes.role).__name__ if kubernetes and kubernetes.role else "",
+        ),
+        ("MACHINEADM_KUBERNETES_VERSION", kubernetes.version if kubernetes is not None else ""),
+        # kubeadm's own default: the host name in lower case.
+        ("MACHINEADM_NODE_NAME", (named.name if named else None) or hostname.lower()),
+        ("MACHINEADM_PROVIDER_ID", (named.provider_id if named else None) or ""),
+    )
+
+
+def _commands(
+    commands: Sequence[Command], phase: Phase, node: tuple[tuple[str, str], ...]
+) -> tuple[Step, ...]:
     if not commands:
         return ()
     from machineadm.steps.commands import plan_commands
 
-    return plan_commands(commands, phase)
+    return plan_commands(commands, phase, node)
 
 
 def _written_by(steps: Sequence[Step]) -> Iterator[str]:

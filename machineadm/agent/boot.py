@@ -6,7 +6,7 @@ import msgspec
 
 from machineadm import planner
 from machineadm.agent.intake import accept
-from machineadm.agent.own_file import BOOT_CONFIGURATION
+from machineadm.agent.own_file import BOOT_CONFIGURATION, BOOT_NODE
 from machineadm.agent.units import BootUnit, NoBootUnit
 from machineadm.agent.wiring import Machine
 from machineadm.api.v1alpha1.commands import Commands
@@ -26,23 +26,32 @@ from machineadm.execution.ledger import Ledger
 from machineadm.execution.looking import look
 from machineadm.execution.runner import execute
 from machineadm.host.facts import gather
+from machineadm.host.ports import Host
 from machineadm.plan.model import Phase, Plan, Step
 from machineadm.sources.stream import Stream
 
 
-def with_boot_commands(plan: Plan, configuration: MachineConfiguration, machine: Machine) -> Plan:
+def with_boot_commands(
+    plan: Plan,
+    configuration: MachineConfiguration,
+    machine: Machine,
+    node: tuple[tuple[str, str], ...],
+) -> Plan:
     """The plan with the step that has the boot commands run at later boots, right behind them.
 
     Args:
         plan: The plan.
         configuration: As it was read.
         machine: For the agent that the unit starts.
+        node: What commands are told of the node.
     """
     commands = configuration.spec.machine.commands.boot
     step: Step
     if commands:
         kept = boot_configuration(configuration)
-        step = BootUnit(agent=machine.agent, configuration=kept, options=machine.directory_options)
+        step = BootUnit(
+            agent=machine.agent, configuration=kept, options=machine.directory_options, node=node
+        )
     elif machine.host.state.read(BOOT_CONFIGURATION, durable=True) is not None:
         step = NoBootUnit()
     else:
@@ -61,6 +70,14 @@ def boot_configuration(configuration: MachineConfiguration) -> bytes:
     return encode_json(kept, reveal=True) + b"\n"
 
 
+def _kept_node(host: Host) -> tuple[tuple[str, str], ...] | None:
+    """What the commands were told at the first boot; None where an earlier release kept nothing."""
+    content = host.state.read(BOOT_NODE, durable=True)
+    if content is None:
+        return None
+    return tuple(msgspec.json.decode(content, type=dict[str, str]).items())
+
+
 def run_boot_commands(machine: Machine, observe: Observer) -> None:
     """Run the kept boot commands that this boot has not seen yet; report to console and log alone.
 
@@ -77,7 +94,11 @@ def run_boot_commands(machine: Machine, observe: Observer) -> None:
     machine.redactor.learn(secrets_of(configuration))
     facts = gather(host)
     plan = planner.plan(
-        configuration, facts, mode="preparation", run_directory=host.state.run_directory
+        configuration,
+        facts,
+        mode="preparation",
+        run_directory=host.state.run_directory,
+        node=_kept_node(host),
     )
     journal = Journal(host.state, host.clock, machine_id=facts.machine_id, boot_id=facts.boot_id)
     ledger = Ledger(host.state, machine_id=facts.machine_id, boot_id=facts.boot_id)

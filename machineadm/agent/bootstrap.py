@@ -213,8 +213,9 @@ def prepare(
     ledger = Ledger(host.state, machine_id=facts.machine_id, boot_id=facts.boot_id)
     if reporter:
         _introduce(reporter, configuration, journal)
+    node = planner.node_variables(configuration, facts)
     plan = planner.plan(
-        configuration, facts, mode=request.mode, run_directory=host.state.run_directory
+        configuration, facts, mode=request.mode, run_directory=host.state.run_directory, node=node
     )
     return Ready(
         streams=streams,
@@ -222,7 +223,7 @@ def prepare(
         facts=facts,
         journal=journal,
         ledger=ledger,
-        plan=_with_boot_commands(plan, document, machine),
+        plan=_with_boot_commands(plan, document, machine, node),
         resolved=resolved,
     )
 
@@ -270,14 +271,19 @@ def _declare_plugins(spec: MachineConfigurationSpec, providers: Providers) -> No
             providers.require("auth-handler", file.source.auth_from.handler.name)
 
 
-def _with_boot_commands(plan: Plan, document: MachineConfiguration, machine: Machine) -> Plan:
+def _with_boot_commands(
+    plan: Plan,
+    document: MachineConfiguration,
+    machine: Machine,
+    node: tuple[tuple[str, str], ...],
+) -> Plan:
     """The plan with what later boots need; nothing of it is loaded where there is nothing to keep or to remove."""
     kept = machine.host.state.read(BOOT_CONFIGURATION, durable=True)
     if kept is None and not document.spec.machine.commands.boot:
         return plan
     from machineadm.agent.boot import with_boot_commands
 
-    return with_boot_commands(plan, document, machine)
+    return with_boot_commands(plan, document, machine, node)
 
 
 def _carry_out(

@@ -10,6 +10,7 @@ import msgspec
 from machineadm.actions.perform import perform
 from machineadm.agent.own_file import (
     BOOT_CONFIGURATION,
+    BOOT_NODE,
     AgentFile,
     forget_agent,
     keep_agent,
@@ -171,6 +172,9 @@ class BootUnit(msgspec.Struct, frozen=True, kw_only=True):
     options: tuple[str, ...] = ()
     """Of the command `boot`."""
 
+    node: tuple[tuple[str, str], ...] = ()
+    """Variables that say which node this is."""
+
     name: ClassVar[str] = "commands/bootUnit"
     phase: ClassVar[Phase] = Phase.PREPARE
     live: ClassVar[bool] = True
@@ -193,6 +197,9 @@ class BootUnit(msgspec.Struct, frozen=True, kw_only=True):
             effects.append(
                 KeepState(name=BOOT_CONFIGURATION, content=self.configuration, durable=True)
             )
+        kept = msgspec.json.encode(dict(self.node))
+        if host.state.read(BOOT_NODE, durable=True) != kept:
+            effects.append(KeepState(name=BOOT_NODE, content=kept, durable=True))
         if before != unit:
             effects.append(WriteFile(path=path, content=unit, before=before))
         if host.services and not host.services.enabled(BOOT_UNIT):
@@ -237,8 +244,11 @@ class NoBootUnit(msgspec.Struct, frozen=True, kw_only=True):
             effects.append(DisableUnit(unit=BOOT_UNIT))
         if before is not None:
             effects.append(RemoveFile(path=path, before=before))
-        if host.state.read(BOOT_CONFIGURATION, durable=True) is not None:
-            effects.append(DropState(name=BOOT_CONFIGURATION, durable=True))
+        effects += (
+            DropState(name=name, durable=True)
+            for name in (BOOT_CONFIGURATION, BOOT_NODE)
+            if host.state.read(name, durable=True) is not None
+        )
         return Work(
             effects=tuple(effects),
             summary=f"removes unit {BOOT_UNIT}" if effects else "",

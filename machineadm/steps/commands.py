@@ -17,6 +17,7 @@ from machineadm.redaction import Secret
 
 LONGEST_PAUSE = 300.0
 SHELL = ("/bin/sh", "-eu")
+PHASE = "MACHINEADM_PHASE"
 
 
 class RunCommand(msgspec.Struct, frozen=True, kw_only=True):
@@ -25,6 +26,8 @@ class RunCommand(msgspec.Struct, frozen=True, kw_only=True):
     command: Command
     phase: Phase
     name: str
+    node: tuple[tuple[str, str], ...] = ()
+    """Variables that say which node this is; what `env` gives wins over them."""
     repetition: int = 0
     """How many commands before it, of the same list, are the same."""
     live: ClassVar[bool] = True
@@ -33,7 +36,8 @@ class RunCommand(msgspec.Struct, frozen=True, kw_only=True):
     def digest(self) -> str:
         """See `Step.digest`; secret values count, so a changed password runs the command again.
 
-        The place in the list does not: a command that is put before others does not run those again.
+        The place in the list does not: a command that is put before others does not run those again. Of what every command
+        is told of its node, only what its text names counts: who does not ask for the node's name has not used it.
         """
         command = self.command
         return digest_of(
@@ -42,7 +46,7 @@ class RunCommand(msgspec.Struct, frozen=True, kw_only=True):
             command.argv,
             command.script or "",
             command.interpreter,
-            [part for variable in self._environment().items() for part in _shown(variable)],
+            [part for variable in self._digested().items() for part in _shown(variable)],
             command.working_directory or "",
             command.timeout,
             str(command.retries),
@@ -102,7 +106,15 @@ class RunCommand(msgspec.Struct, frozen=True, kw_only=True):
         )
 
     def _environment(self) -> dict[str, str | Secret]:
+        return {**dict(self.node), PHASE: self.phase.value, **self._given()}
+
+    def _given(self) -> dict[str, str | Secret]:
         return {variable.name: variable.value or "" for variable in self.command.env}
+
+    def _digested(self) -> dict[str, str | Secret]:
+        text = "\0".join((*self.command.argv, self.command.script or ""))
+        named: dict[str, str | Secret] = {name: value for name, value in self.node if name in text}
+        return {**named, **self._given()}
 
     def _failure(self, result: CommandResult) -> StepError:
         tolerated = self.command.on_failure == "Continue"
@@ -132,14 +144,30 @@ class RunCommand(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def plan_commands(
-    commands: Sequence[Command], phase: Phase, *, platform: str = "linux"
+    commands: Sequence[Command],
+    phase: Phase,
+    node: Sequence[tuple[str, str]] = (),
+    *,
+    platform: str = "linux",
 ) -> tuple[RunCommand, ...]:
-    """One step for each command that is meant for the platform, named by its place in the configuration."""
+    """One step for each command that is meant for the platform, named by its place in the configuration.
+
+    Args:
+        commands: In their order.
+        phase: When they run.
+        node: Variables that say which node this is, in the environment of each.
+        platform: The machine's.
+    """
     # By their text: Secrets have no hash, and comparing each command with all before it is quadratic.
     seen: dict[str, int] = {}
     steps = []
     for number, command in enumerate(commands):
-        step = RunCommand(command=command, phase=phase, name=f"commands/{phase.value}[{number}]")
+        step = RunCommand(
+            command=command,
+            phase=phase,
+            name=f"commands/{phase.value}[{number}]",
+            node=tuple(node),
+        )
         repetition = seen[step.digest()] = seen.get(step.digest(), -1) + 1
         if not command.platforms or platform in command.platforms:
             steps.append(msgspec.structs.replace(step, repetition=repetition))

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from machineadm.agent.boot import run_boot_commands
 from machineadm.agent.bootstrap import Request, look_ahead
 from machineadm.agent.intake import ProblemsError
 from machineadm.errors import ConfigError, HostError, MachineadmError, UsageError
@@ -416,3 +417,37 @@ def test_a_configuration_that_refers_to_nothing_loads_nothing_of_it(stage: Stage
     )
 
     assert found.stdout.strip() == "['machineadm.api.v1alpha1.instance_data']"
+
+
+def test_commands_know_their_node_at_the_first_boot_and_at_later_ones(stage: Stage) -> None:
+    wants(stage, f'{NAME}\n      providerIDFrom: {{instanceData: "x:///$(v1.instance_id)"}}')
+    knows(stage)
+    stage.run()
+    stage.boot("boot-2")
+    run_boot_commands(stage.machine(), stage.events.append)
+
+    seen = {
+        (call.argv[0], call.environment["MACHINEADM_PHASE"]): call.environment
+        for call in stage.host.commands.calls
+        if call.argv[0].endswith("-command")
+    }
+    assert set(seen) == {
+        ("boot-command", "boot"),
+        ("pre-command", "preKubeadm"),
+        ("post-command", "postKubeadm"),
+    }
+    assert stage.ran("boot-command") == 2
+    for environment in seen.values():
+        assert environment["MACHINEADM_ROLE"] == "JoinWorker"
+        assert environment["MACHINEADM_KUBERNETES_VERSION"] == "v1.34.4"
+        assert environment["MACHINEADM_NODE_NAME"] == "node-1"
+        assert environment["MACHINEADM_PROVIDER_ID"] == "x:///4711"
+
+
+def test_a_node_that_nobody_names_has_the_machines_name_in_lower_case(stage: Stage) -> None:
+    stage.replace("hostname: worker-1", "hostname: Worker-1")
+    stage.run()
+
+    (call,) = (one for one in stage.host.commands.calls if one.argv[0] == "pre-command")
+    assert call.environment["MACHINEADM_NODE_NAME"] == "worker-1"
+    assert call.environment["MACHINEADM_PROVIDER_ID"] == ""

@@ -33,7 +33,7 @@ def test_a_program_runs_with_environment_directory_and_timeout() -> None:
 
     (call,) = host.commands.calls
     assert call.argv == ("apt-get", "install", "$HOME")
-    assert call.environment == {"TOKEN": Secret("t")}
+    assert call.environment == {"MACHINEADM_PHASE": "preKubeadm", "TOKEN": Secret("t")}
     assert (call.directory, call.timeout, call.quiet) == ("/srv", 90.0, False)
 
 
@@ -170,3 +170,35 @@ def test_whatever_shapes_a_command_shapes_its_digest(other: dict[str, object]) -
 
     assert step(**base).digest() == step(**base).digest()
     assert step(**base).digest() != step(**other).digest()
+
+
+NODE = (("MACHINEADM_ROLE", "JoinWorker"), ("MACHINEADM_NODE_NAME", "a"))
+
+
+def told(script: str, name: str = "a", **fields: object) -> RunCommand:
+    node = (NODE[0], (NODE[1][0], name))
+    (planned,) = plan_commands([Command(script=script, **fields)], Phase.PRE_KUBEADM, node)  # type: ignore[arg-type]
+    return planned
+
+
+def test_every_command_is_told_of_its_node_and_what_env_gives_wins() -> None:
+    host = FakeHost()
+    env = (EnvironmentVariable(name="MACHINEADM_ROLE", value=Secret("mine")),)
+
+    apply(told("true"), host)
+    apply(told("true", env=env), host)
+
+    first, second = (call.environment for call in host.commands.calls)
+    assert first == {**dict(NODE), "MACHINEADM_PHASE": "preKubeadm"}
+    assert second["MACHINEADM_ROLE"] == Secret("mine")
+
+
+def test_a_command_that_names_the_node_runs_again_when_the_name_changes_and_no_other_does() -> None:
+    naming = 'echo "$MACHINEADM_NODE_NAME"'
+
+    assert told(naming, "a").digest() != told(naming, "b").digest()
+    assert told("true", "a").digest() == told("true", "b").digest()
+
+
+def test_what_no_command_names_leaves_the_digests_of_earlier_releases() -> None:
+    assert told("true").digest() == step(script="true").digest()
