@@ -27,13 +27,6 @@ UNASKED = tuple(
         "sdk/",
         "wire/blocking.py",
         "wire/serving.py",
-        # Kinds that no command of the agent asks yet.
-        "kinds/auth_handler.py",
-        "kinds/host_service.py",
-        "kinds/provider.py",
-        "proto/attestation_pb2.py",
-        "proto/infrastructure_pb2.py",
-        "proto/scafctl_pb2.py",
     )
 )
 """What stays out of the one file."""

@@ -26,6 +26,7 @@ COMMANDS = {
     "decrypt": "decrypt EncryptedData and print its documents",
     "status": "show the last report, or wait for the end of a run",
     "facts": "show what this machine knows of itself, and what a configuration takes of it",
+    "plugin": "find, install, verify, call and check plugins",
     "explain": "say what an error code means, or what a field is",
     "schema": "print the JSON Schema of a kind",
     "version": "show version, build, and what this release supports",
@@ -125,6 +126,11 @@ def _command(arguments: list[str]) -> tuple[str, list[str]]:
 
 
 def _run_command(command: str, rest: list[str]) -> int:
+    """Run a command, or one of those below it.
+
+    Raises:
+        UsageError: There is none of this name.
+    """
     from importlib import import_module
 
     from machineadm.cli.options import Parser
@@ -132,19 +138,36 @@ def _run_command(command: str, rest: list[str]) -> int:
 
     make_safe()
     module = import_module(f"machineadm.cli.{command}")
+    if below := getattr(module, "COMMANDS", None):
+        if not rest or rest[0] in ("-h", "--help", "help"):
+            sys.stdout.write(_overview(below, f"machineadm {command}", module.__doc__ or ""))
+            return 0 if rest else 2
+        if rest[0] not in below:
+            raise UsageError(
+                "MA7001",
+                f"no such command: {command} {rest[0]!r}",
+                hint=f"there are {', '.join(below)}",
+            )
+        module = import_module(f"machineadm.cli.{command}.{rest[0].replace('-', '_')}")
+        command, rest = f"{command} {rest[0]}", rest[1:]
     parser = Parser(prog=f"machineadm {command}", description=module.__doc__)
     module.add_arguments(parser)
     code: int = module.run(parser.read(rest))
     return code
 
 
-def _overview() -> str:
-    lines = [f"  {name:10} {summary}\n" for name, summary in COMMANDS.items()]
+def _overview(
+    commands: dict[str, str] = COMMANDS,
+    program: str = "machineadm",
+    purpose: str = "Turns a bare machine into a Kubernetes node from one typed configuration.",
+) -> str:
+    width = max(map(len, commands)) + 1
+    lines = [f"  {name:{width}} {summary}\n" for name, summary in commands.items()]
     return (
-        "usage: machineadm COMMAND [OPTION ...]\n\n"
-        "Turns a bare machine into a Kubernetes node from one typed configuration.\n\n"
+        f"usage: {program} COMMAND [OPTION ...]\n\n"
+        f"{purpose}\n\n"
         f"{''.join(lines)}\n"
-        "`machineadm COMMAND --help` lists the options of a command. Every option can also be set\n"
+        f"`{program} COMMAND --help` lists the options of a command. Every option can also be set\n"
         "by the environment variable MACHINEADM_<OPTION>.\n"
     )
 

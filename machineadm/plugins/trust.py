@@ -52,16 +52,22 @@ def checksum_of(name: str, path: str, *, allow_unverified: bool) -> str:
     require_trusted(name, beside)
     try:
         with open(beside, encoding="ascii") as file:
-            found = _SUM.fullmatch(file.read(_MOST))
+            found = digest_in(file.read(_MOST))
     except (OSError, UnicodeDecodeError):
-        found = None
-    if found is None:
+        found = ""
+    if not found:
         raise PluginError(
             "MA7203",
             f"plugin {name}: {beside} does not hold one SHA-256",
             hint=f"it is what `sha256sum {path}` prints",
         )
-    return found[1].lower()
+    return found
+
+
+def digest_in(text: str) -> str:
+    """The digest in the text of a checksum file, lower-case hex; empty if it does not hold just one."""
+    found = _SUM.fullmatch(text)
+    return found[1].lower() if found else ""
 
 
 def require_trusted(name: str, path: str) -> None:

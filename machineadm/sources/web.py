@@ -9,7 +9,7 @@ import socket
 import ssl
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from email.message import Message
 from typing import IO
 
@@ -21,6 +21,9 @@ from machineadm.version import VERSION
 
 MOST_REDIRECTS = 10
 _CHUNK = 256 * 1024
+_PUBLIC = ("User-agent", "Range")
+"""Headers that another server may see, too; as urllib spells them."""
+
 _LATER = frozenset({408, 425, 429, 500, 502, 503, 504})
 _HINTS = {
     401: "look at the headers: the server wants credentials",
@@ -44,7 +47,8 @@ class Web:
 
     def __init__(self, *, ca_file: str = "", timeout: float = 30.0) -> None:
         self._ca_file = ca_file
-        self._timeout = timeout
+        self._trusted: ssl.SSLContext | None = None
+        self.timeout = timeout
 
     def chunks(self, url: str, headers: Mapping[str, str | Secret]) -> Iterator[bytes]:
         """The body, as it comes; complete when the iterator ends without an error.
@@ -53,22 +57,46 @@ class Web:
             PassingError: Name, connection, time-out, or an answer such as 503; MA3103 when the body broke off.
             HostError: What will fail again: certificate, refusal, a redirect that is not followed.
         """
-        with contextlib.closing(self._open(url, headers)) as answer:
-            wanted = _length(answer.headers)
-            came = 0
-            while chunk := _read(answer, url, came):
+        answer = self._open(url, headers)
+        yield from self._body(answer, url, answer.read)
+
+    def answer(
+        self, url: str, headers: Mapping[str, str | Secret]
+    ) -> tuple[int, Message, Generator[bytes, None, None]]:
+        """The answer, whatever its status: the status, the headers, and the body as of `chunks`.
+
+        Raises:
+            PassingError: Name, connection, or time-out.
+            HostError: As of `chunks`.
+        """
+        answer = self._open(url, headers, any_status=True)
+        if answer.status >= 400:
+            # The server's own words are of no use to anybody: they may say anything.
+            answer.close()
+            return answer.status, answer.headers, _nothing()
+        # As it comes: whoever counts the time must see a byte that drips.
+        return answer.status, answer.headers, self._body(answer, url, answer.read1)
+
+    def _body(
+        self, answer: http.client.HTTPResponse, url: str, read: Callable[[int], bytes]
+    ) -> Generator[bytes, None, None]:
+        with contextlib.closing(answer):
+            wanted, came = _length(answer.headers), 0
+            while chunk := _read(read, url, came):
                 came += len(chunk)
                 yield chunk
             # http.client ends a sized read silently when the connection does.
             if wanted is not None and came != wanted:
                 raise PassingError(*_broken(url, came, wanted))
 
-    def _open(self, url: str, headers: Mapping[str, str | Secret]) -> http.client.HTTPResponse:
+    def _open(
+        self, url: str, headers: Mapping[str, str | Secret], *, any_status: bool = False
+    ) -> http.client.HTTPResponse:
         opener = urllib.request.OpenerDirector()
         for handler in (
             urllib.request.ProxyHandler(),
             _Plain(),
-            _Secure(self._context()),
+            _Secure(self._context),
             _Redirects(),
             urllib.request.HTTPDefaultErrorHandler(),
             urllib.request.HTTPErrorProcessor(),
@@ -76,9 +104,11 @@ class Web:
             opener.add_handler(handler)
         try:
             answer: http.client.HTTPResponse = opener.open(
-                _request(url, headers), timeout=self._timeout
+                _request(url, headers), timeout=self.timeout
             )
         except urllib.error.HTTPError as error:
+            if any_status and isinstance(error.fp, http.client.HTTPResponse):
+                return error.fp
             error.close()
             raise _refused(url, error.code) from None
         except urllib.error.URLError as error:
@@ -95,6 +125,12 @@ class Web:
         return answer
 
     def _context(self) -> ssl.SSLContext:
+        """What is trusted, read once."""
+        if self._trusted is None:
+            self._trusted = self._read_trusted()
+        return self._trusted
+
+    def _read_trusted(self) -> ssl.SSLContext:
         context = ssl.create_default_context()
         context.minimum_version = ssl.TLSVersion.TLSv1_2
         if self._ca_file:
@@ -132,12 +168,13 @@ class _Plain(urllib.request.HTTPHandler):
 
 
 class _Secure(urllib.request.HTTPSHandler):
-    def __init__(self, context: ssl.SSLContext) -> None:
-        super().__init__(context=context)
+    def __init__(self, context: Callable[[], ssl.SSLContext]) -> None:
+        # Not the next one up, which reads what is trusted at once.
+        urllib.request.AbstractHTTPHandler.__init__(self)
         self._trusted = context
 
     def https_open(self, req: urllib.request.Request) -> http.client.HTTPResponse:
-        return self.do_open(_SecureConnection, req, context=self._trusted)
+        return self.do_open(_SecureConnection, req, context=self._trusted())
 
 
 class _Redirects(urllib.request.HTTPRedirectHandler):
@@ -177,8 +214,8 @@ class _Redirects(urllib.request.HTTPRedirectHandler):
             req, fp, 307 if code == 308 else code, msg, headers, newurl
         )
         if following is not None and _origin(following) != _origin(req):
-            agent = req.get_header("User-agent")
-            following.headers = {} if agent is None else {"User-agent": agent}
+            kept = {name: req.get_header(name) for name in _PUBLIC}
+            following.headers = {name: value for name, value in kept.items() if value is not None}
         return following
 
 
@@ -255,19 +292,23 @@ def _origin(request: urllib.request.Request) -> tuple[str, str, int]:
     return named.scheme, named.host, named.port or (443 if named.scheme == "https" else 80)
 
 
+def _nothing() -> Generator[bytes, None, None]:
+    yield from ()
+
+
 def _length(headers: Message) -> int | None:
     text = headers.get("Content-Length", "")
     return int(text) if text.isdecimal() else None
 
 
-def _read(answer: http.client.HTTPResponse, url: str, came: int) -> bytes:
+def _read(read: Callable[[int], bytes], url: str, came: int) -> bytes:
     """The next chunk, empty at the end.
 
     Raises:
         PassingError: The connection broke.
     """
     try:
-        return answer.read(_CHUNK)
+        return read(_CHUNK)
     except (OSError, http.client.HTTPException) as error:
         raise PassingError(*_broken(url, came)) from error
 

@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%machineadm/plugins/proto/plugin.proto\x12\x14machineadm.plugin.v1\"$\n\x10\x43onfigureRequest\x12\x10\n\x08settings\x18\x01 \x01(\x0c\"J\n\x11\x43onfigureResponse\x12\x35\n\x0b\x64iagnostics\x18\x01 \x03(\x0b\x32 .machineadm.plugin.v1.Diagnostic\"\xae\x01\n\nDiagnostic\x12;\n\x08severity\x18\x01 \x01(\x0e\x32).machineadm.plugin.v1.Diagnostic.Severity\x12\x0f\n\x07summary\x18\x02 \x01(\t\x12\x0e\n\x06\x64\x65tail\x18\x03 \x01(\t\x12\x11\n\tattribute\x18\x04 \x01(\t\"/\n\x08Severity\x12\x0b\n\x07INVALID\x10\x00\x12\t\n\x05\x45RROR\x10\x01\x12\x0b\n\x07WARNING\x10\x02\x32\x66\n\x06Plugin\x12\\\n\tConfigure\x12&.machineadm.plugin.v1.ConfigureRequest\x1a\'.machineadm.plugin.v1.ConfigureResponseB#Z!machineadm.dev/plugin/v1;pluginv1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%machineadm/plugins/proto/plugin.proto\x12\x14machineadm.plugin.v1\"\x11\n\x0f\x44\x65scribeRequest\"\xe1\x01\n\x10\x44\x65scribeResponse\x12\x0f\n\x07version\x18\x01 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x02 \x01(\t\x12\x0b\n\x03sdk\x18\x03 \x01(\t\x12\x19\n\x11protocol_versions\x18\x04 \x03(\r\x12=\n\x06served\x18\x05 \x03(\x0b\x32-.machineadm.plugin.v1.DescribeResponse.Served\x12\x17\n\x0fsettings_schema\x18\x06 \x01(\x0c\x1a\'\n\x06Served\x12\x0c\n\x04kind\x18\x01 \x01(\t\x12\x0f\n\x07methods\x18\x02 \x03(\t\"$\n\x10\x43onfigureRequest\x12\x10\n\x08settings\x18\x01 \x01(\x0c\"J\n\x11\x43onfigureResponse\x12\x35\n\x0b\x64iagnostics\x18\x01 \x03(\x0b\x32 .machineadm.plugin.v1.Diagnostic\"\xae\x01\n\nDiagnostic\x12;\n\x08severity\x18\x01 \x01(\x0e\x32).machineadm.plugin.v1.Diagnostic.Severity\x12\x0f\n\x07summary\x18\x02 \x01(\t\x12\x0e\n\x06\x64\x65tail\x18\x03 \x01(\t\x12\x11\n\tattribute\x18\x04 \x01(\t\"/\n\x08Severity\x12\x0b\n\x07INVALID\x10\x00\x12\t\n\x05\x45RROR\x10\x01\x12\x0b\n\x07WARNING\x10\x02\x32\xc1\x01\n\x06Plugin\x12\\\n\tConfigure\x12&.machineadm.plugin.v1.ConfigureRequest\x1a\'.machineadm.plugin.v1.ConfigureResponse\x12Y\n\x08\x44\x65scribe\x12%.machineadm.plugin.v1.DescribeRequest\x1a&.machineadm.plugin.v1.DescribeResponseB#Z!machineadm.dev/plugin/v1;pluginv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -32,14 +32,20 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'machineadm.plugins.proto.pl
 if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'Z!machineadm.dev/plugin/v1;pluginv1'
-  _globals['_CONFIGUREREQUEST']._serialized_start=63
-  _globals['_CONFIGUREREQUEST']._serialized_end=99
-  _globals['_CONFIGURERESPONSE']._serialized_start=101
-  _globals['_CONFIGURERESPONSE']._serialized_end=175
-  _globals['_DIAGNOSTIC']._serialized_start=178
-  _globals['_DIAGNOSTIC']._serialized_end=352
-  _globals['_DIAGNOSTIC_SEVERITY']._serialized_start=305
-  _globals['_DIAGNOSTIC_SEVERITY']._serialized_end=352
-  _globals['_PLUGIN']._serialized_start=354
-  _globals['_PLUGIN']._serialized_end=456
+  _globals['_DESCRIBEREQUEST']._serialized_start=63
+  _globals['_DESCRIBEREQUEST']._serialized_end=80
+  _globals['_DESCRIBERESPONSE']._serialized_start=83
+  _globals['_DESCRIBERESPONSE']._serialized_end=308
+  _globals['_DESCRIBERESPONSE_SERVED']._serialized_start=269
+  _globals['_DESCRIBERESPONSE_SERVED']._serialized_end=308
+  _globals['_CONFIGUREREQUEST']._serialized_start=310
+  _globals['_CONFIGUREREQUEST']._serialized_end=346
+  _globals['_CONFIGURERESPONSE']._serialized_start=348
+  _globals['_CONFIGURERESPONSE']._serialized_end=422
+  _globals['_DIAGNOSTIC']._serialized_start=425
+  _globals['_DIAGNOSTIC']._serialized_end=599
+  _globals['_DIAGNOSTIC_SEVERITY']._serialized_start=552
+  _globals['_DIAGNOSTIC_SEVERITY']._serialized_end=599
+  _globals['_PLUGIN']._serialized_start=602
+  _globals['_PLUGIN']._serialized_end=795
 # @@protoc_insertion_point(module_scope)

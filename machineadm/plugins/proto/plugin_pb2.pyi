@@ -7,6 +7,33 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
+class DescribeRequest(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class DescribeResponse(_message.Message):
+    __slots__ = ("version", "description", "sdk", "protocol_versions", "served", "settings_schema")
+    class Served(_message.Message):
+        __slots__ = ("kind", "methods")
+        KIND_FIELD_NUMBER: _ClassVar[int]
+        METHODS_FIELD_NUMBER: _ClassVar[int]
+        kind: str
+        methods: _containers.RepeatedScalarFieldContainer[str]
+        def __init__(self, kind: _Optional[str] = ..., methods: _Optional[_Iterable[str]] = ...) -> None: ...
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    DESCRIPTION_FIELD_NUMBER: _ClassVar[int]
+    SDK_FIELD_NUMBER: _ClassVar[int]
+    PROTOCOL_VERSIONS_FIELD_NUMBER: _ClassVar[int]
+    SERVED_FIELD_NUMBER: _ClassVar[int]
+    SETTINGS_SCHEMA_FIELD_NUMBER: _ClassVar[int]
+    version: str
+    description: str
+    sdk: str
+    protocol_versions: _containers.RepeatedScalarFieldContainer[int]
+    served: _containers.RepeatedCompositeFieldContainer[DescribeResponse.Served]
+    settings_schema: bytes
+    def __init__(self, version: _Optional[str] = ..., description: _Optional[str] = ..., sdk: _Optional[str] = ..., protocol_versions: _Optional[_Iterable[int]] = ..., served: _Optional[_Iterable[_Union[DescribeResponse.Served, _Mapping]]] = ..., settings_schema: _Optional[bytes] = ...) -> None: ...
+
 class ConfigureRequest(_message.Message):
     __slots__ = ("settings",)
     SETTINGS_FIELD_NUMBER: _ClassVar[int]

@@ -17,6 +17,18 @@ class Kind:
     """What all kinds share; derive from one of the others."""
 
     service: ClassVar[Any]
+    kind: ClassVar[str]
+    """Of what kind it is; each base class has its own."""
+
+    version: ClassVar[str] = ""
+    """Of the plugin, for `machineadm plugin describe`."""
+
+    description: ClassVar[str] = ""
+    """What it does, in a line."""
+
+    settings_schema: ClassVar[dict[str, Any] | None] = None
+    """JSON Schema of its settings; None if nothing is said about them."""
+
     _methods: ClassVar[dict[str, str]]
 
     def configure(self, settings: dict[str, Any]) -> None:
@@ -40,6 +52,7 @@ class Kind:
 class EncryptionProvider(Kind):
     """Knows the passphrase that documents were encrypted with."""
 
+    kind = "encryption-provider"
     service = encryption_provider_pb2.DESCRIPTOR.services_by_name["EncryptionProvider"]
     _methods: ClassVar = {
         "FetchPassphrase": "fetch_passphrase",
@@ -75,6 +88,7 @@ class EncryptionProvider(Kind):
 class Infrastructure(Kind):
     """Brings configurations to machines, and their reports back."""
 
+    kind = "infrastructure"
     service = infrastructure_pb2.DESCRIPTOR.services_by_name["Infrastructure"]
     _methods: ClassVar = {
         "Fetch": "fetch",
@@ -139,6 +153,7 @@ class Evidence(NamedTuple):
 class Attestation(Kind):
     """Proves what a machine is, and judges such proofs."""
 
+    kind = "attestation"
     service = attestation_pb2.DESCRIPTOR.services_by_name["Attestation"]
     _methods: ClassVar = {"Attest": "attest", "Verify": "verify"}
 

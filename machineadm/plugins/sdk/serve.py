@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Sequence
 from typing import Any, Final, NoReturn
@@ -17,6 +18,7 @@ from machineadm.plugins.sdk.logs import log_to_host
 from machineadm.plugins.wire.blocking import Call, Function, blocking_handlers
 from machineadm.plugins.wire.broker import Broker
 from machineadm.plugins.wire.serving import Plugin, run
+from machineadm.version import VERSION
 
 VERSIONS: Final = (JSON, MSGPACK)
 """Application versions that this SDK serves."""
@@ -25,12 +27,17 @@ VERSIONS: Final = (JSON, MSGPACK)
 def serve(*kinds: Kind) -> NoReturn:
     """Serve until the host ends the plugin, then exit; the last thing that a plugin does.
 
+    Started with the one argument `describe` it prints what it says of itself, as JSON, for those who have no host at hand.
+
     Args:
         *kinds: What it serves; one program may serve several kinds.
 
     Raises:
         SystemExit: Always.
     """
+    if sys.argv[1:] == ["describe"]:
+        sys.stdout.write(json.dumps(_told(described(*kinds)), indent=2) + "\n")
+        sys.exit(0)
     log_to_host()
     sys.exit(run(plugin_of(*kinds)))
 
@@ -64,7 +71,39 @@ def _common(kinds: Sequence[Kind], version: int) -> dict[str, Function]:
                 found.append(plugin_pb2.Diagnostic(severity=error, summary=unfit.text))
         return plugin_pb2.ConfigureResponse(diagnostics=found)
 
-    return {"Configure": configure} if configurable else {}
+    def describe(_: Any, __: Call) -> Any:
+        return described(*kinds)
+
+    served: dict[str, Function] = {"Describe": describe}
+    return served | ({"Configure": configure} if configurable else {})
+
+
+def described(*kinds: Kind) -> Any:
+    """What a plugin says of itself, a DescribeResponse."""
+    found = [
+        plugin_pb2.DescribeResponse.Served(kind=kind.kind, methods=sorted(kind.functions()))
+        for kind in kinds
+    ]
+    schemas = [kind.settings_schema for kind in kinds if kind.settings_schema is not None]
+    return plugin_pb2.DescribeResponse(
+        version=next((kind.version for kind in kinds if kind.version), ""),
+        description=next((kind.description for kind in kinds if kind.description), ""),
+        sdk=f"machineadm-sdk/{VERSION}",
+        protocol_versions=VERSIONS,
+        served=found,
+        settings_schema=json.dumps(schemas[0]).encode() if schemas else b"",
+    )
+
+
+def _told(description: Any) -> dict[str, Any]:
+    return {
+        "version": description.version,
+        "description": description.description,
+        "sdk": description.sdk,
+        "protocolVersions": list(description.protocol_versions),
+        "served": [{"kind": one.kind, "methods": list(one.methods)} for one in description.served],
+        "settingsSchema": json.loads(description.settings_schema or b"null"),
+    }
 
 
 _COMMON: Final = plugin_pb2.DESCRIPTOR.services_by_name["Plugin"]

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from machineadm.cli.main import COMMANDS, main
 from machineadm.cli.options import Parser, duration
+from machineadm.cli.plugin import COMMANDS as PLUGIN
 from machineadm.errors import UsageError
 
 
@@ -115,7 +116,13 @@ WORDS = st.sampled_from(
 )  # fmt: skip
 
 
-@given(command=st.sampled_from([*COMMANDS, "boot"]), argv=st.lists(WORDS, max_size=6))
+BELOW = [f"plugin.{name.replace('-', '_')}" for name in PLUGIN]
+
+
+@given(
+    command=st.sampled_from([*(COMMANDS.keys() - {"plugin"}), *BELOW, "boot"]),
+    argv=st.lists(WORDS, max_size=6),
+)
 def test_what_is_read_without_argparse_is_what_argparse_reads(
     command: str, argv: list[str]
 ) -> None:

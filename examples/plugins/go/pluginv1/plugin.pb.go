@@ -70,7 +70,131 @@ func (x Diagnostic_Severity) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Diagnostic_Severity.Descriptor instead.
 func (Diagnostic_Severity) EnumDescriptor() ([]byte, []int) {
-	return file_machineadm_plugins_proto_plugin_proto_rawDescGZIP(), []int{2, 0}
+	return file_machineadm_plugins_proto_plugin_proto_rawDescGZIP(), []int{4, 0}
+}
+
+type DescribeRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DescribeRequest) Reset() {
+	*x = DescribeRequest{}
+	mi := &file_machineadm_plugins_proto_plugin_proto_msgTypes[0]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DescribeRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DescribeRequest) ProtoMessage() {}
+
+func (x *DescribeRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_machineadm_plugins_proto_plugin_proto_msgTypes[0]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DescribeRequest.ProtoReflect.Descriptor instead.
+func (*DescribeRequest) Descriptor() ([]byte, []int) {
+	return file_machineadm_plugins_proto_plugin_proto_rawDescGZIP(), []int{0}
+}
+
+type DescribeResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The author's own version of the plugin; may be empty.
+	Version     string `protobuf:"bytes,1,opt,name=version,proto3" json:"version,omitempty"`
+	Description string `protobuf:"bytes,2,opt,name=description,proto3" json:"description,omitempty"`
+	// What it was written with, such as machineadm-sdk/0.1.0.
+	Sdk string `protobuf:"bytes,3,opt,name=sdk,proto3" json:"sdk,omitempty"`
+	// Application protocol versions that it speaks.
+	ProtocolVersions []uint32                   `protobuf:"varint,4,rep,packed,name=protocol_versions,json=protocolVersions,proto3" json:"protocol_versions,omitempty"`
+	Served           []*DescribeResponse_Served `protobuf:"bytes,5,rep,name=served,proto3" json:"served,omitempty"`
+	// JSON Schema of its settings, as JSON; empty if it does not say.
+	SettingsSchema []byte `protobuf:"bytes,6,opt,name=settings_schema,json=settingsSchema,proto3" json:"settings_schema,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
+}
+
+func (x *DescribeResponse) Reset() {
+	*x = DescribeResponse{}
+	mi := &file_machineadm_plugins_proto_plugin_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DescribeResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DescribeResponse) ProtoMessage() {}
+
+func (x *DescribeResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_machineadm_plugins_proto_plugin_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DescribeResponse.ProtoReflect.Descriptor instead.
+func (*DescribeResponse) Descriptor() ([]byte, []int) {
+	return file_machineadm_plugins_proto_plugin_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *DescribeResponse) GetVersion() string {
+	if x != nil {
+		return x.Version
+	}
+	return ""
+}
+
+func (x *DescribeResponse) GetDescription() string {
+	if x != nil {
+		return x.Description
+	}
+	return ""
+}
+
+func (x *DescribeResponse) GetSdk() string {
+	if x != nil {
+		return x.Sdk
+	}
+	return ""
+}
+
+func (x *DescribeResponse) GetProtocolVersions() []uint32 {
+	if x != nil {
+		return x.ProtocolVersions
+	}
+	return nil
+}
+
+func (x *DescribeResponse) GetServed() []*DescribeResponse_Served {
+	if x != nil {
+		return x.Served
+	}
+	return nil
+}
+
+func (x *DescribeResponse) GetSettingsSchema() []byte {
+	if x != nil {
+		return x.SettingsSchema
+	}
+	return nil
 }
 
 type ConfigureRequest struct {
@@ -83,7 +207,7 @@ type ConfigureRequest struct {
 
 func (x *ConfigureRequest) Reset() {
 	*x = ConfigureRequest{}
-	mi := &file_machineadm_plugins_proto_plugin_proto_msgTypes[0]
+	mi := &file_machineadm_plugins_proto_plugin_proto_msgTypes[2]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -95,7 +219,7 @@ func (x *ConfigureRequest) String() string {
 func (*ConfigureRequest) ProtoMessage() {}
 
 func (x *ConfigureRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_machineadm_plugins_proto_plugin_proto_msgTypes[0]
+	mi := &file_machineadm_plugins_proto_plugin_proto_msgTypes[2]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -108,7 +232,7 @@ func (x *ConfigureRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ConfigureRequest.ProtoReflect.Descriptor instead.
 func (*ConfigureRequest) Descriptor() ([]byte, []int) {
-	return file_machineadm_plugins_proto_plugin_proto_rawDescGZIP(), []int{0}
+	return file_machineadm_plugins_proto_plugin_proto_rawDescGZIP(), []int{2}
 }
 
 func (x *ConfigureRequest) GetSettings() []byte {
@@ -128,7 +252,7 @@ type ConfigureResponse struct {
 
 func (x *ConfigureResponse) Reset() {
 	*x = ConfigureResponse{}
-	mi := &file_machineadm_plugins_proto_plugin_proto_msgTypes[1]
+	mi := &file_machineadm_plugins_proto_plugin_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -140,7 +264,7 @@ func (x *ConfigureResponse) String() string {
 func (*ConfigureResponse) ProtoMessage() {}
 
 func (x *ConfigureResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_machineadm_plugins_proto_plugin_proto_msgTypes[1]
+	mi := &file_machineadm_plugins_proto_plugin_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -153,7 +277,7 @@ func (x *ConfigureResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ConfigureResponse.ProtoReflect.Descriptor instead.
 func (*ConfigureResponse) Descriptor() ([]byte, []int) {
-	return file_machineadm_plugins_proto_plugin_proto_rawDescGZIP(), []int{1}
+	return file_machineadm_plugins_proto_plugin_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *ConfigureResponse) GetDiagnostics() []*Diagnostic {
@@ -176,7 +300,7 @@ type Diagnostic struct {
 
 func (x *Diagnostic) Reset() {
 	*x = Diagnostic{}
-	mi := &file_machineadm_plugins_proto_plugin_proto_msgTypes[2]
+	mi := &file_machineadm_plugins_proto_plugin_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -188,7 +312,7 @@ func (x *Diagnostic) String() string {
 func (*Diagnostic) ProtoMessage() {}
 
 func (x *Diagnostic) ProtoReflect() protoreflect.Message {
-	mi := &file_machineadm_plugins_proto_plugin_proto_msgTypes[2]
+	mi := &file_machineadm_plugins_proto_plugin_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -201,7 +325,7 @@ func (x *Diagnostic) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Diagnostic.ProtoReflect.Descriptor instead.
 func (*Diagnostic) Descriptor() ([]byte, []int) {
-	return file_machineadm_plugins_proto_plugin_proto_rawDescGZIP(), []int{2}
+	return file_machineadm_plugins_proto_plugin_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *Diagnostic) GetSeverity() Diagnostic_Severity {
@@ -232,11 +356,76 @@ func (x *Diagnostic) GetAttribute() string {
 	return ""
 }
 
+type DescribeResponse_Served struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Such as encryption-provider.
+	Kind string `protobuf:"bytes,1,opt,name=kind,proto3" json:"kind,omitempty"`
+	// The methods that are written, such as FetchPassphrase.
+	Methods       []string `protobuf:"bytes,2,rep,name=methods,proto3" json:"methods,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DescribeResponse_Served) Reset() {
+	*x = DescribeResponse_Served{}
+	mi := &file_machineadm_plugins_proto_plugin_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DescribeResponse_Served) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DescribeResponse_Served) ProtoMessage() {}
+
+func (x *DescribeResponse_Served) ProtoReflect() protoreflect.Message {
+	mi := &file_machineadm_plugins_proto_plugin_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DescribeResponse_Served.ProtoReflect.Descriptor instead.
+func (*DescribeResponse_Served) Descriptor() ([]byte, []int) {
+	return file_machineadm_plugins_proto_plugin_proto_rawDescGZIP(), []int{1, 0}
+}
+
+func (x *DescribeResponse_Served) GetKind() string {
+	if x != nil {
+		return x.Kind
+	}
+	return ""
+}
+
+func (x *DescribeResponse_Served) GetMethods() []string {
+	if x != nil {
+		return x.Methods
+	}
+	return nil
+}
+
 var File_machineadm_plugins_proto_plugin_proto protoreflect.FileDescriptor
 
 const file_machineadm_plugins_proto_plugin_proto_rawDesc = "" +
 	"\n" +
-	"%machineadm/plugins/proto/plugin.proto\x12\x14machineadm.plugin.v1\".\n" +
+	"%machineadm/plugins/proto/plugin.proto\x12\x14machineadm.plugin.v1\"\x11\n" +
+	"\x0fDescribeRequest\"\xb5\x02\n" +
+	"\x10DescribeResponse\x12\x18\n" +
+	"\aversion\x18\x01 \x01(\tR\aversion\x12 \n" +
+	"\vdescription\x18\x02 \x01(\tR\vdescription\x12\x10\n" +
+	"\x03sdk\x18\x03 \x01(\tR\x03sdk\x12+\n" +
+	"\x11protocol_versions\x18\x04 \x03(\rR\x10protocolVersions\x12E\n" +
+	"\x06served\x18\x05 \x03(\v2-.machineadm.plugin.v1.DescribeResponse.ServedR\x06served\x12'\n" +
+	"\x0fsettings_schema\x18\x06 \x01(\fR\x0esettingsSchema\x1a6\n" +
+	"\x06Served\x12\x12\n" +
+	"\x04kind\x18\x01 \x01(\tR\x04kind\x12\x18\n" +
+	"\amethods\x18\x02 \x03(\tR\amethods\".\n" +
 	"\x10ConfigureRequest\x12\x1a\n" +
 	"\bsettings\x18\x01 \x01(\fR\bsettings\"W\n" +
 	"\x11ConfigureResponse\x12B\n" +
@@ -250,9 +439,10 @@ const file_machineadm_plugins_proto_plugin_proto_rawDesc = "" +
 	"\bSeverity\x12\v\n" +
 	"\aINVALID\x10\x00\x12\t\n" +
 	"\x05ERROR\x10\x01\x12\v\n" +
-	"\aWARNING\x10\x022f\n" +
+	"\aWARNING\x10\x022\xc1\x01\n" +
 	"\x06Plugin\x12\\\n" +
-	"\tConfigure\x12&.machineadm.plugin.v1.ConfigureRequest\x1a'.machineadm.plugin.v1.ConfigureResponseB#Z!machineadm.dev/plugin/v1;pluginv1b\x06proto3"
+	"\tConfigure\x12&.machineadm.plugin.v1.ConfigureRequest\x1a'.machineadm.plugin.v1.ConfigureResponse\x12Y\n" +
+	"\bDescribe\x12%.machineadm.plugin.v1.DescribeRequest\x1a&.machineadm.plugin.v1.DescribeResponseB#Z!machineadm.dev/plugin/v1;pluginv1b\x06proto3"
 
 var (
 	file_machineadm_plugins_proto_plugin_proto_rawDescOnce sync.Once
@@ -267,23 +457,29 @@ func file_machineadm_plugins_proto_plugin_proto_rawDescGZIP() []byte {
 }
 
 var file_machineadm_plugins_proto_plugin_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_machineadm_plugins_proto_plugin_proto_msgTypes = make([]protoimpl.MessageInfo, 3)
+var file_machineadm_plugins_proto_plugin_proto_msgTypes = make([]protoimpl.MessageInfo, 6)
 var file_machineadm_plugins_proto_plugin_proto_goTypes = []any{
-	(Diagnostic_Severity)(0),  // 0: machineadm.plugin.v1.Diagnostic.Severity
-	(*ConfigureRequest)(nil),  // 1: machineadm.plugin.v1.ConfigureRequest
-	(*ConfigureResponse)(nil), // 2: machineadm.plugin.v1.ConfigureResponse
-	(*Diagnostic)(nil),        // 3: machineadm.plugin.v1.Diagnostic
+	(Diagnostic_Severity)(0),        // 0: machineadm.plugin.v1.Diagnostic.Severity
+	(*DescribeRequest)(nil),         // 1: machineadm.plugin.v1.DescribeRequest
+	(*DescribeResponse)(nil),        // 2: machineadm.plugin.v1.DescribeResponse
+	(*ConfigureRequest)(nil),        // 3: machineadm.plugin.v1.ConfigureRequest
+	(*ConfigureResponse)(nil),       // 4: machineadm.plugin.v1.ConfigureResponse
+	(*Diagnostic)(nil),              // 5: machineadm.plugin.v1.Diagnostic
+	(*DescribeResponse_Served)(nil), // 6: machineadm.plugin.v1.DescribeResponse.Served
 }
 var file_machineadm_plugins_proto_plugin_proto_depIdxs = []int32{
-	3, // 0: machineadm.plugin.v1.ConfigureResponse.diagnostics:type_name -> machineadm.plugin.v1.Diagnostic
-	0, // 1: machineadm.plugin.v1.Diagnostic.severity:type_name -> machineadm.plugin.v1.Diagnostic.Severity
-	1, // 2: machineadm.plugin.v1.Plugin.Configure:input_type -> machineadm.plugin.v1.ConfigureRequest
-	2, // 3: machineadm.plugin.v1.Plugin.Configure:output_type -> machineadm.plugin.v1.ConfigureResponse
-	3, // [3:4] is the sub-list for method output_type
-	2, // [2:3] is the sub-list for method input_type
-	2, // [2:2] is the sub-list for extension type_name
-	2, // [2:2] is the sub-list for extension extendee
-	0, // [0:2] is the sub-list for field type_name
+	6, // 0: machineadm.plugin.v1.DescribeResponse.served:type_name -> machineadm.plugin.v1.DescribeResponse.Served
+	5, // 1: machineadm.plugin.v1.ConfigureResponse.diagnostics:type_name -> machineadm.plugin.v1.Diagnostic
+	0, // 2: machineadm.plugin.v1.Diagnostic.severity:type_name -> machineadm.plugin.v1.Diagnostic.Severity
+	3, // 3: machineadm.plugin.v1.Plugin.Configure:input_type -> machineadm.plugin.v1.ConfigureRequest
+	1, // 4: machineadm.plugin.v1.Plugin.Describe:input_type -> machineadm.plugin.v1.DescribeRequest
+	4, // 5: machineadm.plugin.v1.Plugin.Configure:output_type -> machineadm.plugin.v1.ConfigureResponse
+	2, // 6: machineadm.plugin.v1.Plugin.Describe:output_type -> machineadm.plugin.v1.DescribeResponse
+	5, // [5:7] is the sub-list for method output_type
+	3, // [3:5] is the sub-list for method input_type
+	3, // [3:3] is the sub-list for extension type_name
+	3, // [3:3] is the sub-list for extension extendee
+	0, // [0:3] is the sub-list for field type_name
 }
 
 func init() { file_machineadm_plugins_proto_plugin_proto_init() }
@@ -297,7 +493,7 @@ func file_machineadm_plugins_proto_plugin_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_machineadm_plugins_proto_plugin_proto_rawDesc), len(file_machineadm_plugins_proto_plugin_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   3,
+			NumMessages:   6,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

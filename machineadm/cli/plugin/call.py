@@ -1,0 +1,49 @@
+"""Call a method of a plugin with JSON and print its replies as JSON, one a line; bytes are base64. A reply may be a secret: mind where it goes."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import TYPE_CHECKING
+
+from machineadm.cli.options import duration
+from machineadm.cli.plugin import common
+
+if TYPE_CHECKING:
+    from argparse import Namespace
+
+    from machineadm.cli.options import Parser
+
+
+def add_arguments(parser: Parser) -> None:
+    """Add this command's arguments."""
+    common.add_plugin(parser)
+    parser.add_argument("method", metavar="METHOD", help="such as FetchPassphrase")
+    parser.add_option(
+        "--input",
+        metavar="JSON|@FILE|-",
+        help='the request: {"provider": "vault"}, a file, or standard input (where secrets belong)',
+    )
+    parser.add_option(
+        "--timeout", metavar="DURATION", type=duration, default="1m", help="for all (default 1m)"
+    )
+    common.add_places(parser)
+
+
+def run(arguments: Namespace) -> int:
+    """Start it, call it, print, end it."""
+    from machineadm.plugins.catalogs.model import Wanted
+
+    wanted = Wanted.parse(arguments.plugin)
+    inputs = common.inputs_of(arguments.input)
+    found = common.require_installed(wanted.kind, wanted.name, arguments)
+    from machineadm.plugins.inspection.calling import method_of, replies, request_of
+    from machineadm.plugins.inspection.running import running
+
+    method = method_of(wanted.kind, arguments.method)
+    request = request_of(method, inputs)
+    with running(wanted.kind, found, common.warn) as plugin:
+        for reply in replies(plugin, wanted.kind, method, request, arguments.timeout):
+            sys.stdout.write(json.dumps(reply) + "\n")
+            sys.stdout.flush()
+    return 0

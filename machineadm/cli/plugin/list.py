@@ -1,0 +1,95 @@
+"""Show the plugins that are installed, or those in the cache."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from machineadm.cli.plugin import common
+
+if TYPE_CHECKING:
+    from argparse import Namespace
+
+    from machineadm.cli.options import Parser
+
+
+def add_arguments(parser: Parser) -> None:
+    """Add this command's options."""
+    parser.add_option(
+        "--cached",
+        action="store_true",
+        help="those in the cache: name, version, platform, path, size",
+    )
+    common.add_places(parser, start=False)
+    common.add_lock(parser)
+    common.add_cache(parser)
+    parser.add_output()
+
+
+def run(arguments: Namespace) -> int:
+    """Print them; nothing is started."""
+    return _cached(arguments) if arguments.cached else _installed(arguments)
+
+
+def _cached(arguments: Namespace) -> int:
+    found = common.cache_of(arguments).listed()
+    if arguments.output == "json":
+        common.print_json(
+            [
+                {
+                    "kind": one.kind,
+                    "name": one.name,
+                    "version": one.version,
+                    "platform": one.platform,
+                    "digest": one.digest,
+                    "path": one.path,
+                    "size": one.size,
+                }
+                for one in found
+            ]
+        )
+        return 0
+    rows = [
+        (f"{one.kind}/{one.name}", one.version, one.platform, one.path, str(one.size))
+        for one in found
+    ]
+    common.print_table(("name", "version", "platform", "path", "size"), rows)
+    return 0
+
+
+def _installed(arguments: Namespace) -> int:
+    from machineadm.plugins.inventory import inventory
+
+    found = inventory(common.places_of(arguments))
+    versions = {
+        digest: one.version
+        for one in common.lock_of(arguments).plugins
+        for digest in one.digests.values()
+    }
+    versions |= {one.digest: one.version for one in common.cache_of(arguments).listed()}
+    if arguments.output == "json":
+        common.print_json(
+            [
+                {
+                    "kind": one.kind,
+                    "name": one.name,
+                    "version": versions.get(one.digest, ""),
+                    "path": one.path,
+                    "source": one.source,
+                    "hidden": one.hidden,
+                    "digest": one.digest,
+                }
+                for one in found
+            ]
+        )
+        return 0
+    rows = [
+        (
+            f"{one.kind}/{one.name}",
+            versions.get(one.digest, "-"),
+            one.path,
+            one.source + (" (hidden by one before it)" if one.hidden else ""),
+        )
+        for one in found
+    ]
+    common.print_table(("name", "version", "path", "source"), rows)
+    return 0

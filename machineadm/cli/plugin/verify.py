@@ -1,0 +1,89 @@
+"""Say whether installed plugins may be started and are those of the lock; nothing is started. Exit 7 if one may not or is not."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from machineadm.cli.plugin import common
+from machineadm.errors import PluginError
+
+if TYPE_CHECKING:
+    from argparse import Namespace
+
+    from machineadm.cli.options import Parser
+    from machineadm.plugins.catalogs.lockfile import Lock
+    from machineadm.plugins.inventory import Installed
+
+
+def add_arguments(parser: Parser) -> None:
+    """Add this command's arguments."""
+    common.add_plugin(parser, many=True)
+    common.add_places(parser)
+    common.add_lock(parser)
+    parser.add_output()
+
+
+def run(arguments: Namespace) -> int:
+    """Judge those that are named, or all.
+
+    Raises:
+        PluginError: MA7252: One that is named is not installed. MA7254: Some are not as they should be.
+    """
+    from machineadm.plugins.catalogs.model import Wanted
+    from machineadm.plugins.inventory import inventory
+
+    places = common.places_of(arguments)
+    found = [one for one in inventory(places) if not one.hidden]
+    lock = common.lock_of(arguments)
+    if arguments.plugins:
+        wanted = [Wanted.parse(text) for text in arguments.plugins]
+        for one in wanted:
+            common.require_listed(one.kind, one.name, found)
+        found = [
+            one for one in found if any((w.kind, w.name) == (one.kind, one.name) for w in wanted)
+        ]
+    problems = [_problem(one, lock, allow_unverified=places.allow_unverified) for one in found]
+    if arguments.output == "json":
+        common.print_json(
+            [
+                {
+                    "kind": one.kind,
+                    "name": one.name,
+                    "path": one.path,
+                    "code": problem.code if problem else "",
+                    "message": problem.message if problem else "",
+                }
+                for one, problem in zip(found, problems, strict=True)
+            ]
+        )
+    else:
+        rows = [
+            (f"{one.kind}/{one.name}", f"{problem.code} {problem.message}" if problem else "good")
+            for one, problem in zip(found, problems, strict=True)
+        ]
+        common.print_table(("name", "verdict"), rows)
+    bad = [problem for problem in problems if problem]
+    if bad:
+        raise PluginError(
+            "MA7254",
+            f"{len(bad)} of {len(found)} plugins are not as they should be",
+            hint=bad[0].hint(),
+        )
+    return 0
+
+
+def _problem(one: Installed, lock: Lock, *, allow_unverified: bool) -> PluginError | None:
+    from machineadm.plugins.inventory import judge
+
+    try:
+        judge(one, allow_unverified=allow_unverified)
+    except PluginError as error:
+        return error
+    locked = lock.find(one.kind, one.name)
+    if locked is not None and one.digest not in locked.digests.values():
+        return PluginError(
+            "MA7246",
+            f"its digest {one.digest} is none that the lock has for version {locked.version}",
+            hint=f"machineadm plugin install {one.kind}/{one.name}",
+        )
+    return None

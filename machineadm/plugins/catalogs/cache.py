@@ -1,0 +1,446 @@
+"""Plugins that were fetched: files by their digest, and beside them which name, version and platform they are.
+
+    ROOT/sha256/HEX                            a plugin's file; what it is called by is its content
+    ROOT/plugins/KIND/NAME/VERSION/OS-ARCH     its digest
+    ROOT/partial/HEX                           what has come of it so far
+
+A file is compared with its digest whenever it is asked for; a damaged one is removed, and fetched again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import hashlib
+import os
+import stat
+import tempfile
+import time
+from collections.abc import Callable
+from typing import Final, NoReturn
+
+import msgspec
+
+from machineadm.errors import PluginError
+from machineadm.plugins.catalogs.constraint import Constraint
+from machineadm.plugins.catalogs.model import (
+    KINDS,
+    MOST_BYTES,
+    Artifact,
+    BrokenError,
+    Chunks,
+    Restart,
+    is_digest,
+    is_name,
+    is_platform,
+    suits,
+)
+
+ATTEMPTS: Final = 5
+"""Tries in a row that bring nothing new, until a download has failed."""
+
+KEPT: Final = 7 * 24 * 3600
+"""Seconds that the beginning of a file is kept."""
+
+_PIECE: Final = 1 << 20
+Progress = Callable[[Artifact, int], None]
+Read = Callable[[Artifact, int], Chunks]
+
+
+def default_root() -> str:
+    """Where the cache is: /var/cache for root, else where XDG says."""
+    if os.geteuid() == 0:
+        return "/var/cache/machineadm/plugins"
+    base = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
+    return os.path.join(base, "machineadm", "plugins")
+
+
+class Cached(msgspec.Struct, frozen=True, kw_only=True):
+    """A plugin in the cache."""
+
+    kind: str
+    name: str
+    version: str
+    platform: str
+    digest: str
+    path: str
+    size: int
+    """Bytes; -1 if the file is gone."""
+
+
+class Cache:
+    """The cache of plugins.
+
+    Args:
+        root: Its directory; made when something is kept.
+    """
+
+    def __init__(self, root: str) -> None:
+        self.root = root
+
+    def path(self, digest: str) -> str:
+        """Where the file of a digest is, or would be."""
+        return os.path.join(self.root, *digest.split(":"))
+
+    def has(self, digest: str) -> bool:
+        """Whether the file of a digest is there and undamaged; a damaged one is removed."""
+        path = self.path(digest)
+        try:
+            if digest_of(path) == digest:
+                return True
+            os.unlink(path)
+        except FileNotFoundError:
+            pass
+        except OSError as error:
+            _refuse(path, error)
+        return False
+
+    def listed(self) -> list[Cached]:
+        """All plugins, by kind, name, version and platform; nothing is compared."""
+        found = []
+        base = os.path.join(self.root, "plugins")
+        for directory, _, names in sorted(os.walk(base)):
+            parts = os.path.relpath(directory, base).split(os.sep)
+            if len(parts) != 3 or parts[0] not in KINDS or not is_name(parts[1]):
+                continue
+            for name in sorted(names):
+                platform = name.replace("-", "/", 1)
+                digest = _line(os.path.join(directory, name))
+                if is_platform(platform) and is_digest(digest):
+                    found.append(self._cached(parts, platform, digest))
+        return found
+
+    def newest(
+        self, kind: str, name: str, constraint: Constraint, platform: str, digest: str = ""
+    ) -> Cached | None:
+        """The newest version that fits and is undamaged; with a digest, that file alone."""
+        fits = {
+            one.version: one
+            for one in self.listed()
+            if (one.kind, one.name) == (kind, name) and suits(one.platform, platform)
+            if digest in ("", one.digest)
+        }
+        while version := constraint.newest(fits):
+            if self.has(fits[version].digest):
+                return fits[version]
+            del fits[version]
+        return None
+
+    def note(self, artifact: Artifact) -> Cached:
+        """Remember what a file that is there is.
+
+        Raises:
+            PluginError: MA7248: It cannot be written.
+        """
+        parts = [artifact.kind, artifact.name, artifact.version]
+        directory = os.path.join(self.root, "plugins", *parts)
+        path = os.path.join(directory, artifact.platform.replace("/", "-"))
+        try:
+            os.makedirs(directory, exist_ok=True)
+            write_whole(path, artifact.digest.encode() + b"\n", 0o644)
+        except OSError as error:
+            _refuse(path, error)
+        return self._cached(parts, artifact.platform, artifact.digest)
+
+    def remove(self, one: Cached) -> None:
+        """Forget a plugin; its file goes when nothing else names it.
+
+        Raises:
+            PluginError: MA7248: It cannot be removed.
+        """
+        directory = os.path.join(self.root, "plugins", one.kind, one.name, one.version)
+        try:
+            _unlink(os.path.join(directory, one.platform.replace("/", "-")))
+            for _ in range(3):
+                os.rmdir(directory)
+                directory = os.path.dirname(directory)
+        except OSError as error:
+            if error.errno not in (errno.ENOTEMPTY, errno.ENOENT):
+                _refuse(directory, error)
+        if all(other.digest != one.digest for other in self.listed()):
+            _unlink(one.path)
+
+    def download(self, artifact: Artifact, read: Read, *, progress: Progress, end: float) -> None:
+        """Bring a file here; it has its name when it is whole and its digest was compared.
+
+        What has come is kept when it breaks off, and the next download goes on from there.
+
+        Args:
+            artifact: Which.
+            read: Gives its bytes from a place on.
+            progress: Gets how many bytes are there.
+            end: Until when, on the monotonic clock.
+
+        Raises:
+            PluginError: It cannot be had, is another, or there is no room for it.
+        """
+        if artifact.size > MOST_BYTES:
+            raise PluginError(
+                "MA7245", f"{artifact.kind}/{artifact.name} is larger than {MOST_BYTES} bytes"
+            )
+        partial = os.path.join(self.root, "partial", artifact.digest.removeprefix("sha256:"))
+        try:
+            os.makedirs(os.path.dirname(partial), mode=0o755, exist_ok=True)
+            os.makedirs(os.path.dirname(self.path(artifact.digest)), mode=0o755, exist_ok=True)
+            self._forget_old(os.path.dirname(partial))
+            descriptor = _held(partial, end)
+        except OSError as error:
+            _refuse(partial, error)
+        try:
+            # Whoever held it before may have brought it meanwhile.
+            if not self.has(artifact.digest):
+                coming = _Coming(artifact, descriptor, partial, progress)
+                began_before = coming.came > 0
+                coming.bring(read, end)
+                if began_before and not coming.is_right:
+                    # The beginning that an earlier try has left may be what is wrong.
+                    coming.begin_anew()
+                    coming.bring(read, end)
+                coming.finish(self.path(artifact.digest))
+        finally:
+            os.close(descriptor)
+
+    def _cached(self, parts: list[str], platform: str, digest: str) -> Cached:
+        path = self.path(digest)
+        try:
+            size = os.stat(path).st_size
+        except OSError:
+            size = -1
+        kind, name, version = parts
+        return Cached(
+            kind=kind,
+            name=name,
+            version=version,
+            platform=platform,
+            digest=digest,
+            path=path,
+            size=size,
+        )
+
+    def _forget_old(self, directory: str) -> None:
+        for entry in os.scandir(directory):
+            if time.time() - entry.stat().st_mtime > KEPT:
+                _unlink(entry.path)
+
+
+class _Coming:
+    """A file on its way.
+
+    Args:
+        artifact: Which.
+        descriptor: Of what has come.
+        partial: Its path.
+        progress: Gets how many bytes are there.
+    """
+
+    def __init__(
+        self, artifact: Artifact, descriptor: int, partial: str, progress: Progress
+    ) -> None:
+        self._artifact = artifact
+        self._descriptor = descriptor
+        self._partial = partial
+        self._progress = progress
+        self._digest = hashlib.sha256()
+        self.came = 0
+        """Bytes that are there."""
+
+        self._take_over()
+
+    @property
+    def is_right(self) -> bool:
+        """Whether what has come has the digest."""
+        return f"sha256:{self._digest.hexdigest()}" == self._artifact.digest
+
+    def begin_anew(self) -> None:
+        """Drop what has come."""
+        os.ftruncate(self._descriptor, 0)
+        os.lseek(self._descriptor, 0, os.SEEK_SET)
+        self._digest = hashlib.sha256()
+        self.came = 0
+
+    def bring(self, read: Read, end: float) -> None:
+        """Bring all of it.
+
+        Raises:
+            BrokenError: It breaks off, however often it is tried.
+        """
+        failures = 0
+        while self.came < self._artifact.size:
+            before = self.came
+            try:
+                self._read(read)
+                self._require_whole()
+            except BrokenError:
+                failures = failures + 1 if self.came <= before else 1
+                pause = min(2.0 ** (failures - 1), 8.0)
+                if failures >= ATTEMPTS or time.monotonic() + pause > end:
+                    raise
+                time.sleep(pause)
+
+    def finish(self, path: str) -> None:
+        """Give it its name.
+
+        Raises:
+            PluginError: It is another file, or cannot be written.
+        """
+        if not self.is_right:
+            # Not even for a later try: nobody knows which part of it is wrong.
+            _unlink(self._partial)
+            raise PluginError(
+                "MA7246",
+                f"{self._what()} has the digest sha256:{self._digest.hexdigest()}, not {self._artifact.digest}",
+                hint="somebody has changed it on its way, or the catalog is damaged; nothing was kept",
+            )
+        try:
+            os.fchmod(self._descriptor, 0o755)
+            os.fsync(self._descriptor)
+            os.replace(self._partial, path)
+            flush_directory(os.path.dirname(path))
+        except OSError as error:
+            _refuse(path, error)
+
+    def _read(self, read: Read) -> None:
+        with contextlib.closing(read(self._artifact, self.came)) as chunks:
+            self._take(chunks)
+
+    def _take(self, chunks: Chunks) -> None:
+        for chunk in chunks:
+            if isinstance(chunk, Restart):
+                self.begin_anew()
+                continue
+            if self.came + len(chunk) > self._artifact.size:
+                _unlink(self._partial)
+                raise PluginError(
+                    "MA7246",
+                    f"{self._what()} is longer than the {self._artifact.size} bytes that its catalog names",
+                    hint="somebody has changed it on its way, or the catalog is damaged; nothing was kept",
+                )
+            self._write(chunk)
+            self.came += len(chunk)
+            self._digest.update(chunk)
+            self._progress(self._artifact, self.came)
+
+    def _write(self, chunk: bytes) -> None:
+        left = memoryview(chunk)
+        try:
+            while left:
+                left = left[os.write(self._descriptor, left) :]
+        except OSError as error:
+            # The room is given back: it may be what the machine lacks.
+            _unlink(self._partial)
+            _refuse(self._partial, error)
+
+    def _take_over(self) -> None:
+        """Go on from what an earlier try has left, if it can be a beginning."""
+        if os.fstat(self._descriptor).st_size > self._artifact.size:
+            self.begin_anew()
+            return
+        os.lseek(self._descriptor, 0, os.SEEK_SET)
+        while piece := os.read(self._descriptor, _PIECE):
+            self._digest.update(piece)
+            self.came += len(piece)
+        if self.came == self._artifact.size and not self.is_right:
+            self.begin_anew()
+
+    def _require_whole(self) -> None:
+        if self.came < self._artifact.size:
+            raise BrokenError(
+                "MA7247", f"{self._what()} ended after {self.came} of {self._artifact.size} bytes"
+            )
+
+    def _what(self) -> str:
+        one = self._artifact
+        return f"{one.kind}/{one.name} {one.version} of {one.catalog}"
+
+
+def digest_of(path: str) -> str:
+    """The digest of a regular file, as catalogs write it; empty if it is none."""
+    digest = hashlib.sha256()
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+    try:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            return ""
+        while piece := os.read(descriptor, _PIECE):
+            digest.update(piece)
+    finally:
+        os.close(descriptor)
+    return f"sha256:{digest.hexdigest()}"
+
+
+def write_whole(path: str, data: bytes, mode: int) -> None:
+    """Write a file that is there whole or not at all."""
+    descriptor, scratch = tempfile.mkstemp(dir=os.path.dirname(path), prefix=".machineadm-")
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fchmod(file.fileno(), mode)
+            os.fsync(file.fileno())
+        os.replace(scratch, path)
+    except BaseException:
+        _unlink(scratch)
+        raise
+    flush_directory(os.path.dirname(path))
+
+
+def flush_directory(path: str) -> None:
+    """Have a rename outlast a power cut."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _held(path: str, end: float) -> int:
+    """Open the beginning of a file for us alone.
+
+    Raises:
+        PluginError: MA7251: Somebody else holds it until the time is over.
+    """
+    while True:
+        flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+        descriptor = os.open(path, flags, 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            held = os.fstat(descriptor)
+            # Whoever held it may have finished and renamed it, or removed it.
+            if os.path.lexists(path) and os.path.samestat(held, os.lstat(path)):
+                return descriptor
+        except BlockingIOError:
+            if time.monotonic() > end:
+                os.close(descriptor)
+                raise PluginError(
+                    "MA7251",
+                    f"somebody else fetches the same plugin, and has not ended yet ({path})",
+                    hint="wait for it, or end it",
+                ) from None
+            time.sleep(0.1)
+        os.close(descriptor)
+
+
+def _line(path: str) -> str:
+    try:
+        with open(path, encoding="ascii") as file:
+            return file.read(200).strip()
+    except (OSError, UnicodeDecodeError):
+        return ""
+
+
+def _unlink(path: str) -> None:
+    try:
+        os.unlink(path)
+    except FileNotFoundError:
+        pass
+
+
+def _refuse(path: str, error: OSError) -> NoReturn:
+    full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+    hint = "make room there, or name another directory by --cache-dir" if full else ""
+    reason = (error.strerror or str(error)).lower()
+    raise PluginError(
+        "MA7248",
+        f"cannot keep plugins in {path}: {reason}",
+        hint=hint or "look at the directory and its permissions; --cache-dir names another one",
+    ) from error

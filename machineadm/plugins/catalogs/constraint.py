@@ -1,0 +1,151 @@
+"""Which versions somebody wants: `1.2.3`, `^1.2`, `~1.2`, `>=1.0 <2.0`, `1.x`, alternatives by `||`, `latest`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Final
+
+import msgspec
+
+from machineadm.errors import UsageError
+from machineadm.semver import Semver
+
+LATEST: Final = "latest"
+_TERM: Final = r"(\^|~|>=|<=|!=|>|<|=)? *(v?[0-9][^\s,|]*|[*xX])"
+_PARTS: Final = r"v?([0-9]{1,9})(?:\.([0-9]{1,9}|[xX*]))?(?:\.([0-9]{1,9}|[xX*]))?"
+
+
+class Constraint(msgspec.Struct, frozen=True):
+    """A constraint as it was written; any version if nothing was. Pre-releases fit only where one is named."""
+
+    text: str = ""
+    ranges: tuple[tuple[tuple[str, Semver], ...], ...] = ((),)
+    """Alternatives of conditions that must all hold: an operator and a version each."""
+
+    def __str__(self) -> str:
+        return self.text or LATEST
+
+    @classmethod
+    def parse(cls, text: str) -> Constraint:
+        """Read one.
+
+        Raises:
+            UsageError: MA7240: It is not one.
+        """
+        if text in ("", LATEST, "*"):
+            return cls("" if text == "" else text)
+        try:
+            ranges = tuple(_conditions(part) for part in text.split("||"))
+        except ValueError:
+            raise UsageError(
+                "MA7240",
+                f"{text[:64]!r} does not say which versions",
+                hint="such as 1.2.3, ^1.2, ~1.2, '>=1.0 <2.0', latest",
+            ) from None
+        return cls(text, ranges)
+
+    @property
+    def exact(self) -> str:
+        """The one version that it names; empty if it is not one."""
+        try:
+            Semver.parse(self.text)
+        except ValueError:
+            return ""
+        return self.text
+
+    def allows(self, version: str) -> bool:
+        """Whether a version fits; one that is not semantic fits only if nothing is said."""
+        try:
+            found = Semver.parse(version)
+        except ValueError:
+            return self.text in ("", LATEST, "*")
+        return any(self._in(found, one) for one in self.ranges)
+
+    def newest(self, versions: Iterable[str]) -> str:
+        """The newest that fits; empty if none does. What is not a semantic version is older than all that are."""
+        return max(filter(self.allows, versions), key=order, default="")
+
+    def _in(self, version: Semver, conditions: tuple[tuple[str, Semver], ...]) -> bool:
+        pre = _is_prerelease(version)
+        if pre and not any(_is_prerelease(bound) for _, bound in conditions):
+            return False
+        return all(_HOLDS[operator](version, bound) for operator, bound in conditions)
+
+
+def order(version: str) -> tuple[bool, Semver | None, str]:
+    """A key by which versions sort."""
+    try:
+        return (True, Semver.parse(version), version)
+    except ValueError:
+        return (False, None, version)
+
+
+_HOLDS: Final = {
+    "=": lambda version, bound: version == bound,
+    "!=": lambda version, bound: version != bound,
+    ">": lambda version, bound: version > bound,
+    ">=": lambda version, bound: version >= bound,
+    "<": lambda version, bound: version < bound,
+    "<=": lambda version, bound: version <= bound,
+}
+
+
+def _is_prerelease(version: Semver) -> bool:
+    return version.prerelease != Semver(0, 0, 0).prerelease
+
+
+def _conditions(text: str) -> tuple[tuple[str, Semver], ...]:
+    """The conditions of one alternative.
+
+    Raises:
+        ValueError: It is not one.
+    """
+    found: list[tuple[str, Semver]] = []
+    rest = text.strip()
+    if not rest:
+        raise ValueError(text)
+    while rest:
+        match = re.match(_TERM, rest)
+        if match is None:
+            raise ValueError(text)
+        found += _term(match[1] or "", match[2])
+        rest = rest[match.end() :].lstrip(" ,")
+    return tuple(found)
+
+
+def _term(operator: str, text: str) -> list[tuple[str, Semver]]:
+    if text in ("*", "x", "X"):
+        return []
+    parts = re.fullmatch(_PARTS, text)
+    if parts is None:
+        low, given = Semver.parse(text), 3
+    else:
+        numbers = [int(part) for part in parts.groups() if part and part.isdecimal()]
+        given = len(numbers)
+        low = _version(numbers)
+    if operator in (">=", "<", "!=") or (operator in (">", "<=", "=", "") and given == 3):
+        return [(operator or "=", low)]
+    if operator == ">":
+        return [(">=", _after(low, given))]
+    if operator == "<=":
+        return [("<", _after(low, given))]
+    if operator == "^":
+        # The first part that is not zero stays.
+        kept = 1 if low.major else 2 if low.minor or given == 2 else given
+        return [(">=", low), ("<", _after(low, kept))]
+    if operator == "~":
+        return [(">=", low), ("<", _after(low, min(given, 2)))]
+    return [(">=", low), ("<", _after(low, given))]
+
+
+def _after(version: Semver, parts: int) -> Semver:
+    """The first version whose first parts are higher; its own pre-releases are not in it."""
+    numbers = [version.major, version.minor, version.patch][:parts]
+    numbers[-1] += 1
+    return _version(numbers)
+
+
+def _version(numbers: list[int]) -> Semver:
+    major, minor, patch = [*numbers, 0, 0][:3]
+    return Semver(major, minor, patch)

@@ -1,0 +1,137 @@
+"""A catalog that is a plain directory: KIND/NAME/VERSION/OS-ARCH/machineadm-plugin-KIND-NAME, with its checksum beside it."""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+from typing import NoReturn
+
+from machineadm.errors import PluginError
+from machineadm.plugins.catalogs.model import (
+    ANY,
+    Artifact,
+    CatalogError,
+    Chunks,
+    absent,
+    is_platform,
+    other_platforms,
+    suits,
+)
+from machineadm.plugins.catalogs.oci import tag_of, version_of
+from machineadm.plugins.discovery import PREFIX
+from machineadm.plugins.trust import SUFFIX, digest_in
+
+CHUNK = 1 << 20
+
+
+class DirectoryCatalog:
+    """Plugins in a directory.
+
+    Args:
+        path: The directory.
+    """
+
+    def __init__(self, path: str) -> None:
+        self.address = path
+
+    def versions(self, kind: str, name: str) -> tuple[str, ...]:
+        """See `Catalog`."""
+        return tuple(version_of(one) for one in self._listed(kind, name))
+
+    def find(self, kind: str, name: str, version: str, platform: str) -> Artifact:
+        """See `Catalog`.
+
+        Raises:
+            AbsentError: There is no such version.
+            PlatformError: There is, for others.
+            CatalogError: It cannot be read, or has no checksum.
+        """
+        found = [one.replace("-", "/", 1) for one in self._listed(kind, name, tag_of(version))]
+        offered = [one for one in found if is_platform(one)]
+        if not offered:
+            absent(kind, name, version, self.address)
+        exact = [one for one in (platform, ANY) if one in offered and suits(one, platform)]
+        if not exact:
+            other_platforms(kind, name, version, platform, offered)
+        directory = os.path.join(
+            self.address, kind, name, tag_of(version), exact[0].replace("/", "-")
+        )
+        path = os.path.join(directory, f"{PREFIX}{kind}-{name}")
+        return Artifact(
+            kind=kind,
+            name=name,
+            version=version,
+            platform=exact[0],
+            digest=f"sha256:{self._digest(path)}",
+            size=self._size(path),
+            catalog=self.address,
+            place=path,
+        )
+
+    def read(self, artifact: Artifact, start: int) -> Chunks:
+        """See `Catalog`."""
+        return read_file(artifact.place, start)
+
+    def _listed(self, *parts: str) -> list[str]:
+        try:
+            return sorted(os.listdir(os.path.join(self.address, *parts)))
+        except (FileNotFoundError, NotADirectoryError):
+            if not os.path.isdir(self.address):
+                unreadable(self.address, "there is no such directory")
+            return []
+        except OSError as error:
+            unreadable(self.address, error.strerror)
+
+    def _digest(self, path: str) -> str:
+        try:
+            with open(path + SUFFIX, encoding="ascii") as file:
+                found = digest_in(file.read(4096))
+        except (OSError, UnicodeDecodeError):
+            found = ""
+        if not found:
+            raise CatalogError(
+                "MA7245",
+                f"{path}{SUFFIX} does not hold the SHA-256 of the plugin beside it",
+                hint=f"whoever fills the catalog writes it: sha256sum {os.path.basename(path)}",
+            )
+        return found
+
+    def _size(self, path: str) -> int:
+        try:
+            found = os.stat(path)
+        except OSError as error:
+            unreadable(path, error.strerror)
+        if not stat.S_ISREG(found.st_mode):
+            unreadable(path, "it is not a regular file")
+        return found.st_size
+
+
+def read_file(path: str, start: int) -> Chunks:
+    """A file's bytes.
+
+    Raises:
+        CatalogError: It cannot be read.
+    """
+    try:
+        with open(path, "rb") as file:
+            file.seek(start)
+            while chunk := file.read(CHUNK):
+                yield chunk
+    except OSError as error:
+        unreadable(path, error.strerror)
+
+
+def unreadable(path: str, reason: str | None) -> NoReturn:
+    """Refuse what cannot be read.
+
+    Raises:
+        CatalogError: Always.
+    """
+    words = re.sub(r"^[A-Z]", lambda first: first[0].lower(), reason or "it cannot be read")
+    raise CatalogError("MA7243", f"cannot read the catalog {path}: {words}")
+
+
+def words_of(error: PluginError) -> str:
+    """An error in a list of several."""
+    return f"{error.message} ({error.code})"

@@ -1,0 +1,269 @@
+"""From what is wanted to a file in the cache: the lock decides, the cache has it, a catalog gives it, the newest cached one stands in."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Final, TypeVar
+
+import msgspec
+
+from machineadm.errors import PluginError
+from machineadm.plugins.catalogs.cache import Cache, Cached, Progress
+from machineadm.plugins.catalogs.constraint import Constraint
+from machineadm.plugins.catalogs.directory import words_of
+from machineadm.plugins.catalogs.lockfile import Lock, LockedPlugin
+from machineadm.plugins.catalogs.model import (
+    ANY,
+    AbsentError,
+    Artifact,
+    BrokenError,
+    Catalog,
+    CatalogError,
+    Wanted,
+    is_digest,
+)
+
+T = TypeVar("T")
+TIMEOUT: Final = 600.0
+"""Seconds that fetching one plugin may take."""
+
+ATTEMPTS: Final = 4
+
+
+class Fetched(msgspec.Struct, frozen=True, kw_only=True):
+    """A plugin that is in the cache now."""
+
+    kind: str
+    name: str
+    version: str
+    platform: str
+    digest: str
+    path: str
+    size: int
+    from_cache: bool
+    catalog: str = ""
+    """Whence it came; empty if it was there."""
+
+    changed_lock: bool = False
+    """The lock has something new, and is not saved yet."""
+
+
+class Fetcher:
+    """Fetches plugins.
+
+    Args:
+        catalogs: In order; the first that has a plugin is the one.
+        cache: Where they are kept.
+        lock: What was decided on; what is decided anew is noted in it.
+        strict: Only what the lock names, by digest; nothing stands in for it, and no catalog may be out of reach.
+        refresh: Without a lock, ask the catalogs even where the cache has a version that fits.
+        warn: Gets what an operator should know.
+        progress: Gets how many bytes of a file are there.
+        timeout: Seconds for one plugin.
+    """
+
+    def __init__(
+        self,
+        catalogs: Sequence[Catalog],
+        cache: Cache,
+        lock: Lock,
+        *,
+        strict: bool = False,
+        refresh: bool = False,
+        warn: Callable[[str], None] = lambda _: None,
+        progress: Progress = lambda _artifact, _bytes: None,
+        timeout: float = TIMEOUT,
+    ) -> None:
+        self._catalogs = tuple(catalogs)
+        self._cache = cache
+        self._lock = lock
+        self._strict = strict
+        self._refresh = refresh
+        self._warn = warn
+        self._progress = progress
+        self._timeout = timeout
+
+    def fetch(self, wanted: Wanted, platform: str) -> Fetched:
+        """Fetch a plugin.
+
+        Args:
+            wanted: Which.
+            platform: What it must run on.
+
+        Raises:
+            PluginError: It cannot be had, or is not what the lock says.
+        """
+        end = time.monotonic() + self._timeout
+        locked = self._locked(wanted, platform)
+        digest = _locked_digest(locked, platform)
+        constraint = Constraint.parse(locked.version) if locked else wanted.constraint
+        if digest or not self._refresh:
+            kept = self._cache.newest(wanted.kind, wanted.name, constraint, platform, digest)
+            if kept is not None:
+                return self._done(kept, "", locked)
+        if not digest:
+            self._warn(
+                f"{wanted.kind}/{wanted.name}: the lock has no digest for {platform}; "
+                "what the catalog has now is taken, and noted there"
+            )
+        try:
+            catalog, artifact = self._find(wanted, constraint, platform, end)
+        except (AbsentError, CatalogError) as error:
+            return self._stand_in(wanted, platform, digest, error, locked)
+        if digest and artifact.digest != digest:
+            raise PluginError(
+                "MA7246",
+                f"{wanted.kind}/{wanted.name} {artifact.version} of {catalog.address} has the digest {artifact.digest}, "
+                f"the lock says {digest}",
+                hint="somebody has replaced a version that was published already: find out who, before anything is installed",
+            )
+        from_cache = self._cache.has(artifact.digest)
+        if not from_cache:
+            self._cache.download(artifact, catalog.read, progress=self._progress, end=end)
+        kept = self._cache.note(artifact)
+        return self._done(kept, "" if from_cache else catalog.address, locked, catalog.address)
+
+    def _locked(self, wanted: Wanted, platform: str) -> LockedPlugin | None:
+        """What the lock says; None if it does not decide this.
+
+        Raises:
+            PluginError: MA7250: It must, and does not.
+        """
+        locked = self._lock.find(wanted.kind, wanted.name)
+        fits = locked is not None and wanted.constraint.allows(locked.version)
+        if self._strict and (not fits or not _locked_digest(locked, platform)):
+            what = f"locks version {locked.version}" if locked and not fits else "does not lock it"
+            raise PluginError(
+                "MA7250",
+                f"{wanted} for {platform}: {self._lock.path} {what}, and --strict takes nothing else",
+                hint="install it once without --strict, look at the lock, and keep it with the configuration",
+            )
+        return locked if fits else None
+
+    def _find(
+        self, wanted: Wanted, constraint: Constraint, platform: str, end: float
+    ) -> tuple[Catalog, Artifact]:
+        """The first catalog that has a version that fits.
+
+        Raises:
+            AbsentError: None of them has.
+            CatalogError: None of them has, and some could not be asked.
+        """
+        failures: list[CatalogError] = []
+        for catalog in self._catalogs:
+            try:
+                artifact = _patiently(
+                    partial(_resolved, catalog, wanted, constraint, platform), end
+                )
+            except AbsentError:
+                continue
+            except CatalogError as error:
+                if self._strict:
+                    raise
+                failures.append(error)
+                continue
+            for failure in failures:
+                self._warn(f"another catalog is taken: {words_of(failure)}")
+            return catalog, artifact
+        if failures:
+            last = failures[-1]
+            texts = "; ".join(one.message for one in failures)
+            raise CatalogError(last.code, texts, hint=last.hint())
+        versions = constraint.text or "any version"
+        raise AbsentError(
+            "MA7241",
+            f"no catalog has {wanted.kind}/{wanted.name} ({versions})",
+            hint="asked: "
+            + (", ".join(one.address for one in self._catalogs) or "none; --catalog names one"),
+        )
+
+    def _stand_in(
+        self,
+        wanted: Wanted,
+        platform: str,
+        digest: str,
+        error: PluginError,
+        locked: LockedPlugin | None,
+    ) -> Fetched:
+        """The newest cached version, where no catalog gives one.
+
+        Raises:
+            PluginError: There is none, or nothing may stand in.
+        """
+        kept = None
+        # What the lock names by digest is not in the cache: that was looked for first.
+        if not self._strict and not digest:
+            kept = self._cache.newest(wanted.kind, wanted.name, wanted.constraint, platform)
+        if kept is None:
+            raise error
+        self._warn(f"the newest cached version, {kept.version}, is taken: {words_of(error)}")
+        return self._done(kept, "", locked)
+
+    def _done(
+        self, kept: Cached, came_from: str, locked: LockedPlugin | None, catalog: str = ""
+    ) -> Fetched:
+        changed = self._lock.decide(
+            kept.kind,
+            kept.name,
+            version=kept.version,
+            platform=kept.platform,
+            digest=kept.digest,
+            catalog=catalog or (locked.resolved_from if locked else ""),
+        )
+        return Fetched(
+            kind=kept.kind,
+            name=kept.name,
+            version=kept.version,
+            platform=kept.platform,
+            digest=kept.digest,
+            path=kept.path,
+            size=kept.size,
+            from_cache=not came_from,
+            catalog=came_from,
+            changed_lock=changed,
+        )
+
+
+def _resolved(catalog: Catalog, wanted: Wanted, constraint: Constraint, platform: str) -> Artifact:
+    """A catalog's newest version that fits.
+
+    Raises:
+        AbsentError: It has none.
+    """
+    if exact := constraint.exact:
+        try:
+            return catalog.find(wanted.kind, wanted.name, exact, platform)
+        except AbsentError:
+            pass  # it may have it as v1.2.3, and was asked for 1.2.3
+    version = constraint.newest(catalog.versions(wanted.kind, wanted.name))
+    if not version:
+        raise AbsentError("MA7241", f"{catalog.address} has no {wanted}")
+    return catalog.find(wanted.kind, wanted.name, version, platform)
+
+
+def _locked_digest(locked: LockedPlugin | None, platform: str) -> str:
+    """The digest that a platform's file must have; empty if the lock does not say."""
+    if locked is None:
+        return ""
+    found = locked.digests.get(platform) or locked.digests.get(ANY) or ""
+    return found if is_digest(found) else ""
+
+
+def _patiently(ask: Callable[[], T], end: float) -> T:
+    """Ask a catalog, again where its failure may pass.
+
+    Raises:
+        BrokenError: It did not pass.
+    """
+    attempt = 1
+    while True:
+        try:
+            return ask()
+        except BrokenError:
+            pause = 2.0 ** (attempt - 1)
+            if attempt == ATTEMPTS or time.monotonic() + pause > end:
+                raise
+            time.sleep(pause)
+        attempt += 1

@@ -1,0 +1,97 @@
+"""A fetched plugin as an installed one: its file and its checksum in a plugin directory."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+from typing import Final
+
+from machineadm.errors import PluginError
+from machineadm.plugins.catalogs.cache import flush_directory, write_whole
+from machineadm.plugins.catalogs.fetcher import Fetched
+from machineadm.plugins.discovery import PREFIX
+from machineadm.plugins.trust import SUFFIX
+
+_PIECE: Final = 1 << 20
+
+
+def install(fetched: Fetched, directory: str) -> str:
+    """Copy a plugin from the cache into a directory, with its checksum beside it; the path of the copy.
+
+    The copy is compared with the digest, not the file in the cache, and has its name when it is whole. A plugin that was there is
+    replaced; if that is cut off, the old checksum refuses the new file until it is installed again.
+
+    Args:
+        fetched: Which.
+        directory: Made if it is not there.
+
+    Raises:
+        PluginError: MA7246: The copy is another file. MA7248: It cannot be written.
+    """
+    path = os.path.join(directory, f"{PREFIX}{fetched.kind}-{fetched.name}")
+    name = os.path.basename(path)
+    hexadecimal = fetched.digest.removeprefix("sha256:")
+    try:
+        os.makedirs(directory, mode=0o755, exist_ok=True)
+        _copy(fetched, path)
+        write_whole(path + SUFFIX, f"{hexadecimal}  {name}\n".encode(), 0o644)
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise PluginError(
+            "MA7248",
+            f"cannot install {path}: {reason}",
+            hint="look at the directory, its permissions and its room; --plugin-dir names another one",
+        ) from error
+    return path
+
+
+def remove(kind: str, name: str, directory: str) -> bool:
+    """Remove a plugin and its checksum from a directory; whether it was there.
+
+    Raises:
+        PluginError: MA7248: It cannot be removed.
+    """
+    path = os.path.join(directory, f"{PREFIX}{kind}-{name}")
+    found = False
+    # The checksum last: a file without one is refused, too.
+    for each in (path, path + SUFFIX):
+        try:
+            os.unlink(each)
+            found = True
+        except FileNotFoundError:
+            pass
+        except OSError as error:
+            raise PluginError(
+                "MA7248", f"cannot remove {each}: {(error.strerror or str(error)).lower()}"
+            ) from error
+    return found
+
+
+def _copy(fetched: Fetched, path: str) -> None:
+    descriptor, scratch = tempfile.mkstemp(dir=os.path.dirname(path), prefix=".machineadm-")
+    try:
+        digest = hashlib.sha256()
+        with os.fdopen(descriptor, "wb") as target, open(fetched.path, "rb") as source:
+            while piece := source.read(_PIECE):
+                digest.update(piece)
+                target.write(piece)
+            target.flush()
+            os.fchmod(target.fileno(), 0o755)
+            os.fsync(target.fileno())
+        _require(fetched, f"sha256:{digest.hexdigest()}")
+        os.replace(scratch, path)
+        flush_directory(os.path.dirname(path))
+    except BaseException:
+        if os.path.lexists(scratch):
+            os.unlink(scratch)
+        raise
+
+
+def _require(fetched: Fetched, digest: str) -> None:
+    if digest != fetched.digest:
+        raise PluginError(
+            "MA7246",
+            f"{fetched.path} has the digest {digest}, not {fetched.digest}",
+            hint="install it again: the cache replaces what is damaged",
+        )

@@ -1,0 +1,132 @@
+"""A catalog that is an OCI image layout in a directory: what `skopeo copy ... oci:DIR:KIND/NAME:VERSION` leaves, for sites without a network.
+
+A manifest or index is found by its reference (annotation org.opencontainers.image.ref.name), `KIND/NAME:VERSION` with anything
+before the kind's directory name; one that has only a version there is asked for its own name.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from machineadm.plugins.catalogs import oci
+from machineadm.plugins.catalogs.directory import read_file, unreadable
+from machineadm.plugins.catalogs.model import ANY, Artifact, Chunks, absent, other_platforms, suits
+
+MARK = "oci-layout"
+
+
+class LayoutCatalog:
+    """Plugins in an OCI layout.
+
+    Args:
+        path: The directory.
+    """
+
+    def __init__(self, path: str) -> None:
+        self.address = path
+        self._named: list[tuple[str, str, str, oci.Descriptor]] | None = None
+
+    def versions(self, kind: str, name: str) -> tuple[str, ...]:
+        """See `Catalog`."""
+        found = {version for *who, version, _ in self._all() if who == [kind, name]}
+        return tuple(found)
+
+    def find(self, kind: str, name: str, version: str, platform: str) -> Artifact:
+        """See `Catalog`.
+
+        Raises:
+            AbsentError: There is no such version.
+            PlatformError: There is, for others.
+            CatalogError: It cannot be read, or is damaged.
+        """
+        wanted = [kind, name, version]
+        tops = [one for *what, one in self._all() if what == wanted]
+        if not tops:
+            absent(kind, name, version, self.address)
+        manifests = [one for top in tops for one in self._manifests(top)]
+        chosen = oci.choose(manifests, platform)
+        if chosen is None:
+            offered = oci.platforms(manifests)
+            other_platforms(kind, name, version, platform, offered)
+        where = self._where(chosen)
+        manifest = self._document(chosen)
+        layer = oci.content(manifest, where)
+        said = chosen.platform or self._config(manifest, where)[3] or ANY
+        if not suits(said, platform):
+            other_platforms(kind, name, version, platform, [said])
+        return Artifact(
+            kind=kind,
+            name=name,
+            version=version,
+            platform=said,
+            digest=layer.digest,
+            size=layer.size,
+            catalog=self.address,
+            place=self._blob(layer.digest),
+        )
+
+    def read(self, artifact: Artifact, start: int) -> Chunks:
+        """See `Catalog`."""
+        return read_file(artifact.place, start)
+
+    def _all(self) -> list[tuple[str, str, str, oci.Descriptor]]:
+        """Kind, name, version and descriptor of all that is in it."""
+        if self._named is None:
+            path = os.path.join(self.address, "index.json")
+            index = oci.parse(self._bytes(path), path)
+            self._named = [
+                (*name, one)
+                for one in oci.descriptors(index, path)
+                if (name := self._name(one)) is not None
+            ]
+        return self._named
+
+    def _name(self, one: oci.Descriptor) -> tuple[str, str, str] | None:
+        reference = one.annotations.get(oci.REFERENCE, "")
+        path, _, tag = reference.rpartition(":")
+        *_, kind, name = ("", *path.split("/")) if "/" in path else ("", "", "")
+        for known, repository in oci.REPOSITORIES.items():
+            if kind in (known, repository):
+                return known, name, oci.version_of(tag)
+        manifests = self._manifests(one)
+        if not manifests:
+            return None
+        kind, name, version, _ = self._config(self._document(manifests[0]), self.address)
+        return (kind, name, version) if kind and name and version else None
+
+    def _manifests(self, top: oci.Descriptor) -> list[oci.Descriptor]:
+        document = self._document(top)
+        if not oci.is_index(document, top.media_type):
+            return [top]
+        return oci.descriptors(document, self._where(top))
+
+    def _config(self, manifest: dict[str, Any], where: str) -> tuple[str, str, str, str]:
+        config = manifest.get("config")
+        if not isinstance(config, dict) or not config.get("size"):
+            return "", "", "", ""
+        one = oci.descriptor(config, where)
+        data = self._bytes(self._blob(one.digest))
+        oci.require_digest(data, one.digest, self._where(one))
+        return oci.platform_of_config(data, self._where(one))
+
+    def _document(self, one: oci.Descriptor) -> dict[str, Any]:
+        data = self._bytes(self._blob(one.digest))
+        oci.require_digest(data, one.digest, self._where(one))
+        return oci.parse(data, self._where(one))
+
+    def _blob(self, digest: str) -> str:
+        return os.path.join(self.address, "blobs", *digest.split(":"))
+
+    def _where(self, one: oci.Descriptor) -> str:
+        return f"{self.address}: {one.digest}"
+
+    def _bytes(self, path: str) -> bytes:
+        try:
+            with open(path, "rb") as file:
+                data = file.read(oci.MOST_JSON + 1)
+        except OSError as error:
+            unreadable(path, error.strerror)
+        if len(data) > oci.MOST_JSON:
+            oci.unfit(path, f"is larger than {oci.MOST_JSON} bytes")
+        return data

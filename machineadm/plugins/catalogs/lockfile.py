@@ -1,0 +1,175 @@
+"""The lock: which version and digest of each plugin this site has decided on, for each platform."""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import Annotated, Final, Literal, NoReturn
+
+from msgspec import Meta
+
+from machineadm.api.meta import ApiStruct, ObjectMeta
+from machineadm.errors import PluginError
+from machineadm.plugins.catalogs.cache import write_whole
+from machineadm.plugins.catalogs.model import KINDS, is_digest, is_name, is_platform
+
+LOCK: Final = "/etc/machineadm/plugins.lock"
+_VERSION: Final = "bootstrap.cluster.x-k8s.io/v1alpha1"
+_MOST_BYTES: Final = 4 << 20
+
+
+class LockedPlugin(ApiStruct, frozen=True, kw_only=True):
+    """A plugin, and what its files must be."""
+
+    name: str
+    """Its name."""
+
+    kind: str
+    """Its kind."""
+
+    version: str
+    """The version that was decided on."""
+
+    resolved_from: str = ""
+    """Address of the catalog that had it."""
+
+    digests: dict[str, str]
+    """SHA-256 of its file by platform (`linux/amd64`, or `any`)."""
+
+
+class PluginLockSpec(ApiStruct, frozen=True, kw_only=True):
+    """The plugins."""
+
+    plugins: Annotated[tuple[LockedPlugin, ...], Meta(max_length=1000)] = ()
+    """Name and kind together occur once."""
+
+
+class PluginLock(ApiStruct, frozen=True, kw_only=True):
+    """What `machineadm plugin install` has decided on."""
+
+    api_version: Literal["bootstrap.cluster.x-k8s.io/v1alpha1"]
+    """`bootstrap.cluster.x-k8s.io/v1alpha1`."""
+
+    kind: Literal["PluginLock"]
+    """`PluginLock`."""
+
+    metadata: ObjectMeta | None = None
+    """Name and labels; not needed."""
+
+    spec: PluginLockSpec
+    """The plugins."""
+
+
+class Lock:
+    """A lock file, read; what is decided anew is written by `save`.
+
+    Args:
+        path: The file; empty: there is none, and none is written.
+        plugins: What it holds.
+    """
+
+    def __init__(self, path: str = "", plugins: tuple[LockedPlugin, ...] = ()) -> None:
+        self.path = path
+        self._plugins = {(one.kind, one.name): one for one in plugins}
+
+    @classmethod
+    def read(cls, path: str) -> Lock:
+        """Read a lock file; one that is not there is empty.
+
+        Raises:
+            PluginError: MA7249: It cannot be used.
+        """
+        try:
+            with open(path, "rb") as file:
+                data = file.read(_MOST_BYTES + 1)
+        except FileNotFoundError:
+            return cls(path)
+        except OSError as error:
+            _unfit(path, (error.strerror or "it cannot be read").lower())
+        if len(data) > _MOST_BYTES:
+            _unfit(path, f"it is larger than {_MOST_BYTES} bytes")
+        return cls(path, _plugins(data, path))
+
+    @property
+    def plugins(self) -> tuple[LockedPlugin, ...]:
+        """All, by kind and name."""
+        return tuple(self._plugins[key] for key in sorted(self._plugins))
+
+    def find(self, kind: str, name: str) -> LockedPlugin | None:
+        """What was decided on."""
+        return self._plugins.get((kind, name))
+
+    def decide(
+        self, kind: str, name: str, *, version: str, platform: str, digest: str, catalog: str
+    ) -> bool:
+        """Decide on a file; digests of other platforms stay where the version does. Whether that is something new."""
+        before = self.find(kind, name)
+        same = before is not None and before.version == version
+        digests = {**(before.digests if before and same else {}), platform: digest}
+        origin = before.resolved_from if before and same and not catalog else catalog
+        after = LockedPlugin(
+            kind=kind, name=name, version=version, resolved_from=origin, digests=digests
+        )
+        self._plugins[kind, name] = after
+        return after != before
+
+    def forget(self, kind: str, name: str) -> bool:
+        """Forget a plugin; whether it was there."""
+        return self._plugins.pop((kind, name), None) is not None
+
+    def save(self) -> None:
+        """Write it, whole or not at all.
+
+        Raises:
+            PluginError: MA7249: It cannot be written.
+        """
+        try:
+            os.makedirs(os.path.dirname(self.path), exist_ok=True)
+            write_whole(self.path, self.text().encode(), 0o644)
+        except OSError as error:
+            _unfit(self.path, f"it cannot be written: {error.strerror}")
+
+    def text(self) -> str:
+        """The file: the same for the same decisions, in lines that a person can compare."""
+        lines = [f"apiVersion: {_VERSION}", "kind: PluginLock", "spec:"]
+        lines.append("  plugins:" if self._plugins else "  plugins: []")
+        for one in self.plugins:
+            lines += [
+                f"  - kind: {one.kind}",
+                f"    name: {one.name}",
+                f"    version: {json.dumps(one.version)}",
+                f"    resolvedFrom: {json.dumps(one.resolved_from)}",
+                "    digests:",
+                *(f"      {key}: {value}" for key, value in sorted(one.digests.items())),
+            ]
+        return "\n".join(lines) + "\n"
+
+
+def _plugins(data: bytes, path: str) -> tuple[LockedPlugin, ...]:
+    from machineadm.documents.decoding import decode_kinds
+
+    documents = decode_kinds(data, file=path, kinds={(_VERSION, "PluginLock"): PluginLock})
+    for problem in (problem for document in documents for problem in document.problems):
+        at = f"line {problem.line}: {problem.path + ': ' if problem.path else ''}"
+        _unfit(path, f"{at}{problem.message}")
+    found = [one for document in documents for one in document.value.spec.plugins]
+    seen: set[tuple[str, str]] = set()
+    for one in found:
+        named = f"{one.kind}/{one.name}"
+        if one.kind not in KINDS or not is_name(one.name):
+            _unfit(path, f"{named} is not KIND/NAME of a plugin")
+        if (one.kind, one.name) in seen:
+            _unfit(path, f"{named} stands there twice")
+        for platform, digest in one.digests.items():
+            if not is_platform(platform) or not is_digest(digest):
+                _unfit(path, f"{named} {one.version}: {platform} has no SHA-256 digest")
+        seen.add((one.kind, one.name))
+    return tuple(found)
+
+
+def _unfit(path: str, reason: str) -> NoReturn:
+    raise PluginError(
+        "MA7249",
+        f"the lock file {path} cannot be used: {reason}",
+        hint="take it from where it is kept, or remove it to decide anew what is installed",
+    )

@@ -1,0 +1,75 @@
+"""From the address of a catalog to the catalog: `oci://HOST/PREFIX`, or a directory, plain or an OCI layout."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable
+from typing import Final
+from urllib.parse import urlsplit
+
+from machineadm.errors import UsageError
+from machineadm.plugins.catalogs.directory import DirectoryCatalog
+from machineadm.plugins.catalogs.layout import MARK, LayoutCatalog
+from machineadm.plugins.catalogs.model import Catalog, Web
+from machineadm.plugins.catalogs.registry import RegistryCatalog
+from machineadm.redaction import Secret
+
+_PREFIX: Final = r"([a-z0-9]+([._-]+[a-z0-9]+)*(/[a-z0-9]+([._-]+[a-z0-9]+)*)*)?"
+_HERE: Final = ("localhost", "127.0.0.1", "::1")
+
+Credentials = Callable[[str], tuple[str, Secret | None]]
+
+
+def open_catalog(
+    address: str, web: Callable[[], Web], credentials: Credentials = lambda _: ("", None)
+) -> Catalog:
+    """The catalog at an address; nothing is read yet.
+
+    Args:
+        address: `oci://HOST[:PORT]/PREFIX`, `oci+http://...` on this machine alone, or the path of a directory.
+        web: Gives what asks registries.
+        credentials: User and password by the host of a registry.
+
+    Raises:
+        UsageError: MA7240: The address is not one.
+    """
+    scheme, separator, rest = address.partition("://")
+    if not separator or scheme == "file":
+        path = os.path.abspath(rest if separator else address)
+        is_layout = os.path.lexists(os.path.join(path, MARK))
+        return LayoutCatalog(path) if is_layout else DirectoryCatalog(path)
+    try:
+        parts = urlsplit(address)
+        host, port = parts.hostname or "", parts.port
+    except ValueError:
+        host, port = "", None
+    prefix = parts.path.strip("/") if host else ""
+    if scheme not in ("oci", "oci+http") or not host or not re.fullmatch(_PREFIX, prefix):
+        raise UsageError(
+            "MA7240",
+            f"{_shown(address)} is not the address of a catalog",
+            hint="oci://registry.example/plugins, or the path of a directory",
+        )
+    if parts.username is not None or parts.query or parts.fragment:
+        raise UsageError(
+            "MA7240",
+            f"{_shown(address)}: an address holds neither user nor password",
+            hint="--credentials FILE (as of `docker login`)",
+        )
+    if scheme == "oci+http" and host not in _HERE:
+        raise UsageError(
+            "MA7240",
+            f"{_shown(address)}: plain http is for a registry on this machine alone",
+            hint="use oci://, and --ca-file for a certificate of your own",
+        )
+    netloc = (f"[{host}]" if ":" in host else host) + (f":{port}" if port else "")
+    user, password = credentials(netloc)
+    protocol = "https" if scheme == "oci" else "http"
+    return RegistryCatalog(f"{protocol}://{netloc}", prefix, web(), user=user, password=password)
+
+
+def _shown(address: str) -> str:
+    """An address without what may be a password."""
+    scheme, _, rest = address.partition("://")
+    return f"{scheme}://{rest.partition('/')[0].rpartition('@')[2]}/{rest.partition('/')[2]}"

@@ -1,0 +1,79 @@
+"""A call of a plugin's method with JSON, and its replies as JSON: bytes are base64, as protobuf's JSON has it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+from machineadm.errors import PluginError, UsageError
+from machineadm.plugins.host import Plugin
+from machineadm.plugins.inspection.running import methods_of
+from machineadm.plugins.kinds.failures import failed
+from machineadm.plugins.wire.rpc import Method, RpcError
+
+PIECE: Final = 1 << 20
+
+
+def method_of(kind: str, name: str) -> Method:
+    """A method of a kind, by its name in any spelling: `FetchPassphrase`, `fetch-passphrase`.
+
+    Raises:
+        UsageError: MA7253: The kind does not have it.
+    """
+    known = methods_of(kind)
+    wanted = name.replace("-", "").replace("_", "").lower()
+    for method, found in known.items():
+        if method.lower() == wanted:
+            return found
+    raise UsageError(
+        "MA7253",
+        f"{name!r} is not a method of kind {kind}",
+        hint=f"there are {', '.join(known)}",
+    )
+
+
+def request_of(method: Method, inputs: dict[str, Any]) -> Any:
+    """The request of a method.
+
+    Raises:
+        UsageError: MA7253: The inputs are not one.
+    """
+    from google.protobuf import json_format
+
+    try:
+        return json_format.ParseDict(inputs, method.request())
+    except json_format.ParseError as error:
+        fields = ", ".join(field.json_name for field in method.request.DESCRIPTOR.fields) or "none"
+        text = str(error).splitlines()[0][:200]
+        raise UsageError(
+            "MA7253", f"the input is not a request: {text}", hint=f"its fields: {fields}"
+        ) from None
+
+
+def replies(
+    plugin: Plugin, kind: str, method: Method, request: Any, timeout: float
+) -> Iterator[dict[str, Any]]:
+    """Make the call; its replies, one or several, as objects.
+
+    Args:
+        plugin: Who is asked.
+        kind: As what.
+        method: What.
+        request: With what.
+        timeout: Seconds for all.
+
+    Raises:
+        PluginError: It failed.
+    """
+    from google.protobuf import json_format
+
+    name = method.path.rpartition("/")[2]
+    try:
+        with plugin.stream(method, timeout=timeout) as call:
+            call.send(request)
+            call.end()
+            for reply in call:
+                yield json_format.MessageToDict(reply, always_print_fields_with_no_presence=True)
+    except RpcError as error:
+        refusal: PluginError = failed(plugin, kind, f"an answer to {name}", error)
+        raise refusal from error

@@ -1,0 +1,78 @@
+"""A plugin of any kind, started for a person who looks at it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from importlib import import_module
+from typing import Any, Final
+
+from machineadm.plugins.cookie import AUTH_HANDLER, COOKIE, PROVIDER
+from machineadm.plugins.discovery import Found
+from machineadm.plugins.host import Host, Plugin
+from machineadm.plugins.kinds.common import START, start
+from machineadm.plugins.launch.model import Command
+from machineadm.plugins.payload import host_versions
+from machineadm.plugins.wire.handshake import Cookie
+from machineadm.plugins.wire.logs import Record
+from machineadm.plugins.wire.rpc import Method, methods
+
+SERVICES: Final = {
+    "encryption-provider": ("encryption_provider_pb2", "EncryptionProvider"),
+    "infrastructure": ("infrastructure_pb2", "Infrastructure"),
+    "attestation": ("attestation_pb2", "Attestation"),
+    "provider": ("scafctl_pb2", "PluginService"),
+    "auth-handler": ("scafctl_pb2", "AuthHandlerService"),
+}
+"""By kind: the module of its messages, and its service."""
+
+COOKIES: Final[dict[str, Cookie]] = {"provider": PROVIDER, "auth-handler": AUTH_HANDLER}
+
+
+def methods_of(kind: str) -> dict[str, Method]:
+    """The methods of a kind, by name."""
+    module, service = SERVICES[kind]
+    messages = import_module(f"machineadm.plugins.proto.{module}")
+    found: dict[str, Method] = methods(messages.DESCRIPTOR.services_by_name[service])
+    return found
+
+
+def command_of(kind: str, found: Found, **settings: Any) -> Command:
+    """How a plugin of a kind is started; its settings are given apart."""
+    ours = kind not in COOKIES
+    return Command(
+        name=found.name,
+        path=found.path,
+        cookie=COOKIE if ours else COOKIES[kind],
+        versions=host_versions() if ours else (1,),
+        sha256=found.sha256,
+        **{"start_timeout": START, **settings},
+    )
+
+
+@contextmanager
+def running(kind: str, found: Found, log: Callable[[str], None]) -> Iterator[Plugin]:
+    """Start a plugin, with its settings if it is of one of our own kinds; it ends with the context.
+
+    Args:
+        kind: What it is asked as.
+        found: Which.
+        log: Gets its log from level info on, and what it prints, line by line.
+
+    Raises:
+        PluginError: It does not start.
+    """
+
+    def listen(_: str, record: Record) -> None:
+        if record.level not in ("trace", "debug"):
+            log(f"plugin {found.name}: {record}")
+
+    def output(_name: str, _stream: str, data: bytes) -> None:
+        for line in data.decode(errors="replace").splitlines():
+            log(f"plugin {found.name}: {line[:4096]}")
+
+    with Host(listen=listen, output=output) as host:
+        if kind in COOKIES:
+            yield host.start(command_of(kind, found))
+        else:
+            yield start(host, kind, found)

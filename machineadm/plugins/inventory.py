@@ -1,0 +1,121 @@
+"""All plugins that are installed, without starting any."""
+
+from __future__ import annotations
+
+import os
+from typing import Final
+
+import msgspec
+
+from machineadm.errors import PluginError
+from machineadm.plugins.catalogs.cache import digest_of
+from machineadm.plugins.catalogs.model import KINDS, is_name
+from machineadm.plugins.discovery import PREFIX, Places
+from machineadm.plugins.settings import read_entries
+from machineadm.plugins.trust import SUFFIX, checksum_of, require_trusted
+
+_KINDS: Final = sorted(KINDS, key=len, reverse=True)
+
+
+class Installed(msgspec.Struct, frozen=True, kw_only=True):
+    """An installed plugin."""
+
+    kind: str
+    name: str
+    path: str
+    source: str
+    """The directory or the configuration that names it."""
+
+    digest: str
+    """`sha256:...` of its file; empty if it cannot be read."""
+
+    expected: str = ""
+    """The digest that plugins.yaml names; empty: that of the file beside it counts."""
+
+    hidden: bool = False
+    """Another one of its kind and name comes first, and is the one that is started."""
+
+
+def inventory(places: Places) -> list[Installed]:
+    """All plugins, in the order in which they are looked for.
+
+    Args:
+        places: Where they may be.
+
+    Raises:
+        PluginError: plugins.yaml is not to be trusted, or unfit.
+    """
+    found: list[Installed] = []
+    for directory in places.given:
+        found += _in(directory)
+    if os.path.lexists(places.configuration):
+        require_trusted("of plugins.yaml", places.configuration)
+        with open(places.configuration, "rb") as file:
+            entries = read_entries(file.read(), file=places.configuration)
+        for entry in entries:
+            if entry.path:
+                found.append(
+                    Installed(
+                        kind=entry.kind,
+                        name=entry.name,
+                        path=entry.path,
+                        source=places.configuration,
+                        digest=_digest(entry.path),
+                        expected=entry.digest or "",
+                    )
+                )
+    for directory in places.directories:
+        found += _in(directory)
+    seen: set[tuple[str, str]] = set()
+    marked = []
+    for one in found:
+        marked.append(msgspec.structs.replace(one, hidden=(one.kind, one.name) in seen))
+        seen.add((one.kind, one.name))
+    return marked
+
+
+def judge(one: Installed, *, allow_unverified: bool = False) -> None:
+    """Refuse a plugin that would not be started.
+
+    Args:
+        one: Which.
+        allow_unverified: One without a checksum is fine.
+
+    Raises:
+        PluginError: It is not to be trusted, or is another file than it should be.
+    """
+    require_trusted(one.name, one.path)
+    expected = one.expected.removeprefix("sha256:") or checksum_of(
+        one.name, one.path, allow_unverified=allow_unverified
+    )
+    if expected and one.digest != f"sha256:{expected}":
+        raise PluginError(
+            "MA7204",
+            f"plugin {one.name}: {one.path} has the digest {one.digest}, not sha256:{expected}",
+            hint="install the plugin again; if it was updated, so must be its checksum",
+        )
+
+
+def _in(directory: str) -> list[Installed]:
+    try:
+        names = sorted(os.listdir(directory))
+    except (FileNotFoundError, NotADirectoryError, PermissionError):
+        return []
+    found = []
+    for file in names:
+        rest = file.removeprefix(PREFIX)
+        kind = next((one for one in _KINDS if rest.startswith(f"{one}-")), "")
+        name = rest[len(kind) + 1 :]
+        if rest != file and kind and is_name(name) and not file.endswith(SUFFIX):
+            path = os.path.abspath(os.path.join(directory, file))
+            found.append(
+                Installed(kind=kind, name=name, path=path, source=directory, digest=_digest(path))
+            )
+    return found
+
+
+def _digest(path: str) -> str:
+    try:
+        return digest_of(path)
+    except OSError:
+        return ""

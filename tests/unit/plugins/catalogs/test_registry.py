@@ -1,0 +1,301 @@
+"""A registry as a catalog: versions, platforms, tokens and passwords, and all that a registry or the way to it does wrong."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from machineadm.errors import PluginError, UsageError
+from machineadm.plugins.catalogs.cache import digest_of
+from tests.servers.authority import Authority
+from tests.servers.files import FileServer
+from tests.servers.registry import Registry, digest
+from tests.unit.plugins.catalogs.conftest import CONTENT, Site
+
+REPOSITORY = "plugins/encryption-providers/file"
+ARM = b"for arm64" * 99
+
+
+def filled(**settings: object) -> Registry:
+    registry = Registry(**settings)  # type: ignore[arg-type]
+    registry.push(REPOSITORY, "1.0.0", {"linux/amd64": CONTENT, "linux/arm64": ARM})
+    return registry
+
+
+def refused(
+    site: Site, registry: Registry, wanted: str = "encryption-provider/file"
+) -> PluginError:
+    with pytest.raises(PluginError) as caught:
+        site.fetch(wanted, registry.address)
+    return caught.value
+
+
+def test_a_plugin_comes_from_a_registry_and_is_what_the_registry_names(site: Site) -> None:
+    with filled() as registry:
+        fetched = site.fetch("encryption-provider/file", registry.address)
+
+    assert (fetched.version, fetched.platform, fetched.from_cache) == (
+        "1.0.0",
+        "linux/amd64",
+        False,
+    )
+    assert Path(fetched.path).read_bytes() == CONTENT
+    assert Path(fetched.path).stat().st_mode & 0o777 == 0o755
+    assert site.progress[-1] == len(CONTENT)
+    assert [path for path in site.files if path.startswith("partial")] == []
+
+
+def test_the_platform_decides_which_file_of_an_index_it_is(site: Site) -> None:
+    site.platform = "linux/arm64"
+    with filled() as registry:
+        assert (
+            Path(site.fetch("encryption-provider/file", registry.address).path).read_bytes() == ARM
+        )
+
+
+def test_a_platform_that_is_not_there_is_named_with_those_that_are(site: Site) -> None:
+    site.platform = "linux/riscv64"
+    with filled() as registry:
+        refusal = refused(site, registry)
+
+    assert refusal.code == "MA7242"
+    assert "linux/amd64, linux/arm64" in refusal.hint()
+
+
+def test_a_manifest_without_an_index_serves_every_platform(site: Site) -> None:
+    with Registry() as registry:
+        registry.push(REPOSITORY, "2.0.0", {"": CONTENT})
+        assert site.fetch("encryption-provider/file", registry.address).platform == "any"
+
+
+def test_the_newest_version_that_fits_is_taken_over_all_pages(site: Site) -> None:
+    with filled(page=2) as registry:
+        for tag in ("1.10.0", "1.9.0", "2.0.0", "3.0.0-rc.1", "latest"):
+            registry.push(REPOSITORY, tag, {"linux/amd64": tag.encode()})
+
+        assert site.fetch("encryption-provider/file", registry.address).version == "2.0.0"
+        found = site.fetch("encryption-provider/file@^1.2", registry.address, refresh=True)
+        assert found.version == "1.10.0"
+
+
+@pytest.mark.parametrize("tokens", [False, True])
+def test_a_password_opens_a_registry_by_itself_or_by_a_token(site: Site, tokens: bool) -> None:
+    with filled(user="reader", password="s3cr3t", tokens=tokens) as registry:
+        site.auths[f"{registry.host}:{registry.port}"] = "reader:s3cr3t"
+        fetched = site.fetch("encryption-provider/file", registry.address)
+        given = {request.headers.get("authorization") for request in registry.requests}
+
+    assert Path(fetched.path).read_bytes() == CONTENT
+    assert given == ({None, registry.basic, "Bearer a-token"} if tokens else {None, registry.basic})
+
+
+@pytest.mark.parametrize("tokens", [False, True])
+@pytest.mark.parametrize("known", ["", "reader:wrong"])
+def test_a_registry_that_refuses_us_is_told_so_without_the_password(
+    site: Site, tokens: bool, known: str
+) -> None:
+    with filled(user="reader", password="s3cr3t", tokens=tokens) as registry:
+        if known:
+            site.auths[f"{registry.host}:{registry.port}"] = known
+        refusal = refused(site, registry)
+
+    assert refusal.code == "MA7244"
+    assert "credentials" in refusal.hint()
+    assert "wrong" not in refusal.message + refusal.hint()
+
+
+def test_a_password_goes_to_no_realm_over_less_than_the_catalog_itself(site: Site) -> None:
+    with Registry() as elsewhere, filled(user="reader", password="s3cr3t", tokens=True) as registry:
+        site.auths[f"{registry.host}:{registry.port}"] = "reader:s3cr3t"
+        registry.realm = f"{elsewhere.url}/token"
+        refusal = refused(site, registry)
+
+    assert refusal.code == "MA7244"
+    assert elsewhere.requests == []
+
+
+def test_a_password_is_for_its_own_registry_alone(site: Site) -> None:
+    with filled(user="reader", password="s3cr3t") as registry:
+        site.auths["registry.example"] = "reader:s3cr3t"
+        assert refused(site, registry).code == "MA7244"
+        given = {request.headers.get("authorization") for request in registry.requests}
+
+    assert given == {None}
+
+
+def test_a_redirect_of_a_blob_takes_no_credentials_to_another_server(
+    site: Site, tmp_path: Path
+) -> None:
+    files = tmp_path / "files"
+    files.mkdir()
+    (files / digest(CONTENT)).write_bytes(CONTENT)
+    with FileServer(files) as store, filled(user="reader", password="s3cr3t") as registry:
+        registry.blobs_at = store.url
+        site.auths[f"{registry.host}:{registry.port}"] = "reader:s3cr3t"
+        fetched = site.fetch("encryption-provider/file", registry.address)
+        sent = [request.headers for request in store.requests]
+
+    assert Path(fetched.path).read_bytes() == CONTENT
+    assert sent
+    assert all("authorization" not in headers for headers in sent)
+
+
+def test_a_registry_over_tls_is_trusted_by_its_authority_alone(site: Site, tmp_path: Path) -> None:
+    authority = Authority()
+    (tmp_path / "ca.pem").write_text(authority.certificate)
+    with filled(identity=authority.identity(tmp_path, "127.0.0.1")) as registry:
+        assert refused(site, registry).code == "MA7243"
+        site.ca_file = str(tmp_path / "ca.pem")
+        assert site.fetch("encryption-provider/file", registry.address).version == "1.0.0"
+
+
+@pytest.mark.parametrize(
+    ("faults", "requests"),
+    [
+        (["half", "ok"], 2),
+        (["half", "half", "ok"], 3),
+        (["cut", "ok"], 2),
+        (["half", "whole"], 2),
+        (["500", "503", "ok"], 3),
+        (["half", "500", "ok"], 3),
+    ],
+)
+def test_what_broke_off_goes_on_where_it_ended(
+    site: Site, faults: list[str], requests: int
+) -> None:
+    with filled() as registry:
+        registry.faults = list(faults)
+        fetched = site.fetch("encryption-provider/file", registry.address)
+        asked = [one.headers.get("range") for one in registry.requests if "/blobs/" in one.path]
+
+    assert Path(fetched.path).read_bytes() == CONTENT
+    assert len(asked) == requests
+    assert ("half" in faults or "cut" in faults) == (asked[-1] is not None)
+
+
+@pytest.mark.parametrize(
+    ("faults", "code"),
+    [
+        (["500"] * 9, "MA7247"),
+        (["cut", *["500"] * 9], "MA7247"),
+        (["401"] * 9, "MA7244"),
+        (["403"], "MA7244"),
+        (["404"], "MA7243"),
+        (["wrong"], "MA7246"),
+        (["long"], "MA7246"),
+        (["drip"], "MA7251"),
+    ],
+)
+def test_each_fault_of_a_download_has_its_code_and_no_plugin_is_left(
+    site: Site, faults: list[str], code: str
+) -> None:
+    site.timeout = 1.0 if "drip" in faults else 20.0
+    with filled() as registry:
+        registry.faults = list(faults)
+        refusal = refused(site, registry)
+
+    assert refusal.code == code
+    assert refusal.hint()
+    assert refusal.exit_code == 7
+    assert [path for path in site.files if not path.startswith("partial/")] == []
+    assert not site.lock_path.exists()
+
+
+@pytest.mark.parametrize(
+    ("faults", "code"),
+    [(["500"] * 9, "MA7247"), (["wrong"], "MA7246"), (["403"], "MA7244"), (["410"], "MA7243")],
+)
+def test_each_fault_of_a_manifest_has_its_code(site: Site, faults: list[str], code: str) -> None:
+    with filled() as registry:
+        registry.manifest_faults = list(faults)
+        assert refused(site, registry, "encryption-provider/file@1.0.0").code == code
+
+
+def test_a_short_disturbance_of_manifests_passes_unseen(site: Site) -> None:
+    with filled() as registry:
+        registry.manifest_faults = ["503", "429"]
+        assert site.fetch("encryption-provider/file@1.0.0", registry.address).version == "1.0.0"
+
+
+def test_the_beginning_that_an_earlier_try_left_is_used(site: Site) -> None:
+    with filled() as registry:
+        registry.faults = ["cut", *["500"] * 9]
+        refused(site, registry)
+        registry.requests.clear()
+        registry.faults = []
+        fetched = site.fetch("encryption-provider/file", registry.address)
+        (blob,) = [one for one in registry.requests if "/blobs/" in one.path]
+
+    assert blob.headers["range"] == f"bytes={len(CONTENT) // 2}-"
+    assert digest_of(fetched.path) == digest(CONTENT)
+
+
+def test_a_damaged_beginning_is_dropped_and_all_comes_anew(site: Site) -> None:
+    with filled() as registry:
+        registry.faults = ["cut", *["500"] * 9]
+        refused(site, registry)
+        (partial,) = (site.directory / "cache/partial").iterdir()
+        partial.write_bytes(b"x" + partial.read_bytes()[1:])
+        registry.faults = []
+        fetched = site.fetch("encryption-provider/file", registry.address)
+
+    assert digest_of(fetched.path) == digest(CONTENT)
+
+
+def test_an_image_of_something_else_is_not_a_plugin(site: Site) -> None:
+    with Registry() as registry:
+        registry.push(
+            REPOSITORY, "1.0.0", {"": b"a tar"}, "application/vnd.oci.image.layer.v1.tar+gzip"
+        )
+        refusal = refused(site, registry)
+
+    assert refusal.code == "MA7245"
+    assert "is not a plugin" in refusal.message
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        b"",
+        b"[]",
+        b"{",
+        b'{"layers": {}}',
+        b'{"layers": [{}]}',
+        b'{"manifests": [{"digest": "sha256:../../x"}]}',
+    ],
+)
+def test_a_manifest_that_is_none_is_refused(site: Site, document: bytes) -> None:
+    with Registry() as registry:
+        registry.manifests[REPOSITORY, "1.0.0"] = ("application/json", document)
+        assert refused(site, registry).code == "MA7245"
+
+
+def test_a_registry_that_nobody_serves_is_told_so(site: Site) -> None:
+    with filled() as registry:
+        pass
+
+    assert refused(site, registry).code == "MA7247"
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "oci://user:s3cr3t@registry.example/plugins",
+        "oci+http://registry.example/plugins",
+        "https://registry.example/plugins",
+        "oci://",
+        "oci://registry.example/UP",
+        "oci://registry.example/a/../b",
+        "oci://registry.example/a?x=1",
+        "oci://registry.example:99999999/a",
+    ],
+)
+def test_an_address_that_is_none_is_refused_without_what_it_may_hide(
+    site: Site, address: str
+) -> None:
+    with pytest.raises(UsageError) as caught:
+        site.open(address)
+
+    assert caught.value.code == "MA7240"
+    assert "s3cr3t" not in caught.value.message
