@@ -121,7 +121,7 @@ def resume_unit(
 [Unit]
 Description=machineadm: go on with the bootstrap of this machine
 Wants=network-online.target
-After=network-online.target
+After=network-online.target coreos-metadata.service
 ConditionPathExists={_escaped(condition)}
 
 [Service]

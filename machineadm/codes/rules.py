@@ -113,7 +113,8 @@ TABLE: dict[str, Code] = {
         "a placeholder that nothing will fill in (warning)",
         "A string has a placeholder of cloud-init, Afterburn, Helm, Terraform or another templater. machineadm does not fill them in, so "
         "the machine would get it unchanged: a node with `{{ ds.meta_data.instance_id }}` in its provider id keeps it for good.",
-        "Fill it in before the configuration reaches the machine, or read the value there, in a command of commands.preKubeadm. If the text is "
+        "Fill it in before the configuration reaches the machine. What only the machine knows is instance data: nameFrom, contentFrom and others "
+        "take `instanceData: $(v1.local_hostname)` (docs/instance-data.md). If the text is "
         "meant literally, ignore the warning; `validate --strict` refuses it.",
     ),
     "MA1412": Code(

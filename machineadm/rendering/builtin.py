@@ -67,12 +67,17 @@ set -e
 rm -f {DIRECTORY}/config.yaml {DIRECTORY}/fetch.sh
 """
 
+_WANTS: Final = "Wants=network-online.target"
+_AFTER: Final = "After=network-online.target"
+_METADATA: Final = "coreos-metadata.service"
+"""Writes /run/metadata on Flatcar and, by its other name afterburn.service, on Fedora CoreOS; nothing starts it unasked."""
+
 # Python may come with a system extension. What a reboot cut off the agent resumes by itself, and one waits for the other.
 _UNIT: Final = f"""\
 [Unit]
 Description=machineadm: bootstrap of this machine
-Wants=network-online.target
-After=network-online.target systemd-sysext.service machineadm-resume.service
+{_WANTS}
+{_AFTER} systemd-sysext.service machineadm-resume.service
 ConditionPathExists={DIRECTORY}/config.yaml
 
 [Service]
@@ -160,6 +165,14 @@ if [ -d /run/systemd/system ]; then
 fi
 }}
 """
+
+
+def after_metadata(builtin: Builtin) -> Builtin:
+    """The template whose unit waits for the metadata agent: the configuration refers to what that writes."""
+    text = builtin.text.replace(_WANTS, f"{_WANTS} {_METADATA}").replace(
+        _AFTER, f"{_AFTER} {_METADATA}"
+    )
+    return Builtin(format=builtin.format, text=text)
 
 
 def _ignition(version: str, root: str) -> Builtin:

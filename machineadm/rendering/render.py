@@ -12,11 +12,13 @@ from machineadm.api.finding import Finding
 from machineadm.api.pruned import PRUNED
 from machineadm.api.v1alpha1.agent_source import AgentSource
 from machineadm.api.v1alpha1.machine_bootstrap import MachineBootstrap, MachineBootstrapSpec
+from machineadm.config.instance_data import names
 from machineadm.config.paths import holds_pruned
+from machineadm.config.references import references
 from machineadm.documents.encoding import encode_json
 from machineadm.errors import ConfigError
 from machineadm.rendering import advice, sizes
-from machineadm.rendering.builtin import BUILTINS, Builtin
+from machineadm.rendering.builtin import BUILTINS, Builtin, after_metadata
 from machineadm.rendering.fetch import agent_path, fetch_script
 from machineadm.rendering.functions import functions
 from machineadm.rendering.inspection import UnfitError, written_files
@@ -144,7 +146,16 @@ def _chosen(
             if ignition
             else "cloud-init"
         )
-    return template, BUILTINS[template]
+    chosen = BUILTINS[template]
+    return template, after_metadata(chosen) if _asks_the_metadata_agent(realised) else chosen
+
+
+def _asks_the_metadata_agent(realised: Realised) -> bool:
+    """Whether a value comes from what Afterburn or Flatcar's metadata agent writes."""
+    if not realised.complete:
+        return False
+    texts = (one.source.instance_data for one in references(realised.configuration.spec))
+    return any(name.startswith("env.") for text in texts if text for name in names(text))
 
 
 def _agent(source: AgentSource | None, format_: str) -> AgentSource | None:

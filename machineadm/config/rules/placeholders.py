@@ -75,7 +75,7 @@ def warned(text: str, path: str, *, free: bool) -> Iterator[Finding]:
             severity="warning",
             path=path,
             message=f"{shown} looks like a placeholder for {tool} to fill in; here nothing does, so the machine gets it as it stands",
-            hint="fill it in before, or read the value on the machine in commands.preKubeadm",
+            hint="fill it in before; what only the machine knows a field takes by its twin, as nameFrom: {instanceData: $(v1.local_hostname)}",
         )
 
 

@@ -752,3 +752,18 @@ def test_every_reference_can_be_satisfied(type_: type[msgspec.Struct], name: str
     assert twin is not PRUNED
     assert twin
     assert not getattr(inlined, name)
+
+
+@pytest.mark.parametrize("template", ["ignition-2.3", "ignition-3.4", "systemd"])
+@pytest.mark.parametrize(("name", "waits"), [("env.COREOS_EC2_HOSTNAME", 2), ("host.name", 0)])
+def test_the_unit_waits_for_who_writes_what_the_configuration_refers_to(
+    template: str, name: str, waits: int
+) -> None:
+    stream = f'{PLAIN}    node: {{nameFrom: {{instanceData: "$({name})"}}}}\n'
+
+    outcome = render_bundle(
+        read_bundle([("a.yaml", stream.encode())]), random=lambda _: b"", template=template
+    )
+
+    assert outcome.rendered is not None, outcome.problems
+    assert outcome.rendered.user_data.count(b"coreos-metadata.service") == waits
