@@ -1,6 +1,6 @@
 """The agent's archive: packed by shiv, then written again in parts, with fixed modes and our own start.
 
-    __main__.py, front.py, cache.py, unpack.py, sources.py, memory.py   the start
+    __main__.py, front.py, parts.py, cache.py, unpack.py, sources.py, memory.py, version.py   the start
     manifest/PART    path of every file of a part; size and SHA-256 of what is unpacked
     parts/PART.zip   the files; about.zip holds licences, which no machine unpacks
 
@@ -27,14 +27,16 @@ from checkout import ROOT, source_date_epoch
 from slim import slim
 
 # Not compressed, for inflating them would cost every start its import of zlib.
-EVERY_START = ("__main__.py", "front.py", "cache.py", "manifest/base")
+EVERY_START = ("__main__.py", "front.py", "parts.py", "cache.py", "version.py", "manifest/base")
 START = {
     "__main__.py": "start.py",
     "cache.py": "cache.py",
     "front.py": "front.py",
     "memory.py": "memory.py",
+    "parts.py": "parts.py",
     "sources.py": "sources.py",
     "unpack.py": "unpack.py",
+    "version.py": "version.py",
 }
 # One argument only, which every kernel passes on; -I shuts out PYTHONPATH and the user's site, -S the
 # machine's own site-packages.

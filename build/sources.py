@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from types import CodeType
     from typing import NoReturn
 
+    from parts import Part
+
 DAMAGED = 4
 
 opened: dict[str, Archive] = {}
@@ -60,7 +62,7 @@ def compiled(part: str, path: str) -> tuple[CodeType, bytes]:
     return code, marshal.dumps(code)
 
 
-def keep(parts: list[front.Part]) -> None:
+def keep(parts: list[Part]) -> None:
     """Write what was compiled of each part, beside what had been kept before."""
     for part in parts:
         if part.compiled and part.top:
@@ -70,7 +72,7 @@ def keep(parts: list[front.Part]) -> None:
                 pass  # read-only, or full: it is compiled each time
 
 
-def keep_part(part: front.Part) -> None:
+def keep_part(part: Part) -> None:
     """Write one file of everything that was ever compiled of a part.
 
     Raises:

@@ -447,7 +447,7 @@ def test_a_library_that_cannot_be_loaded_is_mended_and_told(
 
     assert outcome.returncode == 5
     assert outcome.stderr.startswith("machineadm: MA7108 ")
-    assert "run the same command again" in outcome.stderr
+    assert "rerun the same command" in outcome.stderr
     work()
 
 

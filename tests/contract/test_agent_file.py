@@ -41,6 +41,73 @@ def test_one_file_runs_on_every_supported_interpreter(
     assert (imported.returncode, imported.stderr) == (0, "")
 
 
+# Imports what is run late, and says what of it has run by then, and what each is good for in the end.
+SELDOM = """
+import sys
+sys.path.insert(0, sys.argv[1])
+import front
+front.prepare()
+import msgspec, uuid, textwrap, platform, parts
+waiting = [name for name in parts.LATE if hasattr(sys.modules[name], "__getattr__")]
+print(*sorted(set(parts.LATE) - set(waiting)))
+print(platform.system())
+print("released" if "release" in vars(platform) else "waiting")
+from textwrap import wrap
+print(wrap("a b", 1), msgspec.inspect.type_info(int), platform.release(), platform.system())
+print(msgspec.yaml.decode(b"[1]"), msgspec.toml.decode(b"a = 1") if sys.version_info >= (3, 11) else "")
+try:
+    textwrap.nonsense
+except AttributeError as error:
+    print(error)
+print(textwrap.__loader__.get_source("textwrap")[:3], textwrap.__spec__.loader is textwrap.__loader__)
+"""
+
+
+@pytest.mark.parametrize("python", installed(*SUPPORTED))
+def test_what_seldom_serves_is_run_when_something_of_it_is_asked_for(
+    agent_file: Path, tmp_path: Path, python: str
+) -> None:
+    outcome = start(python, "-ISc", SELDOM, str(agent_file), cache=tmp_path)
+
+    assert (outcome.returncode, outcome.stderr) == (0, "")
+    run, system, release, used, decoded, missing, loader = outcome.stdout.splitlines()
+    assert run == ""
+    assert (system, release) == ("Linux", "waiting")
+    assert (
+        used
+        == f"['a', 'b'] IntType(gt=None, ge=None, lt=None, le=None, multiple_of=None) {os.uname().release} Linux"
+    )
+    assert decoded.startswith("[1]")
+    assert missing == "module 'textwrap' has no attribute 'nonsense'"
+    assert loader == '""" True'
+
+
+# Runs a command of the agent's, and tells at its end which of the modules that are run late have run.
+RUN_LATE = """
+import atexit, runpy, sys
+def tell():
+    late = sys.modules["parts"].LATE
+    waiting = [name for name in late if hasattr(sys.modules.get(name), "__getattr__")]
+    print(*sorted(set(late) & set(sys.modules) - set(waiting)), file=sys.stderr)
+atexit.register(tell)
+sys.argv = sys.argv[1:]
+runpy.run_path(sys.argv[0], run_name="__main__")
+"""
+
+
+@pytest.mark.parametrize("python", installed(*SUPPORTED))
+def test_a_plan_runs_nothing_that_seldom_serves(
+    agent_file: Path, tmp_path: Path, python: str
+) -> None:
+    root, example = tmp_path / "root", ROOT / "examples/control-plane.yaml"
+    root.mkdir()
+    words = ["plan", "--root", str(root), "--path", str(example)]
+
+    outcome = start(python, "-ISc", RUN_LATE, str(agent_file), *words, cache=tmp_path / "cache")
+
+    assert (outcome.returncode, outcome.stderr) == (10, "\n")
+
+
 @pytest.mark.parametrize("python", installed("2.7", "3.6", "3.8", "3.9"))
 @pytest.mark.parametrize("options", [[], ["-sE"]])
 def test_an_older_interpreter_is_told_so_in_one_line(

@@ -1,0 +1,242 @@
+"""`parts.py` of the packed agent: finds and loads modules, out of the archive or of the cache.
+
+Compiled anew at every start but that of `version`, as front.py is.
+"""
+
+from __future__ import annotations
+
+import marshal
+import os
+import sys
+from _frozen_importlib import ModuleSpec
+from _frozen_importlib_external import ExtensionFileLoader, spec_from_file_location
+from _imp import _fix_co_filename, extension_suffixes, source_hash  # type: ignore[attr-defined]
+
+import cache
+import front
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from types import CodeType, ModuleType
+    from typing import Any
+
+# Imported by msgspec and its like, and seldom used: each is run when something of it is asked for (PEP 562). Beside it
+# stands what is asked for at every start: until Python 3.12 uuid, which msgspec needs, asks platform for one word.
+LATE: dict[str, dict[str, Callable[[], str]]] = {
+    "msgspec.inspect": {},
+    "msgspec.msgpack": {},
+    "msgspec.toml": {},
+    "msgspec.yaml": {},
+    "platform": {"system": lambda: os.uname().sysname},
+    "textwrap": {},
+}
+
+active: list[Part] = []
+"""The parts that something was imported of."""
+
+unusable = ""
+"""Why extension modules are in memory; empty as long as they are in the cache."""
+
+
+def prepare() -> None:
+    """Put the finders in their places."""
+    sys.meta_path[:0] = [Late(), Part(front.BASE)]
+    sys.meta_path.append(Missing())
+    sys.path_hooks.insert(0, Part.of_directory)
+
+
+class Part:
+    """Finds the modules of a part by its list; see importlib.abc.MetaPathFinder.
+
+    Args:
+        name: The part.
+    """
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.files = {line.split(" ", 2)[2] for line in cache.listed(name)}
+        self.tops = {path.partition("/")[0].partition(".")[0] for path in self.files}
+        # Where the extension modules lie; empty: nowhere, they are loaded from memory.
+        self.top = activate(name)
+        self.kept: dict[str, tuple[int, int, bytes]]
+        self.bytecode, self.kept = cache.kept(self.top)
+        self.compiled: dict[str, bytes] = {}
+        active.append(self)
+
+    def find_spec(self, name: str, path: object = None, target: object = None) -> ModuleSpec | None:
+        """Find a module."""
+        if name.partition(".")[0] not in self.tops:
+            return None
+        stem = name.replace(".", "/")
+        package = f"{stem}/__init__.py"
+        if package in self.files:
+            return self.spec(name, Module(self, package), stem)
+        if f"{stem}.py" in self.files:
+            return self.spec(name, Module(self, f"{stem}.py"))
+        for path in (
+            stem + suffix for suffix in extension_suffixes() if stem + suffix in self.files
+        ):
+            place = (
+                f"{self.top}/{path}"
+                if self.top
+                else front.companion("memory").place(self.name, path)
+            )
+            return spec_from_file_location(name, place, loader=ExtensionFileLoader(name, place))
+        if any(path.startswith(f"{stem}/") for path in self.files):
+            return self.spec(name, None, stem)
+        return None
+
+    def spec(self, name: str, loader: Module | None, directory: str = "") -> ModuleSpec:
+        """Describe a module; with a directory it is a package."""
+        # It has the methods that the interpreter calls.
+        found = ModuleSpec(name, loader, is_package=bool(directory))  # type: ignore[arg-type]
+        if directory:
+            found.submodule_search_locations = [f"{front.own_path()}/{directory}"]
+        return found
+
+    def code(self, path: str) -> CodeType:
+        """The compiled module of that path: as it was kept, or compiled now."""
+        if path in self.kept:
+            start, size, seal = self.kept[path]
+            data = os.pread(self.bytecode, size, start)
+            # A disk, or a power cut, may have made something else of it.
+            if source_hash(start, data) == seal:
+                code: CodeType = marshal.loads(data)  # noqa: S302 - nobody but this user writes there
+                _fix_co_filename(code, f"{front.own_path()}/{path}")
+                return code
+        code, self.compiled[path] = front.companion("sources").compiled(self.name, path)
+        return code
+
+    @staticmethod
+    def of_directory(path: str) -> Directory:
+        """A hook of sys.path_hooks, by which pkgutil lists the modules of a package.
+
+        Raises:
+            ImportError: It is not a package of ours.
+        """
+        if not path.startswith(f"{front.own_path()}/"):
+            raise ImportError
+        return Directory(path[len(front.own_path()) + 1 :])
+
+
+class Directory:
+    """A directory of the archive's parts, by its path; see importlib.abc.PathEntryFinder."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+
+    def find_spec(self, name: str, target: object = None) -> None:
+        """Nothing: a Part finds what there is, by its full name."""
+
+    def iter_modules(self, prefix: str = "") -> Iterator[tuple[str, bool]]:
+        """List the modules that lie there, and whether they are packages; as pkgutil asks."""
+        for path in (path for part in active for path in part.files):
+            directory, _, name = path.removesuffix("/__init__.py").rpartition("/")
+            if directory == self.path and (path.endswith("/__init__.py") or name.endswith(".py")):
+                yield prefix + name.removesuffix(".py"), path.endswith("/__init__.py")
+
+
+class Module:
+    """Loads a module out of a part; see importlib.abc.InspectLoader and ResourceLoader."""
+
+    def __init__(self, part: Part, path: str) -> None:
+        self.part, self.path = part, path
+
+    def create_module(self, spec: ModuleSpec) -> None:
+        """Leave that to the interpreter."""
+
+    def exec_module(self, module: ModuleType) -> None:
+        """Run the module."""
+        module.__file__ = f"{front.own_path()}/{self.path}"
+        exec(self.part.code(self.path), module.__dict__)  # noqa: S102 - a module of this archive
+
+    def get_code(self, name: str) -> CodeType:
+        """Compile the module."""
+        return self.part.code(self.path)
+
+    def get_source(self, name: str) -> str:
+        """Read the module's text, for a traceback."""
+        return self.get_data(f"{front.own_path()}/{self.path}").decode()
+
+    def get_data(self, path: str) -> bytes:
+        """Read a file of the part.
+
+        Raises:
+            FileNotFoundError: There is none.
+        """
+        file = path[len(front.own_path()) + 1 :]
+        if file not in self.part.files:
+            raise FileNotFoundError(path)
+        found: bytes = front.companion("sources").content(self.part.name, file)
+        return found
+
+
+class Late:
+    """Finds and loads what is run late; see importlib.abc.MetaPathFinder and Loader."""
+
+    def __init__(self, loader: Any = None) -> None:
+        self.loader = loader
+
+    def find_spec(self, name: str, path: Any = None, target: Any = None) -> ModuleSpec | None:
+        """Have the other finders find the module, and put itself before its loader."""
+        if name not in LATE:
+            return None
+        others = (one.find_spec(name, path, target) for one in sys.meta_path if one is not self)
+        found = next(filter(None, others), None)
+        if found is not None:
+            found.loader = Late(found.loader)  # type: ignore[assignment]
+        return found
+
+    def create_module(self, spec: ModuleSpec) -> None:
+        """Leave that to the interpreter."""
+
+    def exec_module(self, module: ModuleType) -> None:
+        """Have the module run when it is asked for what it does not have."""
+
+        def ask(name: str) -> Any:
+            del module.__getattr__
+            self.loader.exec_module(module)
+            return getattr(module, name)
+
+        module.__dict__.update(LATE[module.__name__], __getattr__=ask, __loader__=self.loader)
+        module.__spec__.loader = self.loader  # type: ignore[union-attr]
+
+
+class Missing:
+    """Finds the modules of parts that nothing has been imported of yet."""
+
+    def __init__(self) -> None:
+        self.parts = {name: part for part, names in front.PARTS.items() for name in names}
+
+    def find_spec(self, name: str, path: object = None, target: object = None) -> ModuleSpec | None:
+        """Put the part that has a module among the finders; see importlib.abc.MetaPathFinder."""
+        part = self.parts.get(name) if path is None else None
+        if part is None:
+            return None
+        self.parts = {name: other for name, other in self.parts.items() if other != part}
+        found = Part(part)
+        sys.meta_path.insert(0, found)
+        if part == "rpc" and sys.version_info < (3, 11):
+            sys.meta_path.append(Part("py310"))
+        return found.find_spec(name)
+
+
+def activate(part: str) -> str:
+    """Make sure of a part's extension modules; gives the directory, which is empty if there can be none."""
+    global unusable
+    if not unusable:
+        try:
+            path: str = cache.find(part)
+        except cache.UnusableError as error:
+            unusable = str(error)
+            if error.unsafe:
+                front.say(
+                    f"MA7104 {unusable}, so nothing is kept there; "
+                    "the libraries are loaded into memory"
+                )
+        except OSError as error:
+            unusable = f"{error.filename or 'the cache'}: {error.strerror}"
+        else:
+            return path
+    return ""
