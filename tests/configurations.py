@@ -36,10 +36,15 @@ def configuration(spec: dict[str, Any] | None = None) -> MachineConfiguration:
         spec: Path ("kubernetes.node.labels") to value; what lies between is made. None takes the
             field away.
     """
-    document = copy.deepcopy(MINIMAL)
+    return decoded(msgspec.json.encode(document(spec)))
+
+
+def document(spec: dict[str, Any] | None = None) -> dict[str, Any]:
+    """As `configuration`, not decoded: it may be wrong."""
+    made = copy.deepcopy(MINIMAL)
     for path, value in (spec or {}).items():
-        _set(document["spec"], path, value)
-    return decoded(msgspec.json.encode(document))
+        _set(made["spec"], path, value)
+    return made
 
 
 def decoded(data: bytes) -> MachineConfiguration:

@@ -75,7 +75,7 @@ DISCOVERY = f"{ROLE}.discovery"
 NETWORK = f"{CLUSTER}.network"
 ETCD = f"{CLUSTER}.etcd"
 HTTPS = ["https://etcd.example.com:2379"]
-FILES = {"caFile": "/a", "certFile": "/b", "keyFile": "/c"}
+FILES = {"caFile": "/etc/etcd/a", "certFile": "/etc/etcd/b", "keyFile": "/etc/etcd/c"}
 AUTHENTICATION = {
     "apiVersion": "apiserver.config.k8s.io/v1beta1",
     "kind": "AuthenticationConfiguration",

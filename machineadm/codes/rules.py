@@ -134,6 +134,19 @@ TABLE: dict[str, Code] = {
         "of that name and kind, the run will end with MA7226 before anything is touched.",
         "Add an entry of that name and kind to machine.plugins, or install the plugin on the machine.",
     ),
+    "MA1430": Code(
+        "a mount that the pod of a component cannot have",
+        "Two mounts of kubeadm's, of machineadm's or of extraVolumes are at one place, one is at / or in /proc, a volume takes the "
+        "place of one that the component does not start without, or an argument names a file that no mount brings into "
+        "the pod. The kubelet would refuse the pod, and only its log would tell.",
+        "Move or rename the one that the message names. A warning concerns a directory that kubeadm mounts where the machine has it.",
+    ),
+    "MA1431": Code(
+        "a variable that a static pod cannot have",
+        "A variable of a component takes its value from an object of the API server, from a field or a resource that there is not, or by a "
+        "divisor that Kubernetes does not take. The kubelet would refuse the pod.",
+        "Give the value itself, or one of the fields that the message lists.",
+    ),
     "MA1401": Code(
         "not built in this release",
         "The field exists, but this release does not implement it yet. Nothing was changed.",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from machineadm.api.v1alpha1.control_plane import ControlPlaneConfig
 from machineadm.api.v1alpha1.kubernetes import KubernetesConfig
 
 HOSTNAME: Final = "/etc/hostname"
@@ -28,6 +29,24 @@ def certificates_directory(kubernetes: KubernetesConfig) -> str:
     settings = cluster.certificates if cluster is not None else None
     given = settings.directory if settings is not None else None
     return (given or CERTIFICATES).rstrip("/")
+
+
+def audit_log_directory(config: ControlPlaneConfig) -> str | None:
+    """The directory of the audit log, which the API server must see; None without a log in a file."""
+    log = config.audit_policy.log if config.audit_policy is not None else None
+    return None if log is None else log.path.rpartition("/")[0] or "/"
+
+
+def socket_directories(config: ControlPlaneConfig) -> dict[str, int]:
+    """The directories of the sockets of key services, each with the index of the first provider there."""
+    found: dict[str, int] = {}
+    encryption = config.encryption_at_rest
+    for index, provider in enumerate(encryption.providers if encryption is not None else ()):
+        if provider.kms is not None:
+            socket = provider.kms.endpoint.removeprefix("unix://")
+            if not socket.startswith("/@"):  # an abstract one has none, and is refused for it
+                found.setdefault(socket.rpartition("/")[0] or "/", index)
+    return found
 
 
 def is_windows_path(path: str) -> bool:

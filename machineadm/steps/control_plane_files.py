@@ -26,7 +26,7 @@ from machineadm.api.v1alpha1.control_plane_files import (
     Oidc,
 )
 from machineadm.api.v1alpha1.kubernetes import KubernetesConfig
-from machineadm.config.machine_paths import OWN
+from machineadm.config.machine_paths import OWN, audit_log_directory, socket_directories
 from machineadm.config.versions import authentication_api, authorization_api
 from machineadm.documents.encoding import encode_yaml
 from machineadm.plan.model import Phase, Step
@@ -77,9 +77,9 @@ def plan_control_plane_files(
 
 def _parts(config: ControlPlaneConfig, version: str) -> Iterator[_Part]:
     if config.audit_policy is not None:
-        yield _audit(config.audit_policy)
+        yield _audit(config.audit_policy, audit_log_directory(config))
     if config.encryption_at_rest is not None:
-        yield _encryption(config.encryption_at_rest)
+        yield _encryption(config.encryption_at_rest, tuple(socket_directories(config)))
     if config.authentication is not None:
         yield from _authentication(config.authentication, version)
     if config.authorization is not None:
@@ -114,12 +114,11 @@ def _text(value: object) -> str:
     return str(value)
 
 
-def _audit(audit: AuditPolicy) -> _Part:
+def _audit(audit: AuditPolicy, directory: str | None) -> _Part:
     arguments = [("audit-policy-file", f"{OWN}/audit-policy.yaml")]
     files = [_document("audit-policy.yaml", "Policy", "audit.k8s.io/v1", audit.policy)]
     volumes: tuple[Volume, ...] = ()
-    if (log := audit.log) is not None:
-        directory = log.path.rpartition("/")[0] or "/"
+    if (log := audit.log) is not None and directory is not None:
         volumes = (
             Volume(
                 name="machineadm-audit-log",
@@ -151,7 +150,7 @@ def _audit(audit: AuditPolicy) -> _Part:
     return _Part(tuple(files), tuple(arguments), volumes)
 
 
-def _encryption(encryption: EncryptionAtRest) -> _Part:
+def _encryption(encryption: EncryptionAtRest, sockets: tuple[str, ...]) -> _Part:
     document = {
         "apiVersion": f"{_APISERVER_CONFIG}/v1",
         "kind": "EncryptionConfiguration",
@@ -162,11 +161,6 @@ def _encryption(encryption: EncryptionAtRest) -> _Part:
             }
         ],
     }
-    sockets = (
-        provider.kms.endpoint.removeprefix("unix://").rpartition("/")[0]
-        for provider in encryption.providers
-        if provider.kms is not None
-    )
     return _Part(
         (_file("encryption.yaml", encode_yaml(document, reveal=True), sensitive=True),),
         (("encryption-provider-config", f"{OWN}/encryption.yaml"),),
@@ -177,7 +171,7 @@ def _encryption(encryption: EncryptionAtRest) -> _Part:
                 read_only=False,
                 path_type="DirectoryOrCreate",
             )
-            for number, directory in enumerate(dict.fromkeys(sockets))
+            for number, directory in enumerate(sockets)
         ),
     )
 
@@ -293,12 +287,14 @@ def _admission(admission: Admission) -> _Part:
         )
     enabled = admission.plugins.enabled if admission.plugins else ()
     disabled = admission.plugins.disabled if admission.plugins else ()
+    # An empty list of ours takes the place of kubeadm's, which the API server would not take beside the same name in `disable-`.
+    alone = not enabled and _KUBEADM_ADMISSION in disabled
     if enabled and _KUBEADM_ADMISSION not in disabled:
         enabled = tuple(dict.fromkeys((_KUBEADM_ADMISSION, *enabled)))
     return _Part(
         files,
         _given(
-            ("enable-admission-plugins", ",".join(enabled) or None),
+            ("enable-admission-plugins", ",".join(enabled) if enabled or alone else None),
             ("disable-admission-plugins", ",".join(disabled) or None),
             ("admission-control-config-file", files[0].path if files else None),
         ),

@@ -10,8 +10,9 @@ import json
 import os
 import subprocess
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from tests.real import missing
@@ -100,6 +101,55 @@ def component_validate(text: str) -> list[Problem]:
         for v in verdicts
         for message in v["errors"]
     ]
+
+
+def controlplane() -> Path:
+    """The program that judges what kubeadm is given as kubeadm, the kubelet and the API server would."""
+    return program("controlplane")
+
+
+class Machine(NamedTuple):
+    """What kubeadm and the API server are given on a first control plane machine."""
+
+    config: str
+    """What `kubeadm init` reads."""
+
+    files: Mapping[str, str] = MappingProxyType({})
+    """What the API server reads, by path."""
+
+    patches: Mapping[str, str] = MappingProxyType({})
+    """kubeadm's patches, by file name."""
+
+
+def controlplane_validate(machines: Iterable[Machine]) -> list[list[str]]:
+    """What kubeadm, the kubelet and the API server of 1.34 find wrong with each machine, all in one process.
+
+    Raises:
+        RuntimeError: The judge itself failed.
+    """
+    lines = [
+        json.dumps(
+            {
+                "id": str(number),
+                "config": machine.config,
+                "files": dict(machine.files),
+                "patches": dict(machine.patches),
+            }
+        )
+        for number, machine in enumerate(machines)
+    ]
+    run = subprocess.run(
+        [controlplane()],
+        input="\n".join(lines),
+        capture_output=True,
+        text=True,
+        timeout=600,
+        check=False,
+    )
+    verdicts = [json.loads(line) for line in run.stdout.split("\n") if line]
+    if run.returncode != 0 or len(verdicts) != len(lines):
+        raise RuntimeError(f"the control plane judge: {run.stderr.strip()[-4000:]}")
+    return [[f"{one['stage']}: {one['message']}" for one in v["errors"]] for v in verdicts]
 
 
 def crd() -> Path:

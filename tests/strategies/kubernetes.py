@@ -28,11 +28,12 @@ from machineadm.api.v1alpha1.cluster import (
     Dns,
     EtcdConfig,
     ExternalEtcd,
+    FieldReference,
     ImageSource,
     LocalEtcd,
     ProxyAddon,
 )
-from machineadm.api.v1alpha1.control_plane import ApiServer, Component
+from machineadm.api.v1alpha1.control_plane import ApiServer, Component, ExtraVolume
 from machineadm.api.v1alpha1.control_plane_files import (
     Admission,
     AdmissionPlugins,
@@ -247,11 +248,10 @@ def _cluster(minor: int) -> dict[tuple[type, str], Any_]:
         (LocalEtcd, "server_cert_sans"): _sans,
         (LocalEtcd, "peer_cert_sans"): _sans,
     }
-    overrides[(ContainerVariableSource, "")] = struct(
-        ContainerVariableSource,
-        overrides,
-        one_of=("field_ref", "resource_field_ref", "config_map_key_ref", "secret_key_ref"),
-    )
+    # A static pod refers to nothing in the API.
+    overrides[(ContainerVariableSource, "")] = st.sampled_from(
+        ["status.podIP", "metadata.labels['y/n']"]
+    ).map(lambda path: ContainerVariableSource(field_ref=FieldReference(field_path=path)))
     overrides[(ContainerVariable, "")] = struct(
         ContainerVariable, overrides, at_most_one_of=("value", "value_from")
     )
@@ -260,6 +260,12 @@ def _cluster(minor: int) -> dict[tuple[type, str], Any_]:
             overrides[(ClusterCertificates, name)] = st.none()
         for part in (LocalEtcd, ApiServer, Component):
             overrides[(part, "extra_env")] = st.just(())
+    for component in (ApiServer, Component):
+        overrides[(component, "extra_volumes")] = st.lists(
+            of(ExtraVolume, overrides),
+            max_size=3,
+            unique_by=(lambda one: one.name, lambda one: one.mount_path),
+        ).map(tuple)
     for struct_ in (LocalEtcd, ApiServer, Component, NodeConfig):
         overrides[(struct_, "extra_args")] = _arguments(repeated=new)
     overrides[(EtcdConfig, "")] = struct(EtcdConfig, overrides, one_of=("local", "external"))

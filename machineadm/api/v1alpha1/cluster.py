@@ -161,9 +161,19 @@ class ContainerVariable(ApiStruct, frozen=True, kw_only=True):
     one_of: ClassVar[tuple[OneOf, ...]] = (at_most_one("value", "valueFrom"),)
 
     name: Annotated[
-        str, Meta(min_length=1, max_length=256, extra={"oneLine": True, "pattern": "^[ -<>-~]+$"})
+        str,
+        Meta(
+            min_length=1,
+            max_length=256,
+            extra={
+                "oneLine": True,
+                "pattern": r"^([A-Za-z_-]|\.[A-Za-z0-9_-])[A-Za-z0-9._-]*$",
+                "expected": "letters, digits, `_`, `-` and `.`, without a digit or `..` in front",
+            },
+        ),
     ]
-    """Its name: printable ASCII but for `=`."""
+    """Its name: letters, digits, `_`, `-` and `.`, without a digit or `..` in front. The API server takes more in
+    other pods; a kubelet does not in a static pod."""
 
     value: ValueSecret | None = None
     """Its value; secret, for it may hold a proxy's password. `$(NAME)` is expanded by the kubelet."""
@@ -172,10 +182,8 @@ class ContainerVariable(ApiStruct, frozen=True, kw_only=True):
     """Where its value comes from in the cluster; not together with `value`."""
 
 
-ContainerVariables = Annotated[
-    tuple[ContainerVariable, ...], Meta(max_length=100, extra={"unique": "name"})
-]
-"""Environment variables of a container."""
+ContainerVariables = Annotated[tuple[ContainerVariable, ...], Meta(max_length=100)]
+"""Environment variables of a container. Of a name that comes twice, the last one counts."""
 
 
 class ImageSource(ApiStruct, frozen=True, kw_only=True):

@@ -36,7 +36,7 @@ class ExtraVolume(ApiStruct, frozen=True, kw_only=True):
             extra={"oneLine": True, "pattern": "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"},
         ),
     ]
-    """Name of the volume, unique in its component."""
+    """Name of the volume; one of kubeadm's own takes the place of kubeadm's."""
 
     host_path: AbsolutePath
     """Path on the machine."""
@@ -62,8 +62,8 @@ class ExtraVolume(ApiStruct, frozen=True, kw_only=True):
     """What must be there (Kubernetes' HostPathType). Absent: not checked."""
 
 
-ExtraVolumes = Annotated[tuple[ExtraVolume, ...], Meta(max_length=100, extra={"unique": "name"})]
-"""Further volumes of a component."""
+ExtraVolumes = Annotated[tuple[ExtraVolume, ...], Meta(max_length=100)]
+"""Further volumes of a component. Of a name that comes twice, the last one counts."""
 
 
 class Component(ApiStruct, frozen=True, kw_only=True):

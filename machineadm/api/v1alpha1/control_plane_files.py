@@ -146,10 +146,10 @@ class KmsProvider(ApiStruct, frozen=True, kw_only=True):
         ),
     ]
     """Its socket: `unix:///run/kms/socket.sock`. The directory of the socket is mounted into the API
-    server."""
+    server, so it is not `/`."""
 
     timeout: Duration | None = None
-    """How long one call may take. Default `3s`."""
+    """How long one call may take, more than `0s`. Default `3s`."""
 
 
 class IdentityProvider(ApiStruct, frozen=True, kw_only=True):
@@ -189,14 +189,15 @@ class EncryptionAtRest(ApiStruct, frozen=True, kw_only=True):
                 Meta(
                     min_length=1,
                     max_length=253,
-                    extra={"oneLine": True, "pattern": r"^(\*|[a-z0-9-]+)(\.(\*|[a-z0-9.-]+))?$"},
+                    extra={"oneLine": True, "pattern": r"^(\*|[a-z0-9-]+)(\.(\*|[a-z0-9.-]*))?$"},
                 ),
             ],
             ...,
         ],
         Meta(min_length=1, max_length=100, extra={"unique": ""}),
     ] = ("secrets",)
-    """What is encrypted: `secrets`, `configmaps`, `widgets.example.com`, `*.apps`, `*.*`.
+    """What is encrypted: `secrets`, `configmaps`, `widgets.example.com`, `*.apps`, `*.` (all of the core
+    group), `*.*`.
     Default `secrets`."""
 
     providers: Annotated[tuple[EncryptionProvider, ...], Meta(min_length=1, max_length=20)]
@@ -255,7 +256,7 @@ class Oidc(ApiStruct, frozen=True, kw_only=True):
     """What is put in front of the names of groups."""
 
     required_claims: Annotated[dict[Line, Line], Meta(max_length=50)] = {}
-    """Claims that tokens must have, with these values."""
+    """Claims that tokens must have, with these values. A claim with `=` in its name needs `structured`."""
 
     signing_algorithms: Annotated[
         tuple[
@@ -319,7 +320,8 @@ class Authorization(ApiStruct, frozen=True, kw_only=True):
         Meta(max_length=6, extra={"unique": ""}),
     ] = ()
     """Authorizers in the order in which they are asked. Default `Node` and `RBAC`, as kubeadm's; the
-    cluster does not come up without them."""
+    cluster does not come up without them. `ABAC` needs the API server's argument
+    `authorization-policy-file`, and a volume with that file."""
 
     webhook: AuthorizationWebhook | None = None
     """A service that decides; with mode `Webhook`."""
@@ -349,7 +351,7 @@ class AdmissionPlugins(ApiStruct, frozen=True, kw_only=True):
     """Which admission plugins run beside, or of, the default ones."""
 
     enabled: AdmissionPluginNames = ()
-    """Plugins to turn on. kubeadm's own `NodeRestriction` stays on."""
+    """Plugins to turn on. kubeadm's own `NodeRestriction` stays on, unless it is in `disabled`."""
 
     disabled: AdmissionPluginNames = ()
     """Plugins to turn off."""

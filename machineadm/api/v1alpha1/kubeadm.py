@@ -50,7 +50,8 @@ class BootstrapToken(ApiStruct, frozen=True, kw_only=True):
     usages: Annotated[
         tuple[Literal["signing", "authentication"], ...], Meta(max_length=2, extra={"unique": ""})
     ] = ()
-    """What it is good for. Default: both."""
+    """What it is good for. Default: both. `authentication` is always among them, for kubeadm gives every
+    token a group."""
 
     groups: Annotated[
         tuple[
@@ -58,7 +59,7 @@ class BootstrapToken(ApiStruct, frozen=True, kw_only=True):
                 str,
                 Meta(
                     min_length=1,
-                    max_length=256,
+                    max_length=277,
                     extra={
                         "oneLine": True,
                         "pattern": "^system:bootstrappers:[a-z0-9:-]*[a-z0-9]$",

@@ -148,7 +148,8 @@ class NodeKubelet(ApiStruct, frozen=True, kw_only=True):
     """Pull one image at a time. Default true."""
 
     max_parallel_image_pulls: Annotated[int, Meta(ge=1, le=1000)] | None = None
-    """How many images are pulled at once; needs `serializeImagePulls: false`. Default: no limit."""
+    """How many images are pulled at once; more than 1 not together with `serializeImagePulls: true`.
+    Default: no limit."""
 
     registry_pull_qps: Annotated[int, Meta(ge=0, le=100000)] | None = field(
         default=None, name="registryPullQPS"

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from typing import Final
 
 from machineadm.api.finding import Finding
+from machineadm.api.formats import address, seconds
+from machineadm.api.meta import AbsolutePath
 from machineadm.api.v1alpha1.control_plane import ControlPlaneConfig
 from machineadm.api.v1alpha1.control_plane_files import (
     Admission,
@@ -16,9 +18,12 @@ from machineadm.api.v1alpha1.control_plane_files import (
     Authorization,
     EncryptionAtRest,
     EncryptionProvider,
+    KmsProvider,
+    Oidc,
 )
-from machineadm.config.paths import is_set
-from machineadm.config.rules.model import Context, Rules, finding
+from machineadm.config.paths import child, is_set
+from machineadm.config.rules.model import Context, Rules, finding, warning
+from machineadm.config.rules.names import is_address, misfit
 from machineadm.config.rules.objects import (
     ADMISSION,
     AUTHENTICATION,
@@ -111,27 +116,55 @@ def _resources_can_be_encrypted(
     encryption: EncryptionAtRest, _context: Context
 ) -> Iterator[Finding]:
     """As the API server judges them (k8s.io/apiserver, pkg/apis/apiserver/validation)."""
-    groups = {resource: resource.partition(".")[2] for resource in encryption.resources}
+    # `secrets` and `secrets.` are one: what stands behind the first dot is the group, the core group has no name.
+    named = [
+        ("", "") if resource == "*" else resource.partition(".")[::2]
+        for resource in encryption.resources
+    ]
     for index, resource in enumerate(encryption.resources):
-        if problem := _no_resource(resource, groups):
+        if problem := _no_resource(resource, index, named):
             yield finding("MA1323", f"resources[{index}]", problem)
 
 
-def _no_resource(resource: str, groups: dict[str, str]) -> str:
-    group = groups[resource]
+def _no_resource(resource: str, index: int, named: list[tuple[str, str]]) -> str:
+    name, group = named[index]
     if resource == "*":
-        return "is not a resource: *.* are all of them"
+        return "is not a resource: *.* are all of them, *. those of the core group"
     if resource in _NOT_REST:
         return f"{resource} is not a resource of the API"
-    if group == "*" and resource != "*.*":
+    if group == "*" and name != "*":
         return f"{resource} is in several groups: name one"
     if group in _NEVER_ENCRYPTED:
         return f"the API server does not encrypt group {group}"
-    if resource != "*.*" and "*.*" in groups:
+    if (name, group) in named[:index]:
+        return f"{resource} is in the list already"
+    if (name, group) != ("*", "*") and ("*", "*") in named:
         return f"{resource} is among *.*, too"
-    if not resource.startswith("*.") and group and f"*.{group}" in groups:
+    if name != "*" and ("*", group) in named:
         return f"{resource} is among *.{group}, too"
     return ""
+
+
+def _sockets_can_be_mounted(encryption: EncryptionAtRest, _context: Context) -> Iterator[Finding]:
+    """The API server reads the endpoint as a URL, and its pod mounts the directory of the socket."""
+    for index, provider in enumerate(encryption.providers):
+        if provider.kms is not None and (problem := _no_socket(provider.kms.endpoint)):
+            field = f"providers[{index}].kms.endpoint"
+            yield finding("MA1322", field, problem, "unix:///run/kms/socket.sock")
+
+
+def _no_socket(endpoint: str) -> str:
+    path = endpoint.removeprefix("unix://")
+    if path.startswith("/@"):
+        return "is an abstract socket, which has no directory to be mounted"
+    if set(path) & set("%?#"):
+        return "is read as a URL, in which %, ? and # mean something else"
+    return misfit(AbsolutePath, path)
+
+
+def _calls_take_time(kms: KmsProvider, _context: Context) -> Iterator[Finding]:
+    if kms.timeout is not None and seconds(kms.timeout) <= 0:
+        yield finding("MA1312", "timeout", "must be longer than 0s")
 
 
 def _something_encrypts(encryption: EncryptionAtRest, _context: Context) -> Iterator[Finding]:
@@ -147,6 +180,51 @@ def _authentication_document(
 
 def _authorization_document(authorization: Authorization, _context: Context) -> Iterator[Finding]:
     yield from is_kind(authorization.structured, "structured", AUTHORIZATION)
+
+
+def _issuer_is_read(oidc: Oidc, _context: Context) -> Iterator[Finding]:
+    """As the API server judges it (k8s.io/apiserver, pkg/apis/apiserver/validation)."""
+    rest, _, fragment = oidc.issuer_url.partition("#")
+    rest, _, query = rest.partition("?")
+    problem = ""
+    host = address(oidc.issuer_url).host
+    if host.startswith("[") and not is_address(host[1:-1]):
+        problem = f"{host} is not an IPv6 address"
+    elif re.search("%(?![0-9A-Fa-f]{2})", rest + fragment):
+        problem = "has a % that is not followed by two hexadecimal digits"
+    elif address(oidc.issuer_url).user:
+        problem = "must not have a user or a password"
+    elif query or fragment:
+        problem = f"must not have a {'query' if query else 'fragment'}"
+    if problem:
+        yield finding("MA1322", "issuerURL", problem, "https://issuer.example.com/path")
+
+
+def _claims_are_told_apart(oidc: Oidc, _context: Context) -> Iterator[Finding]:
+    """Each becomes `claim=value`, which the API server cuts at the first `=`, and trims."""
+    for claim, value in oidc.required_claims.items():
+        path = child("requiredClaims", claim)
+        if "=" in claim:
+            yield finding(
+                "MA1323",
+                path,
+                "the API server would take what stands before the = for the claim",
+                "authentication.structured takes any name",
+            )
+        elif not claim.strip():
+            yield finding("MA1323", path, "is the name of no claim")
+        elif claim.strip() != claim or value.strip() != value:
+            yield warning(
+                "MA1323", path, "blanks at an end are lost", "authentication.structured keeps them"
+            )
+
+
+def _authority_is_one(oidc: Oidc, _context: Context) -> Iterator[Finding]:
+    if oidc.certificate_authority is not None:
+        from machineadm.config.rules.pem import certificates_problem
+
+        if problem := certificates_problem(oidc.certificate_authority):
+            yield finding("MA1317", "certificateAuthority", problem)
 
 
 def _webhook_mode_with_webhook(
@@ -181,8 +259,15 @@ def _on_or_off(plugins: AdmissionPlugins, _context: Context) -> Iterator[Finding
 RULES: Final[Rules] = {
     ControlPlaneConfig: (_arguments_leave_our_own_alone,),
     AuditPolicy: (_audit_document,),
-    EncryptionAtRest: (_kms_names_differ, _something_encrypts, _resources_can_be_encrypted),
+    EncryptionAtRest: (
+        _kms_names_differ,
+        _sockets_can_be_mounted,
+        _something_encrypts,
+        _resources_can_be_encrypted,
+    ),
     EncryptionProvider: (_key_sizes,),
+    KmsProvider: (_calls_take_time,),
+    Oidc: (_issuer_is_read, _claims_are_told_apart, _authority_is_one),
     Authentication: (_authentication_document,),
     Authorization: (_authorization_document, _webhook_mode_with_webhook),
     Admission: (_admission_document,),

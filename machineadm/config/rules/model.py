@@ -43,3 +43,8 @@ Rules = dict[type[msgspec.Struct], tuple[Rule, ...]]
 def finding(code: str, path: str, message: str, hint: str = "") -> Finding:
     """A finding at a path relative to the value that a rule looks at: `path`, `keys[0].name`, or empty."""
     return Finding(code=code, path=path, message=message, hint=hint)
+
+
+def warning(code: str, path: str, message: str, hint: str = "") -> Finding:
+    """A finding that is told and keeps nobody from going on."""
+    return Finding(code=code, path=path, message=message, severity="warning", hint=hint)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 from machineadm.api.finding import Finding
 from machineadm.api.meta import DNS_NAME
-from machineadm.config.rules.model import finding
+from machineadm.config.rules.model import finding, warning
 
 _HOST_PORT: Final = r"(?:\[([^\]]*)\]|([^:\[\]]*))(?::([0-9]+))?"
 
@@ -48,6 +48,22 @@ def endpoint_problem(text: str, *, port_required: bool) -> str:
     if port is None:
         return "has no port" if port_required or bracketed is not None else ""
     return "" if 1 <= int(port) <= 65535 else f"port {port} is not between 1 and 65535"
+
+
+def names_come_once(items: Sequence[Any], field: str) -> Iterator[Finding]:
+    """Warnings of names that come again, where Kubernetes takes the last one without a word.
+
+    Args:
+        items: Values with a `name`.
+        field: JSON name of the list.
+    """
+    seen: set[str] = set()
+    for index, item in enumerate(items):
+        if item.name in seen:
+            yield warning(
+                "MA1306", f"{field}[{index}].name", f"{item.name} comes again: the last one counts"
+            )
+        seen.add(item.name)
 
 
 def misfit(type_: Any, text: str) -> str:

@@ -51,3 +51,60 @@ def _is_der(body: str) -> bool:
         header = 2 + (length & 0x7F)
         length = int.from_bytes(der[2:header], "big")
     return len(der) == header + length
+
+
+_TAGS: Final = {"integer": 0x02, "bits": 0x03, "sequence": 0x30, "version": 0xA0}
+
+
+def certificates_problem(text: str) -> str:
+    """What is wrong with a bundle of certificates, without any of it; empty if nothing is.
+
+    The shape of each is asked (RFC 5280, 4.1), not whether anything in it is true: a block of other bytes is not one.
+    """
+    if problem := pem_problem(text, CERTIFICATE, what="a certificate", single=False):
+        return problem
+    import binascii
+
+    for match in re.finditer(_BLOCK, text, re.DOTALL):
+        if not _is_certificate(binascii.a2b_base64(match.group(2))):
+            return "CERTIFICATE is not an X.509 certificate"
+    return ""
+
+
+def _is_certificate(der: bytes) -> bool:
+    """Certificate ::= SEQUENCE { tbsCertificate, signatureAlgorithm, signatureValue }, and the tags within the first."""
+    try:
+        ((tag, whole),) = _values(der)
+        parts = _values(whole)
+        inner = _values(parts[0][1])
+    except (IndexError, ValueError):
+        return False
+    outer = [found for found, _ in parts] == [
+        _TAGS[name] for name in ("sequence", "sequence", "bits")
+    ]
+    fields = [found for found, _ in inner]
+    if fields[:1] == [_TAGS["version"]]:
+        fields = fields[1:]
+    # serialNumber; then signature, issuer, validity, subject and subjectPublicKeyInfo.
+    wanted = [_TAGS["integer"], *[_TAGS["sequence"]] * 5]
+    return tag == _TAGS["sequence"] and outer and fields[: len(wanted)] == wanted
+
+
+def _values(der: bytes) -> list[tuple[int, bytes]]:
+    """The tags and contents that lie one after the other.
+
+    Raises:
+        IndexError: It is cut off.
+        ValueError: A length is longer than what is there.
+    """
+    found, at = [], 0
+    while at < len(der):
+        tag, length, at = der[at], der[at + 1], at + 2
+        if length >= 0x80:
+            size = length & 0x7F
+            length, at = int.from_bytes(der[at : at + size], "big"), at + size
+        if at + length > len(der):
+            raise ValueError("cut off")
+        found.append((tag, der[at : at + length]))
+        at += length
+    return found

@@ -3,21 +3,36 @@
 from __future__ import annotations
 
 import base64
+import ssl
+from typing import Any
 
 from tests.rulecases import (
     ADMISSION,
     AUTHENTICATION,
     AUTHORIZATION,
+    CERTIFICATE,
     CP,
     KEY16,
     KEY32,
     POLICY,
+    PUBLIC,
     C,
     Case,
     encryption,
     judging,
     keys,
 )
+
+OIDC = f"{C}.authentication.oidc"
+
+
+def oidc(**fields: Any) -> dict[str, Any]:
+    return {f"{CP}.authentication.oidc": {"issuerURL": "https://a", "clientID": "b", **fields}}
+
+
+def pem(der: bytes) -> str:
+    return ssl.DER_cert_to_PEM_cert(der)
+
 
 CASES = [
     Case("an argument of ours is set by its field",
@@ -55,9 +70,9 @@ CASES = [
           ("MA1318", f"{C}.encryptionAtRest.providers[1].aescbc.keys[0].secret")],
          encryption(keys("secretbox", KEY32), keys("aesgcm", KEY16))),
     Case("key services have names of their own",
-         encryption(*[{"kms": {"name": "a", "endpoint": "unix:///a"}}] * 2),
+         encryption(*[{"kms": {"name": "a", "endpoint": "unix:///run/a/s"}}] * 2),
          [("MA1306", f"{C}.encryptionAtRest.providers[1].kms.name")],
-         encryption({"kms": {"name": "a", "endpoint": "unix:///a"}}, {"kms": {"name": "b", "endpoint": "unix:///b"}})),
+         encryption({"kms": {"name": "a", "endpoint": "unix:///run/a/s"}}, {"kms": {"name": "b", "endpoint": "unix:///run/a/t"}})),
     Case("encryption encrypts",
          encryption({"identity": {}}), [("MA1323", f"{C}.encryptionAtRest.providers")],
          encryption({"identity": {}}, keys("aescbc", KEY32))),
@@ -68,6 +83,37 @@ CASES = [
          [("MA1323", f"{C}.encryptionAtRest.resources[{i}]") for i in (0, 1, 2, 3, 6)],
          {**encryption(keys("aescbc", KEY32)),
           f"{CP}.encryptionAtRest.resources": ["secrets", "*.apps", "widgets.example.com"]}),
+    Case("a resource of the core group is told by its name, with or without a dot, and once",
+         {**encryption(keys("aescbc", KEY32)), f"{CP}.encryptionAtRest.resources": ["secrets", "secrets.", "*."]},
+         [("MA1323", f"{C}.encryptionAtRest.resources[0]"), ("MA1323", f"{C}.encryptionAtRest.resources[1]")],
+         {**encryption(keys("aescbc", KEY32)), f"{CP}.encryptionAtRest.resources": ["secrets.", "configmaps", "*.apps"]}),
+    Case("all of the core group are told by its empty name",
+         {**encryption(keys("aescbc", KEY32)), f"{CP}.encryptionAtRest.resources": ["*.", "*"]},
+         [("MA1323", f"{C}.encryptionAtRest.resources[1]")],
+         {**encryption(keys("aescbc", KEY32)), f"{CP}.encryptionAtRest.resources": ["*.", "*.apps"]}),
+    *[Case(f"a socket is a plain path: {path}",
+           encryption({"kms": {"name": "a", "endpoint": f"unix://{path}"}}),
+           [("MA1322", f"{C}.encryptionAtRest.providers[0].kms.endpoint")],
+           encryption({"kms": {"name": "a", "endpoint": "unix:///run/a/s"}}))
+      for path in ("/run/../k/s", "/run/k/..", "/run//s", "/@kms", "/run/k%2fs", "/run/k/s?a", "/run/k/#s", "/run/./s")],
+    Case("a call of a key service takes time",
+         encryption({"kms": {"name": "a", "endpoint": "unix:///run/a/s", "timeout": "0s"}}),
+         [("MA1312", f"{C}.encryptionAtRest.providers[0].kms.timeout")],
+         encryption({"kms": {"name": "a", "endpoint": "unix:///run/a/s", "timeout": "1ms"}})),
+    *[Case(f"an issuer is a plain address: {url}", oidc(issuerURL=url), [("MA1322", f"{OIDC}.issuerURL")],
+           oidc(issuerURL="https://a/b?#"))
+      for url in ("https://a?x=1", "https://a/b#c", "https://u@a", "https://u:p@a/b", "https://a/%zz", "https://a/%2", "https://[f2d00::1]/x")],
+    Case("a claim has a name that an argument can say",
+         oidc(requiredClaims={"a=b": "c", " a": "b", "d": "e ", " ": "f"}),  # two of them warnings
+         [("MA1323", f'{OIDC}.requiredClaims["a=b"]'), ("MA1323", f'{OIDC}.requiredClaims[" a"]'),
+          ("MA1323", f"{OIDC}.requiredClaims.d"), ("MA1323", f'{OIDC}.requiredClaims[" "]')],
+         oidc(requiredClaims={"a": "b=c", "a.b/c": "d e"})),
+    *[Case(f"an issuer's CA is one: {what}", oidc(certificateAuthority=text), [("MA1317", f"{OIDC}.certificateAuthority")],
+           oidc(certificateAuthority=CERTIFICATE * 2))
+      for what, text in (
+          ("no X.509", pem(b"\0\0\0")), ("an empty sequence", pem(b"\x30\x00")), ("a key", PUBLIC),
+          ("a sequence of others", pem(b"\x30\x03\x02\x01\x00")), ("one of two", CERTIFICATE + pem(b"\x30\x00")),
+          ("cut off", pem(ssl.PEM_cert_to_DER_cert(CERTIFICATE)[:-1])))],
     Case("all resources are all there are",
          {**encryption(keys("aescbc", KEY32)), f"{CP}.encryptionAtRest.resources": ["secrets", "*.*"]},
          [("MA1323", f"{C}.encryptionAtRest.resources[0]")],

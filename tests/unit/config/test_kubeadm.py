@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
-from tests.configurations import TOKEN
+import pytest
+
+from machineadm.config.validation import check
+from machineadm.documents.decoding import decode
+from tests.configurations import TOKEN, configuration, document
 from tests.rulecases import (
     ACCOUNT,
     AUTHENTICATION,
@@ -20,6 +25,7 @@ from tests.rulecases import (
     NODE,
     OLD,
     PAIR,
+    POLICY,
     ROLE,
     SERVER,
     TWICE,
@@ -31,11 +37,160 @@ from tests.rulecases import (
     S,
     joining,
     judging,
+    places,
 )
 
 
 def arguments(*given: tuple[str, str]) -> dict[str, Any]:
     return {f"{NODE}.extraArgs": [{"name": name, "value": value} for name, value in given]}
+
+
+def volumes(*given: tuple[str, str], component: str = "apiServer") -> dict[str, Any]:
+    """extraVolumes of a component: name and mountPath."""
+    return {f"{CP}.{component}.extraVolumes": [
+        {"name": name, "hostPath": "/srv", "mountPath": path} for name, path in given]}  # fmt: skip
+
+
+def sources(*given: dict[str, Any]) -> dict[str, Any]:
+    return {f"{CP}.scheduler.extraEnv": [
+        {"name": f"A{index}", "valueFrom": source} for index, source in enumerate(given)]}  # fmt: skip
+
+
+def resource(name: str, divisor: str) -> dict[str, Any]:
+    return {"resourceFieldRef": {"resource": name, "divisor": divisor}}
+
+
+def server(*given: tuple[str, str]) -> dict[str, Any]:
+    return {f"{CP}.apiServer.extraArgs": [{"name": name, "value": value} for name, value in given]}
+
+
+def policy_file(path: str, *more: tuple[str, str]) -> dict[str, Any]:
+    return server(("authorization-policy-file", path), *more)
+
+
+V = f"{C}.apiServer.extraVolumes"
+LOG = {"policy": POLICY, "log": {"path": "/var/log/k/a.log"}}
+KMS = {
+    f"{CP}.encryptionAtRest.providers": [{"kms": {"name": "a", "endpoint": "unix:///run/k/a.sock"}}]
+}
+EXTERNAL = {ETCD: {"external": {"endpoints": HTTPS, **FILES}}}
+
+MOUNTS: list[Case] = [
+    Case("two volumes are at two places",
+         volumes(("a", "/a"), ("b", "/b"), ("c", "/a")), [("MA1430", f"{V}[2].mountPath")],
+         volumes(("a", "/a"), ("b", "/b"), ("c", "/a/c"))),
+    Case("a volume is not where kubeadm mounts something",
+         {**volumes(("a", "/etc/ssl/certs"), ("b", "/etc/kubernetes/pki")),
+          **volumes(("a", "/etc/kubernetes/controller-manager.conf"),
+                    ("b", "/usr/libexec/kubernetes/kubelet-plugins/volume/exec"), component="controllerManager"),
+          **volumes(("a", "/etc/kubernetes/scheduler.conf"), component="scheduler")},
+         [("MA1430", f"{V}[0].mountPath"), ("MA1430", f"{V}[1].mountPath"),
+          ("MA1430", f"{C}.controllerManager.extraVolumes[0].mountPath"),
+          ("MA1430", f"{C}.controllerManager.extraVolumes[1].mountPath"),
+          ("MA1430", f"{C}.scheduler.extraVolumes[0].mountPath")],
+         {**volumes(("a", "/etc/ssl/certs/more"), ("ca-certs", "/etc/ssl/certs"), ("k8s-certs", "/etc/kubernetes/pki")),
+          **volumes(("flexvolume-dir", "/opt/volumes"), component="controllerManager"),
+          **volumes(("a", "/etc/ssl/certs"), ("b", "/etc/kubernetes/pki"), component="scheduler")}),
+    Case("kubeadm mounts flexvolumes where the argument says",
+         {**volumes(("a", "/opt/volumes"), component="controllerManager"),
+          f"{CP}.controllerManager.extraArgs": [{"name": "flex-volume-plugin-dir", "value": "/opt/volumes"}]},
+         [("MA1430", f"{C}.controllerManager.extraVolumes[0].mountPath")],
+         {**volumes(("a", "/usr/libexec/kubernetes/kubelet-plugins/volume/exec"), component="controllerManager"),
+          f"{CP}.controllerManager.extraArgs": [{"name": "flex-volume-plugin-dir", "value": "/opt/volumes"}]}),
+    Case("nothing is mounted at / or in /proc",
+         {**volumes(("a", "/proc"), ("b", "/proc/sys")), f"{CLUSTER}.certificates.directory": "/proc/pki",
+          f"{CP}.controllerManager.extraArgs": [{"name": "flex-volume-plugin-dir", "value": "/"}]},
+         [("MA1430", f"{S}.cluster.certificates.directory"), ("MA1430", f"{V}[0].mountPath"),
+          ("MA1430", f"{V}[1].mountPath"), ("MA1430", f"{C}.controllerManager.extraArgs[0].value")],
+         volumes(("a", "/procs"))),
+    Case("a volume does not take the place of one that its pod needs",
+         {**volumes(("k8s-certs", "/a")), **volumes(("kubeconfig", "/a"), component="scheduler")},
+         [("MA1430", f"{V}[0].name"), ("MA1430", f"{C}.scheduler.extraVolumes[0].name")],
+         volumes(("kubeconfig", "/a"))),
+    Case("a volume does not take the place of ours",
+         {**volumes(("machineadm", "/a"), ("machineadm-audit-log", "/b"), ("machineadm-kms-0", "/c")), **KMS,
+          f"{CP}.auditPolicy": LOG},
+         [("MA1430", f"{V}[{index}].name") for index in range(3)],
+         volumes(("machineadm", "/a"), ("machineadm-audit-log", "/b"))),
+    Case("a volume is not where ours are",
+         {**volumes(("a", "/var/log/k"), ("b", "/run/k"), ("c", "/etc/kubernetes/machineadm")), **KMS, f"{CP}.auditPolicy": LOG},
+         [("MA1430", f"{V}[{index}].mountPath") for index in range(3)],
+         {**volumes(("a", "/var/log"), ("b", "/run")), **KMS, f"{CP}.auditPolicy": LOG}),
+    Case("an audit log is not where kubeadm mounts something, nor at the root",
+         {f"{CP}.auditPolicy": {"policy": POLICY, "log": {"path": "/etc/ssl/certs/audit.log"}}},
+         [("MA1430", f"{C}.auditPolicy.log.path")],
+         {f"{CP}.auditPolicy": {"policy": POLICY, "log": {"path": "/etc/ssl/audit.log"}}}),
+    *[Case(f"a directory that is mounted is not {path}",
+           {f"{CP}.auditPolicy": {"policy": POLICY, "log": {"path": path}}}, [("MA1430", f"{C}.auditPolicy.log.path")],
+           {f"{CP}.auditPolicy": {"policy": POLICY, "log": {"path": f"/var{path}"}}})
+      for path in ("/audit.log", "/proc/audit.log", "/etc/kubernetes/machineadm/a.log", "/etc/kubernetes/pki/a.log")],
+    Case("a socket is in a directory of its own",
+         {f"{CP}.encryptionAtRest.providers": [{"kms": {"name": "a", "endpoint": "unix:///a.sock"}}]},
+         [("MA1430", f"{C}.encryptionAtRest.providers[0].kms.endpoint")], KMS),
+    Case("a log may be where a socket is",
+         {**KMS, f"{CP}.auditPolicy": {"policy": POLICY, "log": {"path": "/run/k/a.log"}}, **volumes(("a", "/run/k"))},
+         [("MA1430", f"{V}[0].mountPath")],
+         {**KMS, f"{CP}.auditPolicy": {"policy": POLICY, "log": {"path": "/run/k/a.log"}}}),
+    Case("a directory of certificates is not where kubeadm mounts those of others",
+         {f"{CLUSTER}.certificates.directory": "/etc/ssl/certs"},
+         [("MA1430", f"{S}.cluster.certificates.directory")],
+         {f"{CLUSTER}.certificates.directory": "/etc/ssl/kubernetes"}),
+    Case("etcd's data is not where its certificates are",
+         {ETCD: {"local": {"dataDir": "/etc/kubernetes/pki/etcd"}}}, [("MA1430", f"{S}.cluster.etcd.local.dataDir")],
+         {ETCD: {"local": {"dataDir": "/etc/kubernetes/etcd"}}}),
+    Case("etcd's data is not in /proc",
+         {ETCD: {"local": {"dataDir": "/proc/etcd"}}}, [("MA1430", f"{S}.cluster.etcd.local.dataDir")],
+         {ETCD: {"local": {"dataDir": "/etc/kubernetes/etcd"}}}),
+    Case("a volume is not where an external etcd's certificates are",
+         {**EXTERNAL, **volumes(("a", "/etc/etcd"), ("etcd-certs-0", "/b"))},
+         [("MA1430", f"{V}[1].name")],
+         {**EXTERNAL, **volumes(("a", "/etc/etc"))}),
+    Case("an external etcd's certificates are in a directory",
+         {ETCD: {"external": {"endpoints": HTTPS, **FILES, "caFile": "/ca.crt"}}, f"{CP}.apiServer": {}},
+         [("MA1430", f"{S}.cluster.etcd.external")], EXTERNAL),
+    Case("a component sees the files that its arguments name",
+         server(("token-auth-file", "/etc/tokens"), ("tracing-config-file", "/etc/kubernetes/pki/tracing.yaml"),
+                ("profiling", "/etc/tokens"), ("log-file", "/a/b")),
+         [("MA1430", f"{C}.apiServer.extraArgs[0].value")],
+         {**server(("token-auth-file", "/etc/tokens/a")), **volumes(("a", "/etc/tokens"))}),
+    Case("a patch may bring what an argument names",
+         server(("token-auth-file", "/etc/tokens")), [("MA1430", f"{C}.apiServer.extraArgs[0].value")],
+         {**server(("token-auth-file", "/etc/tokens")), f"{K}.patches": [{"target": "kube-apiserver", "patch": "{}"}]}),
+    Case("a directory of patches may bring what an argument names",
+         server(("token-auth-file", "/etc/tokens")), [("MA1430", f"{C}.apiServer.extraArgs[0].value")],
+         {**server(("token-auth-file", "/etc/tokens")), f"{K}.patchesDirectory": "/etc/patches"}),
+]  # fmt: skip
+
+E = f"{C}.scheduler.extraEnv"
+VARIABLES = [
+    Case("a variable of a static pod refers to nothing in the API",
+         sources({"secretKeyRef": {"name": "a", "key": "b"}}, {"configMapKeyRef": {"name": "a", "key": "b"}},
+                 {"fileKeyRef": {"volumeName": "a", "path": "b", "key": "c"}}),
+         [("MA1431", f"{E}[0].valueFrom.secretKeyRef"), ("MA1431", f"{E}[1].valueFrom.configMapKeyRef"),
+          ("MA1431", f"{E}[2].valueFrom.fileKeyRef")],
+         {**sources({"fileKeyRef": {"volumeName": "a", "path": "b", "key": "c"}}), f"{K}.patchesDirectory": "/etc/patches"}),
+    Case("a field is one that a variable can take",
+         sources(*({"fieldRef": {"fieldPath": path}} for path in (
+             "status.nope", "status.phase", "metadata.labels", "metadata.labels['']", "metadata.labels['a b']",
+             "metadata.name['a']", "spec.containers"))),
+         [("MA1431", f"{E}[{index}].valueFrom.fieldRef.fieldPath") for index in range(7)],
+         sources(*({"fieldRef": {"fieldPath": path}} for path in (
+             "status.podIP", "status.hostIPs", "spec.host", "metadata.labels['a/b']", "metadata.annotations['A.B/c']")))),
+    Case("a field is one of v1",
+         sources({"fieldRef": {"apiVersion": "v2", "fieldPath": "metadata.name"}}),
+         [("MA1431", f"{E}[0].valueFrom.fieldRef.apiVersion")],
+         sources({"fieldRef": {"apiVersion": "v1", "fieldPath": "metadata.name"}})),
+    Case("a resource is one that a container has",
+         sources(resource("limits.gpu", "1"), resource("cpu", "1"), resource("limits.pods", "1")),
+         [("MA1431", f"{E}[{index}].valueFrom.resourceFieldRef.resource") for index in range(3)],
+         sources(resource("limits.cpu", "1"), resource("requests.hugepages-2Mi", "1Mi"))),
+    Case("a divisor is a unit",
+         sources(resource("limits.cpu", "2"), resource("limits.cpu", "1k"), resource("limits.memory", "1m"),
+                 resource("limits.memory", "10"), resource("requests.ephemeral-storage", "2Gi")),
+         [("MA1431", f"{E}[{index}].valueFrom.resourceFieldRef.divisor") for index in range(5)],
+         sources(resource("limits.cpu", "1000m"), resource("limits.cpu", "0"), resource("limits.memory", "1024Ki"),
+                 resource("limits.memory", "1000"), resource("requests.ephemeral-storage", "1Gi"))),
+]  # fmt: skip
 
 
 CASES = [
@@ -115,10 +270,11 @@ CASES = [
              {"token": TOKEN["token"], "ttl": "1h", "expires": "2030-01-01T00:00:00Z"}]}},
          [("MA1301", f"{ROLE}.bootstrapTokens[0].expires")],
          {f"{K}.role": {"type": "Initialize", "bootstrapTokens": [{"token": TOKEN["token"], "ttl": "0s"}]}}),
-    Case("groups are for authentication",
+    Case("a token authenticates, for kubeadm gives it a group",
          {f"{K}.role": {"type": "Initialize", "bootstrapTokens": [
-             {"token": TOKEN["token"], "usages": ["signing"], "groups": ["system:bootstrappers:a"]}]}},
-         [("MA1323", f"{ROLE}.bootstrapTokens[0].groups")],
+             {"token": TOKEN["token"], "usages": ["signing"], "groups": ["system:bootstrappers:a"]},
+             {"token": f"b{TOKEN['token'][1:]}", "usages": ["signing"]}]}},
+         [("MA1323", f"{ROLE}.bootstrapTokens[0].usages"), ("MA1323", f"{ROLE}.bootstrapTokens[1].usages")],
          {f"{K}.role": {"type": "Initialize", "bootstrapTokens": [
              {"token": TOKEN["token"], "groups": ["system:bootstrappers:a"]}]}}),
     Case("a token lasts whole seconds",
@@ -198,7 +354,7 @@ CASES = [
           ("MA1322", "spec.kubernetes.cluster.etcd.external.endpoints[2]")],
          {ETCD: {"external": {"endpoints": ["http://b:2379"]}}}),
     Case("a client certificate has its key",
-         {ETCD: {"external": {"endpoints": HTTPS, "caFile": "/a", "certFile": "/b"}}},
+         {ETCD: {"external": {"endpoints": HTTPS, "caFile": "/etc/etcd/a", "certFile": "/etc/etcd/b"}}},
          [("MA1303", "spec.kubernetes.cluster.etcd.external.keyFile")],
          {ETCD: {"external": {"endpoints": HTTPS, **FILES}}}),
     Case("an external etcd is verified",
@@ -317,8 +473,35 @@ CASES = [
          {f"{NODE}.kubelet.reservedSystemCPUs": "0,3-1"}, [("MA1312", f"{N}.kubelet.reservedSystemCPUs")],
          {f"{NODE}.kubelet.reservedSystemCPUs": "0,1-3"}),
     Case("parallel pulls are not serial",
-         {f"{NODE}.kubelet.maxParallelImagePulls": 2}, [("MA1323", f"{N}.kubelet.maxParallelImagePulls")],
+         {f"{NODE}.kubelet": {"maxParallelImagePulls": 2, "serializeImagePulls": True}},
+         [("MA1323", f"{N}.kubelet.maxParallelImagePulls")],
          {f"{NODE}.kubelet": {"maxParallelImagePulls": 2, "serializeImagePulls": False}}),
+    Case("one pull at a time is serial",
+         {f"{NODE}.kubelet": {"maxParallelImagePulls": 3, "serializeImagePulls": True}},
+         [("MA1323", f"{N}.kubelet.maxParallelImagePulls")],
+         {f"{NODE}.kubelet": {"maxParallelImagePulls": 1, "serializeImagePulls": True}}),
+    Case("parallel pulls need no word about serial ones",
+         {f"{NODE}.kubelet": {"maxParallelImagePulls": 3, "serializeImagePulls": True}},
+         [("MA1323", f"{N}.kubelet.maxParallelImagePulls")],
+         {f"{NODE}.kubelet": {"maxParallelImagePulls": 5}}),
+    Case("mode ABAC has its file",
+         {f"{CP}.authorization.modes": ["Node", "RBAC", "ABAC"]}, [("MA1303", f"{C}.authorization.modes")],
+         {f"{CP}.authorization.modes": ["ABAC"], **policy_file("/etc/kubernetes/pki/abac.json")}),
+    Case("a policy file has its mode",
+         policy_file("/etc/kubernetes/pki/abac.json"), [("MA1323", f"{C}.apiServer.extraArgs[0].name")],
+         {**policy_file("/etc/kubernetes/pki/abac.json", ("authorization-mode", "RBAC,ABAC"))}),
+    Case("mode ABAC in an argument has its file, too",
+         {f"{CP}.apiServer.extraArgs": [{"name": "authorization-mode", "value": "Node,ABAC"}]},
+         [("MA1303", f"{C}.apiServer.extraArgs")],
+         {f"{CP}.apiServer.extraArgs": [{"name": "authorization-mode", "value": "Node,RBAC"}]}),
+    Case("of a variable that comes again the last one counts",
+         {f"{CP}.scheduler.extraEnv": [{"name": "A"}] * 2, f"{CP}.apiServer.extraEnv": [{"name": "A"}] * 2,
+          f"{CLUSTER}.etcd.local.extraEnv": [{"name": "A"}] * 2},
+         [("MA1306", f"{S}.cluster.etcd.local.extraEnv[1].name"), ("MA1306", f"{C}.apiServer.extraEnv[1].name"),
+          ("MA1306", f"{E}[1].name")],
+         {f"{CP}.scheduler.extraEnv": [{"name": "A"}, {"name": "a"}]}),
+    *MOUNTS,
+    *VARIABLES,
     Case("critical pods share the shutdown",
          {f"{NODE}.kubelet": {"shutdownGracePeriod": "500ms", "shutdownGracePeriodCriticalPods": "1s"}},
          [("MA1312", f"{N}.kubelet.shutdownGracePeriodCriticalPods"), ("MA1312", f"{N}.kubelet.shutdownGracePeriod")],
@@ -417,3 +600,50 @@ CASES = [
 ]  # fmt: skip
 
 test_what_breaks_a_rule_is_told_with_its_place_and_what_keeps_it_passes = judging(CASES)
+
+
+def test_of_names_that_come_again_the_last_counts_and_that_is_told() -> None:
+    """kubeadm keeps volumes, variables and tokens by name, and takes the last without a word."""
+    given = configuration(
+        {
+            **volumes(("a", "/a"), ("a", "/b"), ("b", "/a")),
+            f"{CP}.scheduler.extraEnv": [{"name": "A"}, {"name": "A"}],
+            f"{CLUSTER}.etcd.local.extraEnv": [{"name": "B"}, {"name": "B"}, {"name": "B"}],
+            f"{K}.role": {"type": "Initialize", "bootstrapTokens": [{"token": TOKEN["token"]}] * 2},
+        }
+    )
+
+    findings = check(given)
+
+    assert {finding.severity for finding in findings} == {"warning"}
+    assert places(findings) == [
+        ("MA1306", f"{V}[1].name"),
+        ("MA1306", f"{ROLE}.bootstrapTokens[1].token"),
+        ("MA1306", f"{S}.cluster.etcd.local.extraEnv[1].name"),
+        ("MA1306", f"{S}.cluster.etcd.local.extraEnv[2].name"),
+        ("MA1306", f"{E}[1].name"),
+    ]
+
+
+@pytest.mark.parametrize("component", ["apiServer", "controllerManager"])
+def test_a_directory_that_kubeadm_mounts_where_it_is_there_is_warned_of(component: str) -> None:
+    (found,) = check(configuration(volumes(("a", "/etc/pki/ca-trust"), component=component)))
+
+    assert (found.code, found.severity) == ("MA1430", "warning")
+    assert "name it etc-pki-ca-trust" in found.hint
+    named = volumes(("etc-pki-ca-trust", "/etc/pki/ca-trust"), component=component)
+    assert check(configuration(named)) == []
+
+
+@pytest.mark.parametrize("name", ["1A", "A B", "A=", "", ".", "..", "..a", "a/b", "é", "A\n"])
+def test_a_variable_has_a_name_that_the_kubelet_takes_in_a_static_pod(name: str) -> None:
+    given = document({f"{CP}.scheduler.extraEnv": [{"name": name}]})
+
+    (decoded,) = decode(json.dumps(given).encode(), file="a.yaml")
+
+    assert [one.path for one in decoded.problems] == [f"{E}[0].name"]
+
+
+@pytest.mark.parametrize("name", ["A", "_a", "-a", ".a", "a..b", "a-1.b"])
+def test_a_variable_may_have_each_name_that_the_kubelet_takes_in_a_static_pod(name: str) -> None:
+    assert check(configuration({f"{CP}.scheduler.extraEnv": [{"name": name}]})) == []

@@ -135,6 +135,17 @@ def test_kubeadms_own_admission_plugin_stays_on() -> None:
     assert enabled() is None
 
 
+def test_kubeadms_own_admission_plugin_can_be_turned_off_alone() -> None:
+    """kubeadm's own argument turns it on, and the API server takes no plugin that is on and off: ours is empty instead."""
+    plugins = AdmissionPlugins(disabled=("NodeRestriction",))
+    arguments = extras_of(with_plane(ControlPlaneConfig(admission=Admission(plugins=plugins))))
+
+    assert dict(arguments.api_server_args) == {
+        "enable-admission-plugins": "",
+        "disable-admission-plugins": "NodeRestriction",
+    }
+
+
 def test_an_argument_of_the_configuration_wins_over_one_of_ours() -> None:
     plane = ControlPlaneConfig(
         admission=Admission(plugins=AdmissionPlugins(enabled=("PodSecurity",))),

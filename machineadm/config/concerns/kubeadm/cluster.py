@@ -11,6 +11,7 @@ from machineadm.api.v1alpha1.cluster import (
     ClusterCertificates,
     ClusterConfig,
     ClusterNetwork,
+    ContainerVariableSource,
     Dns,
     ExternalEtcd,
     LocalEtcd,
@@ -19,7 +20,7 @@ from machineadm.api.v1alpha1.cluster import (
 from machineadm.api.v1alpha1.kubernetes import KubernetesConfig
 from machineadm.config.concerns.kubeadm.kubelet import known_fields
 from machineadm.config.rules.model import Context, Rules, finding
-from machineadm.config.rules.names import endpoint_problem, names_fit
+from machineadm.config.rules.names import endpoint_problem, names_come_once, names_fit
 from machineadm.config.rules.objects import KUBE_PROXY, KUBELET, is_kind
 
 DAY: Final = 86400.0
@@ -118,6 +119,16 @@ def _cuts_nodes(kubernetes: KubernetesConfig) -> bool:
     )
 
 
+def _pods_mount_each_place_once(
+    kubernetes: KubernetesConfig, _context: Context
+) -> Iterator[Finding]:
+    """Where there is a controlPlane, the rules of the components say so."""
+    if kubernetes.control_plane is None and kubernetes.cluster is not None:
+        from machineadm.config.concerns.kubeadm.mounts import mounts_fit
+
+        yield from mounts_fit(kubernetes)
+
+
 def _validity(certificates: ClusterCertificates, _context: Context) -> Iterator[Finding]:
     leaf = seconds(certificates.validity) if certificates.validity is not None else None
     authority = seconds(certificates.ca_validity) if certificates.ca_validity is not None else None
@@ -148,6 +159,16 @@ def _proxy_document(addon: ProxyAddon, _context: Context) -> Iterator[Finding]:
 def _subject_names(etcd: LocalEtcd, _context: Context) -> Iterator[Finding]:
     yield from names_fit(etcd.server_cert_sans, "serverCertSANs")
     yield from names_fit(etcd.peer_cert_sans, "peerCertSANs")
+
+
+def _static_pods_have_it(source: ContainerVariableSource, context: Context) -> Iterator[Finding]:
+    from machineadm.config.concerns.kubeadm.variables import source_fits
+
+    yield from source_fits(source, context.kubernetes)
+
+
+def _the_last_of_a_name_counts(etcd: LocalEtcd, _context: Context) -> Iterator[Finding]:
+    yield from names_come_once(etcd.extra_env, "extraEnv")
 
 
 def _one_scheme(external: ExternalEtcd, _context: Context) -> Iterator[Finding]:
@@ -206,7 +227,12 @@ RULES: Final[Rules] = {
     ClusterCertificates: (_validity,),
     Dns: (_disabled_means_alone,),
     ProxyAddon: (_disabled_means_alone, _proxy_document),
-    LocalEtcd: (_subject_names,),
+    LocalEtcd: (_subject_names, _the_last_of_a_name_counts),
+    ContainerVariableSource: (_static_pods_have_it,),
     ExternalEtcd: (_one_scheme, _certificate_with_key),
-    KubernetesConfig: (_pod_ranges_fit, _external_etcd_is_verified),
+    KubernetesConfig: (
+        _pod_ranges_fit,
+        _external_etcd_is_verified,
+        _pods_mount_each_place_once,
+    ),
 }

@@ -271,8 +271,9 @@ def _cpus_are_counted_upwards(kubelet: NodeKubelet, _context: Context) -> Iterat
 
 
 def _parallel_pulls_are_not_serial(kubelet: NodeKubelet, _context: Context) -> Iterator[Finding]:
+    """Where serializeImagePulls is absent, the kubelet takes it for false with more than one (pkg/kubelet/apis/config)."""
     parallel, serial = kubelet.max_parallel_image_pulls, kubelet.serialize_image_pulls
-    if parallel is not None and parallel > 1 and (serial is None or bool(serial)):
+    if parallel is not None and parallel > 1 and serial:
         yield finding(
             "MA1323", "maxParallelImagePulls", "more than one needs serializeImagePulls: false"
         )

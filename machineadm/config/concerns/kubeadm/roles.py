@@ -14,7 +14,7 @@ from machineadm.api.v1alpha1.kubeadm import BootstrapToken, Initialize, JoinCont
 from machineadm.api.v1alpha1.kubernetes import KubernetesConfig
 from machineadm.config.machine_paths import certificates_directory
 from machineadm.config.paths import is_set
-from machineadm.config.rules.model import Context, Rules, finding
+from machineadm.config.rules.model import Context, Rules, finding, warning
 
 
 def _role_is_given(kubernetes: KubernetesConfig, _context: Context) -> Iterator[Finding]:
@@ -150,9 +150,13 @@ def _expires_at_some_time(token: BootstrapToken, _context: Context) -> Iterator[
 
 
 def _groups_need_authentication(token: BootstrapToken, _context: Context) -> Iterator[Finding]:
-    if token.groups and token.usages and "authentication" not in token.usages:
+    """Where there are no groups kubeadm adds one, and then refuses it without that usage."""
+    if token.usages and "authentication" not in token.usages:
         yield finding(
-            "MA1323", "groups", "mean something only where usages has authentication, too"
+            "MA1323",
+            "usages",
+            "must have authentication, for kubeadm gives every token a group, and refuses groups without it",
+            "kubectl creates other tokens, once the cluster is there",
         )
 
 
@@ -162,10 +166,10 @@ def _each_token_id_once(role: Initialize, _context: Context) -> Iterator[Finding
     for index, token in enumerate(role.bootstrap_tokens):
         token_id = token.token.reveal().partition(".")[0]
         if token_id in seen:
-            yield finding(
+            yield warning(
                 "MA1306",
                 f"bootstrapTokens[{index}].token",
-                "has the same first six characters as an earlier one",
+                "has the same first six characters as an earlier one: the last one counts",
             )
         seen.add(token_id)
 
