@@ -34,7 +34,9 @@ def _policy_file_with_its_mode(
         if argument.name in {"authorization-policy-file", "authorization-mode"}
     ]
     files = [(index, one) for index, one in given if one.name == "authorization-policy-file"]
-    written = [one.value for _, one in given if one.name == "authorization-mode"]
+    if any(argument.value is None for _, argument in given):
+        return  # the machine itself says what it is
+    written = [one.value or "" for _, one in given if one.name == "authorization-mode"]
     modes = (
         tuple(",".join(written).split(","))
         if written

@@ -199,7 +199,8 @@ def kubeadm_mounts(kubernetes: KubernetesConfig, component: str) -> Iterator[Mou
         yield _own("kubeconfig", f"{KUBERNETES}/controller-manager.conf", needed=True)
         path, field = _FLEXVOLUMES, ""
         for index, argument in enumerate(arguments_of(kubernetes, component)):
-            if argument.name == "flex-volume-plugin-dir":
+            # What the machine itself gives is not known here.
+            if argument.name == "flex-volume-plugin-dir" and argument.value is not None:
                 path, field = argument.value, f"controlPlane.{component}.extraArgs[{index}].value"
         yield _own("flexvolume-dir", path, field=field)
     else:
@@ -313,7 +314,7 @@ def files_are_seen(kubernetes: KubernetesConfig) -> Iterator[Finding]:
         if pod in patched:
             continue
         for index, argument in enumerate(arguments_of(kubernetes, component)):
-            path = argument.value
+            path = argument.value or ""
             if not _READ.fullmatch(argument.name) or argument.name in _WRITTEN or path[:1] != "/":
                 continue
             if not _is_seen(path, kubernetes, component):
