@@ -29,6 +29,7 @@ from machineadm.host.ports import Clock, Host, Providers
 from machineadm.plan.look import Look, anything_to_do
 from machineadm.plan.model import Plan
 from machineadm.sources.passphrases import GivenPassphrases
+from machineadm.sources.referred import Referred
 from machineadm.sources.stream import Stream, read_streams
 from machineadm.version import VERSION
 
@@ -180,14 +181,19 @@ def prepare(
     facts = gather(host)
     if reporter:
         reporter.about(_machine_identity(facts))
-    streams = read_streams(request.paths, sleep=host.clock.sleep)
+    plugins = request.passphrases.plugins
+    streams = read_streams(request.paths, sleep=host.clock.sleep, plugins=plugins)
+    plugins.used.clear()  # what they gave is kept for a run that goes on later
     opener = Opener(
-        passphrases=request.passphrases, allow_unauthenticated=request.allow_unauthenticated
+        passphrases=request.passphrases,
+        references=Referred(plugins, sleep=host.clock.sleep),
+        allow_unauthenticated=request.allow_unauthenticated,
     )
     try:
         accepted = accept(streams, mode=request.mode, opener=opener, deadline=request.deadline)
     finally:
         machine.redactor.learn(request.passphrases.known)
+    request.passphrases.used_plugins |= plugins.used
     machine.redactor.learn(secrets_of(realise(accepted.configuration)))
     if host.providers is not None:
         _declare_plugins(accepted.configuration.spec, host.providers)

@@ -23,6 +23,7 @@ from machineadm.host.instance.model import UnknownError
 from machineadm.host.instance.platforms import Recognised
 from machineadm.host.ports import Host
 from machineadm.sources.passphrases import GivenPassphrases
+from machineadm.sources.referred import Referred
 from machineadm.sources.stream import read_streams
 
 
@@ -82,10 +83,16 @@ def report(
     accepted: Accepted | None = None
     settings: InstanceData | None = None
     if paths:
-        opener = Opener(passphrases=passphrases, allow_unauthenticated=allow_unauthenticated)
+        opener = Opener(
+            passphrases=passphrases,
+            references=Referred(passphrases.plugins),
+            allow_unauthenticated=allow_unauthenticated,
+        )
         try:
             # Without Kubernetes it can be prepared: that is enough to be asked about.
-            accepted = accept(read_streams(paths), mode="preparation", opener=opener)
+            accepted = accept(
+                read_streams(paths, plugins=passphrases.plugins), mode="preparation", opener=opener
+            )
         finally:
             machine.redactor.learn(passphrases.known)
         machine.redactor.learn(secrets_of(realise(accepted.configuration)))

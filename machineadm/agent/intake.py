@@ -9,6 +9,7 @@ import msgspec
 from machineadm.api.finding import Finding
 from machineadm.api.v1alpha1.encrypted_data import EncryptedData
 from machineadm.api.v1alpha1.machine import MachineConfiguration
+from machineadm.api.v1alpha1.reference import ConfigurationReference
 from machineadm.config.model import Mode
 from machineadm.config.validation import check
 from machineadm.documents import printing
@@ -75,6 +76,8 @@ class ProblemsError(ConfigError):
 
 
 _NO_OPENER = Opener()
+_CLOSED = (EncryptedData, ConfigurationReference)
+"""Kinds that open to further documents."""
 
 
 def examine(
@@ -101,7 +104,10 @@ def examine(
     documents, unopened = expand(given, opener, budget)
     problems = [problem for document in documents for problem in document.problems]
     problems += unopened
-    problems += _about_the_stream(documents, complete=not unopened)
+    closed = opener.references is None and any(
+        isinstance(document.value, ConfigurationReference) for document in documents
+    )
+    problems += _about_the_stream(documents, complete=not unopened and not closed)
     configurations = _configurations(documents)
     if len(configurations) != 1:
         return Intake(configuration=None, problems=in_order(problems, documents))
@@ -153,7 +159,7 @@ def _about_the_stream(documents: Sequence[Document], *, complete: bool) -> Itera
             if seen is not None:
                 yield problem_at(document, _second(seen))
             seen = seen or document
-        elif not isinstance(document.value, EncryptedData) and document.value is not None:
+        elif not isinstance(document.value, _CLOSED) and document.value is not None:
             yield problem_at(document, _foreign(document.kind))
     # A document that cannot be read, or be opened, may be the one that is missed.
     if seen is None and complete and all(map(_is_read, documents)):
@@ -162,7 +168,7 @@ def _about_the_stream(documents: Sequence[Document], *, complete: bool) -> Itera
 
 def _is_read(document: Document) -> bool:
     """Whether nothing can be hidden in it: an EncryptedData with problems was not opened."""
-    unopened = isinstance(document.value, EncryptedData) and document.problems
+    unopened = isinstance(document.value, _CLOSED) and document.problems
     return document.value is not None and not unopened
 
 
@@ -180,7 +186,7 @@ def _foreign(kind: str) -> Finding:
         code="MA1222",
         path="kind",
         message=f"a {kind} is not part of a configuration",
-        hint="a stream has one MachineConfiguration, and EncryptedData that open to further documents",
+        hint="a stream has one MachineConfiguration, and EncryptedData and ConfigurationReferences that open to further documents",
     )
 
 

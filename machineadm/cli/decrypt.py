@@ -27,13 +27,14 @@ def run(arguments: Namespace) -> int:
     from machineadm.documents.opening import Opener
     from machineadm.sources.stream import read_streams
 
+    passphrases = passphrases_of(arguments)
     opener = Opener(
-        passphrases=passphrases_of(arguments),
+        passphrases=passphrases,
         allow_unauthenticated=arguments.allow_unauthenticated_encryption,
     )
     opened = [
         decrypt(stream.data, file=stream.name, opener=opener)
-        for stream in read_streams(arguments.path)
+        for stream in read_streams(arguments.path, plugins=passphrases.plugins)
     ]
     if problems := [problem for _, found in opened for problem in found]:
         sys.stderr.write(printing.as_text(problems))

@@ -57,13 +57,16 @@ def run(arguments: Namespace) -> int:
     from machineadm.agent.intake import examine
     from machineadm.documents import printing
     from machineadm.documents.opening import Opener
+    from machineadm.sources.referred import Referred
     from machineadm.sources.stream import read_streams
 
-    streams = read_streams(arguments.path)
+    passphrases = passphrases_of(arguments)
+    streams = read_streams(arguments.path, plugins=passphrases.plugins)
     found = examine(
         streams,
         opener=Opener(
-            passphrases=passphrases_of(arguments),
+            passphrases=passphrases,
+            references=Referred(passphrases.plugins),
             allow_unauthenticated=arguments.allow_unauthenticated_encryption,
         ),
         mode=arguments.mode,

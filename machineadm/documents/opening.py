@@ -1,4 +1,4 @@
-"""A stream with its EncryptedData opened, all of them within one budget; a nested one opens, too."""
+"""A stream with its EncryptedData and ConfigurationReferences opened, all of them within one budget; a nested one opens, too."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import msgspec
 
 from machineadm.api.finding import Finding
 from machineadm.api.v1alpha1.encrypted_data import EncryptedData
+from machineadm.api.v1alpha1.reference import ConfigurationReference, ConfigurationReferenceSpec
 from machineadm.documents.decoding import decode
 from machineadm.documents.limits import Budget
 from machineadm.documents.model import Document, Problem, problem_at
@@ -17,7 +18,7 @@ from machineadm.errors import ConfigError
 from machineadm.redaction import Secret
 
 MAX_LEVELS: Final = 4
-"""EncryptedData within each other."""
+"""EncryptedData and ConfigurationReferences within each other."""
 
 MAX_ROUNDS: Final = 20_000_000
 """Rounds of key derivation for a whole stream: some ten seconds. 400 documents of the default 50,000 take all."""
@@ -41,6 +42,20 @@ class Passphrases(Protocol):
         """
 
 
+class References(Protocol):
+    """Who brings what lies elsewhere."""
+
+    def unfit(self, spec: ConfigurationReferenceSpec) -> Sequence[Finding]:
+        """Why something is not even asked for."""
+
+    def fetch(self, spec: ConfigurationReferenceSpec) -> bytes:
+        """The bytes that a ConfigurationReference names, found to have its digest.
+
+        Raises:
+            MachineadmError: They cannot be had, or have another one.
+        """
+
+
 class NoPassphrases:
     """Nothing is at hand."""
 
@@ -50,9 +65,12 @@ class NoPassphrases:
 
 
 class Opener(msgspec.Struct, frozen=True, kw_only=True):
-    """What opens EncryptedData."""
+    """What opens EncryptedData and ConfigurationReferences."""
 
     passphrases: Passphrases = NoPassphrases()
+
+    references: References | None = None
+    """None: a ConfigurationReference stays closed, and nothing is said of it."""
 
     allow_unauthenticated: bool = False
     """Open what nobody vouches for: `aes-256-cbc` without `mac`."""
@@ -72,7 +90,7 @@ def expand(
         budget: That of the stream.
 
     Returns:
-        The documents, each EncryptedData followed by those in it, whose file is `FILE#N` for document N of FILE;
+        The documents, each EncryptedData and ConfigurationReference followed by those in it, whose file is `FILE#N` for document N of FILE;
         and why some do not open.
     """
     opening = Opening(opener, budget)
@@ -102,7 +120,7 @@ class Opening:
         """Why some did not open."""
 
     def open(self, documents: Sequence[Document], level: int) -> list[bytes | None]:
-        """Open those documents that are EncryptedData and have no problem.
+        """Open those documents that are EncryptedData or ConfigurationReferences and have no problem.
 
         Args:
             documents: Of one stream.
@@ -128,14 +146,34 @@ class Opening:
         return True
 
     def _open(self, document: Document, level: int) -> bytes | None:
-        if not _is_closed(document):
+        if isinstance(document.value, ConfigurationReference) and not document.problems:
+            found = self._fetched(document.value, level)
+        elif _is_closed(document):
+            found = self._unseal(document.value, level)
+        else:
             return None
-        found = self._unseal(document.value, level)
         if isinstance(found, bytes):
             self._bytes -= len(found)
             return found
-        self.problems += [problem_at(document, finding) for finding in found]
+        self.problems += [problem_at(document, finding) for finding in found or ()]
         return None
+
+    def _fetched(
+        self, reference: ConfigurationReference, level: int
+    ) -> bytes | Sequence[Finding] | None:
+        """What lies elsewhere.
+
+        Raises:
+            MachineadmError: It cannot be had, or has another digest.
+        """
+        if self._opener.references is None:
+            return None
+        if level > MAX_LEVELS:
+            return (_TOO_DEEP,)
+        if findings := self._opener.references.unfit(reference.spec):
+            return findings
+        data = self._opener.references.fetch(reference.spec)
+        return (_TOO_LARGE,) if len(data) > self._bytes else data
 
     def _unseal(self, data: EncryptedData, level: int) -> bytes | Sequence[Finding]:
         from machineadm.documents.encryption import TOO_LARGE, SealedError, rounds, unfit, unseal
@@ -199,6 +237,12 @@ _TOO_DEAR: Final = Finding(
 _TOO_DEEP: Final = Finding(
     code="MA1506",
     path="kind",
-    message=f"EncryptedData within each other more than {MAX_LEVELS} deep",
-    hint="encrypt the documents fewer times",
+    message=f"EncryptedData and ConfigurationReferences within each other more than {MAX_LEVELS} deep",
+    hint="encrypt the documents fewer times, or let references name the documents themselves",
+)
+_TOO_LARGE: Final = Finding(
+    code="MA1503",
+    path="kind",
+    message=f"up to here the stream opens to more than {MAX_BYTES} bytes",
+    hint="move large contents out: the source of a file is fetched, and never held in memory",
 )

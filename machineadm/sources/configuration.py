@@ -1,17 +1,20 @@
-"""Where a configuration is read from: a file, standard input, `data:`, `file:`, http and https."""
+"""Where a configuration is read from: a file, standard input, `data:`, `file:`, http, https and `plugin:`."""
 
 from __future__ import annotations
 
 import contextlib
 import sys
 from collections.abc import Callable, Mapping
-from typing import IO
+from typing import IO, TYPE_CHECKING
 
 from machineadm.documents.source import MAX_BYTES
 from machineadm.errors import HostError, UsageError
 from machineadm.redaction import Secret
 from machineadm.sources.downloads import Downloads
 from machineadm.sources.shown import shown
+
+if TYPE_CHECKING:
+    from machineadm.sources.plugins import PluginSource
 
 MOST = MAX_BYTES
 """Bytes of one source, and of all of a command line together: more is not even held."""
@@ -21,21 +24,26 @@ def read(
     uri: str,
     *,
     ca_file: str = "",
+    ca_bundle: str = "",
     headers: Mapping[str, str | Secret] | None = None,
     sleep: Callable[[float], None] | None = None,
+    plugins: PluginSource | None = None,
 ) -> bytes:
     """All bytes of a source.
 
     Args:
         uri: A path, `-` for standard input, or a URI.
         ca_file: Certificates that are trusted beside the system's.
+        ca_bundle: As `ca_file`, but the certificates themselves, in PEM.
         headers: For http and https.
         sleep: Waits between attempts; may raise when the run shall end. None: time.sleep.
+        plugins: Asked for `plugin://NAME/LOCATION`; None: those that are installed where plugins are.
 
     Raises:
         UsageError: MA7004: the path cannot be read, or is too large; MA3101: the URI is of an unknown scheme; MA3113: it is
             malformed.
         HostError: A download failed.
+        PluginError: A plugin does not give it.
     """
     if uri == "-":
         return _bounded(sys.stdin.buffer, "standard input")
@@ -49,18 +57,26 @@ def read(
             f"cannot read {shown(uri)}: unknown scheme {scheme!r}",
             hint=f"this release reads {', '.join(sorted(SCHEMES))}, paths, and - for standard input",
         )
-    return handler(uri, _Options(ca_file, headers or {}, sleep or _default_sleep()))
+    options = _Options(ca_file, ca_bundle, headers or {}, sleep or _default_sleep(), plugins)
+    return handler(uri, options)
 
 
 class _Options:
     """What a scheme may need."""
 
     def __init__(
-        self, ca_file: str, headers: Mapping[str, str | Secret], sleep: Callable[[float], None]
+        self,
+        ca_file: str,
+        ca_bundle: str,
+        headers: Mapping[str, str | Secret],
+        sleep: Callable[[float], None],
+        plugins: PluginSource | None,
     ) -> None:
         self.ca_file = ca_file
+        self.ca_bundle = ca_bundle
         self.headers = headers
         self.sleep = sleep
+        self.plugins = plugins
 
 
 def _scheme(uri: str) -> str:
@@ -122,7 +138,9 @@ def _data(uri: str, _options: _Options) -> bytes:
 
 
 def _web(uri: str, options: _Options) -> bytes:
-    downloads = Downloads(options.sleep, ca_file=options.ca_file, most=MOST)
+    downloads = Downloads(
+        options.sleep, ca_file=options.ca_file, ca_bundle=options.ca_bundle, most=MOST
+    )
     attempts = 3
     for _ in range(attempts - 1):
         try:
@@ -133,11 +151,25 @@ def _web(uri: str, options: _Options) -> bytes:
     return b"".join(downloads.fetch(uri, headers=options.headers))
 
 
+def _plugin(uri: str, options: _Options) -> bytes:
+    from machineadm.sources.plugins import PluginSource, parted
+
+    name, location = parted(uri)
+    if not name:
+        raise UsageError(
+            "MA3113",
+            f"cannot read {shown(uri)}: it names no plugin, or no location",
+            hint="it is plugin://NAME/LOCATION; NAME is that of an infrastructure plugin",
+        )
+    return (options.plugins or PluginSource()).fetch(name, location)
+
+
 SCHEMES: dict[str, Callable[[str, _Options], bytes]] = {
     "data": _data,
     "file": _file_url,
     "http": _web,
     "https": _web,
+    "plugin": _plugin,
 }
 """How a URI is read, by its scheme."""
 

@@ -21,6 +21,7 @@ class Downloads:
     Args:
         sleep: Waits between attempts; called with 0 between chunks, so that it may raise when the run shall end.
         ca_file: Certificates that are trusted beside the system's; empty: none.
+        ca_bundle: The same, in PEM.
         timeout: Seconds without any byte after which an attempt has failed.
         most: Bytes that no download may exceed.
         open_local: Opens a file of this machine for reading; raises OSError where it must not be.
@@ -31,12 +32,14 @@ class Downloads:
         sleep: Callable[[float], None],
         *,
         ca_file: str = "",
+        ca_bundle: str = "",
         timeout: float = 30.0,
         most: int = 16 << 30,
         open_local: Callable[[str], int] | None = None,
     ) -> None:
         self._sleep = sleep
         self._ca_file = ca_file
+        self._ca_bundle = ca_bundle
         self._timeout = timeout
         self._most = most
         self._open_local = open_local or _open
@@ -74,7 +77,7 @@ class Downloads:
     def _remote(self, url: str, headers: Mapping[str, str | Secret]) -> Iterator[bytes]:
         from machineadm.sources.web import PassingError, Web
 
-        web = Web(ca_file=self._ca_file, timeout=self._timeout)
+        web = Web(ca_file=self._ca_file, ca_bundle=self._ca_bundle, timeout=self._timeout)
         for attempt in range(1, ATTEMPTS + 1):
             chunks = web.chunks(url, headers)
             try:

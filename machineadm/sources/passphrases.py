@@ -11,6 +11,7 @@ from typing import NoReturn
 from machineadm.documents.opening import PASSPHRASES, PLUGIN
 from machineadm.errors import ConfigError
 from machineadm.redaction import Secret
+from machineadm.sources.plugins import PluginSource
 
 ALLOW_UNVERIFIED = "--allow-unverified-plugins"
 ANY = ""
@@ -50,6 +51,11 @@ class GivenPassphrases:
 
         self.log: Callable[[str], None] = lambda _: None
         """Gets what a plugin logs."""
+
+        self.plugins = PluginSource(
+            tuple(map(_real, plugin_directories)), allow_unverified=allow_unverified
+        )
+        """Asked for what is needed before a configuration can be read."""
 
         self._plugin_directories = tuple(map(_real, plugin_directories))
         self._allow_unverified = allow_unverified

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from machineadm.errors import UsageError
 from machineadm.sources.configuration import MOST, read
 from machineadm.sources.shown import shown
+
+if TYPE_CHECKING:
+    from machineadm.sources.plugins import PluginSource
 
 
 class Stream(msgspec.Struct, frozen=True, kw_only=True):
@@ -21,23 +25,28 @@ class Stream(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def read_streams(
-    paths: Sequence[str], *, sleep: Callable[[float], None] | None = None
+    paths: Sequence[str],
+    *,
+    sleep: Callable[[float], None] | None = None,
+    plugins: PluginSource | None = None,
 ) -> tuple[Stream, ...]:
     """Read all inputs.
 
     Args:
         paths: File names, `-` for standard input, or URIs.
         sleep: Waits between attempts at a download; may raise when the run shall end.
+        plugins: As of `configuration.read`.
 
     Raises:
         UsageError: One of them cannot be read, or standard input is named twice.
         HostError: A download failed.
+        PluginError: A plugin does not give it.
     """
     if paths.count("-") > 1:
         raise UsageError("MA7004", "standard input can be read only once")
     streams, left = [], MOST
     for path in paths:
-        stream = Stream(name=_name(path), data=read(path, sleep=sleep))
+        stream = Stream(name=_name(path), data=read(path, sleep=sleep, plugins=plugins))
         left -= len(stream.data)
         if left < 0:
             message = (

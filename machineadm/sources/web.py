@@ -42,11 +42,13 @@ class Web:
 
     Args:
         ca_file: Certificates that are trusted beside the system's; empty: none.
+        ca_bundle: The same, in PEM.
         timeout: Seconds without any byte after which a request has failed.
     """
 
-    def __init__(self, *, ca_file: str = "", timeout: float = 30.0) -> None:
+    def __init__(self, *, ca_file: str = "", ca_bundle: str = "", timeout: float = 30.0) -> None:
         self._ca_file = ca_file
+        self._ca_bundle = ca_bundle
         self._trusted: ssl.SSLContext | None = None
         self.timeout = timeout
 
@@ -140,6 +142,13 @@ class Web:
                 raise HostError(
                     "MA3108",
                     f"cannot use the CA bundle {self._ca_file}: {error.strerror or 'no PEM'}",
+                ) from error
+        if self._ca_bundle:
+            try:
+                context.load_verify_locations(cadata=self._ca_bundle)
+            except (OSError, ValueError) as error:
+                raise HostError(
+                    "MA3108", "cannot use the CA bundle of the configuration"
                 ) from error
         return context
 
