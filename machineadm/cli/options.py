@@ -239,10 +239,14 @@ class Parser:
             help=f"lock and current report (default {RUN_DIRECTORY})",
         )
 
-    def add_output(self) -> None:
-        """Add the choice between text and JSON."""
+    def add_output(self, *more: str) -> None:
+        """Add the choice between text, JSON and more."""
+        *first, last = ("text (default)", "json", *more)
         self.add_option(
-            "--output", choices=("text", "json"), default="text", help="text (default) or json"
+            "--output",
+            choices=("text", "json", *more),
+            default="text",
+            help=f"{', '.join(first)} or {last}",
         )
 
 

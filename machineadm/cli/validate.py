@@ -32,7 +32,7 @@ def add_arguments(parser: Parser) -> None:
     parser.add_option("--strict", action="store_true", help="also exit 3 on warnings")
     parser.add_opening()
     parser.add_instance_data()
-    parser.add_output()
+    parser.add_output("sarif", "github")
 
 
 def _version(text: str) -> str:
@@ -83,6 +83,11 @@ def run(arguments: Namespace) -> int:
         )
     if arguments.output == "json":
         sys.stdout.write(printing.as_json(found.problems))
+    elif arguments.output in ("sarif", "github"):
+        from machineadm.cli.annotations import as_github, as_sarif
+
+        write = as_sarif if arguments.output == "sarif" else as_github
+        sys.stdout.write(write(found.problems))
     elif found.problems:
         sys.stdout.write(printing.as_text(found.problems))
     else:

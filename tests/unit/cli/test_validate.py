@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import importlib
 import io
 import json
+import shlex
+import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
 
 from machineadm.cli.main import main
 
@@ -243,3 +248,139 @@ def test_values_that_are_given_are_judged_in_their_fields(
     assert main(["validate", "--path", str(file), "--instance-data", str(given)]) == 0
     given.write_text("v1: {region: elsewhere}\n")
     assert main(["validate", "--path", str(file), "--instance-data", str(given)]) == 0
+
+
+# Generated from the published schema; what it does not name the classes refuse.
+LOG: Any = importlib.import_module(
+    "pydantic_sarif.model"
+).StaticAnalysisResultsFormatSarifVersion210JsonSchema
+
+
+def findings_of(tmp_path: Path, capsys: pytest.CaptureFixture[str], form: str) -> str:
+    path = write(tmp_path, BAD, "a,b: c%.yaml")
+    assert main(["validate", "--path", path, "--output", form]) == 3
+    return capsys.readouterr().out
+
+
+def test_sarif_is_what_its_schema_says(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    text = findings_of(tmp_path, capsys, "sarif")
+
+    (run,) = LOG.model_validate_json(text).runs
+    assert run.results
+    assert run.tool.driver.rules
+    for result in run.results:
+        assert result.ruleIndex is not None
+        assert run.tool.driver.rules[result.ruleIndex].id == result.ruleId
+    assert json.loads(text)["runs"][0]["results"][0] == {
+        "ruleId": "MA1102",
+        "ruleIndex": 0,
+        "level": "error",
+        "message": {
+            "text": "spec.machine.files[0].permissions: unquoted, it is an octal number, not text"
+            ' (hint: write "0644")'
+        },
+        "locations": [
+            {
+                "physicalLocation": {
+                    "artifactLocation": {"uri": f"file://{tmp_path}/a%2Cb%3A%20c%25.yaml"},
+                    "region": {"startLine": 7, "startColumn": 20},
+                },
+                "logicalLocations": [{"fullyQualifiedName": "spec.machine.files[0].permissions"}],
+            }
+        ],
+    }
+
+
+def test_the_schema_of_sarif_refuses_what_it_does_not_know(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Planted faults: what the judge above is worth."""
+    from pydantic import ValidationError
+
+    text = findings_of(tmp_path, capsys, "sarif")
+
+    for right, wrong in (
+        ('"level":"error"', '"level":"fatal"'),
+        ('"ruleId"', '"rule"'),
+        ('"startLine":7', '"startLine":0'),
+        ('"version":"2.1.0"', '"version":"2.0.0"'),
+        ('"name":"machineadm",', ""),
+    ):
+        assert right in text
+        with pytest.raises(ValidationError):
+            LOG.model_validate_json(text.replace(right, wrong, 1))
+
+
+def test_a_good_file_is_a_sarif_log_without_results(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["validate", "--path", write(tmp_path, GOOD), "--output", "sarif"]) == 0
+
+    (run,) = json.loads(capsys.readouterr().out)["runs"]
+    assert run["results"] == []
+    assert run["tool"]["driver"]["rules"] == []
+
+
+def test_github_is_told_file_line_and_column(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first, *others = findings_of(tmp_path, capsys, "github").splitlines()
+
+    assert first == (
+        f"::error title=MA1102,file={tmp_path}/a%2Cb%3A c%25.yaml,line=7,col=20"
+        "::spec.machine.files[0].permissions: unquoted, it is an octal number, not text"
+        '%0Ahint: write "0644"'
+    )
+    assert all(line.startswith("::error title=MA") for line in others)
+
+
+def test_github_is_told_nothing_of_a_good_file(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["validate", "--path", write(tmp_path, GOOD), "--output", "github"]) == 0
+    assert capsys.readouterr().out == ""
+
+
+def test_a_warning_is_one_in_every_form(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = write(tmp_path, GOOD.replace("name: one", 'name: "{{ .Values.name }}"'))
+
+    assert main(["validate", "--path", path, "--output", "github"]) == 0
+    assert capsys.readouterr().out.startswith("::warning title=MA1411,")
+    assert main(["validate", "--path", path, "--output", "sarif", "--strict"]) == 3
+    (run,) = json.loads(capsys.readouterr().out)["runs"]
+    assert [result["level"] for result in run["results"]] == ["warning"]
+
+
+HOOKS = Path(__file__).parents[3] / ".pre-commit-hooks.yaml"
+
+
+def hook(*words: str) -> subprocess.CompletedProcess[str]:
+    """The hook as pre-commit runs it: its entry, its args, the files."""
+    (defined,) = yaml.safe_load(HOOKS.read_text())
+    program, *rest = shlex.split(defined["entry"])
+    assert program == "python"
+    return subprocess.run(
+        [sys.executable, *rest, *words], capture_output=True, text=True, timeout=60, check=False
+    )
+
+
+def test_the_hook_judges_each_file_by_itself(tmp_path: Path) -> None:
+    good, other = write(tmp_path, GOOD), write(tmp_path, GOOD, "other.yaml")
+    bad = write(tmp_path, BAD, "bad.yaml")
+
+    assert hook(good, other).returncode == 0
+    run = hook("--mode=preparation", good, bad)
+    assert run.returncode == 3
+    assert f"{bad}:7:20: MA1102" in run.stdout
+    assert f"no problems in {good}" in run.stdout
+
+
+def test_the_hook_is_defined_as_pre_commit_wants_it() -> None:
+    """Its required fields, and those that it knows (pre_commit.clientlib)."""
+    (defined,) = yaml.safe_load(HOOKS.read_text())
+
+    assert {"id", "name", "entry", "language"} <= defined.keys()
+    assert defined.keys() <= {
+        "id", "name", "description", "entry", "language", "types", "files", "require_serial"
+    }  # fmt: skip
+    assert defined["language"] == "python"

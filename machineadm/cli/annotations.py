@@ -1,0 +1,148 @@
+"""Findings for programs that show them beside a change: SARIF 2.1.0 (OASIS), and the workflow commands of GitHub's runners."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final, Protocol
+
+import msgspec
+
+from machineadm.version import VERSION
+
+_SCHEMA: Final = (
+    "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
+)
+
+
+class Finding(Protocol):
+    """What both forms say of a finding: the documents' Problem, or what was found on a machine."""
+
+    @property
+    def code(self) -> str:
+        """Stable code."""
+
+    @property
+    def severity(self) -> str:
+        """`error` or `warning`."""
+
+    @property
+    def path(self) -> str:
+        """Field of the configuration; may be empty."""
+
+    @property
+    def message(self) -> str:
+        """In one line."""
+
+    @property
+    def hint(self) -> str:
+        """What to do; may be empty."""
+
+    @property
+    def file(self) -> str:
+        """The file as the operator named it; empty where it is about none."""
+
+    @property
+    def line(self) -> int:
+        """From 1; 0 where it is about no line."""
+
+    @property
+    def column(self) -> int:
+        """From 1, in code points; 0 where it is about no line."""
+
+
+def as_sarif(findings: Sequence[Finding]) -> str:
+    """A log with one run, its rules those codes that were found.
+
+    Args:
+        findings: In the order in which they are to be shown; may be none.
+
+    Returns:
+        One line with its newline.
+    """
+    from machineadm.codes import load
+
+    known = load()
+    codes = list(dict.fromkeys(finding.code for finding in findings))
+    rules = [
+        {
+            "id": code,
+            "shortDescription": {"text": known[code].title},
+            "fullDescription": {"text": known[code].meaning},
+            "help": {"text": known[code].remedy},
+        }
+        for code in codes
+    ]
+    run = {
+        "tool": {"driver": {"name": "machineadm", "version": VERSION, "rules": rules}},
+        "columnKind": "unicodeCodePoints",
+        "results": [_result(finding, codes.index(finding.code)) for finding in findings],
+    }
+    log = {"$schema": _SCHEMA, "version": "2.1.0", "runs": [run]}
+    return msgspec.json.encode(log).decode() + "\n"
+
+
+def _result(finding: Finding, rule: int) -> dict[str, Any]:
+    hint = f" (hint: {finding.hint})" if finding.hint else ""
+    result: dict[str, Any] = {
+        "ruleId": finding.code,
+        "ruleIndex": rule,
+        "level": finding.severity,
+        "message": {"text": f"{_told(finding)}{hint}"},
+    }
+    location: dict[str, Any] = {}
+    if finding.file:
+        place: dict[str, Any] = {"artifactLocation": {"uri": _uri(finding.file)}}
+        if finding.line > 0:
+            place["region"] = {"startLine": finding.line, "startColumn": max(finding.column, 1)}
+        location["physicalLocation"] = place
+    if finding.path:
+        location["logicalLocations"] = [{"fullyQualifiedName": finding.path}]
+    if location:
+        result["locations"] = [location]
+    return result
+
+
+def _told(finding: Finding) -> str:
+    return f"{finding.path}: {finding.message}" if finding.path else finding.message
+
+
+def _uri(file: str) -> str:
+    """A file as a URI: an absolute path with its scheme, another one relative to where the program ran."""
+    from urllib.parse import quote
+
+    if "://" in file:
+        return file
+    return (
+        f"file://{quote(file)}" if file.startswith("/") else quote(file.replace(":", "%3A"), "/%")
+    )
+
+
+def as_github(findings: Sequence[Finding]) -> str:
+    """A workflow command for each: GitHub shows them as annotations of a change.
+
+    Args:
+        findings: As of `as_sarif`.
+
+    Returns:
+        Lines, each with its newline.
+    """
+    return "".join(map(_command, findings))
+
+
+def _command(finding: Finding) -> str:
+    places = {"title": finding.code}
+    if finding.file:
+        places["file"] = finding.file
+    if finding.line > 0:
+        places |= {"line": str(finding.line), "col": str(finding.column)}
+    properties = ",".join(f"{name}={_property(value)}" for name, value in places.items())
+    hint = f"\nhint: {finding.hint}" if finding.hint else ""
+    return f"::{finding.severity} {properties}::{_data(f'{_told(finding)}{hint}')}\n"
+
+
+def _data(text: str) -> str:
+    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+
+
+def _property(text: str) -> str:
+    return _data(text).replace(":", "%3A").replace(",", "%2C")
