@@ -25,11 +25,14 @@ assert _maximal
 assert _maximal.control_plane
 assert _maximal.control_plane.certificates
 assert _maximal.control_plane.certificates.ca
+assert _maximal.control_plane.certificates.ca.certificate
 assert _maximal.control_plane.certificates.ca.key
 assert _maximal.control_plane.certificates.service_account
-CERTIFICATE = _maximal.control_plane.certificates.ca.certificate
+assert _maximal.control_plane.certificates.service_account.public_key
+assert _maximal.control_plane.certificates.service_account.private_key
+CERTIFICATE: str = _maximal.control_plane.certificates.ca.certificate
 PRIVATE = _maximal.control_plane.certificates.ca.key.reveal()
-PUBLIC = _maximal.control_plane.certificates.service_account.public_key
+PUBLIC: str = _maximal.control_plane.certificates.service_account.public_key
 POLICY = {"apiVersion": "audit.k8s.io/v1", "kind": "Policy", "rules": [{"level": "None"}]}
 POD = {
     "apiVersion": "v1",

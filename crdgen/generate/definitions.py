@@ -79,7 +79,13 @@ def _names(resource: Resource, kind: str) -> Schema:
 
 
 def _version(version: Version, resource: Resource, docs: Docs, rules: Rules) -> Schema:
-    walker = Structural(docs, rules, defaults=resource.defaults, descriptions=resource.descriptions)
+    walker = Structural(
+        docs,
+        rules,
+        defaults=resource.defaults,
+        descriptions=resource.descriptions,
+        undescribed=resource.undescribed,
+    )
     root = walker.root(inspect.type_info(version.type), status=resource.status)
     found: Schema = {
         "name": version.name,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -30,15 +30,23 @@ class Structural:
         rules: Rules over the fields of a type, beside what it declares itself (`one_of`).
         defaults: The server fills in defaults.
         descriptions: Longest description; None: no limit; 0: none at all.
+        undescribed: Types whose fields have none.
     """
 
     def __init__(
-        self, docs: Docs, rules: Rules, *, defaults: bool = False, descriptions: int | None = None
+        self,
+        docs: Docs,
+        rules: Rules,
+        *,
+        defaults: bool = False,
+        descriptions: int | None = None,
+        undescribed: Collection[type] = (),
     ) -> None:
         self._docs = docs
         self._rules = rules
         self._defaults = defaults
         self._descriptions = descriptions
+        self._undescribed = frozenset(undescribed)
         self._known: dict[type, Schema] = {}
         self._open: list[type] = []
         self._fixed_lists = 0
@@ -171,6 +179,8 @@ class Structural:
                 schema["enum"] = [value for value in schema["enum"] if value is not None]
         text = _declared(field.type) or self._docs.of_field(cls, field.name)
         said = self._said(text or schema.get("description", ""))
+        if cls in self._undescribed:
+            said = ""
         schema = {**schema, **({"description": said} if said else {})}
         if self._defaults and not field.required:
             schema = {**schema, **_default(field, schema, path)}

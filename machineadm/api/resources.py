@@ -8,7 +8,7 @@ from typing import Final
 from msgspec import Struct
 
 from machineadm.api.infrastructure.v1alpha1 import aws, gcs, http
-from machineadm.api.meta import ApiStruct
+from machineadm.api.meta import ApiStruct, KeyReference, ProviderRef
 from machineadm.api.scheme import GROUP
 from machineadm.api.v1alpha1 import (
     encrypted_data,
@@ -22,7 +22,7 @@ from machineadm.api.v1alpha1 import (
 INFRASTRUCTURE_GROUP: Final = "infrastructure.cluster.x-k8s.io"
 
 
-MOST_OF_A_DESCRIPTION: Final = 90
+MOST_OF_A_DESCRIPTION: Final = 76
 """Characters of a description in the definitions of our largest kinds: `kubectl apply` keeps 256 KiB of an object. The reference, `explain`
 and the JSON Schemas have the whole."""
 
@@ -97,6 +97,9 @@ class Resource(Struct, frozen=True, kw_only=True):
 
     descriptions: int | None = None
     """Longest description of a field, in characters; longer ones end with a sentence before. None: no limit."""
+
+    undescribed: tuple[type[ApiStruct], ...] = ()
+    """Types whose fields go without a description: they stand in a hundred places, and their names say what they are."""
 
     versions: tuple[Version, ...]
     """Its versions."""
@@ -223,6 +226,7 @@ RESOURCES: Final[tuple[Resource, ...]] = (
         ),
         defaults=False,
         descriptions=MOST_OF_A_DESCRIPTION,
+        undescribed=(KeyReference, ProviderRef),
         versions=(Version(name="v1alpha1", type=machine_bootstrap.MachineBootstrap),),
     ),
     Resource(
@@ -234,6 +238,7 @@ RESOURCES: Final[tuple[Resource, ...]] = (
         status=False,
         defaults=False,
         descriptions=MOST_OF_A_DESCRIPTION,
+        undescribed=(KeyReference, ProviderRef),
         versions=(Version(name="v1alpha1", type=machine_bootstrap.MachineBootstrapTemplate),),
     ),
     Resource(

@@ -50,8 +50,10 @@ def _files(
         given.front_proxy_ca, f"{directory}/front-proxy-ca.crt", f"{directory}/front-proxy-ca.key"
     )
     if (account := given.service_account) is not None:
-        yield _certificate(f"{directory}/sa.pub", account.public_key)
-        yield _key(f"{directory}/sa.key", account.private_key.reveal())
+        if account.public_key is not None:
+            yield _certificate(f"{directory}/sa.pub", account.public_key)
+        if account.private_key is not None:
+            yield _key(f"{directory}/sa.key", account.private_key.reveal())
     client = "apiserver-etcd-client"
     yield from _pair(
         given.apiserver_etcd_client,
@@ -63,7 +65,8 @@ def _files(
 def _pair(pair: CertificatePair | None, certificate: str, key: str) -> Iterator[PlannedFile]:
     if pair is None:
         return
-    yield _certificate(certificate, pair.certificate)
+    if pair.certificate is not None:
+        yield _certificate(certificate, pair.certificate)
     if pair.key is not None:
         yield _key(key, pair.key.reveal())
 

@@ -1,29 +1,61 @@
 """Certificates and keys that the cluster has already."""
 
+from typing import ClassVar
+
 from msgspec import field
 
-from machineadm.api.meta import ApiStruct, Pem, PemSecret
+from machineadm.api.meta import (
+    ApiStruct,
+    OneOf,
+    Pem,
+    PemSecret,
+    ValueSource,
+    at_most_one,
+    exactly_one,
+)
 
 
 class CertificatePair(ApiStruct, frozen=True, kw_only=True):
-    """A certificate and its private key."""
+    """A certificate and its private key; exactly one of `certificate` and `certificateFrom`."""
 
-    certificate: Pem
+    one_of: ClassVar[tuple[OneOf, ...]] = (
+        exactly_one("certificate", "certificateFrom"),
+        at_most_one("key", "keyFrom"),
+    )
+
+    certificate: Pem | None = None
     """The certificate in PEM; of an authority that is being replaced, the old one may follow."""
+
+    certificate_from: ValueSource | None = None
+    """Where the certificate comes from."""
 
     key: PemSecret | None = None
     """Its private key in PEM. May be absent of an authority: whatever it has to sign must then be
     there already."""
 
+    key_from: ValueSource | None = None
+    """Where the private key comes from."""
+
 
 class ServiceAccountKeys(ApiStruct, frozen=True, kw_only=True):
     """The keys that sign the tokens of service accounts."""
 
-    public_key: Pem
+    one_of: ClassVar[tuple[OneOf, ...]] = (
+        exactly_one("publicKey", "publicKeyFrom"),
+        exactly_one("privateKey", "privateKeyFrom"),
+    )
+
+    public_key: Pem | None = None
     """Public key in PEM (`sa.pub`)."""
 
-    private_key: PemSecret
+    public_key_from: ValueSource | None = None
+    """Where the public key comes from."""
+
+    private_key: PemSecret | None = None
     """Private key in PEM (`sa.key`)."""
+
+    private_key_from: ValueSource | None = None
+    """Where the private key comes from."""
 
 
 class ControlPlaneCertificates(ApiStruct, frozen=True, kw_only=True):

@@ -103,16 +103,24 @@ KeyName = Annotated[
 
 
 class EncryptionKey(ApiStruct, frozen=True, kw_only=True):
-    """A key for data at rest."""
+    """A key for data at rest; exactly one of `secret` and `secretFrom`."""
+
+    one_of: ClassVar[tuple[OneOf, ...]] = (exactly_one("secret", "secretFrom"),)
 
     name: KeyName
     """Name of the key, unique among the keys of its provider."""
 
-    secret: Annotated[
-        Secret,
-        Meta(extra={"minLength": 24, "maxLength": 44, "oneLine": True, "format": "base64"}),
-    ]
+    secret: (
+        Annotated[
+            Secret,
+            Meta(extra={"minLength": 24, "maxLength": 44, "oneLine": True, "format": "base64"}),
+        ]
+        | None
+    ) = None
     """The key in base64: 16, 24 or 32 bytes with `aescbc` and `aesgcm`, 32 with `secretbox`."""
+
+    secret_from: ValueSource | None = None
+    """Where the key comes from, in base64 as well."""
 
 
 class EncryptionKeys(ApiStruct, frozen=True, kw_only=True):

@@ -79,12 +79,14 @@ def _pair(
 ) -> Iterator[tuple[str, str]]:
     if pair is not None:
         yield certificate, f"controlPlane.certificates.{field}"
-        if pair.key is not None:
+        if pair.key is not None or pair.key_from is not None:
             yield key, f"controlPlane.certificates.{field}"
 
 
 def _pair_is_pem(pair: CertificatePair, _context: Context) -> Iterator[Finding]:
-    if problem := pem_problem(pair.certificate, CERTIFICATE, what="a certificate", single=False):
+    if pair.certificate is not None and (
+        problem := pem_problem(pair.certificate, CERTIFICATE, what="a certificate", single=False)
+    ):
         yield finding("MA1317", "certificate", problem)
 
 
@@ -98,13 +100,17 @@ def _pair_key_is_pem(pair: CertificatePair, _context: Context) -> Iterator[Findi
 
 
 def _account_keys_are_pem(keys: ServiceAccountKeys, _context: Context) -> Iterator[Finding]:
-    if problem := pem_problem(keys.public_key, PUBLIC_KEY, what="a public key", single=False):
+    if keys.public_key is not None and (
+        problem := pem_problem(keys.public_key, PUBLIC_KEY, what="a public key", single=False)
+    ):
         yield finding("MA1317", "publicKey", problem)
 
 
 def _account_signing_key_is_pem(keys: ServiceAccountKeys, _context: Context) -> Iterator[Finding]:
-    if problem := pem_problem(
-        keys.private_key.reveal(), PRIVATE_KEY, what="an unencrypted private key", single=True
+    if keys.private_key is not None and (
+        problem := pem_problem(
+            keys.private_key.reveal(), PRIVATE_KEY, what="an unencrypted private key", single=True
+        )
     ):
         yield finding("MA1317", "privateKey", problem)
 
@@ -113,7 +119,7 @@ def _client_has_its_key(
     certificates: ControlPlaneCertificates, _context: Context
 ) -> Iterator[Finding]:
     client = certificates.apiserver_etcd_client
-    if client is not None and client.key is None:
+    if client is not None and client.key is None and client.key_from is None:
         yield finding(
             "MA1303", "apiserverEtcdClient.key", "is required: a client proves itself by it"
         )

@@ -87,6 +87,8 @@ def _key_sizes(provider: EncryptionProvider, _context: Context) -> Iterator[Find
     for field, sizes in _KEY_SIZES.items():
         keys = getattr(provider, field)
         for index, key in enumerate(keys.keys if keys is not None else ()):
+            if key.secret is None:
+                continue
             try:
                 size = len(binascii.a2b_base64(key.secret.reveal()))
             except ValueError:  # binascii.Error is one, and so is a character beyond ASCII

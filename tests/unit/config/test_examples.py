@@ -50,6 +50,11 @@ NOT_SHOWN = {
     "AuthenticationWebhook.kubeconfigFrom",
     "AuthorizationWebhook.kubeconfigFrom",
     "StaticPod.manifestFrom",
+    "CertificatePair.certificateFrom",
+    "CertificatePair.keyFrom",
+    "ServiceAccountKeys.publicKeyFrom",
+    "ServiceAccountKeys.privateKeyFrom",
+    "EncryptionKey.secretFrom",
     # Instead of what is shown, and nothing but a word.
     "Dns.disabled",
     "ProxyAddon.disabled",

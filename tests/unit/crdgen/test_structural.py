@@ -462,6 +462,11 @@ def test_descriptions_end_with_a_sentence_within_the_limit() -> None:
     assert "description" not in part(Leaf, descriptions=0)["properties"]["name"]
 
 
+def test_what_stands_everywhere_is_described_in_the_reference_alone() -> None:
+    assert "description" not in part(Leaf, undescribed=(Leaf,))["properties"]["name"]
+    assert "description" in part(Leaf, undescribed=(Inner,))["properties"]["name"]
+
+
 class Inner(Struct, frozen=True, kw_only=True):
     size: int = 3
 

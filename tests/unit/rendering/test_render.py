@@ -767,3 +767,45 @@ def test_the_unit_waits_for_who_writes_what_the_configuration_refers_to(
 
     assert outcome.rendered is not None, outcome.problems
     assert outcome.rendered.user_data.count(b"coreos-metadata.service") == waits
+
+
+def test_the_control_planes_keys_come_from_secrets() -> None:
+    from tests.rulecases import CERTIFICATE, KEY32, PRIVATE, PUBLIC
+
+    def of(key: str) -> dict[str, Any]:
+        return {"secret": {"name": "one-ca", "key": key}}
+
+    control_plane = {
+        "certificates": {
+            "ca": {"certificateFrom": of("tls.crt"), "keyFrom": of("tls.key")},
+            "serviceAccount": {"publicKeyFrom": of("sa.pub"), "privateKeyFrom": of("sa.key")},
+        },
+        "encryptionAtRest": {
+            "providers": [{"secretbox": {"keys": [{"name": "a", "secretFrom": of("etcd")}]}}]
+        },
+    }
+    secret = {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {"name": "one-ca", "namespace": "edge"},
+        "stringData": {
+            "tls.crt": CERTIFICATE,
+            "tls.key": PRIVATE,
+            "sa.pub": PUBLIC,
+            "sa.key": PRIVATE,
+            "etcd": KEY32,
+        },
+    }
+    stream = f"{PLAIN}    controlPlane: {json.dumps(control_plane)}\n---\n{json.dumps(secret)}\n"
+
+    outcome = render(stream, template="bare")
+
+    assert outcome.rendered is not None, outcome.problems
+    travelling = json.loads(outcome.rendered.user_data)["spec"]["kubernetes"]["controlPlane"]
+    assert travelling["certificates"] == {
+        "ca": {"certificate": CERTIFICATE, "key": PRIVATE},
+        "serviceAccount": {"publicKey": PUBLIC, "privateKey": PRIVATE},
+    }
+    assert travelling["encryptionAtRest"]["providers"] == [
+        {"secretbox": {"keys": [{"name": "a", "secret": KEY32}]}}
+    ]
