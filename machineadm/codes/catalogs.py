@@ -84,4 +84,9 @@ TABLE: dict[str, Code] = {
         "Some plugin's file is not trusted, has another checksum, or is not what the lock says. It is not started as it is.",
         "Install it again from its catalog; if nobody has changed it on purpose, find out who did.",
     ),
+    "MA7255": Code(
+        "plugin does not conform",
+        "The plugin was driven through the checks of its kind, and failed some; the table says which, and how.",
+        "It is for its author to fix: the last column says what was expected.",
+    ),
 }

@@ -182,6 +182,20 @@ class Plugin:
         return self.running.process.pid if self.running.process else 0
 
     @property
+    def directory(self) -> str:
+        """Where its sockets are."""
+        return self.running.directory
+
+    @property
+    def certificate(self) -> bytes:
+        """The plugin's own, DER; empty where the connection is in the clear."""
+        return self.running.certificate
+
+    def run(self, work: Coroutine[Any, Any, T]) -> T:
+        """Run a coroutine beside it, in the host's loop; see `Host.run`."""
+        return self._host.run(work)
+
+    @property
     def log_tail(self) -> str:
         """The last lines of its log."""
         return self.running.log_tail

@@ -13,4 +13,5 @@ COMMANDS = {
     "logout": "forget a login",
     "auth-status": "whether and as whom auth handlers are logged in",
     "tokens": "the tokens that an auth handler keeps",
+    "conformance": "drive a plugin through all checks of its kind",
 }

@@ -41,12 +41,15 @@ def command_of(kind: str, found: Found, **settings: Any) -> Command:
     """How a plugin of a kind is started; its settings are given apart."""
     ours = kind not in COOKIES
     return Command(
-        name=found.name,
-        path=found.path,
-        cookie=COOKIE if ours else COOKIES[kind],
-        versions=host_versions() if ours else (1,),
-        sha256=found.sha256,
-        **{"start_timeout": START, **settings},
+        **{
+            "name": found.name,
+            "path": found.path,
+            "cookie": COOKIE if ours else COOKIES[kind],
+            "versions": host_versions() if ours else (1,),
+            "sha256": found.sha256,
+            "start_timeout": START,
+            **settings,
+        }
     )
 
 

@@ -17,7 +17,7 @@ from machineadm.plugins.wire.rpc import RpcError, methods
 START: Final = 30.0
 """Seconds that a plugin has to start, and as many for its settings."""
 
-_CONFIGURE: Final = methods(plugin_pb2.DESCRIPTOR.services_by_name["Plugin"])["Configure"]
+CONFIGURE: Final = methods(plugin_pb2.DESCRIPTOR.services_by_name["Plugin"])["Configure"]
 
 
 def start(host: Host, kind: str, found: Found) -> Plugin:
@@ -54,7 +54,7 @@ def configure(plugin: Plugin, kind: str, settings: dict[str, object]) -> None:
     """
     request = plugin_pb2.ConfigureRequest(settings=encode(plugin.version, settings))
     try:
-        reply = plugin.call(_CONFIGURE, request, timeout=START)
+        reply = plugin.call(CONFIGURE, request, timeout=START)
     except RpcError as error:
         refusal: PluginError = failed(plugin, kind, "what its settings ask for", error)
         raise refusal from error

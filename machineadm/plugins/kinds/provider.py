@@ -219,7 +219,9 @@ class Providers:
         code = getattr(reply, "exit_code", 0)
         if not reply.error and not code:
             return
-        errors = [one for one in reply.diagnostics if one.severity == pb.Diagnostic.ERROR]
+        # The answer to Stop has none.
+        told = getattr(reply, "diagnostics", ())
+        errors = [one for one in told if one.severity == pb.Diagnostic.ERROR]
         text = "; ".join(map(text_of, errors)) or reply.error or f"exit code {code}"
         failure = ProviderError(
             f"plugin {self._plugin.name}: provider {name!r}: {text}", process_exit_code=code

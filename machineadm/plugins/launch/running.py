@@ -39,6 +39,7 @@ class Running:
         directory: Removed at its end.
         pid: Of a process that somebody else started and that is ours to end.
         test: Never ended.
+        certificate: Of the plugin, DER; empty in the clear.
     """
 
     def __init__(
@@ -51,12 +52,14 @@ class Running:
         *,
         pid: int = 0,
         test: bool = False,
+        certificate: bytes = b"",
     ) -> None:
         self.name = name
         self.version = version
         self.connection = connection
         self.process = process
-        self._directory = directory
+        self.directory = directory
+        self.certificate = certificate
         self._pid = pid
         self._test = test
         self._ending: asyncio.Task[None] | None = None
@@ -84,7 +87,7 @@ class Running:
             elif self._pid:
                 await _end_foreign(self._pid)
         finally:
-            shutil.rmtree(self._directory, ignore_errors=True)
+            shutil.rmtree(self.directory, ignore_errors=True)
 
 
 async def launch(
@@ -123,7 +126,14 @@ async def launch(
             named: PluginError = _named(command.name, error, process)
             raise named from error
         raise
-    return Running(command.name, line.version, connection, process, directory)
+    return Running(
+        command.name,
+        line.version,
+        connection,
+        process,
+        directory,
+        certificate=line.certificate,
+    )
 
 
 async def reattach(wanted: Reattach, directory: str, *, output: Output) -> Running:

@@ -1,0 +1,103 @@
+"""Drive a plugin, in any language, through all that a host expects of its kind, and print a table. Exit 7 if a check fails."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+from machineadm.cli.plugin import common
+from machineadm.errors import PluginError, UsageError
+
+if TYPE_CHECKING:
+    from argparse import Namespace
+
+    from machineadm.cli.options import Parser
+
+
+def add_arguments(parser: Parser) -> None:
+    """Add this command's arguments."""
+    parser.add_argument(
+        "command", metavar="COMMAND", help="the plugin's executable; it need not be installed"
+    )
+    parser.add_argument("arguments", metavar="ARGUMENT", nargs="*", help="its arguments, behind --")
+    parser.add_option(
+        "--kind",
+        metavar="KIND",
+        help="its kind; default: as its name says, machineadm-plugin-KIND-NAME",
+    )
+    parser.add_option("--settings", metavar="JSON|@FILE", help="its settings, as in plugins.yaml")
+    parser.add_option(
+        "--input",
+        metavar="JSON|@FILE",
+        help='what it knows: {"provider": "vault"}, {"location": "...", "report": "..."}, {"PROVIDER": {INPUTS}}, {"scope": "..."}',
+    )
+    parser.add_option(
+        "--writes",
+        action="store_true",
+        help="also call what changes something where the plugin keeps it",
+    )
+    parser.add_output()
+
+
+def run(arguments: Namespace) -> int:
+    """Drive it.
+
+    Raises:
+        UsageError: Its kind is not known.
+        PluginError: MA7255: It does not conform.
+    """
+    from pathlib import Path
+
+    from machineadm.plugins.inspection.conformance.model import Subject
+    from machineadm.plugins.inspection.conformance.suite import judge
+
+    subject = Subject(
+        kind=_kind(arguments),
+        path=str(Path.cwd() / arguments.command),
+        arguments=tuple(arguments.arguments),
+        settings=common.inputs_of(arguments.settings, option="--settings") or None,
+        inputs=common.inputs_of(arguments.input),
+        writes=arguments.writes,
+    )
+    results = []
+    for result in judge(subject):
+        results.append(result)
+        if arguments.output == "text":
+            line = f"{result.verdict:8} {result.check}"
+            sys.stdout.write(line + (f": {result.detail}" if result.detail else "") + "\n")
+            sys.stdout.flush()
+    if arguments.output == "json":
+        common.print_json(
+            [{"check": one.check, "verdict": one.verdict, "detail": one.detail} for one in results]
+        )
+    failed = sum(one.verdict == "FAILED" for one in results)
+    skipped = sum(one.verdict == "skipped" for one in results)
+    if failed:
+        raise PluginError(
+            "MA7255",
+            f"{arguments.command} fails {failed} of {len(results)} checks of kind {subject.kind}",
+            hint="the table says what was expected",
+        )
+    if arguments.output == "text":
+        sys.stdout.write(f"{len(results) - skipped} checks passed, {skipped} skipped\n")
+    return 0
+
+
+def _kind(arguments: Namespace) -> str:
+    """The kind that is said, or the one in the name.
+
+    Raises:
+        UsageError: MA7001: Neither is one.
+    """
+    from machineadm.plugins.catalogs.model import KINDS
+    from machineadm.plugins.discovery import PREFIX
+
+    name = arguments.command.rpartition("/")[2].removeprefix(PREFIX)
+    kind = arguments.kind or next((one for one in KINDS if name.startswith(f"{one}-")), "")
+    if kind not in KINDS:
+        raise UsageError(
+            "MA7001",
+            f"of which kind is {arguments.command}?",
+            hint=f"--kind: {', '.join(KINDS)}",
+        )
+    return str(kind)
