@@ -86,7 +86,7 @@ def without_docstrings(source: str) -> str:
 
 
 def without_types(source: str) -> str:
-    """Blank what only type checkers read: annotations of functions, blocks under `if TYPE_CHECKING`.
+    """Blank what only type checkers read: annotations of functions, blocks under `if TYPE_CHECKING`, Protocol as the base.
 
     They are a tenth of what a first start compiles and of what every start loads, and nothing reads them at run
     time; the fields of classes, which msgspec reads, stay. Every line keeps its number.
@@ -115,6 +115,11 @@ def without_types(source: str) -> str:
         elif isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) and node.returns is not None:
             blank(text.rindex(b"->", 0, start(node.returns)), end(node.returns))
             node.returns = None
+        elif isinstance(node, ast.ClassDef) and _is_protocol(node):
+            # One that isinstance asks for is decorated, and stays.
+            opening = text.rindex(b"(", 0, start(node.bases[0]))
+            blank(opening, text.index(b")", end(node.bases[0])) + 1)
+            node.bases = []
         elif isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
             first = start(node.body[0])
             blank(first, end(node.body[-1]))
@@ -126,6 +131,10 @@ def without_types(source: str) -> str:
         return result if ast.dump(ast.parse(result)) == ast.dump(tree) else source
     except SyntaxError:
         return source
+
+
+def _is_protocol(node: ast.ClassDef) -> bool:
+    return [*map(ast.unparse, node.bases)] == ["Protocol"] and not node.decorator_list
 
 
 def _bodies(module: ast.Module) -> Iterator[list[ast.stmt]]:

@@ -39,6 +39,7 @@ def plan(
     mode: Mode,
     run_directory: str,
     node: tuple[tuple[str, str], ...] | None = None,
+    refers: bool = True,
 ) -> Plan:
     """Make the plan.
 
@@ -48,13 +49,14 @@ def plan(
         mode: `preparation` leaves out kubeadm and what follows it.
         run_directory: Where kubeadm's files are rendered.
         node: What commands are told of the node; None: as the configuration says (`node_variables`).
+        refers: Whether there may be references; False saves the search for them.
 
     Raises:
         ConfigError: The configuration does not fit this machine (the version of kubeadm found on it).
     """
     machine, kubernetes = configuration.machine, configuration.kubernetes
     node = node_variables(configuration, facts) if node is None else node
-    waiting = _awaiting(configuration) if facts.offline else {}
+    waiting = _awaiting(configuration) if facts.offline and refers else {}
     prepared, extras = _prepare(configuration, waiting)
     attested: tuple[Step, ...] = ()
     if machine.attestation_plugin:

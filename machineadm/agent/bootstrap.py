@@ -194,19 +194,19 @@ def prepare(
     finally:
         machine.redactor.learn(request.passphrases.known)
     request.passphrases.used_plugins |= plugins.used
-    machine.redactor.learn(secrets_of(realise(accepted.configuration)))
+    as_given = realise(accepted.configuration)
+    machine.redactor.learn(secrets_of(as_given))
     if host.providers is not None:
         _declare_plugins(accepted.configuration.spec, host.providers)
     resolved = _resolved(request, machine, facts, accepted, listen, ahead=ahead)
     document = (resolved or accepted).configuration
     if request.deadline is None and document.spec.deadline is not None:
         machine.limit(seconds(document.spec.deadline))
-    configuration = realise(document)
+    configuration = as_given if resolved is None else realise(document)
     if resolved is not None:
         machine.redactor.learn(secrets_of(configuration))
         if configuration.machine.attestation_plugin:
-            given = realise(accepted.configuration).digest
-            configuration = msgspec.structs.replace(configuration, given=given)
+            configuration = msgspec.structs.replace(configuration, given=as_given.digest)
     if warnings := (resolved or accepted).warnings:
         from machineadm.execution.events import ConfigurationWarned
 
@@ -221,7 +221,12 @@ def prepare(
         _introduce(reporter, configuration, journal)
     node = planner.node_variables(configuration, facts)
     plan = planner.plan(
-        configuration, facts, mode=request.mode, run_directory=host.state.run_directory, node=node
+        configuration,
+        facts,
+        mode=request.mode,
+        run_directory=host.state.run_directory,
+        node=node,
+        refers=resolved is not None,
     )
     return Ready(
         streams=streams,

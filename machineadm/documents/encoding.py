@@ -18,10 +18,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 # Read as the same string by every YAML reader, so they may stand without quotes as keys.
-_PLAIN_KEY = re.compile(r"[A-Za-z][A-Za-z0-9]{3,}")
+_PLAIN_KEY = r"[A-Za-z][A-Za-z0-9]{3,}"
 _WORDS = frozenset({"true", "false", "null"})
 # JSON lets these stand as they are; YAML reads them as line breaks, byte order mark or not at all.
-_YAML_ESCAPES = re.compile("[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]")
+_YAML_ESCAPES = "[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]"
 
 
 def encode_json(value: object, *, reveal: bool = False, indent: int = 0) -> bytes:
@@ -72,7 +72,9 @@ def encode_yaml_stream(values: Iterable[object], *, reveal: bool = False) -> byt
 def quoted(text: str) -> str:
     """A text in double quotes, as JSON and YAML both read it."""
     encoded = msgspec.json.encode(text).decode()
-    return _YAML_ESCAPES.sub(lambda found: f"\\u{ord(found[0]):04x}", encoded)
+    if encoded.isprintable():
+        return encoded  # none of them is, and most texts are
+    return re.sub(_YAML_ESCAPES, lambda found: f"\\u{ord(found[0]):04x}", encoded)
 
 
 def _reveal(value: Any) -> str:
@@ -109,7 +111,7 @@ def _item(value: object) -> list[str]:
 
 
 def _key(key: str) -> str:
-    if _PLAIN_KEY.fullmatch(key) and key.lower() not in _WORDS:
+    if re.fullmatch(_PLAIN_KEY, key) and key.lower() not in _WORDS:
         return key
     return quoted(key)
 

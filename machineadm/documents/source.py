@@ -117,10 +117,12 @@ def read_text(data: bytes) -> str:
     if data.startswith(_WIDE_MARKS):
         message = "not UTF-8, but UTF-16 or UTF-32"
         raise RefusedError("MA1003", 0, message, "save the file as UTF-8")
+    # Not "utf-8-sig", whose codec would be imported.
+    data = data.removeprefix(b"\xef\xbb\xbf")
     try:
-        return data.decode("utf-8-sig")
+        return data.decode()
     except UnicodeDecodeError as error:
-        before = data[: error.start].decode("utf-8-sig", "replace")
+        before = data[: error.start].decode(errors="replace")
         message = f"not UTF-8: byte 0x{data[error.start]:02x} cannot stand here"
         raise RefusedError("MA1003", len(before), message, "save the file as UTF-8") from None
 

@@ -365,9 +365,9 @@ def _may_chown() -> bool:
     """Whether the process holds CAP_CHOWN; root in a container may lack it."""
     with (
         contextlib.suppress(OSError),
-        open("/proc/self/status", encoding="ascii", errors="replace") as lines,
+        open("/proc/self/status", "rb") as lines,
     ):
         for line in lines:
-            if line.startswith("CapEff:"):
+            if line.startswith(b"CapEff:"):
                 return bool(int(line.split()[1], 16) & _CAP_CHOWN)
     return os.geteuid() == 0

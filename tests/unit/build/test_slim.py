@@ -204,6 +204,12 @@ ANNOTATED = {
     ),
     "if TYPE_CHECKING: import a": "if TYPE_CHECKING: pass",
     "if not TYPE_CHECKING:\n    import a": "if not TYPE_CHECKING:\n    import a",
+    "class C(Protocol):\n    def f(self) -> int: ...": "class C:\n    def f(self): ...",
+    "@runtime_checkable\nclass C(Protocol):\n    x: int": (
+        "@runtime_checkable\nclass C(Protocol):\n    x: int"
+    ),
+    "class C(D, Protocol):\n    x: int": "class C(D, Protocol):\n    x: int",
+    "class C(asyncio.Protocol):\n    x: int": "class C(asyncio.Protocol):\n    x: int",
     # Parentheses are no part of the annotation, so this stays as it is.
     "def f(a: (int)) -> (\n    str\n): ...": "def f(a: (int)) -> (str): ...",
 }
@@ -215,6 +221,21 @@ def test_only_what_type_checkers_alone_read_is_left_out(source: str) -> None:
 
     assert ast.dump(ast.parse(slim)) == ast.dump(ast.parse(ANNOTATED[source]))
     assert slim.count("\n") == source.count("\n")
+
+
+def test_no_protocol_of_the_agent_extends_one_that_the_builder_makes_a_plain_class() -> None:
+    """It would be refused when it is imported: protocols extend protocols alone."""
+    classes = [
+        node
+        for path in (ROOT / "machineadm").rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.ClassDef) and "Protocol" in map(ast.unparse, node.bases)
+    ]
+
+    plain = {node.name for node in classes if len(node.bases) == 1 and not node.decorator_list}
+    extended = {ast.unparse(base) for node in classes for base in node.bases}
+    assert {"Files", "Clock"} <= plain
+    assert plain & extended == set()
 
 
 def test_nearly_every_module_of_the_agent_loses_its_annotations_and_keeps_its_lines() -> None:
