@@ -36,10 +36,12 @@ from machineadm.version import VERSION
 if TYPE_CHECKING:
     from machineadm.agent.resolving import Resolved
     from machineadm.api.v1alpha1.machine import MachineConfiguration, MachineConfigurationSpec
+    from machineadm.api.v1alpha1.reporting import Reporting
 
     # Loaded by what reports, which `plan` does not.
     from machineadm.api.v1alpha1.status import AgentIdentity, MachineIdentity
     from machineadm.execution.events import Event
+    from machineadm.reporting.elsewhere import Elsewhere
     from machineadm.reporting.reporter import Reporter
 
 
@@ -202,6 +204,8 @@ def prepare(
     document = (resolved or accepted).configuration
     if request.deadline is None and document.spec.deadline is not None:
         machine.limit(seconds(document.spec.deadline))
+    if reporter and document.spec.reporting is not None and not host.offline:
+        reporter.also(_elsewhere(document.spec.reporting, machine))
     configuration = as_given if resolved is None else realise(document)
     if resolved is not None:
         machine.redactor.learn(secrets_of(configuration))
@@ -263,6 +267,30 @@ def _resolved(
         listen=listen,
         ahead=ahead,
     )
+
+
+def _elsewhere(reporting: Reporting, machine: Machine) -> Elsewhere:
+    """Where the configuration wants reports beside the machine's own files."""
+    from machineadm.reporting.elsewhere import Elsewhere
+    from machineadm.sources.reports import put_report
+
+    def send(data: bytes) -> None:
+        if reporting.url is not None:
+            put_report(
+                reporting.url,
+                data,
+                headers=reporting.headers,
+                ca_bundle=reporting.ca_bundle or "",
+            )
+        elif reporting.plugin is not None and machine.host.providers is not None:
+            plugin = reporting.plugin
+            machine.host.providers.report(plugin.name, plugin.location, data)
+
+    def failed(error: MachineadmError) -> None:
+        text = machine.redactor.text(f"{error.code} {error.message}")
+        machine.announce(f"machineadm: the report does not arrive elsewhere: {text}")
+
+    return Elsewhere(send, interval=seconds(reporting.interval), failed=failed)
 
 
 def _declare_plugins(spec: MachineConfigurationSpec, providers: Providers) -> None:

@@ -139,6 +139,12 @@ TABLE: dict[str, Code] = {
         "The journal or ledger in the state directory has a format that this release does not know. Nothing was changed.",
         "Run the release that wrote it, or a later one, on this machine.",
     ),
+    "MA6030": Code(
+        "the report does not arrive elsewhere",
+        "spec.reporting asks for reports at a URL or by a plugin, and the last one did not arrive there. The run itself went on as if nothing had "
+        "happened: its own report (status.json) has the condition Reported with the reason.",
+        "Look at the URL, its headers and certificates, or at the plugin's log. `machineadm status` shows the report on the machine.",
+    ),
     "MA6021": Code(
         "the machine reboots",
         "Steps asked for a reboot, the configuration allows it, and the run continues after it.",

@@ -32,6 +32,9 @@ INSTANCE_DATA_CHANGED = "InstanceDataChanged"
 MESSAGE = 32768
 """Characters of a message, as the type has them."""
 
+REPORTED = "Reported"
+"""The report has arrived where the configuration wants it beside the machine's own files."""
+
 _BEFORE_KUBEADM = (Phase.BOOT.value, Phase.PREPARE.value, Phase.PRE_KUBEADM.value)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import _thread
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -28,6 +29,7 @@ from machineadm.redaction import Redactor
 from machineadm.reporting.conditions import (
     INSTANCE_DATA_CHANGED,
     REBOOT_REQUIRED,
+    REPORTED,
     RESUMABLE,
     Tri,
     with_condition,
@@ -42,6 +44,9 @@ TRACE = "internal-error.txt"
 _PATIENCE = 0.3
 """Seconds for a report that is being written while the process is about to be ended."""
 INTERNAL_HINT = f"a fault of machineadm itself, please report it with {TRACE} of the run directory"
+
+if TYPE_CHECKING:
+    from machineadm.reporting.elsewhere import Elsewhere
 
 Announce = Callable[[str], None]
 """Tells a last error to whoever looks at the machine's console. Raises nothing."""
@@ -80,6 +85,7 @@ class Reporter:
 
         self._writing = _thread.allocate_lock()
         self._redactor = redactor
+        self._elsewhere: Elsewhere | None = None
         self._durable = False
         self._early = False
         self._announced = False
@@ -137,6 +143,11 @@ class Reporter:
         self._status = msgspec.structs.replace(
             self._status, config_digest=digest, machine=machine, attempt=attempt
         )
+
+    def also(self, elsewhere: Elsewhere) -> None:
+        """Report to somebody else, too, from now on."""
+        self._elsewhere = elsewhere
+        elsewhere.tell(self._status)
 
     def keep(self) -> None:
         """The run has something to do, so from now on the report is kept over a reboot, too."""
@@ -246,6 +257,10 @@ class Reporter:
                     hint=report.hint,
                 )
             )
+        if self._elsewhere is not None:
+            self._finish_elsewhere()
+            self._quietly(lambda: self._sinks.show(self._status))
+            self._quietly(self._keep)
 
     def _kubeadm_is_through(self) -> bool:
         states = {one.phase: one.state for one in self._status.steps}
@@ -270,6 +285,7 @@ class Reporter:
         self._status = with_conditions(self._status, time=self._now())
         # A run that has nothing to do may still be the first that can say so. And it is no success before it lasts.
         self._durable = self._durable or not self._sinks.lasts(self._status)
+        self._finish_elsewhere()
         self._keep()
         self._write()
         self._exit_code = 0
@@ -279,6 +295,22 @@ class Reporter:
         with self._writing:
             self._status = with_conditions(self._status, time=self._now())
             self._sinks.show(self._status)
+        if self._elsewhere is not None:
+            self._elsewhere.tell(self._status)
+
+    def _finish_elsewhere(self) -> None:
+        """Have the last status arrive elsewhere, and say in our own report whether it has."""
+        if self._elsewhere is None:
+            return
+        status = with_condition(self._status, REPORTED, "True", "Arrived", "", time=self._now())
+        elsewhere, self._elsewhere = self._elsewhere, None
+        if error := elsewhere.finish(status):
+            message = self._redactor.text(f"{error.code} {error.message}")
+            self._announce(f"machineadm: {message}")
+            status = with_condition(
+                self._status, REPORTED, "False", error.code, message, time=self._now()
+            )
+        self._status = status
 
     def _keep(self) -> None:
         if self._durable:

@@ -79,6 +79,15 @@ class Web:
         # As it comes: whoever counts the time must see a byte that drips.
         return answer.status, answer.headers, self._body(answer, url, answer.read1)
 
+    def put(self, url: str, data: bytes, headers: Mapping[str, str | Secret]) -> None:
+        """Put JSON; no redirect is followed, and the answer's body is not read.
+
+        Raises:
+            PassingError: As of `chunks`.
+            HostError: As of `chunks`.
+        """
+        self._open(url, {"Content-Type": "application/json", **headers}, data=data).close()
+
     def _body(
         self, answer: http.client.HTTPResponse, url: str, read: Callable[[int], bytes]
     ) -> Generator[bytes, None, None]:
@@ -92,7 +101,12 @@ class Web:
                 raise PassingError(*_broken(url, came, wanted))
 
     def _open(
-        self, url: str, headers: Mapping[str, str | Secret], *, any_status: bool = False
+        self,
+        url: str,
+        headers: Mapping[str, str | Secret],
+        *,
+        any_status: bool = False,
+        data: bytes | None = None,
     ) -> http.client.HTTPResponse:
         opener = urllib.request.OpenerDirector()
         for handler in (
@@ -106,7 +120,7 @@ class Web:
             opener.add_handler(handler)
         try:
             answer: http.client.HTTPResponse = opener.open(
-                _request(url, headers), timeout=self.timeout
+                _request(url, headers, data), timeout=self.timeout
             )
         except urllib.error.HTTPError as error:
             if any_status and isinstance(error.fp, http.client.HTTPResponse):
@@ -278,7 +292,9 @@ def _resolve(host: str, port: int, *, timeout: float) -> list[tuple[str, int]]:
     return answer
 
 
-def _request(url: str, headers: Mapping[str, str | Secret]) -> urllib.request.Request:
+def _request(
+    url: str, headers: Mapping[str, str | Secret], data: bytes | None = None
+) -> urllib.request.Request:
     """The request; user and password of the URL become a header, as browsers do it."""
     from base64 import b64encode
     from urllib.parse import unquote
@@ -286,7 +302,9 @@ def _request(url: str, headers: Mapping[str, str | Secret]) -> urllib.request.Re
     user = address(url).user
     request = urllib.request.Request(  # noqa: S310 - handlers for the web alone
         url.replace(f"{user}@", "", 1) if user else url,
+        data=data,
         headers={"User-Agent": f"machineadm/{VERSION}"},
+        method=None if data is None else "PUT",
     )
     if user:
         credentials = b64encode(unquote(user).encode()).decode()

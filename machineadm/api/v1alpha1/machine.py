@@ -103,10 +103,6 @@ class MachineConfig(ApiStruct, frozen=True, kw_only=True):
 class MachineConfigurationSpec(ApiStruct, frozen=True, kw_only=True):
     """The machine and its part in a cluster."""
 
-    not_built: ClassVar[Mapping[str, str]] = {
-        "reporting": "fetch /run/machineadm/status.json from the machine",
-    }
-
     machine: MachineConfig = MachineConfig()
     """The machine itself."""
 

@@ -8,11 +8,13 @@ from typing import Final
 from msgspec.structs import replace
 
 from machineadm.api.finding import Finding
+from machineadm.api.formats import seconds
 from machineadm.api.meta import HandlerRef, ProviderRef
 from machineadm.api.v1alpha1.files import FileSource
 from machineadm.api.v1alpha1.machine import MachineConfig
 from machineadm.api.v1alpha1.plugins import PluginEntry
 from machineadm.api.v1alpha1.reference import ConfigurationReferenceSpec
+from machineadm.api.v1alpha1.reporting import InfrastructurePlugin, Reporting
 from machineadm.config.paths import child
 from machineadm.config.rules.declared import declared
 from machineadm.config.rules.model import Context, Rules, finding
@@ -75,6 +77,10 @@ def _is_a_handler(reference: HandlerRef, context: Context) -> Iterator[Finding]:
     yield from named_as("auth-handler", reference.name, context)
 
 
+def _is_infrastructure(reference: InfrastructurePlugin, context: Context) -> Iterator[Finding]:
+    yield from named_as("infrastructure", reference.name, context)
+
+
 def _one_authorization(source: FileSource, _context: Context) -> Iterator[Finding]:
     if source.auth_from is None:
         return
@@ -84,6 +90,25 @@ def _one_authorization(source: FileSource, _context: Context) -> Iterator[Findin
         for name in headers:
             if name.lower() == "authorization":
                 yield finding("MA1301", "authFrom", f"not together with {name} in {field}")
+
+
+def _reports_somewhere(reporting: Reporting, _context: Context) -> Iterator[Finding]:
+    if reporting.url is not None and not reporting.url.startswith(REMOTE):
+        yield finding("MA1323", "url", "not a https or http URL")
+    if reporting.url is None:
+        for field, value in (
+            ("headers", reporting.headers),
+            ("headersFrom", reporting.headers_from),
+            ("caBundle", reporting.ca_bundle),
+        ):
+            if value:
+                yield finding("MA1301", field, "goes with url")
+    given = {name.lower() for name in reporting.headers}
+    for name in reporting.headers_from:
+        if name.lower() in given:
+            yield finding("MA1306", child("headersFrom", name), f"{name} stands in headers already")
+    if seconds(reporting.interval) < 1:
+        yield finding("MA1312", "interval", "must not be shorter than 1s")
 
 
 def reference_findings(spec: ConfigurationReferenceSpec) -> Iterator[Finding]:
@@ -103,5 +128,7 @@ RULES: Final[Rules] = {
     PluginEntry: (_entry_fits,),
     ProviderRef: (_inputs_once, _is_a_provider),
     HandlerRef: (_is_a_handler,),
+    InfrastructurePlugin: (_is_infrastructure,),
     FileSource: (_one_authorization,),
+    Reporting: (_reports_somewhere,),
 }

@@ -49,6 +49,7 @@ class LinuxProviders:
         self._most = most
         self._declared: tuple[PluginEntry, ...] = ()
         self._asking: Asking | None = None
+        self._reported: set[str] = set()
         self._acts = False
         """A plugin was asked for more than words, so that it may keep secrets."""
 
@@ -94,12 +95,18 @@ class LinuxProviders:
         return self._acting().fetch(plugin, location, most=self._most)
 
     def report(self, plugin: str, location: str, status: bytes) -> None:
-        """See `Providers.report`."""
-        self._acting().report(plugin, location, status)
+        """See `Providers.report`: by a process of its own, since it comes from another thread than all else."""
+        asking = self._new()
+        try:
+            asking.report(plugin, location, status)
+        finally:
+            asking.end()
+            self._reported |= asking.used
 
     def used(self) -> tuple[str, ...]:
         """See `Providers.used`."""
-        return tuple(sorted(self._asking.used)) if self._asking is not None else ()
+        asked = self._asking.used if self._asking is not None else set()
+        return tuple(sorted(asked | self._reported))
 
     def end(self) -> None:
         """See `Providers.end`."""
@@ -112,12 +119,13 @@ class LinuxProviders:
 
     def _asked(self) -> Asking:
         if self._asking is None:
-            from machineadm.plugins.asking import Asking
-
-            self._asking = Asking(
-                self._places(), log=self._log, redactor=self._redactor, kept=self._secrets_of
-            )
+            self._asking = self._new()
         return self._asking
+
+    def _new(self) -> Asking:
+        from machineadm.plugins.asking import Asking
+
+        return Asking(self._places(), log=self._log, redactor=self._redactor, kept=self._secrets_of)
 
     def _places(self) -> Places:
         from machineadm.plugins.discovery import Places

@@ -1,0 +1,96 @@
+"""A report that goes to somebody else, too: beside the run, never in its way.
+
+The latest status is what counts: while one is being sent, or the interval has not passed, later ones take each other's place. The
+last one is always sent. That it cannot be sent harms no run; the run's own report says so.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Final
+
+from machineadm.api.v1alpha1.status import BootstrapStatus
+from machineadm.errors import MachineadmError
+from machineadm.reporting.sinks import encode
+
+PATIENCE: Final = 15.0
+"""Seconds that a run waits at its end for its last report to arrive."""
+
+
+class Elsewhere:
+    """Sends statuses, in a thread of its own.
+
+    Args:
+        send: Sends one, as JSON. Raises MachineadmError where that fails.
+        interval: Seconds between two reports at least.
+        failed: Told of the first failure, for the console; called in the thread.
+        patience: As of `PATIENCE`.
+    """
+
+    def __init__(
+        self,
+        send: Callable[[bytes], None],
+        *,
+        interval: float,
+        failed: Callable[[MachineadmError], None] = lambda _: None,
+        patience: float = PATIENCE,
+    ) -> None:
+        self._send = send
+        self._interval = interval
+        self._failed = failed
+        self._patience = patience
+        self._changed = threading.Condition()
+        self._latest: BootstrapStatus | None = None
+        self._ends = False
+        self._error: MachineadmError | None = None
+        self._told = False
+        self._thread = threading.Thread(target=self._work, daemon=True, name="reports")
+        self._thread.start()
+
+    def tell(self, status: BootstrapStatus) -> None:
+        """Have a status sent when its time has come; returns at once."""
+        with self._changed:
+            self._latest = status
+            self._changed.notify()
+
+    def finish(self, status: BootstrapStatus) -> MachineadmError | None:
+        """Have the last status sent now, and wait for that.
+
+        Returns:
+            Why it has not arrived; None if it has.
+        """
+        with self._changed:
+            self._latest = status
+            self._ends = True
+            self._changed.notify()
+        self._thread.join(self._patience)
+        if self._thread.is_alive():
+            return MachineadmError(
+                "MA6030", f"the report did not arrive within {self._patience:g} s"
+            )
+        return self._error
+
+    def _work(self) -> None:
+        while (status := self._next()) is not None:
+            try:
+                self._send(encode(status))
+            except MachineadmError as error:
+                self._error = error
+                if not self._told:
+                    self._told = True
+                    self._failed(error)
+            except Exception as error:
+                # A fault of ours: named, and no reason to lose the reports that follow.
+                self._error = MachineadmError("MA9001", f"unexpected {type(error).__name__}")
+            else:
+                self._error = None
+            with self._changed:
+                self._changed.wait_for(lambda: self._ends, self._interval)
+
+    def _next(self) -> BootstrapStatus | None:
+        """The status to send now; None when there will be no more."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._latest is not None or self._ends)
+            status, self._latest = self._latest, None
+            return status
