@@ -129,6 +129,12 @@ RULES: Final[dict[type[ApiStruct], tuple[Rule, ...]]] = {
             reason="FieldValueForbidden",
             field="ignitionVersion",
         ),
+        Rule(
+            expression="!has(self.dataSizeLimitOf) || has(self.dataSizeLimit)",
+            message="dataSizeLimitOf goes with dataSizeLimit only",
+            reason="FieldValueForbidden",
+            field="dataSizeLimitOf",
+        ),
     ),
     encrypted_data.EncryptedDataSpec: (
         Rule(

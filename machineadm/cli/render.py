@@ -84,7 +84,9 @@ def _sizes(sizes: Sizes) -> str:
     parts = ", ".join(f"{name} {size}" for name, size in sizes.parts.items() if size)
     head = f"{sizes.raw} bytes ({parts}), {sizes.compressed} compressed by gzip\n"
     if sizes.limit is not None:
-        return head + f"{sizes.limit - sizes.raw} bytes below the limit of {sizes.limit}\n"
+        left = sizes.limit - sizes.counted
+        what = "" if sizes.limited == "raw" else ", compressed"
+        return head + f"{left} bytes below the limit of {sizes.limit}{what}\n"
     verdicts = [
         f"{limit} ({who}): {'fits' if sizes.raw <= limit else _compressed_verdict(sizes, limit)}"
         for limit, who in ((SMALL, "AWS"), (USUAL, "most others"))

@@ -36,7 +36,8 @@ def fetch_script(download: AgentDownload) -> str:
     Raises:
         ConfigError: It cannot be fetched safely as it is given.
     """
-    if download.sha256 is None and download.public_key is None:
+    sums = download.sha256_by_architecture
+    if download.sha256 is None and sums is None and download.public_key is None:
         raise ConfigError("MA1920", "the agent's download has neither sha256 nor publicKey")
     if download.headers_from:
         raise ConfigError("MA1921", "the agent's download has headersFrom that nobody has resolved")
@@ -44,6 +45,8 @@ def fetch_script(download: AgentDownload) -> str:
         "VERSION": download.version,
         "URLS": "\n".join(_url(url, download.version) for url in download.urls),
         "SHA256": download.sha256 or "",
+        "AMD64": (sums.amd64 if sums is not None else None) or "",
+        "ARM64": (sums.arm64 if sums is not None else None) or "",
         "KEYS": "\n".join(_keys(download.public_key)) if download.public_key is not None else "",
         "HEADERS": "\n".join(
             f"{name}: {value.reveal()}" for name, value in download.headers.items()
@@ -52,7 +55,12 @@ def fetch_script(download: AgentDownload) -> str:
         "DESTINATION": download.destination or DOWNLOADED,
     }
     head = "".join(f"{name}={_quoted(value)}\n" for name, value in values.items() if value)
-    return f"#!/bin/sh\n{head}{_program([name for name, value in values.items() if not value])}"
+    without = [name for name, value in values.items() if not value]
+    if sums is None:
+        without.append("SUMS")
+    elif "SHA256" in without:
+        without.remove("SHA256")
+    return f"#!/bin/sh\n{head}{_program(without)}"
 
 
 def _program(without: Sequence[str]) -> str:

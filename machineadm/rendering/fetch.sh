@@ -229,6 +229,10 @@ x86_64 | amd64) arch=amd64 ;;
 aarch64 | arm64) arch=arm64 ;;
 *) fail MA1914 "there is no agent for $(uname -m)" ;;
 esac
+# [SUMS
+case $arch in amd64) SHA256=${AMD64-} ;; *) SHA256=${ARM64-} ;; esac
+[ "$SHA256" ] || fail MA1914 "there is no agent for $arch: no sha256"
+# SUMS]
 
 if have curl; then
   tool=curl

@@ -230,11 +230,12 @@ def _agent(source: AgentSource | None) -> Iterator[Finding]:
 
 
 def _download(download: AgentDownload, path: str) -> Iterator[Finding]:
-    if download.sha256 is None and download.public_key is None:
+    sums = download.sha256 or download.sha256_by_architecture
+    if sums is None and download.public_key is None:
         yield Finding(
             code="MA1302",
             path=path,
-            message="one of sha256 and publicKey is required",
+            message="one of sha256, sha256ByArchitecture and publicKey is required",
             hint="an agent is never run unverified: `sha256sum FILE` prints its digest",
         )
     if download.headers_from:
@@ -247,6 +248,13 @@ def _download(download: AgentDownload, path: str) -> Iterator[Finding]:
 
 
 def _format(spec: MachineBootstrapSpec) -> Iterator[Finding]:
+    if spec.data_size_limit_of is not None and spec.data_size_limit is None:
+        yield Finding(
+            code="MA1604",
+            path="spec.dataSizeLimitOf",
+            message="there is no limit without dataSizeLimit",
+            hint="add dataSizeLimit: 16Ki, or remove it",
+        )
     version, name = spec.ignition_version, spec.format
     if version is not None and name is not PRUNED and name != "ignition":
         yield Finding(

@@ -114,7 +114,12 @@ def render(
     documents = _documents(bootstrap.spec, realised, random)
     known = functions(documents, script, agent_path(agent).encode())
     pieces = _filled(chosen.text, known, realised)
-    measured = sizes.measure(pieces, realised.configuration, bootstrap.spec.data_size_limit)
+    measured = sizes.measure(
+        pieces,
+        realised.configuration,
+        bootstrap.spec.data_size_limit,
+        bootstrap.spec.data_size_limit_of,
+    )
     if finding := sizes.beyond(measured):
         raise UnrenderedError([finding])
     user_data = b"".join(piece.data for piece in pieces)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Final
+from typing import Final, Literal
 
 import msgspec
 
@@ -37,15 +37,29 @@ class Sizes(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     limit: int | None
     """What spec.dataSizeLimit says."""
 
+    limited: Literal["raw", "compressed"] = "raw"
+    """Which of the two it limits."""
+
     parts: dict[str, int]
     """What makes the raw size: configuration, fetch script and template, as they stand in the user data."""
+
+    compressed_parts: dict[str, int]
+    """Each of these by gzip, by itself; together they are a little more than the whole."""
+
+    @property
+    def counted(self) -> int:
+        """The size that the limit is for."""
+        return self.raw if self.limited == "raw" else self.compressed
 
     fields: dict[str, int]
     """What makes the configuration, by field, before it is compressed and encoded; the largest first."""
 
 
 def measure(
-    pieces: Sequence[Piece], configuration: MachineConfiguration, limit: str | None
+    pieces: Sequence[Piece],
+    configuration: MachineConfiguration,
+    limit: str | None,
+    limited: Literal["Raw", "Compressed"] | None = None,
 ) -> Sizes:
     """Measure user data.
 
@@ -53,32 +67,42 @@ def measure(
         pieces: What it is made of.
         configuration: What travels in it.
         limit: spec.dataSizeLimit.
+        limited: spec.dataSizeLimitOf.
     """
     data = b"".join(piece.data for piece in pieces)
-    parts = {_CONFIGURATION: 0, "fetch script": 0, "template": 0}
+    parts = {_CONFIGURATION: b"", "fetch script": b"", "template": b""}
     for piece in pieces:
         name = next((part for call, part in _PARTS.items() if call in piece.names), "template")
-        parts[name] += len(piece.data)
+        parts[name] += piece.data
     fields = sorted(_fields(configuration), key=lambda one: (-one[1], one[0]))
     return Sizes(
         raw=len(data),
         compressed=len(compressed(data)),
         limit=None if limit is None else amount(limit),
-        parts=parts,
+        limited="compressed" if limited == "Compressed" else "raw",
+        parts={name: len(part) for name, part in parts.items()},
+        compressed_parts={
+            name: len(compressed(part)) if part else 0 for name, part in parts.items()
+        },
         fields=dict(fields),
     )
 
 
 def beyond(sizes: Sizes) -> Finding | None:
     """The problem of user data that is larger than its limit."""
-    if sizes.limit is None or sizes.raw <= sizes.limit:
+    if sizes.limit is None or sizes.counted <= sizes.limit:
         return None
-    parts = ", ".join(f"{name} {size}" for name, size in sizes.parts.items() if size)
+    parts = ", ".join(
+        f"{name} {size} ({sizes.compressed_parts[name]})"
+        for name, size in sizes.parts.items()
+        if size
+    )
     largest = ", ".join(f"{name} {size}" for name, size in list(sizes.fields.items())[:_LARGEST])
     return Finding(
         code="MA1620",
         path="spec.dataSizeLimit",
-        message=f"the user data has {sizes.raw} bytes, {sizes.raw - sizes.limit} more than its limit of {sizes.limit}: {parts}",
+        message=f"the user data has {sizes.raw} bytes ({sizes.compressed} compressed by gzip), {sizes.counted - sizes.limit} more than its "
+        f"limit of {sizes.limit} {sizes.limited}: {parts}",
         hint=f"largest in the configuration, before compression: {largest}; fetch large files from a source",
     )
 

@@ -15,7 +15,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
 from threading import Thread
@@ -27,7 +27,7 @@ import pytest
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from machineadm.api.v1alpha1.agent_source import AgentDownload
+from machineadm.api.v1alpha1.agent_source import AgentDownload, Sha256ByArchitecture
 from machineadm.api.v1alpha1.status import BootstrapStatus
 from machineadm.redaction import Secret
 from machineadm.rendering.fetch import fetch_script
@@ -332,6 +332,39 @@ def test_what_is_not_the_release_is_refused(
         assert_there(machine, done)
     else:
         assert_refused(machine, done, code)
+
+
+@pytest.mark.parametrize(
+    ("sums", "code"),
+    [
+        (lambda right: Sha256ByArchitecture(amd64=right, arm64=right), None),
+        (lambda _: Sha256ByArchitecture(amd64="0" * 64, arm64="0" * 64), "MA1906"),
+        (lambda right: _other_architecture(right), "MA1914"),
+    ],
+)
+def test_a_machine_checks_the_digest_of_its_own_architecture(
+    machine: Machine,
+    server: FileServer,
+    sums: Callable[[str], Sha256ByArchitecture],
+    code: str | None,
+) -> None:
+    done = machine.fetch(
+        f"{server.url}/{NAME}",
+        sha256=None,
+        public_key=None,
+        sha256_by_architecture=sums(sha256(AGENT)),
+    )
+
+    if code is None:
+        assert_there(machine, done)
+    else:
+        assert_refused(machine, done, code)
+
+
+def _other_architecture(digest: str) -> Sha256ByArchitecture:
+    if os.uname().machine in ("x86_64", "amd64"):
+        return Sha256ByArchitecture(arm64=digest)
+    return Sha256ByArchitecture(amd64=digest)
 
 
 @pytest.mark.parametrize("shell", SHELLS[1:], ids=" ".join)

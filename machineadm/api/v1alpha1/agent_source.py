@@ -15,6 +15,7 @@ from machineadm.api.meta import (
     Url,
     ValueSource,
     at_least_one,
+    at_most_one,
     exactly_one,
 )
 
@@ -26,10 +27,25 @@ class PreinstalledAgent(ApiStruct, frozen=True, kw_only=True):
     """Where it is. Default `/usr/bin/machineadm`."""
 
 
-class AgentDownload(ApiStruct, frozen=True, kw_only=True):
-    """An agent to fetch at boot; at least one of `sha256` and `publicKey`, and all given are checked."""
+class Sha256ByArchitecture(ApiStruct, frozen=True, kw_only=True):
+    """SHA-256 of the agent's file for each architecture; at least one."""
 
-    one_of: ClassVar[tuple[OneOf, ...]] = (at_least_one("sha256", "publicKey"),)
+    one_of: ClassVar[tuple[OneOf, ...]] = (at_least_one("amd64", "arm64"),)
+
+    amd64: Sha256 | None = None
+    """Of the file for x86-64."""
+
+    arm64: Sha256 | None = None
+    """Of the file for 64-bit Arm."""
+
+
+class AgentDownload(ApiStruct, frozen=True, kw_only=True):
+    """An agent to fetch at boot; at least one of `sha256`, `sha256ByArchitecture` and `publicKey`, and all given are checked."""
+
+    one_of: ClassVar[tuple[OneOf, ...]] = (
+        at_least_one("sha256", "sha256ByArchitecture", "publicKey"),
+        at_most_one("sha256", "sha256ByArchitecture"),
+    )
 
     version: Annotated[
         str,
@@ -49,7 +65,10 @@ class AgentDownload(ApiStruct, frozen=True, kw_only=True):
     """Where it is fetched from, tried in this order. `{version}` and `{arch}` are filled in."""
 
     sha256: Sha256 | None = None
-    """SHA-256 of the file, checked before it gets its name."""
+    """SHA-256 of the file, checked before it gets its name. Of one file, so of one architecture."""
+
+    sha256_by_architecture: Sha256ByArchitecture | None = None
+    """The same where `{arch}` in a URL stands for several; a machine of another architecture is refused."""
 
     public_key: Pem | None = None
     """ECDSA P-256 public keys in PEM, one of which must have signed the file: two while a release key is

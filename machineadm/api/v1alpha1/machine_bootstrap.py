@@ -115,6 +115,9 @@ class MachineBootstrapSpec(ApiStruct, frozen=True, kw_only=True):
     """Largest user data that the infrastructure takes: `16Ki`. Larger ones are refused before a machine is
     made, with the size of each part."""
 
+    data_size_limit_of: Literal["Raw", "Compressed"] | None = None
+    """What `dataSizeLimit` counts: the user data as it is, or by gzip where the provider does that. Default `Raw`."""
+
 
 class BootstrapInitialization(ApiStruct, frozen=True, kw_only=True):
     """What Cluster API waits for."""

@@ -12,7 +12,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from machineadm.api.meta import ValueSource
-from machineadm.api.v1alpha1.agent_source import AgentDownload, AgentSource, PreinstalledAgent
+from machineadm.api.v1alpha1.agent_source import (
+    AgentDownload,
+    AgentSource,
+    PreinstalledAgent,
+    Sha256ByArchitecture,
+)
 from machineadm.documents.formats import FORMATS
 from machineadm.errors import ConfigError
 from machineadm.redaction import Secret
@@ -45,6 +50,16 @@ def test_the_version_is_filled_in_and_the_architecture_left_to_the_machine() -> 
     script = fetch_script(download(urls=("https://a.example/{version}/m-{arch}.pyz",)))
 
     assert values_as_a_shell_reads_them(script, "URLS") == ["https://a.example/v0.3.1/m-{arch}.pyz"]
+
+
+def test_each_architecture_has_its_own_digest() -> None:
+    sums = Sha256ByArchitecture(amd64="a" * 64, arm64="b" * 64)
+    script = fetch_script(download(sha256=None, sha256_by_architecture=sums))
+
+    assert values_as_a_shell_reads_them(script, "AMD64", "ARM64") == ["a" * 64, "b" * 64]
+    assert "case $arch in amd64) SHA256=" in script
+    assert "sha256sum" in script
+    assert "case $arch in amd64) SHA256=" not in fetch_script(download())
 
 
 text = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]))

@@ -410,9 +410,26 @@ def test_user_data_over_its_limit_says_by_how_much_and_why() -> None:
 
     assert told(outcome) == [("MA1620", "spec.dataSizeLimit", 12)]
     (problem,) = outcome.problems
-    assert f"{len(plain)} bytes, {len(plain) - 1000} more than its limit of 1000" in problem.message
-    assert f"configuration {len(plain)}" in problem.message
+    assert f"{len(plain)} bytes (" in problem.message
+    assert f"{len(plain) - 1000} more than its limit of 1000 raw: " in problem.message
+    assert f"configuration {len(plain)} (" in problem.message
     assert "spec.machine.files[0] 930" in problem.hint
+
+
+def test_a_limit_of_what_is_compressed_counts_what_is_compressed() -> None:
+    text = with_file(content="x" * 900) + "  dataSizeLimit: 1k\n"
+
+    assert render(text + "  dataSizeLimitOf: Compressed\n", template="bare").rendered is not None
+    assert render(text + "  dataSizeLimitOf: Raw\n", template="bare").rendered is None
+    tight = render(text.replace("1k", "'100'") + "  dataSizeLimitOf: Compressed\n", template="bare")
+    assert "limit of 100 compressed" in tight.problems[0].message
+
+
+def test_a_limit_that_there_is_none_of_counts_nothing() -> None:
+    assert told(render(PLAIN + "  dataSizeLimitOf: Raw\n"))[0][:2] == (
+        "MA1604",
+        "spec.dataSizeLimitOf",
+    )
 
 
 def test_sizes_add_up() -> None:
@@ -420,6 +437,7 @@ def test_sizes_add_up() -> None:
 
     assert rendered is not None
     assert sum(rendered.sizes.parts.values()) == rendered.sizes.raw == len(rendered.user_data)
+    assert rendered.sizes.compressed <= sum(rendered.sizes.compressed_parts.values())
     assert rendered.sizes.limit == 16384
     assert rendered.sizes.compressed < rendered.sizes.raw
 
