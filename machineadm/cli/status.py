@@ -66,7 +66,7 @@ def run(arguments: Namespace) -> int:
 
         sys.stdout.write(encode(status).decode())
     else:
-        sys.stdout.write(render(status) + render_log(status))
+        sys.stdout.write(render(status, warnings=True) + render_log(status))
     if cut_off:
         sys.stderr.write(CUT_OFF)
     return exit_code(status)
@@ -94,8 +94,13 @@ def exit_code(status: BootstrapStatus) -> int:
     return 70 if known is None else known
 
 
-def render(status: BootstrapStatus) -> str:
-    """The report as a person reads it."""
+def render(status: BootstrapStatus, *, warnings: bool = False) -> str:
+    """The report as a person reads it.
+
+    Args:
+        status: The report.
+        warnings: With those of the configuration, which a run has shown at its beginning.
+    """
     from machineadm.plan.render import printable
 
     lines = [_headline(status)]
@@ -108,6 +113,10 @@ def render(status: BootstrapStatus) -> str:
         lines.append(
             f"kubeadm: exit code {status.kubeadm.exit_code} {status.kubeadm.phase}".rstrip()
         )
+    for warning in status.warnings if warnings else ():
+        field = f" {warning.path}:" if warning.path else ""
+        lines.append(f"warning: {warning.code}{field} {warning.message}")
+        lines += [f"  hint: {warning.hint}"] if warning.hint else []
     if status.error:
         lines.append(f"{status.error.code} {status.error.message}")
         lines += [f"  hint: {status.error.hint}"] if status.error.hint else []

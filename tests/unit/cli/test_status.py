@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import msgspec
 import pytest
 
@@ -11,7 +14,9 @@ from machineadm.api.v1alpha1.status import (
     ErrorReport,
     Phase,
     StepReport,
+    WarningReport,
 )
+from machineadm.cli.main import main
 from machineadm.cli.status import SHOWN_LINES, _wait, exit_code, is_cut_off, render, render_log
 from machineadm.errors import InterruptedRunError
 from machineadm.reporting.sinks import STATUS, encode
@@ -113,3 +118,46 @@ def test_whoever_cannot_log_in_to_the_console_sees_the_last_output_of_what_faile
     assert lines[-1] == "    the cause\\x1b"
     assert len(lines) == SHOWN_LINES
     assert render_log(status("Succeeded")) == ""
+
+
+@pytest.mark.parametrize("phase", ["Succeeded", "Failed", "Preparing"])
+def test_warnings_of_the_report_stand_before_its_error(phase: Phase) -> None:
+    one = WarningReport(code="MA1411", path="spec.machine.files[0].content", message="a\x1b")
+    two = WarningReport(code="MA1399", message="b", hint="do c")
+    failed = status(phase, code=6 if phase == "Failed" else None)
+
+    warned = msgspec.structs.replace(failed, warnings=(one, two))
+
+    lines = render(warned, warnings=True).splitlines()
+    assert lines[2:5] == [
+        "warning: MA1411 spec.machine.files[0].content: a\\x1b",
+        "warning: MA1399 b",
+        "  hint: do c",
+    ]
+    assert lines[5:] == (["MA4007 no\\x1b"] if phase == "Failed" else [])
+    # A run has shown them where it began.
+    assert "warning" not in render(warned)
+
+
+def test_status_prints_what_the_last_run_was_warned_of(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = """\
+apiVersion: bootstrap.cluster.x-k8s.io/v1alpha1
+kind: MachineConfiguration
+spec:
+  machine:
+    files: [{path: /etc/motd, content: "{{ ds.meta_data.name }}"}]
+"""
+    (tmp_path / "root").mkdir()
+    (tmp_path / "node.yaml").write_text(text)
+    root = ("--root", str(tmp_path / "root"))
+    path = str(tmp_path / "node.yaml")
+    assert main(["bootstrap", "--mode", "preparation", "--path", path, *root]) == 0
+    assert "warning: MA1411" not in capsys.readouterr().out
+
+    assert main(["status", *root]) == 0
+    assert "warning: MA1411 spec.machine.files[0].content: ds." in capsys.readouterr().out
+    assert main(["status", *root, "--output", "json"]) == 0
+    (warning,) = json.loads(capsys.readouterr().out)["warnings"]
+    assert warning["code"] == "MA1411"
