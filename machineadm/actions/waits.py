@@ -7,10 +7,12 @@ from __future__ import annotations
 
 from machineadm.errors import StepError
 from machineadm.host.effects import WaitFor
-from machineadm.host.ports import FileKind, Host
+from machineadm.host.ports import FileKind, Host, Waiting
 
 PAUSE = 1.0
 """Seconds between two looks."""
+TELLING = 10.0
+"""Seconds between two words about a wait."""
 # No machine that runs this was built before.
 _SANE = 1_700_000_000.0
 
@@ -41,20 +43,31 @@ def is_met(condition: str, host: Host) -> bool:
 
 
 def wait_for(wait: WaitFor, host: Host) -> None:
-    """Wait until it is so.
+    """Wait until it is so; whoever follows the run is told what it waits for, and how long it has.
 
     Raises:
         StepError: The budget is spent.
         InterruptedRunError: The run was interrupted or its deadline has come.
     """
-    end = host.clock.monotonic() + wait.budget
+    began, told = host.clock.monotonic(), -TELLING
     while not is_met(wait.condition, host):
-        left = end - host.clock.monotonic()
+        elapsed = host.clock.monotonic() - began
+        left = wait.budget - elapsed
         if left <= 0:
             raise StepError(
                 "MA3031",
                 f"waited {wait.budget:g} s in vain for {wait.condition}: {wait.reason}",
                 hint="find out what keeps it (journalctl -b), and run again",
                 passing=True,
+            )
+        if elapsed - told >= TELLING:
+            told = elapsed
+            host.waiting(
+                Waiting(
+                    condition=wait.condition,
+                    reason=wait.reason,
+                    elapsed=elapsed,
+                    budget=wait.budget,
+                )
             )
         host.clock.sleep(min(PAUSE, left))

@@ -91,6 +91,8 @@ class Progress:
         elif isinstance(event, events.StepRetried):
             again = f"attempt {event.attempt} failed, next in {event.delay:g}s"
             self._line(f"    {again}: {event.code} {event.message}")
+        elif isinstance(event, events.StepWaiting):
+            self._line(f"    {events.waited_for(event)}")
 
     def _finish(self, step: str, how: str) -> None:
         line = f" {how}" if self._begun else f"{self._numbers.get(step, '')}{step} ... {how}"

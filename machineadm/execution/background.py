@@ -1,23 +1,28 @@
 """Work that goes on while the steps behind it are carried out.
 
-A thread does the step's work and nothing else: journal, ledger and report are the runner's, before it starts and after it was
-joined. Killed in between, the step counts as begun and not ended, as any other.
+A thread does the step's work, again if a failure may pass, and nothing else: journal, ledger and report are the runner's, before
+it starts and after it was joined. What the thread has to tell it leaves for the runner. Killed in between, the step counts as begun
+and not ended, as any other.
 """
 
 from __future__ import annotations
 
 import threading
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
 
-from machineadm.errors import InternalError, InterruptedRunError, MachineadmError
-from machineadm.host.ports import Clock, CommandResult, Commands, Host
+from machineadm.errors import InternalError, InterruptedRunError, MachineadmError, StepError
+from machineadm.execution.events import Event, Observer, retried, waiting
+from machineadm.execution.insisting import insist
+from machineadm.host.ports import Clock, CommandResult, Commands, Host, Waiting
 from machineadm.plan.model import Background, Outcome, Step, Work
 from machineadm.redaction import Secret
 
 _LOOK = 0.1
 _PATIENCE = 5.0
+_PIECE = 0.5
 
 
 class Task:
@@ -35,14 +40,24 @@ class Task:
         self.joined_before = step.joined_before if isinstance(step, Background) else ""
         self.duration = 0.0
         self._cancelled = threading.Event()
+        self._told: deque[Event] = deque()
         self._outcome: Outcome | None = None
         self._error: BaseException | None = None
         self._clock = host.clock
         self._thread = threading.Thread(target=self._run, args=(self._host(host),), daemon=True)
         self._thread.start()
 
-    def wait(self, clock: Clock) -> Outcome:
+    def tell(self, observe: Observer) -> None:
+        """Pass on what it has told since."""
+        while self._told:
+            observe(self._told.popleft())
+
+    def wait(self, clock: Clock, observe: Observer) -> Outcome:
         """Wait for its end.
+
+        Args:
+            clock: Says when the run is interrupted.
+            observe: Told what it has to tell meanwhile.
 
         Raises:
             MachineadmError: It failed.
@@ -51,11 +66,13 @@ class Task:
         """
         while self._thread.is_alive():
             self._thread.join(_LOOK)
+            self.tell(observe)
             try:
                 clock.sleep(0)
             except InterruptedRunError:
                 self.cancel()
                 raise
+        self.tell(observe)
         if isinstance(self._error, MachineadmError):
             raise self._error
         if self._error is not None or self._outcome is None:
@@ -72,8 +89,15 @@ class Task:
 
     def _run(self, host: Host) -> None:
         began = self._clock.monotonic()
+
+        def again(error: StepError, attempt: int, delay: float) -> None:
+            self._told.append(retried(self.step, error, attempt, delay, time=host.clock.now()))
+            host.clock.sleep(delay)
+
         try:
-            self._outcome = self.step.apply(host, self.work)
+            self._outcome = insist(
+                self.step, lambda: self.step.apply(host, self.work), host.clock, again
+            )
         except BaseException as error:
             self._error = error
         self.duration = self._clock.monotonic() - began
@@ -82,7 +106,11 @@ class Task:
         """The machine, to a thread that can be told to end."""
         clock = _CancellableClock(host.clock, self._cancelled)
         commands = host.commands and _CancellableCommands(host.commands, self._cancelled)
-        return msgspec.structs.replace(host, clock=clock, commands=commands)
+
+        def tell(wait: Waiting) -> None:
+            self._told.append(waiting(self.step, wait, time=clock.now()))
+
+        return msgspec.structs.replace(host, clock=clock, commands=commands, waiting=tell)
 
 
 class _CancellableClock:
@@ -97,9 +125,15 @@ class _CancellableClock:
         return self._real.monotonic()
 
     def sleep(self, seconds: float) -> None:
-        if self._cancelled.is_set():
-            raise InterruptedRunError("MA6002", "ended with the run that had begun it")
-        self._real.sleep(seconds)
+        until = self._real.monotonic() + seconds
+        while True:
+            if self._cancelled.is_set():
+                raise InterruptedRunError("MA6002", "ended with the run that had begun it")
+            left = until - self._real.monotonic()
+            # In pieces: whoever ends it does not wait for the next attempt.
+            self._real.sleep(max(0.0, min(left, _PIECE)))
+            if left <= _PIECE:
+                return
 
 
 class _CancellableCommands:

@@ -7,7 +7,9 @@ from collections.abc import Callable, Iterable
 import msgspec
 
 from machineadm.documents.model import Problem
-from machineadm.plan.model import Attested, Change, Phase, ProgramRun
+from machineadm.errors import MachineadmError
+from machineadm.host.ports import Waiting
+from machineadm.plan.model import Attested, Change, Phase, ProgramRun, Step
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True, tag_field="event", rename="camel"):
@@ -122,6 +124,21 @@ class StepRetried(Event, frozen=True, kw_only=True, tag="stepRetried"):
     message: str
 
 
+class StepWaiting(Event, frozen=True, kw_only=True, tag="stepWaiting"):
+    """A step waits for something; told when it begins to, and every ten seconds until it has it."""
+
+    step: str
+    condition: str
+    """What it waits for: `socket /run/containerd/containerd.sock`, `unit x.service`, `mount /data`, `clock`."""
+
+    reason: str
+    elapsed: float
+    """Seconds that it has waited."""
+
+    budget: float
+    """Seconds until it fails."""
+
+
 class ProgramEnded(Event, frozen=True, kw_only=True, tag="programEnded"):
     """A program that reports itself (kubeadm) was run and ended, well or not."""
 
@@ -154,6 +171,39 @@ class RunEnded(Event, frozen=True, kw_only=True, tag="runEnded"):
 
 Observer = Callable[[Event], None]
 """Takes events. It raises nothing: a report that cannot be written never harms the run that it reports."""
+
+
+def retried(
+    step: Step, error: MachineadmError, attempt: int, delay: float, *, time: float
+) -> Event:
+    """The event for an attempt that failed."""
+    return StepRetried(
+        time=time,
+        step=step.name,
+        attempt=attempt,
+        delay=delay,
+        code=error.code,
+        message=error.message,
+    )
+
+
+def waiting(step: Step, wait: Waiting, *, time: float) -> Event:
+    """The event for a wait of a step."""
+    return StepWaiting(
+        time=time,
+        step=step.name,
+        condition=wait.condition,
+        reason=wait.reason,
+        elapsed=round(wait.elapsed, 3),
+        budget=wait.budget,
+    )
+
+
+def waited_for(event: StepWaiting) -> str:
+    """What a step waits for and how long it has, in words."""
+    return (
+        f"waits for {event.condition}, {event.elapsed:.0f} s of {event.budget:g} s: {event.reason}"
+    )
 
 
 def plan_ready(time: float, steps: Iterable[tuple[str, Phase]]) -> PlanReady:

@@ -36,13 +36,16 @@ from machineadm.execution.events import (
     StepDeferred,
     StepDone,
     StepFailed,
-    StepRetried,
     StepStarted,
     plan_ready,
+    retried,
+    waiting,
 )
+from machineadm.execution.insisting import insist
 from machineadm.execution.looking import DEFERRED, Ending, is_deferred
 from machineadm.execution.settling import COMMANDS
 from machineadm.execution.taking_back import Restore, TakeBack
+from machineadm.host.ports import Host, Waiting
 from machineadm.plan.look import Look, Standing
 from machineadm.plan.model import (
     Attested,
@@ -53,7 +56,6 @@ from machineadm.plan.model import (
     Phase,
     ProgramRun,
     Recoverable,
-    Retryable,
     Step,
     Work,
 )
@@ -111,6 +113,7 @@ class _Run:
                 self._end_phase(phase)
                 phase = step.phase
             self._join_before(step)
+            self._tell_of_background()
             self._one(step, self._steps[:index], done=step.name in recovered)
         self._end_phase(phase)
         if self._context.mode != "boot":
@@ -187,7 +190,8 @@ class _Run:
             return Outcome(
                 change=Change.ALREADY_IN_PLACE, message=work.summary, deferred=work.deferred
             )
-        if isinstance(step, Background):
+        # What has to be cleaned between two attempts takes from others: that is not for a thread.
+        if isinstance(step, Background) and not isinstance(step, Recoverable):
             self._start(step, work)
             return None
         outcome = self._insist(step, work, before)
@@ -218,45 +222,23 @@ class _Run:
         Raises:
             StepError: The last attempt's.
         """
-        first = self._host.clock.monotonic()
-        attempt = 1
-        while True:
-            try:
-                outcome = self._apply(step, work)
-            except StepError as error:
-                elapsed = self._host.clock.monotonic() - first
-                delay = None
-                if isinstance(step, Retryable) and error.passing:
-                    delay = step.retry_delay(attempt, elapsed)
-                if delay is None:
-                    if attempt > 1:
-                        error.message += f", tried {attempt} times"
-                        error.args = (error.message,)
-                    if error.tolerated:
-                        return self._tolerate(step, error)
-                    raise
-                self._again(step, before, error, attempt, delay)
-            else:
-                if attempt > 1 and not outcome.message:
-                    message = f"succeeded at attempt {attempt}"
-                    outcome = msgspec.structs.replace(outcome, message=message)
-                return outcome
-            attempt += 1
+
+        def between(error: StepError, attempt: int, delay: float) -> None:
+            self._again(step, before, error, attempt, delay)
+
+        try:
+            return insist(step, lambda: self._apply(step, work), self._host.clock, between)
+        except StepError as error:
+            if error.tolerated:
+                return self._tolerate(step, error)
+            raise
 
     def _again(
         self, step: Step, before: Sequence[Step], error: StepError, attempt: int, delay: float
     ) -> None:
         """Between two attempts: clean, wait, and put back what the cleaning, or the attempt itself, took."""
         self._tell(_runs_of(error))
-        retried = StepRetried(
-            time=self._now(),
-            step=step.name,
-            attempt=attempt,
-            delay=delay,
-            code=error.code,
-            message=error.message,
-        )
-        self._observe(retried)
+        self._observe(retried(step, error, attempt, delay, time=self._now()))
         if isinstance(step, Recoverable):
             step.clean(self._host)
             self._journal.cleaned(step)
@@ -278,10 +260,12 @@ class _Run:
     def _apply(self, step: Step, work: Work) -> Outcome:
         self._changed = True
         is_command = step.once and step.phase in COMMANDS
-        before = self._settling.look_before(step, self._host) if is_command else None
+        # On a node the kubelet and etcd write to the same directories.
+        looks = is_command and not self._settling.kubeadm_started
+        before = self._settling.look_before(step, self._host) if looks else None
         self._begin(step, work)
         try:
-            outcome = step.apply(self._host, work)
+            outcome = step.apply(self._watched(step), work)
         except InterruptedRunError:
             # As after a kill: it was started and not finished.
             raise
@@ -305,6 +289,14 @@ class _Run:
     def _finish(self, step: Step, work: Work) -> None:
         self._settling.wrote(step, work, self._host)
         self._journal.done(step)
+
+    def _watched(self, step: Step) -> Host:
+        """The machine, to a step that may have to wait."""
+
+        def tell(wait: Waiting) -> None:
+            self._observe(waiting(step, wait, time=self._now()))
+
+        return msgspec.structs.replace(self._host, waiting=tell)
 
     # Work in the background.
 
@@ -343,17 +335,25 @@ class _Run:
             InterruptedRunError: The run was interrupted meanwhile.
         """
         self._background.remove(task)
-        with self._reported(task.step):
+        step, work = task.step, task.work
+        with self._reported(step):
             try:
-                outcome = task.wait(self._host.clock)
+                outcome = task.wait(self._host.clock, self._observe)
             except InterruptedRunError:
                 raise
-            except MachineadmError:
-                self._journal.failed(task.step)
-                raise
-            self._finish(task.step, task.work)
-            self._settled(task.step, task.work)
-            self._report(task.step, outcome, task.duration)
+            except MachineadmError as error:
+                self._journal.failed(step)
+                if not isinstance(error, StepError) or not error.tolerated:
+                    raise
+                outcome = self._tolerate(step, error)
+            else:
+                self._finish(step, work)
+            self._settled(step, work)
+            self._report(step, outcome, task.duration)
+
+    def _tell_of_background(self) -> None:
+        for task in self._background:
+            task.tell(self._observe)
 
     def end_background(self) -> None:
         """End what is still at work when the run ends for another reason; it counts as cut off."""

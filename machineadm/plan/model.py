@@ -187,7 +187,11 @@ class Needing(Protocol):
 
 @runtime_checkable
 class Background(Protocol):
-    """A step that is started at its place and may go on while the steps behind it are carried out."""
+    """A step that is started at its place and may go on while the steps behind it are carried out.
+
+    Its passing failures are tried again, as in the foreground. One that is `Recoverable` is done in its place: what has to be
+    cleaned between two attempts takes from others.
+    """
 
     @property
     def joined_before(self) -> str:

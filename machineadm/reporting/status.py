@@ -124,6 +124,8 @@ def _step_changed(
             f"attempt {event.attempt} failed, next in {event.delay:g} s: {event.message}", redactor
         )
         return _with(status, event.step, code=event.code, message=message)
+    if isinstance(event, events.StepWaiting):
+        return _with(status, event.step, message=_said(events.waited_for(event), redactor))
     return status
 
 

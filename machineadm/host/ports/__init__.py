@@ -16,7 +16,7 @@ from machineadm.host.ports.files import (
     FileStat,
     FileWrite,
 )
-from machineadm.host.ports.host import Host
+from machineadm.host.ports.host import Host, Waiting
 from machineadm.host.ports.kernel import Kernel
 from machineadm.host.ports.metadata import Metadata, MetadataAnswer
 from machineadm.host.ports.network import Network
@@ -48,4 +48,5 @@ __all__ = [
     "Queries",
     "Services",
     "State",
+    "Waiting",
 ]

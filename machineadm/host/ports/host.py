@@ -20,6 +20,22 @@ from machineadm.host.ports.services import Services
 from machineadm.host.ports.state import State
 
 
+class Waiting(msgspec.Struct, frozen=True, kw_only=True):
+    """How a wait stands that has not ended."""
+
+    condition: str
+    """What is waited for, as the effect has it."""
+    reason: str
+    elapsed: float
+    """Seconds since it began."""
+    budget: float
+    """Seconds until it fails."""
+
+
+def _nobody_is_told(waiting: Waiting) -> None:
+    del waiting
+
+
 def _nothing_is_kept(path: str) -> bool:
     del path
     return False
@@ -45,6 +61,8 @@ class Host(msgspec.Struct, kw_only=True):
     """Of the processor, as Go and container images name it: `amd64`, `arm64`."""
     kept: Callable[[str], bool] = _nothing_is_kept
     """Whether the run puts back what lies at a path now if it is lost: a step that takes files may ask."""
+    waiting: Callable[[Waiting], None] = _nobody_is_told
+    """Told of a wait when it begins, and every ten seconds as long as it lasts."""
     offline: bool = False
     """It is a tree (`--root`), not the running system: live steps are deferred, and commands, queries, kernel,
     services, network and metadata are None, so that nothing can be run by mistake."""

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from machineadm.actions.perform import perform
 from machineadm.actions.waits import is_met
 from machineadm.errors import InterruptedRunError, StepError
 from machineadm.host.effects import WaitFor
+from machineadm.host.ports import Waiting
 from machineadm.plan.render import describe
 from tests.fakes.host import FakeHost
 
@@ -42,6 +44,30 @@ def test_a_spent_budget_says_what_it_was_for() -> None:
     assert caught.value.code == "MA3031"
     assert caught.value.passing
     assert sum(host.clock.slept) == 5
+
+
+def test_whoever_follows_the_run_is_told_when_it_begins_and_every_ten_seconds() -> None:
+    told: list[Waiting] = []
+    host = msgspec.structs.replace(FakeHost(), waiting=told.append)
+
+    with pytest.raises(StepError):
+        perform([wait(budget=35)], host)
+
+    assert [one.elapsed for one in told] == [0, 10, 20, 30]
+    assert {(one.condition, one.reason, one.budget) for one in told} == {
+        (SOCKET, "images are pulled through it", 35)
+    }
+
+
+@pytest.mark.parametrize("condition", ["clock", "unit there.service"])
+def test_nobody_is_told_of_what_is_so_at_once(condition: str) -> None:
+    told: list[Waiting] = []
+    host = FakeHost(waiting=told.append)
+    host.services.active_units.add("there.service")
+
+    perform([wait(condition)], host)
+
+    assert told == []
 
 
 def test_the_end_of_the_run_ends_it() -> None:

@@ -14,6 +14,7 @@ from machineadm.execution.events import (
     StepFailed,
     StepRetried,
     StepStarted,
+    StepWaiting,
     plan_ready,
 )
 from machineadm.plan.model import Change, Phase
@@ -75,6 +76,35 @@ def test_what_a_command_prints_stands_below_its_step(capsys: pytest.CaptureFixtu
         "    attempt 1 failed, next in 5s: MA4007 no",
         "[2/3] kubeadm/join ... done 2.0s",
     ]
+
+
+WAITING = StepWaiting(
+    time=1,
+    step="files/write",
+    condition="socket /run/s3cr3t.sock",
+    reason="images are pulled through it",
+    elapsed=10.04,
+    budget=300.0,
+)
+
+
+def test_what_a_step_waits_for_and_how_long_it_has_stands_below_it(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    show(started(0), WAITING)
+    assert capsys.readouterr().err.splitlines() == [
+        "[1/3] files/write ...",
+        "    waits for socket /run/***.sock, 10 s of 300 s: images are pulled through it",
+    ]
+
+    show(started(0), WAITING, output="json")
+    told = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert (told["event"], told["step"]) == ("stepWaiting", "files/write")
+    assert (told["condition"], told["elapsed"], told["budget"]) == (
+        "socket /run/***.sock",
+        10.04,
+        300.0,
+    )
 
 
 def test_json_lines_go_to_standard_output_masked(capsys: pytest.CaptureFixture[str]) -> None:

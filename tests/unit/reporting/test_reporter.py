@@ -24,6 +24,7 @@ from machineadm.execution.events import (
     StepFailed,
     StepRetried,
     StepStarted,
+    StepWaiting,
     plan_ready,
 )
 from machineadm.plan.model import Change, Phase, ProgramRun
@@ -452,6 +453,32 @@ def test_a_retry_is_seen_in_the_report() -> None:
     kubeadm = stage.status().kubeadm
     assert kubeadm is not None
     assert kubeadm.exit_code == 1
+
+
+def test_a_wait_is_seen_in_the_report_until_the_step_is_done() -> None:
+    stage = Stage()
+    stage.reporter.begin()
+    stage.plan()
+    stage.start(0)
+    for elapsed in (0.0, 10.2):
+        stage.reporter.observe(
+            StepWaiting(
+                time=1,
+                step=STEPS[0][0],
+                condition="mount /data",
+                reason="etcd keeps its data there",
+                elapsed=elapsed,
+                budget=90.0,
+            )
+        )
+        step = stage.status().steps[0]
+        assert step.state == "Running"
+        assert step.message == (
+            f"waits for mount /data, {elapsed:.0f} s of 90 s: etcd keeps its data there"
+        )
+
+    stage.done(0)
+    assert "waits" not in stage.status().steps[0].message
 
 
 def test_a_condition_keeps_its_time_while_it_says_the_same() -> None:
