@@ -15,6 +15,7 @@ from machineadm.host.effects import (
     LoadModule,
     MakeDirectory,
     MakeLink,
+    RemoveDirectory,
     RemoveFile,
     SetHostname,
     SetParameter,
@@ -52,8 +53,10 @@ def _perform_one(effect: Effect, host: Host) -> None:
             host.files.remove(path)
         case MakeLink(path=path, target=target):
             host.files.link(path, target)
-        case MakeDirectory(path=path, mode=mode):
-            host.files.make_directory(path, mode=mode)
+        case MakeDirectory(path=path, mode=mode, owner=owner):
+            host.files.make_directory(path, mode=mode, owner=owner)
+        case RemoveDirectory(path=path):
+            host.files.remove_directory(path)
         case LoadModule(module=module):
             kernel_of(host).load(module)
         case SetParameter(name=name, value=value):

@@ -138,7 +138,7 @@ class Following:
                 changed.append(path)
             elif self._ledger.has(seen):
                 content = self._ledger.content(seen)
-                effect = restoring(path, seen, content, now=None, hidden=True, note="")
+                effect = restoring(path, seen, content, there=now, now=None, hidden=True, note="")
                 perform((effect,), self._host)
                 put_back.append(path)
             else:

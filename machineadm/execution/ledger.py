@@ -323,7 +323,8 @@ class Ledger:
 
     def has(self, seen: Seen) -> bool:
         """Whether a path can be made what was seen there."""
-        return seen.kind in ("absent", "link") or self.content(seen) is not None
+        known = seen.kind in ("absent", "directory", "link")
+        return known or self.content(seen) is not None
 
     def content(self, seen: Seen) -> bytes | None:
         """A kept content; None where there is none, or it is damaged."""

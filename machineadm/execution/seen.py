@@ -7,7 +7,14 @@ from typing import Literal
 import msgspec
 
 from machineadm.actions.files import READABLE_BY_OTHERS
-from machineadm.host.effects import Effect, MakeLink, RemoveFile, WriteFile
+from machineadm.host.effects import (
+    Effect,
+    MakeDirectory,
+    MakeLink,
+    RemoveDirectory,
+    RemoveFile,
+    WriteFile,
+)
 from machineadm.host.ports import LARGEST_READ, FileKind, FileStat, Host
 
 # A change in the same tick of the kernel's clock as our look does not show in ctime.
@@ -17,7 +24,7 @@ _GRANULARITY = 100_000_000
 class Seen(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A path as it was seen: two that are equal have the same content, mode, owner and target."""
 
-    kind: Literal["absent", "file", "link", "other"]
+    kind: Literal["absent", "file", "directory", "link", "other"]
     mode: int = 0
     uid: int = 0
     gid: int = 0
@@ -67,6 +74,8 @@ class Eyes:
                 # Made again it would be root's, and then lead root where that user has pointed (ADR 0007).
                 return Seen(kind="other", uid=stat.uid, gid=stat.gid, target=target)
             return Seen(kind="link", target=target)
+        if stat.kind is FileKind.DIRECTORY:
+            return Seen(kind="directory", mode=stat.mode, uid=stat.uid, gid=stat.gid)
         if stat.kind is not FileKind.FILE:
             return Seen(kind="other", mode=stat.mode, uid=stat.uid, gid=stat.gid)
         return Seen(
@@ -86,7 +95,7 @@ def shown_content(path: str, seen: Seen, host: Host) -> bytes | None:
 
 
 def entries_below(path: str, host: Host, *, most: int) -> list[str]:
-    """The files and links at a path or below it, mounts not crossed; none where there are more than `most`.
+    """All that lies at a path or below it, a directory before what is in it, mounts not crossed; none where there is more than `most`.
 
     A part of them would be another part after the first one that comes or goes.
     """
@@ -99,8 +108,8 @@ def entries_below(path: str, host: Host, *, most: int) -> list[str]:
         if len(found) > most:
             return []
         here, stat = todo.pop()
+        found.append(here)
         if stat.kind is not FileKind.DIRECTORY:
-            found.append(here)
             continue
         for name in reversed(host.files.list(here)):
             below = f"{here.rstrip('/')}/{name}"
@@ -110,23 +119,35 @@ def entries_below(path: str, host: Host, *, most: int) -> list[str]:
 
 
 def restoring(
-    path: str, seen: Seen, content: bytes | None, *, now: bytes | None, hidden: bool, note: str
+    path: str,
+    seen: Seen,
+    content: bytes | None,
+    *,
+    there: Seen,
+    now: bytes | None,
+    hidden: bool,
+    note: str,
 ) -> Effect:
     """The effect that makes a path what was seen there.
 
     Args:
         path: The path.
-        seen: What it shall be: a file, a link or nothing.
+        seen: What it shall be: a file, a directory, a link or nothing.
         content: Of the file.
-        now: What is there, for a diff.
+        there: What is there.
+        now: The content that is there, for a diff.
         hidden: Contents are never shown.
         note: For the plan: why.
     """
     hidden = hidden or seen.is_private
+    if seen.kind == "absent" and there.kind == "directory":
+        return RemoveDirectory(path=path, note=note)
     if seen.kind == "absent":
         return RemoveFile(path=path, before=now, sensitive=hidden, note=note)
     if seen.kind == "link":
         return MakeLink(path=path, target=seen.target, note=note)
+    if seen.kind == "directory":
+        return MakeDirectory(path=path, mode=seen.mode, owner=(seen.uid, seen.gid), note=note)
     return WriteFile(
         path=path,
         content=content or b"",

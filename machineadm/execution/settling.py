@@ -27,13 +27,21 @@ from machineadm.execution.seen import (
     restoring,
     shown_content,
 )
-from machineadm.host.effects import Download, Effect, MakeLink, RemoveFile, WriteFile
+from machineadm.host.effects import (
+    Download,
+    Effect,
+    MakeDirectory,
+    MakeLink,
+    RemoveDirectory,
+    RemoveFile,
+    WriteFile,
+)
 from machineadm.host.ports import LARGEST_READ, FileKind, Host
 from machineadm.plan.model import Owned, Owning, Phase, Plan, Step, Work
 
 COMMANDS = (Phase.BOOT, Phase.PRE_KUBEADM)
 MOST_ENTRIES = 2000
-"""Files below the directories that a reset empties, as far as they are looked at."""
+"""Entries of the directories that a reset empties, as far as they are looked at."""
 _FileEffect = (WriteFile, RemoveFile, MakeLink)
 
 
@@ -54,6 +62,8 @@ class Settling:
         commands = [step for step in plan.steps if step.once and step.phase in COMMANDS]
         self._names = {step.name: step for step in commands}
         self._eyes: dict[int, Eyes] = {}
+        self._images: dict[str, tuple[Seen, bytes]] = {}
+        """What lies in directories that a reset empties, and nothing of ours has made."""
         self._counted: dict[str, tuple[int, Touch]] = {}
         """How many touches of a file are known to count, and the last of them."""
         self._again = self._find_again()
@@ -131,12 +141,11 @@ class Settling:
         """What commands made in directories that a reset empties, and is lost; nothing once kubeadm has started."""
         if self.kubeadm_started:
             return Work()
-        eyes, effects = self._eyes_of(host), []
-        for holding in self._made():
-            verdict = self._one(holding, None, eyes, host)
-            if verdict is not None and verdict[0] is not None:
-                effects.append(verdict[0])
-        paths = ", ".join(effect.path for effect in effects if isinstance(effect, _FileEffect))
+        eyes = self._eyes_of(host)
+        verdicts = (self._one(holding, None, eyes, host) for holding in self._made())
+        effects = [verdict[0] for verdict in verdicts if verdict is not None and verdict[0]]
+        effects = _in_order(effects, host)
+        paths = ", ".join(getattr(effect, "path", "") for effect in effects)
         return Work(effects=tuple(effects), summary=f"puts back what commands made: {paths}")
 
     def is_kept(self, path: str) -> bool:
@@ -227,31 +236,83 @@ class Settling:
         eyes = self._eyes_of(host)
         entries = {path: eyes.look(path) for path in self._entries(host)}
         watched = {path: eyes.look(path) for path in self._watched(step)}
-        changed = {path: _changed(path, host) for path in entries}
+        changed = {
+            path: _changed(path, host)
+            for path, seen in entries.items()
+            # What comes and goes in a directory changes it as well.
+            if seen.kind != "directory" or self._journal.unfinished(step)
+        }
+        self._read(entries, host)
+        # What could not be put back before is taken for this command's.
+        entries = {path: self._wanted(path, seen) for path, seen in entries.items()}
         return Before(eyes=eyes, seen={**entries, **watched}, changed=changed)
+
+    def _wanted(self, path: str, now: Seen) -> Seen:
+        """What the history of an entry says that is there; of what has none, what is."""
+        holding = self._ledger.holding("file", path)
+        if holding is None or holding.declared:
+            return now
+        counts = self._counts(holding)
+        return holding.touches[counts - 1].seen if counts else holding.wrote or now
+
+    def _read(self, entries: Mapping[str, Seen], host: Host) -> None:
+        """Have at hand what the image has in these directories: a command that fails must find it as it was."""
+        known = self._images
+        self._images = {}
+        room = self._ledger.room
+        for path, seen in entries.items():
+            if self._ledger.holding("file", path) is not None or not self._ledger.takes(seen):
+                continue
+            old, content = known.get(path, (None, None))
+            if old != seen:
+                content = host.files.read(path)
+            if content is not None and len(content) == seen.size <= room:
+                self._images[path] = seen, content
+                room -= seen.size
 
     def look_after(self, step: Step, before: Before, host: Host, mode: str) -> None:
         """Note what a command made of files, before it is recorded as done, or as failed."""
         watched = set(self._watched(step))
+        look, made = before.eyes.look, dict[str, tuple[Seen, Seen]]()
         for path in dict.fromkeys([*before.seen, *self._entries(host)]):
-            seen, old = before.eyes.look(path), before.seen.get(path, ABSENT)
+            seen, old = look(path), before.seen.get(path, ABSENT)
             if seen == old:
                 # Made once more: what its first attempt, which was cut off, had made is known to be its own only now.
                 rewritten = path in before.changed and before.changed[path] != _changed(path, host)
-                known = path in self._declared or self._ledger.holding("file", path) is not None
-                if rewritten and not known:
-                    self._ledger.keep(seen, path, host)
-                    self._note_made(step, path, old, seen, mode)
+                if rewritten and not self._is_known(path):
+                    made[path] = old, seen
                 continue
-            holding = self._ledger.holding("file", path)
             if path in self._declared and path not in watched:
                 # Its step comes later, and writes it whatever this command makes of it.
+                holding = self._ledger.holding("file", path)
                 if holding is not None:
                     self._ledger.put_history(holding, len(holding.touches), strays=(seen,))
                 continue
+            made[path] = old, seen
+        # What comes back has to find the directories that it lay in.
+        for above in [above for path in made for above in self._above(path)]:
+            made.setdefault(above, (before.seen.get(above, ABSENT), look(above)))
+        for path, (old, seen) in made.items():
             self._ledger.keep(seen, path, host)
+            self._keep_image(path, old)
             self._note_made(step, path, old, seen, mode)
         self._ledger.save()
+
+    def _is_known(self, path: str) -> bool:
+        return path in self._declared or self._ledger.holding("file", path) is not None
+
+    def _above(self, path: str) -> list[str]:
+        """The directories on the way to a path, below one that a reset empties, of which nothing is known yet."""
+        parts = path.split("/")
+        ways = ["/".join(parts[:count]) for count in range(2, len(parts))]
+        starts = tuple(f"{place}/" for place in self._emptied)
+        return [way for way in ways if way.startswith(starts) and not self._is_known(way)]
+
+    def _keep_image(self, path: str, old: Seen) -> None:
+        """Keep what a command found there, and nothing of ours had made."""
+        seen, content = self._images.get(path, (None, b""))
+        if seen == old and self._ledger.takes(old) and content_digest(content) == old.sha256:
+            self._ledger.keep_content(content, old.sha256)
 
     def _note_made(self, step: Step, path: str, old: Seen, seen: Seen, mode: str) -> None:
         """Note a state that a command made; it counts once the command is done."""
@@ -404,6 +465,10 @@ class Settling:
 
     def _is_ours(self, holding: Holding, now: Seen) -> bool:
         """Whether it is lost, or a state that a step or command of ours made."""
+        if now.kind == "directory" and not holding.declared:
+            # kubeadm and the kubelet give their own modes to what is there; what is in it is looked at by itself.
+            made = (holding.wrote, *holding.strays, *(touch.seen for touch in holding.touches))
+            return any(seen is not None and seen.kind == "directory" for seen in made)
         return now.kind == "absent" or holding.is_ours(now)
 
     def _put_back(self, holding: Holding, seen: Seen, note: str, now: Seen, host: Host) -> Effect:
@@ -413,7 +478,9 @@ class Settling:
             StepError: That was not kept.
         """
         content = self._ledger.content(seen)
-        if seen.kind == "other" or (seen.kind == "file" and content is None):
+        # What is in a directory is kept only where a reset would empty it.
+        lost = seen.kind == "other" or (seen.kind == "directory" and bool(holding.declared))
+        if lost or (seen.kind == "file" and content is None):
             command = holding.touches[-1].name if holding.touches else holding.step
             raise StepError(
                 "MA3022",
@@ -422,7 +489,9 @@ class Settling:
             )
         before = shown_content(holding.name, now, host)
         hidden = holding.hidden or now.is_private
-        return restoring(holding.name, seen, content, now=before, hidden=hidden, note=note)
+        return restoring(
+            holding.name, seen, content, there=now, now=before, hidden=hidden, note=note
+        )
 
     def _changed_by_others(self, holding: Holding, last: Touch, host: Host) -> StepError:
         from machineadm.plan.render import diff_lines
@@ -473,6 +542,20 @@ class Before(msgspec.Struct, kw_only=True):
     seen: Mapping[str, Seen]
     changed: Mapping[str, int]
     """When entries of the directories that a reset empties were changed last (see `FileStat.changed`)."""
+
+
+def _in_order(effects: Iterable[Effect], host: Host) -> list[Effect]:
+    """Directories before what is in them, and those that go last, from within; none goes that something is left in."""
+    made = sorted((e for e in effects if isinstance(e, MakeDirectory)), key=lambda one: one.path)
+    gone = [e for e in effects if isinstance(e, RemoveDirectory)]
+    rest = [e for e in effects if not isinstance(e, (MakeDirectory, RemoveDirectory))]
+    removed = {e.path for e in rest if isinstance(e, RemoveFile)}
+    empty: list[Effect] = []
+    for one in sorted(gone, key=lambda one: one.path, reverse=True):
+        if all(f"{one.path}/{name}" in removed for name in host.files.list(one.path)):
+            removed.add(one.path)
+            empty.append(one)
+    return [*made, *rest, *empty]
 
 
 def _with(work: Work, effects: list[Effect], notes: list[str]) -> Work:

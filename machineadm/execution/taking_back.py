@@ -104,6 +104,7 @@ class TakeBack:
                 name,
                 before,
                 self._ledger.content(before),
+                there=now,
                 now=shown_content(name, now, host),
                 hidden=holding.hidden or now.is_private,
                 note="no longer declared",

@@ -77,6 +77,16 @@ class MakeDirectory(Effect, frozen=True, kw_only=True):
 
     path: str
     mode: int = 0o755
+    owner: tuple[int, int] | None = None
+    """User and group; with them, one that is there gets mode and owner, too."""
+    note: str = ""
+
+
+class RemoveDirectory(Effect, frozen=True, kw_only=True):
+    """A directory goes, unless something is in it."""
+
+    path: str
+    note: str = ""
 
 
 class LoadModule(Effect, frozen=True, kw_only=True):

@@ -16,7 +16,9 @@ from machineadm.host.effects import (
     Effect,
     EnableUnit,
     KeepState,
+    MakeDirectory,
     MakeLink,
+    RemoveDirectory,
     RemoveFile,
     RunProgram,
     WaitFor,
@@ -110,6 +112,11 @@ def describe(effect: Effect) -> list[str]:
             return [f"enable {printable(unit)}"]
         case DisableUnit(unit=unit):
             return [f"disable {printable(unit)}"]
+        case MakeDirectory(path=path, mode=mode, owner=owner, note=note):
+            of = f", owner {owner[0]}:{owner[1]}" if owner else ""
+            return [f"make directory {printable(path)}, mode {mode:04o}{of}{_noted(note)}"]
+        case RemoveDirectory(path=path, note=note):
+            return [f"remove directory {printable(path)}, unless something is in it{_noted(note)}"]
         case WriteFile() | RemoveFile() | MakeLink() | KeepState() | DropState() if effect.path:
             return _diff_of(effect)
         case _:
@@ -128,7 +135,7 @@ def _diff_of(effect: FileEffect) -> list[str]:
     note = effect.note if isinstance(effect, (WriteFile, RemoveFile, MakeLink)) else ""
     head = [
         f"--- {'/dev/null' if new else path}",
-        f"+++ {'/dev/null' if goes else path}" + (f"  ({printable(note)})" if note else ""),
+        f"+++ {'/dev/null' if goes else path}{_noted(note)}",
     ]
     if isinstance(effect, MakeLink):
         return [*head, f"+link to {printable(effect.target)}"]
@@ -138,6 +145,10 @@ def _diff_of(effect: FileEffect) -> list[str]:
         return [*head, f"@@ {MASK} the content is secret and is not shown @@"]
     after = _content_after(effect)
     return head if after is None else [*head, *diff_lines(before or b"", after)]
+
+
+def _noted(note: str) -> str:
+    return f"  ({printable(note)})" if note else ""
 
 
 def _content_after(effect: WriteFile | RemoveFile | KeepState) -> bytes | None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
+import stat
 from pathlib import Path
 
 import pytest
@@ -38,6 +40,7 @@ spec:
       - argv: [/bin/sh, -ec, "sed -i s/NAME/node-7/ {tree}/etc/hosts"]
       - argv: [/bin/sh, -ec, "mkdir -p {tree}/opt/bin; mv {tree}/opt/tool.tar {tree}/opt/bin/tool"]
       - argv: [/bin/sh, -ec, "echo mine > {tree}/etc/kubernetes/manifests/made.yaml; echo once >> {tree}/../log"]
+      - argv: [/bin/sh, -ec, "cd {tree}/etc/kubernetes/manifests; mkdir -m 2710 deep; mkdir -m 700 deep/er; echo x > deep/er/x"]
       - argv: [/usr/bin/test, -e, "{mirror}/registry-is-back"]
   kubernetes:
     version: v1.34.4
@@ -183,6 +186,23 @@ def test_what_is_lost_before_kubeadm_comes_back_as_commands_left_it(
 
     assert stand.machine() == reference.machine()
     assert (stand.directory / "log").read_text() == "once\n"
+
+
+@pytest.mark.parametrize("path", ["deep", "deep/er"])
+def test_a_directory_that_is_lost_comes_back_with_its_own_mode(
+    path: str, reference: Stand, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stand = Stand(tmp_path / "lost", monkeypatch)
+    (stand.mirror / "registry-is-back").unlink()
+    assert stand.run()["code"] == "MA3204"
+    (stand.mirror / "registry-is-back").touch()
+    shutil.rmtree(stand.tree / "etc/kubernetes/manifests" / path)
+
+    assert stand.run() == {}
+
+    assert stand.machine() == reference.machine()
+    mode = (stand.tree / "etc/kubernetes/manifests/deep").stat().st_mode
+    assert stat.S_IMODE(mode) == 0o2710
 
 
 def test_what_somebody_else_changed_before_kubeadm_is_an_error_with_a_diff(

@@ -24,6 +24,7 @@ from machineadm.host.effects import (
     LoadModule,
     MakeDirectory,
     MakeLink,
+    RemoveDirectory,
     RemoveFile,
     RunProgram,
     SetHostname,
@@ -43,6 +44,7 @@ EXAMPLES: dict[type[Effect], Effect] = {
     RemoveFile: RemoveFile(path="/etc/b"),
     MakeLink: MakeLink(path="/etc/a", target="/etc/b"),
     MakeDirectory: MakeDirectory(path="/var/x", mode=0o700),
+    RemoveDirectory: RemoveDirectory(path="/var/empty"),
     LoadModule: LoadModule(module="br-netfilter"),
     SetParameter: SetParameter(name="net/ipv4/ip_forward", value=" 1  2 "),
     SetHostname: SetHostname(hostname="other"),
@@ -72,6 +74,8 @@ def prepared() -> FakeHost:
     host = FakeHost()
     host.put("/etc/a", "old\n")
     host.put("/etc/b", "b\n", mode=0o600)
+    host.files.make_directory("/var/empty")
+    host.files.made.clear()
     host.services.enabled_units.add("b.service")
     host.state.run_files["old.json"] = b"0"
     return host
@@ -80,7 +84,7 @@ def prepared() -> FakeHost:
 def answers(host: Host) -> list[object]:
     """All that a check can ask of what effects change."""
     found: list[object] = []
-    for path in (*PATHS, "/var/x", "/etc/deep"):
+    for path in (*PATHS, "/var/x", "/var/empty", "/etc/deep"):
         found += [_shown(host.files.stat(path)), host.files.readlink(path)]
         for ask in (host.files.read, host.files.sha256, host.files.sha512):
             try:
@@ -92,7 +96,7 @@ def answers(host: Host) -> list[object]:
             found.append(extended and (extended.content, _shown(extended.stat)))
         except HostError as error:
             found.append(error.code)
-    found += [host.files.list("/etc"), host.files.list("/etc/deep")]
+    found += [host.files.list("/etc"), host.files.list("/etc/deep"), host.files.list("/var")]
     for name in ("x/y.json", "old.json"):
         found += [host.state.read(name, durable=True), host.state.read(name, durable=False)]
     if host.kernel is not None:
@@ -126,7 +130,7 @@ def test_an_effect_laid_over_is_seen_as_one_that_is_done(kind: type[Effect]) -> 
 
 @pytest.mark.parametrize("kind", sorted(kinds(), key=str), ids=str)
 def test_an_effect_is_shown_in_a_plan_or_its_summary_says_it_all(kind: type[Effect]) -> None:
-    in_summary = {MakeDirectory, LoadModule, SetParameter, SetHostname, DropState}
+    in_summary = {LoadModule, SetParameter, SetHostname, DropState}
 
     assert bool(describe(EXAMPLES[kind])) is (kind not in in_summary)
 
@@ -147,6 +151,13 @@ FILES = st.one_of(
     ),
     st.builds(RemoveFile, path=st.sampled_from(PATHS)),
     st.builds(MakeLink, path=st.sampled_from(PATHS), target=st.just("/etc/nothing")),
+    st.builds(
+        MakeDirectory,
+        path=st.just("/etc/deep"),
+        mode=st.sampled_from([0o700, 0o755]),
+        owner=st.sampled_from([None, (7, 8)]),
+    ),
+    st.builds(RemoveDirectory, path=st.sampled_from(["/etc/deep", "/etc"])),
 )
 
 

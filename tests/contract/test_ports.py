@@ -410,6 +410,53 @@ def test_no_directory_is_made_over_a_file(ground: Ground) -> None:
     assert caught.value.code == "MA3005"
 
 
+def test_a_directory_that_is_there_gets_mode_and_owner_only_with_an_owner(ground: Ground) -> None:
+    own = (os.geteuid(), os.getegid())
+    for mode, owner, then in ((0o700, None, 0o700), (0o750, None, 0o700), (0o2750, own, 0o2750)):
+        ground.files.make_directory("/var/deep/data", mode=mode, owner=owner)
+        stat = ground.files.stat("/var/deep/data")
+        assert stat is not None
+        assert (stat.kind, stat.mode) == (FileKind.DIRECTORY, then)
+    ground.files.make_directory("/var/other", mode=0o711, owner=own)
+    stat = ground.files.stat("/var/other")
+    assert stat is not None
+    assert (stat.mode, stat.uid, stat.gid) == (0o711, *own)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="gives a directory away: needs root")
+def test_a_directory_is_given_to_its_owner(ground: Ground) -> None:
+    for mode in (0o2770, 0o700):
+        ground.files.make_directory("/var/data", mode=mode, owner=(12, 34))
+        stat = ground.files.stat("/var/data")
+        assert stat is not None
+        assert (stat.mode, stat.uid, stat.gid) == (mode, 12, 34)
+
+
+def test_a_link_in_a_directory_s_place_gets_no_mode_and_no_owner(ground: Ground) -> None:
+    ground.files.make_directory("/var/private", mode=0o700)
+    ground.link("/var/link", "/var/private")
+
+    with pytest.raises(HostError) as caught:
+        ground.files.make_directory("/var/link", mode=0o777, owner=(os.geteuid(), os.getegid()))
+
+    assert caught.value.code == "MA3005"
+    stat = ground.files.stat("/var/private")
+    assert stat is not None
+    assert stat.mode == 0o700
+
+
+def test_only_an_empty_directory_is_removed(ground: Ground) -> None:
+    put(ground, "/var/full/file")
+    ground.files.make_directory("/var/empty")
+    for path in ("/var/full", "/var/empty", "/var/none", "/none/none"):
+        ground.files.remove_directory(path)
+
+    assert ground.files.list("/var") == ("full",)
+    with pytest.raises(HostError) as caught:
+        ground.files.remove_directory("/var/full/file")
+    assert caught.value.code == "MA3005"
+
+
 @pytest.fixture(params=["fake", "linux"])
 def state(request: pytest.FixtureRequest, tmp_path: Path) -> State:
     if request.param == "fake":

@@ -201,11 +201,17 @@ class FakeFiles:
         self.nodes[where] = self._new(Node(kind=FileKind.LINK, mode=0o777, target=target))
         self.written.append(path)
 
-    def make_directory(self, path: str, *, mode: int = 0o755) -> None:
-        where = self._resolve(path, follow=True, make=True)
+    def make_directory(
+        self, path: str, *, mode: int = 0o755, owner: tuple[int, int] | None = None
+    ) -> None:
+        where = self._resolve(path, follow=owner is None, make=True)
         assert where is not None
         node = self.nodes.get(where)
-        if node is None:
+        if owner is not None and (node is None or node.kind is FileKind.DIRECTORY):
+            self.nodes[where] = self._directory(mode)
+            self.nodes[where].uid, self.nodes[where].gid = owner
+            self.made.append(path)
+        elif node is None:
             self.nodes[where] = self._directory(mode)
             self.made.append(path)
         elif node.kind is not FileKind.DIRECTORY:
@@ -219,6 +225,17 @@ class FakeFiles:
             raise HostError("MA3004", f"cannot remove {path}: a directory is there")
         del self.nodes[where]
         self.removed.append(path)
+
+    def remove_directory(self, path: str) -> None:
+        where = self._resolve(path, follow=False)
+        node = self.nodes.get(where or "")
+        if where is None or node is None:
+            return
+        if node.kind is not FileKind.DIRECTORY:
+            raise HostError("MA3005", f"cannot remove {path}: it is not a directory")
+        if not self.list(where):
+            del self.nodes[where]
+            self.removed.append(path)
 
     def can_give(self, uid: int, gid: int) -> bool:
         return self.uid == 0 or uid == gid == self.uid

@@ -165,10 +165,22 @@ class LinuxFiles:
                 os.close(directory)
                 close_all(parent for parent, _ in made)
 
-    def make_directory(self, path: str, *, mode: int = 0o755) -> None:
+    def make_directory(
+        self, path: str, *, mode: int = 0o755, owner: tuple[int, int] | None = None
+    ) -> None:
         """See `Files.make_directory`."""
         with reported(path, "make directory"):
-            make_directory(self._tree, path, mode)
+            make_directory(self._tree, path, mode, owner)
+
+    def remove_directory(self, path: str) -> None:
+        """See `Files.remove_directory`."""
+        with reported(path, "remove"):
+            try:
+                with self._tree.parent(path) as (directory, name):
+                    _remove_empty(name, directory)
+                    sync_directory(directory)
+            except FileNotFoundError:
+                pass
 
     def remove(self, path: str) -> None:
         """See `Files.remove`."""
@@ -296,14 +308,20 @@ class _GroupCommit:
                 syncfs(descriptor)
 
 
-def make_directory(tree: Tree, path: str, mode: int) -> None:
+def make_directory(tree: Tree, path: str, mode: int, owner: tuple[int, int] | None = None) -> None:
     """Make a directory with this mode, its missing parents with 0755, all flushed to the disk.
+
+    Args:
+        tree: The root.
+        path: Absolute, below it.
+        mode: As of `owner`.
+        owner: User and group; with them, one that is there gets mode and owner, too.
 
     Raises:
         OSError: It cannot be made, or something else has its name.
     """
     made: list[tuple[int, str]] = []
-    directory, name = tree.walk(path, follow=True, made=made)
+    directory, name = tree.walk(path, follow=owner is None, made=made)
     try:
         try:
             is_there = stat_.S_ISDIR(os.lstat(name, dir_fd=directory).st_mode)
@@ -313,11 +331,33 @@ def make_directory(tree: Tree, path: str, mode: int) -> None:
         else:
             if not is_there:
                 raise OSError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
+        if owner is not None:
+            with opened(name, os.O_RDONLY | os.O_DIRECTORY, directory) as fd:
+                status = os.fstat(fd)
+                if (status.st_uid, status.st_gid) != owner:
+                    os.fchown(fd, *owner)
+                # After the owner: giving it away clears its setuid and setgid bits.
+                os.fchmod(fd, mode)
+                os.fsync(fd)
         for parent, _ in made:
             sync_directory(parent)
     finally:
         os.close(directory)
         close_all(parent for parent, _ in made)
+
+
+def _remove_empty(name: str, directory: int) -> None:
+    """Remove a directory, unless something is in it.
+
+    Raises:
+        OSError: There is none, or it cannot be removed.
+    """
+    try:
+        os.rmdir(name, dir_fd=directory)
+    except OSError as error:
+        # POSIX allows either for one that is not empty.
+        if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+            raise
 
 
 def _fill(fd: int, write: FileWrite) -> None:

@@ -9,7 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 
 from machineadm.errors import HostError
-from machineadm.host.effects import Download, MakeDirectory, MakeLink, RemoveFile, WriteFile
+from machineadm.host.effects import (
+    Download,
+    MakeDirectory,
+    MakeLink,
+    RemoveDirectory,
+    RemoveFile,
+    WriteFile,
+)
 from machineadm.host.overlay.commands import refuse
 from machineadm.host.ports import LARGEST_READ, FileContent, FileKind, Files, FileStat, FileWrite
 
@@ -21,9 +28,19 @@ class OverlayFiles:
         self._real = real
         self._laid: dict[str, WriteFile | RemoveFile | MakeLink | MakeDirectory] = {}
 
-    def lay(self, effect: WriteFile | RemoveFile | MakeLink | MakeDirectory) -> None:
+    def lay(
+        self, effect: WriteFile | RemoveFile | MakeLink | MakeDirectory | RemoveDirectory
+    ) -> None:
         """Have later queries see an effect as done."""
-        if isinstance(effect, MakeDirectory) and self.stat(effect.path) is not None:
+        if isinstance(effect, RemoveDirectory):
+            if not self.list(effect.path):
+                self._laid[effect.path] = RemoveFile(path=effect.path)
+            return
+        if (
+            isinstance(effect, MakeDirectory)
+            and effect.owner is None
+            and self.stat(effect.path) is not None
+        ):
             return
         if not isinstance(effect, RemoveFile):
             self._lay_parents(effect.path)
@@ -46,8 +63,9 @@ class OverlayFiles:
                 return FileStat(
                     kind=FileKind.LINK, mode=0o777, uid=0, gid=0, size=len(target.encode())
                 )
-            case MakeDirectory(mode=mode):
-                return FileStat(kind=FileKind.DIRECTORY, mode=mode, uid=0, gid=0, size=0)
+            case MakeDirectory(mode=mode, owner=owner):
+                uid, gid = owner or (0, 0)
+                return FileStat(kind=FileKind.DIRECTORY, mode=mode, uid=uid, gid=gid, size=0)
             case WriteFile(mode=mode, uid=uid, gid=gid):
                 content = self.read(path) or b""
                 return FileStat(
@@ -149,14 +167,24 @@ class OverlayFiles:
         del target
         refuse(f"link {path}")
 
-    def make_directory(self, path: str, *, mode: int = 0o755) -> None:
+    def make_directory(
+        self, path: str, *, mode: int = 0o755, owner: tuple[int, int] | None = None
+    ) -> None:
         """See `Files.make_directory`.
 
         Raises:
             InternalError: Always.
         """
-        del mode
+        del mode, owner
         refuse(f"make {path}")
+
+    def remove_directory(self, path: str) -> None:
+        """See `Files.remove_directory`.
+
+        Raises:
+            InternalError: Always.
+        """
+        refuse(f"remove {path}")
 
     def remove(self, path: str) -> None:
         """See `Files.remove`.

@@ -13,6 +13,7 @@ from machineadm.host.effects import (
     LoadModule,
     MakeDirectory,
     MakeLink,
+    RemoveDirectory,
     RemoveFile,
     SetHostname,
     SetParameter,
@@ -66,7 +67,7 @@ class Overlay:
         """Have later queries see these effects as done. What a program or a wait brings is not known, and not seen."""
         for effect in effects:
             match effect:
-                case WriteFile() | RemoveFile() | MakeLink() | MakeDirectory():
+                case WriteFile() | RemoveFile() | MakeLink() | MakeDirectory() | RemoveDirectory():
                     self._files.lay(effect)
                 case KeepState() | DropState():
                     self._state.lay(effect)

@@ -127,8 +127,23 @@ class Files(Protocol):
             HostError: A directory is there.
         """
 
-    def make_directory(self, path: str, *, mode: int = 0o755) -> None:
-        """Make a directory and its missing parents, durable. Nothing happens when it is there."""
+    def make_directory(
+        self, path: str, *, mode: int = 0o755, owner: tuple[int, int] | None = None
+    ) -> None:
+        """Make a directory and its missing parents, durable.
+
+        Args:
+            path: Of the directory.
+            mode: Of one that is made.
+            owner: User and group. With them, one that is there gets mode and owner, too; a link is not followed then.
+                Without them nothing happens when it is there.
+
+        Raises:
+            HostError: Something else is there.
+        """
+
+    def remove_directory(self, path: str) -> None:
+        """Remove a directory, durable. Nothing happens when there is none, or something is in it."""
 
     def remove(self, path: str) -> None:
         """Remove a file or link, durable. Nothing happens when there is none."""

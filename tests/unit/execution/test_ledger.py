@@ -81,7 +81,10 @@ def test_what_a_touching_command_costs_does_not_grow_with_their_number(
         cost[count] = state.bytes / count
         again = context_of(plan(count, files=10), host).ledger
         touches = sum(len(holding.touches) for holding in again.holdings())
-        assert touches == count
+        assert touches in (
+            count,
+            count + 1,
+        )  # the directory, made by the first that makes a file there
 
     assert cost[1000] <= 3 * cost[100]
 

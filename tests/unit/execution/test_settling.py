@@ -23,8 +23,12 @@ from tests.fakes.host import Call, FakeHost
 from tests.fakes.killing import Killed, Reaper
 
 MANIFESTS = "/etc/kubernetes/manifests"
-DECLARED = ("/etc/a", "/etc/b", f"{MANIFESTS}/vip.yaml")
-MADE = (f"{MANIFESTS}/made.yaml", f"{MANIFESTS}/deep/made.yaml")
+DEEP = f"{MANIFESTS}/deep"
+DECLARED = ("/etc/a", "/etc/b", f"{MANIFESTS}/vip.yaml", f"{DEEP}/declared.yaml")
+MADE = (f"{MANIFESTS}/made.yaml", f"{DEEP}/made.yaml")
+IMAGE = (f"{MANIFESTS}/image.yaml", f"{MANIFESTS}/image/deep.yaml")
+"""What the image has where a reset empties."""
+DIRECTORIES = (DEEP, f"{DEEP}/er", f"{MANIFESTS}/image")
 
 
 class File(msgspec.Struct, frozen=True, kw_only=True):
@@ -86,6 +90,13 @@ class World:
     def __init__(self, files: list[File], deeds: list[Deed], *, kubeadm_fails: int = 0) -> None:
         self.host = FakeHost()
         self.host.put("/etc/b", "there before\n", mode=0o640)
+        self.host.files.make_directory(MANIFESTS)
+        # What no command touches is not kept: kubeadm is not reset over it (MA4046).
+        for path in IMAGE:
+            if any(_touches(deed, path) for deed in deeds):
+                self.host.files.put(path, "of the image\n", mode=0o640)
+        if self.host.files.stat(DIRECTORIES[2]) is not None:
+            self.host.files.make_directory(DIRECTORIES[2], mode=0o750, owner=(7, 7))
         self.files = files
         self.deeds = deeds
         self.left = [deed.fails for deed in deeds]
@@ -131,20 +142,28 @@ class World:
     def as_it_is(self) -> dict[str, tuple[object, ...]]:
         """All that must not depend on what happened in between."""
         nodes = self.host.files.nodes
-        shown = {p: (n.mode, n.uid, n.content, n.target) for p, n in nodes.items() if _counts(n)}
+        shown = {
+            p: (n.kind, n.mode, n.uid, n.gid, n.content, n.target)
+            for p, n in nodes.items()
+            if _counts(p, n)
+        }
         return {path: shown[path] for path in sorted(shown)}
 
     def _deed(self, call: Call) -> CommandResult:
         number = int(call.argv[1])
         deed, files = self.deeds[number], self.host.files
         self.runs.append(number)
-        old = files.read(deed.path)
+        old = None if deed.path in DIRECTORIES else files.read(deed.path)
         if deed.kind == "append":
             files.put(deed.path, (old or b"") + deed.text)
         elif deed.kind == "set":
             files.put(deed.path, deed.text, mode=0o600)
         elif deed.kind == "remove":
-            files.nodes.pop(deed.path, None)
+            files.nodes = {
+                p: n for p, n in files.nodes.items() if not f"{p}/".startswith(f"{deed.path}/")
+            }
+        elif deed.kind == "mkdir":
+            files.make_directory(deed.path, mode=0o2710, owner=(12, 34))
         elif deed.kind == "link":
             files.put_link(deed.path, "/etc/target")
         elif deed.kind == "chmod" and old is not None:
@@ -165,8 +184,13 @@ class World:
         files.nodes = {p: n for p, n in files.nodes.items() if not p.startswith(f"{MANIFESTS}/")}
 
 
-def _counts(node: Node) -> bool:
-    return node.kind is not FileKind.DIRECTORY
+def _touches(deed: Deed, path: str) -> bool:
+    goes = deed.kind == "remove" and path.startswith(f"{deed.path}/")
+    return goes or (deed.kind != "nothing" and deed.path == path)
+
+
+def _counts(path: str, node: Node) -> bool:
+    return node.kind is not FileKind.DIRECTORY or path.startswith(MANIFESTS)
 
 
 FILES = st.lists(
@@ -181,27 +205,36 @@ FILES = st.lists(
     unique_by=lambda file: file.path,
 )
 DEEDS = st.lists(
-    st.builds(
-        Deed,
-        kind=st.sampled_from(["append", "set", "remove", "link", "chmod", "nothing"]),
-        path=st.sampled_from([*DECLARED, *MADE]),
-        text=st.sampled_from([b"more\n", b"other\n"]),
-        fails=st.integers(0, 2),
+    st.one_of(
+        st.builds(
+            Deed,
+            kind=st.sampled_from(["append", "set", "remove", "link", "chmod", "nothing"]),
+            path=st.sampled_from([*DECLARED, *MADE, *IMAGE]),
+            text=st.sampled_from([b"more\n", b"other\n"]),
+            fails=st.integers(0, 2),
+        ),
+        st.builds(
+            Deed,
+            kind=st.sampled_from(["mkdir", "remove"]),
+            path=st.sampled_from(DIRECTORIES),
+            fails=st.integers(0, 2),
+        ),
     ),
-    max_size=4,
+    max_size=5,
 )
 KILLS = st.lists(st.tuples(st.integers(1, 250), st.booleans()), max_size=4)
 
 
-def promised(files: list[File], deeds: list[Deed]) -> bool:
+def promised(files: list[File], deeds: list[Deed], kills: list[tuple[int, bool]]) -> bool:
     """Whether all that the commands do is to declared files, or in directories that a reset empties.
 
     What one that is killed makes there is left, for it may be somebody else's: so it makes the same when it runs twice.
     A command of the test cannot append to a link.
     """
-    if any(deed.path in MADE and deed.kind == "append" for deed in deeds):
+    undeclared = (*MADE, *IMAGE)
+    if kills and any(deed.path in undeclared and deed.kind == "append" for deed in deeds):
         return False
-    known = {*MADE, *(file.path for file in files)}
+    known = {*undeclared, *DIRECTORIES, *(file.path for file in files)}
     if any(deed.path not in known for deed in deeds):
         return False
     linked = {deed.path for deed in deeds if deed.kind == "link"}
@@ -239,7 +272,7 @@ def promised(files: list[File], deeds: list[Deed]) -> bool:
 def test_kills_failures_and_resets_end_in_the_machine_of_an_undisturbed_run(
     files: list[File], deeds: list[Deed], kills: list[tuple[int, bool]], kubeadm_fails: int
 ) -> None:
-    if not promised(files, deeds):
+    if not promised(files, deeds, kills):
         return
     undisturbed = World(files, [msgspec.structs.replace(deed, fails=0) for deed in deeds])
     undisturbed.run()
@@ -271,7 +304,7 @@ def test_an_edited_configuration_ends_in_its_own_undisturbed_machine(
     later = [file for file in edited if file.path in paths and not file.append]
     kept = [f for f in files if f.path not in {e.path for e in later}]
     appends = any(f.append for f in files if f.path in {e.path for e in later})
-    if not promised(files, deeds) or appends:
+    if not promised(files, deeds, kills) or appends:
         return
     undisturbed = World([*kept, *later], [msgspec.structs.replace(d, fails=0) for d in deeds])
     undisturbed.run()
@@ -418,6 +451,67 @@ def test_before_kubeadm_a_command_that_is_gone_takes_its_edits_with_it() -> None
 
     assert world.host.text("/etc/a") == "one\n"
     assert world.host.files.stat(MADE[0]) is None
+
+
+def test_before_kubeadm_a_directory_goes_with_the_command_that_made_it_unless_something_is_in_it() -> (
+    None
+):
+    deeds = [Deed(kind="mkdir", path=DEEP), Deed(kind="mkdir", path=DIRECTORIES[1])]
+    for found in (None, f"{DEEP}/er/somebody's"):
+        world = world_of(*deeds, Deed(kind="nothing", path="/etc/a", fails=1))
+        with pytest.raises(StepError):
+            world.run()
+        if found is not None:
+            world.host.put(found, "")
+        world.deeds = []
+
+        text = "".join(render_text(look(context_of(world.plan(), world.host)), Redactor()))
+        world.settle()
+
+        assert (f"remove directory {DEEP}/er, unless" in text) is (found is None)
+        assert (world.host.files.stat(DEEP) is None) is (found is None)
+        assert not anything_to_do(look(context_of(world.plan(), world.host)))
+
+
+def test_a_plan_says_which_mode_and_owner_a_directory_gets_back() -> None:
+    world = world_of(Deed(kind="mkdir", path=DEEP), Deed(kind="nothing", path="/etc/a", fails=1))
+    with pytest.raises(StepError):
+        world.run()
+    world.host.files.remove_directory(DEEP)
+
+    text = "".join(render_text(look(context_of(world.plan(), world.host)), Redactor()))
+
+    assert (
+        f"make directory {DEEP}, mode 2710, owner 12:34  (as commands/preKubeadm[0] left it)"
+        in text
+    )
+
+
+@pytest.mark.parametrize("kind", ["append", "set", "remove", "link", "chmod"])
+def test_a_command_that_fails_finds_a_file_of_the_image_as_it_was(kind: str) -> None:
+    world = world_of(Deed(kind=kind, path=IMAGE[1], text=b"more\n", fails=1))
+    before = world.as_it_is()
+    with pytest.raises(StepError):
+        world.run()
+    assert world.as_it_is().get(IMAGE[1]) != before[IMAGE[1]]
+    found: list[dict[str, tuple[object, ...]]] = []
+    world.host.commands.on("deed", effect=lambda _: found.append(world.as_it_is()), times=1)
+
+    world.settle()
+
+    assert found[0][IMAGE[1]] == before[IMAGE[1]]
+    assert found[0][DIRECTORIES[2]] == before[DIRECTORIES[2]]
+
+
+def test_what_the_image_has_is_read_as_far_as_it_may_be_kept() -> None:
+    world = world_of(Deed(kind="append", path=IMAGE[0], text=b"more\n", fails=1))
+    world.host.put(IMAGE[0], b"x" * ((1 << 20) + 1))
+    with pytest.raises(StepError):
+        world.run()
+
+    world.settle()  # edited twice, as what is too large to be kept has to be
+
+    assert world.host.files.read(IMAGE[0]) == b"x" * ((1 << 20) + 1) + b"more\n" * 2
 
 
 def test_what_somebody_restores_after_a_killed_command_stays() -> None:
