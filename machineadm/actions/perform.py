@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from machineadm.errors import HostError, InternalError, StepError, VerificationError
 from machineadm.host.effects import (
+    CopyToState,
     DisableUnit,
     Download,
     DropState,
@@ -69,6 +70,8 @@ def _perform_one(effect: Effect, host: Host) -> None:
             services_of(host).disable(unit)
         case KeepState(name=name, content=content, durable=durable):
             host.state.write(name, content, durable=durable)
+        case CopyToState(source=source, name=name):
+            host.state.write(name, _content_of(source, host), durable=True)
         case DropState(name=name, durable=durable):
             host.state.remove(name, durable=durable)
         case WaitFor():
@@ -78,6 +81,20 @@ def _perform_one(effect: Effect, host: Host) -> None:
         case _:
             # RunProgram and AskPlugin have no general way to be done: the step that says them knows how.
             raise InternalError("MA9001", f"no way to do {type(effect).__name__}")
+
+
+def _content_of(path: str, host: Host) -> bytes:
+    """A file's content.
+
+    Raises:
+        HostError: There is none.
+    """
+    content = host.files.read(path)
+    if content is None:
+        raise HostError(
+            "MA3009", f"cannot read {path}: it is gone", hint="put it back, and run again"
+        )
+    return content
 
 
 def kernel_of(host: Host) -> Kernel:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from machineadm.host.effects import CopyToState
 from machineadm.host.ports import FileKind, Host
 from machineadm.redaction import Secret
 
@@ -52,13 +53,15 @@ def lasting_command(agent: AgentFile, host: Host) -> tuple[str, ...]:
     return (agent.python, "-I", "-S", path)
 
 
-def keep_agent(agent: AgentFile, host: Host) -> None:
-    """Copy the agent's file to the state directory if it will not stay where it is."""
+def copies_of_agent(agent: AgentFile, host: Host) -> tuple[CopyToState, ...]:
+    """What it takes to have the agent's file in the state directory, if it will not stay where it is."""
     if agent.path is None or not _to_copy(agent, host):
-        return
-    content = host.files.read(agent.path)
-    if content is not None and host.state.read(COPY, durable=True) != content:
-        host.state.write(COPY, content, durable=True)
+        return ()
+    kept = host.state.read(COPY, durable=True)
+    # The file itself is read only where there is something to compare it with.
+    if kept is not None and host.files.read(agent.path) in (kept, None):
+        return ()
+    return (CopyToState(source=agent.path, name=COPY),)
 
 
 def forget_agent(host: Host) -> None:

@@ -12,8 +12,8 @@ from machineadm.agent.own_file import (
     BOOT_CONFIGURATION,
     BOOT_NODE,
     AgentFile,
+    copies_of_agent,
     forget_agent,
-    keep_agent,
     lasting_command,
 )
 from machineadm.host.effects import (
@@ -33,10 +33,10 @@ from machineadm.sources.stream import Stream
 UNITS = "/etc/systemd/system"
 RESUME_UNIT = "machineadm-resume.service"
 BOOT_UNIT = "machineadm-boot.service"
-_RESUME_COPY = "resume/configuration-{}.yaml"
-_MOST_COPIES = 64
-_RESUME_INSTANCE_DATA = "resume/instance-data.yaml"
-_RESUME_ENVIRONMENT = "resume/environment"
+_WANTED_BY = "multi-user.target"
+_RESUME = "resume"
+_ENVIRONMENT = "environment"
+_RESUME_ENVIRONMENT = f"{_RESUME}/{_ENVIRONMENT}"
 """Private, as a unit is not: a proxy's URL may hold a password."""
 
 
@@ -65,31 +65,31 @@ def enable_resume_unit(
     Raises:
         HostError: It cannot be arranged.
     """
-    keep_agent(agent, host)
-    for number, stream in enumerate(streams):
-        _keep(host, _RESUME_COPY.format(number), stream.data)
-    _remove_copies(host, len(streams))
+    perform(copies_of_agent(agent, host), host)
+    # Copies of another input have other names: the unit that is there reads all of the old ones, until it is replaced.
+    given = [*streams] if instance_data is None else [*streams, instance_data]
+    digest = digest_of(str(len(streams)), *(stream.data for stream in given))[:16]
+    names = [f"configuration-{digest}-{number}.yaml" for number in range(len(streams))]
+    names += [f"instance-data-{digest}.yaml"] if instance_data is not None else []
+    for name, stream in zip(names, given, strict=True):
+        _keep(host, f"{_RESUME}/{name}", stream.data)
     if agent.proxies:
         _keep(host, _RESUME_ENVIRONMENT, environment_file(agent.proxies))
-    copies = [f"{host.state.state_directory}/{_RESUME_COPY.format(n)}" for n in range(len(streams))]
-    arguments = [argument for copy in copies for argument in ("--path", copy)]
-    if instance_data is not None:
-        _keep(host, _RESUME_INSTANCE_DATA, instance_data.data)
-        arguments += ["--instance-data", f"{host.state.state_directory}/{_RESUME_INSTANCE_DATA}"]
+    copies = [f"{host.state.state_directory}/{_RESUME}/{name}" for name in names]
+    options_of = ["--path"] * len(streams) + ["--instance-data"]
+    arguments = [word for pair in zip(options_of, copies, strict=False) for word in pair]
     command = (*lasting_command(agent, host), "bootstrap", *arguments, *options)
     environment = f"{host.state.state_directory}/{_RESUME_ENVIRONMENT}"
     unit = resume_unit(command, condition=copies[0], cache=agent.cache, environment=environment)
     _install(host, RESUME_UNIT, unit)
+    _remove_copies(host, *names, _ENVIRONMENT)
 
 
 def disable_resume_unit(host: Host) -> None:
     """Undo `enable_resume_unit`; nothing is written where there is nothing to undo."""
     if has_systemd(host):
         _uninstall(host, RESUME_UNIT)
-    _remove_copies(host, 0)
-    for name in (_RESUME_ENVIRONMENT, _RESUME_INSTANCE_DATA):
-        if host.state.read(name, durable=True) is not None:
-            host.state.remove(name, durable=True)
+    _remove_copies(host)
     if host.files.stat(f"{UNITS}/{BOOT_UNIT}") is None:
         forget_agent(host)
 
@@ -130,17 +130,18 @@ Type=oneshot
 SyslogIdentifier=machineadm
 
 [Install]
-WantedBy=multi-user.target
+WantedBy={_WANTED_BY}
 """
 
 
-def boot_unit(command: Sequence[str], *, resume_copy: str, cache: str = "") -> str:
+def boot_unit(command: Sequence[str], *, cache: str = "") -> str:
     """The unit that runs the boot commands at later boots.
+
+    Where the resume unit is enabled, a bootstrap is resumed, which begins with the boot commands itself. One that cloud-init
+    starts waits: both need the lock.
 
     Args:
         command: What it starts.
-        resume_copy: Where this is, a bootstrap is resumed, which begins with the boot commands itself. One that
-            cloud-init starts waits: both need the lock.
         cache: As of `resume_unit`.
     """
     return f"""\
@@ -150,7 +151,7 @@ Description=machineadm: commands of every boot
 Wants=network-online.target
 After=network-online.target
 Before=kubelet.service cloud-final.service
-ConditionPathExists=!{_escaped(resume_copy)}
+ConditionPathExists=!{UNITS}/{_WANTED_BY}.wants/{RESUME_UNIT}
 
 [Service]
 Type=oneshot
@@ -158,7 +159,7 @@ Type=oneshot
 SyslogIdentifier=machineadm
 
 [Install]
-WantedBy=multi-user.target
+WantedBy={_WANTED_BY}
 """
 
 
@@ -192,7 +193,7 @@ class BootUnit(msgspec.Struct, frozen=True, kw_only=True):
             return Work(summary=_NO_SYSTEMD)
         path, unit = f"{UNITS}/{BOOT_UNIT}", self._unit(host).encode()
         before = host.files.read(path)
-        effects: list[Effect] = []
+        effects: list[Effect] = [*copies_of_agent(self.agent, host)]
         if host.state.read(BOOT_CONFIGURATION, durable=True) != self.configuration:
             effects.append(
                 KeepState(name=BOOT_CONFIGURATION, content=self.configuration, durable=True)
@@ -212,14 +213,12 @@ class BootUnit(msgspec.Struct, frozen=True, kw_only=True):
 
     def apply(self, host: Host, work: Work) -> Outcome:
         """See `Step.apply`."""
-        keep_agent(self.agent, host)
         perform(work.effects, host)
         return Outcome(change=work.change, message=f"enabled {BOOT_UNIT}")
 
     def _unit(self, host: Host) -> str:
         command = (*lasting_command(self.agent, host), "boot", *self.options)
-        resume_copy = f"{host.state.state_directory}/{_RESUME_COPY.format(0)}"
-        return boot_unit(command, resume_copy=resume_copy, cache=self.agent.cache)
+        return boot_unit(command, cache=self.agent.cache)
 
 
 class NoBootUnit(msgspec.Struct, frozen=True, kw_only=True):
@@ -246,7 +245,8 @@ class NoBootUnit(msgspec.Struct, frozen=True, kw_only=True):
             effects.append(RemoveFile(path=path, before=before))
         effects += (
             DropState(name=name, durable=True)
-            for name in (BOOT_CONFIGURATION, BOOT_NODE)
+            # Last what tells that there is something to remove.
+            for name in (BOOT_NODE, BOOT_CONFIGURATION)
             if host.state.read(name, durable=True) is not None
         )
         return Work(
@@ -269,11 +269,10 @@ def _keep(host: Host, name: str, content: bytes) -> None:
         host.state.write(name, content, durable=True)
 
 
-def _remove_copies(host: Host, start: int) -> None:
-    # The last first, and past gaps: a kill in between must hide none from the next run.
-    for number in range(_MOST_COPIES - 1, start - 1, -1):
-        if host.state.read(_RESUME_COPY.format(number), durable=True) is not None:
-            host.state.remove(_RESUME_COPY.format(number), durable=True)
+def _remove_copies(host: Host, *but: str) -> None:
+    for name in host.state.list(_RESUME):
+        if name not in but:
+            host.state.remove(f"{_RESUME}/{name}", durable=True)
 
 
 def _install(host: Host, unit: str, text: str) -> None:

@@ -136,6 +136,15 @@ class KeepState(Effect, frozen=True, kw_only=True):
     sensitive: bool = False
 
 
+class CopyToState(Effect, frozen=True, kw_only=True):
+    """A file of the machine is copied to the state directory, 0600; its content is in no memory but while that is done."""
+
+    source: str
+    """Path of the file."""
+    name: str
+    """Relative to the state directory."""
+
+
 class DropState(Effect, frozen=True, kw_only=True):
     """A file of the run or state directory goes."""
 

@@ -11,6 +11,7 @@ import msgspec
 
 from machineadm.host.effects import (
     AskPlugin,
+    CopyToState,
     DisableUnit,
     DropState,
     Effect,
@@ -108,6 +109,8 @@ def describe(effect: Effect) -> list[str]:
             return [
                 f"wait up to {effect.budget:g} s for {printable(effect.condition)}: {printable(effect.reason)}"
             ]
+        case CopyToState(source=source):
+            return [f"copy {printable(source)} to the state directory"]
         case EnableUnit(unit=unit):
             return [f"enable {printable(unit)}"]
         case DisableUnit(unit=unit):

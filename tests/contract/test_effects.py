@@ -15,6 +15,7 @@ from machineadm.errors import HostError, InternalError
 from machineadm.host import effects as vocabulary
 from machineadm.host.effects import (
     AskPlugin,
+    CopyToState,
     DisableUnit,
     Download,
     DropState,
@@ -51,6 +52,7 @@ EXAMPLES: dict[type[Effect], Effect] = {
     EnableUnit: EnableUnit(unit="a.service"),
     DisableUnit: DisableUnit(unit="b.service"),
     KeepState: KeepState(name="x/y.json", content=b"1", durable=True, path="/shown"),
+    CopyToState: CopyToState(source="/etc/b", name="copy"),
     DropState: DropState(name="old.json", durable=False),
     RunProgram: RunProgram(title="true", argv=("true",)),
     AskPlugin: AskPlugin(whom="provider vault", what="spec.x", note="would read"),
@@ -97,7 +99,7 @@ def answers(host: Host) -> list[object]:
         except HostError as error:
             found.append(error.code)
     found += [host.files.list("/etc"), host.files.list("/etc/deep"), host.files.list("/var")]
-    for name in ("x/y.json", "old.json"):
+    for name in ("x/y.json", "old.json", "copy"):
         found += [host.state.read(name, durable=True), host.state.read(name, durable=False)]
     if host.kernel is not None:
         found += [host.kernel.loaded("br_netfilter"), host.kernel.sysctl("net.ipv4.ip_forward")]

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import partial
 
 from machineadm.host.effects import (
+    CopyToState,
     DisableUnit,
     DropState,
     Effect,
@@ -71,6 +73,8 @@ class Overlay:
                     self._files.lay(effect)
                 case KeepState() | DropState():
                     self._state.lay(effect)
+                case CopyToState(source=source, name=name):
+                    self._state.lay_copy(name, partial(self._files.read, source))
                 case LoadModule() | SetParameter() | SetHostname() if self._kernel is not None:
                     self._kernel.lay(effect)
                 case EnableUnit() | DisableUnit() if self._services is not None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from machineadm.host.effects import DropState, KeepState
 from machineadm.host.overlay.commands import refuse
 from machineadm.host.ports import State
@@ -14,17 +16,26 @@ class OverlayState:
         self.run_directory = real.run_directory
         self.state_directory = real.state_directory
         self._real = real
-        self._laid: dict[tuple[str, bool], bytes | None] = {}
+        self._laid: dict[tuple[str, bool], Callable[[], bytes | None]] = {}
 
     def lay(self, effect: KeepState | DropState) -> None:
         """Have later queries see an effect as done."""
         content = effect.content if isinstance(effect, KeepState) else None
-        self._laid[effect.name, effect.durable] = content
+        self._laid[effect.name, effect.durable] = lambda: content
+
+    def lay_copy(self, name: str, read: Callable[[], bytes | None]) -> None:
+        """Have later queries see a copy in the state directory.
+
+        Args:
+            name: Its name.
+            read: Gives the content of what is copied.
+        """
+        self._laid[name, True] = read
 
     def read(self, name: str, *, durable: bool) -> bytes | None:
         """See `State.read`."""
         if (name, durable) in self._laid:
-            return self._laid[name, durable]
+            return self._laid[name, durable]()
         return self._real.read(name, durable=durable)
 
     def list(self, name: str) -> tuple[str, ...]:
@@ -33,7 +44,7 @@ class OverlayState:
         for (laid, durable), content in self._laid.items():
             if durable and laid.startswith(start):
                 below = laid[len(start) :].partition("/")[0]
-                (names.discard if content is None else names.add)(below)
+                (names.discard if content() is None else names.add)(below)
         return tuple(sorted(names))
 
     def write(self, name: str, content: bytes, *, durable: bool) -> None:

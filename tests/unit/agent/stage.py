@@ -128,6 +128,11 @@ class Stage:
         )
         return said or self.host.text(SUCCESS_SENTINEL) is not None
 
+    def resume_copy(self) -> str:
+        """Name of the one copy of the input that is kept for a resumed run."""
+        (name,) = [one for one in self.host.state.list("resume") if one.endswith(".yaml")]
+        return f"resume/{name}"
+
     def ran(self, program: str) -> int:
         """How often a program was run."""
         return sum(argv[0] == program for argv in self.host.commands.argvs())

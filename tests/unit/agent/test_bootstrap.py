@@ -389,7 +389,7 @@ def test_a_resumed_run_has_the_same_time(stage: Stage) -> None:
     with pytest.raises(MachineadmError):
         stage.run()
 
-    assert b"deadline: 1h30m" in stage.host.state.state_files["resume/configuration-0.yaml"]
+    assert b"deadline: 1h30m" in stage.host.state.state_files[stage.resume_copy()]
     assert "--deadline" not in (stage.host.text(f"{UNITS}/{RESUME_UNIT}") or "")
 
 
@@ -426,12 +426,12 @@ def test_while_a_run_is_unfinished_a_unit_resumes_it_after_a_reboot(stage: Stage
         stage.run()
 
     unit = stage.host.text(f"{UNITS}/{RESUME_UNIT}") or ""
-    copy = "/var/lib/machineadm/resume/configuration-0.yaml"
+    copy = f"/var/lib/machineadm/{stage.resume_copy()}"
     assert f'ExecStart="/usr/bin/python3" "-I" "-S" "{AGENT}" "bootstrap" "--path" "{copy}"' in unit
     assert '"--state-dir" "/var/lib/machineadm"' in unit
     assert f"ConditionPathExists={copy}" in unit
     assert stage.host.services.enabled(RESUME_UNIT)
-    kept = stage.host.state.state_files["resume/configuration-0.yaml"]
+    kept = stage.host.state.state_files[stage.resume_copy()]
     assert kept == stage.file.read_bytes()
 
 

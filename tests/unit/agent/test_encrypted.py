@@ -65,7 +65,7 @@ def test_the_copy_for_a_resumed_run_is_the_ciphertext(stage: Stage) -> None:
     with pytest.raises(MachineadmError):
         stage.run(passphrases=GivenPassphrases(files={"vault": LASTING}))
 
-    kept = stage.host.state.state_files["resume/configuration-0.yaml"]
+    kept = stage.host.state.state_files[stage.resume_copy()]
     assert kept == stage.file.read_bytes()
     unit = stage.host.text(f"{UNITS}/{RESUME_UNIT}") or ""
     assert f'"--passphrase-file" "vault={LASTING}"' in unit

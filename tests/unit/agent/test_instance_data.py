@@ -354,9 +354,9 @@ def test_a_run_that_goes_on_after_a_reboot_has_the_values_that_were_given(
     def look(_call: object) -> None:
         unit = stage.host.text("/etc/systemd/system/machineadm-resume.service") or ""
         seen.append(unit)
-        seen.append(
-            (stage.host.state.read("resume/instance-data.yaml", durable=True) or b"").decode()
-        )
+        (name,) = [one for one in stage.host.state.list("resume") if one.startswith("instance-")]
+        seen.append(name)
+        seen.append((stage.host.state.read(f"resume/{name}", durable=True) or b"").decode())
 
     stage.host.commands.on("pre-command", effect=look)
     from machineadm.agent.bootstrap import bootstrap
@@ -364,9 +364,9 @@ def test_a_run_that_goes_on_after_a_reboot_has_the_values_that_were_given(
     request = Request(paths=(str(stage.file),), instance_data=str(given))
     bootstrap(request, stage.machine(), stage.events.append)
 
-    assert '"--instance-data" "/var/lib/machineadm/resume/instance-data.yaml"' in seen[0]
-    assert seen[1] == "v1: {local_hostname: by-hand}\n"
-    assert stage.host.state.read("resume/instance-data.yaml", durable=True) is None
+    assert f'"--instance-data" "/var/lib/machineadm/resume/{seen[1]}"' in seen[0]
+    assert seen[2] == "v1: {local_hostname: by-hand}\n"
+    assert stage.host.state.list("resume") == ()
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from machineadm.agent.own_file import AgentFile, keep_agent, lasting_command
+from machineadm.actions.perform import perform
+from machineadm.agent.own_file import AgentFile, copies_of_agent, lasting_command
 from machineadm.agent.units import (
     BootUnit,
     NoBootUnit,
@@ -12,6 +13,7 @@ from machineadm.agent.units import (
     enable_resume_unit,
     resume_unit,
 )
+from machineadm.errors import HostError
 from machineadm.plan.model import Change
 from machineadm.redaction import Secret
 from machineadm.sources.stream import Stream
@@ -38,6 +40,7 @@ def test_a_unit_unpacks_where_this_run_did() -> None:
     agent = AgentFile(python="/usr/bin/python3", path="/usr/bin/machineadm", cache="/opt/cache")
     host = FakeHost()
     host.put("/run/systemd/system/x")
+    host.put("/usr/bin/machineadm", b"PK")
     apply(BootUnit(agent=agent, configuration=b"{}"), host)
     assert "MACHINEADM_CACHE=/opt/cache" in (
         host.text("/etc/systemd/system/machineadm-boot.service") or ""
@@ -47,6 +50,7 @@ def test_a_unit_unpacks_where_this_run_did() -> None:
 def test_a_resumed_run_has_the_proxies_of_the_first_and_nobody_reads_their_passwords() -> None:
     host = FakeHost()
     host.put("/run/systemd/system/x")
+    host.put("/usr/bin/machineadm", b"PK")
     proxies = (
         ("https_proxy", Secret('http://me:p"$a\\s@proxy:3128')),
         ("no_proxy", Secret("a\nb")),
@@ -79,7 +83,7 @@ def test_a_unit_starts_a_file_that_is_there_after_a_reboot(path: str, started: s
     host.put(path, b"PK agent")
     agent = AgentFile(python="/usr/bin/python3", path=path)
 
-    keep_agent(agent, host)
+    perform(copies_of_agent(agent, host), host)
 
     assert lasting_command(agent, host) == ("/usr/bin/python3", "-I", "-S", started)
     copied = host.state.state_files.get("machineadm.pyz")
@@ -123,4 +127,16 @@ def test_the_boot_unit_goes_with_the_commands() -> None:
 
     assert step.check(host).change is Change.ALREADY_IN_PLACE
     assert host.state.state_files == {}
+    assert host.services.enabled_units == set()
+
+
+def test_a_unit_that_would_start_a_file_that_is_gone_is_an_error() -> None:
+    """Somebody removed the agent while it ran."""
+    host = FakeHost()
+    host.put("/run/systemd/system/x")
+    agent = AgentFile(python="/usr/bin/python3", path="/usr/bin/machineadm")
+
+    with pytest.raises(HostError, match="is gone") as caught:
+        apply(BootUnit(agent=agent, configuration=b"{}"), host)
+    assert caught.value.code == "MA3009"
     assert host.services.enabled_units == set()

@@ -228,11 +228,14 @@ KILLS = st.lists(st.tuples(st.integers(1, 250), st.booleans()), max_size=4)
 def promised(files: list[File], deeds: list[Deed], kills: list[tuple[int, bool]]) -> bool:
     """Whether all that the commands do is to declared files, or in directories that a reset empties.
 
-    What one that is killed makes there is left, for it may be somebody else's: so it makes the same when it runs twice.
+    What one that is killed makes there is left, for it may be somebody else's: so it makes the same when it runs twice. If it removes
+    what the image has, nobody knows that it was there.
     A command of the test cannot append to a link.
     """
     undeclared = (*MADE, *IMAGE)
     if kills and any(deed.path in undeclared and deed.kind == "append" for deed in deeds):
+        return False
+    if kills and any(deed.kind == "remove" and deed.path in IMAGE for deed in deeds):
         return False
     known = {*undeclared, *DIRECTORIES, *(file.path for file in files)}
     if any(deed.path not in known for deed in deeds):
