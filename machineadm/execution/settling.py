@@ -207,7 +207,8 @@ class Settling:
             if owned.kind == "unit":
                 enabled = host.services is not None and host.services.enabled(owned.name)
                 before = Seen(kind="link", target="enabled") if enabled else ABSENT
-                holding = msgspec.structs.replace(holding, before=before)
+                # What we enabled under an earlier declaration was not enabled before us.
+                holding = msgspec.structs.replace(holding, before=known.before if known else before)
             self._ledger.put(msgspec.structs.replace(holding, follow=work.follow))
         self._ledger.save()
 

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from contextlib import suppress
 
+import msgspec
 import pytest
 
 from machineadm.actions.files import PlannedFile, WriteFiles
+from machineadm.actions.perform import perform
 from machineadm.errors import KubeadmError
 from machineadm.execution.looking import look
-from machineadm.host.effects import RemoveFile, WriteFile
+from machineadm.host.effects import EnableUnit, RemoveFile, WriteFile
+from machineadm.host.ports import Host
 from machineadm.plan.look import Standing, anything_to_do
-from machineadm.plan.model import FollowUp, Phase, Plan, Step
+from machineadm.plan.model import FollowUp, Outcome, Owned, Phase, Plan, Step, Work, digest_of
 from machineadm.plan.render import render_text
 from machineadm.redaction import Redactor
 from machineadm.steps.modules import LoadModules
@@ -190,3 +193,87 @@ def test_killed_anywhere_the_next_run_takes_back_the_rest_and_nothing_else() -> 
         host.put("/etc/a", "made by hand later\n")
         carry_out(plan(files("/etc/b")), host)
         assert host.text("/etc/a") == "made by hand later\n", at
+
+
+class EnableUnits(msgspec.Struct, frozen=True, kw_only=True):
+    """Has units start at boot."""
+
+    units: tuple[str, ...]
+    declared: str = ""
+    name: str = "units/enable"
+    phase: Phase = Phase.PREPARE
+    live: bool = True
+    once: bool = False
+
+    def digest(self) -> str:
+        return digest_of(self.name, self.units, self.declared)
+
+    def owned(self) -> tuple[Owned, ...]:
+        return tuple(Owned(kind="unit", name=one, declared=self.declared) for one in self.units)
+
+    def check(self, host: Host) -> Work:
+        assert host.services is not None
+        enabled = host.services.enabled
+        return Work(effects=tuple(EnableUnit(unit=one) for one in self.units if not enabled(one)))
+
+    def apply(self, host: Host, work: Work) -> Outcome:
+        perform(work.effects, host)
+        return Outcome(change=work.change)
+
+
+def units(*names: str, declared: str = "") -> Plan:
+    return plan(EnableUnits(units=names, declared=declared))
+
+
+def test_a_unit_that_was_enabled_before_us_stays_enabled_and_one_that_we_enabled_does_not() -> None:
+    host = FakeHost()
+    host.services.enabled_units = {"before.service", "other.service"}
+    carry_out(units("before.service", "ours.service"), host)
+    looks = look(context_of(plan(), host))
+
+    text = "".join(render_text(looks, Redactor()))
+    carry_out(plan(), host)
+
+    assert "disable ours.service" in text
+    assert "before.service" not in text
+    assert host.services.enabled_units == {"before.service", "other.service"}
+    assert not anything_to_do(look(context_of(plan(), host)))
+
+
+def test_a_unit_that_we_enabled_is_ours_under_another_declaration_too() -> None:
+    host = FakeHost()
+    host.services.enabled_units = {"before.service"}
+    for declared in ("one", "two", "three"):
+        carry_out(units("before.service", "ours.service", declared=declared), host)
+
+    carry_out(plan(), host)
+
+    assert host.services.enabled_units == {"before.service"}
+
+
+def test_a_unit_that_a_person_disabled_since_is_left_and_one_enabled_since_is_theirs() -> None:
+    host = FakeHost()
+    carry_out(units("ours.service"), host)
+    host.services.disable("ours.service")
+    carry_out(plan(), host)
+    assert host.services.enabled_units == set()
+
+    host.services.enable("ours.service")
+    carry_out(plan(), host)
+
+    assert host.services.enabled_units == {"ours.service"}
+
+
+@pytest.mark.parametrize("after", [False, True])
+def test_killed_anywhere_a_unit_that_was_enabled_before_us_stays_enabled(after: bool) -> None:
+    both = units("before.service", "ours.service")
+    for at in range(1, 60):
+        for while_it_comes in (True, False):
+            host = FakeHost()
+            host.services.enabled_units = {"before.service"}
+            if not while_it_comes:
+                carry_out(both, host)
+            with suppress(Killed):
+                carry_out(both if while_it_comes else plan(), Reaper(at, after=after).over(host))
+            carry_out(plan(), host)
+            assert host.services.enabled_units == {"before.service"}, at
