@@ -16,6 +16,9 @@ import pytest
 from machineadm.agent.bootstrap import Request, bootstrap
 from machineadm.agent.wiring import connect
 from machineadm.errors import MachineadmError
+from machineadm.execution.ledger import Ledger
+from machineadm.host.linux.state import LinuxState
+from machineadm.host.linux.tree import Tree
 from tests.contract.trees import RUN, STATE, fake_kubeadm, machineadm, running_tree, seen
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -158,10 +161,14 @@ class Boundary:
 def lasting(stand: Stand) -> dict[str, tuple[object, ...]]:
     """The machine that came out, without what tells the time."""
     found = seen(stand.tree, times=False)
+    state = LinuxState(Tree(str(stand.tree)), run_directory=f"/{RUN}", state_directory=f"/{STATE}")
+    machine_id = (stand.tree / "etc/machine-id").read_text().strip()
+    ledger = Ledger(state, machine_id=machine_id, boot_id="")
+    # What it says counts, not in how many lines.
+    found["the ledger"] = ledger.holdings(), ledger.pending, ledger.contents, ledger.reboots
+    told = ("journal.jsonl", "status.json", "ledger.json")
     return {
-        name: facts
-        for name, facts in found.items()
-        if name not in (f"{STATE}/journal.jsonl", f"{STATE}/status.json")
+        name: facts for name, facts in found.items() if name not in [f"{STATE}/{n}" for n in told]
     }
 
 
