@@ -86,6 +86,7 @@ AUTHENTICATION = {
 AUTHORIZATION = {
     "apiVersion": "apiserver.config.k8s.io/v1beta1",
     "kind": "AuthorizationConfiguration",
+    "authorizers": [{"type": "Node", "name": "node"}, {"type": "RBAC", "name": "rbac"}],
 }
 ADMISSION = {"apiVersion": "apiserver.config.k8s.io/v1", "kind": "AdmissionConfiguration"}
 C = "spec.kubernetes.controlPlane"

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 # Written down here, too, because this command imports next to nothing; a test compares them with their sources.
 API_VERSIONS = ("bootstrap.cluster.x-k8s.io/v1alpha1",)
-KUBERNETES = ("1.29", "1.30", "1.31", "1.32", "1.33", "1.34")
+KUBERNETES = ("1.29", "1.30", "1.31", "1.32", "1.33", "1.34", "1.35", "1.36", "1.37")
 
 
 def add_arguments(parser: Parser) -> None:

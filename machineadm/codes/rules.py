@@ -103,11 +103,22 @@ TABLE: dict[str, Code] = {
         "Change or remove one of the two.",
     ),
     "MA1324": Code(
-        "not a kubelet field, or a value of the wrong type",
-        "A passed-through KubeletConfiguration has a field that no supported kubelet has, or a value that its "
-        "field cannot have. A kubelet would ignore the field, and only its log would say so.",
-        "Use the suggestion, or look the field up in the Kubernetes reference (KubeletConfiguration, v1beta1). "
-        "Versions of Kubernetes newer than this release are not checked.",
+        "unknown field or wrong type in a document that is passed on",
+        "A document for the kubelet, kube-proxy or the API server has a field that its reader of this version of Kubernetes does not "
+        "know, or a value that the field cannot have. The reader would refuse to start, or ignore the field and only log it.",
+        "Take the suggestion, or look the field up in Kubernetes' reference. docs/verdict.md says what is judged.",
+    ),
+    "MA1440": Code(
+        "the component would refuse it",
+        "A document that is passed on has the right fields, but its reader validates it at start and would refuse this value: "
+        "the API server or the kubelet would not come up.",
+        "Fix the value; the message says what its reader wants. docs/verdict.md lists the rules.",
+    ),
+    "MA1442": Code(
+        "feature gate that the component does not have",
+        "A feature gate is unknown to the component of the Kubernetes version asked for, or is locked to another value. The "
+        "component would not start.",
+        "Take the suggestion, remove the gate, or ask for a version that has it.",
     ),
     "MA1411": Code(
         "a placeholder that nothing will fill in (warning)",

@@ -9,6 +9,9 @@ from machineadm.semver import Semver
 OLDEST_MINOR: Final = 29
 """The oldest minor version of Kubernetes 1 that this release writes kubeadm's configuration for."""
 
+NEWEST_MINOR: Final = 37
+"""The newest one that the tables of `config/upstream` hold; of later ones nothing but their name is known."""
+
 V1BETA4_MINOR: Final = 31
 """The first one that is given kubeadm's API v1beta4."""
 
@@ -48,3 +51,14 @@ def authorization_api(version: str) -> str:
 
 def _api_of_structured(version: str, first: int) -> str:
     return f"{_APISERVER_CONFIG}/{'v1' if Semver.parse(version).has(first) else 'v1beta1'}"
+
+
+def judged_minor(version: Semver | None) -> int | None:
+    """The minor version whose tables judge a configuration: 34.
+
+    Returns:
+        None where it is not a version, or one that the tables do not hold.
+    """
+    if version is None or not version.has(OLDEST_MINOR) or version.has(NEWEST_MINOR + 1):
+        return None
+    return version.minor

@@ -51,7 +51,7 @@ def guess(root: Node, kinds: Kinds) -> type | None:
         root: The document; `identify` has refused it.
         kinds: The types that there are, by apiVersion and kind.
     """
-    from machineadm.documents.suggestions import suggest
+    from machineadm.nearest import suggest
 
     if not isinstance(root, Mapping):
         return None
@@ -78,7 +78,7 @@ _MAIN = ("MachineConfiguration", "MachineBootstrap")
 
 
 def _unknown(root: Mapping, api_version: str, kind: str, kinds: Kinds) -> Fault:
-    from machineadm.documents.suggestions import suggest
+    from machineadm.nearest import suggest
 
     if known := _foreign(root, api_version, kind, kinds):
         return known
@@ -109,7 +109,7 @@ def _foreign(root: Mapping, api_version: str, kind: str, kinds: Kinds) -> Fault 
 
 
 def _missing(root: Mapping, name: str, choices: list[str]) -> Fault:
-    from machineadm.documents.suggestions import suggest
+    from machineadm.nearest import suggest
 
     for key, _ in root.entries():
         if isinstance(key, Scalar) and suggest(key.text, [name]):

@@ -10,8 +10,8 @@ from msgspec import inspect
 
 from machineadm.documents.declared import breach
 from machineadm.documents.nodes import Ambiguous, Mapping, Node, Scalar, Sequence
-from machineadm.documents.suggestions import suggest
 from machineadm.documents.words import expected, found, may_show, quoted
+from machineadm.nearest import suggest
 from machineadm.redaction import Secret
 
 

@@ -8,30 +8,12 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct, inspect
 
+from machineadm.nearest import stem
+
 if TYPE_CHECKING:
-    from collections.abc import Container, Iterable, Iterator
+    from collections.abc import Iterable, Iterator
 
     from machineadm.documents.kubeadm_fields import Ours, Reason
-
-_LONGEST = 64
-
-
-def suggest(word: str, choices: Iterable[str], *, taken: Container[str] = ()) -> str:
-    """The choice that a mistyped word was to be.
-
-    Args:
-        word: As written.
-        choices: What could have been meant.
-        taken: Choices that are there already, hence less likely.
-
-    Returns:
-        The choice, or an empty string if none is near.
-    """
-    if not word or len(word) > _LONGEST:
-        return ""
-    ranked = [(*_rank(word, choice), choice in taken, choice) for choice in choices]
-    near = [rank for rank in ranked if rank[0] <= _limit(word, rank[-1])]
-    return min(near)[-1] if near else ""
 
 
 class FieldIndex:
@@ -50,9 +32,9 @@ class FieldIndex:
         if self._places is None:
             self._places = {}
             for place, field in _fields(self._type, ""):
-                self._places.setdefault(_stem(field), []).append(place)
+                self._places.setdefault(stem(field), []).append(place)
         here = re.sub(r"\[[^\]]*\]", "[]", path)
-        places = self._places.get(_stem(name), [])
+        places = self._places.get(stem(name), [])
         return min(places, key=lambda place: _steps(here, place), default="")
 
 
@@ -87,7 +69,7 @@ def foreign(name: str, path: str) -> Theirs | None:
         (parts[: depth + 1], _shared_end(here, parts[:depth]))
         for parts, _ in table
         for depth, part in enumerate(parts)
-        if _stem(part) == _stem(name)
+        if stem(part) == stem(name)
     ]
     if not found:
         return None
@@ -131,9 +113,7 @@ def _bare(part: str) -> str:
 def _shared_end(here: list[str], parts: list[str]) -> int:
     """How many steps of two paths agree, from their ends."""
     count = 0
-    while count < min(len(here), len(parts)) and _stem(here[-1 - count]) == _stem(
-        parts[-1 - count]
-    ):
+    while count < min(len(here), len(parts)) and stem(here[-1 - count]) == stem(parts[-1 - count]):
         count += 1
     return count
 
@@ -184,8 +164,8 @@ _SYNONYMS = {
 
 def synonym(word: str, choices: Iterable[str]) -> str:
     """The choice that other tools have another word for, or an empty string."""
-    by_stem = {_stem(theirs): ours for theirs, ours in _SYNONYMS.items()}
-    ours = by_stem.get(_stem(word), "")
+    by_stem = {stem(theirs): ours for theirs, ours in _SYNONYMS.items()}
+    ours = by_stem.get(stem(word), "")
     return ours if ours in choices else ""
 
 
@@ -212,80 +192,3 @@ def _steps(here: str, place: str) -> tuple[int, str]:
     while shared < min(len(ours), len(theirs)) and ours[shared] == theirs[shared]:
         shared += 1
     return (len(ours) + len(theirs) - 2 * shared, place)
-
-
-def same_word(word: str, other: str) -> bool:
-    """Whether two words differ only by case, hyphens, underscores or number."""
-    return _stem(word) == _stem(other)
-
-
-def _limit(word: str, choice: str) -> int:
-    """How many slips are believed: one in a short word, three at most."""
-    return min(3, max(1, min(len(word), len(choice)) // 3))
-
-
-def _rank(word: str, choice: str) -> tuple[int, int, int]:
-    """Smaller is nearer: slips, then whether the ends agree, then how little the length differs."""
-    if same_word(word, choice):
-        return (0, 0, 0)
-    slips = distance(word.lower(), choice.lower(), limit=_limit(word, choice))
-    if slips > 1 and (_abbreviates(word.lower(), choice.lower()) or _is_part(word, choice)):
-        slips = 1
-    ends = (word[:1].lower() != choice[:1].lower()) + (word[-1:].lower() != choice[-1:].lower())
-    return (slips, ends, abs(len(word) - len(choice)))
-
-
-def _abbreviates(word: str, choice: str) -> bool:
-    """One is the beginning of the other, and not by chance."""
-    short, long = sorted((word, choice), key=len)
-    return len(short) >= 3 and len(short) * 4 >= len(long) and long.startswith(short)
-
-
-def _is_part(word: str, choice: str) -> bool:
-    """The word is the last words of a longer one: `Worker` of `JoinWorker`, `controlplane` of `JoinControlPlane`."""
-    letters = word.lower().replace("-", "").replace("_", "")
-    start = len(choice) - len(letters)
-    return (
-        len(letters) >= 4
-        and start > 0
-        and choice[start].isupper()
-        and choice.lower().endswith(letters)
-    )
-
-
-def _stem(word: str) -> str:
-    letters = word.lower().replace("-", "").replace("_", "").replace(" ", "")
-    if letters.endswith("ies"):
-        return letters[:-3] + "y"
-    if letters.endswith(("ches", "shes", "sses", "xes")):
-        return letters[:-2]
-    return letters.removesuffix("s")
-
-
-def distance(word: str, other: str, *, limit: int) -> int:
-    """Slips between two words: letters left out, put in, replaced, or two neighbours swapped.
-
-    Args:
-        word: One word.
-        other: Another.
-        limit: Where counting may stop.
-
-    Returns:
-        The optimal string alignment distance, or any number above `limit` if it is greater than that.
-    """
-    if abs(len(word) - len(other)) > limit:
-        return limit + 1
-    before: list[int] = []
-    last = list(range(len(other) + 1))
-    for row, letter in enumerate(word, 1):
-        line = [row]
-        for column, against in enumerate(other, 1):
-            slips = min(
-                last[column] + 1, line[column - 1] + 1, last[column - 1] + (letter != against)
-            )
-            swapped = row > 1 < column and letter == other[column - 2] and word[row - 2] == against
-            line.append(min(slips, before[column - 2] + 1) if swapped else slips)
-        if min(line) > limit:
-            return limit + 1
-        before, last = last, line
-    return last[-1]

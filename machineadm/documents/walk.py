@@ -30,8 +30,9 @@ from machineadm.documents.nodes import (
 from machineadm.documents.scalars import Flaw, judge, mismatch, nearest
 from machineadm.documents.secrets import secret_hook
 from machineadm.documents.source import Fault, Source
-from machineadm.documents.suggestions import FieldIndex, foreign, same_word, suggest, synonym
+from machineadm.documents.suggestions import FieldIndex, foreign, synonym
 from machineadm.documents.words import found, shown_key
+from machineadm.nearest import same_word, suggest
 from machineadm.redaction import Secret
 
 MAX_FAULTS: Final = 200

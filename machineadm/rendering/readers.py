@@ -16,8 +16,8 @@ from machineadm.documents.json_reader import JsonReader
 from machineadm.documents.limits import Budget
 from machineadm.documents.nodes import Ambiguous, Mapping, Node, Scalar, Sequence, Unread
 from machineadm.documents.source import Fault, RefusedError, Source
-from machineadm.documents.suggestions import suggest
 from machineadm.documents.yaml_reader import YamlReader
+from machineadm.nearest import suggest
 
 if TYPE_CHECKING:
     from email.message import Message

@@ -4,28 +4,28 @@ from __future__ import annotations
 
 import re
 import subprocess
+from typing import Any
 
 import pytest
 
-from machineadm.config.kubeadm_names import FEATURE_GATES, INIT_PHASES, JOIN_PHASES, Names
+from machineadm.config import upstream
 from tests.judges.judges import KUBEADM_VERSIONS, kubeadm, kubeadm_validate
+from tests.upstream.tables import HIDDEN_PHASES
 
-# Phases that kubeadm takes in skipPhases though its help does not show them.
-HIDDEN = {
-    ("init", "1.30.4"): {"wait-control-plane"},
-    ("init", "1.31.4"): {"wait-control-plane"},
-    ("init", "1.34.4"): set(),
-    ("join", "1.30.4"): {"check-etcd"},
-    ("join", "1.31.4"): {"check-etcd", "etcd-join", "kubelet-wait-bootstrap"},
-    ("join", "1.34.4"): {"check-etcd", "kubelet-wait-bootstrap"},
-}
+GATES = upstream.names()["gates"]["kubeadm"]
 
 
-def of_version(names: Names, version: str) -> set[str]:
+def of_version(names: dict[str, Any], version: str) -> set[str]:
+    minor = int(version.split(".")[1])
+    return {name for name, entry in names.items() if upstream.at(entry, minor) is not None}
+
+
+def hidden(role: str, version: str) -> set[str]:
+    """Phases that kubeadm takes in skipPhases though its help does not show them."""
     minor = int(version.split(".")[1])
     return {
         name
-        for name, (first, last) in names.items()
+        for name, (first, last) in HIDDEN_PHASES[role].items()
         if first <= minor and (last is None or minor <= last)
     }
 
@@ -50,15 +50,16 @@ def shown_by(version: str, command: str) -> set[str]:
 
 
 @pytest.mark.parametrize("version", KUBEADM_VERSIONS)
-@pytest.mark.parametrize(("command", "names"), [("init", INIT_PHASES), ("join", JOIN_PHASES)])
-def test_phases_are_those_of_kubeadm(version: str, command: str, names: Names) -> None:
+@pytest.mark.parametrize("command", ["init", "join"])
+def test_phases_are_those_of_kubeadm(version: str, command: str) -> None:
     shown = shown_by(version, command)
 
-    assert shown | HIDDEN[command, version] == of_version(names, version)
+    phases = upstream.names()["phases"][command]
+    assert shown | hidden(command, version) == of_version(phases, version)
 
 
 @pytest.mark.parametrize("version", KUBEADM_VERSIONS)
-@pytest.mark.parametrize("gate", FEATURE_GATES)
+@pytest.mark.parametrize("gate", sorted(GATES))
 def test_feature_gates_are_those_of_kubeadm(version: str, gate: str) -> None:
     api = "v1beta3" if version < "1.31" else "v1beta4"
     text = (
@@ -68,4 +69,4 @@ def test_feature_gates_are_those_of_kubeadm(version: str, gate: str) -> None:
 
     accepted = kubeadm_validate(version, text) == []
 
-    assert accepted is (gate in of_version(FEATURE_GATES, version))
+    assert accepted is (gate in of_version(GATES, version))

@@ -1,7 +1,7 @@
 """`python -m tests.upstream WHEEL`: renew what others say of Kubernetes' types.
 
 definitions.json and kubernetes.py come from a wheel of kubernetes-validate; where there is Go, what is known of
-KubeletConfiguration from the source of Kubernetes.
+KubeletConfiguration from the source of Kubernetes, and the tables of `tables`.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
-from tests.upstream import kubelet
+from tests.upstream import kubelet, tables
 
 HERE = Path(__file__).parent
 DEFINITIONS = HERE / "definitions.json"
@@ -120,7 +120,7 @@ def main(wheel: Path) -> None:
     if (kubelets := kubelet.definitions()) is not None:
         kubelet.DEFINITIONS.write_text(json.dumps(kubelets, indent=1) + "\n")
         KUBELET_MODULE.write_text(generated(kubelet.DEFINITIONS))
-        kubelet.TABLE.write_text(kubelet.table(kubelets))
+        tables.main()
 
 
 if __name__ == "__main__":

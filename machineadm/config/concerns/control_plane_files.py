@@ -21,17 +21,11 @@ from machineadm.api.v1alpha1.control_plane_files import (
     KmsProvider,
     Oidc,
 )
+from machineadm.config.passed_on import judge
 from machineadm.config.paths import child, is_set
 from machineadm.config.rules.model import Context, Rules, finding, warning
 from machineadm.config.rules.names import is_address, misfit
-from machineadm.config.rules.objects import (
-    ADMISSION,
-    AUTHENTICATION,
-    AUTHORIZATION,
-    POLICY,
-    is_kind,
-    sequence,
-)
+from machineadm.config.rules.objects import sequence
 
 _NOT_REST: Final = ("apiserveripinfo", "serviceipallocations", "servicenodeportallocations")
 _NEVER_ENCRYPTED: Final = ("events.k8s.io", "extensions")
@@ -75,8 +69,8 @@ def _has(control_plane: ControlPlaneConfig, field: str) -> bool:
     return value is None or is_set(value, below)
 
 
-def _audit_document(audit: AuditPolicy, _context: Context) -> Iterator[Finding]:
-    yield from is_kind(audit.policy, "policy", POLICY)
+def _audit_document(audit: AuditPolicy, context: Context) -> Iterator[Finding]:
+    yield from judge(audit.policy, "policy", "Policy", context)
     if not sequence(audit.policy, "rules"):
         yield finding("MA1313", "policy", "has no rules, so the API server would refuse it")
 
@@ -174,14 +168,14 @@ def _something_encrypts(encryption: EncryptionAtRest, _context: Context) -> Iter
         yield finding("MA1323", "providers", "identity alone encrypts nothing")
 
 
-def _authentication_document(
-    authentication: Authentication, _context: Context
-) -> Iterator[Finding]:
-    yield from is_kind(authentication.structured, "structured", AUTHENTICATION)
+def _authentication_document(authentication: Authentication, context: Context) -> Iterator[Finding]:
+    yield from judge(
+        authentication.structured, "structured", "AuthenticationConfiguration", context
+    )
 
 
-def _authorization_document(authorization: Authorization, _context: Context) -> Iterator[Finding]:
-    yield from is_kind(authorization.structured, "structured", AUTHORIZATION)
+def _authorization_document(authorization: Authorization, context: Context) -> Iterator[Finding]:
+    yield from judge(authorization.structured, "structured", "AuthorizationConfiguration", context)
 
 
 def _issuer_is_read(oidc: Oidc, _context: Context) -> Iterator[Finding]:
@@ -239,8 +233,8 @@ def _webhook_mode_with_webhook(
         yield finding("MA1303", "modes", "must have Webhook for webhook to be asked")
 
 
-def _admission_document(admission: Admission, _context: Context) -> Iterator[Finding]:
-    yield from is_kind(admission.config, "config", ADMISSION)
+def _admission_document(admission: Admission, context: Context) -> Iterator[Finding]:
+    yield from judge(admission.config, "config", "AdmissionConfiguration", context)
     for index, plugin in enumerate(sequence(admission.config or {}, "plugins")):
         if isinstance(plugin, dict) and "path" in plugin:
             yield finding(

@@ -9,8 +9,8 @@ from machineadm.api.finding import Finding
 from machineadm.api.v1alpha1.machine import MachineConfigurationSpec
 from machineadm.api.v1alpha1.static_pods import StaticPod
 from machineadm.config.machine_paths import MANIFESTS
+from machineadm.config.passed_on import judge
 from machineadm.config.rules.model import Context, Rules, finding
-from machineadm.config.rules.objects import POD, is_kind, mapping, sequence
 
 _KUBEADM_PODS: Final = frozenset(
     {"etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler"}
@@ -34,14 +34,8 @@ def _not_one_of_kubeadms(pod: StaticPod, _context: Context) -> Iterator[Finding]
         yield finding("MA1306", "name", f"{pod.name} is a pod of kubeadm's own")
 
 
-def _is_a_pod(pod: StaticPod, _context: Context) -> Iterator[Finding]:
-    if pod.manifest is None:
-        return
-    yield from is_kind(pod.manifest, "manifest", POD)
-    if not mapping(pod.manifest, "metadata").get("name"):
-        yield finding("MA1313", "manifest", "metadata.name is missing")
-    if not sequence(mapping(pod.manifest, "spec"), "containers"):
-        yield finding("MA1313", "manifest", "spec.containers is missing")
+def _is_a_pod(pod: StaticPod, context: Context) -> Iterator[Finding]:
+    yield from judge(pod.manifest, "manifest", "Pod", context)
 
 
 RULES: Final[Rules] = {StaticPod: (_not_one_of_kubeadms, _is_a_pod)}

@@ -11,6 +11,7 @@ from machineadm.api.finding import Finding
 from machineadm.api.v1alpha1.kubernetes import KubernetesConfig
 from machineadm.api.v1alpha1.machine import MachineConfiguration
 from machineadm.config.model import Mode
+from machineadm.semver import Semver
 
 
 class Context(msgspec.Struct, frozen=True, kw_only=True):
@@ -48,3 +49,17 @@ def finding(code: str, path: str, message: str, hint: str = "") -> Finding:
 def warning(code: str, path: str, message: str, hint: str = "") -> Finding:
     """A finding that is told and keeps nobody from going on."""
     return Finding(code=code, path=path, message=message, severity="warning", hint=hint)
+
+
+def asked_version(context: Context) -> Semver | None:
+    """The version of Kubernetes to judge by; None where it is not a version, which is told elsewhere.
+
+    Raises:
+        PrunedError: It could not be decoded.
+    """
+    kubernetes = context.kubernetes
+    asked = context.kubernetes_version or (kubernetes.version if kubernetes is not None else "")
+    try:
+        return Semver.parse(asked)
+    except ValueError:
+        return None

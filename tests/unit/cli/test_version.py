@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from machineadm.api import scheme
 from machineadm.cli import version
-from machineadm.config.kubeadm_names import NEWEST_READ
-from machineadm.config.versions import OLDEST_MINOR
+from machineadm.config.versions import NEWEST_MINOR, OLDEST_MINOR
 
 
 def test_supported_minors_are_those_that_the_rules_know() -> None:
-    assert tuple(f"1.{n}" for n in range(OLDEST_MINOR, NEWEST_READ + 1)) == version.KUBERNETES
+    assert tuple(f"1.{n}" for n in range(OLDEST_MINOR, NEWEST_MINOR + 1)) == version.KUBERNETES
 
 
 def test_api_versions_are_those_of_the_scheme() -> None:

@@ -18,10 +18,9 @@ from machineadm.api.v1alpha1.cluster import (
     ProxyAddon,
 )
 from machineadm.api.v1alpha1.kubernetes import KubernetesConfig
-from machineadm.config.concerns.kubeadm.kubelet import known_fields
+from machineadm.config.passed_on import judge
 from machineadm.config.rules.model import Context, Rules, finding
 from machineadm.config.rules.names import endpoint_problem, names_come_once, names_fit
-from machineadm.config.rules.objects import KUBE_PROXY, KUBELET, is_kind
 
 DAY: Final = 86400.0
 
@@ -44,8 +43,7 @@ def _control_plane_endpoint(cluster: ClusterConfig, _context: Context) -> Iterat
 
 
 def _kubelet_document(cluster: ClusterConfig, context: Context) -> Iterator[Finding]:
-    yield from is_kind(cluster.kubelet, "kubelet", KUBELET)
-    yield from known_fields(cluster.kubelet, "kubelet", context)
+    yield from judge(cluster.kubelet, "kubelet", "KubeletConfiguration", context, optional=True)
 
 
 def _one_range_of_each_family(network: ClusterNetwork, _context: Context) -> Iterator[Finding]:
@@ -150,8 +148,8 @@ def _disabled_means_alone(addon: Dns | ProxyAddon, _context: Context) -> Iterato
             yield finding("MA1301", field, "not together with disabled")
 
 
-def _proxy_document(addon: ProxyAddon, _context: Context) -> Iterator[Finding]:
-    yield from is_kind(addon.config, "config", KUBE_PROXY)
+def _proxy_document(addon: ProxyAddon, context: Context) -> Iterator[Finding]:
+    yield from judge(addon.config, "config", "KubeProxyConfiguration", context, optional=True)
     if addon.config is not None and addon.mode is not None and "mode" in addon.config:
         yield finding("MA1320", "config.mode", "stands in mode already")
 

@@ -9,11 +9,11 @@ from machineadm.api.finding import Finding
 from machineadm.api.formats import seconds
 from machineadm.api.meta import LabelValue, QualifiedName
 from machineadm.api.v1alpha1.node import CriSocket, NodeConfig, NodeKubelet, NodeName, ProviderId
-from machineadm.config.concerns.kubeadm.kubelet import known_fields
+from machineadm.config.passed_on import judge
 from machineadm.config.paths import child, is_set
-from machineadm.config.rules.model import Context, Rules, finding
+from machineadm.config.rules.model import Context, Rules, asked_version, finding
 from machineadm.config.rules.names import misfit
-from machineadm.config.rules.objects import KUBELET, is_kind
+from machineadm.config.versions import judged_minor
 
 _OWN_LABELS: Final = frozenset(
     {
@@ -211,8 +211,19 @@ def _has(node: NodeConfig, field: str) -> bool:
 
 
 def _kubelet_document(kubelet: NodeKubelet, context: Context) -> Iterator[Finding]:
-    yield from is_kind(kubelet.config, "config", KUBELET)
-    yield from known_fields(kubelet.config, "config", context)
+    yield from judge(
+        kubelet.config,
+        "config",
+        "KubeletConfiguration",
+        context,
+        optional=True,
+        inherited=_inherited(kubelet, context),
+    )
+    minor = judged_minor(asked_version(context))
+    if kubelet.feature_gates and minor is not None:
+        from machineadm.config.upstream.gates import problems
+
+        yield from problems(kubelet.feature_gates, "featureGates", "kubelet", minor)
     for name in kubelet.config or ():
         if name in kubelet.__struct_encode_fields__:
             yield finding(
@@ -221,6 +232,18 @@ def _kubelet_document(kubelet: NodeKubelet, context: Context) -> Iterator[Findin
                 f"has its own place: node.kubelet.{name}",
                 "write it there, where it is checked",
             )
+
+
+def _inherited(kubelet: NodeKubelet, context: Context) -> dict[str, Any]:
+    """What this node's kubelet is told by the cluster, and by our own fields of it."""
+    cluster = context.kubernetes.cluster if context.kubernetes is not None else None
+    inherited = dict((cluster.kubelet if cluster is not None else None) or {})
+    gates = inherited.get("featureGates")
+    inherited["featureGates"] = {
+        **(gates if isinstance(gates, dict) else {}),
+        **kubelet.feature_gates,
+    }
+    return inherited
 
 
 def _images_are_removed_downwards(kubelet: NodeKubelet, _context: Context) -> Iterator[Finding]:

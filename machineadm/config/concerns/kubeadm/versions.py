@@ -3,29 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from machineadm.api.finding import Finding
 from machineadm.api.v1alpha1.cluster import ClusterConfig, LocalEtcd, ProxyAddon
 from machineadm.api.v1alpha1.control_plane import ApiServer, Component
-from machineadm.api.v1alpha1.control_plane_files import Authentication, Authorization, Oidc
+from machineadm.api.v1alpha1.control_plane_files import Oidc
 from machineadm.api.v1alpha1.kubeadm import Initialize, Patch
 from machineadm.api.v1alpha1.kubernetes import KubernetesConfig
 from machineadm.api.v1alpha1.node import NodeConfig
 from machineadm.config.paths import child, is_set, select
-from machineadm.config.rules.model import Context, Rules, finding
+from machineadm.config.rules.model import Context, Rules, asked_version, finding
 from machineadm.config.rules.objects import mapping
 from machineadm.config.versions import (
-    AUTHENTICATION_V1_MINOR,
-    AUTHORIZATION_V1_MINOR,
     OLDEST_MINOR,
     STRUCTURED_MINOR,
     V1BETA4_MINOR,
+    judged_minor,
 )
 from machineadm.semver import Semver
-
-if TYPE_CHECKING:
-    from machineadm.config.kubeadm_names import Names
 
 _NEEDS: Final = (
     # v1beta4 of kubeadm's API, which Kubernetes 1.31 brings, has them; v1beta3 has no word for them.
@@ -51,20 +47,6 @@ _NEEDS: Final = (
 """Fields of KubernetesConfig, and the first minor version that can express them."""
 
 
-def version_of(context: Context) -> Semver | None:
-    """The version to judge by; None where it is not a version, which is told elsewhere.
-
-    Raises:
-        PrunedError: It could not be decoded.
-    """
-    kubernetes = context.kubernetes
-    asked = context.kubernetes_version or (kubernetes.version if kubernetes is not None else "")
-    try:
-        return Semver.parse(asked)
-    except ValueError:
-        return None
-
-
 def needs(path: str, wanted: str, version: Semver, hint: str = "") -> Finding:
     """A field that another version of Kubernetes has."""
     return finding(
@@ -73,7 +55,7 @@ def needs(path: str, wanted: str, version: Semver, hint: str = "") -> Finding:
 
 
 def _not_too_old(kubernetes: KubernetesConfig, context: Context) -> Iterator[Finding]:
-    version = version_of(context)
+    version = asked_version(context)
     if version is not None and not version.has(OLDEST_MINOR):
         yield finding(
             "MA1311",
@@ -85,7 +67,7 @@ def _not_too_old(kubernetes: KubernetesConfig, context: Context) -> Iterator[Fin
 
 
 def _fields_have_their_version(kubernetes: KubernetesConfig, context: Context) -> Iterator[Finding]:
-    version = version_of(context)
+    version = asked_version(context)
     if version is None:
         return
     for path, minor in _NEEDS:
@@ -95,7 +77,7 @@ def _fields_have_their_version(kubernetes: KubernetesConfig, context: Context) -
 
 
 def _p384_came_later(kubernetes: KubernetesConfig, context: Context) -> Iterator[Finding]:
-    version = version_of(context)
+    version = asked_version(context)
     if version is None or version.has(34) or not version.has(V1BETA4_MINOR):
         return
     for value, at in select(kubernetes, ("cluster", "certificates", "keyAlgorithm"), ""):
@@ -105,7 +87,7 @@ def _p384_came_later(kubernetes: KubernetesConfig, context: Context) -> Iterator
 
 def _two_timeouts_by_role(kubernetes: KubernetesConfig, context: Context) -> Iterator[Finding]:
     """v1beta3 has one timeout in ClusterConfiguration.apiServer and one in JoinConfiguration.discovery."""
-    version = version_of(context)
+    version = asked_version(context)
     if version is None or version.has(V1BETA4_MINOR) or kubernetes.timeouts is None:
         return
     first = isinstance(kubernetes.role, Initialize)
@@ -120,13 +102,13 @@ def _two_timeouts_by_role(kubernetes: KubernetesConfig, context: Context) -> Ite
 
 
 def _patches_have_their_version(patch: Patch, context: Context) -> Iterator[Finding]:
-    version = version_of(context)
+    version = asked_version(context)
     if version is not None and patch.target == "corednsdeployment" and not version.has(31):
         yield needs("target", "1.31 or later for corednsdeployment", version)
 
 
 def _nftables_came_later(addon: ProxyAddon, context: Context) -> Iterator[Finding]:
-    version = version_of(context)
+    version = asked_version(context)
     if version is None or version.has(31) or addon.mode != "nftables":
         return
     if mapping(addon.config or {}, "featureGates").get("NFTablesProxyMode") is not True:
@@ -142,7 +124,7 @@ def _arguments_come_once(
     component: ApiServer | Component | LocalEtcd | NodeConfig, context: Context
 ) -> Iterator[Finding]:
     """v1beta3 has a map of arguments, so a name stands in it once."""
-    version = version_of(context)
+    version = asked_version(context)
     if version is None or version.has(V1BETA4_MINOR):
         return
     seen: set[str] = set()
@@ -156,87 +138,60 @@ def _arguments_come_once(
 
 def _claims_come_one_by_one(oidc: Oidc, context: Context) -> Iterator[Finding]:
     """Each becomes an argument of the same name (see `_arguments_come_once`)."""
-    version = version_of(context)
+    version = asked_version(context)
     if version is not None and not version.has(V1BETA4_MINOR) and len(oidc.required_claims) > 1:
         yield needs("requiredClaims", "1.31 or later for more than one", version)
 
 
-def _structured_authentication(
-    authentication: Authentication, context: Context
-) -> Iterator[Finding]:
-    yield from _document_version(authentication.structured, AUTHENTICATION_V1_MINOR, context)
-
-
-def _structured_authorization(authorization: Authorization, context: Context) -> Iterator[Finding]:
-    yield from _document_version(authorization.structured, AUTHORIZATION_V1_MINOR, context)
-
-
-def _document_version(
-    document: dict[str, Any] | None, minor: int, context: Context
-) -> Iterator[Finding]:
-    version = version_of(context)
-    if (
-        document is None
-        or version is None
-        or not version.has(STRUCTURED_MINOR)
-        or version.has(minor)
-    ):
-        return
-    if document.get("apiVersion") == "apiserver.config.k8s.io/v1":
-        yield needs(
-            "structured.apiVersion",
-            f"1.{minor} or later for v1",
-            version,
-            "apiserver.config.k8s.io/v1beta1",
-        )
-
-
 def _gates_are_known(cluster: ClusterConfig, context: Context) -> Iterator[Finding]:
-    version = version_of(context)
-    if version is None or not cluster.feature_gates:
+    version = asked_version(context)
+    if version is None or judged_minor(version) is None or not cluster.feature_gates:
         return
-    from machineadm.config.kubeadm_names import FEATURE_GATES, NEWEST_READ
+    from machineadm.config import upstream
 
-    if not version.has(NEWEST_READ + 1):
-        for name in cluster.feature_gates:
-            yield from _known(name, FEATURE_GATES, child("featureGates", name), version)
+    gates = upstream.names()["gates"]["kubeadm"]
+    for name in cluster.feature_gates:
+        yield from _known(name, gates, child("featureGates", name), version)
 
 
 def _phases_are_known(kubernetes: KubernetesConfig, context: Context) -> Iterator[Finding]:
-    version = version_of(context)
-    if version is None or kubernetes.role is None or not kubernetes.skip_phases:
+    version = asked_version(context)
+    if judged_minor(version) is None or version is None or kubernetes.role is None:
         return
-    from machineadm.config.kubeadm_names import INIT_PHASES, JOIN_PHASES, NEWEST_READ
+    if not kubernetes.skip_phases:
+        return
+    from machineadm.config import upstream
 
-    if version.has(NEWEST_READ + 1):
-        return
-    phases = INIT_PHASES if isinstance(kubernetes.role, Initialize) else JOIN_PHASES
+    role = "init" if isinstance(kubernetes.role, Initialize) else "join"
+    phases = upstream.names()["phases"][role]
     for index, name in enumerate(kubernetes.skip_phases):
         yield from _known(name, phases, f"skipPhases[{index}]", version)
 
 
-def _known(name: str, names: Names, path: str, version: Semver) -> Iterator[Finding]:
+def _known(name: str, names: dict[str, Any], path: str, version: Semver) -> Iterator[Finding]:
     """A name of kubeadm's is one, and the version has it."""
-    minors = names.get(name)
-    if minors is None:
+    from machineadm.config import upstream
+
+    entry = names.get(name)
+    if entry is None:
         yield finding(
             "MA1315",
             path,
             f"kubeadm {version.minor_version} knows no {name}",
-            _nearest(name, names),
+            _nearest(name, names, version.minor),
         )
-    elif not version.has(minors.first):
-        yield needs(path, f"1.{minors.first} or later for {name}", version)
-    elif minors.last is not None and version.has(minors.last + 1):
-        yield needs(path, f"1.{minors.last} or earlier for {name}", version)
+    elif upstream.at(entry, version.minor) is None:
+        yield needs(path, f"{upstream.versions_of(entry)} for {name}", version)
 
 
-def _nearest(name: str, names: Names) -> str:
-    from difflib import get_close_matches
+def _nearest(name: str, names: dict[str, Any], minor: int) -> str:
+    from machineadm.config import upstream
+    from machineadm.nearest import suggest
 
-    for near in get_close_matches(name, names, n=1):
+    known = [each for each, entry in names.items() if upstream.at(entry, minor) is not None]
+    if near := suggest(name, known):
         return f'did you mean "{near}"?'
-    return f"it knows {', '.join(sorted(each for each in names if '/' not in each))}"
+    return f"it knows {', '.join(sorted(each for each in known if '/' not in each))}"
 
 
 _COMPONENT: Final = (_arguments_come_once,)
@@ -253,8 +208,6 @@ RULES: Final[Rules] = {
     Patch: (_patches_have_their_version,),
     ProxyAddon: (_nftables_came_later,),
     Oidc: (_claims_come_one_by_one,),
-    Authentication: (_structured_authentication,),
-    Authorization: (_structured_authorization,),
     ApiServer: _COMPONENT,
     Component: _COMPONENT,
     LocalEtcd: _COMPONENT,

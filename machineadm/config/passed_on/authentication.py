@@ -1,0 +1,152 @@
+"""The API server's validation of an AuthenticationConfiguration (k8s.io/apiserver, pkg/apis/apiserver/validation).
+
+Expressions (CEL) are not read here: the API server alone compiles them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+from machineadm.api.finding import Finding
+from machineadm.config.passed_on.values import (
+    Once,
+    is_absent,
+    is_subdomain,
+    mapping,
+    maps,
+    refused,
+    required,
+    strings,
+    text,
+)
+from machineadm.config.paths import child
+
+_MOST_ISSUERS: Final = 64
+_RESERVED: Final = ("kubernetes.io", "k8s.io")
+
+
+def problems(
+    document: dict[str, Any], path: str, minor: int, _inherited: Mapping[str, Any]
+) -> Iterator[Finding]:
+    """What the API server refuses beyond wrong fields."""
+    anonymous = mapping(document, "anonymous")
+    if not anonymous.get("enabled") and not is_absent(anonymous, "conditions"):
+        at = child(child(path, "anonymous"), "conditions")
+        yield refused(at, "needs enabled: true")
+    issuers = list(maps(document, "jwt", path))
+    if len(issuers) > _MOST_ISSUERS:
+        yield refused(
+            child(path, "jwt"), f"{len(issuers)} items, at most {_MOST_ISSUERS} are allowed"
+        )
+        return
+    urls, discoveries = Once(), Once()
+    for each, at in issuers:
+        issuer, place = mapping(each, "issuer"), child(at, "issuer")
+        yield from _issuer(issuer, place)
+        yield from urls.again(text(issuer, "url"), child(place, "url"))
+        yield from discoveries.again(text(issuer, "discoveryURL"), child(place, "discoveryURL"))
+        yield from _mappings(mapping(each, "claimMappings"), child(at, "claimMappings"), minor)
+        yield from _claim_rules(each, at)
+        expressions = Once()
+        for rule, below in maps(each, "userValidationRules", at):
+            yield from required(rule, below, "expression")
+            yield from expressions.again(text(rule, "expression"), child(below, "expression"))
+
+
+def _issuer(issuer: dict[str, Any], path: str) -> Iterator[Finding]:
+    yield from required(issuer, path, "url", "audiences")
+    for name in ("url", "discoveryURL"):
+        if url := text(issuer, name):
+            yield from _url(url, child(path, name))
+    url, discovery = text(issuer, "url"), text(issuer, "discoveryURL")
+    if url and url.rstrip("/") == discovery.rstrip("/"):
+        yield refused(child(path, "discoveryURL"), "must be another one than url", "leave it out")
+    audiences, seen = list(strings(issuer, "audiences", path)), Once()
+    for audience, at in audiences:
+        if not audience:
+            yield refused(at, "is empty")
+        yield from seen.again(audience, at)
+    policy = text(issuer, "audienceMatchPolicy")
+    if policy != "MatchAny" and (policy or len(audiences) > 1):
+        wanted = "must be MatchAny" if len(audiences) > 1 else "must be MatchAny, or left out"
+        yield refused(child(path, "audienceMatchPolicy"), wanted)
+    selector = text(issuer, "egressSelectorType")
+    if selector not in ("", "controlplane", "cluster"):
+        yield refused(child(path, "egressSelectorType"), "must be controlplane or cluster")
+    authority = text(issuer, "certificateAuthority")
+    if authority and "-----BEGIN CERTIFICATE-----" not in authority:
+        yield refused(child(path, "certificateAuthority"), "has no certificate in PEM")
+
+
+def _url(url: str, path: str) -> Iterator[Finding]:
+    from urllib.parse import urlsplit
+
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        yield refused(path, "is not a URL")
+        return
+    if re.search(r"[\x00-\x20\x7f]|%(?![0-9A-Fa-f]{2})", url):
+        yield refused(path, "is not a URL")
+    if parts.scheme != "https":
+        yield refused(path, "must begin with https://")
+    if "@" in parts.netloc:
+        yield refused(path, "must not hold a user or a password")
+    if parts.query:
+        yield refused(path, "must not hold a query")
+    if parts.fragment:
+        yield refused(path, "must not hold a fragment")
+
+
+def _mappings(mappings: dict[str, Any], path: str, _minor: int) -> Iterator[Finding]:
+    yield from _claim(mapping(mappings, "username"), child(path, "username"), needed=True)
+    yield from _claim(mapping(mappings, "groups"), child(path, "groups"), needed=False)
+    uid = mapping(mappings, "uid")
+    if text(uid, "claim") and text(uid, "expression"):
+        yield refused(child(path, "uid"), "has claim and expression", "keep one")
+    keys = Once()
+    for each, at in maps(mappings, "extra", path):
+        key, place = text(each, "key"), child(at, "key")
+        domain, slash, rest = key.partition("/")
+        if not (slash and rest and is_subdomain(domain)):
+            yield refused(place, "must be a path behind a domain: example.org/team")
+        elif key != key.lower():
+            yield refused(place, "must be lower case")
+        elif any(domain == each or domain.endswith(f".{each}") for each in _RESERVED):
+            yield refused(place, f"{domain} is Kubernetes' own")
+        yield from keys.again(key, place)
+        yield from required(each, at, "valueExpression")
+
+
+def _claim(value: dict[str, Any], path: str, *, needed: bool) -> Iterator[Finding]:
+    claim, expression = text(value, "claim"), text(value, "expression")
+    if claim and expression:
+        yield refused(path, "has claim and expression", "keep one")
+    elif expression and "prefix" in value:
+        yield refused(child(path, "prefix"), "not together with expression")
+    elif claim and value.get("prefix") is None:
+        yield refused(
+            child(path, "prefix"), "is required with claim", 'prefix: "" puts nothing in front'
+        )
+    elif needed and not claim and not expression:
+        yield refused(path, "needs claim or expression")
+
+
+def _claim_rules(issuer: dict[str, Any], path: str) -> Iterator[Finding]:
+    claims, expressions = Once(), Once()
+    for rule, at in maps(issuer, "claimValidationRules", path):
+        claim, expression = text(rule, "claim"), text(rule, "expression")
+        if claim and expression:
+            yield refused(at, "has claim and expression", "keep one")
+        elif claim:
+            if text(rule, "message"):
+                yield refused(child(at, "message"), "not together with claim")
+            yield from claims.again(claim, child(at, "claim"))
+        elif expression:
+            if text(rule, "requiredValue"):
+                yield refused(child(at, "requiredValue"), "not together with expression")
+            yield from expressions.again(expression, child(at, "expression"))
+        else:
+            yield refused(at, "needs claim or expression")

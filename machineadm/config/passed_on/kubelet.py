@@ -1,0 +1,295 @@
+"""The kubelet's validation of its KubeletConfiguration (k8s.io/kubernetes, pkg/kubelet/apis/config/validation).
+
+Where the kubelet compares two fields, an absent one has the kubelet's default. What kubeadm adds is not known here.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+from machineadm.api.finding import Finding
+from machineadm.config.passed_on.logging import logging, metrics_version, tracing
+from machineadm.config.passed_on.values import (
+    Once,
+    between,
+    is_absent,
+    is_label_value,
+    is_qualified,
+    length_of_time,
+    mapping,
+    maps,
+    not_negative,
+    number,
+    one_of,
+    refused,
+    required,
+    strings,
+    text,
+)
+from machineadm.config.paths import child
+from machineadm.config.upstream.gates import is_on
+from machineadm.config.upstream.gates import problems as gate_problems
+
+_MOST_PORTS: Final = 65535
+
+_BOUNDS: Final[tuple[tuple[str, float, float | None], ...]] = (
+    ("nodeLeaseDurationSeconds", 0, None),
+    ("eventBurst", 0, None),
+    ("eventRecordQPS", 0, None),
+    ("healthzPort", 0, _MOST_PORTS),
+    ("port", 0, _MOST_PORTS),
+    ("readOnlyPort", 0, _MOST_PORTS),
+    ("imageGCHighThresholdPercent", 0, 100),
+    ("imageGCLowThresholdPercent", 0, 100),
+    ("iptablesDropBit", 0, 31),
+    ("iptablesMasqueradeBit", 0, 31),
+    ("kubeAPIBurst", 0, None),
+    ("kubeAPIQPS", 0, None),
+    ("nodeStatusMaxImages", -1, None),
+    ("maxOpenFiles", 0, None),
+    ("maxPods", 0, None),
+    ("podsPerCore", 0, None),
+    ("oomScoreAdj", -1000, 1000),
+    ("registryBurst", 0, None),
+    ("registryPullQPS", 0, None),
+    ("maxParallelImagePulls", 1, None),
+    ("containerLogMaxWorkers", 1, None),
+)
+"""Least and greatest of numbers."""
+
+_WORDS: Final = (
+    ("topologyManagerPolicy", ("none", "best-effort", "restricted", "single-numa-node")),
+    ("topologyManagerScope", ("container", "pod")),
+    ("hairpinMode", ("promiscuous-bridge", "hairpin-veth", "none")),
+    ("cpuManagerPolicy", ("none", "static")),
+    ("memoryManagerPolicy", ("None", "Static")),
+    ("cgroupDriver", ("cgroupfs", "systemd")),
+)
+
+_ENFORCED: Final = ("pods", "system-reserved", "kube-reserved", "none")
+_COMPRESSIBLE: Final = ("system-reserved-compressible", "kube-reserved-compressible")
+_COMPRESSIBLE_MINOR: Final = 32
+
+_NEED_GATES: Final = (
+    ("imagePullCredentialsVerificationPolicy", "KubeletEnsureSecretPulledImages"),
+    ("preloadedImagesVerificationAllowlist", "KubeletEnsureSecretPulledImages"),
+    ("shutdownGracePeriodByPodPriority", "GracefulNodeShutdownBasedOnPodPriority"),
+    ("shutdownGracePeriod", "GracefulNodeShutdown"),
+    ("imageMaximumGCAge", "ImageMaximumGCAge"),
+    ("defaultPodSysctls", "DefaultPodSysctls"),
+)
+"""Fields that may be set where a gate is on."""
+
+
+def problems(
+    document: dict[str, Any], path: str, minor: int, inherited: Mapping[str, Any]
+) -> Iterator[Finding]:
+    """What the kubelet refuses beyond wrong fields."""
+    whole = {**inherited, **document}
+    gates = {**mapping(inherited, "featureGates"), **mapping(document, "featureGates")}
+    yield from gate_problems(
+        mapping(document, "featureGates"), child(path, "featureGates"), "kubelet", minor
+    )
+    yield from _numbers(document, path)
+    yield from _lengths(document, path)
+    for name, words in _WORDS:
+        yield from one_of(document, name, path, *words)
+    yield from _gated(document, path, minor, gates)
+    yield from _enforced(document, path, minor, whole)
+    yield from _shutdown(document, path)
+    yield from _reserved(document, path)
+    yield from _taints(document, path)
+    if document.get("runOnce") is True:
+        yield refused(child(path, "runOnce"), "the kubelet has given it up", "leave it out")
+    if not is_absent(document, "systemCgroups") and is_absent(whole, "cgroupRoot"):
+        yield refused(child(path, "systemCgroups"), "needs cgroupRoot")
+    if document.get("enableSystemLogQuery") is True and not whole.get(
+        "enableSystemLogHandler", True
+    ):
+        yield refused(child(path, "enableSystemLogQuery"), "needs enableSystemLogHandler")
+    yield from metrics_version(document, path, minor)
+    yield from logging(mapping(document, "logging"), child(path, "logging"))
+    yield from tracing(mapping(document, "tracing"), child(path, "tracing"))
+
+
+def _numbers(document: dict[str, Any], path: str) -> Iterator[Finding]:
+    for name, low, high in _BOUNDS:
+        yield from between(document, name, path, low, high)
+    files = number(document, "containerLogMaxFiles")
+    if files is not None and files != 0 and files <= 1:
+        yield refused(child(path, "containerLogMaxFiles"), "must be at least 2")
+    ids = number(mapping(document, "userNamespaces"), "idsPerPod")
+    if ids is not None and (ids < 65536 or ids % 65536):
+        at = child(child(path, "userNamespaces"), "idsPerPod")
+        yield refused(at, "must be a multiple of 65536")
+    throttling = number(document, "memoryThrottlingFactor")
+    if throttling is not None and not 0 < throttling <= 1:
+        yield refused(child(path, "memoryThrottlingFactor"), "must be above 0, and 1 at most")
+    yield from _image_thresholds(document, path)
+
+
+def _image_thresholds(document: dict[str, Any], path: str) -> Iterator[Finding]:
+    high = number(document, "imageGCHighThresholdPercent")
+    low = number(document, "imageGCLowThresholdPercent")
+    if low is None and high is None:
+        return
+    if (80 if low is None else low) >= (85 if high is None else high):
+        name = "imageGCLowThresholdPercent" if low is not None else "imageGCHighThresholdPercent"
+        message = "the low threshold (default 80) must be below the high one (default 85)"
+        yield refused(child(path, name), message)
+
+
+def _lengths(document: dict[str, Any], path: str) -> Iterator[Finding]:
+    yield from not_negative(document, path, "imageMinimumGCAge", "imageMaximumGCAge")
+    most = length_of_time(document, "imageMaximumGCAge")
+    least = length_of_time(document, "imageMinimumGCAge")
+    if most is not None and most > 0 and most <= (120 if least is None else least):
+        yield refused(
+            child(path, "imageMaximumGCAge"), "must be longer than imageMinimumGCAge (default 2m)"
+        )
+    interval = length_of_time(document, "containerLogMonitorInterval")
+    if interval is not None and interval != 0 and interval < 3:
+        yield refused(child(path, "containerLogMonitorInterval"), "must be at least 3s")
+
+
+def _gated(
+    document: dict[str, Any], path: str, minor: int, gates: Mapping[str, Any]
+) -> Iterator[Finding]:
+    def on(gate: str) -> bool:
+        return is_on(gate, "kubelet", minor, gates)
+
+    for name, gate in _NEED_GATES:
+        given = length_of_time(document, name)
+        if not is_absent(document, name) and given != 0 and not on(gate):
+            yield _needs_gate(child(path, name), gate)
+    quota = length_of_time(document, "cpuCFSQuotaPeriod")
+    if quota is not None and quota != 0:
+        at = child(path, "cpuCFSQuotaPeriod")
+        if not on("CustomCPUCFSQuotaPeriod") and quota != 0.1:
+            yield _needs_gate(at, "CustomCPUCFSQuotaPeriod")
+        elif not 0.001 <= quota <= 1:
+            yield refused(at, "must be between 1ms and 1s")
+    if document.get("enableSystemLogQuery") is True and not on("NodeLogQuery"):
+        yield _needs_gate(child(path, "enableSystemLogQuery"), "NodeLogQuery")
+    if document.get("serverTLSBootstrap") is True and not on("RotateKubeletServerCertificate"):
+        yield _needs_gate(child(path, "serverTLSBootstrap"), "RotateKubeletServerCertificate")
+    factor = number(document, "memoryThrottlingFactor")
+    if factor is not None and 0 < factor <= 1 and factor != _OLD_FACTOR and not on("MemoryQoS"):
+        yield _needs_gate(child(path, "memoryThrottlingFactor"), "MemoryQoS")
+    yield from _restarts(mapping(document, "crashLoopBackOff"), child(path, "crashLoopBackOff"), on)
+    swap = mapping(document, "memorySwap")
+    if on("NodeSwap"):
+        words = (
+            ("LimitedSwap", "NoSwap")
+            if minor >= _NO_SWAP_MINOR
+            else ("LimitedSwap", "UnlimitedSwap")
+        )
+        yield from one_of(swap, "swapBehavior", child(path, "memorySwap"), *words)
+    elif text(swap, "swapBehavior"):
+        yield _needs_gate(child(child(path, "memorySwap"), "swapBehavior"), "NodeSwap")
+
+
+_OLD_FACTOR: Final = 0.9
+_NO_SWAP_MINOR: Final = 30
+
+
+def _needs_gate(path: str, gate: str) -> Finding:
+    return refused(path, f"needs the feature gate {gate}", f"add featureGates with {gate}: true")
+
+
+def _restarts(restarts: dict[str, Any], path: str, on: Any) -> Iterator[Finding]:
+    period, at = (
+        length_of_time(restarts, "maxContainerRestartPeriod"),
+        child(path, "maxContainerRestartPeriod"),
+    )
+    if period is None:
+        return
+    if not on("KubeletCrashLoopBackOffMax"):
+        yield _needs_gate(at, "KubeletCrashLoopBackOffMax")
+    elif not 1 <= period <= 300:
+        yield refused(at, "must be between 1s and 300s")
+
+
+def _enforced(
+    document: dict[str, Any], path: str, minor: int, whole: dict[str, Any]
+) -> Iterator[Finding]:
+    known = _ENFORCED + (_COMPRESSIBLE if minor >= _COMPRESSIBLE_MINOR else ())
+    given = [each for each, _at in strings(document, "enforceNodeAllocatable", path)]
+    for each, at in strings(document, "enforceNodeAllocatable", path):
+        part = each.removesuffix("-compressible")
+        cgroup = {"system-reserved": "systemReservedCgroup", "kube-reserved": "kubeReservedCgroup"}
+        if each not in known:
+            yield refused(at, "is not one of its values", f"it is one of {', '.join(known)}")
+        elif each == "none" and len(given) > 1:
+            yield refused(at, "none must stand alone")
+        elif part in cgroup and is_absent(whole, cgroup[part]):
+            yield refused(at, f"needs {cgroup[part]}")
+        elif each != part and part in given:
+            yield refused(at, f"not together with {part}", "keep one")
+        elif each != "none" and whole.get("cgroupsPerQOS") is False:
+            yield refused(at, "needs cgroupsPerQOS: true")
+    seen = Once()
+    for each, at in strings(document, "enforceNodeAllocatable", path):
+        yield from seen.again(each, at)
+
+
+def _shutdown(document: dict[str, Any], path: str) -> Iterator[Finding]:
+    whole = length_of_time(document, "shutdownGracePeriod") or 0
+    part = length_of_time(document, "shutdownGracePeriodCriticalPods") or 0
+    for name, given in (("shutdownGracePeriod", whole), ("shutdownGracePeriodCriticalPods", part)):
+        if given < 0 or 0 < given < 1:
+            yield refused(child(path, name), "must be 0s or at least 1s")
+    if part > whole:
+        yield refused(
+            child(path, "shutdownGracePeriodCriticalPods"),
+            "must not be longer than shutdownGracePeriod",
+        )
+    if not is_absent(document, "shutdownGracePeriodByPodPriority") and (whole > 0 or part > 0):
+        yield refused(
+            child(path, "shutdownGracePeriodByPodPriority"), "not together with shutdownGracePeriod"
+        )
+
+
+_HUGE_PAGES: Final = "hugepages-"
+
+
+def _reserved(document: dict[str, Any], path: str) -> Iterator[Finding]:
+    cpus, at = text(document, "reservedSystemCPUs"), child(path, "reservedSystemCPUs")
+    if cpus:
+        if len(cpus) > 4096 or not re.fullmatch(r"[0-9]+(-[0-9]+)?(,[0-9]+(-[0-9]+)?)*", cpus):
+            yield refused(at, "is not a list of CPUs such as 0-3,8")
+        elif any(_runs_backwards(part) for part in cpus.split(",")):
+            yield refused(at, "has a range that runs backwards")
+        for name in ("systemReservedCgroup", "kubeReservedCgroup"):
+            if not is_absent(document, name):
+                yield refused(at, f"not together with {name}")
+    pairs = set()
+    for each, place in maps(document, "reservedMemory", path):
+        node = number(each, "numaNode")
+        for name in mapping(each, "limits"):
+            below = child(child(place, "limits"), name)
+            if name != "memory" and not str(name).startswith(_HUGE_PAGES):
+                yield refused(below, "must be memory, or hugepages- and a size")
+            if (node, name) in pairs:
+                yield refused(below, f"stands there already for NUMA node {node or 0:.0f}")
+            pairs.add((node, name))
+        yield from between(each, "numaNode", place, 0)
+        yield from required(each, place, "limits")
+
+
+def _runs_backwards(part: str) -> bool:
+    first, _, last = part.partition("-")
+    return bool(last) and int(first[:9]) > int(last[:9])
+
+
+def _taints(document: dict[str, Any], path: str) -> Iterator[Finding]:
+    for taint, at in maps(document, "registerWithTaints", path):
+        if not is_qualified(text(taint, "key")):
+            yield refused(child(at, "key"), "is not a key such as example.com/gpu")
+        if not is_label_value(text(taint, "value")):
+            yield refused(child(at, "value"), "is not the value of a label")
+        yield from required(taint, at, "effect")
+        if "timeAdded" in taint:
+            yield refused(child(at, "timeAdded"), "the API server sets it", "leave it out")

@@ -1,0 +1,155 @@
+"""Reading documents that may be anything: what is of another kind has been told already, so it counts as absent."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+from machineadm.api.finding import Finding
+from machineadm.api.pruned import PRUNED
+from machineadm.config.paths import child
+from machineadm.config.rules.model import finding
+from machineadm.config.upstream.walk import duration_seconds
+
+REFUSED: Final = "MA1440"
+
+_LABEL: Final = r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
+
+
+def mapping(value: Any, name: str) -> dict[Any, Any]:
+    """A field that holds a map, or an empty one; a key of it may be one that could not be read."""
+    found = value.get(name) if isinstance(value, Mapping) else None
+    return found if isinstance(found, dict) else {}
+
+
+def items(value: Any, name: str, path: str) -> Iterator[tuple[Any, str]]:
+    """The items of a list with their paths, those that could not be read left out."""
+    found = value.get(name) if isinstance(value, dict) else None
+    if isinstance(found, (list, tuple)):
+        for index, item in enumerate(found):
+            if item is not PRUNED:
+                yield item, f"{child(path, name)}[{index}]"
+
+
+def maps(value: Any, name: str, path: str) -> Iterator[tuple[dict[str, Any], str]]:
+    """Those items of a list that are maps."""
+    for item, at in items(value, name, path):
+        if isinstance(item, dict):
+            yield item, at
+
+
+def strings(value: Any, name: str, path: str) -> Iterator[tuple[str, str]]:
+    """Those items of a list that are strings."""
+    for item, at in items(value, name, path):
+        if isinstance(item, str):
+            yield item, at
+
+
+def text(value: Any, name: str) -> str:
+    """A field that holds a string, or an empty one."""
+    found = value.get(name) if isinstance(value, dict) else None
+    return found if isinstance(found, str) else ""
+
+
+def number(value: Any, name: str) -> float | None:
+    """A field that holds a number, or None."""
+    found = value.get(name) if isinstance(value, dict) else None
+    return found if isinstance(found, (int, float)) and not isinstance(found, bool) else None
+
+
+def length_of_time(value: Any, name: str) -> float | None:
+    """Seconds that a field holds, or None."""
+    return duration_seconds(value.get(name)) if isinstance(value, dict) else None
+
+
+def is_absent(value: Any, name: str) -> bool:
+    """A field is not there, or has what Go takes for nothing."""
+    found = value.get(name)
+    return found is None or (found is not PRUNED and found in ("", [], {}, ()))
+
+
+def refused(path: str, message: str, hint: str = "") -> Finding:
+    """What the reader's own validation says no to."""
+    return finding(REFUSED, path, message, hint)
+
+
+def required(value: Any, path: str, *names: str) -> Iterator[Finding]:
+    """Fields that must be there and hold something."""
+    for name in names:
+        if is_absent(value, name):
+            yield refused(child(path, name), "is required")
+
+
+def one_of(value: Any, name: str, path: str, *choices: str) -> Iterator[Finding]:
+    """A text that is one of a few, where it is there."""
+    from machineadm.nearest import suggest
+
+    given = text(value, name)
+    if given and given not in choices:
+        meant = suggest(given, choices)
+        yield refused(
+            child(path, name),
+            f"is not one of its values{f'; did you mean {chr(34)}{meant}{chr(34)}?' if meant else ''}",
+            f"it is one of {', '.join(choices)}",
+        )
+
+
+def between(
+    value: Any, name: str, path: str, low: float, high: float | None = None
+) -> Iterator[Finding]:
+    """A number within bounds, both of them included."""
+    given = number(value, name)
+    if given is not None and (given < low or (high is not None and given > high)):
+        range_ = f"between {low} and {high}" if high is not None else f"at least {low}"
+        yield refused(child(path, name), f"must be {range_}")
+
+
+def not_negative(value: Any, path: str, *names: str) -> Iterator[Finding]:
+    """Lengths of time that are none below zero."""
+    for name in names:
+        if (length_of_time(value, name) or 0) < 0:
+            yield refused(child(path, name), "must not be negative")
+
+
+def is_label(name: str) -> bool:
+    """A name of RFC 1123: lower-case letters, digits and hyphens, 63 at most."""
+    return len(name) <= 63 and re.fullmatch(_LABEL, name) is not None
+
+
+def is_subdomain(name: str) -> bool:
+    """Such names with dots between them, 253 letters at most; Kubernetes has no limit for one of them."""
+    return len(name) <= 253 and all(
+        re.fullmatch(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?", part) for part in name.split(".")
+    )
+
+
+def is_qualified(name: str) -> bool:
+    """A key of a label: a name of 63 letters at most, perhaps behind a domain and a slash."""
+    domain, slash, key = name.rpartition("/")
+    return (
+        len(key) <= 63
+        and re.fullmatch(r"[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?", key) is not None
+        and (not slash or is_subdomain(domain))
+    )
+
+
+def is_label_value(value: str) -> bool:
+    """A value of a label."""
+    return not value or (
+        len(value) <= 63
+        and re.fullmatch(r"[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?", value) is not None
+    )
+
+
+class Once:
+    """Texts that may come once each."""
+
+    def __init__(self) -> None:
+        self._seen: set[str] = set()
+
+    def again(self, value: str, path: str) -> Iterator[Finding]:
+        """A problem where the text was there before."""
+        if value and value in self._seen:
+            yield refused(path, "stands there already", "keep one")
+        self._seen.add(value)

@@ -1,0 +1,81 @@
+"""Feature gates by program and version."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from machineadm.api.finding import Finding
+from machineadm.config import upstream
+from machineadm.config.paths import child
+from machineadm.config.rules.model import finding
+from machineadm.nearest import suggest
+
+
+def state(name: str, program: str, minor: int) -> str:
+    """What a version says of a gate: `+` or `-` for its default, `=` where it is locked to that, and its stage.
+
+    Returns:
+        An empty string where the version does not have it.
+    """
+    entry = upstream.names()["gates"][_owner(program)].get(name)
+    return "" if entry is None else upstream.at(entry, minor) or ""
+
+
+def problems(given: Mapping[str, Any], path: str, program: str, minor: int) -> Iterator[Finding]:
+    """Gates that a component does not have, or that are locked to another value: it would not start.
+
+    Args:
+        given: Gates and whether they are to be on.
+        path: Of the map, or of the argument that they stand in.
+        program: `kubelet`, `kube-apiserver`.
+        minor: The minor version of Kubernetes 1.
+    """
+    for name, on in given.items():
+        if isinstance(name, str):
+            yield from problem(name, on, child(path, name), program, minor)
+
+
+def problem(name: str, on: object, path: str, program: str, minor: int) -> Iterator[Finding]:
+    """As `problems`, of one gate at a path."""
+    gates = upstream.names()["gates"][_owner(program)]
+    found = state(name, program, minor)
+    if not found and name in gates:
+        wanted = upstream.versions_of(gates[name])
+        yield finding(
+            "MA1442",
+            path,
+            f"{name} is a gate of Kubernetes {wanted}, this machine asks for 1.{minor}",
+        )
+    elif not found:
+        known = [each for each, entry in gates.items() if upstream.at(entry, minor) is not None]
+        meant = suggest(name, known)
+        guess = f'; did you mean "{meant}"?' if meant else ""
+        yield finding("MA1442", path, f"no such feature gate in Kubernetes 1.{minor}{guess}")
+    elif "=" in found and isinstance(on, bool) and found.startswith("+") != on:
+        word = "on" if found.startswith("+") else "off"
+        yield finding("MA1442", path, f"{name} is locked to {word} in 1.{minor}", "leave it out")
+
+
+def _owner(program: str) -> str:
+    return program if program == "kubeadm" else "components"
+
+
+def is_on(name: str, program: str, minor: int, given: Mapping[str, Any]) -> bool:
+    """Whether a gate is on, where a configuration says so or the version has it on by itself.
+
+    A gate that has gone is taken for one that is on: its feature has become part of the program.
+    """
+    if isinstance(given.get(name), bool):
+        return bool(given[name])
+    found = state(name, program, minor)
+    if found:
+        by_stage = {"ALPHA": "AllAlpha", "BETA": "AllBeta"}.get(found.lstrip("+-="), "")
+        return found.startswith("+") or given.get(by_stage) is True
+    entry = upstream.names()["gates"][_owner(program)].get(name)
+    return entry is None or _has_gone(entry, minor)
+
+
+def _has_gone(entry: Any, minor: int) -> bool:
+    lasts = [last for _word, ranges in entry for last in ranges[1::2]]
+    return all(last is not None and last < minor for last in lasts)

@@ -1,0 +1,268 @@
+"""A document by the table of its fields: every name that its reader does not know, every value of another kind."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Final
+
+from machineadm.api.finding import Finding
+from machineadm.api.pruned import PRUNED
+from machineadm.config.paths import child
+from machineadm.config.rules.model import finding
+from machineadm.config.upstream import at, fields, holds, versions_of, wanted
+from machineadm.nearest import suggest
+
+_LONGEST: Final = 128
+"""Longer texts are not tried against patterns: nobody's length of time or amount is that long."""
+
+_DURATION: Final = r"[+-]?(0|(([0-9]+(\.[0-9]*)?|\.[0-9]+)(ns|[u\u00b5\u03bc]s|ms|s|m|h))+)"
+_QUANTITY: Final = r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+|[numkMGTPE]|[KMGTPE]i)?"
+_TIME: Final = (
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?(Z|[+-][0-9]{2}:[0-9]{2})"
+)
+
+_INTEGERS: Final = {
+    "int": 63,
+    "int64": 63,
+    "int32": 31,
+    "int16": 15,
+    "uint8": -8,
+    "uint16": -16,
+    "uint32": -32,
+    "uint64": -64,
+}
+"""Bits of a number without its sign; negative where it may not be negative."""
+
+
+def duration_seconds(text: object) -> float | None:
+    """The length of a duration as Go reads it, signed; None where it is not one."""
+    if not isinstance(text, str) or not _matches(_DURATION, text):
+        return None
+    units = {
+        "ns": 1e-9,
+        "us": 1e-6,
+        "\u00b5s": 1e-6,
+        "\u03bcs": 1e-6,
+        "ms": 1e-3,
+        "s": 1,
+        "m": 60,
+        "h": 3600,
+    }
+    parts = re.findall(r"([0-9.]+)(ns|[u\u00b5\u03bc]s|ms|s|m|h)", text)
+    return sum(float(number) * units[unit] for number, unit in parts) * (
+        -1 if text.startswith("-") else 1
+    )
+
+
+def _matches(pattern: str, text: str) -> bool:
+    return len(text) <= _LONGEST and re.fullmatch(pattern, text) is not None
+
+
+def _is_whole(value: object) -> bool:
+    return (isinstance(value, int) and not isinstance(value, bool)) or (
+        isinstance(value, float) and value.is_integer()
+    )
+
+
+def _wrong_text(value: object) -> str:
+    return "" if isinstance(value, str) else f"expects a string, got {_what(value)}"
+
+
+def _wrong_bool(value: object) -> str:
+    return "" if isinstance(value, bool) else f"expects true or false, got {_what(value)}"
+
+
+def _wrong_number(value: object) -> str:
+    fits = isinstance(value, (int, float)) and not isinstance(value, bool)
+    return "" if fits else f"expects a number, got {_what(value)}"
+
+
+def _wrong_duration(value: object) -> str:
+    if not isinstance(value, str):
+        return f"expects a string such as 30s, got {_what(value)}"
+    return "" if _matches(_DURATION, value) else "is not a length of time such as 30s or 1h30m"
+
+
+def _wrong_log_interval(value: object) -> str:
+    return "" if _is_whole(value) else _wrong_duration(value)
+
+
+def _wrong_quantity(value: object) -> str:
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        return ""
+    if not isinstance(value, str):
+        return f"expects an amount such as 100Mi, got {_what(value)}"
+    return "" if _matches(_QUANTITY, value) else "is not an amount such as 100Mi or 500m"
+
+
+def _wrong_time(value: object) -> str:
+    if not isinstance(value, str):
+        return f"expects a string, got {_what(value)}"
+    return "" if _matches(_TIME, value) else "is not a time such as 2026-01-31T12:00:00Z"
+
+
+def _wrong_bytes(value: object) -> str:
+    import binascii
+
+    if not isinstance(value, str):
+        return f"expects a string in base64, got {_what(value)}"
+    try:
+        binascii.a2b_base64(value)
+    except ValueError:
+        return "is not base64"
+    return ""
+
+
+def _wrong_int_or_string(value: object) -> str:
+    return (
+        ""
+        if isinstance(value, str) or _is_whole(value)
+        else f"expects an integer or a string, got {_what(value)}"
+    )
+
+
+_SCALARS: Final[dict[str, Callable[[object], str]]] = {
+    "string": _wrong_text,
+    "bool": _wrong_bool,
+    "float32": _wrong_number,
+    "float64": _wrong_number,
+    "duration": _wrong_duration,
+    "durationornumber": _wrong_log_interval,
+    "quantity": _wrong_quantity,
+    "time": _wrong_time,
+    "bytes": _wrong_bytes,
+    "intorstring": _wrong_int_or_string,
+}
+
+
+def _wrong_integer(value: object, bits: int) -> str:
+    if not isinstance(value, (int, float)) or not _is_whole(value):
+        return f"expects an integer, got {_what(value)}"
+    if bits < 0 and value < 0:
+        return "must not be negative"
+    return "" if -(1 << abs(bits)) <= value < 1 << abs(bits) else "is too large a number"
+
+
+def _what(value: object) -> str:
+    if isinstance(value, bool):
+        return "a boolean"
+    if isinstance(value, (int, float)):
+        return "a number"
+    if isinstance(value, str):
+        return "a string"
+    return "a map" if isinstance(value, dict) else "a list"
+
+
+def _shown(name: str) -> str:
+    """A name up to what no field's name holds: the rest may be a secret."""
+    known = re.match(r"[A-Za-z0-9_./-]{1,63}", name)
+    if known and known[0] == name:
+        return name
+    return (known[0] if known else "") + "…"
+
+
+class Walk:
+    """One walk over one document.
+
+    Args:
+        minor: The minor version of Kubernetes 1 that will read it.
+    """
+
+    def __init__(self, minor: int) -> None:
+        self._minor = minor
+        self.meant: set[str] = set()
+        """Paths of fields that are there under a mistyped name."""
+
+    def problems(self, value: Any, kind: str, path: str) -> Iterator[Finding]:
+        """What is wrong with a value, by the table.
+
+        Args:
+            value: As it was read; null fields are left out already.
+            kind: A scalar's, a type's name; behind `[]` that of a list's items, behind `{}` that of a map's values.
+            path: Where it is.
+        """
+        if value is PRUNED or kind == "any":
+            return
+        if kind.startswith("[]"):
+            yield from self._list(value, kind[2:], path)
+        elif kind.startswith("{}"):
+            yield from self._map(value, kind[2:], path)
+        elif kind in fields()["types"]:
+            yield from self._struct(value, fields()["types"][kind], path)
+        elif kind in fields()["enums"]:
+            yield from self._enum(value, fields()["enums"][kind], path)
+        else:
+            bits = _INTEGERS.get(kind)
+            wrong = _wrong_integer(value, bits) if bits is not None else _SCALARS[kind](value)
+            if wrong:
+                yield finding("MA1324", path, wrong)
+
+    def _list(self, value: Any, kind: str, path: str) -> Iterator[Finding]:
+        if not isinstance(value, (list, tuple)):
+            yield finding("MA1324", path, f"expects a list, got {_what(value)}")
+            return
+        for index, item in enumerate(value):
+            yield from self.problems(item, kind, f"{path}[{index}]")
+
+    def _map(self, value: Any, kind: str, path: str) -> Iterator[Finding]:
+        if not isinstance(value, dict):
+            yield finding("MA1324", path, f"expects a map, got {_what(value)}")
+            return
+        for name, item in value.items():
+            if name is not PRUNED:
+                yield from self.problems(item, kind, child(path, name))
+
+    def _struct(self, value: Any, type_: Mapping[str, Any], path: str) -> Iterator[Finding]:
+        if not isinstance(value, dict):
+            yield finding("MA1324", path, f"expects a map, got {_what(value)}")
+            return
+        for name, item in value.items():
+            if name is PRUNED:
+                continue
+            kind = at(type_[name], self._minor) if name in type_ else None
+            if kind is not None:
+                yield from self.problems(item, kind, child(path, name))
+            elif name in type_:
+                yield finding(
+                    "MA1310",
+                    child(path, name),
+                    f"needs Kubernetes {versions_of(type_[name])}, this machine asks for 1.{self._minor}",
+                )
+            else:
+                yield from self._unknown(name, item, value, type_, path)
+
+    def _unknown(
+        self, name: str, item: Any, value: Any, type_: Mapping[str, Any], path: str
+    ) -> Iterator[Finding]:
+        known = [each for each, kind in type_.items() if at(kind, self._minor) is not None]
+        below = child(path, _shown(name))
+        if meant := suggest(name, known, taken=value):
+            yield finding("MA1324", below, f'unknown field; did you mean "{meant}"?')
+            self.meant.add(child(path, meant))
+            if meant not in value:
+                yield from self.problems(item, at(type_[meant], self._minor), below)
+        else:
+            yield finding("MA1324", below, "unknown field", f"there are {', '.join(known)}")
+
+    def _enum(self, value: Any, values: Mapping[str, Any], path: str) -> Iterator[Finding]:
+        if not isinstance(value, str):
+            yield finding("MA1324", path, f"expects a string, got {_what(value)}")
+            return
+        if not value or (value in values and holds(values[value], self._minor)):
+            return  # empty is as good as absent
+        if value in values:
+            yield finding(
+                "MA1310",
+                path,
+                f"needs Kubernetes {wanted(values[value])}, this machine asks for 1.{self._minor}",
+            )
+            return
+        known = [each for each, ranges in values.items() if each and holds(ranges, self._minor)]
+        meant = suggest(value, known)
+        yield finding(
+            "MA1324",
+            path,
+            f"is not one of its values{f'; did you mean {chr(34)}{meant}{chr(34)}?' if meant else ''}",
+            f"it is one of {', '.join(known)}",
+        )

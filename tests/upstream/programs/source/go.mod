@@ -1,0 +1,3 @@
+module machineadm.invalid/tests/upstream/source
+
+go 1.24.0
