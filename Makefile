@@ -74,6 +74,15 @@ SOURCES := $(shell find machineadm -type f -not -name '*.pyc')
 $(AGENT): $(BUILDER)/.stamp $(wildcard build/*.py) build/locks/runtime.txt LICENSE $(SOURCES) $(COMMIT)
 	$(BUILDER)/bin/python build/package.py --arch $(ARCH) $(if $(WHEELS),--wheels '$(WHEELS)') --output $@
 
+# For authors of plugins too, whose sources are elsewhere.
+PLUGIN ?=
+REQUIREMENTS ?=
+.PHONY: plugin
+plugin: $(BUILDER)/.stamp ## pack a plugin in Python as one file: PLUGIN=SCRIPT or DIRECTORY (OUTPUT=FILE, REQUIREMENTS=LOCK, ARCH=arm64)
+	@$(if $(PLUGIN),,$(error PLUGIN=... names the plugin's script or directory))$(BUILDER)/bin/python build/plugin.py \
+	  --arch $(ARCH) $(if $(OUTPUT),--output '$(OUTPUT)') $(if $(REQUIREMENTS),--requirements '$(REQUIREMENTS)') \
+	  $(if $(WHEELS),--wheels '$(WHEELS)') '$(PLUGIN)'
+
 PREFIX ?= /usr/local
 .PHONY: install
 install: $(AGENT) ## install the agent as PREFIX/bin/machineadm (PREFIX=/usr/local, DESTDIR=)

@@ -44,19 +44,20 @@ SHEBANG = "/usr/bin/python3 -IS"
 ABOUT = "about"
 
 
-def write(tree: Path, output: Path, machine: str) -> None:
+def write(tree: Path, output: Path, machine: str, owner: str = "agent") -> None:
     """Pack a merged site-packages as the agent's file; it has its name when it is whole.
 
     Args:
         tree: The merged and slimmed site-packages, machineadm among it.
         output: Where the file goes; its directory is made.
         machine: The architecture that it is for, as the kernel names it.
+        owner: Whose directory of the cache it unpacks into: what others have there it removes.
     """
     output.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="machineadm-archive-") as scratch:
         packed = Path(scratch, output.name)
         run_shiv(tree, packed)
-        finish(packed, output, machine)
+        finish(packed, output, machine, owner)
 
 
 def part_path(part: str) -> str:
@@ -76,7 +77,7 @@ def run_shiv(tree: Path, packed: Path) -> None:
     )
 
 
-def finish(packed: Path, output: Path, machine: str) -> None:
+def finish(packed: Path, output: Path, machine: str, owner: str) -> None:
     """Write the agent's file out of what shiv packed."""
     parts: dict[str, dict[str, bytes]] = {name: {} for name in (front.BASE, *front.PARTS, ABOUT)}
     with zipfile.ZipFile(packed) as source:
@@ -90,6 +91,7 @@ def finish(packed: Path, output: Path, machine: str) -> None:
         "EPOCH": source_date_epoch(),
         "FACTS": facts(parts[front.BASE]),
         "MACHINE": machine,
+        "OWNER": owner,
     }
     unfinished = output.with_name(f".{output.name}.{os.getpid()}")
     with unfinished.open("wb") as file:

@@ -24,9 +24,10 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-# build/archive.py writes the values of these two.
+# build/archive.py writes the values of these.
 CONTENT = "unknown"
 EPOCH = "unknown"
+OWNER = "unknown"
 
 TAG = sys.implementation.cache_tag
 BOOT_ID = "/proc/sys/kernel/random/boot_id"
@@ -82,7 +83,7 @@ def cache_directory() -> str:
             except KeyError:
                 raise UnusableError(f"uid {os.geteuid()} has no home") from None
     # A link on the way may change its mind; what it leads to now is what is checked and used.
-    return os.path.realpath(base) + "/agent"
+    return f"{os.path.realpath(base)}/{OWNER}"
 
 
 def is_safe(directory: str) -> bool:

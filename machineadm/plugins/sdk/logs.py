@@ -51,4 +51,6 @@ def log_to_host() -> None:
     root = logging.getLogger()
     root.handlers[:] = [HostHandler(os.dup(2))]
     root.setLevel(1)
-    logging.getLogger("asyncio").setLevel(logging.WARNING)
+    # These tell what the connection carries, and would push out of the host's view what the plugin says.
+    for name in ("asyncio", "grpclib", "h2", "hpack"):
+        logging.getLogger(name).setLevel(logging.WARNING)
