@@ -111,8 +111,11 @@ def part_of(path: str) -> str:
         return ABOUT
     if top == "typing_extensions.py":
         return "py310"
-    module = top.partition(".")[0]
-    return next((part for part, names in front.PARTS.items() if module in names), front.BASE)
+    # Of `a/b/c.py` the names are a, a.b and a.b.c: a package of ours may lie in another part than what is around it.
+    steps = path.removesuffix(".py").split("/")
+    steps[0] = steps[0].partition(".")[0]
+    names = {".".join(steps[: end + 1]) for end in range(len(steps))}
+    return next((part for part, own in front.PARTS.items() if names & {*own}), front.BASE)
 
 
 def manifest(files: dict[str, bytes]) -> str:

@@ -27,7 +27,7 @@ BASE = "base"
 # needs typing_extensions, which msgspec, of base, would import at every start if it could.
 PARTS = {
     "crypto": ("cryptography", "_cffi_backend"),
-    "rpc": ("grpclib", "google", "h2", "hpack", "hyperframe", "multidict"),
+    "rpc": ("grpclib", "google", "h2", "hpack", "hyperframe", "multidict", "machineadm.plugins"),
     "py310": (),
 }
 

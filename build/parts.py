@@ -211,7 +211,7 @@ class Missing:
 
     def find_spec(self, name: str, path: object = None, target: object = None) -> ModuleSpec | None:
         """Put the part that has a module among the finders; see importlib.abc.MetaPathFinder."""
-        part = self.parts.get(name) if path is None else None
+        part = self.parts.get(name)
         if part is None:
             return None
         self.parts = {name: other for name, other in self.parts.items() if other != part}

@@ -200,11 +200,12 @@ def prepare(
     machine.redactor.learn(secrets_of(as_given))
     if host.providers is not None:
         _declare_plugins(accepted.configuration.spec, host.providers)
+    if request.deadline is None and accepted.configuration.spec.deadline is not None:
+        machine.limit(seconds(accepted.configuration.spec.deadline))
     resolved = _resolved(request, machine, facts, accepted, listen, ahead=ahead)
     document = (resolved or accepted).configuration
-    if request.deadline is None and document.spec.deadline is not None:
-        machine.limit(seconds(document.spec.deadline))
     if reporter and document.spec.reporting is not None and not host.offline:
+        machine.redactor.learn(secrets_of(document.spec.reporting))
         reporter.also(_elsewhere(document.spec.reporting, machine))
     configuration = as_given if resolved is None else realise(document)
     if resolved is not None:

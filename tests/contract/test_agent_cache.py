@@ -930,6 +930,30 @@ def test_another_interpreters_part_stays(base: Path, cache: Path, work: Callable
     assert base.is_dir()
 
 
+def test_the_hosts_side_of_plugins_lies_beside_grpc_and_is_looked_at_with_it(
+    agent_file: Path, cache: Path
+) -> None:
+    names = {part: set(members_of(agent_file, part)) for part in ("base", "rpc")}
+    assert not [name for name in names["base"] if name.startswith("machineadm/plugins/")]
+    assert "machineadm/plugins/asking.py" in names["rpc"]
+    assert not [name for name in names["rpc"] if name.startswith("machineadm/plugins/sdk/")]
+
+    outcome = import_from(agent_file, "machineadm.host.linux.providers", cache=cache)
+    assert (outcome.returncode, outcome.stderr) == (0, "")
+    assert not list(cache.glob("agent/*-rpc"))
+    outcome = import_from(agent_file, "machineadm.plugins.asking", cache=cache)
+    assert (outcome.returncode, outcome.stderr) == (0, "")
+    assert len(list(cache.glob("agent/*-rpc"))) == 1
+
+
+def members_of(agent_file: Path, part: str) -> list[str]:
+    """The files of a part."""
+    with zipfile.ZipFile(agent_file) as agent:
+        return [
+            line.split(" ", 2)[2] for line in agent.read(f"manifest/{part}").decode().splitlines()
+        ]
+
+
 def test_cryptography_is_unpacked_when_it_is_imported_first(
     agent_file: Path, base: Path, cache: Path
 ) -> None:

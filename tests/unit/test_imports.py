@@ -201,6 +201,26 @@ def test_a_plan_of_a_running_machine_loads_nothing_that_a_run_alone_needs(
     assert loaded & FOR_A_RUN == set()
 
 
+@pytest.mark.parametrize("declared", [False, True])
+@pytest.mark.parametrize("command", ["validate", "plan"])
+def test_nothing_of_plugins_is_loaded_where_none_is_named(
+    configuration: str, tmp_path: Path, command: str, declared: bool
+) -> None:
+    if declared:
+        entry = "    plugins: [{name: vault, kind: provider, path: /opt/vault}]\n"
+        text = CONFIGURATION.replace("  machine:\n", f"  machine:\n{entry}")
+        Path(configuration).write_text(text)
+    root = tmp_path / "root"
+    root.mkdir()
+    options = ("--root", str(root)) if command == "plan" else ()
+
+    loaded = loaded_by(command, *options, "--path", configuration, code=10 if options else 0)
+
+    assert not {name for name in loaded if name.startswith("machineadm.plugins")}
+    assert loaded & {"machineadm.agent.providing", "machineadm.reporting.elsewhere"} == set()
+    assert loaded & {"grpclib", "google", "asyncio", "threading"} == set()
+
+
 def test_what_decrypts_is_loaded_for_what_is_encrypted_alone(
     configuration: str, tmp_path: Path
 ) -> None:

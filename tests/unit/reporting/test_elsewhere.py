@@ -13,6 +13,7 @@ import pytest
 
 from machineadm.api.v1alpha1.status import AgentIdentity, BootstrapStatus
 from machineadm.errors import HostError, MachineadmError, PluginError
+from machineadm.redaction import Redactor
 from machineadm.reporting.elsewhere import Elsewhere
 from machineadm.reporting.status import first_status
 from tests.fakes.host import FakeProviders
@@ -226,8 +227,10 @@ def to_url(stage: Stage, server: Server) -> None:
 
 def test_a_url_gets_the_report_by_put(stage: Stage, server: Server) -> None:
     to_url(stage, server)
+    stage.redactor = Redactor()
     stage.run()
 
+    assert stage.redactor.text("s3cr3t-key") == "***"
     command, path, headers, body = server.got[-1]
     assert (command, path) == ("PUT", "/nodes/7?sig=s3cr3t-signature")
     assert headers["X-Key"] == "s3cr3t-key"
