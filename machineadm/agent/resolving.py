@@ -166,6 +166,8 @@ def read_given(path: str | None) -> Stream | None:
 def shown_value(reference: Reference, value: Value) -> str:
     """A value as it is shown: masked where its field is a secret, and never a whole file."""
     text = value.value
+    if not value.known:
+        return "not known before it is asked"
     if value.secret or reference.target == "secret":
         return MASK
     if reference.target in ("content", "object") or isinstance(text, bytes):

@@ -104,6 +104,7 @@ def test_a_plan_asks_what_would_be_done_and_executes_nothing(site: Site) -> None
     (step,) = [one for one in site.looks if one.step.name == "files/write"]
     assert step.standing is Standing.TO_DO
     assert "not known before its providers are asked" in step.work.summary
+    assert "40 bytes" not in text
     assert '"plugins":[{"whom":"provider vault"' in render_json(site.looks, Redactor())
     assert site.stage.host.mutations() == []
 
