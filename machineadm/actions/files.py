@@ -169,7 +169,7 @@ class _Target(msgspec.Struct, kw_only=True):
         """What has to be done."""
         notes = self.notes()
         if isinstance(self.content, Download):
-            notes = ["content is downloaded", *notes]
+            notes = ["content will be downloaded", *notes]
         return WriteFile(
             path=self.path,
             content=self.content,
@@ -284,7 +284,7 @@ def _no_append(file: PlannedFile, condition: bool) -> None:
         raise StepError(
             "MA3012",
             f"cannot append at {file.path}: appending and downloading exclude each other",
-            hint="give the content in the configuration, or download to a path of its own",
+            hint="put the content into the configuration, or download to another path",
         )
 
 
@@ -331,7 +331,7 @@ def _refuse_unknown(files: Iterable[PlannedFile], host: Host) -> None:
             raise StepError(
                 "MA3011",
                 f"cannot write {file.path}: there is no {unknown}",
-                hint="have the image or a boot command make the account, or give its number",
+                hint="have the image or a boot command create the account, or use a numeric id",
             )
 
 

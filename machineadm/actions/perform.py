@@ -195,9 +195,9 @@ def _fetched(download: Download, path: str, host: Host) -> Callable[[], Iterable
             if sum_.hexdigest() != wanted[name]:
                 raise VerificationError(
                     "MA2001",
-                    f"the download for {path} is not what it must be: "
+                    f"the download for {path} has the wrong digest: "
                     f"{name} is {sum_.hexdigest()}, not {wanted[name]}",
-                    hint="the file behind the URL has changed, or the digest is another file's",
+                    hint="the file at the URL has changed, or the digest belongs to another file",
                 )
 
     return chunks

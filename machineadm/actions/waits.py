@@ -56,8 +56,8 @@ def wait_for(wait: WaitFor, host: Host) -> None:
         if left <= 0:
             raise StepError(
                 "MA3031",
-                f"waited {wait.budget:g} s in vain for {wait.condition}: {wait.reason}",
-                hint="find out what keeps it (journalctl -b), and run again",
+                f"gave up after {wait.budget:g} s waiting for {wait.condition}: {wait.reason}",
+                hint="find out why (journalctl -b), and run again",
                 passing=True,
             )
         if elapsed - told >= TELLING:

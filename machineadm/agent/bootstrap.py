@@ -353,7 +353,7 @@ def _enable_resume_unit(
     from machineadm.agent.units import enable_resume_unit, has_systemd
 
     if not has_systemd(machine.host):
-        reporter.resumable("False", "NoSystemd", "after a reboot, run the same command again")
+        reporter.resumable("False", "NoSystemd", "run the same command again after a reboot")
         return False
     if gone := _passphrase_lost_at_reboot(request.passphrases):
         # A copy of it beside the ciphertext would be the plaintext.
@@ -374,13 +374,13 @@ def _enable_resume_unit(
 def _passphrase_lost_at_reboot(passphrases: GivenPassphrases) -> str:
     """Why a reboot takes away what the documents were opened with; empty if it does not."""
     if passphrases.used_descriptor:
-        return "the passphrase came by a descriptor, and is not kept"
+        return "the passphrase came from a descriptor and is not kept"
     for what, paths in (
         ("passphrase file", passphrases.used_files),
         ("plugin", passphrases.used_plugins),
     ):
         for path in filter(is_volatile, sorted(paths)):
-            return f"the {what} {path} does not outlast a reboot"
+            return f"the {what} {path} does not survive a reboot"
     return ""
 
 

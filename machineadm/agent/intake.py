@@ -176,7 +176,7 @@ def _second(first: Document) -> Finding:
     return Finding(
         code="MA1221",
         path="kind",
-        message="a second MachineConfiguration; a stream has one",
+        message="a second MachineConfiguration; a stream has only one",
         hint=f"the first one is document {first.index} of {first.file}",
     )
 

@@ -117,9 +117,9 @@ def resume_unit(
         environment: File of the variables that the first run had, if there is one.
     """
     return f"""\
-# Written by machineadm; goes when the bootstrap has succeeded.
+# Written by machineadm; removed when the bootstrap has succeeded.
 [Unit]
-Description=machineadm: go on with the bootstrap of this machine
+Description=machineadm: continue the bootstrap of this machine
 Wants=network-online.target
 After=network-online.target coreos-metadata.service
 ConditionPathExists={_escaped(condition)}
@@ -145,9 +145,9 @@ def boot_unit(command: Sequence[str], *, cache: str = "") -> str:
         cache: As of `resume_unit`.
     """
     return f"""\
-# Written by machineadm: commands.boot of the configuration, at every boot after the first.
+# Written by machineadm: runs commands.boot of the configuration at every boot after the first.
 [Unit]
-Description=machineadm: commands of every boot
+Description=machineadm: commands for every boot
 Wants=network-online.target
 After=network-online.target
 Before=kubelet.service cloud-final.service
@@ -261,7 +261,7 @@ class NoBootUnit(msgspec.Struct, frozen=True, kw_only=True):
         return Outcome(change=work.change, message=f"removed {BOOT_UNIT}")
 
 
-_NO_SYSTEMD = "there is no systemd, so nothing runs them at later boots"
+_NO_SYSTEMD = "there is no systemd, so nothing will run them at later boots"
 
 
 def _keep(host: Host, name: str, content: bytes) -> None:

@@ -86,7 +86,7 @@ def address(url: str) -> Address:
     scheme, separator, rest = url.partition("://")
     found = re.fullmatch(_ADDRESS, scheme.lower() + separator + rest)
     if not found or int(found[4] or 0) > 65535 or re.search(_TWO_FACED, found[2] or ""):
-        raise ValueError("not a URL with a host that all programs read alike")
+        raise ValueError("not a URL with a host that all programs read the same way")
     return Address(
         scheme=found[1],
         user=found[2] or "",

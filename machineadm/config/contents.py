@@ -135,7 +135,7 @@ def _member(data: bytes, at: int, allowance: Allowance) -> Generator[bytes, None
             rest = data[at : at + _PIECE]
             at += len(rest)
         if not rest:
-            raise ContentError("cut off in the middle of its gzip")
+            raise ContentError("gzip that is cut off")
         try:
             part = member.decompress(rest, _CHUNK)
         except zlib.error:

@@ -154,6 +154,6 @@ def _any_of(checks: list[Check]) -> Check | None:
     if all(check is keeps_declared for check in checks):
         return lambda value: value is None or keeps_declared(value)
     if len(checks) > 1:
-        raise NotImplementedError("a union of several types that carry declarations")
+        raise NotImplementedError("a union of several types that have declarations")
     (check,) = checks
     return lambda value: value is None or isinstance(value, int) or check(value)

@@ -110,7 +110,7 @@ def decode_object(
     if not faults and len(roots) != 1:
         count = "no document" if not roots else f"{len(roots)} documents"
         at = roots[1].node.at if len(roots) > 1 and roots[1].node else 0
-        faults = [Fault("MA1410", at, f"{count}, where one object is wanted")]
+        faults = [Fault("MA1410", at, f"{count}, but one object is expected")]
     elif not faults and roots[0].node is not None:
         value, faults = walk(roots[0].node, dict[str, Any], source, "")
     return (None if faults else value), tuple(_problem(source, 1, fault) for fault in faults)

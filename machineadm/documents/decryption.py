@@ -78,12 +78,12 @@ def _stream(pieces: Sequence[bytes]) -> bytes:
 _NOTHING = Finding(
     code="MA1513",
     path="kind",
-    message="there is no EncryptedData, so nothing to decrypt",
-    hint="look whether --path names the right file",
+    message="there is no EncryptedData to decrypt",
+    hint="check that --path names the right file",
 )
 _MIXED = Finding(
     code="MA1513",
     path="kind",
-    message="stands in one part with documents of other kinds",
+    message="is not separated from documents of other kinds",
     hint="put a line --- between them",
 )

@@ -126,7 +126,7 @@ def _scalar(value: object) -> str:
 
 def _float(number: float) -> str:
     if not math.isfinite(number):
-        raise ValueError(f"{number} has no place in a configuration")
+        raise ValueError(f"{number} is not allowed in a configuration")
     mantissa, exponent, digits = repr(number).partition("e")
     # YAML 1.1 takes a number for one only if it has a dot.
     return mantissa + ("" if "." in mantissa else ".0") + exponent + digits

@@ -36,8 +36,8 @@ _GZIP_WINDOW: Final = 31  # zlib's word for: a gzip header, the largest window
 _CLOSED: Final = Finding(
     code="MA1502",
     path="spec.ciphertext",
-    message="cannot be opened: the passphrase is wrong, or the data was changed",
-    hint="compare the passphrase with the one it was encrypted with; if it is right, take the data again from its source",
+    message="cannot be decrypted: the passphrase is wrong, or the data was changed",
+    hint="compare the passphrase with the one it was encrypted with; if it is right, get the data again from its source",
 )
 
 
@@ -100,8 +100,8 @@ def seal(
     if len(body) + _BLOCK > _MAX_CIPHERTEXT:
         raise ConfigError(
             "MA1509",
-            f"{len(body)} bytes, compressed, are more than one EncryptedData holds ({_MAX_CIPHERTEXT - _BLOCK})",
-            hint="put the documents into several",
+            f"{len(body)} bytes, compressed, are more than one EncryptedData may hold ({_MAX_CIPHERTEXT - _BLOCK})",
+            hint="split the documents into several",
         )
     salt, iv = random(_BLOCK), random(_IV[cipher])
     parameters = EncryptedDataSpec(
@@ -177,7 +177,7 @@ def unfit(data: EncryptedData, *, allow_unauthenticated: bool = False) -> list[F
     """
     spec = data.spec
     found = [
-        _unfit(name, "is not base64 as an encoder writes it")
+        _unfit(name, "is not base64 that an encoder would write")
         for name in ("ciphertext", "salt", "iv", "mac")
         if (text := getattr(spec, name)) is not None and not _is_canonical(text)
     ]
@@ -210,14 +210,14 @@ def is_authenticated(data: EncryptedData) -> bool:
 TOO_LARGE: Final = Finding(
     code="MA1503",
     path="spec.ciphertext",
-    message=f"up to here the stream opens to more than {MAX_BYTES} bytes",
+    message=f"up to here the stream decrypts to more than {MAX_BYTES} bytes",
     hint="put large contents elsewhere and fetch them",
 )
 _DAMAGED: Final = Finding(
     code="MA1504",
     path="spec.ciphertext",
-    message="opens to damaged gzip",
-    hint="it was encrypted so; encrypt the documents again",
+    message="decrypts to damaged gzip",
+    hint="it was damaged before encryption; encrypt the documents again",
 )
 
 
@@ -226,10 +226,10 @@ def _lengths(spec: EncryptedDataSpec) -> list[Finding]:
     if (length := len(_bytes(spec.salt))) < _BLOCK:
         found.append(_unfit("salt", f"has {length} bytes, fewer than {_BLOCK}"))
     if (length := len(_bytes(spec.iv))) != (wanted := _IV[spec.cipher_algorithm]):
-        found.append(_unfit("iv", f"has {length} bytes, {spec.cipher_algorithm} takes {wanted}"))
+        found.append(_unfit("iv", f"has {length} bytes, {spec.cipher_algorithm} needs {wanted}"))
     length = len(_bytes(spec.ciphertext))
     if spec.cipher_algorithm == "aes-256-cbc" and length % _BLOCK:
-        found.append(_unfit("ciphertext", f"has {length} bytes, no multiple of {_BLOCK}"))
+        found.append(_unfit("ciphertext", f"has {length} bytes, not a multiple of {_BLOCK}"))
     if length < _BLOCK:
         found.append(_unfit("ciphertext", f"has {length} bytes, fewer than {_BLOCK}"))
     return found
@@ -237,7 +237,7 @@ def _lengths(spec: EncryptedDataSpec) -> list[Finding]:
 
 def _mac(spec: EncryptedDataSpec, *, allow_unauthenticated: bool) -> list[Finding]:
     if spec.cipher_algorithm == "aes-256-gcm":
-        refused = "stands beside aes-256-gcm, which has a tag of its own"
+        refused = "is not allowed with aes-256-gcm, which has its own tag"
         return [] if spec.mac is None else [_unfit("mac", refused)]
     if spec.mac is not None:
         length = len(_bytes(spec.mac))
@@ -248,8 +248,8 @@ def _mac(spec: EncryptedDataSpec, *, allow_unauthenticated: bool) -> list[Findin
 _UNAUTHENTICATED: Final = Finding(
     code="MA1507",
     path="spec.mac",
-    message="is missing, so nobody vouches for the ciphertext (aes-256-cbc has no integrity of its own)",
-    hint="encrypt it again with `machineadm encrypt`; --allow-unauthenticated-encryption opens it all the same",
+    message="is missing, so nothing protects the ciphertext from changes (aes-256-cbc alone has no integrity)",
+    hint="encrypt it again with `machineadm encrypt`; --allow-unauthenticated-encryption opens it anyway",
 )
 
 
@@ -258,7 +258,7 @@ def _unfit(field: str, message: str) -> Finding:
         code="MA1508",
         path=f"spec.{field}",
         message=message,
-        hint="take the EncryptedData again from where it was encrypted",
+        hint="get the EncryptedData again from where it was encrypted",
     )
 
 
@@ -277,7 +277,7 @@ def _keys(spec: EncryptedDataSpec, passphrase: Secret) -> tuple[bytes, bytes]:
 def _require_fit(word: bytes, name: str) -> None:
     if not 0 < len(word) <= MAX_PASSPHRASE:
         what = "is empty" if not word else f"has more than {MAX_PASSPHRASE} bytes"
-        raise ConfigError("MA1512", f"{name} {what}", hint="look at what wrote it")
+        raise ConfigError("MA1512", f"{name} {what}", hint="check what wrote it")
 
 
 def _encrypt(
@@ -376,7 +376,7 @@ def _decompressed(body: bytes, most: int) -> bytes:
             whole.write(part)
             rest = unpacker.unconsumed_tail
         if not unpacker.eof or unpacker.unused_data:
-            raise zlib.error("cut off, or something stands behind it")
+            raise zlib.error("cut off, or followed by other data")
         plaintext = whole.getvalue()
     if len(plaintext) > most:
         raise SealedError(TOO_LARGE)

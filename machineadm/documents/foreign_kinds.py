@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Set as AbstractSet
 from typing import Final
 
-_FIELDS: Final = "docs/kubeadmconfig.md says which field of ours each of its fields is"
+_FIELDS: Final = "docs/kubeadmconfig.md lists our field for each of its fields"
 _KUBELET: Final = (
     "put its fields into spec.kubernetes.node.kubelet.config for this node, "
     "or into spec.kubernetes.cluster.kubelet for every node"
@@ -26,7 +26,7 @@ _WAYS: Final = (
     (
         "kubeadm.k8s.io/",
         "ClusterConfiguration",
-        f"write a MachineConfiguration; its parts are spec.kubernetes.cluster and controlPlane: {_FIELDS}",
+        f"write a MachineConfiguration, with spec.kubernetes.cluster and controlPlane: {_FIELDS}",
     ),
     (
         "kubeadm.k8s.io/",
@@ -80,20 +80,20 @@ _WAYS: Final = (
     (
         "bootstrap.cluster.x-k8s.io/",
         "MachineBootstrap",
-        "it lives in the management cluster; `machineadm render --path FILE --template bare` makes the "
-        "MachineConfiguration of it",
+        "it belongs in the management cluster; `machineadm render --path FILE --template bare` makes "
+        "a MachineConfiguration from it",
     ),
     (
         "bootstrap.cluster.x-k8s.io/",
         "MachineBootstrapTemplate",
-        "it lives in the management cluster; `machineadm render --path FILE --template bare` makes the "
-        "MachineConfiguration of it",
+        "it belongs in the management cluster; `machineadm render --path FILE --template bare` makes "
+        "a MachineConfiguration from it",
     ),
     (
         "bootstrap.cluster.x-k8s.io/",
         "MachineConfiguration",
-        "it is rendered already. To render it for a machine, change kind to MachineBootstrap: spec is the same, "
-        "but for spec.agent, which says there how the machine gets the agent",
+        "it is already rendered. To render it for a machine, change kind to MachineBootstrap: spec is the same, "
+        "except that spec.agent there says how the machine gets the agent",
     ),
 )
 """The beginning of apiVersion, the kind, and what to do."""

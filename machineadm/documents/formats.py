@@ -56,7 +56,7 @@ def _url(text: str) -> str:
         try:
             formats.address(text)
         except ValueError:
-            return "a URL with a host that all programs read alike: https://example.com:8443/path"
+            return "a URL with a host that all programs read the same way: https://example.com:8443/path"
     needs_host = not text.startswith(("file:", "unix:", "npipe:", "data:"))
     return "a URL with a host" if needs_host and not found[1] else ""
 

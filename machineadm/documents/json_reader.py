@@ -21,7 +21,7 @@ _ESCAPES: Final = re.compile(r'(?:\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4})[^"\\\x00-\x1
 _NUMBER: Final = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?")
 _WORD: Final = re.compile(r"[^\s\[\]{},:\"]+")
 _WORDS: Final = {"true": True, "false": False, "null": None}
-_YAML_HINT: Final = "a document that begins with { is JSON: keys and texts stand in double quotes"
+_YAML_HINT: Final = "a document that begins with { is JSON: keys and strings need double quotes"
 
 
 class JsonReader:
@@ -112,7 +112,9 @@ class JsonReader:
             end = part.end()
             part = _ESCAPES.match(self._text, end, self._end)
         if end >= self._end or self._text[end] != '"':
-            raise RefusedError("MA1006", at, "not JSON: a text that does not end, or a bad escape")
+            raise RefusedError(
+                "MA1006", at, "not JSON: a string that does not end, or a bad escape"
+            )
         self.at = end + 1
         text = self._text[at + 1 : end]
         if "\\" in text:
@@ -138,7 +140,7 @@ class JsonReader:
         try:
             return Scalar(at, json.decode(text), text, True)
         except DecodeError:
-            raise RefusedError("MA1006", at, "not JSON: a number out of all range") from None
+            raise RefusedError("MA1006", at, "not JSON: a number that is out of range") from None
 
     def _unexpected(self, wanted: str) -> RefusedError:
         where = f"not JSON: expected {wanted}"

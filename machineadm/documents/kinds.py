@@ -92,9 +92,9 @@ def _unknown(root: Mapping, api_version: str, kind: str, kinds: Kinds) -> Fault:
         if given not in choices:
             best = suggest(given, choices)
             meant = f'; did you mean "{best}"?' if best else ""
-            hint = "" if best else "what is read here: " + ", ".join(sorted(set(choices)))
+            hint = "" if best else "kinds read here:  " + ", ".join(sorted(set(choices)))
             return Fault("MA1202", place, f"unknown {name}{meant}", hint, name)
-    raise AssertionError("both are known, and so is their pair")
+    raise AssertionError("each is known, but not together")
 
 
 def _foreign(root: Mapping, api_version: str, kind: str, kinds: Kinds) -> Fault | None:

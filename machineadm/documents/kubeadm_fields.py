@@ -44,9 +44,7 @@ TOKEN = f"{JOIN}.discovery(Token)"
 FILE = f"{JOIN}.discovery(File)"
 STORAGE = f"{LINUX}.storage"
 
-MANAGER = reason(
-    "MachineBootstrap.spec: the manager's business, done before a machine reads anything"
-)
+MANAGER = reason("MachineBootstrap.spec: the manager handles it before a machine reads anything")
 
 ENV_VAR = {
     "name": "name",
@@ -92,7 +90,7 @@ def node_registration(theirs: str) -> dict[str, Ours | Reason]:
         f"{theirs}.taints[].key": ours(f"{NODE}.taints[].key"),
         f"{theirs}.taints[].value": ours(f"{NODE}.taints[].value"),
         f"{theirs}.taints[].effect": ours(f"{NODE}.taints[].effect"),
-        f"{theirs}.taints[].timeAdded": reason("the API server sets it, and only for NoExecute"),
+        f"{theirs}.taints[].timeAdded": reason("the API server sets it, only for NoExecute"),
         f"{theirs}.kubeletExtraArgs[].name": ours(f"{NODE}.extraArgs[].name"),
         f"{theirs}.kubeletExtraArgs[].value": ours(f"{NODE}.extraArgs[].value"),
         f"{theirs}.ignorePreflightErrors[]": ours(f"{NODE}.ignorePreflightErrors[]"),
@@ -298,13 +296,13 @@ KUBEADM_OWN: dict[str, Ours | Reason] = {
     "JoinConfiguration.controlPlane.certificateKey": ours(f"{JOIN_CP}.certificateKey"),
     "JoinConfiguration.discovery.timeout (v1beta3)": ours(f"{K8S}.timeouts.discovery"),
     "JoinConfiguration.discovery.file.kubeConfigPath as a URL": reason(
-        "kubeadm would fetch it without any proof; spec.machine.files fetches with a digest"
+        "kubeadm would fetch it unverified; spec.machine.files verifies a digest"
     ),
     **timeouts("Timeouts", ""),
     "Timeouts.upgradeManifests": ours(f"{K8S}.timeouts.upgradeManifests"),
     "KubeletConfiguration of the cluster": ours(f"{CLUSTER}.kubelet"),
     "KubeProxyConfiguration of the cluster": ours(f"{CLUSTER}.proxyAddon.config"),
-    "patches, given in line": ours(f"{K8S}.patches[].patch"),
+    "inline patches": ours(f"{K8S}.patches[].patch"),
 }
 
 ALL = {**KUBEADM_CONFIG_SPEC, **KUBEADM_OWN}

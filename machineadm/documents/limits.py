@@ -72,7 +72,7 @@ class Budget:
         self.characters += characters
         self._aliased += characters
         if self.nodes > MAX_NODES or self._aliased > MAX_ALIASED:
-            message = "aliases repeat more than is read"
+            message = "aliases repeat too much"
             raise RefusedError("MA1009", at, message, "write the values out")
 
 

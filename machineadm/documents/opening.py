@@ -231,7 +231,7 @@ def _nothing_at_hand(provider: str) -> Finding:
 _TOO_DEAR: Final = Finding(
     code="MA1505",
     path="spec.iterations",
-    message=f"up to here the stream asks for more than {MAX_ROUNDS} rounds of key derivation, so nothing is opened",
+    message=f"up to here the stream needs more than {MAX_ROUNDS} iterations of key derivation, so nothing is decrypted",
     hint="encrypt with fewer iterations, or more documents at once (sha-256 counts twice)",
 )
 _TOO_DEEP: Final = Finding(

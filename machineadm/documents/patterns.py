@@ -39,21 +39,21 @@ _THING: Final[dict[str, str]] = {
     # machine
     r"^[a-z0-9][A-Za-z0-9._:/-]*(@sha256:[0-9a-f]{64})?$": "an image such as registry.k8s.io/pause:3.10",
     "^[a-z0-9]+/[a-z0-9]+(/[a-z0-9]+)?$": "a platform such as linux/amd64",
-    "^[A-Za-z0-9]+([._-][A-Za-z0-9]+)*$": "a namespace of containerd such as k8s.io",
+    "^[A-Za-z0-9]+([._-][A-Za-z0-9]+)*$": "a containerd namespace such as k8s.io",
     "^[A-Za-z0-9_-]+([./][A-Za-z0-9_:*-]+)+$": "a kernel parameter such as net.ipv4.ip_forward",
     "^[0-9]{4}-[0-9]{2}-[0-9]{2}$": "a date such as 2030-01-02",
     "^(Linux|LinuxSwap|LinuxRAID|LVM|Fat32|NTFS|LinuxExtended"
     "|[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12})$": (
-        "Linux, LinuxSwap, LinuxRAID, LVM, Fat32, NTFS, LinuxExtended or the GUID of a partition's type"
+        "Linux, LinuxSwap, LinuxRAID, LVM, Fat32, NTFS, LinuxExtended or a partition type GUID"
     ),
     "^(auto|any|none|[0-9]+)$": "auto, any, none or a number",
     r"^[A-Za-z0-9:_.\\@-]+\.(service|socket|device|mount|automount|swap|target|path|timer|slice|scope)$": (
-        "a unit of systemd such as chrony.service"
+        "a systemd unit such as chrony.service"
     ),
     r"^[A-Za-z0-9:_.@-]+\.conf$": "the name of a drop-in such as 10-limits.conf",
     "^[A-Za-z0-9-]*[A-Za-z-][A-Za-z0-9-]*$": "a computer name: letters, digits, hyphens, not digits alone",
     r"^(HKLM|HKU|HKCR|HKCC|HKEY_LOCAL_MACHINE|HKEY_USERS|HKEY_CLASSES_ROOT|HKEY_CURRENT_CONFIG)\\.+$": (
-        r"a path of the registry such as HKLM\SOFTWARE\Example"
+        r"a registry path such as HKLM\SOFTWARE\Example"
     ),
     r"^[^\"/\\\[\]:;|=,+*?<>@\x00-\x1f\x7f-\x9f]+$": "the name of a Windows account",
     "^[A-Za-z]{2,3}(-[A-Za-z0-9]+)*$": "a locale such as en-US",
@@ -65,7 +65,7 @@ _THING: Final[dict[str, str]] = {
     # kubernetes
     r"^[a-z0-9]{6}\.[a-z0-9]{16}$": "a bootstrap token such as abcdef.0123456789abcdef",
     "^system:bootstrappers:[a-z0-9:-]*[a-z0-9]$": "a group such as system:bootstrappers:workers",
-    "^sha256:[0-9a-f]{64}$": "a hash such as sha256: and 64 hexadecimal digits",
+    "^sha256:[0-9a-f]{64}$": "sha256: and 64 hexadecimal digits",
     r"^client\.authentication\.k8s\.io/[a-z0-9]+$": "a version such as client.authentication.k8s.io/v1",
     "^[A-Za-z0-9_][A-Za-z0-9._-]*$": "the tag of an image",
     "^[A-Za-z0-9][A-Za-z0-9._-]*$": "an argument's name without its dashes",

@@ -27,10 +27,10 @@ _FLOAT: Final = r"[-+]?(?:0|[1-9][0-9]*)\.[0-9]*(?:[eE][-+][0-9]{1,3})?"
 _TRAPS: Final = (
     (r"[-+]?0[0-7_]+", "an octal number"),
     (r"[-+]?0[xb][0-9a-fA-F_]+", "a hexadecimal or binary number"),
-    (r"[-+]?[0-9][0-9_]*(?::[0-5]?[0-9])+(?:\.[0-9_]*)?", "a number to base 60"),
+    (r"[-+]?[0-9][0-9_]*(?::[0-5]?[0-9])+(?:\.[0-9_]*)?", "a number in base 60"),
     (r"[-+]?[0-9][0-9_]*(?:\.[0-9_]*)?(?:[eE][-+][0-9]+)?", "a number"),
     (r"[-+]?\.[0-9][0-9_]*(?:[eE][-+][0-9]+)?", "a number"),
-    (r"[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)", "no finite number"),
+    (r"[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)", "not a finite number"),
     (r"[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}(?:[Tt \t]+[0-9:.]+[ \t]*(?:Z|[-+][0-9:]+)?)?", "a date"),
 )  # fmt: skip
 # Text to libyaml, a number to readers of YAML 1.2.

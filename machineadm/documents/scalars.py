@@ -75,7 +75,7 @@ def _declared(text: str, extra: dict[str, Any], shown: str = "") -> Flaw | None:
     code, predicate = found
     hint = ""
     if code == "MA1108" and text.endswith("\n"):
-        hint = "it ends in a newline, as a block scalar does unless it begins with |-"
+        hint = "it ends in a newline; write |- for a block scalar without one"
     return Flaw(code, f"{shown} {predicate}".strip(), hint)
 
 
@@ -90,7 +90,7 @@ def _unquoted(node: Scalar, type_: inspect.Type, extra: dict[str, Any]) -> Flaw:
     hint = "put it in double quotes"
     if may_show(node.text, type_, extra):
         hint = f"write {quoted(node.text)}"
-    return Flaw("MA1102", f"unquoted, it is {found(node)}, not text", hint)
+    return Flaw("MA1102", f"unquoted, it is {found(node)}, not a string", hint)
 
 
 def _choice(node: Scalar, type_: inspect.LiteralType) -> Judgement:
@@ -101,7 +101,7 @@ def _choice(node: Scalar, type_: inspect.LiteralType) -> Judgement:
         return None, _unquoted(node, type_, {})
     choices = [str(each) for each in type_.values]
     guess = suggest(value, choices)
-    message = f"{quoted(value)} is none of the choices" + (
+    message = f"{quoted(value)} is not one of the choices" + (
         f'; did you mean "{guess}"?' if guess else ""
     )
     return None, Flaw(
@@ -114,7 +114,7 @@ def _choice(node: Scalar, type_: inspect.LiteralType) -> Judgement:
 def _number(node: Scalar, type_: inspect.IntType | inspect.FloatType) -> Judgement:
     value = node.value
     if isinstance(value, Ambiguous) and value.value is None:
-        message = f"{value.kind} to some readers of YAML, something else to others"
+        message = f"{value.kind} to some YAML readers, something else to others"
         return None, Flaw("MA1111", message, "write a decimal number without leading zeros")
     kinds = int if isinstance(type_, inspect.IntType) else (int, float)
     if isinstance(value, bool) or not isinstance(value, kinds):
@@ -153,7 +153,7 @@ def _way_out(node: Node, type_: inspect.Type) -> str:
     if isinstance(type_, inspect.IntType | inspect.FloatType | inspect.BoolType) and not node.plain:
         return "write it without quotes"
     if isinstance(type_, inspect.StructType | inspect.DictType) and ":" in node.text:
-        return "a colon takes a space behind it"
+        return "a colon needs a space after it"
     return ""
 
 

@@ -19,5 +19,5 @@ def secret_hook(type_: type, value: object) -> Secret:
         TypeError: the value is not text. It is not shown.
     """
     if type_ is not Secret or not isinstance(value, str):
-        raise TypeError("expected text")
+        raise TypeError("expected a string")
     return Secret(value)

@@ -112,7 +112,7 @@ def read_text(data: bytes) -> str:
         RefusedError: it is too large or no UTF-8. `at` counts from the beginning of the text.
     """
     if len(data) > MAX_BYTES:
-        message = f"{len(data)} bytes are more than the {MAX_BYTES} that are read"
+        message = f"{len(data)} bytes are more than the limit of {MAX_BYTES}"
         raise RefusedError("MA1002", 0, message, "put large contents elsewhere and fetch them")
     if data.startswith(_WIDE_MARKS):
         message = "not UTF-8, but UTF-16 or UTF-32"

@@ -80,7 +80,7 @@ def foreign(name: str, path: str) -> Theirs | None:
     if ours:
         return Theirs(message=f"here it is spec.{_common(ours)}", hint="", exact=exact)
     (why, *_) = (answer.text for answer in answers if not isinstance(answer, Ours))
-    return Theirs(message="it has no place here", hint=why, exact=exact)
+    return Theirs(message="it has no counterpart here", hint=why, exact=exact)
 
 
 @cache

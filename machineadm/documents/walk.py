@@ -88,7 +88,7 @@ def _verdict(value: Any, type_: type, root: Node, refusal: str) -> tuple[Any, li
             value = msgspec.convert(plain, type_, dec_hook=secret_hook)
             if not isinstance(value, msgspec.Struct) or keeps_declared(value):
                 return value, []
-            refusal = "breaks a rule that its type declares"
+            refusal = "violates a rule that its type declares"
         except msgspec.ValidationError as error:
             refusal = str(error)
     place = _MSGSPEC_PATH.search(refusal)
@@ -153,7 +153,7 @@ class _Walker:
 
     def _null(self, node: Scalar, path: str) -> Any:
         if not node.text:
-            hint = 'give it one, or remove it; "" is an empty text'
+            hint = 'give it one, or remove it; "" is an empty string'
             return self.fault("MA1206", node.at, path, "there is no value", hint)
         return self.fault("MA1206", node.at, path, "null is not a value", "leave it out")
 
@@ -274,7 +274,7 @@ class _Walker:
                 continue
             if name in given:
                 line, column = self._source.position(given[name][0].at)
-                message = f"duplicate key; it stands in line {line}, column {column}, too"
+                message = f"duplicate key; it is also in line {line}, column {column}"
                 self.fault("MA1205", key.at, child(path, shown_key(name)), message, "keep one")
                 given[name] = (given[name][0], Unread(key.at))
             else:
@@ -283,8 +283,8 @@ class _Walker:
 
     def _key(self, key: Node, path: str) -> str | None:
         if isinstance(key, Scalar) and key.plain and key.text == "<<":
-            hint = "write the fields out, or let an alias stand for a whole value"
-            self.fault("MA1011", key.at, path, "merge keys are not read", hint)
+            hint = "write the fields out, or use an alias for a whole value"
+            self.fault("MA1011", key.at, path, "merge keys are not supported", hint)
             return None
         value = key.value if isinstance(key, Scalar) else None
         if isinstance(value, Ambiguous) and isinstance(value.value, str):
@@ -294,8 +294,10 @@ class _Walker:
         if isinstance(key, Unread):
             self._unread(key, path)
         else:
-            hint = "put it in double quotes" if isinstance(key, Scalar) else "a key is one text"
-            self.fault("MA1207", key.at, path, f"the key is {found(key)}, not text", hint)
+            hint = (
+                "put it in double quotes" if isinstance(key, Scalar) else "a key must be a string"
+            )
+            self.fault("MA1207", key.at, path, f"the key is {found(key)}, not a string", hint)
         return None
 
     def _misnamed(
@@ -376,9 +378,7 @@ class _Walker:
             place = _lookup(item, field) if field else None
             at = (place or item).at
             what = (
-                f"the same {field} as of an item before it"
-                if field
-                else "the same as an item before it"
+                f"the same {field} as an earlier item" if field else "the same as an earlier item"
             )
             self.fault("MA1110", at, below, what, "remove one")
 
@@ -398,10 +398,10 @@ class _Walker:
             )
             count = sum(not (passed_on and _is_null(value)) for _, value in node.entries())
         if type_.max_length is not None and count > type_.max_length:
-            message = f"{count} {what}, at most {type_.max_length} are allowed"
+            message = f"{count} {what}, at most {type_.max_length} allowed"
             return self.fault("MA1106", node.at, path, message)
         if type_.min_length is not None and count < type_.min_length:
-            message = f"{count} {what}, at least {type_.min_length} must be there"
+            message = f"{count} {what}, at least {type_.min_length} required"
             return self.fault("MA1106", node.at, path, message)
         return values
 
@@ -422,10 +422,8 @@ class _Walker:
         if node.value is None:
             return self._null(node, path)
         if isinstance(node.value, Ambiguous):
-            message = f"{node.value.kind} to some readers of YAML, something else to others"
-            hint = (
-                "put it in double quotes if it is text; else write true, false or a decimal number"
-            )
+            message = f"{node.value.kind} to some YAML readers, something else to others"
+            hint = "put it in double quotes if it is a string; else write true, false or a decimal number"
             return self.fault("MA1102", node.at, path, message, hint)
         return node.value
 

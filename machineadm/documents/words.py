@@ -46,7 +46,7 @@ def found(node: Node) -> str:
     if isinstance(node, Sequence):
         return "a list"
     if not isinstance(node, Scalar):
-        return "something unread"
+        return "something unreadable"
     return _found_value(node.value)
 
 

@@ -78,7 +78,7 @@ class YamlReader:
         self._anchors.clear()
         if event.tags:
             at = self._base + event.start_mark.index
-            self.faults.append(Fault("MA1012", at, "%TAG directives are not read"))
+            self.faults.append(Fault("MA1012", at, "%TAG directives are not supported"))
 
     def _scalar(self, event: Any) -> None:
         at = self._base + event.start_mark.index
@@ -112,7 +112,7 @@ class YamlReader:
     def _alias(self, event: Any) -> None:
         at = self._base + event.start_mark.index
         if event.anchor not in self._anchors:
-            message = "the alias names nothing that ends before it"
+            message = "the alias refers to nothing that ends before it"
             raise RefusedError("MA1009", at, message, "put the anchor before its aliases")
         node, nodes, characters = self._anchors[event.anchor]
         self._budget.repeat(nodes, characters, at)
@@ -128,8 +128,8 @@ class YamlReader:
     def _tagged(self, tag: str, at: int) -> Unread:
         hint = "write the value without a tag; quote it if it is text"
         if tag == _BINARY_TAG:
-            hint = "write the base64 text without a tag, beside `encoding: base64`"
-        return Unread(at, Fault("MA1010", at, "tags are not read", hint))
+            hint = "write the base64 string without a tag, and add `encoding: base64`"
+        return Unread(at, Fault("MA1010", at, "tags are not supported", hint))
 
     def _syntax(self, error: Any) -> RefusedError:
         mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
@@ -137,7 +137,7 @@ class YamlReader:
         problem = getattr(error, "problem", None) or "it cannot be read"
         line = self._text[self._text.rfind("\n", 0, at) + 1 : at + 1]
         if "\t" in line[: len(line) - len(line.lstrip()) + 1]:
-            message = "a tab where YAML wants spaces"
+            message = "a tab where YAML requires spaces"
             return RefusedError("MA1014", self._base + at, message, "indent with spaces")
         begun = ""
         if getattr(error, "context", None) and error.context_mark:

@@ -156,7 +156,7 @@ class _CancellableCommands:
         def look(output: str) -> None:
             # What it raises ends the program.
             if self._cancelled.is_set():
-                raise InterruptedRunError("MA6002", "ended with the run that had begun it")
+                raise InterruptedRunError("MA6002", "stopped with the run that started it")
             if attend is not None:
                 attend(output)
 

@@ -97,7 +97,7 @@ class Context:
                 standing=Standing.TO_DO,
                 work=Work(
                     effects=(RunProgram(title=pending.follow.key),),
-                    summary=f"{pending.follow.key}, which an earlier run of {', '.join(pending.steps)} left",
+                    summary=f"{pending.follow.key}, left by an earlier run of {', '.join(pending.steps)}",
                 ),
             )
             for pending in self.ledger.pending

@@ -151,18 +151,18 @@ class Following:
         except MachineadmError as error:
             if isinstance(error, InterruptedRunError):
                 raise
-            again = f"; it fails with these, too: {error.message}"
+            again = f"; it also fails with these: {error.message}"
         self._ledger.clear_pending(pending.follow.key)
         self._ledger.save()
-        what = f"put back: {', '.join(put_back)}" if put_back else "nothing could be put back"
+        what = f"restored: {', '.join(put_back)}" if put_back else "nothing could be restored"
         if lost:
-            what += f"; not kept, and left: {', '.join(lost)}"
+            what += f"; not kept, so not restored: {', '.join(lost)}"
         if changed:
-            what += f"; changed since, and left: {', '.join(changed)}"
+            what += f"; changed since, so not restored: {', '.join(changed)}"
         raise StepError(
             "MA3411",
             f"{pending.follow.key} failed after {', '.join(pending.steps)}: {pending.failed}; {what}{again}",
-            hint="fix what the configuration says there; journalctl -u of the unit names its reason",
+            hint="fix the configuration; journalctl -u UNIT shows the unit's reason",
         )
 
     def _reboot(self, pending: Pending) -> None:
@@ -177,15 +177,15 @@ class Following:
         if self._ledger.reboots >= MOST_REBOOTS:
             raise StepError(
                 "MA3412",
-                f"{', '.join(pending.steps)} asks for a reboot, and the machine was rebooted {MOST_REBOOTS} times already",
-                hint="something undoes at every boot what the configuration asks for; look at the step's message",
+                f"{', '.join(pending.steps)} asks for a reboot, but the machine was already rebooted {MOST_REBOOTS} times",
+                hint="something undoes the configuration's change at every boot; see the step's message",
             )
         self._ledger.count_reboot()
         self._ledger.save()
         self._host.services.reboot()
         raise InterruptedRunError(
             REBOOTING,
-            f"the machine reboots, as {', '.join(pending.steps)} asked; the run goes on at the next boot",
+            f"the machine reboots, as {', '.join(pending.steps)} asked; the run continues at the next boot",
         )
 
     def _files(self, work: Work) -> list[tuple[str, Seen]]:
@@ -214,14 +214,14 @@ def carry_out(follow: FollowUp, host: Host) -> None:
             services_of(host).reload_unit(follow.target)
         case "run":
             if host.commands is None:
-                raise StepError("MA3402", f"{follow.key}: no program can be run below another root")
+                raise StepError("MA3402", f"{follow.key}: no program can run below another root")
             result = host.commands.run(follow.argv, timeout=_RUN_TIMEOUT)
             if result.exit_code != 0:
                 last = result.output.strip().rpartition("\n")[2]
                 raise HostError(
                     "MA3410",
-                    f"{' '.join(follow.argv)} ended with {result.exit_code}: {last}",
-                    hint="run it by hand to see what it says",
+                    f"{' '.join(follow.argv)} failed with exit code {result.exit_code}: {last}",
+                    hint="run it yourself to see its output",
                 )
         case "reboot":
             services_of(host).reboot()

@@ -181,7 +181,7 @@ class Journal:
             if old and new and old != new:
                 raise ConfigError(
                     "MA6005",
-                    f"this machine is bootstrapped already: its {field} is {old!r}, the configuration asks for {new!r}",
+                    f"this machine is already bootstrapped: its {field} is {old!r}, the configuration has {new!r}",
                     hint="machines are replaced, not converted; upgrade with kubeadm, or reset the node and remove "
                     f"{self._state.state_directory}",
                 )
@@ -282,7 +282,7 @@ def _parse(found: bytes, machine_id: str, path: str) -> tuple[str | None, list[R
         raise HostError(
             "MA6004",
             f"the journal {path} is damaged: {error}",
-            hint="if nothing but this machine's bootstrap wrote it, replace the machine; to start over, move it away",
+            hint="replace the machine if you can; to start over, move the file away",
         ) from error
 
 
@@ -294,6 +294,6 @@ def refuse_newer(what: str, path: str, number: int) -> NoReturn:
     """
     raise HostError(
         "MA6020",
-        f"the {what} {path} is of format {number}, which a later release of machineadm wrote",
-        hint="run that release or a later one on this machine; nothing was changed",
+        f"the {what} {path} has format {number}, from a later release of machineadm",
+        hint="use that release or a later one on this machine; nothing was changed",
     )

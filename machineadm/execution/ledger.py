@@ -436,7 +436,7 @@ def _parse(found: bytes, path: str) -> _Book:
         raise HostError(
             "MA6022",
             f"the ledger {path} is damaged: {error}",
-            hint="if nothing but this machine's bootstrap wrote it, replace the machine; to start over, move it away",
+            hint="replace the machine if you can; to start over, move the file away",
         ) from error
 
 

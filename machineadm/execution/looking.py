@@ -91,7 +91,7 @@ def _stand(step: Step, context: Context, host: Host) -> tuple[Standing, Work]:
                 work, f"{work.summary} again: a file that it had changed is written again"
             )
         if not work.effects and context.journal.unfinished(step):
-            return Standing.TO_DO, Work(summary="begun and not ended")
+            return Standing.TO_DO, Work(summary="started but not finished")
         return (Standing.TO_DO if work.effects else Standing.IN_PLACE), work
     work = step.check(host)
     if context.has_history:
@@ -99,7 +99,7 @@ def _stand(step: Step, context: Context, host: Host) -> tuple[Standing, Work]:
     if work.effects:
         return Standing.TO_DO, work
     if isinstance(step, Recoverable) and context.journal.unfinished(step):
-        return Standing.TO_DO, Work(summary="begun and not ended")
+        return Standing.TO_DO, Work(summary="started but not finished")
     return Standing.IN_PLACE, work
 
 
@@ -108,7 +108,7 @@ def _with_summary(work: Work, summary: str) -> Work:
 
 
 def _not_known_yet(step: Step, error: MachineadmError) -> Look:
-    summary = f"not known before the commands ahead have run: {error.message}"
+    summary = f"unknown until the commands before it have run: {error.message}"
     return Look(step=step, standing=Standing.TO_DO, work=Work(summary=summary))
 
 

@@ -428,7 +428,7 @@ class Settling:
         if now == last.seen:
             return None, note
         if self.kubeadm_started:
-            return None, f"{holding.name} was changed since, and is left"
+            return None, f"{holding.name} was changed since, and is left alone"
         foreign = not self._is_ours(holding, now) and self._cut_off is None
         if foreign and holding.append:
             return None, note  # once a command has changed it, the block is settled
@@ -485,7 +485,7 @@ class Settling:
             command = holding.touches[-1].name if holding.touches else holding.step
             raise StepError(
                 "MA3022",
-                f"{holding.name} is lost: {command} had made it, and it was too large to be kept",
+                f"{holding.name} is lost: {command} had made it, and it was too large to keep",
                 hint=f"have {command} run again by changing it (a comment is enough), or put the file back",
             )
         before = shown_content(holding.name, now, host)
@@ -511,9 +511,9 @@ class Settling:
         now = host.files.read(holding.name) if readable else None
         return StepError(
             "MA3021",
-            f"{holding.name} is neither what the configuration says nor what {last.name} made of it: "
+            f"{holding.name} matches neither the configuration nor what {last.name} made of it: "
             "somebody else changed it",
-            hint=f"put it back, or remove it (then it is restored as {last.name} left it), and run again",
+            hint=f"restore it, or remove it (then it is restored as {last.name} left it), and run again",
             log_tail="" if now is None else "\n".join(diff_lines(wanted or b"", now)),
         )
 

@@ -47,7 +47,7 @@ class TakeBack:
         """See `Step.check`."""
         if self._settling.kubeadm_started:
             names = ", ".join(one.name for one in self.stale)
-            return Work(summary=f"no longer declared, and left on a node: {names}")
+            return Work(summary=f"no longer declared, but left because this is a node: {names}")
         effects: list[Effect] = []
         follow: dict[str, FollowUp] = {}
         stays: list[str] = []
@@ -57,7 +57,7 @@ class TakeBack:
             if effect is not None:
                 effects.append(effect)
                 follow.update((one.key, one) for one in holding.follow)
-        parts = [f"takes back {len(effects)} no longer declared"] if effects else []
+        parts = [f"removes {len(effects)} no longer declared"] if effects else []
         return Work(
             effects=tuple(effects),
             summary="; ".join([*parts, *stays]),
@@ -98,7 +98,7 @@ class TakeBack:
         if holding.append:
             stays.append(f"{name} stays: it was appended to")
         elif before is None or not self._ledger.has(before):
-            stays.append(f"{name} stays: what was there before was not kept")
+            stays.append(f"{name} stays: its earlier content was not kept")
         elif now.kind == "absent" or holding.is_ours(now):
             return restoring(
                 name,

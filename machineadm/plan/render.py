@@ -145,7 +145,7 @@ def _diff_of(effect: FileEffect) -> list[str]:
     if isinstance(effect, DropState):
         return head
     if effect.sensitive:
-        return [*head, f"@@ {MASK} the content is secret and is not shown @@"]
+        return [*head, f"@@ {MASK} the content is secret and not shown @@"]
     after = _content_after(effect)
     return head if after is None else [*head, *diff_lines(before or b"", after)]
 

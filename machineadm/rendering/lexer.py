@@ -177,11 +177,11 @@ def _token(text: str, at: int) -> Token:
         return _raw(text, at)
     if word := _WORD.match(text, at):
         if not _WORD_END.match(text, word.end()):
-            refuse(text, word.end(), "MA1610", f"{_shown(text[word.end()])} cannot stand here")
+            refuse(text, word.end(), "MA1610", f"{_shown(text[word.end()])} is not allowed here")
         return Token("word", at, word[0])
     if what := _FOREIGN.get(letter):
         refuse(text, at, "MA1611", f"{what} are none of what a template has here", _LANGUAGE)
-    refuse(text, at, "MA1610", f"{_shown(letter)} cannot stand here")
+    refuse(text, at, "MA1610", f"{_shown(letter)} is not allowed here")
 
 
 def _quoted(text: str, at: int) -> Token:

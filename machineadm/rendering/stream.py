@@ -175,5 +175,5 @@ _MISSING = Finding(
     code="MA1605",
     path="",
     message="no document of kind MachineBootstrap or MachineBootstrapTemplate",
-    hint="a stream has exactly one, and the Secrets and ConfigMaps that it refers to",
+    hint="a stream has exactly one, with the Secrets and ConfigMaps that it refers to",
 )

@@ -272,7 +272,7 @@ class _Parser:
                     self._refuse(token, "MA1610", "a value is missing")
                 return piped
             if token.kind not in ("literal", "word", "("):
-                self._refuse(token, "MA1610", f"{token.text} cannot stand here")
+                self._refuse(token, "MA1610", f"{token.text} is not allowed here")
             piped = self._command(piped)
 
     def _command(self, piped: Expression | None) -> Expression:

@@ -49,7 +49,7 @@ def with_conditions(status: BootstrapStatus, *, time: str) -> BootstrapStatus:
     conditions = tuple(_condition(status, *one, time=time) for one in new)
     waits = any(one.type == RESUMABLE and one.status == "True" for one in status.conditions)
     if status.phase in ("Succeeded", "Prepared") and waits:
-        said = "there is nothing left to resume"
+        said = "nothing left to resume"
         done = _condition(status, RESUMABLE, "False", status.phase, said, time=time)
         conditions = (*conditions, done)
     others = tuple(
@@ -108,5 +108,10 @@ def _succeeded(status: BootstrapStatus) -> tuple[str, Tri, str, str]:
     if status.error:
         return SUCCEEDED, "False", status.error.code, status.error.message
     if status.phase == "Prepared":
-        return SUCCEEDED, "False", "Prepared", "what needs kubeadm or the running system is left"
+        return (
+            SUCCEEDED,
+            "False",
+            "Prepared",
+            "steps that need kubeadm or the running system remain",
+        )
     return SUCCEEDED, "Unknown", "Running", ""

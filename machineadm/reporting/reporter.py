@@ -43,7 +43,7 @@ UNWRITABLE = "MA6006"
 TRACE = "internal-error.txt"
 _PATIENCE = 0.3
 """Seconds for a report that is being written while the process is about to be ended."""
-INTERNAL_HINT = f"a fault of machineadm itself, please report it with {TRACE} of the run directory"
+INTERNAL_HINT = f"this is a bug in machineadm, please report it with {TRACE} from the run directory"
 
 if TYPE_CHECKING:
     from machineadm.reporting.elsewhere import Elsewhere

@@ -91,9 +91,9 @@ def _file(path: str) -> bytes:
         with open(path, "rb") as file:  # noqa: PTH123 - pathlib takes 2 ms to load
             return _bounded(file, repr(path))
     except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "no path holds a NUL"
+        reason = error.strerror if isinstance(error, OSError) else "a path cannot contain a NUL"
         raise UsageError(
-            "MA7004", f"cannot read {path!r}: {reason}", hint="look at the path and its permissions"
+            "MA7004", f"cannot read {path!r}: {reason}", hint="check the path and its permissions"
         ) from error
 
 

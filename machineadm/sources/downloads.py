@@ -116,5 +116,5 @@ def _local(url: str, open_local: Callable[[str], int]) -> Iterator[bytes]:
             while chunk := file.read(_CHUNK):
                 yield chunk
     except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "no path holds a NUL"
+        reason = error.strerror if isinstance(error, OSError) else "a path cannot contain a NUL"
         raise HostError("MA3111", f"cannot read {path}: {reason}") from error

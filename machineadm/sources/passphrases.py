@@ -166,20 +166,20 @@ def _require_private(path: str, found: os.stat_result) -> None:
     elif found.st_uid != 0:
         what = f"belongs to user {found.st_uid}, not to root"
     elif found.st_mode & 0o077:
-        what = f"has mode {stat.S_IMODE(found.st_mode):04o}, so others can get at it"
+        what = f"has mode {stat.S_IMODE(found.st_mode):04o}, so others can access it"
     if what:
         raise ConfigError(
-            "MA1511", f"{path} {what}", hint="if nobody has read it: chown root, chmod 0600"
+            "MA1511", f"{path} {what}", hint="if nobody else has read it: chown root, chmod 0600"
         )
 
 
 def _unreadable(name: str, error: OSError | ValueError) -> NoReturn:
-    reason = error.strerror if isinstance(error, OSError) else "no path holds a NUL"
+    reason = error.strerror if isinstance(error, OSError) else "a path cannot contain a NUL"
     number = (isinstance(error, OSError) and error.errno) or 0
     hint = {
-        errno.ELOOP: "it is a link; the file itself must be there",
+        errno.ELOOP: "it is a link; it must be the file itself",
         errno.EBADF: "it must be open for reading when the agent starts: 3< FILE",
-    }.get(number, "look at the path and its permissions")
+    }.get(number, "check the path and its permissions")
     raise ConfigError(
         "MA1510", f"cannot read the passphrase in {name}: {reason}", hint=hint
     ) from error

@@ -26,10 +26,10 @@ _PUBLIC = ("User-agent", "Range")
 
 _LATER = frozenset({408, 425, 429, 500, 502, 503, 504})
 _HINTS = {
-    401: "look at the headers: the server wants credentials",
-    403: "look at the headers; a pre-signed URL may have expired",
-    404: "look at the URL",
-    407: "the proxy wants credentials; look at https_proxy",
+    401: "check the headers: the server requires credentials",
+    403: "check the headers; a pre-signed URL may have expired",
+    404: "check the URL",
+    407: "the proxy requires credentials; check https_proxy",
 }
 
 
@@ -136,7 +136,7 @@ class Web:
             raise HostError(
                 "MA3106",
                 f"cannot download {shown(url)}: URL or headers are malformed",
-                hint="look for line breaks, blanks, characters outside of ASCII, and a host that programs read differently",
+                hint="look for line breaks, blanks, non-ASCII characters, or a host that programs read differently",
             ) from None
         return answer
 
@@ -231,7 +231,7 @@ class _Redirects(urllib.request.HTTPRedirectHandler):
             raise HostError(
                 "MA3109",
                 f"cannot download {shown(req.full_url)}: it redirects to {shown(newurl)}",
-                hint="redirects are followed to a plain host, and from https to https alone; give the final URL",
+                hint="redirects are followed only to a plain host, and never from https to http; use the final URL",
             )
         following = super().redirect_request(
             req, fp, 307 if code == 308 else code, msg, headers, newurl
@@ -281,7 +281,7 @@ def _resolve(host: str, port: int, *, timeout: float) -> list[tuple[str, int]]:
         except OSError as error:
             answer = error
         except UnicodeError:
-            answer = OSError(f"{host!r} is not the name of a host")
+            answer = OSError(f"{host!r} is not a host name")
         finally:
             answered.release()
 
@@ -361,7 +361,7 @@ def _unreachable(url: str, reason: object) -> HostError:
         return HostError(
             "MA3105",
             f"cannot download {shown(url)}: its certificate is not trusted: {reason.verify_message}",
-            hint="give the CA bundle that signed it; is this machine's clock right?",
+            hint="add the CA bundle that signed it; is this machine's clock right?",
         )
     if isinstance(reason, HostError):
         return reason
@@ -369,5 +369,5 @@ def _unreachable(url: str, reason: object) -> HostError:
     return PassingError(
         "MA3102",
         f"cannot download {shown(url)}: {words}",
-        hint="look at name resolution, routes, firewalls and the proxy variables",
+        hint="check name resolution, routes, firewalls and the proxy variables",
     )

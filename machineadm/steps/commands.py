@@ -68,7 +68,7 @@ class RunCommand(msgspec.Struct, frozen=True, kw_only=True):
             StepError: It failed.
         """
         if host.commands is None:
-            raise StepError("MA3206", f"{self.name}: no command can be run below another root")
+            raise StepError("MA3206", f"{self.name}: no command can run below another root")
         result = self._attempt(host, host.commands)
         if result.timed_out or result.exit_code not in self.command.success_exit_codes:
             raise self._failure(result)
@@ -122,7 +122,7 @@ class RunCommand(msgspec.Struct, frozen=True, kw_only=True):
             return StepError(
                 "MA3205",
                 f"{self.name}: {self._title()} did not end within {self.command.timeout}",
-                hint="give it more time (timeout), or find out what it waits for in the log",
+                hint="allow more time (timeout), or check the log for what it waits for",
                 log_tail=result.output,
                 passing=True,
                 tolerated=tolerated,
@@ -131,7 +131,7 @@ class RunCommand(msgspec.Struct, frozen=True, kw_only=True):
         how = f"signal {-code}" if code < 0 else f"exit code {code}"
         return StepError(
             "MA3204",
-            f"{self.name}: {self._title()} ended with {how}",
+            f"{self.name}: {self._title()} failed with {how}",
             hint="its last output is in the report and in the log",
             log_tail=result.output,
             passing=True,

@@ -59,7 +59,7 @@ class ApplySysctls(msgspec.Struct, frozen=True, kw_only=True):
                     "MA3307",
                     f"sysctl/apply: {name} was set to {value!r}, but the kernel says {kernel.sysctl(name)!r}",
                     hint="the kernel rounds or limits it, or another parameter of the list, or a running service, sets it "
-                    "too: give the value that the kernel says, or find the other",
+                    "too: use the value that the kernel reports, or find what else sets it",
                 )
         return Outcome(change=work.change, message=work.summary)
 

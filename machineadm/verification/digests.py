@@ -48,7 +48,7 @@ def check(name: str, data: bytes, expected: str) -> None:
         raise VerificationError(
             "MA1720",
             f"{name}: SHA-256 is {found}, expected {expected.lower()}",
-            hint="fetch it again; if it stays so, this is not the file that was released",
+            hint="fetch it again; if that does not help, this is not the file that was released",
         )
 
 
@@ -74,7 +74,7 @@ def read_digests(data: bytes) -> dict[str, str]:
     for number, line in enumerate(text.split("\n")[:-1], 1):
         match = _LINE.fullmatch(line)
         if match is None:
-            _refuse(f"line {number} is not a SHA-256, two blanks and a plain file name")
+            _refuse(f"line {number} is not a SHA-256, two spaces and a plain file name")
         if match[2] in digests:
             _refuse(f"line {number} names {match[2]} a second time")
         digests[match[2]] = match[1]

@@ -58,14 +58,14 @@ def load_public_keys(pem: bytes) -> tuple[PublicKey, ...]:
     if any("PRIVATE KEY" in label for label in labels):
         raise VerificationError(
             "MA1703",
-            "a private key stands where public keys are expected",
-            hint="take it away from here; `openssl pkey -in KEY -pubout` prints its public half",
+            "a private key, where public keys are expected",
+            hint="remove it; `openssl pkey -in KEY -pubout` prints its public half",
         )
     blocks = list(_BLOCK.finditer(text))
     if not blocks:
         raise VerificationError("MA1704", "no public key in PEM", hint=f"give {_NEEDED}")
     if len(blocks) != len(labels):
-        _refuse_damaged(f"only {len(blocks)} of {len(labels)} PEM blocks are whole")
+        _refuse_damaged(f"only {len(blocks)} of {len(labels)} PEM blocks are complete")
     keys = tuple(dict.fromkeys(_load_block(match[1], match[0]) for match in blocks))
     if len(keys) > MOST_KEYS:
         raise VerificationError(
@@ -92,7 +92,7 @@ def from_spki(spki: bytes) -> PublicKey:
     try:
         return _checked(load_der_public_key(spki))
     except (ValueError, UnsupportedAlgorithm):
-        _refuse_damaged("not a SubjectPublicKeyInfo that can be read")
+        _refuse_damaged("not a readable SubjectPublicKeyInfo")
 
 
 def fingerprint(key: PublicKey) -> str:

@@ -44,6 +44,6 @@ def check(name: str, data: bytes, policy: Policy, *, signature: bytes | None = N
         return
     if signature is None:
         raise VerificationError(
-            "MA1741", f"{name}: must be signed and is not", hint="its signature is NAME.sig"
+            "MA1741", f"{name}: must be signed, but is not", hint="its signature is NAME.sig"
         )
     signatures.verify(data, signature, policy.keys)

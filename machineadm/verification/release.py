@@ -189,7 +189,7 @@ def check_pointed_to(pointer: Pointer, release: Release, data: bytes) -> None:
     raise VerificationError(
         "MA1734",
         f"channel {pointer.channel} points to another {pointer.version} than the {release.version} found",
-        hint="a released version is never replaced: fetch both again, then suspect the store",
+        hint="a released version is never replaced: fetch both again; if that does not help, distrust the store",
     )
 
 
@@ -208,7 +208,7 @@ def check_version(release: Release, *, wanted: str | None, not_older_than: str |
         raise VerificationError(
             "MA1731",
             f"asked for {with_v(wanted)}, got {release.version}",
-            hint="a signed release of another version was put in its place",
+            hint="a signed release of another version is in its place",
         )
     check_not_older(release.version, not_older_than)
 
@@ -244,7 +244,7 @@ def check_not_older(version: str, known: str | None) -> None:
         raise VerificationError(
             "MA1732",
             f"{version} is older than {with_v(known)}, which is known already",
-            hint="an old release may be played back to you; ask for it by its version if you want it",
+            hint="somebody may be replaying an old release; if you want it, ask for its version",
         )
 
 

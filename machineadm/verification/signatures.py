@@ -55,8 +55,8 @@ def verify(data: bytes, signature: bytes, keys: Sequence[PublicKey]) -> str:
         return fingerprint(key)
     raise VerificationError(
         "MA1710",
-        f"the signature is none of {', '.join(map(fingerprint, keys))} over these bytes",
-        hint="the file or its signature was altered, cut off or exchanged, or another key signed it",
+        f"none of {', '.join(map(fingerprint, keys))} made this signature for these bytes",
+        hint="the file or its signature was changed, cut off or swapped, or another key signed it",
     )
 
 
@@ -82,7 +82,7 @@ def _check_form(signature: bytes) -> None:
         raise VerificationError(
             "MA1712",
             "the signature is base64, but must be the raw DER bytes",
-            hint="openssl refuses it in this form, too; `base64 -d` makes the raw form",
+            hint="openssl also refuses it in this form; `base64 -d` makes the raw form",
         )
     raise VerificationError(
         "MA1713",

@@ -100,7 +100,7 @@ class FakeCommands:
         if call.attend is not None:
             call.attend("")
         if call.argv[0] in self.missing:
-            raise HostError("MA3201", f"cannot run {call.argv[0]}: no such program")
+            raise HostError("MA3201", f"cannot run {call.argv[0]}: program not found")
         for script in reversed(self._scripts):
             if call.argv[: len(script.start)] == script.start and script.times != 0:
                 if script.times is not None:

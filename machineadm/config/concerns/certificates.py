@@ -121,7 +121,7 @@ def _client_has_its_key(
     client = certificates.apiserver_etcd_client
     if client is not None and client.key is None and client.key_from is None:
         yield finding(
-            "MA1303", "apiserverEtcdClient.key", "is required: a client proves itself by it"
+            "MA1303", "apiserverEtcdClient.key", "is required: a client authenticates with it"
         )
 
 
@@ -136,7 +136,7 @@ def _client_goes_with_external_etcd(
         yield finding(
             "MA1304",
             "controlPlane.certificates.apiserverEtcdClient",
-            "goes with cluster.etcd.external only",
+            "is only allowed with cluster.etcd.external",
         )
 
 

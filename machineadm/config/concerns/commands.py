@@ -18,7 +18,7 @@ def _program_is_named(command: Command, _context: Context) -> Iterator[Finding]:
 
 def _interpreter_has_a_script(command: Command, _context: Context) -> Iterator[Finding]:
     if command.interpreter and command.script is None:
-        yield finding("MA1301", "interpreter", "goes with script, not with argv")
+        yield finding("MA1301", "interpreter", "is only allowed with script, not with argv")
 
 
 def _no_nul(command: Command, _context: Context) -> Iterator[Finding]:
@@ -41,7 +41,7 @@ def _takes_time(command: Command, _context: Context) -> Iterator[Finding]:
 
 def _backoff_is_bounded(retries: RetryPolicy, _context: Context) -> Iterator[Finding]:
     if seconds(retries.backoff) > 3600:
-        yield finding("MA1312", "backoff", "must not be longer than 1h")
+        yield finding("MA1312", "backoff", "must be at most 1h")
 
 
 RULES: Final[Rules] = {

@@ -72,7 +72,7 @@ def _has(control_plane: ControlPlaneConfig, field: str) -> bool:
 def _audit_document(audit: AuditPolicy, context: Context) -> Iterator[Finding]:
     yield from judge(audit.policy, "policy", "Policy", context)
     if not sequence(audit.policy, "rules"):
-        yield finding("MA1313", "policy", "has no rules, so the API server would refuse it")
+        yield finding("MA1313", "policy", "has no rules; the API server would refuse it")
 
 
 def _key_sizes(provider: EncryptionProvider, _context: Context) -> Iterator[Finding]:
@@ -103,7 +103,7 @@ def _kms_names_differ(encryption: EncryptionAtRest, _context: Context) -> Iterat
         if provider.kms is not None:
             if provider.kms.name in seen:
                 yield finding(
-                    "MA1306", f"providers[{index}].kms.name", "is the name of an earlier one, too"
+                    "MA1306", f"providers[{index}].kms.name", "is also the name of an earlier one"
                 )
             seen.add(provider.kms.name)
 
@@ -230,7 +230,7 @@ def _webhook_mode_with_webhook(
     if asked and authorization.webhook is None:
         yield finding("MA1303", "webhook", "is required with mode Webhook")
     if not asked and authorization.webhook is not None:
-        yield finding("MA1303", "modes", "must have Webhook for webhook to be asked")
+        yield finding("MA1303", "modes", "must include Webhook, or webhook is never used")
 
 
 def _admission_document(admission: Admission, context: Context) -> Iterator[Finding]:
@@ -240,8 +240,8 @@ def _admission_document(admission: Admission, context: Context) -> Iterator[Find
             yield finding(
                 "MA1313",
                 f"config.plugins[{index}].path",
-                "the API server does not see that file",
-                "write what is in it as configuration",
+                "the API server does not see this file",
+                "put its content into the configuration",
             )
 
 
@@ -249,7 +249,7 @@ def _on_or_off(plugins: AdmissionPlugins, _context: Context) -> Iterator[Finding
     enabled = set(plugins.enabled)
     for index, name in enumerate(plugins.disabled):
         if name in enabled:
-            yield finding("MA1306", f"disabled[{index}]", f"{name} is among enabled, too")
+            yield finding("MA1306", f"disabled[{index}]", f"{name} is also in enabled")
 
 
 RULES: Final[Rules] = {

@@ -39,13 +39,13 @@ def _contents_decode(machine: MachineConfig, _context: Context) -> Iterator[Find
             yield finding(
                 "MA1325",
                 f"files[{index}].content",
-                f"decoded, the contents of the files up to here are more than {LARGEST} bytes",
-                "give large files by source: they are fetched, and never held in memory",
+                f"the decoded contents of the files up to this one are more than {LARGEST} bytes",
+                "use source for large files: they are fetched, and never held in memory",
             )
             return
         except ContentError as error:
-            hint = "gzip content is written in base64, too" if file.encoding != "base64" else ""
-            message = f"encoding says {file.encoding}, but the content is {error}"
+            hint = "gzip content must also be base64" if file.encoding != "base64" else ""
+            message = f"encoding is {file.encoding}, but the content is {error}"
             yield finding("MA1307", f"files[{index}].content", message, hint)
 
 
@@ -64,13 +64,9 @@ def _reject_options_with_source(file: FileConfig, _context: Context) -> Iterator
     if file.source is None:
         return
     if file.encoding is not None:
-        yield finding(
-            "MA1301", "encoding", "not together with source, which is written as it comes"
-        )
+        yield finding("MA1301", "encoding", "not together with source, which is written unchanged")
     if file.append:
-        yield finding(
-            "MA1301", "append", "not together with source", "append what is given as content"
-        )
+        yield finding("MA1301", "append", "not together with source", "use content to append")
 
 
 def _no_template(file: FileConfig, _context: Context) -> Iterator[Finding]:
@@ -78,8 +74,8 @@ def _no_template(file: FileConfig, _context: Context) -> Iterator[Finding]:
         yield finding(
             "MA1308",
             "contentFormat",
-            "a template is filled in by the manager, so a machine cannot take one",
-            "give the finished content with contentFormat Raw",
+            "only the manager fills in templates; a machine cannot",
+            "use contentFormat Raw with the final content",
         )
 
 
@@ -89,7 +85,7 @@ def _source_is_pinned(source: FileSource, _context: Context) -> Iterator[Finding
             yield finding(
                 "MA1309",
                 "",
-                "a download needs the digest that it must have",
+                "a download needs a digest",
                 "add sha256: what `sha256sum` prints for the file",
             )
     elif not source.url.startswith("file:///"):
@@ -99,11 +95,11 @@ def _source_is_pinned(source: FileSource, _context: Context) -> Iterator[Finding
 def _headers_fit(source: FileSource, _context: Context) -> Iterator[Finding]:
     for field, headers in (("headers", source.headers), ("headersFrom", source.headers_from)):
         if headers and source.url.startswith("file:"):
-            yield finding("MA1301", field, "not together with a file URL, which has no headers")
+            yield finding("MA1301", field, "not together with a file URL, which takes no headers")
     given = {name.lower() for name in source.headers}
     for name in source.headers_from:
         if name.lower() in given:
-            yield finding("MA1306", child("headersFrom", name), f"{name} stands in headers already")
+            yield finding("MA1306", child("headersFrom", name), f"{name} is already in headers")
 
 
 def _no_file_is_a_directory(machine: MachineConfig, _context: Context) -> Iterator[Finding]:
@@ -115,7 +111,9 @@ def _no_file_is_a_directory(machine: MachineConfig, _context: Context) -> Iterat
             parent = "/".join(parts[:end])
             if parent in paths:
                 yield finding(
-                    "MA1306", f"files[{index}].path", f"is below {parent}, which is a file here"
+                    "MA1306",
+                    f"files[{index}].path",
+                    f"is below {parent}, which this configuration makes a file",
                 )
 
 
@@ -124,7 +122,7 @@ def _windows_has_no_owners(file: FileConfig, _context: Context) -> Iterator[Find
         return
     for field, value in (("owner", file.owner), ("permissions", file.permissions)):
         if value is not None:
-            yield finding("MA1413", field, "goes with a path of Linux only")
+            yield finding("MA1413", field, "is only allowed with a Linux path")
 
 
 def _each_path_of_windows_once(machine: MachineConfig, _context: Context) -> Iterator[Finding]:

@@ -31,7 +31,7 @@ def writes(spec: MachineConfigurationSpec) -> Iterator[tuple[str, str]]:
 
 def _not_one_of_kubeadms(pod: StaticPod, _context: Context) -> Iterator[Finding]:
     if pod.name in _KUBEADM_PODS:
-        yield finding("MA1306", "name", f"{pod.name} is a pod of kubeadm's own")
+        yield finding("MA1306", "name", f"{pod.name} is the name of a pod that kubeadm creates")
 
 
 def _is_a_pod(pod: StaticPod, context: Context) -> Iterator[Finding]:

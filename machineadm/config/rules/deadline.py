@@ -33,7 +33,7 @@ def nothing_outlasts_the_run(spec: MachineConfigurationSpec, context: Context) -
         allowed, limit = context.deadline, f"{context.deadline:.9g}s by --deadline"
     else:
         limit = f"{spec.deadline} by spec.deadline" if spec.deadline else f"{DEADLINE} by default"
-    hint = "give the run more time with spec.deadline, or --deadline"
+    hint = "allow the run more time with spec.deadline or --deadline"
     for path, command in _commands(spec):
         # Nobody who wants a shorter run has to say so for each command: the default says nothing.
         if command.timeout == _DEFAULT:

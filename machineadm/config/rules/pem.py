@@ -25,14 +25,14 @@ def pem_problem(text: str, labels: frozenset[str], *, what: str, single: bool) -
     # `openssl ecparam -genkey` writes the curve before the key.
     blocks = [block for block in blocks if block[0] != "EC PARAMETERS"]
     if not blocks:
-        return f"holds no PEM block, so not {what}"
+        return f"has no PEM block, so it is not {what}"
     for label, body, end in blocks:
         if label not in labels:
             return f"holds {label}, not {what}"
         if label != end or not _is_der(body):
             return f"{label} is damaged: not base64 of DER, or cut off"
     if single and len(blocks) > 1:
-        return f"holds {len(blocks)} blocks, but must be one"
+        return f"holds {len(blocks)} blocks, but must hold one"
     return ""
 
 

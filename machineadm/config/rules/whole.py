@@ -27,7 +27,7 @@ def _kubernetes_or_preparation(
             "MA1303",
             "kubernetes",
             "is required",
-            "without it a machine can only be prepared: --mode preparation",
+            "without it, only --mode preparation is possible",
         )
 
 
@@ -47,7 +47,7 @@ def _only_providers(source: ValueSource, _context: Context) -> Iterator[Finding]
                 "MA1308",
                 field,
                 "a machine cannot read objects of the management cluster",
-                "the manager puts the value in its place; by hand, give the value itself",
+                "the manager resolves it; without a manager, write the value itself",
             )
 
 
@@ -71,7 +71,7 @@ def _path_is_of_this_platform(value: msgspec.Struct, context: Context) -> Iterat
             yield finding(
                 "MA1413",
                 field,
-                f"{path} is a path of Windows, and this machine is not one",
+                f"{path} is a Windows path, and this is not a Windows machine",
                 "without machine.windowsConfiguration a machine runs Linux, where a path begins with a slash",
             )
 

@@ -19,7 +19,7 @@ them; all of it stays below the 10 that a run may outlast its deadline."""
 LAST_WORD = 1.0
 """Seconds that the report of such an end may take: the disk it goes to may be what hangs."""
 _AGAIN = 1.0
-_RESUME = "run the same command again; it goes on where this run stopped"
+_RESUME = "run the same command again; it continues where this run stopped"
 
 LastWord = Callable[[MachineadmError], int]
 """Reports why the process is ended, in a thread of its own; gives the exit code."""
@@ -112,8 +112,8 @@ class Interruption:
             )
         return InterruptedRunError(
             "MA6003",
-            f"out of time: the run's deadline of {self._budget or 0.0:g} s has come",
-            hint=f"{_RESUME}; --deadline or spec.deadline gives it more time",
+            f"out of time: the run reached its deadline of {self._budget or 0.0:g} s ",
+            hint=f"{_RESUME}; --deadline or spec.deadline allows more time",
         )
 
     def wait(self, seconds: float) -> None:

@@ -129,11 +129,11 @@ class LinuxCommands:
                 )
             except (OSError, ValueError, subprocess.SubprocessError) as error:
                 # A ValueError quotes what it dislikes, which may be a secret of the environment.
-                reason = error.strerror if isinstance(error, OSError) else "unfit arguments"
+                reason = error.strerror if isinstance(error, OSError) else "invalid arguments"
                 raise HostError(
                     "MA3202",
                     f"cannot run {argv[0]}: {reason}",
-                    hint="look at its mode and at its #! line, whose program must be there, too",
+                    hint="check its mode and its #! line, whose program must exist",
                 ) from None
 
     def _attend(
@@ -320,8 +320,8 @@ def _program(name: str, directory: str, path: str) -> str:
     if program is None or not os.path.exists(program):
         raise HostError(
             "MA3201",
-            f"cannot run {name}: no such program",
-            hint=f"install it, or give its full path; searched: {path}",
+            f"cannot run {name}: program not found",
+            hint=f"install it, or use its full path; searched: {path}",
         )
     return program
 

@@ -70,7 +70,7 @@ def _require_regular(status: os.stat_result) -> None:
             kind, "it is a device, pipe or socket"
         )
         raise RefusedError(
-            "MA3004", what, "look at it with ls -ld; remove it, or choose another path"
+            "MA3004", what, "check it with ls -ld; remove it, or choose another path"
         )
 
 
@@ -95,7 +95,7 @@ def read_all(fd: int, limit: int) -> bytes:
         came += len(chunk)
     if max(size, came) > limit:
         raise RefusedError(
-            "MA3014", f"it is larger than {limit} bytes", "look at it with ls -ls; remove it"
+            "MA3014", f"it is larger than {limit} bytes", "check it with ls -ls; remove it"
         )
     return b"".join(chunks)
 
@@ -132,7 +132,7 @@ def _under_a_new_name(make: Callable[[str], T]) -> T:
     for _ in range(_ATTEMPTS):
         with contextlib.suppress(FileExistsError):
             return make(f"{_TEMPORARY}{os.urandom(8).hex()}{_TEMPORARY_END}")
-    raise FileExistsError(errno.EEXIST, "all temporary names are taken")
+    raise FileExistsError(errno.EEXIST, "every temporary name is taken")
 
 
 def remove_temporaries(directory: int) -> None:

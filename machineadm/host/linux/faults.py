@@ -8,14 +8,14 @@ from types import TracebackType
 from machineadm.errors import HostError
 
 _FULL = "free some space, or find out what fills it (df -h, df -i)"
-_DENIED = "run as root; also look at lsattr (immutable files), SELinux and the mount's options"
+_DENIED = "run as root; also check lsattr (immutable files), SELinux and the mount options"
 _KINDS: dict[int, tuple[str, str, str]] = {
     errno.ENOSPC: ("MA3001", "the file system is full", _FULL),
     errno.EDQUOT: ("MA3001", "the disk quota is used up", _FULL),
     errno.EROFS: (
         "MA3002",
         "the file system is read-only",
-        "mount it writable, or choose a path that is",
+        "mount it writable, or choose a writable path",
     ),
     errno.EACCES: ("MA3003", "permission denied", _DENIED),
     errno.EPERM: ("MA3003", "not permitted", _DENIED),
@@ -23,7 +23,7 @@ _KINDS: dict[int, tuple[str, str, str]] = {
     errno.ENOTDIR: (
         "MA3005",
         "a part of the path is not a directory",
-        "look at each part of the path",
+        "check each part of the path",
     ),
     errno.ELOOP: ("MA3006", "too many symbolic links", "look for links that point at each other"),
     errno.EBUSY: (
@@ -34,7 +34,7 @@ _KINDS: dict[int, tuple[str, str, str]] = {
     errno.ENAMETOOLONG: (
         "MA3008",
         "a name in the path is too long",
-        "most file systems take 255 bytes a name",
+        "most file systems allow 255 bytes in a name",
     ),
 }
 

@@ -225,12 +225,12 @@ class LinuxFiles:
         place = os.fstat(directory).st_uid
         known = status.st_uid == place or status.st_uid in owners
         if status.st_nlink != 1:
-            what = "it has further names (hard links)"
+            what = "it has other names (hard links)"
         elif not known and not self._tree.trusts(status.st_uid):
-            what = f"it belongs to user {status.st_uid}, its directory to user {place}"
+            what = f"it belongs to user {status.st_uid}, but its directory to user {place}"
         else:
             return
-        raise RefusedError("MA3015", what, "look at it with ls -li; remove it, or do not append")
+        raise RefusedError("MA3015", what, "check it with ls -li; remove it, or do not append")
 
     def _sweep(self, directory: int) -> None:
         """Remove what a killed run left in a directory; looked at once in a run, before anything is written there."""

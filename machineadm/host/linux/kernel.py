@@ -48,7 +48,7 @@ class LinuxKernel:
             last = result.output.strip().rpartition("\n")[2]
             raise HostError(
                 "MA3301",
-                f"cannot load module {module}: {last or f'modprobe ended with {result.exit_code}'}",
+                f"cannot load module {module}: {last or f'modprobe failed with exit code {result.exit_code}'}",
                 hint="is it built for the running kernel (modinfo)? after a kernel update without a reboot it is not",
             )
 
@@ -94,13 +94,13 @@ class LinuxKernel:
             raise HostError(
                 "MA3304",
                 f"cannot set {name}: the kernel has no such parameter",
-                hint="does a module bring it (net.bridge.*: br_netfilter)? then name it in kernelModules",
+                hint="does a module provide it (net.bridge.*: br_netfilter)? then add it to kernelModules",
             ) from None
         except OSError as error:
             raise HostError(
                 "MA3305",
                 f"cannot set {name} to {value!r}: the kernel says {error.strerror}",
-                hint="the parameter's documentation names its range; in a container many are read-only",
+                hint="see the parameter's documentation for its range; in a container many are read-only",
             ) from error
 
     def hostname(self) -> str:

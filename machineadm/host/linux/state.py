@@ -187,8 +187,8 @@ class LinuxState:
             except FileExistsError:
                 raise LockedError(
                     "MA6001",
-                    f"another run has made {path} since this one began",
-                    hint="run the same command again; it goes on where that run has stopped",
+                    f"another run created {path} after this one started",
+                    hint="run the same command again; it continues where that run stopped",
                 ) from None
             try:
                 fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -198,8 +198,8 @@ class LinuxState:
                 raise LockedError(
                     "MA6001",
                     f"another run holds {path}{held_by}",
-                    hint="wait for it (machineadm status --wait); a program that an ended run left behind holds the "
-                    "lock, too, until it ends",
+                    hint="wait for it (machineadm status --wait); a program that a finished run left behind also holds "
+                    "the lock",
                 ) from None
             return fd
 
@@ -267,8 +267,8 @@ class LinuxState:
         raise RefusedError(
             "MA6011",
             f"{top} belongs to user {status.st_uid} and has mode {stat.S_IMODE(status.st_mode):04o}, "
-            "so somebody else may have written what is in it",
-            f"if all that is in it may be lost, remove it; else chown root {top}; chmod 0700 {top}",
+            "so somebody else may have written its content",
+            f"if nothing in it matters, remove it; otherwise chown root {top}; chmod 0700 {top}",
         )
 
     def _sweep(self, path: str, directory: int) -> None:

@@ -47,7 +47,7 @@ class Tree:
             raise HostError(
                 "MA3010",
                 f"cannot work below {root}: {error.strerror}",
-                hint="--root names an existing directory",
+                hint="--root must name an existing directory",
             ) from error
         # Whoever owns the root can exchange all that lies below it, so following his links gives him nothing more; nor
         # does it whoever runs this.
@@ -199,8 +199,8 @@ class _Link(msgspec.Struct, frozen=True, kw_only=True):
         """
         raise RefusedError(
             "MA3013",
-            f"{self.name[:_SHOWN]!r} is a link of user {self.uid} and leads {where}: {self.target[:_SHOWN]!r}",
-            "a user's link is followed only into that user's own directories; remove it, or name the real path",
+            f"{self.name[:_SHOWN]!r} is a link of user {self.uid} that leads {where}: {self.target[:_SHOWN]!r}",
+            "a user's link is followed only into that user's own directories; remove it, or use the real path",
         )
 
 

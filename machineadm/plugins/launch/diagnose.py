@@ -120,4 +120,4 @@ def _interpreter(head: bytes) -> str:
 def _hint_of(error: OSError) -> str:
     if error.errno == errno.ENOENT:
         return "install the plugin, or look at the path"
-    return "look at the path and its permissions"
+    return "check the path and its permissions"

@@ -106,7 +106,7 @@ def _refuse_misfit(
             # The machine is at fault, not the configuration: one with kubeadm would take it as it is.
             raise HostError(
                 "MA4101",
-                "kubeadm is not on this machine, and nothing in the configuration brings it",
+                "kubeadm is not on this machine, and nothing in the configuration installs it",
                 hint=MISSING_HINT,
             )
         return

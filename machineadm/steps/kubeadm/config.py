@@ -43,14 +43,14 @@ class LayOutFiles(msgspec.Struct, frozen=True, kw_only=True):
         """See `Step.check`.
 
         Raises:
-            KubeadmError: kubeadm is done with them, but the node that it made is gone.
+            KubeadmError: kubeadm no longer needs them, but the node that it made is gone.
         """
         record = read_record(host, self.machine)
         if record is not None and record.event == "done" and record.digest == self.purpose:
             from machineadm.steps.kubeadm.remains import refuse_lost_node
 
             refuse_lost_node(host, record)
-            return Work(summary="kubeadm is done with them")
+            return Work(summary="kubeadm no longer needs them")
         now = _moment(host)
         effects = self._effects(host, self._files(host, now))
         if not effects:

@@ -48,15 +48,15 @@ class Remains(enum.Enum):
 class Action(enum.Enum):
     """What to do."""
 
-    RUN = "run kubeadm from its start"
-    RESET = "reset, then run kubeadm from its start"
-    RESUME = "run kubeadm without the phases that are done"
-    CONCLUDE = "the node has joined: note it"
+    RUN = "run kubeadm from the start"
+    RESET = "reset, then run kubeadm from the start"
+    RESUME = "run kubeadm, skipping the phases that are done"
+    CONCLUDE = "the node has joined: record it"
     LEAVE = "done before"
-    REFUSE_NODE = "refuse: a node that somebody else made"
-    REFUSE_FOREIGN = "refuse: somebody else was here since"
-    REFUSE_MIXED = "refuse: a reset would take more than ours"
-    REFUSE_CHANGED = "refuse: a node by another configuration"
+    REFUSE_NODE = "refuse: somebody else made this node"
+    REFUSE_FOREIGN = "refuse: somebody else changed this machine since"
+    REFUSE_MIXED = "refuse: a reset would remove more than ours"
+    REFUSE_CHANGED = "refuse: a node of another configuration"
 
 
 def decide(event: Event, remains: Remains, role: Role, *, edited: bool) -> Action:

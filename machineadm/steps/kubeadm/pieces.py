@@ -128,8 +128,8 @@ def _ttl(token: BootstrapToken, index: int, now: float) -> str | None:
     if left <= 0:
         raise ConfigError(
             "MA4104",
-            f"spec.kubernetes.role.bootstrapTokens[{index}].expires: {token.expires} is past",
-            hint="make a new token, or leave expires out",
+            f"spec.kubernetes.role.bootstrapTokens[{index}].expires: {token.expires} has passed",
+            hint="create a new token, or leave expires out",
         )
     return f"{left}s"
 

@@ -151,14 +151,14 @@ def refuse_foreign(record: Record, evidence: Evidence) -> NoReturn:
     """
     if record.windows:
         until = moment(record.windows[-1].end)
-        reason = f"{story(record)}; since {until} they were made or replaced by somebody else"
+        reason = f"{story(record)}; since {until} somebody else created or replaced them"
     else:
-        reason = "an earlier machineadm began here, and kept no proof that they are its own"
+        reason = "an earlier machineadm started here, and kept no proof that they are its own"
     raise KubeadmError(
         "MA4045",
         f"{named(evidence.foreign)}: {reason}. Nothing was changed",
-        hint="if this machine is a node now, it needs no machineadm: disable the unit machineadm-resume; if it is to be"
-        " made again, run `kubeadm reset` by hand first",
+        hint="if this machine is a node now, it needs no machineadm: disable the unit machineadm-resume; to set it"
+        " up again, run `kubeadm reset` first",
     )
 
 
@@ -171,7 +171,7 @@ def refuse_mixed(record: Record, evidence: Evidence) -> NoReturn:
     raise KubeadmError(
         "MA4046",
         f"{story(record)}, and a reset would also remove {named(evidence.spoils)}, which machineadm did not make",
-        hint="save what is needed of it, run `kubeadm reset` by hand, put it back where it is needed, and run again",
+        hint="back up what you need, run `kubeadm reset`, restore it, and run again",
     )
 
 
@@ -196,8 +196,8 @@ def reset(scene: Scene, host: Host, reason: str) -> None:
         failure = diagnose(result.output, command=tuple(argv), exit_code=result.exit_code)
         raise KubeadmError(
             "MA4042",
-            f"what an unfinished kubeadm left could not be removed: {failure.message}",
-            hint=failure.hint() or "run `kubeadm reset` by hand",
+            f"the unfinished kubeadm run could not be reset: {failure.message}",
+            hint=failure.hint() or "run `kubeadm reset` yourself",
             log_tail=result.output,
             command=tuple(argv),
             process_exit_code=result.exit_code,

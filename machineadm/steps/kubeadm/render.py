@@ -95,7 +95,10 @@ def render(
         )
         return KubeadmFiles(documents=documents, patches=_patches(kubernetes, last=copied))
     if role is None:
-        raise InternalError("MA9001", "a configuration without a role reached kubeadm's rendering")
+        raise InternalError(
+            "MA9001",
+            "a configuration without a role reached the rendering of kubeadm's configuration",
+        )
     given = role.discovery
     parts = given.kubeconfig if isinstance(given, FileDiscovery) else None
     return KubeadmFiles(

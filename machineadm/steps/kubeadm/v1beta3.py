@@ -20,7 +20,7 @@ from machineadm.steps.kubeadm.pieces import Document, Pair, Paths, present
 API_VERSION = "kubeadm.k8s.io/v1beta3"
 
 _CODE = "MA4103"
-_CANNOT = "kubeadm's configuration for Kubernetes 1.29 and 1.30 cannot say"
+_CANNOT = "kubeadm's configuration for Kubernetes 1.29 and 1.30 cannot express"
 _HINT = "leave it out, or use Kubernetes 1.31 or later"
 
 
@@ -129,7 +129,7 @@ def _beyond(kubernetes: KubernetesConfig) -> Iterator[str]:
     if certificates is not None and (
         certificates.key_algorithm or certificates.validity or certificates.ca_validity
     ):
-        yield "cluster.certificates but for its directory"
+        yield "cluster.certificates except its directory"
     if cluster_.dns is not None and cluster_.dns.disabled:
         yield "cluster.dns.disabled"
     if cluster_.proxy_addon is not None and cluster_.proxy_addon.disabled:

@@ -75,7 +75,7 @@ def test_problems_are_shown_as_a_compiler_shows_them(
     assert shown.err == ""
     assert lines[0] == f"machineadm: {count} problems in {path}"
     assert lines[1:4] == [
-        f"{path}:7:20: MA1102 spec.machine.files[0].permissions: unquoted, it is an octal number, not text",
+        f"{path}:7:20: MA1102 spec.machine.files[0].permissions: unquoted, it is an octal number, not a string",
         '  hint: write "0644"',
         f'{path}:10:7: MA1203 spec.machine.linuxConfiguration.sysctl: unknown field; did you mean "sysctls"?',
     ]
@@ -99,7 +99,7 @@ def test_problems_are_shown_as_json_for_programs(
         "code": "MA1102",
         "severity": "error",
         "path": "spec.machine.files[0].permissions",
-        "message": "unquoted, it is an octal number, not text",
+        "message": "unquoted, it is an octal number, not a string",
         "hint": 'write "0644"',
     }
 

@@ -95,8 +95,8 @@ def test_the_curve_before_a_key_is_passed_over() -> None:
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        ("", "holds no PEM block"),
-        ("-----BEGIN CERTIFICATE-----\nMAA=\n", "holds no PEM block"),
+        ("", "has no PEM block"),
+        ("-----BEGIN CERTIFICATE-----\nMAA=\n", "has no PEM block"),
         (armoured(SHORT, "PUBLIC KEY"), "holds PUBLIC KEY, not a certificate"),
         (armoured(SHORT, "ENCRYPTED PRIVATE KEY"), "holds ENCRYPTED PRIVATE KEY"),
         (armoured(SHORT, end="PRIVATE KEY"), "damaged"),

@@ -163,7 +163,7 @@ def test_another_version_can_be_asked_for() -> None:
 
     assert check(given) == []
     assert [finding.message for finding in check(given, kubernetes_version="v1.30.1")] == [
-        "needs Kubernetes 1.31 or later, this machine asks for v1.30.1"
+        "needs Kubernetes 1.31 or later, and this machine uses v1.30.1"
     ]
 
 

@@ -33,11 +33,11 @@ def file(entry: str) -> str:
 VALUES = {
     "an octal mode without quotes": (
         "permissions: 0644",
-        (7, 20, "MA1102", "permissions", "unquoted, it is an octal number, not text", 'write "0644"'),
+        (7, 20, "MA1102", "permissions", "unquoted, it is an octal number, not a string", 'write "0644"'),
     ),
     "a decimal mode without quotes": (
         "permissions: 644",
-        (7, 20, "MA1102", "permissions", "unquoted, it is a number, not text", 'write "644"'),
+        (7, 20, "MA1102", "permissions", "unquoted, it is a number, not a string", 'write "644"'),
     ),
     "a mode that is none": (
         'permissions: "999"',
@@ -45,15 +45,15 @@ VALUES = {
     ),
     "a boolean where text is meant": (
         "owner: yes",
-        (7, 14, "MA1102", "owner", "unquoted, it is a boolean, not text", 'write "yes"'),
+        (7, 14, "MA1102", "owner", "unquoted, it is a boolean, not a string", 'write "yes"'),
     ),
     "a date where text is meant": (
         "content: 2001-01-01",
-        (7, 16, "MA1102", "content", "unquoted, it is a date, not text", "put it in double quotes"),
+        (7, 16, "MA1102", "content", "unquoted, it is a date, not a string", "put it in double quotes"),
     ),
-    "a number to base 60 where text is meant": (
+    "a number in base 60 where text is meant": (
         "content: 12:30:45",
-        (7, 16, "MA1102", "content", "unquoted, it is a number to base 60, not text", "put it in double quotes"),
+        (7, 16, "MA1102", "content", "unquoted, it is a number in base 60, not a string", "put it in double quotes"),
     ),
     "text where a boolean is meant": (
         'append: "true"',
@@ -62,13 +62,13 @@ VALUES = {
     "a wrong choice": (
         "encoding: base46",
         (
-            7, 17, "MA1103", "encoding", '"base46" is none of the choices; did you mean "base64"?',
+            7, 17, "MA1103", "encoding", '"base46" is not one of the choices; did you mean "base64"?',
             "it is one of base64, gzip, gzip+base64",
         ),
     ),
     "a value that is missing": (
         "owner:",
-        (7, 13, "MA1206", "owner", "there is no value", 'give it one, or remove it; "" is an empty text'),
+        (7, 13, "MA1206", "owner", "there is no value", 'give it one, or remove it; "" is an empty string'),
     ),
     "null": ("owner: ~", (7, 14, "MA1206", "owner", "null is not a value", "leave it out")),
     "a list where text is meant": (
@@ -78,14 +78,14 @@ VALUES = {
         "source: url:https://example.com",
         (
             7, 15, "MA1101", "source", "expected a map (url, sha256, sha512 ...), found text",
-            "a colon takes a space behind it",
+            "a colon needs a space after it",
         ),
     ),
     "a newline in a path's neighbour": (
         "owner: |\n  root",
         (
             7, 14, "MA1108", "owner", '"root\\n" must be one line without control characters',
-            "it ends in a newline, as a block scalar does unless it begins with |-",
+            "it ends in a newline; write |- for a block scalar without one",
         ),
     ),
     "a field that is unknown": (
@@ -100,23 +100,23 @@ VALUES = {
     ),
     "a field that is here twice": (
         "path: /etc/issue",
-        (7, 7, "MA1205", "path", "duplicate key; it stands in line 6, column 7, too", "keep one"),
+        (7, 7, "MA1205", "path", "duplicate key; it is also in line 6, column 7", "keep one"),
     ),
     "a key that is a boolean": (
-        "on: x", (7, 7, "MA1207", "", "the key is a boolean, not text", "put it in double quotes"),
+        "on: x", (7, 7, "MA1207", "", "the key is a boolean, not a string", "put it in double quotes"),
     ),
     "a merge key": (
         "<<: {}",
         (
-            7, 7, "MA1011", "", "merge keys are not read",
-            "write the fields out, or let an alias stand for a whole value",
+            7, 7, "MA1011", "", "merge keys are not supported",
+            "write the fields out, or use an alias for a whole value",
         ),
     ),
     "a tag": (
         "content: !!binary aGk=",
         (
-            7, 16, "MA1010", "content", "tags are not read",
-            "write the base64 text without a tag, beside `encoding: base64`",
+            7, 16, "MA1010", "content", "tags are not supported",
+            "write the base64 string without a tag, and add `encoding: base64`",
         ),
     ),
 }  # fmt: skip
@@ -265,7 +265,7 @@ def test_lists_have_the_items_that_they_may_have(name: str) -> None:
 FORMATS = {
     "podCIDRs: [10.244.0.0/33]": ("MA1109", '"10.244.0.0/33" is not a range of addresses'),
     "podCIDRs: [10.244.0/16/1]": ("MA1107", '"10.244.0/16/1" is not a range of addresses'),
-    "podCIDRs: [10.0.0.0/8, 10.0.0.0/8]": ("MA1110", "the same as an item before it"),
+    "podCIDRs: [10.0.0.0/8, 10.0.0.0/8]": ("MA1110", "the same as an earlier item"),
     "dnsDomain: cluster_local": ("MA1107", '"cluster_local" is not a name in lower-case letters'),
     'dnsDomain: ""': ("MA1105", "must not be empty"),
 }
@@ -515,7 +515,7 @@ def test_a_name_of_kubeadms_or_cluster_apis_leads_to_ours(body: str) -> None:
 def test_a_name_of_theirs_that_has_no_place_here_says_why() -> None:
     (problem,) = problems("format: ignition")
 
-    assert problem.message == "unknown field; it has no place here"
+    assert problem.message == "unknown field; it has no counterpart here"
     assert "manager" in problem.hint
 
 

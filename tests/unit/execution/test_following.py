@@ -132,7 +132,7 @@ def test_a_plan_names_what_an_earlier_run_left() -> None:
     text = "".join(render_text(looks, Redactor()))
 
     assert looks[0].standing is Standing.TO_DO
-    assert "restart containerd.service, which an earlier run of files/etc" in text
+    assert "restart containerd.service, left by an earlier run of files/etc" in text
 
 
 def _refuses(
@@ -161,7 +161,7 @@ def test_a_restart_that_fails_puts_back_what_asked_for_it_and_says_so(before: by
         carry_out(plan(writing(RESTART)), host)
 
     assert caught.value.code == "MA3411"
-    assert "put back: /etc/containerd/config.toml" in caught.value.message
+    assert "restored: /etc/containerd/config.toml" in caught.value.message
     assert host.files.read("/etc/containerd/config.toml") == before
     assert tries == [b"new\n", before]
     stat = host.files.stat("/etc/containerd/config.toml")
@@ -360,7 +360,7 @@ def test_a_fix_that_somebody_made_since_is_not_undone_by_a_restart_that_fails() 
     host.put("/etc/containerd/config.toml", "fixed by hand\n")
     host.services.restart = _refuses("does not start", HostError)  # type: ignore[assignment,method-assign]
 
-    with pytest.raises(StepError, match="changed since, and left"):
+    with pytest.raises(StepError, match="changed since, so not restored"):
         carry_out(plan(), host)
     assert host.text("/etc/containerd/config.toml") == "fixed by hand\n"
 

@@ -129,7 +129,7 @@ def test_on_a_node_it_is_listed_and_stays() -> None:
 
     assert host.text("/etc/a") == "ours\n"
     assert not anything_to_do(looks)
-    assert looks[0].work.summary == "no longer declared, and left on a node: /etc/a"
+    assert looks[0].work.summary == "no longer declared, but left because this is a node: /etc/a"
 
 
 def test_a_kubeadm_that_has_begun_is_a_node_as_well() -> None:
@@ -139,7 +139,7 @@ def test_a_kubeadm_that_has_begun_is_a_node_as_well() -> None:
         carry_out(plan(files("/etc/a"), Reset(fails=0)), host)
     looks = look(context_of(plan(Reset(fails=0)), host))
 
-    assert "left on a node: /etc/a" in looks[0].work.summary
+    assert "left because this is a node: /etc/a" in looks[0].work.summary
 
 
 def test_what_an_image_was_prepared_with_is_not_taken_back_by_a_run_of_another_mode() -> None:

@@ -56,7 +56,7 @@ def _one_range_of_each_family(network: ClusterNetwork, _context: Context) -> Ite
                 "MA1316",
                 field,
                 f"two ranges of IPv{families[0]}",
-                "give one of IPv4 and one of IPv6",
+                "use one IPv4 and one IPv6 range",
             )
 
 
@@ -70,8 +70,8 @@ def _service_ranges_fit(network: ClusterNetwork, _context: Context) -> Iterator[
             yield finding(
                 "MA1316",
                 f"serviceCIDRs[{index}]",
-                f"{each} is larger than the API server takes",
-                f"/{least} is the largest range for services",
+                f"{each} is larger than the API server allows",
+                f"/{least} is the largest service range",
             )
         if parsed.num_addresses < _SMALLEST:
             yield finding("MA1316", f"serviceCIDRs[{index}]", f"{each} is too small for a cluster")
@@ -85,7 +85,7 @@ def _ranges_are_apart(network: ClusterNetwork, _context: Context) -> Iterator[Fi
         for other in network.pod_cidrs:
             if services.overlaps(ip_network(other, strict=False)):
                 yield finding(
-                    "MA1316", f"serviceCIDRs[{index}]", f"{each} overlaps {other} of pods"
+                    "MA1316", f"serviceCIDRs[{index}]", f"{each} overlaps the pod range {other}"
                 )
 
 
@@ -102,7 +102,7 @@ def _pod_ranges_fit(kubernetes: KubernetesConfig, _context: Context) -> Iterator
             yield finding(
                 "MA1316",
                 f"cluster.network.podCIDRs[{index}]",
-                f"{each} cannot be cut into a /{node} for each node",
+                f"{each} cannot be divided into a /{node} for each node",
                 f"/{node - _NODE_BITS} to /{node}, or node-cidr-mask-size-ipv{parsed.version} among "
                 "controlPlane.controllerManager.extraArgs",
             )
@@ -151,7 +151,7 @@ def _disabled_means_alone(addon: Dns | ProxyAddon, _context: Context) -> Iterato
 def _proxy_document(addon: ProxyAddon, context: Context) -> Iterator[Finding]:
     yield from judge(addon.config, "config", "KubeProxyConfiguration", context, optional=True)
     if addon.config is not None and addon.mode is not None and "mode" in addon.config:
-        yield finding("MA1320", "config.mode", "stands in mode already")
+        yield finding("MA1320", "config.mode", "is already in mode")
 
 
 def _subject_names(etcd: LocalEtcd, _context: Context) -> Iterator[Finding]:
@@ -173,11 +173,9 @@ def _one_scheme(external: ExternalEtcd, _context: Context) -> Iterator[Finding]:
     schemes = [endpoint.partition("://")[0] for endpoint in external.endpoints]
     for index, scheme in enumerate(schemes):
         if scheme not in {"https", "http"}:
-            yield finding("MA1322", f"endpoints[{index}]", "must be a https or http URL")
+            yield finding("MA1322", f"endpoints[{index}]", "must be an https or http URL")
         elif scheme != schemes[0]:
-            yield finding(
-                "MA1322", f"endpoints[{index}]", "must be of the same scheme as the first"
-            )
+            yield finding("MA1322", f"endpoints[{index}]", "must have the same scheme as the first")
 
 
 def _certificate_with_key(external: ExternalEtcd, _context: Context) -> Iterator[Finding]:
@@ -215,7 +213,7 @@ def _external_etcd_is_verified(
         yield finding("MA1303", f"{path}.caFile", "is required with a client certificate")
     if not secure and authority:
         yield finding(
-            "MA1322", f"{path}.endpoints[0]", "must be a https URL, for there is a caFile"
+            "MA1322", f"{path}.endpoints[0]", "must be an https URL, because there is a caFile"
         )
 
 

@@ -22,19 +22,19 @@ def _cluster_is_pinned(discovery: TokenDiscovery, _context: Context) -> Iterator
         yield finding(
             "MA1321",
             "caCertHashes",
-            "at least one is required, for the token alone does not prove the cluster",
+            "at least one is required, because the token alone does not authenticate the cluster",
             "`openssl x509 -pubkey -noout < ca.crt | openssl pkey -pubin -outform der | sha256sum`",
         )
 
 
 def _endpoint_has_a_port(discovery: TokenDiscovery, _context: Context) -> Iterator[Finding]:
     if problem := endpoint_problem(discovery.endpoint, port_required=True):
-        yield finding("MA1322", "endpoint", problem, "host:port, as api.example.com:6443")
+        yield finding("MA1322", "endpoint", problem, "host:port, such as api.example.com:6443")
 
 
 def _server_is_https(kubeconfig: Kubeconfig, _context: Context) -> Iterator[Finding]:
     if not kubeconfig.server.startswith("https://"):
-        yield finding("MA1322", "server", "must be a https URL")
+        yield finding("MA1322", "server", "must be an https URL")
 
 
 def _verified_or_not(kubeconfig: Kubeconfig, _context: Context) -> Iterator[Finding]:

@@ -86,7 +86,7 @@ def _each_taint_once(node: NodeConfig, _context: Context) -> Iterator[Finding]:
     for index, taint in enumerate(node.taints or ()):
         if (taint.key, taint.effect) in seen:
             yield finding(
-                "MA1306", f"taints[{index}]", f"{taint.key}:{taint.effect} stands there already"
+                "MA1306", f"taints[{index}]", f"{taint.key}:{taint.effect} is a duplicate"
             )
         seen.add((taint.key, taint.effect))
 
@@ -96,7 +96,9 @@ def _reject_all_with_other_names(node: NodeConfig, _context: Context) -> Iterato
     names = [name.lower() for name in node.ignore_preflight_errors]
     if "all" in names and len(names) > 1:
         yield finding(
-            "MA1323", "ignorePreflightErrors", "all covers the others, and kubeadm wants it alone"
+            "MA1323",
+            "ignorePreflightErrors",
+            "all includes the others, and kubeadm accepts it only alone",
         )
 
 
@@ -124,7 +126,7 @@ def _arguments_keep_the_rules_of_their_fields(
         if argument.value is None:
             continue
         for code, problem in judges.get(argument.name, _nothing)(argument.value):
-            hint = "label the node from the cluster, or use a domain of your own"
+            hint = "label the node from the cluster, or use your own label domain"
             yield finding(
                 code,
                 f"extraArgs[{index}].value",
@@ -154,9 +156,9 @@ def _wrong_labels(value: str) -> Iterator[tuple[str, str]]:
         if problem := misfit(QualifiedName, key):
             yield "MA1412", f"{key!r} {problem}"
         elif not equals:
-            yield "MA1412", f"{key!r} has no value: key=value, key= for an empty one"
+            yield "MA1412", f"{key!r} has no value: write key=value, or key= for an empty one"
         elif not _may_label(key):
-            yield "MA1314", f"a kubelet may not give its node the label {key}"
+            yield "MA1314", f"a kubelet must not set the label {key} on its node"
         if not _is_filled_in_elsewhere(label) and (problem := misfit(LabelValue, label)):
             yield "MA1412", f"the value of {key} {problem}"
 
@@ -178,7 +180,7 @@ def _wrong_taints(value: str) -> Iterator[tuple[str, str]]:
         elif problem := misfit(LabelValue, text):
             yield "MA1412", f"the value of {key} {problem}"
         elif (key, effect) in seen:
-            yield "MA1306", f"{key}:{effect} stands there already"
+            yield "MA1306", f"{key}:{effect} is a duplicate"
         seen.add((key, effect))
 
 
@@ -229,8 +231,8 @@ def _kubelet_document(kubelet: NodeKubelet, context: Context) -> Iterator[Findin
             yield finding(
                 "MA1320",
                 child("config", name),
-                f"has its own place: node.kubelet.{name}",
-                "write it there, where it is checked",
+                f"belongs in node.kubelet.{name}",
+                "set it there, where it is validated",
             )
 
 
@@ -282,7 +284,7 @@ def _thresholds_are_more_than_nothing(kubelet: NodeKubelet, _context: Context) -
         for signal, value in thresholds.items():
             if not value.endswith("%") and not value.strip("0.kKMGTPEim"):
                 yield finding(
-                    "MA1312", child(field, signal), "must be more than 0", "0% turns a signal off"
+                    "MA1312", child(field, signal), "must be more than 0", "0% disables a signal"
                 )
 
 
@@ -290,7 +292,7 @@ def _cpus_are_counted_upwards(kubelet: NodeKubelet, _context: Context) -> Iterat
     for part in (kubelet.reserved_system_cpus or "").split(","):
         first, _, last = part.partition("-")
         if last and int(first) > int(last):
-            yield finding("MA1312", "reservedSystemCPUs", f"{part} runs backwards")
+            yield finding("MA1312", "reservedSystemCPUs", f"{part} ends before it begins")
 
 
 def _parallel_pulls_are_not_serial(kubelet: NodeKubelet, _context: Context) -> Iterator[Finding]:
@@ -298,7 +300,7 @@ def _parallel_pulls_are_not_serial(kubelet: NodeKubelet, _context: Context) -> I
     parallel, serial = kubelet.max_parallel_image_pulls, kubelet.serialize_image_pulls
     if parallel is not None and parallel > 1 and serial:
         yield finding(
-            "MA1323", "maxParallelImagePulls", "more than one needs serializeImagePulls: false"
+            "MA1323", "maxParallelImagePulls", "more than one requires serializeImagePulls: false"
         )
 
 

@@ -52,8 +52,8 @@ def _kubelet_can_authenticate(
         yield finding(
             "MA1303",
             "tlsBootstrapToken",
-            "is required where the kubeconfig names no user",
-            "or give discovery.kubeconfig.user",
+            "is required when the kubeconfig has no user",
+            "or set discovery.kubeconfig.user",
         )
 
 
@@ -61,14 +61,14 @@ def _ca_cert_path_ends_in_crt(
     role: JoinControlPlane | JoinWorker, _context: Context
 ) -> Iterator[Finding]:
     if role.ca_cert_path is not None and not role.ca_cert_path.endswith(".crt"):
-        yield finding("MA1323", "caCertPath", "kubeadm wants a name that ends in .crt")
+        yield finding("MA1323", "caCertPath", "kubeadm requires a name that ends in .crt")
 
 
 def _workers_have_no_control_plane(
     kubernetes: KubernetesConfig, _context: Context
 ) -> Iterator[Finding]:
     if isinstance(kubernetes.role, JoinWorker) and kubernetes.control_plane is not None:
-        yield finding("MA1304", "controlPlane", "does not go with role JoinWorker")
+        yield finding("MA1304", "controlPlane", "is not allowed with role JoinWorker")
 
 
 def _only_the_first_sets_the_kubelets(
@@ -79,8 +79,8 @@ def _only_the_first_sets_the_kubelets(
         yield finding(
             "MA1304",
             "cluster.kubelet",
-            "goes with role Initialize only: a joining node takes it from the cluster",
-            "settings of this node alone stand in node.kubelet",
+            "is only allowed with role Initialize: a joining node gets it from the cluster",
+            "settings for this node only go into node.kubelet",
         )
 
 
@@ -89,7 +89,7 @@ def _only_workers_wait_for_cluster_api(
 ) -> Iterator[Finding]:
     control_plane = isinstance(kubernetes.role, (Initialize, JoinControlPlane))
     if control_plane and kubernetes.node is not None and kubernetes.node.uninitialized_taint:
-        yield finding("MA1304", "node.uninitializedTaint", "goes with role JoinWorker only")
+        yield finding("MA1304", "node.uninitializedTaint", "is only allowed with role JoinWorker")
 
 
 def _joining_control_plane_has_its_keys(
@@ -107,7 +107,7 @@ def _joining_control_plane_has_its_keys(
         yield finding(
             "MA1303",
             "role.certificateKey",
-            "is required where controlPlane.certificates does not bring the cluster's keys",
+            "is required unless controlPlane.certificates has the cluster's keys",
             "`kubeadm init phase upload-certs --upload-certs` on the first machine prints one",
         )
         return
@@ -117,7 +117,7 @@ def _joining_control_plane_has_its_keys(
             "MA1303",
             "controlPlane.certificates",
             f"lacks {', '.join(missing)}",
-            "or give role.certificateKey, if the first machine has uploaded them",
+            "or set role.certificateKey, if the first machine uploaded them",
         )
 
 

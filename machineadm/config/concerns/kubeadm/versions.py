@@ -50,7 +50,7 @@ _NEEDS: Final = (
 def needs(path: str, wanted: str, version: Semver, hint: str = "") -> Finding:
     """A field that another version of Kubernetes has."""
     return finding(
-        "MA1310", path, f"needs Kubernetes {wanted}, this machine asks for {version}", hint
+        "MA1310", path, f"needs Kubernetes {wanted}, and this machine uses {version}", hint
     )
 
 
@@ -60,7 +60,7 @@ def _not_too_old(kubernetes: KubernetesConfig, context: Context) -> Iterator[Fin
         yield finding(
             "MA1311",
             "version",
-            f"{version} is too old: this release speaks to kubeadm 1.{OLDEST_MINOR} and later",
+            f"{version} is too old: this release supports kubeadm 1.{OLDEST_MINOR} and later",
         )
     elif version is not None and version.major > 1:
         yield finding("MA1311", "version", f"{version}: there is no such Kubernetes yet")
@@ -97,7 +97,7 @@ def _two_timeouts_by_role(kubernetes: KubernetesConfig, context: Context) -> Ite
             f"timeouts.{field}",
             "1.31 or later for this role",
             version,
-            f"1.29 and 1.30 know it with {'join roles' if first else 'role Initialize'} only",
+            f"1.29 and 1.30 support it with {'join roles' if first else 'role Initialize'} only",
         )
 
 
