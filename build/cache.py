@@ -102,14 +102,14 @@ def is_safe(directory: str) -> bool:
             return False
         last = path[:-1] == directory
         if found.st_mode & FORMAT != 0o040000:
-            raise UnusableError(f"{path[:-1]} is no directory", unsafe=True)
+            raise UnusableError(f"{path[:-1]} is not a directory", unsafe=True)
         if found.st_uid != user and (last or found.st_uid != 0):
             raise UnusableError(f"{path[:-1]} belongs to uid {found.st_uid}", unsafe=True)
         # In a sticky directory, as /tmp, nobody can take away what is somebody else's.
         if found.st_mode & 0o022 and (last or not found.st_mode & 0o1000):
             raise UnusableError(f"others may write to {path[:-1] or '/'}", unsafe=True)
     if os.statvfs(directory).f_flag & NOEXEC:
-        raise UnusableError(f"nothing below {directory} may be executed")
+        raise UnusableError(f"{directory} is mounted noexec")
     return True
 
 

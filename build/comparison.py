@@ -106,11 +106,11 @@ def take_apart(data: bytes) -> Archive:
         first = position = infos[0].header_offset if infos else archive.start_dir
         for info in infos:
             if info.header_offset != position:
-                strays.append(f"{info.filename}: does not follow upon the entry before it")
+                strays.append(f"{info.filename}: does not follow the entry before it")
             content, position, wrong = read_entry(data, info)
             strays += wrong
             if info.filename in entries:
-                strays.append(f"{info.filename}: there twice")
+                strays.append(f"{info.filename}: is there twice")
             metadata = {field: getattr(info, field) for field in METADATA}
             entries[info.filename] = Entry(content, metadata)
         directory = sum(
@@ -142,7 +142,7 @@ def read_entry(data: bytes, info: zipfile.ZipInfo) -> tuple[bytes, int, list[str
     body = start + LOCAL_HEADER + len(name)
     wrong = []
     if data[start:body] != expected + name:
-        wrong.append(f"{info.filename}: its own header is not what the directory says")
+        wrong.append(f"{info.filename}: its own header differs from the directory")
     stored = data[body : body + info.compress_size]
     deflated = info.compress_type == zipfile.ZIP_DEFLATED
     content, ends = inflate(stored) if deflated else (stored, True)

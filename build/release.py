@@ -29,7 +29,7 @@ def main() -> int:
     """Make the release, or compare with the one that is there."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument(
-        "--wheels", type=Path, help="a directory that stands in for the package index"
+        "--wheels", type=Path, help="a directory to use instead of the package index"
     )
     arguments = parser.parse_args()
     version = version_of_checkout()
@@ -48,7 +48,7 @@ def why_not(tag: str) -> str:
     """Say why the checkout is not to be released; empty when it may be."""
     commit = commit_id()
     if not commit:
-        return "a release is made of a commit, and this is no git checkout"
+        return "a release is built from a commit, and this is not a git checkout"
     if changed := changes():
         return f"the checkout differs from its commit: {', '.join(changed[:5])}"
     tagged = git("rev-parse", "--verify", "--quiet", f"{tag}^{{commit}}")
@@ -103,12 +103,12 @@ def put(made: Path, final: Path) -> int:
             continue  # another builder may have made it
         if not other.exists() or other.read_bytes() != path.read_bytes():
             print(
-                f"{other} is not what the commit gives: it was changed, or made of another commit. "
+                f"{other} is not what the commit produces: it was changed, or built from another commit. "
                 f"Unless it has been published, remove {final} and try again",
                 file=sys.stderr,
             )
             return 1
-    print(f"{final} is there, with the same bytes")
+    print(f"{final} exists, with the same bytes")
     return 0
 
 
@@ -144,7 +144,7 @@ def version_of_checkout() -> str:
     """Read the version, which stands in one place."""
     text = (ROOT / "machineadm/version.py").read_text("utf-8")
     found = re.search(r'^VERSION = "([^"]+)"$', text, re.MULTILINE)
-    return found[1] if found else sys.exit("machineadm/version.py holds no VERSION")
+    return found[1] if found else sys.exit("machineadm/version.py has no VERSION")
 
 
 if __name__ == "__main__":

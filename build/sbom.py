@@ -169,7 +169,7 @@ def declared(archive: zipfile.ZipFile) -> list[Component]:
         if ".dist-info/sboms/" in name and name.endswith(".json"):
             bill = json.loads(archive.read(name))
             if bill.get("bomFormat") != "CycloneDX":
-                sys.exit(f"{archive.filename}: {name} is no CycloneDX, which this cannot take over")
+                sys.exit(f"{archive.filename}: {name} is not CycloneDX, so it cannot be merged")
             parts = [*bill.get("components", ())]
             parts += [part] if (part := bill.get("metadata", {}).get("component")) else []
             source = {"name": "machineadm:found", "value": name.partition("/")[2]}
@@ -190,7 +190,7 @@ def linked(
         if rule.wheel != wheel:
             continue
         if len(modules) != 1:
-            sys.exit(f"{archive.filename}: {rule.name} is looked for in {rule.module}*: {modules}")
+            sys.exit(f"{archive.filename}: {rule.name} should be in {rule.module}*: {modules}")
         said = {"name": "machineadm:found", "value": modules[0]}
         component = {"type": "library", "name": rule.name, "purl": rule.purl, "properties": [said]}
         if rule.version:

@@ -35,9 +35,11 @@ def unpack(wheel: Path, tree: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         for name in needed(archive.namelist()):
             if name.startswith("/") or ".." in name.split("/"):
-                sys.exit(f"{wheel.name}: {name} is no path inside a wheel")
+                sys.exit(f"{wheel.name}: {name} is not a path inside a wheel")
             if ".data/" in name:
-                sys.exit(f"{wheel.name}: {name} wants to be installed elsewhere, which is not done")
+                sys.exit(
+                    f"{wheel.name}: {name} would be installed elsewhere, which is not supported"
+                )
             content = archive.read(name)
             if name.endswith(".so"):
                 content = without_sections(content)

@@ -50,7 +50,7 @@ else:
         elif not (sys.flags.isolated and sys.flags.no_site):
             if sys.executable:
                 posix.execv(sys.executable, [sys.executable, "-I", "-S", ARCHIVE] + sys.argv[1:])
-            refusal = "MA7107 started neither with -I -S nor by a known interpreter; " + NEEDED
+            refusal = "MA7107 started without -I -S, by an unknown interpreter;  " + NEEDED
 if refusal:
     try:
         sys.stderr.write("machineadm: {}\n".format(refusal))

@@ -146,7 +146,7 @@ def verify_parts(directory: str) -> str:
     tidy(directory)
     if damaged:
         names = ", ".join(sorted(damaged)[:5]) + (", ..." if len(damaged) > 5 else "")
-        text = f"MA7108 differed from the archive and was unpacked anew: {names}"
+        text = f"MA7108 differed from the archive and was unpacked again: {names}"
         return text.encode("ascii", "replace").decode().replace('"', "?").replace("\\", "?")
     return f"intact: {', '.join(checked)}" if checked else "empty"
 

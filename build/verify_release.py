@@ -37,7 +37,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("file", type=Path)
     parser.add_argument(
-        "--wheels", type=Path, help="a directory that stands in for the package index"
+        "--wheels", type=Path, help="a directory to use instead of the package index"
     )
     arguments = parser.parse_args()
     file: Path = arguments.file
@@ -70,15 +70,15 @@ def main() -> int:
 def why_not(machine: str, origin: str, wheels: Path | None) -> str:
     """Say why the checkout cannot tell anything of a file; empty when it can."""
     if machine not in ARCHITECTURES.values():
-        return "not an agent: no library for a machine that agents are built for"
+        return "not an agent: it has no library for a machine that agents are built for"
     if not commit_id():
-        return "this is no checkout: clone the repository, then check the release's tag out"
+        return "this is not a checkout: clone the repository, then check out the release's tag"
     if changed := changes():
         return f"the checkout differs from its commit ({changed[0].strip()}): use a fresh clone"
     if origin != (ours := build_id()):
-        said = f"says that it is of commit {origin}, the checkout is of {ours}"
+        said = f"says that it was built from commit {origin}, but the checkout is at {ours}"
         if origin.endswith("-dirty"):
-            return f"{said}: what was changed before it was built stands in no commit"
+            return f"{said}: it was built from uncommitted changes"
         return f"{said}: git checkout {origin}"
     if wheels is not None and not wheels.is_dir():
         return f"no directory of wheels: {wheels}"
@@ -90,7 +90,7 @@ def verdict(file: Path, theirs: bytes, ours: bytes) -> int:
     print(f"{file}  sha256 {hashlib.sha256(theirs).hexdigest()}")
     print(f"built from {build_id()}  sha256 {hashlib.sha256(ours).hexdigest()}")
     if theirs == ours:
-        return say(SAME, "SAME BYTES: the commit gives this file")
+        return say(SAME, "SAME BYTES: the commit produces this file")
     try:
         found = differences(theirs, ours)
     except zipfile.BadZipFile as error:
@@ -98,16 +98,16 @@ def verdict(file: Path, theirs: bytes, ours: bytes) -> int:
     if not found:
         return say(
             SAME,
-            "SAME CONTENTS: only the compression differs, every entry was compared "
+            "SAME CONTENTS: only the compression differs; every entry was compared "
             f"(zlib here: {zlib.ZLIB_RUNTIME_VERSION})",
         )
     if any("date_time is" in line for line in found):
-        print("  times differ: built with another SOURCE_DATE_EPOCH? Then set it here, too")
+        print("  times differ: built with another SOURCE_DATE_EPOCH? Then set it here too")
     for line in found[:SHOWN]:
         print(f"  {line}")
     if len(found) > SHOWN:
         print(f"  and {len(found) - SHOWN} more")
-    return say(DIFFERENT, "DIFFERENT: the commit does not give this file")
+    return say(DIFFERENT, "DIFFERENT: the commit does not produce this file")
 
 
 def libraries_of(file: Path) -> zipfile.ZipFile:
@@ -126,7 +126,7 @@ def verdict_on_paper(path: Path, ours: bytes) -> int:
         return SAME
     if path.read_bytes() == ours:
         return say(SAME, f"SAME BYTES: {path.name}")
-    return say(DIFFERENT, f"DIFFERENT: {path.name} is not what the commit gives")
+    return say(DIFFERENT, f"DIFFERENT: {path.name} is not what the commit produces")
 
 
 def machine_of(archive: zipfile.ZipFile) -> str:

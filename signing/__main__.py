@@ -16,8 +16,11 @@ COMMANDS = {
     "keygen": ("signing.keygen", "make a key pair"),
     "sign": ("signing.sign", "sign a release directory"),
     "verify": ("signing.verify", "check a release directory, or one file"),
-    "publish": ("signing.publish.command", "put a signed release where machines find it"),
-    "bundle": ("signing.bundle", "make one file of a signed release, for sites without a network"),
+    "publish": ("signing.publish.command", "publish a signed release where machines find it"),
+    "bundle": (
+        "signing.bundle",
+        "pack a signed release into one file, for sites without a network",
+    ),
 }
 
 
@@ -43,7 +46,7 @@ def main(arguments: Sequence[str]) -> int:
             print(f"  {error.hint()}", file=sys.stderr)
         return error.exit_code
     except KeyboardInterrupt:
-        print("signing: interrupted; run it again to go on", file=sys.stderr)
+        print("signing: interrupted; run it again to continue", file=sys.stderr)
         return 130
 
 

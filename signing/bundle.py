@@ -80,7 +80,7 @@ def read_wheels(directory: Path) -> dict[str, bytes]:
         raise UsageError(
             "MA1862",
             f"{directory} holds {'no wheel' if not names else ', '.join(other)}",
-            hint="it has to hold wheels and nothing else",
+            hint="it must contain wheels and nothing else",
         )
     return {name: files.read(directory / name) for name in names}
 

@@ -57,16 +57,16 @@ def artifact_names(directory: Path) -> list[str]:
         if not name.endswith((SIGNATURE_SUFFIX, BUNDLE_SUFFIX))
     }
     if not names:
-        _refuse(directory, "holds no file to sign")
+        _refuse(directory, "has no file to sign")
     for name in present - names - _added(names):
-        _refuse(directory / name, "is the signature of nothing that is there")
+        _refuse(directory / name, "is the signature of a file that is not there")
     for name in names:
         size = (directory / name).stat().st_size
         if not size:
             _refuse(directory / name, "is empty")
         # No name tells: keys are called .pem, .key or release.
         if size <= LARGEST_KEY and PRIVATE_KEY.search(files.read(directory / name)):
-            _refuse(directory / name, "holds a private key, which would be published")
+            _refuse(directory / name, "contains a private key, which would be published")
     return sorted(names)
 
 
@@ -164,7 +164,7 @@ def _check_names(release: Release, present: set[str], listed: dict[str, str]) ->
             raise VerificationError(
                 "MA1725",
                 f"{name} is not part of release {release.version}",
-                hint="nobody vouches for it; take it away",
+                hint="nothing vouches for it; remove it",
             )
 
 
@@ -234,11 +234,11 @@ def _names(directory: Path) -> set[str]:
         if entry.is_symlink() or not entry.is_file():
             _refuse(entry, "is not a regular file")
         if not is_artifact_name(entry.name):
-            _refuse(entry, "has a name that no file of a release can have")
+            _refuse(entry, "has a name that is not allowed in a release")
     return {entry.name for entry in entries}
 
 
 def _refuse(path: Path, why: str) -> NoReturn:
     raise HostError(
-        "MA1811", f"{path} {why}", hint="a release directory holds plain files and nothing else"
+        "MA1811", f"{path} {why}", hint="a release directory contains plain files and nothing else"
     )

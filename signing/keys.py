@@ -87,7 +87,7 @@ def open_signer(uri: str | None, *, passphrase: Secret | None = None) -> Iterato
         raise UsageError(
             "MA1801",
             "no key to sign with",
-            hint="give --key file:PATH, env:NAME or pkcs11:...; `keygen` makes a key",
+            hint="use --key file:PATH, env:NAME or pkcs11:...; `keygen` creates a key",
         )
     scheme, _, rest = uri.partition(":")
     opener = _SCHEMES.get(scheme)
@@ -96,7 +96,7 @@ def open_signer(uri: str | None, *, passphrase: Secret | None = None) -> Iterato
         raise UsageError(
             "MA1802",
             "the key is not given as file:PATH, env:NAME or pkcs11:...",
-            hint="a key itself is never given on the command line",
+            hint="never put a key on the command line",
         )
     with opener(uri, passphrase) as signer:
         yield signer
@@ -130,7 +130,7 @@ def load_private(pem: bytes, passphrase: Secret | None) -> EllipticCurvePrivateK
         raise UsageError(
             "MA1806",
             "the key is encrypted and there is no passphrase",
-            hint="give --passphrase-file or --passphrase-fd",
+            hint="use --passphrase-file or --passphrase-fd",
         )
     opened_with = passphrase_bytes(passphrase) if encrypted and passphrase is not None else None
     # What cryptography says of a key is not passed on: a text of others could quote it.
@@ -140,11 +140,11 @@ def load_private(pem: bytes, passphrase: Secret | None) -> EllipticCurvePrivateK
         if encrypted:
             raise VerificationError("MA1807", "the passphrase does not open the key") from None
         raise VerificationError(
-            "MA1804", "no private key in PEM", hint="`keygen` makes one"
+            "MA1804", "no private key in PEM", hint="`keygen` creates one"
         ) from None
     if not isinstance(key, EllipticCurvePrivateKey) or not isinstance(key.curve, SECP256R1):
         raise VerificationError(
-            "MA1805", "the private key is not ECDSA P-256", hint="`keygen` makes one"
+            "MA1805", "the private key is not ECDSA P-256", hint="`keygen` creates one"
         )
     return key
 

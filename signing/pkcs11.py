@@ -106,9 +106,9 @@ def parse_uri(uri: str) -> dict[str, str]:
         if not part:
             continue
         if name == "pin-value":
-            _refuse("pin-value is refused", "put the PIN into a file: pin-source=file:PATH")
+            _refuse("pin-value is not allowed", "put the PIN into a file: pin-source=file:PATH")
         if name not in KNOWN or not equals or name in named:
-            _refuse("an attribute is not known, empty or twice there", _EXAMPLE)
+            _refuse("an attribute is unknown, empty or repeated", _EXAMPLE)
         named[name] = value if name in _BYTES else unquote(value)
     if named.get("type", "private") != "private":
         _refuse("type is not private", _EXAMPLE)
@@ -116,7 +116,7 @@ def parse_uri(uri: str) -> dict[str, str]:
         if not named.get(needed):
             _refuse(f"{needed} is missing", _EXAMPLE)
     if not named.keys() & {"object", "id"} or not named.keys() & {"token", "serial"}:
-        _refuse("it has to name a token (token, serial) and a key (object, id)", _EXAMPLE)
+        _refuse("it must name a token (token, serial) and a key (object, id)", _EXAMPLE)
     return named
 
 
@@ -151,7 +151,7 @@ def _log_in(named: dict[str, str], pin: Secret) -> Any:
         raise HostError(
             "MA1809",
             "python-pkcs11 is not installed",
-            hint="use Python 3.11 or later, `make setup`",
+            hint="use Python 3.11 or later and run `make setup`",
         ) from None
     try:
         token = pkcs11.lib(named["module-path"]).get_token(**_matching(named, _TOKEN))
@@ -180,7 +180,7 @@ def _find(session: Any, wanted: dict[str, str | bytes]) -> TokenSigner:
         return TokenSigner(private, from_spki(encode_ec_public_key(public)))
     except VerificationError:
         raise VerificationError(
-            "MA1805", "the token's key is not ECDSA P-256", hint="make one with curve secp256r1"
+            "MA1805", "the token's key is not ECDSA P-256", hint="create one with curve secp256r1"
         ) from None
 
 

@@ -35,7 +35,7 @@ def read_private(path: Path) -> bytes:
             if not stat.S_ISREG(status.st_mode):
                 raise HostError("MA1820", f"{path}: not a regular file")
             if status.st_uid not in (0, os.geteuid()):
-                _refuse_exposed(path, f"belongs to user {status.st_uid}", "have it owned by you")
+                _refuse_exposed(path, f"belongs to user {status.st_uid}", "make yourself its owner")
             if status.st_mode & 0o077:
                 mode = f"{stat.S_IMODE(status.st_mode):04o}"
                 _refuse_exposed(path, f"has mode {mode}", f"chmod 600 {path}")
@@ -45,4 +45,4 @@ def read_private(path: Path) -> bytes:
 
 
 def _refuse_exposed(path: Path, what: str, remedy: str) -> NoReturn:
-    raise HostError("MA1803", f"{path}: {what}, so others have the secret", hint=remedy)
+    raise HostError("MA1803", f"{path}: {what}, so others may have the secret", hint=remedy)

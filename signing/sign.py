@@ -66,7 +66,7 @@ def run(arguments: Sequence[str]) -> int:
         "--public",
         metavar="FILE",
         type=Path,
-        help="public keys to put beside the release: this key's and, while one replaces the other, "
+        help="public keys to put beside the release: this key's and, during a rotation, "
         "the second one's",
     )
     chosen = parser.parse_args(arguments)
@@ -93,8 +93,8 @@ def public_keys(path: Path | None, signer: Signer) -> tuple[PublicKey, ...]:
     if signer.public not in keys:
         raise UsageError(
             "MA1813",
-            f"{path} does not hold the public half of the key that signs",
-            hint=f"it has to hold {fingerprint(signer.public)}",
+            f"{path} does not contain the public half of the signing key",
+            hint=f"it must contain {fingerprint(signer.public)}",
         )
     return (signer.public, *(key for key in keys if key != signer.public))
 
@@ -216,5 +216,5 @@ def _refuse_build(why: str) -> NoReturn:
     raise VerificationError(
         "MA1812",
         f"{BUILD_FILE}: {why}",
-        hint="`make release` writes it; the directory is called as the version, such as v0.3.1",
+        hint="`make release` writes it; the directory's name is the version, such as v0.3.1",
     )

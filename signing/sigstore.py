@@ -78,7 +78,7 @@ def verify_bundle(data: bytes, bundle: bytes, keys: Sequence[PublicKey]) -> str:
     parts = _read(bundle)
     if parts.digest != _sha256(data):
         raise VerificationError(
-            "MA1831", "the bundle was made over other bytes", hint="fetch file and bundle again"
+            "MA1831", "the bundle is for other bytes", hint="fetch file and bundle again"
         )
     signer = signatures.verify(data, parts.signature, keys)
     if parts.hint not in [_hint(key) for key in keys if fingerprint(key) == signer]:
@@ -100,7 +100,7 @@ def _read(bundle: bytes) -> _Parts:
         _refuse(f"{where}: {first['msg']}")
     key, message = read.verification_material.public_key, read.message_signature
     if read.media_type != MEDIA_TYPE or key is None or message is None:
-        _refuse("it is not one for a plain key and a file")
+        _refuse("it is not a bundle for a plain key and a file")
     digest = message.message_digest
     if digest is None or digest.algorithm is not HashAlgorithm.SHA2_256 or key.hint is None:
         _refuse("it lacks a SHA-256 digest or the key's name")

@@ -98,12 +98,12 @@ def _check_published(
         raise VerificationError(
             "MA1863",
             f"{PUBLIC_KEY_FILE} lacks {fingerprint(signer.public)}",
-            hint="nobody could verify what this key signs; `sign --public FILE` puts both keys there",
+            hint="nobody could verify what this key signs; `sign --public FILE` adds both keys",
         )
     for key in published:
         if key not in keys:
             raise VerificationError(
                 "MA1863",
                 f"{PUBLIC_KEY_FILE} holds {fingerprint(key)}, which is not among the keys given",
-                hint="while keys change, --public FILE names both; otherwise somebody put a key there",
+                hint="during a key rotation, --public FILE names both; otherwise somebody planted a key",
             )

@@ -14,7 +14,7 @@ usage: python -m crdgen [--check] [DIR]
        python -m crdgen check FILE... [--released DIR] [--ours] [--output text|json]
 
 Writes crds/, docs/reference/ and the agent's own data below DIR (default: the working directory).
---check writes nothing: exit code 1 if a file differs from what the types say.
+--check writes nothing: exits 1 if a file differs from the types.
 """
 
 
@@ -41,7 +41,7 @@ def run(arguments: Sequence[str]) -> int:
     stale = differing(root, wanted)
     if check:
         for name in stale:
-            sys.stdout.write(f"{name}: not as the types say; run make crds\n")
+            sys.stdout.write(f"{name}: differs from the types; run make crds\n")
         return 1 if stale else 0
     for name in stale:
         _write(root / name, wanted.get(name))

@@ -102,7 +102,7 @@ def _version(version: Version, resource: Resource, docs: Docs, rules: Rules) -> 
         if version.deprecation_warning:
             found["deprecationWarning"] = version.deprecation_warning
     elif version.deprecation_warning:
-        raise GenerationError(version.name, "a warning is given for a deprecated version only")
+        raise GenerationError(version.name, "only a deprecated version has a warning")
     return found
 
 

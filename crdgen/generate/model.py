@@ -77,5 +77,5 @@ def take_apart(type_: inspect.Type, path: str) -> Taken:
         else:
             break
     if unknown := sorted(extra.keys() - DECLARATIONS):
-        raise GenerationError(path, f"declares {', '.join(unknown)}, which nobody reads")
+        raise GenerationError(path, f"declares {', '.join(unknown)}, which nothing reads")
     return Taken(type_, extra, schema, nullable)

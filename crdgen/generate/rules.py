@@ -70,9 +70,9 @@ def one_of(rule: OneOf, schema: Schema, path: str) -> Schema:
     """
     for name in rule.fields:
         if name not in schema["properties"]:
-            raise GenerationError(path, f"a rule names {name!r}, which is no field")
+            raise GenerationError(path, f"a rule names {name!r}, which is not a field")
         if name in schema.get("required", ()):
-            raise GenerationError(path, f"a rule counts {name!r}, which is always there")
+            raise GenerationError(path, f"a rule counts {name!r}, which is always present")
     tests = [present(name, schema["properties"][name]) for name in rule.fields]
     if rule.least == 0 and len(tests) == 2:
         expression = f"!({' && '.join(tests)})"
@@ -87,7 +87,7 @@ def one_of(rule: OneOf, schema: Schema, path: str) -> Schema:
 def _how_many(rule: OneOf) -> str:
     names = f"{', '.join(rule.fields[:-1])} and {rule.fields[-1]}"
     if rule.most is None:
-        return f"at least one of {names} is needed"
+        return f"at least one of {names} is required"
     if rule.least:
         return f"exactly one of {', '.join(rule.fields)} must be set"
     return f"at most one of {names} may be set"
@@ -137,7 +137,7 @@ def required_with(name: str, tag_field: str, tags: Iterable[str]) -> Schema:
     listed = list(tags)
     return {
         "rule": f"has(self.{cel_name(name)}) || !({_is(tag_field, listed)})",
-        "message": f"{name} is needed with {tag_field} {' or '.join(listed)}",
+        "message": f"{name} is required with {tag_field} {' or '.join(listed)}",
         "reason": "FieldValueRequired",
         "fieldPath": f".{name}",
     }

@@ -86,7 +86,7 @@ def _check_pattern(pattern: str, path: str) -> None:
     if match := _NOT_RE2.search(pattern):
         raise GenerationError(
             path,
-            f"pattern {pattern!r}: {match[1]!r} is another thing to RE2, or nothing; spell it out",
+            f"pattern {pattern!r}: {match[1]!r} differs in RE2, or does not exist; spell it out",
         )
     try:
         re.compile(pattern)
@@ -218,13 +218,13 @@ _MAKERS: dict[type, Callable[[Taken, str], Schema]] = {
     inspect.DateType: _date,
     inspect.UUIDType: _uuid,
     inspect.TimeType: _refused("a time of day has no format; use a string with a pattern"),
-    inspect.TimeDeltaType: _refused("an ISO 8601 duration is none to Kubernetes; use a string"),
+    inspect.TimeDeltaType: _refused("Kubernetes does not accept ISO 8601 durations; use a string"),
     inspect.DecimalType: _refused("decimals have no format; use a string with a pattern"),
     inspect.TupleType: _refused("a tuple of fixed length cannot be expressed; use a Struct"),
     inspect.NamedTupleType: _refused("positions cannot be expressed; use a Struct"),
     inspect.TypedDictType: _refused("use a Struct: only Structs carry rules and descriptions"),
     inspect.DataclassType: _refused("use a Struct: only Structs carry rules and descriptions"),
-    inspect.NoneType: _refused("null alone is no type"),
-    inspect.ExtType: _refused("MessagePack extensions are no JSON"),
+    inspect.NoneType: _refused("null alone is not a type"),
+    inspect.ExtType: _refused("MessagePack extensions are not JSON"),
     inspect.MemoryViewType: _bytes,
 }

@@ -167,7 +167,7 @@ class Structural:
 
     def _rule(self, rule: Rule, schema: Schema, path: str) -> Schema:
         if rule.field and rule.field not in schema["properties"]:
-            raise GenerationError(path, f"a rule names {rule.field!r}, which is no field")
+            raise GenerationError(path, f"a rule names {rule.field!r}, which is not a field")
         return rules.written(rule)
 
     def _field(self, cls: type, field: inspect.Field, path: str) -> Schema:
@@ -283,7 +283,7 @@ def _declared(type_: inspect.Type) -> str:
 def _check_key(key: str, item: Schema, path: str) -> None:
     field = item.get("properties", {}).get(key)
     if field is None:
-        raise GenerationError(path, f"is unique by {key!r}, which is no field of its items")
+        raise GenerationError(path, f"is unique by {key!r}, which is not a field of its items")
     if field.get("type") in ("object", "array"):
         raise GenerationError(path, f"is unique by {key!r}, which has parts")
     if key not in item.get("required", ()) and "default" not in field:

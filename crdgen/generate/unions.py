@@ -90,7 +90,7 @@ def _merged(known: Schema | None, field: Schema, path: str) -> Schema:
     if known is None:
         return field
     if _meaning(known) != _meaning(field):
-        raise GenerationError(path, "two variants of a union mean different things by this name")
+        raise GenerationError(path, "two variants of a union use this name for different things")
     said = [text for text in (known.get("description"), field.get("description")) if text]
     if len(set(said)) == 2:
         return {**known, "description": "\n".join(said)}

@@ -204,7 +204,7 @@ AbsolutePath = Annotated[
         },
     ),
 ]
-"""An absolute path of Linux in its plain form: no `.` or `..`, no doubled or last slash."""
+"""An absolute Linux path in its plain form: no `.` or `..`, no doubled or last slash."""
 
 MachinePath = Annotated[
     str,
@@ -218,10 +218,10 @@ MachinePath = Annotated[
         },
     ),
 ]
-r"""An absolute path of Linux or Windows in its plain form: `/etc/motd`, `C:\k\config`, `c:/k/config`."""
+r"""An absolute Linux or Windows path in its plain form: `/etc/motd`, `C:\k\config`, `c:/k/config`."""
 
 HostPath = Annotated[str, Meta(min_length=1, max_length=512, extra=ONE_LINE)]
-"""A path of Linux or Windows."""
+"""A Linux or Windows path."""
 
 FileMode = Annotated[
     str,
@@ -263,7 +263,7 @@ UserName = Annotated[
         },
     ),
 ]
-"""The name of a user or a group of Linux."""
+"""The name of a Linux user or group."""
 
 Duration = Annotated[
     str,
@@ -461,14 +461,14 @@ Port = Annotated[int, Meta(ge=1, le=65535)]
 """A TCP port."""
 
 Percent = Annotated[int, Meta(ge=0, le=100)]
-"""A share of a hundred."""
+"""A percentage."""
 
 KubernetesObject = Annotated[dict[str, Any], Meta(min_length=1, max_length=1000)]
-"""A document of Kubernetes' own, passed on; its `apiVersion` and `kind` are checked."""
+"""A Kubernetes object, passed through; its `apiVersion` and `kind` are checked."""
 
 
 class ObjectMeta(ApiStruct, frozen=True, kw_only=True):
-    """Name and labels of a document. On a machine it is there for people and never acted upon."""
+    """Name and labels of a document. On a machine they are for people only, and have no effect."""
 
     name: ObjectName | None = None
     """Name of the object the document was made from."""

@@ -172,17 +172,17 @@ _AGE: Final = Column(
     name="Age",
     type="date",
     path=".metadata.creationTimestamp",
-    description="Time since it was made",
+    description="Age",
 )
 _CLUSTER: Final = Column(
     name="Cluster",
     path=r".metadata.labels['cluster\.x-k8s\.io/cluster-name']",
-    description="Cluster it belongs to",
+    description="Cluster that it belongs to",
 )
 _READY: Final = Column(
     name="Ready",
     path=".status.conditions[?(@.type=='Ready')].status",
-    description="The store can be used",
+    description="The store is usable",
 )
 
 
@@ -210,12 +210,12 @@ RESOURCES: Final[tuple[Resource, ...]] = (
                 name="Data secret created",
                 type="boolean",
                 path=".status.initialization.dataSecretCreated",
-                description="The bootstrap data Secret is there",
+                description="The bootstrap data Secret exists",
             ),
             Column(
                 name="Phase",
                 path=".status.report.phase",
-                description="How far the machine is, by its own report",
+                description="Phase that the machine reports",
             ),
             Column(
                 name="Code",
@@ -226,7 +226,7 @@ RESOURCES: Final[tuple[Resource, ...]] = (
             Column(
                 name="Step",
                 path=".status.report.step",
-                description="The step that runs, or that failed",
+                description="The step that is running, or that failed",
                 wide=True,
             ),
         ),
@@ -288,7 +288,7 @@ RESOURCES: Final[tuple[Resource, ...]] = (
         http.HTTPBootstrapStore,
         "httpbootstrapstores",
         "httpbs",
-        Column(name="URL", path=".spec.url", description="Where configurations are put"),
+        Column(name="URL", path=".spec.url", description="Where configurations are stored"),
     ),
 )
 """All kinds of the management cluster."""
@@ -300,4 +300,4 @@ DOCUMENTS: Final[tuple[type[ApiStruct], ...]] = (
     plugins.PluginConfiguration,
     status.BootstrapStatus,
 )
-"""Kinds that lie on a machine; these have a JSON Schema."""
+"""Kinds that are used on a machine; these have a JSON Schema."""

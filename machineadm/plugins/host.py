@@ -133,7 +133,7 @@ class Host:
         """
         if self._loop is None:
             work.close()
-            raise RuntimeError("a host works within its context: `with Host() as host`")
+            raise RuntimeError("use a host as a context manager: `with Host() as host`")
         future = asyncio.run_coroutine_threadsafe(work, self._loop)
         try:
             return future.result()
@@ -145,7 +145,7 @@ class Host:
 
     def _directory(self) -> str:
         if self._guard is None:
-            raise RuntimeError("a host works within its context: `with Host() as host`")
+            raise RuntimeError("use a host as a context manager: `with Host() as host`")
         return f"{self._guard.directory}/{next(self._numbers)}"
 
     def _known(self, running: Running) -> Plugin:

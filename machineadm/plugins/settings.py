@@ -50,7 +50,7 @@ def read_entries(data: bytes, *, file: str) -> tuple[PluginEntry, ...]:
         if (entry.kind, entry.name) in seen:
             raise PluginError(
                 "MA7206",
-                f"{file}: plugin {entry.name!r} of kind {entry.kind} stands there twice",
+                f"{file}: plugin {entry.name!r} of kind {entry.kind} is listed twice",
                 hint="keep one of them",
             )
         seen.add((entry.kind, entry.name))

@@ -46,7 +46,7 @@ def checksum_of(name: str, path: str, *, allow_unverified: bool) -> str:
             return ""
         raise PluginError(
             "MA7203",
-            f"plugin {name}: {path} has no checksum beside it",
+            f"plugin {name}: {path} has no checksum file beside it",
             hint=f"install {beside} from where the plugin is published, or give {ALLOW_UNVERIFIED}",
         )
     require_trusted(name, beside)
@@ -58,8 +58,8 @@ def checksum_of(name: str, path: str, *, allow_unverified: bool) -> str:
     if not found:
         raise PluginError(
             "MA7203",
-            f"plugin {name}: {beside} does not hold one SHA-256",
-            hint=f"it is what `sha256sum {path}` prints",
+            f"plugin {name}: {beside} does not contain exactly one SHA-256",
+            hint=f"it must have the output of `sha256sum {path}`",
         )
     return found
 
@@ -86,9 +86,9 @@ def require_trusted(name: str, path: str) -> None:
         reason = error.strerror or str(error)
         raise PluginError("MA7202", f"plugin {name}: {path}: {reason.lower()}") from error
     if stat.S_ISLNK(found.st_mode):
-        _refuse(name, path, "is a symbolic link", "name the file itself")
+        _refuse(name, path, "is a symbolic link", "use the file itself")
     if not stat.S_ISREG(found.st_mode):
-        _refuse(name, path, "is not a regular file", "look what is there")
+        _refuse(name, path, "is not a regular file", "check what is there")
     _require_ours(name, path, found)
     directory = os.path.dirname(os.path.realpath(path))
     while True:

@@ -49,20 +49,20 @@ def _of_spec(
             code="MA1635",
             path="spec.agent.download.version",
             message=f"{{version}} in a URL becomes {download.version}; releases are below v{download.version}",
-            hint=f"write v{download.version}, if the mirror has the layout of a release",
+            hint=f"write v{download.version}, if the mirror is laid out like a release",
         )
     if download is not None and download.headers and spec.encryption is not None:
         yield Finding(
             code="MA1631",
             path="spec.agent.download",
-            message="its headers stand in the user data as they are: the script that sends them runs before anything can be decrypted",
-            hint="give the machine a header that is good for fetching the agent and nothing else",
+            message="its headers are in clear text in the user data: the script that sends them runs before anything can be decrypted",
+            hint="use a header that only allows fetching the agent",
         )
     if spec.infrastructure_ref is not None:
         yield Finding(
             code="MA1632",
             path="spec.infrastructureRef",
-            message="the configuration stands in this user data; the manager would put it into the store",
+            message="this user data contains the configuration; the manager would put it into the store",
         )
 
 
@@ -89,11 +89,11 @@ def _of_template(
     path = realised.template_path
     names = frozenset[str]().union(*(piece.names for piece in pieces))
     if "machine_config" not in names:
-        message = "the template makes nothing of machine_config: the machine gets no configuration"
+        message = "the template does not use machine_config: the machine gets no configuration"
         yield Finding(code="MA1633", path=path, message=message)
     download = realised.agent is not None and realised.agent.download is not None
     if download and "agent_fetch" not in names:
-        message = "the template makes nothing of agent_fetch: nothing fetches the agent of spec.agent.download"
+        message = "the template does not use agent_fetch: nothing fetches the agent of spec.agent.download"
         yield Finding(code="MA1633", path=path, message=message)
     open_ = bool(secrets_of(realised.configuration)) and realised.passphrase is None
     for file in files:
@@ -102,5 +102,5 @@ def _of_template(
             if what == CONFIGURATION and open_:
                 what += ", secrets included,"
             message = f"the template writes {what} to {file.path}, {file.exposed}"
-            hint = "write it below /run/machineadm, as root's, with permissions 0600"
+            hint = "write it below /run/machineadm, owned by root, with permissions 0600"
             yield Finding(code="MA1634", path=path, message=message, hint=hint)

@@ -40,7 +40,7 @@ def fetch_script(download: AgentDownload) -> str:
     if download.sha256 is None and sums is None and download.public_key is None:
         raise ConfigError("MA1920", "the agent's download has neither sha256 nor publicKey")
     if download.headers_from:
-        raise ConfigError("MA1921", "the agent's download has headersFrom that nobody has resolved")
+        raise ConfigError("MA1921", "the agent's download has an unresolved headersFrom")
     values = {
         "VERSION": download.version,
         "URLS": "\n".join(_url(url, download.version) for url in download.urls),
@@ -78,14 +78,16 @@ def _quoted(value: str) -> str:
         ConfigError: It holds a NUL.
     """
     if "\0" in value:
-        raise ConfigError("MA1922", "the agent's download holds a NUL, which no shell can")
+        raise ConfigError(
+            "MA1922", "the agent's download contains a NUL, which no shell can handle"
+        )
     return "'" + value.replace("'", "'\\''") + "'"
 
 
 def _url(url: str, version: str) -> str:
     scheme = url.partition("://")[0]
     if scheme not in ("https", "http"):
-        raise ConfigError("MA1923", f"the agent cannot be fetched by {scheme}: only https and http")
+        raise ConfigError("MA1923", f"the agent cannot be fetched over {scheme}: use https or http")
     url = url.replace("{version}", version)
     try:
         named = address(url.replace("{arch}", "amd64"))
@@ -93,8 +95,8 @@ def _url(url: str, version: str) -> str:
     except ValueError:
         raise ConfigError(
             "MA1926",
-            "curl and wget do not agree on the host of a URL of the agent, or it is not ASCII",
-            hint="letters, digits, dots and hyphens make a host; give a password as a header, or without %2F and its like",
+            "curl and wget disagree about the host in a URL of the agent, or it is not ASCII",
+            hint="a host has only letters, digits, dots and hyphens; send a password as a header, or write it without %2F and the like",
         ) from None
     if scheme == "http" and named.user:
         raise ConfigError("MA1924", "a URL of the agent would send a password over plain http")

@@ -45,4 +45,4 @@ def _quote(text: bytes) -> bytes:
     try:
         return quoted(text.decode()).encode()
     except UnicodeDecodeError:
-        raise ValueError("the text is not valid UTF-8; base64 takes any bytes") from None
+        raise ValueError("the text is not valid UTF-8; use base64, which takes any bytes") from None

@@ -51,7 +51,7 @@ class Written(msgspec.Struct, frozen=True):
             return f"owned by {self.owner}, who can read and replace it"
         if public:
             return (
-                f"in {public.rstrip('/')}: any user of the machine can put something there before"
+                f"in {public.rstrip('/')}: any user of the machine can plant something there first"
             )
         return ""
 
@@ -149,7 +149,7 @@ class _Contents:
         if self._left < 0:
             raise UnfitError(
                 "MA1614",
-                f"the files that it writes are more than {LARGEST} bytes together",
-                "let the machine fetch large files from a source",
+                f"the files that it writes are more than {LARGEST} bytes in total",
+                "have the machine fetch large files from a source",
             )
         return next((name for name, content in self._private.items() if content in data), "")

@@ -36,7 +36,7 @@ _FOREIGN: Final = {
 }
 _SHOWN: Final = 60
 _LANGUAGE: Final = (
-    "there are functions, pipelines, string literals, true, false, parentheses, if, else and end"
+    "use functions, pipelines, string literals, true, false, parentheses, if, else and end"
 )
 
 Kind = Literal["text", "open", "close", "space", "pipe", "(", ")", "literal", "word"]
@@ -154,7 +154,7 @@ def _action(text: str, begin: int, at: int) -> Iterator[Token]:
         token = _token(text, at)
         depth += (token.kind == "(") - (token.kind == ")")
         if depth < 0:
-            refuse(text, at, "MA1610", "a parenthesis is closed that was not opened")
+            refuse(text, at, "MA1610", "a closing parenthesis without an opening one")
         yield token
         at += len(token.text)
     refuse(text, begin, "MA1610", "an action is not closed", "end it with }}")
@@ -180,7 +180,7 @@ def _token(text: str, at: int) -> Token:
             refuse(text, word.end(), "MA1610", f"{_shown(text[word.end()])} is not allowed here")
         return Token("word", at, word[0])
     if what := _FOREIGN.get(letter):
-        refuse(text, at, "MA1611", f"{what} are none of what a template has here", _LANGUAGE)
+        refuse(text, at, "MA1611", f"templates here do not have {what}", _LANGUAGE)
     refuse(text, at, "MA1610", f"{_shown(letter)} is not allowed here")
 
 
@@ -206,7 +206,7 @@ def _end_of_quoted(text: str, at: int) -> int:
         if not text.startswith("\\", end) or text.startswith("\n", end + 1) or end + 2 > len(text):
             break
         end += 2
-    refuse(text, at, "MA1610", "a string is not closed in its line")
+    refuse(text, at, "MA1610", "a string is not closed on its line")
 
 
 def _unescaped(text: str, at: int, escape: re.Match[str]) -> bytes:
@@ -220,7 +220,7 @@ def _unescaped(text: str, at: int, escape: re.Match[str]) -> bytes:
     code = int(short or long or "110000", 16)
     if code > 0x10FFFF or 0xD800 <= code < 0xE000:
         hint = r"Go's escapes are \n, \t, \\, \", \x41, \101, \u0041 and such"
-        refuse(text, at, "MA1610", "no escape of a string begins so", hint)
+        refuse(text, at, "MA1610", "not a valid escape in a string", hint)
     return chr(code).encode()
 
 

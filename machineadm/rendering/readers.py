@@ -113,7 +113,7 @@ def ignition_config(user_data: bytes) -> dict[str, Any]:
     ignition = config.get("ignition") if isinstance(config, dict) else None
     version = ignition.get("version") if isinstance(ignition, dict) else None
     if not isinstance(version, str):
-        raise UnfitError("MA1622", "Ignition asks for ignition.version", 'such as "3.4.0"')
+        raise UnfitError("MA1622", "Ignition requires ignition.version", 'such as "3.4.0"')
     source = Source("", text)
     root = _json(source, place)
     # Go's JSON, which Ignition reads with, takes "Path" for path, and of two the last, or both.
@@ -142,8 +142,10 @@ class _Reading:
         if not {"merge_how", "merge_type"} & {*names}:
             for name in names:
                 if name in self._keys:
-                    message = f"{name} stands in {self._keys[name]} and in {place}: cloud-init keeps the last"
-                    raise UnfitError("MA1622", message, "write both into one, or say merge_how")
+                    message = (
+                        f"{name} is in {self._keys[name]} and in {place}: cloud-init keeps the last"
+                    )
+                    raise UnfitError("MA1622", message, "merge them into one, or set merge_how")
         self._keys |= dict.fromkeys(names, place)
         self.configs.append(config)
 
@@ -173,11 +175,11 @@ def _part(text: str, kind: str, place: str, reading: _Reading) -> None:
     if not kind:
         hint = "begin it with #cloud-config, or with #! for a script"
         raise UnfitError(
-            "MA1622", f"cloud-init does not know what {place} is by its beginning", hint
+            "MA1622", f"cloud-init cannot tell what {place} is from its first line", hint
         )
     if kind == _JINJA:
-        hint = "remove the line: a configuration holds braces that are not templates, and the rest needs none"
-        message = f"cloud-init would run Jinja over all of {place}, contents included"
+        hint = "remove the line: a configuration has braces that are not templates"
+        message = f"cloud-init would run Jinja over all of {place}, including file contents"
         raise UnfitError("MA1621", message, hint)
     if kind == _CLOUD_CONFIG:
         reading.add(_cloud_config(text, place, reading), place)
@@ -220,8 +222,8 @@ def _include(text: str, place: str) -> None:
     for number, line in enumerate(text.splitlines(), 1):
         url = re.sub("(?i)^#include(-once)?", "", line).strip()
         if url and not url.startswith("#") and not re.match("(?i)(https?|ftp|file)://[!-~]+$", url):
-            message = f"line {number} of {place} is not a URL, and in an #include cloud-init takes every line for one"
-            raise UnfitError("MA1622", message, "put what is not into a part of its own")
+            message = f"line {number} of {place} is not a URL, but in an #include cloud-init takes every line for a URL"
+            raise UnfitError("MA1622", message, "put anything else into its own part")
 
 
 def _mail(text: str, reading: _Reading) -> None:
@@ -235,21 +237,17 @@ def _mail(text: str, reading: _Reading) -> None:
     _reject_jinja(text, "the mail")
     whole = message_from_string(text)
     if whole.is_multipart() is False and whole.get_content_maintype() == "multipart":
-        raise UnfitError(
-            "MA1622", "a mail of several parts has none: its boundary does not stand in it"
-        )
+        raise UnfitError("MA1622", "a multipart mail has no parts: its boundary is not in it")
     parts = [part for part in whole.walk() if part.get_content_maintype() != "multipart"]
     for number, part in enumerate(parts, 1):
         place = f"part {number} of the mail"
         content = _payload(part, place)
         if re.match(r"\s*#", text) and content != text:
             message = (
-                f"`MIME-Version:` stands within its first {_MAIL_WITHIN} bytes: cloud-init takes all of it for a mail, "
-                "and makes something else of it"
+                f"`MIME-Version:` is in its first {_MAIL_WITHIN} bytes: cloud-init takes all of it for a mail, "
+                "and misreads it"
             )
-            raise UnfitError(
-                "MA1622", message, "put what holds that further down, or through base64"
-            )
+            raise UnfitError("MA1622", message, "move it further down, or encode it in base64")
         kind = part.get_content_type()
         kind = (_kind(content) or kind) if kind in _BY_BEGINNING else kind
         if kind in _BY_BEGINNING[:2]:
@@ -263,8 +261,8 @@ def _payload(part: Message, place: str) -> str:
     try:
         return data.decode()
     except UnicodeDecodeError:
-        message = f"cloud-init reads {place} as a mail, and has no UTF-8 of it"
-        hint = "say Content-Transfer-Encoding: 8bit, or put it through base64"
+        message = f"cloud-init reads {place} as a mail, which loses its UTF-8"
+        hint = "add Content-Transfer-Encoding: 8bit, or encode it in base64"
         raise UnfitError("MA1622", message, hint) from None
 
 
@@ -272,7 +270,7 @@ def _text(user_data: bytes) -> str:
     try:
         return user_data.decode()
     except UnicodeDecodeError:
-        raise UnfitError("MA1622", "it is not UTF-8", "put bytes through base64") from None
+        raise UnfitError("MA1622", "it is not UTF-8", "encode it in base64") from None
 
 
 def _yaml(text: str, place: str, reading: _Reading) -> Node | None:
@@ -286,7 +284,7 @@ def _yaml(text: str, place: str, reading: _Reading) -> Node | None:
     for fault in reader.faults:
         _refuse(source, place, fault.at, fault.message, fault.hint)
     if len(nodes) > 1:
-        message = "a second document begins, and cloud-init takes neither"
+        message = "a second document begins, and cloud-init then reads neither"
         _refuse(source, place, nodes[1].at, message, "remove the line ---")
     for node in nodes:
         _reject_doubles(node, source, place)
@@ -301,7 +299,7 @@ def _json(source: Source, place: str) -> Node:
     except RefusedError as refused:
         _refuse(source, place, refused.fault.at, refused.fault.message, refused.fault.hint)
     if reader.at < len(source.text):
-        _refuse(source, place, reader.at, "something stands behind the JSON")
+        _refuse(source, place, reader.at, "there is something after the JSON")
     return root
 
 
@@ -337,17 +335,17 @@ def _reject_doubles(root: Node, source: Source, place: str, *, fold: bool = Fals
         seen: dict[object, int] = {}
         for key, _ in mapping.entries():
             if not isinstance(key, Scalar):
-                _refuse(source, place, key.at, "a key is not a single word", "readers refuse it")
+                _refuse(source, place, key.at, "a key is not a scalar", "readers refuse it")
             if key.plain and key.text == "<<":
-                message = "a merge key: what the map holds then differs from reader to reader"
+                message = "a merge key: readers disagree about what the map contains"
                 _refuse(source, place, key.at, message, "write the fields out")
             # As its reader compares them: 1, 1.0 and true are one key to YAML's, Path and path to Go's.
             value = _identity(key)
             name = value.casefold() if fold and isinstance(value, str) else value
             if name in seen:
                 line, column = source.position(seen[name])
-                message = f"{_shown(key.text)} stands in line {line}, column {column}, too, and only one of them counts"
-                _refuse(source, place, key.at, message, "write one of them")
+                message = f"{_shown(key.text)} is also in line {line}, column {column}, and only one of them counts"
+                _refuse(source, place, key.at, message, "keep one of them")
             seen[name] = key.at
 
 
@@ -368,7 +366,7 @@ def _reject_unknown(root: Node, source: Source, known: frozenset[str]) -> None:
             if isinstance(key, Scalar) and key.text not in known:
                 likely = suggest(key.text, known)
                 hint = f"did you mean {likely}?" if likely else "its specification lists all keys"
-                message = f"Ignition has no key {_shown(key.text)}, and passes over it"
+                message = f"Ignition has no key {_shown(key.text)}, and ignores it"
                 _refuse(source, "the user data", key.at, message, hint)
 
 

@@ -31,7 +31,7 @@ _VERSION: Final = "bootstrap.cluster.x-k8s.io/v1alpha1"
 TEMPLATE_KEY: Final = "template"
 """The key of a ConfigMap or Secret that holds a template."""
 
-_UNFILLED: Final = "this release fills in no templates in files yet"
+_UNFILLED: Final = "this release does not fill in templates in files yet"
 
 
 class Realised(Struct, frozen=True, kw_only=True):
@@ -147,7 +147,7 @@ def _judged(
 def _rules(judged: MachineConfiguration | None, origins: dict[str, str]) -> Iterator[Finding]:
     for finding in () if judged is None else check(judged):
         if finding.path.endswith(".contentFormat"):
-            hint = "give the finished content"
+            hint = "write the final content"
             yield replace(finding, code="MA1401", message=_UNFILLED, hint=hint)
         elif not finding.path.startswith("spec.agent"):
             yield replace(finding, path=_origin(finding.path, origins))
@@ -242,7 +242,7 @@ def _download(download: AgentDownload, path: str) -> Iterator[Finding]:
         yield Finding(
             code="MA1604",
             path=f"{path}.headersFrom",
-            message="no provider can be asked before the agent is there",
+            message="no provider can be asked before the agent is installed",
             hint="take the header from a Secret",
         )
 
@@ -260,6 +260,6 @@ def _format(spec: MachineBootstrapSpec) -> Iterator[Finding]:
         yield Finding(
             code="MA1604",
             path="spec.ignitionVersion",
-            message="there is no Ignition without format ignition",
+            message="only format ignition has an Ignition version",
             hint="add format: ignition, or remove it",
         )

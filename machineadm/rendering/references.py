@@ -117,7 +117,7 @@ class References:
         self._left -= len(value)
         if self._left >= 0:
             return value
-        message = f"the values that are referred to up to here are more than {MAX_BYTES} bytes"
+        message = f"the referenced values up to here are more than {MAX_BYTES} bytes"
         self.find("MA1607", path, message, "fetch large files from a source")
         return self._unknown()
 
@@ -139,7 +139,7 @@ class References:
             hint = f"one of that name is in {named[0].namespace}; references stay in one namespace"
         else:
             message = f"there is no {kind} {name}"
-            hint = "give it as a further document (`kubectl get -o yaml` writes it)"
+            hint = "add it to the documents (`kubectl get -o yaml` prints it)"
         self.find("MA1601", path, message, hint)
         return None
 
@@ -172,7 +172,7 @@ class References:
         wire = path.removesuffix("From")
         if getattr(value, twin) is not None:
             name = wire.rpartition(".")[2]
-            self.find("MA1301", path, f"not together with {name}", "give exactly one of the two")
+            self.find("MA1301", path, f"not together with {name}", "set exactly one of the two")
         self.origins[wire] = path
         if isinstance(value, FileConfig):
             return self._content(value, kind, reference, at)

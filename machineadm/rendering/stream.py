@@ -156,14 +156,14 @@ def _about_objects(resources: Sequence[tuple[Document, Resource]]) -> Iterator[P
         if not one.name:
             if text_of(document.value.metadata, "name") or document.problems:
                 continue
-            message = f"a {one.kind} needs a name to be referred to by"
+            message = f"a {one.kind} needs a name, so that it can be referred to"
             yield problem_at(
                 document, Finding(code="MA1303", path="metadata.name", message=message)
             )
             continue
         first = seen.setdefault((one.kind, one.namespace, one.name), document)
         if first is not document:
-            message = f"{one.kind} {one.name} is there already"
+            message = f"{one.kind} {one.name} is a duplicate"
             hint = f"the first is document {first.index} of {first.file}"
             yield problem_at(
                 document, Finding(code="MA1306", path="metadata.name", message=message, hint=hint)

@@ -162,7 +162,7 @@ class Template:
             return known
         work.left -= sum(len(one) for one in arguments if isinstance(one, bytes))
         if work.left < 0:
-            message = f"up to here the functions are given more than {work.most} bytes"
+            message = f"up to here the functions process more than {work.most} bytes"
             refuse(self._text, expression.at, "MA1614", message, "encode less, or less often")
         try:
             value = self._functions[expression.name].call(*arguments)
@@ -202,7 +202,7 @@ class _Parser:
         self._functions = functions
         self._tokens = list(islice(tokens(text), MOST_TOKENS + 1))
         if len(self._tokens) > MOST_TOKENS:
-            message = f"more than {MOST_TOKENS} words, literals and signs"
+            message = f"more than {MOST_TOKENS} tokens"
             refuse(text, self._tokens[-1].at, "MA1614", message)
         self._at = 0
         self._depth = 0
@@ -313,7 +313,7 @@ class _Parser:
     def _separated(self) -> None:
         following = self._tokens[self._at]
         if following.kind not in ("space", "close", ")", "pipe"):
-            self._refuse(following, "MA1610", f"{shown(following.text)} needs a blank before it")
+            self._refuse(following, "MA1610", f"{shown(following.text)} needs a space before it")
 
     def _function(self, token: Token) -> str:
         if token.text not in self._functions:
@@ -323,13 +323,11 @@ class _Parser:
     def _unknown(self, token: Token) -> NoReturn:
         known = ", ".join(sorted(self._functions))
         if _FOREIGN.fullmatch(token.text):
-            message = f"{token.text} is Go's, but none of what a template has here"
-            self._refuse(token, "MA1611", message, f"there are if, else, end, {known}")
+            message = f"{token.text} exists in Go, but not in templates here"
+            self._refuse(token, "MA1611", message, f"use if, else, end, {known}")
         if token.text in ("if", "else", "end"):
-            self._refuse(token, "MA1610", f"{token.text} must stand first in its action")
-        self._refuse(
-            token, "MA1612", f"there is no function {shown(token.text)}", f"there are {known}"
-        )
+            self._refuse(token, "MA1610", f"{token.text} must be first in its action")
+        self._refuse(token, "MA1612", f"there is no function {shown(token.text)}", f"use {known}")
 
     def _call(self, token: Token, name: str, arguments: list[Expression]) -> Call:
         arity = self._functions[name].arity
@@ -341,7 +339,7 @@ class _Parser:
                 self._refuse(token, "MA1613", f"{name} expects a string, got a boolean")
         depth = 1 + max([one.depth for one in arguments if isinstance(one, Call)], default=0)
         if depth > DEEPEST:
-            self._refuse(token, "MA1611", f"more than {DEEPEST} calls within each other")
+            self._refuse(token, "MA1611", f"more than {DEEPEST} nested calls")
         return Call(token.at, name, tuple(arguments), depth)
 
     def _descend(self, token: Token) -> None:

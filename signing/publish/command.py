@@ -1,4 +1,4 @@
-"""`python -m signing publish`: put a signed release where machines find it, and move the pointers."""
+"""`python -m signing publish`: publish a signed release where machines find it, and move the pointers."""
 
 from __future__ import annotations
 
@@ -60,12 +60,14 @@ def _parser() -> argparse.ArgumentParser:
         required=True,
         help="gs://BUCKET/PREFIX, s3://BUCKET/PREFIX, file:DIR or a directory",
     )
-    parser.add_argument("--endpoint", metavar="URL", help="another server of the store's protocol")
+    parser.add_argument(
+        "--endpoint", metavar="URL", help="another server with the store's protocol"
+    )
     parser.add_argument(
         "--channel", default="stable", help="pointer to move beside latest (stable)"
     )
     parser.add_argument(
-        "--allow-rollback", action="store_true", help="pointers may go back to an older version"
+        "--allow-rollback", action="store_true", help="let pointers go back to an older version"
     )
     parser.add_argument(
         "--budget",
@@ -79,20 +81,20 @@ def _parser() -> argparse.ArgumentParser:
         "--public",
         metavar="FILE",
         type=Path,
-        help="keys to trust beside --key's own; without --key the release alone is published",
+        help="keys to trust beside --key's own; without --key only the release is published, no pointer",
     )
     return parser
 
 
 def _report(to: str, version: str, files: int, done: Published, promise: str) -> None:
     kept = files - len(done.written)
-    print(f"{to}: {version}: {len(done.written)} files written, {kept} were there")
+    print(f"{to}: {version}: {len(done.written)} files written, {kept} already there")
     for channel in done.moved:
         print(f"{layout.pointer_name(channel)}: {version}")
     for channel in done.kept:
         print(f"{layout.pointer_name(channel)}: stays, it is newer")
     if not done.moved and not done.kept:
-        print("pointers: left alone, there is no key to sign them with")
+        print("pointers: not moved, there is no key to sign them with")
     if not done.written:
         return
     if done.exclusive:
@@ -100,5 +102,5 @@ def _report(to: str, version: str, files: int, done: Published, promise: str) ->
     else:
         print(
             "this store does not keep publishers apart (conditional writes are not enforced): every write "
-            "was checked before and after; let one publisher run at a time"
+            "was checked before and after; run one publisher at a time"
         )

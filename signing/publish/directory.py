@@ -180,5 +180,5 @@ def _tell(path: Path, error: OSError) -> NoReturn:
     if error.errno in (errno.EACCES, errno.EPERM):
         fail_refused(str(path), os.strerror(error.errno))
     if error.errno in (errno.EISDIR, errno.ENOTDIR, errno.EEXIST):
-        fail(str(path), "something else is where a file or its directory should be")
+        fail(str(path), "something else is in the place of a file or its directory")
     fail(str(path), error.strerror or "cannot be read or written")

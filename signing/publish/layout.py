@@ -40,9 +40,9 @@ def channel_name(channel: str) -> str:
     if channel == LATEST or re.fullmatch(_CHANNEL, channel) is None:
         raise UsageError(
             "MA1851",
-            f"{channel!r} is no name of a channel",
+            f"{channel!r} is not a channel name",
             hint="up to 63 lowercase letters, digits and dashes, such as stable or v1-2; "
-            "latest moves by itself",
+            "latest moves automatically",
         )
     return channel
 

@@ -49,10 +49,12 @@ def open_store(uri: str, *, endpoint: str | None = None) -> Store:
 def _bucket(uri: str, rest: str) -> tuple[str, str]:
     bucket, _, prefix = rest.removeprefix("//").partition("/")
     if not rest.startswith("//") or re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]+", bucket) is None:
-        _refuse(uri, "it names no bucket")
+        _refuse(uri, "it has no bucket")
     prefix = prefix.strip("/")
     if re.fullmatch(r"[A-Za-z0-9._/-]*", prefix) is None or ".." in prefix or "//" in prefix:
-        _refuse(uri, "the prefix has other signs than letters, digits, dots, dashes and slashes")
+        _refuse(
+            uri, "the prefix has characters other than letters, digits, dots, dashes and slashes"
+        )
     return bucket, f"{prefix}/" if prefix else ""
 
 
@@ -67,20 +69,20 @@ def _local_path(uri: str, rest: str) -> str:
 
 def _checked_path(uri: str, path: str) -> str:
     if not path or "\0" in path:
-        _refuse(uri, "it names no directory")
+        _refuse(uri, "it has no directory")
     return path
 
 
 def _check_endpoint(endpoint: str) -> None:
     parts = urlsplit(endpoint)
     if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise UsageError("MA1850", "the endpoint is no http or https URL")
+        raise UsageError("MA1850", "the endpoint is not an http or https URL")
     if parts.username is not None or parts.password is not None:
         # Not repeated: it holds a password.
         raise UsageError(
             "MA1850",
-            "the endpoint holds a user or a password",
-            hint="credentials come from the store's own chain; docs/publishing.md names it",
+            "the endpoint contains a user or a password",
+            hint="credentials come from the store's own chain; docs/publishing.md lists it",
         )
 
 

@@ -169,8 +169,8 @@ def _write(name: str, item: Item, store: Store) -> None:
         _refuse_other([name])
     raise VerificationError(
         "MA1857",
-        f"{name}: the store does not give back what it was given",
-        hint="nothing points to it yet; look at the store, remove the file and publish again",
+        f"{name}: the store does not return what was written",
+        hint="nothing points to it yet; check the store, remove the file and publish again",
     )
 
 
@@ -215,8 +215,8 @@ def _move(pointer: _Pointer, signer: Signer, store: Store, *, allow_rollback: bo
             return True
     raise HostError(
         "MA1854",
-        f"{pointer.name} does not stay as it was written: another publisher is at work",
-        hint="the release itself is published; run the same command again when the other has ended",
+        f"{pointer.name} was changed right after it was written: another publisher is at work",
+        hint="the release itself is published; run the same command again when the other publisher is done",
     )
 
 
@@ -255,14 +255,14 @@ def _is_newer(pointer: _Pointer, held: Held | None, *, allow_rollback: bool) -> 
     except (msgspec.MsgspecError, VerificationError) as error:
         raise VerificationError(
             "MA1861",
-            f"{pointer.name} is there, and is no pointer",
-            hint="look who wrote it; --allow-rollback writes over it",
+            f"{pointer.name} exists, but is not a pointer",
+            hint="find out who wrote it; --allow-rollback overwrites it",
         ) from error
     if newer and pointer.channel != layout.LATEST:
         raise VerificationError(
             "MA1853",
             f"{pointer.name} is at {there.version}; {pointer.version} is older",
-            hint="--allow-rollback moves it back, and latest with it; another --channel leaves it alone",
+            hint="--allow-rollback moves it back, and latest with it; or use another --channel",
         )
     return newer
 
@@ -272,5 +272,5 @@ def _refuse_other(names: list[str]) -> NoReturn:
         "MA1852",
         f"already there with other content: {', '.join(names)}",
         hint="a released version never changes: raise the version. If release.json is missing there, it was "
-        "never released: remove what is there",
+        "never released: remove its files",
     )

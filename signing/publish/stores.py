@@ -58,7 +58,7 @@ def fail_unreachable(where: str, why: str) -> NoReturn:
     raise PassingError(
         "MA1856",
         f"{where} does not answer: {why}",
-        hint="run the same command again: it goes on where it stopped",
+        hint="run the same command again: it continues where it stopped",
     )
 
 
@@ -71,7 +71,7 @@ def fail_refused(where: str, why: str) -> NoReturn:
     raise HostError(
         "MA1855",
         f"{where} refuses: {why}",
-        hint="credentials come from the store's own chain; docs/publishing.md names it and the permissions",
+        hint="credentials come from the store's own chain; docs/publishing.md lists it and the permissions",
     )
 
 

@@ -90,7 +90,7 @@ def test_versions_without_a_common_one_are_refused() -> None:
 
 def test_a_plugin_of_go_plugin_with_another_cookie_is_named_so() -> None:
     command = Command(name="other", path=program("plugin", VERSION), cookie=Cookie("OTHER", "x"))
-    with Host() as host, pytest.raises(PluginError, match="cookie that is not its own"):
+    with Host() as host, pytest.raises(PluginError, match="another plugin's cookie"):
         host.start(command)
 
 

@@ -201,7 +201,7 @@ def test_a_release_is_verified(first: Released, tools: Path, architecture: str) 
 
     assert (done.returncode, done.stderr) == (0, "")
     assert [line for line in done.stdout.splitlines() if line.startswith("SAME")] == [
-        "SAME BYTES: the commit gives this file",
+        "SAME BYTES: the commit produces this file",
         f"SAME BYTES: machineadm-linux-{architecture}.pyz.cdx.json",
         f"SAME BYTES: machineadm-linux-{architecture}.pyz.intoto.json",
     ]
@@ -216,7 +216,7 @@ def test_another_bill_of_materials_is_told(first: Released, tools: Path, tmp_pat
     done = verify(first, tmp_path / AGENTS[0], tools)
 
     assert done.returncode == 1
-    assert done.stderr == f"DIFFERENT: {bill.name} is not what the commit gives\n"
+    assert done.stderr == f"DIFFERENT: {bill.name} is not what the commit produces\n"
 
 
 def test_another_zlib_is_said_and_the_contents_are_compared(
@@ -264,7 +264,7 @@ def test_a_file_that_the_commit_does_not_give_is_told_with_what_differs(
 
     assert done.returncode == 1
     assert "  front.py: content differs (sha256 " in done.stdout
-    assert done.stderr == "DIFFERENT: the commit does not give this file\n"
+    assert done.stderr == "DIFFERENT: the commit does not produce this file\n"
 
 
 def test_another_commit_cannot_tell(first: Released, tools: Path, tmp_path: Path) -> None:
@@ -276,7 +276,7 @@ def test_another_commit_cannot_tell(first: Released, tools: Path, tmp_path: Path
     done = verify(Released(other, first.directory), agent, tools)
 
     assert done.returncode == 2
-    assert "says that it is of commit " in done.stderr
+    assert "says that it was built from commit " in done.stderr
 
 
 def test_a_directory_of_wheels_is_enough_without_a_network(
@@ -309,7 +309,7 @@ def test_a_directory_of_wheels_is_enough_without_a_network(
 
     done = run()
     assert done.returncode == 0, done.stderr
-    assert "SAME BYTES: the commit gives this file\n" in done.stdout
+    assert "SAME BYTES: the commit produces this file\n" in done.stdout
 
     next(gathered.glob("msgspec-*-cp312-*_x86_64.whl")).unlink()
     done = run()

@@ -54,11 +54,11 @@ def test_a_scalar_is_what_it_is_to_go(text: str, value: object) -> None:
     ("data", "words"),
     [
         (b"\xff\xfe", "UTF-8"),
-        (b"a: [", "no YAML"),
+        (b"a: [", "not YAML"),
         (b"a: .inf", "JSON cannot write"),
         (b"? [a]\n: 1", "not a string"),
-        (b"a: *x", "alias to nothing"),
-        (b"a: &x [*x]", "alias to what it is in"),
+        (b"a: *x", "alias without an anchor"),
+        (b"a: &x [*x]", "alias to its own anchor"),
         (b"[" * 500 + b"]" * 500, "nested"),
         (
             b"a: &a [1,1,1,1,1,1,1,1,1,1]\n"

@@ -8,7 +8,7 @@ from machineadm.api.meta import ApiStruct, Sha256
 
 
 class AgentPin(ApiStruct, frozen=True, kw_only=True):
-    """What the agent that reads the configuration must be; it checks itself."""
+    """Requirements for the agent that reads the configuration; it checks itself."""
 
     version: (
         Annotated[

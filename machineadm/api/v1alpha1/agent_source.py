@@ -21,7 +21,7 @@ from machineadm.api.meta import (
 
 
 class PreinstalledAgent(ApiStruct, frozen=True, kw_only=True):
-    """An agent that the image brings."""
+    """An agent that is part of the image."""
 
     path: AbsolutePath | None = None
     """Where it is. Default `/usr/bin/machineadm`."""
@@ -59,10 +59,10 @@ class AgentDownload(ApiStruct, frozen=True, kw_only=True):
             },
         ),
     ]
-    """Version of the agent, with or without a leading `v`; `{version}` in a URL stands for it."""
+    """Version of the agent, with or without a leading `v`; it replaces `{version}` in a URL."""
 
     urls: Annotated[tuple[Url, ...], Meta(min_length=1, max_length=8, extra={"unique": ""})]
-    """Where it is fetched from, tried in this order. `{version}` and `{arch}` are filled in."""
+    """URLs to fetch it from, tried in this order. `{version}` and `{arch}` are filled in."""
 
     sha256: Sha256 | None = None
     """SHA-256 of the file, checked before it gets its name. Of one file, so of one architecture."""
@@ -71,21 +71,21 @@ class AgentDownload(ApiStruct, frozen=True, kw_only=True):
     """The same where `{arch}` in a URL stands for several; a machine of another architecture is refused."""
 
     public_key: Pem | None = None
-    """ECDSA P-256 public keys in PEM, one of which must have signed the file: two while a release key is
-    being replaced. The signature, DER over SHA-256, is fetched from the file's URL with `.sig` behind it."""
+    """ECDSA P-256 public keys in PEM, one of which must have signed the file: two during a rotation of
+    the release key. The signature, DER over SHA-256, is fetched from the file's URL with `.sig` appended."""
 
     headers: Annotated[dict[HeaderName, ShortSecret], Meta(max_length=32)] = {}
     """HTTP headers of the request, such as `Authorization`; secret. Not sent on to another host."""
 
     headers_from: Annotated[dict[HeaderName, ValueSource], Meta(max_length=32)] = {}
-    """HTTP headers whose values come from elsewhere. A header stands here or in `headers`."""
+    """HTTP headers whose values come from elsewhere. A header is either here or in `headers`."""
 
     destination: AbsolutePath | None = None
-    """Where it is put, with mode 0755. Default `/usr/local/bin/machineadm`; with format ignition
+    """Where it is installed, with mode 0755. Default `/usr/local/bin/machineadm`; with format ignition
     `/opt/bin/machineadm`, since /usr is read-only on Flatcar."""
 
     ca_bundle: Pem | None = None
-    """Certificate authorities in PEM for this download alone, beside the host's trust store."""
+    """Certificate authorities in PEM for this download only, in addition to the host's trust store."""
 
 
 class AgentSource(ApiStruct, frozen=True, kw_only=True):
@@ -94,7 +94,7 @@ class AgentSource(ApiStruct, frozen=True, kw_only=True):
     one_of: ClassVar[tuple[OneOf, ...]] = (exactly_one("preinstalled", "download"),)
 
     preinstalled: PreinstalledAgent | None = None
-    """The image brings it."""
+    """It is part of the image."""
 
     download: AgentDownload | None = None
     """It is fetched at boot."""

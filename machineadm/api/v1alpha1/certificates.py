@@ -30,8 +30,8 @@ class CertificatePair(ApiStruct, frozen=True, kw_only=True):
     """Where the certificate comes from."""
 
     key: PemSecret | None = None
-    """Its private key in PEM. May be absent of an authority: whatever it has to sign must then be
-    there already."""
+    """Its private key in PEM. Optional for an authority: then everything that it would sign must
+    exist already."""
 
     key_from: ValueSource | None = None
     """Where the private key comes from."""
@@ -69,7 +69,7 @@ class ControlPlaneCertificates(ApiStruct, frozen=True, kw_only=True):
     """The cluster's authority: `ca.crt`, `ca.key`."""
 
     etcd_ca: CertificatePair | None = field(default=None, name="etcdCA")
-    """etcd's authority: `etcd/ca.crt`, `etcd/ca.key`; with external etcd the certificate alone, written
+    """etcd's authority: `etcd/ca.crt`, `etcd/ca.key`; with external etcd only the certificate, written
     to `caFile`."""
 
     front_proxy_ca: CertificatePair | None = field(default=None, name="frontProxyCA")
@@ -79,4 +79,4 @@ class ControlPlaneCertificates(ApiStruct, frozen=True, kw_only=True):
     """Keys of the service accounts: `sa.pub`, `sa.key`."""
 
     apiserver_etcd_client: CertificatePair | None = None
-    """The API server's client certificate towards external etcd, written to `certFile` and `keyFile`."""
+    """The API server's client certificate for external etcd, written to `certFile` and `keyFile`."""

@@ -38,7 +38,7 @@ SubjectNames = Annotated[
     ],
     Meta(max_length=100, extra={"unique": ""}),
 ]
-"""Further subject alternative names of a certificate: DNS names, `*.` in front allowed, or addresses."""
+"""Additional subject alternative names of a certificate: DNS names, also with a leading `*.`, or addresses."""
 
 Repository = Annotated[
     str,
@@ -176,7 +176,7 @@ class ContainerVariable(ApiStruct, frozen=True, kw_only=True):
     other pods; a kubelet does not in a static pod."""
 
     value: ValueSecret | None = None
-    """Its value; secret, for it may hold a proxy's password. `$(NAME)` is expanded by the kubelet."""
+    """Its value; secret, because it may contain a proxy's password. `$(NAME)` is expanded by the kubelet."""
 
     value_from: ContainerVariableSource | None = None
     """Where its value comes from in the cluster; not together with `value`."""
@@ -203,7 +203,7 @@ class ImageSource(ApiStruct, frozen=True, kw_only=True):
         ]
         | None
     ) = None
-    """Tag. Default: the one that goes with the version of Kubernetes."""
+    """Tag. Default: the one for the version of Kubernetes."""
 
 
 class ClusterNetwork(ApiStruct, frozen=True, kw_only=True):
@@ -212,7 +212,7 @@ class ClusterNetwork(ApiStruct, frozen=True, kw_only=True):
     pod_cidrs: Annotated[tuple[Cidr, ...], Meta(max_length=2, extra={"unique": ""})] = field(
         default=(), name="podCIDRs"
     )
-    """Addresses of pods: one range, or one each of IPv4 and IPv6. Default: the network plugin's matter."""
+    """Addresses of pods: one range, or one each of IPv4 and IPv6. Default: up to the network plugin."""
 
     service_cidrs: Annotated[tuple[Cidr, ...], Meta(max_length=2, extra={"unique": ""})] = field(
         default=(), name="serviceCIDRs"
@@ -224,7 +224,7 @@ class ClusterNetwork(ApiStruct, frozen=True, kw_only=True):
 
 
 class ClusterCertificates(ApiStruct, frozen=True, kw_only=True):
-    """How the cluster's certificates are made and where they lie."""
+    """How the cluster's certificates are made and where they are."""
 
     directory: AbsolutePath | None = None
     """Directory of the certificates. Default `/etc/kubernetes/pki`."""
@@ -232,7 +232,7 @@ class ClusterCertificates(ApiStruct, frozen=True, kw_only=True):
     key_algorithm: (
         Literal["RSA-2048", "RSA-3072", "RSA-4096", "ECDSA-P256", "ECDSA-P384"] | None
     ) = None
-    """Kind of the keys that kubeadm makes. Default `RSA-2048`. Kubernetes 1.31 or later; `ECDSA-P384`:
+    """Type of the keys that kubeadm creates. Default `RSA-2048`. Kubernetes 1.31 or later; `ECDSA-P384`:
     1.34 or later."""
 
     validity: Duration | None = None
@@ -258,14 +258,14 @@ class ProxyAddon(ApiStruct, frozen=True, kw_only=True):
     """The cluster's service proxy, kube-proxy."""
 
     disabled: bool = False
-    """Do not install it: the network plugin does its work. Default false. Kubernetes 1.31 or later."""
+    """Do not install it, because the network plugin replaces it. Default false. Kubernetes 1.31 or later."""
 
     mode: Literal["iptables", "ipvs", "nftables", "kernelspace"] | None = None
-    """How it works. Default `iptables`, on Windows `kernelspace`. `nftables`: Kubernetes 1.31 or later
+    """Its mode. Default `iptables`, on Windows `kernelspace`. `nftables`: Kubernetes 1.31 or later
     without a feature gate."""
 
     config: KubernetesObject | None = None
-    """Further fields of KubeProxyConfiguration (kubeproxy.config.k8s.io/v1alpha1), passed on."""
+    """More fields of KubeProxyConfiguration (kubeproxy.config.k8s.io/v1alpha1), passed through."""
 
 
 class LocalEtcd(ApiStruct, frozen=True, kw_only=True):
@@ -278,16 +278,16 @@ class LocalEtcd(ApiStruct, frozen=True, kw_only=True):
     """Where its image comes from."""
 
     extra_args: Arguments = ()
-    """Further arguments."""
+    """Additional arguments."""
 
     extra_env: ContainerVariables = ()
     """Environment variables. Kubernetes 1.31 or later."""
 
     server_cert_sans: SubjectNames = field(default=(), name="serverCertSANs")
-    """Further names in its server certificate."""
+    """Additional names in its server certificate."""
 
     peer_cert_sans: SubjectNames = field(default=(), name="peerCertSANs")
-    """Further names in its peer certificate."""
+    """Additional names in its peer certificate."""
 
 
 class ExternalEtcd(ApiStruct, frozen=True, kw_only=True):
@@ -297,8 +297,8 @@ class ExternalEtcd(ApiStruct, frozen=True, kw_only=True):
     """Addresses of its members: `https://etcd-0.example.com:2379`."""
 
     ca_file: AbsolutePath | None = None
-    """Certificate of its CA, on the machine. The file comes with the image, by `files`, or from
-    `controlPlane.certificates.etcdCA`. All three are given with https, none with http."""
+    """Certificate of its CA, on the machine. The file comes with the image, from `files`, or from
+    `controlPlane.certificates.etcdCA`. Set all three with https, none with http."""
 
     cert_file: AbsolutePath | None = None
     """Client certificate of the API server; or from `controlPlane.certificates.apiserverEtcdClient`."""
@@ -322,7 +322,7 @@ class EtcdConfig(ApiStruct, frozen=True, kw_only=True):
 class ClusterConfig(ApiStruct, frozen=True, kw_only=True):
     """What is the same on all machines of a cluster.
 
-    kubeadm keeps it in the cluster, so a joining machine needs little of it: what stands there must
+    kubeadm keeps it in the cluster, so a joining machine needs little of it: what it has must
     agree, and is not written again.
     """
 
@@ -356,7 +356,7 @@ class ClusterConfig(ApiStruct, frozen=True, kw_only=True):
     """Feature gates of kubeadm, not of the components."""
 
     certificates: ClusterCertificates | None = None
-    """How certificates are made and where they lie."""
+    """How certificates are made and where they are."""
 
     dns: Dns | None = None
     """CoreDNS."""
@@ -368,5 +368,5 @@ class ClusterConfig(ApiStruct, frozen=True, kw_only=True):
     """etcd. Absent: on the control plane machines, as kubeadm sets it up."""
 
     kubelet: KubernetesObject | None = None
-    """KubeletConfiguration (kubelet.config.k8s.io/v1beta1) that every node inherits, passed on. With
-    role Initialize only; what one node needs stands in `node.kubelet`."""
+    """KubeletConfiguration (kubelet.config.k8s.io/v1beta1) that every node inherits, passed
+    through. Only with role Initialize; settings for one node go into `node.kubelet`."""

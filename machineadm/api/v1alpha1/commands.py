@@ -33,13 +33,13 @@ class EnvironmentVariable(ApiStruct, frozen=True, kw_only=True):
 
 
 class RetryPolicy(ApiStruct, frozen=True, kw_only=True):
-    """How often a failed command is tried again."""
+    """How often a failed command is retried."""
 
     limit: Annotated[int, Meta(ge=0, le=100)] = 0
-    """Further attempts after the first, 0 to 100. Default 0."""
+    """Retries after the first attempt, 0 to 100. Default 0."""
 
     backoff: Duration = "5s"
-    """Pause before the first further attempt; doubles with each one, up to 5m. Default `5s`."""
+    """Pause before the first retry; doubles with each one, up to 5m. Default `5s`."""
 
 
 class Command(ApiStruct, frozen=True, kw_only=True):
@@ -50,35 +50,35 @@ class Command(ApiStruct, frozen=True, kw_only=True):
     argv: Annotated[
         tuple[Annotated[str, Meta(max_length=32768)], ...], Meta(min_length=1, max_length=256)
     ] = ()
-    """The program and its arguments. Never passed through a shell: `$` and `*` mean themselves."""
+    """The program and its arguments. Never passed through a shell: `$` and `*` are literal."""
 
     script: Annotated[str, Meta(min_length=1, max_length=131072)] | None = None
-    """A script, run by `interpreter`, or by what its first line (`#!`) names."""
+    """A script, run by `interpreter`, or by the program in its first line (`#!`)."""
 
     interpreter: Annotated[
         tuple[Annotated[str, Meta(min_length=1, max_length=512, extra=ONE_LINE)], ...],
         Meta(max_length=16),
     ] = ()
-    """The program, with its arguments, that reads `script` from the file named last. Default: the
+    """The program, with its arguments, that runs `script`, which is appended as a file name. Default: the
     script's first line if it begins with `#!`, else `/bin/sh -eu`."""
 
     env: Annotated[
         tuple[EnvironmentVariable, ...], Meta(max_length=100, extra={"unique": "name"})
     ] = ()
-    """Environment variables beside PATH, HOME and LANG; nothing else is inherited."""
+    """Environment variables in addition to PATH, HOME and LANG; nothing else is inherited."""
 
     working_directory: HostPath | None = None
     """Where it runs. Default `/`."""
 
     timeout: Duration = "10m"
-    """How long one attempt may take; then it and its children are ended, and it has failed.
+    """How long one attempt may take; then it fails, and it and its children are killed.
     Default `10m`."""
 
     retries: RetryPolicy = RetryPolicy()
-    """How often it is tried again. Default: not at all."""
+    """How often it is retried. Default: not at all."""
 
     on_failure: Literal["Fail", "Continue"] = "Fail"
-    """`Fail`: the run ends. `Continue`: the report says that it failed, and the run goes on.
+    """`Fail`: the run ends. `Continue`: the report says that it failed, and the run continues.
     Default `Fail`."""
 
     success_exit_codes: Annotated[
@@ -90,7 +90,7 @@ class Command(ApiStruct, frozen=True, kw_only=True):
     platforms: Annotated[
         tuple[Literal["linux", "windows"], ...], Meta(max_length=2, extra={"unique": ""})
     ] = ()
-    """Where it is run; elsewhere it is left out. Default: everywhere."""
+    """Where it runs; elsewhere it is skipped. Default: everywhere."""
 
 
 CommandList = Annotated[tuple[Command, ...], Meta(max_length=1000)]
@@ -101,7 +101,7 @@ class Commands(ApiStruct, frozen=True, kw_only=True):
     """Commands by the moment at which they run, each list in its order."""
 
     boot: CommandList = ()
-    """Run first of all, and at every later boot. At most 1000."""
+    """Run before everything else, and at every later boot. At most 1000."""
 
     pre_kubeadm: CommandList = ()
     """Run once, when the machine is prepared, right before kubeadm. At most 1000."""

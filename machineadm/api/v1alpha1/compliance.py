@@ -20,4 +20,4 @@ class ComplianceProfile(ApiStruct, frozen=True, kw_only=True):
         tuple[Annotated[str, Meta(min_length=1, max_length=64, extra=ONE_LINE)], ...],
         Meta(max_length=500, extra={"unique": ""}),
     ] = ()
-    """Numbers of rules that are left out."""
+    """Numbers of the rules to skip."""

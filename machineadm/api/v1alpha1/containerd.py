@@ -1,4 +1,4 @@
-"""The container runtime. containerd is the one that is supported."""
+"""The container runtime. Only containerd is supported."""
 
 from typing import Annotated, ClassVar, Literal
 
@@ -29,7 +29,7 @@ OptionValue = Annotated[
 
 
 class RegistryMirror(ApiStruct, frozen=True, kw_only=True):
-    """A host that is asked in place of a registry."""
+    """A host that is asked instead of a registry."""
 
     url: Url
     """Its address: `https://mirror.example.com`."""
@@ -45,7 +45,7 @@ class RegistryMirror(ApiStruct, frozen=True, kw_only=True):
 
 
 class RegistryTls(ApiStruct, frozen=True, kw_only=True):
-    """TLS towards a registry."""
+    """TLS for a registry."""
 
     one_of: ClassVar[tuple[OneOf, ...]] = (
         at_most_one("ca", "caFrom"),
@@ -54,7 +54,7 @@ class RegistryTls(ApiStruct, frozen=True, kw_only=True):
     )
 
     ca: Pem | None = None
-    """Certificates that are trusted beside the host's; this or `caFrom`."""
+    """Certificates that are trusted in addition to the host's; this or `caFrom`."""
 
     ca_from: ValueSource | None = None
     """Where these come from."""
@@ -72,12 +72,12 @@ class RegistryTls(ApiStruct, frozen=True, kw_only=True):
     """Where it comes from."""
 
     insecure_skip_verify: bool = False
-    """Do not verify the registry's certificate: whoever stands between may change images that are not
+    """Do not verify the registry's certificate: somebody in the middle may change images that are not
     pinned by digest. Default false."""
 
 
 class RegistryAuth(ApiStruct, frozen=True, kw_only=True):
-    """How one logs in to a registry: user name and password, or a credential handler."""
+    """Login at a registry: user name and password, or a credential handler."""
 
     one_of: ClassVar[tuple[OneOf, ...]] = (
         at_most_one("username", "usernameFrom"),
@@ -100,7 +100,7 @@ class RegistryAuth(ApiStruct, frozen=True, kw_only=True):
     """A plugin that vouches for the machine, in place of name and password."""
 
     handler: LabelName | None = None
-    """A credential provider of the kubelet in place of name and password."""
+    """A kubelet credential provider instead of name and password."""
 
 
 class Registry(ApiStruct, frozen=True, kw_only=True):
@@ -143,7 +143,7 @@ class ContainerdRuntime(ApiStruct, frozen=True, kw_only=True):
     """Options of the shim, `BinaryName` for example."""
 
     default: bool = False
-    """The handler of pods that name none; one at most. Default false: `runc` is."""
+    """The default handler; at most one. Default false: `runc` is."""
 
 
 class Containerd(ApiStruct, frozen=True, kw_only=True):
@@ -160,7 +160,7 @@ class Containerd(ApiStruct, frozen=True, kw_only=True):
         ]
         | None
     ) = None
-    """The version that must be there; it is not installed. Default: whichever is."""
+    """The version that must be installed; machineadm does not install it. Default: any."""
 
     root: MachinePath | None = None
     """Where images and containers are kept. Default `/var/lib/containerd`."""
@@ -193,7 +193,7 @@ class Containerd(ApiStruct, frozen=True, kw_only=True):
     """How many layers of an image are downloaded at once. Default 3."""
 
     extra_config: Annotated[str, Meta(min_length=1, max_length=65536)] | None = None
-    """Further TOML, checked, and merged table by table over what the fields above give."""
+    """More TOML, checked, and merged table by table over the result of the fields above."""
 
 
 class ContainerRuntime(ApiStruct, frozen=True, kw_only=True):

@@ -1,4 +1,4 @@
-"""What a control plane machine has beside other nodes, put together from its concerns."""
+"""What only control plane machines have, put together from its concerns."""
 
 from typing import Annotated, ClassVar, Literal
 
@@ -26,7 +26,7 @@ from machineadm.api.v1alpha1.static_pods import StaticPod
 
 
 class ExtraVolume(ApiStruct, frozen=True, kw_only=True):
-    """A file or directory of the host that a component sees."""
+    """A file or directory of the host, mounted into a component."""
 
     name: Annotated[
         str,
@@ -45,7 +45,7 @@ class ExtraVolume(ApiStruct, frozen=True, kw_only=True):
     """Path in the container."""
 
     read_only: bool = False
-    """The component may not write. Default false, as kubeadm's."""
+    """Mount it read-only. Default false, as in kubeadm."""
 
     path_type: (
         Literal[
@@ -59,7 +59,7 @@ class ExtraVolume(ApiStruct, frozen=True, kw_only=True):
         ]
         | None
     ) = None
-    """What must be there (Kubernetes' HostPathType). Absent: not checked."""
+    """What must exist (Kubernetes' HostPathType). Absent: not checked."""
 
 
 ExtraVolumes = Annotated[tuple[ExtraVolume, ...], Meta(max_length=100)]
@@ -70,10 +70,10 @@ class Component(ApiStruct, frozen=True, kw_only=True):
     """A component of the control plane."""
 
     extra_args: Arguments = ()
-    """Further arguments; they win over those of kubeadm."""
+    """Additional arguments; they override kubeadm's."""
 
     extra_volumes: ExtraVolumes = ()
-    """Further volumes."""
+    """Additional volumes."""
 
     extra_env: ContainerVariables = ()
     """Environment variables. Kubernetes 1.31 or later."""
@@ -83,16 +83,16 @@ class ApiServer(ApiStruct, frozen=True, kw_only=True):
     """The API server."""
 
     extra_args: Arguments = ()
-    """Further arguments; they win over those of kubeadm."""
+    """Additional arguments; they override kubeadm's."""
 
     extra_volumes: ExtraVolumes = ()
-    """Further volumes."""
+    """Additional volumes."""
 
     extra_env: ContainerVariables = ()
     """Environment variables. Kubernetes 1.31 or later."""
 
     cert_sans: SubjectNames = field(default=(), name="certSANs")
-    """Further names in its certificate."""
+    """Additional names in its certificate."""
 
     cert_sans_from: Annotated[tuple[ValueSource, ...], Meta(max_length=20)] = field(
         default=(), name="certSANsFrom"
@@ -106,7 +106,7 @@ class LocalApiEndpoint(ApiStruct, frozen=True, kw_only=True):
     one_of: ClassVar[tuple[OneOf, ...]] = (at_most_one("advertiseAddress", "advertiseAddressFrom"),)
 
     advertise_address: IpAddress | None = None
-    """Address told to the others. Default: that of the interface with the default route."""
+    """Address that it advertises. Default: that of the interface with the default route."""
 
     advertise_address_from: ValueSource | None = None
     """Where that address comes from: `instanceData: $(net.eth1.ipv4)`."""
@@ -116,11 +116,11 @@ class LocalApiEndpoint(ApiStruct, frozen=True, kw_only=True):
 
 
 class ControlPlaneConfig(ApiStruct, frozen=True, kw_only=True):
-    """What a control plane machine has beside other nodes; refused with role JoinWorker."""
+    """What only control plane machines have; refused with role JoinWorker."""
 
     api_server: ApiServer | None = None
-    """The API server. What kubeadm keeps in the cluster is taken from there by a further control plane
-    machine."""
+    """The API server. A joining control plane machine gets what kubeadm keeps in the cluster
+    from there."""
 
     controller_manager: Component | None = None
     """The controller manager."""
@@ -135,10 +135,10 @@ class ControlPlaneConfig(ApiStruct, frozen=True, kw_only=True):
     """Encryption of what is stored in etcd. The file is needed on every control plane machine."""
 
     authentication: Authentication | None = None
-    """Who is who."""
+    """Authentication."""
 
     authorization: Authorization | None = None
-    """Who may do what."""
+    """Authorization."""
 
     admission: Admission | None = None
     """Admission control."""
@@ -146,7 +146,7 @@ class ControlPlaneConfig(ApiStruct, frozen=True, kw_only=True):
     static_pods: Annotated[
         tuple[StaticPod, ...], Meta(max_length=50, extra={"unique": "name"})
     ] = ()
-    """Further static pods."""
+    """Additional static pods."""
 
     local_api_endpoint: LocalApiEndpoint | None = field(default=None, name="localAPIEndpoint")
     """Where this machine's API server listens."""

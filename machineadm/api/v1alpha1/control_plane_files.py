@@ -35,10 +35,10 @@ class AuditLog(ApiStruct, frozen=True, kw_only=True):
     """Whether a request waits for its event to be written. Default `blocking`."""
 
     max_age: Annotated[int, Meta(ge=0, le=36500)] | None = None
-    """Days for which rotated files are kept; 0: without limit. Default 0."""
+    """Days to keep rotated files; 0: no limit. Default 0."""
 
     max_backups: Annotated[int, Meta(ge=0, le=100000)] | None = None
-    """How many rotated files are kept; 0: without limit. Default 0."""
+    """How many rotated files are kept; 0: no limit. Default 0."""
 
     max_size: Annotated[int, Meta(ge=0, le=1048576)] | None = None
     """Size in MiB at which the file is rotated; 0: never. Default 100."""
@@ -51,13 +51,13 @@ class AuditBatch(ApiStruct, frozen=True, kw_only=True):
     """How events are gathered before they are sent."""
 
     buffer_size: Annotated[int, Meta(ge=1, le=10000000)] | None = None
-    """Events that may wait; further ones are lost. Default 10000."""
+    """Events that may wait; more are lost. Default 10000."""
 
     max_size: Annotated[int, Meta(ge=1, le=1000000)] | None = None
     """Events in one request. Default 400."""
 
     max_wait: Duration | None = None
-    """How long an event waits for company. Default `30s`."""
+    """How long to wait before a batch that is not full is sent. Default `30s`."""
 
 
 class AuditWebhook(ApiStruct, frozen=True, kw_only=True):
@@ -75,7 +75,7 @@ class AuditWebhook(ApiStruct, frozen=True, kw_only=True):
     """Whether a request waits for its event to be sent. Default `batch`."""
 
     initial_backoff: Duration | None = None
-    """Pause before the first further attempt. Default `10s`."""
+    """Pause before the first retry. Default `10s`."""
 
     batch: AuditBatch | None = None
     """How events are gathered in mode `batch`."""
@@ -87,7 +87,7 @@ class AuditPolicy(ApiStruct, frozen=True, kw_only=True):
     one_of: ClassVar[tuple[OneOf, ...]] = (at_least_one("log", "webhook"),)
 
     policy: KubernetesObject
-    """Policy (audit.k8s.io/v1), passed on."""
+    """Policy (audit.k8s.io/v1), passed through."""
 
     log: AuditLog | None = None
     """To a file."""
@@ -129,7 +129,7 @@ class EncryptionKeys(ApiStruct, frozen=True, kw_only=True):
     keys: Annotated[
         tuple[EncryptionKey, ...], Meta(min_length=1, max_length=50, extra={"unique": "name"})
     ]
-    """The first one encrypts, all decrypt."""
+    """The first one encrypts; all decrypt."""
 
 
 class KmsProvider(ApiStruct, frozen=True, kw_only=True):
@@ -184,7 +184,7 @@ class EncryptionProvider(ApiStruct, frozen=True, kw_only=True):
     """A key management service, version 2."""
 
     identity: IdentityProvider | None = None
-    """None at all: as the last one, it reads what is not encrypted yet."""
+    """No encryption: as the last provider, it reads what is not encrypted yet."""
 
 
 class EncryptionAtRest(ApiStruct, frozen=True, kw_only=True):
@@ -209,7 +209,7 @@ class EncryptionAtRest(ApiStruct, frozen=True, kw_only=True):
     Default `secrets`."""
 
     providers: Annotated[tuple[EncryptionProvider, ...], Meta(min_length=1, max_length=20)]
-    """The first one encrypts, all decrypt. Put `identity` last while old data is not encrypted yet."""
+    """The first one encrypts; all decrypt. Put `identity` last while old data is not encrypted yet."""
 
 
 class AuthenticationWebhook(ApiStruct, frozen=True, kw_only=True):
@@ -224,14 +224,14 @@ class AuthenticationWebhook(ApiStruct, frozen=True, kw_only=True):
     """Where the kubeconfig comes from."""
 
     cache_ttl: Duration | None = field(default=None, name="cacheTTL")
-    """How long an answer is good for. Default `2m`."""
+    """How long an answer is cached. Default `2m`."""
 
     version: Literal["v1", "v1beta1"] | None = None
     """Version of the TokenReview that is sent. Default `v1beta1`, the API server's own."""
 
 
 class Oidc(ApiStruct, frozen=True, kw_only=True):
-    """One OpenID Connect issuer, by the API server's `--oidc-*` arguments."""
+    """One OpenID Connect issuer, set with the API server's `--oidc-*` arguments."""
 
     issuer_url: Annotated[
         str,
@@ -254,14 +254,14 @@ class Oidc(ApiStruct, frozen=True, kw_only=True):
     """Claim that holds the user's name. Default `sub`."""
 
     username_prefix: Annotated[str, Meta(max_length=256, extra=ONE_LINE)] | None = None
-    """What is put in front of user names; `-`: nothing. Default: the issuer and `#`, for `email`
+    """Prefix for user names; `-`: none. Default: the issuer and `#`, for `email`
     nothing."""
 
     groups_claim: Line | None = None
     """Claim that holds the user's groups. Default: none."""
 
     groups_prefix: Annotated[str, Meta(max_length=256, extra=ONE_LINE)] | None = None
-    """What is put in front of the names of groups."""
+    """Prefix for group names."""
 
     required_claims: Annotated[dict[Line, Line], Meta(max_length=50)] = {}
     """Claims that tokens must have, with these values. A claim with `=` in its name needs `structured`."""
@@ -275,14 +275,14 @@ class Oidc(ApiStruct, frozen=True, kw_only=True):
         ],
         Meta(max_length=9, extra={"unique": ""}),
     ] = ()
-    """Signatures that are accepted. Default `RS256`."""
+    """Signature algorithms that are accepted. Default `RS256`."""
 
     certificate_authority: Pem | None = None
     """CA of the issuer in PEM. Default: the host's trust store."""
 
 
 class Authentication(ApiStruct, frozen=True, kw_only=True):
-    """Who is who beyond certificates and service accounts; not both `oidc` and `structured`."""
+    """Authentication beyond certificates and service accounts; not both `oidc` and `structured`."""
 
     one_of: ClassVar[tuple[OneOf, ...]] = (at_most_one("oidc", "structured"),)
 
@@ -293,7 +293,7 @@ class Authentication(ApiStruct, frozen=True, kw_only=True):
     """One OpenID Connect issuer."""
 
     structured: KubernetesObject | None = None
-    """AuthenticationConfiguration (apiserver.config.k8s.io), passed on: several issuers, anonymous
+    """AuthenticationConfiguration (apiserver.config.k8s.io), passed through: several issuers, anonymous
     access. Kubernetes 1.30 or later."""
 
 
@@ -309,17 +309,17 @@ class AuthorizationWebhook(ApiStruct, frozen=True, kw_only=True):
     """Where the kubeconfig comes from."""
 
     authorized_ttl: Duration | None = field(default=None, name="authorizedTTL")
-    """How long a yes is good for. Default `5m`."""
+    """How long an approval is cached. Default `5m`."""
 
     unauthorized_ttl: Duration | None = field(default=None, name="unauthorizedTTL")
-    """How long a no is good for. Default `30s`."""
+    """How long a denial is cached. Default `30s`."""
 
     version: Literal["v1", "v1beta1"] | None = None
     """Version of the SubjectAccessReview that is sent. Default `v1beta1`, the API server's own."""
 
 
 class Authorization(ApiStruct, frozen=True, kw_only=True):
-    """Who may do what; `structured`, or `modes` with `webhook`."""
+    """Authorization; `structured`, or `modes` with `webhook`."""
 
     one_of: ClassVar[tuple[OneOf, ...]] = (at_most_one("structured", "modes"),)
 
@@ -335,7 +335,7 @@ class Authorization(ApiStruct, frozen=True, kw_only=True):
     """A service that decides; with mode `Webhook`."""
 
     structured: KubernetesObject | None = None
-    """AuthorizationConfiguration (apiserver.config.k8s.io), passed on. Kubernetes 1.30 or later."""
+    """AuthorizationConfiguration (apiserver.config.k8s.io), passed through. Kubernetes 1.30 or later."""
 
 
 AdmissionPluginNames = Annotated[
@@ -356,7 +356,7 @@ AdmissionPluginNames = Annotated[
 
 
 class AdmissionPlugins(ApiStruct, frozen=True, kw_only=True):
-    """Which admission plugins run beside, or of, the default ones."""
+    """Changes to the default set of admission plugins."""
 
     enabled: AdmissionPluginNames = ()
     """Plugins to turn on. kubeadm's own `NodeRestriction` stays on, unless it is in `disabled`."""
@@ -372,5 +372,5 @@ class Admission(ApiStruct, frozen=True, kw_only=True):
     """Which plugins run."""
 
     config: KubernetesObject | None = None
-    """AdmissionConfiguration (apiserver.config.k8s.io/v1), passed on; the settings of its plugins stand
-    in it (`configuration`), not in further files."""
+    """AdmissionConfiguration (apiserver.config.k8s.io/v1), passed through; the settings of its plugins are
+    in it (`configuration`), not in other files."""

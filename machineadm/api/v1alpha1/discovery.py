@@ -46,7 +46,7 @@ class ExecVariable(ApiStruct, frozen=True, kw_only=True):
 
 
 class KubeconfigExec(ApiStruct, frozen=True, kw_only=True):
-    """A client-go credential plugin; it is never asked interactively."""
+    """A client-go credential plugin; never interactive."""
 
     command: Annotated[str, Meta(min_length=1, max_length=1024, extra=ONE_LINE)]
     """The program."""
@@ -55,7 +55,7 @@ class KubeconfigExec(ApiStruct, frozen=True, kw_only=True):
     """Its arguments."""
 
     env: Annotated[tuple[ExecVariable, ...], Meta(max_length=100, extra={"unique": "name"})] = ()
-    """Environment variables beside those of kubeadm."""
+    """Environment variables in addition to kubeadm's."""
 
     api_version: Annotated[
         str,
@@ -88,7 +88,7 @@ class KubeconfigAuthProvider(ApiStruct, frozen=True, kw_only=True):
 
 
 class KubeconfigUser(ApiStruct, frozen=True, kw_only=True):
-    """Who is asking; exactly one of `exec` and `authProvider`."""
+    """Credentials; exactly one of `exec` and `authProvider`."""
 
     one_of: ClassVar[tuple[OneOf, ...]] = (exactly_one("exec", "authProvider"),)
 
@@ -113,18 +113,18 @@ class Kubeconfig(ApiStruct, frozen=True, kw_only=True):
     """Name expected in the server's certificate. Default: the host of `server`."""
 
     insecure_skip_tls_verify: bool = field(default=False, name="insecureSkipTLSVerify")
-    """Do not verify the server's certificate: whoever stands between may take over the node.
+    """Do not verify the server's certificate: somebody in the middle may take over the node.
     Default false."""
 
     proxy_url: Url | None = field(default=None, name="proxyURL")
-    """Proxy towards the API server."""
+    """Proxy for requests to the API server."""
 
     user: KubeconfigUser | None = None
-    """Who is asking. Absent: `tlsBootstrapToken` speaks for the node."""
+    """Credentials. Absent: `tlsBootstrapToken` authenticates the node."""
 
 
 class TokenDiscovery(ApiStruct, frozen=True, kw_only=True, tag_field="type", tag="Token"):
-    """Find the cluster by a bootstrap token: the API server signs its own CA with it."""
+    """Find the cluster with a bootstrap token: the API server signs its own CA with it."""
 
     one_of: ClassVar[tuple[OneOf, ...]] = (at_most_one("token", "tokenFrom"),)
 
@@ -155,12 +155,12 @@ class TokenDiscovery(ApiStruct, frozen=True, kw_only=True, tag_field="type", tag
     with `sha256:` in front. At least one, or `unsafeSkipCAVerification`."""
 
     unsafe_skip_ca_verification: bool = field(default=False, name="unsafeSkipCAVerification")
-    """Trust the CA for the token alone: whoever knows the token can then pose as the cluster.
+    """Trust any CA that the token signs: anyone who knows the token can then pose as the cluster.
     Default false."""
 
 
 class FileDiscovery(ApiStruct, frozen=True, kw_only=True, tag_field="type", tag="File"):
-    """Find the cluster by a kubeconfig; exactly one of `path` and `kubeconfig`."""
+    """Find the cluster with a kubeconfig; exactly one of `path` and `kubeconfig`."""
 
     one_of: ClassVar[tuple[OneOf, ...]] = (exactly_one("path", "kubeconfig"),)
 
@@ -172,4 +172,4 @@ class FileDiscovery(ApiStruct, frozen=True, kw_only=True, tag_field="type", tag=
 
 
 Discovery = TokenDiscovery | FileDiscovery
-"""How the cluster is found, told apart by `type`: `Token` or `File`."""
+"""How the cluster is found; `type` is `Token` or `File`."""

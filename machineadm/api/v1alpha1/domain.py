@@ -40,13 +40,13 @@ class DomainCredentials(ApiStruct, frozen=True, kw_only=True):
 
 
 class DomainJoin(ApiStruct, frozen=True, kw_only=True):
-    """How the machine joins a domain. The membership of the machine in groups is never managed."""
+    """How the machine joins a domain. Group memberships of the machine are not managed."""
 
     domain: HostName
     """DNS name of the domain: `corp.example.com`."""
 
     organizational_unit: LongLine | None = None
-    """Distinguished name of the unit the computer account is made in. Default: the domain's own."""
+    """Distinguished name of the unit for the computer account. Default: the domain's own."""
 
     credentials: DomainCredentials
     """The account that joins."""
@@ -69,4 +69,4 @@ class DomainJoin(ApiStruct, frozen=True, kw_only=True):
     """The program that joins (Linux). Default `adcli`."""
 
     options: Annotated[dict[Line, Text], Meta(max_length=50)] = {}
-    """Further options of the joining program, by name without leading dashes."""
+    """Additional options of the joining program, by name without leading dashes."""

@@ -22,7 +22,7 @@ from machineadm.api.meta import (
 
 
 class FileSource(ApiStruct, frozen=True, kw_only=True):
-    """A file's content from elsewhere, verified by its digest before it gets its name."""
+    """A file's content from elsewhere, verified by its digest before the file is put in place."""
 
     url: Url
     """Where the content is fetched from: `https://`, `http://` or `file://`. Redirects are followed,
@@ -38,7 +38,7 @@ class FileSource(ApiStruct, frozen=True, kw_only=True):
     """HTTP headers of the request, such as `Authorization`; secret. Not sent on to another host."""
 
     headers_from: Annotated[dict[HeaderName, ValueSource], Meta(max_length=32)] = {}
-    """HTTP headers whose values come from elsewhere. A header stands here or in `headers`."""
+    """HTTP headers whose values come from elsewhere. A header is either here or in `headers`."""
 
     auth_from: AuthSource | None = None
     """Who vouches for the machine: its token is asked for right before the download. Not with a header `Authorization`."""
@@ -50,18 +50,18 @@ class FileConfig(ApiStruct, frozen=True, kw_only=True):
     one_of: ClassVar[tuple[OneOf, ...]] = (exactly_one("content", "contentFrom", "source"),)
 
     path: MachinePath
-    """Where it is: absolute and without `..`; with `windowsConfiguration` also a path of Windows. Missing parent directories are made with mode 0755."""
+    """Where it is: absolute and without `..`; with `windowsConfiguration` also a Windows path. Missing parent directories are created with mode 0755."""
 
     owner: FileOwner | None = None
-    """`user:group` or `user` (with its login group), by name or id, as known to the machine once its
-    users are made. Default `root:root`; for a file that is appended to, the owner it has."""
+    """`user:group` or `user` (with its login group), by name or id, which must exist on the machine
+    when files are written. Default `root:root`; for a file that is appended to, its current owner."""
 
     permissions: FileMode | None = None
     """Octal mode as a string, `"0640"`; never a YAML integer. Default `0644`, or `0600` if the file
-    is `sensitive`; for a file that is appended to, the mode it has."""
+    is `sensitive`; for a file that is appended to, its current mode."""
 
     content: Annotated[str, Meta(max_length=1048576)] | None = None
-    """The content itself, exactly: no newline is added or taken. At most 1 MiB of text."""
+    """The exact content: no newline is added or removed. At most 1 MiB of text."""
 
     content_from: ValueSource | None = None
     """Where the content comes from."""
@@ -70,17 +70,17 @@ class FileConfig(ApiStruct, frozen=True, kw_only=True):
     """A download, with the digest that it must have."""
 
     encoding: Literal["base64", "gzip", "gzip+base64"] | None = None
-    """How `content` is encoded; absent: plain text in UTF-8. `gzip` is read as `gzip+base64`, for
+    """How `content` is encoded; absent: plain text in UTF-8. `gzip` is read as `gzip+base64`, because
     a UTF-8 string cannot hold compressed bytes."""
 
     append: bool = False
-    """Append to the file in place of replacing it, beginning on a line of its own; done only if the
-    file does not hold exactly these lines yet. Not with `source`. Default false."""
+    """Append to the file instead of replacing it, starting on a new line; only if the
+    file does not contain exactly these lines yet. Not with `source`. Default false."""
 
     sensitive: bool = False
-    """Never show the content in plans, logs and reports. Also so when `permissions` lets neither
-    group nor others read. Default false."""
+    """Never show the content in plans, logs and reports. Implied when `permissions` lets neither
+    group nor others read it. Default false."""
 
     content_format: Literal["Raw", "Template"] = "Raw"
-    """`Raw`: as it is. `Template`: a bounded Go template with `.controlPlane.version`, filled in by
+    """`Raw`: unchanged. `Template`: a bounded Go template with `.controlPlane.version`, filled in by
     the manager and so refused in a MachineConfiguration. Default `Raw`."""

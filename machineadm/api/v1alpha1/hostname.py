@@ -3,4 +3,4 @@
 from machineadm.api.meta import HostName
 
 MachineName = HostName
-"""Name of the machine itself. DNS takes 253 characters; the rules refuse more than the 64 that Linux takes."""
+"""Name of the machine itself. DNS allows 253 characters, but Linux and so machineadm only 64."""

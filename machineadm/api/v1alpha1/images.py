@@ -68,7 +68,7 @@ class Image(ApiStruct, frozen=True, kw_only=True):
     """Platform to take from an index, `linux/arm64`. Default: the machine's own."""
 
     pull_policy: Literal["Always", "IfNotPresent", "Never"] = "IfNotPresent"
-    """When `reference` is pulled. `Never` only checks that it is there. Default `IfNotPresent`."""
+    """When `reference` is pulled. `Never` only checks that it exists. Default `IfNotPresent`."""
 
     namespace: Annotated[
         str,
@@ -78,4 +78,4 @@ class Image(ApiStruct, frozen=True, kw_only=True):
             extra={"oneLine": True, "pattern": r"^[A-Za-z0-9]+([._-][A-Za-z0-9]+)*$"},
         ),
     ] = "k8s.io"
-    """containerd's namespace; the kubelet sees `k8s.io` alone. Default `k8s.io`."""
+    """containerd's namespace; the kubelet sees only `k8s.io`. Default `k8s.io`."""

@@ -10,4 +10,4 @@ KernelArguments = Annotated[
     tuple[Annotated[str, Meta(min_length=1, max_length=512, extra=ONE_LINE)], ...],
     Meta(max_length=200, extra={"unique": ""}),
 ]
-"""Arguments that the kernel is booted with: `audit=1`."""
+"""Kernel arguments: `audit=1`."""

@@ -1,4 +1,4 @@
-"""What kubeadm is told: the role of the machine, and how kubeadm goes about it."""
+"""Settings of kubeadm: the role of the machine, and how kubeadm sets it up."""
 
 from typing import Annotated, ClassVar, Literal
 
@@ -31,7 +31,7 @@ CertificateKey = Annotated[
 
 
 class BootstrapToken(ApiStruct, frozen=True, kw_only=True):
-    """A token by which other machines join."""
+    """A token with which other machines join."""
 
     one_of: ClassVar[tuple[OneOf, ...]] = (at_most_one("ttl", "expires"),)
 
@@ -42,10 +42,10 @@ class BootstrapToken(ApiStruct, frozen=True, kw_only=True):
     """What it is for, for people."""
 
     ttl: Duration | None = None
-    """How long it is valid; `0s`: for ever. Not together with `expires`. Default `24h`."""
+    """How long it is valid; `0s`: forever. Not together with `expires`. Default `24h`."""
 
     expires: Timestamp | None = None
-    """Until when it is valid (RFC 3339)."""
+    """When it expires (RFC 3339)."""
 
     usages: Annotated[
         tuple[Literal["signing", "authentication"], ...], Meta(max_length=2, extra={"unique": ""})
@@ -70,36 +70,36 @@ class BootstrapToken(ApiStruct, frozen=True, kw_only=True):
         ],
         Meta(max_length=100, extra={"unique": ""}),
     ] = ()
-    """Groups of whoever uses it. Default `system:bootstrappers:kubeadm:default-node-token`."""
+    """Groups of its users. Default `system:bootstrappers:kubeadm:default-node-token`."""
 
 
 class Initialize(ApiStruct, frozen=True, kw_only=True, tag_field="type", tag="Initialize"):
-    """The first control plane machine: it makes the cluster."""
+    """The first control plane machine: it creates the cluster."""
 
     bootstrap_tokens: Annotated[tuple[BootstrapToken, ...], Meta(max_length=100)] = ()
-    """Tokens by which others join. Default: one that kubeadm makes up."""
+    """Tokens with which others join. Default: one that kubeadm generates."""
 
     certificate_key: CertificateKey | None = None
-    """Uploads the control plane's certificates, encrypted by this key, for two hours, so that further
+    """Uploads the control plane's certificates, encrypted with this key, for two hours, so that more
     control plane machines can fetch them. Default: no upload."""
 
 
 class JoinControlPlane(
     ApiStruct, frozen=True, kw_only=True, tag_field="type", tag="JoinControlPlane"
 ):
-    """A further control plane machine."""
+    """Another control plane machine."""
 
     discovery: Discovery | None = None
     """How the cluster is found. Required in a MachineConfiguration."""
 
     tls_bootstrap_token: BootstrapTokenSecret | None = None
-    """Token with which the kubelet asks for its certificate. Default: that of the discovery."""
+    """Token with which the kubelet requests its certificate. Default: the token of the discovery."""
 
     ca_cert_path: MachinePath | None = None
     """Where the cluster's CA is written. Default `/etc/kubernetes/pki/ca.crt`."""
 
     certificate_key: CertificateKey | None = None
-    """Key of the uploaded certificates. Absent: `controlPlane.certificates` brings them."""
+    """Key of the uploaded certificates. Absent: they come from `controlPlane.certificates`."""
 
 
 class JoinWorker(ApiStruct, frozen=True, kw_only=True, tag_field="type", tag="JoinWorker"):
@@ -109,18 +109,18 @@ class JoinWorker(ApiStruct, frozen=True, kw_only=True, tag_field="type", tag="Jo
     """How the cluster is found. Required in a MachineConfiguration."""
 
     tls_bootstrap_token: BootstrapTokenSecret | None = None
-    """Token with which the kubelet asks for its certificate. Default: that of the discovery."""
+    """Token with which the kubelet requests its certificate. Default: the token of the discovery."""
 
     ca_cert_path: MachinePath | None = None
     """Where the cluster's CA is written. Default `/etc/kubernetes/pki/ca.crt`."""
 
 
 Role = Initialize | JoinControlPlane | JoinWorker
-"""What the machine becomes, told apart by `type`."""
+"""What the machine becomes; `type` selects the role."""
 
 
 class Patch(ApiStruct, frozen=True, kw_only=True):
-    """A change to something that kubeadm writes; the last word on it."""
+    """A change to something that kubeadm writes, applied last."""
 
     target: Literal[
         "etcd",
@@ -141,23 +141,23 @@ class Patch(ApiStruct, frozen=True, kw_only=True):
 
 
 class Timeouts(ApiStruct, frozen=True, kw_only=True):
-    """How long kubeadm waits. Kubernetes 1.31 or later but for the first two."""
+    """How long kubeadm waits. Kubernetes 1.31 or later except for the first two."""
 
     control_plane_component_health_check: Duration | None = None
-    """For a component of the control plane to be healthy. Default `4m`. Kubernetes 1.29 and 1.30 know it
-    with role Initialize only."""
+    """For a component of the control plane to be healthy. Default `4m`. Kubernetes 1.29 and 1.30 support it
+    only with role Initialize."""
 
     discovery: Duration | None = None
     """For the cluster to be found. Default `5m`. With join roles."""
 
     etcd_api_call: Duration | None = field(default=None, name="etcdAPICall")
-    """For a call of etcd. Default `2m`."""
+    """For a call to etcd. Default `2m`."""
 
     kubelet_health_check: Duration | None = None
     """For the kubelet to be healthy. Default `4m`."""
 
     kubernetes_api_call: Duration | None = field(default=None, name="kubernetesAPICall")
-    """For a call of the API server. Default `1m`."""
+    """For a call to the API server. Default `1m`."""
 
     tls_bootstrap: Duration | None = None
     """For the kubelet to get its certificate. Default `5m`. With join roles."""

@@ -1,4 +1,4 @@
-"""The machine's part in a cluster, in our words; kubeadm's own types appear nowhere."""
+"""The machine's part in a cluster; kubeadm's own types appear nowhere."""
 
 from typing import Annotated, ClassVar
 
@@ -33,10 +33,10 @@ class KubernetesConfig(ApiStruct, frozen=True, kw_only=True):
     """What is the same on all machines of the cluster."""
 
     control_plane: ControlPlaneConfig | None = None
-    """What a control plane machine has beside other nodes."""
+    """What only control plane machines have."""
 
     node: NodeConfig | None = None
-    """What is particular to this node."""
+    """Settings of this node."""
 
     skip_phases: Annotated[
         tuple[
@@ -52,13 +52,13 @@ class KubernetesConfig(ApiStruct, frozen=True, kw_only=True):
         ],
         Meta(max_length=50, extra={"unique": ""}),
     ] = ()
-    """Phases that kubeadm leaves out: `addon/kube-proxy`."""
+    """Phases that kubeadm skips: `addon/kube-proxy`."""
 
     patches: Annotated[tuple[Patch, ...], Meta(max_length=100)] = ()
     """Changes to what kubeadm writes, in their order; or `patchesDirectory`."""
 
     patches_directory: MachinePath | None = None
-    """Directory of patches that the image brings, named as kubeadm wants them:
+    """Directory of patches in the image, named as kubeadm requires:
     `kube-apiserver0+merge.yaml`."""
 
     timeouts: Timeouts | None = None

@@ -27,20 +27,20 @@ class LinuxConfiguration(ApiStruct, frozen=True, kw_only=True):
     one_of: ClassVar[tuple[OneOf, ...]] = (at_most_one("hostname", "hostnameFrom"),)
 
     not_built: ClassVar[Mapping[str, str]] = {
-        "kernelArguments": "let the image bring them, or change the boot loader's configuration in commands.boot and reboot",
-        "users": "make them in commands.boot (useradd); files are written after it, ~/.ssh/authorized_keys too",
-        "groups": "make them in commands.boot (groupadd)",
+        "kernelArguments": "put them into the image, or change the boot loader's configuration in commands.boot and reboot",
+        "users": "create them in commands.boot (useradd); files are written after it, ~/.ssh/authorized_keys too",
+        "groups": "create them in commands.boot (groupadd)",
         "ntp": "write /etc/chrony/chrony.conf or /etc/systemd/timesyncd.conf as a file, "
         "and restart the service in commands.preKubeadm",
         "resolver": "write a file below /etc/systemd/resolved.conf.d, and restart systemd-resolved in commands.preKubeadm",
         "swap": "run `swapoff -a` in commands.boot, which runs at every boot",
         "storage": "partition, format and mount in commands.boot, before files are written; it runs at every boot, "
-        "so test for what is there (blkid, findmnt)",
+        "so check what exists already (blkid, findmnt)",
         "systemdUnits": "write the unit as a file below /etc/systemd/system, and run `systemctl daemon-reload` "
         "and `systemctl enable --now NAME` in commands.preKubeadm",
         "selinux": "write /etc/selinux/config as a file, and run setenforce in commands.boot",
         "domainJoin": "run `realm join` or `adcli join` in commands.preKubeadm",
-        "complianceProfiles": "set what the profile asks for by files, sysctls and commands, or in the image",
+        "complianceProfiles": "set what the profile requires with files, sysctls and commands, or in the image",
     }
 
     hostname: MachineName | None = None
@@ -50,13 +50,13 @@ class LinuxConfiguration(ApiStruct, frozen=True, kw_only=True):
     """Where the host name comes from: `instanceData: $(v1.local_hostname|lower)`."""
 
     sysctls: Sysctls = {}
-    """Kernel parameters, written to /etc/sysctl.d, applied and read back. Values are strings."""
+    """Kernel parameters, written to /etc/sysctl.d, applied and verified. Values are strings."""
 
     kernel_modules: KernelModules = ()
     """Kernel modules, loaded now and at later boots, in this order."""
 
     kernel_arguments: KernelArguments = ()
-    """Arguments that the kernel must be booted with. What is missing is reported, and a reboot asked."""
+    """Kernel arguments that must be set. Missing ones are reported, and a reboot is requested."""
 
     users: Annotated[tuple[User, ...], Meta(max_length=100, extra={"unique": "name"})] = ()
     """Users."""
@@ -79,7 +79,7 @@ class LinuxConfiguration(ApiStruct, frozen=True, kw_only=True):
     systemd_units: Annotated[
         tuple[SystemdUnit, ...], Meta(max_length=200, extra={"unique": "name"})
     ] = ()
-    """systemd units, brought to their state in this order."""
+    """systemd units, put into their state in this order."""
 
     selinux: Selinux | None = None
     """SELinux. Absent: left as it is."""

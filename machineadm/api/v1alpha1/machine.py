@@ -49,14 +49,14 @@ class MachineConfig(ApiStruct, frozen=True, kw_only=True):
     }
 
     bootstrapper_template_config_map_name: ObjectName | None = None
-    """ConfigMap whose key `template` is the template of the user data. It is the manager's business
-    and without effect on a machine. Default: the template built in for the format."""
+    """ConfigMap whose key `template` is the template of the user data. It is for the manager,
+    and has no effect on a machine. Default: the template built in for the format."""
 
     bootstrapper_template_secret_name: ObjectName | None = None
-    """As `bootstrapperTemplateConfigMapName`, but a Secret; one of them at most."""
+    """Like `bootstrapperTemplateConfigMapName`, but a Secret; at most one of them."""
 
     files: Annotated[tuple[FileConfig, ...], Meta(max_length=200, extra={"unique": "path"})] = ()
-    """Files to write, before any command but those of `commands.boot`. At most 200."""
+    """Files to write, before any command except those of `commands.boot`. At most 200."""
 
     images: Annotated[tuple[Image, ...], Meta(max_length=200)] = ()
     """Images to load into the container runtime. At most 200."""
@@ -88,8 +88,8 @@ class MachineConfig(ApiStruct, frozen=True, kw_only=True):
     """Where values of `instanceData` come from. Absent: from what the machine has, in the order of the documentation."""
 
     reboot: Literal["Allowed", "Never"] = "Never"
-    """Whether the agent may reboot the machine where something is in force only after that; it does so three times at most, and
-    goes on at the next boot. Default `Never`: the report has the condition `RebootRequired` instead."""
+    """Whether the agent may reboot the machine when a change needs it; it does so at most three times, and
+    continues at the next boot. Default `Never`: the report has the condition `RebootRequired` instead."""
 
     sentinel: Literal["AfterCommands", "AfterKubeadm"] = "AfterCommands"
     """When `/run/cluster-api/bootstrap-success.complete` is written: after the commands of
@@ -97,7 +97,7 @@ class MachineConfig(ApiStruct, frozen=True, kw_only=True):
     succeeded."""
 
     system_proxies: Annotated[tuple[SystemProxyConfig, ...], Meta(max_length=3)] = ()
-    """Proxies, by who uses them."""
+    """Proxies, by user."""
 
 
 class MachineConfigurationSpec(ApiStruct, frozen=True, kw_only=True):
@@ -107,7 +107,7 @@ class MachineConfigurationSpec(ApiStruct, frozen=True, kw_only=True):
     """The machine itself."""
 
     kubernetes: KubernetesConfig | None = None
-    """Its part in a cluster. May be absent with `--mode preparation` only."""
+    """Its part in a cluster. Optional only with `--mode preparation`."""
 
     agent: AgentPin | None = None
     """The agent that the configuration was made for. Absent: any."""
@@ -116,12 +116,12 @@ class MachineConfigurationSpec(ApiStruct, frozen=True, kw_only=True):
     """Where the agent reports beside its own files. Absent: nowhere."""
 
     deadline: Duration | None = None
-    """How long a run may take; then it ends, resumable. Every time-out in the configuration must be within it.
-    `--deadline` of the command line wins. Default `30m`."""
+    """How long a run may take; then it stops and can be resumed. Every timeout in the configuration must be within it.
+    The option `--deadline` overrides it. Default `30m`."""
 
 
 class MachineConfiguration(ApiStruct, frozen=True, kw_only=True):
-    """What a machine becomes: the fully realised form of a MachineBootstrap, every reference inlined."""
+    """What a machine becomes: a fully realized MachineBootstrap, with every reference inlined."""
 
     api_version: Literal["bootstrap.cluster.x-k8s.io/v1alpha1"]
     """`bootstrap.cluster.x-k8s.io/v1alpha1`."""

@@ -25,7 +25,7 @@ from machineadm.api.v1alpha1.machine import MachineConfig
 from machineadm.api.v1alpha1.status import Condition, Phase
 
 ResourceMetadata = Annotated[dict[str, Any], Meta(max_length=100)]
-"""Metadata as the API server keeps it; its fields are the server's own matter."""
+"""Metadata as the API server keeps it; the server defines its fields."""
 
 Generation = Annotated[int, Meta(ge=0, le=9223372036854775807)]
 """A generation of an object's spec."""
@@ -56,21 +56,21 @@ class InfrastructureReference(ApiStruct, frozen=True, kw_only=True):
 
 
 class PassphraseSource(ApiStruct, frozen=True, kw_only=True):
-    """Where the manager takes a passphrase from."""
+    """Where the manager gets a passphrase."""
 
     secret: KeyReference
     """A key of a Secret in the same namespace."""
 
 
 class BootstrapEncryption(ApiStruct, frozen=True, kw_only=True):
-    """How the realised documents are encrypted on their way."""
+    """How the realized documents are encrypted in transit."""
 
     provider: LabelName
     """Plugin that knows the passphrase on the machine, without its prefix
     `machineadm-plugin-encryption-provider-`."""
 
     passphrase_from: PassphraseSource
-    """Where the manager takes the same passphrase from."""
+    """Where the manager gets the same passphrase."""
 
     cipher_algorithm: Literal["aes-256-cbc", "aes-256-gcm"] | None = None
     """Cipher. Default `aes-256-gcm`."""
@@ -79,11 +79,11 @@ class BootstrapEncryption(ApiStruct, frozen=True, kw_only=True):
     """Digest of the key derivation. Default `sha-512`."""
 
     iterations: Annotated[int, Meta(ge=10000, le=10000000)] | None = None
-    """Rounds of the key derivation, 10000 to 10000000. Default 50000."""
+    """Iterations of the key derivation, 10000 to 10000000. Default 50000."""
 
 
 class MachineBootstrapSpec(ApiStruct, frozen=True, kw_only=True):
-    """The machine, its part in a cluster, and how all this reaches it."""
+    """The machine, its part in a cluster, and how the configuration reaches it."""
 
     machine: MachineConfig = MachineConfig()
     """The machine itself. Values may refer to Secrets and ConfigMaps in the same namespace."""
@@ -93,27 +93,27 @@ class MachineBootstrapSpec(ApiStruct, frozen=True, kw_only=True):
 
     infrastructure_ref: InfrastructureReference | None = None
     """Store that keeps the realised configuration until the machine has fetched it. Absent: that of the
-    owner Machine's `spec.bootstrap.infrastructureRef`, else the configuration travels in the user data."""
+    owner Machine's `spec.bootstrap.infrastructureRef`, else the configuration is in the user data."""
 
     encryption: BootstrapEncryption | None = None
-    """The realised documents travel as EncryptedData. Absent: as they are."""
+    """Encrypt the realized documents as EncryptedData. Absent: no encryption."""
 
     agent: AgentSource | None = None
-    """How the machine gets the agent. Absent: the image brings it as `/usr/bin/machineadm`."""
+    """How the machine gets the agent. Absent: the image has it as `/usr/bin/machineadm`."""
 
     deadline: Duration | None = None
-    """How long a run on the machine may take; then it ends, resumable. Every time-out in the configuration must be
-    within it. Default `30m`."""
+    """How long a run on the machine may take; then it stops and can be resumed. Every timeout in the configuration must
+    be within it. Default `30m`."""
 
     format: Literal["cloud-config", "ignition"] | None = None
-    """What the user data is made for, as infrastructure providers call it. Default `cloud-config`."""
+    """Format of the user data, as infrastructure providers call it. Default `cloud-config`."""
 
     ignition_version: Literal["2.3", "3.4"] | None = None
     """Version of the Ignition configuration; with format `ignition` only. Default `3.4`."""
 
     data_size_limit: Quantity | None = None
-    """Largest user data that the infrastructure takes: `16Ki`. Larger ones are refused before a machine is
-    made, with the size of each part."""
+    """Largest user data that the infrastructure accepts: `16Ki`. Anything larger is refused before a machine is
+    created, with the size of each part."""
 
     data_size_limit_of: Literal["Raw", "Compressed"] | None = None
     """What `dataSizeLimit` counts: the user data as it is, or by gzip where the provider does that. Default `Raw`."""
@@ -123,27 +123,27 @@ class BootstrapInitialization(ApiStruct, frozen=True, kw_only=True):
     """What Cluster API waits for."""
 
     data_secret_created: bool | None = None
-    """The bootstrap data Secret is there; once true, it stays so."""
+    """The bootstrap data Secret exists; once true, it stays so."""
 
 
 class DataSize(ApiStruct, frozen=True, kw_only=True):
-    """How large the user data is, in bytes."""
+    """Size of the user data, in bytes."""
 
     raw: ByteCount
-    """As it was rendered."""
+    """As rendered."""
 
     compressed: ByteCount | None = None
-    """As it is stored, where it is compressed."""
+    """As stored, if it is compressed."""
 
     limit: ByteCount | None = None
-    """What it may be."""
+    """The limit."""
 
 
 class MachineReport(ApiStruct, frozen=True, kw_only=True):
     """The machine's own last report."""
 
     phase: Phase
-    """How far the bootstrap is."""
+    """The phase of the bootstrap."""
 
     step: Annotated[str, Meta(max_length=512, extra=ONE_LINE)] | None = None
     """The step that runs, or that failed."""
@@ -155,14 +155,14 @@ class MachineReport(ApiStruct, frozen=True, kw_only=True):
     """Stable code of the error; `machineadm explain CODE` says more."""
 
     message: Annotated[str, Meta(max_length=32768)] | None = None
-    """What happened, for a person and without any secret."""
+    """What happened, for people, without any secret."""
 
     reported_at: Timestamp | None = None
-    """When the machine said so (RFC 3339)."""
+    """When the machine sent it (RFC 3339)."""
 
 
 class MachineBootstrapStatus(ApiStruct, frozen=True, kw_only=True):
-    """What the manager has done, and what the machine says."""
+    """What the manager has done, and what the machine reports."""
 
     initialization: BootstrapInitialization | None = None
     """What Cluster API waits for."""
@@ -171,10 +171,10 @@ class MachineBootstrapStatus(ApiStruct, frozen=True, kw_only=True):
     """Secret that holds the bootstrap data under `value`, and its kind under `format`."""
 
     data_size: DataSize | None = None
-    """How large the user data is."""
+    """Size of the user data."""
 
     observed_generation: Generation | None = None
-    """Generation of the spec that this speaks of."""
+    """Generation of the spec that this describes."""
 
     conditions: Conditions = ()
     """`Ready`, `DataSecretAvailable`, `CertificatesAvailable`, `StoreSynced`, `BootstrapSucceeded`,
@@ -197,14 +197,14 @@ class MachineBootstrap(ApiStruct, frozen=True, kw_only=True):
     """Metadata of the object."""
 
     spec: MachineBootstrapSpec
-    """The machine, its part in a cluster, and how all this reaches it."""
+    """The machine, its part in a cluster, and how the configuration reaches it."""
 
     status: MachineBootstrapStatus | None = None
-    """What the manager has done, and what the machine says. Written by the manager alone."""
+    """What the manager has done, and what the machine reports. Written by the manager only."""
 
 
 class TemplateMetadata(ApiStruct, frozen=True, kw_only=True):
-    """Labels and annotations of what is made from a template."""
+    """Labels and annotations of objects made from a template."""
 
     labels: Annotated[dict[QualifiedName, LabelValue], Meta(max_length=100)] = {}
     """Labels, at most 100."""
@@ -222,7 +222,7 @@ class MachineBootstrapTemplateResource(ApiStruct, frozen=True, kw_only=True):
     """Labels and annotations of the clones."""
 
     spec: MachineBootstrapSpec
-    """The spec of the clones. No value is defaulted by the server: a template must stay as it was written."""
+    """The spec of the clones. The server sets no defaults: a template must stay as it was written."""
 
 
 class MachineBootstrapTemplateSpec(ApiStruct, frozen=True, kw_only=True):

@@ -1,4 +1,4 @@
-"""What is particular to this node."""
+"""Settings of this node."""
 
 from typing import Annotated, ClassVar, Literal
 
@@ -126,10 +126,10 @@ class NodeKubelet(ApiStruct, frozen=True, kw_only=True):
     """CPUs kept for the system: `0-1,8`."""
 
     eviction_hard: Thresholds = {}
-    """Pods are evicted at once below these."""
+    """Below these thresholds pods are evicted at once."""
 
     eviction_soft: Thresholds = {}
-    """Pods are evicted below these after a grace period."""
+    """Below these thresholds pods are evicted after a grace period."""
 
     eviction_soft_grace_period: Annotated[dict[EvictionSignal, Duration], Meta(max_length=16)] = {}
     """Grace periods by signal, one for each of `evictionSoft`."""
@@ -174,7 +174,7 @@ class NodeKubelet(ApiStruct, frozen=True, kw_only=True):
     topology_manager_policy: (
         Literal["none", "best-effort", "restricted", "single-numa-node"] | None
     ) = None
-    """How hard devices, CPUs and memory are kept together. Default `none`."""
+    """How strictly devices, CPUs and memory are kept together. Default `none`."""
 
     topology_manager_scope: Literal["container", "pod"] | None = None
     """What is kept together. Default `container`."""
@@ -189,7 +189,7 @@ class NodeKubelet(ApiStruct, frozen=True, kw_only=True):
     """Refuse to start while swap is on. Default true."""
 
     protect_kernel_defaults: bool | None = None
-    """Fail, rather than change kernel parameters that are not as the kubelet wants them.
+    """Fail instead of changing kernel parameters that differ from what the kubelet needs.
     Default false."""
 
     allowed_unsafe_sysctls: Annotated[
@@ -213,7 +213,7 @@ class NodeKubelet(ApiStruct, frozen=True, kw_only=True):
     false."""
 
     tls_min_version: Literal["VersionTLS12", "VersionTLS13"] | None = None
-    """Oldest TLS that is spoken. Default `VersionTLS12`."""
+    """Oldest TLS version that is accepted. Default `VersionTLS12`."""
 
     tls_cipher_suites: Annotated[
         tuple[
@@ -256,8 +256,8 @@ class NodeKubelet(ApiStruct, frozen=True, kw_only=True):
     """Feature gates of the kubelet."""
 
     config: KubernetesObject | None = None
-    """Further fields of KubeletConfiguration (kubelet.config.k8s.io/v1beta1), passed on. A field that has
-    its own place above stands there only; one that no kubelet has is refused."""
+    """More fields of KubeletConfiguration (kubelet.config.k8s.io/v1beta1), passed through. A field that
+    has its own place above must be set there; one that no kubelet has is refused."""
 
 
 NodeName = Annotated[
@@ -281,7 +281,7 @@ ProviderId = Annotated[
         extra={"oneLine": True, "pattern": r"^[^,=\x00-\x20\x7f-\x9f]+$"},
     ),
 ]
-"""Id that a cloud knows a machine by: `aws:///eu-west-1a/i-0123456789`."""
+"""Id of a machine in its cloud: `aws:///eu-west-1a/i-0123456789`."""
 
 CriSocket = Annotated[
     str,
@@ -295,7 +295,7 @@ CriSocket = Annotated[
 
 
 class NodeConfig(ApiStruct, frozen=True, kw_only=True):
-    """What is particular to this node."""
+    """Settings of this node."""
 
     one_of: ClassVar[tuple[OneOf, ...]] = (
         at_most_one("name", "nameFrom"),
@@ -315,8 +315,8 @@ class NodeConfig(ApiStruct, frozen=True, kw_only=True):
     """Where the id comes from: `instanceData: aws:///$(v1.availability_zone)/$(v1.instance_id)`."""
 
     labels: Annotated[dict[QualifiedName, LabelValue], Meta(max_length=100)] = {}
-    """Labels that the kubelet gives its node. It may not use those in `kubernetes.io` and `k8s.io` but for
-    a few, and `node-role.kubernetes.io/...` is not one of them."""
+    """Labels that the kubelet sets on its node. Except for a few, it must not use those in `kubernetes.io` and
+    `k8s.io`; `node-role.kubernetes.io/...` is not allowed."""
 
     labels_from: Annotated[dict[QualifiedName, ValueSource], Meta(max_length=100)] = {}
     """Labels whose values come from elsewhere. A label stands here or in `labels`."""
@@ -327,7 +327,7 @@ class NodeConfig(ApiStruct, frozen=True, kw_only=True):
 
     cri_socket: CriSocket | None = None
     """Socket of the container runtime: `unix:///run/containerd/containerd.sock`. Absent: kubeadm finds
-    it, and needs help only where there are two."""
+    it, unless there are two."""
 
     kubelet: NodeKubelet | None = None
     """Settings of this node's kubelet."""
@@ -350,7 +350,7 @@ class NodeConfig(ApiStruct, frozen=True, kw_only=True):
         ],
         Meta(max_length=50, extra={"unique": ""}),
     ] = ()
-    """Checks of kubeadm that only warn: `Swap`, `NumCPU`; `all` stands alone."""
+    """kubeadm checks that only warn: `Swap`, `NumCPU`; `all` must be the only item."""
 
     image_pull_policy: Literal["Always", "IfNotPresent", "Never"] | None = None
     """When kubeadm pulls the control plane's images. Default `IfNotPresent`."""
@@ -359,5 +359,5 @@ class NodeConfig(ApiStruct, frozen=True, kw_only=True):
     """kubeadm pulls one image at a time. Default true. Kubernetes 1.31 or later."""
 
     extra_args: Arguments = ()
-    """Arguments of the kubelet; they win over its configuration. Many are deprecated: prefer
+    """Arguments of the kubelet; they override its configuration. Many are deprecated: prefer
     `kubelet`."""

@@ -8,10 +8,10 @@ from machineadm.api.meta import ApiStruct, Duration, HostName, HostOrAddress
 
 
 class NtpSync(ApiStruct, frozen=True, kw_only=True):
-    """Waiting for a right clock."""
+    """Waiting for a synchronized clock."""
 
     timeout: Duration = "5m"
-    """How long the clock may take; then the run fails. Default `5m`."""
+    """How long to wait; then the run fails. Default `5m`."""
 
 
 class Ntp(ApiStruct, frozen=True, kw_only=True):
@@ -24,7 +24,7 @@ class Ntp(ApiStruct, frozen=True, kw_only=True):
     """Servers, by name or address."""
 
     pools: Annotated[tuple[HostName, ...], Meta(max_length=100, extra={"unique": ""})] = ()
-    """Names that stand for many servers each."""
+    """Names that each resolve to many servers."""
 
     require_sync: NtpSync | None = None
-    """Wait for a synchronised clock before kubeadm: certificates are not valid in the past."""
+    """Wait for a synchronized clock before kubeadm: with a clock that is behind, certificates are not valid yet."""

@@ -26,7 +26,7 @@ ProxyUrl = Annotated[
         },
     ),
 ]
-"""URL of a proxy, without user and password: these stand in `credentials`."""
+"""URL of a proxy, without user and password: these go into `credentials`."""
 
 NoProxyList = Annotated[
     tuple[
@@ -42,11 +42,11 @@ NoProxyList = Annotated[
     ],
     Meta(max_length=200, extra={"unique": ""}),
 ]
-"""What is reached directly: host names, `.domains`, addresses, CIDR ranges."""
+"""Destinations reached directly: host names, `.domains`, addresses, CIDR ranges."""
 
 
 class ProxyCredentials(ApiStruct, frozen=True, kw_only=True):
-    """User and password towards a proxy, put into its URL where the URL is written."""
+    """User and password for a proxy, added to its URL where the URL is written."""
 
     one_of: ClassVar[tuple[OneOf, ...]] = (
         at_most_one("username", "usernameFrom"),
@@ -70,7 +70,7 @@ class ProxyCredentials(ApiStruct, frozen=True, kw_only=True):
 
 
 class ProxySettings(ApiStruct, frozen=True, kw_only=True):
-    """How one gets out."""
+    """Proxies for outgoing connections."""
 
     http_proxy: ProxyUrl | None = None
     """Proxy for http."""
@@ -79,7 +79,7 @@ class ProxySettings(ApiStruct, frozen=True, kw_only=True):
     """Proxy for https."""
 
     no_proxy: NoProxyList = ()
-    """What is reached directly."""
+    """Destinations reached directly."""
 
     credentials: ProxyCredentials | None = None
     """User and password of both proxies."""
@@ -101,7 +101,7 @@ class SystemProxyConfig(ApiStruct, frozen=True, kw_only=True):
     """Proxy for https."""
 
     no_proxy: NoProxyList = ()
-    """What is reached directly."""
+    """Destinations reached directly."""
 
     no_proxy_auto: bool = True
     """Add the cluster's address ranges, its service domain and the API endpoint to `noProxy`.

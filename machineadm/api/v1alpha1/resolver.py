@@ -14,4 +14,4 @@ class Resolver(ApiStruct, frozen=True, kw_only=True):
     """Addresses of name servers, in the order in which they are asked."""
 
     search_domains: Annotated[tuple[HostName, ...], Meta(max_length=32, extra={"unique": ""})] = ()
-    """Domains that are tried behind a short name."""
+    """Domains that are appended to a short name."""

@@ -22,7 +22,7 @@ class StaticPod(ApiStruct, frozen=True, kw_only=True):
     `kube-apiserver`, `kube-controller-manager`, `kube-scheduler`, `etcd`."""
 
     manifest: KubernetesObject | None = None
-    """The pod (v1 Pod), passed on."""
+    """The pod (v1 Pod), passed through."""
 
     manifest_from: ValueSource | None = None
     """Where the pod comes from."""

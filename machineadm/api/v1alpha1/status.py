@@ -7,7 +7,7 @@ from msgspec import Meta, field
 from machineadm.api.meta import ONE_LINE, ApiStruct, ObjectMeta, Sha256, Timestamp
 
 Message = Annotated[str, Meta(max_length=32768)]
-"""Words for a person, without any secret."""
+"""Text for people, without any secret."""
 
 Name = Annotated[str, Meta(max_length=512, extra=ONE_LINE)]
 """A short text in one line."""
@@ -16,7 +16,7 @@ Code = Annotated[str, Meta(max_length=6, extra={"oneLine": True, "pattern": "^(M
 """A stable code, `MA` and four digits; empty where there is none."""
 
 Phase = Literal["Pending", "Preparing", "Bootstrapping", "Prepared", "Succeeded", "Failed"]
-"""How far a bootstrap is."""
+"""The phase of a bootstrap."""
 
 
 class MachineIdentity(ApiStruct, frozen=True, kw_only=True):
@@ -32,7 +32,7 @@ class MachineIdentity(ApiStruct, frozen=True, kw_only=True):
     """Id of this boot."""
 
     provider_id: Name = field(default="", name="providerID")
-    """Id that the cloud knows the machine by, as the configuration says."""
+    """Id of the machine in its cloud, from the configuration."""
 
 
 class AgentIdentity(ApiStruct, frozen=True, kw_only=True):
@@ -56,10 +56,10 @@ class StepReport(ApiStruct, frozen=True, kw_only=True):
     """Its phase: `prepare`."""
 
     state: Literal["Pending", "Running", "Done", "Failed", "Skipped", "Deferred"]
-    """How far it is. `Deferred`: it needs the running system, and another root was asked for."""
+    """Its state. `Deferred`: it needs the running system, but the run works below another root."""
 
     change: Literal["Changed", "AlreadyInPlace"] | None = None
-    """Whether it had anything to do; once it is done."""
+    """Whether it changed anything, once it is done."""
 
     started_at: Timestamp | None = None
     """When it began (RFC 3339, UTC)."""
@@ -83,10 +83,10 @@ class Condition(ApiStruct, frozen=True, kw_only=True):
             min_length=1, max_length=316, extra={"oneLine": True, "pattern": "^[A-Za-z0-9./_-]+$"}
         ),
     ]
-    """What is said: `KubeadmSucceeded`."""
+    """Its type: `KubeadmSucceeded`."""
 
     status: Literal["True", "False", "Unknown"]
-    """Whether it is so."""
+    """Whether it is true."""
 
     reason: Annotated[
         str,
@@ -96,20 +96,20 @@ class Condition(ApiStruct, frozen=True, kw_only=True):
             extra={"oneLine": True, "pattern": "^[A-Za-z]([A-Za-z0-9_,:]*[A-Za-z0-9_])?$"},
         ),
     ]
-    """Why, in one word."""
+    """The reason, in one word."""
 
     message: Message = ""
-    """Why, in words."""
+    """The reason, for people."""
 
     last_transition_time: Timestamp
     """Since when (RFC 3339, UTC)."""
 
     observed_generation: Annotated[int, Meta(ge=0)] | None = None
-    """Generation of the object it speaks of; not set by the agent."""
+    """Generation of the object that it describes; not set by the agent."""
 
 
 class WarningReport(ApiStruct, frozen=True, kw_only=True):
-    """Something in the configuration that is likely a mistake; it was carried out all the same."""
+    """Something in the configuration that is likely a mistake; it was carried out anyway."""
 
     code: Code
     """Stable code: `machineadm explain CODE` says more."""
@@ -147,7 +147,7 @@ class KubeadmReport(ApiStruct, frozen=True, kw_only=True):
     """How kubeadm was run and how it ended."""
 
     command: Annotated[tuple[Annotated[str, Meta(max_length=4096)], ...], Meta(max_length=64)] = ()
-    """Its command line; there is never a secret in it."""
+    """Its command line; it never has a secret in it."""
 
     exit_code: int | None = None
     """Its exit code, negative for a signal."""
@@ -186,13 +186,13 @@ class BootstrapStatus(ApiStruct, frozen=True, kw_only=True):
     """Not set by the agent."""
 
     phase: Phase
-    """How far the bootstrap is. `Prepared`: all is done but what needs kubeadm or the running system."""
+    """The phase of the bootstrap. `Prepared`: everything is done except what needs kubeadm or the running system."""
 
     machine: MachineIdentity = MachineIdentity()
     """Which machine reports."""
 
     attempt: Annotated[int, Meta(ge=1)] = 1
-    """How often this configuration was begun, this time included."""
+    """How many times this configuration was started, including this one."""
 
     agent: AgentIdentity
     """Which agent reports."""
@@ -213,7 +213,7 @@ class BootstrapStatus(ApiStruct, frozen=True, kw_only=True):
     """Conditions."""
 
     warnings: Annotated[tuple[WarningReport, ...], Meta(max_length=1000)] = ()
-    """What `validate` warns of in this configuration."""
+    """Warnings of `validate` for this configuration."""
 
     error: ErrorReport | None = None
     """Why it failed."""

@@ -25,7 +25,7 @@ class Disk(ApiStruct, frozen=True, kw_only=True):
     """Kind of the partition table. Default `gpt`."""
 
     overwrite: bool = False
-    """Replace a partition table that is there. Default false: a disk that has one is left alone."""
+    """Replace an existing partition table. Default false: a disk that has one is left alone."""
 
 
 class Partition(ApiStruct, frozen=True, kw_only=True):
@@ -88,7 +88,7 @@ class Filesystem(ApiStruct, frozen=True, kw_only=True):
     free one; `any`: whichever has this label and kind; `none`: the bare device."""
 
     overwrite: bool = False
-    """Make it again though there is one. Default false."""
+    """Create it even if there is one. Default false."""
 
     replace_fs: (
         Annotated[
@@ -107,7 +107,7 @@ class Filesystem(ApiStruct, frozen=True, kw_only=True):
         tuple[Annotated[str, Meta(min_length=1, max_length=256, extra=ONE_LINE)], ...],
         Meta(max_length=100),
     ] = ()
-    """Further arguments of mkfs, one each."""
+    """Additional arguments of mkfs, one each."""
 
 
 class Mount(ApiStruct, frozen=True, kw_only=True):
@@ -145,7 +145,7 @@ class Storage(ApiStruct, frozen=True, kw_only=True):
     """Partitions on these disks; one with 100 % fills its disk."""
 
     filesystems: Annotated[tuple[Filesystem, ...], Meta(max_length=100)] = ()
-    """File systems to make."""
+    """File systems to create."""
 
     mounts: Annotated[tuple[Mount, ...], Meta(max_length=100)] = ()
     """What is mounted, in this order."""

@@ -48,13 +48,13 @@ class SystemdUnit(ApiStruct, frozen=True, kw_only=True):
     """Its name with its type."""
 
     contents: UnitText | None = None
-    """Its text, written to /etc/systemd/system. Absent: the unit is there already."""
+    """Its text, written to /etc/systemd/system. Absent: the unit exists already."""
 
     drop_ins: Annotated[tuple[UnitDropIn, ...], Meta(max_length=64, extra={"unique": "name"})] = ()
     """Drop-ins, written below /etc/systemd/system."""
 
     enabled: bool | None = None
-    """Started at boot, or not. Absent: left as it is."""
+    """Whether it starts at boot. Absent: left as it is."""
 
     state: Literal["Started", "Stopped", "Restarted"] | None = None
-    """What is done with it now; `Restarted` only when something of it has changed. Absent: nothing."""
+    """Action now; `Restarted` only if the unit has changed. Absent: none."""

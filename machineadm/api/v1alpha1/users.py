@@ -17,7 +17,7 @@ from machineadm.api.meta import (
 
 
 class User(ApiStruct, frozen=True, kw_only=True):
-    """A user of the machine. One that is there already is brought to this form."""
+    """A user of the machine. An existing one is changed to match."""
 
     one_of: ClassVar[tuple[OneOf, ...]] = (at_most_one("passwordHash", "passwordHashFrom"),)
 
@@ -34,7 +34,7 @@ class User(ApiStruct, frozen=True, kw_only=True):
     """Comment, mostly the full name. A colon would end the field in /etc/passwd."""
 
     groups: Annotated[tuple[UserName, ...], Meta(max_length=64, extra={"unique": ""})] = ()
-    """Further groups; missing ones are made."""
+    """Additional groups; missing ones are created."""
 
     primary_group: UserName | None = None
     """Primary group. Default: a group of the user's own name."""
@@ -49,7 +49,7 @@ class User(ApiStruct, frozen=True, kw_only=True):
     """A system account, with an id from the range of these. Default false."""
 
     inactive: bool = False
-    """The account is made, but locked altogether. Default false."""
+    """The account is created, but locked. Default false."""
 
     expire_date: (
         Annotated[

@@ -1,4 +1,4 @@
-"""What is particular to Windows."""
+"""Settings of Windows machines."""
 
 from typing import Annotated, Literal
 
@@ -53,16 +53,16 @@ class RegistryValue(ApiStruct, frozen=True, kw_only=True):
 
 
 class WindowsService(ApiStruct, frozen=True, kw_only=True):
-    """A service that is there already."""
+    """An existing service."""
 
     name: Line
     """Its short name."""
 
     startup: Literal["Automatic", "AutomaticDelayed", "Manual", "Disabled"] | None = None
-    """When it starts. Absent: left as it is."""
+    """Its start type. Absent: left as it is."""
 
     state: Literal["Running", "Stopped"] | None = None
-    """What is done with it now. Absent: nothing."""
+    """Action now. Absent: none."""
 
 
 class WindowsUser(ApiStruct, frozen=True, kw_only=True):
@@ -94,7 +94,7 @@ class WindowsUser(ApiStruct, frozen=True, kw_only=True):
     """The password does not expire. Default false."""
 
     inactive: bool = False
-    """The account is made, but disabled. Default false."""
+    """The account is created, but disabled. Default false."""
 
 
 class PowerShellModule(ApiStruct, frozen=True, kw_only=True):
@@ -157,7 +157,7 @@ class Unattend(ApiStruct, frozen=True, kw_only=True):
     """Locale of the system and of its users: `en-GB`."""
 
     components: Annotated[tuple[UnattendComponent, ...], Meta(max_length=100)] = ()
-    """Further components."""
+    """Additional components."""
 
 
 class RebootPolicy(ApiStruct, frozen=True, kw_only=True):
@@ -168,7 +168,7 @@ class RebootPolicy(ApiStruct, frozen=True, kw_only=True):
     Default `WhenNeeded`."""
 
     limit: Annotated[int, Meta(ge=0, le=20)] = 5
-    """How many reboots one bootstrap may take, 0 to 20. Default 5."""
+    """How many reboots one bootstrap may need, 0 to 20. Default 5."""
 
 
 class WindowsConfiguration(ApiStruct, frozen=True, kw_only=True):

@@ -64,5 +64,5 @@ def configure(plugin: Plugin, kind: str, settings: dict[str, object]) -> None:
         raise PluginError(
             "MA7225",
             f"plugin {plugin.name} refuses its settings: {texts}",
-            hint="they stand in plugins.yaml; its author says which it takes",
+            hint="they are in plugins.yaml; see the plugin's documentation",
         )

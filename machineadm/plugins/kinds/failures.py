@@ -22,18 +22,18 @@ def failed(plugin: Plugin, kind: str, what: str, error: RpcError) -> PluginError
     """
     name = f"plugin {plugin.name}"
     if error.status is Status.UNIMPLEMENTED:
-        code, message = "MA7223", f"{name} is not of kind {kind}: it cannot be asked for {what}"
-        hint = "look at its name; a program may serve other kinds than it is installed for"
+        code, message = "MA7223", f"{name} is not of kind {kind}: it does not provide {what}"
+        hint = "check its name; the program may be installed under the wrong kind"
     elif error.status is Status.DEADLINE_EXCEEDED:
         code, message = "MA7221", f"{name} did not answer in time when asked for {what}"
-        hint = "look at the last lines of its log; what it asks itself may be out of reach"
+        hint = "read the last lines of its log; a service that it depends on may be unreachable"
     elif error.status is Status.UNAVAILABLE and plugin.wait(0.5) is not None:
-        code, message = "MA7222", f"{name} ended when asked for {what}"
-        hint = "look at the last lines of its log"
+        code, message = "MA7222", f"{name} exited when asked for {what}"
+        hint = "read the last lines of its log"
     else:
         said = error.text or error.status.name
         code, message = "MA7220", f"{name} does not give {what}: {said}"
-        hint = "look at the last lines of its log"
+        hint = "read the last lines of its log"
     refusal = PluginError(code, message, hint=hint)
     refusal.log_tail = plugin.log_tail
     return refusal

@@ -38,7 +38,7 @@ class ProviderError(PluginError):
     """
 
     def __init__(self, message: str, *, process_exit_code: int = 0) -> None:
-        super().__init__("MA7220", message, hint="look at the last lines of its log")
+        super().__init__("MA7220", message, hint="read the last lines of its log")
         self.process_exit_code = process_exit_code
 
 
@@ -211,7 +211,7 @@ class Providers:
             return msgspec.json.decode(reply.output, type=Result) if reply.output else Result()
         except msgspec.DecodeError as error:
             raise PluginError(
-                "MA7224", f"plugin {self._plugin.name}: the output of {name!r} is unfit: {error}"
+                "MA7224", f"plugin {self._plugin.name}: the output of {name!r} is invalid: {error}"
             ) from error
 
     def _require(self, name: str, reply: Any) -> None:

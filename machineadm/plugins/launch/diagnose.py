@@ -38,18 +38,18 @@ def explained(log: str, code: int) -> tuple[str, str]:
     """What a plugin that ended at once says of itself, and what to do; empty where it says nothing known."""
     if "This binary is a plugin" in log or "magic cookie" in log.lower():
         return (
-            "it was started with a cookie that is not its own",
+            "it was started with another plugin's cookie",
             "it is a plugin of another kind, or of another program",
         )
     if "error while loading shared libraries: " in log:
         library = log.partition("error while loading shared libraries: ")[2].partition(":")[0]
         return f"it needs the library {library}", f"install the package that has {library}"
     if "Misconfigured ServeConfig" in log:
-        return "it is built without a cookie", "this is a fault of the plugin: ask its author"
+        return "it is built without a cookie", "this is a bug in the plugin: ask its author"
     if code == 126:
-        return "something that it runs cannot be executed", "look at the plugin's log"
+        return "something that it runs cannot be executed", "read the plugin's log"
     if code == 127:
-        return "something that it runs is not installed", "look at the plugin's log"
+        return "something that it runs is not installed", "read the plugin's log"
     return "", ""
 
 
@@ -70,8 +70,8 @@ def _cause(path: str, error: OSError) -> tuple[str, str]:
         return "permission denied", "its file system may be mounted noexec; look at `findmnt -T`"
     if interpreter := _interpreter(head):
         return (
-            f"it needs {interpreter!r}, which is not here",
-            f"install what provides {interpreter!r}",
+            f"it needs {interpreter!r}, which does not exist",
+            f"install the package that has {interpreter!r}",
         )
     if error.errno == errno.ENOEXEC:
         return "it is neither a program nor a script with #! in its first line", "look at `file`"
@@ -81,7 +81,7 @@ def _cause(path: str, error: OSError) -> tuple[str, str]:
 def _foreign(head: bytes) -> tuple[str, str] | None:
     for magic, what in _FOREIGN.items():
         if head.startswith(magic):
-            return f"it is {what}", "take the plugin's build for Linux"
+            return f"it is {what}", "use the plugin's build for Linux"
     if head[:4] != b"\x7fELF" or len(head) < 20:
         return None
     order = "<" if head[5] == 1 else ">"
@@ -92,7 +92,7 @@ def _foreign(head: bytes) -> tuple[str, str] | None:
         return None
     return (
         f"it is built for {theirs}, and this machine is {own}",
-        f"take the plugin's build for {own}",
+        f"use the plugin's build for {own}",
     )
 
 
@@ -119,5 +119,5 @@ def _interpreter(head: bytes) -> str:
 
 def _hint_of(error: OSError) -> str:
     if error.errno == errno.ENOENT:
-        return "install the plugin, or look at the path"
+        return "install the plugin, or check the path"
     return "check the path and its permissions"

@@ -65,5 +65,5 @@ def require_digest(name: str, path: str, descriptor: int, sha256: str) -> None:
         raise PluginError(
             "MA7204",
             f"plugin {name}: {path} has SHA-256 {digest.hexdigest()}, not {sha256.lower()}",
-            hint="install the plugin again; if it was updated, so must be its checksum",
+            hint="install the plugin again; if it was updated, update its checksum too",
         )

@@ -79,8 +79,8 @@ def no_place(error: OSError) -> PluginError:
     reason = (error.strerror or str(error)).lower()
     return PluginError(
         "MA7208",
-        f"there is no place for plugins' sockets: {error.filename}: {reason}",
-        hint="make room in the temporary directory, or let TMPDIR name another one",
+        f"cannot create a directory for plugins' sockets: {error.filename}: {reason}",
+        hint="free space in the temporary directory, or set TMPDIR to another one",
     )
 
 

@@ -156,8 +156,8 @@ async def reattach(wanted: Reattach, directory: str, *, output: Output) -> Runni
         shutil.rmtree(directory, ignore_errors=True)
         raise PluginError(
             "MA7230",
-            f"plugin {wanted.name}: nobody serves on {wanted.address}: {error}",
-            hint="start the plugin again, and take the address that it prints",
+            f"plugin {wanted.name}: nothing listens on {wanted.address}: {error}",
+            hint="start the plugin again, and use the address that it prints",
         ) from error
     return Running(
         wanted.name,
@@ -188,8 +188,8 @@ async def _shaken_hands(command: Command, process: Process, end: float) -> Line:
     if not process.line.done():
         raise PluginError(
             "MA7212",
-            f"it did not say within {command.start_timeout:g} s that it serves",
-            hint="run it by hand with its cookie: it has to print its handshake line at once",
+            f"it did not print its handshake within {command.start_timeout:g} s",
+            hint="run it yourself with its cookie: it must print its handshake line at once",
         )
     text = process.line.result()
     if not text.strip():
@@ -205,7 +205,7 @@ async def _ended_early(process: Process) -> PluginError:
         return PluginError(
             "MA7211",
             "it closed its standard output without a handshake line",
-            hint="a plugin prints its handshake line first, and nothing else",
+            hint="a plugin must print its handshake line first, and nothing else",
         )
     code = process.exited.result()
     try:
@@ -216,8 +216,8 @@ async def _ended_early(process: Process) -> PluginError:
     how = f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
     return PluginError(
         "MA7211",
-        f"it ended ({how}) before its handshake{': ' + cause if cause else ''}",
-        hint=hint or "look at the last lines of its log",
+        f"it exited ({how}) before its handshake{': ' + cause if cause else ''}",
+        hint=hint or "read the last lines of its log",
     )
 
 
@@ -269,20 +269,20 @@ async def _connected(
             await connecting.result().close()
         if process.exited.done():
             raise await _ended_early(process)
-        raise PluginError("MA7212", f"it did not serve within {command.start_timeout:g} s")
+        raise PluginError("MA7212", f"it was not ready within {command.start_timeout:g} s")
     try:
         return connecting.result()
     except ssl.SSLCertVerificationError as error:
         raise PluginError(
             "MA7216",
-            "whoever answers at its address has another certificate than the one it sent",
-            hint="start it again; if that repeats, somebody stands between",
+            "the server at its address has another certificate than the one it sent",
+            hint="start it again; if that repeats, somebody is in the middle",
         ) from error
     except ValueError as error:
         raise PluginError("MA7216", f"its certificate cannot be read: {error}") from error
     except RpcError as error:
         if error.status is Status.DEADLINE_EXCEEDED:
-            message = f"it did not serve within {command.start_timeout:g} s"
+            message = f"it was not ready within {command.start_timeout:g} s"
             raise PluginError("MA7212", message) from error
         raise PluginError("MA7218", f"it does not serve: {error}") from error
     except OSError as error:

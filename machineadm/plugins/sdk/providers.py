@@ -273,7 +273,7 @@ def _streamed(
                 return chunks.put(chunk, timeout=0.5)
             except queue.Full:
                 if call.cancelled.is_set():
-                    raise CallError("nobody waits any more") from None
+                    raise CallError("nobody is waiting any more") from None
 
     def write(stream: str, data: bytes) -> None:
         if data:

@@ -57,7 +57,7 @@ class Connection:
         request = health_pb2.HealthCheckRequest(service=HEALTH)
         reply = await call(self.channel, _CHECK, request, timeout=timeout)
         if reply.status != health_pb2.HealthCheckResponse.SERVING:
-            raise RpcError(Status.UNAVAILABLE, "it says that it does not serve")
+            raise RpcError(Status.UNAVAILABLE, "it says that it is not serving")
 
     async def shut_down(self) -> None:
         """Ask the plugin to end, and close the connection; it cannot fail."""

@@ -91,7 +91,7 @@ def parse(text: str, *, versions: Collection[int], mtls: bool, multiplexed: bool
         raise PluginError(
             "MA7213",
             f"it printed {_quoted(text)} instead of a plugin's handshake line",
-            hint="a plugin prints nothing before its handshake: run it by hand, and see what it prints",
+            hint="a plugin must print nothing before its handshake: run it yourself, and see what it prints",
         )
     _require_core(fields[0])
     version = _version(fields[1], versions)
@@ -143,7 +143,7 @@ def _version(field: str, versions: Collection[int]) -> int:
         raise PluginError(
             "MA7214",
             f"it speaks protocol version {field}; this host speaks {known}",
-            hint="take a release of the plugin that fits this machineadm",
+            hint="use a release of the plugin that fits this machineadm",
         )
     return int(field)
 
@@ -155,7 +155,7 @@ def _certificate(field: str, *, mtls: bool) -> bytes:
         raise PluginError(
             "MA7216",
             "it was asked to encrypt its connection, and sent no certificate",
-            hint="the plugin's library does not know AutoMTLS: build it with a current one",
+            hint="the plugin's library does not support AutoMTLS: build it with a current one",
         )
     try:
         return base64.b64decode(field + "=" * (-len(field) % 4), validate=True)

@@ -97,7 +97,7 @@ def test_a_local_header_that_tells_another_name_is_found() -> None:
     plain = archive()
     lying = plain.replace(b"a.py", b"z.py", 1)
 
-    assert differences(lying, plain) == ["a.py: its own header is not what the directory says"]
+    assert differences(lying, plain) == ["a.py: its own header differs from the directory"]
 
 
 def test_what_is_no_archive_is_refused() -> None:

@@ -33,7 +33,7 @@ def test_the_same_release_again_leaves_what_was_signed(
 
     assert release.put(made, final) == 0
 
-    assert capsys.readouterr().out == f"{final} is there, with the same bytes\n"
+    assert capsys.readouterr().out == f"{final} exists, with the same bytes\n"
     assert (final / "signature").read_text() == "s"
     assert (final / "build.json").read_text() == "by me"
 
@@ -46,7 +46,7 @@ def test_another_release_of_that_name_is_refused(
 
     assert release.put(directory(tmp_path / "new", agent="1"), final) == 1
 
-    assert f"{final / 'agent'} is not what the commit gives" in capsys.readouterr().err
+    assert f"{final / 'agent'} is not what the commit produces" in capsys.readouterr().err
     assert {path.name: path.read_text() for path in final.iterdir()} == there
 
 

@@ -76,13 +76,13 @@ def test_two_wheels_may_bring_the_same_file_but_not_two_of_one_name(tmp_path: Pa
 def test_a_wheel_that_installs_files_elsewhere_is_refused(tmp_path: Path) -> None:
     scripts = wheel(tmp_path, "a-1-py3-none-any.whl", {"a-1.data/scripts/tool": b"", "a.py": b""})
 
-    with pytest.raises(SystemExit, match="wants to be installed elsewhere"):
+    with pytest.raises(SystemExit, match="would be installed elsewhere"):
         unpack(scripts, tmp_path / "tree")
 
 
 @pytest.mark.parametrize("name", ["../a.py", "/a.py", "a/../../b.py"])
 def test_a_wheel_cannot_write_outside_of_the_tree(tmp_path: Path, name: str) -> None:
-    with pytest.raises(SystemExit, match="is no path inside a wheel"):
+    with pytest.raises(SystemExit, match="is not a path inside a wheel"):
         unpack(wheel(tmp_path, "a-1-py3-none-any.whl", {name: b""}), tmp_path / "tree")
 
 

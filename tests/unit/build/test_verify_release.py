@@ -21,7 +21,7 @@ def archive(content: bytes, level: int = 9) -> bytes:
 
 def test_the_same_bytes(capsys: pytest.CaptureFixture[str]) -> None:
     assert verdict(Path("a.pyz"), archive(b"text "), archive(b"text ")) == SAME
-    assert "SAME BYTES: the commit gives this file" in capsys.readouterr().out
+    assert "SAME BYTES: the commit produces this file" in capsys.readouterr().out
 
 
 def test_another_compression_is_said_and_the_contents_are_compared(
@@ -35,7 +35,7 @@ def test_another_content_is_named(capsys: pytest.CaptureFixture[str]) -> None:
     assert verdict(Path("a.pyz"), archive(b"evil "), archive(b"text ")) == DIFFERENT
     output = capsys.readouterr()
     assert "  a.py: content differs (sha256 " in output.out
-    assert "DIFFERENT: the commit does not give this file" in output.err
+    assert "DIFFERENT: the commit does not produce this file" in output.err
 
 
 def encrypted() -> bytes:
@@ -77,6 +77,6 @@ def test_a_build_of_a_changed_checkout_sends_nobody_to_a_commit_that_does_not_ex
 
     said = verify_release.why_not("x86_64", "0123456789ab-dirty", None)
 
-    assert "stands in no commit" in said
+    assert "uncommitted changes" in said
     assert "git checkout" not in said
     assert "git checkout ba9876543210" in verify_release.why_not("x86_64", "ba9876543210", None)

@@ -137,7 +137,7 @@ def test_columns_are_written_with_words_and_priority() -> None:
         ({"versions": (Version(name="v1", type=Widget, served=False),)}, "no version is served"),
         (
             {"versions": (Version(name="v1", type=Widget, deprecation_warning="w"),)},
-            "deprecated version only",
+            "only a deprecated version",
         ),
         ({"status": True}, "no field status"),
         (

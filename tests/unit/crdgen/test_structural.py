@@ -363,7 +363,7 @@ REFUSED: list[tuple[str, Any, str]] = [
     ("a typed dict", Typed, "use a Struct"),
     ("a time without its zone", datetime.datetime, "tz=True"),
     ("a time of day", datetime.time, "no format"),
-    ("an ISO duration", datetime.timedelta, "none to Kubernetes"),
+    ("an ISO duration", datetime.timedelta, "Kubernetes does not accept"),
     ("a decimal", decimal.Decimal, "no format"),
     ("a mixed enumeration", Literal["a", 1], "one type"),
     ("keys that are numbers", dict[int, str], "keys of a map"),
@@ -376,9 +376,9 @@ REFUSED: list[tuple[str, Any, str]] = [
     ("a broken pattern", Annotated[str, Meta(extra={"pattern": "^(a$"})], "unterminated"),
     ("a bound that is no float64", Annotated[int, Meta(le=2**60 + 1)], "rounded"),
     (
-        "uniqueness by no field",
+        "uniqueness by something that is not a field",
         Annotated[tuple[Leaf, ...], Meta(extra={"unique": "x"})],
-        "no field",
+        "not a field",
     ),
     (
         "uniqueness by what may be absent",
@@ -396,7 +396,7 @@ REFUSED: list[tuple[str, Any, str]] = [
         tuple[Annotated[str, Meta(extra={"immutable": True})], ...],
         "as a whole",
     ),
-    ("variants that disagree", Cat | OtherShared, "mean different things"),
+    ("variants that disagree", Cat | OtherShared, "for different things"),
 ]
 
 
@@ -543,7 +543,7 @@ COUNTS: list[tuple[OneOf, str, str]] = [
     (
         OneOf(fields=("a", "b"), most=None),
         "has(self.a) || has(self.b)",
-        "at least one of a and b is needed",
+        "at least one of a and b is required",
     ),
 ]
 

@@ -62,7 +62,7 @@ BAD: dict[str, tuple[str, str, str, dict[str, Any]]] = {
     "net/rpc": (f"echo '1|1|unix|/x'; {WAIT}", "MA7215", "'netrpc'", {}),
     "net/rpc by name": (f"echo '1|1|unix|/x|netrpc|'; {WAIT}", "MA7215", "'netrpc'", {}),
     "no certificate": (f"echo '1|1|unix|/x|grpc|'; {WAIT}", "MA7216", "sent no", {"mtls": True}),
-    "no base64": (
+    "not base64": (
         f"echo '1|1|unix|/x|grpc|{'*' * 80}'; {WAIT}",
         "MA7216",
         "base64",

@@ -129,7 +129,7 @@ def test_a_plugin_that_is_debugged_is_never_ended(plugin: str) -> None:
 def test_reattaching_to_nobody_says_so_and_ends_nothing(plugin: str) -> None:
     with driven(plugin, mtls=False) as one:
         address = type(one.plugin.running.connection.address)("unix", "/nonexistent")
-        with Host() as other, pytest.raises(PluginError, match="nobody serves") as caught:
+        with Host() as other, pytest.raises(PluginError, match="nothing listens") as caught:
             other.reattach(Reattach(name="again", address=address, pid=one.plugin.pid))
         assert caught.value.code == "MA7230"
         assert one.echo(text="alive").text == "alive"

@@ -141,11 +141,11 @@ FAILURES = {
     "a reason": ("raise CallError('the key is disabled')", "MA7220", "the key is disabled"),
     "a fault of its own": ("return {}['x']", "MA7220", "KeyError"),
     "no such method": (None, "MA7223", "is not of kind encryption-provider"),
-    "its end": ("os._exit(3)", "MA7222", "ended when asked"),
-    "nothing": ("return b''", "MA7224", "unfit passphrase"),
-    "a newline": ("return b'\\n'", "MA7224", "unfit passphrase"),
-    "too much": ("return b'x' * 5000", "MA7224", "unfit passphrase"),
-    "no bytes": ("return None", "MA7224", "unfit passphrase"),
+    "its end": ("os._exit(3)", "MA7222", "exited when asked"),
+    "nothing": ("return b''", "MA7224", "invalid passphrase"),
+    "a newline": ("return b'\\n'", "MA7224", "invalid passphrase"),
+    "too much": ("return b'x' * 5000", "MA7224", "invalid passphrase"),
+    "no bytes": ("return None", "MA7224", "invalid passphrase"),
     "a number": ("return 7", "MA7220", "TypeError"),
 }
 

@@ -54,7 +54,7 @@ def test_what_cannot_be_decoded_is_not_the_configuration(encoding: str, content:
         ("/run/x", "0604", "mode 0604: all users"),
         ("/run/x", "", "mode 0644: all users"),
         ("/tmp/x", "0644", "mode 0644, in /tmp: all users"),
-        ("/tmp/x", "0600", "in /tmp: any user of the machine can put something there before"),
+        ("/tmp/x", "0600", "in /tmp: any user of the machine can plant something there first"),
         ("/var/tmp/x", "0600", "in /var/tmp: any user"),
     ],
 )

@@ -70,13 +70,13 @@ def check(
             judged += 1
             found.error("CRD002", "apiVersion", f"must be {definition.API_VERSION}")
         else:
-            found.warning("CRD500", "", "is no CustomResourceDefinition, and was not judged")
+            found.warning("CRD500", "", "is not a CustomResourceDefinition, and was not checked")
         violations += [
             Violation(code, file, path, message, severity, number, line_of(document.value, path))
             for code, path, message, severity in found.found
         ]
     if not judged:
-        violations.append(Violation("CRD002", file, "", "holds no CustomResourceDefinition"))
+        violations.append(Violation("CRD002", file, "", "has no CustomResourceDefinition"))
     return violations
 
 

@@ -17,9 +17,9 @@ USAGE: Final = "usage: crdlint FILE... [--released DIR] [--ours] [--output text|
 HELP: Final = f"""\
 {USAGE}
 
-Says what the Kubernetes API server would say of CustomResourceDefinitions. - is standard input.
+Checks CustomResourceDefinitions as the Kubernetes API server would. - is standard input.
 
-  --released DIR       also report what breaks users of the CRDs in DIR
+  --released DIR       also report changes that break users of the CRDs in DIR
   --ours               sizes that kubectl or etcd may refuse are errors, not warnings
   --output text|json   text (default) or json
   --version            print the version
@@ -96,7 +96,7 @@ def parse(arguments: Sequence[str]) -> Options:
     if named["--output"] not in ("text", "json"):
         raise UsageError("--output must be text or json")
     if not files:
-        raise UsageError("no file is named")
+        raise UsageError("no file was given")
     return Options(files, named["--released"], named["--output"], ours)
 
 
@@ -127,7 +127,7 @@ def _released(directory: str) -> tuple[Released | None, list[Violation]]:
     raws, problems = [], []
     paths = sorted(p for p in Path(directory).glob("*") if p.suffix in (".yaml", ".yml", ".json"))
     if not paths:
-        problems.append(Violation("CRD001", directory, "", "holds no released CRD"))
+        problems.append(Violation("CRD001", directory, "", "has no released CRD"))
     for path in paths:
         try:
             raws += [d.value for d in read(path.read_bytes()) if is_definition(d.value)]

@@ -313,9 +313,9 @@ def _webhook_url(url: str) -> str:
     rules: tuple[tuple[bool, str], ...] = (
         (parts.scheme != "https", "https is the only allowed scheme"),
         (not parts.netloc.rpartition("@")[2], "must name a host"),
-        ("@" in parts.netloc, "must hold no user information"),
-        (bool(parts.fragment), "must have no fragment"),
-        (bool(parts.query), "must have no query"),
+        ("@" in parts.netloc, "must not have user information"),
+        (bool(parts.fragment), "must not have a fragment"),
+        (bool(parts.query), "must not have a query"),
     )
     return next((words for broken, words in rules if broken), "")
 

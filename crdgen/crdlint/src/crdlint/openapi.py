@@ -367,7 +367,7 @@ def check_selectable(
         found.error(
             "CRD108",
             path,
-            "the API server finds no schema beside them: all versions share the one but not the other",
+            "the API server finds no schema for them: all versions share the columns but not the schema",
         )
         return
     unique: set[tuple[str, ...]] = set()

@@ -113,7 +113,7 @@ def fault(pattern: str) -> str:
     except re2.error as error:
         return f"must be a valid regular expression: {_words(error)}"
     except UnicodeEncodeError:
-        return "must be a valid regular expression: it is no Unicode text"
+        return "must be a valid regular expression: it is not Unicode text"
     return ""
 
 
@@ -123,7 +123,7 @@ def doubt(pattern: str) -> str:
         return "nests so deep that Go may refuse it"
     names = {m[3] for m in _CLASS.finditer(pattern) if m[3] and _varies(m[3])}
     if names:
-        return f"names a class that not every release of Go knows by that name: {', '.join(sorted(names))}"
+        return f"names a class that some releases of Go do not know by that name: {', '.join(sorted(names))}"
     return ""
 
 

@@ -135,7 +135,7 @@ def _number(value: int) -> int | float:
 
 
 def _beyond() -> float:
-    raise ReadingError("holds a number beyond all ranges")
+    raise ReadingError("holds a number that is out of range")
 
 
 def _yaml(text: str) -> Iterator[Document]:
@@ -148,9 +148,9 @@ def _yaml(text: str) -> Iterator[Document]:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         message = " ".join(str(p) for p in (error.context, error.problem) if p)
-        raise ReadingError(f"is no YAML: {message}", mark.line + 1 if mark else 0) from None
+        raise ReadingError(f"is not YAML: {message}", mark.line + 1 if mark else 0) from None
     except yaml.YAMLError as error:
-        raise ReadingError(f"is no YAML: {str(error).splitlines()[0]}") from None
+        raise ReadingError(f"is not YAML: {str(error).splitlines()[0]}") from None
 
 
 class _Builder:
@@ -207,9 +207,9 @@ class _Builder:
 
     def alias(self, anchor: str, line: int) -> None:
         if anchor in self.open:
-            raise ReadingError(f"has an alias to what it is in, *{anchor}", line)
+            raise ReadingError(f"has an alias to its own anchor, *{anchor}", line)
         if anchor not in self.anchors:
-            raise ReadingError(f"has an alias to nothing, *{anchor}", line)
+            raise ReadingError(f"has an alias without an anchor, *{anchor}", line)
         value = self.anchors[anchor]
         self.count += self.sizes.get(id(value), 0)
         self.place(value, line, None)
@@ -217,7 +217,7 @@ class _Builder:
     def place(self, value: Any, line: int, anchor: str | None) -> None:
         self.count += 1
         if self.count > MAX_VALUES:
-            raise ReadingError("is too large once its aliases are written out", line)
+            raise ReadingError("is too large once its aliases are expanded", line)
         if anchor:
             self.anchors[anchor] = value
         if not self.stack:
@@ -255,7 +255,7 @@ _MERGE: Final = object()
 def _merge(mapping: Mapping, value: Any, line: int) -> None:
     for source in value if isinstance(value, list) else [value]:
         if not isinstance(source, dict):
-            raise ReadingError("merges (<<) what is no mapping", line)
+            raise ReadingError("merges (<<) something that is not a mapping", line)
         for key, item in source.items():
             mapping.setdefault(key, item)
 
@@ -293,7 +293,7 @@ def _scalar(event: yaml.ScalarEvent) -> Any:
         try:
             return base64.b64decode(text).decode("utf-8", "replace")
         except ValueError:
-            raise ReadingError("has a !!binary that is no base64", _line(event)) from None
+            raise ReadingError("has a !!binary that is not base64", _line(event)) from None
     return _resolved(text) if tag.startswith(_TAG) else text
 
 
@@ -317,5 +317,5 @@ def _integer(text: str) -> int:
     if prefix in ("0x", "0b", "0o"):
         return sign * int(digits[2:], {"0x": 16, "0b": 2, "0o": 8}[prefix])
     if len(digits) > 4000:
-        raise ReadingError("holds a number beyond all ranges")
+        raise ReadingError("holds a number that is out of range")
     return sign * int(digits, 8 if digits[0] == "0" else 10)

@@ -42,7 +42,7 @@ class Decoding:
         if self.strict:
             self.findings.error(code, path, f"unknown key{hint}")
         else:
-            message = f"unknown key, which the API server drops without a word{hint}"
+            message = f"unknown key, which the API server silently drops{hint}"
             self.findings.warning("CRD006", path, message)
 
 

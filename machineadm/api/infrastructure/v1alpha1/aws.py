@@ -47,13 +47,13 @@ RoleArn = Annotated[
 
 
 class AwsCredentials(ApiStruct, frozen=True, kw_only=True):
-    """Who the manager is towards AWS. Absent fields: its own identity (a role of its pod or machine)."""
+    """The manager's identity at AWS. Absent fields: its own identity (a role of its pod or machine)."""
 
     secret: SecretReference | None = None
     """Secret with the keys `accessKeyID`, `secretAccessKey` and, if there is one, `sessionToken`."""
 
     role_arn: RoleArn | None = field(default=None, name="roleARN")
-    """Role that is assumed then."""
+    """Role to assume with these."""
 
     external_id: (
         Annotated[
@@ -95,38 +95,38 @@ class S3BootstrapStoreSpec(ApiStruct, frozen=True, kw_only=True):
             },
         ),
     ]
-    """Name of the bucket. It cannot be changed: what is in the old one would be lost sight of."""
+    """Name of the bucket. It cannot be changed: what is in the old one would be lost."""
 
     prefix: Annotated[Prefix, Meta(extra={"immutable": True})] | None = None
     """First part of the objects' names. Default: none. It cannot be changed."""
 
     region: Region | None = None
-    """Region of the bucket. Default: as the manager's environment says."""
+    """Region of the bucket. Default: from the manager's environment."""
 
     endpoint: Url | None = None
     """Address of a store that speaks S3's protocol: `https://minio.example.com:9000`. Default: AWS."""
 
     force_path_style: bool = False
-    """Put the bucket into the path in place of the host name, as many other stores want it. Default false."""
+    """Put the bucket into the path instead of the host name, as many other stores require. Default false."""
 
     ca_bundle: Pem | None = None
     """Certificate authorities of the endpoint in PEM, for the manager and for machines. Default: the host's
     trust store."""
 
     credentials: AwsCredentials | None = None
-    """Who the manager is. Absent: its own identity."""
+    """The manager's identity. Absent: its own."""
 
     encryption: S3Encryption | None = None
-    """Encryption at rest by the store. Absent: as the bucket is set up."""
+    """Encryption at rest by the store. Absent: the bucket's own setting."""
 
     tags: Tags = {}
     """Tags of every object, at most 50."""
 
     fetch: StoreFetch | None = None
-    """How the machine fetches its configuration. Absent: by a signed URL that is valid for an hour."""
+    """How the machine fetches its configuration. Absent: with a signed URL that is valid for an hour."""
 
     reporting: StoreReporting | None = None
-    """How the machine reports. Absent: it does not; success is seen by its node alone."""
+    """How the machine reports. Absent: it does not; only its node shows success."""
 
     retention: StoreRetention = StoreRetention()
     """How long configurations are kept. Default: for an hour after the machine has joined."""
@@ -148,18 +148,18 @@ class S3BootstrapStore(ApiStruct, frozen=True, kw_only=True):
     """The bucket, and how it is used."""
 
     status: StoreStatus | None = None
-    """What the manager knows of the store. Written by the manager alone."""
+    """What the manager knows about the store. Written by the manager only."""
 
 
 class PluginAccess(ApiStruct, frozen=True, kw_only=True):
-    """Access by a plugin on the machine, with the machine's own identity."""
+    """Access through a plugin on the machine, with the machine's own identity."""
 
     plugin: ProviderRef
-    """The plugin, and what it is told."""
+    """The plugin and its inputs."""
 
 
 class SecretsManagerBootstrapStoreSpec(ApiStruct, frozen=True, kw_only=True):
-    """Where the secrets are made, and how they are used."""
+    """Where the secrets are created, and how they are used."""
 
     name_prefix: Annotated[
         str,
@@ -174,7 +174,7 @@ class SecretsManagerBootstrapStoreSpec(ApiStruct, frozen=True, kw_only=True):
             },
         ),
     ]
-    """First part of the secrets' names; the machine's policy can be bound to it. It cannot be changed."""
+    """First part of the secrets' names; the machine's policy can be limited to it. It cannot be changed."""
 
     region: Region
     """Region of the secrets."""
@@ -186,7 +186,7 @@ class SecretsManagerBootstrapStoreSpec(ApiStruct, frozen=True, kw_only=True):
     """Certificate authorities of the endpoint in PEM. Default: the host's trust store."""
 
     credentials: AwsCredentials | None = None
-    """Who the manager is. Absent: its own identity."""
+    """The manager's identity. Absent: its own."""
 
     kms_key_id: KmsKeyId | None = field(default=None, name="kmsKeyID")
     """Key of KMS that encrypts the secrets. Default: the account's own key for Secrets Manager."""
@@ -195,17 +195,17 @@ class SecretsManagerBootstrapStoreSpec(ApiStruct, frozen=True, kw_only=True):
     """Tags of every secret, at most 50."""
 
     fetch: PluginAccess
-    """How the machine fetches its configuration: this service signs no URLs, so by a plugin. A configuration
-    of more than 64 KiB is in several secrets, which the plugin joins."""
+    """How the machine fetches its configuration: with a plugin, because this service signs no URLs. A
+    configuration of more than 64 KiB is in several secrets, which the plugin joins."""
 
     reporting: PluginAccess | None = None
-    """How the machine reports. Absent: it does not; success is seen by its node alone."""
+    """How the machine reports. Absent: it does not; only its node shows success."""
 
     retention: StoreRetention = StoreRetention()
     """How long configurations are kept. Default: for an hour after the machine has joined."""
 
     recovery_window_days: Annotated[int, Meta(ge=7, le=30)] | None = None
-    """Days for which a removed secret can still be brought back. Absent: it is removed at once."""
+    """Days for which a removed secret can still be restored. Absent: it is removed at once."""
 
 
 class SecretsManagerBootstrapStore(ApiStruct, frozen=True, kw_only=True):
@@ -221,7 +221,7 @@ class SecretsManagerBootstrapStore(ApiStruct, frozen=True, kw_only=True):
     """Metadata of the object."""
 
     spec: SecretsManagerBootstrapStoreSpec
-    """Where the secrets are made, and how they are used."""
+    """Where the secrets are created, and how they are used."""
 
     status: StoreStatus | None = None
-    """What the manager knows of the store. Written by the manager alone."""
+    """What the manager knows about the store. Written by the manager only."""

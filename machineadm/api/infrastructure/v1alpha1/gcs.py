@@ -31,17 +31,17 @@ ServiceAccount = Annotated[
 
 
 class GcsCredentials(ApiStruct, frozen=True, kw_only=True):
-    """Who the manager is towards Google Cloud. Absent fields: its own identity (workload identity)."""
+    """The manager's identity at Google Cloud. Absent fields: its own identity (workload identity)."""
 
     secret: KeyReference | None = None
     """Key of a Secret that holds the JSON file of a service account."""
 
     impersonate_service_account: ServiceAccount | None = None
-    """Service account that is impersonated then; it signs the URLs."""
+    """Service account to impersonate with it; it signs the URLs."""
 
 
 class GcsEncryption(ApiStruct, frozen=True, kw_only=True):
-    """Encryption at rest by the store with a key of one's own."""
+    """Encryption at rest by the store with your own key."""
 
     kms_key_name: Annotated[
         str,
@@ -74,7 +74,7 @@ class GCSBootstrapStoreSpec(ApiStruct, frozen=True, kw_only=True):
             },
         ),
     ]
-    """Name of the bucket. It cannot be changed: what is in the old one would be lost sight of."""
+    """Name of the bucket. It cannot be changed: what is in the old one would be lost."""
 
     prefix: Annotated[Prefix, Meta(extra={"immutable": True})] | None = None
     """First part of the objects' names. Default: none. It cannot be changed."""
@@ -94,7 +94,7 @@ class GCSBootstrapStoreSpec(ApiStruct, frozen=True, kw_only=True):
         ]
         | None
     ) = None
-    """Project that pays for the requests, where the bucket's own does not. Default: the bucket's own."""
+    """Project that pays for the requests. Default: the bucket's own."""
 
     endpoint: Url | None = None
     """Address of the service, for a private endpoint. Default: Google's own."""
@@ -103,19 +103,19 @@ class GCSBootstrapStoreSpec(ApiStruct, frozen=True, kw_only=True):
     """Certificate authorities of the endpoint in PEM. Default: the host's trust store."""
 
     credentials: GcsCredentials | None = None
-    """Who the manager is. Absent: its own identity."""
+    """The manager's identity. Absent: its own."""
 
     encryption: GcsEncryption | None = None
-    """Encryption at rest with a key of one's own. Absent: as the bucket is set up."""
+    """Encryption at rest with your own key. Absent: the bucket's own setting."""
 
     labels: Tags = {}
     """Metadata of every object, at most 50 entries."""
 
     fetch: StoreFetch | None = None
-    """How the machine fetches its configuration. Absent: by a signed URL that is valid for an hour."""
+    """How the machine fetches its configuration. Absent: with a signed URL that is valid for an hour."""
 
     reporting: StoreReporting | None = None
-    """How the machine reports. Absent: it does not; success is seen by its node alone."""
+    """How the machine reports. Absent: it does not; only its node shows success."""
 
     retention: StoreRetention = StoreRetention()
     """How long configurations are kept. Default: for an hour after the machine has joined."""
@@ -137,4 +137,4 @@ class GCSBootstrapStore(ApiStruct, frozen=True, kw_only=True):
     """The bucket, and how it is used."""
 
     status: StoreStatus | None = None
-    """What the manager knows of the store. Written by the manager alone."""
+    """What the manager knows about the store. Written by the manager only."""

@@ -1,4 +1,4 @@
-"""The store of any web server that takes and gives files."""
+"""The store on any web server that accepts and serves files."""
 
 from typing import Annotated, ClassVar, Literal
 
@@ -36,7 +36,7 @@ class BasicAuth(ApiStruct, frozen=True, kw_only=True):
 
 
 class HttpCredentials(ApiStruct, frozen=True, kw_only=True):
-    """Who the manager is towards the server; at most one of `basic` and `bearerTokenFrom`."""
+    """The manager's identity at the server; at most one of `basic` and `bearerTokenFrom`."""
 
     one_of: ClassVar[tuple[OneOf, ...]] = (at_most_one("basic", "bearerTokenFrom"),)
 
@@ -51,10 +51,10 @@ class HttpCredentials(ApiStruct, frozen=True, kw_only=True):
 
 
 class MachineToken(ApiStruct, frozen=True, kw_only=True):
-    """A bearer token made for one machine and for its own paths alone; the server verifies it."""
+    """A bearer token for one machine and only its own paths; the server verifies it."""
 
     key_from: KeyReference
-    """Key of a Secret that the manager signs tokens with (HS256, RFC 7519); the server knows it, too."""
+    """Key of a Secret that the manager signs tokens with (HS256, RFC 7519); the server has it too."""
 
     expiry: Duration = "1h"
     """How long a token is valid, counted from when the user data is rendered. Default `1h`."""
@@ -66,10 +66,10 @@ class HttpAccess(ApiStruct, frozen=True, kw_only=True):
     one_of: ClassVar[tuple[OneOf, ...]] = (exactly_one("token", "plugin"),)
 
     token: MachineToken | None = None
-    """By a token in the user data."""
+    """With a token in the user data."""
 
     plugin: ProviderRef | None = None
-    """By a plugin on the machine, with the machine's own identity."""
+    """With a plugin on the machine, using the machine's own identity."""
 
 
 class HTTPBootstrapStoreSpec(ApiStruct, frozen=True, kw_only=True):
@@ -90,19 +90,19 @@ class HTTPBootstrapStoreSpec(ApiStruct, frozen=True, kw_only=True):
         ),
     ]
     """Directory under which the manager puts configurations, each at `<namespace>/<name>`. It cannot be
-    changed: what is in the old one would be lost sight of."""
+    changed: what is in the old one would be lost."""
 
     machine_url: Url | None = field(default=None, name="machineURL")
     """The same directory as machines see it. Default: `url`."""
 
     method: Literal["PUT", "POST"] = "PUT"
-    """How a configuration is put there; it is removed by DELETE. Default `PUT`."""
+    """Method that stores a configuration; DELETE removes it. Default `PUT`."""
 
     credentials: HttpCredentials | None = None
-    """Who the manager is. Absent: nobody in particular."""
+    """The manager's identity. Absent: anonymous."""
 
     headers_from: Annotated[dict[HeaderName, KeyReference], Meta(max_length=32)] = {}
-    """Further headers of the manager's requests, each from a key of a Secret."""
+    """Additional headers of the manager's requests, each from a key of a Secret."""
 
     ca_bundle: Pem | None = None
     """Certificate authorities of the server in PEM, for the manager and for machines. Default: the host's
@@ -115,8 +115,8 @@ class HTTPBootstrapStoreSpec(ApiStruct, frozen=True, kw_only=True):
     """How the machine fetches its configuration."""
 
     reporting: HttpAccess | None = None
-    """How the machine reports, to `<namespace>/<name>/status`. Absent: it does not; success is seen by its
-    node alone."""
+    """How the machine reports, to `<namespace>/<name>/status`. Absent: it does not; only its node shows
+    success."""
 
     retention: StoreRetention = StoreRetention()
     """How long configurations are kept. Default: for an hour after the machine has joined."""
@@ -138,4 +138,4 @@ class HTTPBootstrapStore(ApiStruct, frozen=True, kw_only=True):
     """The server, and how it is used."""
 
     status: StoreStatus | None = None
-    """What the manager knows of the store. Written by the manager alone."""
+    """What the manager knows about the store. Written by the manager only."""

@@ -66,10 +66,10 @@ class StoreFetch(ApiStruct, frozen=True, kw_only=True):
     one_of: ClassVar[tuple[OneOf, ...]] = (exactly_one("presignedURL", "plugin"),)
 
     presigned_url: SignedUrl | None = field(default=None, name="presignedURL")
-    """By a URL in the user data that is signed for this one object. The machine needs no identity."""
+    """With a URL in the user data that is signed for this one object. The machine needs no identity."""
 
     plugin: ProviderRef | None = None
-    """By a plugin on the machine, with the machine's own identity."""
+    """With a plugin on the machine, using the machine's own identity."""
 
 
 class StoreReporting(ApiStruct, frozen=True, kw_only=True):
@@ -78,10 +78,10 @@ class StoreReporting(ApiStruct, frozen=True, kw_only=True):
     one_of: ClassVar[tuple[OneOf, ...]] = (exactly_one("presignedURL", "plugin"),)
 
     presigned_url: SignedUrl | None = field(default=None, name="presignedURL")
-    """By a URL in the user data that may write this machine's report and nothing else."""
+    """With a URL in the user data that allows writing this machine's report and nothing else."""
 
     plugin: ProviderRef | None = None
-    """By a plugin on the machine, with the machine's own identity."""
+    """With a plugin on the machine, using the machine's own identity."""
 
     interval: Duration = "30s"
     """How often the manager looks for a report while the machine boots. Default `30s`."""
@@ -95,14 +95,14 @@ class StoreRetention(ApiStruct, frozen=True, kw_only=True):
     Default `AfterBootstrap`: it holds secrets."""
 
     grace_period: Duration = "1h"
-    """How much longer it is kept then, for a look at what went wrong. Default `1h`."""
+    """How much longer it is kept after that, to examine failures. Default `1h`."""
 
 
 class StoreStatus(ApiStruct, frozen=True, kw_only=True):
-    """What the manager knows of a store."""
+    """What the manager knows about a store."""
 
     observed_generation: Generation | None = None
-    """Generation of the spec that this speaks of."""
+    """Generation of the spec that this describes."""
 
     conditions: Conditions = ()
     """`Ready`, `CredentialsAvailable`, `Reachable`."""

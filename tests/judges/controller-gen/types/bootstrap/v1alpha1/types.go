@@ -72,7 +72,7 @@ type EncryptedDataSpec struct {
 // +kubebuilder:metadata:labels="cluster.x-k8s.io/provider=bootstrap-machineadm"
 // +kubebuilder:printcolumn:name="Provider",type=string,JSONPath=`.spec.provider`,description="Plugin that knows the passphrase"
 // +kubebuilder:printcolumn:name="Cipher",type=string,JSONPath=`.spec.cipherAlgorithm`,description="Cipher"
-// +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`,description="Time since it was made"
+// +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`,description="Age"
 type EncryptedData struct {
 	metav1.TypeMeta   `json:",inline"`
 	metav1.ObjectMeta `json:"metadata,omitempty"`

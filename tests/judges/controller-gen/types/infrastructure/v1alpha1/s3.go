@@ -140,8 +140,8 @@ type S3BootstrapStoreSpec struct {
 // +kubebuilder:metadata:labels="cluster.x-k8s.io/provider=infrastructure-machineadm"
 // +kubebuilder:printcolumn:name="Bucket",type=string,JSONPath=`.spec.bucket`,description="The bucket"
 // +kubebuilder:printcolumn:name="Region",type=string,JSONPath=`.spec.region`,description="Its region"
-// +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=='Ready')].status`,description="The store can be used"
-// +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`,description="Time since it was made"
+// +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=='Ready')].status`,description="The store is usable"
+// +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`,description="Age"
 type S3BootstrapStore struct {
 	metav1.TypeMeta   `json:",inline"`
 	metav1.ObjectMeta `json:"metadata,omitempty"`
