@@ -283,7 +283,7 @@ def admission(rng: random.Random) -> Spec:
 
 
 def tokens(rng: random.Random) -> Spec:
-    """Tokens by which others join."""
+    """Tokens with which others join."""
     return {"kubernetes.role": {"type": "Initialize", "bootstrapTokens": [
         _token(rng) for _ in range(rng.choice((1, 1, 2)))]}}  # fmt: skip
 

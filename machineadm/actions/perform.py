@@ -80,7 +80,7 @@ def _perform_one(effect: Effect, host: Host) -> None:
             wait_for(effect, host)
         case _:
             # RunProgram and AskPlugin have no general way to be done: the step that says them knows how.
-            raise InternalError("MA9001", f"no way to do {type(effect).__name__}")
+            raise InternalError("MA9001", f"cannot carry out {type(effect).__name__}")
 
 
 def _content_of(path: str, host: Host) -> bytes:

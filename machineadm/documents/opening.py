@@ -243,6 +243,6 @@ _TOO_DEEP: Final = Finding(
 _TOO_LARGE: Final = Finding(
     code="MA1503",
     path="kind",
-    message=f"up to here the stream opens to more than {MAX_BYTES} bytes",
+    message=f"up to here the stream decrypts to more than {MAX_BYTES} bytes",
     hint="move large contents out: the source of a file is fetched, and never held in memory",
 )

@@ -92,7 +92,7 @@ def judge(one: Installed, *, allow_unverified: bool = False) -> None:
         raise PluginError(
             "MA7204",
             f"plugin {one.name}: {one.path} has the digest {one.digest}, not sha256:{expected}",
-            hint="install the plugin again; if it was updated, so must be its checksum",
+            hint="install the plugin again; if it was updated, update its checksum too",
         )
 
 

@@ -24,7 +24,7 @@ class CertificatePair(ApiStruct, frozen=True, kw_only=True):
     )
 
     certificate: Pem | None = None
-    """The certificate in PEM; of an authority that is being replaced, the old one may follow."""
+    """The certificate in PEM. For an authority that is being replaced, the old one may follow."""
 
     certificate_from: ValueSource | None = None
     """Where the certificate comes from."""

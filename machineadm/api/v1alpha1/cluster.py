@@ -74,7 +74,7 @@ class Argument(ApiStruct, frozen=True, kw_only=True):
     """Its name without leading dashes: `feature-gates`."""
 
     value: Annotated[str, Meta(max_length=1024, extra=ONE_LINE)] | None = None
-    """Its value, a string always; may be empty."""
+    """Its value, always a string; may be empty."""
 
     value_from: ValueSource | None = None
     """Where its value comes from."""

@@ -63,7 +63,7 @@ class ExtraVolume(ApiStruct, frozen=True, kw_only=True):
 
 
 ExtraVolumes = Annotated[tuple[ExtraVolume, ...], Meta(max_length=100)]
-"""Further volumes of a component. Of a name that comes twice, the last one counts."""
+"""Additional volumes of a component. Of a name that comes twice, the last one counts."""
 
 
 class Component(ApiStruct, frozen=True, kw_only=True):

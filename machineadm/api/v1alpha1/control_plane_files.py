@@ -327,8 +327,8 @@ class Authorization(ApiStruct, frozen=True, kw_only=True):
         tuple[Literal["Node", "RBAC", "Webhook", "ABAC", "AlwaysAllow", "AlwaysDeny"], ...],
         Meta(max_length=6, extra={"unique": ""}),
     ] = ()
-    """Authorizers in the order in which they are asked. Default `Node` and `RBAC`, as kubeadm's; the
-    cluster does not come up without them. `ABAC` needs the API server's argument
+    """Authorizers in the order in which they are asked. Default `Node` and `RBAC`, as in kubeadm; the
+    cluster does not work without them. `ABAC` needs the API server's argument
     `authorization-policy-file`, and a volume with that file."""
 
     webhook: AuthorizationWebhook | None = None

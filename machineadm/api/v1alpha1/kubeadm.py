@@ -50,7 +50,7 @@ class BootstrapToken(ApiStruct, frozen=True, kw_only=True):
     usages: Annotated[
         tuple[Literal["signing", "authentication"], ...], Meta(max_length=2, extra={"unique": ""})
     ] = ()
-    """What it is good for. Default: both. `authentication` is always among them, for kubeadm gives every
+    """What it can be used for. Default: both. `authentication` is always among them, for kubeadm gives every
     token a group."""
 
     groups: Annotated[

@@ -72,8 +72,8 @@ Thresholds = Annotated[dict[EvictionSignal, Threshold], Meta(max_length=16)]
 class NodeKubelet(ApiStruct, frozen=True, kw_only=True):
     """Settings of this node's kubelet.
 
-    They reach this node alone, over what it inherits from the cluster. Each field has the name and the
-    meaning that it has in KubeletConfiguration. Only `nodeIP` is an argument instead.
+    They apply to this node only, over what it inherits from the cluster. Each field has the same name and
+    meaning as in KubeletConfiguration. Only `nodeIP` is an argument instead.
     """
 
     one_of: ClassVar[tuple[OneOf, ...]] = (at_most_one("nodeIP", "nodeIPFrom"),)
@@ -309,7 +309,7 @@ class NodeConfig(ApiStruct, frozen=True, kw_only=True):
     """Where the name comes from: `instanceData: $(v1.local_hostname)`."""
 
     provider_id: ProviderId | None = field(default=None, name="providerID")
-    """Id that the cloud knows the machine by: `aws:///eu-west-1a/i-0123456789`. A node keeps it for good."""
+    """Id of the machine in its cloud: `aws:///eu-west-1a/i-0123456789`. A node keeps it for good."""
 
     provider_id_from: ValueSource | None = field(default=None, name="providerIDFrom")
     """Where the id comes from: `instanceData: aws:///$(v1.availability_zone)/$(v1.instance_id)`."""

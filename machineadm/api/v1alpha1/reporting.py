@@ -41,7 +41,7 @@ class Reporting(ApiStruct, frozen=True, kw_only=True):
     """HTTP headers of the request, such as `Authorization`; secret."""
 
     headers_from: Annotated[dict[HeaderName, ValueSource], Meta(max_length=32)] = {}
-    """HTTP headers whose values come from elsewhere. A header stands here or in `headers`."""
+    """HTTP headers whose values come from elsewhere. A header is either here or in `headers`."""
 
     ca_bundle: Pem | None = None
     """Certificates that are trusted beside the host's."""

@@ -125,7 +125,7 @@ def _resources_can_be_encrypted(
 def _no_resource(resource: str, index: int, named: list[tuple[str, str]]) -> str:
     name, group = named[index]
     if resource == "*":
-        return "is not a resource: *.* are all of them, *. those of the core group"
+        return "is not a resource; *.* means all of them, *. those of the core group"
     if resource in _NOT_REST:
         return f"{resource} is not a resource of the API"
     if group == "*" and name != "*":
@@ -135,9 +135,9 @@ def _no_resource(resource: str, index: int, named: list[tuple[str, str]]) -> str
     if (name, group) in named[:index]:
         return f"{resource} is in the list already"
     if (name, group) != ("*", "*") and ("*", "*") in named:
-        return f"{resource} is among *.*, too"
+        return f"*.* already includes {resource}"
     if name != "*" and ("*", group) in named:
-        return f"{resource} is among *.{group}, too"
+        return f"*.{group} already includes {resource}"
     return ""
 
 

@@ -74,7 +74,7 @@ def warned(text: str, path: str, *, free: bool) -> Iterator[Finding]:
             code="MA1411",
             severity="warning",
             path=path,
-            message=f"{shown} looks like a placeholder for {tool} to fill in; here nothing does, so the machine gets it as it stands",
+            message=f"{shown} looks like a placeholder for {tool}; machineadm does not fill it in, so the machine gets it unchanged",
             hint="fill it in before; what only the machine knows a field takes by its twin, as nameFrom: {instanceData: $(v1.local_hostname)}",
         )
 

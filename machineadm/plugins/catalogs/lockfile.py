@@ -159,7 +159,7 @@ def _plugins(data: bytes, path: str) -> tuple[LockedPlugin, ...]:
         if one.kind not in KINDS or not is_name(one.name):
             _unfit(path, f"{named} is not KIND/NAME of a plugin")
         if (one.kind, one.name) in seen:
-            _unfit(path, f"{named} stands there twice")
+            _unfit(path, f"{named} is listed twice")
         for platform, digest in one.digests.items():
             if not is_platform(platform) or not is_digest(digest):
                 _unfit(path, f"{named} {one.version}: {platform} has no SHA-256 digest")

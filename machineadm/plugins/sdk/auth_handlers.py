@@ -313,7 +313,7 @@ def _logged_in(one: AuthHandler, request: Any, call: Call) -> Iterator[Any]:
 
     def prompt(user_code: str, verification_uri: str, message: str) -> None:
         if call.cancelled.is_set():
-            raise CallError("nobody waits any more")
+            raise CallError("nobody is waiting any more")
         code = pb.DeviceCodePrompt(
             user_code=user_code, verification_uri=verification_uri, message=message
         )

@@ -95,7 +95,7 @@ class Attempt:
         if action is not Action.RESET or record is None:
             return self._order.work()
         unless = {
-            "Initialize": ", unless its API server answers: then it is resumed",
+            "Initialize": ", unless its API server answers: then resume",
             "JoinControlPlane": "",
             "JoinWorker": "",
         }[self._scene.role]
@@ -121,14 +121,14 @@ class Attempt:
             self._reset(record, evidence)
             raise KubeadmError(
                 "MA4043",
-                "an unfinished kubeadm was reset, which took files of earlier steps",
+                "an unfinished kubeadm was reset, which removed files of earlier steps",
                 hint="run again",
                 passing=True,
             )
         if action is Action.CONCLUDE:
             start_kubelet(host)
             self._conclude()
-            return Outcome(change=Change.CHANGED, message="the node had joined already")
+            return Outcome(change=Change.CHANGED, message="the node had already joined")
         if action is Action.RESUME and record is not None:
             return self._finish(record)
         older, given = inventory(self._scene, host)
@@ -218,8 +218,8 @@ class Attempt:
         if action is Action.REFUSE_NODE:
             raise KubeadmError(
                 "MA4040",
-                f"{KUBELET_CONF} is there: this machine is a node already, and not by machineadm",
-                hint="to make it again, run `kubeadm reset` first",
+                f"{KUBELET_CONF} exists: this machine is already a node, and machineadm did not make it",
+                hint="to set it up again, run `kubeadm reset` first",
             )
         if record is None:
             return
@@ -234,13 +234,13 @@ class Attempt:
         if event_of(record) is Event.DONE:
             raise KubeadmError(
                 "MA4041",
-                "this machine became a node by another configuration",
-                hint="kubeadm is not run twice: undo the change of the kubernetes part, or replace the machine",
+                "this machine became a node with another configuration",
+                hint="kubeadm is not run twice: undo the change to the kubernetes section, or replace the machine",
             )
         raise KubeadmError(
             "MA4041",
-            "this machine became a node by another configuration, or is about to",
-            hint="run that configuration again to finish it, or run `kubeadm reset` to start over with this one",
+            "this machine became a node with another configuration, or was about to",
+            hint="run with that configuration to finish, or run `kubeadm reset` to start over with this one",
         )
 
     def _run(self, argv: tuple[str, ...], begun: Record) -> Outcome:
@@ -306,7 +306,7 @@ class Attempt:
             self._order.arguments[0],
             "--skip-token-print",
         )
-        note = "the lifetime of the bootstrap tokens counts from now, and their expiry is given"
+        note = "renews the bootstrap tokens, because their lifetime counts from now and the configuration sets their expiry"
         result = commands_of(self._host).run(argv, note=note)
         if result.exit_code != 0:
             raise self._failure(argv, result)
@@ -449,8 +449,8 @@ def _end_vain_promotion(output: str, phase: str) -> None:
     if is_refused_promotion(output):
         raise KubeadmError(
             ETCD.code,
-            "kubeadm asks etcd to promote a member that votes already, and was stopped",
-            hint="run again: the phase that joins etcd is left out then",
+            "kubeadm kept asking etcd to promote a member that already votes, and was stopped",
+            hint="run again: the phase that joins etcd will be skipped",
             log_tail=output,
             passing=True,
             kubeadm_phase=phase,

@@ -14,9 +14,9 @@ CONTROL_PLANE_SKEW = 1
 WORKER_SKEW = 3
 
 MISFIT_HINT = (
-    "install kubeadm of the same minor version as spec.kubernetes.version, or change the latter"
+    "install kubeadm of the same minor version as spec.kubernetes.version, or change that version"
 )
-MISSING_HINT = "bring it with the image, spec.machine.files or a command before kubeadm"
+MISSING_HINT = "install it in the image, with spec.machine.files or with a command before kubeadm"
 
 # From 1.31 to 1.35 a feature gate of the cluster says which of the two is run.
 _ETCD_PHASES = (("control-plane-join/etcd", 0, 35), ("etcd-join", 31, 1000))

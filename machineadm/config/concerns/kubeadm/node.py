@@ -57,8 +57,8 @@ def _labels_are_the_nodes_to_give(node: NodeConfig, _context: Context) -> Iterat
             yield finding(
                 "MA1314",
                 child(field, key),
-                f"a kubelet may not give its node the label {key}",
-                "label the node from the cluster, or use a domain of your own",
+                f"a kubelet must not set the label {key} on its node",
+                "label the node from the cluster, or use your own label domain",
             )
 
 
