@@ -67,7 +67,7 @@ def main() -> None:
     )
     parser.add_argument("--arch", default=own_architecture(), choices=list(ARCHITECTURES))
     parser.add_argument(
-        "--wheels", type=Path, help="a directory that stands in for the package index"
+        "--wheels", type=Path, help="a directory to use instead of the package index"
     )
     arguments = parser.parse_args()
     name = arguments.plugin.resolve().name.removesuffix(".py")

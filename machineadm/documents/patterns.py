@@ -72,7 +72,7 @@ _THING: Final[dict[str, str]] = {
     r"^(\*\.)?[A-Za-z0-9:._-]+$": "a host name or address, perhaps with a leading *.",
     rf"^{_LONG_LABEL}$": "a name of lower-case letters, digits and hyphens",
     rf"^{_LONG_LABEL}(\.{_LONG_LABEL})*$": "a node name: lower-case letters, digits and hyphens between dots",
-    r"^(\*|[a-z0-9-]+)(\.(\*|[a-z0-9.-]+))?$": "a resource such as secrets or *.apps",
+    r"^(\*|[a-z0-9-]+)(\.(\*|[a-z0-9.-]*))?$": "a resource such as secrets or *.apps",
     r"^unix:///[^\x00-\x20\x7f-\x9f]+$": "a socket such as unix:///run/kms.sock",
     r"^https://[^\x00-\x20\x7f-\x9f]+$": "a URL that begins with https://",
     r"^((unix|npipe)://)?[^\x00-\x20\x7f-\x9f]+$": "a socket such as unix:///run/containerd/containerd.sock",

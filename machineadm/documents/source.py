@@ -123,7 +123,7 @@ def read_text(data: bytes) -> str:
         return data.decode()
     except UnicodeDecodeError as error:
         before = data[: error.start].decode(errors="replace")
-        message = f"not UTF-8: byte 0x{data[error.start]:02x} cannot stand here"
+        message = f"not UTF-8: byte 0x{data[error.start]:02x} is not allowed here"
         raise RefusedError("MA1003", len(before), message, "save the file as UTF-8") from None
 
 

@@ -128,7 +128,7 @@ class _CancellableClock:
         until = self._real.monotonic() + seconds
         while True:
             if self._cancelled.is_set():
-                raise InterruptedRunError("MA6002", "ended with the run that had begun it")
+                raise InterruptedRunError("MA6002", "stopped with the run that started it")
             left = until - self._real.monotonic()
             # In pieces: whoever ends it does not wait for the next attempt.
             self._real.sleep(max(0.0, min(left, _PIECE)))

@@ -146,7 +146,7 @@ class Settling:
         effects = [verdict[0] for verdict in verdicts if verdict is not None and verdict[0]]
         effects = _in_order(effects, host)
         paths = ", ".join(getattr(effect, "path", "") for effect in effects)
-        return Work(effects=tuple(effects), summary=f"puts back what commands made: {paths}")
+        return Work(effects=tuple(effects), summary=f"restores what commands made: {paths}")
 
     def is_kept(self, path: str) -> bool:
         """Whether a command made what lies there, and the run puts it back if it is lost."""

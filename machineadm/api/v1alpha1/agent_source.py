@@ -65,7 +65,7 @@ class AgentDownload(ApiStruct, frozen=True, kw_only=True):
     """URLs to fetch it from, tried in this order. `{version}` and `{arch}` are filled in."""
 
     sha256: Sha256 | None = None
-    """SHA-256 of the file, checked before it gets its name. Of one file, so of one architecture."""
+    """SHA-256 of the file, checked before the file is put in place. Of one file, so of one architecture."""
 
     sha256_by_architecture: Sha256ByArchitecture | None = None
     """The same where `{arch}` in a URL stands for several; a machine of another architecture is refused."""

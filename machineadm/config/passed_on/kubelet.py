@@ -261,7 +261,7 @@ def _reserved(document: dict[str, Any], path: str) -> Iterator[Finding]:
         if len(cpus) > 4096 or not re.fullmatch(r"[0-9]+(-[0-9]+)?(,[0-9]+(-[0-9]+)?)*", cpus):
             yield refused(at, "is not a list of CPUs such as 0-3,8")
         elif any(_runs_backwards(part) for part in cpus.split(",")):
-            yield refused(at, "has a range that runs backwards")
+            yield refused(at, "has a range that ends before it begins")
         for name in ("systemReservedCgroup", "kubeReservedCgroup"):
             if not is_absent(document, name):
                 yield refused(at, f"not together with {name}")
@@ -273,7 +273,7 @@ def _reserved(document: dict[str, Any], path: str) -> Iterator[Finding]:
             if name != "memory" and not str(name).startswith(_HUGE_PAGES):
                 yield refused(below, "must be memory, or hugepages- and a size")
             if (node, name) in pairs:
-                yield refused(below, f"stands there already for NUMA node {node or 0:.0f}")
+                yield refused(below, f"is a duplicate for NUMA node {node or 0:.0f}")
             pairs.add((node, name))
         yield from between(each, "numaNode", place, 0)
         yield from required(each, place, "limits")

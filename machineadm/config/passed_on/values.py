@@ -151,5 +151,5 @@ class Once:
     def again(self, value: str, path: str) -> Iterator[Finding]:
         """A problem where the text was there before."""
         if value and value in self._seen:
-            yield refused(path, "stands there already", "keep one")
+            yield refused(path, "is a duplicate", "keep one")
         self._seen.add(value)

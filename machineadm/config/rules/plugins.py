@@ -106,7 +106,7 @@ def _reports_somewhere(reporting: Reporting, _context: Context) -> Iterator[Find
     given = {name.lower() for name in reporting.headers}
     for name in reporting.headers_from:
         if name.lower() in given:
-            yield finding("MA1306", child("headersFrom", name), f"{name} stands in headers already")
+            yield finding("MA1306", child("headersFrom", name), f"{name} is already in headers")
     if seconds(reporting.interval) < 1:
         yield finding("MA1312", "interval", "must not be shorter than 1s")
 

@@ -177,7 +177,7 @@ def _known(name: str, names: dict[str, Any], path: str, version: Semver) -> Iter
         yield finding(
             "MA1315",
             path,
-            f"kubeadm {version.minor_version} knows no {name}",
+            f"kubeadm {version.minor_version} does not have {name}",
             _nearest(name, names, version.minor),
         )
     elif upstream.at(entry, version.minor) is None:
@@ -191,7 +191,7 @@ def _nearest(name: str, names: dict[str, Any], minor: int) -> str:
     known = [each for each, entry in names.items() if upstream.at(entry, minor) is not None]
     if near := suggest(name, known):
         return f'did you mean "{near}"?'
-    return f"it knows {', '.join(sorted(each for each in known if '/' not in each))}"
+    return f"it has {', '.join(sorted(each for each in known if '/' not in each))}"
 
 
 _COMPONENT: Final = (_arguments_come_once,)
