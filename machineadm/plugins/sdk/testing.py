@@ -3,29 +3,40 @@
     with mock_host(Files()) as host:
         assert host.call("FetchPassphrase", provider="x").passphrase == b"word"
 
+Providers and auth handlers are asked in the same way, and get what a host may do for them from maps:
+
+    with mock_host(Vault(), secrets={"vault/pin": "1234"}) as host:
+        assert host.execute("vault", {"path": "a"}) == "word"
+
 A host of machineadm's own reaches what `served` serves by `Host.reattach`: a plugin of any kind without a process.
 """
 
 from __future__ import annotations
 
 import asyncio
+import json
 import tempfile
 import threading
-from collections.abc import Coroutine, Iterator
+from collections.abc import Coroutine, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
 from machineadm.plugins.payload import MSGPACK, encode
 from machineadm.plugins.proto import plugin_pb2
+from machineadm.plugins.proto import scafctl_pb2 as pb
+from machineadm.plugins.sdk import auth_handlers, providers
+from machineadm.plugins.sdk.auth_handlers import AuthHandler
 from machineadm.plugins.sdk.errors import CallError
 from machineadm.plugins.sdk.kinds import Kind
+from machineadm.plugins.sdk.providers import Provider
 from machineadm.plugins.sdk.serve import plugin_of
 from machineadm.plugins.wire.connection import Connection, opened
 from machineadm.plugins.wire.handshake import Address
-from machineadm.plugins.wire.rpc import Method, call, methods
-from machineadm.plugins.wire.serving import Serving
+from machineadm.plugins.wire.rpc import Method, ServerStream, call, handlers, methods
+from machineadm.plugins.wire.serving import Plugin, Serving
 
 T = TypeVar("T")
+_HOST_SERVICE = pb.DESCRIPTOR.services_by_name["HostService"]
 _CONFIGURE = methods(plugin_pb2.DESCRIPTOR.services_by_name["Plugin"])["Configure"]
 
 
@@ -57,12 +68,20 @@ class MockHost:
         served: The plugin.
         connection: To it.
         known: Its methods, by name.
+        service: What a host does for a plugin on scafctl's wire; empty: nothing.
     """
 
-    def __init__(self, served: Served, connection: Connection, known: dict[str, Method]) -> None:
+    def __init__(
+        self,
+        served: Served,
+        connection: Connection,
+        known: dict[str, Method],
+        service: Mapping[str, Any],
+    ) -> None:
         self._served = served
         self._connection = connection
         self._known = known
+        self._service = service
 
     def configure(self, settings: dict[str, Any]) -> None:
         """Give the plugin its settings, as they stand in plugins.yaml.
@@ -74,6 +93,62 @@ class MockHost:
         reply = self._served.run(call(self._connection.channel, _CONFIGURE, request, timeout=30))
         if reply.diagnostics:
             raise CallError("; ".join(one.summary for one in reply.diagnostics))
+
+    def configure_one(self, name: str, settings: Mapping[str, Any] | None = None) -> None:
+        """Give a provider or an auth handler its settings, and the way back to this host.
+
+        Args:
+            name: Its own.
+            settings: As they stand under `settings`.
+
+        Raises:
+            CallError: It refuses them.
+        """
+        fields = {
+            "host_service_id": self._served_back(),
+            "settings": {key: json.dumps(one).encode() for key, one in (settings or {}).items()},
+            "protocol_version": providers.FEATURES,
+        }
+        if "ConfigureProvider" in self._known:
+            reply = self.call("ConfigureProvider", provider_name=name, **fields)
+        else:
+            reply = self.call("ConfigureAuthHandler", handler_name=name, **fields)
+        if reply.error:
+            raise CallError(reply.error)
+
+    def execute(self, name: str, inputs: Mapping[str, Any]) -> Any:
+        """Execute a provider: the data of its result.
+
+        Raises:
+            CallError: It failed.
+        """
+        reply = self.call(
+            "ExecuteProvider",
+            provider_name=name,
+            input=json.dumps(dict(inputs)).encode(),
+            context=b"{}",
+        )
+        if reply.error:
+            raise CallError(reply.error)
+        return json.loads(reply.output)["data"]
+
+    def token(self, name: str, scope: str = "", *, min_valid_for: int = 60) -> Any:
+        """Ask an auth handler for a token: a GetTokenResponse.
+
+        Raises:
+            RpcError: It failed.
+        """
+        return self.call(
+            "GetToken", handler_name=name, scope=scope, min_valid_for_seconds=min_valid_for
+        )
+
+    def _served_back(self) -> int:
+        if not self._service:
+            return 0
+        broker = self._connection.broker
+        number = broker.next_id()
+        self._served.run(broker.accept(number, self._service))
+        return number
 
     def call(self, name: str, /, **fields: Any) -> Any:
         """Make a call with one request and one reply, as a host does.
@@ -107,8 +182,67 @@ class MockHost:
         return self._served.run(replies())
 
 
+Author = Kind | Provider | AuthHandler
+"""What a program serves: our own kinds together, or providers, or auth handlers."""
+
+
+def _plugin(kinds: tuple[Author, ...]) -> Plugin:
+    if kinds and all(isinstance(one, Provider) for one in kinds):
+        return providers.plugin_of(*kinds)  # type: ignore[arg-type]
+    if kinds and all(isinstance(one, AuthHandler) for one in kinds):
+        return auth_handlers.plugin_of(*kinds)  # type: ignore[arg-type]
+    return plugin_of(*kinds)  # type: ignore[arg-type]
+
+
+def _service_of(one: Author) -> Any:
+    if isinstance(one, Provider):
+        return pb.DESCRIPTOR.services_by_name["PluginService"]
+    if isinstance(one, AuthHandler):
+        return pb.DESCRIPTOR.services_by_name["AuthHandlerService"]
+    return one.service
+
+
+def _host_service(secrets: dict[str, str], tokens: Mapping[str, str]) -> dict[str, Any]:
+    """HostService over two maps, without the rules of a real host."""
+
+    def token(request: Any) -> Any:
+        if request.handler_name not in tokens:
+            return pb.GetAuthTokenResponse(error=f"no handler {request.handler_name}")
+        value = tokens[request.handler_name]
+        return pb.GetAuthTokenResponse(access_token=value, scope=request.scope)
+
+    def put(request: Any) -> Any:
+        secrets[request.name] = request.value
+        return pb.SetSecretResponse()
+
+    def delete(request: Any) -> Any:
+        secrets.pop(request.name, None)
+        return pb.DeleteSecretResponse()
+
+    answers = {
+        "GetSecret": lambda request: pb.GetSecretResponse(
+            value=secrets.get(request.name), found=request.name in secrets
+        ),
+        "SetSecret": put,
+        "DeleteSecret": delete,
+        "ListSecrets": lambda request: pb.ListSecretsResponse(
+            names=sorted(name for name in secrets if request.pattern in name)
+        ),
+        "GetAuthToken": token,
+        "ListAuthHandlers": lambda _: pb.ListAuthHandlersResponse(handler_names=sorted(tokens)),
+    }
+
+    def serving(answer: Any) -> Any:
+        async def serve(stream: ServerStream) -> None:
+            await stream.send_message(answer(await stream.recv_message()))
+
+        return serve
+
+    return handlers(_HOST_SERVICE, **{name: serving(one) for name, one in answers.items()})
+
+
 @contextmanager
-def served(*kinds: Kind, version: int = MSGPACK) -> Iterator[Served]:
+def served(*kinds: Author, version: int = MSGPACK) -> Iterator[Served]:
     """Serve a plugin in this process, without cookie, handshake or encryption.
 
     Args:
@@ -123,7 +257,7 @@ def served(*kinds: Kind, version: int = MSGPACK) -> Iterator[Served]:
         return asyncio.run_coroutine_threadsafe(work, loop).result(60)
 
     async def start(directory: str) -> Serving:
-        serving = Serving(plugin_of(*kinds), version)
+        serving = Serving(_plugin(kinds), version)
         await serving.listen(directory=directory)
         return serving
 
@@ -141,13 +275,19 @@ def served(*kinds: Kind, version: int = MSGPACK) -> Iterator[Served]:
 
 
 @contextmanager
-def mock_host(*kinds: Kind) -> Iterator[MockHost]:
+def mock_host(
+    *kinds: Author, secrets: dict[str, str] | None = None, tokens: Mapping[str, str] | None = None
+) -> Iterator[MockHost]:
     """A host that asks a plugin in this process.
 
     Args:
-        *kinds: As for `serve`.
+        *kinds: As for `serve`, `serve_providers` or `serve_auth_handlers`.
+        secrets: What the host keeps for the plugin, which may change it; None: it keeps nothing.
+        tokens: Tokens that the host gives the plugin, by handler.
     """
-    known = {name: method for kind in kinds for name, method in methods(kind.service).items()}
+    known = {name: method for kind in kinds for name, method in methods(_service_of(kind)).items()}
+    allowed = secrets is not None or tokens is not None
+    service = _host_service({} if secrets is None else secrets, tokens or {}) if allowed else {}
     with served(*kinds) as one:
         connection = one.run(
             opened(
@@ -160,6 +300,6 @@ def mock_host(*kinds: Kind) -> Iterator[MockHost]:
             )
         )
         try:
-            yield MockHost(one, connection, known)
+            yield MockHost(one, connection, known, service)
         finally:
             one.run(connection.close())

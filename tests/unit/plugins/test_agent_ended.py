@@ -1,0 +1,132 @@
+"""The agent is ended while a plugin works for it: nothing is left of either, and the exit code says how it ended."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.peers.installed import install, program, provider
+from tests.unit.plugins.conftest import processes_below, remains
+
+SLOW = """
+import time
+class Slow(Provider):
+    name = "slow"
+
+    def execute(self, inputs, host):
+        import subprocess
+        child = subprocess.Popen(["sleep", "300"])
+        note("working")
+        time.sleep(300)
+"""
+SLOW_STORE = """
+import time
+from machineadm.plugins.sdk import Infrastructure, serve
+
+class Store(Infrastructure):
+    def fetch(self, location):
+        note("working")
+        time.sleep(300)
+        yield b""
+
+serve(Store())
+"""
+CONFIGURATION = """\
+apiVersion: bootstrap.cluster.x-k8s.io/v1alpha1
+kind: MachineConfiguration
+spec:
+  machine:
+    files:
+    - {path: /etc/motd, contentFrom: {provider: {name: slow}}}
+"""
+
+Ask = Callable[[Path], tuple[str, ...]]
+
+
+def by_a_value(folder: Path) -> tuple[str, ...]:
+    content = provider(SLOW, "Slow()", notes=folder / "notes")
+    install(folder / "plugins", "provider", "slow", content)
+    (folder / "node.yaml").write_text(CONFIGURATION)
+    return ("--path", str(folder / "node.yaml"))
+
+
+def by_a_source(folder: Path) -> tuple[str, ...]:
+    content = program(SLOW_STORE, folder / "notes")
+    install(folder / "plugins", "infrastructure", "slow", content)
+    return ("--path", "plugin://slow/node")
+
+
+@contextmanager
+def working(folder: Path, directory: str, ask: Ask, *more: str) -> Iterator[subprocess.Popen[str]]:
+    """The agent, while its plugin works."""
+    root = folder / "root"
+    root.mkdir()
+    command = [sys.executable, "-m", "machineadm", "bootstrap", "--mode", "preparation"]
+    command += ["--root", str(root), "--plugin-dir", str(folder / "plugins"), *ask(folder), *more]
+    agent = subprocess.Popen(
+        command,
+        env=os.environ | {"TMPDIR": directory},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        end = time.monotonic() + 30
+        while not (folder / "notes").exists() and time.monotonic() < end:
+            assert agent.poll() is None, agent.communicate()
+            time.sleep(0.02)
+        assert processes_below(directory)
+        yield agent
+    finally:
+        agent.kill()
+        agent.communicate()
+
+
+def gone(directory: str) -> bool:
+    end = time.monotonic() + 10
+    while any(remains(directory).values()) and time.monotonic() < end:
+        time.sleep(0.05)
+    return not any(remains(directory).values())
+
+
+@pytest.mark.parametrize("ask", [by_a_value, by_a_source])
+def test_an_agent_that_is_killed_leaves_nothing(
+    tmp_path: Path, plugins_directory: str, ask: Ask
+) -> None:
+    with working(tmp_path, plugins_directory, ask) as agent:
+        agent.send_signal(signal.SIGKILL)
+        agent.wait(10)
+
+        assert gone(plugins_directory)
+
+
+@pytest.mark.parametrize("ask", [by_a_value, by_a_source])
+def test_an_agent_that_is_told_to_end_ends_its_plugin_and_can_be_resumed(
+    tmp_path: Path, plugins_directory: str, ask: Ask
+) -> None:
+    with working(tmp_path, plugins_directory, ask) as agent:
+        began = time.monotonic()
+        agent.send_signal(signal.SIGTERM)
+        code = agent.wait(20)
+
+        assert code == 9
+        assert time.monotonic() - began < 10
+        assert gone(plugins_directory)
+    assert not (tmp_path / "root/etc/motd").exists()
+
+
+def test_the_deadline_ends_a_plugin_as_well(tmp_path: Path, plugins_directory: str) -> None:
+    with working(tmp_path, plugins_directory, by_a_value, "--deadline", "6s") as agent:
+        _, told = agent.communicate(timeout=40)
+
+        assert agent.returncode == 9
+        assert "MA6003" in told
+        assert gone(plugins_directory)
