@@ -6,7 +6,7 @@ arguments and mounts) passes through here as a value.
 The order, and why:
 
 1. Boot commands come first of all, as the first-boot tools of all systems have it.
-2. The operating system: host name, kernel modules before the parameters that they bring (`net.bridge.*`), files.
+2. The operating system: host name, users (files belong to them), kernel modules before the parameters that they bring (`net.bridge.*`), files.
 3. What kubeadm will look for: control plane files, certificates, static pods. They come before the commands, as the
    commands of existing Cluster API users expect to find every file of theirs.
 4. Commands before kubeadm, attestation, kubeadm, commands after kubeadm.
@@ -161,6 +161,10 @@ def _linux(configuration: LinuxConfiguration) -> Iterator[Step]:
     from machineadm.steps.sysctl import plan_sysctl
 
     yield from plan_hostname(configuration)
+    if configuration.users or configuration.groups:
+        from machineadm.steps.users import plan_users
+
+        yield from plan_users(configuration)
     yield from plan_modules(configuration)
     yield from plan_sysctl(configuration)
 

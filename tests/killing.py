@@ -20,6 +20,7 @@ from machineadm.host.ports import FileKind
 from tests.fakes.host import FakeHost, FakeProviders
 from tests.fakes.killing import Killed, Reaper
 from tests.fakes.kubeadm import Cluster, FakeKubeadm
+from tests.fakes.shadow import FakeShadow
 from tests.unit.agent.stage import AGENT, Stage
 
 EXAMPLES = sorted(Path("examples").glob("*.yaml"))
@@ -45,6 +46,7 @@ class Subject:
             host.accounts.groups.setdefault(user, number)
         host.kernel.parameters = _Any({"net.ipv4.ip_forward": "0"})
         cast("FakeProviders", host.providers).attesting = {"tpm"}
+        FakeShadow(host)
         cluster = Cluster() if "type: Initialize" in text else Cluster("first")
         kubeadm = FakeKubeadm(host, cluster)
         kubeadm.version = _version(text)

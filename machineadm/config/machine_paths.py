@@ -6,10 +6,12 @@ from typing import Final
 
 from machineadm.api.v1alpha1.control_plane import ControlPlaneConfig
 from machineadm.api.v1alpha1.kubernetes import KubernetesConfig
+from machineadm.api.v1alpha1.users import User
 
 HOSTNAME: Final = "/etc/hostname"
 MODULES: Final = "/etc/modules-load.d/90-machineadm.conf"
 SYSCTL: Final = "/etc/sysctl.d/90-machineadm.conf"
+SUDOERS: Final = "/etc/sudoers.d/90-machineadm"
 
 KUBERNETES: Final = "/etc/kubernetes"
 
@@ -21,6 +23,12 @@ MANIFESTS: Final = f"{KUBERNETES}/manifests"
 
 OWN: Final = f"{KUBERNETES}/machineadm"
 """What this program writes for the API server; nobody else writes there."""
+
+
+def home_of(user: User) -> str:
+    """A user's home directory."""
+    default = "/root" if user.name == "root" else f"/home/{user.name}"
+    return user.home_dir or default
 
 
 def certificates_directory(kubernetes: KubernetesConfig) -> str:

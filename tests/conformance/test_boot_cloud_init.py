@@ -125,3 +125,19 @@ def test_a_tampered_agent_never_becomes_executable(
             assert left.stdout == ""
             for path in (AGENT, RECORD, SUCCESS, "/etc/greeting"):
                 assert machine.exec("test", "-e", path, check=False).returncode == 1, path
+
+
+def test_instance_data_is_what_cloud_init_itself_says(
+    booted: tuple[Site, Machine, bytes],
+) -> None:
+    """Every standardised name, by cloud-init's own reader of its own file."""
+    _, machine, _ = booted
+    told = json.loads(machine.exec(AGENT, "facts", "--output", "json").stdout)
+    facts = {one["name"]: one for one in told["facts"] if one["name"].startswith("v1.")}
+
+    for name, fact in facts.items():
+        said = machine.exec("cloud-init", "query", name, check=False)
+        value = said.stdout.strip() if said.returncode == 0 else ""
+        assert fact["value"] == ("" if value in ("null", "None") else value), name
+    known = {name for name, fact in facts.items() if fact["source"] == "cloud-init"}
+    assert {"v1.instance_id", "v1.local_hostname", "v1.distro", "v1.platform"} <= known

@@ -173,3 +173,10 @@ _ANSWERS: Final[dict[str, Callable[[str, str, Mapping[str, str]], Answer]]] = {
     "GCE": _gce,
     "Azure": _azure,
 }
+
+
+if __name__ == "__main__":
+    # For a network of its own: `python -m tests.servers.metadata PLATFORM [FAULT]`.
+    import sys
+
+    MetadataService(*sys.argv[1:3], address=("169.254.169.254", 80)).run()

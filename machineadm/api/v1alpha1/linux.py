@@ -28,8 +28,6 @@ class LinuxConfiguration(ApiStruct, frozen=True, kw_only=True):
 
     not_built: ClassVar[Mapping[str, str]] = {
         "kernelArguments": "put them into the image, or change the boot loader's configuration in commands.boot and reboot",
-        "users": "create them in commands.boot (useradd); files are written after it, ~/.ssh/authorized_keys too",
-        "groups": "create them in commands.boot (groupadd)",
         "ntp": "write /etc/chrony/chrony.conf or /etc/systemd/timesyncd.conf as a file, "
         "and restart the service in commands.preKubeadm",
         "resolver": "write a file below /etc/systemd/resolved.conf.d, and restart systemd-resolved in commands.preKubeadm",

@@ -23,6 +23,7 @@ from machineadm.config.paths import select
 CONCERNS: Final[dict[str, tuple[str, ...]]] = {
     "commands": ("machine.commands",),
     "hostname": ("machine.linuxConfiguration.hostname",),
+    "users": ("machine.linuxConfiguration.users", "machine.linuxConfiguration.groups"),
     "modules": ("machine.linuxConfiguration.kernelModules",),
     "sysctl": ("machine.linuxConfiguration.sysctls",),
     "files": ("machine.files",),
@@ -54,7 +55,6 @@ NOT_BUILT: Final = (
     "swap",
     "trust",
     "units",
-    "users",
     "windows",
 )
 """The concerns that have types and nothing else yet: whoever asks for one is refused (MA1401)."""

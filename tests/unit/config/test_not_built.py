@@ -32,6 +32,8 @@ BUILT = {
     f"{LINUX}.hostnameFrom",
     f"{LINUX}.sysctls",
     f"{LINUX}.kernelModules",
+    f"{LINUX}.users",
+    f"{LINUX}.groups",
 }
 UNBUILT: dict[str, Any] = {
     "machine.images": [{"reference": "registry.example.com/a:b"}],
@@ -40,8 +42,6 @@ UNBUILT: dict[str, Any] = {
     "machine.systemTrustCertificateAuthorities": [{"content": "-----BEGIN CERTIFICATE-----\nMAA=\n-----END CERTIFICATE-----\n"}],
     "machine.systemProxies": [{"targets": ["host"], "httpProxy": "http://proxy.example.com:3128"}],
     f"{LINUX}.kernelArguments": ["quiet"],
-    f"{LINUX}.users": [{"name": "a"}],
-    f"{LINUX}.groups": [{"name": "a"}],
     f"{LINUX}.ntp": {},
     f"{LINUX}.resolver": {"nameservers": ["192.0.2.1"]},
     f"{LINUX}.swap": {"enabled": False},
@@ -80,7 +80,7 @@ def test_whatever_is_refused_says_how_to_do_without_it() -> None:
     [
         {"machine.attestationPlugin": ""},
         {"machine.images": []},
-        {LINUX: {"users": [], "kernelArguments": []}},
+        {LINUX: {"systemdUnits": [], "kernelArguments": []}},
         {"machine.bootstrapperTemplateSecretName": "a"},
     ],
 )

@@ -1,0 +1,90 @@
+"""Rules for users and groups."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from machineadm.api.finding import Finding
+from machineadm.api.v1alpha1.linux import LinuxConfiguration
+from machineadm.api.v1alpha1.machine import MachineConfigurationSpec
+from machineadm.api.v1alpha1.users import User
+from machineadm.config.machine_paths import SUDOERS, home_of
+from machineadm.config.rules.model import Context, Rules, finding
+
+
+def writes(spec: MachineConfigurationSpec) -> Iterator[tuple[str, str]]:
+    """See `concerns.writers`."""
+    linux = spec.machine.linux_configuration
+    for user in linux.users if linux is not None else ():
+        if user.sudo is not None:
+            yield SUDOERS, "linuxConfiguration.users"
+        if user.ssh_authorized_keys:
+            yield f"{home_of(user)}/.ssh/authorized_keys", "linuxConfiguration.users"
+
+
+def _day_exists(user: User, _context: Context) -> Iterator[Finding]:
+    from datetime import date
+
+    if user.expire_date is None:
+        return
+    try:
+        date.fromisoformat(user.expire_date)
+    except ValueError:
+        yield finding("MA1312", "expireDate", f"there is no day {user.expire_date}")
+
+
+def _hash_is_a_hash(user: User, _context: Context) -> Iterator[Finding]:
+    """crypt(5): a method between dollar signs. A password in the clear would be in /etc/shadow, and let nobody in."""
+    if user.password_hash is not None and not user.password_hash.reveal().startswith("$"):
+        yield finding(
+            "MA1323",
+            "passwordHash",
+            "is not a hash as crypt(5) writes it",
+            "`openssl passwd -6` makes one: $6$...",
+        )
+
+
+def _keys_are_public(user: User, _context: Context) -> Iterator[Finding]:
+    for index, key in enumerate(user.ssh_authorized_keys):
+        if key.lstrip().startswith(("-----BEGIN", "PuTTY-User-Key-File")):
+            yield finding(
+                "MA1323",
+                f"sshAuthorizedKeys[{index}]",
+                "is a private key",
+                "give the public one: `ssh-keygen -y -f FILE` prints it",
+            )
+        elif len(key.split()) < 2:
+            yield finding(
+                "MA1323",
+                f"sshAuthorizedKeys[{index}]",
+                "is not a public key: a type and the key",
+                "ssh-ed25519 AAAA... comment",
+            )
+
+
+def _each_group_has_one_id(linux: LinuxConfiguration, _context: Context) -> Iterator[Finding]:
+    seen: dict[int, str] = {}
+    for index, group in enumerate(linux.groups):
+        if group.gid is None:
+            continue
+        other = seen.setdefault(group.gid, group.name)
+        if other != group.name:
+            yield finding("MA1306", f"groups[{index}].gid", f"is the id of {other} already")
+
+
+def _homes_are_apart(linux: LinuxConfiguration, _context: Context) -> Iterator[Finding]:
+    """Two users with one authorized_keys would undo each other's work."""
+    seen: dict[str, str] = {}
+    for index, user in enumerate(linux.users):
+        other = seen.setdefault(home_of(user), user.name)
+        if other != user.name and user.ssh_authorized_keys:
+            yield finding(
+                "MA1306", f"users[{index}].homeDir", f"is the home directory of {other}, too"
+            )
+
+
+RULES: Final[Rules] = {
+    User: (_day_exists, _hash_is_a_hash, _keys_are_public),
+    LinuxConfiguration: (_each_group_has_one_id, _homes_are_apart),
+}
