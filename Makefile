@@ -83,6 +83,13 @@ plugin: $(BUILDER)/.stamp ## pack a plugin in Python as one file: PLUGIN=SCRIPT 
 	  --arch $(ARCH) $(if $(OUTPUT),--output '$(OUTPUT)') $(if $(REQUIREMENTS),--requirements '$(REQUIREMENTS)') \
 	  $(if $(WHEELS),--wheels '$(WHEELS)') '$(PLUGIN)'
 
+SHIPPED := $(filter-out plugins/__init__.py,$(wildcard plugins/*.py))
+.PHONY: plugins
+plugins: $(BUILDER)/.stamp ## pack the plugins that ship with a release: dist/plugins
+	@set -e; for each in $(SHIPPED); do name=$$(basename $$each .py); name=$${name//_/-}; \
+	  $(BUILDER)/bin/python build/plugin.py --arch $(ARCH) $(if $(WHEELS),--wheels '$(WHEELS)') \
+	    --output dist/plugins/linux-$(ARCH)/machineadm-plugin-$$name $$each; done
+
 PREFIX ?= /usr/local
 .PHONY: install
 install: $(AGENT) ## install the agent as PREFIX/bin/machineadm (PREFIX=/usr/local, DESTDIR=)

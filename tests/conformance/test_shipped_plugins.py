@@ -1,0 +1,154 @@
+"""The plugins that ship, packed, on real parts: a software TPM, a web server; each through the conformance suite."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from machineadm.cli.main import main
+from machineadm.plugins.sdk import CallError, Evidence
+from plugins.attestation_tpm import FORMAT, Tpm
+from tests import debian
+from tests.stores.servers import free_ports
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def tcti(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A TPM 2.0 in software, started anew."""
+    debian.require(swtpm="swtpm", tpm2_quote="tpm2-tools")
+    state = tmp_path_factory.mktemp("tpm")
+    (port,) = free_ports(1)
+    # Where libtss2 looks for the control channel.
+    control = port + 1
+    command = ["swtpm", "socket", "--tpm2", "--tpmstate", f"dir={state}"]
+    command += [
+        "--server",
+        f"type=tcp,port={port},disconnect",
+        "--ctrl",
+        f"type=tcp,port={control}",
+    ]
+    process = subprocess.Popen([*command, "--flags", "not-need-init,startup-clear"])
+    try:
+        time.sleep(0.5)
+        assert process.poll() is None
+        yield f"swtpm:host=127.0.0.1,port={port}"
+    finally:
+        process.kill()
+        process.wait()
+
+
+@pytest.fixture
+def tpm(tcti: str) -> Tpm:
+    one = Tpm()
+    one.configure({"tcti": tcti})
+    return one
+
+
+def test_a_quote_proves_one_challenge_with_one_key(tpm: Tpm, tcti: str) -> None:
+    first, second = (tpm.attest(challenge) for challenge in (b"one", b"two"))
+    identity = tpm.verify(b"one", first)
+
+    assert identity == tpm.verify(b"two", second)
+    assert identity.startswith("tpm:")
+    tpm.configure({"tcti": tcti, "trustedKeys": [identity]})
+    assert tpm.verify(b"one", first) == identity
+    tpm.configure({"tcti": tcti, "trustedKeys": ["tpm:" + "0" * 64]})
+    with pytest.raises(CallError, match="not one of trustedKeys"):
+        tpm.verify(b"one", first)
+
+
+@pytest.mark.parametrize("part", ["key", "quote", "signature", "pcrs"])
+def test_every_part_of_the_evidence_counts(tpm: Tpm, part: str) -> None:
+    evidence = tpm.attest(b"one")
+    assert tpm.verify(b"one", evidence)
+    found = json.loads(evidence.evidence)
+    data = bytearray(base64.b64decode(found[part]))
+    # Most of the file of PCRs is room for others; here the value of the first begins.
+    data[150 if part == "pcrs" else len(data) // 2] ^= 1
+    found[part] = base64.b64encode(data).decode()
+    with pytest.raises(CallError):
+        tpm.verify(b"one", Evidence(FORMAT, json.dumps(found).encode()))
+
+
+def test_what_is_measured_afterwards_changes_the_quote(tpm: Tpm, tcti: str) -> None:
+    before = json.loads(tpm.attest(b"one").evidence)["pcrs"]
+    subprocess.run(
+        ["tpm2_pcrextend", f"7:sha256={'ab' * 32}"],
+        env={"PATH": "/usr/bin:/bin", "TPM2TOOLS_TCTI": tcti},
+        check=True,
+    )
+    assert json.loads(tpm.attest(b"one").evidence)["pcrs"] != before
+
+
+def test_a_quote_of_other_pcrs_is_refused(tpm: Tpm, tcti: str) -> None:
+    other = Tpm()
+    other.configure({"tcti": tcti, "pcrs": "sha256:0,7"})
+    evidence = other.attest(b"one")
+
+    assert other.verify(b"one", evidence)
+    with pytest.raises(CallError, match="other PCRs"):
+        tpm.verify(b"one", evidence)
+
+
+def test_a_machine_without_a_tpm_says_so() -> None:
+    one = Tpm()
+    one.configure({"tcti": "device:/dev/no-such-tpm"})
+    with pytest.raises(CallError, match="tpm2_getcap fails"):
+        one.attest(b"one")
+
+
+@pytest.mark.parametrize(
+    ("module", "settings", "known"),
+    [
+        ("encryption_provider_file", {"directory": "TMP/words"}, {"provider": "vault"}),
+        ("infrastructure_http", {}, {"missing": "http://127.0.0.1:9/none"}),
+        ("attestation_tpm", {"tcti": "TCTI"}, {}),
+    ],
+)
+def test_a_shipped_plugin_packs_and_conforms(
+    tmp_path: Path,
+    request: pytest.FixtureRequest,
+    capsys: pytest.CaptureFixture[str],
+    module: str,
+    settings: dict[str, Any],
+    known: dict[str, Any],
+) -> None:
+    kind, _, name = module.rpartition("_")
+    output = tmp_path / f"machineadm-plugin-{kind.replace('_', '-')}-{name}"
+    packed = subprocess.run(
+        [
+            sys.executable,
+            str(ROOT / "build/plugin.py"),
+            str(ROOT / f"plugins/{module}.py"),
+            "--output",
+            str(output),
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert packed.returncode == 0, packed.stderr
+    assert hashlib.sha256(output.read_bytes()).hexdigest() in packed.stdout
+    (tmp_path / "words").mkdir()
+    (tmp_path / "words/vault").touch(0o600)
+    (tmp_path / "words/vault").write_text("open sesame")
+    text = json.dumps(settings).replace("TMP", str(tmp_path))
+    if "TCTI" in text:
+        text = text.replace("TCTI", request.getfixturevalue("tcti"))
+    words = ["plugin", "conformance", str(output), "--input", json.dumps(known)]
+    code = main([*words, "--settings", text, *(["--writes"] if name == "file" else [])])
+    table = capsys.readouterr().out
+
+    assert code == 0, table
+    assert "FAILED" not in table
