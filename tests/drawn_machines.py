@@ -18,7 +18,7 @@ from machineadm.api.finding import Finding
 from machineadm.api.v1alpha1.machine import MachineConfiguration
 from machineadm.config.defaulting import realise
 from machineadm.config.validation import check
-from machineadm.documents.decoding import decode
+from machineadm.documents.decoding import decode, read_values
 from machineadm.documents.secrets import secret_hook
 from tests.configurations import document
 from tests.judges.judges import Machine
@@ -304,6 +304,65 @@ def _token(rng: random.Random) -> dict[str, Any]:
     return token
 
 
+_PATCHED: Final = (
+    "etcd",
+    "kube-apiserver",
+    "kube-controller-manager",
+    "kube-scheduler",
+    "kubeletconfiguration",
+    "corednsdeployment",
+)
+_FRAGMENTS: Final = (
+    "metadata: {labels: {a: b}}", "metadata: {name: null}", "spec: {containers: []}", "spec: {containers: null}", "spec: []",
+    "spec: {containers: [{name: a}]}", "spec: {containers: [{name: a, image: b}]}", "spec: {containers: [{image: b}]}",
+    "spec: {containers: [{name: kube-scheduler, resources: {limits: {cpu: '1'}}}]}",
+    "spec: {containers: [{name: kube-scheduler, volumeMounts: [{name: a, mountPath: /a}]}]}",
+    "spec: {containers: [{name: kube-scheduler, volumeMounts: [{name: kubeconfig, mountPath: /a}]}]}",
+    "spec: {volumes: [{name: a, emptyDir: {}}]}", "spec: {volumes: [{name: a, secret: {secretName: b}}]}",
+    "spec: {serviceAccountName: a}", "spec: {volumes: [{name: kubeconfig, $patch: delete}]}", "spec: {hostNetwork: false}",
+    "spec: {containers: [{name: kube-scheduler, env: [{name: 1a, value: b}]}]}", "$patch: nope", "$patch: replace", "[a]", "a", "{", "",
+    "maxPods: 50", "maxPods: null", "kind: Deployment", "apiVersion: v2", "spec: {containers: [{name: kube-scheduler, command: null}]}",
+)  # fmt: skip
+_POINTERS: Final = (
+    "/spec/containers/0/command/-", "/spec/containers/0/command/1", "/spec/containers/1/image", "/spec/containers/0/image", "/spec/nope/a",
+    "/metadata/labels/a", "/metadata/annotations", "/spec/hostNetwork", "/spec/containers/0/volumeMounts/0/mountPath", "spec", "", "/",
+    "/spec/containers/-1/name", "/spec/volumes/a", "/spec/priority", "/spec/containers/0/env", "/metadata/name", "/kind",
+)  # fmt: skip
+_VALUES: Final = (
+    '"a"',
+    "[]",
+    "{}",
+    "null",
+    "false",
+    '"/a"',
+    '[{"name": "A", "value": "b"}]',
+    '{"a": "b"}',
+)
+
+
+def patches(rng: random.Random) -> Spec:
+    """Inline patches of every type for every target."""
+    return {"kubernetes.patches": [_patch(rng) for _ in range(rng.choice((1, 1, 1, 2)))]}
+
+
+def _patch(rng: random.Random) -> dict[str, Any]:
+    kind = rng.choice(("strategic", "merge", "json", "json"))
+    if kind == "json" and rng.random() < 0.9:
+        operations = ", ".join(_operation(rng) for _ in range(rng.choice((1, 1, 2))))
+        text = f"[{operations}]"
+    else:
+        text = "\n---\n".join(rng.choice(_FRAGMENTS) for _ in range(rng.choice((1, 1, 1, 2))))
+    return {"target": rng.choice(_PATCHED), "type": kind, "patch": text or "{}"}
+
+
+def _operation(rng: random.Random) -> str:
+    op = _nearly(rng, rng.choice(("add", "remove", "replace", "move", "copy")), "a") if rng.random() < 0.2 else rng.choice(
+        ("add", "add", "remove", "replace", "move", "copy"))  # fmt: skip
+    pointer, source = rng.choice(_POINTERS), rng.choice(_POINTERS)
+    given = f'"value": {rng.choice(_VALUES)}, "from": "{source}"'
+    return f'{{"op": "{op}", "path": "{pointer}", {given}}}'
+
+
 KINDS: Final[dict[str, Draw]] = {
     "mounts": mounts,
     "variables": variables,
@@ -312,6 +371,7 @@ KINDS: Final[dict[str, Draw]] = {
     "authorization": authorization,
     "admission": admission,
     "tokens": tokens,
+    "patches": patches,
 }
 """Every kind of case, by its name."""
 
@@ -348,7 +408,7 @@ def ours(spec: Spec) -> Verdict:
         Finding(code=one.code, path=one.path, message=one.message) for one in read.problems
     ]
     if isinstance(read.value, MachineConfiguration):
-        problems += check(read.value)
+        problems += check(read.value, read=read_values)
     refusals = tuple(
         (one.code, f"{one.path}: {one.message}") for one in problems if one.severity == "error"
     )

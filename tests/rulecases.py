@@ -11,6 +11,7 @@ import pytest
 
 from machineadm.api.finding import Finding
 from machineadm.config.validation import check
+from machineadm.documents.decoding import read_values
 from tests.configurations import TOKEN, configuration, example
 
 K = "kubernetes"
@@ -113,8 +114,8 @@ def judging(cases: Sequence[Case]) -> Callable[[Case], None]:
     """A test of each case, both ways."""
 
     def test(case: Case) -> None:
-        assert places(check(configuration(case.bad))) == case.findings
-        assert check(configuration(case.good)) == []
+        assert places(check(configuration(case.bad), read=read_values)) == case.findings
+        assert check(configuration(case.good), read=read_values) == []
 
     mark = pytest.mark.parametrize("case", cases, ids=[case.sentence for case in cases])
     marked: Callable[[Case], None] = mark(test)

@@ -13,7 +13,7 @@ from machineadm.api.v1alpha1.reference import ConfigurationReference
 from machineadm.config.model import Mode
 from machineadm.config.validation import check
 from machineadm.documents import printing
-from machineadm.documents.decoding import decode
+from machineadm.documents.decoding import decode, read_values
 from machineadm.documents.limits import Budget
 from machineadm.documents.model import Document, Problem, in_order, problem_at
 from machineadm.documents.opening import Opener, expand
@@ -113,7 +113,11 @@ def examine(
         return Intake(configuration=None, problems=in_order(problems, documents))
     (document,) = configurations
     findings = check(
-        document.value, mode=mode, kubernetes_version=kubernetes_version, deadline=deadline
+        document.value,
+        mode=mode,
+        kubernetes_version=kubernetes_version,
+        deadline=deadline,
+        read=read_values,
     )
     problems += [problem_at(document, finding) for finding in findings]
     return Intake(

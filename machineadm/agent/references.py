@@ -17,7 +17,7 @@ from machineadm.api.finding import Finding
 from machineadm.config.model import Mode
 from machineadm.config.references import Reference, filled, references
 from machineadm.config.validation import check
-from machineadm.documents.decoding import decode, decode_object
+from machineadm.documents.decoding import decode, decode_object, read_values
 from machineadm.documents.encoding import encode_json
 from machineadm.documents.model import problem_at
 from machineadm.errors import MachineadmError
@@ -112,7 +112,11 @@ def resolve(
     configuration = accepted.configuration
     configuration = replace(configuration, spec=filled(configuration.spec, values, hidden=hidden))
     judged = check(
-        configuration, mode=mode, kubernetes_version=kubernetes_version, deadline=deadline
+        configuration,
+        mode=mode,
+        kubernetes_version=kubernetes_version,
+        deadline=deadline,
+        read=read_values,
     )
     unknown = [reference for reference, value in found if not value.known]
     findings += [

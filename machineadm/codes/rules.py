@@ -158,6 +158,12 @@ TABLE: dict[str, Code] = {
         "divisor that Kubernetes does not take. The kubelet would refuse the pod.",
         "Give the value itself, or one of the fields that the message lists.",
     ),
+    "MA1432": Code(
+        "a patch that kubeadm cannot apply",
+        "An inline patch is not what its type says, does not fit the manifest it is for, or leaves one that the kubelet refuses. kubeadm would "
+        "fail after it has made certificates, or the component would never start.",
+        "The message says which part is at fault. `kubeadm init phase control-plane all --dry-run --patches DIR` shows manifests to patch.",
+    ),
     "MA1401": Code(
         "not built in this release",
         "The field exists, but this release does not implement it yet. Nothing was changed.",

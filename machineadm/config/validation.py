@@ -26,6 +26,7 @@ def check(
     mode: Mode = "provisioning",
     kubernetes_version: str | None = None,
     deadline: float | None = None,
+    read: Callable[[str], tuple[list[Any], str]] | None = None,
 ) -> list[Finding]:
     """Every finding of every rule, in the order of the configuration's fields.
 
@@ -35,12 +36,14 @@ def check(
         mode: `preparation` does without Kubernetes.
         kubernetes_version: A version to judge by in place of `spec.kubernetes.version`: "v1.34.4".
         deadline: Seconds that the command line gives the run, in place of `spec.deadline`.
+        read: `documents.decoding.read_values`; without it nothing is said of texts that hold YAML.
     """
     context = Context(
         configuration=configuration,
         mode=mode,
         kubernetes_version=kubernetes_version,
         deadline=deadline,
+        read=read,
     )
     structs = list(structs_in(configuration.spec, "spec"))
     chosen = tables(configuration.spec, {type(value).__module__ for value, _ in structs})

@@ -15,7 +15,7 @@ from machineadm.documents.declared import keeps_declared
 from machineadm.documents.kinds import Kinds, identify, identity
 from machineadm.documents.limits import Budget
 from machineadm.documents.model import Document, Problem
-from machineadm.documents.nodes import Node, NotPlainError, Scalar, builtins
+from machineadm.documents.nodes import Node, NotPlainError, Scalar, as_kubernetes, builtins
 from machineadm.documents.secrets import secret_hook
 from machineadm.documents.source import MAX_BYTES, Fault, RefusedError, Source, read_text
 from machineadm.documents.splitting import json_begin, parts
@@ -114,6 +114,34 @@ def decode_object(
     elif not faults and roots[0].node is not None:
         value, faults = walk(roots[0].node, dict[str, Any], source, "")
     return (None if faults else value), tuple(_problem(source, 1, fault) for fault in faults)
+
+
+def read_values(text: str) -> tuple[list[Any], str]:
+    """Every document of a text as kubeadm reads it: null is kept, and a scalar is what YAML 1.1 makes of it.
+
+    Args:
+        text: YAML or JSON.
+
+    Returns:
+        Maps, lists and scalars; or none, and in words what is wrong.
+    """
+    try:
+        source = Source("", read_text(text.encode()))
+    except RefusedError as refused:
+        return [], refused.fault.message
+    found = []
+    for root in _roots(source, Budget()):
+        if root.node is None or root.faults:
+            fault = root.faults[0]
+            line, column = source.position(fault.at)
+            return [], f"line {line}, column {column} of the text: {fault.message}"
+        if isinstance(root.node, Scalar) and root.node.plain and not root.node.text:
+            continue
+        try:
+            found.append(as_kubernetes(root.node))
+        except ValueError as error:
+            return [], str(error)
+    return found, ""
 
 
 def _documents(source: Source, kinds: Kinds, budget: Budget) -> Iterator[Document]:

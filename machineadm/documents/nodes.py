@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import Final
+from typing import Any, Final
 
 from msgspec import Struct
 
@@ -106,6 +106,34 @@ def builtins(node: Node) -> object:
         result[key.value] = builtins(items[index + 1])
     if 2 * len(result) != len(items):
         raise NotPlainError
+    return result
+
+
+def as_kubernetes(node: Node) -> Any:
+    """The value of a node as Kubernetes' own readers see it: null too, and of an ambiguous scalar what YAML 1.1 says.
+
+    Args:
+        node: A document or a part of one.
+
+    Raises:
+        ValueError: A key comes twice or is not text, or something was not read. The message says which.
+    """
+    if isinstance(node, Scalar):
+        value = node.value
+        if isinstance(value, Ambiguous):
+            return node.text if value.value is None else value.value
+        return value
+    if isinstance(node, Sequence):
+        return [as_kubernetes(item) for item in node.items]
+    if isinstance(node, Unread):
+        raise ValueError("is not plain YAML")  # noqa: TRY004 # the text is at fault
+    result: dict[str, Any] = {}
+    for key, item in node.entries():
+        if not isinstance(key, Scalar) or not isinstance(key.value, str):
+            raise ValueError("a key is not text")  # noqa: TRY004 # as above
+        if key.value in result:
+            raise ValueError(f"the key {key.value} comes twice")
+        result[key.value] = as_kubernetes(item)
     return result
 
 

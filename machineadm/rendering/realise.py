@@ -19,7 +19,7 @@ from machineadm.api.v1alpha1.machine_bootstrap import MachineBootstrap, MachineB
 from machineadm.config.paths import holds_pruned
 from machineadm.config.rules.declared import declared
 from machineadm.config.validation import check
-from machineadm.documents.decoding import decode_kinds
+from machineadm.documents.decoding import decode_kinds, read_values
 from machineadm.documents.model import Problem
 from machineadm.errors import ConfigError
 from machineadm.redaction import Secret
@@ -145,7 +145,7 @@ def _judged(
 
 
 def _rules(judged: MachineConfiguration | None, origins: dict[str, str]) -> Iterator[Finding]:
-    for finding in () if judged is None else check(judged):
+    for finding in () if judged is None else check(judged, read=read_values):
         if finding.path.endswith(".contentFormat"):
             hint = "write the final content"
             yield replace(finding, code="MA1401", message=_UNFILLED, hint=hint)

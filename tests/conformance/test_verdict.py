@@ -17,31 +17,26 @@ COUNT = 300
 """Cases of each kind."""
 
 REFUSED_ON_PURPOSE = {
-    ("MA1107", "resources"): "a resource has a name in lower-case letters, digits and hyphens, or `*` alone",
-    ("MA1107", "issuerURL"): "an issuer without a host issues nothing",
-    ("MA1109", "issuerURL"): "an issuer has a host that all programs read alike",
-    ("MA1110", "keys"): "of two keys of one name nobody can tell which one encrypted what",
-    ("MA1312", "ttl"): "kubeadm is given whole seconds",
-    ("MA1322", "endpoint"): "the API server would read another path than the one that stands there, or one that cannot be mounted",
-    ("MA1323", "providers"): "identity alone encrypts nothing",
-    ("MA1323", "requiredClaims"): "the API server would look for another claim",
-    ("MA1430", "extraVolumes"): "a volume would take the place of one that machineadm adds, and the files of a field be gone",
-    ("MA1430", "path"): "the same, seen from the field whose place is taken",
+    r"MA1107 .*\.resources": "a resource has a name in lower-case letters, digits and hyphens, or `*` alone",
+    r"MA1107 .*\.issuerURL": "an issuer without a host issues nothing",
+    r"MA1109 .*\.issuerURL": "an issuer has a host that all programs read alike",
+    r"MA1110 .*\.keys": "of two keys of one name nobody can tell which one encrypted what",
+    r"MA1312 .*\.ttl": "kubeadm is given whole seconds",
+    r"MA1322 .*\.endpoint": "the API server would read another path than the one that stands there, or one that cannot be mounted",
+    r"MA1323 .*\.providers: identity": "identity alone encrypts nothing",
+    r"MA1323 .*\.requiredClaims": "the API server would look for another claim",
+    r"MA1430 .*\.extraVolumes\[\d+\]\.name": "a volume would take the place of one that machineadm adds, and the files of a field be gone",
+    r"MA1430 .*\.log\.path": "the same, seen from the field whose place is taken",
+    r"MA1432 .*: no kubelet has this field": "a kubelet goes on without the field, and only its log tells",
 }  # fmt: skip
-"""What we refuse and Kubernetes takes: code and last name of the path, with the reason."""
+"""What we refuse and Kubernetes takes: how our refusal begins, with the reason."""
 
 ACCEPTED_ON_PURPOSE: dict[str, str] = {}
 """What Kubernetes refuses and we cannot know: a part of its message, with the reason."""
 
 
-def last_name(refusal: tuple[str, str]) -> tuple[str, str]:
-    code, text = refusal
-    path = text.partition(": ")[0]
-    names = re.findall(r"[A-Za-z]+", re.sub(r'\["[^"]*"\]', "", path))
-    for name in reversed(names):
-        if name in {known for _, known in REFUSED_ON_PURPOSE}:
-            return code, name
-    return code, names[-1]
+def on_purpose(refusal: tuple[str, str]) -> bool:
+    return any(re.match(known, " ".join(refusal)) for known in REFUSED_ON_PURPOSE)
 
 
 def judged(kind: str) -> list[tuple[Verdict, list[str]]]:
@@ -64,9 +59,7 @@ def test_our_verdict_is_that_of_kubernetes(kind: str) -> None:
     false_refusals = [
         (verdict.spec, verdict.refusals)
         for verdict, problems in cases
-        if verdict.refusals
-        and not problems
-        and not any(last_name(one) in REFUSED_ON_PURPOSE for one in verdict.refusals)
+        if verdict.refusals and not problems and not any(map(on_purpose, verdict.refusals))
     ]
     assert false_accepts == []
     assert false_refusals == []

@@ -25,6 +25,9 @@ class Context(msgspec.Struct, frozen=True, kw_only=True):
     deadline: float | None = None
     """Seconds that the command line gives the run, in place of the configuration's own deadline."""
 
+    read: Callable[[str], tuple[list[Any], str]] | None = None
+    """Gives the documents of a YAML text as plain values, or in words what is wrong with it; None where nobody reads for the rules."""
+
     @property
     def kubernetes(self) -> KubernetesConfig | None:
         """The machine's part in a cluster.

@@ -13,6 +13,7 @@ from machineadm.config.concerns import CONCERNS
 from machineadm.config.paths import structs_in
 from machineadm.config.rules.model import Context, Rule
 from machineadm.config.validation import check, tables
+from machineadm.documents.decoding import read_values
 from tests.configurations import configuration
 from tests.rulecases import (
     BOOT,
@@ -112,6 +113,7 @@ CASES: list[Case] = [
         for name in (*CONCERNS, "plugins")
         for case in importlib.import_module(f"tests.unit.config.test_{name}").CASES
     ),
+    *importlib.import_module("tests.unit.config.test_patching").CASES,
     *DECLARED,
     *LONG,
     *PATHS,
@@ -135,7 +137,9 @@ def test_every_rule_has_a_case_that_breaks_it() -> None:
     seen, speaking = set(), set()
     for case in CASES:
         given = configuration(case.bad)
-        context = Context(configuration=given, mode="provisioning", kubernetes_version=None)
+        context = Context(
+            configuration=given, mode="provisioning", kubernetes_version=None, read=read_values
+        )
         for rule, value in rules_for(given):
             seen.add(rule)
             if list(rule(value, context)):

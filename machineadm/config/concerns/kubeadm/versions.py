@@ -85,6 +85,13 @@ def _p384_came_later(kubernetes: KubernetesConfig, context: Context) -> Iterator
             yield needs(at, "1.34 or later for ECDSA-P384", version)
 
 
+def _patches_apply(kubernetes: KubernetesConfig, context: Context) -> Iterator[Finding]:
+    if kubernetes.patches and context.read is not None:
+        from machineadm.config.concerns.kubeadm.patches import patches_apply
+
+        yield from patches_apply(kubernetes, context, context.read)
+
+
 def _two_timeouts_by_role(kubernetes: KubernetesConfig, context: Context) -> Iterator[Finding]:
     """v1beta3 has one timeout in ClusterConfiguration.apiServer and one in JoinConfiguration.discovery."""
     version = asked_version(context)
@@ -201,6 +208,7 @@ RULES: Final[Rules] = {
         _not_too_old,
         _fields_have_their_version,
         _p384_came_later,
+        _patches_apply,
         _two_timeouts_by_role,
         _phases_are_known,
     ),

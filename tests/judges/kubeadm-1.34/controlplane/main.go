@@ -110,10 +110,12 @@ func judge(asked request) (verdict answer) {
 		}
 		stage = "pod " + name
 		verdict.add(stage, static(pod, cfg.NodeRegistration.Name))
-		if name == "kube-apiserver" && len(pod.Spec.Containers) > 0 {
-			stage = name
-			for _, err := range server(pod.Spec.Containers[0].Command, folder) {
-				verdict.add(stage, err)
+		for _, container := range pod.Spec.Containers {
+			if container.Name == "kube-apiserver" && len(container.Command) > 0 {
+				stage = container.Name
+				for _, err := range server(container.Command, folder) {
+					verdict.add(stage, err)
+				}
 			}
 		}
 	}

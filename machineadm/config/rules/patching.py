@@ -1,0 +1,381 @@
+"""Patches as kubeadm applies them: JSON patches and merge patches by evanphx/json-patch 4, strategic merges by Kubernetes' own.
+
+Where these libraries differ from RFC 6902 and RFC 7386, so do the functions here. Values are maps, lists and scalars; what is
+patched is changed in place or given back anew.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final
+
+
+class PatchError(ValueError):
+    """A patch does not apply. The message says why."""
+
+
+class UnknownError(Exception):
+    """A patch reaches what depends on the machine, so nobody can say whether it applies."""
+
+
+def merge(document: Any, patch: Any) -> Any:
+    """A JSON merge patch (RFC 7386).
+
+    Raises:
+        PatchError: The patch is not a map.
+    """
+    if not isinstance(patch, dict):
+        raise PatchError("a merge patch is a map of fields")
+    return _merged(document, patch)
+
+
+def _merged(document: Any, patch: Any) -> Any:
+    if not isinstance(patch, dict):
+        return patch
+    result = dict(document) if isinstance(document, dict) else {}
+    for key, value in patch.items():
+        if value is None:
+            result.pop(key, None)
+        else:
+            result[key] = _merged(result.get(key), value)
+    return result
+
+
+def json_patch(document: Any, patch: Any) -> Any:
+    """A JSON patch (RFC 6902).
+
+    Args:
+        document: What is patched; it is not changed.
+        patch: A list of operations.
+
+    Raises:
+        PatchError: The patch is not one, or an operation does not apply.
+        UnknownError: It reaches into an `Open` list beyond what is known of it.
+    """
+    if not isinstance(patch, list):
+        raise PatchError("a JSON patch is a list of operations")
+    whole = {"": copy.deepcopy(document)}
+    for index, operation in enumerate(patch):
+        try:
+            _operate(whole, operation)
+        except PatchError as error:
+            raise PatchError(f"operation {index + 1}: {error}") from None
+    return whole[""]
+
+
+def _operate(whole: dict[str, Any], operation: Any) -> None:
+    if not isinstance(operation, dict):
+        raise PatchError("is not a map with op and path")
+    kind = operation.get("op")
+    if kind not in _OPERATIONS:
+        raise PatchError(f"op must be one of {', '.join(_OPERATIONS)}")
+    _OPERATIONS[kind](whole, operation)
+
+
+def _pointer(operation: Mapping[str, Any], name: str = "path") -> str:
+    path = operation.get(name)
+    if not isinstance(path, str):
+        raise PatchError(f"{name} is missing" if path is None else f"{name} is not text")
+    return path
+
+
+def _found(whole: dict[str, Any], path: str) -> tuple[Any, str]:
+    """The map or list that a path ends in, and the last part of the path.
+
+    Raises:
+        PatchError: There is none.
+    """
+    parts = [part.replace("~1", "/").replace("~0", "~") for part in path.split("/")]
+    at: Any = whole[""]
+    if len(parts) < 2:
+        raise PatchError(f"there is no path {path!r}")
+    for part in parts[1:-1]:
+        if isinstance(at, dict):
+            at = at.get(part)
+        elif isinstance(at, list):
+            at = at[_index(at, part)]
+        if not isinstance(at, (dict, list)):
+            raise PatchError(f"there is no path {path}")
+    return at, parts[-1]
+
+
+def _index(items: list[Any], part: str, *, beyond: int = 0) -> int:
+    """A place in a list; a negative one counts from its end.
+
+    Raises:
+        PatchError: It has no such place.
+        UnknownError: Nobody knows.
+    """
+    try:
+        index = int(part)
+    except ValueError:
+        raise PatchError(f"{part!r} is not a place in a list") from None
+    if isinstance(items, Open) and (index < 0 or index >= len(items)):
+        raise UnknownError
+    size = len(items) + beyond
+    if not -size <= index < size:
+        raise PatchError(f"the list has no item {part}")
+    return index + size if index < 0 else index
+
+
+def _add(whole: dict[str, Any], operation: Mapping[str, Any]) -> None:
+    target, key = _found(whole, _pointer(operation))
+    _put(target, key, copy.deepcopy(operation.get("value")))
+
+
+def _put(target: Any, key: str, value: Any) -> None:
+    if isinstance(target, dict):
+        target[key] = value
+    elif key == "-":
+        target.append(value)
+    else:
+        target.insert(_index(target, key, beyond=1), value)
+
+
+def _remove(whole: dict[str, Any], operation: Mapping[str, Any]) -> None:
+    _take(whole, _pointer(operation))
+
+
+def _take(whole: dict[str, Any], path: str) -> Any:
+    target, key = _found(whole, path)
+    if isinstance(target, list):
+        return target.pop(_index(target, key))
+    if key not in target:
+        raise PatchError(f"there is no {path}")
+    return target.pop(key)
+
+
+def _replace(whole: dict[str, Any], operation: Mapping[str, Any]) -> None:
+    path, value = _pointer(operation), copy.deepcopy(operation.get("value"))
+    if path == "":
+        # Anything but a map or a list leaves all as it was: the library says nothing.
+        whole[""] = value if isinstance(value, (dict, list)) else whole[""]
+        return
+    target, key = _found(whole, path)
+    # A field of a map that is not there is set: the library does not mind.
+    target[key if isinstance(target, dict) else _index(target, key)] = value
+
+
+def _move(whole: dict[str, Any], operation: Mapping[str, Any]) -> None:
+    value = _take(whole, _pointer(operation, "from"))
+    target, key = _found(whole, _pointer(operation))
+    _put(target, key, value)
+
+
+def _copy(whole: dict[str, Any], operation: Mapping[str, Any]) -> None:
+    value = _get(whole, _pointer(operation, "from"))
+    target, key = _found(whole, _pointer(operation))
+    _put(target, key, copy.deepcopy(value))
+
+
+def _get(whole: dict[str, Any], path: str) -> Any:
+    target, key = _found(whole, path)
+    return target.get(key) if isinstance(target, dict) else target[_index(target, key)]
+
+
+def _test(whole: dict[str, Any], operation: Mapping[str, Any]) -> None:
+    path = _pointer(operation)
+    found = whole[""] if path == "" else _get(whole, path)
+    if _is_unknown(found):
+        raise UnknownError
+    if found != operation.get("value"):
+        raise PatchError(f"{path} has another value")
+
+
+_OPERATIONS: Final[dict[Any, Callable[[dict[str, Any], Mapping[str, Any]], None]]] = {
+    "add": _add,
+    "remove": _remove,
+    "replace": _replace,
+    "move": _move,
+    "copy": _copy,
+    "test": _test,
+}
+
+
+class Open(list[Any]):
+    """A list that has more items on some machines than on others."""
+
+
+class Unknown(str):
+    """A text that the machine or kubeadm decides."""
+
+    __slots__ = ()
+
+
+def _is_unknown(value: Any) -> bool:
+    if isinstance(value, (Open, Unknown)):
+        return True
+    if isinstance(value, dict):
+        return any(map(_is_unknown, value.values()))
+    return isinstance(value, list) and any(map(_is_unknown, value))
+
+
+KEYS: Final[Mapping[str, str]] = {
+    "containers": "name",
+    "initContainers": "name",
+    "ephemeralContainers": "name",
+    "volumes": "name",
+    "env": "name",
+    "ports": "containerPort",
+    "volumeMounts": "mountPath",
+    "volumeDevices": "devicePath",
+    "imagePullSecrets": "name",
+    "hostAliases": "ip",
+    "topologySpreadConstraints": "topologyKey",
+    "resourceClaims": "name",
+    "ownerReferences": "uid",
+    "conditions": "type",
+}
+"""Lists of a Pod that a strategic merge goes through by a key of their items (`patchMergeKey` in k8s.io/api/core/v1)."""
+
+_DIRECTIVES: Final = ("replace", "merge", "delete")
+
+
+def strategic(document: Any, patch: Any, keys: Mapping[str, str] = KEYS) -> Any:
+    """A strategic merge.
+
+    Args:
+        document: What is patched; it is not changed.
+        patch: A map of fields, with or without directives (`$patch` and the like).
+        keys: The lists that are merged, by the name of their field, and the key of their items.
+
+    Raises:
+        PatchError: The patch is not one, or does not fit.
+    """
+    if not isinstance(patch, dict):
+        raise PatchError("a strategic merge is a map of fields")
+    return _strategic(copy.deepcopy(document), copy.deepcopy(patch), keys, "")
+
+
+def _strategic(
+    document: dict[str, Any], patch: dict[str, Any], keys: Mapping[str, str], path: str
+) -> dict[str, Any]:
+    if "$patch" in patch:
+        directive = patch.pop("$patch")
+        if directive not in _DIRECTIVES:
+            raise PatchError(f"$patch must be one of {', '.join(_DIRECTIVES)}")
+        if directive == "replace":
+            return patch
+        if directive == "delete":
+            return {}
+    retained = patch.pop("$retainKeys", None)
+    for name, value in patch.items():
+        if name.startswith(("$setElementOrder/", "$deleteFromPrimitiveList/")):
+            continue  # they order and shorten lists, and refuse little
+        at = f"{path}.{name}" if path else name
+        there = document.get(name)
+        if value is None:
+            document.pop(name, None)
+        elif isinstance(value, dict) and isinstance(there, dict):
+            document[name] = _strategic(there, value, keys, at)
+        elif isinstance(value, list) and isinstance(there, list) and name in keys:
+            document[name] = _merged_lists(there, value, name, keys, at)
+        else:
+            document[name] = _without_nulls(value)
+    if isinstance(retained, list):
+        return {name: value for name, value in document.items() if name in retained}
+    return document
+
+
+def _merged_lists(
+    there: list[Any], given: list[Any], name: str, keys: Mapping[str, str], path: str
+) -> list[Any]:
+    key = keys[name]
+    result = Open(there) if isinstance(there, Open) else list(there)
+    if any(isinstance(item, dict) and item.get("$patch") == "replace" for item in given):
+        return [item for item in given if not (isinstance(item, dict) and "$patch" in item)]
+    for item in given:
+        if not isinstance(item, dict):
+            raise PatchError(f"{path} is a list of maps")
+        if key not in item:
+            raise PatchError(f"an item of {path} has no {key}, by which it would be found")
+        others = [
+            index
+            for index, one in enumerate(result)
+            if isinstance(one, dict) and one.get(key) == item[key]
+        ]
+        if item.get("$patch") == "delete":
+            result[:] = [one for index, one in enumerate(result) if index not in others]
+        elif others:
+            at = f"{path}[{item[key]}]"
+            result[others[0]] = _strategic(result[others[0]], item, keys, at)
+        else:
+            if item.pop("$patch", "merge") not in _DIRECTIVES:
+                raise PatchError(f"$patch must be one of {', '.join(_DIRECTIVES)}")
+            result.append(_without_nulls(item))
+    return result
+
+
+def _without_nulls(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _without_nulls(item) for name, item in value.items() if item is not None}
+    return value
+
+
+def apply(document: Any, kind: str, patches: Sequence[Any]) -> Any:
+    """All parts of one patch, one after the other.
+
+    Args:
+        document: What is patched.
+        kind: `strategic`, `merge` or `json`.
+        patches: The documents of the patch.
+
+    Raises:
+        PatchError: One does not apply.
+        UnknownError: Nobody can say.
+    """
+    ways: dict[str, Callable[[Any, Any], Any]] = {
+        "strategic": strategic,
+        "merge": merge,
+        "json": json_patch,
+    }
+    for patch in patches:
+        document = ways[kind](document, patch)
+    return document
+
+
+_EITHER: Final = frozenset({"port", "maxUnavailable", "maxSurge", "cpu", "memory"})
+"""Fields that are numbers or texts (IntOrString, Quantity)."""
+
+_TEXTS: Final = frozenset({"labels", "annotations", "nodeSelector", "matchLabels"})
+"""Maps whose values are texts."""
+
+_KINDS: Final[tuple[tuple[type, str], ...]] = (
+    (bool, "true or false"),
+    (int, "a number"),
+    (str, "text"),
+    (dict, "a map"),
+    (list, "a list"),
+)
+
+
+def misfit_of(value: Any, model: Any, path: str = "") -> str:
+    """Where a patched object has a value of another kind than before, in words; empty if nowhere.
+
+    Args:
+        value: What came out.
+        model: What went in; also a map with further fields that there may be.
+        path: Where both are.
+    """
+    if value is None or model is None:
+        return ""
+    name = path.rpartition(".")[2]
+    if name in _EITHER and isinstance(value, (int, str)) and not isinstance(value, bool):
+        return ""
+    kind, words = next(pair for pair in _KINDS if isinstance(model, pair[0]))
+    if not isinstance(value, kind) or isinstance(value, bool) is not (kind is bool):
+        return f"{path or 'the object'} must be {words}"
+    if isinstance(model, dict) and isinstance(value, dict):
+        if name in _TEXTS:
+            model = dict.fromkeys(value, "")
+        below = [
+            misfit_of(item, model[key], f"{path}.{key}" if path else str(key))
+            for key, item in value.items()
+            if key in model
+        ]
+    elif isinstance(model, list) and isinstance(value, list) and model:
+        below = [misfit_of(item, model[0], f"{path}[{at}]") for at, item in enumerate(value)]
+    else:
+        return ""
+    return next(filter(None, below), "")

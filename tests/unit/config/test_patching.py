@@ -1,0 +1,256 @@
+"""Patches as kubeadm applies them, and what becomes of the manifests that it writes."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from machineadm.config.rules.patching import (
+    Open,
+    PatchError,
+    Unknown,
+    UnknownError,
+    apply,
+    misfit_of,
+)
+from machineadm.config.validation import check
+from machineadm.documents.decoding import read_values
+from tests.configurations import configuration
+from tests.rulecases import Case, K, S, judging, places
+
+POD: dict[str, Any] = {
+    "kind": "Pod",
+    "metadata": {"name": "a", "labels": {"a": "b"}},
+    "spec": {"containers": [{"name": "a", "env": [{"name": "A", "value": "1"}], "args": ["x", "y"]}], "nodeSelector": {"a": "b"}},
+}  # fmt: skip
+
+
+def test_a_merge_patch_is_that_of_rfc_7386() -> None:
+    assert apply({"a": {"b": 1, "c": 2}, "d": [1]}, "merge", [{"a": {"b": None, "e": {"f": None}}, "d": [2]}]) == {
+        "a": {"c": 2, "e": {}}, "d": [2]}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", ["merge", "strategic"])
+@pytest.mark.parametrize("patch", [[], [1], "a", None, 1])
+def test_what_is_not_a_map_is_not_a_merge(kind: str, patch: object) -> None:
+    with pytest.raises(PatchError, match="is a map of fields"):
+        apply(POD, kind, [patch])
+
+
+@pytest.mark.parametrize(
+    ("operations", "wanted"),
+    [
+        ([{"op": "add", "path": "/a", "value": 1}], {"a": 1, "l": [1, 2]}),
+        ([{"op": "add", "path": "/l/-", "value": 3}], {"l": [1, 2, 3]}),
+        ([{"op": "add", "path": "/l/0", "value": 0}], {"l": [0, 1, 2]}),
+        ([{"op": "add", "path": "/l/-1", "value": 3}], {"l": [1, 2, 3]}),
+        ([{"op": "remove", "path": "/l/0"}], {"l": [2]}),
+        ([{"op": "replace", "path": "/new", "value": 1}], {"new": 1, "l": [1, 2]}),
+        ([{"op": "replace", "path": "", "value": {"b": 1}}], {"b": 1}),
+        ([{"op": "replace", "path": "", "value": 5}], {"l": [1, 2]}),
+        ([{"op": "move", "from": "/l", "path": "/m"}], {"m": [1, 2]}),
+        ([{"op": "copy", "from": "/l/0", "path": "/a~1b~0"}], {"l": [1, 2], "a/b~": 1}),
+        ([{"op": "test", "path": "/l/0", "value": 1}], {"l": [1, 2]}),
+    ],
+)
+def test_a_json_patch_is_applied(operations: list[Any], wanted: object) -> None:
+    document = {"l": [1, 2]}
+
+    assert apply(document, "json", [operations]) == wanted
+    assert document == {"l": [1, 2]}
+
+
+@pytest.mark.parametrize(
+    ("patch", "words"),
+    [
+        ({"op": "add"}, "is a list of operations"),
+        (["a"], "operation 1: is not a map"),
+        ([{"op": "put", "path": "/a"}], "op must be one of add"),
+        ([{"path": "/a"}], "op must be one of add"),
+        ([{"op": "add"}], "path is missing"),
+        ([{"op": "add", "path": 1}], "path is not text"),
+        ([{"op": "remove", "path": "/a"}], "there is no /a"),
+        ([{"op": "add", "path": "a"}], "there is no path 'a'"),
+        ([{"op": "add", "path": "/b/c"}], "there is no path /b/c"),
+        ([{"op": "remove", "path": "/l/2"}], "the list has no item 2"),
+        ([{"op": "replace", "path": "/l/x", "value": 1}], "'x' is not a place in a list"),
+        ([{"op": "move", "path": "/a"}], "from is missing"),
+        ([{"op": "test", "path": "/l/0", "value": 2}], "/l/0 has another value"),
+        ([{"op": "add", "path": "/a", "value": 1}, {"op": "remove", "path": "/b"}], "operation 2: there is no /b"),
+    ],
+)  # fmt: skip
+def test_a_json_patch_that_does_not_apply_is_told_by_its_operation(patch: Any, words: str) -> None:
+    with pytest.raises(PatchError) as error:
+        apply({"l": [1, 2]}, "json", [patch])
+
+    assert words in str(error.value)
+
+
+def test_of_what_a_machine_decides_nothing_is_said() -> None:
+    document = {"l": Open([1]), "u": Unknown("x")}
+
+    for operation in (
+        {"op": "remove", "path": "/l/4"},
+        {"op": "replace", "path": "/l/-1", "value": 1},
+        {"op": "test", "path": "/u", "value": "y"},
+        {"op": "test", "path": "", "value": {}},
+    ):
+        with pytest.raises(UnknownError):
+            apply(document, "json", [[operation]])
+
+
+@pytest.mark.parametrize(
+    ("patch", "changed"),
+    [
+        ({"spec": {"containers": [{"name": "a", "image": "b"}]}}, {"image": "b"}),
+        ({"spec": {"containers": [{"name": "a", "env": [{"name": "B"}]}]}}, {"env": [{"name": "A", "value": "1"}, {"name": "B"}]}),
+        ({"spec": {"containers": [{"name": "a", "env": [{"name": "A", "$patch": "delete"}]}]}}, {"env": []}),
+        ({"spec": {"containers": [{"name": "a", "args": ["z"]}]}}, {"args": ["z"]}),
+        ({"spec": {"containers": [{"name": "a", "args": None}]}}, {"args": None}),
+    ],
+)  # fmt: skip
+def test_a_strategic_merge_finds_items_by_their_key(patch: Any, changed: dict[str, Any]) -> None:
+    (container,) = apply(POD, "strategic", [patch])["spec"]["containers"]
+
+    assert {name: container.get(name) for name in changed} == changed
+    assert container["name"] == "a"
+
+
+def test_a_strategic_merge_takes_its_directives() -> None:
+    assert apply(POD, "strategic", [{"$patch": "replace", "a": 1}]) == {"a": 1}
+    assert apply(POD, "strategic", [{"spec": {"$patch": "delete"}}])["spec"] == {}
+    replaced = apply(
+        POD, "strategic", [{"spec": {"containers": [{"$patch": "replace"}, {"name": "b"}]}}]
+    )
+    assert replaced["spec"]["containers"] == [{"name": "b"}]
+    kept = apply(POD, "strategic", [{"spec": {"$retainKeys": ["nodeSelector"]}}])
+    assert kept["spec"] == {"nodeSelector": {"a": "b"}}
+
+
+@pytest.mark.parametrize(
+    ("patch", "words"),
+    [
+        ({"$patch": "nope"}, "$patch must be one of"),
+        ({"spec": {"containers": [{"image": "b"}]}}, "an item of spec.containers has no name"),
+        ({"spec": {"containers": ["a"]}}, "spec.containers is a list of maps"),
+        (
+            {"spec": {"containers": [{"name": "a", "env": [{"value": "b"}]}]}},
+            "spec.containers[a].env has no name",
+        ),
+    ],
+)
+def test_a_strategic_merge_that_does_not_fit_is_told(patch: Any, words: str) -> None:
+    with pytest.raises(PatchError) as error:
+        apply(POD, "strategic", [patch])
+
+    assert words in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        ({"spec": []}, "spec must be a map"),
+        ({"spec": {"containers": [{"name": 1}]}}, "spec.containers[0].name must be text"),
+        ({"metadata": {"labels": {"new": 1}}}, "metadata.labels.new must be text"),
+        ([], "the object must be a map"),
+        ({"metadata": {"name": None}, "more": 1}, ""),
+    ],
+)
+def test_a_value_of_another_kind_than_before_is_told(value: Any, words: str) -> None:
+    assert misfit_of(value, POD) == words
+
+
+def patched(target: str, kind: str, patch: object) -> dict[str, Any]:
+    text = patch if isinstance(patch, str) else json.dumps(patch)
+    return {f"{K}.patches": [{"target": target, "type": kind, "patch": text}]}
+
+
+FIELD = f"{S}.patches[0].patch"
+MOUNT = {
+    "spec": {
+        "containers": [
+            {"name": "kube-scheduler", "volumeMounts": [{"name": "kubeconfig", "mountPath": "/a"}]}
+        ]
+    }
+}
+CASES = [
+    Case(f"a patch is one: {target} {kind} {patch}", patched(target, kind, patch), [("MA1432", FIELD)],
+         patched("kube-scheduler", "strategic", MOUNT))
+    for target, kind, patch in (
+        ("kube-scheduler", "strategic", "nope: ["), ("kube-scheduler", "json", {"a": 1}), ("etcd", "merge", "[a]"),
+        ("corednsdeployment", "strategic", "a"), ("kubeletconfiguration", "json", "a"), ("etcd", "json", "# nothing"),
+        ("kube-apiserver", "merge", "a: 1\na: 2"), ("kube-apiserver", "merge", {"kind": "Deployment"}),
+        ("kube-apiserver", "merge", {"spec": {"containers": []}}), ("kube-apiserver", "merge", {"spec": None}),
+        ("kube-apiserver", "strategic", {"spec": {"containers": [{"name": "b"}]}}),
+        ("kube-apiserver", "strategic", {"spec": {"serviceAccountName": "a"}}),
+        ("kube-apiserver", "strategic", {"spec": {"volumes": [{"name": "a", "secret": {"secretName": "b"}}]}}),
+        ("kube-apiserver", "strategic", {"spec": {"volumes": [{"name": "k8s-certs", "$patch": "delete"}]}}),
+        ("kube-apiserver", "strategic", {"metadata": {"name": None}}),
+        ("kube-scheduler", "strategic", {"spec": {"containers": [{"name": "kube-scheduler", "volumeMounts": [
+            {"name": "kubeconfig", "mountPath": "/proc"}]}]}}),
+        ("kube-scheduler", "strategic", {"spec": {"containers": [{"name": "kube-scheduler", "env": [{"name": "1"}]}]}}),
+        ("kube-scheduler", "json", [{"op": "add", "path": "/spec/containers/1", "value": {"name": "kube-scheduler", "image": "b"}}]),
+        ("kube-scheduler", "json", [{"op": "remove", "path": "/spec/nope"}]),
+        ("kube-scheduler", "json", [{"op": "replace", "path": "/spec/hostNetwork", "value": "yes"}]),
+        ("kubeletconfiguration", "json", [{"op": "add", "path": "/nope/a", "value": 1}]),
+        ("kubeletconfiguration", "merge", {"maxPod": 1}), ("kubeletconfiguration", "strategic", {"maxPods": "a"}),
+        ("corednsdeployment", "merge", {"spec": {"replicas": "a"}}),
+        ("corednsdeployment", "json", [{"op": "remove", "path": "/spec/template/spec/containers/1"}]),
+    )
+]  # fmt: skip
+
+test_a_patch_that_kubeadm_cannot_apply_is_told = judging(CASES)
+
+
+@pytest.mark.parametrize(
+    ("target", "kind", "patch"),
+    [
+        ("kube-apiserver", "json", [{"op": "add", "path": "/spec/containers/0/command/-", "value": "--v=4"}]),
+        ("kube-apiserver", "json", [{"op": "replace", "path": "/spec/containers/0/command/60", "value": "--v=4"}]),
+        ("kube-apiserver", "strategic", {"spec": {"containers": [{"name": "kube-apiserver", "resources": {"limits": {"cpu": 1}}}]}}),
+        ("etcd", "strategic", "spec:\n  priorityClassName: a\n---\nmetadata:\n  annotations: {a: b}\n"),
+        ("kubeletconfiguration", "merge", {"maxPods": 50, "healthzPort": None}),
+        ("corednsdeployment", "strategic", {"spec": {"template": {"spec": {"nodeSelector": {"a": "b"}}}}}),
+        ("corednsdeployment", "json", [{"op": "replace", "path": "/spec/replicas", "value": 3}]),
+    ],
+)  # fmt: skip
+def test_a_patch_that_people_write_passes(target: str, kind: str, patch: object) -> None:
+    assert check(configuration(patched(target, kind, patch)), read=read_values) == []
+
+
+def test_patches_of_one_target_are_applied_one_after_the_other() -> None:
+    volume = {"spec": {"volumes": [{"name": "a", "emptyDir": {}}]}}
+    mount = {
+        "spec": {
+            "containers": [{"name": "etcd", "volumeMounts": [{"name": "a", "mountPath": "/a"}]}]
+        }
+    }
+
+    def of(*parts: object) -> dict[str, Any]:
+        return {f"{K}.patches": [{"target": "etcd", "patch": json.dumps(part)} for part in parts]}
+
+    assert check(configuration(of(volume, mount)), read=read_values) == []
+    assert places(check(configuration(of(mount, volume)), read=read_values)) == [("MA1432", FIELD)]
+
+
+def test_nothing_is_said_of_a_target_that_there_is_not() -> None:
+    external = {f"{K}.cluster.etcd.external.endpoints": ["http://b:2379"]}
+
+    assert (
+        check(
+            configuration(
+                {**external, **patched("etcd", "json", [{"op": "remove", "path": "/nope"}])}
+            ),
+            read=read_values,
+        )
+        == []
+    )
+
+
+@pytest.mark.parametrize("depth", [60_000])
+def test_a_patch_cannot_bring_the_reader_down(depth: int) -> None:
+    (found,) = check(configuration(patched("etcd", "merge", "[" * depth)), read=read_values)
+
+    assert found.code == "MA1432"
