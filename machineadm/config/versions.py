@@ -24,6 +24,9 @@ AUTHENTICATION_V1_MINOR: Final = 34
 AUTHORIZATION_V1_MINOR: Final = 32
 """The first one that reads AuthorizationConfiguration as v1; those before read v1beta1 (KEP-3221)."""
 
+RELAXED_NAMES_MINOR: Final = 35
+"""The first one whose kubelet takes any printable name of a variable in a static pod."""
+
 _APISERVER_CONFIG: Final = "apiserver.config.k8s.io"
 
 

@@ -167,13 +167,13 @@ class ContainerVariable(ApiStruct, frozen=True, kw_only=True):
             max_length=256,
             extra={
                 "oneLine": True,
-                "pattern": r"^([A-Za-z_-]|\.[A-Za-z0-9_-])[A-Za-z0-9._-]*$",
-                "expected": "letters, digits, `_`, `-` and `.`, without a digit or `..` in front",
+                "pattern": "^[ -<>-~]+$",
+                "expected": "printable ASCII without `=`",
             },
         ),
     ]
-    """Its name: letters, digits, `_`, `-` and `.`, without a digit or `..` in front. The API server takes more in
-    other pods; a kubelet does not in a static pod."""
+    """Its name: printable ASCII but for `=`. Before Kubernetes 1.35 a kubelet takes letters, digits, `_`, `-` and `.` alone in
+    a static pod, without a digit or `..` in front."""
 
     value: ValueSecret | None = None
     """Its value; secret, because it may contain a proxy's password. `$(NAME)` is expanded by the kubelet."""

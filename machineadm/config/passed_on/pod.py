@@ -34,8 +34,9 @@ _PROBES: Final = ("livenessProbe", "readinessProbe", "startupProbe")
 _HANDLERS: Final = ("exec", "httpGet", "tcpSocket", "grpc")
 _LAST_PORT: Final = 65535
 _NOT_A_SOURCE: Final = frozenset({"name"})
-_RELAXED_ENV_MINOR: Final = 32
-"""The first one that takes any printable letters but = in the name of a variable (RelaxedEnvironmentVariableValidation)."""
+_RELAXED_ENV_MINOR: Final = 35
+"""The first one whose kubelet takes any printable letters but = in the name of a variable of a static pod: those before
+validate it without the options of a feature gate (pkg/kubelet/config/common.go), though the API server takes more from 1.32 on."""
 
 
 def problems(

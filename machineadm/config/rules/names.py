@@ -30,6 +30,11 @@ def is_host(text: str) -> bool:
     return is_address(text)
 
 
+def is_variable_name(text: str) -> bool:
+    """Whether it is the name of a variable by Kubernetes' older, strict rule (IsEnvVarName of k8s.io/apimachinery)."""
+    return re.fullmatch(r"([A-Za-z_-]|\.[A-Za-z0-9_-])[A-Za-z0-9._-]*", text) is not None
+
+
 def is_subject_name(text: str) -> bool:
     """Whether a certificate can bear it: as `is_host`, or with a wildcard in front."""
     return is_host(text.removeprefix("*."))

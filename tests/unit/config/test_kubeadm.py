@@ -163,6 +163,9 @@ MOUNTS: list[Case] = [
 
 E = f"{C}.scheduler.extraEnv"
 VARIABLES = [
+    Case("a variable has a name that its kubelet takes",
+         {f"{CP}.scheduler.extraEnv": [{"name": "1a"}]}, [("MA1431", f"{E}[0].name")],
+         {f"{K}.version": "v1.35.0", f"{CP}.scheduler.extraEnv": [{"name": "1a"}]}),
     Case("a variable of a static pod refers to nothing in the API",
          sources({"secretKeyRef": {"name": "a", "key": "b"}}, {"configMapKeyRef": {"name": "a", "key": "b"}},
                  {"fileKeyRef": {"volumeName": "a", "path": "b", "key": "c"}}),
@@ -635,8 +638,19 @@ def test_a_directory_that_kubeadm_mounts_where_it_is_there_is_warned_of(componen
     assert check(configuration(named)) == []
 
 
-@pytest.mark.parametrize("name", ["1A", "A B", "A=", "", ".", "..", "..a", "a/b", "é", "A\n"])
+NAMES_OF_1_35 = ["1A", "A B", ".", "..", "..a", "a/b"]
+
+
+@pytest.mark.parametrize("name", NAMES_OF_1_35)
 def test_a_variable_has_a_name_that_the_kubelet_takes_in_a_static_pod(name: str) -> None:
+    given = {f"{CP}.scheduler.extraEnv": [{"name": name}]}
+
+    assert places(check(configuration(given))) == [("MA1431", f"{E}[0].name")]
+    assert check(configuration({**given, f"{K}.version": "v1.35.0"})) == []
+
+
+@pytest.mark.parametrize("name", ["A=", "", "é", "A\n"])
+def test_a_variable_never_has_a_name_that_no_version_takes(name: str) -> None:
     given = document({f"{CP}.scheduler.extraEnv": [{"name": name}]})
 
     (decoded,) = decode(json.dumps(given).encode(), file="a.yaml")

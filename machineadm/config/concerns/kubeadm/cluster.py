@@ -11,6 +11,7 @@ from machineadm.api.v1alpha1.cluster import (
     ClusterCertificates,
     ClusterConfig,
     ClusterNetwork,
+    ContainerVariable,
     ContainerVariableSource,
     Dns,
     ExternalEtcd,
@@ -19,8 +20,14 @@ from machineadm.api.v1alpha1.cluster import (
 )
 from machineadm.api.v1alpha1.kubernetes import KubernetesConfig
 from machineadm.config.passed_on import judge
-from machineadm.config.rules.model import Context, Rules, finding
-from machineadm.config.rules.names import endpoint_problem, names_come_once, names_fit
+from machineadm.config.rules.model import Context, Rules, asked_version, finding
+from machineadm.config.rules.names import (
+    endpoint_problem,
+    is_variable_name,
+    names_come_once,
+    names_fit,
+)
+from machineadm.config.versions import RELAXED_NAMES_MINOR, judged_minor
 
 DAY: Final = 86400.0
 
@@ -159,6 +166,19 @@ def _subject_names(etcd: LocalEtcd, _context: Context) -> Iterator[Finding]:
     yield from names_fit(etcd.peer_cert_sans, "peerCertSANs")
 
 
+def _name_is_one_in_a_static_pod(
+    variable: ContainerVariable, context: Context
+) -> Iterator[Finding]:
+    minor = judged_minor(asked_version(context))
+    if minor is not None and minor < RELAXED_NAMES_MINOR and not is_variable_name(variable.name):
+        yield finding(
+            "MA1431",
+            "name",
+            "must be letters, digits, _, - and ., without a digit or .. in front",
+            f"a kubelet before 1.{RELAXED_NAMES_MINOR} takes no other in a static pod",
+        )
+
+
 def _static_pods_have_it(source: ContainerVariableSource, context: Context) -> Iterator[Finding]:
     from machineadm.config.concerns.kubeadm.variables import source_fits
 
@@ -224,6 +244,7 @@ RULES: Final[Rules] = {
     Dns: (_disabled_means_alone,),
     ProxyAddon: (_disabled_means_alone, _proxy_document),
     LocalEtcd: (_subject_names, _the_last_of_a_name_counts),
+    ContainerVariable: (_name_is_one_in_a_static_pod,),
     ContainerVariableSource: (_static_pods_have_it,),
     ExternalEtcd: (_one_scheme, _certificate_with_key),
     KubernetesConfig: (

@@ -132,18 +132,6 @@ def _variable(variable: ContainerVariable) -> dict[str, Any]:
     return found
 
 
-SHAPES: Final[dict[str, Any]] = {
-    "metadata": {"annotations": {}, "labels": {"a": ""}},
-    "spec": {
-        "containers": [{"args": [""], "command": [""], "env": [{"name": "", "value": ""}], "resources": {"limits": {}},
-                        "securityContext": {}, "workingDir": ""}],
-        "initContainers": [{"name": "", "image": ""}], "nodeSelector": {"a": ""}, "tolerations": [{}], "hostNetwork": True,
-        "hostPID": True, "hostIPC": True, "dnsPolicy": "", "restartPolicy": "", "terminationGracePeriodSeconds": 30,
-        "securityContext": {}, "hostAliases": [{}], "priorityClassName": "", "priority": 0,
-    },
-}  # fmt: skip
-"""Fields of a Pod that kubeadm leaves out, each with a value of its kind."""
-
 _DURATIONS: Final = (
     "cpuManagerReconcilePeriod", "evictionPressureTransitionPeriod", "fileCheckFrequency", "httpCheckFrequency", "imageMaximumGCAge",
     "imageMinimumGCAge", "nodeStatusReportFrequency", "nodeStatusUpdateFrequency", "runtimeRequestTimeout", "shutdownGracePeriod",
