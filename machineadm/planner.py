@@ -167,6 +167,10 @@ def _linux(configuration: LinuxConfiguration) -> Iterator[Step]:
         yield from plan_users(configuration)
     yield from plan_modules(configuration)
     yield from plan_sysctl(configuration)
+    if configuration.swap is not None:
+        from machineadm.steps.swap import plan_swap
+
+        yield from plan_swap(configuration)
 
 
 def _control_plane(kubernetes: KubernetesConfig) -> tuple[tuple[Step, ...], ControlPlaneExtras]:

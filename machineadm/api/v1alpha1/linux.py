@@ -31,7 +31,6 @@ class LinuxConfiguration(ApiStruct, frozen=True, kw_only=True):
         "ntp": "write /etc/chrony/chrony.conf or /etc/systemd/timesyncd.conf as a file, "
         "and restart the service in commands.preKubeadm",
         "resolver": "write a file below /etc/systemd/resolved.conf.d, and restart systemd-resolved in commands.preKubeadm",
-        "swap": "run `swapoff -a` in commands.boot, which runs at every boot",
         "storage": "partition, format and mount in commands.boot, before files are written; it runs at every boot, "
         "so check what exists already (blkid, findmnt)",
         "systemdUnits": "write the unit as a file below /etc/systemd/system, and run `systemctl daemon-reload` "

@@ -22,10 +22,14 @@ from machineadm.config.paths import select
 
 CONCERNS: Final[dict[str, tuple[str, ...]]] = {
     "commands": ("machine.commands",),
-    "hostname": ("machine.linuxConfiguration.hostname",),
+    "hostname": (
+        "machine.linuxConfiguration.hostname",
+        "machine.linuxConfiguration.hostnameFrom",
+    ),
     "users": ("machine.linuxConfiguration.users", "machine.linuxConfiguration.groups"),
     "modules": ("machine.linuxConfiguration.kernelModules",),
     "sysctl": ("machine.linuxConfiguration.sysctls",),
+    "swap": ("machine.linuxConfiguration.swap",),
     "files": ("machine.files",),
     "control_plane_files": (
         "kubernetes.controlPlane.auditPolicy",
@@ -52,7 +56,6 @@ NOT_BUILT: Final = (
     "resolver",
     "selinux",
     "storage",
-    "swap",
     "trust",
     "units",
     "windows",

@@ -32,6 +32,7 @@ BUILT = {
     f"{LINUX}.hostnameFrom",
     f"{LINUX}.sysctls",
     f"{LINUX}.kernelModules",
+    f"{LINUX}.swap",
     f"{LINUX}.users",
     f"{LINUX}.groups",
 }
@@ -44,7 +45,6 @@ UNBUILT: dict[str, Any] = {
     f"{LINUX}.kernelArguments": ["quiet"],
     f"{LINUX}.ntp": {},
     f"{LINUX}.resolver": {"nameservers": ["192.0.2.1"]},
-    f"{LINUX}.swap": {"enabled": False},
     f"{LINUX}.storage": {"mounts": [{"source": "/dev/sdb1", "target": "/data"}]},
     f"{LINUX}.systemdUnits": [{"name": "a.service"}],
     f"{LINUX}.selinux": {"mode": "Permissive"},

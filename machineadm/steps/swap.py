@@ -1,0 +1,105 @@
+"""Swap space: off now, and at later boots."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Final
+
+import msgspec
+
+from machineadm.actions.perform import perform
+from machineadm.api.v1alpha1.linux import LinuxConfiguration
+from machineadm.config.machine_paths import SWAP_TARGET
+from machineadm.errors import StepError
+from machineadm.host.effects import MakeLink, RunProgram
+from machineadm.host.ports import Host
+from machineadm.plan.model import FollowUp, Outcome, Phase, Step, Work, digest_of
+
+_SWAPS: Final = "/proc/swaps"
+_NOWHERE: Final = "/dev/null"
+_TIMEOUT: Final = 300.0
+"""Seconds: what is in swap is read back into memory first."""
+
+
+class MaskSwap(msgspec.Struct, frozen=True, kw_only=True):
+    """Have no boot turn swap on: systemd starts all of it by one target, whether fstab, a partition's type or zram brings it."""
+
+    name: str = "swap/mask"
+    phase: Phase = Phase.PREPARE
+    live: ClassVar[bool] = False
+    once: ClassVar[bool] = False
+
+    def digest(self) -> str:
+        """See `Step.digest`."""
+        return digest_of(self.name)
+
+    def check(self, host: Host) -> Work:
+        """See `Step.check`."""
+        if host.files.readlink(SWAP_TARGET) == _NOWHERE:
+            return Work(summary="swap.target is masked")
+        return Work(
+            effects=(MakeLink(path=SWAP_TARGET, target=_NOWHERE),),
+            summary="masks swap.target",
+            follow=(FollowUp(kind="daemon-reload"),),
+        )
+
+    def apply(self, host: Host, work: Work) -> Outcome:
+        """See `Step.apply`."""
+        perform(work.effects, host)
+        return Outcome(change=work.change, message=work.summary)
+
+
+class TurnSwapOff(msgspec.Struct, frozen=True, kw_only=True):
+    """Turn off what swap there is; swapoff(8)."""
+
+    name: str = "swap/off"
+    phase: Phase = Phase.PREPARE
+    live: ClassVar[bool] = True
+    once: ClassVar[bool] = False
+
+    def digest(self) -> str:
+        """See `Step.digest`."""
+        return digest_of(self.name)
+
+    def check(self, host: Host) -> Work:
+        """See `Step.check`."""
+        there = _swaps(host)
+        if not there:
+            return Work(summary="there is none")
+        return Work(
+            effects=(RunProgram(title="swapoff", argv=("swapoff", "--all")),),
+            summary=f"turns off {', '.join(there)}",
+        )
+
+    def apply(self, host: Host, work: Work) -> Outcome:
+        """Turn it off, and see whether it is.
+
+        Raises:
+            StepError: Some stays.
+        """
+        if not work.effects:
+            return Outcome(change=work.change)
+        if host.commands is None:
+            raise StepError("MA3402", "swap/off: no program can be run below another root")
+        done = host.commands.run(("swapoff", "--all"), timeout=_TIMEOUT)
+        if left := _swaps(host):
+            raise StepError(
+                "MA3511",
+                f"swap/off: {', '.join(left)} stays on",
+                hint="too little memory for what is in it? `free` and the end of the log tell",
+                log_tail=done.output,
+                passing=True,
+            )
+        return Outcome(change=work.change, message=work.summary)
+
+
+def plan_swap(linux: LinuxConfiguration) -> tuple[Step, ...]:
+    """Mask and turn off, or nothing: `enabled: true` leaves it as it is."""
+    if linux.swap is None or linux.swap.enabled:
+        return ()
+    return (MaskSwap(), TurnSwapOff())
+
+
+def _swaps(host: Host) -> list[str]:
+    """What is swapped to: the first column behind the headline; proc(5)."""
+    content = (host.files.read(_SWAPS) or b"").decode(errors="replace")
+    return [line.split()[0] for line in content.splitlines()[1:] if line.strip()]
