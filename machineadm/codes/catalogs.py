@@ -89,4 +89,9 @@ TABLE: dict[str, Code] = {
         "The plugin was driven through the checks of its kind, and failed some; the table says which, and how.",
         "It is for its author to fix: the last column says what was expected.",
     ),
+    "MA7256": Code(
+        "project of a plugin cannot be fixed",
+        "The directory is not a project of a plugin in Python, or pins the SDK in a way that is not machineadm's to change.",
+        "Read what the message names, and change that by hand.",
+    ),
 }

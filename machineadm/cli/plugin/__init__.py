@@ -13,5 +13,6 @@ COMMANDS = {
     "logout": "forget a login",
     "auth-status": "whether and as whom auth handlers are logged in",
     "tokens": "the tokens that an auth handler keeps",
+    "fix": "bring an author's project to this release of the SDK",
     "conformance": "drive a plugin through all checks of its kind",
 }

@@ -24,39 +24,41 @@ VERSIONS: Final = (JSON, MSGPACK)
 """Application versions that this SDK serves."""
 
 
-def serve(*kinds: Kind) -> NoReturn:
+def serve(*kinds: Kind, encodings: Sequence[int] = VERSIONS) -> NoReturn:
     """Serve until the host ends the plugin, then exit; the last thing that a plugin does.
 
     Started with the one argument `describe` it prints what it says of itself, as JSON, for those who have no host at hand.
 
     Args:
         *kinds: What it serves; one program may serve several kinds.
+        encodings: Those of structured payloads that it speaks: 1 is JSON, on its way out, 2 is msgpack.
 
     Raises:
         SystemExit: Always.
     """
     if sys.argv[1:] == ["describe"]:
-        sys.stdout.write(json.dumps(_told(described(*kinds)), indent=2) + "\n")
+        sys.stdout.write(json.dumps(_told(described(*kinds, encodings=encodings)), indent=2) + "\n")
         sys.exit(0)
     log_to_host()
-    sys.exit(run(plugin_of(*kinds)))
+    sys.exit(run(plugin_of(*kinds, encodings=encodings)))
 
 
-def plugin_of(*kinds: Kind) -> Plugin:
+def plugin_of(*kinds: Kind, encodings: Sequence[int] | None = None) -> Plugin:
     """What the protocol serves of these kinds."""
+    spoken = tuple(VERSIONS if encodings is None else encodings)
 
     def services(broker: Broker, version: int) -> dict[str, Handler]:
-        common = blocking_handlers(_COMMON, _common(kinds, version), broker)
+        common = blocking_handlers(_COMMON, _common(kinds, version, spoken), broker)
         return common | {
             path: handler
             for kind in kinds
             for path, handler in blocking_handlers(kind.service, kind.functions(), broker).items()
         }
 
-    return Plugin(cookie=COOKIE, versions=VERSIONS, services=services)
+    return Plugin(cookie=COOKIE, versions=spoken, services=services)
 
 
-def _common(kinds: Sequence[Kind], version: int) -> dict[str, Function]:
+def _common(kinds: Sequence[Kind], version: int, spoken: Sequence[int]) -> dict[str, Function]:
     """What all kinds have in common: their settings, where any of them takes some."""
     configurable = [kind for kind in kinds if type(kind).configure is not Kind.configure]
 
@@ -72,13 +74,13 @@ def _common(kinds: Sequence[Kind], version: int) -> dict[str, Function]:
         return plugin_pb2.ConfigureResponse(diagnostics=found)
 
     def describe(_: Any, __: Call) -> Any:
-        return described(*kinds)
+        return described(*kinds, encodings=spoken)
 
     served: dict[str, Function] = {"Describe": describe}
     return served | ({"Configure": configure} if configurable else {})
 
 
-def described(*kinds: Kind) -> Any:
+def described(*kinds: Kind, encodings: Sequence[int]) -> Any:
     """What a plugin says of itself, a DescribeResponse."""
     found = [
         plugin_pb2.DescribeResponse.Served(kind=kind.kind, methods=sorted(kind.functions()))
@@ -89,7 +91,7 @@ def described(*kinds: Kind) -> Any:
         version=next((kind.version for kind in kinds if kind.version), ""),
         description=next((kind.description for kind in kinds if kind.description), ""),
         sdk=f"machineadm-sdk/{VERSION}",
-        protocol_versions=VERSIONS,
+        protocol_versions=encodings,
         served=found,
         settings_schema=json.dumps(schemas[0]).encode() if schemas else b"",
     )

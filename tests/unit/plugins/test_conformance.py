@@ -120,7 +120,7 @@ FAULTS: dict[tuple[str, str], str] = {
 if "PLUGIN_CLIENT_CERT" not in os.environ: sys.exit("only with a certificate")
 """,
     ("encryption-provider", "speaks the older encoding"): """
-import importlib; module = importlib.import_module("machineadm.plugins.sdk.serve"); module.VERSIONS = (2,)
+import functools; serve = functools.partial(serve, encodings=(2,))
 """,
     ("encryption-provider", "multiplexes"): """
 if "PLUGIN_MULTIPLEX_GRPC" in os.environ: sys.exit("what is that?")

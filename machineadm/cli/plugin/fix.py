@@ -1,0 +1,102 @@
+"""Bring an author's project to this release of the SDK: show what has to change as a diff; --write changes it. Exit 10 if there is something left to change."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from machineadm.errors import PluginError
+
+if TYPE_CHECKING:
+    from argparse import Namespace
+
+    from machineadm.cli.options import Parser
+
+SOMETHING = 10
+_MOST_FILES, _MOST_BYTES = 5000, 1 << 20
+_SKIPPED = frozenset({"__pycache__", "build", "dist", "node_modules", "site-packages", "venv"})
+
+
+def add_arguments(parser: Parser) -> None:
+    """Add this command's arguments."""
+    parser.add_argument(
+        "project", metavar="DIRECTORY", help="with pyproject.toml or requirements.txt"
+    )
+    parser.add_option("--write", action="store_true", help="change the files")
+
+
+def run(arguments: Namespace) -> int:
+    """Show or change.
+
+    Raises:
+        PluginError: MA7256: It cannot be fixed, or not be written.
+    """
+    from difflib import unified_diff
+
+    from machineadm.plugins.inspection.fixing import fixed
+
+    base = Path(arguments.project)
+    before = _read(base)
+    after = fixed(before)
+    for name, text in sorted(after.items()):
+        lines = unified_diff(
+            before[name].splitlines(keepends=True),
+            text.splitlines(keepends=True),
+            f"a/{name}",
+            f"b/{name}",
+        )
+        for line in lines:
+            sys.stdout.write(
+                line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n"
+            )
+    if not arguments.write:
+        return SOMETHING if after else 0
+    for name, text in after.items():
+        try:
+            # In place: mode, owner and links are the author's.
+            (base / name).write_bytes(text.encode())
+        except OSError as error:
+            raise PluginError(
+                "MA7256", f"cannot write {base / name}: {error.strerror}", hint="look at its mode"
+            ) from error
+    return 0
+
+
+def _read(base: Path) -> dict[str, str]:
+    """The texts of a project.
+
+    Raises:
+        PluginError: MA7256: There is none, or it is too large to be one.
+    """
+    from machineadm.plugins.inspection.fixing import PROJECT, REQUIREMENTS
+
+    if not base.is_dir():
+        raise PluginError("MA7256", f"{base} is not a directory", hint="name that of the project")
+    texts: dict[str, str] = {}
+    for number, path in enumerate(sorted(base.rglob("*"))):
+        if number > _MOST_FILES:
+            raise PluginError(
+                "MA7256",
+                f"{base} has more than {_MOST_FILES} files",
+                hint="name that of the project",
+            )
+        parts = path.relative_to(base).parts
+        if any(part.startswith(".") or part in _SKIPPED for part in parts) or not path.is_file():
+            continue
+        name = "/".join(parts)
+        if name in (PROJECT, *REQUIREMENTS) or path.suffix in (".py", ""):
+            text = _text(path)
+            if text is not None:
+                texts[name] = text
+    return texts
+
+
+def _text(path: Path) -> str | None:
+    """A text file; None for what is none."""
+    try:
+        if path.stat().st_size > _MOST_BYTES:
+            return None
+        return path.read_bytes().decode()
+    except (OSError, UnicodeDecodeError):
+        return None

@@ -1,0 +1,226 @@
+"""An author's project, brought to this release of the SDK: pure, from the texts of its files to what they should be.
+
+Two fixes. `encodings=(1,)` at `serve` goes: the older encoding alone is on its way out. The dependency on the SDK is added, raised or
+removed. What an author has pinned otherwise is not ours to change, and refused.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Mapping
+from typing import Final
+
+from machineadm.errors import PluginError
+from machineadm.version import VERSION
+
+PROJECT: Final = "pyproject.toml"
+REQUIREMENTS: Final = ("requirements.txt", "requirements.in")
+SDK: Final = "machineadm.plugins.sdk"
+_OURS: Final = "machineadm"
+_RANGE: Final = r">=\s*[0-9]+(?:\.[0-9]+)*\s*,\s*<\s*[0-9]+(?:\.[0-9]+)*"
+_ENTRY: Final = r"""(?P<quote>["'])machineadm(?![\w.-])(?P<rest>[^"'\n]*)(?P=quote)"""
+_TABLE: Final = r"(?ms)^\[project\][ \t]*$.*?(?=^\[|\Z)"
+_LIST: Final = r"(?ms)^dependencies\s*=\s*\[(.*?)\][ \t]*(?:#[^\n]*)?$"
+
+
+def wanted() -> str:
+    """How a project depends on this release: on its minor version, which keeps what it promises."""
+    major, minor, *_ = VERSION.split(".")
+    return f"{_OURS}>={major}.{minor},<{major}.{int(minor) + 1}"
+
+
+def fixed(files: Mapping[str, str]) -> dict[str, str]:
+    """What has to change.
+
+    Args:
+        files: Texts by path below the project: pyproject.toml, requirements, modules and scripts.
+
+    Returns:
+        The new text of each file that changes.
+
+    Raises:
+        PluginError: MA7256: It is not a project of a plugin in Python, or pins the SDK otherwise.
+    """
+    listing = next((name for name in (PROJECT, *REQUIREMENTS) if name in files), "")
+    if not listing:
+        raise PluginError(
+            "MA7256",
+            f"there is neither {PROJECT} nor {REQUIREMENTS[0]}",
+            hint="name the directory of a plugin's project in Python; one in Go is fixed by go get and its compiler",
+        )
+    sources = {name: text for name, text in files.items() if _is_python(name, text)}
+    after = {name: _without_old_encoding(name, text) for name, text in sources.items()}
+    used = any(_imports_sdk(name, text) for name, text in sources.items())
+    text = files[listing]
+    fix = _project if listing == PROJECT else _requirements
+    after[listing] = fix(listing, text, wanted() if used else "")
+    return {name: text for name, text in after.items() if text != files[name]}
+
+
+def _is_python(name: str, text: str) -> bool:
+    first = text.partition("\n")[0]
+    return name.endswith(".py") or (first.startswith("#!") and "python" in first)
+
+
+def _tree(name: str, text: str) -> ast.Module:
+    """A module, parsed.
+
+    Raises:
+        PluginError: MA7256: It is not Python.
+    """
+    try:
+        return ast.parse(text)
+    except (SyntaxError, ValueError, RecursionError) as error:
+        line = getattr(error, "lineno", None) or 1
+        raise PluginError(
+            "MA7256", f"{name}:{line} is not Python", hint="correct it, and fix the project then"
+        ) from error
+
+
+def _imports_sdk(name: str, text: str) -> bool:
+    if _OURS not in text:
+        return False
+    for node in ast.walk(_tree(name, text)):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == _OURS:
+            return True
+        if isinstance(node, ast.Import) and any(
+            one.name.split(".")[0] == _OURS for one in node.names
+        ):
+            return True
+    return False
+
+
+# ------------------------------------------------------------------------------ encoding
+def _without_old_encoding(name: str, text: str) -> str:
+    """Take `encodings=...` away from calls of serve that name only the old one."""
+    if "encodings" not in text:
+        return text
+    tree = _tree(name, text)
+    lines = text.split("\n")
+    starts = [0]
+    for line in lines:
+        starts.append(starts[-1] + len(line.encode()) + 1)
+    data = text.encode()
+    spans = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and _called(node) == "serve":
+            for keyword in node.keywords:
+                if keyword.arg == "encodings" and _names_old_alone(keyword.value):
+                    first = starts[keyword.lineno - 1] + keyword.col_offset
+                    last = starts[(keyword.end_lineno or 0) - 1] + (keyword.end_col_offset or 0)
+                    spans.append(_with_comma(data, first, last))
+    for first, last in sorted(spans, reverse=True):
+        data = data[:first] + data[last:]
+    return data.decode()
+
+
+def _called(node: ast.Call) -> str:
+    if isinstance(node.func, ast.Attribute):
+        return node.func.attr
+    return node.func.id if isinstance(node.func, ast.Name) else ""
+
+
+def _names_old_alone(value: ast.expr) -> bool:
+    if not isinstance(value, (ast.Tuple, ast.List)) or not value.elts:
+        return False
+    return all(
+        (isinstance(one, ast.Constant) and one.value == 1)
+        or (isinstance(one, ast.Name) and one.id == "JSON")
+        for one in value.elts
+    )
+
+
+def _with_comma(data: bytes, first: int, last: int) -> tuple[int, int]:
+    """The span of an argument with the comma that belongs to it."""
+    before = re.search(rb",\s*$", data[:first])
+    if before:
+        return before.start(), last
+    behind = re.match(rb"\s*,\s*", data[last:])
+    return first, last + (behind.end() if behind else 0)
+
+
+# ---------------------------------------------------------------------------- dependency
+def _project(name: str, text: str, want: str) -> str:
+    """pyproject.toml with the dependency that is wanted, or without any.
+
+    Raises:
+        PluginError: MA7256: There is no list that could be changed.
+    """
+    table = re.search(_TABLE, text)
+    if table is None:
+        raise PluginError(
+            "MA7256", f"{name} has no table [project]", hint="see packaging.python.org"
+        )
+    found = re.search(_LIST, table[0])
+    if found is None:
+        if re.search(r"(?m)^dependencies\b|^dynamic\s*=.*dependencies", table[0]):
+            raise PluginError(
+                "MA7256",
+                f"{name}: the dependencies are not a list that can be changed",
+                hint=f"add {want!r} where they come from" if want else "",
+            )
+        added = f'dependencies = ["{want}"]\n' if want else ""
+        head = table[0].partition("\n")[0] + "\n"
+        body = table[0][len(head) :]
+        new = head + body.rstrip("\n") + "\n" * bool(body.strip()) + added
+        tail = table[0][len(table[0].rstrip("\n")) :][1:]
+        return text[: table.start()] + (new + tail if added else table[0]) + text[table.end() :]
+    entries = _entries(name, found[1], want)
+    start = table.start() + found.start(1)
+    return text[:start] + entries + text[table.start() + found.end(1) :]
+
+
+def _entries(name: str, entries: str, want: str) -> str:
+    """The inside of a list of dependencies.
+
+    Raises:
+        PluginError: MA7256: Ours is pinned otherwise.
+    """
+    ours = re.search(_ENTRY, entries)
+    if ours is None:
+        if not want:
+            return entries
+        if "\n" not in entries:
+            return f'{entries}{", " if entries.strip() else ""}"{want}"'.replace(",, ", ", ")
+        indent = (re.search(r"\n([ \t]+)\S", entries) or ["", "    "])[1]
+        kept = entries.rstrip().removesuffix(",")
+        return f'{kept}{"," if kept.strip() else ""}\n{indent}"{want}",\n'
+    _require_range(name, ours["rest"])
+    if want:
+        quote = ours["quote"]
+        return entries[: ours.start()] + f"{quote}{want}{quote}" + entries[ours.end() :]
+    first, last = _with_comma(entries.encode(), *ours.span())
+    if "\n" in entries and entries[first : first + 1] != ",":
+        # It stood first, in a line of its own.
+        return entries[:first].rstrip() + "\n" + " " * 4 + entries[last:].lstrip()
+    return (entries.encode()[:first] + entries.encode()[last:]).decode()
+
+
+def _requirements(name: str, text: str, want: str) -> str:
+    """A file of requirements with the dependency that is wanted, or without any."""
+    lines = text.splitlines(keepends=True)
+    for number, line in enumerate(lines):
+        found = re.fullmatch(r"machineadm(?![\w.-])([^#\n]*)(#[^\n]*)?\n?", line)
+        if found:
+            _require_range(name, found[1])
+            comment = f"  {found[2]}" if found[2] and want else ""
+            lines[number] = f"{want}{comment}\n" if want else ""
+            return "".join(lines)
+    if want:
+        lines.append(("" if not lines or lines[-1].endswith("\n") else "\n") + f"{want}\n")
+    return "".join(lines)
+
+
+def _require_range(name: str, rest: str) -> None:
+    """Go on where a dependency is a range, as this command writes it, or says nothing.
+
+    Raises:
+        PluginError: MA7256: It is a pin of somebody else's.
+    """
+    if rest.strip() and not re.fullmatch(_RANGE, rest.strip()):
+        raise PluginError(
+            "MA7256",
+            f"{name} pins machineadm{rest.rstrip()}, which is not a range of releases",
+            hint=f"if nobody needs that: {wanted()}",
+        )

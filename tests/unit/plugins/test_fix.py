@@ -1,0 +1,175 @@
+"""`machineadm plugin fix`: two fixes, a diff, the same again changes nothing, and what is not ours to change is refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from machineadm.cli.main import main
+from machineadm.errors import PluginError
+from machineadm.plugins.inspection.fixing import fixed, wanted
+
+PLUGIN = """#!/usr/bin/env python3
+from machineadm.plugins.sdk import EncryptionProvider, serve
+
+
+class Files(EncryptionProvider):
+    pass
+
+
+serve(Files())
+"""
+OTHER = "print('nothing of plugins')\n"
+
+
+def project(dependencies: str) -> str:
+    return f'[build-system]\nrequires = ["hatchling"]\n\n[project]\nname = "x"\n{dependencies}\n[tool.x]\na = 1\n'
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("dependencies = []\n", 'dependencies = ["WANT"]\n'),
+        ('dependencies = ["a>=1"]\n', 'dependencies = ["a>=1", "WANT"]\n'),
+        ('dependencies = [\n    "a",\n]\n', 'dependencies = [\n    "a",\n    "WANT",\n]\n'),
+        ('dependencies = [\n  "a"\n]\n', 'dependencies = [\n  "a",\n  "WANT",\n]\n'),
+        ('dependencies = ["machineadm>=0.0.1,<0.1"]\n', 'dependencies = ["WANT"]\n'),
+        ("dependencies = ['machineadm', 'b']\n", "dependencies = ['WANT', 'b']\n"),
+        ('dependencies = ["machineadm-extra"]\n', 'dependencies = ["machineadm-extra", "WANT"]\n'),
+        ('dependencies = ["WANT"]\n', 'dependencies = ["WANT"]\n'),
+        ('version = "1"\n', 'version = "1"\ndependencies = ["WANT"]\n'),
+    ],
+)
+def test_the_dependency_on_the_sdk_is_added_or_raised(before: str, after: str) -> None:
+    given = project(before.replace("WANT", wanted()))
+    files = {"pyproject.toml": given, "plugin": PLUGIN}
+    found = {**files, **fixed(files)}
+
+    assert found["pyproject.toml"] == project(after.replace("WANT", wanted()))
+    assert fixed(found) == {}
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ('["machineadm>=0.1,<0.2"]', "[]"),
+        ('["a", "machineadm>=0.1,<0.2"]', '["a"]'),
+        ('["machineadm>=0.1,<0.2", "a"]', '["a"]'),
+        ('[\n    "machineadm",\n    "a",\n]', '[\n    "a",\n]'),
+        ('[\n    "a",\n    "machineadm",\n    "b",\n]', '[\n    "a",\n    "b",\n]'),
+        ('["a"]', '["a"]'),
+    ],
+)
+def test_the_dependency_goes_where_nothing_uses_the_sdk(before: str, after: str) -> None:
+    files = {"pyproject.toml": project(f"dependencies = {before}\n"), "x.py": OTHER}
+    found = {**files, **fixed(files)}
+
+    assert found["pyproject.toml"] == project(f"dependencies = {after}\n")
+    assert fixed(found) == {}
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("", "WANT\n"),
+        ("a==1\n", "a==1\nWANT\n"),
+        ("a==1", "a==1\nWANT\n"),
+        ("machineadm>=0.0.1,<0.1  # the SDK\nb\n", "WANT  # the SDK\nb\n"),
+        ("machineadm\n", "WANT\n"),
+    ],
+)
+def test_requirements_are_fixed_where_there_is_no_pyproject(before: str, after: str) -> None:
+    files = {"requirements.txt": before, "plugin": PLUGIN}
+    found = {**files, **fixed(files)}
+
+    assert found["requirements.txt"] == after.replace("WANT", wanted())
+    assert fixed(found) == {}
+
+
+@pytest.mark.parametrize(
+    "pin",
+    [
+        "machineadm==0.0.9",
+        "machineadm @ git+https://example.com/fork",
+        "machineadm~=0.0.9",
+        "machineadm[controller]>=0.1,<0.2",
+        "machineadm>=0.1,<0.2; python_version > '3'",
+        "machineadm>=0.0.9",
+    ],
+)
+@pytest.mark.parametrize("listing", ["pyproject.toml", "requirements.txt"])
+def test_a_foreign_pin_is_refused(pin: str, listing: str) -> None:
+    text = project(f'dependencies = ["{pin}"]\n') if listing == "pyproject.toml" else f"{pin}\n"
+    if "'" in pin and listing == "pyproject.toml":
+        text = text.replace("'3'", "3")
+    with pytest.raises(PluginError) as caught:
+        fixed({listing: text, "plugin": PLUGIN})
+
+    assert caught.value.code == "MA7256"
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("serve(Files(), encodings=(1,))", "serve(Files())"),
+        ("serve(Files(), encodings=[1])", "serve(Files())"),
+        ("serve(Files(), encodings=(JSON,))", "serve(Files())"),
+        ("serve(encodings=(1,), *kinds)", "serve(*kinds)"),
+        ("serve(\n    Files(),\n    encodings=(1,),\n)", "serve(\n    Files(),\n)"),
+        ("sdk.serve(Files('ü'), encodings=(1,))", "sdk.serve(Files('ü'))"),
+        ("serve(Files(), encodings=(1, 2))", "serve(Files(), encodings=(1, 2))"),
+        ("other(Files(), encodings=(1,))", "other(Files(), encodings=(1,))"),
+        ("serve(Files(), encodings=mine)", "serve(Files(), encodings=mine)"),
+    ],
+)
+def test_the_old_encoding_alone_goes_from_serve(before: str, after: str) -> None:
+    files = {
+        "pyproject.toml": project(f'dependencies = ["{wanted()}"]\n'),
+        "plugin": PLUGIN.replace("serve(Files())", before),
+    }
+    found = {**files, **fixed(files)}
+
+    assert found["plugin"] == PLUGIN.replace("serve(Files())", after)
+    assert fixed(found) == {}
+
+
+@pytest.mark.parametrize(
+    ("files", "words"),
+    [
+        ({"main.go": "package main"}, "there is neither"),
+        ({"pyproject.toml": "[tool.x]\n", "plugin": PLUGIN}, "no table"),
+        ({"pyproject.toml": project("dependencies = deps\n"), "plugin": PLUGIN}, "not a list"),
+        (
+            {"pyproject.toml": project('dynamic = ["dependencies"]\n'), "plugin": PLUGIN},
+            "not a list",
+        ),
+        ({"requirements.txt": "", "x.py": "machineadm ="}, "x.py:1 is not Python"),
+    ],
+)
+def test_what_cannot_be_fixed_is_told(files: dict[str, str], words: str) -> None:
+    with pytest.raises(PluginError, match=words) as caught:
+        fixed(files)
+
+    assert caught.value.code == "MA7256"
+
+
+def test_a_diff_is_shown_and_written_only_when_that_is_asked_for(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "pyproject.toml").write_text(project("dependencies = []\n"))
+    (tmp_path / "plugin").write_text(PLUGIN.replace("Files())", "Files(), encodings=(1,))"))
+    (tmp_path / "venv").mkdir()
+    (tmp_path / "venv/broken.py").write_text("machineadm =")
+    before = (tmp_path / "pyproject.toml").read_text()
+
+    assert main(["plugin", "fix", str(tmp_path)]) == 10
+    diff = capsys.readouterr().out
+    assert "+++ b/plugin" in diff
+    assert f'+dependencies = ["{wanted()}"]' in diff
+    assert (tmp_path / "pyproject.toml").read_text() == before
+    assert main(["plugin", "fix", str(tmp_path), "--write"]) == 0
+    assert capsys.readouterr().out == diff
+    assert main(["plugin", "fix", str(tmp_path)]) == 0
+    assert capsys.readouterr().out == ""
+    assert main(["plugin", "fix", str(tmp_path / "none")]) == 7
