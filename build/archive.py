@@ -1,7 +1,8 @@
 """The agent's archive: packed by shiv, then written again in parts, with fixed modes and our own start.
 
-    __main__.py, front.py, parts.py, cache.py, unpack.py, sources.py, memory.py, version.py   the start
+    __main__.py, front.py, parts.py, cache.py, unpack.py, sources.py, ahead.py, memory.py, version.py   the start
     manifest/PART    path of every file of a part; size and SHA-256 of what is unpacked
+    manifest/first   paths of the modules that a plan imports, in that order
     parts/PART.zip   the files; about.zip holds licences, which no machine unpacks
 
 Parts are archives of their own, so that an interpreter that opens the agent reads a table of a dozen
@@ -24,12 +25,14 @@ from pathlib import Path, PurePosixPath
 
 import front
 from checkout import ROOT, source_date_epoch
+from foresight import foreseen
 from slim import slim
 
 # Not compressed, for inflating them would cost every start its import of zlib.
 EVERY_START = ("__main__.py", "front.py", "parts.py", "cache.py", "version.py", "manifest/base")
 START = {
     "__main__.py": "start.py",
+    "ahead.py": "ahead.py",
     "cache.py": "cache.py",
     "front.py": "front.py",
     "memory.py": "memory.py",
@@ -98,6 +101,7 @@ def finish(packed: Path, output: Path, machine: str, owner: str) -> None:
         file.write(f"#!{SHEBANG}\n".encode())
         entries = {name: start(text, values).encode() for name, text in START.items()}
         entries |= {f"manifest/{name}": text.encode() for name, text in manifests.items()}
+        entries["manifest/first"] = "\n".join(foreseen(parts[front.BASE])).encode()
         entries |= {part_path(name): part_archive(files) for name, files in parts.items()}
         add(file, entries, stored={*EVERY_START, *map(part_path, parts)})
     unfinished.chmod(0o755)

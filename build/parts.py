@@ -105,7 +105,7 @@ class Part:
                 code: CodeType = marshal.loads(data)  # noqa: S302 - nobody but this user writes there
                 _fix_co_filename(code, f"{front.own_path()}/{path}")
                 return code
-        code, self.compiled[path] = front.companion("sources").compiled(self.name, path)
+        code, self.compiled[path] = front.companion("sources").compiled(self, path)
         return code
 
     @staticmethod

@@ -1,11 +1,12 @@
 """`sources.py` of the packed agent: reads a part out of the archive, compiles its modules, keeps what it compiled.
 
-What a run has compiled is written when it
+A first run compiles so much that a second process helps (ahead.py). What a run has compiled is written when it
 ends, as one file; each module's code there has a seal of its own, for nothing is flushed to the disk.
 """
 
 from __future__ import annotations
 
+import atexit
 import marshal
 import os
 import zlib
@@ -20,11 +21,15 @@ if TYPE_CHECKING:
     from types import CodeType
     from typing import NoReturn
 
+    from ahead import Ahead
     from parts import Part
 
 DAMAGED = 4
 
 opened: dict[str, Archive] = {}
+
+other: Ahead | None = None
+"""The process that compiles ahead, in a first run."""
 
 
 class Archive:
@@ -54,12 +59,43 @@ def content(part: str, path: str) -> bytes:
     return front.content(archive.piece, archive.places[path])
 
 
-def compiled(part: str, path: str) -> tuple[CodeType, bytes]:
+def compiled(part: Part, path: str) -> tuple[CodeType, bytes]:
     """Compile a module; gives it also as it is kept."""
+    global other
+    if part.name == front.BASE and not part.kept and not part.compiled:
+        other = beside(part.name)
+    data = other.take(path) if other is not None and part.name == front.BASE else None
+    if data is not None:
+        code: CodeType = marshal.loads(data)  # noqa: S302 - of this very program
+        return code, data
+    code = compile_now(part.name, path)
+    return code, marshal.dumps(code)
+
+
+def compile_now(part: str, path: str) -> CodeType:
+    """Compile a module in this process."""
     code: CodeType = compile(
         content(part, path), f"{front.own_path()}/{path}", "exec", dont_inherit=True, optimize=0
     )
-    return code, marshal.dumps(code)
+    return code
+
+
+def beside(part: str) -> Ahead | None:
+    """Have another process compile what is going to be imported, where it has a processor of its own."""
+    if len(os.sched_getaffinity(0)) < 2:
+        return None
+    foreseen = front.read("manifest/first").decode().splitlines()
+    if not foreseen:
+        return None
+    content(part, foreseen[0])  # opens the part, for both
+    try:
+        process: Ahead = front.companion("ahead").Ahead(
+            foreseen, lambda path: compile_now(part, path)
+        )
+    except (OSError, AttributeError):  # a C library without memfd_create
+        return None
+    atexit.register(process.end)
+    return process
 
 
 def keep(parts: list[Part]) -> None:

@@ -10,7 +10,6 @@ which boot it was written, and after a power cut it is not that boot any more.
 from __future__ import annotations
 
 import fcntl
-import hashlib
 import os
 import time
 
@@ -284,6 +283,8 @@ def remove(path: str) -> None:
 
 def sha256(path: str) -> str:
     """Hex SHA-256 of a file."""
+    import hashlib  # OpenSSL comes with it, and unpacking alone does not need it
+
     with open(path, "rb") as file:
         return hashlib.sha256(file.read()).hexdigest()
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.agent_file import import_from, installed, run_agent
+from tests.agent_file import import_from, installed, run_agent, start
 from tests.real import missing
 
 TAG = sys.implementation.cache_tag
@@ -1003,3 +1003,73 @@ def test_a_damaged_file_is_refused_and_nothing_of_it_is_run(
     (line,) = outcome.stderr.splitlines()
     assert line.startswith("machineadm: MA7105 ")
     assert list((cache / "agent").iterdir()) == [cache / "agent/.lock"]
+
+
+# Runs a plan in a session of its own, with one processor or two, and with something wrong with the second process.
+PLAN_AHEAD = """
+import builtins, os, runpy, sys
+os.setsid()
+fork, wrong, compile_one = os.fork, sys.argv[1], compile
+forks, compiled = [], []
+def counting(*arguments, **options):
+    compiled.append(1)
+    return compile_one(*arguments, **options)
+builtins.compile = counting
+def counted():
+    if wrong == "refused":
+        raise BlockingIOError(11, "no more processes")
+    child = fork()
+    if child:
+        forks.append(child)
+    if child and wrong == "killed":
+        os.kill(child, 9)
+    return child
+os.fork = counted
+processors = os.sched_getaffinity(0)
+os.sched_getaffinity = lambda process: set(sorted(processors)[:1]) if wrong == "one processor" else {0, 1}
+leave = os._exit
+def tell(code):
+    if os.getpid() == os.getsid(0):
+        os.write(2, f"{len(forks)} {len(compiled)}".encode())
+    leave(code)
+os._exit = tell
+sys.argv = sys.argv[2:]
+runpy.run_path(sys.argv[0], run_name="__main__")
+"""
+
+
+@pytest.mark.parametrize("wrong", ["nothing", "one processor", "refused", "killed"])
+def test_a_first_run_is_the_same_whatever_becomes_of_the_process_that_compiles_ahead(
+    agent_file: Path, tmp_path: Path, cache: Path, wrong: str
+) -> None:
+    configuration, root = tmp_path / "node.yaml", tmp_path / "root"
+    configuration.write_text(CONFIGURATION)
+    root.mkdir()
+    plan = ["plan", "--root", str(root), "--path", str(configuration)]
+    alone = run_agent(agent_file, *plan, cache=tmp_path / "alone")
+
+    first = start(sys.executable, "-ISc", PLAN_AHEAD, wrong, str(agent_file), *plan, cache=cache)
+
+    assert (first.returncode, first.stdout) == (alone.returncode, alone.stdout)
+    ours, theirs = (kept_modules(folder) for folder in (cache, tmp_path / "alone"))
+    assert ours == theirs
+    forks, compiled = map(int, first.stderr.split())
+    assert forks == (wrong in ("nothing", "killed"))
+    # Those of the start are compiled in any case.
+    assert (compiled < len(ours)) == (wrong == "nothing")
+    again = start(
+        sys.executable, "-ISc", PLAN_AHEAD, "nothing", str(agent_file), *plan, cache=cache
+    )
+    assert (again.stdout, again.stderr.split()[0]) == (alone.stdout, "0")
+
+
+def kept_modules(cache: Path) -> set[str]:
+    """The modules that are kept compiled, each of which is what its seal says."""
+    (path,) = cache.glob("agent/*.code")
+    data = path.read_bytes()
+    index = marshal.loads(  # noqa: S302 - the test's own
+        data[16 : 16 + int.from_bytes(data[4:8], "little")]
+    )
+    for begin, size, seal in index.values():
+        assert source_hash(begin, data[begin : begin + size]) == seal
+    return set(index)

@@ -1,0 +1,61 @@
+"""Which modules a plan or a bootstrap is going to import, told from the sources alone."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+
+import parts
+
+# What is named at run time alone: the subcommand (a bootstrap begins as a plan does), and what nearly every configuration asks
+# for. A module too much costs nobody anything; one that is missing is compiled when it is imported.
+FIRST = (
+    "machineadm.cli.main",
+    "machineadm.cli.plan",
+    "machineadm.documents.yaml_reader",
+    "machineadm.config.concerns.files",
+    "machineadm.config.concerns.kubeadm.cluster",
+    "machineadm.config.concerns.kubeadm.roles",
+    "machineadm.config.concerns.kubeadm.versions",
+)
+# Of these, what is imported within functions is needed, too, whatever the configuration says.
+FOLLOWED = ("machineadm.cli.main", "machineadm.cli.plan", "machineadm.planner")
+
+
+def foreseen(files: dict[str, bytes]) -> list[str]:
+    """Paths of modules, in the order in which the interpreter comes to them.
+
+    Args:
+        files: The files of a part, `TYPE_CHECKING` blocks left out.
+    """
+    order: dict[str, None] = {}
+    for name in FIRST:
+        _visit(name, files, order)
+    return list(order)
+
+
+def _visit(name: str, files: dict[str, bytes], order: dict[str, None]) -> None:
+    if "." in name:
+        _visit(name.rpartition(".")[0], files, order)
+    stem = name.replace(".", "/")
+    path = next((one for one in (f"{stem}/__init__.py", f"{stem}.py") if one in files), None)
+    if path is None or path in order or name in parts.LATE:
+        return
+    order[path] = None
+    package = name if path.endswith("/__init__.py") else name.rpartition(".")[0]
+    for imported in _imports(ast.parse(files[path]), package, within=name in FOLLOWED):
+        _visit(imported, files, order)
+
+
+def _imports(node: ast.AST, package: str, *, within: bool) -> Iterator[str]:
+    """What a module imports when it runs; `within` functions as well."""
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.Import):
+            yield from (alias.name for alias in child.names)
+        elif isinstance(child, ast.ImportFrom):
+            above = package.split(".")[: len(package.split(".")) - child.level + 1]
+            base = ".".join([*(above if child.level else ()), *filter(None, [child.module])])
+            yield base
+            yield from (f"{base}.{alias.name}" for alias in child.names)
+        elif within or not isinstance(child, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)):
+            yield from _imports(child, package, within=within)
