@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from parts import Part
 
 DAMAGED = 4
+WORTH = 50
+"""Modules for which another process is worth its start: a plugin's few are not."""
 
 opened: dict[str, Archive] = {}
 
@@ -85,7 +87,7 @@ def beside(part: str) -> Ahead | None:
     if len(os.sched_getaffinity(0)) < 2:
         return None
     foreseen = front.read("manifest/first").decode().splitlines()
-    if not foreseen:
+    if len(foreseen) < WORTH:
         return None
     content(part, foreseen[0])  # opens the part, for both
     try:
