@@ -205,7 +205,7 @@ def listed(part: str) -> Iterator[str]:
 
 
 def libraries(part: str) -> dict[str, tuple[int, str]]:
-    """Size and SHA-256 of each of a part's files that have to be files: the extension modules."""
+    """Size and SHA-256 of each of a part's files that must be files: the extension modules."""
     lines = (line.split(" ", 2) for line in listed(part) if line.endswith(LIBRARY))
     return {path: (int(size), digest) for size, digest, path in lines}
 
@@ -220,7 +220,7 @@ def departures(top: str, part: str, *, by_content: bool = False) -> Iterator[str
     Args:
         top: The part's directory.
         part: Its name.
-        by_content: Compare the SHA-256 of the content in place of the times.
+        by_content: Compare the SHA-256 of the content instead of the times.
 
     Yields:
         The paths of what differs, is missing or has no business there.

@@ -44,7 +44,7 @@ def differences(theirs: bytes, ours: bytes) -> list[str]:
     """Say what differs between two archives, apart from how their entries are compressed.
 
     Raises:
-        zipfile.BadZipFile: One of them is no archive.
+        zipfile.BadZipFile: One of them is not an archive.
     """
     left, right = take_apart(theirs), take_apart(ours)
     found = left.strays
@@ -97,7 +97,7 @@ def take_apart(data: bytes) -> Archive:
     """Read an archive byte by byte; what belongs to no entry is told as a stray.
 
     Raises:
-        zipfile.BadZipFile: It is no archive.
+        zipfile.BadZipFile: It is not an archive.
     """
     entries: dict[str, Entry] = {}
     strays: list[str] = []

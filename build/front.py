@@ -50,7 +50,7 @@ def run() -> int:
     try:
         from machineadm.cli.main import main
     except Exception:
-        if not mend():
+        if not repair():
             raise
         again = [sys.executable, "-I", "-S", own_path(), *sys.argv[1:]]
         os.execv(sys.executable, again)  # noqa: S606 - itself
@@ -82,8 +82,8 @@ def prepare() -> None:
     companion("parts").prepare()
 
 
-def mend() -> bool:
-    """Look for damage by content after something could not be imported; tells whether any was mended."""
+def repair() -> bool:
+    """Look for damage by content after something could not be imported; tells whether any was fixed."""
     if companion("parts").unusable:
         return False
     found: str = companion("unpack").verify()

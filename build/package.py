@@ -2,7 +2,7 @@
 
 Extension modules carry the interpreter's ABI in their file names, so the wheels of all interpreters
 unpack into one tree without a clash (wheels.py, slim.py). shiv packs that tree; its archive is then
-rewritten in parts, with fixed file modes and our own start in place of shiv's runtime (archive.py; start.py,
+rewritten in parts, with fixed file modes and our own start instead of shiv's runtime (archive.py; start.py,
 front.py, parts.py, cache.py and others). The same commit gives the same bytes wherever and whenever it is built.
 """
 

@@ -16,7 +16,7 @@ _NAME = r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
 
 
 class Files(EncryptionProvider):
-    """Reads DIRECTORY/PROVIDER; one newline at its end is no part of it."""
+    """Reads DIRECTORY/PROVIDER; one newline at its end is not part of it."""
 
     version = "0.1.0"
     description = "passphrases in files of a directory"

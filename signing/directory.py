@@ -95,7 +95,7 @@ def verify_directory(
     Args:
         directory: The release directory.
         keys: Keys to trust, of which one must have signed each file.
-        wanted: The version it has to be; None takes any.
+        wanted: The version it must be; None takes any.
         not_older_than: The newest version seen so far, if any.
 
     Returns:

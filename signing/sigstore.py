@@ -1,4 +1,4 @@
-"""Sigstore bundles (v0.3) for a plain key, which cosign 3 takes in place of a detached signature.
+"""Sigstore bundles (v0.3) for a plain key, which cosign 3 takes instead of a detached signature.
 
 There is no certificate and no transparency log in one: `cosign verify-blob --key machineadm.pub --bundle
 FILE.sigstore.json --insecure-ignore-tlog=true FILE`, offline.

@@ -34,7 +34,7 @@ def read(
     Args:
         path: The release directory.
         keys: Keys to trust.
-        signer: A key that is to sign something beside the release; its public half has to be in there.
+        signer: A key that is to sign something beside the release; its public half must be in there.
 
     Returns:
         The release, and its files by name, signatures among them: what was verified, not what lies on the

@@ -173,7 +173,7 @@ class Structural:
     def _field(self, cls: type, field: inspect.Field, path: str) -> Schema:
         schema = self._node(field.type, path)
         if schema.get("nullable") and not field.required and not field.default:
-            # Null is no value to the API server: it is taken out, and the field is absent.
+            # Null is not a value to the API server: it is taken out, and the field is absent.
             schema = {k: v for k, v in schema.items() if k != "nullable"}
             if "enum" in schema:
                 schema["enum"] = [value for value in schema["enum"] if value is not None]

@@ -22,7 +22,7 @@ _PRIVATE = 0o600
 
 
 class PlannedFile(msgspec.Struct, frozen=True, kw_only=True):
-    """A file as it shall be on the machine.
+    """A file as it should be on the machine.
 
     Appending is for text, and safe to repeat: the content starts on a line of its own (a line break is put before it
     where the file lacks its last one), and nothing is appended where the file holds the content already as a block of
@@ -43,7 +43,7 @@ class PlannedFile(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def hidden(self) -> bool:
-        """Whether plans show `***` in place of its content."""
+        """Whether plans show `***` instead of its content."""
         return self.sensitive or (self.mode is not None and not self.mode & READABLE_BY_OTHERS)
 
 
@@ -128,7 +128,7 @@ class _Target(msgspec.Struct, kw_only=True):
     hidden: bool = False
 
     def differs(self) -> bool:
-        """Whether the machine is not as it shall be."""
+        """Whether the machine is not as it should be."""
         return self.content is not None or bool(self.notes())
 
     def see(self, before: FileStat | None) -> None:
@@ -166,7 +166,7 @@ class _Target(msgspec.Struct, kw_only=True):
         return notes
 
     def as_effect(self) -> WriteFile:
-        """What has to be done."""
+        """What must be done."""
         notes = self.notes()
         if isinstance(self.content, Download):
             notes = ["content will be downloaded", *notes]

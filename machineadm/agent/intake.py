@@ -94,8 +94,8 @@ def examine(
         streams: All inputs; their documents are one stream, in order.
         opener: Opens its EncryptedData.
         mode: `preparation` needs no Kubernetes.
-        kubernetes_version: Judge for this version in place of the configuration's own.
-        deadline: Judge by this many seconds in place of the configuration's own deadline.
+        kubernetes_version: Judge for this version instead of the configuration's own.
+        deadline: Judge by this many seconds instead of the configuration's own deadline.
     """
     budget = Budget()
     given = [

@@ -65,7 +65,7 @@ def main(argv: list[str] | None = None) -> int:
             return UsageError.exit_code
         raise
     except BrokenPipeError:
-        # Whoever read our output has enough. That is no failure, and the interpreter must not find one when it ends.
+        # Whoever read our output has enough. That is not a failure, and the interpreter must not find one when it ends.
         _silence()
     except KeyboardInterrupt:
         return _refuse(InterruptedRunError("MA6002", "interrupted by SIGINT"))
@@ -201,7 +201,7 @@ def _silence() -> None:
 def _unloadable(error: Exception) -> MachineadmError:
     # The start-up module of the packed agent; a checkout has no libraries of its own to lose.
     front = getattr(sys.modules["__main__"], "front", None)
-    if front and front.mend():
+    if front and front.repair():
         return HostError(
             "MA7108",
             "the agent's unpacked libraries were damaged",

@@ -24,7 +24,7 @@ class UnwrittenError(OSError):
 class Output(io.RawIOBase):
     """A standard stream that takes all of what is written to it, and holds nobody up.
 
-    Whoever reads it may go away: what follows is lost, and is no error. What reports on the way (`is_result` False) is
+    Whoever reads it may go away: what follows is lost, and is not an error. What reports on the way (`is_result` False) is
     lost as well where it cannot be written or is not read: a run must not wait for who reads its log.
 
     Args:

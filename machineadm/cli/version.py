@@ -33,7 +33,7 @@ def add_arguments(parser: Parser) -> None:
 
 
 def run(arguments: Namespace) -> int:
-    """Print what was asked for. The packed agent answers by itself, but for variables in place of options."""
+    """Print what was asked for. The packed agent answers by itself, but for variables instead of options."""
     facts = _facts()
     if arguments.digest:
         facts["sha256"] = own_digest()

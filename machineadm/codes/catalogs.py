@@ -41,7 +41,7 @@ TABLE: dict[str, Code] = {
     "MA7246": Code(
         "plugin is not the one that was named",
         "The bytes that came have another digest or length than the lock or the catalog says. Nothing of them was kept or run.",
-        "Find out who has changed the plugin before anything else: a published version never changes. A damaged mirror has to be filled anew.",
+        "Find out who has changed the plugin before anything else: a published version never changes. A damaged mirror must be filled anew.",
     ),
     "MA7247": Code(
         "download of a plugin broke off",

@@ -21,7 +21,7 @@ TABLE: dict[str, Code] = {
         "`python -m signing keygen`.",
     ),
     "MA1703": Code(
-        "private key in place of a public one",
+        "private key instead of a public one",
         "There is a private key where a public key is expected. It was neither shown nor kept.",
         "Replace it with its public half (`openssl pkey -in KEY -pubout`). If others could read this "
         "place, the key is no longer secret: revoke it.",

@@ -34,8 +34,8 @@ def check(
         configuration: As decoded. What could not be decoded is `PRUNED` in it; a rule that would have to
             know it says nothing.
         mode: `preparation` does without Kubernetes.
-        kubernetes_version: A version to judge by in place of `spec.kubernetes.version`: "v1.34.4".
-        deadline: Seconds that the command line gives the run, in place of `spec.deadline`.
+        kubernetes_version: A version to judge by instead of `spec.kubernetes.version`: "v1.34.4".
+        deadline: Seconds that the command line gives the run, instead of `spec.deadline`.
         read: `documents.decoding.read_values`; without it nothing is said of texts that hold YAML.
     """
     context = Context(

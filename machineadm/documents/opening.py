@@ -134,7 +134,7 @@ class Opening:
         return [self._open(document, level) for document in documents]
 
     def _affordable(self, documents: Sequence[Document]) -> bool:
-        """Whether there is time for all: judged before the first is begun, lest a bomb costs what is allowed."""
+        """Whether there is time for all: judged before the first is begun, so that a bomb cannot cost what is allowed."""
         left = self._rounds
         for document in filter(_is_closed, documents):
             from machineadm.documents.encryption import rounds

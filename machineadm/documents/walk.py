@@ -256,7 +256,7 @@ class _Walker:
             elif name != type_.tag_field:
                 meant = self._misnamed(key, type_, set(given), path, others)
                 if meant in fields and meant not in given:
-                    # Its problems are told too, but no rule shall judge what is only guessed.
+                    # Its problems are told too, but a rule must not judge what is only guessed.
                     self.value(value, fields[meant].type, child(path, meant))
                     values[fields[meant].name] = PRUNED
         for name, field in fields.items():

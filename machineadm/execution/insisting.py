@@ -21,7 +21,7 @@ def insist(step: Step, apply: Callable[[], Outcome], clock: Clock, between: Betw
         step: Says how long it is worth trying, if it is `Retryable`.
         apply: One attempt.
         clock: Measures the budget.
-        between: Waits, and does what has to be done before the next attempt.
+        between: Waits, and does what must be done before the next attempt.
 
     Raises:
         StepError: The last attempt's.

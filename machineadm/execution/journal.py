@@ -153,7 +153,7 @@ class Journal:
         self._write("failed", step)
 
     def again(self, step: Step) -> None:
-        """Record that a step which is done has to be done once more."""
+        """Record that a step which is done must be done once more."""
         self._write("again", step)
 
     def cleaned(self, step: Step) -> None:

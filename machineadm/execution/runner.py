@@ -190,7 +190,7 @@ class _Run:
             return Outcome(
                 change=Change.ALREADY_IN_PLACE, message=work.summary, deferred=work.deferred
             )
-        # What has to be cleaned between two attempts takes from others: that is not for a thread.
+        # What must be cleaned between two attempts takes from others: that is not for a thread.
         if isinstance(step, Background) and not isinstance(step, Recoverable):
             self._start(step, work)
             return None
@@ -208,7 +208,7 @@ class _Run:
         return seen.work
 
     def _settled(self, step: Step, work: Work) -> None:
-        """The step's files are as they shall be: what was void of their history goes."""
+        """The step's files are as they should be: what was void of their history goes."""
         if not work.effects:
             self._settling.own(step, work, self._host, self._context.mode)
         if not step.once:

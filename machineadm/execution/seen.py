@@ -132,7 +132,7 @@ def restoring(
 
     Args:
         path: The path.
-        seen: What it shall be: a file, a directory, a link or nothing.
+        seen: What it should be: a file, a directory, a link or nothing.
         content: Of the file.
         there: What is there.
         now: The content that is there, for a diff.

@@ -189,7 +189,7 @@ class Needing(Protocol):
 class Background(Protocol):
     """A step that is started at its place and may go on while the steps behind it are carried out.
 
-    Its passing failures are tried again, as in the foreground. One that is `Recoverable` is done in its place: what has to be
+    Its passing failures are tried again, as in the foreground. One that is `Recoverable` is done in its place: what must be
     cleaned between two attempts takes from others.
     """
 

@@ -97,7 +97,7 @@ def render(
         bootstrap: As decoded. What could not be decoded is PRUNED in it.
         resources: The Secrets and ConfigMaps that there are.
         random: Gives that many random bytes, for encryption.
-        template: Name of a built-in template in place of what the spec asks for.
+        template: Name of a built-in template instead of what the spec asks for.
 
     Raises:
         UnrenderedError: There are findings.

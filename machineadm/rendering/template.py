@@ -23,7 +23,7 @@ DEEPEST: Final = 50
 
 LARGEST: Final = 16 * 1024 * 1024
 """Bytes that a template, or a function of it, may give: each `base64` makes a text longer, and whoever may write a
-template shall not fill the manager's memory."""
+template must not fill the manager's memory."""
 
 MOST_TOKENS: Final = 50_000
 """Words, literals and signs of a template. Nothing real has more than a few hundred."""

@@ -198,7 +198,7 @@ class Reporter:
             self._end("Prepared")
 
     def succeeded(self) -> None:
-        """End a run that made the machine what it shall be.
+        """End a run that made the machine what it should be.
 
         The sentinel comes before the status: whoever waits for the status may rely on both.
 
@@ -283,7 +283,7 @@ class Reporter:
             self._status, phase=phase, finished_at=self._now(), error=None
         )
         self._status = with_conditions(self._status, time=self._now())
-        # A run that has nothing to do may still be the first that can say so. And it is no success before it lasts.
+        # A run that has nothing to do may still be the first that can say so. And it is not a success before it lasts.
         self._durable = self._durable or not self._sinks.lasts(self._status)
         self._finish_elsewhere()
         self._keep()

@@ -36,7 +36,7 @@ def read(
         ca_file: Certificates that are trusted beside the system's.
         ca_bundle: As `ca_file`, but the certificates themselves, in PEM.
         headers: For http and https.
-        sleep: Waits between attempts; may raise when the run shall end. None: time.sleep.
+        sleep: Waits between attempts; may raise when the run must end. None: time.sleep.
         plugins: Asked for `plugin://NAME/LOCATION`; None: those that are installed where plugins are.
 
     Raises:

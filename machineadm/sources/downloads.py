@@ -19,7 +19,7 @@ class Downloads:
     """Fetches http, https and file URLs in chunks.
 
     Args:
-        sleep: Waits between attempts; called with 0 between chunks, so that it may raise when the run shall end.
+        sleep: Waits between attempts; called with 0 between chunks, so that it may raise when the run must end.
         ca_file: Certificates that are trusted beside the system's; empty: none.
         ca_bundle: The same, in PEM.
         timeout: Seconds without any byte after which an attempt has failed.
@@ -93,7 +93,7 @@ class Downloads:
 
 
 def _open(path: str) -> int:
-    # A pipe opens at once, and is refused, in place of waiting for whoever writes to it.
+    # A pipe opens at once, and is refused, instead of waiting for whoever writes to it.
     return os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
 
 

@@ -34,7 +34,7 @@ def read_streams(
 
     Args:
         paths: File names, `-` for standard input, or URIs.
-        sleep: Waits between attempts at a download; may raise when the run shall end.
+        sleep: Waits between attempts at a download; may raise when the run must end.
         plugins: As of `configuration.read`.
 
     Raises:

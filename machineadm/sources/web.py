@@ -56,7 +56,7 @@ class Web:
         """The body, as it comes; complete when the iterator ends without an error.
 
         Raises:
-            PassingError: Name, connection, time-out, or an answer such as 503; MA3103 when the body broke off.
+            PassingError: Name, connection, timeout, or an answer such as 503; MA3103 when the body broke off.
             HostError: What will fail again: certificate, refusal, a redirect that is not followed.
         """
         answer = self._open(url, headers)
@@ -68,7 +68,7 @@ class Web:
         """The answer, whatever its status: the status, the headers, and the body as of `chunks`.
 
         Raises:
-            PassingError: Name, connection, or time-out.
+            PassingError: Name, connection, or timeout.
             HostError: As of `chunks`.
         """
         answer = self._open(url, headers, any_status=True)
@@ -263,7 +263,7 @@ def _connect(
 def _resolve(host: str, port: int, *, timeout: float) -> list[tuple[str, int]]:
     """Addresses of a host.
 
-    The C library's resolver neither knows a time-out of ours nor lets go for a signal: it has a thread of its own, which is
+    The C library's resolver neither knows a timeout of ours nor lets go for a signal: it has a thread of its own, which is
     left behind where nobody answers.
 
     Raises:

@@ -106,7 +106,7 @@ def fingerprint(key: PublicKey) -> str:
 
 
 def pinned(keys: Sequence[PublicKey], fingerprints: Sequence[str]) -> tuple[PublicKey, ...]:
-    """Keep the keys whose fingerprint is known; for keys that come with what they shall vouch for.
+    """Keep the keys whose fingerprint is known; for keys that come with what they will vouch for.
 
     Args:
         keys: Keys from anywhere.

@@ -2,7 +2,7 @@
 
 releases/vX.Y.Z/FILE         never changes
 channels/CHANNEL.json .sig   the newest release of a channel
-latest.json .sig             the newest release that is no pre-release
+latest.json .sig             the newest release that is not a pre-release
 """
 
 from __future__ import annotations

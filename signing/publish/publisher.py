@@ -140,7 +140,7 @@ def _compare(version: str, items: Mapping[str, Item], store: Store) -> list[str]
     """The names that are not there yet, in their order.
 
     Raises:
-        VerificationError: MA1852, what is there differs, or is no part of the release.
+        VerificationError: MA1852, what is there differs, or is not part of the release.
     """
     there = store.list(layout.release_name(version, ""))
     differing = sorted(there.difference(items))

@@ -68,7 +68,8 @@ class Retrying:
             try:
                 return operation()
             except PassingError as error:
-                if not self._clock() - started + pause <= self._budget:  # nor when it is no number
+                # Written so that a pause that is not a number gives up, too.
+                if not self._clock() - started + pause <= self._budget:
                     raise _given_up(error, attempts) from error
             self._sleep(pause)
             attempts, pause = attempts + 1, min(pause * 2, LONGEST_PAUSE)

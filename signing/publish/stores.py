@@ -46,7 +46,7 @@ class Store(Protocol):
 
 
 class PassingError(HostError):
-    """A failure that may pass by itself: a time-out, a broken connection, a server that is busy."""
+    """A failure that may pass by itself: a timeout, a broken connection, a server that is busy."""
 
 
 def fail_unreachable(where: str, why: str) -> NoReturn:

@@ -198,7 +198,7 @@ def test_bounds_are_warned_of_where_other_integers_pass_than_they_say() -> None:
 
 def meant(schema: dict[str, Any], value: int) -> bool:
     """Whether an integer is in the bounds of a schema, whatever their size."""
-    # What the decoder makes of a bound is no trap: 2^63 - 1 and 2^63 are one float64.
+    # What the decoder makes of a bound is not a trap: 2^63 - 1 and 2^63 are one float64.
     most, least = float(schema.get("maximum", math.inf)), float(schema.get("minimum", -math.inf))
     within = (
         (value < most if schema.get("exclusiveMaximum") else value <= most)

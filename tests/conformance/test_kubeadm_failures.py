@@ -330,7 +330,7 @@ def test_a_certificate_of_another_time_is_about_the_clock(
     assert "clock" in error.message
 
 
-# Up to 1.30 kubeadm asks the runtime by crictl, and fails for want of that before it notices.
+# Up to 1.30 kubeadm asks the runtime by crictl, and fails without it before it notices.
 @pytest.mark.parametrize("version", [v for v in judges.KUBEADM_VERSIONS if v >= "1.31"])
 def test_a_runtime_that_is_dead_at_init_has_its_code(version: str, tmp_path: Path) -> None:
     kubernetes = KubernetesConfig(

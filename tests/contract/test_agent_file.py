@@ -161,7 +161,7 @@ def test_version_is_said_without_unpacking_as_the_command_says_it(
     text = run_agent(agent_file, "version", cache=tmp_path)
     document = run_agent(agent_file, "version", "--output", "json", cache=tmp_path)
     untouched = list(tmp_path.iterdir())
-    # A variable in place of an option is left to the command itself.
+    # A variable instead of an option is left to the command itself.
     command = run_agent(agent_file, "version", cache=tmp_path, MACHINEADM_OUTPUT="json")
     as_text = run_agent(agent_file, "version", cache=tmp_path, MACHINEADM_OUTPUT="text")
 

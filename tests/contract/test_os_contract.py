@@ -14,7 +14,7 @@ from machineadm.config import machine_paths
 from machineadm.reporting.sinks import FAILURE_SENTINEL, SUCCESS_SENTINEL
 
 CONTRACT = (Path(__file__).parents[2] / "docs/os-contract.md").read_text()
-# Exit codes of commands that are no errors: done, and `plan` with something to do.
+# Exit codes of commands that are not errors: done, and `plan` with something to do.
 WITHOUT_ERROR = {0, 10}
 
 

@@ -1,4 +1,4 @@
-"""What each built-in template makes of the example: the user data with a name in place of each content, and the configuration.
+"""What each built-in template makes of the example: the user data with a name instead of each content, and the configuration.
 
 MACHINEADM_GOLDEN=write makes the expected files anew; read the difference before you commit it. The fetch script has tests of its own.
 """
@@ -31,7 +31,7 @@ def rendered(template: str) -> bytes:
 
 
 def opened(user_data: bytes) -> bytes:
-    """With the name of what is inside in place of base64; whatever compresses it decides the bytes."""
+    """With the name of what is inside instead of base64; whatever compresses it decides the bytes."""
     configuration = rendered("bare")
 
     def name(found: re.Match[bytes]) -> bytes:

@@ -27,7 +27,7 @@ WRONG: dict[str, Any] = {
     "a fraction": float(NUMBER) / 7,
     "a list": [CANARY],
     "a map": {CANARY: CANARY},
-    "a map of what is no field": {"value": CANARY, "secret": {CANARY: [CANARY]}},
+    "a map of what is not a field": {"value": CANARY, "secret": {CANARY: [CANARY]}},
     "a long text": CANARY * 50_000,
 }
 

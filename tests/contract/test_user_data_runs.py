@@ -41,7 +41,7 @@ def user_data(template: str, agent: Path) -> str:
 
 
 class Machine:
-    """A directory in place of a machine, with a recorder for an agent; the path has a blank and a quote."""
+    """A directory instead of a machine, with a recorder for an agent; the path has a blank and a quote."""
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory / "it's one"

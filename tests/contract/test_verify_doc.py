@@ -197,7 +197,7 @@ def test_no_name_makes_a_stray_file_part_of_the_release(release: Path, name: str
     outcome = verify_page.follow(release)
 
     assert outcome.returncode == 1
-    assert outcome.stdout.splitlines()[-1] == f"{name} is no part of the release"
+    assert outcome.stdout.splitlines()[-1] == f"{name} is not part of the release"
 
 
 # A check of the page, what stands there when it is left out, and the fault that only it finds.

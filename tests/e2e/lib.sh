@@ -106,7 +106,7 @@ ready() { local n; for n; do verify "$n: the node is Ready" within 120 node_read
 unchanged() {
   local n=$1 rc=0 before after written
   before=$(X "$n" systemctl show -p MainPID containerd kubelet | tr '\n' ' ')
-  # The first start in a boot seals the agent's cache anew: that is no second run.
+  # The first start in a boot seals the agent's cache anew: that is not a second run.
   X "$n" python3 $AT version > /dev/null
   X "$n" sh -c 'touch /dev/shm/.stamp; sleep 0.1'
   X "$n" python3 $AT bootstrap --path $CONFIG > "$OUT/$n/again.stdout" 2> "$OUT/$n/again.stderr" || rc=$?

@@ -98,7 +98,7 @@ class _Server(ThreadingHTTPServer):
     owner: Any
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that goes away, or distrusts us, is no error of a server that misbehaves on purpose."""
+        """A client that goes away, or distrusts us, is not an error of a server that misbehaves on purpose."""
 
 
 class _Server6(_Server):

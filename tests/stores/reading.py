@@ -9,7 +9,7 @@ POINTERS = ("latest.json", "channels/")
 
 
 def dangling(objects: Mapping[str, bytes]) -> list[str]:
-    """What a reader would be led to in vain: by a pointer, signed yet or not, or by a release.json."""
+    """Dead ends for a reader: what a pointer, signed yet or not, or a release.json leads to and is not there."""
     problems = []
     for name, data in objects.items():
         if name.startswith(POINTERS) and name.endswith(".json"):

@@ -468,7 +468,7 @@ def _node(minor: int, role: Role) -> dict[tuple[type, str], Any_]:
 
 
 def _mended(kubernetes: KubernetesConfig) -> KubernetesConfig:
-    """What the rules want of fields together, so that little of what is drawn has to be thrown away."""
+    """What the rules want of fields together, so that little of what is drawn must be thrown away."""
     return replace(kubernetes, role=_mended_role(kubernetes), node=_mended_node(kubernetes.node))
 
 

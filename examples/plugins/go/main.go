@@ -36,7 +36,7 @@ func (f *files) Configure(_ context.Context, r *pluginv1.ConfigureRequest) (*plu
 	return &pluginv1.ConfigureResponse{}, nil
 }
 
-// FetchPassphrase reads it; one newline at the end is no part of it.
+// FetchPassphrase reads it; one newline at the end is not part of it.
 func (f *files) FetchPassphrase(_ context.Context, r *pluginv1.FetchPassphraseRequest) (*pluginv1.FetchPassphraseResponse, error) {
 	log.Info("asked for a passphrase", "provider", r.Provider)
 	passphrase, err := os.ReadFile(filepath.Join(f.directory, filepath.Base(r.Provider)))

@@ -97,7 +97,7 @@ class RegistryAuth(ApiStruct, frozen=True, kw_only=True):
     """Where it comes from."""
 
     auth_from: AuthSource | None = None
-    """A plugin that vouches for the machine, in place of name and password."""
+    """A plugin that vouches for the machine, instead of name and password."""
 
     handler: LabelName | None = None
     """A kubelet credential provider instead of name and password."""

@@ -71,7 +71,7 @@ class PluginContainer(ApiStruct, frozen=True, kw_only=True):
     """Its id, which it must have before it is started."""
 
     entrypoint: Words = ()
-    """The program in place of the image's own."""
+    """The program instead of the image's own."""
 
     args: Words = ()
     """Its arguments."""

@@ -24,7 +24,7 @@ def takes_time(spec: MachineConfigurationSpec, _context: Context) -> Iterator[Fi
 
 
 def nothing_outlasts_the_run(spec: MachineConfigurationSpec, context: Context) -> Iterator[Finding]:
-    """What waits longer than the run is cut off by it, so its own time-out says nothing.
+    """What waits longer than the run is cut off by it, so its own timeout says nothing.
 
     A command line that gives the run less time than the configuration does so for once, and on purpose: it refuses nothing.
     """
@@ -43,7 +43,7 @@ def nothing_outlasts_the_run(spec: MachineConfigurationSpec, context: Context) -
             message = f"{command.timeout} is longer than the whole run may take, {limit}"
             yield finding("MA1312", f"{path}.timeout", message, hint)
         elif attempts * seconds(command.timeout) > allowed:
-            # Most attempts fail long before their time is up, so this is no reason to refuse.
+            # Most attempts fail long before their time is up, so this is not a reason to refuse.
             message = f"{attempts} attempts of {command.timeout} may take longer than the whole run, {limit}"
             found = finding("MA1312", f"{path}.retries.limit", message, hint)
             yield replace(found, severity="warning")

@@ -20,10 +20,10 @@ class Context(msgspec.Struct, frozen=True, kw_only=True):
     configuration: MachineConfiguration
     mode: Mode
     kubernetes_version: str | None
-    """The version to judge by, in place of the configuration's own."""
+    """The version to judge by, instead of the configuration's own."""
 
     deadline: float | None = None
-    """Seconds that the command line gives the run, in place of the configuration's own deadline."""
+    """Seconds that the command line gives the run, instead of the configuration's own deadline."""
 
     read: Callable[[str], tuple[list[Any], str]] | None = None
     """Gives the documents of a YAML text as plain values, or in words what is wrong with it; None where nobody reads for the rules."""

@@ -179,7 +179,7 @@ class LinuxCommands:
             pipe = _read(pipe, output)
 
     def _patience(self, end: float | None) -> float:
-        """Seconds to wait for output before looking at process, time-out and deadline again."""
+        """Seconds to wait for output before looking at process, timeout and deadline again."""
         left = [_POLL]
         if end is not None:
             left.append(end - self._clock.monotonic())

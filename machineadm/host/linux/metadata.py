@@ -39,7 +39,7 @@ class LinuxMetadata:
         connection = http.client.HTTPConnection(host, timeout=max(timeout, 0.001))
         try:
             connection.request(method, f"/{path}", headers=dict(headers or {}))
-            # The socket's own time-out is for one read; a service that dribbles would never meet it.
+            # The socket's own timeout is for one read; a service that dribbles would never meet it.
             _limit(connection, end)
             answer = connection.getresponse()
             body = _body(connection, answer, end, url)

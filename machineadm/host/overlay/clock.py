@@ -24,7 +24,7 @@ class OverlayClock:
         """See `Clock.sleep`.
 
         Raises:
-            InternalError: It is more than a look whether the run shall end.
+            InternalError: It is more than a look whether the run must end.
         """
         if seconds:
             refuse(f"wait {seconds:g} s")

@@ -15,7 +15,7 @@ class Clock(Protocol):
         """Seconds since some fixed instant; never goes back."""
 
     def sleep(self, seconds: float) -> None:
-        """Wait; with 0 only look whether the run shall end.
+        """Wait; with 0 only look whether the run must end.
 
         Raises:
             InterruptedRunError: The run was interrupted or its deadline has come.

@@ -45,7 +45,7 @@ class FileContent(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class FileWrite(msgspec.Struct, frozen=True, kw_only=True):
-    """A file as it shall be."""
+    """A file as it should be."""
 
     path: str
     content: bytes | Callable[[], Iterable[bytes]]

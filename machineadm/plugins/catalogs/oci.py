@@ -125,7 +125,7 @@ def content(manifest: dict[str, Any], where: str) -> Descriptor:
     """The plugin's file: the first layer.
 
     Raises:
-        CatalogError: MA7245: This is no plugin.
+        CatalogError: MA7245: This is not a plugin.
     """
     layers = descriptors(manifest, where, "layers")
     if not layers or layers[0].media_type not in LAYERS:

@@ -31,7 +31,7 @@ LONGEST: Final = 64 * 1024
 
 _TRUE: Final = ("1", "t", "T", "true", "TRUE", "True")
 _NUMBER: Final = re.compile("[+-]?[0-9]{1,18}")
-# A shorter text is no certificate: hosts written in Go ignore it, too.
+# A shorter text is not a certificate: hosts written in Go ignore it, too.
 _SHORTEST_CERTIFICATE: Final = 50
 
 

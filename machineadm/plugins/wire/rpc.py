@@ -227,7 +227,7 @@ async def call(
         channel: To whom.
         method: Which.
         request: The message.
-        timeout: Seconds; None is no limit.
+        timeout: Seconds; None: no limit.
 
     Raises:
         RpcError: It failed.

@@ -1,6 +1,6 @@
 """Why a kubelet or a control plane did not come up: the last words of the ones that kubeadm waited for.
 
-kubeadm says only that it has waited in vain. The cause stands in the kubelet's journal, or in the log of a static pod; for
+kubeadm says only that it has waited, and given up. The cause stands in the kubelet's journal, or in the log of a static pod; for
 whoever cannot log in to the machine, both go into the error and into the report's log tail. All is asked by queries, whose
 output is redacted.
 """

@@ -79,7 +79,7 @@ func read(document []byte) (*apiextensions.CustomResourceDefinition, []problem) 
 	}
 	crd, ok := object.(*apiextensions.CustomResourceDefinition)
 	if !ok {
-		return nil, append(problems, problem{Type: "Decode", Detail: fmt.Sprintf("%T is no CustomResourceDefinition", object)})
+		return nil, append(problems, problem{Type: "Decode", Detail: fmt.Sprintf("%T is not CustomResourceDefinition", object)})
 	}
 	customresourcedefinition.NewStrategy(scheme).PrepareForCreate(context.Background(), crd)
 	return crd, problems

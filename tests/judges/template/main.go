@@ -68,7 +68,7 @@ func judge(asked request) verdict {
 // quote writes a text as JSON and YAML both read it.
 func quote(text string) (string, error) {
 	if !utf8.ValidString(text) {
-		return "", errors.New("the text is no UTF-8")
+		return "", errors.New("the text is not UTF-8")
 	}
 	var quoted strings.Builder
 	quoted.WriteByte('"')

@@ -372,11 +372,11 @@ def test_a_download_whose_connection_broke_is_begun_anew() -> None:
     host = FakeHost()
     host.fetch.bodies[URL] = [b"to", HostError("MA3103", "broke")]
 
-    def mend(seconds: float) -> None:
+    def fix(seconds: float) -> None:
         host.fetch.bodies[URL] = b"tool"
         FakeHost().clock.sleep(seconds)
 
-    host.clock.sleep = mend  # type: ignore[method-assign]
+    host.clock.sleep = fix  # type: ignore[method-assign]
     apply(step(file("/bin/tool", download(b"tool"))), host)
 
     assert host.text("/bin/tool") == "tool"

@@ -138,7 +138,7 @@ class Stage:
         return sum(argv[0] == program for argv in self.host.commands.argvs())
 
     def replace(self, old: str, new: str) -> None:
-        """Mend the configuration."""
+        """Fix the configuration."""
         text = self.file.read_text()
         assert old in text
         self.file.write_text(text.replace(old, new))

@@ -98,10 +98,10 @@ def _break(stage: Stage, parts: set[str]) -> None:
 def test_no_permutation_of_failing_steps_ends_as_succeeded(
     stage: Stage, order: tuple[str, ...]
 ) -> None:
-    """All parts fail at first; they are mended one by one, in every order, with a run after each."""
+    """All parts fail at first; they are fixed one by one, in every order, with a run after each."""
     failing = set(PARTS)
-    for mended in (None, *order):
-        failing.discard(mended or "")
+    for fixed in (None, *order):
+        failing.discard(fixed or "")
         _break(stage, failing)
         if not failing:
             break
@@ -261,14 +261,14 @@ def test_a_command_put_before_others_does_not_run_those_again(stage: Stage) -> N
     _break(stage, {"post"})
     with pytest.raises(MachineadmError):
         stage.run()
-    stage.replace("      preKubeadm:\n", "      preKubeadm:\n      - argv: [mend-command]\n")
-    stage.replace("      postKubeadm:\n", "      postKubeadm:\n      - argv: [mend-command]\n")
+    stage.replace("      preKubeadm:\n", "      preKubeadm:\n      - argv: [fix-command]\n")
+    stage.replace("      postKubeadm:\n", "      postKubeadm:\n      - argv: [fix-command]\n")
     _break(stage, set())
 
     stage.run()
 
     assert stage.ran("pre-command") == 1
-    assert stage.ran("mend-command") == 2
+    assert stage.ran("fix-command") == 2
     assert stage.status().phase == "Succeeded"
 
 

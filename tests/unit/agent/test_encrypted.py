@@ -17,7 +17,7 @@ from machineadm.sources.passphrases import ANY, GivenPassphrases
 from tests.unit.agent.stage import Stage
 
 LASTING = os.path.realpath("/etc/os-release")
-"""A small file that a reboot leaves alone, in place of one with a passphrase."""
+"""A small file that a reboot leaves alone, instead of one with a passphrase."""
 
 
 @pytest.fixture

@@ -32,10 +32,10 @@ FILE = '    - {path: /etc/motd, content: "hello\\n"}\n'
 class Site:
     """A machine with a directory of plugins."""
 
-    def __init__(self, folder: Path) -> None:
-        self.stage = Stage(folder)
-        self.plugins = folder / "plugins"
-        self.notes = folder / "notes"
+    def __init__(self, directory: Path) -> None:
+        self.stage = Stage(directory)
+        self.plugins = directory / "plugins"
+        self.notes = directory / "notes"
         self.logged: list[str] = []
         self.redactor = self.stage.redactor = Redactor()
         self.providers = LinuxProviders(

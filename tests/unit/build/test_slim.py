@@ -210,7 +210,7 @@ ANNOTATED = {
     ),
     "class C(D, Protocol):\n    x: int": "class C(D, Protocol):\n    x: int",
     "class C(asyncio.Protocol):\n    x: int": "class C(asyncio.Protocol):\n    x: int",
-    # Parentheses are no part of the annotation, so this stays as it is.
+    # Parentheses are not part of the annotation, so this stays as it is.
     "def f(a: (int)) -> (\n    str\n): ...": "def f(a: (int)) -> (str): ...",
 }
 

@@ -56,7 +56,7 @@ CASES = [
                       "headersFrom": {"a": {"secret": {"name": "n", "key": "k"}}}}),
          [("MA1306", f"{FILE}.source.headersFrom.a"), ("MA1308", f"{FILE}.source.headersFrom.a.secret")],
          file(source={"url": URL, "sha256": "a" * 64, "headers": {"A": "b"}})),
-    Case("a file is no directory",
+    Case("a file is not a directory",
          {"machine.files": [{"path": "/etc/a/b", "content": ""}, {"path": "/etc/a", "content": ""}]},
          [("MA1306", f"{FILE}.path")],
          {"machine.files": [{"path": "/etc/a/b", "content": ""}, {"path": "/etc/ab", "content": ""}]}),

@@ -146,7 +146,7 @@ def test_every_definition_comes_back_but_for_what_is_written_down(tmp_path: Path
     assert told(found) == []
     for may in LOST:
         assert any(may(difference) for difference in found), (
-            f"{may.__name__} is written down in vain"
+            f"{may.__name__} is written down, but does not differ"
         )
 
 

@@ -374,7 +374,7 @@ REFUSED: list[tuple[str, Any, str]] = [
     ("a look-ahead", Annotated[str, Meta(extra={"pattern": "^(?=a)a$"})], r"\(\?"),
     ("a back reference", Annotated[str, Meta(extra={"pattern": r"^(a)\1$"})], r"\\1"),
     ("a broken pattern", Annotated[str, Meta(extra={"pattern": "^(a$"})], "unterminated"),
-    ("a bound that is no float64", Annotated[int, Meta(le=2**60 + 1)], "rounded"),
+    ("a bound that is not a float64", Annotated[int, Meta(le=2**60 + 1)], "rounded"),
     (
         "uniqueness by something that is not a field",
         Annotated[tuple[Leaf, ...], Meta(extra={"unique": "x"})],

@@ -36,7 +36,7 @@ digests = st.sampled_from(["sha-512", "sha-256"])
 
 
 def counting() -> Callable[[int], bytes]:
-    """Bytes that everybody knows, in place of random ones: 0, 1, 2 ..."""
+    """Bytes that everybody knows, instead of random ones: 0, 1, 2 ..."""
     given = iter(range(256))
     return lambda count: bytes(next(given) for _ in range(count))
 

@@ -206,7 +206,7 @@ VARIANTS = {
             "belongs to type JoinControlPlane, not to Initialize",
         ),
     ),
-    "a variant is no map": (
+    "a variant is not a map": (
         "role: Initialize",
         (
             "MA1101",

@@ -1,4 +1,4 @@
-"""Bytes that are no document of ours: limits, encodings, broken syntax, streams of several documents."""
+"""Bytes that are not a document of ours: limits, encodings, broken syntax, streams of several documents."""
 
 from __future__ import annotations
 

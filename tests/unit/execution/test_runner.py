@@ -65,11 +65,11 @@ def test_a_second_run_changes_nothing_and_writes_no_journal() -> None:
 def test_a_once_step_runs_again_when_its_content_changes() -> None:
     host, machine = FakeHost(), set[str]()
     run(host, ToyStep("commands/a", machine, once=True, content="echo 1"))
-    mended = ToyStep("commands/a", machine, once=True, content="echo 2")
+    fixed = ToyStep("commands/a", machine, once=True, content="echo 2")
 
-    run(host, mended)
+    run(host, fixed)
 
-    assert mended.deeds == ["apply"]
+    assert fixed.deeds == ["apply"]
 
 
 def test_a_boot_command_runs_once_in_every_boot() -> None:
@@ -187,7 +187,7 @@ def test_work_that_was_begun_and_not_ended_is_judged_before_any_step(done_after_
     again = ToyJoin(
         "kubeadm/join",
         machine,
-        content="mended",
+        content="fixed",
         done_after_all=done_after_all,
         before_apply=lambda: order.append("join"),
     )

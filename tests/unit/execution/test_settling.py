@@ -512,7 +512,7 @@ def test_what_the_image_has_is_read_as_far_as_it_may_be_kept() -> None:
     with pytest.raises(StepError):
         world.run()
 
-    world.settle()  # edited twice, as what is too large to be kept has to be
+    world.settle()  # edited twice, as what is too large to be kept must be
 
     assert world.host.files.read(IMAGE[0]) == b"x" * ((1 << 20) + 1) + b"more\n" * 2
 

@@ -51,26 +51,26 @@ spec:
 Ask = Callable[[Path], tuple[str, ...]]
 
 
-def by_a_value(folder: Path) -> tuple[str, ...]:
-    content = provider(SLOW, "Slow()", notes=folder / "notes")
-    install(folder / "plugins", "provider", "slow", content)
-    (folder / "node.yaml").write_text(CONFIGURATION)
-    return ("--path", str(folder / "node.yaml"))
+def by_a_value(below: Path) -> tuple[str, ...]:
+    content = provider(SLOW, "Slow()", notes=below / "notes")
+    install(below / "plugins", "provider", "slow", content)
+    (below / "node.yaml").write_text(CONFIGURATION)
+    return ("--path", str(below / "node.yaml"))
 
 
-def by_a_source(folder: Path) -> tuple[str, ...]:
-    content = program(SLOW_STORE, folder / "notes")
-    install(folder / "plugins", "infrastructure", "slow", content)
+def by_a_source(below: Path) -> tuple[str, ...]:
+    content = program(SLOW_STORE, below / "notes")
+    install(below / "plugins", "infrastructure", "slow", content)
     return ("--path", "plugin://slow/node")
 
 
 @contextmanager
-def working(folder: Path, directory: str, ask: Ask, *more: str) -> Iterator[subprocess.Popen[str]]:
+def working(below: Path, directory: str, ask: Ask, *more: str) -> Iterator[subprocess.Popen[str]]:
     """The agent, while its plugin works."""
-    root = folder / "root"
+    root = below / "root"
     root.mkdir()
     command = [sys.executable, "-m", "machineadm", "bootstrap", "--mode", "preparation"]
-    command += ["--root", str(root), "--plugin-dir", str(folder / "plugins"), *ask(folder), *more]
+    command += ["--root", str(root), "--plugin-dir", str(below / "plugins"), *ask(below), *more]
     agent = subprocess.Popen(
         command,
         env=os.environ | {"TMPDIR": directory},
@@ -80,7 +80,7 @@ def working(folder: Path, directory: str, ask: Ask, *more: str) -> Iterator[subp
     )
     try:
         end = time.monotonic() + 30
-        while not (folder / "notes").exists() and time.monotonic() < end:
+        while not (below / "notes").exists() and time.monotonic() < end:
             assert agent.poll() is None, agent.communicate()
             time.sleep(0.02)
         assert processes_below(directory)

@@ -210,7 +210,7 @@ def configure(self, settings):
     self.once = True
 Words.configure = configure
 """,
-    ("encryption-provider", "refuses settings that are no object"): """
+    ("encryption-provider", "refuses settings that are not an object"): """
 import importlib; importlib.import_module("machineadm.plugins.sdk.serve").decode = lambda version, data: {}
 """,
     (
@@ -270,9 +270,9 @@ Echo.stop = stop
 SAYS = {
     "starts and serves with AutoMTLS": "sent no certificate",
     "refuses to run without its cookie": "it serves without its cookie",
-    "serves a host without AutoMTLS": "ended (exit code 1) before its handshake",
+    "serves a host without AutoMTLS": "exited (exit code 1) before its handshake",
     "speaks the older encoding": "does not speak protocol version 1",
-    "multiplexes": "ended (exit code 1) before its handshake",
+    "multiplexes": "exited (exit code 1) before its handshake",
     "serves nobody but its host": "with a certificate of another",
     "goes on at SIGINT": "it ends at SIGINT",
     "ends when asked": "had to be killed",
@@ -284,7 +284,7 @@ SAYS = {
     "gives one passphrase for a provider": "another passphrase the second time",
     "stores and deletes passphrases": "FetchPassphrase succeeds",
     "takes the same settings again": "once is enough",
-    "refuses settings that are no object": "cannot be decoded, and says nothing",
+    "refuses settings that are not an object": "cannot be decoded, and says nothing",
     "refuses a location where nothing lies": "Fetch succeeds",
     "gives what lies at a location, in pieces": "something else comes the second time",
     "bears a host that goes away": "UNAVAILABLE",

@@ -219,7 +219,7 @@ STRAY = {
     "a bracket": "touch ']'",
     "three dots": "touch ...",
     "two dots and more": "touch ..x",
-    "bytes that are no text": "touch \"$(printf 'x\\377')\"",
+    "bytes that are not text": "touch \"$(printf 'x\\377')\"",
     "what a terminal obeys": "touch \"$(printf 'x\\033[2J')\"",
     "another case": "touch MACHINEADM-CRDS.YAML",
     "a directory in a bundle's place": "f=machineadm-crds.yaml.sigstore.json; rm -f $f; mkdir $f; touch $f/x",

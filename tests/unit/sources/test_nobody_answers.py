@@ -88,7 +88,7 @@ def ended_by_its_deadline(download: Callable[[Interruption], object]) -> None:
             code = error.code
         gc.collect()
     assert code == "MA6003"
-    assert time.monotonic() - began < 25, "it was the source's own time-out"
+    assert time.monotonic() - began < 25, "it was the source's own timeout"
 
 
 @pytest.mark.parametrize("name", ANSWERS)

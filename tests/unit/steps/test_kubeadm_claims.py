@@ -90,7 +90,7 @@ def test_what_a_person_made_after_our_kubeadm_outlives_every_later_run(
             except MachineadmError as raised:
                 error = raised
 
-        # What the configuration declares it may write, in place of a backup's, too.
+        # What the configuration declares it may write, instead of a backup's, too.
         declared = machine.declared() if deed == "restores" else set()
         made = {path: data for path, data in operator.made.items() if path not in declared}
         assert {path: machine.host.files.read(path) for path in made} == made, mishap

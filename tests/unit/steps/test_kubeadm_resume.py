@@ -149,7 +149,7 @@ def test_a_member_that_votes_already_is_never_promoted_again() -> None:
 
         joins = [argv for argv in machine.host.commands.argvs() if argv[1:2] == ("join",)]
         assert ("etcd-join" in joins[-1][-1]) is voted
-        # Killed before its word was heard, etcd has to be asked.
+        # Killed before its word was heard, etcd must be asked.
         assert len(joins) == 2 + (voted and not heard)
         assert machine.cluster.members[NAME]
 

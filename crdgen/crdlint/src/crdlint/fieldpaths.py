@@ -30,7 +30,7 @@ def follow(path: str, schema: Schema, *, keys: bool = True) -> tuple[list[str], 
         The names on the way, and the schema at its end; None if that is not known.
 
     Raises:
-        FieldPathError: It is no path, or leads out of the schema.
+        FieldPathError: It is not a path, or leads out of the schema.
     """
     parts = iter(_parts(path))
     names: list[str] = []

@@ -49,7 +49,7 @@ def duration(text: str) -> int | None:
         text: Such as `1h30m` or `22 ns`.
 
     Returns:
-        The nanoseconds, or None if it is no duration.
+        The nanoseconds, or None if it is not a duration.
     """
     if _GO_DURATION.fullmatch(text):
         parts = re.findall(r"([0-9.]+)([a-z\u00b5\u03bc]+)", text)

@@ -1,4 +1,4 @@
-"""Strict decoding: which keys there are, and of what type each is. As encoding/json does it, null is no value."""
+"""Strict decoding: which keys there are, and of what type each is. As encoding/json does it, null is not a value."""
 
 from __future__ import annotations
 

@@ -114,7 +114,7 @@ def _socket_has_a_scheme(node: NodeConfig, _context: Context) -> Iterator[Findin
 def _arguments_keep_the_rules_of_their_fields(
     node: NodeConfig, _context: Context
 ) -> Iterator[Finding]:
-    """What an argument says in place of a field, its field would have refused: the kubelet would not start with it."""
+    """What an argument says instead of a field, its field would have refused: the kubelet would not start with it."""
     judges: dict[str, Callable[[str], Iterator[tuple[str, str]]]] = {
         "node-labels": _wrong_labels,
         "register-with-taints": _wrong_taints,

@@ -30,7 +30,7 @@ _NOBODY: Final = "conformance-knows-no-such-name"
 
 
 def unfit_settings(subject: Subject, plugin: Plugin) -> None:
-    """Settings that are no object are refused or not taken at all; they end nothing.
+    """Settings that are not an object are refused or not taken at all; they end nothing.
 
     Raises:
         SkippedError: It takes none.
@@ -212,7 +212,7 @@ def _store(subject: Subject, plugin: Plugin, name: str, data: bytes) -> str:
 
 _SETTINGS: Final[dict[str, Live]] = {
     "takes the same settings again": same_settings,
-    "refuses settings that are no object": unfit_settings,
+    "refuses settings that are not an object": unfit_settings,
 }
 
 CHECKS: Final[dict[str, dict[str, Live]]] = {

@@ -1,4 +1,4 @@
-# A worker that pins another certificate authority refuses the cluster, and joins once the file is mended.
+# A worker that pins another certificate authority refuses the cluster, and joins once the file is fixed.
 machines 2
 bootstrap m1; succeeded m1
 network

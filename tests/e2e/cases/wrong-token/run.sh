@@ -1,4 +1,4 @@
-# A worker whose token the cluster does not know is told so, and joins once the file is mended.
+# A worker whose token the cluster does not know is told so, and joins once the file is fixed.
 machines 2
 bootstrap m1; succeeded m1
 network

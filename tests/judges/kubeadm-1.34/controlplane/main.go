@@ -84,12 +84,12 @@ func judge(asked request) (verdict answer) {
 			verdict.add(stage, fmt.Errorf("panic: %v", panicked))
 		}
 	}()
-	folder, err := os.MkdirTemp("", "controlplane-")
+	dir, err := os.MkdirTemp("", "controlplane-")
 	if err != nil {
 		panic(err)
 	}
-	defer os.RemoveAll(folder)
-	patchesDir, err := write(folder, asked)
+	defer os.RemoveAll(dir)
+	patchesDir, err := write(dir, asked)
 	if err != nil {
 		panic(err)
 	}
@@ -113,7 +113,7 @@ func judge(asked request) (verdict answer) {
 		for _, container := range pod.Spec.Containers {
 			if container.Name == "kube-apiserver" && len(container.Command) > 0 {
 				stage = container.Name
-				for _, err := range server(container.Command, folder) {
+				for _, err := range server(container.Command, dir) {
 					verdict.add(stage, err)
 				}
 			}
@@ -121,7 +121,7 @@ func judge(asked request) (verdict answer) {
 	}
 	if patchesDir != "" {
 		stage = "patch " + patches.KubeletConfiguration
-		if err := patchedKubelet(cfg, folder, patchesDir); err != nil {
+		if err := patchedKubelet(cfg, dir, patchesDir); err != nil {
 			verdict.add(stage, err)
 		}
 		stage = "patch " + patches.CoreDNSDeployment
@@ -131,16 +131,16 @@ func judge(asked request) (verdict answer) {
 }
 
 // write lays the files of a case out, and says where its patches are; nowhere when there are none.
-func write(folder string, asked request) (string, error) {
+func write(dir string, asked request) (string, error) {
 	for path, text := range asked.Files {
-		if err := os.WriteFile(filepath.Join(folder, filepath.Base(path)), []byte(text), 0o600); err != nil {
+		if err := os.WriteFile(filepath.Join(dir, filepath.Base(path)), []byte(text), 0o600); err != nil {
 			return "", err
 		}
 	}
 	if len(asked.Patches) == 0 {
 		return "", nil
 	}
-	directory := filepath.Join(folder, "patches")
+	directory := filepath.Join(dir, "patches")
 	if err := os.Mkdir(directory, 0o700); err != nil {
 		return "", err
 	}
@@ -219,7 +219,7 @@ func starts(pod *core.Pod) error {
 }
 
 // server does what kube-apiserver does with its command line before it asks anybody else, as far as the files of the case go.
-func server(command []string, folder string) []error {
+func server(command []string, dir string) []error {
 	s := apiserver.NewServerRunOptions()
 	flags := pflag.NewFlagSet("kube-apiserver", pflag.ContinueOnError)
 	flags.SetOutput(io.Discard)
@@ -229,7 +229,7 @@ func server(command []string, folder string) []error {
 	}
 	args := make([]string, 0, len(command))
 	for _, arg := range command[1:] {
-		args = append(args, strings.Replace(arg, "="+ours, "="+folder+"/", 1))
+		args = append(args, strings.Replace(arg, "="+ours, "="+dir+"/", 1))
 	}
 	if err := flags.Parse(args); err != nil {
 		return []error{err}
@@ -258,8 +258,8 @@ func server(command []string, folder string) []error {
 }
 
 // patchedKubelet is what becomes of the KubeletConfiguration: patched by kubeadm, then read and checked by the kubelet.
-func patchedKubelet(cfg *kubeadmapi.InitConfiguration, folder, patchesDir string) error {
-	directory := filepath.Join(folder, "kubelet")
+func patchedKubelet(cfg *kubeadmapi.InitConfiguration, dir, patchesDir string) error {
+	directory := filepath.Join(dir, "kubelet")
 	if err := os.Mkdir(directory, 0o700); err != nil {
 		return err
 	}

@@ -12,7 +12,7 @@ ACCUMULATOR: Final = "@result"
 
 
 class ExpressionSyntaxError(Exception):
-    """An expression is no CEL."""
+    """An expression is not CEL."""
 
 
 class NotJudgedError(Exception):
@@ -106,7 +106,7 @@ def parse(text: str) -> Expr:
         The root of its tree.
 
     Raises:
-        ExpressionSyntaxError: It is no CEL.
+        ExpressionSyntaxError: It is not CEL.
         NotJudgedError: It nests deeper than the parser goes, or the parser fails otherwise.
     """
     if text.count("`"):
