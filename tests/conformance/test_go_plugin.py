@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 from typing import Any
@@ -92,6 +93,18 @@ def test_a_plugin_of_go_plugin_with_another_cookie_is_named_so() -> None:
     command = Command(name="other", path=program("plugin", VERSION), cookie=Cookie("OTHER", "x"))
     with Host() as host, pytest.raises(PluginError, match="another plugin's cookie"):
         host.start(command)
+
+
+def test_the_example_in_go_conforms(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "file").write_text(PASSPHRASE + "\n")
+    words = ["--kind", "encryption-provider", "--settings", f'{{"directory": "{tmp_path}"}}']
+    known = ["--input", '{"provider": "file"}', "--output", "json"]
+    code = main(["plugin", "conformance", build(EXAMPLES / "go", "."), *words, *known])
+    found = {one["check"]: one for one in json.loads(capsys.readouterr().out)}
+
+    assert [one for one in found.values() if one["verdict"] == "FAILED"] == []
+    assert code == 0
+    assert found["multiplexes"]["verdict"] == "passed"
 
 
 def test_a_document_opens_through_the_example_in_go(
