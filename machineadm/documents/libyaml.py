@@ -55,6 +55,7 @@ def _load_alone() -> None:
             setattr(package, name, stand_in)
         import yaml._yaml
     finally:
+        # A later `import yaml` must find PyYAML itself, not these stand-ins.
         for name in ("yaml", *stand_ins):
             del sys.modules[name]
 

@@ -162,6 +162,7 @@ class Journal:
 
     def succeeded(self, identity: Identity) -> None:
         """Record that the machine is what was asked for, unless that is the last thing recorded."""
+        # Otherwise every run that finds nothing to do would still write to the disk.
         last = self._records[-1] if self._records else None
         if last is not None and last.event == "succeeded" and last.identity == identity:
             return
@@ -178,6 +179,7 @@ class Journal:
             return
         for field in Identity.__struct_fields__:
             old, new = getattr(before, field), getattr(identity, field)
+            # An empty field is one that the configuration does not give, so it contradicts nothing.
             if old and new and old != new:
                 raise ConfigError(
                     "MA6005",
@@ -267,6 +269,7 @@ def _parse(found: bytes, machine_id: str, path: str) -> tuple[str | None, list[R
     Raises:
         HostError: It is damaged, or of a newer format.
     """
+    # What follows the last newline is empty, or a record that a power loss cut off.
     *lines, _torn = found.split(b"\n")
     if not lines:
         return None, []

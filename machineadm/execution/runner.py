@@ -100,8 +100,10 @@ class _Run:
 
     def all(self) -> Ending:
         self._observe(plan_ready(self._now(), ((one.name, one.phase) for one in self._steps)))
+        # A killed run may have left kept contents that the ledger does not list.
         self._context.ledger.sweep()
         self._following.boot_happened()
+        # Before the first step acts: a reset of kubeadm removes files of earlier steps, which then see that.
         recovered: set[str] = set()
         for step in self._steps:
             if not is_deferred(step, self._host) and self._recover(step):
@@ -179,6 +181,7 @@ class _Run:
 
     def _ensure(self, step: Step, before: Sequence[Step] = ()) -> Outcome | None:
         """Have a step in place, by as little as possible; None: it goes on in the background."""
+        # Nothing on the machine shows that a command ran, so the journal decides.
         if step.once and self._journal.finished(step):
             return _IN_PLACE
         if isinstance(step, Needing):
@@ -281,12 +284,15 @@ class _Run:
 
     def _begin(self, step: Step, work: Work) -> None:
         """Record, before the first effect, all that a later run has to know."""
+        # The ledger is on the disk before the journal has the start: after a kill the next run knows what is owned
+        # and what must follow, whatever the step got to do.
         self._following.ask(step, work)
         self._settling.own(step, work, self._host, self._context.mode)
         self._context.ledger.save()
         self._journal.started(step)
 
     def _finish(self, step: Step, work: Work) -> None:
+        # `done` comes last: killed before it, the step is only looked at once more.
         self._settling.wrote(step, work, self._host)
         self._journal.done(step)
 
@@ -339,6 +345,7 @@ class _Run:
         with self._reported(step):
             try:
                 outcome = task.wait(self._host.clock, self._observe)
+            # An interrupted one is not recorded as failed: it counts as cut off, and the next run starts it again.
             except InterruptedRunError:
                 raise
             except MachineadmError as error:

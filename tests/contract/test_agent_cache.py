@@ -1051,7 +1051,7 @@ def test_a_first_run_is_the_same_whatever_becomes_of_the_process_that_compiles_a
     first = start(sys.executable, "-ISc", PLAN_AHEAD, wrong, str(agent_file), *plan, cache=cache)
 
     assert (first.returncode, first.stdout) == (alone.returncode, alone.stdout)
-    ours, theirs = (kept_modules(folder) for folder in (cache, tmp_path / "alone"))
+    ours, theirs = (kept_modules(directory) for directory in (cache, tmp_path / "alone"))
     assert ours == theirs
     forks, compiled = map(int, first.stderr.split())
     assert forks == (wrong in ("nothing", "killed"))

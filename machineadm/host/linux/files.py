@@ -136,6 +136,7 @@ class LinuxFiles:
 
     def write(self, batch: Sequence[FileWrite]) -> None:
         """See `Files.write`."""
+        # Reversed, so that pop() takes them in their order.
         todo = list(reversed(batch))
         while todo:
             commit = _GroupCommit(self._tree, self._sweep)
@@ -152,12 +153,14 @@ class LinuxFiles:
         with reported(path, "link"):
             directory, name = self._tree.walk(path, follow=False, made=made)
             try:
+                # symlink(2) does not replace a name; a rename does, and nobody ever sees the path missing.
                 temporary = make_temporary_link(directory, target)
                 try:
                     os.rename(temporary, name, src_dir_fd=directory, dst_dir_fd=directory)
                 except BaseException:
                     os.unlink(temporary, dir_fd=directory)
                     raise
+                # A new directory does not survive a power cut before its entry in its parent is flushed.
                 for parent, _ in made:
                     sync_directory(parent)
                 sync_directory(directory)
@@ -235,6 +238,7 @@ class LinuxFiles:
     def _sweep(self, directory: int) -> None:
         """Remove what a killed run left in a directory; looked at once in a run, before anything is written there."""
         status = os.fstat(directory)
+        # By device and inode, because several paths may lead to one directory.
         if (status.st_dev, status.st_ino) not in self._swept:
             self._swept.add((status.st_dev, status.st_ino))
             remove_temporaries(directory)
@@ -273,12 +277,15 @@ class _GroupCommit:
 
     def finish(self) -> None:
         """Give the files their final names, durably."""
+        # Contents first: after a power cut no name may lead to an empty file.
         self._flush()
         while self._pending:
             directory, temporary, name, path = self._pending[0]
             with reported(path, "write"):
                 os.rename(temporary, name, src_dir_fd=directory, dst_dir_fd=directory)
+            # Only now: close() removes the temporary files of those that are left.
             del self._pending[0]
+        # The next step relies on the names.
         self._flush()
         self._done = True
 
@@ -287,6 +294,7 @@ class _GroupCommit:
         for directory, temporary, _, _ in self._pending:
             with contextlib.suppress(OSError):
                 os.unlink(temporary, dir_fd=directory)
+        # Deepest first, because only an empty directory can be removed.
         for directory, name in () if self._done else reversed(self._made):
             with contextlib.suppress(OSError):
                 os.rmdir(name, dir_fd=directory)

@@ -213,6 +213,7 @@ class _Stream:
         try:
             while data := await loop.sock_recv(self._end, CHUNK):
                 while data:
+                    # A peer ends the session when it gets more than its window allows.
                     while self._send_window <= 0:
                         self._wider.clear()
                         await self._wider.wait()
@@ -232,6 +233,7 @@ class _Stream:
             while True:
                 while not self._inbound:
                     if self._finished:
+                        # Not close(): the reader sees the end and can still write, as yamux ends each direction alone.
                         self._end.shutdown(socket.SHUT_WR)
                         self._half_done()
                         return
@@ -246,6 +248,7 @@ class _Stream:
 
     def _consumed(self, size: int) -> None:
         self._owed += size
+        # An update for each read would double the packets; waiting for a whole window would stall the peer.
         if self._owed >= WINDOW // 2:
             self._receive_window += self._owed
             self._session.write(_UPDATE, 0, self._number, self._owed)

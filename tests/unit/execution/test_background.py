@@ -201,7 +201,8 @@ def test_between_two_attempts_it_is_ended_with_the_run() -> None:
 
     with pytest.raises(StepError, match="it broke"):
         carry_out(Plan(steps=(step, bad)), host)
-    assert time.monotonic() - began < 4
+    # The pause is ten minutes; a busy machine may take seconds.
+    assert time.monotonic() - began < 60
 
 
 class Rejoining(ToyJoin):

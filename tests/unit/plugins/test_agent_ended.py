@@ -115,10 +115,11 @@ def test_an_agent_that_is_told_to_end_ends_its_plugin_and_can_be_resumed(
     with working(tmp_path, plugins_directory, ask) as agent:
         began = time.monotonic()
         agent.send_signal(signal.SIGTERM)
-        code = agent.wait(20)
+        code = agent.wait(60)
 
         assert code == 9
-        assert time.monotonic() - began < 10
+        # The plugin would take minutes; a busy machine may take more than the usual second.
+        assert time.monotonic() - began < 45
         assert gone(plugins_directory)
     assert not (tmp_path / "root/etc/motd").exists()
 

@@ -99,7 +99,8 @@ def test_a_silent_server_is_not_waited_for_for_ever(site: Site) -> None:
         handler.rfile.read(1)
 
     site.pages["/f"] = fall_silent
-    downloads = Downloads(Pauses(), timeout=0.2)
+    # Long enough for a busy machine to connect and answer: only the silence after that is meant.
+    downloads = Downloads(Pauses(), timeout=0.8)
 
     with pytest.raises(HostError) as caught:
         list(downloads.fetch(f"{site.url}/f"))
