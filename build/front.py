@@ -72,6 +72,7 @@ def leave(code: int) -> int:
                 stream.flush()
     except (OSError, ValueError):
         return code  # the interpreter has its own way with what cannot be written
+    # The interpreter's own end would free every module, which nobody needs.
     os._exit(code)
 
 
@@ -102,6 +103,7 @@ def read(name: str) -> bytes:
     if held < 0:
         held = os.open(own_path(), os.O_RDONLY)
         size = os.fstat(held).st_size
+        # Once: whatever gets the archive's name later is another file, and this descriptor keeps ours.
         table.update(entries(file, size))
     return content(file, table[name])
 

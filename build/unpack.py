@@ -98,6 +98,7 @@ def replace(path: str, content: bytes) -> None:
     """
     directory, name = os.path.split(path)
     scratch = f"{directory}/.new-{os.getpid()}-{name}"
+    # O_EXCL and O_NOFOLLOW: a link that somebody put there would lead the write elsewhere.
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
     remove(scratch)
     try:
@@ -141,6 +142,7 @@ def verify_parts(directory: str) -> str:
             create(path, part)
         else:
             is_good(path, part)
+            # Compiled code has no digest in the archive to compare it with.
             remove(path + cache.CODE)
     tidy(directory)
     if damaged:
@@ -183,6 +185,7 @@ def create(path: str, part: str) -> None:
     before = os.umask(0o022)
     try:
         write(scratch, part)
+        # A reader sees the whole part or none; only what has its name is ever loaded.
         os.rename(scratch, path)
         settle(path)
     finally:

@@ -122,7 +122,9 @@ class LinuxCommands:
                     stderr=subprocess.STDOUT,
                     cwd=directory,
                     env=variables,
+                    # A group of its own: a timeout ends everything that the program started, and not us.
                     start_new_session=True,
+                    # The lock: while an orphan runs, no second agent does.
                     pass_fds=self._inherited(),
                     preexec_fn=_die_with_parent(os.getpid()),
                     bufsize=0,
@@ -160,6 +162,7 @@ class LinuxCommands:
                 _signal_group(process, signal.SIGKILL)
             patience = self._patience(end) if stopped is None else _POLL
             pipe = self._take(pipe, output, patience)
+        # The program may have ended at SIGTERM, and left children that did not.
         if stopped is not None:
             _signal_group(process, signal.SIGKILL)
         self._drain(pipe, output)

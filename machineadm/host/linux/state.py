@@ -105,6 +105,7 @@ class LinuxState:
             finally:
                 os.close(fd)
             os.rename(temporary, last, src_dir_fd=directory, dst_dir_fd=directory)
+            # From here on the temporary name is gone; what fails now must not remove the file.
             on_failure.pop_all()
             if durable:
                 sync_directory(directory)
@@ -125,6 +126,7 @@ class LinuxState:
                 os.fdatasync(fd)
             finally:
                 os.close(fd)
+            # Else a power cut could take the name of a new file, with records that were flushed.
             if is_new:
                 sync_directory(directory)
 

@@ -114,6 +114,7 @@ class Tree:
                     name.require_own(here)
                     continue
                 if name == "..":
+                    # At the root `..` is the root, as for the kernel: nothing leads out of the tree.
                     if opened:
                         os.close(opened.pop())
                     continue
@@ -127,6 +128,7 @@ class Tree:
                     if made is None:
                         raise
                     _refuse_beyond(todo, "nowhere")
+                    # Then opened like any other, in case something else got the name first.
                     make_directory_at(here, name, 0o755)
                     made.append((os.dup(here), name))
                     todo.append(name)
@@ -147,8 +149,10 @@ class Tree:
                     links += 1
                     if links > MOST_LINKS:
                         raise OSError(errno.ELOOP, os.strerror(errno.ELOOP)) from None
+                    # Below the parts of its target, so that it is judged where these have led.
                     if not self.trusts(link.uid):
                         todo.append(link)
+                    # Absolute means from the tree's root, not the machine's.
                     if link.target.startswith("/"):
                         close_all(opened)
                         opened.clear()

@@ -47,11 +47,13 @@ class Guard:
         try:
             self._shell = subprocess.Popen(
                 ["/bin/sh", "-c", _SCRIPT, "guard", self.directory, SOCKET_DIRECTORY],
+                # The pipe closes when the host ends, however it ends; that is what the script waits for.
                 stdin=subprocess.PIPE,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
                 cwd="/",
                 env={"PATH": os.defpath},
+                # A Ctrl-C for the host's group must not end what cleans up after it.
                 start_new_session=True,
             )
         except BaseException as error:

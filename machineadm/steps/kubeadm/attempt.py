@@ -131,6 +131,7 @@ class Attempt:
             return Outcome(change=Change.CHANGED, message="the node had already joined")
         if action is Action.RESUME and record is not None:
             return self._finish(record)
+        # Before kubeadm starts: what is here now is not kubeadm's, so a reset must not remove it unless the configuration wrote it.
         older, given = inventory(self._scene, host)
         fresh = Record(
             machine=self._order.machine,
@@ -156,6 +157,7 @@ class Attempt:
             return True
         if action is Action.RESET:
             self._reset(record, evidence)
+        # The record claims nothing that is left; an old claim must not cover what comes later.
         if action is Action.RUN:
             forget(host)
         if action is Action.RESUME:
@@ -265,6 +267,7 @@ class Attempt:
         if result.exit_code != 0:
             watch.ended(event="failed")  # before its words are read, which takes its time
             error = self._failure(argv, result)
+            # In preflight kubeadm changes nothing, so there is nothing to clean up or to prove.
             if error.kubeadm_phase == "preflight":
                 self._drop_claim(begun)
             else:
