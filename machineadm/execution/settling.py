@@ -92,6 +92,7 @@ class Settling:
 
     def _eyes_of(self, host: Host) -> Eyes:
         """What was seen of a host is not read again while it has not changed."""
+        # The machine and its overlay are looked at apart; Eyes keeps its host, so no id is given twice.
         return self._eyes.setdefault(id(host.files), Eyes(host))
 
     def runs_again(self, step: Step) -> bool:
@@ -364,6 +365,7 @@ class Settling:
         """Commands that are done, and whose effect on some file is void: a fixed point over all files."""
         again: set[StepKey] = set()
         histories = [holding for holding in self._ledger.holdings() if holding.touches]
+        # A command that runs again may void what another one made of the same file: on until nothing is added.
         while True:
             before = len(again)
             for holding in histories:

@@ -74,6 +74,7 @@ class Stdio:
         for at in range(0, len(data), PIECE):
             self._pieces.append((channel, data[at : at + PIECE]))
         self._size += len(data)
+        # The oldest goes: a host that does not read must not fill the plugin's memory.
         while self._size > MOST_OUTPUT:
             self._size -= len(self._pieces.popleft()[1])
         self._more.set()
@@ -239,6 +240,7 @@ async def _run(plugin: Plugin, environment: dict[str, str], line: int) -> int:
         multiplexed=wants_multiplexing,
     )
     loop = asyncio.get_running_loop()
+    # A Ctrl-C in a terminal reaches the whole group, and it is the host that ends its plugins.
     loop.add_signal_handler(signal.SIGINT, lambda: None)
     loop.add_signal_handler(signal.SIGTERM, serving.asked_to_end.set)
     sys.stdout, sys.stderr = _writer(serving.stdio, 1), _writer(serving.stdio, 2)
@@ -248,6 +250,7 @@ async def _run(plugin: Plugin, environment: dict[str, str], line: int) -> int:
         certificate=identity.der if identity else b"",
         multiplexed=wants_multiplexing or None,
     )
+    # Not before it listens: the host connects as soon as it has read the line.
     os.write(line, f"{handshake.render(answer)}\n".encode())
     os.close(line)
     await _until_asked(serving)
