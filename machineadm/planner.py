@@ -115,6 +115,10 @@ def _prepare(
         steps += _linux(machine.linux_configuration)
     known = [file for file in machine.files if file.content_from is None]
     steps += plan_files(known)
+    if machine.linux_configuration is not None and machine.linux_configuration.systemd_units:
+        from machineadm.steps.units import plan_units
+
+        steps += plan_units(machine.linux_configuration)
     steps += (
         _await(waiting, name, Phase.PREPARE)
         for name in ("hostname/persist", "files/later")

@@ -11,7 +11,8 @@ from machineadm.api.v1alpha1.users import User
 HOSTNAME: Final = "/etc/hostname"
 MODULES: Final = "/etc/modules-load.d/90-machineadm.conf"
 SYSCTL: Final = "/etc/sysctl.d/90-machineadm.conf"
-SWAP_TARGET: Final = "/etc/systemd/system/swap.target"
+UNITS: Final = "/etc/systemd/system"
+SWAP_TARGET: Final = f"{UNITS}/swap.target"
 SUDOERS: Final = "/etc/sudoers.d/90-machineadm"
 
 KUBERNETES: Final = "/etc/kubernetes"

@@ -6,46 +6,17 @@ from typing import ClassVar, Final
 
 import msgspec
 
-from machineadm.actions.perform import perform
+from machineadm.actions.masking import MaskUnit
 from machineadm.api.v1alpha1.linux import LinuxConfiguration
 from machineadm.config.machine_paths import SWAP_TARGET
 from machineadm.errors import StepError
-from machineadm.host.effects import MakeLink, RunProgram
+from machineadm.host.effects import RunProgram
 from machineadm.host.ports import Host
-from machineadm.plan.model import FollowUp, Outcome, Phase, Step, Work, digest_of
+from machineadm.plan.model import Outcome, Phase, Step, Work, digest_of
 
 _SWAPS: Final = "/proc/swaps"
-_NOWHERE: Final = "/dev/null"
 _TIMEOUT: Final = 300.0
 """Seconds: what is in swap is read back into memory first."""
-
-
-class MaskSwap(msgspec.Struct, frozen=True, kw_only=True):
-    """Have no boot turn swap on: systemd starts all of it by one target, whether fstab, a partition's type or zram brings it."""
-
-    name: str = "swap/mask"
-    phase: Phase = Phase.PREPARE
-    live: ClassVar[bool] = False
-    once: ClassVar[bool] = False
-
-    def digest(self) -> str:
-        """See `Step.digest`."""
-        return digest_of(self.name)
-
-    def check(self, host: Host) -> Work:
-        """See `Step.check`."""
-        if host.files.readlink(SWAP_TARGET) == _NOWHERE:
-            return Work(summary="swap.target is masked")
-        return Work(
-            effects=(MakeLink(path=SWAP_TARGET, target=_NOWHERE),),
-            summary="masks swap.target",
-            follow=(FollowUp(kind="daemon-reload"),),
-        )
-
-    def apply(self, host: Host, work: Work) -> Outcome:
-        """See `Step.apply`."""
-        perform(work.effects, host)
-        return Outcome(change=work.change, message=work.summary)
 
 
 class TurnSwapOff(msgspec.Struct, frozen=True, kw_only=True):
@@ -96,7 +67,8 @@ def plan_swap(linux: LinuxConfiguration) -> tuple[Step, ...]:
     """Mask and turn off, or nothing: `enabled: true` leaves it as it is."""
     if linux.swap is None or linux.swap.enabled:
         return ()
-    return (MaskSwap(), TurnSwapOff())
+    # All swap hangs on one target, whether fstab, a partition's type or zram brings it.
+    return (MaskUnit(path=SWAP_TARGET, name="swap/mask"), TurnSwapOff())
 
 
 def _swaps(host: Host) -> list[str]:

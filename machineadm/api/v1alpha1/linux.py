@@ -33,8 +33,6 @@ class LinuxConfiguration(ApiStruct, frozen=True, kw_only=True):
         "resolver": "write a file below /etc/systemd/resolved.conf.d, and restart systemd-resolved in commands.preKubeadm",
         "storage": "partition, format and mount in commands.boot, before files are written; it runs at every boot, "
         "so check what exists already (blkid, findmnt)",
-        "systemdUnits": "write the unit as a file below /etc/systemd/system, and run `systemctl daemon-reload` "
-        "and `systemctl enable --now NAME` in commands.preKubeadm",
         "selinux": "write /etc/selinux/config as a file, and run setenforce in commands.boot",
         "domainJoin": "run `realm join` or `adcli join` in commands.preKubeadm",
         "complianceProfiles": "set what the profile requires with files, sysctls and commands, or in the image",

@@ -53,6 +53,9 @@ class SystemdUnit(ApiStruct, frozen=True, kw_only=True):
     drop_ins: Annotated[tuple[UnitDropIn, ...], Meta(max_length=64, extra={"unique": "name"})] = ()
     """Drop-ins, written below /etc/systemd/system."""
 
+    masked: bool | None = None
+    """Nothing can start it, or that is undone. Absent: left as it is. Not with `contents`."""
+
     enabled: bool | None = None
     """Whether it starts at boot. Absent: left as it is."""
 

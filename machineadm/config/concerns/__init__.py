@@ -31,6 +31,7 @@ CONCERNS: Final[dict[str, tuple[str, ...]]] = {
     "sysctl": ("machine.linuxConfiguration.sysctls",),
     "swap": ("machine.linuxConfiguration.swap",),
     "files": ("machine.files",),
+    "units": ("machine.linuxConfiguration.systemdUnits",),
     "control_plane_files": (
         "kubernetes.controlPlane.auditPolicy",
         "kubernetes.controlPlane.encryptionAtRest",
@@ -57,7 +58,6 @@ NOT_BUILT: Final = (
     "selinux",
     "storage",
     "trust",
-    "units",
     "windows",
 )
 """The concerns that have types and nothing else yet: whoever asks for one is refused (MA1401)."""

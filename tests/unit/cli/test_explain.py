@@ -159,10 +159,10 @@ def test_the_whole_description_is_told_and_that_of_the_type(
 
     told = " ".join(told.split())
     assert told.count("Settings of this node's kubelet.") == 1
-    assert "Each field has the name and the meaning that it has in KubeletConfiguration." in told
+    assert "Each field has the same name and meaning as in KubeletConfiguration." in told
 
 
-@pytest.mark.parametrize("field", ["machine.images", "machine.linuxConfiguration.users"])
+@pytest.mark.parametrize("field", ["machine.images", "machine.linuxConfiguration.ntp"])
 def test_a_field_that_the_release_refuses_says_so_and_how_to_do_without(
     field: str, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -33,6 +33,7 @@ BUILT = {
     f"{LINUX}.sysctls",
     f"{LINUX}.kernelModules",
     f"{LINUX}.swap",
+    f"{LINUX}.systemdUnits",
     f"{LINUX}.users",
     f"{LINUX}.groups",
 }
@@ -46,7 +47,6 @@ UNBUILT: dict[str, Any] = {
     f"{LINUX}.ntp": {},
     f"{LINUX}.resolver": {"nameservers": ["192.0.2.1"]},
     f"{LINUX}.storage": {"mounts": [{"source": "/dev/sdb1", "target": "/data"}]},
-    f"{LINUX}.systemdUnits": [{"name": "a.service"}],
     f"{LINUX}.selinux": {"mode": "Permissive"},
     f"{LINUX}.domainJoin": {"domain": "corp.example.com", "credentials": {"username": "a", "password": "b"}},
     f"{LINUX}.complianceProfiles": [{"name": "cis"}],
@@ -80,7 +80,7 @@ def test_whatever_is_refused_says_how_to_do_without_it() -> None:
     [
         {"machine.attestationPlugin": ""},
         {"machine.images": []},
-        {LINUX: {"systemdUnits": [], "kernelArguments": []}},
+        {LINUX: {"complianceProfiles": [], "kernelArguments": []}},
         {"machine.bootstrapperTemplateSecretName": "a"},
     ],
 )

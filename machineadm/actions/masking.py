@@ -1,0 +1,50 @@
+"""The step that masks a unit of systemd: nothing starts it, at no boot."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Final
+
+import msgspec
+
+from machineadm.actions.perform import perform
+from machineadm.host.effects import Effect, MakeLink, RemoveFile
+from machineadm.host.ports import Host
+from machineadm.plan.model import FollowUp, Outcome, Phase, Work, digest_of
+
+NOWHERE: Final = "/dev/null"
+
+
+class MaskUnit(msgspec.Struct, frozen=True, kw_only=True):
+    """Mask a unit, or unmask it; `systemctl mask`."""
+
+    path: str
+    """/etc/systemd/system/NAME."""
+    name: str
+    masked: bool = True
+    phase: Phase = Phase.PREPARE
+    live: ClassVar[bool] = False
+    once: ClassVar[bool] = False
+
+    def digest(self) -> str:
+        """See `Step.digest`."""
+        return digest_of(self.name, self.path, str(self.masked))
+
+    def check(self, host: Host) -> Work:
+        """See `Step.check`."""
+        unit = self.path.rpartition("/")[2]
+        is_masked = host.files.readlink(self.path) == NOWHERE
+        if is_masked == self.masked:
+            return Work(summary=f"{unit} is {'' if is_masked else 'not '}masked")
+        effect: Effect = (
+            MakeLink(path=self.path, target=NOWHERE) if self.masked else RemoveFile(path=self.path)
+        )
+        return Work(
+            effects=(effect,),
+            summary=f"{'masks' if self.masked else 'unmasks'} {unit}",
+            follow=(FollowUp(kind="daemon-reload"),),
+        )
+
+    def apply(self, host: Host, work: Work) -> Outcome:
+        """See `Step.apply`."""
+        perform(work.effects, host)
+        return Outcome(change=work.change, message=work.summary)
