@@ -15,9 +15,13 @@ from typing import Any
 import pytest
 
 from machineadm.cli.main import main
+from machineadm.plugins.inspection.conformance.model import Subject
+from machineadm.plugins.inspection.conformance.suite import checks_of
 from machineadm.plugins.sdk import CallError, Evidence
 from plugins.attestation_tpm import FORMAT, Tpm
+from plugins.infrastructure_aws import Aws
 from tests import debian
+from tests.stores import servers
 from tests.stores.servers import free_ports
 
 ROOT = Path(__file__).parents[2]
@@ -152,3 +156,49 @@ def test_a_shipped_plugin_packs_and_conforms(
 
     assert code == 0, table
     assert "FAILED" not in table
+
+
+def _driven(tmp_path: Path, module: str, settings: dict[str, Any], location: str) -> None:
+    """Have a store's plugin driven through its kind's checks that call it, all of them with writes."""
+    script = tmp_path / f"machineadm-plugin-infrastructure-{module}"
+    text = (ROOT / f"plugins/infrastructure_{module}.py").read_text()
+    script.write_text(f"#!{sys.executable} -I\n{text}")
+    script.chmod(0o755)
+    known = {"report": location, "missing": f"{location}-none", "location": location}
+    subject = Subject(
+        kind="infrastructure", path=str(script), settings=settings, inputs=known, writes=True
+    )
+    with subject.running() as plugin:
+        checks = checks_of("infrastructure")
+        checks["takes a report"](subject, plugin)
+        for check in checks.values():
+            check(subject, plugin)
+
+
+def test_gcs_keeps_what_it_is_given(tmp_path: Path) -> None:
+    with servers.fake_gcs_server(tmp_path) as store:
+        settings = {
+            "endpoint": store.endpoint,
+            "bucket": servers.BUCKET,
+            "prefix": "m/",
+            "anonymous": True,
+        }
+        _driven(tmp_path, "gcs", settings, f"gs://{servers.BUCKET}/reports/one two.json")
+
+
+def test_aws_keeps_what_it_is_given_and_is_refused_with_another_key(tmp_path: Path) -> None:
+    pytest.importorskip("boto3", reason="the bucket is made by boto3, which needs Python 3.11")
+    (tmp_path / "store").mkdir()
+    with servers.seaweedfs(tmp_path / "store") as store:
+        settings = {
+            "region": servers.S3_ENVIRONMENT["AWS_DEFAULT_REGION"],
+            "endpoint": store.endpoint,
+            "bucket": servers.BUCKET,
+            "accessKeyId": servers.S3_ENVIRONMENT["AWS_ACCESS_KEY_ID"],
+            "secretAccessKey": servers.S3_ENVIRONMENT["AWS_SECRET_ACCESS_KEY"],
+        }
+        _driven(tmp_path, "aws", settings, f"s3://{servers.BUCKET}/reports/one two.json")
+        stranger = Aws()
+        stranger.configure({**settings, "secretAccessKey": "another"})
+        with pytest.raises(CallError, match="answers 403"):
+            stranger.store("x", iter([b"data"]))

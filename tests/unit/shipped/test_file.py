@@ -79,9 +79,7 @@ def test_what_is_stored_is_private_and_fetched_again(provider: Files, tmp_path: 
         assert refused(host, "FetchPassphrase", provider="new")
 
 
-@pytest.mark.parametrize(
-    "settings", [{"directory": "words"}, {"directory": 1}, {"directory": "/x"}]
-)
+@pytest.mark.parametrize("settings", [{"directory": "words"}, {"directory": 1}, {"place": "/x"}])
 def test_unfit_settings_are_refused(settings: dict[str, object]) -> None:
     with mock_host(Files()) as host, pytest.raises(CallError):
         host.configure(settings)

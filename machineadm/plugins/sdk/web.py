@@ -1,0 +1,186 @@
+"""Requests for plugins that ask the web: https alone, no header taken to another server, errors in words without secrets.
+
+from machineadm.plugins.sdk.web import AbsentError, Web
+
+with Web(headers={"Authorization": "Bearer ..."}).ask("GET", url) as answer:
+    data = answer.read()
+"""
+
+from __future__ import annotations
+
+import http.client
+import re
+import ssl
+import urllib.error
+import urllib.request
+from collections.abc import Iterator, Mapping
+from contextlib import closing
+from typing import Any, Final, NoReturn
+from urllib.parse import urlsplit
+
+from machineadm.plugins.sdk.errors import CallError
+
+TIMEOUT: Final = 30.0
+"""Seconds without any byte after which a request has failed."""
+
+PIECE: Final = 1 << 20
+_HERE: Final = ("localhost", "127.0.0.1", "::1")
+
+
+class AbsentError(CallError):
+    """Nothing lies there: 404 or 410."""
+
+
+class Web:
+    """Asks web servers.
+
+    Args:
+        headers: Sent with each request, and taken to no other server by a redirect.
+        ca_file: Certificates that are trusted beside the system's; empty: none.
+        timeout: Seconds without any byte.
+
+    Raises:
+        CallError: The certificates cannot be read.
+    """
+
+    def __init__(
+        self,
+        *,
+        headers: Mapping[str, str] | None = None,
+        ca_file: str = "",
+        timeout: float = TIMEOUT,
+    ) -> None:
+        self._headers = dict(headers or {})
+        self._timeout = timeout
+        self._context = ssl.create_default_context()
+        if ca_file:
+            try:
+                self._context.load_verify_locations(ca_file)
+            except (OSError, TypeError) as error:
+                raise CallError(f"{ca_file} cannot be used: {error}") from error
+
+    def ask(
+        self,
+        method: str,
+        url: str,
+        data: bytes | None = None,
+        *,
+        headers: Mapping[str, str] | None = None,
+        plain: bool = False,
+    ) -> http.client.HTTPResponse:
+        """Make a request; whoever gets the answer closes it.
+
+        Args:
+            method: Such as GET.
+            url: https, or http of this machine.
+            data: The body, if there is one.
+            headers: Further ones.
+            plain: http of any machine is fine, as for a cloud's metadata.
+
+        Raises:
+            AbsentError: Nothing lies there.
+            CallError: It cannot be reached, or refuses.
+        """
+        require_url(url, plain=plain)
+        request = urllib.request.Request(  # noqa: S310 - judged above
+            url, data=data, headers={**self._headers, **(headers or {})}, method=method
+        )
+        opener = urllib.request.build_opener(
+            urllib.request.HTTPSHandler(context=self._context), _Redirects()
+        )
+        try:
+            answer: http.client.HTTPResponse = opener.open(request, timeout=self._timeout)
+        except urllib.error.HTTPError as error:
+            error.close()
+            kind = AbsentError if error.code in (404, 410) else CallError
+            raise kind(f"{shown(url)} answers {error.code} to {method}") from None
+        except urllib.error.URLError as error:
+            _unreachable(url, error.reason)
+        except (OSError, http.client.HTTPException) as error:
+            _unreachable(url, error)
+        return answer
+
+    def pieces(self, url: str, *, headers: Mapping[str, str] | None = None) -> Iterator[bytes]:
+        """What lies at a URL, in pieces.
+
+        Raises:
+            CallError: It is not there, or broke off.
+        """
+        with closing(self.ask("GET", url, headers=headers)) as answer:
+            wanted = answer.headers.get("Content-Length", "")
+            came = 0
+            try:
+                while piece := answer.read(PIECE):
+                    came += len(piece)
+                    yield piece
+            except (OSError, http.client.HTTPException) as error:
+                raise CallError(f"{shown(url)} broke off after {came} bytes") from error
+            # A sized answer that ends early ends without an error.
+            if wanted.isdecimal() and came != int(wanted):
+                raise CallError(f"{shown(url)} broke off after {came} of {wanted} bytes")
+
+
+def require_url(url: object, *, plain: bool = False) -> None:
+    """Refuse what is not an https URL, or http of this machine.
+
+    Raises:
+        CallError: It is not one.
+    """
+    try:
+        parts = urlsplit(url if isinstance(url, str) else "")
+        host, _ = parts.hostname or "", parts.port
+    except ValueError:
+        parts, host = urlsplit(""), ""
+    good = host and re.fullmatch(r"[\x21-\x7e]+", str(url)) and parts.username is None
+    may_be_plain = parts.scheme == "http" and (plain or host in _HERE)
+    if not good or not (parts.scheme == "https" or may_be_plain):
+        raise CallError(f"{shown(str(url))} is not an https URL without user and password")
+
+
+def shown(url: str) -> str:
+    """A URL without what may be secret."""
+    scheme, _, rest = url.partition("://")
+    authority, slash, path = rest.partition("?")[0].partition("/")
+    return f"{scheme}://{authority.rpartition('@')[2]}{slash}{path}"[:200]
+
+
+def all_of(data: Iterator[bytes], most: int) -> bytes:
+    """All pieces, for a request that says its length.
+
+    Raises:
+        CallError: They are more than `most` bytes.
+    """
+    held = bytearray()
+    for piece in data:
+        held += piece
+        if len(held) > most:
+            raise CallError(f"more than {most} bytes are not stored")
+    return bytes(held)
+
+
+class _Redirects(urllib.request.HTTPRedirectHandler):
+    """Follows to https alone, and takes no header of ours to another server."""
+
+    def redirect_request(
+        self, req: Any, fp: Any, code: int, msg: str, headers: Any, newurl: str
+    ) -> urllib.request.Request | None:
+        """Make the next request.
+
+        Raises:
+            CallError: It leads to where nobody should follow.
+        """
+        there, here = urlsplit(newurl), urlsplit(req.full_url)
+        if there.scheme != "https" and there.scheme != here.scheme:
+            fp.close()
+            raise CallError(f"{shown(req.full_url)} redirects from https to less")
+        following = super().redirect_request(req, fp, code, msg, headers, newurl)
+        if following is not None and (there.scheme, there.netloc) != (here.scheme, here.netloc):
+            following.headers = {}
+        return following
+
+
+def _unreachable(url: str, reason: object) -> NoReturn:
+    if isinstance(reason, CallError):
+        raise reason
+    words = getattr(reason, "strerror", None) or str(reason) or type(reason).__name__
+    raise CallError(f"{shown(url)} cannot be reached: {words}")

@@ -1,0 +1,146 @@
+"""Infrastructure `gcs`: configurations and reports in Google Cloud Storage, at `gs://BUCKET/OBJECT`, as the machine's own service account."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from typing import Any, ClassVar
+from urllib.parse import quote
+
+from machineadm.plugins.sdk import CallError, Infrastructure, serve
+from machineadm.plugins.sdk.web import AbsentError, Web, all_of, require_url
+
+ENDPOINT = "https://storage.googleapis.com"
+METADATA = (
+    "http://metadata.google.internal/computeMetadata/v1/instance/service-accounts/default/token"
+)
+MOST = 64 << 20
+"""Bytes that are stored."""
+
+_LOCATION = r"gs://([a-z0-9][a-z0-9._-]{1,220}[a-z0-9])/(.{1,1024})"
+_KEYS = {"bucket", "prefix", "endpoint", "anonymous"}
+
+
+class Gcs(Infrastructure):
+    """Objects of buckets."""
+
+    version = "0.1.0"
+    description = "configurations and reports in Google Cloud Storage"
+    settings_schema: ClassVar = {
+        "type": "object",
+        "properties": {
+            "bucket": {"type": "string", "description": "where Store puts what it is given"},
+            "prefix": {"type": "string", "description": "before the names that are stored"},
+            "endpoint": {"type": "string", "description": f"default {ENDPOINT}"},
+            "anonymous": {"type": "boolean", "description": "ask without a token"},
+        },
+    }
+
+    def __init__(self) -> None:
+        self._web = Web()
+        self._bucket = self._prefix = ""
+        self._endpoint = ENDPOINT
+        self._anonymous = False
+        self._token, self._good_until = "", 0.0
+
+    def configure(self, settings: dict[str, Any]) -> None:
+        """See `Kind`.
+
+        Raises:
+            CallError: They are unfit.
+        """
+        if unknown := settings.keys() - _KEYS:
+            raise CallError(f"there is no setting {min(unknown)!r}")
+        for name in ("bucket", "prefix", "endpoint"):
+            if not isinstance(settings.get(name, ""), str):
+                raise CallError(f"{name} must be a string")
+        endpoint = settings.get("endpoint", ENDPOINT)
+        require_url(endpoint)
+        self._endpoint = endpoint.rstrip("/")
+        self._bucket = settings.get("bucket", "")
+        self._prefix = settings.get("prefix", "")
+        self._anonymous = settings.get("anonymous") is True
+
+    def fetch(self, location: str) -> Iterator[bytes]:
+        """See `Infrastructure`."""
+        yield from self._web.pieces(f"{self._object(location)}?alt=media", headers=self._headers())
+
+    def report(self, location: str, status: bytes) -> None:
+        """See `Infrastructure`; the object is replaced."""
+        self._put(location, status, "application/json")
+
+    def store(self, name: str, data: Iterator[bytes]) -> str:
+        """See `Infrastructure`."""
+        location = self._location(name)
+        self._put(location, all_of(data, MOST), "application/octet-stream")
+        return location
+
+    def locate(self, name: str) -> str | None:
+        """See `Infrastructure`."""
+        location = self._location(name)
+        try:
+            self._web.ask("GET", self._object(location), headers=self._headers()).close()
+        except AbsentError:
+            return None
+        return location
+
+    def delete(self, location: str) -> None:
+        """See `Infrastructure`."""
+        try:
+            self._web.ask("DELETE", self._object(location), headers=self._headers()).close()
+        except AbsentError:
+            pass
+
+    def _put(self, location: str, data: bytes, kind: str) -> None:
+        bucket, name = _parts(location)
+        url = f"{self._endpoint}/upload/storage/v1/b/{bucket}/o?uploadType=media&name={quote(name, safe='')}"
+        headers = {"Content-Type": kind, **self._headers()}
+        self._web.ask("POST", url, data, headers=headers).close()
+
+    def _object(self, location: str) -> str:
+        bucket, name = _parts(location)
+        return f"{self._endpoint}/storage/v1/b/{bucket}/o/{quote(name, safe='')}"
+
+    def _location(self, name: str) -> str:
+        if not self._bucket:
+            raise CallError("the setting bucket says where things are stored, and is missing")
+        return f"gs://{self._bucket}/{self._prefix}{name}"
+
+    def _headers(self) -> dict[str, str]:
+        """The token of the machine's service account, kept until a minute before its end.
+
+        Raises:
+            CallError: There is none.
+        """
+        if self._anonymous:
+            return {}
+        if time.monotonic() > self._good_until:
+            began = time.monotonic()
+            headers = {"Metadata-Flavor": "Google"}
+            with closing(self._web.ask("GET", METADATA, headers=headers, plain=True)) as answer:
+                try:
+                    found = json.loads(answer.read(65536))
+                    self._token = str(found["access_token"])
+                    self._good_until = began + float(found["expires_in"]) - 60
+                except (ValueError, KeyError, TypeError):
+                    raise CallError("the metadata server gives no token") from None
+        return {"Authorization": f"Bearer {self._token}"}
+
+
+def _parts(location: str) -> tuple[str, str]:
+    """Bucket and object.
+
+    Raises:
+        CallError: It is not a location.
+    """
+    found = re.fullmatch(_LOCATION, location)
+    if found is None:
+        raise CallError(f"{location[:100]!r} is not gs://BUCKET/OBJECT")
+    return found[1], found[2]
+
+
+if __name__ == "__main__":
+    serve(Gcs())
