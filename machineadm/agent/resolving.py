@@ -119,6 +119,8 @@ def _provided(host: Host, *, ahead: bool) -> ProviderValues | None:
     """Who asks providers; in a plan one that can have none of them do anything."""
     if host.providers is None:
         return None
+    if ahead:
+        host.providers.only_look()
     return ProviderValues(
         OverlayProviders(host.providers) if ahead else host.providers, ahead=ahead
     )

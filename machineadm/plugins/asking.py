@@ -72,6 +72,7 @@ class Asking:
         log: Gets what plugins log and print, line by line, without secrets.
         redactor: Learns all that they give.
         kept: Where plugins keep secrets; None: they may not.
+        acts: Whether plugins may get tokens of each other: not in a plan.
     """
 
     def __init__(
@@ -81,6 +82,7 @@ class Asking:
         log: Callable[[str], None] = lambda _: None,
         redactor: Redactor | None = None,
         kept: Kept | None = None,
+        acts: Callable[[], bool] = lambda: True,
     ) -> None:
         self.places = places
         self.redactor = redactor or Redactor()
@@ -89,6 +91,7 @@ class Asking:
 
         self._log = log
         self._kept = kept
+        self._acts = acts
         self._host: Host | None = None
         self._lines: deque[str] = deque(maxlen=MOST_RECORDS)
         self._providers: dict[str, tuple[str, Providers]] = {}
@@ -326,6 +329,8 @@ class Asking:
 
     def _token_for(self, request: Any) -> Any:
         """Answer HostService.GetAuthToken; what a plugin is refused it reads as text."""
+        if not self._acts():
+            return scafctl_pb2.GetAuthTokenResponse(error="no token is given in a plan")
         try:
             token = self._token(
                 request.handler_name,

@@ -91,8 +91,8 @@ def entries(kind: str, places: Places) -> tuple[PluginEntry, ...]:
     return tuple(found.values())
 
 
-def require(kind: str, name: str, places: Places) -> None:
-    """Nothing, if there is a plugin that may answer to a name.
+def require(kind: str, name: str, places: Places) -> Found | None:
+    """The plugin of a name; None if it is another one that may answer to it.
 
     Args:
         kind: Such as `provider`.
@@ -102,9 +102,11 @@ def require(kind: str, name: str, places: Places) -> None:
     Raises:
         PluginError: MA7226: There is none. Others: it is not to be trusted.
     """
-    if find(kind, name, places) is None and not (kind in SERVING and entries(kind, places)):
+    found = find(kind, name, places)
+    if found is None and not (kind in SERVING and entries(kind, places)):
         missing: PluginError = nobody(kind, name, places)
         raise missing
+    return found
 
 
 def nobody(kind: str, name: str, places: Places) -> PluginError:

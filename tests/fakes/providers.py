@@ -44,9 +44,14 @@ class FakeProviders:
         self.redactor = Redactor()
         self.runs: set[str] = set()
         """Plugins whose processes run."""
+        self.needed: set[str] = set()
+        self.looks = False
 
     def declare(self, plugins: Sequence[PluginEntry]) -> None:
         self.declared = tuple(plugins)
+
+    def only_look(self) -> None:
+        self.looks = True
 
     def require(self, kind: str, name: str) -> None:
         places = {
@@ -57,6 +62,7 @@ class FakeProviders:
         }
         if name not in places[kind]:
             raise _nobody(kind, name)
+        self.needed.add(f"/opt/{kind}-{name}")
 
     def judge(self, ask: Ask) -> tuple[str, ...]:
         required = self._provider(ask).required
@@ -102,7 +108,7 @@ class FakeProviders:
         self.reported.append((plugin, location, status))
 
     def used(self) -> tuple[str, ...]:
-        return tuple(sorted(self.runs))
+        return tuple(sorted(self.needed))
 
     def end(self) -> None:
         self.runs.clear()

@@ -49,9 +49,9 @@ class LinuxProviders:
         self._most = most
         self._declared: tuple[PluginEntry, ...] = ()
         self._asking: Asking | None = None
-        self._reported: set[str] = set()
-        self._acts = False
-        """A plugin was asked for more than words, so that it may keep secrets."""
+        self._needed: set[str] = set()
+        self._acts = True
+        """Plugins may keep secrets and get tokens."""
 
     def declare(self, plugins: Sequence[PluginEntry]) -> None:
         """See `Providers.declare`."""
@@ -59,11 +59,16 @@ class LinuxProviders:
         self._declared = tuple(plugins)
         self._asking = None
 
+    def only_look(self) -> None:
+        """See `Providers.only_look`."""
+        self._acts = False
+
     def require(self, kind: str, name: str) -> None:
         """See `Providers.require`."""
         from machineadm.plugins.discovery import require
 
-        require(kind, name, self._places())
+        if found := require(kind, name, self._places()):
+            self._needed.add(found.path)
 
     def judge(self, ask: Ask) -> tuple[str, ...]:
         """See `Providers.judge`."""
@@ -79,20 +84,20 @@ class LinuxProviders:
 
     def value(self, ask: Ask) -> Any:
         """See `Providers.value`."""
-        return self._acting().value(ask.provider, ask.inputs, ask.results)
+        return self._asked().value(ask.provider, ask.inputs, ask.results)
 
     def authorization(self, handler: str, scope: str) -> Secret:
         """See `Providers.authorization`."""
-        return self._acting().authorization(handler, scope)
+        return self._asked().authorization(handler, scope)
 
     def evidence(self, plugin: str, challenge: bytes) -> Evidence:
         """See `Providers.evidence`."""
-        format_, data = self._acting().attest(plugin, challenge)
+        format_, data = self._asked().attest(plugin, challenge)
         return Evidence(format=format_, data=data)
 
     def fetch(self, plugin: str, location: str) -> bytes:
         """See `Providers.fetch`."""
-        return self._acting().fetch(plugin, location, most=self._most)
+        return self._asked().fetch(plugin, location, most=self._most)
 
     def report(self, plugin: str, location: str, status: bytes) -> None:
         """See `Providers.report`: by a process of its own, since it comes from another thread than all else."""
@@ -101,21 +106,17 @@ class LinuxProviders:
             asking.report(plugin, location, status)
         finally:
             asking.end()
-            self._reported |= asking.used
+            self._needed |= asking.used
 
     def used(self) -> tuple[str, ...]:
         """See `Providers.used`."""
         asked = self._asking.used if self._asking is not None else set()
-        return tuple(sorted(asked | self._reported))
+        return tuple(sorted(asked | self._needed))
 
     def end(self) -> None:
         """See `Providers.end`."""
         if self._asking is not None:
             self._asking.end()
-
-    def _acting(self) -> Asking:
-        self._acts = True
-        return self._asked()
 
     def _asked(self) -> Asking:
         if self._asking is None:
@@ -125,7 +126,13 @@ class LinuxProviders:
     def _new(self) -> Asking:
         from machineadm.plugins.asking import Asking
 
-        return Asking(self._places(), log=self._log, redactor=self._redactor, kept=self._secrets_of)
+        return Asking(
+            self._places(),
+            log=self._log,
+            redactor=self._redactor,
+            kept=self._secrets_of,
+            acts=lambda: self._acts,
+        )
 
     def _places(self) -> Places:
         from machineadm.plugins.discovery import Places

@@ -25,6 +25,10 @@ class OverlayProviders:
         """See `Providers.declare`."""
         self._below.declare(plugins)
 
+    def only_look(self) -> None:
+        """See `Providers.only_look`."""
+        self._below.only_look()
+
     def require(self, kind: str, name: str) -> None:
         """See `Providers.require`."""
         self._below.require(kind, name)

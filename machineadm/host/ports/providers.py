@@ -41,8 +41,11 @@ class Providers(Protocol):
     def declare(self, plugins: Sequence[PluginEntry]) -> None:
         """The plugins that the configuration brings along; they come before those that the machine has."""
 
+    def only_look(self) -> None:
+        """From now on plugins may keep nothing and get no tokens from their host: a plan asks them."""
+
     def require(self, kind: str, name: str) -> None:
-        """Nothing, if there is a plugin that may answer to a name; none is started."""
+        """Nothing, if there is a plugin that may answer to a name, and will be asked later; none is started."""
 
     def judge(self, ask: Ask) -> tuple[str, ...]:
         """What is wrong with the inputs by the provider's own schema, a line each; nothing is executed."""
@@ -69,7 +72,7 @@ class Providers(Protocol):
         """Hand a BootstrapStatus, as JSON, to an infrastructure plugin."""
 
     def used(self) -> tuple[str, ...]:
-        """Executables of the plugins that were asked, for a run that goes on later."""
+        """Executables of the plugins that were asked or required: a run that goes on later needs them again."""
 
     def end(self) -> None:
         """End all plugins that run; one that is asked later is started again."""

@@ -15,6 +15,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable, Iterator, Mapping
+from contextvars import ContextVar
 from typing import Any, ClassVar, Final, NamedTuple, NoReturn
 
 from grpclib.const import Handler, Status
@@ -111,6 +112,14 @@ class HostClient:
         if reply.error:
             raise CallError(f"host {name}: {reply.error}")
         return reply
+
+
+_RESULTS: Final[ContextVar[dict[str, Any]]] = ContextVar("results")
+
+
+def results() -> dict[str, Any]:
+    """What the providers gave that this one depends on (`dependencies`), by their names; within `execute` and `stream`."""
+    return _RESULTS.get({})
 
 
 class Provider:
@@ -213,6 +222,7 @@ class _Served:
 
     def ExecuteProvider(self, request: Any, _: Call) -> Any:  # noqa: N802
         try:
+            _RESULTS.set(_results_of(request))
             inputs = _object(request.input)
             return _executed(self._provider(request).execute(inputs, self._host))
         except CallError as error:
@@ -222,7 +232,7 @@ class _Served:
         one = self._provider(request)
         if type(one).stream is Provider.stream:
             raise RpcError(Status.UNIMPLEMENTED, "streaming execution not supported")
-        yield from _streamed(one, _object(request.input), self._host, call)
+        yield from _streamed(one, request, self._host, call)
 
     def DescribeWhatIf(self, request: Any, _: Call) -> Any:  # noqa: N802
         try:
@@ -258,13 +268,12 @@ class _Served:
         return found
 
 
-def _streamed(
-    one: Provider, inputs: dict[str, Any], host: HostClient | None, call: Call
-) -> Iterator[Any]:
+def _streamed(one: Provider, request: Any, host: HostClient | None, call: Call) -> Iterator[Any]:
     """What a provider writes while it runs in a thread of its own, then its result."""
     import queue
     import threading
 
+    inputs = _object(request.input)
     chunks: queue.Queue[Any] = queue.Queue(64)
 
     def put(chunk: Any) -> None:
@@ -281,6 +290,7 @@ def _streamed(
             put(pb.ExecuteProviderStreamChunk(**fields))
 
     def work() -> None:
+        _RESULTS.set(_results_of(request))
         try:
             result = _executed(one.stream(inputs, host, write), streamed=True)
         except CallError as error:
@@ -305,6 +315,11 @@ def _object(data: bytes) -> dict[str, Any]:
     if not isinstance(found, dict):
         raise CallError("the input is not an object")
     return found
+
+
+def _results_of(request: Any) -> dict[str, Any]:
+    found = _object(request.context).get("resolverContext")
+    return found if isinstance(found, dict) else {}
 
 
 def _executed(output: Output, *, streamed: bool = False) -> Any:

@@ -116,8 +116,15 @@ class MockHost:
         if reply.error:
             raise CallError(reply.error)
 
-    def execute(self, name: str, inputs: Mapping[str, Any]) -> Any:
+    def execute(
+        self, name: str, inputs: Mapping[str, Any], *, results: Mapping[str, Any] | None = None
+    ) -> Any:
         """Execute a provider: the data of its result.
+
+        Args:
+            name: Its own.
+            inputs: For it.
+            results: What those gave that it depends on, by their names.
 
         Raises:
             CallError: It failed.
@@ -126,7 +133,7 @@ class MockHost:
             "ExecuteProvider",
             provider_name=name,
             input=json.dumps(dict(inputs)).encode(),
-            context=b"{}",
+            context=json.dumps({"resolverContext": dict(results or {})}).encode(),
         )
         if reply.error:
             raise CallError(reply.error)

@@ -463,6 +463,7 @@ def test_a_plan_needs_no_value_anywhere(stage: Stage, where: str) -> None:
     )
 
     assert providers.asked == []
+    assert providers.looks
     assert looks[0].step.name == "providers/ask"
     marked = [one.step.name for one in looks if "not known before" in one.work.summary]
     assert len(marked) == 2

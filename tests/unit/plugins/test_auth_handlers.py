@@ -24,7 +24,7 @@ from machineadm.plugins.sdk.auth_handlers import (
     Status,
     Token,
 )
-from machineadm.plugins.sdk.providers import HostClient, Output, Provider
+from machineadm.plugins.sdk.providers import HostClient, Output, Provider, results
 from machineadm.plugins.sdk.testing import mock_host, served
 from machineadm.plugins.wire.rpc import RpcError
 
@@ -259,6 +259,22 @@ def test_an_author_asks_a_provider_with_a_host_of_maps() -> None:
             "none": None,
         }
     assert secrets["vault/seen"] == "a"
+
+
+class Last(Provider):
+    name = "last"
+
+    def execute(self, inputs: dict[str, Any], host: HostClient | None) -> Output:
+        return Output(data=results())
+
+    def dependencies(self, inputs: dict[str, Any]) -> list[str]:
+        return ["first"]
+
+
+def test_an_author_gets_the_results_of_those_that_it_depends_on() -> None:
+    with mock_host(Last()) as host:
+        assert host.execute("last", {}, results={"first": {"a": 1}}) == {"first": {"a": 1}}
+        assert host.execute("last", {}) == {}
 
 
 def test_an_author_sees_what_is_not_allowed() -> None:

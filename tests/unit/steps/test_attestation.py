@@ -9,9 +9,11 @@ from typing import cast
 
 import pytest
 
+from machineadm.agent.units import RESUME_UNIT, UNITS
 from machineadm.errors import MachineadmError, PluginError
 from machineadm.host.ports import Evidence
 from machineadm.plan.model import digest_of
+from machineadm.sources.passphrases import GivenPassphrases
 from machineadm.steps.attestation import KEPT
 from tests.fakes.host import FakeProviders
 from tests.unit.agent.stage import CONFIGURATION, Stage
@@ -111,3 +113,14 @@ def test_a_machine_that_is_only_prepared_attests_nothing(stage: Stage) -> None:
     stage.run(mode="preparation")
 
     assert providers(stage).asked == []
+
+
+def test_a_resumed_run_looks_for_the_plugin_where_this_one_did(stage: Stage) -> None:
+    stage.host.commands.on("boot-command", exit_code=1)
+    passphrases = GivenPassphrases(directory="/nowhere", plugin_directories=["/opt/vendor"])
+    with pytest.raises(MachineadmError):
+        stage.run(passphrases=passphrases)
+
+    assert providers(stage).asked == []
+    unit = stage.host.text(f"{UNITS}/{RESUME_UNIT}") or ""
+    assert '"--plugin-dir" "/opt/vendor"' in unit
