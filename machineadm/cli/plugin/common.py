@@ -218,12 +218,17 @@ def inputs_of(given: str | None, *, option: str = "--input") -> Any:
 
 def warn(text: str) -> None:
     """Tell what an operator should know."""
-    sys.stderr.write(f"machineadm: {text}\n")
+    from machineadm.plan.render import printable
+
+    # It may be a plugin's own: no terminal obeys it.
+    sys.stderr.write(f"machineadm: {printable(text)}\n")
 
 
 def print_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """Print rows below their heads, as `kubectl get` does."""
-    table = [[cell.upper() for cell in head], *rows]
+    from machineadm.plan.render import printable
+
+    table = [[cell.upper() for cell in head], *([printable(cell) for cell in row] for row in rows)]
     widths = [max(len(row[i]) for row in table) for i in range(len(head))]
     for row in table:
         line = "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))

@@ -48,6 +48,7 @@ def run(arguments: Namespace) -> int:
     """
     from pathlib import Path
 
+    from machineadm.plan.render import printable
     from machineadm.plugins.inspection.conformance.model import Subject
     from machineadm.plugins.inspection.conformance.suite import judge
 
@@ -64,7 +65,8 @@ def run(arguments: Namespace) -> int:
         results.append(result)
         if arguments.output == "text":
             line = f"{result.verdict:8} {result.check}"
-            sys.stdout.write(line + (f": {result.detail}" if result.detail else "") + "\n")
+            detail = f": {printable(result.detail)}" if result.detail else ""
+            sys.stdout.write(f"{line}{detail}\n")
             sys.stdout.flush()
     if arguments.output == "json":
         common.print_json(

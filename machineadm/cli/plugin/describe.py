@@ -34,7 +34,9 @@ def run(arguments: Namespace) -> int:
     if arguments.output == "json":
         common.print_json(said)
     else:
-        sys.stdout.write("".join(f"{line}\n" for line in _lines(said)))
+        from machineadm.plan.render import printable
+
+        sys.stdout.write("".join(f"{printable(line)}\n" for line in _lines(said)))
     return 0
 
 

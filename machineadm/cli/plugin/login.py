@@ -60,7 +60,9 @@ def run(arguments: Namespace) -> int:
         common.print_json(said)
     else:
         who = claims.name or claims.email or claims.username or claims.subject or "somebody"
-        sys.stdout.write(f"logged in as {who}\n")
+        from machineadm.plan.render import printable
+
+        sys.stdout.write(f"logged in as {printable(who)}\n")
     return 0
 
 

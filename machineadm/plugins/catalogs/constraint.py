@@ -45,9 +45,16 @@ class Constraint(msgspec.Struct, frozen=True):
             ) from None
         return cls(text, ranges)
 
+    @classmethod
+    def just(cls, version: str) -> Constraint:
+        """One version as it is written, semantic or not."""
+        return cls(version, ())
+
     @property
     def exact(self) -> str:
         """The one version that it names; empty if it is not one."""
+        if not self.ranges:
+            return self.text
         try:
             Semver.parse(self.text)
         except ValueError:
@@ -56,6 +63,8 @@ class Constraint(msgspec.Struct, frozen=True):
 
     def allows(self, version: str) -> bool:
         """Whether a version fits; one that is not semantic fits only if nothing is said."""
+        if not self.ranges:
+            return version == self.text
         try:
             found = Semver.parse(version)
         except ValueError:

@@ -23,6 +23,7 @@ from machineadm.plugins.catalogs.model import (
     CatalogError,
     Wanted,
     is_digest,
+    is_version,
 )
 
 T = TypeVar("T")
@@ -98,7 +99,7 @@ class Fetcher:
         end = time.monotonic() + self._timeout
         locked = self._locked(wanted, platform)
         digest = _locked_digest(locked, platform)
-        constraint = Constraint.parse(locked.version) if locked else wanted.constraint
+        constraint = Constraint.just(locked.version) if locked else wanted.constraint
         if digest or not self._refresh:
             kept = self._cache.newest(wanted.kind, wanted.name, constraint, platform, digest)
             if kept is not None:
@@ -237,7 +238,9 @@ def _resolved(catalog: Catalog, wanted: Wanted, constraint: Constraint, platform
             return catalog.find(wanted.kind, wanted.name, exact, platform)
         except AbsentError:
             pass  # it may have it as v1.2.3, and was asked for 1.2.3
-    version = constraint.newest(catalog.versions(wanted.kind, wanted.name))
+    # A version becomes a path: what a catalog calls one need not be.
+    versions = filter(is_version, catalog.versions(wanted.kind, wanted.name))
+    version = constraint.newest(versions)
     if not version:
         raise AbsentError("MA7241", f"{catalog.address} has no {wanted}")
     return catalog.find(wanted.kind, wanted.name, version, platform)

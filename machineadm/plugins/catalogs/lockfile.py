@@ -11,7 +11,7 @@ from msgspec import Meta
 from machineadm.api.meta import ApiStruct, ObjectMeta
 from machineadm.errors import PluginError
 from machineadm.plugins.catalogs.cache import write_whole
-from machineadm.plugins.catalogs.model import KINDS, is_digest, is_name, is_platform
+from machineadm.plugins.catalogs.model import KINDS, is_digest, is_name, is_platform, is_version
 
 LOCK: Final = "/etc/machineadm/plugins.lock"
 _VERSION: Final = "bootstrap.cluster.x-k8s.io/v1alpha1"
@@ -158,6 +158,8 @@ def _plugins(data: bytes, path: str) -> tuple[LockedPlugin, ...]:
         named = f"{one.kind}/{one.name}"
         if one.kind not in KINDS or not is_name(one.name):
             _unfit(path, f"{named} is not KIND/NAME of a plugin")
+        if not is_version(one.version):
+            _unfit(path, f"{named}: {one.version!r} is not a version")
         if (one.kind, one.name) in seen:
             _unfit(path, f"{named} is listed twice")
         for platform, digest in one.digests.items():

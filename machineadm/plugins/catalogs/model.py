@@ -22,6 +22,7 @@ MOST_BYTES: Final = 1 << 30
 
 _NAME: Final = r"[a-z](?:-?[a-z0-9])*"
 _LONGEST_NAME: Final = 128
+_VERSION: Final = r"[a-zA-Z0-9][a-zA-Z0-9._+-]{0,127}"
 _PLATFORM: Final = r"[a-z0-9]{1,32}/[a-z0-9_]{1,32}"
 _MACHINES: Final = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm", "i686": "386"}
 _DIGEST: Final = r"sha256:[0-9a-f]{64}"
@@ -159,6 +160,11 @@ class PlatformError(PluginError):
 def is_name(text: str) -> bool:
     """Whether it is a plugin's name: lower-case letters, digits, single hyphens."""
     return len(text) <= _LONGEST_NAME and re.fullmatch(_NAME, text) is not None
+
+
+def is_version(text: str) -> bool:
+    """Whether it is a version that a file can be called by: what a tag may hold, and `+`."""
+    return re.fullmatch(_VERSION, text) is not None
 
 
 def is_digest(text: object) -> bool:

@@ -37,7 +37,8 @@ def login(request, call):
         yield pb.LoginStreamMessage(error="nobody entered the code")
         return
     state["in"] = True
-    claims = pb.Claims(subject="u1", name="Ada", issuer=request.tenant_id)
+    name = "Ada" if request.flow != "colourful" else "\\x1b[31mAda"
+    claims = pb.Claims(subject="u1", name=name, issuer=request.tenant_id)
     yield pb.LoginStreamMessage(result=pb.LoginResult(claims=claims))
 
 
@@ -320,6 +321,7 @@ def test_a_login_shows_the_device_code_and_who_it_is(shell: Shell) -> None:
     assert json.loads(shell.run("login test/one --tenant acme --output json"))["issuer"] == "acme"
     shell.run("login test --flow fails", code=7)
     assert "nobody entered the code" in shell.error
+    assert "\x1b" not in shell.run("login test --flow colourful")
     assert shell.run("logout test") == "logged out of one\n"
 
 

@@ -340,3 +340,25 @@ def test_a_removed_plugin_leaves_the_file_that_another_name_has(site: Site, tmp_
     site.cache.remove(second)
 
     assert site.files == []
+
+
+def test_a_version_that_is_not_semantic_is_locked_like_any(site: Site, tmp_path: Path) -> None:
+    catalog = publish(tmp_path / "catalog", "nightly")
+
+    assert site.fetch(FILE, catalog).version == "nightly"
+    for one in site.cache.listed():
+        site.cache.remove(one)
+    assert site.fetch(FILE, catalog, strict=True).version == "nightly"
+
+
+@pytest.mark.parametrize("tag", ["../../../evil", "/etc", "..", ".hidden", "", "a" * 129, "a\nb"])
+def test_a_tag_that_is_not_a_version_becomes_no_path(site: Site, tag: str) -> None:
+    with Registry() as registry:
+        repository = "plugins/encryption-providers/file"
+        registry.push(repository, tag, {"": b"evil"})
+        assert refused(site, FILE, registry.address).code == "MA7241"
+        registry.push(repository, "1.0.0", {"": CONTENT})
+        assert site.fetch(FILE, registry.address).version == "1.0.0"
+    named = [path for path in site.files if not path.startswith("sha256/")]
+
+    assert named == ["plugins/encryption-provider/file/1.0.0/any"]
