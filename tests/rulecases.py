@@ -103,7 +103,7 @@ def keys(kind: str, secret: str) -> dict[str, Any]:
 
 N = "spec.kubernetes.node"
 S = "spec.kubernetes"
-TWICE = [{"name": "a", "value": "1"}, {"name": "a", "value": "2"}]
+TWICE = [{"name": "v", "value": "1"}, {"name": "v", "value": "2"}]
 
 
 def places(findings: list[Finding]) -> list[tuple[str, str]]:

@@ -89,7 +89,12 @@ def run_boot_commands(machine: Machine, observe: Observer) -> None:
     if kept is None:
         return
     host.state.lock()
-    accepted = accept((Stream(name=BOOT_CONFIGURATION, data=kept),), mode="preparation")
+    # It was accepted when it was kept, whatever was allowed then.
+    accepted = accept(
+        (Stream(name=BOOT_CONFIGURATION, data=kept),),
+        mode="preparation",
+        allow_unknown_version=True,
+    )
     configuration = realise(accepted.configuration)
     machine.redactor.learn(secrets_of(configuration))
     facts = gather(host)

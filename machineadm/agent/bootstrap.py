@@ -54,7 +54,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     mode: Mode = "provisioning"
 
     options: tuple[str, ...] = ()
-    """`--mode`, `--deadline` and `--allow-unauthenticated-encryption` as a resumed run must be given them."""
+    """`--mode`, `--deadline` and what is allowed, as a resumed run must be given them."""
 
     deadline: float | None = None
     """Seconds for the run; None: as the configuration says."""
@@ -64,6 +64,9 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
 
     allow_unauthenticated: bool = False
     """See `Opener`."""
+
+    allow_unknown_version: bool = False
+    """Take a Kubernetes that is newer than this release knows."""
 
     instance_data: str | None = None
     """File with values of instance data, which come before all others."""
@@ -192,7 +195,13 @@ def prepare(
         allow_unauthenticated=request.allow_unauthenticated,
     )
     try:
-        accepted = accept(streams, mode=request.mode, opener=opener, deadline=request.deadline)
+        accepted = accept(
+            streams,
+            mode=request.mode,
+            opener=opener,
+            deadline=request.deadline,
+            allow_unknown_version=request.allow_unknown_version,
+        )
     finally:
         machine.redactor.learn(request.passphrases.known)
     request.passphrases.used_plugins |= plugins.used

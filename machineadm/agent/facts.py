@@ -91,7 +91,10 @@ def report(
         try:
             # Without Kubernetes it can be prepared: that is enough to be asked about.
             accepted = accept(
-                read_streams(paths, plugins=passphrases.plugins), mode="preparation", opener=opener
+                read_streams(paths, plugins=passphrases.plugins),
+                mode="preparation",
+                opener=opener,
+                allow_unknown_version=True,
             )
         finally:
             machine.redactor.learn(passphrases.known)

@@ -87,6 +87,7 @@ def examine(
     mode: Mode = "provisioning",
     kubernetes_version: str | None = None,
     deadline: float | None = None,
+    allow_unknown_version: bool = False,
 ) -> Intake:
     """Find every problem of a stream of documents.
 
@@ -96,6 +97,7 @@ def examine(
         mode: `preparation` needs no Kubernetes.
         kubernetes_version: Judge for this version instead of the configuration's own.
         deadline: Judge by this many seconds instead of the configuration's own deadline.
+        allow_unknown_version: Take a Kubernetes that is newer than this release knows.
     """
     budget = Budget()
     given = [
@@ -118,6 +120,7 @@ def examine(
         kubernetes_version=kubernetes_version,
         deadline=deadline,
         read=read_values,
+        allow_unknown_version=allow_unknown_version,
     )
     problems += [problem_at(document, finding) for finding in findings]
     return Intake(
@@ -131,6 +134,7 @@ def accept(
     mode: Mode,
     opener: Opener = _NO_OPENER,
     deadline: float | None = None,
+    allow_unknown_version: bool = False,
 ) -> Accepted:
     """The configuration of a stream, and what is to be told of it.
 
@@ -139,11 +143,18 @@ def accept(
         mode: As of `examine`.
         opener: As of `examine`.
         deadline: As of `examine`.
+        allow_unknown_version: As of `examine`.
 
     Raises:
         ProblemsError: There is something wrong with it.
     """
-    intake = examine(streams, mode=mode, opener=opener, deadline=deadline)
+    intake = examine(
+        streams,
+        mode=mode,
+        opener=opener,
+        deadline=deadline,
+        allow_unknown_version=allow_unknown_version,
+    )
     if intake.errors or intake.configuration is None or intake.document is None:
         raise ProblemsError(intake.problems)
     return Accepted(

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from machineadm.cli.options import ALLOW_UNAUTHENTICATED, add_configuration, duration
+from machineadm.cli.options import (
+    ALLOW_UNAUTHENTICATED,
+    ALLOW_UNKNOWN_VERSION,
+    add_configuration,
+    duration,
+)
 from machineadm.cli.passphrases import passphrases_of
 from machineadm.config.model import DEADLINE
 
@@ -46,7 +51,10 @@ def run(arguments: Namespace) -> int:
     given = () if arguments.deadline is None else ("--deadline", f"{arguments.deadline:.9g}s")
     passphrases = passphrases_of(arguments)
     passphrases.log = progress.log
-    lenient = (ALLOW_UNAUTHENTICATED,) if arguments.allow_unauthenticated_encryption else ()
+    lenient = (
+        *((ALLOW_UNAUTHENTICATED,) if arguments.allow_unauthenticated_encryption else ()),
+        *((ALLOW_UNKNOWN_VERSION,) if arguments.allow_unknown_version else ()),
+    )
     request = Request(
         paths=tuple(arguments.path),
         mode=arguments.mode,
@@ -54,6 +62,7 @@ def run(arguments: Namespace) -> int:
         deadline=arguments.deadline,
         passphrases=passphrases,
         allow_unauthenticated=arguments.allow_unauthenticated_encryption,
+        allow_unknown_version=arguments.allow_unknown_version,
         instance_data=arguments.instance_data,
     )
     with connect(

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from argparse import Namespace
 
 ALLOW_UNAUTHENTICATED = "--allow-unauthenticated-encryption"
+ALLOW_UNKNOWN_VERSION = "--allow-unknown-version"
 ALLOW_UNVERIFIED = "--allow-unverified-plugins"
 RUN_DIRECTORY = "/run/machineadm"
 STATE_DIRECTORY = "/var/lib/machineadm"
@@ -259,10 +260,20 @@ def add_configuration(parser: Parser) -> None:
         default="provisioning",
         help="preparation: stop before kubeadm (for images)",
     )
+    add_unknown_version(parser)
     parser.add_opening()
     parser.add_instance_data()
     parser.add_directories()
     parser.add_output()
+
+
+def add_unknown_version(parser: Parser) -> None:
+    """Add the option that takes a Kubernetes of which this release knows nothing yet."""
+    parser.add_option(
+        ALLOW_UNKNOWN_VERSION,
+        action="store_true",
+        help="take a Kubernetes that is newer than this release knows (`version` says the range), unjudged",
+    )
 
 
 def duration(text: str) -> float:

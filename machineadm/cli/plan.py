@@ -39,6 +39,7 @@ def run(arguments: Namespace) -> int:
         deadline=getattr(arguments, "deadline", None),
         passphrases=passphrases_of(arguments),
         allow_unauthenticated=arguments.allow_unauthenticated_encryption,
+        allow_unknown_version=arguments.allow_unknown_version,
         instance_data=arguments.instance_data,
     )
     with connect(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
+from machineadm.cli.options import add_unknown_version
 from machineadm.cli.passphrases import passphrases_of
 from machineadm.errors import ConfigError
 
@@ -23,6 +24,7 @@ def add_arguments(parser: Parser) -> None:
         type=_version,
         help="check against this version instead of the configuration's",
     )
+    add_unknown_version(parser)
     parser.add_option(
         "--mode",
         choices=("provisioning", "preparation"),
@@ -71,6 +73,7 @@ def run(arguments: Namespace) -> int:
         ),
         mode=arguments.mode,
         kubernetes_version=arguments.kubernetes_version,
+        allow_unknown_version=arguments.allow_unknown_version,
     )
     if arguments.instance_data is not None:
         from machineadm.agent.resolving import with_given

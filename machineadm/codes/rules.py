@@ -46,8 +46,8 @@ TABLE: dict[str, Code] = {
     ),
     "MA1311": Code(
         "this version of Kubernetes is not supported",
-        "This release writes kubeadm configurations for Kubernetes 1.29 and later 1.x.",
-        "Use a later version.",
+        "This release knows Kubernetes 1.29 to 1.37; `machineadm version` prints the range.",
+        "Use a version in the range, or a later release. allowUnknownVersion passes on a newer version unjudged.",
     ),
     "MA1312": Code(
         "out of range together with another field",
@@ -113,6 +113,27 @@ TABLE: dict[str, Code] = {
         "A document that is passed on has the right fields, but its reader validates it at start and would refuse this value: "
         "the API server or the kubelet would not come up.",
         "Fix the value; the message says what its reader wants. docs/verdict.md lists the rules.",
+    ),
+    "MA1445": Code(
+        "deprecated in this version of Kubernetes (warning)",
+        "The component of the version asked for still takes the setting, logs that it is deprecated, and a later version will refuse it.",
+        "Use what the hint names before the next upgrade.",
+    ),
+    "MA1444": Code(
+        "a Kubernetes that is newer than this release knows (warning)",
+        "allowUnknownVersion takes a Kubernetes whose fields, arguments, feature gates, phases and admission plugins this release has "
+        "no tables of. What is wrong with them shows when kubeadm or a component refuses to start.",
+        "Use a release of machineadm that knows the version as soon as there is one.",
+    ),
+    "MA1441": Code(
+        "argument that the component does not have",
+        "A component of the Kubernetes version asked for has no such command-line argument. It would print its usage and end.",
+        "Take the suggestion, use the field that the hint names, or remove the argument.",
+    ),
+    "MA1443": Code(
+        "admission plugin that the API server does not have",
+        "An admission plugin is turned on or off that the API server of the Kubernetes version asked for does not have. It would not start.",
+        "Take the suggestion, or remove the name.",
     ),
     "MA1442": Code(
         "feature gate that the component does not have",

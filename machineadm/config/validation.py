@@ -27,6 +27,7 @@ def check(
     kubernetes_version: str | None = None,
     deadline: float | None = None,
     read: Callable[[str], tuple[list[Any], str]] | None = None,
+    allow_unknown_version: bool = False,
 ) -> list[Finding]:
     """Every finding of every rule, in the order of the configuration's fields.
 
@@ -37,6 +38,7 @@ def check(
         kubernetes_version: A version to judge by instead of `spec.kubernetes.version`: "v1.34.4".
         deadline: Seconds that the command line gives the run, instead of `spec.deadline`.
         read: `documents.decoding.read_values`; without it nothing is said of texts that hold YAML.
+        allow_unknown_version: The command line allows a Kubernetes that is newer than this release knows.
     """
     context = Context(
         configuration=configuration,
@@ -44,6 +46,7 @@ def check(
         kubernetes_version=kubernetes_version,
         deadline=deadline,
         read=read,
+        allow_unknown_version=allow_unknown_version,
     )
     structs = list(structs_in(configuration.spec, "spec"))
     chosen = tables(configuration.spec, {type(value).__module__ for value, _ in structs})
@@ -77,9 +80,12 @@ def tables(spec: MachineConfigurationSpec, modules: set[str]) -> list[Rules]:
         found.append(import_module("machineadm.config.rules.plugins").RULES)
     for concern in asked_for(spec):
         found.append(concern.RULES)
-        for types, parts in getattr(concern, "PARTS", {}).items():
-            if types in modules:
-                found += (import_module(part).RULES for part in parts)
+        all_parts = getattr(concern, "PARTS", {}).items()
+        # A part looks at types of several modules; its rules are asked once.
+        asked = dict.fromkeys(
+            part for types, parts in all_parts if types in modules for part in parts
+        )
+        found += (import_module(part).RULES for part in asked)
     return found
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import tempfile
@@ -176,7 +177,8 @@ def ranges(minors: Iterable[int], among: Iterable[int]) -> list[int | None] | No
 def source(minor: int) -> str:
     """The release that the facts about a minor version come from: `1.34.4`."""
     text = (MODULES / f"1.{minor}/go.mod").read_text()
-    return text.partition("require k8s.io/kubernetes v")[2].partition("\n")[0]
+    (release,) = re.findall(r"^(?:require |\t)k8s\.io/kubernetes v(\S+)$", text, re.M)
+    return str(release)
 
 
 def fields_table(facts: Mapping[int, Any]) -> dict[str, Any]:
@@ -247,17 +249,28 @@ def _kinds_of(name: str, field: str, have: list[int], facts: Mapping[int, Any]) 
     return [[kind, ranges(minors, have)] for kind, minors in by_kind.items()]
 
 
+ETCD: Final = {
+    minor: etcd
+    for etcd, minors in (("3.5", range(29, 34)), ("3.6", range(34, 37)), ("3.7", range(37, 38)))
+    for minor in minors
+}
+"""The etcd that kubeadm of a minor version runs (DefaultEtcdVersion in cmd/kubeadm/app/constants)."""
+
+
 def names_table(
-    facts: Mapping[int, Mapping[str, Any]], gates: Mapping[int, Mapping[str, Any]]
+    facts: Mapping[int, Mapping[str, Any]],
+    gates: Mapping[int, Mapping[str, Any]],
+    etcd: Mapping[str, Mapping[str, Any]],
 ) -> dict[str, Any]:
-    """What `names` and `source gates` printed of each minor version, as one table."""
+    """What `names`, `source gates` and `source flags` (of etcd) printed of each version, as one table."""
     programs = [name for name in PROGRAM_NAMES if name != "kubeadm"]
     return {
         "sources": _sources(facts),
         "flags": {
             program: _merged({m: each[program]["flags"] for m, each in facts.items()}, _flag)
             for program in programs
-        },
+        }
+        | {"etcd": _merged({m: etcd[ETCD[m]] for m in facts}, _flag)},
         "gates": {
             who: _merged({m: each[who] for m, each in gates.items()}, _gate) for who in GATES
         },
@@ -385,16 +398,11 @@ def read_source(
     types: dict[int, Any] = {}
     gates: dict[int, dict[str, Any]] = {}
     with tempfile.TemporaryDirectory() as folder:
-        program = Path(folder, "source")
-        subprocess.run(
-            ["go", "build", "-o", program, "."],
-            cwd=PROGRAMS / "source",
-            env=_environment(),
-            check=True,
-        )
+        program = _source(folder)
         for minor in minors:
             modules = Path(folder, f"{minor}.json")
-            modules.write_text(json.dumps(_directories(minor)))
+            names = [f"k8s.io/{name}" for name in _READ]
+            modules.write_text(json.dumps(_directories(f"1.{minor}", names)))
             types[minor] = _printed([program, "types", modules, *ROOTS])
             gates[minor] = {
                 who: OF_ALL_GATES[who]
@@ -404,16 +412,44 @@ def read_source(
     return types, gates
 
 
+def read_etcd() -> dict[str, dict[str, Any]]:
+    """Read the flags of each etcd, in whose source all of them are words.
+
+    Raises:
+        subprocess.CalledProcessError: Go failed, and has said why.
+    """
+    server = "go.etcd.io/etcd/server/v3"
+    found = {}
+    with tempfile.TemporaryDirectory() as folder:
+        program = _source(folder)
+        for version in sorted(set(ETCD.values())):
+            modules = Path(folder, f"etcd-{version}.json")
+            modules.write_text(json.dumps(_directories(f"etcd-{version}", [server])))
+            packages = [f"{server}/embed", f"{server}/etcdmain"]
+            found[version] = _printed([program, "flags", modules, *packages])
+    return found
+
+
+def _source(folder: str) -> Path:
+    program = Path(folder, "source")
+    subprocess.run(
+        ["go", "build", "-o", program, "."],
+        cwd=PROGRAMS / "source",
+        env=_environment(),
+        check=True,
+    )
+    return program
+
+
 def _printed(command: list[Any]) -> Any:
     return json.loads(subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout)
 
 
-def _directories(minor: int) -> dict[str, str]:
-    """Where the modules of Kubernetes are that the types lie in."""
-    names = [f"k8s.io/{name}" for name in _READ]
+def _directories(version: str, names: Iterable[str]) -> dict[str, str]:
+    """Where modules are, by what modules/VERSION pins; those that are not there are downloaded."""
     run = subprocess.run(
         ["go", "mod", "download", "-json", *names],
-        cwd=MODULES / f"1.{minor}",
+        cwd=MODULES / version,
         env=_environment(),
         stdout=subprocess.PIPE,
         text=True,
@@ -472,7 +508,7 @@ def main() -> None:
     """Write both tables."""
     types, gates = read_source()
     (TABLES / "fields.json").write_text(written(fields_table(types)))
-    (TABLES / "names.json").write_text(written(names_table(read_names(), gates)))
+    (TABLES / "names.json").write_text(written(names_table(read_names(), gates, read_etcd())))
 
 
 if __name__ == "__main__":

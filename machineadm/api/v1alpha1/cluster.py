@@ -296,6 +296,10 @@ class ExternalEtcd(ApiStruct, frozen=True, kw_only=True):
     endpoints: Annotated[tuple[Url, ...], Meta(min_length=1, max_length=50, extra={"unique": ""})]
     """Addresses of its members: `https://etcd-0.example.com:2379`."""
 
+    http_endpoints: Annotated[tuple[Url, ...], Meta(max_length=50, extra={"unique": ""})] = ()
+    """Addresses at which its members answer HTTP (health, metrics), where these are others than `endpoints`.
+    Default: `endpoints`. Kubernetes 1.35 or later."""
+
     ca_file: AbsolutePath | None = None
     """Certificate of its CA, on the machine. The file comes with the image, from `files`, or from
     `controlPlane.certificates.etcdCA`. Set all three with https, none with http."""

@@ -129,8 +129,9 @@ class Patch(ApiStruct, frozen=True, kw_only=True):
         "kube-scheduler",
         "kubeletconfiguration",
         "corednsdeployment",
+        "kubeproxydaemonset",
     ]
-    """What is changed. `corednsdeployment`: Kubernetes 1.31 or later."""
+    """What is changed. `corednsdeployment`: Kubernetes 1.31 or later; `kubeproxydaemonset`: 1.37 or later."""
 
     type: Literal["strategic", "merge", "json"] = "strategic"
     """How: a strategic merge, a JSON merge patch (RFC 7386), a JSON patch (RFC 6902).

@@ -23,8 +23,12 @@ class KubernetesConfig(ApiStruct, frozen=True, kw_only=True):
     one_of: ClassVar[tuple[OneOf, ...]] = (at_most_one("patches", "patchesDirectory"),)
 
     version: KubernetesVersion
-    """Version of Kubernetes on this machine, with its `v`: `v1.34.4`. 1.29 or later. kubeadm must be of
+    """Version of Kubernetes on this machine, with its `v`: `v1.34.4`. 1.29 to 1.37. kubeadm must be of
     this minor version or the one after it."""
+
+    allow_unknown_version: bool = False
+    """Take a version that is newer than this release knows. Documents, arguments and names of that version are
+    passed on without being judged. Default false."""
 
     role: Role | None = None
     """What the machine becomes. Required in a MachineConfiguration."""

@@ -14,6 +14,7 @@ from typing import Any, Final
 from machineadm.api.finding import Finding
 from machineadm.config.paths import child
 from machineadm.config.rules.model import Context, asked_version, finding
+from machineadm.config.rules.objects import is_filled_in_elsewhere
 from machineadm.config.versions import judged_minor
 
 NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
@@ -28,8 +29,6 @@ _RULES: Final = {
     "KubeProxyConfiguration": "kube_proxy",
 }
 """The module here with the rules of a kind."""
-
-_SIGNS: Final = ("{{", "${", "{%", "%{", "<%", "$COREOS_", "$AFTERBURN_")
 
 
 def judge(
@@ -105,7 +104,7 @@ def _filled_in_elsewhere(value: Any, path: str) -> Iterator[str]:
     elif isinstance(value, (list, tuple)):
         for index, item in enumerate(value):
             yield from _filled_in_elsewhere(item, f"{path}[{index}]")
-    elif isinstance(value, str) and any(sign in value for sign in _SIGNS):
+    elif isinstance(value, str) and is_filled_in_elsewhere(value):
         yield path
 
 

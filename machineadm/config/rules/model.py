@@ -28,6 +28,9 @@ class Context(msgspec.Struct, frozen=True, kw_only=True):
     read: Callable[[str], tuple[list[Any], str]] | None = None
     """Gives the documents of a YAML text as plain values, or in words what is wrong with it; None where nobody reads for the rules."""
 
+    allow_unknown_version: bool = False
+    """The command line allows a Kubernetes that is newer than this release knows."""
+
     @property
     def kubernetes(self) -> KubernetesConfig | None:
         """The machine's part in a cluster.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 
 def mapping(value: dict[str, Any], name: str) -> dict[str, Any]:
@@ -15,3 +15,11 @@ def sequence(value: dict[str, Any], name: str) -> list[Any]:
     """A field that holds a list, or an empty one where it is absent or something else."""
     found = value.get(name)
     return list(found) if isinstance(found, (list, tuple)) else []
+
+
+_SIGNS: Final = ("{{", "${", "{%", "%{", "<%", "$COREOS_", "$AFTERBURN_")
+
+
+def is_filled_in_elsewhere(text: str) -> bool:
+    """Whether a text has a placeholder: it is warned of by itself, and what it will become nobody can judge."""
+    return any(sign in text for sign in _SIGNS)

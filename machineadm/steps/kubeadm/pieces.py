@@ -167,6 +167,7 @@ def _etcd(etcd: EtcdConfig | None, arguments: Arguments) -> Document | None:
         return {
             "external": present(
                 endpoints=external.endpoints,
+                httpEndpoints=external.http_endpoints,
                 caFile=external.ca_file,
                 certFile=external.cert_file,
                 keyFile=external.key_file,

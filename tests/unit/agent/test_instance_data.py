@@ -137,7 +137,9 @@ def test_what_is_given_on_the_command_line_comes_first(stage: Stage, tmp_path: P
     ],
 )
 def test_a_name_stands_for_what_its_source_says(stage: Stage, text: str, value: str) -> None:
-    wants(stage, f"extraArgs: [{{name: v, valueFrom: {{instanceData: {json.dumps(text)}}}}}]")
+    wants(
+        stage, f"extraArgs: [{{name: root-dir, valueFrom: {{instanceData: {json.dumps(text)}}}}}]"
+    )
     knows(stage)
     stage.host.put("/run/metadata/coreos", 'COREOS_EC2_HOSTNAME="ip-10-0-0-1"\n')
     stage.host.put("/etc/hosts", "127.0.1.1 machine.example.com machine\n")
@@ -165,7 +167,9 @@ def test_a_name_stands_for_what_its_source_says(stage: Stage, text: str, value: 
 def test_a_value_that_nobody_has_names_the_sources_and_their_answers(
     stage: Stage, text: str, said: str
 ) -> None:
-    wants(stage, f"extraArgs: [{{name: v, valueFrom: {{instanceData: {json.dumps(text)}}}}}]")
+    wants(
+        stage, f"extraArgs: [{{name: root-dir, valueFrom: {{instanceData: {json.dumps(text)}}}}}]"
+    )
     knows(stage)
 
     error = refused(stage)

@@ -142,9 +142,9 @@ CASES = [
          [("MA1313", f"{C}.admission.config.plugins[0].path")],
          {f"{CP}.admission.config": {**ADMISSION, "plugins": [{"name": "A", "configuration": {}}]}}),
     Case("a plugin is on or off",
-         {f"{CP}.admission.plugins": {"enabled": ["A"], "disabled": ["B", "A"]}},
+         {f"{CP}.admission.plugins": {"enabled": ["EventRateLimit"], "disabled": ["PodSecurity", "EventRateLimit"]}},
          [("MA1306", f"{C}.admission.plugins.disabled[1]")],
-         {f"{CP}.admission.plugins": {"enabled": ["A"], "disabled": ["B"]}}),
+         {f"{CP}.admission.plugins": {"enabled": ["EventRateLimit"], "disabled": ["PodSecurity"]}}),
 ]  # fmt: skip
 
 test_what_breaks_a_rule_is_told_with_its_place_and_what_keeps_it_passes = judging(CASES)

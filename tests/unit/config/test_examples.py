@@ -60,6 +60,8 @@ NOT_SHOWN = {
     "ProxyAddon.disabled",
     "FileDiscovery.path",
     "KubernetesConfig.patchesDirectory",
+    "KubernetesConfig.allowUnknownVersion",  # no example is of a version that is not known
+    "ExternalEtcd.httpEndpoints",  # of a later version than the example's
     "JoinControlPlane.tlsBootstrapToken",
     "JoinControlPlane.caCertPath",
     "JoinWorker.tlsBootstrapToken",

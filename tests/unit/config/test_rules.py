@@ -110,7 +110,7 @@ test_what_a_type_declares_of_its_fields_is_judged = judging(DECLARED)
 CASES: list[Case] = [
     *(
         case
-        for name in (*CONCERNS, "plugins")
+        for name in (*CONCERNS, "plugins", "arguments")
         for case in importlib.import_module(f"tests.unit.config.test_{name}").CASES
     ),
     *importlib.import_module("tests.unit.config.test_patching").CASES,

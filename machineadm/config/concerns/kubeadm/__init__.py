@@ -14,8 +14,9 @@ _TYPES: Final = "machineadm.api.v1alpha1"
 PARTS: Final[dict[str, tuple[str, ...]]] = {
     f"{_TYPES}.kubernetes": (f"{__name__}.roles", f"{__name__}.versions"),
     f"{_TYPES}.discovery": (f"{__name__}.discovery",),
-    f"{_TYPES}.cluster": (f"{__name__}.cluster",),
-    f"{_TYPES}.control_plane": (f"{__name__}.components",),
-    f"{_TYPES}.node": (f"{__name__}.node",),
+    f"{_TYPES}.cluster": (f"{__name__}.cluster", f"{__name__}.arguments"),
+    f"{_TYPES}.control_plane": (f"{__name__}.components", f"{__name__}.arguments"),
+    f"{_TYPES}.control_plane_files": (f"{__name__}.arguments",),
+    f"{_TYPES}.node": (f"{__name__}.node", f"{__name__}.arguments"),
 }
 """Modules with rules, by the module of types that each is loaded for."""

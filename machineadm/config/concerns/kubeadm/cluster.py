@@ -196,6 +196,9 @@ def _one_scheme(external: ExternalEtcd, _context: Context) -> Iterator[Finding]:
             yield finding("MA1322", f"endpoints[{index}]", "must be an https or http URL")
         elif scheme != schemes[0]:
             yield finding("MA1322", f"endpoints[{index}]", "must have the same scheme as the first")
+    for index, endpoint in enumerate(external.http_endpoints):
+        if endpoint.partition("://")[0] not in {"https", "http"}:
+            yield finding("MA1322", f"httpEndpoints[{index}]", "must be a https or http URL")
 
 
 def _certificate_with_key(external: ExternalEtcd, _context: Context) -> Iterator[Finding]:

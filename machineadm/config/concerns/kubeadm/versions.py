@@ -13,9 +13,10 @@ from machineadm.api.v1alpha1.kubeadm import Initialize, Patch
 from machineadm.api.v1alpha1.kubernetes import KubernetesConfig
 from machineadm.api.v1alpha1.node import NodeConfig
 from machineadm.config.paths import child, is_set, select
-from machineadm.config.rules.model import Context, Rules, asked_version, finding
+from machineadm.config.rules.model import Context, Rules, asked_version, finding, warning
 from machineadm.config.rules.objects import mapping
 from machineadm.config.versions import (
+    NEWEST_MINOR,
     OLDEST_MINOR,
     STRUCTURED_MINOR,
     V1BETA4_MINOR,
@@ -40,6 +41,7 @@ _NEEDS: Final = (
     ("timeouts.kubernetesAPICall", V1BETA4_MINOR),
     ("timeouts.tlsBootstrap", V1BETA4_MINOR),
     ("timeouts.upgradeManifests", V1BETA4_MINOR),
+    ("cluster.etcd.external.httpEndpoints", 35),
     # The components' own.
     ("controlPlane.authentication.structured", STRUCTURED_MINOR),
     ("controlPlane.authorization.structured", STRUCTURED_MINOR),
@@ -54,7 +56,7 @@ def needs(path: str, wanted: str, version: Semver, hint: str = "") -> Finding:
     )
 
 
-def _not_too_old(kubernetes: KubernetesConfig, context: Context) -> Iterator[Finding]:
+def _version_is_known(kubernetes: KubernetesConfig, context: Context) -> Iterator[Finding]:
     version = asked_version(context)
     if version is not None and not version.has(OLDEST_MINOR):
         yield finding(
@@ -64,6 +66,23 @@ def _not_too_old(kubernetes: KubernetesConfig, context: Context) -> Iterator[Fin
         )
     elif version is not None and version.major > 1:
         yield finding("MA1311", "version", f"{version}: there is no such Kubernetes yet")
+    elif version is not None and version.has(NEWEST_MINOR + 1):
+        allowed = kubernetes.allow_unknown_version or context.allow_unknown_version
+        known = f"1.{OLDEST_MINOR} to 1.{NEWEST_MINOR}"
+        if allowed:
+            yield warning(
+                "MA1444",
+                "version",
+                f"{version} is newer than this release knows ({known}): fields, arguments, feature gates, phases "
+                "and admission plugins of that version are not judged",
+            )
+        else:
+            yield finding(
+                "MA1311",
+                "version",
+                f"{version} is newer than this release knows ({known})",
+                "use a later release, or kubernetes.allowUnknownVersion: true to pass on what it cannot judge",
+            )
 
 
 def _fields_have_their_version(kubernetes: KubernetesConfig, context: Context) -> Iterator[Finding]:
@@ -110,8 +129,26 @@ def _two_timeouts_by_role(kubernetes: KubernetesConfig, context: Context) -> Ite
 
 def _patches_have_their_version(patch: Patch, context: Context) -> Iterator[Finding]:
     version = asked_version(context)
-    if version is not None and patch.target == "corednsdeployment" and not version.has(31):
-        yield needs("target", "1.31 or later for corednsdeployment", version)
+    for target, minor in (("corednsdeployment", 31), ("kubeproxydaemonset", 37)):
+        if version is not None and patch.target == target and not version.has(minor):
+            yield needs("target", f"1.{minor} or later for {target}", version)
+
+
+def _ipvs_is_going(addon: ProxyAddon, context: Context) -> Iterator[Finding]:
+    version = asked_version(context)
+    if version is None or not version.has(_IPVS_DEPRECATED):
+        return
+    for path, mode in (("mode", addon.mode), ("config.mode", (addon.config or {}).get("mode"))):
+        if mode == "ipvs":
+            yield warning(
+                "MA1445",
+                path,
+                f"ipvs is deprecated from Kubernetes 1.{_IPVS_DEPRECATED} on, and will be removed",
+                "nftables",
+            )
+
+
+_IPVS_DEPRECATED: Final = 35
 
 
 def _nftables_came_later(addon: ProxyAddon, context: Context) -> Iterator[Finding]:
@@ -205,7 +242,7 @@ _COMPONENT: Final = (_arguments_come_once,)
 
 RULES: Final[Rules] = {
     KubernetesConfig: (
-        _not_too_old,
+        _version_is_known,
         _fields_have_their_version,
         _p384_came_later,
         _patches_apply,
@@ -214,7 +251,7 @@ RULES: Final[Rules] = {
     ),
     ClusterConfig: (_gates_are_known,),
     Patch: (_patches_have_their_version,),
-    ProxyAddon: (_nftables_came_later,),
+    ProxyAddon: (_nftables_came_later, _ipvs_is_going),
     Oidc: (_claims_come_one_by_one,),
     ApiServer: _COMPONENT,
     Component: _COMPONENT,

@@ -2,10 +2,12 @@
 //
 //	source types MODULES TYPE...
 //	source gates MODULES MINOR PACKAGE...
+//	source flags MODULES PACKAGE...
 //
 // MODULES is a JSON file: the directory of each module by its path. `types`: the fields of Go types and the values of
 // enumerations. A type is named by its import path, such as k8s.io/api/core/v1.Pod; what it refers to comes along, and one that is
 // not there is left out. `gates`: the feature gates that packages declare, as they are in the minor version 1.MINOR.
+// `flags`: the flags that packages define on a flag set fs, as etcd does.
 package main
 
 import (
@@ -132,7 +134,7 @@ func (p *goPackage) add(file *ast.File) {
 						continue
 					}
 					text, _ := strconv.Unquote(literal.Value)
-					p.constants[one.Names[i].Name] = text
+					p.constants[one.Names[i].Name], constants[one.Names[i].Name] = text, text
 					if named != nil {
 						p.values[named.Name] = append(p.values[named.Name], text)
 					}
@@ -290,8 +292,11 @@ func run(arguments []string) error {
 	if err := json.Unmarshal(content, &r.modules); err != nil {
 		return err
 	}
-	if arguments[0] == "types" {
+	switch arguments[0] {
+	case "types":
 		return types(r, arguments[2:])
+	case "flags":
+		return flags(r, arguments[2:])
 	}
 	minor, err := strconv.Atoi(arguments[2])
 	if err != nil {
@@ -301,8 +306,8 @@ func run(arguments []string) error {
 }
 
 func main() {
-	if len(os.Args) < 4 || (os.Args[1] != "types" && os.Args[1] != "gates") {
-		fmt.Fprintln(os.Stderr, "usage: source types MODULES TYPE... | gates MODULES MINOR PACKAGE...")
+	if len(os.Args) < 4 || (os.Args[1] != "types" && os.Args[1] != "gates" && os.Args[1] != "flags") {
+		fmt.Fprintln(os.Stderr, "usage: source types MODULES TYPE... | gates MODULES MINOR PACKAGE... | flags MODULES PACKAGE...")
 		os.Exit(2)
 	}
 	if err := run(os.Args[1:]); err != nil {

@@ -1,0 +1,254 @@
+"""Arguments of components: flags that the program of this version has, with values that it can read.
+
+A program that meets an unknown flag or a value that it cannot parse ends at once. The flags are those of `config/upstream`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from typing import Any, Final
+
+from machineadm.api.finding import Finding
+from machineadm.api.v1alpha1.cluster import LocalEtcd
+from machineadm.api.v1alpha1.control_plane import ControlPlaneConfig
+from machineadm.api.v1alpha1.control_plane_files import AdmissionPlugins
+from machineadm.api.v1alpha1.node import NodeConfig, NodeKubelet
+from machineadm.config.rules.model import Context, Rules, asked_version, finding
+from machineadm.config.rules.objects import is_filled_in_elsewhere
+from machineadm.config.versions import judged_minor
+
+_LONGEST: Final = 4096
+"""Longer values are not matched."""
+
+_BOOLEANS: Final = frozenset(
+    ("1", "t", "T", "TRUE", "true", "True", "0", "f", "F", "FALSE", "false", "False")
+)
+_DURATION: Final = r"[+-]?(0|(([0-9]+(\.[0-9]*)?|\.[0-9]+)(ns|us|ms|s|m|h))+)"
+_INTEGER: Final = r"[+-]?(0[xX][0-9a-fA-F_]+|0[bB][01_]+|0[oO]?[0-7_]+|[0-9][0-9_]*)"
+_NUMBER: Final = r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?"
+_PAIR: Final = r"[^=,]+=[^,]*"
+
+_PATTERNS: Final = {
+    "duration": (_DURATION, "a length of time such as 30s"),
+    "int": (_INTEGER, "an integer"),
+    "int32": (_INTEGER, "an integer"),
+    "int64": (_INTEGER, "an integer"),
+    "Level": (_INTEGER, "an integer"),
+    "uint": (_INTEGER.removeprefix("[+-]?"), "an integer, not negative"),
+    "uint16": (_INTEGER.removeprefix("[+-]?"), "an integer, not negative"),
+    "uint32": (_INTEGER.removeprefix("[+-]?"), "an integer, not negative"),
+    "float32": (_NUMBER, "a number"),
+    "float64": (_NUMBER, "a number"),
+    "mapStringString": (rf"({_PAIR}(,{_PAIR})*)?", "key=value pairs with commas between them"),
+    "stringToString": (rf"({_PAIR}(,{_PAIR})*)?", "key=value pairs with commas between them"),
+}
+"""By the type that a flag has in Go: what its value looks like, and in words. The others are not looked at."""
+
+_OURS: Final = {
+    ("kubelet", "hostname-override"): "node.name",
+    ("kubelet", "provider-id"): "node.providerID",
+    ("kubelet", "node-labels"): "node.labels",
+    ("kubelet", "register-with-taints"): "node.taints",
+    ("kubelet", "container-runtime-endpoint"): "node.criSocket",
+    ("kube-apiserver", "audit-policy-file"): "controlPlane.auditPolicy.policy",
+    ("kube-apiserver", "encryption-provider-config"): "controlPlane.encryptionAtRest",
+    ("kube-apiserver", "authentication-config"): "controlPlane.authentication.structured",
+    ("kube-apiserver", "authorization-config"): "controlPlane.authorization.structured",
+    ("kube-apiserver", "admission-control-config-file"): "controlPlane.admission.config",
+    ("kube-apiserver", "enable-admission-plugins"): "controlPlane.admission.plugins.enabled",
+    ("kube-apiserver", "disable-admission-plugins"): "controlPlane.admission.plugins.disabled",
+}
+"""Fields of ours below spec.kubernetes, for who writes the argument wrongly."""
+
+_GONE: Final = {
+    (
+        "kubelet",
+        "container-runtime",
+    ): "every runtime is remote: node.criSocket says where it listens",
+    (
+        "kubelet",
+        "pod-infra-container-image",
+    ): "the container runtime's own configuration names the pause image",
+    ("kubelet", "network-plugin"): "the container runtime sets up networks",
+}
+"""What to do about flags that people still write."""
+
+
+def judge_arguments(
+    arguments: Sequence[Any], path: str, program: str, minor: int
+) -> Iterator[Finding]:
+    """What a program of a version would refuse of its arguments.
+
+    Args:
+        arguments: Each with a name and a value.
+        path: Of the list.
+        program: `kubelet`, `kube-apiserver`.
+        minor: The minor version of Kubernetes 1.
+    """
+    from machineadm.config import upstream
+
+    flags = upstream.names()["flags"][program]
+    for index, argument in enumerate(arguments):
+        at = f"{path}[{index}]"
+        # Kubernetes' programs take max_pods for max-pods; etcd does not.
+        name = argument.name if program == "etcd" else argument.name.replace("_", "-")
+        kind = upstream.at(flags[name], minor) if name in flags else None
+        if kind is None:
+            yield _unknown(name, flags, f"{at}.name", program, minor)
+        elif not isinstance(argument.value, str) or (program, name) == ("kubelet", "node-labels"):
+            continue  # it comes from elsewhere, or the rule of our own field says more of it
+        elif problem := _misfit(argument.value, kind):
+            yield finding("MA1412", f"{at}.value", problem, _hint(program, name))
+        elif name == "feature-gates":
+            yield from _gates(argument.value, f"{at}.value", program, minor)
+
+
+def _unknown(name: str, flags: dict[str, Any], path: str, program: str, minor: int) -> Finding:
+    from machineadm.config import upstream
+    from machineadm.nearest import suggest
+
+    hint = _hint(program, name)
+    if name in flags:
+        wanted = upstream.versions_of(flags[name])
+        message = f"--{name} is an argument of {program} {wanted}, this machine asks for 1.{minor}"
+        return finding("MA1441", path, message, hint)
+    known = [each for each, kind in flags.items() if upstream.at(kind, minor) is not None]
+    meant = "" if hint else suggest(name, known)
+    guess = f'; did you mean "{meant}"?' if meant else ""
+    return finding("MA1441", path, f"{program} 1.{minor} has no argument --{name}{guess}", hint)
+
+
+def _hint(program: str, name: str) -> str:
+    if gone := _GONE.get((program, name)):
+        return gone
+    if ours := _OURS.get((program, name)):
+        return f"better write spec.kubernetes.{ours}"
+    if program != "kubelet":
+        return ""
+    words = name.replace("-", "").lower()
+    own = {field.lower(): field for field in NodeKubelet.__struct_encode_fields__}
+    if words in own:
+        return f"better write spec.kubernetes.node.kubelet.{own[words]}"
+    return ""
+
+
+def _misfit(value: str, kind: str) -> str:
+    """Why a value is not one of a flag's type; empty where it is, or where nobody can tell."""
+    kind = kind.rstrip("!?")
+    if is_filled_in_elsewhere(value) or len(value) > _LONGEST:
+        return ""
+    if kind == "bool":
+        return "" if value in _BOOLEANS else "must be true or false"
+    if kind == "ip":
+        return "" if _is_address(value) else "must be an IP address"
+    pattern, words = _PATTERNS.get(kind, ("", ""))
+    if not pattern or re.fullmatch(pattern, value):
+        return ""
+    return f"must be {words}"
+
+
+def _is_address(value: str) -> bool:
+    from ipaddress import ip_address
+
+    try:
+        ip_address(value)
+    except ValueError:
+        return False
+    return True
+
+
+def _gates(value: str, path: str, program: str, minor: int) -> Iterator[Finding]:
+    """`Name=true,Other=false`; the components of the control plane take `kube:Name=true`, too."""
+    from machineadm.config.upstream.gates import problem
+
+    for pair in filter(None, value.split(",")):
+        name, equals, state = (part.strip() for part in pair.partition("="))
+        name = name.removeprefix("kube:")
+        if is_filled_in_elsewhere(pair):
+            continue
+        if not equals or state not in _BOOLEANS:
+            yield finding("MA1412", path, f"{name or 'a pair'} must be =true or =false")
+        else:
+            yield from problem(
+                name, state in ("1", "t", "T", "TRUE", "true", "True"), path, program, minor
+            )
+
+
+def _minor(context: Context) -> int | None:
+    return judged_minor(asked_version(context))
+
+
+def _components(control_plane: ControlPlaneConfig, context: Context) -> Iterator[Finding]:
+    minor = _minor(context)
+    if minor is None:
+        return
+    for field, program, component in (
+        ("apiServer", "kube-apiserver", control_plane.api_server),
+        ("controllerManager", "kube-controller-manager", control_plane.controller_manager),
+        ("scheduler", "kube-scheduler", control_plane.scheduler),
+    ):
+        if component is not None and component.extra_args:
+            yield from judge_arguments(component.extra_args, f"{field}.extraArgs", program, minor)
+    server = control_plane.api_server
+    for index, argument in enumerate(server.extra_args if server is not None else ()):
+        if not isinstance(argument.value, str):
+            continue
+        if argument.name in ("enable-admission-plugins", "disable-admission-plugins"):
+            names = tuple(filter(None, (name.strip() for name in argument.value.split(","))))
+            at = f"apiServer.extraArgs[{index}].value"
+            yield from _plugins([(name, at) for name in names], minor)
+
+
+def _kubelet(node: NodeConfig, context: Context) -> Iterator[Finding]:
+    minor = _minor(context)
+    if minor is not None and node.extra_args:
+        yield from judge_arguments(node.extra_args, "extraArgs", "kubelet", minor)
+
+
+def _etcd(etcd: LocalEtcd, context: Context) -> Iterator[Finding]:
+    minor = _minor(context)
+    # Another image is another etcd.
+    if minor is None or not etcd.extra_args or (etcd.image is not None and etcd.image.tag):
+        return
+    yield from judge_arguments(etcd.extra_args, "extraArgs", "etcd", minor)
+
+
+def _admission(plugins: AdmissionPlugins, context: Context) -> Iterator[Finding]:
+    minor = _minor(context)
+    if minor is None:
+        return
+    for field, names in (("enabled", plugins.enabled), ("disabled", plugins.disabled)):
+        places = [(name, f"{field}[{index}]") for index, name in enumerate(names)]
+        yield from _plugins(places, minor)
+
+
+def _plugins(places: Sequence[tuple[str, str]], minor: int) -> Iterator[Finding]:
+    """Names of admission plugins that the API server of a version does not have: it would not start."""
+    from machineadm.config import upstream
+    from machineadm.nearest import suggest
+
+    plugins = upstream.names()["plugins"]
+    known = [name for name, entry in plugins.items() if upstream.at(entry, minor) is not None]
+    for name, path in places:
+        if name in known or is_filled_in_elsewhere(name):
+            continue
+        if name in plugins:
+            wanted = upstream.versions_of(plugins[name])
+            yield finding(
+                "MA1443",
+                path,
+                f"{name} is a plugin of Kubernetes {wanted}, this machine asks for 1.{minor}",
+            )
+        else:
+            meant = suggest(name, known)
+            guess = f'; did you mean "{meant}"?' if meant else ""
+            yield finding("MA1443", path, f"the API server 1.{minor} has no such plugin{guess}")
+
+
+RULES: Final[Rules] = {
+    ControlPlaneConfig: (_components,),
+    NodeConfig: (_kubelet,),
+    LocalEtcd: (_etcd,),
+    AdmissionPlugins: (_admission,),
+}

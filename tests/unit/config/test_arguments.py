@@ -1,0 +1,162 @@
+"""Arguments, feature gates and admission plugins are those of the program that is given them, of its version."""
+
+from __future__ import annotations
+
+import pytest
+
+from machineadm.config import upstream
+from machineadm.config.validation import check
+from machineadm.config.versions import NEWEST_MINOR, OLDEST_MINOR
+from tests.configurations import configuration
+from tests.rulecases import CLUSTER, CP, NODE, Case, K, judging
+
+C = "spec.kubernetes.controlPlane"
+N = "spec.kubernetes.node"
+S = "spec.kubernetes"
+
+
+def argument(name: str, value: str = "1") -> list[dict[str, str]]:
+    return [{"name": name, "value": value}]
+
+
+CASES = [
+    Case("the kubelet has its arguments",
+         {f"{NODE}.extraArgs": argument("max-podss")}, [("MA1441", f"{N}.extraArgs[0].name")],
+         {f"{NODE}.extraArgs": argument("event-burst")}),
+    Case("an argument that has gone has gone",
+         {f"{K}.version": "v1.35.1", f"{NODE}.extraArgs": argument("pod-infra-container-image")},
+         [("MA1441", f"{N}.extraArgs[0].name")],
+         {f"{NODE}.extraArgs": argument("pod-infra-container-image")}),
+    Case("an argument that comes has not come",
+         {f"{CP}.apiServer.extraArgs": argument("tls-curve-preferences", "29")},
+         [("MA1441", f"{C}.apiServer.extraArgs[0].name")],
+         {f"{K}.version": "v1.36.1", f"{CP}.apiServer.extraArgs": argument("tls-curve-preferences", "29")}),
+    Case("an argument is one of its own program",
+         {f"{CP}.scheduler.extraArgs": argument("cluster-name", "a")},
+         [("MA1441", f"{C}.scheduler.extraArgs[0].name")],
+         {f"{CP}.controllerManager.extraArgs": argument("cluster-name", "a")}),
+    Case("etcd has its arguments",
+         {f"{CLUSTER}.etcd.local.extraArgs": argument("quota-backend-byte")},
+         [("MA1441", f"{S}.cluster.etcd.local.extraArgs[0].name")],
+         {f"{CLUSTER}.etcd.local.extraArgs": argument("quota-backend-bytes")}),
+    Case("an etcd of another image is another one",
+         {f"{CLUSTER}.etcd.local.extraArgs": argument("enable-v2", "true")},
+         [("MA1441", f"{S}.cluster.etcd.local.extraArgs[0].name")],
+         {f"{CLUSTER}.etcd.local": {"image": {"tag": "3.5.1"}, "extraArgs": argument("enable-v2", "true")}}),
+    Case("a switch is on or off",
+         {f"{CP}.apiServer.extraArgs": argument("profiling", "off")},
+         [("MA1412", f"{C}.apiServer.extraArgs[0].value")],
+         {f"{CP}.apiServer.extraArgs": argument("profiling", "false")}),
+    Case("a number is one",
+         {f"{CP}.apiServer.extraArgs": argument("max-requests-inflight", "many")},
+         [("MA1412", f"{C}.apiServer.extraArgs[0].value")],
+         {f"{CP}.apiServer.extraArgs": argument("max-requests-inflight", "800")}),
+    Case("a length of time has a unit",
+         {f"{CP}.controllerManager.extraArgs": argument("node-monitor-period", "5")},
+         [("MA1412", f"{C}.controllerManager.extraArgs[0].value")],
+         {f"{CP}.controllerManager.extraArgs": argument("node-monitor-period", "5s")}),
+    Case("an address is one",
+         {f"{CP}.scheduler.extraArgs": argument("bind-address", "localhost")},
+         [("MA1412", f"{C}.scheduler.extraArgs[0].value")],
+         {f"{CP}.scheduler.extraArgs": argument("bind-address", "127.0.0.1")}),
+    Case("gates among arguments are gates of the program",
+         {f"{CP}.apiServer.extraArgs": argument("feature-gates", "AllAlpha=true,Nope=true")},
+         [("MA1442", f"{C}.apiServer.extraArgs[0].value")],
+         {f"{CP}.apiServer.extraArgs": argument("feature-gates", "AllAlpha=true,kube:OpenAPIEnums=false")}),
+    Case("a gate is on or off",
+         {f"{CP}.scheduler.extraArgs": argument("feature-gates", "AllAlpha")},
+         [("MA1412", f"{C}.scheduler.extraArgs[0].value")],
+         {f"{CP}.scheduler.extraArgs": argument("feature-gates", "AllAlpha=false")}),
+    Case("gates of the kubelet are those that it has",
+         {f"{NODE}.kubelet.featureGates": {"CPUManager": False, "KubeletTracing": False, "NodeLogQueries": True}},
+         [("MA1442", f"{N}.kubelet.featureGates.{gate}") for gate in ("CPUManager", "KubeletTracing", "NodeLogQueries")],
+         {f"{NODE}.kubelet.featureGates": {"NodeLogQuery": True, "KubeletTracing": True}}),
+    Case("gates of all kubelets are those that they have",
+         {f"{CLUSTER}.kubelet": {"featureGates": {"Nope": True}}},
+         [("MA1442", f"{S}.cluster.kubelet.featureGates.Nope")],
+         {f"{CLUSTER}.kubelet": {"featureGates": {"AllAlpha": True}}}),
+    Case("admission plugins are those of the API server",
+         {f"{CP}.admission.plugins": {"enabled": ["NodeRestrictions"], "disabled": ["PodSecurityPolicy"]}},
+         [("MA1443", f"{C}.admission.plugins.enabled[0]"), ("MA1443", f"{C}.admission.plugins.disabled[0]")],
+         {f"{CP}.admission.plugins": {"enabled": ["NodeRestriction"], "disabled": ["PodSecurity"]}}),
+    Case("admission plugins came and went",
+         {f"{CP}.admission.plugins": {"enabled": ["SecurityContextDeny"]}},
+         [("MA1443", f"{C}.admission.plugins.enabled[0]")],
+         {f"{K}.version": "v1.29.4", f"{CP}.admission.plugins": {"enabled": ["SecurityContextDeny"]}}),
+    Case("admission plugins among arguments are judged, too",
+         {f"{CP}.apiServer.extraArgs": argument("enable-admission-plugins", "NodeRestriction,AlwaysPullImage")},
+         [("MA1443", f"{C}.apiServer.extraArgs[0].value")],
+         {f"{CP}.apiServer.extraArgs": argument("enable-admission-plugins", "NodeRestriction,AlwaysPullImages")}),
+    Case("patches of kube-proxy came late",
+         {f"{K}.patches": [{"target": "kubeproxydaemonset", "patch": "{}"}]}, [("MA1310", f"{S}.patches[0].target")],
+         {f"{K}.version": "v1.37.0", f"{K}.patches": [{"target": "kubeproxydaemonset", "patch": "{}"}]}),
+    Case("ipvs is warned of where it is deprecated",
+         {f"{K}.version": "v1.35.0", f"{CLUSTER}.proxyAddon.mode": "ipvs"}, [("MA1445", f"{S}.cluster.proxyAddon.mode")],
+         {f"{CLUSTER}.proxyAddon.mode": "ipvs"}),
+    Case("a version to come is not taken unasked",
+         {f"{K}.version": f"v1.{NEWEST_MINOR + 1}.0"}, [("MA1311", f"{S}.version")],
+         {f"{K}.version": f"v1.{NEWEST_MINOR}.0"}),
+]  # fmt: skip
+
+test_what_breaks_a_rule_is_told_with_its_place_and_what_keeps_it_passes = judging(CASES)
+
+NEWER = f"v1.{NEWEST_MINOR + 1}.0"
+
+
+@pytest.mark.parametrize("by", ["field", "command line"])
+def test_a_version_to_come_is_taken_unjudged_where_that_is_asked_for(by: str) -> None:
+    asked = configuration(
+        {
+            f"{K}.version": NEWER,
+            f"{NODE}.extraArgs": argument("brand-new"),
+            f"{CP}.admission.plugins": {"enabled": ["BrandNew"]},
+            f"{NODE}.kubelet.featureGates": {"BrandNew": True},
+            f"{NODE}.kubelet.config": {"brandNew": 1},
+            **({f"{K}.allowUnknownVersion": True} if by == "field" else {}),
+        }
+    )
+
+    told = check(asked, allow_unknown_version=by == "command line")
+
+    assert [(each.code, each.severity) for each in told] == [("MA1444", "warning")]
+
+
+def test_a_field_of_ours_is_named_where_there_is_one() -> None:
+    told = check(configuration({f"{NODE}.extraArgs": argument("max-pods", "many")}))
+
+    assert [each.hint for each in told] == ["better write spec.kubernetes.node.kubelet.maxPods"]
+
+
+@pytest.mark.parametrize("minor", range(OLDEST_MINOR, NEWEST_MINOR + 1))
+def test_no_table_lacks_a_version(minor: int) -> None:
+    """Something of each table is there in every version, and the table says what release that was read in."""
+    names, fields = upstream.names(), upstream.fields()
+
+    for table in (names, fields):
+        assert table["sources"][str(minor)].startswith(f"1.{minor}.")
+    for program, least in LEAST.items():
+        flags = names["flags"][program]
+        assert sum(upstream.at(entry, minor) is not None for entry in flags.values()) >= least
+    for program, least in (("components", 150), ("kubeadm", 1)):
+        gates = names["gates"][program]
+        assert sum(upstream.at(entry, minor) is not None for entry in gates.values()) >= least
+    for role in ("init", "join"):
+        assert upstream.at(names["phases"][role]["preflight"], minor) is not None
+    for plugin in ("NodeRestriction", "PodSecurity", "EventRateLimit"):
+        assert upstream.at(names["plugins"][plugin], minor) is not None
+
+
+LEAST = {
+    "kube-apiserver": 150,
+    "kube-controller-manager": 130,
+    "kube-scheduler": 50,
+    "kubelet": 120,
+    "etcd": 110,
+}
+
+
+def test_the_tables_end_where_the_release_says() -> None:
+    for table in (upstream.names(), upstream.fields()):
+        assert [int(minor) for minor in table["sources"]] == list(
+            range(OLDEST_MINOR, NEWEST_MINOR + 1)
+        )
