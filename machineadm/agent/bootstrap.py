@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
 from machineadm import planner
 from machineadm.agent.intake import Accepted, ProblemsError, accept
 from machineadm.agent.own_file import BOOT_CONFIGURATION, is_volatile
-from machineadm.agent.preflight import identity_of, require_agent, require_root
+from machineadm.agent.preflight import (
+    identity_of,
+    require_agent,
+    require_root,
+    require_suitable,
+)
 from machineadm.agent.wiring import Machine
 from machineadm.api.formats import seconds
 from machineadm.config.defaulting import realise
@@ -43,6 +48,9 @@ if TYPE_CHECKING:
     from machineadm.execution.events import Event
     from machineadm.reporting.elsewhere import Elsewhere
     from machineadm.reporting.reporter import Reporter
+
+
+_KUBELET_CONF: Final = "/etc/kubernetes/kubelet.conf"
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True):
@@ -117,6 +125,7 @@ def bootstrap(
         context = ready.context(host, request.mode)
         looks = look(context)
         if anything_to_do(looks):
+            _require_suitable(request, ready, host)
             ending = _carry_out(request, machine, ready, context, looks, reporter)
         else:
             ending = replay(context, looks, reporter.observe)
@@ -126,6 +135,17 @@ def bootstrap(
         else:
             reporter.prepared()
     _disable_resume_unit(machine)
+
+
+def _require_suitable(request: Request, ready: Ready, host: Host) -> None:
+    """Nothing is asked of a machine that is only prepared, nor of one that kubeadm has begun with.
+
+    Raises:
+        HostError: It cannot become the node.
+    """
+    begun = host.files.stat(_KUBELET_CONF) is not None
+    if request.mode == "provisioning" and not begun:
+        require_suitable(ready.configuration, ready.facts, host)
 
 
 @contextmanager
@@ -155,6 +175,8 @@ def look_ahead(
     ready = prepare(request, machine, listen=listen, ahead=True)
     ready.journal.guard(identity_of(ready.configuration.kubernetes))
     looks = look(ready.context(machine.host, request.mode))
+    if anything_to_do(looks):
+        _require_suitable(request, ready, machine.host)
     if ready.resolved is None or not ready.resolved.asked:
         return looks
     from machineadm.agent.providing import looked_at

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Final
 
 from machineadm.api.v1alpha1.agent import AgentPin
 from machineadm.api.v1alpha1.discovery import FileDiscovery, TokenDiscovery
 from machineadm.api.v1alpha1.kubeadm import Initialize
 from machineadm.api.v1alpha1.kubernetes import KubernetesConfig
-from machineadm.errors import UsageError, VerificationError
+from machineadm.config.model import Configuration
+from machineadm.errors import HostError, UsageError, VerificationError
 from machineadm.execution.journal import Identity
+from machineadm.host.facts import Facts
+from machineadm.host.ports import Host
 from machineadm.version import VERSION
 
 
@@ -50,6 +54,33 @@ def require_agent(pin: AgentPin | None, digest: Callable[[], str]) -> None:
             f"the configuration is for another agent: {'; '.join(differing)}",
             hint="install that agent, or fix spec.agent",
         )
+
+
+_REFUSED: Final = frozenset({"MA4501", "MA4503", "MA4508", "MA4509"})
+"""Flaws that a run is refused for before it touches anything; the others kubeadm's own preflight tells when it is its turn."""
+
+
+def require_suitable(configuration: Configuration, facts: Facts, host: Host) -> None:
+    """Refuse a machine that cannot become the node, whatever this configuration does to it before.
+
+    Raises:
+        HostError: It cannot: with cgroup v1 and a kubelet that does not bear it, with swap, too small for a control plane.
+    """
+    if configuration.kubernetes is None or host.offline:
+        return
+    from machineadm.actions.suitability import flaws
+
+    found = flaws(
+        configuration.kubernetes,
+        facts,
+        host,
+        machine=configuration.machine,
+        online=False,
+        only=_REFUSED,
+    )
+    first = next((one for one in found if one.severity == "error"), None)
+    if first is not None:
+        raise HostError(first.code, first.message, hint=first.hint)
 
 
 def identity_of(kubernetes: KubernetesConfig | None) -> Identity:

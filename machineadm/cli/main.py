@@ -25,6 +25,7 @@ COMMANDS = {
     "encrypt": "encrypt documents as EncryptedData",
     "decrypt": "decrypt EncryptedData and print its documents",
     "status": "show the last report, or wait for the end of a run",
+    "check": "say whether this machine can become the node that a configuration asks for",
     "facts": "show what this machine knows of itself, and what a configuration takes of it",
     "plugin": "find, install, verify, call and check plugins",
     "explain": "say what an error code means, or what a field is",

@@ -15,6 +15,7 @@ from machineadm.errors import HostError, LockedError
 from machineadm.host.linux.accounts import LinuxAccounts
 from machineadm.host.linux.clock import Interruption, LinuxClock
 from machineadm.host.linux.commands import LinuxCommands
+from machineadm.host.linux.disks import LinuxDisks
 from machineadm.host.linux.files import LinuxFiles
 from machineadm.host.linux.kernel import LinuxKernel
 from machineadm.host.linux.metadata import LinuxMetadata
@@ -28,6 +29,7 @@ from machineadm.host.ports import (
     Clock,
     CommandResult,
     Commands,
+    Disks,
     Fetch,
     FileKind,
     Files,
@@ -48,6 +50,7 @@ from tests.fakes.host import (
     FakeAccounts,
     FakeClock,
     FakeCommands,
+    FakeDisks,
     FakeFetch,
     FakeFiles,
     FakeKernel,
@@ -770,6 +773,17 @@ def test_an_interface_has_its_addresses(network: Network) -> None:
     assert network.address("lo", 4) == "127.0.0.1"
 
 
+def test_a_name_resolves_or_not_and_of_others_nothing_is_known(network: Network) -> None:
+    asked = ("localhost", "no.such.host.invalid")
+
+    answers = network.resolve(asked, 2.0)
+
+    assert answers["localhost"] is True
+    assert answers.get("no.such.host.invalid") is not True
+    assert network.resolve((), 0.0) == {}
+    assert network.resolve(("another.invalid",), 0.0).keys() <= {"another.invalid"}
+
+
 def test_an_interface_that_is_not_there_has_none(network: Network) -> None:
     assert network.address("eth7", 4) is None
     assert network.address("eth7", 6) is None
@@ -820,3 +834,13 @@ def test_no_time_left_is_no_answer(metadata: tuple[Metadata, str]) -> None:
 
     with pytest.raises(HostError):
         port.ask("http://192.0.2.1/", timeout=0.01)
+
+
+@pytest.mark.parametrize("disks", [FakeDisks(), LinuxDisks()], ids=["fake", "linux"])
+def test_a_file_system_has_room_also_for_what_is_not_there_yet(disks: Disks) -> None:
+    found = disks.space("/")
+
+    assert found is not None
+    assert 0 <= found.free <= found.total
+    assert found.total > 0
+    assert disks.space("/no/such/directory") is not None

@@ -12,6 +12,7 @@ from machineadm.host.ports import Host, Providers
 from tests.fakes.accounts import FakeAccounts
 from tests.fakes.clock import FakeClock
 from tests.fakes.commands import Call, FakeCommands
+from tests.fakes.disks import FakeDisks
 from tests.fakes.fetch import FakeFetch
 from tests.fakes.files import FakeFiles, Node
 from tests.fakes.kernel import FakeKernel
@@ -26,6 +27,7 @@ __all__ = [
     "FakeAccounts",
     "FakeClock",
     "FakeCommands",
+    "FakeDisks",
     "FakeFetch",
     "FakeFiles",
     "FakeHost",
@@ -55,6 +57,7 @@ class FakeHost(Host, kw_only=True):
     services: FakeServices = msgspec.field(default_factory=FakeServices)
     fetch: FakeFetch = msgspec.field(default_factory=FakeFetch)
     network: FakeNetwork = msgspec.field(default_factory=FakeNetwork)
+    disks: FakeDisks = msgspec.field(default_factory=FakeDisks)
     metadata: FakeMetadata = msgspec.field(default_factory=FakeMetadata)
     providers: Providers | None = msgspec.field(default_factory=FakeProviders)
     architecture: str = "amd64"
@@ -85,5 +88,5 @@ def offline_host(*, files: FakeFiles | None = None) -> FakeHost:
     """A tree that nobody runs: no commands, no kernel, no services."""
     host = FakeHost(files=files or FakeFiles(), offline=True)
     host.commands = host.queries = host.kernel = host.services = None  # type: ignore[assignment]
-    host.network = host.metadata = None  # type: ignore[assignment]
+    host.network = host.metadata = host.disks = None  # type: ignore[assignment]
     return host

@@ -16,12 +16,14 @@ class FakeNetwork:
         addresses: By interface and family.
         macs: By interface.
         default: The interface of the default route; None: there is none.
+        names: Whether a name has an address; of another one nobody knows.
     """
 
     def __init__(self) -> None:
         self.addresses: dict[tuple[str, Family], str] = {("eth0", 4): "192.0.2.10"}
         self.macs: dict[str, str] = {"eth0": "52:54:00:12:34:56"}
         self.default: str | None = "eth0"
+        self.names: dict[str, bool] = {"localhost": True}
 
     def primary(self, family: Family) -> str | None:
         return None if self.default is None else self.addresses.get((self.default, family))
@@ -31,6 +33,10 @@ class FakeNetwork:
 
     def hardware(self, interface: str) -> str | None:
         return self.macs.get(interface)
+
+    def resolve(self, names: tuple[str, ...], patience: float) -> dict[str, bool]:
+        del patience
+        return {name: self.names[name] for name in names if name in self.names}
 
     def interfaces(self) -> tuple[str, ...]:
         return tuple(sorted({*self.macs, *(name for name, _ in self.addresses)}))

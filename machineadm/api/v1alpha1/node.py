@@ -350,7 +350,8 @@ class NodeConfig(ApiStruct, frozen=True, kw_only=True):
         ],
         Meta(max_length=50, extra={"unique": ""}),
     ] = ()
-    """kubeadm checks that only warn: `Swap`, `NumCPU`; `all` must be the only item."""
+    """Checks that only warn: kubeadm's by name (`Swap`, `NumCPU`), those of `check machine` by code (`MA4503`) or by the name
+    of the kubeadm check that says the same; `all` must be the only item."""
 
     image_pull_policy: Literal["Always", "IfNotPresent", "Never"] | None = None
     """When kubeadm pulls the control plane's images. Default `IfNotPresent`."""

@@ -72,6 +72,7 @@ def linux_host(
     )
     if running:
         from machineadm.host.linux.commands import LinuxCommands
+        from machineadm.host.linux.disks import LinuxDisks
         from machineadm.host.linux.kernel import LinuxKernel
         from machineadm.host.linux.metadata import LinuxMetadata
         from machineadm.host.linux.network import LinuxNetwork
@@ -89,5 +90,6 @@ def linux_host(
         host.queries = LinuxQueries(commands)
         host.services = SystemdServices(commands, host.queries)
         host.network = LinuxNetwork()
+        host.disks = LinuxDisks()
         host.metadata = LinuxMetadata()
     return host

@@ -50,6 +50,34 @@ class LinuxNetwork:
         found = _text(f"{self._interfaces}/{interface}/address").strip().lower()
         return None if not found.strip("0:") else found
 
+    def resolve(self, names: tuple[str, ...], patience: float) -> dict[str, bool]:
+        """See `Network.resolve`: getaddrinfo(3) cannot be given a time, so each name has a thread that nobody waits for longer."""
+        import socket
+        import threading
+        import time
+
+        answers: dict[str, bool] = {}
+
+        def ask(name: str) -> None:
+            try:
+                socket.getaddrinfo(name, None)
+                answers[name] = True
+            except socket.gaierror as error:
+                if (
+                    error.errno != socket.EAI_AGAIN
+                ):  # no name server answers: that says nothing of the name
+                    answers[name] = False
+            except (OSError, UnicodeError):
+                answers[name] = False
+
+        threads = [threading.Thread(target=ask, args=(name,), daemon=True) for name in names]
+        for thread in threads:
+            thread.start()
+        end = time.monotonic() + patience
+        for thread in threads:
+            thread.join(max(0.0, end - time.monotonic()))
+        return dict(answers)
+
     def interfaces(self) -> tuple[str, ...]:
         """See `Network.interfaces`."""
         with contextlib.suppress(OSError):

@@ -57,6 +57,7 @@ class Overlay:
             services=self._services,
             fetch=None,
             network=host.network,
+            disks=host.disks,
             metadata=host.metadata,
             providers=None if host.providers is None else OverlayProviders(host.providers),
             platform=host.platform,

@@ -7,6 +7,7 @@ another root puts them below it and never outside, whatever symbolic links say. 
 from machineadm.host.ports.accounts import Accounts
 from machineadm.host.ports.clock import Clock
 from machineadm.host.ports.commands import CommandResult, Commands
+from machineadm.host.ports.disks import Disks, Space
 from machineadm.host.ports.fetch import Fetch
 from machineadm.host.ports.files import (
     LARGEST_READ,
@@ -32,6 +33,7 @@ __all__ = [
     "Clock",
     "CommandResult",
     "Commands",
+    "Disks",
     "Evidence",
     "Fetch",
     "FileContent",
@@ -47,6 +49,7 @@ __all__ = [
     "Providers",
     "Queries",
     "Services",
+    "Space",
     "State",
     "Waiting",
 ]

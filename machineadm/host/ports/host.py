@@ -9,6 +9,7 @@ import msgspec
 from machineadm.host.ports.accounts import Accounts
 from machineadm.host.ports.clock import Clock
 from machineadm.host.ports.commands import Commands
+from machineadm.host.ports.disks import Disks
 from machineadm.host.ports.fetch import Fetch
 from machineadm.host.ports.files import Files
 from machineadm.host.ports.kernel import Kernel
@@ -54,6 +55,7 @@ class Host(msgspec.Struct, kw_only=True):
     services: Services | None = None
     fetch: Fetch | None = None
     network: Network | None = None
+    disks: Disks | None = None
     metadata: Metadata | None = None
     providers: Providers | None = None
     platform: str = "linux"
@@ -65,4 +67,4 @@ class Host(msgspec.Struct, kw_only=True):
     """Told of a wait when it begins, and every ten seconds as long as it lasts."""
     offline: bool = False
     """It is a tree (`--root`), not the running system: live steps are deferred, and commands, queries, kernel,
-    services, network and metadata are None, so that nothing can be run by mistake."""
+    services, network, disks and metadata are None, so that nothing can be run by mistake."""

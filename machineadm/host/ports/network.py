@@ -19,5 +19,13 @@ class Network(Protocol):
     def hardware(self, interface: str) -> str | None:
         """The hardware address of an interface in lower case; None where it has none, or does not exist."""
 
+    def resolve(self, names: tuple[str, ...], patience: float) -> dict[str, bool]:
+        """Whether each name has an address, by the machine's own means (hosts(5), name servers).
+
+        Args:
+            names: Asked for at the same time.
+            patience: Seconds for all; what has no answer by then is left out.
+        """
+
     def interfaces(self) -> tuple[str, ...]:
         """Names of all interfaces, sorted."""

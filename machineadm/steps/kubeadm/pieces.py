@@ -6,6 +6,7 @@ Structs of ours whose wire form is kubeadm's own (taints, volumes, variables) ar
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 
 from machineadm.actions.extras import ControlPlaneExtras
@@ -70,7 +71,12 @@ def node_registration(node: NodeConfig | None, *, worker: bool, arguments: Argum
         name=node.name,
         criSocket=node.cri_socket,
         kubeletExtraArgs=arguments(kubelet_arguments(node)),
-        ignorePreflightErrors=node.ignore_preflight_errors,
+        ignorePreflightErrors=tuple(
+            # Codes of ours are for our own checks, and kubeadm knows none of them.
+            name
+            for name in node.ignore_preflight_errors
+            if not re.fullmatch("[Mm][Aa][0-9]{4}", name)
+        ),
         imagePullPolicy=node.image_pull_policy,
     )
     taints = node.taints

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
-from machineadm.agent.preflight import identity_of, require_agent
+from machineadm.agent.preflight import identity_of, require_agent, require_suitable
 from machineadm.api.v1alpha1.agent import AgentPin
 from machineadm.api.v1alpha1.cluster import ClusterConfig
 from machineadm.api.v1alpha1.discovery import FileDiscovery, Kubeconfig, TokenDiscovery
 from machineadm.api.v1alpha1.kubeadm import Initialize, JoinWorker, Role
 from machineadm.api.v1alpha1.kubernetes import KubernetesConfig
-from machineadm.errors import VerificationError
+from machineadm.config.defaulting import realise
+from machineadm.errors import HostError, VerificationError
 from machineadm.execution.journal import Identity
+from machineadm.host.facts import Facts
 from machineadm.redaction import Secret
 from machineadm.version import VERSION
+from tests.configurations import configuration
+from tests.fakes.host import FakeHost, offline_host
 
 
 def kubernetes(role: Role, cluster: ClusterConfig | None = None) -> KubernetesConfig:
@@ -70,3 +76,52 @@ def test_another_agent_is_refused_with_all_that_differs() -> None:
         require_agent(AgentPin(version="9.9.9", sha256="b" * 64), lambda: "")
 
     assert (caught.value.code, caught.value.exit_code) == ("MA2010", 4)
+
+
+NEW = {"kubernetes.version": "v1.36.0"}
+V1 = "tmpfs /sys/fs/cgroup tmpfs ro 0 0\n"
+
+
+def fitted(spec: dict[str, Any], host: FakeHost) -> None:
+    require_suitable(realise(configuration(spec)), Facts(machine_id="a"), host)
+
+
+def test_a_machine_that_cannot_become_the_node_is_refused_before_anything() -> None:
+    host = FakeHost()
+    host.put("/proc/self/mounts", V1)
+
+    with pytest.raises(HostError) as caught:
+        fitted(NEW, host)
+
+    assert (caught.value.code, caught.value.exit_code) == ("MA4501", 5)
+    assert host.commands.calls == []
+
+
+@pytest.mark.parametrize("phase", ["boot", "preKubeadm"])
+def test_what_a_command_may_change_is_no_reason_to_refuse(phase: str) -> None:
+    host = FakeHost()
+    host.put("/proc/self/mounts", V1)
+    host.put("/proc/swaps", "Filename\n/dev/sda2 partition 1 0 -2\n")
+
+    fitted({**NEW, f"machine.commands.{phase}": [{"argv": ["swapoff", "-a"]}]}, host)
+    with pytest.raises(HostError, match="cgroup v1"):
+        fitted({**NEW, "machine.commands.postKubeadm": [{"argv": ["swapoff", "-a"]}]}, host)
+
+
+def test_no_command_makes_a_machine_larger() -> None:
+    host = FakeHost()
+    host.put("/proc/cpuinfo", "processor : 0\n")
+
+    with pytest.raises(HostError) as caught:
+        fitted({"machine.commands.boot": [{"argv": ["true"]}]}, host)
+
+    assert caught.value.code == "MA4509"
+    fitted({"kubernetes.node.ignorePreflightErrors": ["MA4509"]}, host)
+
+
+def test_nothing_is_asked_of_a_tree_or_of_a_machine_without_kubernetes() -> None:
+    host = FakeHost()
+    host.put("/proc/cpuinfo", "processor : 0\n")
+
+    fitted({"kubernetes": None}, host)
+    fitted({}, offline_host())

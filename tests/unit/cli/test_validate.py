@@ -276,7 +276,7 @@ def test_sarif_is_what_its_schema_says(tmp_path: Path, capsys: pytest.CaptureFix
         "ruleIndex": 0,
         "level": "error",
         "message": {
-            "text": "spec.machine.files[0].permissions: unquoted, it is an octal number, not text"
+            "text": "spec.machine.files[0].permissions: unquoted, it is an octal number, not a string"
             ' (hint: write "0644")'
         },
         "locations": [
@@ -328,7 +328,7 @@ def test_github_is_told_file_line_and_column(
 
     assert first == (
         f"::error title=MA1102,file={tmp_path}/a%2Cb%3A c%25.yaml,line=7,col=20"
-        "::spec.machine.files[0].permissions: unquoted, it is an octal number, not text"
+        "::spec.machine.files[0].permissions: unquoted, it is an octal number, not a string"
         '%0Ahint: write "0644"'
     )
     assert all(line.startswith("::error title=MA") for line in others)

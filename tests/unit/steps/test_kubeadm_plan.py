@@ -17,6 +17,7 @@ from machineadm.plan.model import Change, Phase
 from machineadm.redaction import Secret
 from machineadm.steps.kubeadm import plan_kubeadm
 from machineadm.steps.kubeadm.config import LayOutFiles
+from machineadm.steps.kubeadm.pieces import node_registration
 from machineadm.steps.kubeadm.run import RunKubeadm
 from machineadm.steps.kubeadm.versions import misfit
 from tests.applying import apply
@@ -275,3 +276,11 @@ def test_tokens_without_an_expiry_are_made_once() -> None:
     machine.run()
 
     assert not [argv for argv in machine.host.commands.argvs() if "phase" in argv]
+
+
+def test_codes_of_our_own_checks_are_not_given_to_kubeadm() -> None:
+    node = NodeConfig(ignore_preflight_errors=("Swap", "MA4503", "ma4504", "all-of-them"))
+
+    document = node_registration(node, worker=False, arguments=list)
+
+    assert document["ignorePreflightErrors"] == ("Swap", "all-of-them")

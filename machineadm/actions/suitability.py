@@ -1,0 +1,480 @@
+"""Whether a machine can become the node that a configuration asks for.
+
+What kubeadm's preflight would find, and what only a kubelet would, said before anything is touched. Queries alone; what cannot be found out is not held against the machine. Nothing that needs the network is more than a warning.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Final, Literal
+
+import msgspec
+from msgspec.structs import replace
+
+from machineadm.api.v1alpha1.discovery import TokenDiscovery
+from machineadm.api.v1alpha1.kubeadm import Initialize, JoinWorker
+from machineadm.api.v1alpha1.kubernetes import KubernetesConfig
+from machineadm.api.v1alpha1.machine import MachineConfig
+from machineadm.errors import HostError
+from machineadm.host.facts import Facts
+from machineadm.host.ports import Host
+from machineadm.semver import Semver
+
+Severity = Literal["error", "warning"]
+
+_CGROUP_MINOR: Final = 35
+"""The first kubelet that does not start with cgroup v1 unless `failCgroupV1: false` says so."""
+
+_CONTAINERD_2_WANTED: Final = 36
+_CONTAINERD_2_NEEDED: Final = 38
+"""Kubelets from 1.36 on warn of containerd 1.x; those from 1.38 on do not work with it (KEP-4033)."""
+
+_CPUS: Final = 2
+_MEMORY: Final = 1700 * 1000 * 1000
+"""What kubeadm asks of a control plane machine, in bytes (cmd/kubeadm/app/constants)."""
+
+_ROOM: Final = 2 << 30
+_SHARE: Final = 0.15
+"""Below this share of the image file system a kubelet begins to evict; below this room no images fit."""
+
+_NODE_PORTS: Final = (10250,)
+_PLANE_PORTS: Final = (10257, 10259)
+_ETCD_PORTS: Final = (2379, 2380)
+
+_SOCKETS: Final = (
+    "/run/containerd/containerd.sock",
+    "/var/run/containerd/containerd.sock",
+    "/run/crio/crio.sock",
+    "/var/run/crio/crio.sock",
+    "/run/cri-dockerd.sock",
+    "/var/run/cri-dockerd.sock",
+)
+"""Where kubeadm looks when nobody tells it."""
+
+_TOOLS: Final = ("kubeadm", "kubelet", "losetup", "mount", "cp")
+_CONNTRACK_MINOR: Final = 32
+"""kubeadm before it asks for conntrack, too."""
+
+_OLDEST_KUBELET: Final = 3
+"""A kubelet may be so many minor versions older than the control plane."""
+
+_TRACES: Final = ("/etc/kubernetes/kubelet.conf", "/etc/kubernetes/manifests/kube-apiserver.yaml")
+
+_TIMEOUT: Final = 5.0
+_PATIENCE: Final = 2.0
+
+KUBEADM_NAMES: Final[dict[str, tuple[str, ...]]] = {
+    "MA4501": ("systemverification",),
+    "MA4503": ("swap",),
+    "MA4505": ("cri",),
+    "MA4507": ("filecontent--proc-sys-net-ipv4-ip_forward",),
+    "MA4508": ("mem",),
+    "MA4509": ("numcpu",),
+    "MA4511": ("kubeletversion",),
+    "MA4513": ("hostname",),
+}
+"""Names of kubeadm's checks that say the same, in lower case: who ignores one of these ignores ours."""
+
+
+_LASTING: Final = frozenset({"MA4508", "MA4509"})
+"""What nothing on the machine changes."""
+
+_BY_COMMANDS: Final = frozenset({"MA4501", "MA4503"})
+"""What a command may change, and no file by itself."""
+
+
+class Flaw(msgspec.Struct, frozen=True, kw_only=True):
+    """Why a machine does not suit."""
+
+    code: str
+    """Stable code, `MA` and four digits."""
+
+    severity: Severity
+    message: str
+    """In one line."""
+
+    hint: str = ""
+    path: str = ""
+    """Field of the configuration that asks for it; may be empty."""
+
+    file: str = ""
+    line: int = 0
+    column: int = 0
+    """A machine has no lines; for what prints findings."""
+
+
+def flaws(
+    kubernetes: KubernetesConfig | None,
+    facts: Facts,
+    host: Host,
+    *,
+    machine: MachineConfig | None = None,
+    online: bool = True,
+    only: frozenset[str] = frozenset(),
+) -> tuple[Flaw, ...]:
+    """All that is wrong with a machine, but for what `ignorePreflightErrors` names.
+
+    Args:
+        kubernetes: What the machine is to become; None for any node.
+        facts: Of the machine.
+        host: Is only asked. Of a tree nothing is said.
+        machine: What is done to the machine before kubeadm runs. Where that may take a flaw away, it is a warning.
+        online: Ask name servers, too.
+        only: Codes that are asked for; without any, all.
+    """
+    if host.offline:
+        return ()
+    ignored = _ignored(kubernetes)
+    if "all" in ignored:
+        return ()
+    found = [*_local(kubernetes, facts, host, only)]
+    if online:
+        found += _names(kubernetes, facts, host)
+    return tuple(
+        replace(one, severity="warning") if _may_change(one.code, machine) else one
+        for one in found
+        if not _is_ignored(one.code, ignored) and not _is_set_right(one.code, machine)
+    )
+
+
+def _may_change(code: str, machine: MachineConfig | None) -> bool:
+    """Whether a command, a file, an image or a setting of the runtime may take a flaw away before kubeadm runs."""
+    if machine is None or code in _LASTING:
+        return False
+    commands = bool(machine.commands.boot or machine.commands.pre_kubeadm)
+    if code in _BY_COMMANDS:
+        return commands
+    return commands or bool(machine.files or machine.images or machine.container_runtime)
+
+
+def _is_set_right(code: str, machine: MachineConfig | None) -> bool:
+    """Whether the configuration itself sets what is wrong."""
+    linux = machine.linux_configuration if machine is not None else None
+    names = ("net.ipv4.ip_forward", "net/ipv4/ip_forward")
+    return (
+        code == "MA4507"
+        and linux is not None
+        and any(linux.sysctls.get(name) == "1" for name in names)
+    )
+
+
+def _ignored(kubernetes: KubernetesConfig | None) -> frozenset[str]:
+    node = kubernetes.node if kubernetes is not None else None
+    return frozenset(name.lower() for name in (node.ignore_preflight_errors if node else ()))
+
+
+def _is_ignored(code: str, ignored: frozenset[str]) -> bool:
+    return code.lower() in ignored or any(name in ignored for name in KUBEADM_NAMES.get(code, ()))
+
+
+def _local(
+    kubernetes: KubernetesConfig | None, facts: Facts, host: Host, only: frozenset[str]
+) -> Iterator[Flaw]:
+    version = _version(kubernetes.version) if kubernetes is not None else None
+    worker = kubernetes is None or isinstance(kubernetes.role, JoinWorker)
+    checks: tuple[tuple[frozenset[str], Callable[[], Iterator[Flaw]]], ...] = (
+        (frozenset({"MA4501"}), lambda: _cgroups(kubernetes, version, host)),
+        (frozenset({"MA4502"}), lambda: _containerd(version, host)),
+        (frozenset({"MA4503"}), lambda: _swap(kubernetes, host)),
+        (frozenset({"MA4504", "MA4512"}), lambda: _ports(kubernetes, host, worker=worker)),
+        (frozenset({"MA4505"}), lambda: _socket(kubernetes, host)),
+        (frozenset({"MA4506"}), lambda: _tools(version, host)),
+        (frozenset({"MA4507"}), lambda: _forwarding(host)),
+        (frozenset({"MA4508", "MA4509"}), lambda: _size(host, worker=worker)),
+        (frozenset({"MA4510"}), lambda: _room(host)),
+        (frozenset({"MA4511"}), lambda: _kubelet(version, host)),
+        (frozenset({"MA4515"}), lambda: _identity(facts)),
+        (frozenset({"MA4516"}), lambda: _selinux(host)),
+    )
+    for codes, check in checks:
+        if not only or codes & only:
+            yield from check()
+
+
+def _error(code: str, message: str, hint: str, path: str = "") -> Flaw:
+    return Flaw(code=code, severity="error", message=message, hint=hint, path=path)
+
+
+def _warning(code: str, message: str, hint: str, path: str = "") -> Flaw:
+    return Flaw(code=code, severity="warning", message=message, hint=hint, path=path)
+
+
+def _version(text: str) -> Semver | None:
+    try:
+        return Semver.parse(text)
+    except ValueError:
+        return None
+
+
+def _setting(kubernetes: KubernetesConfig | None, name: str) -> object:
+    """What a KubeletConfiguration of the configuration says, the node's own first; None where it says nothing."""
+    if kubernetes is None:
+        return None
+    node, cluster = kubernetes.node, kubernetes.cluster
+    config = (node.kubelet.config if node is not None and node.kubelet is not None else None) or {}
+    shared = (cluster.kubelet if cluster is not None else None) or {}
+    return config.get(name, shared.get(name))
+
+
+def _text(host: Host, path: str) -> str:
+    try:
+        return (host.files.read(path) or b"").decode(errors="replace")
+    except HostError:
+        return ""
+
+
+def _is_cgroup_v1(host: Host) -> bool:
+    """Where /sys/fs/cgroup is a cgroup2 file system itself, it is v2; mounts stand in proc(5)."""
+    mounts = [line.split() for line in _text(host, "/proc/self/mounts").splitlines()]
+    kinds = {fields[2] for fields in mounts if len(fields) > 2 and fields[1] == "/sys/fs/cgroup"}
+    return bool(kinds) and "cgroup2" not in kinds
+
+
+def _cgroups(
+    kubernetes: KubernetesConfig | None, version: Semver | None, host: Host
+) -> Iterator[Flaw]:
+    if version is None or not version.has(_CGROUP_MINOR) or not _is_cgroup_v1(host):
+        return
+    if _setting(kubernetes, "failCgroupV1") is False:
+        return
+    yield _error(
+        "MA4501",
+        f"the machine runs cgroup v1, with which a kubelet of {version.minor_version} does not start",
+        "boot with systemd.unified_cgroup_hierarchy=1, or set failCgroupV1: false in node.kubelet.config",
+        "spec.kubernetes.version",
+    )
+
+
+def _asked(host: Host, *argv: str) -> str:
+    """What a program prints of its version; empty where it is not there, or says nothing."""
+    if host.queries is None or host.queries.find(argv[0]) is None:
+        return ""
+    try:
+        result = host.queries.ask(argv, timeout=_TIMEOUT)
+    except HostError:
+        return ""
+    return result.output if result.exit_code == 0 else ""
+
+
+def _first_version(output: str) -> Semver | None:
+    return next(filter(None, map(_version, output.split())), None)
+
+
+def _containerd(version: Semver | None, host: Host) -> Iterator[Flaw]:
+    if version is None or not version.has(_CONTAINERD_2_WANTED):
+        return
+    found = _first_version(_asked(host, "containerd", "--version"))
+    if found is None or found.major >= 2:
+        return
+    make = _error if version.has(_CONTAINERD_2_NEEDED) else _warning
+    yield make(
+        "MA4502",
+        f"containerd is {found}, and Kubernetes {version.minor_version} wants 2.0 or later",
+        "install containerd 2",
+        "spec.kubernetes.version",
+    )
+
+
+def _swap(kubernetes: KubernetesConfig | None, host: Host) -> Iterator[Flaw]:
+    areas = _text(host, "/proc/swaps").splitlines()[1:]
+    if not areas:
+        return
+    node = kubernetes.node if kubernetes is not None else None
+    own = node.kubelet.fail_swap_on if node is not None and node.kubelet is not None else None
+    fails = own if own is not None else _setting(kubernetes, "failSwapOn")
+    where = areas[0].split()[0]
+    if fails is not False:
+        yield _error(
+            "MA4503",
+            f"swap is on ({where}), and the kubelet does not start with it",
+            "swapoff -a, and take it out of /etc/fstab; or set node.kubelet.failSwapOn: false",
+        )
+    elif _is_cgroup_v1(host):
+        yield _warning(
+            "MA4503", f"swap is on ({where}) with cgroup v1, so no pod can use it", "swapoff -a"
+        )
+
+
+def _listening(host: Host) -> frozenset[int]:
+    """Ports that somebody listens at; proc_net_tcp(5)."""
+    found = set()
+    for path in ("/proc/net/tcp", "/proc/net/tcp6"):
+        for line in _text(host, path).splitlines()[1:]:
+            fields = line.split()
+            if len(fields) > 3 and fields[3] == "0A":
+                found.add(int(fields[1].rpartition(":")[2], 16))
+    return frozenset(found)
+
+
+def _ports(kubernetes: KubernetesConfig | None, host: Host, *, worker: bool) -> Iterator[Flaw]:
+    if any(host.files.stat(path) is not None for path in _TRACES):
+        # Its ports are its own, then.
+        yield _warning(
+            "MA4512",
+            "the machine is a node already",
+            "`kubeadm reset` makes it none; what machineadm made itself it goes on with",
+        )
+        return
+    wanted = list(_NODE_PORTS)
+    if kubernetes is not None and not worker:
+        plane, cluster = kubernetes.control_plane, kubernetes.cluster
+        endpoint = plane.local_api_endpoint if plane is not None else None
+        wanted += [(endpoint.bind_port if endpoint is not None else None) or 6443, *_PLANE_PORTS]
+        etcd = cluster.etcd if cluster is not None else None
+        if etcd is None or etcd.external is None:
+            wanted += _ETCD_PORTS
+    listening, ignored = _listening(host), _ignored(kubernetes)
+    for port in wanted:
+        if port in listening and f"port-{port}" not in ignored:
+            yield _error(
+                "MA4504",
+                f"port {port} is in use",
+                f"`ss -ltnp sport = :{port}` shows who listens there",
+            )
+
+
+def _socket(kubernetes: KubernetesConfig | None, host: Host) -> Iterator[Flaw]:
+    node = kubernetes.node if kubernetes is not None else None
+    given = node.cri_socket if node is not None else None
+    paths = (given.removeprefix("unix://"),) if given is not None else _SOCKETS
+    if not any(host.files.stat(path) is not None for path in paths):
+        what = (
+            f"{paths[0]} is not there"
+            if given is not None
+            else "no socket of a container runtime is there"
+        )
+        yield _error(
+            "MA4505",
+            what,
+            "install and start a container runtime",
+            "spec.kubernetes.node.criSocket" if given is not None else "",
+        )
+
+
+def _tools(version: Semver | None, host: Host) -> Iterator[Flaw]:
+    old = version is not None and not version.has(_CONNTRACK_MINOR)
+    if host.queries is None:
+        return
+    for tool in (*_TOOLS, *(("conntrack",) if old else ())):
+        if host.queries.find(tool) is None:
+            yield _error("MA4506", f"{tool} is not on the path", f"install {tool}")
+
+
+def _forwarding(host: Host) -> Iterator[Flaw]:
+    if _text(host, "/proc/sys/net/ipv4/ip_forward").strip() == "0":
+        yield _error(
+            "MA4507",
+            "net.ipv4.ip_forward is 0",
+            "set it to 1 in spec.machine.linuxConfiguration.sysctls",
+        )
+
+
+def _identity(facts: Facts) -> Iterator[Flaw]:
+    if not facts.machine_id:
+        yield _warning(
+            "MA4515",
+            "/etc/machine-id is empty",
+            "systemd-machine-id-setup; nodes are told apart by it",
+        )
+
+
+def _size(host: Host, *, worker: bool) -> Iterator[Flaw]:
+    if worker:
+        return
+    cpus = sum(line.startswith("processor") for line in _text(host, "/proc/cpuinfo").splitlines())
+    if 0 < cpus < _CPUS:
+        yield _error(
+            "MA4509",
+            f"the machine has {cpus} CPU, and a control plane machine needs {_CPUS}",
+            "take a larger machine, or put NumCPU into node.ignorePreflightErrors",
+        )
+    for line in _text(host, "/proc/meminfo").splitlines():
+        name, _, rest = line.partition(":")
+        if name == "MemTotal" and rest.split()[0].isdigit():
+            memory = int(rest.split()[0]) * 1024
+            if memory < _MEMORY:
+                yield _error(
+                    "MA4508",
+                    f"the machine has {memory // 1_000_000} MB of memory, and a control plane machine needs 1700 MB",
+                    "take a larger machine, or put Mem into node.ignorePreflightErrors",
+                )
+
+
+def _room(host: Host) -> Iterator[Flaw]:
+    if host.disks is None:
+        return
+    for path, whose in (("/var/lib/kubelet", "the kubelet"), ("/var/lib/containerd", "images")):
+        space = host.disks.space(path)
+        if space is None or not space.total:
+            continue
+        if space.free < _ROOM or space.free / space.total < _SHARE:
+            yield _warning(
+                "MA4510",
+                f"the file system of {path} ({whose}) has {space.free >> 20} MiB free of {space.total >> 20} MiB",
+                "a kubelet evicts pods below 10 or 15 percent; make room, or a file system of its own",
+            )
+
+
+def _kubelet(version: Semver | None, host: Host) -> Iterator[Flaw]:
+    found = _first_version(_asked(host, "kubelet", "--version"))
+    if version is None or found is None:
+        return
+    if (found.major, found.minor) > (version.major, version.minor):
+        problem = "newer than the Kubernetes that the configuration asks for"
+    elif version.minor - found.minor > _OLDEST_KUBELET:
+        problem = f"more than {_OLDEST_KUBELET} minor versions older than the Kubernetes that the configuration asks for"
+    else:
+        return
+    yield _error(
+        "MA4511",
+        f"the kubelet is {found}, {problem} ({version})",
+        f"install kubelet {version.minor_version}",
+        "spec.kubernetes.version",
+    )
+
+
+def _selinux(host: Host) -> Iterator[Flaw]:
+    if _text(host, "/sys/fs/selinux/enforce").strip() != "1":
+        return
+    contexts = _text(host, "/etc/selinux/targeted/contexts/files/file_contexts")
+    if contexts and "container_runtime_exec_t" not in contexts:
+        yield _warning(
+            "MA4516",
+            "SELinux is enforcing, and its policy knows no container runtime",
+            "install container-selinux",
+        )
+
+
+def _names(kubernetes: KubernetesConfig | None, facts: Facts, host: Host) -> Iterator[Flaw]:
+    """Names that do not resolve; asked at the same time, for two seconds in all."""
+    if host.network is None:
+        return
+    asked = {}
+    if facts.hostname:
+        asked[facts.hostname] = ("MA4513", "the host name", "")
+    if (endpoint := _endpoint(kubernetes)) is not None:
+        name, path = endpoint
+        asked[name] = ("MA4514", "the endpoint", path)
+    answers = host.network.resolve(tuple(asked), _PATIENCE)
+    for name, (code, what, path) in asked.items():
+        if answers.get(name) is False:
+            yield _warning(
+                code, f"{what} {name} does not resolve", "add it to DNS or /etc/hosts", path
+            )
+
+
+def _endpoint(kubernetes: KubernetesConfig | None) -> tuple[str, str] | None:
+    """The host that a machine will talk to, and the field that says so."""
+    if kubernetes is None:
+        return None
+    role, cluster = kubernetes.role, kubernetes.cluster
+    given, path = None, ""
+    if isinstance(role, Initialize):
+        given = cluster.control_plane_endpoint if cluster is not None else None
+        path = "spec.kubernetes.cluster.controlPlaneEndpoint"
+    elif role is not None and isinstance(role.discovery, TokenDiscovery):
+        given, path = role.discovery.endpoint, "spec.kubernetes.role.discovery.endpoint"
+    if given is None or given.startswith("["):
+        return None
+    host = given.rpartition(":")[0] or given
+    return None if host.replace(".", "").isdigit() or ":" in host else (host, path)

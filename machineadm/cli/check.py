@@ -1,0 +1,80 @@
+"""`check machine`: can this machine become the node that a configuration asks for? Exits 10 if it cannot, and touches nothing."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+from machineadm.cli.passphrases import passphrases_of
+
+if TYPE_CHECKING:
+    from argparse import Namespace
+
+    from machineadm.actions.suitability import Flaw
+    from machineadm.cli.options import Parser
+
+_UNFIT = 10
+
+
+def add_arguments(parser: Parser) -> None:
+    """Add this command's options."""
+    parser.add_argument("subject", choices=("machine",), help="what is checked: this machine")
+    parser.add_path(required=False)
+    parser.add_opening()
+    parser.add_output("sarif")
+
+
+def run(arguments: Namespace) -> int:
+    """Print all that is wrong; 10 if there is an error among it.
+
+    Raises:
+        ProblemsError: The configuration has problems of its own.
+    """
+    from machineadm.actions.suitability import flaws
+    from machineadm.agent.intake import accept
+    from machineadm.agent.wiring import connect
+    from machineadm.cli.options import RUN_DIRECTORY, STATE_DIRECTORY
+    from machineadm.cli.refusal import refusals
+    from machineadm.documents.opening import Opener
+    from machineadm.host.facts import gather
+    from machineadm.sources.stream import read_streams
+
+    with (
+        connect(root=None, run_directory=RUN_DIRECTORY, state_directory=STATE_DIRECTORY) as machine,
+        refusals(machine.redactor) as refusal,
+    ):
+        kubernetes = prepared = None
+        if arguments.path:
+            opener = Opener(
+                passphrases=passphrases_of(arguments),
+                allow_unauthenticated=arguments.allow_unauthenticated_encryption,
+            )
+            streams = read_streams(arguments.path)
+            accepted = accept(streams, mode="preparation", opener=opener)
+            spec = accepted.configuration.spec
+            kubernetes, prepared = spec.kubernetes, spec.machine
+        found = flaws(kubernetes, gather(machine.host), machine.host, machine=prepared)
+        _print(found, arguments.output)
+        if any(one.severity == "error" for one in found):
+            return _UNFIT
+    return refusal.exit_code
+
+
+def _print(found: tuple[Flaw, ...], output: str) -> None:
+    if output == "sarif":
+        from machineadm.cli.annotations import as_sarif
+
+        sys.stdout.write(as_sarif(found))
+        return
+    if output == "json":
+        import msgspec
+
+        names = ("code", "severity", "path", "message", "hint")
+        told = [{name: getattr(one, name) for name in names} for one in found]
+        sys.stdout.write(msgspec.json.encode({"problems": told}).decode() + "\n")
+        return
+    for one in found:
+        hint = f"  hint: {one.hint}\n" if one.hint else ""
+        sys.stdout.write(f"{one.severity}: {one.code} {one.message}\n{hint}")
+    if not found:
+        sys.stdout.write("machineadm: nothing is wrong with this machine\n")

@@ -1,0 +1,27 @@
+"""Room on file systems as statvfs(3) tells it."""
+
+from __future__ import annotations
+
+import os
+
+from machineadm.host.ports.disks import Space
+
+
+class LinuxDisks:
+    """The Disks port."""
+
+    def space(self, path: str) -> Space | None:
+        """See `Disks.space`: of the nearest directory that is there."""
+        while True:
+            try:
+                found = os.statvfs(path)
+            except FileNotFoundError:
+                if path in ("", "/"):
+                    return None
+                path = path.rpartition("/")[0] or "/"
+            except OSError:
+                return None
+            else:
+                return Space(
+                    free=found.f_bavail * found.f_frsize, total=found.f_blocks * found.f_frsize
+                )
