@@ -182,7 +182,7 @@ def _lines(script: str) -> list[str]:
 
 def printable(text: str) -> str:
     """The text with control characters spelled out."""
-    return text.translate(_CONTROLS)
+    return text if text.isprintable() else text.translate(_CONTROLS)
 
 
 def _headline(looks: tuple[Look, ...]) -> str:

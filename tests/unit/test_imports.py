@@ -162,8 +162,9 @@ def test_bootstrap_imports_what_it_needs(configuration: str, tmp_path: Path) -> 
     assert "machineadm.codes" not in loaded
 
 
-# What a machine without a history has no use for before it is changed.
+# What a plain configuration does not ask for, and a machine without a history has no use for before it is changed.
 FOR_A_RUN = {
+    "machineadm.config.concerns.kubeadm.mounts",
     "machineadm.execution.runner",
     "machineadm.execution.settling",
     "machineadm.execution.events",

@@ -128,7 +128,11 @@ def _pods_mount_each_place_once(
     kubernetes: KubernetesConfig, _context: Context
 ) -> Iterator[Finding]:
     """Where there is a controlPlane, the rules of the components say so."""
-    if kubernetes.control_plane is None and kubernetes.cluster is not None:
+    cluster = kubernetes.cluster
+    if cluster is None or kubernetes.control_plane is not None:
+        return
+    # All other mounts are kubeadm's own, which lie apart.
+    if cluster.certificates is not None or cluster.etcd is not None:
         from machineadm.config.concerns.kubeadm.mounts import mounts_fit
 
         yield from mounts_fit(kubernetes)
