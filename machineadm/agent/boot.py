@@ -106,6 +106,8 @@ def run_boot_commands(machine: Machine, observe: Observer) -> None:
         node=_kept_node(host),
     )
     journal = Journal(host.state, host.clock, machine_id=facts.machine_id, boot_id=facts.boot_id)
+    if journal.resetting:
+        return
     ledger = Ledger(host.state, machine_id=facts.machine_id, boot_id=facts.boot_id)
     # Of another mode than any bootstrap: what the whole configuration owns is not this one's to take back.
     context = Context(plan, host, journal, ledger, mode="boot")

@@ -17,7 +17,7 @@ from machineadm.host.ports import Host
 from machineadm.version import VERSION
 
 
-def require_root(*, is_root: bool, offline: bool) -> None:
+def require_root(*, is_root: bool, offline: bool, what: str = "bootstrapping") -> None:
     """Refuse to change the running system half, as an ordinary user.
 
     Raises:
@@ -26,7 +26,7 @@ def require_root(*, is_root: bool, offline: bool) -> None:
     if not is_root and not offline:
         raise UsageError(
             "MA7003",
-            "bootstrapping the running system needs root",
+            f"{what} the running system needs root",
             hint="run as root, or work on another tree with --root DIR",
         )
 

@@ -261,6 +261,41 @@ class NoBootUnit(msgspec.Struct, frozen=True, kw_only=True):
         return Outcome(change=work.change, message=f"removed {BOOT_UNIT}")
 
 
+class NoUnits(msgspec.Struct, frozen=True, kw_only=True):
+    """Have nothing start the agent again: neither a resumed run nor boot commands."""
+
+    name: ClassVar[str] = "reset/units"
+    phase: ClassVar[Phase] = Phase.BOOT
+    live: ClassVar[bool] = False
+    once: ClassVar[bool] = False
+
+    def digest(self) -> str:
+        """See `Step.digest`."""
+        return digest_of(self.name)
+
+    def check(self, host: Host) -> Work:
+        """See `Step.check`."""
+        effects: list[Effect] = []
+        removed = False
+        for unit in (RESUME_UNIT, BOOT_UNIT):
+            path = f"{UNITS}/{unit}"
+            if host.services is not None and host.services.enabled(unit):
+                effects.append(DisableUnit(unit=unit))
+            if host.files.stat(path) is not None:
+                removed = True
+                effects.append(RemoveFile(path=path, before=host.files.read(path)))
+        return Work(
+            effects=tuple(effects),
+            summary="removes the units that start machineadm" if effects else "",
+            follow=(FollowUp(kind="daemon-reload"),) if removed else (),
+        )
+
+    def apply(self, host: Host, work: Work) -> Outcome:
+        """See `Step.apply`."""
+        perform(work.effects, host)
+        return Outcome(change=work.change)
+
+
 _NO_SYSTEMD = "there is no systemd, so nothing will run them at later boots"
 
 

@@ -24,6 +24,7 @@ COMMANDS = {
     "render": "print the user data of a MachineBootstrap",
     "encrypt": "encrypt documents as EncryptedData",
     "decrypt": "decrypt EncryptedData and print its documents",
+    "reset": "take back what machineadm did to this machine",
     "status": "show the last report, or wait for the end of a run",
     "check": "say whether this machine can become the node that a configuration asks for",
     "facts": "show what this machine knows of itself, and what a configuration takes of it",

@@ -59,7 +59,7 @@ TABLE: dict[str, Code] = {
         "The journal says that this machine has become a node, and the configuration now asks for "
         "another role, cluster or Kubernetes version. Nothing was changed.",
         "Machines are replaced, not converted. To upgrade a node use kubeadm upgrade. To use the "
-        "machine for something else: `kubeadm reset`, then remove the state directory.",
+        "machine for something else: `machineadm reset`.",
     ),
     "MA6006": Code(
         "the report cannot be written",
@@ -144,6 +144,23 @@ TABLE: dict[str, Code] = {
         "spec.reporting asks for reports at a URL or by a plugin, and the last one did not arrive there. The run itself went on as if nothing had "
         "happened: its own report (status.json) has the condition Reported with the reason.",
         "Look at the URL, its headers and certificates, or at the plugin's log. `machineadm status` shows the report on the machine.",
+    ),
+    "MA6031": Code(
+        "a reset was begun and has not ended",
+        "`machineadm reset` was killed, or failed, before it had taken everything back. What is left is neither what the "
+        "configuration made nor what was there before, so no bootstrap begins. Nothing was changed.",
+        "Run `machineadm reset` again: it goes on where it stopped.",
+    ),
+    "MA6032": Code(
+        "a reset has to be confirmed",
+        "`kubeadm reset` would take what machineadm cannot prove to be left over from a bootstrap of its own that has not ended: "
+        "a node that is finished and has worked since, or what somebody else made or restored. Nothing was changed.",
+        "Look at `machineadm reset --dry-run`, save what is needed, and say --yes; at a terminal you are asked.",
+    ),
+    "MA6033": Code(
+        "a node below another root cannot be reset",
+        "The tree (`--root`) holds what kubeadm made, and kubeadm can be reset only on the machine that runs. Nothing was changed.",
+        "Boot the machine and run `machineadm reset` there, or make the tree anew.",
     ),
     "MA6021": Code(
         "the machine reboots",

@@ -48,7 +48,8 @@ class Context:
         self.resumes = True
         own: list[Step] = []
         # The plan of a later boot has the boot commands alone: what all else is, is not its business.
-        whole = mode != "boot" and self.has_history
+        # Nor is a reset's, which takes back all there is.
+        whole = mode not in ("boot", "reset") and self.has_history
         if whole and self.settling.anything_made:
             own.append(self.restore)
         if whole and (stale := stale_holdings(plan, ledger, mode)):

@@ -157,6 +157,19 @@ class RebootRequired(Event, frozen=True, kw_only=True, tag="rebootRequired"):
     steps: tuple[str, ...]
 
 
+class ResetEnded(Event, frozen=True, kw_only=True, tag="resetEnded"):
+    """The last event of a reset that did not fail."""
+
+    done: bool
+    """There was anything to take back, or to forget."""
+
+    complete: bool
+    """Nothing is left for a later one."""
+
+    left: tuple[str, ...]
+    """What stays on the machine, a line for each."""
+
+
 class RunEnded(Event, frozen=True, kw_only=True, tag="runEnded"):
     """The last event of a run."""
 

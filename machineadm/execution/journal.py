@@ -56,7 +56,8 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_def
     """One line after the first."""
 
     event: str
-    """`started`, `done`, `failed`, `cleaned`, `again` (done, and to be done once more), or `succeeded` for the whole run."""
+    """`started`, `done`, `failed`, `cleaned`, `again` (done, and to be done once more); `succeeded` for the whole run, or
+    `resetting`: all is being taken back, and the journal goes last."""
 
     run: int
     """Number of the run, from 1."""
@@ -98,6 +99,7 @@ class Journal:
         self._last: dict[str, str] = {}
         """The last event of each step."""
         self._identity: Identity | None = None
+        self._resetting = False
         self._run = 1
         for record in self._records:
             self._index(record)
@@ -168,12 +170,41 @@ class Journal:
             return
         self._append(self._record("succeeded", identity=identity))
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing was ever recorded on this machine."""
+        return not self._records
+
+    @property
+    def resetting(self) -> bool:
+        """Whether a reset was begun; its end takes the journal away."""
+        return self._resetting
+
+    def reset_begins(self) -> None:
+        """Record that all is taken back from now on."""
+        if not self._resetting:
+            self._append(self._record("resetting"))
+
+    def commands_done(self) -> int:
+        """How many commands of a configuration were carried out."""
+        phases = (Phase.BOOT, Phase.PRE_KUBEADM, Phase.POST_KUBEADM)
+        concerns = {f"commands/{phase.value}" for phase in phases}
+        keys = (key for key, (done, _) in self._done.items() if done)
+        return sum(concern in concerns for concern, _ in keys)
+
     def guard(self, identity: Identity) -> None:
-        """Refuse to make another node of a machine that is one already.
+        """Refuse to make another node of a machine that is one already, or that is being taken back.
 
         Raises:
             ConfigError: Role, cluster or version differ from those of the success.
+            HostError: A reset was begun and has not ended.
         """
+        if self._resetting:
+            raise HostError(
+                "MA6031",
+                "a reset of this machine was begun and has not ended",
+                hint="run `machineadm reset` again; it goes on where it stopped",
+            )
         before = self.identity()
         if before is None:
             return
@@ -184,8 +215,7 @@ class Journal:
                 raise ConfigError(
                     "MA6005",
                     f"this machine is already bootstrapped: its {field} is {old!r}, the configuration has {new!r}",
-                    hint="machines are replaced, not converted; upgrade with kubeadm, or reset the node and remove "
-                    f"{self._state.state_directory}",
+                    hint="machines are replaced, not converted; upgrade with kubeadm, or begin anew with `machineadm reset`",
                 )
 
     def _record(
@@ -216,6 +246,9 @@ class Journal:
         self._index(record)
 
     def _index(self, record: Record) -> None:
+        if record.event == "resetting":
+            self._resetting = True
+            return
         if record.event == "succeeded":
             self._identity = record.identity
             return

@@ -145,7 +145,7 @@ class Settling:
         eyes = self._eyes_of(host)
         verdicts = (self._one(holding, None, eyes, host) for holding in self._made())
         effects = [verdict[0] for verdict in verdicts if verdict is not None and verdict[0]]
-        effects = _in_order(effects, host)
+        effects = in_order(effects, host)
         paths = ", ".join(getattr(effect, "path", "") for effect in effects)
         return Work(effects=tuple(effects), summary=f"restores what commands made: {paths}")
 
@@ -547,7 +547,7 @@ class Before(msgspec.Struct, kw_only=True):
     """When entries of the directories that a reset empties were changed last (see `FileStat.changed`)."""
 
 
-def _in_order(effects: Iterable[Effect], host: Host) -> list[Effect]:
+def in_order(effects: Iterable[Effect], host: Host) -> list[Effect]:
     """Directories before what is in them, and those that go last, from within; none goes that something is left in."""
     made = sorted((e for e in effects if isinstance(e, MakeDirectory)), key=lambda one: one.path)
     gone = [e for e in effects if isinstance(e, RemoveDirectory)]

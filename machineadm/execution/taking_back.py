@@ -12,7 +12,7 @@ from typing import ClassVar
 from machineadm.actions.perform import perform
 from machineadm.execution.ledger import Holding, Ledger
 from machineadm.execution.seen import ABSENT, Eyes, restoring, shown_content
-from machineadm.execution.settling import Settling
+from machineadm.execution.settling import Settling, in_order
 from machineadm.host.effects import DisableUnit, Effect
 from machineadm.host.ports import Host
 from machineadm.plan.model import FollowUp, Outcome, Phase, Work, digest_of
@@ -112,6 +112,40 @@ class TakeBack:
         else:
             stays.append(f"{name} stays: it was changed since")
         return None
+
+
+class TakeEverythingBack(TakeBack):
+    """The step of a reset: whatever a run of any mode owned or a command made, on a node as well.
+
+    The ledger forgets nothing of it: it goes as a whole, once all is done.
+    """
+
+    name: ClassVar[str] = "reset/takeBack"
+    phase: ClassVar[Phase] = Phase.POST_KUBEADM
+
+    def check(self, host: Host) -> Work:
+        """See `Step.check`."""
+        work, _ = self.look(host)
+        return work
+
+    def look(self, host: Host) -> tuple[Work, tuple[str, ...]]:
+        """What is taken back, and a line for each thing that stays."""
+        effects: list[Effect] = []
+        follow: dict[str, FollowUp] = {}
+        stays: list[str] = []
+        eyes = Eyes(host)
+        for holding in self.stale:
+            effect = self._undo(holding, eyes, host, stays)
+            if effect is not None:
+                effects.append(effect)
+                follow.update((one.key, one) for one in holding.follow)
+        effects = in_order(effects, host)
+        summary = f"takes back {len(effects)}" if effects else ""
+        work = Work(effects=tuple(effects), summary=summary, follow=tuple(follow.values()))
+        return work, tuple(stays)
+
+    def forget(self) -> None:
+        """Nothing: see the class."""
 
 
 class Restore:

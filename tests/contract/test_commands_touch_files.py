@@ -8,9 +8,12 @@ import shutil
 import stat
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from machineadm.agent.bootstrap import Request, bootstrap, look_ahead
+from machineadm.agent.reset import reset
+from machineadm.execution.events import Event, ResetEnded
 from machineadm.host.ports import Clock
 from machineadm.plan.look import anything_to_do
 from machineadm.sources.downloads import Downloads
@@ -111,6 +114,20 @@ class Stand:
         machine.host.fetch = Downloads(lambda _: None)
         machine.host.clock = _Hasty(machine.host.clock)
         bootstrap(Request(paths=(str(self.file),)), machine)
+
+    def reset(self) -> ResetEnded:
+        """Take everything back, in a process of its own; how it ended."""
+        told = self.directory / "reset.json"
+        child = os.fork()
+        if not child:
+            try:
+                events: list[Event] = []
+                reset(running_tree(self.tree), events.append, confirm=lambda _: True)
+                told.write_bytes(msgspec.json.encode(events[-1]))
+            finally:
+                os._exit(0)
+        os.waitpid(child, 0)
+        return msgspec.json.decode(told.read_bytes(), type=ResetEnded)
 
     def machine(self) -> dict[str, tuple[object, ...]]:
         found = seen(self.tree, times=False)
@@ -220,3 +237,29 @@ def test_what_somebody_else_changed_before_kubeadm_is_an_error_with_a_diff(
     assert error["code"] == "MA3021"
     assert "+config: mine" in error["logTail"]
     assert balancer.read_text() == "config: mine\n"
+
+
+def test_a_reset_leaves_a_tree_as_it_was_but_for_what_it_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stand = Stand(tmp_path / "reset", monkeypatch)
+    hosts = stand.tree / "etc/hosts"
+    before = {path for path in stand.machine() if (stand.tree / path).is_file()}
+    assert stand.run() == {}
+
+    ended = stand.reset()
+
+    assert (ended.done, ended.complete) == (True, True)
+    left = {path for path in stand.machine() if (stand.tree / path).is_file()} - before
+    # What a command made where nobody looks, and where files are appended to.
+    assert left == {"opt/bin/tool"}
+    assert "node-7" in hosts.read_text()
+    assert "/etc/hosts stays: it was appended to" in ended.left
+    assert any("6 commands" in line for line in ended.left)
+    assert not (stand.tree / "etc/kubernetes/manifests/deep").exists()
+    assert [
+        path.name for path in (stand.tree / "var/lib/machineadm").iterdir() if path.is_file()
+    ] == ["lock"]
+    assert not stand.reset().done
+    assert stand.run() == {}
+    assert (stand.directory / "log").read_text() == "once\nonce\n"

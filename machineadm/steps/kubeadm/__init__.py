@@ -25,10 +25,9 @@ from machineadm.plan.model import Step, digest_of
 from machineadm.steps.kubeadm.config import LayOutFiles
 from machineadm.steps.kubeadm.render import CONFIG, render
 from machineadm.steps.kubeadm.run import RunKubeadm
-from machineadm.steps.kubeadm.scene import Role, Scene
+from machineadm.steps.kubeadm.scene import ETCD_DATA, Role, Scene
 from machineadm.steps.kubeadm.versions import MISFIT_HINT, MISSING_HINT, misfit
 
-_ETCD_DATA = "/var/lib/etcd"
 _PATIENCE = 240.0
 
 
@@ -135,7 +134,7 @@ def _scene(kubernetes: KubernetesConfig, declared: Iterable[str]) -> Scene:
     return Scene(
         role=_role(kubernetes),
         certificates=certificates_directory(kubernetes),
-        etcd_data=(etcd and etcd.data_dir) or _ETCD_DATA,
+        etcd_data=(etcd and etcd.data_dir) or ETCD_DATA,
         cri_socket=node.cri_socket if node is not None else None,
         patience=seconds(wait) if wait is not None else _PATIENCE,
         declared=frozenset(declared),

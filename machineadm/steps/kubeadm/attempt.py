@@ -139,6 +139,7 @@ class Attempt:
             event="started",
             older=older,
             given=given,
+            **self._scene.recorded(),
         )
         return self._run(self._order.argv(), fresh)
 
@@ -413,6 +414,7 @@ class Attempt:
             event="done",
             up=True,
             joined=self._host.files.stat(KUBELET_CONF) is not None,
+            **self._scene.recorded(),
         )
         write_record(self._host, done)
         # kubeadm removes it at the end of the phase that a resumed run leaves out; it holds the token.

@@ -47,6 +47,17 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     promoted: bool = False
     """etcd has made this machine a voting member: kubeadm must not ask for that again, for etcd refuses it, for ever."""
 
+    role: str = ""
+    """What kubeadm was to make of the machine; empty in a record of an earlier build, as the next three are."""
+
+    certificates: str = ""
+    """Directory of the certificates."""
+
+    etcd_data: str = ""
+    """Directory of etcd's data."""
+
+    cri_socket: str | None = None
+
     windows: tuple[Window, ...] = ()
     """When it ran: at most one for each attempt whose work is still there."""
 

@@ -175,6 +175,12 @@ def refuse_mixed(record: Record, evidence: Evidence) -> NoReturn:
     )
 
 
+def reset_command(scene: Scene) -> tuple[str, ...]:
+    """The command line that has kubeadm take back what it did."""
+    socket = () if scene.cri_socket is None else (f"--cri-socket={scene.cri_socket}",)
+    return ("kubeadm", "reset", "--force", f"--cert-dir={scene.certificates}", *socket)
+
+
 def reset(scene: Scene, host: Host, reason: str) -> None:
     """Have kubeadm take back what it did, and say why before.
 
@@ -184,22 +190,20 @@ def reset(scene: Scene, host: Host, reason: str) -> None:
     Raises:
         KubeadmError: It failed.
     """
-    argv = ["kubeadm", "reset", "--force", f"--cert-dir={scene.certificates}"]
-    if scene.cri_socket is not None:
-        argv.append(f"--cri-socket={scene.cri_socket}")
+    argv = reset_command(scene)
     result = commands_of(host).run(
         argv, timeout=_RESET_TIMEOUT, note=f"running kubeadm reset: {reason}"
     )
     if result.exit_code != 0:
         from machineadm.steps.kubeadm.failures import diagnose
 
-        failure = diagnose(result.output, command=tuple(argv), exit_code=result.exit_code)
+        failure = diagnose(result.output, command=argv, exit_code=result.exit_code)
         raise KubeadmError(
             "MA4042",
             f"the unfinished kubeadm run could not be reset: {failure.message}",
             hint=failure.hint() or "run `kubeadm reset` yourself",
             log_tail=result.output,
-            command=tuple(argv),
+            command=argv,
             process_exit_code=result.exit_code,
         )
 

@@ -5,7 +5,7 @@ All that a plan of a machine without kubeadm needs to know of it; how to judge w
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 
@@ -18,6 +18,7 @@ BOOTSTRAP_CONF = f"{KUBERNETES}/bootstrap-kubelet.conf"
 ETCD = f"{MANIFESTS}/etcd.yaml"
 API_SERVER = f"{MANIFESTS}/kube-apiserver.yaml"
 KUBELET = "/var/lib/kubelet"
+ETCD_DATA = "/var/lib/etcd"
 FLAGS = f"{KUBELET}/kubeadm-flags.env"
 SUPER_ADMIN_CONF = f"{KUBERNETES}/super-admin.conf"
 ADMIN_CONF = f"{KUBERNETES}/admin.conf"
@@ -54,6 +55,15 @@ class Scene(msgspec.Struct, frozen=True, kw_only=True):
 
     declared: frozenset[str] = frozenset()
     """Paths that this configuration writes before kubeadm runs."""
+
+    def recorded(self) -> dict[str, Any]:
+        """What our record keeps of it, for a reset without a configuration."""
+        return {
+            "role": self.role,
+            "certificates": self.certificates,
+            "etcd_data": self.etcd_data,
+            "cri_socket": self.cri_socket,
+        }
 
     @property
     def member(self) -> str:

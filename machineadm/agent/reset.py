@@ -1,0 +1,152 @@
+"""Taking everything back that machineadm did to a machine, as far as it is known how it was before."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import msgspec
+
+from machineadm.agent.own_file import BOOT_CONFIGURATION, BOOT_NODE, COPY
+from machineadm.agent.preflight import require_root
+from machineadm.agent.units import NoUnits
+from machineadm.agent.wiring import Machine
+from machineadm.errors import UsageError
+from machineadm.execution.context import Context
+from machineadm.execution.events import Observer, ResetEnded
+from machineadm.execution.journal import JOURNAL, Journal
+from machineadm.execution.ledger import KEPT, LEDGER, Ledger
+from machineadm.execution.looking import look
+from machineadm.execution.runner import execute
+from machineadm.execution.settling import Settling
+from machineadm.execution.taking_back import TakeEverythingBack
+from machineadm.host.facts import gather
+from machineadm.plan.look import Look, anything_to_do
+from machineadm.plan.model import Plan
+from machineadm.reporting.sinks import STATUS, Sinks
+from machineadm.steps.kubeadm.record import NAME as RECORD
+from machineadm.steps.kubeadm.resetting import LEAVES, ResetNode
+
+_MODE = "reset"
+
+
+class Prospect(msgspec.Struct, frozen=True, kw_only=True):
+    """What a reset would do."""
+
+    looks: tuple[Look, ...]
+    left: tuple[str, ...]
+    """What stays on the machine, a line for each."""
+
+    unproved: tuple[str, ...]
+    """What kubeadm's reset would take that no record proves to be of a bootstrap of ours that has not ended."""
+
+    known: bool
+    """Anything is recorded of this machine, which a reset forgets."""
+
+    @property
+    def anything_to_do(self) -> bool:
+        """Whether a reset would change anything."""
+        return self.known or anything_to_do(self.looks)
+
+
+def look_at_reset(machine: Machine) -> Prospect:
+    """What `reset` would do; nothing is changed.
+
+    Raises:
+        MachineadmError: It would fail from the start.
+    """
+    prospect, _ = _look(machine)
+    return prospect
+
+
+def reset(
+    machine: Machine,
+    observe: Observer = lambda _: None,
+    *,
+    confirm: Callable[[Prospect], bool],
+) -> None:
+    """Take everything back, and forget it.
+
+    Killed anywhere, the next reset goes on; until then no bootstrap begins.
+
+    Args:
+        machine: The machine, or a tree.
+        observe: Told of every event.
+        confirm: Asked where more would go than is proved to be of a bootstrap that has not ended.
+
+    Raises:
+        MachineadmError: It failed.
+        UsageError: It was not confirmed.
+    """
+    host = machine.host
+    require_root(is_root=machine.is_root, offline=host.offline, what="resetting")
+    host.state.lock()
+    prospect, context = _look(machine)
+    if prospect.unproved and not confirm(prospect):
+        shown = ", ".join(prospect.unproved[:4])
+        more = f" and {len(prospect.unproved) - 4} more" if len(prospect.unproved) > 4 else ""
+        raise UsageError(
+            "MA6032",
+            f"kubeadm reset would take {shown}{more}: a node that is finished, or the work of others. Nothing was changed",
+            hint="look at `machineadm reset --dry-run`; if all of it may be lost, say --yes",
+        )
+    complete = True
+    if prospect.anything_to_do:
+        context.journal.reset_begins()
+        complete = execute(context, prospect.looks, observe).complete
+        if complete:
+            _forget(machine)
+    observe(
+        ResetEnded(
+            time=host.clock.now(),
+            done=prospect.anything_to_do,
+            complete=complete,
+            left=prospect.left,
+        )
+    )
+
+
+def _look(machine: Machine) -> tuple[Prospect, Context]:
+    host = machine.host
+    facts = gather(host)
+    journal = Journal(host.state, host.clock, machine_id=facts.machine_id, boot_id=facts.boot_id)
+    ledger = Ledger(host.state, machine_id=facts.machine_id, boot_id=facts.boot_id)
+    everything = tuple(reversed(ledger.holdings()))
+    back = TakeEverythingBack(everything, ledger, Settling(Plan(steps=()), ledger, journal))
+    node = ResetNode(machine=facts.machine_id)
+    context = Context(Plan(steps=(NoUnits(), node, back)), host, journal, ledger, mode=_MODE)
+    looks = look(context)
+    _, stays = back.look(host)
+    left = [*stays]
+    if commands := journal.commands_done():
+        count = "a command" if commands == 1 else f"{commands} commands"
+        left.append(f"what {count} of the configuration did beside files that it declares")
+    if any(one.step is node and one.work.effects for one in looks):
+        left += LEAVES
+    prospect = Prospect(
+        looks=looks,
+        left=tuple(left),
+        unproved=node.unproved(host),
+        known=not journal.is_empty or bool(everything),
+    )
+    return prospect, context
+
+
+def _forget(machine: Machine) -> None:
+    """Remove all that is recorded; the journal, which says that a reset was begun, last."""
+    host = machine.host
+    state = host.state
+    Sinks(state, host.files).remove_sentinels()
+    state.remove(STATUS, durable=False)
+    below = [f"{name}/{one}" for name in ("resume", KEPT) for one in state.list(name)]
+    for name in (
+        STATUS,
+        RECORD,
+        BOOT_NODE,
+        BOOT_CONFIGURATION,
+        COPY,
+        LEDGER,
+        *below,
+        JOURNAL,
+    ):
+        if state.read(name, durable=True) is not None:
+            state.remove(name, durable=True)
