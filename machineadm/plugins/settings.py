@@ -28,6 +28,39 @@ def read_entries(data: bytes, *, file: str) -> tuple[PluginEntry, ...]:
     Raises:
         PluginError: MA7206: It cannot be read; all its problems are in `log_tail`.
     """
+    documents = _documents(data, file)
+    entries = [entry for document in documents for entry in document.value.spec.plugins]
+    seen: set[tuple[str, str]] = set()
+    for entry in entries:
+        if (entry.kind, entry.name) in seen:
+            raise PluginError(
+                "MA7206",
+                f"{file}: plugin {entry.name!r} of kind {entry.kind} is listed twice",
+                hint="keep one of them",
+            )
+        seen.add((entry.kind, entry.name))
+    return tuple(entries)
+
+
+def read_catalogs(data: bytes, *, file: str) -> tuple[str, ...]:
+    """The catalogs of a PluginConfiguration, in order.
+
+    Args:
+        data: One document or several.
+        file: Its name, for messages.
+
+    Raises:
+        PluginError: MA7206: It cannot be read.
+    """
+    return tuple(one for document in _documents(data, file) for one in document.value.spec.catalogs)
+
+
+def _documents(data: bytes, file: str) -> tuple[Document, ...]:
+    """The documents, typed and fit.
+
+    Raises:
+        PluginError: MA7206: They are not; all their problems are in `log_tail`.
+    """
     from machineadm.documents.decoding import decode_kinds
     from machineadm.documents.printing import as_text
 
@@ -44,17 +77,7 @@ def read_entries(data: bytes, *, file: str) -> tuple[PluginEntry, ...]:
         )
         refusal.log_tail = as_text(problems)
         raise refusal
-    entries = [entry for document in documents for entry in document.value.spec.plugins]
-    seen: set[tuple[str, str]] = set()
-    for entry in entries:
-        if (entry.kind, entry.name) in seen:
-            raise PluginError(
-                "MA7206",
-                f"{file}: plugin {entry.name!r} of kind {entry.kind} is listed twice",
-                hint="keep one of them",
-            )
-        seen.add((entry.kind, entry.name))
-    return tuple(entries)
+    return documents
 
 
 def _unfit(document: Document) -> Iterator[Problem]:

@@ -162,6 +162,12 @@ class PluginEntry(ApiStruct, frozen=True, kw_only=True):
 class PluginConfigurationSpec(ApiStruct, frozen=True, kw_only=True):
     """The plugins."""
 
+    catalogs: Annotated[
+        tuple[Annotated[str, Meta(min_length=1, max_length=512, extra=ONE_LINE)], ...],
+        Meta(max_length=20),
+    ] = ()
+    """Where `machineadm plugin install` looks, in order, if the command line names none: `oci://HOST/PREFIX`, or a directory."""
+
     plugins: Annotated[tuple[PluginEntry, ...], Meta(max_length=100)] = ()
     """Name and kind together occur once. At most 100."""
 

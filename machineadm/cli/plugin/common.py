@@ -75,7 +75,7 @@ def add_catalogs(parser: Parser) -> None:
         "--catalog",
         metavar="ADDRESS",
         action="append",
-        help="oci://REGISTRY/PREFIX, or a directory, plain or an OCI layout; several, in order",
+        help="oci://REGISTRY/PREFIX, or a directory, plain or an OCI layout; several, in order; default: those of plugins.yaml",
     )
     parser.add_option(
         "--credentials",
@@ -127,16 +127,16 @@ def lock_of(arguments: Namespace) -> Lock:
 
 
 def catalogs_of(arguments: Namespace) -> list[Catalog]:
-    """The catalogs that the options name, in order.
+    """The catalogs that the options or else plugins.yaml name, in order.
 
     Raises:
         UsageError: An address is not one.
-        PluginError: The file of credentials is unfit.
+        PluginError: The file of credentials, or plugins.yaml, is unfit.
     """
-    from machineadm.plugins.catalogs.opening import open_catalog
+    from machineadm.plugins.catalogs.opening import configured_catalogs, open_catalog
     from machineadm.sources.registries import CatalogWeb
 
-    addresses = arguments.catalog or ()
+    addresses = arguments.catalog or configured_catalogs()
     web = CatalogWeb(ca_file=arguments.ca_file or "", timeout=arguments.timeout)
     return [
         open_catalog(one, lambda: web, lambda host: _known(arguments, host)) for one in addresses

@@ -13,6 +13,8 @@ from machineadm.plugins.catalogs.directory import DirectoryCatalog
 from machineadm.plugins.catalogs.layout import MARK, LayoutCatalog
 from machineadm.plugins.catalogs.model import Catalog, Web
 from machineadm.plugins.catalogs.registry import RegistryCatalog
+from machineadm.plugins.settings import CONFIGURATION, read_catalogs
+from machineadm.plugins.trust import require_trusted
 from machineadm.redaction import Secret
 
 _PREFIX: Final = r"([a-z0-9]+([._-]+[a-z0-9]+)*(/[a-z0-9]+([._-]+[a-z0-9]+)*)*)?"
@@ -67,6 +69,22 @@ def open_catalog(
     user, password = credentials(netloc)
     protocol = "https" if scheme == "oci" else "http"
     return RegistryCatalog(f"{protocol}://{netloc}", prefix, web(), user=user, password=password)
+
+
+def configured_catalogs(path: str = CONFIGURATION) -> tuple[str, ...]:
+    """The addresses in plugins.yaml; none if it is not there.
+
+    Args:
+        path: The file.
+
+    Raises:
+        PluginError: It is not to be trusted, or unfit.
+    """
+    if not os.path.lexists(path):
+        return ()
+    require_trusted("of plugins.yaml", path)
+    with open(path, "rb") as file:
+        return read_catalogs(file.read(), file=path)
 
 
 def _shown(address: str) -> str:

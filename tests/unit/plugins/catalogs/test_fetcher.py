@@ -12,6 +12,7 @@ import pytest
 from machineadm.errors import PluginError
 from machineadm.plugins.catalogs.installing import install, remove
 from machineadm.plugins.catalogs.lockfile import Lock
+from machineadm.plugins.catalogs.opening import configured_catalogs
 from machineadm.plugins.discovery import Places, find
 from tests.servers.registry import Registry, digest
 from tests.unit.plugins.catalogs.conftest import CONTENT, Site, lay_out, publish
@@ -362,3 +363,22 @@ def test_a_tag_that_is_not_a_version_becomes_no_path(site: Site, tag: str) -> No
     named = [path for path in site.files if not path.startswith("sha256/")]
 
     assert named == ["plugins/encryption-provider/file/1.0.0/any"]
+
+
+def test_plugins_yaml_names_the_catalogs_of_a_machine(tmp_path: Path) -> None:
+    path = tmp_path / "plugins.yaml"
+    assert configured_catalogs(str(path)) == ()
+    path.write_text(
+        "apiVersion: bootstrap.cluster.x-k8s.io/v1alpha1\nkind: PluginConfiguration\n"
+        "spec: {catalogs: ['oci://registry.example/plugins', /mnt/plugins]}\n"
+    )
+    path.chmod(0o644)
+    assert configured_catalogs(str(path)) == ("oci://registry.example/plugins", "/mnt/plugins")
+    path.write_text("spec: {}\n")
+    with pytest.raises(PluginError, match="MA1") as caught:
+        configured_catalogs(str(path))
+    assert caught.value.code == "MA7206"
+    path.chmod(0o666)
+    with pytest.raises(PluginError) as caught:
+        configured_catalogs(str(path))
+    assert caught.value.code == "MA7202"
