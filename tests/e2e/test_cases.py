@@ -80,6 +80,11 @@ def test_what_a_person_made_by_hand_is_neither_reset_nor_claimed() -> None:
     assert run_case("somebody-else") == 0
 
 
+@pytest.mark.requirement("R1")
+def test_no_order_of_failures_acts_and_runs_costs_a_person_their_data() -> None:
+    assert run_case("orders") == 0
+
+
 def test_restored_data_outlive_a_control_plane_that_says_why_it_does_not_come_up() -> None:
     assert run_case("restored") == 0
 
