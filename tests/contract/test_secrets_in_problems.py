@@ -58,7 +58,7 @@ def test_there_are_secret_fields_of_every_kind() -> None:
     names = {key.name for key in FIELDS}
 
     assert {"certificateKey", "token", "headers", "key", "passwordHash", "value"} <= names
-    assert len(KINDS) == 2
+    assert len(KINDS) == 3
 
 
 @pytest.mark.parametrize("key", FIELDS, ids=[key.path() for key in FIELDS])

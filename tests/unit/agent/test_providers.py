@@ -176,6 +176,10 @@ def test_secret_inputs_are_given_and_never_shown(site: Site) -> None:
     assert site.stage.host.text("/etc/motd") == "given t0k3n-of-mine"
     assert "plugin vault: [WARN] with ***" in "\n".join(site.logged)
     assert not any("t0k3n-of-mine" in line for line in site.logged)
+    state = site.stage.host.state
+    kept = {**state.state_files, **state.run_files}
+    # The copy of the configuration for a resumed run goes when the run has succeeded.
+    assert not [name for name, content in kept.items() if b"t0k3n-of-mine" in content]
 
 
 def test_who_is_not_there_is_named_with_what_to_install(site: Site) -> None:
