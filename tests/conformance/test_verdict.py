@@ -27,6 +27,7 @@ REFUSED_ON_PURPOSE = {
     r"MA1323 .*\.requiredClaims": "the API server would look for another claim",
     r"MA1430 .*\.extraVolumes\[\d+\]\.name": "a volume would take the place of one that machineadm adds, and the files of a field be gone",
     r"MA1430 .*\.log\.path": "the same, seen from the field whose place is taken",
+    r"MA1432 .*\.command\[\d+\]": "nobody means a null among arguments, which Kubernetes takes for an empty one",
     r"MA1432 .*: unknown field": "its reader goes on without the field, and only its log tells",
 }  # fmt: skip
 """What we refuse and Kubernetes takes: how our refusal begins, with the reason."""
