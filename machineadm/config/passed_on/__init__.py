@@ -88,11 +88,21 @@ def judged(
         told.add(each.path)
         yield each
     # Of a value that is of a wrong type nothing else is said; a field under a mistyped name is not missing, too.
-    silent = told | walk.meant | set(_filled_in_elsewhere(value, path))
+    silent = told | walk.meant
+    if _holds_placeholder(value):
+        silent |= set(_filled_in_elsewhere(value, path))
     rules = import_module(f"{__name__}.{_RULES[kind]}")
     for each in rules.problems(value, path, minor, inherited):
         if each.path not in silent:
             yield each
+
+
+def _holds_placeholder(value: Any) -> bool:
+    if isinstance(value, dict):
+        return any(map(_holds_placeholder, value.values()))
+    if isinstance(value, (list, tuple)):
+        return any(map(_holds_placeholder, value))
+    return isinstance(value, str) and is_filled_in_elsewhere(value)
 
 
 def _filled_in_elsewhere(value: Any, path: str) -> Iterator[str]:

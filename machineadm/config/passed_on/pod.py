@@ -304,11 +304,8 @@ def _port(value: dict[str, Any], path: str) -> Iterator[Finding]:
 
 
 def _is_port_name(name: str) -> bool:
-    return (
-        1 <= len(name) <= 15
-        and re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", name) is not None
-        and re.search("[a-z]", name) is not None
-    )
+    digits = name.replace("-", "").isdigit()
+    return len(name) <= 15 and is_label(name) and "--" not in name and not digits
 
 
 def _ports(

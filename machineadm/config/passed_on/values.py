@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
@@ -13,8 +12,6 @@ from machineadm.config.rules.model import finding
 from machineadm.config.upstream.walk import duration_seconds
 
 REFUSED: Final = "MA1440"
-
-_LABEL: Final = r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
 
 
 def mapping(value: Any, name: str) -> dict[Any, Any]:
@@ -112,34 +109,36 @@ def not_negative(value: Any, path: str, *names: str) -> Iterator[Finding]:
             yield refused(child(path, name), "must not be negative")
 
 
+# By sets of letters and not by patterns, which a machine's first start would have to compile.
+_LOWER: Final = frozenset("abcdefghijklmnopqrstuvwxyz0123456789")
+_ANY: Final = _LOWER | frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZ")
+
+
+def _is_word(name: str, ends: frozenset[str], inside: frozenset[str]) -> bool:
+    return bool(name) and name[0] in ends and name[-1] in ends and set(name) <= inside
+
+
 def is_label(name: str) -> bool:
     """A name of RFC 1123: lower-case letters, digits and hyphens, 63 at most."""
-    return len(name) <= 63 and re.fullmatch(_LABEL, name) is not None
+    return len(name) <= 63 and _is_word(name, _LOWER, _LOWER | {"-"})
 
 
 def is_subdomain(name: str) -> bool:
     """Such names with dots between them, 253 letters at most; Kubernetes has no limit for one of them."""
     return len(name) <= 253 and all(
-        re.fullmatch(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?", part) for part in name.split(".")
+        _is_word(part, _LOWER, _LOWER | {"-"}) for part in name.split(".")
     )
 
 
 def is_qualified(name: str) -> bool:
     """A key of a label: a name of 63 letters at most, perhaps behind a domain and a slash."""
     domain, slash, key = name.rpartition("/")
-    return (
-        len(key) <= 63
-        and re.fullmatch(r"[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?", key) is not None
-        and (not slash or is_subdomain(domain))
-    )
+    return is_label_value(key) and key != "" and (not slash or is_subdomain(domain))
 
 
 def is_label_value(value: str) -> bool:
     """A value of a label."""
-    return not value or (
-        len(value) <= 63
-        and re.fullmatch(r"[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?", value) is not None
-    )
+    return not value or (len(value) <= 63 and _is_word(value, _ANY, _ANY | {"-", "_", "."}))
 
 
 class Once:
