@@ -539,6 +539,7 @@ _FAULTS: Final[dict[str, tuple[tuple[Any, ...], ...]]] = {
         ("score out of range", "oomScoreAdj", -2000),
         ("least period above the period", "iptables.minSyncPeriod", "40s"),
         ("negative period", "iptables.syncPeriod", "-1s"),
+        ("cluster on no range", "clusterCIDR", "10.244.0.0"),
         ("no such log format", "logging", {"format": "xml"}, "logging.format"),
         ("negative time of tracking", "conntrack.udpTimeout", "-1s"),
     ),

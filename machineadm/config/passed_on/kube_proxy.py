@@ -25,7 +25,7 @@ _LOCAL: Final = ("ClusterCIDR", "NodeCIDR", "BridgeInterface", "InterfaceNamePre
 
 
 def problems(
-    document: dict[str, Any], path: str, minor: int, _inherited: Mapping[str, Any]
+    document: dict[str, Any], path: str, minor: int, inherited: Mapping[str, Any]
 ) -> Iterator[Finding]:
     """What kube-proxy refuses beyond wrong fields."""
     yield from gate_problems(
@@ -34,11 +34,13 @@ def problems(
     # One document serves the nodes of every platform: kube-proxy of Windows takes kernelspace.
     yield from one_of(document, "mode", path, *_LINUX_MODES, "kernelspace")
     yield from one_of(document, "detectLocalMode", path, *_LOCAL)
-    for name in ("iptables", "nftables"):
+    # What is of a mode that is not asked for is not looked at.
+    mode = text(document, "mode") or text(inherited, "mode")
+    for name in ("iptables", *(("nftables",) if mode == "nftables" else ())):
         yield from between(mapping(document, name), "masqueradeBit", child(path, name), 0, 31)
-    for name in ("iptables", "ipvs", "nftables"):
+    for name in ("iptables", *((mode,) if mode in ("ipvs", "nftables") else ())):
         yield from _periods(mapping(document, name), child(path, name))
-    ipvs, at = mapping(document, "ipvs"), child(path, "ipvs")
+    ipvs, at = mapping(document, "ipvs") if mode == "ipvs" else {}, child(path, "ipvs")
     yield from not_negative(ipvs, at, "tcpTimeout", "tcpFinTimeout", "udpTimeout")
     for cidr, place in strings(ipvs, "excludeCIDRs", at):
         if not _is_range(cidr):
@@ -90,7 +92,8 @@ def _addresses(document: dict[str, Any], path: str, minor: int) -> Iterator[Find
     for each, at in strings(document, "nodePortAddresses", path):
         if each not in words and not _is_range(each):
             yield refused(at, f"is not a range of addresses, nor {' or '.join(words)}")
-    cidr = text(document, "clusterCIDR")
+    asked = text(document, "detectLocalMode") == "ClusterCIDR"
+    cidr = text(document, "clusterCIDR") if asked else ""
     for part in cidr.split(",") if cidr else ():
         if not _is_range(part.strip()):
             yield refused(child(path, "clusterCIDR"), "is not a range of addresses, or two of them")

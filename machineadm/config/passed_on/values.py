@@ -45,7 +45,7 @@ def strings(value: Any, name: str, path: str) -> Iterator[tuple[str, str]]:
 
 def text(value: Any, name: str) -> str:
     """A field that holds a string, or an empty one."""
-    found = value.get(name) if isinstance(value, dict) else None
+    found = value.get(name) if isinstance(value, Mapping) else None
     return found if isinstance(found, str) else ""
 
 

@@ -160,7 +160,14 @@ def _disabled_means_alone(addon: Dns | ProxyAddon, _context: Context) -> Iterato
 
 
 def _proxy_document(addon: ProxyAddon, context: Context) -> Iterator[Finding]:
-    yield from judge(addon.config, "config", "KubeProxyConfiguration", context, optional=True)
+    yield from judge(
+        addon.config,
+        "config",
+        "KubeProxyConfiguration",
+        context,
+        optional=True,
+        inherited={"mode": addon.mode},
+    )
     if addon.config is not None and addon.mode is not None and "mode" in addon.config:
         yield finding("MA1320", "config.mode", "is already in mode")
 
