@@ -1,8 +1,8 @@
-"""Work that goes on while the steps behind it are carried out.
+"""Work that goes on while later steps are carried out.
 
-A thread does the step's work, again if a failure may pass, and nothing else: journal, ledger and report are the runner's, before
-it starts and after it was joined. What the thread has to tell it leaves for the runner. Killed in between, the step counts as begun
-and not ended, as any other.
+A thread does the step's work, again if a failure may pass, and nothing else. Journal, ledger and report belong to the runner, which
+writes them before the thread starts and after it was joined. The thread queues its events for the runner. After a kill in
+between, the step counts as started and not finished, like any other.
 """
 
 from __future__ import annotations
@@ -40,15 +40,18 @@ class Task:
         self.joined_before = step.joined_before if isinstance(step, Background) else ""
         self.duration = 0.0
         self._cancelled = threading.Event()
+        # append and popleft are atomic, so the runner takes events without a lock while the thread
+        # adds some.
         self._told: deque[Event] = deque()
         self._outcome: Outcome | None = None
         self._error: BaseException | None = None
         self._clock = host.clock
+        # A daemon: a thread stuck in a system call must not keep the process from exiting.
         self._thread = threading.Thread(target=self._run, args=(self._host(host),), daemon=True)
         self._thread.start()
 
     def tell(self, observe: Observer) -> None:
-        """Pass on what it has told since."""
+        """Pass on the events since the last call."""
         while self._told:
             observe(self._told.popleft())
 
@@ -68,6 +71,8 @@ class Task:
             self._thread.join(_LOOK)
             self.tell(observe)
             try:
+                # Raises when the run was interrupted or its deadline has come: the wait must not
+                # outlast either.
                 clock.sleep(0)
             except InterruptedRunError:
                 self.cancel()
@@ -83,8 +88,9 @@ class Task:
         return self._outcome
 
     def cancel(self) -> None:
-        """Have it end soon; what it runs is ended, too."""
+        """Have it end soon, and with it the program that it runs."""
         self._cancelled.set()
+        # Bounded: the run has 8 seconds in all to end before its watchdog kills the process.
         self._thread.join(_PATIENCE)
 
     def _run(self, host: Host) -> None:
@@ -98,12 +104,14 @@ class Task:
             self._outcome = insist(
                 self.step, lambda: self.step.apply(host, self.work), host.clock, again
             )
+        # Everything: an exception that ends a thread is otherwise printed with its traceback, and
+        # the runner would not know what it was.
         except BaseException as error:
             self._error = error
         self.duration = self._clock.monotonic() - began
 
     def _host(self, host: Host) -> Host:
-        """The machine, to a thread that can be told to end."""
+        """The machine as a thread sees it that can be told to end."""
         clock = _CancellableClock(host.clock, self._cancelled)
         commands = host.commands and _CancellableCommands(host.commands, self._cancelled)
 
@@ -130,7 +138,7 @@ class _CancellableClock:
             if self._cancelled.is_set():
                 raise InterruptedRunError("MA6002", "stopped with the run that started it")
             left = until - self._real.monotonic()
-            # In pieces: whoever ends it does not wait for the next attempt.
+            # In pieces, so that a cancelled thread ends now and not at its next attempt.
             self._real.sleep(max(0.0, min(left, _PIECE)))
             if left <= _PIECE:
                 return
@@ -154,7 +162,7 @@ class _CancellableCommands:
         attend: Callable[[str], None] | None = None,
     ) -> CommandResult:
         def look(output: str) -> None:
-            # What it raises ends the program.
+            # An error raised in `attend` ends the program.
             if self._cancelled.is_set():
                 raise InterruptedRunError("MA6002", "stopped with the run that started it")
             if attend is not None:

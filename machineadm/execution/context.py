@@ -47,8 +47,8 @@ class Context:
         self.mode = mode
         self.resumes = True
         own: list[Step] = []
-        # The plan of a later boot has the boot commands alone: what all else is, is not its business.
-        # Nor is a reset's, which takes back all there is.
+        # The plan of a later boot has boot commands only: everything else would look as if no longer declared. A reset
+        # takes back everything by itself.
         whole = mode not in ("boot", "reset") and self.has_history
         if whole and self.settling.anything_made:
             own.append(self.restore)
@@ -60,7 +60,7 @@ class Context:
 
     @property
     def has_history(self) -> bool:
-        """Whether anything is owned here; where nothing is, no rule of `settling` has anything to say."""
+        """Whether anything is owned here. If not, no rule of `settling` applies, and it need not be imported."""
         return self.ledger.holds_anything
 
     @cached_property
@@ -72,7 +72,7 @@ class Context:
 
     @cached_property
     def restore(self) -> Restore:
-        """The step that puts back what commands made; a run may need it though it is not among the steps yet."""
+        """The step that puts back what commands made. A retry may need it even if it is not one of the steps."""
         from machineadm.execution.taking_back import Restore
 
         return Restore(self.settling)
@@ -102,13 +102,15 @@ class Context:
                 ),
             )
             for pending in self.ledger.pending
+            # A reboot of an earlier boot has happened by now; one that is not allowed will not be
+            # done.
             if pending.follow.kind != "reboot"
             or (self.plan.reboot and pending.boot_id == self.ledger.boot_id)
         )
 
 
 class _Overdue:
-    """Stands in a plan for a follow-up; the run does it at the end of its phase."""
+    """Represents a follow-up in a plan. The run does it at the end of its phase."""
 
     phase: ClassVar[Phase] = Phase.BOOT
     live: ClassVar[bool] = True
@@ -136,7 +138,7 @@ class _Overdue:
 def stale_holdings(plan: Plan, ledger: Ledger, mode: str) -> tuple[Holding, ...]:
     """What a run of the same mode owned and the plan no longer has, the last first.
 
-    What a command made is its history's to undo.
+    Files that commands made are not listed: undoing them is up to their history.
     """
     holdings = ledger.holdings()
     if not holdings:
@@ -149,6 +151,7 @@ def stale_holdings(plan: Plan, ledger: Ledger, mode: str) -> tuple[Holding, ...]
     }
     return tuple(
         holding
+        # In reverse order of their first write: a unit is disabled before its file goes.
         for holding in reversed(holdings)
         if holding.mode == mode
         and holding.key not in owned

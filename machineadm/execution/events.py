@@ -1,4 +1,4 @@
-"""What the runner tells while it works: one event for everything that a report or a progress line needs."""
+"""What the runner reports while it works: one event for everything that a report or a progress line needs."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class ConfigurationWarned(Event, frozen=True, kw_only=True, tag="configurationWa
 
 
 class ResolvedValue(msgspec.Struct, frozen=True, kw_only=True):
-    """What a reference of the configuration stands for on this machine."""
+    """The value of a reference in the configuration on this machine."""
 
     path: str
     """Of the reference."""
@@ -47,14 +47,14 @@ class ResolvedValue(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ReferencesResolved(Event, frozen=True, kw_only=True, tag="referencesResolved"):
-    """What the configuration refers to is known, and stands in its place; nothing is touched yet."""
+    """The values that the configuration refers to are known and filled in. Nothing is touched yet."""
 
     values: tuple[ResolvedValue, ...]
     """At least one, in the order of the configuration."""
 
 
 class InstanceDataChanged(Event, frozen=True, kw_only=True, tag="instanceDataChanged"):
-    """The machine says otherwise now than when kubeadm was started; what was said then is used."""
+    """Instance data has changed since kubeadm was started. The values from then are used."""
 
     changes: tuple[tuple[str, str], ...]
     """Name, and what it stands for now."""
@@ -95,7 +95,7 @@ class StepDone(Event, frozen=True, kw_only=True, tag="stepDone"):
 
 
 class StepDeferred(Event, frozen=True, kw_only=True, tag="stepDeferred"):
-    """A step needs the running system and this is none: it was not run."""
+    """A step needs the running system, and this is not one: it was not run."""
 
     step: str
     message: str
@@ -125,7 +125,7 @@ class StepRetried(Event, frozen=True, kw_only=True, tag="stepRetried"):
 
 
 class StepWaiting(Event, frozen=True, kw_only=True, tag="stepWaiting"):
-    """A step waits for something; told when it begins to, and every ten seconds until it has it."""
+    """A step waits for something. Sent when the wait begins and every ten seconds until it ends."""
 
     step: str
     condition: str
@@ -140,7 +140,7 @@ class StepWaiting(Event, frozen=True, kw_only=True, tag="stepWaiting"):
 
 
 class ProgramEnded(Event, frozen=True, kw_only=True, tag="programEnded"):
-    """A program that reports itself (kubeadm) was run and ended, well or not."""
+    """A program that is reported by itself (kubeadm) has ended, well or not."""
 
     run: ProgramRun
 
@@ -213,7 +213,7 @@ def waiting(step: Step, wait: Waiting, *, time: float) -> Event:
 
 
 def waited_for(event: StepWaiting) -> str:
-    """What a step waits for and how long it has, in words."""
+    """What a step waits for, and how much time it has, in words."""
     return (
         f"waits for {event.condition}, {event.elapsed:.0f} s of {event.budget:g} s: {event.reason}"
     )
@@ -227,6 +227,7 @@ def plan_ready(time: float, steps: Iterable[tuple[str, Phase]]) -> PlanReady:
 
 def rfc3339(seconds: float) -> str:
     """An instant as Kubernetes writes it: `2026-11-21T10:00:00.123Z`."""
+    # Imported here: a cold start that prints no time does without it.
     from datetime import datetime, timezone
 
     moment = datetime.fromtimestamp(seconds, tz=timezone.utc)

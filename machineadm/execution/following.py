@@ -1,6 +1,6 @@
-"""Follow-ups: recorded before the work that asks for them, done once for all of it, cleared, or taken back with it.
+"""Follow-ups: recorded before the work that asks for them, done once for all of it, then cleared or taken back with it.
 
-At least once: a kill between a restart and its record restarts again in the next run; nothing else does.
+At least once: after a kill between a restart and its record the next run restarts again. Nothing else does.
 """
 
 from __future__ import annotations
@@ -36,6 +36,8 @@ class Following:
 
     def boot_happened(self) -> None:
         """A reboot that was asked for in an earlier boot has happened since, whoever did it."""
+        # The boot id tells, not a record of ours: whoever reboots the machine, it need not be
+        # rebooted again.
         for pending in self._ledger.pending:
             if pending.follow.kind == "reboot" and pending.boot_id != self._ledger.boot_id:
                 self._ledger.clear_pending(pending.follow.key)
@@ -46,14 +48,17 @@ class Following:
             return
         for follow in work.follow:
             if self._host.offline and follow.kind != "run":
-                continue  # the first boot starts and reads everything anew
+                continue  # the first boot starts every unit with the files as they are by then
             known = {p.follow.key: p for p in self._ledger.pending}.get(follow.key)
             undo = dict(known.undo if known else ())
             for path, seen in self._files(work):
+                # The state before the first step that asked: a second one must not make the first
+                # one's files the way back.
                 undo.setdefault(path, seen)
             self._ledger.put_pending(
                 Pending(
                     follow=follow,
+                    # Whoever asked first must not get it later because somebody else asks as well.
                     phase=known.phase if known else step.phase.value,
                     steps=tuple(dict.fromkeys([*(known.steps if known else ()), step.name])),
                     undo=tuple(undo.items()),
@@ -81,13 +86,17 @@ class Following:
         if self._host.offline:
             return  # the first run on the running system does it
         order = [one.value for one in Phase]
+        # Earlier phases too: a kill may have left them, and their phase may have passed in this
+        # run.
         due = [p for p in self._ledger.pending if order.index(p.phase) <= order.index(phase.value)]
+        # A reboot ends the run, so whatever else is due would wait for the next one; sorted() keeps
+        # the order of the rest.
         for pending in sorted(due, key=lambda one: one.follow.kind == "reboot"):
             self._do(pending)
 
     @property
     def reboot_required(self) -> tuple[str, ...]:
-        """The steps that asked for a reboot which the agent may not do."""
+        """The steps that asked for a reboot that the agent must not do."""
         return tuple(
             name
             for pending in self._ledger.pending
@@ -110,6 +119,8 @@ class Following:
             except InterruptedRunError:
                 raise
             except MachineadmError as error:
+                # On the disk before anything is put back: a run killed meanwhile goes on putting
+                # back, instead of trying the restart on a mixture of old and new files.
                 pending = msgspec.structs.replace(pending, failed=f"{error.code} {error.message}")
                 self._ledger.put_pending(pending)
                 self._ledger.save()
@@ -131,6 +142,8 @@ class Following:
         for path, seen in pending.undo:
             now = eyes.look(path)
             holding = self._ledger.holding("file", path)
+            # A file that somebody has changed since our write is theirs: an older state must not
+            # overwrite it.
             ours = holding is not None and now in (holding.wrote, *holding.strays)
             if now == seen:
                 put_back.append(path)
@@ -143,6 +156,8 @@ class Following:
                 put_back.append(path)
             else:
                 lost.append(path)
+        # systemd would start the unit from the definition that it has in memory, which is the one
+        # that failed.
         if any(path.startswith("/etc/systemd/") for path in put_back):
             services_of(self._host).reload()
         again = ""
@@ -151,6 +166,8 @@ class Following:
         except MachineadmError as error:
             if isinstance(error, InterruptedRunError):
                 raise
+            # The first failure stays the one that is reported: it tells what is wrong with the
+            # configuration.
             again = f"; it also fails with these: {error.message}"
         self._ledger.clear_pending(pending.follow.key)
         self._ledger.save()
@@ -180,9 +197,13 @@ class Following:
                 f"{', '.join(pending.steps)} asks for a reboot, but the machine was already rebooted {MOST_REBOOTS} times",
                 hint="something undoes the configuration's change at every boot; see the step's message",
             )
+        # Counted on the disk before the reboot: something that undoes our change at every boot must
+        # not reboot the machine for ever.
         self._ledger.count_reboot()
         self._ledger.save()
         self._host.services.reboot()
+        # systemctl returns at once. Ending as if interrupted keeps the journal as after a kill, so
+        # the run goes on after the boot.
         raise InterruptedRunError(
             REBOOTING,
             f"the machine reboots, as {', '.join(pending.steps)} asked; the run continues at the next boot",
@@ -193,6 +214,7 @@ class Following:
         for effect in work.effects:
             if isinstance(effect, (WriteFile, RemoveFile, MakeLink)):
                 seen = eyes.look(effect.path)
+                # Kept before the write, since a failed restart puts exactly this content back.
                 self._ledger.keep(seen, effect.path, self._host)
                 found.append((effect.path, seen))
         return found

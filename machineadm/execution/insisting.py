@@ -1,4 +1,4 @@
-"""Again and again while a failure may pass and the step's budget lasts: for steps in their place and in the background."""
+"""Trying again while a failure may pass and the step's budget lasts: for steps in the foreground and in the background."""
 
 from __future__ import annotations
 
@@ -38,6 +38,7 @@ def insist(step: Step, apply: Callable[[], Outcome], clock: Clock, between: Betw
             if delay is None:
                 if attempt > 1:
                     error.message += f", tried {attempt} times"
+                    # str() and tracebacks read args, which still have the shorter text.
                     error.args = (error.message,)
                 raise
             between(error, attempt, delay)

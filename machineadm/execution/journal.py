@@ -2,10 +2,11 @@
 
 One JSON object a line in `journal.jsonl` of the state directory. The first line names the machine, so that a golden image
 does not replay what was done elsewhere: a journal of another machine counts as empty and is moved aside at the first write.
-A record that a power loss tore off is not a record; as every record is flushed before the work goes on, only the last can be.
+A record that a power loss tore off does not count. Every record is flushed before the work goes on, so only the last one can
+be torn.
 
-Reading never writes: a run that finds nothing to do leaves the journal as it was. What a question needs is kept in tables
-while records are read, so a run over many commands costs what its records cost, and not their square.
+Reading never writes: a run that finds nothing to do leaves the journal as it was. Records are indexed while they are read, so
+that a run over many commands is linear in their number and not quadratic.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ NODE_STEPS = ("kubeadm/init", "kubeadm/join")
 
 
 class Identity(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """What a node is; once it has become one, it becomes no other. Empty where the configuration does not say."""
+    """What a node is. A machine never becomes another node. Empty where the configuration does not say."""
 
     role: str = ""
     """`Initialize`, `JoinControlPlane` or `JoinWorker`."""
@@ -73,7 +74,7 @@ class Journal:
     """The record of this machine's runs.
 
     Args:
-        state: Where it lies.
+        state: Where it is kept.
         clock: For the time in each record.
         machine_id: `/etc/machine-id`, empty where there is none.
         boot_id: The kernel's, empty where there is none.
@@ -87,6 +88,8 @@ class Journal:
         self._clock = clock
         self._header = Header(journal=FORMAT, machine_id=machine_id)
         self._boot_id = boot_id
+        # Kept as bytes: the first write compares them with what they should be, and copies them
+        # aside if they are of another machine.
         self._found = state.read(JOURNAL, durable=True) or b""
         self._ready = False
         self._foreign, self._records = _parse(
@@ -111,9 +114,9 @@ class Journal:
         return self._run
 
     def finished(self, step: Step) -> bool:
-        """Whether this very step is done, wherever it stands in its list now.
+        """Whether this very step is done, wherever it is in its list now.
 
-        A boot command is done if it was since the machine booted.
+        A boot command is done if it has run since the machine booted.
         """
         done, boots = self._done.get(key_of(step), (False, set()))
         return done and (step.phase is not Phase.BOOT or self._boot_id in boots)
@@ -123,15 +126,17 @@ class Journal:
         return self._done.get(key, (False, set()))[0]
 
     def unfinished(self, step: Step) -> bool:
-        """Whether a step of this name, whatever its content then, was begun and did not end well."""
+        """Whether a step of this name, whatever its content was then, was started and did not end well."""
         return self._last.get(step.name) in ("started", "failed")
 
     def begun(self) -> tuple[str, ...]:
-        """Names of the steps that were begun and have no end: cut off."""
+        """Names of the steps that were started and have no end: they were cut off."""
         return tuple(self._begun)
 
     def node_begun(self) -> bool:
         """Whether kubeadm was started on this machine, by whatever plan, and what it left was not reset since."""
+        # By name and without the digest: a node that an earlier configuration began is a node all
+        # the same.
         return any(self._last.get(name) in ("started", "failed", "done") for name in NODE_STEPS)
 
     def last_event(self, name: str) -> str:
@@ -164,7 +169,7 @@ class Journal:
 
     def succeeded(self, identity: Identity) -> None:
         """Record that the machine is what was asked for, unless that is the last thing recorded."""
-        # Otherwise every run that finds nothing to do would still write to the disk.
+        # Otherwise every run that finds nothing to do would still write to the disk, and grow the file.
         last = self._records[-1] if self._records else None
         if last is not None and last.event == "succeeded" and last.identity == identity:
             return
@@ -181,7 +186,7 @@ class Journal:
         return self._resetting
 
     def reset_begins(self) -> None:
-        """Record that all is taken back from now on."""
+        """Record that everything is taken back from now on."""
         if not self._resetting:
             self._append(self._record("resetting"))
 
@@ -238,7 +243,8 @@ class Journal:
 
     def _append(self, record: Record) -> None:
         self._make_ready()
-        # A line that failed may be there in part: then the next begins the file anew.
+        # If this append fails, part of the line may be in the file. Not being ready makes the next append
+        # rewrite the file from the records, so that a torn line never ends up in the middle, where it is an error.
         self._ready, found, self._found = False, self._found, b""
         self._state.append(JOURNAL, _line(record))
         self._ready, self._found = True, found
@@ -252,6 +258,8 @@ class Journal:
         if record.event == "succeeded":
             self._identity = record.identity
             return
+        # By name and not by key: recovery has to find an unfinished step although its content has
+        # changed since.
         self._last[record.step] = record.event
         if record.event == "started":
             self._begun[record.step] = None
@@ -273,6 +281,8 @@ class Journal:
                 f"journal-of-{self._foreign or 'unknown'}.jsonl", self._found, durable=True
             )
         kept = _line(self._header) + b"".join(map(_line, self._records))
+        # A torn end, an older format or another machine's file: replaced as a whole, since a record
+        # appended behind a torn line would be unreadable.
         if kept != self._found:
             self._state.write(JOURNAL, kept, durable=True)
         self._ready = True
@@ -297,12 +307,13 @@ def _line(value: msgspec.Struct) -> bytes:
 
 
 def _parse(found: bytes, machine_id: str, path: str) -> tuple[str | None, list[Record]]:
-    """The other machine's id, or None where the journal is ours; and the records that count.
+    """The other machine's id, or None if the journal is ours; and the records that count.
 
     Raises:
         HostError: It is damaged, or of a newer format.
     """
-    # What follows the last newline is empty, or a record that a power loss cut off.
+    # What follows the last newline is empty or was cut off by a power loss. Nothing relied on it: the effect that
+    # it announces was to come after its flush.
     *lines, _torn = found.split(b"\n")
     if not lines:
         return None, []
@@ -310,7 +321,7 @@ def _parse(found: bytes, machine_id: str, path: str) -> tuple[str | None, list[R
         header = msgspec.json.decode(lines[0], type=Header)
         if header.journal > FORMAT:
             refuse_newer("journal", path, header.journal)
-        # A machine-id may be any text in a broken image: it becomes part of a file's name.
+        # In a broken image a machine-id may be any text, and it becomes part of a file name: no `/` and no `..`.
         if header.machine_id != machine_id:
             return "".join(filter(str.isalnum, header.machine_id)), []
         return None, [msgspec.json.decode(line, type=Record) for line in lines[1:]]

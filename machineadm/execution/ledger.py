@@ -1,14 +1,14 @@
 """The ledger: what the steps own on this machine, what was there before, what commands made of it, what has yet to follow.
 
-`ledger.json` in the state directory, flushed before the first effect of a step and after its last: a line that says all of it,
-and a line for each change since. The first change of a run replaces the file as a whole, and so does each that would make the
-changes longer than what they change; so a change costs what changed, however much there is. A line that a power loss tore off
-does not count; as the work goes on only behind a whole one, nothing relied on it.
+`ledger.json` in the state directory, flushed before the first effect of a step and after its last: one line with everything, and
+one line for each change since. The file is replaced as a whole by the first change of a run, and whenever the changes would
+become longer than what they change. So the cost of a change depends on what changed and not on how much there is. A line that a
+power loss tore off does not count: work goes on only after a whole line is on the disk, so nothing relied on it.
 
-Contents lie beside it in `kept/`, by their SHA-256, up to 1 MiB each and 16 MiB in all. All of it is 0600. Like the journal the
-ledger is bound to the machine-id, and one of a newer format is an error before anything is done.
+Contents are beside it in `kept/`, named by their SHA-256, up to 1 MiB each and 16 MiB in all. Everything is 0600. Like the
+journal, the ledger is bound to the machine-id, and a ledger of a newer format is an error before anything is done.
 
-This module keeps; what follows from what is kept is decided in `settling`, `taking_back` and `following`.
+This module only stores. What follows from it is decided in `settling`, `taking_back` and `following`.
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ class Holding(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         return self.kind, self.name
 
     def is_ours(self, seen: Seen) -> bool:
-        """Whether it is a state that a step or command of ours made."""
+        """Whether a step or command of ours made this state."""
         made = (touch.seen for touch in self.touches)
         return seen == self.wrote or seen in self.strays or seen in made
 
@@ -165,7 +165,7 @@ class Ledger:
     """This machine's ledger.
 
     Args:
-        state: Where it lies.
+        state: Where it is kept.
         machine_id: `/etc/machine-id`, empty where there is none.
         boot_id: The kernel's, empty where there is none.
 
@@ -178,12 +178,14 @@ class Ledger:
         self.boot_id = boot_id
         found = state.read(LEDGER, durable=True)
         book = None if found is None else _parse(found, f"{state.state_directory}/{LEDGER}")
-        # What the image that this machine was cloned from recorded says nothing of this machine.
+        # A ledger that came with the image this machine was cloned from says nothing about this machine.
         ours = book is not None and book.machine_id == machine_id
         self._book = book if book and ours else _Book(ledger=FORMAT, machine_id=machine_id)
         self._holdings = {holding.key: holding for holding in self._book.holdings}
         self._room = MOST - sum(self._book.kept.values())
         parts: list[Holding | Pending] = [*self._book.holdings, *self._book.pending]
+        # Counted rather than searched at each save: a plan of a thousand commands saves a thousand
+        # times.
         self._named = Counter(seen.sha256 for part in parts for seen in _seen_in(part))
         """How often each content is named."""
         self._loose = {sha256 for sha256 in self._book.kept if not self._named[sha256]}
@@ -228,7 +230,9 @@ class Ledger:
         touches: tuple[Touch, ...] = (),
         strays: tuple[Seen, ...] = (),
     ) -> None:
-        """Give a file that is known another history (see `Holding.with_history`): this costs what changes, not what there is."""
+        """Give a known file another history (see `Holding.with_history`). Writes only what changes, not the whole holding."""
+        # A holding that this change writes as a whole has its new history in it; both would apply
+        # it twice.
         if holding.key not in self._put:
             history = _History(name=holding.name, count=count, touches=touches, strays=strays)
             self._change.histories.append(history)
@@ -243,6 +247,8 @@ class Ledger:
         if gone is not None:
             self._name(_seen_in(gone), -1)
             self._put.pop(gone.key, None)
+            # Replayed, a history of a dropped holding would fail with KeyError, and make the ledger
+            # damaged.
             histories = self._change.histories
             self._change.histories = [h for h in histories if ("file", h.name) != gone.key]
             self._change.drop.append(gone.key)
@@ -304,6 +310,7 @@ class Ledger:
         if not self.takes(seen):
             return
         content = host.files.read(path)
+        # It may have been written to since it was seen, and a blob must be what its name says.
         if content is not None and content_digest(content) == seen.sha256:
             self.keep_content(content, seen.sha256)
 
@@ -315,6 +322,8 @@ class Ledger:
     def keep_content(self, content: bytes, sha256: str) -> None:
         """Keep a content that is at hand."""
         if sha256 not in self._book.kept:
+            # The blob before the list: a kill in between leaves a stray for `sweep`, not a name
+            # without content.
             self._state.write(_blob(sha256), content, durable=True)
             self._book.kept[sha256] = self._change.kept[sha256] = len(content)
             self._room -= len(content)
@@ -337,14 +346,14 @@ class Ledger:
         """Remove the contents that the ledger does not list: a run was killed between the two, or they are another machine's."""
         for name in self._state.list(KEPT):
             if name not in self._book.kept:
-                # What cannot be removed now will be by a later run.
+                # Best effort: a stray blob costs space and nothing else, and a later run tries again.
                 with suppress(HostError):
                     self._state.remove(_blob(name), durable=True)
 
     # The file.
 
     def save(self) -> None:
-        """Have all of it on the disk before this returns; nothing is written where nothing changed."""
+        """Have everything on the disk before this returns. Writes nothing if nothing changed."""
         if not self._changed:
             return
         gone = [one for one in self._loose if one in self._book.kept and not self._named[one]]
@@ -358,13 +367,16 @@ class Ledger:
         self._loose.clear()
         self._write(change)
         self._changed = False
-        # Only now: a list that names a content which a kill took would have it never kept again.
+        # Only after the list is on the disk. The other way round a kill would leave a list that names a missing
+        # content, and `takes` would never keep it again.
         for sha256 in gone:
             self._state.remove(_blob(sha256), durable=True)
 
     def _write(self, change: _Change) -> None:
         line = msgspec.json.encode(change) + b"\n"
-        left, self._left = self._left - len(line), 0  # a line that failed may be there in part
+        # Zero until the append has succeeded: after a failure part of the line may be in the file, so the next
+        # write must replace the whole.
+        left, self._left = self._left - len(line), 0
         if left > 0:
             self._state.append(LEDGER, line)
             self._left = left
@@ -383,7 +395,7 @@ class Ledger:
 
 
 def _seen_in(part: Holding | Pending) -> Iterable[Seen]:
-    """What a part of the ledger may want to put back."""
+    """The states that a part of the ledger may have to put back."""
     if isinstance(part, Pending):
         yield from (seen for _, seen in part.undo)
         return
@@ -425,11 +437,13 @@ def _parse(found: bytes, path: str) -> _Book:
     """
     first, *lines = found.split(b"\n")
     try:
+        # The format alone first: a later format may have fields that do not decode, and must be
+        # refused as newer rather than as damaged.
         number = msgspec.json.decode(first, type=dict[str, msgspec.Raw])["ledger"]
         if int(bytes(number)) > FORMAT:
             refuse_newer("ledger", path, int(bytes(number)))
         book = msgspec.json.decode(first, type=_Book)
-        # The last piece is what follows the last newline: torn off, or nothing.
+        # The last piece follows the last newline: it is empty, or was torn off by a power loss.
         changes = [msgspec.json.decode(line, type=_Change) for line in lines[:-1]]
         return _changed(book, changes) if changes else book
     except (msgspec.DecodeError, KeyError, ValueError) as error:
@@ -444,7 +458,7 @@ def _changed(book: _Book, changes: Iterable[_Change]) -> _Book:
     """The ledger after the lines behind the first.
 
     Raises:
-        KeyError: A line is about what is not there.
+        KeyError: A line is about something that is not there.
     """
     holdings = {holding.key: holding for holding in book.holdings}
     for change in changes:

@@ -1,7 +1,7 @@
 """Looking at every step of a plan before anything is done.
 
-`plan` prints the answer; a run learns from it whether there is anything to do at all, and does just that as long as nothing has
-changed in between.
+`plan` prints the answer. A run learns from it whether there is anything to do at all, and does just that as long as nothing has
+changed since.
 """
 
 from __future__ import annotations
@@ -33,10 +33,10 @@ class Ending(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def look(context: Context) -> tuple[Look, ...]:
-    """Look at all steps, each on a machine over which the works of those before it are laid.
+    """Look at all steps, each on the machine as the steps before it would leave it.
 
-    A check that fails behind a command that has not run yet proves nothing: that command may make the account, the module or
-    the file that is missed. The run will tell. What no command can change stays an error (`MachineadmError.final`).
+    A check that fails after a command that has not run yet proves nothing: the command may create the missing account,
+    module or file. The run will tell. What no command can change stays an error (`MachineadmError.final`).
 
     Raises:
         MachineadmError: A step could not succeed.
@@ -51,6 +51,8 @@ def look(context: Context) -> tuple[Look, ...]:
             if error.final or not command_ahead:
                 raise
             one = _not_known_yet(step, error)
+        # Laid over the machine so that a later step sees the file, the module, the account that an
+        # earlier step is going to make.
         if one.standing is Standing.TO_DO:
             overlay.lay(one.work.effects)
             command_ahead = command_ahead or (step.once and step.phase in _COMMANDS)
@@ -59,10 +61,11 @@ def look(context: Context) -> tuple[Look, ...]:
 
 
 def replay(context: Context, looks: tuple[Look, ...], observe: Observer) -> Ending:
-    """Tell of a run in which there is nothing to do, as `execute` would have done."""
+    """Report a run in which there is nothing to do, as `execute` would have."""
     from machineadm.execution.events import RebootRequired, plan_ready
 
     clock = context.host.clock
+    # Here too: a machine that is in place would never get rid of what a killed run left.
     context.ledger.sweep()
     observe(plan_ready(clock.now(), ((one.step.name, one.step.phase) for one in looks)))
     for one in looks:
@@ -91,6 +94,8 @@ def _stand(step: Step, context: Context, host: Host) -> tuple[Standing, Work]:
                 work, f"{work.summary} again: a file that it had changed is written again"
             )
         if not work.effects and context.journal.unfinished(step):
+            # Without effects, but to do: recovery has to judge it, which may wait for an API
+            # server, and a plan does not wait.
             return Standing.TO_DO, Work(summary="started but not finished")
         return (Standing.TO_DO if work.effects else Standing.IN_PLACE), work
     work = step.check(host)

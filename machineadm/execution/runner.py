@@ -1,13 +1,13 @@
 """Carrying out a plan: order, journal, ledger, recovery, retries, follow-ups, deadline.
 
-The rules, in the order in which they bite:
+The rules, in the order in which they apply:
 
-1. Work that an earlier run began and did not end is judged or cleaned first, before any step.
+1. Work that an earlier run started and did not finish is judged or cleaned first, before any step.
 2. A step that needs the running system is deferred below another root and never called.
 3. A step that shows on the machine does the work that was seen before the run; if anything has changed since, it is looked at
    again first. A step that does not show is done if the journal says so, by name and digest.
 4. Ledger and journal are flushed before the first effect of a step and after the last.
-5. What has to follow a step is done before the first step that needs it, at the latest at the end of its phase.
+5. A follow-up is done before the first step that needs it, at the latest at the end of its phase.
 6. The first failure ends the run; the steps after it stay as they were. A failure that may pass is cleaned up and tried
    again as long as the step's own budget lasts.
 """
@@ -100,18 +100,25 @@ class _Run:
 
     def all(self) -> Ending:
         self._observe(plan_ready(self._now(), ((one.name, one.phase) for one in self._steps)))
-        # A killed run may have left kept contents that the ledger does not list.
+        # A run killed between writing a content and listing it left a blob that would take up space for ever.
         self._context.ledger.sweep()
+        # First of the follow-ups: otherwise a reboot that a person has already done would be done
+        # again.
         self._following.boot_happened()
-        # Before the first step acts: a reset of kubeadm removes files of earlier steps, which then see that.
+        # Before the first step acts: a reset of kubeadm removes files of earlier steps. Their checks run after
+        # it, see the loss, and write the files again.
         recovered: set[str] = set()
         for step in self._steps:
             if not is_deferred(step, self._host) and self._recover(step):
                 recovered.add(step.name)
+        # After recovery, which may have reset kubeadm: which commands count depends on whether a
+        # node was begun.
         self._settling.begin()
         phase = Phase.BOOT
         for index, step in enumerate(self._steps):
             if step.phase is not phase:
+                # What runs in the next phase relies on services that already have their new
+                # configuration: kubeadm must not meet a containerd that is yet to be restarted.
                 self._end_phase(phase)
                 phase = step.phase
             self._join_before(step)
@@ -119,19 +126,20 @@ class _Run:
             self._one(step, self._steps[:index], done=step.name in recovered)
         self._end_phase(phase)
         if self._context.mode != "boot":
-            # What an earlier run left may be of a phase that this plan has not.
+            # An earlier run may have left follow-ups in a phase that this plan does not have.
             self._end_phase(Phase.POST_KUBEADM)
         if steps := self._following.reboot_required:
             self._observe(RebootRequired(time=self._now(), steps=steps))
         return Ending(complete=self._complete and not self._following.left)
 
     def _end_phase(self, phase: Phase) -> None:
+        # No later step joins these, so their failure has to end the run here.
         self._join_all(phase)
         self._join_asking()
         self._follow(lambda: self._following.end_of(phase))
 
     def _follow(self, action: Callable[[], None]) -> None:
-        """Do follow-ups; what they do is a change that later steps are looked at again for.
+        """Do follow-ups. They change the machine, so later steps are looked at again.
 
         Raises:
             MachineadmError: One failed.
@@ -139,12 +147,18 @@ class _Run:
         before = self._context.ledger.pending
         if before:
             action()
+            # A restarted service can undo or create what later steps were seen to have in place.
             self._changed = self._changed or self._context.ledger.pending != before
 
     def _recover(self, step: Step) -> bool:
-        """Judge what an earlier run left of a step; True if it is done after all."""
+        """Judge what an earlier run left of a step.
+
+        Returns:
+            Whether the step turns out to be done after all.
+        """
         if not isinstance(step, Recoverable) or not self._journal.unfinished(step):
             return False
+        # Cleaning runs `kubeadm reset`, which removes files that the looks have seen in place.
         self._changed = True
         with self._reported(step):
             if step.recover(self._host):
@@ -180,20 +194,28 @@ class _Run:
         self._observe(done)
 
     def _ensure(self, step: Step, before: Sequence[Step] = ()) -> Outcome | None:
-        """Have a step in place, by as little as possible; None: it goes on in the background."""
+        """Have a step in place with as little work as possible.
+
+        Returns:
+            None if the step goes on in the background.
+        """
         # Nothing on the machine shows that a command ran, so the journal decides.
         if step.once and self._journal.finished(step):
             return _IN_PLACE
         if isinstance(step, Needing):
+            # The restart that this step needs may be one that background work has yet to ask for.
             self._join_asking()
             self._follow(lambda: self._following.needed(step.needs))
         work = self._work_of(step)
         if not step.once and not work.effects:
+            # Nothing to write, but the file may be ours from now on, and history that no longer
+            # counts can go.
             self._settled(step, work)
             return Outcome(
                 change=Change.ALREADY_IN_PLACE, message=work.summary, deferred=work.deferred
             )
-        # What must be cleaned between two attempts takes from others: that is not for a thread.
+        # Cleaning between two attempts removes files of other steps, and putting those back is the runner's
+        # work: a thread must not do either while the runner goes on.
         if isinstance(step, Background) and not isinstance(step, Recoverable):
             self._start(step, work)
             return None
@@ -202,16 +224,16 @@ class _Run:
         return outcome
 
     def _work_of(self, step: Step) -> Work:
-        """What was seen of the step, or, if anything has changed since, what is seen now."""
+        """The work seen before the run, or, if anything has changed since, what a new look says."""
         seen = self._looks.get(step.name)
         if seen is not None and seen.standing is Standing.TO_DO and not seen.work.effects:
-            seen = None  # it could not be known before
+            seen = None  # its check failed then, because a command before it had not run yet
         if seen is None or self._changed:
             return self._settling.settle(step, step.check(self._host), self._host)
         return seen.work
 
     def _settled(self, step: Step, work: Work) -> None:
-        """The step's files are as they should be: what was void of their history goes."""
+        """The step's files are as they should be, so drop the part of their history that no longer counts."""
         if not work.effects:
             self._settling.own(step, work, self._host, self._context.mode)
         if not step.once:
@@ -220,7 +242,7 @@ class _Run:
             step.forget()
 
     def _insist(self, step: Step, work: Work, before: Sequence[Step]) -> Outcome:
-        """Apply, again and again while the failure may pass and the step's budget lasts.
+        """Apply, and try again as long as the failure may pass and the step's budget lasts.
 
         Raises:
             StepError: The last attempt's.
@@ -239,40 +261,48 @@ class _Run:
     def _again(
         self, step: Step, before: Sequence[Step], error: StepError, attempt: int, delay: float
     ) -> None:
-        """Between two attempts: clean, wait, and put back what the cleaning, or the attempt itself, took."""
+        """Between two attempts: clean, wait, and put back what the cleaning or the attempt itself removed."""
         self._tell(_runs_of(error))
         self._observe(retried(step, error, attempt, delay, time=self._now()))
         if isinstance(step, Recoverable):
+            # Cleaned before the wait, so that a run killed during the wait leaves nothing to
+            # recover.
             step.clean(self._host)
             self._journal.cleaned(step)
         self._host.clock.sleep(delay)
         for earlier in (self._context.restore, *before):
+            # A background step is changing its files right now; a check would find them half done.
             at_work = any(task.step is earlier for task in self._background)
             if not earlier.once and not at_work and not is_deferred(earlier, self._host):
                 self._ensure(earlier)
-        # What was put back may ask for a restart, which the next attempt relies on.
+        # Files that were put back may ask for a restart, and the next attempt relies on that restart.
         earlier_phases = list(Phase)[: list(Phase).index(step.phase)]
         if earlier_phases:
             self._follow(lambda: self._following.end_of(earlier_phases[-1]))
 
     def _tolerate(self, step: Step, error: StepError) -> Outcome:
-        """A command that failed and may: what it did counts as if it had not."""
+        """A command that may fail (onFailure: Continue) has failed: what it did counts as if it had succeeded."""
+        # Recorded as done, or every later run would run it again.
         self._journal.done(step)
         return Outcome(change=Change.CHANGED, message=f"{error.message}; onFailure: Continue")
 
     def _apply(self, step: Step, work: Work) -> Outcome:
         self._changed = True
         is_command = step.once and step.phase in COMMANDS
-        # On a node the kubelet and etcd write to the same directories.
+        # On a node the kubelet and etcd write to the watched directories all the time, and their changes would
+        # be taken for the command's.
         looks = is_command and not self._settling.kubeadm_started
         before = self._settling.look_before(step, self._host) if looks else None
         self._begin(step, work)
         try:
             outcome = step.apply(self._watched(step), work)
         except InterruptedRunError:
-            # As after a kill: it was started and not finished.
+            # Recorded neither as done nor as failed: a command that was stopped half-way counts as cut off, and the
+            # next run starts it again.
             raise
         except MachineadmError:
+            # A command that failed has changed files as well. The next run can put back only what
+            # is noted here.
             if before is not None:
                 self._settling.look_after(step, before, self._host, self._context.mode)
             self._journal.failed(step)
@@ -284,20 +314,20 @@ class _Run:
 
     def _begin(self, step: Step, work: Work) -> None:
         """Record, before the first effect, all that a later run has to know."""
-        # The ledger is on the disk before the journal has the start: after a kill the next run knows what is owned
-        # and what must follow, whatever the step got to do.
+        # The ledger reaches the disk before the journal has the start. After a kill the next run then knows what is
+        # owned and what must follow, however far the step came.
         self._following.ask(step, work)
         self._settling.own(step, work, self._host, self._context.mode)
         self._context.ledger.save()
         self._journal.started(step)
 
     def _finish(self, step: Step, work: Work) -> None:
-        # `done` comes last: killed before it, the step is only looked at once more.
+        # `done` comes last: after a kill before it the step is looked at once more, and nothing is lost.
         self._settling.wrote(step, work, self._host)
         self._journal.done(step)
 
     def _watched(self, step: Step) -> Host:
-        """The machine, to a step that may have to wait."""
+        """The machine as a step sees it that may have to wait: its waits become events."""
 
         def tell(wait: Waiting) -> None:
             self._observe(waiting(step, wait, time=self._now()))
@@ -310,6 +340,8 @@ class _Run:
         from machineadm.execution.background import Task
 
         self._changed = True
+        # Recorded here and not in the thread: journal and ledger have one writer, so they need no
+        # lock.
         self._begin(step, work)
         self._background.append(Task(step, work, self._host))
 
@@ -319,7 +351,7 @@ class _Run:
                 self._join(task)
 
     def _join_asking(self) -> None:
-        """What work in the background asks for cannot be done before that work is."""
+        """Join background work that asks for a follow-up, which can be done only after the work."""
         for task in tuple(self._background):
             if task.work.follow:
                 self._join(task)
@@ -345,7 +377,7 @@ class _Run:
         with self._reported(step):
             try:
                 outcome = task.wait(self._host.clock, self._observe)
-            # An interrupted one is not recorded as failed: it counts as cut off, and the next run starts it again.
+            # Not recorded as failed: interrupted work counts as cut off, and the next run starts it again.
             except InterruptedRunError:
                 raise
             except MachineadmError as error:
@@ -363,8 +395,9 @@ class _Run:
             task.tell(self._observe)
 
     def end_background(self) -> None:
-        """End what is still at work when the run ends for another reason; it counts as cut off."""
+        """Stop background work when the run ends for another reason. It counts as cut off."""
         for task in self._background:
+            # A download that goes on would write to the machine after the report has said Failed.
             task.cancel()
         self._background.clear()
 
@@ -379,7 +412,7 @@ class _Run:
 
     @contextmanager
     def _reported(self, step: Step) -> Iterator[float]:
-        """Make an event of a step's failure, and of a foreign exception one of ours that names the step.
+        """Turn a step's failure into an event, and a foreign exception into one of ours that names the step.
 
         Raises:
             MachineadmError: What the step raised.
@@ -391,6 +424,7 @@ class _Run:
             self._fail(step, error, began)
             raise
         except Exception as error:
+            # The type alone: the text of a foreign exception may quote a secret.
             ours = InternalError("MA9001", f"step {step.name}: unexpected {type(error).__name__}")
             self._fail(step, ours, began)
             raise ours from error
@@ -421,7 +455,7 @@ def _is_joined_by(task: Task, step: Step) -> bool:
 
 
 def _runs_of(error: MachineadmError) -> tuple[ProgramRun, ...]:
-    """What an error says of the program that failed."""
+    """What an error says about the program that failed."""
     if not isinstance(error, KubeadmError) or error.process_exit_code is None:
         return ()
     return (

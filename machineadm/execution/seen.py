@@ -1,4 +1,4 @@
-"""What lies at a path, as a value that can be kept and compared."""
+"""What is at a path, as a value that can be kept and compared."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ from machineadm.host.effects import (
 )
 from machineadm.host.ports import LARGEST_READ, FileKind, FileStat, Host
 
-# A change in the same tick of the kernel's clock as our look does not show in ctime.
+# The kernel stamps ctime from a clock that ticks every few milliseconds (current_time(), jiffies). A change in the same tick as
+# our look leaves ctime as it was, so a look is trusted only if the last change was clearly before it. Nanoseconds.
 _GRANULARITY = 100_000_000
 
 
@@ -44,7 +45,7 @@ ABSENT = Seen(kind="absent")
 
 
 class Eyes:
-    """Looks at paths; one that has not changed since is not read again.
+    """Looks at paths. One that has not changed since the last look is not read again.
 
     Args:
         host: The machine.
@@ -55,13 +56,14 @@ class Eyes:
         self._known: dict[str, tuple[FileStat, float, Seen]] = {}
 
     def look(self, path: str) -> Seen:
-        """What lies at a path now."""
+        """What is at a path now."""
         stat = self._host.files.stat(path)
         if stat is None:
             return ABSENT
         known = self._known.get(path)
         if known and known[0] == stat and stat.changed + _GRANULARITY < known[1]:
             return known[2]
+        # Taken before the read: a change during it must not look older than the look.
         at = self._host.clock.now() * 1e9
         seen = self._read(path, stat)
         self._known[path] = stat, at, seen
@@ -71,7 +73,8 @@ class Eyes:
         if stat.kind is FileKind.LINK:
             target = self._host.files.readlink(path) or ""
             if stat.uid != 0 and self._host.files.can_give(0, 0):
-                # Made again it would be root's, and then lead root where that user has pointed (ADR 0007).
+                # Put back by us the link would be root's, and root's links are followed: the user would have root write
+                # wherever he has pointed (ADR 0007).
                 return Seen(kind="other", uid=stat.uid, gid=stat.gid, target=target)
             return Seen(kind="link", target=target)
         if stat.kind is FileKind.DIRECTORY:
@@ -89,15 +92,15 @@ class Eyes:
 
 
 def shown_content(path: str, seen: Seen, host: Host) -> bytes | None:
-    """What a file holds, for a diff; None for what is not a file, or too large to be compared line by line."""
+    """A file's content, for a diff. None if it is not a file, or too large to be compared line by line."""
     fits = seen.kind == "file" and seen.size <= LARGEST_READ
     return host.files.read(path) if fits else None
 
 
 def entries_below(path: str, host: Host, *, most: int) -> list[str]:
-    """All that lies at a path or below it, a directory before what is in it, mounts not crossed; none where there is more than `most`.
+    """Everything at a path and below it, a directory before its entries, mounts not crossed. Nothing if there is more than `most`.
 
-    A part of them would be another part after the first one that comes or goes.
+    All or nothing, because a truncated list would be a different part of the tree after the first entry that comes or goes.
     """
     top = host.files.stat(path)
     if top is None:

@@ -1,8 +1,8 @@
-"""What declared files, and what commands made of them, come to: nothing is edited twice, and nothing edited is lost.
+"""What state declared files must have after commands have changed them: nothing is edited twice, and no edit is lost.
 
-A file's history is what its step wrote, and after it what each command made of it, in order. The state that a run wants is the
-last one of the commands that count: those that are done and whose step is still in the plan. From the first that does not, the
-rest is void: the file is put back to the state before, and the commands behind it that had touched the file run again.
+A file's history is what its step wrote, followed by what each command made of it, in order. The state that a run wants is the
+one after the last command that counts: one that is done and whose step is still in the plan. From the first that does not count,
+the rest is void: the file is put back to the state before it, and the later commands that had touched the file run again.
 
 This rule alone answers what a run does after a kill, a failed command, a reset of kubeadm or a changed configuration; see
 docs/adr/0004-files-and-the-commands-that-touch-them.md.
@@ -86,13 +86,14 @@ class Settling:
 
     @property
     def _cut_off(self) -> Step | None:
-        """The command that was cut off: nobody looked at what it had changed by then."""
+        """The command that was cut off: nobody has looked at what it had changed by then."""
         begun = (self._names[n] for n in self._journal.begun() if n in self._names)
         return next(begun, None)
 
     def _eyes_of(self, host: Host) -> Eyes:
-        """What was seen of a host is not read again while it has not changed."""
-        # The machine and its overlay are looked at apart; Eyes keeps its host, so no id is given twice.
+        """The cache of what was seen on a host, so that a file is not read again until it changes."""
+        # The machine and its overlay need a cache each. Keyed by id, which is safe because Eyes keeps its host alive:
+        # no later object can get the same id.
         return self._eyes.setdefault(id(host.files), Eyes(host))
 
     def runs_again(self, step: Step) -> bool:
@@ -122,6 +123,8 @@ class Settling:
         settled: set[str] = set()
         for owned in step.owned():
             holding = self._ledger.holding(owned.kind, owned.name)
+            # A changed declaration starts the file anew: its step's check decides, not the history
+            # of the old one.
             if holding is None or owned.kind != "file" or holding.declared != owned.declared:
                 continue
             verdict = self._one(holding, by_path.get(owned.name), eyes, host)
@@ -135,11 +138,14 @@ class Settling:
                 notes.append(note)
         if not settled:
             return work
+        # The effect that the check wanted would undo what a command made of the file, so the
+        # history's replaces it.
         left = [e for e in work.effects if not isinstance(e, _FileEffect) or e.path not in settled]
         return _with(work, [*left, *kept], notes)
 
     def restoring_work(self, host: Host) -> Work:
-        """What commands made in directories that a reset empties, and is lost; nothing once kubeadm has started."""
+        """Put back what commands made in directories that a reset empties, where it is lost. Nothing once kubeadm has started."""
+        # From then on these directories are the kubelet's and etcd's, and a file missing there may be missing on purpose.
         if self.kubeadm_started:
             return Work()
         eyes = self._eyes_of(host)
@@ -150,7 +156,7 @@ class Settling:
         return Work(effects=tuple(effects), summary=f"restores what commands made: {paths}")
 
     def is_kept(self, path: str) -> bool:
-        """Whether a command made what lies there, and the run puts it back if it is lost."""
+        """Whether a command made what is there, and the run puts it back if it is lost."""
         holding = self._ledger.holding("file", path)
         if holding is None or holding.declared:
             return False
@@ -165,13 +171,13 @@ class Settling:
     # While a run acts.
 
     def begin(self) -> None:
-        """Record that commands run again, before anything is written that they would be missed on."""
-        # What was judged, or cleaned, since may have changed what counts.
+        """Record that commands run again, before any file is written whose edits would then be missing."""
+        # Recovery, which has run since the looks, may have changed what counts.
         self._again = self._find_again()
         for key, step in self._keys.items():
             if key in self._again:
                 self._journal.again(step)
-        # From here on the journal says so.
+        # From here on the journal says it. Left in the set, a command would not count even after it has run again.
         self._again = set()
         self._counted.clear()
 
@@ -189,18 +195,22 @@ class Settling:
             known = self._ledger.holding(owned.kind, owned.name)
             if known is not None and known.declared == owned.declared:
                 if known.wrote is None and owned.kind == "file" and owned.name not in written:
-                    # Killed between the last effect and its record: what is in place is what it left.
+                    # An earlier run was killed between the last effect and its record: what is in place is what it left.
                     self._note_wrote(known, eyes.look(owned.name), host)
                 continue
             holding = described(owned, step=step.name, mode=mode)
             if owned.kind == "file":
                 if owned.name not in written and known is None and not self._names:
-                    continue  # we do not write it, and nobody will ask
+                    continue  # not written by us, and there is no command whose changes would need a beginning
                 seen = eyes.look(owned.name)
+                # Only what we are about to overwrite needs its content kept. An append is kept as
+                # well: the configuration does not contain the rest of the file.
                 if owned.name in written or owned.append:
                     self._ledger.keep(seen, owned.name, host)
                 holding = msgspec.structs.replace(
                     holding,
+                    # The state before our first write ever. What an earlier declaration of ours
+                    # left is not the user's.
                     before=known.before if known else seen,
                     wrote=None if owned.name in written else seen,
                     strays=(*((seen,) if known else ()), *_expected(effects.get(owned.name))),
@@ -221,14 +231,14 @@ class Settling:
         for owned in step.owned():
             effect = effects.get(owned.name) if owned.kind == "file" else None
             holding = self._ledger.holding("file", owned.name)
-            # What the history put back is not what the step says.
+            # A file put back to what a command made of it does not show what the step itself writes.
             if effect is None or holding is None or self._counts(holding):
                 continue
             self._note_wrote(holding, _left_by(effect, host), host)
         self._ledger.save()
 
     def _note_wrote(self, holding: Holding, seen: Seen, host: Host) -> None:
-        # The content of an append is not in the configuration, and a command may change it.
+        # The configuration has only the appended part, so this content could not be rebuilt after a command changes it.
         if holding.append and self._names:
             self._ledger.keep(seen, holding.name, host)
         self._ledger.put(msgspec.structs.replace(holding, wrote=seen))
@@ -241,16 +251,18 @@ class Settling:
         changed = {
             path: _changed(path, host)
             for path, seen in entries.items()
-            # What comes and goes in a directory changes it as well.
+            # A directory's ctime moves with every entry that comes or goes, so it says little about a command. It is
+            # worth noting only for one that was cut off and runs again.
             if seen.kind != "directory" or self._journal.unfinished(step)
         }
         self._read(entries, host)
-        # What could not be put back before is taken for this command's.
+        # Compared with what should be there, and not with what is: what could not be put back before counts as
+        # changed by this command.
         entries = {path: self._wanted(path, seen) for path, seen in entries.items()}
         return Before(eyes=eyes, seen={**entries, **watched}, changed=changed)
 
     def _wanted(self, path: str, now: Seen) -> Seen:
-        """What the history of an entry says that is there; of what has none, what is."""
+        """What the history of an entry says should be there; without a history, what is there."""
         holding = self._ledger.holding("file", path)
         if holding is None or holding.declared:
             return now
@@ -258,7 +270,7 @@ class Settling:
         return holding.touches[counts - 1].seen if counts else holding.wrote or now
 
     def _read(self, entries: Mapping[str, Seen], host: Host) -> None:
-        """Have at hand what the image has in these directories: a command that fails must find it as it was."""
+        """Hold in memory what the image has in these directories: a command that fails must find it as it was when run again."""
         known = self._images
         self._images = {}
         room = self._ledger.room
@@ -279,19 +291,21 @@ class Settling:
         for path in dict.fromkeys([*before.seen, *self._entries(host)]):
             seen, old = look(path), before.seen.get(path, ABSENT)
             if seen == old:
-                # Made once more: what its first attempt, which was cut off, had made is known to be its own only now.
+                # Same content, new ctime: the command was cut off once and has written the file again. Only now is it
+                # known that the file of the first attempt is the command's.
                 rewritten = path in before.changed and before.changed[path] != _changed(path, host)
                 if rewritten and not self._is_known(path):
                     made[path] = old, seen
                 continue
             if path in self._declared and path not in watched:
-                # Its step comes later, and writes it whatever this command makes of it.
+                # Its step comes later and overwrites whatever this command makes of it. Noted as a stray, so that the
+                # state is not taken for somebody else's change.
                 holding = self._ledger.holding("file", path)
                 if holding is not None:
                     self._ledger.put_history(holding, len(holding.touches), strays=(seen,))
                 continue
             made[path] = old, seen
-        # What comes back has to find the directories that it lay in.
+        # A file can be put back only if the directories above it are, with their modes and owners.
         for above in [above for path in made for above in self._above(path)]:
             made.setdefault(above, (before.seen.get(above, ABSENT), look(above)))
         for path, (old, seen) in made.items():
@@ -304,14 +318,14 @@ class Settling:
         return path in self._declared or self._ledger.holding("file", path) is not None
 
     def _above(self, path: str) -> list[str]:
-        """The directories on the way to a path, below one that a reset empties, of which nothing is known yet."""
+        """The directories above a path, below one that a reset empties, that have no history yet."""
         parts = path.split("/")
         ways = ["/".join(parts[:count]) for count in range(2, len(parts))]
         starts = tuple(f"{place}/" for place in self._emptied)
         return [way for way in ways if way.startswith(starts) and not self._is_known(way)]
 
     def _keep_image(self, path: str, old: Seen) -> None:
-        """Keep what a command found there, and nothing of ours had made."""
+        """Keep what a command found there, if nothing of ours had made it."""
         seen, content = self._images.get(path, (None, b""))
         if seen == old and self._ledger.takes(old) and content_digest(content) == old.sha256:
             self._ledger.keep_content(content, old.sha256)
@@ -324,6 +338,8 @@ class Settling:
         if holding is not None:
             self._ledger.put_history(holding, self._counts(holding), (touch,))
             return
+        # `wrote` is what was there before: putting the file back without the command means exactly
+        # that state.
         made = Holding(
             kind="file",
             name=path,
@@ -362,10 +378,11 @@ class Settling:
     # Rules.
 
     def _find_again(self) -> set[StepKey]:
-        """Commands that are done, and whose effect on some file is void: a fixed point over all files."""
+        """Commands that are done and whose effect on some file is void: a fixed point over all files."""
         again: set[StepKey] = set()
         histories = [holding for holding in self._ledger.holdings() if holding.touches]
-        # A command that runs again may void what another one made of the same file: on until nothing is added.
+        # A command that runs again voids what later commands made of the same file, and these may have touched other
+        # files: repeat until nothing is added.
         while True:
             before = len(again)
             for holding in histories:
@@ -373,8 +390,9 @@ class Settling:
                 void = holding.touches
                 gone = declared is None and bool(holding.declared)
                 if gone and self.kubeadm_started:
-                    continue  # it stays
-                # What is no longer declared is taken back, and a command that makes it as well has to make it again.
+                    continue  # on a node a file stays that is no longer declared
+                # A file that is no longer declared is taken back as a whole, including what commands made of it, so each of
+                # them has to run again.
                 if not gone and (declared is None or declared.declared == holding.declared):
                     void = void[self._count(holding, again) :]
                 for touch in void:
@@ -404,8 +422,10 @@ class Settling:
         touches = holding.touches
         if self.kubeadm_started:
             return len(touches)
-        # While a run acts, what counted goes on to count: a file that a thousand commands touch is not counted a thousand times.
+        # While a run acts, what counted once still counts. Counting on from there keeps a file that a thousand commands
+        # touch from being counted from its start a thousand times.
         known, last = self._counted.get(holding.name, (0, None))
+        # Compared by identity: a replaced history has other objects, and then the count is void.
         if known > len(touches) or (known and touches[known - 1] is not last):
             known = 0
         counts = self._count(holding, self._again, start=known)
@@ -416,7 +436,7 @@ class Settling:
     def _one(
         self, holding: Holding, planned: Effect | None, eyes: Eyes, host: Host
     ) -> tuple[Effect | None, str] | None:
-        """What one file's history says: an effect or none, and a note; None: what the step's check says stands.
+        """What one file's history says: an effect or None, and a note. None alone: the step's check decides.
 
         Raises:
             StepError: See `settle`.
@@ -431,9 +451,11 @@ class Settling:
             return None, note
         if self.kubeadm_started:
             return None, f"{holding.name} was changed since, and is left alone"
+        # A command that was cut off may have left anything, so then no state can be blamed on somebody else.
         foreign = not self._is_ours(holding, now) and self._cut_off is None
         if foreign and holding.append:
-            return None, note  # once a command has changed it, the block is settled
+            # Only a block of the file is ours. Others may append as well, and the block is in place.
+            return None, note
         if foreign:
             raise self._changed_by_others(holding, last, host)
         return self._put_back(holding, last.seen, f"as {last.name} left it", now, host), ""
@@ -444,7 +466,8 @@ class Settling:
         """A file that no command has changed, as far as it counts."""
         wrote = holding.wrote
         if not holding.declared:
-            # Made by a command that has to run again: what it made goes first, if it is still what it made.
+            # Made by a command that has to run again: what it made is removed first, so that the command finds what it
+            # found the first time. Unless somebody has changed it since.
             if wrote is None or now == wrote or not self._is_ours(holding, now):
                 return None, ""
             if not self._ledger.has(wrote):
@@ -452,7 +475,8 @@ class Settling:
             return self._put_back(holding, wrote, "as it was before commands", now, host), ""
         fetched = isinstance(planned, WriteFile) and isinstance(planned.content, Download)
         if fetched and now == wrote:
-            return None, ""  # without a digest nothing else tells that it was fetched
+            # Without a digest only the history tells that it was fetched.
+            return None, ""
         edited = self._cut_off is not None or (now.kind != "absent" and self._is_ours(holding, now))
         if (
             holding.append
@@ -467,9 +491,10 @@ class Settling:
         return None
 
     def _is_ours(self, holding: Holding, now: Seen) -> bool:
-        """Whether it is lost, or a state that a step or command of ours made."""
+        """Whether it is lost, or in a state that a step or command of ours made."""
         if now.kind == "directory" and not holding.declared:
-            # kubeadm and the kubelet give their own modes to what is there; what is in it is looked at by itself.
+            # kubeadm and the kubelet give existing directories modes of their own, so any directory counts as ours. What is
+            # in it is judged by itself.
             made = (holding.wrote, *holding.strays, *(touch.seen for touch in holding.touches))
             return any(seen is not None and seen.kind == "directory" for seen in made)
         return now.kind == "absent" or holding.is_ours(now)
@@ -481,7 +506,7 @@ class Settling:
             StepError: That was not kept.
         """
         content = self._ledger.content(seen)
-        # What is in a directory is kept only where a reset would empty it.
+        # The ledger knows a directory's mode and owner, but its entries only where a reset would empty it.
         lost = seen.kind == "other" or (seen.kind == "directory" and bool(holding.declared))
         if lost or (seen.kind == "file" and content is None):
             command = holding.touches[-1].name if holding.touches else holding.step
@@ -501,6 +526,8 @@ class Settling:
 
         wanted = self._ledger.content(last.seen)
         there = host.files.stat(holding.name)
+        # Either side may be the secret one: the file as we left it, or what somebody has put in its
+        # place.
         private = there is not None and not there.mode & READABLE_BY_OTHERS
         private = private or last.seen.is_private
         shown = not holding.hidden and not private and wanted is not None and there is not None
@@ -548,7 +575,7 @@ class Before(msgspec.Struct, kw_only=True):
 
 
 def in_order(effects: Iterable[Effect], host: Host) -> list[Effect]:
-    """Directories before what is in them, and those that go last, from within; none goes that something is left in."""
+    """New directories first, outermost first; removed ones last, innermost first, and only those that end up empty."""
     made = sorted((e for e in effects if isinstance(e, MakeDirectory)), key=lambda one: one.path)
     gone = [e for e in effects if isinstance(e, RemoveDirectory)]
     rest = [e for e in effects if not isinstance(e, (MakeDirectory, RemoveDirectory))]
@@ -571,7 +598,7 @@ def _with(work: Work, effects: list[Effect], notes: list[str]) -> Work:
 
 
 def _left_by(effect: WriteFile, host: Host) -> Seen:
-    """What an effect left; its content is not read again where it is at hand."""
+    """The state that an effect left. Content that is at hand is not read again."""
     content = effect.content
     stat = host.files.stat(effect.path)
     if stat is None or stat.kind is not FileKind.FILE or not isinstance(content, bytes):
@@ -592,7 +619,7 @@ def _changed(path: str, host: Host) -> int:
 
 
 def _expected(effect: Effect | None) -> tuple[Seen, ...]:
-    """What an effect will leave, where that is known: a kill before it is noted must not make it somebody else's."""
+    """The state that an effect will leave, if known: after a kill before it is noted, it must not look like somebody else's."""
     if not isinstance(effect, WriteFile) or not isinstance(effect.content, bytes):
         return ()
     if effect.uid is None or effect.gid is None:

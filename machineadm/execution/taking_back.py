@@ -1,8 +1,8 @@
 """Taking back what an earlier run owned and this configuration no longer has.
 
 Until kubeadm has started on the machine it is undone: a file becomes again what was there before our first write. From then on it
-stays, and is listed: a node is replaced, not changed. What a person changed since, what was appended to, and what was not
-kept stays in either case, and is said.
+stays and is listed: a node is replaced, not changed. What a person changed since, what was appended to, and what was not
+kept stays in either case, and the summary says so.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _UNTIL_BOOT = {"parameter": "value", "module": "module", "hostname": "host name"
 
 
 class TakeBack:
-    """The step that takes back; the engine puts it before all others when there is anything.
+    """The step that takes back. The engine puts it before all others if there is anything to take back.
 
     Args:
         stale: What is no longer declared, in the order in which it goes.
@@ -71,12 +71,12 @@ class TakeBack:
         return Outcome(change=work.change, message=work.summary)
 
     def _left(self) -> list[Holding]:
-        """What nobody has taken over since: a command may make the same file."""
+        """Holdings that nobody has taken over since: a command may have made the same file."""
         known = self._ledger.holding
         return [one for one in self.stale if known(one.kind, one.name) == one]
 
     def forget(self) -> None:
-        """Nobody owns it any more. Killed before this, the next run finds the files as they were, and forgets then."""
+        """Nobody owns it any more. After a kill before this, the next run finds the files as they were before us, and forgets then."""
         if self._settling.kubeadm_started:
             return
         for holding in self._left():
@@ -91,14 +91,19 @@ class TakeBack:
             return None
         if holding.kind == "unit":
             enabled = host.services is not None and host.services.enabled(name)
+            # A unit that was enabled before we came stays enabled.
             return DisableUnit(unit=name) if enabled and holding.before == ABSENT else None
         now, before = eyes.look(name), holding.before
         if now == before:
             return None
+        # Others may have appended since. Writing the old content back would take their lines as
+        # well.
         if holding.append:
             stays.append(f"{name} stays: it was appended to")
         elif before is None or not self._ledger.has(before):
             stays.append(f"{name} stays: its earlier content was not kept")
+        # Only a state of ours is replaced: what a person has edited since is worth more to them
+        # than a clean machine.
         elif now.kind == "absent" or holding.is_ours(now):
             return restoring(
                 name,
@@ -115,9 +120,9 @@ class TakeBack:
 
 
 class TakeEverythingBack(TakeBack):
-    """The step of a reset: whatever a run of any mode owned or a command made, on a node as well.
+    """The step of a reset: whatever a run of any mode owned or a command made, also on a node.
 
-    The ledger forgets nothing of it: it goes as a whole, once all is done.
+    The ledger forgets nothing meanwhile, so that a reset killed anywhere can be run again. It is removed as a whole at the end.
     """
 
     name: ClassVar[str] = "reset/takeBack"
@@ -149,7 +154,7 @@ class TakeEverythingBack(TakeBack):
 
 
 class Restore:
-    """The step that puts back what commands made in directories that a reset empties; before all others.
+    """The step that puts back what commands made in directories that a reset empties. It comes before all others.
 
     Args:
         settling: Knows what they made.
