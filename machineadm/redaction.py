@@ -1,4 +1,4 @@
-"""Secrets that do not print, and the removal of secrets from text that others wrote."""
+"""Secrets that do not print, and removal of secrets from text that other programs wrote."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ SHORTEST = 4
 
 
 class Secret:
-    """A string that shows itself to nobody but a caller of `reveal`.
+    """A string that only `reveal` returns.
 
     A plain class, not a Struct: msgspec decodes it through a hook and refuses to encode it, so that a secret leaves the
     process only where code says so.
@@ -23,7 +23,7 @@ class Secret:
         self._value = value
 
     def reveal(self) -> str:
-        """The value itself: for writing it to its destination, never for a message."""
+        """Return the value: to write it to its destination, never for a message."""
         return self._value
 
     def __repr__(self) -> str:
@@ -32,12 +32,14 @@ class Secret:
     def __str__(self) -> str:
         return MASK
 
+    # Without it an f-string with a width or a conversion would format the value itself.
     def __format__(self, _spec: str) -> str:
         return MASK
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Secret) and other._value == self._value
 
+    # With the class: in a set next to plain strings a secret must not collide with its own value.
     def __hash__(self) -> int:
         return hash((Secret, self._value))
 
@@ -47,16 +49,18 @@ class Secret:
     def __bool__(self) -> bool:
         return bool(self._value)
 
+    # pickle and copy would carry the value out of the class; a process pool or a debug dump does so
+    # silently.
     def __reduce__(self) -> NoReturn:
         raise TypeError("a Secret is never pickled or copied out")
 
 
 class Redactor:
-    """Replaces known secrets in text by `***`.
+    """Replaces known secrets in text with `***`.
 
     Args:
-        secrets: Secrets or sensitive texts. Of a text with several lines (a key, a kubeconfig) each line that is long
-            enough to tell something is masked, too, since others print line by line.
+        secrets: Secrets or sensitive texts. In a text with several lines (a key, a kubeconfig) each line that is long
+            enough is masked too, because other programs print line by line.
     """
 
     def __init__(self, secrets: Iterable[Secret | str] = ()) -> None:
@@ -64,7 +68,7 @@ class Redactor:
         self.learn(secrets)
 
     def learn(self, secrets: Iterable[Secret | str]) -> None:
-        """Look for these, too, from now on."""
+        """Mask these as well from now on."""
         parts = set(self._parts)
         for secret in secrets:
             value = secret.reveal() if isinstance(secret, Secret) else secret
@@ -78,7 +82,7 @@ class Redactor:
 
     @property
     def longest(self) -> int:
-        """Characters of the longest part looked for; text that is cut must be cut with this in mind."""
+        """Characters of the longest part; whoever cuts text must keep this many, or a secret is cut in two and not found."""
         return len(self._parts[0]) if self._parts else 0
 
     def text(self, text: str) -> str:

@@ -1,6 +1,6 @@
 """SHA-256 digests: of one artefact, and the list that `sha256sum -c` reads.
 
-The list is written without comment lines: busybox's sha256sum fails on one, coreutils passes over it.
+The list is written without comment lines: coreutils skips one, but busybox's sha256sum fails on it.
 """
 
 from __future__ import annotations
@@ -22,13 +22,14 @@ _LINE: Final = re.compile(rf"({SHA256_HEX}) [ *]({ARTIFACT_NAME})")
 
 def sha256(data: bytes) -> str:
     """The SHA-256 of bytes: 64 lowercase hexadecimal digits."""
+    # Here: hashlib loads OpenSSL, a noticeable part of a cold start, and most runs check no digest.
     import hashlib
 
     return hashlib.sha256(data).hexdigest()
 
 
 def is_artifact_name(name: str) -> bool:
-    """Whether an artefact may be called so: one plain file name."""
+    """Whether an artefact may have this name: one plain file name."""
     return re.fullmatch(ARTIFACT_NAME, name) is not None
 
 
@@ -67,19 +68,25 @@ def read_digests(data: bytes) -> dict[str, str]:
         The digest of each name, in the list's order.
 
     Raises:
-        VerificationError: MA1722, a line is anything else, a name comes twice, or there is none.
+        VerificationError: MA1722, a line is anything else, a name comes twice, or the list is empty.
     """
     digests: dict[str, str] = {}
+    # "replace": what is not UTF-8 then fails on its line, with its number, and not as a
+    # UnicodeDecodeError.
     text = data.decode("utf-8", "replace")
     for number, line in enumerate(text.split("\n")[:-1], 1):
         match = _LINE.fullmatch(line)
         if match is None:
             _refuse(f"line {number} is not a SHA-256, two spaces and a plain file name")
+        # sha256sum checks both lines; a reader that takes the first and one that takes the last
+        # would trust different files.
         if match[2] in digests:
             _refuse(f"line {number} names {match[2]} a second time")
         digests[match[2]] = match[1]
     if not digests:
         _refuse("it is empty")
+    # A download that broke off between two lines is a valid, shorter list; a missing newline is the
+    # only sign within a line.
     if not text.endswith("\n"):
         _refuse("its last line is cut off")
     return digests

@@ -1,4 +1,4 @@
-"""Public keys that releases are signed with: ECDSA P-256, in PEM, two of them while one replaces the other.
+"""Public keys that releases are signed with: ECDSA P-256, in PEM; two of them during a rotation.
 
 ECDSA over P-256 because `openssl dgst` of every OpenSSL from 1.1.1 on verifies it with one command, and
 validated modules allow it; Ed25519 needs OpenSSL 3 (`pkeyutl -rawin`).
@@ -44,7 +44,7 @@ def load_public_keys(pem: bytes) -> tuple[PublicKey, ...]:
     """Read every key of a PEM file; any of them may have signed.
 
     Args:
-        pem: `PUBLIC KEY` blocks. Text around them is passed over, as OpenSSL does.
+        pem: `PUBLIC KEY` blocks. Text around them is skipped, as OpenSSL does.
 
     Returns:
         The keys in the file's order, each once.
@@ -55,6 +55,8 @@ def load_public_keys(pem: bytes) -> tuple[PublicKey, ...]:
     """
     text = pem.decode("utf-8", "replace")
     labels = re.findall(r"-----BEGIN ([^\n]*?)-----", text)
+    # First, whatever else the file holds: a private key on a machine is a leak that must be named,
+    # not skipped as a foreign block.
     if any("PRIVATE KEY" in label for label in labels):
         raise VerificationError(
             "MA1703",
@@ -64,8 +66,11 @@ def load_public_keys(pem: bytes) -> tuple[PublicKey, ...]:
     blocks = list(_BLOCK.finditer(text))
     if not blocks:
         raise VerificationError("MA1704", "no public key in PEM", hint=f"give {_NEEDED}")
+    # A truncated second key would silently be no key, and the next rotation would lock every
+    # machine out.
     if len(blocks) != len(labels):
         _refuse_damaged(f"only {len(blocks)} of {len(labels)} PEM blocks are complete")
+    # The same key twice counts once: concatenated files during a rotation often repeat one.
     keys = tuple(dict.fromkeys(_load_block(match[1], match[0]) for match in blocks))
     if len(keys) > MOST_KEYS:
         raise VerificationError(
@@ -81,7 +86,7 @@ def from_spki(spki: bytes) -> PublicKey:
         spki: SubjectPublicKeyInfo in DER.
 
     Returns:
-        The key, in the one form that its fingerprint is taken of.
+        The key, in the one form that its fingerprint is computed from.
 
     Raises:
         VerificationError: MA1701 damaged, MA1702 another kind of key.
@@ -106,14 +111,14 @@ def fingerprint(key: PublicKey) -> str:
 
 
 def pinned(keys: Sequence[PublicKey], fingerprints: Sequence[str]) -> tuple[PublicKey, ...]:
-    """Keep the keys whose fingerprint is known; for keys that come with what they will vouch for.
+    """Keep the keys whose fingerprint is known; for keys that come along with the files that they sign.
 
     Args:
         keys: Keys from anywhere.
-        fingerprints: What is known from elsewhere, as `fingerprint` writes them; of either case.
+        fingerprints: Known from elsewhere, as `fingerprint` writes them; in either case.
 
     Returns:
-        The keys that are known, at least one.
+        The known keys, at least one.
 
     Raises:
         VerificationError: MA1705, none of them is known.
@@ -149,7 +154,7 @@ def _checked(key: object) -> PublicKey:
         _refuse_kind(f"is a key of another algorithm ({type(key).__name__.lstrip('_')})")
     if not isinstance(key.curve, SECP256R1):
         _refuse_kind(f"is on the curve {key.curve.name}")
-    # Written anew, so that one key has one fingerprint however its point was encoded.
+    # Encoded again, so that one key has one fingerprint: a compressed point is the same key in other bytes.
     return PublicKey(key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo))
 
 

@@ -2,7 +2,7 @@
 
 A signature over an artefact alone binds neither its name nor its age: the signed arm64 file can be
 served as the amd64 one, last year's as today's. The signed release.json binds version, names, sizes and
-digests together. It does not show that there is nothing newer: who wants one certain release names its
+digests together. It does not prove that there is nothing newer: to get one particular release, give its
 digest.
 """
 
@@ -28,12 +28,15 @@ BUNDLE_SUFFIX: Final = ".sigstore.json"
 LARGEST_DOCUMENT: Final = 1 << 20
 """Bytes of a release.json or pointer; more is refused before it is parsed."""
 
+# At most nine digits a number, as no release has more: int() of a million digits takes minutes.
 _VERSION: Final = (
     r"v(0|[1-9][0-9]{0,8})\.(0|[1-9][0-9]{0,8})\.(0|[1-9][0-9]{0,8})"
     r"(?:-((?:0|[1-9][0-9]{0,8}|[0-9]*[A-Za-z-][0-9A-Za-z-]*)"
     r"(?:\.(?:0|[1-9][0-9]{0,8}|[0-9]*[A-Za-z-][0-9A-Za-z-]*))*))?"
 )
 
+# \Z, not $: in Python $ also matches before a final newline, and these strings end up in paths and
+# URLs.
 Sha256 = Annotated[str, Meta(pattern=rf"^{SHA256_HEX}\Z")]
 Version = Annotated[str, Meta(pattern=rf"^{_VERSION}\Z", max_length=64)]
 Date = Annotated[str, Meta(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z\Z")]
@@ -76,7 +79,7 @@ class Release(Struct, frozen=True, rename="camel", kw_only=True):
     """The files, sorted by name; signatures are not among them."""
 
     def artifact(self, name: str) -> Artifact:
-        """What the release says of a file.
+        """Find a file of the release.
 
         Raises:
             VerificationError: MA1723, the release has no such file.
@@ -111,7 +114,7 @@ class Pointer(Struct, frozen=True, rename="camel", kw_only=True):
 
 
 def encode(document: Release | Pointer) -> bytes:
-    """Write a document as it is signed: JSON, two blanks deep, fields in the types' order."""
+    """Write a document as it is signed: JSON, indented by two, fields in the types' order."""
     return msgspec.json.format(msgspec.json.encode(document), indent=2) + b"\n"
 
 
@@ -131,6 +134,8 @@ def read_release(data: bytes, signature: bytes, keys: tuple[PublicKey, ...]) -> 
     """
     release = _read(data, signature, keys, Release, RELEASE_FILE)
     names = [artifact.name for artifact in release.artifacts]
+    # The signature holds, but readers that take the first and readers that take the last would use
+    # different files.
     if len(set(names)) != len(names):
         _refuse(RELEASE_FILE, "it names a file twice")
     return release
@@ -154,7 +159,7 @@ def read_pointer(data: bytes, signature: bytes, keys: tuple[PublicKey, ...]) -> 
 
 
 def check_pointer(pointer: Pointer, *, channel: str, not_older_than: str | None = None) -> None:
-    """Check that a pointer is the one that was asked for, and no old one played back.
+    """Check that a pointer is the one that was asked for, and not an old one replayed.
 
     Args:
         pointer: A pointer whose signature was checked.
@@ -164,6 +169,8 @@ def check_pointer(pointer: Pointer, *, channel: str, not_older_than: str | None 
     Raises:
         VerificationError: MA1732 older than that, MA1733 the pointer of another channel.
     """
+    # Both are validly signed: only the name inside keeps a store from serving the edge channel as
+    # stable.
     if pointer.channel != channel:
         raise VerificationError(
             "MA1733",
@@ -184,6 +191,8 @@ def check_pointed_to(pointer: Pointer, release: Release, data: bytes) -> None:
     Raises:
         VerificationError: MA1734, they disagree.
     """
+    # The version alone is not enough: with a stolen key a released version could be signed again
+    # with other files.
     if release.version == pointer.version and digests.sha256(data) == pointer.release_sha256:
         return
     raise VerificationError(
@@ -194,11 +203,11 @@ def check_pointed_to(pointer: Pointer, release: Release, data: bytes) -> None:
 
 
 def check_version(release: Release, *, wanted: str | None, not_older_than: str | None) -> None:
-    """Check that a release is the one that was asked for, and no old one played back.
+    """Check that a release is the one that was asked for, and not an old one replayed.
 
     Args:
         release: A release whose signature was checked.
-        wanted: The version asked for, with or without `v`; None takes any.
+        wanted: The version asked for, with or without `v`; None accepts any.
         not_older_than: The newest version seen so far, if any.
 
     Raises:
@@ -225,6 +234,7 @@ def check_artifact(release: Release, name: str, data: bytes) -> None:
         VerificationError: MA1723 no such file, MA1721 it is shorter or longer, MA1720 it differs.
     """
     artifact = release.artifact(name)
+    # Before hashing: a truncated download is the usual case and gets its own message.
     if len(data) != artifact.size:
         raise VerificationError(
             "MA1721",
@@ -249,12 +259,12 @@ def check_not_older(version: str, known: str | None) -> None:
 
 
 def with_v(version: str) -> str:
-    """A version with its leading `v`, given with or without."""
+    """Add a leading `v` to a version that has none."""
     return version if version.startswith("v") else f"v{version}"
 
 
 def precedence(version: str) -> Semver:
-    """What versions are ordered by (Semantic Versioning 2.0.0, rule 11).
+    """The sort key of a version (Semantic Versioning 2.0.0, rule 11).
 
     Args:
         version: A version with or without a leading `v`.
@@ -277,11 +287,13 @@ def _read(
     wanted: type[_Document],
     what: str,
 ) -> _Document:
-    """Verify first, parse then: a parser sees only what a key vouches for.
+    """Verify first, then parse: the parser sees only signed bytes.
 
     Raises:
         VerificationError: As `read_release`.
     """
+    # Before the signature: hashing an endless file is work that an attacker without any key could
+    # cause.
     if len(data) > LARGEST_DOCUMENT:
         _refuse(what, f"{len(data)} bytes, more than {LARGEST_DOCUMENT}")
     signatures.verify(data, signature, keys)

@@ -1,8 +1,8 @@
 """Detached signatures: ECDSA P-256 over SHA-256, as raw DER (RFC 3279, 2.2.3).
 
-That is what `openssl dgst -sha256 -sign` writes and `-verify` reads. What this module accepts, openssl
-accepts, and the other way round, since two judges that differ would be worse than either: so a high s is
-taken, too. But bytes behind a signature are refused here, and not seen by openssl, which reads 72.
+That is what `openssl dgst -sha256 -sign` writes and `-verify` reads. This module and openssl accept the same
+signatures, because two verifiers that disagree are worse than either: so a high s is accepted. One exception: bytes
+after a signature are refused here, but openssl, which reads 72 bytes, does not see them.
 """
 
 from __future__ import annotations
@@ -28,27 +28,30 @@ def verify(data: bytes, signature: bytes, keys: Sequence[PublicKey]) -> str:
 
     Args:
         data: The signed bytes, whole.
-        signature: What lies in the `.sig` file.
+        signature: The content of the `.sig` file.
         keys: Keys to trust, at least one.
 
     Returns:
         The fingerprint of the key that signed.
 
     Raises:
-        VerificationError: MA1704 no key, MA1710 none of the keys made it over these bytes, MA1711 empty,
-            MA1712 base64, MA1713 no DER.
+        VerificationError: MA1704 no key, MA1710 none of the keys signed these bytes, MA1711 empty,
+            MA1712 base64, MA1713 not DER.
     """
     from cryptography.exceptions import InvalidSignature
     from cryptography.hazmat.primitives.asymmetric.ec import ECDSA
     from cryptography.hazmat.primitives.hashes import SHA256
     from cryptography.hazmat.primitives.serialization import load_der_public_key
 
+    # With no key the loop below would fail as well, but with a message that blames the file.
     if not keys:
         raise VerificationError("MA1704", "no public key to verify with")
     _check_form(signature)
     for key in keys:
         public = cast("EllipticCurvePublicKey", load_der_public_key(key.spki))
         try:
+            # Every key is tried: a signature carries no key id, and during a rotation either may
+            # have signed.
             public.verify(signature, data, ECDSA(SHA256()))
         except InvalidSignature:
             continue
@@ -61,7 +64,7 @@ def verify(data: bytes, signature: bytes, keys: Sequence[PublicKey]) -> str:
 
 
 def _check_form(signature: bytes) -> None:
-    """Name what is not a signature at all, before cryptography calls it a wrong one.
+    """Refuse bytes that are not a signature at all, with a better message than "wrong signature".
 
     Raises:
         VerificationError: MA1711, MA1712 or MA1713.
@@ -73,6 +76,7 @@ def _check_form(signature: bytes) -> None:
             "MA1711", "the signature is empty", hint="fetch the .sig file again, or sign the file"
         )
     try:
+        # DER first: a valid signature may by chance consist of base64 characters only.
         decode_dss_signature(signature)
     except ValueError:
         pass

@@ -1,4 +1,4 @@
-"""Why a plugin does not start, in words that name the cause: architecture, library, interpreter, permission, cookie."""
+"""Find out why a plugin does not start, and name the cause: architecture, library, interpreter, permission, cookie."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def unstartable(name: str, path: str, error: OSError) -> PluginError:
 
 
 def explained(log: str, code: int) -> tuple[str, str]:
-    """What a plugin that ended at once says of itself, and what to do; empty where it says nothing known."""
+    """Explain a plugin that ended at once, and what to do about it; empty if its log says nothing known."""
     if "This binary is a plugin" in log or "magic cookie" in log.lower():
         return (
             "it was started with another plugin's cookie",
@@ -46,6 +46,7 @@ def explained(log: str, code: int) -> tuple[str, str]:
         return f"it needs the library {library}", f"install the package that has {library}"
     if "Misconfigured ServeConfig" in log:
         return "it is built without a cookie", "this is a bug in the plugin: ask its author"
+    # A shell's exit codes: a plugin is often a wrapper script whose own command fails.
     if code == 126:
         return "something that it runs cannot be executed", "read the plugin's log"
     if code == 127:
@@ -54,13 +55,15 @@ def explained(log: str, code: int) -> tuple[str, str]:
 
 
 def _cause(path: str, error: OSError) -> tuple[str, str]:
-    """What is wrong, and what to do."""
+    """Return what is wrong, and what to do."""
     try:
         with open(path, "rb") as file:
             head = file.read(4096)
         found = os.stat(path)
     except OSError:
         return (error.strerror or str(error)).lower(), _hint_of(error)
+    # The most likely cause first; execve reports a foreign architecture and a missing interpreter
+    # with errno values that say neither.
     if wrong := _foreign(head):
         return wrong
     if not found.st_mode & 0o111:
@@ -68,6 +71,8 @@ def _cause(path: str, error: OSError) -> tuple[str, str]:
         return f"it is not executable ({mode})", f"chmod 0755 {path}"
     if error.errno == errno.EACCES:
         return "permission denied", "its file system may be mounted noexec; look at `findmnt -T`"
+    # execve gives ENOENT for a missing interpreter as for a missing file, and a person who sees the
+    # file does not believe it.
     if interpreter := _interpreter(head):
         return (
             f"it needs {interpreter!r}, which does not exist",
@@ -84,6 +89,7 @@ def _foreign(head: bytes) -> tuple[str, str] | None:
             return f"it is {what}", "use the plugin's build for Linux"
     if head[:4] != b"\x7fELF" or len(head) < 20:
         return None
+    # EI_DATA: s390x is big-endian, so the machine number must be read in the file's own order.
     order = "<" if head[5] == 1 else ">"
     (machine,) = struct.unpack(f"{order}H", head[18:20])
     own = _OWN.get(os.uname().machine, os.uname().machine)
@@ -97,12 +103,13 @@ def _foreign(head: bytes) -> tuple[str, str] | None:
 
 
 def _interpreter(head: bytes) -> str:
-    """The interpreter that a script or a program names, if it is not there."""
+    """Return the interpreter that a script or a program names, if it does not exist."""
     if head.startswith(b"#!"):
-        # The kernel parts words at blanks alone: a line end of Windows belongs to the name.
+        # The kernel splits at blanks only: with a Windows line end it looks for an interpreter named "sh\r".
         line = head[2:].split(b"\n", 1)[0].replace(b"\t", b" ").strip(b" ")
         name = line.split(b" ")[0].decode("utf-8", "replace")
         return name if name and not os.path.exists(name) else ""
+    # 64 bits, little-endian only: the machines that this agent runs on.
     if head[:6] == b"\x7fELF\x02\x01":
         at, size, count = (*struct.unpack("<Q", head[32:40]), *struct.unpack("<HH", head[54:58]))
         for number in range(count):

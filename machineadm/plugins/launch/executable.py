@@ -1,4 +1,4 @@
-"""The file that is run: opened once, hashed by its descriptor, executed by its descriptor."""
+"""The file that is run: opened once, hashed through its descriptor, executed through its descriptor."""
 
 from __future__ import annotations
 
@@ -16,16 +16,18 @@ def open_executable(name: str, path: str, sha256: str = "") -> int:
 
     Args:
         name: The plugin's.
-        path: The file; a link is followed, for what is opened is what is judged and run.
+        path: The file; a link is followed, because what is opened is what is checked and run.
         sha256: Hex digest that it must have, if any.
 
     Returns:
         The descriptor, for `executable_of`.
 
     Raises:
-        PluginError: It cannot be opened, or is another file than it should be.
+        PluginError: It cannot be opened, or is not the expected file.
     """
     try:
+        # O_NONBLOCK: opening a FIFO would otherwise wait for a writer for ever. Read-only, so the
+        # check sees the file before anything runs.
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     except OSError as error:
         refusal: PluginError = unstartable(name, path, error)
@@ -46,18 +48,23 @@ def _require_file(name: str, path: str, descriptor: int) -> None:
 
 
 def executable_of(descriptor: int) -> str:
-    """The path by which a child that inherits the descriptor executes just that file."""
+    """Return the path through which a child that inherits the descriptor executes that very file."""
+    # By the path a second time, somebody could swap the file between the digest and execve. For a
+    # script the kernel passes this path to the interpreter, so the child must still have the
+    # descriptor.
     return f"/proc/self/fd/{descriptor}"
 
 
 def require_digest(name: str, path: str, descriptor: int, sha256: str) -> None:
-    """Refuse a file that is another than it should be.
+    """Refuse a file with another digest.
 
     Raises:
-        PluginError: It is.
+        PluginError: The digest differs.
     """
     digest = hashlib.sha256()
     at = 0
+    # pread, not read: the file's position stays 0, where whoever executes or reads it next expects
+    # it.
     while piece := os.pread(descriptor, 1 << 20, at):
         digest.update(piece)
         at += len(piece)

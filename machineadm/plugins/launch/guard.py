@@ -1,7 +1,7 @@
-"""What outlives a host that is killed: a shell that waits for its end, then ends what it started and removes its sockets.
+"""Cleanup after a killed host: a shell that waits for the host's end, kills what it started and removes its sockets.
 
-go-plugin has nothing of the kind. What belongs to a host is known by its environment: every process that it starts, and
-whatever those start, has PLUGIN_UNIX_SOCKET_DIR below the host's own directory.
+go-plugin has nothing like it: plugins stay as orphans. The environment shows what belongs to a host: every process that it
+starts, and whatever those start, has PLUGIN_UNIX_SOCKET_DIR below the host's own directory.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Final
 from machineadm.errors import PluginError
 from machineadm.plugins.wire.handshake import SOCKET_DIRECTORY
 
-# Twice at least: what the host was just starting has its environment a moment later.
+# Four rounds: a process that the host was starting has its environment only a moment after the fork.
 _SCRIPT: Final = r"""
 trap '' HUP INT QUIT TERM
 cat >/dev/null
@@ -33,10 +33,10 @@ done
 
 
 class Guard:
-    """A host's directory for sockets, and what removes it whatever happens to the host.
+    """A host's directory for sockets, and the shell that removes it whatever happens to the host.
 
     Raises:
-        PluginError: MA7208: There is no place for it.
+        PluginError: MA7208: The directory cannot be created.
     """
 
     def __init__(self) -> None:
@@ -63,10 +63,10 @@ class Guard:
             raise
 
     def release(self) -> None:
-        """All has ended in an orderly way: remove the directory."""
+        """Remove the directory after an orderly end."""
         end_all_below(self.directory)
         shutil.rmtree(self.directory, ignore_errors=True)
-        # The group: while it sleeps the shell has a child.
+        # The whole group: the shell has a child while it waits.
         try:
             os.killpg(self._shell.pid, signal.SIGKILL)
         except ProcessLookupError:
@@ -77,7 +77,7 @@ class Guard:
 
 
 def no_place(error: OSError) -> PluginError:
-    """The error for a machine on which plugins have no place."""
+    """Build the error for a directory that cannot be created."""
     reason = (error.strerror or str(error)).lower()
     return PluginError(
         "MA7208",
@@ -90,17 +90,18 @@ def end_all_below(directory: str) -> None:
     """End every process that was started with sockets in a directory or below it, and what those started."""
     _kill_all_below(directory)
     for _ in range(50):
-        # Whatever is just being executed has no environment for a moment.
+        # Look again: a process in the middle of execve has no environment for a moment.
         time.sleep(0.02)
         if not _kill_all_below(directory):
             return
 
 
 def _kill_all_below(directory: str) -> bool:
-    """Kill those that are there now; whether there were any."""
+    """Kill those that exist now; returns whether there were any."""
     found = False
     wanted = f"{SOCKET_DIRECTORY}={directory}".encode()
     for name in os.listdir("/proc"):
+        # Not itself: an agent that a plugin started has the variable, too.
         if not name.isdigit() or int(name) == os.getpid():
             continue
         try:
@@ -108,6 +109,7 @@ def _kill_all_below(directory: str) -> bool:
                 entries = file.read().split(b"\0")
             if any(entry == wanted or entry.startswith(wanted + b"/") for entry in entries):
                 os.kill(int(name), signal.SIGKILL)
+                # SIGKILL at once: whoever was to be asked has been asked before.
                 found = True
         except OSError:
             pass  # ended, or somebody else's
@@ -115,6 +117,6 @@ def _kill_all_below(directory: str) -> bool:
 
 
 def _short_directory() -> str:
-    """Where sockets go: a socket's path has 107 bytes at most."""
+    """Return the directory for sockets, short enough: sun_path holds 107 bytes."""
     directory = tempfile.gettempdir()
     return directory if len(directory) <= 40 else "/tmp"  # noqa: S108 - mkdtemp makes a directory of its own there

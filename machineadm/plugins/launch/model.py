@@ -41,7 +41,7 @@ class Command(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Reattach(msgspec.Struct, frozen=True, kw_only=True):
-    """A plugin that runs already."""
+    """A plugin that is already running."""
 
     name: str
     address: Address

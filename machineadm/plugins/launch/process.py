@@ -1,4 +1,4 @@
-"""A plugin's process: its pipes, its end."""
+"""A plugin's process: its pipes and its end."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ PATH: Final = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
 class Process:
-    """A process, started; `start` makes it.
+    """A started process; `start` makes it.
 
     Args:
-        process: As subprocess knows it, with pipes.
+        process: With pipes.
         directory: For its sockets and temporary files.
         listen: Gets its log.
     """
@@ -59,6 +59,8 @@ class Process:
     async def attend(self) -> None:
         """Read its pipes and wait for its end, for as long as it lives."""
         loop = asyncio.get_running_loop()
+        # A thread, not asyncio's child watcher: that one reaps at once, and then the process
+        # group's number is free for others.
         threading.Thread(target=self._reap, args=(loop,), daemon=True, name="plugin-reaper").start()
         out, _ = await loop.connect_read_pipe(lambda: _FirstLine(self.line), self._process.stdout)
         err, _ = await loop.connect_read_pipe(
@@ -73,14 +75,15 @@ class Process:
                 _kill_group(self.pid)
 
     async def ended(self, patience: float) -> bool:
-        """Wait for its end for some seconds."""
+        """Wait some seconds for its end; returns whether it has ended."""
         done, _ = await asyncio.wait({self.exited}, timeout=patience)
         return bool(done)
 
     async def finish(self) -> None:
-        """Make sure that nothing of it is left: it is dead or dies now, with all that it started."""
+        """Kill it if it is alive, and all that it started, so that nothing is left."""
         self.kill()
         await asyncio.wait({self.exited})
+        # Killing the group misses a child that called setsid; its environment still gives it away.
         await asyncio.to_thread(end_all_below, self._directory)
         try:
             await asyncio.wait_for(self.log_ended.wait(), 0.5)
@@ -100,7 +103,8 @@ class Process:
         self._listen(record)
 
     def _reap(self, loop: asyncio.AbstractEventLoop) -> None:
-        # Its number, which is that of its group, is nobody else's as long as it has not been waited for.
+        # WNOWAIT leaves a zombie, so the kernel cannot give its number, which is its group's too, to another process before
+        # the group is killed.
         os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOWAIT)
         with self._reaping:
             _kill_group(self.pid)
@@ -127,21 +131,26 @@ async def start(
         listen: Gets its log.
 
     Raises:
-        PluginError: The file is not there, not the right one, or cannot be executed.
+        PluginError: The file is missing, not the right one, or cannot be executed.
     """
     descriptor = open_executable(command.name, command.path, command.sha256)
     try:
         process = subprocess.Popen(
             [command.path, *command.arguments],
+            # argv[0] stays the path, which programs show in their usage; what is executed is the
+            # file that was checked.
             executable=executable_of(descriptor),
+            # Never the host's own: it may be the stream of documents, and a plugin that reads it
+            # would take them away.
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             bufsize=0,
+            # A working directory would keep a file system busy that the run may have to unmount.
             cwd="/",
             env=environment_of(command, directory, certificate),
             pass_fds=(descriptor,),
-            # A group of its own, which can be ended as a whole; Ctrl-C is the host's to answer.
+            # Its own group can be killed as a whole, and Ctrl-C reaches only the host, which ends plugins in order.
             start_new_session=True,
         )
     except OSError as error:
@@ -155,11 +164,15 @@ async def start(
 
 
 def environment_of(command: Command, directory: str, certificate: bytes) -> dict[str, str]:
-    """All that a plugin finds in its environment; nothing of the host's own gets there but PATH."""
+    """Build a plugin's whole environment; only PATH comes from the host's own."""
     environment = {
         "PATH": os.environ.get("PATH", PATH),
         "LANG": "C.UTF-8",
+        # Python and Go programs put sockets and scratch files there; what a killed plugin leaves
+        # goes with the directory.
         "TMPDIR": directory,
+        # Before the protocol's own variables: a configuration must not redirect its sockets or
+        # answer its cookie.
         **command.environment,
         command.cookie.key: command.cookie.value,
         handshake.MIN_PORT: str(command.first_port),
@@ -171,13 +184,14 @@ def environment_of(command: Command, directory: str, certificate: bytes) -> dict
         environment[handshake.MULTIPLEX] = "true"
     if command.group:
         environment[handshake.SOCKET_GROUP] = command.group
+    # The variable alone switches AutoMTLS on in go-plugin, whatever its value.
     if certificate:
         environment[handshake.CERTIFICATE] = certificate.decode()
     return environment
 
 
 class _Lines(asyncio.Protocol):
-    """Cuts a pipe into lines, those that are too long into pieces."""
+    """Cuts a pipe into lines, and lines that are too long into pieces."""
 
     def __init__(self, take: Callable[[bytes], None], ended: Callable[[], None]) -> None:
         self._take = take
@@ -199,7 +213,7 @@ class _Lines(asyncio.Protocol):
 
 
 class _FirstLine(asyncio.Protocol):
-    """Reads one line, and throws away the rest for as long as the plugin lives: a full pipe would stop it."""
+    """Reads one line, then drains and drops the rest while the plugin lives: a full pipe would block it."""
 
     def __init__(self, line: asyncio.Future[str]) -> None:
         self._line = line

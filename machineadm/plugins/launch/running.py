@@ -1,4 +1,4 @@
-"""A plugin that runs: from its start to its end, each bounded in time, nothing left of it afterwards."""
+"""A running plugin: its start and its end are bounded in time, and nothing of it is left afterwards."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ class Running:
     """A plugin, connected.
 
     Args:
-        name: How messages call it.
+        name: Its name in messages.
         version: Application version that both speak.
         connection: To it.
-        process: Its process; None if it was started by somebody else.
+        process: Its process; None if somebody else started it.
         directory: Removed at its end.
-        pid: Of a process that somebody else started and that is ours to end.
+        pid: Of a process that somebody else started and that this host must end.
         test: Never ended.
-        certificate: Of the plugin, DER; empty in the clear.
+        certificate: Of the plugin, DER; empty without TLS.
     """
 
     def __init__(
@@ -66,13 +66,15 @@ class Running:
 
     @property
     def log_tail(self) -> str:
-        """The last lines of its log, if it is ours to read."""
+        """The last lines of its log, if this host reads it."""
         return self.process.log_tail if self.process else ""
 
     async def end(self) -> None:
-        """Ask it to end; after two seconds end it. Once, however often it is called."""
+        """Ask it to end, and kill it after two seconds. Runs once, however often it is called."""
         if self._ending is None:
             self._ending = asyncio.get_running_loop().create_task(self._end())
+        # Shielded: a caller that is cancelled, by the run's deadline for one, must not leave the
+        # plugin alive.
         await asyncio.shield(self._ending)
 
     async def _end(self) -> None:
@@ -101,12 +103,12 @@ async def launch(
 
     Args:
         command: What to start.
-        directory: Made here, for its sockets and temporary files; removed at its end.
+        directory: Created here, for its sockets and temporary files; removed at its end.
         listen: Gets its log.
         output: Gets what it prints after its start.
 
     Raises:
-        PluginError: It cannot be started, is none, or does not fit; nothing is left of it.
+        PluginError: It cannot be started, is not a plugin, or does not fit; nothing of it is left.
     """
     end = time.monotonic() + command.start_timeout
     _make(directory)
@@ -114,12 +116,15 @@ async def launch(
     try:
         if command.group:
             _share(directory, command.group)
+        # In a thread: a P-521 key and its signature take long enough to delay the other plugins
+        # that start in this loop.
         identity = await asyncio.to_thread(new_identity) if command.mtls else None
         process = await start(command, directory, identity.certificate if identity else b"", listen)
         line = await _shaken_hands(command, process, end)
         connection = await _connected(command, line, process, directory, identity, output, end)
     except BaseException as error:
         if process is not None:
+            # Shielded: a start that is cancelled must still kill what it started.
             await asyncio.shield(process.finish())
         shutil.rmtree(directory, ignore_errors=True)
         if isinstance(error, PluginError) and process is not None:
@@ -137,10 +142,10 @@ async def launch(
 
 
 async def reattach(wanted: Reattach, directory: str, *, output: Output) -> Running:
-    """Connect to a plugin that runs already, in the clear, as go-plugin does.
+    """Connect to a plugin that is already running, without TLS, as go-plugin does.
 
     Raises:
-        PluginError: Nobody listens there; nothing is ended for that.
+        PluginError: Nothing listens there; no process is ended because of that.
     """
     _make(directory)
     try:
@@ -174,16 +179,18 @@ async def _shaken_hands(command: Command, process: Process, end: float) -> Line:
     """Wait for the handshake line.
 
     Raises:
-        PluginError: There is none, or it does not fit.
+        PluginError: There is no line, or it does not fit.
     """
     left = max(end - time.monotonic(), 0)
+    # End of output and exit race when a plugin dies early; both are watched so that the exit code
+    # gets into the message.
     either: set[asyncio.Future[Any]] = {process.line, process.exited}
     await asyncio.wait(either, timeout=left, return_when=asyncio.FIRST_COMPLETED)
     if process.exited.done() and not process.line.done():
         # What it printed before it ended may still be in the pipe.
         await asyncio.wait({process.line}, timeout=0.5)
         if not process.line.done():
-            # What it started holds its output open, and is not it.
+            # A child that it started holds its output open; waiting for that one would take the whole timeout.
             raise await _ended_early(process)
     if not process.line.done():
         raise PluginError(
@@ -230,10 +237,10 @@ async def _connected(
     output: Output,
     end: float,
 ) -> Connection:
-    """Connect and ask whether it serves.
+    """Connect and check that it serves.
 
     Raises:
-        PluginError: It does not, or is somebody else.
+        PluginError: It does not serve, or another process answers at its address.
     """
 
     async def connect() -> Connection:
@@ -249,13 +256,15 @@ async def _connected(
         try:
             await connection.ping(max(end - time.monotonic(), 0.1))
         except BaseException as error:
-            # A plugin of an old library has no health service; that it has answered is enough.
+            # An old library has no health service; that it answered at all is enough.
             if not isinstance(error, RpcError) or error.status is not Status.UNIMPLEMENTED:
                 await connection.close()
                 raise
         return connection
 
     connecting = asyncio.get_running_loop().create_task(connect())
+    # A plugin that dies after its line would otherwise show as a refused connection, without its
+    # exit code and its log.
     both: set[asyncio.Future[Any]] = {connecting, process.exited}
     done, _ = await asyncio.wait(
         both,
@@ -264,6 +273,8 @@ async def _connected(
     )
     if connecting not in done:
         connecting.cancel()
+        # Cancelling is not closing: it may have connected just now, and then its socket is closed
+        # below.
         await asyncio.wait({connecting})
         if not connecting.cancelled() and connecting.exception() is None:
             await connecting.result().close()
@@ -290,7 +301,7 @@ async def _connected(
 
 
 def _named(name: str, error: PluginError, process: Process) -> PluginError:
-    """The error with the plugin's name and the last lines of its log."""
+    """Add the plugin's name and the last lines of its log to an error."""
     prefix = f"plugin {name}: "
     message = error.message if error.message.startswith(prefix) else prefix + error.message
     named = PluginError(error.code, message, hint=error.hint())
@@ -304,6 +315,7 @@ async def _end_foreign(pid: int) -> None:
     while time.monotonic() < end and _lives(pid):
         await asyncio.sleep(0.05)
     if _lives(pid):
+        # Straight to SIGKILL, as go-plugin does: the request to end was the polite part.
         os.kill(pid, signal.SIGKILL)
 
 
@@ -328,6 +340,6 @@ def _make(directory: str) -> None:
 def _share(directory: str, group: str) -> None:
     from machineadm.plugins.wire.sockets import group_number
 
-    # The group first: with the mode first the old group could look in.
+    # The group first: with the mode first the old group could look inside for a moment.
     os.chown(directory, -1, group_number(group))
     os.chmod(directory, 0o770)  # noqa: S103 - the group is to look in

@@ -1,7 +1,8 @@
-"""Handlers that block: written as plain functions, run in a thread of their own for each call.
+"""Handlers that block: plain functions, each call in its own thread.
 
-A function takes the request and the call; where requests stream, an iterator of them; where replies stream, it gives an
-iterator. What it raises as RpcError reaches the caller; of anything else the caller learns the type's name, the log the rest.
+A function takes the request and the call. Where requests stream it takes an iterator of them; where replies stream it
+returns one. An RpcError that it raises reaches the caller. Of any other exception the caller gets only the type's name; the
+rest goes to the log.
 """
 
 from __future__ import annotations
@@ -48,15 +49,15 @@ class Call:
         self._pending: set[concurrent.futures.Future[Any]] = set()
 
     def dial(self, number: int) -> Dialled:
-        """Connect to what the other side serves under a number that it told.
+        """Connect to what the other side serves under a number that it sent.
 
         Raises:
-            OSError: It does not serve there.
+            OSError: The other side does not serve that number.
         """
         return Dialled(self, self.run(self._required().dial(number)))
 
     def serve(self, handlers: Mapping[str, Handler]) -> int:
-        """Serve the other side; it has five seconds to dial the number that this gives."""
+        """Serve the other side; returns the number, which it has five seconds to dial."""
         broker = self._required()
         number = broker.next_id()
         self.run(broker.accept(number, handlers))
@@ -70,6 +71,8 @@ class Call:
         """
         future = asyncio.run_coroutine_threadsafe(work, self._loop)
         self._pending.add(future)
+        # cancel() may have walked the set before this future was in it: without a second look the
+        # thread would wait for ever.
         if self.cancelled.is_set():
             future.cancel()
         try:
@@ -95,7 +98,7 @@ class Dialled:
     """A connection to the other side.
 
     Args:
-        served: The call in whose course it was made.
+        served: The call during which it was made.
         channel: To the other side.
     """
 
@@ -123,11 +126,11 @@ class Dialled:
 def blocking_handlers(
     service: Any, functions: Mapping[str, Function], broker: Broker | None
 ) -> dict[str, Handler]:
-    """What a server needs to serve a service by plain functions.
+    """Build the handlers of a service from plain functions.
 
     Args:
-        service: Its descriptor, out of a generated module.
-        functions: By a method's name; one that is missing is not implemented.
+        service: Its descriptor, from a generated module.
+        functions: By method name; a method without one is answered with UNIMPLEMENTED.
         broker: For further connections.
     """
     known = methods(service)
@@ -158,8 +161,11 @@ def _served(function: Function, cardinality: Cardinality, broker: Broker | None)
             try:
                 loop.call_soon_threadsafe(_finish, done, error)
             except RuntimeError:
-                pass  # the plugin has ended
+                pass  # the loop is closed: the plugin has ended, and nobody waits for the result
 
+        # A thread for each call, not a pool: with all workers blocked, the call that lets them go on
+        # (StopProvider, say) would wait for a free one. Daemon: a function that never returns must
+        # not keep the plugin alive after its host.
         threading.Thread(target=work, daemon=True, name="plugin-call").start()
         try:
             await done
@@ -178,6 +184,7 @@ def _work(
     served: Call,
 ) -> None:
     given = _requests(stream, served) if cardinality.client_streaming else request
+    # In a thread of its own, so it may block; only what touches the stream goes back to the loop.
     result = function(given, served)
     if not cardinality.server_streaming:
         served.run(stream.send_message(result))
@@ -197,6 +204,7 @@ def _requests(stream: ServerStream, served: Call) -> Iterator[Any]:
 
 
 def _finish(done: asyncio.Future[None], error: Exception | None) -> None:
+    # The caller gave up meanwhile: setting a result on a cancelled future would raise in the loop.
     if done.done():
         return
     if error is None:

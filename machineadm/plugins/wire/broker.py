@@ -1,7 +1,7 @@
 """The broker: further connections between a host and its plugin, in either direction, each under a number.
 
-Without multiplexing whoever accepts listens on a socket of its own and tells where. With it whoever dials knocks, and opens
-a stream of the one connection when it is answered.
+Without multiplexing the accepting side listens on a new socket and sends its address. With multiplexing the dialing side
+knocks, and after the answer opens a stream of the one connection.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class Broker:
     """One side's broker.
 
     Args:
-        listen: Makes a listening socket; nothing is asked of it with multiplexing.
+        listen: Makes a listening socket; not called with multiplexing.
         identity: Of this side, if connections are encrypted.
         peer: The other side's certificate.
     """
@@ -57,27 +57,32 @@ class Broker:
 
     def next_id(self) -> int:
         """A number that this side has not used."""
+        # From 1: application messages use 0 for "no service", as scafctl's host_service_id does.
         self._last += 1
         return self._last
 
     async def accept(self, number: int, serve: Mapping[str, Handler]) -> None:
-        """Serve whoever of the other side dials a number; returns at once.
+        """Serve the other side when it dials a number; returns at once.
 
         Args:
-            number: Of `next_id`; the other side learns it by a message of its own.
+            number: From `next_id`; the other side learns it from an application message.
             serve: Handlers by path.
 
         Raises:
-            OSError: It cannot be listened.
+            OSError: Listening failed.
         """
         server = Server(serve, self._tls("server"))
         if self.multiplexed:
             self._accepting[number] = server
             self._servers[number] = (server, "")
+            # The knock may come before this: the application message that carries the number and
+            # the broker's stream are two streams, and nothing orders them.
             if self._knocks.pop(number, None) is not None:
                 self._answer(number)
             return
         listener, address = self._listen()
+        # Before the address is sent: the peer connects as soon as it has it, and does not try
+        # again.
         server.listen(listener)
         self._servers[number] = (server, address.address if address.network == "unix" else "")
         info = goplugin_pb2.ConnInfo(
@@ -86,12 +91,14 @@ class Broker:
         await self._outbox.put(info)
 
     async def dial(self, number: int) -> Channel:
-        """Connect to what the other side serves under a number; once, for a number is good for one dial.
+        """Connect to what the other side serves under a number; a number is good for one dial.
 
         Raises:
             OSError: The other side does not accept.
         """
         connection = await (self._knock(number) if self.multiplexed else self._connect(number))
+        # Who dials is the TLS client, whichever side of the main connection it is; go-plugin
+        # expects that.
         channel = Channel(connection, self._tls("client"))
         await channel.open()
         self._channels.append(channel)
@@ -107,6 +114,8 @@ class Broker:
             knock = goplugin_pb2.ConnInfo.Knock(knock=True)
             await self._outbox.put(goplugin_pb2.ConnInfo(service_id=number, knock=knock))
             answer = await self._info(number)
+            # go-plugin sets it only while its listener is not registered yet; the dial cannot
+            # succeed any more.
             if answer.knock.error:
                 raise ConnectionRefusedError(f"broker id {number}: {answer.knock.error}")
             if self.session is None:
@@ -127,13 +136,14 @@ class Broker:
             self._waiting.pop(number, None)
 
     async def outgoing(self) -> AsyncIterator[Any]:
-        """What is to be sent to the other side's broker, for ever."""
+        """Yield the messages for the other side's broker, without end."""
         while True:
             yield await self._outbox.get()
 
     def received(self, info: Any) -> None:
-        """Take a message of the other side's broker."""
+        """Handle a message from the other side's broker."""
         number = info.service_id
+        # A knock with an ack is the answer to one of ours, and is handled below like any address.
         if info.knock.knock and not info.knock.ack:
             if number in self._accepting:
                 self._answer(number)
@@ -145,10 +155,14 @@ class Broker:
         if waiting is None:
             waiting = self._waiting[number] = asyncio.get_running_loop().create_future()
             asyncio.get_running_loop().call_later(PATIENCE, self._expire, number, waiting)
+        # go-plugin drops a second message for a number that nobody picked up yet; the first one
+        # counts here too.
         if not waiting.done():
             waiting.set_result(info)
 
     def _expire(self, number: int, waiting: asyncio.Future[Any]) -> None:
+        # Only this one: the number may have been picked up, and be waited for again, since the
+        # timer was set.
         if self._waiting.get(number) is waiting:
             del self._waiting[number]
 
@@ -158,11 +172,13 @@ class Broker:
         self._outbox.put_nowait(goplugin_pb2.ConnInfo(service_id=number, knock=knock))
 
     def opened(self) -> Server | None:
-        """Whose the stream is that the peer has just opened; None if it did not knock."""
+        """Find the server for a stream that the peer just opened; None if the peer did not knock."""
+        # A stream carries no number. The dialing side knocks and opens one at a time, so the order
+        # of our answers is the order of its streams.
         return self._accepting.get(self._expected.popleft()) if self._expected else None
 
     async def close(self) -> None:
-        """Stop serving, and close what was dialled."""
+        """Stop serving, and close what was dialed."""
         for channel in self._channels:
             channel.close()
         for server, path in self._servers.values():

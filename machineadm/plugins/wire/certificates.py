@@ -1,6 +1,6 @@
-"""AutoMTLS: each side makes a key and a certificate for one start, and trusts the other's alone.
+"""AutoMTLS: each side makes a key and a certificate for one start, and trusts only the other's.
 
-As go-plugin: ECDSA on P-521, subject O=HashiCorp, CN=localhost. The key never gets a name on a disk.
+As in go-plugin: ECDSA on P-521, subject O=HashiCorp, CN=localhost. The key is never written to a disk.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ class Identity(msgspec.Struct, frozen=True):
 
     @property
     def der(self) -> bytes:
-        """The certificate as it stands in a handshake line."""
+        """The certificate in DER, the form of a handshake line."""
         return ssl.PEM_cert_to_DER_cert(self.certificate.decode())
 
     def client(self, peer: bytes) -> ssl.SSLContext:
-        """For whoever dials.
+        """Make the context of the side that dials.
 
         Args:
-            peer: The certificate, DER, that alone is trusted.
+            peer: The only certificate that is trusted, DER.
 
         Raises:
             ValueError: It is not a certificate.
@@ -39,10 +39,10 @@ class Identity(msgspec.Struct, frozen=True):
         return self._context(ssl.PROTOCOL_TLS_CLIENT, peer)
 
     def server(self, peer: bytes) -> ssl.SSLContext:
-        """For whoever accepts; a client without the peer's certificate is refused.
+        """Make the context of the side that accepts; a client without the peer's certificate is refused.
 
         Args:
-            peer: The certificate, DER, that alone is trusted.
+            peer: The only certificate that is trusted, DER.
 
         Raises:
             ValueError: It is not a certificate.
@@ -52,10 +52,14 @@ class Identity(msgspec.Struct, frozen=True):
     def _context(self, protocol: int, peer: bytes) -> ssl.SSLContext:
         context = ssl.SSLContext(protocol)
         context.minimum_version = ssl.TLSVersion.TLSv1_2
+        # A server of Python asks for no client certificate by default: any local process that
+        # reaches the socket could call it.
         context.verify_mode = ssl.CERT_REQUIRED
         # Since 1.67 grpc-go refuses a connection without it.
         context.set_alpn_protocols(["h2"])
         try:
+            # Not the system's CA store: the one certificate that came through the pipe is the whole
+            # trust.
             context.load_verify_locations(cadata=peer)
         except ssl.SSLError as error:
             raise ValueError("not a certificate") from error
@@ -63,7 +67,9 @@ class Identity(msgspec.Struct, frozen=True):
         return context
 
     def _load(self, context: ssl.SSLContext) -> None:
-        """Hand over key and certificate; ssl takes them from a path alone, so from one of memory."""
+        """Load key and certificate. ssl takes only a path, so give it one of a file in memory."""
+        # CLOEXEC: a child that is started meanwhile, another plugin for one, must not inherit the
+        # key.
         memory = os.memfd_create("machineadm-plugin", os.MFD_CLOEXEC)
         try:
             os.write(memory, self.key + self.certificate)
@@ -79,6 +85,8 @@ def new_identity() -> Identity:
     from cryptography.hazmat.primitives.asymmetric import ec
     from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+    # A peer in Go accepts another curve, but this one is what it makes itself, so every library on
+    # that side knows it.
     key = ec.generate_private_key(ec.SECP521R1())
     name = x509.Name(
         [
@@ -86,7 +94,7 @@ def new_identity() -> Identity:
             x509.NameAttribute(NameOID.COMMON_NAME, "localhost"),
         ]
     )
-    # Half a minute back, for clocks that are set meanwhile; the end is go-plugin's.
+    # From half a minute ago, because a clock may be set back between both sides' starts; the end is go-plugin's.
     now = datetime.datetime.now(datetime.timezone.utc)
     usage = x509.KeyUsage(
         digital_signature=True,
@@ -94,6 +102,7 @@ def new_identity() -> Identity:
         key_encipherment=True,
         data_encipherment=False,
         key_agreement=True,
+        # With CA:TRUE below: the certificate is its own root in the peer's pool.
         key_cert_sign=True,
         crl_sign=False,
         encipher_only=False,

@@ -43,7 +43,7 @@ class Connection:
         self.broker = broker
         self._output = output
         loop = asyncio.get_running_loop()
-        # At once: a plugin written in Go stands still when it prints and nobody reads.
+        # At once: go-plugin blocks a plugin that prints until somebody reads StreamStdio.
         self._tasks = [loop.create_task(self._broker()), loop.create_task(self._stdio())]
         for task in self._tasks:
             task.add_done_callback(_retrieved)
@@ -65,12 +65,12 @@ class Connection:
         try:
             await call(self.channel, _SHUTDOWN, goplugin_pb2.Empty(), timeout=SHUTDOWN)
         except RpcError:
-            pass  # Go ends before it answers
+            pass  # go-plugin stops its server inside the handler, so UNAVAILABLE is the usual answer
         await self.close()
 
     async def close(self) -> None:
-        """Close the connection; the plugin is not told anything."""
-        # First what takes no waiting: whoever waits may be cancelled.
+        """Close the connection without a word to the plugin."""
+        # First what needs no await: the caller may be cancelled at the first one.
         for task in self._tasks:
             task.cancel()
         self.channel.close()
@@ -85,12 +85,15 @@ class Connection:
         async with self.channel.request(
             _BROKER.path, _BROKER.cardinality, _BROKER.request, _BROKER.reply
         ) as stream:
+            # Headers before any message: the plugin starts its half of the broker only when it sees
+            # the call.
             await stream.send_request()
             sending = asyncio.get_running_loop().create_task(self._send(stream))
             try:
                 async for info in stream:
                     self.broker.received(info)
             finally:
+                # The queue never ends, so this task would outlive the stream.
                 sending.cancel()
 
     async def _send(self, stream: Any) -> None:
@@ -109,7 +112,7 @@ class Connection:
                     if name:
                         self._output(name, piece.data)
         except Exception as error:
-            # A plugin that has none, or that is gone: its calls will tell.
+            # The plugin has no such service, or is gone; in the second case the next call fails and says so.
             translated(error, began, None)
 
 
@@ -135,8 +138,8 @@ async def opened(
         output: See `Connection`.
 
     Raises:
-        OSError: Nobody listens there, or somebody else.
-        ValueError: The plugin's certificate is none.
+        OSError: Nothing listens there, or something else does.
+        ValueError: The plugin's certificate cannot be read.
     """
     broker = Broker(unix_listener(directory, group), identity, peer)
     broker.multiplexed = multiplexed
@@ -145,6 +148,7 @@ async def opened(
     if multiplexed:
         broker.session = Session(connection, client=True, accept=_Accept(broker))
         await broker.session.start()
+        # TLS runs inside each stream, not around the session, so the session comes first.
         connection = broker.session.open()
     channel = Channel(connection, tls)
     try:
@@ -158,7 +162,7 @@ async def opened(
 
 
 class _Accept:
-    """Gives a stream that the plugin opens to whom it knocked at."""
+    """Passes a stream that the plugin opens to the server that it knocked for."""
 
     def __init__(self, broker: Broker) -> None:
         self._broker = broker
@@ -166,6 +170,8 @@ class _Accept:
     def __call__(self, stream: socket.socket) -> None:
         server = self._broker.opened()
         if server is None:
+            # Nobody was told a number: a plugin must not reach the host's services by opening
+            # streams at random.
             stream.close()
         else:
             server.background(server.connected(stream))
@@ -173,6 +179,8 @@ class _Accept:
 
 def _retrieved(task: asyncio.Task[None]) -> None:
     if not task.cancelled():
+        # Reading it marks it as seen; otherwise asyncio prints a traceback at the end, about a
+        # plugin that is gone anyway.
         task.exception()
 
 

@@ -1,6 +1,6 @@
-"""The handshake: what a host puts into a plugin's environment, and the one line that the plugin answers with.
+"""The handshake: the variables that a host sets for a plugin, and the one line that the plugin answers with.
 
-`1|VERSION|unix or tcp|ADDRESS|grpc|CERTIFICATE|MULTIPLEXED`, the last field only where it was asked for.
+`1|VERSION|unix or tcp|ADDRESS|grpc|CERTIFICATE|MULTIPLEXED`, the last field only if the host asked for it.
 """
 
 from __future__ import annotations
@@ -36,14 +36,14 @@ _SHORTEST_CERTIFICATE: Final = 50
 
 
 class Cookie(msgspec.Struct, frozen=True):
-    """A variable that tells a plugin that a host starts it, not a person. No secret."""
+    """A variable that tells a plugin that a host starts it, not a person. It is not a secret."""
 
     key: str
     value: str
 
 
 class Address(msgspec.Struct, frozen=True):
-    """Where somebody listens, as it stands in the line and in the broker's messages."""
+    """Where a side listens, as in the handshake line and in the broker's messages."""
 
     network: str
     address: str
@@ -66,9 +66,12 @@ class Line(msgspec.Struct, frozen=True, kw_only=True):
 
 def render(line: Line) -> str:
     """Write the line as a plugin prints it, without the newline."""
+    # Go decodes with RawStdEncoding, which refuses padding.
     certificate = base64.b64encode(line.certificate).decode().rstrip("=")
     fields = [str(CORE), str(line.version), line.address.network, line.address.address, "grpc"]
     fields.append(certificate)
+    # Not unasked: hosts before go-plugin 1.6 split the line into six and would read this as part of
+    # the certificate.
     if line.multiplexed is not None:
         fields.append("true" if line.multiplexed else "false")
     return "|".join(fields)
@@ -84,7 +87,7 @@ def parse(text: str, *, versions: Collection[int], mtls: bool, multiplexed: bool
         multiplexed: Whether multiplexing was asked for.
 
     Raises:
-        PluginError: The plugin is none, or does not fit the host.
+        PluginError: It is not a plugin, or does not fit the host.
     """
     fields = [field.strip() for field in text.strip().split("|")]
     if len(fields) < 4:
@@ -98,6 +101,7 @@ def parse(text: str, *, versions: Collection[int], mtls: bool, multiplexed: bool
     network, address = fields[2], fields[3]
     if network not in ("unix", "tcp"):
         raise PluginError("MA7215", f"it listens on network {_quoted(network)}, not unix or tcp")
+    # A line of four fields is from before gRPC; go-plugin reads it so, too.
     protocol = fields[4] if len(fields) > 4 else "netrpc"
     if protocol != "grpc":
         raise PluginError(
@@ -116,12 +120,14 @@ def parse(text: str, *, versions: Collection[int], mtls: bool, multiplexed: bool
 def choose(own: Collection[int], offered: Iterable[int]) -> int:
     """The application version that a plugin answers with: the highest common one, else its own lowest."""
     common = set(own) & set(offered)
+    # Not an error here: the host compares versions itself and has the better message for it.
     return max(common) if common else min(own)
 
 
 def offered(text: str) -> tuple[tuple[int, ...], tuple[str, ...]]:
     """The versions that a host lists, and the entries that are not numbers."""
     entries = [entry.strip() for entry in text.split(",") if entry.strip()]
+    # In any order, since Go prints a map; and bad entries are skipped, as Go does.
     good = tuple(int(entry) for entry in entries if _NUMBER.fullmatch(entry))
     return good, tuple(entry for entry in entries if not _NUMBER.fullmatch(entry))
 
@@ -149,6 +155,7 @@ def _version(field: str, versions: Collection[int]) -> int:
 
 
 def _certificate(field: str, *, mtls: bool) -> bytes:
+    # A host that asked for none talks in the clear, whatever else stands in the field.
     if not mtls:
         return b""
     if len(field) <= _SHORTEST_CERTIFICATE:
@@ -158,6 +165,8 @@ def _certificate(field: str, *, mtls: bool) -> bytes:
             hint="the plugin's library does not support AutoMTLS: build it with a current one",
         )
     try:
+        # validate: without it Python skips foreign characters, and a damaged line would pass as
+        # another certificate.
         return base64.b64decode(field + "=" * (-len(field) % 4), validate=True)
     except binascii.Error as error:
         raise PluginError("MA7216", "its certificate is not base64") from error
@@ -175,6 +184,6 @@ def _multiplexed(fields: list[str], *, wanted: bool) -> bool | None:
 
 
 def _quoted(text: str) -> str:
-    """A foreign text for a message: printable, and not long."""
+    """Make somebody else's text fit for a message: printable and short."""
     text = text.strip()
     return repr(text if len(text) <= 200 else f"{text[:200]}...")

@@ -31,13 +31,13 @@ class Record(msgspec.Struct, frozen=True):
 
 
 class Log:
-    """Reads lines in order: what follows a panic belongs to it."""
+    """Reads lines in order, because the lines after a panic belong to it."""
 
     def __init__(self) -> None:
         self._panicking = False
 
     def record(self, line: bytes) -> Record:
-        """The entry that a line is.
+        """Turn a line into an entry.
 
         Args:
             line: Without its newline, or a piece of one that is too long.
@@ -50,6 +50,8 @@ class Log:
         if level := _PREFIXES.get(prefix):
             self._panicking = False
             return Record(level, rest.lstrip())
+        # A Go stack trace has no prefixes. At debug level the one thing that explains the crash
+        # would be hidden.
         self._panicking = self._panicking or text.startswith(_PANICS)
         return Record("error" if self._panicking else "debug", text)
 
@@ -59,6 +61,7 @@ def _of_json(text: str) -> Record | None:
         found = msgspec.json.decode(text)
     except (msgspec.DecodeError, RecursionError):
         return None
+    # A plugin may print any JSON: a number or a list is text of its own, not an entry.
     if not isinstance(found, dict):
         return None
     level, message = found.pop("@level", None), found.pop("@message", "")
@@ -66,4 +69,6 @@ def _of_json(text: str) -> Record | None:
         return None
     if "@timestamp" in found:
         found["timestamp"] = found.pop("@timestamp")
+    # A message that is not a string crashes go-plugin's reader; a plugin must not do that to this
+    # one.
     return Record(str(level), message if isinstance(message, str) else str(message), found)

@@ -24,7 +24,7 @@ CANCEL: Final = "error_code: 8"
 ServerStream = grpclib.server.Stream[Any, Any]
 ClientStream = grpclib.client.Stream[Any, Any]
 Serve = Callable[[ServerStream], Awaitable[None]]
-# A host is no place for tracebacks of a peer's faults; whoever wants them adds a handler.
+# grpclib logs a traceback for every fault of a peer, and logging without handlers prints it on stderr, into our report.
 logging.getLogger("grpclib").addHandler(logging.NullHandler())
 logging.getLogger("grpclib").propagate = False
 
@@ -33,8 +33,8 @@ class RpcError(Exception):
     """A call failed.
 
     Args:
-        status: As the peer, or gRPC itself, calls it.
-        text: As the peer says it.
+        status: From the peer, or from gRPC itself.
+        text: From the peer.
     """
 
     def __init__(self, status: Status, text: str) -> None:
@@ -70,11 +70,11 @@ def methods(service: Any) -> dict[str, Method]:
 
 
 def handlers(service: Any, **serve: Serve) -> dict[str, Handler]:
-    """What a server needs to serve a service.
+    """Build the handlers of a service.
 
     Args:
         service: Its descriptor, out of a generated module.
-        **serve: By a method's name, what serves it; one that is not named is not implemented.
+        **serve: What serves a method, by its name; a method not named is answered with UNIMPLEMENTED.
     """
     known = methods(service)
     return {
@@ -86,28 +86,31 @@ def handlers(service: Any, **serve: Serve) -> dict[str, Handler]:
 
 
 class Channel(grpclib.client.Channel):
-    """A client's end of one connection, made already; it is never made anew.
+    """A client's end of one existing connection; it never reconnects.
 
     Args:
         connection: Connected.
-        tls: For a connection that is encrypted.
+        tls: For an encrypted connection.
     """
 
     def __init__(self, connection: socket.socket, tls: ssl.SSLContext | None) -> None:
         super().__init__(ssl=tls)
+        # The values that go-plugin's own clients send.
         self._authority = SERVER_NAME if tls else "unused"
         self._connection: socket.socket | None = connection
         self.is_lost = False
 
     async def open(self) -> None:
-        """Speak TLS, if it is to be spoken.
+        """Start HTTP/2, after the TLS handshake if there is one.
 
         Raises:
-            OSError: It cannot be: the peer is another, or gone.
+            OSError: The peer has another certificate, or is gone.
         """
         await self.__connect__()
 
     async def _create_connection(self) -> H2Protocol:
+        # grpclib calls this again after a loss. A plugin's socket must not be dialed twice: by then
+        # another process may have its path.
         connection, self._connection = self._connection, None
         if connection is None:
             self.is_lost = True
@@ -126,7 +129,7 @@ class Channel(grpclib.client.Channel):
         return protocol
 
     def close(self) -> None:
-        """Close the connection; calls that are under way end."""
+        """Close the connection; calls under way fail."""
         if self._connection is not None:
             self._connection.close()
             self._connection = None
@@ -138,7 +141,7 @@ class Server:
 
     Args:
         serve: Handlers by path.
-        tls: For connections that are encrypted.
+        tls: For encrypted connections.
     """
 
     def __init__(self, serve: Mapping[str, Handler], tls: ssl.SSLContext | None = None) -> None:
@@ -152,7 +155,7 @@ class Server:
         """Serve one connection.
 
         Raises:
-            OSError: The peer is another, or gone.
+            OSError: The peer has another certificate, or is gone.
         """
         loop = asyncio.get_running_loop()
         transport, _ = await loop.connect_accepted_socket(
@@ -164,7 +167,7 @@ class Server:
         self._transports.add(transport)
 
     def listen(self, listener: socket.socket) -> None:
-        """Serve whoever connects, until `close`."""
+        """Serve every connection, until `close`."""
 
         async def accept() -> None:
             loop = asyncio.get_running_loop()
@@ -184,13 +187,14 @@ class Server:
     def _forget(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
         if not task.cancelled():
+            # Reading it marks it as seen: what one connection did wrong must not print a traceback.
             task.exception()
 
     async def _serve_quietly(self, connection: socket.socket) -> None:
         try:
             await self.connected(connection)
         except (OSError, ssl.SSLError):
-            connection.close()  # somebody else, who may try again
+            connection.close()  # without our certificate: refuse this one, keep listening
 
     async def close(self) -> None:
         """Stop listening, cancel what is under way, close all connections."""
@@ -198,6 +202,8 @@ class Server:
             task.cancel()
         for handler in list(self._server._handlers):  # noqa: SLF001 - as its own close() does
             handler.close()
+        # One turn of the loop, so that cancelled handlers run their cleanup while their transport
+        # is still open.
         await asyncio.sleep(0)
         for transport in self._transports:
             transport.close()
@@ -205,7 +211,7 @@ class Server:
 
 
 class _Methods(dict[str, Handler]):
-    """Handlers by path; whatever else is asked for is answered with UNIMPLEMENTED, well-formed."""
+    """Handlers by path; any other path is answered with a well-formed UNIMPLEMENTED."""
 
     def get(self, path: str, default: Any = None) -> Any:
         found = super().get(path)
@@ -224,8 +230,8 @@ async def call(
     """Make a call with one request and one reply.
 
     Args:
-        channel: To whom.
-        method: Which.
+        channel: To the peer.
+        method: What to call.
         request: The message.
         timeout: Seconds; None: no limit.
 
@@ -242,13 +248,15 @@ async def call(
     except Exception as error:
         failure: RpcError = translated(error, began, timeout)
         raise failure from error
+    # A server may end the stream with status OK and no message; a None that passes here fails far
+    # away from the cause.
     if reply is None:
         raise RpcError(Status.UNKNOWN, "the call ended without a reply")
     return reply
 
 
 def translated(error: Exception, began: float, timeout: float | None) -> RpcError:
-    """What went wrong with a call, in one type."""
+    """Turn what can go wrong with a call into one type."""
     if isinstance(error, RpcError):
         return error
     if isinstance(error, GRPCError):
@@ -256,7 +264,7 @@ def translated(error: Exception, began: float, timeout: float | None) -> RpcErro
     if isinstance(error, asyncio.TimeoutError):
         return RpcError(Status.DEADLINE_EXCEEDED, "")
     if isinstance(error, StreamTerminatedError) and CANCEL in str(error):
-        # A Go server's timer may be faster than ours.
+        # The peer gets the deadline in a header, and a Go server may cancel the stream before our own timer fires.
         late = timeout is not None and time.monotonic() - began > timeout * 0.9
         return RpcError(Status.DEADLINE_EXCEEDED if late else Status.CANCELLED, "")
     if isinstance(error, (StreamTerminatedError, OSError)):

@@ -1,6 +1,6 @@
-"""The plugin's end: answers the handshake, serves, and ends when it is asked to or when nobody is left to ask.
+"""The plugin's end: answers the handshake, serves, and ends when it is asked to or when its host is gone.
 
-Beside the plugin's own services it serves the broker, its standard output and error, health and the request to end.
+Besides the plugin's own services it serves the broker, its standard output and error, health and the request to end.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ class Stdio:
         for at in range(0, len(data), PIECE):
             self._pieces.append((channel, data[at : at + PIECE]))
         self._size += len(data)
-        # The oldest goes: a host that does not read must not fill the plugin's memory.
+        # Drop the oldest: go-plugin blocks here, but a host that never reads must not stop a plugin or fill its memory.
         while self._size > MOST_OUTPUT:
             self._size -= len(self._pieces.popleft()[1])
         self._more.set()
@@ -122,7 +122,7 @@ class Serving:
         """Begin to serve.
 
         Raises:
-            OSError: It cannot be listened.
+            OSError: Listening failed.
         """
         make = unix_listener(directory, group)
         if self._plugin.network == "tcp":
@@ -162,7 +162,7 @@ class Serving:
                     self._broker.session = session
 
     def _opened(self, stream: socket.socket) -> None:
-        """A stream that nobody knocked for is the main connection."""
+        """Serve a stream; one without a knock before it is the main connection."""
         server = (self._broker and self._broker.opened()) or self._server
         if server is not None:
             server.background(server.connected(stream))
@@ -182,12 +182,14 @@ class Serving:
 
         async def shutdown(stream: ServerStream) -> None:
             await stream.recv_message()
-            # Answered first: a host written in Go waits for it without a limit.
+            # Answer first: a host in Go waits for the answer without a limit.
             await stream.send_message(goplugin_pb2.Empty())
             self.asked_to_end.set()
 
         async def check(stream: ServerStream) -> None:
             request: Any = await stream.recv_message()
+            # The empty name asks for the whole server, in the health protocol; go-plugin's own host
+            # asks for "plugin".
             known = request.service in ("", HEALTH)
             status = health_pb2.HealthCheckResponse
             reply = status(status=status.SERVING if known else status.SERVICE_UNKNOWN)
@@ -240,7 +242,7 @@ async def _run(plugin: Plugin, environment: dict[str, str], line: int) -> int:
         multiplexed=wants_multiplexing,
     )
     loop = asyncio.get_running_loop()
-    # A Ctrl-C in a terminal reaches the whole group, and it is the host that ends its plugins.
+    # Ctrl-C in a terminal reaches the whole group, but ending plugins is the host's job, in its order.
     loop.add_signal_handler(signal.SIGINT, lambda: None)
     loop.add_signal_handler(signal.SIGTERM, serving.asked_to_end.set)
     sys.stdout, sys.stderr = _writer(serving.stdio, 1), _writer(serving.stdio, 2)
@@ -250,7 +252,7 @@ async def _run(plugin: Plugin, environment: dict[str, str], line: int) -> int:
         certificate=identity.der if identity else b"",
         multiplexed=wants_multiplexing or None,
     )
-    # Not before it listens: the host connects as soon as it has read the line.
+    # Only after it listens: the host connects as soon as it has read the line, and does not retry.
     os.write(line, f"{handshake.render(answer)}\n".encode())
     os.close(line)
     await _until_asked(serving)
@@ -259,14 +261,17 @@ async def _run(plugin: Plugin, environment: dict[str, str], line: int) -> int:
 
 
 async def _until_asked(serving: Serving) -> None:
-    """Wait for the request to end, or for the host's own end: a plugin never outlives it."""
+    """Wait for the request to end, or for the host to end: a plugin never outlives its host."""
     parent = os.getppid()
+    # The protocol has no protection against a host that dies by SIGKILL, and go-plugin leaves
+    # orphans. A changed parent is the sign; PR_SET_PDEATHSIG would fire when the host's starting
+    # thread ends.
     while os.getppid() == parent:
         try:
             await asyncio.wait_for(serving.asked_to_end.wait(), WATCH)
         except asyncio.TimeoutError:
             continue
-        # The answer is on its way.
+        # Leave the loop a moment to write the answer before the server closes the connection.
         await asyncio.sleep(0.01)
         return
 
@@ -286,7 +291,7 @@ _CHANNELS: Final = {1: goplugin_pb2.StdioData.STDOUT, 2: goplugin_pb2.StdioData.
 
 
 class _Raw(io.RawIOBase):
-    """A file that is written to the host."""
+    """A file whose content goes to the host."""
 
     def __init__(self, stdio: Stdio, channel: int) -> None:
         self._stdio = stdio

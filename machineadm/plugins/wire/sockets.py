@@ -23,11 +23,14 @@ def listen_unix(directory: str, group: str = "") -> tuple[socket.socket, Address
     Raises:
         OSError: The path is too long (107 bytes), or the group is not there.
     """
+    # go-plugin makes a file by CreateTemp, removes it and binds: between the two another process
+    # can take the name. bind itself refuses a path that exists.
     path = f"{directory}/plugin{secrets.token_hex(5)}"
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         listener.bind(path)
         if group:
+            # The group before the mode, so that the old group never gets write access.
             os.chown(path, -1, group_number(group))
             os.chmod(path, MODE_WITH_GROUP)
         listener.listen(100)
@@ -43,13 +46,15 @@ def listen_tcp(first: int, last: int) -> tuple[socket.socket, Address]:
     """Listen on the loopback, on the first port of a range that is free; 0 and 0 is any port.
 
     Raises:
-        OSError: None is.
+        OSError: No port is free.
     """
     if first > last:
         raise OSError(f"ports from {first} to {last} are none at all")
     for port in range(first, last + 1):
         listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
         try:
+            # Never all interfaces: without AutoMTLS anybody who reaches the port may call the
+            # plugin.
             listener.bind(("127.0.0.1", port))
             listener.listen(100)
         except OSError:
@@ -61,10 +66,10 @@ def listen_tcp(first: int, last: int) -> tuple[socket.socket, Address]:
 
 
 async def connect(address: Address) -> socket.socket:
-    """Connect to where somebody listens.
+    """Connect to an address.
 
     Raises:
-        OSError: Nobody does.
+        OSError: Nothing listens there.
     """
     loop = asyncio.get_running_loop()
     if address.network == "unix":
@@ -73,10 +78,14 @@ async def connect(address: Address) -> socket.socket:
     else:
         host, _, port = address.address.rpartition(":")
         host = host.strip("[]")
+        # The address comes from the plugin's line or from a broker message: connect() would raise
+        # OverflowError, which nobody catches.
         if not port.isdigit() or int(port) > 65535:
             raise OSError(f"{address.address!r} is not an address and a port")
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         connection = socket.socket(family, socket.SOCK_STREAM)
+        # Small frames in both directions: Nagle's algorithm and delayed ACKs would add 40 ms to a
+        # call.
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         where = (host, int(port))
     try:

@@ -1,7 +1,7 @@
 """yamux, which carries many streams over one socket: https://github.com/hashicorp/yamux/blob/master/spec.md.
 
-Each stream is handed out as one end of a socket pair, so that gRPC and TLS need know nothing of it. A header is 12 bytes,
-big endian: version 0, type, flags, stream, length.
+Each stream is handed out as one end of a socket pair, so gRPC and TLS use it like any connection. A header is 12 bytes, big
+endian: version 0, type, flags, stream, length.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class Session:
     Args:
         connection: Connected; belongs to the session from now on.
         client: Whether this end dialled: its streams have odd numbers.
-        accept: Gets each stream that the peer opens; None refuses them.
+        accept: Called with each stream that the peer opens; None refuses them.
     """
 
     def __init__(
@@ -42,6 +42,8 @@ class Session:
         self._next = 1 if client else 2
         self._accept = accept
         self._streams: dict[int, _Stream] = {}
+        # Early releases of Python 3.10 and 3.11 let only one task wait in StreamWriter.drain: a second one
+        # fails an assertion.
         self._drained = asyncio.Lock()
         self._reader: asyncio.StreamReader | None = None
         self._writer: asyncio.StreamWriter | None = None
@@ -62,6 +64,8 @@ class Session:
         if self.is_closed:
             raise ConnectionResetError("the multiplexed connection is closed")
         number, self._next = self._next, self._next + 2
+        # An empty window update with SYN, as Go opens a stream: a data frame would do by the
+        # specification.
         self.write(_UPDATE, _SYN, number, 0)
         return self._add(number)
 
@@ -96,10 +100,13 @@ class Session:
             raise self._fault()
         if kind == _PING:
             if flags & _SYN:
+                # Go pings every 30 s and closes a session that does not answer; the value must come
+                # back unchanged.
                 self.write(_PING, _ACK, 0, length)
             return
         if kind == _GO_AWAY:
             raise _ProtocolError
+        # Before reading it: a header alone could make us allocate 4 GiB.
         if kind == _DATA and length > WINDOW:
             raise self._fault()
         data = await self._reader.readexactly(length) if kind == _DATA else b""
@@ -110,7 +117,7 @@ class Session:
             self._opened(number)
         stream = self._streams.get(number)
         if stream is None:
-            return  # closed here, and the peer does not know yet
+            return  # closed here, and the peer does not know yet: not a fault, so the session lives on
         if increment:
             stream.widen(increment)
         if data and not stream.receive(data):
@@ -126,6 +133,7 @@ class Session:
         if self._accept is None:
             self.write(_UPDATE, _RST, number, 0)
             return
+        # Go closes the whole session when a stream gets no ACK within 75 s.
         self.write(_UPDATE, _ACK, number, 0)
         self._accept(self._add(number))
 
@@ -134,7 +142,7 @@ class Session:
         return _ProtocolError()
 
     def write(self, kind: int, flags: int, number: int, length: int, data: bytes = b"") -> None:
-        """Write a frame; it waits for nothing."""
+        """Write a frame without waiting."""
         if self._writer is not None and not self._writer.is_closing():
             self._writer.write(_HEADER.pack(0, kind, flags, number, length) + data)
 
@@ -146,7 +154,7 @@ class Session:
             await self._writer.drain()
 
     def forget(self, number: int) -> None:
-        """A stream is over in both directions."""
+        """Drop a stream that ended in both directions."""
         self._streams.pop(number, None)
 
     def _end(self) -> None:
@@ -162,7 +170,7 @@ class Session:
 
 
 class _ProtocolError(Exception):
-    """The session is over."""
+    """The session must end."""
 
 
 class _Stream:
@@ -191,7 +199,7 @@ class _Stream:
         self._wider.set()
 
     def receive(self, data: bytes) -> bool:
-        """Take what came; False if it is more than was allowed."""
+        """Take data from the peer; False if it is more than the window allows."""
         self._receive_window -= len(data)
         self._inbound.append(data)
         self._arrived.set()
@@ -208,12 +216,12 @@ class _Stream:
         self._session.forget(self._number)
 
     async def _outward(self) -> None:
-        """What is written to the socket goes to the peer."""
+        """Pump from the socket to the peer."""
         loop = asyncio.get_running_loop()
         try:
             while data := await loop.sock_recv(self._end, CHUNK):
                 while data:
-                    # A peer ends the session when it gets more than its window allows.
+                    # A peer ends the whole session, every stream of it, when it gets more than its window allows.
                     while self._send_window <= 0:
                         self._wider.clear()
                         await self._wider.wait()
@@ -223,17 +231,19 @@ class _Stream:
                     await self._session.send(self._number, piece)
         except OSError:
             pass
+        # Exactly once in a stream's life: a second FIN is a protocol error that ends the session
+        # for all streams.
         self._session.write(_UPDATE, _FIN, self._number, 0)
         self._half_done()
 
     async def _inward(self) -> None:
-        """What came from the peer goes to the socket; only then there is room for more."""
+        """Pump from the peer to the socket; only data that was taken makes room for more."""
         loop = asyncio.get_running_loop()
         try:
             while True:
                 while not self._inbound:
                     if self._finished:
-                        # Not close(): the reader sees the end and can still write, as yamux ends each direction alone.
+                        # Not close(): yamux ends each direction alone, so the reader sees the end and can still write.
                         self._end.shutdown(socket.SHUT_WR)
                         self._half_done()
                         return
@@ -243,7 +253,7 @@ class _Stream:
                 await loop.sock_sendall(self._end, data)
                 self._consumed(len(data))
         except OSError:
-            # Nobody reads there any more: whoever closed it has no use for the rest.
+            # The reader closed its end, so nobody wants the rest.
             self._half_done()
 
     def _consumed(self, size: int) -> None:
@@ -256,6 +266,7 @@ class _Stream:
 
     def _half_done(self) -> None:
         self._halves -= 1
+        # Not at the first FIN: the other direction may still have data under way.
         if self._halves == 0:
             self._end.close()
             self._session.forget(self._number)
