@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from machineadm.cli.main import main
 from machineadm.errors import PluginError
 from machineadm.plugins.host import Host, Plugin
 from machineadm.plugins.kinds import auth_handler, provider
@@ -18,7 +20,7 @@ from machineadm.plugins.proto import scafctl_pb2 as pb
 from machineadm.plugins.wire.handshake import Cookie
 from tests.peers.go import build
 from tests.peers.judging import judged
-from tests.peers.providers import provider_plugin
+from tests.peers.providers import handler_plugin, provider_plugin
 
 MODULE = Path(__file__).parents[1] / "peers/scafctl"
 SDK = "github.com/oakwood-commons/scafctl-plugin-sdk/examples"
@@ -259,3 +261,53 @@ def test_the_host_would_notice_a_provider_that_answers_wrongly(tmp_path: Path) -
         "execute",
         "what if",
     }
+
+
+def test_a_host_on_the_sdks_types_drives_an_auth_handler_of_ours(tmp_path: Path) -> None:
+    found = judged(build(MODULE, "./authhost"), handler_plugin(tmp_path))
+
+    assert {check: error for check, error in found.items() if error} == {}
+    assert len(found) == 14
+
+
+def test_the_host_would_notice_a_handler_that_answers_wrongly(tmp_path: Path) -> None:
+    """The planted fault: a handler with one prompt too few, another token, and a login that stays."""
+    path = Path(handler_plugin(tmp_path))
+    text = path.read_text().replace('prompt("CD", "https://login.example", "second")', "pass")
+    path.write_text(text.replace('f"for-', 'f"from-').replace('self.subject = ""', "pass"))
+    found = judged(build(MODULE, "./authhost"), str(path))
+
+    assert {check for check, error in found.items() if error} == {"login", "token", "logout"}
+
+
+ECHO_FILE = """\
+apiVersion: bootstrap.cluster.x-k8s.io/v1alpha1
+kind: MachineConfiguration
+spec:
+  machine:
+    plugins:
+    - {name: sdk, kind: provider, path: PATH, digest: "sha256:DIGEST"}
+    files:
+    - path: /etc/motd
+      contentFrom:
+        provider: {name: echo, inputs: {message: hello, uppercase: true}, output: echoed}
+"""
+
+
+def test_the_agent_asks_the_sdks_echo_for_a_file(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    content = Path(build(MODULE, f"{SDK}/echo")).read_bytes()
+    path = tmp_path / "echo"
+    path.write_bytes(content)
+    path.chmod(0o755)
+    root, configuration = tmp_path / "root", tmp_path / "node.yaml"
+    root.mkdir()
+    text = ECHO_FILE.replace("PATH", str(path))
+    configuration.write_text(text.replace("DIGEST", hashlib.sha256(content).hexdigest()))
+    options = ["--root", str(root), "--mode", "preparation", "--path", str(configuration)]
+
+    assert main(["plan", *options]) == 10
+    assert '| Would echo "hello"' in capsys.readouterr().out
+    assert main(["bootstrap", *options]) == 0
+    assert (root / "etc/motd").read_text() == "HELLO"

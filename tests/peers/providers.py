@@ -61,3 +61,58 @@ def provider_plugin(directory: Path) -> str:
     path.write_text(PLUGIN)
     path.chmod(0o755)
     return str(path)
+
+
+HANDLER = f"""#!{sys.executable} -I
+from machineadm.plugins.sdk.auth_handlers import (
+    AuthHandler, CachedToken, Identity, Status, Token, serve_auth_handlers,
+)
+from machineadm.plugins.sdk.errors import CallError
+
+
+class Entra(AuthHandler):
+    name = "entra"
+    flows = ("device_code",)
+    tenant, subject = "", ""
+
+    def configure(self, settings):
+        self.tenant = settings["tenant"]
+
+    def token(self, scope, *, min_valid_for, force_refresh, host):
+        if scope == "broken":
+            raise CallError("no route to the issuer")
+        if scope == "secret":
+            return Token(host.get_secret("entra/key"))
+        return Token(f"for-{{scope}}-{{min_valid_for}}", expires_at=99)
+
+    def login(self, login, prompt):
+        if login.flow != "device_code":
+            raise CallError("no such flow")
+        prompt("AB", "https://login.example", "first")
+        prompt("CD", "https://login.example", "second")
+        self.subject = "ada"
+        return self.status()
+
+    def logout(self):
+        self.subject = ""
+
+    def status(self):
+        return Status(bool(self.subject), Identity(subject=self.subject, tenant_id=self.tenant))
+
+    def cached_tokens(self):
+        return [CachedToken("files", is_expired=True)]
+
+    def purge(self):
+        return 1
+
+
+serve_auth_handlers(Entra())
+"""
+
+
+def handler_plugin(directory: Path) -> str:
+    """An auth handler plugin as an executable file."""
+    path = directory / "handler"
+    path.write_text(HANDLER)
+    path.chmod(0o755)
+    return str(path)
