@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
+import pathlib
 import shutil
 import subprocess
 
@@ -24,7 +26,10 @@ def require(**packages: str) -> None:
     apt = ["apt-get", "-qq", "-o", "DPkg::Lock::Timeout=300", "-o", "Acquire::Retries=3"]
     # A service that a package would start is not what the test is about.
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive", "RUNLEVEL": "1"}
-    for words in (["update"], ["-y", "--no-install-recommends", "install", *lacking]):
-        done = subprocess.run([*apt, *words], env=environment, capture_output=True, check=False)
-        if done.returncode:
-            missing(f"apt-get cannot install {', '.join(lacking)}: {done.stderr.decode()[-300:]}")
+    with pathlib.Path("/run/lock/machineadm-tests-apt").open("w", encoding="ascii") as lock:
+        # apt waits for another's installation, but not for another's update of its lists.
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        for words in (["update"], ["-y", "--no-install-recommends", "install", *lacking]):
+            done = subprocess.run([*apt, *words], env=environment, capture_output=True, check=False)
+    if done.returncode:
+        missing(f"apt-get cannot install {', '.join(lacking)}: {done.stderr.decode()[-300:]}")
