@@ -1,6 +1,6 @@
-"""What types declare in `Meta(extra=...)` because msgspec cannot check it; the keys are in api.meta.
+"""Check what types declare in `Meta(extra=...)` because msgspec cannot; the keys are in api.meta.
 
-A plan is made of a class when a document first holds one: what lies in it and carries a declaration.
+The plan of a class, its fields with a declaration, is made when a document first holds the class.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _plans: dict[type, tuple[tuple[str, Check], ...]] = {}
 
 
 def keeps_declared(value: Any) -> bool:
-    """Whether a typed value keeps all that its type declares, all the way down.
+    """Whether a typed value satisfies all that its type declares, all the way down.
 
     Args:
         value: A Struct, as msgspec accepted it.
@@ -38,23 +38,23 @@ def keeps_declared(value: Any) -> bool:
 
 
 def breach(value: str, extra: Extra) -> tuple[str, str] | None:
-    """What a text fails of its declarations.
+    """Find the first declaration that a text violates.
 
     Args:
         value: The text; a secret must be revealed for this.
         extra: The declarations of its type.
 
     Returns:
-        Code and predicate ("is longer than 63 characters"), without the value; None if it keeps them all.
+        Code and predicate ("is longer than 63 characters"), without the value; None if it satisfies all.
     """
-    # Lengths come first: what is too long is never searched, which would cost a multiple of it in memory.
+    # Lengths first: a pattern is never run over a text that is too long, which would take many times its memory.
     if not value and extra.get("minLength"):
         return "MA1105", "must not be empty"
     if len(value) > extra.get("maxLength", len(value)):
         return "MA1105", f"is longer than {extra['maxLength']} characters"
     if extra.get("oneLine") and is_broken(value):
         return "MA1108", "must be one line without control characters"
-    # Of a text that is too long its beginning is enough: a pattern that repeats a group takes a hundred times its memory.
+    # Only the beginning: a pattern that repeats a group takes a hundred times the memory of what it matches.
     begin = value[: extra.get("maxLength", len(value)) + 1]
     if "pattern" in extra and not re.search(extra["pattern"], begin):
         from machineadm.documents.patterns import in_words
@@ -76,7 +76,7 @@ def is_broken(value: str) -> bool:
 
 
 def repeated(items: Iterable[Any], field: str) -> list[int]:
-    """Indexes of the items that repeat an earlier one, by a field's JSON name or, if it is empty, as a whole."""
+    """Find the items that repeat an earlier one, compared by a field's JSON name or, if that is empty, as a whole."""
     seen: set[Any] = set()
     found = []
     for index, item in enumerate(items):
@@ -105,7 +105,7 @@ def _plan(cls: type) -> Iterable[tuple[str, Check]]:
 
 
 def _check(annotation: Any) -> Check | None:
-    """What to ask of a value of a type; None if nothing can be wrong with it."""
+    """Return the check for values of a type; None if it declares nothing."""
     origin, arguments = get_origin(annotation), get_args(annotation)
     if origin is Annotated:
         return _annotated(arguments[0], arguments[1:])
@@ -148,7 +148,7 @@ def _map(keys: Check | None, values: Check | None) -> Check | None:
 
 
 def _any_of(checks: list[Check]) -> Check | None:
-    """A union: Structs or None, or a text that declares something beside a number or None."""
+    """Check a union: Structs or None, or a string with declarations next to a number or None."""
     if not checks:
         return None
     if all(check is keeps_declared for check in checks):

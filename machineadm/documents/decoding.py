@@ -1,8 +1,8 @@
-"""Bytes to typed documents, all problems at once; never an exception for what the bytes say.
+"""Bytes to typed documents, with all problems at once; bad content never raises an exception.
 
-Fast road: read nodes, let msgspec convert them; the verdict is msgspec's. Only what fails, or says
+Fast path: read nodes and let msgspec convert them; msgspec decides. Only a document that fails, or has
 something that msgspec does not see (duplicate keys, null, ambiguous scalars, what types declare in
-`extra`), is walked beside its type.
+`extra`), is walked next to its type.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _BEYOND = ("MA1008", "MA1009", "MA1015")
 
 
 class _Root(msgspec.Struct):
-    """A document as read: its node if there is one, its text if it is JSON, what was refused."""
+    """A document as read: its node if there is one, its text if it is JSON, and what was refused."""
 
     node: Node | None
     faults: list[Fault]
@@ -41,7 +41,7 @@ def decode(data: bytes, *, file: str, budget: Budget | None = None) -> tuple[Doc
     Args:
         data: The bytes of one input.
         file: Its name, for messages.
-        budget: That of the stream, where this is not all of it.
+        budget: That of the stream, if this input is only a part of it.
 
     Returns:
         The documents in order, at least one. One that has problems must be refused; one that could
@@ -69,7 +69,7 @@ def decode_kinds(
     try:
         source = Source(file, read_text(data))
     except RefusedError as refused:
-        # For the place alone: nothing is read of such a text.
+        # Only to compute the line and column; such a text is not parsed.
         readable = data.decode("utf-8-sig", "replace") if len(data) <= MAX_BYTES else ""
         source = Source(file, readable)
         return (_document(source, 1, None, (refused.fault,)),)
@@ -83,7 +83,7 @@ def decode_kinds(
 def decode_object(
     data: bytes, *, file: str, budget: Budget | None = None
 ) -> tuple[dict[str, Any] | None, tuple[Problem, ...]]:
-    """Read the one object of Kubernetes' own that a text holds; null in it means absent.
+    """Read a text that holds one object of Kubernetes' own; null in it means absent.
 
     Args:
         data: YAML or JSON.
@@ -117,13 +117,13 @@ def decode_object(
 
 
 def read_values(text: str) -> tuple[list[Any], str]:
-    """Every document of a text as kubeadm reads it: null is kept, and a scalar is what YAML 1.1 makes of it.
+    """Read every document of a text as kubeadm does: null is kept, and scalars are read as YAML 1.1.
 
     Args:
         text: YAML or JSON.
 
     Returns:
-        Maps, lists and scalars; or none, and in words what is wrong.
+        Maps, lists and scalars; or none, and a description of what is wrong.
     """
     try:
         source = Source("", read_text(text.encode()))
@@ -149,7 +149,7 @@ def _documents(source: Source, kinds: Kinds, budget: Budget) -> Iterator[Documen
     for root in _roots(source, budget):
         node = root.node
         if isinstance(node, Scalar) and node.plain and not node.text and not root.faults:
-            continue  # nothing between two markers, or behind the last one
+            continue  # nothing between two markers, or after the last one
         index += 1
         if node is None:
             yield _document(source, index, None, root.faults)
@@ -168,7 +168,7 @@ def _roots(source: Source, budget: Budget) -> Iterator[_Root]:
         for root in roots:
             yield root
             if root.faults and root.faults[-1].code in _BEYOND:
-                return  # the budget is spent, whatever follows
+                return  # the budget is for the whole stream: every further document would fail the same way
 
 
 def _yaml(source: Source, begin: int, end: int, budget: Budget) -> Iterator[_Root]:
@@ -221,7 +221,7 @@ def _typed(source: Source, index: int, node: Node, root: _Root, kinds: Kinds) ->
 
 
 def _as_guessed(node: Node, kinds: Kinds, source: Source, refusal: Fault) -> list[Fault]:
-    """A document whose kind is mistyped: its other problems, too, if it is plain what it was to be."""
+    """Find the other problems of a document whose kind is mistyped, if it is clear which kind was meant."""
     from machineadm.documents.kinds import guess
 
     type_ = guess(node, kinds)
@@ -230,7 +230,7 @@ def _as_guessed(node: Node, kinds: Kinds, source: Source, refusal: Fault) -> lis
     from machineadm.documents.walk import walk
 
     _, faults = walk(node, type_, source, "")
-    # What the refusal says of the two names, it says better.
+    # The refusal already covers these two fields, with a better message.
     others = [
         one
         for one in faults

@@ -1,4 +1,4 @@
-"""A stream with its EncryptedData replaced by what is in them, byte for byte: for people who want to read it."""
+"""Replace each EncryptedData of a stream by its plaintext, byte for byte: for people who want to read it."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from machineadm.documents.splitting import parts
 
 
 def decrypt(data: bytes, *, file: str, opener: Opener) -> tuple[bytes, tuple[Problem, ...]]:
-    """Open all EncryptedData of a stream; nothing else of it is judged.
+    """Open all EncryptedData of a stream; other documents are not judged.
 
     Args:
         data: The bytes of one input.
         file: Its name, for messages.
-        opener: Who knows the passphrases.
+        opener: Knows the passphrases.
 
     Returns:
-        The stream, and why it cannot be had. With a problem the bytes are not to be shown.
+        The stream, and the problems. With a problem the bytes must not be shown.
     """
     opening = Opening(opener)
     documents = decode(data, file=file, budget=opening.budget)
@@ -33,7 +33,7 @@ def decrypt(data: bytes, *, file: str, opener: Opener) -> tuple[bytes, tuple[Pro
 
 
 def _opened(documents: Sequence[Document], opening: Opening, level: int) -> bytes:
-    """The stream that these documents make."""
+    """Build the stream of these documents."""
     opening.problems += [
         problem for one in documents if _is_encrypted(one) for problem in one.problems
     ]
@@ -43,6 +43,8 @@ def _opened(documents: Sequence[Document], opening: Opening, level: int) -> byte
     for begin, end in parts(text):
         inside = [n for n, one in enumerate(documents) if one.root and begin <= one.root.at < end]
         closed = [n for n in inside if _is_encrypted(documents[n])]
+        # Several documents in one part (JSON one behind the other): the text between them cannot be
+        # cut out byte for byte.
         if closed and len(closed) < len(inside):
             opening.problems.append(problem_at(documents[closed[0]], _MIXED))
         elif closed:
@@ -55,7 +57,7 @@ def _opened(documents: Sequence[Document], opening: Opening, level: int) -> byte
 
 
 def _inner(document: Document, plaintext: bytes, opening: Opening, level: int) -> bytes:
-    """What an EncryptedData opens to: as it is, whatever it is, unless there are further ones in it."""
+    """Return the plaintext of an EncryptedData unchanged, unless it holds further ones."""
     documents = (
         decode(plaintext, file=inner_name(document), budget=opening.budget) if plaintext else ()
     )
@@ -67,7 +69,7 @@ def _is_encrypted(document: Document) -> bool:
 
 
 def _stream(pieces: Sequence[bytes]) -> bytes:
-    """Pieces with a marker before each but the first; a single one stays as it is."""
+    """Join pieces with a marker before each but the first; a single piece stays as it is."""
     if len(pieces) == 1:
         return pieces[0]
     ended = [piece if piece.endswith(b"\n") else piece + b"\n" for piece in pieces]

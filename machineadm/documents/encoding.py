@@ -1,7 +1,7 @@
-"""Values to YAML and JSON, for files that other programs read.
+"""Write values as YAML and JSON, for files that other programs read.
 
-YAML is written in block style with every string in double quotes, escaped as in JSON, so that no
-reader's idea of plain scalars (`y`, `on`, `012`, `1e3`, `null`) ever matters.
+YAML is written in block style with every string in double quotes, escaped as in JSON, so that it does not
+matter how a reader takes plain scalars (`y`, `on`, `012`, `1e3`, `null`).
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from machineadm.redaction import MASK, Secret
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-# Read as the same string by every YAML reader, so they may stand without quotes as keys.
+# Every YAML reader takes these for the same string, so as keys they need no quotes.
 _PLAIN_KEY = r"[A-Za-z][A-Za-z0-9]{3,}"
 _WORDS = frozenset({"true", "false", "null"})
-# JSON lets these stand as they are; YAML reads them as line breaks, byte order mark or not at all.
+# JSON allows these unescaped; YAML reads them as line breaks or a byte order mark, or refuses them.
 _YAML_ESCAPES = "[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]"
 
 
@@ -29,7 +29,7 @@ def encode_json(value: object, *, reveal: bool = False, indent: int = 0) -> byte
 
     Args:
         value: Structs, maps, lists and scalars; field names as on the wire.
-        reveal: Write secrets as they are, for their destination only; else as `***`.
+        reveal: Write secrets in clear text, for their destination only; else as `***`.
         indent: Spaces per level; 0 writes one line.
 
     Returns:
@@ -70,10 +70,10 @@ def encode_yaml_stream(values: Iterable[object], *, reveal: bool = False) -> byt
 
 
 def quoted(text: str) -> str:
-    """A text in double quotes, as JSON and YAML both read it."""
+    """Put a text in double quotes, as JSON and YAML both read it."""
     encoded = msgspec.json.encode(text).decode()
     if encoded.isprintable():
-        return encoded  # none of them is, and most texts are
+        return encoded  # the common case: isprintable() is False for every character that needs an escape
     return re.sub(_YAML_ESCAPES, lambda found: f"\\u{ord(found[0]):04x}", encoded)
 
 
@@ -90,7 +90,7 @@ def _mask(value: Any) -> str:
 
 
 def _lines(value: object) -> list[str]:
-    """The lines of a map or list, or the one line of anything else, without indentation."""
+    """Return the lines of a map or list, or the one line of anything else, without indentation."""
     if isinstance(value, dict) and value:
         return [line for key, item in value.items() for line in _entry(_key(key), item)]
     if isinstance(value, list | tuple) and value:

@@ -1,4 +1,4 @@
-"""EncryptedData: sealing further documents with a passphrase, and opening them again.
+"""EncryptedData: encrypt further documents with a passphrase, and decrypt them again.
 
 Keys: 64 bytes of PBKDF2 (RFC 8018); the first 32 are the cipher's, the last 32 the MAC's. The MAC, or with GCM the
 additional data, covers every parameter that decides how the ciphertext is read, each preceded by its length.
@@ -54,14 +54,14 @@ class SealedError(VerificationError):
 
 
 def passphrase_of(data: bytes, *, name: str) -> Secret:
-    """A passphrase as a file, a descriptor or the data of a Secret holds it.
+    """Read a passphrase as a file, a descriptor or the data of a Secret holds it.
 
     Args:
         data: Its bytes; one trailing newline, which editors and `echo` write, is not part of it.
         name: Where it comes from, for the message.
 
     Returns:
-        The text; a byte that is not UTF-8 as a surrogate (`surrogateescape`).
+        The text; bytes that are not UTF-8 become surrogates (`surrogateescape`).
 
     Raises:
         ConfigError: MA1512: It is empty or too long.
@@ -84,17 +84,17 @@ def seal(
     """Encrypt documents.
 
     Args:
-        plaintext: The bytes of a stream of documents, plain or compressed by gzip; nothing of it is looked at.
-            It is compressed where that makes it smaller.
-        passphrase: As `passphrase_of` gives it.
-        provider: What tells the machine which passphrase it was.
-        random: Gives that many random bytes, as `os.urandom`; asked for the salt, then for the iv.
-        cipher: Of the two.
+        plaintext: The bytes of a stream of documents, plain or gzip; they are not parsed.
+            Plain bytes are compressed if that makes them smaller.
+        passphrase: As `passphrase_of` returns it.
+        provider: Tells the machine which passphrase to use.
+        random: Returns that many random bytes, like `os.urandom`; called for the salt, then for the iv.
+        cipher: One of the two.
         digest: Of the key derivation.
         iterations: Rounds of the key derivation, 10,000 to 10,000,000.
 
     Raises:
-        ConfigError: MA1509: The ciphertext is more than one document holds. MA1512: The passphrase is none.
+        ConfigError: MA1509: The ciphertext is larger than one document may be. MA1512: The passphrase is unfit.
     """
     body = _compressed(plaintext)
     if len(body) + _BLOCK > _MAX_CIPHERTEXT:
@@ -103,6 +103,8 @@ def seal(
             f"{len(body)} bytes, compressed, are more than one EncryptedData may hold ({_MAX_CIPHERTEXT - _BLOCK})",
             hint="split the documents into several",
         )
+    # Fresh for every document: a repeated nonce under one key breaks GCM, and the salt makes the
+    # key new.
     salt, iv = random(_BLOCK), random(_IV[cipher])
     parameters = EncryptedDataSpec(
         provider=provider,
@@ -143,15 +145,15 @@ def unseal(
     Args:
         data: As it was read.
         passphrase: As of `seal`.
-        allow_unauthenticated: Open what nobody vouches for: `aes-256-cbc` without `mac`.
-        most: Bytes of plaintext that are read.
+        allow_unauthenticated: Also open data without integrity: `aes-256-cbc` without `mac`.
+        most: Bytes of plaintext that are read at most.
 
     Returns:
         The bytes of further documents, decompressed.
 
     Raises:
         SealedError: It does not open. A wrong passphrase and a changed byte give the same error.
-        ConfigError: MA1512: The passphrase is none.
+        ConfigError: MA1512: The passphrase is unfit.
     """
     spec = data.spec
     for finding in unfit(data, allow_unauthenticated=allow_unauthenticated):
@@ -169,7 +171,7 @@ def unseal(
 
 
 def unfit(data: EncryptedData, *, allow_unauthenticated: bool = False) -> list[Finding]:
-    """All that is wrong with the parameters, whatever the passphrase is.
+    """Find all that is wrong with the parameters, whatever the passphrase is.
 
     Args:
         data: As it was read, all of it typed.
@@ -187,7 +189,7 @@ def unfit(data: EncryptedData, *, allow_unauthenticated: bool = False) -> list[F
 
 
 def to_yaml(data: EncryptedData) -> bytes:
-    """One document, with all parameters written out: it outlives the defaults of today."""
+    """Write one document with all parameters, so that it still opens when the defaults change."""
     spec = data.spec
     names = zip(spec.__struct_encode_fields__, spec.__struct_fields__, strict=True)
     plain = {
@@ -197,13 +199,13 @@ def to_yaml(data: EncryptedData) -> bytes:
 
 
 def rounds(data: EncryptedData) -> int:
-    """What opening costs, in rounds of one block of the digest."""
+    """Return the cost of opening, in rounds of one block of the digest."""
     blocks = 1 if data.spec.digest_algorithm == "sha-512" else 2
     return int(data.spec.iterations) * blocks
 
 
 def is_authenticated(data: EncryptedData) -> bool:
-    """Whether a change would be found out."""
+    """Whether a change would be noticed."""
     return data.spec.cipher_algorithm == "aes-256-gcm" or data.spec.mac is not None
 
 
@@ -269,8 +271,9 @@ def _keys(spec: EncryptedDataSpec, passphrase: Secret) -> tuple[bytes, bytes]:
     word = passphrase.reveal().encode("utf-8", "surrogateescape")
     _require_fit(word, "the passphrase")
     digest = hashes.SHA512() if spec.digest_algorithm == "sha-512" else hashes.SHA256()
-    # A third faster than hashlib's with the OpenSSL 3.0 of Debian 12, and most of what opening costs.
+    # Not hashlib's: with Debian 12's OpenSSL 3.0 this one is a third faster, and it is most of the cost of opening.
     key = PBKDF2HMAC(digest, 64, _bytes(spec.salt), int(spec.iterations)).derive(word)
+    # Independent keys for cipher and MAC: encrypt-then-MAC is proven secure only with these.
     return key[:32], key[32:]
 
 
@@ -283,7 +286,7 @@ def _require_fit(word: bytes, name: str) -> None:
 def _encrypt(
     spec: EncryptedDataSpec, body: bytes, cipher_key: bytes, mac_key: bytes
 ) -> tuple[bytes, bytes]:
-    """Ciphertext and MAC; with GCM the tag is behind the ciphertext, and the MAC is empty."""
+    """Return ciphertext and MAC; with GCM the tag follows the ciphertext, and the MAC is empty."""
     if spec.cipher_algorithm == "aes-256-gcm":
         from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
@@ -292,6 +295,8 @@ def _encrypt(
 
     padding = _BLOCK - len(body) % _BLOCK
     encryptor = Cipher(algorithms.AES(cipher_key), modes.CBC(_bytes(spec.iv))).encryptor()
+    # Encrypt, then MAC: so the reader checks the MAC before it looks at any padding, and there is
+    # no padding oracle.
     ciphertext = encryptor.update(body + bytes([padding]) * padding) + encryptor.finalize()
     return ciphertext, _hmac(spec, ciphertext, mac_key)
 
@@ -304,12 +309,15 @@ def _decrypt(spec: EncryptedDataSpec, cipher_key: bytes, mac_key: bytes) -> byte
         return _decrypt_gcm(spec, ciphertext, cipher_key)
     if spec.mac is not None:
         wanted = _hmac(spec, ciphertext, mac_key)
+        # Before decryption, and in constant time.
         if not hmac.compare_digest(wanted, _bytes(spec.mac)):
             raise SealedError(_CLOSED)
     from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
     decryptor = Cipher(algorithms.AES(cipher_key), modes.CBC(_bytes(spec.iv))).decryptor()
     padded = decryptor.update(ciphertext) + decryptor.finalize()
+    # Without a MAC a wrong passphrase shows here most of the time, and gets the same error as a
+    # changed byte.
     padding = padded[-1]
     if not (0 < padding <= _BLOCK and padded.endswith(bytes([padding]) * padding)):
         raise SealedError(_CLOSED)
@@ -333,7 +341,7 @@ def _hmac(spec: EncryptedDataSpec, ciphertext: bytes, mac_key: bytes) -> bytes:
 
 
 def _fields(spec: EncryptedDataSpec) -> bytes:
-    """All that decides how the ciphertext is read; no two different lists of fields give the same bytes."""
+    """Encode all parameters that decide how the ciphertext is read; different parameters never give the same bytes."""
     words = (
         spec.provider,
         spec.cipher_algorithm,
@@ -346,10 +354,13 @@ def _fields(spec: EncryptedDataSpec) -> bytes:
 
 
 def _field(value: bytes) -> bytes:
+    # A length before each: without it the end of one field could move into the next, and the MAC
+    # would still fit.
     return len(value).to_bytes(8, "big") + value
 
 
 def _compressed(plaintext: bytes) -> bytes:
+    # Already compressed: a second pass makes it larger, and the reader undoes one only.
     if plaintext.startswith(_GZIP):
         return plaintext
     packer = zlib.compressobj(9, zlib.DEFLATED, _GZIP_WINDOW)  # writes no time and no name
@@ -358,23 +369,25 @@ def _compressed(plaintext: bytes) -> bytes:
 
 
 def _decompressed(body: bytes, most: int) -> bytes:
-    """Plain bytes as they are, gzip as what is in it.
+    """Return plain bytes as they are, and gzip decompressed.
 
     Raises:
-        SealedError: That is too much.
-        zlib.error: It begins as gzip and is none, is cut off, or has something behind it.
+        SealedError: It is too large.
+        zlib.error: It begins like gzip but is not, is cut off, or has data after its end.
     """
     plaintext = body
     if body.startswith(_GZIP):
         from io import BytesIO
 
         unpacker, whole, rest = zlib.decompressobj(_GZIP_WINDOW), BytesIO(), body
-        # Part by part: in one go the last of it is held twice.
+        # In parts, so that a bomb ends at the limit, and so that the result is never in memory twice.
         while not unpacker.eof and (part := unpacker.decompress(rest, _PART)):
             if whole.tell() + len(part) > most:
                 raise SealedError(TOO_LARGE)
             whole.write(part)
             rest = unpacker.unconsumed_tail
+        # Data behind the gzip would be authentic and never read: someone sealed more than is
+        # applied.
         if not unpacker.eof or unpacker.unused_data:
             raise zlib.error("cut off, or followed by other data")
         plaintext = whole.getvalue()
@@ -384,7 +397,7 @@ def _decompressed(body: bytes, most: int) -> bytes:
 
 
 def _is_canonical(text: str) -> bool:
-    """Base64 whose unused bits are zero: else several texts would be the same bytes."""
+    """Whether it is base64 with zero unused bits: otherwise several texts would decode to the same bytes."""
     try:
         return _text(_bytes(text)).encode() == without_blanks(text)
     except ValueError:

@@ -1,4 +1,4 @@
-"""JSON (RFC 8259) to nodes with their places, for what msgspec's decoder does not tell: where, and duplicates.
+"""JSON (RFC 8259) to nodes with their places: msgspec's decoder reports neither places nor duplicate keys.
 
 libyaml is not a reader of JSON: surrogate pairs, long keys, tabs and `1e3` differ.
 """
@@ -16,7 +16,7 @@ from machineadm.documents.source import RefusedError
 
 _BLANK: Final = re.compile(r"[ \t\r\n]*")
 _PLAIN: Final = re.compile(r'[^"\\\x00-\x1f]*')
-# A few at a time: a pattern that repeats a group remembers each time, in a hundred bytes.
+# At most 100 at a time: re keeps about a hundred bytes for each repetition of a group.
 _ESCAPES: Final = re.compile(r'(?:\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4})[^"\\\x00-\x1f]*){1,100}')
 _NUMBER: Final = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?")
 _WORD: Final = re.compile(r"[^\s\[\]{},:\"]+")
@@ -41,7 +41,7 @@ class JsonReader:
         self._budget = budget
 
     def document(self) -> Node:
-        """Read the document; afterwards `at` is where it ended, blanks skipped.
+        """Read the document; afterwards `at` is behind it and the blanks after it.
 
         Returns:
             Its root.
@@ -54,7 +54,7 @@ class JsonReader:
         return root
 
     def _skip(self) -> str:
-        """Skip blanks; the character that follows, or an empty string at the end."""
+        """Skip blanks; returns the next character, or an empty string at the end."""
         blank = _BLANK.match(self._text, self.at, self._end)
         self.at = blank.end() if blank else self.at
         return self._text[self.at] if self.at < self._end else ""
@@ -79,6 +79,7 @@ class JsonReader:
             if self._skip() != '"':
                 raise self._unexpected("a key in double quotes")
             self._budget.add(self.at)
+            # Duplicate keys are kept, so that the walk can report both places.
             node.items.append(self._string())
             self._expect(":")
             node.items.append(self._value(depth + 1))
@@ -118,6 +119,7 @@ class JsonReader:
         self.at = end + 1
         text = self._text[at + 1 : end]
         if "\\" in text:
+            # Only with a backslash: most strings have none, and their text is a plain slice.
             text = self._unescaped(self._text[at : self.at])
         return Scalar(at, text, text, False)
 
@@ -132,6 +134,7 @@ class JsonReader:
         at = self.at
         found = _WORD.match(self._text, at, self._end)
         text = found[0] if found else ""
+        # NaN, Infinity and +1, which Python's own json module accepts, are not JSON.
         if text not in _WORDS and not _NUMBER.fullmatch(text):
             raise self._unexpected("a value")
         self.at += len(text)

@@ -1,8 +1,8 @@
 """libyaml's parser without the rest of PyYAML.
 
 `import yaml` loads PyYAML's own reader, resolver, constructor and emitter with all their patterns: a tenth of what `plan`
-costs, and none of it is used, for libyaml makes the events and we the values. PyYAML's extension asks those modules for
-their error classes alone, so it is given modules that have nothing else; whoever imports yaml afterwards gets the whole.
+costs. None of it is used: libyaml makes the events, and this package makes the values. PyYAML's extension needs only the
+error classes of those modules, so it gets modules that have nothing else. A later `import yaml` gets the whole.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ _ERRORS = {
 
 
 def load() -> tuple[Any, Any, Any]:
-    """The extension's CParser class, the module of its events, and the class of all its errors."""
+    """Return the extension's CParser class, the module of its events, and the base class of its errors."""
     if "yaml" not in sys.modules and "yaml._yaml" not in sys.modules:
         _load_alone()
-    # Not `from yaml import`: that is the whole again.
+    # Not `from yaml import`: that would load the whole package.
     modules = sys.modules if "yaml._yaml" in sys.modules else _whole()
     error: Any = modules["yaml.error"]
     extension: Any = modules["yaml._yaml"]

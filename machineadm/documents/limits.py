@@ -20,9 +20,9 @@ MAX_ALIASED: Final = 16 * 1024 * 1024
 
 
 class Budget:
-    """Counts what a stream holds, over all its inputs, their documents, and what their EncryptedData open to.
+    """Counts what a stream holds: all its inputs, their documents, and the plaintext of their EncryptedData.
 
-    One for all: with bounds for each, many small inputs would come to as much as there are of them.
+    One budget for all: with a bound for each, many small inputs could add up to any size.
     """
 
     def __init__(self) -> None:
@@ -71,16 +71,17 @@ class Budget:
         self.nodes += nodes
         self.characters += characters
         self._aliased += characters
+        # Both: a thousand aliases of one long string are few nodes and many bytes.
         if self.nodes > MAX_NODES or self._aliased > MAX_ALIASED:
             message = "aliases repeat too much"
             raise RefusedError("MA1009", at, message, "write the values out")
 
 
 def check_depth(depth: int, at: int) -> None:
-    """Refuse what is nested too deep.
+    """Refuse a document that is nested too deep.
 
     Args:
-        depth: Lists and maps around and including the one that begins.
+        depth: Lists and maps around the one that begins, itself included.
         at: Where it begins.
 
     Raises:

@@ -12,7 +12,7 @@ from machineadm.documents.source import Fault
 
 
 class Ambiguous:
-    """Stands for a plain scalar that YAML 1.1 and 1.2 read as different things.
+    """A plain scalar that YAML 1.1 and 1.2 read as different things.
 
     Args:
         kind: What it is to YAML 1.1, in an operator's words.
@@ -26,8 +26,10 @@ class Ambiguous:
         self.value = value
 
 
+# gc=False: a tree of nodes has no cycles, and the garbage collector would walk all of them again
+# and again.
 class Scalar(Struct, gc=False):
-    """A text, number, boolean or null.
+    """A string, number, boolean or null.
 
     Args:
         at: Offset in the source, in code points.
@@ -56,13 +58,13 @@ class Mapping(Struct, gc=False):
     items: list[Node]
 
     def entries(self) -> Iterator[tuple[Node, Node]]:
-        """The pairs of key and value, as written, duplicates included."""
+        """Yield the pairs of key and value as written, duplicates included."""
         turns = iter(self.items)
         return zip(turns, turns, strict=True)
 
 
 class Unread(Struct, gc=False):
-    """Something that was refused while it was read; `fault` says why, None if that is reported."""
+    """Something that was refused while reading; `fault` says why, None if that is already reported."""
 
     at: int
     fault: Fault | None = None
@@ -72,11 +74,11 @@ Node = Scalar | Sequence | Mapping | Unread
 
 
 class NotPlainError(Exception):
-    """A node has no value without its type, or none at all."""
+    """A node has no value, or none without its type."""
 
 
 def builtins(node: Node) -> object:
-    """The value of a node that says the same to everybody.
+    """Return the value of a node that means the same to every reader.
 
     Args:
         node: A document or a part of one.
@@ -85,9 +87,11 @@ def builtins(node: Node) -> object:
         Dictionaries, lists, strings, numbers and booleans.
 
     Raises:
-        NotPlainError: there is a null, a duplicate key, a key that is not text, or a scalar that YAML 1.1 and 1.2
-            read differently: it takes the types to judge it.
+        NotPlainError: there is a null, a duplicate key, a key that is not a string, or a scalar that YAML 1.1 and 1.2
+            read differently: only with the types can it be judged.
     """
+    # `__class__ is`, not isinstance: this runs once for each value of a configuration, on the path
+    # of every good one.
     if node.__class__ is Scalar:
         value = node.value
         if value is None or value.__class__ is Ambiguous:
@@ -104,13 +108,14 @@ def builtins(node: Node) -> object:
         if key.__class__ is not Scalar or key.value.__class__ is not str:
             raise NotPlainError
         result[key.value] = builtins(items[index + 1])
+    # Fewer entries than pairs: a key came twice.
     if 2 * len(result) != len(items):
         raise NotPlainError
     return result
 
 
 def as_kubernetes(node: Node) -> Any:
-    """The value of a node as Kubernetes' own readers see it: null too, and of an ambiguous scalar what YAML 1.1 says.
+    """Return the value of a node as Kubernetes' own readers see it: with null, and ambiguous scalars as in YAML 1.1.
 
     Args:
         node: A document or a part of one.
@@ -151,7 +156,7 @@ def child(path: str, key: str) -> str:
 
 
 def find(root: Node, path: str) -> int:
-    """The offset of a field's name, of a list's item, or of the nearest thing around it.
+    """Find the offset of a field's name, of a list's item, or of the nearest thing around it.
 
     Args:
         root: The document.

@@ -1,4 +1,4 @@
-"""A stream with its EncryptedData and ConfigurationReferences opened, all of them within one budget; a nested one opens, too."""
+"""Open the EncryptedData and ConfigurationReferences of a stream, nested ones too, all within one budget."""
 
 from __future__ import annotations
 
@@ -31,33 +31,33 @@ PLUGIN: Final = "machineadm-plugin-encryption-provider-"
 
 
 class Passphrases(Protocol):
-    """Who knows the passphrase of a provider."""
+    """Knows the passphrases of providers."""
 
     def passphrase(self, provider: str) -> Secret | None:
-        """The passphrase; None if nothing is at hand for this provider.
+        """Return the passphrase; None if there is none for this provider.
 
         Raises:
-            ConfigError: There is something, and it cannot be taken.
-            PluginError: There is a plugin, and it cannot be asked.
+            ConfigError: There is one, but it cannot be used.
+            PluginError: There is a plugin, but it cannot be asked.
         """
 
 
 class References(Protocol):
-    """Who brings what lies elsewhere."""
+    """Fetches what ConfigurationReferences name."""
 
     def unfit(self, spec: ConfigurationReferenceSpec) -> Sequence[Finding]:
-        """Why something is not even asked for."""
+        """Return why a reference is not even fetched."""
 
     def fetch(self, spec: ConfigurationReferenceSpec) -> bytes:
-        """The bytes that a ConfigurationReference names, found to have its digest.
+        """Return the bytes that a ConfigurationReference names, after checking their digest.
 
         Raises:
-            MachineadmError: They cannot be had, or have another one.
+            MachineadmError: They cannot be fetched, or have another digest.
         """
 
 
 class NoPassphrases:
-    """Nothing is at hand."""
+    """Has no passphrase at all."""
 
     def passphrase(self, provider: str) -> Secret | None:
         """See `Passphrases`."""
@@ -86,7 +86,7 @@ def expand(
 
     Args:
         documents: The stream.
-        opener: Who knows the passphrases.
+        opener: Knows the passphrases.
         budget: That of the stream.
 
     Returns:
@@ -98,7 +98,7 @@ def expand(
 
 
 def inner_name(document: Document) -> str:
-    """How the stream that an EncryptedData opens to is called in messages."""
+    """Name the plaintext of an EncryptedData for messages."""
     return f"{document.file}#{document.index}"
 
 
@@ -124,17 +124,17 @@ class Opening:
 
         Args:
             documents: Of one stream.
-            level: How many EncryptedData it takes to reach them, themselves included.
+            level: How many EncryptedData lead to them, themselves included.
 
         Returns:
-            For each document its plaintext; None if it is something else, or does not open.
+            The plaintext of each document; None if it is of another kind, or does not open.
         """
         if not self._affordable(documents):
             return [None] * len(documents)
         return [self._open(document, level) for document in documents]
 
     def _affordable(self, documents: Sequence[Document]) -> bool:
-        """Whether there is time for all: judged before the first is begun, so that a bomb cannot cost what is allowed."""
+        """Whether there is time for all; decided before the first, so that a bomb is refused before it costs anything."""
         left = self._rounds
         for document in filter(_is_closed, documents):
             from machineadm.documents.encryption import rounds
@@ -161,10 +161,10 @@ class Opening:
     def _fetched(
         self, reference: ConfigurationReference, level: int
     ) -> bytes | Sequence[Finding] | None:
-        """What lies elsewhere.
+        """Fetch what a reference names.
 
         Raises:
-            MachineadmError: It cannot be had, or has another digest.
+            MachineadmError: It cannot be fetched, or has another digest.
         """
         if self._opener.references is None:
             return None
@@ -180,10 +180,12 @@ class Opening:
 
         if level > MAX_LEVELS:
             return (_TOO_DEEP,)
-        # To see that it is too large it was decompressed up to there: not again for each one that follows.
+        # An earlier one was decompressed up to the limit before it was refused: do not pay that again for each that follows.
         if self._is_spent:
             return (TOO_LARGE,)
         lenient = self._opener.allow_unauthenticated
+        # Before the key derivation, which takes a noticeable part of a second: damaged parameters
+        # fail whatever the passphrase is.
         findings = unfit(data, allow_unauthenticated=lenient)
         try:
             passphrase = self._opener.passphrases.passphrase(data.spec.provider)

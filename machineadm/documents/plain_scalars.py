@@ -1,4 +1,4 @@
-"""What a plain (unquoted) scalar of YAML says.
+"""The meaning of a plain (unquoted) scalar of YAML.
 
 YAML 1.1, which libyaml and most of Kubernetes read, and YAML 1.2 differ on some: `yes`, `0644`, `1:30`,
 `1e3`. Such a scalar is Ambiguous, and the type of the field decides: where a boolean is meant, `yes` is
@@ -17,11 +17,11 @@ Value = str | int | float | bool | Ambiguous | None
 _NULLS: Final = ("", "~", "null", "Null", "NULL")
 _BOOLEANS: Final = {"true": True, "false": False}
 _SWITCHES: Final = {"yes": True, "no": False, "on": True, "off": False}
-# No text of ours that begins otherwise can be anything but itself.
+# A scalar that begins with any other character is always a string.
 _FIRST: Final = frozenset("+-.0123456789~nNtTfFyYoO<")
 _LONGEST: Final = 64
 
-# Strings, so that each is compiled only when a text needs it: a start is short of time.
+# Strings, not compiled patterns: each is compiled when a scalar first needs it, which keeps a cold start short.
 _INTEGER: Final = r"[-+]?(?:0|[1-9][0-9]{0,18})"
 _FLOAT: Final = r"[-+]?(?:0|[1-9][0-9]*)\.[0-9]*(?:[eE][-+][0-9]{1,3})?"
 _TRAPS: Final = (
@@ -33,7 +33,7 @@ _TRAPS: Final = (
     (r"[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)", "not a finite number"),
     (r"[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}(?:[Tt \t]+[0-9:.]+[ \t]*(?:Z|[-+][0-9:]+)?)?", "a date"),
 )  # fmt: skip
-# Text to libyaml, a number to readers of YAML 1.2.
+# A string to libyaml, a number to readers of YAML 1.2.
 _NUMBER_ELSEWHERE: Final = (
     r"[-+]?(?:0o[0-7]+|[0-9]+|(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?)"
 )
@@ -50,6 +50,8 @@ def resolve(text: str) -> Value:
     """
     if not text:
         return None
+    # The length too: no number of a configuration is that long, and the patterns below need not run
+    # over a long text.
     if text[0] not in _FIRST or len(text) > _LONGEST:
         return text
     if text in _NULLS:
@@ -63,6 +65,7 @@ def resolve(text: str) -> Value:
 
 
 def _boolean(text: str, word: str) -> Value:
+    # YAML 1.1 knows three spellings only: `tRUE` is a string to every reader.
     if text not in (word, word.capitalize(), word.upper()):
         return text
     if word in _BOOLEANS:

@@ -1,4 +1,4 @@
-"""Problems in print: as compilers show them, or as JSON."""
+"""Print problems: as compilers do, or as JSON."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ if TYPE_CHECKING:
 
 
 def as_text(problems: Sequence[Problem]) -> str:
-    """Problems for an operator: a headline, then a line for each and one for its hint.
+    """Format problems for an operator: a headline, then a line for each and one for its hint.
 
     Args:
-        problems: In the order in which they are to be shown; at least one.
+        problems: In the order to show; at least one.
 
     Returns:
         Lines, each with its newline.
@@ -29,7 +29,7 @@ def as_text(problems: Sequence[Problem]) -> str:
 
 
 def lines(problems: Sequence[Problem]) -> str:
-    """Problems without a headline, as compilers write them, so that editors find the places."""
+    """Format problems without a headline, as compilers do, so that editors find the places."""
     return "".join(map(_lines, problems))
 
 
@@ -46,10 +46,10 @@ def _lines(problem: Problem) -> str:
 
 
 def as_json(problems: Sequence[Problem]) -> str:
-    """Problems for a program.
+    """Format problems for a program.
 
     Args:
-        problems: In the order in which they are to be shown; may be none.
+        problems: In the order to show; may be none.
 
     Returns:
         `{"problems": [...]}` in one line with its newline.

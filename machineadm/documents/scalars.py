@@ -1,4 +1,4 @@
-"""Judges of texts, numbers and booleans: what a scalar is to its type, or what is wrong with it."""
+"""Judges of strings, numbers and booleans: the value of a scalar to its type, or what is wrong with it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from machineadm.redaction import Secret
 
 
 class Flaw(NamedTuple):
-    """What is wrong with a scalar, wherever it stands."""
+    """What is wrong with a scalar, without its place."""
 
     code: str
     message: str
@@ -27,7 +27,7 @@ Judgement = tuple[Any, Flaw | None]
 
 
 def judge(node: Scalar, type_: inspect.Type, extra: dict[str, Any]) -> Judgement:
-    """What a scalar is to its type.
+    """Judge a scalar by its type.
 
     Args:
         node: The scalar; not null.
@@ -52,7 +52,7 @@ def judge(node: Scalar, type_: inspect.Type, extra: dict[str, Any]) -> Judgement
 
 
 def _reading(node: Scalar) -> object:
-    """What libyaml reads."""
+    """Return what libyaml reads."""
     return node.value.value if isinstance(node.value, Ambiguous) else node.value
 
 
@@ -74,6 +74,7 @@ def _declared(text: str, extra: dict[str, Any], shown: str = "") -> Flaw | None:
         return None
     code, predicate = found
     hint = ""
+    # The newline is invisible to whoever looks at the value, and `|` adds it.
     if code == "MA1108" and text.endswith("\n"):
         hint = "it ends in a newline; write |- for a block scalar without one"
     return Flaw(code, f"{shown} {predicate}".strip(), hint)
@@ -83,11 +84,13 @@ def _secret(node: Scalar, type_: inspect.CustomType, extra: dict[str, Any]) -> J
     text = _reading(node)
     if not isinstance(text, str):
         return None, _unquoted(node, type_, extra)
+    # Without `shown`: the message must not quote what may be a password.
     return Secret(text), _declared(text, extra)
 
 
 def _unquoted(node: Scalar, type_: inspect.Type, extra: dict[str, Any]) -> Flaw:
     hint = "put it in double quotes"
+    # An unquoted password of digits only is a number to YAML: this hint must not repeat it.
     if may_show(node.text, type_, extra):
         hint = f"write {quoted(node.text)}"
     return Flaw("MA1102", f"unquoted, it is {found(node)}, not a string", hint)
@@ -95,6 +98,7 @@ def _unquoted(node: Scalar, type_: inspect.Type, extra: dict[str, Any]) -> Flaw:
 
 def _choice(node: Scalar, type_: inspect.LiteralType) -> Judgement:
     value = _reading(node)
+    # The type too: in Python True == 1.
     if value in type_.values and type(value) in map(type, type_.values):
         return value, None
     if not isinstance(value, str):
@@ -117,6 +121,7 @@ def _number(node: Scalar, type_: inspect.IntType | inspect.FloatType) -> Judgeme
         message = f"{value.kind} to some YAML readers, something else to others"
         return None, Flaw("MA1111", message, "write a decimal number without leading zeros")
     kinds = int if isinstance(type_, inspect.IntType) else (int, float)
+    # bool is a subclass of int in Python, and `replicas: yes` is not 1.
     if isinstance(value, bool) or not isinstance(value, kinds):
         return None, mismatch(node, type_)
     return value, _range(value, type_)
@@ -137,7 +142,7 @@ def _range(value: float, type_: inspect.IntType | inspect.FloatType) -> Flaw | N
 
 
 def mismatch(node: Node, type_: inspect.Type) -> Flaw:
-    """What to say of a node of a wrong kind."""
+    """Describe a node of a wrong kind."""
     return Flaw("MA1101", f"expected {expected(type_)}, found {found(node)}", _way_out(node, type_))
 
 
@@ -158,7 +163,7 @@ def _way_out(node: Node, type_: inspect.Type) -> str:
 
 
 def nearest(node: Node, members: Series[inspect.Type]) -> inspect.Type:
-    """The member of a union of scalars that a node most likely is meant to be."""
+    """Pick the member of a union of scalars that a node is most likely meant to be."""
     value = _reading(node) if isinstance(node, Scalar) else None
     kinds: tuple[type, ...] = (inspect.StrType,)
     if isinstance(value, bool):

@@ -10,7 +10,7 @@ def secret_hook(type_: type, value: object) -> Secret:
 
     Args:
         type_: The class asked for.
-        value: What stands there.
+        value: What the document has there.
 
     Returns:
         The secret.

@@ -11,8 +11,8 @@ MAX_BYTES: Final = 16 * 1024 * 1024
 """The largest input that is read, in bytes. 4 MiB of configuration must be fine; nothing real is larger."""
 
 _BLOCK: Final = 16 * 1024
-# All that YAML 1.1 calls printable, without its three breaks that other readers take for text.
-# Not compiled before it is needed: that takes as long as reading 100 KB.
+# What YAML 1.1 calls printable, without U+0085, U+2028 and U+2029, which it reads as line breaks and YAML 1.2 as text.
+# Compiled only when needed: compiling takes as long as reading 100 KB.
 _UNPRINTABLE: Final = (
     "[^\t\n\r\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]"
 )
@@ -21,14 +21,14 @@ _WIDE_MARKS: Final = (b"\xff\xfe", b"\xfe\xff", b"\x00\x00\xfe\xff")
 
 
 class Fault(Struct, frozen=True):
-    """Something that is wrong, and where; with its file and document it is a Problem.
+    """Something wrong and its offset; with its file and document it becomes a Problem.
 
     Args:
         code: Stable code.
         at: Offset in the text, in code points.
         message: What is wrong, in one line, without any secret.
         hint: What to do about it; may be empty.
-        path: The field; empty where none is concerned.
+        path: The field; empty if it concerns none.
     """
 
     code: str
@@ -58,7 +58,7 @@ class Source:
 
     Args:
         file: Its name for messages.
-        text: What it says, without byte order mark.
+        text: Its text, without byte order mark.
     """
 
     def __init__(self, file: str, text: str) -> None:
@@ -75,9 +75,9 @@ class Source:
         return line + more, at - (last or begin) + 1
 
     def _survey(self) -> list[tuple[int, int]]:
-        """The line of the beginning of each block, and where that line begins.
+        """Return the line at the beginning of each block, and where that line begins.
 
-        A list of all lines would take forty times the memory of a text of empty ones.
+        Not a list of all lines: for a text of empty lines it would take forty times the text's memory.
         """
         blocks = [(1, 0)]
         for begin in range(0, len(self.text), _BLOCK):
@@ -87,7 +87,7 @@ class Source:
         return blocks
 
     def _breaks(self, begin: int, end: int) -> tuple[int, int]:
-        """How many line breaks end behind `begin` and not behind `end`, and where the last of them ends; 0: nowhere."""
+        """Count the line breaks that end after `begin` and not after `end`; and where the last one ends, 0 for none."""
         text = self.text
         # A pair at the end is a break that ends behind it; one around the beginning ends within.
         if text.startswith("\r\n", end - 1):
@@ -109,11 +109,14 @@ def read_text(data: bytes) -> str:
         The text without the byte order mark.
 
     Raises:
-        RefusedError: it is too large or no UTF-8. `at` counts from the beginning of the text.
+        RefusedError: it is too large or not UTF-8. `at` counts from the beginning of the text.
     """
+    # Before decoding: a text of wide characters takes four bytes for each in memory.
     if len(data) > MAX_BYTES:
         message = f"{len(data)} bytes are more than the limit of {MAX_BYTES}"
         raise RefusedError("MA1002", 0, message, "put large contents elsewhere and fetch them")
+    # By name: PowerShell's `>` writes UTF-16, and "invalid start byte 0xff" explains that to
+    # nobody.
     if data.startswith(_WIDE_MARKS):
         message = "not UTF-8, but UTF-16 or UTF-32"
         raise RefusedError("MA1003", 0, message, "save the file as UTF-8")
@@ -137,7 +140,7 @@ def check_characters(text: str, base: int) -> None:
     Raises:
         RefusedError: there is such a character.
     """
-    # Nearly always this settles it, at a tenth of the pattern's price.
+    # Enough for nearly every text, at a tenth of the pattern's cost.
     if text.encode().translate(None, _PRINTABLE_ASCII).decode().isprintable():
         return
     if found := re.search(_UNPRINTABLE, text):

@@ -1,4 +1,4 @@
-"""A stream of documents is cut at its markers, so that one bad document does not hide the others."""
+"""Cut a stream of documents at its markers, so that one bad document does not hide the others."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-# No text of YAML or JSON can have either at the beginning of a line, block scalars included.
+# Neither can begin a line inside a document, not even in a block scalar (YAML 1.2.2, 9.1.2), so no parser is needed.
 _MARKER: Final = r"\n(?:---|\.\.\.)(?=[ \t\r\n]|\Z)"
 _LEAD: Final = r"(?:---)?[ \t\r\n]*"
 _PREAMBLE: Final = r"[ \t]*(?:[#%].*)?"
@@ -36,7 +36,7 @@ def parts(text: str) -> Iterator[tuple[int, int]]:
 
 
 def json_begin(text: str, begin: int, end: int) -> int | None:
-    """Where a part's JSON begins.
+    """Find where a part's JSON begins.
 
     Args:
         text: The whole stream.
@@ -59,7 +59,7 @@ def _markers(text: str) -> Iterator[int]:
 
 
 def _is_preamble(text: str) -> bool:
-    """Nothing but blanks, comments and directives."""
+    """Whether there is nothing but blanks, comments and directives."""
     if text.lstrip()[:1] not in ("", "#", "%"):
         return False
     return all(re.fullmatch(_PREAMBLE, line) for line in text.splitlines())

@@ -1,8 +1,8 @@
-"""What is wrong with a document that was not accepted: every problem, each with its place.
+"""Every problem of a document that was not accepted, each with its place.
 
-Nodes are walked beside msgspec's description of the type. What is good is built, what failed is PRUNED, so
-that rules over the rest can go on. The verdict stays msgspec's: what the walk has nothing against is
-converted by msgspec, and what it refuses is refused, if only in its own words.
+Nodes are walked next to msgspec's description of the type. Good values are built and failed ones become PRUNED, so
+that rules can still judge the rest. msgspec keeps the last word: a document in which the walk finds nothing is
+converted by msgspec, and what msgspec refuses is refused, if only with its own message.
 """
 
 from __future__ import annotations
@@ -49,12 +49,12 @@ class _EnoughError(Exception):
 
 
 def walk(root: Node, type_: type, source: Source, refusal: str) -> tuple[Any, list[Fault]]:
-    """Find every problem of a document, and make what can be made of it.
+    """Find every problem of a document, and build the rest.
 
     Args:
         root: The document.
         type_: Its type.
-        source: Where it stands, for the lines in messages.
+        source: The text that it comes from, for the lines in messages.
         refusal: msgspec's message, if it has refused the document already.
 
     Returns:
@@ -69,11 +69,14 @@ def walk(root: Node, type_: type, source: Source, refusal: str) -> tuple[Any, li
     except _EnoughError:
         message = f"more than {MAX_FAULTS} problems; the others are not shown"
         walker.faults.append(Fault("MA1016", root.at, message))
+    # With problems even a good value is never used, only judged further.
     if walker.faults:
         return (None if value is PRUNED else value), walker.faults
     return _verdict(value, type_, root, refusal)
 
 
+# type_info evaluates every annotation below the type, and a stream may hold many documents of one
+# kind.
 @cache
 def _described(type_: type) -> tuple[inspect.Type, FieldIndex]:
     info = inspect.type_info(type_)
@@ -81,9 +84,11 @@ def _described(type_: type) -> tuple[inspect.Type, FieldIndex]:
 
 
 def _verdict(value: Any, type_: type, root: Node, refusal: str) -> tuple[Any, list[Fault]]:
-    """Nothing was found: msgspec decides."""
+    """Let msgspec decide about a document in which the walk found nothing."""
     if not refusal:
         try:
+            # There and back: only convert() checks the constraints, a constructor of a Struct does
+            # not.
             plain = msgspec.to_builtins(value, enc_hook=Secret.reveal)
             value = msgspec.convert(plain, type_, dec_hook=secret_hook)
             if not isinstance(value, msgspec.Struct) or keeps_declared(value):
@@ -105,19 +110,22 @@ class _Walker:
         self._names = names
 
     def fault(self, code: str, at: int, path: str, message: str, hint: str = "") -> Any:
-        """Note a problem; gives PRUNED, for that is what the value then is.
+        """Note a problem; returns PRUNED, which is what the value becomes.
 
         Raises:
             _EnoughError: There are too many.
         """
+        # A generated file with one mistake in each entry would otherwise print megabytes.
         if len(self.faults) >= MAX_FAULTS:
             raise _EnoughError
         self.faults.append(Fault(code, at, message, hint, path))
         return PRUNED
 
     def value(self, node: Node, type_: inspect.Type, path: str) -> Any:
-        """Walk a value; what its type makes of it, or PRUNED."""
+        """Walk a value; returns what its type makes of it, or PRUNED."""
         extra: dict[str, Any] = {}
+        # Annotations may be nested: an alias with a pattern, inside a field with a length. All of
+        # them count.
         while isinstance(type_, inspect.Metadata):
             extra |= type_.extra or {}
             type_ = type_.type
@@ -164,6 +172,8 @@ class _Walker:
         members = [each for each in type_.types if not isinstance(each, inspect.NoneType)]
         if isinstance(node, Scalar) and node.value is None:
             optional = len(members) < len(type_.types)
+            # Elsewhere null is refused: to Kubernetes it is "absent", and to a person it is often a
+            # value that a template left empty.
             if optional and path.rpartition(".")[2] in NULLABLE:
                 return None
             return self._null(node, path)
@@ -175,7 +185,7 @@ class _Walker:
         return self.value(node, nearest(node, members), path)
 
     def _variant(self, node: Node, variants: Series[inspect.StructType], path: str) -> Any:
-        """A Struct of several, told apart by the field that is their tag."""
+        """One Struct of several, chosen by the field that is their tag."""
         if not isinstance(node, Mapping):
             return self._wrong(node, variants[0], path)
         tag_field = variants[0].tag_field or ""
@@ -202,7 +212,7 @@ class _Walker:
     def _of_any(
         self, node: Mapping, tag_field: str, variants: Series[inspect.StructType], path: str
     ) -> None:
-        """The fields of a variant that nobody knows: each by the first variant that has one of that name."""
+        """Judge the fields of an unknown variant, each by the first variant that has a field of that name."""
         fields = {field.encode_name: field for each in variants for field in each.fields}
         given = self._keys(node, path)
         for name, (key, value) in given.items():
@@ -266,7 +276,7 @@ class _Walker:
         return type_.cls(**values)
 
     def _keys(self, node: Mapping, path: str) -> dict[str, tuple[Scalar, Node]]:
-        """The entries by name; keys that are not text and repeated ones are reported."""
+        """Return the entries by name; report repeated keys and keys that are not text."""
         given: dict[str, tuple[Scalar, Node]] = {}
         for key, value in node.entries():
             name = self._key(key, path)
@@ -276,12 +286,16 @@ class _Walker:
                 line, column = self._source.position(given[name][0].at)
                 message = f"duplicate key; it is also in line {line}, column {column}"
                 self.fault("MA1205", key.at, child(path, shown_key(name)), message, "keep one")
+                # Neither value is judged further: readers disagree which one counts, and a problem
+                # of the wrong one would mislead.
                 given[name] = (given[name][0], Unread(key.at))
             else:
                 given[name] = (key, value)
         return given
 
     def _key(self, key: Node, path: str) -> str | None:
+        # YAML 1.2 has no merge keys and Kubernetes' reader does: the same file would mean two
+        # things.
         if isinstance(key, Scalar) and key.plain and key.text == "<<":
             hint = "write the fields out, or use an alias for a whole value"
             self.fault("MA1011", key.at, path, "merge keys are not supported", hint)
@@ -308,11 +322,13 @@ class _Walker:
         path: str,
         others: Series[inspect.StructType],
     ) -> str:
-        """Report an unknown field; the name in this Struct that was meant, if there is one."""
+        """Report an unknown field; returns the name in this Struct that was probably meant, if any."""
         names = [field.encode_name for field in type_.fields]
         if type_.tag_field:
             names.append(type_.tag_field)
         for other in others:
+            # Before any guess: an exact name of another variant is what was meant, in the wrong
+            # place.
             if key.text in (field.encode_name for field in other.fields):
                 message = f"belongs to {type_.tag_field} {other.tag}, not to {type_.tag}"
                 self.fault("MA1210", key.at, child(path, shown_key(key.text)), message)
@@ -350,6 +366,7 @@ class _Walker:
         values = {}
         passed_on = isinstance(type_.value_type, inspect.AnyType)
         for name, (key, value) in self._keys(node, path).items():
+            # To Kubernetes a null field is absent, so it is not an entry.
             if passed_on and _is_null(value):
                 continue
             good = self.value(key, type_.key_type, child(path, name))
@@ -390,7 +407,7 @@ class _Walker:
         path: str,
         what: str,
     ) -> Any:
-        """A list or map if it has as many items as it may have."""
+        """Return a list or map if its number of items is allowed."""
         count = len(node.items)
         if isinstance(node, Mapping):
             passed_on = isinstance(type_, inspect.DictType) and isinstance(
@@ -406,7 +423,7 @@ class _Walker:
         return values
 
     def _anything(self, node: Node, path: str) -> Any:
-        """A value passed on to others, who may read an ambiguous scalar as something else."""
+        """Judge a value that other programs read, possibly with another idea of an ambiguous scalar."""
         if isinstance(node, Mapping):
             return {
                 name: self._anything(value, child(path, name))

@@ -1,7 +1,7 @@
-"""YAML to nodes, from libyaml's events; nothing is composed by libyaml, nothing constructed by PyYAML.
+"""YAML to nodes, from libyaml's events: libyaml composes nothing, and PyYAML constructs nothing.
 
-The events come one by one, so a document that is nested too deep or too large is dropped where it
-becomes so. Tags are refused: a configuration says what it says without them.
+The events come one by one, so a document that is nested too deep or too large is dropped at that point.
+Tags are refused: a configuration does not need them, and readers disagree about them.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class YamlReader:
         self._anchors: dict[str, tuple[Node, int, int]] = {}
 
     def documents(self) -> Iterator[Node]:
-        """The documents one by one; what is refused of one without its end goes into `faults`.
+        """Yield the documents one by one; refusals that do not end a document go into `faults`.
 
         Yields:
             The root of each document.
@@ -75,6 +75,8 @@ class YamlReader:
 
     def _document(self, event: Any) -> None:
         self._root = None
+        # Anchors are local to a document (YAML 1.2.2, 7.1); a stream that worked here would fail in
+        # kubectl.
         self._anchors.clear()
         if event.tags:
             at = self._base + event.start_mark.index
@@ -83,8 +85,10 @@ class YamlReader:
     def _scalar(self, event: Any) -> None:
         at = self._base + event.start_mark.index
         text = event.value
+        # libyaml also sets implicit[0] for the tag `!`, even of a quoted scalar.
         plain = event.implicit[0] and event.style != '"'
         node: Node = Scalar(at, resolve(text) if plain else text, text, plain)
+        # `!!str` alone says what the reader would assume of a quoted scalar anyway.
         if event.tag is not None and event.tag != _TEXT_TAG:
             node = self._tagged(event.tag, at)
         if event.anchor is not None:
@@ -99,12 +103,16 @@ class YamlReader:
         self._begin(event, Sequence(self._base + event.start_mark.index, []))
 
     def _begin(self, event: Any, node: Mapping | Sequence) -> None:
+        # At the opening bracket, before there is anything to unwind: everything that walks nodes is
+        # recursive.
         check_depth(len(self._open) + 1, node.at)
         self._add(node if event.tag is None else self._tagged(event.tag, node.at))
         self._open.append((node, event.anchor, self._budget.nodes, self._budget.characters))
 
     def _end(self, _event: Any) -> None:
         node, anchor, nodes, characters = self._open.pop()
+        # Only at its end: an alias inside its own anchor would make a cycle, in which every walk is
+        # endless.
         if anchor is not None:
             inside = self._budget.nodes - nodes + 1
             self._anchors[anchor] = (node, inside, self._budget.characters - characters)
@@ -115,6 +123,8 @@ class YamlReader:
             message = "the alias refers to nothing that ends before it"
             raise RefusedError("MA1009", at, message, "put the anchor before its aliases")
         node, nodes, characters = self._anchors[event.anchor]
+        # Counted, though the node is shared: whoever writes the value out pays for each copy
+        # ("billion laughs").
         self._budget.repeat(nodes, characters, at)
         self._add(node)
 
@@ -136,6 +146,8 @@ class YamlReader:
         at = mark.index if mark else 0
         problem = getattr(error, "problem", None) or "it cannot be read"
         line = self._text[self._text.rfind("\n", 0, at) + 1 : at + 1]
+        # libyaml calls this "found character that cannot start any token", and a tab is invisible
+        # in most editors.
         if "\t" in line[: len(line) - len(line.lstrip()) + 1]:
             message = "a tab where YAML requires spaces"
             return RefusedError("MA1014", self._base + at, message, "indent with spaces")
