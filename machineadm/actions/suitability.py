@@ -30,8 +30,8 @@ _CONTAINERD_2_NEEDED: Final = 38
 """Kubelets from 1.36 on warn of containerd 1.x; those from 1.38 on do not work with it (KEP-4033)."""
 
 _CPUS: Final = 2
-_MEMORY: Final = 1700 * 1000 * 1000
-"""What kubeadm asks of a control plane machine, in bytes (cmd/kubeadm/app/constants)."""
+_MEMORY: Final = 1700 << 20
+"""What kubeadm asks of a control plane machine, in bytes: its MB are of 1024 * 1024 (cmd/kubeadm/app/preflight, MemCheck)."""
 
 _ROOM: Final = 2 << 30
 _SHARE: Final = 0.15
@@ -79,8 +79,15 @@ KUBEADM_NAMES: Final[dict[str, tuple[str, ...]]] = {
 _LASTING: Final = frozenset({"MA4508", "MA4509"})
 """What nothing on the machine changes."""
 
-_BY_COMMANDS: Final = frozenset({"MA4501", "MA4503"})
-"""What a command may change, and no file by itself."""
+_OF_THE_KUBELET: Final = frozenset({"MA4501", "MA4503"})
+"""What a command may change, or a file only if the kubelet is started with it."""
+
+_ARGUMENT_FILES: Final = ("/etc/default/kubelet", "/etc/sysconfig/kubelet")
+"""Where the packages of kubeadm let the image put arguments (KUBELET_EXTRA_ARGS)."""
+
+_DROP_INS: Final = tuple(
+    f"{place}/systemd/system/kubelet.service.d" for place in ("/etc", "/usr/lib", "/lib")
+)
 
 
 class Flaw(msgspec.Struct, frozen=True, kw_only=True):
@@ -131,7 +138,9 @@ def flaws(
     if online:
         found += _names(kubernetes, facts, host)
     return tuple(
-        replace(one, severity="warning") if _may_change(one.code, machine) else one
+        replace(one, severity="warning")
+        if _may_change(one.code, machine) or _is_skipped(one.code, kubernetes)
+        else one
         for one in found
         if not _is_ignored(one.code, ignored) and not _is_set_right(one.code, machine)
     )
@@ -141,21 +150,32 @@ def _may_change(code: str, machine: MachineConfig | None) -> bool:
     """Whether a command, a file, an image or a setting of the runtime may take a flaw away before kubeadm runs."""
     if machine is None or code in _LASTING:
         return False
-    commands = bool(machine.commands.boot or machine.commands.pre_kubeadm)
-    if code in _BY_COMMANDS:
-        return commands
-    return commands or bool(machine.files or machine.images or machine.container_runtime)
+    linux = machine.linux_configuration
+    acts = bool(
+        machine.commands.boot
+        or machine.commands.pre_kubeadm
+        or machine.plugins
+        or (linux is not None and linux.systemd_units)
+    )
+    if code in _OF_THE_KUBELET:
+        return acts or any("kubelet" in file.path for file in machine.files)
+    return acts or bool(machine.files or machine.images or machine.container_runtime)
+
+
+def _is_skipped(code: str, kubernetes: KubernetesConfig | None) -> bool:
+    """Whether kubeadm is told not to look at what only kubeadm objects to."""
+    return code in _LASTING and kubernetes is not None and "preflight" in kubernetes.skip_phases
 
 
 def _is_set_right(code: str, machine: MachineConfig | None) -> bool:
     """Whether the configuration itself sets what is wrong."""
     linux = machine.linux_configuration if machine is not None else None
+    if linux is None:
+        return False
+    if code == "MA4503":
+        return linux.swap is not None and not linux.swap.enabled
     names = ("net.ipv4.ip_forward", "net/ipv4/ip_forward")
-    return (
-        code == "MA4507"
-        and linux is not None
-        and any(linux.sysctls.get(name) == "1" for name in names)
-    )
+    return code == "MA4507" and any(linux.sysctls.get(name) == "1" for name in names)
 
 
 def _ignored(kubernetes: KubernetesConfig | None) -> frozenset[str]:
@@ -216,6 +236,38 @@ def _setting(kubernetes: KubernetesConfig | None, name: str) -> object:
     return config.get(name, shared.get(name))
 
 
+def _may_be_told(
+    kubernetes: KubernetesConfig | None, given: object, argument: str, host: Host
+) -> bool:
+    """Whether the kubelet may be told otherwise where it is not seen here: that is no reason to refuse a machine.
+
+    Args:
+        kubernetes: What the machine is to become.
+        given: What the configuration says of it; None where it says nothing.
+        argument: Of the kubelet; it overrides every configuration.
+        host: What the image starts its kubelet with.
+    """
+    if kubernetes is not None:
+        # The kubelet of a machine that joins takes its configuration from the cluster.
+        if given is None and not isinstance(kubernetes.role, Initialize):
+            return True
+        patched = any(one.target == "kubeletconfiguration" for one in kubernetes.patches)
+        if patched or kubernetes.patches_directory is not None:
+            return True
+        node = kubernetes.node
+        if node is not None and any(one.name == argument for one in node.extra_args):
+            return True
+    drop_ins = (f"{place}/{name}" for place in _DROP_INS for name in _names_in(host, place))
+    return any(f"--{argument}" in _text(host, path) for path in (*_ARGUMENT_FILES, *drop_ins))
+
+
+def _names_in(host: Host, directory: str) -> tuple[str, ...]:
+    try:
+        return host.files.list(directory)
+    except HostError:
+        return ()
+
+
 def _text(host: Host, path: str) -> str:
     try:
         return (host.files.read(path) or b"").decode(errors="replace")
@@ -235,9 +287,11 @@ def _cgroups(
 ) -> Iterator[Flaw]:
     if version is None or not version.has(_CGROUP_MINOR) or not _is_cgroup_v1(host):
         return
-    if _setting(kubernetes, "failCgroupV1") is False:
+    told = _setting(kubernetes, "failCgroupV1")
+    if told is False:
         return
-    yield _error(
+    make = _warning if _may_be_told(kubernetes, told, "fail-cgroupv1", host) else _error
+    yield make(
         "MA4501",
         f"the machine runs cgroup v1, with which a kubelet of {version.minor_version} does not start",
         "boot with systemd.unified_cgroup_hierarchy=1, or set failCgroupV1: false in node.kubelet.config",
@@ -284,10 +338,11 @@ def _swap(kubernetes: KubernetesConfig | None, host: Host) -> Iterator[Flaw]:
     fails = own if own is not None else _setting(kubernetes, "failSwapOn")
     where = areas[0].split()[0]
     if fails is not False:
-        yield _error(
+        make = _warning if _may_be_told(kubernetes, fails, "fail-swap-on", host) else _error
+        yield make(
             "MA4503",
             f"swap is on ({where}), and the kubelet does not start with it",
-            "swapoff -a, and take it out of /etc/fstab; or set node.kubelet.failSwapOn: false",
+            "set machine.linuxConfiguration.swap.enabled: false, which turns it off; or node.kubelet.failSwapOn: false",
         )
     elif _is_cgroup_v1(host):
         yield _warning(
@@ -395,7 +450,7 @@ def _size(host: Host, *, worker: bool) -> Iterator[Flaw]:
             if memory < _MEMORY:
                 yield _error(
                     "MA4508",
-                    f"the machine has {memory // 1_000_000} MB of memory, and a control plane machine needs 1700 MB",
+                    f"the machine has {memory >> 20} MiB of memory, and a control plane machine needs 1700 MiB",
                     "take a larger machine, or put Mem into node.ignorePreflightErrors",
                 )
 

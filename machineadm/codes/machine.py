@@ -9,7 +9,7 @@ _IGNORE = "Whoever knows better puts the code into node.ignorePreflightErrors."
 TABLE: dict[str, Code] = {
     "MA4501": Code(
         "cgroup v1 (machine)",
-        "A kubelet from 1.35 on does not start where /sys/fs/cgroup is version 1, unless it is told so by failCgroupV1: false.",
+        "A kubelet from 1.35 on does not start where /sys/fs/cgroup is version 1, unless failCgroupV1 is false. A warning where it may be told so elsewhere.",
         f"Boot with the unified hierarchy; every distribution with systemd 247 or later has it. {_IGNORE}",
     ),
     "MA4502": Code(
@@ -19,8 +19,9 @@ TABLE: dict[str, Code] = {
     ),
     "MA4503": Code(
         "swap (machine)",
-        "The kubelet does not start while swap is on, unless failSwapOn is false; with cgroup v1 pods could not use it anyway (a warning).",
-        f"`swapoff -a`, and take it out of /etc/fstab. {_IGNORE}",
+        "The kubelet does not start while swap is on, unless failSwapOn is false; a warning where it may be told so elsewhere (by an argument, "
+        "a patch, the cluster that it joins). With cgroup v1 pods could not use it anyway (a warning).",
+        f"Set machine.linuxConfiguration.swap.enabled: false, or `swapoff -a` and take it out of /etc/fstab. {_IGNORE}",
     ),
     "MA4504": Code(
         "a port is in use (machine)",
@@ -44,7 +45,7 @@ TABLE: dict[str, Code] = {
     ),
     "MA4508": Code(
         "too little memory (machine)",
-        "A control plane machine needs 1700 MB.",
+        "A control plane machine needs 1700 MiB.",
         f"Take a larger machine. {_IGNORE}",
     ),
     "MA4509": Code(

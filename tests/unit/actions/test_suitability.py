@@ -304,3 +304,95 @@ def test_what_the_configuration_does_before_kubeadm_may_take_a_flaw_away() -> No
         ("MA4503", "warning"), ("MA4507", "warning"), ("MA4509", "error")]  # fmt: skip
     forwarding = {"machine.linuxConfiguration.sysctls": {"net.ipv4.ip_forward": "1"}}
     assert left(forwarding) == [("MA4503", "error"), ("MA4509", "error")]
+
+
+V1_AND_SWAP = [("MA4501", "error"), ("MA4503", "error")]
+UNSEEN = [("MA4501", "warning"), ("MA4503", "warning")]
+INITIALIZE = {"kubernetes.role": {"type": "Initialize"}}
+CONTROL_PLANE = {"kubernetes.role": {"type": "JoinControlPlane", "discovery": TOKEN}}
+
+
+def patch(target: str) -> dict[str, Any]:
+    return {"kubernetes.patches": [{"target": target, "patch": "failSwapOn: false"}]}
+
+
+def argument(name: str, value: str) -> dict[str, Any]:
+    return {"kubernetes.node.extraArgs": [{"name": name, "value": value}]}
+
+
+def on_v1_with_swap(
+    spec: dict[str, Any], files: dict[str, str] | None = None
+) -> list[tuple[str, str]]:
+    """What is said of cgroup v1 and swap where the configuration is this, and the image has these files."""
+    host = good({"kubelet": "Kubernetes v1.36.1"})
+    host.put("/proc/self/mounts", V1)
+    host.put("/proc/swaps", f"{SWAPS}/dev/sda2 partition 1 0 -2\n")
+    for path, text in (files or {}).items():
+        host.put(path, text)
+    given = configuration({**NEW, **spec}).spec
+    asked_of = frozenset({"MA4501", "MA4503"})
+    return told(
+        flaws(given.kubernetes, FACTS, host, machine=given.machine, online=False, only=asked_of)
+    )
+
+
+@pytest.mark.parametrize(
+    ("spec", "wanted"),
+    [
+        (INITIALIZE, V1_AND_SWAP),
+        # A joining kubelet takes the cluster's configuration, which nobody here has seen.
+        (WORKER, UNSEEN),
+        (CONTROL_PLANE, UNSEEN),
+        ({**WORKER, "kubernetes.node.kubelet.failSwapOn": True}, [("MA4501", "warning"), ("MA4503", "error")]),
+        ({**WORKER, "kubernetes.node.kubelet.config": {"failCgroupV1": True}}, [("MA4501", "error"), ("MA4503", "warning")]),
+        (patch("kubeletconfiguration"), UNSEEN),
+        (patch("etcd"), V1_AND_SWAP),
+        ({"kubernetes.patchesDirectory": "/etc/patches"}, UNSEEN),
+        (argument("fail-swap-on", "false"), [("MA4501", "error"), ("MA4503", "warning")]),
+        (argument("fail-cgroupv1", "false"), [("MA4501", "warning"), ("MA4503", "error")]),
+        (argument("v", "2"), V1_AND_SWAP),
+        ({"machine.files": [{"path": "/etc/default/kubelet", "content": "a"}]}, UNSEEN),
+        ({"machine.files": [{"path": "/etc/a", "content": "a"}]}, V1_AND_SWAP),
+        ({"machine.linuxConfiguration.systemdUnits": [{"name": "dev-sda2.swap", "masked": True}]}, UNSEEN),
+        # machineadm itself turns it off.
+        ({"machine.linuxConfiguration.swap": {"enabled": False}}, [("MA4501", "error")]),
+        ({"machine.linuxConfiguration.swap": {"enabled": True}}, V1_AND_SWAP),
+    ],
+)  # fmt: skip
+def test_a_kubelet_that_may_be_told_otherwise_where_nobody_sees_it_is_no_error(
+    spec: dict[str, Any], wanted: list[tuple[str, str]]
+) -> None:
+    assert on_v1_with_swap(spec) == wanted
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/etc/default/kubelet",
+        "/etc/sysconfig/kubelet",
+        "/etc/systemd/system/kubelet.service.d/20-swap.conf",
+        "/usr/lib/systemd/system/kubelet.service.d/10-kubeadm.conf",
+    ],
+)
+def test_arguments_that_the_image_gives_the_kubelet_count(path: str) -> None:
+    text = "KUBELET_EXTRA_ARGS=--fail-swap-on=false --fail-cgroupv1=false\n"
+
+    assert on_v1_with_swap(INITIALIZE, {path: text}) == UNSEEN
+    assert on_v1_with_swap(INITIALIZE, {path: "KUBELET_EXTRA_ARGS=\n"}) == V1_AND_SWAP
+
+
+def test_whoever_skips_kubeadms_preflight_is_not_held_to_it() -> None:
+    host = good()
+    host.put("/proc/cpuinfo", "processor\t: 0\n")
+
+    assert judged(host, {"kubernetes.skipPhases": ["preflight"]}) == [("MA4509", "warning")]
+    assert judged(host, {"kubernetes.skipPhases": ["addon/kube-proxy"]}) == [("MA4509", "error")]
+
+
+@pytest.mark.parametrize(("kib", "enough"), [(1700 * 1024, True), (1700 * 1024 - 1, False)])
+def test_memory_is_counted_as_kubeadm_counts_it(kib: int, enough: bool) -> None:
+    """In units of 1024 * 1024, whatever it calls them."""
+    host = good()
+    host.put("/proc/meminfo", f"MemTotal: {kib} kB\n")
+
+    assert judged(host) == ([] if enough else [("MA4508", "error")])
