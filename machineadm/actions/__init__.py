@@ -1,4 +1,4 @@
 """What steps share to act: files, commands that follow, waits, and doing effects.
 
-Values and rules of one concern live in `machineadm.steps`. May import `machineadm.plan` and what lies below.
+Values and rules of one concern are in `machineadm.steps`. May import `machineadm.plan` and the layers below it.
 """

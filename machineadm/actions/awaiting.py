@@ -1,4 +1,4 @@
-"""What stands in a plan for steps whose values only the running machine knows."""
+"""A placeholder in a plan for steps whose values only the running machine knows."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from machineadm.plan.model import Outcome, Phase, Work, digest_of
 
 
 class AwaitValues(msgspec.Struct, frozen=True, kw_only=True):
-    """Steps below another root that refer to instance data nobody has given: the machine itself will do them."""
+    """Steps below another root that refer to instance data not known yet: the machine itself will do them."""
 
     name: str
     phase: Phase

@@ -1,4 +1,4 @@
-"""What the control plane's files ask of kubeadm's configuration: a value that the planner passes from one step to another."""
+"""What the control plane's files need in kubeadm's configuration: a value that the planner passes from one step to another."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Volume(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ControlPlaneExtras(msgspec.Struct, frozen=True, kw_only=True):
-    """What the control plane's files ask of kubeadm's configuration of the API server."""
+    """What the control plane's files need in kubeadm's configuration of the API server."""
 
     api_server_args: tuple[tuple[str, str], ...] = ()
     api_server_volumes: tuple[Volume, ...] = ()

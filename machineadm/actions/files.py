@@ -17,6 +17,8 @@ from machineadm.redaction import Secret
 READABLE_BY_OTHERS = 0o044
 LARGEST = 64 << 20
 """Bytes that no content of a configuration has."""
+# Setuid and setgid: with the owner that could not be given they would hand out the rights of
+# whoever runs this.
 _GIVEN_AWAY_BITS = 0o6000
 _PRIVATE = 0o600
 
@@ -50,7 +52,7 @@ class PlannedFile(msgspec.Struct, frozen=True, kw_only=True):
 class WriteFiles(msgspec.Struct, frozen=True, kw_only=True):
     """Put files in place: content, mode, owner. Several entries with one path act in their order, as one change.
 
-    An owner that this process may not give is left, together with setuid and setgid bits, and reported as deferred.
+    An owner that this process is not allowed to give is left out, together with setuid and setgid bits, and reported as deferred.
     """
 
     name: str
@@ -93,6 +95,8 @@ class WriteFiles(msgspec.Struct, frozen=True, kw_only=True):
 
     def apply(self, host: Host, work: Work) -> Outcome:
         """See `Step.apply`."""
+        # Only here, not in check: a boot command may create the account. And before the first
+        # write, so that a batch is written as a whole or not at all.
         _refuse_unknown(self.files, host)
         perform(work.effects, host)
         message = f"wrote {counted(len(work.effects))}" if work.effects else ""
@@ -100,7 +104,7 @@ class WriteFiles(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class _Owner(msgspec.Struct, frozen=True, kw_only=True):
-    """What the machine makes of an owner."""
+    """An owner as the machine knows it."""
 
     uid: int | None = None
     gid: int | None = None
@@ -109,7 +113,7 @@ class _Owner(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class _Target(msgspec.Struct, kw_only=True):
-    """One path, and what the entries for it come to."""
+    """One path, and what all the entries for it add up to."""
 
     path: str
     before: FileStat | None
@@ -138,19 +142,19 @@ class _Target(msgspec.Struct, kw_only=True):
             self.mode, self.owner = before.mode, f"{before.uid}:{before.gid}"
             self.hidden = self.hidden or not before.mode & READABLE_BY_OTHERS
         elif before is not None:
-            # Who may read what the link leads to, the link does not say.
+            # A link's own mode is always 0777; it says nothing about who may read its target, so nothing is shown.
             self.hidden = True
 
     def is_file(self) -> bool:
-        """Whether a regular file is there; a link is not looked through, since it is going to be replaced."""
+        """Whether a regular file is there. A link is not followed, because it will be replaced."""
         return self.before is not None and self.before.kind is FileKind.FILE
 
     def is_large(self) -> bool:
-        """Whether the file that is there is larger than any content, and so not worth reading."""
+        """Whether the existing file is larger than any content can be: it differs, and need not be read."""
         return self.before is not None and self.before.size > LARGEST
 
     def notes(self) -> list[str]:
-        """What differs beside the content."""
+        """What differs, apart from the content."""
         now = self.before
         notes = [f"there is no {self.unknown} yet"] if self.unknown else []
         if now is None:
@@ -177,6 +181,7 @@ class _Target(msgspec.Struct, kw_only=True):
             mode=self.mode,
             uid=self.uid,
             gid=self.gid,
+            # A diff needs both sides, and a download is not fetched for a plan.
             before=None if isinstance(self.content, Download) else self.old,
             sensitive=self.hidden,
             note=", ".join(notes),
@@ -189,6 +194,8 @@ def _survey(files: Sequence[PlannedFile], host: Host) -> tuple[list[_Target], tu
     Raises:
         StepError: Something that is not a file is at a path.
     """
+    # Each owner is looked up once: thousands of files of root would otherwise read /etc/passwd
+    # thousands of times.
     owners: dict[str, _Owner] = {}
     named: dict[str, list[str]] = {}
     for file in files:
@@ -203,7 +210,8 @@ def _survey(files: Sequence[PlannedFile], host: Host) -> tuple[list[_Target], tu
             targets[file.path] = _target(file.path, host)
         target = targets[file.path]
         if is_first and file.append and isinstance(file.content, bytes):
-            # A file that an earlier run gave away belongs to its new owner by now.
+            # Appending to a file of another user is refused, but a file that an earlier run gave
+            # away belongs to its new owner by now.
             given = [owners[name].uid for name in named.get(file.path, ())]
             _open_for_append(target, host, [uid for uid in given if uid is not None])
         _lay(file, target, host, is_first=is_first)
@@ -216,15 +224,18 @@ def _survey(files: Sequence[PlannedFile], host: Host) -> tuple[list[_Target], tu
 
 
 def _own(file: PlannedFile, target: _Target, name: str, owner: _Owner) -> None:
-    """Let one more entry say mode and owner."""
+    """Apply mode and owner of one more entry."""
     target.hidden = target.hidden or file.hidden
     if file.mode is not None:
         target.mode = file.mode
+    # A new file with a secret must not be readable, even if nobody gave a mode.
     elif file.sensitive and target.before is None:
         target.mode = _PRIVATE
     target.owner, target.unknown = name, owner.unknown
     target.uid, target.gid, target.deferred = owner.uid, owner.gid, ""
     if not owner.can_be_given:
+        # A setuid file with the wrong owner is worse than one without the bit; the run that gives
+        # the owner sets it.
         target.mode &= ~_GIVEN_AWAY_BITS
         target.uid = target.gid = None
         now = target.before
@@ -247,18 +258,20 @@ def _target(path: str, host: Host) -> _Target:
 
 
 def _open_for_append(target: _Target, host: Host, owners: Sequence[int]) -> None:
-    """Have content, mode and owner of the file that is there from one look at it, whatever was there a moment ago.
+    """Take content, mode and owner from one open descriptor, so that they belong to the same file.
 
     Raises:
         HostError: It is not a file that can be read on behalf of those who may read the directory.
     """
+    # Stat and read by path could see two files: a user who exchanges them in between would get a
+    # copy of /etc/shadow with the mode of his own file.
     found = host.files.read_for_append(target.path, owners=owners, limit=LARGEST)
     target.see(None if found is None else found.stat)
     target.old = None if found is None else found.content
 
 
 def _lay(file: PlannedFile, target: _Target, host: Host, *, is_first: bool) -> None:
-    """Let one more entry act on its path's content.
+    """Apply one more entry to its path's content.
 
     Raises:
         StepError: Something would be appended to a download, or a download appended.
@@ -289,9 +302,10 @@ def _no_append(file: PlannedFile, condition: bool) -> None:
 
 
 def appended(existing: bytes, content: bytes) -> bytes:
-    """The existing text with the content as a block of whole lines: at its end, or where it is already."""
+    """The existing text with the content as a block of whole lines: at the end, or wherever it already is."""
     block = content if content.startswith(b"\n") else b"\n" + content
     block = block if block.endswith(b"\n") else block + b"\n"
+    # Compared as whole lines: `PATH=/a` must not count as present because of a line `PATH=/a/b`.
     if not content or block in b"\n" + existing + b"\n":
         return existing
     glue = b"" if not existing or existing.endswith(b"\n") or content.startswith(b"\n") else b"\n"
@@ -302,7 +316,8 @@ def _is_there(download: Download, target: _Target, host: Host) -> bool:
     if not target.is_file():
         return False
     if not download.pinned:
-        # What it is worth, only fetching it would tell; the ledger knows whether it was fetched before.
+        # Only fetching it would tell whether it is current. That it was fetched before is in the ledger, and
+        # `settling` uses it; a check must not load from the network.
         return False
     if download.sha256 and host.files.sha256(target.path) != download.sha256.lower():
         return False

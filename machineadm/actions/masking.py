@@ -1,4 +1,4 @@
-"""The step that masks a unit of systemd: nothing starts it, at no boot."""
+"""The step that masks a systemd unit: nothing starts it, now or at any boot."""
 
 from __future__ import annotations
 
@@ -15,7 +15,10 @@ NOWHERE: Final = "/dev/null"
 
 
 class MaskUnit(msgspec.Struct, frozen=True, kw_only=True):
-    """Mask a unit, or unmask it; `systemctl mask`."""
+    """Mask or unmask a unit, as `systemctl mask` does.
+
+    By the link itself and not by systemctl, which needs a running systemd: this works below another root as well.
+    """
 
     path: str
     """/etc/systemd/system/NAME."""
@@ -41,6 +44,8 @@ class MaskUnit(msgspec.Struct, frozen=True, kw_only=True):
         return Work(
             effects=(effect,),
             summary=f"{'masks' if self.masked else 'unmasks'} {unit}",
+            # systemd keeps units in memory: until it reloads, a start would still use the old
+            # definition.
             follow=(FollowUp(kind="daemon-reload"),),
         )
 

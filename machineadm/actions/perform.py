@@ -1,4 +1,4 @@
-"""Doing effects: the one place where what a check has said is done."""
+"""Doing effects: the one place that carries out what a check has said."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _PAUSE = 2.0
 
 
 def perform(effects: Sequence[Effect], host: Host) -> None:
-    """Do effects, in order; files that stand side by side as one group commit, downloads each by itself before them.
+    """Do effects in order. Adjacent files are one group commit, after the downloads among them, each by itself.
 
     Raises:
         MachineadmError: One could not be done; those before it are.
@@ -42,6 +42,7 @@ def perform(effects: Sequence[Effect], host: Host) -> None:
         if isinstance(effect, WriteFile):
             batch.append(effect)
             continue
+        # Whatever comes next, such as a unit that is enabled, may need the files before it.
         _write(batch, host)
         batch = []
         _perform_one(effect, host)
@@ -79,7 +80,8 @@ def _perform_one(effect: Effect, host: Host) -> None:
 
             wait_for(effect, host)
         case _:
-            # RunProgram and AskPlugin have no general way to be done: the step that says them knows how.
+            # RunProgram and AskPlugin cannot be done in general: the step that returned them knows timeouts, retries and
+            # what their failure means.
             raise InternalError("MA9001", f"cannot carry out {type(effect).__name__}")
 
 
@@ -101,7 +103,7 @@ def kernel_of(host: Host) -> Kernel:
     """The running kernel.
 
     Raises:
-        StepError: It is not this host's to change.
+        StepError: The host is a tree, which has none.
     """
     if host.kernel is None:
         raise StepError("MA3302", "the running kernel cannot be changed below another root")
@@ -112,7 +114,7 @@ def services_of(host: Host) -> Services:
     """The init system.
 
     Raises:
-        StepError: It is not this host's to change.
+        StepError: The host is a tree, which has none.
     """
     if host.services is None:
         raise StepError("MA3402", "no unit can be changed below another root")
@@ -120,7 +122,7 @@ def services_of(host: Host) -> Services:
 
 
 def _write(effects: Iterable[WriteFile], host: Host) -> None:
-    """Write: downloads first, so that one that fails costs no other; then all else as one batch."""
+    """Write downloads first, so that a failing one leaves the other files as they were; then all the rest as one batch."""
     batch = []
     for effect in effects:
         write = _as_write(effect, host)
@@ -146,12 +148,17 @@ def _as_write(effect: WriteFile, host: Host) -> FileWrite:
 
 
 def _kept(effect: WriteFile, host: Host) -> bytes | Download:
-    """The content of a file that gets another mode or owner; a download anew if it is no longer what it was when it was compared."""
+    """The content of a file that only gets another mode or owner. A download that has changed since it was compared is fetched anew.
+
+    The file is written again instead of chmod(2) in place: somebody may have exchanged it since it was compared, and would
+    have root give a mode and an owner to a file of his own.
+    """
     if not isinstance(effect.kept, Download):
         return effect.kept or b""
     import hashlib
 
     download, found = effect.kept, host.files.stat(effect.path)
+    # Up to its size: a download may be far larger than what files are read up to otherwise.
     content = None if found is None else host.files.read(effect.path, limit=found.size)
     for name, digest in (("sha256", download.sha256), ("sha512", download.sha512)):
         if content is None or (digest and hashlib.new(name, content).hexdigest() != digest.lower()):
@@ -160,7 +167,7 @@ def _kept(effect: WriteFile, host: Host) -> bytes | Download:
 
 
 def _write_download(write: FileWrite, host: Host) -> None:
-    """Write one download; when its connection breaks it is begun anew a few times.
+    """Write one download; if its connection breaks, start over, a few times.
 
     Raises:
         HostError: As `Files.write`.
@@ -169,6 +176,8 @@ def _write_download(write: FileWrite, host: Host) -> None:
         try:
             host.files.write([write])
         except HostError as error:
+            # Only a broken connection is worth it: a refused name or a 404 is the same a few
+            # seconds later, and a wrong digest is final.
             if error.code != BROKEN_DOWNLOAD or attempt == _ATTEMPTS:
                 raise
             host.clock.sleep(_PAUSE * attempt)
@@ -177,7 +186,7 @@ def _write_download(write: FileWrite, host: Host) -> None:
 
 
 def _fetched(download: Download, path: str, host: Host) -> Callable[[], Iterable[bytes]]:
-    """The download's chunks; they end in an error when a digest is wrong, so that the file never gets its name."""
+    """The download's chunks. They end in an error if a digest is wrong, so that the file never gets its final name."""
 
     def chunks() -> Iterator[bytes]:
         import hashlib
@@ -191,6 +200,8 @@ def _fetched(download: Download, path: str, host: Host) -> Callable[[], Iterable
             for sum_ in sums.values():
                 sum_.update(chunk)
             yield chunk
+        # Checked while the content is under its temporary name: nobody ever sees the wrong file at
+        # the path.
         for name, sum_ in sums.items():
             if sum_.hexdigest() != wanted[name]:
                 raise VerificationError(
@@ -204,7 +215,7 @@ def _fetched(download: Download, path: str, host: Host) -> Callable[[], Iterable
 
 
 def _authorization(download: Download, path: str, host: Host) -> dict[str, str | Secret]:
-    """The header of whoever vouches for the machine; the token is asked for now, since it may be good for a minute alone.
+    """The authorization header of a plugin. The token is asked for only now, since it may be valid for a minute only.
 
     Raises:
         StepError: No plugin can be asked here.

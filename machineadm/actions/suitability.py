@@ -1,6 +1,7 @@
 """Whether a machine can become the node that a configuration asks for.
 
-What kubeadm's preflight would find, and what only a kubelet would, said before anything is touched. Queries alone; what cannot be found out is not held against the machine. Nothing that needs the network is more than a warning.
+What kubeadm's preflight would find, and what only a kubelet would, reported before anything is touched. Queries only. What cannot
+be found out is not held against the machine. Whatever needs the network is a warning at most.
 """
 
 from __future__ import annotations
@@ -91,7 +92,7 @@ _DROP_INS: Final = tuple(
 
 
 class Flaw(msgspec.Struct, frozen=True, kw_only=True):
-    """Why a machine does not suit."""
+    """Why a machine cannot become the node."""
 
     code: str
     """Stable code, `MA` and four digits."""
@@ -119,19 +120,20 @@ def flaws(
     online: bool = True,
     only: frozenset[str] = frozenset(),
 ) -> tuple[Flaw, ...]:
-    """All that is wrong with a machine, but for what `ignorePreflightErrors` names.
+    """Everything that is wrong with a machine, except what `ignorePreflightErrors` names.
 
     Args:
-        kubernetes: What the machine is to become; None for any node.
+        kubernetes: What the machine will become; None for any node.
         facts: Of the machine.
-        host: Is only asked. Of a tree nothing is said.
-        machine: What is done to the machine before kubeadm runs. Where that may take a flaw away, it is a warning.
-        online: Ask name servers, too.
-        only: Codes that are asked for; without any, all.
+        host: Only queried. A tree has no flaws.
+        machine: What is done to the machine before kubeadm runs. If that may fix a flaw, the flaw is a warning.
+        online: Query name servers as well.
+        only: Codes to look for; empty means all.
     """
     if host.offline:
         return ()
     ignored = _ignored(kubernetes)
+    # kubeadm takes `all` in the same place, in any case of letters.
     if "all" in ignored:
         return ()
     found = [*_local(kubernetes, facts, host, only)]
@@ -147,7 +149,7 @@ def flaws(
 
 
 def _may_change(code: str, machine: MachineConfig | None) -> bool:
-    """Whether a command, a file, an image or a setting of the runtime may take a flaw away before kubeadm runs."""
+    """Whether a command, a file, an image or a runtime setting may fix a flaw before kubeadm runs."""
     if machine is None or code in _LASTING:
         return False
     linux = machine.linux_configuration
@@ -168,7 +170,7 @@ def _is_skipped(code: str, kubernetes: KubernetesConfig | None) -> bool:
 
 
 def _is_set_right(code: str, machine: MachineConfig | None) -> bool:
-    """Whether the configuration itself sets what is wrong."""
+    """Whether the configuration itself fixes the flaw."""
     linux = machine.linux_configuration if machine is not None else None
     if linux is None:
         return False
@@ -206,6 +208,8 @@ def _local(
         (frozenset({"MA4515"}), lambda: _identity(facts)),
         (frozenset({"MA4516"}), lambda: _selinux(host)),
     )
+    # A check that was not asked for is not run: some start programs, and a plan that needs one code
+    # must stay fast.
     for codes, check in checks:
         if not only or codes & only:
             yield from check()
@@ -227,7 +231,7 @@ def _version(text: str) -> Semver | None:
 
 
 def _setting(kubernetes: KubernetesConfig | None, name: str) -> object:
-    """What a KubeletConfiguration of the configuration says, the node's own first; None where it says nothing."""
+    """A setting of the kubelet in this configuration, the node's own before the cluster's; None if it is not set."""
     if kubernetes is None:
         return None
     node, cluster = kubernetes.node, kubernetes.cluster
@@ -276,9 +280,13 @@ def _text(host: Host, path: str) -> str:
 
 
 def _is_cgroup_v1(host: Host) -> bool:
-    """Where /sys/fs/cgroup is a cgroup2 file system itself, it is v2; mounts stand in proc(5)."""
+    """Whether the machine runs cgroup v1: v2 mounts a cgroup2 file system at /sys/fs/cgroup itself (cgroups(7)).
+
+    The hybrid layout mounts it below, at /sys/fs/cgroup/unified; a kubelet treats that as v1.
+    """
     mounts = [line.split() for line in _text(host, "/proc/self/mounts").splitlines()]
     kinds = {fields[2] for fields in mounts if len(fields) > 2 and fields[1] == "/sys/fs/cgroup"}
+    # Nothing mounted there (a container) means not known, and that is not held against the machine.
     return bool(kinds) and "cgroup2" not in kinds
 
 
@@ -300,7 +308,7 @@ def _cgroups(
 
 
 def _asked(host: Host, *argv: str) -> str:
-    """What a program prints of its version; empty where it is not there, or says nothing."""
+    """What a program prints as its version; empty if it is missing or fails."""
     if host.queries is None or host.queries.find(argv[0]) is None:
         return ""
     try:
@@ -330,10 +338,13 @@ def _containerd(version: Semver | None, host: Host) -> Iterator[Flaw]:
 
 
 def _swap(kubernetes: KubernetesConfig | None, host: Host) -> Iterator[Flaw]:
+    # The first line is a header.
     areas = _text(host, "/proc/swaps").splitlines()[1:]
     if not areas:
         return
     node = kubernetes.node if kubernetes is not None else None
+    # The typed field wins over the same name in free-form config, as it does when the patch is
+    # rendered.
     own = node.kubelet.fail_swap_on if node is not None and node.kubelet is not None else None
     fails = own if own is not None else _setting(kubernetes, "failSwapOn")
     where = areas[0].split()[0]
@@ -351,11 +362,12 @@ def _swap(kubernetes: KubernetesConfig | None, host: Host) -> Iterator[Flaw]:
 
 
 def _listening(host: Host) -> frozenset[int]:
-    """Ports that somebody listens at; proc_net_tcp(5)."""
+    """Ports that somebody listens on; see Documentation/networking/proc_net_tcp.rst of the kernel."""
     found = set()
     for path in ("/proc/net/tcp", "/proc/net/tcp6"):
         for line in _text(host, path).splitlines()[1:]:
             fields = line.split()
+            # TCP_LISTEN in the kernel's include/net/tcp_states.h; all numbers here are hexadecimal.
             if len(fields) > 3 and fields[3] == "0A":
                 found.add(int(fields[1].rpartition(":")[2], 16))
     return frozenset(found)
@@ -363,7 +375,7 @@ def _listening(host: Host) -> frozenset[int]:
 
 def _ports(kubernetes: KubernetesConfig | None, host: Host, *, worker: bool) -> Iterator[Flaw]:
     if any(host.files.stat(path) is not None for path in _TRACES):
-        # Its ports are its own, then.
+        # Then the ports are in use by the node itself, and one finding says more than six.
         yield _warning(
             "MA4512",
             "the machine is a node already",
@@ -376,6 +388,7 @@ def _ports(kubernetes: KubernetesConfig | None, host: Host, *, worker: bool) -> 
         endpoint = plane.local_api_endpoint if plane is not None else None
         wanted += [(endpoint.bind_port if endpoint is not None else None) or 6443, *_PLANE_PORTS]
         etcd = cluster.etcd if cluster is not None else None
+        # With external etcd no member runs here.
         if etcd is None or etcd.external is None:
             wanted += _ETCD_PORTS
     listening, ignored = _listening(host), _ignored(kubernetes)
@@ -391,6 +404,7 @@ def _ports(kubernetes: KubernetesConfig | None, host: Host, *, worker: bool) -> 
 def _socket(kubernetes: KubernetesConfig | None, host: Host) -> Iterator[Flaw]:
     node = kubernetes.node if kubernetes is not None else None
     given = node.cri_socket if node is not None else None
+    # Only the socket that is configured counts; kubeadm does not fall back to another one.
     paths = (given.removeprefix("unix://"),) if given is not None else _SOCKETS
     if not any(host.files.stat(path) is not None for path in paths):
         what = (
@@ -437,6 +451,7 @@ def _size(host: Host, *, worker: bool) -> Iterator[Flaw]:
     if worker:
         return
     cpus = sum(line.startswith("processor") for line in _text(host, "/proc/cpuinfo").splitlines())
+    # No such line means not known, and that is not held against the machine.
     if 0 < cpus < _CPUS:
         yield _error(
             "MA4509",
@@ -474,6 +489,8 @@ def _kubelet(version: Semver | None, host: Host) -> Iterator[Flaw]:
     found = _first_version(_asked(host, "kubelet", "--version"))
     if version is None or found is None:
         return
+    # A kubelet must never be newer than the API server (version skew policy), so this is as wrong
+    # as one that is too old.
     if (found.major, found.minor) > (version.major, version.minor):
         problem = "newer than the Kubernetes that the configuration asks for"
     elif version.minor - found.minor > _OLDEST_KUBELET:
@@ -492,6 +509,8 @@ def _selinux(host: Host) -> Iterator[Flaw]:
     if _text(host, "/sys/fs/selinux/enforce").strip() != "1":
         return
     contexts = _text(host, "/etc/selinux/targeted/contexts/files/file_contexts")
+    # container-selinux defines this type. Without it the policy has no domain to run a container
+    # runtime in.
     if contexts and "container_runtime_exec_t" not in contexts:
         yield _warning(
             "MA4516",
@@ -501,7 +520,7 @@ def _selinux(host: Host) -> Iterator[Flaw]:
 
 
 def _names(kubernetes: KubernetesConfig | None, facts: Facts, host: Host) -> Iterator[Flaw]:
-    """Names that do not resolve; asked at the same time, for two seconds in all."""
+    """Names that do not resolve. All are looked up at the same time, for two seconds in all."""
     if host.network is None:
         return
     asked = {}
@@ -512,6 +531,7 @@ def _names(kubernetes: KubernetesConfig | None, facts: Facts, host: Host) -> Ite
         asked[name] = ("MA4514", "the endpoint", path)
     answers = host.network.resolve(tuple(asked), _PATIENCE)
     for name, (code, what, path) in asked.items():
+        # None means that no answer came in time: a slow name server is not a flaw of the machine.
         if answers.get(name) is False:
             yield _warning(
                 code, f"{what} {name} does not resolve", "add it to DNS or /etc/hosts", path
@@ -519,7 +539,7 @@ def _names(kubernetes: KubernetesConfig | None, facts: Facts, host: Host) -> Ite
 
 
 def _endpoint(kubernetes: KubernetesConfig | None) -> tuple[str, str] | None:
-    """The host that a machine will talk to, and the field that says so."""
+    """The host that a machine will talk to, and the field that names it."""
     if kubernetes is None:
         return None
     role, cluster = kubernetes.role, kubernetes.cluster

@@ -1,6 +1,6 @@
 """Waiting for the machine: a socket, a unit, a mount, a clock that is set.
 
-A wait is an effect with a budget and a reason: a plan names it and does not wait.
+A wait is an effect with a budget and a reason, so that a plan can name it without waiting.
 """
 
 from __future__ import annotations
@@ -13,16 +13,17 @@ PAUSE = 1.0
 """Seconds between two looks."""
 TELLING = 10.0
 """Seconds between two words about a wait."""
-# No machine that runs this was built before.
+# November 2023, before the first release of this program: a clock that is earlier has not been set since boot. TLS would fail
+# with certificates that are "not valid yet".
 _SANE = 1_700_000_000.0
 
 
 def is_met(condition: str, host: Host) -> bool:
-    """Whether what is waited for is so.
+    """Whether the condition holds.
 
     Args:
         condition: `socket PATH` (a socket, pipe or device is there), `unit NAME` (it is active), `mount PATH` (another
-            file system lies there than in its parent), `clock` (the time is later than this release).
+            file system is there than in its parent), `clock` (the time is later than this release).
         host: The machine.
 
     Raises:
@@ -36,6 +37,8 @@ def is_met(condition: str, host: Host) -> bool:
         return host.services is not None and host.services.active(target)
     if kind == "mount":
         here, above = host.files.stat(target), host.files.stat(target.rpartition("/")[0] or "/")
+        # Each file system has a device number of its own. A bind mount from the same one does not
+        # show.
         return here is not None and above is not None and here.device != above.device
     if kind == "clock":
         return host.clock.now() > _SANE
@@ -43,12 +46,14 @@ def is_met(condition: str, host: Host) -> bool:
 
 
 def wait_for(wait: WaitFor, host: Host) -> None:
-    """Wait until it is so; whoever follows the run is told what it waits for, and how long it has.
+    """Wait until the condition holds, and tell observers what the run waits for and how much time is left.
 
     Raises:
         StepError: The budget is spent.
         InterruptedRunError: The run was interrupted or its deadline has come.
     """
+    # So that the first report comes at once: somebody who watches the run should not have to wait
+    # to see why it waits.
     began, told = host.clock.monotonic(), -TELLING
     while not is_met(wait.condition, host):
         elapsed = host.clock.monotonic() - began
