@@ -3,9 +3,9 @@
 kubeadm and its API are an implementation detail: the configuration never shows them, and what its API version cannot say is
 an error. Here: `render` (pure, what kubeadm reads), `config` and `run` (the two steps), `order` and `scene` (what is asked of
 kubeadm, and where it works), `attempt` (what a run does), `record`, `evidence` and `remains` (what an unfinished run left, and
-whose it is), `decide` (what to do about it), `failures` (what its output says), `versions` (which kubeadm fits).
+whose it is), `decide` (what to do about it), `failures` (what its output means), `versions` (which kubeadm fits).
 
-May import: what steps may, and modules of this package.
+May import what steps may import, and modules of this package.
 """
 
 from __future__ import annotations
@@ -40,23 +40,24 @@ def plan_kubeadm(
     may_be_installed: bool = True,
     declared: Iterable[str] = (),
 ) -> tuple[Step, ...]:
-    """The steps that lay out kubeadm's files and run it.
+    """The steps that write kubeadm's files and run it.
 
     Args:
         kubernetes: Realised and free of findings.
-        facts: kubeadm's version on this machine among them.
-        extras: What the API server's files ask for.
+        facts: Include kubeadm's version on this machine.
+        extras: What the API server's files need.
         run_directory: Where the files go.
-        may_be_installed: Files or commands of the configuration may still bring kubeadm.
-        declared: Paths that the configuration writes before: a reset may take them, for they are written again.
+        may_be_installed: Files or commands of the configuration may still install kubeadm.
+        declared: Paths that the configuration writes earlier: a reset may remove them, because they are written again.
 
     Raises:
-        HostError: There is no kubeadm and nothing brings it.
-        ConfigError: The one that is there does not fit.
+        HostError: There is no kubeadm, and nothing installs it.
+        ConfigError: The installed kubeadm does not fit.
     """
     worker = isinstance(kubernetes.role, JoinWorker)
     _refuse_misfit(kubernetes, facts, worker=worker, may_be_installed=may_be_installed)
-    # Rendered at no particular time and without secrets: the digest is that of the node, not of a token.
+    # Rendered for a fixed time and without secrets: a fresh token, or one minute less of its lifetime, must not make the
+    # digest of another node, which would be refused (MA4041).
     shown = render(kubernetes, extras, run_directory=run_directory, now=0.0).encode(reveal=False)
     run = RunKubeadm(
         verb="init" if isinstance(kubernetes.role, Initialize) else "join",
@@ -68,6 +69,7 @@ def plan_kubeadm(
         rendered=digest_of(*(part for name in sorted(shown) for part in (name, shown[name]))),
         external_authority=_external_authority(kubernetes),
     )
+    # The files need the digest of the run, so the run gets its reference to them only afterwards.
     files = LayOutFiles(
         kubernetes=kubernetes,
         extras=extras,
@@ -89,7 +91,7 @@ def _has_expiring_token(kubernetes: KubernetesConfig) -> bool:
 
 
 def emptied_by_reset(kubernetes: KubernetesConfig) -> tuple[str, ...]:
-    """The directories that `kubeadm reset` empties, and the files that it removes."""
+    """Directories that `kubeadm reset` empties, and files that it removes."""
     scene = _scene(kubernetes, ())
     confs = (path for path in scene.traces() if path.endswith(".conf"))
     return (MANIFESTS, scene.certificates, scene.etcd_data, "/var/lib/kubelet", *confs)
@@ -98,11 +100,12 @@ def emptied_by_reset(kubernetes: KubernetesConfig) -> tuple[str, ...]:
 def _refuse_misfit(
     kubernetes: KubernetesConfig, facts: Facts, *, worker: bool, may_be_installed: bool
 ) -> None:
+    # Below another root kubeadm cannot be asked; apply asks it on the running machine.
     if facts.offline:
         return
     if facts.kubeadm_version is None:
         if not may_be_installed:
-            # The machine is at fault, not the configuration: one with kubeadm would take it as it is.
+            # An error of the machine (exit code 5) and not of the configuration, which is fine for one with kubeadm.
             raise HostError(
                 "MA4101",
                 "kubeadm is not on this machine, and nothing in the configuration installs it",
@@ -118,7 +121,8 @@ def _arguments(kubernetes: KubernetesConfig, run_directory: str) -> tuple[str, .
     arguments = [f"--config={run_directory}/{CONFIG}"]
     role = kubernetes.role
     if isinstance(role, Initialize):
-        # kubeadm makes up a token where it is given none: that one would be in no list of secrets.
+        # Without a token in its configuration kubeadm generates one and prints it, and the same goes for a certificate key.
+        # Redaction knows only secrets of the configuration, so these would end up in logs and report.
         arguments += ["--skip-token-print", "--skip-certificate-key-print"]
         if role.certificate_key is not None:
             arguments.append("--upload-certs")

@@ -1,16 +1,15 @@
-"""Running `kubeadm init` or `kubeadm join`, and resuming or taking back what a killed run left.
+"""Running `kubeadm init` or `kubeadm join`, and resuming or undoing what a killed run left.
 
-The record (`record.py`) is written before kubeadm starts, every two seconds while it runs, and after it ends. What that makes
-of a kill at any instant:
+The record (`record.py`) is written before kubeadm starts, every two seconds while it runs, and after it ends. So after a kill
 
-1. Before kubeadm has written anything: nothing is found, kubeadm runs.
-2. Half-way: reset, then kubeadm runs (`remains.py` says where half-way ends).
-3. Later: kubeadm is run again without the phases that are done.
-4. Between kubeadm's end and the record: as 3; all that is repeated is idempotent. A worker is simply found to have joined.
-5. Between the record and the journal: found done by the record.
+1. before kubeadm has written anything: nothing is found, kubeadm runs;
+2. half-way: reset, then kubeadm runs (`remains.py` says where half-way ends);
+3. later: kubeadm runs again without the phases that are done;
+4. between kubeadm's end and the record: as 3, and everything that is repeated is idempotent; a worker is found to have joined;
+5. between the record and the journal: the record says that it is done.
 
-All this holds for what the record proves to be ours (`evidence.py`); where anything else is there, an error says so, and
-nothing is touched. What follows from which finding is a table (`decide.py`).
+All this holds for what the record proves to be ours (`evidence.py`). If anything else is there, an error says so and
+nothing is touched. What to do about which finding is a table (`decide.py`).
 """
 
 from __future__ import annotations
@@ -68,7 +67,7 @@ _AFTER_MANIFESTS = frozenset(("check-etcd", "kubelet-start"))
 
 
 class Attempt:
-    """One order on one machine: what an earlier attempt left is judged, and that decides what this one does.
+    """One order on one machine: what an earlier attempt left decides what this one does.
 
     Args:
         order: What is asked of kubeadm.
@@ -87,6 +86,8 @@ class Attempt:
             KubeadmError: The machine is a node already, and not by this configuration.
         """
         record = self._record()
+        # A plan must not wait, so for init it stays open whether the API server answers; the text
+        # says so.
         remains, evidence = self._glance(record)
         action = self._decide(record, remains)
         self._refuse(action, record, evidence)
@@ -110,14 +111,20 @@ class Attempt:
             KubeadmError: kubeadm failed, does not fit, or may not run on this machine.
         """
         host, record = self._host, self._record()
+        # A node that is done does not need kubeadm any more: the binary may have been upgraded or
+        # removed since.
         if record is None or record.event != "done":
             self._refuse_misfit()
         action, evidence = self._judge(record)
         if action is Action.LEAVE:
+            # Killed right after the record said done, a run has left the files, and they hold
+            # secrets.
             remove_files(host)
             return Outcome(change=Change.ALREADY_IN_PLACE)
         if action is Action.RESET and record is not None:
-            # The runner has us recover before the first step, so this is a record that it does not know of.
+            # The runner calls `recover` before the first step wherever its journal has a start of ours. So this is a record
+            # that it does not know of. The error is a passing one: before the next attempt the runner puts back the files
+            # of earlier steps that the reset removes.
             self._reset(record, evidence)
             raise KubeadmError(
                 "MA4043",
@@ -131,7 +138,8 @@ class Attempt:
             return Outcome(change=Change.CHANGED, message="the node had already joined")
         if action is Action.RESUME and record is not None:
             return self._finish(record)
-        # Before kubeadm starts: what is here now is not kubeadm's, so a reset must not remove it unless the configuration wrote it.
+        # Taken before kubeadm starts: what is here now is not kubeadm's, and a reset must not remove it unless the
+        # configuration writes it again.
         older, given = inventory(self._scene, host)
         fresh = Record(
             machine=self._order.machine,
@@ -158,11 +166,12 @@ class Attempt:
             return True
         if action is Action.RESET:
             self._reset(record, evidence)
-        # The record claims nothing that is left; an old claim must not cover what comes later.
+        # Nothing is left of what the record claims, and an old claim must not cover files that somebody makes later.
         if action is Action.RUN:
             forget(host)
         if action is Action.RESUME:
-            # What answered once is not waited for again.
+            # The API server has answered. A run killed from here on must not wait for it again, nor reset what others may
+            # have joined by then.
             write_record(host, msgspec.structs.replace(record, up=True))
         return False
 
@@ -179,13 +188,16 @@ class Attempt:
         return read_record(self._host, self._order.machine)
 
     def _glance(self, record: Record | None) -> tuple[Remains, Evidence]:
-        """What can be told without waiting for anybody."""
+        """What can be found out without waiting for anything."""
         if record is None:
+            # kubelet.conf is what makes a node of a machine; other traces alone kubeadm refuses by
+            # itself, in preflight.
             is_node = self._order.is_node(self._host)
             return (Remains.FOREIGN if is_node else Remains.NOTHING), _NOTHING
         if record.event == "done":
             return Remains.JOINED, _NOTHING
         if self._scene.role != "Initialize":
+            # Waits only for the API server of an init.
             return survey(self._scene, self._host, record)
         evidence = gather_evidence(self._scene, self._host, record)
         if evidence.foreign:
@@ -213,10 +225,10 @@ class Attempt:
         return decide(event_of(record), remains, self._scene.role, edited=edited)
 
     def _refuse(self, action: Action, record: Record | None, evidence: Evidence) -> None:
-        """Raise what an action says that refuses.
+        """Raise the error of an action that refuses.
 
         Raises:
-            KubeadmError: It does.
+            KubeadmError: The action is one of them.
         """
         if action is Action.REFUSE_NODE:
             raise KubeadmError(
@@ -247,28 +259,31 @@ class Attempt:
         )
 
     def _run(self, argv: tuple[str, ...], begun: Record) -> Outcome:
-        """Run kubeadm; the record knows at any instant up to when it can have written.
+        """Run kubeadm. At any instant the record says up to when kubeadm can have written.
 
         Raises:
             KubeadmError: It failed.
-            InterruptedRunError: The run is to end.
+            InterruptedRunError: The run must end.
         """
-        # What its output says is not asked by `plan`.
+        # Imported here: `plan` reads no output, and does without the table of patterns.
         from machineadm.steps.kubeadm.failures import phase_of
 
         watch = _Watch(self._host, begun, inspect=self._refuse_missing_files)
         try:
             result = commands_of(self._host).run(argv, attend=watch.attend)
         except InterruptedRunError:
+            # kubeadm has been stopped. Closing its window now keeps what a person does in the next
+            # seconds from looking like kubeadm's.
             watch.ended()
             raise
         except KubeadmError:
             watch.ended(event="failed")
             raise
         if result.exit_code != 0:
-            watch.ended(event="failed")  # before its words are read, which takes its time
+            # First, since reading its output and asking for causes takes seconds.
+            watch.ended(event="failed")
             error = self._failure(argv, result)
-            # In preflight kubeadm changes nothing, so there is nothing to clean up or to prove.
+            # In preflight kubeadm changes nothing, so there is nothing to clean up, and nothing may be claimed.
             if error.kubeadm_phase == "preflight":
                 self._drop_claim(begun)
             else:
@@ -291,7 +306,7 @@ class Attempt:
         )
 
     def _set_expiry(self) -> None:
-        """Have kubeadm make the tokens again, by a configuration of this moment.
+        """Have kubeadm create the tokens again, from a configuration rendered now.
 
         Raises:
             KubeadmError: It failed.
@@ -330,7 +345,7 @@ class Attempt:
         return with_cause(error, self._host)
 
     def _count_refusals(self, again: bool) -> int:
-        """How often a registry has said, one time after the other, that it has no such image."""
+        """How many times in a row a registry has said that it has no such image."""
         told = self._host.state.read(_REFUSALS, durable=False) or b""
         count = (int(told) if told.isdigit() else 0) + 1 if again else 0
         if 0 < count < _MOST_REFUSALS:
@@ -340,10 +355,10 @@ class Attempt:
         return count
 
     def _refuse_missing_files(self, phase: str) -> bool:
-        """Look, once kubeadm has written the manifest, whether this machine has what its API server is started with.
+        """Check, once kubeadm has written the manifest, that this machine has the files its API server is started with.
 
         Returns:
-            Whether that has been looked at.
+            Whether that has been checked.
 
         Raises:
             KubeadmError: It lacks something; kubeadm is stopped by that.
@@ -351,6 +366,8 @@ class Attempt:
         if self._scene.role != "JoinControlPlane" or phase not in _AFTER_MANIFESTS:
             return False
         files = self._host.files
+        # kubeadm writes etcd's manifest after etcd has taken this machine in as a member. Stopped
+        # from then on, it would leave a member that never answers, and cost the cluster its quorum.
         if files.stat(ETCD) is None and (manifest := files.read(API_SERVER)):
             import yaml
 
@@ -372,7 +389,7 @@ class Attempt:
         return True
 
     def _drop_claim(self, begun: Record) -> None:
-        """It has only looked: what is there, and what comes, is not by us; what earlier attempts made stays known."""
+        """It has only looked, so nothing that is there or comes later is ours. What earlier attempts made stays known."""
         if begun.windows:
             write_record(self._host, begun)
         else:
@@ -382,7 +399,7 @@ class Attempt:
         """Resume what has come too far to be reset.
 
         Raises:
-            KubeadmError: It fails.
+            KubeadmError: kubeadm failed.
         """
         begun = msgspec.structs.replace(
             record,
@@ -392,6 +409,8 @@ class Attempt:
         before = has_joined(self._host)
         try:
             done = done_phases(self._scene, self._host)
+            # etcd refuses to promote a member that votes already, and kubeadm asks for two minutes
+            # before it gives up.
             if record.promoted:
                 done += etcd_phases(self._kubeadm_version())
             return self._run(self._order.argv(done=done), begun)
@@ -399,9 +418,10 @@ class Attempt:
             from machineadm.steps.kubeadm.failures import NODE_EXISTS
 
             again = self._record() or begun
-            # The node of that name that is ready may be this one: its kubelet went on by itself meanwhile.
+            # The ready node of that name may be this one: its kubelet went on by itself while kubeadm was dead.
             joined = error.code == NODE_EXISTS.code and not before and has_joined(self._host)
-            # It was promoted by the run that was cut off, with no time left to tell.
+            # etcd promoted the member in the run that was cut off, which died before its record said so. The record says so
+            # by now: try once more without that phase.
             promoted = again.promoted and not record.promoted
             if not joined and not promoted:
                 raise
@@ -416,13 +436,16 @@ class Attempt:
             joined=self._host.files.stat(KUBELET_CONF) is not None,
             **self._scene.recorded(),
         )
+        # The record before the removals: the other way round a kill would leave a node whose step
+        # still wants its files.
         write_record(self._host, done)
-        # kubeadm removes it at the end of the phase that a resumed run leaves out; it holds the token.
+        # kubeadm removes it at the end of kubelet-start, a phase that a resumed run leaves out, and it holds the token.
         self._host.files.remove(BOOTSTRAP_CONF)
         remove_files(self._host)
 
     def _reset(self, record: Record, evidence: Evidence) -> None:
         reset(self._scene, self._host, why_reset(record, evidence))
+        # Last: a run killed within the reset must still be able to prove what it may remove.
         forget(self._host)
 
     def _refuse_misfit(self) -> None:
@@ -444,10 +467,10 @@ class Attempt:
 
 
 def _end_vain_promotion(output: str, phase: str) -> None:
-    """Stop a kubeadm that asks etcd again and again for what etcd refuses for ever.
+    """Stop a kubeadm that keeps asking etcd for a promotion that etcd will always refuse.
 
     Raises:
-        KubeadmError: It does.
+        KubeadmError: That is what it does.
     """
     from machineadm.steps.kubeadm.failures import ETCD, is_refused_promotion
 
@@ -463,7 +486,7 @@ def _end_vain_promotion(output: str, phase: str) -> None:
 
 
 class _Watch:
-    """Keeps in the record how far a kubeadm that runs has come, and up to when it can have written."""
+    """Keeps in the record how far a running kubeadm has come, and up to when it can have written."""
 
     def __init__(self, host: Host, begun: Record, *, inspect: Callable[[str], bool]) -> None:
         self._host = host
@@ -473,12 +496,15 @@ class _Watch:
         self._start = host.clock.now()
         self._end: float | None = None
         self._next = host.clock.monotonic() + PULSE
+        # Before kubeadm is started: from its first write on there must be a window that covers it.
         self._write()
 
     def attend(self, output: str) -> None:
-        """Note that it runs still, and what it said."""
+        """Note that kubeadm still runs, and what it has printed."""
         news = self._read(output)
         now = self._host.clock.monotonic()
+        # A promotion is recorded at once. A kill before the next pulse would make the next run ask
+        # etcd for it again.
         if news or now >= self._next:
             self._write()
             self._next = now + PULSE
@@ -488,14 +514,20 @@ class _Watch:
             self._inspect = None
 
     def ended(self, *, event: Literal["started", "failed"] = "started", phase: str = "") -> None:
-        """Note that it has ended."""
+        """Note that kubeadm has ended."""
         phase = phase or self._now.phase
         self._now = msgspec.structs.replace(self._now, event=event, phase=phase)
+        # The first call counts: a second one adds the phase, seconds later, and must not widen the
+        # window.
         self._end = self._end or self._host.clock.now() + EARLY
         self._write()
 
     def _read(self, output: str) -> bool:
-        """Take the phase from what it said; whether that changes what a next run has to do."""
+        """Take the phase from its output.
+
+        Returns:
+            Whether the output changes what a next run has to do.
+        """
         if not output:
             return False
         from machineadm.steps.kubeadm.failures import is_promoted, phase_of
@@ -507,6 +539,8 @@ class _Watch:
         return news
 
     def _write(self) -> None:
+        # Until kubeadm ends the window reaches into the future: a kill now lets it write until the
+        # next pulse would have come.
         window = Window(self._start, self._end or self._host.clock.now() + LATE)
         windows = (*self._earlier, window)
         write_record(self._host, msgspec.structs.replace(self._now, windows=windows))

@@ -1,8 +1,8 @@
-"""Why a kubelet or a control plane did not come up: the last words of the ones that kubeadm waited for.
+"""Why a kubelet or a control plane did not come up: the last log lines of those that kubeadm waited for.
 
-kubeadm says only that it has waited, and given up. The cause stands in the kubelet's journal, or in the log of a static pod; for
-whoever cannot log in to the machine, both go into the error and into the report's log tail. All is asked by queries, whose
-output is redacted.
+kubeadm only says that it has waited and given up. The cause is in the kubelet's journal or in the log of a static pod. For
+whoever cannot log in to the machine, both go into the error and into the report's log tail. Everything is read by queries,
+whose output is redacted.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from machineadm.host.ports import Host
 from machineadm.steps.kubeadm.failures import CONTROL_PLANE, KUBELET, LONGEST_MESSAGE
 
 PODS = "/var/log/pods"
-# In the order in which the one brings down the other.
+# In the order in which one brings down the next: the first that tells of an error is the cause.
 COMPONENTS = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler")
 _LINES = 15
 _TIMEOUT = 10.0
@@ -32,21 +32,23 @@ _ERROR = re.compile(
 
 
 class _Words(msgspec.Struct, frozen=True):
-    """The last lines of somebody."""
+    """The last log lines of one program."""
 
     who: str
     lines: tuple[str, ...]
 
     def last_error(self) -> str:
-        """The last line that tells of an error."""
+        """The last line that reports an error."""
         return next((line for line in reversed(self.lines) if _ERROR.search(line)), "")
 
 
 def with_cause(error: KubeadmError, host: Host) -> KubeadmError:
-    """The error, with the last words of those that did not come up; as it is where it speaks of nobody."""
+    """The error, with the last log lines of whatever did not come up. Unchanged if it is about something else."""
     if error.code == KUBELET.code:
         heard = [*_journal(host)]
     elif error.code == CONTROL_PLANE.code:
+        # The kubelet last: without an API server its journal is full of errors that are a
+        # consequence.
         heard = [*_pods(host, error.message), *_journal(host)]
     else:
         return error
@@ -58,6 +60,7 @@ def with_cause(error: KubeadmError, host: Host) -> KubeadmError:
         f"--- {words.who}, last lines ---\n" + "".join(f"{line}\n" for line in words.lines)
         for words in heard
     )
+    # kubeadm's own output gives way: with -v it is long, and it does not have the cause.
     kept = _LONGEST_TAIL - len(tail.encode())
     own = error.log_tail.encode()[-kept:].decode(errors="ignore") if kept > 0 else ""
     return KubeadmError(
@@ -79,7 +82,7 @@ def _journal(host: Host) -> Iterator[_Words]:
 
 
 def _pods(host: Host, message: str) -> Iterator[_Words]:
-    """The logs of the components: first of those that kubeadm names, for it names what it has waited for."""
+    """The logs of the components, first of those that kubeadm names: it names what it has waited for."""
     for component in sorted(
         COMPONENTS, key=lambda name: (name not in message, COMPONENTS.index(name))
     ):
@@ -92,9 +95,11 @@ def _pods(host: Host, message: str) -> Iterator[_Words]:
 
 
 def _logs(host: Host, component: str) -> tuple[str, ...]:
-    """The newest two logs of the component's newest pod: one that has just been started has said nothing yet."""
+    """The newest two logs of the component's newest pod: a container that was just restarted has logged nothing yet."""
     pods = [name for name in host.files.list(PODS) if name.startswith(f"kube-system_{component}-")]
     directories = [f"{PODS}/{name}/{component}" for name in pods]
+    # The directory's name ends in the pod's uid, so a changed manifest has left an older one beside
+    # it.
     newest = max(directories, key=lambda path: _changed(host, path), default=None)
     if newest is None:
         return ()
@@ -112,7 +117,7 @@ def _changed(host: Host, path: str) -> int:
 
 
 def _ask(host: Host, argv: tuple[str, ...]) -> tuple[str, ...]:
-    """Lines of output; none where the program is missing or fails, for this is said beside a failure that counts more."""
+    """Lines of output. None if the program is missing or fails: that must not hide the failure being explained."""
     if host.queries is None or host.queries.find(argv[0]) is None:
         return ()
     try:

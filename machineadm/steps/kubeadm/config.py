@@ -1,4 +1,4 @@
-"""The step that lays out what kubeadm reads, below the run directory."""
+"""The step that writes what kubeadm reads, below the run directory."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class LayOutFiles(msgspec.Struct, frozen=True, kw_only=True):
         """See `Step.check`.
 
         Raises:
-            KubeadmError: kubeadm no longer needs them, but the node that it made is gone.
+            KubeadmError: kubeadm no longer needs the files, but the node that it made is gone.
         """
         record = read_record(host, self.machine)
         if record is not None and record.event == "done" and record.digest == self.purpose:
@@ -55,7 +55,8 @@ class LayOutFiles(msgspec.Struct, frozen=True, kw_only=True):
         effects = self._effects(host, self._files(host, now))
         if not effects:
             return Work()
-        # The list goes first: what is on it and not there does no harm, what is there and not on it stays for ever.
+        # The list is written before the files. After a kill in between, a name without a file does no harm, but a file
+        # that is not on the list would stay for ever, with its secrets.
         wanted = [effect.name for effect in effects if isinstance(effect, KeepState)]
         listed = msgspec.json.encode(sorted({*wanted, *self._unchanged(host, effects)}))
         return Work(
@@ -93,8 +94,8 @@ class LayOutFiles(msgspec.Struct, frozen=True, kw_only=True):
     def _effects(self, host: Host, files: KubeadmFiles) -> tuple[KeepState | DropState, ...]:
         """What differs.
 
-        A file that is not there yet is shown with its secrets masked; one that is, not at all: it may hold the secrets of
-        an earlier configuration, which nobody can mask.
+        A new file is shown with its secrets masked. An existing one is not shown at all: it may hold secrets of an earlier
+        configuration, which this run does not know and cannot mask.
         """
         revealed, masked = files.encode(reveal=True), files.encode(reveal=False)
         effects: list[KeepState | DropState] = []
@@ -121,25 +122,25 @@ class LayOutFiles(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def remove_files(host: Host) -> None:
-    """Remove all that was laid out: kubeadm is done, and secrets are not left lying about."""
+    """Remove everything that was written for kubeadm: it is done, and the files hold secrets."""
     for name in sorted(_written(host)):
         host.state.remove(name, durable=False)
     host.state.remove(RENDERED_AT, durable=False)
-    # The list goes last: without it nobody would find what a kill in between has left.
+    # The list goes last: after a kill in between, the next run finds by it what is left.
     host.state.remove(MANIFEST, durable=False)
 
 
 def _moment(host: Host) -> float:
-    """When the files were rendered that are to be compared: a token's lifetime in them counts from there.
+    """The time for which the files to compare with were rendered: a token's lifetime in them counts from then.
 
-    On a running system it is now: kubeadm is about to read them.
+    On a running system it is now, because kubeadm is about to read them.
     """
     written = host.state.read(RENDERED_AT, durable=False) if host.offline else None
     return float(written) if written else host.clock.now()
 
 
 def _written(host: Host) -> set[str]:
-    """The files of the last time, by our own list of them: kubeadm applies whatever lies in its directory of patches."""
+    """The files written last time, by our own list: a patch left behind would be applied, as kubeadm applies all in its directory."""
     content = host.state.read(MANIFEST, durable=False)
     if content is None:
         return set()
@@ -147,4 +148,6 @@ def _written(host: Host) -> set[str]:
         names = msgspec.json.decode(content, type=list[str])
     except msgspec.DecodeError:
         return set()
+    # The list may be damaged or stale: nothing outside of these two directories is ever removed by
+    # it.
     return {name for name in names if name.startswith((PATCHES, "kubeadm/"))}

@@ -1,6 +1,6 @@
-"""What becomes of an earlier run of kubeadm: a table, and nothing else.
+"""What to do about an earlier run of kubeadm: a table, and nothing else.
 
-`evidence.py` and `remains.py` look at the machine and say what is there in one word; this says what to do about it.
+`evidence.py` and `remains.py` look at the machine and sum up in one word what is there. This says what to do about it.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from machineadm.steps.kubeadm.scene import Role
 
 
 class Event(enum.Enum):
-    """The last thing that our record knows of kubeadm on this machine."""
+    """The last thing that our record says about kubeadm on this machine."""
 
     NONE = "none"
     """There is no record, or it is of a run that changed nothing."""
@@ -27,7 +27,7 @@ class Event(enum.Enum):
 
 
 class Remains(enum.Enum):
-    """What is there."""
+    """What is on the machine."""
 
     NOTHING = "nothing"
     """Nothing that kubeadm makes, or only what was there before it was started."""
@@ -65,20 +65,28 @@ def decide(event: Event, remains: Remains, role: Role, *, edited: bool) -> Actio
     Args:
         event: What our record says.
         remains: What the machine says.
-        role: What kubeadm is to make of it.
-        edited: The configuration is not the one that the record is of.
+        role: What kubeadm makes of the machine.
+        edited: The record belongs to another configuration.
     """
+    # kubeadm is never run twice. Whether the node is still there, the step before has asked
+    # (`refuse_lost_node`).
     if event is Event.DONE:
         return Action.REFUSE_CHANGED if edited else Action.LEAVE
+    # Without a record nothing here can be proved ours, so nothing may be reset.
     if event is Event.NONE:
         return Action.RUN if remains is Remains.NOTHING else Action.REFUSE_NODE
     if remains is Remains.JOINED:
+        # Resuming with other values would make a node of two configurations, and a reset would take
+        # a working one.
         if edited:
             return Action.REFUSE_CHANGED
+        # What a worker's kubeadm does after joining, nothing needs (see remains.py); a control
+        # plane needs its later phases.
         return Action.CONCLUDE if role == "JoinWorker" else Action.RESUME
     return _UNFINISHED[remains]
 
 
+# Whether the configuration was edited does not matter here: fixing it is why people run again.
 _UNFINISHED = {
     Remains.NOTHING: Action.RUN,
     Remains.HALF: Action.RESET,

@@ -1,13 +1,13 @@
-"""Whose it is: what our kubeadm made since we started it, as the kernel's own times prove.
+"""Whose it is: what our kubeadm has made since we started it, as the kernel's own timestamps prove.
 
-Before kubeadm starts, the record gets an inventory of all that a reset would take (`older`: nobody's business but the
-operator's; `given`: this configuration writes it, and would again). While kubeadm runs, the record notes every two
-seconds that it still does, durably: a kill at any instant leaves the time up to which kubeadm can have written. So a file is
-ours if it was not there before, and the kernel changed it last (st_ctime, which no program can set) within such a window.
+Before kubeadm starts, the record gets an inventory of everything that a reset would remove (`older`: the operator's;
+`given`: this configuration writes it, and would write it again). While kubeadm runs, the record is renewed on the disk every two
+seconds, so that a kill at any instant leaves the time up to which kubeadm can have written. A file is ours if it was not
+there before and the kernel last changed it (st_ctime, which no program can set) within such a window.
 Whatever a person or another tool has made, restored or replaced, earlier or later, is not.
 
-Two things go on after kubeadm: a kubelet that it started gets its kubelet.conf by itself, and is judged by the files that
-kubeadm wrote for it; etcd writes its data, which are judged by the time at which their directory was made.
+Two things go on after kubeadm. A kubelet that it started gets its kubelet.conf by itself: that file is judged by those that
+kubeadm wrote for it. etcd writes its data: that is judged by the time at which its directory was created.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from machineadm.host.ports import FileKind, Host
 from machineadm.steps.kubeadm.record import Record, Window
 from machineadm.steps.kubeadm.scene import BOOTSTRAP_CONF, FLAGS, KUBELET, KUBELET_CONF, Scene
 
-# Temporary files that a killed run of ours left; the next write into the directory removes them.
+# Temporary files that a killed run of ours left. They are no evidence: the next write into the directory removes them.
 _OURS_BY_NAME = ".machineadm-"
 
 EARLY = 1.0
@@ -49,7 +49,7 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
 def inventory(scene: Scene, host: Host) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """What is there before kubeadm is started: `older` and `given` of the record.
 
-    What commands of the configuration made is given, too, where the run keeps it and puts it back.
+    Files that commands of the configuration made are `given` as well, if the run keeps them and puts them back.
     """
     there = [path for path, _ in _found(scene, host)]
     there += (path for path in _files_in(host, KUBELET) if path not in there)
@@ -64,18 +64,21 @@ def gather_evidence(scene: Scene, host: Host, record: Record) -> Evidence:
     """Judge what is there now."""
     found = dict(_found(scene, host))
     for path in record.older:
+        # Not a trace of kubeadm, but a reset would remove it, so as long as it is there it stands
+        # against one.
         if path not in found and host.files.stat(path) is not None:
             found[path] = None
     return classify(scene, found, record)
 
 
 def classify(scene: Scene, found: Mapping[str, float | None], record: Record) -> Evidence:
-    """Whose the found things are; pure."""
+    """Decide whose the found paths are. Pure."""
     before = {*record.older, *record.given}
     new = [path for path in found if path not in before and path not in scene.declared]
     ours = {path for path in new if _within(found[path], record.windows)}
     if scene.role != "Initialize" and ours & {FLAGS, BOOTSTRAP_CONF} and KUBELET_CONF in new:
-        # The kubelet writes it, also when kubeadm is gone, from what kubeadm wrote for it.
+        # The kubelet writes it from what kubeadm wrote for it, and may do so minutes after kubeadm is gone, when no
+        # window is open any more.
         ours.add(KUBELET_CONF)
     traces = {*scene.traces()}
     foreign = tuple(path for path in new if path in traces and path not in ours)
@@ -89,7 +92,7 @@ def classify(scene: Scene, found: Mapping[str, float | None], record: Record) ->
 
 
 def still_needed(scene: Scene, host: Host, record: Record) -> tuple[Window, ...]:
-    """The windows of the record in which something was made that is there still: the others prove nothing."""
+    """The windows of the record in which something was made that is still there. The others prove nothing."""
     moments = [moment for _, moment in _found(scene, host)]
     return tuple(
         window for window in record.windows if any(_within(moment, (window,)) for moment in moments)
@@ -103,16 +106,17 @@ def _within(moment: float | None, windows: Iterable[Window]) -> bool:
 
 
 def _found(scene: Scene, host: Host) -> Iterator[tuple[str, float | None]]:
-    """What a reset would take, as far as it can be told file by file, and when each came to be what it is."""
+    """What a reset would remove, as far as it can be listed file by file, and when each was last changed."""
     paths = dict.fromkeys(scene.traces())
     for directory in (MANIFESTS, scene.certificates):
         paths.update(dict.fromkeys(_files_below(host, directory)))
     for path in paths:
         status = host.files.stat(path)
         if status is not None:
+            # st_ctime and not st_mtime: cp -p, tar and rsync set the latter to whatever they like.
             yield path, status.changed / 1e9
     if host.files.stat(scene.member) is not None:
-        # Its own ctime moves whenever etcd starts.
+        # Its ctime moves whenever etcd starts, so the time of its creation is used; None where the file system has none.
         born = host.files.born(scene.member)
         yield scene.member, None if born is None else born / 1e9
 

@@ -1,12 +1,12 @@
-"""What kubeadm's output says: where it was, and which of the well-known failures it met.
+"""What kubeadm's output says: how far it came, and which of the well-known failures it met.
 
-kubeadm exits with 1 for nearly everything (2 for preflight up to 1.31, 3 for a refused configuration), so the text is all
-there is. The texts were read in kubeadm's source, releases 1.29 to 1.34; a release that words one differently gets the
-generic code and its own words.
+kubeadm exits with 1 for nearly everything (2 for preflight up to 1.31, 3 for a refused configuration), so only the text
+tells. The texts come from kubeadm's source, releases 1.29 to 1.34. A release that words one differently gets the generic code
+with its own words.
 
-Two readings, in this order: the list of preflight checks (`[ERROR Name]: text`), which kubeadm prints whole, and the last
-error (`error execution phase PHASE: text`). What comes before the last error is not searched: kubeadm logs every refused
-connection of a wait that ends well.
+Two readings, in this order: the list of preflight checks (`[ERROR Name]: text`), which kubeadm prints completely, and the last
+error (`error execution phase PHASE: text`). Nothing before the last error is searched: kubeadm logs every refused connection
+of a wait that ends well.
 """
 
 from __future__ import annotations
@@ -21,8 +21,9 @@ _MARKER = re.compile(r"^\[([a-z][a-z0-9-]*)\]", re.MULTILINE)
 _PHASE_ERROR = re.compile(r"error execution phase ([a-z0-9-]+(?:/[a-z0-9-]+)*): ?")
 _PREFLIGHT = re.compile(r"\[ERROR ([^\]]+)\]: (.*)")
 _LAST_ERROR = re.compile(r"^(?:error: |error execution phase )", re.MULTILINE)
-# Said right after the promotion; and what etcd answers to a second one, which is not what it says to one that comes too early.
+# etcd's answer to a second promotion. Too early for a first one it says "... learner member which is in sync", hence the `which`.
 _REFUSED_PROMOTION = re.compile(r"can only promote a learner member(?! which)")
+# The first is printed right after the promotion.
 _PROMOTED = re.compile(
     r"^\[etcd\] Waiting for the new etcd member to join|can only promote a learner member(?! which)",
     re.MULTILINE,
@@ -30,7 +31,7 @@ _PROMOTED = re.compile(
 _CHECKS_FAILED = "preflight checks failed"
 _STACK_HINT = "To see the stack trace of this error"
 
-# Markers that name no phase of `kubeadm init` or `kubeadm join`, or another one than they say.
+# Markers that are not the name of a phase of `kubeadm init` or `kubeadm join`, or belong to another phase.
 _MARKER_PHASES = {
     "addons": "addon",
     "api-check": "wait-control-plane",
@@ -52,14 +53,14 @@ LONGEST_MESSAGE = 2000
 
 
 class Failure(NamedTuple):
-    """A known failure; what is said of it stands with its code, once."""
+    """A known failure. Its message and hint are those of its code, so that they are written once."""
 
     code: str
     passing: bool = False
 
     @property
     def message(self) -> str:
-        """What happened, in some words."""
+        """What happened, in a few words."""
         return TABLE[self.code].title
 
     @property
@@ -70,7 +71,7 @@ class Failure(NamedTuple):
 
 
 class _Rule(NamedTuple):
-    pattern: str  # compiled when a run has failed, which most never do
+    pattern: str  # compiled only after a failure: most runs never need any of them
     failure: Failure
 
 
@@ -127,7 +128,7 @@ _CHECKS = (
     _Rule(r"^SystemVerification$", SYSTEM),
 )
 
-# The registry answers, and has no such image; what hinders the asking is another matter.
+# The registry answers that it has no such image. A registry that cannot be reached is another failure, and one that passes.
 _IMAGES = (
     _Rule(
         r"(?i)code = NotFound|manifest unknown|name unknown|\b404 Not Found|status(?: code)? 404\b|repository \S+ not found|\S+:\S+: not found",
@@ -135,7 +136,8 @@ _IMAGES = (
     ),
 )
 
-# A certificate's time and the clock, wherever Go's x509 or kubeadm speak of them.
+# Go's x509 and kubeadm about the validity of a certificate. Too early means that this machine's clock is behind, which passes as
+# soon as NTP has set it; too late does not pass.
 _CERTIFICATES = (
     _Rule(r"certificate is not (?:yet valid|valid yet)|current time \S+ is before \S+", CLOCK),
     _Rule(r"current time \S+ is after \S+|the certificate has expired", EXPIRED),
@@ -146,7 +148,7 @@ _NO_RUNTIME = re.compile(
     r"|\[WARNING CRI\]"
 )
 
-# By the last error's text; the first that matches counts, so the particular stands before the general.
+# By the last error's text. The first match counts, so specific patterns come before general ones.
 _ERRORS = (
     _Rule(r"found multiple CRI endpoints", SOCKETS),
     _Rule(
@@ -227,7 +229,7 @@ _ERRORS = (
     ),
 )
 
-# By the phase, where the text says nothing that is known.
+# By the phase, if the text matches nothing.
 _PHASES = (
     _Rule(r"^wait-control-plane", CONTROL_PLANE),
     _Rule(r"^kubelet-wait-bootstrap|^kubelet-start", TLS_BOOTSTRAP),
@@ -240,22 +242,23 @@ _PHASES = (
 
 
 def phase_of(output: str) -> str:
-    """The phase in which kubeadm was last, as kubeadm names it; empty when the output tells nothing."""
+    """The phase that kubeadm was in last, by kubeadm's name; empty if the output does not tell."""
     if errors := _PHASE_ERROR.findall(output):
         return str(errors[-1])
     phase = ""
     for marker in _MARKER.findall(output):
+        # Messages such as [patches] come from within any phase, and leave it as it was.
         phase = _MARKER_PHASES.get(marker, marker) or phase
     return phase
 
 
 def is_promoted(output: str) -> bool:
-    """Whether kubeadm has said that etcd made this machine a voting member, now or before."""
+    """Whether kubeadm has printed that etcd made this machine a voting member, now or earlier."""
     return _PROMOTED.search(output) is not None
 
 
 def is_refused_promotion(output: str) -> bool:
-    """Whether etcd has refused to promote a member that votes already: kubeadm asks on for two minutes."""
+    """Whether etcd has refused to promote a member that already votes. kubeadm would keep asking for two minutes."""
     return _REFUSED_PROMOTION.search(output) is not None
 
 
@@ -271,7 +274,7 @@ def diagnose(
         clock: What this machine's clock says, for an error about a certificate's time.
 
     Returns:
-        An error with a code of MA40xx, kubeadm's own words, and whether trying again makes sense.
+        An error with a code MA40xx, kubeadm's own words, and whether trying again makes sense.
     """
     phase = phase_of(output)
     failed = _PREFLIGHT.findall(output[_start_of_last_list(output) :])
@@ -283,6 +286,7 @@ def diagnose(
         hint = failure.hint
     where = f" in phase {phase}" if phase else ""
     message = f"{failure.message}{where}: {words}" if words else f"{failure.message}{where}"
+    # Both times in one line: whoever reads it sees which of the two clocks is wrong.
     if failure in (CLOCK, EXPIRED) and clock:
         message = f"{message[: LONGEST_MESSAGE - 100]}; this machine's clock says {clock}"
     return KubeadmError(
@@ -302,13 +306,14 @@ def _start_of_last_list(output: str) -> int:
 
 
 def _of_checks(failed: list[tuple[str, str]]) -> tuple[Failure, str, str]:
-    """One failure for a list of checks, with words and hint: their common one, or all of them under one code."""
+    """One failure for a list of checks, with words and hint: the one they share, or all of them under one code."""
     found = dict.fromkeys(_of_check(name, text) for name, text in failed)
     words = "; ".join(f"{name}: {text.strip()}" for name, text in failed)
     if len(found) == 1:
         (failure,) = found
         return failure, words, failure.hint
     hints = "; ".join(failure.hint for failure in found if failure is not SEVERAL)
+    # One check that will not pass makes trying again pointless.
     passing = all(failure.passing for failure in found)
     return SEVERAL._replace(passing=passing), words, hints or SEVERAL.hint
 
@@ -321,13 +326,18 @@ def _of_check(name: str, text: str) -> Failure:
 
 
 def _of_error(words: str, output: str, phase: str, exit_code: int) -> Failure:
+    # Certificates first: kubeadm wraps their errors into its words for a server that cannot be
+    # reached.
     failure = _first(_CERTIFICATES, words) or _first(_ERRORS, words)
+    # Negative: ended by a signal, such as the OOM killer's. The output stops anywhere, and its
+    # phase would be blamed.
     if failure is None and exit_code < 0:
         return KILLED
     failure = failure or _first(_PHASES, phase) or GENERIC
     if failure in (KUBELET, TLS_BOOTSTRAP, CONTROL_PLANE) and _NO_RUNTIME.search(output):
-        # `join` only warns of a runtime that does not answer, then waits for a kubelet that cannot start.
+        # `kubeadm join` only warns about a runtime that does not answer, then waits for a kubelet that cannot start.
         return RUNTIME
+    # The same with swap: kubeadm warns, and the kubelet exits.
     if failure is KUBELET and "[WARNING Swap]" in output:
         return SWAP
     return failure
@@ -338,13 +348,14 @@ def _first(rules: tuple[_Rule, ...], text: str) -> Failure | None:
 
 
 def _last_error(output: str) -> str:
-    """The last error that kubeadm reported, in one line; its last line of output where none is marked as an error."""
+    """The last error that kubeadm reported, in one line; the last line of output if none is marked as an error."""
+    # kubeadm prints the hint behind the error, where it would be taken for the last line.
     said = output.rsplit(_STACK_HINT, 1)[0].rstrip()
     starts = [match.start() for match in _LAST_ERROR.finditer(said)]
     text = said[starts[-1] :] if starts else said.rpartition("\n")[2]
     words = " ".join(_PHASE_ERROR.sub("", text.removeprefix("error: "), count=1).split())
     if words == _CHECKS_FAILED:
-        # Said of a runtime that does not answer: its text stands where the list of checks would, without a check's name.
+        # A runtime that does not answer: its text is where the list of checks would be, but without the name of a check.
         listed = (
             said[_start_of_last_list(said) :]
             .partition("\n")[2]

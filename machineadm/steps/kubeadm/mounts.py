@@ -1,8 +1,8 @@
 """Whether this machine has the files that the cluster's API server is started with.
 
-kubeadm starts every API server of a cluster with the arguments and mounts that the cluster keeps; the files they name are
-each machine's own business. A further control plane that lacks one of them joins etcd, and then its API server never comes up.
-So kubeadm's manifest is compared with the machine as soon as kubeadm has written it, before etcd knows of this machine.
+kubeadm starts every API server of a cluster with the arguments and mounts that are stored in the cluster. The files they name
+must be on each machine already. A further control plane that lacks one joins etcd, and then its API server never comes up.
+So kubeadm's manifest is compared with the machine as soon as it is written, before etcd knows about this machine.
 """
 
 from __future__ import annotations
@@ -11,9 +11,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import msgspec
 
-# Where a hostPath of that type is not there, the container does not start.
+# The kubelet does not start a container with a hostPath of one of these types that does not exist; the `...OrCreate` types and an
+# empty one pass.
 _MUST_EXIST = frozenset(("File", "Directory", "Socket", "CharDevice", "BlockDevice"))
-# Arguments of the API server that name a file which it reads, by the field of the configuration that writes it.
+# Arguments of the API server that name a file it reads, and the field of the configuration that writes that file.
 FIELDS = {
     "admission-control-config-file": "controlPlane.admission",
     "audit-policy-file": "controlPlane.auditPolicy",
@@ -48,10 +49,10 @@ class Missing(msgspec.Struct, frozen=True):
 
 
 def missing_paths(manifest: object, exists: Callable[[str], bool]) -> tuple[Missing, ...]:
-    """What an API server's manifest asks of the machine, and is not there.
+    """What an API server's manifest needs and the machine does not have.
 
     Args:
-        manifest: A Pod, as maps and lists. What is not understood is left to the kubelet.
+        manifest: A Pod, as maps and lists. Unexpected shapes are left to the kubelet.
         exists: Whether a path of the machine is there.
     """
     spec = _map(_map(manifest).get("spec"))
@@ -68,6 +69,8 @@ def missing_paths(manifest: object, exists: Callable[[str], bool]) -> tuple[Miss
         if mount.get("name") in hosts
     }
     arguments = [*_list(container.get("command")), *_list(container.get("args"))]
+    # Over the mount of the same path: an argument tells which field of the configuration writes the
+    # file.
     found.update((lack.path, lack) for lack in _arguments(arguments, mounts, exists))
     return tuple(found.values())
 
@@ -95,10 +98,11 @@ def _arguments(
 
 
 def _on_host(path: str, mounts: Mapping[str, str]) -> str | None:
-    """Where a path of the container lies on the machine; None where no mount brings it."""
+    """The path on the machine of a path in the container; None if no mount provides it."""
     around = [top for top in mounts if path == top or path.startswith(f"{top.rstrip('/')}/")]
     if not around:
         return None
+    # Mounts can be nested, and the container sees the innermost.
     top = max(around, key=len)
     return mounts[top].rstrip("/") + path[len(top.rstrip("/")) :]
 

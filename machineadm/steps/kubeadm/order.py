@@ -46,16 +46,18 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
         return self.rendered
 
     def argv(self, *, done: tuple[str, ...] = ()) -> tuple[str, ...]:
-        """What is run.
+        """The command line.
 
         Args:
-            done: Phases that an earlier run has done; they are left out.
+            done: Phases that an earlier run has done and this one skips.
         """
+        # The flag replaces skipPhases of the file that kubeadm reads, so those of the configuration
+        # must be repeated.
         skipped = (f"--skip-phases={','.join((*done, *self.skip_phases))}",) if done else ()
         return ("kubeadm", self.verb, *self.arguments, *skipped)
 
     def is_node(self, host: Host) -> bool:
-        """Whether somebody has made the machine a node."""
+        """Whether somebody has made the machine a node already."""
         return host.files.stat(KUBELET_CONF) is not None and not self.external_authority
 
     def work(self, *, after: str = "") -> Work:

@@ -1,6 +1,6 @@
-"""What is the same in both of kubeadm's API versions, as plain maps under kubeadm's own names.
+"""What both of kubeadm's API versions share, as plain maps with kubeadm's own names.
 
-Structs of ours whose wire form is kubeadm's own (taints, volumes, variables) are passed on as they are; secrets stay
+Structs of ours whose wire form is kubeadm's own (taints, volumes, variables) are passed on as they are. Secrets stay
 `Secret` until the documents are encoded.
 """
 
@@ -33,7 +33,7 @@ class Paths:
 
     Args:
         run_directory: The agent's run directory.
-        patches_directory: Of the configuration; None where patches are ours.
+        patches_directory: Of the configuration; None if the patches are rendered by us.
     """
 
     def __init__(self, run_directory: str, patches_directory: str | None = None) -> None:
@@ -65,14 +65,14 @@ def patches(kubernetes: KubernetesConfig, paths: Paths) -> Document | None:
 
 
 def node_registration(node: NodeConfig | None, *, worker: bool, arguments: Arguments) -> Document:
-    """NodeRegistrationOptions but for what only one version has."""
+    """NodeRegistrationOptions, without what only one version has."""
     node = node or NodeConfig()
     document = present(
         name=node.name,
         criSocket=node.cri_socket,
         kubeletExtraArgs=arguments(kubelet_arguments(node)),
         ignorePreflightErrors=tuple(
-            # Codes of ours are for our own checks, and kubeadm knows none of them.
+            # Our own codes are for our own checks; kubeadm does not know them.
             name
             for name in node.ignore_preflight_errors
             if not re.fullmatch("[Mm][Aa][0-9]{4}", name)
@@ -82,13 +82,14 @@ def node_registration(node: NodeConfig | None, *, worker: bool, arguments: Argum
     taints = node.taints
     if worker and node.uninitialized_taint and UNINITIALIZED not in (taints or ()):
         taints = (*(taints or ()), UNINITIALIZED)
-    if taints is not None:  # An empty list is not an absent one: no taints at all.
+    # An empty list means no taints; if it is left out, kubeadm taints control planes.
+    if taints is not None:
         document["taints"] = taints
     return document
 
 
 def kubelet_arguments(node: NodeConfig) -> tuple[Pair, ...]:
-    """The kubelet's arguments: labels, provider id and address, then those of the configuration (which are others)."""
+    """The kubelet's arguments: labels, provider id and address, then those of the configuration (validation keeps them apart)."""
     labels = ",".join(f"{key}={value}" for key, value in node.labels.items())
     address = node.kubelet.node_ip if node.kubelet is not None else None
     ours = present(**{"node-labels": labels, "provider-id": node.provider_id, "node-ip": address})
@@ -130,6 +131,7 @@ def bootstrap_tokens(tokens: Sequence[BootstrapToken], now: float) -> list[Docum
 def _ttl(token: BootstrapToken, index: int, now: float) -> str | None:
     if token.expires is None:
         return token.ttl
+    # Rounded down: a token must not outlive what the configuration says.
     left = int(instant(token.expires) - now)
     if left <= 0:
         raise ConfigError(
@@ -141,7 +143,7 @@ def _ttl(token: BootstrapToken, index: int, now: float) -> str | None:
 
 
 def cluster(kubernetes: KubernetesConfig, api_version: str, *, arguments: Arguments) -> Document:
-    """ClusterConfiguration but for the components and what only one version has."""
+    """ClusterConfiguration, without the components and what only one version has."""
     config = kubernetes.cluster or ClusterConfig()
     network = config.network
     networking = network and present(
@@ -197,6 +199,7 @@ def _etcd(etcd: EtcdConfig | None, arguments: Arguments) -> Document | None:
 def api_server_arguments(given: Sequence[Argument], extras: ControlPlaneExtras) -> tuple[Pair, ...]:
     """The API server's arguments: those of its files, then those of the configuration, which win by name."""
     names = {argument.name for argument in given}
+    # kubeadm v1beta4 passes a list on as it is: the API server would get the flag twice.
     ours = tuple(pair for pair in extras.api_server_args if pair[0] not in names)
     return (*ours, *pairs(given))
 
@@ -222,7 +225,7 @@ def join(
     *,
     arguments: Arguments,
 ) -> Document:
-    """JoinConfiguration but for what only one version has."""
+    """JoinConfiguration, without what only one version has."""
     worker = isinstance(role, JoinWorker)
     document: Document = {
         "apiVersion": api_version,

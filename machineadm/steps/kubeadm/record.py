@@ -1,9 +1,9 @@
 """Our own record of what kubeadm was asked to do on this machine, in the state directory.
 
-The journal keys a step by its digest; this record outlives a fixed configuration. It tells work of ours from what somebody
+The journal keys a step by its digest; this record survives a fix of the configuration. It tells our work from what somebody
 else made (`evidence.py`), and a control plane that was up once from one that never was.
 
-A record of a build that kept no windows proves nothing: what is there is nobody's to reset.
+A record of a build that kept no windows proves nothing, so what is there must not be reset.
 """
 
 from __future__ import annotations
@@ -76,6 +76,7 @@ def read_record(host: Host, machine: str) -> Record | None:
     try:
         record = msgspec.json.decode(content, type=Record)
     except msgspec.DecodeError:
+        # As without a record: nothing is proved, so nothing will be reset, and a node is refused as foreign.
         return None
     return record if record.machine == machine else None
 

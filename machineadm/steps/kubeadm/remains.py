@@ -1,22 +1,21 @@
-"""How far an unfinished run of kubeadm has come, and what is done about it.
+"""How far an unfinished run of kubeadm came, and what is done about it.
 
-kubeadm can die at any instant (children die with the agent), so "joined" is read from the machine, once `evidence.py` has
-said that what is there is ours:
+kubeadm can die at any instant (children die with the agent), so "joined" is read from the machine, after `evidence.py` has
+found that what is there is ours:
 
-- Worker: kubelet.conf is there and so is the client certificate that it names. The kubelet writes kubelet.conf before its
-  certificate has been signed (`LoadClientConfig`), so the file alone proves nothing. What kubeadm does after that point is
-  to note the CRI socket on the Node object (up to 1.33), which nothing needs to run: such a worker is done.
-- Further control plane: as for a worker, or etcd's manifest is there. kubeadm writes that one after it has made this machine
-  a member of the etcd cluster; a reset would remove the member's data but not, as long as there is no kubelet.conf to tell the
-  node's name from, the member: two voting members, one of them gone, are an etcd without a quorum. From there on kubeadm
-  is resumed: an existing member is not added again. One that is a voter already must not be promoted again, which etcd refuses
-  and kubeadm (from 1.31) asks for all the same: once kubeadm has said that it waits for the new member, or etcd that there is
-  none to promote, the phase that joins etcd is left out. The other later phases may be repeated.
-- First control plane: the API server answers to the administrator's own certificate. All that comes after
-  `wait-control-plane` creates or updates objects, so it is resumed from there. Until the API server answers, nobody else
-  can have joined, and a reset loses nothing. It is given the time that kubeadm itself would give it, for a machine that
-  was rebooted after kubeadm's last word and before our record of it comes up slowly, too. Once it has answered, our record
-  keeps that.
+- Worker: kubelet.conf is there, and so is the client certificate that it names. The kubelet writes kubelet.conf before its
+  certificate has been signed (`LoadClientConfig`), so the file alone proves nothing. After that point kubeadm only
+  notes the CRI socket on the Node object (up to 1.33), which nothing needs to run: such a worker is done.
+- Further control plane: as for a worker, or etcd's manifest is there. kubeadm writes that file after it has made this machine
+  a member of the etcd cluster. A reset would remove the member's data, but it cannot remove the member as long as there is no
+  kubelet.conf to take the node's name from. Two voting members, one of them gone, are an etcd without a quorum. So from there on
+  kubeadm is resumed. It does not add an existing member again. But it asks (from 1.31) to promote one that votes already, which
+  etcd refuses: once kubeadm has printed that it waits for the new member, or etcd that there is none to promote, the phase that
+  joins etcd is skipped. The other later phases can be repeated.
+- First control plane: the API server answers to the administrator's own certificate. Everything after `wait-control-plane`
+  creates or updates objects, so it is resumed from there. Until the API server answers, nobody else can have joined, and a reset
+  loses nothing. It gets as much time as kubeadm itself would give it: a machine that was rebooted between kubeadm's
+  last output and our record of it comes up slowly as well. Once it has answered, our record says so.
 """
 
 from __future__ import annotations
@@ -45,7 +44,8 @@ _CLIENT_CERTIFICATE = re.compile(rb"^\s*client-certificate: ?\"?([^\s\"]+)", re.
 _EMBEDDED = re.compile(rb"^\s*client-certificate-data: ?\S", re.MULTILINE)
 
 INIT_DONE = ("preflight", "certs", "kubeconfig", "etcd", "control-plane", "kubelet-start")
-# Phases of init up to the one that sees the API server answer: if one of them failed, kubeadm has waited for it already.
+# Phases of init up to the one that waits for the API server. If one of them failed, kubeadm has waited already, and a short look
+# is enough.
 _BEFORE_ANSWER = frozenset(("", *INIT_DONE, "wait-control-plane"))
 _PROBE_PAUSE = 2.0
 _SHORT_PATIENCE = 10.0
@@ -64,10 +64,11 @@ def event_of(record: Record | None) -> Event:
 
 
 def survey(scene: Scene, host: Host, record: Record) -> tuple[Remains, Evidence]:
-    """Judge what is left of an unfinished run. May wait, and start the kubelet, to hear whether the API server answers."""
+    """Judge what is left of an unfinished run. May start the kubelet, and wait, to find out whether the API server answers."""
     evidence = gather_evidence(scene, host, record)
     if evidence.foreign:
         return Remains.FOREIGN, evidence
+    # Spoils alone are no reason to refuse: nothing of ours is there, so nothing will be reset.
     if not evidence.ours:
         return Remains.NOTHING, evidence
     if _has_come_far(scene, host, record, evidence):
@@ -91,7 +92,7 @@ def has_joined(host: Host) -> bool:
 
 
 def refuse_lost_node(host: Host, record: Record) -> None:
-    """Refuse to call a machine a node that somebody has reset since.
+    """Refuse to call a machine a node after somebody has reset it.
 
     Raises:
         KubeadmError: It was one, and its kubelet.conf is gone.
@@ -105,10 +106,10 @@ def refuse_lost_node(host: Host, record: Record) -> None:
 
 
 def done_phases(scene: Scene, host: Host) -> tuple[str, ...]:
-    """The phases that a resumed run leaves out.
+    """The phases that a resumed run skips.
 
-    `kubelet-start` refuses to go on once the node is ready, and without it the kubelet has no configuration. The kubelet
-    goes on by itself when kubeadm dies, so it is given a moment to get its certificate.
+    `kubelet-start` fails once the node is ready, but without it the kubelet has no configuration. The kubelet
+    goes on by itself when kubeadm dies, so it gets a moment to fetch its certificate.
     """
     start_kubelet(host)
     if scene.role == "Initialize":
@@ -120,7 +121,7 @@ def done_phases(scene: Scene, host: Host) -> tuple[str, ...]:
 
 
 def start_kubelet(host: Host) -> None:
-    """Have the kubelet run, which is not sure after a reboot: kubeadm starts it, and only warns when it is not enabled."""
+    """Start the kubelet if it does not run. kubeadm only warns if the unit is not enabled, so after a reboot it may not."""
     if host.services is not None and not host.services.active("kubelet.service"):
         host.services.restart("kubelet.service")
 
@@ -131,14 +132,14 @@ def why_reset(record: Record, evidence: Evidence) -> str:
 
 
 def story(record: Record) -> str:
-    """What became of the run that the record is of."""
+    """How the recorded run ended."""
     began = f" of {moment(record.windows[-1].start)}" if record.windows else ""
     where = f" in phase {record.phase}" if record.phase else ""
     return f"the kubeadm{began} {'failed' if record.event == 'failed' else 'was cut off'}{where}"
 
 
 def named(paths: Sequence[str]) -> str:
-    """Some of the paths, and how many more."""
+    """The first few paths, and how many more there are."""
     more = f" and {len(paths) - _MOST_NAMED} more" if len(paths) > _MOST_NAMED else ""
     return ", ".join(paths[:_MOST_NAMED]) + more
 
@@ -177,15 +178,17 @@ def refuse_mixed(record: Record, evidence: Evidence) -> NoReturn:
 
 def reset_command(scene: Scene) -> tuple[str, ...]:
     """The command line that has kubeadm take back what it did."""
+    # With more than one socket on the machine kubeadm refuses to choose.
     socket = () if scene.cri_socket is None else (f"--cri-socket={scene.cri_socket}",)
+    # --force: there is nobody to answer its question.
     return ("kubeadm", "reset", "--force", f"--cert-dir={scene.certificates}", *socket)
 
 
 def reset(scene: Scene, host: Host, reason: str) -> None:
-    """Have kubeadm take back what it did, and say why before.
+    """Have kubeadm take back what it did, and log the reason first.
 
     It empties /etc/kubernetes/manifests, the certificates' directory and /var/lib/kubelet, removes the kubeconfigs below
-    /etc/kubernetes, etcd's data, and the containers; the steps before write their files again.
+    /etc/kubernetes, etcd's data, and the containers. Earlier steps write their files again.
 
     Raises:
         KubeadmError: It failed.
@@ -209,10 +212,10 @@ def reset(scene: Scene, host: Host, reason: str) -> None:
 
 
 def commands_of(host: Host) -> Commands:
-    """The commands port; a live step never meets a host without one.
+    """The commands port. A live step never sees a host without one.
 
     Raises:
-        KubeadmError: It does.
+        KubeadmError: The host has none after all.
     """
     if host.commands is None:
         raise KubeadmError("MA4101", "kubeadm cannot run here: this is not a running machine")
@@ -220,10 +223,10 @@ def commands_of(host: Host) -> Commands:
 
 
 def queries_of(host: Host) -> Queries:
-    """The queries port; a live step never meets a host without one.
+    """The queries port. A live step never sees a host without one.
 
     Raises:
-        KubeadmError: It does.
+        KubeadmError: The host has none after all.
     """
     if host.queries is None:
         raise KubeadmError("MA4101", "kubeadm cannot be asked here: this is not a running machine")
@@ -232,6 +235,7 @@ def queries_of(host: Host) -> Queries:
 
 def _came_up(scene: Scene, host: Host, record: Record) -> bool:
     needed = (API_SERVER, ADMIN_CONF, KUBELET_CONF, FLAGS)
+    # Without all of these no API server can have been started, so there is none to wait for.
     if not all(host.files.read(path) for path in needed):
         return False
     start_kubelet(host)
@@ -240,7 +244,9 @@ def _came_up(scene: Scene, host: Host, record: Record) -> bool:
 
 
 def _answers(host: Host, patience: float) -> bool:
-    """Whether the API server lists the bootstrap tokens for the administrator: kubeadm alone is needed to ask."""
+    """Whether the API server lists the bootstrap tokens for the administrator. Needs no kubectl, which may not be installed."""
+    # From 1.29 on admin.conf gets its rights by a binding that kubeadm creates only after the API
+    # server is up.
     best = SUPER_ADMIN_CONF if host.files.stat(SUPER_ADMIN_CONF) is not None else ADMIN_CONF
     argv = ("kubeadm", "token", "list", f"--kubeconfig={best}")
     until = host.clock.monotonic() + patience

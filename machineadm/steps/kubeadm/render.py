@@ -1,13 +1,13 @@
-"""Everything that kubeadm reads, from the configuration. Pure; the only place where kubeadm's secrets are revealed.
+"""Everything that kubeadm reads, rendered from the configuration. Pure. The only place where kubeadm's secrets are revealed.
 
 Names are relative to the run directory, where the files are written 0600:
 
 - `kubeadm/config.yaml`: for `kubeadm init` InitConfiguration and ClusterConfiguration, and what the cluster hands to every
-  kubelet and kube-proxy; for `kubeadm join` JoinConfiguration alone (kubeadm ignores component documents beside it).
-- `kubeadm/discovery.conf`: the kubeconfig of file discovery, where the configuration gives its parts.
+  kubelet and kube-proxy; for `kubeadm join` only JoinConfiguration (kubeadm ignores component documents beside it).
+- `kubeadm/discovery.conf`: the kubeconfig of file discovery, if the configuration gives its parts.
 - `kubeadm/patches/`: the patches. kubeadm applies them in the order of their file names, so they are numbered. Number 000 is
-  the node's own kubelet settings, so that an explicit patch has the last word. Where the image brings a directory of patches and
-  the node has kubelet settings, the directory is copied there (kubeadm takes one directory) and the settings come last.
+  the node's own kubelet settings, so that an explicit patch wins. If the image has a directory of patches and
+  the node has kubelet settings, that directory is copied here (kubeadm takes only one) and the settings come last.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ PATCHES = "kubeadm/patches/"
 _KUBELET_API = "kubelet.config.k8s.io/v1beta1"
 _PROXY_API = "kubeproxy.config.k8s.io/v1alpha1"
 _KUBELET_PATCH = "kubeletconfiguration000+merge.yaml"
-# Sorts after any name that begins with the target's and has a digit, a plus or a dot next.
+# kubeadm applies patches in the order of their names: this one sorts after any that has a digit, a plus or a dot behind the target.
 _LAST_KUBELET_PATCH = "kubeletconfigurationzzz+merge.yaml"
 
 
@@ -51,7 +51,7 @@ class KubeadmFiles(msgspec.Struct, frozen=True, kw_only=True):
         """Content by name.
 
         Args:
-            reveal: With the secrets; else `***` stands for them.
+            reveal: With the secrets; otherwise `***` in their place.
         """
         files = {CONFIG: encode_yaml_stream(self.documents, reveal=reveal)}
         if self.discovery is not None:
@@ -67,16 +67,16 @@ def render(
     run_directory: str,
     now: float,
 ) -> KubeadmFiles:
-    """Render for the API version that the Kubernetes version has.
+    """Render for the kubeadm API version that the Kubernetes version uses.
 
     Args:
         kubernetes: Realised and free of findings.
-        extras: What the API server's files ask for.
+        extras: What the API server's files need.
         run_directory: Absolute path of the directory that names are relative to.
         now: Seconds since 1970: a token's `expires` becomes a TTL.
 
     Raises:
-        ConfigError: The version's kubeadm API cannot say it.
+        ConfigError: The version's kubeadm API cannot express it.
         InternalError: The configuration has no role.
     """
     copied = copies_patches(kubernetes)
@@ -109,7 +109,7 @@ def render(
 
 
 def copies_patches(kubernetes: KubernetesConfig) -> bool:
-    """Whether the image's directory of patches must be copied, so that the kubelet's settings fit beside it."""
+    """Whether the image's directory of patches must be copied, to add the kubelet's settings to it."""
     node = kubernetes.node
     return (
         kubernetes.patches_directory is not None and node is not None and node.kubelet is not None
@@ -155,7 +155,7 @@ def kubelet_patch(kubelet: NodeKubelet) -> Document:
 def _kubeconfig(parts: Kubeconfig) -> Document:
     """A kubeconfig with one cluster, one user and one context.
 
-    The user stands there even without credentials: kubeadm refuses a context that names none.
+    The user is there even without credentials: kubeadm refuses a context without one.
     """
     import base64
 
@@ -187,6 +187,7 @@ def _user(user: KubeconfigUser | None) -> Document:
             "exec": {
                 "apiVersion": plugin.api_version,
                 "command": plugin.command,
+                # Nobody is at a terminal: a plugin that asks for a password must fail, not wait.
                 "interactiveMode": "Never",
                 **present(
                     args=plugin.args,

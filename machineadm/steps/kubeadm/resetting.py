@@ -1,4 +1,4 @@
-"""kubeadm's reset as a person asks for it: without a configuration, and of whatever is there."""
+"""kubeadm's reset as a person asks for it: without a configuration, and for whatever is there."""
 
 from __future__ import annotations
 
@@ -39,9 +39,9 @@ class ResetNode(msgspec.Struct, frozen=True, kw_only=True):
         return digest_of(self.name, self.machine)
 
     def unproved(self, host: Host) -> tuple[str, ...]:
-        """What it would take that no record proves to be made by a kubeadm that machineadm started, and that has not joined.
+        """What the reset would remove without a record that proves it the work of a kubeadm that machineadm started and that has not joined.
 
-        A node that is finished is never proved: it has worked since.
+        A finished node is never proved: it has been at work since.
         """
         if not self._is_there(host):
             return ()
@@ -84,6 +84,7 @@ class ResetNode(msgspec.Struct, frozen=True, kw_only=True):
         return any(host.files.stat(path) is not None for path in (*scene.traces(), scene.member))
 
     def _record(self, host: Host) -> Record:
+        # Without windows nothing is proved ours, so all that is there needs the person's yes.
         nothing_known = Record(machine=self.machine, digest="", event="started")
         return read_record(host, self.machine) or nothing_known
 
@@ -94,5 +95,6 @@ class ResetNode(msgspec.Struct, frozen=True, kw_only=True):
             certificates=record.certificates or CERTIFICATES,
             etcd_data=record.etcd_data or ETCD_DATA,
             cri_socket=record.cri_socket,
+            # A person has asked for the reset, so no API server is waited for.
             patience=0.0,
         )

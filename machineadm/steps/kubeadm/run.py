@@ -1,6 +1,6 @@
 """The step that runs `kubeadm init` or `kubeadm join`: what it is, and what a plan shows of it.
 
-What a run does is in `attempt.py`, which is loaded where there is something to do, or where an earlier run left something.
+What a run does is in `attempt.py`, which is imported only if there is something to do, or if an earlier run left something.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from machineadm.steps.kubeadm.record import read_record
 if TYPE_CHECKING:
     from machineadm.steps.kubeadm.attempt import Attempt
 
-# A failure of a passing kind is tried again for a quarter of an hour: half of the default deadline of a run.
+# A failure that may pass is tried again for 15 minutes, half of a run's default deadline, so that the last attempt can still finish.
 _BUDGET = 900.0
 _FIRST_PAUSE = 5.0
 _LONGEST_PAUSE = 60.0
@@ -29,7 +29,7 @@ class RunKubeadm(Order, frozen=True, kw_only=True):
     once: ClassVar[bool] = True
 
     def check(self, host: Host) -> Work:
-        """See `Step.check`. Nobody is waited for here, so whether an API server answers is left open.
+        """See `Step.check`. Waits for nothing, so whether an API server answers is left open.
 
         Raises:
             KubeadmError: The machine is a node already, and not by this configuration.

@@ -1,6 +1,6 @@
-"""Where kubeadm works on this machine: what it writes, and where, as this configuration has it.
+"""Where kubeadm works on this machine: what it writes, and where, under this configuration.
 
-All that a plan of a machine without kubeadm needs to know of it; how to judge what it left is for `evidence.py`.
+This is all that a plan for a machine without kubeadm needs. Judging what kubeadm left is up to `evidence.py`.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ ETCD_DATA = "/var/lib/etcd"
 FLAGS = f"{KUBELET}/kubeadm-flags.env"
 SUPER_ADMIN_CONF = f"{KUBERNETES}/super-admin.conf"
 ADMIN_CONF = f"{KUBERNETES}/admin.conf"
-# What kubeadm writes and no step of ours does, unless the configuration names a file so.
+# What kubeadm writes and no step of ours does, unless the configuration declares a file of that name.
 _TRACES = (
     FLAGS,
     KUBELET_CONF,
@@ -57,7 +57,7 @@ class Scene(msgspec.Struct, frozen=True, kw_only=True):
     """Paths that this configuration writes before kubeadm runs."""
 
     def recorded(self) -> dict[str, Any]:
-        """What our record keeps of it, for a reset without a configuration."""
+        """The part that our record keeps, for a reset without a configuration."""
         return {
             "role": self.role,
             "certificates": self.certificates,
@@ -67,10 +67,12 @@ class Scene(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def member(self) -> str:
-        """The directory that etcd makes for its data: there are members if it is there."""
+        """The directory that etcd creates for its data: if it is there, there are members."""
         return f"{self.etcd_data}/member"
 
     def traces(self) -> tuple[str, ...]:
-        """Paths that kubeadm alone writes."""
+        """Paths that only kubeadm writes."""
+        # A control plane may be given its CA by the configuration; on a worker only kubeadm writes
+        # it.
         authority = (f"{self.certificates}/ca.crt",) if self.role == "JoinWorker" else ()
         return (*_TRACES, f"{self.certificates}/apiserver.crt", *authority)

@@ -1,7 +1,7 @@
 """kubeadm.k8s.io/v1beta3: Kubernetes 1.29 and 1.30.
 
-What it cannot say is refused by the version rules of `machineadm.config` before anything happens. It is refused here
-again, since the alternative would be to drop it.
+What this version cannot express is refused by the version rules of `machineadm.config` before anything happens. It is refused
+here again, because otherwise it would be dropped silently.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ _HINT = "leave it out, or use Kubernetes 1.31 or later"
 
 
 def arguments(given: Sequence[Pair]) -> dict[str, str]:
-    """A map, in which a name comes once.
+    """A map, in which each name appears once.
 
     Raises:
-        ConfigError: A name comes twice.
+        ConfigError: A name appears twice.
     """
     names = [name for name, _ in given]
     if twice := sorted(name for name in set(names) if names.count(name) > 1):
@@ -41,7 +41,7 @@ def init(kubernetes: KubernetesConfig, role: Initialize, paths: Paths, *, now: f
     """InitConfiguration.
 
     Raises:
-        ConfigError: Something cannot be said in this version.
+        ConfigError: This version cannot express something.
     """
     _check(kubernetes)
     config = kubernetes.control_plane or ControlPlaneConfig()
@@ -73,6 +73,7 @@ def cluster(kubernetes: KubernetesConfig, extras: ControlPlaneExtras) -> Documen
                 extraArgs=arguments(pieces.api_server_arguments(server.extra_args, extras)),
                 extraVolumes=[*pieces.api_server_volumes(extras), *server.extra_volumes],
                 certSANs=server.cert_sans,
+                # v1beta4 has this one, and the timeout of discovery, in `timeouts`.
                 timeoutForControlPlane=timeouts.control_plane_component_health_check,
             ),
             controllerManager=_component(plane.controller_manager),
@@ -87,7 +88,7 @@ def join(
     """JoinConfiguration.
 
     Raises:
-        ConfigError: Something cannot be said in this version.
+        ConfigError: This version cannot express something.
     """
     _check(kubernetes)
     document = pieces.join(kubernetes, role, API_VERSION, paths, arguments=arguments)
@@ -115,11 +116,12 @@ def _check(kubernetes: KubernetesConfig) -> None:
 
 
 def _beyond(kubernetes: KubernetesConfig) -> Iterator[str]:
-    """What the configuration asks for that this version has no word for."""
+    """What the configuration asks for and this version has no field for."""
     node, cluster_ = kubernetes.node, kubernetes.cluster or ClusterConfig()
     if node is not None and node.image_pull_serial is not None:
         yield "node.imagePullSerial"
     timeouts = kubernetes.timeouts
+    # Compared as a whole, so that a timeout added later is refused without anybody thinking of it.
     if timeouts is not None and timeouts != Timeouts(
         control_plane_component_health_check=timeouts.control_plane_component_health_check,
         discovery=timeouts.discovery,

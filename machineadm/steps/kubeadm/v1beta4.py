@@ -17,7 +17,7 @@ API_VERSION = "kubeadm.k8s.io/v1beta4"
 
 
 def arguments(given: Sequence[Pair]) -> list[Document]:
-    """A list in which a name may come twice."""
+    """A list, in which a name may appear twice."""
     return [{"name": name, "value": value} for name, value in given]
 
 
@@ -45,6 +45,7 @@ def cluster(kubernetes: KubernetesConfig, extras: ControlPlaneExtras) -> Documen
     plane = kubernetes.control_plane or ControlPlaneConfig()
     document = pieces.cluster(kubernetes, API_VERSION, arguments=arguments)
     if config.etcd is not None and config.etcd.local is not None:
+        # Merged into what both versions share: `extraEnvs` is new in v1beta4.
         document["etcd"] = {"local": _local_etcd(document, config.etcd.local)}
     server = plane.api_server or ApiServer()
     certificates = config.certificates

@@ -1,8 +1,8 @@
 """Which kubeadm fits which Kubernetes version.
 
-kubeadm deploys its own minor version and the one before (`MinimumControlPlaneVersion` in cmd/kubeadm/app/constants). To a
-newer version it only prints a warning for init, and does not know what it would have to do: refused here. A worker
-may be older than its control plane by three minor versions, and is then joined by the control plane's kubeadm
+kubeadm deploys its own minor version and the one before (`MinimumControlPlaneVersion` in cmd/kubeadm/app/constants). For a
+newer version `kubeadm init` only prints a warning, although it cannot know what that version needs: refused here. A worker
+may be three minor versions older than its control plane, and is then joined by the control plane's kubeadm
 (`MinimumKubeletVersion`, same place; https://kubernetes.io/releases/version-skew-policy/).
 """
 
@@ -18,12 +18,13 @@ MISFIT_HINT = (
 )
 MISSING_HINT = "install it in the image, with spec.machine.files or with a command before kubeadm"
 
-# From 1.31 to 1.35 a feature gate of the cluster says which of the two is run.
+# From 1.31 to 1.35 a feature gate of the cluster (ControlPlaneKubeletLocalMode) decides which of the two runs, and the gate is not
+# known here: both are skipped.
 _ETCD_PHASES = (("control-plane-join/etcd", 0, 35), ("etcd-join", 31, 1000))
 
 
 def etcd_phases(kubeadm: str) -> tuple[str, ...]:
-    """The phases of `kubeadm join` in which a control plane joins etcd; a kubeadm refuses names that it does not know.
+    """The phases of `kubeadm join` in which a control plane joins etcd. kubeadm refuses names that it does not know.
 
     Args:
         kubeadm: Version of the binary, `v1.34.4`.
