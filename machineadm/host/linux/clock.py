@@ -1,4 +1,4 @@
-"""Time, and the ways in which a run is told to end: signals and its deadline."""
+"""Time, and what ends a run early: signals and its deadline."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ class Interruption:
     """Whether the run must end: one object that clock and commands ask.
 
     A context manager. Within it SIGTERM, SIGINT, SIGHUP and the deadline raise InterruptedRunError wherever the run is, once:
-    no read, no connection and no computation has to ask. Whoever must not be torn apart asks for itself (`held`). What
-    the error does not reach, such as a library's code that waits without end, is ended by a thread after RESPITE.
+    no read, no connection and no computation has to ask. Code that must not be torn apart uses `held`, and asks. If
+    the error gets nowhere, as in library code that waits for ever, a thread ends the process after RESPITE.
     Outside of the context only the deadline counts, for those who ask.
 
     Args:
@@ -38,6 +38,7 @@ class Interruption:
     """
 
     def __init__(self, deadline: float | None = None) -> None:
+        # Monotonic: on a first boot NTP may move the wall clock by years.
         self._began = time.monotonic()
         self._budget = deadline
         self._signal: signal.Signals | None = None
@@ -53,7 +54,7 @@ class Interruption:
     def __enter__(self) -> Interruption:
         self._watchdog = _Watchdog(self)
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGALRM):
-            # What somebody had ignored on purpose (nohup) stays so.
+            # A signal that somebody ignores on purpose (nohup) stays ignored.
             if number is signal.SIGALRM or signal.getsignal(number) is not signal.SIG_IGN:
                 self._before[number] = signal.signal(number, self._note)
         self._set_timer()
@@ -65,6 +66,7 @@ class Interruption:
         _error: BaseException | None,
         _trace: TracebackType | None,
     ) -> None:
+        # First, so that a signal in the middle of this raises nothing.
         self._settled = True
         signal.setitimer(signal.ITIMER_REAL, 0)
         for number, handler in self._before.items():
@@ -95,7 +97,7 @@ class Interruption:
         return self._signal is not None or self.remaining() == 0.0
 
     def check(self) -> None:
-        """Nothing, unless the run must end.
+        """Raise if the run must end.
 
         Raises:
             InterruptedRunError: A signal or the deadline has come.
@@ -117,7 +119,7 @@ class Interruption:
         )
 
     def wait(self, seconds: float) -> None:
-        """Sleep, but no longer than the run may go on.
+        """Sleep, but not beyond the end of the run.
 
         Raises:
             InterruptedRunError: As `check`.
@@ -133,9 +135,9 @@ class Interruption:
 
     @contextlib.contextmanager
     def held(self) -> Iterator[None]:
-        """Within this nothing is raised unasked: whoever is in it asks `due`, often, and ends in order.
+        """Within this nothing is raised unasked: the code inside must ask `due` often, and end in order.
 
-        In another thread than the run's it means nothing: nothing is raised there.
+        In threads other than the run's it has no effect, since nothing is raised there.
         """
         ours = self._is_ours()
         self._held += ours
@@ -149,15 +151,15 @@ class Interruption:
         self._settled = True
 
     def at_last(self, word: LastWord) -> None:
-        """Have this said when the process is ended because the run does not end.
+        """Set what to report when the process is ended because the run does not end by itself.
 
         Args:
-            word: Must not rely on anything that the run may hang in.
+            word: Must not depend on anything that the run may hang in.
         """
         self._last_word = word
 
     def last_word(self) -> int:
-        """Say why the process is ended; gives its exit code."""
+        """Report why the process is ended, and return its exit code."""
         reason = self.reason()
         code = self._last_word(reason)
         if code != reason.exit_code:
@@ -171,7 +173,7 @@ class Interruption:
         """Note that a signal has come; from any thread."""
         if number != signal.SIGALRM:
             self._signal = self._signal or signal.Signals(number)
-        # A full pipe is readable as it is.
+        # A full pipe is readable already, which is all that is needed.
         with contextlib.suppress(BlockingIOError):
             os.write(self._wake_write, b"!")
 
@@ -181,9 +183,11 @@ class Interruption:
     def _note(self, number: int, _frame: FrameType | None) -> None:
         self.take(number)
         if self._raised or self._settled:
-            # Once: a second error would tear apart what cleans up behind the first.
+            # Only once: a second error would tear apart the cleanup after the first.
             signal.setitimer(signal.ITIMER_REAL, 0)
         elif self._held:
+            # The held code may end without asking. The timer brings us back here, until the error
+            # can be raised.
             signal.setitimer(signal.ITIMER_REAL, _AGAIN)
         else:
             self.check()
@@ -192,14 +196,14 @@ class Interruption:
     def _set_timer(self) -> None:
         remaining = self.remaining()
         if remaining is not None:
-            # Zero would stop it.
+            # Zero would switch the timer off.
             signal.setitimer(signal.ITIMER_REAL, max(remaining, 0.001))
 
 
 class _Watchdog:
-    """Ends the process when the run should have ended and has not.
+    """Ends the process if the run should have ended and has not.
 
-    A thread, for the run may hang where no signal handler of Python's gets its turn: name resolution, key derivation,
+    A thread, because the run may hang where Python runs no signal handler: in getaddrinfo(3), a key derivation,
     a disk. It touches nothing as long as the run goes on.
     """
 
@@ -207,14 +211,15 @@ class _Watchdog:
         self._interruption = interruption
         self._over = False
         self._read, self._write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
-        # The interpreter writes the number of each signal there, at once, whatever the main thread does.
+        # The C-level handler writes each signal's number there at once, whatever the main thread is doing.
         self._wakeup_before = signal.set_wakeup_fd(self._write, warn_on_full_buffer=False)
         self._running = _thread.allocate_lock()
         self._running.acquire()
+        # _thread and not threading, whose import every start would pay for.
         _thread.start_new_thread(self._watch, ())
 
     def look(self) -> None:
-        """Have it look at the deadline again."""
+        """Wake it up to look at the deadline again."""
         os.write(self._write, b"\0")
 
     def end(self) -> None:
@@ -222,6 +227,8 @@ class _Watchdog:
         self._over = True
         signal.set_wakeup_fd(self._wakeup_before)
         self.look()
+        # Until the thread has ended: a closed descriptor's number may be given to another file,
+        # which it would then read.
         self._running.acquire()
         os.close(self._read)
         os.close(self._write)
@@ -257,8 +264,11 @@ class _Watchdog:
             finally:
                 said.release()
 
+        # In a thread of its own: the report goes to a disk, which may be what hangs.
         _thread.start_new_thread(say, ())
         said.acquire(timeout=LAST_WORD)
+        # Not sys.exit, which would end this thread alone; and the interpreter's shutdown would wait
+        # for what hangs.
         os._exit(code)
 
 

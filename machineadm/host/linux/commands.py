@@ -1,7 +1,7 @@
 """Running programs: built environment, own process group, bounded and redacted output.
 
-A child is killed by the kernel when the agent dies (PR_SET_PDEATHSIG) and inherits the lock's descriptor, so that what
-survives all the same, a grandchild, still keeps a second agent out.
+The kernel kills a child when the agent dies (PR_SET_PDEATHSIG). A grandchild survives that, but it has inherited the lock's
+descriptor, so it still keeps a second agent out.
 """
 
 from __future__ import annotations
@@ -35,6 +35,8 @@ _POLL = 0.2
 _DRAIN = 0.5
 _SEARCH = ("/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin")
 _PR_SET_PDEATHSIG = 1
+# Escape sequences in a program's output must not act on the terminal of whoever reads the log. Tab
+# stays.
 _CONTROLS = {code: f"\\x{code:02x}" for code in (*range(9), *range(10, 32), 127)}
 
 
@@ -78,7 +80,8 @@ class LinuxCommands:
         self._interruption.check()
         if note:
             self._log(note)
-        # A process that runs is ended in order, with time to clean up; `_attend` asks whether it is to.
+        # Within this a signal raises nothing: the process must get its SIGTERM and time to clean up, and `_attend` asks
+        # often whether the run must end.
         with self._interruption.held():
             process = self._start(argv, environment or {}, directory, input)
             output = _Output(
@@ -112,6 +115,8 @@ class LinuxCommands:
         variables = built_environment(environment)
         program = _program(argv[0], directory, variables["PATH"])
         with contextlib.ExitStack() as held:
+            # A program that asks a question gets the end of its input, and fails now instead of
+            # waiting until the deadline.
             stdin = subprocess.DEVNULL if input_ is None else held.enter_context(_in_memory(input_))
             try:
                 return subprocess.Popen(
@@ -122,15 +127,18 @@ class LinuxCommands:
                     stderr=subprocess.STDOUT,
                     cwd=directory,
                     env=variables,
-                    # A group of its own: a timeout ends everything that the program started, and not us.
+                    # A process group of its own, so that a timeout ends everything the program started, and not us. A
+                    # session of its own has no terminal either: Ctrl-C reaches us alone, and we pass it on in order.
                     start_new_session=True,
-                    # The lock: while an orphan runs, no second agent does.
+                    # The lock: while an orphan runs, no second agent can.
                     pass_fds=self._inherited(),
                     preexec_fn=_die_with_parent(os.getpid()),
+                    # The pipe is read by descriptor after select(2); a buffered reader would hide
+                    # output from it.
                     bufsize=0,
                 )
             except (OSError, ValueError, subprocess.SubprocessError) as error:
-                # A ValueError quotes what it dislikes, which may be a secret of the environment.
+                # A ValueError quotes the value it rejects, which may be a secret of the environment; hence no `from error`.
                 reason = error.strerror if isinstance(error, OSError) else "invalid arguments"
                 raise HostError(
                     "MA3202",
@@ -145,10 +153,16 @@ class LinuxCommands:
         end: float | None,
         attend: Callable[[str], None] | None,
     ) -> _Stop | None:
-        """Pass output on until the process has ended; why it had to be stopped, if it had."""
+        """Pass output on until the process has ended.
+
+        Returns:
+            Why it had to be stopped, if it had.
+        """
         pipe: int | None = _output_of(process)
         stopped: _Stop | None = None
         stopped_at = 0.0
+        # Until the process ends, not until the pipe does: a daemon that it has started may hold the
+        # pipe open for ever.
         while process.poll() is None:
             if attend is not None:
                 attend(output.news())
@@ -162,7 +176,7 @@ class LinuxCommands:
                 _signal_group(process, signal.SIGKILL)
             patience = self._patience(end) if stopped is None else _POLL
             pipe = self._take(pipe, output, patience)
-        # The program may have ended at SIGTERM, and left children that did not.
+        # The program may have ended at SIGTERM while its children did not; they must not go on beside a cleanup.
         if stopped is not None:
             _signal_group(process, signal.SIGKILL)
         self._drain(pipe, output)
@@ -174,7 +188,7 @@ class LinuxCommands:
         return _Stop.TIMEOUT if end is not None and now >= end else None
 
     def _drain(self, pipe: int | None, output: _Output) -> None:
-        """Take what the process wrote last; others that hold the pipe open are not waited for."""
+        """Take what the process wrote last. Others that still hold the pipe open are not waited for."""
         until = self._clock.monotonic() + _DRAIN
         while pipe is not None and self._clock.monotonic() < until:
             if not select.select([pipe], [], [], 0)[0]:
@@ -193,10 +207,10 @@ class LinuxCommands:
 
     def _take(self, pipe: int | None, output: _Output, patience: float) -> int | None:
         """Wait for output or a signal; None once the pipe has ended."""
-        # A signal that was noted already would wake us without end.
+        # Its descriptor stays readable once a signal has come, and would turn this wait into a busy loop.
         watched: list[Any] = [] if self._interruption.due() else [self._interruption]
         if pipe is None:
-            # The process closed its output; most often it is about to end.
+            # The process has closed its output, so it is probably about to end.
             select.select(watched, [], [], min(patience, 0.01))
             return None
         ready = select.select([*watched, pipe], [], [], patience)[0]
@@ -211,7 +225,7 @@ class _Stop(enum.Enum):
 
 
 class _Output:
-    """Bytes of a program on their way to log and report: by lines, redacted, bounded."""
+    """A program's output on its way to log and report: by lines, redacted, bounded."""
 
     def __init__(
         self, redactor: Redactor, log: Callable[[str], None] | None, *, attended: bool = False
@@ -221,14 +235,14 @@ class _Output:
         self._log = log
         self._partial = bytearray()
         self._cut = False
-        # A line is kept so far beyond what is shown that no secret is cut in two before it is recognised.
+        # More of a line is kept than is shown, so that a secret at the limit is seen whole, and redacted, before the cut.
         self._overlap = redactor.longest * 4
         self._kept: collections.deque[str] = collections.deque()
         self._size = 0
         self._news: list[str] = []
 
     def feed(self, data: bytes) -> None:
-        """Take bytes; every complete line goes on."""
+        """Take bytes and pass on every complete line."""
         *lines, rest = data.split(b"\n")
         for line in lines:
             self._extend(line)
@@ -236,13 +250,14 @@ class _Output:
         self._extend(rest)
 
     def end(self) -> None:
-        """No more bytes come: a last line without a line break is one, too."""
+        """No more bytes will come: what is left is a last line without a line break."""
         if self._partial:
             self._line()
 
     def text(self) -> str:
-        """The last of it."""
+        """The last part of the output."""
         text = "".join(self._kept).encode()
+        # The cut may fall inside a character.
         return text[-KEPT:].decode(errors="ignore")
 
     def news(self) -> str:
@@ -262,7 +277,7 @@ class _Output:
         )
         shown = LONGEST_LINE
         if self._cut:
-            # The end may hold the first part of a secret.
+            # What was dropped may have been the rest of a secret, whose first part would not be recognised.
             shown = max(0, min(shown, len(text) - self._redactor.longest))
         if self._cut or len(text) > LONGEST_LINE:
             text = text[:shown] + " [line cut]"
@@ -273,6 +288,7 @@ class _Output:
         if self._attended:
             self._news.append(f"{text}\n")
         self._size += len(text) + 1
+        # The end of the output is what counts: programs report why they fail last.
         while self._size - len(self._kept[0]) > KEPT:
             self._size -= len(self._kept.popleft())
         if self._log is not None:
@@ -284,16 +300,20 @@ def search_path() -> str:
     own = [
         directory
         for directory in os.environ.get("PATH", "").split(":")
+        # A relative one would be looked up in the working directory of each command: whoever can
+        # write there could have root run their program.
         if directory.startswith("/")
     ]
     return ":".join(dict.fromkeys([*own, *_SEARCH]))
 
 
 def built_environment(additions: Mapping[str, str | Secret]) -> dict[str, str]:
-    """The environment of a child: little of ours, and what is given."""
+    """The environment of a child: a fixed few variables, the proxy's, and what is given. Nothing else of ours."""
     built = {
         "PATH": search_path(),
         "HOME": os.environ.get("HOME", "/root"),
+        # Output is searched for known messages and goes into reports, so it must not depend on the
+        # machine's locale.
         "LANG": "C.UTF-8",
     }
     built.update(proxy_variables())
@@ -315,8 +335,10 @@ def _program(name: str, directory: str, path: str) -> str:
     """Path of the program, found as execvp(3) finds it.
 
     Raises:
-        HostError: There is none, or no such working directory.
+        HostError: There is no such program, or no such working directory.
     """
+    # Popen reports a missing directory with the same ENOENT as a missing program, and the operator
+    # would look for the wrong one.
     if not os.path.isdir(directory):
         raise HostError("MA3203", f"cannot run {name}: there is no working directory {directory}")
     program = os.path.join(directory, name) if "/" in name else find_program(name, path)
@@ -330,15 +352,23 @@ def _program(name: str, directory: str, path: str) -> str:
 
 
 def _die_with_parent(parent: int) -> Callable[[], None]:
-    """What a child does between fork and exec. All is looked up before the fork."""
+    """What a child does between fork and exec.
+
+    Everything is looked up before the fork: afterwards a lock that another thread held would stay locked for ever.
+    """
     import ctypes
 
     prctl = ctypes.CDLL(None).prctl
 
     def prepare() -> None:
+        # Sent when the thread that forked ends (prctl(2)); that thread stays here until the child
+        # has ended.
         prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+        # The agent died before prctl took effect, so no signal will ever come.
         if os.getppid() != parent:
             os._exit(127)
+        # Whoever started the agent may have set another one, and files of the user's commands would
+        # depend on it.
         os.umask(0o022)
 
     return prepare
@@ -346,7 +376,7 @@ def _die_with_parent(parent: int) -> Callable[[], None]:
 
 @contextlib.contextmanager
 def _in_memory(data: bytes) -> Iterator[int]:
-    """A descriptor to read the data from; it never reaches a disk."""
+    """A descriptor to read the data from. The data never reaches a disk, and unlike a pipe this holds any amount without a reader."""
     fd = os.memfd_create("input", os.MFD_CLOEXEC)
     try:
         write_all(fd, data)
@@ -361,7 +391,7 @@ def _output_of(process: subprocess.Popen[bytes]) -> int | None:
 
 
 def _clear_away(process: subprocess.Popen[bytes]) -> None:
-    """Leave no process running that nobody attends to any more, and no descriptor open."""
+    """Leave no process running that nobody watches any more, and no descriptor open."""
     if process.poll() is None:
         _signal_group(process, signal.SIGKILL)
         process.wait()

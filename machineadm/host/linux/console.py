@@ -1,4 +1,4 @@
-"""The last word of a failed run, where somebody may see it on a machine that nobody can log in to."""
+"""The last message of a failed run, where it can be seen on a machine that nobody can log in to."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ _DAEMON_ERROR = 3 << 3 | 3
 
 
 def announce(text: str) -> None:
-    """Tell the console and the system log. Never fails and never waits: it is told on the way out of an error.
+    """Write to the console and the system log. Never fails and never waits, as it is called while an error is handled.
 
     Args:
         text: One line, without any secret.
     """
     with contextlib.suppress(OSError):
-        # Neither wait for a serial line that nobody reads nor make it our terminal.
+        # O_NONBLOCK: do not wait for a serial line that nobody reads. O_NOCTTY: do not make it our terminal.
         console = os.open(CONSOLE, os.O_WRONLY | os.O_NOCTTY | os.O_NONBLOCK | os.O_CLOEXEC)
         try:
             os.write(console, f"\r\n{text}\r\n".encode(errors="replace"))
         finally:
             os.close(console)
     with contextlib.suppress(OSError, ImportError):
-        # syslog(3) waits for a log that takes nothing.
+        # Not by syslog(3), which waits if the log takes nothing.
         from socket import AF_UNIX, SOCK_CLOEXEC, SOCK_DGRAM, SOCK_NONBLOCK, socket
 
         said = text.replace("\0", "")

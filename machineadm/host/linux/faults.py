@@ -1,4 +1,4 @@
-"""What the kernel refuses, said so that an operator can act: OSError -> HostError with a stable code."""
+"""What the kernel refuses, in words that an operator can act on: OSError -> HostError with a stable code."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class RefusedError(OSError):
 
     Args:
         code: Stable code.
-        what: What is wrong, to stand behind `cannot write PATH: `.
+        what: What is wrong, to follow `cannot write PATH: `.
         hint: What to do about it.
     """
 
@@ -72,7 +72,7 @@ def host_error(error: OSError, path: str, doing: str) -> HostError:
 class reported:  # noqa: N801 - used as a word, like contextlib.suppress
     """Turn an OSError of the block into a HostError; arguments as for `host_error`."""
 
-    # A class and not a generator: it is entered for every file of a plan.
+    # A class and not a @contextmanager, which costs more: it is entered for every file of a plan.
     __slots__ = ("_doing", "_path")
 
     def __init__(self, path: str, doing: str) -> None:

@@ -2,9 +2,9 @@
 
 A batch is written as temporary files beside their final names, flushed with one syncfs for each file system touched,
 renamed, and flushed again: a power cut at any instant leaves every file old or new, never torn. Temporary names begin
-with a dot and end in `.tmp`, which kubelet's manifests directory, cron.d, sudoers.d, sysctl.d and their kin ignore; what a
-killed run left of them goes when the next run writes into the same directory. SELinux labels are not set: a new file gets
-the label that the policy gives to its directory.
+with a dot and end in `.tmp`, which the kubelet's manifests directory, cron.d, sudoers.d, sysctl.d and the like ignore. What a
+killed run left of them is removed when the next run writes into the same directory. SELinux labels are not set: a new file
+gets the label that the policy gives to its directory.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from machineadm.host.linux.faults import RefusedError, reported
 from machineadm.host.linux.tree import Tree
 from machineadm.host.ports import LARGEST_READ, FileContent, FileKind, FileStat, FileWrite
 
-# As many directories as one group commit keeps open; far below the usual limit of 1,024 descriptors.
+# How many directories one group commit keeps open, far below the usual limit of 1,024 descriptors.
 MOST_DIRECTORIES = 400
 _CHUNK = 1 << 18
 _CAP_CHOWN = 1 << 0
@@ -79,7 +79,7 @@ class LinuxFiles:
                 return None
 
     def open(self, path: str) -> int:
-        """A regular file for reading, links of root's followed; for who reads it in pieces.
+        """Open a regular file for reading in pieces. Links of root's are followed.
 
         Raises:
             OSError: There is none, or somebody else's link leads to it.
@@ -97,6 +97,8 @@ class LinuxFiles:
                     self._tree.parent(path) as (directory, name),
                     _regular(name, directory) as fd,
                 ):
+                    # Mode, owner and content of one descriptor: by path, a user could exchange the
+                    # file between two looks.
                     status = os.fstat(fd)
                     self._require_extendable(status, directory, owners)
                     return FileContent(stat=_as_file_stat(status), content=read_all(fd, limit))
@@ -153,14 +155,14 @@ class LinuxFiles:
         with reported(path, "link"):
             directory, name = self._tree.walk(path, follow=False, made=made)
             try:
-                # symlink(2) does not replace a name; a rename does, and nobody ever sees the path missing.
+                # symlink(2) cannot replace a name. rename(2) can, and nobody ever sees the path missing.
                 temporary = make_temporary_link(directory, target)
                 try:
                     os.rename(temporary, name, src_dir_fd=directory, dst_dir_fd=directory)
                 except BaseException:
                     os.unlink(temporary, dir_fd=directory)
                     raise
-                # A new directory does not survive a power cut before its entry in its parent is flushed.
+                # A new directory survives a power cut only if its entry in the parent was flushed, too.
                 for parent, _ in made:
                     sync_directory(parent)
                 sync_directory(directory)
@@ -198,6 +200,7 @@ class LinuxFiles:
     def can_give(self, uid: int, gid: int) -> bool:
         """See `Files.can_give`."""
         if self._may_chown is None:
+            # Read once: capabilities do not change within a run, and this is asked for every file.
             self._may_chown = _may_chown()
         return self._may_chown or (uid == os.geteuid() and gid in (os.getegid(), *os.getgroups()))
 
@@ -220,13 +223,15 @@ class LinuxFiles:
     def _require_extendable(
         self, status: os.stat_result, directory: int, owners: Collection[int]
     ) -> None:
-        """Refuse to copy a file that may be somebody else's, under a name that a user has given it.
+        """Refuse to copy a file that may belong to somebody else, under a name that a user has given it.
 
         Raises:
             RefusedError: MA3015: It may be.
         """
         place = os.fstat(directory).st_uid
         known = status.st_uid == place or status.st_uid in owners
+        # Where fs.protected_hardlinks is 0, a user can link /etc/shadow into a directory of his
+        # own, and would get a copy of it.
         if status.st_nlink != 1:
             what = "it has other names (hard links)"
         elif not known and not self._tree.trusts(status.st_uid):
@@ -236,16 +241,16 @@ class LinuxFiles:
         raise RefusedError("MA3015", what, "check it with ls -li; remove it, or do not append")
 
     def _sweep(self, directory: int) -> None:
-        """Remove what a killed run left in a directory; looked at once in a run, before anything is written there."""
+        """Remove what a killed run left in a directory. Done once a run, before anything is written there."""
         status = os.fstat(directory)
-        # By device and inode, because several paths may lead to one directory.
+        # By device and inode: a second path to the same directory would have our own temporary files removed.
         if (status.st_dev, status.st_ino) not in self._swept:
             self._swept.add((status.st_dev, status.st_ino))
             remove_temporaries(directory)
 
 
 class _GroupCommit:
-    """One batch on its way: temporary files, then their names."""
+    """One batch: first temporary files, then their final names."""
 
     def __init__(self, tree: Tree, sweep: Callable[[int], None]) -> None:
         self._tree = tree
@@ -268,6 +273,8 @@ class _GroupCommit:
             directory, device = self._directory(parent)
             fd, temporary = create_temporary(directory)
             try:
+                # Noted before it is filled: if the disk is full, `close` removes it, and with it
+                # the cause.
                 self._pending.append((directory, temporary, name, write.path))
                 _fill(fd, write)
                 if device not in self._flush_by:
@@ -277,20 +284,21 @@ class _GroupCommit:
 
     def finish(self) -> None:
         """Give the files their final names, durably."""
-        # Contents first: after a power cut no name may lead to an empty file.
+        # Contents first. Otherwise a journaling file system may commit the rename before the data, and after a power cut
+        # the name leads to an empty file.
         self._flush()
         while self._pending:
             directory, temporary, name, path = self._pending[0]
             with reported(path, "write"):
                 os.rename(temporary, name, src_dir_fd=directory, dst_dir_fd=directory)
-            # Only now: close() removes the temporary files of those that are left.
+            # Only now: `close` unlinks the temporary name of everything that is still listed.
             del self._pending[0]
-        # The next step relies on the names.
+        # The journal will say done, so the names must be on the disk before it.
         self._flush()
         self._done = True
 
     def close(self) -> None:
-        """Remove what did not get its final name, and directories made for it alone."""
+        """Remove what did not get its final name, and the directories made only for that."""
         for directory, temporary, _, _ in self._pending:
             with contextlib.suppress(OSError):
                 os.unlink(temporary, dir_fd=directory)
@@ -323,12 +331,14 @@ def make_directory(tree: Tree, path: str, mode: int, owner: tuple[int, int] | No
         tree: The root.
         path: Absolute, below it.
         mode: As of `owner`.
-        owner: User and group; with them, one that is there gets mode and owner, too.
+        owner: User and group. If given, an existing directory gets mode and owner as well.
 
     Raises:
         OSError: It cannot be made, or something else has its name.
     """
     made: list[tuple[int, str]] = []
+    # With an owner the last link is not followed: chown through it would give away the directory it
+    # points to.
     directory, name = tree.walk(path, follow=owner is None, made=made)
     try:
         try:
@@ -344,7 +354,7 @@ def make_directory(tree: Tree, path: str, mode: int, owner: tuple[int, int] | No
                 status = os.fstat(fd)
                 if (status.st_uid, status.st_gid) != owner:
                     os.fchown(fd, *owner)
-                # After the owner: giving it away clears its setuid and setgid bits.
+                # After the owner: chown(2) clears setuid and setgid.
                 os.fchmod(fd, mode)
                 os.fsync(fd)
         for parent, _ in made:
@@ -363,7 +373,7 @@ def _remove_empty(name: str, directory: int) -> None:
     try:
         os.rmdir(name, dir_fd=directory)
     except OSError as error:
-        # POSIX allows either for one that is not empty.
+        # rmdir(2) has either for a directory that is not empty; POSIX leaves the choice.
         if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
             raise
 
@@ -374,11 +384,13 @@ def _fill(fd: int, write: FileWrite) -> None:
     else:
         for chunk in write.content():
             write_all(fd, chunk)
+    # Owner and mode before the file gets its name: a file with a secret is never readable by
+    # others, not even for an instant.
     if write.uid is not None or write.gid is not None:
         os.fchown(
             fd, -1 if write.uid is None else write.uid, -1 if write.gid is None else write.gid
         )
-    # After the owner: giving a file away clears its setuid and setgid bits.
+    # After the owner: chown(2) clears setuid and setgid.
     os.fchmod(fd, write.mode)
 
 

@@ -32,17 +32,22 @@ class LinuxKernel:
 
     def loaded(self, module: str) -> bool:
         """See `Kernel.loaded`."""
+        # modprobe takes either; the kernel knows modules by underscores only.
         name = module.replace("-", "_")
+        # A built-in module without parameters has no directory in /sys/module.
         return os.path.isdir(f"{self._sys}/module/{name}") or name in self._built_in()
 
     def load(self, module: str) -> None:
         """See `Kernel.load`.
 
         Raises:
-            HostError: There is none of that name, or it does not load.
+            HostError: There is no such module, or it does not load.
         """
         result = self._commands.run(
-            ["modprobe", "--", module], timeout=_MODPROBE_TIMEOUT, quiet=True
+            # `--`, because a name that begins with a dash is not an option.
+            ["modprobe", "--", module],
+            timeout=_MODPROBE_TIMEOUT,
+            quiet=True,
         )
         if result.exit_code != 0:
             last = result.output.strip().rpartition("\n")[2]
@@ -73,6 +78,8 @@ class LinuxKernel:
         path = self._parameter(name)
         try:
             with open(path, encoding="utf-8", errors="replace") as file:
+                # Parameters with several values separate them by tabs (net.ipv4.tcp_rmem);
+                # configurations use blanks.
                 return " ".join(file.read().split())
         except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
             return None
@@ -87,7 +94,7 @@ class LinuxKernel:
         """
         path = self._parameter(name)
         try:
-            # One unbuffered write: the kernel judges the value as a whole, and its verdict is this call's error.
+            # One unbuffered write: the kernel takes each write(2) as a whole value, and its verdict is this call's error.
             with open(path, "wb", buffering=0, opener=_existing) as file:
                 file.write(f"{value}\n".encode())
         except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
@@ -142,10 +149,13 @@ class LinuxKernel:
             HostError: The name leads elsewhere.
         """
         parts = sysctl_parts(name)
+        # Root writes to this path: a name such as ../../etc/passwd must not leave /proc/sys.
         if any(part in ("", ".", "..") for part in parts):
             raise HostError("MA3304", f"cannot use {name!r}: it is not the name of a parameter")
         return "/".join([f"{self._proc}/sys", *parts])
 
 
 def _existing(path: str, _flags: int) -> int:
+    # Without O_CREAT, for which procfs answers EACCES: a parameter that does not exist must be
+    # ENOENT.
     return os.open(path, os.O_WRONLY | os.O_CLOEXEC)

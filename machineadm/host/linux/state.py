@@ -32,12 +32,12 @@ _SUBDIRECTORY = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 class LinuxState:
-    """The State port: two directories below a `Tree`, which nobody else may write to.
+    """The State port: two directories below a `Tree` that nobody else must be able to write to.
 
     Args:
         tree: The root.
-        run_directory: Absolute path below the root of the directory that goes at reboot.
-        state_directory: Absolute path below the root of the directory that stays.
+        run_directory: Absolute path below the root of the directory that a reboot empties.
+        state_directory: Absolute path below the root of the directory that survives.
     """
 
     def __init__(self, tree: Tree, *, run_directory: str, state_directory: str) -> None:
@@ -73,7 +73,7 @@ class LinuxState:
         with reported(self._path(name, durable=True), "list"):
             try:
                 with self._directory(f"{name}/.", durable=True) as (directory, _):
-                    # What is opened with O_PATH alone cannot be listed.
+                    # A descriptor opened with O_PATH cannot be listed.
                     here = os.open(
                         ".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=directory
                     )
@@ -100,12 +100,13 @@ class LinuxState:
             on_failure.callback(_remove_quietly, temporary, directory)
             try:
                 write_all(fd, content)
+                # The run directory is a tmpfs that goes at reboot: there is nothing to flush.
                 if durable:
                     os.fsync(fd)
             finally:
                 os.close(fd)
             os.rename(temporary, last, src_dir_fd=directory, dst_dir_fd=directory)
-            # From here on the temporary name is gone; what fails now must not remove the file.
+            # The temporary name is gone, so there is nothing left to remove if the flush fails.
             on_failure.pop_all()
             if durable:
                 sync_directory(directory)
@@ -123,10 +124,12 @@ class LinuxState:
             try:
                 is_new = os.fstat(fd).st_size == 0
                 write_all(fd, content)
+                # Enough for a record: fdatasync(2) flushes the size as well, which is needed to
+                # read it, but not the times.
                 os.fdatasync(fd)
             finally:
                 os.close(fd)
-            # Else a power cut could take the name of a new file, with records that were flushed.
+            # Otherwise a power cut could take the name of a new file, and with it records that were flushed.
             if is_new:
                 sync_directory(directory)
 
@@ -158,10 +161,11 @@ class LinuxState:
             self._run_lock = None
             raise
         except FileNotFoundError:
-            # A run that is refused makes no state directory: the first that writes there makes it, and locks it.
+            # A refused configuration must leave no trace, so the state directory is created, and locked, by the first
+            # write into it.
             self._is_first = True
         except OSError:
-            # Shows again when the journal is written, where there is somebody to report it.
+            # Shows again when the journal is read or written, and is reported there.
             pass
 
     def locked_by_other(self) -> bool:
@@ -169,7 +173,7 @@ class LinuxState:
         return any(self._is_held(durable=durable) for durable in (False, True))
 
     def _lock_state(self, *, make: bool = False) -> None:
-        """Lock the state directory, too: two runs with run directories of their own must not share one journal."""
+        """Lock the state directory as well: two runs with different run directories must not share one journal."""
         if self._run_lock is not None and self._state_lock is None:
             self._state_lock = self._locked(durable=True, make=make)
 
@@ -182,7 +186,10 @@ class LinuxState:
         path = self._path(LOCK, durable=durable)
         with self._directory(LOCK, durable=durable, make=make or not durable) as (directory, last):
             if stat.S_IMODE(os.fstat(directory).st_mode) != _PRIVATE:
+                # By name relative to the descriptor: fchmod(2) refuses one opened with O_PATH.
                 os.chmod(".", _PRIVATE, dir_fd=directory)
+            # There was no state directory when this run began. A lock in it now is of a run that
+            # started later, whose journal this one has not read.
             new = os.O_EXCL if self._is_first and durable else 0
             try:
                 fd = open_regular(last, os.O_RDWR | os.O_CREAT | new, directory)
@@ -193,6 +200,9 @@ class LinuxState:
                     hint="run the same command again; it continues where that run stopped",
                 ) from None
             try:
+                # flock(2) and not fcntl(2): the lock belongs to the open file, so children that
+                # inherit the descriptor hold it, and closing another descriptor of the file does
+                # not drop it.
                 fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 held_by = _holders(fd)
@@ -206,6 +216,8 @@ class LinuxState:
             return fd
 
     def _is_held(self, *, durable: bool) -> bool:
+        # By looking at who has it open, and not by trying to lock it: that would make a run fail
+        # that starts in this instant.
         with reported(self._path(LOCK, durable=durable), "look at"):
             try:
                 with self._directory(LOCK, durable=durable) as (directory, last):
@@ -240,7 +252,7 @@ class LinuxState:
             for directory in directories:
                 if make:
                     make_directory_at(here, directory, _PRIVATE)
-                # In here all is our own: there is no link to follow.
+                # Everything in here is our own, so a link is a sign of trouble and is not followed.
                 below = os.open(directory, _SUBDIRECTORY, dir_fd=here)
                 os.close(here)
                 here = below
@@ -249,7 +261,7 @@ class LinuxState:
             os.close(here)
 
     def _enter(self, top: str, *, make: bool) -> int:
-        """The run or state directory, opened, if it can be trusted.
+        """Open the run or state directory if it can be trusted.
 
         Raises:
             FileNotFoundError: There is none.
@@ -274,7 +286,7 @@ class LinuxState:
         )
 
     def _sweep(self, path: str, directory: int) -> None:
-        """Remove what a killed run left in a directory: the holder of the lock alone knows that no other run is writing."""
+        """Remove what a killed run left in a directory. Only the holder of the lock knows that no other run is writing there."""
         where = path.rpartition("/")[0]
         if self._run_lock is not None and where not in self._swept:
             self._swept.add(where)
@@ -287,7 +299,7 @@ def _remove_quietly(name: str, directory: int) -> None:
 
 
 def _holders(lock: int) -> str:
-    """Who holds the lock, for the message: ` (process 812, kubeadm)`; empty when that cannot be seen."""
+    """Who holds the lock, for the message: ` (process 812, kubeadm)`; empty if that cannot be seen."""
     wanted = os.fstat(lock)
     found = []
     for pid in _others():

@@ -1,11 +1,11 @@
 """Walking a tree by descriptors, so that no symbolic link leads root astray.
 
-Every link is resolved as if the tree's root were `/`, also while somebody else changes the tree: each component is opened
-relative to the descriptor of the one before, and never followed by the kernel. openat2(2) would keep links below the
-root in one call, but not on the kernels of RHEL 8 and its kin (4.18), and it does not ask whose links they are.
+Every link is resolved as if the tree's root were `/`, even while somebody else changes the tree: each component is opened
+relative to the descriptor of the one before, and the kernel never follows a link. openat2(2) with RESOLVE_IN_ROOT would do that
+in one call, but RHEL 8 and its clones (kernel 4.18) do not have it, and it does not check whose links they are.
 
-Whose they are decides (docs/adr/0007): a link of root's is followed; one of another user only into that user's own
-directories, where he may write himself.
+The owner of a link decides (docs/adr/0007): a link of root's is followed, one of another user only into that user's own
+directories, where he can write anyway.
 """
 
 from __future__ import annotations
@@ -49,13 +49,13 @@ class Tree:
                 f"cannot work below {root}: {error.strerror}",
                 hint="--root must name an existing directory",
             ) from error
-        # Whoever owns the root can exchange all that lies below it, so following his links gives him nothing more; nor
-        # does it whoever runs this.
+        # Whoever owns the root can exchange everything below it, so following his links gives him nothing new. The same
+        # goes for whoever runs this.
         self._trusted = frozenset((0, os.geteuid(), os.fstat(self._root).st_uid))
 
     def __del__(self, close: Callable[[int], None] = os.close) -> None:
-        # Not weakref.finalize, which every start would have to import. What could not be opened has no descriptor; when
-        # the interpreter ends, `os` may be gone already.
+        # Not weakref.finalize, which every start would have to import. Without `_root` the open failed. `close` is a default
+        # argument because `os` may be gone when the interpreter ends.
         if hasattr(self, "_root"):
             close(self._root)
 
@@ -65,7 +65,7 @@ class Tree:
 
     @contextlib.contextmanager
     def parent(self, path: str, *, follow: bool = False) -> Iterator[tuple[int, str]]:
-        """As `walk`, with a descriptor that is closed on leaving.
+        """Like `walk`, with a descriptor that is closed on leaving.
 
         Args:
             path: Absolute path below the root.
@@ -88,8 +88,8 @@ class Tree:
         Args:
             path: Absolute path below the root.
             follow: Resolve the last component, too, while it is a link.
-            made: Given, missing directories are made, and each is noted here as (descriptor of its parent, name), the
-                outermost first; the caller closes these.
+            made: If given, missing directories are created, and each is noted here as (descriptor of its parent, name),
+                the outermost first. The caller closes the descriptors.
 
         Returns:
             A descriptor of the directory opened with O_PATH, which the caller closes, and the last component's name, which
@@ -98,12 +98,12 @@ class Tree:
         Raises:
             FileNotFoundError: A directory on the way is missing.
             NotADirectoryError: A part of the way is not a directory.
-            RefusedError: MA3013: A link on the way is not to be followed.
-            OSError: There are too many links, or what else the kernel says.
+            RefusedError: MA3013: A link on the way must not be followed.
+            OSError: There are too many links, or the kernel refuses for another reason.
         """
         opened: list[int] = []
-        # What is left of the way, the next part last. Behind the parts of a link that is not root's stands the link
-        # itself: when its turn comes, it has led somewhere.
+        # What is left of the path, the next part last. The parts of a link that is not root's are followed by the link
+        # itself: when its turn comes, the walk is where the link has led, and that directory's owner is checked.
         todo: list[str | _Link] = [*_parts(path)]
         links = 0
         try:
@@ -133,7 +133,7 @@ class Tree:
                     made.append((os.dup(here), name))
                     todo.append(name)
                 except NotADirectoryError:
-                    # It may have become something else since: whatever it is now is held, and looked at.
+                    # A link, most likely; but it may have been exchanged since. From here on the descriptor counts, not the name.
                     there = os.open(name, _WHATEVER, dir_fd=here)
                     opened.append(there)
                     status = os.fstat(there)
@@ -147,12 +147,14 @@ class Tree:
                         _refuse_beyond(todo, "to a file")
                         raise
                     links += 1
+                    # The kernel's own limit (path_resolution(7)): links that point at each other
+                    # must end.
                     if links > MOST_LINKS:
                         raise OSError(errno.ELOOP, os.strerror(errno.ELOOP)) from None
-                    # Below the parts of its target, so that it is judged where these have led.
+                    # Pushed before the parts of its target, so that it is popped after them.
                     if not self.trusts(link.uid):
                         todo.append(link)
-                    # Absolute means from the tree's root, not the machine's.
+                    # An absolute target starts at the tree's root, not at the machine's.
                     if link.target.startswith("/"):
                         close_all(opened)
                         opened.clear()
@@ -166,15 +168,16 @@ class Tree:
         return opened.pop() if opened else os.dup(self._root)
 
     def _link(self, name: str, there: int, status: os.stat_result, directory: int) -> _Link | None:
-        """What lies at an open descriptor, if it is a link."""
+        """The link at an open descriptor, if it is one."""
         if not stat.S_ISLNK(status.st_mode):
             return None
-        # Of the link that was opened, whatever has its name by now.
+        # An empty path with O_PATH reads the link that was opened, whatever has its name by now.
         link = _Link(name=name, target=os.readlink("", dir_fd=there), uid=status.st_uid)
         if status.st_nlink > 1:
             place = os.fstat(directory)
             if not self.trusts(place.st_uid) or place.st_mode & _WRITABLE_BY_OTHERS:
-                # Where the kernel lets him (fs.protected_hardlinks=0) a user gives root's link a further name here.
+                # With fs.protected_hardlinks=0 a user can hard-link a link of root's into a directory of his own: it would
+                # be trusted as root's, in a place that the user has chosen.
                 link.refuse("under several names")
         return link
 
@@ -187,16 +190,16 @@ class _Link(msgspec.Struct, frozen=True, kw_only=True):
     uid: int
 
     def require_own(self, directory: int) -> None:
-        """Refuse to go on from a directory that does not belong to the link's owner."""
+        """Refuse to go on from a directory that belongs to somebody other than the link's owner."""
         owner = os.fstat(directory).st_uid
         if owner != self.uid:
             self.refuse(f"to a directory of user {owner}")
 
     def refuse(self, where: str) -> NoReturn:
-        """Follow it no further.
+        """Refuse to follow the link.
 
         Args:
-            where: It leads.
+            where: Where it leads, to follow "that leads ".
 
         Raises:
             RefusedError: Always.
@@ -209,7 +212,7 @@ class _Link(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def _refuse_beyond(todo: list[str | _Link], where: str) -> None:
-    """Refuse what a link that is not root's has come to, if such a link is on the way."""
+    """Refuse to go on if a link that is not root's has led to a place that cannot be checked."""
     for link in todo:
         if isinstance(link, _Link):
             link.refuse(where)
