@@ -1,8 +1,8 @@
 """`ahead.py` of the packed agent: a second process compiles what a first run is going to import.
 
-Compiling is half of a first run. The modules that a plan imports are known (build/foresight.py); this process takes them in
-that order, the other one from the end, and they meet. It sends what it compiles by a pipe, and ends by itself: when it has
-come to the beginning, or when nobody reads the pipe any more.
+Compiling is half of a first run. The modules that a plan imports are known (build/foresight.py). This process takes them in
+that order and the other one from the end, until they meet. The other one sends what it compiles through a pipe, and ends
+when it reaches the beginning, or when nobody reads the pipe any more.
 """
 
 from __future__ import annotations
@@ -44,6 +44,8 @@ class Ahead:
         self.marks = os.memfd_create("machineadm-marks", os.MFD_CLOEXEC)
         os.truncate(self.marks, len(paths))
         self.pipe, theirs = os.pipe2(os.O_CLOEXEC)
+        # The first process only looks whether something came; it never waits for the other, which
+        # would cost more than compiling.
         os.set_blocking(self.pipe, False)
         with contextlib.suppress(OSError):  # then the other process waits now and then
             fcntl.fcntl(theirs, PIPE_SIZE, ROOM)
@@ -53,9 +55,9 @@ class Ahead:
         os.close(theirs)
 
     def work(self, paths: list[str], compiled: Callable[[str], CodeType], pipe: int) -> NoReturn:
-        """What the other process does."""
+        """Do the work of the other process."""
         try:
-            signal.signal(signal.SIGINT, signal.SIG_DFL)  # ends it without a word
+            signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C ends it without a traceback
             os.close(self.pipe)
             for path in reversed(paths):
                 if os.pread(self.marks, 1, self.places[path]) == b"\0":
@@ -64,10 +66,11 @@ class Ahead:
                     while message:
                         message = message[os.write(pipe, message) :]
         finally:
+            # Not sys.exit: exit functions and buffers are the first process's, and must run once.
             os._exit(0)
 
     def take(self, path: str) -> bytes | None:
-        """The compiled module, if the other process has come to it first; else it leaves it to this one."""
+        """Return the compiled module if the other process was first; else mark it as this one's."""
         if path not in self.places:
             return None
         self.receive()
@@ -76,7 +79,7 @@ class Ahead:
         return self.found.pop(path, None)
 
     def receive(self) -> None:
-        """Take what was sent."""
+        """Read what was sent."""
         while self.child > 0:
             try:
                 data = os.read(self.pipe, ROOM)
@@ -94,7 +97,7 @@ class Ahead:
                 self.rest = self.rest[size:]
 
     def end(self) -> None:
-        """Have the other process ended, and be done with it."""
+        """Kill the other process and release everything."""
         if self.child > 0:
             os.kill(self.child, signal.SIGKILL)
             os.waitpid(self.child, 0)

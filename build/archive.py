@@ -1,12 +1,12 @@
-"""The agent's archive: packed by shiv, then written again in parts, with fixed modes and our own start.
+"""The agent's archive: packed by shiv, then rewritten in parts, with fixed modes and our own start.
 
     __main__.py, front.py, parts.py, cache.py, unpack.py, sources.py, ahead.py, memory.py, version.py   the start
     manifest/PART    path of every file of a part; size and SHA-256 of what is unpacked
     manifest/first   paths of the modules that a plan imports, in that order
     parts/PART.zip   the files; about.zip holds licences, which no machine unpacks
 
-Parts are archives of their own, so that an interpreter that opens the agent reads a table of a dozen
-entries instead of a thousand, and stored as they are, for their contents are compressed.
+Parts are separate archives, so that an interpreter that opens the agent reads a table of a dozen entries
+instead of a thousand. They are stored uncompressed, because their contents are compressed.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from checkout import ROOT, source_date_epoch
 from foresight import foreseen
 from slim import slim
 
-# Not compressed, for inflating them would cost every start its import of zlib.
+# Not compressed: decompressing them would make every start import zlib.
 EVERY_START = ("__main__.py", "front.py", "parts.py", "cache.py", "version.py", "manifest/base")
 START = {
     "__main__.py": "start.py",
@@ -41,20 +41,20 @@ START = {
     "unpack.py": "unpack.py",
     "version.py": "version.py",
 }
-# One argument only, which every kernel passes on; -I shuts out PYTHONPATH and the user's site, -S the
-# machine's own site-packages.
+# One word: Linux passes everything after the interpreter as a single argument. -I ignores PYTHONPATH and the user's site,
+# -S the machine's own site-packages.
 SHEBANG = "/usr/bin/python3 -IS"
 ABOUT = "about"
 
 
 def write(tree: Path, output: Path, machine: str, owner: str = "agent") -> None:
-    """Pack a merged site-packages as the agent's file; it has its name when it is whole.
+    """Pack a merged site-packages as the agent's file; it gets its name when it is complete.
 
     Args:
         tree: The merged and slimmed site-packages, machineadm among it.
-        output: Where the file goes; its directory is made.
+        output: Where the file goes; its directory is created.
         machine: The architecture that it is for, as the kernel names it.
-        owner: Whose directory of the cache it unpacks into: what others have there it removes.
+        owner: Name of its directory in the cache; it removes other builds from there.
     """
     output.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="machineadm-archive-") as scratch:
@@ -81,7 +81,7 @@ def run_shiv(tree: Path, packed: Path) -> None:
 
 
 def finish(packed: Path, output: Path, machine: str, owner: str) -> None:
-    """Write the agent's file out of what shiv packed."""
+    """Write the agent's file from what shiv packed."""
     parts: dict[str, dict[str, bytes]] = {name: {} for name in (front.BASE, *front.PARTS, ABOUT)}
     with zipfile.ZipFile(packed) as source:
         for name in source.namelist():
@@ -115,7 +115,7 @@ def part_of(path: str) -> str:
         return ABOUT
     if top == "typing_extensions.py":
         return "py310"
-    # Of `a/b/c.py` the names are a, a.b and a.b.c: a package of ours may lie in another part than what is around it.
+    # For `a/b/c.py` the names are a, a.b and a.b.c: a package of ours may be in another part than its parent.
     steps = path.removesuffix(".py").split("/")
     steps[0] = steps[0].partition(".")[0]
     names = {".".join(steps[: end + 1]) for end in range(len(steps))}
@@ -123,7 +123,7 @@ def part_of(path: str) -> str:
 
 
 def manifest(files: dict[str, bytes]) -> str:
-    """List the files of a part; those that are unpacked with what the start compares them by."""
+    """List the files of a part, and size and digest of those that are unpacked."""
     return "".join(
         f"{len(content)} {hashlib.sha256(content).hexdigest()} {path}\n"
         if path.endswith(".so")
@@ -133,7 +133,7 @@ def manifest(files: dict[str, bytes]) -> str:
 
 
 def digest_of(parts: dict[str, dict[str, bytes]]) -> str:
-    """Hex SHA-256 of what all parts hold; how it is packed does not count."""
+    """Hex SHA-256 of the contents of all parts, however they are packed."""
     digest = hashlib.sha256()
     for part, files in sorted(parts.items()):
         if part != ABOUT:
@@ -144,7 +144,7 @@ def digest_of(parts: dict[str, dict[str, bytes]]) -> str:
 
 
 def facts(base: dict[str, bytes]) -> str:
-    """What `version` prints, as lines, so that the start need not unpack anything for it."""
+    """Return what `version` prints, as lines, so that the start need not unpack anything for it."""
     of_release = constants(base["machineadm/version.py"])
     of_command = constants(base["machineadm/cli/version.py"])
     lines = {
@@ -171,9 +171,9 @@ def constants(source: bytes) -> dict[str, str]:
 
 
 def start(name: str, values: dict[str, str]) -> str:
-    """Read a module of the start, with the values that it asks for."""
+    """Read a module of the start, and fill in its values."""
     source = (ROOT / "build" / name).read_text("utf-8")
-    if name != "start.py":  # which stays as it is for any Python there is
+    if name != "start.py":  # unchanged: it must compile on every Python
         source = slim(source)
     for key, value in values.items():
         if f'\n{key} = "unknown"\n' in source:
@@ -194,7 +194,7 @@ def part_archive(files: dict[str, bytes]) -> bytes:
 
 
 def add(file: io.BufferedIOBase, files: dict[str, bytes], *, stored: set[str]) -> None:
-    """Write files to an archive: sorted, with modes and times that no builder's surroundings decide."""
+    """Write files to an archive: sorted, with modes and times that do not depend on the builder."""
     with zipfile.ZipFile(file, "w") as target:
         for name in sorted(files):
             entry = zipfile.ZipInfo(name, time.gmtime(int(source_date_epoch()))[:6])
@@ -206,7 +206,7 @@ def add(file: io.BufferedIOBase, files: dict[str, bytes], *, stored: set[str]) -
 
 
 def bake(source: str, name: str, value: str) -> str:
-    """Write a value over the "unknown" that a module's text assigns to a name."""
+    """Replace the "unknown" that a module's text assigns to a name."""
     unknown = f'\n{name} = "unknown"\n'
     if source.count(unknown) != 1:
         sys.exit(f"expected exactly one line{unknown}")

@@ -1,9 +1,8 @@
-"""`cache.py` of the packed agent: where the libraries lie, and whether they are what they must be.
+"""`cache.py` of the packed agent: where the libraries are, and whether they are what they must be.
 
-A part's extension modules lie in a directory that nobody but this user may write to, and are compared with the
-archive's own list at every start: by what lstat tells, and by their content when that differs, or when nothing
-says that what was written has reached the disk. Compiled anew at every start but that of `version`, as
-front.py is.
+A part's extension modules are in a directory that only this user can write to. At every start they are compared
+with the archive's own list: by lstat, and by content if that differs, or if nothing shows that what was written
+has reached the disk. Compiled again at every start except that of `version`, like front.py.
 
     CONTENT-TAG-PART        the extension modules
     CONTENT-TAG-PART.seal   when the directory was renamed, and in which boot its content was compared
@@ -47,7 +46,7 @@ class UnusableError(Exception):
 
 
 def find(part: str) -> str:
-    """Give a part's directory, locked for this process, after unpacking it where need be.
+    """Return a part's directory, locked for this process, after unpacking it if necessary.
 
     Raises:
         UnusableError: There is no directory that can be trusted, or none that can be executed from.
@@ -62,12 +61,12 @@ def find(part: str) -> str:
 
 
 def part_directory(directory: str, part: str) -> str:
-    """Where a part lies: named by content and interpreter, as extension modules are for one alone."""
+    """Name a part's directory by content and interpreter: an extension module is for one interpreter only."""
     return f"{directory}/{CONTENT}-{TAG}-{part}"
 
 
 def cache_directory() -> str:
-    """Where the parts lie; a fixed place, whatever HOME says.
+    """Return where the parts are: a fixed place, whatever HOME says.
 
     Raises:
         UnusableError: The user has no home.
@@ -82,12 +81,12 @@ def cache_directory() -> str:
                 base = pwd.getpwuid(os.geteuid()).pw_dir + "/.cache/machineadm"
             except KeyError:
                 raise UnusableError(f"uid {os.geteuid()} has no home") from None
-    # A link on the way may change its mind; what it leads to now is what is checked and used.
+    # A link on the way may be changed later: resolve it once, and check and use the same path.
     return f"{os.path.realpath(base)}/{OWNER}"
 
 
 def is_safe(directory: str) -> bool:
-    """Tell whether the directory is there, after making sure that nobody else can put something into it.
+    """Tell whether the directory exists, after making sure that nobody else can put files into it.
 
     Raises:
         UnusableError: Somebody else can, or nothing may be executed there.
@@ -103,18 +102,21 @@ def is_safe(directory: str) -> bool:
         last = path[:-1] == directory
         if found.st_mode & FORMAT != 0o040000:
             raise UnusableError(f"{path[:-1]} is not a directory", unsafe=True)
+        # Root may own the directories above, since root can do everything anyway; the last one must
+        # be ours.
         if found.st_uid != user and (last or found.st_uid != 0):
             raise UnusableError(f"{path[:-1]} belongs to uid {found.st_uid}", unsafe=True)
-        # In a sticky directory, as /tmp, nobody can take away what is somebody else's.
+        # In a sticky directory such as /tmp nobody can rename or remove other users' entries.
         if found.st_mode & 0o022 and (last or not found.st_mode & 0o1000):
             raise UnusableError(f"others may write to {path[:-1] or '/'}", unsafe=True)
+    # mmap with PROT_EXEC fails there, and the loader would name a library and not the mount option.
     if os.statvfs(directory).f_flag & NOEXEC:
         raise UnusableError(f"{directory} is mounted noexec")
     return True
 
 
 def hold(path: str) -> int | None:
-    """Lock a part's directory as long as this process lives, so that no upgrade removes it.
+    """Lock a part's directory while this process lives, so that no upgrade removes it.
 
     Returns:
         A descriptor; None where there is no such directory.
@@ -126,18 +128,20 @@ def hold(path: str) -> int | None:
             held = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
         except OSError:
             return None
+        # Shared: any number of runs use a part; the one that tidies up takes the exclusive lock.
         fcntl.flock(held, fcntl.LOCK_SH)
         try:
             if os.path.samestat(os.fstat(held), os.lstat(path)):
                 return held
         except FileNotFoundError:
             pass
-        os.close(held)  # it was removed while we waited
+        os.close(held)  # it was replaced while we waited: the lock is on a directory without a name
 
 
 def own_file(path: str) -> int | None:
-    """Open a file that nobody but this user can have written; None if there is no such file."""
+    """Open a file that only this user can have written; None if there is none."""
     try:
+        # O_NONBLOCK: a FIFO in its place must not stop every start.
         held = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     except OSError:
         return None
@@ -149,7 +153,7 @@ def own_file(path: str) -> int | None:
 
 
 def seal(path: str) -> tuple[str, str]:
-    """What was noted when a part was compared by content last: the directory's ctime, and where it was."""
+    """Read the note of the last comparison by content: the directory's ctime, and in which boot it was."""
     held = own_file(path + SEAL)
     if held is None:
         return "", ""
@@ -161,8 +165,8 @@ def seal(path: str) -> tuple[str, str]:
 def is_settled(path: str) -> bool:
     """Tell whether lstat is enough: the content was compared on the disk, or written since this boot.
 
-    What was written before a power cut may have the right size and time and another content; what was
-    written since the boot is read from memory. The note counts for the very directory that it was made for.
+    After a power cut a file may have the right size and time but other content (delayed allocation); what was
+    written since the boot is in the page cache. The note is valid only for the directory that it was made for.
     """
     changed, boot = seal(path)
     if changed != str(os.lstat(path).st_ctime_ns):
@@ -171,7 +175,7 @@ def is_settled(path: str) -> bool:
 
 
 def this_boot() -> str:
-    """What the kernel calls the time since it was started; empty where it does not say."""
+    """Return the kernel's id of this boot; empty if it has none."""
     try:
         with open(BOOT_ID, "rb", buffering=0) as file:
             return file.read(100).decode("ascii", "replace").strip()
@@ -180,16 +184,18 @@ def this_boot() -> str:
 
 
 def kept(path: str) -> tuple[int, dict[str, tuple[int, int, bytes]]]:
-    """Open what was compiled of a part.
+    """Open the compiled modules of a part.
 
     Returns:
-        A descriptor; and where each module's code lies there, how long it is and its seal.
+        A descriptor; and the offset, length and seal of each module's code.
     """
     held = own_file(path + CODE) if path else None
     if held is None:
         return -1, {}
     head = os.pread(held, 16, 0)
     index = os.pread(held, int.from_bytes(head[4:8], "little"), 16)
+    # Another interpreter's bytecode crashes this one, and marshal crashes on damaged data: compare
+    # before loading.
     if head[:4] == MAGIC_NUMBER and len(head) == 16 and source_hash(0, index) == head[8:]:
         return held, marshal.loads(index)  # noqa: S302 - nobody but this user writes there
     os.close(held)
@@ -197,7 +203,7 @@ def kept(path: str) -> tuple[int, dict[str, tuple[int, int, bytes]]]:
 
 
 def listed(part: str) -> Iterator[str]:
-    """The lines of a part's list that are of this interpreter: size and SHA-256 of a file, then its path."""
+    """Yield the lines of a part's list that are for this interpreter: size and SHA-256 of a file, then its path."""
     own = extension_suffixes()[0]
     for line in front.read(f"manifest/{part}").decode().splitlines():
         if ".cpython-" not in line or line.endswith(own):
@@ -205,7 +211,7 @@ def listed(part: str) -> Iterator[str]:
 
 
 def libraries(part: str) -> dict[str, tuple[int, str]]:
-    """Size and SHA-256 of each of a part's files that must be files: the extension modules."""
+    """Return size and SHA-256 of a part's extension modules, the only ones that must be files."""
     lines = (line.split(" ", 2) for line in listed(part) if line.endswith(LIBRARY))
     return {path: (int(size), digest) for size, digest, path in lines}
 
@@ -213,9 +219,9 @@ def libraries(part: str) -> dict[str, tuple[int, str]]:
 def departures(top: str, part: str, *, by_content: bool = False) -> Iterator[str]:
     """Compare a part in the cache with the archive's list.
 
-    Type, owner, mode and size of every file, and nothing that the list does not have. No time of change
-    may be later than the directory's own, which is that of its last renaming: that shows a change of content
-    after which size and time of modification were set back.
+    Type, owner, mode and size of every file must fit, and there must be no other file. No ctime may be later
+    than the directory's own, which is that of its last rename: a later one shows that content was changed
+    and that size and mtime were set back.
 
     Args:
         top: The part's directory.
@@ -223,7 +229,7 @@ def departures(top: str, part: str, *, by_content: bool = False) -> Iterator[str
         by_content: Compare the SHA-256 of the content instead of the times.
 
     Yields:
-        The paths of what differs, is missing or has no business there.
+        The paths of what differs, is missing or does not belong there.
     """
     wanted = libraries(part)
     directories = {path.rpartition("/")[0] for path in wanted}
@@ -236,6 +242,7 @@ def departures(top: str, part: str, *, by_content: bool = False) -> Iterator[str
     outermost = os.lstat(top)
     if outermost.st_uid != user or outermost.st_mode & 0o022:
         yield "."
+    # utimes can set mtime back, nobody can set ctime: the kernel alone writes it.
     sealed = outermost.st_ctime_ns
     missing = set(wanted)
     waiting = [""]

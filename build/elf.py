@@ -1,4 +1,4 @@
-"""Extension modules without what no loader reads; strip would tie the bytes to its version."""
+"""Remove from extension modules what no loader reads; with strip the bytes would depend on its version."""
 
 from __future__ import annotations
 

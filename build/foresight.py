@@ -1,4 +1,4 @@
-"""Which modules a plan or a bootstrap is going to import, told from the sources alone."""
+"""Find out from the sources which modules a plan or a bootstrap will import."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ FOLLOWED = ("machineadm.cli.main", "machineadm.cli.plan", "machineadm.planner")
 
 
 def foreseen(files: dict[str, bytes]) -> list[str]:
-    """Paths of modules, in the order in which the interpreter comes to them.
+    """Return paths of modules in the order in which the interpreter imports them.
 
     Args:
         files: The files of a part, `TYPE_CHECKING` blocks left out.
@@ -48,7 +48,7 @@ def _visit(name: str, files: dict[str, bytes], order: dict[str, None]) -> None:
 
 
 def _imports(node: ast.AST, package: str, *, within: bool) -> Iterator[str]:
-    """What a module imports when it runs; `within` functions as well."""
+    """Yield what a module imports when it runs; with `within` also what its functions import."""
     for child in ast.iter_child_nodes(node):
         if isinstance(child, ast.Import):
             yield from (alias.name for alias in child.names)

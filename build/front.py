@@ -1,4 +1,4 @@
-"""`front.py` of the packed agent: reads the archive, makes sure of the libraries, hands over.
+"""`front.py` of the packed agent: reads the archive, makes sure that the libraries are there, hands over.
 
 It stands in for shiv's own runtime, which runs whatever it finds in a cache below HOME, obeys variables
 that make it run other code, and costs four times as much at every start. This module is compiled anew
@@ -38,13 +38,16 @@ table: dict[str, tuple[int, int, int, int]] = {}
 
 
 def run() -> int:
-    """Answer, or run the command line."""
+    """Answer `version` here, or run the command line."""
     if sys.argv[1:2] in (["version"], ["--version"]):
         code = companion("version").answer(sys.argv[1:])
+        # None: an option that only the command line understands, such as --help.
         if code is not None:
             return leave(code)
+    # Cloud images and hardened systems start services with 077 or 000: directories that we create
+    # must not depend on that.
     os.umask(0o022)
-    # Most of what a start makes is there to stay; one search for garbage in the midst of a plan takes a tenth of it.
+    # Nearly everything that a start allocates stays; one garbage collection during a plan takes a tenth of its time.
     gc.set_threshold(100_000)
     prepare()
     try:
@@ -52,18 +55,24 @@ def run() -> int:
     except Exception:
         if not repair():
             raise
+        # A new process: half of the broken modules are imported already, and cannot be taken back.
         again = [sys.executable, "-I", "-S", own_path(), *sys.argv[1:]]
         os.execv(sys.executable, again)  # noqa: S606 - itself
     return leave(main())
 
 
 def leave(code: int) -> int:
-    """End as the interpreter does, but without taking everything apart, which takes a tenth of a run."""
+    """End as the interpreter does, but without freeing every object, which takes a tenth of a run."""
     parts = sys.modules.get("parts")
+    # Before _exit: what a first run compiled makes every later start faster.
     if parts is not None and any(part.compiled for part in parts.active):
         companion("sources").keep(parts.active)
+    # os._exit skips what the interpreter does at its end: waiting for threads, exit functions,
+    # flushing. Each is done here.
     if "threading" in sys.modules:
         sys.modules["threading"]._shutdown()  # noqa: SLF001
+    # After the threads, as the interpreter does: an exit function may use what a thread still
+    # writes.
     if "atexit" in sys.modules:
         sys.modules["atexit"]._run_exitfuncs()  # noqa: SLF001
     try:
@@ -71,20 +80,20 @@ def leave(code: int) -> int:
             if stream is not None:
                 stream.flush()
     except (OSError, ValueError):
-        return code  # the interpreter has its own way with what cannot be written
-    # The interpreter's own end would free every module, which nobody needs.
+        return code  # let the interpreter report what cannot be written
+    # The interpreter's own end would free every module, which the kernel does at once.
     os._exit(code)
 
 
 def prepare() -> None:
     """Make the libraries importable, and take the archive, the first on the path, off it."""
     del sys.path[0]
-    companion("cache")  # what imports it has it already: zipimport would compile it twice
+    companion("cache")  # before parts.py imports it: zipimport would compile it twice
     companion("parts").prepare()
 
 
 def repair() -> bool:
-    """Look for damage by content after something could not be imported; tells whether any was fixed."""
+    """Compare the cache by content after an import failed; returns whether any damage was fixed."""
     if companion("parts").unusable:
         return False
     found: str = companion("unpack").verify()
@@ -92,7 +101,7 @@ def repair() -> bool:
 
 
 def own_path() -> str:
-    """The archive, as it was started."""
+    """Return the path by which the archive was started."""
     path: str = __loader__.archive  # type: ignore[name-defined]
     return path
 
@@ -103,13 +112,15 @@ def read(name: str) -> bytes:
     if held < 0:
         held = os.open(own_path(), os.O_RDONLY)
         size = os.fstat(held).st_size
-        # Once: whatever gets the archive's name later is another file, and this descriptor keeps ours.
+        # Once: an upgrade during a run puts another file in its place, and this descriptor keeps the old one.
         table.update(entries(file, size))
     return content(file, table[name])
 
 
 def file(size: int, start: int) -> bytes:
     """Read a piece of the archive."""
+    # pread has no shared position: the process that compiles ahead reads through the same
+    # descriptor.
     return os.pread(held, size, start)
 
 
@@ -123,11 +134,13 @@ def entries(read: Callable[[int, int], bytes], size: int) -> dict[str, tuple[int
         size: How long it is.
 
     Returns:
-        Method, packed size, start and CRC-32 of each entry.
+        Method, packed size, offset and CRC-32 of each entry.
 
     Raises:
         ValueError: It is not an archive.
     """
+    # The end record has no comment, since build/archive.py writes none, so it need not be searched
+    # for.
     end = read(22, max(size - 22, 0))
     if end[:4] != b"PK\5\6":
         raise ValueError("not an archive")
@@ -146,34 +159,40 @@ def entries(read: Callable[[int, int], bytes], size: int) -> dict[str, tuple[int
 
 
 def content(read: Callable[[int, int], bytes], place: tuple[int, int, int, int]) -> bytes:
-    """Read an entry of an archive; whatever is wrong with it shows in the digest of its content."""
+    """Read an entry of an archive; damage shows later, in the digest of its content."""
     method, packed, start, _ = place
     local = read(30, start)
+    # The local header's own lengths: its extra field may differ from the one in the table.
     data = read(packed, start + 30 + number(local, 26, 2) + number(local, 28, 2))
     if not method:
         return data
+    # Here: the entries of every start are stored, and zlib is a file to load.
     import zlib
 
+    # Raw deflate, as in zip: no zlib header, no checksum.
     return zlib.decompress(data, -15)
 
 
 def number(data: bytes, at: int, size: int) -> int:
-    """Read a number of so many bytes."""
+    """Read a little-endian number."""
     return int.from_bytes(data[at : at + size], "little")
 
 
 def companion(name: str) -> ModuleType:
-    """Import another module of the archive's own start, which is on the path no more.
+    """Import another module of the archive's own start, which is no longer on the path.
 
     As start.py does with this one, and for the same reason.
     """
     if name in sys.modules:
         return sys.modules[name]
     path = f"{own_path()}/{name}.py"
+    # dont_inherit: otherwise `from __future__ import annotations` of this file would apply to the
+    # other one, too.
     code = compile(read(f"{name}.py"), path, "exec", dont_inherit=True)
     module = type(sys)(name)
     module.__loader__ = __loader__  # type: ignore[name-defined]
     module.__file__ = path
+    # Before it runs: the start's modules import each other.
     sys.modules[name] = module
     sys.path.insert(0, own_path())
     try:
@@ -193,10 +212,10 @@ def refuse(exit_code: int, message: str) -> NoReturn:
 
 
 def say(message: str) -> None:
-    """Tell whoever reads standard error; it may be closed or full, and that must not become the exit code."""
+    """Write a line to standard error; it may be closed or full, and that must not change the exit code."""
     if sys.stderr is not None:
         try:
-            # Past its buffer, which the interpreter would try to empty again at the end.
+            # Not through its buffer, which the interpreter would flush again at the end, and then exit with 120.
             os.write(2, f"machineadm: {message}\n".encode(errors="backslashreplace"))
         except OSError:
             pass

@@ -1,6 +1,6 @@
-"""`memory.py` of the packed agent: extension modules without a cache, where none can be made or trusted.
+"""`memory.py` of the packed agent: extension modules without a cache, if none can be created or trusted.
 
-The loader of the C library wants them as files, so each gets an anonymous one. Everything is inflated and
+The C library's loader needs files, so each module gets an anonymous one. Everything is decompressed and
 compiled at every start, which takes about three times as long.
 """
 
@@ -15,15 +15,15 @@ HOST = 5
 
 
 def place(part: str, path: str) -> str:
-    """Put an extension module of a part into memory; gives what it can be loaded from."""
+    """Put an extension module of a part into memory; returns the path to load it from."""
     return anonymous(path, front.companion("sources").content(part, path))
 
 
 def anonymous(name: str, data: bytes) -> str:
-    """Put data into a file without a name on any disk, open as long as the process lives.
+    """Put data into a file without a name on any disk, open while the process lives.
 
-    Were it closed, the next one would get its number, and the C library's loader take the one for the
-    other by its path.
+    If it were closed, the next file would get its number, and the C library's loader, which compares paths,
+    would take one for the other.
     """
     try:
         held = os.memfd_create(f"machineadm-{name}")

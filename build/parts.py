@@ -1,6 +1,6 @@
-"""`parts.py` of the packed agent: finds and loads modules, out of the archive or of the cache.
+"""`parts.py` of the packed agent: finds and loads modules from the archive or the cache.
 
-Compiled anew at every start but that of `version`, as front.py is.
+Compiled again at every start except that of `version`, like front.py.
 """
 
 from __future__ import annotations
@@ -40,8 +40,10 @@ unusable = ""
 
 
 def prepare() -> None:
-    """Put the finders in their places."""
+    """Install the finders."""
     sys.meta_path[:0] = [Late(), Part(front.BASE)]
+    # Last: a part is looked at only if nobody else has the module, so a run without plugins never
+    # unpacks gRPC.
     sys.meta_path.append(Missing())
     sys.path_hooks.insert(0, Part.of_directory)
 
@@ -57,7 +59,7 @@ class Part:
         self.name = name
         self.files = {line.split(" ", 2)[2] for line in cache.listed(name)}
         self.tops = {path.partition("/")[0].partition(".")[0] for path in self.files}
-        # Where the extension modules lie; empty: nowhere, they are loaded from memory.
+        # Directory of the extension modules; empty if they are loaded from memory.
         self.top = activate(name)
         self.kept: dict[str, tuple[int, int, bytes]]
         self.bytecode, self.kept = cache.kept(self.top)
@@ -96,13 +98,15 @@ class Part:
         return found
 
     def code(self, path: str) -> CodeType:
-        """The compiled module of that path: as it was kept, or compiled now."""
+        """Return the compiled module of that path, from the cache or compiled now."""
         if path in self.kept:
             start, size, seal = self.kept[path]
             data = os.pread(self.bytecode, size, start)
-            # A disk, or a power cut, may have made something else of it.
+            # A bad disk or a power cut may have changed it, and marshal crashes on damaged data.
             if source_hash(start, data) == seal:
                 code: CodeType = marshal.loads(data)  # noqa: S302 - nobody but this user writes there
+                # The path was compiled in, and the archive may have been started by another one
+                # since; tracebacks would show the old.
                 _fix_co_filename(code, f"{front.own_path()}/{path}")
                 return code
         code, self.compiled[path] = front.companion("sources").compiled(self, path)
@@ -110,7 +114,7 @@ class Part:
 
     @staticmethod
     def of_directory(path: str) -> Directory:
-        """A hook of sys.path_hooks, by which pkgutil lists the modules of a package.
+        """Hook for sys.path_hooks, so that pkgutil can list the modules of a package.
 
         Raises:
             ImportError: It is not a package of ours.
@@ -127,10 +131,10 @@ class Directory:
         self.path = path
 
     def find_spec(self, name: str, target: object = None) -> None:
-        """Nothing: a Part finds what there is, by its full name."""
+        """Find nothing: a Part finds modules by their full name."""
 
     def iter_modules(self, prefix: str = "") -> Iterator[tuple[str, bool]]:
-        """List the modules that lie there, and whether they are packages; as pkgutil asks."""
+        """List the modules of the directory, and whether they are packages, for pkgutil."""
         for path in (path for part in active for path in part.files):
             directory, _, name = path.removesuffix("/__init__.py").rpartition("/")
             if directory == self.path and (path.endswith("/__init__.py") or name.endswith(".py")):
@@ -173,13 +177,13 @@ class Module:
 
 
 class Late:
-    """Finds and loads what is run late; see importlib.abc.MetaPathFinder and Loader."""
+    """Finds and loads modules that run late; see importlib.abc.MetaPathFinder and Loader."""
 
     def __init__(self, loader: Any = None) -> None:
         self.loader = loader
 
     def find_spec(self, name: str, path: Any = None, target: Any = None) -> ModuleSpec | None:
-        """Have the other finders find the module, and put itself before its loader."""
+        """Let the other finders find the module, and wrap its loader."""
         if name not in LATE:
             return None
         others = (one.find_spec(name, path, target) for one in sys.meta_path if one is not self)
@@ -192,7 +196,7 @@ class Late:
         """Leave that to the interpreter."""
 
     def exec_module(self, module: ModuleType) -> None:
-        """Have the module run when it is asked for what it does not have."""
+        """Run the module when an attribute is asked for that it does not have yet."""
 
         def ask(name: str) -> Any:
             del module.__getattr__
@@ -204,7 +208,7 @@ class Late:
 
 
 class Missing:
-    """Finds the modules of parts that nothing has been imported of yet."""
+    """Finds the modules of parts from which nothing was imported yet."""
 
     def __init__(self) -> None:
         self.parts = {name: part for part, names in front.PARTS.items() for name in names}
@@ -223,7 +227,7 @@ class Missing:
 
 
 def activate(part: str) -> str:
-    """Make sure of a part's extension modules; gives the directory, which is empty if there can be none."""
+    """Make sure that a part's extension modules are there; returns their directory, empty without a cache."""
     global unusable
     if not unusable:
         try:

@@ -1,7 +1,7 @@
 """Fill dist/release/vX.Y.Z: both agents, their bills of materials and provenance, the definitions.
 
-All but build.json, which tells of the builder, has the same bytes wherever the commit is built. A
-directory that is there already is compared, never overwritten: what is signed stays as it is.
+All files except build.json, which describes the builder, have the same bytes wherever the commit is built. An
+existing directory is compared, never overwritten: what is signed stays as it is.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ TOOLS = ("shiv", "click", "setuptools", "packaging", "pip")
 
 
 def main() -> int:
-    """Make the release, or compare with the one that is there."""
+    """Make the release, or compare it with the existing one."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument(
         "--wheels", type=Path, help="a directory to use instead of the package index"
@@ -45,7 +45,7 @@ def main() -> int:
 
 
 def why_not(tag: str) -> str:
-    """Say why the checkout is not to be released; empty when it may be."""
+    """Say why the checkout must not be released; empty if it may be."""
     commit = commit_id()
     if not commit:
         return "a release is built from a commit, and this is not a git checkout"
@@ -73,7 +73,7 @@ def fill(directory: Path, version: str, wheels_from: Path | None) -> None:
 
 
 def papers(name: str, agent: bytes, machine: str, wheels: list[Path]) -> dict[str, bytes]:
-    """Write what lies beside an agent's file, by file name."""
+    """Write the files that belong to an agent's file, by file name."""
     subject = Subject(
         name=name,
         content=agent,
@@ -90,7 +90,7 @@ def papers(name: str, agent: bytes, machine: str, wheels: list[Path]) -> dict[st
 
 
 def put(made: Path, final: Path) -> int:
-    """Give a release its name, or compare it with the one that has it."""
+    """Give a release its name, or compare it with the one that already has it."""
     if not final.exists():
         made.chmod(0o755)
         made.rename(final)
@@ -120,7 +120,7 @@ def definitions() -> bytes:
 
 
 def builder(version: str) -> dict[str, object]:
-    """Tell what a release was made of, and by what."""
+    """Describe what a release was made of, and with what."""
     return {
         "schemaVersion": 1,
         "version": f"v{version}",
@@ -141,7 +141,7 @@ def builder(version: str) -> dict[str, object]:
 
 
 def version_of_checkout() -> str:
-    """Read the version, which stands in one place."""
+    """Read the version, which is in one place only."""
     text = (ROOT / "machineadm/version.py").read_text("utf-8")
     found = re.search(r'^VERSION = "([^"]+)"$', text, re.MULTILINE)
     return found[1] if found else sys.exit("machineadm/version.py has no VERSION")

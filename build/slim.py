@@ -1,4 +1,4 @@
-"""What of a wheel goes along: what serves at run time, and licences."""
+"""Choose what of a wheel is packed: what is used at run time, and licences."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ LICENCE = re.compile(r"(?i)(licen[cs]e|copying|notice|authors)")
 
 
 def unpack(wheel: Path, tree: Path) -> None:
-    """Unpack what is needed at run time; two wheels must agree on a file they both bring."""
+    """Unpack what is needed at run time; two wheels must agree on a file that both contain."""
     with zipfile.ZipFile(wheel) as archive:
         for name in needed(archive.namelist()):
             if name.startswith("/") or ".." in name.split("/"):
@@ -51,13 +51,13 @@ def unpack(wheel: Path, tree: Path) -> None:
 
 
 def needed(names: list[str]) -> list[str]:
-    """Choose what goes along; of a wheel that gives no code no licence is needed either."""
+    """Choose what is packed; a wheel without any code needs no licence either."""
     files = [name for name in names if not name.endswith("/") and is_needed(name)]
     return files if any(".dist-info/" not in name for name in files) else []
 
 
 def is_needed(name: str) -> bool:
-    """Tell whether a wheel's file serves at run time, or is a licence that must go along."""
+    """Tell whether a wheel's file is used at run time, or is a licence that must be packed."""
     top, _, rest = name.partition("/")
     if top.endswith(".dist-info"):
         return bool(LICENCE.match(rest))
@@ -65,15 +65,15 @@ def is_needed(name: str) -> bool:
 
 
 def slim(source: str) -> str:
-    """Leave out of a module of ours what costs a start and serves nobody on a machine."""
+    """Remove from a module of ours what costs time at a start and nobody uses on a machine."""
     return without_types(without_docstrings(source))
 
 
 def without_docstrings(source: str) -> str:
-    """Blank what classes, functions and fields say of themselves; every line keeps its number.
+    """Blank the docstrings of classes, functions and fields; every line keeps its number.
 
-    It is a tenth of the file's room and of a first start, which compiles all that it imports, and nobody
-    can ask for it on a machine. A module's own docstring stays: the command line shows it.
+    They are a tenth of the file's size and of a first start, which compiles all that it imports, and nobody
+    can read them on a machine. A module's own docstring stays: the command line shows it.
     """
     lines = source.split("\n")  # as the parser counts them; splitlines ends one at a form feed, too
     for body in _bodies(ast.parse(source)):
@@ -88,10 +88,10 @@ def without_docstrings(source: str) -> str:
 
 
 def without_types(source: str) -> str:
-    """Blank what only type checkers read: annotations of functions, blocks under `if TYPE_CHECKING`, Protocol as the base.
+    """Blank what only type checkers read: annotations of functions, blocks under `if TYPE_CHECKING`, the base Protocol.
 
     They are a tenth of what a first start compiles and of what every start loads, and nothing reads them at run
-    time; the fields of classes, which msgspec reads, stay. Every line keeps its number.
+    time. The fields of classes, which msgspec reads, stay. Every line keeps its number.
     """
     text = source.encode()
     lines = [0]
@@ -118,7 +118,7 @@ def without_types(source: str) -> str:
             blank(text.rindex(b"->", 0, start(node.returns)), end(node.returns))
             node.returns = None
         elif isinstance(node, ast.ClassDef) and _is_protocol(node):
-            # One that isinstance asks for is decorated, and stays.
+            # A decorated one (runtime_checkable) is used with isinstance, and stays.
             opening = text.rindex(b"(", 0, start(node.bases[0]))
             blank(opening, text.index(b")", end(node.bases[0])) + 1)
             node.bases = []
@@ -128,7 +128,7 @@ def without_types(source: str) -> str:
             blanked[first : first + 4] = b"pass"
             node.body = [ast.Pass()]
     result = blanked.decode()
-    # Parentheses around an annotation, say, are not part of it: what is not sure stays.
+    # Parentheses around an annotation, for example, are not part of it: if the result differs, keep the source.
     try:
         return result if ast.dump(ast.parse(result)) == ast.dump(tree) else source
     except SyntaxError:
@@ -155,7 +155,7 @@ def _is_text(statement: ast.stmt) -> bool:
 
 
 def _stands_alone(statement: ast.stmt, first: str, last: str) -> bool:
-    """Whether there is nothing else on its lines."""
+    """Whether nothing else is on its lines."""
     before = first.encode()[: statement.col_offset]
     behind = last.encode()[statement.end_col_offset :]
     return not before.strip() and not behind.strip()

@@ -1,7 +1,7 @@
-"""`sources.py` of the packed agent: reads a part out of the archive, compiles its modules, keeps what it compiled.
+"""`sources.py` of the packed agent: reads a part from the archive, compiles its modules, keeps what it compiled.
 
-A first run compiles so much that a second process helps (ahead.py). What a run has compiled is written when it
-ends, as one file; each module's code there has a seal of its own, for nothing is flushed to the disk.
+A first run compiles so much that a second process helps (ahead.py). What a run compiled is written when it
+ends, as one file; each module's code has its own seal there, because nothing is flushed to the disk.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ other: Ahead | None = None
 
 
 class Archive:
-    """A part in the agent's file; all of it is compared with its checksum before anything of it is run.
+    """A part in the agent's file; its checksum is compared before anything of it runs.
 
     Args:
         part: Its name.
@@ -44,12 +44,14 @@ class Archive:
     def __init__(self, part: str) -> None:
         name = f"parts/{part}.zip"
         self.data = front.read(name)
+        # A damaged download or disk, not an attacker, who could change the CRC too; that is what
+        # the release's signature is for.
         if zlib.crc32(self.data) != front.table[name][3]:
             refuse_archive(name)
         self.places = front.entries(self.piece, len(self.data))
 
     def piece(self, size: int, start: int) -> bytes:
-        """A piece of the archive."""
+        """Return a piece of the archive."""
         return self.data[start : start + size]
 
 
@@ -62,7 +64,7 @@ def content(part: str, path: str) -> bytes:
 
 
 def compiled(part: Part, path: str) -> tuple[CodeType, bytes]:
-    """Compile a module; gives it also as it is kept."""
+    """Compile a module; returns the code, and the bytes in which it is kept."""
     global other
     if part.name == front.BASE and not part.kept and not part.compiled:
         other = beside(part.name)
@@ -83,7 +85,8 @@ def compile_now(part: str, path: str) -> CodeType:
 
 
 def beside(part: str) -> Ahead | None:
-    """Have another process compile what is going to be imported, where it has a processor of its own."""
+    """Let another process compile what will be imported, if there is a second processor for it."""
+    # Affinity, not os.cpu_count(): a container or a unit may be confined to one processor of many.
     if len(os.sched_getaffinity(0)) < 2:
         return None
     foreseen = front.read("manifest/first").decode().splitlines()
@@ -101,17 +104,17 @@ def beside(part: str) -> Ahead | None:
 
 
 def keep(parts: list[Part]) -> None:
-    """Write what was compiled of each part, beside what had been kept before."""
+    """Write what was compiled of each part, together with what was kept before."""
     for part in parts:
         if part.compiled and part.top:
             try:
                 keep_part(part)
             except OSError:
-                pass  # read-only, or full: it is compiled each time
+                pass  # read-only or full: compiled at each start
 
 
 def keep_part(part: Part) -> None:
-    """Write one file of everything that was ever compiled of a part.
+    """Write one file with everything that was ever compiled of a part.
 
     Raises:
         OSError: It cannot be written.
@@ -121,7 +124,7 @@ def keep_part(part: Part) -> None:
     held, before = cache.kept(part.top)
     codes = {path: os.pread(held, size, start) for path, (start, size, _) in before.items()}
     codes.update(part.compiled)
-    # The index comes first, and how long it is depends on where it says that the rest is.
+    # The index comes first but its length depends on the offsets in it: reserve room for the largest ones.
     room = len(marshal.dumps({path: (1 << 30, 1 << 30, bytes(8)) for path in codes}))
     at += room
     for path, code in codes.items():

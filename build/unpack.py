@@ -1,10 +1,10 @@
-"""`unpack.py` of the packed agent: fills the cache, compares it by content, and tidies it.
+"""`unpack.py` of the packed agent: fills the cache, compares it by content, and removes old parts.
 
-All that changes a part is done under one lock. A part is compared with the list, written below another
-name and only then given its own; so a kill leaves no half of one to be run, and whatever has the other
-name while the lock is held is rubbish. Nothing is flushed to the disk, which takes as long as all that
-others have written: until a later boot has compared the content once, a note beside the part says in
-which boot it was written, and after a power cut it is not that boot any more.
+Every change of a part is made under one lock. A part is compared with the list, written under another
+name and only then renamed, so a kill leaves no partial one to be run, and whatever has the other
+name while the lock is held is garbage. Nothing is flushed to the disk, because that takes as long as all that
+other programs have written: until a later boot has compared the content once, a note beside the part says in
+which boot it was written, and after a power cut that is not the current boot.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ PATIENCE = 60
 
 
 def unpack(directory: str, part: str) -> str:
-    """Put a part into the cache, or in order there.
+    """Put a part into the cache, or repair it there.
 
     Returns:
         Its directory, locked for this process.
@@ -37,6 +37,8 @@ def unpack(directory: str, part: str) -> str:
     make(directory)
     path = cache.part_directory(directory, part)
     with Lock(directory):
+        # Again under the lock: what was wrong a moment ago may be what another run was just
+        # writing.
         if os.path.lexists(path) and not is_good(path, part):
             put_aside(path)
         if not os.path.lexists(path):
@@ -48,9 +50,9 @@ def unpack(directory: str, part: str) -> str:
 
 
 def is_good(path: str, part: str) -> bool:
-    """Compare by lstat, for another run may have been faster, then by content.
+    """Compare by lstat, since another run may have been faster, then by content.
 
-    If it is the times alone that differ (the cache came out of an image, or a backup), they are set.
+    If only the times differ (the cache came from an image or a backup), they are set.
     """
     if os.path.islink(path) or not os.path.isdir(path):
         return False
@@ -63,7 +65,7 @@ def is_good(path: str, part: str) -> bool:
     if any(cache.departures(path, part, by_content=True)):
         return False
     changed, boot = cache.seal(path)
-    # Of an earlier boot, so it was read from the disk, unless somebody has put it there since.
+    # Written in an earlier boot, so what was compared came from the disk, unless somebody put it there since.
     another_boot = boot != "" and cache.this_boot() not in ("", boot)
     on_disk = as_told and another_boot and changed == str(found.st_ctime_ns)
     try:
@@ -73,12 +75,12 @@ def is_good(path: str, part: str) -> bool:
             os.chmod(path, 0o700)  # its own time is the seal
         settle(path, on_disk=on_disk)
     except OSError:
-        pass  # read-only: it is compared by content each time
+        pass  # read-only: compared by content at each start
     return True
 
 
 def settle(path: str, *, on_disk: bool = False) -> None:
-    """Note beside a part that its content was compared, and whether the disk is known to have it.
+    """Note beside a part that its content was compared, and whether it is known to be on the disk.
 
     Raises:
         OSError: It cannot be noted.
@@ -91,7 +93,7 @@ def settle(path: str, *, on_disk: bool = False) -> None:
 
 
 def replace(path: str, content: bytes) -> None:
-    """Write a file of the cache that is not one of a part's own, whole or not at all.
+    """Write a file of the cache that is not part of a part, whole or not at all.
 
     Raises:
         OSError: It cannot be written.
@@ -111,9 +113,9 @@ def replace(path: str, content: bytes) -> None:
 
 
 def verify() -> str:
-    """Compare every part in the cache by content; unpack anew what differs.
+    """Compare every part in the cache by content; unpack again what differs.
 
-    Compiled modules cannot be compared, so they go in any case and are made anew when needed.
+    Compiled modules cannot be compared, so they are always removed, and made again when needed.
     """
     try:
         directory = cache.cache_directory()
@@ -153,7 +155,7 @@ def verify_parts(directory: str) -> str:
 
 
 def make(directory: str) -> None:
-    """Make the cache's directory where it is not there.
+    """Create the cache's directory if it does not exist.
 
     Raises:
         UnusableError: It, or one above it, is not safe.
@@ -163,6 +165,8 @@ def make(directory: str) -> None:
     before = os.umask(0o022)
     try:
         os.makedirs(os.path.dirname(directory), exist_ok=True)
+        # mkdir, not makedirs: it fails if somebody was faster, and what they made is then judged by
+        # is_safe.
         os.mkdir(directory, 0o700)
     except FileExistsError:
         pass
@@ -173,7 +177,7 @@ def make(directory: str) -> None:
 
 
 def create(path: str, part: str) -> None:
-    """Unpack a part, whole before it has its name.
+    """Unpack a part completely before it gets its name.
 
     Raises:
         OSError: No room, or no right to write there.
@@ -194,7 +198,7 @@ def create(path: str, part: str) -> None:
 
 
 def write(scratch: str, part: str) -> None:
-    """Write a part's extension modules, which have been compared with the list."""
+    """Write a part's extension modules, after comparing them with the list."""
     sources = front.companion("sources")
     os.mkdir(scratch, 0o700)
     for name in cache.libraries(part):
@@ -209,16 +213,17 @@ def write(scratch: str, part: str) -> None:
 
 
 def set_time(path: str) -> None:
-    """Give a file the release's time."""
+    """Set a file's times to the release's."""
     os.utime(path, (int(cache.EPOCH), int(cache.EPOCH)))
 
 
 def flush(path: str) -> None:
-    """Bring what was written to the disk."""
+    """Flush what was written to the disk."""
     held = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
     try:
         import ctypes
 
+        # syncfs waits for this file system alone; sync for every disk of the machine.
         if ctypes.CDLL(None).syncfs(held):
             os.sync()
     except (ImportError, OSError, AttributeError):
@@ -228,8 +233,8 @@ def flush(path: str) -> None:
 
 
 def tidy(directory: str) -> None:
-    """Remove what runs that were killed have left, and other builds that nobody runs."""
-    # Directories before what lies beside them, which goes with them.
+    """Remove what killed runs left, and other builds that nobody runs."""
+    # Directories first (they sort before their notes): a note goes when its directory is gone.
     for name in sorted(os.listdir(directory)):
         path = f"{directory}/{name}"
         if name.startswith((".new-", ".old-")):
@@ -238,7 +243,7 @@ def tidy(directory: str) -> None:
             if not os.path.lexists(path.rpartition(".")[0]):
                 remove(path)
         elif is_other_build(name):
-            # Whoever runs it holds a shared lock.
+            # A process that runs it holds a shared lock.
             try:
                 held = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
             except OSError:
@@ -253,7 +258,7 @@ def tidy(directory: str) -> None:
 
 
 def put_aside(path: str) -> str:
-    """Take a part's name away at once; gives the name that it has until it is removed."""
+    """Rename a part away in one step; returns the name that it has until it is removed."""
     directory, name = os.path.split(path)
     aside = f"{directory}/.old-{name}"
     remove(aside)  # of a run that was killed
@@ -262,13 +267,13 @@ def put_aside(path: str) -> str:
 
 
 def is_other_build(name: str) -> bool:
-    """Tell whether a name in the cache is that of another build's part."""
+    """Tell whether a name in the cache belongs to another build's part."""
     content, _, rest = name.partition("-")
     return content != cache.CONTENT and len(content) == len(cache.CONTENT) and "-" in rest
 
 
 def remove(path: str) -> None:
-    """Remove a directory with all that is in it, or whatever is there in its place, as far as possible."""
+    """Remove a directory with its content, or whatever is in its place, as far as possible."""
     try:
         if not os.path.isdir(path) or os.path.islink(path):
             os.unlink(path)
@@ -281,7 +286,7 @@ def remove(path: str) -> None:
                 (os.unlink if os.path.islink(inner) else os.rmdir)(inner)
         os.rmdir(path)
     except OSError:
-        pass  # the next time
+        pass  # the next run tries again
 
 
 def sha256(path: str) -> str:
@@ -307,6 +312,7 @@ class Lock:
     def __enter__(self) -> None:
         flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW
         self.held = os.open(self.path, flags, 0o600)
+        # flock has no timeout, and SIGALRM belongs to whoever else uses it: poll.
         for wait in self.waits():
             try:
                 fcntl.flock(self.held, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -318,7 +324,7 @@ class Lock:
         raise cache.UnusableError(f"{self.path} has been locked for {PATIENCE} seconds")
 
     def waits(self) -> Iterator[float]:
-        """The pauses between two attempts."""
+        """Yield the pauses between two attempts."""
         end = time.monotonic() + PATIENCE
         while time.monotonic() < end:
             yield 0.02

@@ -31,7 +31,7 @@ BUILDER_LOCK = ROOT / "build/locks/builder.txt"
 INTERPRETERS = ("3.10", "3.11", "3.12", "3.13", "3.14")
 # 2.17 is the oldest glibc that the wheels offer; left to itself pip takes what suits the builder.
 PLATFORMS = ("manylinux2014", "manylinux_2_17")
-# Wheels with extensions exist, but the one without serves every interpreter at a tenth of the size.
+# Wheels with extensions exist, but the pure one works on every interpreter at a tenth of the size.
 PURE = {"multidict"}
 # As Kubernetes and Debian name them: as wheels and the kernel do.
 ARCHITECTURES = {"amd64": "x86_64", "arm64": "aarch64"}
@@ -51,7 +51,7 @@ def main() -> None:
 
 
 class Pin(NamedTuple):
-    """One line of a lock: a version, its hashes, and where it holds."""
+    """One line of a lock: a version, its hashes, and its marker."""
 
     name: str
     text: str
@@ -77,7 +77,7 @@ class Pin(NamedTuple):
 
 
 def own_architecture() -> str | None:
-    """Name the architecture that this runs on; None where no agent is built for it."""
+    """Name the architecture that this runs on; None if no agent is built for it."""
     machine = platform.machine()
     return next((name for name, other in ARCHITECTURES.items() if other == machine), None)
 
@@ -98,10 +98,10 @@ def read_lock(lock: Path) -> list[Pin]:
 
 @contextmanager
 def gathered_wheels(machine: str, source: Path | None) -> Iterator[list[Path]]:
-    """Lend the locked wheels of an architecture; those of a named directory alone, if one is named.
+    """Provide the locked wheels of an architecture; only from a directory, if one is named.
 
-    They are copies in a directory of our own: in a cache that others can write to, a wheel could become
-    another one after its hash was compared.
+    They are copies in our own directory: in a cache that others can write to, a wheel could be
+    replaced after its hash was compared.
     """
     with tempfile.TemporaryDirectory(prefix="machineadm-wheels-") as scratch:
         found = fetch_wheels(machine, source, Path(scratch) if source else usual_cache())
@@ -115,8 +115,8 @@ def gathered_wheels(machine: str, source: Path | None) -> Iterator[list[Path]]:
 def fetch_wheels(machine: str, source: Path | None, cache: Path, lock: Path = LOCK) -> list[Path]:
     """Find the locked wheels of every interpreter.
 
-    A wheel of the oldest interpreter that is not tied to it serves the later ones, too: cryptography
-    brings one for CPython 3.9 and later and one for 3.11 and later, with differing files of one name.
+    A wheel of the oldest interpreter that is not tied to it (abi3) is used for the later ones too: cryptography
+    has one for CPython 3.9 and later and one for 3.11 and later, whose files differ under the same names.
 
     Args:
         machine: The architecture, as the kernel names it.
@@ -144,7 +144,7 @@ def fetch_wheels(machine: str, source: Path | None, cache: Path, lock: Path = LO
 
 
 def check_hashes(wheels: list[Path], lock: Path) -> None:
-    """End the build where a wheel is none of those that the lock lists."""
+    """End the build if the lock does not list a wheel's hash."""
     known = re.findall(r"--hash=sha256:(\w+)", lock.read_text("utf-8"))
     for wheel in wheels:
         if hashlib.sha256(wheel.read_bytes()).hexdigest() not in known:
@@ -154,7 +154,7 @@ def check_hashes(wheels: list[Path], lock: Path) -> None:
 def wheels_of(
     version: str, machine: str, pins: list[Pin], source: Path | None, cache: Path
 ) -> list[Path]:
-    """Find the wheels of one interpreter; a directory of the cache appears when it is complete.
+    """Find the wheels of one interpreter; a directory of the cache gets its name when it is complete.
 
     Raises:
         OSError: The cache cannot be written to.
@@ -175,7 +175,7 @@ def wheels_of(
             try:
                 wheels.rename(directory)
             except OSError:
-                # Another build may have been faster; its wheels are the same.
+                # Another build may have been faster; it has the same wheels.
                 if not is_complete(directory, pins):
                     raise
     return sorted(directory.glob("*.whl"))
