@@ -9,7 +9,7 @@ import msgspec
 from machineadm.actions.perform import perform
 from machineadm.host.effects import Effect, MakeLink, RemoveFile
 from machineadm.host.ports import Host
-from machineadm.plan.model import FollowUp, Outcome, Phase, Work, digest_of
+from machineadm.plan.model import FollowUp, Outcome, Owned, Phase, Work, digest_of
 
 NOWHERE: Final = "/dev/null"
 
@@ -31,6 +31,11 @@ class MaskUnit(msgspec.Struct, frozen=True, kw_only=True):
     def digest(self) -> str:
         """See `Step.digest`."""
         return digest_of(self.name, self.path, str(self.masked))
+
+    def owned(self) -> tuple[Owned, ...]:
+        """See `Owning.owned`: the link, which may take the place of a file."""
+        link = Owned(kind="file", name=self.path, declared=digest_of(NOWHERE))
+        return (link,) if self.masked else ()
 
     def check(self, host: Host) -> Work:
         """See `Step.check`."""

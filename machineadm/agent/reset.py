@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import msgspec
 
@@ -117,6 +117,7 @@ def _look(machine: Machine) -> tuple[Prospect, Context]:
     looks = look(context)
     _, stays = back.look(host)
     left = [*stays]
+    left += _of_no_holding(journal, ledger)
     if commands := journal.commands_done():
         count = "a command" if commands == 1 else f"{commands} commands"
         left.append(f"what {count} of the configuration did beside files that it declares")
@@ -129,6 +130,22 @@ def _look(machine: Machine) -> tuple[Prospect, Context]:
         known=not journal.is_empty or bool(everything),
     )
     return prospect, context
+
+
+def _of_no_holding(journal: Journal, ledger: Ledger) -> Iterator[str]:
+    """What steps did that the ledger holds nothing of, so that nothing takes it back."""
+    for concern in journal.concerns_done():
+        match concern.split("/"):
+            case ["users", ("user" | "group") as kind, name]:
+                yield f"{kind} {name} stays"
+            case ["swap", "off"]:
+                yield "swap that was turned off stays off until the next boot"
+            case ["units", unit, "enabled"] if ledger.holding("unit", unit) is None:
+                yield f"{unit} stays disabled"
+            case ["units", unit, "state"]:
+                yield f"{unit} stays as it was put: started or stopped"
+            case _:
+                pass
 
 
 def _forget(machine: Machine) -> None:

@@ -49,6 +49,10 @@ class Following:
         for follow in work.follow:
             if self._host.offline and follow.kind != "run":
                 continue  # the first boot starts every unit with the files as they are by then
+            if follow.kind == "stop":
+                # Its definition goes: a restart that an earlier run has left would fail, at every run.
+                for kind in ("restart", "reload"):
+                    self._ledger.clear_pending(FollowUp(kind=kind, target=follow.target).key)
             known = {p.follow.key: p for p in self._ledger.pending}.get(follow.key)
             undo = dict(known.undo if known else ())
             for path, seen in self._files(work):
@@ -234,6 +238,8 @@ def carry_out(follow: FollowUp, host: Host) -> None:
             services_of(host).restart(follow.target)
         case "reload":
             services_of(host).reload_unit(follow.target)
+        case "stop":
+            services_of(host).stop(follow.target)
         case "run":
             if host.commands is None:
                 raise StepError("MA3402", f"{follow.key}: no program can run below another root")

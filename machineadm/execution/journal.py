@@ -197,6 +197,12 @@ class Journal:
         keys = (key for key, (done, _) in self._done.items() if done)
         return sum(concern in concerns for concern, _ in keys)
 
+    def concerns_done(self) -> tuple[str, ...]:
+        """The names of steps that were carried out, without their places in lists, in order."""
+        return tuple(
+            dict.fromkeys(concern for (concern, _), (done, _) in self._done.items() if done)
+        )
+
     def guard(self, identity: Identity) -> None:
         """Refuse to make another node of a machine that is one already, or that is being taken back.
 

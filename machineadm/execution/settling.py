@@ -227,7 +227,7 @@ class Settling:
         """Note what a step left, after its last effect."""
         if not isinstance(step, Owning):
             return
-        effects = {e.path: e for e in work.effects if isinstance(e, WriteFile)}
+        effects = {e.path: e for e in work.effects if isinstance(e, (WriteFile, MakeLink))}
         for owned in step.owned():
             effect = effects.get(owned.name) if owned.kind == "file" else None
             holding = self._ledger.holding("file", owned.name)
@@ -597,9 +597,9 @@ def _with(work: Work, effects: list[Effect], notes: list[str]) -> Work:
     return msgspec.structs.replace(work, effects=tuple(effects), summary=summary)
 
 
-def _left_by(effect: WriteFile, host: Host) -> Seen:
+def _left_by(effect: WriteFile | MakeLink, host: Host) -> Seen:
     """The state that an effect left. Content that is at hand is not read again."""
-    content = effect.content
+    content = effect.content if isinstance(effect, WriteFile) else None
     stat = host.files.stat(effect.path)
     if stat is None or stat.kind is not FileKind.FILE or not isinstance(content, bytes):
         return Eyes(host).look(effect.path)
@@ -620,6 +620,8 @@ def _changed(path: str, host: Host) -> int:
 
 def _expected(effect: Effect | None) -> tuple[Seen, ...]:
     """The state that an effect will leave, if known: after a kill before it is noted, it must not look like somebody else's."""
+    if isinstance(effect, MakeLink):
+        return (Seen(kind="link", target=effect.target),)
     if not isinstance(effect, WriteFile) or not isinstance(effect.content, bytes):
         return ()
     if effect.uid is None or effect.gid is None:

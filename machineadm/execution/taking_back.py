@@ -7,15 +7,25 @@ kept stays in either case, and the summary says so.
 
 from __future__ import annotations
 
+import re
 from typing import ClassVar
 
 from machineadm.actions.perform import perform
 from machineadm.execution.ledger import Holding, Ledger
 from machineadm.execution.seen import ABSENT, Eyes, restoring, shown_content
 from machineadm.execution.settling import Settling, in_order
-from machineadm.host.effects import DisableUnit, Effect
+from machineadm.host.effects import DisableUnit, Effect, RemoveFile
 from machineadm.host.ports import Host
 from machineadm.plan.model import FollowUp, Outcome, Phase, Work, digest_of
+
+_OWN_UNITS = "/etc/systemd/system"
+_UNITS = (
+    "/run/systemd/system",
+    "/usr/local/lib/systemd/system",
+    "/usr/lib/systemd/system",
+    "/lib/systemd/system",
+)
+"""Where else a unit may be defined; systemd.unit(5)."""
 
 _UNTIL_BOOT = {"parameter": "value", "module": "module", "hostname": "host name"}
 
@@ -61,7 +71,7 @@ class TakeBack:
         return Work(
             effects=tuple(effects),
             summary="; ".join([*parts, *stays]),
-            follow=tuple(follow.values()),
+            follow=_following(follow, effects, host),
         )
 
     def apply(self, host: Host, work: Work) -> Outcome:
@@ -146,7 +156,9 @@ class TakeEverythingBack(TakeBack):
                 follow.update((one.key, one) for one in holding.follow)
         effects = in_order(effects, host)
         summary = f"takes back {len(effects)}" if effects else ""
-        work = Work(effects=tuple(effects), summary=summary, follow=tuple(follow.values()))
+        work = Work(
+            effects=tuple(effects), summary=summary, follow=_following(follow, effects, host)
+        )
         return work, tuple(stays)
 
     def forget(self) -> None:
@@ -180,3 +192,23 @@ class Restore:
         """See `Step.apply`."""
         perform(work.effects, host)
         return Outcome(change=work.change, message=work.summary)
+
+
+def _following(
+    asked: dict[str, FollowUp], effects: list[Effect], host: Host
+) -> tuple[FollowUp, ...]:
+    """What follows when things go. A unit that goes with its file is stopped: there is nothing that a restart could start."""
+    gone = {effect.path for effect in effects if isinstance(effect, RemoveFile)}
+
+    def turned(follow: FollowUp) -> FollowUp:
+        # An instance is of its template's file: a@b.service of a@.service.
+        names = {follow.target, re.sub("@[^.]*", "@", follow.target)}
+        ends = any(f"{_OWN_UNITS}/{name}" in gone for name in names)
+        stays = (f"{place}/{name}" for place in _UNITS for name in names)
+        if follow.kind not in ("restart", "reload") or not ends:
+            return follow
+        if any(host.files.stat(path) is not None for path in stays):
+            return follow
+        return FollowUp(kind="stop", target=follow.target)
+
+    return tuple({one.key: one for one in map(turned, asked.values())}.values())

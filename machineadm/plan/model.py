@@ -39,7 +39,7 @@ class Change(str, enum.Enum):
     ALREADY_IN_PLACE = "AlreadyInPlace"
 
 
-FollowUpKind = Literal["daemon-reload", "reload", "restart", "run", "reboot"]
+FollowUpKind = Literal["daemon-reload", "reload", "restart", "stop", "run", "reboot"]
 
 
 class FollowUp(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -52,7 +52,7 @@ class FollowUp(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     kind: FollowUpKind
     target: str = ""
-    """The unit of a reload or restart; what is run, in words."""
+    """The unit of a reload, restart or stop; what is run, in words."""
     argv: tuple[str, ...] = ()
     """Of `run`: a program that may run twice without harm."""
 

@@ -302,3 +302,88 @@ def test_killed_anywhere_the_next_reset_ends_in_the_same_machine_and_no_bootstra
             assert caught.value.code == "MA6031", (at, after)
         take_back(subject.stage)
         assert as_it_is(subject) == wanted, (at, after)
+
+
+UNITS = """\
+      swap: {enabled: false}
+      users: [{name: ann}]
+      groups: [{name: ops}]
+      systemdUnits:
+      - {name: own.service, contents: "[Service]\\nExecStart=/bin/true\\n", state: Restarted}
+      - {name: a@b.service, dropIns: [{name: a.conf, contents: "[Service]\\nNice=1\\n"}], state: Restarted}
+      - {name: apt-daily.timer, masked: true}
+      - {name: person.service, masked: true}
+      - {name: cups.service, enabled: false, state: Stopped}
+      sysctls"""
+PASSWD = "root:x:0:0::/root:/bin/sh\n"
+
+
+@pytest.fixture
+def with_units(stage: Stage) -> Stage:
+    """A machine with units, users and masks of ours."""
+
+    def add(_: Call) -> None:
+        stage.host.put("/etc/passwd", f"{PASSWD}ann:x:1000:1000::/home/ann:/bin/sh\n")
+
+    stage.replace("      sysctls", UNITS)
+    stage.host.put("/etc/group", "root:x:0:\n")
+    stage.host.put("/etc/passwd", PASSWD)
+    stage.host.put("/etc/shadow", "root:*:1::::::\n")
+    stage.host.put("/etc/systemd/system/person.service", "a person's\n")
+    stage.host.commands.on("useradd", effect=add)
+
+    def off(_: Call) -> None:
+        stage.host.put("/proc/swaps", "Filename\n")
+
+    stage.host.put("/proc/swaps", "Filename\n/dev/sda2 partition 1 0 -2\n")
+    stage.host.commands.on("swapoff", effect=off)
+    stage.host.services.enabled_units.add("cups.service")
+    stage.host.services.active_units.add("cups.service")
+    return stage
+
+
+def test_a_unit_that_goes_is_stopped_and_one_that_stays_is_restarted(with_units: Stage) -> None:
+    stage = with_units
+    stage.run()
+    stage.host.services.actions.clear()
+
+    ended = take_back(stage)
+
+    assert ended is not None
+    assert ended.complete
+    assert ("stop", "own.service") in stage.host.services.actions
+    assert ("restart", "own.service") not in stage.host.services.actions
+    assert ("restart", "a@b.service") in stage.host.services.actions
+
+
+def test_masks_go_and_a_units_file_in_whose_place_one_was_put_comes_back(with_units: Stage) -> None:
+    stage = with_units
+    before = files(stage.host)
+    stage.run()
+    masked = ("swap.target", "apt-daily.timer", "person.service")
+    for unit in masked:
+        assert stage.host.files.readlink(f"/etc/systemd/system/{unit}") == "/dev/null"
+
+    take_back(stage)
+
+    after = files(stage.host)
+    for unit in masked:
+        path = f"/etc/systemd/system/{unit}"
+        assert after.get(path) == before.get(path)
+
+
+def test_what_no_reset_takes_back_is_said(with_units: Stage) -> None:
+    stage = with_units
+    stage.run()
+
+    ended = take_back(stage)
+
+    assert ended is not None
+    for what in (
+        "user ann stays",
+        "group ops stays",
+        "swap that was turned off stays off until the next boot",
+        "cups.service stays disabled",
+        "cups.service stays as it was put: started or stopped",
+    ):
+        assert what in ended.left
