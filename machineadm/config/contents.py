@@ -1,4 +1,4 @@
-"""The content of a file as the configuration writes it, and the bytes that it means."""
+"""Decode the content of a file from how the configuration writes it."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ _BEGIN: Final = 1024
 
 
 class ContentError(ValueError):
-    """A content is not what its encoding says. The message holds nothing of it."""
+    """A content does not have its encoding. The message contains nothing of it."""
 
 
 class TooLargeError(ContentError):
-    """There is more of a content than is allowed."""
+    """A content is larger than allowed."""
 
 
 class Allowance:
@@ -53,7 +53,7 @@ class Allowance:
 
 
 def decode_content(content: str, encoding: Encoding | None) -> bytes:
-    """The bytes that a file's content means.
+    """Decode a file's content.
 
     Args:
         content: As in the configuration. Line breaks within base64 are fine: YAML blocks have them.
@@ -71,7 +71,7 @@ def decode_content(content: str, encoding: Encoding | None) -> bytes:
 
 
 def judge_content(content: str, encoding: Encoding | None, allowance: Allowance) -> None:
-    """Find out whether a content can be decoded, without keeping what it means.
+    """Check that a content can be decoded, without keeping the result.
 
     Args:
         content: As of `decode_content`.
@@ -87,7 +87,7 @@ def judge_content(content: str, encoding: Encoding | None, allowance: Allowance)
 
 
 def _parts(content: str, encoding: Encoding | None, allowance: Allowance) -> Iterator[bytes]:
-    """The decoded bytes in parts, each paid for before it is given out.
+    """Yield the decoded bytes in parts, each counted before it is yielded.
 
     Raises:
         ContentError: As of `judge_content`.
@@ -113,20 +113,22 @@ def _decode_base64(content: str) -> bytes:
         data = binascii.a2b_base64(text)
     except (UnicodeEncodeError, binascii.Error):
         raise ContentError("not base64 (RFC 4648, with padding)") from None
-    # a2b_base64 leaves out foreign characters and takes what follows the padding without a word.
+    # a2b_base64 skips foreign characters and ignores what follows the padding: encode again and compare.
     if binascii.b2a_base64(data, newline=False) != text:
         raise ContentError("not base64 (RFC 4648, with padding)")
     return data
 
 
 def _member(data: bytes, at: int, allowance: Allowance) -> Generator[bytes, None, int]:
-    """The bytes of one member of a gzip in parts; returns where it ends.
+    """Yield the bytes of one gzip member in parts; return where it ends.
 
     Raises:
         ContentError: It is not one, or is cut off.
     """
     import zlib
 
+    # Charged even if the member is empty: a file of a million empty members is small and takes
+    # minutes.
     allowance.take(_BEGIN)
     member = zlib.decompressobj(wbits=31)
     rest = b""
@@ -147,7 +149,7 @@ def _member(data: bytes, at: int, allowance: Allowance) -> Generator[bytes, None
 
 
 def _past_padding(data: bytes, at: int) -> int:
-    """Where the zeros end that a gzip may have behind a member."""
+    """Return the end of the zeros that may follow a gzip member (tape blocks; gzip itself ignores them)."""
     while piece := data[at : at + _PIECE]:
         rest = len(piece.lstrip(b"\0"))
         at += len(piece) - rest

@@ -1,7 +1,7 @@
-"""Texts with `$(name)` references: what names there are, and how a text is read.
+"""Texts with `$(name)` references: which names exist, and how a text is read.
 
-Pure: what a name stands for on a machine is `machineadm.host.instance`'s business. NAMES is the one table of names; the page
-docs/instance-data.md is tested against it.
+Pure: `machineadm.host.instance` looks up the values on a machine. NAMES is the only table of names; docs/instance-data.md is
+tested against it.
 """
 
 from __future__ import annotations
@@ -74,14 +74,14 @@ class Part(msgspec.Struct, frozen=True, kw_only=True):
     """What is done with the value, in order: `short`, `lower`."""
 
     def applied(self, value: str) -> str:
-        """The value as it stands in the text."""
+        """Apply the functions to a value."""
         for function in self.functions:
             value = FUNCTIONS[function](value)
         return value
 
 
 def parse(text: str) -> tuple[str | Part, ...]:
-    """The pieces of a text in their order: literal text, and references.
+    """Split a text into literal text and references, in order.
 
     Args:
         text: One in which `problems` finds nothing.
@@ -97,12 +97,12 @@ def parse(text: str) -> tuple[str | Part, ...]:
 
 
 def names(text: str) -> tuple[str, ...]:
-    """The names that a text refers to, each once."""
+    """Return the names that a text refers to, each once."""
     return tuple(dict.fromkeys(one.name for one in parse(text) if isinstance(one, Part)))
 
 
 def rendered(text: str, values: dict[str, str]) -> str:
-    """The text with its references replaced.
+    """Replace the references in a text.
 
     Args:
         text: One in which `problems` finds nothing.
@@ -114,7 +114,7 @@ def rendered(text: str, values: dict[str, str]) -> str:
 
 
 def problems(text: str) -> Iterator[tuple[str, str, str]]:
-    """What is wrong with a text: code, message, hint."""
+    """Yield what is wrong with a text: code, message, hint."""
     count = 0
     for match in re.finditer(_REFERENCE, text):
         if match[2] is not None:
@@ -129,7 +129,7 @@ def problems(text: str) -> Iterator[tuple[str, str, str]]:
 
 
 def is_name(name: str) -> bool:
-    """Whether a name may be referred to."""
+    """Whether a name may be used in a reference."""
     return name in NAMES or (
         any(re.fullmatch(pattern, name) for pattern in _OPEN) and not re.fullmatch(_PRIVATE, name)
     )
@@ -154,7 +154,7 @@ def _wrong(part: Part) -> Iterator[tuple[str, str, str]]:
 
 
 def _meant(name: str) -> str:
-    """What somebody meant by a name that there is not."""
+    """Guess what was meant by an unknown name."""
     from difflib import get_close_matches
 
     if name in _ALIASES:

@@ -1,4 +1,4 @@
-"""Field paths as findings name them, and walks along them."""
+"""Field paths as findings write them, and walks along them."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ _WORD: Final = "[A-Za-z_][A-Za-z0-9_-]*"
 
 
 def child(path: str, key: str) -> str:
-    """The path of a field or of a map's value: `path.key`, or `path["a.b/c"]`."""
+    """Return the path of a field or of a map's value: `path.key`, or `path["a.b/c"]`."""
     if re.fullmatch(_WORD, key):
         return f"{path}.{key}" if path else key
     return f"{path}[{msgspec.json.encode(key).decode()}]"
 
 
 def structs_in(value: object, path: str) -> Iterator[tuple[msgspec.Struct, str]]:
-    """Every Struct in a value with its path, the value first; what is pruned is passed over."""
+    """Yield every Struct in a value with its path, the value first; skip what is pruned."""
     if value is PRUNED:
         return
     if isinstance(value, msgspec.Struct):
@@ -51,15 +51,14 @@ def holds_pruned(value: object) -> bool:
 
 
 def is_set(value: msgspec.Struct, wire_name: str) -> bool:
-    """Whether a field has another value than its type gives it; a pruned one has."""
+    """Whether a field differs from its default; a pruned one does."""
     return next(_set_fields(value, wire_name), None) is not None
 
 
 def select(value: object, names: tuple[str, ...], path: str) -> Iterator[tuple[Any, str]]:
-    """What lies at a path of JSON names, once for each item of a list or a map on the way.
+    """Yield what is at a path of JSON names, once for each item of a list or a map on the way.
 
-    Only what is there: nothing is yielded where a part of the path is absent, at its default, or
-    pruned.
+    Nothing is yielded if a part of the path is absent, at its default, or pruned.
     """
     if value is PRUNED or value is None:
         return
@@ -87,9 +86,9 @@ def _set_fields(value: msgspec.Struct, wire_name: str) -> Iterator[Any]:
 
 
 def _default_of(value: msgspec.Struct, index: int) -> object:
-    """What a field is when nobody sets it.
+    """Return the default of a field.
 
-    `msgspec.structs.fields` knows as well, but evaluates every annotation of the class for it.
+    `msgspec.structs.fields` knows it too, but evaluates every annotation of the class for it.
     """
     defaults = value.__struct_defaults__  # of the last fields: those before them have none
     index -= len(value.__struct_fields__) - len(defaults)
@@ -102,4 +101,4 @@ def _differs(found: object, default: object) -> bool:
     try:
         return bool(found != default)
     except PrunedError:
-        return True  # something was written there
+        return True  # somebody wrote a value there, even if it could not be decoded

@@ -1,7 +1,6 @@
-"""References that a machine resolves: every `xFrom` of a configuration, and the configuration with the values in place.
+"""References that a machine resolves: every `xFrom` of a configuration, and the configuration with the values filled in.
 
-Pure. Who knows a value is the agent's business (`machineadm.agent.references`); here is only where values are wanted and how
-they come to stand in their fields.
+Pure. `machineadm.agent.references` gets the values; this module only knows where values are wanted, and fills them in.
 """
 
 from __future__ import annotations
@@ -41,11 +40,11 @@ class Reference(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def references(value: msgspec.Struct, path: str = "spec") -> tuple[Reference, ...]:
-    """All references in a value, in the order of its fields; what is PRUNED is passed over.
+    """Return all references in a value, in the order of its fields; skip what is PRUNED.
 
     Args:
         value: A configuration's spec, or any part of it.
-        path: Where it stands.
+        path: Its path.
     """
     return tuple(
         reference for struct, place in structs_in(value, path) for reference in _of(struct, place)
@@ -59,13 +58,13 @@ def filled(
     *,
     hidden: Collection[str] = (),
 ) -> _Value:
-    """A value in which references have given way to what they stand for; those without a value stay.
+    """Return a value with its references replaced by their values; references without a value stay.
 
     Args:
         value: As of `references`.
         values: By the path of the reference: text; bytes for the content of a file; a dict for an object.
         path: As of `references`.
-        hidden: Paths of references whose values are never shown: a file with one is sensitive.
+        hidden: Paths of references with secret values: a file with one becomes sensitive.
     """
     changes: dict[str, Any] = {}
     names = zip(value.__struct_fields__, value.__struct_encode_fields__, strict=True)
@@ -83,7 +82,7 @@ def filled(
 
 
 def holds(annotation: Any, kind: type) -> bool:
-    """Whether a field may hold a value of a class, by the field's annotation."""
+    """Whether a field's annotation allows a value of a class."""
     return (
         annotation is kind
         or get_origin(annotation) is kind
@@ -92,7 +91,7 @@ def holds(annotation: Any, kind: type) -> bool:
 
 
 def _of(value: msgspec.Struct, path: str) -> Iterator[Reference]:
-    """The references that stand in a Struct's own fields."""
+    """Yield the references in a Struct's own fields."""
     fields = value.__struct_fields__
     for field, name in zip(fields, value.__struct_encode_fields__, strict=True):
         if not field.endswith("_from") or field.removesuffix("_from") not in fields:
@@ -125,7 +124,7 @@ def _target(value: msgspec.Struct, field: str) -> Target:
     (info,) = (one for one in msgspec.structs.fields(type(value)) if one.name == field)
     if holds(info.type, Secret):
         return "secret"
-    # Labels and headers are maps, too, but of what is filled in; an object is filled in whole.
+    # Labels and headers are maps too, but each value is filled in separately; an object is filled in as a whole.
     if holds(info.type, dict) and isinstance(getattr(value, f"{field}_from"), ValueSource):
         return "object"
     return "text"
@@ -134,7 +133,7 @@ def _target(value: msgspec.Struct, field: str) -> Target:
 def _fill(
     value: msgspec.Struct, reference: Reference, found: Any, path: str, changes: dict[str, Any]
 ) -> None:
-    """Put one value in its place, and take its reference away."""
+    """Put one value into its field, and remove its reference."""
     fields = dict(zip(value.__struct_encode_fields__, value.__struct_fields__, strict=True))
     name = next(
         wire
@@ -159,7 +158,7 @@ def _fill(
 
 
 def _content(file: FileConfig, found: str | bytes) -> dict[str, Any]:
-    """A file's content: what is not text travels in base64."""
+    """Return a file's content; what is not text becomes base64."""
     if isinstance(found, str):
         return {"content": found}
     try:

@@ -1,4 +1,4 @@
-"""All problems of a configuration that one field alone does not show, in one pass."""
+"""Find in one pass all problems of a configuration that involve more than one field."""
 
 from __future__ import annotations
 
@@ -29,15 +29,15 @@ def check(
     read: Callable[[str], tuple[list[Any], str]] | None = None,
     allow_unknown_version: bool = False,
 ) -> list[Finding]:
-    """Every finding of every rule, in the order of the configuration's fields.
+    """Return every finding of every rule, in the order of the configuration's fields.
 
     Args:
-        configuration: As decoded. What could not be decoded is `PRUNED` in it; a rule that would have to
-            know it says nothing.
-        mode: `preparation` does without Kubernetes.
+        configuration: As decoded. What could not be decoded is `PRUNED` in it; a rule that needs it
+            finds nothing.
+        mode: `preparation` needs no Kubernetes.
         kubernetes_version: A version to judge by instead of `spec.kubernetes.version`: "v1.34.4".
         deadline: Seconds that the command line gives the run, instead of `spec.deadline`.
-        read: `documents.decoding.read_values`; without it nothing is said of texts that hold YAML.
+        read: `documents.decoding.read_values`; without it, texts that hold YAML are not judged.
         allow_unknown_version: The command line allows a Kubernetes that is newer than this release knows.
     """
     context = Context(
@@ -49,6 +49,8 @@ def check(
         allow_unknown_version=allow_unknown_version,
     )
     structs = list(structs_in(configuration.spec, "spec"))
+    # Only the rules of what the configuration has: importing all of them would be a large part of a
+    # cold start.
     chosen = tables(configuration.spec, {type(value).__module__ for value, _ in structs})
     if _may_hold_placeholders(configuration):
         from machineadm.config.rules.placeholders import warnings
@@ -64,16 +66,16 @@ def check(
 
 
 def _rules_of(type_: type[msgspec.Struct], chosen: list[Rules]) -> tuple[Rule, ...]:
-    """The rules that look at a type: what it declares itself, then those of the concerns."""
+    """Return the rules for a type: its own declarations, then those of the concerns."""
     return (_declared, *(rule for table in chosen for rule in table.get(type_, ())))
 
 
 def tables(spec: MachineConfigurationSpec, modules: set[str]) -> list[Rules]:
-    """The rules that may have to say something, by the type that each looks at.
+    """Return the rules that may apply, by the type that each looks at.
 
     Args:
-        spec: Says which concerns are asked for.
-        modules: Those whose types the configuration has.
+        spec: Decides which concerns are asked for.
+        modules: Modules of the types that the configuration has.
     """
     found: list[Rules] = [whole.RULES]
     if modules & _OF_PLUGINS:
@@ -81,7 +83,7 @@ def tables(spec: MachineConfigurationSpec, modules: set[str]) -> list[Rules]:
     for concern in asked_for(spec):
         found.append(concern.RULES)
         all_parts = getattr(concern, "PARTS", {}).items()
-        # A part looks at types of several modules; its rules are asked once.
+        # Several modules may lead to the same part: its rules must run once only.
         asked = dict.fromkeys(
             part for types, parts in all_parts if types in modules for part in parts
         )
@@ -99,7 +101,7 @@ _SIGNS: Final = (b"{{", b"{%", b"${", b"%{", b"<%", b"$COREOS_", b"$AFTERBURN_")
 
 
 def _may_hold_placeholders(configuration: MachineConfiguration) -> bool:
-    """Whether there is any reason to load what looks for them: one pass of msgspec's over all texts tells."""
+    """Whether to load the code that looks for placeholders: one pass of msgspec over all texts is enough to know."""
     try:
         data = msgspec.json.encode(configuration.spec, enc_hook=_revealed)
     except (PrunedError, TypeError):  # a key of a map is pruned
@@ -120,10 +122,10 @@ def _declared(value: msgspec.Struct, _context: Context) -> Iterator[Finding]:
 
 
 def _run(rule: Rule, value: msgspec.Struct, path: str, context: Context) -> Iterator[Finding]:
-    """A rule's findings, their paths made absolute, up to where it meets something pruned.
+    """Yield a rule's findings with absolute paths, until it meets something pruned.
 
     Raises:
-        TypeError: The rule itself is at fault; nothing is pruned.
+        TypeError: The rule itself is wrong; nothing is pruned.
     """
     try:
         for finding in rule(value, context):
@@ -131,7 +133,7 @@ def _run(rule: Rule, value: msgspec.Struct, path: str, context: Context) -> Iter
     except PrunedError:
         return
     except TypeError:
-        # Functions written in C take PRUNED for any object of a wrong type.
+        # Functions written in C raise TypeError for PRUNED, as for any object of a wrong type.
         if not holds_pruned(context.configuration):
             raise
 

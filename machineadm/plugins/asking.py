@@ -1,7 +1,7 @@
-"""From a plugin's name to its answer: found, started, asked, ended.
+"""From a plugin's name to its answer: find it, start it, ask it, end it.
 
-All of a run's plugins are started in one host, when they are first asked. What one logs or prints while it is asked is held back until
-its answer is known: only then can it be told what must not be shown.
+All plugins of a run are started in one host, when first asked. What a plugin logs or prints during a call is held back until its
+answer is known: only then is it known which secrets must not be shown.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def ask_passphrase(
     Args:
         provider: As in EncryptedData.spec.provider.
         found: Its plugin.
-        log: Gets the plugin's log from level info on, line by line, without the passphrase.
+        log: Gets the plugin's log from level info up, line by line, without the passphrase.
 
     Raises:
         PluginError: It does not start, or does not answer.
@@ -70,9 +70,9 @@ class Asking:
     Args:
         places: Where plugins are.
         log: Gets what plugins log and print, line by line, without secrets.
-        redactor: Learns all that they give.
-        kept: Where plugins keep secrets; None: they may not.
-        acts: Whether plugins may get tokens of each other: not in a plan.
+        redactor: Learns every secret that they return.
+        kept: Where plugins keep secrets; None: they must not keep any.
+        acts: Whether plugins may get each other's tokens: not in a plan.
     """
 
     def __init__(
@@ -100,13 +100,14 @@ class Asking:
 
     @property
     def host(self) -> Host:
-        """The host, which runs from now on."""
+        """Return the host, and start it if necessary."""
         if self._host is None:
             self._host = Host(listen=self._listen, output=self._output).__enter__()
         return self._host
 
     def end(self) -> None:
-        """End all plugins, and the host; whoever asks again starts them again."""
+        """End all plugins and the host; the next call starts them again."""
+        # Taken out first: an error while ending must not leave a half-ended host for the next call.
         host, self._host = self._host, None
         self._providers.clear()
         self._handlers.clear()
@@ -116,7 +117,7 @@ class Asking:
 
     @contextmanager
     def held(self) -> Iterator[None]:
-        """Within this nothing is shown of what plugins log and print; at its end all that was held back is."""
+        """Hold back what plugins log and print; show it at the end of the block."""
         try:
             yield
         finally:
@@ -125,7 +126,7 @@ class Asking:
 
     # ---------------------------------------------------------------------- providers
     def judge(self, name: str, inputs: Mapping[str, Any]) -> tuple[str, ...]:
-        """What is wrong with a provider's inputs, by its own schema.
+        """Check a provider's inputs against its own schema.
 
         Raises:
             PluginError: There is no such provider, or it cannot be asked.
@@ -134,13 +135,15 @@ class Asking:
             served, client = self._provider(name)
             descriptor = client.descriptor(served)
             sensitive = set(descriptor.sensitive_fields)
+            # Before the inputs are judged: the schema's errors, and the plugin's log, may quote
+            # them.
             self.redactor.learn(
                 text for key in sensitive & inputs.keys() for text in texts_in(inputs[key])
             )
             return tuple(problems(dict(inputs), schema_of(descriptor)))
 
     def dependencies(self, name: str, inputs: Mapping[str, Any]) -> tuple[str, ...]:
-        """Names of what a provider's inputs depend on, as far as it says.
+        """Ask a provider for the names that its inputs depend on.
 
         Raises:
             PluginError: There is no such provider, or it cannot be asked.
@@ -152,7 +155,7 @@ class Asking:
             return client.dependencies(served, inputs) or ()
 
     def what_if(self, name: str, inputs: Mapping[str, Any]) -> str:
-        """What executing a provider would do, in its words.
+        """Ask a provider what executing it would do, in its own words.
 
         Raises:
             PluginError: There is no such provider, or it cannot be asked.
@@ -182,10 +185,10 @@ class Asking:
 
     # ------------------------------------------------------------------ auth handlers
     def authorization(self, name: str, scope: str) -> Secret:
-        """The value of a header `Authorization`, by a handler's token.
+        """Return the value of an `Authorization` header with a handler's token.
 
         Raises:
-            PluginError: There is no such handler, or it gives none.
+            PluginError: There is no such handler, or it returns no token.
         """
         with self.held():
             return self._token(name, scope).header()
@@ -195,6 +198,7 @@ class Asking:
     ) -> Token:
         served, client = self._handler(name)
         token = client.token(served, scope, min_valid_for=min_valid_for, force_refresh=fresh)
+        # Before anything can fail: the lines that are held back are shown in any case.
         self.redactor.learn([token.value])
         if not token.value:
             raise PluginError("MA7224", f"handler {name} gives an empty token")
@@ -202,36 +206,36 @@ class Asking:
 
     # -------------------------------------------------------------------- other kinds
     def attest(self, name: str, challenge: bytes) -> tuple[str, bytes]:
-        """Evidence of the machine's identity: its format, and itself.
+        """Return evidence of the machine's identity: its format, and the evidence.
 
         Raises:
-            PluginError: There is no such plugin, or it gives none.
+            PluginError: There is no such plugin, or it returns none.
         """
         with self.held():
             return attestation.attest(self._ours(attestation.KIND, name), challenge)
 
     def fetch(self, name: str, location: str, *, most: int) -> bytes:
-        """The bytes at a location.
+        """Fetch the bytes at a location.
 
         Raises:
-            PluginError: There is no such plugin, or it does not give them.
+            PluginError: There is no such plugin, or it does not return them.
         """
         with self.held():
             plugin = self._ours(infrastructure.KIND, name)
             return infrastructure.fetch(plugin, location, most=most)
 
     def report(self, name: str, location: str, status: bytes) -> None:
-        """Hand over a report.
+        """Deliver a report.
 
         Raises:
-            PluginError: There is no such plugin, or it does not take it.
+            PluginError: There is no such plugin, or it refuses it.
         """
         with self.held():
             infrastructure.report(self._ours(infrastructure.KIND, name), location, status)
 
     # ------------------------------------------------------------------------ finding
     def _ours(self, kind: str, name: str) -> Plugin:
-        """A plugin of one of our own kinds, running."""
+        """Return a running plugin of one of our own kinds."""
         if (kind, name) not in self._clients:
             found = self._found(kind, name)
             if found is None:
@@ -268,7 +272,7 @@ class Asking:
         make: type[Client],
         names: Callable[[Client], tuple[str, ...]],
     ) -> tuple[str, Client, Found]:
-        """Who serves a name: the plugin of that name, or the first of the others that does; a broken one of these is passed over.
+        """Find who serves a name: the plugin of that name, or the first other one that does; broken others are skipped.
 
         Raises:
             PluginError: The plugin of that name is broken, or nobody serves it.
@@ -315,7 +319,7 @@ class Asking:
         return client
 
     def _allowed(self, found: Found) -> Allowed | None:
-        """What a plugin may ask of this host; None if that is nothing."""
+        """Return what a plugin may ask of this host; None if nothing."""
         access = found.host_service
         secrets = self._kept(found.name) if self._kept and access.secret_prefix else None
         if secrets is None and not access.auth_handlers:
@@ -328,7 +332,7 @@ class Asking:
         )
 
     def _token_for(self, request: Any) -> Any:
-        """Answer HostService.GetAuthToken; what a plugin is refused it reads as text."""
+        """Answer HostService.GetAuthToken; a refusal is text in the response."""
         if not self._acts():
             return scafctl_pb2.GetAuthTokenResponse(error="no token is given in a plan")
         try:
@@ -359,7 +363,7 @@ class Asking:
 
 
 def texts_in(value: Any) -> Iterator[str]:
-    """Every text in a JSON value, and its numbers as text: what must not be shown of it."""
+    """Yield every string in a JSON value, and its numbers as strings, for masking."""
     if isinstance(value, str):
         yield value
     elif isinstance(value, bool) or value is None:
@@ -373,7 +377,7 @@ def texts_in(value: Any) -> Iterator[str]:
 
 
 class _Lines:
-    """What a provider streams, as lines; of one that never ends only its beginning."""
+    """Splits what a provider streams into lines; of an endless line only the beginning is kept."""
 
     def __init__(self, put: Callable[[str], object]) -> None:
         self._put = put
@@ -387,7 +391,7 @@ class _Lines:
             self._put(_shown(line))
 
     def flush(self) -> None:
-        """What was printed without an end of its line."""
+        """Pass on the last lines that have no newline."""
         for rest in self._rest.values():
             if rest:
                 self._put(_shown(rest))

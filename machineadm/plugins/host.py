@@ -1,10 +1,10 @@
-"""The host: starts plugins, and ends them all, whatever happens.
+"""The host: starts plugins, and ends all of them, whatever happens.
 
     with Host() as host:
         plugin = host.start(command)
         reply = plugin.call(METHODS["Echo"], request)
 
-Synchronous to its callers, from any thread; one event loop, in a thread of its own, does all the work.
+Its interface is synchronous and works from any thread; one event loop in its own thread does all the work.
 """
 
 from __future__ import annotations
@@ -56,6 +56,7 @@ class Host:
         self._guard: Guard | None = None
 
     def __enter__(self) -> Host:
+        # First: from here on there is somebody who cleans up, even after SIGKILL.
         self._guard = Guard()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(
@@ -78,6 +79,7 @@ class Host:
             self._loop.call_soon_threadsafe(self._loop.stop)
             self._thread.join()
             self._loop.close()
+            # Last: until the loop is closed a coroutine may still put sockets into the directory.
             self._guard.release()
             self._loop = None
 
@@ -101,10 +103,10 @@ class Host:
         return self._known(running)
 
     def reattach(self, wanted: Reattach) -> Plugin:
-        """Connect to a plugin that runs already.
+        """Connect to a plugin that is already running.
 
         Raises:
-            PluginError: It does not.
+            PluginError: It is not.
         """
         running = self.run(
             reattach(
@@ -116,7 +118,7 @@ class Host:
         return self._known(running)
 
     def end_all(self) -> None:
-        """End all plugins that were started here, at the same time; none is fine."""
+        """End all plugins that were started here, in parallel; there may be none."""
         plugins, self._plugins = self._plugins, []
 
         async def end() -> None:
@@ -126,10 +128,10 @@ class Host:
             self.run(end())
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
-        """Run a coroutine in the host's loop; if the caller is interrupted, so is it.
+        """Run a coroutine in the host's loop; it is cancelled if the caller is interrupted.
 
         Raises:
-            RuntimeError: The host is not entered, or left already.
+            RuntimeError: The host is not entered, or already left.
         """
         if self._loop is None:
             work.close()
@@ -137,6 +139,8 @@ class Host:
         future = asyncio.run_coroutine_threadsafe(work, self._loop)
         try:
             return future.result()
+        # BaseException: a Ctrl-C or the deadline interrupts the caller, not the loop, which would
+        # go on starting the plugin.
         except BaseException:
             if not future.done():
                 future.cancel()
@@ -155,14 +159,14 @@ class Host:
 
 
 def _settle(future: Any) -> None:
-    """Wait until what was cancelled has cleaned up; it kills what it started, so that takes no long time."""
+    """Wait until a cancelled coroutine has cleaned up; it kills what it started, so this is short."""
     settled = threading.Event()
     future.add_done_callback(lambda _: settled.set())
     settled.wait(5)
 
 
 class Plugin:
-    """A plugin that runs, to its host; `Host.start` makes it.
+    """A running plugin; `Host.start` makes it.
 
     Args:
         host: Whose it is.
@@ -201,7 +205,7 @@ class Plugin:
         return self.running.log_tail
 
     def ping(self, timeout: float = CALL) -> None:
-        """Ask whether it serves.
+        """Check that it serves.
 
         Raises:
             RpcError: It does not.
@@ -222,29 +226,29 @@ class Plugin:
         return Calling(self._host, self.running.connection.channel, method, timeout)
 
     def serve(self, handlers: Mapping[str, Handler]) -> int:
-        """Serve the plugin; it has five seconds to dial the number that this gives."""
+        """Serve the plugin; returns the number, which it has five seconds to dial."""
         broker = self.running.connection.broker
         number = broker.next_id()
         self._host.run(broker.accept(number, handlers))
         return number
 
     def dial(self, number: int) -> Dialled:
-        """Connect to what the plugin serves under a number that it told; once.
+        """Connect to what the plugin serves under a number that it sent; once for each number.
 
         Raises:
-            OSError: It does not serve there.
+            OSError: It does not serve that number.
         """
         return Dialled(self._host, self._host.run(self.running.connection.broker.dial(number)))
 
     def wait(self, timeout: float) -> int | None:
-        """Wait for its end; its exit code, or None if it still runs or was not started here."""
+        """Wait for its end; returns its exit code, or None if it still runs or was not started here."""
         process = self.running.process
         if process is None or not self._host.run(process.ended(timeout)):
             return None
         return process.exited.result()
 
     def end(self) -> None:
-        """End it: ask, wait two seconds, kill; however often it is called."""
+        """End it: ask, wait two seconds, kill. May be called again."""
         self._host.run(self.running.end())
 
 
@@ -274,9 +278,9 @@ class Calling:
 
     Args:
         host: Whose loop it runs in.
-        channel: To whom.
-        method: Which.
-        timeout: Seconds for all of it.
+        channel: To the plugin.
+        method: What to call.
+        timeout: Seconds for the whole call.
     """
 
     def __init__(self, host: Host, channel: Channel, method: Method, timeout: float | None) -> None:
@@ -284,6 +288,8 @@ class Calling:
         self._channel = channel
         self._method = method
         self._timeout = timeout
+        # Bounded, so that a slow peer slows the caller down; otherwise a large upload would be in
+        # memory as a whole.
         self._requests: asyncio.Queue[Any] = asyncio.Queue(4)
         self._replies: asyncio.Queue[Any] = asyncio.Queue(4)
         self._task: asyncio.Task[None] | None = None
@@ -301,11 +307,11 @@ class Calling:
         self._host.run(self._put(request))
 
     def end(self) -> None:
-        """There are no further requests."""
+        """Tell the peer that there are no further requests."""
         self._host.run(self._put(None))
 
     def receive(self) -> Any:
-        """The next reply; None after the last.
+        """Wait for the next reply; None after the last.
 
         Raises:
             RpcError: The call failed.
@@ -329,6 +335,8 @@ class Calling:
     async def _put(self, request: Any) -> None:
         assert self._task is not None  # noqa: S101 - the context is entered
         putting = asyncio.get_running_loop().create_task(self._requests.put(request))
+        # Both: when the call has failed nobody takes from the queue any more, and put() would wait
+        # for ever.
         await asyncio.wait({putting, self._task}, return_when=asyncio.FIRST_COMPLETED)
         putting.cancel()
 

@@ -1,11 +1,11 @@
-"""Whether a plugin's file may be run: it works as root on a machine that holds a cluster's secrets.
+"""Decide whether a plugin's file may be run: it runs as root on a machine that holds a cluster's secrets.
 
-1. The file is a regular one, no link; root owns it, and nobody else can write it.
-2. The same holds for every directory above it; one that all can write is fine only with the sticky bit, as /tmp has.
-3. Its SHA-256 is that of its entry in plugins.yaml, or that of the file PATH_SHA256SUM, to which 1 and 2 apply, too.
+1. The file is a regular file, not a link; root owns it, and nobody else can write to it.
+2. The same is true of every directory above it; one that everybody can write to needs the sticky bit, as /tmp has.
+3. Its SHA-256 is that of its entry in plugins.yaml, or of the file PATH_SHA256SUM, to which 1 and 2 apply as well.
 
-The digest is compared by the launcher, of the descriptor that it then executes. Whoever is not root may also run what is
-their own. Opens no network.
+The launcher compares the digest through the descriptor that it then executes. A user other than root may also run files of
+their own. Makes no network connection.
 """
 
 from __future__ import annotations
@@ -27,18 +27,18 @@ _SUM: Final = re.compile(r"([0-9a-fA-F]{64})(?:[ \t]+\*?[^\r\n]*)?\r?\n?")
 
 
 def checksum_of(name: str, path: str, *, allow_unverified: bool) -> str:
-    """The digest that a plugin's file must have, by the file beside it.
+    """Read the digest that a plugin's file must have from the file beside it.
 
     Args:
         name: The plugin's.
         path: Its executable.
-        allow_unverified: Do without where there is none; a checksum that is there counts all the same.
+        allow_unverified: Accept a missing checksum; an existing one still counts.
 
     Returns:
         Hex digits; empty if there is none.
 
     Raises:
-        PluginError: There is none, or it is not to be trusted, or is not one.
+        PluginError: It is missing, not trusted, or not a checksum.
     """
     beside = path + SUFFIX
     if not os.path.lexists(beside):

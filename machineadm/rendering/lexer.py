@@ -1,6 +1,6 @@
 """Tokens of a template, cut as Go's text/template cuts them (text/template/parse/lex.go, Go 1.24).
 
-What Go reads and we do not (variables, fields, numbers ...) is refused here by name, with its place.
+What Go reads and we do not (variables, fields, numbers ...) is refused here by name and place.
 """
 
 from __future__ import annotations
@@ -136,14 +136,14 @@ def _comment(text: str, begin: int, at: int) -> int:
 
 
 def _after(text: str, at: int, close: str) -> int:
-    """Where text goes on behind a closing delimiter, which may trim."""
+    """Return where text continues after a closing delimiter, which may trim."""
     at += len(close)
     space = _SPACE.match(text, at) if len(close) > len("}}") else None
     return space.end() if space else at
 
 
 def _action(text: str, begin: int, at: int) -> Iterator[Token]:
-    """The tokens of an action; `close` is the last."""
+    """Yield the tokens of an action; `close` is the last."""
     depth = 0
     while at < len(text):
         if close := _CLOSE.match(text, at):
@@ -164,7 +164,7 @@ def _token(text: str, at: int) -> Token:
     letter = text[at]
     if space := _SPACE.match(text, at):
         run = space[0]
-        # The last blank before -}} belongs to the delimiter.
+        # The blank before -}} belongs to the delimiter: Go's trim marker is " -}}".
         trimmed = len(run) > 1 and text.startswith("-}}", space.end())
         return Token("space", at, run[:-1] if trimmed else run)
     if letter == "|":
@@ -196,9 +196,9 @@ def _quoted(text: str, at: int) -> Token:
 
 
 def _end_of_quoted(text: str, at: int) -> int:
-    """Where a string ends; its escapes are judged later."""
+    """Return where a string ends; its escapes are checked later."""
     end = at + 1
-    # Not by one pattern: one that repeats a group remembers each escape, in a hundred bytes.
+    # Not one pattern: re keeps about a hundred bytes for each repetition of a group.
     while plain := _PLAIN.match(text, end):
         end = plain.end()
         if text.startswith('"', end):
@@ -213,11 +213,13 @@ def _unescaped(text: str, at: int, escape: re.Match[str]) -> bytes:
     simple, octal, byte, short, long = escape.groups()
     if simple:
         return bytes([_SIMPLE[simple]])
+    # Go reads escapes as bytes: \377 is one byte, which need not be UTF-8.
     if octal and int(octal, 8) < 256:
         return bytes([int(octal, 8)])
     if byte:
         return bytes.fromhex(byte)
     code = int(short or long or "110000", 16)
+    # Go refuses surrogates, and Python's encode() would raise on them.
     if code > 0x10FFFF or 0xD800 <= code < 0xE000:
         hint = r"Go's escapes are \n, \t, \\, \", \x41, \101, \u0041 and such"
         refuse(text, at, "MA1610", "not a valid escape in a string", hint)
@@ -228,7 +230,7 @@ def _raw(text: str, at: int) -> Token:
     found = _RAW.match(text, at)
     if found is None:
         refuse(text, at, "MA1610", "a raw string is not closed")
-    # As Go does (strconv.Unquote): a file may have been saved with the line ends of Windows.
+    # Go drops carriage returns from raw strings too (strconv.Unquote): a file may have Windows line ends.
     return Token("literal", at, found[0], found[0][1:-1].replace("\r", "").encode())
 
 
@@ -237,5 +239,5 @@ def _shown(letter: str) -> str:
 
 
 def shown(piece: str) -> str:
-    """A piece of a template as it may stand in a message: in one line, and not all of a long one."""
+    """Show a piece of a template in a message: on one line, and cut if it is long."""
     return repr(piece if len(piece) <= _SHOWN else f"{piece[:_SHOWN]}...")

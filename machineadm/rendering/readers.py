@@ -1,7 +1,7 @@
-"""User data as its reader reads it: cut into parts as cloud-init does, JSON as Ignition does.
+"""Read user data as its consumer does: in parts like cloud-init, as JSON like Ignition.
 
-What a reader would take for something else than what stands there is refused: of two equal keys it keeps one without a
-word, a merge key or a tag changes what a map holds, a word in a comment makes a mail of it all.
+What a consumer would silently read as something else is refused: of two equal keys it keeps one, a merge key or a tag
+changes the content of a map, and `MIME-Version:` in a comment turns the whole text into a mail.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ _IGNITION_2: Final = f"{_IGNITION_3} create mount force filesystem networkd size
 
 
 class UnfitError(Exception):
-    """The consumer would not take the user data, or would take it for something else.
+    """The consumer would not accept the user data, or would read it as something else.
 
     Args:
         code: Stable code.
@@ -77,7 +77,7 @@ class UnfitError(Exception):
 
 
 def cloud_configs(user_data: bytes) -> list[Mapping]:
-    """Every cloud-config in user data for cloud-init: the whole, or parts of a mail or an archive.
+    """Return every cloud-config in user data for cloud-init: the whole, or parts of a mail or an archive.
 
     Args:
         user_data: As rendered.
@@ -95,7 +95,7 @@ def cloud_configs(user_data: bytes) -> list[Mapping]:
 
 
 def ignition_config(user_data: bytes) -> dict[str, Any]:
-    """The configuration in user data for Ignition.
+    """Return the configuration in user data for Ignition.
 
     Args:
         user_data: As rendered.
@@ -116,7 +116,7 @@ def ignition_config(user_data: bytes) -> dict[str, Any]:
         raise UnfitError("MA1622", "Ignition requires ignition.version", 'such as "3.4.0"')
     source = Source("", text)
     root = _json(source, place)
-    # Go's JSON, which Ignition reads with, takes "Path" for path, and of two the last, or both.
+    # Ignition reads with Go's encoding/json, which matches keys in any case ("Path" for path) and lets a later one overwrite.
     _reject_doubles(root, source, place, fold=True)
     known = {"2": _IGNITION_2, "3": _IGNITION_3}.get(version.partition(".")[0])
     if known is not None:
@@ -125,7 +125,7 @@ def ignition_config(user_data: bytes) -> dict[str, Any]:
 
 
 class _Reading:
-    """What has been read of user data so far."""
+    """What was read of user data so far."""
 
     def __init__(self) -> None:
         self.configs: list[Mapping] = []
@@ -157,7 +157,7 @@ def _kind(text: str, default: str = "") -> str:
 
 
 def _reject_jinja(text: str, place: str) -> None:
-    """Refuse several parts of which one may be a template: nothing of them need be well-formed for that.
+    """Refuse text with several parts if one may be a template, before any of it is parsed.
 
     Raises:
         UnfitError: One is.
@@ -214,7 +214,7 @@ def _archive(text: str, place: str, reading: _Reading) -> None:
 
 
 def _include(text: str, place: str) -> None:
-    """cloud-init takes every line for a URL that is neither empty nor a comment.
+    """Check an #include: cloud-init takes every line that is neither empty nor a comment for a URL.
 
     Raises:
         UnfitError: One is not a URL.
@@ -309,7 +309,7 @@ def _refuse(source: Source, place: str, at: int, message: str, hint: str = "") -
 
 
 def _mappings(root: Node) -> Iterator[Mapping | Unread]:
-    """Every map, each once (what aliases repeat is the same node), and what could not be read."""
+    """Yield every map once (aliases share a node), and what could not be read."""
     todo, seen = [root], set()
     while todo:
         node = todo.pop()
@@ -323,7 +323,7 @@ def _mappings(root: Node) -> Iterator[Mapping | Unread]:
 
 
 def _reject_doubles(root: Node, source: Source, place: str, *, fold: bool = False) -> None:
-    """Refuse what a reader makes something else of: two equal keys, merge keys, keys that are not scalars.
+    """Refuse what readers understand differently: equal keys, merge keys, keys that are not scalars.
 
     Raises:
         UnfitError: There is one.
@@ -339,7 +339,7 @@ def _reject_doubles(root: Node, source: Source, place: str, *, fold: bool = Fals
             if key.plain and key.text == "<<":
                 message = "a merge key: readers disagree about what the map contains"
                 _refuse(source, place, key.at, message, "write the fields out")
-            # As its reader compares them: 1, 1.0 and true are one key to YAML's, Path and path to Go's.
+            # Compare as the reader does: 1, 1.0 and true are one key to PyYAML, Path and path to Go.
             value = _identity(key)
             name = value.casefold() if fold and isinstance(value, str) else value
             if name in seen:
@@ -356,7 +356,7 @@ def _identity(key: Scalar) -> object:
 
 
 def _reject_unknown(root: Node, source: Source, known: frozenset[str]) -> None:
-    """Refuse keys that Ignition has not.
+    """Refuse keys that Ignition does not have.
 
     Raises:
         UnfitError: There is one.
@@ -375,7 +375,7 @@ def _shown(key: str) -> str:
 
 
 def field_of(mapping: Mapping, name: str) -> Node | None:
-    """The value of a map's key; None if it has none."""
+    """Return the value of a map's key; None if it has none."""
     for key, value in mapping.entries():
         if isinstance(key, Scalar) and key.text == name:
             return value
@@ -383,6 +383,6 @@ def field_of(mapping: Mapping, name: str) -> Node | None:
 
 
 def word_of(mapping: Mapping, name: str) -> str:
-    """The text of a map's key; empty if it has none, or something else."""
+    """Return the text of a map's key; empty if it has none, or not a scalar."""
     value = field_of(mapping, name)
     return value.text if isinstance(value, Scalar) else ""

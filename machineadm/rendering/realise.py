@@ -1,4 +1,4 @@
-"""A MachineBootstrap to the MachineConfiguration that travels: references inlined, then judged as the agent will judge it."""
+"""Turn a MachineBootstrap into the MachineConfiguration that travels: inline references, then judge it as the agent will."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _UNFILLED: Final = "this release does not fill in templates in files yet"
 
 
 class Realised(Struct, frozen=True, kw_only=True):
-    """What a MachineBootstrap comes to."""
+    """The result for a MachineBootstrap."""
 
     configuration: MachineConfiguration
     """Without references."""
@@ -69,8 +69,8 @@ def realise(bootstrap: MachineBootstrap, resources: Resources) -> Realised:
     """Inline all references and find all problems.
 
     Args:
-        bootstrap: As decoded, with a spec. What could not be decoded is PRUNED in it, and what depends on that goes unsaid.
-        resources: The Secrets and ConfigMaps that there are.
+        bootstrap: As decoded, with a spec. What could not be decoded is PRUNED in it, and what depends on that is not judged.
+        resources: The available Secrets and ConfigMaps.
     """
     metadata = bootstrap.metadata
     references = References(resources, text_of(metadata, "namespace"))
@@ -124,10 +124,10 @@ def _pin(source: AgentSource | None) -> AgentPin | None:
 def _judged(
     spec: MachineBootstrapSpec, configuration: MachineConfiguration, origins: dict[str, str]
 ) -> Iterator[Finding]:
-    """What the agent would say of the configuration, at the places that the values came from."""
+    """Yield the agent's findings about the configuration, at the places where the values came from."""
     complete = not holds_pruned(spec)
     judged = configuration
-    # A value that came from elsewhere has not met its field's own constraints yet.
+    # An inlined value was not checked against its field's constraints when the document was decoded.
     whole = MachineBootstrap(api_version=_VERSION, kind="MachineBootstrap", spec=spec)
     problems: dict[tuple[str, str], Problem] = {}
     for value in (whole, configuration):
@@ -138,7 +138,7 @@ def _judged(
             judged = document.value
     for problem in problems.values():
         path = _origin(problem.path, origins)
-        # What is missing anyway (written as null here) needs no further problem.
+        # What is missing (null here) has been reported already.
         if complete or (path != problem.path and problem.code != "MA1206"):
             yield Finding(code=problem.code, path=path, message=problem.message, hint=problem.hint)
     yield from _rules(judged, origins)
@@ -165,7 +165,7 @@ def _origin(path: str, origins: dict[str, str]) -> str:
 
 
 def _travelling(configuration: MachineConfiguration) -> MachineConfiguration:
-    """Without what concerns the manager alone."""
+    """Remove what concerns only the manager."""
     machine = configuration.spec.machine
     if machine is PRUNED:
         return configuration
@@ -178,7 +178,7 @@ def _travelling(configuration: MachineConfiguration) -> MachineConfiguration:
 def _template(
     spec: MachineBootstrapSpec, references: References
 ) -> tuple[tuple[ObjectKind, str], str | None]:
-    """Kind and name of what holds the template, and the template; None if there is none."""
+    """Return kind and name of the object that holds the template, and the template; None if there is none."""
     machine = spec.machine
     if machine is PRUNED:
         return ("ConfigMap", ""), None

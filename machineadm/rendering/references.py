@@ -1,4 +1,4 @@
-"""References to Secrets and ConfigMaps: every `xFrom` gives way to its `x`; what names a provider stays."""
+"""References to Secrets and ConfigMaps: every `xFrom` is replaced by its `x`; references to providers stay."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ _BINARY = ("gzip", "gzip+base64", None)
 
 
 class References:
-    """Looks values up, and remembers what was wrong and what came from where.
+    """Looks up values, and remembers problems and where each value came from.
 
     Args:
         resources: What may be referred to.
-        namespace: That of the object that refers; empty where it is not said.
+        namespace: That of the referring object; empty if it has none.
     """
 
     def __init__(self, resources: Resources, namespace: str = "") -> None:
@@ -45,7 +45,7 @@ class References:
         self._budget = Budget()
 
     def inlined(self, value: Value, path: str) -> Value:
-        """A value and all below it without references.
+        """Return a value with all references in it replaced.
 
         Args:
             value: As decoded; parts of it may be PRUNED, and what cannot be found becomes so.
@@ -97,7 +97,7 @@ class References:
         return PRUNED if data is PRUNED else self.text(data, path)
 
     def text(self, data: bytes, path: str) -> Any:
-        """Bytes as text; PRUNED, and a finding, if they are none."""
+        """Decode bytes; PRUNED, and a finding, if they are not UTF-8."""
         try:
             return data.decode()
         except UnicodeDecodeError:
@@ -107,11 +107,11 @@ class References:
 
     @property
     def is_spent(self) -> bool:
-        """Values were referred to that are too large together: what was found is not to be looked at any further."""
+        """Whether the referenced values are too large together, so that they must not be processed any further."""
         return self._left < 0
 
     def _afforded(self, value: bytes, path: str) -> Any:
-        """A value, unless it is too large together with those before: a reference costs a few bytes, as an alias does."""
+        """Return a value unless the sum is too large: like an alias, a reference repeats a value for a few bytes."""
         if self._left < 0:
             return self._unknown()
         self._left -= len(value)
@@ -126,7 +126,7 @@ class References:
         return PRUNED
 
     def find(self, code: str, path: str, message: str, hint: str) -> None:
-        """Remember something that is wrong."""
+        """Record a problem."""
         self.findings.append(Finding(code=code, path=path, message=message, hint=hint))
 
     def _object(self, kind: ObjectKind, name: str, path: str) -> Resource | None:
@@ -156,7 +156,7 @@ class References:
         return value
 
     def _twin(self, value: msgspec.Struct, twin: str, given: Any, path: str) -> dict[str, Any]:
-        """The changes to a Struct that one of its `From` fields asks for."""
+        """Return the changes to a Struct that one of its `From` fields asks for."""
         if isinstance(given, dict):
             return self._twins(value, twin, given, path)
         if isinstance(given, tuple) and hasattr(value, twin):
@@ -180,7 +180,7 @@ class References:
         return {f"{twin}_from": None, twin: self._typed(value, twin, text, at)}
 
     def _typed(self, value: msgspec.Struct, field: str, text: Any, path: str) -> Any:
-        """A text as the field holds it: as a Secret, or read as the object that it is."""
+        """Convert a text to what the field holds: a Secret, an object, or the text itself."""
         if text is PRUNED:
             return PRUNED
         (info,) = (one for one in msgspec.structs.fields(type(value)) if one.name == field)
@@ -189,7 +189,7 @@ class References:
         return Secret(text) if holds(info.type, Secret) else text
 
     def _object_in(self, text: str, path: str) -> Any:
-        """The object that a text is; PRUNED, and a finding, if it is none."""
+        """Parse the object in a text; PRUNED, and a finding, if there is none."""
         found, problems = decode_object(text.encode(), file="", budget=self._budget)
         if not problems and found is not None:
             return found
@@ -230,7 +230,7 @@ class References:
     def _listed(
         self, value: msgspec.Struct, twin: str, given: tuple[Any, ...], path: str
     ) -> dict[str, Any]:
-        """The same for a list of values, which follow those that are there."""
+        """The same for a list of values, which are appended to the existing ones."""
         left: list[Any] = []
         found: list[Any] = []
         for index, one in enumerate(given):
@@ -267,8 +267,9 @@ class References:
     def _content(
         self, file: FileConfig, kind: ObjectKind, reference: KeyReference, path: str
     ) -> dict[str, Any]:
-        """A file's content: any bytes will do; what is not text travels in base64."""
+        """Return a file's content: any bytes are allowed; what is not text travels in base64."""
         changes: dict[str, Any] = {"content_from": None, "content": PRUNED}
+        # The file's content is now in the open: without this mark plan and reports would show it.
         if kind == "Secret":
             changes["sensitive"] = True
         if reference.name is PRUNED or reference.key is PRUNED or file.encoding is PRUNED:
@@ -292,7 +293,7 @@ class References:
 
 
 def _source(source: ValueSource, path: str) -> tuple[ObjectKind, KeyReference, str] | None:
-    """What a source refers to in the cluster; None for what the machine itself is asked, and for what is PRUNED."""
+    """Return what a source refers to in the cluster; None for sources on the machine itself, and for PRUNED ones."""
     if source.secret is not None and source.secret is not PRUNED:
         return "Secret", source.secret, f"{path}.secret"
     if source.config_map is not None and source.config_map is not PRUNED:

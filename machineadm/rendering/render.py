@@ -1,4 +1,4 @@
-"""A MachineBootstrap and the objects it refers to -> user data. Pure: the manager and `machineadm render` both call it."""
+"""Render a MachineBootstrap and the objects it refers to. Pure: the manager and `machineadm render` both call it."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _IGNITION_DESTINATION: Final = "/opt/bin/machineadm"
 
 
 class Rendered(Struct, frozen=True, kw_only=True):
-    """What a machine is given."""
+    """What a machine gets."""
 
     user_data: bytes
     """Exactly as it is to reach the machine; holds the secrets that it must."""
@@ -76,7 +76,7 @@ class UnrenderedError(Exception):
     """A MachineBootstrap cannot be rendered.
 
     Args:
-        findings: All that is wrong, by its own paths; none if that is what decoding has said already.
+        findings: All that is wrong, by its own paths; none if decoding has already reported it.
     """
 
     def __init__(self, findings: Sequence[Finding]) -> None:
@@ -91,12 +91,12 @@ def render(
     random: Callable[[int], bytes],
     template: str | None = None,
 ) -> Rendered:
-    """Render user data. The same input gives the same bytes, but for what is encrypted.
+    """Render user data. The same input gives the same bytes, except for what is encrypted.
 
     Args:
         bootstrap: As decoded. What could not be decoded is PRUNED in it.
-        resources: The Secrets and ConfigMaps that there are.
-        random: Gives that many random bytes, for encryption.
+        resources: The available Secrets and ConfigMaps.
+        random: Returns that many random bytes, for encryption.
         template: Name of a built-in template instead of what the spec asks for.
 
     Raises:
@@ -107,6 +107,8 @@ def render(
     realised = realise(bootstrap, resources)
     name, chosen = _chosen(bootstrap.spec, realised, template)
     agent = _agent(realised.agent, chosen.format)
+    # The template is read even when references are missing, so that all problems are reported at
+    # once.
     findings = [*realised.findings, *_unreadable(chosen.text, realised)]
     script = _fetch_script(agent, findings)
     if findings or not realised.complete:
@@ -124,6 +126,7 @@ def render(
         raise UnrenderedError([finding])
     user_data = b"".join(piece.data for piece in pieces)
     found = (*realised.warnings, *advice.of_spec(bootstrap.spec, agent, chosen.format))
+    # The built-in templates are checked by the project's own tests, with the real readers.
     if name == OWN:
         private = _private(documents, script, agent)
         found += _inspected(user_data, pieces, realised, chosen.format, private)
@@ -139,7 +142,7 @@ def render(
 def _chosen(
     spec: MachineBootstrapSpec, realised: Realised, template: str | None
 ) -> tuple[str, Builtin]:
-    """Name and text of the template: that asked for, the configuration's own, that of the format."""
+    """Choose the template: the one asked for, else the configuration's own, else that of the format."""
     ignition = spec.format is not PRUNED and spec.format == "ignition"
     if template is None and realised.template is not None:
         own = Builtin(format="ignition" if ignition else "cloud-config", text=realised.template)
@@ -194,7 +197,7 @@ def _in_template(error: TemplateError, realised: Realised) -> Finding:
 
 
 def _fetch_script(agent: AgentSource | None, findings: list[Finding]) -> bytes:
-    """The script; empty where the image brings the agent. What is wrong with it is one more finding."""
+    """Build the fetch script; empty if the image contains the agent. What is wrong with it becomes a finding."""
     if agent is None or holds_pruned(agent) or agent.download is None:
         return b""
     if any(finding.path.startswith("spec.agent") for finding in findings):
@@ -216,7 +219,7 @@ def _fetch_script(agent: AgentSource | None, findings: list[Finding]) -> bytes:
 def _documents(
     spec: MachineBootstrapSpec, realised: Realised, random: Callable[[int], bytes]
 ) -> bytes:
-    """The stream that travels: JSON, a line for each document.
+    """Build the stream that travels: JSON, one line for each document.
 
     Raises:
         UnrenderedError: It cannot be encrypted.
@@ -248,10 +251,10 @@ def _documents(
 
 
 def _filled(text: str, known: dict[str, Function], realised: Realised) -> tuple[Piece, ...]:
-    """The template with all that it asks for.
+    """Fill in the template.
 
     Raises:
-        UnrenderedError: It asks for what cannot be.
+        UnrenderedError: The template asks for something impossible.
     """
     try:
         return tuple(Template(text, known).pieces())
@@ -260,7 +263,7 @@ def _filled(text: str, known: dict[str, Function], realised: Realised) -> tuple[
 
 
 def _private(documents: bytes, script: bytes, agent: AgentSource | None) -> dict[str, bytes]:
-    """What root alone may read on the machine, by its name."""
+    """Return what only root may read on the machine, by its name."""
     headers = agent is not None and agent.download is not None and agent.download.headers
     return {advice.CONFIGURATION: documents} | ({advice.SCRIPT: script} if headers else {})
 
@@ -272,10 +275,10 @@ def _inspected(
     format_: str,
     private: dict[str, bytes],
 ) -> tuple[Finding, ...]:
-    """Warnings about what a template of one's own has made.
+    """Return warnings about the output of a user's own template.
 
     Raises:
-        UnrenderedError: Its reader would not take it.
+        UnrenderedError: Its reader would not accept it.
     """
     try:
         files = written_files(user_data, format_, private)

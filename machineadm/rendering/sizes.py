@@ -1,4 +1,4 @@
-"""How large user data is, what makes it so, and whether it is too large."""
+"""Measure user data: its size, what it is made of, and whether it is too large."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def measure(
 
 
 def beyond(sizes: Sizes) -> Finding | None:
-    """The problem of user data that is larger than its limit."""
+    """Return the problem of user data that is larger than its limit."""
     if sizes.limit is None or sizes.counted <= sizes.limit:
         return None
     parts = ", ".join(
@@ -108,7 +108,7 @@ def beyond(sizes: Sizes) -> Finding | None:
 
 
 def _fields(configuration: MachineConfiguration) -> Iterator[tuple[str, int]]:
-    """Size of each field of the machine and of Kubernetes as JSON, of each file by itself."""
+    """Yield the size of each field of the machine and of Kubernetes as JSON, and of each file separately."""
     for name, root in (
         ("machine", configuration.spec.machine),
         ("kubernetes", configuration.spec.kubernetes),

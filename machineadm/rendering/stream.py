@@ -1,4 +1,4 @@
-"""A stream of documents to user data, every problem at its place in its file."""
+"""Render a stream of documents to user data, with every problem at its place in its file."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from machineadm.rendering.render import Rendered, UnrenderedError, render
 
 
 class Bundle(msgspec.Struct, frozen=True, kw_only=True):
-    """What a stream says."""
+    """The content of a stream."""
 
     documents: tuple[Document, ...]
     bootstrap: MachineBootstrap | None
@@ -43,7 +43,7 @@ class Bundle(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
-    """What rendering a stream gives."""
+    """The result of rendering a stream."""
 
     rendered: Rendered | None
     """None if there are problems."""
@@ -109,7 +109,7 @@ def render_bundle(
                 placed(finding, main, bundle.documents) for finding in rendered.warnings
             )
         except UnrenderedError as error:
-            # A document that cannot be read may be the one that is missed.
+            # A document that cannot be read may be the missing one, so do not report it as missing.
             whole = all(document.value is not None for document in bundle.documents)
             problems += [
                 placed(finding, main, bundle.documents)
@@ -145,7 +145,7 @@ def _about_the_stream(
     for document in mains[1:]:
         first = f"the first is document {mains[0].index} of {mains[0].file}"
         yield problem_at(document, Finding(code="MA1606", path="kind", message=_SECOND, hint=first))
-    # A document that cannot be read may be the one that is missed.
+    # A document that cannot be read may be the missing one.
     if not mains and all(document.value is not None for document in documents):
         yield problem_at(documents[0], _MISSING)
 

@@ -1,8 +1,8 @@
 """Templates of user data: the part of Go's text/template that they need, and nothing else.
 
 Text, pipelines of functions, string literals, `true` and `false`, parentheses, `if`, `else if`, `else` and `end`,
-comments and trim markers mean what they mean to Go; everything else is refused with its place. What Go refuses only
-when it comes to it (a wrong number of arguments in a branch that is not taken) is refused at once.
+comments and trim markers mean the same as in Go; everything else is refused with its place. What Go refuses only
+at run time (a wrong number of arguments in a branch that is not taken) is refused at once.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ class Text(Struct, frozen=True):
 
 
 class Emit(Struct, frozen=True):
-    """What a pipeline gives."""
+    """The result of a pipeline."""
 
     expression: Expression
 
@@ -147,6 +147,7 @@ class Template:
                 yield Piece(item.text, frozenset())
             elif isinstance(item, Emit):
                 value = self._value(item.expression, work)
+                # As Go prints a boolean.
                 data = value if isinstance(value, bytes) else str(value).lower().encode()
                 yield Piece(data, frozenset(_names(item.expression)))
             else:
@@ -157,9 +158,12 @@ class Template:
         if isinstance(expression, Literal):
             return expression.value
         arguments = tuple(self._value(argument, work) for argument in expression.arguments)
+        # A template that encodes the same configuration twice, for two branches or two readers,
+        # pays once.
         known = work.done.get((expression.name, arguments))
         if known is not None:
             return known
+        # Charged before the call: the bound is on work, and a refused call must not have done it.
         work.left -= sum(len(one) for one in arguments if isinstance(one, bytes))
         if work.left < 0:
             message = f"up to here the functions process more than {work.most} bytes"
@@ -176,7 +180,7 @@ class Template:
 
 
 class _Work:
-    """What filling in one template has cost.
+    """The work that filling in one template has taken.
 
     Args:
         most: Bytes that functions may be given in sum. The same call again is free: its result is known.
@@ -200,6 +204,7 @@ class _Parser:
     def __init__(self, text: str, functions: Mapping[str, Function]) -> None:
         self._text = text
         self._functions = functions
+        # One more than allowed, so that a template of a million actions is cut while reading.
         self._tokens = list(islice(tokens(text), MOST_TOKENS + 1))
         if len(self._tokens) > MOST_TOKENS:
             message = f"more than {MOST_TOKENS} tokens"
@@ -214,7 +219,7 @@ class _Parser:
         return items
 
     def _list(self, closers: tuple[str, ...]) -> tuple[tuple[Item, ...], Token | None]:
-        """Items up to one of some words, which is taken, too; without any, up to the end of the template."""
+        """Parse items up to and including one of some words; without words, up to the end of the template."""
         items: list[Item] = []
         while self._at < len(self._tokens):
             token = self._next()
@@ -248,7 +253,7 @@ class _Parser:
         return Branch(condition, then, otherwise)
 
     def _otherwise(self, word: Token) -> tuple[tuple[Item, ...], Token | None]:
-        """What follows an else, and the word that ends it; of `else if`, none: the one {{end}} of the chain is taken."""
+        """Parse what follows an else, and the word that ends it; none for `else if`: the chain has only one {{end}}."""
         following = self._peek()
         if following.kind == "word" and following.text == "if":
             return (self._branch(self._next()),), None
@@ -262,7 +267,7 @@ class _Parser:
         self._at += 1
 
     def _pipeline(self, end: str) -> Expression:
-        """Commands up to the end of an action or of a parenthesis."""
+        """Parse commands up to the end of an action or a parenthesis."""
         piped: Expression | None = None
         while True:
             token = self._peek()
@@ -338,6 +343,8 @@ class _Parser:
             if isinstance(argument, Literal) and isinstance(argument.value, bool):
                 self._refuse(token, "MA1613", f"{name} expects a string, got a boolean")
         depth = 1 + max([one.depth for one in arguments if isinstance(one, Call)], default=0)
+        # Parentheses are not the only nesting: each | wraps the call before it, and evaluation is
+        # recursive.
         if depth > DEEPEST:
             self._refuse(token, "MA1611", f"more than {DEEPEST} nested calls")
         return Call(token.at, name, tuple(arguments), depth)

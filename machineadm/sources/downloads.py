@@ -19,12 +19,12 @@ class Downloads:
     """Fetches http, https and file URLs in chunks.
 
     Args:
-        sleep: Waits between attempts; called with 0 between chunks, so that it may raise when the run must end.
-        ca_file: Certificates that are trusted beside the system's; empty: none.
+        sleep: Waits between attempts; called with 0 between chunks, so that it can raise when the run must end.
+        ca_file: Certificates that are trusted besides the system's; empty: none.
         ca_bundle: The same, in PEM.
-        timeout: Seconds without any byte after which an attempt has failed.
-        most: Bytes that no download may exceed.
-        open_local: Opens a file of this machine for reading; raises OSError where it must not be.
+        timeout: Seconds without any byte after which an attempt fails.
+        most: Largest download, in bytes.
+        open_local: Opens a file of this machine for reading; raises OSError if it must not be read.
     """
 
     def __init__(
@@ -47,14 +47,15 @@ class Downloads:
     def fetch(
         self, url: str, *, headers: Mapping[str, str | Secret] | None = None
     ) -> Iterator[bytes]:
-        """The body in chunks. Until the first one came, a failure of a passing kind is tried again.
+        """Yield the body in chunks. Until the first one, temporary failures are retried.
 
         Raises:
-            HostError: It cannot be had: MA3102 and following. MA3103: it broke off, and may be begun anew.
+            HostError: The download failed: MA3102 and following. MA3103: it broke off, and may be started again.
         """
         came = 0
         for chunk in self._chunks(url, headers or {}):
             self._sleep(0)
+            # What came, not Content-Length: a server may send neither a length nor an end.
             came += len(chunk)
             if came > self._most:
                 raise HostError(
@@ -81,6 +82,8 @@ class Downloads:
         for attempt in range(1, ATTEMPTS + 1):
             chunks = web.chunks(url, headers)
             try:
+                # After the first chunk the caller has written something: only the caller can start
+                # again.
                 first = next(chunks, b"")
             except PassingError:
                 if attempt == ATTEMPTS:
@@ -93,12 +96,12 @@ class Downloads:
 
 
 def _open(path: str) -> int:
-    # A pipe opens at once, and is refused, instead of waiting for whoever writes to it.
+    # O_NONBLOCK: opening a pipe returns at once, and it is refused, instead of waiting for a writer.
     return os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
 
 
 def _local(url: str, open_local: Callable[[str], int]) -> Iterator[bytes]:
-    """A file of the machine that the agent runs on.
+    """Read a file of the machine that the agent runs on.
 
     Raises:
         HostError: It cannot be read, or is on another machine.

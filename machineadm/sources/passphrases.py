@@ -1,4 +1,4 @@
-"""Where passphrases come from: files and descriptors that the command line names, a directory that the image brings, plugins."""
+"""Passphrases: from files and descriptors that the command line names, a directory in the image, or plugins."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ class GivenPassphrases:
     Args:
         files: Path by provider, or by `ANY`.
         descriptors: Open descriptor by provider, or by `ANY`.
-        directory: Asked for what neither names: one file a provider, which nobody but its owner root can read.
-        plugin_directories: Where plugins are looked for first; they are asked for what no file gives.
+        directory: For providers that neither names: one file each, owned by root and readable by root only.
+        plugin_directories: Searched first for plugins, which are asked if there is no file.
         allow_unverified: Run a plugin that has no checksum.
     """
 
@@ -62,7 +62,7 @@ class GivenPassphrases:
 
     @property
     def options(self) -> tuple[str, ...]:
-        """The files as options of the command line, for a run that goes on later."""
+        """Return the files as command line options, for a run that continues later."""
         files = {name: _real(path) for name, path in self._files.items()}
         named = (f"{name}={path}" if name else path for name, path in files.items())
         words = [word for path in named for word in ("--passphrase-file", path)]
@@ -73,16 +73,16 @@ class GivenPassphrases:
 
     @property
     def known(self) -> tuple[Secret, ...]:
-        """All that were read, for whoever masks them."""
+        """Return all passphrases that were read, for masking."""
         return tuple(self._known.values())
 
     def passphrase(self, provider: str) -> Secret | None:
         """See the port.
 
         Raises:
-            ConfigError: MA1510: It cannot be read. MA1511: Others than root can read or exchange it. MA1512: It is empty or
+            ConfigError: MA1510: It cannot be read. MA1511: Other users can read or replace it. MA1512: It is empty or
                 too long.
-            PluginError: There is a plugin of that name, and it is not trusted or does not answer.
+            PluginError: There is a plugin of that name, but it is not trusted or does not answer.
         """
         for name in (provider, ANY):
             if name in self._files:
@@ -92,13 +92,13 @@ class GivenPassphrases:
                 self.used_descriptor = True
                 return self._from_descriptor(self._descriptors[name])
         path = f"{self._directory}/{provider}"
-        # Not followed: not even a broken link there is nothing.
+        # lexists: a broken link is a mistake to report, not the absence of a passphrase.
         if os.path.lexists(path):
             return self._from_file(path, private=True)
         return self._from_plugin(provider)
 
     def _from_plugin(self, provider: str) -> Secret | None:
-        """Ask the provider's plugin, if there is one; what speaks to it is loaded only then."""
+        """Ask the provider's plugin, if there is one; the code for it is loaded only then."""
         from machineadm.plugins.discovery import Places, find
 
         name = f"{PLUGIN}{provider}"
@@ -132,13 +132,14 @@ class GivenPassphrases:
         name = f"descriptor {number}"
         if name not in self._known:
             self._known[name] = _read(number, name)
+            # Closed, so that no command that a step runs inherits the passphrase.
             if number > 2:
                 os.close(number)
         return self._known[name]
 
 
 def _real(path: str) -> str:
-    """Where a file lies whatever the current directory is; never to be opened: of a pipe it is not a path."""
+    """Return an absolute path for messages and options; never open it: for a pipe it is not a path."""
     return os.path.realpath(path)
 
 
@@ -147,6 +148,7 @@ def _read(descriptor: int, name: str) -> Secret:
 
     data = b""
     try:
+        # A pipe returns parts, and a device never ends: read up to one byte more than is allowed.
         while len(data) <= MAX_PASSPHRASE + 1 and (more := os.read(descriptor, MAX_PASSPHRASE + 2)):
             data += more
     except OSError as error:
@@ -155,7 +157,7 @@ def _read(descriptor: int, name: str) -> Secret:
 
 
 def _require_private(path: str, found: os.stat_result) -> None:
-    """Refuse a file that somebody else may have read or written.
+    """Refuse a file that other users may have read or written.
 
     Raises:
         ConfigError: It is one.

@@ -1,4 +1,4 @@
-"""Requests to catalogs of plugins: the port `plugins.catalogs.model.Web`, within a time that is set at the start."""
+"""Requests to plugin catalogs: the port `plugins.catalogs.model.Web`, within a time that is set at the start."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SILENCE = 30.0
 
 
 class CatalogWeb:
-    """Asks web servers until its time is over.
+    """Asks web servers until its time is up.
 
     Args:
         ca_file: Certificates that are trusted beside the system's; empty: none.

@@ -1,4 +1,4 @@
-"""All inputs of a command line: one stream of documents, in order."""
+"""Read all inputs of a command line: one stream of documents, in order."""
 
 from __future__ import annotations
 
@@ -61,6 +61,6 @@ def _name(path: str) -> str:
     if path == "-":
         return "<stdin>"
     name = shown(path) if "://" in path or path.startswith("data:") else path
-    # Bytes of a file name that are not text would break whatever prints it, and a newline the form of a message.
+    # Bytes that are not UTF-8 would break whoever prints the name, and a newline would break the form of a message.
     text = name.encode(errors="surrogateescape").decode(errors="replace")
     return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)

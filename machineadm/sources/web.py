@@ -1,4 +1,4 @@
-"""One HTTP request and its answer, over urllib: no surprise redirects, no leaked headers, coded errors."""
+"""One HTTP request and its answer, over urllib: restricted redirects, no leaked headers, coded errors."""
 
 from __future__ import annotations
 
@@ -34,16 +34,16 @@ _HINTS = {
 
 
 class PassingError(HostError):
-    """It may go away by itself, so asking again makes sense."""
+    """The failure may go away by itself, so a retry makes sense."""
 
 
 class Web:
     """HTTP and HTTPS with the proxies of the environment.
 
     Args:
-        ca_file: Certificates that are trusted beside the system's; empty: none.
+        ca_file: Certificates that are trusted besides the system's; empty: none.
         ca_bundle: The same, in PEM.
-        timeout: Seconds without any byte after which a request has failed.
+        timeout: Seconds without any byte after which a request fails.
     """
 
     def __init__(self, *, ca_file: str = "", ca_bundle: str = "", timeout: float = 30.0) -> None:
@@ -53,7 +53,7 @@ class Web:
         self.timeout = timeout
 
     def chunks(self, url: str, headers: Mapping[str, str | Secret]) -> Iterator[bytes]:
-        """The body, as it comes; complete when the iterator ends without an error.
+        """Yield the body as it arrives; it is complete when the iterator ends without an error.
 
         Raises:
             PassingError: Name, connection, timeout, or an answer such as 503; MA3103 when the body broke off.
@@ -65,7 +65,7 @@ class Web:
     def answer(
         self, url: str, headers: Mapping[str, str | Secret]
     ) -> tuple[int, Message, Generator[bytes, None, None]]:
-        """The answer, whatever its status: the status, the headers, and the body as of `chunks`.
+        """Return the answer, whatever its status: status, headers, and the body as in `chunks`.
 
         Raises:
             PassingError: Name, connection, or timeout.
@@ -73,10 +73,10 @@ class Web:
         """
         answer = self._open(url, headers, any_status=True)
         if answer.status >= 400:
-            # The server's own words are of no use to anybody: they may say anything.
+            # The body of an error may be anything, of any size: it is not read.
             answer.close()
             return answer.status, answer.headers, _nothing()
-        # As it comes: whoever counts the time must see a byte that drips.
+        # read1, not read: the caller, who counts the time, must see every byte of a body that drips.
         return answer.status, answer.headers, self._body(answer, url, answer.read1)
 
     def put(self, url: str, data: bytes, headers: Mapping[str, str | Secret]) -> None:
@@ -108,6 +108,8 @@ class Web:
         any_status: bool = False,
         data: bytes | None = None,
     ) -> http.client.HTTPResponse:
+        # Not build_opener: that adds handlers for ftp, file and data, to which a redirect could
+        # lead.
         opener = urllib.request.OpenerDirector()
         for handler in (
             urllib.request.ProxyHandler(),
@@ -141,13 +143,14 @@ class Web:
         return answer
 
     def _context(self) -> ssl.SSLContext:
-        """What is trusted, read once."""
+        """Read the trusted certificates once."""
         if self._trusted is None:
             self._trusted = self._read_trusted()
         return self._trusted
 
     def _read_trusted(self) -> ssl.SSLContext:
         context = ssl.create_default_context()
+        # Debian's and Red Hat's own settings differ; a fetch must not depend on the distribution.
         context.minimum_version = ssl.TLSVersion.TLSv1_2
         if self._ca_file:
             try:
@@ -192,7 +195,7 @@ class _Plain(urllib.request.HTTPHandler):
 
 class _Secure(urllib.request.HTTPSHandler):
     def __init__(self, context: Callable[[], ssl.SSLContext]) -> None:
-        # Not the next one up, which reads what is trusted at once.
+        # Not the parent's __init__, which loads the system's certificates even for a request without TLS.
         urllib.request.AbstractHTTPHandler.__init__(self)
         self._trusted = context
 
@@ -201,7 +204,7 @@ class _Secure(urllib.request.HTTPSHandler):
 
 
 class _Redirects(urllib.request.HTTPRedirectHandler):
-    """Follows redirects, never from https to less, and takes the caller's headers to no other origin."""
+    """Follows redirects, but never from https to http, and never sends the caller's headers to another origin."""
 
     max_redirections = MOST_REDIRECTS
     http_error_308 = urllib.request.HTTPRedirectHandler.http_error_302
@@ -225,7 +228,7 @@ class _Redirects(urllib.request.HTTPRedirectHandler):
             named = address(newurl)
         except ValueError:
             named = None
-        # A user in it is nobody's whom we know, and what a host is behind one programs do not agree on.
+        # A redirect with a user in it is refused: it is not a user of ours, and programs disagree about the host after it.
         if named is None or named.user or named.scheme not in ("https", req.type):
             fp.close()
             raise HostError(
@@ -236,6 +239,7 @@ class _Redirects(urllib.request.HTTPRedirectHandler):
         following = super().redirect_request(
             req, fp, 307 if code == 308 else code, msg, headers, newurl
         )
+        # A token for one server is a secret to every other one; urllib would send it along.
         if following is not None and _origin(following) != _origin(req):
             kept = {name: req.get_header(name) for name in _PUBLIC}
             following.headers = {name: value for name, value in kept.items() if value is not None}
@@ -245,15 +249,15 @@ class _Redirects(urllib.request.HTTPRedirectHandler):
 def _connect(
     address: tuple[str, int], timeout: float, source_address: tuple[str, int] | None = None
 ) -> socket.socket:
-    """What socket.create_connection does, all addresses in turn.
+    """Do what socket.create_connection does: try all addresses in turn.
 
     Raises:
-        OSError: The name means nothing, or none of its addresses answers.
+        OSError: The name does not resolve, or none of its addresses answers.
     """
     failed: OSError | None = None
     for found in _resolve(*address, timeout=timeout):
         try:
-            # An address in figures: nobody is asked any more.
+            # Numeric, so this does not resolve anything again.
             return socket.create_connection(found, timeout, source_address)
         except OSError as error:
             failed = error
@@ -261,13 +265,13 @@ def _connect(
 
 
 def _resolve(host: str, port: int, *, timeout: float) -> list[tuple[str, int]]:
-    """Addresses of a host.
+    """Resolve a host.
 
-    The C library's resolver neither knows a timeout of ours nor lets go for a signal: it has a thread of its own, which is
-    left behind where nobody answers.
+    The C library's resolver has no timeout that we can set and does not return on a signal. It runs in its own thread, which is
+    abandoned if no server answers.
 
     Raises:
-        OSError: There are none, or nobody answered in time.
+        OSError: It has no address, or no server answered in time.
     """
     answer: list[tuple[str, int]] | OSError = TimeoutError("name resolution timed out")
     answered = _thread.allocate_lock()
@@ -285,6 +289,7 @@ def _resolve(host: str, port: int, *, timeout: float) -> list[tuple[str, int]]:
         finally:
             answered.release()
 
+    # Not threading.Thread: at exit the interpreter would wait for the abandoned one.
     _thread.start_new_thread(ask, ())
     answered.acquire(timeout=timeout)
     if isinstance(answer, OSError):
@@ -295,7 +300,7 @@ def _resolve(host: str, port: int, *, timeout: float) -> list[tuple[str, int]]:
 def _request(
     url: str, headers: Mapping[str, str | Secret], data: bytes | None = None
 ) -> urllib.request.Request:
-    """The request; user and password of the URL become a header, as browsers do it."""
+    """Build the request; user and password of the URL become a header, as in browsers."""
     from base64 import b64encode
     from urllib.parse import unquote
 
@@ -329,7 +334,7 @@ def _length(headers: Message) -> int | None:
 
 
 def _read(read: Callable[[int], bytes], url: str, came: int) -> bytes:
-    """The next chunk, empty at the end.
+    """Read the next chunk; empty at the end.
 
     Raises:
         PassingError: The connection broke.
@@ -347,7 +352,7 @@ def _broken(url: str, came: int, wanted: int | None = None) -> tuple[str, str]:
 
 def _refused(url: str, status: int) -> HostError:
     kind = PassingError if status in _LATER else HostError
-    # The server's own words are not repeated: they may say anything.
+    # The server's own reason phrase is not repeated: it may be anything, even an escape sequence for a terminal.
     words = f"{status} {http.client.responses.get(status, '')}".rstrip()
     return kind(
         "MA3104",

@@ -1,4 +1,4 @@
-"""Certificates and keys that the cluster has already, where kubeadm looks for them."""
+"""Certificates and keys that the cluster already has, where kubeadm looks for them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from machineadm.config.rules.pem import CERTIFICATE, PRIVATE_KEY, PUBLIC_KEY, pe
 
 
 def with_etcd_files(kubernetes: KubernetesConfig) -> KubernetesConfig:
-    """With the files that the certificates of an external etcd are written to, where they are inlined."""
+    """Add the paths of the files that inlined certificates of an external etcd are written to."""
     cluster = kubernetes.cluster
     external = cluster.etcd.external if cluster is not None and cluster.etcd is not None else None
     certificates = _given(kubernetes)
@@ -39,7 +39,7 @@ def _given(kubernetes: KubernetesConfig) -> ControlPlaneCertificates | None:
 def _external_etcd(
     external: ExternalEtcd, directory: str, certificates: ControlPlaneCertificates
 ) -> ExternalEtcd:
-    """Where inlined certificates go when the configuration names no files for them."""
+    """Choose files for inlined certificates if the configuration names none."""
     if certificates.etcd_ca is not None and external.ca_file is None:
         external = replace(external, ca_file=f"{directory}/etcd/ca.crt")
     if certificates.apiserver_etcd_client is not None and external.cert_file is None:

@@ -1,4 +1,4 @@
-"""What the API server reads from files: audit, encryption, authentication, authorization, admission."""
+"""Configuration that the API server reads from files: audit, encryption, authentication, authorization, admission."""
 
 from __future__ import annotations
 
@@ -111,8 +111,8 @@ def _kms_names_differ(encryption: EncryptionAtRest, _context: Context) -> Iterat
 def _resources_can_be_encrypted(
     encryption: EncryptionAtRest, _context: Context
 ) -> Iterator[Finding]:
-    """As the API server judges them (k8s.io/apiserver, pkg/apis/apiserver/validation)."""
-    # `secrets` and `secrets.` are one: what stands behind the first dot is the group, the core group has no name.
+    """Judge them as the API server does (k8s.io/apiserver, pkg/apis/apiserver/validation)."""
+    # `secrets` and `secrets.` are the same: the group follows the first dot, and the core group's name is empty.
     named = [
         ("", "") if resource == "*" else resource.partition(".")[::2]
         for resource in encryption.resources
@@ -142,7 +142,7 @@ def _no_resource(resource: str, index: int, named: list[tuple[str, str]]) -> str
 
 
 def _sockets_can_be_mounted(encryption: EncryptionAtRest, _context: Context) -> Iterator[Finding]:
-    """The API server reads the endpoint as a URL, and its pod mounts the directory of the socket."""
+    """The API server parses the endpoint as a URL, and its pod mounts the socket's directory."""
     for index, provider in enumerate(encryption.providers):
         if provider.kms is not None and (problem := _no_socket(provider.kms.endpoint)):
             field = f"providers[{index}].kms.endpoint"
@@ -179,7 +179,7 @@ def _authorization_document(authorization: Authorization, context: Context) -> I
 
 
 def _issuer_is_read(oidc: Oidc, _context: Context) -> Iterator[Finding]:
-    """As the API server judges it (k8s.io/apiserver, pkg/apis/apiserver/validation)."""
+    """Judge it as the API server does (k8s.io/apiserver, pkg/apis/apiserver/validation)."""
     rest, _, fragment = oidc.issuer_url.partition("#")
     rest, _, query = rest.partition("?")
     problem = ""
@@ -197,7 +197,7 @@ def _issuer_is_read(oidc: Oidc, _context: Context) -> Iterator[Finding]:
 
 
 def _claims_are_told_apart(oidc: Oidc, _context: Context) -> Iterator[Finding]:
-    """Each becomes `claim=value`, which the API server cuts at the first `=`, and trims."""
+    """Each becomes `claim=value`, which the API server splits at the first `=` and trims."""
     for claim, value in oidc.required_claims.items():
         path = child("requiredClaims", claim)
         if "=" in claim:

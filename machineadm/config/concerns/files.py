@@ -26,7 +26,7 @@ REMOTE: Final = ("https://", "http://")
 
 
 def _contents_decode(machine: MachineConfig, _context: Context) -> Iterator[Finding]:
-    """All contents within one allowance, in their order; what comes after it is spent is not looked at."""
+    """Judge all contents in order within one allowance; after it is spent the rest is not read."""
     allowance = Allowance()
     for index, file in enumerate(machine.files):
         try:
@@ -50,7 +50,7 @@ def _contents_decode(machine: MachineConfig, _context: Context) -> Iterator[Find
 
 
 def _placeholders(file: FileConfig, path: str) -> Iterator[Finding]:
-    """Warnings of what an encoding hides; plain contents are looked at with all other texts."""
+    """Yield warnings about encoded contents; plain contents are judged with all other texts."""
     if file.encoding is None:
         return
     content = decode_content(file.content or "", file.encoding)
@@ -103,7 +103,7 @@ def _headers_fit(source: FileSource, _context: Context) -> Iterator[Finding]:
 
 
 def _no_file_is_a_directory(machine: MachineConfig, _context: Context) -> Iterator[Finding]:
-    """A file at /a and another at /a/b cannot both be."""
+    """A file at /a and another at /a/b cannot both exist."""
     paths = {file.path for file in machine.files}
     for index, file in enumerate(machine.files):
         parts = file.path.split("/")
@@ -136,7 +136,7 @@ def _each_path_of_windows_once(machine: MachineConfig, _context: Context) -> Ite
 
 
 def _each_has_one_writer(spec: MachineConfigurationSpec, _context: Context) -> Iterator[Finding]:
-    """Two writers would undo each other's work on every run, and the last one would win without a word."""
+    """Two writers would undo each other's work on every run, and the last one would silently win."""
     other = dict(writers(spec))
     for index, file in enumerate(spec.machine.files):
         field = other.get(file.path)

@@ -22,7 +22,7 @@ def writes(spec: MachineConfigurationSpec) -> Iterator[tuple[str, str]]:
 
 
 def _the_kubelet_takes_swap(spec: MachineConfigurationSpec, _context: Context) -> Iterator[Finding]:
-    """A kubelet does not start where swap is on, unless it is told to."""
+    """A kubelet does not start with swap on, unless it is told to."""
     linux = spec.machine.linux_configuration
     if linux is None or linux.swap is None or not linux.swap.enabled or spec.kubernetes is None:
         return
@@ -41,7 +41,7 @@ def _is_told(kubernetes: KubernetesConfig) -> bool:
     own = node.kubelet.fail_swap_on if node is not None and node.kubelet is not None else None
     shared = (cluster.kubelet or {}).get("failSwapOn") if cluster is not None else None
     argued = any(one.name == "fail-swap-on" for one in node.extra_args) if node else False
-    # Of a joining node's cluster nothing is known here.
+    # A joining node gets the cluster's kubelet configuration from kubeadm: it may allow swap.
     joins = type(kubernetes.role).__name__.startswith("Join")
     return own is False or (own is None and (shared is False or joins)) or argued
 

@@ -1,6 +1,6 @@
 """The kubelet's validation of its KubeletConfiguration (k8s.io/kubernetes, pkg/kubelet/apis/config/validation).
 
-Where the kubelet compares two fields, an absent one has the kubelet's default. What kubeadm adds is not known here.
+When two fields are compared, an absent one has the kubelet's default. What kubeadm adds is not known here.
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ _NEED_GATES: Final = (
 def problems(
     document: dict[str, Any], path: str, minor: int, inherited: Mapping[str, Any]
 ) -> Iterator[Finding]:
-    """What the kubelet refuses beyond wrong fields."""
+    """Yield what the kubelet refuses besides unknown fields."""
     whole = {**inherited, **document}
     gates = {**mapping(inherited, "featureGates"), **mapping(document, "featureGates")}
     yield from gate_problems(

@@ -42,7 +42,7 @@ validate it without the options of a feature gate (pkg/kubelet/config/common.go)
 def problems(
     pod: dict[str, Any], path: str, minor: int, _inherited: Mapping[str, Any]
 ) -> Iterator[Finding]:
-    """What the kubelet refuses beyond wrong fields."""
+    """Yield what the kubelet refuses besides unknown fields."""
     yield from _metadata(mapping(pod, "metadata"), child(path, "metadata"))
     spec, at = mapping(pod, "spec"), child(path, "spec")
     yield from _spec(spec, at)
@@ -130,7 +130,7 @@ def _toleration(toleration: dict[str, Any], path: str) -> Iterator[Finding]:
 
 
 def _volumes(spec: dict[str, Any], path: str) -> Iterator[tuple[str, list[Finding]]]:
-    """Each volume's name, and what is wrong with it."""
+    """Yield each volume's name, and what is wrong with it."""
     seen = Once()
     for volume, at in maps(spec, "volumes", path):
         name = text(volume, "name")
@@ -211,7 +211,7 @@ def _container(
 
 
 def _profile(context: dict[str, Any], path: str) -> Iterator[Finding]:
-    """A profile of seccomp or AppArmor on the node has a name, the others have none."""
+    """Only a seccomp or AppArmor profile of type Localhost has a name."""
     for name in ("seccompProfile", "appArmorProfile"):
         if name not in context:
             continue
@@ -352,9 +352,10 @@ _BINARY: Final = "KMGTPE"
 
 
 def _amount(value: Any) -> Fraction | None:
-    """A quantity as a number; None where it is not one."""
+    """Parse a quantity; None if it is not one."""
     if isinstance(value, (int, float)) and not isinstance(value, bool):
         return Fraction(value)
+    # A bound: Fraction computes exactly, and a million digits take minutes.
     if not isinstance(value, str) or len(value) > 64:
         return None
     found = re.fullmatch(
@@ -392,7 +393,7 @@ _PROJECTED: Final = {
 
 
 def _references(spec: dict[str, Any], path: str, minor: int) -> Iterator[Finding]:
-    """A static pod is there before the API server is: it may not refer to anything in it."""
+    """A static pod exists before the API server, so it must not refer to anything in it."""
     if not is_on("PreventStaticPodAPIReferences", "kubelet", minor, {}):
         return
     for name, what in (

@@ -1,4 +1,4 @@
-"""Rules for the time that a run has, and for its parts that may take longer."""
+"""Rules for the time that a run has, and for parts of it that may take longer."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ _DEFAULT: Final = Command().timeout
 
 
 def takes_time(spec: MachineConfigurationSpec, _context: Context) -> Iterator[Finding]:
-    """A run without any time ends before it has begun."""
+    """A run with no time would end before it begins."""
     if spec.deadline is not None and seconds(spec.deadline) <= 0:
         yield finding("MA1312", "deadline", "must be longer than 0s")
 
 
 def nothing_outlasts_the_run(spec: MachineConfigurationSpec, context: Context) -> Iterator[Finding]:
-    """What waits longer than the run is cut off by it, so its own timeout says nothing.
+    """A timeout longer than the whole run never takes effect.
 
-    A command line that gives the run less time than the configuration does so for once, and on purpose: it refuses nothing.
+    A command line that gives the run less time than the configuration does so once, on purpose: it refuses nothing.
     """
     allowed = seconds(spec.deadline or DEADLINE)
     if context.deadline is not None and context.deadline >= allowed:
@@ -35,7 +35,7 @@ def nothing_outlasts_the_run(spec: MachineConfigurationSpec, context: Context) -
         limit = f"{spec.deadline} by spec.deadline" if spec.deadline else f"{DEADLINE} by default"
     hint = "allow the run more time with spec.deadline or --deadline"
     for path, command in _commands(spec):
-        # Nobody who wants a shorter run has to say so for each command: the default says nothing.
+        # The default is not the user's choice: a shorter run must not need a timeout for each command.
         if command.timeout == _DEFAULT:
             continue
         attempts = command.retries.limit + 1
@@ -43,7 +43,7 @@ def nothing_outlasts_the_run(spec: MachineConfigurationSpec, context: Context) -
             message = f"{command.timeout} is longer than the whole run may take, {limit}"
             yield finding("MA1312", f"{path}.timeout", message, hint)
         elif attempts * seconds(command.timeout) > allowed:
-            # Most attempts fail long before their time is up, so this is not a reason to refuse.
+            # Most attempts fail long before their timeout, so this is only a warning.
             message = f"{attempts} attempts of {command.timeout} may take longer than the whole run, {limit}"
             found = finding("MA1312", f"{path}.retries.limit", message, hint)
             yield replace(found, severity="warning")

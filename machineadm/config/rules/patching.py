@@ -1,7 +1,7 @@
-"""Patches as kubeadm applies them: JSON patches and merge patches by evanphx/json-patch 4, strategic merges by Kubernetes' own.
+"""Apply patches as kubeadm does: JSON and merge patches like evanphx/json-patch 4, strategic merges like Kubernetes.
 
-Where these libraries differ from RFC 6902 and RFC 7386, so do the functions here. Values are maps, lists and scalars; what is
-patched is changed in place or given back anew.
+Where these libraries differ from RFC 6902 and RFC 7386, these functions differ too. Values are maps, lists and scalars; the
+document is changed in place, or a new one is returned.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ class PatchError(ValueError):
 
 
 class UnknownError(Exception):
-    """A patch reaches what depends on the machine, so nobody can say whether it applies."""
+    """A patch reaches something that depends on the machine, so whether it applies is not known here."""
 
 
 def merge(document: Any, patch: Any) -> Any:
@@ -51,7 +51,7 @@ def json_patch(document: Any, patch: Any) -> Any:
 
     Raises:
         PatchError: The patch is not one, or an operation does not apply.
-        UnknownError: It reaches into an `Open` list beyond what is known of it.
+        UnknownError: It reaches into an `Open` list beyond its known items.
     """
     if not isinstance(patch, list):
         raise PatchError("a JSON patch is a list of operations")
@@ -81,11 +81,12 @@ def _pointer(operation: Mapping[str, Any], name: str = "path") -> str:
 
 
 def _found(whole: dict[str, Any], path: str) -> tuple[Any, str]:
-    """The map or list that a path ends in, and the last part of the path.
+    """Find the map or list that a path ends in, and the last part of the path.
 
     Raises:
         PatchError: There is none.
     """
+    # In this order (RFC 6901, 4): "~01" is "~1", not "/".
     parts = [part.replace("~1", "/").replace("~0", "~") for part in path.split("/")]
     at: Any = whole[""]
     if len(parts) < 2:
@@ -101,11 +102,11 @@ def _found(whole: dict[str, Any], path: str) -> tuple[Any, str]:
 
 
 def _index(items: list[Any], part: str, *, beyond: int = 0) -> int:
-    """A place in a list; a negative one counts from its end.
+    """Return an index into a list; a negative one counts from the end.
 
     Raises:
-        PatchError: It has no such place.
-        UnknownError: Nobody knows.
+        PatchError: The list has no such item.
+        UnknownError: Whether it has one depends on the machine.
     """
     try:
         index = int(part)
@@ -149,11 +150,11 @@ def _take(whole: dict[str, Any], path: str) -> Any:
 def _replace(whole: dict[str, Any], operation: Mapping[str, Any]) -> None:
     path, value = _pointer(operation), copy.deepcopy(operation.get("value"))
     if path == "":
-        # Anything but a map or a list leaves all as it was: the library says nothing.
+        # The library silently ignores a new root that is not a map or a list.
         whole[""] = value if isinstance(value, (dict, list)) else whole[""]
         return
     target, key = _found(whole, path)
-    # A field of a map that is not there is set: the library does not mind.
+    # Unlike RFC 6902, the library sets a missing field of a map.
     target[key if isinstance(target, dict) else _index(target, key)] = value
 
 
@@ -177,6 +178,7 @@ def _get(whole: dict[str, Any], path: str) -> Any:
 def _test(whole: dict[str, Any], operation: Mapping[str, Any]) -> None:
     path = _pointer(operation)
     found = whole[""] if path == "" else _get(whole, path)
+    # Neither equal nor different: the machine fills the value in later.
     if _is_unknown(found):
         raise UnknownError
     if found != operation.get("value"):
@@ -194,11 +196,11 @@ _OPERATIONS: Final[dict[Any, Callable[[dict[str, Any], Mapping[str, Any]], None]
 
 
 class Open(list[Any]):
-    """A list that has more items on some machines than on others."""
+    """A list that has more items on some machines."""
 
 
 class Unknown(str):
-    """A text that the machine or kubeadm decides."""
+    """A text that the machine or kubeadm determines."""
 
     __slots__ = ()
 
@@ -314,7 +316,7 @@ def _without_nulls(value: Any) -> Any:
 
 
 def apply(document: Any, kind: str, patches: Sequence[Any]) -> Any:
-    """All parts of one patch, one after the other.
+    """Apply all parts of one patch, one after the other.
 
     Args:
         document: What is patched.
@@ -351,11 +353,11 @@ _KINDS: Final[tuple[tuple[type, str], ...]] = (
 
 
 def misfit_of(value: Any, model: Any, path: str = "") -> str:
-    """Where a patched object has a value of another kind than before, in words; empty if nowhere.
+    """Describe where a patched object has a value of another kind than before; empty if nowhere.
 
     Args:
         value: What came out.
-        model: What went in; also a map with further fields that there may be.
+        model: What went in; may also be a map with further possible fields.
         path: Where both are.
     """
     if value is None or model is None:

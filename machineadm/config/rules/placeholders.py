@@ -1,8 +1,8 @@
-"""Placeholders of other templaters, which nothing fills in here: they would reach the machine as they stand.
+"""Placeholders of other template tools, which nothing fills in here: they would reach the machine unchanged.
 
-In a text that is free by nature (a file, a script, an argument of a command, an object that is passed on) `{{ }}` and
-`${ }` mean something to many readers, so only names that other bootstrap tools fill in are told. Everywhere else a
-brace of either kind is one too many.
+In free text (a file, a script, an argument of a command, an object that is passed on) `{{ }}` and `${ }` mean something to
+many readers, so only names that other bootstrap tools fill in are reported. In every other field either brace is
+reported.
 """
 
 from __future__ import annotations
@@ -44,10 +44,10 @@ _SOURCED: Final = "/run/metadata/"
 
 
 def placeholder(text: str, *, free: bool) -> tuple[str, str]:
-    """The first placeholder in a text, as far as it can be shown, and who would fill it in; empty if there is none.
+    """Find the first placeholder in a text, as far as it can be shown, and the tool that would fill it in; or empty.
 
     Args:
-        text: May be a secret: of what is shown, no more than a name is taken.
+        text: May be a secret: only the name of the placeholder is returned.
         free: Braces may mean something to the text's own reader.
     """
     for tool, pattern in _FREE:
@@ -60,14 +60,14 @@ def placeholder(text: str, *, free: bool) -> tuple[str, str]:
 
 
 def warnings(value: msgspec.Struct) -> Iterator[Finding]:
-    """A warning for each text of a value's own fields that holds a placeholder."""
+    """Yield a warning for each text of a value's own fields that holds a placeholder."""
     for name, field in zip(value.__struct_fields__, value.__struct_encode_fields__, strict=True):
         for text, path in _texts(getattr(value, name), field):
             yield from warned(text, path, free=_is_free(value, name))
 
 
 def warned(text: str, path: str, *, free: bool) -> Iterator[Finding]:
-    """A warning if a text holds a placeholder."""
+    """Yield a warning if a text holds a placeholder."""
     shown, tool = placeholder(text, free=free)
     if shown:
         yield Finding(
@@ -99,7 +99,7 @@ def _is_free(value: msgspec.Struct, name: str) -> bool:
 
 
 def _texts(value: Any, path: str) -> Iterator[tuple[str, str]]:
-    """All texts in a field, but for those of Structs in it, which are asked themselves."""
+    """Yield all texts in a field, except those of Structs in it, which are judged themselves."""
     if value is PRUNED or value is None:
         return
     if isinstance(value, str):

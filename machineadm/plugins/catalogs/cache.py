@@ -1,10 +1,10 @@
-"""Plugins that were fetched: files by their digest, and beside them which name, version and platform they are.
+"""Fetched plugins: files by their digest, and their names, versions and platforms.
 
-    ROOT/sha256/HEX                            a plugin's file; what it is called by is its content
+    ROOT/sha256/HEX                            a plugin's file, named by its content
     ROOT/plugins/KIND/NAME/VERSION/OS-ARCH     its digest
-    ROOT/partial/HEX                           what has come of it so far
+    ROOT/partial/HEX                           what has arrived of it so far
 
-A file is compared with its digest whenever it is asked for; a damaged one is removed, and fetched again.
+A file is compared with its digest whenever it is used; a damaged one is removed and fetched again.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ Read = Callable[[Artifact, int], Chunks]
 
 
 def default_root() -> str:
-    """Where the cache is: /var/cache for root, else where XDG says."""
+    """Return the cache's directory: below /var/cache for root, else below XDG_CACHE_HOME."""
     if os.geteuid() == 0:
         return "/var/cache/machineadm/plugins"
     base = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
@@ -73,18 +73,18 @@ class Cache:
     """The cache of plugins.
 
     Args:
-        root: Its directory; made when something is kept.
+        root: Its directory; created when something is stored.
     """
 
     def __init__(self, root: str) -> None:
         self.root = root
 
     def path(self, digest: str) -> str:
-        """Where the file of a digest is, or would be."""
+        """Return the path for the file of a digest."""
         return os.path.join(self.root, *digest.split(":"))
 
     def has(self, digest: str) -> bool:
-        """Whether the file of a digest is there and undamaged; a damaged one is removed."""
+        """Whether the file of a digest exists and is undamaged; a damaged one is removed."""
         path = self.path(digest)
         try:
             if digest_of(path) == digest:
@@ -97,7 +97,7 @@ class Cache:
         return False
 
     def listed(self) -> list[Cached]:
-        """All plugins, by kind, name, version and platform; nothing is compared."""
+        """List all plugins, by kind, name, version and platform, without comparing digests."""
         found = []
         base = os.path.join(self.root, "plugins")
         for directory, _, names in sorted(os.walk(base)):
@@ -114,7 +114,7 @@ class Cache:
     def newest(
         self, kind: str, name: str, constraint: Constraint, platform: str, digest: str = ""
     ) -> Cached | None:
-        """The newest version that fits and is undamaged; with a digest, that file alone."""
+        """Find the newest version that fits and is undamaged; with a digest, only that file."""
         fits = {
             one.version: one
             for one in self.listed()
@@ -128,7 +128,7 @@ class Cache:
         return None
 
     def note(self, artifact: Artifact) -> Cached:
-        """Remember what a file that is there is.
+        """Record name, version and platform of a stored file.
 
         Raises:
             PluginError: MA7248: It cannot be written.
@@ -144,7 +144,7 @@ class Cache:
         return self._cached(parts, artifact.platform, artifact.digest)
 
     def remove(self, one: Cached) -> None:
-        """Forget a plugin; its file goes when nothing else names it.
+        """Remove a plugin; its file is removed when no other plugin has it.
 
         Raises:
             PluginError: MA7248: It cannot be removed.
@@ -162,18 +162,18 @@ class Cache:
             _unlink(one.path)
 
     def download(self, artifact: Artifact, read: Read, *, progress: Progress, end: float) -> None:
-        """Bring a file here; it has its name when it is whole and its digest was compared.
+        """Download a file; it gets its name when it is complete and its digest was compared.
 
-        What has come is kept when it breaks off, and the next download goes on from there.
+        After an interruption what has arrived is kept, and the next download continues from there.
 
         Args:
-            artifact: Which.
-            read: Gives its bytes from a place on.
-            progress: Gets how many bytes are there.
-            end: Until when, on the monotonic clock.
+            artifact: What to download.
+            read: Returns its bytes from an offset on.
+            progress: Called with the number of bytes so far.
+            end: Deadline, on the monotonic clock.
 
         Raises:
-            PluginError: It cannot be had, is another, or there is no room for it.
+            PluginError: It cannot be downloaded, has another digest, or there is no room for it.
         """
         if artifact.size > MOST_BYTES:
             raise PluginError(
@@ -188,13 +188,13 @@ class Cache:
         except OSError as error:
             _refuse(partial, error)
         try:
-            # Whoever held it before may have brought it meanwhile.
+            # The process that held the lock before may have downloaded it.
             if not self.has(artifact.digest):
                 coming = _Coming(artifact, descriptor, partial, progress)
                 began_before = coming.came > 0
                 coming.bring(read, end)
                 if began_before and not coming.is_right:
-                    # The beginning that an earlier try has left may be what is wrong.
+                    # The part that an earlier run left may be the damaged one: try once from the start.
                     coming.begin_anew()
                     coming.bring(read, end)
                 coming.finish(self.path(artifact.digest))
@@ -225,13 +225,13 @@ class Cache:
 
 
 class _Coming:
-    """A file on its way.
+    """A file that is being downloaded.
 
     Args:
-        artifact: Which.
-        descriptor: Of what has come.
+        artifact: What it is.
+        descriptor: Of the partial file.
         partial: Its path.
-        progress: Gets how many bytes are there.
+        progress: Called with the number of bytes so far.
     """
 
     def __init__(
@@ -249,21 +249,21 @@ class _Coming:
 
     @property
     def is_right(self) -> bool:
-        """Whether what has come has the digest."""
+        """Whether what has arrived has the digest."""
         return f"sha256:{self._digest.hexdigest()}" == self._artifact.digest
 
     def begin_anew(self) -> None:
-        """Drop what has come."""
+        """Drop what has arrived."""
         os.ftruncate(self._descriptor, 0)
         os.lseek(self._descriptor, 0, os.SEEK_SET)
         self._digest = hashlib.sha256()
         self.came = 0
 
     def bring(self, read: Read, end: float) -> None:
-        """Bring all of it.
+        """Download all of it.
 
         Raises:
-            BrokenError: It breaks off, however often it is tried.
+            BrokenError: It breaks off on every attempt.
         """
         failures = 0
         while self.came < self._artifact.size:
@@ -272,6 +272,8 @@ class _Coming:
                 self._read(read)
                 self._require_whole()
             except BrokenError:
+                # Progress resets the count: a large file over a bad line may break off often and
+                # still arrive.
                 failures = failures + 1 if self.came <= before else 1
                 pause = min(2.0 ** (failures - 1), 8.0)
                 if failures >= ATTEMPTS or time.monotonic() + pause > end:
@@ -279,13 +281,13 @@ class _Coming:
                 time.sleep(pause)
 
     def finish(self, path: str) -> None:
-        """Give it its name.
+        """Give it its final name.
 
         Raises:
-            PluginError: It is another file, or cannot be written.
+            PluginError: It has another digest, or cannot be written.
         """
         if not self.is_right:
-            # Not even for a later try: nobody knows which part of it is wrong.
+            # Not kept for a later attempt: which part of it is wrong is unknown.
             _unlink(self._partial)
             raise PluginError(
                 "MA7246",
@@ -293,7 +295,9 @@ class _Coming:
                 hint="somebody has changed it on its way, or the catalog is damaged; nothing was kept",
             )
         try:
+            # Executable only now: what has not been compared must not be runnable by accident.
             os.fchmod(self._descriptor, 0o755)
+            # Before the rename: after a power cut the name must not exist without the content.
             os.fsync(self._descriptor)
             os.replace(self._partial, path)
             flush_directory(os.path.dirname(path))
@@ -327,12 +331,12 @@ class _Coming:
             while left:
                 left = left[os.write(self._descriptor, left) :]
         except OSError as error:
-            # The room is given back: it may be what the machine lacks.
+            # Free the space: the disk may be full because of it.
             _unlink(self._partial)
             _refuse(self._partial, error)
 
     def _take_over(self) -> None:
-        """Go on from what an earlier try has left, if it can be a beginning."""
+        """Continue from what an earlier run left, if it can be the beginning of the file."""
         if os.fstat(self._descriptor).st_size > self._artifact.size:
             self.begin_anew()
             return
@@ -355,7 +359,7 @@ class _Coming:
 
 
 def digest_of(path: str) -> str:
-    """The digest of a regular file, as catalogs write it; empty if it is none."""
+    """Compute the digest of a file as catalogs write it; empty if it is not a regular file."""
     digest = hashlib.sha256()
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
     try:
@@ -369,7 +373,7 @@ def digest_of(path: str) -> str:
 
 
 def write_whole(path: str, data: bytes, mode: int) -> None:
-    """Write a file that is there whole or not at all."""
+    """Write a file completely or not at all."""
     descriptor, scratch = tempfile.mkstemp(dir=os.path.dirname(path), prefix=".machineadm-")
     try:
         with os.fdopen(descriptor, "wb") as file:
@@ -385,7 +389,7 @@ def write_whole(path: str, data: bytes, mode: int) -> None:
 
 
 def flush_directory(path: str) -> None:
-    """Have a rename outlast a power cut."""
+    """Flush a directory, so that a rename survives a power cut."""
     descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.fsync(descriptor)
@@ -394,10 +398,10 @@ def flush_directory(path: str) -> None:
 
 
 def _held(path: str, end: float) -> int:
-    """Open the beginning of a file for us alone.
+    """Open a partial file with an exclusive lock.
 
     Raises:
-        PluginError: MA7251: Somebody else holds it until the time is over.
+        PluginError: MA7251: Another process holds it until the time is up.
     """
     while True:
         flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
@@ -405,7 +409,7 @@ def _held(path: str, end: float) -> int:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             held = os.fstat(descriptor)
-            # Whoever held it may have finished and renamed it, or removed it.
+            # The process that held it may have renamed or removed it: then the lock is on a file without this name.
             if os.path.lexists(path) and os.path.samestat(held, os.lstat(path)):
                 return descriptor
         except BlockingIOError:

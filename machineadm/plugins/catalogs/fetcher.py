@@ -1,4 +1,4 @@
-"""From what is wanted to a file in the cache: the lock decides, the cache has it, a catalog gives it, the newest cached one stands in."""
+"""Fetch a plugin into the cache: the lock decides, then the cache, then the catalogs; the newest cached version is the fallback."""
 
 from __future__ import annotations
 
@@ -55,13 +55,13 @@ class Fetcher:
     """Fetches plugins.
 
     Args:
-        catalogs: In order; the first that has a plugin is the one.
-        cache: Where they are kept.
-        lock: What was decided on; what is decided anew is noted in it.
-        strict: Only what the lock names, by digest; nothing stands in for it, and no catalog may be out of reach.
-        refresh: Without a lock, ask the catalogs even where the cache has a version that fits.
+        catalogs: In order; the first that has a plugin is used.
+        cache: Where they are stored.
+        lock: Earlier decisions; new ones are added.
+        strict: Only what the lock names, by digest; no fallback, and every catalog must be reachable.
+        refresh: Without a lock, ask the catalogs even if the cache has a version that fits.
         warn: Gets what an operator should know.
-        progress: Gets how many bytes of a file are there.
+        progress: Called with the number of bytes of a file so far.
         timeout: Seconds for one plugin.
     """
 
@@ -90,11 +90,11 @@ class Fetcher:
         """Fetch a plugin.
 
         Args:
-            wanted: Which.
+            wanted: What to fetch.
             platform: What it must run on.
 
         Raises:
-            PluginError: It cannot be had, or is not what the lock says.
+            PluginError: It cannot be fetched, or is not what the lock says.
         """
         end = time.monotonic() + self._timeout
         locked = self._locked(wanted, platform)
@@ -127,10 +127,10 @@ class Fetcher:
         return self._done(kept, "" if from_cache else catalog.address, locked, catalog.address)
 
     def _locked(self, wanted: Wanted, platform: str) -> LockedPlugin | None:
-        """What the lock says; None if it does not decide this.
+        """Return what the lock says; None if it says nothing about this plugin.
 
         Raises:
-            PluginError: MA7250: It must, and does not.
+            PluginError: MA7250: It must decide, and does not.
         """
         locked = self._lock.find(wanted.kind, wanted.name)
         fits = locked is not None and wanted.constraint.allows(locked.version)
@@ -146,11 +146,11 @@ class Fetcher:
     def _find(
         self, wanted: Wanted, constraint: Constraint, platform: str, end: float
     ) -> tuple[Catalog, Artifact]:
-        """The first catalog that has a version that fits.
+        """Find the first catalog that has a version that fits.
 
         Raises:
-            AbsentError: None of them has.
-            CatalogError: None of them has, and some could not be asked.
+            AbsentError: No catalog has one.
+            CatalogError: No catalog has one, and some could not be asked.
         """
         failures: list[CatalogError] = []
         for catalog in self._catalogs:
@@ -188,13 +188,13 @@ class Fetcher:
         error: PluginError,
         locked: LockedPlugin | None,
     ) -> Fetched:
-        """The newest cached version, where no catalog gives one.
+        """Fall back to the newest cached version.
 
         Raises:
-            PluginError: There is none, or nothing may stand in.
+            PluginError: There is none, or no fallback is allowed.
         """
         kept = None
-        # What the lock names by digest is not in the cache: that was looked for first.
+        # A version that the lock names by digest is not in the cache: that was checked first.
         if not self._strict and not digest:
             kept = self._cache.newest(wanted.kind, wanted.name, wanted.constraint, platform)
         if kept is None:
@@ -228,7 +228,7 @@ class Fetcher:
 
 
 def _resolved(catalog: Catalog, wanted: Wanted, constraint: Constraint, platform: str) -> Artifact:
-    """A catalog's newest version that fits.
+    """Find a catalog's newest version that fits.
 
     Raises:
         AbsentError: It has none.
@@ -237,8 +237,8 @@ def _resolved(catalog: Catalog, wanted: Wanted, constraint: Constraint, platform
         try:
             return catalog.find(wanted.kind, wanted.name, exact, platform)
         except AbsentError:
-            pass  # it may have it as v1.2.3, and was asked for 1.2.3
-    # A version becomes a path: what a catalog calls one need not be.
+            pass  # the catalog may call it v1.2.3: compare with the whole list
+    # A version becomes part of a path, so a catalog's tags are not used unchecked.
     versions = filter(is_version, catalog.versions(wanted.kind, wanted.name))
     version = constraint.newest(versions)
     if not version:
@@ -247,7 +247,7 @@ def _resolved(catalog: Catalog, wanted: Wanted, constraint: Constraint, platform
 
 
 def _locked_digest(locked: LockedPlugin | None, platform: str) -> str:
-    """The digest that a platform's file must have; empty if the lock does not say."""
+    """Return the digest that a platform's file must have; empty if the lock has none."""
     if locked is None:
         return ""
     found = locked.digests.get(platform) or locked.digests.get(ANY) or ""
@@ -255,10 +255,10 @@ def _locked_digest(locked: LockedPlugin | None, platform: str) -> str:
 
 
 def _patiently(ask: Callable[[], T], end: float) -> T:
-    """Ask a catalog, again where its failure may pass.
+    """Ask a catalog; retry temporary failures.
 
     Raises:
-        BrokenError: It did not pass.
+        BrokenError: The failure did not go away.
     """
     attempt = 1
     while True:

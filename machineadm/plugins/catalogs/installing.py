@@ -1,4 +1,4 @@
-"""A fetched plugin as an installed one: its file and its checksum in a plugin directory."""
+"""Install a fetched plugin: its file and its checksum in a plugin directory."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ _PIECE: Final = 1 << 20
 
 
 def install(fetched: Fetched, directory: str) -> str:
-    """Copy a plugin from the cache into a directory, with its checksum beside it; the path of the copy.
+    """Copy a plugin from the cache into a directory, with its checksum beside it; returns the path of the copy.
 
-    The copy is compared with the digest, not the file in the cache, and has its name when it is whole. A plugin that was there is
-    replaced; if that is cut off, the old checksum refuses the new file until it is installed again.
+    The copy, not the file in the cache, is compared with the digest, and gets its name when it is complete. An installed plugin is
+    replaced; if the run is killed between the two files, the old checksum refuses the new file until it is installed again.
 
     Args:
-        fetched: Which.
-        directory: Made if it is not there.
+        fetched: What to install.
+        directory: Created if it does not exist.
 
     Raises:
         PluginError: MA7246: The copy is another file. MA7248: It cannot be written.
@@ -47,14 +47,14 @@ def install(fetched: Fetched, directory: str) -> str:
 
 
 def remove(kind: str, name: str, directory: str) -> bool:
-    """Remove a plugin and its checksum from a directory; whether it was there.
+    """Remove a plugin and its checksum from a directory; returns whether it was there.
 
     Raises:
         PluginError: MA7248: It cannot be removed.
     """
     path = os.path.join(directory, f"{PREFIX}{kind}-{name}")
     found = False
-    # The checksum last: a file without one is refused, too.
+    # The checksum last: after a kill between the two no file is left that could run.
     for each in (path, path + SUFFIX):
         try:
             os.unlink(each)

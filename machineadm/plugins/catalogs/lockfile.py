@@ -1,4 +1,4 @@
-"""The lock: which version and digest of each plugin this site has decided on, for each platform."""
+"""The lock: the version and digest of each plugin that this site decided on, for each platform."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ class Lock:
 
     @classmethod
     def read(cls, path: str) -> Lock:
-        """Read a lock file; one that is not there is empty.
+        """Read a lock file; a missing one is empty.
 
         Raises:
             PluginError: MA7249: It cannot be used.
@@ -92,17 +92,17 @@ class Lock:
 
     @property
     def plugins(self) -> tuple[LockedPlugin, ...]:
-        """All, by kind and name."""
+        """Return all plugins, by kind and name."""
         return tuple(self._plugins[key] for key in sorted(self._plugins))
 
     def find(self, kind: str, name: str) -> LockedPlugin | None:
-        """What was decided on."""
+        """Return the decision for a plugin."""
         return self._plugins.get((kind, name))
 
     def decide(
         self, kind: str, name: str, *, version: str, platform: str, digest: str, catalog: str
     ) -> bool:
-        """Decide on a file; digests of other platforms stay where the version does. Whether that is something new."""
+        """Record a file; digests of other platforms stay if the version does. Returns whether anything changed."""
         before = self.find(kind, name)
         same = before is not None and before.version == version
         digests = {**(before.digests if before and same else {}), platform: digest}
@@ -114,11 +114,11 @@ class Lock:
         return after != before
 
     def forget(self, kind: str, name: str) -> bool:
-        """Forget a plugin; whether it was there."""
+        """Remove a plugin; returns whether it was there."""
         return self._plugins.pop((kind, name), None) is not None
 
     def save(self) -> None:
-        """Write it, whole or not at all.
+        """Write it completely or not at all.
 
         Raises:
             PluginError: MA7249: It cannot be written.
@@ -130,7 +130,7 @@ class Lock:
             _unfit(self.path, f"it cannot be written: {error.strerror}")
 
     def text(self) -> str:
-        """The file: the same for the same decisions, in lines that a person can compare."""
+        """Return the file's text: the same for the same decisions, in lines that a person can compare."""
         lines = [f"apiVersion: {_VERSION}", "kind: PluginLock", "spec:"]
         lines.append("  plugins:" if self._plugins else "  plugins: []")
         for one in self.plugins:

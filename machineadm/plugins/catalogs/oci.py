@@ -1,4 +1,4 @@
-"""Manifests and indices of OCI images, as far as a catalog of plugins has them: pure, over bytes."""
+"""Manifests and indices of OCI images, as far as plugin catalogs use them: pure functions over bytes."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ def is_index(document: dict[str, Any], media_type: str = "") -> bool:
 
 
 def choose(found: list[Descriptor], platform: str) -> Descriptor | None:
-    """The manifest of a platform; one that names none serves all, if it is the only one."""
+    """Choose the manifest of a platform; one without a platform fits all, if it is the only one."""
     exact = [one for one in found if one.platform == platform]
     either = exact or [one for one in found if suits(one.platform or ANY, platform)]
     return either[0] if either and (exact or len(found) == 1 or either[0].platform) else None
@@ -135,10 +135,10 @@ def content(manifest: dict[str, Any], where: str) -> Descriptor:
 
 
 def require_digest(data: bytes, digest: str, where: str) -> None:
-    """Refuse a document that is another than it was called.
+    """Refuse a document that does not have its digest.
 
     Raises:
-        CatalogError: MA7246: It is.
+        CatalogError: MA7246: The digests differ.
     """
     if hashlib.sha256(data).hexdigest() != digest.removeprefix("sha256:"):
         raise CatalogError(
@@ -162,7 +162,7 @@ def platform_of_config(data: bytes, where: str) -> tuple[str, str, str, str]:
 
 
 def tag_of(version: str) -> str:
-    """The tag of a version: a tag has no `+`."""
+    """Return the tag of a version: OCI tags cannot contain `+`."""
     return version.replace("+", "_")
 
 
@@ -172,7 +172,7 @@ def version_of(tag: str) -> str:
 
 
 def unfit(where: str, what: str) -> NoReturn:
-    """Refuse what a catalog gives.
+    """Refuse what a catalog returned.
 
     Raises:
         CatalogError: Always.
@@ -186,6 +186,7 @@ def _platform(given: Any) -> str:
     if not isinstance(given, dict):
         return ""
     system, machine = given.get("os"), given.get("architecture")
+    # buildx writes unknown/unknown for attestations, which are not for any platform.
     if system in (None, "", "unknown") or machine in (None, "", "unknown"):
         return ""
     return f"{system}/{machine}"

@@ -1,4 +1,4 @@
-"""From the address of a catalog to the catalog: `oci://HOST/PREFIX`, or a directory, plain or an OCI layout."""
+"""Open the catalog at an address: `oci://HOST/PREFIX`, or a directory, plain or an OCI layout."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ Credentials = Callable[[str], tuple[str, Secret | None]]
 def open_catalog(
     address: str, web: Callable[[], Web], credentials: Credentials = lambda _: ("", None)
 ) -> Catalog:
-    """The catalog at an address; nothing is read yet.
+    """Return the catalog at an address, without reading anything yet.
 
     Args:
-        address: `oci://HOST[:PORT]/PREFIX`, `oci+http://...` on this machine alone, or the path of a directory.
-        web: Gives what asks registries.
+        address: `oci://HOST[:PORT]/PREFIX`, `oci+http://...` only on this machine, or the path of a directory.
+        web: Returns the client for registries.
         credentials: User and password by the host of a registry.
 
     Raises:
@@ -72,13 +72,13 @@ def open_catalog(
 
 
 def configured_catalogs(path: str = CONFIGURATION) -> tuple[str, ...]:
-    """The addresses in plugins.yaml; none if it is not there.
+    """Return the addresses in plugins.yaml; none if it does not exist.
 
     Args:
         path: The file.
 
     Raises:
-        PluginError: It is not to be trusted, or unfit.
+        PluginError: It is not trusted, or unfit.
     """
     if not os.path.lexists(path):
         return ()
@@ -88,6 +88,6 @@ def configured_catalogs(path: str = CONFIGURATION) -> tuple[str, ...]:
 
 
 def _shown(address: str) -> str:
-    """An address without what may be a password."""
+    """Return an address without what may be a password."""
     scheme, _, rest = address.partition("://")
     return f"{scheme}://{rest.partition('/')[0].rpartition('@')[2]}/{rest.partition('/')[2]}"

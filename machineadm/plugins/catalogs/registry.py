@@ -1,4 +1,4 @@
-"""A catalog that is an OCI registry: PREFIX/KINDs/NAME, a tag for each version; with a token or a password, if it asks for one."""
+"""A catalog in an OCI registry: PREFIX/KINDs/NAME with a tag for each version, and a token or password if it asks for one."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class RegistryCatalog:
     """Plugins in a registry.
 
     Args:
-        base: `https://HOST` or, on this machine alone, `http://HOST`.
+        base: `https://HOST` or, only on this machine, `http://HOST`.
         prefix: Path of the repositories below it; may be empty.
         web: Asks it.
         user: Name for registries that ask for one.
@@ -81,6 +81,7 @@ class RegistryCatalog:
             if following is None:
                 return tuple(found)
             url = urljoin(url, following[1])
+            # The next request carries our token, and the registry must not send it elsewhere.
             if not url.startswith(f"{self._base}/v2/"):
                 oci.unfit(self._where(url), "goes on at another server")
         return oci.unfit(self.address, f"has more than {MOST_PAGES} pages of versions")
@@ -136,6 +137,8 @@ class RegistryCatalog:
         headers = {"Range": f"bytes={start}-"} if start else {}
         answer = self._ask(artifact.place, url, headers)
         if answer.status == 206 and start:
+            # Some proxies answer 206 with the whole file; appended to what is there it would only
+            # fail at the digest.
             if not answer.headers.get("content-range", "").startswith(f"bytes {start}-"):
                 oci.unfit(self._where(url), "answers with another part than was asked for")
         elif answer.status == 200:
@@ -149,7 +152,7 @@ class RegistryCatalog:
         return "/".join(filter(None, (self._prefix, oci.REPOSITORIES[kind], name)))
 
     def _manifest(self, repository: str, reference: str) -> tuple[dict[str, Any], str] | None:
-        """A manifest or index, and its media type; None if there is none.
+        """Read a manifest or index, and its media type; None if there is none.
 
         Raises:
             CatalogError: It cannot be read.
@@ -160,13 +163,15 @@ class RegistryCatalog:
             return None
         data = self._document(answer, url)
         digest = reference if ":" in reference else answer.headers.get("docker-content-digest", "")
+        # By tag the server's own header is all there is; it shows damage on the way, not a
+        # dishonest registry. The lock does that.
         if digest.startswith("sha256:"):
             oci.require_digest(data, digest, self._where(url))
         media_type = answer.headers.get("content-type", "").partition(";")[0].strip()
         return oci.parse(data, self._where(url)), media_type
 
     def _config(self, repository: str, manifest: dict[str, Any], where: str) -> str:
-        """The platform of a manifest that stands alone; empty if it names none."""
+        """Return the platform of a manifest without an index; empty if it names none."""
         config = manifest.get("config")
         if not isinstance(config, dict) or not config.get("size"):
             return ""
@@ -177,10 +182,10 @@ class RegistryCatalog:
         return oci.platform_of_config(data, self._where(url))[3]
 
     def _document(self, answer: Answer, url: str) -> bytes:
-        """A bounded answer.
+        """Read an answer of bounded size.
 
         Raises:
-            CatalogError: It is not one.
+            CatalogError: It is too large, or a refusal.
         """
         if answer.status != 200:
             raise self._refusal(url, answer.status)
@@ -192,10 +197,10 @@ class RegistryCatalog:
         return bytes(data)
 
     def _ask(self, repository: str, url: str, headers: dict[str, str]) -> Answer:
-        """Ask, with a token or the password where that is wanted.
+        """Make a request, with a token or the password if the registry wants one.
 
         Raises:
-            CatalogError: Nobody answers, or not to us.
+            CatalogError: It does not answer, or refuses us.
         """
         known = self._authorization.get(repository)
         answer = self._web.get(url, self._with(headers, known))
@@ -210,10 +215,10 @@ class RegistryCatalog:
         return {**headers, **({"Authorization": authorization} if authorization else {})}
 
     def _authorized(self, repository: str, url: str, headers: Mapping[str, str]) -> Secret:
-        """What a registry that answers 401 wants to see.
+        """Build the authorization that a registry asked for with 401.
 
         Raises:
-            CatalogError: It gets none, or refuses it.
+            CatalogError: There is none, or the registry refuses it.
         """
         scheme, _, rest = headers.get("www-authenticate", "").partition(" ")
         if scheme.lower() == "basic" and self._password is not None:
@@ -222,7 +227,7 @@ class RegistryCatalog:
             raise self._refusal(url, 401)
         given = {a or c: b or d for a, b, c, d in re.findall(_PARAMETER, rest)}
         realm = given.get("realm", "")
-        # The password goes there: never over less than the catalog itself.
+        # The password is sent to the realm, whose address the registry chooses: https, or the catalog's own server.
         if not realm.startswith(("https://", f"{self._base}/")):
             raise CatalogError(
                 "MA7244",
@@ -262,7 +267,7 @@ class RegistryCatalog:
 
 
 def credentials(data: bytes, host: str, where: str) -> tuple[str, Secret | None]:
-    """User and password of a registry, out of a file such as `docker login` writes.
+    """Read user and password of a registry from a file such as `docker login` writes.
 
     Raises:
         CatalogError: MA7244: It is not such a file.
@@ -284,7 +289,7 @@ def credentials(data: bytes, host: str, where: str) -> tuple[str, Secret | None]
         else:
             user, password = str(entry["username"]), str(entry["password"])
     except (ValueError, KeyError, TypeError, AttributeError, msgspec.DecodeError):
-        # Of the cause nothing is shown: it may quote the password.
+        # Without the cause, which may quote the password.
         raise refusal from None
     return user, Secret(password)
 

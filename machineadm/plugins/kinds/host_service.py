@@ -1,7 +1,7 @@
-"""scafctl's HostService: the narrow way back from a plugin to its host, for secrets, identities, tokens and groups.
+"""scafctl's HostService: what a plugin may ask of its host: secrets, identities, tokens and groups.
 
-Rules as scafctl's, in its order and words, but for one: an empty prefix and an empty list of handlers allow nothing here, and all
-there.
+The rules, their order and their messages are scafctl's, with one exception: an empty prefix and an empty list of handlers allow
+nothing here, but everything there.
 """
 
 from __future__ import annotations
@@ -26,20 +26,20 @@ class Secrets(Protocol):
     """Where a plugin's secrets are kept."""
 
     def get(self, name: str) -> str | None:
-        """A secret; None if there is none."""
+        """Return a secret; None if there is none."""
 
     def set(self, name: str, value: str) -> None:
-        """Keep a secret."""
+        """Store a secret."""
 
     def delete(self, name: str) -> None:
-        """Forget a secret, if it is there."""
+        """Delete a secret, if it exists."""
 
     def names(self) -> list[str]:
-        """The names of all."""
+        """Return the names of all secrets."""
 
 
 class Allowed(msgspec.Struct, frozen=True, kw_only=True):
-    """What one plugin may ask of its host; nothing if nothing is said."""
+    """What one plugin may ask of its host; by default nothing."""
 
     secrets: Secrets | None = None
     secret_prefix: str = ""
@@ -60,11 +60,11 @@ class Allowed(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class _DeniedError(Exception):
-    """It is not allowed; the text goes to the plugin."""
+    """The request is not allowed; the text goes to the plugin."""
 
 
 def host_service(allowed: Allowed) -> dict[str, Handler]:
-    """What a host serves to one plugin.
+    """Build the handlers that a host serves to one plugin.
 
     Args:
         allowed: What the configuration allows it.
@@ -83,12 +83,12 @@ def host_service(allowed: Allowed) -> dict[str, Handler]:
         async def serve(stream: ServerStream) -> None:
             request = await stream.recv_message()
             try:
-                # In a thread: a store may be slow, and a token is asked of another plugin of the same host.
+                # In a thread: a store may be slow, and a token comes from another plugin of this same loop, which would block.
                 found = await asyncio.to_thread(answer, allowed, request)
             except _DeniedError as denied:
                 found = reply(error=str(denied))
             except Exception as error:
-                # Of a store's own fault the plugin learns the kind alone: a text might quote a secret.
+                # Only the type of a store's own fault goes to the plugin: the text might quote a secret.
                 found = reply(error=type(error).__name__)
             await stream.send_message(found)
 

@@ -1,6 +1,6 @@
-"""Arguments of components: flags that the program of this version has, with values that it can read.
+"""Arguments of components: flags that the program has in this version, with values that it can parse.
 
-A program that meets an unknown flag or a value that it cannot parse ends at once. The flags are those of `config/upstream`.
+A program exits at once on an unknown flag or a value that it cannot parse. The flags are those of `config/upstream`.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ _GONE: Final = {
 def judge_arguments(
     arguments: Sequence[Any], path: str, program: str, minor: int
 ) -> Iterator[Finding]:
-    """What a program of a version would refuse of its arguments.
+    """Find the arguments that a program of a version would refuse.
 
     Args:
         arguments: Each with a name and a value.

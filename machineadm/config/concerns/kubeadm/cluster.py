@@ -1,4 +1,4 @@
-"""Rules for what is the same on all machines of a cluster."""
+"""Rules for settings that are the same on all machines of a cluster."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ def _ranges_are_apart(network: ClusterNetwork, _context: Context) -> Iterator[Fi
 
 
 def _pod_ranges_fit(kubernetes: KubernetesConfig, _context: Context) -> Iterator[Finding]:
-    """As kubeadm judges them, unless the controller manager is told otherwise by arguments."""
+    """Judge them as kubeadm does, unless arguments tell the controller manager otherwise."""
     if kubernetes.cluster is None or kubernetes.cluster.network is None or _cuts_nodes(kubernetes):
         return
     from ipaddress import ip_network
@@ -127,11 +127,11 @@ def _cuts_nodes(kubernetes: KubernetesConfig) -> bool:
 def _pods_mount_each_place_once(
     kubernetes: KubernetesConfig, _context: Context
 ) -> Iterator[Finding]:
-    """Where there is a controlPlane, the rules of the components say so."""
+    """Without a controlPlane; with one, the rules of the components check this."""
     cluster = kubernetes.cluster
     if cluster is None or kubernetes.control_plane is not None:
         return
-    # All other mounts are kubeadm's own, which lie apart.
+    # All other mounts are kubeadm's own, which never collide.
     if cluster.certificates is not None or cluster.etcd is not None:
         from machineadm.config.concerns.kubeadm.mounts import mounts_fit
 
@@ -221,7 +221,7 @@ def _certificate_with_key(external: ExternalEtcd, _context: Context) -> Iterator
 def _external_etcd_is_verified(
     kubernetes: KubernetesConfig, _context: Context
 ) -> Iterator[Finding]:
-    """With https there is a CA to verify etcd by, as a file or inlined."""
+    """With https there must be a CA to verify etcd with, as a file or inlined."""
     etcd = kubernetes.cluster.etcd if kubernetes.cluster is not None else None
     external = etcd.external if etcd is not None else None
     if external is None:

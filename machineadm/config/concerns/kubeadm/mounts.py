@@ -1,8 +1,8 @@
-"""What the pods of the control plane mount: kubeadm's own, ours, and those of the configuration.
+"""The mounts of the control plane's pods: kubeadm's own, ours, and those of the configuration.
 
 kubeadm keeps the volumes of a component by name (cmd/kubeadm/app/phases/controlplane/volumes.go): its own first, then the
-others, and a later one takes the place of an earlier one. The kubelet refuses a pod in which two mounts are at the same place
-(k8s.io/kubernetes/pkg/apis/core/validation), and says so in its log alone: the API server never starts.
+others, and a later one replaces an earlier one. The kubelet refuses a pod with two mounts at the same path
+(k8s.io/kubernetes/pkg/apis/core/validation), and says so only in its log: the API server never starts.
 """
 
 from __future__ import annotations
@@ -69,12 +69,12 @@ class Mount(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def mounts_fit(kubernetes: KubernetesConfig) -> Iterator[Finding]:
-    """Findings about the mounts of all components, relative to KubernetesConfig."""
+    """Yield findings about the mounts of all components, relative to KubernetesConfig."""
     yield from _etcd_apart(kubernetes)
     told = set()
     for component in COMPONENTS:
         for found in _component_fits(kubernetes, component):
-            # What two components have in common is told once.
+            # Report a problem that several components share only once.
             if found.path not in told or "extraVolumes" in found.path:
                 yield found
             told.add(found.path)
@@ -129,7 +129,7 @@ def _component_fits(kubernetes: KubernetesConfig, component: str) -> Iterator[Fi
 
 
 def _name_of(path: str) -> str:
-    """Kubeadm's name of a volume that it adds where a machine has the directory."""
+    """Return kubeadm's name of a volume that it adds if the machine has the directory."""
     return path.replace("/", "-")[1:]
 
 
@@ -163,7 +163,7 @@ def _misplaced(path: str) -> str:
 
 
 def _etcd_apart(kubernetes: KubernetesConfig) -> Iterator[Finding]:
-    """Etcd's pod mounts its data and its certificates."""
+    """Check etcd's pod, which mounts its data and its certificates."""
     cluster = kubernetes.cluster
     local = cluster.etcd.local if cluster is not None and cluster.etcd is not None else None
     if local is None or local.data_dir is None:
@@ -179,7 +179,7 @@ def _etcd_apart(kubernetes: KubernetesConfig) -> Iterator[Finding]:
 
 
 def kubeadm_mounts(kubernetes: KubernetesConfig, component: str) -> Iterator[Mount]:
-    """Kubeadm's own mounts of a component, but for those that a machine may have or not.
+    """Yield kubeadm's own mounts of a component, except those that depend on the machine.
 
     Args:
         kubernetes: May lack a role.
@@ -199,7 +199,7 @@ def kubeadm_mounts(kubernetes: KubernetesConfig, component: str) -> Iterator[Mou
         yield _own("kubeconfig", f"{KUBERNETES}/controller-manager.conf", needed=True)
         path, field = _FLEXVOLUMES, ""
         for index, argument in enumerate(arguments_of(kubernetes, component)):
-            # What the machine itself gives is not known here.
+            # A value that the machine itself supplies is not known here.
             if argument.name == "flex-volume-plugin-dir" and argument.value is not None:
                 path, field = argument.value, f"controlPlane.{component}.extraArgs[{index}].value"
         yield _own("flexvolume-dir", path, field=field)
@@ -212,14 +212,14 @@ def _own(name: str, path: str, *, field: str = "", needed: bool = False) -> Moun
 
 
 def _etcd_certificates(cluster: ClusterConfig | None, certificates: str) -> Iterator[Mount]:
-    """As kubeadm's getEtcdCertVolumes: the directories of an external etcd's files, parents alone."""
+    """Do what kubeadm's getEtcdCertVolumes does: mount the directories of an external etcd's files, only outermost ones."""
     external = cluster.etcd.external if cluster is not None and cluster.etcd is not None else None
     if external is None:
         return
     chosen: set[str] = set()
     for path in (external.ca_file, external.cert_file, external.key_file):
         directory = (path or "").rpartition("/")[0] or ("/" if path else "")
-        # kubeadm compares beginnings of text, not of paths, and so do we.
+        # kubeadm compares text prefixes, not paths (/etc/pki2 is "below" /etc/pki), so this does too.
         if not directory or directory.startswith((*_WHERE_THERE, _CA_CERTIFICATES, certificates)):
             continue
         around = any(directory.startswith(one) for one in chosen)
@@ -237,7 +237,7 @@ def _etcd_certificates(cluster: ClusterConfig | None, certificates: str) -> Iter
 
 
 def our_mounts(kubernetes: KubernetesConfig) -> Iterator[Mount]:
-    """The mounts of the API server that machineadm adds (see `steps.control_plane_files`)."""
+    """Yield the mounts of the API server that machineadm adds (see `steps.control_plane_files`)."""
     config = kubernetes.control_plane
     if config is None:
         return
@@ -256,7 +256,7 @@ def our_mounts(kubernetes: KubernetesConfig) -> Iterator[Mount]:
 
 
 def _has_files(config: ControlPlaneConfig) -> str | None:
-    """The first field for which machineadm writes a file that the API server reads; None without any."""
+    """Return the first field for which machineadm writes a file for the API server; None without any."""
     authentication, authorization = config.authentication, config.authorization
     webhooks = (authentication.webhook, authentication.structured) if authentication else ()
     oidc = authentication.oidc if authentication is not None else None
@@ -276,7 +276,7 @@ def _has_files(config: ControlPlaneConfig) -> str | None:
 
 
 def given_mounts(kubernetes: KubernetesConfig, component: str) -> Iterator[Mount]:
-    """The mounts of a component that the configuration asks for, in their order."""
+    """Yield the mounts of a component that the configuration asks for, in order."""
     settings = _settings(kubernetes.control_plane, component)
     for index, volume in enumerate(settings.extra_volumes if settings is not None else ()):
         field = f"controlPlane.{component}.extraVolumes[{index}].mountPath"
@@ -284,7 +284,7 @@ def given_mounts(kubernetes: KubernetesConfig, component: str) -> Iterator[Mount
 
 
 def arguments_of(kubernetes: KubernetesConfig, component: str) -> tuple[Argument, ...]:
-    """The arguments of a component that the configuration gives."""
+    """Return the arguments of a component from the configuration."""
     settings = _settings(kubernetes.control_plane, component)
     return settings.extra_args if settings is not None else ()
 
@@ -303,9 +303,9 @@ def _settings(
 
 
 def files_are_seen(kubernetes: KubernetesConfig) -> Iterator[Finding]:
-    """A file that an argument names is below some mount; otherwise the component does not find it, and ends.
+    """A file that an argument names must be below some mount; otherwise the component does not find it, and exits.
 
-    A patch may mount it, too, so where there are patches nothing is said.
+    A patch may mount it as well, so with patches nothing is reported.
     """
     if kubernetes.patches_directory is not None:
         return
