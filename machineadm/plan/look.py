@@ -1,4 +1,4 @@
-"""How each step of a plan stands before a run: the answer of the checks alone."""
+"""The state of each step of a plan before a run, by the checks alone."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from machineadm.plan.model import Step, Work
 
 
 class Standing(str, enum.Enum):
-    """How a step stands before a run."""
+    """What a run would do about a step."""
 
     TO_DO = "ToDo"
     IN_PLACE = "InPlace"
@@ -26,5 +26,5 @@ class Look(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def anything_to_do(looks: tuple[Look, ...]) -> bool:
-    """Whether a run would change anything; what is deferred does not count."""
+    """Whether a run would change anything. Deferred steps do not count."""
     return any(look.standing is Standing.TO_DO for look in looks)

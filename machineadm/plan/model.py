@@ -45,9 +45,9 @@ FollowUpKind = Literal["daemon-reload", "reload", "restart", "stop", "run", "reb
 class FollowUp(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What has to follow an effect before the run is complete: a restart, a rebuilt trust store, a reboot.
 
-    The engine records it before the first effect of its work, and carries it out once for all that asked for it: before
-    the first step that needs it (see `Needing`), at the latest at the end of its phase. Killed in between, the next run does
-    it, although the files look right by then.
+    The engine records it before the first effect of its work, and carries it out once for everything that asked for it: before
+    the first step that needs it (see `Needing`), at the latest at the end of its phase. After a kill in between, the next run
+    does it, although by then the files look right.
     """
 
     kind: FollowUpKind
@@ -58,12 +58,12 @@ class FollowUp(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     @property
     def key(self) -> str:
-        """What tells it from others: `restart containerd.service`."""
+        """Its identity: `restart containerd.service`. Two steps that ask for the same restart get one."""
         return f"{self.kind} {self.target}".strip()
 
 
 class Work(msgspec.Struct, frozen=True, kw_only=True):
-    """What a step would do, as a value; without effects it is in place."""
+    """What a step would do, as a value. Without effects the step is in place."""
 
     effects: tuple[Effect, ...] = ()
     """In the order in which they are done."""
@@ -84,7 +84,7 @@ class Work(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ProgramRun(msgspec.Struct, frozen=True, kw_only=True):
-    """How a program that reports itself ended: what a step tells beside its outcome."""
+    """How a program that is reported by itself ended: a step reports it beside its outcome."""
 
     program: str
     """`kubeadm`."""
@@ -95,7 +95,7 @@ class ProgramRun(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Attested(msgspec.Struct, frozen=True, kw_only=True):
-    """What proves the machine's identity: what a step tells beside its outcome."""
+    """Proof of the machine's identity: a step reports it beside its outcome."""
 
     plugin: str
     format: str
@@ -118,7 +118,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Step(Protocol):
-    """One concern's batch of work on a machine. A frozen value: all it needs is in it."""
+    """One concern's batch of work on a machine. A frozen value that contains everything it needs."""
 
     @property
     def name(self) -> str:
@@ -130,24 +130,24 @@ class Step(Protocol):
 
     @property
     def live(self) -> bool:
-        """It needs the running system, so below another root it is deferred and never run."""
+        """Whether it needs the running system: then it is deferred below another root, and never run."""
 
     @property
     def once(self) -> bool:
-        """The machine does not show whether it was done: the journal alone says so, by name and digest."""
+        """Whether only the journal can tell that it was done, by name and digest, because the machine does not show it."""
 
     def digest(self) -> str:
         """Hex SHA-256 of all that shapes the step (see `digest_of`); it keys the journal."""
 
     def check(self, host: Host) -> Work:
-        """Look once, by queries only, and say what would be done.
+        """Look once, by queries only, and return what would be done.
 
         Raises:
             MachineadmError: The step could not succeed; known before anything has changed.
         """
 
     def apply(self, host: Host, work: Work) -> Outcome:
-        """Do just this work. Safe to repeat after a kill at any instant.
+        """Do exactly this work. Safe to repeat after a kill at any instant.
 
         Raises:
             MachineadmError: It failed.
@@ -155,7 +155,7 @@ class Step(Protocol):
 
 
 class Owned(msgspec.Struct, frozen=True, kw_only=True):
-    """Something on the machine that a step answers for."""
+    """Something on the machine that a step is responsible for."""
 
     kind: Literal["file", "unit", "parameter", "module", "hostname"]
     name: str
@@ -170,15 +170,15 @@ class Owned(msgspec.Struct, frozen=True, kw_only=True):
 
 @runtime_checkable
 class Owning(Protocol):
-    """A step that owns what it makes: when the configuration no longer has it, it is taken back."""
+    """A step that owns what it makes: once the configuration no longer has it, it is taken back."""
 
     def owned(self) -> tuple[Owned, ...]:
-        """What it owns, whether or not it differs now."""
+        """What it owns, whether or not it is in place now."""
 
 
 @runtime_checkable
 class Needing(Protocol):
-    """A step that cannot begin before certain follow-ups are done."""
+    """A step that must not begin before certain follow-ups are done."""
 
     @property
     def needs(self) -> tuple[str, ...]:
@@ -187,20 +187,20 @@ class Needing(Protocol):
 
 @runtime_checkable
 class Background(Protocol):
-    """A step that is started at its place and may go on while the steps behind it are carried out.
+    """A step that is started at its place and may go on while later steps are carried out.
 
-    Its passing failures are tried again, as in the foreground. One that is `Recoverable` is done in its place: what must be
-    cleaned between two attempts takes from others.
+    Failures that may pass are tried again, as in the foreground. A step that is also `Recoverable` runs in the foreground:
+    cleaning between two attempts removes files of other steps.
     """
 
     @property
     def joined_before(self) -> str:
-        """Name of the step, or its concern, before which it must have ended."""
+        """Name of the step or concern before which it must have ended."""
 
 
 @runtime_checkable
 class Retryable(Protocol):
-    """A step whose passing failures are tried again."""
+    """A step that is tried again after failures that may pass."""
 
     def retry_delay(self, attempt: int, elapsed: float) -> float | None:
         """Seconds to wait after failed attempt number `attempt` (from 1), `elapsed` seconds after the first began.
@@ -212,25 +212,25 @@ class Retryable(Protocol):
 
 @runtime_checkable
 class Recoverable(Retryable, Protocol):
-    """A step that leaves half-done work which must be judged, or cleaned, before anything else is done."""
+    """A step that may leave half-done work, which must be judged or cleaned before anything else is done."""
 
     def recover(self, host: Host) -> bool:
         """Called at the start of a run when the journal says that the step was started and not finished.
 
         Returns:
-            True if the work turns out to be done after all, False if the step must be applied again; the machine is
-            then clean enough for that.
+            True if the work turns out to be done after all. False if the step must be applied again; then the machine is
+            clean enough for that.
         """
 
     def clean(self, host: Host) -> None:
         """Remove what a failed attempt left, before the next attempt in the same run.
 
-        The runner applies the checkable steps before this one again afterwards, for cleaning may take their files.
+        Afterwards the runner checks the earlier steps again, because cleaning may remove their files.
         """
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
-    """Ordered steps; making one has no effect."""
+    """Ordered steps. Making a plan changes nothing."""
 
     steps: tuple[Step, ...]
 
@@ -242,7 +242,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def digest_of(*parts: str | bytes | Iterable[str]) -> str:
-    """Hex SHA-256 over the parts, each preceded by its length, so that no two lists of parts share a digest."""
+    """Hex SHA-256 over the parts, each preceded by its length: `ab`, `c` and `a`, `bc` must not share a digest."""
     sum_ = sha256()
     for part in parts:
         if isinstance(part, (str, bytes)):

@@ -1,6 +1,6 @@
 """A plan for people (text with unified diffs) and for programs (JSON). Secrets are `***` in both.
 
-Content of files is foreign text: control characters in it never reach a terminal as such.
+The content of files is untrusted text: control characters in it are escaped, so that they cannot act on a terminal.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from machineadm.host.effects import (
 from machineadm.plan.look import Look, Standing
 from machineadm.redaction import MASK, Redactor
 
-# Longer files are compared by size alone: difflib takes time that grows with the square of what differs.
+# Of longer files only the sizes are shown: difflib is quadratic in what differs.
 MOST_LINES = 4000
 _INDENT = "      "
 _WORDS = {
@@ -40,7 +40,7 @@ _COLOURS = {"+": "32", "-": "31", "@": "36"}
 Values = tuple[tuple[str, str, str], ...]
 """References that were resolved before the plan was made: path, value, who said so."""
 
-# All C0 and C1 controls but tab (newlines are gone when this is used).
+# All C0 and C1 controls except tab (newlines are gone when this is used).
 _CONTROLS = {code: f"\\x{code:02x}" for code in (*range(9), *range(10, 32), *range(127, 160))}
 
 
@@ -51,7 +51,7 @@ def render_text(
     *,
     colour: bool = False,
 ) -> Iterator[str]:
-    """The plan as a person reads it, a piece for each step and each file: the whole need not be in memory.
+    """The plan for a person, in a piece for each step and each file, so that it need not be in memory as a whole.
 
     Args:
         looks: The steps in their order.
@@ -93,7 +93,7 @@ def render_json(looks: tuple[Look, ...], redactor: Redactor, values: Values = ()
 
 
 def describe(effect: Effect) -> list[str]:
-    """An effect as the lines of a unified diff, as the program that runs, or nothing where the step's summary says it all."""
+    """An effect as lines of a unified diff, or as the program that runs. Nothing if the step's summary says it all."""
     match effect:
         case RunProgram(script=script) if script:
             return [
@@ -130,7 +130,7 @@ FileEffect = WriteFile | RemoveFile | MakeLink | KeepState | DropState
 
 
 def _diff_of(effect: FileEffect) -> list[str]:
-    """The lines of a file's diff, or one that stands for them."""
+    """The lines of a file's diff, or one line instead of them."""
     before = None if isinstance(effect, (MakeLink, DropState)) else effect.before
     goes = isinstance(effect, (RemoveFile, DropState))
     new = before is None and not goes
@@ -155,7 +155,7 @@ def _noted(note: str) -> str:
 
 
 def _content_after(effect: WriteFile | RemoveFile | KeepState) -> bytes | None:
-    """The content as a diff shows it; None where it is not known (a download)."""
+    """The content as a diff shows it; None if it is not known (a download)."""
     match effect:
         case RemoveFile():
             return b""
@@ -181,7 +181,7 @@ def _lines(script: str) -> list[str]:
 
 
 def printable(text: str) -> str:
-    """The text with control characters spelled out."""
+    """The text with control characters escaped."""
     return text if text.isprintable() else text.translate(_CONTROLS)
 
 
@@ -203,13 +203,13 @@ def _step_line(number: int, look: Look, width: int) -> str:
 
 
 def diff_lines(before: bytes, after: bytes) -> Iterator[str]:
-    """The hunks of a unified diff, or a line that stands for them."""
+    """The hunks of a unified diff, or one line instead of them."""
     try:
         old, new = before.decode(), after.decode()
     except UnicodeDecodeError:
         yield f"@@ binary, {len(before)} bytes before, {len(after)} after @@"
         return
-    # Not splitlines: a form feed or U+2028 is content, no end of a line.
+    # Not splitlines(), which also splits at form feeds and U+2028: those are content.
     old_lines, new_lines = old.split("\n"), new.split("\n")
     if max(len(old_lines), len(new_lines)) > MOST_LINES:
         yield f"@@ {len(before)} bytes before, {len(after)} after @@"
@@ -218,14 +218,14 @@ def diff_lines(before: bytes, after: bytes) -> Iterator[str]:
 
 
 def _diff(old: list[str], new: list[str]) -> Iterator[str]:
-    # The last piece is what follows the last newline: nothing, in a file that ends as it should.
+    # The last piece follows the last newline: it is empty if the file ends with one.
     for lines in (old, new):
         if lines[-1]:
             lines.append("\\ No newline at end of file")
         else:
             del lines[-1]
     if not old and new:
-        # What difflib would say of a new file, which most are.
+        # What difflib would print for a new file. Most files are new, and this saves importing it.
         yield f"@@ -0,0 +1{f',{len(new)}' if len(new) > 1 else ''} @@"
         yield from (f"+{printable(line)}" for line in new)
         return

@@ -1,4 +1,4 @@
-"""Conditions of a status: what a controller asks, each with its reason, in the form that Kubernetes gives them."""
+"""Conditions of a status: what a controller asks for, each with its reason, in the form that Kubernetes uses."""
 
 from __future__ import annotations
 
@@ -42,11 +42,13 @@ def with_conditions(status: BootstrapStatus, *, time: str) -> BootstrapStatus:
     """The status with the conditions that follow from it.
 
     Args:
-        status: A condition in it that still says the same keeps its transition time; those of other origin stay.
+        status: A condition in it that says the same as before keeps its transition time; conditions of other origin stay.
         time: Now (RFC 3339).
     """
     new = (_accepted(status), _prepared(status), _succeeded(status))
     conditions = tuple(_condition(status, *one, time=time) for one in new)
+    # The unit is gone once the run has ended well: a controller must not wait for a boot that
+    # resumes nothing.
     waits = any(one.type == RESUMABLE and one.status == "True" for one in status.conditions)
     if status.phase in ("Succeeded", "Prepared") and waits:
         said = "nothing left to resume"
@@ -71,6 +73,7 @@ def _condition(
     status: BootstrapStatus, type_: str, said: Tri, reason: str, message: str = "", *, time: str
 ) -> Condition:
     before = next((one for one in status.conditions if one.type == type_), None)
+    # Kubernetes' rule: the time moves only if the status does, not with reason or message.
     since = before.last_transition_time if before and before.status == said else time
     return Condition(
         type=type_,

@@ -1,7 +1,7 @@
-"""A report that goes to somebody else, too: beside the run, never in its way.
+"""A report that also goes to somebody else, beside the run and never in its way.
 
-The latest status is what counts: while one is being sent, or the interval has not passed, later ones take each other's place. The
-last one is always sent. That it cannot be sent harms no run; the run's own report says so.
+Only the latest status counts: while one is being sent, or the interval has not passed, a newer one replaces the waiting one. The
+last one is always sent. A report that cannot be sent fails no run; the run's own report says so.
 """
 
 from __future__ import annotations
@@ -45,17 +45,18 @@ class Elsewhere:
         self._ends = False
         self._error: MachineadmError | None = None
         self._told = False
+        # A daemon: a receiver that never answers must not keep the process from exiting.
         self._thread = threading.Thread(target=self._work, daemon=True, name="reports")
         self._thread.start()
 
     def tell(self, status: BootstrapStatus) -> None:
-        """Have a status sent when its time has come; returns at once."""
+        """Have a status sent as soon as the interval allows; returns at once."""
         with self._changed:
             self._latest = status
             self._changed.notify()
 
     def finish(self, status: BootstrapStatus) -> MachineadmError | None:
-        """Have the last status sent now, and wait for that.
+        """Have the last status sent now, and wait for it to arrive.
 
         Returns:
             Why it has not arrived; None if it has.
@@ -81,11 +82,12 @@ class Elsewhere:
                     self._told = True
                     self._failed(error)
             except Exception as error:
-                # A fault of ours: named, and no reason to lose the reports that follow.
+                # A bug of ours: noted, but no reason to lose the reports that follow.
                 self._error = MachineadmError("MA9001", f"unexpected {type(error).__name__}")
             else:
                 self._error = None
             with self._changed:
+                # Ends early with the run: the last report does not wait for the interval.
                 self._changed.wait_for(lambda: self._ends, self._interval)
 
     def _next(self) -> BootstrapStatus | None:

@@ -1,7 +1,7 @@
 """The report of one run, from its first second to its end.
 
-While the run goes on a report that cannot be written does not stop it. At its ends it does: a run that cannot report at
-all does not begin, and one that cannot report its success has none.
+While the run goes on, a report that cannot be written does not stop it. At the beginning and at the end it does: a run that cannot
+report at all does not begin, and one that cannot report its success has not succeeded.
 """
 
 from __future__ import annotations
@@ -53,15 +53,15 @@ Announce = Callable[[str], None]
 
 
 class Reporter:
-    """Keeps the status and writes it wherever it belongs.
+    """Keeps the status and writes it to every place it belongs.
 
     Args:
         host: The machine; its clock, state and files are used.
         agent: Which agent reports.
-        redactor: Learns the configuration's secrets in time.
+        redactor: Knows the configuration's secrets by the time they can be printed.
         announce: For the last error.
         listen: Told of every event, for progress on the command line.
-        settle: Called when the run's end is decided: what follows is not to be interrupted.
+        settle: Called when the run's end is decided: what follows must not be interrupted.
     """
 
     def __init__(
@@ -108,7 +108,7 @@ class Reporter:
             try:
                 yield
             finally:
-                # Within the outer `try`: an interruption that comes right here is still reported below.
+                # Within the outer `try`, so that an interruption at this very line is still reported below.
                 self._settle()
         except MachineadmError as error:
             self.fail(error)
@@ -120,11 +120,11 @@ class Reporter:
             raise ours from error
 
     def about(self, machine: MachineIdentity) -> None:
-        """Say which machine it is."""
+        """Note which machine this is."""
         self._status = msgspec.structs.replace(self._status, machine=machine)
 
     def reported_by(self, agent: AgentIdentity) -> None:
-        """Say more of the agent than its version."""
+        """Note more about the agent than its version."""
         self._status = msgspec.structs.replace(self._status, agent=agent)
 
     def begin(self) -> None:
@@ -138,33 +138,33 @@ class Reporter:
             self._write()
 
     def configured(self, digest: str, *, attempt: int, provider_id: str = "") -> None:
-        """Say which configuration it is, and how often it was begun."""
+        """Note which configuration it is, and which attempt this is."""
         machine = msgspec.structs.replace(self._status.machine, provider_id=provider_id)
         self._status = msgspec.structs.replace(
             self._status, config_digest=digest, machine=machine, attempt=attempt
         )
 
     def also(self, elsewhere: Elsewhere) -> None:
-        """Report to somebody else, too, from now on."""
+        """From now on report to somebody else as well."""
         self._elsewhere = elsewhere
         elsewhere.tell(self._status)
 
     def keep(self) -> None:
-        """The run has something to do, so from now on the report is kept over a reboot, too."""
+        """The run has something to do, so from now on the report is also kept across reboots."""
         self._durable = True
 
     def succeed_early(self) -> None:
-        """Announce success when kubeadm is through, not only when the last command is."""
+        """Announce success as soon as kubeadm is done, not after the last command."""
         self._early = True
 
     def resumable(self, said: Tri, reason: str, message: str = "") -> None:
-        """Say whether the bootstrap goes on by itself after a reboot."""
+        """Note whether the bootstrap goes on by itself after a reboot."""
         self._status = with_condition(
             self._status, RESUMABLE, said, reason, message, time=self._now()
         )
 
     def observe(self, event: Event) -> None:
-        """Take an event: next status, written as far as that works."""
+        """Take an event: compute the next status, and write it if possible."""
         phase = self._status.phase
         self._status = after(self._status, event, self._redactor)
         if isinstance(event, RebootRequired):
@@ -179,7 +179,7 @@ class Reporter:
                 self._status, INSTANCE_DATA_CHANGED, "True", "Kept", message, time=self._now()
             )
         self._quietly(self._write)
-        # The durable copy costs a flush, so it follows the phases only.
+        # The durable copy costs a flush to the disk, so it is written only when the phase changes.
         if phase != self._status.phase:
             self._quietly(self._keep)
         if self._early and isinstance(event, StepDone) and self._kubeadm_is_through():
@@ -188,7 +188,7 @@ class Reporter:
         self._listen(event)
 
     def prepared(self) -> None:
-        """End a run that did all it could, but not all.
+        """End a run that did all it could, but not everything.
 
         Raises:
             HostError: It cannot be reported.
@@ -200,30 +200,32 @@ class Reporter:
     def succeeded(self) -> None:
         """End a run that made the machine what it should be.
 
-        The sentinel comes before the status: whoever waits for the status may rely on both.
+        The sentinel is written before the status, so that whoever waits for the status can rely on both.
 
         Raises:
             HostError: It cannot be reported, so it has not succeeded.
         """
         self._settle()
+        # Before the sentinel is written: a write that fails half-way must be withdrawn as well.
         self._announced = True
         with _must_be_written():
             self._sinks.announce_success()
             self._end("Succeeded")
 
     def fail(self, error: MachineadmError) -> None:
-        """End a run that failed, and tell everybody. Raises nothing: the error itself is what counts."""
-        # Never released: what is written from now on would be older.
+        """End a run that failed, and report it everywhere. Raises nothing: the error itself is what counts."""
+        # Never released: any report written after this one would be an older one.
         self._writing.acquire(timeout=_PATIENCE)
         self._fail(error)
 
     def overdue(self, error: MachineadmError) -> int:
-        """End a run that does not end by itself, from another thread; gives the process's exit code.
+        """End a run that does not end by itself, from another thread, and return the process's exit code.
 
         Args:
-            error: Why it has to.
+            error: Why it must end.
         """
-        # What holds the run may be the writing of a report. From now on only this one is written.
+        # The run may hang in the writing of a report, and then holds this lock: hence the timeout. Not released, so that from
+        # now on only this report is written.
         self._writing.acquire(timeout=_PATIENCE)
         if self._exit_code is None:
             self._fail(error)
@@ -235,12 +237,11 @@ class Reporter:
         status = failed(self._status, error, self._redactor, time=now)
         self._status = status = with_conditions(status, time=rfc3339(now))
         self._quietly(lambda: self._withdraw(error))
-        # What goes at a reboot first: the disk of what stays may be full, or hang.
+        # The run directory (tmpfs) first: the disk of the state directory may be full, or hang.
         if not self._quietly(lambda: self._sinks.show(status)):
             self._quietly(lambda: self._sinks.show_instead(status))
-        if (
-            error.code != REBOOTING
-        ):  # whoever waits for a failure waits for this run's end at the next boot
+        # A reboot is not the end: whoever waits for a failure must wait for the run that resumes.
+        if error.code != REBOOTING:
             self._quietly(lambda: self._sinks.announce_failure(status))
         report = status.error
         if report is not None:
@@ -274,7 +275,7 @@ class Reporter:
         self._quietly(lambda: self._state.write(TRACE, text.encode(), durable=False))
 
     def _withdraw(self, error: MachineadmError) -> None:
-        """Whoever waits for success must not see the sentinel of a run that could not report it."""
+        """Remove the success sentinel of a run that could not report its success: somebody may be waiting for it."""
         if self._announced or error.code == UNWRITABLE:
             self._sinks.withdraw_success()
 
@@ -283,7 +284,8 @@ class Reporter:
             self._status, phase=phase, finished_at=self._now(), error=None
         )
         self._status = with_conditions(self._status, time=self._now())
-        # A run that has nothing to do may still be the first that can say so. And it is not a success before it lasts.
+        # A run with nothing to do may be the first that can report success on the disk, after one that could not. And a
+        # success is shown only after it is on the disk: below, `_keep` comes before `_write`.
         self._durable = self._durable or not self._sinks.lasts(self._status)
         self._finish_elsewhere()
         self._keep()
@@ -299,7 +301,7 @@ class Reporter:
             self._elsewhere.tell(self._status)
 
     def _finish_elsewhere(self) -> None:
-        """Have the last status arrive elsewhere, and say in our own report whether it has."""
+        """Send the last status elsewhere, and note in our own report whether it has arrived."""
         if self._elsewhere is None:
             return
         status = with_condition(self._status, REPORTED, "True", "Arrived", "", time=self._now())
@@ -317,7 +319,11 @@ class Reporter:
             self._sinks.keep(self._status)
 
     def _quietly(self, action: Callable[[], None]) -> bool:
-        """Whether it worked; if not, the console knows."""
+        """Do it, and say on the console if it fails.
+
+        Returns:
+            Whether it worked.
+        """
         try:
             action()
         except HostError as error:

@@ -16,12 +16,12 @@ FAILURE_SENTINEL = "/run/cluster-api/bootstrap-failure.json"
 
 
 def encode(status: BootstrapStatus) -> bytes:
-    """The document as it is written: one readable JSON object."""
+    """The document as it is written: one JSON object, indented for people."""
     return msgspec.json.format(msgspec.json.encode(status), indent=2) + b"\n"
 
 
 def read_status(state: State) -> BootstrapStatus | None:
-    """The last report: that of this boot, or else the durable one; None where nothing ever ran.
+    """The last report: this boot's, or else the durable one; None if nothing has ever run.
 
     Raises:
         msgspec.DecodeError: Something else wrote the file.
@@ -43,23 +43,23 @@ class Sinks:
         self._files = files
 
     def show(self, status: BootstrapStatus) -> None:
-        """Replace status.json, which goes at a reboot."""
+        """Replace status.json, which a reboot removes."""
         self._state.write(STATUS, encode(status), durable=False)
 
     def show_instead(self, status: BootstrapStatus) -> None:
-        """Write status.json where there is no room for two: what it said goes first, and the long log is left out."""
+        """Write status.json where there is no room for both old and new: remove the old one first, and leave out the long log."""
         self._state.remove(STATUS, durable=False)
         error = status.error and msgspec.structs.replace(status.error, log_tail="")
         self.show(msgspec.structs.replace(status, error=error))
 
     def keep(self, status: BootstrapStatus) -> None:
-        """Replace the copy that outlasts a reboot; nothing is written that is there already."""
+        """Replace the copy that survives a reboot. Writes nothing if it is up to date."""
         content = encode(status)
         if self._state.read(STATUS, durable=True) != content:
             self._state.write(STATUS, content, durable=True)
 
     def lasts(self, status: BootstrapStatus) -> bool:
-        """Whether the durable copy says that the machine came to the same end."""
+        """Whether the durable copy says that the run ended in the same phase."""
         content = self._state.read(STATUS, durable=True)
         if content is None:
             return False
@@ -69,7 +69,7 @@ class Sinks:
             return False
 
     def remove_sentinels(self) -> None:
-        """Remove what an earlier run left: from now on nobody may believe it."""
+        """Remove what an earlier run left: from now on it must not be believed."""
         for sentinel in (SUCCESS_SENTINEL, FAILURE_SENTINEL):
             if self._files.stat(sentinel) is not None:
                 self._files.remove(sentinel)
@@ -79,9 +79,9 @@ class Sinks:
         self._files.write([FileWrite(path=SUCCESS_SENTINEL, content=b"success")])
 
     def withdraw_success(self) -> None:
-        """Remove the success sentinel: something failed after all."""
+        """Remove the success sentinel, because something failed after all."""
         self._files.remove(SUCCESS_SENTINEL)
 
     def announce_failure(self, status: BootstrapStatus) -> None:
-        """Write the failure sentinel, the same document as status.json, and as private: commands print what they like."""
+        """Write the failure sentinel: the same document as status.json, and as private, because its log tail may hold anything."""
         self._files.write([FileWrite(path=FAILURE_SENTINEL, content=encode(status), mode=0o600)])

@@ -1,4 +1,4 @@
-"""From events to BootstrapStatus: pure, each event gives the next status."""
+"""From events to BootstrapStatus. Pure: each event gives the next status."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from machineadm.redaction import Redactor
 LOG_TAIL = 64 * 1024
 """Characters of log that a report carries."""
 
-# As the type has them.
+# The limits of the API type: a longer value would not fit its schema.
 MESSAGE, NAME, WORD, WORDS, MOST_WARNINGS = 32768, 512, 4096, 64, 1000
 
 _replace = msgspec.structs.replace
@@ -78,6 +78,7 @@ def failed(
         code=error.code,
         message=_said(_with_step(status, error), redactor),
         hint=_said(error.hint(), redactor),
+        # Redacted before it is cut: a secret that the cut splits would not be recognized.
         log_tail=_sound(redactor.text(error.log_tail))[-LOG_TAIL:],
         exit_code=error.exit_code,
     )
@@ -171,10 +172,10 @@ def _kubeadm_report(
 
 
 def _said(text: str, redactor: Redactor) -> str:
-    """Text as it may stand in a report: without secrets, no longer than the type allows, whatever it quotes."""
+    """Text for a report: without secrets, and no longer than the type allows, whatever it quotes."""
     return _sound(redactor.text(text))[:MESSAGE]
 
 
 def _sound(text: str) -> str:
-    """Text that can be encoded: bytes of a file name that are not text come as lone surrogates."""
+    """Text that can be encoded as UTF-8: Python decodes odd bytes of a file name to lone surrogates, which cannot."""
     return text.encode(errors="replace").decode()

@@ -17,7 +17,7 @@ KEPT = "attestation.json"
 
 
 class Attest(msgspec.Struct, frozen=True, kw_only=True):
-    """Have a plugin make evidence, and report it. Whether it was done before, the journal alone knows."""
+    """Have a plugin make evidence, and report it. Only the journal knows whether that was done before."""
 
     plugin: str
     given: str
@@ -31,12 +31,14 @@ class Attest(msgspec.Struct, frozen=True, kw_only=True):
     once: ClassVar[bool] = True
 
     def digest(self) -> str:
-        """See `Step.digest`; a later boot does not attest again."""
+        """See `Step.digest`. Without the boot id, because a later boot does not attest again."""
         return digest_of(self.name, self.plugin, self.given, self.machine_id)
 
     @property
     def challenge(self) -> bytes:
-        """What the evidence is made for: whoever wrote the configuration can compute it from that and the report."""
+        """What the evidence is made for. Whoever wrote the configuration can compute it from that and the report."""
+        # Bound to purpose, configuration, machine and boot: evidence of one cannot be replayed for
+        # another.
         return bytes.fromhex(digest_of(PURPOSE, self.given, self.machine_id, self.boot_id))
 
     def check(self, _host: Host) -> Work:

@@ -1,7 +1,7 @@
-"""Certificates and keys that the cluster has already, where kubeadm looks for them.
+"""The cluster's existing certificates and keys, written where kubeadm looks for them.
 
-File names and modes are those that Cluster API's own provider writes: certificates 0640, keys 0600. What is absent,
-kubeadm makes (first control plane) or downloads (further ones, with a certificate key).
+File names and modes are those that Cluster API's own provider writes: certificates 0640, keys 0600. kubeadm creates what is
+missing (first control plane) or downloads it (further ones, with a certificate key).
 """
 
 from __future__ import annotations
@@ -42,6 +42,8 @@ def _files(
     given: ControlPlaneCertificates, directory: str, etcd: ExternalEtcd | None
 ) -> Iterator[PlannedFile]:
     yield from _pair(given.ca, f"{directory}/ca.crt", f"{directory}/ca.key")
+    # kubeadm reads the files of an external etcd where its configuration says, which may be
+    # anywhere.
     etcd_ca = etcd.ca_file if etcd is not None else None
     yield from _pair(
         given.etcd_ca, etcd_ca or f"{directory}/etcd/ca.crt", f"{directory}/etcd/ca.key"

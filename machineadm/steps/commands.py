@@ -21,7 +21,7 @@ PHASE = "MACHINEADM_PHASE"
 
 
 class RunCommand(msgspec.Struct, frozen=True, kw_only=True):
-    """Run a program or a script. Whether it was run before, the journal alone knows."""
+    """Run a program or a script. Only the journal knows whether it has run before."""
 
     command: Command
     phase: Phase
@@ -34,10 +34,11 @@ class RunCommand(msgspec.Struct, frozen=True, kw_only=True):
     once: ClassVar[bool] = True
 
     def digest(self) -> str:
-        """See `Step.digest`; secret values count, so a changed password runs the command again.
+        """See `Step.digest`. Secret values count, so a changed password runs the command again.
 
-        The place in the list does not: a command that is put before others does not run those again. Of what every command
-        is told of its node, only what its text names counts: who does not ask for the node's name has not used it.
+        The place in the list does not count: a command inserted before others does not run those again. Of the variables
+        about the node, only those count that the command's text names: a command that does not mention the node's name has not
+        used it.
         """
         command = self.command
         return digest_of(
@@ -62,7 +63,7 @@ class RunCommand(msgspec.Struct, frozen=True, kw_only=True):
         return Work(effects=(effect,), summary=f"runs {self._title()}")
 
     def apply(self, host: Host, work: Work) -> Outcome:
-        """Run it once; the engine tries again what may pass.
+        """Run it once. The engine tries again if the failure may pass.
 
         Raises:
             StepError: It failed.
@@ -80,6 +81,7 @@ class RunCommand(msgspec.Struct, frozen=True, kw_only=True):
         retries = self.command.retries
         if attempt > retries.limit:
             return None
+        # The exponent is bounded, since 2.0 ** 1024 overflows.
         pause: float = seconds(retries.backoff) * 2.0 ** min(attempt - 1, 20)
         return min(pause, LONGEST_PAUSE)
 
@@ -87,14 +89,15 @@ class RunCommand(msgspec.Struct, frozen=True, kw_only=True):
         command = self.command
         if command.script is None:
             return self._run(commands, command.argv)
-        # In a file of the run directory, 0600: a script may hold secrets, and so is on no command line, and commands in
-        # it that read standard input do not eat it.
+        # In a file of the run directory, 0600. Not on the command line, which every user can read in /proc and which may hold
+        # secrets; not on standard input, where a command of the script that reads it would swallow the rest.
         name = f"scripts/{self.name.replace('/', '-')}"
         host.state.write(name, command.script.encode(), durable=False)
         try:
             argv = (*_interpreter(command), f"{host.state.run_directory}/{name}")
             return self._run(commands, argv)
         finally:
+            # Also after a failure: the script may hold secrets.
             host.state.remove(name, durable=False)
 
     def _run(self, commands: Commands, argv: Sequence[str]) -> CommandResult:
@@ -139,7 +142,7 @@ class RunCommand(msgspec.Struct, frozen=True, kw_only=True):
         )
 
     def _title(self) -> str:
-        """The program's name; never its arguments, which may hold what nobody declared secret."""
+        """The program's name. Never its arguments, which may hold secrets that nobody has declared."""
         return "a script" if self.command.script is not None else self.command.argv[0]
 
 
@@ -158,7 +161,7 @@ def plan_commands(
         node: Variables that say which node this is, in the environment of each.
         platform: The machine's.
     """
-    # By their text: Secrets have no hash, and comparing each command with all before it is quadratic.
+    # By digest: Secrets have no hash, and comparing each command with all before it would be quadratic.
     seen: dict[str, int] = {}
     steps = []
     for number, command in enumerate(commands):
@@ -169,13 +172,14 @@ def plan_commands(
             node=tuple(node),
         )
         repetition = seen[step.digest()] = seen.get(step.digest(), -1) + 1
+        # After counting, so that names and repetitions do not depend on the platform.
         if not command.platforms or platform in command.platforms:
             steps.append(msgspec.structs.replace(step, repetition=repetition))
     return tuple(steps)
 
 
 def _interpreter(command: Command) -> tuple[str, ...]:
-    """What reads the script: as told, as its first line says (the kernel's way: one argument), or a shell."""
+    """What reads the script: `interpreter`, its #! line (like the kernel: one argument at most), or a shell."""
     if command.interpreter:
         return command.interpreter
     first = (command.script or "").partition("\n")[0]

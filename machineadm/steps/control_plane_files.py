@@ -1,8 +1,8 @@
 """Files that the API server reads: audit policy, encryption at rest, authentication, authorization, admission.
 
-They lie in one directory, 0600, which is mounted into the API server as a directory: a file that is mounted by itself would
-not be seen again once it was replaced. The arguments and mounts they need go to kubeadm as a value (`ControlPlaneExtras`);
-kubeadm keeps them in the cluster, so a further control plane needs the files alone.
+They are in one directory, 0600, which is mounted into the API server as a directory: a file mounted by itself keeps the old
+inode, so the API server would never see a replacement. The arguments and mounts they need go to kubeadm as a value
+(`ControlPlaneExtras`). kubeadm keeps those in the cluster, so a further control plane needs only the files.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from machineadm.plan.model import Phase, Step
 from machineadm.redaction import Secret
 
 _APISERVER_CONFIG = "apiserver.config.k8s.io"
-# Kubernetes' own default, which kubeadm's argument `enable-admission-plugins` carries and ours replaces.
+# kubeadm starts the API server with this plugin enabled. An argument of ours replaces kubeadm's, so it must repeat it.
 _KUBEADM_ADMISSION = "NodeRestriction"
 
 Argument = tuple[str, str]
@@ -50,13 +50,13 @@ class _Part(msgspec.Struct, frozen=True):
 def plan_control_plane_files(
     kubernetes: KubernetesConfig,
 ) -> tuple[tuple[Step, ...], ControlPlaneExtras]:
-    """The step that writes the API server's files, and what they ask of kubeadm's configuration.
+    """The step that writes the API server's files, and what they need in kubeadm's configuration.
 
     Args:
         kubernetes: Realised and free of findings.
 
     Returns:
-        No step and no extras where the configuration asks for none of it.
+        No step and no extras if the configuration asks for none of it.
     """
     config = kubernetes.control_plane
     if config is None:
@@ -64,6 +64,8 @@ def plan_control_plane_files(
     parts = tuple(_parts(config, kubernetes.version))
     files = tuple(file for part in parts for file in part.files)
     shared = (Volume(name="machineadm", path=OWN, path_type="Directory"),) if files else ()
+    # By path: two concerns may need the same directory, and a Pod with one mounted twice at a path
+    # is invalid.
     volumes = {volume.path: volume for part in parts for volume in part.volumes}
     extras = ControlPlaneExtras(
         api_server_args=tuple(argument for part in parts for argument in part.arguments),
@@ -93,7 +95,7 @@ def _file(name: str, content: bytes, *, sensitive: bool = False) -> PlannedFile:
 
 
 def _document(name: str, kind: str, api_version: str, given: dict[str, Any]) -> PlannedFile:
-    """A document passed on, with its kind where the configuration left it out."""
+    """A document passed on, with its kind if the configuration left it out."""
     return _file(name, encode_yaml({"apiVersion": api_version, "kind": kind, **given}))
 
 
@@ -234,7 +236,7 @@ def _oidc(oidc: Oidc) -> _Part:
             ("oidc-username-prefix", oidc.username_prefix),
             ("oidc-groups-claim", oidc.groups_claim),
             ("oidc-groups-prefix", oidc.groups_prefix),
-            # One argument for each claim: the API server does not split this one at commas.
+            # One argument for each claim, because the API server does not split this flag at commas.
             *(
                 ("oidc-required-claim", f"{claim}={value}")
                 for claim, value in oidc.required_claims.items()
@@ -287,7 +289,8 @@ def _admission(admission: Admission) -> _Part:
         )
     enabled = admission.plugins.enabled if admission.plugins else ()
     disabled = admission.plugins.disabled if admission.plugins else ()
-    # An empty list of ours takes the place of kubeadm's, which the API server would not take beside the same name in `disable-`.
+    # The API server refuses a plugin that is both enabled and disabled. So if kubeadm's default is disabled and nothing else is
+    # enabled, an empty argument has to replace kubeadm's.
     alone = not enabled and _KUBEADM_ADMISSION in disabled
     if enabled and _KUBEADM_ADMISSION not in disabled:
         enabled = tuple(dict.fromkeys((_KUBEADM_ADMISSION, *enabled)))

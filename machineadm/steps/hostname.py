@@ -48,7 +48,7 @@ class SetRunningHostname(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def plan_hostname(linux: LinuxConfiguration) -> tuple[Step, ...]:
-    """Persist and set, or nothing; hostname(5)."""
+    """The steps that persist and set the name, or none; hostname(5)."""
     if linux.hostname is None:
         return ()
     file = PlannedFile(path=HOSTNAME, content=f"{linux.hostname}\n".encode())

@@ -29,7 +29,7 @@ class LoadModules(msgspec.Struct, frozen=True, kw_only=True):
         return digest_of(self.name, self.modules)
 
     def owned(self) -> tuple[Owned, ...]:
-        """See `Owning.owned`. A module stays loaded until the next boot when nobody owns it any more."""
+        """See `Owning.owned`. A module that is no longer owned stays loaded until the next boot."""
         return tuple(Owned(kind="module", name=name) for name in self.modules)
 
     def check(self, host: Host) -> Work:
@@ -48,7 +48,7 @@ class LoadModules(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def plan_modules(linux: LinuxConfiguration) -> tuple[Step, ...]:
-    """Persist and load, or nothing; modules-load.d(5)."""
+    """The steps that persist and load modules, or none; modules-load.d(5)."""
     if not linux.kernel_modules:
         return ()
     content = "".join(f"{module}\n" for module in linux.kernel_modules)

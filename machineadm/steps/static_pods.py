@@ -1,8 +1,8 @@
 """Static pods beside those of kubeadm.
 
-They are written before kubeadm runs and start as soon as it has started the kubelet. kubeadm's preflight looks for its own
-four manifests alone (`FileAvailable--etc-kubernetes-manifests-...`, read in 1.29 to 1.34), so others in the directory do not
-disturb it, for a joining control plane neither.
+They are written before kubeadm runs and start as soon as kubeadm has started the kubelet. kubeadm's preflight only looks for its
+own four manifests (`FileAvailable--etc-kubernetes-manifests-...`, read in 1.29 to 1.34), so it does not mind others in the
+directory, for a joining control plane either.
 """
 
 from __future__ import annotations

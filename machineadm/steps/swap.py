@@ -20,7 +20,7 @@ _TIMEOUT: Final = 300.0
 
 
 class TurnSwapOff(msgspec.Struct, frozen=True, kw_only=True):
-    """Turn off what swap there is; swapoff(8)."""
+    """Turn off all swap; swapoff(8)."""
 
     name: str = "swap/off"
     phase: Phase = Phase.PREPARE
@@ -42,16 +42,17 @@ class TurnSwapOff(msgspec.Struct, frozen=True, kw_only=True):
         )
 
     def apply(self, host: Host, work: Work) -> Outcome:
-        """Turn it off, and see whether it is.
+        """Turn it off, and check that it is off.
 
         Raises:
-            StepError: Some stays.
+            StepError: Some stays on.
         """
         if not work.effects:
             return Outcome(change=work.change)
         if host.commands is None:
             raise StepError("MA3402", "swap/off: no program can be run below another root")
         done = host.commands.run(("swapoff", "--all"), timeout=_TIMEOUT)
+        # What counts is what the kubelet will see, not swapoff's exit code.
         if left := _swaps(host):
             raise StepError(
                 "MA3511",
@@ -64,14 +65,15 @@ class TurnSwapOff(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def plan_swap(linux: LinuxConfiguration) -> tuple[Step, ...]:
-    """Mask and turn off, or nothing: `enabled: true` leaves it as it is."""
+    """The steps that mask swap and turn it off, or none: `enabled: true` leaves it as it is."""
     if linux.swap is None or linux.swap.enabled:
         return ()
-    # All swap hangs on one target, whether fstab, a partition's type or zram brings it.
+    # All swap units belong to swap.target, whether they come from fstab, a partition's type or zram. Masked first, so that
+    # systemd does not turn on again what has just been turned off.
     return (MaskUnit(path=SWAP_TARGET, name="swap/mask"), TurnSwapOff())
 
 
 def _swaps(host: Host) -> list[str]:
-    """What is swapped to: the first column behind the headline; proc(5)."""
+    """The swap areas: the first column, below the header line; proc(5)."""
     content = (host.files.read(_SWAPS) or b"").decode(errors="replace")
     return [line.split()[0] for line in content.splitlines()[1:] if line.strip()]

@@ -31,11 +31,11 @@ class ApplySysctls(msgspec.Struct, frozen=True, kw_only=True):
         return digest_of(self.name, [part for pair in self.parameters for part in pair])
 
     def owned(self) -> tuple[Owned, ...]:
-        """See `Owning.owned`. A value stays until the next boot when nobody owns it any more."""
+        """See `Owning.owned`. A value that is no longer owned stays until the next boot."""
         return tuple(Owned(kind="parameter", name=name) for name, _ in self.parameters)
 
     def check(self, host: Host) -> Work:
-        """See `Step.check`. A parameter that is not there yet may come with a module that is loaded first."""
+        """See `Step.check`. A parameter that does not exist yet may come with a module that is loaded before."""
         kernel = kernel_of(host)
         effects = tuple(
             SetParameter(name=name, value=value)
@@ -46,7 +46,7 @@ class ApplySysctls(msgspec.Struct, frozen=True, kw_only=True):
         return Work(effects=effects, summary=f"sets {names}" if names else "all parameters are set")
 
     def apply(self, host: Host, work: Work) -> Outcome:
-        """Set what differs, then read all back: setting one may change another (`net.ipv4.ip_forward`).
+        """Set what differs, then read everything back: setting one may change others (`net.ipv4.ip_forward`).
 
         Raises:
             StepError: A value does not stick.
@@ -64,8 +64,8 @@ class ApplySysctls(msgspec.Struct, frozen=True, kw_only=True):
         return Outcome(change=work.change, message=work.summary)
 
     def _wanted(self, kernel: Kernel) -> list[tuple[str, str]]:
-        """Each parameter's value; what a pattern stands for gives way to what is named, as in sysctl.d(5)."""
-        # One parameter has two spellings; only one of them tells whether two entries are the same.
+        """Each parameter's value. As in sysctl.d(5), a name wins over a pattern, wherever it is in the list."""
+        # A parameter has two spellings (dots, slashes); only a common one tells whether two entries are the same.
         named = {sysctl_name(sysctl_parts(name)) for name, _ in self.parameters if "*" not in name}
         wanted: dict[str, str] = {}
         for pattern, value in self.parameters:
@@ -79,7 +79,7 @@ class ApplySysctls(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def plan_sysctl(linux: LinuxConfiguration) -> tuple[Step, ...]:
-    """Persist and apply, or nothing; sysctl.d(5)."""
+    """The steps that persist and apply parameters, or none; sysctl.d(5)."""
     if not linux.sysctls:
         return ()
     content = "".join(f"{name} = {value}\n" for name, value in linux.sysctls.items())
@@ -96,7 +96,7 @@ def _has(kernel: Kernel, name: str, value: str) -> bool:
 
 
 def _canonical(value: str) -> list[str]:
-    """The words of a value, numbers in decimal: the kernel reads `0x10` and `020`, and says `16`."""
+    """The words of a value, numbers in decimal: the kernel accepts `0x10` and `020`, and shows `16`."""
     return [_decimal(word) for word in value.split()]
 
 

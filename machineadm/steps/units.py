@@ -31,7 +31,7 @@ _STAND_INS: Final = {"service": "[Service]\nType=oneshot\nExecStart=/bin/true\n"
 
 
 class WriteUnit(msgspec.Struct, frozen=True, kw_only=True):
-    """Write a unit's file and drop-ins, once systemd has read them: what it does not understand, it ignores at every boot."""
+    """Write a unit's file and drop-ins, after systemd has checked them: it would ignore a line with a typo at every boot."""
 
     unit: SystemdUnit
     name: str
@@ -74,14 +74,14 @@ class WriteUnit(msgspec.Struct, frozen=True, kw_only=True):
         return self._inner.apply(host, work)
 
     def _judge(self, host: Host) -> None:
-        """Have systemd read the texts in a directory of their own, where nothing starts them.
+        """Have systemd check the texts in a directory of their own, where nothing starts them.
 
         Raises:
-            StepError: It does not understand them.
+            StepError: systemd does not understand them.
         """
         unit, below = self.unit, f"{_CANDIDATES}/{self.unit.name}"
         texts = {f"{below}.d/{one.name}": one.contents for one in unit.drop_ins}
-        # Drop-ins to a unit of the system's are read over a stand-in: what a key means hangs on the unit's type alone.
+        # Drop-ins for a unit of the system are checked with a stand-in: which keys exist depends only on the unit's type.
         texts[below] = unit.contents or _STAND_INS.get(unit.name.rpartition(".")[2], "[Unit]\n")
         fault = _NOT_UNDERSTOOD if unit.contents is None else f"{_NOT_UNDERSTOOD}|{_REFUSED}"
         directory = f"{host.state.run_directory}/{_CANDIDATES}"
@@ -94,6 +94,8 @@ class WriteUnit(msgspec.Struct, frozen=True, kw_only=True):
             for name in texts:
                 host.state.remove(name, durable=False)
         lines = said.output.replace(directory, UNITS).splitlines() if said is not None else []
+        # systemd-analyze also complains about units that this one depends on; those are not this
+        # configuration's.
         faults = [one for one in lines if unit.name in one and re.search(fault, one)]
         if faults:
             raise StepError(
@@ -162,7 +164,8 @@ class EnsureState(msgspec.Struct, frozen=True, kw_only=True):
         """See `Step.apply`."""
         services = services_of(host)
         if work.effects and self.started:
-            # Its file may have been written a moment ago; the follow-up comes at the end of the phase.
+            # Its file may have been written a moment ago, and the follow-up that reloads systemd comes only at the end of the
+            # phase.
             services.reload()
             services.restart(self.unit)
         elif work.effects:
@@ -177,6 +180,8 @@ def plan_units(linux: LinuxConfiguration) -> tuple[Step, ...]:
 
 def _steps(unit: SystemdUnit) -> Iterator[Step]:
     place = f"units/{unit.name}"
+    # First: a masked unit can neither be enabled nor started, and a unit file cannot be where the
+    # link to /dev/null is.
     if unit.masked is not None:
         yield MaskUnit(path=f"{UNITS}/{unit.name}", masked=unit.masked, name=f"{place}/mask")
     if unit.contents is not None or unit.drop_ins:

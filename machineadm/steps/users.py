@@ -1,6 +1,6 @@
-"""Users and groups, by the distribution's own programs; their rules for sudo and their keys, as files.
+"""Users and groups, by the distribution's own programs; their sudo rules and SSH keys, as files.
 
-An account is brought to its form and never removed: files on the machine may belong to it.
+An account is created or changed, but never removed: files on the machine may belong to it.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _LOCKED: Final = ("!", "*")
 
 
 class _Command(msgspec.Struct, frozen=True, kw_only=True):
-    """A program that makes or changes an account."""
+    """A program that creates or changes an account."""
 
     argv: tuple[str, ...]
     input: str = ""
@@ -36,7 +36,7 @@ class _Command(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class EnsureGroup(msgspec.Struct, frozen=True, kw_only=True):
-    """Make a group; groupadd(8)."""
+    """Create a group; groupadd(8)."""
 
     group: Group
     name: str
@@ -81,7 +81,7 @@ class EnsureGroup(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class EnsureUser(msgspec.Struct, frozen=True, kw_only=True):
-    """Make a user, or bring one to its form; useradd(8), usermod(8), chpasswd(8)."""
+    """Create a user, or change an existing one; useradd(8), usermod(8), chpasswd(8)."""
 
     user: User
     name: str
@@ -107,7 +107,7 @@ class EnsureUser(msgspec.Struct, frozen=True, kw_only=True):
         """See `Step.check`.
 
         Raises:
-            StepError: The user's home is elsewhere, so keys would lie where nobody looks for them.
+            StepError: The user's home is elsewhere, so sshd would not look where the keys are written.
         """
         user, found = self.user, _entry(host, "/etc/passwd", self.user.name)
         keyed = user.home_dir is None and user.ssh_authorized_keys
@@ -121,7 +121,7 @@ class EnsureUser(msgspec.Struct, frozen=True, kw_only=True):
         return _work(commands) if commands else Work(summary=f"{user.name} is as it must be")
 
     def apply(self, host: Host, work: Work) -> Outcome:
-        """See `Step.apply`. The account is made first: what its password is to be hangs on what that leaves."""
+        """See `Step.apply`. Twice: which commands the password needs depends on what useradd has left in /etc/shadow."""
         for _ in range(2):
             commands = self._commands(host)
             _run(commands, host, self.user.name)
@@ -136,7 +136,7 @@ class EnsureUser(msgspec.Struct, frozen=True, kw_only=True):
         user = self.user
         argv = ["useradd", "--create-home", "--home-dir", home_of(user)]
         argv += ["--system"] if user.system else []
-        # useradd makes a group of the user's name, and refuses to where there is one.
+        # With --user-group useradd creates a group of the user's name, and fails if there is one.
         own = _entry(host, "/etc/group", user.name) is not None
         primary = user.primary_group or (user.name if own else None)
         argv += ["--gid", primary] if primary else ["--user-group"]
@@ -176,32 +176,36 @@ class EnsureUser(msgspec.Struct, frozen=True, kw_only=True):
         return found is not None and self.user.name in found[3].split(",")
 
     def _password(self, host: Host) -> Iterator[_Command]:
-        """The hash by standard input, then the lock, which stands before the hash in /etc/shadow."""
+        """The hash on standard input, then the lock, which is a `!` before the hash in /etc/shadow."""
         user = self.user
         shadow = _entry(host, "/etc/shadow", user.name)
         now = shadow[1] if shadow is not None else "!"
         hashed = user.password_hash.reveal() if user.password_hash is not None else None
         locked = user.lock_password or user.inactive
         if hashed is not None and now.lstrip("!") != hashed:
+            # Not `usermod --password`: its argument is in the process list.
             yield _Command(argv=("chpasswd", "--encrypted"), input=f"{user.name}:{hashed}\n")
             now = hashed
+        # After the hash, because setting one removes the lock.
         if locked and not now.startswith(_LOCKED):
             yield _Command(argv=("usermod", "--lock", user.name))
         elif not locked and hashed is not None and now.startswith("!"):
             yield _Command(argv=("usermod", "--unlock", user.name))
 
     def _keys_directory(self, host: Host) -> Iterator[_Command]:
-        """~/.ssh is the user's own, and nobody else's to read."""
+        """~/.ssh belongs to the user, and nobody else can read it."""
         user = self.user
         directory = f"{home_of(user)}/.ssh"
         if user.ssh_authorized_keys and host.files.stat(directory) is None:
             group = user.primary_group or user.name
+            # Before the keys: a directory that our file writer creates belongs to root, and the
+            # user could not write known_hosts into it.
             argv = ("install", "-d", "-m", "0700", "-o", user.name, "-g", group, directory)
             yield _Command(argv=argv)
 
 
 class WriteSudoers(msgspec.Struct, frozen=True, kw_only=True):
-    """Write the rules for sudo, once visudo(8) has read them: a file that it cannot read turns sudo off for everybody."""
+    """Write the sudo rules, after visudo(8) has checked them: one bad file in sudoers.d turns sudo off for everybody."""
 
     file: PlannedFile
     name: str = "users/sudo"
@@ -229,7 +233,7 @@ class WriteSudoers(msgspec.Struct, frozen=True, kw_only=True):
         """See `Step.apply`.
 
         Raises:
-            StepError: visudo refuses the rules; what was there stays.
+            StepError: visudo refuses the rules; the existing file stays.
         """
         if work.effects and host.queries is not None and host.queries.find("visudo") is not None:
             self._judge(host)
@@ -258,11 +262,11 @@ class WriteSudoers(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def plan_users(linux: LinuxConfiguration) -> tuple[Step, ...]:
-    """Groups, users, then what belongs to them; nothing where there are none."""
+    """Groups, users, then what belongs to them; no step without any."""
     if not linux.users and not linux.groups:
         return ()
     declared = {group.name for group in linux.groups}
-    # A group of the user's own name comes with the user.
+    # useradd creates the group of the user's own name. Other groups must exist before, or it fails.
     wanted = [
         name
         for user in linux.users
@@ -285,7 +289,7 @@ def _sudoers(users: Sequence[User]) -> Iterator[Step]:
 
 
 def _keys(users: Sequence[User]) -> Iterator[Step]:
-    """Behind the keys that a file has already: an image's own way in stays."""
+    """The steps that append keys to those a file has already, so that the image's own access stays."""
     files = tuple(
         PlannedFile(
             path=f"{home_of(user)}/.ssh/authorized_keys",
@@ -302,7 +306,7 @@ def _keys(users: Sequence[User]) -> Iterator[Step]:
 
 
 def _entry(host: Host, path: str, name: str) -> list[str] | None:
-    """The fields of an account in a file of passwd(5)'s kind; None where there is none, or it cannot be read."""
+    """The fields of an account in a file like passwd(5); None if there is none, or the file cannot be read."""
     try:
         content = host.files.read(path) or b""
     except MachineadmError:
@@ -329,10 +333,10 @@ def _work(commands: Sequence[_Command]) -> Work:
 
 
 def _run(commands: Sequence[_Command], host: Host, who: str) -> None:
-    """Run programs that make an account.
+    """Run programs that create or change an account.
 
     Raises:
-        StepError: One fails.
+        StepError: One failed.
     """
     for command in commands:
         if host.commands is None:
