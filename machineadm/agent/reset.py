@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 
 import msgspec
 
+from machineadm.agent.instance_data import KEPT as INSTANCE_DATA
 from machineadm.agent.own_file import BOOT_CONFIGURATION, BOOT_NODE, COPY
 from machineadm.agent.preflight import require_root
 from machineadm.agent.units import NoUnits
@@ -22,11 +23,17 @@ from machineadm.execution.taking_back import TakeEverythingBack
 from machineadm.host.facts import gather
 from machineadm.plan.look import Look, anything_to_do
 from machineadm.plan.model import Plan
+from machineadm.reporting.reporter import TRACE
 from machineadm.reporting.sinks import STATUS, Sinks
+from machineadm.steps.attestation import KEPT as ATTESTED
+from machineadm.steps.kubeadm.attempt import REFUSALS
+from machineadm.steps.kubeadm.config import remove_files
 from machineadm.steps.kubeadm.record import NAME as RECORD
 from machineadm.steps.kubeadm.resetting import LEAVES, ResetNode
 
 _MODE = "reset"
+PLUGINS = "plugins"
+"""Where what plugins keep lies below the state directory: a file for each."""
 
 
 class Prospect(msgspec.Struct, frozen=True, kw_only=True):
@@ -127,7 +134,8 @@ def _look(machine: Machine) -> tuple[Prospect, Context]:
         looks=looks,
         left=tuple(left),
         unproved=node.unproved(host),
-        known=not journal.is_empty or bool(everything),
+        # The copies come before the journal: a run killed in between leaves them alone, with the input's secrets.
+        known=not journal.is_empty or bool(everything) or bool(host.state.list("resume")),
     )
     return prospect, context
 
@@ -154,13 +162,20 @@ def _forget(machine: Machine) -> None:
     state = host.state
     Sinks(state, host.files).remove_sentinels()
     state.remove(STATUS, durable=False)
+    # All of these may hold secrets: what kubeadm reads has its tokens.
+    remove_files(host)
+    for name in (REFUSALS, ATTESTED, TRACE):
+        state.remove(name, durable=False)
     below = [f"{name}/{one}" for name in ("resume", KEPT) for one in state.list(name)]
+    # What plugins had kept; a plugin itself that lies there was put there by a person.
+    below += [f"{PLUGINS}/{one}" for one in state.list(PLUGINS) if one.endswith(".json")]
     for name in (
         STATUS,
         RECORD,
         BOOT_NODE,
         BOOT_CONFIGURATION,
         COPY,
+        INSTANCE_DATA,
         LEDGER,
         *below,
         JOURNAL,

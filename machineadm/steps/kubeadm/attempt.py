@@ -60,8 +60,8 @@ from machineadm.steps.kubeadm.versions import (
 _VERSION_TIMEOUT = 30.0
 _NOTHING = Evidence()
 # A registry that has no such image has none the third time either.
-_MOST_REFUSALS = 3
-_REFUSALS = "kubeadm/refusals"
+_MOSTREFUSALS = 3
+REFUSALS = "kubeadm/refusals"
 # The phases of join that come after the manifests and before etcd knows of the machine.
 _AFTER_MANIFESTS = frozenset(("check-etcd", "kubelet-start"))
 
@@ -341,17 +341,17 @@ class Attempt:
             clock=moment(self._host.clock.now()),
         )
         refused = self._count_refusals(error.code == NO_IMAGE.code)
-        error.passing = error.passing and refused < _MOST_REFUSALS
+        error.passing = error.passing and refused < _MOSTREFUSALS
         return with_cause(error, self._host)
 
     def _count_refusals(self, again: bool) -> int:
         """How many times in a row a registry has said that it has no such image."""
-        told = self._host.state.read(_REFUSALS, durable=False) or b""
+        told = self._host.state.read(REFUSALS, durable=False) or b""
         count = (int(told) if told.isdigit() else 0) + 1 if again else 0
-        if 0 < count < _MOST_REFUSALS:
-            self._host.state.write(_REFUSALS, b"%d" % count, durable=False)
+        if 0 < count < _MOSTREFUSALS:
+            self._host.state.write(REFUSALS, b"%d" % count, durable=False)
         else:
-            self._host.state.remove(_REFUSALS, durable=False)
+            self._host.state.remove(REFUSALS, durable=False)
         return count
 
     def _refuse_missing_files(self, phase: str) -> bool:

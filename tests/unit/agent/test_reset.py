@@ -150,10 +150,54 @@ def test_what_is_proved_to_be_left_over_from_a_bootstrap_of_ours_is_reset_unaske
     subject.host.state.held = False
     assert subject.host.text("/etc/kubernetes/admin.conf") is not None
 
+    assert any(b"abcdef.0123456789abcdef" in one for one in subject.host.state.run_files.values())
+
     take_back(subject.stage, confirm=no)
 
     assert subject.host.text("/etc/kubernetes/admin.conf") is None
     assert subject.host.state.state_files == {}
+    # A token is as good for others as for us.
+    assert subject.host.state.run_files == {}
+
+
+@pytest.mark.parametrize(
+    ("name", "durable"),
+    [
+        ("instance-data.json", True),
+        ("plugins/example.json", True),
+        ("attestation.json", False),
+        ("internal-error.txt", False),
+        ("kubeadm/refusals", False),
+    ],
+)
+def test_nothing_that_a_run_kept_is_left_in_our_directories(
+    name: str, durable: bool, stage: Stage
+) -> None:
+    stage.run()
+    stage.host.state.write(name, b"kept", durable=durable)
+
+    take_back(stage)
+
+    assert stage.host.state.state_files == {}
+    assert stage.host.state.run_files == {}
+
+
+def test_copies_of_the_input_alone_are_something_to_reset(stage: Stage) -> None:
+    stage.host.state.write("resume/configuration-0.yaml", b"secrets", durable=True)
+
+    assert look_at_reset(stage.machine()).anything_to_do
+    take_back(stage, confirm=no)
+
+    assert stage.host.state.state_files == {}
+
+
+def test_a_plugin_that_lies_in_the_state_directory_stays(stage: Stage) -> None:
+    stage.run()
+    stage.host.state.write("plugins/example", b"a program", durable=True)
+
+    take_back(stage)
+
+    assert stage.host.state.state_files == {"plugins/example": b"a program"}
 
 
 def _half_of_a_join(host: FakeHost) -> Effect:
