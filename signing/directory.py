@@ -1,4 +1,4 @@
-"""A release directory: which files it has, and the order in which they vouch for each other.
+"""A release directory: its files, and the order in which they are verified.
 
 release.json.sig -> release.json -> every artefact (name, size, digest)
 SHA256SUMS.sig   -> SHA256SUMS   -> every artefact and release.json
@@ -64,7 +64,7 @@ def artifact_names(directory: Path) -> list[str]:
         size = (directory / name).stat().st_size
         if not size:
             _refuse(directory / name, "is empty")
-        # No name tells: keys are called .pem, .key or release.
+        # By content, not by name: keys are called .pem, .key or release.
         if size <= LARGEST_KEY and PRIVATE_KEY.search(files.read(directory / name)):
             _refuse(directory / name, "contains a private key, which would be published")
     return sorted(names)
@@ -109,6 +109,8 @@ def verify_directory(
     release = signed_release(directory, keys)  # 1
     check_version(release, wanted=wanted, not_older_than=not_older_than)  # 2
     listed = _signed_digests(directory, keys)  # 3
+    # Before any artefact is hashed: a file that nobody signed must be named even when a listed one
+    # is damaged.
     _check_names(release, present, listed)  # 4
     for artifact in release.artifacts:  # 5
         _check_file(directory, release, artifact.name, listed, keys)
@@ -187,7 +189,7 @@ def _check_file(
 
 @contextmanager
 def _naming(name: str) -> Iterator[None]:
-    """Say of which file it is that a signature does not hold.
+    """Add a file's name to the error of a signature that does not verify.
 
     Raises:
         VerificationError: The one that was raised, with the file's name before its message.
@@ -210,14 +212,14 @@ def _check_listed(listed: dict[str, str], name: str, digest: str) -> None:
 
 
 def _added(names: Iterable[str]) -> set[str]:
-    """What signing adds to files of these names."""
+    """Return the names that signing adds for files of these names."""
     signed = {f"{name}{end}" for name in names for end in (SIGNATURE_SUFFIX, BUNDLE_SUFFIX)}
     lists = {f"{name}{end}" for name in SIGNED_LISTS for end in ("", SIGNATURE_SUFFIX)}
     return signed | lists | {PUBLIC_KEY_FILE}
 
 
 def _names(directory: Path) -> set[str]:
-    """What lies in a directory; only plain files with plain names do in that of a release.
+    """List a directory; a release has only plain files with plain names.
 
     Raises:
         HostError: MA1811 or MA1820.

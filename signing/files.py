@@ -1,4 +1,4 @@
-"""Reading and writing files: whole, atomically, with their final mode from the start."""
+"""Read and write files: completely, atomically, with their final mode from the start."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def read(path: Path) -> bytes:
 
 
 def replace(path: Path, data: bytes, *, mode: int = 0o644) -> bool:
-    """Give a file its content: by a new file, flushed, that takes the old one's place.
+    """Set a file's content: write and flush a new file, then rename it over the old one.
 
     Args:
         path: Where; its directory has to exist.
@@ -87,6 +87,8 @@ def write_beside(path: Path, data: bytes, mode: int, *, prefix: str = TEMPORARY_
         OSError: It cannot be written; then nothing is left.
     """
     temporary = path.with_name(f"{prefix}{secrets.token_hex(8)}")
+    # 0600 until it is complete: a private key must never be readable by others, not even for a
+    # moment.
     fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
     try:
         with os.fdopen(fd, "wb") as file:
@@ -102,7 +104,7 @@ def write_beside(path: Path, data: bytes, mode: int, *, prefix: str = TEMPORARY_
 
 
 def flush(directory: Path) -> None:
-    """Bring a directory's names to the disk.
+    """Flush a directory, so that its names survive a power cut.
 
     Raises:
         OSError: The kernel's.

@@ -47,7 +47,7 @@ class TokenSigner:
         return self._public
 
     def sign(self, data: bytes) -> bytes:
-        """Sign bytes: ECDSA over SHA-256, raw DER. Each time another one: tokens draw at random.
+        """Sign bytes: ECDSA over SHA-256, raw DER. The signature differs each time: tokens use a random nonce.
 
         Raises:
             HostError: MA1809, the token refused.
@@ -75,7 +75,7 @@ def open_token(uri: str) -> Iterator[TokenSigner]:
         The key, until the block ends.
 
     Raises:
-        UsageError: MA1802, the URI lacks something or says something that is not known.
+        UsageError: MA1802, the URI lacks an attribute or has an unknown one.
         HostError: MA1809 the module or the token refused, MA1803 others can read the PIN.
         VerificationError: MA1805, the key is not ECDSA P-256.
     """
@@ -97,7 +97,7 @@ def parse_uri(uri: str) -> dict[str, str]:
         The attributes; `id` and `serial` are still percent-encoded, because they are bytes.
 
     Raises:
-        UsageError: MA1802, it lacks something or says something that is not known.
+        UsageError: MA1802, it lacks an attribute or has an unknown one.
     """
     path, _, query = uri.partition(":")[2].partition("?")
     named: dict[str, str] = {}
@@ -123,6 +123,7 @@ def parse_uri(uri: str) -> dict[str, str]:
 def _pin(source: str) -> Secret:
     scheme, _, rest = source.partition(":")
     if scheme == "env" and rest:
+        # pop: a process that signing starts must not inherit the PIN.
         text = os.environ.pop(rest, "")
     elif (scheme == "file" and rest) or source.startswith("/"):
         path = Path(rest if scheme == "file" else source)
@@ -135,7 +136,7 @@ def _pin(source: str) -> Secret:
 
 
 def _matching(named: dict[str, str], names: dict[str, str]) -> dict[str, str | bytes]:
-    """The arguments by which python-pkcs11 looks for a token or a key."""
+    """Build the arguments with which python-pkcs11 looks for a token or a key."""
     return {
         names[name]: unquote_to_bytes(value) if name in _BYTES else value
         for name, value in named.items()

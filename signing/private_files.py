@@ -1,4 +1,4 @@
-"""Files that hold a secret: a key, a passphrase, a PIN. Each must be readable by its owner alone."""
+"""Files that hold a secret: a key, a passphrase, a PIN. Only their owner may be able to read them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def read_private(path: Path) -> bytes:
     """Read a file that only its owner can read.
 
     Args:
-        path: A key or a passphrase; a link is followed, and what it leads to is judged.
+        path: A key or a passphrase; a link is followed, and its target is checked.
 
     Returns:
         Its bytes.
@@ -27,10 +27,11 @@ def read_private(path: Path) -> bytes:
         HostError: MA1803 others can read it, MA1820 it cannot be read.
     """
     try:
-        # A pipe that nobody writes to is refused, not waited for.
+        # O_NONBLOCK: a pipe that nobody writes to is refused, not waited for.
         with open(
             path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)
         ) as file:
+            # By descriptor: what is checked is what is read, even if somebody swaps the file.
             status = os.fstat(file.fileno())
             if not stat.S_ISREG(status.st_mode):
                 raise HostError("MA1820", f"{path}: not a regular file")

@@ -1,7 +1,7 @@
 """`python -m signing sign`: make a directory of files a release that others can verify.
 
-Signing twice changes nothing: the documents are made of the files alone, a key in PEM signs
-deterministically (RFC 6979), and where a token does not, a signature of its key that still holds stays.
+Signing twice changes nothing: the documents depend only on the files, and a key in PEM signs
+deterministically (RFC 6979). A token does not, so a signature of its key that still verifies is kept.
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def public_keys(path: Path | None, signer: Signer) -> tuple[PublicKey, ...]:
-    """The keys that are put beside the release, first the one that signs: openssl and cosign read no other.
+    """Return the keys to put beside the release, the signing one first: openssl and cosign read only the first.
 
     Raises:
         UsageError: MA1813, the signing key is not among them.
@@ -100,7 +100,7 @@ def public_keys(path: Path | None, signer: Signer) -> tuple[PublicKey, ...]:
 
 
 def sign_directory(path: Path, signer: Signer, keys: tuple[PublicKey, ...]) -> Release:
-    """Add to a release directory what makes it verifiable.
+    """Add the files to a release directory that make it verifiable.
 
     Args:
         path: The release directory, with build.json.
@@ -123,6 +123,8 @@ def sign_directory(path: Path, signer: Signer, keys: tuple[PublicKey, ...]) -> R
         signature = sign_file(path / name, data, signer)
         bundle = sigstore.encode_bundle(data, signature, signer.public)
         files.replace(path / f"{name}{BUNDLE_SUFFIX}", bundle)
+    # release.json is written after all artefacts are signed: a killed run leaves a directory that
+    # does not verify.
     said = encode(release)
     listed = {artifact.name: artifact.sha256 for artifact in release.artifacts}
     listed[RELEASE_FILE] = digests.sha256(said)
@@ -153,6 +155,8 @@ def describe(path: Path, names: Sequence[str]) -> Release:
     artifacts = tuple(_describe_file(path / name) for name in sorted(names))
     release = Release(version=version, date=date, commit=build.commit, artifacts=artifacts)
     try:
+        # Read back, because a constructor of msgspec checks no patterns: a bad version must fail
+        # here, not at a user's.
         return msgspec.json.decode(encode(release), type=Release)
     except msgspec.ValidationError as error:
         _refuse_build(f"{error}; version {version!r}, commit {build.commit!r}")

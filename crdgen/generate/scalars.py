@@ -67,7 +67,7 @@ def _text(
     format_ = extra.get("format")
     if format_ is not None and format_ not in _FORMATS:
         raise GenerationError(path, f"format {format_!r} is not known")
-    # No format of the API server's: where one stands beside `type: string` it lets any list pass.
+    # A pattern, not `format: byte`: with that format beside `type: string` the API server lets any list pass.
     if format_ == "base64" and pattern is None:
         pattern = BASE64
     if pattern is not None:
@@ -77,7 +77,7 @@ def _text(
         if pattern is None:
             schema["pattern"] = f"^[^{CONTROL}]*$"
         elif lets_control_pass(pattern):
-            # Two, for from a lone one `kubectl explain` takes the type, finds none, and says Object.
+            # Two entries: from a single allOf `kubectl explain` takes the type, finds none, and prints Object.
             schema["allOf"] = [{"pattern": f"^[^{part}]*$"} for part in (_CONTROL, _SEPARATORS)]
     return schema
 
@@ -115,7 +115,7 @@ def _integer(taken: Taken, path: str) -> Schema:
     bounds = _bounds(type_)
     for key, bound in list(bounds.items()):
         if bound in (INT64[0], INT64[1]):
-            # The server holds bounds as float64: 2^63 - 1 comes out as the least of all integers, and nothing passes.
+            # The server keeps bounds as float64: 2^63 - 1 overflows to the smallest integer, and every value is refused.
             del bounds[key]
         elif abs(bound) > EXACT:
             raise GenerationError(path, f"{key} {bound} is rounded by the server; stay within 2^53")

@@ -1,4 +1,4 @@
-"""Types to structural schemas, as apiextensions.k8s.io/v1 asks for: everything inlined, nothing left open unsaid."""
+"""Convert types to structural schemas for apiextensions.k8s.io/v1: everything inlined, open objects only where declared."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _KEY_MOST = 317  # the longest key that Kubernetes itself knows, a qualified nam
 
 
 class Structural:
-    """Walks types once each; what two places have in common is one and the same object.
+    """Walks each type once; schemas that two places share are the same object.
 
     Args:
         docs: Where descriptions come from.
@@ -68,6 +68,8 @@ class Structural:
                     "type": "string",
                     "description": self._said(_ENVELOPE[envelope]),
                 }
+        # The API server defines metadata itself, and refuses a schema that specifies more of it
+        # than the names.
         properties["metadata"] = {"type": "object"}
         if status and "status" not in properties:
             raise GenerationError(name, "has a status subresource, but no field status")
@@ -90,6 +92,8 @@ class Structural:
         if taken.nullable:
             schema = {**schema, "nullable": True}
             if "enum" in schema:
+                # The API server checks enum for null as well: nullable alone would allow a value
+                # that enum then refuses.
                 schema["enum"] = [*schema["enum"], None]
         return schema
 
@@ -104,10 +108,12 @@ class Structural:
         schema = self._compound(taken, path) if found is None else _boolean_bounds(found)
         if taken.extra.get("immutable"):
             if self._fixed_lists:
+                # A transition rule needs oldSelf, and items of an atomic list cannot be matched
+                # with their old ones.
                 raise GenerationError(path, "immutable in a list that the server takes as a whole")
             entries = [*schema.get(_VALIDATIONS, ()), rules.immutable_field()]
             schema = {**schema, _VALIDATIONS: entries}
-        # The author's word is the last: an empty list of rules takes away what would be generated.
+        # What the type's author wrote wins: an empty list of rules removes the generated ones.
         return {key: value for key, value in {**schema, **given}.items() if value != []}
 
     def _compound(self, taken: Taken, path: str) -> Schema:
@@ -133,6 +139,7 @@ class Structural:
         raise GenerationError(path, f"{type(taken.type).__name__} cannot be expressed")
 
     def _struct(self, struct: inspect.StructType, path: str) -> Schema:
+        # Structural schemas have no $ref, so a recursive type would be endless.
         if struct.cls in self._open:
             raise GenerationError(
                 path, f"{struct.cls.__name__} holds itself, which cannot be inlined"
@@ -245,7 +252,7 @@ class Structural:
             schema["minProperties"] = mapping.min_length
         if mapping.max_length is not None:
             schema["maxProperties"] = mapping.max_length
-            # A key has no bound of its own that the server knows, so a match of a pattern is too expensive for it.
+            # To the server keys are unbounded, so matching a pattern would exceed the cost limit: only lengths are checked.
             if key.type.max_length is not None and _PRESERVE not in schema:
                 schema[_VALIDATIONS] = [_key_length(key.type)]
         return schema
@@ -303,7 +310,7 @@ def _int_or_string(members: list[Taken], path: str) -> Schema:
 
 
 def _boolean_bounds(schema: Schema) -> Schema:
-    """Excluding bounds as OpenAPI 3.0 writes them: a flag beside the bound."""
+    """Convert exclusive bounds to OpenAPI 3.0, which has a flag beside the bound."""
     for bound in ("minimum", "maximum"):
         key = f"exclusive{bound.capitalize()}"
         if key in schema:
@@ -312,7 +319,7 @@ def _boolean_bounds(schema: Schema) -> Schema:
 
 
 def _default(field: inspect.Field, schema: Schema, path: str) -> Schema:
-    """The default of a field; empty lists, maps and strings say nothing and would rewrite stored objects.
+    """Return the default of a field, except empty lists, maps and strings: they mean nothing and would rewrite stored objects.
 
     Raises:
         GenerationError: It cannot be written as JSON.

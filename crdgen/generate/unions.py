@@ -1,4 +1,4 @@
-"""Tagged unions as one object: the properties of all variants, and rules for which goes with which."""
+"""Tagged unions as one object: the properties of all variants, and rules about which belongs to which tag."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def _tag_field(variants: Sequence[Variant], path: str) -> str:
 
 
 def _merged(known: Schema | None, field: Schema, path: str) -> Schema:
-    """A property of several variants; a default of one would be applied to all, so it goes.
+    """Merge a property of several variants, without its default, which would be applied to all of them.
 
     Raises:
         GenerationError: It means different things to them.

@@ -1,7 +1,7 @@
-"""A directory, as any static server serves it: on a web server, or a volume of the management cluster.
+"""A directory for any static web server, or on a volume of the management cluster.
 
-Files get their names only when they are whole and flushed; whoever reads meanwhile sees the old or the
-new. Publishers keep apart by a lock on the directory itself, so that nothing but the tree lies there.
+Files get their names only when they are complete and flushed, so a reader sees the old file or the
+new one. Publishers exclude each other by a lock on the directory itself, so no lock file is in the tree.
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ class Directory:
             except OSError as error:
                 if error.errno not in _NO_LINKS:
                     _tell(path, error)
-                # A file system without links: the lock has to do.
+                # A file system without hard links (FAT, some FUSE and SMB mounts): rely on the lock.
                 if os.path.lexists(path):
                     return False
                 temporary.rename(path)

@@ -1,10 +1,10 @@
-"""The order in which a release is published, so that being killed anywhere does no harm.
+"""Publish a release in an order in which being killed at any point does no harm.
 
-1. What lies there already is compared: other bytes under a released name end it, with nothing changed.
-2. Whether the pointers may move is looked up: one that would go back ends it, with nothing changed.
-3. Files are written, none over another, and each is read back; release.json comes last: where it is,
+1. Compare what is there already: other bytes under a released name end the run, with nothing changed.
+2. Check that the pointers may move: one that would go back ends the run, with nothing changed.
+3. Write the files, never over existing ones, and read each back; release.json comes last: if it is there,
    everything is.
-4. The pointers move, each written over exactly what was read, then its signature.
+4. Move the pointers, each written over exactly what was read, then its signature.
 
 Running it again does whatever is left. Two at once: names that exist are not written, so the first
 differing file decides between two builds of one version; between two versions the newer one stays.
@@ -107,7 +107,7 @@ def publish(
 
 
 class _Pointer(NamedTuple):
-    """A pointer as it is to be."""
+    """A pointer as it should be."""
 
     channel: str
     name: str
@@ -137,7 +137,7 @@ def _pointers(release: Release, files: Mapping[str, bytes], channel: str) -> lis
 
 
 def _compare(version: str, items: Mapping[str, Item], store: Store) -> list[str]:
-    """The names that are not there yet, in their order.
+    """Return the names that are not there yet, in order.
 
     Raises:
         VerificationError: MA1852, what is there differs, or is not part of the release.
@@ -175,7 +175,7 @@ def _write(name: str, item: Item, store: Store) -> None:
 
 
 def _excludes(name: str, item: Item, store: Store) -> bool:
-    """Try whether the store keeps its promise, with bytes that are there already: no harm if it does not.
+    """Test whether the store honors conditions, with bytes that are there already, so that a failure does no harm.
 
     Raises:
         HostError: MA1856, MA1858 or MA1859, the store.
@@ -189,7 +189,7 @@ def _excludes(name: str, item: Item, store: Store) -> bool:
 
 
 def _move(pointer: _Pointer, signer: Signer, store: Store, *, allow_rollback: bool) -> bool:
-    """Make a pointer and its signature say what they are to say.
+    """Set a pointer and its signature.
 
     The signature is read before the pointer, and written over just that: should another publisher move
     the pointer meanwhile, either this write fails, or the other's does, and it looks anew.
@@ -221,7 +221,7 @@ def _move(pointer: _Pointer, signer: Signer, store: Store, *, allow_rollback: bo
 
 
 def _put(name: str, item: Item, held: Held | None, store: Store) -> None:
-    """Write over what was read, unless it changed; the caller looks anew."""
+    """Write over what was read, unless it changed; the caller reads again."""
     if held is None:
         store.create(name, item)
     else:
@@ -239,10 +239,10 @@ def _signs(signed: Held | None, data: bytes, signer: Signer) -> bool:
 
 
 def _is_newer(pointer: _Pointer, held: Held | None, *, allow_rollback: bool) -> bool:
-    """Whether what lies there points to a newer release; then `latest` stays, and a channel is an error.
+    """Whether the existing pointer names a newer release; then `latest` stays, and a channel is an error.
 
-    What lies there is not verified: a run that was killed leaves a pointer before its signature, and a
-    forged one can at worst have this refused.
+    The existing pointer is not verified: a killed run leaves a pointer without its new signature, and a
+    forged one can at worst make this run refuse.
 
     Raises:
         VerificationError: MA1853 a channel would go back, MA1861 what lies there is no pointer.

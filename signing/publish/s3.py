@@ -1,7 +1,7 @@
 """Amazon S3, or whatever speaks its protocol.
 
-Credentials and region are boto3's own chain (AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, AWS_PROFILE, a
-container's or machine's role). Requests sign their body (SHA-256), so what arrives otherwise is refused.
+Credentials and region come from boto3's own chain (AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, AWS_PROFILE, a
+container's or machine's role). Requests sign their body (SHA-256), so the store refuses a damaged one.
 """
 
 from __future__ import annotations
@@ -122,7 +122,7 @@ class S3:
                     if _status(error) == 412:
                         return False
                     if _status(error) == 501 and conditions:
-                        continue  # a store that knows no conditions; the publisher finds that out
+                        continue  # a store without conditional writes; `_excludes` of the publisher detects that
                     raise
                 return True
         raise AssertionError("the second try returns or raises")
@@ -138,7 +138,7 @@ class S3:
                 read_timeout=60,
                 retries={"total_max_attempts": 1},  # retrying.py does it
                 s3={"addressing_style": style, "payload_signing_enabled": True},
-                # Only what is asked for above: older stores stumble over boto3's own.
+                # Only the checksum given above: older S3-compatible stores refuse the ones that boto3 adds by itself.
                 request_checksum_calculation="when_required",
                 response_checksum_validation="when_required",
             )

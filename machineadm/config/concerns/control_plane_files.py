@@ -84,6 +84,8 @@ def _key_sizes(provider: EncryptionProvider, _context: Context) -> Iterator[Find
             if key.secret is None:
                 continue
             try:
+                # The decoded size: the API server takes the bytes for an AES key, and ends if there
+                # are 31 of them.
                 size = len(binascii.a2b_base64(key.secret.reveal()))
             except ValueError:  # binascii.Error is one, and so is a character beyond ASCII
                 size = 0
@@ -164,6 +166,8 @@ def _calls_take_time(kms: KmsProvider, _context: Context) -> Iterator[Finding]:
 
 
 def _something_encrypts(encryption: EncryptionAtRest, _context: Context) -> Iterator[Finding]:
+    # The API server accepts it, and secrets would be in etcd in the clear, although encryption was
+    # asked for.
     if all(provider.identity is not None for provider in encryption.providers):
         yield finding("MA1323", "providers", "identity alone encrypts nothing")
 

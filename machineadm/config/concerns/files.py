@@ -107,6 +107,7 @@ def _no_file_is_a_directory(machine: MachineConfig, _context: Context) -> Iterat
     paths = {file.path for file in machine.files}
     for index, file in enumerate(machine.files):
         parts = file.path.split("/")
+        # Every parent, not only the next one: /a/b/c needs /a to be a directory as well.
         for end in range(2, len(parts)):
             parent = "/".join(parts[:end])
             if parent in paths:

@@ -24,6 +24,8 @@ def writes(spec: MachineConfigurationSpec) -> Iterator[tuple[str, str]]:
 def _the_kubelet_takes_swap(spec: MachineConfigurationSpec, _context: Context) -> Iterator[Finding]:
     """A kubelet does not start with swap on, unless it is told to."""
     linux = spec.machine.linux_configuration
+    # swap.enabled: true turns nothing on: it leaves swap alone, so whether it is on is known on the
+    # machine only.
     if linux is None or linux.swap is None or not linux.swap.enabled or spec.kubernetes is None:
         return
     if not _is_told(spec.kubernetes):

@@ -1,4 +1,4 @@
-"""Documents of Kubernetes' own that a configuration passes on, judged as their readers will judge them.
+"""Documents of Kubernetes' own that a configuration passes on, judged as their readers will.
 
 Three steps: apiVersion and kind by the version of Kubernetes; every field by the table that `make upstream` made of the types;
 then the rules of its reader's validation, a module for each kind.
@@ -76,6 +76,7 @@ def judged(
     if not types:
         return  # the rule that knows the versions of our own fields tells
     yield from _is_kind(value, path, kind, served, list(types), minor, optional=optional)
+    # A document of another kind would break every rule below; one problem is enough.
     if minor is None or value.get("kind", kind) != kind:
         return
     from machineadm.config.upstream.walk import Walk
@@ -87,7 +88,7 @@ def judged(
     for each in walk.problems(value, type_, path):
         told.add(each.path)
         yield each
-    # Of a value that is of a wrong type nothing else is said; a field under a mistyped name is not missing, too.
+    # One problem for each mistake: a value of a wrong type breaks no further rules, and a mistyped field is not missing.
     silent = told | walk.meant
     if _holds_placeholder(value):
         silent |= set(_filled_in_elsewhere(value, path))
@@ -106,7 +107,7 @@ def _holds_placeholder(value: Any) -> bool:
 
 
 def _filled_in_elsewhere(value: Any, path: str) -> Iterator[str]:
-    """Paths of texts with a placeholder, which is warned of by itself: what it will become nobody can judge."""
+    """Yield paths of texts with a placeholder, which has a warning of its own: its final value is not known here."""
     if isinstance(value, dict):
         for name, item in value.items():
             if isinstance(name, str):

@@ -34,7 +34,7 @@ def problems(
     # One document serves the nodes of every platform: kube-proxy of Windows takes kernelspace.
     yield from one_of(document, "mode", path, *_LINUX_MODES, "kernelspace")
     yield from one_of(document, "detectLocalMode", path, *_LOCAL)
-    # What is of a mode that is not asked for is not looked at.
+    # kube-proxy does not validate the section of a mode that it does not run in.
     mode = text(document, "mode") or text(inherited, "mode")
     for name in ("iptables", *(("nftables",) if mode == "nftables" else ())):
         yield from between(mapping(document, name), "masqueradeBit", child(path, name), 0, 31)

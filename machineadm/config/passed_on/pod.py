@@ -161,6 +161,8 @@ def _host_path(volume: dict[str, Any], path: str) -> Iterator[Finding]:
 def _containers(
     spec: dict[str, Any], path: str, volumes: set[str], minor: int
 ) -> Iterator[Finding]:
+    # One set of names for both kinds: the kubelet refuses an init container with the name of a
+    # container.
     names, host_ports = Once(), Once()
     for kind in ("containers", "initContainers"):
         for container, at in maps(spec, kind, path):
@@ -321,6 +323,8 @@ def _ports(
         own, hosts = number(port, "containerPort"), number(port, "hostPort")
         if on_host and hosts and own and 0 < own <= _LAST_PORT and hosts != own:
             yield refused(child(at, "hostPort"), "must be containerPort in the host's network")
+        # In the host's network every containerPort is a port of the host, whether hostPort says so
+        # or not.
         taken = hosts or (own if on_host else None)
         if taken:
             protocol, ip = text(port, "protocol") or "TCP", text(port, "hostIP")

@@ -1,4 +1,4 @@
-"""Reading documents that may be anything: what is of another kind has been told already, so it counts as absent."""
+"""Read documents that may hold anything: a value of a wrong type was reported already, so it counts as absent."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ REFUSED: Final = "MA1440"
 
 
 def mapping(value: Any, name: str) -> dict[Any, Any]:
-    """A field that holds a map, or an empty one; a key of it may be one that could not be read."""
+    """Return a field that holds a map, else an empty one; a key in it may be PRUNED."""
     found = value.get(name) if isinstance(value, Mapping) else None
     return found if isinstance(found, dict) else {}
 
@@ -61,13 +61,13 @@ def length_of_time(value: Any, name: str) -> float | None:
 
 
 def is_absent(value: Any, name: str) -> bool:
-    """A field is not there, or has what Go takes for nothing."""
+    """Whether a field is missing, or has Go's zero value, which its reader cannot tell from a missing one."""
     found = value.get(name)
     return found is None or (found is not PRUNED and found in ("", [], {}, ()))
 
 
 def refused(path: str, message: str, hint: str = "") -> Finding:
-    """What the reader's own validation says no to."""
+    """Return the finding for what the reader's own validation refuses."""
     return finding(REFUSED, path, message, hint)
 
 
@@ -103,13 +103,13 @@ def between(
 
 
 def not_negative(value: Any, path: str, *names: str) -> Iterator[Finding]:
-    """Lengths of time that are none below zero."""
+    """Lengths of time that must not be negative."""
     for name in names:
         if (length_of_time(value, name) or 0) < 0:
             yield refused(child(path, name), "must not be negative")
 
 
-# By sets of letters and not by patterns, which a machine's first start would have to compile.
+# Sets of letters, not patterns: a machine's first start would have to compile those.
 _LOWER: Final = frozenset("abcdefghijklmnopqrstuvwxyz0123456789")
 _ANY: Final = _LOWER | frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZ")
 
@@ -142,13 +142,13 @@ def is_label_value(value: str) -> bool:
 
 
 class Once:
-    """Texts that may come once each."""
+    """Texts that must not repeat."""
 
     def __init__(self) -> None:
         self._seen: set[str] = set()
 
     def again(self, value: str, path: str) -> Iterator[Finding]:
-        """A problem where the text was there before."""
+        """Yield a problem if the text was seen before."""
         if value and value in self._seen:
             yield refused(path, "is a duplicate", "keep one")
         self._seen.add(value)

@@ -36,12 +36,12 @@ def is_variable_name(text: str) -> bool:
 
 
 def is_subject_name(text: str) -> bool:
-    """Whether a certificate can bear it: as `is_host`, or with a wildcard in front."""
+    """Whether a certificate can contain it: as `is_host`, or with a wildcard in front."""
     return is_host(text.removeprefix("*."))
 
 
 def endpoint_problem(text: str, *, port_required: bool) -> str:
-    """What is wrong with `host`, `host:port` or `[IPv6]:port`; empty if nothing is."""
+    """Describe what is wrong with `host`, `host:port` or `[IPv6]:port`; empty if nothing is."""
     match = re.fullmatch(_HOST_PORT, text)
     if match is None:
         return "" if is_address(text) and not port_required else "is not host:port"
@@ -90,7 +90,7 @@ def misfit(type_: Any, text: str) -> str:
 
 
 def names_fit(names: tuple[str, ...], field: str) -> Iterator[Finding]:
-    """Each is an address, or a DNS name in lower case, with or without a wildcard in front."""
+    """Check that each is an address, or a DNS name in lower case, with or without a wildcard in front."""
     for index, name in enumerate(names):
         if not is_subject_name(name):
             yield finding(

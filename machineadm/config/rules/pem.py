@@ -1,4 +1,4 @@
-"""Whether a text is PEM of the right kind. No cryptography: that a key fits its certificate is not asked."""
+"""Whether a text is PEM of the right kind. No cryptography: whether a key fits its certificate is not checked."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rules for every configuration, whatever it asks for."""
+"""Rules for every configuration."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def _refers_to_what_there_is(source: ValueSource, _context: Context) -> Iterator
 
 
 def _path_is_of_this_platform(value: msgspec.Struct, context: Context) -> Iterator[Finding]:
-    """A path of Windows on a Linux machine would be the name of a file in some working directory."""
+    """On Linux a Windows path would be a file name in the current directory."""
     if context.configuration.spec.machine.windows_configuration is not None:
         return
     names = dict(zip(value.__struct_encode_fields__, value.__struct_fields__, strict=True))

@@ -111,6 +111,7 @@ def _store(allowed: Allowed, name: str | None) -> Secrets:
     if allowed.secrets is None:
         raise _DeniedError("secret store not available")
     if name is not None:
+        # The name before the prefix, as scafctl does: "prefix/../other" begins with the prefix.
         if not _NAME.fullmatch(name) or ".." in name:
             raise _DeniedError("invalid secret name")
         if not _is_in_scope(allowed, name):

@@ -1,4 +1,4 @@
-"""One base class a kind: derive from it, write what the plugin can do; what is not written is not implemented."""
+"""One base class for each kind: derive from it and write what the plugin can do; the rest is UNIMPLEMENTED."""
 
 from __future__ import annotations
 
@@ -40,7 +40,9 @@ class Kind:
         raise NotImplementedError
 
     def functions(self) -> dict[str, Function]:
-        """What serves each method that is written."""
+        """Return the functions of the methods that the derived class defines."""
+        # Compared with the kind's own class: a method counts as written even if it comes from a
+        # mixin between the two.
         base = next(cls for cls in type(self).__mro__ if "_methods" in vars(cls))
         return {
             method: getattr(self, f"_{name}")
@@ -99,7 +101,7 @@ class Infrastructure(Kind):
     }
 
     def fetch(self, location: str) -> Iterator[bytes]:
-        """What lies at a location, in pieces of any size."""
+        """Yield the data at a location, in pieces of any size."""
         raise NotImplementedError
 
     def report(self, location: str, status: bytes) -> None:
@@ -111,11 +113,11 @@ class Infrastructure(Kind):
         raise NotImplementedError
 
     def locate(self, name: str) -> str | None:
-        """Where the data of a name lies; None if there is none."""
+        """Return the location of a name's data; None if there is none."""
         raise NotImplementedError
 
     def delete(self, location: str) -> None:
-        """Remove what lies at a location, if it is there."""
+        """Remove the data at a location, if there is any."""
         raise NotImplementedError
 
     def _fetch(self, request: Any, _: Call) -> Iterator[Any]:

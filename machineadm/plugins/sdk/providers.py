@@ -38,7 +38,7 @@ _HOST: Final = methods(pb.DESCRIPTOR.services_by_name["HostService"])
 
 
 class Output(NamedTuple):
-    """What a provider gives."""
+    """The result of a provider."""
 
     data: Any = None
     warnings: tuple[str, ...] = ()
@@ -175,7 +175,7 @@ def serve_providers(*providers: Provider) -> NoReturn:
 
 
 def plugin_of(*providers: Provider) -> Plugin:
-    """What the protocol serves of these providers."""
+    """Build the plugin that serves these providers."""
 
     def services(broker: Broker, _: int) -> dict[str, Handler]:
         served = _Served(providers)
@@ -205,6 +205,7 @@ class _Served:
             api_version="v1",
             capabilities=one.capabilities,
             raw_schema=json.dumps(one.schema).encode(),
+            # The host asks only if this says so; an answer of "none" would hide that nobody looked.
             has_extract_dependencies=type(one).dependencies is not Provider.dependencies,
         )
         return pb.GetProviderDescriptorResponse(descriptor=descriptor)
@@ -212,6 +213,8 @@ class _Served:
     def ConfigureProvider(self, request: Any, call: Call) -> Any:  # noqa: N802
         reply = pb.ConfigureProviderResponse(protocol_version=FEATURES)
         try:
+            # Once, as in scafctl's SDK: every ConfigureProvider may carry the number, and it is
+            # good for one dial.
             if request.host_service_id and self._host is None:
                 self._host = HostClient(call.dial(request.host_service_id))
             settings = {key: json.loads(value) for key, value in request.settings.items()}
@@ -231,6 +234,8 @@ class _Served:
     def ExecuteProviderStream(self, request: Any, call: Call) -> Iterator[Any]:  # noqa: N802
         one = self._provider(request)
         if type(one).stream is Provider.stream:
+            # The status and text by which scafctl's host falls back to ExecuteProvider; with any
+            # other it fails.
             raise RpcError(Status.UNIMPLEMENTED, "streaming execution not supported")
         yield from _streamed(one, request, self._host, call)
 
@@ -269,11 +274,12 @@ class _Served:
 
 
 def _streamed(one: Provider, request: Any, host: HostClient | None, call: Call) -> Iterator[Any]:
-    """What a provider writes while it runs in a thread of its own, then its result."""
+    """Yield what a provider writes while it runs in its own thread, then its result."""
     import queue
     import threading
 
     inputs = _object(request.input)
+    # Bounded: a provider that writes faster than the host reads must wait, not fill the memory.
     chunks: queue.Queue[Any] = queue.Queue(64)
 
     def put(chunk: Any) -> None:
@@ -340,5 +346,5 @@ def _failed(error: CallError) -> Any:
 
 
 def told(error: Exception) -> str:
-    """What the host is told of a failure: of an unexpected one its type, too."""
+    """Describe a failure to the host: an unexpected one with its type."""
     return error.text if isinstance(error, CallError) else f"{type(error).__name__}: {error}"

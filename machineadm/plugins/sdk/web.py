@@ -1,4 +1,4 @@
-"""Requests for plugins that ask the web: https alone, no header taken to another server, errors in words without secrets.
+"""Web requests for plugins: https only, no header is sent to another server, and errors contain no secrets.
 
 from machineadm.plugins.sdk.web import AbsentError, Web
 
@@ -28,7 +28,7 @@ _HERE: Final = ("localhost", "127.0.0.1", "::1")
 
 
 class AbsentError(CallError):
-    """Nothing lies there: 404 or 410."""
+    """There is nothing at this URL: 404 or 410."""
 
 
 class Web:

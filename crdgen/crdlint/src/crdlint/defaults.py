@@ -1,4 +1,4 @@
-"""Whether defaults hold what the API server would store: nothing unknown, valid metadata, valid by their own schema."""
+"""Check that defaults are what the API server would store: no unknown fields, valid metadata, valid by their own schema."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def _walk(
     found: Findings,
     is_root: bool = False,
 ) -> None:
-    """Check a node and what is below. The trail leads from the resource to the node; None is an item of a list."""
+    """Check a node and all below it. The trail leads from the resource to the node; None is an item of a list."""
     embedded = is_root or s.embedded_resource
     if embedded:
         resource, trail, in_meta = s, (), False
@@ -59,6 +59,7 @@ def _default(
 ) -> None:
     before = len(found.found)
     whole = is_root or s.embedded_resource
+    # A copy: _coerce changes metadata in place.
     value = copy.deepcopy(s.default)
     if in_meta:
         surrounding = _surrounded(copy.deepcopy(value), trail)
@@ -120,7 +121,7 @@ def _below(value: Any, s: Schema | None) -> bool:
 
 
 def _is_preserved(value: Any, s: Schema, embedded: bool) -> bool:
-    """Below x-kubernetes-preserve-unknown-fields only what is specified is pruned."""
+    """Below x-kubernetes-preserve-unknown-fields, only fields inside specified ones are pruned."""
     if isinstance(value, list):
         inner = s.items.schema if s.items is not None else None
         return inner is None or all(

@@ -82,6 +82,7 @@ def check_object_meta(metadata: Record, path: str, found: Findings, code: str) -
             found.error(code, f"{path}.labels", f"{shown(key)}: {wrong}")
     annotations = metadata.get("annotations") or {}
     for key in annotations:
+        # The API server checks annotation keys in lower case, and label keys as they are.
         if wrong := names.qualified(key.lower()):
             found.error(code, f"{path}.annotations", f"{shown(key)}: {wrong}")
     size = sum(len(k.encode()) + len(v.encode()) for k, v in annotations.items())

@@ -1,8 +1,8 @@
-r"""Whether Go's regexp would compile a pattern, asked of RE2, its C++ twin.
+r"""Decide with RE2, its C++ twin, whether Go's regexp would compile a pattern.
 
-They are not the same to the letter. `\C`, which Go refuses, and nesting beyond Go's limit are refused here; how the
-two count the height of what nests less deep differs, so that nothing is said of it; names of Unicode classes that
-only one of them has are told.
+The two differ slightly. `\C`, which Go refuses, and nesting beyond Go's limit are refused here. They count the height of
+lesser nesting differently, so nothing is reported for that. Names of Unicode classes that only one of them has are
+reported.
 """
 
 from __future__ import annotations
@@ -100,7 +100,7 @@ def compiled(pattern: str) -> Any:
 
 @functools.lru_cache(maxsize=4096)
 def fault(pattern: str) -> str:
-    """Why Go would refuse a pattern; empty if it would not."""
+    """Return why Go would refuse a pattern; empty if it would not."""
     import re2
 
     parts = _PART.findall(pattern)
@@ -118,7 +118,7 @@ def fault(pattern: str) -> str:
 
 
 def doubt(pattern: str) -> str:
-    """What was not judged of a pattern that compiles; empty if all was."""
+    """Return what could not be judged of a pattern that compiles; empty if nothing."""
     if _depth(_PART.findall(pattern)) > _SURE:
         return "nests so deep that Go may refuse it"
     names = {m[3] for m in _CLASS.finditer(pattern) if m[3] and _varies(m[3])}

@@ -1,4 +1,4 @@
-"""Whether a schema is structural, as the API server's ValidateStructural decides it."""
+"""Decide whether a schema is structural, as the API server's ValidateStructural does."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _MISSING: Final = {
 
 
 def is_convertible(schema: Schema) -> bool:
-    """Whether a schema and all below can be written as a structural one: nothing unsupported is in it."""
+    """Whether a schema and all below it can be converted to a structural one: it has nothing unsupported."""
     if (
         schema.id
         or schema.schema_url
@@ -63,6 +63,8 @@ def _invariants(s: Schema, level: Level, path: str, found: Findings) -> None:
     _extensions(s, path, found)
     _junctors(
         s,
+        # The one exception in which types below a junctor are allowed: the form that controller-gen
+        # writes for IntOrString.
         _is_int_or_string(s.any_of),
         bool(s.all_of) and _is_int_or_string(s.all_of[0].any_of),
         path,
@@ -99,7 +101,7 @@ def _type(s: Schema, level: Level, path: str, found: Findings) -> None:
 
 
 def _resource(s: Schema, level: Level, path: str, found: Findings) -> None:
-    """What holds where the API server puts apiVersion, kind and metadata itself."""
+    """Check resources, for which the API server itself defines apiVersion, kind and metadata."""
     if s.embedded_resource and s.additional_properties is not None:
         found.error(
             "CRD215",
@@ -135,7 +137,7 @@ def _says_too_much(metadata: Schema) -> bool:
 
 
 def _structural_keys(s: Schema) -> set[str]:
-    """The keys that conversion to a structural schema makes something of."""
+    """Return the keys that survive conversion to a structural schema."""
     lost = {"example", "externalDocs", "dependencies", "patternProperties", "definitions", "$ref"}
     empty = {
         k
@@ -191,7 +193,7 @@ def _junctors(
 
 
 def _nested(s: Schema, skip_any: bool, path: str, found: Findings, typed: str = "CRD210") -> None:
-    """A schema below a junctor may only judge values, never shape them; `typed` is the code if it has a type."""
+    """Check a schema below a junctor, which may judge values but not define them; `typed` is the code for a type."""
     _junctors(s, skip_any, False, path, found, typed)
     if s.items is not None and s.items.schema is not None:
         _nested(s.items.schema, False, f"{path}.items", found)
@@ -227,7 +229,7 @@ def _nested_additional(s: Schema) -> bool:
 
 
 def _complete(v: Schema, s: Schema | None, s_path: str, v_path: str, found: Findings) -> None:
-    """What a junctor of the root speaks of must be there outside of it."""
+    """Every field that a junctor names must also be defined outside of it."""
     for added, child in v.junctors():
         _complete_nested(child, s, s_path, f"{v_path}{added}", found)
 
@@ -235,6 +237,8 @@ def _complete(v: Schema, s: Schema | None, s_path: str, v_path: str, found: Find
 def _complete_nested(
     v: Schema, s: Schema | None, s_path: str, v_path: str, found: Findings
 ) -> None:
+    # Pruning goes by the structural part alone: a field that only a junctor names would be dropped
+    # before it is judged.
     if s is None:
         found.error("CRD211", s_path, f"is required because it is defined in {v_path}")
         return

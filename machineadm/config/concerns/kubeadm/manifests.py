@@ -1,6 +1,6 @@
-"""The manifests that kubeadm writes, as far as they can be known before it does: what a patch is tried on.
+"""The manifests that kubeadm will write, as far as they are known in advance: patches are tried on them.
 
-What a machine decides (addresses, some directories) is `Unknown`, and lists that it may make longer are `Open`.
+What depends on the machine (addresses, some directories) is `Unknown`, and lists that may get longer there are `Open`.
 """
 
 from __future__ import annotations
@@ -40,6 +40,7 @@ def manifest(target: str, kubernetes: KubernetesConfig) -> dict[str, Any] | None
         mounts = {mount.name: mount.path for mount in kubeadm_mounts(kubernetes, component)}
         if component == "apiServer":
             mounts |= {mount.name: mount.path for mount in our_mounts(kubernetes)}
+        # Last: kubeadm keeps volumes by name, and one of the configuration replaces its own.
         mounts |= {mount.name: mount.path for mount in given_mounts(kubernetes, component)}
         plane = kubernetes.control_plane
         settings = {
@@ -74,6 +75,8 @@ def _pod(
     port = {"apiServer": 6443, "controllerManager": 10257, "scheduler": 10259, "etcd": 2381}[
         component
     ]
+    # Only their number counts: a JSON patch that inserts at an index needs it, and their values
+    # depend on the machine.
     command = [name, *(Unknown("--") for _ in range(_ARGUMENTS[component]))]
     command += [f"--{one.name}={one.value}" for one in arguments if one.value is not None]
     probe = {"httpGet": {"host": Unknown("127.0.0.1"), "path": "/livez", "port": "probe-port", "scheme": "HTTPS"},

@@ -1,4 +1,4 @@
-"""Rules for what is particular to a node."""
+"""Rules for the settings of one node."""
 
 from __future__ import annotations
 
@@ -71,6 +71,8 @@ def _each_label_once(node: NodeConfig, _context: Context) -> Iterator[Finding]:
 def _may_label(key: str) -> bool:
     domain = key.partition("/")[0] if "/" in key else ""
     return (
+        # NodeRestriction stops a node that was taken over from labelling itself as a control plane;
+        # the kubelet itself refuses at its start.
         not _within(domain, _RESERVED_DOMAINS)
         or key in _OWN_LABELS
         or _within(domain, _OWN_DOMAINS)
@@ -92,7 +94,7 @@ def _each_taint_once(node: NodeConfig, _context: Context) -> Iterator[Finding]:
 
 
 def _reject_all_with_other_names(node: NodeConfig, _context: Context) -> Iterator[Finding]:
-    """Kubeadm takes the names of its checks in any case, and `all` alone."""
+    """Kubeadm accepts the names of its checks in any case, and `all` only without others."""
     names = [name.lower() for name in node.ignore_preflight_errors]
     if "all" in names and len(names) > 1:
         yield finding(
@@ -114,7 +116,7 @@ def _socket_has_a_scheme(node: NodeConfig, _context: Context) -> Iterator[Findin
 def _arguments_keep_the_rules_of_their_fields(
     node: NodeConfig, _context: Context
 ) -> Iterator[Finding]:
-    """What an argument says instead of a field, its field would have refused: the kubelet would not start with it."""
+    """An argument must satisfy the rules of the field that it replaces: with a bad value the kubelet does not start."""
     judges: dict[str, Callable[[str], Iterator[tuple[str, str]]]] = {
         "node-labels": _wrong_labels,
         "register-with-taints": _wrong_taints,
@@ -185,7 +187,7 @@ def _wrong_taints(value: str) -> Iterator[tuple[str, str]]:
 
 
 def _is_filled_in_elsewhere(text: str) -> bool:
-    """A placeholder is warned of by itself; what it will become nobody can judge."""
+    """Whether it holds a placeholder, which has a warning of its own: its final value is not known here."""
     return "{{" in text or "${" in text or "{%" in text or "$COREOS_" in text
 
 
@@ -237,7 +239,7 @@ def _kubelet_document(kubelet: NodeKubelet, context: Context) -> Iterator[Findin
 
 
 def _inherited(kubelet: NodeKubelet, context: Context) -> dict[str, Any]:
-    """What this node's kubelet is told by the cluster, and by our own fields of it."""
+    """Return the settings that this node's kubelet gets from the cluster and from our own fields."""
     cluster = context.kubernetes.cluster if context.kubernetes is not None else None
     inherited = dict((cluster.kubelet if cluster is not None else None) or {})
     gates = inherited.get("featureGates")
@@ -296,7 +298,7 @@ def _cpus_are_counted_upwards(kubelet: NodeKubelet, _context: Context) -> Iterat
 
 
 def _parallel_pulls_are_not_serial(kubelet: NodeKubelet, _context: Context) -> Iterator[Finding]:
-    """Where serializeImagePulls is absent, the kubelet takes it for false with more than one (pkg/kubelet/apis/config)."""
+    """Without serializeImagePulls the kubelet assumes false if there is more than one (pkg/kubelet/apis/config)."""
     parallel, serial = kubelet.max_parallel_image_pulls, kubelet.serialize_image_pulls
     if parallel is not None and parallel > 1 and serial:
         yield finding(
@@ -305,7 +307,7 @@ def _parallel_pulls_are_not_serial(kubelet: NodeKubelet, _context: Context) -> I
 
 
 def _critical_pods_share_the_shutdown(kubelet: NodeKubelet, _context: Context) -> Iterator[Finding]:
-    """The kubelet's own validation: both whole seconds or 0, and the part not longer than the whole."""
+    """The kubelet's own validation: both are 0 or at least a second, and the part is not longer than the whole."""
     whole = seconds(kubelet.shutdown_grace_period or "0s")
     part = seconds(kubelet.shutdown_grace_period_critical_pods or "0s")
     if part > whole:

@@ -1,4 +1,4 @@
-"""The role of a machine, and what goes with which role."""
+"""The role of a machine, and which fields go with which role."""
 
 from __future__ import annotations
 
@@ -95,8 +95,10 @@ def _only_workers_wait_for_cluster_api(
 def _joining_control_plane_has_its_keys(
     kubernetes: KubernetesConfig, context: Context
 ) -> Iterator[Finding]:
-    """Without a certificateKey the shared certificates have to come from somewhere else that we can see."""
+    """Without a certificateKey the shared certificates must come from somewhere else in the configuration."""
     role = kubernetes.role
+    # With the key kubeadm downloads the shared certificates itself, from the Secret that
+    # upload-certs wrote.
     if not isinstance(role, JoinControlPlane) or role.certificate_key is not None:
         return
     if _may_be_brought_by_files_or_commands(kubernetes, context):
@@ -122,7 +124,7 @@ def _joining_control_plane_has_its_keys(
 
 
 def _may_be_brought_by_files_or_commands(kubernetes: KubernetesConfig, context: Context) -> bool:
-    """A file below the directory of certificates, or a command before kubeadm, may bring them."""
+    """Whether a file below the certificates' directory, or a command before kubeadm, may provide them."""
     machine = context.configuration.spec.machine
     directory = certificates_directory(kubernetes)
     return (
@@ -150,7 +152,7 @@ def _expires_at_some_time(token: BootstrapToken, _context: Context) -> Iterator[
 
 
 def _groups_need_authentication(token: BootstrapToken, _context: Context) -> Iterator[Finding]:
-    """Where there are no groups kubeadm adds one, and then refuses it without that usage."""
+    """Kubeadm adds a group to a token without groups, and then refuses groups without this usage."""
     if token.usages and "authentication" not in token.usages:
         yield finding(
             "MA1323",
@@ -161,7 +163,7 @@ def _groups_need_authentication(token: BootstrapToken, _context: Context) -> Ite
 
 
 def _each_token_id_once(role: Initialize, _context: Context) -> Iterator[Finding]:
-    """What stands before the dot names the token's object in the cluster; it is not a secret."""
+    """The part before the dot names the token's Secret in the cluster; it is not confidential."""
     seen: set[str] = set()
     for index, token in enumerate(role.bootstrap_tokens):
         token_id = token.token.reveal().partition(".")[0]
@@ -175,6 +177,7 @@ def _each_token_id_once(role: Initialize, _context: Context) -> Iterator[Finding
 
 
 def _ttl_is_counted_in_seconds(token: BootstrapToken, _context: Context) -> Iterator[Finding]:
+    # The token's Secret stores the expiry in whole seconds; 0s means that it never expires.
     if token.ttl is not None and 0 < seconds(token.ttl) < 1:
         yield finding("MA1312", "ttl", "must be 0s or at least 1s")
 

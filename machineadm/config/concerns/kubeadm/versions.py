@@ -1,4 +1,4 @@
-"""Which Kubernetes has what: a field that the asked-for version cannot express is refused, never dropped."""
+"""What each version of Kubernetes supports: a field that the requested version cannot express is refused, never dropped."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ _NEEDS: Final = (
 
 
 def needs(path: str, wanted: str, version: Semver, hint: str = "") -> Finding:
-    """A field that another version of Kubernetes has."""
+    """Return the finding for a field that only other versions of Kubernetes have."""
     return finding(
         "MA1310", path, f"needs Kubernetes {wanted}, and this machine uses {version}", hint
     )
@@ -66,6 +66,8 @@ def _version_is_known(kubernetes: KubernetesConfig, context: Context) -> Iterato
         )
     elif version is not None and version.major > 1:
         yield finding("MA1311", "version", f"{version}: there is no such Kubernetes yet")
+    # Unknown is not wrong: but what cannot be judged must be allowed explicitly, or a typo in a
+    # field passes silently.
     elif version is not None and version.has(NEWEST_MINOR + 1):
         allowed = kubernetes.allow_unknown_version or context.allow_unknown_version
         known = f"1.{OLDEST_MINOR} to 1.{NEWEST_MINOR}"
@@ -105,6 +107,7 @@ def _p384_came_later(kubernetes: KubernetesConfig, context: Context) -> Iterator
 
 
 def _patches_apply(kubernetes: KubernetesConfig, context: Context) -> Iterator[Finding]:
+    # Without patches the module, with all manifests of kubeadm, is not even imported.
     if kubernetes.patches and context.read is not None:
         from machineadm.config.concerns.kubeadm.patches import patches_apply
 
@@ -167,7 +170,7 @@ def _nftables_came_later(addon: ProxyAddon, context: Context) -> Iterator[Findin
 def _arguments_come_once(
     component: ApiServer | Component | LocalEtcd | NodeConfig, context: Context
 ) -> Iterator[Finding]:
-    """v1beta3 has a map of arguments, so a name stands in it once."""
+    """v1beta3 has a map of arguments, so each name can occur only once."""
     version = asked_version(context)
     if version is None or version.has(V1BETA4_MINOR):
         return
@@ -213,7 +216,7 @@ def _phases_are_known(kubernetes: KubernetesConfig, context: Context) -> Iterato
 
 
 def _known(name: str, names: dict[str, Any], path: str, version: Semver) -> Iterator[Finding]:
-    """A name of kubeadm's is one, and the version has it."""
+    """Check that kubeadm knows a name in this version."""
     from machineadm.config import upstream
 
     entry = names.get(name)

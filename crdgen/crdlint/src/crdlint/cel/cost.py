@@ -1,4 +1,4 @@
-"""What a rule may cost at most: the estimate by which the API server refuses rules.
+"""The highest cost of a rule: the estimate by which the API server refuses rules.
 
 Written from cel-go's published cost model and Kubernetes' additions to it. Sizes are ranges from least to most.
 """
@@ -51,7 +51,7 @@ class Entries:
     value: Range
 
     def union(self, other: Entries | None) -> Entries | None:
-        """What holds for both; nothing, if nothing is known of one."""
+        """Return sizes that are valid for both; None if one is unknown."""
         if other is None:
             return None
         return Entries(self.kind, union(self.key, other.key), union(self.value, other.value))
@@ -100,7 +100,7 @@ class _Estimate:
         return local.path if local is not None else self.paths.get(e.id)
 
     def declared_size(self, path: Path | None) -> Range | None:
-        """What the schema says of a place below `self` or `oldSelf`."""
+        """Return the size that the schema declares for a path below `self` or `oldSelf`."""
         if path is None:
             return None
         node: Declared | None = self.root
@@ -140,6 +140,7 @@ class _Estimate:
 
     def node(self, e: Expr) -> Node:
         path = self.path(e)
+        # The accumulator of a macro is not a place in the schema, although cel-go gives it a path.
         if path is not None and path.array[0] in ("__result__", "@result"):
             path = None
         return Node(self.checked.type(e), path, self.size(e), e)
@@ -193,6 +194,7 @@ class _Estimate:
 
     def list_literal(self, e: ListLiteral) -> Range:
         total: Range = (0, 0)
+        # An empty range upside down, so that the first union sets both ends.
         size: Range = (MOST if e.elements else 0, 0)
         for element in e.elements:
             total = plus(total, self.cost(element))
@@ -242,6 +244,8 @@ class _Estimate:
         total = plus(total, self.cost(e.result))
         self.pop(e.accu_var)
         count = self.size_or_unknown(e.iter_range)
+        # The product of nested list bounds: this is what makes a rule over unbounded lists too
+        # expensive.
         total = plus(total, times(count, plus(step, loop)))
         if isinstance(init, Literal):
             self.sizes[e.id] = self.size_or_unknown(init)
@@ -367,6 +371,7 @@ class _Estimate:
             )
             return plus(product, summed), None
         if overload in ("logical_or", "logical_and"):
+            # At least the left operand alone: && and || may stop there.
             return (costs[0][0], plus(costs[0], costs[1])[1]), None
         if overload == "conditional":
             return self.conditional(e, args, costs)
