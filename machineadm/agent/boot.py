@@ -37,13 +37,13 @@ def with_boot_commands(
     machine: Machine,
     node: tuple[tuple[str, str], ...],
 ) -> Plan:
-    """The plan with the step that has the boot commands run at later boots, right behind them.
+    """The plan with the step that makes the boot commands run at later boots, right after them.
 
     Args:
         plan: The plan.
         configuration: As it was read.
-        machine: For the agent that the unit starts.
-        node: What commands are told of the node.
+        machine: Names the agent that the unit starts.
+        node: What commands are told about the node.
     """
     commands = configuration.spec.machine.commands.boot
     step: Step
@@ -62,7 +62,7 @@ def with_boot_commands(
 
 
 def boot_configuration(configuration: MachineConfiguration) -> bytes:
-    """A configuration that holds the boot commands alone, with their secrets: for the state directory."""
+    """A configuration with only the boot commands and their secrets, for the state directory."""
     machine = MachineConfig(commands=Commands(boot=configuration.spec.machine.commands.boot))
     kept = msgspec.structs.replace(
         configuration, metadata=None, spec=MachineConfigurationSpec(machine=machine)
@@ -71,7 +71,7 @@ def boot_configuration(configuration: MachineConfiguration) -> bytes:
 
 
 def _kept_node(host: Host) -> tuple[tuple[str, str], ...] | None:
-    """What the commands were told at the first boot; None where an earlier release kept nothing."""
+    """What the commands were told at the first boot; None if an earlier release kept nothing."""
     content = host.state.read(BOOT_NODE, durable=True)
     if content is None:
         return None
@@ -79,23 +79,24 @@ def _kept_node(host: Host) -> tuple[tuple[str, str], ...] | None:
 
 
 def run_boot_commands(machine: Machine, observe: Observer) -> None:
-    """Run the kept boot commands that this boot has not seen yet; report to console and log alone.
+    """Run the kept boot commands that have not run in this boot yet. Reports only to console and log.
 
     Raises:
-        MachineadmError: One failed; the machine goes on booting all the same.
+        MachineadmError: One failed. The machine goes on booting all the same.
     """
     host = machine.host
     kept = host.state.read(BOOT_CONFIGURATION, durable=True)
     if kept is None:
         return
     host.state.lock()
-    # It was accepted when it was kept, whatever was allowed then.
+    # It was accepted when it was kept. What was allowed then by options must not be refused at a boot.
     accepted = accept(
         (Stream(name=BOOT_CONFIGURATION, data=kept),),
         mode="preparation",
         allow_unknown_version=True,
     )
     configuration = realise(accepted.configuration)
+    # Before anything runs: what the commands print goes to the journal.
     machine.redactor.learn(secrets_of(configuration))
     facts = gather(host)
     plan = planner.plan(
@@ -109,7 +110,8 @@ def run_boot_commands(machine: Machine, observe: Observer) -> None:
     if journal.resetting:
         return
     ledger = Ledger(host.state, machine_id=facts.machine_id, boot_id=facts.boot_id)
-    # Of another mode than any bootstrap: what the whole configuration owns is not this one's to take back.
+    # In a mode of its own: to a plan with boot commands only, everything that the whole configuration owns would look as if
+    # no longer declared.
     context = Context(plan, host, journal, ledger, mode="boot")
     try:
         execute(context, look(context), observe)

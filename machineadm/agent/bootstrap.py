@@ -54,7 +54,7 @@ _KUBELET_CONF: Final = "/etc/kubernetes/kubelet.conf"
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True):
-    """What was asked for on the command line."""
+    """What the command line asks for."""
 
     paths: tuple[str, ...]
     """Inputs, in order."""
@@ -81,7 +81,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Ready(msgspec.Struct, frozen=True, kw_only=True):
-    """All that is known before anything changes."""
+    """Everything that is known before anything changes."""
 
     streams: tuple[Stream, ...]
     configuration: Configuration
@@ -112,33 +112,43 @@ def bootstrap(
     """
     host = machine.host
     require_root(is_root=machine.is_root, offline=host.offline)
+    # Before the report: a second run must not overwrite the report of the one that holds the lock.
     host.state.lock()
     reporter = _reporter(machine, listen)
+    # From here on also a run that has to be killed from outside is reported.
     machine.at_last(reporter.overdue)
     with reporter.reported():
         with _problems_told(listen, host.clock):
             ready = prepare(request, machine, reporter, listen=reporter.observe)
         identity = identity_of(ready.configuration.kubernetes)
+        # Before anything of this configuration is kept: a machine that is another node already
+        # stays untouched.
         ready.journal.guard(identity)
         if ready.resolved is not None:
+            # Before kubeadm can start: from its start on these values are the node's for good.
             ready.resolved.keep(host)
         context = ready.context(host, request.mode)
         looks = look(context)
         if anything_to_do(looks):
+            # Only if there is something to do: a node that is in place must not fail because swap
+            # was turned on since.
             _require_suitable(request, ready, host)
             ending = _carry_out(request, machine, ready, context, looks, reporter)
         else:
             ending = replay(context, looks, reporter.observe)
         if ending.complete and request.mode == "provisioning":
+            # The record before the sentinel: whoever sees the sentinel may rely on a success that
+            # lasts.
             ready.journal.succeeded(identity)
             reporter.succeeded()
         else:
             reporter.prepared()
+    # Only after success: a failed run is to go on by itself at the next boot.
     _disable_resume_unit(machine)
 
 
 def _require_suitable(request: Request, ready: Ready, host: Host) -> None:
-    """Nothing is asked of a machine that is only prepared, nor of one that kubeadm has begun with.
+    """Check the machine, unless it is only prepared, or kubeadm has begun on it already.
 
     Raises:
         HostError: It cannot become the node.
@@ -162,12 +172,12 @@ def _problems_told(listen: Callable[[Event], None], clock: Clock) -> Iterator[No
 def look_ahead(
     request: Request, machine: Machine, listen: Callable[[Event], None] = lambda _: None
 ) -> tuple[Look, ...]:
-    """What `bootstrap` would do; nothing is changed, not even reported.
+    """What `bootstrap` would do. Changes nothing, and reports nothing.
 
     Args:
         request: What was asked for.
         machine: The machine, or a tree.
-        listen: Told of what the configuration is warned of.
+        listen: Told of warnings about the configuration.
 
     Raises:
         MachineadmError: It would fail from the start.
@@ -192,14 +202,14 @@ def prepare(
     listen: Callable[[Event], None] = lambda _: None,
     ahead: bool = False,
 ) -> Ready:
-    """Read, decode, check, default, look at the machine, and plan: all that comes before a change.
+    """Read, decode, check, default, look at the machine, and plan: everything that comes before a change.
 
     Args:
         request: What was asked for.
         machine: The machine, or a tree.
         reporter: Told of what becomes known.
-        listen: Told of what the configuration is warned of, and of values.
-        ahead: For a plan: no provider is executed, and what it would give is not known.
+        listen: Told of warnings about the configuration, and of values.
+        ahead: For a plan: no provider is executed, so its values are not known.
 
     Raises:
         MachineadmError: The configuration is refused.
@@ -210,7 +220,7 @@ def prepare(
         reporter.about(_machine_identity(facts))
     plugins = request.passphrases.plugins
     streams = read_streams(request.paths, sleep=host.clock.sleep, plugins=plugins)
-    plugins.used.clear()  # what they gave is kept for a run that goes on later
+    plugins.used.clear()  # a resumed run has copies of what these gave, and does not need them
     opener = Opener(
         passphrases=request.passphrases,
         references=Referred(plugins, sleep=host.clock.sleep),
@@ -225,16 +235,21 @@ def prepare(
             allow_unknown_version=request.allow_unknown_version,
         )
     finally:
+        # Also if decryption failed: the error may quote a passphrase.
         machine.redactor.learn(request.passphrases.known)
     request.passphrases.used_plugins |= plugins.used
     as_given = realise(accepted.configuration)
+    # As early as possible: from here on any error, plugin or program may print one of them.
     machine.redactor.learn(secrets_of(as_given))
     if host.providers is not None:
         _declare_plugins(accepted.configuration.spec, host.providers)
     if request.deadline is None and accepted.configuration.spec.deadline is not None:
+        # Counted from the start of the run, so that a slow download of the configuration counts as
+        # well.
         machine.limit(seconds(accepted.configuration.spec.deadline))
     resolved = _resolved(request, machine, facts, accepted, listen, ahead=ahead)
     document = (resolved or accepted).configuration
+    # Only with values resolved: the URL or its headers may be among them.
     if reporter and document.spec.reporting is not None and not host.offline:
         machine.redactor.learn(secrets_of(document.spec.reporting))
         reporter.also(_elsewhere(document.spec.reporting, machine))
@@ -242,6 +257,8 @@ def prepare(
     if resolved is not None:
         machine.redactor.learn(secrets_of(configuration))
         if configuration.machine.attestation_plugin:
+            # The digest from before: whoever checks the evidence has the configuration as written,
+            # not the values of this machine.
             configuration = msgspec.structs.replace(configuration, given=as_given.digest)
     if warnings := (resolved or accepted).warnings:
         from machineadm.execution.events import ConfigurationWarned
@@ -284,7 +301,7 @@ def _resolved(
     *,
     ahead: bool,
 ) -> Resolved | None:
-    """The configuration with its references resolved; None, and nothing is loaded, where it has none."""
+    """The configuration with its references resolved. None if it has none; then nothing is imported."""
     if not references(accepted.configuration.spec):
         return None
     from machineadm.agent.resolving import resolved
@@ -302,7 +319,7 @@ def _resolved(
 
 
 def _elsewhere(reporting: Reporting, machine: Machine) -> Elsewhere:
-    """Where the configuration wants reports beside the machine's own files."""
+    """Where the configuration wants reports, beside the machine's own files."""
     from machineadm.reporting.elsewhere import Elsewhere
     from machineadm.sources.reports import put_report
 
@@ -326,10 +343,10 @@ def _elsewhere(reporting: Reporting, machine: Machine) -> Elsewhere:
 
 
 def _declare_plugins(spec: MachineConfigurationSpec, providers: Providers) -> None:
-    """Have the configuration's own plugins known, and refuse it if it names some for later that there are not.
+    """Declare the configuration's own plugins, and refuse it if it names plugins for later that do not exist.
 
     Raises:
-        PluginError: There is none of that name, or it is not to be trusted.
+        PluginError: There is none of that name, or it cannot be trusted.
     """
     if spec.machine.plugins:
         providers.declare(spec.machine.plugins)
@@ -348,7 +365,7 @@ def _with_boot_commands(
     machine: Machine,
     node: tuple[tuple[str, str], ...],
 ) -> Plan:
-    """The plan with what later boots need; nothing of it is loaded where there is nothing to keep or to remove."""
+    """The plan with what later boots need. Imports nothing if there is nothing to keep or to remove."""
     kept = machine.host.state.read(BOOT_CONFIGURATION, durable=True)
     if kept is None and not document.spec.machine.commands.boot:
         return plan
@@ -365,10 +382,11 @@ def _carry_out(
     looks: tuple[Look, ...],
     reporter: Reporter,
 ) -> Ending:
-    """There is something to do: keep what a resumed run needs, then act."""
+    """Keep what a resumed run needs, then act."""
     reporter.keep()
     reporter.reported_by(_agent_identity(machine))
     if machine.host.providers is not None:
+        # A resumed run executes these again, so they count among what a reboot must not remove.
         request.passphrases.used_plugins.update(machine.host.providers.used())
     if not machine.host.offline:
         context.resumes = _enable_resume_unit(request, machine, ready, reporter)
@@ -380,14 +398,14 @@ def _carry_out(
 def _enable_resume_unit(
     request: Request, machine: Machine, ready: Ready, reporter: Reporter
 ) -> bool:
-    """A run that a reboot cuts off goes on by itself; where that cannot be had, the report says so."""
+    """Arrange that a run cut off by a reboot goes on by itself. If that is impossible, the report says so."""
     from machineadm.agent.units import enable_resume_unit, has_systemd
 
     if not has_systemd(machine.host):
         reporter.resumable("False", "NoSystemd", "run the same command again after a reboot")
         return False
     if gone := _passphrase_lost_at_reboot(request.passphrases):
-        # A copy of it beside the ciphertext would be the plaintext.
+        # Keeping the passphrase beside the ciphertext would be as good as keeping the plaintext.
         reporter.resumable("False", "PassphraseNotKept", f"{gone}; run the same command again")
         _disable_resume_unit(machine)
         return False
@@ -403,7 +421,7 @@ def _enable_resume_unit(
 
 
 def _passphrase_lost_at_reboot(passphrases: GivenPassphrases) -> str:
-    """Why a reboot takes away what the documents were opened with; empty if it does not."""
+    """Why what opened the documents is gone after a reboot; empty if it is not."""
     if passphrases.used_descriptor:
         return "the passphrase came from a descriptor and is not kept"
     for what, paths in (
@@ -416,7 +434,7 @@ def _passphrase_lost_at_reboot(passphrases: GivenPassphrases) -> str:
 
 
 def _disable_resume_unit(machine: Machine) -> None:
-    """What is done needs no resuming. If that cannot be undone, the next run will; this one has not failed."""
+    """A run that is done needs no resuming. If the unit cannot be removed, the next run will: this one has not failed."""
     from machineadm.agent.units import disable_resume_unit
 
     try:
@@ -454,7 +472,7 @@ def _machine_identity(facts: Facts) -> MachineIdentity:
 
 
 def _introduce(reporter: Reporter, configuration: Configuration, journal: Journal) -> None:
-    """Tell the report which configuration this is, and how its success is announced."""
+    """Tell the reporter which configuration this is, and when its success is announced."""
     node = configuration.kubernetes.node if configuration.kubernetes else None
     provider_id = (node.provider_id if node else None) or ""
     reporter.configured(configuration.digest, attempt=journal.run, provider_id=provider_id)

@@ -1,4 +1,4 @@
-"""What a machine knows of itself, and what a configuration would take of it, for `machineadm facts`."""
+"""What a machine knows about itself, and what a configuration would use of it, for `machineadm facts`."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Fact(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Taken(msgspec.Struct, frozen=True, kw_only=True):
-    """A reference of the configuration, and what it stands for."""
+    """A reference of the configuration, and its value."""
 
     path: str
     value: str
@@ -48,7 +48,7 @@ class Taken(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True):
-    """All of it."""
+    """Everything that `machineadm facts` prints."""
 
     platform: str
     """As machine.instanceData.sources names it; empty where it is none of them."""
@@ -67,7 +67,7 @@ def report(
     passphrases: GivenPassphrases,
     allow_unauthenticated: bool = False,
 ) -> Report:
-    """Ask for every name that there is, and resolve the configuration's references.
+    """Look up every known name, and resolve the configuration's references.
 
     Args:
         machine: The machine, or a tree, which knows only what is given by hand.
@@ -89,7 +89,7 @@ def report(
             allow_unauthenticated=allow_unauthenticated,
         )
         try:
-            # Without Kubernetes it can be prepared: that is enough to be asked about.
+            # The mode that needs no kubernetes section: facts are useful before a configuration is complete.
             accepted = accept(
                 read_streams(paths, plugins=passphrases.plugins),
                 mode="preparation",
@@ -124,7 +124,7 @@ def _fact(name: str, found: Found | Missing) -> Fact:
 
 
 def _own(host: Host) -> Iterator[str]:
-    """Names that are this machine's own: of its interfaces, and of the variables that it was given."""
+    """Names that only this machine has: of its interfaces, and of the variables it was given."""
     if host.offline:
         return
     for interface in host.network.interfaces() if host.network is not None else ():

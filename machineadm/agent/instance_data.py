@@ -1,7 +1,7 @@
 """Instance data for a configuration: which sources are asked, what they said, and what a run keeps of it.
 
-Once kubeadm has been started, the node has its name and its provider id for good: from then on the values are those of that
-run, and what the machine says otherwise is told in the report.
+Once kubeadm has been started, the node has its name and provider id for good. From then on the values are those of that run,
+and if the machine says something else, the report says so.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class InstanceValues:
     Args:
         lookup: Asks the sources.
         kept: Values of the run that started kubeadm, by name; empty before that.
-        partial: A name that nobody knows is left alone: below another root the machine itself will know it.
+        partial: A name that no source knows is left alone: below another root only the machine itself will know it.
     """
 
     field: ClassVar[str] = "instance_data"
@@ -95,16 +95,17 @@ def _unknown(reference: Reference, missing: Mapping[str, Missing]) -> HostError:
 
 
 def lookup_of(host: Host, settings: InstanceData | None, given: Given | None) -> Lookup:
-    """The sources that a configuration has asked, in order.
+    """The sources that a configuration uses, in order.
 
     Args:
-        host: The machine, or a tree, which knows nothing of the machine that it will run on.
+        host: The machine, or a tree, which knows nothing about the machine that it will run on.
         settings: Of the configuration.
         given: What `--instance-data` names.
     """
     sources: list[tuple[Source, float | None]] = []
     if given is not None:
         sources.append((given, None))
+    # Below another root these would describe the machine that builds the image.
     if not host.offline:
         sources += _configured(host, settings)
         sources.append((OwnNames(host), None))
@@ -129,7 +130,7 @@ def given_by(stream: Stream | None) -> Given | None:
     """What a file for `--instance-data` says.
 
     Args:
-        stream: The file, YAML or JSON; None where there is none.
+        stream: The file, YAML or JSON; None if there is none.
 
     Raises:
         ConfigError: MA1423, it is not a map of names.
@@ -155,7 +156,7 @@ def _refuse_strangers(tree: Mapping[str, Any], name: str) -> None:
 
 
 def kept_values(host: Host, machine_id: str) -> dict[str, str]:
-    """What the run that started kubeadm on this machine has used; empty before that."""
+    """What the run that started kubeadm on this machine used; empty before that."""
     from machineadm.steps.kubeadm.record import read_record
 
     content = host.state.read(KEPT, durable=True)
@@ -165,11 +166,12 @@ def kept_values(host: Host, machine_id: str) -> dict[str, str]:
         kept = msgspec.json.decode(content, type=_Kept)
     except msgspec.DecodeError:
         return {}
+    # A golden image must not hand its node's name on to its clones.
     return kept.values if kept.machine == machine_id else {}
 
 
 def keep_values(host: Host, machine_id: str, values: Mapping[str, str]) -> None:
-    """Keep what this run uses; nothing is written where it is there already."""
+    """Keep what this run uses. Writes nothing if it is kept already."""
     content = msgspec.json.encode(_Kept(machine=machine_id, values=dict(values)), order="sorted")
     if host.state.read(KEPT, durable=True) != content:
         host.state.write(KEPT, content, durable=True)

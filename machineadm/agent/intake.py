@@ -1,4 +1,4 @@
-"""From the bytes of all inputs to one configuration without a problem, or to all the problems there are."""
+"""From the bytes of all inputs to one configuration without problems, or to all of its problems."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from machineadm.sources.stream import Stream
 
 
 class Intake(msgspec.Struct, frozen=True, kw_only=True):
-    """What a stream of documents says."""
+    """What was found in a stream of documents."""
 
     configuration: MachineConfiguration | None
     """The one in it; with problems perhaps incomplete, and never to be acted on."""
@@ -35,17 +35,17 @@ class Intake(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def errors(self) -> tuple[Problem, ...]:
-        """What the configuration is refused for."""
+        """The problems for which the configuration is refused."""
         return tuple(problem for problem in self.problems if problem.severity == "error")
 
     @property
     def warnings(self) -> tuple[Problem, ...]:
-        """What is told, and keeps nobody from going on."""
+        """Problems that are reported and stop nothing."""
         return tuple(problem for problem in self.problems if problem.severity == "warning")
 
 
 class Accepted(msgspec.Struct, frozen=True, kw_only=True):
-    """A configuration that is carried out."""
+    """A configuration that can be carried out."""
 
     configuration: MachineConfiguration
     """Without a problem that it would be refused for."""
@@ -61,13 +61,13 @@ class ProblemsError(ConfigError):
     """The configuration has problems; nothing was touched.
 
     Args:
-        problems: All of them, warnings too; at least one that is none.
+        problems: All of them, including warnings; at least one is an error.
     """
 
     def __init__(self, problems: Sequence[Problem]) -> None:
         self.text = printing.as_text(problems)
         self.problems = tuple(problems)
-        # The message names the first; the report is all that an operator has who cannot log in.
+        # The message names only the first problem, and an operator who cannot log in has nothing but the report.
         self.log_tail = self.text if len(self.problems) > 1 else ""
         first = next(problem for problem in problems if problem.severity == "error")
         headline = self.text.partition("\n")[0].removeprefix("machineadm: ")
@@ -99,6 +99,7 @@ def examine(
         deadline: Judge by this many seconds instead of the configuration's own deadline.
         allow_unknown_version: Take a Kubernetes that is newer than this release knows.
     """
+    # One for all streams: forty small inputs must not together cost what a single one may not.
     budget = Budget()
     given = [
         one for stream in streams for one in decode(stream.data, file=stream.name, budget=budget)
@@ -136,7 +137,7 @@ def accept(
     deadline: float | None = None,
     allow_unknown_version: bool = False,
 ) -> Accepted:
-    """The configuration of a stream, and what is to be told of it.
+    """The configuration of a stream, and its warnings.
 
     Args:
         streams: As of `examine`.
@@ -167,7 +168,7 @@ def _configurations(documents: Sequence[Document]) -> list[Document]:
 
 
 def _about_the_stream(documents: Sequence[Document], *, complete: bool) -> Iterator[Problem]:
-    """What is wrong with the documents as a whole, though each of them may be right."""
+    """What is wrong with the documents as a whole, even if each of them is valid."""
     seen: Document | None = None
     for document in documents:
         if isinstance(document.value, MachineConfiguration):
@@ -176,13 +177,13 @@ def _about_the_stream(documents: Sequence[Document], *, complete: bool) -> Itera
             seen = seen or document
         elif not isinstance(document.value, _CLOSED) and document.value is not None:
             yield problem_at(document, _foreign(document.kind))
-    # A document that cannot be read, or be opened, may be the one that is missed.
+    # A document that cannot be read or opened may be the missing one, so then none is reported missing.
     if seen is None and complete and all(map(_is_read, documents)):
         yield problem_at(documents[0], _MISSING)
 
 
 def _is_read(document: Document) -> bool:
-    """Whether nothing can be hidden in it: an EncryptedData with problems was not opened."""
+    """Whether nothing can be hidden in it. An EncryptedData with problems was not opened."""
     unopened = isinstance(document.value, _CLOSED) and document.problems
     return document.value is not None and not unopened
 

@@ -20,7 +20,7 @@ _VOLATILE = ("/run/", "/tmp/", "/var/run/", "/var/tmp/", "/dev/", "/proc/")  # n
 
 
 class AgentFile(msgspec.Struct, frozen=True, kw_only=True):
-    """What runs now."""
+    """The agent that runs now."""
 
     python: str
     """Absolute path of the interpreter."""
@@ -36,12 +36,12 @@ class AgentFile(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def volatile(self) -> bool:
-        """Whether it lies where a reboot, or somebody tidy, takes it away."""
+        """Whether it is in a place that a reboot or a cleanup job empties."""
         return self.path is not None and is_volatile(self.path)
 
 
 def is_volatile(path: str) -> bool:
-    """Whether a reboot, or somebody tidy, takes away what lies there."""
+    """Whether a path is in a place that a reboot or a cleanup job empties."""
     return path.startswith(_VOLATILE)
 
 
@@ -49,16 +49,18 @@ def lasting_command(agent: AgentFile, host: Host) -> tuple[str, ...]:
     """The command line that starts this agent after a reboot."""
     if agent.path is None:
         return (agent.python, "-I", "-m", "machineadm")
+    # -I and -S: no PYTHONPATH, user site or site-packages of the machine can replace a module of an
+    # agent that runs as root.
     path = f"{host.state.state_directory}/{COPY}" if _to_copy(agent, host) else agent.path
     return (agent.python, "-I", "-S", path)
 
 
 def copies_of_agent(agent: AgentFile, host: Host) -> tuple[CopyToState, ...]:
-    """What it takes to have the agent's file in the state directory, if it will not stay where it is."""
+    """The effects that copy the agent's file to the state directory, if it will not stay where it is."""
     if agent.path is None or not _to_copy(agent, host):
         return ()
     kept = host.state.read(COPY, durable=True)
-    # The file itself is read only where there is something to compare it with.
+    # The file is several megabytes, so it is read only if there is a copy to compare it with.
     if kept is not None and host.files.read(agent.path) in (kept, None):
         return ()
     return (CopyToState(source=agent.path, name=COPY),)

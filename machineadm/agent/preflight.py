@@ -18,10 +18,10 @@ from machineadm.version import VERSION
 
 
 def require_root(*, is_root: bool, offline: bool, what: str = "bootstrapping") -> None:
-    """Refuse to change the running system half, as an ordinary user.
+    """Refuse to change half of the running system as an ordinary user.
 
     Raises:
-        UsageError: It would be.
+        UsageError: This process is not root, and works on the running system.
     """
     if not is_root and not offline:
         raise UsageError(
@@ -35,11 +35,11 @@ def require_agent(pin: AgentPin | None, digest: Callable[[], str]) -> None:
     """Refuse a configuration that was made for another agent.
 
     Args:
-        pin: What the configuration says of the agent.
-        digest: Gives the SHA-256 of this agent's file, which costs time; empty when it is not a single file.
+        pin: What the configuration says about the agent.
+        digest: Returns the SHA-256 of this agent's file, which takes time; empty if it is not a single file.
 
     Raises:
-        VerificationError: This is another one.
+        VerificationError: This is another agent.
     """
     if pin is None:
         return
@@ -64,7 +64,7 @@ def require_suitable(configuration: Configuration, facts: Facts, host: Host) -> 
     """Refuse a machine that cannot become the node, whatever this configuration does to it before.
 
     Raises:
-        HostError: It cannot: with cgroup v1 and a kubelet that does not bear it, with swap, too small for a control plane.
+        HostError: It cannot: cgroup v1 with a kubelet that refuses it, swap, or too small for a control plane.
     """
     if configuration.kubernetes is None or host.offline:
         return
@@ -75,6 +75,7 @@ def require_suitable(configuration: Configuration, facts: Facts, host: Host) -> 
         facts,
         host,
         machine=configuration.machine,
+        # A run must not depend on a name server, nor wait for one.
         online=False,
         only=_REFUSED,
     )
@@ -84,7 +85,7 @@ def require_suitable(configuration: Configuration, facts: Facts, host: Host) -> 
 
 
 def identity_of(kubernetes: KubernetesConfig | None) -> Identity:
-    """What node a configuration makes."""
+    """The node that a configuration makes."""
     if kubernetes is None:
         return Identity()
     cluster = kubernetes.cluster

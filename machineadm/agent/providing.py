@@ -1,4 +1,4 @@
-"""Values that provider plugins give: judged, ordered, asked; in a plan only described."""
+"""Values from provider plugins: inputs checked, ordered, asked; in a plan only described."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class ProviderValues:
         """In a plan: what a run would ask."""
 
     def resolve(self, wanted: Sequence[Reference]) -> Answers:
-        """See `Resolver.resolve`; the providers' processes have ended when it returns."""
+        """See `Resolver.resolve`. The providers' processes have ended when it returns."""
         try:
             return self._resolve(wanted)
         finally:
@@ -75,6 +75,7 @@ class ProviderValues:
                 answers[one.path] = _at(one, error)
             else:
                 asks[one.path] = ask
+        # All wrong inputs at once, before any provider is executed.
         if answers:
             return answers
         by_path = {one.path: one for one in wanted}
@@ -88,12 +89,13 @@ class ProviderValues:
             try:
                 answers[path] = self._answer(one, ask, results)
             except PluginError as error:
-                # What follows may need it; and a run that fails asks nobody more than it must.
+                # Later ones may depend on it; and once a run has failed, no further provider should be executed: that may have
+                # effects, such as a token that is issued.
                 return {path: _at(one, error)}
         return answers
 
     def _needs(self, ask: Ask, asks: Mapping[str, Ask]) -> tuple[str, ...]:
-        """Paths of the references whose providers must be asked before."""
+        """Paths of the references whose providers must be asked first."""
         names = self._providers.dependencies(ask)
         return tuple(path for path, other in asks.items() if other.provider in names)
 
@@ -106,7 +108,7 @@ class ProviderValues:
         needed = self._providers.dependencies(ask)
         context = {name: results[name] for name in needed if name in results}
         found = self._providers.value(msgspec.structs.replace(ask, results=context))
-        # Of several asks of one provider those that depend on it get the first.
+        # If one provider is asked several times, those that depend on it get its first result.
         results.setdefault(ask.provider, found)
         return Value(value=_text(one, ask, found), origin=origin, secret=True)
 
@@ -119,14 +121,14 @@ def _ask(one: Reference) -> Ask:
 
 
 def _ordered(needs: Mapping[str, tuple[str, ...]]) -> Iterator[str]:
-    """The references so that each comes behind those that it needs, else in the configuration's order.
+    """The references, each after those it needs, otherwise in the configuration's order.
 
     Raises:
         PluginError: MA7229: Some need each other.
     """
     done: dict[str, None] = {}
     for start in needs:
-        # Not by recursion: a chain may be as long as a configuration.
+        # Not recursive: a chain can be as long as the configuration, and Python's stack is not.
         path: list[tuple[str, Iterator[str]]] = []
         if start not in done:
             path.append((start, iter(needs[start])))
@@ -150,10 +152,10 @@ def _ordered(needs: Mapping[str, tuple[str, ...]]) -> Iterator[str]:
 
 
 def _text(one: Reference, ask: Ask, found: Any) -> str:
-    """A result as its field takes it.
+    """A result in the form that its field takes.
 
     Raises:
-        PluginError: MA7228: It has no such field, or cannot be a text.
+        PluginError: MA7228: It has no such field, or cannot become a string.
     """
     reference = one.source.provider
     output = (reference.output if reference else None) or ""
@@ -199,14 +201,14 @@ def _at(one: Reference, error: PluginError) -> PluginError:
 
 
 def _placeholder(one: Reference) -> str:
-    """What stands for a value in a plan; of a form that its field can have."""
+    """The placeholder for a value in a plan, in a form that passes the validation of its field."""
     if one.target == "object":
         return _UNKNOWN_OBJECT
     return _UNKNOWN_WORD if one.fills.endswith(".token") else UNKNOWN
 
 
 class _Asking(msgspec.Struct, frozen=True, kw_only=True):
-    """A step of a plan's alone: a run asks before it plans."""
+    """A step that exists only in a plan: a run asks before it plans."""
 
     name: str
     described: tuple[Described, ...]
@@ -229,7 +231,7 @@ class _Asking(msgspec.Struct, frozen=True, kw_only=True):
         )
 
     def apply(self, _host: Host, _work: Work) -> Outcome:
-        """Never: it has been done when a run makes its plan.
+        """Never called: a run has asked before it makes its plan.
 
         Raises:
             InternalError: Always.
@@ -262,7 +264,7 @@ def _marked(look: Look) -> Look:
 
 
 def _holds_unknown(value: Any) -> bool:
-    """Whether a placeholder stands anywhere in a step."""
+    """Whether there is a placeholder anywhere in a step."""
     if isinstance(value, Secret):
         value = value.reveal()
     if isinstance(value, bytes):

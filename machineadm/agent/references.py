@@ -1,7 +1,7 @@
-"""References resolved on the machine, before anything is touched: who knows the values, and what becomes of them.
+"""References resolved on the machine, before anything is touched: who knows the values, and where they go.
 
-A Resolver knows one kind of source (`instanceData`, `provider`). What it finds stands in the configuration afterwards and is
-judged there as if it had been written there; a problem is told at the place of the reference.
+A Resolver knows one kind of source (`instanceData`, `provider`). Its values are put into the configuration and checked as if
+they had been written there. A problem is reported at the place of the reference.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from machineadm.errors import MachineadmError
 
 
 class Value(msgspec.Struct, frozen=True, kw_only=True):
-    """What a reference stands for."""
+    """The value of a reference."""
 
     value: str | bytes
     """Bytes where only the content of a file may be other than text."""
@@ -50,7 +50,7 @@ class Resolver(Protocol):
     """The attribute of ValueSource that it is about: `instance_data`, `provider`."""
 
     def resolve(self, wanted: Sequence[Reference]) -> Answers:
-        """Find the values of some references, changing nothing. One without an answer stays in the configuration.
+        """Find the values of references, changing nothing. A reference without an answer stays in the configuration.
 
         Args:
             wanted: All references of this kind that the configuration has, at least one.
@@ -58,7 +58,7 @@ class Resolver(Protocol):
 
 
 class Resolution(msgspec.Struct, frozen=True, kw_only=True):
-    """A configuration in which the references have given way to their values."""
+    """A configuration with its references replaced by their values."""
 
     accepted: Accepted
     """Judged with the values in place."""
@@ -84,7 +84,7 @@ def resolve(
     kubernetes_version: str | None = None,
     deadline: float | None = None,
 ) -> Resolution:
-    """The configuration with its references resolved; as it is where it has none.
+    """The configuration with its references resolved; unchanged if it has none.
 
     Args:
         accepted: A configuration without a problem.
@@ -94,8 +94,8 @@ def resolve(
         deadline: As of `intake.examine`.
 
     Raises:
-        MachineadmError: A value cannot be had; with several, all are in `log_tail`.
-        ProblemsError: A value is not what its field takes.
+        MachineadmError: There is no value. If several are missing, all are in `log_tail`.
+        ProblemsError: A value does not fit its field.
     """
     wanted = references(accepted.configuration.spec)
     if not wanted:
@@ -122,6 +122,7 @@ def resolve(
     findings += [
         _at_the_reference(one, found)
         for one in (*_misfits(configuration), *judged)
+        # In a plan the value is a placeholder, and a finding about a placeholder says nothing.
         if not any(_is_about(one, reference) for reference in unknown)
     ]
     problems = tuple(problem_at(accepted.document, one) for one in dict.fromkeys(findings))
@@ -145,7 +146,7 @@ def _refuse(errors: Sequence[MachineadmError]) -> None:
 def _readable(
     found: Sequence[tuple[Reference, Value]],
 ) -> tuple[dict[str, Any], list[Finding]]:
-    """The values as their fields take them, and what is wrong with them as such."""
+    """The values in the form their fields take, and what is wrong with that form."""
     values: dict[str, Any] = {}
     findings: list[Finding] = []
     for reference, value in found:
@@ -174,7 +175,10 @@ def _readable(
 
 
 def _misfits(configuration: Any) -> Iterator[Finding]:
-    """What the decoder would have said of the values, had they been written where they are now."""
+    """What the decoder would have reported if the values had been written in the configuration.
+
+    Encoded and decoded again: the only way to apply the decoder's own checks to values that never were in a document.
+    """
     for document in decode(encode_json(configuration, reveal=True), file=""):
         for problem in document.problems:
             yield Finding(
@@ -189,7 +193,7 @@ def _is_about(finding: Finding, reference: Reference) -> bool:
 
 
 def _at_the_reference(finding: Finding, found: Sequence[tuple[Reference, Value]]) -> Finding:
-    """A finding about a value, told of the reference that brought it."""
+    """A finding about a value, moved to the reference that it came from: the value itself has no place in the document."""
     for reference, value in found:
         if _is_about(finding, reference):
             message = f"the value from {value.origin}: {finding.message}"

@@ -1,4 +1,4 @@
-"""Taking everything back that machineadm did to a machine, as far as it is known how it was before."""
+"""Taking back everything that machineadm did to a machine, as far as its earlier state is known."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class Prospect(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def look_at_reset(machine: Machine) -> Prospect:
-    """What `reset` would do; nothing is changed.
+    """What `reset` would do. Changes nothing.
 
     Raises:
         MachineadmError: It would fail from the start.
@@ -73,12 +73,12 @@ def reset(
 ) -> None:
     """Take everything back, and forget it.
 
-    Killed anywhere, the next reset goes on; until then no bootstrap begins.
+    After a kill anywhere the next reset goes on. Until then no bootstrap begins.
 
     Args:
         machine: The machine, or a tree.
         observe: Told of every event.
-        confirm: Asked where more would go than is proved to be of a bootstrap that has not ended.
+        confirm: Asked if more would be removed than is proved to belong to a bootstrap that has not ended.
 
     Raises:
         MachineadmError: It failed.
@@ -98,8 +98,11 @@ def reset(
         )
     complete = True
     if prospect.anything_to_do:
+        # On the disk before the first removal: a bootstrap on a machine that is half taken back
+        # would take the rest for somebody else's.
         context.journal.reset_begins()
         complete = execute(context, prospect.looks, observe).complete
+        # Otherwise the record is needed by the run that finishes, on the running system.
         if complete:
             _forget(machine)
     observe(
@@ -157,7 +160,7 @@ def _of_no_holding(journal: Journal, ledger: Ledger) -> Iterator[str]:
 
 
 def _forget(machine: Machine) -> None:
-    """Remove all that is recorded; the journal, which says that a reset was begun, last."""
+    """Remove everything that is recorded. The journal goes last, because it says that a reset was begun."""
     host = machine.host
     state = host.state
     Sinks(state, host.files).remove_sentinels()

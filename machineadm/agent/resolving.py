@@ -39,7 +39,7 @@ _SHOWN = 200
 
 
 class Resolved(msgspec.Struct, frozen=True, kw_only=True):
-    """A configuration without references, but for those that only the machine itself can resolve later."""
+    """A configuration without references, except those that only the machine itself can resolve later."""
 
     configuration: MachineConfiguration
     warnings: tuple[Problem, ...]
@@ -54,7 +54,7 @@ class Resolved(msgspec.Struct, frozen=True, kw_only=True):
     """What `--instance-data` names, for a run that goes on after a reboot."""
 
     def keep(self, host: Host) -> None:
-        """Remember the values: from the start of kubeadm on they are this machine's for good."""
+        """Keep the values: once kubeadm has started they are this machine's for good."""
         if self.used and not host.offline:
             keep_values(host, self.machine_id, self.used)
 
@@ -70,7 +70,7 @@ def resolved(
     listen: Callable[[Event], None],
     ahead: bool = False,
 ) -> Resolved:
-    """Resolve what a configuration refers to, and tell of it.
+    """Resolve what a configuration refers to, and report it.
 
     Args:
         accepted: The configuration.
@@ -83,7 +83,7 @@ def resolved(
         ahead: For a plan: no provider is executed.
 
     Raises:
-        MachineadmError: A value cannot be had, or is not what its field takes.
+        MachineadmError: There is no value, or it does not fit its field.
     """
     host = machine.host
     given = read_given(instance_data)
@@ -95,6 +95,7 @@ def resolved(
     provided = _provided(host, ahead=ahead)
     resolvers = (values, *(() if provided is None else (provided,)))
     found = resolve(accepted, resolvers, mode=mode, deadline=deadline)
+    # Before the events below, which are printed.
     machine.redactor.learn(found.secrets)
     now = host.clock.now()
     if found.values:
@@ -116,7 +117,7 @@ def resolved(
 
 
 def _provided(host: Host, *, ahead: bool) -> ProviderValues | None:
-    """Who asks providers; in a plan one that can have none of them do anything."""
+    """Who asks providers; in a plan a stand-in that cannot execute any."""
     if host.providers is None:
         return None
     if ahead:
@@ -127,10 +128,10 @@ def _provided(host: Host, *, ahead: bool) -> ProviderValues | None:
 
 
 def with_given(found: Intake, path: str, *, mode: Mode, kubernetes_version: str | None) -> Intake:
-    """What is found of a configuration whose references stand for what a file says; others stay, and say nothing.
+    """The findings for a configuration with its references resolved from a file. Other references stay unresolved.
 
     Args:
-        found: As it is without the file; with problems it stays as it is.
+        found: The findings without the file; returned unchanged if they have errors.
         path: Of the file.
         mode: As of `intake.examine`.
         kubernetes_version: As of `intake.examine`.
@@ -166,7 +167,7 @@ def read_given(path: str | None) -> Stream | None:
 
 
 def shown_value(reference: Reference, value: Value) -> str:
-    """A value as it is shown: masked where its field is a secret, and never a whole file."""
+    """A value as it is shown: masked if its field is a secret, and never a whole file."""
     text = value.value
     if not value.known:
         return "not known before it is asked"

@@ -1,4 +1,4 @@
-"""Units of systemd that start the agent again: to resume after a reboot, and for the commands of every boot."""
+"""systemd units that start the agent again: to resume after a reboot, and for the commands of every boot."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def enable_resume_unit(
     options: Sequence[str],
     instance_data: Stream | None = None,
 ) -> None:
-    """See to it that the run goes on after a reboot: a private copy of its input, and a unit that reads it.
+    """Make the run go on after a reboot: a private copy of its input, and a unit that reads it.
 
     Args:
         host: A machine with systemd.
@@ -66,7 +66,7 @@ def enable_resume_unit(
         HostError: It cannot be arranged.
     """
     perform(copies_of_agent(agent, host), host)
-    # Copies of another input have other names: the unit that is there reads all of the old ones, until it is replaced.
+    # Named by content: until the unit is replaced, the existing one must find all of its old copies, and never a mixture.
     given = [*streams] if instance_data is None else [*streams, instance_data]
     digest = digest_of(str(len(streams)), *(stream.data for stream in given))[:16]
     names = [f"configuration-{digest}-{number}.yaml" for number in range(len(streams))]
@@ -82,20 +82,22 @@ def enable_resume_unit(
     environment = f"{host.state.state_directory}/{_RESUME_ENVIRONMENT}"
     unit = resume_unit(command, condition=copies[0], cache=agent.cache, environment=environment)
     _install(host, RESUME_UNIT, unit)
+    # Last, when no unit reads them any more.
     _remove_copies(host, *names, _ENVIRONMENT)
 
 
 def disable_resume_unit(host: Host) -> None:
-    """Undo `enable_resume_unit`; nothing is written where there is nothing to undo."""
+    """Undo `enable_resume_unit`. Writes nothing if there is nothing to undo."""
     if has_systemd(host):
         _uninstall(host, RESUME_UNIT)
     _remove_copies(host)
+    # The unit for boot commands starts the same copy of the agent.
     if host.files.stat(f"{UNITS}/{BOOT_UNIT}") is None:
         forget_agent(host)
 
 
 def environment_file(variables: Sequence[tuple[str, Secret]]) -> bytes:
-    """Variables as EnvironmentFile= reads them (systemd.exec(5)); one of several lines is left out: it is not a proxy."""
+    """Variables as EnvironmentFile= reads them (systemd.exec(5)). One with control characters is left out: it is not a proxy."""
     lines = []
     for name, value in variables:
         text = value.reveal()
@@ -108,12 +110,12 @@ def environment_file(variables: Sequence[tuple[str, Secret]]) -> bytes:
 def resume_unit(
     command: Sequence[str], *, condition: str, cache: str = "", environment: str = ""
 ) -> str:
-    """The unit that goes on with a bootstrap which a reboot cut off.
+    """The unit that continues a bootstrap that a reboot cut off.
 
     Args:
         command: What it starts.
         condition: The copy without which there is nothing to resume.
-        cache: As of `AgentFile`: a machine that executes nothing at the usual place does not at its next boot either.
+        cache: As in `AgentFile`: where the usual place is mounted noexec, it will be at the next boot as well.
         environment: File of the variables that the first run had, if there is one.
     """
     return f"""\
@@ -137,8 +139,8 @@ WantedBy={_WANTED_BY}
 def boot_unit(command: Sequence[str], *, cache: str = "") -> str:
     """The unit that runs the boot commands at later boots.
 
-    Where the resume unit is enabled, a bootstrap is resumed, which begins with the boot commands itself. One that cloud-init
-    starts waits: both need the lock.
+    It does not start if the resume unit is enabled: the resumed bootstrap runs the boot commands itself. A bootstrap that
+    cloud-init starts comes after it, because both need the lock.
 
     Args:
         command: What it starts.
@@ -164,7 +166,7 @@ WantedBy={_WANTED_BY}
 
 
 class BootUnit(msgspec.Struct, frozen=True, kw_only=True):
-    """Have the boot commands run at later boots, too."""
+    """Make the boot commands run at later boots as well."""
 
     agent: AgentFile
     configuration: bytes
@@ -222,7 +224,7 @@ class BootUnit(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class NoBootUnit(msgspec.Struct, frozen=True, kw_only=True):
-    """Have no boot commands run any more: the configuration has none."""
+    """Stop running boot commands at later boots, because the configuration no longer has any."""
 
     name: ClassVar[str] = BootUnit.name
     phase: ClassVar[Phase] = Phase.PREPARE
@@ -237,7 +239,7 @@ class NoBootUnit(msgspec.Struct, frozen=True, kw_only=True):
         """See `Step.check`."""
         path = f"{UNITS}/{BOOT_UNIT}"
         before = None if host.files.stat(path) is None else host.files.read(path)
-        # Each by itself: a kill may have left any of them.
+        # Each is checked by itself, because a kill may have left any of them.
         effects: list[Effect] = []
         if host.services is not None and host.services.enabled(BOOT_UNIT):
             effects.append(DisableUnit(unit=BOOT_UNIT))
@@ -245,7 +247,7 @@ class NoBootUnit(msgspec.Struct, frozen=True, kw_only=True):
             effects.append(RemoveFile(path=path, before=before))
         effects += (
             DropState(name=name, durable=True)
-            # Last what tells that there is something to remove.
+            # BOOT_CONFIGURATION last: it is what tells the next run that there is something to remove.
             for name in (BOOT_NODE, BOOT_CONFIGURATION)
             if host.state.read(name, durable=True) is not None
         )
@@ -262,7 +264,7 @@ class NoBootUnit(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class NoUnits(msgspec.Struct, frozen=True, kw_only=True):
-    """Have nothing start the agent again: neither a resumed run nor boot commands."""
+    """Make sure that nothing starts the agent again: neither a resumed run nor boot commands."""
 
     name: ClassVar[str] = "reset/units"
     phase: ClassVar[Phase] = Phase.BOOT
@@ -339,7 +341,7 @@ def _environment(cache: str) -> str:
 
 
 def _command_line(command: Sequence[str]) -> str:
-    """A command for ExecStart=, whatever characters it has (systemd.service(5), "Command lines")."""
+    """A command for ExecStart=, with any characters (systemd.service(5), "Command lines"): systemd expands `$` and `%`."""
     return " ".join(_quoted(word).replace("$", "$$") for word in command)
 
 

@@ -1,4 +1,4 @@
-"""Which platform, which ports, which agent: the one place where they are picked."""
+"""The one place that picks platform, ports and agent."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from machineadm.sources.downloads import Downloads
 
 
 class Machine(msgspec.Struct, frozen=True, kw_only=True):
-    """A host, and what of this process belongs to it."""
+    """A host, and the parts of this process that go with it."""
 
     host: Host
     redactor: Redactor
@@ -64,7 +64,7 @@ def connect(
     plugin_directories: Sequence[str] = (),
     allow_unverified_plugins: bool = False,
 ) -> Iterator[Machine]:
-    """This machine, or a tree on it; within the context signals end the run in an orderly way.
+    """This machine, or a tree on it. Within the context signals end the run in order.
 
     Args:
         root: The tree, or None for the running system.
@@ -87,7 +87,7 @@ def connect(
         log=log,
         redactor=redactor,
         interruption=interruption,
-        # A file URL names a file of this machine, also where the run works on a tree.
+        # A file URL names a file of this machine, even if the run works on a tree.
         fetch=Downloads(
             interruption.wait, open_local=lambda path: LinuxFiles(Tree("/")).open(path)
         ),
@@ -100,6 +100,7 @@ def connect(
                 host=host,
                 redactor=redactor,
                 agent=agent,
+                # On demand: hashing several megabytes takes time that most commands need not spend.
                 digest=cache(lambda: _digest(agent.path)),
                 is_root=os.geteuid() == 0,
                 announce=(lambda _: None) if host.offline else announce,
@@ -117,7 +118,7 @@ def _digest(path: str | None) -> str:
 
 
 def agent_file() -> AgentFile:
-    """What runs now."""
+    """The agent that runs now."""
     loader = getattr(sys.modules["__main__"], "__loader__", None)
     archive: str | None = getattr(loader, "archive", None)
     return AgentFile(
