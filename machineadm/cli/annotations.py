@@ -93,6 +93,7 @@ def _result(finding: Finding, rule: int) -> dict[str, Any]:
     if finding.file:
         place: dict[str, Any] = {"artifactLocation": {"uri": _uri(finding.file)}}
         if finding.line > 0:
+            # SARIF counts columns from 1; a finding without a column is about the whole line.
             place["region"] = {"startLine": finding.line, "startColumn": max(finding.column, 1)}
         location["physicalLocation"] = place
     if finding.path:

@@ -17,7 +17,7 @@ def add_arguments(parser: Parser) -> None:
 
 
 def run(arguments: Namespace) -> int:
-    """Run them."""
+    """Run the boot commands."""
     from machineadm.agent.boot import run_boot_commands
     from machineadm.agent.wiring import connect
     from machineadm.cli.progress import LEFT_OUT, Progress

@@ -45,7 +45,7 @@ def run(arguments: Namespace) -> int:
     from machineadm.cli.status import show
     from machineadm.cli.streams import report_on_stdout
 
-    # The run is what counts: whether anybody reads of it changes neither its course nor its exit code.
+    # Only the run counts: whether anybody reads its output must change neither its course nor its exit code.
     report_on_stdout(LEFT_OUT.format if arguments.output == "json" else None)
     progress = Progress(output=arguments.output)
     given = () if arguments.deadline is None else ("--deadline", f"{arguments.deadline:.9g}s")
@@ -77,6 +77,7 @@ def run(arguments: Namespace) -> int:
         progress.redactor = machine.redactor
         with refusals(machine.redactor) as refusal, progress:
             bootstrap(request, machine, progress.observe)
+        # A failure has been printed already, with its hint.
         if refusal.exit_code == 0 and arguments.output == "text":
             show(machine.host.state)
     return refusal.exit_code

@@ -21,7 +21,7 @@ def add_arguments(parser: Parser) -> None:
 
 
 def run(arguments: Namespace) -> int:
-    """Print all of them, or none; 4 if one does not open."""
+    """Print all documents or none; 4 if one does not open."""
     from machineadm.documents import printing
     from machineadm.documents.decryption import decrypt
     from machineadm.documents.opening import Opener
@@ -36,6 +36,7 @@ def run(arguments: Namespace) -> int:
         decrypt(stream.data, file=stream.name, opener=opener)
         for stream in read_streams(arguments.path, plugins=passphrases.plugins)
     ]
+    # Everything is opened before anything is printed: a pipe must not get half of a configuration.
     if problems := [problem for _, found in opened for problem in found]:
         sys.stderr.write(printing.as_text(problems))
         return VerificationError.exit_code

@@ -47,7 +47,7 @@ def add_arguments(parser: Parser) -> None:
 
 
 def run(arguments: Namespace) -> int:
-    """Print them.
+    """Print the sealed documents.
 
     Raises:
         ConfigError: There is no passphrase, or a document is too large.

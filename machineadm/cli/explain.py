@@ -87,7 +87,7 @@ def _words(found: Found) -> str:
         told.append(found.parts[0]["description"])
         told = told[
             told[1].startswith(told[0]) :
-        ]  # what the type says may begin with the same sentence
+        ]  # the type's description may begin with the same sentence
     for text in filter(None, told):
         lines += ["", *_wrapped(text)]
     if bounds := [each for each in constraints(schema) if not each.startswith("default ")]:
@@ -120,7 +120,7 @@ def _wrapped(text: str) -> list[str]:
 
 
 def _default(schema: Schema) -> str:
-    """What the field is where nobody sets it: as the type has it, or as its description says."""
+    """The field's value if it is not set: from the type, or from its description."""
     import json
     import re
 

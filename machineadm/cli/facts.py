@@ -50,6 +50,7 @@ def run(arguments: Namespace) -> int:
             passphrases=passphrases_of(arguments),
             allow_unauthenticated=arguments.allow_unauthenticated_encryption,
         )
+        # Before the error: the facts show what could be used instead.
         _print(found, machine, as_json=as_json)
         if found.error is not None:
             raise found.error
@@ -77,7 +78,7 @@ def _print(found: Report, machine: Machine, *, as_json: bool) -> None:
 
 
 def _rows(facts: tuple[Fact, ...]) -> list[str]:
-    """Name, value and source of what is known; then the names that are not, by the reason, which many share."""
+    """Name, value and source of what is known; then the unknown names, grouped by their reason, which many share."""
     known = [one for one in facts if one.source]
     width = max((len(one.name) for one in known), default=0)
     unknown: dict[str, list[str]] = {}

@@ -37,7 +37,7 @@ def load() -> Any:
 
 
 def find(name: str, kinds: Sequence[str]) -> str:
-    """The kind of that name, in whatever case.
+    """The kind of that name, in any case.
 
     Raises:
         UsageError: There is none.

@@ -1,4 +1,4 @@
-"""The command line's entry point: finds the subcommand, turns errors into exit codes."""
+"""The entry point of the command line: finds the subcommand, and turns errors into exit codes."""
 
 from __future__ import annotations
 
@@ -62,12 +62,13 @@ def main(argv: list[str] | None = None) -> int:
     except MachineadmError as error:
         return _refuse(error)
     except SystemExit:
-        # What argparse does after --help.
+        # argparse raises it after --help.
         if not _is_written():
             return UsageError.exit_code
         raise
     except BrokenPipeError:
-        # Whoever read our output has enough. That is not a failure, and the interpreter must not find one when it ends.
+        # The reader has gone (`| head`). That is not a failure, and the interpreter, which flushes at its end, must not
+        # find one either.
         _silence()
     except KeyboardInterrupt:
         return _refuse(InterruptedRunError("MA6002", "interrupted by SIGINT"))
@@ -81,11 +82,11 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def describe(error: MachineadmError) -> str:
-    """An error as an operator reads it: code and message, and what to do below."""
+    """An error for an operator: code and message, and below what to do."""
     hint = error.hint()
     text = f"machineadm: {error.code} {error.message}" + (f"\n  hint: {hint}" if hint else "")
     if isinstance(error, PluginError) and error.log_tail:
-        # Nobody else has its log.
+        # A plugin's log is kept nowhere else.
         lines = error.log_tail.splitlines()[-LOG_LINES:]
         text += "\n  its log ends:" + "".join(f"\n    {line}" for line in lines)
     return text
@@ -118,7 +119,7 @@ def _command(arguments: list[str]) -> tuple[str, list[str]]:
     if first == "--version":
         return "version", arguments[1:]
     if first.startswith("-") and "--bootstrap" in arguments:
-        # The spelling of the proposal: an option among the others.
+        # As the proposal writes it: `--bootstrap` as an option among others.
         return "bootstrap", [argument for argument in arguments if argument != "--bootstrap"]
     if first in COMMANDS or first in _HIDDEN:
         return first, arguments[1:]
@@ -177,7 +178,7 @@ def _overview(
 def _refuse(error: MachineadmError) -> int:
     from machineadm.cli.streams import make_safe
 
-    # Here at the latest: an error that cannot be printed is still this error, to whoever reads the exit code.
+    # At the latest here: even if the error cannot be printed, the exit code must be the error's.
     make_safe()
     sys.stderr.write(describe(error) + "\n")
     _is_written()
@@ -185,7 +186,7 @@ def _refuse(error: MachineadmError) -> int:
 
 
 def _is_written() -> bool:
-    """Whether standard output has taken all; if it has not, the interpreter's end must not find that out again."""
+    """Whether standard output has taken everything. If not, the interpreter must not fail on it again at its end."""
     try:
         sys.stdout.flush()
     except OSError:
@@ -219,7 +220,7 @@ def _unloadable(error: Exception) -> MachineadmError:
 
 
 def _unwritten(error: OSError) -> MachineadmError:
-    """The output is lost. Whatever touches the machine makes errors of its own of what the system says."""
+    """The error for lost output. Code that touches the machine turns OSErrors into errors of its own, so this one is not theirs."""
     import errno
 
     from machineadm.cli.streams import UnwrittenError
@@ -236,7 +237,7 @@ def _unwritten(error: OSError) -> MachineadmError:
 
 
 def _internal(error: Exception) -> InternalError:
-    """One line for an operator; the trace only for one who asks for it: it may show values."""
+    """One line for an operator. The traceback only on request, because it may show values."""
     import os
 
     if os.environ.get("MACHINEADM_DEBUG") == "1":

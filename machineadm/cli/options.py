@@ -1,4 +1,4 @@
-"""What all subcommands share: a parser that raises coded errors, options that the environment may give, durations."""
+"""What all subcommands share: a parser that raises coded errors, options that environment variables can set, durations."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ _FALSE = ("", "0", "false", "no", "off")
 class Parser:
     """The options of a command.
 
-    A command line without a mistake is read here. argparse takes longer to load than to parse, so it is asked only for
-    help, for positional arguments, and for what is wrong with a command line.
+    A command line without a mistake is read here. argparse takes longer to import than to parse, so it is used only for
+    help, for positional arguments, and to say what is wrong with a command line.
 
     Args:
         prog: What the command is called.
@@ -41,7 +41,7 @@ class Parser:
         self._lists: dict[str, list[str]] = {}
 
     def read(self, argv: list[str]) -> Namespace:
-        """Parse the arguments; lists that the environment gives count where the command line gives none.
+        """Parse the arguments. Lists from the environment count only if the command line gives none.
 
         Raises:
             UsageError: MA7001, the command line is wrong.
@@ -55,7 +55,7 @@ class Parser:
         return cast("Namespace", SimpleNamespace(**values))
 
     def plain(self, argv: list[str]) -> dict[str, Any] | None:
-        """Read what is nothing but options and their values; None: that is for argparse to judge."""
+        """Read a command line of nothing but options and their values. None: argparse must judge it."""
         values, missing = {}, set()
         for name, settings in self._arguments:
             if not name.startswith("--") or settings.keys() - _UNDERSTOOD:
@@ -79,11 +79,11 @@ class Parser:
             if not equals:
                 value = next(words, "--")
                 if value.startswith("-") and value != "-":
-                    return None  # an option, or a number: argparse knows
+                    return None  # an option or a negative number: argparse can tell
             try:
                 converted = settings.get("type", str)(value)
             except Exception:
-                return None  # argparse says it in its words
+                return None  # argparse has the words for what is wrong
             if converted not in settings.get("choices", (converted,)):
                 return None
             values[name] = [*(values[name] or ()), converted] if action == "append" else converted
@@ -99,7 +99,7 @@ class Parser:
         return {name[2:].replace("-", "_"): value for name, value in values.items()}
 
     def judge(self, argv: list[str]) -> Namespace:
-        """Parse the arguments by argparse; prints help where that is asked for.
+        """Parse the arguments with argparse, which prints help if asked to.
 
         Raises:
             UsageError: MA7001, the command line is wrong.
@@ -112,7 +112,7 @@ class Parser:
             def error(self, message: str) -> NoReturn:
                 raise UsageError("MA7001", message, hint=f"{command} --help")
 
-        # Left to itself argparse imports shutil, for the width of the terminal, at every option.
+        # Without a width argparse imports shutil for every option, to ask for the size of the terminal.
         parser = Judge(
             prog=command,
             description=self._description,
@@ -133,18 +133,18 @@ class Parser:
         self._arguments.append((name, settings))
 
     def add_option(self, name: str, **settings: Any) -> None:
-        """Add an option that MACHINEADM_<OPTION> may give, too; the command line wins.
+        """Add an option that MACHINEADM_<OPTION> can set as well; the command line wins.
 
         Args:
             name: As on the command line, with both dashes.
             settings: As of `add_argument`. With `action="append"` the variable holds one value a line.
 
         Raises:
-            UsageError: The variable's value is none that the option takes.
+            UsageError: The option does not take the variable's value.
         """
         variable = "MACHINEADM_" + name.lstrip("-").upper().replace("-", "_")
         if name.startswith("--allow-"):
-            # What weakens a check is said aloud, each time.
+            # No variable for options that weaken a check: somebody must write them on the command line, each time.
             self.add_argument(name, **settings)
             return
         given = os.environ.get(variable)
@@ -152,7 +152,7 @@ class Parser:
             lines = [line for line in (given or "").splitlines() if line]
             settings["required"] = settings.get("required", False) and not lines
             if lines:
-                # No default: argparse would append to it what the command line gives.
+                # Not as a default: argparse would append the values of the command line to it.
                 self._lists[name.lstrip("-").replace("-", "_")] = lines
         elif given is not None:
             settings.pop("required", None)
@@ -200,7 +200,7 @@ class Parser:
         )
 
     def add_opening(self) -> None:
-        """Add all that opening EncryptedData takes."""
+        """Add everything that opening EncryptedData needs."""
         self.add_passphrases()
         self.add_option(
             ALLOW_UNAUTHENTICATED,
@@ -218,7 +218,7 @@ class Parser:
         )
 
     def add_directories(self) -> None:
-        """Add where the runner's own files and the machine's root lie."""
+        """Add where the runner's own files and the machine's root are."""
         self.add_option(
             "--root",
             metavar="DIR",
@@ -268,7 +268,7 @@ def add_configuration(parser: Parser) -> None:
 
 
 def add_unknown_version(parser: Parser) -> None:
-    """Add the option that takes a Kubernetes of which this release knows nothing yet."""
+    """Add the option that accepts a Kubernetes that is too new for this release to know."""
     parser.add_option(
         ALLOW_UNKNOWN_VERSION,
         action="store_true",
@@ -280,7 +280,7 @@ def duration(text: str) -> float:
     """Seconds of a duration as Go writes it: `30m`, `1h30m`, `1.5s`, `500ms`.
 
     Raises:
-        argparse.ArgumentTypeError: It is none, or not positive.
+        argparse.ArgumentTypeError: It is not one, or not positive.
     """
     from machineadm.api.formats import seconds
 
@@ -294,7 +294,7 @@ def duration(text: str) -> float:
 
 
 def named(text: str) -> str:
-    """A path that is not empty, as that of a variable that was never set is.
+    """A path that is not empty, as it is if a script's variable was never set.
 
     Raises:
         argparse.ArgumentTypeError: It is.
@@ -308,7 +308,7 @@ def absolute(text: str) -> str:
     """An absolute path without `..`, for a directory that is named as seen from the root.
 
     Raises:
-        argparse.ArgumentTypeError: It is none.
+        argparse.ArgumentTypeError: It is not one.
     """
     if not text.startswith("/") or ".." in text.split("/"):
         _mistake(f"{text!r} is not an absolute path without ..")
@@ -316,7 +316,7 @@ def absolute(text: str) -> str:
 
 
 def _mistake(message: str) -> NoReturn:
-    """Refuse a value as argparse expects it of an option's type.
+    """Refuse a value the way argparse expects it from an option's type.
 
     Raises:
         ArgumentTypeError: Always.
@@ -334,5 +334,5 @@ def _from_environment(variable: str, given: str, settings: dict[str, Any]) -> ob
     choices = settings.get("choices")
     if choices and given not in choices:
         raise UsageError("MA7001", f"{variable}: {given!r} is not one of {', '.join(choices)}")
-    # a default that is a string is converted by the option's own type.
+    # Both parsers convert a default that is a string with the option's own type.
     return given

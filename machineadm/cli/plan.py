@@ -35,7 +35,7 @@ def run(arguments: Namespace) -> int:
     request = Request(
         paths=tuple(arguments.path),
         mode=arguments.mode,
-        # Of `bootstrap --dry-run`.
+        # Only `bootstrap --dry-run` has this option.
         deadline=getattr(arguments, "deadline", None),
         passphrases=passphrases_of(arguments),
         allow_unauthenticated=arguments.allow_unauthenticated_encryption,
@@ -67,7 +67,7 @@ def run(arguments: Namespace) -> int:
 
 
 def _values(told: list[Event]) -> tuple[tuple[str, str, str], ...]:
-    """What the configuration's references stand for: path, value, origin."""
+    """The values of the configuration's references: path, value, origin."""
     if not told:
         return ()
     from machineadm.execution.events import ReferencesResolved
@@ -81,7 +81,7 @@ def _values(told: list[Event]) -> tuple[tuple[str, str, str], ...]:
 
 
 def _warn(event: Event, redactor: Redactor) -> None:
-    """On standard error: a warning is not the plan."""
+    """Print a warning on standard error, because standard output is for the plan alone."""
     from machineadm.documents import printing
     from machineadm.execution.events import ConfigurationWarned
 

@@ -20,7 +20,7 @@ LEFT_OUT = '{{"event": "linesLeftOut", "lines": {}}}\n'
 class Progress:
     """Shows events and the output of commands.
 
-    Text goes to standard error, for it is not the result. JSON lines go to standard output, for they are.
+    Text goes to standard error, because it is not the result. JSON lines are, so they go to standard output.
 
     Args:
         output: `text` or `json`.
@@ -52,7 +52,7 @@ class Progress:
         return self
 
     def __exit__(self, *_error: object) -> None:
-        """End a line that was begun, whatever ended the run."""
+        """End an unfinished line, whatever ended the run."""
         self.end()
 
     def end(self) -> None:
@@ -108,7 +108,7 @@ class Progress:
         self._write(msgspec.json.encode(self._redacted(event)).decode() + "\n")
 
     def _write(self, text: str) -> None:
-        # The streams themselves see to it that nobody who does not read holds the run up (cli/streams.py).
+        # The streams themselves make sure that a reader that stalls cannot hold up the run (cli/streams.py).
         stream = sys.stdout if self._json else sys.stderr
         stream.write(text)
         stream.flush()

@@ -1,4 +1,4 @@
-"""Errors as an operator reads them, once there is a configuration whose secrets they might quote."""
+"""Errors for an operator, from when there is a configuration whose secrets they might quote."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def refusals(redactor: Redactor, *, problems_as_json: bool = False) -> Iterator[
     """Print an error that comes from within, masked, and keep its exit code.
 
     Args:
-        redactor: Knows the configuration's secrets as soon as anybody does.
+        redactor: Knows the configuration's secrets as soon as they are read.
         problems_as_json: Also print the problems of a configuration on standard output, as `validate --output json` does.
     """
     refusal = Refusal()

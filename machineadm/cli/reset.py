@@ -119,7 +119,7 @@ def _how(event: ResetEnded) -> str:
 
 
 def _asked(prospect: Prospect) -> bool:
-    """Whether a person at the terminal says so."""
+    """Whether a person at the terminal confirms it. Without a terminal nobody can, and --yes is needed."""
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
         return False
     from machineadm.plan.render import printable

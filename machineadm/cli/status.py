@@ -85,7 +85,7 @@ def show(state: State) -> None:
 
 
 def exit_code(status: BootstrapStatus) -> int:
-    """What the bootstrap exited with, or will be known by while it runs."""
+    """The bootstrap's exit code, or 9 while it runs."""
     if status.phase not in _ENDED:
         return RUNNING
     if status.phase != "Failed":
@@ -95,7 +95,7 @@ def exit_code(status: BootstrapStatus) -> int:
 
 
 def render(status: BootstrapStatus, *, warnings: bool = False) -> str:
-    """The report as a person reads it.
+    """The report for a person.
 
     Args:
         status: The report.
@@ -124,7 +124,7 @@ def render(status: BootstrapStatus, *, warnings: bool = False) -> str:
 
 
 def render_log(status: BootstrapStatus) -> str:
-    """The last output of what failed, indented; empty where there is none."""
+    """The last output of what failed, indented; empty if there is none."""
     from machineadm.plan.render import printable
 
     lines = status.error.log_tail.splitlines()[-SHOWN_LINES:] if status.error else []
@@ -172,7 +172,7 @@ def _wait(host: Host) -> BootstrapStatus:
             if status is not None and status.phase in _ENDED:
                 return status
             if status is not None and not told and is_cut_off(status, host.state):
-                # The next run may be about to begin, so the wait goes on; but whoever waits has to know.
+                # The next run may be about to begin, so keep waiting; but say it, because without one the wait is for nothing.
                 told = True
                 sys.stderr.write(CUT_OFF)
             host.clock.sleep(POLL)

@@ -22,10 +22,10 @@ class UnwrittenError(OSError):
 
 
 class Output(io.RawIOBase):
-    """A standard stream that takes all of what is written to it, and holds nobody up.
+    """A standard stream that takes everything written to it, and holds up nobody.
 
-    Whoever reads it may go away: what follows is lost, and is not an error. What reports on the way (`is_result` False) is
-    lost as well where it cannot be written or is not read: a run must not wait for who reads its log.
+    The reader may go away: then the rest is lost, which is not an error. Progress (`is_result` False) is also lost if it cannot
+    be written or is not read: a run must not wait for the reader of its log.
 
     Args:
         descriptor: The stream's.
@@ -85,14 +85,14 @@ class Output(io.RawIOBase):
             try:
                 left = left[os.write(self._descriptor, left) :]
             except BlockingIOError:
-                # Somebody who shares the stream has made it so.
+                # O_NONBLOCK belongs to the open file, and another process that shares it has set it.
                 self._is_ready(None)
 
     def _write_log(self, content: bytes) -> None:
         self._rest = self._as_far_as_it_goes(self._rest)
         note = self._note(self._lost).encode() if self._lost else b""
         for piece in (note, content):
-            # What was begun is ended some time; what was not is left out.
+            # A piece that was begun is completed later, so that no line is torn. One that was not begun is left out.
             if not self._rest and (rest := self._as_far_as_it_goes(piece)) != piece:
                 self._rest = rest
                 self._lost = 0
@@ -100,7 +100,7 @@ class Output(io.RawIOBase):
                 self._lost += content.count(b"\n")
 
     def _as_far_as_it_goes(self, content: bytes) -> bytes:
-        """Write until the reader has kept us waiting for too long; gives what is left."""
+        """Write until the reader has kept us waiting for too long, and return what is left."""
         while content:
             if self._own is None and not self._is_ready(self._patience()):
                 break
@@ -119,7 +119,7 @@ class Output(io.RawIOBase):
         now = time.monotonic()
         self._credit = min(PATIENCE, self._credit + (now - self._looked) / 10)
         self._looked = now
-        # poll(2) rounds up to a millisecond, which counts over many lines.
+        # poll(2) rounds up to a millisecond, which adds up over many lines.
         return self._credit if self._credit > _LEAST else 0.0
 
     def _is_ready(self, seconds: float | None) -> bool:
@@ -135,9 +135,9 @@ class Output(io.RawIOBase):
 
 
 def make_safe() -> None:
-    """Give the process all three standard streams, and have them take any text.
+    """Give the process all three standard streams, and make them accept any text.
 
-    A descriptor that is closed would be given to the next file that is opened, and whatever prints would write there.
+    The number of a closed one would go to the next file that is opened, and whatever is printed would be written into it.
     """
     for descriptor in range(3):
         try:
@@ -153,7 +153,7 @@ def make_safe() -> None:
 
 
 def report_on_stdout(note: Callable[[int], str] | None = None) -> None:
-    """Have standard output hold up nobody: what is printed there is not what the command is for.
+    """Let standard output hold up nobody: what is printed there is not the purpose of the command.
 
     Args:
         note: As of `Output`.
@@ -163,14 +163,14 @@ def report_on_stdout(note: Callable[[int], str] | None = None) -> None:
 
 
 def silence(stream: TextIO) -> None:
-    """Let what is written to a stream from now on go nowhere, also what is still buffered."""
+    """Discard whatever is written to a stream from now on, including what is still buffered."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, stream.fileno())
     os.close(nowhere)
 
 
 def _text(output: io.RawIOBase | io.BufferedWriter, before: TextIO | None) -> io.TextIOWrapper:
-    # File names may hold bytes that are not text, and a locale may lack characters.
+    # File names can hold bytes that are not text, and the locale's encoding may lack characters: neither must fail.
     encoding = before.encoding if before is not None else "utf-8"
     return io.TextIOWrapper(
         output,  # type: ignore[arg-type]
@@ -182,7 +182,7 @@ def _text(output: io.RawIOBase | io.BufferedWriter, before: TextIO | None) -> io
 
 
 def _without_waiting(descriptor: int) -> int | None:
-    """The same pipe or terminal, opened for us alone: to change what others share would make them fail."""
+    """The same pipe or terminal, opened again for us: O_NONBLOCK on the shared open file would make others fail."""
     try:
         kind = os.fstat(descriptor).st_mode
         if stat.S_ISFIFO(kind) or stat.S_ISCHR(kind):

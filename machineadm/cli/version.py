@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from machineadm.cli.options import Parser
 
-# Written down here, too, because this command imports next to nothing; a test compares them with their sources.
+# Repeated here because this command imports next to nothing; a test compares them with their sources.
 API_VERSIONS = ("bootstrap.cluster.x-k8s.io/v1alpha1",)
 KUBERNETES = ("1.29", "1.30", "1.31", "1.32", "1.33", "1.34", "1.35", "1.36", "1.37")
 
@@ -33,7 +33,7 @@ def add_arguments(parser: Parser) -> None:
 
 
 def run(arguments: Namespace) -> int:
-    """Print what was asked for. The packed agent answers by itself, but for variables instead of options."""
+    """Print what was asked for. The packed agent answers without this module, unless variables replace options."""
     facts = _facts()
     if arguments.digest:
         facts["sha256"] = own_digest()
@@ -53,7 +53,7 @@ def run(arguments: Namespace) -> int:
 
 
 def is_plain() -> bool:
-    """Tell whether no variable stands in for an option."""
+    """Whether no variable replaces an option."""
     variables = ("MACHINEADM_OUTPUT", "MACHINEADM_DIGEST", "MACHINEADM_VERIFY_CACHE")
     return not any(variable in os.environ for variable in variables)
 

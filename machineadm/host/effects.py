@@ -13,7 +13,7 @@ from machineadm.redaction import Secret
 
 
 class Download(msgspec.Struct, frozen=True, kw_only=True):
-    """Content that lies elsewhere, known by its digests where it has any."""
+    """Content that is elsewhere, identified by its digests if it has any."""
 
     url: str
     sha256: str = ""

@@ -35,7 +35,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def gather(host: Host) -> Facts:
-    """Look at a machine, by queries alone."""
+    """Look at a machine, by queries only."""
     release = os_release(host)
     return Facts(
         platform=host.platform,
@@ -64,7 +64,7 @@ def os_release(host: Host) -> dict[str, str]:
 
 
 def _unquoted(value: str) -> str:
-    """A value as a shell reads it; as it stands where a shell would not."""
+    """A value as a shell reads it; unchanged if a shell would fail."""
     quoted = len(value) > 1 and value[0] == value[-1] == '"'
     inner = value[1:-1] if quoted else value
     if not set(inner) & set("\\\"'"):  # as nearly always; shlex is slow to load
@@ -87,12 +87,14 @@ def kubeadm_version(host: Host) -> str | None:
         return None
     if result.exit_code != 0:
         return None
-    # Warnings may stand beside it.
+    # Standard error is in the output as well, so there may be warnings around it.
     return next((line for line in result.output.splitlines() if line.startswith("v")), None)
 
 
 def _machine_id(host: Host) -> str:
     text = _line(host, "/etc/machine-id")
+    # machine-id(5): what an image holds until its first boot. As an id it would be the same on
+    # every clone.
     return "" if text == "uninitialized" else text
 
 

@@ -1,4 +1,4 @@
-"""The file that `--instance-data` names: for tests, for images, and for machines whose platform nobody knows."""
+"""The file that `--instance-data` names: for tests, images, and machines of an unknown platform."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from machineadm.host.instance.model import as_text, at
 
 
 class Given:
-    """Names and values that a person gives; they come before all else.
+    """Names and values given by a person; they win over every other source.
 
     Args:
         tree: `v1`, `ds`, `env`, `host`, `net`: cloud-init's own instance-data.json is of this form.
@@ -27,7 +27,7 @@ class Given:
         del timeout
         whole = name.partition(".")[2]
         kind = self._tree.get(name.partition(".")[0])
-        # An interface may have dots in its name: net: {eth0.100.ipv4: ...}.
+        # The whole name first: an interface may have dots in its name, as in `net: {eth0.100.ipv4: ...}`.
         if isinstance(kind, dict) and whole in kind:
             return as_text(kind[whole])
         return as_text(at(self._tree, name))

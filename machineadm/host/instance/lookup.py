@@ -1,4 +1,4 @@
-"""Asking sources in order, each name once, within one time for all."""
+"""Asking sources in order, each name once, within one time limit for all."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ TIMEOUT: Final = 30.0
 
 
 class Found(msgspec.Struct, frozen=True, kw_only=True):
-    """What a name stands for."""
+    """The value of a name."""
 
     value: str
     source: str
@@ -23,7 +23,7 @@ class Found(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Missing(msgspec.Struct, frozen=True, kw_only=True):
-    """Nobody knows what a name stands for."""
+    """No source knows the value of a name."""
 
     said: tuple[tuple[str, str], ...]
     """Each source that was asked, and its answer."""
@@ -65,8 +65,10 @@ class Lookup:
         self._known: dict[str, Found | Missing] = {}
 
     def find(self, name: str) -> Found | Missing:
-        """What a name stands for, by the first source that knows it."""
+        """The value of a name, from the first source that knows it."""
         if name not in self._known:
+            # Once, also if it failed: two references to one name must not differ, nor wait twice
+            # for a service that is down.
             self._known[name] = self._ask(name)
         return self._known[name]
 

@@ -23,7 +23,7 @@ class UnknownError(Exception):
 
 
 class Source(Protocol):
-    """Somebody who knows what some names stand for."""
+    """A source that knows the values of some names."""
 
     name: ClassVar[str]
     """As a message names it: `cloud-init`."""
@@ -44,11 +44,11 @@ class Source(Protocol):
 
 
 def at(tree: Any, path: str) -> Any:
-    """What lies at a path in a tree of maps and lists, as Jinja in cloud-init would find it.
+    """The value at a path in a tree of maps and lists, as Jinja in cloud-init would find it.
 
     Args:
         tree: As decoded from JSON.
-        path: Its parts behind dots or slashes; a hyphen may be written as an underscore, as cloud-init lets one.
+        path: Parts separated by dots or slashes. A hyphen may be written as an underscore, as in cloud-init.
 
     Raises:
         UnknownError: There is nothing.
@@ -94,7 +94,7 @@ def as_error(error: MachineadmError) -> UnknownError:
 
 
 def short_host(name: str) -> str:
-    """A host name as cloud-init standardises it: without its domain; one made of an address where it is an address."""
+    """A host name as cloud-init standardizes it: without its domain; made from an address if it is one."""
     pieces = name.split(".")
     if len(pieces) == 4 and all(piece.isdecimal() for piece in pieces):
         return f"ip-{name.replace('.', '-')}"

@@ -8,9 +8,9 @@ from machineadm.host.ports import Files
 
 
 class LinuxAccounts:
-    """The Accounts port: ROOT/etc/passwd and ROOT/etc/group; on the running system also whatever NSS asks.
+    """The Accounts port: ROOT/etc/passwd and ROOT/etc/group; on the running system also every other source of NSS.
 
-    `root` is 0 also in a tree that has no such file yet.
+    `root` is 0 even in a tree that has no such file yet.
 
     Args:
         files: Where the two files are looked up.
@@ -24,6 +24,8 @@ class LinuxAccounts:
     def uid(self, name: str) -> int | None:
         """See `Accounts.uid`."""
         found = self._look_up("/etc/passwd", name)
+        # Never for a tree: NSS answers for this machine, where the same name may have another
+        # number.
         return _uid_of_nss(name) if found is None and self._running else found
 
     def gid(self, name: str) -> int | None:

@@ -34,8 +34,8 @@ def linux_host(
     Args:
         root: A directory that stands for `/`: then the host is offline, and has no commands, kernel or services, so that
             nothing can be run by mistake, even if that directory turns out to be `/` itself. None: the running system.
-        run_directory: Absolute path below the root, of the directory that goes at reboot.
-        state_directory: Absolute path below the root, of the directory that stays.
+        run_directory: Absolute path below the root, of the directory that a reboot empties.
+        state_directory: Absolute path below the root, of the directory that survives.
         log: Takes each line that a command prints, redacted.
         redactor: Removes secrets from what commands print.
         interruption: What ends the run early; enter it (`with`) for signals to be noted. None: nothing does.
@@ -83,6 +83,8 @@ def linux_host(
             interruption,
             redactor=redactor or Redactor(),
             log=log,
+            # Asked at each start of a program: the second lock is taken only by the first write
+            # into the state directory.
             inherited=lambda: state.lock_descriptors,
         )
         host.commands = commands

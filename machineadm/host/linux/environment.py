@@ -1,4 +1,4 @@
-"""What of this process's environment counts: where the agent unpacks, and the proxies."""
+"""The parts of this process's environment that count: where the agent unpacks, and the proxies."""
 
 from __future__ import annotations
 

@@ -39,7 +39,7 @@ class LinuxMetadata:
         connection = http.client.HTTPConnection(host, timeout=max(timeout, 0.001))
         try:
             connection.request(method, f"/{path}", headers=dict(headers or {}))
-            # The socket's own timeout is for one read; a service that dribbles would never meet it.
+            # The socket's timeout is for one read, and a service that sends a byte now and then would never exceed it.
             _limit(connection, end)
             answer = connection.getresponse()
             body = _body(connection, answer, end, url)
@@ -77,6 +77,7 @@ def _body(
         body += chunk
         if len(body) > LARGEST:
             raise HostError(*_failed(url, f"the answer has more than {LARGEST} bytes"))
+    # read1() does not complain about a body shorter than its Content-Length.
     if wanted is not None and len(body) != wanted:
         raise HostError(*_failed(url, f"the answer broke off after {len(body)} of {wanted} bytes"))
     return body

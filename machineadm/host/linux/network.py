@@ -51,7 +51,7 @@ class LinuxNetwork:
         return None if not found.strip("0:") else found
 
     def resolve(self, names: tuple[str, ...], patience: float) -> dict[str, bool]:
-        """See `Network.resolve`: getaddrinfo(3) cannot be given a time, so each name has a thread that nobody waits for longer."""
+        """See `Network.resolve`: getaddrinfo(3) takes no timeout, so each name has a thread, which is abandoned when time is up."""
         import socket
         import threading
         import time
@@ -95,7 +95,7 @@ class LinuxNetwork:
             return None
         try:
             with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as one:
-                # netdevice(7): struct ifreq begins with the name; the address stands behind family and port.
+                # netdevice(7): struct ifreq begins with the name (16 bytes), then sockaddr_in: family, port, address.
                 found = fcntl.ioctl(one.fileno(), _SIOCGIFADDR, struct.pack("256s", name))
         except OSError:
             return None

@@ -1,4 +1,4 @@
-"""Plugins of this machine: the Providers port over `machineadm.plugins.asking`, which is loaded when a plugin is first asked."""
+"""Plugins of this machine: the Providers port over `machineadm.plugins.asking`, which is imported when a plugin is first asked."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ LARGEST_SECRETS = 1 << 20
 
 
 class LinuxProviders:
-    """The port; plugins are the running system's, whatever root the host works on.
+    """The Providers port. Plugins are always those of the running system, whatever root the host works on.
 
     Args:
         state: Where plugins keep secrets.
         log: Gets what plugins log and print, line by line, redacted.
-        redactor: Learns all that they give.
-        directories: Of the command line, looked at before all else.
+        redactor: Learns everything that they return.
+        directories: From the command line, searched first.
         allow_unverified: Run a plugin that has no checksum.
         most: Bytes that are fetched at most.
     """
@@ -100,7 +100,7 @@ class LinuxProviders:
         return self._asked().fetch(plugin, location, most=self._most)
 
     def report(self, plugin: str, location: str, status: bytes) -> None:
-        """See `Providers.report`: by a process of its own, since it comes from another thread than all else."""
+        """See `Providers.report`. With a process of its own, because it is called from another thread than everything else."""
         asking = self._new()
         try:
             asking.report(plugin, location, status)
@@ -152,7 +152,7 @@ class KeptSecrets:
 
     Args:
         state: The state directory.
-        plugin: Whose; another's are out of its reach.
+        plugin: Whose secrets. It cannot reach those of another plugin.
         redactor: Learns each of them.
         may_write: Whether the machine may be changed: not by a plan.
     """
@@ -176,7 +176,7 @@ class KeptSecrets:
         """See the protocol.
 
         Raises:
-            ValueError: It would be too much, or nothing may be kept now.
+            ValueError: It would be too much, or nothing must be kept now.
         """
         self._redactor.learn([value])
         self._keep({**self._all(), name: value})

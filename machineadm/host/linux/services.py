@@ -53,6 +53,7 @@ class SystemdServices:
         self._do("stop", unit, absent_is_fine=True)
 
     def _ask(self, question: str, unit: str) -> bool:
+        # A query: a plan may ask it, and no output of it is logged.
         command = ["systemctl", "--quiet", question, "--", unit]
         return self._queries.ask(command, timeout=_TIMEOUT).exit_code == 0
 

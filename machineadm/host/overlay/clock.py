@@ -1,4 +1,4 @@
-"""A clock on which nobody waits."""
+"""A clock that never waits."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Files as they would be.
 
-Paths are compared as they are written: a file written through a link is not seen by its other name. The content of a
-download is not known: whoever asks for it is told that there is a file, of no known content.
+Paths are compared as written: a file written through a link is not seen under its other name. The content of a
+download is not known: a query finds a file without known content.
 """
 
 from __future__ import annotations
@@ -49,6 +49,7 @@ class OverlayFiles:
     def _lay_parents(self, path: str) -> None:
         parent = path.rpartition("/")[0]
         while parent and self.stat(parent) is None:
+            # Writing a file creates its parents, so later checks must see them.
             self._laid[parent] = MakeDirectory(path=parent)
             parent = parent.rpartition("/")[0]
 
@@ -206,6 +207,7 @@ class OverlayFiles:
             raise HostError("MA3004", f"cannot read {path}: it is a symbolic link")
         if isinstance(laid, WriteFile) and isinstance(laid.content, Download):
             pinned = laid.content.sha256 if algorithm == "sha256" else laid.content.sha512
+            # Not None, which would mean that there is no file; and equal to no digest.
             return pinned.lower() or "unknown"
         content = self.read(path)
         if content is None:

@@ -1,4 +1,4 @@
-"""All the overlay's ports together, and how effects are laid over them."""
+"""All ports of the overlay, and how effects are laid over them."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ from machineadm.host.ports import Host
 
 
 class Overlay:
-    """A host for checks, and the effects that lie over it.
+    """A host for checks, and the effects laid over it.
 
     Args:
-        host: The machine; only asked.
+        host: The machine; only queried.
 
     Attributes:
         host: Answers as the machine would once the effects were done.
@@ -55,6 +55,7 @@ class Overlay:
             queries=host.queries,
             kernel=self._kernel,
             services=self._services,
+            # A check must not download: a plan would cost what the run costs.
             fetch=None,
             network=host.network,
             disks=host.disks,
@@ -67,7 +68,7 @@ class Overlay:
         )
 
     def lay(self, effects: Iterable[Effect]) -> None:
-        """Have later queries see these effects as done. What a program or a wait brings is not known, and not seen."""
+        """Have later queries see these effects as done. What a program or a wait changes is not known, and not seen."""
         for effect in effects:
             match effect:
                 case WriteFile() | RemoveFile() | MakeLink() | MakeDirectory() | RemoveDirectory():

@@ -9,7 +9,7 @@ from machineadm.host.ports.kernel import sysctl_name, sysctl_parts
 
 
 class OverlayKernel:
-    """The Kernel port: asked, and changed by what is laid over it alone."""
+    """The Kernel port: queries only, changed only by what is laid over it."""
 
     def __init__(self, real: Kernel) -> None:
         self._real = real

@@ -12,10 +12,10 @@ from machineadm.redaction import Secret
 
 
 class OverlayProviders:
-    """Says what providers would do, and has them do nothing.
+    """Says what providers would do, and lets them do nothing.
 
     Args:
-        below: The machine's own; asked for words alone.
+        below: The machine's own; only asked for descriptions.
     """
 
     def __init__(self, below: Providers) -> None:

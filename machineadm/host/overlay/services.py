@@ -8,7 +8,7 @@ from machineadm.host.ports import Services
 
 
 class OverlayServices:
-    """The Services port: asked, and changed by what is laid over it alone."""
+    """The Services port: queries only, changed only by what is laid over it."""
 
     def __init__(self, real: Services) -> None:
         self._real = real

@@ -10,7 +10,7 @@ from machineadm.host.ports import State
 
 
 class OverlayState:
-    """The State port: read, and changed by what is laid over it alone."""
+    """The State port: reads only, changed only by what is laid over it."""
 
     def __init__(self, real: State) -> None:
         self.run_directory = real.run_directory

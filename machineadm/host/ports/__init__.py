@@ -1,7 +1,7 @@
 """What a machine can do, as small ports, one file each. A port that the platform lacks is None.
 
-Steps see the machine through these alone. Paths are absolute, as the configuration names them; an adapter that works on
-another root puts them below it and never outside, whatever symbolic links say. No adapter lives here. May import api and redaction.
+Steps see the machine only through these. Paths are absolute, as the configuration names them. An adapter that works on
+another root puts them below it and never outside, whatever symbolic links say. No adapter is here. May import api and redaction.
 """
 
 from machineadm.host.ports.accounts import Accounts

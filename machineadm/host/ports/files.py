@@ -13,7 +13,7 @@ LARGEST_READ = 64 << 20
 
 
 class FileKind(str, enum.Enum):
-    """What lies at a path; links are not followed."""
+    """What is at a path; links are not followed."""
 
     FILE = "file"
     DIRECTORY = "directory"
@@ -62,10 +62,10 @@ class Files(Protocol):
     """Files below the root. Every write is atomic, durable, and has its owner and mode before its final name."""
 
     def stat(self, path: str) -> FileStat | None:
-        """Metadata of the path itself, or None where there is nothing."""
+        """Metadata of the path itself, or None if nothing is there."""
 
     def born(self, path: str) -> int | None:
-        """When the path itself was made, in nanoseconds since 1970; None where there is none, or that is not kept."""
+        """When the path itself was created, in nanoseconds since 1970; None if it does not exist, or the file system does not know."""
 
     def read(self, path: str, *, limit: int = LARGEST_READ) -> bytes | None:
         """Content of a regular file, links of root's followed below the root; None where there is nothing.
@@ -77,14 +77,14 @@ class Files(Protocol):
     def read_for_append(
         self, path: str, *, owners: Collection[int] = (), limit: int = LARGEST_READ
     ) -> FileContent | None:
-        """A file that is to be written anew with more at its end and the mode and owner found here; None where there is none.
+        """A file that will be written again with more at its end, and its mode and owner; None if there is none.
 
-        A link at the final path is not followed: what it leads to may be none of the business of those who read the
-        directory that it lies in.
+        A link at the final path is not followed: the result is readable to those who can read its directory, and they may
+        have no right to read the target.
 
         Args:
             path: Of the file.
-            owners: Whose it may be beside root's and its directory's owner's: those whom it will belong to.
+            owners: Who may own it, besides root and the owner of its directory: those it will belong to.
             limit: Bytes.
 
         Raises:
@@ -112,7 +112,7 @@ class Files(Protocol):
         """Write a batch with a group commit: temporary files, one sync per file system, renames, one sync.
 
         Missing parent directories are made, 0755 and owned by whoever runs this. A link at the final path is replaced,
-        not followed. Writing with an owner that this process may not give away is the caller's mistake (see
+        not followed. Writing with an owner that this process cannot give is the caller's mistake (see
         `can_give`). Of several entries with one path the last wins.
 
         Raises:
@@ -149,4 +149,4 @@ class Files(Protocol):
         """Remove a file or link, durable. Nothing happens when there is none."""
 
     def can_give(self, uid: int, gid: int) -> bool:
-        """Whether this process may make files of this owner: root may always, others for themselves alone."""
+        """Whether this process can create files of this owner: root always can, others only for themselves."""

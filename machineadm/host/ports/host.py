@@ -22,7 +22,7 @@ from machineadm.host.ports.state import State
 
 
 class Waiting(msgspec.Struct, frozen=True, kw_only=True):
-    """How a wait stands that has not ended."""
+    """The state of a wait that has not ended."""
 
     condition: str
     """What is waited for, as the effect has it."""

@@ -34,18 +34,18 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
 class Providers(Protocol):
     """Plugins of the machine and of its configuration, started when they are first asked.
 
-    All that they give is known to the redactor before it is given out, and so before anything can print it. Every method
-    raises PluginError where the plugin is missing, not trusted, broken, or says that it failed.
+    The redactor learns everything they return before it is handed out, so before anything can print it. Every method
+    raises PluginError if the plugin is missing, not trusted, broken, or says that it failed.
     """
 
     def declare(self, plugins: Sequence[PluginEntry]) -> None:
         """The plugins that the configuration brings along; they come before those that the machine has."""
 
     def only_look(self) -> None:
-        """From now on plugins may keep nothing and get no tokens from their host: a plan asks them."""
+        """From now on plugins must keep nothing and get no tokens from their host, because a plan asks them."""
 
     def require(self, kind: str, name: str) -> None:
-        """Nothing, if there is a plugin that may answer to a name, and will be asked later; none is started."""
+        """Check that there is a trusted plugin of that name, which will be asked later. Starts none."""
 
     def judge(self, ask: Ask) -> tuple[str, ...]:
         """What is wrong with the inputs by the provider's own schema, a line each; nothing is executed."""
@@ -66,7 +66,7 @@ class Providers(Protocol):
         """What attests the machine, made for a challenge that is used once."""
 
     def fetch(self, plugin: str, location: str) -> bytes:
-        """What lies at a location that an infrastructure plugin knows."""
+        """The content at a location that an infrastructure plugin knows."""
 
     def report(self, plugin: str, location: str, status: bytes) -> None:
         """Hand a BootstrapStatus, as JSON, to an infrastructure plugin."""

@@ -6,10 +6,10 @@ from typing import Protocol
 
 
 class State(Protocol):
-    """The runner's own files, in the run directory (goes at reboot) and the state directory (stays).
+    """The runner's own files, in the run directory (gone after a reboot) and the state directory (survives).
 
-    Names are relative: `status.json`, `kubeadm/config.yaml`. Files are 0600 in directories of 0700. Both directories lie below
-    the root, too, and are named as if it were `/`.
+    Names are relative: `status.json`, `kubeadm/config.yaml`. Files are 0600 in directories of 0700. Both directories are also
+    below the root, and are named as if it were `/`.
     """
 
     run_directory: str

@@ -1,8 +1,9 @@
-"""Whose metadata service may be asked: the platform, by what the machine's firmware says of itself.
+"""Whose metadata service may be asked: the platform, recognized by what the machine's firmware says.
 
-A service on a link-local address is trusted for who runs it; on a machine of another platform whoever holds that address could
-give it a name and a provider id, and neither can be changed later. So it is recognised first, as cloud-init's ds-identify does
-(https://github.com/canonical/cloud-init/blob/main/tools/ds-identify), and only its own service is asked.
+A service on a link-local address is trusted because the platform runs it. On a machine of another platform whoever takes that
+address could give the machine a name and a provider id, and neither can be changed later. So the platform is recognized first,
+as cloud-init's ds-identify does (https://github.com/canonical/cloud-init/blob/main/tools/ds-identify), and only its own service
+is asked.
 """
 
 from __future__ import annotations
@@ -94,7 +95,7 @@ def source(name: str, host: Host) -> Source:
 
 
 class Recognised:
-    """The platform that the firmware names; where it names none, nobody is asked.
+    """The platform that the firmware names. If it names none, no service is asked.
 
     Args:
         host: The machine.

@@ -53,7 +53,7 @@ class Azure:
             case "v1.region":
                 return as_text(at(document, "compute.location"))
             case "v1.availability_zone":
-                # What cloud-init takes: within a region without zones machines differ in this.
+                # As cloud-init does: machines in a region without zones differ in this.
                 return as_text(at(document, "compute.platformFaultDomain"))
             case _:
                 pass

@@ -57,7 +57,7 @@ class Gce:
             raise UnknownError("has no such name")
         answer = self._service.get(_ROOT + path, timeout, headers=_FLAVOR)
         if answer.headers.get("metadata-flavor") != "Google":
-            # The documentation has clients look: without it somebody else has answered.
+            # The documentation tells clients to check it: without this header something else has answered.
             raise UnknownError("answered without Metadata-Flavor: Google, so it is somebody else")
         text = as_text(text_of(answer.body, path).strip())
         if path == "instance/zone":

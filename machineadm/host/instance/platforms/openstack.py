@@ -18,7 +18,7 @@ _LABELS: Final = ("/dev/disk/by-label/config-2", "/dev/disk/by-label/CONFIG-2")
 _MOUNTED: Final = ("/media/configdrive", "/config", "/mnt/config")
 """Where Flatcar and others have the disk already."""
 
-# In a mount namespace of its own: nobody else sees the mount, and it goes with the process.
+# In a mount namespace of its own: nothing else sees the mount, and it ends with the process, even after a kill.
 _LOOK: Final = 'mount -o ro "$1" /run 2>/dev/null && exec cat "/run/$2" 2>/dev/null'
 
 
@@ -72,7 +72,7 @@ class _Document:
 
 
 class OpenStack(_Document):
-    """The metadata service; where there is a disk, that comes first, as nova writes it for whom the service is not there."""
+    """The metadata service. A config drive comes first: nova attaches one for machines that cannot reach the service."""
 
     name: ClassVar[str] = "OpenStack"
     kinds: ClassVar[tuple[str, ...]] = ("v1", "ds")

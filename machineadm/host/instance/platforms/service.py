@@ -1,4 +1,4 @@
-"""Asking a metadata service: once more where that may help, within the time, and no answer taken for more than it is."""
+"""Asking a metadata service: again if that may help, within the time limit, and only a 200 counts as an answer."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""vSphere: what whoever made the machine has put into its guestinfo, read by VMware's own tool.
+"""vSphere: what the creator of the machine has put into its guestinfo, read with VMware's own tool.
 
 https://docs.cloud-init.io/en/latest/reference/datasources/vmware.html
 """
@@ -120,6 +120,7 @@ def _decoded(text: str, encoding: str) -> bytes:
         data = base64.b64decode("".join(text.split()), validate=True)
         if encoding.startswith("gz"):
             unpacker = zlib.decompressobj(wbits=31)
+            # Bounded: a few kilobytes of gzip can unpack to gigabytes.
             data = unpacker.decompress(data, _LARGEST)
             if unpacker.unconsumed_tail or not unpacker.eof:
                 raise UnknownError(f"guestinfo.metadata has more than {_LARGEST} bytes, or is cut")
