@@ -110,7 +110,7 @@ def reset(
             time=host.clock.now(),
             done=prospect.anything_to_do,
             complete=complete,
-            left=prospect.left,
+            left=(*prospect.left, *context.following.failed),
         )
     )
 

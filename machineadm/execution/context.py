@@ -83,7 +83,8 @@ class Context:
         from machineadm.execution.following import Following
 
         may_reboot = self.plan.reboot and self.resumes
-        return Following(self.ledger, self.host, may_reboot=may_reboot)
+        resetting = self.mode == "reset"
+        return Following(self.ledger, self.host, may_reboot=may_reboot, resetting=resetting)
 
     def _is_kept(self, path: str) -> bool:
         return self.has_history and self.settling.is_kept(path)

@@ -27,12 +27,20 @@ class Following:
         ledger: Keeps it.
         host: The machine.
         may_reboot: The configuration allows a reboot.
+        resetting: Nothing is put back where one fails: everything is being taken back, and would never be.
+
+    Attributes:
+        failed: What failed in a reset, a line for each.
     """
 
-    def __init__(self, ledger: Ledger, host: Host, *, may_reboot: bool) -> None:
+    def __init__(
+        self, ledger: Ledger, host: Host, *, may_reboot: bool, resetting: bool = False
+    ) -> None:
         self._ledger = ledger
         self._host = host
         self._may_reboot = may_reboot
+        self._resetting = resetting
+        self.failed: list[str] = []
 
     def boot_happened(self) -> None:
         """A reboot that was asked for in an earlier boot has happened since, whoever did it."""
@@ -123,16 +131,27 @@ class Following:
             except InterruptedRunError:
                 raise
             except MachineadmError as error:
+                if self._resetting:
+                    self.failed.append(f"{pending.follow.key} failed: {error.message}")
+                    self._clear(pending)
+                    return
                 # On the disk before anything is put back: a run killed meanwhile goes on putting
                 # back, instead of trying the restart on a mixture of old and new files.
                 pending = msgspec.structs.replace(pending, failed=f"{error.code} {error.message}")
                 self._ledger.put_pending(pending)
                 self._ledger.save()
             else:
-                self._ledger.clear_pending(pending.follow.key)
-                self._ledger.save()
+                self._clear(pending)
                 return
+        if self._resetting:
+            # An earlier run was killed while it put files back; the reset takes them back as well.
+            self._clear(pending)
+            return
         self._take_back(pending)
+
+    def _clear(self, pending: Pending) -> None:
+        self._ledger.clear_pending(pending.follow.key)
+        self._ledger.save()
 
     def _take_back(self, pending: Pending) -> None:
         """Put the files back that asked for a follow-up which failed, and bring the unit up as it was.

@@ -13,11 +13,14 @@ from machineadm.agent.bootstrap import Request, look_ahead
 from machineadm.agent.reset import Prospect, look_at_reset, reset
 from machineadm.errors import HostError, KubeadmError, MachineadmError, StepError, UsageError
 from machineadm.execution.events import Event, ResetEnded
+from machineadm.execution.ledger import Ledger, Pending
 from machineadm.host.ports import FileKind, Host
+from machineadm.plan.model import FollowUp
 from machineadm.reporting.sinks import SUCCESS_SENTINEL
 from tests.fakes.commands import Effect
 from tests.fakes.host import Call, FakeHost
 from tests.fakes.killing import Killed, Reaper
+from tests.fakes.services import FakeServices
 from tests.killing import EXAMPLES, Subject, drawn
 from tests.unit.agent.stage import CONFIG_ON_DISK, CONFIGURATION, Stage
 
@@ -431,3 +434,47 @@ def test_what_no_reset_takes_back_is_said(with_units: Stage) -> None:
         "cups.service stays as it was put: started or stopped",
     ):
         assert what in ended.left
+
+
+class Stubborn(FakeServices):
+    """Units that do not start without what was taken back."""
+
+    def restart(self, unit: str) -> None:
+        raise HostError("MA3401", f"systemctl restart {unit} failed")
+
+
+def test_a_restart_that_fails_keeps_no_reset_from_ending(with_units: Stage) -> None:
+    stage = with_units
+    before = files(stage.host)
+    stage.run()
+    old, stage.host.services = stage.host.services, Stubborn()
+    stage.host.services.enabled_units = old.enabled_units
+
+    ended = take_back(stage)
+
+    assert ended is not None
+    assert ended.complete
+    assert "restart a@b.service failed: systemctl restart a@b.service failed" in ended.left
+    assert files(stage.host).keys() == before.keys()
+    assert stage.host.state.state_files == {}
+
+
+def test_what_an_earlier_run_had_begun_to_put_back_keeps_no_reset_from_ending(
+    with_units: Stage,
+) -> None:
+    """The run was killed between the failure of a restart and putting the files back."""
+    stage = with_units
+    stage.run()
+    facts = {"machine_id": "0123456789abcdef0123456789abcdef", "boot_id": "boot-1"}
+    ledger = Ledger(stage.host.state, **facts)
+    follow = FollowUp(kind="restart", target="other.service")
+    ledger.put_pending(
+        Pending(follow=follow, phase="prepare", steps=("files/write",), failed="MA3401 failed")
+    )
+    ledger.save()
+
+    ended = take_back(stage)
+
+    assert ended is not None
+    assert ended.complete
+    assert stage.host.state.state_files == {}
