@@ -1,4 +1,4 @@
-"""Which type a document is of."""
+"""Find the type of a document."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ def identify(root: Node, kinds: Kinds) -> type | Fault:
 
     Args:
         root: The document.
-        kinds: The types that there are, by apiVersion and kind.
+        kinds: The known types, by apiVersion and kind.
 
     Returns:
-        The type, or what is wrong with the document's name for it.
+        The type, or what is wrong with apiVersion or kind.
     """
     if isinstance(root, Unread) and root.fault:
         return root.fault
@@ -45,7 +45,7 @@ def identify(root: Node, kinds: Kinds) -> type | Fault:
 
 
 def guess(root: Node, kinds: Kinds) -> type | None:
-    """The type that a document was to be, whose apiVersion or kind is mistyped; None if nobody can tell.
+    """Guess the intended type of a document whose apiVersion or kind is mistyped; None if it is not clear.
 
     Args:
         root: The document; `identify` has refused it.
@@ -98,7 +98,7 @@ def _unknown(root: Mapping, api_version: str, kind: str, kinds: Kinds) -> Fault:
 
 
 def _foreign(root: Mapping, api_version: str, kind: str, kinds: Kinds) -> Fault | None:
-    """A document that others read: what it is, and what to do with it here."""
+    """Recognize a document for other programs: what it is, and what to do with it here."""
     from machineadm.documents.foreign_kinds import way_out
 
     place = _place(root, "kind")

@@ -1,4 +1,4 @@
-"""What an operator meant by a word that nobody knows."""
+"""Guess what an operator meant by an unknown word."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class FieldIndex:
-    """Where the fields of a type lie, all the way down, for one that stands at a wrong place.
+    """Index of all fields of a type, all the way down, to find the right place for a misplaced one.
 
     Args:
         type_: The type of a document.
@@ -28,7 +28,7 @@ class FieldIndex:
         self._places: dict[str, list[str]] | None = None
 
     def nearest(self, name: str, path: str) -> str:
-        """The place of a field of that name that is nearest to a path, as `spec.machine.files[].path`; or nothing."""
+        """Return the place of the field with that name nearest to a path, as `spec.machine.files[].path`; or nothing."""
         if self._places is None:
             self._places = {}
             for place, field in _fields(self._type, ""):
@@ -52,7 +52,7 @@ class Theirs(Struct, frozen=True, kw_only=True):
 
 
 def foreign(name: str, path: str) -> Theirs | None:
-    """Where a field of a KubeadmConfig or of kubeadm is here.
+    """Find our counterpart of a field of a KubeadmConfig or of kubeadm.
 
     Args:
         name: As written; none of ours at this place.
@@ -73,6 +73,8 @@ def foreign(name: str, path: str) -> Theirs | None:
     ]
     if not found:
         return None
+    # Names such as extraArgs occur in many places: the one whose parents match best is meant, and
+    # of equal ones the outermost.
     theirs, shared = min(found, key=lambda each: (-each[1], len(each[0])))
     answers = [answer for parts, answer in table if parts[: len(theirs)] == theirs]
     exact = here[0] == "spec" and len(here) == len(theirs) and shared == len(theirs) - 1
@@ -85,7 +87,7 @@ def foreign(name: str, path: str) -> Theirs | None:
 
 @cache
 def _table() -> list[tuple[list[str], Ours | Reason]]:
-    """Their fields, each as the steps to it, and ours."""
+    """Return their fields, each as its path in steps, with ours."""
     from machineadm.documents.kubeadm_fields import ALL
 
     return [
@@ -95,7 +97,7 @@ def _table() -> list[tuple[list[str], Ours | Reason]]:
 
 
 def _common(paths: list[str]) -> str:
-    """The nearest field that several lie in; of one alone, itself."""
+    """Return the closest field that contains all of them; of a single one, itself."""
     split = [re.sub(r"\([^)]*\)|\{\}", "", path).split(".") for path in paths]
     shared: list[str] = []
     for steps in zip(*split, strict=False):
@@ -106,12 +108,12 @@ def _common(paths: list[str]) -> str:
 
 
 def _bare(part: str) -> str:
-    """A step of a path without its index, key or variant."""
+    """Strip index, key or variant from a step of a path."""
     return re.split(r"[\[({]", part)[0]
 
 
 def _shared_end(here: list[str], parts: list[str]) -> int:
-    """How many steps of two paths agree, from their ends."""
+    """Count the steps that two paths have in common at their ends."""
     count = 0
     while count < min(len(here), len(parts)) and stem(here[-1 - count]) == stem(parts[-1 - count]):
         count += 1
@@ -163,7 +165,7 @@ _SYNONYMS = {
 
 
 def synonym(word: str, choices: Iterable[str]) -> str:
-    """The choice that other tools have another word for, or an empty string."""
+    """Return the choice for which other tools use this word, or an empty string."""
     by_stem = {stem(theirs): ours for theirs, ours in _SYNONYMS.items()}
     ours = by_stem.get(stem(word), "")
     return ours if ours in choices else ""
@@ -186,7 +188,7 @@ def _fields(type_: inspect.Type, path: str) -> Iterator[tuple[str, str]]:
 
 
 def _steps(here: str, place: str) -> tuple[int, str]:
-    """How far it is from one map to the other, up and down."""
+    """Return the distance between two maps, in steps up and down."""
     ours, theirs = here.split("."), place.split(".")[:-1]
     shared = 0
     while shared < min(len(ours), len(theirs)) and ours[shared] == theirs[shared]:

@@ -1,4 +1,4 @@
-"""How values and expectations are put to an operator, without showing what may be a secret."""
+"""Describe values and expectations to an operator, without showing possible secrets."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from machineadm.documents.nodes import Ambiguous, Mapping, Node, Scalar, Sequenc
 
 _LONGEST: Final = 40
 _KEY: Final = re.compile(r"[A-Za-z0-9_./-]{1,63}")
-# What stands unquoted where text is meant may be shown: nobody's password is one of these.
+# Unquoted values that may be shown even where they could be a secret: none of these is a password.
 _HARMLESS: Final = re.compile(r"(?i)yes|no|on|off|true|false|[+-]?[0-9]{1,3}")
 
 
 def quoted(text: str) -> str:
-    """A text in quotes, cut where it is long."""
+    """Quote a text, and cut it if it is long."""
     shown = text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"
     return json.encode(shown).decode()
 
 
 def shown_key(name: str) -> str:
-    """A key that nobody knows, up to what no field's name holds: `token:abc` lacks a space, and abc is secret."""
+    """Show an unknown key up to the first character that no field name has: `token:abc` lacks a space, and abc is secret."""
     known = _KEY.match(name)
     if known and known[0] == name:
         return name
@@ -30,7 +30,7 @@ def shown_key(name: str) -> str:
 
 
 def may_show(text: str, type_: inspect.Type, extra: dict[str, Any]) -> bool:
-    """Whether a message may hold a text: free text may be a secret, what must have a form is none."""
+    """Whether a message may show a text: free text may be a secret, text with a fixed form is not."""
     if isinstance(
         type_, inspect.StrType | inspect.LiteralType | inspect.IntType | inspect.BoolType
     ):
@@ -40,7 +40,7 @@ def may_show(text: str, type_: inspect.Type, extra: dict[str, Any]) -> bool:
 
 
 def found(node: Node) -> str:
-    """What a node is."""
+    """Describe a node."""
     if isinstance(node, Mapping):
         return "a map"
     if isinstance(node, Sequence):
@@ -61,7 +61,7 @@ def _found_value(value: object) -> str:
 
 
 def expected(type_: inspect.Type) -> str:
-    """What a type wants."""
+    """Describe what a type expects."""
     if isinstance(type_, inspect.StructType):
         names = [field.encode_name for field in type_.fields]
         if type_.tag_field:

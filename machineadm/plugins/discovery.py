@@ -1,4 +1,4 @@
-"""Where a plugin's file is: directories of the command line, the configuration, plugins.yaml, the default directories, in this order."""
+"""Find a plugin's file: in directories of the command line, the configuration, plugins.yaml, the default directories, in this order."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def find(kind: str, name: str, places: Places) -> Found | None:
         The first in order; None if there is none.
 
     Raises:
-        PluginError: What is first in order is not to be trusted; nothing else is tried then.
+        PluginError: The first one is not trusted; no other one is tried.
     """
     entry = _named(kind, name, places.declared)
     path = _in(kind, name, places.given)
@@ -92,7 +92,7 @@ def entries(kind: str, places: Places) -> tuple[PluginEntry, ...]:
 
 
 def require(kind: str, name: str, places: Places) -> Found | None:
-    """The plugin of a name; None if it is another one that may answer to it.
+    """Return the plugin of a name; None if another plugin may serve that name.
 
     Args:
         kind: Such as `provider`.
@@ -110,7 +110,7 @@ def require(kind: str, name: str, places: Places) -> Found | None:
 
 
 def nobody(kind: str, name: str, places: Places) -> PluginError:
-    """The error for a name that no plugin answers to."""
+    """Build the error for a name that no plugin serves."""
     try:
         known = ", ".join(entry.name for entry in entries(kind, places)) or "none"
     except PluginError as error:
@@ -123,7 +123,7 @@ def nobody(kind: str, name: str, places: Places) -> PluginError:
 
 
 def _configured(name: str, places: Places) -> tuple[PluginEntry, ...]:
-    """The plugins of plugins.yaml, for the sake of one of them."""
+    """Read the plugins of plugins.yaml, in search of one of them."""
     if not os.path.lexists(places.configuration):
         return ()
     require_trusted(name, places.configuration)
@@ -141,6 +141,8 @@ def _in(kind: str, name: str, directories: Sequence[str]) -> str:
 
 
 def _judged(name: str, path: str, places: Places, entry: PluginEntry | None) -> Found:
+    # An untrusted first hit is an error, not a reason to look further: otherwise whoever can break
+    # it chooses which plugin runs.
     require_trusted(name, path)
     digest = (entry.digest if entry else None) or ""
     sha256 = digest.removeprefix("sha256:") or checksum_of(

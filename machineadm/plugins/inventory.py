@@ -1,4 +1,4 @@
-"""All plugins that are installed, without starting any."""
+"""List all installed plugins without starting any."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Installed(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def inventory(places: Places) -> list[Installed]:
-    """All plugins, in the order in which they are looked for.
+    """Return all plugins, in search order.
 
     Args:
         places: Where they may be.
@@ -78,11 +78,11 @@ def judge(one: Installed, *, allow_unverified: bool = False) -> None:
     """Refuse a plugin that would not be started.
 
     Args:
-        one: Which.
-        allow_unverified: One without a checksum is fine.
+        one: The plugin.
+        allow_unverified: Accept a plugin without a checksum.
 
     Raises:
-        PluginError: It is not to be trusted, or is another file than it should be.
+        PluginError: It is not trusted, or does not have its digest.
     """
     require_trusted(one.name, one.path)
     expected = one.expected.removeprefix("sha256:") or checksum_of(

@@ -1,4 +1,4 @@
-"""A call of a plugin's method with JSON, and its replies as JSON: bytes are base64, as protobuf's JSON has it."""
+"""Call a plugin's method with JSON and return its replies as JSON: bytes are base64, as in protobuf's JSON mapping."""
 
 from __future__ import annotations
 
@@ -56,11 +56,11 @@ def replies(
     """Make the call; its replies, one or several, as objects.
 
     Args:
-        plugin: Who is asked.
-        kind: As what.
-        method: What.
-        request: With what.
-        timeout: Seconds for all.
+        plugin: The plugin.
+        kind: The kind that it is called as.
+        method: The method.
+        request: The request.
+        timeout: Seconds for the whole call.
 
     Raises:
         PluginError: It failed.

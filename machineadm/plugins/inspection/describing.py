@@ -1,4 +1,4 @@
-"""What a plugin says of itself."""
+"""Ask a plugin to describe itself."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _ENCODINGS = {1: "json", 2: "msgpack"}
 
 
 def description(plugin: Plugin, kind: str) -> dict[str, Any]:
-    """What a plugin that runs says of itself, as an object that can be printed.
+    """Return a running plugin's description as an object that can be printed.
 
     Args:
         plugin: Which.
@@ -50,7 +50,7 @@ def _own(plugin: Plugin, kind: str) -> dict[str, Any]:
         reply = plugin.call(_DESCRIBE, plugin_pb2.DescribeRequest())
     except RpcError as error:
         if error.status is Status.UNIMPLEMENTED:
-            # One in Go, or of an SDK before this method: what there is was in the handshake.
+            # A plugin in Go, or of an older SDK: only the handshake is known.
             return {"served": [], "methods": sorted(methods_of(kind))}
         refusal: PluginError = failed(plugin, kind, "what it is", error)
         raise refusal from error
@@ -102,7 +102,7 @@ def _handlers(plugin: Plugin) -> list[dict[str, Any]]:
 
 
 def _schema(schema: Any) -> dict[str, Any] | None:
-    """The structured form of a schema, for those that give no JSON."""
+    """Convert the structured form of a schema, for plugins without raw JSON."""
     if not schema.parameters:
         return None
     parameters = sorted(schema.parameters.items())

@@ -1,7 +1,7 @@
-"""An author's project, brought to this release of the SDK: pure, from the texts of its files to what they should be.
+"""Update an author's project to this release of the SDK: pure, from the texts of its files to the new texts.
 
-Two fixes. `encodings=(1,)` at `serve` goes: the older encoding alone is on its way out. The dependency on the SDK is added, raised or
-removed. What an author has pinned otherwise is not ours to change, and refused.
+Two fixes. `encodings=(1,)` is removed from calls of `serve`: the older encoding alone is deprecated. The dependency on the SDK is
+added, raised or removed. Any other pin is the author's decision, and is refused.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ _LIST: Final = r"(?ms)^dependencies\s*=\s*\[(.*?)\][ \t]*(?:#[^\n]*)?$"
 
 
 def wanted() -> str:
-    """How a project depends on this release: on its minor version, which keeps what it promises."""
+    """Return the dependency on this release: its minor version, within which the SDK stays compatible."""
     major, minor, *_ = VERSION.split(".")
     return f"{_OURS}>={major}.{minor},<{major}.{int(minor) + 1}"
 
 
 def fixed(files: Mapping[str, str]) -> dict[str, str]:
-    """What has to change.
+    """Compute what has to change.
 
     Args:
         files: Texts by path below the project: pyproject.toml, requirements, modules and scripts.
@@ -93,13 +93,14 @@ def _imports_sdk(name: str, text: str) -> bool:
 
 # ------------------------------------------------------------------------------ encoding
 def _without_old_encoding(name: str, text: str) -> str:
-    """Take `encodings=...` away from calls of serve that name only the old one."""
+    """Remove `encodings=...` from calls of serve that name only the old one."""
     if "encodings" not in text:
         return text
     tree = _tree(name, text)
     lines = text.split("\n")
     starts = [0]
     for line in lines:
+        # In bytes: ast counts columns in UTF-8, not in characters.
         starts.append(starts[-1] + len(line.encode()) + 1)
     data = text.encode()
     spans = []
@@ -110,6 +111,7 @@ def _without_old_encoding(name: str, text: str) -> str:
                     first = starts[keyword.lineno - 1] + keyword.col_offset
                     last = starts[(keyword.end_lineno or 0) - 1] + (keyword.end_col_offset or 0)
                     spans.append(_with_comma(data, first, last))
+    # From the end, so that a removal does not move the spans that are still to come.
     for first, last in sorted(spans, reverse=True):
         data = data[:first] + data[last:]
     return data.decode()
@@ -132,7 +134,7 @@ def _names_old_alone(value: ast.expr) -> bool:
 
 
 def _with_comma(data: bytes, first: int, last: int) -> tuple[int, int]:
-    """The span of an argument with the comma that belongs to it."""
+    """Return the span of an argument, including its comma."""
     before = re.search(rb",\s*$", data[:first])
     if before:
         return before.start(), last
@@ -172,7 +174,7 @@ def _project(name: str, text: str, want: str) -> str:
 
 
 def _entries(name: str, entries: str, want: str) -> str:
-    """The inside of a list of dependencies.
+    """Return the new content of a list of dependencies.
 
     Raises:
         PluginError: MA7256: Ours is pinned otherwise.
@@ -213,7 +215,7 @@ def _requirements(name: str, text: str, want: str) -> str:
 
 
 def _require_range(name: str, rest: str) -> None:
-    """Go on where a dependency is a range, as this command writes it, or says nothing.
+    """Accept a dependency that is a range, as this command writes it, or that has no version.
 
     Raises:
         PluginError: MA7256: It is a pin of somebody else's.

@@ -1,4 +1,4 @@
-"""A plugin of any kind, started for a person who looks at it."""
+"""Start a plugin of any kind for a person who inspects it."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def methods_of(kind: str) -> dict[str, Method]:
 
 
 def command_of(kind: str, found: Found, **settings: Any) -> Command:
-    """How a plugin of a kind is started; its settings are given apart."""
+    """Build the command that starts a plugin of a kind; its settings are sent separately."""
     ours = kind not in COOKIES
     return Command(
         **{

@@ -1,4 +1,4 @@
-"""Kind auth-handler, on scafctl's wire: who logs in somewhere, and gives tokens."""
+"""Kind auth-handler, on scafctl's wire: logs in somewhere and returns tokens."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ Prompt = Callable[[str, str, str], None]
 
 
 class Token(msgspec.Struct, frozen=True, kw_only=True):
-    """A token, and until when it is good."""
+    """A token and its expiry."""
 
     value: Secret
     type: str
@@ -54,7 +54,7 @@ class AuthHandlers:
         self._configured: set[str] = set()
 
     def handlers(self) -> tuple[Any, ...]:
-        """What they say of themselves, an AuthHandlerInfo each.
+        """Return an AuthHandlerInfo for each handler.
 
         Raises:
             PluginError: The call failed.
@@ -63,7 +63,7 @@ class AuthHandlers:
         return tuple(reply.handlers)
 
     def configure(self, name: str, settings: Mapping[str, Any] | None = None) -> None:
-        """Give a handler its settings, once; one that takes none is fine.
+        """Send a handler its settings once; a handler need not take any.
 
         Raises:
             PluginError: It refuses them.
@@ -93,7 +93,7 @@ class AuthHandlers:
         scopes: Sequence[str] = (),
         timeout: int = 300,
     ) -> Any:
-        """Log in; gives the Claims.
+        """Log in; returns the Claims.
 
         Args:
             name: The handler.
@@ -126,6 +126,7 @@ class AuthHandlers:
         except RpcError as error:
             refusal: PluginError = failed(self._plugin, KIND, what, error)
             raise refusal from error
+        # The protocol demands exactly one result or error: a stream that ends early is not a login.
         raise self._refusal(what, "it ended without a result")
 
     def logout(self, name: str) -> None:
@@ -137,7 +138,7 @@ class AuthHandlers:
         self._call("Logout", pb.LogoutRequest(handler_name=name), f"a logout by {name!r}")
 
     def status(self, name: str) -> Any:
-        """Whether and as whom it is logged in, a GetStatusResponse.
+        """Return a GetStatusResponse: whether it is logged in, and as whom.
 
         Raises:
             PluginError: It failed.
@@ -174,7 +175,7 @@ class AuthHandlers:
         )
 
     def cached_tokens(self, name: str) -> tuple[Any, ...]:
-        """What it keeps, a CachedTokenInfo each, without the tokens themselves.
+        """Return a CachedTokenInfo for each cached token, without the tokens themselves.
 
         Raises:
             PluginError: It failed.
@@ -183,7 +184,7 @@ class AuthHandlers:
         return tuple(self._call("ListCachedTokens", request, f"tokens of {name!r}").tokens)
 
     def purge(self, name: str) -> int:
-        """Forget what has expired; how many there were.
+        """Remove expired tokens; returns how many there were.
 
         Raises:
             PluginError: It failed.
@@ -192,7 +193,7 @@ class AuthHandlers:
         return int(self._call("PurgeExpiredTokens", request, f"tokens of {name!r}").purged_count)
 
     def stop(self, name: str) -> None:
-        """Tell a handler that it is asked no more.
+        """Tell a handler that there are no further calls.
 
         Raises:
             PluginError: It failed.
@@ -201,7 +202,7 @@ class AuthHandlers:
         self._tolerant("StopAuthHandler", request, f"the end of {name!r}")
 
     def _tolerant(self, method: str, request: Any, what: str) -> None:
-        """Make a call that a plugin need not know."""
+        """Make a call that a plugin need not implement."""
         try:
             reply = self._plugin.call(_METHODS[method], request)
         except RpcError as error:

@@ -43,7 +43,7 @@ class ProviderError(PluginError):
 
 
 class Result(msgspec.Struct, frozen=True, kw_only=True):
-    """What a provider gave."""
+    """The result of a provider."""
 
     data: Any = None
     warnings: tuple[str, ...] = ()
@@ -75,7 +75,7 @@ class Providers:
         return tuple(reply.provider_names)
 
     def descriptor(self, name: str) -> Any:
-        """What a provider says of itself, a ProviderDescriptor; asked for once.
+        """Return a provider's ProviderDescriptor; requested once.
 
         Raises:
             PluginError: There is no such provider.
@@ -87,13 +87,14 @@ class Providers:
         return self._descriptors[name]
 
     def configure(self, name: str, settings: Mapping[str, Any] | None = None) -> None:
-        """Give a provider its settings, once, before it is executed; one that takes none is fine.
+        """Send a provider its settings once, before it is executed; a provider need not take any.
 
         Raises:
             PluginError: It refuses them.
         """
         if name in self._configured:
             return
+        # Just before the request: the plugin has five seconds to dial the number.
         number = self._plugin.serve(host_service(self._allowed)) if self._allowed else 0
         request = pb.ConfigureProviderRequest(
             provider_name=name,
@@ -147,7 +148,7 @@ class Providers:
         return self._result(name, reply)
 
     def what_if(self, name: str, inputs: Mapping[str, Any]) -> str:
-        """What executing it would do, in words; empty if it does not say.
+        """Describe what executing it would do; empty if the provider does not say.
 
         Raises:
             PluginError: It failed.
@@ -162,7 +163,7 @@ class Providers:
         return str(reply.description)
 
     def dependencies(self, name: str, inputs: Mapping[str, Any]) -> tuple[str, ...] | None:
-        """What its inputs depend on; None if it does not say, for whatever reason."""
+        """Return what its inputs depend on; None if it does not say, for any reason."""
         request = pb.ExtractDependenciesRequest(
             provider_name=name, inputs=json.dumps(dict(inputs)).encode()
         )
@@ -175,7 +176,7 @@ class Providers:
         return None if reply.error else tuple(reply.dependencies)
 
     def stop(self, name: str) -> None:
-        """Tell a provider that it is asked no more.
+        """Tell a provider that there are no further calls.
 
         Raises:
             PluginError: It failed.
@@ -215,11 +216,13 @@ class Providers:
             ) from error
 
     def _require(self, name: str, reply: Any) -> None:
-        """Refuse a reply that says that it failed."""
+        """Raise if a reply reports a failure."""
         code = getattr(reply, "exit_code", 0)
+        # Both: scafctl's server reports a failure by exit code and diagnostics, its SDK by text
+        # alone.
         if not reply.error and not code:
             return
-        # The answer to Stop has none.
+        # StopProviderResponse has no diagnostics.
         told = getattr(reply, "diagnostics", ())
         errors = [one for one in told if one.severity == pb.Diagnostic.ERROR]
         text = "; ".join(map(text_of, errors)) or reply.error or f"exit code {code}"
@@ -230,7 +233,7 @@ class Providers:
         raise failure
 
     def _tolerant(self, method: str, request: Any, what: str) -> Any | None:
-        """Make a call that a plugin need not know; None if it does not."""
+        """Make a call that a plugin need not implement; None if it does not."""
         try:
             return self._plugin.call(_METHODS[method], request)
         except RpcError as error:

@@ -1,6 +1,6 @@
-"""Whether a provider's inputs are what its descriptor says: the part of JSON Schema that descriptors use.
+"""Check a provider's inputs against its descriptor: the part of JSON Schema that descriptors use.
 
-What is not known here is passed over, as JSON Schema has it: the provider judges its inputs once more itself. No message holds a
+Unknown keywords are ignored, as JSON Schema demands: the provider checks its inputs again itself. No message contains a
 value.
 """
 
@@ -33,7 +33,7 @@ _DEEPEST: Final = 32
 
 
 def schema_of(descriptor: Any) -> Mapping[str, Any]:
-    """The schema of a provider's inputs: as it wrote it, or else as its parameters say; empty if it says nothing.
+    """Return the schema of a provider's inputs: its own, else one built from its parameters; empty if it has neither.
 
     Args:
         descriptor: A ProviderDescriptor.
@@ -55,7 +55,7 @@ def schema_of(descriptor: Any) -> Mapping[str, Any]:
 
 
 def problems(value: Any, schema: Any, path: str = "", depth: int = 0) -> Iterator[str]:
-    """What is wrong with a value, a line each.
+    """Yield what is wrong with a value, one line each.
 
     Args:
         value: Any JSON.
@@ -63,6 +63,8 @@ def problems(value: Any, schema: Any, path: str = "", depth: int = 0) -> Iterato
         path: Where it stands.
         depth: How far below the beginning.
     """
+    # The schema comes from the plugin and the value from the configuration: neither must exhaust
+    # the stack.
     if not isinstance(schema, dict) or depth > _DEEPEST:
         return
     wanted = schema.get("type")
@@ -108,7 +110,7 @@ def _text(value: str, schema: dict[str, Any], path: str) -> Iterator[str]:
         try:
             fits = re.search(pattern, value) is not None
         except re.error:
-            return  # Go's, and not Python's
+            return  # valid in Go's syntax but not in Python's: the provider checks it
         if not fits:
             yield f"{path or 'it'} does not match {pattern}"
 
@@ -130,6 +132,7 @@ def _counted(
 
 
 def _is(value: Any, name: Any) -> bool:
+    # bool is an int to Python, but not an integer to JSON Schema.
     if isinstance(value, bool):
         return bool(name == "boolean")
     if name == "integer" and isinstance(value, float):
@@ -146,7 +149,7 @@ def _below(path: str, name: str) -> str:
 
 
 def _of_parameter(parameter: Any) -> dict[str, Any]:
-    """What a structured descriptor says of one input."""
+    """Build the schema of one input from a structured descriptor."""
     found: dict[str, Any] = {}
     if parameter.type in _TYPES:
         found["type"] = parameter.type
@@ -158,6 +161,7 @@ def _of_parameter(parameter: Any) -> dict[str, Any]:
         ("minItems", parameter.min_items),
         ("maxItems", parameter.max_items),
     ):
+        # 0 means absent: proto3 cannot tell them apart, and only numeric bounds have a has_ flag.
         if bound > 0:
             found[key] = bound
     for key, has, bound in (
