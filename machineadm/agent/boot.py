@@ -107,6 +107,7 @@ def run_boot_commands(machine: Machine, observe: Observer) -> None:
         node=_kept_node(host),
     )
     journal = Journal(host.state, host.clock, machine_id=facts.machine_id, boot_id=facts.boot_id)
+    # A machine that is being taken back must not have commands of its old configuration run on it.
     if journal.resetting:
         return
     ledger = Ledger(host.state, machine_id=facts.machine_id, boot_id=facts.boot_id)

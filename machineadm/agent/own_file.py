@@ -76,4 +76,5 @@ def _to_copy(agent: AgentFile, host: Host) -> bool:
     if agent.path is None or agent.path == f"{host.state.state_directory}/{COPY}":
         return False
     found = host.files.stat(agent.path)
+    # Not a regular file: a link or a pipe may lead elsewhere after the boot.
     return agent.volatile or found is None or found.kind is not FileKind.FILE

@@ -65,6 +65,8 @@ def enable_resume_unit(
     Raises:
         HostError: It cannot be arranged.
     """
+    # The copy before the unit that starts it: a kill in between must not leave a unit without its
+    # program.
     perform(copies_of_agent(agent, host), host)
     # Named by content: until the unit is replaced, the existing one must find all of its old copies, and never a mixture.
     given = [*streams] if instance_data is None else [*streams, instance_data]
@@ -101,6 +103,7 @@ def environment_file(variables: Sequence[tuple[str, Secret]]) -> bytes:
     lines = []
     for name, value in variables:
         text = value.reveal()
+        # systemd ends a value at a line break, and the rest would be read as further variables.
         if text.isprintable():
             escaped = "".join(f"\\{one}" if one in '"\\$`' else one for one in text)
             lines.append(f'{name}="{escaped}"\n')
@@ -342,6 +345,7 @@ def _environment(cache: str) -> str:
 
 def _command_line(command: Sequence[str]) -> str:
     """A command for ExecStart=, with any characters (systemd.service(5), "Command lines"): systemd expands `$` and `%`."""
+    # `$` after quoting: systemd expands variables within double quotes as well.
     return " ".join(_quoted(word).replace("$", "$$") for word in command)
 
 

@@ -280,6 +280,7 @@ def _as_object(look: Look, redactor: Redactor) -> dict[str, object]:
         "files": files,
         "programs": programs,
         **({"plugins": asked} if asked else {}),
+        # Without effects nothing follows, whatever the step lists.
         "followUps": [follow.key for follow in look.work.follow] if effects else [],
     }
 

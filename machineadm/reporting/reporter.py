@@ -83,6 +83,7 @@ class Reporter:
         self._exit_code: int | None = None
         """Known as soon as the end is."""
 
+        # _thread and not threading, which every start would have to import.
         self._writing = _thread.allocate_lock()
         self._redactor = redactor
         self._elsewhere: Elsewhere | None = None
@@ -134,6 +135,8 @@ class Reporter:
             HostError: It cannot be written.
         """
         with _must_be_written():
+            # Before the first status: an old sentinel beside a new report would announce an end
+            # that has not come.
             self._sinks.remove_sentinels()
             self._write()
 

@@ -164,6 +164,7 @@ def _encryption(encryption: EncryptionAtRest, sockets: tuple[str, ...]) -> _Part
         ],
     }
     return _Part(
+        # Revealed only here, into a file of 0600: the API server reads the keys themselves.
         (_file("encryption.yaml", encode_yaml(document, reveal=True), sensitive=True),),
         (("encryption-provider-config", f"{OWN}/encryption.yaml"),),
         tuple(
@@ -171,6 +172,8 @@ def _encryption(encryption: EncryptionAtRest, sockets: tuple[str, ...]) -> _Part
                 name=f"machineadm-kms-{number}",
                 path=directory,
                 read_only=False,
+                # A KMS plugin that starts later puts its socket there; without the directory the
+                # API server would not start.
                 path_type="DirectoryOrCreate",
             )
             for number, directory in enumerate(sockets)

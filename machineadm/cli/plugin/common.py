@@ -23,7 +23,7 @@ CREDENTIALS = "/etc/machineadm/registry-credentials.json"
 
 
 def add_plugin(parser: Parser, *, many: bool = False, versions: bool = False) -> None:
-    """Add which plugin it is about."""
+    """Add the argument that names the plugin."""
     shown = "KIND/NAME" + ("[@VERSIONS]" if versions else "")
     words = "such as encryption-provider/vault" + ("@^1.2; latest by default" if versions else "")
     parser.add_argument(
@@ -144,7 +144,7 @@ def catalogs_of(arguments: Namespace) -> list[Catalog]:
 
 
 def platform_of(arguments: Namespace) -> str:
-    """The platform that is asked for.
+    """The platform that the options name, or this machine's.
 
     Raises:
         UsageError: MA7240: It is not one.
@@ -166,7 +166,7 @@ def require_installed(kind: str, name: str, arguments: Namespace) -> Found:
     """A plugin that may be started.
 
     Raises:
-        PluginError: MA7252: It is not installed. Others: It is not to be trusted.
+        PluginError: MA7252: It is not installed. Others: It cannot be trusted.
     """
     from machineadm.errors import PluginError
     from machineadm.plugins.discovery import find
@@ -205,7 +205,7 @@ def inputs_of(given: str | None, *, option: str = "--input") -> Any:
             hint="an object, @FILE, or - for standard input",
         ) from error
     except (ValueError, RecursionError):
-        # What is wrong is not quoted: it may be a secret.
+        # The error is neither quoted nor chained: it would show the input, which may be a secret.
         raise UsageError(
             "MA7253", f"{option} is not JSON", hint="an object, @FILE, or - for standard input"
         ) from None
@@ -217,15 +217,15 @@ def inputs_of(given: str | None, *, option: str = "--input") -> Any:
 
 
 def warn(text: str) -> None:
-    """Tell what an operator should know."""
+    """Print a warning for the operator."""
     from machineadm.plan.render import printable
 
-    # It may be a plugin's own: no terminal obeys it.
+    # The text may come from a plugin: its escape sequences must not act on the terminal.
     sys.stderr.write(f"machineadm: {printable(text)}\n")
 
 
 def print_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Print rows below their heads, as `kubectl get` does."""
+    """Print rows below a header, as `kubectl get` does."""
     from machineadm.plan.render import printable
 
     table = [[cell.upper() for cell in head], *([printable(cell) for cell in row] for row in rows)]
@@ -256,6 +256,7 @@ def _known(arguments: Namespace, host: str) -> tuple[str, Secret | None]:
     try:
         data = Path(path).read_bytes()
     except FileNotFoundError:
+        # Only a file that was named must exist; the default one is optional.
         if arguments.credentials:
             raise UsageError("MA7004", f"cannot read {path!r}: no such file") from None
         return "", None

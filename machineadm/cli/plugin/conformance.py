@@ -67,6 +67,8 @@ def run(arguments: Namespace) -> int:
             line = f"{result.verdict:8} {result.check}"
             detail = f": {printable(result.detail)}" if result.detail else ""
             sys.stdout.write(f"{line}{detail}\n")
+            # Each line as it comes: a check that waits for a timeout should not hide the results
+            # before it.
             sys.stdout.flush()
     if arguments.output == "json":
         common.print_json(
@@ -86,10 +88,10 @@ def run(arguments: Namespace) -> int:
 
 
 def _kind(arguments: Namespace) -> str:
-    """The kind that is said, or the one in the name.
+    """The kind from the option, or from the file's name.
 
     Raises:
-        UsageError: MA7001: Neither is one.
+        UsageError: MA7001: Neither is a kind.
     """
     from machineadm.plugins.catalogs.model import KINDS
     from machineadm.plugins.discovery import PREFIX

@@ -54,7 +54,7 @@ def run(arguments: Namespace) -> int:
         return SOMETHING if after else 0
     for name, text in after.items():
         try:
-            # In place: mode, owner and links are the author's.
+            # In place and not by rename, which would lose mode, owner and links of the author's files.
             (base / name).write_bytes(text.encode())
         except OSError as error:
             raise PluginError(
@@ -93,7 +93,7 @@ def _read(base: Path) -> dict[str, str]:
 
 
 def _text(path: Path) -> str | None:
-    """A text file; None for what is none."""
+    """The content of a text file; None if it is not one."""
     try:
         if path.stat().st_size > _MOST_BYTES:
             return None

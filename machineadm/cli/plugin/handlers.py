@@ -1,4 +1,4 @@
-"""What the commands about logins share: an auth handler that runs and has its settings."""
+"""What the commands about logins share: a running auth handler that has its settings."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def add_handler(parser: Parser) -> None:
-    """Add which handler it is about."""
+    """Add the argument that names the handler."""
     parser.add_argument(
         "handler", metavar="PLUGIN[/HANDLER]", help="name of the plugin, and of one of its handlers"
     )
@@ -57,10 +57,10 @@ def handlers(arguments: Namespace) -> Iterator[tuple[AuthHandlers, tuple[str, ..
 
 
 def the_one(arguments: Namespace, names: tuple[str, ...]) -> str:
-    """The one handler that is meant.
+    """The one handler that the command line means.
 
     Raises:
-        UsageError: MA7001: That is not said.
+        UsageError: MA7001: It does not say which.
     """
     from machineadm.errors import UsageError
 
@@ -74,7 +74,7 @@ def the_one(arguments: Namespace, names: tuple[str, ...]) -> str:
 
 
 def when(seconds: int) -> str:
-    """A time as RFC 3339; `-` if nobody says."""
+    """A time as RFC 3339; `-` if it is not known."""
     if seconds <= 0:
         return "-"
     found = datetime.datetime.fromtimestamp(seconds, datetime.timezone.utc)

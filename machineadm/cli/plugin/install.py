@@ -80,7 +80,7 @@ def run(arguments: Namespace) -> int:
         fetched = fetcher.fetch(one, platform)
         progress.end()
         path = install(fetched, directory) if directory else fetched.path
-        # In the lock when it is where it belongs, and not before.
+        # The lock only after the plugin is in its place: it must never name one that an interrupted install left out.
         if fetched.changed_lock:
             lock.save()
         installed.append((fetched, path))
@@ -110,7 +110,7 @@ def run(arguments: Namespace) -> int:
 
 
 class _Progress:
-    """How much has come, on standard error: in one line on a terminal, else every tenth in a line of its own."""
+    """How much has arrived, on standard error: on one line of a terminal, otherwise every tenth on a line of its own."""
 
     def __init__(self) -> None:
         self._terminal = sys.stderr.isatty()
@@ -128,7 +128,7 @@ class _Progress:
         sys.stderr.flush()
 
     def end(self) -> None:
-        """A plugin is here."""
+        """A plugin has arrived."""
         if self._terminal and self._shown >= 0:
             sys.stderr.write("\n")
         self._shown = -1

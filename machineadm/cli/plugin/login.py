@@ -67,7 +67,7 @@ def run(arguments: Namespace) -> int:
 
 
 def _prompt(user_code: str, address: str, message: str) -> None:
-    """Tell a person what to do; it is not a result, and a person may read only this stream."""
+    """Tell a person what to do. On standard error, because it is not the result, which may be piped elsewhere."""
     from machineadm.plan.render import printable
 
     if message:

@@ -19,7 +19,7 @@ def add_arguments(parser: Parser) -> None:
 
 
 def run(arguments: Namespace) -> int:
-    """Forget it; there need not be one."""
+    """Forget the login, if there is one."""
     with handlers(arguments) as (client, names):
         name = the_one(arguments, names)
         client.logout(name)

@@ -24,7 +24,7 @@ def add_arguments(parser: Parser) -> None:
 
 
 def run(arguments: Namespace) -> int:
-    """Judge those that are named, or all.
+    """Check the plugins that are named, or all.
 
     Raises:
         PluginError: MA7252: One that is named is not installed. MA7254: Some are not as they should be.

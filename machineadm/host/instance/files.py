@@ -47,6 +47,7 @@ class CloudInit:
         del timeout
         tree = self._tree
         found = at(tree, name)
+        # Otherwise the placeholder would become a host name or provider id.
         if found == _REDACTED:
             raise UnknownError(f"{CLOUD_INIT} keeps it from everybody but root")
         encoded = tree.get("base64_encoded_keys")
@@ -111,6 +112,7 @@ class Afterburn:
                 content = self._host.files.read(path, limit=_MOST)
             except MachineadmError as error:
                 raise UnknownError(error.message) from error
+            # The first file wins, in the order of ENVIRONMENTS.
             for name, value in assignments(content or b"", path).items():
                 found.setdefault(name, value)
         return found

@@ -42,6 +42,8 @@ class OwnNames:
         if name == "machineID":
             return (host.files.read("/etc/machine-id") or b"").decode(errors="replace").strip()
         running = host.kernel.hostname() if host.kernel is not None else ""
+        # What the kernel and systemd have before a name is set; as the name of a node it would be
+        # the same on every machine.
         if running in ("", "localhost", "(none)"):
             raise UnknownError(f"its host name is {running or 'not set'!r}")
         if name == "shortName":

@@ -259,6 +259,8 @@ def discovery(role: JoinControlPlane | JoinWorker, paths: Paths) -> Document:
             unsafeSkipCAVerification=given.unsafe_skip_ca_verification or None,
         )
     elif isinstance(given, FileDiscovery):
+        # kubeadm reads the path when it runs, so a file that an earlier step or the image brings
+        # will do.
         document["file"] = {"kubeConfigPath": given.path or paths.discovery}
     return document
 

@@ -82,6 +82,7 @@ class Ec2:
             headers = {"X-aws-ec2-metadata-token-ttl-seconds": "21600"}
             answer = self._service.get(_TOKEN, timeout, headers=headers, method="PUT")
             token = answer.body.decode("ascii", errors="replace").strip()
+            # It goes into a header of the next request: a line break in it would add headers.
             if not token or not token.isprintable():
                 raise UnknownError("gives no token for its version 2")
             self._token = token

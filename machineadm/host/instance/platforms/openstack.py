@@ -117,6 +117,8 @@ class ConfigDrive(_Document):
             if content is not None:
                 return json_object(content, f"{directory}/{_DOCUMENT}")
         device = next((one for one in _LABELS if host.files.stat(one) is not None), None)
+        # udev makes these links; config-2 is the label that nova gives the disk, upper case on
+        # vfat.
         if device is None or host.queries is None:
             raise UnknownError("no disk is labelled config-2")
         argv = ["unshare", "--mount", "--propagation", "private", "sh", "-c", _LOOK, "sh"]

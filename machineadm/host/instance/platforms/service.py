@@ -71,6 +71,7 @@ class Service:
                 if answer.status == 200:
                     return answer
                 reason = f"{self.base}{path}: status {answer.status}"
+                # A 404 is an answer: asking again would only use up the time for the next source.
                 if answer.status not in _AGAIN:
                     raise UnknownError(reason)
             if end - clock.monotonic() <= _PAUSE:
