@@ -99,7 +99,7 @@ def examine(
         deadline: Judge by this many seconds instead of the configuration's own deadline.
         allow_unknown_version: Take a Kubernetes that is newer than this release knows.
     """
-    # One for all streams: forty small inputs must not together cost what a single one may not.
+    # One for all streams: forty small inputs together must not cost more than a single one can.
     budget = Budget()
     given = [
         one for stream in streams for one in decode(stream.data, file=stream.name, budget=budget)

@@ -137,7 +137,7 @@ def _look(machine: Machine) -> tuple[Prospect, Context]:
         looks=looks,
         left=tuple(left),
         unproved=node.unproved(host),
-        # The copies come before the journal: a run killed in between leaves them alone, with the input's secrets.
+        # The copies are written before the journal, so a run killed in between leaves only them, with the input's secrets.
         known=not journal.is_empty or bool(everything) or bool(host.state.list("resume")),
     )
     return prospect, context
@@ -170,7 +170,7 @@ def _forget(machine: Machine) -> None:
     for name in (REFUSALS, ATTESTED, TRACE):
         state.remove(name, durable=False)
     below = [f"{name}/{one}" for name in ("resume", KEPT) for one in state.list(name)]
-    # What plugins had kept; a plugin itself that lies there was put there by a person.
+    # What plugins had kept. A plugin itself in this place was put there by a person, and stays.
     below += [f"{PLUGINS}/{one}" for one in state.list(PLUGINS) if one.endswith(".json")]
     for name in (
         STATUS,

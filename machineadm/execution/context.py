@@ -33,8 +33,8 @@ class Context:
 
     Attributes:
         steps: In order, the engine's own before the plan's: what commands made is put back, and what is no longer declared
-            is taken back, before anything else. They are there only if there is anything.
-        resumes: The bootstrap goes on by itself after a reboot; else the agent does none.
+            is taken back, before anything else. They are there only if there is anything to do.
+        resumes: Whether the bootstrap goes on by itself after a reboot. If not, the agent does not reboot.
     """
 
     def __init__(

@@ -56,7 +56,7 @@ def render_text(
     Args:
         looks: The steps in their order.
         redactor: Knows the configuration's secrets.
-        values: What the configuration's references stand for.
+        values: Values of the configuration's references.
         colour: Colour the diffs, for a terminal.
 
     Yields:

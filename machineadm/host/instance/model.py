@@ -32,7 +32,7 @@ class Source(Protocol):
     """The first parts of the names that it can know: `v1`, `ds`."""
 
     def value(self, name: str, timeout: float) -> str:
-        """What a name stands for.
+        """The value of a name.
 
         Args:
             name: `v1.instance_id`.

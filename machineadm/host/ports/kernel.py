@@ -19,7 +19,7 @@ class Kernel(Protocol):
         """
 
     def sysctl_names(self, pattern: str) -> tuple[str, ...]:
-        """Parameters that a pattern with `*` stands for, as sysctl.d(5) reads it; without one the name alone.
+        """Parameters that match a pattern with `*`, as sysctl.d(5) reads it; without a `*` just the name.
 
         The names are in the spelling with dots (`net.ipv4.conf.eth0/100.rp_filter`), whatever the spelling of the pattern.
         """

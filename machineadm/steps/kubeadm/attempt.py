@@ -108,7 +108,7 @@ class Attempt:
         """See `Step.apply`.
 
         Raises:
-            KubeadmError: kubeadm failed, does not fit, or may not run on this machine.
+            KubeadmError: kubeadm failed, does not fit, or must not run on this machine.
         """
         host, record = self._host, self._record()
         # A node that is done does not need kubeadm any more: the binary may have been upgraded or

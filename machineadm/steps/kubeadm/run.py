@@ -42,7 +42,7 @@ class RunKubeadm(Order, frozen=True, kw_only=True):
         """See `Step.apply`.
 
         Raises:
-            KubeadmError: kubeadm failed, does not fit, or may not run on this machine.
+            KubeadmError: kubeadm failed, does not fit, or must not run on this machine.
         """
         return self._attempt(host).apply()
 

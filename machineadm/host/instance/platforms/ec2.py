@@ -74,7 +74,7 @@ class Ec2:
         """The text at a path.
 
         Raises:
-            UnknownError: There is none, or a list of what lies below.
+            UnknownError: There is none, or it is a list of the names below.
         """
         end = self._clock.monotonic() + timeout
         if not self._token:
