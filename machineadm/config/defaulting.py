@@ -1,7 +1,7 @@
-"""A checked configuration to the form that the planner works with.
+"""Convert a checked configuration to the form that the planner works with.
 
-Constant defaults stand in the types. Here are those that depend on other fields, and nothing that
-kubeadm would choose better by itself: what is absent in KubernetesConfig stays so.
+Constant defaults are in the types. This module adds those that depend on other fields, and nothing that
+kubeadm would choose better by itself: what is absent in KubernetesConfig stays absent.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from machineadm.config.secrets import is_sensitive
 
 
 def realise(configuration: MachineConfiguration) -> Configuration:
-    """The two roots with their defaults. Call it only when the checks have found nothing."""
+    """Return the two roots with their defaults. Call this only if the checks found nothing."""
     spec = configuration.spec
     machine = _machine(spec.machine)
     kubernetes = _kubernetes(spec.kubernetes) if spec.kubernetes is not None else None

@@ -1,4 +1,4 @@
-"""One digest for one configuration, whoever wrote it down and whichever interpreter read it."""
+"""One digest for a configuration, however it is written and whichever interpreter reads it."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ def digest(*roots: msgspec.Struct | None) -> str:
 
 
 def sha256() -> Any:
-    """As hashlib.sha256, but the interpreter's own where it has one: loading OpenSSL takes 3 ms and 4 MB.
+    """Like hashlib.sha256, but the interpreter's own if it has one: loading OpenSSL takes 3 ms and 4 MB.
 
-    For what identifies a configuration or a step; whatever must withstand an attacker goes by hashlib.
+    Only to identify a configuration or a step; what must withstand an attacker uses hashlib.
     """
     try:
         return import_module("_sha2" if sys.version_info >= (3, 12) else "_sha256").sha256()
@@ -33,8 +33,8 @@ def sha256() -> Any:
 def _canonical(value: Any) -> Any:
     """A value as builtins, without the fields that equal their defaults.
 
-    msgspec's own omit_defaults goes by identity: it writes a default that somebody spelled out, and on CPython 3.10 also an
-    empty tuple that code has built.
+    msgspec's own omit_defaults compares by identity: it writes a default that is spelled out, and on CPython 3.10 also an
+    empty tuple that was built at run time.
     """
     if isinstance(value, Secret):
         return value.reveal()
@@ -49,7 +49,7 @@ def _canonical(value: Any) -> Any:
 
 def _fields(struct: msgspec.Struct) -> dict[str, Any]:
     names, defaults = struct.__struct_fields__, struct.__struct_defaults__
-    # Those without a default come first, as do the parameters of a function.
+    # Fields without a default come first, as with the parameters of a function.
     without = len(names) - len(defaults)
     tag = struct.__struct_config__.tag
     given = {} if tag is None else {"": tag}

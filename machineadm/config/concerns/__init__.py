@@ -64,14 +64,14 @@ NOT_BUILT: Final = (
 
 
 def asked_for(spec: MachineConfigurationSpec) -> Iterator[ModuleType]:
-    """The modules of the concerns that a configuration asks for."""
+    """Yield the modules of the concerns that a configuration asks for."""
     for name, fields in CONCERNS.items():
         if any(next(select(spec, tuple(field.split(".")), ""), None) for field in fields):
             yield import_module(f"{__name__}.{name}")
 
 
 def writers(spec: MachineConfigurationSpec) -> Iterator[tuple[str, str]]:
-    """Every path that a concern writes by itself, and the field that asks for it."""
+    """Yield every path that a concern writes by itself, and the field that asks for it."""
     for concern in asked_for(spec):
         if hasattr(concern, "writes"):
             yield from concern.writes(spec)

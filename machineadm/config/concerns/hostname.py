@@ -21,7 +21,7 @@ def writes(_spec: MachineConfigurationSpec) -> Iterator[tuple[str, str]]:
 
 
 def _fits_the_kernel(linux: LinuxConfiguration, _context: Context) -> Iterator[Finding]:
-    """DNS takes longer names; sethostname(2) does not."""
+    """DNS allows longer names; sethostname(2) does not."""
     if linux.hostname is None:
         return
     if len(linux.hostname) > _LONGEST:

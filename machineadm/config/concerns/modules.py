@@ -18,7 +18,7 @@ def writes(_spec: MachineConfigurationSpec) -> Iterator[tuple[str, str]]:
 
 
 def _each_once(linux: LinuxConfiguration, _context: Context) -> Iterator[Finding]:
-    """The kernel takes `-` and `_` in a module's name for the same."""
+    """To the kernel `-` and `_` in a module's name are the same."""
     seen: dict[str, str] = {}
     for index, name in enumerate(linux.kernel_modules):
         other = seen.setdefault(name.replace("-", "_"), name)

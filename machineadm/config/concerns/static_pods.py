@@ -1,4 +1,4 @@
-"""Static pods beside those of kubeadm: their manifests, where the kubelet looks for them."""
+"""Static pods besides those of kubeadm: their manifests, where the kubelet looks for them."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ def writes(_spec: MachineConfigurationSpec) -> Iterator[tuple[str, str]]:
 
 
 def _each_once(linux: LinuxConfiguration, _context: Context) -> Iterator[Finding]:
-    """`net.ipv4.ip_forward` and `net/ipv4/ip_forward` are one; in a name with a slash first, dots are dots."""
+    """`net.ipv4.ip_forward` and `net/ipv4/ip_forward` are the same; after a first slash, dots are literal."""
     seen: dict[str, str] = {}
     for name in linux.sysctls:
         other = seen.setdefault(_file(name), name)
@@ -28,10 +28,11 @@ def _each_once(linux: LinuxConfiguration, _context: Context) -> Iterator[Finding
 
 
 def _file(name: str) -> str:
-    """The path below /proc/sys, by sysctl.d(5): the first separator says what the others mean."""
+    """Return the path below /proc/sys as in sysctl.d(5): the first separator decides what the others mean."""
     dot, slash = name.find("."), name.find("/")
     if slash >= 0 and (dot < 0 or slash < dot):
         return name
+    # Both ways: net.ipv4.conf.eth0/100.rp_filter is about the VLAN interface eth0.100.
     return name.translate(str.maketrans("./", "/."))
 
 

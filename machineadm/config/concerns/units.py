@@ -24,7 +24,7 @@ def writes(spec: MachineConfigurationSpec) -> Iterator[tuple[str, str]]:
 
 
 def _masked_is_nothing_else(unit: SystemdUnit, _context: Context) -> Iterator[Finding]:
-    """A masked unit is a link to nowhere, where its file would be, and nothing starts it."""
+    """A masked unit is a link to /dev/null in place of its file, and nothing can start it."""
     if not unit.masked:
         return
     if unit.contents is not None:
@@ -36,7 +36,7 @@ def _masked_is_nothing_else(unit: SystemdUnit, _context: Context) -> Iterator[Fi
 
 
 def _sections_come_first(unit: SystemdUnit, _context: Context) -> Iterator[Finding]:
-    """What stands before the first section systemd ignores, with a line in the journal."""
+    """Systemd ignores everything before the first section, and says so only in the journal."""
     texts = [("contents", unit.contents or "")]
     texts += [(f"dropIns[{n}].contents", one.contents) for n, one in enumerate(unit.drop_ins)]
     for field, text in texts:

@@ -35,7 +35,7 @@ def _day_exists(user: User, _context: Context) -> Iterator[Finding]:
 
 
 def _hash_is_a_hash(user: User, _context: Context) -> Iterator[Finding]:
-    """crypt(5): a method between dollar signs. A password in the clear would be in /etc/shadow, and let nobody in."""
+    """A hash of crypt(5) begins with a method between dollar signs. A clear-text password would end up in /etc/shadow, and not work."""
     if user.password_hash is not None and not user.password_hash.reveal().startswith("$"):
         yield finding(
             "MA1323",

@@ -1,8 +1,8 @@
-"""What Kubernetes itself says of its versions: tables made from its own Go modules by `make upstream`.
+"""Tables of Kubernetes' versions, generated from its own Go modules by `make upstream`.
 
 `fields.json`: the types of the documents that a configuration passes on. `names.json`: flags, feature gates, admission
-plugins, kubeadm's phases and patch targets. An entry that is not the same in all minor versions says in which it is so:
-`[first, last]`, again and again, and None as the last where it has not gone. A table is loaded where somebody asks it.
+plugins, kubeadm's phases and patch targets. An entry that differs between minor versions lists the ranges in which it is valid:
+`[first, last]` pairs, with None as the last if it still exists. A table is loaded when it is first used.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ EVERYWHERE: Final[Ranges] = None
 
 
 def holds(ranges: Ranges, minor: int) -> bool:
-    """Whether something is there in a minor version."""
+    """Whether something exists in a minor version."""
     if ranges is None:
         return True
     return any(_within(first, last, minor) for first, last in _pairs(ranges))
@@ -46,7 +46,7 @@ def _within(first: int | None, last: int | None, minor: int) -> bool:
 
 
 def at(entry: Any, minor: int) -> Any:
-    """What an entry says in a minor version; None where it is not there.
+    """Return an entry's value in a minor version; None if it does not exist there.
 
     Args:
         entry: A word, or pairs of a word and the versions in which it holds.
@@ -61,7 +61,7 @@ def at(entry: Any, minor: int) -> Any:
 
 
 def versions_of(entry: Any) -> str:
-    """The versions that have an entry, in words; empty where all have it."""
+    """Describe the versions that have an entry; empty if all have it."""
     if isinstance(entry, str):
         return ""
     ranges: list[int | None] = []

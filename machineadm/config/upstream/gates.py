@@ -13,21 +13,21 @@ from machineadm.nearest import suggest
 
 
 def state(name: str, program: str, minor: int) -> str:
-    """What a version says of a gate: `+` or `-` for its default, `=` where it is locked to that, and its stage.
+    """Return a gate's state in a version: `+` or `-` for its default, `=` if it is locked to that, and its stage.
 
     Returns:
-        An empty string where the version does not have it.
+        An empty string if the version does not have it.
     """
     entry = upstream.names()["gates"][_owner(program)].get(name)
     return "" if entry is None else upstream.at(entry, minor) or ""
 
 
 def problems(given: Mapping[str, Any], path: str, program: str, minor: int) -> Iterator[Finding]:
-    """Gates that a component does not have, or that are locked to another value: it would not start.
+    """Find gates that a component does not have, or that are locked to another value: it would not start.
 
     Args:
-        given: Gates and whether they are to be on.
-        path: Of the map, or of the argument that they stand in.
+        given: Gates and their values.
+        path: Of the map, or of the argument, that contains them.
         program: `kubelet`, `kube-apiserver`.
         minor: The minor version of Kubernetes 1.
     """
@@ -62,14 +62,16 @@ def _owner(program: str) -> str:
 
 
 def is_on(name: str, program: str, minor: int, given: Mapping[str, Any]) -> bool:
-    """Whether a gate is on, where a configuration says so or the version has it on by itself.
+    """Whether a gate is on, by the configuration or by the version's default.
 
-    A gate that has gone is taken for one that is on: its feature has become part of the program.
+    A removed gate counts as on: its feature has become part of the program.
     """
     if isinstance(given.get(name), bool):
         return bool(given[name])
     found = state(name, program, minor)
     if found:
+        # AllAlpha and AllBeta switch whole stages on; a gate that is named itself has the last
+        # word, and was looked at above.
         by_stage = {"ALPHA": "AllAlpha", "BETA": "AllBeta"}.get(found.lstrip("+-="), "")
         return found.startswith("+") or given.get(by_stage) is True
     entry = upstream.names()["gates"][_owner(program)].get(name)

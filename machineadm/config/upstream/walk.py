@@ -1,4 +1,4 @@
-"""A document by the table of its fields: every name that its reader does not know, every value of another kind."""
+"""Check a document against the table of its fields: report unknown names and values of a wrong type."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _INTEGERS: Final = {
 
 
 def duration_seconds(text: object) -> float | None:
-    """The length of a duration as Go reads it, signed; None where it is not one."""
+    """Return the signed length of a duration as Go parses it; None if it is not one."""
     if not isinstance(text, str) or not _matches(_DURATION, text):
         return None
     units = {
@@ -61,6 +61,7 @@ def _matches(pattern: str, text: str) -> bool:
 
 def _is_whole(value: object) -> bool:
     return (isinstance(value, int) and not isinstance(value, bool)) or (
+        # Kubernetes reads YAML by way of JSON, in which 5.0 and 5 are the same number.
         isinstance(value, float) and value.is_integer()
     )
 
@@ -155,7 +156,7 @@ def _what(value: object) -> str:
 
 
 def _shown(name: str) -> str:
-    """A name up to what no field's name holds: the rest may be a secret."""
+    """Show a name up to the first character that no field name has: the rest may be a secret."""
     known = re.match(r"[A-Za-z0-9_./-]{1,63}", name)
     if known and known[0] == name:
         return name
@@ -175,11 +176,11 @@ class Walk:
         """Paths of fields that are there under a mistyped name."""
 
     def problems(self, value: Any, kind: str, path: str) -> Iterator[Finding]:
-        """What is wrong with a value, by the table.
+        """Yield what is wrong with a value, by the table.
 
         Args:
             value: As it was read; null fields are left out already.
-            kind: A scalar's, a type's name; behind `[]` that of a list's items, behind `{}` that of a map's values.
+            kind: Name of a scalar or type; after `[]` that of a list's items, after `{}` that of a map's values.
             path: Where it is.
         """
         if value is PRUNED or kind == "any":
@@ -240,6 +241,8 @@ class Walk:
         if meant := suggest(name, known, taken=value):
             yield finding("MA1324", below, f'unknown field; did you mean "{meant}"?')
             self.meant.add(child(path, meant))
+            # The value of a mistyped field is judged as well, unless the right one is there: then
+            # which one counts is not known.
             if meant not in value:
                 yield from self.problems(item, at(type_[meant], self._minor), below)
         else:
@@ -250,7 +253,7 @@ class Walk:
             yield finding("MA1324", path, f"expects a string, got {_what(value)}")
             return
         if not value or (value in values and holds(values[value], self._minor)):
-            return  # empty is as good as absent
+            return  # Go cannot tell an empty string from a missing one
         if value in values:
             yield finding(
                 "MA1310",

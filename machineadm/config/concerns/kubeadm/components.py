@@ -26,7 +26,7 @@ def _the_last_of_a_name_counts(
 def _policy_file_with_its_mode(
     control_plane: ControlPlaneConfig, _context: Context
 ) -> Iterator[Finding]:
-    """Mode ABAC reads a file, which an argument names; without the mode the API server refuses the argument."""
+    """Mode ABAC reads a file that an argument names; without the mode the API server refuses the argument."""
     server, authorization = control_plane.api_server, control_plane.authorization
     given = [
         (index, argument)

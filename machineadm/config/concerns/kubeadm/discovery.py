@@ -12,12 +12,14 @@ from machineadm.config.rules.names import endpoint_problem
 
 
 def _token_is_given(discovery: TokenDiscovery, _context: Context) -> Iterator[Finding]:
-    """In the management cluster it may be absent, for the manager makes one."""
+    """In the management cluster it may be missing, because the manager creates one."""
     if discovery.token is None and discovery.token_from is None:
         yield finding("MA1302", "", "one of token and tokenFrom is required on a machine")
 
 
 def _cluster_is_pinned(discovery: TokenDiscovery, _context: Context) -> Iterator[Finding]:
+    # The token authenticates the machine to the cluster, not the reverse: whoever knows it could
+    # pose as the API server.
     if not discovery.ca_cert_hashes and not discovery.unsafe_skip_ca_verification:
         yield finding(
             "MA1321",

@@ -1,6 +1,6 @@
-"""Inline patches: each is read and tried on what kubeadm will apply it to, in kubeadm's order.
+"""Inline patches: each is parsed and tried on the object that kubeadm will apply it to, in kubeadm's order.
 
-kubeadm does so after it has made certificates and kubeconfigs; what a patch leaves is judged by the kubelet alone.
+kubeadm itself does so only after it has written certificates and kubeconfigs, and only the kubelet judges the result.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ def _target(
 
 
 def _refused(current: Any, model: dict[str, Any], target: str, minor: int | None) -> str:
-    """Why nobody takes what patches have left; empty if that is not so."""
+    """Return why the patched object would be refused; empty if it would not be."""
     if problem := misfit_of(current, model):
         return problem
     for name in ("apiVersion", "kind"):
@@ -78,7 +78,7 @@ def _refused(current: Any, model: dict[str, Any], target: str, minor: int | None
 
 
 def _not_started(pod: dict[str, Any]) -> Iterator[str]:
-    """What no validation says, and every container runtime does."""
+    """Yield what no validation reports, but every container runtime refuses."""
     for index, container in enumerate(pod["spec"]["containers"]):
         for at, mount in enumerate(container.get("volumeMounts") or ()):
             path = mount["mountPath"]

@@ -33,11 +33,11 @@ _LITERALS = {
 
 
 class TypeCheckError(Exception):
-    """A rule is refused for its types."""
+    """The types in a rule do not fit."""
 
 
 class Checked:
-    """A checked expression: the type of each node, the overloads of each call, nodes that are but a name."""
+    """A checked expression: the type of each node, the overloads of each call, and nodes that are dotted names."""
 
     def __init__(self, root: Expr) -> None:
         self.root = root
@@ -124,6 +124,7 @@ class _Checker:
 
     def select(self, e: Select) -> Type:
         name = qualified(e)
+        # A dotted name before a field selection, as in cel-go: a.b may be a variable named "a.b".
         if name is not None and (t := self.lookup(name)) is not None:
             self.checked.names[e.id] = name
             return t
@@ -166,6 +167,8 @@ class _Checker:
         for arg in e.args:
             self.check(arg)
         if e.target is not None:
+            # A function of a namespace is parsed as a member call: math.greatest(1, 2) looks like a
+            # method of `math`.
             prefix = qualified(e.target)
             if prefix is not None and library.overloads(f"{prefix.removeprefix('.')}.{e.function}"):
                 e.function, e.target = f"{prefix.removeprefix('.')}.{e.function}", None
@@ -224,7 +227,7 @@ class _Checker:
         return types.param(f"_var{self.free}")
 
     def join(self, previous: Type | None, current: Type) -> Type:
-        """The type of members of a literal; that they differ is found later, and not everywhere wrong."""
+        """Return the common type of a literal's members; different types become dyn, which is not always wrong."""
         if previous is None:
             return current
         return (
@@ -308,7 +311,7 @@ class _Checker:
 
 
 def qualified(e: Expr) -> str | None:
-    """The dotted name that a node is; None if it is none."""
+    """Return the dotted name of a node; None if it is not one."""
     if isinstance(e, Ident):
         return e.name
     if isinstance(e, Select) and not e.test_only:
