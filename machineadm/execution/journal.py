@@ -286,6 +286,8 @@ class Journal:
             self._state.write(
                 f"journal-of-{self._foreign or 'unknown'}.jsonl", self._found, durable=True
             )
+            # Moved once: a second time, after an append that failed, nothing would be left to move.
+            self._foreign = None
         kept = _line(self._header) + b"".join(map(_line, self._records))
         # A torn end, an older format or another machine's file: replaced as a whole, since a record
         # appended behind a torn line would be unreadable.

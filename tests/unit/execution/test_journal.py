@@ -80,6 +80,25 @@ def test_a_record_that_a_full_disk_took_in_part_damages_none_after_it() -> None:
     assert journal_of(host).last_event(STEP.name) == "failed"
 
 
+def test_a_full_disk_empties_no_journal_that_was_moved_aside() -> None:
+    host = FakeHost()
+    journal_of(host, machine_id="other").started(STEP)
+    moved = durable(host)[JOURNAL]
+    journal = journal_of(host, machine_id="m2")
+    real = host.state.append
+
+    def full(name: str, content: bytes) -> None:
+        raise HostError("MA3001", f"no space left on device for {name}: {len(content)}")
+
+    host.state.append = full  # type: ignore[method-assign]
+    with pytest.raises(HostError):
+        journal.started(STEP)
+    host.state.append = real  # type: ignore[method-assign]
+    journal.started(STEP)
+
+    assert durable(host)["journal-of-other.jsonl"] == moved
+
+
 def test_damage_in_the_middle_is_an_error_with_a_code() -> None:
     host = FakeHost()
     journal = journal_of(host)
