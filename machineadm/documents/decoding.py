@@ -179,6 +179,8 @@ def _yaml(source: Source, begin: int, end: int, budget: Budget) -> Iterator[_Roo
         budget.begin_document(begin)
         for node in reader.documents():
             yield _Root(node, reader.faults)
+            # Faults belong to the document in which they were found, not to those that follow in
+            # the same part.
             reader.faults = []
     except RefusedError as refused:
         yield _Root(None, [*reader.faults, refused.fault])

@@ -112,6 +112,7 @@ class JsonReader:
         while part:
             end = part.end()
             part = _ESCAPES.match(self._text, end, self._end)
+        # Without quoting the text: it may be a secret that somebody forgot to close.
         if end >= self._end or self._text[end] != '"':
             raise RefusedError(
                 "MA1006", at, "not JSON: a string that does not end, or a bad escape"
@@ -141,6 +142,8 @@ class JsonReader:
         if text in _WORDS:
             return Scalar(at, _WORDS[text], text, True)
         try:
+            # By msgspec, so that a number is the same value on both roads, this one and the fast
+            # one.
             return Scalar(at, json.decode(text), text, True)
         except DecodeError:
             raise RefusedError("MA1006", at, "not JSON: a number that is out of range") from None

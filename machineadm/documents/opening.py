@@ -153,6 +153,8 @@ class Opening:
         else:
             return None
         if isinstance(found, bytes):
+            # All plaintexts of a stream share one budget: many small documents must not add up to
+            # more than one large one may hold.
             self._bytes -= len(found)
             return found
         self.problems += [problem_at(document, finding) for finding in found or ()]
@@ -173,6 +175,7 @@ class Opening:
         if findings := self._opener.references.unfit(reference.spec):
             return findings
         data = self._opener.references.fetch(reference.spec)
+        # One limit for the whole stream, as for plaintexts: a reference costs a few bytes, too.
         return (_TOO_LARGE,) if len(data) > self._bytes else data
 
     def _unseal(self, data: EncryptedData, level: int) -> bytes | Sequence[Finding]:
@@ -193,9 +196,12 @@ class Opening:
                 return (*findings, _nothing_at_hand(data.spec.provider))
             if findings:
                 return findings
+            # Counted here as well: what a plaintext holds is not known when its outer stream is
+            # judged.
             self._rounds -= rounds(data)
             return unseal(data, passphrase, allow_unauthenticated=lenient, most=self._bytes)
         except SealedError as error:
+            # Only this one: a wrong passphrase says nothing about the documents that follow.
             self._is_spent = error.finding is TOO_LARGE
             return (error.finding,)
         except ConfigError as error:

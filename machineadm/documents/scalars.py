@@ -117,6 +117,7 @@ def _choice(node: Scalar, type_: inspect.LiteralType) -> Judgement:
 
 def _number(node: Scalar, type_: inspect.IntType | inspect.FloatType) -> Judgement:
     value = node.value
+    # 0644 is 420 to YAML 1.1 and 644 to 1.2: no reading is taken, not even the more likely one.
     if isinstance(value, Ambiguous) and value.value is None:
         message = f"{value.kind} to some YAML readers, something else to others"
         return None, Flaw("MA1111", message, "write a decimal number without leading zeros")
@@ -157,6 +158,7 @@ def _way_out(node: Node, type_: inspect.Type) -> str:
         return ""
     if isinstance(type_, inspect.IntType | inspect.FloatType | inspect.BoolType) and not node.plain:
         return "write it without quotes"
+    # `key:value` without a space is one string to YAML, the most frequent reason for this mismatch.
     if isinstance(type_, inspect.StructType | inspect.DictType) and ":" in node.text:
         return "a colon needs a space after it"
     return ""
