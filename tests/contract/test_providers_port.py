@@ -227,8 +227,8 @@ def test_the_overlay_gives_words_and_lets_nobody_do_anything(ground: Ground) -> 
         assert caught.value.code == "MA9002"
 
 
-def keeper(folder: Path, state: FakeState, redactor: Redactor) -> LinuxProviders:
-    plugins = folder / "plugins"
+def keeper(directory: Path, state: FakeState, redactor: Redactor) -> LinuxProviders:
+    plugins = directory / "plugins"
     install(plugins, "auth-handler", "entra", program(ENTRA))
     path = install(plugins, "provider", "keeper", provider(KEEPER, "Keeper()"))
     access = PluginHostService(secret_prefix="keeper/", auth_handlers=("entra",))
