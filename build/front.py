@@ -1,7 +1,7 @@
 """`front.py` of the packed agent: reads the archive, makes sure that the libraries are there, hands over.
 
 It stands in for shiv's own runtime, which runs whatever it finds in a cache below HOME, obeys variables
-that make it run other code, and costs four times as much at every start. This module is compiled anew
+that make it run other code, and costs four times as much at every start. This module is compiled again
 at every start, so it holds what every start needs and no more; finding and loading modules is in parts.py, looking at
 the cache in cache.py, unpacking in unpack.py, compiling in sources.py, running without a cache in memory.py, what
 `version` says in version.py.

@@ -106,7 +106,7 @@ def pack(plugin: Path, machine: str, wheels: list[Path], output: Path) -> None:
             unpack(wheel, tree)
         add_sdk(tree)
         add_plugin(plugin, tree)
-        # What it unpacks lies apart from the agent's, which would remove it.
+        # It unpacks into its own directory: the agent would remove it from the agent's.
         owner = re.sub(r"[^a-z0-9-]", "-", output.name.removeprefix("machineadm-plugin-"))
         archive.write(tree, output, machine, f"plugin-{owner}")
 

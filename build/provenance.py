@@ -1,6 +1,6 @@
 """How an agent's file came to be: an in-toto Statement with SLSA provenance.
 
-It holds nothing of the builder's machine, so that whoever builds the commit anew gets the same
+It contains nothing of the builder's machine, so that anyone who builds the commit again gets the same
 statement; build.json has that.
 """
 

@@ -118,7 +118,7 @@ def as_json(value: object) -> bytes:
 
 
 def wheel_component(wheel: Path) -> Component | None:
-    """Describe a wheel and what lies inside it; None when nothing of it is in the file."""
+    """Describe a wheel and its contents; None if nothing of it is in the file."""
     with zipfile.ZipFile(wheel) as archive:
         files = needed(archive.namelist())
         if not files:

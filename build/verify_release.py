@@ -121,7 +121,7 @@ def libraries_of(file: Path) -> zipfile.ZipFile:
 
 
 def verdict_on_paper(path: Path, ours: bytes) -> int:
-    """Compare a bill of materials or a statement that lies beside the file; none need be there."""
+    """Compare a bill of materials or a statement next to the file, if there is one."""
     if not path.exists():
         return SAME
     if path.read_bytes() == ours:

@@ -94,7 +94,7 @@ def pack(release: Release, content: Mapping[str, bytes], wheels: Mapping[str, by
         wheels: Further files by name, or none.
 
     Returns:
-        A gzipped tar whose members lie in one directory, `machineadm-VERSION/`. Nothing in it is executable
+        A gzipped tar whose members are in one directory, `machineadm-VERSION/`. Nothing in it is executable
         but the script: the agent becomes so where it is installed, after it was verified.
     """
     script = Path(__file__).with_name(SCRIPT).read_bytes()

@@ -3,7 +3,7 @@
 release.json.sig -> release.json -> every artefact (name, size, digest)
 SHA256SUMS.sig   -> SHA256SUMS   -> every artefact and release.json
 FILE.sig, FILE.sigstore.json -> FILE
-machineadm.pub: the keys, for convenience; whoever verifies brings the key or its fingerprint along
+machineadm.pub: the keys, for convenience; a verifier must know the key or its fingerprint already
 """
 
 from __future__ import annotations

@@ -37,7 +37,7 @@ class Signer(Protocol):
 
 
 class PemSigner:
-    """A key that lies in this process's memory.
+    """A key in this process's memory.
 
     Args:
         key: An ECDSA P-256 key.

@@ -196,7 +196,7 @@ def _pass_on(error: Exception) -> NoReturn:
 
 
 def _refuse(why: str, hint: str) -> NoReturn:
-    # The URI is not repeated: a PIN may stand in it.
+    # The URI is not repeated: it may contain a PIN.
     raise UsageError("MA1802", f"PKCS#11 URI: {why}", hint=hint)
 
 

@@ -58,7 +58,7 @@ def role(resources: Sequence[Resource]) -> Schema:
 def patch_of_machine(docs: Docs, rules: Rules) -> list[Schema]:
     """Operations of JSON Patch (RFC 6902) on machines.cluster.x-k8s.io.
 
-    Versions stand in a list: each one's name is asserted first, so that a release with other versions is refused and
+    Versions are in a list: each one's name is asserted first, so that a release with other versions is refused and
     nothing else is hit.
     """
     value = Structural(docs, rules).part(InfrastructureReference)
@@ -80,7 +80,7 @@ def patch_of_machine(docs: Docs, rules: Rules) -> list[Schema]:
 
 
 def kustomization_of_patch() -> Schema:
-    """How kustomize applies the patch; whoever uses it adds Cluster API's components as resources."""
+    """How kustomize applies the patch; its user adds Cluster API's components as resources."""
     return {
         "apiVersion": "kustomize.config.k8s.io/v1alpha1",
         "kind": "Component",

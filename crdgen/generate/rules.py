@@ -94,7 +94,7 @@ def _how_many(rule: OneOf) -> str:
 
 
 def written(rule: Rule) -> Schema:
-    """A rule as it stands in a schema."""
+    """Return a rule as it is written in a schema."""
     entry: Schema = {"rule": rule.expression, "message": rule.message, "reason": rule.reason}
     if rule.field:
         entry["fieldPath"] = f".{rule.field}"

@@ -56,7 +56,7 @@ def foreign(name: str, path: str) -> Theirs | None:
 
     Args:
         name: As written; none of ours at this place.
-        path: Of the map that it stands in.
+        path: Of the map that contains it.
 
     Returns:
         None if they have no field of that name.

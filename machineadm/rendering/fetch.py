@@ -20,7 +20,7 @@ _P256: Final = bytes.fromhex("3059301306072a8648ce3d020106082a8648ce3d0301070342
 
 
 def agent_path(source: AgentSource | None) -> str:
-    """Where the agent lies once it is there; without a source: where an image has it."""
+    """Return the agent's path after the fetch; without a source, its path in an image."""
     if source is not None and source.download is not None:
         return source.download.destination or DOWNLOADED
     preinstalled = source.preinstalled if source is not None else None

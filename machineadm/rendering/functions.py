@@ -16,7 +16,7 @@ def functions(
     Args:
         machine_config: The documents' bytes.
         agent_fetch: The script that fetches the agent; empty where the image brings it.
-        agent_path: Where the agent lies once it is there.
+        agent_path: Path of the agent after it was fetched.
     """
     return {
         "machine_config": Function(0, lambda: machine_config),

@@ -1,4 +1,4 @@
-"""Where findings stand in the files of a stream: a template's in the ConfigMap or Secret that holds it."""
+"""Find the places of findings in the files of a stream: those of a template in the ConfigMap or Secret that holds it."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def _holds(document: Document, finding: TemplateFinding, main: Document) -> bool
 
 
 def _in_block(document: Document, finding: TemplateFinding) -> Problem | None:
-    """The very line and column, where the template is a block whose lines stand in the file as they are."""
+    """Return the exact line and column if the template is a block whose lines are unchanged in the file."""
     for field in _TEXTS:
         node = _below(_below(document.root, field), TEMPLATE_KEY)
         if isinstance(node, Scalar) and document.source.text.startswith("|", node.at):

@@ -61,6 +61,6 @@ def _name(path: str) -> str:
     if path == "-":
         return "<stdin>"
     name = shown(path) if "://" in path or path.startswith("data:") else path
-    # Bytes that are not UTF-8 would break whoever prints the name, and a newline would break the form of a message.
+    # Bytes that are not UTF-8 would fail where the name is printed, and a newline would break the form of a message.
     text = name.encode(errors="surrogateescape").decode(errors="replace")
     return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)

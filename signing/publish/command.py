@@ -25,7 +25,7 @@ def run(arguments: Sequence[str]) -> int:
 
     Raises:
         UsageError: MA1801, MA1802, MA1806: the key; MA1850, MA1851: the destination or the channel.
-        VerificationError: MA17xx: the release; MA1852, MA1853, MA1857, MA1861: what lies there.
+        VerificationError: MA17xx: the release; MA1852, MA1853, MA1857, MA1861: what the store contains.
         HostError: MA18xx: a file, a token or the store refused.
     """
     chosen = _parser().parse_args(arguments)

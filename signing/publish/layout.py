@@ -1,4 +1,4 @@
-"""Where things lie below a store's base, and how they are served: the same names in every kind of store.
+"""Paths below a store's base, and how they are served: the same names in every kind of store.
 
 releases/vX.Y.Z/FILE         never changes
 channels/CHANNEL.json .sig   the newest release of a channel
@@ -27,7 +27,7 @@ _CHANNEL: Final = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
 
 
 def release_name(version: str, file: str) -> str:
-    """Where a file of a release lies."""
+    """Return the path of a release's file."""
     return f"releases/{version}/{file}"
 
 
@@ -48,7 +48,7 @@ def channel_name(channel: str) -> str:
 
 
 def pointer_name(channel: str) -> str:
-    """Where a channel's pointer lies; its signature has SIGNATURE_SUFFIX behind."""
+    """Return the path of a channel's pointer; its signature's path ends in SIGNATURE_SUFFIX."""
     return f"{LATEST}.json" if channel == LATEST else f"channels/{channel}.json"
 
 

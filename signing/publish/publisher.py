@@ -192,13 +192,13 @@ def _move(pointer: _Pointer, signer: Signer, store: Store, *, allow_rollback: bo
     """Set a pointer and its signature.
 
     The signature is read before the pointer, and written over just that: should another publisher move
-    the pointer meanwhile, either this write fails, or the other's does, and it looks anew.
+    the pointer meanwhile, either this write fails, or the other's does, and the loser reads again.
 
     Returns:
         False if the pointer stays with a newer release.
 
     Raises:
-        VerificationError: MA1853 it would go back, MA1861 what lies there is no pointer.
+        VerificationError: MA1853 it would go back, MA1861 the existing file is not a pointer.
         HostError: MA1854, another publisher keeps changing it.
     """
     signature = signer.sign(pointer.data)
@@ -245,7 +245,7 @@ def _is_newer(pointer: _Pointer, held: Held | None, *, allow_rollback: bool) -> 
     forged one can at worst make this run refuse.
 
     Raises:
-        VerificationError: MA1853 a channel would go back, MA1861 what lies there is no pointer.
+        VerificationError: MA1853 a channel would go back, MA1861 the existing file is not a pointer.
     """
     if held is None or allow_rollback:
         return False

@@ -56,7 +56,7 @@ def endpoint_problem(text: str, *, port_required: bool) -> str:
 
 
 def names_come_once(items: Sequence[Any], field: str) -> Iterator[Finding]:
-    """Warnings of names that come again, where Kubernetes takes the last one without a word.
+    """Yield warnings about repeated names, of which Kubernetes silently takes the last one.
 
     Args:
         items: Values with a `name`.

@@ -91,7 +91,7 @@ def _is_certificate(der: bytes) -> bool:
 
 
 def _values(der: bytes) -> list[tuple[int, bytes]]:
-    """The tags and contents that lie one after the other.
+    """Yield the tags and contents of consecutive elements.
 
     Raises:
         IndexError: It is cut off.

@@ -61,7 +61,7 @@ class PluginLock(ApiStruct, frozen=True, kw_only=True):
 
 
 class Lock:
-    """A lock file, read; what is decided anew is written by `save`.
+    """The content of a lock file; `save` writes new decisions.
 
     Args:
         path: The file; empty: there is none, and none is written.

@@ -23,7 +23,7 @@ def fetch(plugin: Plugin, location: str, *, most: int) -> bytes:
     Args:
         plugin: Who is asked.
         location: In the plugin's own words.
-        most: Bytes that are taken; whoever sends more is refused.
+        most: Bytes that are accepted; a plugin that sends more is refused.
 
     Raises:
         PluginError: It does not give them, or too many.

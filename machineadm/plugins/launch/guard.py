@@ -109,7 +109,7 @@ def _kill_all_below(directory: str) -> bool:
                 entries = file.read().split(b"\0")
             if any(entry == wanted or entry.startswith(wanted + b"/") for entry in entries):
                 os.kill(int(name), signal.SIGKILL)
-                # SIGKILL at once: whoever was to be asked has been asked before.
+                # SIGKILL at once: plugins were asked to end before this.
                 found = True
         except OSError:
             pass  # ended, or somebody else's

@@ -84,7 +84,7 @@ class MockHost:
         self._service = service
 
     def configure(self, settings: dict[str, Any]) -> None:
-        """Give the plugin its settings, as they stand in plugins.yaml.
+        """Send the plugin its settings, as in plugins.yaml.
 
         Raises:
             CallError: It refuses them.

@@ -68,7 +68,7 @@ class Web:
         headers: Mapping[str, str] | None = None,
         plain: bool = False,
     ) -> http.client.HTTPResponse:
-        """Make a request; whoever gets the answer closes it.
+        """Make a request; the caller closes the answer.
 
         Args:
             method: Such as GET.
@@ -78,7 +78,7 @@ class Web:
             plain: http of any machine is fine, as for a cloud's metadata.
 
         Raises:
-            AbsentError: Nothing lies there.
+            AbsentError: There is nothing at the URL.
             CallError: It cannot be reached, or refuses.
         """
         require_url(url, plain=plain)
@@ -101,7 +101,7 @@ class Web:
         return answer
 
     def pieces(self, url: str, *, headers: Mapping[str, str] | None = None) -> Iterator[bytes]:
-        """What lies at a URL, in pieces.
+        """Yield the data at a URL, in pieces.
 
         Raises:
             CallError: It is not there, or broke off.

@@ -155,7 +155,7 @@ def _version(field: str, versions: Collection[int]) -> int:
 
 
 def _certificate(field: str, *, mtls: bool) -> bytes:
-    # A host that asked for none talks in the clear, whatever else stands in the field.
+    # A host that asked for no certificate connects without TLS, whatever the field contains.
     if not mtls:
         return b""
     if len(field) <= _SHORTEST_CERTIFICATE:

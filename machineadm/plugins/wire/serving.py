@@ -215,7 +215,7 @@ def run(plugin: Plugin) -> int:
     if environment.get(cookie.key) != cookie.value:
         sys.stderr.write(NO_PLUGIN)
         return 1
-    # Whatever prints from now on, a child or a library, must not stand in the handshake's way.
+    # Whatever prints from now on, a child or a library, must not get into the handshake line.
     line = os.dup(1)
     os.dup2(2, 1)
     return asyncio.run(_run(plugin, environment, line))

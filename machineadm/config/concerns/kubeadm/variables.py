@@ -1,6 +1,6 @@
 """Where a variable of a static pod may come from, by the rules of the kubelet (k8s.io/kubernetes/pkg/apis/core/validation).
 
-A static pod may not refer to objects of the API, for it runs before there is one (pkg/kubelet/config/common.go).
+A static pod must not refer to objects of the API, because it runs before the API exists (pkg/kubelet/config/common.go).
 """
 
 from __future__ import annotations

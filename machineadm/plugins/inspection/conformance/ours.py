@@ -96,13 +96,13 @@ def stored_passphrase(subject: Subject, plugin: Plugin) -> None:
 
 # ------------------------------------------------------------------------ infrastructure
 def unknown_location(subject: Subject, plugin: Plugin) -> None:
-    """A location where nothing lies is refused in words, never with no bytes."""
+    """A location without data is refused with a message, never answered with no bytes."""
     location = subject.inputs.get("missing", _NOBODY)
     refused(subject, plugin, "Fetch", location=location)
 
 
 def fetched(subject: Subject, plugin: Plugin) -> None:
-    """What lies at a location comes in pieces that any peer takes, the same each time."""
+    """The data at a location comes in pieces that any peer accepts, the same each time."""
     location = subject.known("location", "a location where something lies")
     first, second = (_fetch(subject, plugin, location) for _ in range(2))
     require(first, "nothing comes")

@@ -103,6 +103,6 @@ MESSAGES: Final = frozenset(
 
 
 def named_type(name: str) -> Type | None:
-    """The type of a name that stands for a type; None if it does not."""
+    """Return the type that a name denotes; None if it denotes none."""
     inner = NAMES.get(name)
     return types.type_of(inner) if inner is not None else None

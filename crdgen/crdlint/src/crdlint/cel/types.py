@@ -1,4 +1,4 @@
-"""CEL's types, and when one can stand for another, as cel-go's checker decides it."""
+"""CEL's types, and when one can replace another, as in cel-go's checker."""
 
 from __future__ import annotations
 
