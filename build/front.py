@@ -44,8 +44,7 @@ def run() -> int:
         # None: an option that only the command line understands, such as --help.
         if code is not None:
             return leave(code)
-    # Cloud images and hardened systems start services with 077 or 000: directories that we create
-    # must not depend on that.
+    # Whoever starts the agent may have another one (077, 000): what it creates must not depend on that.
     os.umask(0o022)
     # Nearly everything that a start allocates stays; one garbage collection during a plan takes a tenth of its time.
     gc.set_threshold(100_000)

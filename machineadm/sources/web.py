@@ -289,7 +289,6 @@ def _resolve(host: str, port: int, *, timeout: float) -> list[tuple[str, int]]:
         finally:
             answered.release()
 
-    # Not threading.Thread: at exit the interpreter would wait for the abandoned one.
     _thread.start_new_thread(ask, ())
     answered.acquire(timeout=timeout)
     if isinstance(answer, OSError):

@@ -146,7 +146,6 @@ async def start(
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             bufsize=0,
-            # A working directory would keep a file system busy that the run may have to unmount.
             cwd="/",
             env=environment_of(command, directory, certificate),
             pass_fds=(descriptor,),
