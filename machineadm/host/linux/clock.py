@@ -6,12 +6,18 @@ import _thread
 import contextlib
 import os
 import select
-import signal
 import time
 from collections.abc import Callable, Iterator
 from types import FrameType, TracebackType
+from typing import TYPE_CHECKING
 
 from machineadm.errors import InterruptedRunError, MachineadmError
+
+if TYPE_CHECKING:
+    import signal
+else:
+    # What `signal` wraps: it makes enumerations of every signal there is, which costs a start 1%.
+    import _signal as signal
 
 RESPITE = 8.0
 """Seconds in which a run that was told to end must have ended; then the process is ended. Stopping a command takes 5 of
@@ -19,6 +25,11 @@ them; all of it stays below the 10 that a run may outlast its deadline."""
 LAST_WORD = 1.0
 """Seconds that the report of such an end may take: the disk it goes to may be what hangs."""
 _AGAIN = 1.0
+_ENDING: dict[int, str] = {
+    signal.SIGTERM: "SIGTERM",
+    signal.SIGINT: "SIGINT",
+    signal.SIGHUP: "SIGHUP",
+}
 _RESUME = "run the same command again; it continues where this run stopped"
 
 LastWord = Callable[[MachineadmError], int]
@@ -41,8 +52,8 @@ class Interruption:
         # Monotonic: on a first boot NTP may move the wall clock by years.
         self._began = time.monotonic()
         self._budget = deadline
-        self._signal: signal.Signals | None = None
-        self._before: dict[signal.Signals, object] = {}
+        self._signal: int | None = None
+        self._before: dict[int, object] = {}
         self._thread = _thread.get_ident()
         self._held = 0
         self._raised = False
@@ -53,9 +64,9 @@ class Interruption:
 
     def __enter__(self) -> Interruption:
         self._watchdog = _Watchdog(self)
-        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGALRM):
+        for number in (*_ENDING, signal.SIGALRM):
             # A signal that somebody ignores on purpose (nohup) stays ignored.
-            if number is signal.SIGALRM or signal.getsignal(number) is not signal.SIG_IGN:
+            if number == signal.SIGALRM or signal.getsignal(number) is not signal.SIG_IGN:
                 self._before[number] = signal.signal(number, self._note)
         self._set_timer()
         return self
@@ -109,9 +120,8 @@ class Interruption:
     def reason(self) -> InterruptedRunError:
         """Why the run must end."""
         if self._signal is not None:
-            return InterruptedRunError(
-                "MA6002", f"interrupted by {self._signal.name}", hint=_RESUME
-            )
+            name = _ENDING.get(self._signal, f"signal {self._signal}")
+            return InterruptedRunError("MA6002", f"interrupted by {name}", hint=_RESUME)
         return InterruptedRunError(
             "MA6003",
             f"out of time: the run reached its deadline of {self._budget or 0.0:g} s ",
@@ -172,7 +182,7 @@ class Interruption:
     def take(self, number: int) -> None:
         """Note that a signal has come; from any thread."""
         if number != signal.SIGALRM:
-            self._signal = self._signal or signal.Signals(number)
+            self._signal = self._signal or number
         # A full pipe is readable already, which is all that is needed.
         with contextlib.suppress(BlockingIOError):
             os.write(self._wake_write, b"!")
