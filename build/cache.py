@@ -2,7 +2,8 @@
 
 A part's extension modules are in a directory that only this user can write to. At every start they are compared
 with the archive's own list: by lstat, and by content if that differs, or if nothing shows that what was written
-has reached the disk. Compiled again at every start except that of `version`, like front.py.
+has reached the disk. Compiled again at every start except that of `version`, like front.py:
+what decides whether kept code can be trusted cannot be kept code.
 
     CONTENT-TAG-PART        the extension modules
     CONTENT-TAG-PART.seal   when the directory was renamed, and in which boot its content was compared
@@ -15,13 +16,14 @@ import marshal
 import os
 import sys
 from _frozen_importlib_external import MAGIC_NUMBER
-from _imp import extension_suffixes, source_hash
+from _imp import _fix_co_filename, extension_suffixes, source_hash  # type: ignore[attr-defined]
 
 import front
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from types import CodeType
 
 # build/archive.py writes the values of these.
 CONTENT = "unknown"
@@ -36,6 +38,9 @@ FORMAT = 0o170000  # S_IFMT
 FILE = 0o100644
 NOEXEC = 8  # ST_NOEXEC of statvfs(3)
 
+unusable = ""
+"""Why extension modules are in memory; empty as long as they are in the cache."""
+
 
 class UnusableError(Exception):
     """A directory cannot take the libraries."""
@@ -43,6 +48,24 @@ class UnusableError(Exception):
     def __init__(self, reason: str, *, unsafe: bool = False) -> None:
         super().__init__(reason)
         self.unsafe = unsafe
+
+
+def activate(part: str) -> str:
+    """Make sure that a part's extension modules are there; returns their directory, empty without a cache."""
+    global unusable
+    if not unusable:
+        try:
+            return find(part)
+        except UnusableError as error:
+            unusable = str(error)
+            if error.unsafe:
+                front.say(
+                    f"MA7104 {unusable}, so nothing is kept there; "
+                    "the libraries are loaded into memory"
+                )
+        except OSError as error:
+            unusable = f"{error.filename or 'the cache'}: {error.strerror}"
+    return ""
 
 
 def find(part: str) -> str:
@@ -200,6 +223,21 @@ def kept(path: str) -> tuple[int, dict[str, tuple[int, int, bytes]]]:
         return held, marshal.loads(index)  # noqa: S302 - nobody but this user writes there
     os.close(held)
     return -1, {}
+
+
+def code(held: int, index: dict[str, tuple[int, int, bytes]], path: str) -> CodeType | None:
+    """Return a module's code from what `kept` returned; None if it must be compiled."""
+    if path in index:
+        start, size, seal = index[path]
+        data = os.pread(held, size, start)
+        # A bad disk or a power cut may have changed it, and marshal crashes on damaged data.
+        if source_hash(start, data) == seal:
+            found: CodeType = marshal.loads(data)  # noqa: S302 - nobody but this user writes there
+            # The path was compiled in, and the archive may have been started by another one
+            # since; tracebacks would show the old.
+            _fix_co_filename(found, f"{front.own_path()}/{path}")
+            return found
+    return None
 
 
 def listed(part: str) -> Iterator[str]:

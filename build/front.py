@@ -2,9 +2,9 @@
 
 It stands in for shiv's own runtime, which runs whatever it finds in a cache below HOME, obeys variables
 that make it run other code, and costs four times as much at every start. This module is compiled again
-at every start, so it holds what every start needs and no more; finding and loading modules is in parts.py, looking at
-the cache in cache.py, unpacking in unpack.py, compiling in sources.py, running without a cache in memory.py, what
-`version` says in version.py.
+at every start, so it holds what every start needs and no more; finding and loading modules is in parts.py, the only
+one of these that is kept compiled; looking at the cache is in cache.py, unpacking in unpack.py, compiling in
+sources.py, running without a cache in memory.py, what `version` says in version.py.
 
 The libraries come in parts; each is looked at when something of it is imported first. Modules stay in the
 archive; what goes into the cache is what the C library's loader wants as files, and compiled modules.
@@ -19,7 +19,7 @@ import sys
 TYPE_CHECKING = False  # typing itself would cost as much as all the rest of this file
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from types import ModuleType
+    from types import CodeType, ModuleType
     from typing import NoReturn
 
 BASE = "base"
@@ -31,10 +31,15 @@ PARTS = {
     "py310": (),
 }
 
+PARTS_FILE = "parts.py"
+
 held = -1
 """The archive, which may be replaced while it runs: modules are read out of it until the end."""
 
 table: dict[str, tuple[int, int, int, int]] = {}
+
+fresh: dict[str, CodeType] = {}
+"""Modules of the start that were compiled in this run and are to be kept."""
 
 
 def run() -> int:
@@ -64,7 +69,7 @@ def leave(code: int) -> int:
     """End as the interpreter does, but without freeing every object, which takes a tenth of a run."""
     parts = sys.modules.get("parts")
     # Before _exit: what a first run compiled makes every later start faster.
-    if parts is not None and any(part.compiled for part in parts.active):
+    if parts is not None and (fresh or any(part.compiled for part in parts.active)):
         companion("sources").keep(parts.active)
     # os._exit skips what the interpreter does at its end: waiting for threads, exit functions,
     # flushing. Each is done here.
@@ -87,13 +92,19 @@ def leave(code: int) -> int:
 def prepare() -> None:
     """Make the libraries importable, and take the archive, the first on the path, off it."""
     del sys.path[0]
-    companion("cache")  # before parts.py imports it: zipimport would compile it twice
-    companion("parts").prepare()
+    # Before anything imports it: zipimport would compile it twice.
+    cache = companion("cache")
+    top = cache.activate(BASE)
+    kept = cache.kept(top)
+    code = cache.code(*kept, PARTS_FILE)
+    if code is None:
+        code = fresh[PARTS_FILE] = compiled(PARTS_FILE)
+    companion("parts", code).prepare(top, kept)
 
 
 def repair() -> bool:
     """Compare the cache by content after an import failed; returns whether any damage was fixed."""
-    if companion("parts").unusable:
+    if companion("cache").unusable:
         return False
     found: str = companion("unpack").verify()
     return found.startswith("MA7108")
@@ -177,17 +188,27 @@ def number(data: bytes, at: int, size: int) -> int:
     return int.from_bytes(data[at : at + size], "little")
 
 
-def companion(name: str) -> ModuleType:
+def compiled(name: str) -> CodeType:
+    """Compile a file of the archive's own start."""
+    # dont_inherit: otherwise `from __future__ import annotations` of this file would apply to the
+    # other one, too.
+    code: CodeType = compile(read(name), f"{own_path()}/{name}", "exec", dont_inherit=True)
+    return code
+
+
+def companion(name: str, code: CodeType | None = None) -> ModuleType:
     """Import another module of the archive's own start, which is no longer on the path.
 
     As start.py does with this one, and for the same reason.
+
+    Args:
+        name: The module.
+        code: Its code, if it need not be compiled.
     """
     if name in sys.modules:
         return sys.modules[name]
     path = f"{own_path()}/{name}.py"
-    # dont_inherit: otherwise `from __future__ import annotations` of this file would apply to the
-    # other one, too.
-    code = compile(read(f"{name}.py"), path, "exec", dont_inherit=True)
+    code = code or compiled(f"{name}.py")
     module = type(sys)(name)
     module.__loader__ = __loader__  # type: ignore[name-defined]
     module.__file__ = path

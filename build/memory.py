@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import os
 
+import cache
 import front
-import parts
 
 HOST = 5
 
@@ -34,7 +34,7 @@ def anonymous(name: str, data: bytes) -> str:
     except (OSError, AttributeError) as error:
         front.refuse(
             HOST,
-            f"MA7106 the libraries can be loaded neither from a cache ({parts.unusable}) nor from "
+            f"MA7106 the libraries can be loaded neither from a cache ({cache.unusable}) nor from "
             f"memory ({error}); MACHINEADM_CACHE names another directory",
         )
     return path

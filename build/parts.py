@@ -1,16 +1,15 @@
 """`parts.py` of the packed agent: finds and loads modules from the archive or the cache.
 
-Compiled again at every start except that of `version`, like front.py.
+Its code is kept beside that of the part `base`; `version` does not need it.
 """
 
 from __future__ import annotations
 
-import marshal
 import os
 import sys
 from _frozen_importlib import ModuleSpec
 from _frozen_importlib_external import ExtensionFileLoader, spec_from_file_location
-from _imp import _fix_co_filename, extension_suffixes, source_hash  # type: ignore[attr-defined]
+from _imp import extension_suffixes
 
 import cache
 import front
@@ -35,13 +34,15 @@ LATE: dict[str, dict[str, Callable[[], str]]] = {
 active: list[Part] = []
 """The parts that something was imported of."""
 
-unusable = ""
-"""Why extension modules are in memory; empty as long as they are in the cache."""
 
+def prepare(top: str, kept: tuple[int, dict[str, tuple[int, int, bytes]]]) -> None:
+    """Install the finders.
 
-def prepare() -> None:
-    """Install the finders."""
-    sys.meta_path[:0] = [Late(), Part(front.BASE)]
+    Args:
+        top: Directory of the first part's extension modules; empty without a cache.
+        kept: Its compiled modules, as cache.kept returns them.
+    """
+    sys.meta_path[:0] = [Late(), Part(front.BASE, top, kept)]
     # Last: a part is looked at only if nobody else has the module, so a run without plugins never
     # unpacks gRPC.
     sys.meta_path.append(Missing())
@@ -53,16 +54,18 @@ class Part:
 
     Args:
         name: The part.
+        top: Directory of its extension modules; empty if they are loaded from memory.
+        kept: Its compiled modules, as cache.kept returns them.
     """
 
-    def __init__(self, name: str) -> None:
+    def __init__(
+        self, name: str, top: str, kept: tuple[int, dict[str, tuple[int, int, bytes]]]
+    ) -> None:
         self.name = name
         self.files = {line.split(" ", 2)[2] for line in cache.listed(name)}
         self.tops = {path.partition("/")[0].partition(".")[0] for path in self.files}
-        # Directory of the extension modules; empty if they are loaded from memory.
-        self.top = activate(name)
-        self.kept: dict[str, tuple[int, int, bytes]]
-        self.bytecode, self.kept = cache.kept(self.top)
+        self.top = top
+        self.bytecode, self.kept = kept
         self.compiled: dict[str, bytes] = {}
         active.append(self)
 
@@ -99,16 +102,10 @@ class Part:
 
     def code(self, path: str) -> CodeType:
         """Return the compiled module of that path, from the cache or compiled now."""
-        if path in self.kept:
-            start, size, seal = self.kept[path]
-            data = os.pread(self.bytecode, size, start)
-            # A bad disk or a power cut may have changed it, and marshal crashes on damaged data.
-            if source_hash(start, data) == seal:
-                code: CodeType = marshal.loads(data)  # noqa: S302 - nobody but this user writes there
-                # The path was compiled in, and the archive may have been started by another one
-                # since; tracebacks would show the old.
-                _fix_co_filename(code, f"{front.own_path()}/{path}")
-                return code
+        found: CodeType | None = cache.code(self.bytecode, self.kept, path)
+        if found is not None:
+            return found
+        code: CodeType
         code, self.compiled[path] = front.companion("sources").compiled(self, path)
         return code
 
@@ -219,28 +216,14 @@ class Missing:
         if part is None:
             return None
         self.parts = {name: other for name, other in self.parts.items() if other != part}
-        found = Part(part)
+        found = opened(part)
         sys.meta_path.insert(0, found)
         if part == "rpc" and sys.version_info < (3, 11):
-            sys.meta_path.append(Part("py310"))
+            sys.meta_path.append(opened("py310"))
         return found.find_spec(name)
 
 
-def activate(part: str) -> str:
-    """Make sure that a part's extension modules are there; returns their directory, empty without a cache."""
-    global unusable
-    if not unusable:
-        try:
-            path: str = cache.find(part)
-        except cache.UnusableError as error:
-            unusable = str(error)
-            if error.unsafe:
-                front.say(
-                    f"MA7104 {unusable}, so nothing is kept there; "
-                    "the libraries are loaded into memory"
-                )
-        except OSError as error:
-            unusable = f"{error.filename or 'the cache'}: {error.strerror}"
-        else:
-            return path
-    return ""
+def opened(part: str) -> Part:
+    """Return a part after making sure that its extension modules are there."""
+    top = cache.activate(part)
+    return Part(part, top, cache.kept(top))

@@ -106,6 +106,8 @@ def beside(part: str) -> Ahead | None:
 def keep(parts: list[Part]) -> None:
     """Write what was compiled of each part, together with what was kept before."""
     for part in parts:
+        if part.name == front.BASE:
+            part.compiled.update({path: marshal.dumps(code) for path, code in front.fresh.items()})
         if part.compiled and part.top:
             try:
                 keep_part(part)

@@ -174,7 +174,7 @@ def test_a_change_that_only_the_content_shows_is_found_by_verify_cache(
     again = run_agent(agent_file, "version", "--verify-cache", cache=cache)
 
     assert found.returncode == 4
-    assert "MA7108 differed from the archive and was unpacked anew: base/msgspec/" in found.stdout
+    assert "MA7108 differed from the archive and was unpacked again: base/msgspec/" in found.stdout
     assert any_library(base).name in found.stdout
     assert (again.returncode, again.stdout.splitlines()[-1]) == (0, "cache        intact: base")
     assert listing(base) == before
@@ -195,8 +195,14 @@ def test_verify_cache_does_not_run_what_it_verifies(
     assert not beside(base, ".code").exists()
 
 
-def plant_code(base: Path, source: str, *, sealed: bool = True) -> None:
-    """Write a file of compiled modules, all of which are that source."""
+def kept_names(base: Path) -> list[str]:
+    """The modules whose code is kept."""
+    kept = beside(base, ".code").read_bytes()
+    return list(marshal.loads(kept[16 : 16 + int.from_bytes(kept[4:8], "little")]))  # noqa: S302 - of this very test
+
+
+def plant_code(base: Path, source: str, *, sealed: bool = True, only: str = "") -> None:
+    """Write a file of compiled modules, all of which are that source, or the one that is named."""
     path = beside(base, ".code")
     kept = path.read_bytes()
     room = int.from_bytes(kept[4:8], "little")
@@ -204,7 +210,8 @@ def plant_code(base: Path, source: str, *, sealed: bool = True) -> None:
     at = 16 + room
     code_seal = source_hash(at, planted) if sealed else bytes(8)
     names = marshal.loads(kept[16:at])  # noqa: S302 - of this very test
-    index = marshal.dumps(dict.fromkeys(names, (at, len(planted), code_seal)))
+    lies = dict.fromkeys([only] if only else names, (at, len(planted), code_seal))
+    index = marshal.dumps(lies)
     index = index.ljust(room, b"\0")
     path.write_bytes(kept[:8] + source_hash(0, index) + index + planted)
 
@@ -294,6 +301,53 @@ def test_compiled_modules_whose_seal_is_wrong_are_not_run(
     plant_code(base, PLANTED, sealed=False)
 
     work()
+
+
+def test_the_finders_are_kept_compiled_and_what_judges_kept_code_is_not(base: Path) -> None:
+    start_of_it = {path.name for path in (Path(__file__).parents[2] / "build").glob("*.py")}
+
+    assert start_of_it & {*kept_names(base)} == {"parts.py"}
+
+
+def test_kept_finders_are_the_ones_that_run(
+    agent_file: Path, base: Path, cache: Path, tmp_path: Path
+) -> None:
+    plant_code(base, PLANTED, only="parts.py")
+
+    outcome = run_agent(agent_file, "validate", "--path", str(tmp_path / "node.yaml"), cache=cache)
+    version = run_agent(agent_file, "version", cache=cache)
+
+    assert (outcome.returncode, outcome.stderr) == (99, RAN)
+    assert (version.returncode, version.stderr) == (0, "")
+
+
+def test_finders_whose_seal_is_wrong_are_compiled_and_kept_anew(
+    base: Path, work: Callable[[], None]
+) -> None:
+    plant_code(base, PLANTED, sealed=False, only="parts.py")
+
+    work()
+
+    assert len(kept_names(base)) > 1
+    anew = beside(base, ".code").stat()
+    work()
+    assert beside(base, ".code").stat().st_ino == anew.st_ino
+
+
+def test_finders_that_alone_are_damaged_are_kept_anew(base: Path, work: Callable[[], None]) -> None:
+    path = beside(base, ".code")
+    whole = path.read_bytes()
+    room = int.from_bytes(whole[4:8], "little")
+    at, size, _ = marshal.loads(whole[16 : 16 + room])["parts.py"]  # noqa: S302 - of this very test
+    path.write_bytes(whole[:at] + bytes(size) + whole[at + size :])
+
+    work()
+    mended = path.stat()
+    work()
+
+    assert "parts.py" in kept_names(base)
+    assert path.read_bytes().count(bytes(size)) == 0
+    assert path.stat().st_ino == mended.st_ino
 
 
 def test_what_each_command_compiles_is_kept_beside_that_of_the_others(
