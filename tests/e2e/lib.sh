@@ -107,7 +107,7 @@ unchanged() {
   local n=$1 rc=0 before after written
   before=$(X "$n" systemctl show -p MainPID containerd kubelet | tr '\n' ' ')
   # The first start in a boot seals the agent's cache anew: that is not a second run.
-  X "$n" python3 $AT version > /dev/null
+  X "$n" python3 $AT plan --path $CONFIG > /dev/null 2>&1
   X "$n" sh -c 'touch /dev/shm/.stamp; sleep 0.1'
   X "$n" python3 $AT bootstrap --path $CONFIG > "$OUT/$n/again.stdout" 2> "$OUT/$n/again.stderr" || rc=$?
   written=$(X "$n" find / -xdev -cnewer /dev/shm/.stamp -not -path '/var/log/*' -not -path '/var/lib/cni/*' -not -name '*lock' \

@@ -4,10 +4,11 @@
 # Each failure meets each act; what follows takes turns, so that 25 orders meet all pairs. E2E_ORDERS=all: all 75.
 ENDS=(preflight late certs etcd uploaded); ACTS=(nothing resets inits joins restores); NEXT=(same edited reboot)
 TOKEN=abcdef.0123456789abcdef
-by_hand() { X "$1" sh -c "$2 > /var/log/by-hand 2>&1"; }
-refuses() { grep -qx 'MA40\(03\|40\|41\|44\|45\|46\)' <<< "$1"; }
+by_hand() { X "$1" sh -c "{ $2; } > /var/log/by-hand 2>&1"; }
+refuses() { grep -qx 'MA40\(03\|18\|40\|41\|44\|45\|46\)' <<< "$1"; }
 
 machines 1
+X m1 sysctl -qw net.ipv4.ip_forward=1
 by_hand m1 "kubeadm init --kubernetes-version v$KV --control-plane-endpoint cluster.test:6443 --pod-network-cidr 10.244.0.0/16 --token $TOKEN --node-name m1"
 X m1 tar -C / -czf /root/backup.tar.gz etc/kubernetes/pki var/lib/etcd/member
 "$E2E/stage/machines.sh" get m1 /root/backup.tar.gz "$OUT/backup.tar.gz"

@@ -26,7 +26,7 @@ ready m1
 
 # A worker that is killed; a person resets and joins it.
 install m2 m2.yaml
-killed m2 'test -e /etc/kubernetes/bootstrap-kubelet.conf'
+killed_at m2 '\[kubelet-start\] Starting'
 X m2 kubeadm reset --force > /dev/null 2>&1
 sleep 7      # as long as the agent may have been silent before it was killed
 by_hand m2 join cluster.test:6443 --token $TOKEN --discovery-token-ca-cert-hash "$(joining)" --node-name m2
