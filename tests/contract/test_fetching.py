@@ -18,6 +18,7 @@ import time
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
+from stat import S_ISREG
 from threading import Thread
 from typing import Any
 from urllib.parse import quote
@@ -189,7 +190,8 @@ class Machine:
     def executables(self) -> list[Path]:
         """What of this machine's files could be run."""
         ours = (path for path in self.directory.rglob("*") if self.programs not in path.parents)
-        return [path for path in ours if path.is_file() and path.stat().st_mode & 0o111]
+        # A link is not followed: where fs.protected_symlinks is set, not even root may follow another's.
+        return [path for path in ours if S_ISREG(mode := path.lstat().st_mode) and mode & 0o111]
 
     def leftovers(self) -> list[str]:
         directories = (self.destination.parent, self.directory / "run/machineadm")
