@@ -342,12 +342,12 @@ def test_finders_that_alone_are_damaged_are_kept_anew(base: Path, work: Callable
     path.write_bytes(whole[:at] + bytes(size) + whole[at + size :])
 
     work()
-    mended = path.stat()
+    repaired = path.stat()
     work()
 
     assert "parts.py" in kept_names(base)
     assert path.read_bytes().count(bytes(size)) == 0
-    assert path.stat().st_ino == mended.st_ino
+    assert path.stat().st_ino == repaired.st_ino
 
 
 def test_what_each_command_compiles_is_kept_beside_that_of_the_others(
@@ -490,7 +490,7 @@ def test_unpacking_does_not_wait_for_the_disk(
     assert "sync" not in calls
 
 
-def test_a_library_that_cannot_be_loaded_is_mended_and_told(
+def test_a_library_that_cannot_be_loaded_is_repaired_and_told(
     agent_file: Path, base: Path, work: Callable[[], None], cache: Path, tmp_path: Path
 ) -> None:
     path = any_library(base)
@@ -637,7 +637,7 @@ def test_a_part_whose_directory_others_may_write_to_goes(
     assert base.stat().st_mode & 0o777 == 0o700
 
 
-def test_a_part_is_mended_though_an_earlier_mending_was_killed(
+def test_a_part_is_repaired_though_an_earlier_repair_was_killed(
     base: Path, work: Callable[[], None]
 ) -> None:
     shutil.copytree(base, base.with_name(f".old-{base.name}"))
