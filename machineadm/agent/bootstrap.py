@@ -241,12 +241,13 @@ def prepare(
     as_given = realise(accepted.configuration)
     # As early as possible: from here on any error, plugin or program may print one of them.
     machine.redactor.learn(secrets_of(as_given))
-    if host.providers is not None:
-        _declare_plugins(accepted.configuration.spec, host.providers)
     if request.deadline is None and accepted.configuration.spec.deadline is not None:
         # Counted from the start of the run, so that a slow download of the configuration counts as
         # well.
         machine.limit(seconds(accepted.configuration.spec.deadline))
+    # After the limit: plugins may be fetched here.
+    if host.providers is not None:
+        _declare_plugins(accepted.configuration.spec, host.providers)
     resolved = _resolved(request, machine, facts, accepted, listen, ahead=ahead)
     document = (resolved or accepted).configuration
     # Only with values resolved: the URL or its headers may be among them.
@@ -343,10 +344,10 @@ def _elsewhere(reporting: Reporting, machine: Machine) -> Elsewhere:
 
 
 def _declare_plugins(spec: MachineConfigurationSpec, providers: Providers) -> None:
-    """Declare the configuration's own plugins, and refuse it if it names plugins for later that do not exist.
+    """Declare the configuration's own plugins, fetch those for later, and refuse it if it names some that do not exist.
 
     Raises:
-        PluginError: There is none of that name, or it cannot be trusted.
+        PluginError: There is none of that name, or it cannot be trusted or fetched.
     """
     if spec.machine.plugins:
         providers.declare(spec.machine.plugins)

@@ -20,6 +20,7 @@ from machineadm.host.linux.tree import Tree
 from machineadm.host.ports import Host
 from machineadm.redaction import Redactor, Secret
 from machineadm.sources.downloads import Downloads
+from machineadm.sources.plugins import fetching
 
 
 class Machine(msgspec.Struct, frozen=True, kw_only=True):
@@ -93,6 +94,7 @@ def connect(
         ),
         plugin_directories=plugin_directories,
         allow_unverified_plugins=allow_unverified_plugins,
+        fetch_plugin=fetching(allow_unverified=allow_unverified_plugins, log=log),
     )
     with interruption:
         try:

@@ -7,7 +7,7 @@ from machineadm.codes.model import Code
 TABLE: dict[str, Code] = {
     "MA7240": Code(
         "not a plugin, a version or a catalog",
-        "What the command line or plugins.yaml names is not KIND/NAME of a plugin, not a constraint of versions, not a platform, "
+        "What the command line, plugins.yaml or a configuration names is not KIND/NAME of a plugin, not a constraint of versions, not a platform, "
         "or not the address of a catalog. Nothing was asked for.",
         "Write it as the hint shows: encryption-provider/vault@^1.2, linux/arm64, oci://registry.example/plugins.",
     ),
@@ -40,7 +40,7 @@ TABLE: dict[str, Code] = {
     ),
     "MA7246": Code(
         "plugin is not the one that was named",
-        "The bytes that came have another digest or length than the lock or the catalog says. Nothing of them was kept or run.",
+        "The bytes that came have another digest or length than the configuration, the lock or the catalog says. Nothing of them was kept or run.",
         "Find out who has changed the plugin before anything else: a published version never changes. A damaged mirror must be filled anew.",
     ),
     "MA7247": Code(
@@ -61,8 +61,9 @@ TABLE: dict[str, Code] = {
     ),
     "MA7250": Code(
         "plugin is not locked",
-        "--strict installs what the lock names by digest alone, and it does not name this plugin, this version or this platform.",
-        "Install it once without --strict, look at what the lock has now, and keep it with the configuration.",
+        "--strict installs what the lock names by digest alone, and it does not name this plugin, this version or this platform. Or a "
+        "configuration declares a plugin by its catalog, and neither its entry nor the machine's lock has its digest. Nothing was fetched.",
+        "Install it once without --strict, look at what the lock has now, and keep it with the configuration. Give a declared plugin its `digest`.",
     ),
     "MA7251": Code(
         "fetching a plugin takes too long",

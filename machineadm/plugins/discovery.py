@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -25,6 +25,9 @@ PREFIX: Final = "machineadm-plugin-"
 SERVING: Final = ("provider", "auth-handler")
 """Kinds of which one plugin may serve several names."""
 
+Fetch = Callable[[PluginEntry], tuple[str, str]]
+"""Brings a plugin that is declared by its catalog: its path, and the hex digits of its SHA-256. Raises PluginError."""
+
 
 class Places(msgspec.Struct, frozen=True, kw_only=True):
     """Where plugins may be, and what is demanded of them."""
@@ -39,6 +42,9 @@ class Places(msgspec.Struct, frozen=True, kw_only=True):
     directories: tuple[str, ...] = DIRECTORIES
     allow_unverified: bool = False
     """Run what has no checksum."""
+
+    fetch: Fetch | None = None
+    """For entries with a catalog; None: they are refused."""
 
 
 class Found(msgspec.Struct, frozen=True, kw_only=True):
@@ -64,12 +70,14 @@ def find(kind: str, name: str, places: Places) -> Found | None:
         The first in order; None if there is none.
 
     Raises:
-        PluginError: The first one is not trusted; no other one is tried.
+        PluginError: The first one is not trusted, or cannot be fetched; no other one is tried.
     """
     entry = _named(kind, name, places.declared)
     path = _in(kind, name, places.given)
     if not path and entry is None:
         entry = _named(kind, name, _configured(name, places))
+    if not path and entry is not None and entry.catalog is not None:
+        return _fetched(entry, places)
     path = path or (entry.path if entry else None) or _in(kind, name, places.directories)
     return _judged(name, path, places, entry) if path else None
 
@@ -100,13 +108,17 @@ def require(kind: str, name: str, places: Places) -> Found | None:
         places: Where to look.
 
     Raises:
-        PluginError: MA7226: There is none. Others: it is not to be trusted.
+        PluginError: MA7226: There is none. Others: it is not to be trusted, or cannot be fetched.
     """
     found = find(kind, name, places)
-    if found is None and not (kind in SERVING and entries(kind, places)):
+    if found is not None:
+        return found
+    others = entries(kind, places) if kind in SERVING else ()
+    if not others:
         missing: PluginError = nobody(kind, name, places)
         raise missing
-    return found
+    _fetch_ahead(others, places)
+    return None
 
 
 def nobody(kind: str, name: str, places: Places) -> PluginError:
@@ -140,6 +152,34 @@ def _in(kind: str, name: str, directories: Sequence[str]) -> str:
     return next((os.path.abspath(path) for path in paths if os.path.lexists(path)), "")
 
 
+def _fetch_ahead(others: Sequence[PluginEntry], places: Places) -> None:
+    """Fetch all that may serve a name now, so that nothing is fetched when half of a run is done.
+
+    Raises:
+        PluginError: None is left that may serve it; the error is that of the first.
+    """
+    failures: list[PluginError] = []
+    for entry in others:
+        try:
+            find(entry.kind, entry.name, places)
+        except PluginError as error:
+            failures.append(error)
+    if len(failures) == len(others):
+        raise failures[0]
+
+
+def _fetched(entry: PluginEntry, places: Places) -> Found:
+    if places.fetch is None:
+        raise PluginError(
+            "MA7243",
+            f"plugin {entry.name}: nothing here fetches from a catalog",
+            hint="install it, or name it by path",
+        )
+    path, sha256 = places.fetch(entry)
+    require_trusted(entry.name, path)
+    return _with_settings(entry.name, path, sha256, entry)
+
+
 def _judged(name: str, path: str, places: Places, entry: PluginEntry | None) -> Found:
     # An untrusted first hit is an error, not a reason to look further: otherwise whoever can break
     # it chooses which plugin runs.
@@ -150,6 +190,10 @@ def _judged(name: str, path: str, places: Places, entry: PluginEntry | None) -> 
     )
     if entry is None:
         return Found(name=name, path=path, sha256=sha256)
+    return _with_settings(name, path, sha256, entry)
+
+
+def _with_settings(name: str, path: str, sha256: str, entry: PluginEntry) -> Found:
     secrets = {key: value.reveal() for key, value in entry.secret_settings.items()}
     return Found(
         name=name,

@@ -46,12 +46,14 @@ def inventory(places: Places) -> list[Installed]:
         PluginError: plugins.yaml is not to be trusted, or unfit.
     """
     found: list[Installed] = []
+    fetched: set[tuple[str, str]] = set()
     for directory in places.given:
         found += _in(directory)
     if os.path.lexists(places.configuration):
         require_trusted("of plugins.yaml", places.configuration)
         with open(places.configuration, "rb") as file:
             entries = read_entries(file.read(), file=places.configuration)
+        fetched = {(one.kind, one.name) for one in entries if one.catalog}
         for entry in entries:
             if entry.path:
                 found.append(
@@ -64,11 +66,14 @@ def inventory(places: Places) -> list[Installed]:
                         expected=entry.digest or "",
                     )
                 )
+    named = len(found)
     for directory in places.directories:
         found += _in(directory)
     seen: set[tuple[str, str]] = set()
     marked = []
-    for one in found:
+    for index, one in enumerate(found):
+        if index == named:
+            seen |= fetched  # what plugins.yaml names by catalog comes before these
         marked.append(msgspec.structs.replace(one, hidden=(one.kind, one.name) in seen))
         seen.add((one.kind, one.name))
     return marked

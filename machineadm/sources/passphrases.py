@@ -100,10 +100,15 @@ class GivenPassphrases:
     def _from_plugin(self, provider: str) -> Secret | None:
         """Ask the provider's plugin, if there is one; the code for it is loaded only then."""
         from machineadm.plugins.discovery import Places, find
+        from machineadm.sources.plugins import fetching
 
         name = f"{PLUGIN}{provider}"
         if name not in self._known:
-            places = Places(given=self._plugin_directories, allow_unverified=self._allow_unverified)
+            places = Places(
+                given=self._plugin_directories,
+                allow_unverified=self._allow_unverified,
+                fetch=fetching(allow_unverified=self._allow_unverified, log=self.log),
+            )
             found = find("encryption-provider", provider, places)
             if found is None:
                 return None

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 from machineadm.documents.source import MAX_BYTES
+
+if TYPE_CHECKING:
+    from machineadm.api.v1alpha1.plugins import PluginEntry
 
 SCHEME = "plugin://"
 
@@ -35,13 +39,40 @@ class PluginSource:
         from machineadm.plugins.asking import Asking
         from machineadm.plugins.discovery import Places
 
-        places = Places(given=self._directories, allow_unverified=self._allow_unverified)
+        places = Places(
+            given=self._directories,
+            allow_unverified=self._allow_unverified,
+            fetch=fetching(allow_unverified=self._allow_unverified, log=self.log),
+        )
         asking = Asking(places, log=self.log)
         try:
             return asking.fetch(name, location, most=MAX_BYTES)
         finally:
             asking.end()
             self.used |= asking.used
+
+
+def fetching(
+    *, allow_unverified: bool, log: Callable[[str], None]
+) -> Callable[[PluginEntry], tuple[str, str]]:
+    """Return what brings plugins that are declared by their catalog; see `machineadm.plugins.discovery.Fetch`.
+
+    Args:
+        allow_unverified: Accept one whose digest nothing names.
+        log: Gets warnings.
+    """
+
+    def fetch(entry: PluginEntry) -> tuple[str, str]:
+        # Only here: registries are loaded when one is asked.
+        from machineadm.plugins.catalogs.declared import fetch_declared
+        from machineadm.sources.registries import CatalogWeb
+
+        found: tuple[str, str] = fetch_declared(
+            entry, CatalogWeb, allow_unverified=allow_unverified, warn=log
+        )
+        return found
+
+    return fetch
 
 
 def parted(uri: str) -> tuple[str, str]:

@@ -39,6 +39,20 @@ PluginDigest = Annotated[
 ]
 """`sha256:` and 64 hexadecimal digits."""
 
+CatalogAddress = Annotated[
+    str,
+    Meta(
+        min_length=2,
+        max_length=512,
+        extra={
+            "oneLine": True,
+            "pattern": "^(oci://|oci[+]http://|file:///|/).+$",
+            "expected": "oci://HOST/PREFIX or an absolute path",
+        },
+    ),
+]
+"""Where plugins are published."""
+
 AnyObject = Annotated[
     dict[str, Any], Meta(max_length=1000, extra_json_schema={"x-kubernetes-validations": []})
 ]
@@ -118,13 +132,11 @@ class PluginHostService(ApiStruct, frozen=True, kw_only=True):
 
 
 class PluginEntry(ApiStruct, frozen=True, kw_only=True):
-    """One plugin. Without `path` it is looked for by its kind and name where plugins are installed."""
+    """One plugin. Without `path` or `catalog` it is looked for by its kind and name where plugins are installed."""
 
     one_of: ClassVar[tuple[OneOf, ...]] = (at_most_one("path", "catalog", "container"),)
 
     not_built: ClassVar[Mapping[str, str]] = {
-        "version": "pin the executable by digest",
-        "catalog": "let the image bring the executable, and name it by path",
         "container": "run the executable itself: name it by path",
     }
 
@@ -138,13 +150,13 @@ class PluginEntry(ApiStruct, frozen=True, kw_only=True):
     """Which releases of it will do, `^1.5.0`; goes with `catalog`."""
 
     digest: PluginDigest | None = None
-    """SHA-256 of the executable. Absent: a file PATH_SHA256SUM must be beside it."""
+    """SHA-256 of the executable. Absent: a file PATH_SHA256SUM must be beside it; with `catalog`, /etc/machineadm/plugins.lock must have it."""
 
     path: AbsolutePath | None = None
     """Its executable: a file of root that nobody else can write, in such directories."""
 
-    catalog: Annotated[str, Meta(min_length=1, max_length=512, extra=ONE_LINE)] | None = None
-    """Where it is published: an OCI registry, an OCI layout, or a directory."""
+    catalog: CatalogAddress | None = None
+    """Where it is published: `oci://HOST/PREFIX`, or the absolute path of an OCI layout or a directory. It is fetched into the machine's cache before anything is touched."""
 
     container: PluginContainer | None = None
     """The container that it runs in."""

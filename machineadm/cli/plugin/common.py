@@ -101,10 +101,13 @@ def add_catalogs(parser: Parser) -> None:
 def places_of(arguments: Namespace) -> Places:
     """Where the options say that installed plugins are."""
     from machineadm.plugins.discovery import Places
+    from machineadm.sources.plugins import fetching
 
+    allow_unverified = getattr(arguments, "allow_unverified_plugins", False)
     return Places(
         given=tuple(arguments.plugin_dir or ()),
-        allow_unverified=getattr(arguments, "allow_unverified_plugins", False),
+        allow_unverified=allow_unverified,
+        fetch=fetching(allow_unverified=allow_unverified, log=warn),
     )
 
 

@@ -37,6 +37,9 @@ def _entry_fits(entry: PluginEntry, _context: Context) -> Iterator[Finding]:
         if name in entry.settings:
             path = child("secretSettings", name)
             yield finding("MA1306", path, f"{name} stands in settings already")
+    if entry.version is not None and entry.catalog is None:
+        hint = "an executable of this machine is pinned by digest"
+        yield finding("MA1301", "version", "goes with catalog", hint)
     asks = entry.host_service.secret_prefix or entry.host_service.auth_handlers
     if asks and entry.kind not in _ON_SCAFCTLS_WIRE:
         yield finding(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 
+from machineadm.api.v1alpha1.plugins import PluginEntry
 from machineadm.host.linux.accounts import LinuxAccounts
 from machineadm.host.linux.clock import Interruption, LinuxClock
 from machineadm.host.linux.files import LinuxFiles
@@ -28,6 +29,7 @@ def linux_host(
     fetch: Fetch | None = None,
     plugin_directories: Sequence[str] = (),
     allow_unverified_plugins: bool = False,
+    fetch_plugin: Callable[[PluginEntry], tuple[str, str]] | None = None,
 ) -> Host:
     """This machine, or a tree on it.
 
@@ -42,6 +44,7 @@ def linux_host(
         fetch: Downloads.
         plugin_directories: Where plugins are looked for first.
         allow_unverified_plugins: Run plugins that have no checksum.
+        fetch_plugin: Brings plugins that are declared by their catalog.
 
     Returns:
         The host. Nothing has been touched yet.
@@ -66,6 +69,7 @@ def linux_host(
             redactor=redactor,
             directories=plugin_directories,
             allow_unverified=allow_unverified_plugins,
+            fetch=fetch_plugin,
         ),
         architecture=_ARCHITECTURES.get(os.uname().machine, os.uname().machine),
         offline=not running,

@@ -29,6 +29,7 @@ class LinuxProviders:
         directories: From the command line, searched first.
         allow_unverified: Run a plugin that has no checksum.
         most: Bytes that are fetched at most.
+        fetch: Brings plugins that are declared by their catalog.
     """
 
     def __init__(
@@ -40,6 +41,7 @@ class LinuxProviders:
         directories: Sequence[str] = (),
         allow_unverified: bool = False,
         most: int = 64 << 20,
+        fetch: Callable[[PluginEntry], tuple[str, str]] | None = None,
     ) -> None:
         self._state = state
         self._log = log
@@ -47,6 +49,7 @@ class LinuxProviders:
         self._directories = tuple(directories)
         self._allow_unverified = allow_unverified
         self._most = most
+        self._fetch = fetch
         self._declared: tuple[PluginEntry, ...] = ()
         self._asking: Asking | None = None
         self._needed: set[str] = set()
@@ -141,6 +144,7 @@ class LinuxProviders:
             given=self._directories,
             declared=self._declared,
             allow_unverified=self._allow_unverified,
+            fetch=self._fetch,
         )
 
     def _secrets_of(self, plugin: str) -> KeptSecrets:

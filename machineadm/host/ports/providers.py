@@ -45,7 +45,7 @@ class Providers(Protocol):
         """From now on plugins must keep nothing and get no tokens from their host, because a plan asks them."""
 
     def require(self, kind: str, name: str) -> None:
-        """Check that there is a trusted plugin of that name, which will be asked later. Starts none."""
+        """Check that there is a trusted plugin of that name, which will be asked later; it is fetched if its catalog has it. Starts none."""
 
     def judge(self, ask: Ask) -> tuple[str, ...]:
         """What is wrong with the inputs by the provider's own schema, a line each; nothing is executed."""

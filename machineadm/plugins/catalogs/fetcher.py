@@ -31,6 +31,11 @@ TIMEOUT: Final = 600.0
 """Seconds that fetching one plugin may take."""
 
 ATTEMPTS: Final = 4
+_REPLACED: Final = "somebody has replaced a version that was published already: find out who, before anything is installed"
+_REPINNED: Final = (
+    "version must name the release that the digest is of; if it does, "
+    "somebody has replaced what was published: find out who"
+)
 
 
 class Fetched(msgspec.Struct, frozen=True, kw_only=True):
@@ -86,19 +91,27 @@ class Fetcher:
         self._progress = progress
         self._timeout = timeout
 
-    def fetch(self, wanted: Wanted, platform: str) -> Fetched:
+    def fetch(self, wanted: Wanted, platform: str, *, pinned: str = "") -> Fetched:
         """Fetch a plugin.
 
         Args:
             wanted: What to fetch.
             platform: What it must run on.
+            pinned: The digest that whoever asks demands, `sha256:...`; empty: that of the lock.
 
         Raises:
-            PluginError: It cannot be fetched, or is not what the lock says.
+            PluginError: It cannot be fetched, or is not what the lock or the pin says.
         """
         end = time.monotonic() + self._timeout
         locked = self._locked(wanted, platform)
-        digest = _locked_digest(locked, platform)
+        digest = locked_digest(locked, platform)
+        if pinned and digest and pinned != digest:
+            raise PluginError(
+                "MA7246",
+                f"{wanted}: the digest {pinned} is asked for, and {self._lock.path} locks {digest}",
+                hint="one of the two is outdated: find out which",
+            )
+        digest = pinned or digest
         constraint = Constraint.just(locked.version) if locked else wanted.constraint
         if digest or not self._refresh:
             kept = self._cache.newest(wanted.kind, wanted.name, constraint, platform, digest)
@@ -117,8 +130,8 @@ class Fetcher:
             raise PluginError(
                 "MA7246",
                 f"{wanted.kind}/{wanted.name} {artifact.version} of {catalog.address} has the digest {artifact.digest}, "
-                f"the lock says {digest}",
-                hint="somebody has replaced a version that was published already: find out who, before anything is installed",
+                f"{'the pin' if pinned else 'the lock'} says {digest}",
+                hint=_REPINNED if pinned else _REPLACED,
             )
         from_cache = self._cache.has(artifact.digest)
         if not from_cache:
@@ -134,7 +147,7 @@ class Fetcher:
         """
         locked = self._lock.find(wanted.kind, wanted.name)
         fits = locked is not None and wanted.constraint.allows(locked.version)
-        if self._strict and (not fits or not _locked_digest(locked, platform)):
+        if self._strict and (not fits or not locked_digest(locked, platform)):
             what = f"locks version {locked.version}" if locked and not fits else "does not lock it"
             raise PluginError(
                 "MA7250",
@@ -246,7 +259,7 @@ def _resolved(catalog: Catalog, wanted: Wanted, constraint: Constraint, platform
     return catalog.find(wanted.kind, wanted.name, version, platform)
 
 
-def _locked_digest(locked: LockedPlugin | None, platform: str) -> str:
+def locked_digest(locked: LockedPlugin | None, platform: str) -> str:
     """Return the digest that a platform's file must have; empty if the lock has none."""
     if locked is None:
         return ""

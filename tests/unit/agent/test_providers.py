@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import tempfile
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -19,12 +20,16 @@ from machineadm.errors import MachineadmError, PluginError
 from machineadm.host.linux.providers import LinuxProviders
 from machineadm.plan.look import Standing
 from machineadm.plan.render import render_json, render_text
+from machineadm.plugins.catalogs.declared import fetch_declared
+from machineadm.plugins.catalogs.model import own_platform
 from machineadm.redaction import Redactor, Secret
 from machineadm.sources.passphrases import GivenPassphrases
+from machineadm.sources.registries import CatalogWeb
 from tests.fakes.host import FakeProviders
 from tests.fakes.providers import FakeProvider
 from tests.peers.installed import VAULT, install, provider
 from tests.unit.agent.stage import CONFIGURATION, Stage
+from tests.unit.plugins.catalogs.conftest import lay_out, publish
 
 FILE = '    - {path: /etc/motd, content: "hello\\n"}\n'
 
@@ -518,3 +523,76 @@ def test_boot_commands_are_kept_with_their_values_for_later_boots(stage: Stage) 
     kept = stage.host.state.state_files[BOOT_CONFIGURATION]
     assert b"v4lue-of-mine" in kept
     assert b"provider" not in kept
+
+
+# ------------------------------------------------------------------ declared by a catalog
+def declare(site: Site, catalog: Path, content: bytes) -> None:
+    """Let the configuration declare vault by a catalog; the machine has no such plugin."""
+    (site.plugins / "machineadm-plugin-provider-vault").unlink()
+    site.providers = site.stage.host.providers = LinuxProviders(
+        site.stage.host.state,
+        log=site.logged.append,
+        redactor=site.redactor,
+        fetch=partial(
+            fetch_declared,
+            web=CatalogWeb,
+            cache=str(catalog.with_name("cache")),
+            lock=str(catalog.with_name("lock")),
+        ),
+    )
+    digest = f"sha256:{hashlib.sha256(content).hexdigest()}"
+    entry = (
+        f"{{name: vault, kind: provider, version: ^1.0, catalog: {catalog}, digest: '{digest}'}}"
+    )
+    text = site.stage.file.read_text()
+    assert text.count("    files:\n") == 1
+    site.stage.file.write_text(
+        text.replace("    files:\n", f"    plugins:\n    - {entry}\n    files:\n")
+    )
+
+
+def published(site: Site, catalog: Path, kind: str) -> bytes:
+    content = provider(notes=site.notes)
+    if kind == "layout":
+        lay_out(catalog, {own_platform(): content}, "provider/vault:1.2.0")
+    else:
+        publish(catalog, "1.2.0", content, kind="provider", name="vault", platform=own_platform())
+    return content
+
+
+@pytest.mark.parametrize("kind", ["directory", "layout"])
+def test_a_run_fetches_a_declared_provider_and_asks_it(
+    site: Site, tmp_path: Path, kind: str
+) -> None:
+    catalog = tmp_path / "catalog"
+    declare(site, catalog, published(site, catalog, kind))
+    site.stage.run()
+
+    assert site.stage.host.text("/etc/motd") == "value-of-secret/motd"
+    (used,) = site.providers.used()
+    assert used.startswith(f"{tmp_path}/cache/sha256/")
+
+
+def test_a_plan_fetches_into_the_cache_alone_and_a_run_without_the_catalog_uses_that(
+    site: Site, tmp_path: Path
+) -> None:
+    catalog = tmp_path / "catalog"
+    declare(site, catalog, published(site, catalog, "directory"))
+    site.plan()
+
+    assert site.noted() == ["what-if secret/motd"]
+    assert site.stage.host.mutations() == []
+    assert not (tmp_path / "lock").exists()
+    catalog.rename(tmp_path / "gone")
+    site.stage.run()
+    assert site.stage.host.text("/etc/motd") == "value-of-secret/motd"
+
+
+def test_a_declared_provider_that_cannot_be_fetched_ends_the_run_before_anything_is_touched(
+    site: Site, tmp_path: Path
+) -> None:
+    declare(site, tmp_path / "nowhere", b"")
+    error = site.refused()
+
+    assert error.code == "MA7243"
+    assert "plugin vault: " in error.message
