@@ -47,6 +47,8 @@ class Subject:
         host.kernel.parameters = _Any({"net.ipv4.ip_forward": "0"})
         cast("FakeProviders", host.providers).attesting = {"tpm"}
         FakeShadow(host)
+        host.put("/usr/lib/systemd/system/systemd-timesyncd.service")
+        host.commands.on("timedatectl", output="yes\n")
         cluster = Cluster() if "type: Initialize" in text else Cluster("first")
         kubeadm = FakeKubeadm(host, cluster)
         kubeadm.version = _version(text)

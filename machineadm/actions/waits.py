@@ -16,6 +16,7 @@ TELLING = 10.0
 # November 2023, before the first release of this program: a clock that is earlier has not been set since boot. TLS would fail
 # with certificates that are "not valid yet".
 _SANE = 1_700_000_000.0
+_QUERY_TIMEOUT = 30.0
 
 
 def is_met(condition: str, host: Host) -> bool:
@@ -23,7 +24,8 @@ def is_met(condition: str, host: Host) -> bool:
 
     Args:
         condition: `socket PATH` (a socket, pipe or device is there), `unit NAME` (it is active), `mount PATH` (another
-            file system is there than in its parent), `clock` (the time is later than this release).
+            file system is there than in its parent), `clock` (the time is later than this release), `synchronization` (a time service
+            has set the clock).
         host: The machine.
 
     Raises:
@@ -42,6 +44,11 @@ def is_met(condition: str, host: Host) -> bool:
         return here is not None and above is not None and here.device != above.device
     if kind == "clock":
         return host.clock.now() > _SANE
+    if kind == "synchronization":
+        # The kernel knows the largest error that a time service told it of, whichever service that is; timedatectl(1).
+        asked = ("timedatectl", "show", "--property=NTPSynchronized", "--value")
+        answer = None if host.queries is None else host.queries.ask(asked, timeout=_QUERY_TIMEOUT)
+        return answer is not None and answer.output.strip() == "yes"
     raise StepError("MA3030", f"cannot wait for {condition!r}: it is not a known condition")
 
 

@@ -13,6 +13,12 @@ MODULES: Final = "/etc/modules-load.d/90-machineadm.conf"
 SYSCTL: Final = "/etc/sysctl.d/90-machineadm.conf"
 UNITS: Final = "/etc/systemd/system"
 SWAP_TARGET: Final = f"{UNITS}/swap.target"
+TIMESYNCD: Final = "/etc/systemd/timesyncd.conf.d/90-machineadm.conf"
+CHRONY: Final = {
+    "/etc/chrony/chrony.conf": "/etc/chrony/conf.d/90-machineadm.conf",
+    "/etc/chrony.conf": "/etc/chrony.d/90-machineadm.conf",
+}
+"""Where distributions have chrony's configuration (Debian and its kin; the others), and our file for each."""
 SUDOERS: Final = "/etc/sudoers.d/90-machineadm"
 
 KUBERNETES: Final = "/etc/kubernetes"

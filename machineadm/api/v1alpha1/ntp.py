@@ -18,7 +18,7 @@ class Ntp(ApiStruct, frozen=True, kw_only=True):
     """The clock."""
 
     enabled: bool = True
-    """Run the time service. Default true."""
+    """Whether the time service runs, now and at later boots; false stops it. Default true."""
 
     servers: Annotated[tuple[HostOrAddress, ...], Meta(max_length=100, extra={"unique": ""})] = ()
     """Servers, by name or address."""

@@ -30,6 +30,7 @@ CONCERNS: Final[dict[str, tuple[str, ...]]] = {
     "modules": ("machine.linuxConfiguration.kernelModules",),
     "sysctl": ("machine.linuxConfiguration.sysctls",),
     "swap": ("machine.linuxConfiguration.swap",),
+    "ntp": ("machine.linuxConfiguration.ntp",),
     "files": ("machine.files",),
     "units": ("machine.linuxConfiguration.systemdUnits",),
     "control_plane_files": (
@@ -52,7 +53,6 @@ NOT_BUILT: Final = (
     "domain",
     "images",
     "kernel_arguments",
-    "ntp",
     "proxy",
     "resolver",
     "selinux",

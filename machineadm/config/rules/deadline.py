@@ -11,6 +11,7 @@ from machineadm.api.finding import Finding
 from machineadm.api.formats import seconds
 from machineadm.api.v1alpha1.commands import Command
 from machineadm.api.v1alpha1.machine import MachineConfigurationSpec
+from machineadm.api.v1alpha1.ntp import NtpSync
 from machineadm.config.model import DEADLINE
 from machineadm.config.rules.model import Context, finding
 
@@ -47,7 +48,7 @@ def nothing_outlasts_the_run(spec: MachineConfigurationSpec, context: Context) -
             message = f"{attempts} attempts of {command.timeout} may take longer than the whole run, {limit}"
             found = finding("MA1312", f"{path}.retries.limit", message, hint)
             yield replace(found, severity="warning")
-    for path, duration in _health_checks(spec):
+    for path, duration in (*_health_checks(spec), *_clock(spec)):
         if seconds(duration) > allowed:
             message = f"{duration} is longer than the whole run may take, {limit}"
             yield finding("MA1312", path, message, hint)
@@ -59,6 +60,14 @@ def _commands(spec: MachineConfigurationSpec) -> Iterator[tuple[str, Command]]:
     for field, name in names:
         for index, command in enumerate(getattr(commands, field)):
             yield f"machine.commands.{name}[{index}]", command
+
+
+def _clock(spec: MachineConfigurationSpec) -> Iterator[tuple[str, str]]:
+    linux = spec.machine.linux_configuration
+    sync = linux.ntp.require_sync if linux is not None and linux.ntp is not None else None
+    # As with commands, the default is not the user's choice.
+    if sync is not None and sync.timeout != NtpSync().timeout:
+        yield "machine.linuxConfiguration.ntp.requireSync.timeout", sync.timeout
 
 
 def _health_checks(spec: MachineConfigurationSpec) -> Iterator[tuple[str, str]]:

@@ -88,6 +88,7 @@ def test_the_end_of_the_run_ends_it() -> None:
         ("mount /etc", False),
         ("mount /nothing", False),
         ("clock", True),
+        ("synchronization", False),
     ],
 )
 def test_each_condition_is_looked_at(condition: str, met: bool) -> None:
@@ -103,6 +104,14 @@ def test_a_clock_that_stands_at_the_epoch_is_not_set() -> None:
     host.clock.time = 1000.0
 
     assert not is_met("clock", host)
+
+
+@pytest.mark.parametrize(("said", "met"), [("yes\n", True), ("no\n", False), ("", False)])
+def test_the_clock_is_synchronized_when_systemd_says_so(said: str, met: bool) -> None:
+    host = FakeHost()
+    host.commands.on("timedatectl", "show", output=said)
+
+    assert is_met("synchronization", host) is met
 
 
 def test_an_unknown_condition_is_an_error() -> None:

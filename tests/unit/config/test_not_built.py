@@ -34,6 +34,7 @@ BUILT = {
     f"{LINUX}.kernelModules",
     f"{LINUX}.swap",
     f"{LINUX}.systemdUnits",
+    f"{LINUX}.ntp",
     f"{LINUX}.users",
     f"{LINUX}.groups",
 }
@@ -44,7 +45,6 @@ UNBUILT: dict[str, Any] = {
     "machine.systemTrustCertificateAuthorities": [{"content": "-----BEGIN CERTIFICATE-----\nMAA=\n-----END CERTIFICATE-----\n"}],
     "machine.systemProxies": [{"targets": ["host"], "httpProxy": "http://proxy.example.com:3128"}],
     f"{LINUX}.kernelArguments": ["quiet"],
-    f"{LINUX}.ntp": {},
     f"{LINUX}.resolver": {"nameservers": ["192.0.2.1"]},
     f"{LINUX}.storage": {"mounts": [{"source": "/dev/sdb1", "target": "/data"}]},
     f"{LINUX}.selinux": {"mode": "Permissive"},
