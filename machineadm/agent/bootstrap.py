@@ -15,7 +15,7 @@ from machineadm.agent.preflight import (
     identity_of,
     require_agent,
     require_root,
-    require_suitable,
+    unsuitable,
 )
 from machineadm.agent.wiring import Machine
 from machineadm.api.formats import seconds
@@ -132,7 +132,8 @@ def bootstrap(
         if anything_to_do(looks):
             # Only if there is something to do: a node that is in place must not fail because swap
             # was turned on since.
-            _require_suitable(request, ready, host)
+            for error in _unsuitable(request, ready, host):
+                raise error
             ending = _carry_out(request, machine, ready, context, looks, reporter)
         else:
             ending = replay(context, looks, reporter.observe)
@@ -147,15 +148,15 @@ def bootstrap(
     _disable_resume_unit(machine)
 
 
-def _require_suitable(request: Request, ready: Ready, host: Host) -> None:
-    """Check the machine, unless it is only prepared, or kubeadm has begun on it already.
+def _unsuitable(request: Request, ready: Ready, host: Host) -> tuple[HostError, ...]:
+    """Why the machine cannot become the node; nothing if it is only prepared, or kubeadm has begun on it already."""
+    if request.mode != "provisioning" or host.files.stat(_KUBELET_CONF) is not None:
+        return ()
+    return unsuitable(ready.configuration, ready.facts, host)
 
-    Raises:
-        HostError: It cannot become the node.
-    """
-    begun = host.files.stat(_KUBELET_CONF) is not None
-    if request.mode == "provisioning" and not begun:
-        require_suitable(ready.configuration, ready.facts, host)
+
+def _refuse(error: HostError) -> None:
+    raise error
 
 
 @contextmanager
@@ -170,7 +171,11 @@ def _problems_told(listen: Callable[[Event], None], clock: Clock) -> Iterator[No
 
 
 def look_ahead(
-    request: Request, machine: Machine, listen: Callable[[Event], None] = lambda _: None
+    request: Request,
+    machine: Machine,
+    listen: Callable[[Event], None] = lambda _: None,
+    *,
+    refuse: Callable[[HostError], None] = _refuse,
 ) -> tuple[Look, ...]:
     """What `bootstrap` would do. Changes nothing, and reports nothing.
 
@@ -178,6 +183,7 @@ def look_ahead(
         request: What was asked for.
         machine: The machine, or a tree.
         listen: Told of warnings about the configuration.
+        refuse: Told of each reason for which `bootstrap` would refuse the machine; raises it if not given.
 
     Raises:
         MachineadmError: It would fail from the start.
@@ -186,7 +192,8 @@ def look_ahead(
     ready.journal.guard(identity_of(ready.configuration.kubernetes))
     looks = look(ready.context(machine.host, request.mode))
     if anything_to_do(looks):
-        _require_suitable(request, ready, machine.host)
+        for error in _unsuitable(request, ready, machine.host):
+            refuse(error)
     if ready.resolved is None or not ready.resolved.asked:
         return looks
     from machineadm.agent.providing import looked_at

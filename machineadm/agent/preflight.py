@@ -60,14 +60,10 @@ _REFUSED: Final = frozenset({"MA4501", "MA4503", "MA4508", "MA4509"})
 """Flaws that a run is refused for before it touches anything; the others kubeadm's own preflight tells when it is its turn."""
 
 
-def require_suitable(configuration: Configuration, facts: Facts, host: Host) -> None:
-    """Refuse a machine that cannot become the node, whatever this configuration does to it before.
-
-    Raises:
-        HostError: It cannot: cgroup v1 with a kubelet that refuses it, swap, or too small for a control plane.
-    """
+def unsuitable(configuration: Configuration, facts: Facts, host: Host) -> tuple[HostError, ...]:
+    """Why a machine cannot become the node: cgroup v1 with a kubelet that refuses it, swap, or too small for a control plane."""
     if configuration.kubernetes is None or host.offline:
-        return
+        return ()
     from machineadm.actions.suitability import flaws
 
     found = flaws(
@@ -79,9 +75,9 @@ def require_suitable(configuration: Configuration, facts: Facts, host: Host) -> 
         online=False,
         only=_REFUSED,
     )
-    first = next((one for one in found if one.severity == "error"), None)
-    if first is not None:
-        raise HostError(first.code, first.message, hint=first.hint)
+    return tuple(
+        HostError(one.code, one.message, hint=one.hint) for one in found if one.severity == "error"
+    )
 
 
 def identity_of(kubernetes: KubernetesConfig | None) -> Identity:

@@ -1,4 +1,4 @@
-"""Show what bootstrap would do, step by step; exits 0 if nothing would change, else 10."""
+"""Show what bootstrap would do, step by step; exits 0 if nothing would change, 10 if anything would, 5 if bootstrap would refuse this machine."""
 
 from __future__ import annotations
 
@@ -12,7 +12,10 @@ from machineadm.cli.passphrases import passphrases_of
 if TYPE_CHECKING:
     from argparse import Namespace
 
+    from machineadm.agent.bootstrap import Request
+    from machineadm.agent.wiring import Machine
     from machineadm.cli.options import Parser
+    from machineadm.errors import HostError
     from machineadm.execution.events import Event
     from machineadm.redaction import Redactor
 
@@ -26,11 +29,8 @@ def add_arguments(parser: Parser) -> None:
 
 def run(arguments: Namespace) -> int:
     """Print the plan."""
-    from machineadm.agent.bootstrap import Request, look_ahead
+    from machineadm.agent.bootstrap import Request
     from machineadm.agent.wiring import connect
-    from machineadm.cli.refusal import refusals
-    from machineadm.plan.look import anything_to_do
-    from machineadm.plan.render import render_json, render_text
 
     request = Request(
         paths=tuple(arguments.path),
@@ -49,20 +49,42 @@ def run(arguments: Namespace) -> int:
         plugin_directories=arguments.plugin_dir or (),
         allow_unverified_plugins=arguments.allow_unverified_plugins,
     ) as machine:
-        told: list[Event] = []
-        with refusals(machine.redactor, problems_as_json=arguments.output == "json") as refusal:
-            looks = look_ahead(request, machine, told.append)
-        if refusal.exit_code:
-            return refusal.exit_code
-        for event in told:
-            _warn(event, machine.redactor)
-        values = _values(told)
-        if arguments.output == "json":
-            sys.stdout.write(render_json(looks, machine.redactor, values))
-        else:
-            # https://no-color.org
-            colour = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
-            sys.stdout.writelines(render_text(looks, machine.redactor, values, colour=colour))
+        return show(request, machine, as_json=arguments.output == "json")
+
+
+def show(request: Request, machine: Machine, *, as_json: bool) -> int:
+    """Print the plan, and behind it why `bootstrap` would refuse this machine.
+
+    Returns:
+        The exit code.
+    """
+    from machineadm.agent.bootstrap import look_ahead
+    from machineadm.cli.main import describe
+    from machineadm.cli.refusal import refusals
+    from machineadm.plan.look import anything_to_do
+    from machineadm.plan.render import render_json, render_text
+
+    told: list[Event] = []
+    refused: list[HostError] = []
+    redactor = machine.redactor
+    with refusals(redactor, problems_as_json=as_json) as refusal:
+        looks = look_ahead(request, machine, told.append, refuse=refused.append)
+    if refusal.exit_code:
+        return refusal.exit_code
+    for event in told:
+        _warn(event, redactor)
+    values = _values(told)
+    if as_json:
+        sys.stdout.write(render_json(looks, redactor, values, refused))
+    else:
+        # https://no-color.org
+        colour = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
+        sys.stdout.writelines(render_text(looks, redactor, values, colour=colour))
+    if refused:
+        sys.stdout.flush()  # both may go to one terminal, and the reasons belong behind the plan
+        sys.stderr.writelines(redactor.text(f"{describe(one)}\n") for one in refused)
+        sys.stderr.write("machineadm: bootstrap would refuse this machine; nothing was changed\n")
+        return refused[0].exit_code
     return SOMETHING_TO_DO if anything_to_do(looks) else 0
 
 

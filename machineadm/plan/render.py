@@ -5,10 +5,11 @@ The content of files is untrusted text: control characters in it are escaped, so
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import msgspec
 
+from machineadm.errors import HostError
 from machineadm.host.effects import (
     AskPlugin,
     CopyToState,
@@ -76,8 +77,20 @@ def render_text(
                 yield redactor.text("\n".join(lines) + "\n")
 
 
-def render_json(looks: tuple[Look, ...], redactor: Redactor, values: Values = ()) -> str:
-    """The plan as one JSON object on one line."""
+def render_json(
+    looks: tuple[Look, ...],
+    redactor: Redactor,
+    values: Values = (),
+    refused: Sequence[HostError] = (),
+) -> str:
+    """The plan as one JSON object on one line.
+
+    Args:
+        looks: The steps in their order.
+        redactor: Knows the configuration's secrets.
+        values: Values of the configuration's references.
+        refused: Why `bootstrap` would refuse the machine.
+    """
     counts = _counts(looks)
     plan = {
         "toDo": counts[Standing.TO_DO],
@@ -86,6 +99,14 @@ def render_json(looks: tuple[Look, ...], redactor: Redactor, values: Values = ()
         "values": [
             {"path": path, "value": redactor.text(value), "origin": origin}
             for path, value, origin in values
+        ],
+        "refused": [
+            {
+                "code": one.code,
+                "message": redactor.text(one.message),
+                "hint": redactor.text(one.hint()),
+            }
+            for one in refused
         ],
         "steps": [_as_object(look, redactor) for look in looks],
     }

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from machineadm.agent.preflight import identity_of, require_agent, require_suitable
+from machineadm.agent.preflight import identity_of, require_agent, unsuitable
 from machineadm.api.v1alpha1.agent import AgentPin
 from machineadm.api.v1alpha1.cluster import ClusterConfig
 from machineadm.api.v1alpha1.discovery import FileDiscovery, Kubeconfig, TokenDiscovery
@@ -83,7 +83,8 @@ V1 = "tmpfs /sys/fs/cgroup tmpfs ro 0 0\n"
 
 
 def fitted(spec: dict[str, Any], host: FakeHost) -> None:
-    require_suitable(realise(configuration(spec)), Facts(machine_id="a"), host)
+    for error in unsuitable(realise(configuration(spec)), Facts(machine_id="a"), host):
+        raise error
 
 
 def test_a_machine_that_cannot_become_the_node_is_refused_before_anything() -> None:
