@@ -12,9 +12,10 @@ COPY = "machineadm.pyz"
 """Name of the copy in the state directory."""
 
 BOOT_CONFIGURATION = "boot.json"
+"""In the state directory: a configuration that holds the boot commands alone."""
+
 BOOT_NODE = "boot-node.json"
 """What the boot commands are told of the node, which the configuration that is kept for them does not say."""
-"""In the state directory: a configuration that holds the boot commands alone."""
 
 _VOLATILE = ("/run/", "/tmp/", "/var/run/", "/var/tmp/", "/dev/", "/proc/")  # noqa: S108 - looked for
 

@@ -219,7 +219,7 @@ class References:
             self.origins[child(path.removesuffix("From"), key)] = child(path, key)
             if key.lower() in beside:
                 wire = path.removesuffix("From").rpartition(".")[2]
-                message = f"{key} stands in {wire} already"
+                message = f"{key} is already in {wire}"
                 self.find("MA1306", child(path, key), message, "")
             text = self.text_at(reference, kind, at)
             found[key] = self._typed(value, twin, text, at)

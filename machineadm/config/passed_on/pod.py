@@ -435,4 +435,4 @@ def _env_references(container: dict[str, Any], path: str) -> Iterator[Finding]:
 
 
 def _reference(path: str, what: str) -> Finding:
-    return refused(path, f"a static pod may not refer to {what}", "put what it needs into files")
+    return refused(path, f"a static pod must not refer to {what}", "put what it needs into files")

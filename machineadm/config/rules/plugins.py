@@ -36,7 +36,7 @@ def _entry_fits(entry: PluginEntry, _context: Context) -> Iterator[Finding]:
     for name in entry.secret_settings:
         if name in entry.settings:
             path = child("secretSettings", name)
-            yield finding("MA1306", path, f"{name} stands in settings already")
+            yield finding("MA1306", path, f"{name} is already in settings")
     if entry.version is not None and entry.catalog is None:
         hint = "an executable of this machine is pinned by digest"
         yield finding("MA1301", "version", "goes with catalog", hint)
@@ -59,7 +59,7 @@ def _inputs_once(reference: ProviderRef, _context: Context) -> Iterator[Finding]
     for name in reference.secret_inputs:
         if name in reference.inputs:
             path = child("secretInputs", name)
-            yield finding("MA1306", path, f"{name} stands in inputs already")
+            yield finding("MA1306", path, f"{name} is already in inputs")
 
 
 def named_as(kind: str, name: str, context: Context) -> Iterator[Finding]:

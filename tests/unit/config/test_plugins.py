@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from machineadm.api.v1alpha1.plugins import PluginEntry, PluginHostService
 from machineadm.config.rules.plugins import entry_findings
 from machineadm.config.validation import check
@@ -93,6 +95,32 @@ def test_where_a_plugin_cannot_come_from_yet_is_refused() -> None:
         ("MA1401", "spec.machine.plugins[0].container")
     ]
     assert len(found[0].hint) > 20
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        (plugins(plugin(settings={"a": 1}, secretSettings={"a": "b"})), "a is already in settings"),
+        (provider(inputs={"a": 1}, secretInputs={"a": "b"}), "a is already in inputs"),
+        (
+            reporting(
+                url="https://x",
+                headers={"x": "y"},
+                headersFrom={"x": {"provider": {"name": "vault"}}},
+            ),
+            "x is already in headers",
+        ),
+        (
+            {
+                "kubernetes.node.labels": {"a": "b"},
+                "kubernetes.node.labelsFrom": {"a": {"instanceData": "$(v1.region)"}},
+            },
+            "a is already in labels",
+        ),
+    ],
+)
+def test_what_is_given_twice_is_told_in_the_same_words(given: dict[str, Any], says: str) -> None:
+    assert [one.message for one in check(configuration(given))] == [says]
 
 
 def test_the_plugins_of_plugins_yaml_obey_the_same_rules() -> None:

@@ -65,7 +65,7 @@ def _labels_are_the_nodes_to_give(node: NodeConfig, _context: Context) -> Iterat
 def _each_label_once(node: NodeConfig, _context: Context) -> Iterator[Finding]:
     for key in node.labels_from:
         if key in node.labels:
-            yield finding("MA1306", child("labelsFrom", key), f"{key} stands in labels already")
+            yield finding("MA1306", child("labelsFrom", key), f"{key} is already in labels")
 
 
 def _may_label(key: str) -> bool:

@@ -53,7 +53,7 @@ def source_fits(
             yield finding(
                 "MA1431",
                 field,
-                "a static pod may not refer to an object of the API server, so the kubelet refuses it",
+                "a static pod must not refer to an object of the API server, so the kubelet refuses it",
                 "give the value itself, or a file by extraVolumes",
             )
     if source.file_key_ref is not None and not _is_patched(kubernetes):
