@@ -16,6 +16,8 @@ from machineadm.host.linux.clock import Interruption, LastWord
 from machineadm.host.linux.console import announce
 from machineadm.host.linux.environment import cache_directory, proxy_variables
 from machineadm.host.linux.files import LinuxFiles
+from machineadm.host.linux.providers import KeptSecrets
+from machineadm.host.linux.state import LinuxState
 from machineadm.host.linux.tree import Tree
 from machineadm.host.ports import Host
 from machineadm.redaction import Redactor, Secret
@@ -113,6 +115,25 @@ def connect(
         finally:
             if host.providers is not None:
                 host.providers.end()
+
+
+def kept_secrets(
+    *, run_directory: str, state_directory: str, redactor: Redactor
+) -> Callable[[str], KeptSecrets]:
+    """Where plugins of this machine keep secrets, for a command that asks one outside of a run: nothing is kept while a run goes on.
+
+    Args:
+        run_directory: Of the runs.
+        state_directory: Of the runs.
+        redactor: Learns what they keep.
+    """
+    state = LinuxState(Tree("/"), run_directory=run_directory, state_directory=state_directory)
+
+    def kept(plugin: str) -> KeptSecrets:
+        # A run may be writing the same file.
+        return KeptSecrets(state, plugin, redactor, may_write=lambda: not state.locked_by_other())
+
+    return kept
 
 
 def _digest(path: str | None) -> str:

@@ -314,11 +314,11 @@ class Asking:
                 )
             )
             self.used.add(found.path)
-            self._clients[key] = make(plugin, self._allowed(found))
+            self._clients[key] = make(plugin, self.allowed(found))
         client: Client = self._clients[key]
         return client
 
-    def _allowed(self, found: Found) -> Allowed | None:
+    def allowed(self, found: Found) -> Allowed | None:
         """Return what a plugin may ask of this host; None if nothing."""
         access = found.host_service
         secrets = self._kept(found.name) if self._kept and access.secret_prefix else None

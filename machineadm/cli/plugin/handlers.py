@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from machineadm.cli.options import RUN_DIRECTORY, STATE_DIRECTORY, absolute
 from machineadm.cli.plugin import common
 
 if TYPE_CHECKING:
     from argparse import Namespace
 
     from machineadm.cli.options import Parser
+    from machineadm.plugins.discovery import Found, Places
     from machineadm.plugins.kinds.auth_handler import AuthHandlers
 
 
@@ -22,9 +24,16 @@ def add_handler(parser: Parser) -> None:
         "handler", metavar="PLUGIN[/HANDLER]", help="name of the plugin, and of one of its handlers"
     )
     common.add_places(parser)
+    parser.add_option(
+        "--state-dir",
+        metavar="DIR",
+        default=STATE_DIRECTORY,
+        type=absolute,
+        help=f"where plugins keep secrets, as in a run (default {STATE_DIRECTORY})",
+    )
 
 
-@contextmanager
+@contextlib.contextmanager
 def handlers(arguments: Namespace) -> Iterator[tuple[AuthHandlers, tuple[str, ...]]]:
     """The handlers of a plugin, and the names of those that are asked for, with their settings.
 
@@ -32,22 +41,61 @@ def handlers(arguments: Namespace) -> Iterator[tuple[AuthHandlers, tuple[str, ..
         UsageError: It serves several, and none is named.
         PluginError: It is not installed, does not start, or has no such handler.
     """
-    from machineadm.errors import PluginError
     from machineadm.plugins.catalogs.model import Wanted
 
     name, _, wanted = arguments.handler.partition("/")
     Wanted.parse(f"auth-handler/{name}")
     found = common.require_installed("auth-handler", name, arguments)
+    with handlers_of(
+        found, wanted, common.places_of(arguments), state_directory=arguments.state_dir
+    ) as chosen:
+        yield chosen
+
+
+@contextlib.contextmanager
+def handlers_of(
+    found: Found, wanted: str, places: Places, *, state_directory: str
+) -> Iterator[tuple[AuthHandlers, tuple[str, ...]]]:
+    """The handlers of a plugin that may be started, with their settings and the host service that its entry allows.
+
+    Args:
+        found: The plugin.
+        wanted: The one that is asked for; empty: all.
+        places: Where those are whose tokens it may ask for.
+        state_directory: Where it keeps secrets.
+
+    Raises:
+        PluginError: It does not start, or has no such handler.
+    """
+    from machineadm.agent.wiring import kept_secrets
+    from machineadm.errors import PluginError
+    from machineadm.plugins.asking import Asking
     from machineadm.plugins.inspection.running import running
     from machineadm.plugins.kinds.auth_handler import AuthHandlers
+    from machineadm.redaction import Redactor
 
-    with running("auth-handler", found, common.warn) as plugin:
-        client = AuthHandlers(plugin)
+    redactor = Redactor()
+
+    def log(line: str) -> None:
+        common.warn(redactor.text(line))
+
+    kept = kept_secrets(
+        run_directory=RUN_DIRECTORY, state_directory=state_directory, redactor=redactor
+    )
+    # Another host: a token that the plugin asks for comes from another plugin, while this one waits.
+    others = Asking(places, log=log, redactor=redactor, kept=kept)
+    with (
+        contextlib.ExitStack() as at_end,
+        others.held(),
+        running("auth-handler", found, log) as plugin,
+    ):
+        at_end.callback(others.end)
+        client = AuthHandlers(plugin, others.allowed(found))
         known = tuple(str(one.name) for one in client.handlers())
         if wanted and wanted not in known:
             raise PluginError(
                 "MA7252",
-                f"plugin {name} has no handler {wanted!r}",
+                f"plugin {found.name} has no handler {wanted!r}",
                 hint=f"there are {', '.join(known) or 'none'}",
             )
         chosen = (wanted,) if wanted else known

@@ -5,14 +5,18 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from machineadm.api.v1alpha1.plugins import PluginEntry, PluginHostService
 from machineadm.cli.main import main
 from machineadm.cli.plugin import COMMANDS
+from machineadm.cli.plugin.handlers import handlers_of
+from machineadm.plugins.discovery import Places, find
 from tests.peers.encryption import example
 from tests.unit.plugins.catalogs.conftest import lay_out, publish
 
@@ -92,7 +96,10 @@ class Shell:
             "--catalog": str(self.catalog),
             "--lock": str(self.lock),
             "--cache-dir": str(directory / "cache"),
+            "--state-dir": str(directory / "state"),
         }
+        logins = ("--plugin-dir", "--state-dir")
+        self._logins = dict.fromkeys(("login", "logout", "auth-status", "tokens"), logins)
         self._captured = capfdbinary
         self.error = ""
 
@@ -100,7 +107,8 @@ class Shell:
         """Run `machineadm plugin TEXT MORE`, with those options that the command takes; what it prints."""
         words = [*text.split(), *more]
         takes = {
-            "install": self._options.keys(),
+            "install": ("--plugin-dir", "--catalog", "--lock", "--cache-dir"),
+            **self._logins,
             "list": ("--plugin-dir", "--lock", "--cache-dir"),
             "verify": ("--plugin-dir", "--lock"),
             "remove": ("--plugin-dir", "--lock", "--cache-dir"),
@@ -113,6 +121,10 @@ class Shell:
         self.error = printed.err.decode()
         assert found == code, self.error
         return printed.out.decode()
+
+    def printed(self) -> str:
+        """What came on standard error since the last look."""
+        return self._captured.readouterr().err.decode()
 
     def put(self, kind: str, name: str, content: bytes, *, checksum: bool = True) -> Path:
         """Install by hand."""
@@ -323,6 +335,98 @@ def test_a_login_shows_the_device_code_and_who_it_is(shell: Shell) -> None:
     assert "nobody entered the code" in shell.error
     assert "\x1b" not in shell.run("login test --flow colourful")
     assert shell.run("logout test") == "logged out of one\n"
+
+
+KEEPING = """#!{python} -I
+import logging
+
+from machineadm.plugins.sdk.auth_handlers import AuthHandler, Token, serve_auth_handlers
+from machineadm.plugins.sdk.errors import CallError
+
+
+class {name}(AuthHandler):
+    name = "{name}"
+
+    def token(self, scope, *, host, **_):
+        log = logging.getLogger()
+        if host is None:
+            return Token("token-for-" + scope)
+        try:
+            host.set_secret("a/pin", "s3cr3t-pin")
+            log.warning("kept %s %s", host.get_secret("a/pin"), host.token("other", "files"))
+        except CallError as error:
+            log.warning("refused: %s", error.text)
+        return Token("own-token")
+
+
+serve_auth_handlers({name}())
+"""
+
+
+def asked(shell: Shell, tmp_path: Path, access: PluginHostService) -> str:
+    """What a handler's log says that asks its host to keep a secret, and for a token of another one."""
+    for name in ("mine", "other"):
+        shell.put("auth-handler", name, KEEPING.format(python=sys.executable, name=name).encode())
+    path = str(shell.plugins / "machineadm-plugin-auth-handler-mine")
+    entry = PluginEntry(name="mine", kind="auth-handler", path=path, host_service=access)
+    places = Places(
+        declared=(entry,), directories=(str(shell.plugins),), configuration="/nowhere/plugins.yaml"
+    )
+    found = find("auth-handler", "mine", places)
+    assert found is not None
+    with handlers_of(found, "", places, state_directory=str(tmp_path / "state")) as (client, names):
+        (name,) = names
+        client.token(name, "own")
+    return shell.printed()
+
+
+def test_a_handler_gets_the_host_service_that_its_entry_allows(
+    shell: Shell, tmp_path: Path
+) -> None:
+    access = PluginHostService(secret_prefix="a/", auth_handlers=("other",))
+    said = asked(shell, tmp_path, access)
+
+    assert "kept *** ***" in said
+    kept = tmp_path / "state/plugins/mine.json"
+    assert json.loads(kept.read_text()) == {"a/pin": "s3cr3t-pin"}
+    assert kept.stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize(
+    "access",
+    [
+        PluginHostService(secret_prefix="b/", auth_handlers=("other",)),
+        PluginHostService(secret_prefix="a/"),
+    ],
+)
+def test_a_handler_gets_nothing_that_its_entry_does_not_allow(
+    shell: Shell, tmp_path: Path, access: PluginHostService
+) -> None:
+    said = asked(shell, tmp_path, access)
+
+    assert "refused: " in said
+    assert "kept" not in said
+    assert "s3cr3t" not in said
+
+
+def test_a_handler_keeps_nothing_while_a_run_goes_on(shell: Shell, tmp_path: Path) -> None:
+    state = tmp_path / "state"
+    state.mkdir(mode=0o700)
+    script = (
+        "import sys; file = open(sys.argv[1], 'w'); print('held', flush=True); sys.stdin.read()"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-I", "-c", script, str(state / "lock")],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    ) as run:
+        assert run.stdout is not None
+        run.stdout.readline()
+        said = asked(shell, tmp_path, PluginHostService(secret_prefix="a/"))
+        run.communicate()
+
+    assert "refused: " in said
+    assert not (state / "plugins").exists()
 
 
 def test_the_handler_is_named_where_a_plugin_has_several(shell: Shell) -> None:
