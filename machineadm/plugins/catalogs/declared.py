@@ -26,7 +26,7 @@ CREDENTIALS: Final = "/etc/machineadm/registry-credentials.json"
 
 _HINTS: Final = {
     "MA7240": "catalog is oci://HOST/PREFIX or an absolute path; version is such as 1.2.3, ^1.2, ~1.2",
-    "MA7243": "look at the address; the machine's own authorities are trusted",
+    "MA7243": "look at the address; the machine must trust the certificate of a registry",
     "MA7244": f"{CREDENTIALS}, as `docker login` writes it, has the credentials of registries",
     "MA7248": "look at the directory, its permissions and its room",
     "MA7251": "what came is kept, and the next run goes on from there",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +16,8 @@ from machineadm.plugins.catalogs.declared import CREDENTIALS, fetch_declared
 from machineadm.plugins.catalogs.model import Web, own_platform
 from machineadm.plugins.discovery import Places, find, require
 from machineadm.plugins.inventory import inventory
-from tests.servers.registry import digest
+from machineadm.sources.registries import CatalogWeb
+from tests.servers.registry import Registry, digest
 from tests.unit.plugins.catalogs.conftest import CONTENT, Site, lay_out, publish
 
 FILE = "encryption-provider/file"
@@ -31,6 +34,7 @@ class Declared:
     def __init__(self, site: Site, catalog: str | Path, **fields: Any) -> None:
         given = {"kind": "encryption-provider", "name": "file", "digest": digest(CONTENT)}
         self.site = site
+        self.web: Callable[[], Web] = no_web
         self.entry = PluginEntry(**{**given, "catalog": str(catalog), **fields})
         self.places = Places(
             declared=(self.entry,), fetch=self.fetch, configuration="/nowhere", directories=()
@@ -39,7 +43,7 @@ class Declared:
     def fetch(self, entry: PluginEntry, *, allow_unverified: bool = False) -> tuple[str, str]:
         return fetch_declared(
             entry,
-            no_web,
+            self.web,
             allow_unverified=allow_unverified,
             warn=self.site.warnings.append,
             cache=self.site.cache.root,
@@ -169,6 +173,34 @@ def test_each_failure_has_its_code_and_the_name_of_the_plugin(
 ) -> None:
     assert Declared(site, **{"catalog": catalog, **fields}).refused().code == code
     assert site.files == []
+
+
+def over_the_web(site: Site, registry: Registry) -> Declared:
+    declared = Declared(site, registry.address)
+    declared.web = partial(CatalogWeb, timeout=site.timeout, silence=2)
+    return declared
+
+
+def test_a_registry_is_asked_for_what_is_not_cached(site: Site) -> None:
+    with Registry() as registry:
+        registry.push(
+            "plugins/encryption-providers/file", "1.0.0", {own_platform(): CONTENT, "a/b": OTHER}
+        )
+        found = find("encryption-provider", "file", over_the_web(site, registry).places)
+
+    assert found is not None
+    assert f"sha256:{found.sha256}" == digest(CONTENT)
+    assert find("encryption-provider", "file", over_the_web(site, registry).places) == found
+
+
+def test_a_registry_that_wants_a_password_or_is_not_there_is_told_so(site: Site) -> None:
+    with Registry(user="reader", password="s3cr3t") as registry:
+        registry.push("plugins/encryption-providers/file", "1.0.0", {own_platform(): CONTENT})
+        error = over_the_web(site, registry).refused()
+    assert error.code == "MA7244"
+    assert CREDENTIALS in error.hint()
+
+    assert over_the_web(site, registry).refused().code == "MA7247"
 
 
 def test_another_platform_is_refused(site: Site, tmp_path: Path) -> None:
