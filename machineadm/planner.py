@@ -6,8 +6,8 @@ arguments and mounts) passes through here as a value.
 The order, and why:
 
 1. Boot commands come first of all, as the first-boot tools of all systems have it.
-2. The operating system: host name, users (files belong to them), kernel modules before the parameters that they bring (`net.bridge.*`), the clock (a download
-   needs one that is right), files.
+2. The operating system: host name, users (files belong to them), kernel modules before the parameters that they bring (`net.bridge.*`), name servers
+   and the clock (a download needs both), files.
 3. What kubeadm will look for: control plane files, certificates, static pods. They come before the commands, as the
    commands of existing Cluster API users expect to find every file of theirs.
 4. Commands before kubeadm, attestation, kubeadm, commands after kubeadm.
@@ -176,6 +176,10 @@ def _linux(configuration: LinuxConfiguration) -> Iterator[Step]:
         from machineadm.steps.swap import plan_swap
 
         yield from plan_swap(configuration)
+    if configuration.resolver is not None:
+        from machineadm.steps.resolver import plan_resolver
+
+        yield from plan_resolver(configuration)
     if configuration.ntp is not None:
         from machineadm.steps.ntp import plan_ntp
 

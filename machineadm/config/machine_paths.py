@@ -13,6 +13,8 @@ MODULES: Final = "/etc/modules-load.d/90-machineadm.conf"
 SYSCTL: Final = "/etc/sysctl.d/90-machineadm.conf"
 UNITS: Final = "/etc/systemd/system"
 SWAP_TARGET: Final = f"{UNITS}/swap.target"
+RESOLV_CONF: Final = "/etc/resolv.conf"
+RESOLVED: Final = "/etc/systemd/resolved.conf.d/90-machineadm.conf"
 TIMESYNCD: Final = "/etc/systemd/timesyncd.conf.d/90-machineadm.conf"
 CHRONY: Final = {
     "/etc/chrony/chrony.conf": "/etc/chrony/conf.d/90-machineadm.conf",

@@ -28,7 +28,6 @@ class LinuxConfiguration(ApiStruct, frozen=True, kw_only=True):
 
     not_built: ClassVar[Mapping[str, str]] = {
         "kernelArguments": "put them into the image, or change the boot loader's configuration in commands.boot and reboot",
-        "resolver": "write a file below /etc/systemd/resolved.conf.d, and restart systemd-resolved in commands.preKubeadm",
         "storage": "partition, format and mount in commands.boot, before files are written; it runs at every boot, "
         "so check what exists already (blkid, findmnt)",
         "selinux": "write /etc/selinux/config as a file, and run setenforce in commands.boot",

@@ -35,6 +35,7 @@ BUILT = {
     f"{LINUX}.swap",
     f"{LINUX}.systemdUnits",
     f"{LINUX}.ntp",
+    f"{LINUX}.resolver",
     f"{LINUX}.users",
     f"{LINUX}.groups",
 }
@@ -45,7 +46,6 @@ UNBUILT: dict[str, Any] = {
     "machine.systemTrustCertificateAuthorities": [{"content": "-----BEGIN CERTIFICATE-----\nMAA=\n-----END CERTIFICATE-----\n"}],
     "machine.systemProxies": [{"targets": ["host"], "httpProxy": "http://proxy.example.com:3128"}],
     f"{LINUX}.kernelArguments": ["quiet"],
-    f"{LINUX}.resolver": {"nameservers": ["192.0.2.1"]},
     f"{LINUX}.storage": {"mounts": [{"source": "/dev/sdb1", "target": "/data"}]},
     f"{LINUX}.selinux": {"mode": "Permissive"},
     f"{LINUX}.domainJoin": {"domain": "corp.example.com", "credentials": {"username": "a", "password": "b"}},
