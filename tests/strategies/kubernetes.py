@@ -20,6 +20,7 @@ from machineadm.api.v1alpha1.certificates import (
     ServiceAccountKeys,
 )
 from machineadm.api.v1alpha1.cluster import (
+    Argument,
     ClusterCertificates,
     ClusterConfig,
     ClusterNetwork,
@@ -33,7 +34,12 @@ from machineadm.api.v1alpha1.cluster import (
     LocalEtcd,
     ProxyAddon,
 )
-from machineadm.api.v1alpha1.control_plane import ApiServer, Component, ExtraVolume
+from machineadm.api.v1alpha1.control_plane import (
+    ApiServer,
+    Component,
+    ExtraVolume,
+    LocalApiEndpoint,
+)
 from machineadm.api.v1alpha1.control_plane_files import (
     Admission,
     AdmissionPlugins,
@@ -100,6 +106,16 @@ _INIT_PHASES = (
 _JOIN_PHASES = ("preflight", "control-plane-prepare/certs", "check-etcd", "control-plane-join")
 
 _FIRST_V1BETA4 = 31
+
+# Arguments that every version of the component has, whose value is any text and names no file.
+_ARGUMENTS: dict[type, tuple[str, ...]] = {
+    ApiServer: ("external-hostname", "cors-allowed-origins"),
+    Component: ("leader-elect-resource-name", "kube-api-content-type"),
+    LocalEtcd: ("initial-cluster-token", "discovery-srv-name"),
+    NodeConfig: ("runtime-cgroups", "kubelet-cgroups"),
+}
+_VARIABLES = ("A", "no_proxy", "y", "on", "B.C-D")
+_timeouts = st.sampled_from(["10s", "1m30s", "0.5h", "4m0s"])
 
 _sans = st.lists(
     st.sampled_from(["api.example.com", "*.example.com", "192.0.2.7", "2001:db8::7", "y", "012"]),
@@ -181,16 +197,13 @@ def _whole(version: str, minor: int, role: Role) -> dict[tuple[type, str], Any_]
         overrides[(here, "control_plane")] = st.none()
     if not first:
         overrides[(ClusterConfig, "kubelet")] = st.none()
+    overrides |= {
+        (Timeouts, name): _timeouts if new else st.none() for name in Timeouts.__struct_fields__
+    }
     if not new:
-        overrides |= {
-            (Timeouts, name): st.none()
-            for name in Timeouts.__struct_fields__
-            if name != "discovery"
-        }
-        timeout = of(Timeouts.__annotations__["discovery"], {})
-        overrides[(Timeouts, "discovery")] = st.none() if first else timeout
+        overrides[(Timeouts, "discovery")] = st.none() if first else _timeouts
         if first:
-            overrides[(Timeouts, "control_plane_component_health_check")] = timeout
+            overrides[(Timeouts, "control_plane_component_health_check")] = _timeouts
     overrides[(here, "role")] = of(kind, _roles())
     return overrides
 
@@ -252,14 +265,18 @@ def _cluster(minor: int) -> dict[tuple[type, str], Any_]:
     overrides[(ContainerVariableSource, "")] = st.sampled_from(
         ["status.podIP", "metadata.labels['y/n']"]
     ).map(lambda path: ContainerVariableSource(field_ref=FieldReference(field_path=path)))
+    overrides[(ContainerVariable, "name")] = st.sampled_from(_VARIABLES)
     overrides[(ContainerVariable, "")] = struct(
         ContainerVariable, overrides, at_most_one_of=("value", "value_from")
     )
+    for part in (LocalEtcd, ApiServer, Component):
+        variables = st.lists(
+            of(ContainerVariable, overrides), max_size=3, unique_by=lambda one: one.name
+        )
+        overrides[(part, "extra_env")] = variables.map(tuple) if new else st.just(())
     if not new:
         for name in ("validity", "ca_validity", "key_algorithm"):
             overrides[(ClusterCertificates, name)] = st.none()
-        for part in (LocalEtcd, ApiServer, Component):
-            overrides[(part, "extra_env")] = st.just(())
     for component in (ApiServer, Component):
         overrides[(component, "extra_volumes")] = st.lists(
             of(ExtraVolume, overrides),
@@ -267,16 +284,19 @@ def _cluster(minor: int) -> dict[tuple[type, str], Any_]:
             unique_by=(lambda one: one.name, lambda one: one.mount_path),
         ).map(tuple)
     for struct_ in (LocalEtcd, ApiServer, Component, NodeConfig):
-        overrides[(struct_, "extra_args")] = _arguments(repeated=new)
+        overrides[(struct_, "extra_args")] = _arguments(struct_, repeated=new)
     overrides[(EtcdConfig, "")] = struct(EtcdConfig, overrides, one_of=("local", "external"))
     return overrides
 
 
-def _arguments(*, repeated: bool) -> Any_:
-    given = of(LocalEtcd.__annotations__["extra_args"], {})
-    if repeated:
-        return given
-    return given.filter(lambda args: len({arg.name for arg in args}) == len(args))
+def _arguments(component: type, *, repeated: bool) -> Any_:
+    given = st.builds(
+        Argument,
+        name=st.sampled_from(_ARGUMENTS[component]),
+        value=st.sampled_from(["", "a", "a b", *TRAPS]),
+    )
+    unique_by = None if repeated else lambda one: one.name
+    return st.lists(given, max_size=3, unique_by=unique_by).map(tuple)
 
 
 def _control_plane(minor: int) -> dict[tuple[type, str], Any_]:
@@ -296,6 +316,9 @@ def _control_plane(minor: int) -> dict[tuple[type, str], Any_]:
     overrides: dict[tuple[type, str], Any_] = {
         **webhooks,
         (ApiServer, "cert_sans"): _sans,
+        # kubeadm is given what references were resolved to.
+        (ApiServer, "cert_sans_from"): st.just(()),
+        (LocalApiEndpoint, "advertise_address_from"): st.none(),
         (AuditPolicy, "policy"): st.sampled_from(
             [
                 {
@@ -446,6 +469,10 @@ def _roles() -> dict[tuple[type, str], Any_]:
 
 def _node(minor: int, role: Role) -> dict[tuple[type, str], Any_]:
     overrides: dict[tuple[type, str], Any_] = {
+        (NodeConfig, "name_from"): st.none(),
+        (NodeConfig, "provider_id_from"): st.none(),
+        (NodeConfig, "labels_from"): st.just({}),
+        (NodeKubelet, "node_ip_from"): st.none(),
         (NodeConfig, "cri_socket"): st.sampled_from(
             ["unix:///run/containerd/containerd.sock", "unix:///run/y/012.sock"]
         ),
