@@ -228,7 +228,8 @@ def _keeps_rules(value: msgspec.Struct) -> bool:
 
 _FREE: dict[type, Callable[[Any], bool]] = {
     machine_bootstrap.MachineBootstrapSpec: lambda s: (
-        s.ignition_version is None or s.format == "ignition"
+        (s.ignition_version is None or s.format == "ignition")
+        and (s.data_size_limit_of is None or s.data_size_limit is not None)
     ),
     encrypted_data.EncryptedDataSpec: lambda s: (
         s.mac is None or s.cipher_algorithm != "aes-256-gcm"

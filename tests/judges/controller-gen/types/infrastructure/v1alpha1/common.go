@@ -71,9 +71,24 @@ type ProviderRef struct {
 	Name string `json:"name"`
 
 	// +optional
+	Inputs *Anything `json:"inputs,omitempty"`
+
+	// +optional
 	// +kubebuilder:validation:MaxProperties=50
-	Inputs map[string]Input `json:"inputs,omitempty"`
+	SecretInputs map[string]Input `json:"secretInputs,omitempty"`
+
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=256
+	// +kubebuilder:validation:Pattern=`^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$`
+	Output string `json:"output,omitempty"`
 }
+
+// Anything is an object of any content.
+//
+// +kubebuilder:validation:MaxProperties=50
+// +kubebuilder:pruning:PreserveUnknownFields
+type Anything struct{}
 
 // StoreRetention is how long stored configurations are kept.
 type StoreRetention struct {
