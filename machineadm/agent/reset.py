@@ -14,13 +14,14 @@ from machineadm.agent.wiring import Machine
 from machineadm.errors import UsageError
 from machineadm.execution.context import Context
 from machineadm.execution.events import Observer, ResetEnded
-from machineadm.execution.journal import JOURNAL, Journal
+from machineadm.execution.journal import JOURNAL, OF_ANOTHER, Journal
 from machineadm.execution.ledger import KEPT, LEDGER, Ledger
 from machineadm.execution.looking import look
 from machineadm.execution.runner import execute
 from machineadm.execution.settling import Settling
 from machineadm.execution.taking_back import TakeEverythingBack
 from machineadm.host.facts import gather
+from machineadm.host.ports import Host
 from machineadm.plan.look import Look, anything_to_do
 from machineadm.plan.model import Plan
 from machineadm.reporting.reporter import TRACE
@@ -32,6 +33,7 @@ from machineadm.steps.kubeadm.record import NAME as RECORD
 from machineadm.steps.kubeadm.resetting import LEAVES, ResetNode
 
 _MODE = "reset"
+_MOST_NAMED = 4
 PLUGINS = "plugins"
 """Where what plugins keep lies below the state directory: a file for each."""
 
@@ -89,8 +91,12 @@ def reset(
     host.state.lock()
     prospect, context = _look(machine)
     if prospect.unproved and not confirm(prospect):
-        shown = ", ".join(prospect.unproved[:4])
-        more = f" and {len(prospect.unproved) - 4} more" if len(prospect.unproved) > 4 else ""
+        shown = ", ".join(prospect.unproved[:_MOST_NAMED])
+        more = (
+            f" and {len(prospect.unproved) - _MOST_NAMED} more"
+            if len(prospect.unproved) > _MOST_NAMED
+            else ""
+        )
         raise UsageError(
             "MA6032",
             f"kubeadm reset would take {shown}{more}: a node that is finished, or the work of others. Nothing was changed",
@@ -125,9 +131,11 @@ def _look(machine: Machine) -> tuple[Prospect, Context]:
     node = ResetNode(machine=facts.machine_id)
     context = Context(Plan(steps=(NoUnits(), node, back)), host, journal, ledger, mode=_MODE)
     looks = look(context)
-    _, stays = back.look(host)
+    work, stays = back.look(host)
+    stopped = frozenset(one.target for one in work.follow if one.kind == "stop")
     left = [*stays]
-    left += _of_no_holding(journal, ledger)
+    left += _of_no_holding(journal, ledger, stopped)
+    left += _of_another_machine(journal, ledger, host)
     if commands := journal.commands_done():
         count = "a command" if commands == 1 else f"{commands} commands"
         left.append(f"what {count} of the configuration did beside files that it declares")
@@ -143,7 +151,23 @@ def _look(machine: Machine) -> tuple[Prospect, Context]:
     return prospect, context
 
 
-def _of_no_holding(journal: Journal, ledger: Ledger) -> Iterator[str]:
+def _of_another_machine(journal: Journal, ledger: Ledger, host: Host) -> Iterator[str]:
+    """What is here of the machine that this one was cloned from. Its records say nothing of this one, so nothing takes it back."""
+    names = [one.name for one in ledger.of_another if one.kind == "file"]
+    if names:
+        more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
+        verb = "stays" if len(names) == 1 else "stay"
+        shown = ", ".join(names[:_MOST_NAMED])
+        yield f"{shown}{more} {verb}: written on the machine that this one was cloned from, whose machine-id is another"
+    aside = [
+        one for one in host.files.list(host.state.state_directory) if one.startswith(OF_ANOTHER)
+    ]
+    if aside or journal.is_of_another:
+        where = " ".join([f"in {host.state.state_directory}", *sorted(aside)])
+        yield f"the journal of the machine that this one was cloned from stays {where}"
+
+
+def _of_no_holding(journal: Journal, ledger: Ledger, stopped: frozenset[str]) -> Iterator[str]:
     """What steps did that the ledger holds nothing of, so that nothing takes it back."""
     for concern in journal.concerns_done():
         match concern.split("/"):
@@ -153,7 +177,7 @@ def _of_no_holding(journal: Journal, ledger: Ledger) -> Iterator[str]:
                 yield "swap that was turned off stays off until the next boot"
             case ["units", unit, "enabled"] if ledger.holding("unit", unit) is None:
                 yield f"{unit} stays disabled"
-            case ["units", unit, "state"]:
+            case ["units", unit, "state"] if unit not in stopped:
                 yield f"{unit} stays as it was put: started or stopped"
             case _:
                 pass

@@ -1,4 +1,4 @@
-"""Take back what machineadm did to this machine, kubeadm's reset included, and say what stays; with --dry-run only show it."""
+"""Take back what machineadm did to this machine, kubeadm's reset included, and say what stays; with --dry-run only show it. Exits 9 if the running machine must do the rest."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from machineadm.execution.events import Event, ResetEnded
 
 SOMETHING_TO_DO = 10
+RUN_AGAIN = 9
 
 
 def add_arguments(parser: Parser) -> None:
@@ -109,13 +110,20 @@ def _reset(machine: Machine, progress: Progress, arguments: Namespace) -> int:
         for event in ended:
             sys.stdout.writelines(f"stays: {printable(line)}\n" for line in event.left)
             sys.stdout.write(_how(event))
+    if refusal.exit_code == 0 and not all(event.complete for event in ended):
+        # Not 0: until a reset on the running machine has ended, no bootstrap begins.
+        return RUN_AGAIN
     return refusal.exit_code
 
 
 def _how(event: ResetEnded) -> str:
     if not event.done:
         return "nothing to reset\n"
-    return "reset\n" if event.complete else "reset, but for what the running system must do\n"
+    return (
+        "reset\n"
+        if event.complete
+        else "reset, but for what the running machine must do: run `machineadm reset` there\n"
+    )
 
 
 def _asked(prospect: Prospect) -> bool:

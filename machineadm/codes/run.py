@@ -162,6 +162,11 @@ TABLE: dict[str, Code] = {
         "The tree (`--root`) holds what kubeadm made, and kubeadm can be reset only on the machine that runs. Nothing was changed.",
         "Boot the machine and run `machineadm reset` there, or make the tree anew.",
     ),
+    "MA6034": Code(
+        "there is no kubeadm to reset the node",
+        "The machine holds what kubeadm made, and only kubeadm takes it back, but no program of that name is on PATH. Nothing was changed.",
+        "Install the kubeadm of the node's version, or put it on PATH, and run `machineadm reset` again.",
+    ),
     "MA6021": Code(
         "the machine reboots",
         "Steps asked for a reboot, the configuration allows it, and the run continues after it.",

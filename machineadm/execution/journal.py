@@ -20,6 +20,8 @@ from machineadm.host.ports import Clock, State
 from machineadm.plan.model import Phase, Step
 
 JOURNAL = "journal.jsonl"
+OF_ANOTHER = "journal-of-"
+"""How the name begins of another machine's journal that was moved aside."""
 FORMAT = 2
 """2 added `again`; a journal of format 1 is read, and becomes one of format 2 with the first record that is added."""
 
@@ -112,6 +114,11 @@ class Journal:
     def run(self) -> int:
         """Number of this run, from 1, counting the runs that had something to do."""
         return self._run
+
+    @property
+    def is_of_another(self) -> bool:
+        """Whether what was found is the journal of another machine, which this one was cloned from."""
+        return self._foreign is not None
 
     def finished(self, step: Step) -> bool:
         """Whether this very step is done, wherever it is in its list now.
@@ -284,7 +291,7 @@ class Journal:
             return
         if self._foreign is not None:
             self._state.write(
-                f"journal-of-{self._foreign or 'unknown'}.jsonl", self._found, durable=True
+                f"{OF_ANOTHER}{self._foreign or 'unknown'}.jsonl", self._found, durable=True
             )
             # Moved once: a second time, after an append that failed, nothing would be left to move.
             self._foreign = None

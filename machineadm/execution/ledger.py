@@ -180,6 +180,8 @@ class Ledger:
         book = None if found is None else _parse(found, f"{state.state_directory}/{LEDGER}")
         # A ledger that came with the image this machine was cloned from says nothing about this machine.
         ours = book is not None and book.machine_id == machine_id
+        self.of_another = tuple(book.holdings) if book and not ours else ()
+        """What the machine held that this one was cloned from."""
         self._book = book if book and ours else _Book(ledger=FORMAT, machine_id=machine_id)
         self._holdings = {holding.key: holding for holding in self._book.holdings}
         self._room = MOST - sum(self._book.kept.values())

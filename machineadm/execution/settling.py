@@ -197,6 +197,7 @@ class Settling:
                 if known.wrote is None and owned.kind == "file" and owned.name not in written:
                     # An earlier run was killed between the last effect and its record: what is in place is what it left.
                     self._note_wrote(known, eyes.look(owned.name), host)
+                self._note_then(owned)
                 continue
             holding = described(owned, step=step.name, mode=mode)
             if owned.kind == "file":
@@ -220,8 +221,14 @@ class Settling:
                 before = Seen(kind="link", target="enabled") if enabled else ABSENT
                 # What we enabled under an earlier declaration was not enabled before us.
                 holding = msgspec.structs.replace(holding, before=known.before if known else before)
-            self._ledger.put(msgspec.structs.replace(holding, follow=work.follow))
+            self._ledger.put(msgspec.structs.replace(holding, follow=(*work.follow, *owned.then)))
         self._ledger.save()
+
+    def _note_then(self, owned: Owned) -> None:
+        """The content is declared as before, but what has to follow when it goes may not be."""
+        known = self._ledger.holding(owned.kind, owned.name)
+        if known is not None and (new := [one for one in owned.then if one not in known.follow]):
+            self._ledger.put(msgspec.structs.replace(known, follow=(*known.follow, *new)))
 
     def wrote(self, step: Step, work: Work, host: Host) -> None:
         """Note what a step left, after its last effect."""

@@ -197,18 +197,21 @@ class Restore:
 def _following(
     asked: dict[str, FollowUp], effects: list[Effect], host: Host
 ) -> tuple[FollowUp, ...]:
-    """What follows when things go. A unit that goes with its file is stopped: there is nothing that a restart could start."""
+    """What follows when things go. A unit that goes with its file is stopped: there is nothing that a restart could start.
+
+    One that does not go is not stopped.
+    """
     gone = {effect.path for effect in effects if isinstance(effect, RemoveFile)}
 
-    def turned(follow: FollowUp) -> FollowUp:
+    def turned(follow: FollowUp) -> FollowUp | None:
         # An instance is of its template's file: a@b.service of a@.service.
         names = {follow.target, re.sub("@[^.]*", "@", follow.target)}
         ends = any(f"{_OWN_UNITS}/{name}" in gone for name in names)
         stays = (f"{place}/{name}" for place in _UNITS for name in names)
-        if follow.kind not in ("restart", "reload") or not ends:
+        if follow.kind not in ("restart", "reload", "stop"):
             return follow
-        if any(host.files.stat(path) is not None for path in stays):
-            return follow
+        if not ends or any(host.files.stat(path) is not None for path in stays):
+            return None if follow.kind == "stop" else follow
         return FollowUp(kind="stop", target=follow.target)
 
-    return tuple({one.key: one for one in map(turned, asked.values())}.values())
+    return tuple({one.key: one for one in map(turned, asked.values()) if one}.values())

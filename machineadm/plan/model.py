@@ -166,6 +166,8 @@ class Owned(msgspec.Struct, frozen=True, kw_only=True):
     """Only a part of the file is the step's."""
     hidden: bool = False
     """Its content is never shown."""
+    then: tuple[FollowUp, ...] = ()
+    """What has to follow when it goes, beside what follows when it comes."""
 
 
 @runtime_checkable

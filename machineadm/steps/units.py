@@ -60,7 +60,16 @@ class WriteUnit(msgspec.Struct, frozen=True, kw_only=True):
 
     def owned(self) -> tuple[Owned, ...]:
         """See `Owning.owned`."""
-        return self._inner.owned()
+        unit = self.unit
+        if unit.contents is None or unit.state != "Started":
+            return self._inner.owned()
+        # `EnsureState` starts it, and what it starts would outlive its file.
+        stop = FollowUp(kind="stop", target=unit.name)
+        own = f"{UNITS}/{unit.name}"
+        return tuple(
+            msgspec.structs.replace(one, then=(stop,)) if one.name == own else one
+            for one in self._inner.owned()
+        )
 
     def check(self, host: Host) -> Work:
         """See `Step.check`."""

@@ -52,7 +52,7 @@ class ResetNode(msgspec.Struct, frozen=True, kw_only=True):
         """See `Step.check`.
 
         Raises:
-            StepError: There is a node below another root.
+            StepError: There is a node below another root, or no kubeadm that could reset it.
         """
         if not self._is_there(host):
             return Work(summary="nothing of kubeadm is here")
@@ -61,6 +61,13 @@ class ResetNode(msgspec.Struct, frozen=True, kw_only=True):
                 "MA6033",
                 "this tree holds a node, and kubeadm can be reset only on the running machine",
                 hint="boot the machine and run `machineadm reset` there",
+            )
+        # Here and not where it runs: by then the units would be gone.
+        if host.queries is not None and host.queries.find("kubeadm") is None:
+            raise StepError(
+                "MA6034",
+                "this machine holds a node, and there is no kubeadm to reset it. Nothing was changed",
+                hint="install the kubeadm of the node's version, or put it on PATH, and run `machineadm reset` again",
             )
         argv = reset_command(self._scene(host))
         return Work(

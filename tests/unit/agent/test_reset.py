@@ -11,6 +11,7 @@ import pytest
 
 from machineadm.agent.bootstrap import Request, look_ahead
 from machineadm.agent.reset import Prospect, look_at_reset, reset
+from machineadm.config.model import Mode
 from machineadm.errors import HostError, KubeadmError, MachineadmError, StepError, UsageError
 from machineadm.execution.events import Event, ResetEnded
 from machineadm.execution.ledger import Ledger, Pending
@@ -357,6 +358,10 @@ UNITS = """\
       groups: [{name: ops}]
       systemdUnits:
       - {name: own.service, contents: "[Service]\\nExecStart=/bin/true\\n", state: Restarted}
+      - {name: runs.service, contents: "[Service]\\nExecStart=/bin/sleep 9\\n", state: Started}
+      - {name: old.service, contents: "[Service]\\nExecStart=/bin/sleep 9\\n", state: Started}
+      - {name: cron.service, dropIns: [{name: a.conf, contents: "[Service]\\nNice=1\\n"}], state: Started}
+      - {name: idle.service, contents: "[Service]\\nExecStart=/bin/true\\n"}
       - {name: a@b.service, dropIns: [{name: a.conf, contents: "[Service]\\nNice=1\\n"}], state: Restarted}
       - {name: apt-daily.timer, masked: true}
       - {name: person.service, masked: true}
@@ -376,7 +381,8 @@ def with_units(stage: Stage) -> Stage:
     stage.host.put("/etc/group", "root:x:0:\n")
     stage.host.put("/etc/passwd", PASSWD)
     stage.host.put("/etc/shadow", "root:*:1::::::\n")
-    stage.host.put("/etc/systemd/system/person.service", "a person's\n")
+    for unit in ("person", "old"):
+        stage.host.put(f"/etc/systemd/system/{unit}.service", "a person's\n")
     stage.host.commands.on("useradd", effect=add)
 
     def off(_: Call) -> None:
@@ -401,6 +407,98 @@ def test_a_unit_that_goes_is_stopped_and_one_that_stays_is_restarted(with_units:
     assert ("stop", "own.service") in stage.host.services.actions
     assert ("restart", "own.service") not in stage.host.services.actions
     assert ("restart", "a@b.service") in stage.host.services.actions
+
+
+def test_a_unit_that_we_started_does_not_outlive_its_file(with_units: Stage) -> None:
+    stage = with_units
+    stage.run()
+    assert {"runs.service", "old.service", "cron.service"} <= stage.host.services.active_units
+
+    ended = take_back(stage)
+
+    assert ended is not None
+    assert ended.complete
+    assert stage.host.services.active_units == {
+        *("old.service", "cron.service", "a@b.service"),  # these have a definition still
+    }
+    assert ("stop", "idle.service") not in stage.host.services.actions
+    said = [line for line in ended.left if "as it was put" in line]
+    assert not any("runs.service" in line for line in said)
+    assert any("cron.service" in line for line in said)
+
+
+@pytest.mark.parametrize("was", ["Stopped", "Restarted", None])
+def test_a_unit_that_a_later_configuration_starts_does_not_outlive_its_file_either(
+    was: str | None, stage: Stage
+) -> None:
+    unit = (
+        '      systemdUnits: [{name: own.service, contents: "[Service]\\nExecStart=/bin/sleep 9\\n"'
+    )
+    state = "" if was is None else f", state: {was}"
+    stage.replace("      sysctls", f"{unit}{state}}}]\n      sysctls")
+    stage.run(mode="preparation")
+    stage.replace(f"{unit}{state}}}]", f"{unit}, state: Started}}]")
+    stage.run(mode="preparation")
+    assert "own.service" in stage.host.services.active_units
+
+    take_back(stage)
+
+    assert "own.service" not in stage.host.services.active_units
+
+
+def test_a_unit_that_is_no_longer_declared_is_stopped_with_its_file(stage: Stage) -> None:
+    unit = '      systemdUnits: [{name: own.service, contents: "[Service]\\nExecStart=/bin/sleep 9\\n", state: Started}]\n'
+    stage.replace("      sysctls", f"{unit}      sysctls")
+    stage.run(mode="preparation")
+    stage.replace(unit, "")
+
+    stage.run(mode="preparation")
+
+    assert stage.host.text("/etc/systemd/system/own.service") is None
+    assert "own.service" not in stage.host.services.active_units
+
+
+def test_without_kubeadm_a_node_is_refused_before_anything_is_touched(stage: Stage) -> None:
+    stage.run()
+    state, machine = dict(stage.host.state.state_files), files(stage.host)
+    stage.host.commands.missing.add("kubeadm")
+
+    with pytest.raises(StepError) as caught:
+        take_back(stage)
+
+    assert caught.value.code == "MA6034"
+    assert "install the kubeadm" in caught.value.hint()
+    assert (stage.host.state.state_files, files(stage.host)) == (state, machine)
+    with pytest.raises(StepError):
+        look_at_reset(stage.machine())
+
+
+def test_without_kubeadm_a_machine_that_is_not_a_node_is_taken_back(stage: Stage) -> None:
+    before = files(stage.host)
+    stage.run(mode="preparation")
+    stage.host.commands.missing.add("kubeadm")
+
+    take_back(stage)
+
+    assert files(stage.host) == before
+
+
+@pytest.mark.parametrize("mode", ["provisioning", "preparation"])
+def test_a_clone_says_what_it_leaves_of_the_machine_that_it_was_cloned_from(
+    mode: Mode, stage: Stage
+) -> None:
+    stage.run(mode=mode)
+    stage.host.put("/etc/machine-id", "fedcba9876543210fedcba9876543210\n")
+
+    shown = look_at_reset(stage.machine()).left
+    ended = take_back(stage)
+
+    assert ended is not None
+    assert ended.left == shown
+    assert stage.host.text("/etc/motd") == "hello\n"
+    told = "\n".join(ended.left)
+    assert "/etc/motd stay: written on the machine that this one was cloned from" in told
+    assert "the journal of the machine that this one was cloned from stays in /var/lib/" in told
 
 
 def test_masks_go_and_a_units_file_in_whose_place_one_was_put_comes_back(with_units: Stage) -> None:

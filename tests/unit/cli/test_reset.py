@@ -13,6 +13,10 @@ import pytest
 
 from machineadm.agent.reset import Prospect
 from machineadm.cli.reset import _asked
+from machineadm.execution.ledger import Ledger, Pending
+from machineadm.host.linux.state import LinuxState
+from machineadm.host.linux.tree import Tree
+from machineadm.plan.model import FollowUp
 from tests.contract.trees import machineadm
 
 TEXT = """\
@@ -88,6 +92,38 @@ def test_no_reset_begins_beside_a_run(tree: Path) -> None:
     assert refused.returncode == 8
     assert "MA6001" in refused.stderr
     assert (tree / "etc/motd").exists()
+
+
+def test_a_reset_that_the_running_machine_must_finish_exits_9(tree: Path) -> None:
+    """And 0 is what its --help, and the table of exit codes, keep for one that has ended."""
+    state = LinuxState(
+        Tree(str(tree)), run_directory="/run/machineadm", state_directory="/var/lib/machineadm"
+    )
+    ledger = Ledger(state, machine_id="0123456789abcdef0123456789abcdef", boot_id="")
+    follow = FollowUp(kind="run", target="a program", argv=("true",))
+    ledger.put_pending(Pending(follow=follow, phase="prepare", steps=("files/write",)))
+    ledger.save()
+
+    shown = reset(tree)
+
+    assert shown.returncode == 9
+    assert shown.stdout.endswith(
+        "reset, but for what the running machine must do: run `machineadm reset` there\n"
+    )
+    assert not (tree / "etc/motd").exists()
+    assert "Exits 9" in reset(tree, "--help").stdout
+
+
+def test_a_clone_says_that_it_keeps_another_machines_journal(tree: Path, tmp_path: Path) -> None:
+    (tmp_path / "node.yaml").write_text(TEXT.replace("hello", "another"))
+    (tree / "etc/machine-id").write_text("fedcba9876543210fedcba9876543210\n")
+    prepared = ("bootstrap", "--mode", "preparation", "--path", tmp_path / "node.yaml")
+    assert machineadm(*prepared, "--root", tree).returncode == 0
+
+    shown = reset(tree)
+
+    assert shown.returncode == 0
+    assert "journal-of-0123456789abcdef0123456789abcdef.jsonl\n" in shown.stdout
 
 
 @pytest.mark.parametrize("option", ["--dry-run", "--yes"])
