@@ -20,13 +20,14 @@ from tests.fakes.kubeadm import KUBELET, Cluster, FakeKubeadm
 from tests.kubeadm_cases import GOLDEN, RUN_DIRECTORY, kubernetes_of
 
 FACTS = Facts(machine_id="m1", kubeadm_version="v1.34.4")
-ROLES = ("init", "join-control-plane", "join-worker")
+ROLES = ("init", "init-bare", "join-control-plane", "join-worker")
+"""`init-bare`: nothing is given, so kubeadm makes the authorities itself."""
 
 
 def configuration(role: str) -> KubernetesConfig:
     """Small, but with certificates and a static pod that a reset takes away, for those that may have them."""
-    small = kubernetes_of(GOLDEN / "small" / f"{role}.yaml")
-    if role == "join-worker":
+    small = kubernetes_of(GOLDEN / "small" / f"{role.removesuffix('-bare')}.yaml")
+    if role in {"init-bare", "join-worker"}:
         return small
     maximal = kubernetes_of(GOLDEN / "maximal" / f"{role}.yaml")
     return msgspec.structs.replace(small, control_plane=maximal.control_plane)
@@ -38,7 +39,7 @@ class Machine:
     def __init__(self, role: str, *, local_mode: bool = True) -> None:
         self.host = FakeHost()
         self.role = role
-        self.cluster = Cluster() if role == "init" else Cluster("first")
+        self.cluster = Cluster() if role.startswith("init") else Cluster("first")
         self.kubeadm = FakeKubeadm(self.host, self.cluster, local_mode=local_mode)
         self.kubernetes = configuration(role)
         self.commands: tuple[Command, ...] = ()

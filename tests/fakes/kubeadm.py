@@ -93,6 +93,7 @@ class FakeKubeadm:
         self.patience = 120
         self.running = False
         self.ignores_all = False
+        self._found_key = False
         self._attend: Callable[[str], None] | None = None
         self._output: list[str] = []
         self._told = 0
@@ -180,7 +181,11 @@ class FakeKubeadm:
             ("preflight", [self._preflight]),
             (
                 "certs",
-                [self._writes(f"{PKI}/ca.crt", keep=True), self._writes(f"{PKI}/apiserver.crt")],
+                [
+                    self._writes(f"{PKI}/ca.key", keep=True),
+                    self._authority,
+                    self._writes(f"{PKI}/apiserver.crt"),
+                ],
             ),
             ("kubeconfig", [self._writes(f"{KUBERNETES}/{name}.conf") for name in conf]),
             ("etcd", [self._writes(f"{MANIFESTS}/etcd.yaml"), self._etcd_data]),
@@ -256,10 +261,12 @@ class FakeKubeadm:
         if not self.cluster.members.keys() - {NAME}:
             self.cluster.objects.clear()
         self._instant()
-        emptied = (f"{MANIFESTS}/", f"{PKI}/", "/var/lib/kubelet/", ETCD_DATA)
-        for path in [
-            p for p in self.host.files.nodes if p.startswith(emptied) or p.endswith(".conf")
-        ]:
+        # In kubeadm's own order: a kill on the way leaves the certificates and no manifest.
+        for emptied in (ETCD_DATA, f"{MANIFESTS}/", "/var/lib/kubelet/", f"{PKI}/"):
+            for path in [p for p in self.host.files.nodes if p.startswith(emptied)]:
+                self._instant()
+                self.host.files.nodes.pop(path, None)
+        for path in [p for p in self.host.files.nodes if _is_kubeconfig(p)]:
             self._instant()
             self.host.files.nodes.pop(path, None)
 
@@ -267,6 +274,7 @@ class FakeKubeadm:
 
     def _preflight(self) -> None:
         """kubeadm wants none of its own files there."""
+        self._found_key = self._has(f"{PKI}/ca.key") and not self._has(f"{PKI}/ca.crt")
         if self.ignores_all:
             return
         for path in (
@@ -296,6 +304,15 @@ class FakeKubeadm:
                 self.host.files.put(path, self.contents.get(path, f"{path} by kubeadm"))
 
         return write
+
+    def _authority(self) -> None:
+        """kubeadm writes the key first; a key that it finds alone is one that it refuses."""
+        if self._found_key:
+            raise KubeadmFailedError(
+                "error execution phase certs/ca: failure loading ca certificate: couldn't load the certificate file"
+                f" {PKI}/ca.crt"
+            )
+        self._writes(f"{PKI}/ca.crt", keep=True)()
 
     def _start_kubelet(self) -> None:
         self.host.services.active_units.add(KUBELET)
@@ -375,6 +392,10 @@ class FakeKubeadm:
         here = self._runs_kubelet() and self._has(f"{MANIFESTS}/kube-apiserver.yaml")
         here = here and not self.stays_down
         return not self.cluster.lost_quorum and (elsewhere or here)
+
+
+def _is_kubeconfig(path: str) -> bool:
+    return path.startswith(f"{KUBERNETES}/") and path.endswith(".conf")
 
 
 class Operator:

@@ -37,7 +37,8 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     """What is there, by whose it is."""
 
     ours: tuple[str, ...] = ()
-    """Traces of kubeadm that ours made."""
+    """Traces of kubeadm that ours made, and what it wrote below its certificates' directory: a kubeadm that is killed
+    early leaves an authority and no trace yet."""
 
     foreign: tuple[str, ...] = ()
     """Traces of kubeadm that were made or changed since, or about which nothing is known."""
@@ -81,11 +82,12 @@ def classify(scene: Scene, found: Mapping[str, float | None], record: Record) ->
         # window is open any more.
         ours.add(KUBELET_CONF)
     traces = {*scene.traces()}
+    proved = {path for path in ours if path in traces or path.startswith(f"{scene.certificates}/")}
     foreign = tuple(path for path in new if path in traces and path not in ours)
     spoils = [path for path in found if path in record.older and path not in scene.declared]
     spoils += [path for path in new if path not in traces and path not in ours]
     return Evidence(
-        ours=tuple(path for path in new if path in traces and path in ours),
+        ours=tuple(path for path in new if path in proved),
         foreign=foreign,
         spoils=tuple(spoils),
     )

@@ -48,7 +48,7 @@ def phases(role: str) -> list[str]:
     # A machine without a configuration yet joins as a worker.
     config = "JoinConfiguration controlPlane:" if role == "join-control-plane" else ""
     kubeadm.host.state.run_files["kubeadm/config.yaml"] = config.encode()
-    named = kubeadm._init() if role == "init" else kubeadm._join()
+    named = kubeadm._init() if role.startswith("init") else kubeadm._join()
     return [name for name, _ in named]
 
 

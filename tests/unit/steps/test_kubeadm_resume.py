@@ -44,6 +44,32 @@ def test_a_killed_kubeadm_ends_in_the_same_machine(
     assert machine.cluster.members.keys() <= machine.cluster.data
 
 
+@pytest.mark.requirement("R1")
+@pytest.mark.parametrize("meanwhile", ["nothing", "reboot"])
+@pytest.mark.parametrize("role", ROLES)
+def test_a_kubeadm_that_is_killed_and_killed_again_ends_in_the_same_machine(
+    role: str, meanwhile: str
+) -> None:
+    # All pairs where kubeadm writes the most: the first authority is there before anything else.
+    each = 1 if role == "init-bare" else 3
+    whole = finished(role, local_mode=True)
+    for first in range(1, instants(role, local_mode=True) + 1, each):
+        for second in range(1, first + 12, each):
+            machine = Machine(role)
+            for instant in (first, second):
+                machine.kubeadm.die_at = instant
+                try:
+                    machine.run()
+                except Killed:
+                    if meanwhile == "reboot":
+                        machine.kubeadm.reboot()
+            machine.kubeadm.die_at = None
+
+            machine.run()
+
+            assert machine.as_it_is() == whole, (first, second)
+
+
 @pytest.mark.parametrize("role", ROLES)
 def test_a_kill_between_the_end_of_kubeadm_and_its_record_resets_nothing(role: str) -> None:
     machine = Machine(role)
@@ -487,7 +513,9 @@ def test_the_members_of_the_fake_cluster_are_what_the_tests_believe() -> None:
 
 
 def test_golden_inputs_are_there() -> None:
-    assert all(Path(GOLDEN / "small" / f"{role}.yaml").exists() for role in ROLES)
+    assert all(
+        Path(GOLDEN / "small" / f"{role.removesuffix('-bare')}.yaml").exists() for role in ROLES
+    )
 
 
 NO_IMAGE = "failed to pull image r.example.com/etcd:0: rpc error: code = NotFound desc = not found"
