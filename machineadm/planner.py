@@ -30,7 +30,7 @@ from machineadm.config.model import Configuration, Mode
 from machineadm.config.references import references
 from machineadm.host.facts import Facts
 from machineadm.plan.model import Phase, Plan, Step
-from machineadm.steps.files import plan_files
+from machineadm.steps.files import MakeLinks, plan_files
 
 
 def plan(
@@ -233,6 +233,8 @@ def _written_by(steps: Sequence[Step]) -> Iterator[str]:
     for step in steps:
         if isinstance(step, WriteFiles):
             yield from (file.path for file in step.files)
+        elif isinstance(step, MakeLinks):
+            yield from (path for path, _ in step.links)
 
 
 def _may_install_kubeadm(machine: MachineConfig) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import ClassVar
+from typing import ClassVar, NoReturn
 
 import msgspec
 
@@ -246,15 +246,24 @@ def _own(file: PlannedFile, target: _Target, name: str, owner: _Owner) -> None:
 def _target(path: str, host: Host) -> _Target:
     before = host.files.stat(path)
     if before is not None and before.kind in (FileKind.DIRECTORY, FileKind.OTHER):
-        what = "a directory" if before.kind is FileKind.DIRECTORY else "a device, pipe or socket"
-        raise StepError(
-            "MA3004",
-            f"cannot write {path}: {what} is there",
-            hint="remove it, or choose another path",
-        )
+        refuse_other(path, before.kind)
     target = _Target(path=path, before=before, old=None, content=None)
     target.see(before)
     return target
+
+
+def refuse_other(path: str, kind: FileKind) -> NoReturn:
+    """Refuse to replace what is neither a file nor a link.
+
+    Raises:
+        StepError: Always.
+    """
+    what = "a directory" if kind is FileKind.DIRECTORY else "a device, pipe or socket"
+    raise StepError(
+        "MA3004",
+        f"cannot write {path}: {what} is there",
+        hint="remove it, or choose another path",
+    )
 
 
 def _open_for_append(target: _Target, host: Host, owners: Sequence[int]) -> None:

@@ -10,6 +10,7 @@ from machineadm.api.meta import (
     FileMode,
     FileOwner,
     HeaderName,
+    Line,
     MachinePath,
     OneOf,
     Sha256,
@@ -45,9 +46,11 @@ class FileSource(ApiStruct, frozen=True, kw_only=True):
 
 
 class FileConfig(ApiStruct, frozen=True, kw_only=True):
-    """One file of the machine; exactly one of `content`, `contentFrom` and `source`."""
+    """One file of the machine; exactly one of `content`, `contentFrom`, `source` and `linkTo`."""
 
-    one_of: ClassVar[tuple[OneOf, ...]] = (exactly_one("content", "contentFrom", "source"),)
+    one_of: ClassVar[tuple[OneOf, ...]] = (
+        exactly_one("content", "contentFrom", "source", "linkTo"),
+    )
 
     path: MachinePath
     """Where it is: absolute and without `..`; with `windowsConfiguration` also a Windows path. Missing parent directories are created with mode 0755."""
@@ -68,6 +71,10 @@ class FileConfig(ApiStruct, frozen=True, kw_only=True):
 
     source: FileSource | None = None
     """A download, with the digest that it must have."""
+
+    link_to: Line | None = None
+    """Make a symbolic link to this path, absolute or relative to the link's directory; it need not
+    exist. The link is root's, and replaces a file or link at `path`. Linux only."""
 
     encoding: Literal["base64", "gzip", "gzip+base64"] | None = None
     """How `content` is encoded; absent: plain text in UTF-8. `gzip` is read as `gzip+base64`, because

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Iterator
 from typing import Final
 
@@ -67,6 +68,26 @@ def _reject_options_with_source(file: FileConfig, _context: Context) -> Iterator
         yield finding("MA1301", "encoding", "not together with source, which is written unchanged")
     if file.append:
         yield finding("MA1301", "append", "not together with source", "use content to append")
+
+
+def _a_link_has_nothing_else(file: FileConfig, _context: Context) -> Iterator[Finding]:
+    if file.link_to is None:
+        return
+    given = {
+        "owner": file.owner is not None,
+        "permissions": file.permissions is not None,
+        "encoding": file.encoding is not None,
+        "append": file.append,
+        "sensitive": file.sensitive,
+    }
+    for field, is_given in given.items():
+        if is_given:
+            message = "not together with linkTo: a link has no content, and is root's"
+            yield finding("MA1301", field, message, f"leave out {field}")
+    if is_windows_path(file.path):
+        yield finding("MA1413", "linkTo", "is only allowed with a Linux path")
+    if posixpath.join(posixpath.dirname(file.path), file.link_to) == file.path:
+        yield finding("MA1323", "linkTo", "leads to the link itself")
 
 
 def _no_template(file: FileConfig, _context: Context) -> Iterator[Finding]:
@@ -150,7 +171,12 @@ def _each_has_one_writer(spec: MachineConfigurationSpec, _context: Context) -> I
 
 
 RULES: Final[Rules] = {
-    FileConfig: (_reject_options_with_source, _no_template, _windows_has_no_owners),
+    FileConfig: (
+        _reject_options_with_source,
+        _a_link_has_nothing_else,
+        _no_template,
+        _windows_has_no_owners,
+    ),
     FileSource: (_source_is_pinned, _headers_fit),
     MachineConfig: (_contents_decode, _no_file_is_a_directory, _each_path_of_windows_once),
     MachineConfigurationSpec: (_each_has_one_writer,),

@@ -7,10 +7,12 @@ import pytest
 
 from machineadm.actions.files import PlannedFile, WriteFiles
 from machineadm.api.v1alpha1.files import FileConfig, FileSource
-from machineadm.host.effects import Download
+from machineadm.errors import StepError
+from machineadm.host.effects import Download, MakeLink
+from machineadm.plan.model import Plan, Step
 from machineadm.redaction import Secret
 from machineadm.steps.files import plan_files
-from tests.applying import apply
+from tests.applying import apply, carry_out
 from tests.fakes.host import FakeHost
 
 
@@ -95,3 +97,75 @@ def test_files_are_written_with_owner_mode_and_content() -> None:
     stat = host.files.stat("/etc/app/a")
     assert stat is not None
     assert (stat.mode, stat.uid, stat.gid, host.text("/etc/app/a")) == (0o600, 65534, 0, "1")
+
+
+def linked(**targets: str) -> Step:
+    (step,) = plan_files([FileConfig(path=f"/etc/{k}", link_to=v) for k, v in targets.items()])
+    return step
+
+
+def test_links_come_after_files_and_are_made_as_they_are_said() -> None:
+    host = FakeHost()
+    steps = plan_files(
+        [FileConfig(path="/etc/a", link_to="../srv/gone"), FileConfig(path="/etc/b", content="1")]
+    )
+    for step in steps:
+        apply(step, host)
+
+    assert [step.name for step in steps] == ["files/write", "files/link"]
+    assert host.files.readlink("/etc/a") == "../srv/gone"
+    assert not steps[1].check(host).effects
+
+
+@pytest.mark.parametrize("there", ["a file", "another link", "a link of a user's"])
+def test_what_is_at_a_links_path_is_replaced_and_said(there: str) -> None:
+    host = FakeHost()
+    if there == "a file":
+        host.put("/etc/a", "mine\n")
+    else:
+        host.files.link("/etc/a", "/old" if there == "another link" else "/new")
+    if there == "a link of a user's":
+        host.files.nodes["/etc/a"].uid = 1000
+    step = linked(a="/new")
+    (effect,) = step.check(host).effects
+    apply(step, host)
+
+    assert isinstance(effect, MakeLink)
+    assert effect.note in ("a file is replaced by a link", "instead of /old", "owner 1000 -> root")
+    stat = host.files.stat("/etc/a")
+    assert stat is not None
+    assert (host.files.readlink("/etc/a"), stat.uid) == ("/new", 0)
+
+
+def test_a_directory_is_not_replaced_by_a_link_and_nothing_is_made() -> None:
+    host = FakeHost()
+    host.put("/etc/b/kept")
+    with pytest.raises(StepError) as raised:
+        linked(a="/new", b="/new").check(host)
+
+    assert raised.value.code == "MA3004"
+
+
+def test_a_link_that_is_no_longer_declared_is_taken_back() -> None:
+    host = FakeHost()
+    host.put("/etc/a", "mine\n", mode=0o640)
+    host.files.link("/etc/c", "/old")
+    carry_out(Plan(steps=(linked(a="/new", b="/new", c="/new"),)), host)
+    assert [host.files.readlink(f"/etc/{one}") for one in "abc"] == ["/new"] * 3
+
+    carry_out(Plan(steps=()), host)
+
+    stat = host.files.stat("/etc/a")
+    assert stat is not None
+    assert (host.text("/etc/a"), stat.mode) == ("mine\n", 0o640)
+    assert (host.files.stat("/etc/b"), host.files.readlink("/etc/c")) == (None, "/old")
+
+
+def test_a_link_that_somebody_has_changed_since_stays() -> None:
+    host = FakeHost()
+    carry_out(Plan(steps=(linked(a="/new"),)), host)
+    host.files.link("/etc/a", "/theirs")
+
+    carry_out(Plan(steps=()), host)
+
+    assert host.files.readlink("/etc/a") == "/theirs"
