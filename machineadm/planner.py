@@ -6,8 +6,8 @@ arguments and mounts) passes through here as a value.
 The order, and why:
 
 1. Boot commands come first of all, as the first-boot tools of all systems have it.
-2. The operating system: host name, users (files belong to them), kernel modules before the parameters that they bring (`net.bridge.*`), name servers
-   and the clock (a download needs both), files.
+2. The operating system: host name, users (files belong to them), kernel modules before the parameters that they bring (`net.bridge.*`), name servers,
+   the clock and the authorities that are trusted (a download needs all three), files.
 3. What kubeadm will look for: control plane files, certificates, static pods. They come before the commands, as the
    commands of existing Cluster API users expect to find every file of theirs.
 4. Commands before kubeadm, attestation, kubeadm, commands after kubeadm.
@@ -58,7 +58,7 @@ def plan(
     machine, kubernetes = configuration.machine, configuration.kubernetes
     node = node_variables(configuration, facts) if node is None else node
     waiting = _awaiting(configuration) if facts.offline and refers else {}
-    prepared, extras = _prepare(configuration, waiting)
+    prepared, extras = _prepare(configuration, facts, waiting)
     attested: tuple[Step, ...] = ()
     if machine.attestation_plugin:
         from machineadm.steps.attestation import plan_attestation
@@ -106,7 +106,7 @@ def plan(
 
 
 def _prepare(
-    configuration: Configuration, waiting: dict[str, tuple[str, ...]]
+    configuration: Configuration, facts: Facts, waiting: dict[str, tuple[str, ...]]
 ) -> tuple[tuple[Step, ...], ControlPlaneExtras]:
     """The steps of the phase `prepare`, and what they ask of kubeadm's configuration."""
     machine, kubernetes = configuration.machine, configuration.kubernetes
@@ -114,6 +114,12 @@ def _prepare(
     extras = ControlPlaneExtras()
     if machine.linux_configuration is not None:
         steps += _linux(machine.linux_configuration)
+    if machine.system_trust_certificate_authorities:
+        from machineadm.steps.trust import plan_trust
+
+        steps += plan_trust(
+            machine.system_trust_certificate_authorities, facts.family, facts.distribution
+        )
     known = [file for file in machine.files if file.content_from is None]
     steps += plan_files(known)
     if machine.linux_configuration is not None and machine.linux_configuration.systemd_units:
@@ -122,7 +128,7 @@ def _prepare(
         steps += plan_units(machine.linux_configuration)
     steps += (
         _await(waiting, name, Phase.PREPARE)
-        for name in ("hostname/persist", "files/later")
+        for name in ("hostname/persist", "trust/later", "files/later")
         if name in waiting
     )
     if kubernetes is not None and kubernetes.control_plane is not None and _KUBEADM not in waiting:
@@ -146,6 +152,8 @@ def _awaiting(configuration: Configuration) -> dict[str, tuple[str, ...]]:
                 name = _KUBEADM
             elif reference.path.startswith("spec.machine.files["):
                 name = "files/later"
+            elif reference.path.startswith("spec.machine.systemTrustCertificateAuthorities["):
+                name = "trust/later"
             elif reference.path.startswith("spec.machine.commands."):
                 continue
             else:

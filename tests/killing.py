@@ -17,7 +17,7 @@ import msgspec
 from machineadm.errors import MachineadmError
 from machineadm.execution.ledger import Ledger
 from machineadm.host.ports import FileKind
-from tests.fakes.host import FakeHost, FakeProviders
+from tests.fakes.host import Call, FakeHost, FakeProviders
 from tests.fakes.killing import Killed, Reaper
 from tests.fakes.kubeadm import Cluster, FakeKubeadm
 from tests.fakes.shadow import FakeShadow
@@ -48,6 +48,8 @@ class Subject:
         cast("FakeProviders", host.providers).attesting = {"tpm"}
         FakeShadow(host)
         host.put("/usr/lib/systemd/system/systemd-timesyncd.service")
+        host.put("/etc/os-release", "ID=debian\n")
+        host.commands.on("update-ca-certificates", effect=self._update_certificates)
         host.commands.on("timedatectl", output="yes\n")
         cluster = Cluster() if "type: Initialize" in text else Cluster("first")
         kubeadm = FakeKubeadm(host, cluster)
@@ -57,6 +59,13 @@ class Subject:
     def host(self) -> FakeHost:
         """Its machine."""
         return self.stage.host
+
+    def _update_certificates(self, _call: Call) -> None:
+        directory = "/usr/local/share/ca-certificates"
+        files = [
+            self.host.text(f"{directory}/{name}") or "" for name in self.host.files.list(directory)
+        ]
+        self.host.put("/etc/ssl/certs/ca-certificates.crt", "".join(files))
 
     def run(self, reaper: Reaper | None = None) -> None:
         """One bootstrap."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from machineadm.errors import HostError
-from machineadm.host.ports import Host
+from machineadm.host.ports import Distribution, Host
 
 _TIMEOUT = 30.0
 
@@ -20,6 +20,8 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     """ID of os-release(5): `debian`, `rhel`; empty when not known."""
     distribution_version: str = ""
     """VERSION_ID of os-release(5): `12`."""
+    family: Distribution | None = None
+    """What is to be known of the distribution; None where it is not a known one."""
     hostname: str = ""
     """The running name; of a tree the one in its /etc/hostname."""
     machine_id: str = ""
@@ -42,6 +44,7 @@ def gather(host: Host) -> Facts:
         architecture=host.architecture,
         distribution=release.get("ID", ""),
         distribution_version=release.get("VERSION_ID", ""),
+        family=host.distribution(release),
         hostname=host.kernel.hostname() if host.kernel else _line(host, "/etc/hostname"),
         machine_id=_machine_id(host),
         boot_id="" if host.offline else _line(host, "/proc/sys/kernel/random/boot_id"),

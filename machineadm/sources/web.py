@@ -11,6 +11,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Generator, Iterator, Mapping
 from email.message import Message
+from pathlib import Path
 from typing import IO
 
 from machineadm.api.formats import address
@@ -33,6 +34,16 @@ _HINTS = {
 }
 
 
+def _state_of_the_store() -> tuple[int, int] | None:
+    """What tells two states of the system's bundle apart; of a directory of certificates OpenSSL reads what it needs when it needs it."""
+    bundle = ssl.get_default_verify_paths().cafile
+    try:
+        found = Path(bundle).stat() if bundle else None
+    except OSError:
+        return None
+    return None if found is None else (found.st_ino, found.st_mtime_ns)
+
+
 class PassingError(HostError):
     """The failure may go away by itself, so a retry makes sense."""
 
@@ -50,6 +61,7 @@ class Web:
         self._ca_file = ca_file
         self._ca_bundle = ca_bundle
         self._trusted: ssl.SSLContext | None = None
+        self._store: tuple[int, int] | None = None
         self.timeout = timeout
 
     def chunks(self, url: str, headers: Mapping[str, str | Secret]) -> Iterator[bytes]:
@@ -143,9 +155,10 @@ class Web:
         return answer
 
     def _context(self) -> ssl.SSLContext:
-        """Read the trusted certificates once."""
-        if self._trusted is None:
-            self._trusted = self._read_trusted()
+        """Read the trusted certificates once, and again where a run has changed them meanwhile."""
+        state = _state_of_the_store()
+        if self._trusted is None or state != self._store:
+            self._trusted, self._store = self._read_trusted(), state
         return self._trusted
 
     def _read_trusted(self) -> ssl.SSLContext:

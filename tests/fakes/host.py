@@ -6,9 +6,12 @@ tests/contract/test_ports.py holds it to the Linux adapter's behaviour.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+
 import msgspec
 
-from machineadm.host.ports import Host, Providers
+from machineadm.host.linux.distros import distribution_of
+from machineadm.host.ports import Distribution, Host, Providers
 from tests.fakes.accounts import FakeAccounts
 from tests.fakes.clock import FakeClock
 from tests.fakes.commands import Call, FakeCommands
@@ -61,6 +64,7 @@ class FakeHost(Host, kw_only=True):
     metadata: FakeMetadata = msgspec.field(default_factory=FakeMetadata)
     providers: Providers | None = msgspec.field(default_factory=FakeProviders)
     architecture: str = "amd64"
+    distribution: Callable[[Mapping[str, str]], Distribution | None] = distribution_of
 
     def __post_init__(self) -> None:
         self.files.clock = self.clock

@@ -42,8 +42,6 @@ class MachineConfig(ApiStruct, frozen=True, kw_only=True):
         "windowsConfiguration": "this release prepares Linux machines only",
         "containerRuntime": "write /etc/containerd/config.toml and /etc/containerd/certs.d as files, "
         "and restart containerd in commands.preKubeadm",
-        "systemTrustCertificateAuthorities": "write the certificates as files below /usr/local/share/ca-certificates and "
-        "run update-ca-certificates in commands.preKubeadm (RHEL: /etc/pki/ca-trust/source/anchors, update-ca-trust)",
         "systemProxies": "write drop-ins such as /etc/systemd/system/containerd.service.d/proxy.conf as files, "
         "and run systemctl daemon-reload and restart in commands.preKubeadm",
     }

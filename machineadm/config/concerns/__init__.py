@@ -32,6 +32,7 @@ CONCERNS: Final[dict[str, tuple[str, ...]]] = {
     "swap": ("machine.linuxConfiguration.swap",),
     "resolver": ("machine.linuxConfiguration.resolver",),
     "ntp": ("machine.linuxConfiguration.ntp",),
+    "trust": ("machine.systemTrustCertificateAuthorities",),
     "files": ("machine.files",),
     "units": ("machine.linuxConfiguration.systemdUnits",),
     "control_plane_files": (
@@ -57,7 +58,6 @@ NOT_BUILT: Final = (
     "proxy",
     "selinux",
     "storage",
-    "trust",
     "windows",
 )
 """The concerns that have types and nothing else yet: whoever asks for one is refused (MA1401)."""

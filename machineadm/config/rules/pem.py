@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import Final
 
 CERTIFICATE: Final = frozenset({"CERTIFICATE"})
@@ -63,10 +64,8 @@ def certificates_problem(text: str) -> str:
     """
     if problem := pem_problem(text, CERTIFICATE, what="a certificate", single=False):
         return problem
-    import binascii
-
-    for match in re.finditer(_BLOCK, text, re.DOTALL):
-        if not _is_certificate(binascii.a2b_base64(match.group(2))):
+    for _, der in pem_blocks(text):
+        if not _is_certificate(der):
             return "CERTIFICATE is not an X.509 certificate"
     return ""
 
@@ -74,9 +73,9 @@ def certificates_problem(text: str) -> str:
 def _is_certificate(der: bytes) -> bool:
     """Certificate ::= SEQUENCE { tbsCertificate, signatureAlgorithm, signatureValue }, and the tags within the first."""
     try:
-        ((tag, whole),) = _values(der)
-        parts = _values(whole)
-        inner = _values(parts[0][1])
+        ((tag, whole),) = values_in(der)
+        parts = values_in(whole)
+        inner = values_in(parts[0][1])
     except (IndexError, ValueError):
         return False
     outer = [found for found, _ in parts] == [
@@ -90,8 +89,16 @@ def _is_certificate(der: bytes) -> bool:
     return tag == _TAGS["sequence"] and outer and fields[: len(wanted)] == wanted
 
 
-def _values(der: bytes) -> list[tuple[int, bytes]]:
-    """Yield the tags and contents of consecutive elements.
+def pem_blocks(text: str) -> Iterator[tuple[str, bytes]]:
+    """Yield each block of a text that `pem_problem` has nothing against, as text and as DER."""
+    import binascii
+
+    for match in re.finditer(_BLOCK, text, re.DOTALL):
+        yield match.group(0), binascii.a2b_base64(match.group(2))
+
+
+def values_in(der: bytes) -> list[tuple[int, bytes]]:
+    """Return the tags and contents of consecutive elements.
 
     Raises:
         IndexError: It is cut off.

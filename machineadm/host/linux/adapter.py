@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from machineadm.api.v1alpha1.plugins import PluginEntry
 from machineadm.host.linux.accounts import LinuxAccounts
@@ -12,7 +12,7 @@ from machineadm.host.linux.files import LinuxFiles
 from machineadm.host.linux.providers import LinuxProviders
 from machineadm.host.linux.state import LinuxState
 from machineadm.host.linux.tree import Tree
-from machineadm.host.ports import Fetch, Host
+from machineadm.host.ports import Distribution, Fetch, Host
 from machineadm.redaction import Redactor
 
 _ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm", "i686": "386"}
@@ -71,6 +71,7 @@ def linux_host(
             allow_unverified=allow_unverified_plugins,
             fetch=fetch_plugin,
         ),
+        distribution=_distribution,
         architecture=_ARCHITECTURES.get(os.uname().machine, os.uname().machine),
         offline=not running,
     )
@@ -99,3 +100,9 @@ def linux_host(
         host.disks = LinuxDisks()
         host.metadata = LinuxMetadata()
     return host
+
+
+def _distribution(release: Mapping[str, str]) -> Distribution | None:
+    from machineadm.host.linux.distros import distribution_of
+
+    return distribution_of(release)

@@ -63,6 +63,7 @@ class Overlay:
             providers=None if host.providers is None else OverlayProviders(host.providers),
             platform=host.platform,
             architecture=host.architecture,
+            distribution=host.distribution,
             kept=host.kept,
             offline=host.offline,
         )

@@ -8,6 +8,7 @@ from machineadm.host.ports.accounts import Accounts
 from machineadm.host.ports.clock import Clock
 from machineadm.host.ports.commands import CommandResult, Commands
 from machineadm.host.ports.disks import Disks, Space
+from machineadm.host.ports.distribution import Distribution, TrustStore
 from machineadm.host.ports.fetch import Fetch
 from machineadm.host.ports.files import (
     LARGEST_READ,
@@ -34,6 +35,7 @@ __all__ = [
     "CommandResult",
     "Commands",
     "Disks",
+    "Distribution",
     "Evidence",
     "Fetch",
     "FileContent",
@@ -51,5 +53,6 @@ __all__ = [
     "Services",
     "Space",
     "State",
+    "TrustStore",
     "Waiting",
 ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import msgspec
 
@@ -10,6 +10,7 @@ from machineadm.host.ports.accounts import Accounts
 from machineadm.host.ports.clock import Clock
 from machineadm.host.ports.commands import Commands
 from machineadm.host.ports.disks import Disks
+from machineadm.host.ports.distribution import Distribution
 from machineadm.host.ports.fetch import Fetch
 from machineadm.host.ports.files import Files
 from machineadm.host.ports.kernel import Kernel
@@ -42,6 +43,11 @@ def _nothing_is_kept(path: str) -> bool:
     return False
 
 
+def _no_distribution_is_known(release: Mapping[str, str]) -> Distribution | None:
+    del release
+    return None
+
+
 class Host(msgspec.Struct, kw_only=True):
     """A machine, or a tree that will be one."""
 
@@ -61,6 +67,8 @@ class Host(msgspec.Struct, kw_only=True):
     platform: str = "linux"
     architecture: str = ""
     """Of the processor, as Go and container images name it: `amd64`, `arm64`."""
+    distribution: Callable[[Mapping[str, str]], Distribution | None] = _no_distribution_is_known
+    """The family that the assignments of os-release(5) name; None: not a known one."""
     kept: Callable[[str], bool] = _nothing_is_kept
     """Whether the run puts back what lies at a path now if it is lost: a step that takes files may ask."""
     waiting: Callable[[Waiting], None] = _nobody_is_told

@@ -24,6 +24,7 @@ BUILT = {
     "machine.sentinel",
     "machine.linuxConfiguration",
     "machine.plugins",
+    "machine.systemTrustCertificateAuthorities",
     "machine.attestationPlugin",
     # Of the manager's, and without effect on a machine.
     "machine.bootstrapperTemplateConfigMapName",
@@ -43,7 +44,6 @@ UNBUILT: dict[str, Any] = {
     "machine.images": [{"reference": "registry.example.com/a:b"}],
     "machine.windowsConfiguration": {},
     "machine.containerRuntime": {},
-    "machine.systemTrustCertificateAuthorities": [{"content": "-----BEGIN CERTIFICATE-----\nMAA=\n-----END CERTIFICATE-----\n"}],
     "machine.systemProxies": [{"targets": ["host"], "httpProxy": "http://proxy.example.com:3128"}],
     f"{LINUX}.kernelArguments": ["quiet"],
     f"{LINUX}.storage": {"mounts": [{"source": "/dev/sdb1", "target": "/data"}]},
