@@ -206,7 +206,7 @@ _PS: Final = "plugins[0].configuration"
 _ERL: Final = "plugins[1].configuration"
 _C: Final = "spec.containers[0]"
 
-# name, the field that is changed, its value, and the place of the fault where it is another one
+# name, the field that is changed, its value, the place of the fault where it is another one, and what else is changed
 _FAULTS: Final[dict[str, tuple[tuple[Any, ...], ...]]] = {
     "Policy": (
         ("unknown field at the top", "omitStage", []),
@@ -234,6 +234,8 @@ _FAULTS: Final[dict[str, tuple[tuple[Any, ...], ...]]] = {
             {"resourceNames": ["a"]},
             "rules[1].resources[0].resourceNames",
         ),
+        ("every group", "rules[1].resources[0].group", "*"),
+        ("group with an underscore", "rules[1].resources[0].group", "my_apps"),
     ),
     "AuthenticationConfiguration": (
         ("unknown field", "anonymous.enable", True),
@@ -280,6 +282,19 @@ _FAULTS: Final[dict[str, tuple[tuple[Any, ...], ...]]] = {
             f"{_JWT}.userValidationRules[0]",
             {"message": "x"},
             f"{_JWT}.userValidationRules[0].expression",
+        ),
+        (
+            "authority of other bytes",
+            f"{_JWT}.issuer.certificateAuthority",
+            "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n",
+        ),
+        ("issuer with a word for a port", f"{_JWT}.issuer.url", "https://login.example.org:https"),
+        ("issuer with a blank in its host", f"{_JWT}.issuer.url", "https://login example.org"),
+        ("discovery with a damaged escape", f"{_JWT}.issuer.discoveryURL", "https://a.example/%zz"),
+        (
+            "key with a blank in its path",
+            f"{_JWT}.claimMappings.extra[0].key",
+            "example.org/my team",
         ),
     ),
     "AuthorizationConfiguration": (
@@ -442,6 +457,276 @@ _FAULTS: Final[dict[str, tuple[tuple[Any, ...], ...]]] = {
             {},
             f"{_C}.securityContext.seccompProfile.type",
         ),
+        (
+            "label of a node selector",
+            "spec.nodeSelector",
+            {"disk": "a b"},
+            "spec.nodeSelector.disk",
+        ),
+        (
+            "capability that escalates",
+            f"{_C}.securityContext",
+            {"allowPrivilegeEscalation": False, "capabilities": {"add": ["CAP_SYS_ADMIN"]}},
+            f"{_C}.securityContext.allowPrivilegeEscalation",
+        ),
+        (
+            "profile above its directory",
+            f"{_C}.securityContext.seccompProfile",
+            {"type": "Localhost", "localhostProfile": "../a"},
+            f"{_C}.securityContext.seccompProfile.localhostProfile",
+        ),
+        ("mounts that come back out", f"{_C}.volumeMounts[0].mountPropagation", "Bidirectional"),
+        ("recursive without read-only", f"{_C}.volumeMounts[0].recursiveReadOnly", "Enabled"),
+        (
+            "device that is a directory",
+            f"{_C}.volumeDevices",
+            [{"name": "tmp", "devicePath": "/dev/a"}],
+            f"{_C}.volumeDevices[0].name",
+        ),
+        ("field of no pod", f"{_C}.env[1].valueFrom.fieldRef.fieldPath", "status.phase"),
+        (
+            "resource of no container",
+            f"{_C}.env[1].valueFrom",
+            {"resourceFieldRef": {"resource": "limits.gpu"}},
+            f"{_C}.env[1].valueFrom.resourceFieldRef.resource",
+        ),
+        (
+            "unit of another resource",
+            f"{_C}.env[1].valueFrom",
+            {"resourceFieldRef": {"resource": "limits.cpu", "divisor": "1Mi"}},
+            f"{_C}.env[1].valueFrom.resourceFieldRef.divisor",
+        ),
+        (
+            "resource that is none",
+            f"{_C}.resources.limits",
+            {"cpus": "1"},
+            f"{_C}.resources.limits.cpus",
+        ),
+        (
+            "half a device",
+            f"{_C}.resources.limits",
+            {"cpu": "1", "example.com/gpu": "500m"},
+            f'{_C}.resources.limits["example.com/gpu"]',
+        ),
+        (
+            "device without a limit",
+            f"{_C}.resources.requests",
+            {"example.com/gpu": "1"},
+            f'{_C}.resources.requests["example.com/gpu"]',
+        ),
+        (
+            "part of a page",
+            f"{_C}.resources.limits",
+            {"cpu": "1", "hugepages-2Mi": "3Mi"},
+            f"{_C}.resources.limits.hugepages-2Mi",
+        ),
+        ("pages alone", f"{_C}.resources", {"limits": {"hugepages-2Mi": "4Mi"}}),
+        (
+            "claim of no pod",
+            f"{_C}.resources.claims",
+            [{"name": "a"}],
+            f"{_C}.resources.claims[0].name",
+        ),
+        (
+            "header with a blank",
+            f"{_C}.livenessProbe.httpGet.httpHeaders",
+            [{"name": "X A", "value": "b"}],
+            f"{_C}.livenessProbe.httpGet.httpHeaders[0].name",
+        ),
+        (
+            "sleep longer than the pod",
+            f"{_C}.lifecycle",
+            {"preStop": {"sleep": {"seconds": 60}}},
+            f"{_C}.lifecycle.preStop.sleep.seconds",
+        ),
+        (
+            "signal of no system",
+            f"{_C}.lifecycle",
+            {"stopSignal": "SIGTERM"},
+            f"{_C}.lifecycle.stopSignal",
+        ),
+        (
+            "resizing of a disk",
+            f"{_C}.resizePolicy",
+            [{"resourceName": "disk", "restartPolicy": "NotRequired"}],
+            f"{_C}.resizePolicy[0].resourceName",
+        ),
+        ("restarts of one container", f"{_C}.restartPolicy", "Always"),
+        ("restarts of an init container", "spec.initContainers[0].restartPolicy", "Never"),
+        ("memory below zero", "spec.volumes[1].emptyDir.sizeLimit", "-1Gi"),
+        (
+            "export without a server",
+            "spec.volumes[1]",
+            {"name": "tmp", "nfs": {"path": "/a"}},
+            "spec.volumes[1].nfs.server",
+        ),
+        (
+            "export by a relative path",
+            "spec.volumes[1]",
+            {"name": "tmp", "nfs": {"server": "a", "path": "b"}},
+            "spec.volumes[1].nfs.path",
+        ),
+        (
+            "target of another form",
+            "spec.volumes[1]",
+            {"name": "tmp", "iscsi": {"targetPortal": "a", "iqn": "iqn.x", "lun": 0}},
+            "spec.volumes[1].iscsi.iqn",
+        ),
+        (
+            "file of no field",
+            "spec.volumes[1]",
+            {"name": "tmp", "downwardAPI": {"items": [{"path": "a"}]}},
+            "spec.volumes[1].downwardAPI.items[0]",
+        ),
+        (
+            "file above its volume",
+            "spec.volumes[1]",
+            {
+                "name": "tmp",
+                "downwardAPI": {
+                    "items": [{"path": "../a", "fieldRef": {"fieldPath": "metadata.name"}}]
+                },
+            },
+            "spec.volumes[1].downwardAPI.items[0].path",
+        ),
+        (
+            "mode beyond its bits",
+            "spec.volumes[1]",
+            {"name": "tmp", "downwardAPI": {"defaultMode": 1000}},
+            "spec.volumes[1].downwardAPI.defaultMode",
+        ),
+        (
+            "projection of nothing",
+            "spec.volumes[1]",
+            {"name": "tmp", "projected": {"sources": [{}]}},
+            "spec.volumes[1].projected.sources[0]",
+        ),
+        (
+            "four name servers",
+            "spec.dnsConfig",
+            {"nameservers": ["10.0.0.1"] * 4},
+            "spec.dnsConfig.nameservers",
+        ),
+        (
+            "search domain in upper case",
+            "spec.dnsConfig",
+            {"searches": ["Example.org"]},
+            "spec.dnsConfig.searches[0]",
+        ),
+        (
+            "option without a name",
+            "spec.dnsConfig",
+            {"options": [{"value": "2"}]},
+            "spec.dnsConfig.options[0].name",
+        ),
+        (
+            "alias in upper case",
+            "spec.hostAliases",
+            [{"ip": "10.0.0.1", "hostnames": ["B"]}],
+            "spec.hostAliases[0].hostnames[0]",
+        ),
+        (
+            "processes of host and pod",
+            "spec.shareProcessNamespace",
+            True,
+            "spec.shareProcessNamespace",
+            {"spec.hostPID": True},
+        ),
+        ("users beside the host's network", "spec.hostUsers", False, "spec.hostNetwork"),
+        (
+            "parameter of the host's network",
+            "spec.securityContext",
+            {"sysctls": [{"name": "net.core.somaxconn", "value": "1"}]},
+            "spec.securityContext.sysctls[0].name",
+        ),
+        (
+            "parameter with a blank",
+            "spec.securityContext",
+            {"sysctls": [{"name": "kernel shm", "value": "1"}]},
+            "spec.securityContext.sysctls[0].name",
+        ),
+        (
+            "group below zero",
+            "spec.securityContext",
+            {"supplementalGroups": [-1]},
+            "spec.securityContext.supplementalGroups[0]",
+        ),
+        ("class in upper case", "spec.priorityClassName", "System"),
+        ("runtime with an underscore", "spec.runtimeClassName", "my_runtime"),
+        ("system without a name", "spec.os", {}, "spec.os.name"),
+        (
+            "affinity without terms",
+            "spec.affinity",
+            {
+                "nodeAffinity": {
+                    "requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": []}
+                }
+            },
+            "spec.affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution.nodeSelectorTerms",
+        ),
+        (
+            "expression without values",
+            "spec.affinity",
+            {
+                "nodeAffinity": {
+                    "requiredDuringSchedulingIgnoredDuringExecution": {
+                        "nodeSelectorTerms": [
+                            {"matchExpressions": [{"key": "a", "operator": "In"}]}
+                        ]
+                    }
+                }
+            },
+            "spec.affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution.nodeSelectorTerms[0].matchExpressions[0].values",
+        ),
+        (
+            "weight above 100",
+            "spec.affinity",
+            {
+                "podAffinity": {
+                    "preferredDuringSchedulingIgnoredDuringExecution": [
+                        {"weight": 101, "podAffinityTerm": {"topologyKey": "a"}}
+                    ]
+                }
+            },
+            "spec.affinity.podAffinity.preferredDuringSchedulingIgnoredDuringExecution[0].weight",
+        ),
+        (
+            "no key of a topology",
+            "spec.affinity",
+            {"podAntiAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": [{}]}},
+            "spec.affinity.podAntiAffinity.requiredDuringSchedulingIgnoredDuringExecution[0].topologyKey",
+        ),
+        (
+            "spread of nothing",
+            "spec.topologySpreadConstraints",
+            [{"maxSkew": 0, "topologyKey": "a", "whenUnsatisfiable": "DoNotSchedule"}],
+            "spec.topologySpreadConstraints[0].maxSkew",
+        ),
+        (
+            "key of an annotation with a blank",
+            "metadata.annotations",
+            {"a b": "c"},
+            'metadata.annotations["a b"]',
+        ),
+        (
+            "profile of no container",
+            "metadata.annotations",
+            {"container.apparmor.security.beta.kubernetes.io/web": "runtime/default"},
+            'metadata.annotations["container.apparmor.security.beta.kubernetes.io/web"]',
+        ),
+        (
+            "cost that is none",
+            "metadata.annotations",
+            {"controller.kubernetes.io/pod-deletion-cost": "much"},
+            'metadata.annotations["controller.kubernetes.io/pod-deletion-cost"]',
+        ),
+        ("finalizer of nobody", "metadata.finalizers", ["later"], "metadata.finalizers[0]"),
+        (
+            "owner without a name",
+            "metadata.ownerReferences",
+            [{"apiVersion": "v1", "kind": "Node", "uid": "1"}],
+            "metadata.ownerReferences[0].name",
+        ),
     ),
     "KubeletConfiguration": (
         ("unknown field", "maxPod", 1),
@@ -523,6 +808,54 @@ _FAULTS: Final[dict[str, tuple[tuple[Any, ...], ...]]] = {
         ("pulls of none", "maxParallelImagePulls", 0),
         ("bit out of range", "iptablesMasqueradeBit", 32),
         ("system cgroup without a root", "systemCgroups", "/system"),
+        ("pods alone without cgroups", "cgroupsPerQOS", False),
+        ("no log file", "containerLogMaxFiles", 0),
+        ("logs all the time", "containerLogMonitorInterval", "0s"),
+        ("quota of nothing", "cpuCFSQuotaPeriod", "0s"),
+        (
+            "pulls in a row and at once",
+            "serializeImagePulls",
+            True,
+            "maxParallelImagePulls",
+            {"maxParallelImagePulls": 5},
+        ),
+        ("logs at a relative path", "podLogsDir", "var/log/pods"),
+        ("logs at a path with dots", "podLogsDir", "/var/log/../pods"),
+        ("logs at a path with a last slash", "podLogsDir", "/var/log/pods/"),
+        (
+            "no memory of a node",
+            "reservedMemory",
+            [{"numaNode": 0, "limits": {"memory": "0"}}],
+            "reservedMemory[0].limits.memory",
+        ),
+        (
+            "too many user ids",
+            "userNamespaces",
+            {"idsPerPod": 4294967296},
+            "userNamespaces.idsPerPod",
+        ),
+        ("traces by HTTP in capital letters", "tracing.endpoint", "HTTP://localhost:4317"),
+        ("traces at a word for a port", "tracing.endpoint", "localhost:otlp"),
+        ("traces without a scheme", "tracing.endpoint", "//localhost:4317"),
+        (
+            "split logs without the gate",
+            "logging.options",
+            {"text": {"splitStream": True}},
+            "logging.options.text.splitStream",
+        ),
+        (
+            "buffered logs without the gate",
+            "logging.options",
+            {"json": {"infoBufferSize": "1Mi"}},
+            "logging.options.json.infoBufferSize",
+        ),
+        (
+            "module without a pattern",
+            "logging.vmodule",
+            [{"verbosity": 3}],
+            "logging.vmodule[0].filePattern",
+        ),
+        ("taint with a blank", "registerWithTaints[0].key", "a b"),
     ),
     "KubeProxyConfiguration": (
         ("unknown field", "modes", "iptables"),
@@ -542,6 +875,29 @@ _FAULTS: Final[dict[str, tuple[tuple[Any, ...], ...]]] = {
         ("cluster on no range", "clusterCIDR", "10.244.0.0"),
         ("no such log format", "logging", {"format": "xml"}, "logging.format"),
         ("negative time of tracking", "conntrack.udpTimeout", "-1s"),
+        ("range with a mask of its own", "nodePortAddresses[0]", "10.0.0.0/255.0.0.0"),
+        ("range of an interface", "nodePortAddresses[0]", "fe80::1%eth0/64"),
+        (
+            "primary beside others",
+            "nodePortAddresses",
+            ["10.0.0.0/8", "primary"],
+            "nodePortAddresses[1]",
+        ),
+        ("two ranges with a blank", "clusterCIDR", "10.244.0.0/16, fd00::/48"),
+        ("two ranges of one family", "clusterCIDR", "10.244.0.0/16,10.245.0.0/16"),
+        (
+            "bridge without a name",
+            "detectLocalMode",
+            "BridgeInterface",
+            "detectLocal.bridgeInterface",
+        ),
+        ("health at brackets alone", "healthzBindAddress", "[::]"),
+        (
+            "split logs without the gate",
+            "logging",
+            {"options": {"json": {"splitStream": True}}},
+            "logging.options.json.splitStream",
+        ),
     ),
 }
 
@@ -579,8 +935,12 @@ def cases() -> list[Case]:
     """Every document with a fault."""
     found = []
     for kind, faults in _FAULTS.items():
-        for name, path, value, *place in faults:
+        for name, path, value, *rest in faults:
+            place = rest[0] if rest else path
+            more = rest[1] if len(rest) > 1 else {}
             document = changed(RIGHT[kind], path, value)
+            for beside, other in more.items():
+                document = changed(document, beside, other)
             asked = (kind, name) not in NOT_ASKED
-            found.append(Case(kind, name, document, place[0] if place else path, asked))
+            found.append(Case(kind, name, document, place, asked))
     return found

@@ -274,6 +274,7 @@ def names_table(
         "gates": {
             who: _merged({m: each[who] for m, each in gates.items()}, _gate) for who in GATES
         },
+        "needs": _merged({m: _needs(each["components"]) for m, each in gates.items()}, ",".join),
         "plugins": _merged(
             {m: each["kube-apiserver"]["plugins"] for m, each in facts.items()},
             lambda on: "on" if on else "off",
@@ -332,6 +333,11 @@ def _gate(gate: Mapping[str, Any]) -> str:
     return (
         f"{'+' if gate['default'] else '-'}{'=' * bool(gate.get('locked'))}{gate['stage'] or 'GA'}"
     )
+
+
+def _needs(gates: Mapping[str, Any]) -> dict[str, list[str]]:
+    """The gates without which a gate must not be on, of those that have any."""
+    return {name: sorted(gate["needs"]) for name, gate in gates.items() if gate.get("needs")}
 
 
 def _sources(facts: Iterable[int]) -> dict[str, str]:

@@ -56,8 +56,11 @@ def _url(url: str, path: str) -> Iterator[Finding]:
 
 def _resources(resources: dict[str, Any], path: str) -> Iterator[Finding]:
     group = text(resources, "group")
-    if group not in ("", "*") and not is_subdomain(group):
-        hint = f"write {group.partition('/')[0]}" if is_subdomain(group.partition("/")[0]) else ""
+    if group and not is_subdomain(group):
+        first = group.partition("/")[0]
+        hint = f"write {first}" if is_subdomain(first) else ""
+        if group == "*":
+            hint = "leave resources out for all of them"
         yield refused(child(path, "group"), "is not a group, which has no version behind it", hint)
     if not is_absent(resources, "resourceNames") and is_absent(resources, "resources"):
         yield refused(child(path, "resourceNames"), "needs resources")

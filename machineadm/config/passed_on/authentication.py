@@ -14,6 +14,7 @@ from machineadm.config.passed_on.values import (
     Once,
     is_absent,
     is_subdomain,
+    is_url,
     mapping,
     maps,
     refused,
@@ -76,8 +77,11 @@ def _issuer(issuer: dict[str, Any], path: str) -> Iterator[Finding]:
     if selector not in ("", "controlplane", "cluster"):
         yield refused(child(path, "egressSelectorType"), "must be controlplane or cluster")
     authority = text(issuer, "certificateAuthority")
-    if authority and "-----BEGIN CERTIFICATE-----" not in authority:
-        yield refused(child(path, "certificateAuthority"), "has no certificate in PEM")
+    if authority:
+        from machineadm.config.rules.pem import certificates_problem
+
+        if problem := certificates_problem(authority):
+            yield refused(child(path, "certificateAuthority"), problem)
 
 
 def _url(url: str, path: str) -> Iterator[Finding]:
@@ -88,8 +92,9 @@ def _url(url: str, path: str) -> Iterator[Finding]:
     except ValueError:
         yield refused(path, "is not a URL")
         return
-    if re.search(r"[\x00-\x20\x7f]|%(?![0-9A-Fa-f]{2})", url):
+    if not is_url(url):
         yield refused(path, "is not a URL")
+        return
     if parts.scheme != "https":
         yield refused(path, "must begin with https://")
     if "@" in parts.netloc:
@@ -98,6 +103,10 @@ def _url(url: str, path: str) -> Iterator[Finding]:
         yield refused(path, "must not hold a query")
     if parts.fragment:
         yield refused(path, "must not hold a fragment")
+
+
+_PATH: Final = r"[A-Za-z0-9/\-._~%!$&'()*+,;=:]+"
+_LONGEST_KEY: Final = 4096
 
 
 def _mappings(mappings: dict[str, Any], path: str, _minor: int) -> Iterator[Finding]:
@@ -110,7 +119,9 @@ def _mappings(mappings: dict[str, Any], path: str, _minor: int) -> Iterator[Find
     for each, at in maps(mappings, "extra", path):
         key, place = text(each, "key"), child(at, "key")
         domain, slash, rest = key.partition("/")
-        if not (slash and rest and is_subdomain(domain)):
+        if not (slash and rest and is_subdomain(domain)) or not (
+            len(rest) <= _LONGEST_KEY and re.fullmatch(_PATH, rest)
+        ):
             yield refused(place, "must be a path behind a domain: example.org/team")
         elif key != key.lower():
             yield refused(place, "must be lower case")

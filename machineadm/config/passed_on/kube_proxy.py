@@ -8,18 +8,27 @@ from typing import Any, Final
 from machineadm.api.finding import Finding
 from machineadm.config.passed_on.logging import logging, metrics_version
 from machineadm.config.passed_on.values import (
+    Once,
     between,
+    is_address,
+    is_range,
     length_of_time,
     mapping,
     not_negative,
     one_of,
     refused,
+    required,
     strings,
     text,
 )
 from machineadm.config.paths import child
+from machineadm.config.upstream.gates import is_on
 from machineadm.config.upstream.gates import problems as gate_problems
 
+_IPVS_GATE_MINOR: Final = 37
+_NFTABLES_MINOR: Final = 33
+_LOCAL_CIDR_MINOR: Final = 31
+"""From then on `clusterCIDR` is read where `detectLocalMode` asks for it."""
 _LINUX_MODES: Final = ("iptables", "ipvs", "nftables")
 _LOCAL: Final = ("ClusterCIDR", "NodeCIDR", "BridgeInterface", "InterfaceNamePrefix")
 
@@ -33,6 +42,11 @@ def problems(
     )
     # One document serves the nodes of every platform: kube-proxy of Windows takes kernelspace.
     yield from one_of(document, "mode", path, *_LINUX_MODES, "kernelspace")
+    gates = {**mapping(inherited, "featureGates"), **mapping(document, "featureGates")}
+    if minor >= _IPVS_GATE_MINOR and text(document, "mode") == "ipvs":
+        yield from _gated_mode("KubeProxyIPVS", path, minor, gates)
+    if minor < _NFTABLES_MINOR and text(document, "mode") == "nftables":
+        yield from _gated_mode("NFTablesProxyMode", path, minor, gates)
     yield from one_of(document, "detectLocalMode", path, *_LOCAL)
     # kube-proxy does not validate the section of a mode that it does not run in.
     mode = text(document, "mode") or text(inherited, "mode")
@@ -43,7 +57,7 @@ def problems(
     ipvs, at = mapping(document, "ipvs") if mode == "ipvs" else {}, child(path, "ipvs")
     yield from not_negative(ipvs, at, "tcpTimeout", "tcpFinTimeout", "udpTimeout")
     for cidr, place in strings(ipvs, "excludeCIDRs", at):
-        if not _is_range(cidr):
+        if not is_range(cidr):
             yield refused(place, "is not a range of addresses such as 10.0.0.0/8")
     conntrack, at = mapping(document, "conntrack"), child(path, "conntrack")
     yield from between(conntrack, "maxPerCore", at, 0)
@@ -65,7 +79,14 @@ def problems(
         yield refused(child(path, "configSyncPeriod"), "must be more than 0s")
     yield from _addresses(document, path, minor)
     yield from metrics_version(document, path, minor)
-    yield from logging(mapping(document, "logging"), child(path, "logging"))
+    place = child(path, "logging")
+    yield from logging(mapping(document, "logging"), place, "kube-proxy", minor, gates)
+    yield from _local(document, path, minor)
+
+
+def _gated_mode(gate: str, path: str, minor: int, gates: Mapping[str, Any]) -> Iterator[Finding]:
+    if not is_on(gate, "kube-proxy", minor, gates):
+        yield refused(child(path, "mode"), f"needs the feature gate {gate}")
 
 
 def _periods(backend: dict[str, Any], path: str) -> Iterator[Finding]:
@@ -82,60 +103,62 @@ def _periods(backend: dict[str, Any], path: str) -> Iterator[Finding]:
 
 def _addresses(document: dict[str, Any], path: str, minor: int) -> Iterator[Finding]:
     bind = text(document, "bindAddress")
-    if bind and not _is_address(bind):
+    if bind and not is_address(bind):
         yield refused(child(path, "bindAddress"), "is not an IP address")
     for name in ("healthzBindAddress", "metricsBindAddress"):
         given = text(document, name)
         if given and (problem := _host_port(given)):
             yield refused(child(path, name), problem)
+    yield from _node_ports(document, path, minor)
+
+
+def _node_ports(document: dict[str, Any], path: str, minor: int) -> Iterator[Finding]:
     words = ("primary", *(("localhost", "all") if minor >= _MORE_KEYWORDS else ()))
-    for each, at in strings(document, "nodePortAddresses", path):
-        if each not in words and not _is_range(each):
+    seen = Once()
+    given = list(strings(document, "nodePortAddresses", path))
+    for each, at in given:
+        if each in words and minor < _MORE_KEYWORDS:
+            if len(given) > 1:
+                yield refused(at, f"{each} must stand alone")
+            return  # what follows is not read
+        if each in words:
+            yield from seen.again(each, at)
+        elif not is_range(each):
             yield refused(at, f"is not a range of addresses, nor {' or '.join(words)}")
-    asked = text(document, "detectLocalMode") == "ClusterCIDR"
-    cidr = text(document, "clusterCIDR") if asked else ""
-    for part in cidr.split(",") if cidr else ():
-        if not _is_range(part.strip()):
-            yield refused(child(path, "clusterCIDR"), "is not a range of addresses, or two of them")
+
+
+_INTERFACES: Final = (
+    ("BridgeInterface", "bridgeInterface"),
+    ("InterfaceNamePrefix", "interfaceNamePrefix"),
+)
+
+
+def _local(document: dict[str, Any], path: str, minor: int) -> Iterator[Finding]:
+    """How kube-proxy tells traffic of its own pods."""
+    mode, cidr = text(document, "detectLocalMode"), text(document, "clusterCIDR")
+    local, at = mapping(document, "detectLocal"), child(path, "detectLocal")
+    for wanted, name in _INTERFACES:
+        if mode == wanted:
+            yield from required(local, at, name)
+    if not cidr or (mode != "ClusterCIDR" and minor >= _LOCAL_CIDR_MINOR):
+        return
+    parts, at = cidr.split(","), child(path, "clusterCIDR")
+    if not all(map(is_range, parts)):
+        yield refused(at, "is not a range of addresses, or two of them", "10.0.0.0/8,fd00::/48")
+    elif len(parts) > 2 or len({":" in part for part in parts}) != len(parts):
+        yield refused(at, "must be one range, or one of IPv4 and one of IPv6")
 
 
 _MORE_KEYWORDS: Final = 37
 
 
-def _is_range(cidr: str) -> bool:
-    from ipaddress import ip_network
-
-    try:
-        ip_network(_without_zeros(cidr), strict=False)
-    except ValueError:
-        return False
-    return "/" in cidr
-
-
-def _is_address(text_: str) -> bool:
-    from ipaddress import ip_address
-
-    try:
-        ip_address(_without_zeros(text_))
-    except ValueError:
-        return False
-    return True
-
-
-def _without_zeros(text_: str) -> str:
-    """Kubernetes still reads 010.0.0.1 as 10.0.0.1; Python refuses it."""
-    import re
-
-    return re.sub(r"(?<![0-9A-Fa-f:.])0+(?=[0-9])|(?<=\.)0+(?=[0-9])", "", text_)
-
-
 def _host_port(text_: str) -> str:
-    if _is_address(text_.strip("[]")):
+    if is_address(text_):
         return ""  # kube-proxy adds the port
     host, colon, port = text_.rpartition(":")
     if not colon or not host or (":" in host and not host.startswith("[")):
         return "must be an address and a port: 0.0.0.0:10249"
-    if not _is_address(host.strip("[]")):
+    if not is_address(host.strip("[]")):
         return "must have an IP address before its port"
     return (
         ""

@@ -13,6 +13,7 @@ from machineadm.api.finding import Finding
 from machineadm.config.passed_on.logging import logging, metrics_version, tracing
 from machineadm.config.passed_on.values import (
     Once,
+    amount,
     between,
     is_absent,
     is_label_value,
@@ -29,7 +30,7 @@ from machineadm.config.passed_on.values import (
     text,
 )
 from machineadm.config.paths import child
-from machineadm.config.upstream.gates import is_on
+from machineadm.config.upstream.gates import is_on, unmet
 from machineadm.config.upstream.gates import problems as gate_problems
 
 _MOST_PORTS: Final = 65535
@@ -71,6 +72,9 @@ _WORDS: Final = (
 _ENFORCED: Final = ("pods", "system-reserved", "kube-reserved", "none")
 _COMPRESSIBLE: Final = ("system-reserved-compressible", "kube-reserved-compressible")
 _COMPRESSIBLE_MINOR: Final = 32
+_NONE_ALONE_MINOR: Final = 31
+"""The first minor version that takes `none` without cgroups for QoS classes."""
+_NONE: Final = "enforceNodeAllocatable: [none]"
 
 _NEED_GATES: Final = (
     ("imagePullCredentialsVerificationPolicy", "KubeletEnsureSecretPulledImages"),
@@ -92,8 +96,14 @@ def problems(
     yield from gate_problems(
         mapping(document, "featureGates"), child(path, "featureGates"), "kubelet", minor
     )
+    yield from unmet(
+        mapping(document, "featureGates"), gates, child(path, "featureGates"), "kubelet", minor
+    )
     yield from _numbers(document, path)
-    yield from _lengths(document, path)
+    yield from _lengths(document, path, minor)
+    yield from _pulls(document, path, whole, minor)
+    yield from _logs_directory(document, path)
+    yield from _sysctls(document, path)
     for name, words in _WORDS:
         yield from one_of(document, name, path, *words)
     yield from _gated(document, path, minor, gates)
@@ -110,20 +120,24 @@ def problems(
     ):
         yield refused(child(path, "enableSystemLogQuery"), "needs enableSystemLogHandler")
     yield from metrics_version(document, path, minor)
-    yield from logging(mapping(document, "logging"), child(path, "logging"))
+    yield from logging(
+        mapping(document, "logging"), child(path, "logging"), "kubelet", minor, gates
+    )
     yield from tracing(mapping(document, "tracing"), child(path, "tracing"))
+    if "tracing" in document and not is_on("KubeletTracing", "kubelet", minor, gates):
+        yield _needs_gate(child(path, "tracing"), "KubeletTracing")
 
 
 def _numbers(document: dict[str, Any], path: str) -> Iterator[Finding]:
     for name, low, high in _BOUNDS:
         yield from between(document, name, path, low, high)
     files = number(document, "containerLogMaxFiles")
-    if files is not None and files != 0 and files <= 1:
+    if files is not None and files <= 1:
         yield refused(child(path, "containerLogMaxFiles"), "must be at least 2")
     ids = number(mapping(document, "userNamespaces"), "idsPerPod")
-    if ids is not None and (ids < 65536 or ids % 65536):
+    if ids is not None and (ids < 65536 or ids % 65536 or ids > _MOST_IDS):
         at = child(child(path, "userNamespaces"), "idsPerPod")
-        yield refused(at, "must be a multiple of 65536")
+        yield refused(at, "must be a multiple of 65536, and 4294901760 at most")
     throttling = number(document, "memoryThrottlingFactor")
     if throttling is not None and not 0 < throttling <= 1:
         yield refused(child(path, "memoryThrottlingFactor"), "must be above 0, and 1 at most")
@@ -141,8 +155,15 @@ def _image_thresholds(document: dict[str, Any], path: str) -> Iterator[Finding]:
         yield refused(child(path, name), message)
 
 
-def _lengths(document: dict[str, Any], path: str) -> Iterator[Finding]:
-    yield from not_negative(document, path, "imageMinimumGCAge", "imageMaximumGCAge")
+_MOST_IDS: Final = (1 << 32) - 1
+_NO_NEGATIVE_AGE: Final = 36
+"""The first minor version that refuses a negative `imageMinimumGCAge`."""
+
+
+def _lengths(document: dict[str, Any], path: str, minor: int) -> Iterator[Finding]:
+    yield from not_negative(document, path, "imageMaximumGCAge")
+    if minor >= _NO_NEGATIVE_AGE:
+        yield from not_negative(document, path, "imageMinimumGCAge")
     most = length_of_time(document, "imageMaximumGCAge")
     least = length_of_time(document, "imageMinimumGCAge")
     if most is not None and most > 0 and most <= (120 if least is None else least):
@@ -150,8 +171,85 @@ def _lengths(document: dict[str, Any], path: str) -> Iterator[Finding]:
             child(path, "imageMaximumGCAge"), "must be longer than imageMinimumGCAge (default 2m)"
         )
     interval = length_of_time(document, "containerLogMonitorInterval")
-    if interval is not None and interval != 0 and interval < 3:
+    if interval is not None and interval < 3:
         yield refused(child(path, "containerLogMonitorInterval"), "must be at least 3s")
+
+
+_POLICIES: Final = (
+    "NeverVerify",
+    "NeverVerifyPreloadedImages",
+    "NeverVerifyAllowlistedImages",
+    "AlwaysVerify",
+)
+_IMAGE: Final = (
+    r"([A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?)*(:[0-9]+)?/)?"
+    r"[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*(/[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*)*"
+)
+_LONGEST_IMAGE: Final = 255
+
+
+def _pulls(
+    document: dict[str, Any], path: str, whole: dict[str, Any], minor: int
+) -> Iterator[Finding]:
+    """How images are pulled, and whether a pod may use one that another has pulled."""
+    at_once = number(whole, "maxParallelImagePulls")
+    if whole.get("serializeImagePulls") is True and at_once is not None and at_once > 1:
+        name = "maxParallelImagePulls"
+        name = name if name in document else "serializeImagePulls"
+        yield refused(child(path, name), "more pulls at a time need serializeImagePulls: false")
+    yield from one_of(document, "imagePullCredentialsVerificationPolicy", path, *_POLICIES)
+    name = "preloadedImagesVerificationAllowlist"
+    if not is_absent(document, name) and (
+        text(whole, "imagePullCredentialsVerificationPolicy") != "NeverVerifyAllowlistedImages"
+    ):
+        policy = "imagePullCredentialsVerificationPolicy: NeverVerifyAllowlistedImages"
+        yield refused(child(path, name), f"needs {policy}")
+        return
+    for image, at in strings(document, name, path):
+        if not _is_pattern(image):
+            yield refused(at, "is not an image without a tag, or a path with /* behind it")
+
+
+def _is_pattern(image: str) -> bool:
+    before, star, rest = image.partition("*")
+    if image.strip() != image or not image:
+        return False
+    if star:
+        return not rest and before.endswith("/") and before != "/"
+    # A name without a registry is completed to docker.io, so it is another one than what stands here.
+    first = image.partition("/")[0]
+    known = "/" in image and ("." in first or ":" in first or first == "localhost")
+    return len(image) <= _LONGEST_IMAGE and known and re.fullmatch(_IMAGE, image) is not None
+
+
+def _logs_directory(document: dict[str, Any], path: str) -> Iterator[Finding]:
+    import posixpath
+
+    given = text(document, "podLogsDir")
+    if given and not (
+        given.startswith("/") and given.isascii() and posixpath.normpath(given) == given
+    ):
+        yield refused(
+            child(path, "podLogsDir"),
+            "must be an absolute path in ASCII without .. or a last slash",
+        )
+
+
+_SYSCTL: Final = r"([a-z0-9]([-_a-z0-9]*[a-z0-9])?[./])*[a-z0-9]([-_a-z0-9]*[a-z0-9])?"
+_NAMESPACED: Final = ("kernel.shm", "kernel.msg", "fs.mqueue.", "net.")
+
+
+def _sysctls(document: dict[str, Any], path: str) -> Iterator[Finding]:
+    seen, at = Once(), child(path, "defaultPodSysctls")
+    for name in mapping(document, "defaultPodSysctls"):
+        if not isinstance(name, str):
+            continue
+        dotted = name.replace("/", ".")
+        if len(name) > 253 or not re.fullmatch(_SYSCTL, name):
+            yield refused(child(at, name), "is not the name of a kernel parameter")
+        elif dotted != "kernel.sem" and not dotted.startswith(_NAMESPACED):
+            yield refused(child(at, name), "is not a parameter that each pod has for itself")
+        yield from seen.again(dotted, child(at, name))
 
 
 def _gated(
@@ -165,7 +263,7 @@ def _gated(
         if not is_absent(document, name) and given != 0 and not on(gate):
             yield _needs_gate(child(path, name), gate)
     quota = length_of_time(document, "cpuCFSQuotaPeriod")
-    if quota is not None and quota != 0:
+    if quota is not None:
         at = child(path, "cpuCFSQuotaPeriod")
         if not on("CustomCPUCFSQuotaPeriod") and quota != 0.1:
             yield _needs_gate(at, "CustomCPUCFSQuotaPeriod")
@@ -175,9 +273,11 @@ def _gated(
         yield _needs_gate(child(path, "enableSystemLogQuery"), "NodeLogQuery")
     if document.get("serverTLSBootstrap") is True and not on("RotateKubeletServerCertificate"):
         yield _needs_gate(child(path, "serverTLSBootstrap"), "RotateKubeletServerCertificate")
-    factor = number(document, "memoryThrottlingFactor")
+    factor = number(document, "memoryThrottlingFactor") if minor >= _FACTOR_GATE_MINOR else None
     if factor is not None and 0 < factor <= 1 and factor != _OLD_FACTOR and not on("MemoryQoS"):
         yield _needs_gate(child(path, "memoryThrottlingFactor"), "MemoryQoS")
+    if text(document, "memoryReservationPolicy") == "TieredReservation" and not on("MemoryQoS"):
+        yield _needs_gate(child(path, "memoryReservationPolicy"), "MemoryQoS")
     yield from _restarts(mapping(document, "crashLoopBackOff"), child(path, "crashLoopBackOff"), on)
     swap = mapping(document, "memorySwap")
     if on("NodeSwap"):
@@ -192,6 +292,7 @@ def _gated(
 
 
 _OLD_FACTOR: Final = 0.9
+_FACTOR_GATE_MINOR: Final = 37
 _NO_SWAP_MINOR: Final = 30
 
 
@@ -228,8 +329,12 @@ def _enforced(
             yield refused(at, f"needs {cgroup[part]}")
         elif each != part and part in given:
             yield refused(at, f"not together with {part}", "keep one")
-        elif each != "none" and whole.get("cgroupsPerQOS") is False:
+        elif whole.get("cgroupsPerQOS") is False and (each != "none" or minor < _NONE_ALONE_MINOR):
             yield refused(at, "needs cgroupsPerQOS: true")
+    if document.get("cgroupsPerQOS") is False and "enforceNodeAllocatable" not in whole:
+        # The kubelet enforces pods where nobody says what.
+        words = "enforceNodeAllocatable: []" if minor < _NONE_ALONE_MINOR else _NONE
+        yield refused(child(path, "cgroupsPerQOS"), f"false needs {words}")
     seen = Once()
     for each, at in strings(document, "enforceNodeAllocatable", path):
         yield from seen.again(each, at)
@@ -272,11 +377,11 @@ def _reserved(document: dict[str, Any], path: str) -> Iterator[Finding]:
             below = child(child(place, "limits"), name)
             if name != "memory" and not str(name).startswith(_HUGE_PAGES):
                 yield refused(below, "must be memory, or hugepages- and a size")
+            elif amount(mapping(each, "limits")[name]) == 0:
+                yield refused(below, "must be more than 0")
             if (node, name) in pairs:
                 yield refused(below, f"is a duplicate for NUMA node {node or 0:.0f}")
             pairs.add((node, name))
-        yield from between(each, "numaNode", place, 0)
-        yield from required(each, place, "limits")
 
 
 def _runs_backwards(part: str) -> bool:

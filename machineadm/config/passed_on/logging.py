@@ -3,27 +3,60 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from machineadm.api.finding import Finding
-from machineadm.config.passed_on.values import between, maps, one_of, refused, required, text
+from machineadm.config.passed_on.values import (
+    amount,
+    between,
+    is_url,
+    mapping,
+    maps,
+    one_of,
+    refused,
+    required,
+    text,
+)
 from machineadm.config.paths import child
+from machineadm.config.upstream.gates import is_on
 
 _MOST_VERBOSE: Final = 2147483647
 
 
-def logging(document: dict[str, Any], path: str) -> Iterator[Finding]:
-    """A LoggingConfiguration."""
+def logging(
+    document: dict[str, Any], path: str, program: str, minor: int, gates: Mapping[str, Any]
+) -> Iterator[Finding]:
+    """Judge a LoggingConfiguration.
+
+    Args:
+        document: The configuration.
+        path: Where it is.
+        program: Whose it is: `kubelet`.
+        minor: The minor version of Kubernetes 1.
+        gates: The feature gates that the program is given.
+    """
     yield from one_of(document, "format", path, "text", "json")
     yield from between(document, "verbosity", path, 0, _MOST_VERBOSE)
     modules = list(maps(document, "vmodule", path))
-    if modules and text(document, "format") == "json":
+    if modules and text(document, "format") not in ("", "text"):
         yield refused(child(path, "vmodule"), "is for format text alone")
     for each, at in modules:
         yield from required(each, at, "filePattern")
         if set("=,") & set(text(each, "filePattern")):
             yield refused(child(at, "filePattern"), "must have no equals sign and no comma")
+        yield from between(each, "verbosity", at, 0, _MOST_VERBOSE)
+    if not is_on("LoggingAlphaOptions", program, minor, gates):
+        options, at = mapping(document, "options"), child(path, "options")
+        for name in ("text", "json"):
+            part, below = mapping(options, name), child(at, name)
+            if part.get("splitStream") is True:
+                yield refused(child(below, "splitStream"), _ALPHA)
+            if amount(part.get("infoBufferSize")):
+                yield refused(child(below, "infoBufferSize"), _ALPHA)
+
+
+_ALPHA: Final = "needs the feature gate LoggingAlphaOptions"
 
 
 def metrics_version(document: dict[str, Any], path: str, minor: int) -> Iterator[Finding]:
@@ -40,7 +73,10 @@ def tracing(document: dict[str, Any], path: str) -> Iterator[Finding]:
     if isinstance(rate, int) and not 0 <= rate <= 1_000_000:
         yield refused(child(path, "samplingRatePerMillion"), "must be between 0 and 1000000")
     endpoint = text(document, "endpoint")
-    scheme = re.match(r"([a-z][a-z0-9+.-]*)://", endpoint)
-    if scheme and scheme[1] not in ("dns", "unix", "unix-abstract"):
-        at = child(path, "endpoint")
+    at = child(path, "endpoint")
+    whole = endpoint if "//" in endpoint else f"dns://{endpoint}"
+    scheme = re.match(r"([A-Za-z][A-Za-z0-9+.-]*):", whole)
+    if scheme is None or scheme[1].lower() not in ("dns", "unix", "unix-abstract"):
         yield refused(at, "must be host:port, dns:, unix: or unix-abstract:, without http")
+    elif not is_url(whole):
+        yield refused(at, "is not host:port")

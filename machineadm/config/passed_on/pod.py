@@ -1,27 +1,30 @@
 """The kubelet's validation of a static Pod (k8s.io/kubernetes, pkg/apis/core/validation and pkg/kubelet/config).
 
-The kubelet gives an absent namespace the value default and adds the node's name to that of the pod.
+The kubelet gives an absent namespace the value default and adds the node's name to that of the pod. Volumes, containers and what
+decides where a pod runs have modules of their own.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from fractions import Fraction
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from machineadm.api.finding import Finding
+from machineadm.config.passed_on import pod_containers, pod_placement, pod_volumes
 from machineadm.config.passed_on.values import (
     Once,
+    amount,
     between,
     is_absent,
+    is_address,
     is_label,
-    is_label_value,
     is_qualified,
     is_subdomain,
+    items,
+    labels,
     mapping,
     maps,
-    number,
     refused,
     required,
     strings,
@@ -30,352 +33,220 @@ from machineadm.config.passed_on.values import (
 from machineadm.config.paths import child
 from machineadm.config.upstream.gates import is_on
 
-_PROBES: Final = ("livenessProbe", "readinessProbe", "startupProbe")
-_HANDLERS: Final = ("exec", "httpGet", "tcpSocket", "grpc")
-_LAST_PORT: Final = 65535
-_NOT_A_SOURCE: Final = frozenset({"name"})
-_RELAXED_ENV_MINOR: Final = 35
-"""The first one whose kubelet takes any printable letters but = in the name of a variable of a static pod: those before
-validate it without the options of a feature gate (pkg/kubelet/config/common.go), though the API server takes more from 1.32 on."""
+_LAST_ID: Final = 2147483647
+_BY_GATES: Final = 35
+_NO_NEGATIVE_GRACE: Final = 37
+"""The first minor version that refuses a negative `terminationGracePeriodSeconds`."""
 
 
 def problems(
     pod: dict[str, Any], path: str, minor: int, _inherited: Mapping[str, Any]
 ) -> Iterator[Finding]:
     """Yield what the kubelet refuses besides unknown fields."""
-    yield from _metadata(mapping(pod, "metadata"), child(path, "metadata"))
     spec, at = mapping(pod, "spec"), child(path, "spec")
-    yield from _spec(spec, at)
-    volumes = list(_volumes(spec, at))
+    yield from _metadata(mapping(pod, "metadata"), child(path, "metadata"), spec)
+    yield from _spec(spec, at, minor)
+    yield from pod_placement.problems(spec, at, minor)
+    volumes = list(pod_volumes.volumes(spec, at, minor))
     yield from (problem for each in volumes for problem in each[1])
-    names = {name for name, _ in volumes}
-    yield from _containers(spec, at, names, minor)
+    names = {text(volume, "name"): {*volume} for volume, _at in maps(spec, "volumes", at)}
+    yield from pod_containers.containers(spec, at, names, minor)
     yield from _references(spec, at, minor)
 
 
-def _metadata(metadata: dict[str, Any], path: str) -> Iterator[Finding]:
+_FINALIZERS: Final = ("kubernetes", "orphan", "foregroundDeletion")
+_MOST_ANNOTATIONS: Final = 256 << 10
+_DELETION_COST: Final = "controller.kubernetes.io/pod-deletion-cost"
+_APP_ARMOR: Final = "container.apparmor.security.beta.kubernetes.io/"
+_SECCOMP: Final = "container.seccomp.security.alpha.kubernetes.io/"
+_SECCOMP_POD: Final = "seccomp.security.alpha.kubernetes.io/pod"
+
+
+def _metadata(metadata: dict[str, Any], path: str, spec: dict[str, Any]) -> Iterator[Finding]:
     name, namespace = text(metadata, "name"), text(metadata, "namespace")
     yield from required(metadata, path, "name")
     if name and not is_subdomain(name):
         yield refused(
             child(path, "name"), "must be a DNS name: lower-case letters, digits, hyphens and dots"
         )
+    generated = text(metadata, "generateName")
+    if generated and not is_subdomain(re.sub(r"-$", "a", generated)):
+        yield refused(child(path, "generateName"), "must be the beginning of a DNS name")
     if namespace and not is_label(namespace):
         yield refused(child(path, "namespace"), "must be lower-case letters, digits and hyphens")
-    yield from _labels(metadata, "labels", path)
-    for key in mapping(metadata, "annotations"):
-        if isinstance(key, str) and not is_qualified(key):
-            yield refused(child(child(path, "annotations"), key), "is not a key of an annotation")
+    yield from labels(metadata, "labels", path)
+    yield from _annotations(metadata, path, spec)
+    for finalizer, at in strings(metadata, "finalizers", path):
+        if not is_qualified(finalizer) or ("/" not in finalizer and finalizer not in _FINALIZERS):
+            yield refused(at, "is not a name such as example.com/cleanup")
+    controllers = Once()
+    for owner, at in maps(metadata, "ownerReferences", path):
+        yield from required(owner, at, "apiVersion", "kind", "name", "uid")
+        if owner.get("controller") is True:
+            yield from controllers.again("controller", child(at, "controller"))
+    yield from between(metadata, "generation", path, 0)
+    for entry, at in maps(metadata, "managedFields", path):
+        if text(entry, "operation") not in ("Apply", "Update"):
+            yield refused(child(at, "operation"), "must be Apply or Update")
+        if text(entry, "fieldsType") not in ("", "FieldsV1"):
+            yield refused(child(at, "fieldsType"), "must be FieldsV1")
 
 
-def _labels(value: dict[str, Any], name: str, path: str) -> Iterator[Finding]:
-    at = child(path, name)
-    for key, label in mapping(value, name).items():
-        if not isinstance(key, str):
+def _annotations(metadata: dict[str, Any], path: str, spec: dict[str, Any]) -> Iterator[Finding]:
+    annotations, at = mapping(metadata, "annotations"), child(path, "annotations")
+    known = {
+        text(container, "name")
+        for kind in ("containers", "initContainers")
+        for container, _at in maps(spec, kind, "")
+    }
+    size = 0
+    for key, value in annotations.items():
+        if not isinstance(key, str) or not isinstance(value, str):
             continue
-        if not is_qualified(key):
-            yield refused(child(at, key), "is not a key of a label")
-        if isinstance(label, str) and not is_label_value(label):
-            yield refused(child(at, key), "is not the value of a label")
+        place, size = child(at, key), size + len(key.encode()) + len(value.encode())
+        if not is_qualified(key.lower()):
+            yield refused(place, "is not a key of an annotation")
+        elif key == _DELETION_COST and not re.fullmatch(r"0|-?[1-9][0-9]{0,9}", value):
+            yield refused(place, "must be an integer")
+        elif key.startswith((_SECCOMP, _SECCOMP_POD)) and not (
+            value in ("runtime/default", "docker/default", "unconfined")
+            or re.fullmatch(r"localhost/(?!/)(?!(.*/)?\.\.(/|$)).*", value)
+        ):
+            yield refused(place, "must be runtime/default, unconfined, or localhost/ and a path")
+        elif key.startswith(_APP_ARMOR):
+            if key.removeprefix(_APP_ARMOR) not in known:
+                yield refused(place, "names no container of this pod")
+            elif value not in ("", "runtime/default", "unconfined") and not value.startswith(
+                "localhost/"
+            ):
+                yield refused(
+                    place, "must be runtime/default, unconfined, or localhost/ and a name"
+                )
+    if size > _MOST_ANNOTATIONS:
+        yield refused(at, "have more than 256 KiB")
 
 
-def _spec(spec: dict[str, Any], path: str) -> Iterator[Finding]:
+_NAMES: Final = (
+    ("nodeName", is_subdomain),
+    ("priorityClassName", is_subdomain),
+    ("runtimeClassName", is_subdomain),
+    ("serviceAccountName", is_subdomain),
+    ("hostname", is_label),
+    ("subdomain", is_label),
+)
+
+
+def _spec(spec: dict[str, Any], path: str, minor: int) -> Iterator[Finding]:
     yield from required(spec, path, "containers")
     if spec.get("ephemeralContainers"):
         yield refused(child(path, "ephemeralContainers"), "are added to a running pod alone")
-    yield from between(spec, "terminationGracePeriodSeconds", path, 0)
-    yield from between(spec, "activeDeadlineSeconds", path, 1)
-    for name in ("hostname", "subdomain"):
-        if text(spec, name) and not is_label(text(spec, name)):
-            yield refused(child(path, name), "must be lower-case letters, digits and hyphens")
-    yield from _labels(spec, "nodeSelector", path)
-    if text(spec, "dnsPolicy") == "None" and is_absent(mapping(spec, "dnsConfig"), "nameservers"):
-        yield refused(child(path, "dnsPolicy"), "None needs dnsConfig.nameservers")
-    for server, at in strings(mapping(spec, "dnsConfig"), "nameservers", child(path, "dnsConfig")):
-        if not _is_address(server):
-            yield refused(at, "is not an IP address")
+    if minor >= _NO_NEGATIVE_GRACE:
+        yield from between(spec, "terminationGracePeriodSeconds", path, 0)
+    yield from between(spec, "activeDeadlineSeconds", path, 1, _LAST_ID)
+    for name, fits in _NAMES:
+        if text(spec, name) and not fits(text(spec, name)):
+            what = "letters, digits and hyphens" if fits is is_label else "a DNS name"
+            yield refused(child(path, name), f"must be {what} in lower case")
+    yield from labels(spec, "nodeSelector", path)
+    yield from _dns(spec, path, minor)
     for alias, at in maps(spec, "hostAliases", path):
-        if not _is_address(text(alias, "ip")):
+        if not is_address(text(alias, "ip")):
             yield refused(child(at, "ip"), "is not an IP address")
-    for toleration, at in maps(spec, "tolerations", path):
-        yield from _toleration(toleration, at)
-    context, at = mapping(spec, "securityContext"), child(path, "securityContext")
-    for name in ("runAsUser", "runAsGroup", "fsGroup"):
-        yield from between(context, name, at, 0, 2147483647)
-    yield from _profile(context, at)
+        for name, place in strings(alias, "hostnames", at):
+            if not is_subdomain(name):
+                yield refused(place, "must be a DNS name in lower case")
+    yield from _host(spec, path)
+    for name, value in mapping(spec, "overhead").items():
+        if (amount(value) or 0) < 0:
+            yield refused(child(child(path, "overhead"), str(name)), "must not be negative")
+    yield from _security(spec, path)
 
 
-def _is_address(value: str) -> bool:
-    from ipaddress import ip_address
-
-    try:
-        ip_address(value)
-    except ValueError:
-        return False
-    return True
+_MOST_SERVERS, _MOST_SEARCHES, _LONGEST_SEARCH = 3, 32, 2048
 
 
-def _toleration(toleration: dict[str, Any], path: str) -> Iterator[Finding]:
-    key, operator = text(toleration, "key"), text(toleration, "operator")
-    if key and not is_qualified(key):
-        yield refused(child(path, "key"), "is not a key such as example.com/gpu")
-    if not key and operator not in ("Exists", "Exist"):
-        yield refused(child(path, "operator"), "must be Exists without a key")
-    if operator == "Exists" and text(toleration, "value"):
-        yield refused(child(path, "value"), "not together with operator Exists")
-    if operator in ("", "Equal") and not is_label_value(text(toleration, "value")):
-        yield refused(child(path, "value"), "is not the value of a label")
-    if "tolerationSeconds" in toleration and text(toleration, "effect") != "NoExecute":
-        yield refused(child(path, "tolerationSeconds"), "is for effect NoExecute alone")
-
-
-def _volumes(spec: dict[str, Any], path: str) -> Iterator[tuple[str, list[Finding]]]:
-    """Yield each volume's name, and what is wrong with it."""
-    seen = Once()
-    for volume, at in maps(spec, "volumes", path):
-        name = text(volume, "name")
-        found = list(required(volume, at, "name"))
-        if name and not is_label(name):
-            found.append(
-                refused(child(at, "name"), "must be lower-case letters, digits and hyphens")
-            )
-        found += seen.again(name, child(at, "name"))
-        sources = [each for each in volume if each not in _NOT_A_SOURCE]
-        if not sources:
-            found.append(refused(at, "has no source", "hostPath or emptyDir, for example"))
-        elif len(sources) > 1:
-            found.append(refused(child(at, sources[1]), f"not together with {sources[0]}"))
-        found += _host_path(volume, at)
-        yield name, found
-
-
-def _host_path(volume: dict[str, Any], path: str) -> Iterator[Finding]:
-    if "hostPath" not in volume:
-        return
-    host_path, at = mapping(volume, "hostPath"), child(path, "hostPath")
-    yield from required(host_path, at, "path")
-    if ".." in text(host_path, "path").split("/"):
-        yield refused(child(at, "path"), "must not hold ..")
-
-
-def _containers(
-    spec: dict[str, Any], path: str, volumes: set[str], minor: int
-) -> Iterator[Finding]:
-    # One set of names for both kinds: the kubelet refuses an init container with the name of a
-    # container.
-    names, host_ports = Once(), Once()
-    for kind in ("containers", "initContainers"):
-        for container, at in maps(spec, kind, path):
-            yield from _container(container, at, volumes, minor)
-            yield from names.again(text(container, "name"), child(at, "name"))
-            yield from _ports(container, at, spec, host_ports if kind == "containers" else Once())
-            if kind == "initContainers" and text(container, "restartPolicy") != "Always":
-                for probe in (*_PROBES, "lifecycle"):
-                    if probe in container:
-                        yield refused(
-                            child(at, probe), "is for init containers of restartPolicy Always alone"
-                        )
-
-
-def _container(
-    container: dict[str, Any], path: str, volumes: set[str], minor: int
-) -> Iterator[Finding]:
-    yield from required(container, path, "name", "image")
-    name, image = text(container, "name"), text(container, "image")
-    if name and not is_label(name):
-        yield refused(child(path, "name"), "must be lower-case letters, digits and hyphens")
-    if image.strip() != image:
-        yield refused(child(path, "image"), "has blanks around it")
-    yield from _mounts(container, path, volumes)
-    yield from _env(container, path, minor)
-    for probe in _PROBES:
-        if probe in container:
-            yield from _probe(mapping(container, probe), child(path, probe), probe)
-    lifecycle, at = mapping(container, "lifecycle"), child(path, "lifecycle")
-    for hook in ("postStart", "preStop"):
-        if hook in lifecycle:
-            yield from _handler(
-                mapping(lifecycle, hook), child(at, hook), ("exec", "httpGet", "tcpSocket", "sleep")
-            )
-    yield from _resources(mapping(container, "resources"), child(path, "resources"))
-    context, at = mapping(container, "securityContext"), child(path, "securityContext")
-    added = mapping(context, "capabilities").get("add")
-    if context.get("allowPrivilegeEscalation") is False:
-        if context.get("privileged") is True:
-            yield refused(
-                child(at, "allowPrivilegeEscalation"), "false does not go with privileged"
-            )
-        if isinstance(added, Sequence) and "SYS_ADMIN" in added:
-            yield refused(child(at, "allowPrivilegeEscalation"), "false does not go with SYS_ADMIN")
-    for each in ("runAsUser", "runAsGroup"):
-        yield from between(context, each, at, 0, 2147483647)
-    yield from _profile(context, at)
-
-
-def _profile(context: dict[str, Any], path: str) -> Iterator[Finding]:
-    """Only a seccomp or AppArmor profile of type Localhost has a name."""
-    for name in ("seccompProfile", "appArmorProfile"):
-        if name not in context:
+def _dns(spec: dict[str, Any], path: str, minor: int) -> Iterator[Finding]:
+    dns, at = mapping(spec, "dnsConfig"), child(path, "dnsConfig")
+    if text(spec, "dnsPolicy") == "None" and is_absent(dns, "nameservers"):
+        yield refused(child(path, "dnsPolicy"), "None needs dnsConfig.nameservers")
+    servers, searches = list(strings(dns, "nameservers", at)), list(strings(dns, "searches", at))
+    if len(servers) > _MOST_SERVERS:
+        yield refused(child(at, "nameservers"), f"at most {_MOST_SERVERS} are allowed")
+    for server, place in servers:
+        if not is_address(server):
+            yield refused(place, "is not an IP address")
+    whole = " ".join(search for search, _place in searches)
+    if len(searches) > _MOST_SEARCHES or len(whole) > _LONGEST_SEARCH:
+        yield refused(
+            child(at, "searches"),
+            f"at most {_MOST_SEARCHES} with {_LONGEST_SEARCH} letters are allowed",
+        )
+    # A kubelet before 1.35 validates as if every gate were off (pkg/kubelet/config/common.go).
+    relaxed = minor >= _BY_GATES and is_on("RelaxedDNSSearchValidation", "kubelet", minor, {})
+    for search, place in searches:
+        name = search.removesuffix(".")
+        if relaxed and search == ".":
             continue
-        profile, at = mapping(context, name), child(path, name)
-        yield from required(profile, at, "type")
-        if text(profile, "type") == "Localhost":
-            yield from required(profile, at, "localhostProfile")
-        elif "localhostProfile" in profile:
-            yield refused(child(at, "localhostProfile"), "is for type Localhost alone")
+        if not is_subdomain(re.sub("^_|_(?=[a-z0-9])", "a", name) if relaxed else name):
+            yield refused(place, "must be a DNS name in lower case")
+    for option, place in maps(dns, "options", at):
+        yield from required(option, place, "name")
 
 
-def _mounts(container: dict[str, Any], path: str, volumes: set[str]) -> Iterator[Finding]:
-    from machineadm.nearest import suggest
-
-    places = Once()
-    for mount, at in maps(container, "volumeMounts", path):
-        name = text(mount, "name")
-        yield from required(mount, at, "name", "mountPath")
-        if name and name not in volumes:
-            meant = suggest(name, volumes)
-            guess = f'; did you mean "{meant}"?' if meant else ""
-            yield refused(child(at, "name"), f"is not a volume of this pod{guess}")
-        yield from places.again(text(mount, "mountPath"), child(at, "mountPath"))
-        for sub in ("subPath", "subPathExpr"):
-            given = text(mount, sub)
-            if given.startswith("/") or ".." in given.split("/"):
-                yield refused(child(at, sub), "must be a path below the volume, without ..")
-        if text(mount, "subPath") and text(mount, "subPathExpr"):
-            yield refused(child(at, "subPathExpr"), "not together with subPath")
-
-
-def _env(container: dict[str, Any], path: str, minor: int) -> Iterator[Finding]:
-    for variable, at in maps(container, "env", path):
-        name = text(variable, "name")
-        yield from required(variable, at, "name")
-        if name and not _is_variable(name, minor):
-            yield refused(child(at, "name"), "is not the name of a variable")
-        source, place = mapping(variable, "valueFrom"), child(at, "valueFrom")
-        if "valueFrom" in variable:
-            if not is_absent(variable, "value"):
-                yield refused(place, "not together with value")
-            if len(source) != 1:
-                yield refused(place, "needs exactly one source")
-
-
-def _is_variable(name: str, minor: int) -> bool:
-    if minor >= _RELAXED_ENV_MINOR:
-        return all(" " <= letter <= "~" and letter != "=" for letter in name)
-    return re.fullmatch(r"[-._a-zA-Z][-._a-zA-Z0-9]*", name) is not None and not (
-        name == "." or name.startswith("..")
-    )
-
-
-def _probe(probe: dict[str, Any], path: str, name: str) -> Iterator[Finding]:
-    yield from _handler(probe, path, _HANDLERS)
-    for each in ("initialDelaySeconds", "timeoutSeconds", "periodSeconds", "failureThreshold"):
-        yield from between(probe, each, path, 0)
-    yield from between(probe, "successThreshold", path, 0)
-    successes = number(probe, "successThreshold")
-    if name != "readinessProbe" and successes is not None and successes > 1:
-        yield refused(child(path, "successThreshold"), "must be 1")
-    seconds = number(probe, "terminationGracePeriodSeconds")
-    if seconds is not None and (name == "readinessProbe" or seconds < 1):
-        at = child(path, "terminationGracePeriodSeconds")
-        what = "is not for readinessProbe" if name == "readinessProbe" else "must be at least 1"
-        yield refused(at, what)
-
-
-def _handler(handler: dict[str, Any], path: str, kinds: tuple[str, ...]) -> Iterator[Finding]:
-    given = [each for each in kinds if each in handler]
-    if not given:
-        yield refused(path, f"needs one of {', '.join(kinds)}")
-    elif len(given) > 1:
-        yield refused(child(path, given[1]), f"not together with {given[0]}")
-    if "exec" in handler:
-        yield from required(mapping(handler, "exec"), child(path, "exec"), "command")
-    for each in ("httpGet", "tcpSocket", "grpc"):
-        if each in handler:
-            yield from _port(mapping(handler, each), child(path, each))
-
-
-def _port(value: dict[str, Any], path: str) -> Iterator[Finding]:
-    port, at = value.get("port"), child(path, "port")
-    if port is None:
+def _host(spec: dict[str, Any], path: str) -> Iterator[Finding]:
+    """What shares with the host, and what does not go with it."""
+    if spec.get("shareProcessNamespace") is True and spec.get("hostPID") is True:
+        yield refused(child(path, "shareProcessNamespace"), "not together with hostPID")
+    if spec.get("hostUsers") is False:
+        for name in ("hostNetwork", "hostPID", "hostIPC"):
+            if spec.get(name) is True:
+                yield refused(child(path, name), "not together with hostUsers: false")
+    override, at = text(spec, "hostnameOverride"), child(path, "hostnameOverride")
+    if "hostnameOverride" in spec:
+        if spec.get("setHostnameAsFQDN") is True or spec.get("hostNetwork") is True:
+            other = "hostNetwork" if spec.get("hostNetwork") is True else "setHostnameAsFQDN"
+            yield refused(at, f"not together with {other}")
+        elif len(override) > 64 or not is_subdomain(override):
+            yield refused(at, "must be a DNS name in lower case of 64 letters at most")
+    system, at = text(mapping(spec, "os"), "name"), child(child(path, "os"), "name")
+    if "os" in spec and not system:
         yield refused(at, "is required")
-    elif isinstance(port, str) and not _is_port_name(port):
-        yield refused(at, "is not the name of a port; a number stands without quotes")
-    else:
-        yield from between(value, "port", path, 1, 65535)
+    elif system == "windows":
+        yield refused(at, "machineadm makes machines with Linux")
 
 
-def _is_port_name(name: str) -> bool:
-    digits = name.replace("-", "").isdigit()
-    return len(name) <= 15 and is_label(name) and "--" not in name and not digits
+_SYSCTL: Final = r"([a-z0-9]([-_a-z0-9]*[a-z0-9])?[./])*[a-z0-9]([-_a-z0-9]*[a-z0-9])?"
+_OF_IPC: Final = ("kernel.shm", "kernel.msg", "fs.mqueue.")
+"""Prefixes of sysctls that belong to the namespace of IPC; kernel.sem is one of them, too."""
 
 
-def _ports(
-    container: dict[str, Any], path: str, spec: dict[str, Any], host_ports: Once
-) -> Iterator[Finding]:
+def _security(spec: dict[str, Any], path: str) -> Iterator[Finding]:
+    context, at = mapping(spec, "securityContext"), child(path, "securityContext")
+    yield from between(context, "fsGroup", at, 0, _LAST_ID)
+    for group, place in items(context, "supplementalGroups", at):
+        if isinstance(group, int) and not 0 <= group <= _LAST_ID:
+            yield refused(place, f"must be between 0 and {_LAST_ID}")
+    yield from pod_containers.security(context, at)
     names = Once()
-    on_host = spec.get("hostNetwork") is True
-    for port, at in maps(container, "ports", path):
-        yield from between(port, "containerPort", at, 1, 65535)
-        yield from between(port, "hostPort", at, 0, 65535)
-        if is_absent(port, "containerPort"):
-            yield refused(child(at, "containerPort"), "is required")
-        own, hosts = number(port, "containerPort"), number(port, "hostPort")
-        if on_host and hosts and own and 0 < own <= _LAST_PORT and hosts != own:
-            yield refused(child(at, "hostPort"), "must be containerPort in the host's network")
-        # In the host's network every containerPort is a port of the host, whether hostPort says so
-        # or not.
-        taken = hosts or (own if on_host else None)
-        if taken:
-            protocol, ip = text(port, "protocol") or "TCP", text(port, "hostIP")
-            yield from host_ports.again(
-                f"{protocol} {ip} {taken}", child(at, "hostPort" if hosts else "containerPort")
-            )
-        name = text(port, "name")
-        if name and not _is_port_name(name):
-            yield refused(
-                child(at, "name"), "must be 15 lower-case letters, digits and hyphens at most"
-            )
-        yield from names.again(name, child(at, "name"))
+    for sysctl, place in maps(context, "sysctls", at):
+        name = text(sysctl, "name")
+        yield from required(sysctl, place, "name")
+        yield from names.again(name, child(place, "name"))
+        dotted = _dotted(name)
+        if name and (len(name) > 253 or not re.fullmatch(_SYSCTL, name)):
+            yield refused(child(place, "name"), "is not the name of a kernel parameter")
+        elif spec.get("hostNetwork") is True and dotted.startswith("net."):
+            yield refused(child(place, "name"), "not together with hostNetwork")
+        elif spec.get("hostIPC") is True and (dotted == "kernel.sem" or dotted.startswith(_OF_IPC)):
+            yield refused(child(place, "name"), "not together with hostIPC")
 
 
-def _resources(resources: dict[str, Any], path: str) -> Iterator[Finding]:
-    requests, limits = mapping(resources, "requests"), mapping(resources, "limits")
-    for part, amounts in (("requests", requests), ("limits", limits)):
-        for name, given in amounts.items():
-            if isinstance(name, str) and (found := _amount(given)) is not None and found < 0:
-                yield refused(child(child(path, part), name), "must not be negative")
-    for name, given in requests.items():
-        least, most = _amount(given), _amount(limits.get(name))
-        if least is not None and most is not None and least > most:
-            yield refused(child(child(path, "requests"), name), "must not be more than its limit")
-
-
-_FACTORS: Final = {"n": -9, "u": -6, "m": -3, "k": 3, "M": 6, "G": 9, "T": 12, "P": 15, "E": 18}
-_BINARY: Final = "KMGTPE"
-
-
-def _amount(value: Any) -> Fraction | None:
-    """Parse a quantity; None if it is not one."""
-    if isinstance(value, (int, float)) and not isinstance(value, bool):
-        return Fraction(value)
-    # A bound: Fraction computes exactly, and a million digits take minutes.
-    if not isinstance(value, str) or len(value) > 64:
-        return None
-    found = re.fullmatch(
-        r"([+-]?[0-9.]+)(?:([KMGTPE])i|([numkMGTPE])|[eE]([+-]?[0-9]{1,3}))?", value
-    )
-    if not found:
-        return None
-    number_, binary, decimal, exponent = found.groups()
-    try:
-        base = Fraction(number_)
-    except ValueError:
-        return None
-    if binary:
-        return base * int(1024 ** (_BINARY.index(binary) + 1))
-    power = _FACTORS[decimal] if decimal else int(exponent or 0)
-    return Fraction(base * Fraction(10) ** power)
+def _dotted(name: str) -> str:
+    """The name with dots between its parts: the kernel takes slashes, too, and dots within parts then."""
+    first = min((name.find(each) for each in "./" if each in name), default=-1)
+    if first >= 0 and name[first] == "/":
+        return name.translate(str.maketrans("./", "/."))
+    return name
 
 
 _OF_THE_API: Final = {

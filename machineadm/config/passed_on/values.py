@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
+from fractions import Fraction
 from typing import Any, Final
 
 from machineadm.api.finding import Finding
@@ -152,3 +154,96 @@ class Once:
         if value and value in self._seen:
             yield refused(path, "is a duplicate", "keep one")
         self._seen.add(value)
+
+
+_FACTORS: Final = {"n": -9, "u": -6, "m": -3, "k": 3, "M": 6, "G": 9, "T": 12, "P": 15, "E": 18}
+_BINARY: Final = "KMGTPE"
+
+
+def amount(value: Any) -> Fraction | None:
+    """Parse a quantity as Kubernetes does; None if it is not one."""
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        return Fraction(value)
+    # A bound: Fraction computes exactly, and a million digits take minutes.
+    if not isinstance(value, str) or len(value) > 64:
+        return None
+    found = re.fullmatch(
+        r"([+-]?[0-9.]+)(?:([KMGTPE])i|([numkMGTPE])|[eE]([+-]?[0-9]{1,3}))?", value
+    )
+    if not found:
+        return None
+    number_, binary, decimal, exponent = found.groups()
+    try:
+        base = Fraction(number_)
+    except ValueError:
+        return None
+    if binary:
+        return base * int(1024 ** (_BINARY.index(binary) + 1))
+    power = _FACTORS[decimal] if decimal else int(exponent or 0)
+    return Fraction(base * Fraction(10) ** power)
+
+
+def labels(value: Any, name: str, path: str) -> Iterator[Finding]:
+    """A map of labels."""
+    at = child(path, name)
+    for key, label in mapping(value, name).items():
+        if not isinstance(key, str):
+            continue
+        if not is_qualified(key):
+            yield refused(child(at, key), "is not a key of a label")
+        if isinstance(label, str) and not is_label_value(label):
+            yield refused(child(at, key), "is not the value of a label")
+
+
+def is_address(value: str) -> bool:
+    """Whether Kubernetes reads it as an IP address: without a zone, with zeros in front of decimals."""
+    from ipaddress import ip_address
+
+    if "%" in value:
+        return False
+    try:
+        ip_address(_without_zeros(value))
+    except ValueError:
+        return False
+    return True
+
+
+def is_range(value: str) -> bool:
+    """Whether Kubernetes reads it as a range of addresses: `10.0.0.0/8`, with no mask of another form."""
+    host, slash, size = value.partition("/")
+    digits = size.isascii() and size.isdigit() and len(size) <= 3
+    most = 128 if ":" in host else 32
+    return bool(slash) and digits and int(size) <= most and is_address(host)
+
+
+def _without_zeros(value: str) -> str:
+    """Kubernetes still reads 010.0.0.1 as 10.0.0.1; Python refuses it."""
+    if ":" in value and "." not in value:
+        return value
+    head, colon, tail = value.rpartition(":")
+    return head + colon + ".".join(part.lstrip("0") or part[-1:] for part in tail.split("."))
+
+
+_HOST: Final = (
+    r"(\[[0-9A-Fa-f:.%A-Za-z0-9~_-]*\]|([^][:/?#\s<>\"\\^`{|}%]|%[89A-Fa-f][0-9A-Fa-f])*)(:[0-9]*)?"
+)
+"""What Go takes for a host and a port (net/url)."""
+
+
+def is_url(url: str) -> bool:
+    """Whether Go reads it as a URL."""
+    if re.search(r"[\x00-\x1f\x7f]", url):
+        return False
+    rest = url.partition("#")[0].partition("?")[0]
+    scheme, slashes, rest = rest.partition("://")
+    if not slashes:
+        return True  # no authority, so nothing of it can be wrong
+    authority, _, path = rest.partition("/")
+    user, _, host = authority.rpartition("@")
+    escaped = path + url.partition("#")[2]
+    return (
+        re.fullmatch(_HOST, host) is not None
+        and re.fullmatch(r"[-A-Za-z0-9._:~!$&'()*+,;=%@]*", user) is not None
+        and re.fullmatch(r"[A-Za-z][A-Za-z0-9+.-]*", scheme) is not None
+        and re.search(r"%(?![0-9A-Fa-f]{2})", escaped) is None
+    )

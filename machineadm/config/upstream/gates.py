@@ -36,6 +36,40 @@ def problems(given: Mapping[str, Any], path: str, program: str, minor: int) -> I
             yield from problem(name, on, child(path, name), program, minor)
 
 
+def unmet(
+    given: Mapping[str, Any], whole: Mapping[str, Any], path: str, program: str, minor: int
+) -> Iterator[Finding]:
+    """Find gates that are on without those that they need: from 1.35 on a component does not start.
+
+    Args:
+        given: Gates and their values, here.
+        whole: The same with what the component is told elsewhere.
+        path: Of the map that contains them.
+        program: `kubelet`, `kube-apiserver`.
+        minor: The minor version of Kubernetes 1.
+    """
+    if not given:
+        return
+    wanting: dict[str, list[str]] = {}
+    for name, entry in upstream.names()["needs"].items():
+        needed = upstream.at(entry, minor)
+        if needed is None or not is_on(name, program, minor, whole):
+            continue
+        missing = [each for each in needed.split(",") if not is_on(each, program, minor, whole)]
+        if missing and name in given:
+            words = " and ".join(missing)
+            yield finding("MA1442", child(path, name), f"{name} needs {words}, which is off")
+            continue
+        for each in missing:
+            if each in given:
+                wanting.setdefault(each, []).append(name)
+    for each, names in wanting.items():
+        words, verb = " and ".join(names), "is" if len(names) == 1 else "are"
+        need = "needs" if len(names) == 1 else "need"
+        message = f"{words} {verb} on and {need} {each}"
+        yield finding("MA1442", child(path, each), message, f"turn {words} off as well")
+
+
 def problem(name: str, on: object, path: str, program: str, minor: int) -> Iterator[Finding]:
     """As `problems`, of one gate at a path."""
     gates = upstream.names()["gates"][_owner(program)]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 
 from machineadm.config import upstream
@@ -160,3 +162,91 @@ def test_the_tables_end_where_the_release_says() -> None:
         assert [int(minor) for minor in table["sources"]] == list(
             range(OLDEST_MINOR, NEWEST_MINOR + 1)
         )
+
+
+def of_values(program: str, *pairs: tuple[str, str], minor: int = 34) -> list[str]:
+    from machineadm.config.concerns.kubeadm.arguments import judge_arguments
+
+    given = [SimpleNamespace(name=name, value=value) for name, value in pairs]
+    return [each.path for each in judge_arguments(given, "", program, minor)]
+
+
+REFUSED_VALUES = [
+    ("kube-apiserver", "max-requests-inflight", "-1"),
+    ("kube-apiserver", "max-requests-inflight", "99999999999999999999"),
+    ("kube-apiserver", "goaway-chance", "0.5"),
+    ("kube-apiserver", "secure-port", "70000"),
+    ("kube-apiserver", "service-node-port-range", "32767-30000"),
+    ("kube-apiserver", "service-node-port-range", "30000-70000"),
+    ("kube-apiserver", "service-cluster-ip-range", "10.96.0.0"),
+    ("kube-apiserver", "service-cluster-ip-range", "10.96.0.0/12,10.112.0.0/12"),
+    ("kube-apiserver", "request-timeout", "-1s"),
+    ("kube-apiserver", "storage-backend", "etcd2"),
+    ("kube-apiserver", "storage-media-type", "application/xml"),
+    ("kube-apiserver", "tls-min-version", "TLS1.2"),
+    ("kube-apiserver", "tls-cipher-suites", "TLS_AES_128_GCM_SHA256,TLS_NO_SUCH"),
+    ("kube-apiserver", "etcd-servers-overrides", "/events"),
+    ("kube-apiserver", "runtime-config", "api/all=no"),
+    ("kube-apiserver", "authorization-mode", "Node,Rbac"),
+    ("kube-apiserver", "service-account-jwks-uri", "http://a.example/keys"),
+    ("kube-apiserver", "service-account-max-token-expiration", "10m"),
+    ("kube-apiserver", "vmodule", "httplog"),
+    ("kube-apiserver", "tls-sni-cert-key", "a.crt"),
+    ("kube-apiserver", "v", "-1"),
+    ("kube-apiserver", "show-hidden-metrics-for-version", "1.20"),
+    ("kube-apiserver", "bind-address", "localhost"),
+    ("kube-controller-manager", "concurrent-job-syncs", "0"),
+    ("kube-controller-manager", "concurrent-job-syncs", "3000000000"),
+    ("kube-controller-manager", "max-endpoints-per-slice", "1001"),
+    ("kube-controller-manager", "attach-detach-reconcile-sync-period", "10ms"),
+    ("kube-controller-manager", "leader-elect-resource-lock", "endpoints"),
+    ("kube-controller-manager", "cloud-provider", "aws"),
+    ("kube-scheduler", "logging-format", "xml"),
+    ("kubelet", "max-pods", "-1"),
+    ("kubelet", "event-qps", "-1"),
+    ("kubelet", "image-gc-high-threshold", "101"),
+    ("kubelet", "topology-manager-policy", "numa"),
+    ("kubelet", "reserved-cpus", "3-1"),
+    ("kubelet", "container-log-max-files", "1"),
+    ("etcd", "auto-compaction-mode", "always"),
+    ("etcd", "snapshot-count", "-1"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("program", "name", "value"), REFUSED_VALUES)
+def test_a_value_that_the_program_parses_and_refuses_is_refused(
+    program: str, name: str, value: str
+) -> None:
+    assert of_values(program, (name, value)) == ["[0].value"]
+
+
+TAKEN_VALUES = [
+    ("kube-apiserver", "max-requests-inflight", "0x10"),
+    ("kube-apiserver", "service-node-port-range", "30000+100"),
+    ("kube-apiserver", "service-cluster-ip-range", "10.96.0.0/12,fd00::/112"),
+    ("kube-apiserver", "runtime-config", "api/beta=true,apps/v1"),
+    ("kube-apiserver", "tls-cipher-suites", "TLS_RSA_WITH_AES_128_CBC_SHA"),
+    ("kube-apiserver", "vmodule", "httplog=3,server*=2"),
+    ("kube-apiserver", "show-hidden-metrics-for-version", "1.33"),
+    ("kube-apiserver", "service-account-issuer", "api"),
+    ("kube-apiserver", "bind-address", "::"),
+    ("kube-controller-manager", "concurrent-job-syncs", "1"),
+    ("kube-controller-manager", "secure-port", "0"),
+    ("kubelet", "max_pods", "250"),
+    ("kubelet", "image-gc-high-threshold", "90"),
+    ("etcd", "auto-compaction-mode", "revision"),
+]
+
+
+@pytest.mark.parametrize(("program", "name", "value"), TAKEN_VALUES)
+def test_a_value_that_the_program_takes_is_taken(program: str, name: str, value: str) -> None:
+    assert of_values(program, (name, value)) == []
+
+
+def test_a_gate_that_is_on_without_what_it_needs_is_refused_from_1_35() -> None:
+    gates = ("feature-gates", "DRAAdminAccess=true,DynamicResourceAllocation=false")
+
+    assert of_values("kube-scheduler", gates, minor=34) == []
+    assert of_values("kubelet", ("feature-gates", "GracefulNodeShutdown=false"), minor=37) == [
+        "[0].value"
+    ]

@@ -150,7 +150,7 @@ MOUNTS: list[Case] = [
          [("MA1430", f"{S}.cluster.etcd.external")], EXTERNAL),
     Case("a component sees the files that its arguments name",
          server(("token-auth-file", "/etc/tokens"), ("tracing-config-file", "/etc/kubernetes/pki/tracing.yaml"),
-                ("external-hostname", "/etc/tokens"), ("logging-format", "/a/b")),
+                ("external-hostname", "/etc/tokens"), ("etcd-prefix", "/a/b")),
          [("MA1430", f"{C}.apiServer.extraArgs[0].value")],
          {**server(("token-auth-file", "/etc/tokens/a")), **volumes(("a", "/etc/tokens"))}),
     Case("a patch may bring what an argument names",

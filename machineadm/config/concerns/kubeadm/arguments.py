@@ -5,7 +5,6 @@ A program exits at once on an unknown flag or a value that it cannot parse. The 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
@@ -20,30 +19,6 @@ from machineadm.config.versions import judged_minor
 
 _LONGEST: Final = 4096
 """Longer values are not matched."""
-
-_BOOLEANS: Final = frozenset(
-    ("1", "t", "T", "TRUE", "true", "True", "0", "f", "F", "FALSE", "false", "False")
-)
-_DURATION: Final = r"[+-]?(0|(([0-9]+(\.[0-9]*)?|\.[0-9]+)(ns|us|ms|s|m|h))+)"
-_INTEGER: Final = r"[+-]?(0[xX][0-9a-fA-F_]+|0[bB][01_]+|0[oO]?[0-7_]+|[0-9][0-9_]*)"
-_NUMBER: Final = r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?"
-_PAIR: Final = r"[^=,]+=[^,]*"
-
-_PATTERNS: Final = {
-    "duration": (_DURATION, "a length of time such as 30s"),
-    "int": (_INTEGER, "an integer"),
-    "int32": (_INTEGER, "an integer"),
-    "int64": (_INTEGER, "an integer"),
-    "Level": (_INTEGER, "an integer"),
-    "uint": (_INTEGER.removeprefix("[+-]?"), "an integer, not negative"),
-    "uint16": (_INTEGER.removeprefix("[+-]?"), "an integer, not negative"),
-    "uint32": (_INTEGER.removeprefix("[+-]?"), "an integer, not negative"),
-    "float32": (_NUMBER, "a number"),
-    "float64": (_NUMBER, "a number"),
-    "mapStringString": (rf"({_PAIR}(,{_PAIR})*)?", "key=value pairs with commas between them"),
-    "stringToString": (rf"({_PAIR}(,{_PAIR})*)?", "key=value pairs with commas between them"),
-}
-"""By the type that a flag has in Go: what its value looks like, and in words. The others are not looked at."""
 
 _OURS: Final = {
     ("kubelet", "hostname-override"): "node.name",
@@ -60,6 +35,9 @@ _OURS: Final = {
     ("kube-apiserver", "disable-admission-plugins"): "controlPlane.admission.plugins.disabled",
 }
 """Fields of ours below spec.kubernetes, for who writes the argument wrongly."""
+
+_ELSEWHERE: Final = frozenset({("kubelet", "node-labels"), ("kubelet", "register-with-taints")})
+"""Arguments whose values the rules of our own fields judge."""
 
 _GONE: Final = {
     (
@@ -96,12 +74,66 @@ def judge_arguments(
         kind = upstream.at(flags[name], minor) if name in flags else None
         if kind is None:
             yield _unknown(name, flags, f"{at}.name", program, minor)
-        elif not isinstance(argument.value, str) or (program, name) == ("kubelet", "node-labels"):
+        elif not isinstance(argument.value, str) or (program, name) in _ELSEWHERE:
             continue  # it comes from elsewhere, or the rule of our own field says more of it
-        elif problem := _misfit(argument.value, kind):
+        elif problem := _misfit(argument.value, program, name, kind, minor):
             yield finding("MA1412", f"{at}.value", problem, _hint(program, name))
         elif name == "feature-gates":
             yield from _gates(argument.value, f"{at}.value", program, minor)
+    if program == "kubelet":
+        yield from _as_configuration(arguments, path, minor)
+
+
+_FIELDS: Final = {
+    "event-qps": "eventRecordQPS",
+    "registry-qps": "registryPullQPS",
+    "image-gc-high-threshold": "imageGCHighThresholdPercent",
+    "image-gc-low-threshold": "imageGCLowThresholdPercent",
+    "reserved-cpus": "reservedSystemCPUs",
+    "minimum-image-ttl-duration": "imageMinimumGCAge",
+}
+"""Fields of a KubeletConfiguration that flags of the kubelet set under other names."""
+
+
+def _as_configuration(arguments: Sequence[Any], path: str, minor: int) -> Iterator[Finding]:
+    """Judge the kubelet's flags that stand for a field of its configuration by the rules of that."""
+    from machineadm.config import upstream
+    from machineadm.config.passed_on import kubelet
+    from machineadm.config.passed_on.flags import integer, type_problem
+
+    flags = upstream.names()["flags"]["kubelet"]
+    fields = upstream.fields()["types"]["kubelet.KubeletConfiguration"]
+    named = {field.lower(): field for field in fields}
+    document: dict[str, Any] = {}
+    places: dict[str, str] = {}
+    for index, argument in enumerate(arguments):
+        name = argument.name.replace("_", "-")
+        kind = upstream.at(flags[name], minor) if name in flags else None
+        field = _FIELDS.get(name) or named.get(name.replace("-", "").lower())
+        if kind is None or field is None or not isinstance(argument.value, str):
+            continue
+        kind = kind.rstrip("!?")
+        if (
+            kind not in _JUDGED
+            or type_problem(name, argument.value, kind)
+            or len(argument.value) > 64
+        ):
+            continue
+        value: Any = argument.value
+        if kind.startswith("int"):
+            value = integer(value)
+        elif kind == "bool":
+            value = value.lower() in ("1", "t", "true")
+        elif not value:
+            continue
+        document[field] = value
+        places[field] = f"{path}[{index}].value"
+    for each in kubelet.problems(document, "", minor, {}) if document else ():
+        if each.path in places and not is_filled_in_elsewhere(str(document[each.path])):
+            yield finding("MA1412", places[each.path], each.message, each.hint)
+
+
+_JUDGED: Final = frozenset({"int", "int32", "int64", "duration", "string", "bool"})
 
 
 def _unknown(name: str, flags: dict[str, Any], path: str, program: str, minor: int) -> Finding:
@@ -133,47 +165,35 @@ def _hint(program: str, name: str) -> str:
     return ""
 
 
-def _misfit(value: str, kind: str) -> str:
-    """Why a value is not one of a flag's type; empty where it is, or where nobody can tell."""
-    kind = kind.rstrip("!?")
+def _misfit(value: str, program: str, name: str, kind: str, minor: int) -> str:
+    """Why the program would refuse a value; empty where it would not, or where nobody can tell."""
+    from machineadm.config.passed_on.flags import type_problem, value_problem
+
     if is_filled_in_elsewhere(value) or len(value) > _LONGEST:
         return ""
-    if kind == "bool":
-        return "" if value in _BOOLEANS else "must be true or false"
-    if kind == "ip":
-        return "" if _is_address(value) else "must be an IP address"
-    pattern, words = _PATTERNS.get(kind, ("", ""))
-    # Most numbers are digits alone: a pattern costs more to compile than to match.
-    if not pattern or ("int" in kind and value.isascii() and value.isdigit()):
-        return ""
-    return "" if re.fullmatch(pattern, value) else f"must be {words}"
-
-
-def _is_address(value: str) -> bool:
-    from ipaddress import ip_address
-
-    try:
-        ip_address(value)
-    except ValueError:
-        return False
-    return True
+    return type_problem(name, value, kind.rstrip("!?")) or value_problem(
+        program, name, value, minor
+    )
 
 
 def _gates(value: str, path: str, program: str, minor: int) -> Iterator[Finding]:
     """`Name=true,Other=false`; the components of the control plane take `kube:Name=true`, too."""
-    from machineadm.config.upstream.gates import problem
+    from machineadm.config.passed_on.flags import BOOLEANS
+    from machineadm.config.upstream.gates import problem, unmet
 
+    given: dict[str, bool] = {}
     for pair in filter(None, value.split(",")):
         name, equals, state = (part.strip() for part in pair.partition("="))
         name = name.removeprefix("kube:")
         if is_filled_in_elsewhere(pair):
             continue
-        if not equals or state not in _BOOLEANS:
+        if not equals or state not in BOOLEANS:
             yield finding("MA1412", path, f"{name or 'a pair'} must be =true or =false")
         else:
-            yield from problem(
-                name, state in ("1", "t", "T", "TRUE", "true", "True"), path, program, minor
-            )
+            given[name] = state in ("1", "t", "T", "TRUE", "true", "True")
+            yield from problem(name, given[name], path, program, minor)
+    for each in unmet(given, given, "", program, minor):
+        yield finding(each.code, path, each.message, each.hint)
 
 
 def _minor(context: Context) -> int | None:

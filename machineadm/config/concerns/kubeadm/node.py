@@ -225,9 +225,11 @@ def _kubelet_document(kubelet: NodeKubelet, context: Context) -> Iterator[Findin
     )
     minor = judged_minor(asked_version(context))
     if kubelet.feature_gates and minor is not None:
-        from machineadm.config.upstream.gates import problems
+        from machineadm.config.upstream.gates import problems, unmet
 
         yield from problems(kubelet.feature_gates, "featureGates", "kubelet", minor)
+        whole = _inherited(kubelet, context)["featureGates"]
+        yield from unmet(kubelet.feature_gates, whole, "featureGates", "kubelet", minor)
     for name in kubelet.config or ():
         if name in kubelet.__struct_encode_fields__:
             yield finding(

@@ -13,6 +13,8 @@ type gateFact struct {
 	Default bool   `json:"default"`
 	Locked  bool   `json:"locked,omitempty"`
 	Stage   string `json:"stage"` // "" is GA
+	// Needs are the gates without which this one must not be on.
+	Needs []string `json:"needs,omitempty"`
 }
 
 var stages = map[string]string{"Alpha": "ALPHA", "Beta": "BETA", "GA": "", "Deprecated": "DEPRECATED", "PreAlpha": "PREALPHA"}
@@ -20,6 +22,7 @@ var stages = map[string]string{"Alpha": "ALPHA", "Beta": "BETA", "GA": "", "Depr
 // gates finds every map from features to their specifications, and prints each feature as it is in a minor version.
 func gates(r reader, minor int, packages []string) error {
 	found := map[string]gateFact{}
+	needs := map[string][]string{}
 	for _, path := range packages {
 		in, err := r.load(path)
 		if err == errAbsent { // some came later
@@ -31,6 +34,10 @@ func gates(r reader, minor int, packages []string) error {
 			var failed error
 			ast.Inspect(file, func(node ast.Node) bool {
 				literal, ok := node.(*ast.CompositeLit)
+				if ok && isDependencies(literal.Type) {
+					failed = r.dependencies(literal, path, file, needs)
+					return false
+				}
 				if !ok || !isGates(literal.Type) {
 					return true
 				}
@@ -52,6 +59,12 @@ func gates(r reader, minor int, packages []string) error {
 			}
 		}
 	}
+	for name, others := range needs {
+		if fact, is := found[name]; is && len(others) > 0 {
+			fact.Needs = others
+			found[name] = fact
+		}
+	}
 	encoder := json.NewEncoder(os.Stdout)
 	encoder.SetIndent("", " ")
 	return encoder.Encode(found)
@@ -66,6 +79,34 @@ func isGates(expression ast.Expr) bool {
 	return ok && last(map_.Key) == "Feature" && (last(map_.Value) == "FeatureSpec" || last(map_.Value) == "VersionedSpecs")
 }
 
+// isDependencies is true of map[featuregate.Feature][]featuregate.Feature, which Kubernetes has from 1.35 on.
+func isDependencies(expression ast.Expr) bool {
+	map_, ok := expression.(*ast.MapType)
+	if !ok || last(map_.Key) != "Feature" {
+		return false
+	}
+	list, ok := map_.Value.(*ast.ArrayType)
+	return ok && last(list.Elt) == "Feature"
+}
+
+func (r *reader) dependencies(literal *ast.CompositeLit, path string, file *ast.File, needs map[string][]string) error {
+	for _, element := range literal.Elts {
+		entry := element.(*ast.KeyValueExpr)
+		name, err := r.constant(entry.Key, path, file)
+		if err != nil {
+			return err
+		}
+		for _, other := range entry.Value.(*ast.CompositeLit).Elts {
+			needed, err := r.constant(other, path, file)
+			if err != nil {
+				return err
+			}
+			needs[name] = append(needs[name], needed)
+		}
+	}
+	return nil
+}
+
 func last(expression ast.Expr) string {
 	switch one := expression.(type) {
 	case *ast.Ident:
@@ -77,6 +118,9 @@ func last(expression ast.Expr) string {
 }
 
 func (r *reader) constant(expression ast.Expr, path string, file *ast.File) (string, error) {
+	if conversion, ok := expression.(*ast.CallExpr); ok { // featuregate.Feature(clientfeatures.AtomicFIFO)
+		expression = conversion.Args[0]
+	}
 	if selector, ok := expression.(*ast.SelectorExpr); ok {
 		from, err := imported(file, selector.X.(*ast.Ident).Name)
 		if err != nil {
