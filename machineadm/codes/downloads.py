@@ -79,4 +79,11 @@ TABLE: dict[str, Code] = {
         "The URI given with --path does not have the form of its scheme.",
         "data:,TEXT with percent-encoding, data:;base64,TEXT, or file:///PATH.",
     ),
+    "MA3114": Code(
+        "the server's certificate is not valid yet",
+        "The certificate becomes valid later than this machine's clock says. Usually the clock has not been set yet; "
+        "NTP may set it at any moment, so this was tried several times.",
+        "Make sure that the clock is set (`timedatectl`, `chronyc tracking`) before the run; if it is right, the certificate "
+        f"was made on a machine whose clock is ahead. {_RERUN}",
+    ),
 }

@@ -7,6 +7,7 @@ import contextlib
 import http.client
 import socket
 import ssl
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Generator, Iterator, Mapping
@@ -26,6 +27,8 @@ _PUBLIC = ("User-agent", "Range")
 """Headers that another server may see, too; as urllib spells them."""
 
 _LATER = frozenset({408, 425, 429, 500, 502, 503, 504})
+_NOT_YET_VALID = 9
+"""X509_V_ERR_CERT_NOT_YET_VALID in OpenSSL's x509_vfy.h."""
 _HINTS = {
     401: "check the headers: the server requires credentials",
     403: "check the headers; a pre-signed URL may have expired",
@@ -375,6 +378,14 @@ def _refused(url: str, status: int) -> HostError:
 
 def _unreachable(url: str, reason: object) -> HostError:
     if isinstance(reason, ssl.SSLCertVerificationError):
+        # At first boot NTP may still be about to set the clock, so this passes where a certificate that has expired does not.
+        if reason.verify_code == _NOT_YET_VALID:
+            now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+            return PassingError(
+                "MA3114",
+                f"cannot download {shown(url)}: its certificate is not valid yet; this machine's clock says {now}",
+                hint="make sure that the clock is set (`timedatectl`, `chronyc tracking`) before this runs",
+            )
         return HostError(
             "MA3105",
             f"cannot download {shown(url)}: its certificate is not trusted: {reason.verify_message}",

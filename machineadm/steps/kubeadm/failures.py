@@ -319,7 +319,8 @@ def _of_checks(failed: list[tuple[str, str]]) -> tuple[Failure, str, str]:
 
 
 def _of_check(name: str, text: str) -> Failure:
-    failure = _first(_CHECKS, name) or SEVERAL
+    # Certificates first, as below: what is behind a registry that cannot be pulled from may be this machine's clock.
+    failure = _first(_CERTIFICATES, text) or _first(_CHECKS, name) or SEVERAL
     if failure is IMAGE:
         return _first(_IMAGES, text) or failure
     return failure

@@ -1,6 +1,7 @@
 """Downloads against real servers."""
 
 import os
+import ssl
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,8 @@ from machineadm.errors import HostError, InterruptedRunError
 from machineadm.redaction import Secret
 from machineadm.sources.downloads import ATTEMPTS, Downloads
 from machineadm.sources.shown import shown
-from tests.unit.sources.conftest import Handler, Site
+from tests.servers.authority import A_DAY, Authority
+from tests.unit.sources.conftest import Handler, Site, serve
 
 
 class Pauses:
@@ -235,6 +237,29 @@ def test_a_certificate_is_checked_against_the_given_bundle(
     with pytest.raises(HostError) as caught:
         get(f"{secure_site.url}/f", ca_file="/no/such/bundle")
     assert caught.value.code == "MA3108"
+
+
+@pytest.mark.parametrize(
+    ("age", "code", "pauses"),
+    [(-1, "MA3114", ATTEMPTS - 1), (60, "MA3105", 0)],
+    ids=["the clock is behind", "expired"],
+)
+def test_a_certificate_that_is_not_valid_yet_is_waited_for_and_blamed_on_the_clock(
+    tmp_path: Path, age: int, code: str, pauses: int
+) -> None:
+    authority = Authority()
+    made = authority.identity(tmp_path, "127.0.0.1", age=age * A_DAY)
+    bundle = tmp_path / "ca.pem"
+    bundle.write_text(authority.certificate)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(made.certificate, made.key)
+    slept = Pauses()
+    for site in serve(context):
+        with pytest.raises(HostError) as caught:
+            get(f"{site.url}/f", sleep=slept, ca_file=str(bundle))
+
+    assert (caught.value.code, len(slept.all)) == (code, pauses)
+    assert "clock" in caught.value.message + caught.value.hint()
 
 
 def test_no_redirect_leads_from_https_to_http(

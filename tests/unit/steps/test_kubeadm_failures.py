@@ -48,6 +48,15 @@ CHECKS = {
     "[ERROR ImagePull]: failed to pull image r.example.com/etcd:0: unexpected status code 404 Not Found": "MA4034",
     "[ERROR ImagePull]: failed to pull image r.example.com/etcd:0: name unknown: repository not known": "MA4034",
     "[ERROR ImagePull]: failed to pull image r.example.com/etcd:404: dial tcp 10.0.0.1:443: i/o timeout": "MA4010",
+    # Wherever a certificate is checked, the clock is to blame.
+    "[ERROR ImagePull]: failed to pull image r.example.com/etcd:0: tls: failed to verify certificate: x509: certificate has"
+    " expired or is not yet valid: current time 1970-01-01T00:01:00Z is before 2026-11-30T10:00:00Z": "MA4032",
+    "[ERROR ImagePull]: failed to pull image r.example.com/etcd:0: tls: failed to verify certificate: x509: certificate has"
+    " expired or is not yet valid: current time 2046-01-01T00:00:00Z is after 2036-11-28T10:00:00Z": "MA4033",
+    '[ERROR ExternalEtcdVersion]: Get "https://192.0.2.1:2379/version": tls: failed to verify certificate: x509: certificate has'
+    " expired or is not yet valid: current time 1970-01-01T00:01:00Z is before 2026-11-30T10:00:00Z": "MA4032",
+    '[ERROR HTTPProxy]: Head "https://192.0.2.10:6443": x509: certificate has expired or is not yet valid: current time'
+    " 1970-01-01T00:01:00Z is before 2026-11-30T10:00:00Z": "MA4032",
     "[ERROR FileContent--proc-sys-net-ipv4-ip_forward]: /proc/sys/net/ipv4/ip_forward contents are not set to 1": "MA4011",
     "[ERROR FileAvailable--etc-kubernetes-kubelet.conf]: /etc/kubernetes/kubelet.conf already exists": "MA4018",
     "[ERROR DirAvailable--var-lib-etcd]: /var/lib/etcd is not empty": "MA4018",
