@@ -202,7 +202,7 @@ def _json(source: Source, at: int, end: int, budget: Budget) -> Iterator[_Root]:
 
 def _typed(source: Source, index: int, node: Node, root: _Root, kinds: Kinds) -> Document:
     type_ = identify(node, kinds)
-    if isinstance(type_, Fault):
+    if isinstance(type_, list):
         return _document(
             source, index, node, (*root.faults, *_as_guessed(node, kinds, source, type_))
         )
@@ -222,24 +222,24 @@ def _typed(source: Source, index: int, node: Node, root: _Root, kinds: Kinds) ->
     return _document(source, index, node, (*root.faults, *faults), value)
 
 
-def _as_guessed(node: Node, kinds: Kinds, source: Source, refusal: Fault) -> list[Fault]:
+def _as_guessed(node: Node, kinds: Kinds, source: Source, refusals: list[Fault]) -> list[Fault]:
     """Find the other problems of a document whose kind is mistyped, if it is clear which kind was meant."""
     from machineadm.documents.kinds import guess
 
     type_ = guess(node, kinds)
     if type_ is None:
-        return [refusal]
+        return refusals
     from machineadm.documents.walk import walk
 
     _, faults = walk(node, type_, source, "")
-    # The refusal already covers these two fields, with a better message.
+    # The refusals already cover these two fields, with better messages.
+    told = {(one.at, one.path) for one in refusals}
     others = [
         one
         for one in faults
-        if one.path not in ("apiVersion", "kind")
-        and (one.at, one.path) != (refusal.at, refusal.path)
+        if one.path not in ("apiVersion", "kind") and (one.at, one.path) not in told
     ]
-    return [refusal, *others]
+    return [*refusals, *others]
 
 
 def _convert(node: Node, json: str | None, type_: type) -> Any:

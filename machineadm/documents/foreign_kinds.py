@@ -98,6 +98,36 @@ _WAYS: Final = (
 )
 """The beginning of apiVersion, the kind, and what to do."""
 
+_BY_KEYS: Final = (
+    (
+        frozenset({"write_files", "runcmd", "bootcmd", "packages", "cloud_init_modules"}),
+        "a cloud-config",
+        "write a MachineConfiguration, with write_files as spec.machine.files and runcmd as spec.machine.commands",
+    ),
+    (
+        frozenset({"ignition"}),
+        "an Ignition configuration",
+        "write a MachineConfiguration, with storage.files as spec.machine.files and systemd.units as "
+        "spec.machine.linuxConfiguration.units",
+    ),
+    (
+        frozenset({"variant"}),
+        "a Butane configuration",
+        "write a MachineConfiguration, with storage.files as spec.machine.files and systemd.units as "
+        "spec.machine.linuxConfiguration.units",
+    ),
+)
+"""Keys that only one kind of document has, what it is, and what to do. These have neither apiVersion nor kind."""
+
+
+def known_by_keys(names: AbstractSet[str]) -> tuple[str, str] | None:
+    """What a document without apiVersion and kind is, and what to do with it; None where nobody knows it.
+
+    Args:
+        names: The keys of its outermost map.
+    """
+    return next(((what, hint) for keys, what, hint in _BY_KEYS if keys & names), None)
+
 
 def way_out(api_version: str, kind: str, read: AbstractSet[str]) -> str:
     """What to do with a document that is not read here.

@@ -23,7 +23,7 @@ def identity(root: Node | None) -> tuple[str, str]:
     return found["apiVersion"], found["kind"]
 
 
-def identify(root: Node, kinds: Kinds) -> type | Fault:
+def identify(root: Node, kinds: Kinds) -> type | list[Fault]:
     """The type of a document.
 
     Args:
@@ -34,11 +34,11 @@ def identify(root: Node, kinds: Kinds) -> type | Fault:
         The type, or what is wrong with apiVersion or kind.
     """
     if isinstance(root, Unread) and root.fault:
-        return root.fault
+        return [root.fault]
     if not isinstance(root, Mapping):
         what = "a list" if not isinstance(root, Scalar) else "a single value"
         message = f"the document is {what}, not a map with apiVersion, kind and spec"
-        return Fault("MA1013", root.at, message)
+        return [Fault("MA1013", root.at, message)]
     api_version, kind = identity(root)
     known = kinds.get((api_version, kind))
     return known or _unknown(root, api_version, kind, kinds)
@@ -64,7 +64,7 @@ def guess(root: Node, kinds: Kinds) -> type | None:
     }
     versions = {version for version, _ in kinds}
     version = given.get("apiVersion", "")
-    if version and not suggest(version, versions):
+    if version and not (suggest(version, versions) or _of_group(version, versions)):
         return None
     if "kind" not in given:
         # Only the kind that people write by hand is worth a guess.
@@ -77,30 +77,44 @@ def guess(root: Node, kinds: Kinds) -> type | None:
 _MAIN = ("MachineConfiguration", "MachineBootstrap")
 
 
-def _unknown(root: Mapping, api_version: str, kind: str, kinds: Kinds) -> Fault:
+def _unknown(root: Mapping, api_version: str, kind: str, kinds: Kinds) -> list[Fault]:
     from machineadm.nearest import suggest
 
     if known := _foreign(root, api_version, kind, kinds):
-        return known
-    for name, given, choices in (
-        ("apiVersion", api_version, [version for version, _ in kinds]),
-        ("kind", kind, [each for version, each in kinds if version == api_version]),
-    ):
+        return [known]
+    versions = {version for version, _ in kinds}
+    names = {
+        each for version, each in kinds if version == api_version or api_version not in versions
+    }
+    faults = []
+    for name, given, choices in (("apiVersion", api_version, versions), ("kind", kind, names)):
         place = _place(root, name)
         if place is None:
-            return _missing(root, name, choices)
-        if given not in choices:
-            best = suggest(given, choices)
-            meant = f'; did you mean "{best}"?' if best else ""
-            hint = "" if best else "kinds read here:  " + ", ".join(sorted(set(choices)))
-            return Fault("MA1202", place, f"unknown {name}{meant}", hint, name)
-    raise AssertionError("each is known, but not together")
+            faults.append(_missing(root, name, choices))
+        elif given not in choices:
+            best = suggest(given, choices) or _of_group(given, choices)
+            # Of a document with another program's apiVersion the kind is another program's too, and no second mistake.
+            if not faults or best:
+                meant = f'; did you mean "{best}"?' if best else ""
+                hint = "" if best else f"read here: {', '.join(sorted(choices))}"
+                faults.append(Fault("MA1202", place, f"unknown {name}{meant}", hint, name))
+    return faults
+
+
+def _of_group(api_version: str, choices: set[str]) -> str:
+    """The apiVersion that is read of the same group; empty if there is none."""
+    group, slash, _ = api_version.rpartition("/")
+    return next((each for each in sorted(choices) if slash and each.startswith(f"{group}/")), "")
 
 
 def _foreign(root: Mapping, api_version: str, kind: str, kinds: Kinds) -> Fault | None:
     """Recognize a document for other programs: what it is, and what to do with it here."""
-    from machineadm.documents.foreign_kinds import way_out
+    from machineadm.documents.foreign_kinds import known_by_keys, way_out
 
+    if not api_version and not kind:
+        names = {key.text for key, _ in root.entries() if isinstance(key, Scalar)}
+        if found := known_by_keys(names):
+            return Fault("MA1202", root.at, f"{found[0]} is not read here", found[1])
     place = _place(root, "kind")
     hint = way_out(api_version, kind, frozenset(each for _, each in kinds))
     if place is None or not hint:
@@ -108,14 +122,14 @@ def _foreign(root: Mapping, api_version: str, kind: str, kinds: Kinds) -> Fault 
     return Fault("MA1202", place, f"{kind} is not read here", hint, "kind")
 
 
-def _missing(root: Mapping, name: str, choices: list[str]) -> Fault:
+def _missing(root: Mapping, name: str, choices: set[str]) -> Fault:
     from machineadm.nearest import suggest
 
     for key, _ in root.entries():
         if isinstance(key, Scalar) and suggest(key.text, [name]):
             message = f'unknown field; did you mean "{name}"?'
             return Fault("MA1203", key.at, message, "", key.text)
-    hint = "write " + " or ".join(f"{name}: {choice}" for choice in sorted(set(choices)))
+    hint = "write " + " or ".join(f"{name}: {choice}" for choice in sorted(choices))
     return Fault("MA1201", root.at, f"{name} is missing", hint, name)
 
 

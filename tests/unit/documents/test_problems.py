@@ -417,6 +417,22 @@ def test_a_document_that_others_read_is_told_what_to_do_with(document: str) -> N
     assert FOREIGN[document] in problem.hint
 
 
+@pytest.mark.parametrize(
+    ("text", "what"),
+    [
+        ("#cloud-config\nwrite_files: []\nruncmd: []\n", "a cloud-config"),
+        ("## template: jinja\n#cloud-config\nbootcmd: []\n", "a cloud-config"),
+        ('{"ignition": {"version": "3.4.0"}, "storage": {}}', "an Ignition configuration"),
+        ("variant: flatcar\nversion: 1.1.0\n", "a Butane configuration"),
+    ],
+)
+def test_a_document_of_others_without_a_kind_is_known_by_its_keys(text: str, what: str) -> None:
+    (problem,) = read(text).problems
+
+    assert (problem.code, problem.message) == ("MA1202", f"{what} is not read here")
+    assert "spec.machine.files" in problem.hint
+
+
 MISTYPED = {
     "capitalised": f"{HEAD.replace('kind', 'Kind')}Spec:\n  Machine: {{Fils: []}}\n",
     "a mistyped kind": f"{HEAD.replace('Machine', 'Machin')}Spec:\n  Machine: {{Fils: []}}\n",
@@ -424,7 +440,11 @@ MISTYPED = {
     "no kind": f"{HEAD.splitlines()[0]}\nSpec:\n  Machine: {{Fils: []}}\n",
     "no apiVersion": f"{HEAD.splitlines()[1]}\nSpec:\n  Machine: {{Fils: []}}\n",
     "neither": "Spec:\n  Machine: {Fils: []}\n",
+    "both mistyped": f"{HEAD.replace('v1alpha1', 'v1alfa1').replace('Machine', 'Machin')}Spec:\n  Machine: {{Fils: []}}\n",
+    "an apiVersion of Cluster API": f"{HEAD.replace('v1alpha1', 'v1beta2')}Spec:\n  Machine: {{Fils: []}}\n",
+    "that and the kind in lower case": f"{HEAD.replace('v1alpha1', 'v1beta1').replace('MachineC', 'machinec')}Spec:\n  Machine: {{Fils: []}}\n",
 }
+TWICE = ("neither", "both mistyped", "that and the kind in lower case")
 
 
 @pytest.mark.parametrize("name", MISTYPED)
@@ -438,7 +458,9 @@ def test_behind_a_mistyped_head_all_other_problems_are_told_too(name: str) -> No
         ("MA1203", "spec.Machine"),
         ("MA1203", "spec.machine.Fils"),
     }
-    assert len(found) == 4
+    assert len(found) == (5 if name in TWICE else 4)
+    if name in TWICE:
+        assert {path for _, path in found} >= {"apiVersion", "kind"}
 
 
 def test_a_document_of_another_version_is_not_judged_by_ours() -> None:
