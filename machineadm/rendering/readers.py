@@ -350,9 +350,18 @@ def _reject_doubles(root: Node, source: Source, place: str, *, fold: bool = Fals
 
 
 def _identity(key: Scalar) -> object:
-    if isinstance(key.value, Ambiguous):
-        return key.text if key.value.value is None else key.value.value
-    return key.value
+    if not isinstance(key.value, Ambiguous):
+        return key.value
+    return _number(key.text) if key.value.value is None else key.value.value
+
+
+def _number(text: str) -> int | str:
+    """A number as PyYAML reads it, so that 8, 0x8, 010 and 0b1_000 are one key; other text as it is."""
+    digits = text.replace("_", "")
+    try:
+        return int(digits, 8 if re.fullmatch(r"[-+]?0[0-7]+", digits) else 0)
+    except ValueError:
+        return text
 
 
 def _reject_unknown(root: Node, source: Source, known: frozenset[str]) -> None:

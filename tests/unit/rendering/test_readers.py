@@ -37,6 +37,9 @@ def refusal(user_data: str) -> UnfitError:
         ("yes: 1\ntrue: 2\n", "line 3, column 1"),
         ("1: a\n1.0: b\n", "line 3, column 1"),
         ("null: a\n~: b\n", "line 3, column 1"),
+        ("8: a\n0x8: b\n", "line 3, column 1"),
+        ("010: a\n8: b\n", "line 3, column 1"),
+        ("a: {1000: x, 1_000: y}\n", "line 2, column 14"),
     ],
 )
 def test_of_two_equal_keys_one_would_count(text: str, place: str) -> None:
