@@ -123,6 +123,12 @@ class Pending(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Why it failed: the files are being put back."""
 
 
+class _Format(msgspec.Struct):
+    """Of the first line, what every format has."""
+
+    ledger: int
+
+
 class _Book(msgspec.Struct, kw_only=True, omit_defaults=True):
     """The whole ledger: the first line of its file."""
 
@@ -441,17 +447,21 @@ def _parse(found: bytes, path: str) -> _Book:
     try:
         # The format alone first: a later format may have fields that do not decode, and must be
         # refused as newer rather than as damaged.
-        number = msgspec.json.decode(first, type=dict[str, msgspec.Raw])["ledger"]
-        if int(bytes(number)) > FORMAT:
-            refuse_newer("ledger", path, int(bytes(number)))
+        number = msgspec.json.decode(first, type=_Format).ledger
+        if number > FORMAT:
+            refuse_newer("ledger", path, number)
         book = msgspec.json.decode(first, type=_Book)
         # The last piece follows the last newline: it is empty, or was torn off by a power loss.
         changes = [msgspec.json.decode(line, type=_Change) for line in lines[:-1]]
         return _changed(book, changes) if changes else book
     except (msgspec.DecodeError, KeyError, ValueError) as error:
+        # The text of a KeyError is the key alone.
+        what = (
+            f"a line is about {error}, which is not in it" if isinstance(error, KeyError) else error
+        )
         raise HostError(
             "MA6022",
-            f"the ledger {path} is damaged: {error}",
+            f"the ledger {path} is damaged: {what}",
             hint="replace the machine if you can; to start over, move the file away",
         ) from error
 

@@ -87,8 +87,8 @@ class LinuxState:
     def write(self, name: str, content: bytes, *, durable: bool) -> None:
         """See `State.write`."""
         path = self._path(name, durable=durable)
-        with reported(path, "lock"):
-            if durable:
+        if durable:
+            with reported(self._path(LOCK, durable=True), "lock"):
                 self._lock_state(make=True)
         with (
             reported(path, "write"),
@@ -114,7 +114,7 @@ class LinuxState:
     def append(self, name: str, content: bytes) -> None:
         """See `State.append`."""
         path = self._path(name, durable=True)
-        with reported(path, "lock"):
+        with reported(self._path(LOCK, durable=True), "lock"):
             self._lock_state(make=True)
         with (
             reported(path, "append to"),

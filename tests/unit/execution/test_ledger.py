@@ -176,7 +176,25 @@ def test_a_damaged_line_is_an_error_with_a_code(line: bytes, touched: FakeHost) 
         opened(touched)
 
     assert caught.value.code == "MA6022"
+    assert "is damaged: '" not in caught.value.message
     assert touched.state.state_files["ledger.json"] == damaged
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"{}", "`ledger`"),
+        (b'{"format":1}', "`ledger`"),
+        (b'{"ledger":null}', "Expected `int`"),
+    ],
+)
+def test_what_is_damaged_in_a_ledger_is_said(content: bytes, words: str, touched: FakeHost) -> None:
+    touched.state.state_files["ledger.json"] = content
+
+    with pytest.raises(HostError) as caught:
+        opened(touched)
+
+    assert words in caught.value.message
 
 
 def test_a_line_that_a_full_disk_took_in_part_is_written_anew(touched: FakeHost) -> None:

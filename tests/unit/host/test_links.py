@@ -444,6 +444,30 @@ def test_a_pipe_in_the_place_of_a_lock_is_refused_at_once(tmp_path: Path) -> Non
     assert not state_of(tmp_path).locked_by_other()
 
 
+@pytest.mark.parametrize(
+    "make",
+    [
+        os.mkfifo,
+        make_socket,
+        lambda path: path.mkdir(),
+        lambda path: path.symlink_to("/etc/passwd"),
+    ],
+    ids=["pipe", "socket", "directory", "link"],
+)
+def test_what_is_in_the_place_of_the_states_lock_is_named(
+    tmp_path: Path, make: Callable[[Path], object]
+) -> None:
+    (tmp_path / "var/lib/m").mkdir(parents=True)
+    make(tmp_path / "var/lib/m/lock")
+    state = state_of(tmp_path)
+
+    state.lock()
+    with pytest.raises(HostError) as caught:
+        state.append("journal.jsonl", b"x")
+
+    assert "/var/lib/m/lock" in caught.value.message
+
+
 def test_a_huge_state_file_is_not_read(tmp_path: Path) -> None:
     (tmp_path / "var/lib/m").mkdir(parents=True)
     (tmp_path / "var/lib/m/journal.jsonl").touch()
