@@ -7,7 +7,7 @@ The order, and why:
 
 1. Boot commands come first of all, as the first-boot tools of all systems have it.
 2. The operating system: host name, users (files belong to them), kernel modules before the parameters that they bring (`net.bridge.*`), name servers,
-   the clock and the authorities that are trusted (a download needs all three), files.
+   the clock, proxies and the authorities that are trusted (a download needs them all), files.
 3. What kubeadm will look for: control plane files, certificates, static pods. They come before the commands, as the
    commands of existing Cluster API users expect to find every file of theirs.
 4. Commands before kubeadm, attestation, kubeadm, commands after kubeadm.
@@ -114,6 +114,10 @@ def _prepare(
     extras = ControlPlaneExtras()
     if machine.linux_configuration is not None:
         steps += _linux(machine.linux_configuration)
+    if machine.system_proxies:
+        from machineadm.steps.proxy import plan_proxy
+
+        steps += plan_proxy(machine.system_proxies, kubernetes)
     if machine.system_trust_certificate_authorities:
         from machineadm.steps.trust import plan_trust
 
@@ -128,7 +132,7 @@ def _prepare(
         steps += plan_units(machine.linux_configuration)
     steps += (
         _await(waiting, name, Phase.PREPARE)
-        for name in ("hostname/persist", "trust/later", "files/later")
+        for name in ("hostname/persist", "proxy/later", "trust/later", "files/later")
         if name in waiting
     )
     if kubernetes is not None and kubernetes.control_plane is not None and _KUBEADM not in waiting:
@@ -152,6 +156,8 @@ def _awaiting(configuration: Configuration) -> dict[str, tuple[str, ...]]:
                 name = _KUBEADM
             elif reference.path.startswith("spec.machine.files["):
                 name = "files/later"
+            elif reference.path.startswith("spec.machine.systemProxies["):
+                name = "proxy/later"
             elif reference.path.startswith("spec.machine.systemTrustCertificateAuthorities["):
                 name = "trust/later"
             elif reference.path.startswith("spec.machine.commands."):

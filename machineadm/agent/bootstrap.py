@@ -268,6 +268,8 @@ def prepare(
             # The digest from before: whoever checks the evidence has the configuration as written,
             # not the values of this machine.
             configuration = msgspec.structs.replace(configuration, given=as_given.digest)
+    if configuration.machine.system_proxies and not ahead:
+        _use_proxies(configuration, machine)
     if warnings := (resolved or accepted).warnings:
         from machineadm.execution.events import ConfigurationWarned
 
@@ -365,6 +367,16 @@ def _declare_plugins(spec: MachineConfigurationSpec, providers: Providers) -> No
     for file in spec.machine.files:
         if file.source is not None and file.source.auth_from is not None:
             providers.require("auth-handler", file.source.auth_from.handler.name)
+
+
+def _use_proxies(configuration: Configuration, machine: Machine) -> None:
+    """From here on downloads and commands of the run use the host's proxy, as those of later boots do."""
+    from machineadm.config.concerns.proxy import direct, variables
+
+    for entry in configuration.machine.system_proxies:
+        if "host" in entry.targets:
+            beside = direct(configuration.kubernetes) if entry.no_proxy_auto else ()
+            machine.use_proxies(variables(entry, beside))
 
 
 def _with_boot_commands(

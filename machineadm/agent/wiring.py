@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
 
@@ -14,7 +14,11 @@ from machineadm.agent.own_file import AgentFile
 from machineadm.host.linux.adapter import linux_host
 from machineadm.host.linux.clock import Interruption, LastWord
 from machineadm.host.linux.console import announce
-from machineadm.host.linux.environment import cache_directory, proxy_variables
+from machineadm.host.linux.environment import (
+    cache_directory,
+    proxy_variables,
+    set_proxy_variables,
+)
 from machineadm.host.linux.files import LinuxFiles
 from machineadm.host.linux.providers import KeptSecrets
 from machineadm.host.linux.state import LinuxState
@@ -42,6 +46,9 @@ class Machine(msgspec.Struct, frozen=True, kw_only=True):
 
     limit: Callable[[float], None] = lambda _: None
     """Sets the run's deadline, in seconds from its beginning."""
+
+    use_proxies: Callable[[Iterable[tuple[str, str]]], None] = lambda _: None
+    """Has downloads and commands of this process use proxies, by the variables' names."""
 
     settle: Callable[[], None] = lambda: None
     """From now on nothing interrupts the run: its end is being reported."""
@@ -109,6 +116,7 @@ def connect(
                 is_root=os.geteuid() == 0,
                 announce=(lambda _: None) if host.offline else announce,
                 limit=interruption.limit,
+                use_proxies=(lambda _: None) if host.offline else set_proxy_variables,
                 settle=interruption.settle,
                 at_last=interruption.at_last,
             )

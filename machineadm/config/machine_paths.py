@@ -23,6 +23,18 @@ CHRONY: Final = {
 """Where distributions have chrony's configuration (Debian and its kin; the others), and our file for each."""
 SUDOERS: Final = "/etc/sudoers.d/90-machineadm"
 
+PROXIES: Final = "/etc/machineadm/proxy"
+"""The variables of each user of a proxy, in a file for each."""
+
+PROXY_PROFILE: Final = "/etc/profile.d/90-machineadm-proxy.sh"
+PROXY_MANAGER: Final = "/etc/systemd/system.conf.d/90-machineadm-proxy.conf"
+"""What systemd gives to whatever it starts; everybody can ask systemd for it."""
+
+PROXY_DROP_IN: Final = "90-machineadm-proxy.conf"
+"""One name in every directory: of two with the same name, systemd takes that of the unit, and not that of all services."""
+
+_PROXY_UNITS: Final = {"containerRuntime": "containerd.service", "kubelet": "kubelet.service"}
+
 KUBERNETES: Final = "/etc/kubernetes"
 
 CERTIFICATES: Final = f"{KUBERNETES}/pki"
@@ -39,6 +51,24 @@ def home_of(user: User) -> str:
     """A user's home directory."""
     default = "/root" if user.name == "root" else f"/home/{user.name}"
     return user.home_dir or default
+
+
+def proxy_unit(target: str) -> str:
+    """The unit that uses a proxy; empty: all of the host."""
+    return _PROXY_UNITS.get(target, "")
+
+
+def proxy_files(target: str, *, secret: bool) -> tuple[str, ...]:
+    """The files of a target of systemProxies: its variables, then what has them read.
+
+    Args:
+        target: `host`, `containerRuntime`, `kubelet`.
+        secret: There are credentials, which systemd must not tell everybody.
+    """
+    if unit := proxy_unit(target):
+        return (f"{PROXIES}/{unit}.env", f"{UNITS}/{unit}.d/{PROXY_DROP_IN}")
+    of_services = f"{UNITS}/service.d/{PROXY_DROP_IN}" if secret else PROXY_MANAGER
+    return (f"{PROXIES}/host.env", PROXY_PROFILE, of_services)
 
 
 def certificates_directory(kubernetes: KubernetesConfig) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import msgspec
 
 from machineadm.api.v1alpha1.files import FileConfig
+from machineadm.api.v1alpha1.proxy import ProxyCredentials
 from machineadm.config.contents import ContentError, decode_content
 from machineadm.redaction import Secret
 
@@ -26,6 +27,11 @@ def _walk(value: object) -> Iterator[Secret | str]:
     elif isinstance(value, msgspec.Struct):
         if isinstance(value, FileConfig):
             yield from _content(value)
+        elif isinstance(value, ProxyCredentials) and value.password is not None:
+            # As it stands in the URL of a proxy.
+            from machineadm.config.concerns.proxy import quoted
+
+            yield Secret(quoted(value.password.reveal()))
         for name in value.__struct_fields__:
             yield from _walk(getattr(value, name))
     elif isinstance(value, (tuple, list)):

@@ -14,7 +14,7 @@ from tests.servers.authority import Authority
 SERVER = """\
 import http.server, ssl
 context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-context.load_cert_chain("/root/pki/certificate", "/root/pki/key")
+context.load_cert_chain("/root/certificate", "/root/key")
 server = http.server.ThreadingHTTPServer(("127.0.0.1", 8443), http.server.SimpleHTTPRequestHandler)
 server.socket = context.wrap_socket(server.socket, server_side=True)
 server.serve_forever()
@@ -40,7 +40,7 @@ def machine(
     with Machine("trust") as booted:
         booted.put(agent_file, "/root/agent.pyz")
         for name, path in (("certificate", identity.certificate), ("key", identity.key)):
-            booted.write(f"/root/pki/{name}", path.read_text(), mode="0600")
+            booted.write(f"/root/{name}", path.read_text(), mode="0600")
         booted.write("/root/server.py", SERVER)
         booted.exec("systemd-run", "--unit=server", "-p", "WorkingDirectory=/etc", "python3", "/root/server.py")  # fmt: skip
         booted.exec("sh", "-c", "until ss -ltn | grep -q 8443; do sleep 0.1; done", timeout=30)

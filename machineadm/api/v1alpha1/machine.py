@@ -42,8 +42,6 @@ class MachineConfig(ApiStruct, frozen=True, kw_only=True):
         "windowsConfiguration": "this release prepares Linux machines only",
         "containerRuntime": "write /etc/containerd/config.toml and /etc/containerd/certs.d as files, "
         "and restart containerd in commands.preKubeadm",
-        "systemProxies": "write drop-ins such as /etc/systemd/system/containerd.service.d/proxy.conf as files, "
-        "and run systemctl daemon-reload and restart in commands.preKubeadm",
     }
 
     bootstrapper_template_config_map_name: ObjectName | None = None

@@ -1,5 +1,6 @@
 """Proxies of the host, the container runtime and the kubelet."""
 
+from collections.abc import Mapping
 from typing import Annotated, ClassVar, Literal
 
 from msgspec import Meta
@@ -52,6 +53,10 @@ class ProxyCredentials(ApiStruct, frozen=True, kw_only=True):
         at_most_one("username", "usernameFrom"),
         at_most_one("password", "passwordFrom"),
     )
+
+    not_built: ClassVar[Mapping[str, str]] = {
+        "authFrom": "take user and password from a provider: usernameFrom, passwordFrom",
+    }
 
     username: Line | None = None
     """User name; this or `usernameFrom`."""

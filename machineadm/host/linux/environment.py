@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 
 _PROXIES = ("http_proxy", "https_proxy", "no_proxy", "all_proxy")
 
@@ -17,3 +18,8 @@ def proxy_variables() -> dict[str, str]:
     """The proxy variables that are set, in either spelling; their values may hold passwords."""
     names = (spelling for name in _PROXIES for spelling in (name, name.upper()))
     return {name: os.environ[name] for name in names if name in os.environ}
+
+
+def set_proxy_variables(variables: Iterable[tuple[str, str]]) -> None:
+    """Have this process and what it starts use these proxies from now on."""
+    os.environ.update(variables)

@@ -24,6 +24,7 @@ BUILT = {
     "machine.sentinel",
     "machine.linuxConfiguration",
     "machine.plugins",
+    "machine.systemProxies",
     "machine.systemTrustCertificateAuthorities",
     "machine.attestationPlugin",
     # Of the manager's, and without effect on a machine.
@@ -44,7 +45,6 @@ UNBUILT: dict[str, Any] = {
     "machine.images": [{"reference": "registry.example.com/a:b"}],
     "machine.windowsConfiguration": {},
     "machine.containerRuntime": {},
-    "machine.systemProxies": [{"targets": ["host"], "httpProxy": "http://proxy.example.com:3128"}],
     f"{LINUX}.kernelArguments": ["quiet"],
     f"{LINUX}.storage": {"mounts": [{"source": "/dev/sdb1", "target": "/data"}]},
     f"{LINUX}.selinux": {"mode": "Permissive"},

@@ -1,0 +1,148 @@
+"""Rules for proxies; the variables that programs read, and what a machine of a cluster reaches directly."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from machineadm.api.finding import Finding
+from machineadm.api.v1alpha1.discovery import FileDiscovery, TokenDiscovery
+from machineadm.api.v1alpha1.kubeadm import Initialize
+from machineadm.api.v1alpha1.kubernetes import KubernetesConfig
+from machineadm.api.v1alpha1.machine import MachineConfig, MachineConfigurationSpec
+from machineadm.api.v1alpha1.proxy import ProxyCredentials, ProxySettings, SystemProxyConfig
+from machineadm.config.machine_paths import proxy_files
+from machineadm.config.rules.model import Context, Rules, finding
+
+_OWN: Final = ("localhost", "127.0.0.0/8", "::1")
+_METADATA: Final = ("169.254.169.254", "fd00:ec2::254")
+"""Where clouds answer what a machine asks about itself: link-local, and another machine behind a proxy."""
+_SERVICES: Final = "10.96.0.0/12"
+_DOMAIN: Final = "cluster.local"
+
+
+def writes(spec: MachineConfigurationSpec) -> Iterator[tuple[str, str]]:
+    """See `concerns.writers`."""
+    for index, entry in enumerate(spec.machine.system_proxies):
+        for target in entry.targets:
+            for path in proxy_files(target, secret=entry.credentials is not None):
+                yield path, f"systemProxies[{index}]"
+
+
+def direct(kubernetes: KubernetesConfig | None) -> tuple[str, ...]:
+    """What a machine of this cluster must reach without a proxy, as far as the configuration says."""
+    found = [*_OWN, *_METADATA]
+    if kubernetes is None:
+        return tuple(found)
+    cluster = kubernetes.cluster
+    network = cluster.network if cluster is not None else None
+    domain = network.dns_domain if network is not None else None
+    services = network.service_cidrs if network is not None else ()
+    found += network.pod_cidrs if network is not None else ()
+    found += services or (_SERVICES,)
+    found += [".svc", f".{domain or _DOMAIN}"]
+    found += _endpoints(kubernetes)
+    return tuple(dict.fromkeys(found))
+
+
+def _endpoints(kubernetes: KubernetesConfig) -> Iterator[str]:
+    """Hosts that the API server is reached by, and the addresses that the node is given."""
+    cluster, role = kubernetes.cluster, kubernetes.role
+    if cluster is not None and cluster.control_plane_endpoint:
+        yield _host(cluster.control_plane_endpoint)
+    if role is not None and not isinstance(role, Initialize):
+        discovery = role.discovery
+        if isinstance(discovery, TokenDiscovery):
+            yield _host(discovery.endpoint)
+        elif isinstance(discovery, FileDiscovery) and discovery.kubeconfig is not None:
+            yield _host(discovery.kubeconfig.server.partition("://")[2])
+    control_plane = kubernetes.control_plane
+    endpoint = control_plane.local_api_endpoint if control_plane is not None else None
+    if endpoint is not None and endpoint.advertise_address:
+        yield endpoint.advertise_address
+    kubelet = kubernetes.node.kubelet if kubernetes.node is not None else None
+    if kubelet is not None and kubelet.node_ip:
+        yield kubelet.node_ip
+
+
+def _host(endpoint: str) -> str:
+    """The host of `host:port`, `[address]:port`, with or without a path."""
+    place = endpoint.partition("/")[0]
+    if place.startswith("["):
+        return place[1:].partition("]")[0]
+    return place.rpartition(":")[0] or place
+
+
+def variables(
+    settings: ProxySettings | SystemProxyConfig, direct: tuple[str, ...]
+) -> tuple[tuple[str, str], ...]:
+    """The variables of a proxy in both spellings: programs differ in which they read.
+
+    Args:
+        settings: Whose credentials are known.
+        direct: Reached directly, beside what the settings name.
+    """
+    given = {
+        "HTTP_PROXY": _with_credentials(settings.http_proxy, settings.credentials),
+        "HTTPS_PROXY": _with_credentials(settings.https_proxy, settings.credentials),
+        "NO_PROXY": ",".join(dict.fromkeys((*settings.no_proxy, *direct))),
+    }
+    return tuple(
+        (spelling, value)
+        for name, value in given.items()
+        if value
+        for spelling in (name, name.lower())
+    )
+
+
+def _with_credentials(url: str | None, credentials: ProxyCredentials | None) -> str:
+    if url is None or credentials is None or credentials.username is None:
+        return url or ""
+    scheme, _, rest = url.partition("://")
+    user = quoted(credentials.username)
+    if credentials.password is not None:
+        user = f"{user}:{quoted(credentials.password.reveal())}"
+    return f"{scheme}://{user}@{rest}"
+
+
+def quoted(text: str) -> str:
+    """A user name or password as it stands in a URL: no shell, systemd or URL gives a meaning to any of its characters."""
+    from urllib.parse import quote
+
+    return quote(text, safe="")
+
+
+def _has_one_user_for_each_target(machine: MachineConfig, _context: Context) -> Iterator[Finding]:
+    seen: dict[str, int] = {}
+    for index, entry in enumerate(machine.system_proxies):
+        for number, target in enumerate(entry.targets):
+            if target in seen:
+                place = f"systemProxies[{index}].targets[{number}]"
+                yield finding(
+                    "MA1306", place, f"systemProxies[{seen[target]}] has {target} already"
+                )
+            seen.setdefault(target, index)
+
+
+def _names_a_proxy(
+    settings: ProxySettings | SystemProxyConfig, _context: Context
+) -> Iterator[Finding]:
+    if settings.http_proxy is None and settings.https_proxy is None:
+        yield finding(
+            "MA1303", "httpsProxy", "is required, or httpProxy: without either there is no proxy"
+        )
+
+
+def _credentials_have_a_name(credentials: ProxyCredentials, _context: Context) -> Iterator[Finding]:
+    if credentials.username is None and credentials.username_from is None:
+        yield finding(
+            "MA1303", "username", "is required: a password without a name cannot stand in a URL"
+        )
+
+
+RULES: Final[Rules] = {
+    MachineConfig: (_has_one_user_for_each_target,),
+    SystemProxyConfig: (_names_a_proxy,),
+    ProxySettings: (_names_a_proxy,),
+    ProxyCredentials: (_credentials_have_a_name,),
+}
