@@ -6,8 +6,9 @@ arguments and mounts) passes through here as a value.
 The order, and why:
 
 1. Boot commands come first of all, as the first-boot tools of all systems have it.
-2. The operating system: host name, users (files belong to them), kernel modules before the parameters that they bring (`net.bridge.*`), name servers,
-   the clock, proxies and the authorities that are trusted (a download needs them all), files.
+2. The operating system: host name, disks and mounts before whatever is written below them, users (files belong to them), kernel modules
+   before the parameters that they bring (`net.bridge.*`), name servers, the clock, proxies and the authorities that are trusted (a download
+   needs them all), files.
 3. What kubeadm will look for: control plane files, certificates, static pods. They come before the commands, as the
    commands of existing Cluster API users expect to find every file of theirs.
 4. Commands before kubeadm, attestation, kubeadm, commands after kubeadm.
@@ -180,6 +181,10 @@ def _linux(configuration: LinuxConfiguration) -> Iterator[Step]:
     from machineadm.steps.sysctl import plan_sysctl
 
     yield from plan_hostname(configuration)
+    if configuration.storage is not None:
+        from machineadm.steps.storage import plan_storage
+
+        yield from plan_storage(configuration)
     if configuration.users or configuration.groups:
         from machineadm.steps.users import plan_users
 

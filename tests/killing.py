@@ -17,6 +17,7 @@ import msgspec
 from machineadm.errors import MachineadmError
 from machineadm.execution.ledger import Ledger
 from machineadm.host.ports import FileKind
+from tests.fakes.blocks import FakeBlocks
 from tests.fakes.host import Call, FakeHost, FakeProviders
 from tests.fakes.killing import Killed, Reaper
 from tests.fakes.kubeadm import Cluster, FakeKubeadm
@@ -47,6 +48,7 @@ class Subject:
         host.kernel.parameters = _Any({"net.ipv4.ip_forward": "0"})
         cast("FakeProviders", host.providers).attesting = {"tpm"}
         FakeShadow(host)
+        FakeBlocks(host)
         host.put("/usr/lib/systemd/system/systemd-timesyncd.service")
         host.put("/etc/os-release", "ID=debian\n")
         host.commands.on("update-ca-certificates", effect=self._update_certificates)

@@ -23,7 +23,7 @@ def is_met(condition: str, host: Host) -> bool:
     """Whether the condition holds.
 
     Args:
-        condition: `socket PATH` (a socket, pipe or device is there), `unit NAME` (it is active), `mount PATH` (another
+        condition: `socket PATH` (a socket, pipe or device is there), `device PATH` (a device or a link to one is there), `unit NAME` (it is active), `mount PATH` (another
             file system is there than in its parent), `clock` (the time is later than this release), `synchronization` (a time service
             has set the clock).
         host: The machine.
@@ -35,6 +35,8 @@ def is_met(condition: str, host: Host) -> bool:
     if kind == "socket":
         stat = host.files.stat(target)
         return stat is not None and stat.kind is FileKind.OTHER
+    if kind == "device":
+        return host.files.stat(target) is not None
     if kind == "unit":
         return host.services is not None and host.services.active(target)
     if kind == "mount":

@@ -8,13 +8,14 @@ kept stays in either case, and the summary says so.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator, Sequence
 from typing import ClassVar
 
 from machineadm.actions.perform import perform
 from machineadm.execution.ledger import Holding, Ledger
 from machineadm.execution.seen import ABSENT, Eyes, restoring, shown_content
 from machineadm.execution.settling import Settling, in_order
-from machineadm.host.effects import DisableUnit, Effect, RemoveFile
+from machineadm.host.effects import DisableUnit, Effect, RemoveFile, WriteFile
 from machineadm.host.ports import Host
 from machineadm.plan.model import FollowUp, Outcome, Phase, Work, digest_of
 
@@ -58,15 +59,7 @@ class TakeBack:
         if self._settling.kubeadm_started:
             names = ", ".join(one.name for one in self.stale)
             return Work(summary=f"no longer declared, but left because this is a node: {names}")
-        effects: list[Effect] = []
-        follow: dict[str, FollowUp] = {}
-        stays: list[str] = []
-        eyes = Eyes(host)
-        for holding in self._left():
-            effect = self._undo(holding, eyes, host, stays)
-            if effect is not None:
-                effects.append(effect)
-                follow.update((one.key, one) for one in holding.follow)
+        effects, follow, stays = self._undone(self._left(), host)
         parts = [f"removes {len(effects)} no longer declared"] if effects else []
         return Work(
             effects=tuple(effects),
@@ -92,6 +85,28 @@ class TakeBack:
         for holding in self._left():
             self._ledger.drop(holding.kind, holding.name)
         self._ledger.save()
+
+    def _undone(
+        self, holdings: Sequence[Holding], host: Host
+    ) -> tuple[list[Effect], dict[str, FollowUp], list[str]]:
+        """What takes things back, what has to follow, and why others stay."""
+        effects: list[Effect] = []
+        follow: dict[str, FollowUp] = {}
+        stays: list[str] = []
+        eyes = Eyes(host)
+        for holding in holdings:
+            if holding.kind == "line":
+                continue
+            effect = self._undo(holding, eyes, host, stays)
+            if effect is not None:
+                effects.append(effect)
+                follow.update((one.key, one) for one in holding.follow)
+        lines = [one for one in holdings if one.kind == "line"]
+        for effect in _without(lines, host):
+            effects.append(effect)
+            follow.update((f.key, f) for one in lines for f in one.follow)
+        stays += (f"what {one.name} has mounted stays until the next boot" for one in lines)
+        return effects, follow, stays
 
     def _undo(self, holding: Holding, eyes: Eyes, host: Host, stays: list[str]) -> Effect | None:
         """The effect that takes one thing back; or why it stays."""
@@ -145,15 +160,7 @@ class TakeEverythingBack(TakeBack):
 
     def look(self, host: Host) -> tuple[Work, tuple[str, ...]]:
         """What is taken back, and a line for each thing that stays."""
-        effects: list[Effect] = []
-        follow: dict[str, FollowUp] = {}
-        stays: list[str] = []
-        eyes = Eyes(host)
-        for holding in self.stale:
-            effect = self._undo(holding, eyes, host, stays)
-            if effect is not None:
-                effects.append(effect)
-                follow.update((one.key, one) for one in holding.follow)
+        effects, follow, stays = self._undone(self.stale, host)
         effects = in_order(effects, host)
         summary = f"takes back {len(effects)}" if effects else ""
         work = Work(
@@ -192,6 +199,30 @@ class Restore:
         """See `Step.apply`."""
         perform(work.effects, host)
         return Outcome(change=work.change, message=work.summary)
+
+
+def _without(lines: Sequence[Holding], host: Host) -> Iterator[WriteFile]:
+    """The files without our lines, as far as these are there as we wrote them. Nobody else's line is touched."""
+    ours: dict[str, list[bytes]] = {}
+    for line in lines:
+        path, _, text = line.name.partition(" ")
+        ours.setdefault(path, []).append(text.encode(errors="surrogateescape"))
+    for path, texts in ours.items():
+        stat, before = host.files.stat(path), host.files.read(path)
+        if stat is None or before is None:
+            continue
+        left = [one for one in before.splitlines(keepends=True) if one.rstrip(b"\n") not in texts]
+        content = b"".join(left)
+        if content != before:
+            yield WriteFile(
+                path=path,
+                content=content,
+                mode=stat.mode,
+                uid=stat.uid,
+                gid=stat.gid,
+                before=before,
+                note="no longer declared",
+            )
 
 
 def _following(

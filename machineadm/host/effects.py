@@ -179,7 +179,7 @@ class WaitFor(Effect, frozen=True, kw_only=True):
     """The run waits until something is so."""
 
     condition: str
-    """`socket /run/containerd/containerd.sock`, `unit x.service`, `mount /data`, `clock`: see `actions.waits`."""
+    """`socket /run/containerd/containerd.sock`, `device /dev/sdb`, `unit x.service`, `mount /data`, `clock`: see `actions.waits`."""
     budget: float
     """Seconds until the wait fails."""
     reason: str

@@ -157,9 +157,9 @@ class Step(Protocol):
 class Owned(msgspec.Struct, frozen=True, kw_only=True):
     """Something on the machine that a step is responsible for."""
 
-    kind: Literal["file", "unit", "parameter", "module", "hostname"]
+    kind: Literal["file", "unit", "parameter", "module", "hostname", "line"]
     name: str
-    """A path, a unit, a parameter ..."""
+    """A path, a unit, a parameter ...; of a line: the path of its file, a space, the line."""
     declared: str = ""
     """Digest of what the configuration says of it."""
     append: bool = False

@@ -12,7 +12,8 @@ DeviceName = Annotated[
         min_length=1, max_length=256, extra={"oneLine": True, "pattern": "^[A-Za-z0-9/._:=+@-]+$"}
     ),
 ]
-"""A block device, `/dev/sdb`, or a word such as `ephemeral0` that the platform knows."""
+"""A block device: `/dev/sdb`, `sdb`, or `ephemeral0`, the disk that comes with the machine on Azure; `ephemeral0.1` is its first
+partition."""
 
 
 class Disk(ApiStruct, frozen=True, kw_only=True):
@@ -25,7 +26,8 @@ class Disk(ApiStruct, frozen=True, kw_only=True):
     """Kind of the partition table. Default `gpt`."""
 
     overwrite: bool = False
-    """Replace an existing partition table. Default false: a disk that has one is left alone."""
+    """Replace another partition table, with all that is on the disk. Default false: a disk that has
+    another one, or carries data, is an error and stays as it is."""
 
 
 class Partition(ApiStruct, frozen=True, kw_only=True):
@@ -35,7 +37,7 @@ class Partition(ApiStruct, frozen=True, kw_only=True):
     """The disk; it must be among `disks`."""
 
     percentage: Annotated[int, Meta(ge=1, le=100)]
-    """Share of the disk, 1 to 100; those of a disk sum up to at most 100."""
+    """Share of the disk, 1 to 100; those of a disk sum up to at most 100. With 100 the last one takes what is left."""
 
     type: Annotated[
         str,
@@ -51,8 +53,8 @@ class Partition(ApiStruct, frozen=True, kw_only=True):
             },
         ),
     ] = "Linux"
-    """`Linux`, `LinuxSwap`, `LinuxRAID`, `LVM`, `Fat32`, `NTFS`, `LinuxExtended`, or the GUID of a
-    partition type of GPT. Default `Linux`."""
+    """`Linux`, `LinuxSwap`, `LinuxRAID`, `LVM`, `Fat32`, `NTFS`, `LinuxExtended` (MBR), or the GUID of a
+    partition type (GPT). Default `Linux`."""
 
     label: Annotated[str, Meta(min_length=1, max_length=36, extra=ONE_LINE)] | None = None
     """Name of the partition (GPT)."""
@@ -68,7 +70,7 @@ class Filesystem(ApiStruct, frozen=True, kw_only=True):
         str,
         Meta(min_length=1, max_length=128, extra={"oneLine": True, "pattern": "^[a-z0-9._-]+$"}),
     ]
-    """Its kind: `ext4`, `xfs`, `swap`."""
+    """Its kind: `ext4`, `xfs`, `swap`. `mkfs.KIND` must be on the machine."""
 
     label: Annotated[str, Meta(min_length=1, max_length=512, extra=ONE_LINE)] | None = None
     """Its label."""
@@ -84,11 +86,12 @@ class Filesystem(ApiStruct, frozen=True, kw_only=True):
         ]
         | None
     ) = None
-    """The partition of `device`: a number; `auto`: the one with this label and kind, or the first
-    free one; `any`: whichever has this label and kind; `none`: the bare device."""
+    """Where on `device`: a number, `none` for the device itself, `auto` for the one with this kind and label, `any` for the one with
+    this kind; for both else the first free partition, or the device where nothing is on it. Default `any`."""
 
     overwrite: bool = False
-    """Create it even if there is one. Default false."""
+    """Create it once even if there is another or the same; only with a number or `none`. Default false:
+    another one is an error and stays."""
 
     replace_fs: (
         Annotated[
@@ -117,13 +120,21 @@ class Mount(ApiStruct, frozen=True, kw_only=True):
     """What is mounted: a device, `LABEL=data`, `UUID=...`, `server:/export`."""
 
     target: Line
-    """Where: an absolute path, or `none` for swap."""
+    """Where: an absolute path, made if it is missing, or `none` for swap."""
 
     type: Annotated[str, Meta(min_length=1, max_length=128, extra=ONE_LINE)] = "auto"
     """Kind of the file system. Default `auto`."""
 
     options: Annotated[
-        tuple[Annotated[str, Meta(min_length=1, max_length=256, extra=ONE_LINE)], ...],
+        tuple[
+            Annotated[
+                str,
+                Meta(
+                    min_length=1, max_length=256, extra={"oneLine": True, "pattern": r"^[^ \t]+$"}
+                ),
+            ],
+            ...,
+        ],
         Meta(max_length=64),
     ] = ("defaults", "nofail")
     """Mount options. Default `defaults,nofail`: a missing disk must not keep a machine from booting."""
@@ -139,7 +150,7 @@ class Storage(ApiStruct, frozen=True, kw_only=True):
     """Disks, from the partition table to the mount."""
 
     disks: Annotated[tuple[Disk, ...], Meta(max_length=100, extra={"unique": "device"})] = ()
-    """Disks that get a partition table."""
+    """Disks that get a partition table; one without partitions below is left as it is."""
 
     partitions: Annotated[tuple[Partition, ...], Meta(max_length=1000)] = ()
     """Partitions on these disks; one with 100 % fills its disk."""

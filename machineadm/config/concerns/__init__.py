@@ -26,6 +26,7 @@ CONCERNS: Final[dict[str, tuple[str, ...]]] = {
         "machine.linuxConfiguration.hostname",
         "machine.linuxConfiguration.hostnameFrom",
     ),
+    "storage": ("machine.linuxConfiguration.storage",),
     "users": ("machine.linuxConfiguration.users", "machine.linuxConfiguration.groups"),
     "modules": ("machine.linuxConfiguration.kernelModules",),
     "sysctl": ("machine.linuxConfiguration.sysctls",),
@@ -57,7 +58,6 @@ NOT_BUILT: Final = (
     "images",
     "kernel_arguments",
     "selinux",
-    "storage",
     "windows",
 )
 """The concerns that have types and nothing else yet: whoever asks for one is refused (MA1401)."""

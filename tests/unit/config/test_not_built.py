@@ -40,13 +40,13 @@ BUILT = {
     f"{LINUX}.resolver",
     f"{LINUX}.users",
     f"{LINUX}.groups",
+    f"{LINUX}.storage",
 }
 UNBUILT: dict[str, Any] = {
     "machine.images": [{"reference": "registry.example.com/a:b"}],
     "machine.windowsConfiguration": {},
     "machine.containerRuntime": {},
     f"{LINUX}.kernelArguments": ["quiet"],
-    f"{LINUX}.storage": {"mounts": [{"source": "/dev/sdb1", "target": "/data"}]},
     f"{LINUX}.selinux": {"mode": "Permissive"},
     f"{LINUX}.domainJoin": {"domain": "corp.example.com", "credentials": {"username": "a", "password": "b"}},
     f"{LINUX}.complianceProfiles": [{"name": "cis"}],
