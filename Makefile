@@ -57,7 +57,7 @@ upstream: $(STAMP) ## renew tests/upstream, Kubernetes' own types that ours are 
 	    --requirement build/locks/upstream.txt --dest "$$directory" && \
 	  $(BIN)/python -m tests.upstream "$$directory"/*.whl
 
-# Five pinned packages (25 MB) instead of all that a developer needs; WHEELS=DIR: from a directory, without a network.
+# Six pinned packages (26 MB) instead of all that a developer needs; WHEELS=DIR: from a directory, without a network.
 BUILDER := .venv-builder
 WHEELS ?=
 $(BUILDER)/.stamp: build/locks/builder.txt

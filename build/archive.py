@@ -16,15 +16,18 @@ import hashlib
 import io
 import os
 import stat
+import struct
 import subprocess
 import sys
 import tempfile
 import time
 import zipfile
+import zlib
 from pathlib import Path, PurePosixPath
 
 import front
 from checkout import ROOT, source_date_epoch
+from deflate import deflated
 from foresight import foreseen
 from slim import slim
 
@@ -45,6 +48,13 @@ START = {
 # -S the machine's own site-packages.
 SHEBANG = "/usr/bin/python3 -IS"
 ABOUT = "about"
+DEFLATED = 8
+OLDEST = 20
+"""Version 2.0 of the format: deflate and directories."""
+UTF8 = 0x800
+"""Flag of an entry whose name is more than ASCII."""
+UNIX = 3
+"""The modes are a Unix system's, wherever it is built."""
 
 
 def write(tree: Path, output: Path, machine: str, owner: str = "agent") -> None:
@@ -195,15 +205,31 @@ def part_archive(files: dict[str, bytes]) -> bytes:
 
 
 def add(file: io.BufferedIOBase, files: dict[str, bytes], *, stored: set[str]) -> None:
-    """Write files to an archive: sorted, with modes and times that do not depend on the builder."""
-    with zipfile.ZipFile(file, "w") as target:
-        for name in sorted(files):
-            entry = zipfile.ZipInfo(name, time.gmtime(int(source_date_epoch()))[:6])
-            entry.compress_type = zipfile.ZIP_STORED if name in stored else zipfile.ZIP_DEFLATED
-            entry.create_system = 3  # Unix, wherever it is built
-            kind = stat.S_IFDIR | 0o755 if name.endswith("/") else stat.S_IFREG | 0o644
-            entry.external_attr = kind << 16
-            target.writestr(entry, files[name], compresslevel=9)
+    """Write files to an archive: sorted, with modes and times that do not depend on the builder.
+
+    Not by zipfile, which compresses by the builder's zlib. The format is that of PKWARE's APPNOTE.TXT, 4.3.
+    """
+    packed = [name for name in sorted(files) if name not in stored]
+    streams = dict(zip(packed, deflated([files[name] for name in packed]), strict=True))
+    year, month, day, hour, minute, second = time.gmtime(int(source_date_epoch()))[:6]
+    clock = hour << 11 | minute << 5 | second // 2
+    calendar = (year - 1980) << 9 | month << 5 | day
+    table = b""
+    for name in sorted(files):
+        content, path = files[name], name.encode()
+        data, method = (streams[name], DEFLATED) if name in streams else (content, 0)
+        kind = stat.S_IFDIR | 0o755 if name.endswith("/") else stat.S_IFREG | 0o644
+        # What the entry's own header and the one in the table have in common.
+        head = struct.pack(
+            "<5H3L2H",
+            *(OLDEST, UTF8 if len(path) > len(name) else 0, method, clock, calendar),
+            *(zlib.crc32(content), len(data), len(content), len(path), 0),
+        )
+        made = struct.pack("<4s2B", b"PK\1\2", OLDEST, UNIX)
+        table += made + head + struct.pack("<3H2L", 0, 0, 0, kind << 16, file.tell()) + path
+        file.write(b"PK\3\4" + head + path + data)
+    size = struct.pack("<4H2L", 0, 0, len(files), len(files), len(table), file.tell())
+    file.write(table + b"PK\5\6" + size + bytes(2))
 
 
 def bake(source: str, name: str, value: str) -> str:

@@ -22,7 +22,7 @@ from provenance import statement
 from sbom import Subject, as_json, bill_of_materials
 from wheels import ARCHITECTURES, BUILDER_LOCK, LOCK, gathered_wheels
 
-TOOLS = ("shiv", "click", "setuptools", "packaging", "pip")
+TOOLS = ("shiv", "click", "setuptools", "packaging", "pip", "zopfli")
 
 
 def main() -> int:

@@ -216,10 +216,10 @@ def parse(wheel: Path) -> tuple[NormalizedName, Version, BuildTag, frozenset[Tag
     return parse_wheel_filename(wheel.name)
 
 
-def usual_cache() -> Path:
-    """Name the directory below which downloaded wheels are kept between builds."""
+def usual_cache(name: str = "wheels") -> Path:
+    """Name the directory in which something is kept between builds: by default downloaded wheels."""
     base = os.environ.get("MACHINEADM_CACHE") or Path.home() / ".cache/machineadm"
-    return Path(base, "wheels")
+    return Path(base, name)
 
 
 if __name__ == "__main__":

@@ -50,9 +50,9 @@ BUILT_BY = pytest.mark.parametrize("version", list(OTHERS))
 
 @pytest.fixture(scope="session")
 def tools(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Lend this environment's builder's tools, which are pure Python, to other interpreters."""
+    """Lend this environment's builder's tools to other interpreters; zopfli is for each from 3.10 on (abi3)."""
     directory = tmp_path_factory.mktemp("tools")
-    for name in ("shiv", "click", "packaging", "setuptools", "pip"):
+    for name in ("shiv", "click", "packaging", "setuptools", "pip", "zopfli"):
         found = next(
             Path(path) for path in sys.path if (Path(path) / name / "__init__.py").exists()
         )
