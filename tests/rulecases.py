@@ -41,6 +41,14 @@ POD = {
     "metadata": {"name": "a"},
     "spec": {"containers": [{"name": "a", "image": "b"}]},
 }
+KUBECONFIG = """\
+apiVersion: v1
+kind: Config
+clusters: [{name: a, cluster: {server: "https://a.example.com"}}]
+users: [{name: b, user: {token: c}}]
+contexts: [{name: d, context: {cluster: a, user: b}}]
+current-context: d
+"""
 SERVER = {"server": "https://api.example.com:6443"}
 PAIR = {"certificate": CERTIFICATE, "key": PRIVATE}
 ACCOUNT = {"publicKey": PUBLIC, "privateKey": PRIVATE}

@@ -87,6 +87,8 @@ def _alike(old: str, number: int, seed: Any) -> tuple[str, tuple[str, ...]]:
         key = base64.b64encode((seed.digest() * 3)[: len(raw)]).decode()
         return key, (key,)
     text = f"canary-{number}-{seed.hexdigest()[:12]}"
+    if "kind: Config\n" in old:
+        return re.sub(r"(?<=token: )[^\s}]+", text, old), (text,)
     return text, (text,)
 
 

@@ -123,7 +123,15 @@ _sans = st.lists(
     unique=True,
 ).map(tuple)
 _paths = st.sampled_from(["/etc/a", "/var/lib/b.d/c", "/opt/y", "/srv/1e3", "/mnt/a b"])
-_kubeconfig = st.sampled_from(["apiVersion: v1\nkind: Config\n", '{"kind": "Config"}'])
+_CLUSTER = '[{"name": "a", "cluster": {"server": "https://a.example.com"}}]'
+_CONTEXT = '[{"name": "d", "context": {"cluster": "a", "user": "b"}}]'
+_KUBECONFIG = (
+    f'"clusters": {_CLUSTER}, "users": [{{"name": "b", "user": {{"token": "c"}}}}], '
+    f'"contexts": {_CONTEXT}, "current-context": "d"}}'
+)
+_kubeconfig = st.sampled_from(
+    [f'{{"apiVersion": "v1",\n"kind": "Config",\n{_KUBECONFIG}\n', f"{{{_KUBECONFIG}"]
+)
 
 
 def minor_of(version: str) -> int:
@@ -347,7 +355,9 @@ def _control_plane(minor: int) -> dict[tuple[type, str], Any_]:
                 Authorization(modes=("Node", "RBAC")),
                 Authorization(
                     modes=("Webhook", "Node", "RBAC"),
-                    webhook=AuthorizationWebhook(kubeconfig=Secret("kind: Config"), version="v1"),
+                    webhook=AuthorizationWebhook(
+                        kubeconfig=Secret(f"{{{_KUBECONFIG}"), version="v1"
+                    ),
                 ),
                 *(
                     [

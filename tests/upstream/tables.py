@@ -73,6 +73,7 @@ def _roots() -> dict[str, tuple[str, str]]:
             "KubeProxyConfiguration",
         ),
         "k8s.io/api/core/v1.Pod": ("v1", "Pod"),
+        "k8s.io/client-go/tools/clientcmd/api/v1.Config": ("v1", "Config"),
     }
     for version in _VERSIONS:
         for kind in (
@@ -117,6 +118,7 @@ COMPLETE: Final = frozenset(
         "ImagePullCredentialsVerificationPolicy",
         "MemoryReservationPolicy",
         "ResourceChangeDetectionStrategy",
+        "ExecInteractiveMode",
     }
 )
 """Enumerations that do not say so (`+enum`), but whose values Kubernetes' validation takes for all there are."""
@@ -126,6 +128,7 @@ _SHORT: Final = (
     ("k8s.io/apimachinery/pkg/apis/meta/v1.", "meta."),
     ("k8s.io/kubelet/config/v1beta1.", "kubelet."),
     ("k8s.io/kube-proxy/config/v1alpha1.", "proxy."),
+    ("k8s.io/client-go/tools/clientcmd/api/v1.", "clientcmd."),
     (f"{_APISERVER}/apiserver/", "apiserver/"),
     (f"{_APISERVER}/", ""),
     ("k8s.io/component-base/", ""),

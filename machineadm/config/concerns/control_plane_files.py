@@ -14,8 +14,11 @@ from machineadm.api.v1alpha1.control_plane_files import (
     Admission,
     AdmissionPlugins,
     AuditPolicy,
+    AuditWebhook,
     Authentication,
+    AuthenticationWebhook,
     Authorization,
+    AuthorizationWebhook,
     EncryptionAtRest,
     EncryptionProvider,
     KmsProvider,
@@ -23,9 +26,10 @@ from machineadm.api.v1alpha1.control_plane_files import (
 )
 from machineadm.config.passed_on import judge
 from machineadm.config.paths import child, is_set
-from machineadm.config.rules.model import Context, Rules, finding, warning
+from machineadm.config.rules.model import Context, Rules, asked_version, finding, warning
 from machineadm.config.rules.names import is_address, misfit
-from machineadm.config.rules.objects import sequence
+from machineadm.config.rules.objects import is_filled_in_elsewhere, sequence
+from machineadm.config.versions import judged_minor
 
 _NOT_REST: Final = ("apiserveripinfo", "serviceipallocations", "servicenodeportallocations")
 _NEVER_ENCRYPTED: Final = ("events.k8s.io", "extensions")
@@ -182,6 +186,20 @@ def _authorization_document(authorization: Authorization, context: Context) -> I
     yield from judge(authorization.structured, "structured", "AuthorizationConfiguration", context)
 
 
+def _kubeconfig_is_one(
+    webhook: AuditWebhook | AuthenticationWebhook | AuthorizationWebhook, context: Context
+) -> Iterator[Finding]:
+    if webhook.kubeconfig is None or context.read is None:
+        return
+    content = webhook.kubeconfig.reveal()
+    if is_filled_in_elsewhere(content):
+        return
+    from machineadm.config.passed_on import kubeconfig
+
+    minor = judged_minor(asked_version(context))
+    yield from kubeconfig.judge(content, "kubeconfig", minor, context.read)
+
+
 def _issuer_is_read(oidc: Oidc, _context: Context) -> Iterator[Finding]:
     """Judge it as the API server does (k8s.io/apiserver, pkg/apis/apiserver/validation)."""
     rest, _, fragment = oidc.issuer_url.partition("#")
@@ -271,5 +289,8 @@ RULES: Final[Rules] = {
     Authentication: (_authentication_document,),
     Authorization: (_authorization_document, _webhook_mode_with_webhook),
     Admission: (_admission_document,),
+    AuditWebhook: (_kubeconfig_is_one,),
+    AuthenticationWebhook: (_kubeconfig_is_one,),
+    AuthorizationWebhook: (_kubeconfig_is_one,),
     AdmissionPlugins: (_on_or_off,),
 }
