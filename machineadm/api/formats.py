@@ -29,7 +29,7 @@ def seconds(duration: str) -> float:
 
 
 def without_blanks(base64: str) -> bytes:
-    """A text of base64 as bytes without the line breaks that writers put in.
+    """Base64 text as bytes, without its line breaks.
 
     Raises:
         UnicodeEncodeError: It is not ASCII.
@@ -42,7 +42,7 @@ def instant(timestamp: str) -> float:
     """Seconds since 1970 of a time as RFC 3339 writes it; fractions of a second are dropped.
 
     Raises:
-        ValueError: There is no such time: a 30th of February.
+        ValueError: There is no such date: February 30.
     """
     from datetime import datetime
 
@@ -52,7 +52,7 @@ def instant(timestamp: str) -> float:
 
 
 class Address(NamedTuple):
-    """Whom a URL names."""
+    """Where a URL leads."""
 
     scheme: str
     """In lower case."""
@@ -77,7 +77,7 @@ _TWO_FACED = r"%(?![0-9A-Fa-f]{2})|%(?:[01].|7[Ff]|2[3Ff]|3[Ff]|5[Cc])"
 
 
 def address(url: str) -> Address:
-    """Whom a URL names, where all programs agree on that.
+    """Where a URL leads, if all programs agree on it.
 
     Raises:
         ValueError: They do not, or it names no host: it has blanks, backslashes or anything else but letters, digits,

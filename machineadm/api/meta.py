@@ -1,11 +1,11 @@
 """What every type is made of: the base struct, constrained strings, metadata, references.
 
-A constraint that msgspec checks by itself stands in `Meta`, but for patterns: msgspec would compile all of them at
+A constraint that msgspec checks by itself is in `Meta`, but for patterns: msgspec would compile all of them at
 import, a tenth of a start. These, and what msgspec cannot check, are declared in `Meta(extra=...)` and checked by the
 decoder from the declaration; the keys are
 
 - `oneLine`: no control characters, newline included (`$` lets a trailing newline pass in Python);
-- `pattern`: on a string or a Secret, what it has to match; `expected` says the same in words, for messages;
+- `pattern`: on a string or a Secret, what it must match; `expected` says the same in words, for messages;
 - `minLength`, `maxLength`: on a Secret, which takes no constraint of msgspec's;
 - `unique`: on a list, the JSON name of the field that no two items may share, or an empty string
   for the items themselves;
@@ -30,30 +30,30 @@ from machineadm.redaction import Secret
 
 
 class OneOf(Struct, frozen=True, kw_only=True):
-    """How many of some fields may be there."""
+    """How many of some fields may be set."""
 
     fields: tuple[str, ...]
     """JSON names of optional fields of the type."""
 
     least: int = 1
-    """At least so many: 0 or 1."""
+    """At least this many: 0 or 1."""
 
     most: int | None = 1
-    """At most so many: 1, or None for any number."""
+    """At most this many: 1, or None for any number."""
 
 
 def exactly_one(*fields: str) -> OneOf:
-    """One of these fields is set, and no second one."""
+    """Exactly one of these fields is set."""
     return OneOf(fields=fields)
 
 
 def at_most_one(*fields: str) -> OneOf:
-    """One of these fields is set, or none."""
+    """At most one of these fields is set."""
     return OneOf(fields=fields, least=0)
 
 
 def at_least_one(*fields: str) -> OneOf:
-    """One of these fields is set, or several."""
+    """At least one of these fields is set."""
     return OneOf(fields=fields, most=None)
 
 
@@ -517,7 +517,7 @@ class ProviderRef(ApiStruct, frozen=True, kw_only=True):
         ],
         Meta(max_length=50, extra_json_schema={"x-kubernetes-validations": []}),
     ] = {}
-    """Inputs that are secret, by name: never shown. A name stands here or in `inputs`."""
+    """Inputs that are secret, by name: never shown. A name is either here or in `inputs`."""
 
     output: (
         Annotated[
@@ -563,7 +563,7 @@ class ValueSource(ApiStruct, frozen=True, kw_only=True):
 
 
 class HandlerRef(ApiStruct, frozen=True, kw_only=True):
-    """An authentication handler, and for what."""
+    """An authentication handler, and the scope of its token."""
 
     name: LabelName
     """Name of the handler. A plugin of that name is asked, or else the first one of `machine.plugins` that serves it."""
@@ -573,7 +573,7 @@ class HandlerRef(ApiStruct, frozen=True, kw_only=True):
 
 
 class AuthSource(ApiStruct, frozen=True, kw_only=True):
-    """Who vouches for the machine in a request."""
+    """What authenticates the machine in a request."""
 
     handler: HandlerRef
     """A plugin of kind auth-handler: its token becomes the header `Authorization`."""

@@ -9,7 +9,7 @@ from typing import Any, Final, NoReturn
 
 
 class PrunedError(Exception):
-    """A value was looked at that could not be decoded."""
+    """A rule used a value that could not be decoded."""
 
 
 def _raise(*_args: object, **_kwargs: object) -> NoReturn:
@@ -17,7 +17,7 @@ def _raise(*_args: object, **_kwargs: object) -> NoReturn:
 
 
 class Pruned:
-    """Nothing can be asked of it but whether it is `PRUNED`."""
+    """Supports nothing but the comparison `is PRUNED`."""
 
     __slots__ = ()
 

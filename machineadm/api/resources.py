@@ -1,4 +1,4 @@
-"""What the CustomResourceDefinitions say beside the types themselves: names, labels, columns, rules over fields.
+"""What the CustomResourceDefinitions say in addition to the types themselves: names, labels, columns, rules over fields.
 
 The one readable place for these settings. Read by the generator alone; nothing that the agent imports imports this.
 """
@@ -40,7 +40,7 @@ class Column(Struct, frozen=True, kw_only=True):
     """`string`, `integer`, `number`, `boolean` or `date`."""
 
     description: str = ""
-    """What it means; empty: nothing is said."""
+    """What it means; empty for none."""
 
     wide: bool = False
     """Shown with `-o wide` only."""
@@ -62,7 +62,7 @@ class Version(Struct, frozen=True, kw_only=True):
     """Objects are stored in it; exactly one version is."""
 
     deprecated: bool = False
-    """Whoever uses it is warned."""
+    """Users of it are warned."""
 
     deprecation_warning: str = ""
     """The words of the warning. Empty: the server's own."""
@@ -99,7 +99,7 @@ class Resource(Struct, frozen=True, kw_only=True):
     """Longest description of a field, in characters; longer ones end with a sentence before. None: no limit."""
 
     undescribed: tuple[type[ApiStruct], ...] = ()
-    """Types whose fields go without a description: they stand in a hundred places, and their names say what they are."""
+    """Types whose fields go without a description: they occur in a hundred places, and their names explain them."""
 
     versions: tuple[Version, ...]
     """Its versions."""
@@ -112,7 +112,7 @@ class Rule(Struct, frozen=True, kw_only=True):
     """What must be true of `self`."""
 
     message: str
-    """What is said when it is not; one line."""
+    """The message if it is not; one line."""
 
     reason: str = "FieldValueInvalid"
     """`FieldValueInvalid`, `FieldValueForbidden`, `FieldValueRequired` or `FieldValueDuplicate`."""
@@ -161,7 +161,7 @@ RULES: Final[dict[type[ApiStruct], tuple[Rule, ...]]] = {
         ),
     ),
 }
-"""Rules over the fields of one object, beside what its fields and its `one_of` say by themselves."""
+"""Rules over the fields of one object, in addition to what its fields and its `one_of` say."""
 
 
 _CONTRACT: Final = {"cluster.x-k8s.io/v1beta2": "v1alpha1"}

@@ -1,4 +1,4 @@
-"""JSON Schemas of kinds and their parts: put together, and told in words.
+"""JSON Schemas of kinds and their parts: assembled, and described in words.
 
 What `machineadm schema` and `explain` print, and what the reference pages say, is the same because it is made here.
 """
@@ -81,7 +81,7 @@ def kind_of(schema: Schema, links: Mapping[str, str] = {}) -> str:
 
 
 def constraints(schema: Schema) -> list[str]:
-    """What a value must keep to, each in a few words."""
+    """The constraints on a value, each in a few words."""
     found = [text.format(schema[key]) for key, text in _BOUNDS if key in schema]
     if "const" in schema:
         found.append(f"`{schema['const']}`")

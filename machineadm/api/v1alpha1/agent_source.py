@@ -40,7 +40,7 @@ class Sha256ByArchitecture(ApiStruct, frozen=True, kw_only=True):
 
 
 class AgentDownload(ApiStruct, frozen=True, kw_only=True):
-    """An agent to fetch at boot; at least one of `sha256`, `sha256ByArchitecture` and `publicKey`, and all given are checked."""
+    """An agent to fetch at boot; at least one of `sha256`, `sha256ByArchitecture` and `publicKey`; all are checked."""
 
     one_of: ClassVar[tuple[OneOf, ...]] = (
         at_least_one("sha256", "sha256ByArchitecture", "publicKey"),
@@ -68,7 +68,7 @@ class AgentDownload(ApiStruct, frozen=True, kw_only=True):
     """SHA-256 of the file, checked before the file is put in place. Of one file, so of one architecture."""
 
     sha256_by_architecture: Sha256ByArchitecture | None = None
-    """The same where `{arch}` in a URL stands for several; a machine of another architecture is refused."""
+    """SHA-256 for each architecture, where a URL has `{arch}`; a machine of any other architecture is refused."""
 
     public_key: Pem | None = None
     """ECDSA P-256 public keys in PEM, one of which must have signed the file: two during a rotation of

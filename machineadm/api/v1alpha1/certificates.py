@@ -1,4 +1,4 @@
-"""Certificates and keys that the cluster has already."""
+"""Certificates and keys that the cluster already has."""
 
 from typing import ClassVar
 
@@ -31,7 +31,7 @@ class CertificatePair(ApiStruct, frozen=True, kw_only=True):
 
     key: PemSecret | None = None
     """Its private key in PEM. Optional for an authority: then everything that it would sign must
-    exist already."""
+    already exist."""
 
     key_from: ValueSource | None = None
     """Where the private key comes from."""
@@ -59,10 +59,10 @@ class ServiceAccountKeys(ApiStruct, frozen=True, kw_only=True):
 
 
 class ControlPlaneCertificates(ApiStruct, frozen=True, kw_only=True):
-    """Certificates and keys that the cluster has already.
+    """Certificates and keys that the cluster already has.
 
-    What is absent here, kubeadm makes with role Initialize, and looks for among the uploaded ones with
-    role JoinControlPlane and `certificateKey`.
+    With role Initialize, kubeadm creates what is absent here; with role JoinControlPlane and
+    `certificateKey`, it fetches the uploaded ones.
     """
 
     ca: CertificatePair | None = None

@@ -81,7 +81,7 @@ class Argument(ApiStruct, frozen=True, kw_only=True):
 
 
 Arguments = Annotated[tuple[Argument, ...], Meta(max_length=100)]
-"""Arguments in their order. A name may come twice from Kubernetes 1.31 on."""
+"""Arguments, in order. From Kubernetes 1.31 on, a name may occur twice."""
 
 
 class FieldReference(ApiStruct, frozen=True, kw_only=True):
@@ -146,10 +146,10 @@ class ContainerVariableSource(ApiStruct, frozen=True, kw_only=True):
     """A resource limit or request."""
 
     config_map_key_ref: OptionalKeyReference | None = None
-    """A key of a ConfigMap. The kubelet refuses it in a static pod, as control plane components are."""
+    """A key of a ConfigMap. The kubelet refuses it in a static pod, and control plane components are static pods."""
 
     secret_key_ref: OptionalKeyReference | None = None
-    """A key of a Secret. The kubelet refuses it in a static pod, as control plane components are."""
+    """A key of a Secret. The kubelet refuses it in a static pod, and control plane components are static pods."""
 
     file_key_ref: FileKeyReference | None = None
     """A key of a file in a volume; Kubernetes 1.34 with its feature gate."""
@@ -172,8 +172,8 @@ class ContainerVariable(ApiStruct, frozen=True, kw_only=True):
             },
         ),
     ]
-    """Its name: printable ASCII but for `=`. Before Kubernetes 1.35 a kubelet takes letters, digits, `_`, `-` and `.` alone in
-    a static pod, without a digit or `..` in front."""
+    """Its name: printable ASCII except `=`. Before Kubernetes 1.35 a kubelet accepts only
+    letters, digits, `_`, `-` and `.` in a static pod, and no digit or `..` at the beginning."""
 
     value: ValueSecret | None = None
     """Its value; secret, because it may contain a proxy's password. `$(NAME)` is expanded by the kubelet."""
@@ -183,7 +183,7 @@ class ContainerVariable(ApiStruct, frozen=True, kw_only=True):
 
 
 ContainerVariables = Annotated[tuple[ContainerVariable, ...], Meta(max_length=100)]
-"""Environment variables of a container. Of a name that comes twice, the last one counts."""
+"""Environment variables of a container. If a name occurs twice, the last one counts."""
 
 
 class ImageSource(ApiStruct, frozen=True, kw_only=True):
@@ -291,13 +291,13 @@ class LocalEtcd(ApiStruct, frozen=True, kw_only=True):
 
 
 class ExternalEtcd(ApiStruct, frozen=True, kw_only=True):
-    """etcd elsewhere."""
+    """etcd on other machines."""
 
     endpoints: Annotated[tuple[Url, ...], Meta(min_length=1, max_length=50, extra={"unique": ""})]
     """Addresses of its members: `https://etcd-0.example.com:2379`."""
 
     http_endpoints: Annotated[tuple[Url, ...], Meta(max_length=50, extra={"unique": ""})] = ()
-    """Addresses at which its members answer HTTP (health, metrics), where these are others than `endpoints`.
+    """Addresses at which its members answer HTTP (health, metrics), if they differ from `endpoints`.
     Default: `endpoints`. Kubernetes 1.35 or later."""
 
     ca_file: AbsolutePath | None = None
@@ -320,14 +320,14 @@ class EtcdConfig(ApiStruct, frozen=True, kw_only=True):
     """On the control plane machines."""
 
     external: ExternalEtcd | None = None
-    """Elsewhere."""
+    """On other machines."""
 
 
 class ClusterConfig(ApiStruct, frozen=True, kw_only=True):
     """What is the same on all machines of a cluster.
 
-    kubeadm keeps it in the cluster, so a joining machine needs little of it: what it has must
-    agree, and is not written again.
+    kubeadm keeps it in the cluster, so a joining machine needs little of it; anything given must agree with
+    the cluster, and is not written again.
     """
 
     name: Line | None = None

@@ -72,8 +72,8 @@ class RegistryTls(ApiStruct, frozen=True, kw_only=True):
     """Where it comes from."""
 
     insecure_skip_verify: bool = False
-    """Do not verify the registry's certificate: somebody in the middle may change images that are not
-    pinned by digest. Default false."""
+    """Do not verify the registry's certificate: an attacker on the network can change images
+    that are not pinned by digest. Default false."""
 
 
 class RegistryAuth(ApiStruct, frozen=True, kw_only=True):
@@ -97,7 +97,7 @@ class RegistryAuth(ApiStruct, frozen=True, kw_only=True):
     """Where it comes from."""
 
     auth_from: AuthSource | None = None
-    """A plugin that vouches for the machine, instead of name and password."""
+    """A plugin that authenticates the machine, instead of name and password."""
 
     handler: LabelName | None = None
     """A kubelet credential provider instead of name and password."""
@@ -114,7 +114,7 @@ class Registry(ApiStruct, frozen=True, kw_only=True):
             extra={"oneLine": True, "pattern": "^(_default|[A-Za-z0-9._:-]+)$"},
         ),
     ]
-    """Host as in image references, with its port if it has one; `_default` is every other one."""
+    """Host as in image references, with its port if it has one; `_default` for all others."""
 
     mirrors: Annotated[
         tuple[RegistryMirror, ...], Meta(max_length=16, extra={"unique": "url"})

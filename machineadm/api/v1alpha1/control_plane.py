@@ -36,7 +36,7 @@ class ExtraVolume(ApiStruct, frozen=True, kw_only=True):
             extra={"oneLine": True, "pattern": "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"},
         ),
     ]
-    """Name of the volume; one of kubeadm's own takes the place of kubeadm's."""
+    """Name of the volume; a name that kubeadm uses replaces kubeadm's volume."""
 
     host_path: AbsolutePath
     """Path on the machine."""
@@ -63,7 +63,7 @@ class ExtraVolume(ApiStruct, frozen=True, kw_only=True):
 
 
 ExtraVolumes = Annotated[tuple[ExtraVolume, ...], Meta(max_length=100)]
-"""Additional volumes of a component. Of a name that comes twice, the last one counts."""
+"""Additional volumes of a component. If a name occurs twice, the last one counts."""
 
 
 class Component(ApiStruct, frozen=True, kw_only=True):
@@ -97,7 +97,7 @@ class ApiServer(ApiStruct, frozen=True, kw_only=True):
     cert_sans_from: Annotated[tuple[ValueSource, ...], Meta(max_length=20)] = field(
         default=(), name="certSANsFrom"
     )
-    """Further names that come from elsewhere, one each; they follow those of `certSANs`."""
+    """More names, one from each source; they follow those in `certSANs`."""
 
 
 class LocalApiEndpoint(ApiStruct, frozen=True, kw_only=True):
@@ -119,8 +119,8 @@ class ControlPlaneConfig(ApiStruct, frozen=True, kw_only=True):
     """What only control plane machines have; refused with role JoinWorker."""
 
     api_server: ApiServer | None = None
-    """The API server. A joining control plane machine gets what kubeadm keeps in the cluster
-    from there."""
+    """The API server. A joining control plane machine takes most of it from the cluster, where
+    kubeadm keeps it."""
 
     controller_manager: Component | None = None
     """The controller manager."""
@@ -152,4 +152,4 @@ class ControlPlaneConfig(ApiStruct, frozen=True, kw_only=True):
     """Where this machine's API server listens."""
 
     certificates: ControlPlaneCertificates | None = None
-    """Certificates and keys that the cluster has already."""
+    """Certificates and keys that the cluster already has."""

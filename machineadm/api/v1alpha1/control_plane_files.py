@@ -26,7 +26,7 @@ class AuditLog(ApiStruct, frozen=True, kw_only=True):
     """Audit events to a file on the machine."""
 
     path: AbsolutePath = "/var/log/kubernetes/audit/audit.log"
-    """The file; its directory is made and mounted. Default `/var/log/kubernetes/audit/audit.log`."""
+    """The file; its directory is created and mounted. Default `/var/log/kubernetes/audit/audit.log`."""
 
     format: Literal["json", "legacy"] | None = None
     """Format of a line. Default `json`."""
@@ -254,8 +254,7 @@ class Oidc(ApiStruct, frozen=True, kw_only=True):
     """Claim that holds the user's name. Default `sub`."""
 
     username_prefix: Annotated[str, Meta(max_length=256, extra=ONE_LINE)] | None = None
-    """Prefix for user names; `-`: none. Default: the issuer and `#`, for `email`
-    nothing."""
+    """Prefix for user names; `-`: none. Default: the issuer and `#`; none for `email`."""
 
     groups_claim: Line | None = None
     """Claim that holds the user's groups. Default: none."""

@@ -113,7 +113,7 @@ class Kubeconfig(ApiStruct, frozen=True, kw_only=True):
     """Name expected in the server's certificate. Default: the host of `server`."""
 
     insecure_skip_tls_verify: bool = field(default=False, name="insecureSkipTLSVerify")
-    """Do not verify the server's certificate: somebody in the middle may take over the node.
+    """Do not verify the server's certificate: an attacker on the network can take over the node.
     Default false."""
 
     proxy_url: Url | None = field(default=None, name="proxyURL")
@@ -151,8 +151,8 @@ class TokenDiscovery(ApiStruct, frozen=True, kw_only=True, tag_field="type", tag
         ],
         Meta(max_length=100, extra={"unique": ""}),
     ] = ()
-    """Pins of the cluster's CA: SHA-256 over the public key (SubjectPublicKeyInfo), in hexadecimal and
-    with `sha256:` in front. At least one, or `unsafeSkipCAVerification`."""
+    """Pins of the cluster's CA: SHA-256 over the public key (SubjectPublicKeyInfo), in
+    hexadecimal, prefixed with `sha256:`. At least one, or `unsafeSkipCAVerification`."""
 
     unsafe_skip_ca_verification: bool = field(default=False, name="unsafeSkipCAVerification")
     """Trust any CA that the token signs: anyone who knows the token can then pose as the cluster.

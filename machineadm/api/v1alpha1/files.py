@@ -23,7 +23,7 @@ from machineadm.api.meta import (
 
 
 class FileSource(ApiStruct, frozen=True, kw_only=True):
-    """A file's content from elsewhere, verified by its digest before the file is put in place."""
+    """Content to download, verified by its digest before the file is put in place."""
 
     url: Url
     """Where the content is fetched from: `https://`, `http://` or `file://`. Redirects are followed,
@@ -42,7 +42,8 @@ class FileSource(ApiStruct, frozen=True, kw_only=True):
     """HTTP headers whose values come from elsewhere. A header is either here or in `headers`."""
 
     auth_from: AuthSource | None = None
-    """Who vouches for the machine: its token is asked for right before the download. Not with a header `Authorization`."""
+    """What authenticates the machine: its token is requested right before the download. Not allowed with a
+    header `Authorization`."""
 
 
 class FileConfig(ApiStruct, frozen=True, kw_only=True):

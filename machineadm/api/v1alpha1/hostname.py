@@ -3,4 +3,4 @@
 from machineadm.api.meta import HostName
 
 MachineName = HostName
-"""Name of the machine itself. DNS allows 253 characters, but Linux and so machineadm only 64."""
+"""Name of the machine itself. At most 64 characters, the limit of Linux, although DNS allows 253."""

@@ -40,7 +40,7 @@ class ImageArchive(ApiStruct, frozen=True, kw_only=True):
     """SHA-256 of the archive, checked before anything is imported."""
 
     auth_from: AuthSource | None = None
-    """A plugin that vouches for the machine towards `url`."""
+    """A plugin that authenticates the machine to `url`."""
 
 
 class Image(ApiStruct, frozen=True, kw_only=True):

@@ -13,21 +13,22 @@ class InstanceDataSource(ApiStruct, frozen=True, kw_only=True):
     name: Literal[
         "CloudInit", "Afterburn", "EC2", "OpenStack", "ConfigDrive", "GCE", "Azure", "VMware"
     ]
-    """`CloudInit`: /run/cloud-init/instance-data.json. `Afterburn`: the files of Afterburn and Flatcar below /run/metadata.
-    `ConfigDrive`: a disk labelled config-2. `VMware`: guestinfo. All others: the metadata service of that platform, which is
-    asked whether or not the machine's firmware names the platform."""
+    """`CloudInit`: /run/cloud-init/instance-data.json. `Afterburn`: the files of Afterburn and
+    Flatcar below /run/metadata. `ConfigDrive`: a disk labelled config-2. `VMware`: guestinfo.
+    Any other: the metadata service of that platform, even if the machine's firmware does not
+    name it."""
 
     timeout: Duration | None = None
-    """How long it may take to answer. Default: what is left of the whole."""
+    """How long it may take to answer. Default: what is left of the time for all sources."""
 
 
 class InstanceData(ApiStruct, frozen=True, kw_only=True):
-    """Where values of `instanceData` come from; nothing is asked that no value refers to."""
+    """Where values of `instanceData` come from; only sources that a value needs are asked."""
 
     sources: Annotated[
         tuple[InstanceDataSource, ...], Meta(max_length=8, extra={"unique": "name"})
     ] = ()
-    """The sources that are asked, in this order; no others, but for `--instance-data`, which comes first. Default: cloud-init,
+    """The only sources that are asked, in this order; `--instance-data` still comes first. Default: cloud-init,
     Afterburn, then the platform that the machine's firmware names."""
 
     timeout: Duration = "30s"

@@ -39,7 +39,7 @@ class BootstrapToken(ApiStruct, frozen=True, kw_only=True):
     """The token: `abcdef.0123456789abcdef`."""
 
     description: Annotated[str, Meta(max_length=512, extra=ONE_LINE)] | None = None
-    """What it is for, for people."""
+    """What it is for; read by people only."""
 
     ttl: Duration | None = None
     """How long it is valid; `0s`: forever. Not together with `expires`. Default `24h`."""
@@ -50,8 +50,8 @@ class BootstrapToken(ApiStruct, frozen=True, kw_only=True):
     usages: Annotated[
         tuple[Literal["signing", "authentication"], ...], Meta(max_length=2, extra={"unique": ""})
     ] = ()
-    """What it can be used for. Default: both. `authentication` is always among them, for kubeadm gives every
-    token a group."""
+    """What it can be used for. Default: both. `authentication` must be among them, because
+    kubeadm gives every token a group."""
 
     groups: Annotated[
         tuple[

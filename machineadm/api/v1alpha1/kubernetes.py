@@ -27,7 +27,7 @@ class KubernetesConfig(ApiStruct, frozen=True, kw_only=True):
     this minor version or the one after it."""
 
     allow_unknown_version: bool = False
-    """Take a version that is newer than this release knows. Documents, arguments and names of that version are
+    """Accept a version that is newer than this release knows. Documents, arguments and names of that version are
     passed on without being judged. Default false."""
 
     role: Role | None = None
@@ -59,7 +59,7 @@ class KubernetesConfig(ApiStruct, frozen=True, kw_only=True):
     """Phases that kubeadm skips: `addon/kube-proxy`."""
 
     patches: Annotated[tuple[Patch, ...], Meta(max_length=100)] = ()
-    """Changes to what kubeadm writes, in their order; or `patchesDirectory`."""
+    """Changes to what kubeadm writes, in order; or `patchesDirectory`."""
 
     patches_directory: MachinePath | None = None
     """Directory of patches in the image, named as kubeadm requires:

@@ -69,7 +69,7 @@ class LinuxConfiguration(ApiStruct, frozen=True, kw_only=True):
     systemd_units: Annotated[
         tuple[SystemdUnit, ...], Meta(max_length=200, extra={"unique": "name"})
     ] = ()
-    """systemd units, put into their state in this order."""
+    """systemd units, brought into their state in this order."""
 
     selinux: Selinux | None = None
     """SELinux. Absent: left as it is."""

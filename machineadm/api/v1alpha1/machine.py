@@ -67,7 +67,7 @@ class MachineConfig(ApiStruct, frozen=True, kw_only=True):
     """Commands to run, by the moment at which they run."""
 
     plugins: Annotated[tuple[PluginEntry, ...], Meta(max_length=100)] = ()
-    """Plugins that the rest of the configuration names. They come before those that the machine has. At most 100."""
+    """Plugins that the rest of the configuration names. They take precedence over those already on the machine. At most 100."""
 
     attestation_plugin: AttestationPlugin | None = None
     """Plugin that attests the machine's identity before kubeadm runs. Absent or empty: none."""
@@ -81,7 +81,7 @@ class MachineConfig(ApiStruct, frozen=True, kw_only=True):
     """Certificate authorities for the host's trust store. At most 200."""
 
     instance_data: InstanceData | None = None
-    """Where values of `instanceData` come from. Absent: from what the machine has, in the order of the documentation."""
+    """Where values of `instanceData` come from. Absent: from what the machine has, in the documented order."""
 
     reboot: Literal["Allowed", "Never"] = "Never"
     """Whether the agent may reboot the machine when a change needs it; it does so at most three times, and
@@ -109,7 +109,7 @@ class MachineConfigurationSpec(ApiStruct, frozen=True, kw_only=True):
     """The agent that the configuration was made for. Absent: any."""
 
     reporting: Reporting | None = None
-    """Where the agent reports beside its own files. Absent: nowhere."""
+    """Where the agent reports in addition to its own files. Absent: nowhere."""
 
     deadline: Duration | None = None
     """How long a run may take; then it stops and can be resumed. Every timeout in the configuration must be within it.

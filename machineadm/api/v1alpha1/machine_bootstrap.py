@@ -116,7 +116,7 @@ class MachineBootstrapSpec(ApiStruct, frozen=True, kw_only=True):
     created, with the size of each part."""
 
     data_size_limit_of: Literal["Raw", "Compressed"] | None = None
-    """What `dataSizeLimit` counts: the user data as it is, or by gzip where the provider does that. Default `Raw`."""
+    """What `dataSizeLimit` counts: the user data as it is, or compressed by gzip if the provider does that. Default `Raw`."""
 
 
 class BootstrapInitialization(ApiStruct, frozen=True, kw_only=True):

@@ -79,8 +79,8 @@ class NodeKubelet(ApiStruct, frozen=True, kw_only=True):
     one_of: ClassVar[tuple[OneOf, ...]] = (at_most_one("nodeIP", "nodeIPFrom"),)
 
     node_ip: IpAddress | None = field(default=None, name="nodeIP")
-    """Address of the node (the kubelet's argument `node-ip`). Default: as the kubelet finds it. Two of them, of both
-    families, stand in node.extraArgs."""
+    """Address of the node (the kubelet's argument `node-ip`). Default: as the kubelet finds it.
+    For one of each family, use node.extraArgs."""
 
     node_ip_from: ValueSource | None = field(default=None, name="nodeIPFrom")
     """Where the address comes from: `instanceData: $(net.eth1.ipv4)`."""
@@ -209,7 +209,7 @@ class NodeKubelet(ApiStruct, frozen=True, kw_only=True):
     """Kernel parameters that pods may set, `*` at the end allowed: `net.core.*`."""
 
     server_tls_bootstrap: bool | None = field(default=None, name="serverTLSBootstrap")
-    """Ask the cluster for the kubelet's serving certificate. Someone has to approve it. Default
+    """Ask the cluster for the kubelet's serving certificate. Someone must approve it. Default
     false."""
 
     tls_min_version: Literal["VersionTLS12", "VersionTLS13"] | None = None
@@ -257,7 +257,7 @@ class NodeKubelet(ApiStruct, frozen=True, kw_only=True):
 
     config: KubernetesObject | None = None
     """More fields of KubeletConfiguration (kubelet.config.k8s.io/v1beta1), passed through. A field that
-    has its own place above must be set there; one that no kubelet has is refused."""
+    has its own place above must be set there; an unknown field is refused."""
 
 
 NodeName = Annotated[
@@ -309,7 +309,7 @@ class NodeConfig(ApiStruct, frozen=True, kw_only=True):
     """Where the name comes from: `instanceData: $(v1.local_hostname)`."""
 
     provider_id: ProviderId | None = field(default=None, name="providerID")
-    """Id of the machine in its cloud: `aws:///eu-west-1a/i-0123456789`. A node keeps it for good."""
+    """Id of the machine in its cloud: `aws:///eu-west-1a/i-0123456789`. It cannot be changed later."""
 
     provider_id_from: ValueSource | None = field(default=None, name="providerIDFrom")
     """Where the id comes from: `instanceData: aws:///$(v1.availability_zone)/$(v1.instance_id)`."""
@@ -319,7 +319,7 @@ class NodeConfig(ApiStruct, frozen=True, kw_only=True):
     `k8s.io`; `node-role.kubernetes.io/...` is not allowed."""
 
     labels_from: Annotated[dict[QualifiedName, ValueSource], Meta(max_length=100)] = {}
-    """Labels whose values come from elsewhere. A label stands here or in `labels`."""
+    """Labels whose values come from elsewhere. A label is either here or in `labels`."""
 
     taints: Annotated[tuple[Taint, ...], Meta(max_length=100)] | None = None
     """Taints the node registers with. Absent or null: kubeadm's own, `control-plane:NoSchedule` on
@@ -350,8 +350,8 @@ class NodeConfig(ApiStruct, frozen=True, kw_only=True):
         ],
         Meta(max_length=50, extra={"unique": ""}),
     ] = ()
-    """Checks that only warn: kubeadm's by name (`Swap`, `NumCPU`), those of `check machine` by code (`MA4503`) or by the name
-    of the kubeadm check that says the same; `all` must be the only item."""
+    """Checks that only warn: kubeadm's by name (`Swap`, `NumCPU`), those of `check machine` by
+    code (`MA4503`) or by the name of the matching kubeadm check; `all` must be the only item."""
 
     image_pull_policy: Literal["Always", "IfNotPresent", "Never"] | None = None
     """When kubeadm pulls the control plane's images. Default `IfNotPresent`."""

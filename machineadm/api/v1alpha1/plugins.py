@@ -23,7 +23,7 @@ from machineadm.api.meta import (
 PluginKind = Literal[
     "encryption-provider", "infrastructure", "attestation", "provider", "auth-handler"
 ]
-"""What a plugin is asked for."""
+"""What a plugin does."""
 
 PluginDigest = Annotated[
     str,
@@ -82,7 +82,7 @@ class PluginContainer(ApiStruct, frozen=True, kw_only=True):
     """Its tag."""
 
     sha256: Sha256 | None = None
-    """Its id, which it must have before it is started."""
+    """Its id, checked before it is started."""
 
     entrypoint: Words = ()
     """The program instead of the image's own."""
@@ -94,19 +94,19 @@ class PluginContainer(ApiStruct, frozen=True, kw_only=True):
     """Environment variables; secret."""
 
     disable_network: bool = False
-    """It has no network. Default false."""
+    """Run it without a network. Default false."""
 
     labels: Annotated[dict[Line, Annotated[str, Meta(max_length=4096)]], Meta(max_length=100)] = {}
     """Labels of the container."""
 
     group: Annotated[int, Meta(ge=0, le=4294967294)] | None = None
-    """Number of a group that it belongs to, and that its sockets belong to."""
+    """Id of the group of its process and its sockets."""
 
     runtime: Line | None = None
     """The OCI runtime, such as `runsc`. Default: the engine's."""
 
     cgroup_parent: Line | None = None
-    """The control group that its own is made in."""
+    """The parent of its control group."""
 
     cpus: Quantity | None = None
     """Processors that it may use, `500m`."""
@@ -115,24 +115,24 @@ class PluginContainer(ApiStruct, frozen=True, kw_only=True):
     """Memory that it may use, `128Mi`."""
 
     endpoints: AnyObject = {}
-    """Settings of its networks, as the engine's API takes them."""
+    """Settings of its networks, in the form of the engine's API."""
 
     debug: bool = False
     """Keep the container after a failure. Default false."""
 
 
 class PluginHostService(ApiStruct, frozen=True, kw_only=True):
-    """What a plugin may ask of its host; what is not named is denied."""
+    """What a plugin may ask of its host; everything else is denied."""
 
     secret_prefix: Annotated[str, Meta(max_length=256, extra=ONE_LINE)] = ""
-    """It may keep secrets whose names begin so, and read them again. Empty: none at all."""
+    """It may store and read secrets whose names begin with this. Empty: none."""
 
     auth_handlers: Annotated[tuple[LabelName, ...], Meta(max_length=20, extra={"unique": ""})] = ()
     """Handlers whose tokens it may ask for. Empty: none."""
 
 
 class PluginEntry(ApiStruct, frozen=True, kw_only=True):
-    """One plugin. Without `path` or `catalog` it is looked for by its kind and name where plugins are installed."""
+    """One plugin. Without `path` or `catalog` it is looked up by kind and name among the installed plugins."""
 
     one_of: ClassVar[tuple[OneOf, ...]] = (at_most_one("path", "catalog", "container"),)
 
@@ -141,19 +141,19 @@ class PluginEntry(ApiStruct, frozen=True, kw_only=True):
     }
 
     name: LabelName
-    """Name that others call it by. Name and kind together occur once."""
+    """Name by which the configuration refers to it. No two plugins have the same kind and name."""
 
     kind: PluginKind
-    """What it is asked for."""
+    """What it does."""
 
     version: Line | None = None
-    """Which releases of it will do, `^1.5.0`; goes with `catalog`."""
+    """Which releases are acceptable: `^1.5.0`; together with `catalog`."""
 
     digest: PluginDigest | None = None
     """SHA-256 of the executable. Absent: a file PATH_SHA256SUM must be beside it; with `catalog`, /etc/machineadm/plugins.lock must have it."""
 
     path: AbsolutePath | None = None
-    """Its executable: a file of root that nobody else can write, in such directories."""
+    """Its executable: owned by root and writable by root alone, as are its directories."""
 
     catalog: CatalogAddress | None = None
     """Where it is published: `oci://HOST/PREFIX`, or the absolute path of an OCI layout or a directory. It is fetched into the machine's cache before anything is touched."""
@@ -165,7 +165,7 @@ class PluginEntry(ApiStruct, frozen=True, kw_only=True):
     """Any object; the plugin gets it before its first call."""
 
     secret_settings: Annotated[dict[Line, ShortSecret], Meta(max_length=100)] = {}
-    """Settings that are secret, by name: never shown. A name stands here or in `settings`."""
+    """Settings that are secret, by name: never shown. A name is either here or in `settings`."""
 
     host_service: PluginHostService = PluginHostService()
     """What it may ask of its host. Default: nothing."""
@@ -181,11 +181,11 @@ class PluginConfigurationSpec(ApiStruct, frozen=True, kw_only=True):
     """Where `machineadm plugin install` looks, in order, if the command line names none: `oci://HOST/PREFIX`, or a directory."""
 
     plugins: Annotated[tuple[PluginEntry, ...], Meta(max_length=100)] = ()
-    """Name and kind together occur once. At most 100."""
+    """No two have the same kind and name. At most 100."""
 
 
 class PluginConfiguration(ApiStruct, frozen=True, kw_only=True):
-    """Plugins of a machine, brought by its image: `/etc/machineadm/plugins.yaml`."""
+    """Plugins of a machine, part of its image: `/etc/machineadm/plugins.yaml`."""
 
     api_version: Literal["bootstrap.cluster.x-k8s.io/v1alpha1"]
     """`bootstrap.cluster.x-k8s.io/v1alpha1`."""

@@ -71,7 +71,7 @@ class ProxyCredentials(ApiStruct, frozen=True, kw_only=True):
     """Where it comes from."""
 
     auth_from: AuthSource | None = None
-    """A plugin that vouches for the machine, instead of user and password."""
+    """A plugin that authenticates the machine, instead of user and password."""
 
 
 class ProxySettings(ApiStruct, frozen=True, kw_only=True):

@@ -1,4 +1,4 @@
-"""ConfigurationReference: where a configuration lies that is not in the user data itself."""
+"""ConfigurationReference: where a configuration is that is not in the user data itself."""
 
 from typing import Annotated, ClassVar, Literal
 
@@ -19,7 +19,7 @@ from machineadm.api.v1alpha1.reporting import InfrastructurePlugin
 
 
 class ConfigurationReferenceSpec(ApiStruct, frozen=True, kw_only=True):
-    """Where it lies, and what it must be; exactly one of `url` and `plugin`."""
+    """Where it is, and its digest; exactly one of `url` and `plugin`."""
 
     one_of: ClassVar[tuple[OneOf, ...]] = (exactly_one("url", "plugin"),)
 
@@ -30,17 +30,18 @@ class ConfigurationReferenceSpec(ApiStruct, frozen=True, kw_only=True):
     """HTTP headers of the request; secret. Not sent on to another host."""
 
     ca_bundle: Pem | None = None
-    """Certificates that are trusted beside the host's."""
+    """Certificates that are trusted in addition to the host's."""
 
     plugin: InfrastructurePlugin | None = None
-    """A plugin that is asked for it; it is found without the configuration (`/etc/machineadm/plugins.yaml`)."""
+    """A plugin that provides it, installed or named in `/etc/machineadm/plugins.yaml`, since the
+    configuration is not known yet."""
 
     sha256: Sha256
-    """SHA-256 of the bytes that lie there."""
+    """SHA-256 of its bytes."""
 
 
 class ConfigurationReference(ApiStruct, frozen=True, kw_only=True):
-    """Further documents that lie elsewhere: they are fetched, verified, and read as if they stood here."""
+    """More documents, stored elsewhere: they are fetched, verified, and read as if they were here."""
 
     api_version: Literal["bootstrap.cluster.x-k8s.io/v1alpha1"]
     """`bootstrap.cluster.x-k8s.io/v1alpha1`."""
@@ -52,4 +53,4 @@ class ConfigurationReference(ApiStruct, frozen=True, kw_only=True):
     """Name and labels; not needed on a machine."""
 
     spec: ConfigurationReferenceSpec
-    """Where it lies."""
+    """Where it is."""

@@ -1,4 +1,4 @@
-"""Static pods beside those of kubeadm."""
+"""Static pods in addition to kubeadm's."""
 
 from typing import ClassVar
 
@@ -13,7 +13,7 @@ from machineadm.api.meta import (
 
 
 class StaticPod(ApiStruct, frozen=True, kw_only=True):
-    """A static pod beside those of kubeadm; exactly one of `manifest` and `manifestFrom`."""
+    """A static pod in addition to kubeadm's; exactly one of `manifest` and `manifestFrom`."""
 
     one_of: ClassVar[tuple[OneOf, ...]] = (exactly_one("manifest", "manifestFrom"),)
 

@@ -147,7 +147,7 @@ class KubeadmReport(ApiStruct, frozen=True, kw_only=True):
     """How kubeadm was run and how it ended."""
 
     command: Annotated[tuple[Annotated[str, Meta(max_length=4096)], ...], Meta(max_length=64)] = ()
-    """Its command line; it never has a secret in it."""
+    """Its command line; it never contains a secret."""
 
     exit_code: int | None = None
     """Its exit code, negative for a signal."""
@@ -157,7 +157,7 @@ class KubeadmReport(ApiStruct, frozen=True, kw_only=True):
 
 
 class AttestationReport(ApiStruct, frozen=True, kw_only=True):
-    """What proves which machine it is, for whoever can verify it."""
+    """Evidence of the machine's identity, for anyone who can verify it."""
 
     plugin: Name
     """The plugin that gave it."""

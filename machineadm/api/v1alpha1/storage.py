@@ -31,7 +31,7 @@ class Disk(ApiStruct, frozen=True, kw_only=True):
 
 
 class Partition(ApiStruct, frozen=True, kw_only=True):
-    """A partition; those of a disk are made in their order in the list."""
+    """A partition; the partitions of a disk are created in list order."""
 
     device: DeviceName
     """The disk; it must be among `disks`."""

@@ -54,7 +54,7 @@ class SystemdUnit(ApiStruct, frozen=True, kw_only=True):
     """Drop-ins, written below /etc/systemd/system."""
 
     masked: bool | None = None
-    """Nothing can start it, or that is undone. Absent: left as it is. Not with `contents`."""
+    """True: nothing can start it. False: that is undone. Absent: left as it is. Not with `contents`."""
 
     enabled: bool | None = None
     """Whether it starts at boot. Absent: left as it is."""

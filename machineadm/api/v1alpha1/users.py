@@ -31,7 +31,7 @@ class User(ApiStruct, frozen=True, kw_only=True):
         ]
         | None
     ) = None
-    """Comment, mostly the full name. A colon would end the field in /etc/passwd."""
+    """Comment, usually the full name. A colon would end the field in /etc/passwd."""
 
     groups: Annotated[tuple[UserName, ...], Meta(max_length=64, extra={"unique": ""})] = ()
     """Additional groups; missing ones are created."""

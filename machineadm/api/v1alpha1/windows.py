@@ -107,7 +107,7 @@ class PowerShellModule(ApiStruct, frozen=True, kw_only=True):
     """Its version. Default: the newest."""
 
     repository: Line | None = None
-    """The registered repository it comes from. Default `PSGallery`."""
+    """The registered repository that it comes from. Default `PSGallery`."""
 
 
 class UnattendComponent(ApiStruct, frozen=True, kw_only=True):
