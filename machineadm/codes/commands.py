@@ -14,9 +14,8 @@ TABLE: dict[str, Code] = {
     ),
     "MA3202": Code(
         "a program cannot be started",
-        "The program is there, and the kernel refuses to start it: mode, #! line, architecture.",
-        "Check the program with `ls -l`, `head -1` and `file`. In argv: no NUL, and not more than "
-        f"the kernel takes. {_RERUN}",
+        "The program is there, but the kernel refuses to start it: mode, #! line, architecture.",
+        f"Check the program with `ls -l`, `head -1` and `file`. argv must not contain NUL or exceed the kernel's limit. {_RERUN}",
     ),
     "MA3203": Code(
         "no such working directory",
@@ -28,7 +27,7 @@ TABLE: dict[str, Code] = {
         "A command of the configuration failed at its "
         "last attempt. Commands before it are done and are not run again.",
         "Its last output is in the report (logTail) and in the journal of the unit. Fix the "
-        "command; with `onFailure: Continue` the run goes on anyway.",
+        "command; with `onFailure: Continue` the run continues anyway.",
     ),
     "MA3205": Code(
         "a command timed out",

@@ -17,7 +17,7 @@ TABLE: dict[str, Code] = {
     "MA3101": Code(
         "unknown kind of URL",
         "A URL has a scheme that this release does not fetch.",
-        "Use https; http and file work, too. For a configuration: a path, -, data, file, http, https, plugin.",
+        "Use https; http and file also work. For a configuration: a path, -, data, file, http, https, plugin.",
     ),
     "MA3102": Code(
         "the server cannot be reached",

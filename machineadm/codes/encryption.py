@@ -21,8 +21,7 @@ TABLE: dict[str, Code] = {
     ),
     "MA1503": Code(
         "EncryptedData decrypts to too much",
-        "The plaintext of the whole stream is above the limit of 16 MiB, perhaps because it grows a thousandfold "
-        "when decompressed.",
+        "The plaintext of the whole stream is above the limit of 16 MiB, perhaps because it is compressed a thousandfold.",
         "Move large contents out: a file's `source` fetches them by URL, checked by digest.",
     ),
     "MA1504": Code(
@@ -55,13 +54,13 @@ TABLE: dict[str, Code] = {
     "MA1509": Code(
         "too much for one EncryptedData",
         "The compressed documents are larger than one EncryptedData may be (3 MiB).",
-        "Encrypt them in several parts; a stream takes many EncryptedData.",
+        "Encrypt them in several parts; a stream may contain many EncryptedData.",
     ),
     "MA1510": Code(
         "passphrase cannot be read",
         "The file or descriptor that should give the passphrase cannot be read. Nothing was touched.",
         "Look at the path and who may read it; a descriptor must be open when the agent starts. "
-        "Only root can read /etc/machineadm/passphrases; as another user give a file of your own.",
+        "Only root can read /etc/machineadm/passphrases; as another user use your own file.",
     ),
     "MA1511": Code(
         "passphrase file is not private",

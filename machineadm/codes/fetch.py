@@ -23,7 +23,8 @@ TABLE: dict[str, Code] = {
         "the server refuses to give the agent",
         "It answered with an HTTP status that is neither 200 nor a redirect. 408, 429 and 5xx were retried "
         f"until the time was over. {_NOTHING}",
-        "404: check the URL ({version} becomes the version exactly as written, with or without v), and that FILE.sig is beside the file. 401, 403: check the headers. 407: check the "
+        "404: check the URL ({version} becomes the version exactly as written, with or without v), and that FILE.sig is "
+        "beside the file. 401, 403: check the headers. 407: check the "
         "proxy's user and password. Otherwise see the server's log.",
     ),
     "MA1904": Code(
@@ -60,7 +61,7 @@ TABLE: dict[str, Code] = {
         "the agent cannot be checked on this machine",
         "Checking a signature needs openssl, checking a digest needs sha256sum or openssl; the machine has neither. "
         + _NOTHING,
-        "Also set sha256, or put openssl into the image.",
+        "Also set sha256, or add openssl to the image.",
     ),
     "MA1910": Code(
         "no program to download with",
@@ -83,7 +84,7 @@ TABLE: dict[str, Code] = {
         "the agent does not run on this machine",
         "The file is genuine, but it could not be asked for its version: /usr/bin/python3 is missing or unsuitable, or the "
         f"file is for another architecture. {_NOTHING}",
-        "The agent needs CPython 3.10 to 3.14 as /usr/bin/python3; docs/os-contract.md.",
+        "The agent needs CPython 3.10 to 3.14 as /usr/bin/python3: see docs/os-contract.md.",
     ),
     "MA1914": Code(
         "no agent for this CPU",

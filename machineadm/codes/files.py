@@ -14,7 +14,7 @@ TABLE: dict[str, Code] = {
     ),
     "MA1309": Code(
         "a download without a digest",
-        "A file comes over http or https, and nothing says what its content must be.",
+        "A file is downloaded over http or https, and nothing says what its content must be.",
         "Add the file's sha256 or sha512.",
     ),
     "MA1325": Code(
@@ -74,8 +74,8 @@ TABLE: dict[str, Code] = {
     ),
     "MA3010": Code(
         "the root is not a directory",
-        "--root names something that does not exist, cannot be entered, or is not a directory.",
-        "Make the directory first, or fix the option.",
+        "--root names something that does not exist, cannot be searched, or is not a directory.",
+        "Create the directory first, or fix the option.",
     ),
     "MA3011": Code(
         "the owner of a file is unknown",
@@ -107,12 +107,12 @@ TABLE: dict[str, Code] = {
         "refused to append to this file",
         "Appending reads a file and writes it again with the same mode and owner. A file with "
         "more hard links, or of a user who owns neither its directory nor, according to the configuration, "
-        "the file, may be somebody else's, linked there under another name.",
-        "`ls -li` shows the owner and number of links. Remove the file, or give it to root or to its "
+        "the file, may be another user's, linked there under another name.",
+        "`ls -li` shows the owner and number of links. Remove the file, or change its owner to root or to its "
         f"directory's owner (`chown`), or write the whole file, without `append`. {_RERUN}",
     ),
     "MA3021": Code(
-        "a file was changed by somebody else",
+        "somebody else changed a file",
         "A command of the configuration had changed a declared file, and now the file is neither what the configuration "
         "says nor what the command made of it. Writing either would lose somebody's change, so nothing was written.",
         "The report shows the difference. Put the file back, or remove it: a file that is gone is restored as the command "

@@ -30,7 +30,7 @@ TABLE = {
         "The directory they are unpacked to, or one above it, belongs to or can be written by somebody else, "
         "who could put code there that then runs as this user. It was not used: the agent runs from "
         "memory instead, which takes about 0.1 s longer at each start.",
-        "Find out who made it, and why; then give it to the user who runs the agent (root: chown root, chmod go-w), or "
+        "Find out who created it, and why; then give it to the user who runs the agent (root: chown root, chmod go-w), or "
         "remove /var/cache/machineadm. MACHINEADM_CACHE names another base.",
     ),
     "MA7105": Code(

@@ -36,6 +36,6 @@ TABLE: dict[str, Code] = {
     "MA3412": Code(
         "the machine was rebooted too often",
         "Steps still ask for a reboot after the agent has rebooted the machine three times.",
-        "Something undoes the configuration's change at every boot; the step's message says which.",
+        "Something undoes the configuration's change at every boot; the step's message says what it changes.",
     ),
 }

@@ -49,7 +49,7 @@ TABLE: dict[str, Code] = {
     "MA4008": Code(
         "the API server's certificate authority is not the one that the configuration pins",
         "The server at the endpoint has a CA that the configuration does not pin: the hash or CA in discovery is"
-        " wrong, the endpoint belongs to another cluster, or somebody is in the middle.",
+        " wrong, the endpoint belongs to another cluster, or an attacker is on the path.",
         "Compare discovery.caCertHashes (or the certificate authority of the discovery file) with the cluster's"
         " /etc/kubernetes/pki/ca.crt; if they agree, something else answers at this endpoint.",
     ),
@@ -227,7 +227,8 @@ TABLE: dict[str, Code] = {
     "MA4045": Code(
         "somebody else changed this machine since",
         "machineadm began to make this machine a node and did not finish. Since then a person or another tool has created, replaced"
-        " or restored files that kubeadm writes, by the change times that the kernel keeps. (After an update from a build that recorded no"
+        " or restored files that kubeadm writes, by the change times that the kernel keeps. (After an update from a "
+        "build that recorded no"
         " times, nothing shows that they are machineadm's.) It may be a live node, so no run finishes or resets it, not even"
         " after a reboot. Nothing was changed.",
         "If the machine is a node now, leave it, and run `systemctl disable machineadm-resume`. To set it up again, run"

@@ -4,69 +4,71 @@ from __future__ import annotations
 
 from machineadm.codes.model import Code
 
-_IGNORE = "Whoever knows better puts the code into node.ignorePreflightErrors."
+_IGNORE = "To skip this check, add its code to node.ignorePreflightErrors."
 
 TABLE: dict[str, Code] = {
     "MA4501": Code(
         "cgroup v1 (machine)",
-        "A kubelet from 1.35 on does not start where /sys/fs/cgroup is version 1, unless failCgroupV1 is false. A warning where it may be told so elsewhere.",
+        "A kubelet from 1.35 on does not start where /sys/fs/cgroup is version 1, unless failCgroupV1 is false. Only a "
+        "warning where that may be set elsewhere.",
         f"Boot with the unified hierarchy; every distribution with systemd 247 or later has it. {_IGNORE}",
     ),
     "MA4502": Code(
         "containerd 1.x (machine)",
-        "Kubernetes 1.36 and 1.37 warn of containerd before 2.0; later ones do not work with it.",
+        "Kubernetes 1.36 and 1.37 warn about containerd before 2.0; later versions do not work with it.",
         f"Install containerd 2. {_IGNORE}",
     ),
     "MA4503": Code(
         "swap (machine)",
-        "The kubelet does not start while swap is on, unless failSwapOn is false; a warning where it may be told so elsewhere (by an argument, "
-        "a patch, the cluster that it joins). With cgroup v1 pods could not use it anyway (a warning).",
+        "The kubelet does not start while swap is on, unless failSwapOn is false; only a warning where that may be set "
+        "elsewhere (by an argument, a patch, the cluster that it joins). With cgroup v1, pods could not use swap anyway "
+        "(a warning).",
         f"Set machine.linuxConfiguration.swap.enabled: false, or `swapoff -a` and take it out of /etc/fstab. {_IGNORE}",
     ),
     "MA4504": Code(
         "a port is in use (machine)",
-        "Somebody listens at a port that the kubelet, the control plane or etcd needs.",
-        f"`ss -ltnp` shows who. {_IGNORE} Port-6443 and the like ignore one port.",
+        "A process listens on a port that the kubelet, the control plane or etcd needs.",
+        f"`ss -ltnp` shows which. {_IGNORE} Names such as Port-6443 ignore one port.",
     ),
     "MA4505": Code(
         "no container runtime (machine)",
-        "The socket that node.criSocket names is not there, or none of those where kubeadm looks.",
+        "The socket that node.criSocket names does not exist, or none of those that kubeadm looks for.",
         f"Install and start a container runtime, or fix node.criSocket. {_IGNORE}",
     ),
     "MA4506": Code(
         "a program is missing (machine)",
-        "kubeadm, the kubelet, or a program that they call is not on the path.",
+        "kubeadm, the kubelet, or a program that they call is not on PATH.",
         f"Install it. {_IGNORE}",
     ),
     "MA4507": Code(
         "packets are not forwarded (machine)",
-        "net.ipv4.ip_forward is 0, so pods reach nobody beyond their machine.",
+        "net.ipv4.ip_forward is 0, so pods reach nothing outside their machine.",
         f"Set it in spec.machine.linuxConfiguration.sysctls. {_IGNORE}",
     ),
     "MA4508": Code(
         "too little memory (machine)",
         "A control plane machine needs 1700 MiB.",
-        f"Take a larger machine. {_IGNORE}",
+        f"Use a larger machine. {_IGNORE}",
     ),
     "MA4509": Code(
         "too few CPUs (machine)",
         "A control plane machine needs two.",
-        f"Take a larger machine. {_IGNORE}",
+        f"Use a larger machine. {_IGNORE}",
     ),
     "MA4510": Code(
-        "little room (machine, a warning)",
+        "little disk space (machine, a warning)",
         "The file system of the kubelet or of images is nearly full: a kubelet evicts pods, and images do not fit.",
-        f"Make room, or a file system of their own. {_IGNORE}",
+        f"Free some space, or use a separate file system. {_IGNORE}",
     ),
     "MA4511": Code(
         "a kubelet of another version (machine)",
-        "The kubelet may not be newer than the control plane, and at most three minor versions older.",
+        "The kubelet must not be newer than the control plane, and at most three minor versions older.",
         f"Install the kubelet of the version that the configuration asks for. {_IGNORE}",
     ),
     "MA4512": Code(
-        "a node already (machine, a warning)",
+        "already a node (machine, a warning)",
         "There is a kubelet.conf, or the manifest of an API server.",
-        f"`kubeadm reset` makes the machine none. {_IGNORE}",
+        f"`kubeadm reset` removes it. {_IGNORE}",
     ),
     "MA4513": Code(
         "the host name does not resolve (machine, a warning)",
@@ -85,7 +87,7 @@ TABLE: dict[str, Code] = {
     ),
     "MA4516": Code(
         "SELinux without a policy for containers (machine, a warning)",
-        "SELinux is enforcing, and its file contexts know no container runtime: containers would be denied what they need.",
+        "SELinux is enforcing, but has no file contexts for a container runtime: containers would be denied what they need.",
         f"Install container-selinux. {_IGNORE}",
     ),
 }

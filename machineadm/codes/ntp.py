@@ -15,14 +15,15 @@ TABLE: dict[str, Code] = {
     ),
     "MA3542": Code(
         "the clock is not synchronized",
-        "The time of requireSync is over, and the time service has not set the clock yet. kubeadm was not started: with a clock that is "
-        "wrong, certificates are not valid yet, or not any more.",
-        "`chronyc sources` or `timedatectl timesync-status` shows which servers answer. Look at the servers' names and at UDP port 123, or "
-        f"allow more time with requireSync.timeout. {_RERUN}",
+        "The timeout of requireSync is over, and the time service has not set the clock yet. kubeadm was not started: "
+        "with a wrong clock, certificates are not valid yet, or no longer valid.",
+        "`chronyc sources` or `timedatectl timesync-status` shows which servers answer. Check the servers' names and "
+        f"UDP port 123, or allow more time with requireSync.timeout. {_RERUN}",
     ),
     "MA3543": Code(
         "the time service does not run",
-        "systemd was asked to start the time service, and it does not run. systemd skips it in a container, whose clock is the host's.",
-        "systemctl status of the unit that the message names tells why. In a container leave `ntp` out.",
+        "systemd was asked to start the time service, but it does not run. systemd skips it in a container, whose clock "
+        "is the host's.",
+        "`systemctl status` of the unit that the message names shows why. In a container leave `ntp` out.",
     ),
 }

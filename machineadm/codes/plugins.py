@@ -9,7 +9,7 @@ TABLE: dict[str, Code] = {
         "plugin is not trusted",
         "A plugin runs as root, and this one's file, its checksum, plugins.yaml or a directory above them can be "
         "written by somebody other than root, or is a link. It was not started.",
-        "Find out who wrote it. If it is what you installed, chown root and chmod go-w what the message names.",
+        "Find out who wrote it. If it is what you installed, run `chown root` and `chmod go-w` on what the message names.",
     ),
     "MA7203": Code(
         "plugin has no checksum",
@@ -47,7 +47,7 @@ TABLE: dict[str, Code] = {
         "Read its log. A plugin of another program refuses our cookie and exits.",
     ),
     "MA7212": Code(
-        "plugin does not come up",
+        "the plugin does not become ready",
         "The plugin was started and did not become ready in time. It was killed.",
         "Run it yourself with its cookie in the environment: it must print its handshake line at once. If it needs a "
         "network to start, check that there is one.",
@@ -116,25 +116,26 @@ TABLE: dict[str, Code] = {
     ),
     "MA7226": Code(
         "no plugin of that name",
-        "The configuration names a provider, a handler or another plugin, and neither machine.plugins nor plugins.yaml nor the directories of "
-        "plugins have one. Plugins that are declared were asked whether they serve that name; those that are broken were passed over, "
-        "and the report lists them. Nothing was touched.",
-        "Look at the name. Install the plugin with its checksum, or add it to machine.plugins.",
+        "The configuration names a provider, a handler or another plugin, and neither machine.plugins nor plugins.yaml "
+        "nor the directories of "
+        "plugins have one. Declared plugins were asked whether they serve that name; broken ones were skipped, and the "
+        "report lists them. Nothing was touched.",
+        "Check the name. Install the plugin with its checksum, or add it to machine.plugins.",
     ),
     "MA7227": Code(
-        "inputs that a provider does not take",
-        "By the provider's own schema the inputs are unfit: one is missing, unknown, or of another kind. It was not executed.",
+        "inputs that a provider refuses",
+        "The inputs do not match the provider's own schema: one is missing, unknown, or of another kind. It was not executed.",
         "Correct the inputs as the message says; the provider's author documents them.",
     ),
     "MA7228": Code(
         "a provider's result does not fit",
-        "The provider answered, and its result has not the field that `output` names, or is an object where a text is wanted.",
+        "The provider answered, but its result lacks the field that `output` names, or is an object where a string is needed.",
         "Set `output` to the field of the result that is the value, with dots between names: `data.password`.",
     ),
     "MA7229": Code(
-        "providers need each other",
-        "By what the providers say of their inputs, one must be asked before another and also after it. None was asked.",
-        "Change the inputs so that the circle in the message is broken.",
+        "providers depend on each other",
+        "Each of these providers needs the result of another one. None was asked.",
+        "Change the inputs to break the circle in the message.",
     ),
     "MA7230": Code(
         "no plugin to reattach to",

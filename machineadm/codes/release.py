@@ -117,7 +117,7 @@ TABLE: dict[str, Code] = {
     ),
     "MA1852": Code(
         "version published already, with other content",
-        "Under this version the store has a file with different content, or one that is not part of the "
+        "The store already has this version with a file of different content, or one that is not part of the "
         "release. Nothing was overwritten, and no pointer moved.",
         "A released version never changes: publish the change as a new version. If release.json is missing, "
         "an earlier run was cut off before it released anything: remove its files and publish again.",
@@ -147,7 +147,7 @@ TABLE: dict[str, Code] = {
         "Check the network and the endpoint, and run the command again: it continues where it stopped.",
     ),
     "MA1857": Code(
-        "store gives back other bytes",
+        "the store returns other bytes",
         "A file was written and read back, and differs or is missing. Nothing points to it.",
         "Check the store for a proxy that rewrites or compresses, or a rule that deletes. Remove the file and "
         "publish again.",

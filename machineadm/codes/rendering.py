@@ -79,14 +79,16 @@ TABLE: dict[str, Code] = {
     ),
     "MA1621": Code(
         "user data that is a Jinja template",
-        "The template, or a part of it, begins with `## template: jinja` or is of type text/jinja2: cloud-init would run Jinja over all of it, including contents of "
+        "The template, or a part of it, begins with `## template: jinja` or is of type text/jinja2: cloud-init would "
+        "run Jinja over all of it, including contents of "
         "files, so that braces in a script fail or are replaced.",
         "Remove the line. If you need instance data, read it on the machine, in a command.",
     ),
     "MA1622": Code(
         "user data that its reader would refuse or misread",
-        "Your template's output is not a cloud-config or an Ignition configuration, or its reader would take it for something "
-        "else: of two equal keys only one counts, merge keys and tags change what a map contains, unknown keys are ignored.",
+        "Your template's output is not a cloud-config or an Ignition configuration, or its reader would read it as "
+        "something else: of two equal keys only one counts, merge keys and tags change what a map contains, unknown "
+        "keys are ignored.",
         "Render it with `--template bare` to see the configuration, and check the position that the message names.",
     ),
     "MA1630": Code(

@@ -7,7 +7,7 @@ from machineadm.codes.model import Code
 TABLE: dict[str, Code] = {
     "MA1301": Code(
         "fields that exclude each other",
-        "Two fields of one object are set that say the same, or one disables what the other needs.",
+        "Two fields of one object set the same thing, or one disables what the other needs.",
         "Keep one of them.",
     ),
     "MA1302": Code(
@@ -22,7 +22,7 @@ TABLE: dict[str, Code] = {
         "Add the field, or change what requires it.",
     ),
     "MA1304": Code(
-        "a field that does not go with the role",
+        "a field of another role",
         "The field is for machines of another role. It would have no effect here.",
         "Remove the field, or check that spec.kubernetes.role is right.",
     ),
@@ -47,7 +47,8 @@ TABLE: dict[str, Code] = {
     "MA1311": Code(
         "this version of Kubernetes is not supported",
         "This release knows Kubernetes 1.29 to 1.37; `machineadm version` prints the range.",
-        "Use a version in the range, or a later release. allowUnknownVersion passes on a newer version unjudged.",
+        "Use a version in the range, or a later release. allowUnknownVersion accepts a newer version, without checking "
+        "what it supports.",
     ),
     "MA1312": Code(
         "out of range together with another field",
@@ -62,7 +63,7 @@ TABLE: dict[str, Code] = {
         "Fix the object; the message says what is expected.",
     ),
     "MA1314": Code(
-        "a label that a kubelet may not set",
+        "a label that a kubelet must not set",
         "Labels in kubernetes.io and k8s.io belong to the cluster. Except for a few, a kubelet that is "
         "configured to set one on its node does not start.",
         "Label the node with kubectl or a controller, or use your own label domain.",
@@ -81,7 +82,7 @@ TABLE: dict[str, Code] = {
     ),
     "MA1320": Code(
         "a setting in two places",
-        "A passed-through object or a component's argument sets what one of our fields sets, too.",
+        "A passed-through object or a component's argument sets something that also has a field.",
         "Keep the field and remove the other.",
     ),
     "MA1321": Code(
@@ -106,52 +107,55 @@ TABLE: dict[str, Code] = {
         "unknown field or wrong type in a document that is passed on",
         "A document for the kubelet, kube-proxy or the API server has a field that its reader of this version of Kubernetes does not "
         "know, or a value that the field cannot have. The reader would refuse to start, or ignore the field and only log it.",
-        "Take the suggestion, or look the field up in Kubernetes' reference. docs/verdict.md says what is judged.",
+        "Use the suggestion, or look the field up in Kubernetes' reference. docs/verdict.md says what is judged.",
     ),
     "MA1440": Code(
         "the component would refuse it",
         "A document that is passed on has the right fields, but its reader validates it at start and would refuse this value: "
         "the API server or the kubelet would not come up.",
-        "Fix the value; the message says what its reader wants. docs/verdict.md lists the rules.",
+        "Fix the value; the message says what its reader expects. docs/verdict.md lists the rules.",
     ),
     "MA1445": Code(
         "deprecated in this version of Kubernetes (warning)",
-        "The component of the version asked for still takes the setting, logs that it is deprecated, and a later version will refuse it.",
-        "Use what the hint names before the next upgrade.",
+        "The component of this version still accepts the setting and logs that it is deprecated; a later version will refuse it.",
+        "Change to what the hint names before the next upgrade.",
     ),
     "MA1444": Code(
         "a Kubernetes that is newer than this release knows (warning)",
-        "allowUnknownVersion takes a Kubernetes whose fields, arguments, feature gates, phases and admission plugins this release has "
-        "no tables of. What is wrong with them shows when kubeadm or a component refuses to start.",
+        "allowUnknownVersion accepts a Kubernetes whose fields, arguments, feature gates, phases and admission plugins "
+        "this release does not know. Mistakes in them show only when kubeadm or a component refuses to start.",
         "Use a release of machineadm that knows the version as soon as there is one.",
     ),
     "MA1441": Code(
         "argument that the component does not have",
-        "A component of the Kubernetes version asked for has no such command-line argument. It would print its usage and end.",
-        "Take the suggestion, use the field that the hint names, or remove the argument.",
+        "In this version of Kubernetes, the component has no such command-line argument. It would print its usage and exit.",
+        "Use the suggestion, use the field that the hint names, or remove the argument.",
     ),
     "MA1443": Code(
         "admission plugin that the API server does not have",
-        "An admission plugin is turned on or off that the API server of the Kubernetes version asked for does not have. It would not start.",
-        "Take the suggestion, or remove the name.",
+        "An admission plugin is turned on or off that the API server does not have in this version of Kubernetes. It would not start.",
+        "Use the suggestion, or remove the name.",
     ),
     "MA1442": Code(
         "feature gate that the component does not have",
-        "A feature gate is unknown to the component of the Kubernetes version asked for, or is locked to another value. The "
+        "In this version of Kubernetes, the component does not know the feature gate, or its value is locked. The "
         "component would not start.",
-        "Take the suggestion, remove the gate, or ask for a version that has it.",
+        "Use the suggestion, remove the gate, or ask for a version that has it.",
     ),
     "MA1411": Code(
         "a placeholder that nothing will fill in (warning)",
-        "A string has a placeholder of cloud-init, Afterburn, Helm, Terraform or another templater. machineadm does not fill them in, so "
-        "the machine would get it unchanged: a node with `{{ ds.meta_data.instance_id }}` in its provider id keeps it for good.",
-        "Fill it in before the configuration reaches the machine. What only the machine knows is instance data: nameFrom, contentFrom and others "
+        "A string has a placeholder of cloud-init, Afterburn, Helm, Terraform or another templater. machineadm does not "
+        "fill them in, so "
+        "the machine would get it unchanged: a node with `{{ ds.meta_data.instance_id }}` in its provider id can never change it.",
+        "Fill it in before the configuration reaches the machine. What only the machine knows is instance data: "
+        "nameFrom, contentFrom and others "
         "take `instanceData: $(v1.local_hostname)` (docs/instance-data.md). If the text is "
         "meant literally, ignore the warning; `validate --strict` refuses it.",
     ),
     "MA1412": Code(
         "an argument value that the kubelet would refuse",
-        "A kubelet argument sets what a field of node is for, with a value that the field would not accept. The kubelet would not start, "
+        "A kubelet argument sets what a field of node is for, with a value that the field would not accept. The kubelet "
+        "would not start, "
         "or register a node that cannot be fixed.",
         "Use the field that the hint names, or write the value in the form of that field.",
     ),
@@ -162,28 +166,30 @@ TABLE: dict[str, Code] = {
     ),
     "MA1330": Code(
         "a plugin of another kind (warning)",
-        "A name is declared in machine.plugins, but for another kind than it is asked as here. If the machine itself has no plugin "
+        "A name is declared in machine.plugins, but for another kind than the one needed here. If the machine itself has no plugin "
         "of that name and kind, the run will end with MA7226 before anything is touched.",
         "Add an entry of that name and kind to machine.plugins, or install the plugin on the machine.",
     ),
     "MA1430": Code(
-        "a mount that the pod of a component cannot have",
-        "Two mounts of kubeadm's, of machineadm's or of extraVolumes are at one place, one is at / or in /proc, a volume takes the "
-        "place of one that the component does not start without, or an argument names a file that no mount brings into "
-        "the pod. The kubelet would refuse the pod, and only its log would tell.",
-        "Move or rename the one that the message names. A warning concerns a directory that kubeadm mounts where the machine has it.",
+        "a mount that a component's pod cannot have",
+        "Two mounts of kubeadm's, of machineadm's or of extraVolumes share a path, one is at / or in /proc, a volume "
+        "replaces one that the component needs to start, or an argument names a file that no mount brings into "
+        "the pod. The kubelet would refuse the pod, and say so only in its log.",
+        "Move or rename the one that the message names. It is a warning where kubeadm mounts a directory only on "
+        "machines that have it.",
     ),
     "MA1431": Code(
         "a variable that a static pod cannot have",
-        "A variable of a component takes its value from an object of the API server, from a field or a resource that there is not, or by a "
-        "divisor that Kubernetes does not take. The kubelet would refuse the pod.",
+        "A variable of a component takes its value from an object of the API server, from a field or a resource that "
+        "does not exist, or with a divisor that Kubernetes refuses. The kubelet would refuse the pod.",
         "Give the value itself, or one of the fields that the message lists.",
     ),
     "MA1432": Code(
         "a patch that kubeadm cannot apply",
-        "An inline patch is not what its type says, does not fit the manifest it is for, or leaves one that the kubelet refuses. kubeadm would "
-        "fail after it has made certificates, or the component would never start.",
-        "The message says which part is at fault. `kubeadm init phase control-plane all --dry-run --patches DIR` shows manifests to patch.",
+        "An inline patch is not what its type says, does not fit the manifest it is for, or leaves one that the kubelet "
+        "refuses. kubeadm would fail after creating certificates, or the component would never start.",
+        "The message says which part is at fault. `kubeadm init phase control-plane all --dry-run --patches DIR` shows "
+        "manifests to patch.",
     ),
     "MA1401": Code(
         "not built in this release",

@@ -12,7 +12,7 @@ TABLE: dict[str, Code] = {
     ),
     "MA1221": Code(
         "two MachineConfigurations",
-        "All --path files together are one stream of documents, and it describes the machine twice.",
+        "All --path files together are one stream of documents, and they describe the machine twice.",
         "Remove one of the documents, or merge them.",
     ),
     "MA1222": Code(
@@ -29,8 +29,8 @@ TABLE: dict[str, Code] = {
     ),
     "MA6001": Code(
         "another run holds the lock",
-        "One run at a time works on a machine. The lock is held by a running agent, or by a "
-        "program that it started and that still runs. Nothing was changed.",
+        "One run at a time works on a machine. The lock is held by a running agent, or by a program that it started and "
+        "that is still running. Nothing was changed.",
         "Wait for it: `machineadm status --wait`. If no agent is running, look for what it started: "
         "`fuser` on the lock file in the run directory names it.",
     ),
@@ -141,36 +141,36 @@ TABLE: dict[str, Code] = {
     ),
     "MA6030": Code(
         "the report does not arrive elsewhere",
-        "spec.reporting asks for reports at a URL or by a plugin, and the last one did not arrive there. The run itself went on as if nothing had "
-        "happened: its own report (status.json) has the condition Reported with the reason.",
-        "Look at the URL, its headers and certificates, or at the plugin's log. `machineadm status` shows the report on the machine.",
+        "spec.reporting asks for reports at a URL or by a plugin, and the last one did not arrive there. The run itself "
+        "was not affected: its own report (status.json) has the condition Reported with the reason.",
+        "Check the URL, its headers and certificates, or the plugin's log. `machineadm status` shows the report on the machine.",
     ),
     "MA6031": Code(
-        "a reset was begun and has not ended",
+        "a reset was started and did not finish",
         "`machineadm reset` was killed, or failed, before it had taken everything back. What is left is neither what the "
-        "configuration made nor what was there before, so no bootstrap begins. Nothing was changed.",
-        "Run `machineadm reset` again: it goes on where it stopped.",
+        "configuration made nor what was there before, so no bootstrap starts. Nothing was changed.",
+        "Run `machineadm reset` again: it continues where it stopped.",
     ),
     "MA6032": Code(
-        "a reset has to be confirmed",
-        "`kubeadm reset` would take what machineadm cannot prove to be left over from a bootstrap of its own that has not ended: "
-        "a node that is finished and has worked since, or what somebody else made or restored. Nothing was changed.",
-        "Look at `machineadm reset --dry-run`, save what is needed, and say --yes; at a terminal you are asked.",
+        "a reset must be confirmed",
+        "`kubeadm reset` would remove more than the remains of an unfinished bootstrap of machineadm: a finished node, "
+        "or what somebody else created or restored. Nothing was changed.",
+        "Look at `machineadm reset --dry-run`, save what is needed, and confirm with --yes; at a terminal you are asked.",
     ),
     "MA6033": Code(
         "a node below another root cannot be reset",
-        "The tree (`--root`) holds what kubeadm made, and kubeadm can be reset only on the machine that runs. Nothing was changed.",
-        "Boot the machine and run `machineadm reset` there, or make the tree anew.",
+        "The tree (`--root`) has files of kubeadm, which can be reset only on the running machine. Nothing was changed.",
+        "Boot the machine and run `machineadm reset` there, or create the tree again.",
     ),
     "MA6034": Code(
         "there is no kubeadm to reset the node",
-        "The machine holds what kubeadm made, and only kubeadm takes it back, but no program of that name is on PATH. Nothing was changed.",
+        "The machine has files of kubeadm, which only kubeadm removes, but there is no kubeadm on PATH. Nothing was changed.",
         "Install the kubeadm of the node's version, or put it on PATH, and run `machineadm reset` again.",
     ),
     "MA6021": Code(
         "the machine reboots",
         "Steps asked for a reboot, the configuration allows it, and the run continues after it.",
-        "Wait. Act only if the machine does not come up again.",
+        "Wait; nothing to do unless the machine does not come up again.",
     ),
     "MA6022": Code(
         "the ledger is damaged",

@@ -21,8 +21,8 @@ TABLE: dict[str, Code] = {
     "MA3305": Code(
         "the kernel refuses a value",
         "Setting a parameter failed; the message quotes the kernel.",
-        "Invalid argument: the value is out of its range. Permission denied, read-only: a container "
-        f"may not set it. {_RERUN}",
+        "Invalid argument: the value is out of its range. Permission denied, read-only: a container is not allowed to "
+        f"set it. {_RERUN}",
     ),
     "MA3307": Code(
         "a kernel parameter does not keep its value",

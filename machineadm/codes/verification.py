@@ -91,7 +91,7 @@ TABLE: dict[str, Code] = {
         "Fetch the release again, whole.",
     ),
     "MA1725": Code(
-        "file that nothing vouches for",
+        "a file that is not part of the release",
         "The directory, or SHA256SUMS, has a file that release.json does not name.",
         "Remove it. If the release was just built, sign it again.",
     ),
