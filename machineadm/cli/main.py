@@ -22,6 +22,7 @@ COMMANDS = {
     "plan": "show what bootstrap would do; exits 10 if anything would change",
     "validate": "show every problem of a configuration",
     "render": "print the user data of a MachineBootstrap",
+    "convert": "write KubeadmConfigs and the like as our kinds, with an account of every leaf",
     "encrypt": "encrypt documents as EncryptedData",
     "decrypt": "decrypt EncryptedData and print its documents",
     "reset": "take back what machineadm did to this machine",

@@ -21,7 +21,7 @@ def add_arguments(parser: Parser) -> None:
     parser.add_option(
         "--kubernetes-version",
         metavar="VERSION",
-        type=_version,
+        type=version,
         help="check against this version instead of the configuration's",
     )
     add_unknown_version(parser)
@@ -37,7 +37,7 @@ def add_arguments(parser: Parser) -> None:
     parser.add_output("sarif", "github")
 
 
-def _version(text: str) -> str:
+def version(text: str) -> str:
     """A release of Kubernetes such as v1.34.4; the v may be missing.
 
     Raises:

@@ -80,6 +80,30 @@ def decode_kinds(
     return (_document(source, 1, None, (Fault("MA1001", 0, "there is no document", hint),)),)
 
 
+def read_documents(data: bytes, *, file: str, budget: Budget | None = None) -> tuple[Document, ...]:
+    """Read a stream of documents of any kind, without judging them by a type.
+
+    Args:
+        data: The bytes of one input.
+        file: Its name, for messages.
+        budget: As of `decode`.
+
+    Returns:
+        The documents in order, without values; a problem is one of reading. A key that comes twice is none.
+    """
+    try:
+        source = Source(file, read_text(data))
+    except RefusedError as refused:
+        readable = data.decode("utf-8-sig", "replace") if len(data) <= MAX_BYTES else ""
+        return (_document(Source(file, readable), 1, None, (refused.fault,)),)
+    found: list[Document] = []
+    for root in _roots(source, budget or Budget()):
+        node = root.node
+        if not (isinstance(node, Scalar) and node.plain and not node.text and not root.faults):
+            found.append(_document(source, len(found) + 1, node, root.faults))
+    return tuple(found)
+
+
 def decode_object(
     data: bytes, *, file: str, budget: Budget | None = None
 ) -> tuple[dict[str, Any] | None, tuple[Problem, ...]]:

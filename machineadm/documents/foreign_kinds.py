@@ -12,32 +12,35 @@ _KUBELET: Final = (
 )
 
 _WAYS: Final = (
-    ("bootstrap.cluster.x-k8s.io/", "KubeadmConfig", f"write a MachineConfiguration: {_FIELDS}"),
+    (
+        "bootstrap.cluster.x-k8s.io/",
+        "KubeadmConfig",
+        f"machineadm convert writes it as a MachineBootstrap; {_FIELDS}",
+    ),
     (
         "bootstrap.cluster.x-k8s.io/",
         "KubeadmConfigTemplate",
-        f"write a MachineBootstrapTemplate: {_FIELDS}",
+        f"machineadm convert writes it as a MachineBootstrapTemplate; {_FIELDS}",
     ),
     (
         "controlplane.cluster.x-k8s.io/",
         "KubeadmControlPlane",
-        f"it stays as it is; write its kubeadmConfigSpec as a MachineBootstrapTemplate: {_FIELDS}",
+        f"machineadm convert writes its kubeadmConfigSpec as a MachineBootstrapTemplate; {_FIELDS}",
     ),
     (
         "kubeadm.k8s.io/",
         "ClusterConfiguration",
-        f"write a MachineConfiguration, with spec.kubernetes.cluster and controlPlane: {_FIELDS}",
+        f"machineadm convert writes it as a MachineConfiguration; {_FIELDS}",
     ),
     (
         "kubeadm.k8s.io/",
         "InitConfiguration",
-        f"write a MachineConfiguration with spec.kubernetes.role of type Initialize: {_FIELDS}",
+        f"machineadm convert writes it as a MachineConfiguration with role Initialize; {_FIELDS}",
     ),
     (
         "kubeadm.k8s.io/",
         "JoinConfiguration",
-        "write a MachineConfiguration with spec.kubernetes.role of type JoinWorker or JoinControlPlane: "
-        f"{_FIELDS}",
+        f"machineadm convert writes it as a MachineConfiguration with role JoinWorker or JoinControlPlane; {_FIELDS}",
     ),
     ("kubelet.config.k8s.io/", "KubeletConfiguration", _KUBELET),
     (

@@ -1,0 +1,176 @@
+"""Judge a draft as the agent will: what it would refuse whatever the placeholders become is a decision, never a surprise."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Any, Final
+
+from machineadm.config.validation import check
+from machineadm.config.versions import NEWEST_MINOR, OLDEST_MINOR
+from machineadm.conversion import placeholders
+from machineadm.conversion.account import Account
+from machineadm.conversion.fields import Role, Setting
+from machineadm.conversion.standing_in import stand_in
+from machineadm.conversion.writing import write
+from machineadm.documents.decoding import decode, read_values
+from machineadm.documents.model import Document, Problem, problem_at
+
+_LIKELY: Final = (34, 30, 36, 32)
+"""Minor versions that are tried first for a version that is a placeholder."""
+
+_OF_VERSIONS: Final = ("MA131", "MA144")
+
+_DISCOVERY: Final = {
+    "type": "Token",
+    "token": "abcdef.0123456789abcdef",
+    "endpoint": "192.0.2.1:6443",
+    "caCertHashes": [f"sha256:{'0' * 64}"],
+}
+_WAYS: Final = (
+    "change it where it stands, and convert again",
+    "change it in what was written",
+)
+
+
+def decide(
+    draft: dict[str, Any], remarks: dict[str, tuple[str, ...]], account: Account, setting: Setting
+) -> None:
+    """Have somebody decide about everything in a draft that the agent would refuse.
+
+    Args:
+        draft: What is written below spec.
+        remarks: Lines above its fields.
+        account: That of the document.
+        setting: Of the document.
+    """
+    for problem in _problems(draft, setting):
+        path = problem.path.removeprefix("spec.")
+        note = f"{problem.code}: {problem.message}"
+        leaf = account.nearest(path)
+        account.say(
+            leaf,
+            "needs a decision",
+            to=path,
+            note=note,
+            ways=(problem.hint, _WAYS[0]) if problem.hint else _WAYS,
+        )
+        where = _existing(draft, path)
+        remarks[where] = (*remarks.get(where, ()), f"decide: {note}")
+
+
+def _problems(draft: dict[str, Any], setting: Setting) -> list[Problem]:
+    found: dict[tuple[str, str], Problem] = {}
+    for role in _roles(draft, setting):
+        for one in _judged(draft, role):
+            found.setdefault((one.path, one.message), one)
+    return list(found.values())
+
+
+def _roles(draft: dict[str, Any], setting: Setting) -> tuple[Role, ...]:
+    kubernetes = draft.get("kubernetes", {})
+    role = kubernetes.get("role", {}).get("type")
+    if role is not None:
+        return (role,)
+    return ("JoinWorker",) if setting.worker else ("Initialize", "JoinControlPlane")
+
+
+def _judged(draft: dict[str, Any], role: Role) -> list[Problem]:
+    """What the agent says, of the version that suits the draft best where it names none."""
+    version = str(draft.get("kubernetes", {}).get("version", ""))
+    is_open = placeholders.holds(version)
+    document: dict[str, object] = {
+        "apiVersion": "bootstrap.cluster.x-k8s.io/v1alpha1",
+        "kind": "MachineConfiguration",
+        "spec": _as_machine(draft, role, f"v1.{_LIKELY[0]}.0" if is_open else None),
+    }
+
+    seen: dict[str, list[Problem]] = {}
+
+    def wrong(candidate: str) -> Iterable[int]:
+        seen[candidate] = _said(_read(candidate), None)
+        return [one.line for one in seen[candidate] if not _depends([one])]
+
+    text = stand_in(write(document, {}), wrong)
+    read = _read(text)
+    fewest = seen[text] if text in seen else _said(read, None)
+    if not is_open or not _depends(fewest):
+        return fewest
+    for minor in dict.fromkeys([*_LIKELY[1:], *range(NEWEST_MINOR, OLDEST_MINOR - 1, -1)]):
+        problems = _said(read, f"v1.{minor}.0")
+        if len(problems) < len(fewest):
+            fewest = problems
+        if not _depends(fewest):
+            break
+    return fewest
+
+
+def _depends(problems: list[Problem]) -> bool:
+    """Whether another version of Kubernetes may be what is missing."""
+    return any(one.code.startswith(_OF_VERSIONS) for one in problems)
+
+
+def _read(text: str) -> Document:
+    return decode(text.encode(), file="")[0]
+
+
+def _said(document: Document, version: str | None) -> list[Problem]:
+    if document.problems or document.value is None:
+        return list(document.problems)
+    return [
+        problem_at(document, finding)
+        for finding in check(document.value, read=read_values, kubernetes_version=version)
+        if finding.severity == "error"
+    ]
+
+
+def _as_machine(draft: dict[str, Any], role: Role, version: str | None) -> dict[str, Any]:
+    """The draft as a machine of a role would get it: with a cluster to join, and nothing that refers to a Secret."""
+    kubernetes = dict(draft.get("kubernetes", {}))
+    given = dict(kubernetes.get("role", {}))
+    given["type"] = role
+    if role != "Initialize":
+        discovery = given.get("discovery", {})
+        given["discovery"] = (
+            {**_DISCOVERY, **discovery} if discovery.get("type", "Token") == "Token" else discovery
+        )
+        if discovery.get("type") == "Token" and discovery.get("unsafeSkipCAVerification"):
+            del given["discovery"]["caCertHashes"]
+    if role == "JoinControlPlane":
+        given.setdefault("certificateKey", "0" * 64)
+    kubernetes["role"] = given
+    if version is not None:
+        kubernetes["version"] = version
+    spec = {"machine": _without_secrets(draft.get("machine", {})), "kubernetes": kubernetes}
+    return {key: value for key, value in spec.items() if value != {}}
+
+
+def _without_secrets(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_without_secrets(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    found = {}
+    for key, item in value.items():
+        if (
+            isinstance(item, dict)
+            and key.endswith("From")
+            and ("secret" in item or "configMap" in item)
+        ):
+            found[key.removesuffix("From")] = "value"
+        elif (key, item) != ("contentFormat", "Template"):
+            found[key] = _without_secrets(item)
+    return found
+
+
+def _existing(draft: Any, path: str) -> str:
+    """The longest part of a path that is in the draft, so that the remark stands somewhere."""
+    at, value = "", draft
+    for name, index in re.findall(r"\.?([A-Za-z][A-Za-z0-9]*)|\[(\d+)\]", path):
+        if name and isinstance(value, dict) and name in value:
+            at, value = (f"{at}.{name}" if at else name), value[name]
+        elif index and isinstance(value, list) and int(index) < len(value):
+            at, value = f"{at}[{index}]", value[int(index)]
+        else:
+            break
+    return at

@@ -1,0 +1,308 @@
+"""The commands of a KubeadmConfig: lines of one shell there, one script for each list here."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+from msgspec import Struct
+
+from machineadm.conversion.account import View
+from machineadm.conversion.fields import Setting
+from machineadm.conversion.idioms import (
+    Kubeadm,
+    Typed,
+    into_kubeadm,
+    metadata_of,
+    touches_kubeadm,
+    typed,
+    with_role,
+)
+from machineadm.conversion.shell import Script
+
+DEADLINE: Final = "30m"
+"""There a command may take as long as it likes: here as long as the run."""
+
+_PROXY: Final = r"(?i)(https?|no|all|ftp)_proxy"
+
+
+class Converted(Struct, kw_only=True):
+    """What became of the commands."""
+
+    lists: dict[str, object]
+    """`machine.commands`."""
+
+    typed: Typed
+    remarks: dict[str, tuple[str, ...]]
+
+
+class _List(Struct, kw_only=True):
+    """One list of commands."""
+
+    to: str
+    entries: list[tuple[View, str]]
+    """What is left of it, in order."""
+
+    env: dict[str, str] = {}
+    """Names of variables, and the references that they stand for."""
+
+    notes: dict[int, str] = {}
+    lead: list[str] = []
+
+    def text(self) -> str:
+        return "\n".join(entry for _, entry in self.entries)
+
+
+def substituted(view: View | None, document: str) -> Kubeadm:
+    """What commands before kubeadm put into its file; asked for before anything of that file is converted."""
+    return into_kubeadm([text for _, text in _entries(view)], document)
+
+
+def convert(spec: View, setting: Setting, kubeadm: Kubeadm, taken: frozenset[str]) -> Converted:
+    """Convert all three lists.
+
+    Args:
+        spec: The KubeadmConfigSpec.
+        setting: Of the document.
+        kubeadm: As `substituted` found it.
+        taken: Paths of files that the configuration has.
+    """
+    boot = _list(spec.get("bootCommands"), "boot")
+    before = _list(spec.get("preKubeadmCommands"), "preKubeadm")
+    after = _list(spec.get("postKubeadmCommands"), "postKubeadm")
+    texts = [text for _, text in before.entries]
+    found = Typed() if setting.windows else typed(texts, setting.machine, taken)
+    for index, note in kubeadm.typed.items():
+        before.entries[index][0].converted("kubernetes", f"was {note}")
+    for index, (to, note) in found.typed.items():
+        before.entries[index][0].converted(to, f"was {note}")
+    gone = kubeadm.typed.keys() | found.typed.keys()
+    before.entries = [one for index, one in enumerate(before.entries) if index not in gone]
+    remarks: dict[str, tuple[str, ...]] = {}
+    for each in (boot, before, after):
+        _prepare(each, setting, kubeadm)
+    _crossing(before, after)
+    if not setting.windows:
+        _exits(before)
+    lists: dict[str, object] = {}
+    for each in (boot, before, after):
+        if each.entries:
+            lists[each.to] = [_command(each, setting)]
+            _account(each, remarks)
+    return Converted(lists=lists, typed=found, remarks=remarks)
+
+
+def _entries(view: View | None) -> list[tuple[View, str]]:
+    if view is None:
+        return []
+    return [(item, item.text) for item in view.items() if item.text is not None]
+
+
+def _list(view: View | None, to: str) -> _List:
+    if view is not None and view.is_empty:
+        view.default("an empty list is the same as none")
+    return _List(to=to, entries=_entries(view))
+
+
+def _prepare(one: _List, setting: Setting, kubeadm: Kubeadm) -> None:
+    """Let the commands take from the environment what was put into their text, and find out their role."""
+    if setting.ignition or kubeadm.variables:
+        for name in metadata_of(one.text()):
+            one.env[name] = kubeadm.variables.get(name, f"env.{name}")
+    # Quotes and here-documents may reach over several entries.
+    whole = Script(one.text())
+    changed, at = [], 0
+    for index, (view, text) in enumerate(one.entries):
+        new = _with_environment(text, at, whole, setting, one, index)
+        if new is None:
+            view.decide(
+                "refers to instance data in a way that the environment cannot replace",
+                "rewrite it with a variable, and give that by `env[].valueFrom.instanceData`",
+                "write the value itself",
+                to=f"machine.commands.{one.to}",
+            )
+            new = text
+        elif new != text:
+            one.notes[index] = "takes instance data from its environment"
+        roles = with_role(new)
+        if roles != new:
+            one.notes[index] = "finds out its role by MACHINEADM_ROLE, not by kubeadm's file"
+        if touches_kubeadm(roles):
+            view.decide(
+                "reads or changes the file that kubeadm is given, which is not there",
+                "set the field that it changes: docs/kubeadmconfig.md lists them",
+                "if it only reads: `commands.kubeadmFile` names a copy that it may read",
+                to=f"machine.commands.{one.to}",
+            )
+        changed.append((view, roles))
+        at += len(text) + 1
+    one.entries = changed
+
+
+def _with_environment(
+    text: str, offset: int, whole: Script, setting: Setting, one: _List, index: int
+) -> str | None:
+    read = setting.machine.read(text)
+    if read.trouble is not None:
+        one.entries[index][0].decide(
+            f"{read.trouble.what} is more than a reference to instance data; it is written as it is",
+            "take the value from the environment (`env[].valueFrom.instanceData`)",
+            "leave it, if the braces were meant literally",
+            to=f"machine.commands.{one.to}",
+        )
+        return text
+    if not read.references:
+        return text
+    if read.text != text:
+        whole, offset = Script(read.text), 0
+    pieces, end = [], 0
+    for reference in read.references:
+        variable = _variable(reference.inside, one)
+        follows = read.text[reference.end : reference.end + 1]
+        named = f"${variable}"
+        glued = bool(re.match(r"[A-Za-z0-9_]", follows))
+        place = whole.place(offset + reference.begin)
+        if place == "here-quoted":
+            return None
+        if place == "double":
+            named += '""' if glued else ""
+        elif place == "single":
+            named = f"'\"{named}\"'"
+        elif place == "code":
+            named = f'"{named}"'
+        elif place == "here" and glued:
+            named = ("$$" if setting.envsubst else "$") + f"{{{variable}}}"
+        elif place == "comment":
+            named = variable
+        pieces += [read.text[end : reference.begin], named]
+        end = reference.end
+    return "".join([*pieces, read.text[end:]])
+
+
+def _variable(inside: str, one: _List) -> str:
+    for name, known in one.env.items():
+        if known == inside:
+            return name
+    base = re.sub(r"[^A-Za-z0-9]+", "_", inside).upper()
+    name, texts = base, one.text()
+    while name in one.env or re.search(rf"\b{name}\b", texts):
+        name += "_"
+    one.env[name] = inside
+    return name
+
+
+def _crossing(before: _List, after: _List) -> None:
+    """Carry over kubeadm what both lists shared there, or have it decided."""
+    first, then = Script(before.text()), Script(after.text())
+    if after.entries:
+        after.lead += first.options()
+    for index, (view, text) in enumerate(before.entries):
+        script = Script(text)
+        for name in sorted(script.assigned() | script.functions() | script.exported()):
+            used = re.search(
+                rf"\$\{{?{name}\b|(?<![A-Za-z0-9_/.-]){name}\b"
+                if name in script.functions()
+                else rf"\$\{{?{name}\b",
+                then.text,
+            )
+            exported = name in script.exported()
+            if re.fullmatch(_PROXY, name) and exported:
+                view.decide(
+                    f"{name} also reached kubeadm, which does not get it from a command here",
+                    "give it to the container runtime and the kubelet by drop-ins, and put hosts that kubeadm must reach directly "
+                    "into its own network",
+                    "leave it, if kubeadm needs no proxy itself: it holds for the commands before kubeadm",
+                    to="machine.commands.preKubeadm",
+                )
+            if not after.entries or name in then.assigned() or not (used or exported):
+                continue
+            literal = _literal(text, name)
+            if literal is not None:
+                after.lead.append(literal)
+                before.notes[index] = f"{name} is set again for the commands after kubeadm"
+            elif used:
+                view.decide(
+                    f"{name} is used after kubeadm as well, by another shell here",
+                    "set it again in commands.postKubeadm",
+                    "write it to a file, and read that in commands.postKubeadm",
+                    to="machine.commands.preKubeadm",
+                )
+        if after.entries and re.search(r"(?:^|[;&\n])[ \t]*cd[ \t]", script.code):
+            view.decide(
+                "changes the directory for the commands after kubeadm as well, which begin in / here",
+                "set workingDirectory of the commands after kubeadm",
+                "leave it, if these name their files by absolute paths",
+                to="machine.commands.preKubeadm",
+            )
+
+
+def _literal(text: str, name: str) -> str | None:
+    """An assignment that means the same wherever it stands."""
+    found = re.search(
+        rf"(?:^|[;\n])[ \t]*((?:export[ \t]+)?{name}=(?:[A-Za-z0-9_./:,@%+=-]+|'[^']*'|\"[^\"$`\\]*\"))[ \t]*(?=[;\n]|$)",
+        text,
+    )
+    return found[1] if found else None
+
+
+def _exits(before: _List) -> None:
+    """`exit 0` also kept kubeadm from running, and does not here."""
+    whole = Script(before.text())
+    ends = [at for at, with_ in whole.exits() if not re.fullmatch(r"[1-9][0-9]*", with_)]
+    begin = 0
+    for view, text in before.entries:
+        end = begin + len(text)
+        for at in ends:
+            if (
+                begin <= at <= end
+                and whole.text[at:].strip(" \t\n;").removeprefix("exit").strip(" \t\n0") != ""
+            ):
+                view.decide(
+                    "may end the script without an error, and then kubeadm was not run",
+                    "exit with another code than 0: the run fails, and kubeadm is not run",
+                    "leave it, if kubeadm has to run all the same",
+                    to="machine.commands.preKubeadm",
+                )
+        begin = end + 1
+
+
+def _command(one: _List, setting: Setting) -> dict[str, object]:
+    if setting.windows:
+        script = "".join(f"{text}\n" for _, text in one.entries)
+        return {
+            "script": script,
+            "interpreter": ["cmd", "/c"],
+            "platforms": ["windows"],
+            "timeout": DEADLINE,
+        }
+    body = [*one.lead, *(text.rstrip("\n") for _, text in one.entries)]
+    # `:` at the end: there, too, only what ends the whole script counts as a failure.
+    lines = ["#!/bin/bash", "set -e", *body] if setting.ignition else ["#!/bin/sh", *body, ":"]
+    command: dict[str, object] = {"script": "\n".join(lines) + "\n"}
+    if one.env:
+        command["env"] = [
+            {"name": name, "valueFrom": {"instanceData": f"$({inside})"}}
+            for name, inside in one.env.items()
+        ]
+    command["timeout"] = DEADLINE
+    return command
+
+
+def _account(one: _List, remarks: dict[str, tuple[str, ...]]) -> None:
+    to = f"machine.commands.{one.to}[0].script"
+    for index, (view, _) in enumerate(one.entries):
+        view.converted(to, one.notes.get(index, ""))
+    decisions = _decisions(view for view, _ in one.entries)
+    if decisions:
+        remarks[f"machine.commands.{one.to}[0]"] = decisions
+
+
+def _decisions(views: Iterable[View]) -> tuple[str, ...]:
+    found: Sequence[str] = [
+        f"decide: line {leaf.line} of the original {leaf.note}"
+        for view in views
+        for leaf in [view.account.leaf(view.path)]
+        if leaf.outcome == "needs a decision"
+    ]
+    return tuple(found)

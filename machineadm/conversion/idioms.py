@@ -1,0 +1,211 @@
+"""What people do by commands because a KubeadmConfig has no field for it, and which field of ours it is."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Final
+
+from msgspec import Struct
+
+from machineadm.conversion.texts import Machine
+
+INIT_FILES: Final = ("/run/kubeadm/kubeadm.yaml", "/tmp/kubeadm.yaml")  # noqa: S108 # where others put it
+JOIN_FILES: Final = ("/run/kubeadm/kubeadm-join-config.yaml", "/tmp/kubeadm-join-config.yaml")  # noqa: S108
+IGNITION_FILE: Final = "/etc/kubeadm.yml"
+KUBEADM_FILES: Final = (*INIT_FILES, *JOIN_FILES, IGNITION_FILE)
+
+_METADATA: Final = r"\$?\$\{?((?:COREOS|AFTERBURN)_[A-Z0-9_]+)\}?"
+"""A variable of the files that Afterburn and Flatcar write."""
+
+_ENVSUBST: Final = rf"(?:cat\s+{re.escape(IGNITION_FILE)}\s*\|\s*)?envsubst\b[^;&|]*{re.escape(IGNITION_FILE)}[^;&|]*(?:&&\s*mv\s+\S+\s+{re.escape(IGNITION_FILE)})?"
+_MOVE: Final = rf"mv\s+(?:-f\s+)?\S+\s+{re.escape(IGNITION_FILE)}"
+_EXPORT: Final = r"(?:export\s+)?((?:COREOS|AFTERBURN)_[A-Z0-9_]+)=\"?\$?\$\{((?:COREOS|AFTERBURN)_[A-Z0-9_]+)(%%?\.\*)?\}\"?"
+_TOKEN: Final = rf"sed\s+-i\s+(?:-e\s+)?([\"'])s([/|#,])(@@[A-Z_]+@@)\2\$\((.*)\)\2g?\1\s+({'|'.join(map(re.escape, KUBEADM_FILES))})"
+_AZURE: Final = r"curl\b.*169\.254\.169\.254/metadata/instance\?[^|]*\|\s*jq\s+-r\s+['\"]?\.(compute(?:\.[A-Za-z]+)+)['\"]?\s*"
+
+_HOSTNAME: Final = (
+    r"(?:sudo\s+)?hostnamectl\s+set-hostname\s+(\S+|\"[^\"]*\"|'[^']*')(?:\s*&&\s*hostname\s+-F\s+/etc/hostname)?",
+    r"(?:sudo\s+)?hostname\s+(\"[^\"$`\\]*\"|'[^']*'|\{\{[^{}]*\}\})",
+    r"echo\s+(\"[^\"$`\\]*\"|'[^']*'|\{\{[^{}]*\}\})\s*>\s*/etc/hostname",
+)
+_HOSTS: Final = r"echo\s+(\"[^\"$`\\]*\"|'[^']*')\s*(>>?)\s*/etc/hosts"
+_SWAP: Final = (
+    r"(?:sudo\s+)?swapoff\s+-a",
+    r"(?:sudo\s+)?sed\s+-r?i\s+(?:-r\s+|-e\s+)?(['\"])/(?: |\\s)?swap(?: |\\s)?/\s*(?:d|s/\^(?:#\?)?/#/|s/\^\\\(\.\*\\\)\$/#\\1/g)\1\s+/etc/fstab",
+)
+_MODULE: Final = r"(?:sudo\s+)?modprobe\s+([a-z0-9_-]+)"
+
+
+class Kubeadm(Struct, frozen=True, kw_only=True):
+    """What commands put into kubeadm's file."""
+
+    variables: dict[str, str] = {}
+    """By name, the reference that stands for it."""
+
+    typed: dict[int, str] = {}
+    """The commands that do it, by their place, and what they were."""
+
+
+class Typed(Struct, kw_only=True):
+    """What commands do that is a field of ours."""
+
+    typed: dict[int, tuple[str, str]] = {}
+    """The commands, by their place: our field, and what it was."""
+
+    hostname: tuple[str, object] | None = None
+    hosts: dict[str, object] | None = None
+    swap: bool = False
+    modules: list[str] = []
+
+
+def into_kubeadm(commands: Sequence[str], document: str) -> Kubeadm:
+    """Find what commands put into kubeadm's file before kubeadm reads it.
+
+    Args:
+        commands: Those before kubeadm.
+        document: The text that they stand in, where the variables are referred to.
+    """
+    variables: dict[str, str] = {}
+    typed: dict[int, str] = {}
+    substituted = False
+    for index, command in enumerate(commands):
+        stripped = command.strip()
+        if re.fullmatch(_ENVSUBST, stripped) or re.fullmatch(_MOVE, stripped):
+            substituted = substituted or "envsubst" in stripped
+            typed[index] = "envsubst over kubeadm's file"
+        elif (export := re.fullmatch(_EXPORT, stripped)) and export[1] == export[2]:
+            variables[export[1]] = f"env.{export[2]}" + ("|short" if export[3] else "")
+            cut = ": takes what is before the first dot, as `|short` does" if export[3] else ""
+            typed[index] = f"a variable of the machine's metadata{cut}"
+        elif (token := re.fullmatch(_TOKEN, stripped)) and (
+            azure := re.fullmatch(_AZURE, token[4])
+        ):
+            variables[token[3]] = f"ds.meta_data.imds.{azure[1]}"
+            typed[index] = "sed over kubeadm's file, with a value of the metadata service"
+    if substituted:
+        for found in re.finditer(_METADATA, document):
+            variables.setdefault(found[1], f"env.{found[1]}")
+    elif typed and not any(name.startswith("@@") for name in variables):
+        return Kubeadm(variables={}, typed={})
+    return Kubeadm(variables=variables, typed=typed)
+
+
+def metadata_of(script: str) -> tuple[str, ...]:
+    """Variables of Afterburn's files that a script reads."""
+    return tuple(dict.fromkeys(found[1] for found in re.finditer(_METADATA, script)))
+
+
+def with_role(script: str) -> str:
+    """Let a script find out its role by MACHINEADM_ROLE instead of by which file kubeadm is given."""
+    for files, sign in ((INIT_FILES, "="), (JOIN_FILES, "!=")):
+        opposite = {"=": "!=", "!=": "="}[sign]
+        paths = "|".join(map(re.escape, files))
+        for negation, comparison in ((r"!\s+", opposite), ("", sign)):
+            test = f'"$MACHINEADM_ROLE" {comparison} Initialize'
+            script = re.sub(
+                rf"\[\[?\s+{negation}-[efrs]\s+[\"']?(?:{paths})[\"']?\s+\]\]?",
+                f"[ {test} ]",
+                script,
+            )
+            script = re.sub(
+                rf"\btest\s+{negation}-[efrs]\s+[\"']?(?:{paths})[\"']?",
+                f"test {test}",
+                script,
+            )
+    return script
+
+
+def touches_kubeadm(script: str) -> bool:
+    """Whether a script reads or changes the file that kubeadm is given."""
+    return any(path in script for path in KUBEADM_FILES)
+
+
+def typed(commands: Sequence[str], machine: Machine, taken: frozenset[str]) -> Typed:
+    """Find commands that are fields of ours.
+
+    Args:
+        commands: Those before kubeadm, in order.
+        machine: How texts are read.
+        taken: Paths of files that the configuration has.
+    """
+    found = Typed()
+    names: dict[int, tuple[str, object]] = {}
+    lines: dict[int, tuple[str, str]] = {}
+    for index, command in enumerate(commands):
+        stripped = command.strip()
+        if (name := _hostname(stripped, machine)) is not None:
+            names[index] = name
+        elif hosts := re.fullmatch(_HOSTS, stripped):
+            lines[index] = (hosts[2], hosts[1][1:-1])
+        elif any(re.fullmatch(pattern, stripped) for pattern in _SWAP):
+            found.typed[index] = (
+                "machine.linuxConfiguration.swap.enabled",
+                "swap turned off by commands",
+            )
+        elif module := re.fullmatch(_MODULE, stripped):
+            if module[1] not in found.modules:
+                found.modules.append(module[1])
+            found.typed[index] = (
+                "machine.linuxConfiguration.kernelModules",
+                "modprobe; loaded at later boots, too",
+            )
+    found.swap = any(re.fullmatch(_SWAP[0], commands[index].strip()) for index in found.typed)
+    if not found.swap:
+        found.typed = {
+            index: said
+            for index, said in found.typed.items()
+            if not said[0].endswith("swap.enabled")
+        }
+    if names and len({str(value) for value in names.values()}) == 1:
+        suffix, value = next(iter(names.values()))
+        found.hostname = (suffix, value)
+        for index in names:
+            found.typed[index] = (
+                f"machine.linuxConfiguration.hostname{suffix}",
+                "the host name set by commands",
+            )
+    others = [command for index, command in enumerate(commands) if index not in lines]
+    if (
+        lines
+        and "/etc/hosts" not in taken
+        and not any("/etc/hosts" in command for command in others)
+    ):
+        _hosts(lines, machine, found)
+    return found
+
+
+def _hostname(command: str, machine: Machine) -> tuple[str, object] | None:
+    for pattern in _HOSTNAME:
+        if match := re.fullmatch(pattern, command):
+            name = match[1].strip("\"'").strip()
+            read = machine.read(name)
+            if (
+                len(read.references) == 1
+                and not read.text[: read.references[0].begin]
+                and not read.text[read.references[0].end :]
+            ):
+                return "From", {"instanceData": read.instance_data}
+            if re.fullmatch(r"[a-z0-9][a-z0-9.-]*", name):
+                return "", name
+    return None
+
+
+def _hosts(lines: dict[int, tuple[str, str]], machine: Machine, found: Typed) -> None:
+    begins = [index for index, (sign, _) in lines.items() if sign == ">"]
+    text = "".join(
+        f"{line}\n" for index, (_, line) in lines.items() if not begins or index >= begins[-1]
+    )
+    read = machine.read(text)
+    if read.trouble is not None:
+        return
+    file: dict[str, object] = {"path": "/etc/hosts"}
+    if not begins:
+        file["append"] = True
+    if read.references:
+        file["contentFrom"] = {"instanceData": read.instance_data}
+    else:
+        file["content"] = text
+    found.hosts = file
+    for index in lines:
+        found.typed[index] = ("machine.files", "lines of /etc/hosts written by commands")

@@ -1,0 +1,396 @@
+"""`additionalConfig` of a KubeadmConfig: a Container Linux Config, or Butane's flatcar variant.
+
+What the agent can do as well as Ignition becomes typed. What must be there before the agent is (whatever comes before the
+switch of the root: disks, system extensions, units that the agent waits for) is written as Ignition 3.4.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any, Final
+
+from machineadm.conversion import placeholders
+from machineadm.conversion.account import View
+from machineadm.conversion.fields import Setting, boolean
+from machineadm.conversion.placeholders import Bare
+from machineadm.documents.decoding import read_values
+from machineadm.documents.encoding import quoted
+
+_EARLY: Final = ("/etc/extensions/", "/opt/extensions/", "/etc/sysupdate", "/etc/confexts/")
+_BEFORE_THE_AGENT: Final = ("coreos-metadata.service", "afterburn.service")
+_OWN_UNIT: Final = "kubeadm.service"
+_AGENT_UNIT: Final = "machineadm-bootstrap.service"
+_STORAGE: Final = ("disks", "raid", "filesystems", "directories", "luks")
+_VERSION: Final = "3.4.0"
+
+Map = dict[str, Any]
+
+
+class _Parts:
+    """What was made of it."""
+
+    def __init__(self, envsubst: bool) -> None:
+        self.envsubst = envsubst
+        self.files: list[dict[str, object]] = []
+        self.units: list[dict[str, object]] = []
+        self.users: list[dict[str, object]] = []
+        self.early: Map = {}
+        self.waits: list[str] = []
+        self.notes: list[str] = []
+        self.decisions: list[str] = []
+
+
+def convert(
+    view: View | None,
+    out: dict[str, object],
+    setting: Setting,
+    remarks: dict[str, tuple[str, ...]],
+) -> None:
+    """Convert the `ignition` of a spec.
+
+    Args:
+        view: It.
+        out: The draft; what is typed is added to its machine.
+        setting: Of the document.
+        remarks: On the draft.
+    """
+    if view is None:
+        return
+    strict = view.at("containerLinuxConfig.strict")
+    if strict is not None and boolean(strict, "") is not None:
+        strict.nothing("Ignition judges what is rendered, always")
+    config = view.at("containerLinuxConfig.additionalConfig")
+    if config is None or config.text is None:
+        return
+    values, refusal = read_values(config.text)
+    if refusal or len(values) != 1 or not isinstance(values[0], dict):
+        config.decide(
+            f"is not a map in YAML: {refusal or 'there is no map in it'}",
+            "fix it, or fill in its placeholders first (`--values`)",
+            "remove it",
+        )
+        return
+    parts = _Parts(setting.envsubst)
+    _read(values[0], parts)
+    _wait(parts)
+    _write(config, out, parts, setting, remarks)
+
+
+def _wait(parts: _Parts) -> None:
+    """Let the agent wait for what kubeadm waited for, unless the agent starts it itself and so waits for it."""
+    started = {unit["name"] for unit in parts.units if "state" in unit}
+    waits = [line for line in dict.fromkeys(parts.waits) if line.partition("=")[2] not in started]
+    if waits:
+        drop_in = {"name": "10-converted.conf", "contents": "\n".join(["[Unit]", *waits, ""])}
+        units = parts.early.setdefault("systemd", {}).setdefault("units", [])
+        units.append({"name": _AGENT_UNIT, "dropins": [drop_in]})
+        parts.notes.append("the agent's unit waits for what kubeadm's waited for")
+
+
+def _write(
+    view: View,
+    out: dict[str, object],
+    parts: _Parts,
+    setting: Setting,
+    remarks: dict[str, tuple[str, ...]],
+) -> None:
+    machine = out["machine"]
+    if not isinstance(machine, dict):
+        raise TypeError("a machine is a map")
+    linux = machine.setdefault("linuxConfiguration", {})
+    for there, key, items in (
+        (machine, "files", parts.files),
+        (linux, "systemdUnits", parts.units),
+        (linux, "users", parts.users),
+    ):
+        if items:
+            there[key] = [*there.get(key, ()), *items]
+    if not linux:
+        del machine["linuxConfiguration"]
+    if parts.early and setting.inlined:
+        parts.decisions.append(
+            "has parts that must be there before the agent, and a MachineConfiguration comes too late for them"
+        )
+    elif parts.early:
+        out["ignition"] = {
+            "additionalConfig": _json({"ignition": {"version": _VERSION}, **parts.early}) + "\n"
+        }
+    if parts.decisions:
+        note = "; ".join(parts.decisions)
+        view.decide(
+            note,
+            "write these parts as fields of machine, or into spec.ignition.additionalConfig",
+            "leave them out, if nothing needs them",
+        )
+        remarks["machine.linuxConfiguration"] = (f"decide: additionalConfig {note}",)
+        return
+    homes = [
+        name
+        for name, items in (
+            ("machine.files", parts.files),
+            ("machine.linuxConfiguration.systemdUnits", parts.units),
+            ("machine.linuxConfiguration.users", parts.users),
+            ("ignition.additionalConfig", parts.early),
+        )
+        if items
+    ]
+    note = "; ".join(dict.fromkeys(parts.notes))
+    if homes:
+        view.converted(", ".join(homes), note)
+    else:
+        view.nothing(note or "there is nothing in it")
+
+
+def _read(config: Map, parts: _Parts) -> None:
+    for name, value in config.items():
+        if name in ("variant", "version") or not value:
+            continue
+        if name == "systemd" and isinstance(value, dict):
+            for unit in _maps(value.get("units")):
+                _unit(unit, parts)
+            _others(value, ("units",), "systemd", parts)
+        elif name == "storage" and isinstance(value, dict):
+            _storage(value, parts)
+        elif name == "passwd" and isinstance(value, dict):
+            for user in _maps(value.get("users")):
+                _user(user, parts)
+            _others(value, ("users",), "passwd", parts)
+        else:
+            parts.decisions.append(f"has {name!r}, which is not converted")
+
+
+def _others(value: Map, known: tuple[str, ...], where: str, parts: _Parts) -> None:
+    parts.decisions += [
+        f"has '{where}.{name}', which is not converted" for name in value if name not in known
+    ]
+
+
+def _maps(value: object) -> Iterator[Map]:
+    if isinstance(value, list):
+        yield from (item for item in value if isinstance(item, dict))
+
+
+def _unit(unit: Map, parts: _Parts) -> None:
+    name = str(unit.get("name", ""))
+    if name == _OWN_UNIT:
+        for drop_in in _maps(unit.get("dropins")):
+            _own_drop_in(str(drop_in.get("contents", "")), parts)
+        if "contents" in unit:
+            parts.decisions.append(f"replaces {name}, which is not there")
+        return
+    known = ("name", "enabled", "enable", "mask", "contents", "dropins")
+    _others(unit, known, f"unit {name}", parts)
+    if name in _BEFORE_THE_AGENT and "contents" in unit:
+        parts.early.setdefault("systemd", {}).setdefault("units", []).append(_early_unit(unit))
+        parts.notes.append(f"{name} has to be there before the agent, which waits for it")
+        return
+    found: dict[str, object] = {"name": name}
+    if unit.get("contents"):
+        found["contents"] = str(unit["contents"])
+    drop_ins = [
+        {"name": str(one.get("name", "")), "contents": str(one.get("contents", ""))}
+        for one in _maps(unit.get("dropins"))
+    ]
+    if drop_ins:
+        found["dropIns"] = drop_ins
+    mask = _boolean(unit.get("mask"))
+    if mask is not None:
+        found["masked"] = mask
+    enabled = _boolean(unit.get("enabled", unit.get("enable")))
+    if enabled is not None:
+        found["enabled"] = enabled
+    # Ignition enables before the first boot, so an enabled unit also runs.
+    if enabled is True and "@." not in name:
+        found["state"] = "Restarted" if drop_ins else "Started"
+    parts.units.append(found)
+
+
+def _early_unit(unit: Map) -> Map:
+    found: Map = {"name": str(unit.get("name", ""))}
+    for theirs, ours in (("contents", "contents"), ("enabled", "enabled"), ("mask", "mask")):
+        if theirs in unit:
+            given = _boolean(unit[theirs])
+            found[ours] = unit[theirs] if given is None else given
+    drop_ins = [
+        {"name": str(one.get("name", "")), "contents": str(one.get("contents", ""))}
+        for one in _maps(unit.get("dropins"))
+    ]
+    if drop_ins:
+        found["dropins"] = drop_ins
+    return found
+
+
+def _own_drop_in(contents: str, parts: _Parts) -> None:
+    """What people add to the unit that runs kubeadm there."""
+    for line in contents.splitlines():
+        key, _, value = line.strip().partition("=")
+        if not key or key.startswith(("#", ";", "[")):
+            continue
+        if key in ("Requires", "After", "Wants", "BindsTo"):
+            for name in value.split():
+                if name == "containerd.service":
+                    if not any(unit["name"] == name for unit in parts.units):
+                        parts.units.append({"name": name, "state": "Started"})
+                elif name in _BEFORE_THE_AGENT:
+                    parts.notes.append(
+                        "the agent's unit comes after the machine's metadata where something refers to it"
+                    )
+                elif name not in ("network.target", "network-online.target"):
+                    parts.waits.append(f"{key}={name}")
+        elif key == "EnvironmentFile" and value.lstrip("-").startswith("/run/metadata/"):
+            parts.notes.append(
+                "commands get the variables of the machine's metadata that they name"
+            )
+        elif key in ("StandardOutput", "StandardError"):
+            parts.notes.append("the agent writes its log to the journal")
+        else:
+            parts.decisions.append(f"sets {key} for {_OWN_UNIT}, which is not there")
+
+
+def _storage(value: Map, parts: _Parts) -> None:
+    early = parts.early
+    for file in _maps(value.get("files")):
+        _file(file, parts)
+    for link in _maps(value.get("links")):
+        path, target = str(link.get("path", "")), str(link.get("target", ""))
+        if link.get("hard") is True or path.startswith(_EARLY):
+            entry: Map = {"path": path, "target": target, "overwrite": True}
+            if link.get("hard") is True:
+                entry["hard"] = True
+            early.setdefault("storage", {}).setdefault("links", []).append(entry)
+        else:
+            parts.files.append({"path": path, "linkTo": target})
+    for name in _STORAGE:
+        if value.get(name):
+            early.setdefault("storage", {})[name] = value[name]
+    _others(value, ("files", "links", *_STORAGE), "storage", parts)
+
+
+def _file(file: Map, parts: _Parts) -> None:
+    path = str(file.get("path", ""))
+    contents = file.get("contents")
+    contents = contents if isinstance(contents, dict) else {}
+    inline = contents.get("inline")
+    mode = _mode(file.get("mode"))
+    if (
+        isinstance(inline, str)
+        and not path.startswith(_EARLY)
+        and file.get("filesystem", "root") == "root"
+    ):
+        # The file is written by the agent, after envsubst and not by it.
+        found: dict[str, object] = {"path": path, "content": inline}
+        if mode is not None:
+            found["permissions"] = f"{mode:04o}"
+        owner = _owner(file)
+        if owner:
+            found["owner"] = owner
+        if file.get("append") is True:
+            found["append"] = True
+        parts.files.append(found)
+        return
+    remote = contents.get("remote")
+    entry: Map = {"path": path, "overwrite": True}
+    if isinstance(inline, str):
+        entry["contents"] = {"source": _data_url(inline)}
+        if placeholders.holds(inline):
+            parts.decisions.append(
+                f"has a placeholder in {path}, which must be filled in first (`--values`)"
+            )
+    elif isinstance(remote, dict) and remote.get("url"):
+        entry["contents"] = {"source": str(remote["url"])}
+        verification = remote.get("verification")
+        hashed = verification.get("hash") if isinstance(verification, dict) else None
+        if isinstance(hashed, dict):
+            entry["contents"]["verification"] = {
+                "hash": f"{hashed.get('function', 'sha512')}-{hashed.get('sum', '')}"
+            }
+        elif isinstance(hashed, str):
+            entry["contents"]["verification"] = {"hash": hashed}
+    elif contents:
+        parts.decisions.append(f"has contents of {path} that are neither in line nor remote")
+    entry["mode"] = 0o644 if mode is None else mode
+    parts.early.setdefault("storage", {}).setdefault("files", []).append(entry)
+
+
+def _mode(value: object) -> int | None:
+    if isinstance(value, bool) or value is None:
+        return None
+    if isinstance(value, int):
+        return value
+    # YAML 1.2 has no octal numbers with a single zero: what looks like one reads as text.
+    text = str(value).removeprefix("0o")
+    return int(text, 8) if re.fullmatch("[0-7]{1,5}", text) else None
+
+
+def _owner(file: Map) -> str:
+    names = []
+    for part in ("user", "group"):
+        given = file.get(part)
+        given = given if isinstance(given, dict) else {}
+        names.append(str(given.get("name", given.get("id", "root"))))
+    return "" if names == ["root", "root"] else ":".join(names)
+
+
+def _user(user: Map, parts: _Parts) -> None:
+    found: dict[str, object] = {"name": str(user.get("name", ""))}
+    for theirs, ours in (
+        ("gecos", "gecos"),
+        ("home_dir", "homeDir"),
+        ("primary_group", "primaryGroup"),
+        ("shell", "shell"),
+        ("password_hash", "passwordHash"),
+    ):
+        if user.get(theirs):
+            found[ours] = str(user[theirs])
+    for theirs, ours in (("groups", "groups"), ("ssh_authorized_keys", "sshAuthorizedKeys")):
+        if isinstance(user.get(theirs), list):
+            found[ours] = [str(one) for one in user[theirs]]
+    if "password_hash" in user:
+        found["lockPassword"] = False
+    if user.get("system") is True:
+        found["system"] = True
+    known = (
+        "name",
+        "gecos",
+        "home_dir",
+        "primary_group",
+        "shell",
+        "password_hash",
+        "groups",
+        "ssh_authorized_keys",
+        "system",
+    )
+    _others(user, known, f"user {found['name']}", parts)
+    parts.users.append(found)
+
+
+def _boolean(value: object) -> bool | Bare | None:
+    if isinstance(value, bool):
+        return value
+    if isinstance(value, str) and placeholders.is_whole(value):
+        return Bare(value.strip())
+    return None
+
+
+def _data_url(text: str) -> str:
+    from urllib.parse import quote
+
+    return "data:," + quote(text, safe="/:;,=+@$!*'()~")
+
+
+def _json(value: object) -> str:
+    """JSON in which a placeholder for something else than text stays without quotes."""
+    if isinstance(value, Bare):
+        return str(value)
+    if isinstance(value, dict):
+        return (
+            "{" + ",".join(f"{quoted(str(key))}:{_json(item)}" for key, item in value.items()) + "}"
+        )
+    if isinstance(value, list):
+        return "[" + ",".join(map(_json, value)) + "]"
+    if isinstance(value, bool) or value is None:
+        return {True: "true", False: "false", None: "null"}[value]
+    if isinstance(value, int | float):
+        return str(value)
+    return quoted(str(value))

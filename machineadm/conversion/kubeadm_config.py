@@ -1,0 +1,181 @@
+"""A KubeadmConfigSpec (bootstrap.cluster.x-k8s.io, v1beta1 and v1beta2) as `machine` and `kubernetes`."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from machineadm.conversion import cluster, commands, halves, ignition, joining, operating_system
+from machineadm.conversion.account import View
+from machineadm.conversion.fields import Role, Setting, boolean, integer, put
+from machineadm.conversion.idioms import Kubeadm
+from machineadm.conversion.texts import Machine
+
+UNKNOWN_VERSION: Final = "${KUBERNETES_VERSION}"
+"""What stands for a version that only the Machine says."""
+
+_WINDOWS: Final = r"(?im)^\s*-?\s*['\"]?(?:powershell|nssm)\b|path:\s*['\"]?[A-Z]:[\\/]|npipe:"
+
+
+class Draft(Struct, kw_only=True):
+    """A converted spec."""
+
+    spec: dict[str, object]
+    """`machine`, `kubernetes` and what is beside them in a MachineBootstrap."""
+
+    remarks: dict[str, tuple[str, ...]]
+    """Lines above fields, by their paths below spec."""
+
+    setting: Setting = Setting(machine=Machine(jinja=False))
+    """What holds for it."""
+
+
+def convert(
+    spec: View,
+    *,
+    document: str,
+    setting: Setting,
+    version: str | None,
+    role: Role | None,
+) -> Draft:
+    """Convert one spec.
+
+    Args:
+        spec: The KubeadmConfigSpec.
+        document: The text around it.
+        setting: Of the document; what the spec says itself is filled in here.
+        version: The version of Kubernetes, if it stands elsewhere.
+        role: What was asked for.
+    """
+    setting = _setting(spec, document, setting, role)
+    substituted = commands.substituted(spec.get("preKubeadmCommands"), document)
+    machine = Machine(jinja=not setting.ignition, variables=substituted.variables)
+    setting = replace(setting, machine=machine)
+    remarks: dict[str, tuple[str, ...]] = {}
+    out: dict[str, object] = {"machine": {}, "kubernetes": {}}
+    _machine(spec, out, setting, substituted, remarks)
+    _kubernetes(spec, out, setting, version)
+    if setting.windows:
+        _windows(out)
+    return Draft(spec=_without_empty(out), remarks=remarks, setting=setting)
+
+
+def _setting(spec: View, document: str, setting: Setting, role: Role | None) -> Setting:
+    form = spec.get("format")
+    join_cp = spec.at("joinConfiguration.controlPlane") is not None
+    # A machine on its own that says how it initializes, and not how it joins, is a first one.
+    leads = spec.get("joinConfiguration") is None and any(
+        (part := spec.get(name)) is not None and not part.is_empty
+        for name in ("clusterConfiguration", "initConfiguration")
+    )
+    worker = setting.worker and not join_cp and not leads
+    return replace(
+        setting,
+        ignition=form is not None and form.text == "ignition",
+        windows=re.search(_WINDOWS, document) is not None,
+        role=role,
+        worker=worker or role == "JoinWorker",
+    )
+
+
+def _machine(
+    spec: View,
+    out: dict[str, object],
+    setting: Setting,
+    substituted: Kubeadm,
+    remarks: dict[str, tuple[str, ...]],
+) -> None:
+    given = spec.get("files")
+    files: list[dict[str, object]] = []
+    if given is not None:
+        files, remarked = operating_system.files(given, setting)
+        remarks |= remarked
+    taken = frozenset(str(file.get("path")) for file in files)
+    converted = commands.convert(spec, setting, substituted, taken)
+    remarks |= converted.remarks
+    found = converted.typed
+    if found.hosts is not None:
+        files.append(found.hosts)
+    linux: dict[str, object] = {}
+    if found.hostname is not None:
+        put(linux, f"hostname{found.hostname[0]}", found.hostname[1])
+    put(linux, "kernelModules", found.modules)
+    for name, convert_part in (("users", operating_system.users), ("ntp", operating_system.ntp)):
+        part = spec.get(name)
+        if part is not None:
+            put(linux, name, convert_part(part, setting))
+    if found.swap:
+        linux["swap"] = {"enabled": False}
+    put(
+        linux,
+        "storage",
+        operating_system.storage(spec.get("diskSetup"), spec.get("mounts"), setting),
+    )
+    put(out, "machine.files", files)
+    put(out, "machine.linuxConfiguration", linux)
+    put(out, "machine.commands", converted.lists)
+    if "postKubeadm" in converted.lists:
+        put(out, "machine.sentinel", "AfterKubeadm")
+    form = spec.get("format")
+    if form is not None and form.text in ("cloud-config", ""):
+        form.default("cloud-config is the default")
+    elif form is not None and form.text == "ignition":
+        form.converted("format")
+        if setting.inlined:
+            form.nothing("a MachineConfiguration is what user data carries, whatever its format")
+        else:
+            out["format"] = "ignition"
+    elif form is not None:
+        form.decide(
+            "is a format that Cluster API itself does not have",
+            "convert it, and let a template of your own write the user data (bootstrapperTemplateConfigMapName)",
+            "keep Cluster API's provider for these machines",
+        )
+    ignition.convert(spec.get("ignition"), out, setting, remarks)
+
+
+def _kubernetes(spec: View, out: dict[str, object], setting: Setting, version: str | None) -> None:
+    kubernetes: dict[str, object] = {}
+    cluster_view = spec.get("clusterConfiguration")
+    own = cluster.version_of(cluster_view)
+    kubernetes["version"] = version or own or UNKNOWN_VERSION
+    if version and own and version != own and cluster_view is not None:
+        given = cluster_view.get("kubernetesVersion")
+        if given is not None:
+            given.nothing("the version of the Machine counts, and is another one")
+    init, join = spec.get("initConfiguration"), spec.get("joinConfiguration")
+    put(kubernetes, "role", joining.role(init, join, setting, cluster_view))
+    if cluster_view is not None and setting.worker and not cluster_view.is_empty:
+        cluster_view.nothing("a worker gets it from the cluster")
+    elif cluster_view is not None:
+        cluster.cluster(cluster_view, kubernetes, setting)
+    halves.merge(init, join, kubernetes, setting, _host_name(out))
+    if setting.worker:
+        kubernetes.pop("controlPlane", None)
+        if init is not None:
+            init.nothing("is for the first control plane machine")
+    put(kubernetes, "verbosity", integer(spec.get("verbosity"), "kubernetes.verbosity"))
+    retry = spec.get("useExperimentalRetryJoin")
+    if retry is not None and boolean(retry, "") is not None:
+        retry.nothing("Cluster API has removed it: kubeadm itself tries again")
+    out["kubernetes"] = kubernetes
+
+
+def _host_name(out: dict[str, object]) -> object:
+    machine = out.get("machine")
+    linux = machine.get("linuxConfiguration", {}) if isinstance(machine, dict) else {}
+    return linux.get("hostname", linux.get("hostnameFrom"))
+
+
+def _windows(out: dict[str, object]) -> None:
+    machine = out["machine"]
+    if isinstance(machine, dict):
+        machine.pop("linuxConfiguration", None)
+        machine["windowsConfiguration"] = {}
+
+
+def _without_empty(out: dict[str, object]) -> dict[str, object]:
+    return {key: value for key, value in out.items() if value != {}}
