@@ -82,6 +82,11 @@ def _pairs(value: str) -> str:
     return "" if fits else "must be key=value pairs with commas between them"
 
 
+def _thresholds(value: str) -> str:
+    fits = re.fullmatch(r"([^<,]+<[^,]*(,[^<,]+<[^,]*)*)?", value)
+    return "" if fits else "must be signal<amount pairs with commas between them"
+
+
 def _switches(value: str) -> str:
     for pair in filter(None, value.split(",")):
         _name, equals, state = (part.strip() for part in pair.partition("="))
@@ -186,6 +191,10 @@ def type_problem(name: str, value: str, kind: str) -> str:
         return _level(value)
     if name == "runtime-config":
         return ""  # of the same type by its name, but it takes a key alone
+    if name in ("eviction-hard", "eviction-soft"):
+        return _thresholds(
+            value
+        )  # LangleSeparatedMapStringString calls itself mapStringString, too
     problem = _TYPES.get(kind)
     return problem(value) if problem is not None else ""
 
