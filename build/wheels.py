@@ -32,7 +32,7 @@ INTERPRETERS = ("3.10", "3.11", "3.12", "3.13", "3.14")
 # 2.17 is the oldest glibc that the wheels offer; left to itself pip takes what suits the builder.
 PLATFORMS = ("manylinux2014", "manylinux_2_17")
 # Wheels with extensions exist, but the pure one works on every interpreter at a tenth of the size.
-PURE = {"multidict"}
+PURE = {"multidict", "tomli"}
 # As Kubernetes and Debian name them: as wheels and the kernel do.
 ARCHITECTURES = {"amd64": "x86_64", "arm64": "aarch64"}
 

@@ -115,10 +115,13 @@ def _prepare(
     extras = ControlPlaneExtras()
     if machine.linux_configuration is not None:
         steps += _linux(machine.linux_configuration)
-    if machine.system_proxies:
+    runtime = machine.container_runtime
+    if machine.system_proxies or (
+        runtime is not None and runtime.containerd is not None and runtime.containerd.proxy
+    ):
         from machineadm.steps.proxy import plan_proxy
 
-        steps += plan_proxy(machine.system_proxies, kubernetes)
+        steps += plan_proxy(machine, kubernetes)
     if machine.system_trust_certificate_authorities:
         from machineadm.steps.trust import plan_trust
 
@@ -133,9 +136,13 @@ def _prepare(
         steps += plan_units(machine.linux_configuration)
     steps += (
         _await(waiting, name, Phase.PREPARE)
-        for name in ("hostname/persist", "proxy/later", "trust/later", "files/later")
+        for name in ("hostname/persist", "proxy/later", "trust/later", "files/later", _RUNTIME)
         if name in waiting
     )
+    if runtime is not None and _RUNTIME not in waiting:
+        from machineadm.steps.containerd import plan_containerd
+
+        steps += plan_containerd(runtime, kubernetes)
     if kubernetes is not None and kubernetes.control_plane is not None and _KUBEADM not in waiting:
         files, extras = _control_plane(kubernetes)
         steps += files
@@ -143,6 +150,7 @@ def _prepare(
 
 
 _KUBEADM: Final = "kubeadm/config"
+_RUNTIME: Final = "containerd/later"
 
 
 def _awaiting(configuration: Configuration) -> dict[str, tuple[str, ...]]:
@@ -159,6 +167,8 @@ def _awaiting(configuration: Configuration) -> dict[str, tuple[str, ...]]:
                 name = "files/later"
             elif reference.path.startswith("spec.machine.systemProxies["):
                 name = "proxy/later"
+            elif reference.path.startswith("spec.machine.containerRuntime."):
+                name = _RUNTIME
             elif reference.path.startswith("spec.machine.systemTrustCertificateAuthorities["):
                 name = "trust/later"
             elif reference.path.startswith("spec.machine.commands."):

@@ -18,6 +18,7 @@ from machineadm.errors import MachineadmError
 from machineadm.execution.ledger import Ledger
 from machineadm.host.ports import FileKind
 from tests.fakes.blocks import FakeBlocks
+from tests.fakes.containerd import FakeContainerd
 from tests.fakes.host import Call, FakeHost, FakeProviders
 from tests.fakes.killing import Killed, Reaper
 from tests.fakes.kubeadm import Cluster, FakeKubeadm
@@ -53,6 +54,8 @@ class Subject:
         host.put("/etc/os-release", "ID=debian\n")
         host.commands.on("update-ca-certificates", effect=self._update_certificates)
         host.commands.on("timedatectl", output="yes\n")
+        if "containerRuntime:" in text:
+            FakeContainerd(host)
         cluster = Cluster() if "type: Initialize" in text else Cluster("first")
         kubeadm = FakeKubeadm(host, cluster)
         kubeadm.version = _version(text)

@@ -25,7 +25,7 @@ def is_met(condition: str, host: Host) -> bool:
     Args:
         condition: `socket PATH` (a socket, pipe or device is there), `device PATH` (a device or a link to one is there), `unit NAME` (it is active), `mount PATH` (another
             file system is there than in its parent), `clock` (the time is later than this release), `synchronization` (a time service
-            has set the clock).
+            has set the clock), `runtime PATH` (the container runtime answers Kubernetes at that socket).
         host: The machine.
 
     Raises:
@@ -51,7 +51,26 @@ def is_met(condition: str, host: Host) -> bool:
         asked = ("timedatectl", "show", "--property=NTPSynchronized", "--value")
         answer = None if host.queries is None else host.queries.ask(asked, timeout=_QUERY_TIMEOUT)
         return answer is not None and answer.output.strip() == "yes"
+    if kind == "runtime":
+        return _serves(target, host)
     raise StepError("MA3030", f"cannot wait for {condition!r}: it is not a known condition")
+
+
+def _serves(socket: str, host: Host) -> bool:
+    """Whether a container runtime answers Kubernetes at its socket."""
+    queries = host.queries
+    if not is_met(f"socket {socket}", host) or queries is None:
+        return False
+    if queries.find("crictl") is not None:
+        asked = ("crictl", "--runtime-endpoint", f"unix://{socket}", "--timeout", "5s", "version")
+        return queries.ask(asked, timeout=_QUERY_TIMEOUT).exit_code == 0
+    if queries.find("ctr") is None:
+        return True
+    # Without crictl: containerd runs on without the plugin that it cannot load, and says so here.
+    answer = queries.ask(("ctr", "--address", socket, "plugins", "ls"), timeout=_QUERY_TIMEOUT)
+    lines = [line.split() for line in answer.output.splitlines()]
+    found = [line for line in lines if len(line) > 2 and ("cri" in line[:2] or ".cri." in line[0])]
+    return answer.exit_code == 0 and bool(found) and all(line[-1] == "ok" for line in found)
 
 
 def wait_for(wait: WaitFor, host: Host) -> None:

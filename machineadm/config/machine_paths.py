@@ -24,6 +24,13 @@ CHRONY: Final = {
 FSTAB: Final = "/etc/fstab"
 SUDOERS: Final = "/etc/sudoers.d/90-machineadm"
 
+CONTAINERD: Final = "/etc/containerd/config.toml"
+CONTAINERD_BASE: Final = "/etc/containerd/machineadm-base.toml"
+"""The configuration that was there before ours, which ours is laid over."""
+
+CERTS_D: Final = "/etc/containerd/certs.d"
+"""Registries: for each a directory with its hosts.toml."""
+
 PROXIES: Final = "/etc/machineadm/proxy"
 """The variables of each user of a proxy, in a file for each."""
 

@@ -8,16 +8,19 @@ from __future__ import annotations
 import msgspec
 
 from machineadm.actions.perform import perform, services_of
+from machineadm.actions.waits import wait_for
 from machineadm.errors import HostError, InterruptedRunError, MachineadmError, StepError
 from machineadm.execution.ledger import Ledger, Pending
 from machineadm.execution.seen import Eyes, Seen, restoring
-from machineadm.host.effects import MakeLink, RemoveFile, WriteFile
+from machineadm.host.effects import MakeLink, RemoveFile, WaitFor, WriteFile
 from machineadm.host.ports import Host
 from machineadm.plan.model import FollowUp, Phase, Step, Work
 
 MOST_REBOOTS = 3
 REBOOTING = "MA6021"
 _RUN_TIMEOUT = 600.0
+_UNTIL = 60.0
+"""Seconds until a restarted service must serve."""
 
 
 class Following:
@@ -62,6 +65,8 @@ class Following:
                 for kind in ("restart", "reload"):
                     self._ledger.clear_pending(FollowUp(kind=kind, target=follow.target).key)
             known = {p.follow.key: p for p in self._ledger.pending}.get(follow.key)
+            if known and known.follow.until and not follow.until:
+                follow = known.follow  # who needs it to serve must not lose that to somebody else
             undo = dict(known.undo if known else ())
             for path, seen in self._files(work):
                 # The state before the first step that asked: a second one must not make the first
@@ -255,6 +260,15 @@ def carry_out(follow: FollowUp, host: Host) -> None:
             services_of(host).reload()
         case "restart":
             services_of(host).restart(follow.target)
+            if follow.until:
+                wait_for(
+                    WaitFor(
+                        condition=follow.until,
+                        budget=_UNTIL,
+                        reason=f"{follow.target} was restarted",
+                    ),
+                    host,
+                )
         case "reload":
             services_of(host).reload_unit(follow.target)
         case "stop":

@@ -55,6 +55,9 @@ class FollowUp(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The unit of a reload, restart or stop; what is run, in words."""
     argv: tuple[str, ...] = ()
     """Of `run`: a program that may run twice without harm."""
+    until: str = ""
+    """Of a restart: a condition (see `actions.waits`) that must come to hold, or else the restart has failed. A service may run, and serve
+    nobody."""
 
     @property
     def key(self) -> str:

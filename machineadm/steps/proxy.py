@@ -9,8 +9,9 @@ import msgspec
 
 from machineadm.actions.files import PlannedFile, WriteFiles
 from machineadm.api.v1alpha1.kubernetes import KubernetesConfig
+from machineadm.api.v1alpha1.machine import MachineConfig
 from machineadm.api.v1alpha1.proxy import SystemProxyConfig
-from machineadm.config.concerns.proxy import direct, variables
+from machineadm.config.concerns.proxy import direct, entries, variables
 from machineadm.config.machine_paths import PROXY_MANAGER, PROXY_PROFILE, proxy_files, proxy_unit
 from machineadm.host.ports import Host
 from machineadm.plan.model import FollowUp, Outcome, Owned, Phase, Step, Work
@@ -87,13 +88,11 @@ class ConfigureProxy(msgspec.Struct, frozen=True, kw_only=True):
         return [address for address in found if address is not None]
 
 
-def plan_proxy(
-    entries: Sequence[SystemProxyConfig], kubernetes: KubernetesConfig | None
-) -> tuple[Step, ...]:
+def plan_proxy(machine: MachineConfig, kubernetes: KubernetesConfig | None) -> tuple[Step, ...]:
     """A step for each target; none for an entry whose credentials are not known yet.
 
     Args:
-        entries: Free of findings.
+        machine: Free of findings.
         kubernetes: What must be reached directly depends on it.
     """
     beside = direct(kubernetes)
@@ -105,7 +104,7 @@ def plan_proxy(
             completes=entry.no_proxy_auto,
             name=f"proxy/{target}",
         )
-        for entry in entries
+        for _, entry in entries(machine)
         if _is_known(entry)
         for target in entry.targets
     )

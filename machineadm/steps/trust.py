@@ -54,7 +54,7 @@ class InstallAuthorities(msgspec.Struct, frozen=True, kw_only=True):
             # One that is there already and expires later must not end every run from then on.
             if self._path(certificate) in coming and certificate.not_after < now:
                 raise StepError(
-                    "MA3562",
+                    "MA3582",
                     f"{self.name}: the certificate of {certificate.subject} expired on {_day(certificate.not_after)}",
                     hint="replace or remove it in systemTrustCertificateAuthorities; is the machine's clock right?",
                 )
@@ -117,7 +117,7 @@ class UseAuthorities(msgspec.Struct, frozen=True, kw_only=True):
             if missing := self._missing(host):
                 names = ", ".join(one.subject for one in missing)
                 raise StepError(
-                    "MA3563",
+                    "MA3583",
                     f"{self.name}: {self.store.update[0]} was run, and {self.store.bundle} does not have {names}",
                     hint=f"run {' '.join(self.store.update)} yourself to see what it says of the files in {self.store.directory}",
                 )
@@ -161,7 +161,7 @@ def plan_trust(
         return ()
     if distribution is None:
         raise StepError(
-            "MA3561",
+            "MA3581",
             f"trust: it is not known where {named or 'this distribution'} keeps the authorities that it trusts",
             hint="known are Debian, Ubuntu, the RHEL family, SUSE, Photon, Amazon Linux and Flatcar, by ID and ID_LIKE of /etc/os-release; "
             "write the certificates as files, and run the distribution's program in commands.preKubeadm",
@@ -186,7 +186,7 @@ def _require_tool(store: TrustStore, host: Host) -> None:
     """
     if host.queries is not None and host.queries.find(store.update[0]) is None:
         raise StepError(
-            "MA3564",
+            "MA3584",
             f"trust/files: {store.update[0]} is not installed",
             hint="install ca-certificates (Photon: openssl-c_rehash), in the image or in commands.boot",
         )

@@ -29,6 +29,8 @@ recipe() {
     controlplane) module=kubeadm-1.34 version=1.34.4 package=./controlplane;;
     controller-gen) module=$1 package=sigs.k8s.io/controller-tools/cmd/controller-gen;;
     fake-gcs-server) module=$1 package=github.com/fsouza/fake-gcs-server;;
+    containerd|containerd-shim-runc-v2|ctr) module=containerd-2.3 version= package=github.com/containerd/containerd/v2/cmd/$1
+      links=' -X github.com/containerd/containerd/v2/version.Version=v2.3.7';;
     etcd) module=etcd package=go.etcd.io/etcd/server/v3;;
     etcdctl) module=etcd package=go.etcd.io/etcd/etcdctl/v3;;
     ignition)  # relabelling is for systems with SELinux

@@ -1,5 +1,6 @@
 """The container runtime. Only containerd is supported."""
 
+from collections.abc import Mapping
 from typing import Annotated, ClassVar, Literal
 
 from msgspec import Meta
@@ -83,6 +84,10 @@ class RegistryAuth(ApiStruct, frozen=True, kw_only=True):
         at_most_one("username", "usernameFrom"),
         at_most_one("password", "passwordFrom"),
     )
+
+    not_built: ClassVar[Mapping[str, str]] = {
+        "authFrom": "take user name and password from a provider: usernameFrom, passwordFrom",
+    }
 
     username: Line | None = None
     """User name; this or `usernameFrom`."""

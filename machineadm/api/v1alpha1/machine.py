@@ -40,8 +40,6 @@ class MachineConfig(ApiStruct, frozen=True, kw_only=True):
     not_built: ClassVar[Mapping[str, str]] = {
         "images": "load them in commands.preKubeadm: `ctr -n k8s.io images import FILE` or `crictl pull IMAGE`",
         "windowsConfiguration": "this release prepares Linux machines only",
-        "containerRuntime": "write /etc/containerd/config.toml and /etc/containerd/certs.d as files, "
-        "and restart containerd in commands.preKubeadm",
     }
 
     bootstrapper_template_config_map_name: ObjectName | None = None

@@ -33,10 +33,11 @@ CONCERNS: Final[dict[str, tuple[str, ...]]] = {
     "swap": ("machine.linuxConfiguration.swap",),
     "resolver": ("machine.linuxConfiguration.resolver",),
     "ntp": ("machine.linuxConfiguration.ntp",),
-    "proxy": ("machine.systemProxies",),
+    "proxy": ("machine.systemProxies", "machine.containerRuntime.containerd.proxy"),
     "trust": ("machine.systemTrustCertificateAuthorities",),
     "files": ("machine.files",),
     "units": ("machine.linuxConfiguration.systemdUnits",),
+    "containerd": ("machine.containerRuntime",),
     "control_plane_files": (
         "kubernetes.controlPlane.auditPolicy",
         "kubernetes.controlPlane.encryptionAtRest",
@@ -53,7 +54,6 @@ CONCERNS: Final[dict[str, tuple[str, ...]]] = {
 
 NOT_BUILT: Final = (
     "compliance",
-    "containerd",
     "domain",
     "images",
     "kernel_arguments",

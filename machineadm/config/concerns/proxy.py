@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
+from msgspec.structs import replace
+
 from machineadm.api.finding import Finding
 from machineadm.api.v1alpha1.discovery import FileDiscovery, TokenDiscovery
 from machineadm.api.v1alpha1.kubeadm import Initialize
@@ -23,10 +25,32 @@ _DOMAIN: Final = "cluster.local"
 
 def writes(spec: MachineConfigurationSpec) -> Iterator[tuple[str, str]]:
     """See `concerns.writers`."""
-    for index, entry in enumerate(spec.machine.system_proxies):
+    for place, entry in entries(spec.machine):
         for target in entry.targets:
             for path in proxy_files(target, secret=entry.credentials is not None):
-                yield path, f"systemProxies[{index}]"
+                yield path, place
+
+
+def entries(machine: MachineConfig) -> Iterator[tuple[str, SystemProxyConfig]]:
+    """Yield each entry with its place: those of systemProxies, and containerd's own, which comes before them."""
+    runtime = machine.container_runtime
+    containerd = runtime.containerd if runtime is not None else None
+    own = containerd.proxy if containerd is not None else None
+    for index, entry in enumerate(machine.system_proxies):
+        left = tuple(one for one in entry.targets if own is None or one != "containerRuntime")
+        if left:
+            yield f"systemProxies[{index}]", replace(entry, targets=left)
+    if own is not None:
+        yield (
+            "containerRuntime.containerd.proxy",
+            SystemProxyConfig(
+                targets=("containerRuntime",),
+                http_proxy=own.http_proxy,
+                https_proxy=own.https_proxy,
+                no_proxy=own.no_proxy,
+                credentials=own.credentials,
+            ),
+        )
 
 
 def direct(kubernetes: KubernetesConfig | None) -> tuple[str, ...]:

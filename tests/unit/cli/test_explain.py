@@ -162,7 +162,9 @@ def test_the_whole_description_is_told_and_that_of_the_type(
     assert "Each field has the same name and meaning as in KubeletConfiguration." in told
 
 
-@pytest.mark.parametrize("field", ["machine.images", "machine.linuxConfiguration.storage"])
+@pytest.mark.parametrize(
+    "field", ["machine.windowsConfiguration", "machine.linuxConfiguration.kernelArguments"]
+)
 def test_a_field_that_the_release_refuses_says_so_and_how_to_do_without(
     field: str, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -24,6 +24,7 @@ BUILT = {
     "machine.sentinel",
     "machine.linuxConfiguration",
     "machine.plugins",
+    "machine.containerRuntime",
     "machine.systemProxies",
     "machine.systemTrustCertificateAuthorities",
     "machine.attestationPlugin",
@@ -45,7 +46,6 @@ BUILT = {
 UNBUILT: dict[str, Any] = {
     "machine.images": [{"reference": "registry.example.com/a:b"}],
     "machine.windowsConfiguration": {},
-    "machine.containerRuntime": {},
     f"{LINUX}.kernelArguments": ["quiet"],
     f"{LINUX}.selinux": {"mode": "Permissive"},
     f"{LINUX}.domainJoin": {"domain": "corp.example.com", "credentials": {"username": "a", "password": "b"}},

@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 
-from machineadm.api.v1alpha1.proxy import ProxyCredentials, SystemProxyConfig
+from machineadm.api.v1alpha1.containerd import Containerd, ContainerRuntime
+from machineadm.api.v1alpha1.machine import MachineConfig
+from machineadm.api.v1alpha1.proxy import ProxyCredentials, ProxySettings, SystemProxyConfig
 from machineadm.plan.model import Plan
 from machineadm.redaction import Secret
 from machineadm.steps.proxy import plan_proxy
@@ -22,10 +24,13 @@ OF_SERVICES = "/etc/systemd/system/service.d/90-machineadm-proxy.conf"
 PROFILE = "/etc/profile.d/90-machineadm-proxy.sh"
 
 
-def run(host: FakeHost, *targets: Any, **fields: Any) -> bool:
+def run(
+    host: FakeHost, *targets: Any, runtime: ContainerRuntime | None = None, **fields: Any
+) -> bool:
     given = {"https_proxy": URL, "no_proxy": ("corp.example.com",), **fields}
-    entries = [SystemProxyConfig(targets=targets, **given)] if targets else []
-    return carry_out(Plan(steps=plan_proxy(entries, None)), host).complete
+    entries = (SystemProxyConfig(targets=targets, **given),) if targets else ()
+    machine = MachineConfig(system_proxies=entries, container_runtime=runtime)
+    return carry_out(Plan(steps=plan_proxy(machine, None)), host).complete
 
 
 def drop_in(unit: str) -> str:
@@ -121,3 +126,19 @@ def test_interfaces_of_pods_that_come_change_nothing() -> None:
     run(host, "containerRuntime")
 
     assert len(host.mutations()) == before
+
+
+def test_a_proxy_of_containerd_s_own_comes_before_the_system_s() -> None:
+    host, own = FakeHost(), ProxySettings(http_proxy="http://own.example.com:1")
+
+    run(
+        host,
+        "kubelet",
+        "containerRuntime",
+        runtime=ContainerRuntime(containerd=Containerd(proxy=own)),
+    )
+
+    runtime = host.text("/etc/machineadm/proxy/containerd.service.env") or ""
+    assert "HTTP_PROXY=http://own.example.com:1\n" in runtime
+    assert URL not in runtime
+    assert URL in (host.text("/etc/machineadm/proxy/kubelet.service.env") or "")

@@ -124,12 +124,12 @@ def test_the_store_is_ready_before_the_next_step_and_a_lost_bundle_is_made_again
 @pytest.mark.parametrize("wrong", ["expired", "no program", "unknown"])
 def test_what_cannot_be_trusted_ends_the_run_before_anything_is_written(wrong: str) -> None:
     system = System()
-    made, code = (OLD, "MA3562") if wrong == "expired" else (ONE, "MA3564")
+    made, code = (OLD, "MA3582") if wrong == "expired" else (ONE, "MA3584")
     if wrong == "no program":
         system.host.commands.missing.add(system.program)
     if wrong == "unknown":
         system.host.put("/etc/os-release", "ID=void\n")
-        code = "MA3561"
+        code = "MA3581"
 
     with pytest.raises(StepError) as caught:
         system.run(made)
@@ -154,7 +154,7 @@ def test_a_program_that_passes_a_certificate_over_is_told_of() -> None:
     with pytest.raises(StepError) as caught:
         system.run(ONE)
 
-    assert caught.value.code == "MA3563"
+    assert caught.value.code == "MA3583"
     assert "one.example.com" in caught.value.message
 
 

@@ -1,0 +1,80 @@
+"""Registries: certs.d/HOST/hosts.toml. containerd reads it at each pull, so nothing is restarted for it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from machineadm.actions.files import PlannedFile, WriteFiles
+from machineadm.api.v1alpha1.containerd import Registry, RegistryMirror
+from machineadm.config.machine_paths import CERTS_D
+from machineadm.plan.model import Phase, Step
+from machineadm.steps.containerd.tables import HEADER
+
+
+def write_registries(registries: Sequence[Registry]) -> tuple[Step, ...]:
+    """One step for the files of all registries, or none."""
+    if not registries:
+        return ()
+    known = {one.host: one for one in registries}
+    files = tuple(file for one in registries for file in _files(one, known))
+    return (WriteFiles(name="containerd/registries", phase=Phase.PREPARE, files=files),)
+
+
+def _files(registry: Registry, known: dict[str, Registry]) -> Iterator[PlannedFile]:
+    directory, tls = f"{CERTS_D}/{registry.host}", registry.tls
+    yield PlannedFile(path=f"{directory}/hosts.toml", content=_hosts(registry, known))
+    if tls is None:
+        return
+    if tls.ca is not None:
+        yield PlannedFile(path=f"{directory}/ca.crt", content=_line(tls.ca))
+    if tls.cert is not None:
+        yield PlannedFile(path=f"{directory}/client.cert", content=_line(tls.cert))
+    if tls.key is not None:
+        key = _line(tls.key.reveal())
+        yield PlannedFile(path=f"{directory}/client.key", content=key, mode=0o600, sensitive=True)
+
+
+def _line(text: str) -> bytes:
+    return (text if text.endswith("\n") else f"{text}\n").encode()
+
+
+def _hosts(registry: Registry, known: dict[str, Registry]) -> bytes:
+    import tomli_w
+
+    tables: dict[str, Any] = {}
+    if registry.host != "_default":
+        # Docker Hub answers under another name than its images have.
+        name = "registry-1.docker.io" if registry.host == "docker.io" else registry.host
+        tables["server"] = f"https://{name}"
+    tables.update(_trust(registry))
+    hosts = {one.url.rstrip("/"): _mirror(one, known) for one in registry.mirrors}
+    if hosts:
+        tables["host"] = hosts
+    return f"{HEADER}.\n{tomli_w.dumps(tables)}".encode()
+
+
+def _mirror(mirror: RegistryMirror, known: dict[str, Registry]) -> dict[str, Any]:
+    tables: dict[str, Any] = {"capabilities": list(mirror.capabilities)}
+    if mirror.override_path:
+        tables["override_path"] = True
+    # A mirror that is a registry of the configuration itself is reached as that one is.
+    host = mirror.url.partition("://")[2].partition("/")[0]
+    if (same := known.get(host)) is not None:
+        tables.update(_trust(same))
+    return tables
+
+
+def _trust(registry: Registry) -> dict[str, Any]:
+    """How the certificate of a registry is judged, and which one it is shown."""
+    directory, tls = f"{CERTS_D}/{registry.host}", registry.tls
+    found: dict[str, Any] = {}
+    if tls is None:
+        return found
+    if tls.ca is not None:
+        found["ca"] = [f"{directory}/ca.crt"]
+    if tls.cert is not None:
+        found["client"] = [[f"{directory}/client.cert", f"{directory}/client.key"]]
+    if tls.insecure_skip_verify:
+        found["skip_verify"] = True
+    return found
