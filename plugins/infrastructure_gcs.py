@@ -14,14 +14,13 @@ from machineadm.plugins.sdk import CallError, Infrastructure, serve
 from machineadm.plugins.sdk.web import AbsentError, Web, all_of, require_url
 
 ENDPOINT = "https://storage.googleapis.com"
-METADATA = (
-    "http://metadata.google.internal/computeMetadata/v1/instance/service-accounts/default/token"
-)
+METADATA = "http://metadata.google.internal"
+ACCOUNT = "computeMetadata/v1/instance/service-accounts/default/token"
 MOST = 64 << 20
 """Bytes that are stored."""
 
 _LOCATION = r"gs://([a-z0-9][a-z0-9._-]{1,220}[a-z0-9])/(.{1,1024})"
-_KEYS = {"bucket", "prefix", "endpoint", "anonymous"}
+_KEYS = {"bucket", "prefix", "endpoint", "anonymous", "metadataEndpoint"}
 
 
 class Gcs(Infrastructure):
@@ -36,13 +35,17 @@ class Gcs(Infrastructure):
             "prefix": {"type": "string", "description": "before the names that are stored"},
             "endpoint": {"type": "string", "description": f"default {ENDPOINT}"},
             "anonymous": {"type": "boolean", "description": "ask without a token"},
+            "metadataEndpoint": {
+                "type": "string",
+                "description": f"of the instance's metadata; default {METADATA}",
+            },
         },
     }
 
     def __init__(self) -> None:
         self._web = Web()
         self._bucket = self._prefix = ""
-        self._endpoint = ENDPOINT
+        self._endpoint, self._metadata = ENDPOINT, METADATA
         self._anonymous = False
         self._token, self._good_until = "", 0.0
 
@@ -54,12 +57,14 @@ class Gcs(Infrastructure):
         """
         if unknown := settings.keys() - _KEYS:
             raise CallError(f"there is no setting {min(unknown)!r}")
-        for name in ("bucket", "prefix", "endpoint"):
+        for name in ("bucket", "prefix", "endpoint", "metadataEndpoint"):
             if not isinstance(settings.get(name, ""), str):
                 raise CallError(f"{name} must be a string")
         endpoint = settings.get("endpoint", ENDPOINT)
         require_url(endpoint)
-        self._endpoint = endpoint.rstrip("/")
+        metadata = settings.get("metadataEndpoint", METADATA)
+        require_url(metadata, plain=True)
+        self._endpoint, self._metadata = endpoint.rstrip("/"), metadata.rstrip("/")
         self._bucket = settings.get("bucket", "")
         self._prefix = settings.get("prefix", "")
         self._anonymous = settings.get("anonymous") is True
@@ -120,13 +125,17 @@ class Gcs(Infrastructure):
         if time.monotonic() > self._good_until:
             began = time.monotonic()
             headers = {"Metadata-Flavor": "Google"}
-            with closing(self._web.ask("GET", METADATA, headers=headers, plain=True)) as answer:
+            url = f"{self._metadata}/{ACCOUNT}"
+            with closing(self._web.ask("GET", url, headers=headers, plain=True)) as answer:
                 try:
                     found = json.loads(answer.read(65536))
-                    self._token = str(found["access_token"])
-                    self._good_until = began + float(found["expires_in"]) - 60
+                    token = str(found["access_token"])
+                    good_until = began + float(found["expires_in"]) - 60
                 except (ValueError, KeyError, TypeError):
                     raise CallError("the metadata server gives no token") from None
+            if not token.isprintable():
+                raise CallError("the metadata server gives a token with more than one line")
+            self._token, self._good_until = token, good_until
         return {"Authorization": f"Bearer {self._token}"}
 
 

