@@ -96,11 +96,11 @@ install: $(AGENT) ## install the agent as PREFIX/bin/machineadm (PREFIX=/usr/loc
 	install -D --mode=755 $(AGENT) '$(DESTDIR)$(PREFIX)/bin/machineadm'
 
 .PHONY: release
-release: $(BUILDER)/.stamp ## make dist/release/vX.Y.Z: both agents, bills of materials, provenance, definitions
+release: $(BUILDER)/.stamp ## make dist/release/vX.Y.Z: agents, plugins, bills of materials, provenance, definitions
 	$(BUILDER)/bin/python build/release.py $(if $(WHEELS),--wheels '$(WHEELS)')
 
 .PHONY: verify-release
-verify-release: $(BUILDER)/.stamp ## build the checked-out commit anew and compare: FILE=agent.pyz (WHEELS=DIR: no network)
+verify-release: $(BUILDER)/.stamp ## build the checked-out commit anew and compare: FILE=agent or plugin.pyz (WHEELS=DIR: no network)
 	@$(if $(FILE),,$(error FILE=... names the agent that is verified))$(BUILDER)/bin/python build/verify_release.py $(if $(WHEELS),--wheels '$(WHEELS)') '$(FILE)'
 
 .PHONY: wheels

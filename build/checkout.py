@@ -9,7 +9,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 EPOCH_WITHOUT_GIT = "1700000000"
 # What decides on the bytes of a release. A change elsewhere does not make another agent of it.
-SOURCES = ("machineadm", "build", "crds", "LICENSE")
+SOURCES = ("machineadm", "build", "crds", "plugins", "LICENSE")
 
 
 def build_id() -> str:

@@ -41,6 +41,8 @@ SDK = (
 )
 """What of machineadm goes along."""
 
+PREFIX = "machineadm-plugin-"
+
 ENTRY = '''"""Where the start hands over: to the plugin."""
 
 
@@ -82,7 +84,7 @@ def main() -> None:
             *wheels,
             *further(arguments.requirements, machine, arguments.wheels, Path(scratch)),
         ]
-        pack(arguments.plugin, machine, wheels, output)
+        pack(arguments.plugin, machine, wheels, output, name_of(output.name))
     digest = hashlib.sha256(output.read_bytes()).hexdigest()
     output.with_name(f"{output.name}_SHA256SUM").write_text(f"{digest}  {output.name}\n")
     print(f"{output}  {output.stat().st_size:,} bytes  sha256 {digest}")
@@ -98,8 +100,24 @@ def further(lock: Path | None, machine: str, source: Path | None, scratch: Path)
     return copies
 
 
-def pack(plugin: Path, machine: str, wheels: list[Path], output: Path) -> None:
-    """Pack a plugin for one architecture, as the kernel names it."""
+def shipped() -> dict[str, Path]:
+    """The plugins that ship with a release: kind and name, such as `infrastructure-aws`, and the script."""
+    scripts = [path for path in sorted((ROOT / "plugins").glob("*.py")) if path.stem != "__init__"]
+    return {path.stem.replace("_", "-"): path for path in scripts}
+
+
+def released_name(name: str, architecture: str) -> str:
+    """The file name that a shipped plugin has in a release."""
+    return f"{PREFIX}{name}-linux-{architecture}.pyz"
+
+
+def name_of(file: str) -> str:
+    """Kind and name of the plugin in a file, named as an installed one or as one in a release."""
+    return re.sub(r"-linux-[a-z0-9]+\.pyz$", "", file).removeprefix(PREFIX)
+
+
+def pack(plugin: Path, machine: str, wheels: list[Path], output: Path, name: str) -> None:
+    """Pack a plugin for one architecture, as the kernel names it; `name` is its kind and name."""
     with tempfile.TemporaryDirectory(prefix="machineadm-plugin-") as scratch:
         tree = Path(scratch, "site-packages")
         for wheel in wheels:
@@ -107,7 +125,7 @@ def pack(plugin: Path, machine: str, wheels: list[Path], output: Path) -> None:
         add_sdk(tree)
         add_plugin(plugin, tree)
         # It unpacks into its own directory: the agent would remove it from the agent's.
-        owner = re.sub(r"[^a-z0-9-]", "-", output.name.removeprefix("machineadm-plugin-"))
+        owner = re.sub(r"[^a-z0-9-]", "-", name)
         archive.write(tree, output, machine, f"plugin-{owner}")
 
 

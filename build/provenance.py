@@ -1,4 +1,4 @@
-"""How an agent's file came to be: an in-toto Statement with SLSA provenance.
+"""How the file of an agent or a plugin came to be: an in-toto Statement with SLSA provenance.
 
 It contains nothing of the builder's machine, so that anyone who builds the commit again gets the same
 statement; build.json has that.
@@ -18,7 +18,7 @@ BUILDER = "https://machineadm.cluster.x-k8s.io/builder/make-release/v1"
 
 
 def statement(subject: Subject) -> bytes:
-    """Write the statement of an agent's file."""
+    """Write the statement of the file of an agent or a plugin."""
     source = {
         "name": "source",
         "uri": f"pkg:generic/machineadm@{subject.version}",

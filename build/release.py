@@ -1,4 +1,4 @@
-"""Fill dist/release/vX.Y.Z: both agents, their bills of materials and provenance, the definitions.
+"""Fill dist/release/vX.Y.Z: agents and plugins, their bills of materials and provenance, the definitions.
 
 All files except build.json, which describes the builder, have the same bytes wherever the commit is built. An
 existing directory is compared, never overwritten: what is signed stays as it is.
@@ -16,6 +16,7 @@ import zlib
 from hashlib import sha256
 from pathlib import Path
 
+import plugin
 from checkout import ROOT, changes, commit_id, git, source_date_epoch
 from package import build
 from provenance import statement
@@ -64,19 +65,30 @@ def fill(directory: Path, version: str, wheels_from: Path | None) -> None:
         agent = directory / f"machineadm-linux-{architecture}.pyz"
         with gathered_wheels(machine, wheels_from) as wheels:
             build(machine, wheels, agent)
-            for name, content in papers(agent.name, agent.read_bytes(), machine, wheels).items():
-                (directory / name).write_bytes(content)
+            made = {agent: "machineadm"}
+            for name, script in plugin.shipped().items():
+                packed = directory / plugin.released_name(name, architecture)
+                plugin.pack(script, machine, wheels, packed, name)
+                made[packed] = f"{plugin.PREFIX}{name}"
+            for file, what in made.items():
+                for paper, content in papers(
+                    file.name, file.read_bytes(), machine, wheels, what
+                ).items():
+                    (directory / paper).write_bytes(content)
     (directory / "machineadm-crds.yaml").write_bytes(definitions())
     (directory / "build.json").write_bytes(as_json(builder(version)))
     for path in directory.iterdir():
         path.chmod(0o755 if path.suffix == ".pyz" else 0o644)
 
 
-def papers(name: str, agent: bytes, machine: str, wheels: list[Path]) -> dict[str, bytes]:
-    """Write the files that belong to an agent's file, by file name."""
+def papers(
+    name: str, content: bytes, machine: str, wheels: list[Path], program: str = "machineadm"
+) -> dict[str, bytes]:
+    """Write the files that belong to the file of an agent or a plugin, by file name."""
     subject = Subject(
+        program=program,
         name=name,
-        content=agent,
+        content=content,
         architecture=next(ours for ours, kernel in ARCHITECTURES.items() if kernel == machine),
         version=version_of_checkout(),
         commit=commit_id(),

@@ -1,4 +1,4 @@
-"""The bill of materials of an agent's file: every wheel, and what lies inside the wheels.
+"""The bill of materials of the file of an agent or a plugin: every wheel, and what lies inside the wheels.
 
 CycloneDX 1.6. Some wheels bring bills of their own (PEP 770), which are taken over; of others the text
 of an extension module tells which library was linked in. Same wheels and commit, same bytes.
@@ -67,6 +67,8 @@ LINKED = (
 class Subject(NamedTuple):
     """The file that a bill of materials or a statement is about."""
 
+    program: str
+    """`machineadm`, or the name of a plugin's executable."""
     name: str
     content: bytes
     architecture: str
@@ -77,19 +79,20 @@ class Subject(NamedTuple):
 
 
 def bill_of_materials(subject: Subject) -> bytes:
-    """Write the bill of materials of an agent's file."""
+    """Write the bill of materials of the file of an agent or a plugin."""
+    purl = f"pkg:generic/{subject.program}@{subject.version}?arch={subject.architecture}"
     wheels = [
         component for wheel in subject.wheels if (component := wheel_component(wheel)) is not None
     ]
     agent = {
         "type": "application",
-        "bom-ref": f"pkg:generic/machineadm@{subject.version}?arch={subject.architecture}",
-        "name": "machineadm",
+        "bom-ref": purl,
+        "name": subject.program,
         "version": subject.version,
         "description": f"{subject.name}, for CPython 3.10 to 3.14",
         "hashes": [hash_of(subject.content)],
         "licenses": [{"license": {"id": "Apache-2.0"}}],
-        "purl": f"pkg:generic/machineadm@{subject.version}?arch={subject.architecture}",
+        "purl": purl,
         "properties": [{"name": "machineadm:commit", "value": subject.commit}],
     }
     bill = {

@@ -19,6 +19,7 @@ import zlib
 from pathlib import Path
 
 import front
+import plugin
 from archive import part_path
 from checkout import build_id, changes, commit_id
 from comparison import differences
@@ -45,16 +46,26 @@ def main() -> int:
         theirs = file.read_bytes()
         with libraries_of(file) as archive:
             machine, origin = machine_of(archive), origin_of(archive)
+            is_plugin = "machineadm_plugin.py" in archive.namelist()
     except (OSError, KeyError, RuntimeError, zlib.error, zipfile.BadZipFile) as error:
         return say(UNKNOWN, f"{file} cannot be read: {error}")
     if unfit := why_not(machine, origin, arguments.wheels):
         return say(UNKNOWN, f"{file}: {unfit}")
+    # The name decides which plugin it should be, as it decides as what it is run.
+    name = plugin.name_of(file.name)
+    script = plugin.shipped().get(name) if is_plugin else None
+    if is_plugin and script is None:
+        return say(UNKNOWN, f"{file}: a plugin, and no plugin of this checkout has that name")
 
     with tempfile.TemporaryDirectory(prefix="machineadm-verify-") as scratch:
         built = Path(scratch, file.name)
         with gathered_wheels(machine, arguments.wheels) as wheels:
-            build(machine, wheels, built)
-            expected = papers(file.name, theirs, machine, wheels)
+            if script is None:
+                build(machine, wheels, built)
+            else:
+                plugin.pack(script, machine, wheels, built, name)
+            program = f"{plugin.PREFIX}{name}" if script else "machineadm"
+            expected = papers(file.name, theirs, machine, wheels, program)
         code = verdict(file, theirs, built.read_bytes())
         return max(
             [

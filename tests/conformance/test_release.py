@@ -15,15 +15,34 @@ from typing import Any, NamedTuple
 import pytest
 
 import wheels
+from machineadm.cli.main import main
+from machineadm.plugins.catalogs.model import KINDS
+from signing.__main__ import main as sign
 from tests.package_parts import carried, commit, commit_of_checkout, run_build
 from tests.real import missing
 from tests.roots import pythons
 from tests.roots.roots import Root
 
 AGENTS = tuple(f"machineadm-linux-{architecture}.pyz" for architecture in ("amd64", "arm64"))
+PLUGINS = tuple(
+    f"machineadm-plugin-{name}-linux-{architecture}.pyz"
+    for architecture in ("amd64", "arm64")
+    for name in (
+        "attestation-tpm",
+        "encryption-provider-aws",
+        "encryption-provider-file",
+        "infrastructure-aws",
+        "infrastructure-gcs",
+        "infrastructure-http",
+    )
+)
 RELEASE = (
     "machineadm-crds.yaml",
-    *(agent + suffix for agent in AGENTS for suffix in ("", ".cdx.json", ".intoto.json")),
+    *(
+        file + suffix
+        for file in (*AGENTS, *PLUGINS)
+        for suffix in ("", ".cdx.json", ".intoto.json")
+    ),
 )
 """What a release holds beside build.json, which tells of the builder."""
 
@@ -207,6 +226,68 @@ def test_a_release_is_verified(first: Released, tools: Path, architecture: str) 
     ]
 
 
+@pytest.mark.parametrize("named", ["as released", "as installed"])
+def test_a_plugin_of_a_release_is_verified_by_its_name(
+    first: Released, tools: Path, tmp_path: Path, named: str
+) -> None:
+    plugin = first.directory / PLUGINS[0]
+    if named == "as installed":
+        plugin = Path(shutil.copy(plugin, tmp_path / "machineadm-plugin-attestation-tpm"))
+    done = verify(first, plugin, tools)
+
+    assert (done.returncode, done.stderr) == (0, "")
+    papers = 2 if named == "as released" else 0
+    assert done.stdout.count("SAME BYTES: ") == 1 + papers
+
+    # One plugin under the name of another is what a machine must not run.
+    other = shutil.copy(plugin, tmp_path / "machineadm-plugin-infrastructure-http")
+    done = verify(first, Path(other), tools)
+    assert done.returncode == 1
+    assert "machineadm_plugin.py: content differs" in done.stdout
+
+
+def test_a_signed_release_installs_its_plugins(
+    first: Released, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    directory = shutil.copytree(first.directory, tmp_path / first.directory.name)
+    subprocess.run(
+        [
+            "openssl",
+            "genpkey",
+            "-algorithm",
+            "EC",
+            "-pkeyopt",
+            "ec_paramgen_curve:P-256",
+            "-out",
+            str(tmp_path / "key.pem"),
+        ],
+        check=True,
+        capture_output=True,
+    )
+    (tmp_path / "key.pem").chmod(0o600)
+    assert sign(["sign", str(directory), "--key", f"file:{tmp_path}/key.pem"]) == 0
+    assert sign(["verify", str(directory), "--key", str(directory / "machineadm.pub")]) == 0
+    options = ["--lock", str(tmp_path / "lock"), "--cache-dir", str(tmp_path / "cache")]
+    here = ["--plugin-dir", str(tmp_path / "plugins")]
+
+    names = [name.removeprefix("machineadm-plugin-") for name in PLUGINS if name.endswith("-linux-amd64.pyz")]
+    wanted = [name.removesuffix("-linux-amd64.pyz") for name in names]
+    kinds = [
+        next(f"{kind}/{one.removeprefix(kind + '-')}" for kind in KINDS if one.startswith(kind))
+        for one in wanted
+    ]
+    installed = main(["plugin", "install", *kinds, "--catalog", str(directory), *options, *here])
+    assert installed == 0, capsys.readouterr().err
+    assert {path.name for path in (tmp_path / "plugins").iterdir()} == {
+        f"machineadm-plugin-{one}{end}" for one in wanted for end in ("", "_SHA256SUM")
+    }
+    assert main(["plugin", "verify", *kinds, *here, "--lock", str(tmp_path / "lock")]) == 0
+    capsys.readouterr()
+    if os.uname().machine == "x86_64":
+        assert main(["plugin", "describe", "infrastructure/http", *here]) == 0
+        assert "Fetch" in capsys.readouterr().out
+
+
 def test_another_bill_of_materials_is_told(first: Released, tools: Path, tmp_path: Path) -> None:
     for name in (AGENTS[0], f"{AGENTS[0]}.cdx.json"):
         shutil.copy(first.directory / name, tmp_path)
@@ -318,7 +399,7 @@ def test_a_directory_of_wheels_is_enough_without_a_network(
     assert "Traceback" not in done.stderr
 
 
-EACH_AGENT = pytest.mark.parametrize("agent", AGENTS)
+EACH_FILE = pytest.mark.parametrize("agent", [*AGENTS, *PLUGINS])
 
 
 def judge(module: str) -> Any:
@@ -338,7 +419,7 @@ def schema_errors(bill: str) -> object:
     return errors
 
 
-@EACH_AGENT
+@EACH_FILE
 def test_the_bill_of_materials_is_valid_and_names_what_lies_inside_wheels(
     first: Released, agent: str
 ) -> None:
@@ -346,6 +427,7 @@ def test_the_bill_of_materials_is_valid_and_names_what_lies_inside_wheels(
 
     assert schema_errors(text) is None
     bill = json.loads(text)
+    assert bill["metadata"]["component"]["name"] == agent.partition("-linux-")[0]
     assert bill["metadata"]["component"]["hashes"][0]["content"] == digest(first.directory / agent)
     inside = [
         (component["name"], part)
@@ -378,7 +460,7 @@ def test_a_wrong_bill_of_materials_would_be_refused(first: Released) -> None:
     assert schema_errors(json.dumps(bill)) is not None
 
 
-@EACH_AGENT
+@EACH_FILE
 def test_the_provenance_is_a_statement_that_names_every_input(first: Released, agent: str) -> None:
     statement = json.loads((first.directory / f"{agent}.intoto.json").read_text())
 

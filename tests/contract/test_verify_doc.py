@@ -207,7 +207,7 @@ CHECKS: dict[str, tuple[str, str, Callable[[Path], object]]] = {
     "list": ("| cmp -", "| cat", list_more_than_was_released),
     "files": ('[ ! -s "$work/strange" ]', ":", FAULTS["a file too many"]),
     "signatures": ('-signature "$file.sig" "$file"', '"$file" || :', swap_signatures),
-    "contents": ('grep -q "$digest" "$agent.cdx.json"', ":", swap_sbom),
+    "contents": ('grep -q "$digest" "$file.cdx.json"', ":", swap_sbom),
 }
 
 

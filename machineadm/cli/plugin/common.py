@@ -75,7 +75,7 @@ def add_catalogs(parser: Parser) -> None:
         "--catalog",
         metavar="ADDRESS",
         action="append",
-        help="oci://REGISTRY/PREFIX, or a directory, plain or an OCI layout; several, in order; default: those of plugins.yaml",
+        help="oci://REGISTRY/PREFIX, or a directory: plain, an OCI layout, a release of machineadm; several, in order; default: those of plugins.yaml",
     )
     parser.add_option(
         "--credentials",

@@ -1,4 +1,4 @@
-"""Open the catalog at an address: `oci://HOST/PREFIX`, or a directory, plain or an OCI layout."""
+"""Open the catalog at an address: `oci://HOST/PREFIX`, or a directory: plain, an OCI layout, or a release of machineadm."""
 
 from __future__ import annotations
 
@@ -9,10 +9,12 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from machineadm.errors import UsageError
+from machineadm.plugins.catalogs import layout, release
 from machineadm.plugins.catalogs.directory import DirectoryCatalog
-from machineadm.plugins.catalogs.layout import MARK, LayoutCatalog
+from machineadm.plugins.catalogs.layout import LayoutCatalog
 from machineadm.plugins.catalogs.model import Catalog, Web
 from machineadm.plugins.catalogs.registry import RegistryCatalog
+from machineadm.plugins.catalogs.release import ReleaseCatalog
 from machineadm.plugins.settings import CONFIGURATION, read_catalogs
 from machineadm.plugins.trust import require_trusted
 from machineadm.redaction import Secret
@@ -39,8 +41,10 @@ def open_catalog(
     scheme, separator, rest = address.partition("://")
     if not separator or scheme == "file":
         path = os.path.abspath(rest if separator else address)
-        is_layout = os.path.lexists(os.path.join(path, MARK))
-        return LayoutCatalog(path) if is_layout else DirectoryCatalog(path)
+        if os.path.lexists(os.path.join(path, layout.MARK)):
+            return LayoutCatalog(path)
+        is_release = os.path.lexists(os.path.join(path, release.MARK))
+        return ReleaseCatalog(path) if is_release else DirectoryCatalog(path)
     try:
         parts = urlsplit(address)
         host, port = parts.hostname or "", parts.port

@@ -47,7 +47,9 @@ def cryptography(directory: Path, *, says: str = "4.0.3", holds: bytes = OPENSSL
 
 
 def bill(*wheels: Path) -> dict[str, Any]:
-    subject = Subject("a.pyz", b"agent", "amd64", "0.1.0", "c" * 40, 1_700_000_000, list(wheels))
+    subject = Subject(
+        "machineadm", "a.pyz", b"agent", "amd64", "0.1.0", "c" * 40, 1_700_000_000, list(wheels)
+    )
     assert bill_of_materials(subject) == bill_of_materials(subject)
     read: dict[str, Any] = json.loads(bill_of_materials(subject))
     return read

@@ -1,0 +1,117 @@
+"""A catalog that is a signed release of machineadm: the plugins that ship lie in it beside the agents, and release.json has their digests.
+
+Who signed the release is judged before (docs/verify.md): a catalog compares what it is asked for with a digest, and trusts what
+says that digest, as a directory's checksum file.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from typing import Final
+
+import msgspec
+
+from machineadm.plugins.catalogs import oci
+from machineadm.plugins.catalogs.directory import read_file, unreadable
+from machineadm.plugins.catalogs.model import (
+    KINDS,
+    Artifact,
+    Chunks,
+    absent,
+    is_name,
+    other_platforms,
+    suits,
+)
+from machineadm.plugins.discovery import PREFIX
+
+MARK: Final = "release.json"
+_FILE: Final = re.compile(
+    rf"{PREFIX}({'|'.join(KINDS)})-([a-z0-9-]+)-([a-z0-9]+)-([a-z0-9_]+)\.pyz"
+)
+
+
+class _File(msgspec.Struct, frozen=True):
+    name: str
+    sha256: str
+    size: int
+
+
+class _Release(msgspec.Struct, frozen=True):
+    version: str
+    artifacts: tuple[_File, ...]
+
+
+class ReleaseCatalog:
+    """Plugins in the directory of a release.
+
+    Args:
+        path: The directory.
+    """
+
+    def __init__(self, path: str) -> None:
+        self.address = path
+
+    def versions(self, kind: str, name: str) -> tuple[str, ...]:
+        """See `Catalog`."""
+        release = self._read()
+        return (self._version(release),) if self._of(release, kind, name) else ()
+
+    def find(self, kind: str, name: str, version: str, platform: str) -> Artifact:
+        """See `Catalog`.
+
+        Raises:
+            AbsentError: There is no such version.
+            PlatformError: There is, for others.
+            CatalogError: It cannot be read, or is damaged.
+        """
+        release = self._read()
+        files = self._of(release, kind, name)
+        if not files or version != self._version(release):
+            absent(kind, name, version, self.address)
+        chosen = [one for one in files if suits(one, platform)]
+        if not chosen:
+            other_platforms(kind, name, version, platform, list(files))
+        file = files[chosen[0]]
+        return Artifact(
+            kind=kind,
+            name=name,
+            version=version,
+            platform=chosen[0],
+            digest=f"sha256:{file.sha256}",
+            size=file.size,
+            catalog=self.address,
+            place=os.path.join(self.address, file.name),
+        )
+
+    def read(self, artifact: Artifact, start: int) -> Chunks:
+        """See `Catalog`."""
+        return read_file(artifact.place, start)
+
+    def _read(self) -> _Release:
+        path = os.path.join(self.address, MARK)
+        try:
+            with open(path, "rb") as file:
+                data = file.read(oci.MOST_JSON + 1)
+        except OSError as error:
+            unreadable(path, error.strerror)
+        if len(data) > oci.MOST_JSON:
+            oci.unfit(path, f"is larger than {oci.MOST_JSON} bytes")
+        try:
+            return msgspec.json.decode(data, type=_Release)
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            oci.unfit(path, "is not what a release says of itself")
+
+    @staticmethod
+    def _version(release: _Release) -> str:
+        return release.version.removeprefix("v")
+
+    @staticmethod
+    def _of(release: _Release, kind: str, name: str) -> dict[str, _File]:
+        """The files of a plugin, by platform."""
+        found = {}
+        for file in release.artifacts:
+            parts = _FILE.fullmatch(file.name)
+            if parts and parts[1] == kind and parts[2] == name and is_name(name):
+                found[f"{parts[3]}/{parts[4]}"] = file
+        return found

@@ -1,0 +1,104 @@
+"""The directory of a release as a catalog: its plugins by release.json, for the machine's platform, and what is wrong with one."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from machineadm.errors import PluginError
+from tests.servers.registry import digest
+from tests.unit.plugins.catalogs.conftest import CONTENT, Site
+
+AWS = "machineadm-plugin-infrastructure-aws-linux-amd64.pyz"
+ARM = "machineadm-plugin-infrastructure-aws-linux-arm64.pyz"
+FILES = {
+    "machineadm-linux-amd64.pyz": b"the agent",
+    AWS: CONTENT,
+    ARM: b"for another machine",
+    "machineadm-plugin-infrastructure-aws-linux-amd64.pyz.cdx.json": b"{}",
+    "machineadm-plugin-encryption-provider-two-words-linux-amd64.pyz": b"two words",
+}
+
+
+@pytest.fixture
+def directory(tmp_path: Path) -> Path:
+    place = tmp_path / "release"
+    place.mkdir()
+    for name, content in FILES.items():
+        (place / name).write_bytes(content)
+    said = {
+        "schemaVersion": 1,
+        "version": "v1.2.0",
+        "commit": "c" * 40,
+        "artifacts": [
+            {
+                "name": name,
+                "sha256": digest(content).removeprefix("sha256:"),
+                "size": len(content),
+                "mediaType": "application/zip",
+            }
+            for name, content in FILES.items()
+        ],
+    }
+    (place / "release.json").write_text(json.dumps(said))
+    return place
+
+
+@pytest.mark.parametrize(
+    ("platform", "content"), [("linux/amd64", CONTENT), ("linux/arm64", FILES[ARM])]
+)
+def test_a_release_has_its_plugins_for_each_platform(
+    site: Site, directory: Path, platform: str, content: bytes
+) -> None:
+    site.platform = platform
+    fetched = site.fetch("infrastructure/aws@^1.0", directory)
+
+    assert fetched.version == "1.2.0"
+    assert Path(fetched.path).read_bytes() == content
+
+
+def test_a_name_with_a_dash_is_found(site: Site, directory: Path) -> None:
+    fetched = site.fetch("encryption-provider/two-words", directory)
+    assert Path(fetched.path).read_bytes() == b"two words"
+
+
+@pytest.mark.parametrize(
+    "wanted",
+    ["infrastructure/aws@2", "infrastructure/linux", "encryption-provider/two", "provider/aws"],
+)
+def test_what_a_release_does_not_have_is_not_found(
+    site: Site, directory: Path, wanted: str
+) -> None:
+    with pytest.raises(PluginError) as refused:
+        site.fetch(wanted, directory)
+    assert refused.value.code == "MA7241"
+
+
+def test_another_platform_is_told_with_those_that_are_there(site: Site, directory: Path) -> None:
+    site.platform = "linux/riscv64"
+    with pytest.raises(PluginError) as refused:
+        site.fetch("infrastructure/aws", directory)
+    assert refused.value.code == "MA7242"
+    assert "linux/amd64, linux/arm64" in refused.value.hint()
+
+
+def test_a_file_that_release_json_does_not_describe_is_not_installed(
+    site: Site, directory: Path
+) -> None:
+    (directory / AWS).write_bytes(bytes(reversed(CONTENT)))
+    with pytest.raises(PluginError) as refused:
+        site.fetch("infrastructure/aws", directory)
+    assert refused.value.code == "MA7246"
+    assert not [name for name in site.files if name.endswith("infrastructure-aws")]
+
+
+@pytest.mark.parametrize(
+    "text", ["", "{", "[]", '{"version": 1, "artifacts": []}', '{"version": "v1.0.0"}', "\udcff"]
+)
+def test_a_release_json_that_is_unfit_is_refused(site: Site, directory: Path, text: str) -> None:
+    (directory / "release.json").write_bytes(text.encode("utf-8", "surrogateescape"))
+    with pytest.raises(PluginError) as refused:
+        site.fetch("infrastructure/aws", directory)
+    assert "release.json" in str(refused.value)
