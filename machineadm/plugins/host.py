@@ -23,7 +23,7 @@ from machineadm.plugins.launch.guard import Guard
 from machineadm.plugins.launch.model import Command, Reattach
 from machineadm.plugins.launch.running import Running, launch, reattach
 from machineadm.plugins.wire.logs import Record
-from machineadm.plugins.wire.rpc import Channel, Method, RpcError, call, translated
+from machineadm.plugins.wire.rpc import Channel, Method, RpcError, call, send, translated
 
 T = TypeVar("T")
 CALL: Final = 30.0
@@ -212,14 +212,27 @@ class Plugin:
         """
         self._host.run(self.running.connection.ping(timeout))
 
-    def call(self, method: Method, request: Any, *, timeout: float | None = CALL) -> Any:
+    def call(
+        self,
+        method: Method,
+        request: Any,
+        *,
+        timeout: float | None = CALL,
+        metadata: Mapping[str, str] | None = None,
+    ) -> Any:
         """Make a call with one request and one reply.
+
+        Args:
+            method: What to call.
+            request: The message.
+            timeout: Seconds; None: no limit.
+            metadata: Headers of the call; names in lower case.
 
         Raises:
             RpcError: It failed.
         """
         channel = self.running.connection.channel
-        return self._host.run(call(channel, method, request, timeout=timeout))
+        return self._host.run(call(channel, method, request, timeout=timeout, metadata=metadata))
 
     def stream(self, method: Method, *, timeout: float | None = None) -> Calling:
         """Begin a call with several requests or replies."""
@@ -367,5 +380,5 @@ class Calling:
 
     async def _send(self, stream: Any) -> None:
         while (request := await self._requests.get()) is not None:
-            await stream.send_message(request)
+            await send(stream, request)
         await stream.end()

@@ -270,7 +270,11 @@ def test_a_signed_release_installs_its_plugins(
     options = ["--lock", str(tmp_path / "lock"), "--cache-dir", str(tmp_path / "cache")]
     here = ["--plugin-dir", str(tmp_path / "plugins")]
 
-    names = [name.removeprefix("machineadm-plugin-") for name in PLUGINS if name.endswith("-linux-amd64.pyz")]
+    names = [
+        name.removeprefix("machineadm-plugin-")
+        for name in PLUGINS
+        if name.endswith("-linux-amd64.pyz")
+    ]
     wanted = [name.removesuffix("-linux-amd64.pyz") for name in names]
     kinds = [
         next(f"{kind}/{one.removeprefix(kind + '-')}" for kind in KINDS if one.startswith(kind))
