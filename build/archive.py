@@ -56,9 +56,6 @@ UTF8 = 0x800
 UNIX = 3
 """The modes are a Unix system's, wherever it is built."""
 
-packed_parts: dict[str, bytes] = {}
-"""Packed already in this process."""
-
 
 def write(tree: Path, output: Path, machine: str, owner: str = "agent") -> None:
     """Pack a merged site-packages as the agent's file; it gets its name when it is complete.
@@ -196,15 +193,7 @@ def start(name: str, values: dict[str, str]) -> str:
 
 
 def part_archive(files: dict[str, bytes]) -> bytes:
-    """Pack a part; the libraries that all plugins of a release share are packed once."""
-    key = source_date_epoch() + digest_of({"": files})
-    if key not in packed_parts:
-        packed_parts[key] = pack_part(files)
-    return packed_parts[key]
-
-
-def pack_part(files: dict[str, bytes]) -> bytes:
-    """Pack a part anew."""
+    """Pack a part."""
     packed = io.BytesIO()
     directories = {str(parent) for path in files for parent in PurePosixPath(path).parents} - {"."}
     # zipimport takes a directory without __init__.py for a package only when the table names it.
