@@ -61,6 +61,9 @@ _OLDEST_KUBELET: Final = 3
 
 _TRACES: Final = ("/etc/kubernetes/kubelet.conf", "/etc/kubernetes/manifests/kube-apiserver.yaml")
 
+_CLOCK: Final = 60
+"""Seconds by which a clock may differ: the time of an answer has no fractions, and comes late by as much as the answer took."""
+
 _TIMEOUT: Final = 5.0
 _PATIENCE: Final = 2.0
 
@@ -82,6 +85,10 @@ _LASTING: Final = frozenset({"MA4508", "MA4509"})
 
 _OF_THE_KUBELET: Final = frozenset({"MA4501", "MA4503"})
 """What a command may change, or a file only if the kubelet is started with it."""
+
+REFUSED: Final = _LASTING | _OF_THE_KUBELET
+"""Flaws that a run is refused for: before it touches anything where nothing can change them, and before kubeadm runs where nothing
+has. Of the others kubeadm's own preflight tells when it is its turn."""
 
 _ARGUMENT_FILES: Final = ("/etc/default/kubelet", "/etc/sysconfig/kubelet")
 """Where the packages of kubeadm let the image put arguments (KUBELET_EXTRA_ARGS)."""
@@ -138,7 +145,7 @@ def flaws(
         return ()
     found = [*_local(kubernetes, facts, host, only)]
     if online:
-        found += _names(kubernetes, facts, host)
+        found += _elsewhere(kubernetes, machine, facts, host)
     return tuple(
         replace(one, severity="warning")
         if _may_change(one.code, machine) or _is_skipped(one.code, kubernetes)
@@ -519,8 +526,10 @@ def _selinux(host: Host) -> Iterator[Flaw]:
         )
 
 
-def _names(kubernetes: KubernetesConfig | None, facts: Facts, host: Host) -> Iterator[Flaw]:
-    """Names that do not resolve. All are looked up at the same time, for two seconds in all."""
+def _elsewhere(
+    kubernetes: KubernetesConfig | None, machine: MachineConfig | None, facts: Facts, host: Host
+) -> Iterator[Flaw]:
+    """Names that do not resolve, and a clock that is off. All are asked at the same time, for two seconds in all."""
     if host.network is None:
         return
     asked = {}
@@ -529,13 +538,36 @@ def _names(kubernetes: KubernetesConfig | None, facts: Facts, host: Host) -> Ite
     if (endpoint := _endpoint(kubernetes)) is not None:
         name, path = endpoint
         asked[name] = ("MA4514", "the endpoint", path)
-    answers = host.network.resolve(tuple(asked), _PATIENCE)
+    servers = _servers(kubernetes, machine)
+    answers, clocks = host.network.resolve(tuple(asked), _PATIENCE, servers)
+    for server, ahead in clocks.items():
+        if abs(ahead) > _CLOCK:
+            yield _warning(
+                "MA4517",
+                f"the clock is {abs(ahead):.0f} s {'behind' if ahead > 0 else 'ahead of'} that of {server}",
+                "set it, for certificates and tokens are valid for a time: machine.linuxConfiguration.ntp",
+            )
     for name, (code, what, path) in asked.items():
         # None means that no answer came in time: a slow name server is not a flaw of the machine.
         if answers.get(name) is False:
             yield _warning(
                 code, f"{what} {name} does not resolve", "add it to DNS or /etc/hosts", path
             )
+
+
+def _servers(kubernetes: KubernetesConfig | None, machine: MachineConfig | None) -> tuple[str, ...]:
+    """Who knows the time among those that the machine will talk to anyway: the API server, else a source of files."""
+    role = kubernetes.role if kubernetes is not None else None
+    if role is not None and not isinstance(role, Initialize):
+        if isinstance(role.discovery, TokenDiscovery):
+            return (f"https://{role.discovery.endpoint}",)
+        given = getattr(role.discovery, "kubeconfig", None)
+        if given is not None and given.server.startswith("https://"):
+            return (given.server.rstrip("/"),)
+    for file in machine.files if machine is not None else ():
+        if file.source is not None and file.source.url.startswith("https://"):
+            return ("/".join(file.source.url.split("/")[:3]),)
+    return ()
 
 
 def _endpoint(kubernetes: KubernetesConfig | None) -> tuple[str, str] | None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final
 
 from machineadm.api.v1alpha1.agent import AgentPin
 from machineadm.api.v1alpha1.discovery import FileDiscovery, TokenDiscovery
@@ -56,15 +55,11 @@ def require_agent(pin: AgentPin | None, digest: Callable[[], str]) -> None:
         )
 
 
-_REFUSED: Final = frozenset({"MA4501", "MA4503", "MA4508", "MA4509"})
-"""Flaws that a run is refused for before it touches anything; the others kubeadm's own preflight tells when it is its turn."""
-
-
 def unsuitable(configuration: Configuration, facts: Facts, host: Host) -> tuple[HostError, ...]:
     """Why a machine cannot become the node: cgroup v1 with a kubelet that refuses it, swap, or too small for a control plane."""
     if configuration.kubernetes is None or host.offline:
         return ()
-    from machineadm.actions.suitability import flaws
+    from machineadm.actions.suitability import REFUSED, flaws
 
     found = flaws(
         configuration.kubernetes,
@@ -73,7 +68,7 @@ def unsuitable(configuration: Configuration, facts: Facts, host: Host) -> tuple[
         machine=configuration.machine,
         # A run must not depend on a name server, nor wait for one.
         online=False,
-        only=_REFUSED,
+        only=REFUSED,
     )
     return tuple(
         HostError(one.code, one.message, hint=one.hint) for one in found if one.severity == "error"

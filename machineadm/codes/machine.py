@@ -90,4 +90,9 @@ TABLE: dict[str, Code] = {
         "SELinux is enforcing, but has no file contexts for a container runtime: containers would be denied what they need.",
         f"Install container-selinux. {_IGNORE}",
     ),
+    "MA4517": Code(
+        "the clock is off (machine, a warning)",
+        "The machine's clock differs by more than a minute from that of a server that it will talk to.",
+        f"Set the clock, by ntp in spec.machine.linuxConfiguration for example. {_IGNORE}",
+    ),
 }

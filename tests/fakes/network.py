@@ -17,6 +17,7 @@ class FakeNetwork:
         macs: By interface.
         default: The interface of the default route; None: there is none.
         names: Whether a name has an address; of another one nobody knows.
+        clocks: By server, its clock minus the machine's.
     """
 
     def __init__(self) -> None:
@@ -24,6 +25,7 @@ class FakeNetwork:
         self.macs: dict[str, str] = {"eth0": "52:54:00:12:34:56"}
         self.default: str | None = "eth0"
         self.names: dict[str, bool] = {"localhost": True}
+        self.clocks: dict[str, float] = {}
 
     def primary(self, family: Family) -> str | None:
         return None if self.default is None else self.addresses.get((self.default, family))
@@ -34,9 +36,12 @@ class FakeNetwork:
     def hardware(self, interface: str) -> str | None:
         return self.macs.get(interface)
 
-    def resolve(self, names: tuple[str, ...], patience: float) -> dict[str, bool]:
+    def resolve(
+        self, names: tuple[str, ...], patience: float, servers: tuple[str, ...] = ()
+    ) -> tuple[dict[str, bool], dict[str, float]]:
         del patience
-        return {name: self.names[name] for name in names if name in self.names}
+        clocks = {server: self.clocks[server] for server in servers if server in self.clocks}
+        return {name: self.names[name] for name in names if name in self.names}, clocks
 
     def interfaces(self) -> tuple[str, ...]:
         return tuple(sorted({*self.macs, *(name for name, _ in self.addresses)}))

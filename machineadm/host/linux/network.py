@@ -50,13 +50,16 @@ class LinuxNetwork:
         found = _text(f"{self._interfaces}/{interface}/address").strip().lower()
         return None if not found.strip("0:") else found
 
-    def resolve(self, names: tuple[str, ...], patience: float) -> dict[str, bool]:
+    def resolve(
+        self, names: tuple[str, ...], patience: float, servers: tuple[str, ...] = ()
+    ) -> tuple[dict[str, bool], dict[str, float]]:
         """See `Network.resolve`: getaddrinfo(3) takes no timeout, so each name has a thread, which is abandoned when time is up."""
         import socket
         import threading
         import time
 
         answers: dict[str, bool] = {}
+        clocks: dict[str, float] = {}
 
         def ask(name: str) -> None:
             try:
@@ -70,13 +73,19 @@ class LinuxNetwork:
             except (OSError, UnicodeError):
                 answers[name] = False
 
-        threads = [threading.Thread(target=ask, args=(name,), daemon=True) for name in names]
+        def compare(server: str) -> None:
+            with contextlib.suppress(Exception):  # whatever goes wrong there, the time is not known
+                if (theirs := _date(server, patience)) is not None:
+                    clocks[server] = theirs - time.time()
+
+        asked = [(ask, name) for name in names] + [(compare, server) for server in servers]
+        threads = [threading.Thread(target=do, args=(what,), daemon=True) for do, what in asked]
         for thread in threads:
             thread.start()
         end = time.monotonic() + patience
         for thread in threads:
             thread.join(max(0.0, end - time.monotonic()))
-        return dict(answers)
+        return dict(answers), dict(clocks)
 
     def interfaces(self) -> tuple[str, ...]:
         """See `Network.interfaces`."""
@@ -118,3 +127,25 @@ def _text(path: str) -> str:
             return file.read()
     except OSError:
         return ""
+
+
+def _date(server: str, patience: float) -> float | None:
+    """The `Date` of a server's answer, of whatever status, in seconds since the epoch; None where it says none."""
+    import ssl
+    from email.utils import parsedate_to_datetime
+    from http.client import HTTPSConnection
+    from urllib.parse import urlsplit
+
+    parts = urlsplit(server)
+    context = ssl.create_default_context()
+    # A clock that is off is a reason for a certificate not to be valid yet.
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    connection = HTTPSConnection(
+        parts.hostname or "", parts.port or 443, timeout=patience, context=context
+    )
+    try:
+        connection.request("HEAD", "/")
+        date = connection.getresponse().getheader("Date")
+        return parsedate_to_datetime(date).timestamp() if date else None
+    finally:
+        connection.close()

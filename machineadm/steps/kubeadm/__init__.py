@@ -68,6 +68,7 @@ def plan_kubeadm(
         machine=facts.machine_id,
         rendered=digest_of(*(part for name in sorted(shown) for part in (name, shown[name]))),
         external_authority=_external_authority(kubernetes),
+        asked=(kubernetes, facts),
     )
     # The files need the digest of the run, so the run gets its reference to them only afterwards.
     files = LayOutFiles(

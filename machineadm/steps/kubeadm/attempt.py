@@ -19,7 +19,7 @@ from typing import Literal, NoReturn
 
 import msgspec
 
-from machineadm.errors import ConfigError, InterruptedRunError, KubeadmError
+from machineadm.errors import ConfigError, InterruptedRunError, KubeadmError, StepError
 from machineadm.host.ports import CommandResult, Host
 from machineadm.plan.model import Change, Outcome, ProgramRun, Work
 from machineadm.steps.kubeadm.config import remove_files
@@ -138,6 +138,7 @@ class Attempt:
             return Outcome(change=Change.CHANGED, message="the node had already joined")
         if action is Action.RESUME and record is not None:
             return self._finish(record)
+        self._refuse_unsuitable()
         # Taken before kubeadm starts: what is here now is not kubeadm's, and a reset must not remove it unless the
         # configuration writes it again.
         older, given = inventory(self._scene, host)
@@ -244,6 +245,23 @@ class Attempt:
             refuse_mixed(record, evidence)
         if action is Action.REFUSE_CHANGED:
             self._refuse_changed(record)
+
+    def _refuse_unsuitable(self) -> None:
+        """Refuse a machine on which no command, file or image has fixed what keeps a kubelet from starting.
+
+        Raises:
+            StepError: The machine cannot become the node.
+        """
+        if self._order.asked is None:
+            return
+        from machineadm.actions.suitability import REFUSED, flaws
+
+        looked_for = flaws(*self._order.asked, self._host, online=False, only=REFUSED)
+        found = [one for one in looked_for if one.severity == "error"]
+        if found:
+            more = [f"{one.code}: {one.message}" for one in found[1:]]
+            message = "; ".join((found[0].message, *more))
+            raise StepError(found[0].code, message, hint=found[0].hint)
 
     def _refuse_changed(self, record: Record) -> NoReturn:
         if event_of(record) is Event.DONE:

@@ -6,7 +6,9 @@ from typing import Literal
 
 import msgspec
 
+from machineadm.api.v1alpha1.kubernetes import KubernetesConfig
 from machineadm.host.effects import RunProgram
+from machineadm.host.facts import Facts
 from machineadm.host.ports import Host
 from machineadm.plan.model import Work
 from machineadm.steps.kubeadm.config import LayOutFiles
@@ -35,6 +37,10 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     tokens: LayOutFiles | None = None
     """Set where a bootstrap token has to expire at a given time: kubeadm takes a lifetime, which counts from when it makes
     the token, minutes after its configuration was written."""
+
+    asked: tuple[KubernetesConfig, Facts] | None = None
+    """The node that the machine is to become, and what was known of the machine: whether it can is judged once more before
+    kubeadm runs. No part of the digest."""
 
     @property
     def name(self) -> str:

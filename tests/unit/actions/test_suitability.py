@@ -243,6 +243,34 @@ def test_names_that_do_not_resolve_are_warned_of() -> None:
     assert told(flaws(asked(endpoint), FACTS, host)) == [("MA4513", "warning")]
 
 
+API_SERVER = "https://api.example.com:6443"
+
+
+@pytest.mark.parametrize(
+    ("ahead", "said"), [(0.0, ""), (59.0, ""), (-59.0, ""), (61.0, "61 s behind"), (-3600.0, "3600 s ahead of")]
+)  # fmt: skip
+def test_a_clock_that_is_off_is_warned_of(ahead: float, said: str) -> None:
+    host = good()
+    host.network.clocks[API_SERVER] = ahead
+
+    found = flaws(asked(WORKER), FACTS, host)
+
+    assert told(found) == ([("MA4517", "warning")] if said else [])
+    assert all(f"the clock is {said} that of {API_SERVER}" in one.message for one in found)
+    assert told(flaws(asked(WORKER), FACTS, host, online=False)) == []
+
+
+def test_without_an_api_server_a_source_of_files_knows_the_time() -> None:
+    host = good()
+    host.network.clocks["https://files.example.com"] = 600.0
+    source = {"url": "https://files.example.com/a/b", "sha256": "a" * 64}
+    given = configuration({"machine.files": [{"path": "/a", "source": source}]}).spec
+
+    found = flaws(given.kubernetes, FACTS, host, machine=given.machine)
+
+    assert told(found) == [("MA4517", "warning")]
+
+
 def test_a_machine_has_an_id() -> None:
     assert told(flaws(asked(), Facts(hostname="n1"), good())) == [("MA4515", "warning")]
 
