@@ -1,4 +1,4 @@
-"""No test of plugins may leave anything behind: neither process nor socket, temporary file nor thread."""
+"""No test of plugins may leave anything behind: neither process nor socket, temporary file, thread nor key."""
 
 from __future__ import annotations
 
@@ -28,6 +28,19 @@ def processes_below(directory: str) -> list[int]:
     return found
 
 
+def descriptors_of(directory: str) -> list[str]:
+    """What of plugins this process still has open: files of theirs, the memory that held a key or a program."""
+    found = []
+    for entry in Path("/proc/self/fd").iterdir():
+        try:
+            name = str(entry.readlink())
+        except OSError:
+            continue
+        if name.startswith((f"{directory}/", "/memfd:machineadm")):
+            found.append(name)
+    return found
+
+
 def remains(directory: str) -> dict[str, object]:
     """What is left of plugins."""
     threads = [one.name for one in threading.enumerate() if one.name.startswith("plugin")]
@@ -35,10 +48,11 @@ def remains(directory: str) -> dict[str, object]:
         "files": sorted(path.name for path in Path(directory).iterdir()),
         "processes": processes_below(directory),
         "threads": threads,
+        "descriptors": descriptors_of(directory),
     }
 
 
-NOTHING: dict[str, object] = {"files": [], "processes": [], "threads": []}
+NOTHING: dict[str, object] = {"files": [], "processes": [], "threads": [], "descriptors": []}
 
 
 @pytest.fixture(autouse=True)

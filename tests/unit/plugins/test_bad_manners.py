@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import resource
+import sys
 import time
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from machineadm.errors import PluginError
-from machineadm.plugins.asking import ask_passphrase
+from machineadm.plugins.asking import Asking, ask_passphrase
 from machineadm.plugins.discovery import Places, find
 from machineadm.redaction import Secret
 from tests.peers.encryption import install, written
+from tests.peers.installed import install as install_as
 
 # What it does when it is asked; then it answers.
 MANNERS = {
@@ -90,3 +93,125 @@ def test_a_plugin_that_hangs_at_its_end_is_killed_after_its_answer(tmp_path: Pat
 
     assert ask_passphrase("file", found) == Secret("word")
     assert 1.5 < time.monotonic() - began < 20
+
+
+KILLED = "os.kill(os.getpid(), 9)"
+DYING = {
+    # Where it dies: what runs before it serves, its settings' method, its answer; the code.
+    "at its import": (f"import os; {KILLED}\n", "", "", "MA7211"),
+    "when it gets its settings": ("", "os._exit(3)", "", "MA7222"),
+    "when it gets its settings, killed": ("", KILLED, "", "MA7222"),
+    "when it is asked": ("", "", "os._exit(0)", "MA7222"),
+    "when it is asked, killed": ("", "", KILLED, "MA7222"),
+    "when it is asked, by another thread": (
+        "",
+        "",
+        "import threading; threading.Timer(0.1, os._exit, [1]).start(); time.sleep(600)",
+        "MA7222",
+    ),
+}
+
+
+@pytest.mark.parametrize("where", DYING)
+def test_a_plugin_that_dies_is_told_wherever_it_does(tmp_path: Path, where: str) -> None:
+    before, configure, body, code = DYING[where]
+    head, _, rest = written(body or "return b'word'").partition(b"\n")
+    method = f"    def configure(self, settings):\n        {configure or 'pass'}\n\n"
+    rest = rest.replace(b"    def fetch", method.encode() + b"    def fetch", 1)
+    plugins = tmp_path / "plugins"
+    install(plugins, head + b"\n" + before.encode() + rest)
+    found = find("encryption-provider", "file", Places(given=(str(plugins),)))
+    assert found is not None
+    began = time.monotonic()
+    with pytest.raises(PluginError) as caught:
+        ask_passphrase("file", msgspec.structs.replace(found, settings={"a": 1}))
+
+    assert caught.value.code == code, caught.value.message
+    assert "plugin file" in caught.value.message
+    assert caught.value.hint()
+    assert time.monotonic() - began < 20
+
+
+def test_a_plugin_that_dies_when_it_is_told_to_end_has_answered(tmp_path: Path) -> None:
+    plugins = tmp_path / "plugins"
+    end = b"import atexit, os\natexit.register(os.kill, os.getpid(), 9)\nserve(Written())"
+    install(plugins, written("return b'word'").replace(b"serve(Written())", end))
+    found = find("encryption-provider", "file", Places(given=(str(plugins),)))
+    assert found is not None
+
+    assert ask_passphrase("file", found) == Secret("word")
+
+
+BREAKING = {
+    # What it does after some of its data; the code.
+    "exits": ("os._exit(0)", "MA7222"),
+    "is killed": (KILLED, "MA7222"),
+    "fails": ("raise CallError('the disk is gone')", "MA7220"),
+    "fails without a word": ("raise ValueError('s3cr3t')", "MA7220"),
+    "gives no bytes": ("yield 'text'", "MA7220"),
+    "gives too much": ("yield from (bytes(1 << 20) for _ in iter(int, 1))", "MA7224"),
+}
+
+
+@pytest.mark.parametrize("how", BREAKING)
+def test_half_of_an_answer_is_none(tmp_path: Path, how: str) -> None:
+    does, code = BREAKING[how]
+    install_as(
+        tmp_path / "plugins",
+        "infrastructure",
+        "half",
+        f"""#!{sys.executable} -I
+import os
+from machineadm.plugins.sdk import CallError, Infrastructure, serve
+
+class Half(Infrastructure):
+    def fetch(self, location):
+        yield b"some of it" * 1000
+        {does}
+
+serve(Half())
+""".encode(),
+    )
+    asking = Asking(Places(given=(str(tmp_path / "plugins"),)))
+    try:
+        with pytest.raises(PluginError) as caught:
+            asking.fetch("half", "here", most=8 << 20)
+    finally:
+        asking.end()
+
+    assert caught.value.code == code, caught.value.message
+    assert "plugin half" in caught.value.message
+    assert "s3cr3t" not in caught.value.message
+
+
+def test_the_key_of_a_connection_is_in_no_file(tmp_path: Path, plugins_directory: str) -> None:
+    """Nor in the plugin's descriptors, environment and command line, while both run."""
+    look = f"""
+import pathlib
+def texts():
+    # Where temporary files of both would be.
+    for path in pathlib.Path({plugins_directory!r}).rglob("*"):
+        if path.is_file():
+            yield path.read_bytes()
+    for name in ("environ", "cmdline"):
+        yield pathlib.Path("/proc/self", name).read_bytes()
+        yield pathlib.Path("/proc", str(os.getppid()), name).read_bytes()
+    for number in os.listdir("/proc/self/fd"):
+        try:
+            name = os.readlink("/proc/self/fd/" + number)
+        except OSError:
+            continue
+        if "memfd" in name or name.startswith("/tmp"):
+            yield pathlib.Path("/proc/self/fd", number).read_bytes()
+found = sum(b"PRIVATE" + b" KEY" in one for one in texts())
+seen = sum(b"BEGIN" + b" CERTIFICATE" in one for one in texts())
+return b"%d keys, %d certificates" % (found, seen)
+"""
+    plugins = tmp_path / "plugins"
+    install(plugins, written(look.strip()))
+    found = find("encryption-provider", "file", Places(given=(str(plugins),)))
+    assert found is not None
+    keys, _, certificates = ask_passphrase("file", found).reveal().partition(" keys, ")
+
+    # The host's certificate, which is public, comes in the environment: so it was looked for in the right places.
+    assert (keys, certificates) == ("0", "1 certificates")
