@@ -6,10 +6,13 @@ answer is known: only then is it known which secrets must not be shown.
 
 from __future__ import annotations
 
+import base64
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Final, TypeVar
+
+import msgspec
 
 from machineadm.errors import PluginError
 from machineadm.plugins.cookie import AUTH_HANDLER, PROVIDER
@@ -18,7 +21,7 @@ from machineadm.plugins.host import Host, Plugin
 from machineadm.plugins.kinds import attestation, encryption_provider, infrastructure
 from machineadm.plugins.kinds.auth_handler import AuthHandlers, Token
 from machineadm.plugins.kinds.common import START, start
-from machineadm.plugins.kinds.host_service import Allowed, Secrets
+from machineadm.plugins.kinds.host_service import Allowed, RefusedError, Secrets
 from machineadm.plugins.kinds.provider import Providers, Result
 from machineadm.plugins.kinds.schema import problems, schema_of
 from machineadm.plugins.launch.model import Command
@@ -174,7 +177,7 @@ class Asking:
         """
         with self.held():
             served, client = self._provider(name)
-            printed = _Lines(lambda line: self._lines.append(f"provider {name}: {line}"))
+            printed = Lines(lambda line: self._lines.append(f"provider {name}: {line}"))
             result: Result = client.execute(
                 served, inputs, output=printed.take, context=context, timeout=EXECUTE
             )
@@ -329,7 +332,41 @@ class Asking:
             secret_prefix=access.secret_prefix,
             auth_handlers=access.auth_handlers,
             token=self._token_for if access.auth_handlers else None,
+            identity=self._identity_of if access.auth_handlers else None,
+            groups=self._groups_of if access.auth_handlers else None,
         )
+
+    def _identity_of(self, name: str, _scope: str) -> Any:
+        """Answer HostService.GetAuthIdentity: as whom a handler is logged in, for whatever scope.
+
+        Raises:
+            RefusedError: It is not, or cannot be asked.
+        """
+        try:
+            served, client = self._handler(name)
+            status = client.status(served)
+        except PluginError as error:
+            raise RefusedError(f"{error.code} {error.message}") from error
+        if not status.authenticated:
+            raise RefusedError(f"handler {name} is not logged in")
+        return status.claims
+
+    def _groups_of(self, name: str) -> list[str]:
+        """Answer HostService.GetAuthGroups: a handler has no method for it, its token's claims name them.
+
+        Raises:
+            RefusedError: They are not named, or no token is to be had.
+        """
+        if not self._acts():
+            raise RefusedError("no token is given in a plan, and a token names the groups")
+        try:
+            token = self._token(name, "")
+        except PluginError as error:
+            raise RefusedError(f"{error.code} {error.message}") from error
+        groups = groups_in(token.value.reveal())
+        if groups is None:
+            raise RefusedError(f"the token of handler {name} does not name groups")
+        return groups
 
     def _token_for(self, request: Any) -> Any:
         """Answer HostService.GetAuthToken; a refusal is text in the response."""
@@ -376,7 +413,25 @@ def texts_in(value: Any) -> Iterator[str]:
             yield from texts_in(item)
 
 
-class _Lines:
+def groups_in(token: str) -> list[str] | None:
+    """The `groups` claim of a JSON Web Token; None if it is not one, or has none.
+
+    Nobody verifies the signature: the token came from the handler itself, and whoever takes the token judges it.
+    """
+    parts = token.split(".")
+    if len(parts) != 3:
+        return None
+    try:
+        padded = parts[1] + "=" * (-len(parts[1]) % 4)
+        claims = msgspec.json.decode(base64.b64decode(padded, altchars=b"-_", validate=True))
+    except (ValueError, msgspec.DecodeError):
+        return None
+    found = claims.get("groups") if isinstance(claims, dict) else None
+    texts = isinstance(found, list) and all(isinstance(one, str) for one in found)
+    return list(found) if found is not None and texts else None
+
+
+class Lines:
     """Splits what a provider streams into lines; of an endless line only the beginning is kept."""
 
     def __init__(self, put: Callable[[str], object]) -> None:

@@ -47,6 +47,7 @@ def inventory(places: Places) -> list[Installed]:
     """
     found: list[Installed] = []
     fetched: set[tuple[str, str]] = set()
+    expected: dict[tuple[str, str], str] = {}
     for directory in places.given:
         found += _in(directory)
     if os.path.lexists(places.configuration):
@@ -54,6 +55,12 @@ def inventory(places: Places) -> list[Installed]:
         with open(places.configuration, "rb") as file:
             entries = read_entries(file.read(), file=places.configuration)
         fetched = {(one.kind, one.name) for one in entries if one.catalog}
+        # An entry without path and catalog speaks of the executable in the default directories.
+        expected = {
+            (one.kind, one.name): one.digest or ""
+            for one in entries
+            if not one.path and not one.catalog and one.container is None
+        }
         for entry in entries:
             if entry.path:
                 found.append(
@@ -68,7 +75,16 @@ def inventory(places: Places) -> list[Installed]:
                 )
     named = len(found)
     for directory in places.directories:
-        found += _in(directory)
+        found += (
+            msgspec.structs.replace(one, expected=expected.get((one.kind, one.name), ""))
+            for one in _in(directory)
+        )
+    there = {(one.kind, one.name) for one in found[named:]}
+    for kind, name in expected.keys() - there:
+        # Nowhere: whoever lists or judges plugins learns of it, since a run would need it.
+        found.append(
+            Installed(kind=kind, name=name, path="", source=places.configuration, digest="")
+        )
     seen: set[tuple[str, str]] = set()
     marked = []
     for index, one in enumerate(found):
@@ -89,6 +105,12 @@ def judge(one: Installed, *, allow_unverified: bool = False) -> None:
     Raises:
         PluginError: It is not trusted, or does not have its digest.
     """
+    if not one.path:
+        raise PluginError(
+            "MA7252",
+            f"plugin {one.name}: {one.source} names it, and it is in no directory of plugins",
+            hint=f"machineadm plugin install {one.kind}/{one.name}, or add path or catalog to its entry",
+        )
     require_trusted(one.name, one.path)
     expected = one.expected.removeprefix("sha256:") or checksum_of(
         one.name, one.path, allow_unverified=allow_unverified

@@ -42,6 +42,10 @@ class Keeper(Provider):
 
     def execute(self, inputs, host):
         try:
+            if "identity" in inputs:
+                return Output(data=host.identity(inputs["identity"]).email)
+            if "groups" in inputs:
+                return Output(data=host.groups(inputs["groups"]))
             if "token" in inputs:
                 return Output(data=host.token("entra", "files"))
             host.set_secret("keeper/a", "s3cr3t-kept")
@@ -50,13 +54,25 @@ class Keeper(Provider):
             return Output(data="refused: " + error.text)
 """
 ENTRA = """
-from machineadm.plugins.sdk.auth_handlers import AuthHandler, Token, serve_auth_handlers
+import base64, json
+from machineadm.plugins.sdk.auth_handlers import (
+    AuthHandler, Identity, Status, Token, serve_auth_handlers
+)
+
+LOGGED_IN = True
+CLAIMS = {"groups": ["admins", "all"]}
 
 class Entra(AuthHandler):
     name = "entra"
 
+    def status(self, **_):
+        return Status(authenticated=LOGGED_IN, identity=Identity(subject="ada", email="ada@example.org"))
+
     def token(self, scope, **_):
-        return Token("token-for-" + scope)
+        if scope:
+            return Token("token-for-" + scope)
+        claims = base64.urlsafe_b64encode(json.dumps(CLAIMS).encode()).decode().rstrip("=")
+        return Token("e30." + claims + ".c2lnbmF0dXJl")
 
 serve_auth_handlers(Entra())
 """
@@ -227,9 +243,11 @@ def test_the_overlay_gives_words_and_lets_nobody_do_anything(ground: Ground) -> 
         assert caught.value.code == "MA9002"
 
 
-def keeper(directory: Path, state: FakeState, redactor: Redactor) -> LinuxProviders:
+def keeper(
+    directory: Path, state: FakeState, redactor: Redactor, entra: str = ENTRA
+) -> LinuxProviders:
     plugins = directory / "plugins"
-    install(plugins, "auth-handler", "entra", program(ENTRA))
+    install(plugins, "auth-handler", "entra", program(entra))
     path = install(plugins, "provider", "keeper", provider(KEEPER, "Keeper()"))
     access = PluginHostService(secret_prefix="keeper/", auth_handlers=("entra",))
     entry = PluginEntry(name="keeper", kind="provider", path=str(path), host_service=access)
@@ -251,6 +269,53 @@ def test_a_plugin_keeps_secrets_in_a_file_of_its_own_and_gets_tokens_of_others(
 
     assert state.state_files == {"plugins/keeper.json": b'{"keeper/a":"s3cr3t-kept"}'}
     assert redactor.text("s3cr3t-kept token-for-files") == f"{MASK} {MASK}"
+
+
+def test_a_plugin_learns_as_whom_a_handler_that_it_may_ask_is_logged_in(tmp_path: Path) -> None:
+    redactor = Redactor()
+    port = keeper(tmp_path, FakeState(), redactor)
+    try:
+        email = port.value(Ask(provider="keeper", inputs={"identity": "entra"}))
+        groups = port.value(Ask(provider="keeper", inputs={"groups": "entra"}))
+        denied = [
+            port.value(Ask(provider="keeper", inputs={what: "other"}))
+            for what in ("identity", "groups")
+        ]
+        # Who is logged in may be asked in a plan, too; groups come with a token.
+        port.only_look()
+        port.value(Ask(provider="keeper", inputs={"identity": "entra"}))
+        in_a_plan = port.value(Ask(provider="keeper", inputs={"groups": "entra"}))
+    finally:
+        port.end()
+
+    assert (email, groups) == ("ada@example.org", ["admins", "all"])
+    assert ["not in the allowed set" in text for text in denied] == [True, True]
+    assert "no token is given in a plan" in in_a_plan
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "what", "message"),
+    [
+        ("LOGGED_IN = True", "LOGGED_IN = False", "identity", "handler entra is not logged in"),
+        ('{"groups": ["admins", "all"]}', '{"sub": "ada"}', "groups", "does not name groups"),
+        ('["admins", "all"]', '"admins"', "groups", "does not name groups"),
+        ('["admins", "all"]', "[1]", "groups", "does not name groups"),
+        ('"e30." + claims', '"opaque"', "groups", "does not name groups"),
+        ('"e30." + claims', '"e30.~"', "groups", "does not name groups"),
+        ('"e30." + claims', '"e30.bm8"', "groups", "does not name groups"),
+    ],
+)
+def test_an_identity_that_is_not_to_be_had_is_refused_in_words(
+    tmp_path: Path, before: str, after: str, what: str, message: str
+) -> None:
+    assert before in ENTRA
+    port = keeper(tmp_path, FakeState(), Redactor(), ENTRA.replace(before, after))
+    try:
+        said = port.value(Ask(provider="keeper", inputs={what: "entra"}))
+    finally:
+        port.end()
+    assert said.startswith("refused: host GetAuth")
+    assert message in said
 
 
 def test_in_a_plan_it_keeps_nothing_and_gets_no_token(tmp_path: Path) -> None:

@@ -1,7 +1,11 @@
-"""Call a method of a plugin with JSON and print its replies as JSON, one a line; bytes are base64. A reply may be a secret: mind where it goes."""
+"""Call a method of a plugin with JSON and print its replies as JSON, one a line; bytes are base64. A reply may be a secret: mind where it goes.
+
+What a provider prints while it is executed (ExecuteProviderStream) is shown as it comes, on standard error; the result is the reply.
+"""
 
 from __future__ import annotations
 
+import base64
 import json
 import sys
 from typing import TYPE_CHECKING
@@ -13,6 +17,7 @@ if TYPE_CHECKING:
     from argparse import Namespace
 
     from machineadm.cli.options import Parser
+    from machineadm.plugins.asking import Lines
 
 
 def add_arguments(parser: Parser) -> None:
@@ -37,13 +42,30 @@ def run(arguments: Namespace) -> int:
     wanted = Wanted.parse(arguments.plugin)
     inputs = common.inputs_of(arguments.input)
     found = common.require_installed(wanted.kind, wanted.name, arguments)
+    from machineadm.plugins.asking import Lines
     from machineadm.plugins.inspection.calling import method_of, replies, request_of
     from machineadm.plugins.inspection.running import running
 
     method = method_of(wanted.kind, arguments.method)
+    printed = Lines(common.warn)
     request = request_of(method, inputs)
     with running(wanted.kind, found, common.warn) as plugin:
-        for reply in replies(plugin, wanted.kind, method, request, arguments.timeout):
-            sys.stdout.write(json.dumps(reply) + "\n")
-            sys.stdout.flush()
+        try:
+            for reply in replies(plugin, wanted.kind, method, request, arguments.timeout):
+                if not _shown(reply, printed):
+                    sys.stdout.write(json.dumps(reply) + "\n")
+                    sys.stdout.flush()
+        finally:
+            printed.flush()
     return 0
+
+
+def _shown(reply: dict[str, object], printed: Lines) -> bool:
+    """Show what a provider printed; False if the reply is something else."""
+    if len(reply) != 1:
+        return False
+    ((stream, data),) = reply.items()
+    if stream not in ("stdout", "stderr") or not isinstance(data, str):
+        return False
+    printed.take(stream, base64.b64decode(data))
+    return True

@@ -59,7 +59,7 @@ def _cached(arguments: Namespace) -> int:
 def _installed(arguments: Namespace) -> int:
     from machineadm.plugins.inventory import inventory
 
-    found = inventory(common.places_of(arguments))
+    found = [one for one in inventory(common.places_of(arguments)) if one.path]
     versions = {
         digest: one.version
         for one in common.lock_of(arguments).plugins

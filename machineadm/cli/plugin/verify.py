@@ -20,6 +20,11 @@ def add_arguments(parser: Parser) -> None:
     common.add_plugin(parser, many=True)
     common.add_places(parser)
     common.add_lock(parser)
+    parser.add_option(
+        "--strict",
+        action="store_true",
+        help="a plugin that the lock does not name by digest is wrong, too",
+    )
     parser.add_output()
 
 
@@ -42,7 +47,10 @@ def run(arguments: Namespace) -> int:
         found = [
             one for one in found if any((w.kind, w.name) == (one.kind, one.name) for w in wanted)
         ]
-    problems = [_problem(one, lock, allow_unverified=places.allow_unverified) for one in found]
+    problems = [
+        _problem(one, lock, allow_unverified=places.allow_unverified, strict=arguments.strict)
+        for one in found
+    ]
     if arguments.output == "json":
         common.print_json(
             [
@@ -72,7 +80,9 @@ def run(arguments: Namespace) -> int:
     return 0
 
 
-def _problem(one: Installed, lock: Lock, *, allow_unverified: bool) -> PluginError | None:
+def _problem(
+    one: Installed, lock: Lock, *, allow_unverified: bool, strict: bool
+) -> PluginError | None:
     from machineadm.plugins.inventory import judge
 
     try:
@@ -80,6 +90,12 @@ def _problem(one: Installed, lock: Lock, *, allow_unverified: bool) -> PluginErr
     except PluginError as error:
         return error
     locked = lock.find(one.kind, one.name)
+    if strict and (locked is None or not locked.digests):
+        return PluginError(
+            "MA7250",
+            f"{lock.path} does not lock it by digest, and --strict takes nothing else",
+            hint=f"machineadm plugin install {one.kind}/{one.name} notes it there; then look at the lock",
+        )
     if locked is not None and one.digest not in locked.digests.values():
         return PluginError(
             "MA7246",

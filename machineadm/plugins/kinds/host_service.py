@@ -59,8 +59,8 @@ class Allowed(msgspec.Struct, frozen=True, kw_only=True):
     """Gives the groups of a handler's identity."""
 
 
-class _DeniedError(Exception):
-    """The request is not allowed; the text goes to the plugin."""
+class RefusedError(Exception):
+    """The request is not allowed, or cannot be answered; the text goes to the plugin."""
 
 
 def host_service(allowed: Allowed) -> dict[str, Handler]:
@@ -85,7 +85,7 @@ def host_service(allowed: Allowed) -> dict[str, Handler]:
             try:
                 # In a thread: a store may be slow, and a token comes from another plugin of this same loop, which would block.
                 found = await asyncio.to_thread(answer, allowed, request)
-            except _DeniedError as denied:
+            except RefusedError as denied:
                 found = reply(error=str(denied))
             except Exception as error:
                 # Only the type of a store's own fault goes to the plugin: the text might quote a secret.
@@ -109,13 +109,13 @@ def host_service(allowed: Allowed) -> dict[str, Handler]:
 
 def _store(allowed: Allowed, name: str | None) -> Secrets:
     if allowed.secrets is None:
-        raise _DeniedError("secret store not available")
+        raise RefusedError("secret store not available")
     if name is not None:
         # The name before the prefix, as scafctl does: "prefix/../other" begins with the prefix.
         if not _NAME.fullmatch(name) or ".." in name:
-            raise _DeniedError("invalid secret name")
+            raise RefusedError("invalid secret name")
         if not _is_in_scope(allowed, name):
-            raise _DeniedError("access denied: secret name outside allowed scope")
+            raise RefusedError("access denied: secret name outside allowed scope")
     return allowed.secrets
 
 
@@ -141,7 +141,7 @@ def _delete(allowed: Allowed, request: Any) -> Any:
 def _list(allowed: Allowed, request: Any) -> Any:
     names = [one for one in _store(allowed, None).names() if _is_in_scope(allowed, one)]
     if len(request.pattern) > _LONGEST_PATTERN:
-        raise _DeniedError("invalid pattern: too long")
+        raise RefusedError("invalid pattern: too long")
     if request.pattern:
         names = [one for one in names if _matches(request.pattern, one)]
     return pb.ListSecretsResponse(names=sorted(names))
@@ -151,21 +151,21 @@ def _matches(pattern: str, name: str) -> bool:
     # scafctl's are Go's, which take no time whatever they are. Python's can take for ever: two repetitions, none of a group,
     # over a name of 256 bytes cannot.
     if len(re.findall(r"[*+?{]", pattern)) > 2 or re.search(r"\)[*+?{]|\\[0-9]|\(\?", pattern):
-        raise _DeniedError("invalid pattern: too complex")
+        raise RefusedError("invalid pattern: too complex")
     try:
         return re.search(pattern, name) is not None
     except re.error as error:
-        raise _DeniedError(f"invalid pattern: {error}") from None
+        raise RefusedError(f"invalid pattern: {error}") from None
 
 
 def _require_handler(allowed: Allowed, name: str) -> None:
     if name not in allowed.auth_handlers:
-        raise _DeniedError(f'access denied: auth handler "{name}" not in the allowed set')
+        raise RefusedError(f'access denied: auth handler "{name}" not in the allowed set')
 
 
 def _identity(allowed: Allowed, request: Any) -> Any:
     if allowed.identity is None:
-        raise _DeniedError("auth identity not available")
+        raise RefusedError("auth identity not available")
     _require_handler(allowed, request.handler_name)
     claims = allowed.identity(request.handler_name, request.scope)
     return pb.GetAuthIdentityResponse(claims=claims)
@@ -173,13 +173,13 @@ def _identity(allowed: Allowed, request: Any) -> Any:
 
 def _token(allowed: Allowed, request: Any) -> Any:
     if allowed.token is None:
-        raise _DeniedError("auth token service not available")
+        raise RefusedError("auth token service not available")
     _require_handler(allowed, request.handler_name)
     return allowed.token(request)
 
 
 def _groups(allowed: Allowed, request: Any) -> Any:
     if allowed.groups is None:
-        raise _DeniedError("auth groups not available")
+        raise RefusedError("auth groups not available")
     _require_handler(allowed, request.handler_name)
     return pb.GetAuthGroupsResponse(groups=allowed.groups(request.handler_name))

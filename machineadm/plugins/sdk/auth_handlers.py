@@ -25,6 +25,7 @@ from machineadm.plugins.proto import scafctl_pb2 as pb
 from machineadm.plugins.sdk.errors import CallError
 from machineadm.plugins.sdk.logs import log_to_host
 from machineadm.plugins.sdk.providers import FEATURES, HostClient, told
+from machineadm.plugins.sdk.providers import Identity as Identity  # part of what handlers return
 from machineadm.plugins.wire.blocking import Call, blocking_handlers
 from machineadm.plugins.wire.broker import Broker
 from machineadm.plugins.wire.rpc import RpcError, methods
@@ -46,19 +47,6 @@ class Token(NamedTuple):
 
     scope: str = ""
     flow: str = ""
-
-
-class Identity(NamedTuple):
-    """As whom somebody is logged in."""
-
-    subject: str = ""
-    name: str = ""
-    email: str = ""
-    username: str = ""
-    issuer: str = ""
-    tenant_id: str = ""
-    client_id: str = ""
-    object_id: str = ""
 
 
 class Status(NamedTuple):

@@ -45,6 +45,19 @@ class Output(NamedTuple):
     metadata: Mapping[str, Any] = {}
 
 
+class Identity(NamedTuple):
+    """As whom somebody is logged in."""
+
+    subject: str = ""
+    name: str = ""
+    email: str = ""
+    username: str = ""
+    issuer: str = ""
+    tenant_id: str = ""
+    client_id: str = ""
+    object_id: str = ""
+
+
 class HostClient:
     """What the host does for a provider, as far as its configuration allows it.
 
@@ -99,6 +112,31 @@ class HostClient:
         )
         return str(reply.access_token)
 
+    def handlers(self) -> list[str]:
+        """The names of the handlers that it may ask for.
+
+        Raises:
+            CallError: The host does not say.
+        """
+        return list(self._call("ListAuthHandlers").handler_names)
+
+    def identity(self, handler: str, scope: str = "") -> Identity:
+        """As whom one of the host's handlers is logged in.
+
+        Raises:
+            CallError: It is not allowed, or nobody is logged in.
+        """
+        claims = self._call("GetAuthIdentity", handler_name=handler, scope=scope).claims
+        return Identity(*(getattr(claims, name) for name in Identity._fields))
+
+    def groups(self, handler: str) -> list[str]:
+        """The groups of who is logged in, as the handler's token names them.
+
+        Raises:
+            CallError: It is not allowed, or they are not named.
+        """
+        return list(self._call("GetAuthGroups", handler_name=handler).groups)
+
     def close(self) -> None:
         """Close the connection."""
         self._dialled.close()
@@ -109,8 +147,9 @@ class HostClient:
             reply = self._dialled.call(method, method.request(**fields))
         except RpcError as error:
             raise CallError(f"host {name}: {error.text or error.status.name}") from error
-        if reply.error:
-            raise CallError(f"host {name}: {reply.error}")
+        # ListAuthHandlersResponse has no error.
+        if text := getattr(reply, "error", ""):
+            raise CallError(f"host {name}: {text}")
         return reply
 
 

@@ -17,7 +17,7 @@ import asyncio
 import json
 import tempfile
 import threading
-from collections.abc import Coroutine, Iterator, Mapping
+from collections.abc import Coroutine, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
@@ -28,7 +28,7 @@ from machineadm.plugins.sdk import auth_handlers, providers
 from machineadm.plugins.sdk.auth_handlers import AuthHandler
 from machineadm.plugins.sdk.errors import CallError
 from machineadm.plugins.sdk.kinds import Kind
-from machineadm.plugins.sdk.providers import Provider
+from machineadm.plugins.sdk.providers import Identity, Provider
 from machineadm.plugins.sdk.serve import plugin_of
 from machineadm.plugins.wire.connection import Connection, opened
 from machineadm.plugins.wire.handshake import Address
@@ -209,8 +209,24 @@ def _service_of(one: Author) -> Any:
     return one.service
 
 
-def _host_service(secrets: dict[str, str], tokens: Mapping[str, str]) -> dict[str, Any]:
-    """HostService over two maps, without the rules of a real host."""
+def _host_service(
+    secrets: dict[str, str],
+    tokens: Mapping[str, str],
+    identities: Mapping[str, Identity],
+    groups: Mapping[str, Sequence[str]],
+) -> dict[str, Any]:
+    """HostService over maps, without the rules of a real host."""
+
+    def identity(request: Any) -> Any:
+        if request.handler_name not in identities:
+            return pb.GetAuthIdentityResponse(error=f"no handler {request.handler_name}")
+        claims = pb.Claims(**identities[request.handler_name]._asdict())
+        return pb.GetAuthIdentityResponse(claims=claims)
+
+    def groups_of(request: Any) -> Any:
+        if request.handler_name not in groups:
+            return pb.GetAuthGroupsResponse(error=f"no handler {request.handler_name}")
+        return pb.GetAuthGroupsResponse(groups=groups[request.handler_name])
 
     def token(request: Any) -> Any:
         if request.handler_name not in tokens:
@@ -236,7 +252,11 @@ def _host_service(secrets: dict[str, str], tokens: Mapping[str, str]) -> dict[st
             names=sorted(name for name in secrets if request.pattern in name)
         ),
         "GetAuthToken": token,
-        "ListAuthHandlers": lambda _: pb.ListAuthHandlersResponse(handler_names=sorted(tokens)),
+        "GetAuthIdentity": identity,
+        "GetAuthGroups": groups_of,
+        "ListAuthHandlers": lambda _: pb.ListAuthHandlersResponse(
+            handler_names=sorted({*tokens, *identities, *groups})
+        ),
     }
 
     def serving(answer: Any) -> Any:
@@ -283,7 +303,11 @@ def served(*kinds: Author, version: int = MSGPACK) -> Iterator[Served]:
 
 @contextmanager
 def mock_host(
-    *kinds: Author, secrets: dict[str, str] | None = None, tokens: Mapping[str, str] | None = None
+    *kinds: Author,
+    secrets: dict[str, str] | None = None,
+    tokens: Mapping[str, str] | None = None,
+    identities: Mapping[str, Identity] | None = None,
+    groups: Mapping[str, Sequence[str]] | None = None,
 ) -> Iterator[MockHost]:
     """A host that asks a plugin in this process.
 
@@ -291,10 +315,14 @@ def mock_host(
         *kinds: As for `serve`, `serve_providers` or `serve_auth_handlers`.
         secrets: What the host keeps for the plugin, which may change it; None: it keeps nothing.
         tokens: Tokens that the host gives the plugin, by handler.
+        identities: As whom handlers are logged in, by handler.
+        groups: The groups of who is logged in, by handler.
     """
     known = {name: method for kind in kinds for name, method in methods(_service_of(kind)).items()}
-    allowed = secrets is not None or tokens is not None
-    service = _host_service({} if secrets is None else secrets, tokens or {}) if allowed else {}
+    maps = (secrets, tokens, identities, groups)
+    allowed = any(one is not None for one in maps)
+    kept = {} if secrets is None else secrets
+    service = _host_service(kept, tokens or {}, identities or {}, groups or {}) if allowed else {}
     with served(*kinds) as one:
         connection = one.run(
             opened(

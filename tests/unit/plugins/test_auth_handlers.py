@@ -261,6 +261,27 @@ def test_an_author_asks_a_provider_with_a_host_of_maps() -> None:
     assert secrets["vault/seen"] == "a"
 
 
+class Curious(Provider):
+    name = "curious"
+
+    def execute(self, inputs: dict[str, Any], host: HostClient | None) -> Output:
+        assert host is not None
+        known = {name: host.identity(name)._asdict() for name in host.handlers()}
+        return Output(data={"known": known, "groups": host.groups("entra")})
+
+
+def test_an_author_asks_who_is_logged_in_with_a_host_of_maps() -> None:
+    ada = Identity(subject="ada", email="ada@example.org")
+    with mock_host(
+        Curious(), identities={"entra": ada}, groups={"entra": ["admins", "all"]}
+    ) as host:
+        host.configure_one("curious")
+        assert host.execute("curious", {}) == {
+            "known": {"entra": ada._asdict()},
+            "groups": ["admins", "all"],
+        }
+
+
 class Last(Provider):
     name = "last"
 

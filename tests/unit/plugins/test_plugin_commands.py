@@ -257,6 +257,75 @@ def test_a_changed_plugin_is_told_by_verify_and_not_started(shell: Shell, plugin
     assert "MA7203" in shell.run("verify", code=7)
 
 
+def test_strict_verify_takes_nothing_that_the_lock_does_not_name(
+    shell: Shell, plugin: bytes
+) -> None:
+    publish(shell.catalog, "1.2.0", plugin, platform="any")
+    shell.run("install", FILE)
+    assert shell.run("verify --strict").splitlines()[1].split() == [FILE, "good"]
+    shell.put("provider", "echo", b"#!/bin/false\n")
+    shell.run("verify")
+    said = shell.run("verify --strict", code=7).splitlines()
+    assert [line.split()[:2] for line in said[1:]] == [
+        [FILE, "good"],
+        ["provider/echo", "MA7250"],
+    ]
+
+
+SLOW = """#!{python} -I
+import os, time
+from machineadm.plugins.sdk.providers import Output, Provider, serve_providers
+
+
+class Slow(Provider):
+    name = "slow"
+
+    def execute(self, inputs, host):
+        raise AssertionError
+
+    def stream(self, inputs, host, write):
+        write("stdout", b"fetching\\nand \\x1b[31mhalf a li")
+        while not os.path.exists(inputs["until"]):
+            time.sleep(0.01)
+        write("stdout", b"ne\\n")
+        write("stderr", b"without an end")
+        return Output(data="the result")
+
+
+serve_providers(Slow())
+"""
+
+
+def test_what_a_provider_prints_is_shown_while_it_runs(shell: Shell, tmp_path: Path) -> None:
+    shell.put("provider", "slow", SLOW.format(python=sys.executable).encode())
+    until = tmp_path / "until"
+    request = {
+        "providerName": "slow",
+        "input": base64.b64encode(json.dumps({"until": str(until)}).encode()).decode(),
+    }
+    command = [sys.executable, "-m", "machineadm", "plugin", "call", "provider/slow"]
+    command += ["ExecuteProviderStream", "--plugin-dir", str(shell.plugins), "--input", "-"]
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdin is not None
+        assert process.stderr is not None
+        process.stdin.write(json.dumps(request))
+        process.stdin.close()
+        process.stdin = None
+        # It goes on only when this has been read.
+        first = process.stderr.readline()
+        until.touch()
+        out, err = process.communicate(timeout=60)
+
+    assert first.endswith("fetching\n")
+    assert "half a line\n" in err
+    assert err.endswith("without an end\n")
+    assert "\x1b" not in err
+    (reply,) = map(json.loads, out.splitlines())
+    assert json.loads(base64.b64decode(reply["result"]["output"]))["data"] == "the result"
+
+
 def test_a_writable_plugin_is_told_by_verify(shell: Shell, plugin: bytes) -> None:
     shell.put("encryption-provider", "file", plugin).chmod(0o777)
 
