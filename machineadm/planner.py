@@ -143,6 +143,10 @@ def _prepare(
         from machineadm.steps.containerd import plan_containerd
 
         steps += plan_containerd(runtime, kubernetes)
+    if machine.images or machine.kubernetes_images:
+        from machineadm.steps.images import plan_images
+
+        steps += plan_images(machine, kubernetes)
     if kubernetes is not None and kubernetes.control_plane is not None and _KUBEADM not in waiting:
         files, extras = _control_plane(kubernetes)
         steps += files

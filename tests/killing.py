@@ -20,6 +20,7 @@ from machineadm.host.ports import FileKind
 from tests.fakes.blocks import FakeBlocks
 from tests.fakes.containerd import FakeContainerd
 from tests.fakes.host import Call, FakeHost, FakeProviders
+from tests.fakes.images import DIGEST, FakeImages
 from tests.fakes.killing import Killed, Reaper
 from tests.fakes.kubeadm import Cluster, FakeKubeadm
 from tests.fakes.shadow import FakeShadow
@@ -56,6 +57,8 @@ class Subject:
         host.commands.on("timedatectl", output="yes\n")
         if "containerRuntime:" in text:
             FakeContainerd(host)
+        if "images:" in text:
+            FakeImages(host).remote = {"registry.example.com/app:1": DIGEST}
         cluster = Cluster() if "type: Initialize" in text else Cluster("first")
         kubeadm = FakeKubeadm(host, cluster)
         kubeadm.version = _version(text)

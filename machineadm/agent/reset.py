@@ -11,6 +11,7 @@ from machineadm.agent.own_file import BOOT_CONFIGURATION, BOOT_NODE, COPY
 from machineadm.agent.preflight import require_root
 from machineadm.agent.units import NoUnits
 from machineadm.agent.wiring import Machine
+from machineadm.config.machine_paths import IMAGE_RECORDS
 from machineadm.errors import UsageError
 from machineadm.execution.context import Context
 from machineadm.execution.events import Observer, ResetEnded
@@ -196,6 +197,8 @@ def _forget(machine: Machine) -> None:
     below = [f"{name}/{one}" for name in ("resume", KEPT) for one in state.list(name)]
     # What plugins had kept. A plugin itself in this place was put there by a person, and stays.
     below += [f"{PLUGINS}/{one}" for one in state.list(PLUGINS) if one.endswith(".json")]
+    # Of images: the images themselves stay, as kubeadm reset leaves those of others.
+    below += [f"{IMAGE_RECORDS}/{one}" for one in state.list(IMAGE_RECORDS)]
     for name in (
         STATUS,
         RECORD,

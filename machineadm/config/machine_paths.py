@@ -28,6 +28,9 @@ CONTAINERD: Final = "/etc/containerd/config.toml"
 CONTAINERD_BASE: Final = "/etc/containerd/machineadm-base.toml"
 """The configuration that was there before ours, which ours is laid over."""
 
+IMAGE_RECORDS: Final = "images"
+"""What was imported of which archive: a file for each, in the state directory."""
+
 CERTS_D: Final = "/etc/containerd/certs.d"
 """Registries: for each a directory with its hosts.toml."""
 

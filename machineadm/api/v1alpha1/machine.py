@@ -38,7 +38,6 @@ class MachineConfig(ApiStruct, frozen=True, kw_only=True):
     )
 
     not_built: ClassVar[Mapping[str, str]] = {
-        "images": "load them in commands.preKubeadm: `ctr -n k8s.io images import FILE` or `crictl pull IMAGE`",
         "windowsConfiguration": "this release prepares Linux machines only",
     }
 
@@ -54,6 +53,9 @@ class MachineConfig(ApiStruct, frozen=True, kw_only=True):
 
     images: Annotated[tuple[Image, ...], Meta(max_length=200)] = ()
     """Images to load into the container runtime. At most 200."""
+
+    kubernetes_images: bool = False
+    """Load the images that kubeadm wants for the version, too. Default false: kubeadm pulls them itself."""
 
     linux_configuration: LinuxConfiguration | None = None
     """The operating system of a Linux machine; this or `windowsConfiguration`."""

@@ -38,6 +38,7 @@ CONCERNS: Final[dict[str, tuple[str, ...]]] = {
     "files": ("machine.files",),
     "units": ("machine.linuxConfiguration.systemdUnits",),
     "containerd": ("machine.containerRuntime",),
+    "images": ("machine.images", "machine.kubernetesImages"),
     "control_plane_files": (
         "kubernetes.controlPlane.auditPolicy",
         "kubernetes.controlPlane.encryptionAtRest",
@@ -55,7 +56,6 @@ CONCERNS: Final[dict[str, tuple[str, ...]]] = {
 NOT_BUILT: Final = (
     "compliance",
     "domain",
-    "images",
     "kernel_arguments",
     "selinux",
     "windows",

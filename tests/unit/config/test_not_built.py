@@ -24,6 +24,8 @@ BUILT = {
     "machine.sentinel",
     "machine.linuxConfiguration",
     "machine.plugins",
+    "machine.images",
+    "machine.kubernetesImages",
     "machine.containerRuntime",
     "machine.systemProxies",
     "machine.systemTrustCertificateAuthorities",
@@ -44,7 +46,6 @@ BUILT = {
     f"{LINUX}.storage",
 }
 UNBUILT: dict[str, Any] = {
-    "machine.images": [{"reference": "registry.example.com/a:b"}],
     "machine.windowsConfiguration": {},
     f"{LINUX}.kernelArguments": ["quiet"],
     f"{LINUX}.selinux": {"mode": "Permissive"},
@@ -79,7 +80,6 @@ def test_whatever_is_refused_says_how_to_do_without_it() -> None:
     "spec",
     [
         {"machine.attestationPlugin": ""},
-        {"machine.images": []},
         {LINUX: {"complianceProfiles": [], "kernelArguments": []}},
         {"machine.bootstrapperTemplateSecretName": "a"},
     ],

@@ -148,6 +148,7 @@ def test_every_rule_has_a_case_that_breaks_it() -> None:
     assert {rule.__name__ for rule in seen - speaking} == {
         "_kubernetes_or_preparation",
         "_sentinel_has_kubeadm",
+        "_kubernetes_is_there",
     }
 
 
