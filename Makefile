@@ -151,7 +151,7 @@ size: $(STAMP) ## the ten longest functions and files
 lock: ## renew the locks from PyPI (build/locks/*.in say what is wanted)
 	$(PYTHON) -m venv .venv-lock
 	.venv-lock/bin/python -m pip install --quiet 'uv==0.13.8'
-	set -e; cd build/locks; for name in runtime builder dev conformance 'upstream --no-deps'; do set -- $$name; \
+	set -e; cd build/locks; for name in runtime builder controller dev conformance 'upstream --no-deps'; do set -- $$name; \
 	  ../../.venv-lock/bin/uv pip compile --quiet --no-config --upgrade --universal \
 	    --python-version 3.10 --generate-hashes --custom-compile-command 'make lock' \
 	    $$2 --output-file $$1.txt $$1.in; done

@@ -20,14 +20,13 @@ from checkout import ROOT, build_id, files_of
 from slim import slim, unpack
 from wheels import ARCHITECTURES, gathered_wheels, own_architecture
 
-UNASKED = tuple(
-    f"machineadm/plugins/{name}"
-    for name in (
-        # For authors of plugins, who have the wheel; no machine runs them.
-        "sdk/",
-        "wire/blocking.py",
-        "wire/serving.py",
-    )
+UNASKED = (
+    # For authors of plugins, who have the wheel; no machine runs them.
+    "machineadm/plugins/sdk/",
+    "machineadm/plugins/wire/blocking.py",
+    "machineadm/plugins/wire/serving.py",
+    # The management cluster's side.
+    "machineadm/controllers/",
 )
 """What stays out of the one file."""
 

@@ -1,0 +1,638 @@
+"""Carry out a decision. Every effect can be repeated: whoever is killed between two of them ends in the same bytes.
+
+The order in which data is made: lock, certificates, the cluster's token key, the token in the workload cluster, the data
+Secret. The status comes last, and is written by the caller.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import os
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime, timedelta, timezone
+from typing import Any, Final
+
+import msgspec
+
+from machineadm.api.v1alpha1.machine_bootstrap import MachineBootstrap
+from machineadm.controllers.bootstrap.conditions import Outcome, Said
+from machineadm.controllers.bootstrap.decide import Facts, Keep, Lock, Make, RoleName
+from machineadm.controllers.bootstrap.references import references_of
+from machineadm.controllers.bootstrap.rendering import (
+    UnfitError,
+    decoded,
+    rendered,
+    resource_of,
+    size_of,
+)
+from machineadm.controllers.capi.certificates import (
+    PURPOSES,
+    SECRET_TYPE,
+    CertificateError,
+    Pair,
+    Purpose,
+    encoded,
+    generate_pair,
+    owned_by,
+    read_pair,
+    secret_body,
+    secret_name,
+)
+from machineadm.controllers.capi.tokens import KEY_SIZE, Seed, Token, derive, random_for
+from machineadm.controllers.capi.types import (
+    CLUSTER_LABEL,
+    Bootstrap,
+    Cluster,
+    Machine,
+    Metadata,
+    SecretMeta,
+    secret_meta,
+)
+from machineadm.controllers.capi.workload import UnreachableError, Workloads
+from machineadm.controllers.runtime.client import ApiError, Client
+from machineadm.controllers.runtime.resources import (
+    CONFIG_MAPS,
+    MACHINE_BOOTSTRAPS,
+    MACHINES,
+    SECRETS,
+    Resource,
+)
+from machineadm.redaction import Secret
+from machineadm.rendering.objects import Resource as Referred
+from machineadm.rendering.render import Rendered
+
+SEED_ANNOTATION: Final = "machineadm.x-k8s.io/token-seed"
+COUNTER_ANNOTATION: Final = "machineadm.x-k8s.io/token-counter"
+TOKEN_LABEL: Final = "machineadm.x-k8s.io/token"  # noqa: S105
+
+_TOKENS_NAMESPACE: Final = "kube-system"
+_TOKEN_TYPE: Final = "bootstrap.kubernetes.io/token"  # noqa: S105
+_GROUP: Final = "system:bootstrappers:kubeadm:default-node-token"
+_MOST_CLASHES: Final = 8
+
+
+class Limits(msgspec.Struct, frozen=True, kw_only=True):
+    """How long tokens live, in seconds."""
+
+    token_ttl: float = 900.0
+    """After the last time it was extended. It is looked after every third of that."""
+
+    token_max_age: float = 86400.0
+    """After this age of its MachineBootstrap it is no longer extended: that machine will not come."""
+
+
+class Done(msgspec.Struct, frozen=True, kw_only=True):
+    """What came of it, and when to look again."""
+
+    outcome: Outcome
+    again_after: float | None = None
+
+
+class _Data(msgspec.Struct, frozen=True, kw_only=True):
+    metadata: Metadata
+    type: str = ""
+    data: dict[str, str] = {}
+
+
+class _LockData(msgspec.Struct, rename="camel"):
+    machine_name: str = ""
+
+
+class Actor:
+    """Makes effects in the management cluster and in workload clusters.
+
+    Args:
+        client: Of the management cluster.
+        workloads: Of the workload clusters.
+        now: The time.
+        limits: How long tokens live.
+        random: Returns random bytes, for a cluster's token key alone.
+    """
+
+    def __init__(
+        self,
+        client: Client,
+        workloads: Workloads,
+        *,
+        now: Callable[[], datetime],
+        limits: Limits,
+        random: Callable[[int], bytes] = os.urandom,
+    ) -> None:
+        self._client = client
+        self._workloads = workloads
+        self._now = now
+        self._limits = limits
+        self._random = random
+        self._stand_ins: dict[Purpose, Pair] = {}
+
+    # What a decision needs and no cache has.
+
+    async def lock_of(self, cluster: Cluster) -> tuple[Lock | None, bool]:
+        """Read who may initialize a cluster, and whether that Machine is there, past every cache."""
+        data = await self._client.get(CONFIG_MAPS, cluster.namespace, f"{cluster.name}-lock")
+        if data is None:
+            return None, False
+        read = msgspec.json.decode(data, type=_Data)
+        try:
+            holder = msgspec.json.decode(
+                read.data.get("lock-information", "{}"), type=_LockData
+            ).machine_name
+        except msgspec.MsgspecError:
+            holder = ""
+        lock = Lock(holder=holder, uid=read.metadata.uid, version=read.metadata.resource_version)
+        exists = bool(holder) and (
+            await self._client.get(MACHINES, cluster.namespace, holder) is not None
+        )
+        return lock, exists
+
+    # Decisions.
+
+    async def make(self, facts: Facts, decision: Make) -> Done:
+        """Make the data of a machine.
+
+        Raises:
+            ApiError: The management cluster refuses or does not answer; to be tried again.
+        """
+        try:
+            return await self._make(facts, decision)
+        except UnfitError as error:
+            outcome = Outcome(said={"DataSecretAvailable": error.said}, size=error.size)
+            return Done(outcome=outcome)
+        except CertificateError as error:
+            said = Said(status="False", reason=error.reason, message=error.message)
+            held = Said(status="False", reason="InvalidConfiguration", message=error.message)
+            outcome = Outcome(said={"CertificatesAvailable": said, "DataSecretAvailable": held})
+            return Done(outcome=outcome)
+        except UnreachableError as error:
+            message = f"workload cluster {decision.cluster.name}: {error}"
+            said = Said(status="False", reason="WorkloadClusterUnreachable", message=message)
+            # No event of the management cluster says that a workload cluster answers again.
+            return Done(outcome=Outcome(said={"DataSecretAvailable": said}), again_after=10.0)
+
+    async def trial(self, facts: Facts) -> Outcome | None:
+        """Look for problems of a machine that has to wait anyway, so that nobody learns of them only afterwards.
+
+        Returns:
+            What to say instead of what it waits for; None if nothing is wrong.
+
+        Raises:
+            ApiError: The management cluster refuses or does not answer.
+        """
+        bootstrap, machine, cluster = facts.bootstrap, facts.owner, facts.cluster
+        if machine is None or cluster is None:
+            return None
+        if not self._stand_ins:
+            self._stand_ins = await self._generated(PURPOSES)
+        role: RoleName = "JoinControlPlane" if machine.control_plane else "JoinWorker"
+        if not str(cluster.endpoint):
+            endpoint = msgspec.structs.replace(
+                cluster.endpoint, host="control-plane.invalid", port=6443
+            )
+            cluster = msgspec.structs.replace(cluster, endpoint=endpoint)
+        try:
+            read = decoded(bootstrap.raw, bootstrap.name)
+            resources = await self._resources(read, bootstrap.namespace)
+            await self._rendered(
+                read, role, machine, cluster, resources,
+                self._stand_ins, Secret("abcdef.0123456789abcdef"), bytes(KEY_SIZE), Seed(uid=""),
+            )  # fmt: skip
+        except UnfitError as error:
+            return Outcome(said={"DataSecretAvailable": error.said}, size=error.size)
+        return None
+
+    async def adopt(self, facts: Facts, secret: SecretMeta) -> Done:
+        """Give the data Secret its owner back: after a backup was restored, or a move."""
+        owners = [msgspec.to_builtins(one) for one in secret.owners if not one.controller]
+        await self._client.merge(
+            SECRETS,
+            secret.namespace,
+            secret.name,
+            {
+                "metadata": {
+                    "resourceVersion": secret.version,
+                    "ownerReferences": [*owners, _controlled_by(facts.bootstrap)],
+                }
+            },
+        )
+        return Done(outcome=_available(secret.name), again_after=0.0)
+
+    async def restore(self, facts: Facts, name: str) -> Done:
+        """Take the status over from the Machine, after a move or a restore."""
+        namespace = facts.bootstrap.namespace
+        data = await self._client.get(SECRETS, namespace, name)
+        if data is None:
+            message = (
+                f"Machine has taken Secret {name} as its data, and it is not there; restore it"
+            )
+            said = Said(status="False", reason="ReferenceNotFound", message=message)
+            return Done(outcome=Outcome(said={"DataSecretAvailable": said}))
+        return Done(outcome=_available(name), again_after=0.0)
+
+    async def keep(self, facts: Facts, decision: Keep) -> Done:
+        """Look after the token until the machine has joined; drop the lock that this machine no longer needs.
+
+        Raises:
+            ApiError: The management cluster refuses or does not answer.
+        """
+        bootstrap, secret = facts.bootstrap, facts.secret
+        machine, cluster = decision.machine, decision.cluster
+        held = facts.lock is not None and facts.lock.holder == machine.name
+        # Not a moment earlier: as long as nobody can join, nobody else may initialize.
+        if facts.lock is not None and held and cluster.control_plane_initialized:
+            await self._drop_lock(cluster, facts.lock)
+        said: dict[str, Said] = {}
+        again: float | None = None
+        if secret is None:
+            message = f"Secret {bootstrap.data_secret} is gone; the Machine has to be replaced"
+            said["DataSecretAvailable"] = Said(
+                status="False", reason="ReferenceNotFound", message=message
+            )
+            if not machine.data_secret:
+                return Done(outcome=Outcome(said=said))
+        else:
+            said["DataSecretAvailable"] = Said(status="True", reason="Available")
+        seed = _seed_of(secret)
+        if seed is None:
+            said["TokenAvailable"] = Said(status="True", reason="NotNeeded")
+        else:
+            said["TokenAvailable"], again = await self._upkeep(bootstrap, machine, cluster, seed)
+        return Done(outcome=Outcome(said=said), again_after=again)
+
+    # Making data.
+
+    async def _make(self, facts: Facts, decision: Make) -> Done:
+        bootstrap, role = facts.bootstrap, decision.role
+        machine, cluster = decision.machine, decision.cluster
+        read = decoded(bootstrap.raw, bootstrap.name)
+        resources = await self._resources(read, bootstrap.namespace)
+        if role == "Initialize" and not await self._take_lock(cluster, machine, facts):
+            # Another was faster in the very moment; its ConfigMap's event wakes this one.
+            message = f"another Machine initializes Cluster {cluster.name}"
+            waits = Said(status="False", reason="WaitingForInitLock", message=message)
+            return Done(outcome=Outcome(said={"DataSecretAvailable": waits}))
+        pairs = await self._certificates(cluster, read, role)
+        key = await self._token_key(cluster)
+        seed = Seed(uid=bootstrap.uid)
+        token: Token | None = None
+        if role != "Initialize":
+            token, seed = await self._free_token(cluster, key, seed)
+        # Rendered before the token is made: what cannot be rendered leaves no token behind.
+        result = await self._rendered(
+            read, role, machine, cluster, resources,
+            pairs, Secret(token.reveal()) if token else None, key, seed,
+        )  # fmt: skip
+        if token is not None:
+            await self._ensure_token(cluster, machine, token)
+        name = await self._publish(bootstrap, cluster, result, seed if token else None)
+        said = dict(_available(name).said)
+        said["CertificatesAvailable"] = Said(status="True", reason="Available")
+        reason = "Available" if token else "NotNeeded"
+        said["TokenAvailable"] = Said(status="True", reason=reason)
+        outcome = Outcome(data_secret=name, said=said, size=size_of(result))
+        return Done(outcome=outcome, again_after=self._limits.token_ttl / 3 if token else None)
+
+    async def _rendered(
+        self,
+        read: MachineBootstrap,
+        role: RoleName,
+        machine: Machine,
+        cluster: Cluster,
+        resources: Sequence[Referred],
+        pairs: Mapping[Purpose, Pair],
+        token: Secret | None,
+        key: bytes,
+        seed: Seed,
+    ) -> Rendered:
+        def work() -> Rendered:
+            return rendered(
+                read, role, machine, cluster, resources,
+                pairs=pairs, token=token,
+                random=lambda inputs: random_for(key, seed, inputs),
+            )  # fmt: skip
+
+        # Key derivation takes 30 ms of CPU and releases the interpreter's lock meanwhile.
+        return await asyncio.to_thread(work) if read.spec.encryption else work()
+
+    async def _resources(self, read: MachineBootstrap, namespace: str) -> tuple[Referred, ...]:
+        kinds: dict[str, Resource] = {"Secret": SECRETS, "ConfigMap": CONFIG_MAPS}
+        found = []
+        for kind, name in references_of(read.spec):
+            data = await self._client.get(kinds[kind], namespace, name)
+            one = None if data is None else resource_of(data, f"{kind} {name}")
+            if one is not None:
+                found.append(one)
+        return tuple(found)
+
+    # The lock.
+
+    async def _take_lock(self, cluster: Cluster, machine: Machine, facts: Facts) -> bool:
+        if facts.lock is not None:
+            if facts.lock.holder == machine.name:
+                return True
+            # Its holder is gone: by uid and version, so that a lock taken meanwhile stays.
+            await self._drop_lock(cluster, facts.lock)
+        body = {
+            "apiVersion": "v1",
+            "kind": "ConfigMap",
+            "metadata": {
+                "name": f"{cluster.name}-lock",
+                "namespace": cluster.namespace,
+                "labels": {CLUSTER_LABEL: cluster.name},
+                "ownerReferences": [owned_by(cluster)],
+            },
+            # As the kubeadm bootstrap provider writes it: in a mixed cluster, too, one machine alone initializes.
+            "data": {
+                "lock-information": msgspec.json.encode({"machineName": machine.name}).decode()
+            },
+        }
+        try:
+            await self._client.create(CONFIG_MAPS, cluster.namespace, body)
+        except ApiError as error:
+            if error.reason != "AlreadyExists":
+                raise
+            lock, _ = await self.lock_of(cluster)
+            return lock is not None and lock.holder == machine.name
+        return True
+
+    async def _drop_lock(self, cluster: Cluster, lock: Lock) -> None:
+        await self._client.delete(
+            CONFIG_MAPS,
+            cluster.namespace,
+            f"{cluster.name}-lock",
+            uid=lock.uid,
+            version=lock.version,
+        )
+
+    # Certificates.
+
+    async def _certificates(
+        self, cluster: Cluster, read: MachineBootstrap, role: RoleName
+    ) -> dict[Purpose, Pair]:
+        wanted: tuple[Purpose, ...] = ("ca",) if role == "JoinWorker" else PURPOSES
+        pairs: dict[Purpose, Pair] = {}
+        for purpose in wanted:
+            name = secret_name(cluster.name, purpose)
+            data = await self._client.get(SECRETS, cluster.namespace, name)
+            if data is not None:
+                pairs[purpose] = read_pair(data, purpose)
+        missing = [one for one in wanted if one not in pairs]
+        external = _has_external_etcd(read)
+        if external and "etcd" in missing:
+            name = secret_name(cluster.name, "etcd")
+            message = (
+                f"with external etcd its authority is given: create Secret {name} with tls.crt"
+            )
+            raise CertificateError("ExternalNotFound", message)
+        if missing and role != "Initialize":
+            names = ", ".join(secret_name(cluster.name, one) for one in missing)
+            message = f"the cluster runs, and its certificates are gone: restore {names}"
+            raise CertificateError("MissingCertificate", message)
+        for pair in (await self._generated(missing)).values():
+            pairs[pair.purpose] = await self._stored(cluster, pair)
+        return pairs
+
+    async def _generated(self, purposes: Sequence[Purpose]) -> dict[Purpose, Pair]:
+        now = self._now()
+        made = [await asyncio.to_thread(generate_pair, one, now) for one in purposes]
+        return {pair.purpose: pair for pair in made}
+
+    async def _stored(self, cluster: Cluster, pair: Pair) -> Pair:
+        try:
+            await self._client.create(SECRETS, cluster.namespace, secret_body(pair, cluster))
+        except ApiError as error:
+            if error.reason != "AlreadyExists":
+                raise
+            # Somebody was faster, or this is the repeat of a call whose answer got lost: what is there counts.
+            name = secret_name(cluster.name, pair.purpose)
+            data = await self._client.get(SECRETS, cluster.namespace, name)
+            if data is None:
+                raise
+            return read_pair(data, pair.purpose)
+        return pair
+
+    # Tokens.
+
+    async def _token_key(self, cluster: Cluster) -> bytes:
+        name = f"{cluster.name}-machineadm-tokens"
+        data = await self._client.get(SECRETS, cluster.namespace, name)
+        if data is None:
+            body = {
+                "apiVersion": "v1",
+                "kind": "Secret",
+                "metadata": {
+                    "name": name,
+                    "namespace": cluster.namespace,
+                    "labels": {CLUSTER_LABEL: cluster.name},
+                    "ownerReferences": [owned_by(cluster)],
+                },
+                "type": SECRET_TYPE,
+                "data": {"key": encoded(self._random(KEY_SIZE))},
+            }
+            try:
+                data = await self._client.create(SECRETS, cluster.namespace, body)
+            except ApiError as error:
+                if error.reason != "AlreadyExists":
+                    raise
+                data = await self._client.get(SECRETS, cluster.namespace, name)
+        try:
+            read = msgspec.json.decode(data or b"{}", type=_Data)
+            key = base64.b64decode(read.data.get("key", ""), validate=True)
+        except (msgspec.MsgspecError, ValueError):
+            key = b""
+        if len(key) != KEY_SIZE:
+            message = f"Secret {name} holds no key of {KEY_SIZE} bytes under `key`; restore it, or delete it if no machine is on its way"
+            raise CertificateError("Malformed", message)
+        return key
+
+    async def _free_token(self, cluster: Cluster, key: bytes, seed: Seed) -> tuple[Token, Seed]:
+        """Derive a token whose id no other machine's token has.
+
+        Raises:
+            UnreachableError: All that were tried belong to others, which cannot be by chance.
+        """
+        for counter in range(_MOST_CLASHES):
+            one = msgspec.structs.replace(seed, counter=counter)
+            token = derive(key, one)
+            there = await self._token_there(cluster, token)
+            if there is None or _same_token(there, token):
+                return token, one
+        raise UnreachableError("no free bootstrap token id was found")
+
+    async def _token_there(self, cluster: Cluster, token: Token) -> _Data | None:
+        data = await self._workloads.call(
+            cluster.key, "get", SECRETS, _TOKENS_NAMESPACE, f"bootstrap-token-{token.id}"
+        )
+        return None if data is None else msgspec.json.decode(data, type=_Data)
+
+    async def _ensure_token(self, cluster: Cluster, machine: Machine, token: Token) -> None:
+        body = {
+            "apiVersion": "v1",
+            "kind": "Secret",
+            "metadata": {
+                "name": f"bootstrap-token-{token.id}",
+                "namespace": _TOKENS_NAMESPACE,
+                "labels": {TOKEN_LABEL: "true"},
+            },
+            "type": _TOKEN_TYPE,
+            "data": {
+                "token-id": encoded(token.id.encode()),
+                "token-secret": encoded(token.secret.encode()),
+                "expiration": encoded(self._expiration().encode()),
+                "usage-bootstrap-signing": encoded(b"true"),
+                "usage-bootstrap-authentication": encoded(b"true"),
+                "auth-extra-groups": encoded(_GROUP.encode()),
+                "description": encoded(f"machineadm: Machine {machine.name}".encode()),
+            },
+        }
+        try:
+            await self._workloads.call(cluster.key, "create", SECRETS, _TOKENS_NAMESPACE, body)
+        except ApiError as error:
+            if error.reason != "AlreadyExists":
+                raise
+
+    async def _upkeep(
+        self, bootstrap: Bootstrap, machine: Machine, cluster: Cluster, seed: Seed
+    ) -> tuple[Said, float | None]:
+        consumed = Said(status="True", reason="Consumed")
+        ended = next((one for one in bootstrap.conditions if one.type == "TokenAvailable"), None)
+        if ended is not None and ended.reason == "Consumed":
+            return consumed, None
+        try:
+            token = derive(await self._token_key(cluster), seed)
+            if machine.node:
+                await self._delete_token(cluster, token)
+                return consumed, None
+            age = (self._now() - _time(bootstrap.created)).total_seconds()
+            if age > self._limits.token_max_age:
+                message = "the machine has not joined, and its token is no longer extended; replace the Machine"
+                return Said(status="False", reason="MaxAge", message=message), None
+            await self._extend(cluster, machine, token)
+        except UnreachableError as error:
+            said = Said(status="Unknown", reason="WorkloadClusterUnreachable", message=str(error))
+            return said, 10.0
+        except CertificateError as error:
+            return Said(status="False", reason="Expired", message=error.message), None
+        return Said(status="True", reason="Available"), self._limits.token_ttl / 3
+
+    async def _extend(self, cluster: Cluster, machine: Machine, token: Token) -> None:
+        """Have the token live for its whole time again. A lost one is made again: it is the one that the machine holds."""
+        there = await self._token_there(cluster, token)
+        if there is None:
+            await self._ensure_token(cluster, machine, token)
+            return
+        expires = _time(base64.b64decode(there.data.get("expiration", "")).decode())
+        if (expires - self._now()).total_seconds() < self._limits.token_ttl * 2 / 3:
+            body = {"data": {"expiration": encoded(self._expiration().encode())}}
+            await self._workloads.call(
+                cluster.key,
+                "merge",
+                SECRETS,
+                _TOKENS_NAMESPACE,
+                f"bootstrap-token-{token.id}",
+                body,
+            )
+
+    async def _delete_token(self, cluster: Cluster, token: Token) -> None:
+        there = await self._token_there(cluster, token)
+        if there is not None and _same_token(there, token):
+            await self._workloads.call(
+                cluster.key, "delete", SECRETS, _TOKENS_NAMESPACE,
+                f"bootstrap-token-{token.id}", uid=there.metadata.uid,
+            )  # fmt: skip
+
+    def _expiration(self) -> str:
+        expires = self._now() + timedelta(seconds=self._limits.token_ttl)
+        return expires.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+    # The data Secret.
+
+    async def _publish(
+        self, bootstrap: Bootstrap, cluster: Cluster, result: Rendered, seed: Seed | None
+    ) -> str:
+        annotations = (
+            {}
+            if seed is None
+            else {SEED_ANNOTATION: seed.uid, COUNTER_ANNOTATION: str(seed.counter)}
+        )
+        body = {
+            "apiVersion": "v1",
+            "kind": "Secret",
+            "metadata": {
+                "name": bootstrap.name,
+                "namespace": bootstrap.namespace,
+                "labels": {CLUSTER_LABEL: cluster.name},
+                "annotations": annotations,
+                "ownerReferences": [_controlled_by(bootstrap)],
+            },
+            "type": SECRET_TYPE,
+            "data": {
+                "value": encoded(result.user_data),
+                "format": encoded(result.format.encode()),
+            },
+        }
+        try:
+            await self._client.create(SECRETS, bootstrap.namespace, body)
+        except ApiError as error:
+            if error.reason != "AlreadyExists":
+                raise
+            await self._check_published(bootstrap)
+        return bootstrap.name
+
+    async def _check_published(self, bootstrap: Bootstrap) -> None:
+        """See whether the Secret that is there is ours. One that is ours stays as it is: it may be on its way already.
+
+        Raises:
+            UnfitError: It is another's.
+        """
+        data = await self._client.get(SECRETS, bootstrap.namespace, bootstrap.name)
+        there = None if data is None else secret_meta(data)
+        if there is None or not any(
+            one.controller and one.uid == bootstrap.uid for one in there.owners
+        ):
+            message = (
+                f"Secret {bootstrap.name} is there already and is not ours; it is never overwritten"
+            )
+            raise UnfitError(Said(status="False", reason="ForeignSecret", message=message))
+
+
+def _available(name: str) -> Outcome:
+    said = {"DataSecretAvailable": Said(status="True", reason="Available")}
+    return Outcome(data_secret=name, said=said)
+
+
+def _controlled_by(bootstrap: Bootstrap) -> dict[str, Any]:
+    return {
+        "apiVersion": MACHINE_BOOTSTRAPS.api_version,
+        "kind": MACHINE_BOOTSTRAPS.kind,
+        "name": bootstrap.name,
+        "uid": bootstrap.uid,
+        "controller": True,
+    }
+
+
+def _seed_of(secret: SecretMeta | None) -> Seed | None:
+    annotations = {} if secret is None else secret.annotations
+    uid = annotations.get(SEED_ANNOTATION)
+    counter = annotations.get(COUNTER_ANNOTATION, "0")
+    return Seed(uid=uid, counter=int(counter)) if uid and counter.isdigit() else None
+
+
+def _same_token(there: _Data, token: Token) -> bool:
+    import hmac
+
+    return hmac.compare_digest(there.data.get("token-secret", ""), encoded(token.secret.encode()))
+
+
+def _has_external_etcd(read: MachineBootstrap) -> bool:
+    kubernetes = read.spec.kubernetes
+    cluster = None if kubernetes is None else kubernetes.cluster
+    return cluster is not None and cluster.etcd is not None and cluster.etcd.external is not None
+
+
+def _time(text: str) -> datetime:
+    """An RFC 3339 time; long ago where it is none."""
+    try:
+        return datetime.fromisoformat(text.replace("Z", "+00:00"))
+    except ValueError:
+        return datetime(1970, 1, 1, tzinfo=timezone.utc)

@@ -1,0 +1,193 @@
+"""The whole status of a MachineBootstrap, from what was decided and what came of it. Pure.
+
+It is always the whole of what this controller owns: an apply that leaves a field out removes it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Final, Literal
+
+import msgspec
+
+from machineadm.controllers.capi.types import Bootstrap, Condition
+
+Status = Literal["True", "False", "Unknown"]
+
+OWNED: Final = (
+    "Paused",
+    "DataSecretAvailable",
+    "CertificatesAvailable",
+    "TokenAvailable",
+    "Ready",
+)
+"""The conditions that this controller writes, in their order. `BootstrapSucceeded` is written by whoever takes reports in."""
+
+WAITING: Final = frozenset(
+    {
+        "WaitingForOwner",
+        "WaitingForClusterInfrastructure",
+        "WaitingForControlPlaneInitialized",
+        "WaitingForInitLock",
+        "WaitingForControlPlaneEndpoint",
+        "WorkloadClusterUnreachable",
+    }
+)
+"""Reasons that pass by themselves. While one holds, `Ready` is Unknown, so that a MachineHealthCheck can tell waiting from
+failed."""
+
+
+class Said(msgspec.Struct, frozen=True, kw_only=True):
+    """What is to be said of one condition."""
+
+    status: Status
+    reason: str
+    message: str = ""
+
+
+class Size(msgspec.Struct, frozen=True, kw_only=True):
+    """Size of the data, in bytes."""
+
+    raw: int
+    compressed: int | None = None
+    limit: int | None = None
+
+
+class Outcome(msgspec.Struct, frozen=True, kw_only=True):
+    """What came of a decision."""
+
+    paused: bool = False
+    data_secret: str | None = None
+    """Name of the data Secret once it is there."""
+
+    said: Mapping[str, Said] = {}
+    """By type; what is not in it stays as it was."""
+
+    size: Size | None = None
+    """None: as it was."""
+
+
+def whole_status(bootstrap: Bootstrap, outcome: Outcome, now: str) -> dict[str, Any]:
+    """Make the status that should be there.
+
+    Args:
+        bootstrap: With the status that is there.
+        outcome: What came of the last decision.
+        now: RFC 3339, UTC; for conditions that change their status.
+    """
+    there = {one.type: one for one in bootstrap.conditions}
+    said = dict(outcome.said)
+    said["Paused"] = (
+        Said(status="True", reason="Paused", message="the Cluster or this object is paused")
+        if outcome.paused
+        else Said(status="False", reason="NotPaused")
+    )
+    if not outcome.paused:
+        said["Ready"] = _ready(said, there)
+    conditions = [
+        condition
+        for type_ in OWNED
+        if (condition := _condition(type_, said, there, bootstrap.generation, now)) is not None
+    ]
+    created = bootstrap.data_secret_created or outcome.data_secret is not None
+    name = outcome.data_secret or bootstrap.data_secret
+    status: dict[str, Any] = {"conditions": msgspec.to_builtins(conditions)}
+    for condition in status["conditions"]:
+        if not condition["message"]:
+            del condition["message"]
+    if not outcome.paused:
+        status["observedGeneration"] = bootstrap.generation
+    elif bootstrap.observed_generation:
+        status["observedGeneration"] = bootstrap.observed_generation
+    if created:
+        status["initialization"] = {"dataSecretCreated": True}
+    if name:
+        status["dataSecretName"] = name
+    size = _size(outcome, bootstrap)
+    if size:
+        status["dataSize"] = size
+    return status
+
+
+def owned_part(bootstrap: Bootstrap) -> dict[str, Any]:
+    """The part of the status that is there that this controller owns, in the form of `whole_status`."""
+    status = {
+        name: value
+        for name, value in bootstrap.status.items()
+        if name in ("observedGeneration", "initialization", "dataSecretName", "dataSize")
+    }
+    conditions = bootstrap.status.get("conditions") or ()
+    by_type = {one["type"]: one for one in conditions}
+    status["conditions"] = [by_type[type_] for type_ in OWNED if type_ in by_type]
+    return status
+
+
+def _ready(said: Mapping[str, Said], there: Mapping[str, Condition]) -> Said:
+    """The first condition that is not True, in the order in which they depend on each other."""
+    for type_ in ("DataSecretAvailable", "CertificatesAvailable", "BootstrapSucceeded"):
+        one = _now(type_, said, there)
+        if one is None or one.status == "True":
+            continue
+        if type_ == "BootstrapSucceeded":
+            if one.status == "False":
+                return Said(status="False", reason="BootstrapFailed", message=one.message)
+            continue  # the data is there; what the machine makes of it is not ours to wait for
+        waits = one.reason in WAITING or one.status == "Unknown"
+        return Said(status="Unknown" if waits else "False", reason=one.reason, message=one.message)
+    return Said(status="True", reason="Ready")
+
+
+def _now(type_: str, said: Mapping[str, Said], there: Mapping[str, Condition]) -> Said | None:
+    if type_ in said:
+        return said[type_]
+    old = there.get(type_)
+    return None if old is None else Said(status=old.status, reason=old.reason, message=old.message)
+
+
+def _condition(
+    type_: str,
+    said: Mapping[str, Said],
+    there: Mapping[str, Condition],
+    generation: int,
+    now: str,
+) -> Condition | None:
+    old = there.get(type_)
+    if type_ not in said:
+        return old
+    new = said[type_]
+    return Condition(
+        type=type_,
+        status=new.status,
+        reason=new.reason,
+        message=new.message,
+        # Kubernetes' rule: the time of the last change of the status, not of reason or message.
+        last_transition_time=old.last_transition_time
+        if old is not None and old.status == new.status
+        else now,
+        observed_generation=generation,
+    )
+
+
+def _size(outcome: Outcome, bootstrap: Bootstrap) -> dict[str, int]:
+    if outcome.size is None:
+        there: dict[str, int] = bootstrap.status.get("dataSize") or {}
+        return there
+    return {
+        name: value
+        for name in ("raw", "compressed", "limit")
+        if (value := getattr(outcome.size, name)) is not None
+    }
+
+
+def summary(findings: Iterable[tuple[str, str, str]], most: int = 5) -> str:
+    """Put problems into a condition's message.
+
+    Args:
+        findings: Code, field path and text of each.
+        most: How many are spelled out.
+    """
+    lines = [
+        f"{path}: {text} ({code})" if path else f"{text} ({code})" for code, path, text in findings
+    ]
+    rest = len(lines) - most
+    return "; ".join(lines[:most]) + (f"; and {rest} more" if rest > 0 else "")

@@ -1,0 +1,313 @@
+"""The bootstrap controller's loop: events to keys, keys to decisions, decisions to at most one status."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable
+from datetime import datetime
+from typing import Any, Final
+
+import msgspec
+
+from machineadm.controllers.bootstrap import decide as decisions
+from machineadm.controllers.bootstrap.act import Actor, Done
+from machineadm.controllers.bootstrap.conditions import (
+    Outcome,
+    Said,
+    owned_part,
+    whole_status,
+)
+from machineadm.controllers.bootstrap.decide import Facts, decide, machine_owner
+from machineadm.controllers.bootstrap.references import references_of
+from machineadm.controllers.bootstrap.rendering import UnfitError, decoded
+from machineadm.controllers.capi.types import (
+    CLUSTER_LABEL,
+    WATCH_FILTER_LABEL,
+    Bootstrap,
+    Cluster,
+    Machine,
+    SecretMeta,
+    bootstrap,
+    cluster,
+    machine,
+    secret_meta,
+)
+from machineadm.controllers.runtime.client import ApiError, Client
+from machineadm.controllers.runtime.queue import Queue, Urgency
+from machineadm.controllers.runtime.reflector import Reflector
+from machineadm.controllers.runtime.resources import (
+    CLUSTERS,
+    CONFIG_MAPS,
+    MACHINE_BOOTSTRAPS,
+    MACHINES,
+    SECRETS,
+)
+from machineadm.controllers.runtime.store import Cached, Key, Store
+
+_LOG = logging.getLogger(__name__)
+
+# Reasons behind which more problems may be found already while the machine waits.
+_TRIED: Final = frozenset(
+    {
+        "WaitingForControlPlaneInitialized",
+        "WaitingForInitLock",
+        "WaitingForControlPlaneEndpoint",
+        "VersionSkew",
+    }
+)
+
+
+class BootstrapController:
+    """Makes the bootstrap data of MachineBootstraps.
+
+    Args:
+        client: Of the management cluster.
+        actor: Makes the effects.
+        namespace: The only one that is looked at; empty: all.
+        watch_filter: Value of the label `cluster.x-k8s.io/watch-filter` that an object must carry; empty: none needed.
+        workers: How many objects are worked on at once.
+        interval: Seconds between two looks at the same object.
+        now: The time.
+    """
+
+    def __init__(
+        self,
+        client: Client,
+        actor: Actor,
+        *,
+        namespace: str = "",
+        watch_filter: str = "",
+        workers: int = 100,
+        interval: float = 1.0,
+        now: Callable[[], datetime],
+    ) -> None:
+        self._client = client
+        self._actor = actor
+        self._watch_filter = watch_filter
+        self._workers = workers
+        self._now = now
+        self.queue = Queue(interval=interval)
+        self.bootstraps: Store[Bootstrap] = Store(owner=_owners, reference=_references)
+        self.machines: Store[Machine] = Store(cluster=_cluster_of)
+        self.clusters: Store[Cluster] = Store()
+        self.secrets: Store[SecretMeta] = Store()
+        self.config_maps: Store[SecretMeta] = Store()
+        mirrored: tuple[tuple[Any, ...], ...] = (
+            (MACHINE_BOOTSTRAPS, bootstrap, self.bootstraps),
+            (MACHINES, machine, self.machines),
+            (CLUSTERS, cluster, self.clusters),
+            (SECRETS, secret_meta, self.secrets),
+            (CONFIG_MAPS, secret_meta, self.config_maps),
+        )
+        self.reflectors = [
+            Reflector(
+                client,
+                resource,
+                project,
+                store,
+                namespace=namespace,
+                metadata_only=project is secret_meta,
+            )
+            for resource, project, store in mirrored
+        ]
+        self.bootstraps.on_change(self._bootstrap_changed)
+        self.machines.on_change(self._machine_changed)
+        self.clusters.on_change(self._cluster_changed)
+        self.secrets.on_change(self._referred_changed("Secret"))
+        self.config_maps.on_change(self._referred_changed("ConfigMap"))
+
+    async def mirror(self) -> None:
+        """Keep the caches until cancelled. A standby does this alone."""
+        await asyncio.gather(*(one.run() for one in self.reflectors))
+
+    async def work(self) -> None:
+        """Work on what is queued until cancelled; only while this process leads."""
+        for one in self.reflectors:
+            await one.synced.wait()
+        await asyncio.gather(*(self._worker() for _ in range(self._workers)))
+
+    async def reconcile(self, key: Key) -> float | None:
+        """Look at one object, do what is due, write its status if that changed.
+
+        Returns:
+            Seconds after which to look again; None: an event will say so.
+
+        Raises:
+            ApiError: The management cluster refuses or does not answer.
+        """
+        one = self.bootstraps.get(key)
+        if one is None:
+            self.queue.forget(key)
+            return None
+        if self._watch_filter and one.labels.get(WATCH_FILTER_LABEL) != self._watch_filter:
+            return None
+        facts = await self._facts(one)
+        decision = decide(facts)
+        done = await self._act(facts, decision)
+        if done is None:
+            return decision.again_after if isinstance(decision, decisions.Nothing) else None
+        await self._write(one, done.outcome)
+        return done.again_after
+
+    async def _worker(self) -> None:
+        while True:
+            key = await self.queue.get()
+            failed = True
+            try:
+                again = await self.reconcile(key)
+                failed = False
+                if again is not None:
+                    self.queue.add_after(key, again)
+            except ApiError as error:
+                if error.status == 404:
+                    failed = False  # it went while it was worked on
+                else:
+                    _LOG.warning("%s/%s: %s", *key, error)
+            except Exception:
+                # A fault of ours in one object must not end the worker that serves all the others.
+                _LOG.exception("%s/%s: internal error", *key)
+            finally:
+                self.queue.done(key, failed=failed)
+
+    async def _facts(self, one: Bootstrap) -> Facts:
+        owner = machine_owner(one.owners)
+        owning = None if owner is None else self.machines.get((one.namespace, owner.name))
+        name = (owning.cluster if owning else "") or one.labels.get(CLUSTER_LABEL, "")
+        belongs = self.clusters.get((one.namespace, name)) if name else None
+        facts = Facts(
+            bootstrap=one,
+            owner=owning,
+            cluster=belongs,
+            secret=self.secrets.get((one.namespace, one.data_secret or one.name)),
+            now=self._now().timestamp(),
+        )
+        lock_there = belongs is not None and (
+            self.config_maps.get((one.namespace, f"{belongs.name}-lock")) is not None
+        )
+        if owning is None or belongs is None or not owning.control_plane or not lock_there:
+            return facts
+        lock, exists = await self._actor.lock_of(belongs)
+        return msgspec.structs.replace(facts, lock=lock, lock_holder_exists=exists)
+
+    async def _act(self, facts: Facts, decision: decisions.Decision) -> Done | None:
+        """Carry a decision out; None: there is nothing to be said."""
+        match decision:
+            case decisions.Make():
+                return await self._actor.make(facts, decision)
+            case decisions.Keep():
+                return await self._actor.keep(facts, decision)
+            case decisions.Restore(secret):
+                return await self._actor.restore(facts, secret)
+            case decisions.Adopt(secret):
+                return await self._actor.adopt(facts, secret)
+            case decisions.Pause():
+                return Done(outcome=Outcome(paused=True))
+            case decisions.Wait(reason, message) | decisions.Refuse(reason, message):
+                if reason in _TRIED:
+                    wrong = await self._actor.trial(facts)
+                    if wrong is not None:
+                        return Done(outcome=wrong)
+                said = Said(status="False", reason=reason, message=message)
+                return Done(outcome=Outcome(said={"DataSecretAvailable": said}))
+            case decisions.Nothing() | decisions.Release():
+                return None
+
+    async def _write(self, one: Bootstrap, outcome: Outcome) -> None:
+        now = self._now().strftime("%Y-%m-%dT%H:%M:%SZ")
+        status = whole_status(one, outcome, now)
+        # An apply that changes nothing costs the API server as much as one that does.
+        if status == owned_part(one):
+            return
+        body = {
+            "apiVersion": MACHINE_BOOTSTRAPS.api_version,
+            "kind": MACHINE_BOOTSTRAPS.kind,
+            "metadata": {"name": one.name, "namespace": one.namespace},
+            "status": status,
+        }
+        written = await self._client.apply_status(MACHINE_BOOTSTRAPS, one.namespace, one.name, body)
+        # Known at once, so that an event of something else does not meet the old status.
+        self.bootstraps.put(bootstrap(written))
+
+    # What wakes whom.
+
+    def _bootstrap_changed(self, old: Bootstrap | None, new: Bootstrap | None) -> None:
+        if new is None:
+            if old is not None:
+                self.queue.forget(old.key)
+            return
+        if old is None:
+            self.queue.add(new.key, Urgency.CHANGED if new.data_secret_created else Urgency.NEW)
+        elif old.status == new.status or _reported(old) != _reported(new):
+            self.queue.add(new.key)
+
+    def _machine_changed(self, old: Machine | None, new: Machine | None) -> None:
+        one = new or old
+        if one is not None and not _same(old, new):
+            self._wake(self.bootstraps.by("owner", one.key))
+
+    def _cluster_changed(self, old: Cluster | None, new: Cluster | None) -> None:
+        one = new or old
+        if one is None or _same(old, new):
+            return
+        for member in self.machines.by("cluster", one.key):
+            self._wake(self.bootstraps.by("owner", member.key))
+
+    def _referred_changed(
+        self, kind: str
+    ) -> Callable[[SecretMeta | None, SecretMeta | None], None]:
+        def changed(old: SecretMeta | None, new: SecretMeta | None) -> None:
+            one = new or old
+            if one is None:
+                return
+            self._wake(self.bootstraps.by("reference", (one.namespace, f"{kind}/{one.name}")))
+            own = self.bootstraps.get(one.key)
+            if kind == "Secret" and own is not None:
+                self._wake([own])
+            if one.name.endswith(("-lock", "-kubeconfig")):
+                self._cluster_of_waiting(one)
+
+        return changed
+
+    def _cluster_of_waiting(self, one: SecretMeta) -> None:
+        name = one.name.rpartition("-")[0]
+        for member in self.machines.by("cluster", (one.namespace, name)):
+            self._wake(
+                waiting
+                for waiting in self.bootstraps.by("owner", member.key)
+                if not waiting.data_secret_created
+            )
+
+    def _wake(self, woken: Iterable[Bootstrap]) -> None:
+        for one in woken:
+            self.queue.add(one.key)
+
+
+def _owners(one: Bootstrap) -> list[Key]:
+    owner = machine_owner(one.owners)
+    return [] if owner is None else [(one.namespace, owner.name)]
+
+
+def _references(one: Bootstrap) -> list[Key]:
+    if one.data_secret_created:
+        return []  # data is never made again
+    try:
+        read = decoded(one.raw, one.name)
+    except UnfitError:
+        return []
+    return [(one.namespace, f"{kind}/{name}") for kind, name in references_of(read.spec)]
+
+
+def _cluster_of(one: Machine) -> list[Key]:
+    return [(one.namespace, one.cluster)]
+
+
+def _same(old: Cached | None, new: Cached | None) -> bool:
+    """Whether nothing changed that is kept of an object: most of a Machine's changes are others' business."""
+    if old is None or new is None:
+        return False
+    return msgspec.structs.replace(old, version="") == msgspec.structs.replace(new, version="")
+
+
+def _reported(one: Bootstrap) -> object:
+    return next((c for c in one.conditions if c.type == "BootstrapSucceeded"), None)

@@ -1,0 +1,225 @@
+"""What is to be done about a MachineBootstrap: a pure function of what is known. The first rule that matches wins.
+
+Waiting is a decision like any other, never an error: an event wakes it, and no timer polls for it.
+"""
+
+from __future__ import annotations
+
+from typing import Final, Literal
+
+import msgspec
+
+from machineadm.controllers.capi.types import (
+    Bootstrap,
+    Cluster,
+    Machine,
+    OwnerReference,
+    SecretMeta,
+)
+from machineadm.controllers.runtime.resources import BOOTSTRAP_GROUP, CLUSTER_GROUP
+
+RoleName = Literal["Initialize", "JoinControlPlane", "JoinWorker"]
+
+OWNERLESS_FOR: Final = 30.0
+"""Seconds for which a MachineBootstrap without an owner is nothing worth saying: Cluster API sets it in a second call."""
+
+
+class Lock(msgspec.Struct, frozen=True, kw_only=True):
+    """Who may initialize the cluster."""
+
+    holder: str
+    """Name of a Machine; empty where the lock cannot be read."""
+
+    uid: str
+    version: str
+
+
+class Facts(msgspec.Struct, frozen=True, kw_only=True):
+    """All that a decision needs."""
+
+    bootstrap: Bootstrap
+    owner: Machine | None = None
+    """The Machine that it belongs to; None if it has none, or that one is not there."""
+
+    cluster: Cluster | None = None
+    secret: SecretMeta | None = None
+    """The Secret of the name that the data has, whoever's it is."""
+
+    lock: Lock | None = None
+    lock_holder_exists: bool = False
+    """The Machine that the lock names is there: by the cache and, where that says no, by the server."""
+
+    now: float
+    """Seconds since 1970."""
+
+
+class Nothing(msgspec.Struct, frozen=True):
+    """It is not ours to do anything, or too early to say anything."""
+
+    again_after: float | None = None
+    """Seconds after which to look again, where no event will say so."""
+
+
+class Release(msgspec.Struct, frozen=True):
+    """It is being deleted: what was made for it elsewhere goes as well."""
+
+
+class Pause(msgspec.Struct, frozen=True):
+    """Say that it is paused, and do nothing else."""
+
+
+class Wait(msgspec.Struct, frozen=True):
+    """Say what it waits for."""
+
+    reason: str
+    message: str
+
+
+class Refuse(msgspec.Struct, frozen=True):
+    """Say what a person has to change."""
+
+    reason: str
+    message: str
+
+
+class Restore(msgspec.Struct, frozen=True):
+    """The data was made in another life of this object: take it over as it is."""
+
+    secret: str
+
+
+class Adopt(msgspec.Struct, frozen=True):
+    """The data Secret is ours, but its owner reference is lost or names an earlier life: write it anew."""
+
+    secret: SecretMeta
+
+
+class Keep(msgspec.Struct, frozen=True):
+    """The data is there: look after its token until the machine has joined."""
+
+    machine: Machine
+    cluster: Cluster
+
+
+class Make(msgspec.Struct, frozen=True):
+    """Make the data."""
+
+    role: RoleName
+    machine: Machine
+    cluster: Cluster
+
+
+Decision = Nothing | Release | Pause | Wait | Refuse | Restore | Adopt | Keep | Make
+
+
+def decide(facts: Facts) -> Decision:
+    """Decide what is to be done next."""
+    bootstrap, owner, cluster = facts.bootstrap, facts.owner, facts.cluster
+    if bootstrap.deleted:
+        return Release()
+    if owner is None:
+        age = facts.now - _seconds(bootstrap.created)
+        if machine_owner(bootstrap.owners) is None and age < OWNERLESS_FOR:
+            return Nothing(again_after=OWNERLESS_FOR - age)
+        return Wait("WaitingForOwner", "no Machine owns it; Cluster API sets the owner")
+    if cluster is None:
+        return Nothing()
+    if cluster.paused or bootstrap.paused:
+        return Pause()
+    if facts.secret is not None:
+        other = _controller_of(facts.secret.owners)
+        if other is not None and not _is_ours(other):
+            return Refuse("ForeignSecret", _foreign(facts.secret, other))
+        if bootstrap.data_secret_created and _owner_is_stale(facts.secret, bootstrap):
+            return Adopt(facts.secret)
+    if owner.data_secret and not bootstrap.data_secret_created:
+        return Restore(owner.data_secret)
+    if bootstrap.data_secret_created:
+        return Keep(owner, cluster)
+    return _make(facts, owner, cluster)
+
+
+def machine_owner(owners: tuple[OwnerReference, ...]) -> OwnerReference | None:
+    """The Machine among the owners, by group and kind: the version that an owner reference names may be stale."""
+    for one in owners:
+        if one.group == CLUSTER_GROUP and one.kind == "Machine":
+            return one
+    return None
+
+
+def _make(facts: Facts, owner: Machine, cluster: Cluster) -> Decision:
+    """What is decided about a machine that has no data yet."""
+    if not cluster.infrastructure_ready:
+        return Wait(
+            "WaitingForClusterInfrastructure",
+            f"Cluster {cluster.name} has no infrastructure yet (status.initialization.infrastructureProvisioned)",
+        )
+    if not cluster.control_plane_initialized:
+        if not owner.control_plane:
+            return Wait(
+                "WaitingForControlPlaneInitialized",
+                f"Cluster {cluster.name} has no control plane yet that a worker could join",
+            )
+        if facts.lock is not None and facts.lock.holder != owner.name and facts.lock_holder_exists:
+            return Wait(
+                "WaitingForInitLock",
+                f"Machine {facts.lock.holder} initializes Cluster {cluster.name}; this one joins it afterwards",
+            )
+        return Make("Initialize", owner, cluster)
+    if not str(cluster.endpoint):
+        return Wait(
+            "WaitingForControlPlaneEndpoint",
+            f"Cluster {cluster.name} has no spec.controlPlaneEndpoint yet",
+        )
+    if skew := _skew(owner, cluster):
+        return Refuse("VersionSkew", skew)
+    return Make("JoinControlPlane" if owner.control_plane else "JoinWorker", owner, cluster)
+
+
+def _skew(owner: Machine, cluster: Cluster) -> str:
+    """Why a worker's version cannot join, as far as that can be known; empty if it can.
+
+    Kubernetes' version skew policy: a kubelet is never newer than the API server, and at most three minors older.
+    """
+    ours, theirs = _minor(owner.kubernetes_version), _minor(cluster.control_plane_version)
+    if owner.control_plane or ours is None or theirs is None or theirs - 3 <= ours <= theirs:
+        return ""
+    what = "newer than" if ours > theirs else "more than three minor versions older than"
+    return (
+        f"version {owner.kubernetes_version} of Machine {owner.name} is {what} the control plane's"
+        f" {cluster.control_plane_version}"
+    )
+
+
+def _minor(version: str) -> int | None:
+    parts = version.removeprefix("v").split(".")
+    return int(parts[1]) if len(parts) > 1 and parts[1].isdigit() else None
+
+
+def _controller_of(owners: tuple[OwnerReference, ...]) -> OwnerReference | None:
+    return next((one for one in owners if one.controller), None)
+
+
+def _is_ours(owner: OwnerReference) -> bool:
+    return owner.group == BOOTSTRAP_GROUP and owner.kind == "MachineBootstrap"
+
+
+def _owner_is_stale(secret: SecretMeta, bootstrap: Bootstrap) -> bool:
+    return not any(one.controller and one.uid == bootstrap.uid for one in secret.owners)
+
+
+def _foreign(secret: SecretMeta, owner: OwnerReference) -> str:
+    return (
+        f"Secret {secret.name} is there already and belongs to {owner.kind} {owner.name}; it is never overwritten."
+        " Rename the Machine, or remove that Secret if nothing needs it"
+    )
+
+
+def _seconds(timestamp: str) -> float:
+    """An RFC 3339 timestamp as the API server writes it, in seconds since 1970; 0 where it is none."""
+    from datetime import datetime
+
+    try:
+        return datetime.fromisoformat(timestamp.replace("Z", "+00:00")).timestamp()
+    except ValueError:
+        return 0.0

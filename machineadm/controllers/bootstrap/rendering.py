@@ -1,0 +1,139 @@
+"""From a MachineBootstrap and what the cluster knows to user data, or to what is wrong with it. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final
+
+import msgspec
+
+from machineadm.api.finding import Finding
+from machineadm.api.v1alpha1.machine_bootstrap import MachineBootstrap
+from machineadm.controllers.bootstrap.conditions import Said, Size, summary
+from machineadm.controllers.bootstrap.decide import RoleName
+from machineadm.controllers.bootstrap.fill import RoleError, fill
+from machineadm.controllers.capi.certificates import Pair, Purpose
+from machineadm.controllers.capi.types import Cluster, Machine
+from machineadm.documents.decoding import decode_kinds
+from machineadm.redaction import Secret
+from machineadm.rendering.objects import KINDS, ConfigMapObject, Resource, SecretObject, resource
+from machineadm.rendering.render import Rendered, UnrenderedError, render
+
+_MISSING: Final = frozenset({"MA1601", "MA1602"})
+_TOO_LARGE: Final = "MA1620"
+
+LARGEST: Final = 1_048_576
+"""Bytes of data that a Secret holds; the API server refuses more."""
+
+
+class UnfitError(Exception):
+    """There is something that a person has to change, or to create.
+
+    Args:
+        said: What `DataSecretAvailable` says of it.
+        size: Of the data, where it is known.
+    """
+
+    def __init__(self, said: Said, size: Size | None = None) -> None:
+        super().__init__(said.message)
+        self.said = said
+        self.size = size
+
+
+def decoded(raw: bytes, name: str) -> MachineBootstrap:
+    """Decode a MachineBootstrap as the API server keeps it.
+
+    Raises:
+        UnfitError: It has problems. The API server let it pass, so a person wrote it around the definitions' rules.
+    """
+    (document,) = decode_kinds(raw, file=name, kinds=KINDS)
+    if document.problems or not isinstance(document.value, MachineBootstrap):
+        raise UnfitError(_invalid([(one.code, one.path, one.message) for one in document.problems]))
+    return document.value
+
+
+def resource_of(raw: bytes, name: str) -> Resource | None:
+    """Decode a Secret or a ConfigMap; None where the server's answer is neither."""
+    (document,) = decode_kinds(raw, file=name, kinds=KINDS)
+    value = document.value
+    return resource(value) if isinstance(value, SecretObject | ConfigMapObject) else None
+
+
+def rendered(
+    bootstrap: MachineBootstrap,
+    role: RoleName,
+    machine: Machine,
+    cluster: Cluster,
+    resources: Sequence[Resource],
+    *,
+    pairs: Mapping[Purpose, Pair],
+    token: Secret | None,
+    random: Callable[[bytes], Callable[[int], bytes]],
+) -> Rendered:
+    """Render the user data of a machine.
+
+    Args:
+        bootstrap: As decoded.
+        role: What the machine becomes.
+        machine: Its owner.
+        cluster: Its cluster.
+        resources: What it may refer to.
+        pairs: The cluster's certificates and keys.
+        token: With which it joins; None to initialize.
+        random: Makes the source of salt and nonce out of all that the data follows from.
+
+    Raises:
+        UnfitError: There are problems, or the data is too large.
+    """
+    if bootstrap.spec.infrastructure_ref is not None:
+        # In-line instead would put into user data what its author wanted kept out of it.
+        message = (
+            "spec.infrastructureRef: this release keeps no configurations in stores; leave it out"
+        )
+        raise UnfitError(Said(status="False", reason="NotSupported", message=message))
+    try:
+        whole = fill(bootstrap, role, machine, cluster, pairs=pairs, token=token)
+    except RoleError as error:
+        raise UnfitError(_invalid([("MA1304", "spec.kubernetes.role", str(error))])) from None
+    # Without what the server counts up in its metadata: the same data must have the same nonce after any number of writes.
+    named = whole.metadata or {}
+    metadata = {key: named[key] for key in ("name", "namespace") if key in named}
+    whole = msgspec.structs.replace(whole, metadata=metadata)
+    inputs = msgspec.json.encode([whole, *resources], enc_hook=_revealed, order="deterministic")
+    try:
+        result = render(whole, tuple(resources), random=random(inputs))
+    except UnrenderedError as error:
+        raise UnfitError(_said(error.findings)) from None
+    size = size_of(result)
+    if result.sizes.raw > LARGEST:
+        message = f"the data is {result.sizes.raw} bytes, and a Secret holds {LARGEST}; fetch large files from a source"
+        raise UnfitError(Said(status="False", reason="DataTooLarge", message=message), size)
+    return result
+
+
+def size_of(result: Rendered) -> Size:
+    """The size of user data, as the status shows it."""
+    sizes = result.sizes
+    return Size(raw=sizes.raw, compressed=sizes.compressed, limit=sizes.limit)
+
+
+def _said(findings: Sequence[Finding]) -> Said:
+    codes = {one.code for one in findings}
+    texts = [(one.code, one.path, one.message) for one in findings]
+    if codes & _MISSING:
+        missing = [one for one in texts if one[0] in _MISSING]
+        return Said(status="False", reason="ReferenceNotFound", message=summary(missing))
+    if _TOO_LARGE in codes:
+        return Said(status="False", reason="DataTooLarge", message=summary(texts))
+    return _invalid(texts)
+
+
+def _invalid(findings: Sequence[tuple[str, str, str]]) -> Said:
+    message = summary(findings) or "the object is not a MachineBootstrap"
+    return Said(status="False", reason="InvalidConfiguration", message=message)
+
+
+def _revealed(value: object) -> object:
+    if isinstance(value, Secret):
+        return value.reveal()
+    raise NotImplementedError(type(value).__name__)

@@ -1,0 +1,212 @@
+"""A cluster's authorities and keys, in the Secrets that every provider of Cluster API looks for.
+
+Names, keys, label and type are those of the kubeadm bootstrap provider, so that either can take over a cluster from the other.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+import msgspec
+
+from machineadm.controllers.capi.types import CLUSTER_LABEL, Cluster, Metadata
+from machineadm.redaction import Secret
+
+if TYPE_CHECKING:
+    from cryptography import x509
+    from cryptography.hazmat.primitives.asymmetric import rsa
+
+Purpose = Literal["ca", "etcd", "proxy", "sa"]
+"""What a pair is for; the last part of its Secret's name."""
+
+PURPOSES: Final[tuple[Purpose, ...]] = ("ca", "etcd", "proxy", "sa")
+
+SECRET_TYPE: Final = "cluster.x-k8s.io/secret"  # noqa: S105
+
+_COMMON_NAMES: Final[Mapping[Purpose, str]] = {
+    "ca": "kubernetes",
+    "etcd": "kubernetes",
+    "proxy": "kubernetes",
+}
+_YEARS: Final = 10
+
+
+class CertificateError(Exception):
+    """A Secret does not hold what its name promises.
+
+    Args:
+        reason: Of the condition `CertificatesAvailable`.
+        message: Names the Secret, and what to do.
+    """
+
+    def __init__(self, reason: str, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+        self.message = message
+
+
+class Pair(msgspec.Struct, frozen=True, kw_only=True):
+    """A certificate (for service accounts: a public key) and its private key."""
+
+    purpose: Purpose
+    certificate: str
+    """In PEM."""
+
+    key: Secret | None
+    """In PEM; None where the cluster's owner keeps an authority's key to themselves."""
+
+
+class _SecretObject(msgspec.Struct, frozen=True, kw_only=True):
+    metadata: Metadata
+    data: dict[str, str] = {}
+
+
+def secret_name(cluster: str, purpose: Purpose) -> str:
+    """The name of the Secret that holds a pair."""
+    return f"{cluster}-{purpose}"
+
+
+def read_pair(data: bytes, purpose: Purpose) -> Pair:
+    """Read a pair from its Secret's JSON.
+
+    Raises:
+        CertificateError: A part is missing or is not what it should be.
+    """
+    read = msgspec.json.decode(data, type=_SecretObject)
+    name = read.metadata.name
+    certificate = _text(read, "tls.crt")
+    key = _text(read, "tls.key")
+    if not certificate:
+        raise CertificateError("MissingCertificate", f"Secret {name} has no tls.crt")
+    if purpose == "sa" and not key:
+        raise CertificateError("MissingKey", f"Secret {name} has no tls.key")
+    try:
+        if purpose != "sa":
+            public_key_hash(certificate)
+    except ValueError:
+        message = f"tls.crt of Secret {name} is not a certificate in PEM"
+        raise CertificateError("Malformed", message) from None
+    return Pair(purpose=purpose, certificate=certificate, key=Secret(key) if key else None)
+
+
+def generate_pair(purpose: Purpose, now: datetime) -> Pair:
+    """Make an authority, or the keys of service accounts. Takes about 60 ms of CPU: call it in a thread.
+
+    Args:
+        purpose: What it is for.
+        now: From when it is valid, less five minutes for clocks that are behind.
+    """
+    from cryptography.hazmat.primitives import serialization
+    from cryptography.hazmat.primitives.asymmetric import rsa
+
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    private = key.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.TraditionalOpenSSL,
+        serialization.NoEncryption(),
+    )
+    if purpose == "sa":
+        public = key.public_key().public_bytes(
+            serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+        )
+    else:
+        authority = _authority(_COMMON_NAMES[purpose], key, now)
+        public = authority.public_bytes(serialization.Encoding.PEM)
+    return Pair(purpose=purpose, certificate=public.decode(), key=Secret(private.decode()))
+
+
+def _authority(common_name: str, key: rsa.RSAPrivateKey, now: datetime) -> x509.Certificate:
+    from cryptography import x509
+    from cryptography.hazmat.primitives import hashes
+    from cryptography.x509.oid import NameOID
+
+    named = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name)])
+    public = key.public_key()
+    usage = x509.KeyUsage(
+        digital_signature=True,
+        key_encipherment=True,
+        key_cert_sign=True,
+        content_commitment=False,
+        data_encipherment=False,
+        key_agreement=False,
+        crl_sign=True,
+        encipher_only=False,
+        decipher_only=False,
+    )
+    start = now - timedelta(minutes=5)
+    return (
+        x509.CertificateBuilder()
+        .subject_name(named)
+        .issuer_name(named)
+        .public_key(public)
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(start)
+        .not_valid_after(start + timedelta(days=365 * _YEARS))
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .add_extension(usage, critical=True)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(public), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+
+
+def secret_body(pair: Pair, cluster: Cluster) -> dict[str, Any]:
+    """The Secret of a pair.
+
+    Its owner is the Cluster and not the MachineBootstrap that needed it first: the authority must outlive that machine.
+    """
+    return {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {
+            "name": secret_name(cluster.name, pair.purpose),
+            "namespace": cluster.namespace,
+            "labels": {CLUSTER_LABEL: cluster.name},
+            "ownerReferences": [owned_by(cluster)],
+        },
+        "type": SECRET_TYPE,
+        "data": {
+            "tls.crt": encoded(pair.certificate.encode()),
+            "tls.key": encoded((pair.key.reveal() if pair.key else "").encode()),
+        },
+    }
+
+
+def owned_by(cluster: Cluster) -> dict[str, Any]:
+    """The reference by which an object belongs to a Cluster, and is moved and deleted with it."""
+    return {
+        "apiVersion": "cluster.x-k8s.io/v1beta2",
+        "kind": "Cluster",
+        "name": cluster.name,
+        "uid": cluster.uid,
+    }
+
+
+def public_key_hash(certificate: str) -> str:
+    """The pin of an authority as kubeadm takes it: `sha256:` and the SHA-256 of its SubjectPublicKeyInfo.
+
+    Raises:
+        ValueError: It is not a certificate in PEM.
+    """
+    from cryptography import x509
+    from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+    public = x509.load_pem_x509_certificate(certificate.encode()).public_key()
+    info = public.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    return f"sha256:{hashlib.sha256(info).hexdigest()}"
+
+
+def encoded(data: bytes) -> str:
+    """Bytes as a Secret keeps them."""
+    return base64.b64encode(data).decode()
+
+
+def _text(read: _SecretObject, key: str) -> str:
+    try:
+        return base64.b64decode(read.data.get(key, ""), validate=True).decode()
+    except ValueError:
+        message = f"{key} of Secret {read.metadata.name} is not text"
+        raise CertificateError("Malformed", message) from None

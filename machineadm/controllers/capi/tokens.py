@@ -1,0 +1,102 @@
+"""Bootstrap tokens that are derived, not drawn: however often a step is repeated, a machine gets the same token.
+
+Drawing one and then writing it down loses a race with every crash and every stale cache in between (Cluster API's issue
+12253). Here the token follows from a key of the cluster and from which MachineBootstrap it is for.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from typing import Final
+
+import msgspec
+
+_ALPHABET: Final = "0123456789abcdefghijklmnopqrstuvwxyz"
+_ID: Final = 6
+_SECRET: Final = 16
+_LABEL: Final = "machineadm/token/v1"
+
+KEY_SIZE: Final = 32
+"""Bytes of a cluster's key."""
+
+
+class Seed(msgspec.Struct, frozen=True, kw_only=True):
+    """What a token is derived from beside the cluster's key; kept as annotations of the data Secret.
+
+    A move to another management cluster changes uids, and the Secret moves along.
+    """
+
+    uid: str
+    """That of the MachineBootstrap when its data was first made."""
+
+    epoch: int = 0
+    """How many tokens its pool has had before; 0 for a Machine, for ever."""
+
+    counter: int = 0
+    """Raised where the id belongs to another machine's token already."""
+
+
+class Token(msgspec.Struct, frozen=True):
+    """A bootstrap token."""
+
+    id: str
+    """Public: six characters."""
+
+    secret: str
+    """Sixteen characters, 82 bits."""
+
+    def __str__(self) -> str:
+        return f"{self.id}.***"
+
+    __repr__ = __str__
+
+    def reveal(self) -> str:
+        """The whole token: `abcdef.0123456789abcdef`."""
+        return f"{self.id}.{self.secret}"
+
+
+def derive(key: bytes, seed: Seed) -> Token:
+    """Derive a token.
+
+    Args:
+        key: The cluster's, of `KEY_SIZE` bytes.
+        seed: For which machine, and which of its tokens.
+    """
+    characters = ""
+    block = 0
+    while len(characters) < _ID + _SECRET:
+        text = f"{_LABEL}|{seed.uid}|{seed.epoch}|{seed.counter}|{block}"
+        digest = hmac.digest(key, text.encode(), "sha256")
+        # 252 is the largest multiple of 36 in a byte: any byte above it would favor the first characters.
+        characters += "".join(_ALPHABET[byte % 36] for byte in digest if byte < 252)
+        block += 1
+    return Token(characters[:_ID], characters[_ID : _ID + _SECRET])
+
+
+def random_for(key: bytes, seed: Seed, plaintext: bytes) -> _Random:
+    """Make the source of salt and nonce for encrypted data, which repeat where and only where the plaintext does.
+
+    Args:
+        key: The cluster's.
+        seed: For which machine.
+        plaintext: All that the data follows from. Two plaintexts never share a nonce.
+    """
+    digest = hashlib.sha256(plaintext).hexdigest()
+    text = f"machineadm/random/v1|{seed.uid}|{seed.epoch}|{digest}"
+    return _Random(hmac.digest(key, text.encode(), "sha512"))
+
+
+class _Random:
+    """Bytes that follow from a key: HMAC in counter mode."""
+
+    def __init__(self, key: bytes) -> None:
+        self._key = key
+        self._block = 0
+
+    def __call__(self, count: int) -> bytes:
+        found = b""
+        while len(found) < count:
+            found += hmac.digest(self._key, self._block.to_bytes(8, "big"), "sha512")
+            self._block += 1
+        return found[:count]

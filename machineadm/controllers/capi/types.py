@@ -1,0 +1,295 @@
+"""Cluster API's objects as far as the controllers read them (contract v1beta2), and ours as they are cached.
+
+A whole Machine costs fifteen times what its projection does, and a cluster may have ten thousand.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import msgspec
+
+from machineadm.controllers.runtime.store import Cached
+
+CLUSTER_LABEL = "cluster.x-k8s.io/cluster-name"
+CONTROL_PLANE_LABEL = "cluster.x-k8s.io/control-plane"
+PAUSED_ANNOTATION = "cluster.x-k8s.io/paused"
+WATCH_FILTER_LABEL = "cluster.x-k8s.io/watch-filter"
+
+
+class OwnerReference(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """An owner, as an object names it."""
+
+    api_version: str
+    kind: str
+    name: str
+    uid: str
+    controller: bool = False
+
+    @property
+    def group(self) -> str:
+        """The API group. The version may be stale, so nothing looks at it."""
+        return self.api_version.rpartition("/")[0]
+
+
+class Metadata(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """Metadata of an object."""
+
+    name: str
+    namespace: str = ""
+    uid: str = ""
+    resource_version: str = ""
+    generation: int = 0
+    creation_timestamp: str = ""
+    deletion_timestamp: str | None = None
+    labels: dict[str, str] = {}
+    annotations: dict[str, str] = {}
+    owner_references: tuple[OwnerReference, ...] = ()
+    finalizers: tuple[str, ...] = ()
+
+
+class Condition(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """A condition in Kubernetes' form."""
+
+    type: str
+    status: Literal["True", "False", "Unknown"]
+    reason: str = ""
+    message: str = ""
+    last_transition_time: str = ""
+    observed_generation: int | None = None
+
+
+class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
+    """Host and port of a control plane; empty until infrastructure knows them."""
+
+    host: str = ""
+    port: int = 0
+
+    def __str__(self) -> str:
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{host}:{self.port}" if self.host and self.port else ""
+
+
+class _Ranges(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    cidr_blocks: tuple[str, ...] = ()
+
+
+class Network(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """Addresses and names of a cluster."""
+
+    pods: _Ranges = _Ranges()
+    services: _Ranges = _Ranges()
+    service_domain: str = ""
+
+
+class _Reference(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    api_group: str = ""
+    kind: str = ""
+    name: str = ""
+
+
+class Cluster(Cached, frozen=True, kw_only=True):
+    """A cluster."""
+
+    paused: bool
+    deleted: bool
+    endpoint: Endpoint
+    network: Network
+    infrastructure_ready: bool
+    control_plane_initialized: bool
+    has_control_plane_object: bool
+    """A control plane provider runs its control plane; else its Machines stand alone."""
+
+    control_plane_version: str = ""
+    """Where a topology gives one."""
+
+
+class Machine(Cached, frozen=True, kw_only=True):
+    """A Machine."""
+
+    cluster: str
+    kubernetes_version: str
+    control_plane: bool
+    data_secret: str
+    """What it has taken over as its data Secret; empty: nothing yet."""
+
+    infrastructure_ready: bool
+    provider_id: str
+    node: str
+    """Name of its node, once it has joined."""
+
+    deleted: bool
+    annotations: dict[str, str] = msgspec.field(default_factory=dict)
+
+
+class Bootstrap(Cached, frozen=True, kw_only=True):
+    """A MachineBootstrap: what decides, and the whole object as the server gave it."""
+
+    raw: bytes
+    generation: int
+    created: str
+    deleted: bool
+    paused: bool
+    labels: dict[str, str]
+    owners: tuple[OwnerReference, ...]
+    finalizers: tuple[str, ...]
+    conditions: tuple[Condition, ...]
+    data_secret_created: bool
+    data_secret: str
+    observed_generation: int = 0
+    status: dict[str, Any] = msgspec.field(default_factory=dict)
+    """Its whole status, to be compared with what it should be."""
+
+
+class SecretMeta(Cached, frozen=True, kw_only=True):
+    """A Secret of a cluster, without what it holds."""
+
+    cluster: str
+    owners: tuple[OwnerReference, ...] = ()
+    annotations: dict[str, str] = msgspec.field(default_factory=dict)
+
+
+class _ClusterSpec(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    paused: bool = False
+    control_plane_endpoint: Endpoint = Endpoint()
+    cluster_network: Network = Network()
+    control_plane_ref: _Reference = _Reference()
+    topology: dict[str, Any] = {}
+
+
+class _Initialization(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    infrastructure_provisioned: bool = False
+    control_plane_initialized: bool = False
+    data_secret_created: bool = False
+
+
+class _ClusterStatus(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    initialization: _Initialization = _Initialization()
+    conditions: tuple[Condition, ...] = ()
+
+
+class _ClusterObject(msgspec.Struct, frozen=True, kw_only=True):
+    metadata: Metadata
+    spec: _ClusterSpec = _ClusterSpec()
+    status: _ClusterStatus = _ClusterStatus()
+
+
+class _MachineBootstrapSpec(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    data_secret_name: str = ""
+
+
+class _MachineSpec(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    cluster_name: str = ""
+    version: str = ""
+    provider_id: str = msgspec.field(default="", name="providerID")
+    bootstrap: _MachineBootstrapSpec = _MachineBootstrapSpec()
+
+
+class _NodeReference(msgspec.Struct, frozen=True, kw_only=True):
+    name: str = ""
+
+
+class _MachineStatus(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    initialization: _Initialization = _Initialization()
+    node_ref: _NodeReference = _NodeReference()
+
+
+class _MachineObject(msgspec.Struct, frozen=True, kw_only=True):
+    metadata: Metadata
+    spec: _MachineSpec = _MachineSpec()
+    status: _MachineStatus = _MachineStatus()
+
+
+class _BootstrapStatus(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    initialization: _Initialization = _Initialization()
+    data_secret_name: str = ""
+    observed_generation: int = 0
+    conditions: tuple[Condition, ...] = ()
+
+
+class _BootstrapObject(msgspec.Struct, frozen=True, kw_only=True):
+    metadata: Metadata
+    status: msgspec.Raw = msgspec.Raw(b"{}")
+
+
+class _SecretObject(msgspec.Struct, frozen=True, kw_only=True):
+    metadata: Metadata
+
+
+def cluster(data: bytes) -> Cluster:
+    """Project a Cluster. Raises `msgspec.ValidationError` where it is none."""
+    read = msgspec.json.decode(data, type=_ClusterObject)
+    # Contract v1beta2 has it as a condition; what core writes under initialization is the same fact, kept for ever.
+    initialized = read.status.initialization.control_plane_initialized or any(
+        one.type == "ControlPlaneInitialized" and one.status == "True"
+        for one in read.status.conditions
+    )
+    return Cluster(
+        **_cached(read.metadata),
+        paused=read.spec.paused,
+        deleted=read.metadata.deletion_timestamp is not None,
+        endpoint=read.spec.control_plane_endpoint,
+        network=read.spec.cluster_network,
+        infrastructure_ready=read.status.initialization.infrastructure_provisioned,
+        control_plane_initialized=initialized,
+        has_control_plane_object=bool(read.spec.control_plane_ref.kind),
+        control_plane_version=str(read.spec.topology.get("version", "")),
+    )
+
+
+def machine(data: bytes) -> Machine:
+    """Project a Machine. Raises `msgspec.ValidationError` where it is none."""
+    read = msgspec.json.decode(data, type=_MachineObject)
+    return Machine(
+        **_cached(read.metadata),
+        cluster=read.spec.cluster_name or read.metadata.labels.get(CLUSTER_LABEL, ""),
+        kubernetes_version=read.spec.version,
+        control_plane=CONTROL_PLANE_LABEL in read.metadata.labels,
+        data_secret=read.spec.bootstrap.data_secret_name,
+        infrastructure_ready=read.status.initialization.infrastructure_provisioned,
+        provider_id=read.spec.provider_id,
+        node=read.status.node_ref.name,
+        deleted=read.metadata.deletion_timestamp is not None,
+    )
+
+
+def bootstrap(data: bytes) -> Bootstrap:
+    """Project a MachineBootstrap. Raises `msgspec.ValidationError` where it is none."""
+    read = msgspec.json.decode(data, type=_BootstrapObject)
+    status = msgspec.json.decode(read.status, type=_BootstrapStatus)
+    return Bootstrap(
+        **_cached(read.metadata),
+        raw=bytes(data),
+        generation=read.metadata.generation,
+        created=read.metadata.creation_timestamp,
+        deleted=read.metadata.deletion_timestamp is not None,
+        paused=PAUSED_ANNOTATION in read.metadata.annotations,
+        labels=read.metadata.labels,
+        owners=read.metadata.owner_references,
+        finalizers=read.metadata.finalizers,
+        conditions=status.conditions,
+        data_secret_created=status.initialization.data_secret_created,
+        data_secret=status.data_secret_name,
+        observed_generation=status.observed_generation,
+        status=msgspec.json.decode(read.status),
+    )
+
+
+def secret_meta(data: bytes) -> SecretMeta:
+    """Project a Secret's metadata. Raises `msgspec.ValidationError` where it is none."""
+    read = msgspec.json.decode(data, type=_SecretObject)
+    return SecretMeta(
+        **_cached(read.metadata),
+        cluster=read.metadata.labels.get(CLUSTER_LABEL, ""),
+        owners=read.metadata.owner_references,
+        annotations=read.metadata.annotations,
+    )
+
+
+def _cached(metadata: Metadata) -> dict[str, Any]:
+    return {
+        "namespace": metadata.namespace,
+        "name": metadata.name,
+        "uid": metadata.uid,
+        "version": metadata.resource_version,
+    }

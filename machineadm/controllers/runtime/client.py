@@ -1,0 +1,417 @@
+"""Calls of the Kubernetes API: what controllers need of it, with limits and retries that hold for every call."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import ssl
+from collections.abc import AsyncIterator, Callable, Mapping
+from types import TracebackType
+from typing import Any, Final
+
+import aiohttp
+import msgspec
+
+from machineadm.controllers.runtime.resources import Resource
+from machineadm.version import VERSION
+
+TIMEOUT: Final = 10.0
+"""Seconds that one call may take; a watch is bounded by its own limit."""
+
+IDLE_LIMIT: Final = 75.0
+"""Seconds without a byte after which a watch counts as dead. Bookmarks come every minute, so a living one is never silent
+for longer; a half-open connection is silent for ever."""
+
+_RETRIES: Final = 4
+_PASSING: Final = frozenset({429, 500, 502, 503, 504})
+_PAGE: Final = 500
+_JSON: Final = "application/json"
+_METADATA: Final = "application/json;as=PartialObjectMetadata{};g=meta.k8s.io;v=v1"
+_ACCEPT_LIST: Final = _METADATA.format("List")
+_ACCEPT_OBJECT: Final = _METADATA.format("")
+
+FIELD_MANAGER: Final = "machineadm"
+"""Under which the API server remembers the fields that the controllers own."""
+
+
+class Connection(msgspec.Struct, frozen=True, kw_only=True):
+    """How an API server is reached."""
+
+    server: str
+    """`https://host:port`, without a path at the end."""
+
+    tls: ssl.SSLContext | None = None
+    """None: without TLS, for tests."""
+
+    tls_name: str = ""
+    """Name that the server's certificate must bear; empty: its host."""
+
+    headers: Callable[[], Mapping[str, str]] = dict
+    """Asked before each call: a mounted token is renewed while the process lives."""
+
+    namespace: str = ""
+    """That of the kubeconfig's context or of the pod."""
+
+
+class ApiError(Exception):
+    """The API server refused a call, or could not be reached.
+
+    Args:
+        status: HTTP status; 0 if there was no answer.
+        reason: The Status object's own reason: `AlreadyExists`.
+        message: For people. Never holds the body that was sent.
+    """
+
+    def __init__(self, status: int, reason: str, message: str) -> None:
+        super().__init__(f"{reason or status}: {message}")
+        self.status = status
+        self.reason = reason
+        self.message = message
+
+    @property
+    def unreachable(self) -> bool:
+        """There was no answer, or none that says anything of the request."""
+        return self.status == 0 or self.status in _PASSING
+
+
+class _Status(msgspec.Struct):
+    reason: str = ""
+    message: str = ""
+
+
+class _ListMeta(msgspec.Struct, rename="camel"):
+    resource_version: str = ""
+    continue_: str = msgspec.field(default="", name="continue")
+
+
+class _Page(msgspec.Struct):
+    metadata: _ListMeta
+    items: list[msgspec.Raw] | None = None
+
+
+class Client:
+    """A client of one API server. Use it as an asynchronous context manager.
+
+    Args:
+        connection: Where the server is, and who asks.
+        rate: Calls a second in the long run.
+        burst: Calls that may be made at once.
+        retries: How often a call is made again that passed without effect.
+    """
+
+    def __init__(
+        self,
+        connection: Connection,
+        *,
+        rate: float = 100.0,
+        burst: int = 200,
+        retries: int = _RETRIES,
+    ) -> None:
+        self.connection = connection
+        self._limit = _Limit(rate, burst)
+        self._retries = retries
+        self._session: aiohttp.ClientSession | None = None
+
+    async def __aenter__(self) -> Client:
+        connector = aiohttp.TCPConnector(limit=64)
+        self._session = aiohttp.ClientSession(
+            connector=connector,
+            headers={"User-Agent": f"machineadm/{VERSION}"},
+            auto_decompress=True,
+        )
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Close all connections."""
+        if self._session is not None:
+            await self._session.close()
+            self._session = None
+
+    async def get(self, resource: Resource, namespace: str, name: str) -> bytes | None:
+        """Read an object, past every cache.
+
+        Returns:
+            Its JSON; None if there is none.
+
+        Raises:
+            ApiError: The server refuses, or does not answer.
+        """
+        try:
+            return await self._call("GET", resource.path(namespace, name))
+        except ApiError as error:
+            if error.status == 404:
+                return None
+            raise
+
+    async def list(
+        self,
+        resource: Resource,
+        namespace: str = "",
+        *,
+        labels: str = "",
+        metadata_only: bool = False,
+    ) -> tuple[list[msgspec.Raw], str]:
+        """Read all objects, page by page.
+
+        Args:
+            resource: Their kind.
+            namespace: Empty: all namespaces.
+            labels: A label selector; empty: all objects.
+            metadata_only: Nothing but their metadata: what Secrets hold never comes here.
+
+        Returns:
+            Their JSON, and the resource version from which a watch goes on.
+
+        Raises:
+            ApiError: The server refuses, or does not answer.
+        """
+        items: list[msgspec.Raw] = []
+        query = {"limit": str(_PAGE)} | ({"labelSelector": labels} if labels else {})
+        while True:
+            path = resource.path(namespace)
+            accept = _ACCEPT_LIST if metadata_only else _JSON
+            data = await self._call("GET", path, query=query, accept=accept)
+            page = msgspec.json.decode(data, type=_Page)
+            items += page.items or ()
+            if not page.metadata.continue_:
+                return items, page.metadata.resource_version
+            query["continue"] = page.metadata.continue_
+
+    async def create(self, resource: Resource, namespace: str, body: Mapping[str, Any]) -> bytes:
+        """Create an object.
+
+        Where an answer got lost the call is made again, so `AlreadyExists` may speak of what this very call made: compare.
+
+        Raises:
+            ApiError: `AlreadyExists` with status 409, or any other refusal.
+        """
+        query = {"fieldManager": FIELD_MANAGER}
+        return await self._call("POST", resource.path(namespace), query=query, body=body)
+
+    async def apply_status(
+        self,
+        resource: Resource,
+        namespace: str,
+        name: str,
+        body: Mapping[str, Any],
+        *,
+        manager: str = FIELD_MANAGER,
+    ) -> bytes:
+        """Make the status of an object be this, as far as `manager` owns it. What is left out of `body` is removed.
+
+        Raises:
+            ApiError: The server refuses; 404 if the object is gone.
+        """
+        query = {"fieldManager": manager, "force": "true"}
+        path = resource.path(namespace, name, "status")
+        kind = "application/apply-patch+yaml"
+        return await self._call("PATCH", path, query=query, body=body, content_type=kind)
+
+    async def merge(
+        self, resource: Resource, namespace: str, name: str, body: Mapping[str, Any]
+    ) -> bytes:
+        """Merge into an object (RFC 7386). With `metadata.resourceVersion` in `body`, only if nobody changed it since.
+
+        Raises:
+            ApiError: The server refuses; 404 if the object is gone, 409 if it has been changed.
+        """
+        kind = "application/merge-patch+json"
+        path = resource.path(namespace, name)
+        query = {"fieldManager": FIELD_MANAGER}
+        return await self._call("PATCH", path, query=query, body=body, content_type=kind)
+
+    async def replace(
+        self, resource: Resource, namespace: str, name: str, body: Mapping[str, Any]
+    ) -> bytes:
+        """Replace an object, only if its `metadata.resourceVersion` is still that of `body`.
+
+        Raises:
+            ApiError: The server refuses; 409 if it has been changed.
+        """
+        query = {"fieldManager": FIELD_MANAGER}
+        return await self._call("PUT", resource.path(namespace, name), query=query, body=body)
+
+    async def delete(
+        self, resource: Resource, namespace: str, name: str, *, uid: str, version: str = ""
+    ) -> bool:
+        """Delete exactly this object, never one of the same name that has been made since.
+
+        Args:
+            resource: Its kind.
+            namespace: Where it is.
+            name: Its name.
+            uid: Its uid.
+            version: Its resource version, where a changed object must stay; empty: it need not.
+
+        Returns:
+            Whether it was there and was this one.
+
+        Raises:
+            ApiError: The server refuses, or does not answer.
+        """
+        preconditions = {"uid": uid} | ({"resourceVersion": version} if version else {})
+        body = {"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": preconditions}
+        try:
+            await self._call("DELETE", resource.path(namespace, name), body=body)
+        except ApiError as error:
+            if error.status in (404, 409):
+                return False
+            raise
+        return True
+
+    async def watch(
+        self,
+        resource: Resource,
+        namespace: str,
+        version: str,
+        *,
+        labels: str = "",
+        metadata_only: bool = False,
+    ) -> AsyncIterator[bytes]:
+        """Yield what happens from a resource version on, each event as a line of JSON, until the server ends the stream.
+
+        Args:
+            resource: The kind.
+            namespace: Empty: all namespaces.
+            version: As `list` or the last event gave it.
+            labels: A label selector; empty: all objects.
+            metadata_only: Nothing but metadata.
+
+        Raises:
+            ApiError: The server refuses; status 410 if the version is too old. Status 0 where it was silent for too long.
+        """
+        # Spread over time, so that not all watches of all replicas end together.
+        seconds = random.randint(300, 600)  # noqa: S311
+        query = {
+            "watch": "1",
+            "allowWatchBookmarks": "true",
+            "resourceVersion": version,
+            "timeoutSeconds": str(seconds),
+        } | ({"labelSelector": labels} if labels else {})
+        timeout = aiohttp.ClientTimeout(total=None, sock_connect=TIMEOUT, sock_read=IDLE_LIMIT)
+        try:
+            async with self._request(
+                "GET",
+                resource.path(namespace),
+                query,
+                None,
+                timeout,
+                accept=_ACCEPT_OBJECT if metadata_only else _JSON,
+            ) as response:
+                if response.status != 200:
+                    refusal: ApiError = _refusal(response.status, await response.read())
+                    raise refusal
+                rest = b""
+                async for chunk in response.content.iter_any():
+                    *lines, rest = (rest + chunk).split(b"\n")
+                    for line in lines:
+                        yield line
+        except (aiohttp.ClientError, asyncio.TimeoutError, OSError) as error:
+            raise ApiError(0, "", f"watching {resource.plural}: {_said(error)}") from error
+
+    async def _call(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, str] | None = None,
+        body: Mapping[str, Any] | None = None,
+        content_type: str = _JSON,
+        accept: str = _JSON,
+    ) -> bytes:
+        data = None if body is None else msgspec.json.encode(body)
+        timeout = aiohttp.ClientTimeout(total=TIMEOUT)
+        for left in range(self._retries, -1, -1):
+            await self._limit.take()
+            pause = 0.0
+            try:
+                async with self._request(
+                    method, path, query or {}, data, timeout, content_type, accept
+                ) as response:
+                    answer: bytes = await response.read()
+                    if response.status < 300:
+                        return answer
+                    refusal = _refusal(response.status, answer)
+                    pause = _retry_after(response.headers.get("Retry-After", ""))
+            except (aiohttp.ClientError, asyncio.TimeoutError, OSError) as error:
+                refusal = ApiError(0, "", f"{self.connection.server}: {_said(error)}")
+            if not refusal.unreachable or not left:
+                raise refusal
+            await asyncio.sleep(pause or 0.1 * 2 ** (self._retries - left))
+        raise AssertionError
+
+    def _request(
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, str],
+        data: bytes | None,
+        timeout: aiohttp.ClientTimeout,
+        content_type: str = _JSON,
+        accept: str = _JSON,
+    ) -> Any:
+        if self._session is None:
+            raise ApiError(0, "", "the client is closed")
+        headers = {**self.connection.headers(), "Accept": accept}
+        if data is not None:
+            headers["Content-Type"] = content_type
+        tls = self.connection.tls
+        return self._session.request(
+            method,
+            self.connection.server + path,
+            params=query,
+            data=data,
+            headers=headers,
+            timeout=timeout,
+            # A redirect would carry the credentials to wherever it leads.
+            allow_redirects=False,
+            ssl=True if tls is None else tls,
+            server_hostname=self.connection.tls_name or None,
+        )
+
+
+class _Limit:
+    """So many calls a second in the long run, and so many at once."""
+
+    def __init__(self, rate: float, burst: int) -> None:
+        self._rate = rate
+        self._burst = float(burst)
+        self._left = float(burst)
+        self._at: float | None = None
+
+    async def take(self) -> None:
+        now = asyncio.get_running_loop().time()
+        since = 0.0 if self._at is None else now - self._at
+        self._left = min(self._burst, self._left + since * self._rate)
+        self._at = now
+        self._left -= 1
+        # The debt is each caller's own: those who come later wait longer, and nobody is woken for nothing.
+        if self._left < 0:
+            await asyncio.sleep(-self._left / self._rate)
+
+
+def _refusal(status: int, body: bytes) -> ApiError:
+    try:
+        said = msgspec.json.decode(body, type=_Status)
+    except (msgspec.DecodeError, msgspec.ValidationError):
+        said = _Status(message=f"HTTP status {status}")
+    return ApiError(status, said.reason, said.message)
+
+
+def _retry_after(text: str) -> float:
+    """Seconds that the server asks for, at most half a minute; 0 if it asks for none."""
+    return min(float(text), 30.0) if text.isdigit() else 0.0
+
+
+def _said(error: BaseException) -> str:
+    if isinstance(error, asyncio.TimeoutError):
+        return "no answer in time"
+    return str(error) or type(error).__name__

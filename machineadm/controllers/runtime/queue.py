@@ -1,0 +1,121 @@
+"""Which object is looked at next: each key at most once in the queue, at most once at a time, and not before its time."""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+import itertools
+from enum import IntEnum
+from typing import Final
+
+from machineadm.controllers.runtime.store import Key
+
+_FIRST_PAUSE: Final = 1.0
+_STEP: Final = 0.005
+_LONGEST_PAUSE: Final = 300.0
+
+
+class Urgency(IntEnum):
+    """What comes first: a machine that waits to be made, then what has changed, then what a timer asks for."""
+
+    NEW = 0
+    CHANGED = 1
+    TIMER = 2
+
+
+class Queue:
+    """Keys to be looked at.
+
+    Args:
+        interval: Seconds between two looks at the same key: whoever writes in a loop does not occupy a worker.
+    """
+
+    def __init__(self, *, interval: float = 1.0) -> None:
+        self._interval = interval
+        self._heap: list[tuple[Urgency, int, Key]] = []
+        self._waiting: dict[Key, Urgency] = {}
+        """In the heap, with the urgency that counts; other entries of the heap are stale."""
+        self._running: set[Key] = set()
+        self._again: dict[Key, Urgency] = {}
+        """Asked for while they run."""
+        self._timers: dict[Key, asyncio.TimerHandle] = {}
+        self._last: dict[Key, float] = {}
+        self._failures: dict[Key, int] = {}
+        self._number = itertools.count()
+        self._pushed = asyncio.Semaphore(0)
+        """Counts the entries of the heap."""
+
+    def __len__(self) -> int:
+        return len(self._waiting)
+
+    def add(self, key: Key, urgency: Urgency = Urgency.CHANGED) -> None:
+        """Ask for a look, as soon as a worker is free and `interval` has passed."""
+        if key in self._running:
+            self._again[key] = min(urgency, self._again.get(key, urgency))
+            return
+        loop = asyncio.get_running_loop()
+        since = loop.time() - self._last.get(key, -self._interval)
+        if since < self._interval:
+            self.add_after(key, self._interval - since, urgency)
+            return
+        self._drop_timer(key)
+        if urgency < self._waiting.get(key, len(Urgency)):
+            self._waiting[key] = urgency
+            heapq.heappush(self._heap, (urgency, next(self._number), key))
+            self._pushed.release()
+
+    def add_after(self, key: Key, seconds: float, urgency: Urgency = Urgency.TIMER) -> None:
+        """Ask for a look in so many seconds; of several such wishes the earliest counts."""
+        loop = asyncio.get_running_loop()
+        timer = self._timers.get(key)
+        if timer is not None and timer.when() <= loop.time() + seconds:
+            return
+        self._drop_timer(key)
+        self._timers[key] = loop.call_later(seconds, self._due, key, urgency)
+
+    async def get(self) -> Key:
+        """Wait for the next key. It is not given out again before `done`."""
+        while True:
+            await self._pushed.acquire()
+            urgency, _, key = heapq.heappop(self._heap)
+            if self._waiting.get(key) != urgency:
+                continue  # asked for again with more urgency, or forgotten
+            del self._waiting[key]
+            self._running.add(key)
+            self._last[key] = asyncio.get_running_loop().time()
+            return key
+
+    def done(self, key: Key, *, failed: bool = False) -> None:
+        """Say that the look at a key is over.
+
+        Args:
+            key: As `get` gave it.
+            failed: It ended in an error: it is tried again after a pause that grows with each failure, up to five minutes.
+        """
+        self._running.discard(key)
+        again = self._again.pop(key, None)
+        if failed:
+            failures = self._failures[key] = self._failures.get(key, 0) + 1
+            # The formula of controller-runtime's default limiter, with a lower cap.
+            self.add_after(key, min(_FIRST_PAUSE + _STEP * 2**failures, _LONGEST_PAUSE))
+        else:
+            self._failures.pop(key, None)
+        if again is not None:
+            self.add(key, again)
+
+    def forget(self, key: Key) -> None:
+        """Drop everything about a key whose object is gone."""
+        self._drop_timer(key)
+        self._waiting.pop(key, None)
+        self._again.pop(key, None)
+        self._last.pop(key, None)
+        self._failures.pop(key, None)
+
+    def _due(self, key: Key, urgency: Urgency) -> None:
+        self._timers.pop(key, None)
+        self.add(key, urgency)
+
+    def _drop_timer(self, key: Key) -> None:
+        timer = self._timers.pop(key, None)
+        if timer is not None:
+            timer.cancel()

@@ -1,0 +1,130 @@
+"""Keep a store like the API server: list once, then watch; list again only where the server has forgotten the past."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from collections.abc import Callable
+from typing import Any, Final, Generic, Literal, TypeVar
+
+import msgspec
+
+from machineadm.controllers.runtime.client import ApiError, Client
+from machineadm.controllers.runtime.resources import Resource
+from machineadm.controllers.runtime.store import Cached, Store
+
+Value = TypeVar("Value", bound=Cached)
+
+_LOG = logging.getLogger(__name__)
+_GONE: Final = 410
+_SLOWEST: Final = 30.0
+
+
+class _Event(msgspec.Struct):
+    type: Literal["ADDED", "MODIFIED", "DELETED", "BOOKMARK", "ERROR"]
+    object: msgspec.Raw
+
+
+class _ObjectMeta(msgspec.Struct, rename="camel"):
+    resource_version: str = ""
+
+
+class _Any(msgspec.Struct):
+    metadata: _ObjectMeta = msgspec.field(default_factory=_ObjectMeta)
+    code: int = 0
+    message: str = ""
+
+
+class Reflector(Generic[Value]):
+    """Mirrors one kind of objects.
+
+    Args:
+        client: Of the API server.
+        resource: The kind.
+        project: Makes the cached form of an object's JSON; None: it is not kept. Raises `msgspec.ValidationError` where the
+            object is not what its kind should be; such an object is logged and left out.
+        store: Where the cached forms are kept.
+        namespace: Empty: all namespaces.
+        labels: A label selector; empty: all objects.
+        metadata_only: Nothing but metadata is asked for, and `project` gets that alone.
+    """
+
+    def __init__(
+        self,
+        client: Client,
+        resource: Resource,
+        project: Callable[[bytes], Value | None],
+        store: Store[Value],
+        *,
+        namespace: str = "",
+        labels: str = "",
+        metadata_only: bool = False,
+    ) -> None:
+        self._client = client
+        self._resource = resource
+        self._project = project
+        self._store = store
+        self._namespace = namespace
+        self._selection: Any = {"labels": labels, "metadata_only": metadata_only}
+        self._version = ""
+        self.synced = asyncio.Event()
+        """Set once the first list is whole."""
+        self.lists = 0
+        """How many lists were asked for; metrics show it."""
+        self.watches = 0
+        """How many watches were begun."""
+
+    async def run(self) -> None:
+        """Mirror until cancelled. No fault of the server ends it."""
+        failures = 0
+        while True:
+            try:
+                if not self._version:
+                    await self._list()
+                await self._watch()
+                failures = 0
+            except ApiError as error:
+                if error.status == _GONE:
+                    self._version = ""
+                    continue
+                failures += 1
+                _LOG.warning("mirroring %s: %s", self._resource.plural, error.message)
+                pause = min(_SLOWEST, 0.2 * 2**failures)
+                # Jitter: all replicas lost the same server at the same time.
+                await asyncio.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311
+
+    async def _list(self) -> None:
+        self.lists += 1
+        items, version = await self._client.list(self._resource, self._namespace, **self._selection)
+        self._store.replace(value for value in map(self._projected, items) if value is not None)
+        self._version = version
+        self.synced.set()
+
+    async def _watch(self) -> None:
+        self.watches += 1
+        events = self._client.watch(
+            self._resource, self._namespace, self._version, **self._selection
+        )
+        async for line in events:
+            event = msgspec.json.decode(line, type=_Event)
+            known = msgspec.json.decode(event.object, type=_Any)
+            if event.type == "ERROR":
+                raise ApiError(known.code, "", known.message)
+            self._version = known.metadata.resource_version
+            if event.type == "BOOKMARK":
+                continue
+            value = self._projected(event.object)
+            if value is None:
+                continue
+            if event.type == "DELETED":
+                self._store.remove(value.key)
+            else:
+                self._store.put(value)
+
+    def _projected(self, data: bytes) -> Value | None:
+        try:
+            return self._project(data)
+        except msgspec.ValidationError as error:
+            _LOG.error("a %s that cannot be read: %s", self._resource.kind, error)
+            return None

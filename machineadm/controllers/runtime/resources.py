@@ -1,0 +1,54 @@
+"""Where the API server keeps each kind of object."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import msgspec
+
+BOOTSTRAP_GROUP: Final = "bootstrap.cluster.x-k8s.io"
+CLUSTER_GROUP: Final = "cluster.x-k8s.io"
+
+
+class Resource(msgspec.Struct, frozen=True, kw_only=True):
+    """A kind of namespaced objects, by the path at which the API server serves it."""
+
+    group: str
+    """Its API group; empty for the core group."""
+
+    version: str
+    kind: str
+    plural: str
+
+    @property
+    def api_version(self) -> str:
+        """Group and version, as they stand in an object."""
+        return f"{self.group}/{self.version}" if self.group else self.version
+
+    def path(self, namespace: str = "", name: str = "", subresource: str = "") -> str:
+        """The path of an object, or of all objects where no name is given.
+
+        Args:
+            namespace: Empty: of all namespaces.
+            name: Empty: the collection.
+            subresource: `status`, or empty.
+        """
+        parts = ["/apis", self.group, self.version] if self.group else ["/api", self.version]
+        if namespace:
+            parts += ["namespaces", namespace]
+        return "/".join([*parts, self.plural, *filter(None, (name, subresource))])
+
+
+MACHINE_BOOTSTRAPS: Final = Resource(
+    group=BOOTSTRAP_GROUP, version="v1alpha1", kind="MachineBootstrap", plural="machinebootstraps"
+)
+CLUSTERS: Final = Resource(
+    group=CLUSTER_GROUP, version="v1beta2", kind="Cluster", plural="clusters"
+)
+MACHINES: Final = Resource(
+    group=CLUSTER_GROUP, version="v1beta2", kind="Machine", plural="machines"
+)
+SECRETS: Final = Resource(group="", version="v1", kind="Secret", plural="secrets")
+CONFIG_MAPS: Final = Resource(group="", version="v1", kind="ConfigMap", plural="configmaps")
+LEASES: Final = Resource(group="coordination.k8s.io", version="v1", kind="Lease", plural="leases")
+EVENTS: Final = Resource(group="", version="v1", kind="Event", plural="events")

@@ -1,0 +1,235 @@
+"""A management cluster, a workload cluster and a controller between them, in memory."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import datetime, timedelta, timezone
+from functools import cache
+from typing import Any
+
+import msgspec
+
+from machineadm.controllers.bootstrap.act import Actor, Limits
+from machineadm.controllers.bootstrap.controller import BootstrapController
+from machineadm.controllers.capi.certificates import (
+    PURPOSES,
+    Pair,
+    generate_pair,
+    secret_body,
+)
+from machineadm.controllers.capi.types import CLUSTER_LABEL, CONTROL_PLANE_LABEL, cluster
+from machineadm.controllers.capi.workload import Workloads
+from machineadm.controllers.runtime.client import ApiError, Client
+from tests.fakes.apiserver import ApiServer, Object, client_of
+
+START = datetime(2026, 11, 30, 12, 0, 0, tzinfo=timezone.utc)
+CLUSTER_API = "cluster.x-k8s.io/v1beta2"
+
+
+class World:
+    """What a test of the bootstrap controller has.
+
+    Attributes:
+        management: The management cluster's API server.
+        workload: The workload cluster's.
+        controller: The one that runs; `restart` makes a new one with empty caches.
+        now: What the clock says.
+    """
+
+    def __init__(self, management: ApiServer, workload: ApiServer, client: Client) -> None:
+        self.management = management
+        self.workload = workload
+        self.now = START
+        self.client = client
+        self._workloads: list[Workloads] = []
+        self.restart()
+
+    def restart(self) -> None:
+        """The process dies, and another one starts."""
+        workloads = Workloads(self.client)
+        self._workloads.append(workloads)
+        actor = Actor(
+            self.client,
+            workloads,
+            now=lambda: self.now,
+            limits=Limits(),
+            # The same in every world, so that two of them can be compared.
+            random=bytes,
+        )
+        self.controller = BootstrapController(
+            self.client, actor, now=lambda: self.now, interval=0.0, workers=4
+        )
+
+    async def close(self) -> None:
+        for one in self._workloads:
+            await one.close()
+
+    async def settle(self) -> dict[str, float | None]:
+        """Look at every object with fresh caches until nothing more is written.
+
+        Returns:
+            By name of the MachineBootstrap, after how many seconds it wants to be looked at again.
+        """
+        again: dict[str, float | None] = {}
+        for _ in range(10):
+            before = self.management.objects_version, self.workload.objects_version
+            await self.refresh()
+            for one in sorted(self.controller.bootstraps, key=lambda one: one.key):
+                again[one.name] = await self.controller.reconcile(one.key)
+            if before == (self.management.objects_version, self.workload.objects_version):
+                return again
+        raise AssertionError("the controller writes for ever")
+
+    async def refresh(self) -> None:
+        """List everything, as a reflector does."""
+        for reflector in self.controller.reflectors:
+            await reflector._list()
+
+    async def attempt(self) -> None:
+        """Settle, until something fails."""
+        try:
+            await self.settle()
+        except ApiError:
+            return
+
+    # What is there.
+
+    async def cluster(self, *, initialized: bool = False, **spec: Any) -> None:
+        endpoint = {"host": "api.example.com", "port": 6443}
+        status: Object = {"initialization": {"infrastructureProvisioned": True}}
+        if initialized:
+            status["initialization"]["controlPlaneInitialized"] = True
+        whole = {
+            "controlPlaneEndpoint": endpoint,
+            "clusterNetwork": {
+                "pods": {"cidrBlocks": ["10.244.0.0/16"]},
+                "services": {"cidrBlocks": ["10.96.0.0/12"]},
+                "serviceDomain": "cluster.local",
+            },
+        } | spec
+        await self.management.put(
+            "clusters", {"metadata": {"name": "prod"}, "spec": whole, "status": status}
+        )
+
+    async def certificates(self) -> None:
+        there = cluster(msgspec.json.encode(self.management.get("clusters", "prod")))
+        for pair in pairs():
+            await self.management.put("secrets", secret_body(pair, there))
+
+    async def machine(
+        self, name: str, *, control_plane: bool = False, version: str = "v1.34.4", **spec: Any
+    ) -> Object:
+        """A Machine and its MachineBootstrap of the same name."""
+        labels = {CLUSTER_LABEL: "prod"} | ({CONTROL_PLANE_LABEL: ""} if control_plane else {})
+        machine = await self.management.put(
+            "machines",
+            {
+                "metadata": {"name": name, "labels": labels},
+                "spec": {"clusterName": "prod", "version": version, "bootstrap": {}},
+            },
+        )
+        owner = {
+            # As Cluster API leaves it behind after an upgrade of its own.
+            "apiVersion": "cluster.x-k8s.io/v1beta1",
+            "kind": "Machine",
+            "name": name,
+            "uid": machine["metadata"]["uid"],
+            "controller": True,
+        }
+        return await self.management.put(
+            "machinebootstraps",
+            {
+                "metadata": {
+                    "name": name,
+                    "labels": {CLUSTER_LABEL: "prod"},
+                    "ownerReferences": [owner],
+                    "generation": 1,
+                },
+                "spec": spec,
+            },
+        )
+
+    async def joins(self, name: str) -> None:
+        """The machine's node is there."""
+        machine = self.management.get("machines", name)
+        status = {"nodeRef": {"name": name}}
+        spec = machine["spec"] | {"bootstrap": {"dataSecretName": name}}
+        await self.management.change("machines", name, spec=spec, status=status)
+
+    def passes(self, **time: float) -> None:
+        """Time passes."""
+        self.now += timedelta(**time)
+
+    # What a test looks at.
+
+    def condition(self, name: str, type_: str = "DataSecretAvailable") -> tuple[str, str]:
+        """Status and reason of a condition; empty where it is not there."""
+        status = self.management.get("machinebootstraps", name).get("status", {})
+        for one in status.get("conditions", ()):
+            if one["type"] == type_:
+                return one["status"], one["reason"]
+        return "", ""
+
+    def message(self, name: str, type_: str = "DataSecretAvailable") -> str:
+        conditions = self.management.get("machinebootstraps", name)["status"]["conditions"]
+        return str(next(one.get("message", "") for one in conditions if one["type"] == type_))
+
+    def data(self, name: str) -> bytes:
+        """The user data in a data Secret."""
+        return base64.b64decode(self.management.get("secrets", name)["data"]["value"])
+
+    def configuration(self, name: str) -> Any:
+        """The MachineConfiguration in a data Secret."""
+        return configuration_in(self.data(name))
+
+    def tokens(self) -> list[str]:
+        return self.workload.names("secrets", "kube-system")
+
+
+@asynccontextmanager
+async def world() -> AsyncIterator[World]:
+    management, workload = ApiServer(), ApiServer()
+    async with client_of(management) as client, workload.running() as url:
+        one = World(management, workload, client)
+        await one.cluster()
+        kubeconfig = f"""\
+apiVersion: v1
+kind: Config
+clusters: [{{name: prod, cluster: {{server: '{url}'}}}}]
+users: [{{name: admin, user: {{token: secret}}}}]
+contexts: [{{name: admin, context: {{cluster: prod, user: admin}}}}]
+current-context: admin
+"""
+        value = base64.b64encode(kubeconfig.encode()).decode()
+        body = {"metadata": {"name": "prod-kubeconfig"}, "data": {"value": value}}
+        await management.put("secrets", body)
+        try:
+            yield one
+        finally:
+            await one.close()
+
+
+@cache
+def pairs() -> tuple[Pair, ...]:
+    """Certificates and keys of a cluster; they take a fifth of a second."""
+    return tuple(generate_pair(purpose, START) for purpose in PURPOSES)
+
+
+def configuration_in(user_data: bytes) -> Any:
+    """Find the configuration in cloud-init user data."""
+    import gzip
+
+    import yaml
+
+    for file in yaml.safe_load(user_data)["write_files"]:
+        content = file["content"]
+        data = content.encode() if isinstance(content, str) else content
+        if "b64" in file.get("encoding", "") or "base64" in file.get("encoding", ""):
+            data = base64.b64decode(data)
+        if data[:2] == b"\x1f\x8b":
+            data = gzip.decompress(data)
+        if b"MachineConfiguration" in data:
+            return msgspec.json.decode(data)
+    raise AssertionError("no configuration in the user data")
