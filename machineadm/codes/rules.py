@@ -126,6 +126,13 @@ TABLE: dict[str, Code] = {
         "this release does not know. Mistakes in them show only when kubeadm or a component refuses to start.",
         "Use a release of machineadm that knows the version as soon as there is one.",
     ),
+    "MA1446": Code(
+        "an expression that the API server does not compile (warning)",
+        "An expression (CEL) of an authentication or authorization configuration is not one, names what is not there, or gives a value "
+        "of another type than it must. The API server would not start. It is judged only where crdlint is installed, which is not in the "
+        "agent.",
+        "Fix the expression. docs/verdict.md says which names there are.",
+    ),
     "MA1441": Code(
         "argument that the component does not have",
         "In this version of Kubernetes, the component has no such command-line argument. It would print its usage and exit.",

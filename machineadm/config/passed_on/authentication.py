@@ -1,6 +1,6 @@
 """The API server's validation of an AuthenticationConfiguration (k8s.io/apiserver, pkg/apis/apiserver/validation).
 
-Expressions (CEL) are not read here: the API server alone compiles them.
+Expressions (CEL) are read where the library for them is installed (`expressions`).
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from machineadm.api.finding import Finding
+from machineadm.config.passed_on.expressions import of_authentication
 from machineadm.config.passed_on.values import (
     Once,
     is_absent,
@@ -42,6 +43,7 @@ def problems(
             child(path, "jwt"), f"{len(issuers)} items, at most {_MOST_ISSUERS} are allowed"
         )
         return
+    yield from of_authentication(document, path)
     urls, discoveries = Once(), Once()
     for each, at in issuers:
         issuer, place = mapping(each, "issuer"), child(at, "issuer")

@@ -1,6 +1,6 @@
 """The API server's validation of an AuthorizationConfiguration (k8s.io/apiserver, pkg/apis/apiserver/validation).
 
-Expressions (CEL) are not read here: the API server alone compiles them.
+Expressions (CEL) are read where the library for them is installed (`expressions`).
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from machineadm.api.finding import Finding
+from machineadm.config.passed_on.expressions import of_authorization
 from machineadm.config.passed_on.values import (
     Once,
     is_absent,
@@ -34,6 +35,7 @@ def problems(
 ) -> Iterator[Finding]:
     """What the API server refuses beyond wrong fields."""
     yield from required(document, path, "authorizers")
+    yield from of_authorization(document, path)
     types, names = Once(), Once()
     for each, at in maps(document, "authorizers", path):
         type_, name = text(each, "type"), text(each, "name")
