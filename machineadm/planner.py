@@ -213,6 +213,10 @@ def _linux(configuration: LinuxConfiguration) -> Iterator[Step]:
         from machineadm.steps.resolver import plan_resolver
 
         yield from plan_resolver(configuration)
+    if configuration.selinux is not None:
+        from machineadm.steps.selinux import plan_selinux
+
+        yield from plan_selinux(configuration)
     if configuration.ntp is not None:
         from machineadm.steps.ntp import plan_ntp
 

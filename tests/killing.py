@@ -57,6 +57,12 @@ class Subject:
         host.commands.on("timedatectl", output="yes\n")
         if "containerRuntime:" in text:
             FakeContainerd(host)
+        if "selinux:" in text:
+            host.put("/etc/selinux/config", "SELINUX=permissive\nSELINUXTYPE=targeted\n")
+            host.put("/sys/fs/selinux/enforce", "0")
+            host.commands.on(
+                "setenforce", effect=lambda call: host.put("/sys/fs/selinux/enforce", call.argv[1])
+            )
         if "images:" in text:
             FakeImages(host).remote = {"registry.example.com/app:1": DIGEST}
         cluster = Cluster() if "type: Initialize" in text else Cluster("first")

@@ -24,6 +24,10 @@ CHRONY: Final = {
 FSTAB: Final = "/etc/fstab"
 SUDOERS: Final = "/etc/sudoers.d/90-machineadm"
 
+SELINUX: Final = "/etc/selinux/config"
+SELINUX_RELABEL: Final = "/.autorelabel"
+"""Has the next boot give every file its label."""
+
 CONTAINERD: Final = "/etc/containerd/config.toml"
 CONTAINERD_BASE: Final = "/etc/containerd/machineadm-base.toml"
 """The configuration that was there before ours, which ours is laid over."""

@@ -28,7 +28,6 @@ class LinuxConfiguration(ApiStruct, frozen=True, kw_only=True):
 
     not_built: ClassVar[Mapping[str, str]] = {
         "kernelArguments": "put them into the image, or change the boot loader's configuration in commands.boot and reboot",
-        "selinux": "write /etc/selinux/config as a file, and run setenforce in commands.boot",
         "domainJoin": "run `realm join` or `adcli join` in commands.preKubeadm",
         "complianceProfiles": "set what the profile requires with files, sysctls and commands, or in the image",
     }

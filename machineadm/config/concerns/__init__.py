@@ -33,6 +33,7 @@ CONCERNS: Final[dict[str, tuple[str, ...]]] = {
     "swap": ("machine.linuxConfiguration.swap",),
     "resolver": ("machine.linuxConfiguration.resolver",),
     "ntp": ("machine.linuxConfiguration.ntp",),
+    "selinux": ("machine.linuxConfiguration.selinux",),
     "proxy": ("machine.systemProxies", "machine.containerRuntime.containerd.proxy"),
     "trust": ("machine.systemTrustCertificateAuthorities",),
     "files": ("machine.files",),
@@ -57,7 +58,6 @@ NOT_BUILT: Final = (
     "compliance",
     "domain",
     "kernel_arguments",
-    "selinux",
     "windows",
 )
 """The concerns that have types and nothing else yet: whoever asks for one is refused (MA1401)."""

@@ -40,6 +40,7 @@ BUILT = {
     f"{LINUX}.swap",
     f"{LINUX}.systemdUnits",
     f"{LINUX}.ntp",
+    f"{LINUX}.selinux",
     f"{LINUX}.resolver",
     f"{LINUX}.users",
     f"{LINUX}.groups",
@@ -48,7 +49,6 @@ BUILT = {
 UNBUILT: dict[str, Any] = {
     "machine.windowsConfiguration": {},
     f"{LINUX}.kernelArguments": ["quiet"],
-    f"{LINUX}.selinux": {"mode": "Permissive"},
     f"{LINUX}.domainJoin": {"domain": "corp.example.com", "credentials": {"username": "a", "password": "b"}},
     f"{LINUX}.complianceProfiles": [{"name": "cis"}],
 }  # fmt: skip
