@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pathlib
 import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -90,6 +91,12 @@ def add_catalogs(parser: Parser) -> None:
         help="certificates that are trusted beside the system's",
     )
     parser.add_option(
+        "--release-key",
+        metavar="FILE",
+        type=named,
+        help="public key that must have signed the catalog, which must be a release of machineadm",
+    )
+    parser.add_option(
         "--timeout",
         metavar="DURATION",
         type=duration,
@@ -141,9 +148,31 @@ def catalogs_of(arguments: Namespace) -> list[Catalog]:
 
     addresses = arguments.catalog or configured_catalogs()
     web = CatalogWeb(ca_file=arguments.ca_file or "", timeout=arguments.timeout)
+    keys = _release_keys(arguments.release_key)
     return [
-        open_catalog(one, lambda: web, lambda host: _known(arguments, host)) for one in addresses
+        open_catalog(one, lambda: web, lambda host: _known(arguments, host), release_keys=keys)
+        for one in addresses
     ]
+
+
+def _release_keys(path: str | None) -> bytes:
+    """The keys in a file.
+
+    Raises:
+        UsageError: MA7240: It cannot be read, or is empty.
+    """
+    if not path:
+        return b""
+    try:
+        with pathlib.Path(path).open("rb") as file:
+            found = file.read(1 << 16)
+    except OSError as error:
+        raise UsageError(
+            "MA7240", f"--release-key: cannot read {path}: {error.strerror}", hint="a PEM file"
+        ) from error
+    if not found.strip():
+        raise UsageError("MA7240", f"--release-key: {path} is empty", hint="a PEM file")
+    return found
 
 
 def platform_of(arguments: Namespace) -> str:

@@ -26,7 +26,11 @@ Credentials = Callable[[str], tuple[str, Secret | None]]
 
 
 def open_catalog(
-    address: str, web: Callable[[], Web], credentials: Credentials = lambda _: ("", None)
+    address: str,
+    web: Callable[[], Web],
+    credentials: Credentials = lambda _: ("", None),
+    *,
+    release_keys: bytes = b"",
 ) -> Catalog:
     """Return the catalog at an address, without reading anything yet.
 
@@ -34,6 +38,7 @@ def open_catalog(
         address: `oci://HOST[:PORT]/PREFIX`, `oci+http://...` only on this machine, or the path of a directory.
         web: Returns the client for registries.
         credentials: User and password by the host of a registry.
+        release_keys: Public keys, PEM, of which one must have signed a release; any other catalog is refused then.
 
     Raises:
         UsageError: MA7240: The address is not one.
@@ -42,9 +47,13 @@ def open_catalog(
     if not separator or scheme == "file":
         path = os.path.abspath(rest if separator else address)
         if os.path.lexists(os.path.join(path, layout.MARK)):
+            _require_no_keys(address, release_keys)
             return LayoutCatalog(path)
-        is_release = os.path.lexists(os.path.join(path, release.MARK))
-        return ReleaseCatalog(path) if is_release else DirectoryCatalog(path)
+        if os.path.lexists(os.path.join(path, release.MARK)):
+            return ReleaseCatalog(path, release_keys)
+        _require_no_keys(address, release_keys)
+        return DirectoryCatalog(path)
+    _require_no_keys(address, release_keys)
     try:
         parts = urlsplit(address)
         host, port = parts.hostname or "", parts.port
@@ -89,6 +98,16 @@ def configured_catalogs(path: str = CONFIGURATION) -> tuple[str, ...]:
     require_trusted("of plugins.yaml", path)
     with open(path, "rb") as file:
         return read_catalogs(file.read(), file=path)
+
+
+def _require_no_keys(address: str, release_keys: bytes) -> None:
+    # Whoever names a key wants what comes to be signed: another catalog has no such signature.
+    if release_keys:
+        raise UsageError(
+            "MA7240",
+            f"{_shown(address)} is not a signed release, and a release key was given",
+            hint="the directory of a release holds release.json; without --release-key any catalog does",
+        )
 
 
 def _shown(address: str) -> str:

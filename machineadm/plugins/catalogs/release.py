@@ -1,7 +1,7 @@
 """A catalog that is a signed release of machineadm: the plugins that ship lie in it beside the agents, and release.json has their digests.
 
-Who signed the release is judged before (docs/verify.md): a catalog compares what it is asked for with a digest, and trusts what
-says that digest, as a directory's checksum file.
+With a key the signature of release.json is verified. Without one somebody else has done so (docs/verify.md): then it is trusted as a
+directory's checksum file is.
 """
 
 from __future__ import annotations
@@ -47,10 +47,12 @@ class ReleaseCatalog:
 
     Args:
         path: The directory.
+        keys: Public keys, PEM, of which one must have signed the release; empty: nobody looks.
     """
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, keys: bytes = b"") -> None:
         self.address = path
+        self._keys = keys
 
     def versions(self, kind: str, name: str) -> tuple[str, ...]:
         """See `Catalog`."""
@@ -89,7 +91,26 @@ class ReleaseCatalog:
         return read_file(artifact.place, start)
 
     def _read(self) -> _Release:
+        """Read release.json.
+
+        Raises:
+            CatalogError: It cannot be read, or is damaged.
+            VerificationError: MA17xx: None of the keys signed it.
+        """
         path = os.path.join(self.address, MARK)
+        data = self._bytes(path)
+        if self._keys:
+            from machineadm.verification import signatures
+            from machineadm.verification.keys import load_public_keys
+
+            signatures.verify(data, self._bytes(f"{path}.sig"), load_public_keys(self._keys))
+        try:
+            return msgspec.json.decode(data, type=_Release)
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            oci.unfit(path, "is not what a release says of itself")
+
+    @staticmethod
+    def _bytes(path: str) -> bytes:
         try:
             with open(path, "rb") as file:
                 data = file.read(oci.MOST_JSON + 1)
@@ -97,10 +118,7 @@ class ReleaseCatalog:
             unreadable(path, error.strerror)
         if len(data) > oci.MOST_JSON:
             oci.unfit(path, f"is larger than {oci.MOST_JSON} bytes")
-        try:
-            return msgspec.json.decode(data, type=_Release)
-        except (msgspec.DecodeError, UnicodeDecodeError):
-            oci.unfit(path, "is not what a release says of itself")
+        return data
 
     @staticmethod
     def _version(release: _Release) -> str:

@@ -7,7 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from machineadm.errors import PluginError
+from machineadm.errors import PluginError, UsageError, VerificationError
+from machineadm.plugins.catalogs.model import Catalog
+from machineadm.plugins.catalogs.opening import open_catalog
+from machineadm.sources.registries import CatalogWeb
+from tests import releases
 from tests.servers.registry import digest
 from tests.unit.plugins.catalogs.conftest import CONTENT, Site
 
@@ -92,6 +96,58 @@ def test_a_file_that_release_json_does_not_describe_is_not_installed(
         site.fetch("infrastructure/aws", directory)
     assert refused.value.code == "MA7246"
     assert not [name for name in site.files if name.endswith("infrastructure-aws")]
+
+
+@pytest.fixture
+def signed(directory: Path) -> bytes:
+    """Sign the release; the public key."""
+    data = (directory / "release.json").read_bytes()
+    (directory / "release.json.sig").write_bytes(releases.signer().sign(data))
+    return releases.public_key().pem()
+
+
+def opened(directory: Path, keys: bytes) -> Catalog:
+    return open_catalog(str(directory), CatalogWeb, release_keys=keys)
+
+
+def test_a_release_that_the_key_signed_is_a_catalog(directory: Path, signed: bytes) -> None:
+    found = opened(directory, signed).find("infrastructure", "aws", "1.2.0", "linux/amd64")
+    assert found.digest == digest(CONTENT)
+
+
+@pytest.mark.parametrize("fault", ["changed", "another key", "no signature", "no key at all"])
+def test_a_release_that_the_key_did_not_sign_is_refused(
+    directory: Path, signed: bytes, fault: str
+) -> None:
+    keys = signed
+    if fault == "changed":
+        path = directory / "release.json"
+        path.write_bytes(path.read_bytes().replace(b"v1.2.0", b"v1.3.0"))
+    if fault == "another key":
+        keys = releases.public_key("another").pem()
+    if fault == "no signature":
+        (directory / "release.json.sig").unlink()
+    if fault == "no key at all":
+        keys = b"not a key"
+    with pytest.raises((VerificationError, PluginError)) as refused:
+        opened(directory, keys).versions("infrastructure", "aws")
+    assert refused.value.code.startswith("MA17") or refused.value.code == "MA7243"
+
+
+@pytest.mark.parametrize("what", ["directory", "layout", "registry"])
+def test_a_key_of_a_release_takes_no_other_catalog(
+    tmp_path: Path, signed: bytes, what: str
+) -> None:
+    address = "oci://registry.example/plugins"
+    if what != "registry":
+        place = tmp_path / "other"
+        place.mkdir()
+        address = str(place)
+        if what == "layout":
+            (place / "oci-layout").write_text("{}")
+    with pytest.raises(UsageError, match="is not a signed release") as refused:
+        open_catalog(address, CatalogWeb, release_keys=signed)
+    assert refused.value.code == "MA7240"
 
 
 @pytest.mark.parametrize(
