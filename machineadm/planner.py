@@ -114,7 +114,7 @@ def _prepare(
     steps: list[Step] = []
     extras = ControlPlaneExtras()
     if machine.linux_configuration is not None:
-        steps += _linux(machine.linux_configuration)
+        steps += _linux(machine.linux_configuration, facts)
     runtime = machine.container_runtime
     if machine.system_proxies or (
         runtime is not None and runtime.containerd is not None and runtime.containerd.proxy
@@ -189,7 +189,7 @@ def _await(waiting: dict[str, tuple[str, ...]], name: str, phase: Phase) -> Step
     return AwaitValues(name=name, phase=phase, references=waiting[name])
 
 
-def _linux(configuration: LinuxConfiguration) -> Iterator[Step]:
+def _linux(configuration: LinuxConfiguration, facts: Facts) -> Iterator[Step]:
     from machineadm.steps.hostname import plan_hostname
     from machineadm.steps.modules import plan_modules
     from machineadm.steps.sysctl import plan_sysctl
@@ -205,6 +205,10 @@ def _linux(configuration: LinuxConfiguration) -> Iterator[Step]:
         yield from plan_users(configuration)
     yield from plan_modules(configuration)
     yield from plan_sysctl(configuration)
+    if configuration.kernel_arguments:
+        from machineadm.steps.kernel_arguments import plan_kernel_arguments
+
+        yield from plan_kernel_arguments(configuration, boot_id=facts.boot_id)
     if configuration.swap is not None:
         from machineadm.steps.swap import plan_swap
 

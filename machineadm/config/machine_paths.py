@@ -21,6 +21,7 @@ CHRONY: Final = {
     "/etc/chrony.conf": "/etc/chrony.d/90-machineadm.conf",
 }
 """Where distributions have chrony's configuration (Debian and its kin; the others), and our file for each."""
+GRUB: Final = "/etc/default/grub.d/90-machineadm.cfg"
 FSTAB: Final = "/etc/fstab"
 SUDOERS: Final = "/etc/sudoers.d/90-machineadm"
 

@@ -92,12 +92,17 @@ shape_cloud() {
   printf 'datasource_list: [NoCloud]\nnetwork: {config: disabled}\nlocale: C.UTF-8\nssh_genkeytypes: []\n' > "$1/etc/cloud/cloud.cfg.d/99-stage.cfg"
 }
 
-# machine_root [FLAVOUR]: print the directory of the root, built once for what shapes it. FLAVOUR: bookworm, or bookworm-cloud and
-# trixie-cloud, which have cloud-init (22.4; 25.1 or later) and openssl, too.
+# machine_root [FLAVOUR]: print the directory of the root, built once for what shapes it. FLAVOUR: bookworm; bookworm-cloud and
+# trixie-cloud, which have cloud-init (22.4; 25.1 or later) and openssl, too; bookworm-services, with the programs for disks,
+# systemd-resolved and systemd-timesyncd; bookworm-chrony.
 machine_root() {
   local flavour=${1:-bookworm} packages=$PACKAGES r mirror
-  [ "$flavour" = bookworm ] || packages+=,cloud-init,openssl
-  r=$CACHE/roots/$flavour-$( { echo "$packages $(uname -r)"; declare -f shape_machine; [ "$flavour" = bookworm ] || declare -f shape_cloud; } | sha256sum | cut -c1-12)
+  case $flavour in
+    *-cloud) packages+=,cloud-init,openssl;;
+    *-services) packages+=,fdisk,gdisk,e2fsprogs,xfsprogs,dosfstools,systemd-resolved,systemd-timesyncd;;
+    *-chrony) packages+=,chrony;;
+  esac
+  r=$CACHE/roots/$flavour-$( { echo "$packages $(uname -r)"; declare -f shape_machine; [ "${flavour%-cloud}" = "$flavour" ] || declare -f shape_cloud; } | sha256sum | cut -c1-12)
   mkdir -p "$CACHE/roots"
   exec 8> "$CACHE/roots/.lock"; flock 8
   if [ ! -e "$r/.done" ]; then
@@ -106,8 +111,9 @@ machine_root() {
     mirror=${MACHINEADM_MIRROR:-$(awk '/^URIs:/{print $2; exit}' /etc/apt/sources.list.d/debian.sources 2>/dev/null)}
     nice -n 10 mmdebstrap --quiet --variant=apt --include="$packages" --aptopt='Acquire::Retries "3"' \
       --aptopt='Acquire::Check-Valid-Until "false"' --dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-exclude=/usr/share/man/*' \
-      --dpkgopt='path-exclude=/usr/share/locale/*' --dpkgopt=force-unsafe-io "${flavour%-cloud}" "$r.new" "${mirror:-http://deb.debian.org/debian}" >&2
-    shape_machine "$r.new"; [ "$flavour" = bookworm ] || shape_cloud "$r.new"
+      --dpkgopt='path-exclude=/usr/share/locale/*' --dpkgopt=force-unsafe-io "${flavour%%-*}" "$r.new" "${mirror:-http://deb.debian.org/debian}" >&2
+    rm -f "$r.new/etc/resolv.conf"                       # systemd-resolved's is a link to nowhere
+    shape_machine "$r.new"; [ "${flavour%-cloud}" = "$flavour" ] || shape_cloud "$r.new"
     touch "$r.new/.done"; mv "$r.new" "$r"
   fi
   exec 8>&-

@@ -43,7 +43,8 @@ class Machine:
 
     Args:
         name: How its name begins.
-        flavour: bookworm; or bookworm-cloud and trixie-cloud, which have cloud-init (22.4; 25.1 or later) and openssl, too.
+        flavour: bookworm; bookworm-cloud and trixie-cloud, which have cloud-init (22.4; 25.1 or later) and openssl, too;
+            bookworm-services, with the programs for disks, systemd-resolved and systemd-timesyncd; or bookworm-chrony.
         mounts: Files and directories of ours by their paths in it, there before it boots, and read-only.
         network: Where it lives, with whoever else is there; without one it is alone.
         init: The path, in it, of what runs before systemd and then starts /sbin/stage-init.

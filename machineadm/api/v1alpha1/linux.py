@@ -27,7 +27,6 @@ class LinuxConfiguration(ApiStruct, frozen=True, kw_only=True):
     one_of: ClassVar[tuple[OneOf, ...]] = (at_most_one("hostname", "hostnameFrom"),)
 
     not_built: ClassVar[Mapping[str, str]] = {
-        "kernelArguments": "put them into the image, or change the boot loader's configuration in commands.boot and reboot",
         "domainJoin": "run `realm join` or `adcli join` in commands.preKubeadm",
         "complianceProfiles": "set what the profile requires with files, sysctls and commands, or in the image",
     }
@@ -45,7 +44,8 @@ class LinuxConfiguration(ApiStruct, frozen=True, kw_only=True):
     """Kernel modules, loaded now and at later boots, in this order."""
 
     kernel_arguments: KernelArguments = ()
-    """Kernel arguments that must be set. Missing ones are reported, and a reboot is requested."""
+    """Kernel arguments that must be set. Missing ones are added by GRUB or grubby, and a reboot is asked for:
+    `machine.reboot` says whether it is done."""
 
     users: Annotated[tuple[User, ...], Meta(max_length=100, extra={"unique": "name"})] = ()
     """Users."""

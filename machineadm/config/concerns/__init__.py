@@ -30,6 +30,7 @@ CONCERNS: Final[dict[str, tuple[str, ...]]] = {
     "users": ("machine.linuxConfiguration.users", "machine.linuxConfiguration.groups"),
     "modules": ("machine.linuxConfiguration.kernelModules",),
     "sysctl": ("machine.linuxConfiguration.sysctls",),
+    "kernel_arguments": ("machine.linuxConfiguration.kernelArguments",),
     "swap": ("machine.linuxConfiguration.swap",),
     "resolver": ("machine.linuxConfiguration.resolver",),
     "ntp": ("machine.linuxConfiguration.ntp",),
@@ -57,7 +58,6 @@ CONCERNS: Final[dict[str, tuple[str, ...]]] = {
 NOT_BUILT: Final = (
     "compliance",
     "domain",
-    "kernel_arguments",
     "windows",
 )
 """The concerns that have types and nothing else yet: whoever asks for one is refused (MA1401)."""

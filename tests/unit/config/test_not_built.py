@@ -45,10 +45,10 @@ BUILT = {
     f"{LINUX}.users",
     f"{LINUX}.groups",
     f"{LINUX}.storage",
+    f"{LINUX}.kernelArguments",
 }
 UNBUILT: dict[str, Any] = {
     "machine.windowsConfiguration": {},
-    f"{LINUX}.kernelArguments": ["quiet"],
     f"{LINUX}.domainJoin": {"domain": "corp.example.com", "credentials": {"username": "a", "password": "b"}},
     f"{LINUX}.complianceProfiles": [{"name": "cis"}],
 }  # fmt: skip
