@@ -70,6 +70,7 @@ def plan(
             machine_id=facts.machine_id,
             boot_id=facts.boot_id,
         )
+    before = _commands(machine.commands.pre_kubeadm, Phase.PRE_KUBEADM, node)
     joining: tuple[Step, ...] = ()
     emptied: tuple[str, ...] = ()
     if kubernetes is not None and mode == "provisioning" and _KUBEADM in waiting:
@@ -82,22 +83,27 @@ def plan(
 
         emptied = emptied_by_reset(kubernetes)
 
-        joining = (
-            *plan_kubeadm(
-                kubernetes,
-                facts,
-                extras,
-                run_directory,
-                may_be_installed=_may_install_kubeadm(machine),
-                declared=_written_by(prepared),
-            ),
-            *_commands(machine.commands.post_kubeadm, Phase.POST_KUBEADM, node),
+        files, run = plan_kubeadm(
+            kubernetes,
+            facts,
+            extras,
+            run_directory,
+            may_be_installed=_may_install_kubeadm(machine),
+            declared=_written_by(prepared),
         )
+        joining = (files, run)
+        if machine.commands.kubeadm_file is not None:
+            from machineadm.steps.kubeadm.shown import plan_shown
+
+            show, judge, hide = plan_shown(machine.commands.kubeadm_file, files, before)
+            before = (show, *before)
+            joining = (judge, *joining, hide)
+        joining += _commands(machine.commands.post_kubeadm, Phase.POST_KUBEADM, node)
     return Plan(
         steps=(
             *_commands(machine.commands.boot, Phase.BOOT, node),
             *prepared,
-            *_commands(machine.commands.pre_kubeadm, Phase.PRE_KUBEADM, node),
+            *before,
             *(attested if mode == "provisioning" else ()),
             *joining,
         ),

@@ -241,6 +241,13 @@ TABLE: dict[str, Code] = {
         " configuration created. Nothing was changed.",
         "Back up what you need, run `kubeadm reset` yourself, restore it, then run again.",
     ),
+    "MA4047": Code(
+        "a command has changed the copy of kubeadm's file",
+        "`commands.kubeadmFile` is a copy of what kubeadm is given, for commands to read. kubeadm does not read it, so what a command changed there would "
+        "be lost. kubeadm was not run. The same commands are refused again, also after a reboot.",
+        "Use the fields that the hint names, such as `node.nameFrom` or `node.extraArgs[].valueFrom` with instanceData, take the change out of the command, and run "
+        "again.",
+    ),
     "MA4101": Code(
         "no kubeadm",
         "kubeadm is not on the machine, and (at plan time) no file or command of the configuration could install it.",

@@ -71,7 +71,7 @@ class SetKernelArguments(msgspec.Struct, frozen=True, kw_only=True):
                 return Work(summary=f"{lacks} until the machine reboots")
             if record:
                 raise StepError(
-                    "MA3572",
+                    "MA3622",
                     f"{self.name}: {lacks}, though they were set before it was started",
                     hint="does this machine boot by GRUB's configuration? In containers and with images of their own "
                     "kernel command line, set them there",
@@ -99,7 +99,7 @@ class SetKernelArguments(msgspec.Struct, frozen=True, kw_only=True):
             done = host.commands.run(effect.argv, timeout=_TIMEOUT)
             if done.timed_out or done.exit_code != 0:
                 raise StepError(
-                    "MA3573",
+                    "MA3623",
                     f"{self.name}: {effect.title} failed",
                     hint="its words are in the report; `grubby --info=ALL` shows the entries",
                     log_tail=done.output,
@@ -124,7 +124,7 @@ class SetKernelArguments(msgspec.Struct, frozen=True, kw_only=True):
             return work.effects, ((_UPDATE,) if work.effects else ())
         if find("grubby") is None:
             raise StepError(
-                "MA3571",
+                "MA3621",
                 f"{self.name}: the kernel lacks {' '.join(missing)}, and neither update-grub nor grubby is here to set them",
                 hint="put them into the image, or set them with the boot loader's own program in commands.boot",
             )

@@ -108,3 +108,22 @@ class Commands(ApiStruct, frozen=True, kw_only=True):
 
     post_kubeadm: CommandList = ()
     """Run once, after kubeadm has succeeded. At most 1000."""
+
+    kubeadm_file: (
+        Annotated[
+            str,
+            Meta(
+                min_length=6,
+                max_length=512,
+                extra={
+                    "oneLine": True,
+                    "pattern": r"^/run(/([A-Za-z0-9_-][A-Za-z0-9._-]*))+$",
+                    "expected": "a path below /run",
+                },
+            ),
+        ]
+        | None
+    ) = None
+    """Where `preKubeadm` commands find a copy of the file that kubeadm is given, such as
+    `/run/kubeadm/kubeadm.yaml`; mode 0400, gone when kubeadm has ended. To read only: a changed
+    copy ends the run. Its content is kubeadm's matter and may change with any release. Default: none."""

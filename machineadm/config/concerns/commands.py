@@ -7,7 +7,8 @@ from typing import Final
 
 from machineadm.api.finding import Finding
 from machineadm.api.formats import seconds
-from machineadm.api.v1alpha1.commands import Command, EnvironmentVariable, RetryPolicy
+from machineadm.api.v1alpha1.commands import Command, Commands, EnvironmentVariable, RetryPolicy
+from machineadm.api.v1alpha1.machine import MachineConfigurationSpec
 from machineadm.config.rules.model import Context, Rules, finding
 
 
@@ -44,7 +45,21 @@ def _backoff_is_bounded(retries: RetryPolicy, _context: Context) -> Iterator[Fin
         yield finding("MA1312", "backoff", "must be at most 1h")
 
 
+def writes(spec: MachineConfigurationSpec) -> Iterator[tuple[str, str]]:
+    """See `concerns.writers`."""
+    if spec.machine.commands.kubeadm_file is not None:
+        yield spec.machine.commands.kubeadm_file, "commands.kubeadmFile"
+
+
+def _the_file_is_ours_to_write(commands: Commands, _context: Context) -> Iterator[Finding]:
+    path = commands.kubeadm_file
+    if path is not None and path.startswith(("/run/machineadm/", "/run/cluster-api/")):
+        message = "is in a directory of machineadm's or of Cluster API's own"
+        yield finding("MA1323", "kubeadmFile", message, "say /run/kubeadm/kubeadm.yaml")
+
+
 RULES: Final[Rules] = {
+    Commands: (_the_file_is_ours_to_write,),
     Command: (_program_is_named, _interpreter_has_a_script, _no_nul, _takes_time),
     EnvironmentVariable: (_values_hold_no_nul,),
     RetryPolicy: (_backoff_is_bounded,),

@@ -58,6 +58,8 @@ def _commands(spec: MachineConfigurationSpec) -> Iterator[tuple[str, Command]]:
     commands = spec.machine.commands
     names = zip(commands.__struct_fields__, commands.__struct_encode_fields__, strict=True)
     for field, name in names:
+        if field == "kubeadm_file":
+            continue
         for index, command in enumerate(getattr(commands, field)):
             yield f"machine.commands.{name}[{index}]", command
 

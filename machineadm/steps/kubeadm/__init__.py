@@ -21,7 +21,8 @@ from machineadm.api.v1alpha1.kubernetes import KubernetesConfig
 from machineadm.config.machine_paths import MANIFESTS, certificates_directory
 from machineadm.errors import ConfigError, HostError
 from machineadm.host.facts import Facts
-from machineadm.plan.model import Step, digest_of
+from machineadm.plan.model import Step as Step
+from machineadm.plan.model import digest_of
 from machineadm.steps.kubeadm.config import LayOutFiles
 from machineadm.steps.kubeadm.render import CONFIG, render
 from machineadm.steps.kubeadm.run import RunKubeadm
@@ -39,7 +40,7 @@ def plan_kubeadm(
     *,
     may_be_installed: bool = True,
     declared: Iterable[str] = (),
-) -> tuple[Step, ...]:
+) -> tuple[LayOutFiles, RunKubeadm]:
     """The steps that write kubeadm's files and run it.
 
     Args:

@@ -14,7 +14,7 @@ from machineadm.host.effects import DropState, KeepState
 from machineadm.host.ports import Host
 from machineadm.plan.model import Outcome, Phase, Work, digest_of
 from machineadm.steps.kubeadm.record import read_record
-from machineadm.steps.kubeadm.render import PATCHES, KubeadmFiles, copies_patches, render
+from machineadm.steps.kubeadm.render import CONFIG, PATCHES, KubeadmFiles, copies_patches, render
 
 MANIFEST = "kubeadm/written.json"
 RENDERED_AT = "kubeadm/rendered-at"
@@ -73,6 +73,10 @@ class LayOutFiles(msgspec.Struct, frozen=True, kw_only=True):
         """See `Step.apply`."""
         perform(work.effects, host)
         return Outcome(change=work.change, message=work.summary)
+
+    def content(self, host: Host) -> bytes:
+        """Kubeadm's configuration as it would be written now, with its secrets."""
+        return self._files(host, host.clock.now()).encode(reveal=True)[CONFIG]
 
     def _files(self, host: Host, now: float) -> KubeadmFiles:
         files = render(

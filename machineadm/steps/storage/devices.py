@@ -199,6 +199,12 @@ def run(argv: tuple[str, ...], host: Host, what: str, *, text: str = "") -> None
         )
 
 
+def settle(host: Host) -> None:
+    """Wait until udev has made the nodes of what the kernel has told it, where there is udev."""
+    if host.commands is not None and host.queries is not None and host.queries.find("udevadm"):
+        host.commands.run(("udevadm", "settle"), timeout=_SETTLING, quiet=True)
+
+
 def await_device(path: str, host: Host, what: str) -> str:
     """Wait until a device is there, and return its node.
 
@@ -206,8 +212,7 @@ def await_device(path: str, host: Host, what: str) -> str:
         StepError: It does not come.
     """
     if (found := real(path, host)) is None:
-        if host.commands is not None and host.queries is not None and host.queries.find("udevadm"):
-            host.commands.run(("udevadm", "settle"), timeout=_SETTLING, quiet=True)
+        settle(host)
         try:
             wait_for(WaitFor(condition=f"device {path}", budget=_SETTLING, reason=what), host)
         except StepError as error:

@@ -83,6 +83,10 @@ class MakePartitions(msgspec.Struct, frozen=True, kw_only=True):
             self._refuse_data(path, host)
             size = devices.mebibytes(path, host)
             devices.run(self._argv(path), host, self.name, text=self._script(size))
+            devices.settle(host)
+            # sfdisk has asked the kernel to read the table. One that cannot, as on some virtual machines, must be told.
+            if devices.real(devices.partition(path, 1), host) is None:
+                devices.run(("partx", "--update", path), host, self.name)
         for number in range(1, len(self.partitions) + 1):
             devices.await_device(devices.partition(path, number), host, self.name)
         return Outcome(change=work.change, message=work.summary)

@@ -163,7 +163,7 @@ def test_the_whole_description_is_told_and_that_of_the_type(
 
 
 @pytest.mark.parametrize(
-    "field", ["machine.windowsConfiguration", "machine.linuxConfiguration.kernelArguments"]
+    "field", ["machine.windowsConfiguration", "machine.linuxConfiguration.domainJoin"]
 )
 def test_a_field_that_the_release_refuses_says_so_and_how_to_do_without(
     field: str, capsys: pytest.CaptureFixture[str]

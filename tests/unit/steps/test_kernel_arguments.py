@@ -86,7 +86,7 @@ def test_a_boot_loader_that_does_not_listen_is_an_error_and_no_second_reboot(loa
     with pytest.raises(StepError) as raised:
         bootstrap(host, plan("audit=1", boot="b2"), "b2")
 
-    assert raised.value.code == "MA3572"
+    assert raised.value.code == "MA3622"
     assert host.commands.argvs() == before
 
 
@@ -112,7 +112,7 @@ def test_nobody_who_can_set_them_is_an_error_before_anything_is_touched() -> Non
     with pytest.raises(StepError) as raised:
         bootstrap(host, plan("audit=1"))
 
-    assert raised.value.code == "MA3571"
+    assert raised.value.code == "MA3621"
     assert "audit=1" in raised.value.message
     assert not host.mutations()
 
@@ -123,7 +123,7 @@ def test_grubby_that_fails_is_told_with_its_words() -> None:
     with pytest.raises(StepError) as raised:
         bootstrap(host, plan("audit=1"))
 
-    assert (raised.value.code, raised.value.log_tail) == ("MA3573", "no such kernel\n")
+    assert (raised.value.code, raised.value.log_tail) == ("MA3623", "no such kernel\n")
 
 
 def test_what_is_no_longer_declared_goes_with_its_file_and_grub_is_told() -> None:

@@ -1,0 +1,277 @@
+"""A copy of kubeadm's configuration for scripts to read, at the path that `commands.kubeadmFile` gives.
+
+It is there while the commands before kubeadm run, and goes when kubeadm has ended well. kubeadm is never given it: a script that changes it would
+change nothing, so the run ends, and says which field does what the script wanted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any, ClassVar, Final, NoReturn
+
+import msgspec
+
+from machineadm.errors import KubeadmError
+from machineadm.host.effects import DropState, KeepState, RemoveFile, WriteFile
+from machineadm.host.ports import FileKind, Host
+from machineadm.plan.model import Change, Outcome, Phase, Step, Work, digest_of
+from machineadm.steps.kubeadm.config import LayOutFiles
+from machineadm.steps.kubeadm.record import read_record
+
+_RECORD: Final = "kubeadm/shown.json"
+_MOST_FIELDS: Final = 5
+
+
+class _Shown(msgspec.Struct, frozen=True, kw_only=True):
+    """What was written for scripts, in the state directory."""
+
+    purpose: str
+    """Digest of the commands and of kubeadm's own step."""
+    sha256: str
+    """Digest of the content (`digest_of`)."""
+    changed: tuple[str, ...] | None = None
+    """Fields that do what a script did to the file; None: nobody has changed it."""
+
+
+class ShowFile(msgspec.Struct, frozen=True, kw_only=True):
+    """Write the copy, before the commands."""
+
+    path: str
+    files: LayOutFiles
+    purpose: str
+    name: str = "kubeadm/file"
+    phase: Phase = Phase.PRE_KUBEADM
+    live: ClassVar[bool] = True
+    once: ClassVar[bool] = False
+
+    def digest(self) -> str:
+        """See `Step.digest`."""
+        return digest_of(self.name, self.path, self.purpose)
+
+    def check(self, host: Host) -> Work:
+        """See `Step.check`.
+
+        Raises:
+            KubeadmError: The same commands have changed it in an earlier run.
+        """
+        if self._is_done(host):
+            return Work(summary="kubeadm has ended")
+        shown = _read(host)
+        if shown is not None and shown.purpose == self.purpose:
+            if shown.changed is not None:
+                _refuse(self.path, shown.changed)
+            # Whatever it holds now: `JudgeFile` judges that, after the commands.
+            if host.files.stat(self.path) is not None:
+                return Work(summary=f"{self.path} is there for commands")
+        content = self.files.content(host)
+        record = _Shown(purpose=self.purpose, sha256=digest_of(content))
+        return Work(
+            effects=(
+                _kept(record),
+                WriteFile(
+                    path=self.path, content=content, mode=0o400, uid=0, gid=0, sensitive=True
+                ),
+            ),
+            summary="shows commands what kubeadm is given",
+        )
+
+    def apply(self, host: Host, work: Work) -> Outcome:
+        """See `Step.apply`."""
+        from machineadm.actions.perform import perform
+
+        perform(work.effects, host)
+        return Outcome(change=work.change, message=work.summary)
+
+    def _is_done(self, host: Host) -> bool:
+        record = read_record(host, self.files.machine)
+        return record is not None and record.event == "done"
+
+
+class JudgeFile(msgspec.Struct, frozen=True, kw_only=True):
+    """End the run where a command has changed the copy."""
+
+    path: str
+    files: LayOutFiles
+    purpose: str
+    name: str = "kubeadm/file-unchanged"
+    phase: Phase = Phase.KUBEADM
+    live: ClassVar[bool] = True
+    once: ClassVar[bool] = False
+
+    def digest(self) -> str:
+        """See `Step.digest`."""
+        return digest_of(self.name, self.path, self.purpose)
+
+    def check(self, host: Host) -> Work:
+        """See `Step.check`."""
+        changed = self._changed(host)
+        if changed is None:
+            return Work(summary="no command has changed it")
+        return Work(effects=(_kept(changed),), summary=f"{self.path} was changed")
+
+    def apply(self, host: Host, work: Work) -> Outcome:
+        """See `Step.apply`.
+
+        Raises:
+            KubeadmError: A command has changed it.
+        """
+        changed = self._changed(host)
+        if changed is not None and changed.changed is not None:
+            # Lasting: after a reboot the file is new, and the commands are done; kubeadm would run without what they wanted.
+            host.state.write(_RECORD, msgspec.json.encode(changed), durable=True)
+            _refuse(self.path, changed.changed)
+        return Outcome(change=Change.ALREADY_IN_PLACE)
+
+    def _changed(self, host: Host) -> _Shown | None:
+        """The record with what was changed; None where nothing was. A script may remove the copy: that asks nothing of kubeadm."""
+        shown, stat = _read(host), host.files.stat(self.path)
+        if shown is None or shown.purpose != self.purpose or stat is None:
+            return None
+        content = host.files.read(self.path) if stat.kind is FileKind.FILE else b""
+        if content is None or digest_of(content) == shown.sha256:
+            return None
+        fields = tuple(_fields(self.files.content(host), content))
+        return msgspec.structs.replace(shown, changed=fields[:_MOST_FIELDS])
+
+
+class HideFile(msgspec.Struct, frozen=True, kw_only=True):
+    """Remove the copy, which holds secrets, when kubeadm has ended."""
+
+    path: str
+    name: str = "kubeadm/file-gone"
+    phase: Phase = Phase.KUBEADM
+    live: ClassVar[bool] = True
+    once: ClassVar[bool] = False
+
+    def digest(self) -> str:
+        """See `Step.digest`."""
+        return digest_of(self.name, self.path)
+
+    def check(self, host: Host) -> Work:
+        """See `Step.check`."""
+        if _read(host) is None:
+            return Work(summary="it is gone")
+        # The record goes last: after a kill in between, the next run knows by it that there may be a file.
+        drop = DropState(name=_RECORD, durable=True)
+        if host.files.stat(self.path) is None:
+            return Work(effects=(drop,), summary="it is gone")
+        remove = RemoveFile(path=self.path, sensitive=True, note="kubeadm has ended")
+        return Work(effects=(remove, drop), summary="removes it: kubeadm has ended")
+
+    def apply(self, host: Host, work: Work) -> Outcome:
+        """See `Step.apply`."""
+        from machineadm.actions.perform import perform
+
+        perform(work.effects, host)
+        return Outcome(change=work.change, message=work.summary)
+
+
+def plan_shown(
+    path: str, files: LayOutFiles, commands: Sequence[Step]
+) -> tuple[ShowFile, JudgeFile, HideFile]:
+    """The steps before the commands, between them and kubeadm, and after kubeadm.
+
+    Args:
+        path: Where.
+        files: What kubeadm is given.
+        commands: Those that may read it.
+    """
+    purpose = digest_of(path, files.purpose, *(command.digest() for command in commands))
+    return (
+        ShowFile(path=path, files=files, purpose=purpose),
+        JudgeFile(path=path, files=files, purpose=purpose),
+        HideFile(path=path),
+    )
+
+
+def _kept(record: _Shown) -> KeepState:
+    return KeepState(name=_RECORD, content=msgspec.json.encode(record), durable=True)
+
+
+def _read(host: Host) -> _Shown | None:
+    content = host.state.read(_RECORD, durable=True)
+    if content is None:
+        return None
+    try:
+        return msgspec.json.decode(content, type=_Shown)
+    except msgspec.DecodeError:
+        return None
+
+
+def _refuse(path: str, fields: Sequence[str]) -> NoReturn:
+    """End the run.
+
+    Raises:
+        KubeadmError: Always.
+    """
+    instead = (
+        f"say it with {', '.join(fields)}" if fields else "say it with a field of spec.kubernetes"
+    )
+    raise KubeadmError(
+        "MA4047",
+        f"a command has changed {path}, which is a copy of what kubeadm is given: the change would be lost",
+        hint=f"{instead}, take the change out of the command, and run again",
+    )
+
+
+def _fields(before: bytes, after: bytes) -> Iterator[str]:
+    """Our fields for what differs between two streams of kubeadm's documents; nothing where it is no YAML any more."""
+    import yaml
+
+    try:
+        old, new = (
+            {str(one.get("kind")): one for one in yaml.safe_load_all(text) if isinstance(one, dict)}
+            for text in (before, after)
+        )
+    except yaml.YAMLError:
+        return
+    known: set[str] = set()
+    for kind in sorted(old.keys() | new.keys()):
+        for place in _differences(old.get(kind), new.get(kind), ""):
+            field = _field(f"{kind}{place}")
+            if field and field not in known:
+                known.add(field)
+                yield field
+
+
+def _differences(old: Any, new: Any, place: str) -> Iterator[str]:
+    if isinstance(old, dict) and isinstance(new, dict):
+        for key in [*old, *(key for key in new if key not in old)]:
+            yield from _differences(old.get(key), new.get(key), f"{place}.{key}")
+    elif isinstance(old, list) and isinstance(new, list):
+        for index in range(max(len(old), len(new))):
+            one, other = (items[index] if index < len(items) else None for items in (old, new))
+            yield from _differences(one, other, f"{place}[]")
+    elif isinstance(new, dict) and old is None:
+        for key, value in new.items():
+            yield from _differences(None, value, f"{place}.{key}")
+    elif isinstance(new, list) and old is None:
+        yield from _differences([], new, place)
+    elif old != new:
+        yield place
+
+
+def _field(place: str) -> str:
+    """Our field for a place in kubeadm's documents; the nearest one that is known; empty: none."""
+    from machineadm.documents.kubeadm_fields import ALL, Ours
+
+    kind, _, rest = place.partition(".")
+    if kind in ("KubeletConfiguration", "KubeProxyConfiguration"):
+        own = ALL[f"{kind} of the cluster"]
+        return f"spec.{own.path}" if isinstance(own, Ours) else ""
+    parts = rest.split(".")
+    while parts:
+        for begin in (kind, kind[:1].lower() + kind[1:]):
+            name = ".".join((begin, *parts))
+            # Exactly, or the first of the fields below it: extraArgs is a list of pairs in one version, and a map in another.
+            for key, home in ALL.items():
+                below = key.startswith((f"{name}.", f"{name}[", f"{name}{{"))
+                if isinstance(home, Ours) and (key == name or below):
+                    cut = (
+                        home.path.rpartition("[")[0]
+                        if below and "[]" in key[len(name) :]
+                        else home.path
+                    )
+                    return f"spec.{cut}"
+        parts.pop()
+    return ""
