@@ -27,7 +27,7 @@ gone when the machine starts."""
 
 UNIT: Final = "machineadm-bootstrap.service"
 
-# write_files writes a file before it gives it its mode, and makes directories that anybody may enter. bootcmd comes before it.
+# Files are root's where nothing is said. write_files writes a file before it gives it its mode, and makes directories that anybody may enter. bootcmd comes before it.
 # A list of runcmd is run as it is, without any shell of cloud-init's; there is one, since what runcmd makes of several
 # goes on after a failure. After a success nothing is left that holds a secret.
 _CLOUD_INIT: Final = """\
@@ -36,13 +36,11 @@ bootcmd:
 - [mkdir, -p, -m, '0700', /run/machineadm]
 write_files:
 - path: /run/machineadm/config.yaml
-  owner: root:root
   permissions: '0600'
   encoding: gz+b64
   content: {{machine_config | gzip | base64}}
 {{- if agent_fetch}}
 - path: /run/machineadm/fetch.sh
-  owner: root:root
   permissions: '0600'
   encoding: gz+b64
   content: {{agent_fetch | gzip | base64}}
@@ -55,7 +53,8 @@ runcmd:
     sh /run/machineadm/fetch.sh
 {{- end}}
     "$0" bootstrap --path /run/machineadm/config.yaml
-    rm -f /run/machineadm/config.yaml /run/machineadm/fetch.sh
+    cd /run/machineadm
+    rm -f config.yaml fetch.sh
   - {{agent_path | quote}}
 """
 

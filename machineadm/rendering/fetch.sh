@@ -116,7 +116,7 @@ once() {
   # What follows speaks of a body that did not come whole; an answer that is an error is for the caller.
   case $rc:$status in 0:* | [168]:[345]??) return ;; esac
   [ "$(wc -c <"$2")" -lt $((512 * $3)) ] || refuse MA1905 never "gives more than $((512 * $3)) bytes" || return 1
-  case $rc:$tool in 23:curl | 3:wget) refuse MA1911 never "cannot be written to $2: $(said)" || return 1 ;; esac
+  case $rc:$tool in 23:curl | 3:wget) refuse MA1911 never "cannot write to $2: $(said)" || return 1 ;; esac
   refuse MA1902 again "$tool exits $rc: $(said)"
 }
 
@@ -140,7 +140,7 @@ get() {
     case ${part%%[?#]*} in '' | *[!][A-Za-z0-9._:-]*) part='' ;; esac
     case $next in https://*) ;; http://*) case $at in https:*) part='' ;; esac ;; *) part='' ;; esac
     hops=$((hops + 1))
-    [ "$hops" -le 5 ] && [ -n "$part" ] || refuse MA1904 never "redirects to what reads like $(shown "$next"), which is not followed" || return 1
+    [ "$hops" -le 5 ] && [ -n "$part" ] || refuse MA1904 never "redirects to $(shown "$next"), which is not followed" || return 1
     at=$next
   done
   return 1

@@ -12,7 +12,7 @@ import pytest
 
 from machineadm.api.v1alpha1.agent_source import AgentDownload
 from machineadm.redaction import Secret
-from machineadm.rendering.fetch import fetch_script
+from machineadm.rendering.fetch import SHORT, fetch_script
 from machineadm.version import VERSION
 from tests.contract.test_fetching import AUTHORITY, KEY, NAME, OTHER_AUTHORITY, TOKEN
 from tests.roots.roots import SUITES, Root
@@ -57,7 +57,9 @@ def fetch(
     }
     script = directory / "fetch.sh"
     script.write_text(
-        fetch_script(AgentDownload(**given | changes)).replace("PAUSE=1", "PAUSE=1000")
+        fetch_script(AgentDownload(**given | changes)).replace(
+            f" {SHORT['PAUSE']}=1 ", f" {SHORT['PAUSE']}=1000 "
+        )
     )
     removal = f"rm -f {without}; " if without else ""
     shown = (

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from machineadm.api.v1alpha1.agent_source import AgentDownload
-from machineadm.rendering.fetch import fetch_script
+from machineadm.rendering.fetch import SHORT, fetch_script
 from machineadm.version import VERSION
 from signing.sign import sign_directory
 from tests.releases import AGENTS, build_release
@@ -72,7 +72,9 @@ def boot(directory: Path, keys: Keys, *urls: str) -> tuple[int, str, str]:
     """Run the boot script in a bookworm; its exit code, what then answers as the agent, and what it said."""
     script = directory / "fetch.sh"
     source = AgentDownload(version=VERSION, urls=urls, public_key=keys.public.read_text())
-    script.write_text(fetch_script(source).replace("PAUSE=1", "PAUSE=1000"))
+    script.write_text(
+        fetch_script(source).replace(f" {SHORT['PAUSE']}=1 ", f" {SHORT['PAUSE']}=1000 ")
+    )
     done = Root("bookworm", tools=True).run(
         ["sh", "-c", "sh /mnt/fetch.sh && /usr/local/bin/machineadm version"],
         binds={"/mnt/fetch.sh": script},

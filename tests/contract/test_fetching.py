@@ -31,7 +31,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from machineadm.api.v1alpha1.agent_source import AgentDownload, Sha256ByArchitecture
 from machineadm.api.v1alpha1.status import BootstrapStatus
 from machineadm.redaction import Secret
-from machineadm.rendering.fetch import fetch_script
+from machineadm.rendering.fetch import SHORT, fetch_script, shortened
 from machineadm.version import VERSION
 from tests.real import missing
 from tests.servers.authority import Authority, Identity
@@ -150,10 +150,11 @@ class Machine:
             "STALL": self.stall,
             "LARGEST": self.largest,
         }.items():
-            text = replaced(text, name, str(value))
+            text = replaced(text, SHORT.get(name, name), str(value))
         if self.fault:
-            assert self.fault[0] in text
-            text = text.replace(*self.fault)
+            right, wrong = map(shortened, self.fault)
+            assert right in text
+            text = text.replace(right, wrong)
         file = self.directory / "fetch.sh"
         file.write_text(text)
         return file
@@ -206,7 +207,7 @@ class Machine:
 
 
 def replaced(text: str, name: str, value: str) -> str:
-    before, found, after = text.partition(f"{name}=")
+    before, found, after = text.partition(f" {name}=" if f" {name}=" in text else f"\n{name}=")
     assert found
     old = after.split(maxsplit=1)[0]
     return before + found + value + after[len(old) :]

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import base64
 import gzip
+import re
 import subprocess
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,11 +23,11 @@ from machineadm.api.v1alpha1.agent_source import (
 from machineadm.documents.formats import FORMATS
 from machineadm.errors import ConfigError
 from machineadm.redaction import Secret
-from machineadm.rendering.fetch import agent_path, fetch_script
+from machineadm.rendering.fetch import SHORT, agent_path, fetch_script, shortened
 
 P256 = bytes.fromhex("3059301306072a8648ce3d020106082a8648ce3d03010703420004") + bytes(64)
 KEY = f"-----BEGIN PUBLIC KEY-----\n{base64.encodebytes(P256).decode()}-----END PUBLIC KEY-----\n"
-FIRST_LINE_OF_THE_PROGRAM = "RUN=/run "
+FIRST_LINE_OF_THE_PROGRAM = f"{SHORT['RUN']}=/run "
 
 
 def download(**changes: Any) -> AgentDownload:
@@ -57,9 +59,9 @@ def test_each_architecture_has_its_own_digest() -> None:
     script = fetch_script(download(sha256=None, sha256_by_architecture=sums))
 
     assert values_as_a_shell_reads_them(script, "AMD64", "ARM64") == ["a" * 64, "b" * 64]
-    assert "case $arch in amd64) SHA256=" in script
+    assert shortened("case $arch in amd64) SHA256=") in script
     assert "sha256sum" in script
-    assert "case $arch in amd64) SHA256=" not in fetch_script(download())
+    assert shortened("case $arch in amd64) SHA256=") not in fetch_script(download())
 
 
 text = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]))
@@ -84,7 +86,9 @@ def test_no_value_leaves_its_quotes(url: str, header: str, ca: str, destination:
         )
     )
 
-    found = values_as_a_shell_reads_them(script, "URLS", "HEADERS", "CA_BUNDLE", "DESTINATION")
+    found = values_as_a_shell_reads_them(
+        script, "URLS", "HEADERS", "CA_BUNDLE", SHORT["DESTINATION"]
+    )
 
     wanted = url.replace("{version}", "v0.3.1")
     assert found == [f"https://a.example/{wanted}", f"X: {header}", f"<{ca}>", f"/{destination}"]
@@ -94,7 +98,7 @@ def test_no_value_leaves_its_quotes(url: str, header: str, ca: str, destination:
 def test_what_a_shell_would_run_stays_text(value: str) -> None:
     script = fetch_script(download(destination=f"/{value}"))
 
-    assert values_as_a_shell_reads_them(script, "DESTINATION") == [f"/{value}"]
+    assert values_as_a_shell_reads_them(script, SHORT["DESTINATION"]) == [f"/{value}"]
 
 
 @pytest.mark.parametrize(
@@ -217,3 +221,25 @@ def test_it_is_small_enough_to_travel_in_user_data() -> None:
 )
 def test_where_the_agent_lies(source: AgentSource | None, path: str) -> None:
     assert agent_path(source) == path
+
+
+def test_a_short_name_is_nobody_elses() -> None:
+    text = (Path(__file__).parents[3] / "machineadm/rendering/fetch.sh").read_text()
+    text = re.sub(r"^\t.*\n", "", text, flags=re.MULTILINE)  # Python's own variables
+    variables = set(re.findall(r"(?<=\$)\w+|(?<=\$\{)\w+|(?<=\$\{#)\w+|(?<=for )\w+(?= in)", text))
+
+    assert set(SHORT) <= variables
+    assert not variables & set(SHORT.values())
+    assert len(set(SHORT.values())) == len(SHORT)
+
+
+def test_whatever_reads_or_sets_a_variable_has_its_short_name() -> None:
+    short = SHORT["work"]
+
+    assert shortened('"$work/a" "${work}" ${#work} "${work%/*}"') == (
+        f'"${short}/a" "${{{short}}}" ${{#{short}}} "${{{short}%/*}}"'
+    )
+    assert shortened("work=1 file='' x=work") == f"{short}=1 {SHORT['file']}='' x=work"
+    assert shortened("read -r status next <a") == f"read -r {SHORT['status']} {SHORT['next']} <a"
+    assert shortened("for url in $todo; do") == f"for {SHORT['url']} in ${SHORT['todo']}; do"
+    assert shortened("echo work --file=1 $working a/url=") == "echo work --file=1 $working a/url="

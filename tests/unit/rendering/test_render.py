@@ -5,12 +5,23 @@ from __future__ import annotations
 import base64
 import gzip
 import json
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
 import yaml
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+)
+from cryptography.x509.oid import NameOID
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -23,6 +34,7 @@ from machineadm.documents.encoding import quoted
 from machineadm.documents.encryption import unseal
 from machineadm.redaction import Secret
 from machineadm.rendering.builtin import BUILTINS, DIRECTORY
+from machineadm.rendering.fetch import SHORT
 from machineadm.rendering.objects import Resource
 from machineadm.rendering.references import References
 from machineadm.rendering.stream import Outcome, read_bundle, render_bundle
@@ -49,7 +61,6 @@ PROPOSAL = """\
 write_files:
 - encoding: gz+b64
   content:  {{machine_config | gzip | base64}}.
-  owner: root:root
   path: /tmp/machineadm_config.yaml
   permissions: '0644'
 runcmd:
@@ -170,7 +181,9 @@ def test_format_ignition_gives_the_version_that_is_asked_for(version: str) -> No
         f"{DIRECTORY}/{name}" for name in ("config.yaml", "fetch.sh", "agent", "start.sh")
     }
     assert files[f"{DIRECTORY}/agent"] == b"/opt/bin/machineadm"
-    assert b"DESTINATION='/opt/bin/machineadm'\n" in files[f"{DIRECTORY}/fetch.sh"]
+    assert (
+        f"{SHORT['DESTINATION']}='/opt/bin/machineadm'\n".encode() in files[f"{DIRECTORY}/fetch.sh"]
+    )
     roots = {
         entry.get("filesystem")
         for entry in (*config["storage"]["files"], *config["storage"]["directories"])
@@ -186,7 +199,7 @@ def test_a_preinstalled_agent_needs_no_fetch_script() -> None:
     assert command == [
         "sh",
         "-ec",
-        f'"$0" bootstrap --path {CONFIG}\nrm -f {CONFIG} {FETCH}\n',
+        f'"$0" bootstrap --path {CONFIG}\ncd /run/machineadm\nrm -f config.yaml fetch.sh\n',
         "/opt/a b/machineadm",
     ]
     systemd = user_data(render(PLAIN, template="systemd"))
@@ -827,3 +840,62 @@ def test_the_control_planes_keys_come_from_secrets() -> None:
     assert travelling["encryptionAtRest"]["providers"] == [
         {"secretbox": {"keys": [{"name": "a", "secret": KEY32}]}}
     ]
+
+
+def pair(name: str) -> tuple[str, str]:
+    """A certificate as Cluster API makes them, and its key."""
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+    now = datetime(2026, 1, 1, tzinfo=timezone.utc)
+    made = x509.CertificateBuilder(subject, subject, key.public_key(), 1, now, now)
+    made = made.add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+    made = made.add_extension(
+        x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False
+    )
+    private = key.private_bytes(
+        Encoding.PEM, PrivateFormat.TraditionalOpenSSL, NoEncryption()
+    ).decode()
+    return made.sign(key, SHA256()).public_bytes(Encoding.PEM).decode(), private
+
+
+def test_a_control_plane_with_its_keys_and_a_signed_fetch_leaves_half_a_kibibyte_of_user_data() -> (
+    None
+):
+    certificates: dict[str, dict[str, str]] = {}
+    for field in ("ca", "etcdCA", "frontProxyCA"):
+        certificate, key = pair(field)
+        certificates[field] = {"certificate": certificate, "key": key}
+    account = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    public = account.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+    private = account.private_bytes(Encoding.PEM, PrivateFormat.TraditionalOpenSSL, NoEncryption())
+    certificates["serviceAccount"] = {
+        "publicKey": public.decode(),
+        "privateKey": private.decode(),
+    }
+    signer = ec.generate_private_key(ec.SECP256R1()).public_key()
+    download = {
+        "version": "v0.1.0",
+        "urls": ["https://example.com/{version}/machineadm-linux-{arch}.pyz"],
+        "publicKey": signer.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode(),
+    }
+    external = [{"name": "cloud-provider", "value": "external"}]
+    spec = {
+        "agent": {"download": download},
+        "kubernetes": {
+            "version": "v1.33.1",
+            "role": {"type": "Initialize"},
+            "cluster": {
+                "name": "edge",
+                "controlPlaneEndpoint": "api-edge-0123456789abcdef.elb.eu-central-1.example.com:6443",
+                "network": {"podCIDRs": ["192.168.0.0/16"]},
+            },
+            "node": {"extraArgs": external},
+            "controlPlane": {
+                "apiServer": {"extraArgs": external},
+                "controllerManager": {"extraArgs": external},
+                "certificates": certificates,
+            },
+        },
+    }
+
+    assert len(user_data(render(HEAD + yaml.safe_dump({"spec": spec})))) < 15_872
