@@ -54,7 +54,7 @@ def linux_host(
     """
     interruption = interruption or Interruption()
     tree = Tree(root or "/")
-    files = LinuxFiles(tree)
+    files = LinuxFiles(tree, _labelling() if root is None else None)
     state = LinuxState(tree, run_directory=run_directory, state_directory=state_directory)
     running = root is None
     host = Host(
@@ -106,3 +106,13 @@ def _distribution(release: Mapping[str, str]) -> Distribution | None:
     from machineadm.host.linux.distros import distribution_of
 
     return distribution_of(release)
+
+
+def _labelling() -> Callable[[int, str], None] | None:
+    """What labels new files where the kernel runs with SELinux; a tree has its own policy, and is labelled at its first boot."""
+    if not os.path.exists("/sys/fs/selinux/enforce"):
+        return None
+    from machineadm.host.linux.labels import labels_of_this_policy
+
+    labels = labels_of_this_policy()
+    return None if labels is None else labels.give

@@ -3,8 +3,8 @@
 A batch is written as temporary files beside their final names, flushed with one syncfs for each file system touched,
 renamed, and flushed again: a power cut at any instant leaves every file old or new, never torn. Temporary names begin
 with a dot and end in `.tmp`, which the kubelet's manifests directory, cron.d, sudoers.d, sysctl.d and the like ignore. What a
-killed run left of them is removed when the next run writes into the same directory. SELinux labels are not set: a new file
-gets the label that the policy gives to its directory.
+killed run left of them is removed when the next run writes into the same directory. Where SELinux runs, a
+new file has the label that the policy has for its path before it has its name.
 """
 
 from __future__ import annotations
@@ -39,10 +39,16 @@ _CAP_CHOWN = 1 << 0
 
 
 class LinuxFiles:
-    """The Files port over a `Tree`."""
+    """The Files port over a `Tree`.
 
-    def __init__(self, tree: Tree) -> None:
+    Args:
+        tree: Where `/` is.
+        label: Gives the file behind a descriptor the label of its path; None: labels are left to the kernel.
+    """
+
+    def __init__(self, tree: Tree, label: Callable[[int, str], None] | None = None) -> None:
         self._tree = tree
+        self._label = label
         self._swept: set[tuple[int, int]] = set()
         self._may_chown: bool | None = None
 
@@ -141,7 +147,7 @@ class LinuxFiles:
         # Reversed, so that pop() takes them in their order.
         todo = list(reversed(batch))
         while todo:
-            commit = _GroupCommit(self._tree, self._sweep)
+            commit = _GroupCommit(self._tree, self._sweep, self._label)
             try:
                 while todo and commit.has_room:
                     commit.add(todo.pop())
@@ -252,9 +258,15 @@ class LinuxFiles:
 class _GroupCommit:
     """One batch: first temporary files, then their final names."""
 
-    def __init__(self, tree: Tree, sweep: Callable[[int], None]) -> None:
+    def __init__(
+        self,
+        tree: Tree,
+        sweep: Callable[[int], None],
+        label: Callable[[int, str], None] | None,
+    ) -> None:
         self._tree = tree
         self._sweep = sweep
+        self._label = label
         self._directories: dict[str, tuple[int, int]] = {}
         self._made: list[tuple[int, str]] = []
         self._pending: list[tuple[int, str, str, str]] = []
@@ -277,6 +289,8 @@ class _GroupCommit:
                 # the cause.
                 self._pending.append((directory, temporary, name, write.path))
                 _fill(fd, write)
+                if self._label is not None:
+                    self._label(fd, write.path)
                 if device not in self._flush_by:
                     self._flush_by[device] = os.dup(fd)
             finally:

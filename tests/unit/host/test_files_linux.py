@@ -16,6 +16,7 @@ import pytest
 from machineadm.actions.files import PlannedFile, WriteFiles
 from machineadm.errors import HostError
 from machineadm.host.linux.adapter import linux_host
+from machineadm.host.linux.files import LinuxFiles
 from machineadm.host.linux.state import LinuxState
 from machineadm.host.linux.tree import Tree
 from machineadm.host.ports import FileWrite
@@ -256,3 +257,16 @@ def test_many_directories_need_few_descriptors(tmp_path: Path) -> None:
 
     assert len(list(tmp_path.glob("d*/a/b/f"))) == 900
     assert count_descriptors() <= before + 1
+
+
+def test_a_file_gets_its_label_for_its_path_before_it_has_its_name(tmp_path: Path) -> None:
+    seen: list[tuple[str, bool]] = []
+
+    def label(descriptor: int, path: str) -> None:
+        assert os.fstat(descriptor).st_size == 3
+        seen.append((path, (tmp_path / path.lstrip("/")).exists()))
+
+    files = LinuxFiles(Tree(str(tmp_path)), label)
+    files.write([FileWrite(path="/etc/a", content=b"abc"), FileWrite(path="/b", content=b"abc")])
+
+    assert seen == [("/etc/a", False), ("/b", False)]
