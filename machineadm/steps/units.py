@@ -9,6 +9,7 @@ from typing import ClassVar, Final
 import msgspec
 
 from machineadm.actions.files import PlannedFile, WriteFiles
+from machineadm.actions.judged import JudgedFiles
 from machineadm.actions.masking import MaskUnit
 from machineadm.actions.perform import perform, services_of
 from machineadm.api.v1alpha1.linux import LinuxConfiguration
@@ -30,17 +31,16 @@ _REFUSED: Final = r"bad unit file|has no ExecStart|lacks (?:both )?ExecStart|Ref
 _STAND_INS: Final = {"service": "[Service]\nType=oneshot\nExecStart=/bin/true\n"}
 
 
-class WriteUnit(msgspec.Struct, frozen=True, kw_only=True):
+class WriteUnit(JudgedFiles, frozen=True, kw_only=True):
     """Write a unit's file and drop-ins, after systemd has checked them: it would ignore a line with a typo at every boot."""
 
     unit: SystemdUnit
-    name: str
-    phase: Phase = Phase.PREPARE
     live: ClassVar[bool] = False
-    once: ClassVar[bool] = False
+    program: ClassVar[str] = "systemd-analyze"
 
     @property
-    def _inner(self) -> WriteFiles:
+    def files(self) -> WriteFiles:
+        """See `JudgedFiles.files`."""
         unit, path = self.unit, f"{UNITS}/{self.unit.name}"
         files = [PlannedFile(path=path, content=unit.contents.encode())] if unit.contents else []
         files += [
@@ -54,35 +54,20 @@ class WriteUnit(msgspec.Struct, frozen=True, kw_only=True):
             name=self.name, phase=self.phase, files=tuple(files), follow=tuple(follow)
         )
 
-    def digest(self) -> str:
-        """See `Step.digest`."""
-        return self._inner.digest()
-
     def owned(self) -> tuple[Owned, ...]:
         """See `Owning.owned`."""
         unit = self.unit
         if unit.contents is None or unit.state != "Started":
-            return self._inner.owned()
+            return JudgedFiles.owned(self)
         # `EnsureState` starts it, and what it starts would outlive its file.
         stop = FollowUp(kind="stop", target=unit.name)
         own = f"{UNITS}/{unit.name}"
         return tuple(
             msgspec.structs.replace(one, then=(stop,)) if one.name == own else one
-            for one in self._inner.owned()
+            for one in JudgedFiles.owned(self)
         )
 
-    def check(self, host: Host) -> Work:
-        """See `Step.check`."""
-        return self._inner.check(host)
-
-    def apply(self, host: Host, work: Work) -> Outcome:
-        """See `Step.apply`."""
-        analyze = host.queries.find("systemd-analyze") if host.queries is not None else None
-        if work.effects and analyze is not None:
-            self._judge(host)
-        return self._inner.apply(host, work)
-
-    def _judge(self, host: Host) -> None:
+    def judge(self, host: Host) -> None:
         """Have systemd check the texts in a directory of their own, where nothing starts them.
 
         Raises:
@@ -110,7 +95,7 @@ class WriteUnit(msgspec.Struct, frozen=True, kw_only=True):
             raise StepError(
                 "MA3531",
                 f"{unit.name}: systemd does not understand it: {faults[0].strip()}",
-                hint="`systemd-analyze verify FILE` says so of the text by itself",
+                hint="`systemd-analyze verify FILE` shows the same",
                 log_tail="\n".join(faults),
             )
 

@@ -11,13 +11,14 @@ from typing import ClassVar, Final
 import msgspec
 
 from machineadm.actions.files import PlannedFile, WriteFiles
+from machineadm.actions.judged import JudgedFiles
 from machineadm.api.v1alpha1.linux import LinuxConfiguration
 from machineadm.api.v1alpha1.users import Group, User
 from machineadm.config.machine_paths import SUDOERS, home_of
 from machineadm.errors import MachineadmError, StepError
 from machineadm.host.effects import Effect, RunProgram
 from machineadm.host.ports import Host
-from machineadm.plan.model import Outcome, Owned, Phase, Step, Work, digest_of
+from machineadm.plan.model import Outcome, Phase, Step, Work, digest_of
 
 _TIMEOUT: Final = 60.0
 _EXPIRED: Final = "1"
@@ -62,7 +63,7 @@ class EnsureGroup(msgspec.Struct, frozen=True, kw_only=True):
             raise StepError(
                 "MA3501",
                 f"group {wanted.name} is there already with id {found[2]}, not {wanted.gid}",
-                hint="files may belong to it, so it stays as it is: take its id, or another name",
+                hint="files may belong to it, so it was left as it is: use its id, or another name",
             )
         return Work(summary=f"{wanted.name} is there")
 
@@ -204,42 +205,25 @@ class EnsureUser(msgspec.Struct, frozen=True, kw_only=True):
             yield _Command(argv=argv)
 
 
-class WriteSudoers(msgspec.Struct, frozen=True, kw_only=True):
+class WriteSudoers(JudgedFiles, frozen=True, kw_only=True):
     """Write the sudo rules, after visudo(8) has checked them: one bad file in sudoers.d turns sudo off for everybody."""
 
     file: PlannedFile
     name: str = "users/sudo"
-    phase: Phase = Phase.PREPARE
     live: ClassVar[bool] = True
-    once: ClassVar[bool] = False
+    program: ClassVar[str] = "visudo"
 
     @property
-    def _inner(self) -> WriteFiles:
+    def files(self) -> WriteFiles:
+        """See `JudgedFiles.files`."""
         return WriteFiles(name=self.name, phase=self.phase, files=(self.file,), live=True)
 
-    def digest(self) -> str:
-        """See `Step.digest`."""
-        return self._inner.digest()
-
-    def owned(self) -> tuple[Owned, ...]:
-        """See `Owning.owned`."""
-        return self._inner.owned()
-
-    def check(self, host: Host) -> Work:
-        """See `Step.check`."""
-        return self._inner.check(host)
-
-    def apply(self, host: Host, work: Work) -> Outcome:
-        """See `Step.apply`.
+    def judge(self, host: Host) -> None:
+        """See `JudgedFiles.judge`.
 
         Raises:
-            StepError: visudo refuses the rules; the existing file stays.
+            StepError: visudo refuses the rules.
         """
-        if work.effects and host.queries is not None and host.queries.find("visudo") is not None:
-            self._judge(host)
-        return self._inner.apply(host, work)
-
-    def _judge(self, host: Host) -> None:
         content = self.file.content
         host.state.write(_CANDIDATE, content if isinstance(content, bytes) else b"", durable=False)
         path = f"{host.state.run_directory}/{_CANDIDATE}"
@@ -256,7 +240,7 @@ class WriteSudoers(msgspec.Struct, frozen=True, kw_only=True):
             raise StepError(
                 "MA3503",
                 "visudo refuses the rules for sudo; none is written",
-                hint="a rule is what stands behind the user's name in sudoers(5): ALL=(ALL) NOPASSWD:ALL",
+                hint="a rule is the part after the user's name in sudoers(5): ALL=(ALL) NOPASSWD:ALL",
                 log_tail=said,
             )
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import sys
 from pathlib import Path
 
 from machineadm.documents.encryption import seal, to_yaml
 from machineadm.redaction import Secret
+from tests.peers import installed
 
 EXAMPLES = Path(__file__).parents[2] / "examples/plugins"
 EXAMPLE = EXAMPLES / "python/machineadm-plugin-encryption-provider-file"
@@ -18,14 +18,7 @@ def install(
     directory: Path, content: bytes, provider: str = "file", *, checksum: bool = True
 ) -> Path:
     """Install an executable as a provider's plugin, with its checksum."""
-    directory.mkdir(exist_ok=True, mode=0o755)
-    path = directory / f"machineadm-plugin-encryption-provider-{provider}"
-    path.write_bytes(content)
-    path.chmod(0o755)
-    if checksum:
-        digest = hashlib.sha256(content).hexdigest()
-        path.with_name(f"{path.name}_SHA256SUM").write_text(f"{digest}  {path.name}\n")
-    return path
+    return installed.install(directory, "encryption-provider", provider, content, checksum=checksum)
 
 
 def example(passphrases: Path) -> bytes:

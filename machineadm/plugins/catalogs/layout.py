@@ -11,7 +11,7 @@ from typing import Any
 
 from machineadm.plugins.catalogs import oci
 from machineadm.plugins.catalogs.directory import read_file, unreadable
-from machineadm.plugins.catalogs.model import ANY, Artifact, Chunks, absent, other_platforms, suits
+from machineadm.plugins.catalogs.model import ANY, Artifact, Chunks, absent, other_platforms
 
 MARK = "oci-layout"
 
@@ -53,17 +53,9 @@ class LayoutCatalog:
         manifest = self._document(chosen)
         layer = oci.content(manifest, where)
         said = chosen.platform or self._config(manifest, where)[3] or ANY
-        if not suits(said, platform):
-            other_platforms(kind, name, version, platform, [said])
-        return Artifact(
-            kind=kind,
-            name=name,
-            version=version,
-            platform=said,
-            digest=layer.digest,
-            size=layer.size,
-            catalog=self.address,
-            place=self._blob(layer.digest),
+        plugin = (kind, name, version)
+        return oci.artifact(
+            plugin, platform, said, layer, catalog=self.address, place=self._blob(layer.digest)
         )
 
     def read(self, artifact: Artifact, start: int) -> Chunks:

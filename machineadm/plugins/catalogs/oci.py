@@ -10,9 +10,11 @@ import msgspec
 from machineadm.plugins.catalogs.model import (
     ANY,
     MOST_BYTES,
+    Artifact,
     CatalogError,
     is_digest,
     is_platform,
+    other_platforms,
     suits,
 )
 
@@ -134,6 +136,44 @@ def content(manifest: dict[str, Any], where: str) -> Descriptor:
     return layers[0]
 
 
+def artifact(
+    plugin: tuple[str, str, str],
+    platform: str,
+    offered: str,
+    layer: Descriptor,
+    *,
+    catalog: str,
+    place: str,
+) -> Artifact:
+    """The plugin's file in a catalog.
+
+    Args:
+        plugin: Its kind, name and version.
+        platform: The platform that is asked for.
+        offered: The one that the manifest is for.
+        layer: As of `content`.
+        catalog: As of `Artifact`.
+        place: As of `Artifact`.
+
+    Raises:
+        PlatformError: It is for another platform.
+    """
+    kind, name, version = plugin
+    # Also of a manifest that was chosen by the index: a manifest without one says its platform only here.
+    if not suits(offered, platform):
+        other_platforms(kind, name, version, platform, [offered])
+    return Artifact(
+        kind=kind,
+        name=name,
+        version=version,
+        platform=offered,
+        digest=layer.digest,
+        size=layer.size,
+        catalog=catalog,
+        place=place,
+    )
+
+
 def require_digest(data: bytes, digest: str, where: str) -> None:
     """Refuse a document that does not have its digest.
 
@@ -144,7 +184,7 @@ def require_digest(data: bytes, digest: str, where: str) -> None:
         raise CatalogError(
             "MA7246",
             f"{where} is not what its digest {digest} says",
-            hint="the catalog is damaged, or somebody has replaced what is in it",
+            hint="the catalog is damaged, or its content was replaced",
         )
 
 

@@ -22,12 +22,11 @@ from machineadm.plugins.catalogs.model import (
     Web,
     absent,
     other_platforms,
-    suits,
 )
 from machineadm.redaction import Secret
 
 MOST_PAGES: Final = 100
-"""Pages of tags that are read."""
+"""Pages of tags that are read: a registry whose pages never end must not hold a run."""
 
 _LATER: Final = frozenset({408, 425, 429, 500, 502, 503, 504})
 _PARAMETER: Final = r'([a-zA-Z_]+)="([^"]*)"|([a-zA-Z_]+)=([^\s,"]+)'
@@ -83,7 +82,7 @@ class RegistryCatalog:
             url = urljoin(url, following[1])
             # The next request carries our token, and the registry must not send it elsewhere.
             if not url.startswith(f"{self._base}/v2/"):
-                oci.unfit(self._where(url), "goes on at another server")
+                oci.unfit(self._where(url), "redirects to another server")
         return oci.unfit(self.address, f"has more than {MOST_PAGES} pages of versions")
 
     def find(self, kind: str, name: str, version: str, platform: str) -> Artifact:
@@ -113,18 +112,8 @@ class RegistryCatalog:
         where = f"{self.address}: {repository}:{version}"
         layer = oci.content(document, where)
         said = said or self._config(repository, document, where) or ANY
-        if not suits(said, platform):
-            other_platforms(kind, name, version, platform, [said])
-        return Artifact(
-            kind=kind,
-            name=name,
-            version=version,
-            platform=said,
-            digest=layer.digest,
-            size=layer.size,
-            catalog=self.address,
-            place=repository,
-        )
+        plugin = (kind, name, version)
+        return oci.artifact(plugin, platform, said, layer, catalog=self.address, place=repository)
 
     def read(self, artifact: Artifact, start: int) -> Chunks:
         """See `Catalog`.
@@ -231,7 +220,7 @@ class RegistryCatalog:
         if not realm.startswith(("https://", f"{self._base}/")):
             raise CatalogError(
                 "MA7244",
-                f"{self.address} names no address that gives tokens over https",
+                f"{self.address} names no address for tokens over https",
                 hint="look at the registry's own settings (realm)",
             )
         scope = given.get("scope") or f"repository:{repository}:pull"
@@ -258,7 +247,7 @@ class RegistryCatalog:
         if status in (401, 403):
             hint = "look at the name and the password for it in the credentials file"
             if self._password is None:
-                hint = "it wants credentials: --credentials FILE (as of `docker login`)"
+                hint = "it requires credentials: --credentials FILE (as `docker login` writes it)"
             return CatalogError("MA7244", f"{self.address} refuses access ({status})", hint=hint)
         what = f"{self._where(url)} answers {status}"
         if status in _LATER:

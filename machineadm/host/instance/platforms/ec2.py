@@ -84,7 +84,7 @@ class Ec2:
             token = answer.body.decode("ascii", errors="replace").strip()
             # It goes into a header of the next request: a line break in it would add headers.
             if not token or not token.isprintable():
-                raise UnknownError("gives no token for its version 2")
+                raise UnknownError("returns no token for its version 2")
             self._token = token
         text = self._service.text(
             path,

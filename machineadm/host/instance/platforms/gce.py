@@ -58,7 +58,9 @@ class Gce:
         answer = self._service.get(_ROOT + path, timeout, headers=_FLAVOR)
         if answer.headers.get("metadata-flavor") != "Google":
             # The documentation tells clients to check it: without this header something else has answered.
-            raise UnknownError("answered without Metadata-Flavor: Google, so it is somebody else")
+            raise UnknownError(
+                "answered without Metadata-Flavor: Google, so it is not the metadata service"
+            )
         text = as_text(text_of(answer.body, path).strip())
         if path == "instance/zone":
             text = text.rpartition("/")[2]  # projects/NUMBER/zones/ZONE

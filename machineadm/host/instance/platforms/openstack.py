@@ -9,9 +9,9 @@ from typing import Any, ClassVar, Final
 
 from machineadm.errors import MachineadmError
 from machineadm.host.instance.files import json_object
-from machineadm.host.instance.model import UnknownError, as_text, at, short_host
+from machineadm.host.instance.model import UnknownError
+from machineadm.host.instance.platforms.document import DocumentSource
 from machineadm.host.instance.platforms.service import LINK_LOCAL, Service
-from machineadm.host.ports import Host
 
 _DOCUMENT: Final = "openstack/latest/meta_data.json"
 _LABELS: Final = ("/dev/disk/by-label/config-2", "/dev/disk/by-label/CONFIG-2")
@@ -22,53 +22,18 @@ _MOUNTED: Final = ("/media/configdrive", "/config", "/mnt/config")
 _LOOK: Final = 'mount -o ro "$1" /run 2>/dev/null && exec cat "/run/$2" 2>/dev/null'
 
 
-class _Document:
-    """What both have in common: names by the document.
+class _Document(DocumentSource):
+    platform: ClassVar[str] = "openstack"
+    keys: ClassVar[dict[str, str]] = {
+        "v1.instance_id": "uuid",
+        "v1.local_hostname": "hostname",
+        "v1.availability_zone": "availability_zone",
+    }
 
-    Args:
-        host: The machine.
-    """
-
-    subplatform: ClassVar[str] = ""
-
-    def __init__(self, host: Host) -> None:
-        self._host = host
-        self._known: dict[str, Any] | None = None
-
-    def value(self, name: str, timeout: float) -> str:
-        """See `Source.value`.
-
-        Raises:
-            UnknownError: It does not know.
-        """
-        if name in ("v1.cloud_name", "v1.cloud_id", "v1.platform"):
-            return "openstack"
-        if name == "v1.subplatform":
-            return self.subplatform
-        if self._known is None:
-            self._known = self.read(timeout)
-        document = self._known
-        match name:
-            case "v1.instance_id":
-                return as_text(at(document, "uuid"))
-            case "v1.local_hostname":
-                return short_host(as_text(at(document, "hostname")))
-            case "v1.availability_zone":
-                return as_text(at(document, "availability_zone"))
-            case _:
-                pass
-        if name.startswith("ds.meta_data."):
-            # cloud-init has these beside the document's own.
-            beside = {
-                "instance-id": document.get("uuid"),
-                "local-hostname": document.get("hostname"),
-            }
-            return as_text(at({**beside, **document}, name.removeprefix("ds.meta_data.")))
-        raise UnknownError("has no such name")
-
-    def read(self, timeout: float) -> dict[str, Any]:
-        """The document, wherever it is."""
-        raise NotImplementedError
+    def meta_data(self, document: dict[str, Any]) -> dict[str, Any]:
+        """cloud-init has these in addition to the document's own."""
+        added = {"instance-id": document.get("uuid"), "local-hostname": document.get("hostname")}
+        return {**added, **document}
 
 
 class OpenStack(_Document):

@@ -11,8 +11,8 @@ from typing import Any, ClassVar, Final
 
 from machineadm.documents.decoding import decode_object
 from machineadm.errors import MachineadmError
-from machineadm.host.instance.model import UnknownError, as_text, at, short_host
-from machineadm.host.ports import Host
+from machineadm.host.instance.model import UnknownError
+from machineadm.host.instance.platforms.document import DocumentSource
 
 _TOOLS: Final = (("vmware-rpctool", ()), ("vmtoolsd", ("--cmd",)))
 _LARGEST: Final = 1 << 20
@@ -21,47 +21,21 @@ _NOTHING: Final = ("", "---")
 """How the tool says that there is nothing."""
 
 
-class Vmware:
-    """The source.
-
-    Args:
-        host: The machine.
-    """
+class Vmware(DocumentSource):
+    """The source."""
 
     name: ClassVar[str] = "VMware"
     kinds: ClassVar[tuple[str, ...]] = ("v1", "ds")
+    platform: ClassVar[str] = "vmware"
+    subplatform: ClassVar[str] = "guestinfo"
+    keys: ClassVar[dict[str, str]] = {
+        "v1.instance_id": "instance-id",
+        "v1.local_hostname": "local-hostname",
+        "v1.region": "region",
+        "v1.availability_zone": "availability_zone",
+    }
 
-    def __init__(self, host: Host) -> None:
-        self._host = host
-        self._known: dict[str, Any] | None = None
-
-    def value(self, name: str, timeout: float) -> str:
-        """See `Source.value`.
-
-        Raises:
-            UnknownError: It does not know.
-        """
-        if name in ("v1.cloud_name", "v1.cloud_id", "v1.platform"):
-            return "vmware"
-        if name == "v1.subplatform":
-            return "guestinfo"
-        if self._known is None:
-            self._known = self.read(timeout)
-        document = self._known
-        match name:
-            case "v1.instance_id":
-                return as_text(at(document, "instance-id"))
-            case "v1.local_hostname":
-                return short_host(as_text(at(document, "local-hostname")))
-            case "v1.region" | "v1.availability_zone":
-                return as_text(at(document, name.removeprefix("v1.")))
-            case _:
-                pass
-        if name.startswith("ds.meta_data."):
-            return as_text(at(self._with_host(document), name.removeprefix("ds.meta_data.")))
-        raise UnknownError("has no such name")
-
-    def _with_host(self, document: dict[str, Any]) -> dict[str, Any]:
+    def meta_data(self, document: dict[str, Any]) -> dict[str, Any]:
         """cloud-init puts the machine's own names and addresses beside what was given."""
         network, kernel = self._host.network, self._host.kernel
         own = {
