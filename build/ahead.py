@@ -29,7 +29,7 @@ class Ahead:
     """The other process, as this one sees it.
 
     Args:
-        paths: What is to be compiled, in the order in which it is imported.
+        paths: What to compile, in the order in which it is imported.
         compiled: Compiles the module of a path.
 
     Raises:

@@ -36,7 +36,7 @@ def source_date_epoch() -> str:
 
 
 def files_of(directory: str) -> list[str]:
-    """List the files of a directory below the root, in order; what git is told to ignore is left out."""
+    """List the files of a directory below the root, in order; what git ignores is left out."""
     listed = git("ls-files", "-z", "--cached", "--others", "--exclude-standard", "--", directory)
     found = (
         listed.split("\0")

@@ -94,7 +94,7 @@ def shown(field: str, value: object) -> str:
 
 
 def take_apart(data: bytes) -> Archive:
-    """Read an archive byte by byte; what belongs to no entry is told as a stray.
+    """Read an archive byte by byte; what belongs to no entry is reported as a stray.
 
     Raises:
         zipfile.BadZipFile: It is not an archive.

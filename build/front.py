@@ -1,6 +1,6 @@
 """`front.py` of the packed agent: reads the archive, makes sure that the libraries are there, hands over.
 
-It stands in for shiv's own runtime, which runs whatever it finds in a cache below HOME, obeys variables
+It replaces shiv's own runtime, which runs whatever it finds in a cache below HOME, obeys variables
 that make it run other code, and costs four times as much at every start. This module is compiled again
 at every start, so it holds what every start needs and no more; finding and loading modules is in parts.py, the only
 one of these that is kept compiled; looking at the cache is in cache.py, unpacking in unpack.py, compiling in
@@ -39,7 +39,7 @@ held = -1
 table: dict[str, tuple[int, int, int, int]] = {}
 
 fresh: dict[str, CodeType] = {}
-"""Modules of the start that were compiled in this run and are to be kept."""
+"""Modules of the start that were compiled in this run, to be kept."""
 
 
 def run() -> int:

@@ -1,4 +1,4 @@
-"""The bill of materials of the file of an agent or a plugin: every wheel, and what lies inside the wheels.
+"""The bill of materials of the file of an agent or a plugin: every wheel, and what is inside the wheels.
 
 CycloneDX 1.6. Some wheels bring bills of their own (PEP 770), which are taken over; of others the text
 of an extension module tells which library was linked in. Same wheels and commit, same bytes.

@@ -312,7 +312,7 @@ class Lock:
     def __enter__(self) -> None:
         flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW
         self.held = os.open(self.path, flags, 0o600)
-        # flock has no timeout, and SIGALRM belongs to whoever else uses it: poll.
+        # flock has no timeout, and SIGALRM may be used by others: poll.
         for wait in self.waits():
             try:
                 fcntl.flock(self.held, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -1,4 +1,4 @@
-"""Build the commit anew and compare: is this file what its commit gives?
+"""Build the commit again and compare: is this file what its commit gives?
 
 The bill of materials and the statement that lie beside it are compared, too. Ends with 0 when the bytes
 are the same, or the contents where only the compression differs; with 1 when something differs, which

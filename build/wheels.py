@@ -120,7 +120,7 @@ def fetch_wheels(machine: str, source: Path | None, cache: Path, lock: Path = LO
 
     Args:
         machine: The architecture, as the kernel names it.
-        source: A directory of wheels that stands in for the index; None: the index.
+        source: A directory of wheels that replaces the index; None: the index.
         cache: Where they are kept for the next time.
         lock: The versions and hashes.
 

@@ -20,7 +20,7 @@ class MachineadmError(Exception):
     final = True
     """No command that has yet to run could change it: a check that raises it ends the run before anything has changed."""
     log_tail = ""
-    """What a report quotes beside the message, for whoever cannot log in to the machine; at most 64 KiB."""
+    """What a report quotes in addition to the message, for people who cannot log in to the machine; at most 64 KiB."""
 
     def __init__(self, code: str, message: str, *, hint: str = "") -> None:
         super().__init__(message)
@@ -40,7 +40,7 @@ class UsageError(MachineadmError):
 
 
 class ConfigError(MachineadmError):
-    """The configuration is refused. Where it lies in a file, the problems carry line and column."""
+    """The configuration is refused. If it is in a file, the problems have line and column."""
 
     exit_code = 3
 

@@ -19,7 +19,7 @@ def hoisted(variants: Sequence[Variant], path: str) -> Schema:
 
     Args:
         variants: Type, schema and description of each.
-        path: Where the union stands.
+        path: Where the union is.
 
     Raises:
         GenerationError: Two variants mean different things by one name, or they share no tag.

@@ -18,7 +18,7 @@ READABLE_BY_OTHERS = 0o044
 LARGEST = 64 << 20
 """Bytes that no content of a configuration has."""
 # Setuid and setgid: with the owner that could not be given they would hand out the rights of
-# whoever runs this.
+# the user who runs this.
 _GIVEN_AWAY_BITS = 0o6000
 _PRIVATE = 0o600
 
@@ -59,7 +59,7 @@ class WriteFiles(msgspec.Struct, frozen=True, kw_only=True):
     phase: Phase
     files: tuple[PlannedFile, ...]
     follow: tuple[FollowUp, ...] = ()
-    """What has to follow if one of them changed."""
+    """What must follow if one of them changed."""
     live: bool = False
     once: ClassVar[bool] = False
 

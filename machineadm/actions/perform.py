@@ -148,7 +148,7 @@ def _as_write(effect: WriteFile, host: Host) -> FileWrite:
 
 
 def _kept(effect: WriteFile, host: Host) -> bytes | Download:
-    """The content of a file that only gets another mode or owner. A download that has changed since it was compared is fetched anew.
+    """The content of a file that only gets another mode or owner. A download that has changed since it was compared is fetched again.
 
     The file is written again instead of chmod(2) in place: somebody may have exchanged it since it was compared, and would
     have root give a mode and an owner to a file of his own.

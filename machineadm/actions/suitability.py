@@ -172,7 +172,7 @@ def _may_change(code: str, machine: MachineConfig | None) -> bool:
 
 
 def _is_skipped(code: str, kubernetes: KubernetesConfig | None) -> bool:
-    """Whether kubeadm is told not to look at what only kubeadm objects to."""
+    """Whether kubeadm is configured to ignore what only kubeadm objects to."""
     return code in _LASTING and kubernetes is not None and "preflight" in kubernetes.skip_phases
 
 
@@ -250,7 +250,7 @@ def _setting(kubernetes: KubernetesConfig | None, name: str) -> object:
 def _may_be_told(
     kubernetes: KubernetesConfig | None, given: object, argument: str, host: Host
 ) -> bool:
-    """Whether the kubelet may be told otherwise where it is not seen here: that is no reason to refuse a machine.
+    """Whether the kubelet may be configured elsewhere, which is not visible here: then a machine is not refused for it.
 
     Args:
         kubernetes: What the machine is to become.
@@ -338,7 +338,7 @@ def _containerd(version: Semver | None, host: Host) -> Iterator[Flaw]:
     make = _error if version.has(_CONTAINERD_2_NEEDED) else _warning
     yield make(
         "MA4502",
-        f"containerd is {found}, and Kubernetes {version.minor_version} wants 2.0 or later",
+        f"containerd is {found}, but Kubernetes {version.minor_version} needs 2.0 or later",
         "install containerd 2",
         "spec.kubernetes.version",
     )
@@ -386,7 +386,7 @@ def _ports(kubernetes: KubernetesConfig | None, host: Host, *, worker: bool) -> 
         yield _warning(
             "MA4512",
             "the machine is a node already",
-            "`kubeadm reset` makes it none; what machineadm made itself it goes on with",
+            "`kubeadm reset` removes it; machineadm continues only what it started itself",
         )
         return
     wanted = list(_NODE_PORTS)
@@ -450,7 +450,7 @@ def _identity(facts: Facts) -> Iterator[Flaw]:
         yield _warning(
             "MA4515",
             "/etc/machine-id is empty",
-            "systemd-machine-id-setup; nodes are told apart by it",
+            "run systemd-machine-id-setup; nodes are identified by it",
         )
 
 

@@ -80,7 +80,7 @@ def wait_for(wait: WaitFor, host: Host) -> None:
         StepError: The budget is spent.
         InterruptedRunError: The run was interrupted or its deadline has come.
     """
-    # So that the first report comes at once: somebody who watches the run should not have to wait
+    # So that the first report comes at once: a person watching the run should not wait
     # to see why it waits.
     began, told = host.clock.monotonic(), -TELLING
     while not is_met(wait.condition, host):

@@ -43,7 +43,7 @@ def with_boot_commands(
         plan: The plan.
         configuration: As it was read.
         machine: Names the agent that the unit starts.
-        node: What commands are told about the node.
+        node: What commands learn about the node.
     """
     commands = configuration.spec.machine.commands.boot
     step: Step
@@ -71,7 +71,7 @@ def boot_configuration(configuration: MachineConfiguration) -> bytes:
 
 
 def _kept_node(host: Host) -> tuple[tuple[str, str], ...] | None:
-    """What the commands were told at the first boot; None if an earlier release kept nothing."""
+    """What the commands learned at the first boot; None if an earlier release kept nothing."""
     content = host.state.read(BOOT_NODE, durable=True)
     if content is None:
         return None

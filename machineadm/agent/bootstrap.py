@@ -115,7 +115,7 @@ def bootstrap(
     # Before the report: a second run must not overwrite the report of the one that holds the lock.
     host.state.lock()
     reporter = _reporter(machine, listen)
-    # From here on also a run that has to be killed from outside is reported.
+    # From here on, a run that must be killed from outside is reported too.
     machine.at_last(reporter.overdue)
     with reporter.reported():
         with _problems_told(listen, host.clock):
@@ -138,7 +138,7 @@ def bootstrap(
         else:
             ending = replay(context, looks, reporter.observe)
         if ending.complete and request.mode == "provisioning":
-            # The record before the sentinel: whoever sees the sentinel may rely on a success that
+            # The record before the sentinel: a reader of the sentinel relies on a success that
             # lasts.
             ready.journal.succeeded(identity)
             reporter.succeeded()
@@ -265,7 +265,7 @@ def prepare(
     if resolved is not None:
         machine.redactor.learn(secrets_of(configuration))
         if configuration.machine.attestation_plugin:
-            # The digest from before: whoever checks the evidence has the configuration as written,
+            # The digest from before: a verifier of the evidence has the configuration as written,
             # not the values of this machine.
             configuration = msgspec.structs.replace(configuration, given=as_given.digest)
     if configuration.machine.system_proxies and not ahead:

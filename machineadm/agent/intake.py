@@ -31,7 +31,7 @@ class Intake(msgspec.Struct, frozen=True, kw_only=True):
     """In the order of the inputs, warnings among them."""
 
     document: Document | None = None
-    """The document that it stands in."""
+    """The document that it is in."""
 
     @property
     def errors(self) -> tuple[Problem, ...]:
@@ -51,7 +51,7 @@ class Accepted(msgspec.Struct, frozen=True, kw_only=True):
     """Without a problem that it would be refused for."""
 
     document: Document
-    """The document that it stands in, which knows its places."""
+    """The document that it is in, which knows its places."""
 
     warnings: tuple[Problem, ...]
     """What the report is to say of it."""

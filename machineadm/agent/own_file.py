@@ -15,7 +15,7 @@ BOOT_CONFIGURATION = "boot.json"
 """In the state directory: a configuration that holds the boot commands alone."""
 
 BOOT_NODE = "boot-node.json"
-"""What the boot commands are told of the node, which the configuration that is kept for them does not say."""
+"""What the boot commands learn about the node that the configuration kept for them does not say."""
 
 _VOLATILE = ("/run/", "/tmp/", "/var/run/", "/var/tmp/", "/dev/", "/proc/")  # noqa: S108 - looked for
 

@@ -26,7 +26,7 @@ _UNKNOWN_OBJECT: Final = (
 )
 _MARKS: Final = (UNKNOWN, _UNKNOWN_WORD, '"name":"unknown"', "name: unknown")
 _WORST: Final = 20
-"""Problems of one provider's inputs that are told."""
+"""Problems of one provider's inputs that are shown."""
 
 
 class Described(msgspec.Struct, frozen=True, kw_only=True):
@@ -168,7 +168,7 @@ def _text(one: Reference, ask: Ask, found: Any) -> str:
         hint = "output says which field of the result is wanted"
         if isinstance(found, dict) and found:
             hint += f"; there are {', '.join(sorted(map(str, found))[:_WORST])}"
-        message = f"provider {ask.provider} gives {kind}, and a text is wanted"
+        message = f"provider {ask.provider} gives {kind}, but a string is needed"
         raise PluginError("MA7228", message, hint=hint)
     return msgspec.json.encode(found).decode()
 

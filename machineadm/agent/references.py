@@ -36,7 +36,7 @@ class Value(msgspec.Struct, frozen=True, kw_only=True):
     """It is never shown."""
 
     known: bool = True
-    """False in a plan, where something of the right form stands in its place."""
+    """False in a plan, where a placeholder of the right form is used instead."""
 
 
 Answers = Mapping[str, "Value | MachineadmError"]

@@ -36,7 +36,7 @@ from machineadm.steps.kubeadm.resetting import LEAVES, ResetNode
 _MODE = "reset"
 _MOST_NAMED = 4
 PLUGINS = "plugins"
-"""Where what plugins keep lies below the state directory: a file for each."""
+"""Where plugins' own data is kept below the state directory: a file for each."""
 
 
 class Prospect(msgspec.Struct, frozen=True, kw_only=True):
@@ -139,7 +139,7 @@ def _look(machine: Machine) -> tuple[Prospect, Context]:
     left += _of_another_machine(journal, ledger, host)
     if commands := journal.commands_done():
         count = "a command" if commands == 1 else f"{commands} commands"
-        left.append(f"what {count} of the configuration did beside files that it declares")
+        left.append(f"what {count} of the configuration did besides the files that it declares")
     if any(one.step is node and one.work.effects for one in looks):
         left += LEAVES
     prospect = Prospect(

@@ -17,7 +17,7 @@ def seconds(duration: str) -> float:
     """
     total, at = 0.0, 0
     part = re.compile(_PART)
-    # One after the other: a search would begin anew at each digit of a long number.
+    # One after the other: a search would start over at each digit of a long number.
     while found := part.match(duration, at):
         total += float(found[1]) * _UNITS[found[2]]
         at = found.end()

@@ -54,7 +54,7 @@ def as_sarif(findings: Sequence[Finding]) -> str:
     """A log with one run, its rules those codes that were found.
 
     Args:
-        findings: In the order in which they are to be shown; may be none.
+        findings: In the order to show them; may be empty.
 
     Returns:
         One line with its newline.

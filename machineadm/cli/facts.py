@@ -72,7 +72,7 @@ def _print(found: Report, machine: Machine, *, as_json: bool) -> None:
     else:
         lines = [f"platform: {found.platform or 'not recognised'}", *_rows(found.facts)]
         if found.taken:
-            lines += ["", "taken by the configuration:", *_references(found.taken)]
+            lines += ["", "used by the configuration:", *_references(found.taken)]
         text = "".join(printable(part) + "\n" for line in lines for part in line.split("\n"))
     sys.stdout.write(machine.redactor.text(text))
 

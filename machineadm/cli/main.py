@@ -28,7 +28,7 @@ COMMANDS = {
     "reset": "take back what machineadm did to this machine",
     "status": "show the last report, or wait for the end of a run",
     "check": "say whether this machine can become the node that a configuration asks for",
-    "facts": "show what this machine knows of itself, and what a configuration takes of it",
+    "facts": "show what this machine knows about itself, and what a configuration uses of it",
     "plugin": "find, install, verify, call and check plugins",
     "explain": "say what an error code means, or what a field is",
     "schema": "print the JSON Schema of a kind",

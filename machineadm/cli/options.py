@@ -177,7 +177,7 @@ class Parser:
             "--passphrase-file",
             metavar="[PROVIDER=]FILE",
             action="append",
-            help="file with the passphrase of a provider of EncryptedData, or of all that have no other; "
+            help="file with the passphrase of a provider of EncryptedData, or of all that have no file; "
             "default /etc/machineadm/passphrases/PROVIDER",
         )
         self.add_option(
@@ -191,7 +191,7 @@ class Parser:
             metavar="DIR",
             type=named,
             action="append",
-            help="directory searched first for plugins, which are asked for passphrases that no file gives",
+            help="directory searched first for plugins, which are asked for passphrases that are in no file",
         )
         self.add_option(
             ALLOW_UNVERIFIED,
@@ -214,7 +214,7 @@ class Parser:
             "--instance-data",
             metavar="FILE",
             type=named,
-            help="values of instance data by name, as cloud-init's instance-data.json has them; they come before all others",
+            help="values of instance data by name, as in cloud-init's instance-data.json; they take precedence",
         )
 
     def add_directories(self) -> None:
@@ -272,7 +272,7 @@ def add_unknown_version(parser: Parser) -> None:
     parser.add_option(
         ALLOW_UNKNOWN_VERSION,
         action="store_true",
-        help="take a Kubernetes that is newer than this release knows (`version` says the range), unjudged",
+        help="accept a Kubernetes that is newer than this release knows (`version` shows the range)",
     )
 
 

@@ -75,7 +75,7 @@ class Progress:
                 self._line(printable(f"{one.path} = {one.value} ({one.origin})"))
         elif isinstance(event, events.InstanceDataChanged):
             for name, value in event.changes:
-                self._line(printable(f"{name} is {value} now; the value of before is kept"))
+                self._line(printable(f"{name} is {value} now; the previous value is kept"))
         elif isinstance(event, events.StepStarted):
             self.end()
             self._write(f"{self._numbers.get(event.step, '')}{event.step} ...")

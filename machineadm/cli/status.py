@@ -90,6 +90,7 @@ def exit_code(status: BootstrapStatus) -> int:
         return RUNNING
     if status.phase != "Failed":
         return 0
+    # A report of an earlier release may have no exit code: that is no reason to call the run a success.
     known = status.error.exit_code if status.error else None
     return 70 if known is None else known
 

@@ -98,7 +98,7 @@ TABLE: dict[str, Code] = {
     ),
     "MA3014": Code(
         "a file is too large to be read",
-        "A file that is to be appended to, compared, or read by the agent itself is larger than 64 MiB; "
+        "A file to append to, to compare, or to be read by the agent itself is larger than 64 MiB; "
         "a sparse file claims any size without filling a disk.",
         "`ls -ls` shows size and blocks. Empty or remove the file, or leave the entry out; large "
         f"contents belong in `source`, without `append`. {_RERUN}",

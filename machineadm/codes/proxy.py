@@ -1,4 +1,4 @@
-"""Proxies. What can be wrong with them is told by the codes of rules and files."""
+"""Proxies. Their problems have codes of rules and files."""
 
 from __future__ import annotations
 

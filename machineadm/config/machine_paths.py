@@ -1,4 +1,4 @@
-"""Where things are on a machine: every path that rules and steps share stands here once."""
+"""Where things are on a machine: every path that rules and steps share is here once."""
 
 from __future__ import annotations
 

@@ -97,6 +97,7 @@ def _of(value: msgspec.Struct, path: str) -> Iterator[Reference]:
         if not field.endswith("_from") or field.removesuffix("_from") not in fields:
             continue
         given = getattr(value, field)
+        # Reported by the decoder; what it would refer to cannot be known.
         if given is PRUNED:
             continue
         fills = f"{path}.{name.removesuffix('From')}"
@@ -142,6 +143,7 @@ def _fill(
         or reference.path.startswith((f"{path}.{wire}.", f"{path}.{wire}["))
     )
     twin, field = fields[name], fields[name].removesuffix("_from")
+    # From the changes first: an earlier reference of the same map or list has filled in its item already.
     there = changes.get(field, getattr(value, field))
     left = changes.get(twin, getattr(value, twin))
     item = Secret(found) if reference.target == "secret" else found

@@ -28,7 +28,7 @@ def _walk(value: object) -> Iterator[Secret | str]:
         if isinstance(value, FileConfig):
             yield from _content(value)
         elif isinstance(value, ProxyCredentials) and value.password is not None:
-            # As it stands in the URL of a proxy.
+            # As in the URL of a proxy.
             from machineadm.config.concerns.proxy import quoted
 
             yield Secret(quoted(value.password.reveal()))

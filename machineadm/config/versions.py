@@ -1,4 +1,4 @@
-"""Which version of Kubernetes has what: every threshold that rules and steps share stands here once."""
+"""Which version of Kubernetes has what: every threshold that rules and steps share is here once."""
 
 from __future__ import annotations
 

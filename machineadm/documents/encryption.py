@@ -164,7 +164,7 @@ def unseal(
     try:
         plaintext = _decompressed(body, most)
         if not authentic:
-            plaintext.decode()  # a wrong passphrase must not be told by what is wrong behind it
+            plaintext.decode()  # a wrong passphrase must not show by what is wrong after it
     except (zlib.error, UnicodeDecodeError):
         raise SealedError(_DAMAGED if authentic else _CLOSED) from None
     return plaintext

@@ -89,7 +89,7 @@ def _base64(text: str) -> str:
 
 
 def _pem(text: str) -> str:
-    """Blocks that begin and end, with base64 between; whatever stands around them is ignored, as by OpenSSL."""
+    """Blocks that begin and end, with base64 between; anything around them is ignored, as by OpenSSL."""
     inside = ""
     blocks = 0
     body: list[str] = []

@@ -48,7 +48,7 @@ class Budget:
         """Count a node.
 
         Args:
-            at: Where it stands.
+            at: Where it is.
 
         Raises:
             RefusedError: there are too many.
@@ -63,7 +63,7 @@ class Budget:
         Args:
             nodes: Scalars, lists and maps that it names.
             characters: Length of the texts in them.
-            at: Where the alias stands.
+            at: Where the alias is.
 
         Raises:
             RefusedError: that is too much.

@@ -29,7 +29,7 @@ class Location(Struct, frozen=True):
 
 
 class Problem(Struct, frozen=True, kw_only=True):
-    """One thing that is wrong with a document, where it stands.
+    """One thing that is wrong with a document, and its place.
 
     Args:
         file: The file as the operator named it.
@@ -78,7 +78,7 @@ class Document(Struct, frozen=True, kw_only=True):
     root: Node | None
 
     def locate(self, path: str) -> Location:
-        """Where a field stands, or the nearest thing around it that is there.
+        """Where a field is, or the nearest thing around it.
 
         Args:
             path: As `spec.machine.files[3].path`.

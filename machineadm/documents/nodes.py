@@ -137,7 +137,7 @@ def as_kubernetes(node: Node) -> Any:
         if not isinstance(key, Scalar) or not isinstance(key.value, str):
             raise ValueError("a key is not text")  # noqa: TRY004 # as above
         if key.value in result:
-            raise ValueError(f"the key {key.value} comes twice")
+            raise ValueError(f"the key {key.value} occurs twice")
         result[key.value] = as_kubernetes(item)
     return result
 

@@ -73,7 +73,7 @@ class Opener(msgspec.Struct, frozen=True, kw_only=True):
     """None: a ConfigurationReference stays closed, and nothing is said of it."""
 
     allow_unauthenticated: bool = False
-    """Open what nobody vouches for: `aes-256-cbc` without `mac`."""
+    """Open unauthenticated data: `aes-256-cbc` without `mac`."""
 
     rounds: int = MAX_ROUNDS
     """Of key derivation, for a whole stream."""
@@ -240,7 +240,7 @@ _TOO_DEAR: Final = Finding(
     code="MA1505",
     path="spec.iterations",
     message=f"up to here the stream needs more than {MAX_ROUNDS} iterations of key derivation, so nothing is decrypted",
-    hint="encrypt with fewer iterations, or more documents at once (sha-256 counts twice)",
+    hint="encrypt with fewer iterations, or more documents together (sha-256 counts twice)",
 )
 _TOO_DEEP: Final = Finding(
     code="MA1506",
@@ -252,5 +252,5 @@ _TOO_LARGE: Final = Finding(
     code="MA1503",
     path="kind",
     message=f"up to here the stream decrypts to more than {MAX_BYTES} bytes",
-    hint="move large contents out: the source of a file is fetched, and never held in memory",
+    hint="move large contents out: the source of a file is streamed, not held in memory",
 )

@@ -51,7 +51,7 @@ _THING: Final[dict[str, str]] = {
         "a systemd unit such as chrony.service"
     ),
     r"^[A-Za-z0-9:_.@-]+\.conf$": "the name of a drop-in such as 10-limits.conf",
-    "^[A-Za-z0-9-]*[A-Za-z-][A-Za-z0-9-]*$": "a computer name: letters, digits, hyphens, not digits alone",
+    "^[A-Za-z0-9-]*[A-Za-z-][A-Za-z0-9-]*$": "a computer name: letters, digits, hyphens, not only digits",
     r"^(HKLM|HKU|HKCR|HKCC|HKEY_LOCAL_MACHINE|HKEY_USERS|HKEY_CLASSES_ROOT|HKEY_CURRENT_CONFIG)\\.+$": (
         r"a registry path such as HKLM\SOFTWARE\Example"
     ),

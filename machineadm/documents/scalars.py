@@ -74,7 +74,7 @@ def _declared(text: str, extra: dict[str, Any], shown: str = "") -> Flaw | None:
         return None
     code, predicate = found
     hint = ""
-    # The newline is invisible to whoever looks at the value, and `|` adds it.
+    # The newline is invisible in the value, and `|` adds it.
     if code == "MA1108" and text.endswith("\n"):
         hint = "it ends in a newline; write |- for a block scalar without one"
     return Flaw(code, f"{shown} {predicate}".strip(), hint)

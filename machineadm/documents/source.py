@@ -145,6 +145,6 @@ def check_characters(text: str, base: int) -> None:
         return
     if found := re.search(_UNPRINTABLE, text):
         code = ord(found[0])
-        message = f"the character U+{code:04X} is not allowed as it is"
+        message = f"the character U+{code:04X} must be escaped"
         hint = f'write it in double quotes as "\\u{code:04x}"' if code else "remove it"
         raise RefusedError("MA1004", base + found.start(), message, hint)

@@ -48,7 +48,7 @@ class Theirs(Struct, frozen=True, kw_only=True):
     """Why it is nowhere."""
 
     exact: bool
-    """It stands where they have it, so nothing of ours by that name is meant."""
+    """It is where they have it, so no field of ours by that name is meant."""
 
 
 def foreign(name: str, path: str) -> Theirs | None:

@@ -233,7 +233,7 @@ class _Walker:
                 tag = value.value if isinstance(value, Scalar) else None
                 meant = suggest(tag, by_tag) if isinstance(tag, str) else ""
                 if meant:
-                    # The mistyped name is told with the other unknown fields of the variant.
+                    # The mistyped name is reported with the other unknown fields of the variant.
                     self._struct(node, by_tag[meant], path)
                 else:
                     self._unknown(key, path, f'; did you mean "{tag_field}"?')
@@ -266,7 +266,7 @@ class _Walker:
             elif name != type_.tag_field:
                 meant = self._misnamed(key, type_, set(given), path, others)
                 if meant in fields and meant not in given:
-                    # Its problems are told too, but a rule must not judge what is only guessed.
+                    # Its problems are reported too, but a rule must not judge what is only guessed.
                     self.value(value, fields[meant].type, child(path, meant))
                     values[fields[meant].name] = PRUNED
         for name, field in fields.items():

@@ -123,7 +123,7 @@ class YamlReader:
             message = "the alias refers to nothing that ends before it"
             raise RefusedError("MA1009", at, message, "put the anchor before its aliases")
         node, nodes, characters = self._anchors[event.anchor]
-        # Counted, though the node is shared: whoever writes the value out pays for each copy
+        # Counted, though the node is shared: writing the value out pays for each copy
         # ("billion laughs").
         self._budget.repeat(nodes, characters, at)
         self._add(node)

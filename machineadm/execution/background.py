@@ -60,7 +60,7 @@ class Task:
 
         Args:
             clock: Says when the run is interrupted.
-            observe: Told what it has to tell meanwhile.
+            observe: Called with what it reports meanwhile.
 
         Raises:
             MachineadmError: It failed.
@@ -111,7 +111,7 @@ class Task:
         self.duration = self._clock.monotonic() - began
 
     def _host(self, host: Host) -> Host:
-        """The machine as a thread sees it that can be told to end."""
+        """The machine as seen by a thread that can be asked to end."""
         clock = _CancellableClock(host.clock, self._cancelled)
         commands = host.commands and _CancellableCommands(host.commands, self._cancelled)
 

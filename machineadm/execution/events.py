@@ -57,7 +57,7 @@ class InstanceDataChanged(Event, frozen=True, kw_only=True, tag="instanceDataCha
     """Instance data has changed since kubeadm was started. The values from then are used."""
 
     changes: tuple[tuple[str, str], ...]
-    """Name, and what it stands for now."""
+    """Name and present value."""
 
 
 class PlannedStep(msgspec.Struct, frozen=True, kw_only=True):

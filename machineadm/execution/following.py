@@ -46,15 +46,15 @@ class Following:
         self.failed: list[str] = []
 
     def boot_happened(self) -> None:
-        """A reboot that was asked for in an earlier boot has happened since, whoever did it."""
-        # The boot id tells, not a record of ours: whoever reboots the machine, it need not be
+        """A reboot that was requested in an earlier boot has happened since, whatever caused it."""
+        # The boot id says so, not a record of ours: the machine may be rebooted by others, so it need not be
         # rebooted again.
         for pending in self._ledger.pending:
             if pending.follow.kind == "reboot" and pending.boot_id != self._ledger.boot_id:
                 self._ledger.clear_pending(pending.follow.key)
 
     def ask(self, step: Step, work: Work) -> None:
-        """Note what has to follow a step's work, with the files as they are, before the first of them is written."""
+        """Note what must follow a step's work, with the files as they are, before the first of them is written."""
         if not work.effects:
             return
         for follow in work.follow:

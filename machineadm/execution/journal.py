@@ -221,7 +221,7 @@ class Journal:
             raise HostError(
                 "MA6031",
                 "a reset of this machine was begun and has not ended",
-                hint="run `machineadm reset` again; it goes on where it stopped",
+                hint="run `machineadm reset` again; it continues where it stopped",
             )
         before = self.identity()
         if before is None:
@@ -233,7 +233,7 @@ class Journal:
                 raise ConfigError(
                     "MA6005",
                     f"this machine is already bootstrapped: its {field} is {old!r}, the configuration has {new!r}",
-                    hint="machines are replaced, not converted; upgrade with kubeadm, or begin anew with `machineadm reset`",
+                    hint="machines are replaced, not converted; upgrade with kubeadm, or start over with `machineadm reset`",
                 )
 
     def _record(
@@ -271,7 +271,7 @@ class Journal:
         if record.event == "succeeded":
             self._identity = record.identity
             return
-        # By name and not by key: recovery has to find an unfinished step although its content has
+        # By name and not by key: recovery must find an unfinished step although its content has
         # changed since.
         self._last[record.step] = record.event
         if record.event == "started":

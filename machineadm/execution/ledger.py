@@ -75,7 +75,7 @@ class Holding(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     touches: tuple[Touch, ...] = ()
     """What commands made of it since, in order."""
     follow: tuple[FollowUp, ...] = ()
-    """What has to follow when it goes, as when it came."""
+    """What must follow when it is removed, as when it was written."""
     strays: tuple[Seen, ...] = ()
     """States that came from commands of ours and do not count: they are replaced, and are nobody else's change."""
 
@@ -203,7 +203,7 @@ class Ledger:
         """Holdings that the change has as a whole, in order."""
         self._changed = False
         self._left = 0
-        """Bytes of changes until the whole is written anew."""
+        """Bytes of changes after which the whole is rewritten."""
 
     # Holdings.
 
@@ -403,7 +403,7 @@ class Ledger:
 
 
 def _seen_in(part: Holding | Pending) -> Iterable[Seen]:
-    """The states that a part of the ledger may have to put back."""
+    """The states that a part of the ledger may need to restore."""
     if isinstance(part, Pending):
         yield from (seen for _, seen in part.undo)
         return

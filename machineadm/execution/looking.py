@@ -94,7 +94,7 @@ def _stand(step: Step, context: Context, host: Host) -> tuple[Standing, Work]:
                 work, f"{work.summary} again: a file that it had changed is written again"
             )
         if not work.effects and context.journal.unfinished(step):
-            # Without effects, but to do: recovery has to judge it, which may wait for an API
+            # Without effects, but to do: recovery must judge it, which may wait for an API
             # server, and a plan does not wait.
             return Standing.TO_DO, Work(summary="started but not finished")
         return (Standing.TO_DO if work.effects else Standing.IN_PLACE), work

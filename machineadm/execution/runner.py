@@ -133,7 +133,7 @@ class _Run:
         return Ending(complete=self._complete and not self._following.left)
 
     def _end_phase(self, phase: Phase) -> None:
-        # No later step joins these, so their failure has to end the run here.
+        # No later step waits for these, so their failure must end the run here.
         self._join_all(phase)
         self._join_asking()
         self._follow(lambda: self._following.end_of(phase))
@@ -313,7 +313,7 @@ class _Run:
         return outcome
 
     def _begin(self, step: Step, work: Work) -> None:
-        """Record, before the first effect, all that a later run has to know."""
+        """Record, before the first effect, all that a later run must know."""
         # The ledger reaches the disk before the journal has the start. After a kill the next run then knows what is
         # owned and what must follow, however far the step came.
         self._following.ask(step, work)
@@ -327,7 +327,7 @@ class _Run:
         self._journal.done(step)
 
     def _watched(self, step: Step) -> Host:
-        """The machine as a step sees it that may have to wait: its waits become events."""
+        """The machine as seen by a step that may wait: its waits become events."""
 
         def tell(wait: Waiting) -> None:
             self._observe(waiting(step, wait, time=self._now()))

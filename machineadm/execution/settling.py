@@ -63,7 +63,7 @@ class Settling:
         self._names = {step.name: step for step in commands}
         self._eyes: dict[int, Eyes] = {}
         self._images: dict[str, tuple[Seen, bytes]] = {}
-        """What lies in directories that a reset empties, and nothing of ours has made."""
+        """What is in directories that a reset empties, and was not made by us."""
         self._counted: dict[str, tuple[int, Touch]] = {}
         """How many touches of a file are known to count, and the last of them."""
         self._again = self._find_again()
@@ -97,7 +97,7 @@ class Settling:
         return self._eyes.setdefault(id(host.files), Eyes(host))
 
     def runs_again(self, step: Step) -> bool:
-        """Whether a command is done and has to run again: a file that it had changed is written anew."""
+        """Whether a command that is done must run again: a file that it had changed is written again."""
         return bool(self._again) and key_of(step) in self._again
 
     @property
@@ -123,7 +123,7 @@ class Settling:
         settled: set[str] = set()
         for owned in step.owned():
             holding = self._ledger.holding(owned.kind, owned.name)
-            # A changed declaration starts the file anew: its step's check decides, not the history
+            # A changed declaration starts the file over: its step's check decides, not the history
             # of the old one.
             if holding is None or owned.kind != "file" or holding.declared != owned.declared:
                 continue
@@ -165,7 +165,7 @@ class Settling:
 
     @property
     def anything_made(self) -> bool:
-        """Whether commands made anything that may have to be put back."""
+        """Whether commands made anything that may need to be restored."""
         return any(True for _ in self._made())
 
     # While a run acts.
@@ -225,7 +225,7 @@ class Settling:
         self._ledger.save()
 
     def _note_then(self, owned: Owned) -> None:
-        """The content is declared as before, but what has to follow when it goes may not be."""
+        """The content is declared as before, but perhaps not what must follow when it is removed."""
         known = self._ledger.holding(owned.kind, owned.name)
         if known is not None and (new := [one for one in owned.then if one not in known.follow]):
             self._ledger.put(msgspec.structs.replace(known, follow=(*known.follow, *new)))
@@ -399,7 +399,7 @@ class Settling:
                 if gone and self.kubeadm_started:
                     continue  # on a node a file stays that is no longer declared
                 # A file that is no longer declared is taken back as a whole, including what commands made of it, so each of
-                # them has to run again.
+                # them must run again.
                 if not gone and (declared is None or declared.declared == holding.declared):
                     void = void[self._count(holding, again) :]
                 for touch in void:
@@ -473,7 +473,7 @@ class Settling:
         """A file that no command has changed, as far as it counts."""
         wrote = holding.wrote
         if not holding.declared:
-            # Made by a command that has to run again: what it made is removed first, so that the command finds what it
+            # Made by a command that must run again: what it made is removed first, so that the command finds what it
             # found the first time. Unless somebody has changed it since.
             if wrote is None or now == wrote or not self._is_ours(holding, now):
                 return None, ""

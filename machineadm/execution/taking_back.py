@@ -89,7 +89,7 @@ class TakeBack:
     def _undone(
         self, holdings: Sequence[Holding], host: Host
     ) -> tuple[list[Effect], dict[str, FollowUp], list[str]]:
-        """What takes things back, what has to follow, and why others stay."""
+        """What takes things back, what must follow, and why others stay."""
         effects: list[Effect] = []
         follow: dict[str, FollowUp] = {}
         stays: list[str] = []

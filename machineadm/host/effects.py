@@ -21,7 +21,7 @@ class Download(msgspec.Struct, frozen=True, kw_only=True):
     sha512: str = ""
     headers: dict[str, str | Secret] = {}
     handler: str = ""
-    """Name of who vouches for the machine, right before the download; empty: nobody."""
+    """Name of the handler that authenticates the machine, right before the download; empty for none."""
     scope: str = ""
 
     @property
@@ -41,11 +41,11 @@ class WriteFile(Effect, frozen=True, kw_only=True):
     content: bytes | Download | None
     """None: what is there stays, and mode or owner change."""
     kept: bytes | Download | None = None
-    """What is there, where `content` is None. It is written anew, and never taken from the file without a look at its digest:
+    """What is there, where `content` is None. It is written again, and never taken from the file without a look at its digest:
     somebody may have exchanged it since."""
     mode: int = 0o644
     uid: int | None = None
-    """None: whoever runs this."""
+    """None: the user who runs this."""
     gid: int | None = None
     before: bytes | None = None
     """Content now, for a diff; None where there is no file, or nothing to compare with."""

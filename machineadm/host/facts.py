@@ -21,7 +21,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     distribution_version: str = ""
     """VERSION_ID of os-release(5): `12`."""
     family: Distribution | None = None
-    """What is to be known of the distribution; None where it is not a known one."""
+    """What is known about the distribution; None if it is not a known one."""
     hostname: str = ""
     """The running name; of a tree the one in its /etc/hostname."""
     machine_id: str = ""

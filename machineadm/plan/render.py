@@ -183,6 +183,7 @@ def _content_after(effect: WriteFile | RemoveFile | KeepState) -> bytes | None:
         case KeepState(shown=shown, content=content):
             return content if shown is None else shown
         case WriteFile(content=None):
+            # Only mode or owner change, so the diff has no hunks.
             return effect.before or b""
         case WriteFile(content=bytes() as content):
             return content
@@ -252,6 +253,7 @@ def _diff(old: list[str], new: list[str]) -> Iterator[str]:
         return
     from difflib import unified_diff
 
+    # Without its two header lines: those of `_diff_of` also name what is new and what goes.
     for line in list(unified_diff(old, new, lineterm=""))[2:]:
         yield printable(line)
 

@@ -47,7 +47,7 @@ def checksum_of(name: str, path: str, *, allow_unverified: bool) -> str:
         raise PluginError(
             "MA7203",
             f"plugin {name}: {path} has no checksum file beside it",
-            hint=f"install {beside} from where the plugin is published, or give {ALLOW_UNVERIFIED}",
+            hint=f"install {beside} from where the plugin is published, or use {ALLOW_UNVERIFIED}",
         )
     require_trusted(name, beside)
     try:

@@ -144,6 +144,7 @@ def _chosen(
 ) -> tuple[str, Builtin]:
     """Choose the template: the one asked for, else the configuration's own, else that of the format."""
     ignition = spec.format is not PRUNED and spec.format == "ignition"
+    # A template that the caller names wins over the configuration's own: `--template bare` shows any configuration.
     if template is None and realised.template is not None:
         own = Builtin(format="ignition" if ignition else "cloud-config", text=realised.template)
         return OWN, own
@@ -200,6 +201,7 @@ def _fetch_script(agent: AgentSource | None, findings: list[Finding]) -> bytes:
     """Build the fetch script; empty if the image contains the agent. What is wrong with it becomes a finding."""
     if agent is None or holds_pruned(agent) or agent.download is None:
         return b""
+    # The script would be made of values that are already refused, and fail for the same reason again.
     if any(finding.path.startswith("spec.agent") for finding in findings):
         return b""
     try:

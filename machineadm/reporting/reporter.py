@@ -177,7 +177,7 @@ class Reporter:
             )
         if isinstance(event, InstanceDataChanged):
             told = (f"{name} is {value!r} now" for name, value in event.changes)
-            message = self._redactor.text(f"{'; '.join(told)}; the value of before is kept")
+            message = self._redactor.text(f"{'; '.join(told)}; the previous value is kept")
             self._status = with_condition(
                 self._status, INSTANCE_DATA_CHANGED, "True", "Kept", message, time=self._now()
             )

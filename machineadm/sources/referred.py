@@ -54,6 +54,6 @@ class Referred:
             raise VerificationError(
                 "MA2001",
                 f"the configuration at {shown(place)} is not what it must be: sha256 is {found}, not {spec.sha256}",
-                hint="what lies there has changed, or the digest is of something else",
+                hint="the content has changed, or the digest is of something else",
             )
         return data

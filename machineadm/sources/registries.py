@@ -65,6 +65,6 @@ class CatalogWeb:
             raise CatalogError(
                 "MA7251",
                 f"{shown(url)} did not give all within {self._timeout:g} s",
-                hint="what came is kept, and the next try goes on from there; --timeout gives more time",
+                hint="the next try continues where this one stopped; --timeout allows more time",
             )
         return left

@@ -17,7 +17,7 @@ from machineadm.host.ports import Host
 from machineadm.plan.model import FollowUp, Outcome, Owned, Phase, Step, Work
 
 _PROFILE = """\
-# Written by machineadm: the proxies of whoever may read them.
+# Written by machineadm: the proxies, for users who may read them.
 if [ -r {0} ]; then
   set -a
   . {0}

@@ -254,7 +254,7 @@ def check_not_older(version: str, known: str | None) -> None:
         raise VerificationError(
             "MA1732",
             f"{version} is older than {with_v(known)}, which is known already",
-            hint="somebody may be replaying an old release; if you want it, ask for its version",
+            hint="an attacker may be replaying an old release; if you want it, ask for its version",
         )
 
 

@@ -171,7 +171,7 @@ def _driven(tmp_path: Path, module: str, settings: dict[str, Any], location: str
     )
     with subject.running() as plugin:
         checks = checks_of("infrastructure")
-        checks["takes a report"](subject, plugin)
+        checks["accepts a report"](subject, plugin)
         for check in checks.values():
             check(subject, plugin)
 

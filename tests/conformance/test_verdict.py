@@ -23,7 +23,7 @@ REFUSED_ON_PURPOSE = {
     r"MA1110 .*\.keys": "of two keys of one name nobody can tell which one encrypted what",
     r"MA1312 .*\.ttl": "kubeadm is given whole seconds",
     r"MA1322 .*\.endpoint": "the API server would read another path than the one that stands there, or one that cannot be mounted",
-    r"MA1323 .*\.providers: identity": "identity alone encrypts nothing",
+    r"MA1323 .*\.providers: identity": "with identity alone, nothing is encrypted",
     r"MA1323 .*\.requiredClaims": "the API server would look for another claim",
     r"MA1430 .*\.extraVolumes\[\d+\]\.name": "a volume would take the place of one that machineadm adds, and the files of a field be gone",
     r"MA1430 .*\.log\.path": "the same, seen from the field whose place is taken",

@@ -1,4 +1,4 @@
-"""Bytes are read as kubectl reads them; what cannot be read is told, and never a traceback."""
+"""Bytes are read as kubectl reads them; what cannot be read is reported, never as a traceback."""
 
 import json
 import random

@@ -1,4 +1,4 @@
-"""Every class of fault is told with its code and place; what is nearly one is not."""
+"""Every class of fault is reported with its code and place; a near miss is not."""
 
 import json
 

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 COMMANDS = {
-    "list": "the plugins that are installed, or those in the cache",
-    "describe": "start a plugin and show what it says of itself",
-    "verify": "whether installed plugins may be started, and are those of the lock",
+    "list": "list the installed plugins, or those in the cache",
+    "describe": "start a plugin and show what it says about itself",
+    "verify": "check that installed plugins may be started and match the lock",
     "install": "bring a plugin from a catalog into a plugin directory",
     "remove": "remove a plugin from a plugin directory, and from the cache",
     "call": "call a method of a plugin with JSON",
-    "login": "log in by an auth handler",
+    "login": "log in with an auth handler",
     "logout": "forget a login",
-    "auth-status": "whether and as whom auth handlers are logged in",
-    "tokens": "the tokens that an auth handler keeps",
+    "auth-status": "show whether auth handlers are logged in, and as whom",
+    "tokens": "list the tokens of an auth handler",
     "fix": "bring an author's project to this release of the SDK",
-    "conformance": "drive a plugin through all checks of its kind",
+    "conformance": "run all checks of a plugin's kind",
 }

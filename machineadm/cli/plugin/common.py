@@ -45,7 +45,7 @@ def add_places(parser: Parser, *, start: bool = True) -> None:
     )
     if start:
         parser.add_option(
-            ALLOW_UNVERIFIED, action="store_true", help="start a plugin that has no checksum, too"
+            ALLOW_UNVERIFIED, action="store_true", help="also start a plugin that has no checksum"
         )
 
 
@@ -56,7 +56,7 @@ def add_lock(parser: Parser) -> None:
         metavar="FILE",
         type=named,
         default="/etc/machineadm/plugins.lock",
-        help="versions and digests that this site has decided on (default /etc/machineadm/plugins.lock)",
+        help="versions and digests that this site has chosen (default /etc/machineadm/plugins.lock)",
     )
 
 
@@ -88,7 +88,7 @@ def add_catalogs(parser: Parser) -> None:
         "--ca-file",
         metavar="FILE",
         type=named,
-        help="certificates that are trusted beside the system's",
+        help="certificates that are trusted in addition to the system's",
     )
     parser.add_option(
         "--release-key",
@@ -101,7 +101,7 @@ def add_catalogs(parser: Parser) -> None:
         metavar="DURATION",
         type=duration,
         default="10m",
-        help="how long one plugin may take to come (default 10m)",
+        help="how long fetching one plugin may take (default 10m)",
     )
 
 

@@ -29,12 +29,12 @@ def add_arguments(parser: Parser) -> None:
     parser.add_option(
         "--input",
         metavar="JSON|@FILE",
-        help='what it knows: {"provider": "vault"}, {"location": "...", "report": "..."}, {"PROVIDER": {INPUTS}}, {"scope": "..."}',
+        help='inputs that it knows: {"provider": "vault"}, {"location": "...", "report": "..."}, {"PROVIDER": {INPUTS}}, {"scope": "..."}',
     )
     parser.add_option(
         "--writes",
         action="store_true",
-        help="also call what changes something where the plugin keeps it",
+        help="also call methods that change something",
     )
     parser.add_output()
 
@@ -101,7 +101,7 @@ def _kind(arguments: Namespace) -> str:
     if kind not in KINDS:
         raise UsageError(
             "MA7001",
-            f"of which kind is {arguments.command}?",
+            f"which kind is {arguments.command}?",
             hint=f"--kind: {', '.join(KINDS)}",
         )
     return str(kind)

@@ -1,4 +1,4 @@
-"""Bring an author's project to this release of the SDK: show what has to change as a diff; --write changes it. Exit 10 if there is something left to change."""
+"""Bring an author's project to this release of the SDK: show what must change as a diff; --write changes it. Exit 10 if something is left to change."""
 
 from __future__ import annotations
 

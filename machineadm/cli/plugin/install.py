@@ -35,7 +35,7 @@ def add_arguments(parser: Parser) -> None:
     parser.add_option(
         "--strict",
         action="store_true",
-        help="only what the lock names by digest; no catalog may be out of reach, nothing stands in",
+        help="only what the lock names by digest; every catalog must be reachable, and the cache is not used instead",
     )
     parser.add_option(
         "--refresh",

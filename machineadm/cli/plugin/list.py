@@ -1,4 +1,4 @@
-"""Show the plugins that are installed, or those in the cache."""
+"""Show list the installed plugins, or those in the cache."""
 
 from __future__ import annotations
 

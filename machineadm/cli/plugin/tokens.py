@@ -1,4 +1,4 @@
-"""Show the tokens that an auth handler keeps, never the tokens themselves; --purge forgets those that have expired."""
+"""Show list the tokens of an auth handler, never the tokens themselves; --purge forgets those that have expired."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Say whether installed plugins may be started and are those of the lock; nothing is started. Exit 7 if one may not or is not."""
+"""Check that installed plugins may be started and match the lock; nothing is started. Exit 7 if one fails."""
 
 from __future__ import annotations
 

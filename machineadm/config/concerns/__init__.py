@@ -60,7 +60,7 @@ NOT_BUILT: Final = (
     "domain",
     "windows",
 )
-"""The concerns that have types and nothing else yet: whoever asks for one is refused (MA1401)."""
+"""The concerns that have only types yet: a configuration that uses one is refused (MA1401)."""
 
 
 def asked_for(spec: MachineConfigurationSpec) -> Iterator[ModuleType]:

@@ -13,6 +13,7 @@ from machineadm.config.rules.model import Context, Rules, finding
 
 
 def _program_is_named(command: Command, _context: Context) -> Iterator[Finding]:
+    # execve(2) would fail with "no such file", which sends people looking for a missing package.
     if command.argv and not command.argv[0]:
         yield finding("MA1303", "argv[0]", "the program's name is empty")
 

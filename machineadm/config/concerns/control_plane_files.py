@@ -173,7 +173,7 @@ def _something_encrypts(encryption: EncryptionAtRest, _context: Context) -> Iter
     # The API server accepts it, and secrets would be in etcd in the clear, although encryption was
     # asked for.
     if all(provider.identity is not None for provider in encryption.providers):
-        yield finding("MA1323", "providers", "identity alone encrypts nothing")
+        yield finding("MA1323", "providers", "with identity alone, nothing is encrypted")
 
 
 def _authentication_document(authentication: Authentication, context: Context) -> Iterator[Finding]:
@@ -226,7 +226,7 @@ def _claims_are_told_apart(oidc: Oidc, _context: Context) -> Iterator[Finding]:
             yield finding(
                 "MA1323",
                 path,
-                "the API server would take what stands before the = for the claim",
+                "the API server would read the part before = as the claim",
                 "authentication.structured takes any name",
             )
         elif not claim.strip():

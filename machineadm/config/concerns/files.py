@@ -34,6 +34,7 @@ def _contents_decode(machine: MachineConfig, _context: Context) -> Iterator[Find
             if file.content is not None:
                 judge_content(file.content, file.encoding, allowance)
                 yield from _placeholders(file, f"files[{index}].content")
+        # One unreadable entry; the others still count against the allowance.
         except PrunedError:
             continue
         except TooLargeError:
@@ -41,7 +42,7 @@ def _contents_decode(machine: MachineConfig, _context: Context) -> Iterator[Find
                 "MA1325",
                 f"files[{index}].content",
                 f"the decoded contents of the files up to this one are more than {LARGEST} bytes",
-                "use source for large files: they are fetched, and never held in memory",
+                "use source for large files: they are streamed, not held in memory",
             )
             return
         except ContentError as error:
@@ -116,7 +117,7 @@ def _source_is_pinned(source: FileSource, _context: Context) -> Iterator[Finding
 def _headers_fit(source: FileSource, _context: Context) -> Iterator[Finding]:
     for field, headers in (("headers", source.headers), ("headersFrom", source.headers_from)):
         if headers and source.url.startswith("file:"):
-            yield finding("MA1301", field, "not together with a file URL, which takes no headers")
+            yield finding("MA1301", field, "not with a file URL, which has no headers")
     given = {name.lower() for name in source.headers}
     for name in source.headers_from:
         if name.lower() in given:

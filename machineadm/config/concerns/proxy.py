@@ -130,7 +130,7 @@ def _with_credentials(url: str | None, credentials: ProxyCredentials | None) -> 
 
 
 def quoted(text: str) -> str:
-    """A user name or password as it stands in a URL: no shell, systemd or URL gives a meaning to any of its characters."""
+    """A user name or password as written in a URL: none of its characters means anything to a shell, systemd or a URL."""
     from urllib.parse import quote
 
     return quote(text, safe="")
@@ -153,14 +153,14 @@ def _names_a_proxy(
 ) -> Iterator[Finding]:
     if settings.http_proxy is None and settings.https_proxy is None:
         yield finding(
-            "MA1303", "httpsProxy", "is required, or httpProxy: without either there is no proxy"
+            "MA1303", "httpsProxy", "or httpProxy is required: without both there is no proxy"
         )
 
 
 def _credentials_have_a_name(credentials: ProxyCredentials, _context: Context) -> Iterator[Finding]:
     if credentials.username is None and credentials.username_from is None:
         yield finding(
-            "MA1303", "username", "is required: a password without a name cannot stand in a URL"
+            "MA1303", "username", "is required: a URL cannot have a password without a user name"
         )
 
 

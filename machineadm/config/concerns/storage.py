@@ -56,7 +56,7 @@ def _partitions_fit(storage: Storage, _context: Context) -> Iterator[Finding]:
         if one.label is not None:
             yield finding("MA1323", f"{path}.label", "partitions of an mbr table have no labels")
         if len(one.type) == _GUID_LENGTH:
-            message = "an mbr table takes no GUID"
+            message = "an mbr table has no GUIDs"
             yield finding("MA1323", f"{path}.type", message, "use tableType gpt, or a name")
         if numbers[one.device] == _PRIMARY + 1:
             message = f"an mbr table has at most {_PRIMARY} partitions"

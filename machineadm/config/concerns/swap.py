@@ -22,7 +22,7 @@ def writes(spec: MachineConfigurationSpec) -> Iterator[tuple[str, str]]:
 
 
 def _the_kubelet_takes_swap(spec: MachineConfigurationSpec, _context: Context) -> Iterator[Finding]:
-    """A kubelet does not start with swap on, unless it is told to."""
+    """A kubelet does not start with swap on, unless configured to."""
     linux = spec.machine.linux_configuration
     # swap.enabled: true turns nothing on: it leaves swap alone, so whether it is on is known on the
     # machine only.
@@ -32,7 +32,7 @@ def _the_kubelet_takes_swap(spec: MachineConfigurationSpec, _context: Context) -
         found = finding(
             "MA1323",
             "machine.linuxConfiguration.swap.enabled",
-            "swap stays as it is, and where it is on, the kubelet does not start",
+            "swap is left as it is; if it is on, the kubelet does not start",
             "say node.kubelet.failSwapOn: false, or swap.enabled: false",
         )
         yield replace(found, severity="warning")

@@ -31,7 +31,7 @@ def _day_exists(user: User, _context: Context) -> Iterator[Finding]:
     try:
         date.fromisoformat(user.expire_date)
     except ValueError:
-        yield finding("MA1312", "expireDate", f"there is no day {user.expire_date}")
+        yield finding("MA1312", "expireDate", f"{user.expire_date} does not exist")
 
 
 def _hash_is_a_hash(user: User, _context: Context) -> Iterator[Finding]:

@@ -48,7 +48,7 @@ def judge(
         kind: What it must be.
         context: For the version of Kubernetes; of one that is newer than the tables nothing is said.
         optional: It may leave apiVersion and kind out; they are added.
-        inherited: What its reader is told elsewhere, where this document says nothing else.
+        inherited: What its reader is configured with elsewhere, unless this document says otherwise.
     """
     if value is not None:
         minor = judged_minor(asked_version(context))

@@ -64,7 +64,7 @@ def _plugin(name: str, inner: Any, path: str, minor: int) -> Iterator[Finding]:
 
     known = upstream.names()["plugins"]
     if name and name not in known:
-        return  # told by the rule that judges names of plugins
+        return  # reported by the rule for names of plugins
     if not isinstance(inner, dict):
         yield finding("MA1324", path, "expects a map")
         return

@@ -51,7 +51,7 @@ def _url(url: str, path: str) -> Iterator[Finding]:
     if not url.startswith("/"):
         yield refused(path, "must begin with /")
     if "*" in url[:-1]:
-        yield refused(path, "* may be the last letter alone")
+        yield refused(path, "* is allowed only at the end")
 
 
 def _resources(resources: dict[str, Any], path: str) -> Iterator[Finding]:

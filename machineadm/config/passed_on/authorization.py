@@ -59,7 +59,7 @@ def problems(
         elif type_ == "Webhook":
             yield from _webhook(mapping(each, "webhook"), child(at, "webhook"))
         elif each.get("webhook") is not None:
-            yield refused(child(at, "webhook"), "is for type Webhook alone")
+            yield refused(child(at, "webhook"), "is only for type Webhook")
 
 
 def _webhook(webhook: dict[str, Any], path: str) -> Iterator[Finding]:
@@ -94,7 +94,7 @@ def _connection(connection: dict[str, Any], path: str) -> Iterator[Finding]:
     file, at = text(connection, "kubeConfigFile"), child(path, "kubeConfigFile")
     type_ = text(connection, "type")
     if type_ == "InClusterConfig" and "kubeConfigFile" in connection:
-        yield refused(at, "is for type KubeConfigFile alone")
+        yield refused(at, "is only for type KubeConfigFile")
     elif type_ == "KubeConfigFile" and not file:
         yield refused(at, "is required")
     elif type_ == "KubeConfigFile" and not file.startswith("/"):

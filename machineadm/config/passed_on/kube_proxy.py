@@ -119,7 +119,7 @@ def _node_ports(document: dict[str, Any], path: str, minor: int) -> Iterator[Fin
     for each, at in given:
         if each in words and minor < _MORE_KEYWORDS:
             if len(given) > 1:
-                yield refused(at, f"{each} must stand alone")
+                yield refused(at, f"{each} must be the only one")
             return  # what follows is not read
         if each in words:
             yield from seen.again(each, at)

@@ -1,6 +1,6 @@
 """A kubeconfig that the API server is given (k8s.io/client-go, tools/clientcmd): its fields, then what its reader refuses.
 
-It is a secret: nothing that stands in it is told but the names of its fields and numbers of its items.
+It is a secret: messages have nothing of it but the names of its fields and the numbers of its items.
 """
 
 from __future__ import annotations

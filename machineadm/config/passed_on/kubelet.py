@@ -216,7 +216,7 @@ def _is_pattern(image: str) -> bool:
         return False
     if star:
         return not rest and before.endswith("/") and before != "/"
-    # A name without a registry is completed to docker.io, so it is another one than what stands here.
+    # A name without a registry is completed to docker.io, so it is another one than the one here.
     first = image.partition("/")[0]
     known = "/" in image and ("." in first or ":" in first or first == "localhost")
     return len(image) <= _LONGEST_IMAGE and known and re.fullmatch(_IMAGE, image) is not None
@@ -324,7 +324,7 @@ def _enforced(
         if each not in known:
             yield refused(at, "is not one of its values", f"it is one of {', '.join(known)}")
         elif each == "none" and len(given) > 1:
-            yield refused(at, "none must stand alone")
+            yield refused(at, "none must be the only one")
         elif part in cgroup and is_absent(whole, cgroup[part]):
             yield refused(at, f"needs {cgroup[part]}")
         elif each != part and part in given:

@@ -40,7 +40,7 @@ def logging(
     yield from between(document, "verbosity", path, 0, _MOST_VERBOSE)
     modules = list(maps(document, "vmodule", path))
     if modules and text(document, "format") not in ("", "text"):
-        yield refused(child(path, "vmodule"), "is for format text alone")
+        yield refused(child(path, "vmodule"), "is only for format text")
     for each, at in modules:
         yield from required(each, at, "filePattern")
         if set("=,") & set(text(each, "filePattern")):

@@ -139,7 +139,7 @@ _NAMES: Final = (
 def _spec(spec: dict[str, Any], path: str, minor: int) -> Iterator[Finding]:
     yield from required(spec, path, "containers")
     if spec.get("ephemeralContainers"):
-        yield refused(child(path, "ephemeralContainers"), "are added to a running pod alone")
+        yield refused(child(path, "ephemeralContainers"), "can be added to a running pod only")
     if minor >= _NO_NEGATIVE_GRACE:
         yield from between(spec, "terminationGracePeriodSeconds", path, 0)
     yield from between(spec, "activeDeadlineSeconds", path, 1, _LAST_ID)

@@ -61,7 +61,7 @@ def containers(
             elif not is_absent(container, "restartPolicy") and not _by_gate(
                 "ContainerRestartRules", minor
             ):
-                yield refused(child(at, "restartPolicy"), "is for init containers alone")
+                yield refused(child(at, "restartPolicy"), "is only for init containers")
 
 
 def _by_gate(gate: str, minor: int) -> bool:
@@ -74,7 +74,7 @@ def _init(container: dict[str, Any], path: str, minor: int) -> Iterator[Finding]
         for name in (*_PROBES, "lifecycle"):
             if name in container:
                 yield refused(
-                    child(path, name), "is for init containers of restartPolicy Always alone"
+                    child(path, name), "is only for init containers of restartPolicy Always"
                 )
         if policy and not _by_gate("ContainerRestartRules", minor):
             yield refused(child(path, "restartPolicy"), "must be Always for an init container")
@@ -143,7 +143,7 @@ def security(context: dict[str, Any], path: str) -> Iterator[Finding]:
             elif local.strip() != local or len(local) > 4095:
                 yield refused(child(at, "localhostProfile"), "has blanks around it, or is too long")
         elif "localhostProfile" in profile:
-            yield refused(child(at, "localhostProfile"), "is for type Localhost alone")
+            yield refused(child(at, "localhostProfile"), "is only for type Localhost")
     yield from _windows(mapping(context, "windowsOptions"), child(path, "windowsOptions"))
 
 
@@ -342,7 +342,7 @@ def _port(value: dict[str, Any], path: str) -> Iterator[Finding]:
     if port is None:
         yield refused(at, "is required")
     elif isinstance(port, str) and not _is_port_name(port):
-        yield refused(at, "is not the name of a port; a number stands without quotes")
+        yield refused(at, "is not the name of a port; write a number without quotes")
     else:
         yield from between(value, "port", path, 1, _LAST_PORT)
 

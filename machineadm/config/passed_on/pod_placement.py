@@ -70,7 +70,7 @@ def _toleration(toleration: dict[str, Any], path: str, minor: int) -> Iterator[F
         elif not _is_integer(value):
             yield refused(child(path, "value"), "must be an integer")
     if "tolerationSeconds" in toleration and text(toleration, "effect") != "NoExecute":
-        yield refused(child(path, "tolerationSeconds"), "is for effect NoExecute alone")
+        yield refused(child(path, "tolerationSeconds"), "is only for effect NoExecute")
 
 
 def _is_integer(value: str) -> bool:

@@ -1,4 +1,4 @@
-"""What a container may be told of its own pod, by the rules of the kubelet (k8s.io/kubernetes, pkg/apis/core/validation)."""
+"""What a container may learn about its own pod, by the rules of the kubelet (k8s.io/kubernetes, pkg/apis/core/validation)."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def is_resource(name: str) -> bool:
 
 
 def divisor_problem(resource: str, divisor: str) -> str:
-    """What is wrong with the unit in which a resource is told; empty if nothing is.
+    """What is wrong with the unit of a resource; empty if nothing is.
 
     Args:
         resource: One that `is_resource`.
@@ -75,7 +75,7 @@ def divisor_problem(resource: str, divisor: str) -> str:
 
 
 def _canonical(quantity: str) -> str:
-    """A quantity that is a power of its unit, as Kubernetes writes it: `1000m` is `1`; anything else as it stands."""
+    """A quantity that is a power of its unit, as Kubernetes writes it: `1000m` is `1`; anything else as it is."""
     from fractions import Fraction
 
     found = re.fullmatch(r"([0-9.]{1,64})([KMGTPE]i|[mkMGTPE])?", quantity)

@@ -15,7 +15,7 @@ from machineadm.semver import Semver
 
 
 class Context(msgspec.Struct, frozen=True, kw_only=True):
-    """The whole that a value stands in."""
+    """The whole that a value is part of."""
 
     configuration: MachineConfiguration
     mode: Mode
@@ -53,12 +53,12 @@ def finding(code: str, path: str, message: str, hint: str = "") -> Finding:
 
 
 def warning(code: str, path: str, message: str, hint: str = "") -> Finding:
-    """A finding that is told and keeps nobody from going on."""
+    """A finding that is shown but does not stop the run."""
     return Finding(code=code, path=path, message=message, severity="warning", hint=hint)
 
 
 def asked_version(context: Context) -> Semver | None:
-    """The version of Kubernetes to judge by; None where it is not a version, which is told elsewhere.
+    """The version of Kubernetes to judge by; None where it is not a version, which is reported elsewhere.
 
     Raises:
         PrunedError: It could not be decoded.

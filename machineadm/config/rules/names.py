@@ -66,7 +66,7 @@ def names_come_once(items: Sequence[Any], field: str) -> Iterator[Finding]:
     for index, item in enumerate(items):
         if item.name in seen:
             yield warning(
-                "MA1306", f"{field}[{index}].name", f"{item.name} comes again: the last one counts"
+                "MA1306", f"{field}[{index}].name", f"{item.name} occurs again: the last one counts"
             )
         seen.add(item.name)
 
@@ -76,7 +76,7 @@ def misfit(type_: Any, text: str) -> str:
 
     Args:
         type_: An annotated string: `LabelValue`, `QualifiedName`.
-        text: What is to be of that type, though it stands elsewhere.
+        text: A value of that type that is written elsewhere.
     """
     (meta,) = type_.__metadata__
     extra = meta.extra or {}

@@ -88,7 +88,7 @@ def _one_authorization(source: FileSource, _context: Context) -> Iterator[Findin
     if source.auth_from is None:
         return
     if source.url.startswith("file:"):
-        yield finding("MA1301", "authFrom", "not together with a file URL, which takes no headers")
+        yield finding("MA1301", "authFrom", "not with a file URL, which has no headers")
     for field, headers in (("headers", source.headers), ("headersFrom", source.headers_from)):
         for name in headers:
             if name.lower() == "authorization":

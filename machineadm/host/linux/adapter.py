@@ -34,7 +34,7 @@ def linux_host(
     """This machine, or a tree on it.
 
     Args:
-        root: A directory that stands for `/`: then the host is offline, and has no commands, kernel or services, so that
+        root: A directory used as `/`: then the host is offline, and has no commands, kernel or services, so that
             nothing can be run by mistake, even if that directory turns out to be `/` itself. None: the running system.
         run_directory: Absolute path below the root, of the directory that a reboot empties.
         state_directory: Absolute path below the root, of the directory that survives.

@@ -20,7 +20,7 @@ else:
     import _signal as signal
 
 RESPITE = 8.0
-"""Seconds in which a run that was told to end must have ended; then the process is ended. Stopping a command takes 5 of
+"""Seconds within which a run that was asked to end must have ended; then the process is ended. Stopping a command takes 5 of
 them; all of it stays below the 10 that a run may outlast its deadline."""
 LAST_WORD = 1.0
 """Seconds that the report of such an end may take: the disk it goes to may be what hangs."""
@@ -40,7 +40,7 @@ class Interruption:
     """Whether the run must end: one object that clock and commands ask.
 
     A context manager. Within it SIGTERM, SIGINT, SIGHUP and the deadline raise InterruptedRunError wherever the run is, once:
-    no read, no connection and no computation has to ask. Code that must not be torn apart uses `held`, and asks. If
+    no read, no connection and no computation needs to ask. Code that must not be torn apart uses `held`, and asks. If
     the error gets nowhere, as in library code that waits for ever, a thread ends the process after RESPITE.
     Outside of the context only the deadline counts, for those who ask.
 

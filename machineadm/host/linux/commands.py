@@ -35,7 +35,7 @@ _POLL = 0.2
 _DRAIN = 0.5
 _SEARCH = ("/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin")
 _PR_SET_PDEATHSIG = 1
-# Escape sequences in a program's output must not act on the terminal of whoever reads the log. Tab
+# Escape sequences in a program's output must not act on the terminal of a reader of the log. Tab
 # stays.
 _CONTROLS = {code: f"\\x{code:02x}" for code in (*range(9), *range(10, 32), 127)}
 
@@ -300,7 +300,7 @@ def search_path() -> str:
     own = [
         directory
         for directory in os.environ.get("PATH", "").split(":")
-        # A relative one would be looked up in the working directory of each command: whoever can
+        # A relative one would be looked up in the working directory of each command: anyone who can
         # write there could have root run their program.
         if directory.startswith("/")
     ]

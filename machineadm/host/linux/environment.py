@@ -9,7 +9,7 @@ _PROXIES = ("http_proxy", "https_proxy", "no_proxy", "all_proxy")
 
 
 def cache_directory() -> str:
-    """Where the packed agent was told to unpack its libraries (MACHINEADM_CACHE), absolute; empty for the usual place."""
+    """Where the packed agent is configured to unpack its libraries (MACHINEADM_CACHE), absolute; empty for the usual place."""
     given = os.environ.get("MACHINEADM_CACHE", "")
     return os.path.realpath(given) if given else ""
 

@@ -128,7 +128,7 @@ class LinuxKernel:
             raise HostError(
                 "MA3306",
                 f"cannot set the host name to {name!r}: {error.strerror}",
-                hint="run as root; an unprivileged container may not change its name",
+                hint="run as root; an unprivileged container cannot change its name",
             ) from error
 
     def _built_in(self) -> set[str]:

@@ -34,7 +34,7 @@ class Tree:
     """A root directory, held open.
 
     Args:
-        root: Absolute path of the directory that stands for `/`.
+        root: Absolute path of the directory used as `/`.
 
     Raises:
         HostError: There is no such directory.
@@ -50,7 +50,7 @@ class Tree:
                 hint="--root must name an existing directory",
             ) from error
         # Whoever owns the root can exchange everything below it, so following his links gives him nothing new. The same
-        # goes for whoever runs this.
+        # applies to the user who runs this.
         self._trusted = frozenset((0, os.geteuid(), os.fstat(self._root).st_uid))
 
     def __del__(self, close: Callable[[int], None] = os.close) -> None:

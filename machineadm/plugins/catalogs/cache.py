@@ -292,7 +292,7 @@ class _Coming:
             raise PluginError(
                 "MA7246",
                 f"{self._what()} has the digest sha256:{self._digest.hexdigest()}, not {self._artifact.digest}",
-                hint="somebody has changed it on its way, or the catalog is damaged; nothing was kept",
+                hint="it was changed in transit, or the catalog is damaged; nothing was kept",
             )
         try:
             # Executable only now: what has not been compared must not be runnable by accident.
@@ -318,7 +318,7 @@ class _Coming:
                 raise PluginError(
                     "MA7246",
                     f"{self._what()} is longer than the {self._artifact.size} bytes that its catalog names",
-                    hint="somebody has changed it on its way, or the catalog is damaged; nothing was kept",
+                    hint="it was changed in transit, or the catalog is damaged; nothing was kept",
                 )
             self._write(chunk)
             self.came += len(chunk)
@@ -417,7 +417,7 @@ def _held(path: str, end: float) -> int:
                 os.close(descriptor)
                 raise PluginError(
                     "MA7251",
-                    f"somebody else fetches the same plugin, and has not ended yet ({path})",
+                    f"another process is still fetching the same plugin ({path})",
                     hint="wait for it, or end it",
                 ) from None
             time.sleep(0.1)

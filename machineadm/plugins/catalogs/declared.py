@@ -29,7 +29,7 @@ _HINTS: Final = {
     "MA7243": "look at the address; the machine must trust the certificate of a registry",
     "MA7244": f"{CREDENTIALS}, as `docker login` writes it, has the credentials of registries",
     "MA7248": "look at the directory, its permissions and its room",
-    "MA7251": "what came is kept, and the next run goes on from there",
+    "MA7251": "the next run continues where this one stopped",
 }
 """In place of hints that name options of `machineadm plugin install`."""
 
@@ -87,7 +87,7 @@ def _refuse_unknown(lock: str, platform: str) -> NoReturn:
     raise PluginError(
         "MA7250",
         f"neither its entry nor {lock} says which digest it must have on {platform}",
-        hint=f"pin it by digest, let the image bring the lock, or give {ALLOW_UNVERIFIED}",
+        hint=f"pin it by digest, let the image bring the lock, or use {ALLOW_UNVERIFIED}",
     )
 
 

@@ -93,7 +93,7 @@ class DirectoryCatalog:
             raise CatalogError(
                 "MA7245",
                 f"{path}{SUFFIX} does not hold the SHA-256 of the plugin beside it",
-                hint=f"whoever fills the catalog writes it: sha256sum {os.path.basename(path)}",
+                hint=f"the publisher of the catalog writes it: sha256sum {os.path.basename(path)}",
             )
         return found
 

@@ -31,11 +31,8 @@ TIMEOUT: Final = 600.0
 """Seconds that fetching one plugin may take."""
 
 ATTEMPTS: Final = 4
-_REPLACED: Final = "somebody has replaced a version that was published already: find out who, before anything is installed"
-_REPINNED: Final = (
-    "version must name the release that the digest is of; if it does, "
-    "somebody has replaced what was published: find out who"
-)
+_REPLACED: Final = "a version that was already published was replaced: find out by whom before you install anything"
+_REPINNED: Final = "version must name the release that the digest is of; if it does, the published plugin was replaced: find out by whom"
 
 
 class Fetched(msgspec.Struct, frozen=True, kw_only=True):
@@ -112,6 +109,7 @@ class Fetcher:
                 hint="one of the two is outdated: find out which",
             )
         digest = pinned or digest
+        # The locked version and not the newest that fits: two machines of a site must get the same one.
         constraint = Constraint.just(locked.version) if locked else wanted.constraint
         if digest or not self._refresh:
             kept = self._cache.newest(wanted.kind, wanted.name, constraint, platform, digest)
@@ -126,6 +124,7 @@ class Fetcher:
             catalog, artifact = self._find(wanted, constraint, platform, end)
         except (AbsentError, CatalogError) as error:
             return self._stand_in(wanted, platform, digest, error, locked)
+        # Before the download: a replaced version must not even reach the cache.
         if digest and artifact.digest != digest:
             raise PluginError(
                 "MA7246",
@@ -173,6 +172,7 @@ class Fetcher:
                 )
             except AbsentError:
                 continue
+            # Of a catalog that cannot be asked nobody knows what it has: another may serve, but the operator is warned.
             except CatalogError as error:
                 if self._strict:
                     raise

@@ -173,5 +173,5 @@ def _unfit(path: str, reason: str) -> NoReturn:
     raise PluginError(
         "MA7249",
         f"the lock file {path} cannot be used: {reason}",
-        hint="take it from where it is kept, or remove it to decide anew what is installed",
+        hint="restore it from where it is kept, or remove it to choose versions again",
     )

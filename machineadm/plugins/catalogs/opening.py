@@ -75,7 +75,7 @@ def open_catalog(
     if scheme == "oci+http" and host not in _HERE:
         raise UsageError(
             "MA7240",
-            f"{_shown(address)}: plain http is for a registry on this machine alone",
+            f"{_shown(address)}: plain http is only for a registry on this machine",
             hint="use oci://, and --ca-file for a certificate of your own",
         )
     netloc = (f"[{host}]" if ":" in host else host) + (f":{port}" if port else "")

@@ -44,6 +44,6 @@ def attest(plugin: Plugin, challenge: bytes) -> tuple[str, bytes]:
     elif len(reply.evidence) > MOST:
         wrong = f"it has more than {MOST} bytes"
     if wrong:
-        message = f"plugin {plugin.name} gives unfit evidence: {wrong}"
+        message = f"plugin {plugin.name} returns invalid evidence: {wrong}"
         raise PluginError("MA7224", message)
     return str(reply.format), bytes(reply.evidence)

@@ -37,7 +37,7 @@ def fetch(plugin: Plugin, location: str, *, most: int) -> bytes:
             for reply in call:
                 pieces += reply.data
                 if len(pieces) > most:
-                    message = f"plugin {plugin.name} gives more than {most} bytes for {what}"
+                    message = f"plugin {plugin.name} returns more than {most} bytes for {what}"
                     raise PluginError("MA7224", message)
     except RpcError as error:
         refusal: PluginError = failed(plugin, KIND, what, error)

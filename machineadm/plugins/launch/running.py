@@ -287,7 +287,7 @@ async def _connected(
         raise PluginError(
             "MA7216",
             "the server at its address has another certificate than the one it sent",
-            hint="start it again; if that repeats, somebody is in the middle",
+            hint="start it again; if that repeats, an attacker may be on the path",
         ) from error
     except ValueError as error:
         raise PluginError("MA7216", f"its certificate cannot be read: {error}") from error

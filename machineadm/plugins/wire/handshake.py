@@ -149,7 +149,7 @@ def _version(field: str, versions: Collection[int]) -> int:
         raise PluginError(
             "MA7214",
             f"it speaks protocol version {field}; this host speaks {known}",
-            hint="use a release of the plugin that fits this machineadm",
+            hint="use a release of the plugin that supports this machineadm",
         )
     return int(field)
 

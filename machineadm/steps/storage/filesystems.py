@@ -154,11 +154,11 @@ class MakeFilesystem(msgspec.Struct, frozen=True, kw_only=True):
     def _another(
         self, path: str, there: devices.Content, parts: list[str] | None = None
     ) -> StepError:
-        what = f"{path} holds {there} already, and stays as it is"
+        what = f"{path} already holds {there}, and was left as it is"
         if parts:
             what = f"{path} has no free partition: {', '.join(parts)} hold something else, and stay as they are"
         return StepError(
             "MA3565",
             f"{self.name}: {what}",
-            hint="name another device; or, if nobody needs it, say replaceFS with its kind, or overwrite: true with a number or none",
+            hint="name another device; or, if nobody needs it, set replaceFS to its kind, or overwrite: true with a number or none",
         )

@@ -114,8 +114,8 @@ class MakePartitions(msgspec.Struct, frozen=True, kw_only=True):
         if (there.kind or there.table) and not self.disk.overwrite:
             raise StepError(
                 "MA3562",
-                f"{self.name}: {path} carries {there} already, and stays as it is",
-                hint="name another disk; or, if nobody needs what is on it, say overwrite: true, or run wipefs",
+                f"{self.name}: {path} already has {there}, and was left as it is",
+                hint="name another disk; or, if nobody needs what is on it, set overwrite: true, or run wipefs",
             )
 
     def _effect(self, path: str, size: int) -> RunProgram:

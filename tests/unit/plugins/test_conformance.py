@@ -125,7 +125,7 @@ import functools; serve = functools.partial(serve, encodings=(2,))
     ("encryption-provider", "multiplexes"): """
 if "PLUGIN_MULTIPLEX_GRPC" in os.environ: sys.exit("what is that?")
 """,
-    ("encryption-provider", "serves nobody but its host"): """
+    ("encryption-provider", "serves only its host"): """
 import ssl
 from machineadm.plugins.wire.certificates import Identity
 def server(self, peer):
@@ -134,7 +134,7 @@ def server(self, peer):
     return context
 Identity.server = server
 """,
-    ("encryption-provider", "goes on at SIGINT"): """
+    ("encryption-provider", "ignores SIGINT"): """
 from machineadm.plugins.wire import serving
 inner = serving._until_asked
 async def until(one):
@@ -198,7 +198,7 @@ serving.handlers = handlers
     ): "Words.fetch_passphrase = lambda self, provider: b''",
     (
         "encryption-provider",
-        "gives one passphrase for a provider",
+        "returns one passphrase for a provider",
     ): "Words.fetch_passphrase = lambda self, provider: os.urandom(8)",
     (
         "encryption-provider",
@@ -215,13 +215,13 @@ import importlib; importlib.import_module("machineadm.plugins.sdk.serve").decode
 """,
     (
         "infrastructure",
-        "refuses a location where nothing lies",
+        "refuses an empty location",
     ): "Memory.fetch = lambda self, location: iter([b''])",
     (
         "infrastructure",
-        "gives what lies at a location, in pieces",
+        "returns the content of a location, in pieces",
     ): "Memory.fetch = lambda self, location: iter([os.urandom(4)])",
-    ("infrastructure", "bears a host that goes away"): """
+    ("infrastructure", "survives a host that goes away"): """
 count = []
 def fetch(self, location):
     count.append(1)
@@ -229,7 +229,7 @@ def fetch(self, location):
     yield b"x"
 Memory.fetch = fetch
 """,
-    ("infrastructure", "takes a report"): """
+    ("infrastructure", "accepts a report"): """
 def report(self, location, status): raise CallError("no paper")
 Memory.report = report
 """,
@@ -241,7 +241,7 @@ Memory.store = store
 """,
     (
         "attestation",
-        "gives evidence of its own for each challenge",
+        "returns different evidence for each challenge",
     ): "Quote.attest = lambda self, challenge: Evidence('test', b'same')",
     (
         "attestation",
@@ -273,24 +273,24 @@ SAYS = {
     "serves a host without AutoMTLS": "exited (exit code 1) before its handshake",
     "speaks the older encoding": "does not speak protocol version 1",
     "multiplexes": "exited (exit code 1) before its handshake",
-    "serves nobody but its host": "with a certificate of another",
-    "goes on at SIGINT": "it ends at SIGINT",
+    "serves only its host": "with a certificate of another",
+    "ignores SIGINT": "it ends at SIGINT",
     "ends when asked": "had to be killed",
     "ends at SIGTERM": "within 5 s of SIGTERM",
     "reports its health": "Health/Check",
     "answers an unknown method with UNIMPLEMENTED": "it answers INTERNAL",
     "answers sixteen calls at once": "of 16 fail",
     "refuses a provider that it does not know": "FetchPassphrase succeeds",
-    "gives one passphrase for a provider": "another passphrase the second time",
+    "returns one passphrase for a provider": "another passphrase the second time",
     "stores and deletes passphrases": "FetchPassphrase succeeds",
     "takes the same settings again": "once is enough",
     "refuses settings that are not an object": "cannot be decoded, and says nothing",
-    "refuses a location where nothing lies": "Fetch succeeds",
-    "gives what lies at a location, in pieces": "something else comes the second time",
-    "bears a host that goes away": "UNAVAILABLE",
-    "takes a report": "no paper",
+    "refuses an empty location": "Fetch succeeds",
+    "returns the content of a location, in pieces": "it returns something else the second time",
+    "survives a host that goes away": "UNAVAILABLE",
+    "accepts a report": "no paper",
     "stores, locates and deletes": "other bytes come back",
-    "gives evidence of its own for each challenge": "can be replayed",
+    "returns different evidence for each challenge": "can be replayed",
     "trusts its own evidence, and no other": "trusts evidence of another challenge",
     "names its providers": "there twice: echo",
     "describes each provider": "not a semantic one",
@@ -338,7 +338,7 @@ def caught(one: Subject, name: str) -> str:
     return ""
 
 
-@pytest.mark.parametrize("check", ["goes on at SIGINT", "gives one passphrase for a provider"])
+@pytest.mark.parametrize("check", ["ignores SIGINT", "returns one passphrase for a provider"])
 def test_a_check_says_nothing_of_a_plugin_without_the_fault(tmp_path: Path, check: str) -> None:
     assert caught(subject(tmp_path, "encryption-provider"), check) == ""
 
@@ -362,7 +362,7 @@ def test_a_check_that_has_nothing_to_go_by_says_what_it_needs(tmp_path: Path) ->
     one = subject(tmp_path, "encryption-provider", inputs={}, writes=False)
     with one.running() as plugin:
         with pytest.raises(SkippedError, match="needs --input "):
-            checks_of(one.kind)["gives one passphrase for a provider"](one, plugin)
+            checks_of(one.kind)["returns one passphrase for a provider"](one, plugin)
         with pytest.raises(SkippedError, match="needs --writes"):
             checks_of(one.kind)["stores and deletes passphrases"](one, plugin)
 

@@ -23,7 +23,7 @@ def check_bounds(s: Schema, path: str, found: Findings, around: str = "") -> Non
         s: The schema.
         path: Where it is.
         found: Where warnings go.
-        around: For a schema below a junctor, the type that stands outside.
+        around: For a schema below a junctor, the type outside it.
     """
     type_ = s.type or around
     if type_ in ("", "integer", "number"):

@@ -137,7 +137,7 @@ def check_definition(
 
 
 def _silence(found: Findings, decoded: int, broken: set[str]) -> None:
-    """What could not be decoded is told once, and not again as missing."""
+    """What could not be decoded is reported once, and not again as missing."""
     ends = tuple(_tail(b) for b in broken)
     if ends:
         found.found[decoded:] = [

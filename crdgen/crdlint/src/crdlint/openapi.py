@@ -84,7 +84,7 @@ def check_openapi(schema: Schema, path: str, found: Findings, cel: CelCheck | No
         schema: The root.
         path: Where it is.
         found: Where violations go.
-        cel: Judges the rules of a node; None if no rule is to be compiled.
+        cel: Judges the rules of a node; None to compile no rules.
     """
     _Walk(found, cel).node(schema, path, Place(), is_root=True)
 

@@ -1,6 +1,6 @@
 """Bytes to documents, as kubectl and the API server read them: YAML 1.1 in Go's dialect, or JSON.
 
-Duplicate keys, keys that are not strings and numbers that JSON cannot write are told, everything else is kept.
+Duplicate keys, keys that are not strings and numbers that JSON cannot write are reported, everything else is kept.
 """
 
 from __future__ import annotations

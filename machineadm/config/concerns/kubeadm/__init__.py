@@ -1,4 +1,4 @@
-"""kubeadm: what it is told of the machine's part in a cluster, and what it takes.
+"""kubeadm: what it is given of the machine's part in a cluster, and what it accepts.
 
 One module for each part; those whose types the configuration does not have are not loaded.
 """

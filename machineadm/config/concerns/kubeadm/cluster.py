@@ -186,7 +186,7 @@ def _name_is_one_in_a_static_pod(
             "MA1431",
             "name",
             "must be letters, digits, _, - and ., without a digit or .. in front",
-            f"a kubelet before 1.{RELAXED_NAMES_MINOR} takes no other in a static pod",
+            f"a kubelet before 1.{RELAXED_NAMES_MINOR} accepts no other in a static pod",
         )
 
 

@@ -18,7 +18,7 @@ def _token_is_given(discovery: TokenDiscovery, _context: Context) -> Iterator[Fi
 
 
 def _cluster_is_pinned(discovery: TokenDiscovery, _context: Context) -> Iterator[Finding]:
-    # The token authenticates the machine to the cluster, not the reverse: whoever knows it could
+    # The token authenticates the machine to the cluster, not the reverse: anyone who knows it could
     # pose as the API server.
     if not discovery.ca_cert_hashes and not discovery.unsafe_skip_ca_verification:
         yield finding(

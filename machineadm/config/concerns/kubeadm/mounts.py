@@ -102,7 +102,7 @@ def _component_fits(kubernetes: KubernetesConfig, component: str) -> Iterator[Fi
             )
             continue
         if mount.name in given:
-            message = f"{mount.name} comes again: the last one counts"
+            message = f"{mount.name} occurs again: the last one counts"
             yield warning("MA1306", f"{volume}.name", message)
         given[mount.name] = mount
     for mount in given.values():
@@ -121,7 +121,7 @@ def _component_fits(kubernetes: KubernetesConfig, component: str) -> Iterator[Fi
             yield warning(
                 "MA1430",
                 mount.field,
-                f"kubeadm mounts {mount.path} by itself where the machine has it, and the kubelet refuses two",
+                f"kubeadm mounts {mount.path} itself if the machine has it, and the kubelet refuses two mounts",
                 f"leave the volume out, or name it {_name_of(mount.path)}",
             )
     left = {name: mount for name, mount in own.items() if name not in given}

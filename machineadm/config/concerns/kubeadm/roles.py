@@ -148,7 +148,7 @@ def _expires_at_some_time(token: BootstrapToken, _context: Context) -> Iterator[
     try:
         instant(token.expires)
     except ValueError:
-        yield finding("MA1323", "expires", f"there is no such time as {token.expires}")
+        yield finding("MA1323", "expires", f"{token.expires} does not exist")
 
 
 def _groups_need_authentication(token: BootstrapToken, _context: Context) -> Iterator[Finding]:
@@ -157,7 +157,7 @@ def _groups_need_authentication(token: BootstrapToken, _context: Context) -> Ite
         yield finding(
             "MA1323",
             "usages",
-            "must have authentication, for kubeadm gives every token a group, and refuses groups without it",
+            "must have authentication, because kubeadm gives every token a group and refuses groups without it",
             "kubectl creates other tokens, once the cluster is there",
         )
 

@@ -213,8 +213,8 @@ ALONE: Final[dict[str, Alone]] = {
     "serves a host without AutoMTLS": in_the_clear,
     "speaks the older encoding": old_encoding,
     "multiplexes": multiplexed,
-    "serves nobody but its host": strangers,
-    "goes on at SIGINT": interrupted,
+    "serves only its host": strangers,
+    "ignores SIGINT": interrupted,
     "ends when asked": ends,
     "ends at SIGTERM": terminated,
 }

@@ -40,8 +40,8 @@ def unfit_settings(subject: Subject, plugin: Plugin) -> None:
         reply = plugin.call(CONFIGURE, request, timeout=CALL)
     except RpcError as error:
         if error.status is Status.UNIMPLEMENTED:
-            raise SkippedError("it takes no settings") from None
-        require(error.status is not Status.UNAVAILABLE, "unfit settings end it")
+            raise SkippedError("it has no settings") from None
+        require(error.status is not Status.UNAVAILABLE, "invalid settings end it")
         return
     require(reply.diagnostics, "it takes settings that cannot be decoded, and says nothing")
 
@@ -77,7 +77,7 @@ def passphrase(subject: Subject, plugin: Plugin) -> None:
     )
     require(first, "the passphrase is empty")
     require(len(first) <= 65536, f"the passphrase has {len(first)} bytes")
-    require(first == second, "it gives another passphrase the second time")
+    require(first == second, "it returns another passphrase the second time")
 
 
 def stored_passphrase(subject: Subject, plugin: Plugin) -> None:
@@ -87,7 +87,7 @@ def stored_passphrase(subject: Subject, plugin: Plugin) -> None:
     asked(subject, plugin, "StorePassphrase", provider=name, passphrase=word)
     try:
         found = asked(subject, plugin, "FetchPassphrase", provider=name).passphrase
-        require(found == word, "it gives another passphrase than was stored")
+        require(found == word, "it returns another passphrase than was stored")
     finally:
         asked(subject, plugin, "DeletePassphrase", provider=name)
     refused(subject, plugin, "FetchPassphrase", provider=name)
@@ -103,21 +103,21 @@ def unknown_location(subject: Subject, plugin: Plugin) -> None:
 
 def fetched(subject: Subject, plugin: Plugin) -> None:
     """The data at a location comes in pieces that any peer accepts, the same each time."""
-    location = subject.known("location", "a location where something lies")
+    location = subject.known("location", "a location that has something")
     first, second = (_fetch(subject, plugin, location) for _ in range(2))
     require(first, "nothing comes")
     require(max(map(len, first)) <= MOST_PIECE, f"a piece is larger than {MOST_PIECE} bytes")
-    require(b"".join(first) == b"".join(second), "something else comes the second time")
+    require(b"".join(first) == b"".join(second), "it returns something else the second time")
 
 
 def cancelled(subject: Subject, plugin: Plugin) -> None:
     """A host that goes away in the midst of a fetch costs nothing."""
-    location = subject.known("location", "a location where something lies")
+    location = subject.known("location", "a location that has something")
     for _ in range(8):
         with plugin.stream(subject.methods["Fetch"], timeout=CALL) as call:
             call.send(subject.methods["Fetch"].request(location=location))
             call.receive()
-    require(_fetch(subject, plugin, location), "nothing comes any more")
+    require(_fetch(subject, plugin, location), "it returns nothing any more")
 
 
 def reported(subject: Subject, plugin: Plugin) -> None:
@@ -218,20 +218,20 @@ _SETTINGS: Final[dict[str, Live]] = {
 CHECKS: Final[dict[str, dict[str, Live]]] = {
     "encryption-provider": {
         "refuses a provider that it does not know": unknown_passphrase,
-        "gives one passphrase for a provider": passphrase,
+        "returns one passphrase for a provider": passphrase,
         "stores and deletes passphrases": stored_passphrase,
         **_SETTINGS,
     },
     "infrastructure": {
-        "refuses a location where nothing lies": unknown_location,
-        "gives what lies at a location, in pieces": fetched,
-        "bears a host that goes away": cancelled,
-        "takes a report": reported,
+        "refuses an empty location": unknown_location,
+        "returns the content of a location, in pieces": fetched,
+        "survives a host that goes away": cancelled,
+        "accepts a report": reported,
         "stores, locates and deletes": stored,
         **_SETTINGS,
     },
     "attestation": {
-        "gives evidence of its own for each challenge": evidence,
+        "returns different evidence for each challenge": evidence,
         "trusts its own evidence, and no other": verified,
         **_SETTINGS,
     },

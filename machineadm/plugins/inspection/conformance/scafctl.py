@@ -161,7 +161,7 @@ def given_tokens(subject: Subject, plugin: Plugin) -> None:
         reply = asked(
             subject, plugin, "GetToken", handler_name=name, scope=scope, min_valid_for_seconds=60
         )
-        require(reply.access_token, f"handler {name} gives an empty token")
+        require(reply.access_token, f"handler {name} returns an empty token")
         left = reply.expires_at_unix - time.time()
         require(
             reply.expires_at_unix == 0 or left >= 55,
@@ -228,7 +228,7 @@ CHECKS: Final[dict[str, dict[str, Live]]] = {
         "takes its settings again": configured,
         "says who is logged in": statuses,
         "refuses a handler that it does not have": unknown_handler,
-        "gives tokens that last": given_tokens,
+        "returns tokens that last": given_tokens,
         "lists the tokens that it keeps": kept_tokens,
     },
 }
