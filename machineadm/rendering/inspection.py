@@ -81,6 +81,7 @@ def _cloud_config_files(config: Mapping, contents: _Contents) -> Iterator[Writte
     files = field_of(config, "write_files")
     for file in files.items if isinstance(files, Sequence) else ():
         if isinstance(file, Mapping):
+            # cloud-init also takes media types: application/x-gzip.
             encoding = (
                 word_of(file, "encoding").lower().replace("application/", "").replace("x-", "")
             )

@@ -206,6 +206,7 @@ class References:
         there = getattr(value, twin)
         if there is PRUNED:
             return {}
+        # Headers are such a map, and their names ignore case.
         beside = {name.lower() for name in there}
         for key, one in given.items():
             if one is PRUNED or not self._is_one(one, child(path, key)):
