@@ -91,6 +91,17 @@ TABLE: dict[str, Code] = {
         "keys are ignored.",
         "Render it with `--template bare` to see the configuration, and check the position that the message names.",
     ),
+    "MA1623": Code(
+        "the additional Ignition configuration cannot be merged",
+        "`spec.ignition.additionalConfig` is not JSON that Ignition reads, has keys that Ignition does not know, or is of a version that does not fit the "
+        "rendered configuration.",
+        "Have Butane write it (`butane --strict`), for the version that `ignitionVersion` says. `ignition-validate` judges it by itself.",
+    ),
+    "MA1624": Code(
+        "the additional Ignition configuration and machineadm write the same",
+        "`spec.ignition.additionalConfig` has a file, unit or setting that the rendered configuration has, too. Nothing of either is dropped silently.",
+        "Take it out. To change how the agent's unit starts, give it drop-ins.",
+    ),
     "MA1630": Code(
         "warning: a path that cannot be written",
         "The agent would be installed below /usr on a system that Ignition sets up.",

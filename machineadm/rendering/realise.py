@@ -263,3 +263,10 @@ def _format(spec: MachineBootstrapSpec) -> Iterator[Finding]:
             message="only format ignition has an Ignition version",
             hint="add format: ignition, or remove it",
         )
+    if spec.ignition is not None and name is not PRUNED and name != "ignition":
+        yield Finding(
+            code="MA1604",
+            path="spec.ignition",
+            message="only format ignition has an Ignition configuration",
+            hint="add format: ignition, or remove it",
+        )

@@ -116,6 +116,8 @@ def render(
     documents = _documents(bootstrap.spec, realised, random)
     known = functions(documents, script, agent_path(agent).encode())
     pieces = _filled(chosen.text, known, realised)
+    if bootstrap.spec.ignition is not None and chosen.format == "ignition":
+        pieces = _with_additional(pieces, bootstrap.spec.ignition.additional_config)
     measured = sizes.measure(
         pieces,
         realised.configuration,
@@ -262,6 +264,28 @@ def _filled(text: str, known: dict[str, Function], realised: Realised) -> tuple[
         return tuple(Template(text, known).pieces())
     except TemplateError as error:
         raise UnrenderedError([_in_template(error, realised)]) from error
+
+
+def _with_additional(pieces: tuple[Piece, ...], additional: str | None) -> tuple[Piece, ...]:
+    """Merge `spec.ignition.additionalConfig`.
+
+    Raises:
+        UnrenderedError: It does not fit.
+    """
+    if additional is None:
+        return pieces
+    from machineadm.rendering.additional import merged
+
+    try:
+        return merged(pieces, additional)
+    except UnfitError as error:
+        finding = Finding(
+            code=error.code,
+            path="spec.ignition.additionalConfig",
+            message=error.message,
+            hint=error.hint,
+        )
+        raise UnrenderedError([finding]) from error
 
 
 def _private(documents: bytes, script: bytes, agent: AgentSource | None) -> dict[str, bytes]:

@@ -9,6 +9,8 @@ import pytest
 from tests.judges import judges
 from tests.machine.machine import Machine
 from tests.machine.site import RECORD, TOKEN, Site
+from tests.unit.rendering.test_additional import rendered
+from tests.unit.rendering.test_render import user_data
 
 SUCCESS = "/run/cluster-api/bootstrap-success.complete"
 FAILURE = "/run/cluster-api/bootstrap-failure.json"
@@ -78,3 +80,33 @@ def test_ignitions_own_check_accepts_it(agent_file: Path, tmp_path: Path) -> Non
 
     assert judges.ignition_validate(config) == []
     assert judges.ignition_validate(config.replace(b'"mode"', b'"modes"', 1)) != []
+
+
+def test_ignitions_own_check_accepts_what_an_additional_configuration_is_merged_into() -> None:
+    additional = {
+        "ignition": {"version": "3.3.0", "timeouts": {"httpTotal": 30}},
+        "kernelArguments": {"shouldExist": ["audit=1"]},
+        "passwd": {"users": [{"name": "core", "sshAuthorizedKeys": ["ssh-ed25519 AAAAC3Nz a"]}]},
+        "storage": {
+            "disks": [{"device": "/dev/sdb", "partitions": [{"number": 1, "label": "etcd"}]}],
+            "filesystems": [
+                {"device": "/dev/disk/by-partlabel/etcd", "format": "ext4", "path": "/var/lib/etcd"}
+            ],
+            "files": [{"path": "/etc/early", "mode": 420, "contents": {"source": "data:,a"}}],
+            "links": [{"path": "/etc/late", "target": "early"}],
+        },
+        "systemd": {
+            "units": [
+                {
+                    "name": UNIT,
+                    "dropins": [{"name": "10.conf", "contents": "[Unit]\nAfter=a.service\n"}],
+                }
+            ]
+        },
+    }
+    config = user_data(rendered(additional))
+
+    assert judges.ignition_validate(config) == []
+    assert b"/etc/early" in config
+    for known in (b"shouldExist", b"dropins", b"partitions"):
+        assert judges.ignition_validate(config.replace(known, known + b"s", 1)) != [], known

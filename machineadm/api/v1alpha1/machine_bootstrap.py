@@ -82,6 +82,15 @@ class BootstrapEncryption(ApiStruct, frozen=True, kw_only=True):
     """Iterations of the key derivation, 10000 to 10000000. Default 50000."""
 
 
+class IgnitionOptions(ApiStruct, frozen=True, kw_only=True):
+    """What user data for Ignition has beside the agent's own."""
+
+    additional_config: Annotated[str, Meta(min_length=2, max_length=262144)] | None = None
+    """A further Ignition configuration, as JSON, for what must happen before the system starts:
+    of the version in `ignitionVersion` or an earlier one with the same first number. Merged into the
+    rendered one; what both write is refused."""
+
+
 class MachineBootstrapSpec(ApiStruct, frozen=True, kw_only=True):
     """The machine, its part in a cluster, and how the configuration reaches it."""
 
@@ -110,6 +119,9 @@ class MachineBootstrapSpec(ApiStruct, frozen=True, kw_only=True):
 
     ignition_version: Literal["2.3", "3.4"] | None = None
     """Version of the Ignition configuration; with format `ignition` only. Default `3.4`."""
+
+    ignition: IgnitionOptions | None = None
+    """Additions to the Ignition configuration; with format `ignition` only."""
 
     data_size_limit: Quantity | None = None
     """Largest user data that the infrastructure accepts: `16Ki`. Anything larger is refused before a machine is

@@ -153,7 +153,7 @@ def page() -> str:
 def test_what_this_release_refuses_is_marked() -> None:
     assert not refused("machine.linuxConfiguration.ntp.servers[]")
     assert not refused("machine.linuxConfiguration.users[].name")
-    assert refused("machine.linuxConfiguration.kernelArguments")
+    assert refused("machine.linuxConfiguration.domainJoin")
     assert not refused("machine.files[].path")
     assert not refused("machine.linuxConfiguration.sysctls{}")
 

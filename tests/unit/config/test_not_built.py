@@ -80,7 +80,7 @@ def test_whatever_is_refused_says_how_to_do_without_it() -> None:
     "spec",
     [
         {"machine.attestationPlugin": ""},
-        {LINUX: {"complianceProfiles": [], "kernelArguments": []}},
+        {LINUX: {"complianceProfiles": []}},
         {"machine.bootstrapperTemplateSecretName": "a"},
     ],
 )
