@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import Any
 
 import msgspec
 
 from machineadm.api.pruned import PRUNED, PrunedError
 
-_WORD: Final = "[A-Za-z_][A-Za-z0-9_-]*"
-
 
 def child(path: str, key: str) -> str:
     """Return the path of a field or of a map's value: `path.key`, or `path["a.b/c"]`."""
-    if re.fullmatch(_WORD, key):
+    # Without a pattern, which would have to be compiled first: letters, digits, _ and -, no digit or - in front.
+    if key.isascii() and key.replace("-", "_").isidentifier() and key[0] != "-":
         return f"{path}.{key}" if path else key
     return f"{path}[{msgspec.json.encode(key).decode()}]"
 

@@ -38,16 +38,19 @@ _AES_SIZES: Final = (16, 24, 32)
 _KEY_SIZES: Final = {"aescbc": _AES_SIZES, "aesgcm": _AES_SIZES, "secretbox": (32,)}
 
 _OWN_ARGUMENTS: Final = (
-    ("auditPolicy", "audit-.*"),
-    ("encryptionAtRest", "encryption-provider-config"),
-    ("authentication.webhook", "authentication-token-webhook-.*"),
-    ("authentication.oidc", "oidc-.*"),
-    ("authentication.structured", "authentication-config|oidc-.*|anonymous-auth"),
-    ("authorization", "authorization-(mode|config|webhook-.*)"),
-    ("admission.plugins", "(enable|disable)-admission-plugins"),
-    ("admission.config", "admission-control-config-file"),
+    ("auditPolicy", ("audit-*",)),
+    ("encryptionAtRest", ("encryption-provider-config",)),
+    ("authentication.webhook", ("authentication-token-webhook-*",)),
+    ("authentication.oidc", ("oidc-*",)),
+    ("authentication.structured", ("authentication-config", "oidc-*", "anonymous-auth")),
+    (
+        "authorization",
+        ("authorization-mode", "authorization-config", "authorization-webhook-*"),
+    ),
+    ("admission.plugins", ("enable-admission-plugins", "disable-admission-plugins")),
+    ("admission.config", ("admission-control-config-file",)),
 )
-"""Fields of ControlPlaneConfig, and the API server's arguments that they are turned into."""
+"""Fields of ControlPlaneConfig, and the API server's arguments that they are turned into; `*` is any end."""
 
 
 def _arguments_leave_our_own_alone(
@@ -57,12 +60,18 @@ def _arguments_leave_our_own_alone(
         return
     for index, argument in enumerate(control_plane.api_server.extra_args):
         for field, arguments in _OWN_ARGUMENTS:
-            if re.fullmatch(arguments, argument.name) and _has(control_plane, field):
+            if _is_one_of(argument.name, arguments) and _has(control_plane, field):
                 yield finding(
                     "MA1320",
                     f"apiServer.extraArgs[{index}].name",
                     f"{argument.name} is set by controlPlane.{field}",
                 )
+
+
+def _is_one_of(name: str, arguments: tuple[str, ...]) -> bool:
+    return any(
+        name.startswith(each[:-1]) if each.endswith("*") else name == each for each in arguments
+    )
 
 
 def _has(control_plane: ControlPlaneConfig, field: str) -> bool:

@@ -31,6 +31,14 @@ _LAST_PORT: Final = 65535
 
 def integer(value: str) -> int | None:
     """The integer that Go's strconv.ParseInt with base 0 makes of a text; None if it is not one."""
+    # Most are digits alone: a pattern costs more to compile than to match.
+    if (
+        value.isascii()
+        and value.isdigit()
+        and len(value) <= 64
+        and (value[0] != "0" or value == "0")
+    ):
+        return int(value)
     found = re.fullmatch(rf"([+-]?)({_DIGITS})", value) if len(value) <= 64 else None
     if found is None:
         return None
