@@ -808,6 +808,29 @@ _FAULTS: Final[dict[str, tuple[tuple[Any, ...], ...]]] = {
         ("pulls of none", "maxParallelImagePulls", 0),
         ("bit out of range", "iptablesMasqueradeBit", 32),
         ("system cgroup without a root", "systemCgroups", "/system"),
+        ("no such cipher", "tlsCipherSuites[0]", "TLS_NOPE"),
+        ("no such version of TLS", "tlsMinVersion", "TLS1.2"),
+        ("reserve of devices", "kubeReserved", {"gpu": "1"}, "kubeReserved.gpu"),
+        ("reserve below zero", "systemReserved", {"cpu": "-1"}, "systemReserved.cpu"),
+        (
+            "signal that is none",
+            "evictionHard",
+            {"memory.free": "1Gi"},
+            'evictionHard["memory.free"]',
+        ),
+        (
+            "share above all",
+            "evictionHard",
+            {"nodefs.available": "110%"},
+            'evictionHard["nodefs.available"]',
+        ),
+        (
+            "eviction without a grace",
+            "evictionSoft",
+            {"memory.available": "1Gi"},
+            'evictionSoft["memory.available"]',
+        ),
+        ("logs of no size", "containerLogMaxSize", "10 MB"),
         ("pods alone without cgroups", "cgroupsPerQOS", False),
         ("no log file", "containerLogMaxFiles", 0),
         ("logs all the time", "containerLogMonitorInterval", "0s"),
@@ -906,6 +929,20 @@ NOT_ASKED: Final = frozenset(
         ("Pod", "privileged without escalation"),  # the judge forbids privileged pods altogether
         ("KubeletConfiguration", "old hidden metrics"),  # the judge is of no version
         ("KubeletConfiguration", "unknown field"),
+        # The kubelet's validation passes over these; it ends at them a moment later.
+        *(
+            ("KubeletConfiguration", name)
+            for name in (
+                "no such cipher",
+                "no such version of TLS",
+                "reserve of devices",
+                "reserve below zero",
+                "signal that is none",
+                "share above all",
+                "eviction without a grace",
+                "logs of no size",
+            )
+        ),
     }
 )
 

@@ -238,7 +238,8 @@ def _one_of(*words: str) -> Callable[[str], str]:
 
 _AUDIT: Final = "audit.k8s.io/v1"
 _MODES: Final = ("batch", "blocking", "blocking-strict")
-_TLS: Final = _one_of("VersionTLS10", "VersionTLS11", "VersionTLS12", "VersionTLS13", "")
+TLS_VERSIONS: Final = ("VersionTLS10", "VersionTLS11", "VersionTLS12", "VersionTLS13")
+_TLS: Final = _one_of(*TLS_VERSIONS, "")
 _CIPHERS: Final = frozenset(
     f"TLS_{name}"
     for name in (

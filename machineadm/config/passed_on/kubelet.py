@@ -104,6 +104,7 @@ def problems(
     yield from _pulls(document, path, whole, minor)
     yield from _logs_directory(document, path)
     yield from _sysctls(document, path)
+    yield from _later(document, path, whole)
     for name, words in _WORDS:
         yield from one_of(document, name, path, *words)
     yield from _gated(document, path, minor, gates)
@@ -233,6 +234,59 @@ def _logs_directory(document: dict[str, Any], path: str) -> Iterator[Finding]:
             child(path, "podLogsDir"),
             "must be an absolute path in ASCII without .. or a last slash",
         )
+
+
+_SIGNALS: Final = (
+    "memory.available",
+    "allocatableMemory.available",
+    "pid.available",
+    *(
+        f"{place}.{what}"
+        for place in ("nodefs", "imagefs", "containerfs")
+        for what in ("available", "inodesFree")
+    ),
+)
+_KINDS_RESERVED: Final = ("cpu", "memory", "ephemeral-storage", "pid")
+
+
+def _later(document: dict[str, Any], path: str, whole: dict[str, Any]) -> Iterator[Finding]:
+    """Judge what the kubelet's validation passes over, and what it ends at a moment later."""
+    from machineadm.config.passed_on.flags import TLS_VERSIONS, cipher_problem
+
+    yield from one_of(document, "tlsMinVersion", path, *TLS_VERSIONS)
+    for cipher, at in strings(document, "tlsCipherSuites", path):
+        if problem := cipher_problem(cipher):
+            yield refused(at, problem)
+    for name in ("kubeReserved", "systemReserved"):
+        for kind, value in mapping(document, name).items():
+            at = child(child(path, name), str(kind))
+            if kind not in _KINDS_RESERVED:
+                yield refused(at, "is not one of its values", ", ".join(_KINDS_RESERVED))
+            elif (found := amount(value)) is None or found < 0:
+                yield refused(at, "is not an amount such as 100Mi")
+    for name in ("evictionHard", "evictionSoft", "evictionMinimumReclaim"):
+        for signal, value in mapping(document, name).items():
+            yield from _threshold(name, str(signal), value, child(path, name), whole)
+    size = text(document, "containerLogMaxSize")
+    if size and (amount(size) is None or (amount(size) or 0) < 0):
+        yield refused(child(path, "containerLogMaxSize"), "is not an amount such as 10Mi")
+
+
+def _threshold(
+    name: str, signal: str, value: Any, path: str, whole: dict[str, Any]
+) -> Iterator[Finding]:
+    at = child(path, signal)
+    if signal not in _SIGNALS:
+        yield refused(at, "is not a signal such as memory.available", ", ".join(_SIGNALS))
+        return
+    if name == "evictionSoft" and signal not in mapping(whole, "evictionSoftGracePeriod"):
+        yield refused(at, "needs its evictionSoftGracePeriod")
+    share = value.removesuffix("%") if isinstance(value, str) and value.endswith("%") else None
+    found = amount(value if share is None else share)
+    if found is None or found < 0 or (share is not None and found > 100):
+        yield refused(at, "is not an amount such as 100Mi, or a share such as 10%")
+    elif share is None and found == 0 and name != "evictionMinimumReclaim":
+        yield refused(at, "must be more than 0", "0% disables a signal")
 
 
 _SYSCTL: Final = r"([a-z0-9]([-_a-z0-9]*[a-z0-9])?[./])*[a-z0-9]([-_a-z0-9]*[a-z0-9])?"
