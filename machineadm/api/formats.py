@@ -106,8 +106,12 @@ _MULTIPLES = {
 }
 
 
-def amount(quantity: str) -> int:
+def amount(quantity: str, units: int = 1) -> int:
     """A quantity of Kubernetes as a whole number, rounded up as the API server does: `16Ki` is 16384.
+
+    Args:
+        quantity: As written.
+        units: How many of what is counted make one of the quantity's: 1000 counts `1500m` in thousandths.
 
     Raises:
         ValueError: It is not a quantity.
@@ -121,4 +125,4 @@ def amount(quantity: str) -> int:
     factor = Fraction(f"1{exponent}") if exponent else Fraction(_MULTIPLES.get(decimal, "1"))
     if binary:
         factor = Fraction(1024 ** ("KMGTPE".index(binary) + 1))
-    return -int(-Fraction(number) * factor // 1)
+    return -int(-Fraction(number) * factor * units // 1)

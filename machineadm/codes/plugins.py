@@ -142,4 +142,40 @@ TABLE: dict[str, Code] = {
         "Nothing listens at the address of a plugin that should be running. Nothing was stopped.",
         "Start the plugin again, and use the address that it prints.",
     ),
+    "MA7231": Code(
+        "no container engine",
+        "A plugin runs in a container, and nothing on this machine serves the Docker Engine API: no Docker, and no podman with its "
+        "socket. containerd alone, as many nodes have it, does not serve it. Nothing was touched.",
+        "Install Docker, or podman and `systemctl enable --now podman.socket`; or name the plugin by path or catalog, as a process.",
+    ),
+    "MA7232": Code(
+        "container engine refuses",
+        "The container engine refused what a plugin's container needs; the text after the colon is its own. No container is left.",
+        "Compare the fields of `container` (runtime, cgroupParent, cpus, memory, endpoints, entrypoint) with what the engine has.",
+    ),
+    "MA7233": Code(
+        "image is not there",
+        "The container engine does not have the image of a plugin, and nothing is pulled. Nothing was touched.",
+        "Bring the image with the machine's image (`podman load`, `docker load`), or pull it before the run.",
+    ),
+    "MA7234": Code(
+        "image has another id",
+        "The image of that name is not the one that container.sha256 pins: it was replaced, or updated. It was not started.",
+        "Bring the image that was meant; if it was updated, set container.sha256 to its id.",
+    ),
+    "MA7235": Code(
+        "container engine does not answer",
+        "Something listens at the socket of the container engine, but does not answer as one does.",
+        "Look at its service: `systemctl status docker podman.socket`.",
+    ),
+    "MA7236": Code(
+        "containers need Linux",
+        "A plugin runs in a container, which is possible on Linux alone: both sides meet at sockets in a directory. Nothing was touched.",
+        "Name the plugin by path or catalog.",
+    ),
+    "MA7237": Code(
+        "container engine is not trusted",
+        "The container engine belongs to another user, who would see all that the plugin is told. Nothing was started.",
+        "Use an engine that root runs. A user other than root may also use their own.",
+    ),
 }

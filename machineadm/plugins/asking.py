@@ -20,11 +20,10 @@ from machineadm.plugins.discovery import Found, Places, entries, find, nobody
 from machineadm.plugins.host import Host, Plugin
 from machineadm.plugins.kinds import attestation, encryption_provider, infrastructure
 from machineadm.plugins.kinds.auth_handler import AuthHandlers, Token
-from machineadm.plugins.kinds.common import START, start
+from machineadm.plugins.kinds.common import command_of, start
 from machineadm.plugins.kinds.host_service import Allowed, RefusedError, Secrets
 from machineadm.plugins.kinds.provider import Providers, Result
 from machineadm.plugins.kinds.schema import problems, schema_of
-from machineadm.plugins.launch.model import Command
 from machineadm.plugins.proto import scafctl_pb2
 from machineadm.plugins.wire.logs import Record
 from machineadm.redaction import Redactor, Secret
@@ -57,13 +56,21 @@ def ask_passphrase(
         PluginError: It does not start, or does not answer.
     """
     asking = Asking(Places(), log=log)
-    try:
-        with asking.held():
+    asking.redactor.learn(found.secrets)
+    # Its log is shown when it has ended: what it said last may come after its answer.
+    with asking.held():
+        try:
             plugin = start(asking.host, encryption_provider.KIND, found)
             passphrase = encryption_provider.fetch_passphrase(plugin, provider)
             asking.redactor.learn([passphrase])
-    finally:
-        asking.end()
+        except PluginError as error:
+            # It may quote what the plugin printed; nobody further up knows the secrets of plugins.yaml.
+            mask = asking.redactor.text
+            masked = PluginError(error.code, mask(error.message), hint=mask(error.hint()))
+            masked.log_tail = mask(error.log_tail)
+            raise masked from error
+        finally:
+            asking.end()
     return passphrase
 
 
@@ -244,10 +251,16 @@ class Asking:
             if found is None:
                 missing: PluginError = nobody(kind, name, self.places)
                 raise missing
+            self._uses(found)
             self._clients[kind, name] = start(self.host, kind, found)
-            self.used.add(found.path)
         plugin: Plugin = self._clients[kind, name]
         return plugin
+
+    def _uses(self, found: Found) -> None:
+        # Before it is started: what the engine or the plugin says of its start may quote its environment.
+        self.redactor.learn(found.secrets)
+        if found.path:
+            self.used.add(found.path)
 
     def _found(self, kind: str, name: str) -> Found | None:
         return find(kind, name, self.places)
@@ -305,18 +318,11 @@ class Asking:
         raise refusal
 
     def _client(self, kind: str, found: Found, make: type[Client]) -> Client:
-        key = (kind, found.path)
+        key = (kind, found.path or found.name)
         if key not in self._clients:
-            plugin = self.host.start(
-                Command(
-                    name=found.name,
-                    path=found.path,
-                    cookie=PROVIDER if kind == "provider" else AUTH_HANDLER,
-                    sha256=found.sha256,
-                    start_timeout=START,
-                )
-            )
-            self.used.add(found.path)
+            cookie = PROVIDER if kind == "provider" else AUTH_HANDLER
+            self._uses(found)
+            plugin = self.host.start(command_of(found, cookie))
             self._clients[key] = make(plugin, self.allowed(found))
         client: Client = self._clients[key]
         return client

@@ -7,11 +7,14 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 import msgspec
+from msgspec.structs import replace
 
-from machineadm.api.v1alpha1.plugins import PluginEntry, PluginHostService
+from machineadm.api.v1alpha1.plugins import PluginContainer, PluginEntry, PluginHostService
 from machineadm.errors import PluginError
+from machineadm.plugins.launch.model import Container
 from machineadm.plugins.settings import CONFIGURATION, read_entries
-from machineadm.plugins.trust import checksum_of, require_trusted
+from machineadm.plugins.trust import ALLOW_UNVERIFIED, checksum_of, require_trusted
+from machineadm.redaction import Secret
 
 DIRECTORIES: Final = (
     "/opt/machineadm/plugins",
@@ -52,8 +55,14 @@ class Found(msgspec.Struct, frozen=True, kw_only=True):
 
     name: str
     path: str
+    """Its file; empty if it runs in a container."""
+
     sha256: str = ""
+    container: Container | None = None
     settings: dict[str, Any] | None = None
+    secrets: tuple[Secret, ...] = ()
+    """What of its settings and its environment must not be shown."""
+
     host_service: PluginHostService = PluginHostService()
     """What it may ask of its host."""
 
@@ -78,6 +87,8 @@ def find(kind: str, name: str, places: Places) -> Found | None:
         entry = _named(kind, name, _configured(name, places))
     if not path and entry is not None and entry.catalog is not None:
         return _fetched(entry, places)
+    if not path and entry is not None and entry.container is not None:
+        return _contained(entry, entry.container, places)
     path = path or (entry.path if entry else None) or _in(kind, name, places.directories)
     return _judged(name, path, places, entry) if path else None
 
@@ -180,6 +191,40 @@ def _fetched(entry: PluginEntry, places: Places) -> Found:
     return _with_settings(entry.name, path, sha256, entry)
 
 
+def _contained(entry: PluginEntry, wanted: PluginContainer, places: Places) -> Found:
+    from machineadm.api.formats import amount
+    from machineadm.plugins.launch.containers.creating import require_image
+    from machineadm.plugins.launch.containers.engine import located
+
+    if not wanted.sha256 and not places.allow_unverified:
+        raise PluginError(
+            "MA7203",
+            f"plugin {entry.name}: its image {wanted.image} is not pinned by container.sha256",
+            hint=f"set it to the image's id, as `podman image inspect` or `docker image inspect` shows it, or give {ALLOW_UNVERIFIED}",
+        )
+    container = Container(
+        image=wanted.image,
+        tag=wanted.tag or "",
+        sha256=wanted.sha256 or "",
+        entrypoint=wanted.entrypoint,
+        args=wanted.args,
+        env={name: value.reveal() for name, value in wanted.env.items()},
+        disable_network=wanted.disable_network,
+        labels=dict(wanted.labels),
+        group=wanted.group,
+        runtime=wanted.runtime or "",
+        cgroup_parent=wanted.cgroup_parent or "",
+        nano_cpus=amount(wanted.cpus, 10**9) if wanted.cpus else 0,
+        memory=amount(wanted.memory) if wanted.memory else 0,
+        endpoints=dict(wanted.endpoints),
+        debug=wanted.debug,
+    )
+    # Here already, where a run has touched nothing yet; once more when it is started.
+    require_image(entry.name, located(), container)
+    found = _with_settings(entry.name, "", "", entry)
+    return replace(found, container=container, secrets=(*found.secrets, *wanted.env.values()))
+
+
 def _judged(name: str, path: str, places: Places, entry: PluginEntry | None) -> Found:
     # An untrusted first hit is an error, not a reason to look further: otherwise whoever can break
     # it chooses which plugin runs.
@@ -200,5 +245,6 @@ def _with_settings(name: str, path: str, sha256: str, entry: PluginEntry) -> Fou
         path=path,
         sha256=sha256,
         settings={**entry.settings, **secrets},
+        secrets=tuple(entry.secret_settings.values()),
         host_service=entry.host_service,
     )

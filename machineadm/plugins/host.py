@@ -98,6 +98,7 @@ class Host:
                 self._directory(),
                 listen=lambda record: self._listen(command.name, record),
                 output=lambda stream, data: self._output(command.name, stream, data),
+                watch=self._entered().watch,
             )
         )
         return self._known(running)
@@ -112,6 +113,7 @@ class Host:
             reattach(
                 wanted,
                 self._directory(),
+                listen=lambda record: self._listen(wanted.name, record),
                 output=lambda stream, data: self._output(wanted.name, stream, data),
             )
         )
@@ -148,9 +150,12 @@ class Host:
             raise
 
     def _directory(self) -> str:
+        return f"{self._entered().directory}/{next(self._numbers)}"
+
+    def _entered(self) -> Guard:
         if self._guard is None:
             raise RuntimeError("use a host as a context manager: `with Host() as host`")
-        return f"{self._guard.directory}/{next(self._numbers)}"
+        return self._guard
 
     def _known(self, running: Running) -> Plugin:
         plugin = Plugin(self, running)

@@ -54,7 +54,7 @@ def inventory(places: Places) -> list[Installed]:
         require_trusted("of plugins.yaml", places.configuration)
         with open(places.configuration, "rb") as file:
             entries = read_entries(file.read(), file=places.configuration)
-        fetched = {(one.kind, one.name) for one in entries if one.catalog}
+        fetched = {(one.kind, one.name) for one in entries if one.catalog or one.container}
         # An entry without path and catalog speaks of the executable in the default directories.
         expected = {
             (one.kind, one.name): one.digest or ""
@@ -89,7 +89,7 @@ def inventory(places: Places) -> list[Installed]:
     marked = []
     for index, one in enumerate(found):
         if index == named:
-            seen |= fetched  # what plugins.yaml names by catalog comes before these
+            seen |= fetched  # what plugins.yaml names by catalog or container comes before these
         marked.append(msgspec.structs.replace(one, hidden=(one.kind, one.name) in seen))
         seen.add((one.kind, one.name))
     return marked

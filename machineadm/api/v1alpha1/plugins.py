@@ -1,6 +1,5 @@
 """Plugins of a machine: which there are, where they come from, and what they may ask of their host."""
 
-from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Literal
 
 from msgspec import Meta
@@ -66,7 +65,7 @@ Words = Annotated[
 
 
 class PluginContainer(ApiStruct, frozen=True, kw_only=True):
-    """A container that a plugin runs in, by the Docker Engine API."""
+    """A container that a plugin runs in, by the Docker Engine API, which podman serves, too; containerd alone does not."""
 
     image: Annotated[
         str,
@@ -76,13 +75,13 @@ class PluginContainer(ApiStruct, frozen=True, kw_only=True):
             extra={"oneLine": True, "pattern": "^[^:]+$", "expected": "an image without a tag"},
         ),
     ]
-    """The image without a tag."""
+    """The image without a tag. Nothing is pulled: the engine must have it."""
 
     tag: Annotated[str, Meta(min_length=1, max_length=128, extra=ONE_LINE)] | None = None
     """Its tag."""
 
     sha256: Sha256 | None = None
-    """Its id, checked before it is started."""
+    """Its id (`podman image inspect --format '{{.Id}}'`), which it must have before it is started. Absent: it runs with --allow-unverified-plugins alone."""
 
     entrypoint: Words = ()
     """The program instead of the image's own."""
@@ -91,7 +90,7 @@ class PluginContainer(ApiStruct, frozen=True, kw_only=True):
     """Its arguments."""
 
     env: Annotated[dict[VariableName, ShortSecret], Meta(max_length=100)] = {}
-    """Environment variables; secret."""
+    """Environment variables: never shown, but whoever may use the engine sees them. What tells a plugin of its host cannot be set."""
 
     disable_network: bool = False
     """Run it without a network. Default false."""
@@ -100,7 +99,7 @@ class PluginContainer(ApiStruct, frozen=True, kw_only=True):
     """Labels of the container."""
 
     group: Annotated[int, Meta(ge=0, le=4294967294)] | None = None
-    """Id of the group of its process and its sockets."""
+    """Id of the group of its process and its sockets, for an image that does not run as root."""
 
     runtime: Line | None = None
     """The OCI runtime, such as `runsc`. Default: the engine's."""
@@ -114,11 +113,11 @@ class PluginContainer(ApiStruct, frozen=True, kw_only=True):
     memory: Quantity | None = None
     """Memory that it may use, `128Mi`."""
 
-    endpoints: AnyObject = {}
-    """Settings of its networks, in the form of the engine's API."""
+    endpoints: Annotated[dict[Line, AnyObject], Meta(max_length=20)] = {}
+    """Settings of its networks by their names, in the form of the engine's API."""
 
     debug: bool = False
-    """Keep the container after a failure. Default false."""
+    """Keep the container after a failure, until a plugin of this name is started again. Default false."""
 
 
 class PluginHostService(ApiStruct, frozen=True, kw_only=True):
@@ -135,10 +134,6 @@ class PluginEntry(ApiStruct, frozen=True, kw_only=True):
     """One plugin. Without `path` or `catalog` it is looked up by kind and name among the installed plugins."""
 
     one_of: ClassVar[tuple[OneOf, ...]] = (at_most_one("path", "catalog", "container"),)
-
-    not_built: ClassVar[Mapping[str, str]] = {
-        "container": "run the executable itself: name it by path",
-    }
 
     name: LabelName
     """Name by which the configuration refers to it. No two plugins have the same kind and name."""

@@ -12,7 +12,7 @@ from machineadm.api.formats import seconds
 from machineadm.api.meta import HandlerRef, ProviderRef
 from machineadm.api.v1alpha1.files import FileSource
 from machineadm.api.v1alpha1.machine import MachineConfig
-from machineadm.api.v1alpha1.plugins import PluginEntry
+from machineadm.api.v1alpha1.plugins import PluginContainer, PluginEntry
 from machineadm.api.v1alpha1.reference import ConfigurationReferenceSpec
 from machineadm.api.v1alpha1.reporting import InfrastructurePlugin, Reporting
 from machineadm.config.paths import child
@@ -40,6 +40,9 @@ def _entry_fits(entry: PluginEntry, _context: Context) -> Iterator[Finding]:
     if entry.version is not None and entry.catalog is None:
         hint = "an executable of this machine is pinned by digest"
         yield finding("MA1301", "version", "goes with catalog", hint)
+    if entry.digest is not None and entry.container is not None:
+        hint = "an image is pinned by container.sha256"
+        yield finding("MA1301", "digest", "not together with container", hint)
     asks = entry.host_service.secret_prefix or entry.host_service.auth_handlers
     if asks and entry.kind not in _ON_SCAFCTLS_WIRE:
         yield finding(
@@ -49,9 +52,16 @@ def _entry_fits(entry: PluginEntry, _context: Context) -> Iterator[Finding]:
         )
 
 
+def _container_fits(container: PluginContainer, _context: Context) -> Iterator[Finding]:
+    if container.endpoints and container.disable_network:
+        yield finding("MA1301", "endpoints", "not together with disableNetwork")
+
+
 def entry_findings(entry: PluginEntry, path: str) -> Iterator[Finding]:
     """What is wrong with a plugin of plugins.yaml, where no configuration is around it."""
-    for one in (*declared(entry), *_entry_fits(entry, None)):  # type: ignore[arg-type]
+    inside = () if entry.container is None else _container_fits(entry.container, None)  # type: ignore[arg-type]
+    within = (replace(one, path=f"container.{one.path}") for one in inside)
+    for one in (*declared(entry), *_entry_fits(entry, None), *within):  # type: ignore[arg-type]
         yield replace(one, path=f"{path}.{one.path}" if one.path else path)
 
 
@@ -129,6 +139,7 @@ def reference_findings(spec: ConfigurationReferenceSpec) -> Iterator[Finding]:
 RULES: Final[Rules] = {
     MachineConfig: (_each_once,),
     PluginEntry: (_entry_fits,),
+    PluginContainer: (_container_fits,),
     ProviderRef: (_inputs_once, _is_a_provider),
     HandlerRef: (_is_a_handler,),
     InfrastructurePlugin: (_is_infrastructure,),

@@ -7,10 +7,13 @@ from contextlib import contextmanager
 from importlib import import_module
 from typing import Any, Final
 
+from msgspec.structs import replace
+
 from machineadm.plugins.cookie import AUTH_HANDLER, COOKIE, PROVIDER
 from machineadm.plugins.discovery import Found
 from machineadm.plugins.host import Host, Plugin
-from machineadm.plugins.kinds.common import START, start
+from machineadm.plugins.kinds import common
+from machineadm.plugins.kinds.common import start
 from machineadm.plugins.launch.model import Command
 from machineadm.plugins.payload import host_versions
 from machineadm.plugins.wire.handshake import Cookie
@@ -40,17 +43,8 @@ def methods_of(kind: str) -> dict[str, Method]:
 def command_of(kind: str, found: Found, **settings: Any) -> Command:
     """Build the command that starts a plugin of a kind; its settings are sent separately."""
     ours = kind not in COOKIES
-    return Command(
-        **{
-            "name": found.name,
-            "path": found.path,
-            "cookie": COOKIE if ours else COOKIES[kind],
-            "versions": host_versions() if ours else (1,),
-            "sha256": found.sha256,
-            "start_timeout": START,
-            **settings,
-        }
-    )
+    cookie = COOKIE if ours else COOKIES[kind]
+    return replace(common.command_of(found, cookie, host_versions() if ours else (1,)), **settings)
 
 
 @contextmanager

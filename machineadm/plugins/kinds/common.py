@@ -12,6 +12,7 @@ from machineadm.plugins.kinds.failures import failed, text_of
 from machineadm.plugins.launch.model import Command
 from machineadm.plugins.payload import encode, host_versions
 from machineadm.plugins.proto import plugin_pb2
+from machineadm.plugins.wire.handshake import Cookie
 from machineadm.plugins.wire.rpc import RpcError, methods
 
 START: Final = 30.0
@@ -31,19 +32,29 @@ def start(host: Host, kind: str, found: Found) -> Plugin:
     Raises:
         PluginError: It does not start, or refuses its settings.
     """
-    plugin = host.start(
-        Command(
-            name=found.name,
-            path=found.path,
-            cookie=COOKIE,
-            versions=host_versions(),
-            sha256=found.sha256,
-            start_timeout=START,
-        )
-    )
+    plugin = host.start(command_of(found, COOKIE, host_versions()))
     if found.settings:
         configure(plugin, kind, found.settings)
     return plugin
+
+
+def command_of(found: Found, cookie: Cookie, versions: tuple[int, ...] = (1,)) -> Command:
+    """The command that starts a plugin that was found.
+
+    Args:
+        found: Which.
+        cookie: Of its kind.
+        versions: Of the protocol, that may be spoken.
+    """
+    return Command(
+        name=found.name,
+        path=found.path,
+        container=found.container,
+        cookie=cookie,
+        versions=versions,
+        sha256=found.sha256,
+        start_timeout=START,
+    )
 
 
 def configure(plugin: Plugin, kind: str, settings: dict[str, object]) -> None:

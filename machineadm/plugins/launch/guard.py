@@ -12,10 +12,15 @@ import signal
 import subprocess
 import tempfile
 import time
-from typing import Final
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final
 
 from machineadm.errors import PluginError
 from machineadm.plugins.wire.handshake import SOCKET_DIRECTORY
+
+if TYPE_CHECKING:
+    from machineadm.plugins.launch.containers.engine import Engine
+    from machineadm.plugins.launch.containers.leftovers import Watcher
 
 # Four rounds: a process that the host was starting has its environment only a moment after the fork.
 _SCRIPT: Final = r"""
@@ -40,6 +45,7 @@ class Guard:
     """
 
     def __init__(self) -> None:
+        self._watcher: Watcher | None = None
         try:
             self.directory = tempfile.mkdtemp(prefix="machineadm-", dir=_short_directory())
         except OSError as error:
@@ -62,8 +68,23 @@ class Guard:
                 raise no_place(error) from error
             raise
 
+    def watch(self, engine: Engine) -> Callable[[], None]:
+        """Have this host's containers removed, too; returns what says that one of them may be left."""
+        if self._watcher is None:
+            from machineadm.plugins.launch.containers.leftovers import Watcher
+
+            self._watcher = Watcher(engine, self.directory)
+        watcher = self._watcher
+
+        def left() -> None:
+            watcher.unsure = True
+
+        return left
+
     def release(self) -> None:
         """Remove the directory after an orderly end."""
+        if self._watcher is not None:
+            self._watcher.release()
         end_all_below(self.directory)
         shutil.rmtree(self.directory, ignore_errors=True)
         # The whole group: the shell has a child while it waits.

@@ -9,20 +9,23 @@ import signal
 import ssl
 import time
 from collections.abc import Callable
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from grpclib.const import Status
 
 from machineadm.errors import PluginError
-from machineadm.plugins.launch.diagnose import explained
 from machineadm.plugins.launch.guard import no_place
 from machineadm.plugins.launch.model import Command, Reattach
-from machineadm.plugins.launch.process import Process, start
+from machineadm.plugins.launch.process import start
+from machineadm.plugins.launch.started import Started
 from machineadm.plugins.wire.certificates import Identity, new_identity
 from machineadm.plugins.wire.connection import Connection, Output, opened
 from machineadm.plugins.wire.handshake import Line, parse
 from machineadm.plugins.wire.logs import Record
 from machineadm.plugins.wire.rpc import RpcError
+
+if TYPE_CHECKING:
+    from machineadm.plugins.launch.containers.contained import Watch
 
 GRACE: Final = 2.0
 """Seconds between the request to end and SIGKILL, as in go-plugin."""
@@ -47,7 +50,7 @@ class Running:
         name: str,
         version: int,
         connection: Connection,
-        process: Process | None,
+        process: Started | None,
         directory: str,
         *,
         pid: int = 0,
@@ -98,6 +101,7 @@ async def launch(
     *,
     listen: Callable[[Record], None],
     output: Output,
+    watch: Watch,
 ) -> Running:
     """Start a plugin and connect to it.
 
@@ -106,26 +110,31 @@ async def launch(
         directory: Created here, for its sockets and temporary files; removed at its end.
         listen: Gets its log.
         output: Gets what it prints after its start.
+        watch: Has its container removed if this host is killed.
 
     Raises:
         PluginError: It cannot be started, is not a plugin, or does not fit; nothing of it is left.
     """
     end = time.monotonic() + command.start_timeout
     _make(directory)
-    process = None
+    process: Started | None = None
     try:
         if command.group:
             _share(directory, command.group)
         # In a thread: a P-521 key and its signature take long enough to delay the other plugins
         # that start in this loop.
         identity = await asyncio.to_thread(new_identity) if command.mtls else None
-        process = await start(command, directory, identity.certificate if identity else b"", listen)
+        certificate = identity.certificate if identity else b""
+        if command.container is None:
+            process = await start(command, directory, certificate, listen)
+        else:
+            process = await _contained(command, directory, certificate, listen, watch, end)
         line = await _shaken_hands(command, process, end)
         connection = await _connected(command, line, process, directory, identity, output, end)
     except BaseException as error:
         if process is not None:
             # Shielded: a start that is cancelled must still kill what it started.
-            await asyncio.shield(process.finish())
+            await asyncio.shield(process.finish(failed=True))
         shutil.rmtree(directory, ignore_errors=True)
         if isinstance(error, PluginError) and process is not None:
             named: PluginError = _named(command.name, error, process)
@@ -141,21 +150,31 @@ async def launch(
     )
 
 
-async def reattach(wanted: Reattach, directory: str, *, output: Output) -> Running:
+async def reattach(
+    wanted: Reattach, directory: str, *, listen: Callable[[Record], None], output: Output
+) -> Running:
     """Connect to a plugin that is already running, without TLS, as go-plugin does.
 
     Raises:
         PluginError: Nothing listens there; no process is ended because of that.
     """
+    process: Started | None = None
+    if wanted.container:
+        from machineadm.plugins.launch.containers.contained import attached
+
+        process = await attached(wanted.name, wanted.container, listen)
     _make(directory)
+    mount = process.mount if process else None
     try:
         connection = await opened(
             wanted.address,
-            directory=directory,
+            # What both share, if it is a container: it cannot see another one.
+            directory=mount.outside if mount else directory,
             identity=None,
             peer=b"",
             multiplexed=False,
             output=output,
+            mount=mount,
         )
     except OSError as error:
         shutil.rmtree(directory, ignore_errors=True)
@@ -168,14 +187,42 @@ async def reattach(wanted: Reattach, directory: str, *, output: Output) -> Runni
         wanted.name,
         wanted.version,
         connection,
-        None,
+        process,
         directory,
         pid=wanted.pid,
         test=wanted.test,
     )
 
 
-async def _shaken_hands(command: Command, process: Process, end: float) -> Line:
+async def _contained(
+    command: Command,
+    directory: str,
+    certificate: bytes,
+    listen: Callable[[Record], None],
+    watch: Watch,
+    end: float,
+) -> Started:
+    """Start a container, within the time of the plugin's start.
+
+    Raises:
+        PluginError: It cannot be started.
+    """
+    # Here alone: most plugins are processes, and need none of HTTP.
+    from machineadm.plugins.launch.containers.contained import start as start_container
+
+    assert command.container is not None  # noqa: S101 - the caller looked
+    starting = start_container(command, command.container, directory, certificate, listen, watch)
+    try:
+        return await asyncio.wait_for(starting, max(end - time.monotonic(), 0.1))
+    except asyncio.TimeoutError:
+        raise PluginError(
+            "MA7212",
+            f"plugin {command.name}: its container was not started within {command.start_timeout:g} s",
+            hint="look at the container engine's own log, and at how busy the machine is",
+        ) from None
+
+
+async def _shaken_hands(command: Command, process: Started, end: float) -> Line:
     """Wait for the handshake line.
 
     Raises:
@@ -207,20 +254,18 @@ async def _shaken_hands(command: Command, process: Process, end: float) -> Line:
     )
 
 
-async def _ended_early(process: Process) -> PluginError:
+async def _ended_early(process: Started) -> PluginError:
     if not process.exited.done():
         return PluginError(
             "MA7211",
             "it closed its standard output without a handshake line",
             hint="a plugin must print its handshake line first, and nothing else",
         )
-    code = process.exited.result()
     try:
         await asyncio.wait_for(process.log_ended.wait(), 0.5)
     except asyncio.TimeoutError:
         pass
-    cause, hint = explained(process.log_tail, code)
-    how = f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
+    how, cause, hint = await process.cause()
     return PluginError(
         "MA7211",
         f"it exited ({how}) before its handshake{': ' + cause if cause else ''}",
@@ -231,7 +276,7 @@ async def _ended_early(process: Process) -> PluginError:
 async def _connected(
     command: Command,
     line: Line,
-    process: Process,
+    process: Started,
     directory: str,
     identity: Identity | None,
     output: Output,
@@ -247,11 +292,12 @@ async def _connected(
         connection = await opened(
             line.address,
             directory=directory,
-            group=command.group,
+            group=process.group,
             identity=identity,
             peer=line.certificate,
             multiplexed=command.multiplexed,
             output=output,
+            mount=process.mount,
         )
         try:
             await connection.ping(max(end - time.monotonic(), 0.1))
@@ -300,13 +346,13 @@ async def _connected(
         raise PluginError("MA7218", f"cannot connect to {line.address}: {error}") from error
 
 
-def _named(name: str, error: PluginError, process: Process) -> PluginError:
+def _named(name: str, error: PluginError, process: Started) -> PluginError:
     """Add the plugin's name and the last lines of its log to an error."""
     prefix = f"plugin {name}: "
     message = error.message if error.message.startswith(prefix) else prefix + error.message
     named = PluginError(error.code, message, hint=error.hint())
     named.log_tail = process.log_tail
-    return named
+    return process.refined(named)
 
 
 async def _end_foreign(pid: int) -> None:

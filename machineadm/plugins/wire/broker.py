@@ -19,7 +19,7 @@ from machineadm.plugins.proto import goplugin_pb2
 from machineadm.plugins.wire.certificates import Identity
 from machineadm.plugins.wire.handshake import Address
 from machineadm.plugins.wire.rpc import Channel, Server
-from machineadm.plugins.wire.sockets import connect, listen_unix, remove
+from machineadm.plugins.wire.sockets import Mount, connect, listen_unix, remove
 from machineadm.plugins.wire.yamux import Session
 
 PATIENCE: Final = 5.0
@@ -35,9 +35,16 @@ class Broker:
         listen: Makes a listening socket; not called with multiplexing.
         identity: Of this side, if connections are encrypted.
         peer: The other side's certificate.
+        mount: How the other side sees the directory for sockets, if otherwise.
     """
 
-    def __init__(self, listen: Listen, identity: Identity | None, peer: bytes) -> None:
+    def __init__(
+        self,
+        listen: Listen,
+        identity: Identity | None,
+        peer: bytes,
+        mount: Mount | None = None,
+    ) -> None:
         self.session: Session | None = None
         """The multiplexed connection, as soon as there is one."""
 
@@ -45,6 +52,7 @@ class Broker:
         self._listen = listen
         self._identity = identity
         self._peer = peer
+        self._mount = mount
         self._last = 0
         self._outbox: asyncio.Queue[Any] = asyncio.Queue()
         self._waiting: dict[int, asyncio.Future[Any]] = {}
@@ -85,6 +93,8 @@ class Broker:
         # again.
         server.listen(listener)
         self._servers[number] = (server, address.address if address.network == "unix" else "")
+        if self._mount is not None:
+            address = self._mount.to_plugin(address)
         info = goplugin_pb2.ConnInfo(
             service_id=number, network=address.network, address=address.address
         )
@@ -106,7 +116,8 @@ class Broker:
 
     async def _connect(self, number: int) -> socket.socket:
         info = await self._info(number)
-        return await connect(Address(info.network, info.address))
+        address = Address(info.network, info.address)
+        return await connect(self._mount.to_host(address) if self._mount else address)
 
     async def _knock(self, number: int) -> socket.socket:
         # One after the other: the peer gives the next stream to the number that it answered last.

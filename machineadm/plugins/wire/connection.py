@@ -15,7 +15,7 @@ from machineadm.plugins.wire.broker import Broker, unix_listener
 from machineadm.plugins.wire.certificates import Identity
 from machineadm.plugins.wire.handshake import Address
 from machineadm.plugins.wire.rpc import Channel, Method, RpcError, call, methods, translated
-from machineadm.plugins.wire.sockets import connect
+from machineadm.plugins.wire.sockets import Mount, connect
 from machineadm.plugins.wire.yamux import Session
 
 HEALTH: Final = "plugin"
@@ -125,6 +125,7 @@ async def opened(
     peer: bytes,
     multiplexed: bool,
     output: Output,
+    mount: Mount | None = None,
 ) -> Connection:
     """Connect to a plugin.
 
@@ -136,15 +137,16 @@ async def opened(
         peer: The plugin's certificate, DER.
         multiplexed: Whether all goes over one socket.
         output: See `Connection`.
+        mount: How the plugin sees the directory, if otherwise.
 
     Raises:
         OSError: Nothing listens there, or something else does.
         ValueError: The plugin's certificate cannot be read.
     """
-    broker = Broker(unix_listener(directory, group), identity, peer)
+    broker = Broker(unix_listener(directory, group), identity, peer, mount)
     broker.multiplexed = multiplexed
     tls = identity.client(peer) if identity else None
-    connection = await connect(address)
+    connection = await connect(mount.to_host(address) if mount else address)
     if multiplexed:
         broker.session = Session(connection, client=True, accept=_Accept(broker))
         await broker.session.start()

@@ -6,11 +6,44 @@ import asyncio
 import os
 import secrets
 import socket
-from typing import Final
+from typing import Final, NamedTuple
 
 from machineadm.plugins.wire.handshake import Address
 
 MODE_WITH_GROUP: Final = 0o660
+
+
+class Mount(NamedTuple):
+    """A directory for sockets that the plugin sees under another name: it runs in a container."""
+
+    outside: str
+    inside: str
+
+    def to_host(self, address: Address) -> Address:
+        """What the host calls an address of the plugin's.
+
+        Raises:
+            OSError: It is not in the directory that both see.
+        """
+        return self._moved(address, self.inside, self.outside)
+
+    def to_plugin(self, address: Address) -> Address:
+        """What the plugin calls an address of the host's.
+
+        Raises:
+            OSError: It is not in the directory that both see.
+        """
+        return self._moved(address, self.outside, self.inside)
+
+    @staticmethod
+    def _moved(address: Address, source: str, target: str) -> Address:
+        directory, _, name = address.address.rpartition("/")
+        # One name, directly in it: anything longer could leave the directory again.
+        if address.network != "unix" or directory != source or name in ("", ".", ".."):
+            raise OSError(
+                f"{address} is not a Unix socket directly in {source}, which the container and its host share"
+            )
+        return Address("unix", f"{target}/{name}")
 
 
 def listen_unix(directory: str, group: str = "") -> tuple[socket.socket, Address]:
