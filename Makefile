@@ -139,6 +139,13 @@ run: $(AGENT) ## build the agent and bootstrap examples/control-plane.yaml into 
 bench: $(STAMP) $(AGENT) ## what the agent costs, as ratios beside what cannot be avoided
 	$(BIN)/python -m tests.bench $(AGENT)
 
+# MACHINEADM_CORPUS=DIR names configurations of other people, which are no part of the repository.
+.PHONY: corpus
+corpus: $(STAMP) ## convert, plan, apply and compare every configuration of MACHINEADM_CORPUS=DIR (Go: Cluster API's renderer)
+	-tests/judges/build.sh cluster-api >/dev/null
+	MACHINEADM_MUTATED=10000 $(BIN)/python -m pytest -q -p no:cacheprovider tests/unit/conversion/test_total.py
+	$(BIN)/python -m tests.corpus
+
 .PHONY: requirements
 requirements: $(STAMP) ## the proposal's requirements and the tests that prove them
 	$(BIN)/python -m tests.requirements

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from argparse import Namespace
 
     from machineadm.cli.options import Parser
+    from machineadm.sources.stream import Stream
 
 
 def add_arguments(parser: Parser) -> None:
@@ -32,6 +33,11 @@ def add_arguments(parser: Parser) -> None:
         help="preparation: allow a configuration without kubernetes (for images)",
     )
     parser.add_option("--strict", action="store_true", help="also exit 3 on warnings")
+    parser.add_option(
+        "--placeholders",
+        action="store_true",
+        help="judge a configuration whose ${NAME} placeholders nobody has filled in yet: any value that fits will do",
+    )
     parser.add_opening()
     parser.add_instance_data()
     parser.add_output("sarif", "github")
@@ -54,6 +60,29 @@ def version(text: str) -> str:
     return "v" + text.removeprefix("v")
 
 
+def _stood_in(stream: Stream, arguments: Namespace) -> Stream:
+    """An input with values in the place of its placeholders; no line of it moves."""
+    from machineadm.agent.intake import examine
+    from machineadm.conversion.standing_in import stand_in
+    from machineadm.sources.stream import Stream
+
+    try:
+        text = stream.data.decode()
+    except UnicodeDecodeError:
+        return stream  # refused when it is read
+
+    def wrong(candidate: str) -> list[int]:
+        found = examine(
+            [Stream(name=stream.name, data=candidate.encode())],
+            mode=arguments.mode,
+            kubernetes_version=arguments.kubernetes_version,
+            allow_unknown_version=arguments.allow_unknown_version,
+        )
+        return [problem.line for problem in found.errors]
+
+    return Stream(name=stream.name, data=stand_in(text, wrong).encode())
+
+
 def run(arguments: Namespace) -> int:
     """Print all problems; 3 if there are any, 0 if there are none or, without --strict, only warnings."""
     from machineadm.agent.intake import examine
@@ -64,6 +93,8 @@ def run(arguments: Namespace) -> int:
 
     passphrases = passphrases_of(arguments)
     streams = read_streams(arguments.path, plugins=passphrases.plugins)
+    if arguments.placeholders:
+        streams = tuple(_stood_in(stream, arguments) for stream in streams)
     found = examine(
         streams,
         opener=Opener(

@@ -197,6 +197,13 @@ class View:
                     if value is not None:
                         yield key.text, value
 
+    def texts(self) -> Iterator[tuple[str, View]]:
+        """The keys and values of a map of texts, in which null is an empty one."""
+        if isinstance(self.node, Mapping):
+            for key, value in self.node.entries():
+                if isinstance(key, Scalar):
+                    yield key.text, View(value, child(self.path, key.text), self.account)
+
     def items(self) -> Iterator[View]:
         """The items of a list; nothing of anything else."""
         if isinstance(self.node, Sequence):

@@ -19,7 +19,7 @@ from machineadm.documents.model import Document, Problem, problem_at
 _LIKELY: Final = (34, 30, 36, 32)
 """Minor versions that are tried first for a version that is a placeholder."""
 
-_OF_VERSIONS: Final = ("MA131", "MA144")
+_OF_VERSIONS: Final = ("MA131", "MA1412", "MA144")
 
 _DISCOVERY: Final = {
     "type": "Token",

@@ -35,7 +35,7 @@ def arguments(view: View | None, to: str, setting: Setting) -> list[dict[str, ob
         view.default("no arguments")
         return found
     if view.is_map:
-        for name, given in sorted(view.entries(), key=lambda entry: entry[0]):
+        for name, given in sorted(view.texts(), key=lambda entry: entry[0]):
             argument = _argument(name, given, f"{to}[{len(found)}]", setting)
             if argument is not None:
                 found.append(argument)

@@ -65,6 +65,9 @@ def sourced(view: View, to: str, setting: Setting, *, kubeadm: bool = True) -> V
     """
     if view.text is None:
         return None
+    if isinstance(view.node, Scalar) and view.node.value is None and view.node.plain:
+        view.converted(to)
+        return "", ""
     read = setting.machine.read_kubeadm(view.text) if kubeadm else setting.machine.read(view.text)
     if read.trouble is not None:
         view.decide(f"{read.trouble.what} is more than a reference to instance data", *_WAYS, to=to)

@@ -19,7 +19,9 @@ def role(
         cluster: The ClusterConfiguration.
     """
     if setting.role == "Initialize":
-        _leave(join, ("discovery", "caCertPath"), "is for another role than Initialize")
+        _leave(
+            join, ("discovery", "caCertPath", "controlPlane"), "is for another role than Initialize"
+        )
         return {"type": "Initialize", **_initialize(init, setting)}
     if setting.role is not None or setting.worker:
         _leave(

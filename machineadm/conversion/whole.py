@@ -34,12 +34,13 @@ V1ALPHA1: Final = "bootstrap.cluster.x-k8s.io/v1alpha1"
 
 _CAPI: Final = r"(bootstrap|controlplane)\.cluster\.x-k8s\.io/(v1alpha[34]|v1beta[12])"
 _TEMPLATES: Final = ("KubeadmConfigTemplate", "KubeadmControlPlane", "KubeadmControlPlaneTemplate")
-_SPECS: Final = {
+SPECS: Final = {
     "KubeadmConfig": "spec",
     "KubeadmConfigTemplate": "spec.template.spec",
     "KubeadmControlPlane": "spec.kubeadmConfigSpec",
     "KubeadmControlPlaneTemplate": "spec.template.spec.kubeadmConfigSpec",
 }
+"""Where the KubeadmConfigSpec of a kind stands."""
 _KUBEADM: Final = r"kubeadm\.k8s\.io/v1beta[234]"
 _CONTROL_PLANE: Final = "belongs to the KubeadmControlPlane, which looks after machines; it says nothing of what is on them"
 _SERVER: Final = "the API server sets it"
@@ -126,7 +127,7 @@ def convert(inputs: Iterable[tuple[str, bytes]], request: Request) -> Conversion
     skipped: list[Skipped] = []
     own: list[Document] = []
     for document in documents:
-        if re.fullmatch(_CAPI, document.api_version) and document.kind in _SPECS:
+        if re.fullmatch(_CAPI, document.api_version) and document.kind in SPECS:
             results += _guarded(document, problems, partial(_capi, document, around))
         elif _is_kubeadm(document):
             own.append(document)
@@ -236,7 +237,7 @@ def _capi(document: Document, around: _Around) -> Result:
 def _of_role(document: Document, around: _Around, role: Role | None, suffix: str = "") -> Result:
     view, account = _view(document)
     request = around.request
-    where = _SPECS[document.kind]
+    where = SPECS[document.kind]
     to: Target = request.to or (
         "MachineBootstrapTemplate" if document.kind in _TEMPLATES else "MachineBootstrap"
     )
@@ -472,9 +473,7 @@ def _notes(spec: dict[str, object]) -> tuple[str, ...]:
 
 def _skipped(document: Document, problems: list[Problem]) -> Skipped:
     group = document.api_version.partition("/")[0]
-    if (
-        document.kind in _SPECS and group.endswith("cluster.x-k8s.io")
-    ) or group == "kubeadm.k8s.io":
+    if (document.kind in SPECS and group.endswith("cluster.x-k8s.io")) or group == "kubeadm.k8s.io":
         problems.append(problem_at(document, _UNKNOWN_VERSION))
     kind = f"{document.kind or 'a document without a kind'}"
     return Skipped(

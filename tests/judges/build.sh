@@ -7,7 +7,7 @@
 set -euo pipefail
 HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 CACHE=${MACHINEADM_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/machineadm}/judges
-JUDGES=(kubeadm-1.34 component controlplane crd controller-gen kubeadm-1.30 kubeadm-1.31 ignition validate-ignition template fake-gcs-server)
+JUDGES=(kubeadm-1.34 component controlplane crd controller-gen kubeadm-1.30 kubeadm-1.31 ignition validate-ignition template fake-gcs-server cluster-api)
 # The toolchain that is there, no other; what go.sum does not name is not built; one static file comes out.
 command -v go >/dev/null || PATH=$PATH:/usr/local/go/bin
 export GOTOOLCHAIN=local GOFLAGS='-mod=readonly -buildvcs=false -trimpath' GOWORK=off CGO_ENABLED=0 GO111MODULE=on
@@ -24,7 +24,7 @@ recipe() {
     kubeadm-1.34) module=$1 version=1.34.4;;
     kubelet|kubectl|kube-apiserver|kube-controller-manager|kube-scheduler|kube-proxy)
       module=kubeadm-1.34 version=1.34.4 package=k8s.io/kubernetes/cmd/$1;;
-    component|crd|coredns|template) module=$1;;
+    component|crd|coredns|template|cluster-api) module=$1;;
     openapi) module=kubeadm-1.34 package=./openapi;;
     controlplane) module=kubeadm-1.34 version=1.34.4 package=./controlplane;;
     controller-gen) module=$1 package=sigs.k8s.io/controller-tools/cmd/controller-gen;;

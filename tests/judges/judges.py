@@ -220,6 +220,34 @@ def template_fill(requests: Iterable[dict[str, bytes]]) -> list[bytes | str]:
     return [one.get("error") or base64.b64decode(one["output"] or "") for one in verdicts]
 
 
+def cluster_api_render(requests: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """What Cluster API's own provider makes of KubeadmConfigSpecs, all in one process.
+
+    Args:
+        requests: Of each, `apiVersion` (v1beta1 or v1beta2), `spec`, `role`, `version`, and `cluster` with what the provider
+            would take from the Cluster.
+
+    Returns:
+        For each `userData` and the documents for `kubeadm`, or `error`.
+
+    Raises:
+        RuntimeError: The judge itself failed.
+    """
+    lines = [json.dumps({"id": str(number), **one}) for number, one in enumerate(requests)]
+    run = subprocess.run(
+        [program("cluster-api")],
+        input="\n".join(lines),
+        capture_output=True,
+        text=True,
+        timeout=600,
+        check=False,
+    )
+    verdicts = [json.loads(line) for line in run.stdout.split("\n") if line]
+    if run.returncode != 0 or len(verdicts) != len(lines):
+        raise RuntimeError(f"the Cluster API judge: {run.stderr.strip()[-4000:]}")
+    return verdicts
+
+
 CONTROLLER_GEN_TYPES = HERE / "controller-gen"
 """The module whose Go types say the same as three of our kinds."""
 

@@ -384,3 +384,54 @@ def test_the_hook_is_defined_as_pre_commit_wants_it() -> None:
         "id", "name", "description", "entry", "language", "types", "files", "require_serial"
     }  # fmt: skip
     assert defined["language"] == "python"
+
+
+PLACEHOLDERS = """apiVersion: bootstrap.cluster.x-k8s.io/v1alpha1
+kind: MachineConfiguration
+spec:
+  machine:
+    files:
+    - {{path: "/etc/${{NAME}}", content: "$${{HOME}} ${{A}}", permissions: "${{MODE:-0644}}"}}
+  kubernetes:
+    version: ${{KUBERNETES_VERSION}}
+    role: {{type: Initialize}}
+    verbosity: {verbosity}
+    cluster:
+      controlPlaneEndpoint: "${{HOST}}:${{PORT:=6443}}"
+      network:
+        podCIDRs:
+        - {cidr}
+    node:
+      taints:
+      - key: a
+        effect: "${{EFFECT}}"
+"""
+
+
+def test_placeholders_stand_for_whatever_their_field_takes(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "in.yaml"
+    path.write_text(PLACEHOLDERS.format(verbosity="${LEVEL}", cidr="${POD_CIDR}"))
+
+    assert main(["validate", "--path", str(path)]) == 3
+    capsys.readouterr()
+    assert main(["validate", "--path", str(path), "--placeholders"]) == 0, capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("fields", "line"),
+    [
+        ({"verbosity": "loud", "cidr": "${POD_CIDR}"}, 10),
+        ({"verbosity": "${LEVEL}", "cidr": "10.0.0.0/99"}, 15),
+        ({"verbosity": "${LEVEL:=loud}", "cidr": "${POD_CIDR}-x"}, 15),
+    ],
+)
+def test_what_is_wrong_whatever_the_values_are_is_told_at_its_line(
+    fields: dict[str, str], line: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "in.yaml"
+    path.write_text(PLACEHOLDERS.format(**fields))
+
+    assert main(["validate", "--path", str(path), "--placeholders"]) == 3
+    assert f":{line}:" in capsys.readouterr().out

@@ -29,6 +29,17 @@ def test_arguments_of_a_map_become_a_list_in_the_order_of_their_names() -> None:
     ]
 
 
+@pytest.mark.parametrize("empty", ["null", "~", "''", ""])
+def test_an_argument_without_a_value_has_an_empty_one(empty: str) -> None:
+    spec = (
+        f"joinConfiguration: {{nodeRegistration: {{kubeletExtraArgs: {{feature-gates: {empty}}}}}}}"
+    )
+
+    assert config(spec).spec["kubernetes"]["node"]["extraArgs"] == [
+        {"name": "feature-gates", "value": ""}
+    ]
+
+
 @pytest.mark.parametrize(
     ("written", "instance_data"),
     [
@@ -203,6 +214,7 @@ joinConfiguration: {{nodeRegistration: {other}}}
         ("{kubeletExtraArgs: {v: '2'}}", "{criSocket: /run/a.sock}"),
         ("{name: a}", "{}"),
         ("{taints: []}", "{taints: [{key: a, effect: NoSchedule}]}"),
+        ("{name: a}", "{}, controlPlane: {}, discovery: {}"),
     ],
 )
 def test_two_halves_that_differ_make_two_documents_unless_the_role_is_said(
