@@ -30,7 +30,7 @@ TABLE: dict[str, Code] = {
     ),
     "MA3595": Code(
         "an image cannot be loaded",
-        "containerd's program failed to pull or import an image; the message has its last line. What passes by itself was tried again for a quarter of an hour.",
+        "containerd's program failed to pull or import an image; the message has its last line. What passes by itself was tried again for five minutes.",
         "Names and certificates of registries are in containerRuntime.containerd.registries, proxies in systemProxies. A registry with a login needs crictl on the "
         f"machine, because ctr takes a password on its command line alone. {_RERUN}",
     ),

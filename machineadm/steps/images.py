@@ -26,7 +26,7 @@ _AT_ONCE: Final = 4
 _TIMEOUT: Final = 600.0
 """Seconds for one image."""
 _QUERY: Final = 60.0
-_BUDGET: Final = 900.0
+_BUDGET: Final = 300.0
 """Seconds in which what may pass is tried again."""
 _LONGEST_PAUSE: Final = 30.0
 _TELLING: Final = 10.0
@@ -36,7 +36,7 @@ _PINNED: Final = "io.cri-containerd.pinned=pinned"
 _PER_QUERY: Final = 20
 _UNITS: Final = {"B": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
 _PASSING: Final = ("timeout", "timed out", "connection re", "eof", "temporary failure", "try again", "tls handshake", "too many requests",
-                   "500 internal", "502 bad", "503 service", "504 gateway", "i/o timeout", "no such host", "server misbehaving")  # fmt: skip
+                   "500 internal", "502 bad", "503 service", "504 gateway", "i/o timeout", "server misbehaving")  # fmt: skip
 """What a registry says that is not there for a moment."""
 
 
@@ -425,8 +425,10 @@ def _identity(archive: ImageArchive, host: Host) -> tuple[str, ...]:
         return ("url", archive.sha256 or "")
     stat = host.files.stat(archive.path or "")
     if stat is None:
-        return ("path", archive.path or "", "", "")
-    return ("path", archive.path or "", str(stat.size), str(stat.changed))
+        return ("path", archive.path or "", archive.sha256 or "")
+    # With the digest: an import says nothing of another one that is asked for since.
+    pinned = archive.sha256 or ""
+    return ("path", archive.path or "", pinned, str(stat.size), str(stat.changed))
 
 
 def _pin(reference: str) -> str:

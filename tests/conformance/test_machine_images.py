@@ -22,13 +22,13 @@ SECOND = ("containerd", "containerd-shim-runc-v2", "ctr")
 MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 MIRROR = "mirror.example.com:5000"
 SERVER = """\
-import http.server, json, ssl
+import http.server, json, ssl, sys
 TYPES = json.load(open("/root/served/types.json"))
 class Handler(http.server.BaseHTTPRequestHandler):
     def do_GET(self, body=True):
         path = self.path.partition("?")[0]
         with open("/root/requests", "a") as log:
-            log.write(f"{self.command} {path}\\n")
+            log.write(f"{sys.argv[1]} {self.command} {path}\\n")
         if path not in TYPES:
             self.send_response(200 if path == "/v2/" else 404)
             self.send_header("Content-Length", "0")
@@ -46,7 +46,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.do_GET(body=False)
 context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
 context.load_cert_chain("/root/certificate", "/root/key")
-server = http.server.ThreadingHTTPServer(("127.0.0.1", 5000), Handler)
+server = http.server.ThreadingHTTPServer(("127.0.0.1", int(sys.argv[1])), Handler)
 server.socket = context.wrap_socket(server.socket, server_side=True)
 server.serve_forever()
 """
@@ -114,7 +114,7 @@ def machine(
 ) -> Iterator[tuple[Machine, Authority]]:
     programs = {name: judges.program(name) for name in SECOND} if request.param == 2 else {}
     authority, directory = Authority(), tmp_path_factory.mktemp("images")
-    identity = authority.identity(directory, "mirror.example.com")
+    identity = authority.identity(directory, "mirror.example.com", "registry.example.com")
     served = directory / "served"
     served.mkdir()
     types = {}
@@ -135,9 +135,11 @@ def machine(
         ):  # fmt: skip
             one.put(path, target)
         one.write("/root/server.py", SERVER)
-        one.exec("sh", "-c", "echo 127.0.0.1 mirror.example.com >> /etc/hosts")
-        one.exec("systemd-run", "--unit=server", "python3", "/root/server.py")
-        one.exec("sh", "-c", "until ss -ltn | grep -q 5000; do sleep 0.1; done", timeout=30)
+        one.exec("sh", "-c", "echo 127.0.0.1 mirror.example.com registry.example.com >> /etc/hosts")
+        for port in ("5000", "443"):
+            one.exec("systemd-run", f"--unit=server-{port}", "python3", "/root/server.py", port)
+            listening = f"until ss -ltn | grep -q :{port}; do sleep 0.1; done"
+            one.exec("sh", "-c", listening, timeout=60)
         if programs:
             one.exec("systemctl", "stop", "containerd")
             for name, path in programs.items():
@@ -186,8 +188,9 @@ def test_they_are_loaded_once_and_again_where_one_is_gone(
         assert found[f"registry.example.com/{name}:1"] == image.digest
     assert one.exec("ctr", "-n", "k8s.io", "images", "ls").stdout.count("io.cri-containerd.pinned=pinned") >= 3  # fmt: skip
     asked = one.read("/root/requests")
-    assert "HEAD /v2/app/manifests/1\n" in asked
-    assert f"GET /v2/app/blobs/sha256:{next(iter(PULLED.parts))}\n" in asked
+    assert "5000 HEAD /v2/app/manifests/1\n" in asked
+    assert "443 " not in asked
+    assert f"5000 GET /v2/app/blobs/sha256:{next(iter(PULLED.parts))}\n" in asked
 
     assert " 0 to do, " in one.exec(*AGENT, "plan", *OPTIONS).stdout
     assert bootstrap(one, authority, *ALL)[0] == 0

@@ -236,3 +236,13 @@ def test_below_another_root_there_is_no_containerd_to_load_them() -> None:
     host = offline_host()
 
     assert not run(host, Image(reference=NAME))
+
+
+def test_an_archive_that_was_imported_is_judged_again_by_a_digest_that_is_given_since() -> None:
+    host, images = store()
+    host.put("/opt/a.tar", TAR)
+    images.archives = {"/opt/a.tar": [NAME]}
+    run(host, Image(archive=ImageArchive(path="/opt/a.tar")))
+
+    wrong = ImageArchive(path="/opt/a.tar", sha256="f" * 64)
+    assert error_of(lambda: run(host, Image(archive=wrong))).code == "MA2001"
