@@ -14,6 +14,8 @@ from tests.killing import EXAMPLES, check_instant, drawn, undisturbed
 SEED = int(os.environ.get("MACHINEADM_SEED", "20261130"))
 INSTANTS = 8
 DRAWN = 15
+RUNTIME = Path("tests/cases/images/behind-a-proxy/in.yaml")
+"""Proxy, trust, containerd and images at once: restarts that wait, and work in a thread."""
 
 
 def sample(calls: int, key: str) -> list[tuple[int, bool]]:
@@ -21,7 +23,7 @@ def sample(calls: int, key: str) -> list[tuple[int, bool]]:
     return [(chance.randint(1, calls), chance.random() < 0.5) for _ in range(INSTANTS)]
 
 
-@pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.stem)
+@pytest.mark.parametrize("example", [*EXAMPLES, RUNTIME], ids=lambda path: path.stem)
 def test_an_example_that_was_killed_anywhere_ends_in_the_same_machine(
     example: Path, tmp_path: Path
 ) -> None:

@@ -121,6 +121,10 @@ class FakeKubeadm:
         verb = call.argv[1]
         if verb == "version":
             return CommandResult(exit_code=0, output=f"{self.version}\n")
+        if call.argv[1:4] == ("config", "images", "list"):
+            names = (f"kube-proxy:{self.version}", "pause:3.10.1")
+            lines = [f"registry.k8s.io/{name}\n" for name in names]
+            return CommandResult(exit_code=0, output="".join(lines))
         if verb == "token":
             return CommandResult(exit_code=0 if self._api_answers() else 1, output="")
         if call.argv[1:4] == ("init", "phase", "bootstrap-token"):
