@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Final
 
 import msgspec
 
-from machineadm.actions.files import PlannedFile, WriteFiles
+from machineadm.actions.files import READABLE_BY_OTHERS, PlannedFile, WriteFiles
 from machineadm.actions.kubeadm_images import kubeadm_images
 from machineadm.actions.perform import perform, services_of
 from machineadm.actions.waits import is_met, wait_for
@@ -109,7 +109,13 @@ class ConfigureRuntime(msgspec.Struct, frozen=True, kw_only=True):
         _refuse_inline_registries(tables)
         import tomli_w
 
-        private = self._has_login()
+        there = host.files.stat(CONTAINERD)
+        private = (
+            self._has_login()
+            # A login that the distribution's file or extraConfig has is one, too; and whoever made a file private meant it.
+            or any("auth" in path for path in leaves(tables))
+            or (there is not None and not there.mode & READABLE_BY_OTHERS)
+        )
         content = f"{HEADER}, over what {CONTAINERD_BASE} has.\n{tomli_w.dumps(tables)}"
         mode = 0o600 if private else 0o644
         kept = PlannedFile(path=CONTAINERD_BASE, content=text.encode(), mode=0o600)

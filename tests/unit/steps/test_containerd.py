@@ -18,11 +18,13 @@ from machineadm.api.v1alpha1.containerd import (
 from machineadm.api.v1alpha1.kubernetes import KubernetesConfig
 from machineadm.config.rules.toml import read_toml
 from machineadm.errors import StepError
+from machineadm.execution.looking import look
 from machineadm.plan.model import Plan
-from machineadm.redaction import Secret
+from machineadm.plan.render import render_text
+from machineadm.redaction import Redactor, Secret
 from machineadm.steps.containerd import plan_containerd
 from machineadm.steps.containerd.tables import leaves, merged
-from tests.applying import carry_out
+from tests.applying import carry_out, context_of
 from tests.fakes.containerd import CONFIG, FakeContainerd
 from tests.fakes.host import FakeHost, offline_host
 from tests.rulecases import CERTIFICATE, PRIVATE
@@ -335,3 +337,26 @@ def test_tables_are_merged_key_by_key_and_lists_are_replaced() -> None:
 
     assert merged(base, {"a": {"c": [2]}, "d": {"e": 1}}) == {"a": {"b": 1, "c": [2]}, "d": {"e": 1}}  # fmt: skip
     assert base == {"a": {"b": 1, "c": [1]}, "d": 1}
+
+
+AUTH = f'[plugins."{CRI}".registry.configs."a.example.com".auth]\npassword = "hunter2"\n'
+
+
+@pytest.mark.parametrize("whose", ["the distribution's", "extraConfig's", "a private file's"])
+def test_a_login_that_is_not_of_a_field_is_read_by_root_alone_and_never_shown(whose: str) -> None:
+    host, _ = machine()
+    extra = AUTH if whose == "extraConfig's" else "oom_score = 1"
+    if whose == "the distribution's":
+        host.put(CONFIG, DEBIAN + AUTH)
+    if whose == "a private file's":
+        host.put(CONFIG, 'version = 2\n[proxy_plugins.a]\naddress = "hunter2"\n', mode=0o600)
+    steps = plan_containerd(ContainerRuntime(containerd=Containerd(extra_config=extra)), None)
+    shown = "".join(render_text(look(context_of(Plan(steps=steps), host)), Redactor()))
+
+    assert run(host, extra_config=extra)
+
+    assert "hunter2" not in shown
+    assert "hunter2" in (host.text(CONFIG) or "")
+    assert host.files.nodes[CONFIG].mode == 0o600
+    if whose != "extraConfig's":
+        assert host.files.nodes[BASE].mode == 0o600
