@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from machineadm.conversion.account import View
 from machineadm.conversion.fields import Setting, boolean, put, seconds, strings, text
 from machineadm.conversion.halves import HalvesDifferError
@@ -58,6 +60,9 @@ def _initialize(init: View | None, setting: Setting) -> dict[str, object]:
 def _listed_tokens(view: View | None, setting: Setting) -> list[dict[str, object]]:
     found: list[dict[str, object]] = []
     for item in view.items() if view is not None else ():
+        if item.get("token") is None:
+            _generated(item)
+            continue
         token: dict[str, object] = {}
         to = f"kubernetes.role.bootstrapTokens[{len(found)}]"
         for name in ("token", "description", "expires", "ttl"):
@@ -69,6 +74,29 @@ def _listed_tokens(view: View | None, setting: Setting) -> list[dict[str, object
     if view is not None and view.is_empty:
         view.default("an empty list is the same as none")
     return found
+
+
+def _generated(item: View) -> None:
+    """A token that kubeadm makes up itself: without any other, it makes one that is valid for a day."""
+    ttl, groups, usages = item.get("ttl"), item.get("groups"), item.get("usages")
+    usual = ttl is None or ttl.text in ("24h", "24h0m0s")
+    for given, expected in ((groups, {_GROUP}), (usages, {"signing", "authentication"})):
+        if given is not None:
+            usual = usual and {one.text for one in given.items()} == expected
+    if usual and {name for name, _ in item.entries()} <= {"ttl", "groups", "usages"}:
+        item.account.say(
+            item.path, "same by default", note="is the token that kubeadm makes", anew=True
+        )
+    else:
+        item.decide(
+            "has no token: kubeadm makes one up",
+            "write a token: `kubeadm token generate` prints one",
+            "leave it out: kubeadm makes one that is valid for a day",
+            to="kubernetes.role.bootstrapTokens",
+        )
+
+
+_GROUP: Final = "system:bootstrappers:kubeadm:default-node-token"
 
 
 def _tokens(init: View | None, setting: Setting) -> None:

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from machineadm.conversion import cluster, commands, halves, ignition, joining, operating_system
 from machineadm.conversion.account import View
-from machineadm.conversion.fields import Role, Setting, boolean, integer, put
+from machineadm.conversion.fields import Role, Setting, boolean, integer, put, text
 from machineadm.conversion.idioms import Kubeadm
 from machineadm.conversion.texts import Machine
 
@@ -147,6 +147,18 @@ def _kubernetes(spec: View, out: dict[str, object], setting: Setting, version: s
         if given is not None:
             given.nothing("the version of the Machine counts, and is another one")
     init, join = spec.get("initConfiguration"), spec.get("joinConfiguration")
+    for part in (cluster_view, init, join):
+        for name in ("apiVersion", "kind"):
+            head = part.get(name) if part is not None else None
+            if head is not None:
+                head.default("the provider chooses it by the version of Kubernetes")
+    # As Cluster API itself takes it over from v1beta1.
+    waits = join.at("discovery.timeout") if join is not None else None
+    if setting.role == "Initialize" and waits is not None:
+        waits.nothing("is for another role than Initialize")
+    else:
+        to = "timeouts.tlsBootstrap"
+        put(kubernetes, to, text(waits, f"kubernetes.{to}", setting))
     put(kubernetes, "role", joining.role(init, join, setting, cluster_view))
     if cluster_view is not None and setting.worker and not cluster_view.is_empty:
         cluster_view.nothing("a worker gets it from the cluster")

@@ -67,6 +67,18 @@ def test_what_a_control_plane_does_with_its_machines_has_no_meaning() -> None:
     assert with_replicas.leaf("infrastructureRef.name").outcome == "has no meaning here"
 
 
+def test_what_older_versions_of_cluster_api_have_beside() -> None:
+    found = converted(
+        "apiVersion: bootstrap.cluster.x-k8s.io/v1beta1\nkind: KubeadmConfig\nmetadata: {name: a, creationTimestamp: null, uid: b}\n"
+        "spec: {useExperimentalRetryJoin: true, joinConfiguration: {apiVersion: kubeadm.k8s.io/v1beta2, kind: JoinConfiguration, "
+        "discovery: {timeout: 7m0s}}}\nstatus: {ready: true}\n"
+    )
+
+    assert found.undecided == {}
+    assert found.spec["kubernetes"]["timeouts"] == {"tlsBootstrap": "7m0s"}
+    assert found.leaf("useExperimentalRetryJoin").outcome == "has no meaning here"
+
+
 def test_a_key_that_comes_twice_is_refused() -> None:
     found = outcome(CONFIG + "spec: {verbosity: 1, verbosity: 2}\n")
 

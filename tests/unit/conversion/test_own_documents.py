@@ -94,6 +94,32 @@ def test_a_kind_that_comes_again_is_another_machine() -> None:
     assert [result.document for result in found.results] == [1, 2]
 
 
+@pytest.mark.parametrize(
+    ("token", "undecided"),
+    [
+        (
+            "{ttl: 24h0m0s, groups: ['system:bootstrappers:kubeadm:default-node-token'], usages: [signing, authentication]}",
+            False,
+        ),
+        ("{ttl: 24h0m0s}", False),
+        ("{ttl: 48h}", True),
+        ("{description: mine}", True),
+    ],
+)
+def test_a_token_that_kubeadm_makes_up_is_the_default_or_a_decision(
+    token: str, undecided: bool
+) -> None:
+    found = converted(
+        "apiVersion: kubeadm.k8s.io/v1beta4\nkind: InitConfiguration\nbootstrapTokens: ["
+        + token
+        + "]\n",
+        version="v1.34.1",
+    )
+
+    assert bool(found.undecided) is undecided
+    assert "bootstrapTokens" not in found.spec["kubernetes"]["role"]
+
+
 def test_a_channel_of_versions_needs_a_decision() -> None:
     text = INIT.format(version="v1beta4", arguments="[]").replace("1.34.1", "stable-1")
 
