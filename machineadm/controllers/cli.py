@@ -175,3 +175,7 @@ async def _lead(controller: BootstrapController, election: Election) -> None:
         for task in (work, keep):
             task.cancel()
         await asyncio.gather(work, keep, return_exceptions=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
