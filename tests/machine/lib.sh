@@ -2,7 +2,8 @@
 # Sourced, never run. The stage names its own state (containers, volumes) in STATE.
 MACHINE_HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 CACHE=$(realpath -m "${MACHINEADM_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/machineadm}")
-NEEDED=(podman runc conmon mmdebstrap iproute2 procps)
+# The last four for podman's service, which runs plugins' containers as root and as an ordinary user.
+NEEDED=(podman runc conmon mmdebstrap iproute2 procps netavark iptables uidmap slirp4netns)
 # What an ordinary machine has before it becomes a node. Without PyYAML, msgspec and cloud-init on purpose: what the
 # agent needs without saying so must show.
 PACKAGES=systemd-sysv,dbus,udev,iproute2,ca-certificates,kmod,procps,mount,util-linux,containerd,runc,iptables,conntrack,\
