@@ -130,7 +130,13 @@ class Mount(ApiStruct, frozen=True, kw_only=True):
             Annotated[
                 str,
                 Meta(
-                    min_length=1, max_length=256, extra={"oneLine": True, "pattern": r"^[^ \t]+$"}
+                    min_length=1,
+                    max_length=256,
+                    extra={
+                        "oneLine": True,
+                        "pattern": r"^[^ \t]+$",
+                        "expected": "an option without blanks, such as nofail",
+                    },
                 ),
             ],
             ...,
