@@ -53,7 +53,7 @@ def problems(
     for name in ("iptables", *(("nftables",) if mode == "nftables" else ())):
         yield from between(mapping(document, name), "masqueradeBit", child(path, name), 0, 31)
     for name in ("iptables", *((mode,) if mode in ("ipvs", "nftables") else ())):
-        yield from _periods(mapping(document, name), child(path, name))
+        yield from _periods(mapping(document, name), child(path, name), 0 if name == "ipvs" else 1)
     ipvs, at = mapping(document, "ipvs") if mode == "ipvs" else {}, child(path, "ipvs")
     yield from not_negative(ipvs, at, "tcpTimeout", "tcpFinTimeout", "udpTimeout")
     for cidr, place in strings(ipvs, "excludeCIDRs", at):
@@ -89,16 +89,27 @@ def _gated_mode(gate: str, path: str, minor: int, gates: Mapping[str, Any]) -> I
         yield refused(child(path, "mode"), f"needs the feature gate {gate}")
 
 
-def _periods(backend: dict[str, Any], path: str) -> Iterator[Finding]:
+def _periods(backend: dict[str, Any], path: str, usual: float) -> Iterator[Finding]:
+    """How often rules are written.
+
+    Args:
+        backend: The section of the mode.
+        path: Where it is.
+        usual: Seconds of `minSyncPeriod` where none are given.
+    """
     period, least = length_of_time(backend, "syncPeriod"), length_of_time(backend, "minSyncPeriod")
     if period is not None and period < 0:
         yield refused(child(path, "syncPeriod"), "must be more than 0s")
     if least is not None and least < 0:
         yield refused(child(path, "minSyncPeriod"), "must not be negative")
-    elif least is not None and least > (period or 30) >= 0:
-        yield refused(
-            child(path, "minSyncPeriod"), "must not be longer than syncPeriod (default 30s)"
+    elif (least or usual) > (period or 30) >= 0:
+        name = "minSyncPeriod" if least else "syncPeriod"
+        words = (
+            "must not be longer than syncPeriod (default 30s)"
+            if least
+            else f"must not be shorter than minSyncPeriod (default {usual:g}s)"
         )
+        yield refused(child(path, name), words)
 
 
 def _addresses(document: dict[str, Any], path: str, minor: int) -> Iterator[Finding]:
@@ -156,7 +167,8 @@ def _host_port(text_: str) -> str:
     if is_address(text_):
         return ""  # kube-proxy adds the port
     host, colon, port = text_.rpartition(":")
-    if not colon or not host or (":" in host and not host.startswith("[")):
+    closed = host.startswith("[") == host.endswith("]")
+    if not colon or not host or not closed or (":" in host and not host.startswith("[")):
         return "must be an address and a port: 0.0.0.0:10249"
     if not is_address(host.strip("[]")):
         return "must have an IP address before its port"

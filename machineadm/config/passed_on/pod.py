@@ -14,7 +14,6 @@ from machineadm.api.finding import Finding
 from machineadm.config.passed_on import pod_containers, pod_placement, pod_volumes
 from machineadm.config.passed_on.values import (
     Once,
-    amount,
     between,
     is_absent,
     is_address,
@@ -49,7 +48,11 @@ def problems(
     yield from pod_placement.problems(spec, at, minor)
     volumes = list(pod_volumes.volumes(spec, at, minor))
     yield from (problem for each in volumes for problem in each[1])
-    names = {text(volume, "name"): {*volume} for volume, _at in maps(spec, "volumes", at)}
+    # A volume without a source is an empty directory.
+    names = {
+        text(volume, "name"): {*volume} if len(volume) > 1 else {"name", "emptyDir"}
+        for volume, _at in maps(spec, "volumes", at)
+    }
     yield from pod_containers.containers(spec, at, names, minor)
     yield from _references(spec, at, minor)
 
@@ -157,8 +160,8 @@ def _spec(spec: dict[str, Any], path: str, minor: int) -> Iterator[Finding]:
                 yield refused(place, "must be a DNS name in lower case")
     yield from _host(spec, path)
     for name, value in mapping(spec, "overhead").items():
-        if (amount(value) or 0) < 0:
-            yield refused(child(child(path, "overhead"), str(name)), "must not be negative")
+        if isinstance(name, str):
+            yield from pod_containers.resource(name, value, child(child(path, "overhead"), name))
     yield from _security(spec, path)
 
 
@@ -277,7 +280,12 @@ def _references(spec: dict[str, Any], path: str, minor: int) -> Iterator[Finding
         ("imagePullSecrets", "secrets"),
         ("resourceClaims", "resource claims"),
     ):
-        if not is_absent(spec, name):
+        if is_absent(spec, name):
+            continue
+        # One without a name refers to nothing.
+        if name != "imagePullSecrets" or any(
+            text(each, "name") for each, _at in maps(spec, name, "")
+        ):
             yield _reference(child(path, name), what)
     for kind in ("containers", "initContainers"):
         for container, at in maps(spec, kind, path):

@@ -55,7 +55,10 @@ def containers(
         for container, at in maps(spec, kind, path):
             yield from _container(container, at, spec, volumes, minor)
             yield from names.again(text(container, "name"), child(at, "name"))
-            yield from _ports(container, at, spec, host_ports if kind == "containers" else Once())
+            # Of init containers the kubelet does not ask which port of the host's network they take.
+            on_host = spec.get("hostNetwork") is True and kind == "containers"
+            ports = host_ports if kind == "containers" else Once()
+            yield from _ports(container, at, ports, on_host=on_host)
             if kind == "initContainers":
                 yield from _init(container, at, minor)
             elif not is_absent(container, "restartPolicy") and not _by_gate(
@@ -353,10 +356,9 @@ def _is_port_name(name: str) -> bool:
 
 
 def _ports(
-    container: dict[str, Any], path: str, spec: dict[str, Any], host_ports: Once
+    container: dict[str, Any], path: str, host_ports: Once, *, on_host: bool
 ) -> Iterator[Finding]:
     names = Once()
-    on_host = spec.get("hostNetwork") is True
     for port, at in maps(container, "ports", path):
         yield from between(port, "containerPort", at, 1, _LAST_PORT)
         yield from between(port, "hostPort", at, 0, _LAST_PORT)
@@ -427,7 +429,7 @@ def resources(given: dict[str, Any], path: str, spec: dict[str, Any]) -> Iterato
     for part, amounts in (("requests", requests), ("limits", limits)):
         for name, value in amounts.items():
             if isinstance(name, str):
-                yield from _resource(name, value, child(child(path, part), name))
+                yield from resource(name, value, child(child(path, part), name))
     for name, value in requests.items():
         if not isinstance(name, str):
             continue
@@ -458,7 +460,8 @@ def _is_extended(name: str) -> bool:
     return "/" in name and "kubernetes.io/" not in name
 
 
-def _resource(name: str, value: Any, path: str) -> Iterator[Finding]:
+def resource(name: str, value: Any, path: str) -> Iterator[Finding]:
+    """Judge one amount of a resource of a container."""
     found = amount(value)
     if not is_qualified(name) or not _is_known(name):
         yield refused(path, "is not a resource", "cpu, memory, ephemeral-storage, or example.com/a")

@@ -81,9 +81,7 @@ def volumes(spec: dict[str, Any], path: str, minor: int) -> Iterator[tuple[str, 
             )
         found += seen.again(name, child(at, "name"))
         sources = [each for each in volume if each not in _NOT_A_SOURCE]
-        if not sources:
-            found.append(refused(at, "has no source", "hostPath or emptyDir, for example"))
-        elif len(sources) > 1:
+        if len(sources) > 1:
             found.append(refused(child(at, sources[1]), f"not together with {sources[0]}"))
         for source in sources:
             found += _source(source, volume, at, minor)

@@ -224,8 +224,9 @@ def _without_zeros(value: str) -> str:
     return head + colon + ".".join(part.lstrip("0") or part[-1:] for part in tail.split("."))
 
 
+_HOST_CHARACTERS: Final = r"([^][/?#\s<>\"\\^`{|}%]|%[89A-Fa-f][0-9A-Fa-f])*"
 _HOST: Final = (
-    r"(\[[0-9A-Fa-f:.%A-Za-z0-9~_-]*\]|([^][:/?#\s<>\"\\^`{|}%]|%[89A-Fa-f][0-9A-Fa-f])*)(:[0-9]*)?"
+    rf"\[[0-9A-Fa-f:.%A-Za-z0-9~_-]*\](:[0-9]*)?|(?!.*:[0-9]*[^0-9:][^:]*$){_HOST_CHARACTERS}"
 )
 """What Go takes for a host and a port (net/url)."""
 
