@@ -19,19 +19,21 @@ A concern that the configuration does not ask for is not loaded: a machine's fir
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from machineadm.actions.extras import ControlPlaneExtras
 from machineadm.actions.files import WriteFiles
-from machineadm.api.v1alpha1.commands import Command
-from machineadm.api.v1alpha1.kubernetes import KubernetesConfig
-from machineadm.api.v1alpha1.linux import LinuxConfiguration
-from machineadm.api.v1alpha1.machine import MachineConfig
-from machineadm.config.model import Configuration, Mode
 from machineadm.config.references import references
-from machineadm.host.facts import Facts
 from machineadm.plan.model import Phase, Plan, Step
 from machineadm.steps.files import MakeLinks, plan_files
+
+if TYPE_CHECKING:
+    from machineadm.api.v1alpha1.commands import Command
+    from machineadm.api.v1alpha1.kubernetes import KubernetesConfig
+    from machineadm.api.v1alpha1.linux import LinuxConfiguration
+    from machineadm.api.v1alpha1.machine import MachineConfig
+    from machineadm.config.model import Configuration, Mode
+    from machineadm.host.facts import Facts
 
 
 def plan(

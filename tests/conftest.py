@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+# With it the stand-ins of types give way to the types, which many tests read. tests/contract runs the agent with stand-ins.
+import machineadm.api.resources  # noqa: F401
 from tests.requirements import ids_of
 
 # A shell lets its jobs in the background, and nohup lets anything, start with these ignored, and what a test starts would inherit it.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -10,8 +11,6 @@ from machineadm.agent.instance_data import InstanceValues, given_by, lookup_of
 from machineadm.agent.intake import Accepted, accept
 from machineadm.agent.references import resolve
 from machineadm.agent.resolving import read_given, shown_value
-from machineadm.agent.wiring import Machine
-from machineadm.api.v1alpha1.instance_data import InstanceData
 from machineadm.config.defaulting import realise
 from machineadm.config.instance_data import NAMES
 from machineadm.config.secrets import secrets_of
@@ -21,10 +20,14 @@ from machineadm.host.instance.files import Afterburn
 from machineadm.host.instance.lookup import Found, Missing
 from machineadm.host.instance.model import UnknownError
 from machineadm.host.instance.platforms import Recognised
-from machineadm.host.ports import Host
-from machineadm.sources.passphrases import GivenPassphrases
 from machineadm.sources.referred import Referred
 from machineadm.sources.stream import read_streams
+
+if TYPE_CHECKING:
+    from machineadm.agent.wiring import Machine
+    from machineadm.api.v1alpha1.instance_data import InstanceData
+    from machineadm.host.ports import Host
+    from machineadm.sources.passphrases import GivenPassphrases
 
 
 class Fact(msgspec.Struct, frozen=True, kw_only=True):

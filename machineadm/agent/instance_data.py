@@ -7,15 +7,13 @@ and if the machine says something else, the report says so.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, ClassVar, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 import msgspec
 
 from machineadm.agent.references import Answers, Value
 from machineadm.api.formats import seconds
-from machineadm.api.v1alpha1.instance_data import InstanceData
 from machineadm.config.instance_data import names, rendered
-from machineadm.config.references import Reference
 from machineadm.documents.decoding import decode_object
 from machineadm.errors import ConfigError, HostError, MachineadmError
 from machineadm.host.instance.files import Afterburn, CloudInit
@@ -24,8 +22,12 @@ from machineadm.host.instance.lookup import TIMEOUT, Found, Lookup, Missing
 from machineadm.host.instance.machine import OwnNames
 from machineadm.host.instance.model import Source
 from machineadm.host.instance.platforms import Recognised, source
-from machineadm.host.ports import Host
-from machineadm.sources.stream import Stream
+
+if TYPE_CHECKING:
+    from machineadm.api.v1alpha1.instance_data import InstanceData
+    from machineadm.config.references import Reference
+    from machineadm.host.ports import Host
+    from machineadm.sources.stream import Stream
 
 KEPT: Final = "instance-data.json"
 """In the state directory: what the values were when kubeadm was started."""

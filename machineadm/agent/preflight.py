@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from machineadm.api.v1alpha1.agent import AgentPin
-from machineadm.api.v1alpha1.discovery import FileDiscovery, TokenDiscovery
 from machineadm.api.v1alpha1.kubeadm import Initialize
 from machineadm.api.v1alpha1.kubernetes import KubernetesConfig
 from machineadm.config.model import Configuration
@@ -93,8 +92,12 @@ def _discovered(kubernetes: KubernetesConfig) -> str:
     role = kubernetes.role
     if role is None or isinstance(role, Initialize):
         return ""
+    if role.discovery is None:
+        return ""
+    from machineadm.api.v1alpha1.discovery import TokenDiscovery
+
     if isinstance(role.discovery, TokenDiscovery):
         return role.discovery.endpoint
-    if isinstance(role.discovery, FileDiscovery) and role.discovery.kubeconfig is not None:
+    if role.discovery.kubeconfig is not None:
         return role.discovery.kubeconfig.server.removeprefix("https://").rstrip("/")
     return ""

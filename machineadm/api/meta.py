@@ -420,6 +420,19 @@ Base64 = Annotated[str, Meta(min_length=1, max_length=4194304, extra={"format": 
 PemSecret = Annotated[Secret, Meta(extra={"minLength": 1, "maxLength": 102400, "format": "pem"})]
 """A private key as one PEM block."""
 
+BootstrapTokenSecret = Annotated[
+    Secret,
+    Meta(
+        extra={
+            "minLength": 23,
+            "maxLength": 23,
+            "oneLine": True,
+            "pattern": r"^[a-z0-9]{6}\.[a-z0-9]{16}$",
+        }
+    ),
+]
+"""A bootstrap token of Kubernetes: `abcdef.0123456789abcdef`."""
+
 ShortSecret = Annotated[Secret, Meta(extra={"minLength": 1, "maxLength": 4096, "oneLine": True})]
 """A password, a token, a header: in one line."""
 

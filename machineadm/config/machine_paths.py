@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from machineadm.api.v1alpha1.control_plane import ControlPlaneConfig
-from machineadm.api.v1alpha1.kubernetes import KubernetesConfig
-from machineadm.api.v1alpha1.users import User
+if TYPE_CHECKING:
+    from machineadm.api.v1alpha1.control_plane import ControlPlaneConfig
+    from machineadm.api.v1alpha1.kubernetes import KubernetesConfig
+    from machineadm.api.v1alpha1.users import User
 
 HOSTNAME: Final = "/etc/hostname"
 MODULES: Final = "/etc/modules-load.d/90-machineadm.conf"

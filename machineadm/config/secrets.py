@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import msgspec
 
 from machineadm.api.v1alpha1.files import FileConfig
-from machineadm.api.v1alpha1.proxy import ProxyCredentials
 from machineadm.config.contents import ContentError, decode_content
 from machineadm.redaction import Secret
 
@@ -27,11 +27,8 @@ def _walk(value: object) -> Iterator[Secret | str]:
     elif isinstance(value, msgspec.Struct):
         if isinstance(value, FileConfig):
             yield from _content(value)
-        elif isinstance(value, ProxyCredentials) and value.password is not None:
-            # As in the URL of a proxy.
-            from machineadm.config.concerns.proxy import quoted
-
-            yield Secret(quoted(value.password.reveal()))
+        elif type(value).__name__ == "ProxyCredentials":
+            yield from _credentials(value)
         for name in value.__struct_fields__:
             yield from _walk(getattr(value, name))
     elif isinstance(value, (tuple, list)):
@@ -40,6 +37,14 @@ def _walk(value: object) -> Iterator[Secret | str]:
     elif isinstance(value, dict):
         for item in value.values():
             yield from _walk(item)
+
+
+def _credentials(value: Any) -> Iterator[Secret]:
+    """The password of a proxy as in a URL."""
+    if value.password is not None:
+        from machineadm.config.concerns.proxy import quoted
+
+        yield Secret(quoted(value.password.reveal()))
 
 
 def is_sensitive(file: FileConfig) -> bool:

@@ -67,7 +67,15 @@ def check(
 
 def _rules_of(type_: type[msgspec.Struct], chosen: list[Rules]) -> tuple[Rule, ...]:
     """Return the rules for a type: its own declarations, then those of the concerns."""
-    return (_declared, *(rule for table in chosen for rule in table.get(type_, ())))
+    return (
+        _declared,
+        *(
+            rule
+            for table in chosen
+            for key in (type_, type_.__name__)
+            for rule in table.get(key, ())
+        ),
+    )
 
 
 def tables(spec: MachineConfigurationSpec, modules: set[str]) -> list[Rules]:

@@ -1,16 +1,18 @@
 """Check what types declare in `Meta(extra=...)` because msgspec cannot; the keys are in api.meta.
 
-The plan of a class, its fields with a declaration, is made when a document first holds the class.
+The check of a field is made when a document first has it.
 """
 
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Callable, Iterable
 from typing import Annotated, Any, Final, Union, get_args, get_origin
 
 import msgspec
 
+from machineadm.api.later import Later
 from machineadm.api.pruned import PRUNED
 from machineadm.redaction import Secret
 
@@ -19,7 +21,7 @@ Extra = dict[str, Any]
 
 _CONTROL: Final = "[\x00-\x1f\x7f-\x9f\u2028\u2029]"
 _LIST_KEYS: Final = frozenset({"unique"})
-_plans: dict[type, tuple[tuple[str, Check], ...]] = {}
+_checks: dict[type, dict[str, Check | None]] = {}
 
 
 def keeps_declared(value: Any) -> bool:
@@ -31,10 +33,26 @@ def keeps_declared(value: Any) -> bool:
     Returns:
         False if anything in it does not.
     """
-    plan = _plans.get(value.__class__)
-    if plan is None:
-        plan = _plans[value.__class__] = tuple(_plan(value.__class__))
-    return all(check(getattr(value, name)) for name, check in plan)
+    cls = value.__class__
+    checks = _checks.setdefault(cls, {})
+    for name in value.__struct_fields__:
+        given = getattr(value, name)
+        # Nothing is declared of what is absent, and most fields are: their annotations need not be read.
+        if given is None or given == ():
+            continue
+        if name not in checks:
+            checks[name] = _check(_annotation(cls, name))
+        check = checks[name]
+        if check is not None and not check(given):
+            return False
+    return True
+
+
+def _annotation(cls: type, name: str) -> Any:
+    """Return the annotation of one field: msgspec reads all of them at once, some as text."""
+    owner = next(each for each in cls.__mro__ if name in getattr(each, "__annotations__", ()))
+    found = owner.__annotations__[name]
+    return eval(found, vars(sys.modules[owner.__module__])) if isinstance(found, str) else found  # noqa: S307 - our own text
 
 
 def breach(value: str, extra: Extra) -> tuple[str, str] | None:
@@ -99,17 +117,13 @@ def _field(item: Any, name: str) -> Any:
     raise LookupError(name)
 
 
-def _plan(cls: type) -> Iterable[tuple[str, Check]]:
-    for field in msgspec.structs.fields(cls):
-        if check := _check(field.type):
-            yield field.name, check
-
-
 def _check(annotation: Any) -> Check | None:
     """Return the check for values of a type; None if it declares nothing."""
     origin, arguments = get_origin(annotation), get_args(annotation)
     if origin is Annotated:
         return _annotated(arguments[0], arguments[1:])
+    if isinstance(annotation, Later):
+        return keeps_declared  # every branch is a Struct, or one of several
     if isinstance(annotation, type) and issubclass(annotation, msgspec.Struct):
         return keeps_declared
     if origin in (tuple, list):
@@ -154,7 +168,7 @@ def _any_of(checks: list[Check]) -> Check | None:
     """Check a union: Structs or None, or a string with declarations next to a number or None."""
     if not checks:
         return None
-    # One check for all variants: keeps_declared looks up the plan of whatever class the value has.
+    # One check for all variants: keeps_declared looks up the checks of whatever class the value has.
     if all(check is keeps_declared for check in checks):
         return lambda value: value is None or keeps_declared(value)
     if len(checks) > 1:

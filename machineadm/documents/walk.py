@@ -15,6 +15,7 @@ from typing import Any, Final
 import msgspec
 from msgspec import inspect
 
+from machineadm.api.later import load
 from machineadm.api.pruned import PRUNED
 from machineadm.documents.declared import keeps_declared, repeated
 from machineadm.documents.nodes import (
@@ -79,6 +80,7 @@ def walk(root: Node, type_: type, source: Source, refusal: str) -> tuple[Any, li
 # kind.
 @cache
 def _described(type_: type) -> tuple[inspect.Type, FieldIndex]:
+    load()
     info = inspect.type_info(type_)
     return info, FieldIndex(info)
 

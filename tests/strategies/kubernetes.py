@@ -14,6 +14,7 @@ from hypothesis import reject
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from machineadm.api.meta import BootstrapTokenSecret
 from machineadm.api.v1alpha1.certificates import (
     CertificatePair,
     ControlPlaneCertificates,
@@ -57,7 +58,6 @@ from machineadm.api.v1alpha1.control_plane_files import (
     KmsProvider,
 )
 from machineadm.api.v1alpha1.discovery import (
-    BootstrapTokenSecret,
     FileDiscovery,
     Kubeconfig,
     KubeconfigUser,

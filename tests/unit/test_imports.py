@@ -224,6 +224,17 @@ def test_nothing_of_plugins_is_loaded_where_none_is_named(
     assert loaded & {"grpclib", "google", "asyncio", "threading"} == set()
 
 
+def test_types_of_what_a_configuration_does_not_name_are_not_built(
+    configuration: str, tmp_path: Path
+) -> None:
+    (tmp_path / "root").mkdir()
+    loaded = loaded_by("plan", "--root", str(tmp_path / "root"), "--path", configuration, code=10)
+
+    unnamed = ("windows", "containerd", "storage", "users", "plugins", "discovery", "proxy")
+    assert loaded & {f"machineadm.api.v1alpha1.{name}" for name in unnamed} == set()
+    assert "machineadm.api.v1alpha1.linux" in loaded
+
+
 def test_what_decrypts_is_loaded_for_what_is_encrypted_alone(
     configuration: str, tmp_path: Path
 ) -> None:

@@ -1,9 +1,12 @@
 """What only control plane machines have, put together from its concerns."""
 
-from typing import Annotated, ClassVar, Literal
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from msgspec import Meta, field
 
+from machineadm.api.later import later
 from machineadm.api.meta import (
     AbsolutePath,
     ApiStruct,
@@ -13,16 +16,30 @@ from machineadm.api.meta import (
     ValueSource,
     at_most_one,
 )
-from machineadm.api.v1alpha1.certificates import ControlPlaneCertificates
 from machineadm.api.v1alpha1.cluster import Arguments, ContainerVariables, SubjectNames
-from machineadm.api.v1alpha1.control_plane_files import (
-    Admission,
-    AuditPolicy,
-    Authentication,
-    Authorization,
-    EncryptionAtRest,
+
+if TYPE_CHECKING:
+    from machineadm.api.v1alpha1.certificates import ControlPlaneCertificates
+    from machineadm.api.v1alpha1.control_plane_files import (
+        Admission,
+        AuditPolicy,
+        Authentication,
+        Authorization,
+        EncryptionAtRest,
+    )
+    from machineadm.api.v1alpha1.static_pods import StaticPod
+
+later(globals(), "certificates", "ControlPlaneCertificates")
+later(
+    globals(),
+    "control_plane_files",
+    "Admission",
+    "AuditPolicy",
+    "Authentication",
+    "Authorization",
+    "EncryptionAtRest",
 )
-from machineadm.api.v1alpha1.static_pods import StaticPod
+later(globals(), "static_pods", "StaticPod")
 
 
 class ExtraVolume(ApiStruct, frozen=True, kw_only=True):

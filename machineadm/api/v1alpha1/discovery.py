@@ -7,6 +7,7 @@ from msgspec import Meta, field
 from machineadm.api.meta import (
     ONE_LINE,
     ApiStruct,
+    BootstrapTokenSecret,
     Endpoint,
     HostName,
     MachinePath,
@@ -19,20 +20,6 @@ from machineadm.api.meta import (
     at_most_one,
     exactly_one,
 )
-from machineadm.redaction import Secret
-
-BootstrapTokenSecret = Annotated[
-    Secret,
-    Meta(
-        extra={
-            "minLength": 23,
-            "maxLength": 23,
-            "oneLine": True,
-            "pattern": r"^[a-z0-9]{6}\.[a-z0-9]{16}$",
-        }
-    ),
-]
-"""A bootstrap token of Kubernetes: `abcdef.0123456789abcdef`."""
 
 
 class ExecVariable(ApiStruct, frozen=True, kw_only=True):

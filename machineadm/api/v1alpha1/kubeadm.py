@@ -1,20 +1,28 @@
 """Settings of kubeadm: the role of the machine, and how kubeadm sets it up."""
 
-from typing import Annotated, ClassVar, Literal
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from msgspec import Meta, field
 
+from machineadm.api.later import later
 from machineadm.api.meta import (
     ONE_LINE,
     ApiStruct,
+    BootstrapTokenSecret,
     Duration,
     MachinePath,
     OneOf,
     Timestamp,
     at_most_one,
 )
-from machineadm.api.v1alpha1.discovery import BootstrapTokenSecret, Discovery
 from machineadm.redaction import Secret
+
+if TYPE_CHECKING:
+    from machineadm.api.v1alpha1.discovery import Discovery
+
+later(globals(), "discovery", "Discovery")
 
 CertificateKey = Annotated[
     Secret,

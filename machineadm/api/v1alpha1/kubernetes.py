@@ -1,9 +1,12 @@
 """The machine's part in a cluster; kubeadm's own types appear nowhere."""
 
-from typing import Annotated, ClassVar
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from msgspec import Meta
 
+from machineadm.api.later import later
 from machineadm.api.meta import (
     ApiStruct,
     KubernetesVersion,
@@ -12,9 +15,14 @@ from machineadm.api.meta import (
     at_most_one,
 )
 from machineadm.api.v1alpha1.cluster import ClusterConfig
-from machineadm.api.v1alpha1.control_plane import ControlPlaneConfig
 from machineadm.api.v1alpha1.kubeadm import Patch, Role, Timeouts
-from machineadm.api.v1alpha1.node import NodeConfig
+
+if TYPE_CHECKING:
+    from machineadm.api.v1alpha1.control_plane import ControlPlaneConfig
+    from machineadm.api.v1alpha1.node import NodeConfig
+
+later(globals(), "control_plane", "ControlPlaneConfig")
+later(globals(), "node", "NodeConfig")
 
 
 class KubernetesConfig(ApiStruct, frozen=True, kw_only=True):

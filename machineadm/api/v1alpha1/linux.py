@@ -1,24 +1,39 @@
 """The operating system of a Linux machine, put together from its concerns."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
-from typing import Annotated, ClassVar
+from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from msgspec import Meta
 
+from machineadm.api.later import later
 from machineadm.api.meta import ApiStruct, OneOf, ValueSource, at_most_one
-from machineadm.api.v1alpha1.compliance import ComplianceProfile
-from machineadm.api.v1alpha1.domain import DomainJoin
 from machineadm.api.v1alpha1.hostname import MachineName
 from machineadm.api.v1alpha1.kernel_arguments import KernelArguments
 from machineadm.api.v1alpha1.modules import KernelModules
-from machineadm.api.v1alpha1.ntp import Ntp
-from machineadm.api.v1alpha1.resolver import Resolver
-from machineadm.api.v1alpha1.selinux import Selinux
-from machineadm.api.v1alpha1.storage import Storage
-from machineadm.api.v1alpha1.swap import Swap
 from machineadm.api.v1alpha1.sysctl import Sysctls
-from machineadm.api.v1alpha1.units import SystemdUnit
-from machineadm.api.v1alpha1.users import Group, User
+
+if TYPE_CHECKING:
+    from machineadm.api.v1alpha1.compliance import ComplianceProfile
+    from machineadm.api.v1alpha1.domain import DomainJoin
+    from machineadm.api.v1alpha1.ntp import Ntp
+    from machineadm.api.v1alpha1.resolver import Resolver
+    from machineadm.api.v1alpha1.selinux import Selinux
+    from machineadm.api.v1alpha1.storage import Storage
+    from machineadm.api.v1alpha1.swap import Swap
+    from machineadm.api.v1alpha1.units import SystemdUnit
+    from machineadm.api.v1alpha1.users import Group, User
+
+later(globals(), "compliance", "ComplianceProfile")
+later(globals(), "domain", "DomainJoin")
+later(globals(), "ntp", "Ntp")
+later(globals(), "resolver", "Resolver")
+later(globals(), "selinux", "Selinux")
+later(globals(), "storage", "Storage")
+later(globals(), "swap", "Swap")
+later(globals(), "units", "SystemdUnit")
+later(globals(), "users", "Group", "User")
 
 
 class LinuxConfiguration(ApiStruct, frozen=True, kw_only=True):

@@ -1,10 +1,13 @@
 """MachineConfiguration: what a machine becomes, every reference inlined."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
-from typing import Annotated, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from msgspec import Meta
 
+from machineadm.api.later import later
 from machineadm.api.meta import (
     ApiStruct,
     Duration,
@@ -16,17 +19,29 @@ from machineadm.api.meta import (
 from machineadm.api.v1alpha1.agent import AgentPin
 from machineadm.api.v1alpha1.attestation import AttestationPlugin
 from machineadm.api.v1alpha1.commands import Commands
-from machineadm.api.v1alpha1.containerd import ContainerRuntime
 from machineadm.api.v1alpha1.files import FileConfig
-from machineadm.api.v1alpha1.images import Image
-from machineadm.api.v1alpha1.instance_data import InstanceData
 from machineadm.api.v1alpha1.kubernetes import KubernetesConfig
-from machineadm.api.v1alpha1.linux import LinuxConfiguration
-from machineadm.api.v1alpha1.plugins import PluginEntry
-from machineadm.api.v1alpha1.proxy import SystemProxyConfig
-from machineadm.api.v1alpha1.reporting import Reporting
-from machineadm.api.v1alpha1.trust import TrustedAuthority
-from machineadm.api.v1alpha1.windows import WindowsConfiguration
+
+if TYPE_CHECKING:
+    from machineadm.api.v1alpha1.containerd import ContainerRuntime
+    from machineadm.api.v1alpha1.images import Image
+    from machineadm.api.v1alpha1.instance_data import InstanceData
+    from machineadm.api.v1alpha1.linux import LinuxConfiguration
+    from machineadm.api.v1alpha1.plugins import PluginEntry
+    from machineadm.api.v1alpha1.proxy import SystemProxyConfig
+    from machineadm.api.v1alpha1.reporting import Reporting
+    from machineadm.api.v1alpha1.trust import TrustedAuthority
+    from machineadm.api.v1alpha1.windows import WindowsConfiguration
+
+later(globals(), "containerd", "ContainerRuntime")
+later(globals(), "images", "Image")
+later(globals(), "instance_data", "InstanceData")
+later(globals(), "linux", "LinuxConfiguration")
+later(globals(), "plugins", "PluginEntry")
+later(globals(), "proxy", "SystemProxyConfig")
+later(globals(), "reporting", "Reporting")
+later(globals(), "trust", "TrustedAuthority")
+later(globals(), "windows", "WindowsConfiguration")
 
 
 class MachineConfig(ApiStruct, frozen=True, kw_only=True):

@@ -11,7 +11,6 @@ from machineadm.api.finding import Finding
 from machineadm.api.formats import seconds
 from machineadm.api.v1alpha1.commands import Command
 from machineadm.api.v1alpha1.machine import MachineConfigurationSpec
-from machineadm.api.v1alpha1.ntp import NtpSync
 from machineadm.config.model import DEADLINE
 from machineadm.config.rules.model import Context, finding
 
@@ -68,7 +67,7 @@ def _clock(spec: MachineConfigurationSpec) -> Iterator[tuple[str, str]]:
     linux = spec.machine.linux_configuration
     sync = linux.ntp.require_sync if linux is not None and linux.ntp is not None else None
     # As with commands, the default is not the user's choice.
-    if sync is not None and sync.timeout != NtpSync().timeout:
+    if sync is not None and sync.timeout != type(sync)().timeout:
         yield "machine.linuxConfiguration.ntp.requireSync.timeout", sync.timeout
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import msgspec
@@ -44,7 +44,8 @@ class Context(msgspec.Struct, frozen=True, kw_only=True):
 Rule = Callable[[Any, Context], Iterator[Finding]]
 """Looks at one value of the type it is registered for."""
 
-Rules = dict[type[msgspec.Struct], tuple[Rule, ...]]
+Rules = Mapping[type[msgspec.Struct] | str, tuple[Rule, ...]]
+"""By the type that they look at; by its name where that need not be imported."""
 
 
 def finding(code: str, path: str, message: str, hint: str = "") -> Finding:

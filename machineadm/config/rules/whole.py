@@ -9,10 +9,6 @@ import msgspec
 
 from machineadm.api.finding import Finding
 from machineadm.api.meta import ValueSource
-from machineadm.api.v1alpha1.discovery import FileDiscovery
-from machineadm.api.v1alpha1.files import FileConfig
-from machineadm.api.v1alpha1.kubeadm import JoinControlPlane, JoinWorker
-from machineadm.api.v1alpha1.kubernetes import KubernetesConfig
 from machineadm.api.v1alpha1.machine import MachineConfigurationSpec
 from machineadm.config.machine_paths import is_windows_path
 from machineadm.config.rules import deadline
@@ -65,7 +61,7 @@ def _path_is_of_this_platform(value: msgspec.Struct, context: Context) -> Iterat
     if context.configuration.spec.machine.windows_configuration is not None:
         return
     names = dict(zip(value.__struct_encode_fields__, value.__struct_fields__, strict=True))
-    for field in _PATHS[type(value)]:
+    for field in _PATHS[type(value).__name__]:
         path = getattr(value, names[field])
         if path is not None and is_windows_path(path):
             yield finding(
@@ -76,12 +72,12 @@ def _path_is_of_this_platform(value: msgspec.Struct, context: Context) -> Iterat
             )
 
 
-_PATHS: Final[dict[type[msgspec.Struct], tuple[str, ...]]] = {
-    FileConfig: ("path",),
-    FileDiscovery: ("path",),
-    JoinControlPlane: ("caCertPath",),
-    JoinWorker: ("caCertPath",),
-    KubernetesConfig: ("patchesDirectory",),
+_PATHS: Final = {
+    "FileConfig": ("path",),
+    "FileDiscovery": ("path",),
+    "JoinControlPlane": ("caCertPath",),
+    "JoinWorker": ("caCertPath",),
+    "KubernetesConfig": ("patchesDirectory",),
 }
 
 RULES: Final[Rules] = {

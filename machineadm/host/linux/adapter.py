@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING
 
-from machineadm.api.v1alpha1.plugins import PluginEntry
 from machineadm.host.linux.accounts import LinuxAccounts
 from machineadm.host.linux.clock import Interruption, LinuxClock
 from machineadm.host.linux.files import LinuxFiles
@@ -14,6 +14,9 @@ from machineadm.host.linux.state import LinuxState
 from machineadm.host.linux.tree import Tree
 from machineadm.host.ports import Distribution, Fetch, Host
 from machineadm.redaction import Redactor
+
+if TYPE_CHECKING:
+    from machineadm.api.v1alpha1.plugins import PluginEntry
 
 _ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm", "i686": "386"}
 

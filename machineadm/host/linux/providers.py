@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from machineadm.api.v1alpha1.plugins import PluginEntry
 from machineadm.host.ports import Ask, Evidence, State
 from machineadm.redaction import Redactor, Secret
 
 if TYPE_CHECKING:
+    from machineadm.api.v1alpha1.plugins import PluginEntry
     from machineadm.plugins.asking import Asking
     from machineadm.plugins.discovery import Places
 

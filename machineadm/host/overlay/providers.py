@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from machineadm.api.v1alpha1.plugins import PluginEntry
 from machineadm.host.overlay.commands import refuse
-from machineadm.host.ports.providers import Ask, Evidence, Providers
-from machineadm.redaction import Secret
+
+if TYPE_CHECKING:
+    from machineadm.api.v1alpha1.plugins import PluginEntry
+    from machineadm.host.ports.providers import Ask, Evidence, Providers
+    from machineadm.redaction import Secret
 
 
 class OverlayProviders:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
 
-from machineadm.api.v1alpha1.plugins import PluginEntry
-from machineadm.redaction import Secret
+if TYPE_CHECKING:
+    from machineadm.api.v1alpha1.plugins import PluginEntry
+    from machineadm.redaction import Secret
 
 
 class Ask(msgspec.Struct, frozen=True, kw_only=True):

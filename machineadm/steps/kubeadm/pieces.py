@@ -8,16 +8,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING
 
-from machineadm.actions.extras import ControlPlaneExtras
 from machineadm.api.formats import instant
 from machineadm.api.v1alpha1.cluster import Argument, ClusterConfig, EtcdConfig, ImageSource
-from machineadm.api.v1alpha1.control_plane import LocalApiEndpoint
-from machineadm.api.v1alpha1.discovery import FileDiscovery, TokenDiscovery
 from machineadm.api.v1alpha1.kubeadm import BootstrapToken, JoinControlPlane, JoinWorker
-from machineadm.api.v1alpha1.kubernetes import KubernetesConfig
 from machineadm.api.v1alpha1.node import NodeConfig, Taint
 from machineadm.errors import ConfigError
+
+if TYPE_CHECKING:
+    from machineadm.actions.extras import ControlPlaneExtras
+    from machineadm.api.v1alpha1.control_plane import LocalApiEndpoint
+    from machineadm.api.v1alpha1.kubernetes import KubernetesConfig
 
 Document = dict[str, object]
 Pair = tuple[str, str]
@@ -249,6 +251,9 @@ def join(
 
 def discovery(role: JoinControlPlane | JoinWorker, paths: Paths) -> Document:
     """Discovery."""
+    # Here: the first control plane has none.
+    from machineadm.api.v1alpha1.discovery import FileDiscovery, TokenDiscovery
+
     given = role.discovery
     document = present(tlsBootstrapToken=role.tls_bootstrap_token)
     if isinstance(given, TokenDiscovery):

@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from machineadm.actions.extras import ControlPlaneExtras
-from machineadm.api.v1alpha1.discovery import FileDiscovery, Kubeconfig, KubeconfigUser
 from machineadm.api.v1alpha1.kubeadm import Initialize
 from machineadm.api.v1alpha1.kubernetes import KubernetesConfig
 from machineadm.config.versions import kubeadm_api
@@ -26,6 +25,7 @@ from machineadm.errors import InternalError
 from machineadm.steps.kubeadm.pieces import Document, Paths, component_document, present
 
 if TYPE_CHECKING:
+    from machineadm.api.v1alpha1.discovery import Kubeconfig, KubeconfigUser
     from machineadm.api.v1alpha1.node import NodeKubelet
 
 CONFIG = "kubeadm/config.yaml"
@@ -99,6 +99,8 @@ def render(
             "MA9001",
             "a configuration without a role reached the rendering of kubeadm's configuration",
         )
+    from machineadm.api.v1alpha1.discovery import FileDiscovery
+
     given = role.discovery
     parts = given.kubeconfig if isinstance(given, FileDiscovery) else None
     return KubeadmFiles(

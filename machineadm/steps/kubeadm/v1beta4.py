@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from machineadm.actions.extras import ControlPlaneExtras
 from machineadm.api.v1alpha1.cluster import ClusterConfig, LocalEtcd
 from machineadm.api.v1alpha1.control_plane import ApiServer, Component, ControlPlaneConfig
 from machineadm.api.v1alpha1.kubeadm import Initialize, JoinControlPlane, JoinWorker
-from machineadm.api.v1alpha1.kubernetes import KubernetesConfig
-from machineadm.api.v1alpha1.node import NodeConfig
 from machineadm.steps.kubeadm import pieces
 from machineadm.steps.kubeadm.pieces import Document, Pair, Paths, present
+
+if TYPE_CHECKING:
+    from machineadm.actions.extras import ControlPlaneExtras
+    from machineadm.api.v1alpha1.kubernetes import KubernetesConfig
+    from machineadm.api.v1alpha1.node import NodeConfig
 
 API_VERSION = "kubeadm.k8s.io/v1beta4"
 

@@ -6,16 +6,18 @@ A program exits at once on an unknown flag or a value that it cannot parse. The 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from machineadm.api.finding import Finding
 from machineadm.api.v1alpha1.cluster import LocalEtcd
-from machineadm.api.v1alpha1.control_plane import ControlPlaneConfig
-from machineadm.api.v1alpha1.control_plane_files import AdmissionPlugins
-from machineadm.api.v1alpha1.node import NodeConfig, NodeKubelet
 from machineadm.config.rules.model import Context, Rules, asked_version, finding
 from machineadm.config.rules.objects import is_filled_in_elsewhere
 from machineadm.config.versions import judged_minor
+
+if TYPE_CHECKING:
+    from machineadm.api.finding import Finding
+    from machineadm.api.v1alpha1.control_plane import ControlPlaneConfig
+    from machineadm.api.v1alpha1.control_plane_files import AdmissionPlugins
+    from machineadm.api.v1alpha1.node import NodeConfig
 
 _LONGEST: Final = 4096
 """Longer values are not matched."""
@@ -158,6 +160,8 @@ def _hint(program: str, name: str) -> str:
         return f"better write spec.kubernetes.{ours}"
     if program != "kubelet":
         return ""
+    from machineadm.api.v1alpha1.node import NodeKubelet
+
     words = name.replace("-", "").lower()
     own = {field.lower(): field for field in NodeKubelet.__struct_encode_fields__}
     if words in own:
@@ -268,8 +272,8 @@ def _plugins(places: Sequence[tuple[str, str]], minor: int) -> Iterator[Finding]
 
 
 RULES: Final[Rules] = {
-    ControlPlaneConfig: (_components,),
-    NodeConfig: (_kubelet,),
+    "ControlPlaneConfig": (_components,),
+    "NodeConfig": (_kubelet,),
     LocalEtcd: (_etcd,),
-    AdmissionPlugins: (_admission,),
+    "AdmissionPlugins": (_admission,),
 }

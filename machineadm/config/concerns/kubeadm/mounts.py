@@ -9,14 +9,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from machineadm.api.finding import Finding
-from machineadm.api.v1alpha1.cluster import Argument, ClusterConfig
-from machineadm.api.v1alpha1.control_plane import ApiServer, Component, ControlPlaneConfig
-from machineadm.api.v1alpha1.kubernetes import KubernetesConfig
 from machineadm.config.machine_paths import (
     KUBERNETES,
     OWN,
@@ -25,6 +21,12 @@ from machineadm.config.machine_paths import (
     socket_directories,
 )
 from machineadm.config.rules.model import finding, warning
+
+if TYPE_CHECKING:
+    from machineadm.api.finding import Finding
+    from machineadm.api.v1alpha1.cluster import Argument, ClusterConfig
+    from machineadm.api.v1alpha1.control_plane import ApiServer, Component, ControlPlaneConfig
+    from machineadm.api.v1alpha1.kubernetes import KubernetesConfig
 
 COMPONENTS: Final = {
     "apiServer": "kube-apiserver",

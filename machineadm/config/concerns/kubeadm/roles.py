@@ -7,9 +7,6 @@ from typing import Final
 
 from machineadm.api.finding import Finding
 from machineadm.api.formats import instant, seconds
-from machineadm.api.v1alpha1.discovery import (
-    FileDiscovery,
-)
 from machineadm.api.v1alpha1.kubeadm import BootstrapToken, Initialize, JoinControlPlane, JoinWorker
 from machineadm.api.v1alpha1.kubernetes import KubernetesConfig
 from machineadm.config.machine_paths import certificates_directory
@@ -42,6 +39,8 @@ def _discovery_is_given(
 def _kubelet_can_authenticate(
     role: JoinControlPlane | JoinWorker, _context: Context
 ) -> Iterator[Finding]:
+    from machineadm.api.v1alpha1.discovery import FileDiscovery
+
     discovery = role.discovery
     if (
         isinstance(discovery, FileDiscovery)

@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from machineadm.api.finding import Finding
 from machineadm.api.v1alpha1.cluster import ClusterConfig, LocalEtcd, ProxyAddon
-from machineadm.api.v1alpha1.control_plane import ApiServer, Component
-from machineadm.api.v1alpha1.control_plane_files import Oidc
 from machineadm.api.v1alpha1.kubeadm import Initialize, Patch
 from machineadm.api.v1alpha1.kubernetes import KubernetesConfig
-from machineadm.api.v1alpha1.node import NodeConfig
 from machineadm.config.paths import child, is_set, select
 from machineadm.config.rules.model import Context, Rules, asked_version, finding, warning
 from machineadm.config.rules.objects import mapping
@@ -22,7 +18,13 @@ from machineadm.config.versions import (
     V1BETA4_MINOR,
     judged_minor,
 )
-from machineadm.semver import Semver
+
+if TYPE_CHECKING:
+    from machineadm.api.finding import Finding
+    from machineadm.api.v1alpha1.control_plane import ApiServer, Component
+    from machineadm.api.v1alpha1.control_plane_files import Oidc
+    from machineadm.api.v1alpha1.node import NodeConfig
+    from machineadm.semver import Semver
 
 _NEEDS: Final = (
     # v1beta4 of kubeadm's API, which Kubernetes 1.31 brings, has them; v1beta3 has no word for them.
@@ -255,9 +257,9 @@ RULES: Final[Rules] = {
     ClusterConfig: (_gates_are_known,),
     Patch: (_patches_have_their_version,),
     ProxyAddon: (_nftables_came_later, _ipvs_is_going),
-    Oidc: (_claims_come_one_by_one,),
-    ApiServer: _COMPONENT,
-    Component: _COMPONENT,
+    "Oidc": (_claims_come_one_by_one,),
+    "ApiServer": _COMPONENT,
+    "Component": _COMPONENT,
     LocalEtcd: _COMPONENT,
-    NodeConfig: _COMPONENT,
+    "NodeConfig": _COMPONENT,
 }
