@@ -1,6 +1,6 @@
 """The agent's archive: packed by shiv, then rewritten in parts, with fixed modes and our own start.
 
-    __main__.py, front.py, parts.py, cache.py, unpack.py, sources.py, ahead.py, memory.py, version.py   the start
+    __main__.py, start.py, front.py, parts.py, cache.py, unpack.py, sources.py, ahead.py, memory.py, version.py   the start
     manifest/PART    path of every file of a part; size and SHA-256 of what is unpacked
     manifest/first   paths of the modules that a plan imports, in that order
     parts/PART.zip   the files; about.zip holds licences, which no machine unpacks
@@ -32,15 +32,24 @@ from foresight import foreseen
 from slim import slim
 
 # Not compressed: decompressing them would make every start import zlib.
-EVERY_START = ("__main__.py", "front.py", "parts.py", "cache.py", "version.py", "manifest/base")
+EVERY_START = (
+    "__main__.py",
+    "start.py",
+    "front.py",
+    "parts.py",
+    "cache.py",
+    "version.py",
+    "manifest/base",
+)
 START = {
-    "__main__.py": "start.py",
+    "__main__.py": "main.py",
     "ahead.py": "ahead.py",
     "cache.py": "cache.py",
     "front.py": "front.py",
     "memory.py": "memory.py",
     "parts.py": "parts.py",
     "sources.py": "sources.py",
+    "start.py": "start.py",
     "unpack.py": "unpack.py",
     "version.py": "version.py",
 }
@@ -184,7 +193,7 @@ def constants(source: bytes) -> dict[str, str]:
 def start(name: str, values: dict[str, str]) -> str:
     """Read a module of the start, and fill in its values."""
     source = (ROOT / "build" / name).read_text("utf-8")
-    if name != "start.py":  # unchanged: it must compile on every Python
+    if name not in ("main.py", "start.py"):  # unchanged: they must compile on every Python
         source = slim(source)
     for key, value in values.items():
         if f'\n{key} = "unknown"\n' in source:

@@ -21,14 +21,16 @@ if TYPE_CHECKING:
     from typing import Any
 
 # Imported by msgspec and its like, and seldom used: each is run when something of it is asked for (PEP 562). Beside it
-# stands what is asked for at every start: until Python 3.12 uuid, which msgspec needs, asks platform for one word.
-LATE: dict[str, dict[str, Callable[[], str]]] = {
-    "msgspec.inspect": {},
-    "msgspec.msgpack": {},
-    "msgspec.toml": {},
-    "msgspec.yaml": {},
-    "platform": {"system": lambda: os.uname().sysname},
-    "textwrap": {},
+# stands what is asked for at every start: until Python 3.12 uuid, which msgspec needs, asks platform for one word, and datetime
+# defines everything in Python before it takes the same from _datetime.
+LATE: dict[str, Callable[[], dict[str, Any]]] = {
+    "datetime": lambda: public("_datetime"),
+    "msgspec.inspect": dict,
+    "msgspec.msgpack": dict,
+    "msgspec.toml": dict,
+    "msgspec.yaml": dict,
+    "platform": lambda: {"system": lambda: os.uname().sysname},
+    "textwrap": dict,
 }
 
 active: list[Part] = []
@@ -200,8 +202,13 @@ class Late:
             self.loader.exec_module(module)
             return getattr(module, name)
 
-        module.__dict__.update(LATE[module.__name__], __getattr__=ask, __loader__=self.loader)
+        module.__dict__.update(LATE[module.__name__](), __getattr__=ask, __loader__=self.loader)
         module.__spec__.loader = self.loader  # type: ignore[union-attr]
+
+
+def public(name: str) -> dict[str, Any]:
+    """What `from name import *` would bring."""
+    return {key: value for key, value in vars(__import__(name)).items() if key[0] != "_"}
 
 
 class Missing:

@@ -1,4 +1,4 @@
-"""`__main__.py` of the packed agent: refuses what cannot run it in one line, and starts isolated.
+"""`start.py` of the packed agent, run by its `__main__.py`: refuses what cannot run it in one line, and starts isolated.
 
 It must compile on every Python that somebody may have, 2.7 and 3.6 included, hence no f-strings, no
 annotations. Before the interpreter is known to be isolated it imports built-in modules alone: whatever

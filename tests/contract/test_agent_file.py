@@ -50,6 +50,8 @@ front.prepare()
 import msgspec, uuid, textwrap, platform, parts
 waiting = [name for name in parts.LATE if hasattr(sys.modules[name], "__getattr__")]
 print(*sorted(set(parts.LATE) - set(waiting)))
+import datetime, _datetime
+print(datetime.datetime is _datetime.datetime, "waiting" if hasattr(datetime, "__getattr__") else "run", datetime.date(2030, 1, 2).strftime("%Y"))
 print(platform.system())
 print("released" if "release" in vars(platform) else "waiting")
 from textwrap import wrap
@@ -59,6 +61,10 @@ try:
     textwrap.nonsense
 except AttributeError as error:
     print(error)
+try:
+    datetime.nonsense
+except AttributeError as error:
+    print(error, datetime.datetime is _datetime.datetime)
 print(textwrap.__loader__.get_source("textwrap")[:3], textwrap.__spec__.loader is textwrap.__loader__)
 """
 
@@ -70,8 +76,10 @@ def test_what_seldom_serves_is_run_when_something_of_it_is_asked_for(
     outcome = start(python, "-ISc", SELDOM, str(agent_file), cache=tmp_path)
 
     assert (outcome.returncode, outcome.stderr) == (0, "")
-    run, system, release, used, decoded, missing, loader = outcome.stdout.splitlines()
+    run, dates, system, release, used, decoded, missing, none, loader = outcome.stdout.splitlines()
     assert run == ""
+    assert dates == "True waiting 2030"
+    assert none == "module 'datetime' has no attribute 'nonsense' True"
     assert (system, release) == ("Linux", "waiting")
     assert (
         used
