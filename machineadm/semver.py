@@ -38,6 +38,10 @@ class Semver(Struct, frozen=True, order=True):
         Raises:
             ValueError: It is not a semantic version.
         """
+        parts = text.removeprefix("v").split(".")
+        # Nearly every version: compiling the pattern takes longer than reading a document.
+        if len(parts) == 3 and len(text) <= _LONGEST and all(map(_is_number, parts)):
+            return cls(int(parts[0]), int(parts[1]), int(parts[2]))
         match = re.fullmatch(_PATTERN, text) if len(text) <= _LONGEST else None
         if match is None:
             raise ValueError(f"{text[:64]!r} is not a version such as v1.34.4")
@@ -58,6 +62,10 @@ class Semver(Struct, frozen=True, order=True):
     def has(self, minor: int) -> bool:
         """Whether it is 1.`minor` or later; pre-releases of it count."""
         return (self.major, self.minor) >= (1, minor)
+
+
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdigit() and (text == "0" or text[0] != "0")
 
 
 def _prerelease(text: str | None) -> tuple[tuple[int, int, str], ...]:

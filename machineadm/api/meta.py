@@ -22,7 +22,7 @@ Patterns are valid in Python and in RE2, and anchored.
 """
 
 from collections.abc import Mapping
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Final
 
 from msgspec import Meta, Struct
 
@@ -191,6 +191,9 @@ Endpoint = Annotated[
 _LINUX_PATH = rf"(/([^/.{_C}][^/{_C}]*|\.[^/.{_C}][^/{_C}]*|\.\.[^/{_C}]+))+"
 _W = rf'\\/:*?"<>|{_C}'  # what no name on Windows has
 _WINDOWS_PATH = rf"[A-Za-z]:([\\/]([^.{_W}][^{_W}]*|\.[^.{_W}][^{_W}]*|\.\.[^{_W}]+))+"
+
+PLAIN_PATHS: Final = frozenset((f"^{_LINUX_PATH}$", f"^({_LINUX_PATH}|{_WINDOWS_PATH})$"))
+"""Patterns that a path such as `/etc/motd` is known to match without them: compiling one takes longer than reading a document."""
 
 AbsolutePath = Annotated[
     str,

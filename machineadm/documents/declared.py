@@ -13,6 +13,7 @@ from typing import Annotated, Any, Final, Union, get_args, get_origin
 import msgspec
 
 from machineadm.api.later import Later
+from machineadm.api.meta import PLAIN_PATHS
 from machineadm.api.pruned import PRUNED
 from machineadm.redaction import Secret
 
@@ -20,6 +21,7 @@ Check = Callable[[Any], bool]
 Extra = dict[str, Any]
 
 _CONTROL: Final = "[\x00-\x1f\x7f-\x9f\u2028\u2029]"
+_WITHOUT_MARKS: Final = dict.fromkeys(map(ord, "/._-"))
 _LIST_KEYS: Final = frozenset({"unique"})
 _checks: dict[type, dict[str, Check | None]] = {}
 
@@ -74,7 +76,7 @@ def breach(value: str, extra: Extra) -> tuple[str, str] | None:
         return "MA1108", "must be one line without control characters"
     # Only the beginning: a pattern that repeats a group takes a hundred times the memory of what it matches.
     begin = value[: extra.get("maxLength", len(value)) + 1]
-    if "pattern" in extra and not re.search(extra["pattern"], begin):
+    if "pattern" in extra and not matches(begin, extra["pattern"]):
         from machineadm.documents.patterns import in_words
 
         return "MA1107", in_words(extra["pattern"], extra.get("expected", ""))
@@ -86,6 +88,23 @@ def breach(value: str, extra: Extra) -> tuple[str, str] | None:
         if expected := FORMATS[extra["format"]](value):
             return "MA1109", f"is not {expected}"
     return None
+
+
+def matches(text: str, pattern: str) -> bool:
+    """Whether a text matches a pattern of the types."""
+    return (pattern in PLAIN_PATHS and is_plain_path(text)) or re.search(pattern, text) is not None
+
+
+def is_plain_path(text: str) -> bool:
+    """Whether a text is an absolute path of letters, digits and `._-`, no part of which begins with a dot; False if it may still be a path."""
+    return (
+        text[:1] == "/"
+        and text[-1] != "/"
+        and "//" not in text
+        and "/." not in text
+        and text.isascii()
+        and text.translate(_WITHOUT_MARKS).isalnum()
+    )
 
 
 def is_broken(value: str) -> bool:
