@@ -12,13 +12,20 @@ import parts
 FIRST = (
     "machineadm.cli.main",
     "machineadm.cli.plan",
+    "machineadm.api.scheme",
     "machineadm.documents.yaml_reader",
+    "machineadm.config.concerns.hostname",
+    "machineadm.config.concerns.modules",
+    "machineadm.config.concerns.sysctl",
+    "machineadm.config.concerns.commands",
     "machineadm.config.concerns.files",
     "machineadm.config.concerns.kubeadm.cluster",
     "machineadm.config.concerns.kubeadm.roles",
     "machineadm.config.concerns.kubeadm.versions",
+    "machineadm.steps.kubeadm",
+    "machineadm.steps.kubeadm.v1beta4",
 )
-# Of these, what is imported within functions is needed, too, whatever the configuration says.
+# Of these, what is imported within functions is needed, too, but for what stands below an `if`: that depends on the configuration.
 FOLLOWED = ("machineadm.cli.main", "machineadm.cli.plan", "machineadm.planner")
 
 
@@ -57,5 +64,15 @@ def _imports(node: ast.AST, package: str, *, within: bool) -> Iterator[str]:
             base = ".".join([*(above if child.level else ()), *filter(None, [child.module])])
             yield base
             yield from (f"{base}.{alias.name}" for alias in child.names)
-        elif within or not isinstance(child, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)):
+        elif isinstance(child, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)):
+            if within:
+                yield from _unconditional(child, package)
+        else:
             yield from _imports(child, package, within=within)
+
+
+def _unconditional(function: ast.AST, package: str) -> Iterator[str]:
+    """Yield what a function imports whenever it is called."""
+    for child in ast.iter_child_nodes(function):
+        if not isinstance(child, ast.If):
+            yield from _imports(ast.Module([child], []), package, within=True)  # type: ignore[list-item]
