@@ -9,23 +9,27 @@ _RERUN = "Then run the same command again."
 TABLE: dict[str, Code] = {
     "MA1327": Code(
         "container runtime and kubelet have different cgroup drivers",
-        "containerd would put containers into one tree of cgroups, and the kubelet pods into another. Pods start, and the node becomes unstable under "
+        "containerd would put containers into one tree of cgroups, and the kubelet pods into another. Pods start, and "
+        "the node becomes unstable under "
         "load.",
         "Give both the same: `systemd`, which is kubeadm's default for the kubelet, unless the machine has another init system.",
     ),
     "MA1328": Code(
         "extraConfig of containerd is not right",
-        "The text is not TOML, says a version that no containerd reads, or has registries that containerd refuses beside its directory of registries.",
+        "The text is not TOML, says a version that no containerd reads, or has registries that containerd refuses "
+        "together with its directory of registries.",
         "Line and column in the message are those of the text itself. Registries go into containerRuntime.containerd.registries.",
     ),
     "MA3571": Code(
         "containerd is not installed",
-        "The configuration has settings for containerd, and there is no program of that name, or it does not tell its version. Nothing was changed.",
+        "The configuration has settings for containerd, but there is no program of that name, or it does not say its "
+        "version. Nothing was changed.",
         f"Install it in the image or in commands.boot, or leave containerRuntime.containerd out. {_RERUN}",
     ),
     "MA3572": Code(
         "another version of containerd is installed",
-        "containerRuntime.containerd.version names a version, and another one is installed. machineadm does not install containerd. Nothing was changed.",
+        "containerRuntime.containerd.version names a version, and another one is installed. machineadm does not install "
+        "containerd. Nothing was changed.",
         f"Install that version in the image, or leave `version` out. {_RERUN}",
     ),
     "MA3573": Code(
@@ -35,7 +39,8 @@ TABLE: dict[str, Code] = {
     ),
     "MA3574": Code(
         "containerd does not know a key",
-        "containerd read the configuration before it was written, and left keys out: it ignores what it does not know. What was there is still there.",
+        "containerd read the configuration before it was written, and left keys out: it ignores what it does not know. "
+        "What was there is still there.",
         "Correct the key in extraConfig, or in the file that was there. Keys and names of plugins differ between containerd 1 and 2.",
     ),
     "MA3575": Code(
@@ -46,13 +51,15 @@ TABLE: dict[str, Code] = {
     ),
     "MA3576": Code(
         "extraConfig is for another containerd",
-        "extraConfig is of another version of the configuration than the one that the installed containerd gets: 2 with containerd 1, 3 with containerd 2. "
+        "extraConfig is of another version of the configuration than the one that the installed containerd gets: 2 with "
+        "containerd 1, 3 with containerd 2. "
         "Version 4, and io.containerd.server.v1, need containerd 2.3 or later.",
         "Write extraConfig for the containerd that is installed.",
     ),
     "MA3577": Code(
         "registries in two places",
-        "The configuration of containerd that is there has registries in itself. containerd refuses them beside its directory of registries.",
+        "The existing configuration of containerd contains registries. containerd refuses them together with its "
+        "directory of registries.",
         "Remove them from the file, and say them in containerRuntime.containerd.registries.",
     ),
 }

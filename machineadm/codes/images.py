@@ -14,7 +14,8 @@ TABLE: dict[str, Code] = {
     ),
     "MA3592": Code(
         "kubeadm does not name its images",
-        "kubernetesImages asks for the images that kubeadm wants, and `kubeadm config images list` does not name any: kubeadm is missing, or it does not "
+        "kubernetesImages asks for the images that kubeadm needs, but `kubeadm config images list` names none: kubeadm "
+        "is missing, or it does not "
         "know this version of Kubernetes.",
         "Install the kubeadm of that version, or name the images in `images`.",
     ),
@@ -30,8 +31,10 @@ TABLE: dict[str, Code] = {
     ),
     "MA3595": Code(
         "an image cannot be loaded",
-        "containerd's program failed to pull or import an image; the message has its last line. What passes by itself was tried again for five minutes.",
-        "Names and certificates of registries are in containerRuntime.containerd.registries, proxies in systemProxies. A registry with a login needs crictl on the "
-        f"machine, because ctr takes a password on its command line alone. {_RERUN}",
+        "containerd's program failed to pull or import an image; the message has its last line. What passes by itself "
+        "was tried again for five minutes.",
+        "Names and certificates of registries are in containerRuntime.containerd.registries, proxies in systemProxies. "
+        "A registry with a login needs crictl on the "
+        f"machine, because ctr accepts a password only on its command line. {_RERUN}",
     ),
 }

@@ -7,7 +7,8 @@ from machineadm.codes.model import Code
 TABLE: dict[str, Code] = {
     "MA3601": Code(
         "SELinux is not installed",
-        "The configuration asks for a mode of SELinux, and there is no /etc/selinux/config: without a policy a kernel would not boot into it. Nothing "
+        "The configuration asks for a mode of SELinux, but there is no /etc/selinux/config: without a policy a kernel "
+        "would not boot into it. Nothing "
         "was changed.",
         "Use an image with SELinux and a policy, or leave `selinux` out.",
     ),

@@ -57,7 +57,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     add = parser.add_argument
     add("--kubeconfig", metavar="FILE", help="the management cluster; default: that of this pod")
-    add("--namespace", default="", help="serve this namespace alone; default: all")
+    add("--namespace", default="", help="serve only this namespace; default: all")
     add(
         "--watch-filter",
         default="",
@@ -83,7 +83,7 @@ def _parser() -> argparse.ArgumentParser:
         type=_seconds,
         default=86400.0,
         metavar="DURATION",
-        help="from which age on the token of a machine that has not joined is no longer extended (default: 24h)",
+        help="age after which the token of a machine that has not joined is no longer extended (default: 24h)",
     )
     add(
         "--concurrency",

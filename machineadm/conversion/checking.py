@@ -28,7 +28,7 @@ _DISCOVERY: Final = {
     "caCertHashes": [f"sha256:{'0' * 64}"],
 }
 _WAYS: Final = (
-    "change it where it stands, and convert again",
+    "change it there, and convert again",
     "change it in what was written",
 )
 

@@ -146,7 +146,7 @@ def _with_environment(
     read = setting.machine.read(text)
     if read.trouble is not None:
         one.entries[index][0].decide(
-            f"{read.trouble.what} is more than a reference to instance data; it is written as it is",
+            f"{read.trouble.what} is more than a reference to instance data; it is copied unchanged",
             "take the value from the environment (`env[].valueFrom.instanceData`)",
             "leave it, if the braces were meant literally",
             to=f"machine.commands.{one.to}",
@@ -261,7 +261,7 @@ def _exits(before: _List) -> None:
                 view.decide(
                     "may end the script without an error, and then kubeadm was not run",
                     "exit with another code than 0: the run fails, and kubeadm is not run",
-                    "leave it, if kubeadm has to run all the same",
+                    "keep it if kubeadm must run anyway",
                     to="machine.commands.preKubeadm",
                 )
         begin = end + 1

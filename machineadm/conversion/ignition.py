@@ -110,7 +110,7 @@ def _write(
         del machine["linuxConfiguration"]
     if parts.early and setting.inlined:
         parts.decisions.append(
-            "has parts that must be there before the agent, and a MachineConfiguration comes too late for them"
+            "has parts that are needed before the agent, so a MachineConfiguration is too late for them"
         )
     elif parts.early:
         out["ignition"] = {
@@ -183,7 +183,7 @@ def _unit(unit: Map, parts: _Parts) -> None:
     _others(unit, known, f"unit {name}", parts)
     if name in _BEFORE_THE_AGENT and "contents" in unit:
         parts.early.setdefault("systemd", {}).setdefault("units", []).append(_early_unit(unit))
-        parts.notes.append(f"{name} has to be there before the agent, which waits for it")
+        parts.notes.append(f"{name} is needed before the agent, which waits for it")
         return
     found: dict[str, object] = {"name": name}
     if unit.get("contents"):

@@ -112,7 +112,7 @@ def _kubelet(view: View | None, kubernetes: dict[str, object], setting: Setting)
         return
     if setting.role != "Initialize":
         _but_heads(
-            view, "kubeadm ignores it beside a JoinConfiguration: a node gets it from the cluster"
+            view, "kubeadm ignores it with a JoinConfiguration: a node gets it from the cluster"
         )
         return
     put(kubernetes, "cluster.kubelet", _passed_on(view, "kubernetes.cluster.kubelet"))
@@ -122,7 +122,7 @@ def _proxy(view: View | None, kubernetes: dict[str, object], setting: Setting) -
     if view is None:
         return
     if setting.role != "Initialize":
-        _but_heads(view, "kubeadm ignores it beside a JoinConfiguration")
+        _but_heads(view, "kubeadm ignores it with a JoinConfiguration")
         return
     to = "kubernetes.cluster.proxyAddon"
     config = _passed_on(view, f"{to}.config")

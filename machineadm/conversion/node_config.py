@@ -141,7 +141,7 @@ def _instance(view: View | None) -> None:
             "environment": "write drop-ins for the units as linuxConfiguration.systemdUnits",
         }
         part.decide(
-            "is something that nodeadm does by itself",
+            "is something that only nodeadm does",
             ways.get(name, "do the same by commands.preKubeadm"),
             "put it into the image",
         )

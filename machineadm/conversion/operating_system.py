@@ -94,7 +94,7 @@ def _content(
     read = setting.machine.read(content)
     if read.trouble is not None:
         note = (
-            f"{read.trouble.what} is more than a reference to instance data; it is written as it is"
+            f"{read.trouble.what} is more than a reference to instance data; it is copied unchanged"
         )
         view.decide(note, *_MANY, to=f"{path}.content")
         remarks[f"{path}.content"] = (f"decide: {note}",)

@@ -410,7 +410,7 @@ def _metadata(view: View | None, to: Target) -> dict[str, object]:
             pairs = {}
             for key, value in part.entries():
                 if key == "kubectl.kubernetes.io/last-applied-configuration":
-                    value.nothing("kubectl writes it anew")
+                    value.nothing("kubectl writes it again")
                 elif value.text is not None:
                     value.converted(f"metadata.{name}")
                     pairs[key] = value.text
@@ -467,7 +467,7 @@ def _notes(spec: dict[str, object]) -> tuple[str, ...]:
     if version != kubeadm_config.UNKNOWN_VERSION:
         return ()
     return (
-        f"kubernetes.version is {version}: no document says it; `--kubernetes-version` does, or whoever fills in placeholders",
+        f"kubernetes.version is {version}: no document says it; give `--kubernetes-version`, or have the placeholder filled in",
     )
 
 
@@ -545,7 +545,7 @@ def _duplicates(document: Document) -> Iterator[Problem]:
 _NEEDS_ROLE: Final = Finding(
     code="MA2103",
     path="",
-    message="does not say alone what a machine becomes, and a MachineConfiguration is for one machine",
+    message="does not say by itself what a machine becomes, and a MachineConfiguration is for one machine",
     hint="--role Initialize, JoinControlPlane or JoinWorker; joining machines also need --discovery",
 )
 _EMPTY: Final = Problem(

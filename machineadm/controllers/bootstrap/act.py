@@ -244,7 +244,7 @@ class Actor:
         said: dict[str, Said] = {}
         again: float | None = None
         if secret is None:
-            message = f"Secret {bootstrap.data_secret} is gone; the Machine has to be replaced"
+            message = f"Secret {bootstrap.data_secret} is gone; the Machine must be replaced"
             said["DataSecretAvailable"] = Said(
                 status="False", reason="ReferenceNotFound", message=message
             )

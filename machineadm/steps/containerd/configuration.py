@@ -269,7 +269,7 @@ def _read_base(text: str, version: int, host: Host) -> Tables:
         raise StepError(
             "MA3575",
             f"containerd/configuration: {CONTAINERD} is of version {theirs}, and version {version} is written here",
-            hint="`containerd config migrate` writes it anew; or remove it, if nothing in it is needed",
+            hint="`containerd config migrate` rewrites it; or remove it, if nothing in it is needed",
         )
     return _migrated(text, version, host)
 
@@ -355,7 +355,7 @@ def _refuse_inline_registries(tables: Tables) -> None:
     if found:
         raise StepError(
             "MA3577",
-            f"containerd/configuration: {CONTAINERD} has {found[0]}, which containerd refuses beside config_path",
+            f"containerd/configuration: {CONTAINERD} has {found[0]}, which containerd refuses together with config_path",
             hint="remove it from the file, and say it in containerRuntime.containerd.registries",
         )
 
