@@ -42,6 +42,7 @@ class HostHandler(logging.Handler):
             pass  # the host is gone
 
     def _write(self, line: bytes) -> None:
+        # A pipe that is nearly full takes only the beginning of a line, and the host reads lines.
         while line:
             line = line[os.write(self._descriptor, line) :]
 

@@ -67,6 +67,7 @@ def _common(kinds: Sequence[Kind], version: int, spoken: Sequence[int]) -> dict[
         error = plugin_pb2.Diagnostic.ERROR
         found = []
         for kind in configurable:
+            # Each is asked, so that one answer has all that is wrong.
             try:
                 kind.configure(settings)
             except CallError as unfit:

@@ -179,6 +179,7 @@ class _Redirects(urllib.request.HTTPRedirectHandler):
             raise CallError(f"{shown(req.full_url)} redirects from https to less")
         following = super().redirect_request(req, fp, code, msg, headers, newurl)
         if following is not None and (there.scheme, there.netloc) != (here.scheme, here.netloc):
+            # All of them: which are secret only the plugin knows.
             following.headers = {}
         return following
 
