@@ -23,7 +23,9 @@ from wheels import ARCHITECTURES, gathered_wheels, own_architecture
 UNASKED = (
     # For authors of plugins, who have the wheel; no machine runs them.
     "machineadm/plugins/sdk/",
+    "machineadm/plugins/proto/reflection_pb2.py",
     "machineadm/plugins/wire/blocking.py",
+    "machineadm/plugins/wire/reflection.py",
     "machineadm/plugins/wire/serving.py",
     # The management cluster's side.
     "machineadm/controllers/",

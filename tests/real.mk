@@ -42,8 +42,9 @@ e2e: $(STAMP) $(AGENT) ## a real cluster of three machines, a real API server (r
 	MACHINEADM_AGENT=$(AGENT) $(BIN)/python -m pytest tests/e2e -q -s -p no:cacheprovider
 
 .PHONY: peers
-peers: $(STAMP) ## others that our plugins meet: go-plugin 1.6.0, an engine of Vault's SDK (Go; minutes once)
-	GO_PLUGIN=1.6.0 $(BIN)/python -m pytest tests/conformance/test_go_plugin.py tests/conformance/test_vault.py -q -p no:cacheprovider
+peers: $(STAMP) ## others that our plugins meet: go-plugin 1.6.0, an engine of Vault's SDK, plugincontainer on podman (Go; minutes once)
+	GO_PLUGIN=1.6.0 $(BIN)/python -m pytest tests/conformance/test_go_plugin.py tests/conformance/test_vault.py \
+	  tests/conformance/test_plugin_containers.py -q -p no:cacheprovider
 
 # The compiler is as new as the library that reads what it writes; it needs no other package of ours. What is in Go is
 # generated where there is Go.

@@ -24,7 +24,7 @@ from tests.peers.judging import judged
 from tests.peers.plugins import python_plugin
 
 VERSION = os.environ.get("GO_PLUGIN", "1.8.0")
-HOST_CHECKS = 20
+HOST_CHECKS = 21
 
 
 @pytest.fixture(params=MODES)

@@ -15,11 +15,14 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from grpclib.const import Status
+from google.protobuf.descriptor_pb2 import FileDescriptorProto
+from grpclib.const import Cardinality, Status
 from grpclib.exceptions import GRPCError
 
 from machineadm.plugins.host import Host, Plugin
 from machineadm.plugins.launch.model import Command
+from machineadm.plugins.proto import reflection_pb2
+from machineadm.plugins.wire import reflection
 from machineadm.plugins.wire.handshake import Cookie
 from machineadm.plugins.wire.logs import Record
 from machineadm.plugins.wire.rpc import Method, RpcError, handlers, methods
@@ -86,6 +89,31 @@ def until(what: str, done: Callable[[], object]) -> None:
 
 def it_serves(driven: Driven) -> None:
     driven.plugin.ping(5)
+
+
+def it_tells_what_it_serves(driven: Driven) -> None:
+    request = reflection_pb2.ServerReflectionRequest
+    for name in reflection.NAMES:
+        method = Method(
+            f"/{name}/ServerReflectionInfo",
+            Cardinality.STREAM_STREAM,
+            request,
+            reflection_pb2.ServerReflectionResponse,
+        )
+        with driven.plugin.stream(method, timeout=20) as asking:
+            asking.send(request(list_services="*"))
+            listed = {one.name for one in asking.receive().list_services_response.service}
+            asking.send(request(file_containing_symbol=SERVICE.full_name))
+            files = asking.receive().file_descriptor_response.file_descriptor_proto
+            asking.send(request(file_containing_symbol="nothing.Known"))
+            error = asking.receive().error_response
+            asking.end()
+        assert {SERVICE.full_name, "grpc.health.v1.Health", "plugin.GRPCBroker"} <= listed
+        services = {
+            one.name for file in files for one in FileDescriptorProto.FromString(file).service
+        }
+        assert "Probe" in services
+        assert error.error_code == Status.NOT_FOUND.value
 
 
 def messages_of_all_sizes_come_back(driven: Driven) -> None:
@@ -259,6 +287,7 @@ def it_ends_when_asked(driven: Driven) -> None:
 
 CHECKS: list[Callable[[Driven], None]] = [
     it_serves,
+    it_tells_what_it_serves,
     messages_of_all_sizes_come_back,
     a_status_comes_with_its_text,
     an_unknown_method_is_unimplemented,

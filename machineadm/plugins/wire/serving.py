@@ -1,6 +1,6 @@
 """The plugin's end: answers the handshake, serves, and ends when it is asked to or when its host is gone.
 
-Besides the plugin's own services it serves the broker, its standard output and error, health and the request to end.
+Besides the plugin's own services it serves the broker, its standard output and error, health, reflection and the request to end.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from machineadm.plugins.wire.broker import Broker, unix_listener
 from machineadm.plugins.wire.certificates import Identity, new_identity
 from machineadm.plugins.wire.connection import HEALTH
 from machineadm.plugins.wire.handshake import Address, Cookie, Line
+from machineadm.plugins.wire.reflection import reflecting
 from machineadm.plugins.wire.rpc import Server, ServerStream, handlers
 from machineadm.plugins.wire.sockets import listen_tcp, listen_unix, remove
 from machineadm.plugins.wire.yamux import Session
@@ -133,6 +134,7 @@ class Serving:
         self._broker = Broker(make, identity, peer)
         self._broker.multiplexed = multiplexed
         served = {**self._own(self._broker), **self._plugin.services(self._broker, self._version)}
+        served |= reflecting(served)
         self._server = Server(served, identity.server(peer) if identity else None)
         if multiplexed:
             self._server.background(self._multiplex(listener))

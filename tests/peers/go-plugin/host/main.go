@@ -89,7 +89,7 @@ var checks = []struct {
 	name string
 	run  func() error
 }{
-	{"start", start}, {"ping", ping}, {"sizes", sizes}, {"error status", errorStatus}, {"unknown method", unknown},
+	{"start", start}, {"ping", ping}, {"reflection", reflected}, {"sizes", sizes}, {"error status", errorStatus}, {"unknown method", unknown},
 	{"server stream", serverStream}, {"client stream", clientStream}, {"bidirectional stream", chat},
 	{"large answer", largeAnswer}, {"deadline", deadline}, {"cancel", cancel}, {"64 at once", many},
 	{"call back", callBack}, {"offer", offer}, {"nobody serves the id", nobody}, {"stdio", stdio},
