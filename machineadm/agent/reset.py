@@ -28,10 +28,12 @@ from machineadm.plan.model import Plan
 from machineadm.reporting.reporter import TRACE
 from machineadm.reporting.sinks import STATUS, Sinks
 from machineadm.steps.attestation import KEPT as ATTESTED
+from machineadm.steps.kernel_arguments import RECORD as KERNEL_ARGUMENTS
 from machineadm.steps.kubeadm.attempt import REFUSALS
 from machineadm.steps.kubeadm.config import remove_files
 from machineadm.steps.kubeadm.record import NAME as RECORD
 from machineadm.steps.kubeadm.resetting import LEAVES, ResetNode
+from machineadm.steps.kubeadm.shown import remove_shown
 
 _MODE = "reset"
 _MOST_NAMED = 4
@@ -180,6 +182,8 @@ def _of_no_holding(journal: Journal, ledger: Ledger, stopped: frozenset[str]) ->
                 yield f"{unit} stays disabled"
             case ["units", unit, "state"] if unit not in stopped:
                 yield f"{unit} stays as it was put: started or stopped"
+            case ["storage", what] if what.startswith(("disk", "filesystem")):
+                yield f"what {concern} has made on a disk stays"
             case _:
                 pass
 
@@ -192,6 +196,7 @@ def _forget(machine: Machine) -> None:
     state.remove(STATUS, durable=False)
     # All of these may hold secrets: what kubeadm reads has its tokens.
     remove_files(host)
+    remove_shown(host)
     for name in (REFUSALS, ATTESTED, TRACE):
         state.remove(name, durable=False)
     below = [f"{name}/{one}" for name in ("resume", KEPT) for one in state.list(name)]
@@ -206,6 +211,7 @@ def _forget(machine: Machine) -> None:
         BOOT_CONFIGURATION,
         COPY,
         INSTANCE_DATA,
+        KERNEL_ARGUMENTS,
         LEDGER,
         *below,
         JOURNAL,

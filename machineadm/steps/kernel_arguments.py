@@ -17,7 +17,7 @@ from machineadm.host.ports import Host
 from machineadm.plan.model import FollowUp, Outcome, Owned, Phase, Step, Work, digest_of
 
 _RUNNING: Final = "/proc/cmdline"
-_RECORD: Final = "kernel-arguments"
+RECORD: Final = "kernel-arguments"
 """In the state directory: the boot in which they were added."""
 
 _TIMEOUT: Final = 300.0
@@ -66,7 +66,7 @@ class SetKernelArguments(msgspec.Struct, frozen=True, kw_only=True):
         lacks = f"the kernel lacks {' '.join(missing)}"
         if not changes:
             # Set already: in this boot, or in one before, which would mean that the boot loader does not listen.
-            record = (host.state.read(_RECORD, durable=True) or b"").decode(errors="replace")
+            record = (host.state.read(RECORD, durable=True) or b"").decode(errors="replace")
             if record == self.boot_id:
                 return Work(summary=f"{lacks} until the machine reboots")
             if record:
@@ -76,7 +76,7 @@ class SetKernelArguments(msgspec.Struct, frozen=True, kw_only=True):
                     hint="does this machine boot by GRUB's configuration? In containers and with images of their own "
                     "kernel command line, set them there",
                 )
-        record_now = KeepState(name=_RECORD, content=self.boot_id.encode(), durable=True)
+        record_now = KeepState(name=RECORD, content=self.boot_id.encode(), durable=True)
         reboots = (_REBOOT,) if missing else ()
         return Work(
             effects=(record_now, *changes),

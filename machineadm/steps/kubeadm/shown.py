@@ -27,6 +27,8 @@ class _Shown(msgspec.Struct, frozen=True, kw_only=True):
 
     purpose: str
     """Digest of the commands and of kubeadm's own step."""
+    path: str
+    """Where."""
     sha256: str
     """Digest of the content (`digest_of`)."""
     changed: tuple[str, ...] | None = None
@@ -64,7 +66,7 @@ class ShowFile(msgspec.Struct, frozen=True, kw_only=True):
             if host.files.stat(self.path) is not None:
                 return Work(summary=f"{self.path} is there for commands")
         content = self.files.content(host)
-        record = _Shown(purpose=self.purpose, sha256=digest_of(content))
+        record = _Shown(purpose=self.purpose, path=self.path, sha256=digest_of(content))
         return Work(
             effects=(
                 _kept(record),
@@ -164,6 +166,14 @@ class HideFile(msgspec.Struct, frozen=True, kw_only=True):
 
         perform(work.effects, host)
         return Outcome(change=work.change, message=work.summary)
+
+
+def remove_shown(host: Host) -> None:
+    """Remove the copy of a run that did not come to its end, and the record of it: it holds kubeadm's token."""
+    shown = _read(host)
+    if shown is not None:
+        host.files.remove(shown.path)
+    host.state.remove(_RECORD, durable=True)
 
 
 def plan_shown(

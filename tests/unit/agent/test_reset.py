@@ -172,6 +172,8 @@ def test_what_is_proved_to_be_left_over_from_a_bootstrap_of_ours_is_reset_unaske
         ("attestation.json", False),
         ("internal-error.txt", False),
         ("kubeadm/refusals", False),
+        ("kernel-arguments", True),
+        ("kubeadm/shown.json", True),
     ],
 )
 def test_nothing_that_a_run_kept_is_left_in_our_directories(
@@ -184,6 +186,21 @@ def test_nothing_that_a_run_kept_is_left_in_our_directories(
 
     assert stage.host.state.state_files == {}
     assert stage.host.state.run_files == {}
+
+
+def test_the_copy_that_commands_read_goes_where_kubeadm_never_ended(stage: Stage) -> None:
+    stage.replace(
+        "      preKubeadm:\n", "      kubeadmFile: /run/kubeadm/kubeadm.yaml\n      preKubeadm:\n"
+    )
+    stage.host.commands.on("pre-command", exit_code=1)
+    with pytest.raises(MachineadmError):
+        stage.run()
+    assert "abcdef.0123456789abcdef" in (stage.host.text("/run/kubeadm/kubeadm.yaml") or "")
+
+    take_back(stage, confirm=no)
+
+    assert stage.host.text("/run/kubeadm/kubeadm.yaml") is None
+    assert stage.host.state.state_files == {}
 
 
 def test_copies_of_the_input_alone_are_something_to_reset(stage: Stage) -> None:
