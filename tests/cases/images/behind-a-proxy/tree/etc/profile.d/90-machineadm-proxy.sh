@@ -1,5 +1,5 @@
 0644 0:0
-# Written by machineadm: the proxies of whoever may read them.
+# Written by machineadm: the proxies, for users who may read them.
 if [ -r /etc/machineadm/proxy/host.env ]; then
   set -a
   . /etc/machineadm/proxy/host.env
