@@ -228,6 +228,13 @@ def _crossing(before: _List, after: _List) -> None:
                     "write it to a file, and read that in commands.postKubeadm",
                     to="machine.commands.preKubeadm",
                 )
+        if re.search(r"(?:^|[;&\n])[ \t]*trap[ \t]", script.code):
+            view.decide(
+                "sets a trap, which there acts when kubeadm and the commands after it have ended",
+                "do what it does at the end of commands.postKubeadm",
+                "leave it, if it is for the commands before kubeadm: here it acts at their end",
+                to="machine.commands.preKubeadm",
+            )
         if after.entries and re.search(r"(?:^|[;&\n])[ \t]*cd[ \t]", script.code):
             view.decide(
                 "changes the directory for the commands after kubeadm as well, which begin in / here",

@@ -34,6 +34,7 @@ _SWAP: Final = (
     r"(?:sudo\s+)?swapoff\s+-a",
     r"(?:sudo\s+)?sed\s+-r?i\s+(?:-r\s+|-e\s+)?(['\"])/(?: |\\s)?swap(?: |\\s)?/\s*(?:d|s/\^(?:#\?)?/#/|s/\^\\\(\.\*\\\)\$/#\\1/g)\1\s+/etc/fstab",
 )
+_SYSCTL: Final = r"(?:sudo\s+)?sysctl\s+(?:-w|--write)\s+([a-z0-9_][a-zA-Z0-9_./-]*)=([\"']?)([A-Za-z0-9_.:-]+)\2"
 _MODULE: Final = r"(?:sudo\s+)?modprobe\s+([a-z0-9_-]+)"
 
 
@@ -57,6 +58,7 @@ class Typed(Struct, kw_only=True):
     hosts: dict[str, object] | None = None
     swap: bool = False
     modules: list[str] = []
+    sysctls: dict[str, str] = {}
 
 
 def into_kubeadm(commands: Sequence[str], document: str) -> Kubeadm:
@@ -142,6 +144,12 @@ def typed(commands: Sequence[str], machine: Machine, taken: frozenset[str]) -> T
             found.typed[index] = (
                 "machine.linuxConfiguration.swap.enabled",
                 "swap turned off by commands",
+            )
+        elif parameter := re.fullmatch(_SYSCTL, stripped):
+            found.sysctls[parameter[1]] = parameter[3]
+            found.typed[index] = (
+                "machine.linuxConfiguration.sysctls",
+                "a kernel parameter set by a command; set at later boots, too",
             )
         elif module := re.fullmatch(_MODULE, stripped):
             if module[1] not in found.modules:

@@ -103,6 +103,7 @@ def _machine(
     if found.hostname is not None:
         put(linux, f"hostname{found.hostname[0]}", found.hostname[1])
     put(linux, "kernelModules", found.modules)
+    put(linux, "sysctls", found.sysctls)
     for name, convert_part in (("users", operating_system.users), ("ntp", operating_system.ntp)):
         part = spec.get(name)
         if part is not None:

@@ -185,7 +185,8 @@ class _Around:
 
     def version(self, kind: str, name: str) -> str | None:
         """The version of the machines that take a configuration."""
-        return self.request.version or self._versions.get((kind, name))
+        found = self.request.version or self._versions.get((kind, name))
+        return f"v{found}" if found and found[0].isdigit() else found
 
     def secret(self, name: str, key: str) -> str | None:
         """The value of a Secret's key."""
@@ -249,10 +250,13 @@ def _of_role(document: Document, around: _Around, role: Role | None, suffix: str
         own = _control_plane(view, document.kind, request.version)
         version = request.version or own or version
     text = _scalars(document.root)
+    init = view.at(f"{where}.initConfiguration")
+    alone = document.kind == "KubeadmConfig" and init is not None and not init.is_empty
     setting = Setting(
         machine=Machine(jinja=True),
         envsubst=placeholders.is_meant(text),
-        worker=document.kind in ("KubeadmConfig", "KubeadmConfigTemplate"),
+        # A template is of a MachineDeployment; a single machine that says how it initializes may be a control plane's.
+        worker=document.kind.startswith("KubeadmConfig") and not alone,
         inlined=to == "MachineConfiguration",
         secret=around.secret,
     )

@@ -69,6 +69,12 @@ def test_an_exit_of_another_shell_or_with_an_error_does_not(line: str) -> None:
     assert commands(line, "echo on").undecided == {}
 
 
+@pytest.mark.parametrize("line", ["trap 'rm -f /a' EXIT", "touch /a; trap cleanup INT"])
+def test_a_trap_needs_a_decision(line: str) -> None:
+    assert "trap" in commands(line, "echo on").undecided["spec.preKubeadmCommands[0]"]
+    assert commands("echo trap EXIT", "(trap : EXIT; true)").undecided == {}
+
+
 def test_an_exit_at_the_end_ends_nothing() -> None:
     assert commands("echo on", "exit 0").undecided == {}
 

@@ -289,6 +289,17 @@ def test_a_worker_leaves_the_control_plane_aside() -> None:
     assert found.leaf("certSANs[0]").outcome == "has no meaning here"
 
 
+def test_a_machine_on_its_own_that_can_initialize_is_no_worker() -> None:
+    found = config(
+        "clusterConfiguration: {apiServer: {certSANs: [a]}}\ninitConfiguration: {nodeRegistration: {name: a}}\n"
+        "joinConfiguration: {nodeRegistration: {name: a}}"
+    )
+
+    assert found.undecided == {}
+    assert found.spec["kubernetes"]["controlPlane"]["apiServer"]["certSANs"] == ["a"]
+    assert "role" not in found.spec["kubernetes"]
+
+
 def test_discovery_stands_in_the_role() -> None:
     found = config(
         """

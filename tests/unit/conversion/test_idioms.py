@@ -84,6 +84,19 @@ def test_swap_and_modules() -> None:
     assert found.script() == "#!/bin/sh\nsysctl --system\n:\n"
 
 
+def test_kernel_parameters() -> None:
+    found = commands(
+        "sysctl -w net.ipv4.ip_forward=1",
+        "sudo sysctl --write 'vm.overcommit_memory=1'",
+        'sysctl -w vm.swappiness="0"',
+    )
+
+    assert found.spec["machine"]["linuxConfiguration"] == {
+        "sysctls": {"net.ipv4.ip_forward": "1", "vm.swappiness": "0"}
+    }
+    assert "vm.overcommit_memory" in found.script()
+
+
 FLATCAR = """
 format: ignition
 joinConfiguration: {nodeRegistration: {name: "$${COREOS_OPENSTACK_HOSTNAME}", kubeletExtraArgs: {provider-id: "openstack:///$${COREOS_OPENSTACK_INSTANCE_UUID}"}}}
