@@ -28,6 +28,12 @@ FIRST = (
 # Of these, what is imported within functions is needed, too, but for what stands below an `if`: that depends on the configuration.
 FOLLOWED = ("machineadm.cli.main", "machineadm.cli.plan", "machineadm.planner")
 
+# But not these concerns, which few configurations ask for: together they would be a tenth of a first run's compiling.
+SELDOM = tuple(
+    f"machineadm.steps.{name}"
+    for name in ("containerd", "images", "proxy", "selinux", "storage", "trust")
+)
+
 
 def foreseen(files: dict[str, bytes]) -> list[str]:
     """Return paths of modules in the order in which the interpreter imports them.
@@ -42,6 +48,8 @@ def foreseen(files: dict[str, bytes]) -> list[str]:
 
 
 def _visit(name: str, files: dict[str, bytes], order: dict[str, None]) -> None:
+    if name.startswith(SELDOM):
+        return
     if "." in name:
         _visit(name.rpartition(".")[0], files, order)
     stem = name.replace(".", "/")
