@@ -10,7 +10,10 @@ from hypothesis import settings
 
 # With it the stand-ins of types give way to the types, which many tests read. tests/contract runs the agent with stand-ins.
 import machineadm.api.resources  # noqa: F401
+from machineadm.api.later import load
 from tests.requirements import ids_of
+
+load()
 
 # A shell lets its jobs in the background, and nohup lets anything, start with these ignored, and what a test starts would inherit it.
 for _number in (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP):

@@ -16,6 +16,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from msgspec import inspect
 
 from machineadm.api.infrastructure.v1alpha1 import aws
+from machineadm.api.later import load
 from machineadm.api.meta import OneOf
 from machineadm.api.resources import DOCUMENTS, RESOURCES, RULES, Rule
 from machineadm.api.v1alpha1 import encrypted_data, machine_bootstrap
@@ -23,6 +24,8 @@ from machineadm.api.v1alpha1.containerd import ContainerdRuntime
 from machineadm.documents.declared import breach, repeated
 from machineadm.redaction import Secret
 from tests.strategies import typed
+
+load()  # also where tests/conftest.py has not
 
 PARSED_BY_THE_AGENT_ALONE = {"cidr", "ip", "url", "quantity", "semver", "pem"}
 """Formats that the API server judges by pattern only."""

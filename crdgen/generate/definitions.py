@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 
-from msgspec import inspect
-
+from crdgen.generate.described import described
 from crdgen.generate.docstrings import Docs
 from crdgen.generate.model import GenerationError, Schema
 from crdgen.generate.structural import Rules, Structural
@@ -86,7 +85,7 @@ def _version(version: Version, resource: Resource, docs: Docs, rules: Rules) -> 
         descriptions=resource.descriptions,
         undescribed=resource.undescribed,
     )
-    root = walker.root(inspect.type_info(version.type), status=resource.status)
+    root = walker.root(described(version.type), status=resource.status)
     found: Schema = {
         "name": version.name,
         "served": version.served,

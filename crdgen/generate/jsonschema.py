@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 from msgspec import inspect
 
+from crdgen.generate.described import described
 from crdgen.generate.docstrings import Docs, not_built
 from crdgen.generate.model import GenerationError, Schema, Taken, take_apart
 from crdgen.generate.scalars import BASE64, scalar
@@ -39,7 +40,7 @@ class Bundle:
         Raises:
             GenerationError: It says what no schema can express.
         """
-        info: Any = inspect.type_info(kind)
+        info: Any = described(kind)
         self._struct(info, kind.__name__)
 
     def document(self, kind: str) -> Schema:

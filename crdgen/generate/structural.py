@@ -9,6 +9,7 @@ import msgspec
 from msgspec import inspect
 
 from crdgen.generate import rules
+from crdgen.generate.described import described
 from crdgen.generate.docstrings import Docs, shortened
 from crdgen.generate.model import GenerationError, Schema, Taken, take_apart
 from crdgen.generate.scalars import scalar
@@ -84,7 +85,7 @@ class Structural:
         Raises:
             GenerationError: It says what a definition cannot express.
         """
-        return {**self._node(inspect.type_info(cls), cls.__name__)}
+        return {**self._node(described(cls), cls.__name__)}
 
     def _node(self, type_: inspect.Type, path: str) -> Schema:
         taken = take_apart(type_, path)

@@ -8,7 +8,6 @@ from typing import Final
 from msgspec import Struct
 
 from machineadm.api.infrastructure.v1alpha1 import aws, gcs, http
-from machineadm.api.later import load
 from machineadm.api.meta import ApiStruct, KeyReference, ProviderRef
 from machineadm.api.scheme import GROUP
 from machineadm.api.v1alpha1 import (
@@ -302,6 +301,3 @@ DOCUMENTS: Final[tuple[type[ApiStruct], ...]] = (
     status.BootstrapStatus,
 )
 """Kinds that are used on a machine; these have a JSON Schema."""
-
-# Whoever wants all kinds reads their annotations.
-load()

@@ -16,6 +16,7 @@ import pytest
 import yaml
 from msgspec import inspect
 
+from machineadm.api.later import load
 from machineadm.api.scheme import KINDS
 from machineadm.config import upstream
 from machineadm.config.passed_on import judged
@@ -334,6 +335,7 @@ def test_there_are_hundreds_of_keys() -> None:
 
 
 if __name__ == "__main__":
+    load()  # as tests/conftest.py does
     DOC.write_text(
         "# Mistyped keys\n\n"
         "A field that nobody knows is never ignored: it is refused with file, line, column and path, and with the\n"

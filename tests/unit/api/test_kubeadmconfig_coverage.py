@@ -12,6 +12,7 @@ from typing import Final
 import pytest
 from msgspec import inspect
 
+from machineadm.api.later import load
 from machineadm.api.v1alpha1.linux import LinuxConfiguration
 from machineadm.api.v1alpha1.machine import MachineConfig, MachineConfigurationSpec
 from machineadm.documents.kubeadm_fields import ALL, KUBEADM_CONFIG_SPEC, KUBEADM_OWN, Ours, Reason
@@ -163,4 +164,5 @@ def test_the_page_for_those_who_come_from_kubeadmconfig_is_up_to_date() -> None:
 
 
 if __name__ == "__main__":
+    load()  # as tests/conftest.py does
     DOC.write_text(page())

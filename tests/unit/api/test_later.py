@@ -27,7 +27,8 @@ import sys
 from pathlib import Path
 from machineadm.documents.decoding import decode
 if sys.argv[1] == "types":
-    import machineadm.api.resources
+    import machineadm.api.resources, machineadm.api.later
+    machineadm.api.later.load()
 elif any(name.endswith(".windows") for name in sys.modules):
     sys.exit("there are no stand-ins left to try")
 for path in sys.argv[2:]:
