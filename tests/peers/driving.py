@@ -287,7 +287,6 @@ def it_ends_when_asked(driven: Driven) -> None:
 
 CHECKS: list[Callable[[Driven], None]] = [
     it_serves,
-    it_tells_what_it_serves,
     messages_of_all_sizes_come_back,
     a_status_comes_with_its_text,
     an_unknown_method_is_unimplemented,
@@ -305,6 +304,7 @@ CHECKS: list[Callable[[Driven], None]] = [
     two_thousand_log_records_come_in_order,
     log_records_keep_their_level,
     its_environment_is_built_not_inherited,
+    it_tells_what_it_serves,
     an_interrupt_does_not_end_it,
     it_ends_when_asked,
 ]

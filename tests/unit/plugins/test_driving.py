@@ -14,7 +14,15 @@ from machineadm.errors import PluginError
 from machineadm.plugins.host import Host
 from machineadm.plugins.launch.model import Command, Reattach
 from machineadm.plugins.wire.rpc import RpcError
-from tests.peers.driving import CHECKS, COOKIE, MODES, PROBE, Driven, driven
+from tests.peers.driving import (
+    CHECKS,
+    COOKIE,
+    MODES,
+    PROBE,
+    Driven,
+    driven,
+    messages_of_all_sizes_come_back,
+)
 from tests.peers.plugins import python_plugin
 from tests.peers.probe import probe_pb2
 
@@ -152,6 +160,6 @@ def test_checks_would_notice_a_plugin_that_answers_wrongly(running: Driven) -> N
         return reply
 
     running.echo = liar  # type: ignore[method-assign]
-    sizes: Callable[[Driven], None] = CHECKS[1]
+    sizes: Callable[[Driven], None] = messages_of_all_sizes_come_back
     with pytest.raises(AssertionError):
         sizes(running)
