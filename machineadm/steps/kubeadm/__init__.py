@@ -69,7 +69,7 @@ def plan_kubeadm(
         machine=facts.machine_id,
         rendered=digest_of(*(part for name in sorted(shown) for part in (name, shown[name]))),
         external_authority=_external_authority(kubernetes),
-        asked=(kubernetes, facts),
+        asked=(_without_discovery(kubernetes), facts),
     )
     # The files need the digest of the run, so the run gets its reference to them only afterwards.
     files = LayOutFiles(
@@ -83,6 +83,14 @@ def plan_kubeadm(
         files,
         msgspec.structs.replace(run, tokens=files if _has_expiring_token(kubernetes) else None),
     )
+
+
+def _without_discovery(kubernetes: KubernetesConfig) -> KubernetesConfig:
+    """What a judge of the machine needs: no token, which a plan does not know where a provider gives it."""
+    role = kubernetes.role
+    if role is None or isinstance(role, Initialize):
+        return kubernetes
+    return msgspec.structs.replace(kubernetes, role=type(role)())
 
 
 def _has_expiring_token(kubernetes: KubernetesConfig) -> bool:
