@@ -98,8 +98,15 @@ class Podman:
         finally:
             with contextlib.suppress(RuntimeError):
                 self("rm", "--all", "--force", "--time=0")
-            service.send_signal(signal.SIGTERM)
+            # The group: in a namespace of a user podman is a child of itself.
+            os.killpg(service.pid, signal.SIGTERM)
             service.wait(30)
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(service.pid, signal.SIGKILL)
+            # And what holds that namespace open until it is told.
+            for file in self.directory.rglob("pause.pid"):
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(int(file.read_text()), signal.SIGKILL)
 
     def load(self, plugin: str) -> dict[str, str]:
         """Make the images of a plugin that needs no libraries; returns the digits of their ids."""
