@@ -475,6 +475,12 @@ _FAULTS: Final[dict[str, tuple[tuple[Any, ...], ...]]] = {
             {"type": "Localhost", "localhostProfile": "../a"},
             f"{_C}.securityContext.seccompProfile.localhostProfile",
         ),
+        (
+            "user that Windows cannot have",
+            f"{_C}.securityContext.windowsOptions",
+            {"runAsUserName": "a=b"},
+            f"{_C}.securityContext.windowsOptions.runAsUserName",
+        ),
         ("mounts that come back out", f"{_C}.volumeMounts[0].mountPropagation", "Bidirectional"),
         ("recursive without read-only", f"{_C}.volumeMounts[0].recursiveReadOnly", "Enabled"),
         (

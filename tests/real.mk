@@ -65,3 +65,8 @@ proto: ## generate machineadm/plugins/proto, the tests' service and the example 
 	    $(PLUGIN_PROTO)/plugin.proto $(PLUGIN_PROTO)/encryption_provider.proto; \
 	fi
 	rm -rf $(PROTO)
+
+.PHONY: verdicts
+verdicts: $(STAMP) ## thousands of cases of each kind judged by Kubernetes' own code, for the table of docs/verdict.md (Go; minutes)
+	tests/judges/build.sh component controlplane >/dev/null
+	$(BIN)/python -m tests.verdict_table

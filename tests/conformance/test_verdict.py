@@ -1,43 +1,19 @@
 """What `validate` accepts starts: kubeadm, the kubelet and the API server judge the same drawn configurations.
 
-Where the two verdicts differ, it is on purpose, and stands in a list below with its reason.
+Where the two verdicts differ, it is on purpose, and stands in a list of tests/verdict_table.py with its reason.
 """
 
 from __future__ import annotations
-
-import re
 
 import pytest
 
 from tests.configurations import document
 from tests.drawn_machines import BASE, KINDS, Verdict, drawn, ours
 from tests.judges import judges
+from tests.verdict_table import OF_MACHINES_ACCEPTED, is_refused_machine
 
 COUNT = 300
 """Cases of each kind."""
-
-REFUSED_ON_PURPOSE = {
-    r"MA1107 .*\.resources": "a resource has a name in lower-case letters, digits and hyphens, or `*` alone",
-    r"MA1107 .*\.issuerURL": "an issuer without a host issues nothing",
-    r"MA1109 .*\.issuerURL": "an issuer has a host that all programs read alike",
-    r"MA1110 .*\.keys": "of two keys of one name nobody can tell which one encrypted what",
-    r"MA1312 .*\.ttl": "kubeadm is given whole seconds",
-    r"MA1322 .*\.endpoint": "the API server would read another path than the one that stands there, or one that cannot be mounted",
-    r"MA1323 .*\.providers: identity": "with identity alone, nothing is encrypted",
-    r"MA1323 .*\.requiredClaims": "the API server would look for another claim",
-    r"MA1430 .*\.extraVolumes\[\d+\]\.name": "a volume would take the place of one that machineadm adds, and the files of a field be gone",
-    r"MA1430 .*\.log\.path": "the same, seen from the field whose place is taken",
-    r"MA1432 .*\.command\[\d+\]": "nobody means a null among arguments, which Kubernetes takes for an empty one",
-    r"MA1432 .*: unknown field": "its reader goes on without the field, and only its log tells",
-}  # fmt: skip
-"""What we refuse and Kubernetes takes: how our refusal begins, with the reason."""
-
-ACCEPTED_ON_PURPOSE: dict[str, str] = {}
-"""What Kubernetes refuses and we cannot know: a part of its message, with the reason."""
-
-
-def on_purpose(refusal: tuple[str, str]) -> bool:
-    return any(re.match(known, " ".join(refusal)) for known in REFUSED_ON_PURPOSE)
 
 
 def judged(kind: str) -> list[tuple[Verdict, list[str]]]:
@@ -55,12 +31,12 @@ def test_our_verdict_is_that_of_kubernetes(kind: str) -> None:
         for verdict, problems in cases
         if problems
         and not verdict.refusals
-        and not any(known in problems[0] for known in ACCEPTED_ON_PURPOSE)
+        and not any(known in problems[0] for known in OF_MACHINES_ACCEPTED)
     ]
     false_refusals = [
         (verdict.spec, verdict.refusals)
         for verdict, problems in cases
-        if verdict.refusals and not problems and not any(map(on_purpose, verdict.refusals))
+        if verdict.refusals and not problems and not is_refused_machine(verdict.refusals)
     ]
     assert false_accepts == []
     assert false_refusals == []

@@ -91,7 +91,7 @@ def component_validate(text: str) -> list[Problem]:
         RuntimeError: The judge itself failed, such as on a stream without any document.
     """
     run = subprocess.run(
-        [component()], input=text, capture_output=True, text=True, timeout=60, check=False
+        [component()], input=text, capture_output=True, text=True, timeout=600, check=False
     )
     if run.returncode not in (0, 1):
         raise RuntimeError(f"the component judge: {run.stderr.strip()}")

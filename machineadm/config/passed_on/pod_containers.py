@@ -158,6 +158,9 @@ def _windows(options: dict[str, Any], path: str) -> Iterator[Finding]:
     for name in ("gmsaCredentialSpec", "runAsUserName"):
         if name in options and not text(options, name):
             yield refused(child(path, name), "must not be empty")
+    user = text(options, "runAsUserName").rpartition("\\")[2]
+    if set(user) & set('"/:;|=,+*?<>@[]') or (user and not user.strip(". ")):
+        yield refused(child(path, "runAsUserName"), "is not the name of a user of Windows")
 
 
 def _mounts(

@@ -274,7 +274,7 @@ def _strategic(
         elif isinstance(value, list) and isinstance(there, list) and name in keys:
             document[name] = _merged_lists(there, value, name, keys, at)
         else:
-            document[name] = _without_nulls(value)
+            document[name] = without_nulls(value)
     if isinstance(retained, list):
         return {name: value for name, value in document.items() if name in retained}
     return document
@@ -305,13 +305,16 @@ def _merged_lists(
         else:
             if item.pop("$patch", "merge") not in _DIRECTIVES:
                 raise PatchError(f"$patch must be one of {', '.join(_DIRECTIVES)}")
-            result.append(_without_nulls(item))
+            result.append(without_nulls(item))
     return result
 
 
-def _without_nulls(value: Any) -> Any:
+def without_nulls(value: Any) -> Any:
+    """Leave out fields that are null, which Kubernetes takes for fields that are not there."""
     if isinstance(value, dict):
-        return {name: _without_nulls(item) for name, item in value.items() if item is not None}
+        return {name: without_nulls(item) for name, item in value.items() if item is not None}
+    if isinstance(value, list):
+        return [without_nulls(item) for item in value]
     return value
 
 
@@ -372,9 +375,9 @@ def misfit_of(value: Any, model: Any, path: str = "") -> str:
         if name in _TEXTS:
             model = dict.fromkeys(value, "")
         below = [
-            misfit_of(item, model[key], f"{path}.{key}" if path else str(key))
+            misfit_of(item, model.get(key, {}), f"{path}.{key}" if path else str(key))
             for key, item in value.items()
-            if key in model
+            if key in model or (name == "metadata" and key in _TEXTS)
         ]
     elif isinstance(model, list) and isinstance(value, list) and model:
         below = [misfit_of(item, model[0], f"{path}[{at}]") for at, item in enumerate(value)]

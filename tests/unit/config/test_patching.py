@@ -197,6 +197,7 @@ CASES = [
         ("kubeletconfiguration", "json", [{"op": "add", "path": "/nope/a", "value": 1}]),
         ("kubeletconfiguration", "merge", {"maxPod": 1}), ("kubeletconfiguration", "strategic", {"maxPods": "a"}),
         ("corednsdeployment", "merge", {"spec": {"replicas": "a"}}),
+        ("corednsdeployment", "json", [{"op": "add", "path": "/metadata/annotations", "value": []}]),
         ("corednsdeployment", "json", [{"op": "remove", "path": "/spec/template/spec/containers/1"}]),
     )
 ]  # fmt: skip
@@ -207,6 +208,7 @@ test_a_patch_that_kubeadm_cannot_apply_is_told = judging(CASES)
 @pytest.mark.parametrize(
     ("target", "kind", "patch"),
     [
+        ("kube-scheduler", "json", [{"op": "add", "path": "/spec/hostNetwork", "value": None}]),
         ("kube-apiserver", "json", [{"op": "add", "path": "/spec/containers/0/command/-", "value": "--v=4"}]),
         ("kube-apiserver", "json", [{"op": "replace", "path": "/spec/containers/0/command/60", "value": "--v=4"}]),
         ("kube-apiserver", "strategic", {"spec": {"containers": [{"name": "kube-apiserver", "resources": {"limits": {"cpu": 1}}}]}}),

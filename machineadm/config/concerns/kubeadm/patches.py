@@ -12,7 +12,13 @@ from machineadm.api.finding import Finding
 from machineadm.api.v1alpha1.kubernetes import KubernetesConfig
 from machineadm.config.concerns.kubeadm.manifests import manifest
 from machineadm.config.rules.model import Context, asked_version, finding
-from machineadm.config.rules.patching import PatchError, UnknownError, apply, misfit_of
+from machineadm.config.rules.patching import (
+    PatchError,
+    UnknownError,
+    apply,
+    misfit_of,
+    without_nulls,
+)
 from machineadm.config.versions import judged_minor
 
 Read = Callable[[str], tuple[list[Any], str]]
@@ -71,7 +77,7 @@ def _refused(current: Any, model: dict[str, Any], target: str, minor: int | None
         return ""
     from machineadm.config.passed_on import judged
 
-    for found in judged(current, "", model["kind"], minor):
+    for found in judged(without_nulls(current), "", model["kind"], minor):
         where = found.path.removeprefix(".")
         return f"{where}: {found.message}" if where else found.message
     return next(_not_started(current), "") if model["kind"] == "Pod" else ""
