@@ -92,9 +92,6 @@ def whole_status(bootstrap: Bootstrap, outcome: Outcome, now: str) -> dict[str, 
     created = bootstrap.data_secret_created or outcome.data_secret is not None
     name = outcome.data_secret or bootstrap.data_secret
     status: dict[str, Any] = {"conditions": msgspec.to_builtins(conditions)}
-    for condition in status["conditions"]:
-        if not condition["message"]:
-            del condition["message"]
     if not outcome.paused:
         status["observedGeneration"] = bootstrap.generation
     elif bootstrap.observed_generation:

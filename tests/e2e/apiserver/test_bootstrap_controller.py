@@ -1,0 +1,342 @@
+"""machineadm-bootstrap-controller against a real kube-apiserver with Cluster API's own definitions.
+
+The same server plays the workload cluster: where the tokens are kept matters, not whose server it is.
+"""
+
+from __future__ import annotations
+
+import base64
+import functools
+import json
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.controllers_world import configuration_in
+from tests.e2e.apiserver.server import Server, running
+from tests.real import missing
+
+ROOT = Path(__file__).parents[3]
+CLUSTER_API = "sigs.k8s.io/cluster-api@v1.14.2"
+DEFINITIONS = "core/config/crd/bases"
+GROUP = "cluster.x-k8s.io/v1beta2"
+ACCOUNT = "machineadm-bootstrap-controller"
+
+Object = dict[str, Any]
+
+
+@functools.cache
+def cluster_api() -> Path:
+    """Cluster API's module, as it is published."""
+    if shutil.which("go") is None:
+        missing("there is no Go, which fetches Cluster API's definitions")
+    run = subprocess.run(
+        ["go", "mod", "download", "-json", CLUSTER_API], capture_output=True, text=True, check=False
+    )
+    if run.returncode:
+        missing(f"{CLUSTER_API} cannot be fetched: {run.stderr.strip()[-300:]}")
+    return Path(json.loads(run.stdout)["Dir"])
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Generator[Server]:
+    bases = cluster_api() / DEFINITIONS
+    with running(tmp_path_factory.mktemp("apiserver")) as server:
+        server.apply_definitions(ROOT / "crds")
+        for kind in ("clusters", "machines"):
+            text = (bases / f"cluster.x-k8s.io_{kind}.yaml").read_text()
+            definition = yaml.load(text, yaml.CSafeLoader)
+            # In the hub version alone: the others need the conversion webhook.
+            definition["spec"].pop("conversion", None)
+            server.kubectl("apply", "--server-side", "--filename", "-", input=definition)
+        server.kubectl("wait", "--for=condition=Established", "--timeout=60s", "crd", "--all")
+        server.kubectl("apply", "--server-side", "--filename", str(ROOT / "deploy"))
+        yield server
+
+
+@pytest.fixture(scope="module")
+def account(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A kubeconfig of the account that deploy/ makes, with no more rights than that has."""
+    config = json.loads(server.kubeconfig.read_text())
+    token = server.kubectl("create", "token", ACCOUNT, "--namespace=machineadm-system").strip()
+    config["users"][0]["user"] = {"token": token}
+    config["contexts"][0]["context"]["namespace"] = "machineadm-system"
+    path = tmp_path_factory.mktemp("account") / "kubeconfig"
+    path.write_text(json.dumps(config))
+    return path
+
+
+@contextmanager
+def controller(account: Path, log: Path, *options: str) -> Generator[subprocess.Popen[bytes]]:
+    with log.open("ab") as file:
+        process = subprocess.Popen(
+            [
+                sys.executable,
+                "-m",
+                "machineadm.controllers.cli",
+                f"--kubeconfig={account}",
+                *options,
+            ],
+            stdout=file,
+            stderr=subprocess.STDOUT,
+        )
+        try:
+            yield process
+        finally:
+            process.send_signal(signal.SIGTERM)
+            process.wait(20)
+
+
+class Namespace:
+    """A cluster in a namespace of its own."""
+
+    def __init__(self, server: Server, name: str) -> None:
+        self.server = server
+        self.name = name
+        server.kubectl("create", "namespace", name)
+
+    def create(self, body: Object, status: Object | None = None) -> Object:
+        body["metadata"]["namespace"] = self.name
+        made = self.server.create(body)
+        if status is not None:
+            self.status(body["kind"].lower(), body["metadata"]["name"], status)
+        return made
+
+    def status(self, kind: str, name: str, status: Object) -> None:
+        patch = json.dumps({"status": status})
+        options = ("--subresource=status", "--type=merge", f"--patch={patch}")
+        self.server.kubectl("patch", kind, name, f"--namespace={self.name}", *options)
+
+    def get(self, kind: str, name: str) -> Object:
+        found: Object = self.server.get(kind, name, f"--namespace={self.name}")
+        return found
+
+    def names(self, kind: str) -> list[str]:
+        items = self.server.get(kind, f"--namespace={self.name}")["items"]
+        return sorted(item["metadata"]["name"] for item in items)
+
+    def cluster(self) -> None:
+        spec = {
+            "controlPlaneEndpoint": {"host": "api.example.com", "port": 6443},
+            "clusterNetwork": {"pods": {"cidrBlocks": ["10.244.0.0/16"]}},
+            "infrastructureRef": {
+                "apiGroup": "infrastructure.cluster.x-k8s.io",
+                "kind": "X",
+                "name": "x",
+            },
+        }
+        body = {"apiVersion": GROUP, "kind": "Cluster", "metadata": {"name": "prod"}, "spec": spec}
+        self.create(body, {"initialization": {"infrastructureProvisioned": True}})
+        config = json.loads(self.server.kubeconfig.read_text())
+        cluster = config["clusters"][0]["cluster"]
+        authority = Path(cluster.pop("certificate-authority")).read_bytes()
+        cluster["certificate-authority-data"] = base64.b64encode(authority).decode()
+        value = base64.b64encode(json.dumps(config).encode()).decode()
+        secret = {"apiVersion": "v1", "kind": "Secret", "data": {"value": value}}
+        self.create({**secret, "metadata": {"name": "prod-kubeconfig"}})
+
+    def machine(
+        self, name: str, *, control_plane: bool = False, spec: Object | None = None
+    ) -> None:
+        labels = {"cluster.x-k8s.io/cluster-name": "prod"}
+        if control_plane:
+            labels["cluster.x-k8s.io/control-plane"] = ""
+        reference = {
+            "apiGroup": "bootstrap.cluster.x-k8s.io",
+            "kind": "MachineBootstrap",
+            "name": name,
+        }
+        machine = self.create(
+            {
+                "apiVersion": GROUP,
+                "kind": "Machine",
+                "metadata": {"name": name, "labels": labels},
+                "spec": {
+                    "clusterName": "prod",
+                    "version": "v1.34.4",
+                    "bootstrap": {"configRef": reference},
+                    "infrastructureRef": {
+                        "apiGroup": "infrastructure.cluster.x-k8s.io",
+                        "kind": "X",
+                        "name": name,
+                    },
+                },
+            }
+        )
+        owner = {
+            "apiVersion": GROUP,
+            "kind": "Machine",
+            "name": name,
+            "uid": machine["metadata"]["uid"],
+            "controller": True,
+        }
+        self.create(
+            {
+                "apiVersion": "bootstrap.cluster.x-k8s.io/v1alpha1",
+                "kind": "MachineBootstrap",
+                "metadata": {"name": name, "labels": labels, "ownerReferences": [owner]},
+                "spec": spec or {"machine": {}},
+            }
+        )
+
+    def condition(self, name: str, type_: str = "DataSecretAvailable") -> str:
+        status = self.get("machinebootstrap", name).get("status", {})
+        for one in status.get("conditions", ()):
+            if one["type"] == type_:
+                return f"{one['status']}/{one['reason']}"
+        return ""
+
+    def has_data(self, name: str) -> None:
+        """Wait until a machine's data is there."""
+        until(lambda: self.condition(name) == "True/Available", f"{name} has data")
+
+    def data(self, name: str) -> bytes:
+        return base64.b64decode(self.get("secret", name)["data"]["value"])
+
+
+def until(holds: Callable[[], bool], what: str, seconds: float = 60.0) -> None:
+    end = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < end, what
+        time.sleep(0.2)
+
+
+def tokens(server: Server) -> list[str]:
+    found = server.get(
+        "secret", "--namespace=kube-system", "--selector=machineadm.x-k8s.io/token=true"
+    )
+    return sorted(one["metadata"]["name"] for one in found["items"])
+
+
+@pytest.fixture(scope="module")
+def system_namespace(server: Server) -> None:
+    until(lambda: "kube-system" in server.kubectl("get", "namespaces"), "kube-system")
+
+
+def test_a_cluster_comes_up_from_the_first_control_plane_machine_to_a_worker(
+    server: Server, account: Path, system_namespace: None, tmp_path: Path
+) -> None:
+    one = Namespace(server, "road")
+    one.cluster()
+    one.machine("cp-0", control_plane=True)
+    one.machine("cp-1", control_plane=True)
+    one.machine("worker")
+    with controller(account, tmp_path / "log"):
+        one.has_data("cp-0")
+        until(lambda: one.condition("cp-1") == "False/WaitingForInitLock", "cp-1 waits")
+        until(
+            lambda: one.condition("worker") == "False/WaitingForControlPlaneInitialized",
+            "the worker waits",
+        )
+        role = configuration_in(one.data("cp-0"))["spec"]["kubernetes"]["role"]
+        assert role == {"type": "Initialize"}
+        # Cluster API's own promise to infrastructure providers.
+        secret = one.get("secret", "cp-0")
+        assert secret["type"] == "cluster.x-k8s.io/secret"
+        assert base64.b64decode(secret["data"]["format"]) == b"cloud-config"
+        (owner,) = secret["metadata"]["ownerReferences"]
+        assert (owner["kind"], owner["controller"]) == ("MachineBootstrap", True)
+        status = one.get("machinebootstrap", "cp-0")["status"]
+        assert status["initialization"] == {"dataSecretCreated": True}
+        assert status["dataSecretName"] == "cp-0"
+
+        initialized = {
+            "type": "ControlPlaneInitialized",
+            "status": "True",
+            "reason": "Initialized",
+            "message": "",
+            "lastTransitionTime": "2026-11-30T12:00:00Z",
+        }
+        one.status("cluster", "prod", {"conditions": [initialized]})
+        for name in ("cp-1", "worker"):
+            one.has_data(name)
+        assert len(tokens(server)) == 2
+        until(lambda: "prod-lock" not in one.names("configmap"), "the lock is gone")
+
+        for name in ("cp-1", "worker"):
+            one.status("machine", name, {"nodeRef": {"name": name}})
+        until(lambda: not tokens(server), "the tokens are gone")
+    log = (tmp_path / "log").read_text()
+    for word in ("ERROR", "orbidden"):
+        assert word not in log, log
+
+
+def test_what_is_written_is_written_once_and_another_manager_of_the_status_keeps_its_part(
+    server: Server, account: Path, system_namespace: None, tmp_path: Path
+) -> None:
+    one = Namespace(server, "writes")
+    one.cluster()
+    one.machine("worker")
+    with controller(account, tmp_path / "log", "--namespace=writes"):
+        until(lambda: one.condition("worker").startswith("False/Waiting"), "the worker waits")
+        report = {"report": {"phase": "Preparing"}}
+        one.status("machinebootstrap", "worker", report)
+        one.machine("cp-0", control_plane=True)
+        one.has_data("cp-0")
+        one.status("cluster", "prod", {"initialization": {"controlPlaneInitialized": True}})
+        one.has_data("worker")
+    there = one.get("machinebootstrap", "worker")
+    assert there["status"]["report"] == {"phase": "Preparing"}
+    data = one.data("worker")
+
+    with controller(account, tmp_path / "log", "--namespace=writes"):
+        time.sleep(5)
+    again = one.get("machinebootstrap", "worker")
+    assert again["metadata"]["resourceVersion"] == there["metadata"]["resourceVersion"]
+    assert one.data("worker") == data
+
+
+def test_a_standby_takes_over_when_the_leader_is_killed(
+    server: Server, account: Path, system_namespace: None, tmp_path: Path
+) -> None:
+    one = Namespace(server, "standby")
+    one.cluster()
+    options = ("--leader-elect", "--namespace=standby")
+    with controller(account, tmp_path / "first", *options) as first:
+        until(lambda: "leader:" in (tmp_path / "first").read_text(), "the first leads")
+        with controller(account, tmp_path / "second", *options):
+            first.kill()
+            first.wait()
+            one.machine("cp-0", control_plane=True)
+            one.has_data("cp-0")
+
+
+def test_a_killed_controller_leaves_one_data_secret_and_one_token(
+    server: Server, account: Path, system_namespace: None, tmp_path: Path
+) -> None:
+    one = Namespace(server, "kills")
+    one.cluster()
+    one.machine("cp-0", control_plane=True)
+    one.status("cluster", "prod", {"initialization": {"controlPlaneInitialized": False}})
+    with controller(account, tmp_path / "log", "--namespace=kills"):
+        one.has_data("cp-0")
+    one.status("cluster", "prod", {"initialization": {"controlPlaneInitialized": True}})
+    before = set(tokens(server))
+    for number in range(6):
+        one.machine(f"worker-{number}")
+        with controller(account, tmp_path / "log", "--namespace=kills") as process:
+            # Killed at another instant each time, some of them while it writes.
+            time.sleep(1.0 + 0.15 * number)
+            process.kill()
+            process.wait()
+    with controller(account, tmp_path / "log", "--namespace=kills"):
+        for number in range(6):
+            name = f"worker-{number}"
+            one.has_data(name)
+    given = {
+        "bootstrap-token-"
+        + configuration_in(one.data(f"worker-{number}"))["spec"]["kubernetes"]["role"]["discovery"][
+            "token"
+        ].partition(".")[0]
+        for number in range(6)
+    }
+    assert set(tokens(server)) - before == given
