@@ -87,6 +87,8 @@ class BootstrapController:
         self._watch_filter = watch_filter
         self._workers = workers
         self._now = now
+        self._own: Key | None = None
+        """What this process has just written, and need not look at."""
         self.queue = Queue(interval=interval)
         self.bootstraps: Store[Bootstrap] = Store(owner=_owners, reference=_references)
         self.machines: Store[Machine] = Store(cluster=_cluster_of)
@@ -227,7 +229,9 @@ class BootstrapController:
         }
         written = await self._client.apply_status(MACHINE_BOOTSTRAPS, one.namespace, one.name, body)
         # Known at once, so that an event of something else does not meet the old status.
+        self._own = one.key
         self.bootstraps.put(bootstrap(written))
+        self._own = None
 
     # What wakes whom.
 
@@ -238,7 +242,7 @@ class BootstrapController:
             return
         if old is None:
             self.queue.add(new.key, Urgency.CHANGED if new.data_secret_created else Urgency.NEW)
-        elif old.status == new.status or _reported(old) != _reported(new):
+        elif new.key != self._own:
             self.queue.add(new.key)
 
     def _machine_changed(self, old: Machine | None, new: Machine | None) -> None:
@@ -307,7 +311,3 @@ def _same(old: Cached | None, new: Cached | None) -> bool:
     if old is None or new is None:
         return False
     return msgspec.structs.replace(old, version="") == msgspec.structs.replace(new, version="")
-
-
-def _reported(one: Bootstrap) -> object:
-    return next((c for c in one.conditions if c.type == "BootstrapSucceeded"), None)

@@ -447,3 +447,26 @@ def test_a_store_that_is_not_supported_yet_is_refused_and_never_left_out() -> No
         assert "worker" not in one.management.names("secrets")
 
     play(scene)
+
+
+def test_a_status_that_somebody_removed_comes_back() -> None:
+    async def scene(one: World) -> None:
+        await one.certificates()
+        await one.cluster(initialized=True)
+        await one.machine("worker")
+        await one.settle()
+        there = one.management.get("machinebootstraps", "worker")["status"]
+        spec = one.management.get("machines", "worker")["spec"]
+        spec = spec | {"bootstrap": {"dataSecretName": "worker"}}
+        await one.management.change("machines", "worker", spec=spec)
+        await one.management.change("machinebootstraps", "worker", status={})
+        await one.refresh()
+        assert len(one.controller.queue) == 1
+
+        await one.settle()
+
+        again = one.management.get("machinebootstraps", "worker")["status"]
+        assert again["dataSecretName"] == there["dataSecretName"]
+        assert one.condition("worker") == ("True", "Available")
+
+    play(scene)
