@@ -200,7 +200,8 @@ class Machine:
         return [
             path.name
             for directory in directories
-            if directory.is_dir()
+            # Where the kernel has protected_symlinks, as on stock Debian, a stranger's link cannot even be looked through.
+            if os.path.isdir(directory)  # noqa: PTH112
             for path in directory.iterdir()
             if path.name not in known
         ]
