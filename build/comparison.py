@@ -1,6 +1,6 @@
 """Two archives side by side: the same bytes, the same contents, or what differs.
 
-The compressed form of an entry depends on the builder's zlib, its content does not. So two archives
+The compressed form of an entry depends on the builder's zopfli, its content does not. So two archives
 have the same contents when everything but the compressed bytes agrees, and nothing lies between,
 before or behind the entries that only one of them has.
 """

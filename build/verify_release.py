@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import importlib.metadata
 import io
 import re
 import struct
@@ -110,7 +111,7 @@ def verdict(file: Path, theirs: bytes, ours: bytes) -> int:
         return say(
             SAME,
             "SAME CONTENTS: only the compression differs; every entry was compared "
-            f"(zlib here: {zlib.ZLIB_RUNTIME_VERSION})",
+            f"(zopfli here: {importlib.metadata.version('zopfli')})",
         )
     if any("date_time is" in line for line in found):
         print("  times differ: built with another SOURCE_DATE_EPOCH? Then set it here too")
