@@ -39,9 +39,11 @@ boot() {
   : > "$v/seed/resolv.conf"
   exec 7> "$STATE/.lock"; flock 7    # between the first's saving and the last's restoring nobody comes or goes
   sysctl_save
+  # A new network namespace has the host's ip_forward, which any container with a network turns on: a bare machine has none.
   # No network but an interface to nowhere with an address and a default route, which is what kubeadm looks for.
-  # shellcheck disable=SC2086
+  # shellcheck disable=SC2086,SC2046
   P run -d --name "$n" --hostname "$n" --systemd=always --privileged --cgroupns=private --env container=podman --env STAGE_ADDRESS=192.0.2.11 \
+    $([ -n "${MACHINE_NETNS:-}" ] || echo --sysctl=net.ipv4.ip_forward=0) \
     --ulimit nofile=20000:20000 --ulimit nproc=20000:20000 "--network=${MACHINE_NETNS:+ns:/run/netns/}${MACHINE_NETNS:-none}" --tmpfs /run --tmpfs /tmp \
     -v "$v/containerd:/var/lib/containerd" -v "$v/kubelet:/var/lib/kubelet" -v "$v/etcd:/var/lib/etcd" -v "$v/seed:/seed:ro" \
     ${MACHINE_ARGS:-} --rootfs "$r:O" "${MACHINE_INIT:-/sbin/stage-init}" >/dev/null
