@@ -24,6 +24,10 @@ run_agent m1; left_alone m1 MA4040 "the cluster that a person made"
 reboots m1 MA4040
 ready m1
 
+# After a boot the controller manager signs again only when it leads again, which takes longer than the worker looks for the cluster.
+verify "m1: the cluster signs for its token" within 90 X m1 sh -c \
+  "kubectl --kubeconfig /etc/kubernetes/admin.conf -n kube-public get configmap cluster-info -o yaml | grep -q jws-kubeconfig-${TOKEN%.*}"
+
 # A worker that is killed; a person resets and joins it.
 install m2 m2.yaml
 killed_at m2 '\[kubelet-start\] Starting'
