@@ -10,7 +10,7 @@ import asyncio
 import base64
 import os
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 import msgspec
@@ -48,6 +48,7 @@ from machineadm.controllers.capi.types import (
     Metadata,
     SecretMeta,
     secret_meta,
+    time_of,
 )
 from machineadm.controllers.capi.workload import UnreachableError, Workloads
 from machineadm.controllers.runtime.client import ApiError, Client
@@ -503,7 +504,7 @@ class Actor:
             if machine.node:
                 await self._delete_token(cluster, token)
                 return consumed, None
-            age = (self._now() - _time(bootstrap.created)).total_seconds()
+            age = (self._now() - time_of(bootstrap.created)).total_seconds()
             if age > self._limits.token_max_age:
                 message = "the machine has not joined, and its token is no longer extended; replace the Machine"
                 return Said(status="False", reason="MaxAge", message=message), None
@@ -521,7 +522,7 @@ class Actor:
         if there is None:
             await self._ensure_token(cluster, machine, token)
             return
-        expires = _time(base64.b64decode(there.data.get("expiration", "")).decode())
+        expires = time_of(base64.b64decode(there.data.get("expiration", "")).decode())
         if (expires - self._now()).total_seconds() < self._limits.token_ttl * 2 / 3:
             body = {"data": {"expiration": encoded(self._expiration().encode())}}
             await self._workloads.call(
@@ -628,11 +629,3 @@ def _has_external_etcd(read: MachineBootstrap) -> bool:
     kubernetes = read.spec.kubernetes
     cluster = None if kubernetes is None else kubernetes.cluster
     return cluster is not None and cluster.etcd is not None and cluster.etcd.external is not None
-
-
-def _time(text: str) -> datetime:
-    """An RFC 3339 time; long ago where it is none."""
-    try:
-        return datetime.fromisoformat(text.replace("Z", "+00:00"))
-    except ValueError:
-        return datetime(1970, 1, 1, tzinfo=timezone.utc)

@@ -15,6 +15,7 @@ from machineadm.controllers.capi.types import (
     Machine,
     OwnerReference,
     SecretMeta,
+    time_of,
 )
 from machineadm.controllers.runtime.resources import BOOTSTRAP_GROUP, CLUSTER_GROUP
 
@@ -118,7 +119,7 @@ def decide(facts: Facts) -> Decision:
     if bootstrap.deleted:
         return Release()
     if owner is None:
-        age = facts.now - _seconds(bootstrap.created)
+        age = facts.now - time_of(bootstrap.created).timestamp()
         if machine_owner(bootstrap.owners) is None and age < OWNERLESS_FOR:
             return Nothing(again_after=OWNERLESS_FOR - age)
         return Wait("WaitingForOwner", "no Machine owns it; Cluster API sets the owner")
@@ -213,13 +214,3 @@ def _foreign(secret: SecretMeta, owner: OwnerReference) -> str:
         f"Secret {secret.name} is there already and belongs to {owner.kind} {owner.name}; it is never overwritten."
         " Rename the Machine, or remove that Secret if nothing needs it"
     )
-
-
-def _seconds(timestamp: str) -> float:
-    """An RFC 3339 timestamp as the API server writes it, in seconds since 1970; 0 where it is none."""
-    from datetime import datetime
-
-    try:
-        return datetime.fromisoformat(timestamp.replace("Z", "+00:00")).timestamp()
-    except ValueError:
-        return 0.0

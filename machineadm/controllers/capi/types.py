@@ -5,6 +5,7 @@ A whole Machine costs fifteen times what its projection does, and a cluster may 
 
 from __future__ import annotations
 
+from datetime import datetime, timezone
 from typing import Any, Literal
 
 import msgspec
@@ -45,7 +46,6 @@ class Metadata(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     labels: dict[str, str] = {}
     annotations: dict[str, str] = {}
     owner_references: tuple[OwnerReference, ...] = ()
-    finalizers: tuple[str, ...] = ()
 
 
 class Condition(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
@@ -82,24 +82,14 @@ class Network(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     service_domain: str = ""
 
 
-class _Reference(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    api_group: str = ""
-    kind: str = ""
-    name: str = ""
-
-
 class Cluster(Cached, frozen=True, kw_only=True):
     """A cluster."""
 
     paused: bool
-    deleted: bool
     endpoint: Endpoint
     network: Network
     infrastructure_ready: bool
     control_plane_initialized: bool
-    has_control_plane_object: bool
-    """A control plane provider runs its control plane; else its Machines stand alone."""
-
     control_plane_version: str = ""
     """Where a topology gives one."""
 
@@ -113,13 +103,8 @@ class Machine(Cached, frozen=True, kw_only=True):
     data_secret: str
     """What it has taken over as its data Secret; empty: nothing yet."""
 
-    infrastructure_ready: bool
-    provider_id: str
     node: str
     """Name of its node, once it has joined."""
-
-    deleted: bool
-    annotations: dict[str, str] = msgspec.field(default_factory=dict)
 
 
 class Bootstrap(Cached, frozen=True, kw_only=True):
@@ -132,7 +117,6 @@ class Bootstrap(Cached, frozen=True, kw_only=True):
     paused: bool
     labels: dict[str, str]
     owners: tuple[OwnerReference, ...]
-    finalizers: tuple[str, ...]
     conditions: tuple[Condition, ...]
     data_secret_created: bool
     data_secret: str
@@ -153,7 +137,6 @@ class _ClusterSpec(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     paused: bool = False
     control_plane_endpoint: Endpoint = Endpoint()
     cluster_network: Network = Network()
-    control_plane_ref: _Reference = _Reference()
     topology: dict[str, Any] = {}
 
 
@@ -181,7 +164,6 @@ class _MachineBootstrapSpec(msgspec.Struct, frozen=True, kw_only=True, rename="c
 class _MachineSpec(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     cluster_name: str = ""
     version: str = ""
-    provider_id: str = msgspec.field(default="", name="providerID")
     bootstrap: _MachineBootstrapSpec = _MachineBootstrapSpec()
 
 
@@ -190,7 +172,6 @@ class _NodeReference(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class _MachineStatus(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    initialization: _Initialization = _Initialization()
     node_ref: _NodeReference = _NodeReference()
 
 
@@ -227,12 +208,10 @@ def cluster(data: bytes) -> Cluster:
     return Cluster(
         **_cached(read.metadata),
         paused=read.spec.paused,
-        deleted=read.metadata.deletion_timestamp is not None,
         endpoint=read.spec.control_plane_endpoint,
         network=read.spec.cluster_network,
         infrastructure_ready=read.status.initialization.infrastructure_provisioned,
         control_plane_initialized=initialized,
-        has_control_plane_object=bool(read.spec.control_plane_ref.kind),
         control_plane_version=str(read.spec.topology.get("version", "")),
     )
 
@@ -246,10 +225,7 @@ def machine(data: bytes) -> Machine:
         kubernetes_version=read.spec.version,
         control_plane=CONTROL_PLANE_LABEL in read.metadata.labels,
         data_secret=read.spec.bootstrap.data_secret_name,
-        infrastructure_ready=read.status.initialization.infrastructure_provisioned,
-        provider_id=read.spec.provider_id,
         node=read.status.node_ref.name,
-        deleted=read.metadata.deletion_timestamp is not None,
     )
 
 
@@ -266,7 +242,6 @@ def bootstrap(data: bytes) -> Bootstrap:
         paused=PAUSED_ANNOTATION in read.metadata.annotations,
         labels=read.metadata.labels,
         owners=read.metadata.owner_references,
-        finalizers=read.metadata.finalizers,
         conditions=status.conditions,
         data_secret_created=status.initialization.data_secret_created,
         data_secret=status.data_secret_name,
@@ -293,3 +268,11 @@ def _cached(metadata: Metadata) -> dict[str, Any]:
         "uid": metadata.uid,
         "version": metadata.resource_version,
     }
+
+
+def time_of(timestamp: str) -> datetime:
+    """An RFC 3339 time as the API server writes it; 1970 where it is none."""
+    try:
+        return datetime.fromisoformat(timestamp.replace("Z", "+00:00"))
+    except ValueError:
+        return datetime(1970, 1, 1, tzinfo=timezone.utc)

@@ -51,4 +51,3 @@ MACHINES: Final = Resource(
 SECRETS: Final = Resource(group="", version="v1", kind="Secret", plural="secrets")
 CONFIG_MAPS: Final = Resource(group="", version="v1", kind="ConfigMap", plural="configmaps")
 LEASES: Final = Resource(group="coordination.k8s.io", version="v1", kind="Lease", plural="leases")
-EVENTS: Final = Resource(group="", version="v1", kind="Event", plural="events")

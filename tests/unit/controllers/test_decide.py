@@ -53,7 +53,6 @@ BOOTSTRAP = Bootstrap(
     paused=False,
     labels={},
     owners=(OWNER,),
-    finalizers=(),
     conditions=(),
     data_secret_created=False,
     data_secret="",
@@ -67,10 +66,7 @@ MACHINE = Machine(
     kubernetes_version="v1.34.4",
     control_plane=False,
     data_secret="",
-    infrastructure_ready=False,
-    provider_id="",
     node="",
-    deleted=False,
 )
 CLUSTER = Cluster(
     namespace="n",
@@ -78,12 +74,10 @@ CLUSTER = Cluster(
     uid="cu",
     version="1",
     paused=False,
-    deleted=False,
     endpoint=Endpoint(host="h", port=6443),
     network=Network(),
     infrastructure_ready=True,
     control_plane_initialized=True,
-    has_control_plane_object=False,
 )
 SECRET = SecretMeta(namespace="n", name="m", uid="su", version="1", cluster="c", owners=(OURS,))
 LOCK = Lock(holder="other", uid="lu", version="1")
