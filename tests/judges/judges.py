@@ -176,18 +176,7 @@ def crd_validate(
         json.dumps({"id": str(number), "crd": text, "objects": objects})
         for number, (text, objects) in enumerate(requests)
     ]
-    run = subprocess.run(
-        [crd(), "--batch"],
-        input="\n".join(lines),
-        capture_output=True,
-        text=True,
-        timeout=600,
-        check=False,
-    )
-    verdicts = [json.loads(line) for line in run.stdout.split("\n") if line]
-    if run.returncode != 0 or len(verdicts) != len(lines):
-        raise RuntimeError(f"the CRD judge: {run.stderr.strip()[-4000:]}")
-    return verdicts
+    return _answers([crd(), "--batch"], lines, "the CRD judge")
 
 
 def template_fill(requests: Iterable[dict[str, bytes]]) -> list[bytes | str]:
@@ -234,18 +223,7 @@ def cluster_api_render(requests: Iterable[dict[str, Any]]) -> list[dict[str, Any
         RuntimeError: The judge itself failed.
     """
     lines = [json.dumps({"id": str(number), **one}) for number, one in enumerate(requests)]
-    run = subprocess.run(
-        [program("cluster-api")],
-        input="\n".join(lines),
-        capture_output=True,
-        text=True,
-        timeout=600,
-        check=False,
-    )
-    verdicts = [json.loads(line) for line in run.stdout.split("\n") if line]
-    if run.returncode != 0 or len(verdicts) != len(lines):
-        raise RuntimeError(f"the Cluster API judge: {run.stderr.strip()[-4000:]}")
-    return verdicts
+    return _answers([program("cluster-api")], lines, "the Cluster API judge")
 
 
 CONTROLLER_GEN_TYPES = HERE / "controller-gen"
@@ -298,3 +276,24 @@ def ignition_validate(config: bytes) -> list[str]:
     )
     lines = (run.stdout + run.stderr).decode().splitlines()
     return lines or ([f"exit code {run.returncode}"] if run.returncode else [])
+
+
+def _answers(command: list[Any], lines: list[str], name: str) -> list[dict[str, Any]]:
+    """Give a judge one request a line; its answers, one for each, in order.
+
+    Raises:
+        RuntimeError: It failed, or answered another number of requests.
+    """
+    run = subprocess.run(
+        command,
+        input="\n".join(lines),
+        capture_output=True,
+        text=True,
+        timeout=600,
+        check=False,
+    )
+    # Not splitlines: a text may hold characters that Python takes for ends of lines.
+    answers = [json.loads(line) for line in run.stdout.split("\n") if line]
+    if run.returncode != 0 or len(answers) != len(lines):
+        raise RuntimeError(f"{name}: {run.stderr.strip()[-4000:]}")
+    return answers
