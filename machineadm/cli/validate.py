@@ -11,9 +11,17 @@ from machineadm.errors import ConfigError
 
 if TYPE_CHECKING:
     from argparse import Namespace
+    from collections.abc import Sequence
 
+    from machineadm.agent.intake import Intake
     from machineadm.cli.options import Parser
+    from machineadm.documents.opening import Opener
     from machineadm.sources.stream import Stream
+
+_MANAGED = b"MachineBootstrap"
+_OPEN_VERSION = rb"(?m)^\s*version:\s*[\"']?[^\n]*\$\{"
+_VERSIONS = ("v1.34.0", "v1.30.0", "v1.36.0", "v1.32.0")
+"""What is tried for a version that nobody has filled in yet."""
 
 
 def add_arguments(parser: Parser) -> None:
@@ -60,9 +68,26 @@ def version(text: str) -> str:
     return "v" + text.removeprefix("v")
 
 
-def _stood_in(stream: Stream, arguments: Namespace) -> Stream:
-    """An input with values in the place of its placeholders; no line of it moves."""
-    from machineadm.agent.intake import examine
+def _stood_in(
+    streams: Sequence[Stream], arguments: Namespace
+) -> tuple[tuple[Stream, ...], str | None]:
+    """Inputs with values in the place of their placeholders, and the version of Kubernetes that suits them; no line moves."""
+    from re import search
+
+    given = arguments.kubernetes_version
+    best = tuple(_filled(stream, arguments, given) for stream in streams)
+    chosen, fewest = given, len(_examined(best, arguments, given).errors)
+    if given is not None or not any(search(_OPEN_VERSION, stream.data) for stream in streams):
+        return best, given
+    for version in _VERSIONS if fewest else ():
+        tried = tuple(_filled(stream, arguments, version) for stream in streams)
+        errors = len(_examined(tried, arguments, version).errors)
+        if errors < fewest:
+            best, chosen, fewest = tried, version, errors
+    return best, chosen
+
+
+def _filled(stream: Stream, arguments: Namespace, kubernetes_version: str | None) -> Stream:
     from machineadm.conversion.standing_in import stand_in
     from machineadm.sources.stream import Stream
 
@@ -72,20 +97,39 @@ def _stood_in(stream: Stream, arguments: Namespace) -> Stream:
         return stream  # refused when it is read
 
     def wrong(candidate: str) -> list[int]:
-        found = examine(
-            [Stream(name=stream.name, data=candidate.encode())],
-            mode=arguments.mode,
-            kubernetes_version=arguments.kubernetes_version,
-            allow_unknown_version=arguments.allow_unknown_version,
-        )
-        return [problem.line for problem in found.errors]
+        one = Stream(name=stream.name, data=candidate.encode())
+        return [problem.line for problem in _examined([one], arguments, kubernetes_version).errors]
 
     return Stream(name=stream.name, data=stand_in(text, wrong).encode())
 
 
+def _examined(
+    streams: Sequence[Stream],
+    arguments: Namespace,
+    kubernetes_version: str | None,
+    opener: Opener | None = None,
+) -> Intake:
+    """All problems, by the agent's rules or, for what lives in the management cluster, by those of rendering."""
+    from machineadm.agent.intake import Intake, examine
+    from machineadm.documents.opening import Opener
+
+    if _MANAGED in b"".join(stream.data for stream in streams):
+        from machineadm.agent.managed import examine_managed, is_managed
+
+        if is_managed(streams):
+            problems = examine_managed(streams, kubernetes_version=kubernetes_version)
+            return Intake(configuration=None, problems=problems)
+    return examine(
+        streams,
+        opener=opener or Opener(),
+        mode=arguments.mode,
+        kubernetes_version=kubernetes_version,
+        allow_unknown_version=arguments.allow_unknown_version,
+    )
+
+
 def run(arguments: Namespace) -> int:
     """Print all problems; 3 if there are any, 0 if there are none or, without --strict, only warnings."""
-    from machineadm.agent.intake import examine
     from machineadm.documents import printing
     from machineadm.documents.opening import Opener
     from machineadm.sources.referred import Referred
@@ -93,18 +137,18 @@ def run(arguments: Namespace) -> int:
 
     passphrases = passphrases_of(arguments)
     streams = read_streams(arguments.path, plugins=passphrases.plugins)
+    kubernetes_version = arguments.kubernetes_version
     if arguments.placeholders:
-        streams = tuple(_stood_in(stream, arguments) for stream in streams)
-    found = examine(
+        streams, kubernetes_version = _stood_in(streams, arguments)
+    found = _examined(
         streams,
-        opener=Opener(
+        arguments,
+        kubernetes_version,
+        Opener(
             passphrases=passphrases,
             references=Referred(passphrases.plugins),
             allow_unauthenticated=arguments.allow_unauthenticated_encryption,
         ),
-        mode=arguments.mode,
-        kubernetes_version=arguments.kubernetes_version,
-        allow_unknown_version=arguments.allow_unknown_version,
     )
     if arguments.instance_data is not None:
         from machineadm.agent.resolving import with_given

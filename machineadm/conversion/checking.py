@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
 from machineadm.config.validation import check
@@ -15,6 +15,9 @@ from machineadm.conversion.standing_in import stand_in
 from machineadm.conversion.writing import write
 from machineadm.documents.decoding import decode, read_values
 from machineadm.documents.model import Document, Problem, problem_at
+
+NAME: Final = r"[a-z0-9]([-a-z0-9.]*[a-z0-9])?"
+"""As the API server names objects."""
 
 _LIKELY: Final = (34, 30, 36, 32)
 """Minor versions that are tried first for a version that is a placeholder."""
@@ -44,7 +47,7 @@ def decide(
         account: That of the document.
         setting: Of the document.
     """
-    for problem in _problems(draft, setting):
+    for problem in (*_problems(draft, setting), *_references(draft, "")):
         path = problem.path.removeprefix("spec.")
         note = f"{problem.code}: {problem.message}"
         leaf = account.nearest(path)
@@ -63,8 +66,33 @@ def _problems(draft: dict[str, Any], setting: Setting) -> list[Problem]:
     found: dict[tuple[str, str], Problem] = {}
     for role in _roles(draft, setting):
         for one in _judged(draft, role):
-            found.setdefault((one.path, one.message), one)
+            # What stands for the value of a Secret says nothing about that value.
+            source = f"{one.path.removeprefix('spec.')}From"
+            if _existing(draft, source) != source:
+                found.setdefault((one.path, one.message), one)
     return list(found.values())
+
+
+def _references(value: Any, path: str) -> Iterator[Problem]:
+    """Names of Secrets that the API server would not take: `replace_me`, which a ClusterClass patches."""
+    if isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from _references(item, f"{path}[{index}]")
+    for key, item in value.items() if isinstance(value, dict) else ():
+        where = f"{path}.{key}" if path else key
+        if isinstance(item, dict) and isinstance(item.get("secret"), dict):
+            name = str(item["secret"].get("name", ""))
+            if not placeholders.holds(name) and not re.fullmatch(NAME, name):
+                yield Problem(
+                    file="",
+                    document=1,
+                    line=1,
+                    column=1,
+                    code="MA1107",
+                    path=f"{where}.secret.name",
+                    message=f'"{name}" is not a name in lower-case letters, digits, hyphens and dots',
+                )
+        yield from _references(item, where)
 
 
 def _roles(draft: dict[str, Any], setting: Setting) -> tuple[Role, ...]:

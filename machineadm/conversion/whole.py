@@ -44,7 +44,7 @@ SPECS: Final = {
 _KUBEADM: Final = r"kubeadm\.k8s\.io/v1beta[234]"
 _CONTROL_PLANE: Final = "belongs to the KubeadmControlPlane, which looks after machines; it says nothing of what is on them"
 _SERVER: Final = "the API server sets it"
-_NAME: Final = r"[a-z0-9]([-a-z0-9.]*[a-z0-9])?|.*\$\{.*"
+_NAME: Final = rf"{checking.NAME}|.*\$\{{.*"
 _KEPT: Final = ("name", "namespace", "labels", "annotations")
 
 
@@ -428,7 +428,15 @@ def _metadata(view: View | None, to: Target) -> dict[str, object]:
         ):
             part.nothing("on a machine names are for people, and this one is a placeholder")
         elif part.text is not None:
-            part.converted(f"metadata.{name}")
+            if name == "name" and not re.fullmatch(_NAME, part.text):
+                part.decide(
+                    f"{part.text} is not a name that the API server takes",
+                    "have whoever fills it in do so before it is converted",
+                    "write the name that it becomes",
+                    to="metadata.name",
+                )
+            else:
+                part.converted(f"metadata.{name}")
             put(found, name, part.text)
     return found
 

@@ -72,12 +72,12 @@ def read_bundle(inputs: Iterable[tuple[str, bytes]]) -> Bundle:
         for document in documents
         if isinstance(document.value, SecretObject | ConfigMapObject)
     ]
-    mains = [document for document in documents if _is_main(document)]
+    mains = [document for document in documents if is_main(document)]
     problems = [problem for one in documents for problem in one.problems]
     problems += [*_about_the_stream(documents, mains), *_about_objects(resources)]
     return Bundle(
         documents=documents,
-        bootstrap=_bootstrap(mains[0].value) if len(mains) == 1 else None,
+        bootstrap=bootstrap_of(mains[0].value) if len(mains) == 1 else None,
         resources=tuple(one for _, one in resources),
         problems=tuple(problems),
     )
@@ -102,7 +102,7 @@ def render_bundle(
     warnings: tuple[Problem, ...] = ()
     rendered = None
     if bundle.bootstrap is not None:
-        main = next(document for document in bundle.documents if _is_main(document))
+        main = next(document for document in bundle.documents if is_main(document))
         try:
             rendered = render(bundle.bootstrap, bundle.resources, random=random, template=template)
             warnings = tuple(
@@ -121,11 +121,13 @@ def render_bundle(
     return Outcome(rendered=rendered, problems=(), warnings=warnings)
 
 
-def _is_main(document: Document) -> bool:
+def is_main(document: Document) -> bool:
+    """Whether a document is what is rendered."""
     return isinstance(document.value, MachineBootstrap | MachineBootstrapTemplate)
 
 
-def _bootstrap(value: MachineBootstrap | MachineBootstrapTemplate) -> MachineBootstrap:
+def bootstrap_of(value: MachineBootstrap | MachineBootstrapTemplate) -> MachineBootstrap:
+    """The value itself, or what is made from a template."""
     if isinstance(value, MachineBootstrap):
         return value
     spec: Any = value.spec

@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
+from machineadm.cli.main import main
 from tests.corpus import comparing, generated, specs, trying
 from tests.corpus.specs import Spec
 from tests.corpus.trying import Applied, Machine
@@ -72,6 +74,22 @@ def test_what_converts_without_a_decision_is_valid_in_each_of_its_roles() -> Non
         if not any(result.decisions for result in trying.whole(spec).results):
             for machine in trying.machines(spec):
                 assert machine.problems == (), f"{spec.name} as {machine.role}"
+
+
+def test_what_converts_without_a_decision_is_valid_before_its_placeholders_are_filled_in(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    judged = 0
+    for path in specs.originals()[::6]:
+        written = tmp_path / path.name
+        if main(["convert", "--path", str(path)]) == 0:
+            written.write_text(capsys.readouterr().out)
+            code = main(["validate", "--placeholders", "--path", str(written)])
+            assert code == 0, f"{path.name}: {capsys.readouterr().out}"
+            judged += 1
+        capsys.readouterr()
+
+    assert judged > 20
 
 
 @pytest.fixture(scope="module")

@@ -110,9 +110,14 @@ def values_of(text: str) -> dict[str, str]:
     return found
 
 
+def originals(where: Path | None = None) -> list[Path]:
+    """The files as they are, in the order of their names."""
+    return sorted(((where or directory()) / "kubeadmconfig").glob("*.yaml"))
+
+
 def specs(where: Path | None = None) -> Iterator[Spec]:
     """Every spec of the corpus that is YAML; see `unreadable` for the others."""
-    for path in sorted(((where or directory()) / "kubeadmconfig").glob("*.yaml")):
+    for path in originals(where):
         raw = path.read_text()
         try:
             list(yaml.safe_load_all(raw))
@@ -133,7 +138,7 @@ def specs(where: Path | None = None) -> Iterator[Spec]:
 def unreadable(where: Path | None = None) -> list[str]:
     """Files that are no YAML before envsubst."""
     found = []
-    for path in sorted(((where or directory()) / "kubeadmconfig").glob("*.yaml")):
+    for path in originals(where):
         try:
             list(yaml.safe_load_all(path.read_text()))
         except yaml.YAMLError:

@@ -435,3 +435,100 @@ def test_what_is_wrong_whatever_the_values_are_is_told_at_its_line(
 
     assert main(["validate", "--path", str(path), "--placeholders"]) == 3
     assert f":{line}:" in capsys.readouterr().out
+
+
+MANAGED = """apiVersion: bootstrap.cluster.x-k8s.io/v1alpha1
+kind: MachineBootstrapTemplate
+metadata: {{name: workers}}
+spec:
+  template:
+    spec:
+      machine:
+        files:
+        - path: /etc/a
+          {content}
+      kubernetes:
+        version: "${{KUBERNETES_VERSION}}"
+        {more}
+"""
+CLUSTER = "controlPlane: {apiServer: {extraArgs: [{name: v, value: '${LEVEL}'}]}}"
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"content": "content: '${A}'", "more": "verbosity: ${LEVEL:=2}"},
+        {"content": "contentFrom: {secret: {name: a, key: b}}", "more": "verbosity: 1"},
+        {"content": "content: a", "more": CLUSTER},
+        {"content": "content: a", "more": "role: {type: JoinWorker}"},
+        {"content": "content: a", "more": "role: {type: Initialize}"},
+        {"content": "content: a", "more": "cluster: {featureGates: {NodeLocalCRISocket: true}}"},
+    ],
+    ids=["typed", "a secret of the cluster", "a control plane", "a worker", "a first one", "an old version"],
+)  # fmt: skip
+@pytest.mark.parametrize("kind", ["MachineBootstrapTemplate", "MachineBootstrap"])
+def test_what_lives_in_the_management_cluster_is_judged_as_the_manager_completes_it(
+    kind: str, fields: dict[str, str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "in.yaml"
+    path.write_text(of_kind(kind, MANAGED.format(**fields)))
+
+    assert main(["validate", "--path", str(path), "--placeholders"]) == 0, capsys.readouterr().out
+    assert main(["validate", "--path", str(path)]) == 3
+    assert "KUBERNETES_VERSION" in capsys.readouterr().out
+
+
+def of_kind(kind: str, text: str) -> str:
+    if kind == "MachineBootstrapTemplate":
+        return text
+    head, _, spec = text.partition("spec:\n  template:\n    spec:\n")
+    lines = [line[4:] for line in spec.splitlines()]
+    return head.replace("Template", "") + "spec:\n" + "\n".join(lines) + "\n"
+
+
+@pytest.mark.parametrize(
+    ("fields", "line", "path"),
+    [
+        ({"content": "content: 1", "more": "verbosity: 1"}, 10, "machine.files[0].content"),
+        ({"content": "contents: a", "more": "verbosity: 1"}, 10, "machine.files[0].contents"),
+        ({"content": "content: a", "more": "verbosity: loud"}, 13, "kubernetes.verbosity"),
+        (
+            {"content": "content: a", "more": "role: {type: JoinWorker, discovery: {type: File}}"},
+            13,
+            "kubernetes.role.discovery",
+        ),
+        (
+            {
+                "content": "content: a",
+                "more": "role: {type: JoinWorker}\n        cluster: {etcd: {local: {dataDir: a}}}",
+            },
+            14,
+            "kubernetes.cluster.etcd.local.dataDir",
+        ),
+    ],
+)
+def test_what_is_wrong_with_it_is_told_at_its_place(
+    fields: dict[str, str],
+    line: int,
+    path: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    file = tmp_path / "in.yaml"
+    file.write_text(MANAGED.format(**fields))
+
+    assert main(["validate", "--path", str(file), "--placeholders"]) == 3
+    out = capsys.readouterr().out
+    assert f"{file}:{line}:" in out
+    assert f"spec.template.spec.{path}" in out
+
+
+def test_every_document_of_a_stream_for_the_management_cluster_is_judged(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "in.yaml"
+    good = MANAGED.format(content="content: a", more="verbosity: 1")
+    file.write_text(f"{good}---\n{good.replace('verbosity: 1', 'verbosity: loud')}")
+
+    assert main(["validate", "--path", str(file), "--placeholders"]) == 3
+    assert f"{file}:27:" in capsys.readouterr().out

@@ -374,3 +374,37 @@ def _takes_more_than_text(path: str) -> bool:
             "taints[].timeAdded", ".value", "fieldPath",
         )
     )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("text", "path"),
+    [
+        (CONFIG.replace("name: node", "name: ($cluster)"), "metadata.name"),
+        (CONFIG.replace("name: node", "name: Node_1"), "metadata.name"),
+        (
+            CONFIG + "spec: {files: [{path: /a, contentFrom: {secret: {name: replace_me, key: b}}}]}\n",
+            "spec.files[0].contentFrom.secret.name",
+        ),
+        (
+            CONFIG + "spec: {users: [{name: a, passwdFrom: {secret: {name: A, key: b}}}]}\n",
+            "spec.users[0].passwdFrom.secret.name",
+        ),
+    ],
+)  # fmt: skip
+def test_a_name_that_the_api_server_would_not_take_is_a_decision(text: str, path: str) -> None:
+    if "spec:" not in text:
+        text += "spec: {verbosity: 1}\n"
+
+    assert list(converted(text).undecided) == [path]
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        "{users: [{name: a, passwdFrom: {secret: {name: a, key: b}}}]}",
+        "{files: [{path: /a, encoding: gzip, contentFrom: {secret: {name: a, key: b}}}]}",
+        "{files: [{path: /a, encoding: base64, contentFrom: {secret: {name: a, key: b}}}]}",
+    ],
+)
+def test_what_a_secret_holds_is_not_judged(spec: str) -> None:
+    assert converted(f"{CONFIG}spec: {spec}\n").undecided == {}
