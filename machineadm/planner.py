@@ -150,7 +150,7 @@ def _prepare(
     if runtime is not None and _RUNTIME not in waiting:
         from machineadm.steps.containerd import plan_containerd
 
-        steps += plan_containerd(runtime, kubernetes)
+        steps += plan_containerd(runtime, kubernetes, configuration.registry_headers)
     if machine.images or machine.kubernetes_images:
         from machineadm.steps.images import plan_images
 

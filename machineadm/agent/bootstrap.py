@@ -39,12 +39,18 @@ from machineadm.sources.stream import Stream, read_streams
 from machineadm.version import VERSION
 
 if TYPE_CHECKING:
+    from machineadm.agent.providing import Described
     from machineadm.agent.resolving import Resolved
-    from machineadm.api.v1alpha1.machine import MachineConfiguration, MachineConfigurationSpec
+    from machineadm.api.v1alpha1.machine import (
+        MachineConfig,
+        MachineConfiguration,
+        MachineConfigurationSpec,
+    )
     from machineadm.api.v1alpha1.reporting import Reporting
 
     # Loaded by what reports, which `plan` does not.
     from machineadm.api.v1alpha1.status import AgentIdentity, MachineIdentity
+    from machineadm.config.tokens import WantedToken
     from machineadm.execution.events import Event
     from machineadm.reporting.elsewhere import Elsewhere
     from machineadm.reporting.reporter import Reporter
@@ -91,6 +97,8 @@ class Ready(msgspec.Struct, frozen=True, kw_only=True):
     plan: Plan
     resolved: Resolved | None
     """None where the configuration refers to nothing."""
+    asked: tuple[Described, ...] = ()
+    """In a plan: the plugins that a run would ask for values and tokens."""
 
     def context(self, host: Host, mode: Mode) -> Context:
         """What a run over the plan works with."""
@@ -194,11 +202,11 @@ def look_ahead(
     if anything_to_do(looks):
         for error in _unsuitable(request, ready, machine.host):
             refuse(error)
-    if ready.resolved is None or not ready.resolved.asked:
+    if not ready.asked:
         return looks
     from machineadm.agent.providing import looked_at
 
-    return looked_at(ready.resolved.asked, looks)
+    return looked_at(ready.asked, looks)
 
 
 def prepare(
@@ -268,6 +276,12 @@ def prepare(
             # The digest from before: a verifier of the evidence has the configuration as written,
             # not the values of this machine.
             configuration = msgspec.structs.replace(configuration, given=as_given.digest)
+    asked = resolved.asked if resolved is not None else ()
+    if _wanted_tokens(configuration.machine):
+        from machineadm.agent.authorizing import authorized
+
+        configuration, handlers = authorized(configuration, machine, ahead=ahead)
+        asked += handlers
     if configuration.machine.system_proxies and not ahead:
         _use_proxies(configuration, machine)
     if warnings := (resolved or accepted).warnings:
@@ -299,6 +313,7 @@ def prepare(
         ledger=ledger,
         plan=_with_boot_commands(plan, document, machine, node),
         resolved=resolved,
+        asked=asked,
     )
 
 
@@ -370,6 +385,17 @@ def _declare_plugins(spec: MachineConfigurationSpec, providers: Providers) -> No
     for image in spec.machine.images:
         if image.archive is not None and image.archive.auth_from is not None:
             providers.require("auth-handler", image.archive.auth_from.handler.name)
+    for token in _wanted_tokens(spec.machine):
+        providers.require("auth-handler", token.handler.name)
+
+
+def _wanted_tokens(machine: MachineConfig) -> tuple[WantedToken, ...]:
+    """Tokens for registries and proxies. Imports nothing if there are none of these."""
+    if not machine.system_proxies and machine.container_runtime is None:
+        return ()
+    from machineadm.config.tokens import wanted_tokens
+
+    return wanted_tokens(machine)
 
 
 def _use_proxies(configuration: Configuration, machine: Machine) -> None:

@@ -35,7 +35,12 @@ class Described(msgspec.Struct, frozen=True, kw_only=True):
     path: str
     """Of the reference."""
 
+    kind: str = "provider"
+    """Or `handler`."""
+
     provider: str
+    """Its name."""
+
     what: str
     """In the provider's words; empty if it does not say."""
 
@@ -224,7 +229,7 @@ class _Asking(msgspec.Struct, frozen=True, kw_only=True):
         """See `Step.check`."""
         return Work(
             effects=tuple(
-                AskPlugin(whom=f"provider {one.provider}", what=one.path, note=one.what)
+                AskPlugin(whom=f"{one.kind} {one.provider}", what=one.path, note=one.what)
                 for one in self.described
             ),
             summary=_counted(len(self.described)),

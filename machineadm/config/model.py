@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final, Literal
 
 import msgspec
@@ -9,6 +10,7 @@ import msgspec
 from machineadm.api.v1alpha1.agent import AgentPin
 from machineadm.api.v1alpha1.kubernetes import KubernetesConfig
 from machineadm.api.v1alpha1.machine import MachineConfig
+from machineadm.redaction import Secret
 
 DEADLINE: Final = "30m"
 """Time for a run where neither the command line nor the configuration says how long it may take."""
@@ -31,6 +33,9 @@ class Configuration(msgspec.Struct, frozen=True, kw_only=True):
 
     given: str = ""
     """As `digest`, but of the configuration as it came: before values were taken from elsewhere. Empty: the same."""
+
+    registry_headers: Mapping[str, Secret] = {}
+    """Headers `Authorization` with the tokens of auth handlers, by the registry's host: part of no digest."""
 
     digest: str
     """Hex SHA-256 of the canonical JSON of the three above, secrets revealed. It changes when anything

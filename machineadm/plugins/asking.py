@@ -194,14 +194,14 @@ class Asking:
             return result.data
 
     # ------------------------------------------------------------------ auth handlers
-    def authorization(self, name: str, scope: str) -> Secret:
-        """Return the value of an `Authorization` header with a handler's token.
+    def authorization(self, name: str, scope: str, *, valid_for: int = 60) -> Secret:
+        """Return the value of an `Authorization` header with a handler's token, good for so many seconds.
 
         Raises:
             PluginError: There is no such handler, or it returns no token.
         """
         with self.held():
-            return self._token(name, scope).header()
+            return self._token(name, scope, min_valid_for=valid_for).header()
 
     def _token(
         self, name: str, scope: str, *, min_valid_for: int = 60, fresh: bool = False

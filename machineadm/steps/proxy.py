@@ -112,7 +112,9 @@ def plan_proxy(machine: MachineConfig, kubernetes: KubernetesConfig | None) -> t
 
 def _is_known(entry: SystemProxyConfig) -> bool:
     given = entry.credentials
-    return given is None or (given.username_from is None and given.password_from is None)
+    return given is None or (
+        given.username_from is None and given.password_from is None and given.auth_from is None
+    )
 
 
 def _reading(path: str, environment: str, pairs: Sequence[tuple[str, str]]) -> bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -339,3 +340,16 @@ def test_every_call_of_the_port_is_tried_here() -> None:
 
     assert {name for name in calls if f".{name}(" not in text} == set()
     assert msgspec.structs.fields(Ask)
+
+
+def test_whoever_is_done_ends_no_plugin_that_another_thread_asks(ground: Ground) -> None:
+    def one(number: int) -> str:
+        try:
+            return ground.port.authorization("entra", f"a{number}").reveal()
+        finally:
+            ground.port.end()
+
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(one, range(8)))
+
+    assert found == [f"Bearer token-for-a{number}" for number in range(8)]

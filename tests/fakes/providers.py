@@ -28,6 +28,7 @@ class FakeProviders:
     Attributes:
         known: Providers by name.
         tokens: By handler; the scope is appended.
+        types: Of the tokens, by handler, where that is not Bearer.
         places: Bytes by plugin and location.
         asked: What was executed, in order, with the inputs revealed.
         reported: Statuses by plugin and location.
@@ -36,6 +37,7 @@ class FakeProviders:
     def __init__(self) -> None:
         self.known: dict[str, FakeProvider] = {}
         self.tokens: dict[str, str] = {}
+        self.types: dict[str, str] = {}
         self.attesting: set[str] = set()
         self.places: dict[tuple[str, str], bytes] = {}
         self.declared: tuple[PluginEntry, ...] = ()
@@ -83,12 +85,15 @@ class FakeProviders:
         self.redactor.learn([found] if isinstance(found, str) else [])
         return found
 
-    def authorization(self, handler: str, scope: str) -> Secret:
+    def authorization(self, handler: str, scope: str, *, valid_for: int = 60) -> Secret:
+        del valid_for
         if handler not in self.tokens:
             raise _nobody("auth-handler", handler)
         self.runs.add(handler)
         self.asked.append((handler, scope))
-        return Secret(f"Bearer {self.tokens[handler]}{scope}")
+        token = f"{self.tokens[handler]}{scope}"
+        self.redactor.learn([token])
+        return Secret(f"{self.types.get(handler, 'Bearer')} {token}")
 
     def evidence(self, plugin: str, challenge: bytes) -> Evidence:
         if plugin not in self.attesting:

@@ -1,6 +1,5 @@
 """The container runtime. Only containerd is supported."""
 
-from collections.abc import Mapping
 from typing import Annotated, ClassVar, Literal
 
 from msgspec import Meta
@@ -78,16 +77,12 @@ class RegistryTls(ApiStruct, frozen=True, kw_only=True):
 
 
 class RegistryAuth(ApiStruct, frozen=True, kw_only=True):
-    """Login at a registry: user name and password, or a credential handler."""
+    """Login at a registry: user name and password, a token, or a credential handler."""
 
     one_of: ClassVar[tuple[OneOf, ...]] = (
         at_most_one("username", "usernameFrom"),
         at_most_one("password", "passwordFrom"),
     )
-
-    not_built: ClassVar[Mapping[str, str]] = {
-        "authFrom": "take user name and password from a provider: usernameFrom, passwordFrom",
-    }
 
     username: Line | None = None
     """User name; this or `usernameFrom`."""
@@ -102,7 +97,8 @@ class RegistryAuth(ApiStruct, frozen=True, kw_only=True):
     """Where it comes from."""
 
     auth_from: AuthSource | None = None
-    """A plugin that authenticates the machine, instead of name and password."""
+    """A plugin whose token is the header `Authorization`, or with `username` its password, for a
+    registry that takes it without asking a token service."""
 
     handler: LabelName | None = None
     """A kubelet credential provider instead of name and password."""

@@ -1,6 +1,5 @@
 """Proxies of the host, the container runtime and the kubelet."""
 
-from collections.abc import Mapping
 from typing import Annotated, ClassVar, Literal
 
 from msgspec import Meta
@@ -54,10 +53,6 @@ class ProxyCredentials(ApiStruct, frozen=True, kw_only=True):
         at_most_one("password", "passwordFrom"),
     )
 
-    not_built: ClassVar[Mapping[str, str]] = {
-        "authFrom": "take user and password from a provider: usernameFrom, passwordFrom",
-    }
-
     username: Line | None = None
     """User name; this or `usernameFrom`."""
 
@@ -71,7 +66,7 @@ class ProxyCredentials(ApiStruct, frozen=True, kw_only=True):
     """Where it comes from."""
 
     auth_from: AuthSource | None = None
-    """A plugin that authenticates the machine, instead of user and password."""
+    """A plugin whose token is the password of `username`; without it a token of type Basic, which has both."""
 
 
 class ProxySettings(ApiStruct, frozen=True, kw_only=True):

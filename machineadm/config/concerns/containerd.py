@@ -142,7 +142,11 @@ def _login_is_for_one_registry(registry: Registry, _context: Context) -> Iterato
 
 def _login_is_whole(auth: RegistryAuth, _context: Context) -> Iterator[Finding]:
     name, word = auth.username or auth.username_from, auth.password or auth.password_from
-    if auth.handler is not None and (name or word):
+    if auth.auth_from is not None:
+        for field, value in (("password", word), ("handler", auth.handler)):
+            if value is not None:
+                yield finding("MA1301", "authFrom", f"not together with {field}")
+    elif auth.handler is not None and (name or word):
         yield finding("MA1323", "handler", "is instead of username and password")
     elif name and not word:
         yield finding("MA1303", "password", "is required with username")

@@ -158,7 +158,14 @@ def _names_a_proxy(
 
 
 def _credentials_have_a_name(credentials: ProxyCredentials, _context: Context) -> Iterator[Finding]:
-    if credentials.username is None and credentials.username_from is None:
+    if credentials.auth_from is not None:
+        for field in ("password", "password_from"):
+            if getattr(credentials, field) is not None:
+                name = "password" if field == "password" else "passwordFrom"
+                yield finding(
+                    "MA1301", "authFrom", f"not together with {name}: its token is the password"
+                )
+    elif credentials.username is None and credentials.username_from is None:
         yield finding(
             "MA1303", "username", "is required: a URL cannot have a password without a user name"
         )

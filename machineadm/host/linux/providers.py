@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,9 @@ if TYPE_CHECKING:
     from machineadm.api.v1alpha1.plugins import PluginEntry
     from machineadm.plugins.asking import Asking
     from machineadm.plugins.discovery import Places
+
+_PATIENCE = 30.0
+"""Seconds for another thread's call, before its plugin is ended."""
 
 LARGEST_SECRETS = 1 << 20
 """Bytes of all that one plugin keeps."""
@@ -55,6 +59,8 @@ class LinuxProviders:
         self._needed: set[str] = set()
         self._acts = True
         """Plugins may keep secrets and get tokens."""
+        # Images are downloaded several at once, beside later steps: whoever is done must not end a plugin that another one asks.
+        self._lock = threading.RLock()
 
     def declare(self, plugins: Sequence[PluginEntry]) -> None:
         """See `Providers.declare`."""
@@ -75,32 +81,39 @@ class LinuxProviders:
 
     def judge(self, ask: Ask) -> tuple[str, ...]:
         """See `Providers.judge`."""
-        return self._asked().judge(ask.provider, ask.inputs)
+        with self._lock:
+            return self._asked().judge(ask.provider, ask.inputs)
 
     def dependencies(self, ask: Ask) -> tuple[str, ...]:
         """See `Providers.dependencies`."""
-        return self._asked().dependencies(ask.provider, ask.inputs)
+        with self._lock:
+            return self._asked().dependencies(ask.provider, ask.inputs)
 
     def what_if(self, ask: Ask) -> str:
         """See `Providers.what_if`."""
-        return self._asked().what_if(ask.provider, ask.inputs)
+        with self._lock:
+            return self._asked().what_if(ask.provider, ask.inputs)
 
     def value(self, ask: Ask) -> Any:
         """See `Providers.value`."""
-        return self._asked().value(ask.provider, ask.inputs, ask.results)
+        with self._lock:
+            return self._asked().value(ask.provider, ask.inputs, ask.results)
 
-    def authorization(self, handler: str, scope: str) -> Secret:
+    def authorization(self, handler: str, scope: str, *, valid_for: int = 60) -> Secret:
         """See `Providers.authorization`."""
-        return self._asked().authorization(handler, scope)
+        with self._lock:
+            return self._asked().authorization(handler, scope, valid_for=valid_for)
 
     def evidence(self, plugin: str, challenge: bytes) -> Evidence:
         """See `Providers.evidence`."""
-        format_, data = self._asked().attest(plugin, challenge)
+        with self._lock:
+            format_, data = self._asked().attest(plugin, challenge)
         return Evidence(format=format_, data=data)
 
     def fetch(self, plugin: str, location: str) -> bytes:
         """See `Providers.fetch`."""
-        return self._asked().fetch(plugin, location, most=self._most)
+        with self._lock:
+            return self._asked().fetch(plugin, location, most=self._most)
 
     def report(self, plugin: str, location: str, status: bytes) -> None:
         """See `Providers.report`. With a process of its own, because it is called from another thread than everything else."""
@@ -118,8 +131,15 @@ class LinuxProviders:
 
     def end(self) -> None:
         """See `Providers.end`."""
-        if self._asking is not None:
+        if self._asking is None:
+            return
+        # At the end of a run that was interrupted, too: one that hangs must not hold it up.
+        waited = self._lock.acquire(timeout=_PATIENCE)
+        try:
             self._asking.end()
+        finally:
+            if waited:
+                self._lock.release()
 
     def _asked(self) -> Asking:
         if self._asking is None:

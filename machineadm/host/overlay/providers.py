@@ -51,9 +51,9 @@ class OverlayProviders:
         """Refused: a provider that is executed may do anything."""
         refuse(f"execute provider {ask.provider}")
 
-    def authorization(self, handler: str, scope: str) -> Secret:
+    def authorization(self, handler: str, scope: str, *, valid_for: int = 60) -> Secret:
         """Refused: a token may be issued for it, and counted."""
-        del scope
+        del scope, valid_for
         refuse(f"ask handler {handler} for a token")
 
     def evidence(self, plugin: str, challenge: bytes) -> Evidence:

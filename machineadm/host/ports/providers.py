@@ -60,8 +60,8 @@ class Providers(Protocol):
     def value(self, ask: Ask) -> Any:
         """Execute the provider: its result, any JSON."""
 
-    def authorization(self, handler: str, scope: str) -> Secret:
-        """The value of a header `Authorization`, good for another minute at least."""
+    def authorization(self, handler: str, scope: str, *, valid_for: int = 60) -> Secret:
+        """The value of a header `Authorization`, good for so many seconds at least, if its handler issues such tokens."""
 
     def evidence(self, plugin: str, challenge: bytes) -> Evidence:
         """What attests the machine, made for a challenge that is used once."""

@@ -2,28 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from machineadm.actions.files import PlannedFile, WriteFiles
 from machineadm.api.v1alpha1.containerd import Registry, RegistryMirror
 from machineadm.config.machine_paths import CERTS_D
 from machineadm.plan.model import Phase, Step
+from machineadm.redaction import Secret
 from machineadm.steps.containerd.tables import HEADER
 
 
-def write_registries(registries: Sequence[Registry]) -> tuple[Step, ...]:
-    """One step for the files of all registries, or none."""
+def write_registries(
+    registries: Sequence[Registry], headers: Mapping[str, Secret]
+) -> tuple[Step, ...]:
+    """One step for the files of all registries, or none.
+
+    Args:
+        registries: Free of findings.
+        headers: Values of `Authorization`, by the registry's host.
+    """
     if not registries:
         return ()
     known = {one.host: one for one in registries}
-    files = tuple(file for one in registries for file in _files(one, known))
+    files = tuple(file for one in registries for file in _files(one, known, headers))
     return (WriteFiles(name="containerd/registries", phase=Phase.PREPARE, files=files),)
 
 
-def _files(registry: Registry, known: dict[str, Registry]) -> Iterator[PlannedFile]:
+def _files(
+    registry: Registry, known: dict[str, Registry], headers: Mapping[str, Secret]
+) -> Iterator[PlannedFile]:
     directory, tls = f"{CERTS_D}/{registry.host}", registry.tls
-    yield PlannedFile(path=f"{directory}/hosts.toml", content=_hosts(registry, known))
+    hosts, secret = _hosts(registry, known, headers)
+    mode = 0o600 if secret else 0o644
+    yield PlannedFile(path=f"{directory}/hosts.toml", content=hosts, mode=mode, sensitive=secret)
     if tls is None:
         return
     if tls.ca is not None:
@@ -39,7 +51,10 @@ def _line(text: str) -> bytes:
     return (text if text.endswith("\n") else f"{text}\n").encode()
 
 
-def _hosts(registry: Registry, known: dict[str, Registry]) -> bytes:
+def _hosts(
+    registry: Registry, known: dict[str, Registry], headers: Mapping[str, Secret]
+) -> tuple[bytes, bool]:
+    """The file of a registry, and whether it holds a token."""
     import tomli_w
 
     tables: dict[str, Any] = {}
@@ -48,13 +63,23 @@ def _hosts(registry: Registry, known: dict[str, Registry]) -> bytes:
         name = "registry-1.docker.io" if registry.host == "docker.io" else registry.host
         tables["server"] = f"https://{name}"
     tables.update(_trust(registry))
-    hosts = {one.url.rstrip("/"): _mirror(one, known) for one in registry.mirrors}
+    tables.update(_token(registry.host, headers))
+    hosts = {one.url.rstrip("/"): _mirror(one, known, headers) for one in registry.mirrors}
     if hosts:
         tables["host"] = hosts
-    return f"{HEADER}.\n{tomli_w.dumps(tables)}".encode()
+    secret = any("header" in one for one in (tables, *hosts.values()))
+    return f"{HEADER}.\n{tomli_w.dumps(tables)}".encode(), secret
 
 
-def _mirror(mirror: RegistryMirror, known: dict[str, Registry]) -> dict[str, Any]:
+def _token(host: str, headers: Mapping[str, Secret]) -> dict[str, Any]:
+    """What authenticates at a registry. Here and not in config.toml: a token changes, and containerd would be restarted."""
+    header = headers.get(host)
+    return {"header": {"Authorization": header.reveal()}} if header is not None else {}
+
+
+def _mirror(
+    mirror: RegistryMirror, known: dict[str, Registry], headers: Mapping[str, Secret]
+) -> dict[str, Any]:
     tables: dict[str, Any] = {"capabilities": list(mirror.capabilities)}
     if mirror.override_path:
         tables["override_path"] = True
@@ -62,6 +87,8 @@ def _mirror(mirror: RegistryMirror, known: dict[str, Registry]) -> dict[str, Any
     host = mirror.url.partition("://")[2].partition("/")[0]
     if (same := known.get(host)) is not None:
         tables.update(_trust(same))
+        if mirror.url.startswith("https:"):
+            tables.update(_token(host, headers))
     return tables
 
 

@@ -19,6 +19,7 @@ def registry(host: str = "registry.example.com", **fields: Any) -> dict[str, Any
 
 INLINE = '[plugins."io.containerd.grpc.v1.cri".registry.mirrors.x]\nendpoint = ["https://a"]\n'
 LOGIN = {"username": "a", "password": "b"}
+VOUCHED = {"authFrom": {"handler": {"name": "h"}}}
 CASES = [
     Case("one cgroup driver", {f"{C}.cgroupDriver": "cgroupfs"}, [("MA1327", f"{S}.cgroupDriver")],
          {f"{C}.cgroupDriver": "cgroupfs", "kubernetes.node.kubelet.cgroupDriver": "cgroupfs"}),
@@ -44,8 +45,14 @@ CASES = [
          registry(auth=LOGIN)),
     Case("one kind of login", registry(auth={**LOGIN, "handler": "x"}), [("MA1323", f"{S}.registries[0].auth.handler")],
          registry(auth={"handler": "x"})),
-    Case("who vouches is not built", registry(auth={"authFrom": {"handler": {"name": "h"}}}),
-         [("MA1401", f"{S}.registries[0].auth.authFrom")], registry(auth={"handler": "x"})),
+    Case("a token or a password", registry(auth={**LOGIN, **VOUCHED}), [("MA1301", f"{S}.registries[0].auth.authFrom")],
+         registry(auth={"username": "a", **VOUCHED})),
+    Case("a token or a value", registry(auth={"passwordFrom": {"provider": {"name": "a"}}, **VOUCHED}),
+         [("MA1301", f"{S}.registries[0].auth.authFrom")], registry(auth=VOUCHED)),
+    Case("a token or a handler", registry(auth={"handler": "x", **VOUCHED}), [("MA1301", f"{S}.registries[0].auth.authFrom")],
+         registry(auth=VOUCHED)),
+    Case("a token for one registry", registry("_default", auth=VOUCHED), [("MA1304", f"{S}.registries[0].auth")],
+         registry(auth=VOUCHED)),
     Case("a certificate has its key", registry(tls={"cert": CERTIFICATE}), [("MA1303", f"{S}.registries[0].tls.key")],
          registry(tls={"cert": CERTIFICATE, "key": PRIVATE})),
     Case("a key has its certificate", registry(tls={"key": PRIVATE}), [("MA1303", f"{S}.registries[0].tls.cert")],

@@ -16,6 +16,7 @@ from tests.rulecases import SERVER, Case, joining, judging
 P = "machine.systemProxies"
 S = f"spec.{P}"
 URL = "http://proxy.example.com:3128"
+VOUCHED = {"authFrom": {"handler": {"name": "h"}}}
 
 
 def entry(*targets: str, **fields: Any) -> dict[str, Any]:
@@ -31,8 +32,10 @@ CASES = [
          [("MA1303", f"{S}[0].credentials.username")],
          {P: [entry(credentials={"usernameFrom": {"provider": {"name": "a"}}, "password": "x"})],
           "machine.plugins": []}),
-    Case("who vouches is not built", {P: [entry(credentials={"username": "a", "authFrom": {"handler": {"name": "h"}}})]},
-         [("MA1401", f"{S}[0].credentials.authFrom")], {P: [entry(credentials={"username": "a"})]}),
+    Case("a token or a password", {P: [entry(credentials={"username": "a", "password": "b", **VOUCHED})]},
+         [("MA1301", f"{S}[0].credentials.authFrom")], {P: [entry(credentials={"username": "a", **VOUCHED})]}),
+    Case("a token or a value", {P: [entry(credentials={"passwordFrom": {"provider": {"name": "a"}}, **VOUCHED})]},
+         [("MA1301", f"{S}[0].credentials.authFrom")], {P: [entry(credentials=VOUCHED)]}),
 ]  # fmt: skip
 CASES += [
     Case(f"one writer of {path}", {P: [entry(target)], "machine.files": [{"path": path, "content": ""}]},

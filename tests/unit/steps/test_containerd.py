@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from machineadm.api.meta import AuthSource, HandlerRef
 from machineadm.api.v1alpha1.containerd import (
     Containerd,
     ContainerdRuntime,
@@ -54,9 +55,9 @@ def machine(
     return host, containerd
 
 
-def run(host: FakeHost, **fields: Any) -> bool:
+def run(host: FakeHost, headers: dict[str, Secret] | None = None, **fields: Any) -> bool:
     runtime = ContainerRuntime(containerd=Containerd(**fields))
-    steps = plan_containerd(runtime, KubernetesConfig(version="v1.34.4"))
+    steps = plan_containerd(runtime, KubernetesConfig(version="v1.34.4"), headers or {})
     return carry_out(Plan(steps=steps), host).complete
 
 
@@ -321,11 +322,41 @@ def test_registries_are_reached_by_their_mirrors_with_the_mirror_s_own_certifica
     assert containerd.restarts == restarts
 
 
+def test_a_token_goes_to_its_registry_alone_and_another_one_restarts_nothing() -> None:
+    host, containerd = machine()
+    vouched = RegistryAuth(auth_from=AuthSource(handler=HandlerRef(name="entra")))
+    registries = (
+        Registry(host="docker.io", mirrors=(RegistryMirror(url="https://own.example.com"), RegistryMirror(url="http://own.example.com/v2"), RegistryMirror(url="https://other.example.com"))),
+        Registry(host="own.example.com", auth=vouched),
+    )  # fmt: skip
+
+    assert run(host, {"own.example.com": Secret("Bearer t0ken")}, registries=registries)
+
+    def hosts(name: str) -> dict[str, Any]:
+        return read_toml(host.text(f"/etc/containerd/certs.d/{name}/hosts.toml") or "")
+
+    sent = {"header": {"Authorization": "Bearer t0ken"}}
+    assert hosts("own.example.com") == {"server": "https://own.example.com", **sent}
+    assert [
+        url
+        for url, one in hosts("docker.io")["host"].items()
+        if one.get("header") == sent["header"]
+    ] == ["https://own.example.com"]
+    assert "t0ken" not in (host.text(CONFIG) or "")
+    for name in ("docker.io", "own.example.com"):
+        assert host.files.nodes[f"/etc/containerd/certs.d/{name}/hosts.toml"].mode == 0o600
+    restarts = containerd.restarts
+
+    run(host, {"own.example.com": Secret("Bearer t1ken")}, registries=registries)
+    assert hosts("own.example.com")["header"] == {"Authorization": "Bearer t1ken"}
+    assert containerd.restarts == restarts
+
+
 def test_below_another_root_the_configuration_waits_for_the_containerd_that_will_read_it() -> None:
     host = offline_host()
     runtime = ContainerRuntime(containerd=Containerd(registries=REGISTRIES))
 
-    ending = carry_out(Plan(steps=plan_containerd(runtime, None)), host)
+    ending = carry_out(Plan(steps=plan_containerd(runtime, None, {})), host)
 
     assert not ending.complete
     assert host.text(CONFIG) is None
@@ -350,7 +381,7 @@ def test_a_login_that_is_not_of_a_field_is_read_by_root_alone_and_never_shown(wh
         host.put(CONFIG, DEBIAN + AUTH)
     if whose == "a private file's":
         host.put(CONFIG, 'version = 2\n[proxy_plugins.a]\naddress = "hunter2"\n', mode=0o600)
-    steps = plan_containerd(ContainerRuntime(containerd=Containerd(extra_config=extra)), None)
+    steps = plan_containerd(ContainerRuntime(containerd=Containerd(extra_config=extra)), None, {})
     shown = "".join(render_text(look(context_of(Plan(steps=steps), host)), Redactor()))
 
     assert run(host, extra_config=extra)
