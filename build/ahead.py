@@ -75,7 +75,9 @@ class Ahead:
             return None
         self.receive()
         if path not in self.found and self.child > 0:
-            os.pwrite(self.marks, b"!", self.places[path])
+            # Without memory for the mark the other process compiles the module, too, and nobody reads it.
+            with contextlib.suppress(OSError):
+                os.pwrite(self.marks, b"!", self.places[path])
         return self.found.pop(path, None)
 
     def receive(self) -> None:

@@ -66,6 +66,11 @@ proto: ## generate machineadm/plugins/proto, the tests' service and the example 
 	fi
 	rm -rf $(PROTO)
 
+SAMPLE ?= 0
+.PHONY: torture
+torture: $(STAMP) $(AGENT) ## kill, or fail, every system call of a run that changes something, then run again (root, Debian, strace; an hour; SAMPLE=200)
+	$(BIN)/python -m tests.torture $(AGENT) --sample $(SAMPLE)
+
 .PHONY: verdicts
 verdicts: $(STAMP) ## thousands of cases of each kind judged by Kubernetes' own code, for the table of docs/verdict.md (Go; minutes)
 	tests/judges/build.sh component controlplane >/dev/null

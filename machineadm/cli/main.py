@@ -199,7 +199,11 @@ def _is_written() -> bool:
 def _silence() -> None:
     from machineadm.cli.streams import silence
 
-    silence(sys.stdout)
+    try:
+        silence(sys.stdout)
+    except OSError:
+        # Not even /dev/null can be opened (EMFILE). The interpreter flushes no stream that is not there.
+        sys.stdout = None  # type: ignore[assignment]
 
 
 def _unloadable(error: Exception) -> MachineadmError:

@@ -1,0 +1,1 @@
+"""Killed, or failed, at any system call of the agent's that changes something; then run again."""
