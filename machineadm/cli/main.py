@@ -203,7 +203,7 @@ def _silence() -> None:
         silence(sys.stdout)
     except OSError:
         # Not even /dev/null can be opened (EMFILE). The interpreter flushes no stream that is not there.
-        sys.stdout = None  # type: ignore[assignment]
+        sys.stdout = None
 
 
 def _unloadable(error: Exception) -> MachineadmError:

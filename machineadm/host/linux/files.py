@@ -161,6 +161,7 @@ class LinuxFiles:
         with reported(path, "link"):
             directory, name = self._tree.walk(path, follow=False, made=made)
             try:
+                self._sweep(directory)
                 # symlink(2) cannot replace a name. rename(2) can, and nobody ever sees the path missing.
                 temporary = make_temporary_link(directory, target)
                 try:

@@ -112,6 +112,22 @@ def write_while_swapping(tmp_path: Path, work: Callable[[Path], object]) -> list
     return [path.name for path in outside.iterdir()]
 
 
+@pytest.mark.parametrize("writer", ["files", "links"])
+def test_what_a_killed_run_left_in_a_directory_goes_with_the_next_write_there(
+    writer: str, tmp_path: Path
+) -> None:
+    (tmp_path / ".machineadm-0123456789abcdef.tmp").symlink_to("edited")
+    (tmp_path / ".machineadm-fedcba9876543210.tmp").write_text("half")
+    files = LinuxFiles(Tree(str(tmp_path)))
+
+    if writer == "files":
+        files.write([FileWrite(path="/current", content=b"", mode=0o644)])
+    else:
+        files.link("/current", "edited")
+
+    assert [path.name for path in tmp_path.iterdir()] == ["current"]
+
+
 def test_swapping_a_directory_for_a_link_meanwhile_leads_nowhere(tmp_path: Path) -> None:
     written = []
 
