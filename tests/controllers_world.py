@@ -22,6 +22,7 @@ from machineadm.controllers.capi.certificates import (
 from machineadm.controllers.capi.types import CLUSTER_LABEL, CONTROL_PLANE_LABEL, cluster
 from machineadm.controllers.capi.workload import Workloads
 from machineadm.controllers.runtime.client import ApiError, Client
+from machineadm.controllers.runtime.events import Events
 from tests.fakes.apiserver import ApiServer, Object, client_of
 
 START = datetime(2026, 11, 30, 12, 0, 0, tzinfo=timezone.utc)
@@ -34,6 +35,7 @@ class World:
     Attributes:
         management: The management cluster's API server.
         workload: The workload cluster's.
+        events: What it tells.
         controller: The one that runs; `restart` makes a new one with empty caches.
         now: What the clock says.
     """
@@ -58,8 +60,21 @@ class World:
             # The same in every world, so that two of them can be compared.
             random=bytes,
         )
+        # Sent only where a test runs them.
+        self.events = Events(
+            self.client,
+            controller="machineadm-bootstrap-controller",
+            instance="test",
+            now=lambda: self.now,
+            metrics=self.client.metrics,
+        )
         self.controller = BootstrapController(
-            self.client, actor, now=lambda: self.now, interval=0.0, workers=4
+            self.client,
+            actor,
+            now=lambda: self.now,
+            interval=0.0,
+            workers=4,
+            events=self.events,
         )
 
     async def close(self) -> None:

@@ -4,30 +4,33 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import logging
 import os
-import signal
 import socket
 import sys
-from collections.abc import Coroutine, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from machineadm.controllers.bootstrap.act import Actor, Limits
 from machineadm.controllers.bootstrap.controller import BootstrapController
 from machineadm.controllers.capi.workload import Workloads
 from machineadm.controllers.runtime.client import Client, Connection
+from machineadm.controllers.runtime.events import About, Events
 from machineadm.controllers.runtime.kubeconfig import (
     KubeconfigError,
     from_kubeconfig,
     from_pod,
 )
 from machineadm.controllers.runtime.lease import Election
+from machineadm.controllers.runtime.logs import set_up
+from machineadm.controllers.runtime.metrics import Metrics
+from machineadm.controllers.runtime.process import Endpoints, Process
+from machineadm.controllers.runtime.resources import LEASES
+from machineadm.controllers.runtime.serving import AddressError, Guard, address, self_signed
 
-_LEASE: Final = "machineadm-bootstrap-controller"
+_NAME: Final = "machineadm-bootstrap-controller"
 _USAGE: Final = 2
-_LOG = logging.getLogger(__name__)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -37,22 +40,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
         0 after SIGTERM or SIGINT, 1 where the lease was lost or a part ended, 2 where it cannot be started like this.
     """
     parsed = _parser().parse_args(arguments)
-    logging.basicConfig(
-        level=logging.DEBUG if parsed.verbose else logging.INFO,
-        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
-        stream=sys.stderr,
-    )
+    set_up(parsed.log_format, verbose=parsed.verbose)
     try:
         connection = _connection(parsed.kubeconfig)
     except KubeconfigError as error:
-        print(f"machineadm-bootstrap-controller: {error}", file=sys.stderr)
+        print(f"{_NAME}: {error}", file=sys.stderr)
         return _USAGE
     return asyncio.run(_serve(connection, parsed))
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="machineadm-bootstrap-controller",
+        prog=_NAME,
         description="Make the bootstrap data of MachineBootstraps in a management cluster of Cluster API.",
     )
     add = parser.add_argument
@@ -92,6 +91,31 @@ def _parser() -> argparse.ArgumentParser:
         metavar="N",
         help="objects worked on at once (default: 100)",
     )
+    add(
+        "--health-address",
+        type=_address,
+        default=(None, 9440),
+        metavar="ADDRESS",
+        help="where /healthz and /readyz are served; 0: nowhere (default: :9440)",
+    )
+    add(
+        "--diagnostics-address",
+        type=_address,
+        default=(None, 8443),
+        metavar="ADDRESS",
+        help="where /metrics is served; 0: nowhere (default: :8443)",
+    )
+    add(
+        "--insecure-diagnostics",
+        action="store_true",
+        help="serve metrics by HTTP to everybody; default: by HTTPS, to whom the management cluster lets get /metrics",
+    )
+    add(
+        "--log-format",
+        choices=("text", "json"),
+        default="text",
+        help="form of a log line (default: text)",
+    )
     add("--verbose", action="store_true", help="log more")
     return parser
 
@@ -102,6 +126,13 @@ def _seconds(text: str) -> float:
     if unit not in units or not number.isdigit() or not int(number):
         raise argparse.ArgumentTypeError(f"{text!r} is not a duration such as 15m")
     return int(number) * units[unit]
+
+
+def _address(text: str) -> tuple[str | None, int] | None:
+    try:
+        return address(text)
+    except AddressError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def _connection(kubeconfig: str | None) -> Connection:
@@ -118,8 +149,12 @@ async def _serve(connection: Connection, parsed: argparse.Namespace) -> int:
     def now() -> datetime:
         return datetime.now(timezone.utc)
 
-    async with Client(connection) as client:
+    metrics = Metrics()
+    metrics.of_process()
+    identity = f"{socket.gethostname()}_{os.getpid()}_{os.urandom(4).hex()}"
+    async with Client(connection, metrics=metrics) as client:
         workloads = Workloads(client)
+        events = Events(client, controller=_NAME, instance=identity, now=now, metrics=metrics)
         limits = Limits(
             token_ttl=parsed.bootstrap_token_ttl, token_max_age=parsed.bootstrap_token_max_age
         )
@@ -130,51 +165,34 @@ async def _serve(connection: Connection, parsed: argparse.Namespace) -> int:
             watch_filter=parsed.watch_filter,
             workers=parsed.concurrency,
             now=now,
+            events=events,
         )
+        namespace = parsed.leader_elect_namespace or connection.namespace or "default"
         election = None
         if parsed.leader_elect:
-            namespace = parsed.leader_elect_namespace or connection.namespace or "default"
-            identity = f"{socket.gethostname()}_{os.getpid()}_{os.urandom(4).hex()}"
-            election = Election(client, namespace, _LEASE, identity)
+            election = Election(client, namespace, _NAME, identity)
+        process = Process(
+            controller,
+            election=election,
+            lease=About(resource=LEASES, namespace=namespace, name=_NAME),
+            events=events,
+            metrics=metrics,
+            silent=workloads.silent,
+        )
+        open_to_all = parsed.insecure_diagnostics
+        endpoints = Endpoints(
+            probes=parsed.health_address,
+            diagnostics=parsed.diagnostics_address,
+            guard=None if open_to_all else Guard(client),
+            tls=None if open_to_all else self_signed(now()),
+        )
         try:
-            return await _until_signalled(controller, election)
+            return await process.run(endpoints)
+        except AddressError as error:
+            print(f"{_NAME}: {error}", file=sys.stderr)
+            return _USAGE
         finally:
             await workloads.close()
-
-
-async def _until_signalled(controller: BootstrapController, election: Election | None) -> int:
-    stop = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    parts: list[Coroutine[Any, Any, Any]] = [stop.wait(), controller.mirror()]
-    parts.append(controller.work() if election is None else _lead(controller, election))
-    tasks = [asyncio.ensure_future(part) for part in parts]
-    done, rest = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-    # Work ends before the lease is given back: no two processes act at once.
-    for task in rest:
-        task.cancel()
-    await asyncio.gather(*rest, return_exceptions=True)
-    if election is not None:
-        await election.release()
-    for task in done:
-        if not stop.is_set():
-            error = task.exception()
-            _LOG.error("ended: %s", error or "the lease was lost")
-            return 1
-    return 0
-
-
-async def _lead(controller: BootstrapController, election: Election) -> None:
-    """Work while the lease is held; return when it is lost."""
-    await election.acquire()
-    work = asyncio.ensure_future(controller.work())
-    keep = asyncio.ensure_future(election.keep())
-    try:
-        await asyncio.wait({work, keep}, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        for task in (work, keep):
-            task.cancel()
-        await asyncio.gather(work, keep, return_exceptions=True)
 
 
 if __name__ == "__main__":

@@ -24,12 +24,15 @@ _PLURALS = {
     "secrets": "Secret",
     "configmaps": "ConfigMap",
     "leases": "Lease",
+    "events": "Event",
 }
+_REVIEWS = ("tokenreviews", "subjectaccessreviews")
 _VERSIONS = {
     "machinebootstraps": "bootstrap.cluster.x-k8s.io/v1alpha1",
     "machines": "cluster.x-k8s.io/v1beta2",
     "clusters": "cluster.x-k8s.io/v1beta2",
     "leases": "coordination.k8s.io/v1",
+    "events": "events.k8s.io/v1",
 }
 
 
@@ -41,6 +44,9 @@ class ApiServer:
         bodies: What each of them sent.
         fail: Asked for each call with method and path; an HTTP status other than 0 is its answer, and it has no effect.
         lose: As `fail`, but the call has its effect: its answer got lost.
+        review: Gives the status of a TokenReview or a SubjectAccessReview, by plural and spec.
+        hold: While it is there and not set, no call is answered.
+        fail_lists: Plurals whose lists fail.
         lists: How many pages were listed.
         watches: How many streams were begun.
     """
@@ -51,6 +57,9 @@ class ApiServer:
         self.bodies: list[Object] = []
         self.fail: Callable[[str, str], int] = lambda method, path: 0
         self.lose: Callable[[str, str], int] = lambda method, path: 0
+        self.review: Callable[[str, Object], Object] = lambda plural, spec: {}
+        self.hold: asyncio.Event | None = None
+        self.fail_lists: set[str] = set()
         self.lists = 0
         self.watches = 0
         self._version = 0
@@ -139,24 +148,29 @@ class ApiServer:
         if parts[0] == "namespaces":
             namespace, parts = parts[1], parts[2:]
         plural, name, *below = [*parts, ""] if len(parts) == 1 else parts
-        if plural not in _PLURALS:
+        if plural not in (*_PLURALS, *_REVIEWS):
             return _refused(404, "NotFound", f"the server has no {plural}")
         if not name and request.method == "GET":
             return await self._collection(request, plural, namespace)
         self.calls.append((request.method, f"{plural}/{'/'.join([name, *below])}".rstrip("/")))
         body = await request.json() if request.can_read_body else {}
         self.bodies.append(body)
-        status = self.fail(*self.calls[-1])
+        call = self.calls[-1]
+        if self.hold is not None:
+            await self.hold.wait()
+        status = self.fail(*call)
         if status:
             return _refused(status, "", "as the test wants")
         key = (plural, namespace, name or body.get("metadata", {}).get("name", ""))
         answer = await self._one(request, key, body, below)
-        lost = self.lose(*self.calls[-1])
+        lost = self.lose(*call)
         return _refused(lost, "", "as the test wants") if lost else answer
 
     async def _one(
         self, request: web.Request, key: tuple[str, str, str], body: Object, below: list[str]
     ) -> web.Response:
+        if key[0] in _REVIEWS:
+            return web.json_response(body | {"status": self.review(key[0], body["spec"])})
         if request.method == "POST":
             return await self._create(key, body)
         old = self.objects.get(key)
@@ -222,6 +236,8 @@ class ApiServer:
         only = "PartialObjectMetadata" in request.headers.get("Accept", "")
         if request.query.get("watch"):
             return await self._watch(request, plural, namespace, only=only)
+        if plural in self.fail_lists:
+            return _refused(500, "", "as the test wants")
         self.lists += 1
         # In pages, so that whoever does not go on sees half of it.
         keys = [k for k in sorted(self.objects) if k[0] == plural and namespace in ("", k[1])]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from typing import Any, Final
 
@@ -19,6 +20,7 @@ from machineadm.controllers.bootstrap.conditions import (
     whole_status,
 )
 from machineadm.controllers.bootstrap.decide import Facts, decide, machine_owner
+from machineadm.controllers.bootstrap.news import news
 from machineadm.controllers.bootstrap.references import references_of
 from machineadm.controllers.bootstrap.rendering import UnfitError, decoded
 from machineadm.controllers.capi.types import (
@@ -26,14 +28,18 @@ from machineadm.controllers.capi.types import (
     WATCH_FILTER_LABEL,
     Bootstrap,
     Cluster,
+    Condition,
     Machine,
     SecretMeta,
     bootstrap,
     cluster,
     machine,
     secret_meta,
+    time_of,
 )
 from machineadm.controllers.runtime.client import ApiError, Client
+from machineadm.controllers.runtime.events import About, Events
+from machineadm.controllers.runtime.logs import about
 from machineadm.controllers.runtime.queue import Queue, Urgency
 from machineadm.controllers.runtime.reflector import Reflector
 from machineadm.controllers.runtime.resources import (
@@ -44,6 +50,7 @@ from machineadm.controllers.runtime.resources import (
     SECRETS,
 )
 from machineadm.controllers.runtime.store import Cached, Key, Store
+from machineadm.controllers.runtime.tasks import cancelled
 
 _LOG = logging.getLogger(__name__)
 
@@ -69,6 +76,7 @@ class BootstrapController:
         workers: How many objects are worked on at once.
         interval: Seconds between two looks at the same object.
         now: The time.
+        events: What happens is told here as well; None: to nobody.
     """
 
     def __init__(
@@ -81,7 +89,14 @@ class BootstrapController:
         workers: int = 100,
         interval: float = 1.0,
         now: Callable[[], datetime],
+        events: Events | None = None,
     ) -> None:
+        self._metrics = client.metrics
+        self._events = events
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._occupied: set[asyncio.Task[Any] | None] = set()
+        """Those that work on a key at this moment."""
+        self._ends = False
         self._client = client
         self._actor = actor
         self._watch_filter = watch_filter
@@ -89,7 +104,7 @@ class BootstrapController:
         self._now = now
         self._own: Key | None = None
         """What this process has just written, and need not look at."""
-        self.queue = Queue(interval=interval)
+        self.queue = Queue(interval=interval, waited=self._metrics.waited)
         self.bootstraps: Store[Bootstrap] = Store(owner=_owners, reference=_references)
         self.machines: Store[Machine] = Store(cluster=_cluster_of)
         self.clusters: Store[Cluster] = Store()
@@ -127,7 +142,27 @@ class BootstrapController:
         """Work on what is queued until cancelled; only while this process leads."""
         for one in self.reflectors:
             await one.synced.wait()
-        await asyncio.gather(*(self._worker() for _ in range(self._workers)))
+        self._tasks = {asyncio.ensure_future(self._worker()) for _ in range(self._workers)}
+        try:
+            await asyncio.wait(self._tasks)
+        finally:
+            await cancelled(*self._tasks)
+
+    def lacks(self) -> list[str]:
+        """What is missing until this process could work at once, in words."""
+        return [
+            f"{one.kind} are not listed yet" for one in self.reflectors if not one.synced.is_set()
+        ]
+
+    async def drain(self) -> None:
+        """Take up nothing more, and wait until what is being worked on is done; `work` returns then."""
+        self._ends = True
+        for task in self._tasks:
+            # A worker that has a key ends with it; the others wait for one that will not come.
+            if task not in self._occupied:
+                task.cancel()
+        if self._tasks:
+            await asyncio.wait(self._tasks)
 
     async def reconcile(self, key: Key) -> float | None:
         """Look at one object, do what is due, write its status if that changed.
@@ -150,27 +185,54 @@ class BootstrapController:
         if done is None:
             return decision.again_after if isinstance(decision, decisions.Nothing) else None
         await self._write(one, done.outcome)
+        if isinstance(decision, decisions.Make) and done.outcome.data_secret:
+            self._metrics.data_made((self._now() - time_of(one.created)).total_seconds())
         return done.again_after
 
+    @property
+    def workers_busy(self) -> int:
+        """How many objects are being worked on."""
+        return len(self._occupied)
+
+    def by_readiness(self) -> dict[tuple[str, str], int]:
+        """How many MachineBootstraps there are by status and reason of `Ready`; both empty where nothing is said yet."""
+        found: Counter[tuple[str, str]] = Counter()
+        for one in self.bootstraps:
+            ready = next((c for c in one.conditions if c.type == "Ready"), None)
+            found[("", "") if ready is None else (ready.status, ready.reason)] += 1
+        return found
+
     async def _worker(self) -> None:
-        while True:
+        while not self._ends:
             key = await self.queue.get()
-            failed = True
+            task = asyncio.current_task()
+            self._occupied.add(task)
             try:
-                again = await self.reconcile(key)
-                failed = False
-                if again is not None:
-                    self.queue.add_after(key, again)
-            except ApiError as error:
-                if error.status == 404:
-                    failed = False  # it went while it was worked on
-                else:
-                    _LOG.warning("%s/%s: %s", *key, error)
-            except Exception:
-                # A fault of ours in one object must not end the worker that serves all the others.
-                _LOG.exception("%s/%s: internal error", *key)
+                await self._look(key)
             finally:
-                self.queue.done(key, failed=failed)
+                self._occupied.discard(task)
+
+    async def _look(self, key: Key) -> None:
+        began = asyncio.get_running_loop().time()
+        result = "failed"
+        named = about(namespace=key[0], object=key[1])
+        try:
+            again = await self.reconcile(key)
+            result = "done"
+            if again is not None:
+                self.queue.add_after(key, again)
+        except ApiError as error:
+            if error.status == 404:
+                result = "done"  # it went while it was worked on
+            else:
+                _LOG.warning("%s", error, extra=named)
+        except Exception:
+            # A fault of ours in one object must not end the worker that serves all the others.
+            result = "internal_error"
+            _LOG.exception("internal error", extra=named)
+        finally:
+            self.queue.done(key, failed=result != "done")
+            self._metrics.look_ended(result, asyncio.get_running_loop().time() - began)
 
     async def _facts(self, one: Bootstrap) -> Facts:
         owner = machine_owner(one.owners)
@@ -232,6 +294,29 @@ class BootstrapController:
         self._own = one.key
         self.bootstraps.put(bootstrap(written))
         self._own = None
+        self._tell(one, status)
+
+    def _tell(self, one: Bootstrap, status: Mapping[str, Any]) -> None:
+        """Say what a written status has that the one before had not: in logs, Events and metrics."""
+        conditions = msgspec.convert(status["conditions"], tuple[Condition, ...])
+        before = {old.type: (old.status, old.reason) for old in one.conditions}
+        for new in conditions:
+            if before.get(new.type) != (new.status, new.reason):
+                named = about(
+                    namespace=one.namespace,
+                    object=one.name,
+                    condition=new.type,
+                    status=new.status,
+                    reason=new.reason,
+                )
+                _LOG.info("%s", new.message or "condition changed", extra=named)
+        if self._events is None:
+            return
+        described = About(
+            resource=MACHINE_BOOTSTRAPS, namespace=one.namespace, name=one.name, uid=one.uid
+        )
+        for event in news(one, conditions, status.get("observedGeneration", 0)):
+            self._events.tell(described, event)
 
     # What wakes whom.
 

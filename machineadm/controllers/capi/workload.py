@@ -80,6 +80,11 @@ class Workloads:
                     raise UnreachableError(error.message) from error
                 raise
 
+    def silent(self) -> int:
+        """How many clusters did not answer, and are not asked for the moment."""
+        now = asyncio.get_running_loop().time()
+        return sum(1 for one in self._entries.values() if now < one.silent_until)
+
     async def close(self) -> None:
         """Close all clients."""
         for cluster in list(self._entries):
@@ -100,7 +105,14 @@ class Workloads:
             connection = from_kubeconfig(base64.b64decode(value))
         except (KubeconfigError, ValueError) as error:
             raise UnreachableError(f"Secret {secret}: {error}") from None
-        client = Client(connection, rate=20, burst=30, retries=1)
+        client = Client(
+            connection,
+            rate=20,
+            burst=30,
+            retries=1,
+            metrics=self._management.metrics,
+            cluster="workload",
+        )
         await client.__aenter__()
         # Another task may have been faster while the Secret was read.
         if cluster in self._entries:

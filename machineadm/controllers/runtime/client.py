@@ -12,6 +12,7 @@ from typing import Any, Final
 import aiohttp
 import msgspec
 
+from machineadm.controllers.runtime.metrics import Metrics
 from machineadm.controllers.runtime.resources import Resource
 from machineadm.version import VERSION
 
@@ -21,6 +22,9 @@ TIMEOUT: Final = 10.0
 IDLE_LIMIT: Final = 75.0
 """Seconds without a byte after which a watch counts as dead. Bookmarks come every minute, so a living one is never silent
 for longer; a half-open connection is silent for ever."""
+
+IDLE: Final = "Idle"
+"""Reason of the error where a watch was silent for that long."""
 
 _RETRIES: Final = 4
 _PASSING: Final = frozenset({429, 500, 502, 503, 504})
@@ -97,6 +101,8 @@ class Client:
         rate: Calls a second in the long run.
         burst: Calls that may be made at once.
         retries: How often a call is made again that passed without effect.
+        metrics: Count the calls; None: nobody asks.
+        cluster: What the metrics call this server: `management` or `workload`.
     """
 
     def __init__(
@@ -106,8 +112,12 @@ class Client:
         rate: float = 100.0,
         burst: int = 200,
         retries: int = _RETRIES,
+        metrics: Metrics | None = None,
+        cluster: str = "management",
     ) -> None:
         self.connection = connection
+        self.metrics = metrics or Metrics()
+        self._cluster = cluster
         self._limit = _Limit(rate, burst)
         self._retries = retries
         self._session: aiohttp.ClientSession | None = None
@@ -306,6 +316,7 @@ class Client:
                 timeout,
                 accept=_ACCEPT_OBJECT if metadata_only else _JSON,
             ) as response:
+                self.metrics.call_ended(self._cluster, "WATCH", response.status, None)
                 if response.status != 200:
                     refusal: ApiError = _refusal(response.status, await response.read())
                     raise refusal
@@ -314,7 +325,11 @@ class Client:
                     *lines, rest = (rest + chunk).split(b"\n")
                     for line in lines:
                         yield line
+        except aiohttp.SocketTimeoutError as error:
+            message = f"watching {resource.plural}: silent for {IDLE_LIMIT:g} s"
+            raise ApiError(0, IDLE, message) from error
         except (aiohttp.ClientError, asyncio.TimeoutError, OSError) as error:
+            self.metrics.call_ended(self._cluster, "WATCH", 0, None)
             raise ApiError(0, "", f"watching {resource.plural}: {_said(error)}") from error
 
     async def _call(
@@ -332,17 +347,22 @@ class Client:
         for left in range(self._retries, -1, -1):
             await self._limit.take()
             pause = 0.0
+            code, began = 0, asyncio.get_running_loop().time()
             try:
                 async with self._request(
                     method, path, query or {}, data, timeout, content_type, accept
                 ) as response:
                     answer: bytes = await response.read()
+                    code = response.status
                     if response.status < 300:
                         return answer
                     refusal = _refusal(response.status, answer)
                     pause = _retry_after(response.headers.get("Retry-After", ""))
             except (aiohttp.ClientError, asyncio.TimeoutError, OSError) as error:
                 refusal = ApiError(0, "", f"{self.connection.server}: {_said(error)}")
+            finally:
+                seconds = asyncio.get_running_loop().time() - began
+                self.metrics.call_ended(self._cluster, method, code, seconds)
             if not refusal.unreachable or not left:
                 raise refusal
             await asyncio.sleep(pause or 0.1 * 2 ** (self._retries - left))

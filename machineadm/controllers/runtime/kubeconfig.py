@@ -150,7 +150,7 @@ def _tls(cluster: _ClusterData, user: _UserData) -> ssl.SSLContext:
         context = ssl.create_default_context(cadata=authority.decode() or None)
         certificate = _decoded(user.client_certificate_data, user.client_certificate)
         if certificate:
-            _load_pair(context, certificate, _decoded(user.client_key_data, user.client_key))
+            load_pair(context, certificate, _decoded(user.client_key_data, user.client_key))
     except (ssl.SSLError, UnicodeDecodeError) as error:
         raise KubeconfigError(f"its certificates cannot be used: {error}") from None
     if cluster.insecure_skip_tls_verify:
@@ -159,7 +159,12 @@ def _tls(cluster: _ClusterData, user: _UserData) -> ssl.SSLContext:
     return context
 
 
-def _load_pair(context: ssl.SSLContext, certificate: bytes, key: bytes) -> None:
+def load_pair(context: ssl.SSLContext, certificate: bytes, key: bytes) -> None:
+    """Have a context use a certificate and its key, both in PEM.
+
+    Raises:
+        ssl.SSLError: They are not that, or do not belong together.
+    """
     # OpenSSL's binding takes paths alone. A file in memory keeps the key off every disk.
     descriptor = os.memfd_create("pair", os.MFD_CLOEXEC)
     try:

@@ -70,7 +70,8 @@ class Election:
         self._client = client
         self._namespace = namespace
         self._name = name
-        self._identity = identity
+        self.identity = identity
+        """Of this process."""
         self._clock = clock
         self._duration = duration
         self._deadline = deadline
@@ -82,7 +83,7 @@ class Election:
         """Wait until the lease is ours."""
         while not await self._try():
             await asyncio.sleep(self._pause)
-        _LOG.info("leader: %s", self._identity)
+        _LOG.info("leader: %s", self.identity)
 
     async def keep(self) -> None:
         """Renew the lease until that fails for longer than the deadline; then return: whoever leads must stop at once.
@@ -94,7 +95,7 @@ class Election:
             await asyncio.sleep(self._pause)
             if await self._try():
                 renewed = self._clock()
-            elif self._seen[0] != self._identity:
+            elif self._seen[0] != self.identity:
                 break  # another has it: no use in waiting
         _LOG.error("no longer the leader: the lease could not be renewed")
 
@@ -102,7 +103,7 @@ class Election:
         """Give the lease back, so that a standby need not wait for it to run out."""
         try:
             lease = await self._read()
-            if lease is not None and lease.spec.holder_identity == self._identity:
+            if lease is not None and lease.spec.holder_identity == self.identity:
                 spec = msgspec.structs.replace(
                     lease.spec, holder_identity="", lease_duration_seconds=1
                 )
@@ -126,7 +127,7 @@ class Election:
             self._see(spec)
             return True
         held = lease.spec
-        ours = held.holder_identity == self._identity
+        ours = held.holder_identity == self.identity
         self._see(held)
         # By when this process saw it change, never by the holder's clock.
         fresh = self._clock() - self._seen_at < (held.lease_duration_seconds or self._duration)
@@ -141,7 +142,7 @@ class Election:
 
     def _spec(self, since: str, now: str, transitions: int) -> _Spec:
         return _Spec(
-            holder_identity=self._identity,
+            holder_identity=self.identity,
             lease_duration_seconds=max(1, round(self._duration)),
             acquire_time=since,
             renew_time=now,

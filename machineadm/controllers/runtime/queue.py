@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import heapq
 import itertools
+from collections.abc import Callable
 from enum import IntEnum
 from typing import Final
 
@@ -28,10 +29,16 @@ class Queue:
 
     Args:
         interval: Seconds between two looks at the same key: whoever writes in a loop does not occupy a worker.
+        waited: Told how long each key waited for a worker.
     """
 
-    def __init__(self, *, interval: float = 1.0) -> None:
+    def __init__(
+        self, *, interval: float = 1.0, waited: Callable[[float], None] = lambda _: None
+    ) -> None:
         self._interval = interval
+        self._waited = waited
+        self._since: dict[Key, float] = {}
+        """When a key was put into the heap first."""
         self._heap: list[tuple[Urgency, int, Key]] = []
         self._waiting: dict[Key, Urgency] = {}
         """In the heap, with the urgency that counts; other entries of the heap are stale."""
@@ -61,6 +68,7 @@ class Queue:
         self._drop_timer(key)
         if urgency < self._waiting.get(key, len(Urgency)):
             self._waiting[key] = urgency
+            self._since.setdefault(key, loop.time())
             heapq.heappush(self._heap, (urgency, next(self._number), key))
             self._pushed.release()
 
@@ -82,7 +90,8 @@ class Queue:
                 continue  # asked for again with more urgency, or forgotten
             del self._waiting[key]
             self._running.add(key)
-            self._last[key] = asyncio.get_running_loop().time()
+            now = self._last[key] = asyncio.get_running_loop().time()
+            self._waited(now - self._since.pop(key, now))
             return key
 
     def done(self, key: Key, *, failed: bool = False) -> None:
@@ -107,6 +116,7 @@ class Queue:
         """Drop everything about a key whose object is gone."""
         self._drop_timer(key)
         self._waiting.pop(key, None)
+        self._since.pop(key, None)
         self._again.pop(key, None)
         self._last.pop(key, None)
         self._failures.pop(key, None)

@@ -10,7 +10,7 @@ from typing import Any, Final, Generic, Literal, TypeVar
 
 import msgspec
 
-from machineadm.controllers.runtime.client import ApiError, Client
+from machineadm.controllers.runtime.client import IDLE, ApiError, Client
 from machineadm.controllers.runtime.resources import Resource
 from machineadm.controllers.runtime.store import Cached, Store
 
@@ -74,6 +74,16 @@ class Reflector(Generic[Value]):
         """How many lists were asked for; metrics show it."""
         self.watches = 0
         """How many watches were begun."""
+        self.idle = 0
+        """How many of them fell silent and were given up."""
+
+    @property
+    def kind(self) -> str:
+        """Plural name of what is mirrored: `machines`."""
+        return self._resource.plural
+
+    def __len__(self) -> int:
+        return len(self._store)
 
     async def run(self) -> None:
         """Mirror until cancelled. No fault of the server ends it."""
@@ -89,6 +99,7 @@ class Reflector(Generic[Value]):
                     self._version = ""
                     continue
                 failures += 1
+                self.idle += error.reason == IDLE
                 _LOG.warning("mirroring %s: %s", self._resource.plural, error.message)
                 pause = min(_SLOWEST, 0.2 * 2**failures)
                 # Jitter: all replicas lost the same server at the same time.

@@ -51,3 +51,16 @@ MACHINES: Final = Resource(
 SECRETS: Final = Resource(group="", version="v1", kind="Secret", plural="secrets")
 CONFIG_MAPS: Final = Resource(group="", version="v1", kind="ConfigMap", plural="configmaps")
 LEASES: Final = Resource(group="coordination.k8s.io", version="v1", kind="Lease", plural="leases")
+EVENTS: Final = Resource(group="events.k8s.io", version="v1", kind="Event", plural="events")
+
+TOKEN_REVIEWS: Final = Resource(
+    group="authentication.k8s.io", version="v1", kind="TokenReview", plural="tokenreviews"
+)
+"""Without namespaces, as the next."""
+
+ACCESS_REVIEWS: Final = Resource(
+    group="authorization.k8s.io",
+    version="v1",
+    kind="SubjectAccessReview",
+    plural="subjectaccessreviews",
+)

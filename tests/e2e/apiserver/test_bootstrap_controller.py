@@ -8,11 +8,15 @@ from __future__ import annotations
 import base64
 import functools
 import json
+import re
 import shutil
 import signal
+import ssl
 import subprocess
 import sys
 import time
+import urllib.error
+import urllib.request
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
@@ -84,6 +88,9 @@ def controller(account: Path, log: Path, *options: str) -> Generator[subprocess.
                 "-m",
                 "machineadm.controllers.cli",
                 f"--kubeconfig={account}",
+                # Two of them run beside each other; a later option wins.
+                "--health-address=0",
+                "--diagnostics-address=0",
                 *options,
             ],
             stdout=file,
@@ -93,7 +100,7 @@ def controller(account: Path, log: Path, *options: str) -> Generator[subprocess.
             yield process
         finally:
             process.send_signal(signal.SIGTERM)
-            process.wait(20)
+            process.wait(60)
 
 
 class Namespace:
@@ -203,7 +210,7 @@ class Namespace:
         return base64.b64decode(self.get("secret", name)["data"]["value"])
 
 
-def until(holds: Callable[[], bool], what: str, seconds: float = 60.0) -> None:
+def until(holds: Callable[[], bool], what: str, seconds: float = 240.0) -> None:
     end = time.monotonic() + seconds
     while not holds():
         assert time.monotonic() < end, what
@@ -268,6 +275,67 @@ def test_a_cluster_comes_up_from_the_first_control_plane_machine_to_a_worker(
     log = (tmp_path / "log").read_text()
     for word in ("ERROR", "orbidden"):
         assert word not in log, log
+
+
+def test_an_operator_sees_events_probes_and_metrics_that_only_its_own_may_read(
+    server: Server, account: Path, system_namespace: None, tmp_path: Path
+) -> None:
+    one = Namespace(server, "operating")
+    for name in ("prometheus", "stranger"):
+        server.kubectl("create", "serviceaccount", name, "--namespace=operating")
+    server.kubectl(
+        "create", "clusterrole", "metrics-reader", "--verb=get", "--non-resource-url=/metrics"
+    )
+    server.kubectl(
+        "create",
+        "clusterrolebinding",
+        "metrics-reader",
+        "--clusterrole=metrics-reader",
+        "--serviceaccount=operating:prometheus",
+    )
+    one.cluster()
+    one.machine("worker")
+    options = ("--health-address=127.0.0.1:0", "--diagnostics-address=127.0.0.1:0")
+    with controller(account, tmp_path / "log", "--namespace=operating", *options):
+        until(lambda: one.condition("worker").startswith("False/Waiting"), "the worker waits")
+
+        def port(what: str) -> str:
+            found = re.search(rf"{what} at port (\d+)", (tmp_path / "log").read_text())
+            assert found
+            return found[1]
+
+        def got(url: str, token: str = "") -> tuple[int, str]:
+            request = urllib.request.Request(url)  # noqa: S310
+            if token:
+                request.add_header("Authorization", f"Bearer {token}")
+            context = ssl._create_unverified_context()  # noqa: S323
+            try:
+                with urllib.request.urlopen(request, context=context) as answer:  # noqa: S310
+                    return answer.status, answer.read().decode()
+            except urllib.error.HTTPError as error:
+                with error:
+                    return error.code, ""
+
+        health = f"http://127.0.0.1:{port('probes')}"
+        assert got(f"{health}/readyz") == (200, "ok\n")
+        metrics = f"https://127.0.0.1:{port('metrics')}/metrics"
+        assert got(metrics)[0] == 401
+        tokens = {
+            name: server.kubectl("create", "token", name, "--namespace=operating").strip()
+            for name in ("prometheus", "stranger")
+        }
+        assert got(metrics, tokens["stranger"])[0] == 403
+        status, text = got(metrics, tokens["prometheus"])
+        assert status == 200
+        waits = 'machineadm_bootstraps{ready="Unknown",reason="WaitingForControlPlaneInitialized"}'
+        assert f"{waits} 1.0" in text
+
+        def reasons() -> set[str]:
+            items = server.get("events", "--namespace=operating")["items"]
+            return {item["reason"] for item in items}
+
+        until(lambda: "WaitingForControlPlaneInitialized" in reasons(), "an Event")
+    assert "orbidden" not in (tmp_path / "log").read_text()
 
 
 def test_what_is_written_is_written_once_and_another_manager_of_the_status_keeps_its_part(

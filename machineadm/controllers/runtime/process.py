@@ -1,0 +1,266 @@
+"""A process from its first second to its end: probes and metrics from the start, work while it leads, and a last word to all.
+
+The end, in this order: not ready any more; nothing new is taken up; what is begun is finished; the Lease is given back; Events are sent.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+import ssl
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AsyncExitStack
+from typing import Any, Final, Protocol
+
+import msgspec
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+
+from machineadm.controllers.runtime.events import About, Event, Events
+from machineadm.controllers.runtime.lease import Election
+from machineadm.controllers.runtime.metrics import Metrics
+from machineadm.controllers.runtime.queue import Queue
+from machineadm.controllers.runtime.reflector import Reflector
+from machineadm.controllers.runtime.serving import Guard, diagnostics, probes, served
+from machineadm.controllers.runtime.tasks import cancelled
+
+GRACE: Final = 20.0
+"""Seconds that what is begun may take to its end. A pod is killed after 30."""
+
+_LAST_WORDS: Final = 3.0
+
+_LOG = logging.getLogger(__name__)
+
+Address = tuple[str | None, int]
+
+
+class Controller(Protocol):
+    """What runs in a process."""
+
+    queue: Queue
+    reflectors: list[Reflector[Any]]
+
+    @property
+    def workers_busy(self) -> int:
+        """How many keys are being worked on."""
+
+    async def mirror(self) -> None:
+        """Keep the caches until cancelled."""
+
+    async def work(self) -> None:
+        """Work until cancelled, or drained."""
+
+    async def drain(self) -> None:
+        """Take up nothing more, and return when what is begun is done."""
+
+    def lacks(self) -> list[str]:
+        """What is missing until it could work."""
+
+    def by_readiness(self) -> dict[tuple[str, str], int]:
+        """How many objects there are by status and reason of `Ready`."""
+
+
+class Endpoints(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a process answers."""
+
+    probes: Address | None = None
+    """For the kubelet; None: nowhere."""
+
+    diagnostics: Address | None = None
+    """For Prometheus."""
+
+    guard: Guard | None = None
+    """Who may see the metrics; None: everybody."""
+
+    tls: ssl.SSLContext | None = None
+    """Of the metrics; None: in the clear."""
+
+
+class Process:
+    """One process.
+
+    Args:
+        controller: What it runs.
+        election: Makes it work only while it leads; None: it always works.
+        lease: What an Event about the lead is about.
+        events: Are sent as long as it runs.
+        metrics: Are shown.
+        silent: How many workload clusters do not answer.
+        grace: Seconds that what is begun may take to its end.
+    """
+
+    def __init__(
+        self,
+        controller: Controller,
+        *,
+        election: Election | None = None,
+        lease: About | None = None,
+        events: Events,
+        metrics: Metrics,
+        silent: Callable[[], int] = lambda: 0,
+        grace: float = GRACE,
+    ) -> None:
+        self._controller = controller
+        self._election = election
+        self._lease = lease
+        self._events = events
+        self._metrics = metrics
+        self._silent = silent
+        self._grace = grace
+        self._leads = False
+        self._stop = asyncio.Event()
+        self._hurry = asyncio.Event()
+        metrics.at_scrape(self._looked_at)
+
+    async def run(self, endpoints: Endpoints) -> int:
+        """Run until a signal ends it, or a part of it.
+
+        Returns:
+            0 after SIGTERM or SIGINT, 1 where the lease was lost or a part ended.
+
+        Raises:
+            AddressError: An address is not free.
+        """
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self.stop)
+        async with AsyncExitStack() as stack:
+            if endpoints.probes is not None:
+                port = await stack.enter_async_context(
+                    served(probes(self._lacks), endpoints.probes)
+                )
+                _LOG.info("probes at port %d", port)
+            if endpoints.diagnostics is not None:
+                app = diagnostics(self._metrics, endpoints.guard)
+                port = await stack.enter_async_context(
+                    served(app, endpoints.diagnostics, endpoints.tls)
+                )
+                _LOG.info("metrics at port %d", port)
+            return await self._run()
+
+    @property
+    def ending(self) -> bool:
+        """It was told to end."""
+        return self._stop.is_set()
+
+    def stop(self) -> None:
+        """End it: what is begun is finished. A second time: at once."""
+        if self._stop.is_set():
+            self._hurry.set()
+        self._stop.set()
+
+    async def _run(self) -> int:
+        sends = asyncio.ensure_future(self._events.run())
+        stop = asyncio.ensure_future(self._stop.wait())
+        parts: Sequence[asyncio.Future[Any]] = [
+            asyncio.ensure_future(self._controller.mirror()),
+            asyncio.ensure_future(self._work() if self._election is None else self._lead()),
+        ]
+        try:
+            done, _ = await asyncio.wait({stop, *parts}, return_when=asyncio.FIRST_COMPLETED)
+            if self._stop.is_set():
+                await self._drained()
+            # Work ends before the lease is given back: no two processes act at once.
+            await cancelled(*parts)
+            if self._election is not None:
+                await self._election.release()
+            if not self._hurry.is_set():
+                await self._events.flush(_LAST_WORDS)
+        finally:
+            self._leads = False
+            await cancelled(stop, sends, *parts)
+        if self._stop.is_set():
+            _LOG.info("ended")
+            return 0
+        for task in done:
+            _LOG.error("ended: %s", task.exception() or "the lease was lost")
+        return 1
+
+    async def _drained(self) -> None:
+        _LOG.info("ending: %d objects are being worked on", self._controller.workers_busy)
+        drain = asyncio.ensure_future(self._controller.drain())
+        hurry = asyncio.ensure_future(self._hurry.wait())
+        await asyncio.wait({drain, hurry}, timeout=self._grace, return_when=asyncio.FIRST_COMPLETED)
+        if not drain.done():
+            _LOG.warning("ended with work that was begun; it is repeated by whoever comes next")
+        await cancelled(drain, hurry)
+
+    async def _work(self) -> None:
+        self._leads = True
+        await self._controller.work()
+        if self._stop.is_set():
+            # Drained: the rest of the end is not for this part to begin.
+            await asyncio.Event().wait()
+
+    async def _lead(self) -> None:
+        """Work while the lease is held; return when it is lost."""
+        election = self._election
+        if election is None:
+            return
+        await election.acquire()
+        if self._lease is not None:
+            note = f"{election.identity} became the leader"
+            event = Event(type="Normal", reason="LeaderElection", action="Elect", note=note)
+            self._events.tell(self._lease, event)
+        work = asyncio.ensure_future(self._work())
+        keep = asyncio.ensure_future(election.keep())
+        try:
+            done, _ = await asyncio.wait({work, keep}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            self._leads = False
+            await cancelled(work, keep)
+        for task in done:
+            task.result()
+
+    def _lacks(self) -> list[str]:
+        if self._stop.is_set():
+            return ["it is about to end"]
+        return self._controller.lacks()
+
+    def _looked_at(self) -> Iterator[Metric]:
+        controller = self._controller
+        yield _gauge("leader", "1 while this process works, 0 while it stands by.", self._leads)
+        queued = len(controller.queue)
+        yield _gauge("queue_depth", "Keys that wait for a free worker.", queued)
+        busy = controller.workers_busy
+        yield _gauge("workers_busy", "Workers that look at an object at this moment.", busy)
+        text = "Workload clusters that did not answer, and are not asked for the moment."
+        yield _gauge("workload_clusters_silent", text, self._silent())
+        kinds = {
+            "cached_objects": ("Objects in the cache, by kind.", len),
+            "lists_total": (
+                "Lists of a whole kind: one at the start, more where watches fail.",
+                _lists,
+            ),
+            "watches_total": ("Watches that were begun.", _watches),
+            "watch_idle_total": ("Watches that were given up because they fell silent.", _idle),
+        }
+        for name, (help_, of) in kinds.items():
+            make = CounterMetricFamily if name.endswith("_total") else GaugeMetricFamily
+            family = make(f"machineadm_{name}", help_, labels=["kind"])
+            for one in controller.reflectors:
+                family.add_metric([one.kind], of(one))
+            yield family
+        text = (
+            "MachineBootstraps by status and reason of Ready; both empty where nothing is said yet."
+        )
+        family = GaugeMetricFamily("machineadm_bootstraps", text, labels=["ready", "reason"])
+        for (status, reason), count in sorted(controller.by_readiness().items()):
+            family.add_metric([status, reason], count)
+        yield family
+
+
+def _gauge(name: str, text: str, value: float) -> Metric:
+    return GaugeMetricFamily(f"machineadm_{name}", text, value=float(value))
+
+
+def _lists(one: Reflector[Any]) -> int:
+    return one.lists
+
+
+def _watches(one: Reflector[Any]) -> int:
+    return one.watches
+
+
+def _idle(one: Reflector[Any]) -> int:
+    return one.idle

@@ -1,0 +1,13 @@
+"""Tasks that belong together: what one of them does when another ends."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+
+async def cancelled(*tasks: asyncio.Future[Any]) -> None:
+    """Cancel tasks, and wait until they have ended."""
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
