@@ -88,7 +88,7 @@ def find(kind: str, name: str, places: Places) -> Found | None:
     if not path and entry is not None and entry.catalog is not None:
         return _fetched(entry, places)
     if not path and entry is not None and entry.container is not None:
-        return _contained(entry, entry.container, places)
+        return contained(entry, entry.container, allow_unverified=places.allow_unverified)
     path = path or (entry.path if entry else None) or _in(kind, name, places.directories)
     return _judged(name, path, places, entry) if path else None
 
@@ -191,12 +191,22 @@ def _fetched(entry: PluginEntry, places: Places) -> Found:
     return _with_settings(entry.name, path, sha256, entry)
 
 
-def _contained(entry: PluginEntry, wanted: PluginContainer, places: Places) -> Found:
+def contained(entry: PluginEntry, wanted: PluginContainer, *, allow_unverified: bool) -> Found:
+    """Return a plugin in a container, once the engine has its image; nothing is started.
+
+    Args:
+        entry: The plugin's.
+        wanted: Its container.
+        allow_unverified: Accept an image that no id pins.
+
+    Raises:
+        PluginError: There is no engine that can be trusted, or the image is missing or another one.
+    """
     from machineadm.api.formats import amount
     from machineadm.plugins.launch.containers.creating import require_image
     from machineadm.plugins.launch.containers.engine import located
 
-    if not wanted.sha256 and not places.allow_unverified:
+    if not wanted.sha256 and not allow_unverified:
         raise PluginError(
             "MA7203",
             f"plugin {entry.name}: its image {wanted.image} is not pinned by container.sha256",

@@ -7,10 +7,11 @@ from typing import Final
 
 import msgspec
 
+from machineadm.api.v1alpha1.plugins import PluginEntry
 from machineadm.errors import PluginError
 from machineadm.plugins.catalogs.cache import digest_of
 from machineadm.plugins.catalogs.model import KINDS, is_name
-from machineadm.plugins.discovery import PREFIX, Places
+from machineadm.plugins.discovery import PREFIX, Places, contained
 from machineadm.plugins.settings import read_entries
 from machineadm.plugins.trust import SUFFIX, checksum_of, require_trusted
 
@@ -31,6 +32,9 @@ class Installed(msgspec.Struct, frozen=True, kw_only=True):
 
     expected: str = ""
     """The digest that plugins.yaml names; empty: that of the file beside it counts."""
+
+    contained: PluginEntry | None = None
+    """The entry of one that runs in a container; its path is empty, and its digest the image's id."""
 
     hidden: bool = False
     """Another one of its kind and name comes first, and is the one that is started."""
@@ -73,6 +77,17 @@ def inventory(places: Places) -> list[Installed]:
                         expected=entry.digest or "",
                     )
                 )
+            elif entry.container is not None:
+                found.append(
+                    Installed(
+                        kind=entry.kind,
+                        name=entry.name,
+                        path="",
+                        source=places.configuration,
+                        digest=f"sha256:{entry.container.sha256}" if entry.container.sha256 else "",
+                        contained=entry,
+                    )
+                )
     named = len(found)
     for directory in places.directories:
         found += (
@@ -105,6 +120,9 @@ def judge(one: Installed, *, allow_unverified: bool = False) -> None:
     Raises:
         PluginError: It is not trusted, or does not have its digest.
     """
+    if one.contained is not None and one.contained.container is not None:
+        contained(one.contained, one.contained.container, allow_unverified=allow_unverified)
+        return
     if not one.path:
         raise PluginError(
             "MA7252",
@@ -121,6 +139,14 @@ def judge(one: Installed, *, allow_unverified: bool = False) -> None:
             f"plugin {one.name}: {one.path} has the digest {one.digest}, not sha256:{expected}",
             hint="install the plugin again; if it was updated, update its checksum too",
         )
+
+
+def where(one: Installed) -> str:
+    """What is started: a file's path, or an image."""
+    wanted = one.contained.container if one.contained is not None else None
+    if wanted is None:
+        return one.path
+    return f"container {wanted.image}{f':{wanted.tag}' if wanted.tag else ''}"
 
 
 def _in(directory: str) -> list[Installed]:

@@ -31,6 +31,8 @@ def run(arguments: Namespace) -> int:
 
     with running(wanted.kind, found, common.warn) as plugin:
         said = description(plugin, wanted.kind) | {"path": found.path}
+        if found.container is not None:
+            said["image"] = found.container.reference
     if arguments.output == "json":
         common.print_json(said)
     else:
@@ -41,7 +43,8 @@ def run(arguments: Namespace) -> int:
 
 
 def _lines(said: dict[str, Any]) -> list[str]:
-    lines = [f"{said['kind']}/{said['name']}  {said['path']}"]
+    place = said["path"] or f"container {said['image']}"
+    lines = [f"{said['kind']}/{said['name']}  {place}"]
     names = ("version", "description", "sdk", "encoding", "protocolVersion")
     lines += [f"  {name:16} {said[name]}" for name in names if said.get(name)]
     if said.get("methods"):

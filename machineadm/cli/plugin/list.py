@@ -57,9 +57,13 @@ def _cached(arguments: Namespace) -> int:
 
 
 def _installed(arguments: Namespace) -> int:
-    from machineadm.plugins.inventory import inventory
+    from machineadm.plugins.inventory import inventory, where
 
-    found = [one for one in inventory(common.places_of(arguments)) if one.path]
+    found = [
+        one
+        for one in inventory(common.places_of(arguments))
+        if one.path or one.contained is not None
+    ]
     versions = {
         digest: one.version
         for one in common.lock_of(arguments).plugins
@@ -74,6 +78,7 @@ def _installed(arguments: Namespace) -> int:
                     "name": one.name,
                     "version": versions.get(one.digest, ""),
                     "path": one.path,
+                    "image": where(one).removeprefix("container ") if one.contained else "",
                     "source": one.source,
                     "hidden": one.hidden,
                     "digest": one.digest,
@@ -86,7 +91,7 @@ def _installed(arguments: Namespace) -> int:
         (
             f"{one.kind}/{one.name}",
             versions.get(one.digest, "-"),
-            one.path,
+            where(one),
             one.source + (" (hidden by one before it)" if one.hidden else ""),
         )
         for one in found

@@ -89,6 +89,15 @@ def _problem(
         judge(one, allow_unverified=allow_unverified)
     except PluginError as error:
         return error
+    if one.contained is not None:
+        # No lock has images: the id in the entry pins one, and the engine was asked for it above.
+        if strict and not one.digest:
+            return PluginError(
+                "MA7250",
+                "its entry pins its image by no id, and --strict takes nothing else",
+                hint="set container.sha256 to the image's id",
+            )
+        return None
     locked = lock.find(one.kind, one.name)
     if strict and (locked is None or not locked.digests):
         return PluginError(

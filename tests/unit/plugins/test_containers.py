@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import signal
 import socket
@@ -17,6 +18,8 @@ from typing import Any
 
 import pytest
 
+from machineadm.cli.main import main
+from machineadm.cli.plugin import common
 from machineadm.errors import PluginError
 from machineadm.plugins.asking import ask_passphrase
 from machineadm.plugins.discovery import Places, find
@@ -757,3 +760,103 @@ async def _attached(client: Client, deaf: socket.socket) -> None:
     for _ in range(2):
         deaf.accept()[0].close()
     await attaching
+
+
+# ----------------------------------------------------------------- as a person looks at one
+class Entries:
+    """plugins.yaml with a plugin in a container, as the commands about plugins find it."""
+
+    def __init__(self, directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.file = directory / "plugins.yaml"
+        self.directory = directory
+        monkeypatch.setattr(common, "places_of", self.places)
+
+    def places(self, arguments: Any = None) -> Places:
+        allowed = getattr(arguments, "allow_unverified_plugins", False)
+        return Places(
+            configuration=str(self.file),
+            directories=(str(self.directory / "installed"),),
+            allow_unverified=allowed,
+        )
+
+    def name(self, **container: str) -> None:
+        fields = ", ".join(f"{key}: '{value}'" for key, value in container.items())
+        self.file.write_text(
+            "apiVersion: bootstrap.cluster.x-k8s.io/v1alpha1\nkind: PluginConfiguration\nspec:\n"
+            f"  plugins: [{{name: words, kind: encryption-provider, container: {{{fields}}}}}]\n"
+        )
+        self.file.chmod(0o644)
+
+    def run(self, *words: str) -> int:
+        options = ("--lock", str(self.directory / "lock"))
+        return main(["plugin", *words, *(() if words[0] == "describe" else options)])
+
+
+@pytest.fixture
+def entries(engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Entries:
+    program = tmp_path / "words"
+    program.write_bytes(written("return b'word'"))
+    program.chmod(0o755)
+    engine.image("words:1", [str(program)], number="2")
+    found = Entries(tmp_path, monkeypatch)
+    found.name(image="words", tag="1", sha256="2" * 64)
+    return found
+
+
+def test_a_list_has_a_plugin_in_a_container_with_its_image(
+    entries: Entries, engine: Engine, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert entries.run("list") == 0
+    assert "encryption-provider/words  -        container words:1  " in capsys.readouterr().out
+
+    assert entries.run("list", "--output", "json") == 0
+    (one,) = json.loads(capsys.readouterr().out)
+    assert (one["image"], one["path"], one["digest"]) == ("words:1", "", f"sha256:{'2' * 64}")
+    assert engine.requests == [], "a list asks no engine"
+
+
+@pytest.mark.parametrize(
+    ("container", "options", "code", "says"),
+    [
+        ({"sha256": "2" * 64}, (), 0, "good"),
+        ({"sha256": "2" * 64}, ("--strict",), 0, "good"),
+        ({"sha256": "3" * 64}, (), 7, "MA7234"),
+        ({}, (), 7, "MA7203"),
+        ({}, ("--allow-unverified-plugins",), 0, "good"),
+        ({}, ("--allow-unverified-plugins", "--strict"), 7, "MA7250"),
+        ({"image": "other", "sha256": "2" * 64}, (), 7, "MA7233"),
+    ],
+)
+def test_a_verdict_on_a_plugin_in_a_container_is_that_of_a_run_and_starts_nothing(
+    entries: Entries,
+    engine: Engine,
+    capsys: pytest.CaptureFixture[str],
+    container: dict[str, str],
+    options: tuple[str, ...],
+    code: int,
+    says: str,
+) -> None:
+    entries.name(**{"image": "words", "tag": "1", **container})
+
+    assert entries.run("verify", *options) == code
+    assert says in capsys.readouterr().out
+    assert {one.what.partition(" ")[0] for one in engine.requests} <= {"GET", "HEAD"}
+
+
+def test_without_an_engine_a_plugin_in_a_container_is_not_good(
+    entries: Entries, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DOCKER_HOST", "unix:///nowhere/engine")
+
+    assert entries.run("verify", "encryption-provider/words") == 7
+    assert "MA7231" in capsys.readouterr().out
+
+
+def test_a_plugin_in_a_container_describes_itself(
+    entries: Entries, engine: Engine, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert entries.run("describe", "encryption-provider/words") == 0
+    told = capsys.readouterr().out
+    assert told.startswith("encryption-provider/words  container words:1\n")
+    assert "FetchPassphrase" in told
+    assert engine.boxes == {}
