@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import threading
+from _thread import RLock  # `threading` is loaded by whoever has threads; a plan has none
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -60,7 +60,7 @@ class LinuxProviders:
         self._acts = True
         """Plugins may keep secrets and get tokens."""
         # Images are downloaded several at once, beside later steps: whoever is done must not end a plugin that another one asks.
-        self._lock = threading.RLock()
+        self._lock = RLock()
 
     def declare(self, plugins: Sequence[PluginEntry]) -> None:
         """See `Providers.declare`."""
