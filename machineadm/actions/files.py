@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import ClassVar, NoReturn
+from typing import ClassVar
 
 import msgspec
 
 from machineadm.actions.perform import perform
 from machineadm.errors import StepError
-from machineadm.host.effects import Download, WriteFile
+from machineadm.host.effects import Download, Effect, RemoveDirectory, WriteFile
 from machineadm.host.ports import FileKind, FileStat, Host
 from machineadm.plan.model import FollowUp, Outcome, Owned, Phase, Work, digest_of
 from machineadm.redaction import Secret
@@ -87,7 +87,7 @@ class WriteFiles(msgspec.Struct, frozen=True, kw_only=True):
         """See `Step.check`."""
         differing, deferred = _survey(self.files, host)
         return Work(
-            effects=tuple(target.as_effect() for target in differing),
+            effects=tuple(effect for target in differing for effect in target.as_effects()),
             summary=_summary(len(differing), len({file.path for file in self.files})),
             deferred=deferred,
             follow=self.follow,
@@ -99,7 +99,8 @@ class WriteFiles(msgspec.Struct, frozen=True, kw_only=True):
         # write, so that a batch is written as a whole or not at all.
         _refuse_unknown(self.files, host)
         perform(work.effects, host)
-        message = f"wrote {counted(len(work.effects))}" if work.effects else ""
+        written = sum(isinstance(effect, WriteFile) for effect in work.effects)
+        message = f"wrote {counted(written)}" if work.effects else ""
         return Outcome(change=work.change, message=message, deferred=work.deferred)
 
 
@@ -161,16 +162,22 @@ class _Target(msgspec.Struct, kw_only=True):
             return notes
         if self.is_large() and self.old is None and isinstance(self.content, bytes):
             notes.append(f"replaces {now.size} bytes")
-        if now.kind is FileKind.LINK:
-            notes.append("a link is replaced by a file")
+        if now.kind is not FileKind.FILE:
+            what = "link" if now.kind is FileKind.LINK else now.kind.value
+            notes.append(f"a {what} is replaced by a file")
         elif now.mode != self.mode:
             notes.append(f"mode {now.mode:04o} -> {self.mode:04o}")
         if self.uid is not None and (now.uid, now.gid) != (self.uid, self.gid):
             notes.append(f"owner {now.uid}:{now.gid} -> {self.owner}")
         return notes
 
-    def as_effect(self) -> WriteFile:
+    def as_effects(self) -> tuple[Effect, ...]:
         """What must be done."""
+        if self.before is not None and self.before.kind is FileKind.DIRECTORY:
+            return RemoveDirectory(path=self.path), self._as_write()
+        return (self._as_write(),)
+
+    def _as_write(self) -> WriteFile:
         notes = self.notes()
         if isinstance(self.content, Download):
             notes = ["content will be downloaded", *notes]
@@ -209,7 +216,9 @@ def _survey(files: Sequence[PlannedFile], host: Host) -> tuple[list[_Target], tu
         if is_first:
             targets[file.path] = _target(file.path, host)
         target = targets[file.path]
-        if is_first and file.append and isinstance(file.content, bytes):
+        # What a command has put in the place of the file cannot be appended to; its history says what comes there.
+        replaced = target.before is not None and not target.is_file() and host.made(file.path)
+        if is_first and file.append and isinstance(file.content, bytes) and not replaced:
             # Appending to a file of another user is refused, but a file that an earlier run gave
             # away belongs to its new owner by now.
             given = [owners[name].uid for name in named.get(file.path, ())]
@@ -245,19 +254,21 @@ def _own(file: PlannedFile, target: _Target, name: str, owner: _Owner) -> None:
 
 def _target(path: str, host: Host) -> _Target:
     before = host.files.stat(path)
-    if before is not None and before.kind in (FileKind.DIRECTORY, FileKind.OTHER):
-        refuse_other(path, before.kind)
+    if before is not None:
+        refuse_other(path, before.kind, host)
     target = _Target(path=path, before=before, old=None, content=None)
     target.see(before)
     return target
 
 
-def refuse_other(path: str, kind: FileKind) -> NoReturn:
-    """Refuse to replace what is neither a file nor a link.
+def refuse_other(path: str, kind: FileKind, host: Host) -> None:
+    """Refuse to replace what is neither a file nor a link, unless a command of the configuration has put it there.
 
     Raises:
-        StepError: Always.
+        StepError: It is somebody else's.
     """
+    if kind in (FileKind.FILE, FileKind.LINK) or host.made(path):
+        return
     what = "a directory" if kind is FileKind.DIRECTORY else "a device, pipe or socket"
     raise StepError(
         "MA3004",

@@ -120,9 +120,10 @@ TABLE: dict[str, Code] = {
     ),
     "MA3022": Code(
         "a command's change to a file is lost",
-        "A command had changed or created the file. The file is gone or was reset, and its content was too large to keep "
-        "(1 MiB a file, 16 MiB in all).",
-        f"Put the file back, or change the command so that it runs again; a comment is enough. {_RERUN}",
+        "A command had changed or created the file, and what the file must be now was too large to keep (1 MiB a file, 16 MiB "
+        "in all). Either it is gone or was reset, or a command that failed has changed it and would change it a second time.",
+        "Put the file back: of one that is gone, or have its command run again by changing the command (a comment is enough); of one "
+        f"that was changed, as the message says it was. {_RERUN} `machineadm reset` gives up what cannot be put back.",
     ),
     "MA3030": Code(
         "unknown condition to wait for",

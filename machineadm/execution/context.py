@@ -41,7 +41,7 @@ class Context:
         self, plan: Plan, host: Host, journal: Journal, ledger: Ledger, *, mode: str
     ) -> None:
         self.plan = plan
-        self.host = msgspec.structs.replace(host, kept=self._is_kept)
+        self.host = msgspec.structs.replace(host, kept=self._is_kept, made=self._is_made)
         self.journal = journal
         self.ledger = ledger
         self.mode = mode
@@ -88,6 +88,9 @@ class Context:
 
     def _is_kept(self, path: str) -> bool:
         return self.has_history and self.settling.is_kept(path)
+
+    def _is_made(self, path: str) -> bool:
+        return self.has_history and self.settling.is_made(path, self.host)
 
     def overdue(self) -> tuple[Look, ...]:
         """What an earlier run left to follow, as lines of a plan."""

@@ -12,7 +12,7 @@ from machineadm.actions.waits import wait_for
 from machineadm.errors import HostError, InterruptedRunError, MachineadmError, StepError
 from machineadm.execution.ledger import Ledger, Pending
 from machineadm.execution.seen import Eyes, Seen, restoring
-from machineadm.host.effects import MakeLink, RemoveFile, WaitFor, WriteFile
+from machineadm.host.effects import MakeLink, RemoveDirectory, RemoveFile, WaitFor, WriteFile
 from machineadm.host.ports import Host
 from machineadm.plan.model import FollowUp, Phase, Step, Work
 
@@ -68,6 +68,7 @@ class Following:
             if known and known.follow.until and not follow.until:
                 follow = known.follow  # who needs it to serve must not lose that to somebody else
             undo = dict(known.undo if known else ())
+            gone = [e.path for e in work.effects if isinstance(e, (RemoveFile, RemoveDirectory))]
             for path, seen in self._files(work):
                 # The state before the first step that asked: a second one must not make the first
                 # one's files the way back.
@@ -79,6 +80,7 @@ class Following:
                     phase=known.phase if known else step.phase.value,
                     steps=tuple(dict.fromkeys([*(known.steps if known else ()), step.name])),
                     undo=tuple(undo.items()),
+                    gone=tuple(dict.fromkeys([*(known.gone if known else ()), *gone])),
                     boot_id=self._ledger.boot_id,
                 )
             )
@@ -173,14 +175,15 @@ class Following:
             # A file that somebody has changed since our write is theirs: an older state must not
             # overwrite it.
             ours = holding is not None and now in (holding.wrote, *holding.strays)
+            ours = ours or (now.kind == "absent" and path in pending.gone)
             if now == seen:
                 put_back.append(path)
-            elif now.kind != "absent" and not ours:
+            elif not ours:
                 changed.append(path)
             elif self._ledger.has(seen):
                 content = self._ledger.content(seen)
-                effect = restoring(path, seen, content, there=now, now=None, hidden=True, note="")
-                perform((effect,), self._host)
+                effects = restoring(path, seen, content, there=now, now=None, hidden=True, note="")
+                perform(effects, self._host)
                 put_back.append(path)
             else:
                 lost.append(path)

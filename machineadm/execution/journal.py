@@ -28,6 +28,8 @@ FORMAT = 2
 
 NODE_STEPS = ("kubeadm/init", "kubeadm/join")
 """The steps that make a node: from their start on, what is no longer declared stays."""
+NODE_RESET = "reset/kubeadm"
+"""The step of `machineadm reset` that takes what kubeadm has made."""
 
 
 class Identity(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
@@ -145,6 +147,11 @@ class Journal:
         # By name and without the digest: a node that an earlier configuration began is a node all
         # the same.
         return any(self._last.get(name) in ("started", "failed", "done") for name in NODE_STEPS)
+
+    def node_reset(self) -> bool:
+        """Whether kubeadm's reset may have run since kubeadm was started here, by a run or by `machineadm reset`."""
+        cleaned = any(self._last.get(name) == "cleaned" for name in NODE_STEPS)
+        return cleaned or NODE_RESET in self._last
 
     def last_event(self, name: str) -> str:
         """The last event of a step of this name; empty when there is none."""

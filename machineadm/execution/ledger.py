@@ -117,6 +117,8 @@ class Pending(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Who asked for it."""
     undo: tuple[tuple[str, Seen], ...] = ()
     """Files as they were before: what is put back if it fails."""
+    gone: tuple[str, ...] = ()
+    """Those of them that the work removes: that they are absent is nobody else's doing."""
     boot_id: str = ""
     """The boot in which it was asked for."""
     failed: str = ""

@@ -130,8 +130,8 @@ def restoring(
     now: bytes | None,
     hidden: bool,
     note: str,
-) -> Effect:
-    """The effect that makes a path what was seen there.
+) -> tuple[Effect, ...]:
+    """The effects that make a path what was seen there.
 
     Args:
         path: The path.
@@ -144,14 +144,21 @@ def restoring(
     """
     hidden = hidden or seen.is_private
     if seen.kind == "absent" and there.kind == "directory":
-        return RemoveDirectory(path=path, note=note)
+        return (RemoveDirectory(path=path, note=note),)
     if seen.kind == "absent":
-        return RemoveFile(path=path, before=now, sensitive=hidden, note=note)
-    if seen.kind == "link":
-        return MakeLink(path=path, target=seen.target, note=note)
+        return (RemoveFile(path=path, before=now, sensitive=hidden, note=note),)
     if seen.kind == "directory":
-        return MakeDirectory(path=path, mode=seen.mode, owner=(seen.uid, seen.gid), note=note)
-    return WriteFile(
+        made = MakeDirectory(path=path, mode=seen.mode, owner=(seen.uid, seen.gid), note=note)
+        if there.kind in ("absent", "directory"):
+            return (made,)
+        return RemoveFile(path=path, before=now, sensitive=hidden, note=note), made
+    # rename(2) puts a file or link in the place of any other, but never in that of a directory.
+    way: tuple[Effect, ...] = ()
+    if there.kind == "directory":
+        way = (RemoveDirectory(path=path, note=note),)
+    if seen.kind == "link":
+        return *way, MakeLink(path=path, target=seen.target, note=note)
+    written = WriteFile(
         path=path,
         content=content or b"",
         mode=seen.mode,
@@ -161,3 +168,4 @@ def restoring(
         sensitive=hidden,
         note=note,
     )
+    return *way, written

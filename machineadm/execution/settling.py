@@ -10,7 +10,7 @@ docs/adr/0004-files-and-the-commands-that-touch-them.md.
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 
 import msgspec
@@ -43,6 +43,7 @@ COMMANDS = (Phase.BOOT, Phase.PRE_KUBEADM)
 MOST_ENTRIES = 2000
 """Entries of the directories that a reset empties, as far as they are looked at."""
 _FileEffect = (WriteFile, RemoveFile, MakeLink)
+_PathEffect = (*_FileEffect, RemoveDirectory)
 
 
 class Settling:
@@ -72,6 +73,11 @@ class Settling:
     def _keys(self) -> dict[StepKey, Step]:
         """The commands; a machine without a history needs none of their digests."""
         return {key_of(step): step for step in self._names.values()}
+
+    @cached_property
+    def _order(self) -> dict[StepKey, int]:
+        """The commands' places in the plan."""
+        return {key: place for place, key in enumerate(self._keys)}
 
     @cached_property
     def _declared(self) -> dict[str, Owned]:
@@ -105,6 +111,11 @@ class Settling:
         """Whether kubeadm was started on this machine, and what it left was not reset since."""
         return self._journal.node_begun()
 
+    def is_emptied(self, path: str) -> bool:
+        """Whether a reset of kubeadm may have taken what lay at a path: nobody else is blamed for its absence."""
+        starts = tuple(f"{place}/" for place in self._emptied)
+        return (path in self._emptied or path.startswith(starts)) and self._journal.node_reset()
+
     def settle(self, step: Step, work: Work, host: Host) -> Work:
         """The step's work with what the history of its files makes of it.
 
@@ -119,7 +130,8 @@ class Settling:
         if not isinstance(step, Owning) or not self._ledger.holdings():
             return work
         by_path = {e.path: e for e in work.effects if isinstance(e, _FileEffect)}
-        eyes, kept, notes = self._eyes_of(host), [], []
+        eyes, notes = self._eyes_of(host), list[str]()
+        kept: list[Effect] = []
         settled: set[str] = set()
         for owned in step.owned():
             holding = self._ledger.holding(owned.kind, owned.name)
@@ -131,16 +143,15 @@ class Settling:
             if verdict is None:
                 continue
             settled.add(owned.name)
-            effect, note = verdict
-            if effect is not None:
-                kept.append(effect)
+            effects, note = verdict
+            kept += effects
             if note:
                 notes.append(note)
         if not settled:
             return work
         # The effect that the check wanted would undo what a command made of the file, so the
         # history's replaces it.
-        left = [e for e in work.effects if not isinstance(e, _FileEffect) or e.path not in settled]
+        left = [e for e in work.effects if not isinstance(e, _PathEffect) or e.path not in settled]
         return _with(work, [*left, *kept], notes)
 
     def restoring_work(self, host: Host) -> Work:
@@ -149,11 +160,20 @@ class Settling:
         if self.kubeadm_started:
             return Work()
         eyes = self._eyes_of(host)
-        verdicts = (self._one(holding, None, eyes, host) for holding in self._made())
-        effects = [verdict[0] for verdict in verdicts if verdict is not None and verdict[0]]
-        effects = in_order(effects, host)
-        paths = ", ".join(getattr(effect, "path", "") for effect in effects)
-        return Work(effects=tuple(effects), summary=f"restores what commands made: {paths}")
+        made = list(self._made())
+        verdicts = [self._one(holding, None, eyes, host) for holding in made]
+        effects = in_order([e for verdict in verdicts if verdict for e in verdict[0]], host)
+        paths = ", ".join(dict.fromkeys(getattr(effect, "path", "") for effect in effects))
+        parts = [f"restores what commands made: {paths}"] if effects else []
+        # What is in place as a command left it is not listed: there may be thousands of entries.
+        unedited = (v for one, v in zip(made, verdicts, strict=True) if not self._counts(one))
+        parts += (verdict[1] for verdict in unedited if verdict is not None and verdict[1])
+        return Work(effects=tuple(effects), summary="; ".join(parts))
+
+    def is_made(self, path: str, host: Host) -> bool:
+        """Whether what lies at a declared path, whatever it is, was left there by a command of ours: then it may be replaced."""
+        holding = self._ledger.holding("file", path)
+        return holding is not None and holding.is_ours(self._eyes_of(host).look(path))
 
     def is_kept(self, path: str) -> bool:
         """Whether a command made what is there, and the run puts it back if it is lost."""
@@ -197,6 +217,9 @@ class Settling:
                 if known.wrote is None and owned.kind == "file" and owned.name not in written:
                     # An earlier run was killed between the last effect and its record: what is in place is what it left.
                     self._note_wrote(known, eyes.look(owned.name), host)
+                elif known.append and self._names and known.wrote == eyes.look(owned.name):
+                    # The commands may have come with a later configuration than the block.
+                    self._ledger.keep(known.wrote, owned.name, host)
                 self._note_then(owned)
                 continue
             holding = described(owned, step=step.name, mode=mode)
@@ -402,11 +425,49 @@ class Settling:
                 # them must run again.
                 if not gone and (declared is None or declared.declared == holding.declared):
                     void = void[self._count(holding, again) :]
-                for touch in void:
-                    if touch.key in self._keys and self._journal.finished_ever(touch.key):
-                        again.add(touch.key)
+                again.update(self._done_of(touch.key for touch in void))
+            again.update(self._done_of(self._removing(histories, again)))
             if len(again) == before:
                 return again
+
+    def _done_of(self, keys: Iterable[StepKey]) -> Iterator[StepKey]:
+        return (key for key in keys if key in self._keys and self._journal.finished_ever(key))
+
+    def _removing(
+        self, histories: Iterable[Holding], again: Container[StepKey]
+    ) -> Iterator[StepKey]:
+        """Commands that had removed a directory below which a file is written again: undisturbed, they would have found it there."""
+        # On a node these directories are at work, and a command that removes one of them must not run there.
+        if self.kubeadm_started:
+            return
+        removed = [one for one in histories if _is_removed(one)]
+        if not removed:
+            return
+        written = self._written_from(again)
+        for directory in removed:
+            starts = [n for path, n in written.items() if path.startswith(f"{directory.name}/")]
+            for touch in directory.touches if starts else ():
+                is_later = self._order.get(touch.key, -1) >= min(starts)
+                if touch.seen.kind != "directory" and is_later:
+                    yield touch.key
+
+    def _written_from(self, again: Container[StepKey]) -> dict[str, int]:
+        """The files that are written again, each with the number of the first command that then finds it there."""
+        first = sum(step.phase is Phase.BOOT for step in self._names.values())
+        written: dict[str, int] = {}
+        for path, owned in self._declared.items():
+            holding = self._ledger.holding("file", path)
+            if holding is None or holding.declared != owned.declared:
+                written[path] = first
+        for holding in self._ledger.holdings():
+            counts = self._count(holding, again)
+            if holding.name in written or counts == len(holding.touches):
+                continue
+            last = holding.touches[counts - 1] if counts else None
+            seen = last.seen if last else holding.wrote
+            if holding.declared or (seen is not None and seen.kind != "absent"):
+                written[holding.name] = self._order[last.key] + 1 if last else first
+        return written
 
     def _count(self, holding: Holding, again: Container[StepKey], *, start: int = 0) -> int:
         """How many commands of a history count that are known to count before kubeadm has started.
@@ -442,8 +503,8 @@ class Settling:
 
     def _one(
         self, holding: Holding, planned: Effect | None, eyes: Eyes, host: Host
-    ) -> tuple[Effect | None, str] | None:
-        """What one file's history says: an effect or None, and a note. None alone: the step's check decides.
+    ) -> tuple[tuple[Effect, ...], str] | None:
+        """What one file's history says: effects, and a note. None: the step's check decides.
 
         Raises:
             StepError: See `settle`.
@@ -455,47 +516,52 @@ class Settling:
         last = holding.touches[counts - 1]
         note = f"{holding.name} in place, changed by {last.name}"
         if now == last.seen:
-            return None, note
+            return (), note
         if self.kubeadm_started:
-            return None, f"{holding.name} was changed since, and is left alone"
+            return (), f"{holding.name} was changed since, and is left alone"
         # A command that was cut off may have left anything, so then no state can be blamed on somebody else.
         foreign = not self._is_ours(holding, now) and self._cut_off is None
         if foreign and holding.append:
             # Only a block of the file is ours. Others may append as well, and the block is in place.
-            return None, note
+            return (), note
         if foreign:
             raise self._changed_by_others(holding, last, host)
+        if not self._can_make(holding, last.seen):
+            raise self._not_kept(holding, last.seen, now, last)
         return self._put_back(holding, last.seen, f"as {last.name} left it", now, host), ""
 
     def _unedited(
         self, holding: Holding, planned: Effect | None, now: Seen, host: Host
-    ) -> tuple[Effect | None, str] | None:
-        """A file that no command has changed, as far as it counts."""
-        wrote = holding.wrote
+    ) -> tuple[tuple[Effect, ...], str] | None:
+        """A file that no command has changed, as far as it counts.
+
+        Raises:
+            StepError: A command would find it as it left it the first time, for what was there before is not kept.
+        """
+        wrote, before = holding.wrote, "as it was before commands"
         if not holding.declared:
             # Made by a command that must run again: what it made is removed first, so that the command finds what it
             # found the first time. Unless somebody has changed it since.
             if wrote is None or now == wrote or not self._is_ours(holding, now):
-                return None, ""
-            if not self._ledger.has(wrote):
-                return None, ""
-            return self._put_back(holding, wrote, "as it was before commands", now, host), ""
+                return (), ""
+            if self._can_make(holding, wrote):
+                return self._put_back(holding, wrote, before, now, host), ""
+            if any(touch.key in self._keys for touch in holding.touches):
+                # Run over its own change it would edit the file twice, and nothing would tell.
+                raise self._not_kept(holding, wrote, now)
+            return (), f"{holding.name} stays: what was there before commands was not kept"
         fetched = isinstance(planned, WriteFile) and isinstance(planned.content, Download)
         if fetched and now == wrote:
             # Without a digest only the history tells that it was fetched.
-            return None, ""
-        edited = self._cut_off is not None or (now.kind != "absent" and self._is_ours(holding, now))
-        if (
-            holding.append
-            and edited
-            and not self.kubeadm_started
-            and wrote is not None
-            and now != wrote
-        ):
-            if not self._ledger.has(wrote):
-                return None
-            return self._put_back(holding, wrote, "as it was before commands", now, host), ""
-        return None
+            return (), ""
+        if not holding.append or self.kubeadm_started or wrote is None or now == wrote:
+            return None
+        # The rest of the file is in no configuration: written anew it would be the block alone.
+        if self._cut_off is None and not holding.is_ours(now):
+            return None
+        if not self._can_make(holding, wrote):
+            raise self._not_kept(holding, wrote, now)
+        return self._put_back(holding, wrote, before, now, host), ""
 
     def _is_ours(self, holding: Holding, now: Seen) -> bool:
         """Whether it is lost, or in a state that a step or command of ours made."""
@@ -506,26 +572,56 @@ class Settling:
             return any(seen is not None and seen.kind == "directory" for seen in made)
         return now.kind == "absent" or holding.is_ours(now)
 
-    def _put_back(self, holding: Holding, seen: Seen, note: str, now: Seen, host: Host) -> Effect:
-        """The effect that makes a file what it was.
-
-        Raises:
-            StepError: That was not kept.
-        """
-        content = self._ledger.content(seen)
+    def _can_make(self, holding: Holding, seen: Seen) -> bool:
+        """Whether a file can be made what it was."""
         # The ledger knows a directory's mode and owner, but its entries only where a reset would empty it.
-        lost = seen.kind == "other" or (seen.kind == "directory" and bool(holding.declared))
-        if lost or (seen.kind == "file" and content is None):
-            command = holding.touches[-1].name if holding.touches else holding.step
-            raise StepError(
-                "MA3022",
-                f"{holding.name} is lost: {command} had made it, and it was too large to keep",
-                hint=f"have {command} run again by changing it (a comment is enough), or put the file back",
-            )
+        lost = seen.kind == "directory" and bool(holding.declared) and not self._is_below(holding)
+        return not lost and self._ledger.has(seen)
+
+    def _is_below(self, holding: Holding) -> bool:
+        """Whether a file is in one of the directories that a reset empties."""
+        return holding.name.startswith(tuple(f"{place}/" for place in self._emptied))
+
+    def _put_back(
+        self, holding: Holding, seen: Seen, note: str, now: Seen, host: Host
+    ) -> tuple[Effect, ...]:
+        """The effects that make a file what it was, which `_can_make` must have said is known."""
+        content = self._ledger.content(seen)
         before = shown_content(holding.name, now, host)
         hidden = holding.hidden or now.is_private
         return restoring(
             holding.name, seen, content, there=now, now=before, hidden=hidden, note=note
+        )
+
+    def _not_kept(
+        self, holding: Holding, seen: Seen, now: Seen, last: Touch | None = None
+    ) -> StepError:
+        """The error for a state of a file that is needed and was not kept.
+
+        Args:
+            holding: The file.
+            seen: What it must be.
+            now: What it is.
+            last: The command that made it what it must be; None: it was so before commands.
+        """
+        name, cut_off = holding.name, self._cut_off
+        is_kind = seen.kind in ("directory", "other")
+        why = "no directory or device is kept" if is_kind else "it was too large to keep"
+        by = next((touch.name for touch in holding.touches if touch.seen == now), "")
+        by = by or ("" if cut_off is None else cut_off.name)
+        maker = holding.step if last is None else last.name
+        if not by:
+            return StepError(
+                "MA3022",
+                f"{name} is lost: {maker} had made it, and {why}",
+                hint=f"have {maker} run again by changing it (a comment is enough), or put the file back",
+            )
+        was = "before" if last is None else f"after {maker}"
+        size = "" if is_kind else f", {seen.size} bytes with mode {seen.mode:04o},"
+        return StepError(
+            "MA3022",
+            f"{by} has changed {name}, and must find it as it was {was}: {why}",
+            hint=f"put it back as it was{size} and run again; or give it up with `machineadm reset`",
         )
 
     def _changed_by_others(self, holding: Holding, last: Touch, host: Host) -> StepError:
@@ -581,18 +677,31 @@ class Before(msgspec.Struct, kw_only=True):
     """When entries of the directories that a reset empties were changed last (see `FileStat.changed`)."""
 
 
-def in_order(effects: Iterable[Effect], host: Host) -> list[Effect]:
-    """New directories first, outermost first; removed ones last, innermost first, and only those that end up empty."""
+def _is_removed(holding: Holding) -> bool:
+    """Whether a command has removed a directory, or put something else in its place."""
+    seen = (holding.before, holding.wrote, *(touch.seen for touch in holding.touches))
+    kinds = [one.kind for one in seen if one is not None]
+    return "directory" in kinds and any(t.seen.kind != "directory" for t in holding.touches)
+
+
+def in_order(effects: Sequence[Effect], host: Host) -> list[Effect]:
+    """What goes, then what comes: a file may take the place of a directory that goes, and the reverse.
+
+    Directories go innermost first, and only those that end up empty; they come outermost first.
+    """
     made = sorted((e for e in effects if isinstance(e, MakeDirectory)), key=lambda one: one.path)
     gone = [e for e in effects if isinstance(e, RemoveDirectory)]
-    rest = [e for e in effects if not isinstance(e, (MakeDirectory, RemoveDirectory))]
-    removed = {e.path for e in rest if isinstance(e, RemoveFile)}
+    files: list[Effect] = [e for e in effects if isinstance(e, RemoveFile)]
+    removed = {e.path for e in effects if isinstance(e, RemoveFile)}
     empty: list[Effect] = []
     for one in sorted(gone, key=lambda one: one.path, reverse=True):
         if all(f"{one.path}/{name}" in removed for name in host.files.list(one.path)):
             removed.add(one.path)
             empty.append(one)
-    return [*made, *rest, *empty]
+    written = [
+        e for e in effects if not isinstance(e, (RemoveFile, RemoveDirectory, MakeDirectory))
+    ]
+    return [*files, *empty, *made, *written]
 
 
 def _with(work: Work, effects: list[Effect], notes: list[str]) -> Work:

@@ -97,9 +97,9 @@ class TakeBack:
         for holding in holdings:
             if holding.kind == "line":
                 continue
-            effect = self._undo(holding, eyes, host, stays)
-            if effect is not None:
-                effects.append(effect)
+            undone = self._undo(holding, eyes, host, stays)
+            if undone:
+                effects += undone
                 follow.update((one.key, one) for one in holding.follow)
         lines = [one for one in holdings if one.kind == "line"]
         for effect in _without(lines, host):
@@ -108,19 +108,21 @@ class TakeBack:
         stays += (f"what {one.name} has mounted stays until the next boot" for one in lines)
         return effects, follow, stays
 
-    def _undo(self, holding: Holding, eyes: Eyes, host: Host, stays: list[str]) -> Effect | None:
-        """The effect that takes one thing back; or why it stays."""
+    def _undo(
+        self, holding: Holding, eyes: Eyes, host: Host, stays: list[str]
+    ) -> tuple[Effect, ...]:
+        """The effects that take one thing back; or why it stays."""
         name = holding.name
         if (what := _UNTIL_BOOT.get(holding.kind)) is not None:
             stays.append(f"{what} {name} stays until the next boot")
-            return None
+            return ()
         if holding.kind == "unit":
             enabled = host.services is not None and host.services.enabled(name)
             # A unit that was enabled before we came stays enabled.
-            return DisableUnit(unit=name) if enabled and holding.before == ABSENT else None
+            return (DisableUnit(unit=name),) if enabled and holding.before == ABSENT else ()
         now, before = eyes.look(name), holding.before
         if now == before:
-            return None
+            return ()
         # Others may have appended since. Writing the old content back would take their lines as
         # well.
         if holding.append:
@@ -129,7 +131,7 @@ class TakeBack:
             stays.append(f"{name} stays: its earlier content was not kept")
         # Only a state of ours is replaced: what a person has edited since is worth more to them
         # than a clean machine.
-        elif now.kind == "absent" or holding.is_ours(now):
+        elif holding.is_ours(now) or (now.kind == "absent" and self._settling.is_emptied(name)):
             return restoring(
                 name,
                 before,
@@ -139,9 +141,11 @@ class TakeBack:
                 hidden=holding.hidden or now.is_private,
                 note="no longer declared",
             )
+        elif now.kind == "absent":
+            stays.append(f"{name} stays away: it was removed since")
         else:
             stays.append(f"{name} stays: it was changed since")
-        return None
+        return ()
 
 
 class TakeEverythingBack(TakeBack):

@@ -11,13 +11,14 @@ from machineadm.actions.files import PlannedFile, WriteFiles, refuse_other
 from machineadm.actions.perform import perform
 from machineadm.api.v1alpha1.files import FileConfig
 from machineadm.config.contents import decode_content
-from machineadm.host.effects import Download, MakeLink
+from machineadm.host.effects import Download, Effect, MakeLink, RemoveDirectory
 from machineadm.host.ports import FileKind, Host
 from machineadm.plan.model import Outcome, Owned, Phase, Step, Work, digest_of
 
 MODE = 0o644
 PRIVATE_MODE = 0o600
 OWNER = "root:root"
+_A_DIRECTORY = "a directory is replaced by a link"
 
 
 class MakeLinks(msgspec.Struct, frozen=True, kw_only=True):
@@ -47,15 +48,20 @@ class MakeLinks(msgspec.Struct, frozen=True, kw_only=True):
         Raises:
             StepError: Something that is neither a file nor a link is at a path.
         """
-        effects = tuple(
-            MakeLink(path=path, target=target, note=note)
-            for path, target in self.links
-            if (note := _difference(path, target, host)) is not None
-        )
+        effects: list[Effect] = []
+        made = 0
+        for path, target in self.links:
+            note = _difference(path, target, host)
+            if note is None:
+                continue
+            made += 1
+            if note == _A_DIRECTORY:
+                effects.append(RemoveDirectory(path=path))
+            effects.append(MakeLink(path=path, target=target, note=note))
         total = "1 link" if len(self.links) == 1 else f"{len(self.links)} links"
         return Work(
-            effects=effects,
-            summary=f"makes {len(effects)} of {total}" if effects else f"{total} in place",
+            effects=tuple(effects),
+            summary=f"makes {made} of {total}" if effects else f"{total} in place",
         )
 
     def apply(self, host: Host, work: Work) -> Outcome:
@@ -76,7 +82,8 @@ def _difference(path: str, target: str, host: Host) -> str | None:
     if there.kind is FileKind.FILE:
         return "a file is replaced by a link"
     if there.kind is not FileKind.LINK:
-        refuse_other(path, there.kind)
+        refuse_other(path, there.kind, host)
+        return _A_DIRECTORY if there.kind is FileKind.DIRECTORY else "replaced by a link"
     if (now := host.files.readlink(path)) != target:
         return f"instead of {now}"
     # A link of another user's at this path would not be followed where root's is (ADR 0007).

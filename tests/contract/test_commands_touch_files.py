@@ -81,7 +81,12 @@ class Stand:
     """A tree that runs, and a mirror beside it."""
 
     def __init__(
-        self, directory: Path, monkeypatch: pytest.MonkeyPatch, behaviour: str = ":"
+        self,
+        directory: Path,
+        monkeypatch: pytest.MonkeyPatch,
+        behaviour: str = ":",
+        *,
+        configuration: str = CONFIGURATION,
     ) -> None:
         directory.mkdir(exist_ok=True)
         self.directory, self.tree, self.mirror = directory, directory / "tree", directory / "mirror"
@@ -92,10 +97,13 @@ class Stand:
         (self.mirror / "tool.tar").write_text("a tool\n")
         (self.mirror / "registry-is-back").touch()
         self.file = directory / "node.yaml"
-        self.file.write_text(CONFIGURATION.format(owner=OWNER, mirror=self.mirror, tree=self.tree))
+        self.configure(configuration)
         fake_kubeadm(directory / "bin", self.tree, behaviour=behaviour)
         path = f"{directory / 'bin'}:{os.environ['PATH']}"
         monkeypatch.setenv("PATH", path)
+
+    def configure(self, configuration: str) -> None:
+        self.file.write_text(configuration.format(owner=OWNER, mirror=self.mirror, tree=self.tree))
 
     def run(self) -> dict[str, str]:
         """Bootstrap in a process of its own, for each holds the lock; its error, or nothing."""
@@ -237,6 +245,99 @@ def test_what_somebody_else_changed_before_kubeadm_is_an_error_with_a_diff(
     assert error["code"] == "MA3021"
     assert "+config: mine" in error["logTail"]
     assert balancer.read_text() == "config: mine\n"
+
+
+OF_ANOTHER_KIND = (
+    CONFIGURATION[: CONFIGURATION.index("    files:")]
+    + """\
+    files:
+    - path: /etc/kubernetes/manifests/deep/declared.yaml
+      content: "first\\n"
+      owner: "{owner}"
+    - path: /etc/linked
+      append: true
+      content: "a line\\n"
+      owner: "{owner}"
+    - path: /etc/emptied
+      content: "a file\\n"
+      owner: "{owner}"
+    commands:
+      preKubeadm:
+      - argv: [/bin/sh, -ec, "cd {tree}/etc/kubernetes/manifests; chmod 2710 deep; rm deep/declared.yaml"]
+      - argv: [/bin/sh, -ec, "cd {tree}/etc/kubernetes/manifests; GOES"]
+      - argv: [/bin/sh, -ec, "cd {tree}/etc; mv linked moved; ln -s moved linked; rm emptied; mkdir emptied"]
+      - argv: [/usr/bin/test, -e, "{mirror}/registry-is-back"]
+"""
+    + CONFIGURATION[CONFIGURATION.index("  kubernetes:\n") :]
+)
+
+
+@pytest.mark.parametrize(
+    "goes",
+    ["rmdir deep", "rmdir deep; echo a file > deep", "rmdir deep; ln -s /nowhere deep"],
+    ids=["removed", "a-file", "a-link"],
+)
+def test_a_directory_that_an_edited_declaration_makes_again_goes_again(
+    goes: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = OF_ANOTHER_KIND.replace("GOES", goes)
+    edited = first.replace("first", "second")
+    reference = Stand(tmp_path / "reference", monkeypatch, configuration=edited)
+    assert reference.run() == {}
+    stand = Stand(tmp_path / "edited", monkeypatch, configuration=first)
+    (stand.mirror / "registry-is-back").unlink()
+    assert stand.run()["code"] == "MA3204"
+    (stand.mirror / "registry-is-back").touch()
+    stand.configure(edited)
+
+    assert stand.run() == {}
+
+    assert stand.machine() == reference.machine()
+    assert stand.run() == {}  # what is a link or a directory by now is in place
+    assert stand.machine() == reference.machine()
+
+
+def test_a_large_file_is_edited_once_however_often_its_command_fails(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    edits = CONFIGURATION.replace(
+        "s/NAME/node-7/ {tree}/etc/hosts",
+        "s/NAME/node-7/ {tree}/etc/hosts; echo more >> {tree}/etc/hosts; test -e {mirror}/registry-is-back",
+    )
+    stand = Stand(tmp_path / "large", monkeypatch, configuration=edits)
+    hosts, large = stand.tree / "etc/hosts", "# a line\n" * 200_000
+    hosts.write_text(large)
+    (stand.mirror / "registry-is-back").unlink()
+    assert stand.run()["code"] == "MA3204"
+    (stand.mirror / "registry-is-back").touch()
+
+    error = stand.run()
+
+    assert error["code"] == "MA3022"
+    assert "commands/preKubeadm[1] has changed /etc/hosts" in error["message"]
+    assert hosts.read_text() == f"{large}192.0.2.7 node-7\nmore\n"
+    hosts.write_text(f"{large}192.0.2.7 NAME\n")
+    assert stand.run() == {}
+    assert hosts.read_text() == f"{large}192.0.2.7 node-7\nmore\n"
+
+
+def test_a_file_of_the_image_that_a_person_removed_since_does_not_come_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stand = Stand(tmp_path / "removed", monkeypatch)
+    for path in ("opt/tool.tar", "etc/kubernetes/manifests/balancer.yaml"):
+        (stand.tree / path).parent.mkdir(parents=True, exist_ok=True)
+        (stand.tree / path).write_text("of the image\n")
+    kept = CONFIGURATION.replace("mv {tree}/opt/tool.tar", "cp {tree}/opt/tool.tar")
+    stand.configure(kept)
+    assert stand.run() == {}
+    (stand.tree / "opt/tool.tar").unlink()
+
+    ended = stand.reset()
+
+    assert "/opt/tool.tar stays away: it was removed since" in ended.left
+    assert not (stand.tree / "opt/tool.tar").exists()
+    assert stand.text("etc/kubernetes/manifests/balancer.yaml") == "of the image\n"
 
 
 def test_a_reset_leaves_a_tree_as_it_was_but_for_what_it_says(

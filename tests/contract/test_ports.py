@@ -395,6 +395,18 @@ def test_a_removed_file_is_gone_and_a_link_goes_without_its_target(ground: Groun
     assert ground.files.list("/") == ()
 
 
+def test_what_lies_below_a_file_is_not_there_and_removing_it_is_no_error(ground: Ground) -> None:
+    put(ground, "/etc/file")
+
+    for path in ("/etc/file/below", "/etc/file/further/below"):
+        ground.files.remove(path)
+        assert ground.files.stat(path) is None
+        assert ground.files.read(path) is None
+        assert ground.files.sha256(path) is None
+        assert ground.files.readlink(path) is None
+    assert ground.files.read("/etc/file") == b"x"
+
+
 def test_directories_are_made_once_and_keep_their_mode(ground: Ground) -> None:
     ground.files.make_directory("/var/lib/etcd", mode=0o700)
     ground.files.make_directory("/var/lib/etcd", mode=0o755)

@@ -201,7 +201,8 @@ class LinuxFiles:
                 with self._tree.parent(path) as (directory, name):
                     os.unlink(name, dir_fd=directory)
                     sync_directory(directory)
-            except FileNotFoundError:
+            except (FileNotFoundError, NotADirectoryError):
+                # A part of the way is a file by now: what was below it is gone as well.
                 pass
 
     def can_give(self, uid: int, gid: int) -> bool:

@@ -65,6 +65,7 @@ class Overlay:
             architecture=host.architecture,
             distribution=host.distribution,
             kept=host.kept,
+            made=host.made,
             offline=host.offline,
         )
 

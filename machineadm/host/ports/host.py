@@ -38,7 +38,7 @@ def _nobody_is_told(waiting: Waiting) -> None:
     del waiting
 
 
-def _nothing_is_kept(path: str) -> bool:
+def _nothing_is_known(path: str) -> bool:
     del path
     return False
 
@@ -69,8 +69,10 @@ class Host(msgspec.Struct, kw_only=True):
     """Of the processor, as Go and container images name it: `amd64`, `arm64`."""
     distribution: Callable[[Mapping[str, str]], Distribution | None] = _no_distribution_is_known
     """The family that the assignments of os-release(5) name; None: not a known one."""
-    kept: Callable[[str], bool] = _nothing_is_kept
+    kept: Callable[[str], bool] = _nothing_is_known
     """Whether the run puts back what lies at a path now if it is lost: a step that takes files may ask."""
+    made: Callable[[str], bool] = _nothing_is_known
+    """Whether a command of the configuration left what lies at a declared path: then a step may put its file in a directory's place."""
     waiting: Callable[[Waiting], None] = _nobody_is_told
     """Told of a wait when it begins, and every ten seconds as long as it lasts."""
     offline: bool = False

@@ -18,7 +18,7 @@ from machineadm.actions.extras import ControlPlaneExtras
 from machineadm.api.formats import seconds
 from machineadm.api.v1alpha1.kubeadm import Initialize, JoinWorker
 from machineadm.api.v1alpha1.kubernetes import KubernetesConfig
-from machineadm.config.machine_paths import MANIFESTS, certificates_directory
+from machineadm.config.machine_paths import certificates_directory
 from machineadm.errors import ConfigError, HostError
 from machineadm.host.facts import Facts
 from machineadm.plan.model import Step as Step
@@ -102,9 +102,7 @@ def _has_expiring_token(kubernetes: KubernetesConfig) -> bool:
 
 def emptied_by_reset(kubernetes: KubernetesConfig) -> tuple[str, ...]:
     """Directories that `kubeadm reset` empties, and files that it removes."""
-    scene = _scene(kubernetes, ())
-    confs = (path for path in scene.traces() if path.endswith(".conf"))
-    return (MANIFESTS, scene.certificates, scene.etcd_data, "/var/lib/kubelet", *confs)
+    return _scene(kubernetes, ()).emptied()
 
 
 def _refuse_misfit(

@@ -48,6 +48,10 @@ class ResetNode(msgspec.Struct, frozen=True, kw_only=True):
         evidence = gather_evidence(self._scene(host), host, self._record(host))
         return (*evidence.foreign, *evidence.spoils)
 
+    def emptied(self, host: Host) -> tuple[str, ...]:
+        """See `Plan.emptied`: as `emptied_by_reset`, of what is recorded instead of a configuration."""
+        return self._scene(host).emptied()
+
     def check(self, host: Host) -> Work:
         """See `Step.check`.
 

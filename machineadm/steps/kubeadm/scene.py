@@ -76,3 +76,8 @@ class Scene(msgspec.Struct, frozen=True, kw_only=True):
         # it.
         authority = (f"{self.certificates}/ca.crt",) if self.role == "JoinWorker" else ()
         return (*_TRACES, f"{self.certificates}/apiserver.crt", *authority)
+
+    def emptied(self) -> tuple[str, ...]:
+        """Directories that `kubeadm reset` empties, and files that it removes."""
+        confs = (path for path in self.traces() if path.endswith(".conf"))
+        return (MANIFESTS, self.certificates, self.etcd_data, KUBELET, *confs)

@@ -10,6 +10,7 @@ import msgspec
 import pytest
 
 from machineadm.actions.files import PlannedFile, WriteFiles
+from machineadm.actions.masking import MaskUnit
 from machineadm.errors import HostError, InterruptedRunError, StepError
 from machineadm.execution.events import Event, RebootRequired
 from machineadm.execution.looking import look
@@ -352,17 +353,35 @@ def test_a_program_asked_for_below_a_root_is_run_by_the_first_run_on_the_machine
     assert host.commands.argvs() == [REBUILD.argv]
 
 
-def test_a_fix_that_somebody_made_since_is_not_undone_by_a_restart_that_fails() -> None:
+@pytest.mark.parametrize("by_hand", ["fixed by hand\n", None], ids=["content", "absence"])
+def test_a_fix_that_somebody_made_since_is_not_undone_by_a_restart_that_fails(
+    by_hand: str | None,
+) -> None:
     host = FakeHost()
     host.put("/etc/containerd/config.toml", "old\n")
     with pytest.raises(Killed):
         carry_out(plan(writing(RESTART)), Reaper(_before_restart()).over(host))
-    host.put("/etc/containerd/config.toml", "fixed by hand\n")
+    if by_hand is None:
+        host.files.remove("/etc/containerd/config.toml")
+    else:
+        host.put("/etc/containerd/config.toml", by_hand)
     host.services.restart = _refuses("does not start", HostError)  # type: ignore[assignment,method-assign]
 
     with pytest.raises(StepError, match="changed since, so not restored"):
         carry_out(plan(), host)
-    assert host.text("/etc/containerd/config.toml") == "fixed by hand\n"
+    assert host.text("/etc/containerd/config.toml") == by_hand
+
+
+def test_what_the_work_itself_removed_comes_back_when_what_follows_fails() -> None:
+    host = FakeHost()
+    host.files.put_link("/etc/systemd/system/a.service", "/dev/null")
+    unmasks = MaskUnit(path="/etc/systemd/system/a.service", name="units/a", masked=False)
+    host.services.reload = lambda: _refuses("cannot reload", HostError)("a")  # type: ignore[method-assign]
+
+    with pytest.raises(HostError):
+        carry_out(plan(unmasks), host)
+
+    assert host.files.readlink("/etc/systemd/system/a.service") == "/dev/null"
 
 
 def test_a_machine_that_would_not_resume_is_not_rebooted() -> None:

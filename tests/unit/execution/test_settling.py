@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import msgspec
 import pytest
 from hypothesis import HealthCheck, example, given, settings
@@ -28,6 +30,8 @@ DECLARED = ("/etc/a", "/etc/b", f"{MANIFESTS}/vip.yaml", f"{DEEP}/declared.yaml"
 MADE = (f"{MANIFESTS}/made.yaml", f"{DEEP}/made.yaml")
 IMAGE = (f"{MANIFESTS}/image.yaml", f"{MANIFESTS}/image/deep.yaml")
 """What the image has where a reset empties."""
+OTHER_KINDS = ("to-file", "to-link", "to-directory")
+"""What a command may put in the place of something else."""
 DIRECTORIES = (DEEP, f"{DEEP}/er", f"{MANIFESTS}/image")
 
 
@@ -153,25 +157,36 @@ class World:
         number = int(call.argv[1])
         deed, files = self.deeds[number], self.host.files
         self.runs.append(number)
-        old = None if deed.path in DIRECTORIES else files.read(deed.path)
+        stat = files.stat(deed.path)
+        old = files.read(deed.path) if stat and stat.kind is FileKind.FILE else None
         if deed.kind == "append":
             files.put(deed.path, (old or b"") + deed.text)
         elif deed.kind == "set":
             files.put(deed.path, deed.text, mode=0o600)
         elif deed.kind == "remove":
-            files.nodes = {
-                p: n for p, n in files.nodes.items() if not f"{p}/".startswith(f"{deed.path}/")
-            }
+            self._remove(deed.path)
         elif deed.kind == "mkdir":
             files.make_directory(deed.path, mode=0o2710, owner=(12, 34))
         elif deed.kind == "link":
             files.put_link(deed.path, "/etc/target")
+        elif deed.kind in ("to-file", "to-directory", "to-link"):
+            self._remove(deed.path)
+            if deed.kind == "to-file":
+                files.put(deed.path, deed.text)
+            elif deed.kind == "to-link":
+                files.put_link(deed.path, "/etc/target")
+            else:
+                files.make_directory(deed.path, mode=0o750, owner=(12, 34))
         elif deed.kind == "chmod" and old is not None:
             files.put(deed.path, old, mode=0o400)
         if self.left[number]:
             self.left[number] -= 1
             return CommandResult(exit_code=1, output="")
         return CommandResult(exit_code=0, output="")
+
+    def _remove(self, path: str) -> None:
+        files = self.host.files
+        files.nodes = {p: n for p, n in files.nodes.items() if not f"{p}/".startswith(f"{path}/")}
 
     def _kubeadm(self, _: Call) -> CommandResult:
         if self.kubeadm_left:
@@ -215,8 +230,15 @@ DEEDS = st.lists(
         ),
         st.builds(
             Deed,
-            kind=st.sampled_from(["mkdir", "remove"]),
+            kind=st.sampled_from(["mkdir", "remove", *OTHER_KINDS]),
             path=st.sampled_from(DIRECTORIES),
+            fails=st.integers(0, 2),
+        ),
+        st.builds(
+            Deed,
+            kind=st.sampled_from(["remove", *OTHER_KINDS]),
+            path=st.sampled_from(DECLARED),
+            text=st.just(b"of another kind\n"),
             fails=st.integers(0, 2),
         ),
     ),
@@ -237,6 +259,8 @@ def promised(files: list[File], deeds: list[Deed], kills: list[tuple[int, bool]]
         return False
     if kills and any(deed.kind == "remove" and deed.path in IMAGE for deed in deeds):
         return False
+    if not _possible(deeds) or (kills and any(deed.kind in OTHER_KINDS for deed in deeds)):
+        return False
     known = {*undeclared, *DIRECTORIES, *(file.path for file in files)}
     if any(deed.path not in known for deed in deeds):
         return False
@@ -245,6 +269,31 @@ def promised(files: list[File], deeds: list[Deed], kills: list[tuple[int, bool]]
     return not any(deed.path in linked and deed.kind != "link" for deed in deeds) and not (
         linked & appended
     )
+
+
+def _settles(world: World, deeds: list[Deed]) -> bool:
+    """Whether it ends; if not, the error says what differs: of a directory that no reset empties only mode and owner are known."""
+    made = [deed.path for deed in deeds if deed.kind == "to-directory"]
+    paths = [path for path in made if not path.startswith(MANIFESTS)]
+    try:
+        world.settle()
+    except StepError as error:
+        if error.code != "MA3022" or not any(path in error.message for path in paths):
+            raise
+        return False
+    return True
+
+
+def _possible(deeds: list[Deed]) -> bool:
+    """Whether a shell could do it: nothing is put below a file, and only a file is appended to."""
+    replaced = [deed for deed in deeds if deed.kind in OTHER_KINDS]
+    for one in replaced:
+        for deed in deeds:
+            below = deed.path.startswith(f"{one.path}/") and deed.kind != "remove"
+            other = deed.path == one.path and deed.kind in ("append", "set", "chmod", "mkdir")
+            if below or other:
+                return False
+    return True
 
 
 @settings(
@@ -286,7 +335,8 @@ def test_kills_failures_and_resets_end_in_the_machine_of_an_undisturbed_run(
             world.run(Reaper(at, after=after))
         except (Killed, MachineadmError):
             continue
-    world.settle()
+    if not _settles(world, deeds):
+        return
 
     assert world.as_it_is() == undisturbed.as_it_is()
     assert not anything_to_do(look(context_of(world.plan(), world.host)))
@@ -307,9 +357,6 @@ def test_an_edited_configuration_ends_in_its_own_undisturbed_machine(
     later = [file for file in edited if file.path in paths and not file.append]
     kept = [f for f in files if f.path not in {e.path for e in later}]
     appends = any(f.append for f in files if f.path in {e.path for e in later})
-    # What a declaration that was edited has made again, no command that had removed it removes again.
-    if any(deed.kind == "remove" and deed.path in DIRECTORIES for deed in deeds):
-        return
     if not promised(files, deeds, kills) or appends:
         return
     undisturbed = World([*kept, *later], [msgspec.structs.replace(d, fails=0) for d in deeds])
@@ -329,7 +376,8 @@ def test_an_edited_configuration_ends_in_its_own_undisturbed_machine(
             world.run(Reaper(at, after=after))
         except (Killed, MachineadmError):
             continue
-    world.settle()
+    if not _settles(world, deeds):
+        return
 
     assert world.as_it_is() == undisturbed.as_it_is()
 
@@ -509,15 +557,186 @@ def test_a_command_that_fails_finds_a_file_of_the_image_as_it_was(kind: str) -> 
     assert found[0][DIRECTORIES[2]] == before[DIRECTORIES[2]]
 
 
-def test_what_the_image_has_is_read_as_far_as_it_may_be_kept() -> None:
-    world = world_of(Deed(kind="append", path=IMAGE[0], text=b"more\n", fails=1))
-    world.host.put(IMAGE[0], b"x" * ((1 << 20) + 1))
+LARGE = b"x" * ((1 << 20) + 1) + b"\n"
+
+
+@pytest.mark.parametrize("path", [IMAGE[0], "/etc/b"], ids=["of-the-image", "appended-to"])
+@pytest.mark.parametrize("attempts", [1, 3])
+def test_what_is_too_large_to_keep_is_edited_once_or_the_error_names_the_command(
+    path: str, attempts: int
+) -> None:
+    other = Deed(kind="nothing", path="/etc/a")
+    world = world_of(other, Deed(kind="append", path=path, text=b"more\n", fails=attempts))
+    world.host.put(path, LARGE)
+    with pytest.raises(StepError):
+        world.run()
+    found = world.host.files.read(path)
+    assert found is not None
+    for _ in range(3):
+        with pytest.raises(StepError, match=r"commands/preKubeadm\[1\] has changed") as caught:
+            world.run()
+        assert caught.value.code == "MA3022"
+        assert path in caught.value.message
+        assert f"{len(found) - len(b'more_')} bytes with mode 0644" in caught.value.hint()
+        assert world.host.files.read(path) == found
+    assert world.runs == [0, 1]
+
+    for _ in range(attempts):
+        world.host.put(path, found.removesuffix(b"more\n"))
+        with suppress(StepError):
+            world.run()
+
+    assert world.host.files.read(path) == found
+    assert not anything_to_do(look(context_of(world.plan(), world.host)))
+
+
+def test_what_a_command_has_put_back_itself_is_not_too_large_to_run_it_again() -> None:
+    world = world_of(Deed(kind="nothing", path=IMAGE[0], fails=1))
+    world.host.put(IMAGE[0], LARGE)
     with pytest.raises(StepError):
         world.run()
 
-    world.settle()  # edited twice, as what is too large to be kept must be
+    world.settle()
 
-    assert world.host.files.read(IMAGE[0]) == b"x" * ((1 << 20) + 1) + b"more\n" * 2
+    assert world.runs == [0, 0]
+
+
+def test_what_was_too_large_to_keep_stays_when_its_command_is_gone_and_that_is_said() -> None:
+    world = world_of(Deed(kind="append", path=IMAGE[0], text=b"more\n", fails=1))
+    world.host.put(IMAGE[0], LARGE)
+    with pytest.raises(StepError):
+        world.run()
+    world.deeds = []
+
+    text = "".join(render_text(look(context_of(world.plan(), world.host)), Redactor()))
+    world.settle()
+
+    assert f"{IMAGE[0]} stays: what was there before commands was not kept" in text
+    assert world.host.files.read(IMAGE[0]) == LARGE + b"more\n"
+
+
+def test_a_command_that_is_killed_never_edits_a_large_file_twice() -> None:
+    deed = Deed(kind="append", path="/etc/b", text=b"more\n")
+    reaper = Reaper()
+    world_of(deed).run(reaper)
+    ends = set()
+    for at in range(1, reaper.calls + 1):
+        world = world_of(deed)
+        world.host.put("/etc/b", LARGE)
+        with suppress(Killed):
+            world.run(Reaper(at, after=True))
+        try:
+            world.settle()
+        except StepError as error:
+            if error.code != "MA3022" or "commands/preKubeadm[0]" not in error.message:
+                raise
+        content = world.host.files.read("/etc/b") or b""
+        ends.add(content.count(b"more\n"))
+    assert ends == {1}
+
+
+def test_a_block_that_was_appended_before_there_were_commands_is_kept_for_them() -> None:
+    world = world_of()
+    world.kubeadm_left = 3
+    with pytest.raises(KubeadmError):
+        world.run()
+    before = world.host.text("/etc/b")
+    world.deeds, world.left = [Deed(kind="append", path="/etc/b", text=b"more\n", fails=1)], [1]
+    with pytest.raises(StepError):
+        world.run()
+
+    world.settle()
+
+    assert world.host.text("/etc/b") == f"{before}more\n"
+
+
+def test_the_rest_of_an_appended_file_comes_back_with_the_command_that_removed_it() -> None:
+    world = world_of(
+        Deed(kind="remove", path="/etc/b"), Deed(kind="nothing", path="/etc/a", fails=1)
+    )
+    with pytest.raises(StepError):
+        world.run()
+    world.deeds = []
+
+    world.settle()
+
+    assert world.host.text("/etc/b") == "there before\nblock\n"
+
+
+@pytest.mark.parametrize("kind", ["remove", "to-file", "to-link"])
+@pytest.mark.parametrize("new", [False, True], ids=["edited", "newly-declared"])
+@pytest.mark.parametrize("fails", [0, 1])
+def test_a_directory_that_a_declaration_makes_again_is_removed_again(
+    kind: str, new: bool, fails: int
+) -> None:
+    path = DECLARED[3]
+    first = [File(path="/etc/a", content=b"a"), *([] if new else [File(path=path, content=b"1\n")])]
+    deeds = [
+        Deed(kind="mkdir", path=DEEP),
+        Deed(kind="remove", path=path),
+        Deed(kind=kind, path=DEEP, text=b"a file\n", fails=fails),
+    ]
+    world = World(first, deeds, kubeadm_fails=3)
+    for _ in range(1 + fails):
+        with pytest.raises(MachineadmError):
+            world.run()
+    world.files = [first[0], File(path=path, content=b"2\n")]
+    undisturbed = World(world.files, [msgspec.structs.replace(one, fails=0) for one in deeds])
+    undisturbed.run()
+
+    world.settle()
+
+    assert world.as_it_is() == undisturbed.as_it_is()
+
+
+def test_on_a_node_no_command_removes_a_directory_again() -> None:
+    path = DECLARED[3]
+    deeds = [
+        Deed(kind="mkdir", path=DEEP),
+        Deed(kind="remove", path=path),
+        Deed(kind="remove", path=DEEP),
+    ]
+    world = World([File(path=path, content=b"1\n")], deeds)
+    world.run()
+    world.files = [File(path=path, content=b"2\n")]
+    world.runs.clear()
+    world.settle()
+
+    assert 2 not in world.runs
+
+
+@pytest.mark.parametrize("append", [False, True])
+@pytest.mark.parametrize("kind", OTHER_KINDS)
+@pytest.mark.parametrize("path", ["/etc/a", DECLARED[3]])
+def test_what_a_command_put_in_the_place_of_a_file_is_in_place_afterwards(
+    kind: str, path: str, append: bool
+) -> None:
+    world = World(
+        [File(path=path, content=b"one\n", append=append)], [Deed(kind=kind, path=path, fails=1)]
+    )
+    with pytest.raises(StepError):
+        world.run()
+    world.run()  # once more over what the failed attempt has left
+    before = world.as_it_is()
+
+    assert not anything_to_do(look(context_of(world.plan(), world.host)))
+    world.run()
+
+    assert world.runs == [0, 0]
+    assert world.as_it_is() == before
+
+
+def test_a_directory_that_nobody_of_ours_has_made_is_not_replaced() -> None:
+    world = World([File(path="/etc/c", content=b"one\n")], [], kubeadm_fails=3)
+    with pytest.raises(KubeadmError):
+        world.run()
+    del world.host.files.nodes["/etc/c"]
+    world.host.files.make_directory("/etc/c")
+
+    with pytest.raises(StepError, match="a directory is there") as caught:
+        world.run()
+
+    assert caught.value.code == "MA3004"
 
 
 def test_what_somebody_restores_after_a_killed_command_stays() -> None:

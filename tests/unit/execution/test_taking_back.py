@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import suppress
 
 import msgspec
@@ -12,7 +13,7 @@ from machineadm.actions.perform import perform
 from machineadm.errors import KubeadmError
 from machineadm.execution.looking import look
 from machineadm.host.effects import EnableUnit, RemoveFile, WriteFile
-from machineadm.host.ports import Host
+from machineadm.host.ports import FileKind, Host
 from machineadm.plan.look import Standing, anything_to_do
 from machineadm.plan.model import FollowUp, Outcome, Owned, Phase, Plan, Step, Work, digest_of
 from machineadm.plan.render import render_text
@@ -20,6 +21,7 @@ from machineadm.redaction import Redactor
 from machineadm.steps.modules import LoadModules
 from machineadm.steps.sysctl import ApplySysctls
 from tests.applying import carry_out, context_of
+from tests.fakes.files import Node
 from tests.fakes.host import FakeHost, offline_host
 from tests.fakes.killing import Killed, Reaper
 from tests.unit.execution.test_settling import Reset
@@ -81,6 +83,55 @@ def test_what_a_person_changed_since_stays_and_is_said() -> None:
 
     assert host.text("/etc/a") == "theirs\n"
     assert "/etc/a stays: it was changed since" in one.work.summary
+
+
+CHANGES: dict[str, Callable[[FakeHost, str], None]] = {
+    "absence": lambda host, path: host.files.remove(path),
+    "content": lambda host, path: host.files.put(path, b"theirs\n"),
+    "mode": lambda host, path: host.files.put(path, b"ours\n", mode=0o600),
+    "owner": lambda host, path: host.files.put(path, b"ours\n", uid=7),
+    "a-link": lambda host, path: host.files.put_link(path, "/etc/theirs"),
+    "a-users-link": lambda host, path: host.files.put_link(path, "/etc/theirs", uid=7),
+    "a-directory": lambda host, path: host.files.nodes.update(
+        {path: Node(kind=FileKind.DIRECTORY)}
+    ),
+    "a-pipe": lambda host, path: host.files.special(path),
+}
+
+
+@pytest.mark.parametrize("how", CHANGES)
+@pytest.mark.parametrize("before", [None, b"of the image\n"], ids=["new", "of-the-image"])
+def test_whatever_a_person_changed_since_stays_as_the_person_left_it(
+    how: str, before: bytes | None
+) -> None:
+    host = FakeHost()
+    if before is not None:
+        host.files.put("/etc/a", before, mode=0o640)
+    carry_out(plan(files("/etc/a")), host)
+    CHANGES[how](host, "/etc/a")
+    left = host.files.nodes.get("/etc/a")
+
+    (one,) = look(context_of(plan(), host))
+    carry_out(plan(), host)
+
+    assert host.files.nodes.get("/etc/a") == left
+    is_as_before = before is None and how == "absence"
+    assert ("since" in one.work.summary) is not is_as_before
+
+
+def test_what_a_reset_of_kubeadm_took_is_nobodys_change() -> None:
+    path = "/etc/kubernetes/manifests/image.yaml"
+    host = FakeHost()
+    host.files.put(path, b"of the image\n")
+    emptied = ("/etc/kubernetes/manifests",)
+    host.commands.on("kubeadm", exit_code=1, times=3)
+    host.commands.on("kubeadm-reset", effect=lambda _: host.files.remove(path))
+    with pytest.raises(KubeadmError):
+        carry_out(Plan(steps=(files(path), Reset(fails=0)), emptied=emptied), host)
+
+    carry_out(Plan(steps=(Reset(fails=0),), emptied=emptied), host)
+
+    assert host.files.read(path) == b"of the image\n"
 
 
 def test_what_was_appended_to_stays_and_is_said() -> None:
