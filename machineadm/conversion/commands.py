@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 from msgspec import Struct
@@ -11,10 +11,13 @@ from msgspec import Struct
 from machineadm.conversion.account import View
 from machineadm.conversion.fields import Setting
 from machineadm.conversion.idioms import (
+    READS_KUBEADM,
+    TOUCHES_KUBEADM,
     Kubeadm,
     Typed,
     into_kubeadm,
     metadata_of,
+    only_reads,
     touches_kubeadm,
     typed,
     with_role,
@@ -34,6 +37,9 @@ class Converted(Struct, kw_only=True):
     """`machine.commands`."""
 
     typed: Typed
+    texts: list[str]
+    """The commands before kubeadm, as far as they stay commands."""
+
     remarks: dict[str, tuple[str, ...]]
 
 
@@ -59,7 +65,13 @@ def substituted(view: View | None, document: str) -> Kubeadm:
     return into_kubeadm([text for _, text in _entries(view)], document)
 
 
-def convert(spec: View, setting: Setting, kubeadm: Kubeadm, taken: frozenset[str]) -> Converted:
+def convert(
+    spec: View,
+    setting: Setting,
+    kubeadm: Kubeadm,
+    taken: frozenset[str],
+    known: Mapping[int, tuple[str, str]],
+) -> Converted:
     """Convert all three lists.
 
     Args:
@@ -67,6 +79,7 @@ def convert(spec: View, setting: Setting, kubeadm: Kubeadm, taken: frozenset[str
         setting: Of the document.
         kubeadm: As `substituted` found it.
         taken: Paths of files that the configuration has.
+        known: Commands before kubeadm that are fields of ours, by their place, and what they were.
     """
     boot = _list(spec.get("bootCommands"), "boot")
     before = _list(spec.get("preKubeadmCommands"), "preKubeadm")
@@ -75,6 +88,7 @@ def convert(spec: View, setting: Setting, kubeadm: Kubeadm, taken: frozenset[str
     found = Typed() if setting.windows else typed(texts, setting.machine, taken)
     for index, note in kubeadm.typed.items():
         before.entries[index][0].converted("kubernetes", f"was {note}")
+    found.typed |= known
     for index, (to, note) in found.typed.items():
         before.entries[index][0].converted(to, f"was {note}")
     gone = kubeadm.typed.keys() | found.typed.keys()
@@ -90,7 +104,8 @@ def convert(spec: View, setting: Setting, kubeadm: Kubeadm, taken: frozenset[str
         if each.entries:
             lists[each.to] = [_command(each, setting)]
             _account(each, remarks)
-    return Converted(lists=lists, typed=found, remarks=remarks)
+    texts = [text for _, text in before.entries]
+    return Converted(lists=lists, typed=found, texts=texts, remarks=remarks)
 
 
 def _entries(view: View | None) -> list[tuple[View, str]]:
@@ -129,11 +144,10 @@ def _prepare(one: _List, setting: Setting, kubeadm: Kubeadm) -> None:
         if roles != new:
             one.notes[index] = "finds out its role by MACHINEADM_ROLE, not by kubeadm's file"
         if touches_kubeadm(roles):
+            reads = only_reads(roles) and one.to == "preKubeadm"
             view.decide(
-                "reads or changes the file that kubeadm is given, which is not there",
-                "set the field that it changes: docs/kubeadmconfig.md lists them",
-                "if it only reads: `commands.kubeadmFile` names a copy that it may read",
-                to=f"machine.commands.{one.to}",
+                *(READS_KUBEADM if reads else TOUCHES_KUBEADM),
+                to="machine.commands.kubeadmFile" if reads else f"machine.commands.{one.to}",
             )
         changed.append((view, roles))
         at += len(text) + 1

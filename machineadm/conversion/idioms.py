@@ -13,6 +13,16 @@ from machineadm.conversion.texts import Machine
 INIT_FILES: Final = ("/run/kubeadm/kubeadm.yaml", "/tmp/kubeadm.yaml")  # noqa: S108 # where others put it
 JOIN_FILES: Final = ("/run/kubeadm/kubeadm-join-config.yaml", "/tmp/kubeadm-join-config.yaml")  # noqa: S108
 IGNITION_FILE: Final = "/etc/kubeadm.yml"
+TOUCHES_KUBEADM: Final = (
+    "reads or changes the file that kubeadm is given, which is not there",
+    "set the field that it changes: docs/kubeadmconfig.md lists them",
+    "if it only reads: `commands.kubeadmFile` names a copy that it may read",
+)
+READS_KUBEADM: Final = (
+    "reads the file that kubeadm is given: `commands.kubeadmFile` has a copy written there, whose content changes with versions",
+    "keep `commands.kubeadmFile`, if what it reads may change without notice",
+    "take the value from a variable instead (`env`, MACHINEADM_ROLE, MACHINEADM_NODE_NAME), and remove `commands.kubeadmFile`",
+)
 KUBEADM_FILES: Final = (*INIT_FILES, *JOIN_FILES, IGNITION_FILE)
 
 _METADATA: Final = r"\$?\$\{?((?:COREOS|AFTERBURN)_[A-Z0-9_]+)\}?"
@@ -35,7 +45,7 @@ _SWAP: Final = (
     r"(?:sudo\s+)?sed\s+-r?i\s+(?:-r\s+|-e\s+)?(['\"])/(?: |\\s)?swap(?: |\\s)?/\s*(?:d|s/\^(?:#\?)?/#/|s/\^\\\(\.\*\\\)\$/#\\1/g)\1\s+/etc/fstab",
 )
 _SYSCTL: Final = r"(?:sudo\s+)?sysctl\s+(?:-w|--write)\s+([a-z0-9_][a-zA-Z0-9_./-]*)=([\"']?)([A-Za-z0-9_.:-]+)\2"
-_MODULE: Final = r"(?:sudo\s+)?modprobe\s+([a-z0-9_-]+)"
+MODULE: Final = r"(?:sudo\s+)?modprobe\s+([a-z0-9_-]+)"
 
 
 class Kubeadm(Struct, frozen=True, kw_only=True):
@@ -123,6 +133,35 @@ def touches_kubeadm(script: str) -> bool:
     return any(path in script for path in KUBEADM_FILES)
 
 
+def file_to_read(scripts: Sequence[str]) -> str | None:
+    """The path of kubeadm's file, if scripts read it, and nothing more than that."""
+    found = dict.fromkeys(
+        path for script in scripts if only_reads(script) for path in _paths(script)
+    )
+    return next(iter(found)) if len(found) == 1 else None
+
+
+def only_reads(script: str) -> bool:
+    """Whether a script reads kubeadm's file, at a path where `commands.kubeadmFile` may have a copy, and leaves it as it is."""
+    paths = _paths(script)
+    return len(paths) == 1 and not any(
+        re.search(pattern.replace("PATH", re.escape(paths[0])), script) for pattern in _WRITES
+    )
+
+
+def _paths(script: str) -> list[str]:
+    paths = [path for path in KUBEADM_FILES if path in script]
+    return paths if all(path.startswith("/run/") for path in paths) else []
+
+
+_WRITES: Final = (
+    r">>?\s*[\"']?PATH",
+    r"\b(?:sed|perl|yq)\b[^\n|;&]*\s(?:-[a-zA-Z]*i|--in-?place)\b[^\n]*PATH",
+    r"\b(?:mv|cp|install|ln|tee|rm|truncate|chmod|chown|patch|ed|vi)\b[^\n|;&]*PATH",
+    r"PATH\S*\.",
+)
+
+
 def typed(commands: Sequence[str], machine: Machine, taken: frozenset[str]) -> Typed:
     """Find commands that are fields of ours.
 
@@ -151,7 +190,7 @@ def typed(commands: Sequence[str], machine: Machine, taken: frozenset[str]) -> T
                 "machine.linuxConfiguration.sysctls",
                 "a kernel parameter set by a command; set at later boots, too",
             )
-        elif module := re.fullmatch(_MODULE, stripped):
+        elif module := re.fullmatch(MODULE, stripped):
             if module[1] not in found.modules:
                 found.modules.append(module[1])
             found.typed[index] = (

@@ -8,10 +8,18 @@ from typing import Final
 from msgspec import Struct
 from msgspec.structs import replace
 
-from machineadm.conversion import cluster, commands, halves, ignition, joining, operating_system
+from machineadm.conversion import (
+    cluster,
+    commands,
+    file_idioms,
+    halves,
+    ignition,
+    joining,
+    operating_system,
+)
 from machineadm.conversion.account import View
 from machineadm.conversion.fields import Role, Setting, boolean, integer, put, text
-from machineadm.conversion.idioms import Kubeadm
+from machineadm.conversion.idioms import READS_KUBEADM, Kubeadm, file_to_read
 from machineadm.conversion.texts import Machine
 
 UNKNOWN_VERSION: Final = "${KUBERNETES_VERSION}"
@@ -90,11 +98,12 @@ def _machine(
 ) -> None:
     given = spec.get("files")
     files: list[dict[str, object]] = []
+    idioms = file_idioms.typed(spec, setting)
     if given is not None:
-        files, remarked = operating_system.files(given, setting)
+        files, remarked = operating_system.files(given, setting, idioms.files)
         remarks |= remarked
     taken = frozenset(str(file.get("path")) for file in files)
-    converted = commands.convert(spec, setting, substituted, taken)
+    converted = commands.convert(spec, setting, substituted, taken, idioms.commands)
     remarks |= converted.remarks
     found = converted.typed
     if found.hosts is not None:
@@ -102,12 +111,14 @@ def _machine(
     linux: dict[str, object] = {}
     if found.hostname is not None:
         put(linux, f"hostname{found.hostname[0]}", found.hostname[1])
-    put(linux, "kernelModules", found.modules)
-    put(linux, "sysctls", found.sysctls)
+    modules = [*found.modules, *idioms.linux.pop("kernelModules", [])]
+    put(linux, "kernelModules", list(dict.fromkeys(modules)))
+    put(linux, "sysctls", {**idioms.linux.pop("sysctls", {}), **found.sysctls})
     for name, convert_part in (("users", operating_system.users), ("ntp", operating_system.ntp)):
         part = spec.get(name)
         if part is not None:
             put(linux, name, convert_part(part, setting))
+    linux |= idioms.linux
     if found.swap:
         linux["swap"] = {"enabled": False}
     put(
@@ -117,7 +128,15 @@ def _machine(
     )
     put(out, "machine.files", files)
     put(out, "machine.linuxConfiguration", linux)
-    put(out, "machine.commands", converted.lists)
+    for name, value in idioms.machine.items():
+        put(out, f"machine.{name}", value)
+    scripts = [str(file.get("content", "")) for file in files]
+    if (path := file_to_read([*scripts, *converted.texts])) and not setting.ignition:
+        lists = {"kubeadmFile": path, **converted.lists}
+        remarks["machine.commands.kubeadmFile"] = (f"decide: {READS_KUBEADM[0]}",)
+    else:
+        lists = converted.lists
+    put(out, "machine.commands", lists)
     if "postKubeadm" in converted.lists:
         put(out, "machine.sentinel", "AfterKubeadm")
     form = spec.get("format")

@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Final
 
 from machineadm.conversion import placeholders
 from machineadm.conversion.account import View
 from machineadm.conversion.fields import Setting, boolean, integer, put, strings, text
-from machineadm.conversion.idioms import touches_kubeadm, with_role
+from machineadm.conversion.idioms import (
+    READS_KUBEADM,
+    TOUCHES_KUBEADM,
+    only_reads,
+    touches_kubeadm,
+    with_role,
+)
 
 _FSTAB: Final = ("source", "target", "type", "options", "dump", "pass")
 _MANY: Final = (
@@ -18,14 +25,24 @@ _MANY: Final = (
 
 
 def files(
-    view: View, setting: Setting
+    view: View, setting: Setting, typed: Mapping[int, tuple[str, str]]
 ) -> tuple[list[dict[str, object]], dict[str, tuple[str, ...]]]:
-    """The files, and remarks on those that somebody has to decide about."""
+    """The files, and remarks on those that somebody has to decide about.
+
+    Args:
+        view: The list.
+        setting: Of the document.
+        typed: Those that are another field of ours, by their place, and what they were.
+    """
     if view.is_empty:
         view.default("an empty list is the same as none")
     found: list[dict[str, object]] = []
     remarks: dict[str, tuple[str, ...]] = {}
-    for item in view.items():
+    for index, item in enumerate(view.items()):
+        if index in typed:
+            to, was = typed[index]
+            item.converted(to, f"was {was}")
+            continue
         if not item.is_map or item.is_empty:
             continue
         path = f"machine.files[{len(found)}]"
@@ -112,13 +129,9 @@ def _content(
         view.converted(f"{path}.content", note)
         file["content"] = _one_newline(changed)
         if touches_kubeadm(changed):
-            note = "reads or changes the file that kubeadm is given, which is not there"
-            view.decide(
-                note,
-                "set the field that it changes: docs/kubeadmconfig.md lists them",
-                "if it only reads: `commands.kubeadmFile` names a copy that it may read",
-                to=f"{path}.content",
-            )
+            said = READS_KUBEADM if only_reads(changed) else TOUCHES_KUBEADM
+            note = said[0]
+            view.decide(*said, to=f"{path}.content")
             remarks[f"{path}.content"] = (f"decide: {note}",)
 
 
@@ -236,23 +249,49 @@ def _disks(
         put(disk, "device", device)
         put(disk, "tableType", text(item.get("tableType"), f"{where}.tableType", setting))
         put(disk, "overwrite", boolean(item.get("overwrite"), f"{where}.overwrite"))
-        layout = item.get("layout")
-        if (
-            layout is not None
-            and boolean(layout, f"{to}.partitions[{len(parts)}].percentage") is True
-        ):
-            parts.append({"device": device, "percentage": 100})
-        elif layout is not None and layout.value is False:
-            layout.default("no partition is made")
-        listed = item.get("diskLayout")
-        for share in listed.items() if listed is not None else ():
-            part: dict[str, object] = {"device": device}
-            at = f"{to}.partitions[{len(parts)}]"
-            put(part, "percentage", integer(share.get("percentage"), f"{at}.percentage"))
-            put(part, "type", text(share.get("partitionType"), f"{at}.type", setting))
-            parts.append(part)
+        parts += _partitions(item, device, f"{to}.partitions", len(parts), setting)
         disks.append(disk)
     return disks, parts
+
+
+def _partitions(
+    item: View, device: object, to: str, first: int, setting: Setting
+) -> list[dict[str, object]]:
+    """The partitions of one disk. Shares come before `layout`, and the last of them takes what is left, whatever it says."""
+    layout, listed = item.get("layout"), item.get("diskLayout")
+    shares = list(listed.items()) if listed is not None else []
+    if setting.ignition and listed is not None and shares:
+        listed.nothing("the provider makes nothing of shares with Ignition: one partition, or none")
+        shares = []
+    if listed is not None and listed.is_empty:
+        listed.default("an empty list is the same as none")
+    if not shares:
+        if layout is not None and boolean(layout, f"{to}[{first}].percentage") is True:
+            return [{"device": device, "percentage": 100}]
+        if layout is not None and layout.value is False:
+            layout.default("no partition is made")
+        return []
+    if layout is not None and boolean(layout, f"{to}[{first}].percentage") is not None:
+        layout.default("the shares of diskLayout are what counts")
+    found: list[dict[str, object]] = []
+    left = 100
+    for number, share in enumerate(shares, start=1):
+        part: dict[str, object] = {"device": device}
+        at = f"{to}[{first + len(found)}]"
+        given = share.get("percentage")
+        percentage = integer(given, f"{at}.percentage")
+        if isinstance(percentage, int):
+            rest = left if number == len(shares) and left > 0 else percentage
+            if rest != percentage and given is not None:
+                given.converted(f"{at}.percentage", "the last partition takes what is left")
+            left -= percentage
+            percentage = rest
+        else:
+            left = 0
+        put(part, "percentage", percentage)
+        put(part, "type", text(share.get("partitionType"), f"{at}.type", setting))
+        found.append(part)
+    return found
 
 
 def _filesystems(view: View | None, to: str, setting: Setting) -> list[dict[str, object]]:

@@ -44,7 +44,9 @@ SPECS: Final = {
 _KUBEADM: Final = r"kubeadm\.k8s\.io/v1beta[234]"
 _CONTROL_PLANE: Final = "belongs to the KubeadmControlPlane, which looks after machines; it says nothing of what is on them"
 _SERVER: Final = "the API server sets it"
-_NAME: Final = rf"{checking.NAME}|.*\$\{{.*"
+_NAME: Final = rf"{checking.NAME}|.*(?:\$\{{|\(\$|\{{\{{).*"
+"""Also one that envsubst, Chainsaw or Helm fills in."""
+
 _KEPT: Final = ("name", "namespace", "labels", "annotations")
 
 
@@ -435,6 +437,8 @@ def _metadata(view: View | None, to: Target) -> dict[str, object]:
                     "write the name that it becomes",
                     to="metadata.name",
                 )
+            elif name == "name" and re.search(r"\(\$|\{\{", part.text):
+                part.converted("metadata.name", "kept for the tool that fills it in")
             else:
                 part.converted(f"metadata.{name}")
             put(found, name, part.text)

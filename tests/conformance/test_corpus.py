@@ -126,14 +126,18 @@ FAULTS = {
     "a file": ("content: hello", "content: hallo"),
     "a mode": ("'0640'", "'0600'"),
     "a command": ("echo one", "echo two"),
-    "the order of commands": ("[echo one, echo last]", "[echo last, echo one]"),
+    "the order of commands": ("[echo one, echo last,", "[echo last, echo one,"),
     "a user": ("name: ops", "name: opt"),
     "a key": ("sudo: ALL", "sudo: NONE"),
     "a mount": ("/srv/data", "/srv/date"),
     "a file system": ("ext4", "xfs"),
     "a server": ("a.example.com", "b.example.com"),
-}
-PLANTED = """
+    "a share of a disk": ("[{percentage: 60}, {percentage: 30}]", "[{percentage: 50}, {percentage: 30}]"),
+    "a parameter in a file": ("vm.max_map_count=2", "vm.max_map_count=3"),
+    "a proxy in a file": ("HTTP_PROXY=http://a.example.com:1", "HTTP_PROXY=http://a.example.com:2"),
+    "a mirror in a file": ("https://mirror-a.example.com", "https://mirror-b.example.com"),
+}  # fmt: skip
+PLANTED = r"""
 apiVersion: bootstrap.cluster.x-k8s.io/v1beta2
 kind: KubeadmConfigTemplate
 metadata: {name: a}
@@ -141,12 +145,18 @@ spec:
   template:
     spec:
       joinConfiguration: {nodeRegistration: {kubeletExtraArgs: [{name: v, value: '3'}]}}
-      files: [{path: /srv/a, content: hello, permissions: '0640'}]
-      preKubeadmCommands: [echo one, echo last]
+      files:
+      - {path: /srv/a, content: hello, permissions: '0640'}
+      - {path: /etc/sysctl.d/a.conf, content: "vm.max_map_count=2"}
+      - {path: /etc/systemd/system/containerd.service.d/a.conf, content: "[Service]\nEnvironment=HTTP_PROXY=http://a.example.com:1"}
+      - {path: /etc/containerd/certs.d/docker.io/hosts.toml, content: "[host.'https://mirror-a.example.com']"}
+      preKubeadmCommands: [echo one, echo last, sysctl --system]
       users: [{name: ops, sudo: ALL}]
       ntp: {enabled: true, servers: [a.example.com]}
       mounts: [[LABEL=data, /srv/data]]
-      diskSetup: {filesystems: [{device: /dev/sdb, filesystem: ext4, label: data}]}
+      diskSetup:
+        partitions: [{device: /dev/sdb, layout: true, diskLayout: [{percentage: 60}, {percentage: 30}]}]
+        filesystems: [{device: /dev/sdb, filesystem: ext4, label: data}]
 """
 
 

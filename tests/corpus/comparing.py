@@ -16,6 +16,7 @@ from urllib.parse import unquote_to_bytes
 import yaml
 
 from machineadm.config.instance_data import rendered
+from machineadm.config.rules.toml import read_toml
 from tests.corpus.specs import Spec
 from tests.corpus.trying import Machine, instance_data
 
@@ -54,17 +55,19 @@ def differences(machine: Machine, kubeadm: str, verdict: dict[str, Any]) -> Iter
     ours = yaml.safe_load(machine.text)["spec"]
     values = instance_data(machine.text)
     theirs = _Theirs(verdict["userData"], values)
-    yield from _kubeadm(theirs.kubeadm, kubeadm, ours.get("kubernetes", {}))
+    yield from kubeadm_differences(theirs.kubeadm, kubeadm, ours.get("kubernetes", {}))
     parts = ours.get("machine", {})
-    yield from _files(theirs.files, parts.get("files", []), values, machine)
+    yield from _files(theirs.files, parts, values, machine)
     for when, there in (("preKubeadm", theirs.before), ("postKubeadm", theirs.after)):
         yield from _commands(there, parts.get("commands", {}).get(when, []), values, machine, when)
     linux = parts.get("linuxConfiguration", {})
     yield from _users(theirs.users, linux.get("users", []))
     if theirs.data is not None:
         yield from _disks(theirs.data, linux.get("storage", {}))
-        time = theirs.data.get("ntp", {})
-        if time.get("servers", []) != linux.get("ntp", {}).get("servers", []):
+        time, own = theirs.data.get("ntp", {}), linux.get("ntp", {})
+        # A file or a command that is a field here: the one is compared as a file, the other by the account.
+        idiom = any("time service" in one.note or "chrony" in one.note for one in machine.leaves)
+        if time.get("servers", []) != own.get("servers", []) and (time or not idiom):
             yield "ntp.servers"
 
 
@@ -229,7 +232,9 @@ def _resolved(source: dict[str, Any], values: dict[str, Any]) -> str:
 # ------------------------------------------------------------------ kubeadm's documents
 
 
-def _kubeadm(theirs: list[dict[str, Any]], ours: str, kubernetes: dict[str, Any]) -> Iterator[str]:
+def kubeadm_differences(
+    theirs: list[dict[str, Any]], ours: str, kubernetes: dict[str, Any]
+) -> Iterator[str]:
     mine = {one["kind"]: _plain(one) for one in yaml.safe_load_all(ours) if one}
     for document in theirs:
         kind = document["kind"]
@@ -295,11 +300,11 @@ def _get(value: Any, path: tuple[Any, ...]) -> Any:
 
 def _files(
     theirs: dict[str, dict[str, Any]],
-    ours: list[dict[str, Any]],
+    ours: dict[str, Any],
     values: dict[str, Any],
     machine: Machine,
 ) -> Iterator[str]:
-    mine = {file["path"]: file for file in ours if "linkTo" not in file}
+    mine = {file["path"]: file for file in ours.get("files", []) if "linkTo" not in file}
     typed = any(leaf.note.startswith("was lines of /etc/hosts") for leaf in machine.leaves)
     for path, there in theirs.items():
         if path.startswith("/etc/sudoers.d/") and path not in mine:
@@ -309,7 +314,8 @@ def _files(
         if there.get("remote"):
             continue  # travels as Ignition: a download without a digest is none of ours
         if here is None:
-            yield f"{path} is only there"
+            if not _is_field(plain, _content(there), ours):
+                yield f"{path} is only there"
             continue
         if "contentFrom" in there or (not there.get("content") and here.get("sensitive")):
             continue  # a Secret's: the judge does not resolve it
@@ -326,6 +332,67 @@ def _files(
             ):
                 yield f"{path}: {name} {left!r} there, {right!r} here"
     yield from (f"{path} is only here" for path in mine if not (typed and path == "/etc/hosts"))
+
+
+def _is_field(path: str, content: str, ours: dict[str, Any]) -> bool:
+    """Whether all that a file says is in fields of ours; read anew, by rules of its own."""
+    linux = ours.get("linuxConfiguration", {})
+    lines = [line.strip() for line in content.splitlines()]
+    lines = [line for line in lines if line and line[0] not in "#;"]
+    pairs = [tuple(part.strip() for part in line.partition("=")[::2]) for line in lines]
+    runtime = ours.get("containerRuntime", {}).get("containerd", {})
+    registries = {one["host"]: one for one in runtime.get("registries", [])}
+    if path.startswith("/etc/sysctl.d/"):
+        return all(linux.get("sysctls", {}).get(name) == value for name, value in pairs)
+    if path.startswith("/etc/modules-load.d/"):
+        return set(lines) <= set(linux.get("kernelModules", []))
+    if unit := re.fullmatch(r"/etc/systemd/system/(containerd|kubelet)\.service\.d/.*", path):
+        target = {"containerd": "containerRuntime"}.get(unit[1], unit[1])
+        there = {
+            name: value if "://" in value or name == "NO_PROXY" else f"http://{value}"
+            for name, value in _variables(content).items()
+        }
+        return there == _proxies_of(target, ours)
+    if host := re.fullmatch("/etc/containerd/certs.d/(.*)/hosts.toml", path):
+        return _mirrors(content) == [
+            (one["url"], tuple(one.get("capabilities", ())), one.get("overridePath", False))
+            for one in registries.get(host[1], {}).get("mirrors", [])
+        ]
+    if path.startswith("/etc/containerd/certs.d/"):
+        authorities = [one.get("tls", {}).get("ca", "") for one in registries.values()]
+        return content.strip() in (one.strip() for one in authorities)
+    if path.startswith("/etc/containerd/"):
+        return bool(registries) and lines[1:] == ['config_path = "/etc/containerd/certs.d"']
+    if re.match("/etc/(chrony|systemd/timesyncd)", path):
+        named = re.findall(r"(?:server|pool|NTP=)\s*(\S+)", content)
+        time = linux.get("ntp", {})
+        return set(named) <= {*time.get("servers", []), *time.get("pools", [])}
+    trusted = ours.get("systemTrustCertificateAuthorities", [])
+    return any(one["content"].strip() == content.strip() for one in trusted)
+
+
+def _variables(drop_in: str) -> dict[str, str]:
+    found = re.findall(r"([A-Za-z]+_PROXY)=([^\s\"']*)", drop_in, re.IGNORECASE)
+    return {name.upper(): value for name, value in found}
+
+
+def _proxies_of(target: str, ours: dict[str, Any]) -> dict[str, str]:
+    for one in ours.get("systemProxies", []):
+        if target in one["targets"]:
+            found = {
+                "HTTP_PROXY": one.get("httpProxy", ""),
+                "HTTPS_PROXY": one.get("httpsProxy", ""),
+                "NO_PROXY": ",".join(one.get("noProxy", [])),
+            }
+            return {name: value for name, value in found.items() if value}
+    return {}
+
+
+def _mirrors(content: str) -> list[tuple[str, tuple[str, ...], bool]]:
+    return [
+        (url, tuple(one.get("capabilities", ())), one.get("override_path", False))
+        for url, one in read_toml(content).get("host", {}).items()
+    ]
 
 
 def _content(file: dict[str, Any]) -> str:
@@ -386,8 +453,14 @@ def _commands(
             yield f"commands.{when}: {line!r} is only here"
             return
         yours.pop(0)
-    if gone > len(typed) and when == "preKubeadm":
-        yield f"commands.{when}: {gone} lines are only there, and the account names {len(typed)}"
+    named = 0
+    for leaf in typed:
+        at = re.search(r"\[(\d+)\]$", leaf.path)
+        inside = at is not None and int(at[1]) < len(theirs)
+        text = theirs[int(at[1])] if at is not None and inside else ""
+        named += max(1, len([line for line in text.split("\n") if line.strip()]))
+    if gone > named and when == "preKubeadm":
+        yield f"commands.{when}: {gone} lines are only there, and the account names {named}"
 
 
 def _unquoted(line: str) -> str:
@@ -407,17 +480,34 @@ def _users(theirs: list[dict[str, Any]], ours: list[dict[str, Any]]) -> Iterator
     yield from (f"user {name} is only here" for name in mine)
 
 
+def _shares(layout: Any) -> list[Any]:
+    """Percentage and type of each partition, as cloud-init makes them: the last one takes what is left."""
+    if not isinstance(layout, list):
+        return [(100, None)] if layout else []
+    shares = [tuple(one) if isinstance(one, list) else (one, None) for one in layout]
+    left = 100 - sum(percentage for percentage, _ in shares[:-1])
+    return [*shares[:-1], (left, shares[-1][1])]
+
+
 def _disks(theirs: dict[str, Any], ours: dict[str, Any]) -> Iterator[str]:
     disks = {
-        device: (one.get("table_type", "gpt"), bool(one.get("overwrite")), bool(one.get("layout")))
+        device: (
+            one.get("table_type", "gpt"),
+            bool(one.get("overwrite")),
+            _shares(one.get("layout", False)),
+        )
         for device, one in (theirs.get("disk_setup") or {}).items()
     }
-    parted = {one["device"] for one in ours.get("partitions", [])}
+    types = {"LinuxSwap": 82, "Linux": 83}
+    parted: dict[str, list[Any]] = {}
+    for one in ours.get("partitions", []):
+        share = (one["percentage"], types.get(one["type"]) if "type" in one else None)
+        parted.setdefault(one["device"], []).append(share)
     mine = {
         one["device"]: (
             one.get("tableType", "gpt"),
             one.get("overwrite", False),
-            one["device"] in parted,
+            parted.get(one["device"], []),
         )
         for one in ours.get("disks", [])
     }

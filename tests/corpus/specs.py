@@ -118,21 +118,26 @@ def originals(where: Path | None = None) -> list[Path]:
 def specs(where: Path | None = None) -> Iterator[Spec]:
     """Every spec of the corpus that is YAML; see `unreadable` for the others."""
     for path in originals(where):
-        raw = path.read_text()
         try:
-            list(yaml.safe_load_all(raw))
+            list(yaml.safe_load_all(path.read_text()))
         except yaml.YAMLError:
             continue
-        text = placeholders.filled(raw, values_of(raw))
-        # What stands for the keys that were taken out is no key.
-        text = re.sub(r"ssh-(rsa|ed25519) AAAA[^\s\"']*( \S+@\S+)?", KEY, text)
-        text = re.sub(r"(?m)(sshAuthorizedKeys:\n\s*- )[\"']?[A-Za-z-]+[\"']?$", rf"\1{KEY}", text)
-        for document in yaml.safe_load_all(text):
-            spec: Any = document
-            for key in SPECS[document["kind"]].split("."):
-                spec = (spec or {}).get(key)
-            windows = bool(re.search(r"(?im)^\s*-\s*['\"]?powershell|path: ['\"]?c:|npipe:", text))
-            yield Spec(path.name, text, document, spec or {}, windows)
+        yield from specs_of(path)
+
+
+def specs_of(path: Path) -> Iterator[Spec]:
+    """The specs of one file."""
+    raw = path.read_text()
+    text = placeholders.filled(raw, values_of(raw))
+    # What stands for the keys that were taken out is no key.
+    text = re.sub(r"ssh-(rsa|ed25519) AAAA[^\s\"']*( \S+@\S+)?", KEY, text)
+    text = re.sub(r"(?m)(sshAuthorizedKeys:\n\s*- )[\"']?[A-Za-z-]+[\"']?$", rf"\1{KEY}", text)
+    for document in yaml.safe_load_all(text):
+        spec: Any = document
+        for key in SPECS[document["kind"]].split("."):
+            spec = (spec or {}).get(key)
+        windows = bool(re.search(r"(?im)^\s*-\s*['\"]?powershell|path: ['\"]?c:|npipe:", text))
+        yield Spec(path.name, text, document, spec or {}, windows)
 
 
 def unreadable(where: Path | None = None) -> list[str]:

@@ -379,7 +379,7 @@ def _takes_more_than_text(path: str) -> bool:
 @pytest.mark.parametrize(
     ("text", "path"),
     [
-        (CONFIG.replace("name: node", "name: ($cluster)"), "metadata.name"),
+        (CONFIG.replace("name: node", "name: a/b"), "metadata.name"),
         (CONFIG.replace("name: node", "name: Node_1"), "metadata.name"),
         (
             CONFIG + "spec: {files: [{path: /a, contentFrom: {secret: {name: replace_me, key: b}}}]}\n",
@@ -408,3 +408,53 @@ def test_a_name_that_the_api_server_would_not_take_is_a_decision(text: str, path
 )
 def test_what_a_secret_holds_is_not_judged(spec: str) -> None:
     assert converted(f"{CONFIG}spec: {spec}\n").undecided == {}
+
+
+@pytest.mark.parametrize(
+    ("fields", "shares"),
+    [
+        ("layout: true", [100]),
+        ("layout: false", []),
+        ("layout: true, diskLayout: []", [100]),
+        ("layout: true, diskLayout: [{percentage: 60}, {percentage: 40}]", [60, 40]),
+        ("layout: true, diskLayout: [{percentage: 60}, {percentage: 30}]", [60, 40]),
+        ("layout: false, diskLayout: [{percentage: 60}, {percentage: 70}]", [60, 40]),
+        ("diskLayout: [{percentage: 50}]", [100]),
+    ],
+)
+def test_the_last_share_of_a_disk_takes_what_is_left_and_shares_come_before_layout(
+    fields: str, shares: list[int]
+) -> None:
+    found = config(f"diskSetup: {{partitions: [{{device: /dev/sdb, {fields}}}]}}\n")
+    storage = found.spec["machine"]["linuxConfiguration"]["storage"]
+
+    assert [one["percentage"] for one in storage.get("partitions", [])] == shares
+    assert found.undecided == {}
+
+
+def test_shares_that_leave_nothing_for_the_last_one_are_a_decision() -> None:
+    found = config(
+        "diskSetup: {partitions: [{device: /dev/sdb, layout: true, diskLayout: [{percentage: 60}, {percentage: 40}, {percentage: 10}]}]}\n"
+    )
+
+    (note,) = found.undecided.values()
+    assert "MA1312" in note
+
+
+def test_ignition_makes_one_partition_whatever_the_shares_are() -> None:
+    found = config(
+        "format: ignition\ndiskSetup: {partitions: [{device: /dev/sdb, layout: true, diskLayout: [{percentage: 60}, {percentage: 40}]}]}\n"
+    )
+
+    assert found.spec["machine"]["linuxConfiguration"]["storage"]["partitions"] == [
+        {"device": "/dev/sdb", "percentage": 100}
+    ]
+    assert found.leaf("diskLayout[0].percentage").outcome == "has no meaning here"
+
+
+@pytest.mark.parametrize("name", ["'${NAME}'", "'${A}-b'", "($cluster)", "'{{ .Values.name }}'"])
+def test_a_name_that_another_tool_fills_in_is_kept(name: str) -> None:
+    found = converted(CONFIG.replace("name: node", f"name: {name}") + "spec: {verbosity: 1}\n")
+
+    assert found.undecided == {}
+    assert found.document["metadata"]["name"] == name.strip("'")

@@ -1,0 +1,496 @@
+"""What people do by files, and commands that make a program read them, and which field of ours it is.
+
+A file becomes a field only where all that it says is understood, and where something before kubeadm makes it count, as our field does.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from typing import Any, Final
+
+from msgspec import Struct
+
+from machineadm.conversion.account import View
+from machineadm.conversion.fields import Setting
+from machineadm.conversion.idioms import MODULE
+
+_SUDO: Final = r"(?:sudo\s+)?"
+_CONTAINERD: Final = "/etc/containerd"
+_CONFIG: Final = f"{_CONTAINERD}/config.toml"
+_HOSTS: Final = rf"{_CONTAINERD}/certs\.d/([^/]+)/hosts\.toml"
+_PROXY_TARGETS: Final = {"containerd": "containerRuntime", "kubelet": "kubelet"}
+_PROXY_PATH: Final = r"/etc/systemd/system/(containerd|kubelet)\.service\.d/[^/]+\.conf"
+_VARIABLE: Final = r"Environment=\s*((?:\"[^\"\\$%]*\"|'[^'\\$%]*'|[^\s\"'\\$%]+)(?:\s+(?:\"[^\"\\$%]*\"|[^\s\"'\\$%]+))*)"
+_VARIABLES: Final = {"HTTP_PROXY": "httpProxy", "HTTPS_PROXY": "httpsProxy", "NO_PROXY": "noProxy"}
+_ANCHORS: Final = (
+    (
+        r"/usr/local/share/ca-certificates/[^/]+\.crt",
+        rf"{_SUDO}update-ca-certificates(?:\s+--fresh|\s+-f)?",
+    ),
+    (r"/etc/pki/ca-trust/source/anchors/[^/]+", rf"{_SUDO}update-ca-trust(?:\s+extract)?"),
+)
+_ALWAYS: Final = r"(?:net\.(?:ipv4|ipv6|core)|vm|kernel|fs)[./][a-zA-Z0-9_./-]+"
+"""Parameters that a kernel has without a module."""
+
+_BRIDGE: Final = r"net\.bridge\.bridge-nf-call-(?:ip6?|arp)tables"
+_SERVERS: Final = (
+    r"/etc/chrony/(?:conf\.d/[^/]+\.conf|sources\.d/[^/]+\.sources)",
+    r"/etc/chrony\.d/[^/]+\.conf",
+)
+_TIMESYNCD: Final = r"/etc/systemd/timesyncd\.conf\.d/[^/]+\.conf"
+_TIME_COMMANDS: Final = (
+    rf"{_SUDO}systemctl\s+(?:restart|reload-or-restart|try-restart|start|enable(?:\s+--now)?)\s+(?:chrony|chronyd|systemd-timesyncd)(?:\.service)?",
+    rf"{_SUDO}chronyc\s+reload\s+sources",
+    rf"{_SUDO}timedatectl\s+set-ntp\s+(?:true|yes|1|on)",
+)
+_APPENDED: Final = rf"echo\s+[\"']?((?:server|pool)\s+[A-Za-z0-9.:-]+(?:\s+iburst|\s+prefer)*)[\"']?\s*(?:>>|\|\s*{_SUDO}tee\s+-a)\s*/etc/chrony(?:/chrony)?\.conf(?:\s*>\s*/dev/null)?"
+_HEREDOC: Final = rf"(?:cat\s*<<-?\s*(['\"]?)(\w+)\1\s*(?:>|\|\s*{_SUDO}tee)\s*(/etc/\S+)(?:\s*>\s*/dev/null)?|cat\s*>\s*(/etc/\S+)\s*<<-?\s*(['\"]?)(\w+)\5)\n(.*\n)(?:\2|\6)\s*"
+
+
+class Typed(Struct, kw_only=True):
+    """What files and commands do that is a field of ours."""
+
+    files: dict[int, tuple[str, str]] = {}
+    """The files, by their place: our field, and what it was."""
+
+    commands: dict[int, tuple[str, str]] = {}
+    """The commands, likewise."""
+
+    machine: dict[str, Any] = {}
+    """Fields below `machine`."""
+
+    linux: dict[str, Any] = {}
+    """Fields below `machine.linuxConfiguration`."""
+
+
+class _File(Struct, frozen=True):
+    """A file that somebody writes, by a field or by a command."""
+
+    path: str
+    content: str
+    at: int
+    command: bool
+
+
+def typed(spec: View, setting: Setting) -> Typed:
+    """Find files and commands that are fields of ours.
+
+    Args:
+        spec: The KubeadmConfigSpec.
+        setting: Of the document.
+    """
+    found = Typed()
+    if setting.windows:
+        return found
+    commands = [
+        (item.text or "").strip()
+        for item in _items(spec.get("preKubeadmCommands"))
+        if item.text is not None
+    ]
+    loads = (re.fullmatch(MODULE, one) for one in commands)
+    modules = [one[1] for one in loads if one is not None]
+    files = [*_plain(spec.get("files"), setting), *_written(commands)]
+    _modules(files, modules, found)
+    loaded = {*modules, *found.linux.get("kernelModules", ())}
+    _sysctls(files, commands, loaded, found)
+    _proxies(files, found)
+    _authorities(files, commands, found)
+    _registries(files, commands, found)
+    if spec.get("ntp") is None:
+        _time(files, commands, found)
+    return found
+
+
+def _items(view: View | None) -> Iterator[View]:
+    if view is not None:
+        yield from view.items()
+
+
+def _plain(view: View | None, setting: Setting) -> Iterator[_File]:
+    """Files whose whole text is known."""
+    for index, item in enumerate(_items(view)):
+        path, content = item.get("path"), item.get("content")
+        if path is None or content is None or path.text is None or content.text is None:
+            continue
+        others = [item.get(name) for name in ("encoding", "append", "contentFrom", "contentFormat")]
+        if any(one is not None and one.text not in ("", "false") for one in others):
+            continue
+        read = setting.machine.read(content.text)
+        if not read.references and read.trouble is None:
+            yield _File(re.sub("/+", "/", path.text), content.text, index, command=False)
+
+
+def _written(commands: Sequence[str]) -> Iterator[_File]:
+    """Files that a command writes, from a here-document without anything to expand."""
+    for index, command in enumerate(commands):
+        here = re.fullmatch(_HEREDOC, command, re.DOTALL)
+        if here is None:
+            continue
+        content = here[7]
+        if not re.search(r"[$`\\]|\{\{", content):
+            yield _File(here[3] or here[4], content, index, command=True)
+
+
+def _gone(found: Typed, file: _File, to: str, was: str) -> None:
+    (found.commands if file.command else found.files)[file.at] = (to, was)
+
+
+def _lines(content: str) -> list[str]:
+    """What counts in a file of settings."""
+    stripped = (line.strip() for line in content.splitlines())
+    return [line for line in stripped if line and line[0] not in "#;!"]
+
+
+def _modules(files: Sequence[_File], loaded: Sequence[str], found: Typed) -> None:
+    """A list for later boots of what commands load now."""
+    names: list[str] = []
+    for file in files:
+        if not re.fullmatch(r"/etc/modules-load\.d/[^/]+\.conf", file.path):
+            continue
+        lines = _lines(file.content)
+        if lines and all(re.fullmatch("[A-Za-z0-9_-]+", one) and one in loaded for one in lines):
+            names += lines
+            to = "machine.linuxConfiguration.kernelModules"
+            _gone(found, file, to, "a list of modules for later boots")
+    if names:
+        found.linux["kernelModules"] = list(dict.fromkeys(names))
+
+
+def _sysctls(
+    files: Sequence[_File], commands: Sequence[str], modules: set[str], found: Typed
+) -> None:
+    """A file of kernel parameters that a command has the kernel read."""
+    everything = any(
+        re.fullmatch(
+            rf"{_SUDO}(?:sysctl\s+(?:-q\s+)?--system(?:\s+-q)?(?:\s*>\s*/dev/null)?|systemctl\s+restart\s+systemd-sysctl(?:\.service)?)",
+            one,
+        )
+        for one in commands
+    )
+    chosen: list[tuple[_File, dict[str, str], int | None]] = []
+    for file in sorted(files, key=lambda one: one.path):
+        if not re.fullmatch(r"/etc/sysctl\.d/[^/]+\.conf", file.path):
+            continue
+        own = next(
+            (
+                index
+                for index, one in enumerate(commands)
+                if re.fullmatch(rf"{_SUDO}sysctl\s+-p\s*{re.escape(file.path)}", one)
+            ),
+            None,
+        )
+        pairs = _parameters(file.content, modules)
+        if pairs and (everything or own is not None):
+            chosen.append((file, pairs, own))
+    names = [name for _, pairs, _ in chosen for name in pairs]
+    if len(names) != len(set(names)):
+        return  # which one counts depends on more than their names
+    to = "machine.linuxConfiguration.sysctls"
+    for file, pairs, own in chosen:
+        found.linux.setdefault("sysctls", {}).update(pairs)
+        _gone(found, file, to, "a file of kernel parameters")
+        if own is not None:
+            found.commands[own] = (to, "kernel parameters read from a file")
+
+
+def _parameters(content: str, modules: set[str]) -> dict[str, str] | None:
+    found: dict[str, str] = {}
+    for line in _lines(content):
+        pair = re.fullmatch(r"([a-zA-Z0-9_./-]+)\s*=\s*(\S+(?:[ \t]+\S+)*)", line)
+        if pair is None or "*" in pair[1] or pair[1] in found:
+            return None
+        bridged = re.fullmatch(_BRIDGE, pair[1]) and "br_netfilter" in modules
+        if not bridged and not re.fullmatch(_ALWAYS, pair[1]):
+            return None
+        found[pair[1]] = pair[2]
+    return found
+
+
+def _proxies(files: Sequence[_File], found: Typed) -> None:
+    """Drop-ins that say nothing but which proxy is used."""
+    entries: list[dict[str, Any]] = []
+    for file in files:
+        unit = re.fullmatch(_PROXY_PATH, file.path)
+        settings = _proxy(file.content) if unit is not None else None
+        if unit is None or settings is None:
+            continue
+        target = _PROXY_TARGETS[unit[1]]
+        if any(target in one["targets"] for one in entries):
+            continue
+        same = [one for one in entries if {**one, "targets": []} == {**settings, "targets": []}]
+        if same:
+            same[0]["targets"].append(target)
+        else:
+            entries.append({"targets": [target], **settings})
+        _gone(found, file, "machine.systemProxies", f"a drop-in of {unit[1]} with its proxy")
+    if entries:
+        found.machine["systemProxies"] = entries
+
+
+def _proxy(content: str) -> dict[str, Any] | None:
+    head, *lines = _lines(content) or [""]
+    if head != "[Service]" or not lines:
+        return None
+    values: dict[str, str] = {}
+    for line in lines:
+        given = re.fullmatch(_VARIABLE, line)
+        if given is None:
+            return None
+        for word in re.findall(r"\"([^\"]*)\"|'([^']*)'|(\S+)", given[1]):
+            name, sign, value = "".join(word).partition("=")
+            if not sign or name.upper() not in _VARIABLES:
+                return None
+            if values.setdefault(name.upper(), value) != value:
+                return None
+    found: dict[str, Any] = {}
+    for name in ("HTTP_PROXY", "HTTPS_PROXY"):
+        if address := values.get(name):
+            # Without a scheme Go, curl and Python take it for http.
+            url = address if "://" in address else f"http://{address}"
+            if not re.fullmatch(r"(?:http|https|socks5)://[^@/\s\"]+/?", url):
+                return None
+            found[_VARIABLES[name]] = url
+    if not found:
+        return None
+    direct = [one.strip() for one in values.get("NO_PROXY", "").split(",") if one.strip()]
+    if not all(re.fullmatch("[A-Za-z0-9*.:/_-]+", one) for one in direct):
+        return None
+    if direct:
+        found["noProxy"] = list(dict.fromkeys(direct))
+    found["noProxyAuto"] = False
+    return found
+
+
+def _authorities(files: Sequence[_File], commands: Sequence[str], found: Typed) -> None:
+    """Certificates where the distribution's program looks for them, and that program."""
+    to = "machine.systemTrustCertificateAuthorities"
+    contents: list[str] = []
+    for path, program in _ANCHORS:
+        runs = [index for index, one in enumerate(commands) if re.fullmatch(program, one)]
+        anchors = [file for file in files if re.fullmatch(path, file.path)]
+        if not runs or not anchors or not all(_is_authority(file.content) for file in anchors):
+            continue
+        for file in anchors:
+            _gone(found, file, to, "a certificate in the store of the distribution's program")
+            contents.append(file.content.strip() + "\n")
+        found.commands |= dict.fromkeys(runs, (to, "the program of the trust store"))
+    if contents:
+        found.machine["systemTrustCertificateAuthorities"] = [
+            {"content": content} for content in dict.fromkeys(contents)
+        ]
+
+
+def _is_authority(content: str) -> bool:
+    from machineadm.config.rules.certificate_facts import certificates_in
+    from machineadm.config.rules.pem import certificates_problem
+
+    try:
+        return not certificates_problem(content) and all(
+            one.is_authority for one in certificates_in(content)
+        )
+    except ValueError:
+        return False
+
+
+def _registries(files: Sequence[_File], commands: Sequence[str], found: Typed) -> None:
+    """hosts.toml of registries, and what has containerd look for them."""
+    by_path = {file.path: file for file in files}
+    switches = [file for file in files if _is_switch(file)]
+    appends = {
+        index: file
+        for index, one in enumerate(commands)
+        for file in switches
+        if re.fullmatch(rf"{_SUDO}cat\s+{re.escape(file.path)}\s*>>\s*{re.escape(_CONFIG)}", one)
+    }
+    if _CONFIG in by_path or any(
+        _CONFIG in one for index, one in enumerate(commands) if index not in appends
+    ):
+        return  # somebody else's configuration of containerd
+    if any(file.path in " ".join(commands) for file in switches if file not in appends.values()):
+        return
+    entries: list[dict[str, Any]] = []
+    hosts: list[_File] = []
+    authorities: set[str] = set()
+    tls: dict[str, dict[str, Any]] = {}
+    for file in files:
+        host = re.fullmatch(_HOSTS, file.path)
+        if host is None:
+            continue
+        entry = _registry(host[1], file.content, by_path, authorities, tls)
+        if entry is None:
+            return
+        entries.append(entry)
+        hosts.append(file)
+    if not entries or len({one["host"] for one in entries}) != len(entries):
+        return
+    # A mirror with a TLS of its own is a registry here, whose TLS holds for its mirrors, too.
+    for name, own in tls.items():
+        same = next((one for one in entries if one["host"] == name), None)
+        if same is None:
+            entries.append({"host": name, "tls": own})
+        else:
+            same["tls"] = own
+    entries = [{key: value for key, value in one.items() if value} for one in entries]
+    to = "machine.containerRuntime.containerd.registries"
+    for file in hosts:
+        _gone(found, file, to, "hosts.toml of a registry")
+    for path in authorities:
+        _gone(found, by_path[path], to, "the authority of a registry")
+    for index, file in appends.items():
+        _gone(found, file, to, "what has containerd read hosts.toml")
+        found.commands[index] = (to, "what has containerd read hosts.toml")
+    found.machine["containerRuntime"] = {"containerd": {"registries": entries}}
+
+
+def _is_switch(file: _File) -> bool:
+    """Whether a file only tells containerd where hosts.toml are."""
+    lines = [re.sub(r"\s+", "", line) for line in _lines(file.content)]
+    return file.path.startswith(f"{_CONTAINERD}/") and lines in (
+        [
+            '[plugins."io.containerd.grpc.v1.cri".registry]',
+            f'config_path="{_CONTAINERD}/certs.d"',
+        ],
+        [
+            "[plugins.'io.containerd.cri.v1.images'.registry]",
+            f"config_path='{_CONTAINERD}/certs.d'",
+        ],
+    )
+
+
+def _registry(
+    name: str,
+    content: str,
+    files: dict[str, _File],
+    authorities: set[str],
+    tls: dict[str, dict[str, Any]],
+) -> dict[str, Any] | None:
+    tables = _toml(content)
+    if tables is None or tables.keys() - {"server", "host"}:
+        return None
+    server = str(tables.get("server", f"https://{name}"))
+    known = {name, {"docker.io": "registry-1.docker.io"}.get(name, name)}
+    if name != "_default" and (_host(server) not in known or server.startswith("http://")):
+        return None
+    mirrors: list[dict[str, Any]] = []
+    for url, given in tables.get("host", {}).items():
+        if not isinstance(given, dict):
+            return None
+        if given.keys() - {"capabilities", "override_path", "ca", "skip_verify"}:
+            return None
+        own = _tls(given, files, authorities)
+        if own is None or not re.fullmatch(r"https?://[^\s@]+", url):
+            return None
+        if own and tls.setdefault(_host(url), own) != own:
+            return None
+        mirror: dict[str, Any] = {"url": url}
+        if "capabilities" in given:
+            if not set(given["capabilities"]) <= {"pull", "resolve", "push"}:
+                return None
+            mirror["capabilities"] = given["capabilities"]
+        if given.get("override_path"):
+            mirror["overridePath"] = True
+        mirrors.append(mirror)
+    return {"host": name, "mirrors": mirrors}
+
+
+def _host(url: str) -> str:
+    return re.sub(r"^https?://|/.*$", "", url)
+
+
+def _tls(
+    given: dict[str, Any], files: dict[str, _File], authorities: set[str]
+) -> dict[str, Any] | None:
+    found: dict[str, Any] = {}
+    if given.get("skip_verify"):
+        found["insecureSkipVerify"] = True
+    path = given.get("ca")
+    if path is not None:
+        if not isinstance(path, str) or path not in files or files[path].command:
+            return None
+        found["ca"] = files[path].content.strip() + "\n"
+        authorities.add(path)
+    return found
+
+
+def _toml(content: str) -> dict[str, Any] | None:
+    from machineadm.config.rules.toml import read_toml
+
+    try:
+        return read_toml(content)
+    except ValueError:
+        return None
+
+
+def _time(files: Sequence[_File], commands: Sequence[str], found: Typed) -> None:
+    """Servers of chrony or systemd-timesyncd, and what has them asked."""
+    servers: list[str] = []
+    pools: list[str] = []
+    sources: list[tuple[_File | int, str]] = []
+    for file in files:
+        chrony = any(re.fullmatch(path, file.path) for path in _SERVERS)
+        if not chrony and not re.fullmatch(_TIMESYNCD, file.path):
+            if re.match("/etc/chrony|/etc/systemd/timesyncd", file.path):
+                return  # somebody else's configuration of it
+            continue
+        read = _sources(file.content) if chrony else _timesyncd(file.content)
+        if read is None:
+            return
+        servers += read[0]
+        pools += read[1]
+        sources.append((file, "servers of the time service in a file"))
+    for index, one in enumerate(commands):
+        appended = re.fullmatch(_APPENDED, one)
+        if appended is not None:
+            read = _sources(appended[1])
+            if read is None:
+                return
+            servers += read[0]
+            pools += read[1]
+            sources.append((index, "a server of chrony written by a command"))
+    runs = [
+        index
+        for index, one in enumerate(commands)
+        if any(re.fullmatch(pattern, one) for pattern in _TIME_COMMANDS)
+    ]
+    if not runs or not sources or any(
+        re.search(r"chrony|timesyncd|timedatectl", one)
+        for index, one in enumerate(commands)
+        if index not in runs and (index, "a server of chrony written by a command") not in sources
+        and not any(isinstance(source, _File) and source.command and source.at == index for source, _ in sources)
+    ):  # fmt: skip
+        return
+    to = "machine.linuxConfiguration.ntp"
+    for source, was in sources:
+        if isinstance(source, _File):
+            _gone(found, source, to, was)
+        else:
+            found.commands[source] = (to, was)
+    found.commands |= dict.fromkeys(runs, (to, "the time service started by a command"))
+    found.linux["ntp"] = {"enabled": True}
+    if servers:
+        found.linux["ntp"]["servers"] = list(dict.fromkeys(servers))
+    if pools:
+        found.linux["ntp"]["pools"] = list(dict.fromkeys(pools))
+
+
+def _sources(content: str) -> tuple[list[str], list[str]] | None:
+    servers: list[str] = []
+    pools: list[str] = []
+    for line in _lines(content):
+        given = re.fullmatch(r"(server|pool)\s+([A-Za-z0-9.:-]+)((?:\s+(?:iburst|prefer))*)", line)
+        if given is None:
+            return None
+        (servers if given[1] == "server" else pools).append(given[2])
+    return servers, pools
+
+
+def _timesyncd(content: str) -> tuple[list[str], list[str]] | None:
+    head, *lines = _lines(content) or [""]
+    found: list[str] = []
+    for line in lines:
+        given = re.fullmatch(r"NTP\s*=\s*([A-Za-z0-9.: -]*)", line)
+        if given is None:
+            return None
+        found += given[1].split()
+    return (found, []) if head == "[Time]" and found else None

@@ -1,0 +1,335 @@
+"""What people do by files, and commands that make programs read them, becomes the field that we have; half of it never does."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.authorities import certificate, text_of
+from tests.unit.conversion.converting import Converted, config
+
+ANCHOR = "/usr/local/share/ca-certificates/site.crt"
+HOSTS = "/etc/containerd/certs.d/docker.io/hosts.toml"
+MIRROR = 'server = "https://registry-1.docker.io"\n[host."https://mirror.example.com"]\n  capabilities = ["pull", "resolve"]\n'
+SWITCH = (
+    '[plugins."io.containerd.grpc.v1.cri".registry]\n  config_path = "/etc/containerd/certs.d"\n'
+)
+PROXY = "/etc/systemd/system/containerd.service.d/http-proxy.conf"
+PROXIES = '[Service]\nEnvironment="HTTP_PROXY=http://proxy.example.com:3128"\nEnvironment="HTTPS_PROXY=http://proxy.example.com:3128" "NO_PROXY=localhost,10.0.0.0/8,.svc"\n'
+PROXIED = {
+    "httpProxy": "http://proxy.example.com:3128",
+    "httpsProxy": "http://proxy.example.com:3128",
+    "noProxy": ["localhost", "10.0.0.0/8", ".svc"],
+    "noProxyAuto": False,
+}
+
+
+def machine(files: dict[str, str], *commands: str, **more: Any) -> Converted:
+    spec = {
+        "files": [{"path": path, "content": content} for path, content in files.items()],
+        "preKubeadmCommands": list(commands),
+        **more,
+    }
+    spec = {name: part for name, part in spec.items() if part}
+    return config(yaml.safe_dump(spec))
+
+
+TYPED = {
+    "a proxy of containerd": (
+        {PROXY: PROXIES},
+        ("systemctl daemon-reload", "systemctl restart containerd"),
+        {"systemProxies": [{"targets": ["containerRuntime"], **PROXIED}]},
+    ),
+    "a proxy without a scheme": (
+        {PROXY: "[Service]\nEnvironment=HTTP_PROXY=proxy.example.com:8888\n"},
+        ("systemctl restart containerd",),
+        {
+            "systemProxies": [
+                {
+                    "targets": ["containerRuntime"],
+                    "httpProxy": "http://proxy.example.com:8888",
+                    "noProxyAuto": False,
+                }
+            ]
+        },
+    ),
+    "one proxy of two": (
+        {PROXY: PROXIES, PROXY.replace("containerd", "kubelet"): PROXIES},
+        ("systemctl daemon-reload",),
+        {"systemProxies": [{"targets": ["containerRuntime", "kubelet"], **PROXIED}]},
+    ),
+    "parameters that the kernel always has": (
+        {"/etc/sysctl.d/90.conf": "# why\nvm.max_map_count = 262144\nnet.ipv4.ip_forward=1\n"},
+        ("sysctl --system",),
+        {
+            "linuxConfiguration": {
+                "sysctls": {"vm.max_map_count": "262144", "net.ipv4.ip_forward": "1"}
+            }
+        },
+    ),
+    "parameters of one file": (
+        {"/etc/sysctl.d/90.conf": "net.ipv4.ip_forward=1\n"},
+        ("sudo sysctl -p /etc/sysctl.d/90.conf",),
+        {"linuxConfiguration": {"sysctls": {"net.ipv4.ip_forward": "1"}}},
+    ),
+    "a bridge and its module": (
+        {
+            "/etc/modules-load.d/k8s.conf": "overlay\nbr_netfilter\n",
+            "/etc/sysctl.d/k8s.conf": "net.bridge.bridge-nf-call-iptables = 1\n",
+        },
+        ("modprobe overlay", "modprobe br_netfilter", "sysctl --system"),
+        {
+            "linuxConfiguration": {
+                "kernelModules": ["overlay", "br_netfilter"],
+                "sysctls": {"net.bridge.bridge-nf-call-iptables": "1"},
+            }
+        },
+    ),
+    "the same by here-documents": (
+        {},
+        (
+            "cat <<EOF | sudo tee /etc/modules-load.d/k8s.conf\noverlay\nbr_netfilter\nEOF",
+            "sudo modprobe overlay",
+            "sudo modprobe br_netfilter",
+            "cat > /etc/sysctl.d/k8s.conf <<'EOF'\nnet.ipv4.ip_forward = 1\nEOF\n",
+            "sysctl --system",
+        ),
+        {
+            "linuxConfiguration": {
+                "kernelModules": ["overlay", "br_netfilter"],
+                "sysctls": {"net.ipv4.ip_forward": "1"},
+            }
+        },
+    ),
+    "servers of chrony": (
+        {"/etc/chrony/conf.d/site.conf": "server a.example.com iburst\npool b.example.com\n"},
+        ("systemctl restart chrony",),
+        {
+            "linuxConfiguration": {
+                "ntp": {"enabled": True, "servers": ["a.example.com"], "pools": ["b.example.com"]}
+            }
+        },
+    ),
+    "servers of chrony by a command": (
+        {},
+        (
+            "echo 'server 192.0.2.3 iburst' >> /etc/chrony/chrony.conf",
+            "sudo systemctl restart chronyd",
+        ),
+        {"linuxConfiguration": {"ntp": {"enabled": True, "servers": ["192.0.2.3"]}}},
+    ),
+    "servers of timesyncd": (
+        {"/etc/systemd/timesyncd.conf.d/site.conf": "[Time]\nNTP=a.example.com b.example.com\n"},
+        ("timedatectl set-ntp true", "systemctl restart systemd-timesyncd"),
+        {
+            "linuxConfiguration": {
+                "ntp": {"enabled": True, "servers": ["a.example.com", "b.example.com"]}
+            }
+        },
+    ),
+    "a mirror": (
+        {HOSTS: MIRROR},
+        ("systemctl restart containerd",),
+        {
+            "containerRuntime": {
+                "containerd": {
+                    "registries": [
+                        {
+                            "host": "docker.io",
+                            "mirrors": [
+                                {
+                                    "url": "https://mirror.example.com",
+                                    "capabilities": ["pull", "resolve"],
+                                }
+                            ],
+                        }
+                    ]
+                }
+            }
+        },
+    ),
+    "a mirror with its own TLS, and what has containerd look for it": (
+        {
+            HOSTS: MIRROR + "  override_path = true\n  skip_verify = true\n",
+            "/etc/containerd/more.toml": SWITCH,
+        },
+        (
+            "cat /etc/containerd/more.toml >> /etc/containerd/config.toml",
+            "systemctl restart containerd",
+        ),
+        {
+            "containerRuntime": {
+                "containerd": {
+                    "registries": [
+                        {
+                            "host": "docker.io",
+                            "mirrors": [
+                                {
+                                    "url": "https://mirror.example.com",
+                                    "capabilities": ["pull", "resolve"],
+                                    "overridePath": True,
+                                }
+                            ],
+                        },
+                        {"host": "mirror.example.com", "tls": {"insecureSkipVerify": True}},
+                    ]
+                }
+            }
+        },
+    ),
+}
+
+
+@pytest.mark.parametrize("name", TYPED)
+def test_it_becomes_a_field_and_the_account_says_what_it_was(name: str) -> None:
+    files, lines, expected = TYPED[name]
+    found = machine(files, *lines)
+    left = {key: value for key, value in found.spec["machine"].items() if key != "commands"}
+
+    assert left == expected
+    assert found.undecided == {}
+    for leaf in found.result.leaves:
+        if leaf.path.startswith("spec.files"):
+            assert leaf.note.startswith("was "), leaf
+
+
+def test_an_authority_of_the_host() -> None:
+    pem = text_of(certificate("site"))
+    found = machine({ANCHOR: pem}, "update-ca-certificates", "echo a")
+
+    assert found.spec["machine"]["systemTrustCertificateAuthorities"] == [{"content": pem}]
+    assert "files" not in found.spec["machine"]
+    assert found.script() == "#!/bin/sh\necho a\n:\n"
+    assert "trust store" in found.leaf("preKubeadmCommands[0]").note
+
+
+STAYS = {
+    "a proxy with a password": (
+        {PROXY: "[Service]\nEnvironment=HTTP_PROXY=http://a:b@proxy.example.com:1\n"},
+        ("systemctl daemon-reload",),
+    ),
+    "a drop-in that says more": ({PROXY: PROXIES + "LimitNOFILE=1\n"}, ()),
+    "a variable that is no proxy": ({PROXY: "[Service]\nEnvironment=A=b\n"}, ()),
+    "a proxy of another unit": ({PROXY.replace("containerd", "docker"): PROXIES}, ()),
+    "parameters that nothing reads before kubeadm": (
+        {"/etc/sysctl.d/90.conf": "net.ipv4.ip_forward=1\n"},
+        (),
+    ),
+    "parameters that the kernel may lack": (
+        {"/etc/sysctl.d/90.conf": "net.netfilter.nf_conntrack_max=1000000\n"},
+        ("sysctl --system",),
+    ),
+    "parameters that may be wrong": (
+        {"/etc/sysctl.d/90.conf": "-net.ipv4.ip_forward=1\n"},
+        ("sysctl --system",),
+    ),
+    "two files that say the same differently": (
+        {
+            "/etc/sysctl.d/90.conf": "net.ipv4.ip_forward=1\n",
+            "/etc/sysctl.d/99.conf": "net.ipv4.ip_forward=0\n",
+        },
+        ("sysctl --system",),
+    ),
+    "modules of the next boot": ({"/etc/modules-load.d/a.conf": "ip_vs\n"}, ("modprobe overlay",)),
+    "an authority that nothing takes over": ({ANCHOR: "@AUTHORITY"}, ("echo a",)),
+    "a certificate that is not an authority's": ({ANCHOR: "@LEAF"}, ("update-ca-certificates",)),
+    "what is not a certificate": ({ANCHOR: "a\n"}, ("update-ca-certificates",)),
+    "the whole file of chrony": (
+        {"/etc/chrony/chrony.conf": "server a.example.com\n"},
+        ("systemctl restart chrony",),
+    ),
+    "chrony with more than servers": (
+        {"/etc/chrony/conf.d/a.conf": "server a.example.com\nmakestep 1 3\n"},
+        ("systemctl restart chrony",),
+    ),
+    "chrony with a key": (
+        {"/etc/chrony/conf.d/a.conf": "server a.example.com key 1\n"},
+        ("systemctl restart chrony",),
+    ),
+    "a time service that nobody names servers for": ({}, ("systemctl enable --now chrony",)),
+    "a registry with a header": (
+        {HOSTS: MIRROR + '  [host."https://mirror.example.com".header]\n    authorization = "a"\n'},
+        ("systemctl restart containerd",),
+    ),
+    "a registry whose authority is elsewhere": (
+        {HOSTS: MIRROR + '  ca = "/etc/ssl/site.crt"\n'},
+        ("systemctl restart containerd",),
+    ),
+    "what is not TOML": ({HOSTS: "a b"}, ()),
+    "a configuration of containerd's own": (
+        {HOSTS: MIRROR, "/etc/containerd/config.toml": "version = 2\n"},
+        (),
+    ),
+    "a configuration that a command changes": (
+        {HOSTS: MIRROR},
+        ("sed -i s/a/b/ /etc/containerd/config.toml",),
+    ),
+    "a here-document that the shell fills in": (
+        {},
+        ("cat <<EOF > /etc/sysctl.d/a.conf\nnet.ipv4.ip_forward=$A\nEOF", "sysctl --system"),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", STAYS)
+def test_what_is_more_than_that_stays_a_file(name: str) -> None:
+    files, lines = STAYS[name]
+    texts = {
+        "@AUTHORITY": text_of(certificate("site")),
+        "@LEAF": text_of(certificate("site", authority=False)),
+    }
+    files = {path: texts.get(content, content) for path, content in files.items()}
+    found = machine(files, *lines)
+    given = found.spec["machine"]
+
+    assert [file["path"] for file in given.get("files", [])] == list(files)
+    assert "systemProxies" not in given
+    assert "systemTrustCertificateAuthorities" not in given
+    assert "containerRuntime" not in given
+    assert given.get("linuxConfiguration", {}).keys() <= {"kernelModules"}
+    for line in lines:
+        if "commands" in given and not line.startswith("modprobe"):
+            assert line in found.script()
+
+
+def test_a_field_of_the_spec_comes_first() -> None:
+    found = machine(
+        {"/etc/chrony/conf.d/a.conf": "server a.example.com\n"},
+        "systemctl restart chrony",
+        ntp={"enabled": True, "servers": ["b.example.com"]},
+    )
+
+    assert found.spec["machine"]["linuxConfiguration"]["ntp"]["servers"] == ["b.example.com"]
+    assert found.spec["machine"]["files"][0]["path"] == "/etc/chrony/conf.d/a.conf"
+
+
+READS = ("grep -q certSANs /run/kubeadm/kubeadm.yaml && echo a", "cat /run/kubeadm/kubeadm.yaml")
+
+
+@pytest.mark.parametrize("line", READS)
+def test_a_script_that_only_reads_kubeadms_file_gets_a_copy_as_a_decision(line: str) -> None:
+    found = machine({}, line)
+
+    assert found.spec["machine"]["commands"]["kubeadmFile"] == "/run/kubeadm/kubeadm.yaml"
+    assert list(found.undecided) == ["spec.preKubeadmCommands[0]"]
+    assert "# decide: reads the file that kubeadm is given" in found.result.text
+    assert found.result.decisions[0].to == "machine.commands.kubeadmFile"
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "sed -i s/a/b/ /run/kubeadm/kubeadm.yaml",
+        "cat a >> /run/kubeadm/kubeadm.yaml",
+        "cp a /run/kubeadm/kubeadm.yaml",
+        "cat /tmp/kubeadm.yaml",
+        "cat /run/kubeadm/kubeadm.yaml /run/kubeadm/kubeadm-join-config.yaml",
+    ],
+)
+def test_one_that_changes_it_gets_none(line: str) -> None:
+    found = machine({}, line)
+
+    assert "kubeadmFile" not in found.spec["machine"]["commands"]
+    assert list(found.undecided) == ["spec.preKubeadmCommands[0]"]
