@@ -8,7 +8,7 @@ The order, and why:
 1. Boot commands come first of all, as the first-boot tools of all systems have it.
 2. The operating system: host name, disks and mounts before whatever is written below them, users (files belong to them), kernel modules
    before the parameters that they bring (`net.bridge.*`), name servers, the clock, proxies and the authorities that are trusted (a download
-   needs them all), files.
+   needs them all), packages and archives (they bring accounts, and files of ours replace theirs), files.
 3. What kubeadm will look for: control plane files, certificates, static pods. They come before the commands, as the
    commands of existing Cluster API users expect to find every file of theirs.
 4. Commands before kubeadm, attestation, kubeadm, commands after kubeadm.
@@ -20,6 +20,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Final
+
+from msgspec.structs import replace
 
 from machineadm.actions.extras import ControlPlaneExtras
 from machineadm.actions.files import WriteFiles
@@ -87,7 +89,8 @@ def plan(
 
         files, run = plan_kubeadm(
             kubernetes,
-            facts,
+            # Judged right before kubeadm runs, by the one that is there by then.
+            replace(facts, kubeadm_version=None) if _declares_kubeadm(machine) else facts,
             extras,
             run_directory,
             may_be_installed=_may_install_kubeadm(machine),
@@ -136,6 +139,8 @@ def _prepare(
         steps += plan_trust(
             machine.system_trust_certificate_authorities, facts.family, facts.distribution
         )
+    if machine.linux_configuration is not None:
+        steps += _programs(machine.linux_configuration, facts)
     known = [file for file in machine.files if file.content_from is None]
     steps += plan_files(known)
     if machine.linux_configuration is not None and machine.linux_configuration.systemd_units:
@@ -144,7 +149,14 @@ def _prepare(
         steps += plan_units(machine.linux_configuration)
     steps += (
         _await(waiting, name, Phase.PREPARE)
-        for name in ("hostname/persist", "proxy/later", "trust/later", "files/later", _RUNTIME)
+        for name in (
+            "hostname/persist",
+            "proxy/later",
+            "trust/later",
+            "packages/later",
+            "files/later",
+            _RUNTIME,
+        )
         if name in waiting
     )
     if runtime is not None and _RUNTIME not in waiting:
@@ -183,6 +195,8 @@ def _awaiting(configuration: Configuration) -> dict[str, tuple[str, ...]]:
                 name = _RUNTIME
             elif reference.path.startswith("spec.machine.systemTrustCertificateAuthorities["):
                 name = "trust/later"
+            elif reference.path.startswith("spec.machine.linuxConfiguration.packageRepositories["):
+                name = "packages/later"
             elif reference.path.startswith("spec.machine.commands."):
                 continue
             else:
@@ -233,6 +247,17 @@ def _linux(configuration: LinuxConfiguration, facts: Facts) -> Iterator[Step]:
         from machineadm.steps.ntp import plan_ntp
 
         yield from plan_ntp(configuration)
+
+
+def _programs(configuration: LinuxConfiguration, facts: Facts) -> Iterator[Step]:
+    if configuration.package_repositories or configuration.packages:
+        from machineadm.steps.packages import plan_packages
+
+        yield from plan_packages(configuration, facts.family, facts.distribution)
+    if configuration.archives:
+        from machineadm.steps.archives import plan_archives
+
+        yield from plan_archives(configuration)
 
 
 def _control_plane(kubernetes: KubernetesConfig) -> tuple[tuple[Step, ...], ControlPlaneExtras]:
@@ -289,4 +314,19 @@ def _written_by(steps: Sequence[Step]) -> Iterator[str]:
 def _may_install_kubeadm(machine: MachineConfig) -> bool:
     """Whether something that comes before kubeadm may bring it: what a command does is not known."""
     files = any(file.path.rpartition("/")[2] == "kubeadm" for file in machine.files)
-    return files or bool(machine.commands.boot or machine.commands.pre_kubeadm)
+    return (
+        files
+        or bool(machine.commands.boot or machine.commands.pre_kubeadm)
+        or _declares_kubeadm(machine)
+    )
+
+
+def _declares_kubeadm(machine: MachineConfig) -> bool:
+    """Whether packages or archives bring one: then the version of the one that is there says nothing."""
+    linux = machine.linux_configuration
+    if linux is None:
+        return False
+    members = (member.path or member.name for one in linux.archives for member in one.members)
+    return any(one.name == "kubeadm" for one in linux.packages) or any(
+        path.rpartition("/")[2] == "kubeadm" for path in members
+    )

@@ -6,7 +6,9 @@ conformance` all of them.
 
 from __future__ import annotations
 
+import io
 import random
+import tarfile
 from collections import Counter
 from pathlib import Path
 from typing import Any, cast
@@ -22,12 +24,28 @@ from tests.fakes.host import FakeHost, FakeProviders
 from tests.fakes.images import DIGEST, FakeImages
 from tests.fakes.killing import Killed, Reaper
 from tests.fakes.kubeadm import Cluster, FakeKubeadm
+from tests.fakes.packages import FakePackages
 from tests.fakes.shadow import FakeShadow
 from tests.unit.agent.stage import AGENT, Stage
 
 EXAMPLES = sorted(Path("examples").glob("*.yaml"))
 _VOLATILE = ("/run/cluster-api/", "/proc/")
 _USERS = ("nobody", "etcd", "backup")
+
+
+ARCHIVE_URL = "https://example.com/tools.tar"
+
+
+def _archive() -> bytes:
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w") as tar:
+        entry = tarfile.TarInfo("./bin/tool")
+        entry.size, entry.mode = 5, 0o755
+        tar.addfile(entry, io.BytesIO(b"tool\n"))
+    return out.getvalue()
+
+
+ARCHIVE = _archive()
 
 
 class Subject:
@@ -52,6 +70,12 @@ class Subject:
         FakeBlocks(host)
         host.put("/usr/lib/systemd/system/systemd-timesyncd.service")
         host.put("/etc/os-release", "ID=debian\n")
+        if "packages:" in text or "packageRepositories:" in text:
+            format_ = next((one for one in ("dnf", "zypper") if f"format: {one}" in text), "apt")
+            packages = FakePackages(host, format_)
+            packages.available = {name: ["1.34.4-1.1"] for name in ("kubeadm", "kubelet")}
+        if "archives:" in text:
+            host.fetch.bodies[ARCHIVE_URL] = ARCHIVE
         host.commands.on("update-ca-certificates", effect=lambda _: _update_certificates(host))
         host.commands.on("timedatectl", output="yes\n")
         if "containerRuntime:" in text:

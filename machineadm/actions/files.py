@@ -261,6 +261,18 @@ def _target(path: str, host: Host) -> _Target:
     return target
 
 
+def belongs_to(stat: FileStat, owner: str, host: Host) -> bool:
+    """Whether a file has an owner, or this process cannot give it anyway.
+
+    Args:
+        stat: Of the file.
+        owner: As of `PlannedFile`.
+        host: Knows the accounts.
+    """
+    wanted = _owner(owner, host)
+    return not wanted.can_be_given or (stat.uid, stat.gid) == (wanted.uid, wanted.gid)
+
+
 def refuse_other(path: str, kind: FileKind, host: Host) -> None:
     """Refuse to replace what is neither a file nor a link, unless a command of the configuration has put it there.
 

@@ -164,7 +164,7 @@ def _may_change(code: str, machine: MachineConfig | None) -> bool:
         machine.commands.boot
         or machine.commands.pre_kubeadm
         or machine.plugins
-        or (linux is not None and linux.systemd_units)
+        or (linux is not None and (linux.systemd_units or linux.packages or linux.archives))
     )
     if code in _OF_THE_KUBELET:
         return acts or any("kubelet" in file.path for file in machine.files)

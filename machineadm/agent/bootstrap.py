@@ -382,6 +382,10 @@ def _declare_plugins(spec: MachineConfigurationSpec, providers: Providers) -> No
     for file in spec.machine.files:
         if file.source is not None and file.source.auth_from is not None:
             providers.require("auth-handler", file.source.auth_from.handler.name)
+    linux = spec.machine.linux_configuration
+    for one in linux.archives if linux is not None else ():
+        if one.source.auth_from is not None:
+            providers.require("auth-handler", one.source.auth_from.handler.name)
     for image in spec.machine.images:
         if image.archive is not None and image.archive.auth_from is not None:
             providers.require("auth-handler", image.archive.auth_from.handler.name)

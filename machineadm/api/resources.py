@@ -8,7 +8,7 @@ from typing import Final
 from msgspec import Struct
 
 from machineadm.api.infrastructure.v1alpha1 import aws, gcs, http
-from machineadm.api.meta import ApiStruct, KeyReference, ProviderRef
+from machineadm.api.meta import ApiStruct, HandlerRef, KeyReference, ProviderRef
 from machineadm.api.scheme import GROUP
 from machineadm.api.v1alpha1 import (
     encrypted_data,
@@ -22,7 +22,7 @@ from machineadm.api.v1alpha1 import (
 INFRASTRUCTURE_GROUP: Final = "infrastructure.cluster.x-k8s.io"
 
 
-MOST_OF_A_DESCRIPTION: Final = 76
+MOST_OF_A_DESCRIPTION: Final = 72
 """Characters of a description in the definitions of our largest kinds: `kubectl apply` keeps 256 KiB of an object. The reference, `explain`
 and the JSON Schemas have the whole."""
 
@@ -232,7 +232,7 @@ RESOURCES: Final[tuple[Resource, ...]] = (
         ),
         defaults=False,
         descriptions=MOST_OF_A_DESCRIPTION,
-        undescribed=(KeyReference, ProviderRef),
+        undescribed=(KeyReference, ProviderRef, HandlerRef),
         versions=(Version(name="v1alpha1", type=machine_bootstrap.MachineBootstrap),),
     ),
     Resource(
@@ -244,7 +244,7 @@ RESOURCES: Final[tuple[Resource, ...]] = (
         status=False,
         defaults=False,
         descriptions=MOST_OF_A_DESCRIPTION,
-        undescribed=(KeyReference, ProviderRef),
+        undescribed=(KeyReference, ProviderRef, HandlerRef),
         versions=(Version(name="v1alpha1", type=machine_bootstrap.MachineBootstrapTemplate),),
     ),
     Resource(

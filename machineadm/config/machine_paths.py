@@ -26,6 +26,15 @@ GRUB: Final = "/etc/default/grub.d/90-machineadm.cfg"
 FSTAB: Final = "/etc/fstab"
 SUDOERS: Final = "/etc/sudoers.d/90-machineadm"
 
+_SOURCES: Final = {
+    "apt": ("/etc/apt/sources.list.d", ".sources", "/etc/apt/keyrings"),
+    "dnf": ("/etc/yum.repos.d", ".repo", "/etc/pki/rpm-gpg"),
+    "zypper": ("/etc/zypp/repos.d", ".repo", "/etc/pki/rpm-gpg"),
+}
+
+ARCHIVE_RECORDS: Final = "archives"
+"""What came of the members of which archive: a file for each, in the state directory."""
+
 SELINUX: Final = "/etc/selinux/config"
 SELINUX_RELABEL: Final = "/.autorelabel"
 """Has the next boot give every file its label."""
@@ -68,6 +77,12 @@ def home_of(user: User) -> str:
     """A user's home directory."""
     default = "/root" if user.name == "root" else f"/home/{user.name}"
     return user.home_dir or default
+
+
+def repository_files(format_: str, name: str) -> tuple[str, str]:
+    """The files of a package repository: what describes it, and its keys."""
+    directory, suffix, keys = _SOURCES[format_]
+    return f"{directory}/machineadm-{name}{suffix}", f"{keys}/machineadm-{name}.asc"
 
 
 def proxy_unit(target: str) -> str:

@@ -15,7 +15,7 @@ from machineadm.execution.context import Context
 from machineadm.host.overlay.host import Overlay
 from machineadm.host.ports import Host
 from machineadm.plan.look import Look, Standing
-from machineadm.plan.model import Change, Phase, Recoverable, Step, Work
+from machineadm.plan.model import Bringing, Change, Phase, Recoverable, Step, Work
 
 if TYPE_CHECKING:
     # `plan` tells nobody of anything.
@@ -55,7 +55,8 @@ def look(context: Context) -> tuple[Look, ...]:
         # earlier step is going to make.
         if one.standing is Standing.TO_DO:
             overlay.lay(one.work.effects)
-            command_ahead = command_ahead or (step.once and step.phase in _COMMANDS)
+            brings = isinstance(step, Bringing) and step.brings_programs
+            command_ahead = command_ahead or brings or (step.once and step.phase in _COMMANDS)
         looks.append(one)
     return tuple(looks)
 
@@ -113,7 +114,7 @@ def _with_summary(work: Work, summary: str) -> Work:
 
 
 def _not_known_yet(step: Step, error: MachineadmError) -> Look:
-    summary = f"unknown until the commands before it have run: {error.message}"
+    summary = f"unknown until the steps before it have run: {error.message}"
     return Look(step=step, standing=Standing.TO_DO, work=Work(summary=summary))
 
 

@@ -204,6 +204,15 @@ class Background(Protocol):
 
 
 @runtime_checkable
+class Bringing(Protocol):
+    """A step that brings programs and files whose names it does not say: a check after it that fails before it ran proves nothing."""
+
+    @property
+    def brings_programs(self) -> bool:
+        """Whether this one does."""
+
+
+@runtime_checkable
 class Retryable(Protocol):
     """A step that is tried again after failures that may pass."""
 

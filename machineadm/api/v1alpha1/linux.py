@@ -15,9 +15,11 @@ from machineadm.api.v1alpha1.modules import KernelModules
 from machineadm.api.v1alpha1.sysctl import Sysctls
 
 if TYPE_CHECKING:
+    from machineadm.api.v1alpha1.archives import Archive
     from machineadm.api.v1alpha1.compliance import ComplianceProfile
     from machineadm.api.v1alpha1.domain import DomainJoin
     from machineadm.api.v1alpha1.ntp import Ntp
+    from machineadm.api.v1alpha1.packages import Package, PackageRepository
     from machineadm.api.v1alpha1.resolver import Resolver
     from machineadm.api.v1alpha1.selinux import Selinux
     from machineadm.api.v1alpha1.storage import Storage
@@ -25,9 +27,11 @@ if TYPE_CHECKING:
     from machineadm.api.v1alpha1.units import SystemdUnit
     from machineadm.api.v1alpha1.users import Group, User
 
+later(globals(), "archives", "Archive")
 later(globals(), "compliance", "ComplianceProfile")
 later(globals(), "domain", "DomainJoin")
 later(globals(), "ntp", "Ntp")
+later(globals(), "packages", "Package", "PackageRepository")
 later(globals(), "resolver", "Resolver")
 later(globals(), "selinux", "Selinux")
 later(globals(), "storage", "Storage")
@@ -84,6 +88,17 @@ class LinuxConfiguration(ApiStruct, frozen=True, kw_only=True):
         tuple[SystemdUnit, ...], Meta(max_length=200, extra={"unique": "name"})
     ] = ()
     """systemd units, brought into their state in this order."""
+
+    package_repositories: Annotated[
+        tuple[PackageRepository, ...], Meta(max_length=20, extra={"unique": "name"})
+    ] = ()
+    """Where packages come from, beside what the image has. At most 20."""
+
+    packages: Annotated[tuple[Package, ...], Meta(max_length=200, extra={"unique": "name"})] = ()
+    """Packages that must be there, before any file is written. At most 200."""
+
+    archives: Annotated[tuple[Archive, ...], Meta(max_length=20)] = ()
+    """Archives whose members are files of the machine. At most 20."""
 
     selinux: Selinux | None = None
     """SELinux. Absent: left as it is."""

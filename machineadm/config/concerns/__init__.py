@@ -37,6 +37,11 @@ CONCERNS: Final[dict[str, tuple[str, ...]]] = {
     "selinux": ("machine.linuxConfiguration.selinux",),
     "proxy": ("machine.systemProxies", "machine.containerRuntime.containerd.proxy"),
     "trust": ("machine.systemTrustCertificateAuthorities",),
+    "packages": (
+        "machine.linuxConfiguration.packageRepositories",
+        "machine.linuxConfiguration.packages",
+    ),
+    "archives": ("machine.linuxConfiguration.archives",),
     "files": ("machine.files",),
     "units": ("machine.linuxConfiguration.systemdUnits",),
     "containerd": ("machine.containerRuntime",),

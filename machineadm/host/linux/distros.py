@@ -23,8 +23,9 @@ _FAMILIES: Final = (
             update=("update-ca-certificates", "--fresh"),
             bundle="/etc/ssl/certs/ca-certificates.crt",
         ),
+        packages="apt",
     ),
-    Distribution(family="rhel", trust=_CA_TRUST),
+    Distribution(family="rhel", trust=_CA_TRUST, packages="dnf"),
     Distribution(
         family="suse",
         trust=TrustStore(
@@ -33,6 +34,7 @@ _FAMILIES: Final = (
             update=("update-ca-certificates",),
             bundle="/var/lib/ca-certificates/ca-bundle.pem",
         ),
+        packages="zypper",
     ),
     Distribution(
         family="photon",
@@ -43,7 +45,7 @@ _FAMILIES: Final = (
             bundle="/etc/pki/tls/certs/ca-bundle.crt",
         ),
     ),
-    Distribution(family="amzn", trust=_CA_TRUST),
+    Distribution(family="amzn", trust=_CA_TRUST, packages="dnf"),
     Distribution(
         family="flatcar",
         trust=TrustStore(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import msgspec
 
 
@@ -24,3 +26,5 @@ class Distribution(msgspec.Struct, frozen=True, kw_only=True):
     family: str
     """`debian`, `rhel`: the one of os-release(5) that the others say they are like."""
     trust: TrustStore
+    packages: Literal["apt", "dnf", "zypper", ""] = ""
+    """What installs packages; empty: nothing that machineadm knows."""

@@ -16,7 +16,7 @@ WORKER_SKEW = 3
 MISFIT_HINT = (
     "install kubeadm of the same minor version as spec.kubernetes.version, or change that version"
 )
-MISSING_HINT = "install it in the image, with spec.machine.files or with a command before kubeadm"
+MISSING_HINT = "install it in the image, with packages, archives or files of spec.machine, or with a command before kubeadm"
 
 # From 1.31 to 1.35 a feature gate of the cluster (ControlPlaneKubeletLocalMode) decides which of the two runs, and the gate is not
 # known here: both are skipped.

@@ -46,6 +46,9 @@ BUILT = {
     f"{LINUX}.groups",
     f"{LINUX}.storage",
     f"{LINUX}.kernelArguments",
+    f"{LINUX}.packageRepositories",
+    f"{LINUX}.packages",
+    f"{LINUX}.archives",
 }
 UNBUILT: dict[str, Any] = {
     "machine.windowsConfiguration": {},

@@ -1,0 +1,214 @@
+"""Packages: installed in the version that is asked for, and held."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar, Final
+
+import msgspec
+
+from machineadm.api.v1alpha1.packages import Package
+from machineadm.errors import StepError
+from machineadm.host.effects import Effect, RunProgram
+from machineadm.host.ports import CommandResult, Host
+from machineadm.plan.model import Outcome, Phase, Work, digest_of
+from machineadm.steps.packages.managers import Installed, Manager, manager_of
+
+_QUERY: Final = 60.0
+_TIMEOUT: Final = 1200.0
+"""Seconds for one program: a machine may fetch hundreds of megabytes."""
+_BUDGET: Final = 300.0
+"""Seconds in which what may pass is tried again."""
+_LONGEST_PAUSE: Final = 30.0
+_FINAL: Final = (
+    "NO_PUBKEY",
+    "is not signed",
+    "GPG check FAILED",
+    "unmet dependencies",
+    "nothing provides",
+    "No such command",
+)
+"""What no waiting changes."""
+
+
+class InstallPackages(msgspec.Struct, frozen=True, kw_only=True):
+    """Install what is missing or of another version, by the distribution's own program."""
+
+    packages: tuple[Package, ...]
+    format: str
+    keys: tuple[str, ...] = ()
+    """Paths of the keys of repositories."""
+    name: str = "packages/install"
+    phase: Phase = Phase.PREPARE
+    live: ClassVar[bool] = True
+    once: ClassVar[bool] = False
+    brings_programs: ClassVar[bool] = True
+
+    def digest(self) -> str:
+        """See `Step.digest`."""
+        return digest_of(self.name, self.format, msgspec.json.encode(self.packages))
+
+    def retry_delay(self, attempt: int, elapsed: float) -> float | None:
+        """See `Retryable.retry_delay`."""
+        pause: float = min(2.0**attempt, _LONGEST_PAUSE)
+        return pause if elapsed + pause <= _BUDGET else None
+
+    def check(self, host: Host) -> Work:
+        """See `Step.check`.
+
+        Raises:
+            StepError: The program that installs packages is not on this machine.
+        """
+        manager = self._manager
+        for program in (manager.program, manager.queried_by):
+            if host.queries is not None and host.queries.find(program) is None:
+                raise StepError(
+                    "MA3631",
+                    f"{self.name}: {program} is not on this machine",
+                    hint="use an image that has it, or one that brings the packages",
+                )
+        found = self._found(host)
+        commands = self._commands(found)
+        if not commands:
+            return Work(summary=f"{_counted(len(self.packages))} in place")
+        effects: tuple[Effect, ...] = tuple(
+            RunProgram(title=argv[0], argv=argv) for argv in commands
+        )
+        return Work(effects=effects, summary=self._summary(found))
+
+    def apply(self, host: Host, work: Work) -> Outcome:
+        """Install, hold, and see whether all are there.
+
+        Raises:
+            StepError: The program failed, or says that it has done what it has not.
+        """
+        if not work.effects:
+            return Outcome(change=work.change)
+        before = self._found(host)
+        wrong = [one for one in self.packages if not _is_right(one, before.get(one.name))]
+        said = ""
+        if wrong:
+            for argv in self._installing(wrong, before):
+                said += self._run(argv, host, said).output
+            for argv in self._holding(self._found(host)):
+                self._run(argv, host)
+        else:
+            for argv in self._holding(before):
+                self._run(argv, host)
+        after = self._found(host)
+        missing = [one.name for one in self.packages if not _is_right(one, after.get(one.name))]
+        if missing:
+            raise StepError(
+                "MA3634",
+                f"{self.name}: {self._manager.program} succeeded, and this is not as it must be: {', '.join(missing)}",
+                hint="run it yourself; a virtual package has another name, and a version must be written as the repository has it",
+                log_tail=said,
+            )
+        return Outcome(change=work.change, message=work.summary)
+
+    @property
+    def _manager(self) -> Manager:
+        return manager_of(self.format, self.keys)
+
+    def _found(self, host: Host) -> dict[str, Installed]:
+        """What is installed of the packages that are asked for."""
+        if host.queries is None:
+            return {}
+        manager, names = self._manager, [one.name for one in self.packages]
+        found = manager.read(host.queries.ask(manager.query(names), timeout=_QUERY).output)
+        listing = manager.holds()
+        if listing is not None and any(one.hold is not None for one in self.packages):
+            answer = host.queries.ask(listing, timeout=_QUERY)
+            held = manager.read_holds(answer.output if answer.exit_code == 0 else "", names)
+            found = {
+                name: msgspec.structs.replace(one, held=name in held) for name, one in found.items()
+            }
+        return found
+
+    def _commands(self, found: dict[str, Installed]) -> tuple[tuple[str, ...], ...]:
+        """Everything that would be run."""
+        wrong = [one for one in self.packages if not _is_right(one, found.get(one.name))]
+        if not wrong:
+            return self._holding(found)
+        coming = {one.name for one in wrong}
+        # As it will be by then: what is replaced is released first.
+        then = {name: one for name, one in found.items() if name not in coming}
+        then |= {name: Installed(versions=()) for name in coming}
+        return (*self._installing(wrong, found), *self._holding(then))
+
+    def _installing(
+        self, wrong: Sequence[Package], found: dict[str, Installed]
+    ) -> tuple[tuple[str, ...], ...]:
+        manager = self._manager
+        held = [one.name for one in wrong if one.name in found and found[one.name].held]
+        release = (manager.hold(held, on=False),) if held else ()
+        return (*manager.prepare(), *release, manager.install(wrong))
+
+    def _holding(self, found: dict[str, Installed]) -> tuple[tuple[str, ...], ...]:
+        manager = self._manager
+        return tuple(
+            manager.hold(names, on=on)
+            for on in (True, False)
+            if (names := [
+                one.name for one in self.packages
+                if one.hold is on and one.name in found and found[one.name].held is not on
+            ])
+        )  # fmt: skip
+
+    def _summary(self, found: dict[str, Installed]) -> str:
+        wrong = [one for one in self.packages if not _is_right(one, found.get(one.name))]
+        if not wrong:
+            return "holds or releases packages"
+        told = []
+        for one in wrong:
+            there = found.get(one.name)
+            now = f" (now {there.versions[0]})" if there is not None else ""
+            told.append(f"{one.name}{' ' + one.version if one.version else ''}{now}")
+        return f"installs {', '.join(told)}"
+
+    def _run(self, argv: tuple[str, ...], host: Host, said_before: str = "") -> CommandResult:
+        """Run a program.
+
+        Args:
+            argv: The program and its arguments.
+            host: Where it runs.
+            said_before: What the programs before it have said: apt ends well where it cannot fetch a list, and does not know the packages.
+
+        Raises:
+            StepError: It failed.
+        """
+        if host.commands is None:
+            raise StepError("MA3402", f"{self.name}: no program can run below another root")
+        manager = self._manager
+        result = host.commands.run(argv, environment=manager.environment, timeout=_TIMEOUT)
+        if result.exit_code == 0 and not result.timed_out:
+            return result
+        said = _last_words(result, argv[0])
+        told = f"{said_before}{result.output}"
+        gone = any(one in result.output for one in manager.never)
+        raise StepError(
+            "MA3633" if gone else "MA3632",
+            f"{self.name}: {' '.join(argv[:2])} failed: {said}",
+            hint="look at packageRepositories, and at how the repository writes the version"
+            if gone
+            else "its words are in the report; look at packageRepositories, systemProxies and the network",
+            log_tail=told,
+            passing=not any(one in told for one in _FINAL)
+            and (not gone or "Failed to fetch" in said_before),
+        )
+
+
+def _is_right(package: Package, found: Installed | None) -> bool:
+    return found is not None and found.whole and found.is_version(package.version)
+
+
+def _last_words(result: CommandResult, program: str) -> str:
+    if result.timed_out:
+        return f"{program} took too long"
+    lines = [line.strip() for line in result.output.splitlines() if line.strip()]
+    errors = [line for line in lines if line.startswith(("E:", "Error"))]
+    return (errors or lines or ["it says nothing"])[-1]
+
+
+def _counted(count: int) -> str:
+    return "1 package" if count == 1 else f"{count} packages"
