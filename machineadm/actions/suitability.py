@@ -99,7 +99,7 @@ _DROP_INS: Final = tuple(
 
 
 class Flaw(msgspec.Struct, frozen=True, kw_only=True):
-    """Why a machine cannot become the node."""
+    """Why a machine cannot become the node, or is not what it should be."""
 
     code: str
     """Stable code, `MA` and four digits."""
@@ -111,6 +111,9 @@ class Flaw(msgspec.Struct, frozen=True, kw_only=True):
     hint: str = ""
     path: str = ""
     """Field of the configuration that asks for it; may be empty."""
+
+    changes: tuple[str, ...] = ()
+    """What would put it right, as a plan shows it; without secrets."""
 
     file: str = ""
     line: int = 0

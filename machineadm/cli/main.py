@@ -27,7 +27,7 @@ COMMANDS = {
     "decrypt": "decrypt EncryptedData and print its documents",
     "reset": "take back what machineadm did to this machine",
     "status": "show the last report, or wait for the end of a run",
-    "check": "say whether this machine can become the node that a configuration asks for",
+    "check": "say whether this machine can become a node, still is what its configuration says, or keeps the contract",
     "facts": "show what this machine knows about itself, and what a configuration uses of it",
     "plugin": "find, install, verify, call and check plugins",
     "explain": "say what an error code means, or what a field is",

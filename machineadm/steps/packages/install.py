@@ -27,6 +27,8 @@ _FINAL: Final = (
     "unmet dependencies",
     "nothing provides",
     "No such command",
+    # A script of a package: it fails again.
+    "Errors were encountered while processing",
 )
 """What no waiting changes."""
 

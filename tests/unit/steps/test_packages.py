@@ -163,6 +163,7 @@ def test_zypper_gets_the_keys_of_the_configuration_and_trusts_no_others() -> Non
     [
         ("E: Could not get lock /var/lib/dpkg/lock-frontend\n", "MA3632", True),
         ("E: Failed to fetch http://x  Temporary failure resolving 'x'\n", "MA3632", True),
+        ("Errors were encountered while processing:\n kubelet\n", "MA3632", False),
         ("E: The repository 'https://x InRelease' is not signed.\n", "MA3632", False),
         ("E: Unable to locate package kubelet\n", "MA3633", False),
         ("E: Version '1.34.4-1.1' for 'kubelet' was not found\n", "MA3633", False),

@@ -1,24 +1,20 @@
-"""`check machine`: can this machine become the node that a configuration asks for? Exits 10 if it cannot, and touches nothing."""
+"""Can this machine become the node that a configuration asks for? Exits 10 if it cannot, and touches nothing."""
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING
 
+from machineadm.cli.check.common import WRONG, print_flaws
 from machineadm.cli.passphrases import passphrases_of
 
 if TYPE_CHECKING:
     from argparse import Namespace
 
-    from machineadm.actions.suitability import Flaw
     from machineadm.cli.options import Parser
-
-_UNFIT = 10
 
 
 def add_arguments(parser: Parser) -> None:
     """Add this command's options."""
-    parser.add_argument("subject", choices=("machine",), help="what is checked: this machine")
     parser.add_path(required=False)
     parser.add_opening()
     parser.add_output("sarif")
@@ -54,27 +50,7 @@ def run(arguments: Namespace) -> int:
             spec = accepted.configuration.spec
             kubernetes, prepared = spec.kubernetes, spec.machine
         found = flaws(kubernetes, gather(machine.host), machine.host, machine=prepared)
-        _print(found, arguments.output)
+        print_flaws(found, arguments.output, nothing="nothing is wrong with this machine")
         if any(one.severity == "error" for one in found):
-            return _UNFIT
+            return WRONG
     return refusal.exit_code
-
-
-def _print(found: tuple[Flaw, ...], output: str) -> None:
-    if output == "sarif":
-        from machineadm.cli.annotations import as_sarif
-
-        sys.stdout.write(as_sarif(found))
-        return
-    if output == "json":
-        import msgspec
-
-        names = ("code", "severity", "path", "message", "hint")
-        told = [{name: getattr(one, name) for name in names} for one in found]
-        sys.stdout.write(msgspec.json.encode({"problems": told}).decode() + "\n")
-        return
-    for one in found:
-        hint = f"  hint: {one.hint}\n" if one.hint else ""
-        sys.stdout.write(f"{one.severity}: {one.code} {one.message}\n{hint}")
-    if not found:
-        sys.stdout.write("machineadm: nothing is wrong with this machine\n")

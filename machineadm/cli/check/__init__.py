@@ -1,0 +1,9 @@
+"""Asks one question of this machine, and touches nothing; exits 0, or 10 if something is wrong."""
+
+from __future__ import annotations
+
+COMMANDS = {
+    "machine": "can this machine become the node that a configuration asks for",
+    "node": "is this machine still what its configuration says, and does its node live",
+    "os": "which parts of the contract with an operating system hold here",
+}

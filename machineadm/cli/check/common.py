@@ -1,0 +1,50 @@
+"""What the checks print."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from machineadm.actions.suitability import Flaw
+
+WRONG = 10
+"""The exit code where something is wrong."""
+
+
+def print_flaws(found: Sequence[Flaw], output: str, *, nothing: str) -> None:
+    """Print what was found, for people or for programs.
+
+    Args:
+        found: In the order to show it, without secrets.
+        output: `text`, `json` or `sarif`.
+        nothing: What a person is told where nothing was found.
+    """
+    if output == "sarif":
+        from machineadm.cli.annotations import as_sarif
+
+        sys.stdout.write(as_sarif(found))
+        return
+    if output == "json":
+        import msgspec
+
+        names = ("code", "severity", "path", "message", "hint")
+        told = [
+            {name: getattr(one, name) for name in names}
+            | ({"changes": list(one.changes)} if one.changes else {})
+            for one in found
+        ]
+        sys.stdout.write(msgspec.json.encode({"problems": told}).decode() + "\n")
+        return
+    sys.stdout.writelines(_text(found))
+    if not found:
+        sys.stdout.write(f"machineadm: {nothing}\n")
+
+
+def _text(found: Iterable[Flaw]) -> Iterable[str]:
+    for one in found:
+        yield f"{one.severity}: {one.code} {one.message}\n"
+        yield from (f"      {line}\n" for line in one.changes)
+        if one.hint:
+            yield f"  hint: {one.hint}\n"

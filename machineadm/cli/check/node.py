@@ -1,0 +1,89 @@
+"""Is this machine still what its configuration says, and does its node live? Exits 10 if not, and touches nothing.
+
+What a run of bootstrap would change is drift, shown as a plan shows it. Then how the last run ended, and whether runtime, kubelet and certificates are well.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+from machineadm.cli.check.common import WRONG, print_flaws
+from machineadm.cli.passphrases import passphrases_of
+
+if TYPE_CHECKING:
+    from argparse import Namespace
+
+    from machineadm.agent.bootstrap import Request
+    from machineadm.agent.wiring import Machine
+    from machineadm.cli.options import Parser
+    from machineadm.execution.events import Event
+
+
+def add_arguments(parser: Parser) -> None:
+    """Add this command's options."""
+    from machineadm.cli.options import add_unknown_version
+
+    parser.add_path()
+    parser.add_option(
+        "--mode",
+        choices=("provisioning", "preparation"),
+        default="provisioning",
+        help="preparation: the machine was only prepared, and is no node",
+    )
+    add_unknown_version(parser)
+    parser.add_opening()
+    parser.add_instance_data()
+    parser.add_directories()
+    parser.add_output("sarif")
+
+
+def run(arguments: Namespace) -> int:
+    """Print what departs from the configuration."""
+    from machineadm.agent.bootstrap import Request
+    from machineadm.agent.wiring import connect
+
+    request = Request(
+        paths=tuple(arguments.path),
+        mode=arguments.mode,
+        passphrases=passphrases_of(arguments),
+        allow_unauthenticated=arguments.allow_unauthenticated_encryption,
+        allow_unknown_version=arguments.allow_unknown_version,
+        instance_data=arguments.instance_data,
+    )
+    with connect(
+        root=arguments.root,
+        run_directory=arguments.run_dir,
+        state_directory=arguments.state_dir,
+        plugin_directories=arguments.plugin_dir or (),
+        allow_unverified_plugins=arguments.allow_unverified_plugins,
+    ) as machine:
+        return show(request, machine, output=arguments.output)
+
+
+def show(request: Request, machine: Machine, *, output: str) -> int:
+    """Print what departs from the configuration.
+
+    Returns:
+        The exit code.
+    """
+    from machineadm.agent.node_check import departures
+    from machineadm.cli.refusal import refusals
+
+    told: list[Event] = []
+    with refusals(machine.redactor, problems_as_json=output == "json") as refusal:
+        found = departures(request, machine, told.append)
+    if refusal.exit_code:
+        return refusal.exit_code
+    for event in told:
+        _warn(event, machine)
+    print_flaws(found, output, nothing="this machine is what its configuration says")
+    return WRONG if any(one.severity == "error" for one in found) else 0
+
+
+def _warn(event: Event, machine: Machine) -> None:
+    from machineadm.documents import printing
+    from machineadm.execution.events import ConfigurationWarned
+
+    if isinstance(event, ConfigurationWarned):
+        sys.stderr.write(machine.redactor.text(printing.lines(event.problems)))
