@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from machineadm.cli.check import COMMANDS as CHECK
 from machineadm.cli.main import COMMANDS, main
 from machineadm.cli.options import Parser, duration
 from machineadm.cli.plugin import COMMANDS as PLUGIN
@@ -116,11 +117,14 @@ WORDS = st.sampled_from(
 )  # fmt: skip
 
 
-BELOW = [f"plugin.{name.replace('-', '_')}" for name in PLUGIN]
+BELOW = [
+    *(f"plugin.{name.replace('-', '_')}" for name in PLUGIN),
+    *(f"check.{name}" for name in CHECK),
+]
 
 
 @given(
-    command=st.sampled_from([*(COMMANDS.keys() - {"plugin"}), *BELOW, "boot"]),
+    command=st.sampled_from([*(COMMANDS.keys() - {"plugin", "check"}), *BELOW, "boot"]),
     argv=st.lists(WORDS, max_size=6),
 )
 def test_what_is_read_without_argparse_is_what_argparse_reads(
