@@ -211,7 +211,11 @@ class Asking:
         # Before anything can fail: the lines that are held back are shown in any case.
         self.redactor.learn([token.value])
         if not token.value:
-            raise PluginError("MA7224", f"handler {name} returns an empty token")
+            raise PluginError(
+                "MA7224",
+                f"handler {name} returns an empty token",
+                hint="log in again: machineadm plugin login",
+            )
         return token
 
     # -------------------------------------------------------------------- other kinds

@@ -84,7 +84,11 @@ def require_trusted(name: str, path: str) -> None:
         found = os.lstat(path)
     except OSError as error:
         reason = error.strerror or str(error)
-        raise PluginError("MA7202", f"plugin {name}: {path}: {reason.lower()}") from error
+        raise PluginError(
+            "MA7202",
+            f"plugin {name}: {path}: {reason.lower()}",
+            hint="look at the path, and at who may read it",
+        ) from error
     if stat.S_ISLNK(found.st_mode):
         _refuse(name, path, "is a symbolic link", "use the file itself")
     if not stat.S_ISREG(found.st_mode):

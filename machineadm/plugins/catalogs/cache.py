@@ -177,7 +177,9 @@ class Cache:
         """
         if artifact.size > MOST_BYTES:
             raise PluginError(
-                "MA7245", f"{artifact.kind}/{artifact.name} is larger than {MOST_BYTES} bytes"
+                "MA7245",
+                f"{artifact.kind}/{artifact.name} is larger than {MOST_BYTES} bytes",
+                hint="no plugin is that large: look at what was published",
             )
         partial = os.path.join(self.root, "partial", artifact.digest.removeprefix("sha256:"))
         try:
@@ -198,6 +200,11 @@ class Cache:
                     coming.begin_anew()
                     coming.bring(read, end)
                 coming.finish(self.path(artifact.digest))
+        except BaseException:
+            # Of which nothing came, nothing is left. The lock is still held: nobody else writes it.
+            if os.fstat(descriptor).st_size == 0:
+                _unlink(partial)
+            raise
         finally:
             os.close(descriptor)
 

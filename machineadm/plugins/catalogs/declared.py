@@ -114,7 +114,9 @@ def _credentials(host: str) -> tuple[str, Secret | None]:
         return "", None
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
-        raise PluginError("MA7244", f"cannot read {CREDENTIALS}: {reason}") from error
+        raise PluginError(
+            "MA7244", f"cannot read {CREDENTIALS}: {reason}", hint=_HINTS["MA7244"]
+        ) from error
 
 
 def _named(name: str, error: PluginError | UsageError) -> PluginError:

@@ -63,7 +63,9 @@ def remove(kind: str, name: str, directory: str) -> bool:
             pass
         except OSError as error:
             raise PluginError(
-                "MA7248", f"cannot remove {each}: {(error.strerror or str(error)).lower()}"
+                "MA7248",
+                f"cannot remove {each}: {(error.strerror or str(error)).lower()}",
+                hint="look at its directory and its permissions",
             ) from error
     return found
 

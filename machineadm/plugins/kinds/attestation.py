@@ -45,5 +45,5 @@ def attest(plugin: Plugin, challenge: bytes) -> tuple[str, bytes]:
         wrong = f"it has more than {MOST} bytes"
     if wrong:
         message = f"plugin {plugin.name} returns invalid evidence: {wrong}"
-        raise PluginError("MA7224", message)
+        raise PluginError("MA7224", message, hint="this is a bug in the plugin: ask its author")
     return str(reply.format), bytes(reply.evidence)

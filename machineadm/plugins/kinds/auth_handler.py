@@ -221,6 +221,10 @@ class AuthHandlers:
             raise refusal from error
 
     def _refusal(self, what: str, said: str) -> PluginError:
-        refusal = PluginError("MA7220", f"plugin {self._plugin.name} does not give {what}: {said}")
+        refusal = PluginError(
+            "MA7220",
+            f"plugin {self._plugin.name} does not give {what}: {said}",
+            hint="read the last lines of its log",
+        )
         refusal.log_tail = self._plugin.log_tail
         return refusal

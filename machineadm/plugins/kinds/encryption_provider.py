@@ -41,5 +41,7 @@ def fetch_passphrase(plugin: Plugin, provider: str) -> Secret:
         return passphrase_of(reply.passphrase, name=f"plugin {plugin.name}")
     except ConfigError as error:
         raise PluginError(
-            "MA7224", f"plugin {plugin.name} returned an invalid passphrase: {error.message}"
+            "MA7224",
+            f"plugin {plugin.name} returned an invalid passphrase: {error.message}",
+            hint="look at what the provider keeps under that name",
         ) from error

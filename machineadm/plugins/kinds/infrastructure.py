@@ -38,7 +38,7 @@ def fetch(plugin: Plugin, location: str, *, most: int) -> bytes:
                 pieces += reply.data
                 if len(pieces) > most:
                     message = f"plugin {plugin.name} returns more than {most} bytes for {what}"
-                    raise PluginError("MA7224", message)
+                    raise PluginError("MA7224", message, hint="look at what is stored there")
     except RpcError as error:
         refusal: PluginError = failed(plugin, KIND, what, error)
         raise refusal from error

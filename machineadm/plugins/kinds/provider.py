@@ -22,6 +22,9 @@ COOKIE: Final = PROVIDER
 FEATURES: Final = 2
 """What scafctl calls PluginProtocolVersion; the handshake's version is 1."""
 
+ANSWER: Final = 30.0
+"""Seconds that a plugin has for what is not work: its providers, a descriptor, settings."""
+
 DEPENDENCIES: Final = 30.0
 """Seconds that a provider has to say what its inputs depend on."""
 
@@ -71,7 +74,7 @@ class Providers:
         Raises:
             PluginError: The call failed.
         """
-        reply = self._call("GetProviders", pb.GetProvidersRequest(), "its providers")
+        reply = self._call("GetProviders", pb.GetProvidersRequest(), "its providers", ANSWER)
         return tuple(reply.provider_names)
 
     def descriptor(self, name: str) -> Any:
@@ -82,7 +85,9 @@ class Providers:
         """
         if name not in self._descriptors:
             request = pb.GetProviderDescriptorRequest(provider_name=name)
-            reply = self._call("GetProviderDescriptor", request, f"the descriptor of {name!r}")
+            reply = self._call(
+                "GetProviderDescriptor", request, f"the descriptor of {name!r}", ANSWER
+            )
             self._descriptors[name] = reply.descriptor
         return self._descriptors[name]
 
@@ -212,7 +217,9 @@ class Providers:
             return msgspec.json.decode(reply.output, type=Result) if reply.output else Result()
         except msgspec.DecodeError as error:
             raise PluginError(
-                "MA7224", f"plugin {self._plugin.name}: the output of {name!r} is invalid: {error}"
+                "MA7224",
+                f"plugin {self._plugin.name}: the output of {name!r} is invalid: {error}",
+                hint="this is a bug in the plugin: ask its author",
             ) from error
 
     def _require(self, name: str, reply: Any) -> None:
@@ -235,14 +242,14 @@ class Providers:
     def _tolerant(self, method: str, request: Any, what: str) -> Any | None:
         """Make a call that a plugin need not implement; None if it does not."""
         try:
-            return self._plugin.call(_METHODS[method], request)
+            return self._plugin.call(_METHODS[method], request, timeout=ANSWER)
         except RpcError as error:
             if error.status is Status.UNIMPLEMENTED:
                 return None
             refusal: PluginError = failed(self._plugin, KIND, what, error)
             raise refusal from error
 
-    def _call(self, method: str, request: Any, what: str, timeout: float | None = 30.0) -> Any:
+    def _call(self, method: str, request: Any, what: str, timeout: float | None) -> Any:
         try:
             return self._plugin.call(_METHODS[method], request, timeout=timeout)
         except RpcError as error:

@@ -44,7 +44,9 @@ def open_executable(name: str, path: str, sha256: str = "") -> int:
 
 def _require_file(name: str, path: str, descriptor: int) -> None:
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-        raise PluginError("MA7210", f"plugin {name}: {path} is not a regular file")
+        raise PluginError(
+            "MA7210", f"plugin {name}: {path} is not a regular file", hint="check what is there"
+        )
 
 
 def executable_of(descriptor: int) -> str:

@@ -31,6 +31,9 @@ GRACE: Final = 2.0
 """Seconds between the request to end and SIGKILL, as in go-plugin."""
 
 
+_LATE: Final = "read the last lines of its log; on a busy machine try again"
+
+
 class Running:
     """A plugin, connected.
 
@@ -326,7 +329,9 @@ async def _connected(
             await connecting.result().close()
         if process.exited.done():
             raise await _ended_early(process)
-        raise PluginError("MA7212", f"it was not ready within {command.start_timeout:g} s")
+        raise PluginError(
+            "MA7212", f"it was not ready within {command.start_timeout:g} s", hint=_LATE
+        )
     try:
         return connecting.result()
     except ssl.SSLCertVerificationError as error:
@@ -336,14 +341,24 @@ async def _connected(
             hint="start it again; if that repeats, an attacker may be on the path",
         ) from error
     except ValueError as error:
-        raise PluginError("MA7216", f"its certificate cannot be read: {error}") from error
+        raise PluginError(
+            "MA7216",
+            f"its certificate cannot be read: {error}",
+            hint="this is a bug in the plugin: ask its author",
+        ) from error
     except RpcError as error:
         if error.status is Status.DEADLINE_EXCEEDED:
             message = f"it was not ready within {command.start_timeout:g} s"
-            raise PluginError("MA7212", message) from error
-        raise PluginError("MA7218", f"it does not serve: {error}") from error
+            raise PluginError("MA7212", message, hint=_LATE) from error
+        raise PluginError(
+            "MA7218", f"it does not serve: {error}", hint="read the last lines of its log"
+        ) from error
     except OSError as error:
-        raise PluginError("MA7218", f"cannot connect to {line.address}: {error}") from error
+        raise PluginError(
+            "MA7218",
+            f"cannot connect to {line.address}: {error}",
+            hint="read the last lines of its log",
+        ) from error
 
 
 def _named(name: str, error: PluginError, process: Started) -> PluginError:

@@ -100,7 +100,11 @@ def parse(text: str, *, versions: Collection[int], mtls: bool, multiplexed: bool
     version = _version(fields[1], versions)
     network, address = fields[2], fields[3]
     if network not in ("unix", "tcp"):
-        raise PluginError("MA7215", f"it listens on network {_quoted(network)}, not unix or tcp")
+        raise PluginError(
+            "MA7215",
+            f"it listens on network {_quoted(network)}, not unix or tcp",
+            hint="this is a bug in the plugin: ask its author",
+        )
     # A line of four fields is from before gRPC; go-plugin reads it so, too.
     protocol = fields[4] if len(fields) > 4 else "netrpc"
     if protocol != "grpc":
@@ -144,7 +148,11 @@ def _require_core(field: str) -> None:
 def _version(field: str, versions: Collection[int]) -> int:
     known = ", ".join(map(str, sorted(versions)))
     if not _NUMBER.fullmatch(field):
-        raise PluginError("MA7214", f"its protocol version {_quoted(field)} is not a number")
+        raise PluginError(
+            "MA7214",
+            f"its protocol version {_quoted(field)} is not a number",
+            hint="this is a bug in the plugin: ask its author",
+        )
     if int(field) not in versions:
         raise PluginError(
             "MA7214",
@@ -169,7 +177,11 @@ def _certificate(field: str, *, mtls: bool) -> bytes:
         # another certificate.
         return base64.b64decode(field + "=" * (-len(field) % 4), validate=True)
     except binascii.Error as error:
-        raise PluginError("MA7216", "its certificate is not base64") from error
+        raise PluginError(
+            "MA7216",
+            "its certificate is not base64",
+            hint="this is a bug in the plugin: ask its author",
+        ) from error
 
 
 def _multiplexed(fields: list[str], *, wanted: bool) -> bool | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import base64
 import hashlib
 import os
@@ -125,6 +126,21 @@ def test_a_bad_plugin_is_refused_in_time_with_its_cause(script: Script, name: st
     assert says in caught.value.message
     assert took < 20
     assert caught.value.exit_code == 7
+    assert caught.value.hint()
+
+
+def test_every_refusal_in_the_code_says_what_to_do() -> None:
+    """An error of ours about a plugin that no test provokes has a hint, too."""
+    below = Path(__file__).parents[3] / "machineadm/plugins"
+    without = [
+        f"{path.relative_to(below)}:{node.lineno}"
+        for path in sorted(below.rglob("*.py"))
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == "PluginError"
+        if not any(keyword.arg == "hint" for keyword in node.keywords)
+    ]
+
+    assert without == []
 
 
 def test_what_a_plugin_said_last_is_in_its_error(script: Script) -> None:

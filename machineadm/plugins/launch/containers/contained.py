@@ -102,7 +102,9 @@ class Contained(Started):
         except OSError as error:
             reason = (error.strerror or str(error)).lower()
             message = f"{self._directory} cannot be shared with the container: {reason}"
-            raise PluginError("MA7208", message) from error
+            raise PluginError(
+                "MA7208", message, hint="look at its file system and its mount options"
+            ) from error
         return override
 
     async def run(self) -> None:

@@ -157,7 +157,11 @@ class Engine:
         own = response.getheader("Api-Version", "")
         major, _, minor = own.partition(".")
         if response.status != 200 or not (major.isdigit() and minor.isdigit()):
-            raise PluginError("MA7235", f"what listens at {self.path} is not a container engine")
+            raise PluginError(
+                "MA7235",
+                f"what listens at {self.path} is not a container engine",
+                hint="look at DOCKER_HOST, and at what listens there",
+            )
         self.version = "{}.{}".format(*min(NEWEST, (int(major), int(minor))))
 
     async def attach(self, container: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
