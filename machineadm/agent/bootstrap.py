@@ -364,7 +364,9 @@ def _elsewhere(reporting: Reporting, machine: Machine) -> Elsewhere:
         text = machine.redactor.text(f"{error.code} {error.message}")
         machine.announce(f"machineadm: the report does not arrive elsewhere: {text}")
 
-    return Elsewhere(send, interval=seconds(reporting.interval), failed=failed)
+    return Elsewhere(
+        send, interval=seconds(reporting.interval), failed=failed, respite=machine.respite
+    )
 
 
 def _declare_plugins(spec: MachineConfigurationSpec, providers: Providers) -> None:

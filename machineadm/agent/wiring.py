@@ -53,6 +53,9 @@ class Machine(msgspec.Struct, frozen=True, kw_only=True):
     settle: Callable[[], None] = lambda: None
     """From now on nothing interrupts the run: its end is being reported."""
 
+    respite: Callable[[], float] = lambda: float("inf")
+    """Seconds until the process would be ended by force: what is still to be told must be told by then."""
+
     at_last: Callable[[LastWord], None] = lambda _: None
     """Takes what is said when the process is ended because the run does not end by itself."""
 
@@ -118,6 +121,7 @@ def connect(
                 limit=interruption.limit,
                 use_proxies=(lambda _: None) if host.offline else set_proxy_variables,
                 settle=interruption.settle,
+                respite=interruption.respite,
                 at_last=interruption.at_last,
             )
         finally:

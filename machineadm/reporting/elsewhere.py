@@ -16,6 +16,8 @@ from machineadm.reporting.sinks import encode
 
 PATIENCE: Final = 15.0
 """Seconds that a run waits at its end for its last report to arrive."""
+_OWN_REPORT: Final = 2.0
+"""Seconds that are left to note in the machine's own report that this one has not arrived."""
 
 
 class Elsewhere:
@@ -26,6 +28,7 @@ class Elsewhere:
         interval: Seconds between two reports at least.
         failed: Told of the first failure, for the console; called in the thread.
         patience: As of `PATIENCE`.
+        respite: Seconds until the process would be ended by force: at its deadline a run waits no longer than that allows.
     """
 
     def __init__(
@@ -35,11 +38,13 @@ class Elsewhere:
         interval: float,
         failed: Callable[[MachineadmError], None] = lambda _: None,
         patience: float = PATIENCE,
+        respite: Callable[[], float] = lambda: float("inf"),
     ) -> None:
         self._send = send
         self._interval = interval
         self._failed = failed
         self._patience = patience
+        self._respite = respite
         self._changed = threading.Condition()
         self._latest: BootstrapStatus | None = None
         self._ends = False
@@ -65,11 +70,10 @@ class Elsewhere:
             self._latest = status
             self._ends = True
             self._changed.notify()
-        self._thread.join(self._patience)
+        patience = max(0.0, min(self._patience, self._respite() - _OWN_REPORT))
+        self._thread.join(patience)
         if self._thread.is_alive():
-            return MachineadmError(
-                "MA6030", f"the report did not arrive within {self._patience:g} s"
-            )
+            return MachineadmError("MA6030", f"the report did not arrive within {patience:.3g} s")
         return self._error
 
     def _work(self) -> None:

@@ -290,10 +290,17 @@ class Reporter:
         # A run with nothing to do may be the first that can report success on the disk, after one that could not. And a
         # success is shown only after it is on the disk: below, `_keep` comes before `_write`.
         self._durable = self._durable or not self._sinks.lasts(self._status)
-        self._finish_elsewhere()
         self._keep()
-        self._write()
+        with self._writing:
+            self._sinks.show(self._status)
+        # From here on the run has ended well, whatever comes: a receiver that does not answer, or a process
+        # that is ended meanwhile, must not turn it into a failure. Nor may somebody else be told of a success
+        # that our own disk did not take.
         self._exit_code = 0
+        if self._elsewhere is not None:
+            self._finish_elsewhere()
+            self._quietly(lambda: self._sinks.show(self._status))
+            self._quietly(self._keep)
         self._listen(RunEnded(time=self._clock.now(), phase=phase, exit_code=0))
 
     def _write(self) -> None:

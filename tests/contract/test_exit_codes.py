@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-TABLE = {0, 2, 3, 4, 5, 6, 7, 8, 9, 10, 70}
+TABLE = {0, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 70}
 ROOT = Path(__file__).parents[2]
 EXAMPLES = ROOT / "examples"
 WORKER, RENDERED = EXAMPLES / "worker.yaml", EXAMPLES / "rendering/worker.yaml"
@@ -25,6 +25,13 @@ COMMANDS = {
     "render": ('render --path "$4"', 0),
     "encrypt": ('encrypt --provider x --passphrase-file "$5" --iterations 10000 --path "$2"', 0),
     "decrypt of what is plain": ('decrypt --path "$2"', 4),
+    "convert": ('convert --kubernetes-version v1.34.4 --path "$6"', 0),
+    "convert what is none": ('convert --path "$3"', 3),
+    "reset": ('reset --root "$1"', 0),
+    "reset ahead": ('reset --root "$1" --dry-run', 0),
+    "boot commands": ('boot --root "$1"', 0),
+    "plugins": ('plugin list --plugin-dir "$1"', 0),
+    "a plugin that is not there": ("plugin describe infrastructure/none", 7),
     "status where nothing ran": ('status --root "$1"', 3),
     "facts": ('facts --root "$1"', 0),
     "facts for a configuration": ('facts --root "$1" --path "$2" --output json', 0),
@@ -43,6 +50,10 @@ SAID_ELSEWHERE = {
     "bootstrap in JSON",
     "validate of what is not there",
     "decrypt of what is plain",
+    "convert what is none",
+    "reset",
+    "boot commands",
+    "a plugin that is not there",
     "status where nothing ran",
     "no command",
 }
@@ -67,9 +78,14 @@ FULL = {
 def files(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, ...]:
     directory = tmp_path_factory.mktemp("codes")
     refused, passphrase = directory / "refused.yaml", directory / "word"
+    theirs = directory / "theirs.yaml"
+    theirs.write_text(
+        "apiVersion: bootstrap.cluster.x-k8s.io/v1beta1\nkind: KubeadmConfigTemplate\n"
+        "metadata: {name: a}\nspec: {template: {spec: {preKubeadmCommands: [date]}}}\n"
+    )
     refused.write_text("kind: Nothing\n")
     passphrase.write_text("s3cr3t")
-    return str(WORKER), str(refused), str(RENDERED), str(passphrase)
+    return str(WORKER), str(refused), str(RENDERED), str(passphrase), str(theirs)
 
 
 def exit_codes(command: str, streams: dict[str, str], files: tuple[str, ...], at: Path) -> set[int]:

@@ -53,6 +53,8 @@ class Interruption:
         self._began = time.monotonic()
         self._budget = deadline
         self._signal: int | None = None
+        self._asked: float | None = None
+        """When a signal asked the run to end, on the monotonic clock."""
         self._before: dict[int, object] = {}
         self._thread = _thread.get_ident()
         self._held = 0
@@ -61,6 +63,8 @@ class Interruption:
         self._last_word: LastWord = lambda error: error.exit_code
         self._wake_read, self._wake_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         self._watchdog: _Watchdog | None = None
+        self.groups: set[int] = set()
+        """Process groups of commands that run now: they go with the process if it is ended by force."""
 
     def __enter__(self) -> Interruption:
         self._watchdog = _Watchdog(self)
@@ -103,6 +107,13 @@ class Interruption:
             return None
         return max(0.0, self._began + self._budget - time.monotonic())
 
+    def respite(self) -> float:
+        """Seconds until the process would be ended, not below 0; infinite while neither a deadline nor a signal asks for it."""
+        asked = [] if self._asked is None else [self._asked]
+        if self._budget is not None:
+            asked.append(self._began + self._budget)
+        return max(0.0, min(asked) + RESPITE - time.monotonic()) if asked else float("inf")
+
     def due(self) -> bool:
         """Whether the run must end now."""
         return self._signal is not None or self.remaining() == 0.0
@@ -124,7 +135,7 @@ class Interruption:
             return InterruptedRunError("MA6002", f"interrupted by {name}", hint=_RESUME)
         return InterruptedRunError(
             "MA6003",
-            f"out of time: the run reached its deadline of {self._budget or 0.0:g} s ",
+            f"out of time: the run reached its deadline of {self._budget or 0.0:g} s",
             hint=f"{_RESUME}; --deadline or spec.deadline allows more time",
         )
 
@@ -183,6 +194,7 @@ class Interruption:
         """Note that a signal has come; from any thread."""
         if number != signal.SIGALRM:
             self._signal = self._signal or number
+            self._asked = self._asked or time.monotonic()
         # A full pipe is readable already, which is all that is needed.
         with contextlib.suppress(BlockingIOError):
             os.write(self._wake_write, b"!")
@@ -277,6 +289,10 @@ class _Watchdog:
         # In a thread of its own: the report goes to a disk, which may be what hangs.
         _thread.start_new_thread(say, ())
         said.acquire(timeout=LAST_WORD)
+        # What the run was waiting for must not outlive it: an orphan holds the lock, and no later run could begin.
+        for group in tuple(self._interruption.groups):
+            with contextlib.suppress(OSError):
+                os.killpg(group, signal.SIGKILL)
         # Not sys.exit, which would end this thread alone; and the interpreter's shutdown would wait
         # for what hangs.
         os._exit(code)

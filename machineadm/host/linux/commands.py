@@ -88,10 +88,12 @@ class LinuxCommands:
                 self._redactor, None if quiet else self._log, attended=attend is not None
             )
             end = None if timeout is None else self._clock.monotonic() + timeout
+            self._interruption.groups.add(process.pid)
             try:
                 stopped = self._attend(process, output, end, attend)
             finally:
                 _clear_away(process)
+                self._interruption.groups.discard(process.pid)
             output.end()
             if attend is not None:
                 attend(output.news())

@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 
 from machineadm.errors import InterruptedRunError
-from machineadm.host.linux.clock import Interruption
+from machineadm.host.linux.clock import RESPITE, Interruption
 
 
 @pytest.fixture
@@ -179,6 +179,17 @@ def test_afterwards_signals_mean_what_they_meant_before() -> None:
     assert len(list(Path("/proc/self/fd").iterdir())) == descriptors + 3 * 2
 
 
+def test_what_is_left_to_tell_knows_how_long_the_process_still_lives() -> None:
+    nobody, late, over = Interruption(), Interruption(3600), Interruption(0)
+    asked = Interruption(3600)
+    asked.take(signal.SIGTERM)
+
+    assert nobody.respite() == float("inf")
+    assert 3600 - 60 < late.respite() <= 3600 + RESPITE
+    for one in (asked, over):
+        assert one.respite() <= RESPITE
+
+
 # ------------------------------------------------------------------------ in processes of their own
 # Derives a key for years; no handler of Python's has its turn meanwhile.
 DEAF = "import hashlib; hashlib.pbkdf2_hmac('sha512', b'x', b'salt', 2**31 - 1)"
@@ -238,3 +249,34 @@ def test_the_exit_code_is_that_of_an_end_that_was_decided_before() -> None:
 )
 def test_what_must_not_be_interrupted_is_ended_too_when_it_does_not_end(hang: str) -> None:
     assert ended(deadline="1.5", hang=hang)[0] == 9
+
+
+CHILD = "(trap '' TERM HUP INT; echo $BASHPID > {note}; read < {fifo}) &"
+SAID = "until [ -s {note} ]; do :; done; echo said"
+SURVIVORS = {
+    "that is waited for": f"{CHILD} {SAID}; wait",
+    "behind one that has ended": f"{CHILD} {SAID}",
+    "below one that is stopped": f"{CHILD} {SAID}; kill -STOP $$",
+}
+
+
+@pytest.mark.parametrize("script", SURVIVORS.values(), ids=SURVIVORS)
+def test_no_child_outlives_a_run_that_is_ended_by_force(script: str, tmp_path: Path) -> None:
+    note, fifo = tmp_path / "note", tmp_path / "fifo"
+    os.mkfifo(fifo)
+    argv = ["bash", "-c", script.format(note=note, fifo=fifo)]
+    # It hangs over the line that the command has printed, and attends to nothing any more.
+    exit_code, _ = ended(
+        deadline="1.5",
+        hang="from machineadm.host.linux.commands import LinuxCommands; "
+        "from machineadm.redaction import Redactor; "
+        "LinuxCommands(interruption, redactor=Redactor(), log=lambda _: exec('while True: pass'))"
+        f".run({argv!r})",
+    )
+    left = Path(f"/proc/{note.read_text().strip()}/cmdline")
+    end = time.monotonic() + 30
+    while left.exists() and time.monotonic() < end:
+        time.sleep(0.02)  # what is killed is gone a moment later
+
+    assert exit_code == 9
+    assert not left.exists()

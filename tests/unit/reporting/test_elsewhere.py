@@ -95,6 +95,23 @@ def test_a_run_waits_for_the_last_one_no_longer_than_it_has_patience() -> None:
     assert error.code == "MA6030"
 
 
+@pytest.mark.parametrize(
+    ("respite", "waited"), [(0.0, "0 s"), (1.5, "0 s"), (2.125, "0.125 s"), (8.0, "0.25 s")]
+)
+def test_a_run_that_must_end_waits_no_longer_than_its_process_lives(
+    respite: float, waited: str
+) -> None:
+    never = threading.Event()
+    elsewhere = Elsewhere(
+        lambda _: cast("None", never.wait(60)), interval=1, patience=0.25, respite=lambda: respite
+    )
+    error = elsewhere.finish(status())
+    never.set()
+
+    assert error is not None
+    assert error.message == f"the report did not arrive within {waited}"
+
+
 def test_a_fault_of_ours_is_named_and_ends_no_run() -> None:
     def send(_: bytes) -> None:
         raise ZeroDivisionError

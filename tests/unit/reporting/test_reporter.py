@@ -29,7 +29,8 @@ from machineadm.execution.events import (
 )
 from machineadm.plan.model import Change, Phase, ProgramRun
 from machineadm.redaction import Redactor, Secret
-from machineadm.reporting.conditions import ACCEPTED, PREPARED, RESUMABLE, SUCCEEDED
+from machineadm.reporting.conditions import ACCEPTED, PREPARED, REPORTED, RESUMABLE, SUCCEEDED
+from machineadm.reporting.elsewhere import Elsewhere
 from machineadm.reporting.reporter import TRACE, Reporter
 from machineadm.reporting.sinks import (
     FAILURE_SENTINEL,
@@ -368,6 +369,69 @@ def test_a_success_in_the_middle_of_which_the_run_is_ended_is_withdrawn() -> Non
     assert codes == [9]
     assert stage.status().phase == "Failed"
     assert stage.host.text(SUCCESS_SENTINEL) is None
+
+
+PHASES = {"succeeded": "Succeeded", "prepared": "Prepared"}
+
+
+@pytest.mark.parametrize("end", PHASES)
+@pytest.mark.parametrize("code", ["MA6002", "MA6003"], ids=["a signal", "the deadline"])
+def test_a_receiver_that_does_not_answer_turns_no_good_end_into_a_failure(
+    end: str, code: str
+) -> None:
+    stage = Stage()
+    seen: list[tuple[str, str, int]] = []
+
+    def send(data: bytes) -> None:
+        told = msgspec.json.decode(data, type=BootstrapStatus).phase
+        if told == PHASES[end]:
+            own = stage.status(durable=True).phase
+            # The process is ended by force while the receiver still keeps it waiting.
+            seen.append((told, own, stage.reporter.overdue(InterruptedRunError(code, "end"))))
+
+    stage.reporter.begin()
+    stage.reporter.keep()
+    stage.reporter.also(Elsewhere(send, interval=0.001))
+    getattr(stage.reporter, end)()
+
+    assert seen == [(PHASES[end], PHASES[end], 0)]
+    assert stage.status().phase == PHASES[end]
+    assert (stage.host.text(SUCCESS_SENTINEL) is not None) == (end == "succeeded")
+    assert stage.host.text(FAILURE_SENTINEL) is None
+    assert stage.condition(REPORTED) == "True"
+
+
+@pytest.mark.parametrize("full", ["the state", "the run directory", "the sentinel"])
+def test_nobody_else_is_told_of_a_success_that_the_machine_could_not_keep(full: str) -> None:
+    stage = Stage()
+    told: list[str] = []
+    stage.reporter.keep()
+    stage.reporter.also(
+        Elsewhere(
+            lambda data: told.append(msgspec.json.decode(data, type=BootstrapStatus).phase),
+            interval=0.001,
+        )
+    )
+
+    def refuse(*_: object, **__: object) -> None:
+        raise HostError("MA3002", "no space left on device")
+
+    write = stage.host.state.write
+
+    def succeeds_no_more(name: str, content: bytes, *, durable: bool) -> None:
+        if b'"phase": "Succeeded"' in content and durable == (full == "the state"):
+            refuse()
+        write(name, content, durable=durable)
+
+    if full == "the sentinel":
+        stage.host.files.write = refuse  # type: ignore[method-assign]
+    else:
+        stage.host.state.write = succeeds_no_more  # type: ignore[method-assign]
+    with pytest.raises(HostError), stage.reporter.reported():
+        stage.reporter.succeeded()
+
+    assert "Succeeded" not in told
+    assert told[-1] == "Failed"
 
 
 @pytest.mark.parametrize("end", ["succeeded", "prepared"])
