@@ -62,6 +62,8 @@ def as_sarif(findings: Sequence[Finding]) -> str:
     from machineadm.codes import load
 
     known = load()
+    # In order and once each: SARIF refers to rules by their index (2.1.0, 3.27.6), and viewers show
+    # them in this order.
     codes = list(dict.fromkeys(finding.code for finding in findings))
     rules = [
         {
@@ -74,6 +76,8 @@ def as_sarif(findings: Sequence[Finding]) -> str:
     ]
     run = {
         "tool": {"driver": {"name": "machineadm", "version": VERSION, "rules": rules}},
+        # Ours are code points; a reader that counts UTF-16 code units would mark the wrong column
+        # behind an emoji.
         "columnKind": "unicodeCodePoints",
         "results": [_result(finding, codes.index(finding.code)) for finding in findings],
     }
@@ -113,6 +117,7 @@ def _uri(file: str) -> str:
 
     if "://" in file:
         return file
+    # In a relative reference a colon in the first segment would read as a scheme (RFC 3986, 4.2).
     return (
         f"file://{quote(file)}" if file.startswith("/") else quote(file.replace(":", "%3A"), "/%")
     )
@@ -141,9 +146,12 @@ def _command(finding: Finding) -> str:
     return f"::{finding.severity} {properties}::{_data(f'{_told(finding)}{hint}')}\n"
 
 
+# The three characters that GitHub's runner decodes in a command's data. The percent sign first, or
+# it would escape the escapes.
 def _data(text: str) -> str:
     return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
 
 
+# In properties a colon and a comma separate as well; an unescaped one would end the file's name.
 def _property(text: str) -> str:
     return _data(text).replace(":", "%3A").replace(",", "%2C")

@@ -48,9 +48,13 @@ def run(arguments: Namespace) -> int:
     # Only the run counts: whether anybody reads its output must change neither its course nor its exit code.
     report_on_stdout(LEFT_OUT.format if arguments.output == "json" else None)
     progress = Progress(output=arguments.output)
+    # Only if it was given: a resumed run must take the configuration's own, which somebody may have
+    # raised meanwhile.
     given = () if arguments.deadline is None else ("--deadline", f"{arguments.deadline:.9g}s")
     passphrases = passphrases_of(arguments)
     passphrases.log = progress.log
+    # A resumed run reads the same input with nobody at the keyboard: what was allowed this time
+    # must be allowed again.
     lenient = (
         *((ALLOW_UNAUTHENTICATED,) if arguments.allow_unauthenticated_encryption else ()),
         *((ALLOW_UNKNOWN_VERSION,) if arguments.allow_unknown_version else ()),
@@ -75,6 +79,8 @@ def run(arguments: Namespace) -> int:
         log=progress.log,
     ) as machine:
         progress.redactor = machine.redactor
+        # Progress is the inner one: it ends an unfinished line before the refusal is printed below
+        # it.
         with refusals(machine.redactor) as refusal, progress:
             bootstrap(request, machine, progress.observe)
         # A failure has been printed already, with its hint.

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
     from machineadm.cli.options import Parser
 
+# A code of its own: the documents are there and can be used, but somebody must read the account
+# first.
 DECISIONS = 11
 """The exit code when decisions are left."""
 
@@ -87,6 +89,8 @@ def run(arguments: Namespace) -> int:
     conversion = convert(((stream.name, stream.data) for stream in streams), request)
     if conversion.problems:
         raise ProblemsError(conversion.problems)
+    # The documents before the account: where both streams are one terminal, the account stays in
+    # sight.
     sys.stdout.write("---\n".join(result.text for result in conversion.results))
     sys.stdout.flush()
     write = report.as_json if arguments.report == "json" else report.as_text

@@ -43,5 +43,6 @@ def run(arguments: Namespace) -> int:
     for number, (plaintext, _) in enumerate(opened):
         if number:
             sys.stdout.buffer.write(b"---\n")
+        # As bytes: what was sealed comes out byte for byte, whatever the locale.
         sys.stdout.buffer.write(plaintext)
     return 0

@@ -28,6 +28,8 @@ def add_arguments(parser: Parser) -> None:
     parser.add_option(
         "--cipher-algorithm",
         choices=("aes-256-cbc", "aes-256-gcm"),
+        # The proposal's choice, and what an operator without machineadm can open by `openssl enc`;
+        # the MAC makes up for what CBC lacks.
         default="aes-256-cbc",
         help="aes-256-cbc with HMAC-SHA-512 (default; `openssl enc` knows it) or aes-256-gcm",
     )
@@ -41,6 +43,8 @@ def add_arguments(parser: Parser) -> None:
         "--iterations",
         metavar="N",
         type=_iterations,
+        # A machine at first boot may have one slow core: this takes it well below a second. Whoever
+        # has more time can ask for more.
         default="50000",
         help="iterations of the key derivation, 10000 to 10000000 (default 50000)",
     )
@@ -74,6 +78,8 @@ def run(arguments: Namespace) -> int:
             digest=arguments.digest_algorithm,
             iterations=arguments.iterations,
         )
+        # Each input is sealed by itself, with salt and nonce of its own: none may ever be used
+        # twice with one key.
         for stream in read_streams(arguments.path)
     ]
     sys.stdout.write("---\n".join(to_yaml(data).decode() for data in sealed))
@@ -92,6 +98,8 @@ def _provider(text: str) -> str:
 def _iterations(text: str) -> int:
     from argparse import ArgumentTypeError
 
+    # isdecimal() takes the digits of every script, which int() does as well; nobody means them
+    # here.
     if not (text.isdecimal() and text.isascii() and len(text) < 9):
         raise ArgumentTypeError(f"{text!r} is not a number")
     if not 10000 <= int(text) <= 10000000:

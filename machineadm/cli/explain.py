@@ -32,6 +32,7 @@ def run(arguments: Namespace) -> int:
         UsageError: The code, the kind or the field is not known.
     """
     what = arguments.what
+    # No kind begins with MA and digits, so one argument serves both questions.
     if what[:2].upper() == "MA" and what[2:].isdigit():
         return _code(what, arguments.output)
     return _field(what, arguments.output)
@@ -49,6 +50,7 @@ def _code(given: str, output: str) -> int:
     name = given.upper()
     code = codes.get(name)
     if code is None:
+        # The first two digits are the area, so its neighbours are about the same.
         near = [known for known in codes if known[:4] == name[:4]]
         hint = f"codes near it: {', '.join(near)}" if near else "a code is MA and four digits"
         raise UsageError("MA7002", f"unknown code: {given!r}", hint=hint)
@@ -90,6 +92,7 @@ def _words(found: Found) -> str:
         ]  # the type's description may begin with the same sentence
     for text in filter(None, told):
         lines += ["", *_wrapped(text)]
+    # The default has a line of its own below.
     if bounds := [each for each in constraints(schema) if not each.startswith("default ")]:
         lines += ["", "Constraints: " + "; ".join(bounds)]
     lines += ["", "Required." if found.required else f"Default: {_default(schema)}"]
@@ -124,6 +127,7 @@ def _default(schema: Schema) -> str:
     import json
     import re
 
+    # A default that depends on something else cannot be in the type: it is told in the description.
     if "default" in schema:
         value = schema["default"]
         return value if isinstance(value, str) else json.dumps(value)

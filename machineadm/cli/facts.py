@@ -73,6 +73,8 @@ def _print(found: Report, machine: Machine, *, as_json: bool) -> None:
         lines = [f"platform: {found.platform or 'not recognised'}", *_rows(found.facts)]
         if found.taken:
             lines += ["", "used by the configuration:", *_references(found.taken)]
+        # Values come from a metadata service or a kernel command line: neither may send escape
+        # sequences to a terminal.
         text = "".join(printable(part) + "\n" for line in lines for part in line.split("\n"))
     sys.stdout.write(machine.redactor.text(text))
 

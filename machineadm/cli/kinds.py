@@ -33,6 +33,7 @@ class Found(NamedTuple):
 
 def load() -> Any:
     """`kinds`: their names. `$defs`: kinds and parts by name."""
+    # By pkgutil: the packed agent is a zip file, where the data has no path.
     return json.loads(pkgutil.get_data(__package__, "kinds.json") or b"{}")
 
 
@@ -54,6 +55,8 @@ def field(path: str, definitions: dict[str, Schema], kinds: Sequence[str]) -> Fo
     Raises:
         UsageError: There is no such kind or field.
     """
+    # Indexes and keys in brackets are dropped, so a path can be pasted from an error message as it
+    # stands.
     first, *names = re.sub(r"\[[^\]]*\]", "", path).split(".")
     place = find(first, kinds)
     schema = definitions[place]
@@ -65,6 +68,7 @@ def field(path: str, definitions: dict[str, Schema], kinds: Sequence[str]) -> Fo
         if not known:
             message, hint = _unknown(name, place + steps, parts)
             raise UsageError("MA7002", message, hint=hint)
+        # Where several variants of a union have the field, the first stands for all.
         schema = known[0]
         place += f"{steps}.{name}"
     parts, steps = _parts(schema, definitions)
@@ -77,6 +81,7 @@ def _parts(schema: Schema, definitions: dict[str, Schema]) -> tuple[list[Schema]
         return _parts(definitions[reference.rpartition("/")[2]], definitions)
     if "properties" in schema and "type" in schema:
         return [schema], ""
+    # oneOf where a field tells the variants apart, else anyOf.
     variants = schema.get("oneOf") or schema.get("anyOf")
     if variants:
         found = [_parts(each, definitions) for each in variants]

@@ -71,8 +71,12 @@ def main(argv: list[str] | None = None) -> int:
         # The reader has gone (`| head`). That is not a failure, and the interpreter, which flushes at its end, must not
         # find one either.
         _silence()
+    # Only outside of a run, which has handlers of its own: `validate` that reads a terminal, for
+    # instance.
     except KeyboardInterrupt:
         return _refuse(InterruptedRunError("MA6002", "interrupted by SIGINT"))
+    # What a damaged cache of unpacked libraries raises: a missing file, a cut off source, a cut off
+    # .pyc.
     except (ImportError, SyntaxError, EOFError) as error:
         return _refuse(_unloadable(error))
     except OSError as error:
@@ -100,8 +104,12 @@ def _dispatch(arguments: list[str]) -> int:
         make_safe()
     if not arguments or arguments[0] in ("-h", "--help", "help"):
         sys.stdout.write(_overview())
+        # Asked for, the overview is a result; typed by accident, in a script whose variable is
+        # empty, it must not look like success.
         return 0 if arguments else 2
     command, rest = _command(arguments)
+    # Asked for again and again by what looks at machines: answered before options, and what they
+    # import, are needed.
     if command == "version" and not rest:
         from machineadm.cli.version import is_plain, print_version
 

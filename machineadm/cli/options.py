@@ -16,6 +16,8 @@ ALLOW_UNKNOWN_VERSION = "--allow-unknown-version"
 ALLOW_UNVERIFIED = "--allow-unverified-plugins"
 RUN_DIRECTORY = "/run/machineadm"
 STATE_DIRECTORY = "/var/lib/machineadm"
+# What is not in here sends the command line to argparse, so that a new kind of option is slow
+# rather than wrong.
 _UNDERSTOOD = frozenset({"action", "choices", "default", "help", "metavar", "required", "type"})
 """Settings of an option that can be read without argparse."""
 
@@ -67,6 +69,8 @@ class Parser:
         options, given = dict(self._arguments), set()
         words = iter(argv)
         for word in words:
+            # `--name=value` and `--name value` alike. `--nam` is left to argparse, which refuses
+            # abbreviations here: a script that uses one breaks when a second option begins so.
             name, equals, value = word.partition("=")
             settings = options.get(name, {})
             action = settings.get("action")
@@ -84,6 +88,7 @@ class Parser:
                 converted = settings.get("type", str)(value)
             except Exception:
                 return None  # argparse has the words for what is wrong
+            # argparse lists the choices in its message, so it has to say it.
             if converted not in settings.get("choices", (converted,)):
                 return None
             values[name] = [*(values[name] or ()), converted] if action == "append" else converted
@@ -149,7 +154,10 @@ class Parser:
             return
         given = os.environ.get(variable)
         if settings.get("action") == "append":
+            # By lines, since a path may hold blanks, commas and colons, but a variable in a unit
+            # file is one string.
             lines = [line for line in (given or "").splitlines() if line]
+            # A required option that its variable fulfils is not missing.
             settings["required"] = settings.get("required", False) and not lines
             if lines:
                 # Not as a default: argparse would append the values of the command line to it.
@@ -312,6 +320,8 @@ def absolute(text: str) -> str:
     """
     if not text.startswith("/") or ".." in text.split("/"):
         _mistake(f"{text!r} is not an absolute path without ..")
+    # Not os.path.normpath: it keeps two leading slashes (POSIX gives them a meaning), which the
+    # comparison of directories would trip over.
     return "/" + "/".join(part for part in text.split("/") if part not in ("", "."))
 
 
@@ -328,6 +338,8 @@ def _mistake(message: str) -> NoReturn:
 
 def _from_environment(variable: str, given: str, settings: dict[str, Any]) -> object:
     if settings.get("action") == "store_true":
+        # Strict, because the shell's habit of "anything that is not empty is true" would make
+        # MACHINEADM_STRICT=no strict.
         if given.lower() not in _TRUE + _FALSE:
             raise UsageError("MA7001", f"{variable}: {given!r} is neither true nor false")
         return given.lower() in _TRUE

@@ -29,6 +29,8 @@ def passphrases_of(arguments: Namespace) -> GivenPassphrases:
         named = f"provider {min(both)}" if min(both) else "all providers"
         raise UsageError("MA7001", f"a passphrase file and a descriptor for {named}; give one")
     descriptors = {provider: _number(text) for provider, text in numbers.items()}
+    # A pipe gives its content once; the second provider would wait for ever, or get an empty
+    # passphrase.
     if len(set(descriptors.values())) < len(descriptors):
         raise UsageError("MA7001", "--passphrase-fd: a descriptor can be read only once")
     if 0 in descriptors.values() and "-" in arguments.path:
@@ -45,6 +47,7 @@ def _by_provider(option: str, given: list[str] | None) -> dict[str, str]:
     found: dict[str, str] = {}
     for text in given or ():
         before, equals, behind = text.partition("=")
+        # A path may hold an equals sign as well: only what looks like a provider's name is one.
         named = equals and re.fullmatch(PROVIDER, before)
         provider, value = (before, behind) if named else ("", text)
         if not value:
@@ -60,6 +63,8 @@ def _number(text: str) -> int:
     if not re.fullmatch("[0-9]{1,6}", text):
         raise UsageError(
             "MA7001",
+            # The value is not repeated: whoever mistakes the option has typed the passphrase
+            # itself.
             "--passphrase-fd: that is not a descriptor number",
             hint="never put the passphrase itself on a command line",
         )

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from machineadm.execution.events import Event
     from machineadm.redaction import Redactor
 
+# Not 1 or 2: both are taken, by shells and by mistakes on the command line. 0 means "no change", so
+# `plan && echo in place` works.
 SOMETHING_TO_DO = 10
 
 
@@ -69,6 +71,7 @@ def show(request: Request, machine: Machine, *, as_json: bool) -> int:
     redactor = machine.redactor
     with refusals(redactor, problems_as_json=as_json) as refusal:
         looks = look_ahead(request, machine, told.append, refuse=refused.append)
+    # Nothing was planned, so there is nothing to show; the refusal has been printed.
     if refusal.exit_code:
         return refusal.exit_code
     for event in told:

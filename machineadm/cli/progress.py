@@ -27,6 +27,8 @@ class Progress:
     """
 
     def __init__(self, *, output: Literal["text", "json"]) -> None:
+        # Replaced by the machine's as soon as there is one; until then nothing secret is known that
+        # could be masked.
         self.redactor = Redactor()
         self._json = output == "json"
         self._numbers: dict[str, str] = {}
@@ -43,9 +45,13 @@ class Progress:
     def log(self, line: str) -> None:
         """Show a line that a command printed."""
         if self._json:
+            # Lines of commands are not events and carry no time of their own; readers that merge
+            # logs need one.
             now = events.rfc3339(time.time())
             self._write_json({"event": "log", "time": now, "line": line})
         else:
+            # A command may print escape sequences, which could rewrite what the operator has
+            # already read.
             self._line(f"    {printable(line)}")
 
     def __enter__(self) -> Progress:
@@ -78,6 +84,8 @@ class Progress:
                 self._line(printable(f"{name} is {value} now; the previous value is kept"))
         elif isinstance(event, events.StepStarted):
             self.end()
+            # Without a newline: whoever watches a terminal sees which step the run is in, and then
+            # how it ended on the same line.
             self._write(f"{self._numbers.get(event.step, '')}{event.step} ...")
             self._begun = True
         elif isinstance(event, events.StepDone):

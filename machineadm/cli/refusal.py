@@ -32,6 +32,8 @@ def refusals(redactor: Redactor, *, problems_as_json: bool = False) -> Iterator[
         yield refusal
     except MachineadmError as error:
         text = error.text if isinstance(error, ProblemsError) else describe(error) + "\n"
+        # On standard output as well: a program reads one stream, whether the answer is a plan or a
+        # refusal.
         if problems_as_json and isinstance(error, ProblemsError):
             sys.stdout.write(printing.as_json(error.problems))
         sys.stderr.write(redactor.text(text))

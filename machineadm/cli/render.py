@@ -44,6 +44,7 @@ def run(arguments: Namespace) -> int:
     with refusals(redactor, problems_as_json=arguments.output == "json") as refusal:
         streams = read_streams(arguments.path)
         bundle = read_bundle((stream.name, stream.data) for stream in streams)
+        # Before rendering, whose errors may quote a value that a template was given.
         redactor.learn(secrets_of_bundle(bundle))
         outcome = render_bundle(bundle, random=os.urandom, template=arguments.template)
         if outcome.rendered is None:
@@ -59,6 +60,7 @@ def _print(rendered: Rendered, warnings: tuple[Problem, ...], output: str) -> No
         sys.stdout.write(_json(rendered, warnings))
         return
     sys.stdout.flush()
+    # User data may be gzip, which is not text.
     sys.stdout.buffer.write(rendered.user_data)
     sys.stdout.buffer.flush()
     sys.stderr.write(printing.lines(warnings))
@@ -89,6 +91,7 @@ def _sizes(sizes: Sizes) -> str:
         return head + f"{left} bytes below the limit of {sizes.limit}{what}\n"
     verdicts = [
         f"{limit} ({who}): {'fits' if sizes.raw <= limit else _compressed_verdict(sizes, limit)}"
+        # Without a limit of its own in the document nobody has said which cloud it is for.
         for limit, who in ((SMALL, "AWS"), (USUAL, "most others"))
     ]
     return head + f"limits: {'; '.join(verdicts)}\n"

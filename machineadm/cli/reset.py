@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from machineadm.execution.events import Event, ResetEnded
 
 SOMETHING_TO_DO = 10
+# As a bootstrap that was cut off: the same command goes on.
 RUN_AGAIN = 9
 
 
@@ -81,6 +82,7 @@ def _show(machine: Machine, *, as_json: bool) -> int:
         }
         sys.stdout.write(msgspec.json.encode(told).decode() + "\n")
     else:
+        # The same rendering as a plan's, so that what goes can be compared with what came.
         sys.stdout.writelines(render_text(prospect.looks, machine.redactor))
         sys.stdout.writelines(f"stays: {printable(line)}\n" for line in prospect.left)
         if prospect.known:
@@ -128,6 +130,8 @@ def _how(event: ResetEnded) -> str:
 
 def _asked(prospect: Prospect) -> bool:
     """Whether a person at the terminal confirms it. Without a terminal nobody can, and --yes is needed."""
+    # Both: a question that is redirected into a log would wait for an answer that nobody knows to
+    # give.
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
         return False
     from machineadm.plan.render import printable
@@ -138,4 +142,5 @@ def _asked(prospect: Prospect) -> bool:
         "Type yes to reset it: "
     )
     sys.stderr.flush()
+    # The whole word: a y out of habit must not take a node out of its cluster.
     return sys.stdin.readline().strip() == "yes"

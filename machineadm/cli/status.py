@@ -50,6 +50,7 @@ def run(arguments: Namespace) -> int:
         root=arguments.root,
         run_directory=arguments.run_dir,
         state_directory=arguments.state_dir,
+        # Without --wait there is one look, which needs no deadline.
         deadline=arguments.timeout if arguments.wait else None,
     ) as machine:
         state = machine.host.state
@@ -74,6 +75,8 @@ def run(arguments: Namespace) -> int:
 
 def is_cut_off(status: BootstrapStatus, state: State) -> bool:
     """Whether the run that wrote the report was cut off: it was killed, or the machine went down."""
+    # The lock and not the process's number: the kernel drops it with the process, whatever killed
+    # it, and never gives it to another.
     return status.phase not in _ENDED and not state.locked_by_other()
 
 
@@ -176,6 +179,8 @@ def _wait(host: Host) -> BootstrapStatus:
                 # The next run may be about to begin, so keep waiting; but say it, because without one the wait is for nothing.
                 told = True
                 sys.stderr.write(CUT_OFF)
+            # By looking again: the run directory may not exist yet, and inotify cannot watch what
+            # is not there.
             host.clock.sleep(POLL)
     except InterruptedRunError as error:
         phase = status.phase if status else "not begun"

@@ -12,6 +12,8 @@ from typing import TextIO
 
 PATIENCE = 2.0
 """Seconds that a run waits for a reader that has stopped reading; it has them again after twenty."""
+# Less credit than this is none: a reader that takes one line a second would otherwise be waited
+# for, again and again, a moment each.
 _LEAST = 0.1
 _PIECE = 4096
 """What a pipe takes without waiting once it is said to be writable (PIPE_BUF)."""
@@ -72,6 +74,7 @@ class Output(io.RawIOBase):
                 self._write_result(content)
             else:
                 self._write_log(content)
+        # Whoever has gone has seen enough (`| head`): no error, neither for a result nor for a log.
         except BrokenPipeError:
             pass
         except OSError as error:
@@ -143,6 +146,8 @@ def make_safe() -> None:
         try:
             os.fstat(descriptor)
         except OSError:
+            # The lowest free number is what open(2) gives, so in ascending order each gap is filled
+            # by its own stream.
             os.open(os.devnull, os.O_RDWR)
     if sys.stdin is None:
         sys.stdin = os.fdopen(os.open(os.devnull, os.O_RDONLY))

@@ -139,6 +139,8 @@ def run(arguments: Namespace) -> int:
     streams = read_streams(arguments.path, plugins=passphrases.plugins)
     kubernetes_version = arguments.kubernetes_version
     if arguments.placeholders:
+        # Before decoding: a placeholder is text, and where it stands unquoted it decides of which
+        # YAML type its value is.
         streams, kubernetes_version = _stood_in(streams, arguments)
     found = _examined(
         streams,
@@ -169,7 +171,10 @@ def run(arguments: Namespace) -> int:
     elif found.problems:
         sys.stdout.write(printing.as_text(found.problems))
     else:
+        # Named, so that a log of many runs says which file was good.
         names = ", ".join(stream.name for stream in streams)
         sys.stdout.write(f"machineadm: no problems in {names}\n")
+    # A warning may be meant as it stands, so it is no reason to stop a pipeline that was green
+    # yesterday.
     refused = found.problems if arguments.strict else found.errors
     return ConfigError.exit_code if refused else 0

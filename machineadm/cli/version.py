@@ -69,6 +69,7 @@ def own_digest() -> str:
     from pathlib import Path
 
     file = Path(sys.argv[0])
+    # With `python -m machineadm` this is a module of a checkout, whose digest would mean nothing.
     if not file.is_file() or file.suffix == ".py":
         return ""
     return hashlib.sha256(file.read_bytes()).hexdigest()

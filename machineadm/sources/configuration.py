@@ -45,6 +45,8 @@ def read(
         HostError: A download failed.
         PluginError: A plugin does not give it.
     """
+    # Before the scheme is looked at: a URI cannot be a lone dash, and `./-` is how a shell names a
+    # file of that name.
     if uri == "-":
         return _bounded(sys.stdin.buffer, "standard input")
     scheme = _scheme(uri)
@@ -57,6 +59,8 @@ def read(
             f"cannot read {shown(uri)}: unknown scheme {scheme!r}",
             hint=f"this release reads {', '.join(sorted(SCHEMES))}, paths, and - for standard input",
         )
+    # time.sleep is looked up late: a caller that can be interrupted passes its own, and then `time`
+    # need not be imported.
     options = _Options(ca_file, ca_bundle, headers or {}, sleep or _default_sleep(), plugins)
     return handler(uri, options)
 
@@ -98,6 +102,8 @@ def _file(path: str) -> bytes:
 
 
 def _bounded(file: IO[bytes], name: str) -> bytes:
+    # One byte more than allowed, so that a source without an end (/dev/zero, a pipe) is noticed
+    # without being held.
     data = file.read(MOST + 1)
     if len(data) > MOST:
         raise UsageError("MA7004", f"cannot read {name}: it is larger than {MOST} bytes")
@@ -108,6 +114,8 @@ def _file_url(uri: str, _options: _Options) -> bytes:
     from urllib.parse import unquote, urlsplit
 
     parts = urlsplit(uri)
+    # RFC 8089: an authority names another host. `file://etc/x`, with a slash too few, would
+    # otherwise read /x.
     if parts.netloc not in ("", "localhost"):
         raise UsageError("MA3113", f"cannot read {uri}: file URLs have three slashes")
     return _file(unquote(parts.path))
@@ -128,6 +136,8 @@ def _data(uri: str, _options: _Options) -> bytes:
         return data
     with contextlib.suppress(ValueError):
         if comma:
+            # Without `validate` Python skips what is not base64, and a typo would become other
+            # bytes. Line breaks alone are forgiven: `base64` of coreutils wraps at 76 columns.
             return base64.b64decode(b"".join(data.split()), validate=True)
     # Not quoted: it may be a whole configuration.
     raise UsageError(
@@ -146,6 +156,9 @@ def _web(uri: str, options: _Options) -> bytes:
         try:
             return b"".join(downloads.fetch(uri, headers=options.headers))
         except HostError as error:
+            # Only what broke off in the middle: nothing has been used of it yet, so starting again
+            # is safe here. Everything that fails before the first byte was retried by `fetch`
+            # itself.
             if error.code != "MA3103":
                 raise
     return b"".join(downloads.fetch(uri, headers=options.headers))

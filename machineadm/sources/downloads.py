@@ -10,8 +10,11 @@ from machineadm.errors import HostError
 from machineadm.redaction import Secret
 from machineadm.sources.shown import shown
 
+# With the pauses below, 2 + 4 + 8 + 16: half a minute, in which a server may restart or a route come up.
 ATTEMPTS = 5
 _PAUSE = 2.0
+# Large enough that a container image costs few calls, small enough that an interrupted run stops at
+# once.
 _CHUNK = 1 << 20
 
 
@@ -54,6 +57,8 @@ class Downloads:
         """
         came = 0
         for chunk in self._chunks(url, headers or {}):
+            # A fast mirror never makes us wait, so this is the only place where such a download
+            # asks whether the run must end.
             self._sleep(0)
             # What came, not Content-Length: a server may send neither a length nor an end.
             came += len(chunk)
@@ -108,12 +113,15 @@ def _local(url: str, open_local: Callable[[str], int]) -> Iterator[bytes]:
     """
     from urllib.parse import unquote, urlsplit
 
+    # Imported by the function alone: most configurations fetch nothing.
     parts = urlsplit(url)
     path = unquote(parts.path)
     if parts.netloc not in ("", "localhost"):
         raise HostError("MA3101", f"cannot read {url}: file URLs have three slashes")
     try:
         with os.fdopen(open_local(path), "rb") as file:
+            # Of the descriptor, not of the path: between a check by name and the open somebody
+            # could exchange the file.
             if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
                 raise HostError("MA3111", f"cannot read {path}: it is not a regular file")
             while chunk := file.read(_CHUNK):

@@ -22,6 +22,8 @@ from machineadm.sources.shown import shown
 from machineadm.version import VERSION
 
 MOST_REDIRECTS = 10
+# read(n) of http.client waits until all of it is there: with more, a slow server would be seen less
+# often.
 _CHUNK = 256 * 1024
 _PUBLIC = ("User-agent", "Range")
 """Headers that another server may see, too; as urllib spells them."""
@@ -63,6 +65,8 @@ class Web:
     def __init__(self, *, ca_file: str = "", ca_bundle: str = "", timeout: float = 30.0) -> None:
         self._ca_file = ca_file
         self._ca_bundle = ca_bundle
+        # Read when the first https URL comes: Debian's bundle takes 20 ms to parse, which plain
+        # http need not pay.
         self._trusted: ssl.SSLContext | None = None
         self._store: tuple[int, int] | None = None
         self.timeout = timeout
@@ -127,6 +131,8 @@ class Web:
         # lead.
         opener = urllib.request.OpenerDirector()
         for handler in (
+            # It reads the variables now, at each request: the configuration may have set the run's
+            # proxies meanwhile.
             urllib.request.ProxyHandler(),
             _Plain(),
             _Secure(self._context),
@@ -141,6 +147,8 @@ class Web:
             )
         except urllib.error.HTTPError as error:
             if any_status and isinstance(error.fp, http.client.HTTPResponse):
+                # A status of 400 and above is an answer as well for whoever asked for any; urllib
+                # calls it an error.
                 return error.fp
             error.close()
             raise _refused(url, error.code) from None
@@ -253,7 +261,14 @@ class _Redirects(urllib.request.HTTPRedirectHandler):
                 hint="redirects are followed only to a plain host, and never from https to http; use the final URL",
             )
         following = super().redirect_request(
-            req, fp, 307 if code == 308 else code, msg, headers, newurl
+            # The parent of Python 3.10 refuses 308, and treats 307 as 308 is meant: the method
+            # stays.
+            req,
+            fp,
+            307 if code == 308 else code,
+            msg,
+            headers,
+            newurl,
         )
         # A token for one server is a secret to every other one; urllib would send it along.
         if following is not None and _origin(following) != _origin(req):
@@ -321,6 +336,7 @@ def _request(
 
     user = address(url).user
     request = urllib.request.Request(  # noqa: S310 - handlers for the web alone
+        # urllib would take the user for a part of the host's name.
         url.replace(f"{user}@", "", 1) if user else url,
         data=data,
         headers={"User-Agent": f"machineadm/{VERSION}"},
@@ -345,6 +361,7 @@ def _nothing() -> Generator[bytes, None, None]:
 
 def _length(headers: Message) -> int | None:
     text = headers.get("Content-Length", "")
+    # A malformed length is none: the connection's end then ends the body, as without the header.
     return int(text) if text.isdecimal() else None
 
 

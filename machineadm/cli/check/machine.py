@@ -46,6 +46,8 @@ def run(arguments: Namespace) -> int:
                 allow_unauthenticated=arguments.allow_unauthenticated_encryption,
             )
             streams = read_streams(arguments.path)
+            # A configuration without `kubernetes` can be checked too: then it is only asked what
+            # any node needs.
             accepted = accept(streams, mode="preparation", opener=opener)
             spec = accepted.configuration.spec
             kubernetes, prepared = spec.kubernetes, spec.machine
