@@ -389,7 +389,7 @@ def _ports(kubernetes: KubernetesConfig | None, host: Host, *, worker: bool) -> 
         yield _warning(
             "MA4512",
             "the machine is a node already",
-            "`kubeadm reset` removes it; machineadm continues only what it started itself",
+            "`machineadm reset` removes it; machineadm continues only what it started itself",
         )
         return
     wanted = list(_NODE_PORTS)

@@ -41,6 +41,7 @@ from machineadm.version import VERSION
 if TYPE_CHECKING:
     from machineadm.agent.providing import Described
     from machineadm.agent.resolving import Resolved
+    from machineadm.agent.units import ResumeUnit
     from machineadm.api.v1alpha1.machine import (
         MachineConfig,
         MachineConfiguration,
@@ -202,6 +203,7 @@ def look_ahead(
     if anything_to_do(looks):
         for error in _unsuitable(request, ready, machine.host):
             refuse(error)
+        looks = _with_resume_unit(request, machine, ready, looks)
     if not ready.asked:
         return looks
     from machineadm.agent.providing import looked_at
@@ -454,7 +456,7 @@ def _enable_resume_unit(
     request: Request, machine: Machine, ready: Ready, reporter: Reporter
 ) -> bool:
     """Arrange that a run cut off by a reboot goes on by itself. If that is impossible, the report says so."""
-    from machineadm.agent.units import enable_resume_unit, has_systemd
+    from machineadm.agent.units import has_systemd
 
     if not has_systemd(machine.host):
         reporter.resumable("False", "NoSystemd", "run the same command again after a reboot")
@@ -464,15 +466,43 @@ def _enable_resume_unit(
         reporter.resumable("False", "PassphraseNotKept", f"{gone}; run the same command again")
         _disable_resume_unit(machine)
         return False
-    options = (*request.options, *request.passphrases.options, *machine.directory_options)
+    unit = _resume_unit(request, machine, ready)
     try:
-        given = ready.resolved.given if ready.resolved is not None else None
-        enable_resume_unit(machine.host, machine.agent, ready.streams, options, given)
+        unit.apply(machine.host, unit.check(machine.host))
     except HostError as error:
         reporter.resumable("False", "Failed", f"{error.code} {error.message}")
         return False
     reporter.resumable("True", "UnitEnabled")
     return True
+
+
+def _resume_unit(request: Request, machine: Machine, ready: Ready) -> ResumeUnit:
+    from machineadm.agent.units import ResumeUnit
+
+    return ResumeUnit(
+        agent=machine.agent,
+        streams=ready.streams,
+        options=(*request.options, *request.passphrases.options, *machine.directory_options),
+        instance_data=ready.resolved.given if ready.resolved is not None else None,
+    )
+
+
+def _with_resume_unit(
+    request: Request, machine: Machine, ready: Ready, looks: tuple[Look, ...]
+) -> tuple[Look, ...]:
+    """What a run would do so that it goes on after a reboot, before all else."""
+    # By the path alone: a machine without systemd need not load what writes units.
+    if machine.host.offline or machine.host.files.stat("/run/systemd/system") is None:
+        return looks
+    from machineadm.agent.units import has_systemd
+    from machineadm.plan.look import Standing
+
+    if not has_systemd(machine.host) or _passphrase_lost_at_reboot(request.passphrases):
+        return looks
+    unit = _resume_unit(request, machine, ready)
+    work = unit.check(machine.host)
+    standing = Standing.TO_DO if work.effects else Standing.IN_PLACE
+    return Look(step=unit, standing=standing, work=work), *looks
 
 
 def _passphrase_lost_at_reboot(passphrases: GivenPassphrases) -> str:

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 import msgspec
 
-from machineadm.actions.perform import perform
+from machineadm.actions.perform import perform, services_of
 from machineadm.agent.own_file import (
     BOOT_CONFIGURATION,
     BOOT_NODE,
@@ -25,7 +25,7 @@ from machineadm.host.effects import (
     RemoveFile,
     WriteFile,
 )
-from machineadm.host.ports import FileKind, FileWrite, Host
+from machineadm.host.ports import FileKind, Host
 from machineadm.plan.model import FollowUp, Outcome, Phase, Work, digest_of
 from machineadm.redaction import Secret
 from machineadm.sources.stream import Stream
@@ -46,53 +46,92 @@ def has_systemd(host: Host) -> bool:
     return host.services is not None and found is not None and found.kind is FileKind.DIRECTORY
 
 
-def enable_resume_unit(
-    host: Host,
-    agent: AgentFile,
-    streams: Sequence[Stream],
-    options: Sequence[str],
-    instance_data: Stream | None = None,
-) -> None:
+class ResumeUnit(msgspec.Struct, frozen=True, kw_only=True):
     """Make the run go on after a reboot: a private copy of its input, and a unit that reads it.
 
-    Args:
-        host: A machine with systemd.
-        agent: What the unit starts.
-        streams: The input as it was read.
-        options: Further options of `bootstrap`.
-        instance_data: What `--instance-data` named, if it did.
-
-    Raises:
-        HostError: It cannot be arranged.
+    A work like any other, shown by `plan`, but done beside the journal: docs/adr/0044-the-resume-unit-is-beside-the-journal.md.
     """
-    # The copy before the unit that starts it: a kill in between must not leave a unit without its
-    # program.
-    perform(copies_of_agent(agent, host), host)
-    # Named by content: until the unit is replaced, the existing one must find all of its old copies, and never a mixture.
-    given = [*streams] if instance_data is None else [*streams, instance_data]
-    digest = digest_of(str(len(streams)), *(stream.data for stream in given))[:16]
-    names = [f"configuration-{digest}-{number}.yaml" for number in range(len(streams))]
-    names += [f"instance-data-{digest}.yaml"] if instance_data is not None else []
-    for name, stream in zip(names, given, strict=True):
-        _keep(host, f"{_RESUME}/{name}", stream.data)
-    if agent.proxies:
-        _keep(host, _RESUME_ENVIRONMENT, environment_file(agent.proxies))
-    copies = [f"{host.state.state_directory}/{_RESUME}/{name}" for name in names]
-    options_of = ["--path"] * len(streams) + ["--instance-data"]
-    arguments = [word for pair in zip(options_of, copies, strict=False) for word in pair]
-    command = (*lasting_command(agent, host), "bootstrap", *arguments, *options)
-    environment = f"{host.state.state_directory}/{_RESUME_ENVIRONMENT}"
-    unit = resume_unit(command, condition=copies[0], cache=agent.cache, environment=environment)
-    _install(host, RESUME_UNIT, unit)
-    # Last, when no unit reads them any more.
-    _remove_copies(host, *names, _ENVIRONMENT)
+
+    agent: AgentFile
+    """What the unit starts."""
+
+    streams: tuple[Stream, ...]
+    """The input as it was read."""
+
+    options: tuple[str, ...] = ()
+    """Further options of `bootstrap`."""
+
+    instance_data: Stream | None = None
+    """What `--instance-data` named, if it did."""
+
+    name: ClassVar[str] = "agent/resumeUnit"
+    phase: ClassVar[Phase] = Phase.BOOT
+    live: ClassVar[bool] = True
+    once: ClassVar[bool] = False
+
+    def digest(self) -> str:
+        """See `Step.digest`."""
+        return digest_of(self.name, *(stream.data for stream in self._given()), self.options)
+
+    def check(self, host: Host) -> Work:
+        """See `Step.check`."""
+        # The copy before the unit that starts it: a kill in between must not leave a unit without its
+        # program.
+        effects: list[Effect] = [*copies_of_agent(self.agent, host)]
+        # Named by content: until the unit is replaced, the existing one must find all of its old copies, and never a mixture.
+        given = self._given()
+        digest = digest_of(str(len(self.streams)), *(stream.data for stream in given))[:16]
+        names = [f"configuration-{digest}-{number}.yaml" for number in range(len(self.streams))]
+        names += [f"instance-data-{digest}.yaml"] if self.instance_data is not None else []
+        for name, stream in zip(names, given, strict=True):
+            effects += _kept(host, f"{_RESUME}/{name}", stream.data)
+        if self.agent.proxies:
+            effects += _kept(host, _RESUME_ENVIRONMENT, environment_file(self.agent.proxies))
+        path, unit = f"{UNITS}/{RESUME_UNIT}", self._unit(host, names).encode()
+        before = host.files.read(path)
+        if before != unit:
+            effects.append(WriteFile(path=path, content=unit, before=before))
+        if host.services is not None and not host.services.enabled(RESUME_UNIT):
+            effects.append(EnableUnit(unit=RESUME_UNIT))
+        # Last, when no unit reads them any more.
+        effects += _without_copies(host, *names, _ENVIRONMENT)
+        return Work(
+            effects=tuple(effects),
+            summary=f"unit {RESUME_UNIT}, until the bootstrap has succeeded" if effects else "",
+            follow=(FollowUp(kind="daemon-reload"),) if before != unit else (),
+        )
+
+    def apply(self, host: Host, work: Work) -> Outcome:
+        """See `Step.apply`. What follows is done as well: there is no engine around it.
+
+        Raises:
+            HostError: It cannot be arranged.
+        """
+        perform(work.effects, host)
+        if work.follow:
+            services_of(host).reload()
+        return Outcome(change=work.change, message=f"enabled {RESUME_UNIT}")
+
+    def _given(self) -> tuple[Stream, ...]:
+        return self.streams if self.instance_data is None else (*self.streams, self.instance_data)
+
+    def _unit(self, host: Host, names: Sequence[str]) -> str:
+        copies = [f"{host.state.state_directory}/{_RESUME}/{name}" for name in names]
+        options = ["--path"] * len(self.streams) + ["--instance-data"]
+        arguments = [word for pair in zip(options, copies, strict=False) for word in pair]
+        return resume_unit(
+            (*lasting_command(self.agent, host), "bootstrap", *arguments, *self.options),
+            condition=copies[0],
+            cache=self.agent.cache,
+            environment=f"{host.state.state_directory}/{_RESUME_ENVIRONMENT}",
+        )
 
 
 def disable_resume_unit(host: Host) -> None:
-    """Undo `enable_resume_unit`. Writes nothing if there is nothing to undo."""
+    """Undo a `ResumeUnit`. Writes nothing if there is nothing to undo."""
     if has_systemd(host):
         _uninstall(host, RESUME_UNIT)
-    _remove_copies(host)
+    perform(_without_copies(host), host)
     # The unit for boot commands starts the same copy of the agent.
     if host.files.stat(f"{UNITS}/{BOOT_UNIT}") is None:
         forget_agent(host)
@@ -304,26 +343,18 @@ class NoUnits(msgspec.Struct, frozen=True, kw_only=True):
 _NO_SYSTEMD = "there is no systemd, so nothing will run them at later boots"
 
 
-def _keep(host: Host, name: str, content: bytes) -> None:
-    if host.state.read(name, durable=True) != content:
-        host.state.write(name, content, durable=True)
+def _kept(host: Host, name: str, content: bytes) -> tuple[Effect, ...]:
+    if host.state.read(name, durable=True) == content:
+        return ()
+    return (KeepState(name=name, content=content, durable=True),)
 
 
-def _remove_copies(host: Host, *but: str) -> None:
-    for name in host.state.list(_RESUME):
-        if name not in but:
-            host.state.remove(f"{_RESUME}/{name}", durable=True)
-
-
-def _install(host: Host, unit: str, text: str) -> None:
-    path, services = f"{UNITS}/{unit}", host.services
-    if services is None:
-        return
-    if host.files.read(path) != text.encode():
-        host.files.write([FileWrite(path=path, content=text.encode())])
-        services.reload()
-    if not services.enabled(unit):
-        services.enable(unit)
+def _without_copies(host: Host, *but: str) -> tuple[Effect, ...]:
+    return tuple(
+        DropState(name=f"{_RESUME}/{name}", durable=True)
+        for name in host.state.list(_RESUME)
+        if name not in but
+    )
 
 
 def _uninstall(host: Host, unit: str) -> None:

@@ -20,7 +20,7 @@ TABLE: dict[str, Code] = {
     "MA4003": Code(
         "a port that Kubernetes needs is in use",
         "A port that the kubelet or a control plane component needs is in use (6443, 2379, 2380, 10250, 10257, 10259).",
-        "Find the process with `ss -ltnp` and stop it. A machine that was a node before needs `kubeadm reset`.",
+        "Find the process with `ss -ltnp` and stop it. On a machine that was a node before, run `machineadm reset`.",
     ),
     "MA4004": Code(
         "swap is on and the kubelet does not accept it",
@@ -106,7 +106,8 @@ TABLE: dict[str, Code] = {
     "MA4018": Code(
         "files of an earlier kubeadm run, or of another configuration, are in the way",
         "Files that kubeadm would write exist already, or a directory that must be empty is not. Nothing was changed.",
-        "To set the machine up again, run `kubeadm reset`; if the configuration writes these files, remove them there.",
+        "To set the machine up again, run `machineadm reset`, which asks before it takes what others made; if the configuration"
+        " writes these files, remove them there.",
     ),
     "MA4019": Code(
         "a node of the same name is ready in the cluster",
@@ -200,13 +201,13 @@ TABLE: dict[str, Code] = {
     "MA4040": Code(
         "the machine is already a node",
         "/etc/kubernetes/kubelet.conf exists, and machineadm has no record of making this node. Nothing was changed.",
-        "Replace the machine, or run `kubeadm reset` to set it up again.",
+        "Replace the machine, or run `machineadm reset`, which asks first, to set it up again.",
     ),
     "MA4041": Code(
         "node of another configuration",
         "This machine has joined the cluster with a kubernetes section that differs from the given one. kubeadm is not run"
         " twice, so the change would have no effect.",
-        "Undo the change. To make it, replace the machine.",
+        "Undo the change. To make it, replace the machine, or run `machineadm reset` and then again.",
     ),
     "MA4042": Code(
         "an unfinished kubeadm run could not be reset",
@@ -222,7 +223,7 @@ TABLE: dict[str, Code] = {
         "the node was reset",
         "machineadm made this machine a node, and somebody has reset it since: kubelet.conf is gone. machineadm "
         "does not report success, and does not set the node up again unasked. Nothing was changed.",
-        "Replace the machine. To make it a node again run `kubeadm reset`, remove the state directory, then run again.",
+        "Replace the machine. To make it a node again run `machineadm reset`, then run again.",
     ),
     "MA4045": Code(
         "somebody else changed this machine since",
@@ -232,14 +233,14 @@ TABLE: dict[str, Code] = {
         " times, nothing shows that they are machineadm's.) It may be a live node, so no run finishes or resets it, not even"
         " after a reboot. Nothing was changed.",
         "If the machine is a node now, leave it, and run `systemctl disable machineadm-resume`. To set it up again, run"
-        " `kubeadm reset` yourself, then run again.",
+        " `machineadm reset`, which asks first, then run again.",
     ),
     "MA4046": Code(
         "a reset would remove too much",
         "A kubeadm that machineadm started did not finish and must be reset, but `kubeadm reset` would also remove what was"
         " there before, or was added later: etcd's data, keys, kubeconfigs or static pods that neither this kubeadm nor the"
         " configuration created. Nothing was changed.",
-        "Back up what you need, run `kubeadm reset` yourself, restore it, then run again.",
+        "Back up what you need, run `machineadm reset`, which asks first, restore it, then run again.",
     ),
     "MA4047": Code(
         "a command has changed the copy of kubeadm's file",

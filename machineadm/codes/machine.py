@@ -68,7 +68,7 @@ TABLE: dict[str, Code] = {
     "MA4512": Code(
         "already a node (machine, a warning)",
         "There is a kubelet.conf, or the manifest of an API server.",
-        f"`kubeadm reset` removes it. {_IGNORE}",
+        f"`machineadm reset` removes it. {_IGNORE}",
     ),
     "MA4513": Code(
         "the host name does not resolve (machine, a warning)",

@@ -105,7 +105,7 @@ def test_disks_are_partitioned_formatted_and_mounted_once(disks: Disks) -> None:
     told = disks.run(PLAN + RUN + LOOK + PLAN)
     one, two = disks.names
 
-    assert told.startswith("Plan: 11 steps: 11 to do, 0 in place, ")
+    assert told.startswith("Plan: 12 steps: 12 to do, 0 in place, ")
     assert "No problems found" in told
     assert "label: dos" in told
     assert 'LABEL="etcd_disk"' in told

@@ -235,7 +235,7 @@ class Attempt:
             raise KubeadmError(
                 "MA4040",
                 f"{KUBELET_CONF} exists: this machine is already a node, and machineadm did not make it",
-                hint="to set it up again, run `kubeadm reset` first",
+                hint="to set it up again, run `machineadm reset` first",
             )
         if record is None:
             return
@@ -273,7 +273,7 @@ class Attempt:
         raise KubeadmError(
             "MA4041",
             "this machine became a node with another configuration, or was about to",
-            hint="run with that configuration to finish, or run `kubeadm reset` to start over with this one",
+            hint="run with that configuration to finish, or run `machineadm reset` to start over with this one",
         )
 
     def _run(self, argv: tuple[str, ...], begun: Record) -> Outcome:

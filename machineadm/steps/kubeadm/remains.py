@@ -101,7 +101,7 @@ def refuse_lost_node(host: Host, record: Record) -> None:
         raise KubeadmError(
             "MA4044",
             f"this machine was a node, but {KUBELET_CONF} is gone",
-            hint=f"to make it a node again, run `kubeadm reset` and remove {host.state.state_directory}",
+            hint="to make it a node again, run `machineadm reset`, then run again",
         )
 
 
@@ -159,7 +159,7 @@ def refuse_foreign(record: Record, evidence: Evidence) -> NoReturn:
         "MA4045",
         f"{named(evidence.foreign)}: {reason}. Nothing was changed",
         hint="if this machine is a node now, it needs no machineadm: disable the unit machineadm-resume; to set it"
-        " up again, run `kubeadm reset` first",
+        " up again, run `machineadm reset` first",
     )
 
 
@@ -172,7 +172,7 @@ def refuse_mixed(record: Record, evidence: Evidence) -> NoReturn:
     raise KubeadmError(
         "MA4046",
         f"{story(record)}, and a reset would also remove {named(evidence.spoils)}, which machineadm did not make",
-        hint="back up what you need, run `kubeadm reset`, restore it, and run again",
+        hint="back up what you need, run `machineadm reset`, restore it, and run again",
     )
 
 

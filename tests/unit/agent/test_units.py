@@ -9,8 +9,8 @@ from machineadm.agent.own_file import AgentFile, copies_of_agent, lasting_comman
 from machineadm.agent.units import (
     BootUnit,
     NoBootUnit,
+    ResumeUnit,
     disable_resume_unit,
-    enable_resume_unit,
     resume_unit,
 )
 from machineadm.errors import HostError
@@ -57,7 +57,7 @@ def test_a_resumed_run_has_the_proxies_of_the_first_and_nobody_reads_their_passw
     )
     agent = AgentFile(python="/usr/bin/python3", path="/usr/bin/machineadm", proxies=proxies)
 
-    enable_resume_unit(host, agent, [Stream(name="node.yaml", data=b"{}")], ())
+    apply(ResumeUnit(agent=agent, streams=(Stream(name="node.yaml", data=b"{}"),)), host)
 
     unit = host.text("/etc/systemd/system/machineadm-resume.service") or ""
     assert "EnvironmentFile=-/var/lib/machineadm/resume/environment\n" in unit

@@ -16,13 +16,13 @@ from machineadm.agent.units import (
     UNITS,
     BootUnit,
     NoBootUnit,
+    ResumeUnit,
     disable_resume_unit,
-    enable_resume_unit,
 )
 from machineadm.host.ports import Host
 from machineadm.plan.model import Plan
 from machineadm.sources.stream import Stream
-from tests.applying import carry_out, context_of
+from tests.applying import apply, carry_out, context_of
 from tests.fakes.host import FakeHost
 from tests.fakes.killing import Killed, Reaper
 
@@ -37,8 +37,8 @@ def machine() -> FakeHost:
     return host
 
 
-def streams(*contents: str) -> list[Stream]:
-    return [Stream(name=f"{n}.yaml", data=one.encode()) for n, one in enumerate(contents)]
+def streams(*contents: str) -> tuple[Stream, ...]:
+    return tuple(Stream(name=f"{n}.yaml", data=one.encode()) for n, one in enumerate(contents))
 
 
 OLD, NEW = ("a: old", "b: old", "c: old"), ("a: new",)
@@ -57,6 +57,11 @@ def resumed(host: FakeHost) -> tuple[str, ...] | None:
     if condition.removeprefix("/var/lib/machineadm/") not in files:
         return None
     return tuple(files[path.removeprefix("/var/lib/machineadm/")].decode() for path in paths)
+
+
+def enable(host: Host, *contents: str, instance_data: Stream | None = None) -> None:
+    unit = ResumeUnit(agent=AGENT, streams=streams(*contents), instance_data=instance_data)
+    apply(unit, host)
 
 
 def every_instant(
@@ -79,11 +84,11 @@ def test_the_next_boot_resumes_with_all_of_one_input_whenever_it_was_exchanged()
 
     def failed() -> FakeHost:
         host = machine()
-        enable_resume_unit(host, AGENT, streams(*OLD[:2]), (), streams(*OLD)[2])
+        enable(host, *OLD[:2], instance_data=streams(*OLD)[2])
         return host
 
     def again(host: Host) -> None:
-        enable_resume_unit(host, AGENT, streams(*NEW), ())
+        enable(host, *NEW)
 
     assert resumed(failed()) == OLD
     for at, after, host in every_instant(failed, again):
@@ -95,18 +100,16 @@ def test_the_next_boot_resumes_with_all_of_one_input_whenever_it_was_exchanged()
 
 
 def test_a_first_input_is_resumed_as_soon_as_the_unit_is_there() -> None:
-    for at, after, host in every_instant(
-        machine, lambda host: enable_resume_unit(host, AGENT, streams(*OLD), ())
-    ):
+    for at, after, host in every_instant(machine, lambda host: enable(host, *OLD)):
         assert resumed(host) in (None, OLD), (at, after)
-        enable_resume_unit(host, AGENT, streams(*OLD), ())
+        enable(host, *OLD)
         assert resumed(host) == OLD
 
 
 def test_nothing_is_left_of_it_after_the_next_run_whenever_it_was_taken_away() -> None:
     def waiting() -> FakeHost:
         host = machine()
-        enable_resume_unit(host, AGENT, streams(*OLD), ())
+        enable(host, *OLD)
         return host
 
     for at, after, host in every_instant(waiting, disable_resume_unit):
@@ -122,7 +125,7 @@ def test_copies_of_an_earlier_release_go_as_well() -> None:
     for number in (0, 2, 63):
         host.state.write(f"resume/configuration-{number}.yaml", b"old", durable=True)
 
-    enable_resume_unit(host, AGENT, streams(*NEW), ())
+    enable(host, *NEW)
     assert len(host.state.list("resume")) == 1
     host.state.write("resume/configuration-5.yaml", b"old", durable=True)
     disable_resume_unit(host)
@@ -221,3 +224,18 @@ def test_an_agent_that_stays_where_it_is_is_not_copied() -> None:
         agent = AgentFile(python="/usr/bin/python3", path=path)
         step = BootUnit(agent=agent, configuration=b"{}")
         assert COPY not in [getattr(e, "name", "") for e in step.check(host).effects]
+
+
+def test_what_makes_a_run_go_on_is_a_work_that_says_all_of_it() -> None:
+    host = machine()
+    unit = ResumeUnit(agent=AGENT, streams=streams(*OLD))
+
+    work = unit.check(host)
+
+    assert host.mutations() == []
+    assert host.state.state_files == {}
+    kinds = [type(effect).__name__ for effect in work.effects]
+    assert kinds == ["CopyToState", *["KeepState"] * len(OLD), "WriteFile", "EnableUnit"]
+    unit.apply(host, work)
+    assert resumed(host) == OLD
+    assert unit.check(host).effects == ()
