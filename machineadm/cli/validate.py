@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 _MANAGED = b"MachineBootstrap"
 _OPEN_VERSION = rb"(?m)^\s*version:\s*[\"']?[^\n]*\$\{"
-_VERSIONS = ("v1.34.0", "v1.30.0", "v1.36.0", "v1.32.0")
-"""What is tried for a version that nobody has filled in yet."""
+_LIKELY = (34, 30, 36, 32)
+"""Minor versions that are tried first where nobody has filled in the version yet."""
 
 
 def add_arguments(parser: Parser) -> None:
@@ -79,7 +79,12 @@ def _stood_in(
     chosen, fewest = given, len(_examined(best, arguments, given).errors)
     if given is not None or not any(search(_OPEN_VERSION, stream.data) for stream in streams):
         return best, given
-    for version in _VERSIONS if fewest else ():
+    from machineadm.config.versions import NEWEST_MINOR, OLDEST_MINOR
+
+    for minor in dict.fromkeys([*_LIKELY, *range(NEWEST_MINOR, OLDEST_MINOR - 1, -1)]):
+        if not fewest:
+            break
+        version = f"v1.{minor}.0"
         tried = tuple(_filled(stream, arguments, version) for stream in streams)
         errors = len(_examined(tried, arguments, version).errors)
         if errors < fewest:

@@ -90,8 +90,8 @@ class Account:
             if before is None or (again and before.outcome != "needs a decision"):
                 self._said[each] = said
 
-    def nearest(self, to: str) -> str:
-        """The leaf that was made into a field of ours, or into what is nearest to it.
+    def nearest(self, to: str) -> tuple[int, str]:
+        """The leaf that was made into a field of ours, or into what is nearest to it, after how near it is.
 
         Args:
             to: The field, below spec.
@@ -101,7 +101,7 @@ class Account:
             common = _common(said.to, to)
             if said.to and common > length:
                 best, length = path, common
-        return best
+        return length, best
 
     def is_said(self, path: str) -> bool:
         """Whether every leaf at or below a path is spoken of."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final
 
 from machineadm.config.validation import check
@@ -37,20 +37,25 @@ _WAYS: Final = (
 
 
 def decide(
-    draft: dict[str, Any], remarks: dict[str, tuple[str, ...]], account: Account, setting: Setting
+    draft: dict[str, Any],
+    remarks: dict[str, tuple[str, ...]],
+    accounts: Sequence[Account],
+    setting: Setting,
 ) -> None:
     """Have somebody decide about everything in a draft that the agent would refuse.
 
     Args:
         draft: What is written below spec.
         remarks: Lines above its fields.
-        account: That of the document.
+        accounts: Those of the documents that it was made of.
         setting: Of the document.
     """
     for problem in (*_problems(draft, setting), *_references(draft, "")):
         path = problem.path.removeprefix("spec.")
         note = f"{problem.code}: {problem.message}"
-        leaf = account.nearest(path)
+        (_, leaf), account = max(
+            ((one.nearest(path), one) for one in accounts), key=lambda near: near[0][0]
+        )
         account.say(
             leaf,
             "needs a decision",

@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from machineadm.conversion.account import View
 from machineadm.conversion.fields import Setting
-from machineadm.conversion.idioms import MODULE
+from machineadm.conversion.idioms import loaded
 
 _SUDO: Final = r"(?:sudo\s+)?"
 _CONTAINERD: Final = "/etc/containerd"
@@ -88,12 +88,11 @@ def typed(spec: View, setting: Setting) -> Typed:
         for item in _items(spec.get("preKubeadmCommands"))
         if item.text is not None
     ]
-    loads = (re.fullmatch(MODULE, one) for one in commands)
-    modules = [one[1] for one in loads if one is not None]
+    modules = loaded(commands)
     files = [*_plain(spec.get("files"), setting), *_written(commands)]
     _modules(files, modules, found)
-    loaded = {*modules, *found.linux.get("kernelModules", ())}
-    _sysctls(files, commands, loaded, found)
+    there = {*modules, *found.linux.get("kernelModules", ())}
+    _sysctls(files, commands, there, found)
     _proxies(files, found)
     _authorities(files, commands, found)
     _registries(files, commands, found)

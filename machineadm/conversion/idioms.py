@@ -8,6 +8,7 @@ from typing import Final
 
 from msgspec import Struct
 
+from machineadm.conversion.shell import Script
 from machineadm.conversion.texts import Machine
 
 INIT_FILES: Final = ("/run/kubeadm/kubeadm.yaml", "/tmp/kubeadm.yaml")  # noqa: S108 # where others put it
@@ -34,7 +35,11 @@ _EXPORT: Final = r"(?:export\s+)?((?:COREOS|AFTERBURN)_[A-Z0-9_]+)=\"?\$?\$\{((?
 _TOKEN: Final = rf"sed\s+-i\s+(?:-e\s+)?([\"'])s([/|#,])(@@[A-Z_]+@@)\2\$\((.*)\)\2g?\1\s+({'|'.join(map(re.escape, KUBEADM_FILES))})"
 _AZURE: Final = r"curl\b.*169\.254\.169\.254/metadata/instance\?[^|]*\|\s*jq\s+-r\s+['\"]?\.(compute(?:\.[A-Za-z]+)+)['\"]?\s*"
 
+_ASKED: Final = r"[\"']?\$\(\s*curl\s+(?:-[a-zA-Z]+\s+|--[a-z-]+(?:[= ]\d+)?\s+)*[\"']?http://169\.254\.169\.254/(?:latest|[0-9-]+)/meta-data/((?:local-|public-)?hostname)[\"']?\s*\)[\"']?"
+"""What EC2's service calls a machine, asked for by a command; cloud-init has it by the same name."""
+
 _HOSTNAME: Final = (
+    rf"(?:sudo\s+)?hostnamectl\s+set-hostname\s+({_ASKED})",
     r"(?:sudo\s+)?hostnamectl\s+set-hostname\s+(\S+|\"[^\"]*\"|'[^']*')(?:\s*&&\s*hostname\s+-F\s+/etc/hostname)?",
     r"(?:sudo\s+)?hostname\s+(\"[^\"$`\\]*\"|'[^']*'|\{\{[^{}]*\}\})",
     r"echo\s+(\"[^\"$`\\]*\"|'[^']*'|\{\{[^{}]*\}\})\s*>\s*/etc/hostname",
@@ -179,25 +184,16 @@ def typed(commands: Sequence[str], machine: Machine, taken: frozenset[str]) -> T
             names[index] = name
         elif hosts := re.fullmatch(_HOSTS, stripped):
             lines[index] = (hosts[2], hosts[1][1:-1])
-        elif any(re.fullmatch(pattern, stripped) for pattern in _SWAP):
+        elif _is_swap(stripped):
             found.typed[index] = (
                 "machine.linuxConfiguration.swap.enabled",
                 "swap turned off by commands",
             )
-        elif parameter := re.fullmatch(_SYSCTL, stripped):
-            found.sysctls[parameter[1]] = parameter[3]
-            found.typed[index] = (
-                "machine.linuxConfiguration.sysctls",
-                "a kernel parameter set by a command; set at later boots, too",
-            )
-        elif module := re.fullmatch(MODULE, stripped):
-            if module[1] not in found.modules:
-                found.modules.append(module[1])
-            found.typed[index] = (
-                "machine.linuxConfiguration.kernelModules",
-                "modprobe; loaded at later boots, too",
-            )
-    found.swap = any(re.fullmatch(_SWAP[0], commands[index].strip()) for index in found.typed)
+        else:
+            _kernel(index, _parts(stripped), found)
+    found.swap = any(
+        re.fullmatch(_SWAP[0], part) for index in found.typed for part in _parts(commands[index])
+    )
     if not found.swap:
         found.typed = {
             index: said
@@ -222,9 +218,60 @@ def typed(commands: Sequence[str], machine: Machine, taken: frozenset[str]) -> T
     return found
 
 
+def loaded(commands: Sequence[str]) -> list[str]:
+    """Modules that commands load, and do nothing else."""
+    found = Typed()
+    for index, command in enumerate(commands):
+        _kernel(index, _parts(command.strip()), found)
+    return found.modules
+
+
+def _is_swap(command: str) -> bool:
+    """Whether a line only turns swap off, now or at later boots."""
+    parts = _parts(command)
+    return bool(parts) and all(
+        any(re.fullmatch(pattern, part) for pattern in _SWAP) for part in parts
+    )
+
+
+def _parts(command: str) -> list[str]:
+    """The commands of a line in which each is run after the other: `a && b; c`."""
+    script = Script(command)
+    parts, begin = [], 0
+    for sign in re.finditer(r"&&|;|\n", command):
+        if script.place(sign.start()) == "code":
+            parts.append(command[begin : sign.start()].strip())
+            begin = sign.end()
+    return [part for part in [*parts, command[begin:].strip()] if part]
+
+
+def _kernel(index: int, parts: list[str], found: Typed) -> None:
+    """A line that sets nothing but kernel parameters and modules."""
+    parameters = [re.fullmatch(_SYSCTL, part) for part in parts]
+    modules = [re.fullmatch(MODULE, part) for part in parts]
+    if not parts or not all(map(any, zip(parameters, modules, strict=True))):
+        return
+    for parameter in parameters:
+        if parameter is not None:
+            found.sysctls[parameter[1]] = parameter[3]
+            to = "machine.linuxConfiguration.sysctls"
+            found.typed[index] = (
+                to,
+                "a kernel parameter set by a command; set at later boots, too",
+            )
+    for module in modules:
+        if module is not None:
+            found.modules += [] if module[1] in found.modules else [module[1]]
+            to = "machine.linuxConfiguration.kernelModules"
+            found.typed[index] = (to, "modprobe; loaded at later boots, too")
+
+
 def _hostname(command: str, machine: Machine) -> tuple[str, object] | None:
     for pattern in _HOSTNAME:
         if match := re.fullmatch(pattern, command):
+            if asked := re.fullmatch(_ASKED, match[1]):
+                name = asked[1].replace("-", "_")
+                return "From", {"instanceData": f"$(ds.meta_data.{name})"}
             name = match[1].strip("\"'").strip()
             read = machine.read(name)
             if (

@@ -271,7 +271,7 @@ def _of_role(document: Document, around: _Around, role: Role | None, suffix: str
     if to == "MachineConfiguration":
         _join(draft.spec, request)
         draft.spec.pop("format", None)
-    checking.decide(draft.spec, draft.remarks, account, draft.setting)
+    checking.decide(draft.spec, draft.remarks, [account], draft.setting)
     return _result(document, account, view, to, draft, _notes(draft.spec), suffix)
 
 
@@ -298,7 +298,8 @@ def _kubeadm(group: Sequence[Document], around: _Around) -> Result:
     parsed = {kind: view for kind, (view, _) in views.items()}
     draft = kubeadm_own.convert(parsed, setting=setting, version=request.version)
     _join(draft.spec, request)
-    checking.decide(draft.spec, draft.remarks, views[group[0].kind][1], setting)
+    accounts = [account for _, account in views.values()]
+    checking.decide(draft.spec, draft.remarks, accounts, setting)
     leaves = []
     for document in group:
         view, account = views[document.kind]
@@ -324,7 +325,7 @@ def _node_config(document: Document, around: _Around) -> Result:
     version = around.request.version or kubeadm_config.UNKNOWN_VERSION
     draft = node_config.convert(view, version=version)
     setting = Setting(machine=Machine(jinja=False), role="JoinWorker", worker=True)
-    checking.decide(draft.spec, draft.remarks, account, setting)
+    checking.decide(draft.spec, draft.remarks, [account], setting)
     return _result(document, account, view, to, draft, _notes(draft.spec))
 
 

@@ -27,6 +27,72 @@ def test_the_host_name(line: str) -> None:
     assert "host name" in found.leaf("preKubeadmCommands[0]").note
 
 
+@pytest.mark.parametrize(
+    ("line", "name"),
+    [
+        ("$(curl -s http://169.254.169.254/latest/meta-data/local-hostname)", "local_hostname"),
+        ('"$(curl -fsSL http://169.254.169.254/2021-07-15/meta-data/hostname)"', "hostname"),
+        (
+            "$(curl --silent --retry 3 http://169.254.169.254/latest/meta-data/public-hostname)",
+            "public_hostname",
+        ),
+    ],
+)
+def test_the_host_name_that_a_metadata_service_is_asked_for(line: str, name: str) -> None:
+    found = commands(f"hostnamectl set-hostname {line}")
+
+    assert found.spec["machine"]["linuxConfiguration"] == {
+        "hostnameFrom": {"instanceData": f"$(ds.meta_data.{name})"}
+    }
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "hostnamectl set-hostname $(curl -s http://169.254.169.254/latest/meta-data/instance-id)",
+        "hostnamectl set-hostname $(curl -s http://metadata.example.com/latest/meta-data/hostname)",
+        "hostnamectl set-hostname $(curl -s http://169.254.169.254/latest/meta-data/hostname | cut -d. -f1)",
+        'hostnamectl set-hostname "$(hostname -f)"',
+    ],
+)
+def test_what_is_made_of_more_than_the_name_stays_a_command(line: str) -> None:
+    assert line in commands(line).script()
+
+
+def test_several_on_one_line() -> None:
+    found = commands(
+        "swapoff -a && sed -i '/swap/d' /etc/fstab",
+        "modprobe overlay; modprobe br_netfilter",
+        "sudo modprobe ip_vs && sysctl -w net.ipv4.ip_forward=1",
+    )
+
+    assert found.spec["machine"] == {
+        "linuxConfiguration": {
+            "kernelModules": ["overlay", "br_netfilter", "ip_vs"],
+            "sysctls": {"net.ipv4.ip_forward": "1"},
+            "swap": {"enabled": False},
+        }
+    }
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "modprobe overlay && echo a",
+        "modprobe overlay || true",
+        "modprobe overlay | cat",
+        'echo "a && modprobe overlay"',
+        "swapoff -a && reboot",
+        "if true; then modprobe overlay; fi",
+    ],
+)
+def test_a_line_that_does_more_stays_a_command(line: str) -> None:
+    found = commands(line)
+
+    assert line in found.script()
+    assert "linuxConfiguration" not in found.spec["machine"]
+
+
 def test_two_host_names_stay_commands() -> None:
     found = commands("hostnamectl set-hostname a", "hostnamectl set-hostname b")
 

@@ -153,3 +153,21 @@ def test_a_node_config_as_far_as_it_has_a_counterpart() -> None:
         "spec.containerd.config",
         "spec.instance.localStorage.strategy",
     ]
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong", "path"),
+    [
+        ("certSANs: [a.example.com]", "certSANs: ['a b']", "ClusterConfiguration.apiServer.certSANs[0]"),
+        ("mode: ipvs", "mode: nothing", "KubeProxyConfiguration.mode"),
+        ("maxPods: 50", "maxPods: -5", "KubeletConfiguration.maxPods"),
+        ("bindPort: 6443", "bindPort: 99999", "InitConfiguration.localAPIEndpoint.bindPort"),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_is_told_at_its_document_of_several(
+    right: str, wrong: str, path: str
+) -> None:
+    text = INIT.format(version="v1beta4", arguments="[]")
+    assert right in text
+
+    assert path in converted(text.replace(right, wrong)).undecided
