@@ -44,8 +44,9 @@ SPECS: Final = {
 _KUBEADM: Final = r"kubeadm\.k8s\.io/v1beta[234]"
 _CONTROL_PLANE: Final = "belongs to the KubeadmControlPlane, which looks after machines; it says nothing of what is on them"
 _SERVER: Final = "the API server sets it"
-_NAME: Final = rf"{checking.NAME}|.*(?:\$\{{|\(\$|\{{\{{).*"
-"""Also one that envsubst, Chainsaw or Helm fills in."""
+_NAME: Final = rf"{checking.NAME}|.*\$\{{.*"
+_FILLED_IN: Final = r"\(\$|\{\{"
+"""What Chainsaw and Helm fill in."""
 
 _KEPT: Final = ("name", "namespace", "labels", "annotations")
 
@@ -431,15 +432,15 @@ def _metadata(view: View | None, to: Target) -> dict[str, object]:
         ):
             part.nothing("on a machine names are for people, and this one is a placeholder")
         elif part.text is not None:
-            if name == "name" and not re.fullmatch(_NAME, part.text):
+            if name == "name" and re.search(_FILLED_IN, part.text):
+                part.converted("metadata.name", "kept for the tool that fills it in")
+            elif name == "name" and not re.fullmatch(_NAME, part.text):
                 part.decide(
                     f"{part.text} is not a name that the API server takes",
                     "have whoever fills it in do so before it is converted",
                     "write the name that it becomes",
                     to="metadata.name",
                 )
-            elif name == "name" and re.search(r"\(\$|\{\{", part.text):
-                part.converted("metadata.name", "kept for the tool that fills it in")
             else:
                 part.converted(f"metadata.{name}")
             put(found, name, part.text)

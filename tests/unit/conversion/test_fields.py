@@ -458,3 +458,12 @@ def test_a_name_that_another_tool_fills_in_is_kept(name: str) -> None:
 
     assert found.undecided == {}
     assert found.document["metadata"]["name"] == name.strip("'")
+
+
+@pytest.mark.parametrize("name", ["($cluster)", "'{{ .Values.name }}'", "A_b"])
+def test_a_machine_has_no_name_that_nobody_has_filled_in(name: str) -> None:
+    text = CONFIG.replace("name: node", f"name: {name}") + "spec: {verbosity: 1}\n"
+    found = converted(text, to="MachineConfiguration", role="Initialize")
+
+    assert "metadata" not in found.document
+    assert found.undecided == {}
