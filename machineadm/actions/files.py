@@ -71,6 +71,8 @@ class WriteFiles(msgspec.Struct, frozen=True, kw_only=True):
         """See `Owning.owned`: each path, with all that its entries say of it."""
         entries: dict[str, list[PlannedFile]] = {}
         for file in self.files:
+            # All entries of a path make one digest: a second block that is appended to a file
+            # changes what the file is declared to be.
             entries.setdefault(file.path, []).append(file)
         return tuple(
             Owned(
@@ -85,6 +87,8 @@ class WriteFiles(msgspec.Struct, frozen=True, kw_only=True):
 
     def check(self, host: Host) -> Work:
         """See `Step.check`."""
+        # Of everything and not of the first that differs: the ledger must know of each path
+        # before any of them is written.
         differing, deferred = _survey(self.files, host)
         return Work(
             effects=tuple(effect for target in differing for effect in target.as_effects()),
@@ -162,6 +166,7 @@ class _Target(msgspec.Struct, kw_only=True):
             return notes
         if self.is_large() and self.old is None and isinstance(self.content, bytes):
             notes.append(f"replaces {now.size} bytes")
+        # Named in the plan: to lose a link, or a directory, is more than a changed line.
         if now.kind is not FileKind.FILE:
             what = "link" if now.kind is FileKind.LINK else now.kind.value
             notes.append(f"a {what} is replaced by a file")
@@ -214,6 +219,8 @@ def _survey(files: Sequence[PlannedFile], host: Host) -> tuple[list[_Target], tu
     for file in files:
         is_first = file.path not in targets
         if is_first:
+            # Looked at once for each path: between two looks the second entry could be laid over
+            # another file than the first.
             targets[file.path] = _target(file.path, host)
         target = targets[file.path]
         # What a command has put in the place of the file cannot be appended to; its history says what comes there.

@@ -50,6 +50,8 @@ class JudgedFiles(msgspec.Struct, frozen=True, kw_only=True):
         Raises:
             StepError: The program refuses the texts; the existing files stay.
         """
+        # Only what is about to be written: an existing file is the machine's, and a run must not
+        # fail for it.
         if work.effects and host.queries is not None and host.queries.find(self.program):
             self.judge(host)
         return self.files.apply(host, work)

@@ -18,6 +18,8 @@ def kubeadm_images(version: str, repository: str, host: Host) -> tuple[str, ...]
     """
     if host.queries is None or not version or host.queries.find("kubeadm") is None:
         return ()
+    # The version is given: without one kubeadm asks the internet for the newest, and waits ten
+    # seconds where there is none.
     argv = ["kubeadm", "config", "images", "list", f"--kubernetes-version={version}"]
     if repository:
         argv.append(f"--image-repository={repository}")

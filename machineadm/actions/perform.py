@@ -39,6 +39,8 @@ def perform(effects: Sequence[Effect], host: Host) -> None:
     """
     batch: list[WriteFile] = []
     for effect in effects:
+        # Gathered until something else comes: each group commit flushes the file system twice,
+        # however many files it has.
         if isinstance(effect, WriteFile):
             batch.append(effect)
             continue
@@ -193,9 +195,13 @@ def _fetched(download: Download, path: str, host: Host) -> Callable[[], Iterable
 
         if host.fetch is None:
             raise StepError("MA3107", f"cannot write {path}: nothing can be downloaded here")
+        # Lower case, as hexdigest() has it: people copy digests from pages that write them in
+        # capitals.
         wanted = {"sha256": download.sha256.lower(), "sha512": download.sha512.lower()}
         sums = {name: hashlib.new(name) for name, digest in wanted.items() if digest}
         headers = {**download.headers, **_authorization(download, path, host)}
+        # In pieces: an image of several gigabytes must not be in memory, nor may its digest take
+        # a second reading.
         for chunk in host.fetch.fetch(download.url, headers=headers):
             for sum_ in sums.values():
                 sum_.update(chunk)

@@ -434,6 +434,8 @@ def _tools(version: Semver | None, host: Host) -> Iterator[Flaw]:
     old = version is not None and not version.has(_CONNTRACK_MINOR)
     if host.queries is None:
         return
+    # All that are missing at once: whoever builds an image wants one list, and not one tool at
+    # each try.
     for tool in (*_TOOLS, *(("conntrack",) if old else ())):
         if host.queries.find(tool) is None:
             yield _error("MA4506", f"{tool} is not on the path", f"install {tool}")
@@ -483,6 +485,8 @@ def _size(host: Host, *, worker: bool) -> Iterator[Flaw]:
 def _room(host: Host) -> Iterator[Flaw]:
     if host.disks is None:
         return
+    # Both, because images have a file system of their own on many machines, and either one that
+    # is full keeps pods from starting.
     for path, whose in (("/var/lib/kubelet", "the kubelet"), ("/var/lib/containerd", "images")):
         space = host.disks.space(path)
         if space is None or not space.total:
@@ -496,6 +500,8 @@ def _room(host: Host) -> Iterator[Flaw]:
 
 
 def _kubelet(version: Semver | None, host: Host) -> Iterator[Flaw]:
+    # The kubelet's own word: the package's version may have a distribution's suffix that no
+    # parser of versions knows.
     found = _first_version(_asked(host, "kubelet", "--version"))
     if version is None or found is None:
         return
@@ -518,6 +524,7 @@ def _kubelet(version: Semver | None, host: Host) -> Iterator[Flaw]:
 def _selinux(host: Host) -> Iterator[Flaw]:
     if _text(host, "/sys/fs/selinux/enforce").strip() != "1":
         return
+    # Read and not asked of semodule, which needs root and takes seconds.
     contexts = _text(host, "/etc/selinux/targeted/contexts/files/file_contexts")
     # container-selinux defines this type. Without it the policy has no domain to run a container
     # runtime in.

@@ -64,6 +64,7 @@ def _serves(socket: str, host: Host) -> bool:
     if queries.find("crictl") is not None:
         asked = ("crictl", "--runtime-endpoint", f"unix://{socket}", "--timeout", "5s", "version")
         return queries.ask(asked, timeout=_QUERY_TIMEOUT).exit_code == 0
+    # Nobody here can ask, so the socket alone must do.
     if queries.find("ctr") is None:
         return True
     # Without crictl: containerd runs on without the plugin that it cannot load, and says so here.
@@ -103,4 +104,6 @@ def wait_for(wait: WaitFor, host: Host) -> None:
                     budget=wait.budget,
                 )
             )
+        # Polled: a socket or a mount could be watched, but a unit's state and the kernel's clock
+        # could not, and a second is short beside a boot.
         host.clock.sleep(min(PAUSE, left))

@@ -27,4 +27,6 @@ class Look(msgspec.Struct, frozen=True, kw_only=True):
 
 def anything_to_do(looks: tuple[Look, ...]) -> bool:
     """Whether a run would change anything. Deferred steps do not count."""
+    # Otherwise a tree whose live steps are left to the first boot would never be done, and each
+    # run would write to it.
     return any(look.standing is Standing.TO_DO for look in looks)

@@ -25,6 +25,8 @@ class Phase(str, enum.Enum):
     PRE_KUBEADM = "preKubeadm"
     """The commands before kubeadm."""
 
+    # A phase of its own and no step of another: what is before it may be undone and done again,
+    # what is after it happens on a node.
     KUBEADM = "kubeadm"
     """kubeadm itself."""
 
@@ -39,6 +41,8 @@ class Change(str, enum.Enum):
     ALREADY_IN_PLACE = "AlreadyInPlace"
 
 
+# Not `start`: what is to run is a state, which a step checks and sees to; a follow-up is what a
+# change calls for once.
 FollowUpKind = Literal["daemon-reload", "reload", "restart", "stop", "run", "reboot"]
 
 
@@ -62,6 +66,8 @@ class FollowUp(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     @property
     def key(self) -> str:
         """Its identity: `restart containerd.service`. Two steps that ask for the same restart get one."""
+        # Neither argv nor `until`: two steps that want the same restart, one of them with a
+        # condition, must get one restart.
         return f"{self.kind} {self.target}".strip()
 
 
@@ -83,6 +89,7 @@ class Work(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def change(self) -> Change:
         """Whether there is anything to do."""
+        # Follow-ups do not count: without an effect nothing has changed that they could follow.
         return Change.CHANGED if self.effects else Change.ALREADY_IN_PLACE
 
 
@@ -92,6 +99,8 @@ class ProgramRun(msgspec.Struct, frozen=True, kw_only=True):
     program: str
     """`kubeadm`."""
     command: tuple[str, ...]
+    # Also of a run that succeeded: whoever reads the report asks how kubeadm ended, not only
+    # whether it failed.
     exit_code: int
     phase: str = ""
     """The program's own."""
@@ -160,6 +169,8 @@ class Step(Protocol):
 class Owned(msgspec.Struct, frozen=True, kw_only=True):
     """Something on the machine that a step is responsible for."""
 
+    # `line` is a line of a file that others write as well (/etc/fstab): owning the file would
+    # take back their lines, too.
     kind: Literal["file", "unit", "parameter", "module", "hostname", "line"]
     name: str
     """A path, a unit, a parameter ...; of a line: the path of its file, a space, the line."""
@@ -251,16 +262,22 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     emptied: tuple[str, ...] = ()
     """Directories and files that the reset of a failed bootstrap empties or removes: what commands make there is kept."""
 
+    # Of the plan and not of a step: a person allows it for the machine, and no concern may decide
+    # it for the others.
     reboot: bool = False
     """The run may reboot the machine where a follow-up asks for it."""
 
 
 def digest_of(*parts: str | bytes | Iterable[str]) -> str:
     """Hex SHA-256 over the parts, each preceded by its length: `ab`, `c` and `a`, `bc` must not share a digest."""
+    # The digests key the journal: they must be the same in every release, so nothing of the
+    # interpreter (hash(), repr()) is in them.
     sum_ = sha256()
     for part in parts:
         if isinstance(part, (str, bytes)):
             data = part.encode() if isinstance(part, str) else part
+            # As netstrings do it. A separator would have to be a byte that no part has, and
+            # scripts have all of them.
             sum_.update(b"%d:" % len(data) + data)
         else:
             sum_.update(digest_of(*part).encode())

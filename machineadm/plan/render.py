@@ -63,14 +63,19 @@ def render_text(
     Yields:
         Whole lines, with their newlines.
     """
+    # The longest name decides: with a fixed width the states would not be in one column, and a
+    # plan is read down that column.
     width = max((len(look.step.name) for look in looks), default=0)
     yield f"{_headline(looks)}\n"
     for path, value, origin in values:
+        # A value that a provider gave may be a secret that no configuration has named; the
+        # redactor has learned it by now, a format string has not.
         yield redactor.text(f"{_INDENT}{path} = {printable(value)} ({origin})\n")
     for number, look in enumerate(looks, start=1):
         lines = [_step_line(number, look, width)]
         lines += (f"{_INDENT}deferred: {printable(what)}" for what in look.work.deferred)
         yield redactor.text("\n".join(lines) + "\n")
+        # A deferred step has no effects that anybody could check, and a step in place has none.
         for effect in look.work.effects if look.standing is Standing.TO_DO else ():
             lines = [_INDENT + _coloured(line, colour=colour) for line in describe(effect)]
             if lines:
@@ -116,6 +121,8 @@ def render_json(
 def describe(effect: Effect) -> list[str]:
     """An effect as lines of a unified diff, or as the program that runs. Nothing if the step's summary says it all."""
     match effect:
+        # Before the case without a script: a script's argv is only its interpreter, and alone it
+        # would say nothing.
         case RunProgram(script=script) if script:
             return [
                 f"run {_words(effect.argv)} < script",
@@ -154,6 +161,7 @@ def _diff_of(effect: FileEffect) -> list[str]:
     """The lines of a file's diff, or one line instead of them."""
     before = None if isinstance(effect, (MakeLink, DropState)) else effect.before
     goes = isinstance(effect, (RemoveFile, DropState))
+    # As diff(1) and git write it, so that tools which colour or parse a patch know a new file.
     new = before is None and not goes
     path = printable(effect.path)
     note = effect.note if isinstance(effect, (WriteFile, RemoveFile, MakeLink)) else ""
@@ -165,6 +173,8 @@ def _diff_of(effect: FileEffect) -> list[str]:
         return [*head, f"+link to {printable(effect.target)}"]
     if isinstance(effect, DropState):
         return head
+    # Not even hunks of the change: the lines around it, and their number, would tell about the
+    # secret.
     if effect.sensitive:
         return [*head, f"@@ {MASK} the content is secret and not shown @@"]
     after = _content_after(effect)
@@ -193,6 +203,7 @@ def _content_after(effect: WriteFile | RemoveFile | KeepState) -> bytes | None:
 
 def _words(argv: tuple[str, ...]) -> str:
     """A command line as a shell would take it, on one line."""
+    # Not at the start: a plan without commands, which is the usual one, does not pay for it.
     import shlex
 
     return printable(shlex.join(argv))
@@ -204,6 +215,8 @@ def _lines(script: str) -> list[str]:
 
 def printable(text: str) -> str:
     """The text with control characters escaped."""
+    # isprintable() is a fast path in C: nearly every line of every file passes, and a plan has
+    # thousands of them.
     return text if text.isprintable() else text.translate(_CONTROLS)
 
 
@@ -227,6 +240,8 @@ def _step_line(number: int, look: Look, width: int) -> str:
 def diff_lines(before: bytes, after: bytes) -> Iterator[str]:
     """The hunks of a unified diff, or one line instead of them."""
     try:
+        # Strictly: with a replacement character two different bytes would look the same, and the
+        # diff would be empty.
         old, new = before.decode(), after.decode()
     except UnicodeDecodeError:
         yield f"@@ binary, {len(before)} bytes before, {len(after)} after @@"
@@ -259,6 +274,8 @@ def _diff(old: list[str], new: list[str]) -> Iterator[str]:
 
 
 def _coloured(line: str, *, colour: bool) -> str:
+    # By its first character, since a diff's lines are text by now, escaped ones included: content
+    # cannot bring a colour of its own.
     code = _COLOURS.get(line[:1]) if colour else None
     return f"\x1b[{code}m{line}\x1b[0m" if code else line
 
@@ -268,6 +285,8 @@ def _as_object(look: Look, redactor: Redactor) -> dict[str, object]:
     files = [
         {
             "path": redactor.text(effect.path),
+            # Said by itself: a reader of the JSON would have to parse the diff's header to learn
+            # it.
             "new": _is_new(effect),
             "sensitive": not isinstance(effect, (MakeLink, DropState)) and effect.sensitive,
             "note": redactor.text(getattr(effect, "note", "")),
@@ -302,6 +321,8 @@ def _as_object(look: Look, redactor: Redactor) -> dict[str, object]:
         "deferred": [redactor.text(what) for what in look.work.deferred],
         "files": files,
         "programs": programs,
+        # Only where there are any: a reader that was written before plugins were planned finds
+        # the object that it knows.
         **({"plugins": asked} if asked else {}),
         # Without effects nothing follows, whatever the step lists.
         "followUps": [follow.key for follow in look.work.follow] if effects else [],

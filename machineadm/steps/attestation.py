@@ -56,8 +56,11 @@ class Attest(msgspec.Struct, frozen=True, kw_only=True):
         if host.providers is None:
             raise StepError("MA3207", f"{self.name}: no plugin can be asked on this machine")
         try:
+            # Right before kubeadm, and not in the preparation: what is attested is the machine
+            # that joins, with everything that was done to it.
             evidence = host.providers.evidence(self.plugin, self.challenge)
         finally:
+            # A plugin that has given its evidence has no business beside what comes next.
             host.providers.end()
         attested = Attested(
             plugin=self.plugin,

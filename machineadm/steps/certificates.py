@@ -82,4 +82,5 @@ def _key(path: str, content: str) -> PlannedFile:
 
 
 def _with_newline(content: str) -> bytes:
+    # PEM ends with a line break (RFC 7468), and whoever appends to such a file relies on it.
     return content.encode() if content.endswith("\n") else content.encode() + b"\n"

@@ -82,10 +82,14 @@ class LoadImages(msgspec.Struct, frozen=True, kw_only=True):
 
     def digest(self) -> str:
         """See `Step.digest`."""
+        # Without socket and snapshotter: the images stay where they are when containerd is
+        # reached by another path.
         return digest_of(self.name, msgspec.json.encode(self.images), self.version, self.repository)
 
     def retry_delay(self, attempt: int, elapsed: float) -> float | None:
         """See `Retryable.retry_delay`."""
+        # From two seconds: a registry that is throttled is not helped by being asked at once by
+        # every machine of a rollout.
         pause: float = min(2.0**attempt, _LONGEST_PAUSE)
         return pause if elapsed + pause <= _BUDGET else None
 
@@ -97,6 +101,7 @@ class LoadImages(msgspec.Struct, frozen=True, kw_only=True):
         """
         tasks = tuple(self._tasks(host))
         todo = self._missing(tasks, host)
+        # In the check: no pull is ever tried, so nothing that the run does could bring it.
         absent = [one.title for one in todo if one.image.pull_policy == "Never"]
         if absent:
             raise StepError(
@@ -122,6 +127,8 @@ class LoadImages(msgspec.Struct, frozen=True, kw_only=True):
         todo = self._missing(tasks, host)
         began = host.clock.monotonic()
         records: dict[str, bytes] = {}
+        # All are tried, though one fails: what is loaded stays, and the next attempt has less to
+        # do.
         errors = _all_at_once(todo, lambda one: self._load(one, records, host), len(tasks), host)
         # Here, and not where they are made: two writes into one directory at the same time are one too many.
         for key, record in records.items():
@@ -154,6 +161,8 @@ class LoadImages(msgspec.Struct, frozen=True, kw_only=True):
                 f"{self.name}: kubeadm does not say which images Kubernetes {self.version} wants",
                 hint="install kubeadm, or leave kubernetesImages out and name the images",
             )
+        # An image that is given by name may have a platform or a policy of its own, which
+        # kubeadm's list would override.
         given = {full_name(one.reference) for one in self.images if one.reference is not None}
         for number, reference in enumerate(wanted, start=index + 1):
             if full_name(reference) not in given:
@@ -165,6 +174,8 @@ class LoadImages(msgspec.Struct, frozen=True, kw_only=True):
         for one in tasks:
             image = one.image
             if image.reference is None:
+                # An archive does not say which images are in it without being read; the record of
+                # its import does.
                 if not self._was_imported(one, host):
                     found.append(one)
             elif (image.pull_policy == "Always" and not _pin(image.reference)) or not any(
@@ -189,10 +200,13 @@ class LoadImages(msgspec.Struct, frozen=True, kw_only=True):
     def _listed(self, namespace: str, names: Sequence[str], host: Host) -> dict[str, Stored]:
         found: dict[str, Stored] = {}
         queries = host.queries
+        # A plan before containerd is installed: nothing is known, so everything is to be loaded.
         if queries is None or queries.find("ctr") is None:
             return found
         # Some at a time: of an answer only its end is kept, and a machine may have hundreds.
         for at in range(0, len(names), _PER_QUERY):
+            # Filtered by containerd: a machine with a thousand images would otherwise send all of
+            # them for each question.
             filters = [f"name=={name}" for name in names[at : at + _PER_QUERY]]
             answer = queries.ask([*self._ctr(namespace), "images", "ls", *filters], timeout=_QUERY)
             for line in answer.output.splitlines() if answer.exit_code == 0 else ():
@@ -282,6 +296,8 @@ class LoadImages(msgspec.Struct, frozen=True, kw_only=True):
         self._keep(task.image.namespace, stored, host)
         # Identified anew: a file that an earlier step has written was another one, or none, when this began.
         key = digest_of(task.image.namespace, str(task.image.platform), *_identity(archive, host))
+        # With digests: a name that has been moved to another image since is no proof that the
+        # archive's is still there.
         records[key] = msgspec.json.encode({name: one.digest for name, one in stored.items()})
 
     def _download(self, archive: ImageArchive, path: str, host: Host) -> None:
@@ -300,6 +316,7 @@ class LoadImages(msgspec.Struct, frozen=True, kw_only=True):
         if record is None:
             return False
         try:
+            # A damaged record costs an import and not a run: importing again does no harm.
             names: Mapping[str, str] = msgspec.json.decode(record, type=dict[str, str])
         except msgspec.DecodeError:
             return False
@@ -323,11 +340,15 @@ class LoadImages(msgspec.Struct, frozen=True, kw_only=True):
         """
         if host.commands is None:
             raise StepError("MA3402", f"{self.name}: no program can run below another root")
+        # Quiet: ctr draws bars of progress, a line for each change, and several images load at
+        # once.
         result = host.commands.run(argv, timeout=_TIMEOUT, quiet=True, note=f"loads {task.title}")
         if result.exit_code == 0:
             return result
         lines = [line for line in result.output.strip().splitlines() if line.strip()]
         said = (
+            # The last line: ctr and crictl print the layers first, and why they gave up at the
+            # end.
             "it took too long" if result.timed_out else (lines or ["it says nothing"])[-1].strip()
         )
         raise StepError(
@@ -375,6 +396,7 @@ def _all_at_once(
     Raises:
         InterruptedRunError: The run was interrupted.
     """
+    # popleft is atomic, so the threads need no lock to share the list.
     left: deque[Task] = deque(tasks)
     errors: dict[int, MachineadmError] = {}
     done: list[Task] = []
@@ -395,12 +417,15 @@ def _all_at_once(
                 strange.append(error)
             done.append(one)
 
+    # Daemons: an interrupted run must not wait for a pull that hangs.
     threads = [threading.Thread(target=work, daemon=True) for _ in tasks[:_AT_ONCE]]
     began, told = host.clock.monotonic(), 0.0
     for thread in threads:
         thread.start()
     for thread in threads:
         while thread.is_alive():
+            # Short, because join() cannot be interrupted, and the interruption is asked for
+            # between two of them.
             thread.join(0.1)
             host.clock.sleep(0)  # raises where the run was interrupted
             elapsed = host.clock.monotonic() - began
@@ -441,6 +466,7 @@ def _names(reference: str) -> tuple[str, ...]:
     name, at, digest = full.partition("@")
     if not at:
         return (full,)
+    # Only behind the last slash: a colon before it is that of the registry's port.
     bare = name if ":" not in name.rpartition("/")[2] else name.rpartition(":")[0]
     return tuple(dict.fromkeys((full, f"{bare}@{digest}")))
 

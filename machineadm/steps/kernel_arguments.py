@@ -56,6 +56,8 @@ class SetKernelArguments(msgspec.Struct, frozen=True, kw_only=True):
         # Where the file is there, it must say all of them, also those that the kernel has by now.
         changes: tuple[Effect, ...] = ()
         follow: tuple[FollowUp, ...] = ()
+        # A file of an earlier configuration may say more than this one, though the kernel has all
+        # that is asked for now.
         if missing or host.files.stat(GRUB) is not None:
             changes, follow = self._changes(missing, host)
         if not missing:
@@ -66,6 +68,8 @@ class SetKernelArguments(msgspec.Struct, frozen=True, kw_only=True):
         lacks = f"the kernel lacks {' '.join(missing)}"
         if not changes:
             # Set already: in this boot, or in one before, which would mean that the boot loader does not listen.
+            # By the boot: in the one in which they were set the kernel cannot have them yet, and
+            # a second run there is no failure.
             record = (host.state.read(RECORD, durable=True) or b"").decode(errors="replace")
             if record == self.boot_id:
                 return Work(summary=f"{lacks} until the machine reboots")
@@ -77,6 +81,8 @@ class SetKernelArguments(msgspec.Struct, frozen=True, kw_only=True):
                     "kernel command line, set them there",
                 )
         record_now = KeepState(name=RECORD, content=self.boot_id.encode(), durable=True)
+        # Only if the running kernel lacks any: one that somebody has added by hand and booted
+        # with needs no second boot.
         reboots = (_REBOOT,) if missing else ()
         return Work(
             effects=(record_now, *changes),
@@ -108,6 +114,7 @@ class SetKernelArguments(msgspec.Struct, frozen=True, kw_only=True):
 
     def _missing(self, host: Host) -> list[str]:
         running = (host.files.read(_RUNNING) or b"").decode(errors="replace").split()
+        # As whole words: `quiet` within another argument's value is not the argument.
         return [one for one in self.arguments if one not in running]
 
     def _changes(
@@ -119,6 +126,8 @@ class SetKernelArguments(msgspec.Struct, frozen=True, kw_only=True):
             StepError: This machine has neither program.
         """
         find = host.queries.find if host.queries is not None else (lambda _: None)
+        # First: where update-grub is, GRUB's entries are generated, and what grubby puts into
+        # them would be gone at the next kernel update.
         if find("update-grub") is not None:
             work = self._file().check(host)
             return work.effects, ((_UPDATE,) if work.effects else ())
@@ -130,6 +139,8 @@ class SetKernelArguments(msgspec.Struct, frozen=True, kw_only=True):
             )
         asked = ("grubby", "--info=DEFAULT")
         said = host.queries.ask(asked, timeout=_TIMEOUT).output if host.queries is not None else ""
+        # grubby prints args="..." in one line; without its quotes the first and the last argument
+        # are words like the others.
         told = said.replace('"', " ").split()
         new = [one for one in missing if one not in told]
         argv = ("grubby", "--update-kernel=ALL", f"--args={' '.join(new)}")

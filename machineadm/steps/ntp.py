@@ -42,6 +42,8 @@ class ConfigureSources(msgspec.Struct, frozen=True, kw_only=True):
 
     def owned(self) -> tuple[Owned, ...]:
         """See `Owning.owned`: what it writes on one machine or another."""
+        # Of both families: a plan is made before anybody knows which service the machine has, and
+        # what was written under the one must not look abandoned under the other.
         chrony = (file for configuration in CHRONY for file in self._of_chrony(configuration))
         files = (self._of_timesyncd(), *chrony)
         return WriteFiles(name=self.name, phase=self.phase, files=files).owned()
@@ -64,12 +66,18 @@ class ConfigureSources(msgspec.Struct, frozen=True, kw_only=True):
         if unit != _TIMESYNCD_UNIT:
             configuration = _configuration_of_chrony(host, unit)
             own, including = self._of_chrony(configuration)
+            # Debian's chrony.conf has the directory already. A second line would read the servers
+            # twice, and each would be asked twice.
             files = (own,) if _includes(configuration, host) else (own, including)
+        # A restart and no reload: timesyncd reads its servers only at its start, and chronyd has
+        # no signal for reading its configuration again.
         restart = FollowUp(kind="restart", target=unit)
         return WriteFiles(name=self.name, phase=self.phase, files=files, follow=(restart,))
 
     def _of_timesyncd(self) -> PlannedFile:
         # An empty value forgets the servers of the files before; timesyncd.conf(5). A pool is a name like any other.
+        # One list: timesyncd asks one server at a time, and takes the next where it does not
+        # answer.
         names = " ".join((*self.ntp.servers, *self.ntp.pools))
         return PlannedFile(path=TIMESYNCD, content=f"[Time]\nNTP=\nNTP={names}\n".encode())
 
@@ -132,6 +140,8 @@ class RunService(msgspec.Struct, frozen=True, kw_only=True):
         perform([one for one in work.effects if isinstance(one, EnableUnit)], host)
         if any(isinstance(one, RunProgram) for one in work.effects):
             unit, services = _service(host), services_of(host)
+            # Not start: restart does the same to a unit that does not run, and the port needs no
+            # second word.
             services.restart(unit)
             # systemctl succeeds where a condition of the unit has it skipped.
             if not services.active(unit):
@@ -159,6 +169,8 @@ class StopServices(msgspec.Struct, frozen=True, kw_only=True):
         """See `Step.check`."""
         services = services_of(host)
         effects: list[Effect] = []
+        # All of them: with one left enabled, a boot would start it, and `enabled: false` would
+        # not hold.
         for unit in _installed(host):
             if services.enabled(unit):
                 effects.append(DisableUnit(unit=unit))
@@ -203,6 +215,8 @@ class AwaitSync(msgspec.Struct, frozen=True, kw_only=True):
             budget=self.timeout,
             reason="certificates need a clock that is right",
         )
+        # A plan asks once and does not wait; it would otherwise stand there for as long as a run
+        # may.
         if is_met(wait.condition, host):
             return Work(summary="the clock is synchronized")
         return Work(effects=(wait,), summary=f"waits up to {self.timeout:g} s for the clock")
@@ -237,6 +251,8 @@ def plan_ntp(linux: LinuxConfiguration) -> tuple[Step, ...]:
     steps: list[Step] = []
     if ntp.servers or ntp.pools:
         steps.append(ConfigureSources(ntp=ntp))
+    # Also without servers: the distribution's own are fine, and a service that is installed need
+    # not be enabled.
     steps.append(RunService())
     if ntp.require_sync is not None:
         steps.append(AwaitSync(timeout=seconds(ntp.require_sync.timeout)))
@@ -276,6 +292,8 @@ def _service(host: Host) -> str:
         )
     if len(found) == 1:
         return found[0]
+    # Debian's chrony and systemd-timesyncd conflict, but images exist that have both: the one
+    # that runs has the clock.
     return next((unit for unit in found if _is_in_use(unit, host)), found[0])
 
 

@@ -48,6 +48,8 @@ class ConfigureResolver(msgspec.Struct, frozen=True, kw_only=True):
 
     def owned(self) -> tuple[Owned, ...]:
         """See `Owning.owned`: what it writes on one machine or another."""
+        # Both are owned, whichever is written: a machine that turns to systemd-resolved later
+        # gets the other one taken back.
         files = (self._of_resolved(), self._of_file(b""))
         return WriteFiles(name=self.name, phase=self.phase, files=files).owned()
 
@@ -84,9 +86,11 @@ class ConfigureResolver(msgspec.Struct, frozen=True, kw_only=True):
         """Our lines, and those that are there and are about something else, such as options."""
         resolver = self.resolver
         lines = [f"nameserver {address}" for address in resolver.nameservers]
+        # Only what is given is replaced: with search domains alone, the servers of DHCP stay.
         replaced = {"nameserver"} if resolver.nameservers else set()
         if resolver.search_domains:
             lines.append(f"search {' '.join(resolver.search_domains)}")
+            # resolv.conf(5): the two exclude each other, and the last one wins.
             replaced |= {"search", "domain"}
         lines += [
             line
@@ -133,6 +137,8 @@ class UseResolved(msgspec.Struct, frozen=True, kw_only=True):
         """
         if work.effects:
             services_of(host).restart(_UNIT)
+            # Looked at again: systemd-resolved starts with a file that it cannot read, and only
+            # warns in its journal.
             if missing := self._missing(host):
                 raise StepError(
                     "MA3552",
@@ -145,6 +151,7 @@ class UseResolved(msgspec.Struct, frozen=True, kw_only=True):
         from ipaddress import ip_address
 
         servers, domains = set(), set()
+        # Not the stub, which names 127.0.0.53 alone: here are the servers that it forwards to.
         content = (host.files.read(_IN_USE) or b"").decode(errors="replace")
         for line in content.splitlines():
             keyword, *values = line.split() or [""]
@@ -188,6 +195,8 @@ def _own_content(host: Host) -> bytes:
     """
     target = _target(host)
     content = host.files.read(RESOLV_CONF) or b""
+    # NetworkManager rewrites its file at the next lease: what we write there would hold for
+    # hours, and then be gone.
     if target is None and not content.startswith(_GENERATED):
         return content
     whose = "NetworkManager has written it" if target is None else f"it is a link to {target}"

@@ -60,10 +60,14 @@ class ConfigureMode(msgspec.Struct, frozen=True, kw_only=True):
                 )
             return WriteFiles(name=self.name, phase=self.phase, files=())
         files = [PlannedFile(path=SELINUX, content=_with_mode(there, self.mode), mode=None, owner=None)]  # fmt: skip
+        # Of a tree nobody can tell: selinuxfs there is that of the machine which prepares the
+        # image.
         is_off = not host.offline and host.files.stat(ENFORCE) is None
         follow: tuple[FollowUp, ...] = ()
         # A container sees no SELinux either: then nothing is asked of the machine that its file says already.
         if is_off and self.mode != "Disabled" and _mode(there) == "disabled":
+            # With it the distribution's boot relabels everything and reboots (selinux-
+            # autorelabel); files made while SELinux was off have no label.
             files.append(PlannedFile(path=SELINUX_RELABEL, content=b""))
             follow = (_REBOOT,)
         elif self.mode == "Disabled" and not is_off and not host.offline:
@@ -89,6 +93,7 @@ class UseMode(msgspec.Struct, frozen=True, kw_only=True):
         now = _running(host)
         if now == "Disabled" or self.mode in ("Disabled", now):
             return Work(summary=f"SELinux is {_told(now)}")
+        # By number: the words are setenforce's own, the numbers those of the kernel's file.
         value = "1" if self.mode == "Enforcing" else "0"
         effect = RunProgram(title="setenforce", argv=("setenforce", value))
         return Work(effects=(effect,), summary=f"{now} -> {self.mode}")
@@ -102,6 +107,8 @@ class UseMode(msgspec.Struct, frozen=True, kw_only=True):
         for effect in work.effects:
             if isinstance(effect, RunProgram) and host.commands is not None:
                 host.commands.run(effect.argv, timeout=_TIMEOUT)
+                # Read back from the kernel: a policy can forbid the switch, and setenforce's
+                # message is the same for both causes.
                 if _running(host) != self.mode:
                     raise HostError(
                         "MA3602",
@@ -120,6 +127,7 @@ def plan_selinux(linux: LinuxConfiguration) -> tuple[Step, ...]:
 
 def _running(host: Host) -> str:
     value = (host.files.read(ENFORCE) or b"").strip()
+    # selinuxfs is not mounted where the kernel runs without SELinux, so no file means off.
     return {b"1": "Enforcing", b"0": "Permissive"}.get(value, "Disabled")
 
 

@@ -67,6 +67,8 @@ class InstallAuthorities(msgspec.Struct, frozen=True, kw_only=True):
         return self._inner(work.follow).apply(host, work)
 
     def _path(self, certificate: CertificateFacts) -> str:
+        # Named by content: a renewed certificate is another file, and the old one is taken back
+        # by its name.
         return f"{self.store.directory}/machineadm-{certificate.sha256[:16]}{self.store.suffix}"
 
     def _inner(self, follow: tuple[FollowUp, ...]) -> WriteFiles:
@@ -126,6 +128,8 @@ class UseAuthorities(msgspec.Struct, frozen=True, kw_only=True):
     def _update(self, host: Host) -> None:
         if host.commands is None:
             raise StepError("MA3402", f"{self.name}: no program can run below another root")
+        # Its exit code is not the last word: update-ca-certificates exits with 0 where it has
+        # skipped a file that does not hold exactly one certificate.
         result = host.commands.run(self.store.update, timeout=_TIMEOUT)
         if result.exit_code != 0:
             last = result.output.strip().rpartition("\n")[2]
@@ -138,6 +142,8 @@ class UseAuthorities(msgspec.Struct, frozen=True, kw_only=True):
     def _missing(self, host: Host) -> list[CertificateFacts]:
         """Those that the bundle does not have, however it breaks its lines."""
         content = (host.files.read(self.store.bundle) or b"").decode(errors="replace")
+        # Without white space, because the bundle's writers break base64 at other columns than we
+        # do.
         there = "".join(content.split())
         return [one for one in self.certificates if "".join(one.pem.split()) not in there]
 

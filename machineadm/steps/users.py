@@ -59,6 +59,8 @@ class EnsureGroup(msgspec.Struct, frozen=True, kw_only=True):
         wanted, found = self.group, _entry(host, "/etc/group", self.group.name)
         if found is None:
             return _work(self._commands())
+        # Not changed with groupmod: the files of the old id would belong to nobody, or to whoever
+        # gets the number next.
         if wanted.gid is not None and found[2] != str(wanted.gid):
             raise StepError(
                 "MA3501",
@@ -76,6 +78,7 @@ class EnsureGroup(msgspec.Struct, frozen=True, kw_only=True):
     def _commands(self) -> tuple[_Command, ...]:
         group = self.group
         argv = ["groupadd"]
+        # Only a range of ids: groupadd takes both options, and then the given id counts.
         argv += ["--system"] if group.system else []
         argv += ["--gid", str(group.gid)] if group.gid is not None else []
         return (_Command(argv=(*argv, group.name)),)
@@ -93,6 +96,8 @@ class EnsureUser(msgspec.Struct, frozen=True, kw_only=True):
     def digest(self) -> str:
         """See `Step.digest`."""
         user = self.user
+        # The hash counts, so that a changed password is a changed step; the digest does not give
+        # it away.
         hashed = user.password_hash.reveal() if user.password_hash is not None else ""
         return digest_of(
             self.name,
@@ -135,6 +140,8 @@ class EnsureUser(msgspec.Struct, frozen=True, kw_only=True):
 
     def _made(self, host: Host) -> Iterator[_Command]:
         user = self.user
+        # Asked for by name: whether useradd creates homes by default depends on CREATE_HOME in
+        # /etc/login.defs, which distributions set differently.
         argv = ["useradd", "--create-home", "--home-dir", home_of(user)]
         argv += ["--system"] if user.system else []
         # With --user-group useradd creates a group of the user's name, and fails if there is one.
@@ -161,8 +168,12 @@ class EnsureUser(msgspec.Struct, frozen=True, kw_only=True):
         if user.primary_group and (primary is None or primary[2] != found[3]):
             argv += ["--gid", user.primary_group]
         missing = [one for one in user.groups if not self._is_in(one, host)]
+        # Appended: without --append usermod takes the user out of every group that is not named,
+        # those of the image included.
         argv += ["--append", "--groups", ",".join(missing)] if missing else []
         shadow = _entry(host, "/etc/shadow", user.name)
+        # An ordinary user who plans cannot read /etc/shadow: what he cannot see is not called
+        # different.
         if self._expires and shadow is not None and shadow[7] != _days(self._expires):
             argv += ["--expiredate", self._expires]
         if argv:
@@ -180,6 +191,7 @@ class EnsureUser(msgspec.Struct, frozen=True, kw_only=True):
         """The hash on standard input, then the lock, which is a `!` before the hash in /etc/shadow."""
         user = self.user
         shadow = _entry(host, "/etc/shadow", user.name)
+        # A new account is locked by useradd, and the plan is made before there is one.
         now = shadow[1] if shadow is not None else "!"
         hashed = user.password_hash.reveal() if user.password_hash is not None else None
         locked = user.lock_password or user.inactive
@@ -298,6 +310,8 @@ def _entry(host: Host, path: str, name: str) -> list[str] | None:
     for line in content.decode(errors="replace").splitlines():
         fields = line.split(":")
         if fields[0] == name and len(fields) >= 4:
+            # Filled up to the nine fields of shadow(5), so that every reader can index what it
+            # knows.
             return [*fields, *[""] * (9 - len(fields))]
     return None
 
@@ -326,7 +340,11 @@ def _run(commands: Sequence[_Command], host: Host, who: str) -> None:
         if host.commands is None:
             raise StepError("MA3402", "no account can be made below another root")
         done = host.commands.run(
-            command.argv, timeout=_TIMEOUT, input=command.input.encode() if command.input else None
+            # Bounded: the programs wait for the lock of /etc/passwd, which a killed one may have
+            # left.
+            command.argv,
+            timeout=_TIMEOUT,
+            input=command.input.encode() if command.input else None,
         )
         if done.timed_out or done.exit_code != 0:
             how = "did not end" if done.timed_out else f"ended with exit code {done.exit_code}"

@@ -132,6 +132,8 @@ def assignments(content: bytes, path: str) -> dict[str, str]:
     for line in text_of(content, path).splitlines():
         name, equals, value = line.strip().partition("=")
         if equals and not name.startswith(("#", ";")):
+            # Nothing is expanded, as in systemd's own reading of such a file: a `$` in a value is
+            # a `$`.
             found[name.strip()] = _unquoted(value.strip())
     return found
 

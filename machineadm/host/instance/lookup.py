@@ -80,6 +80,8 @@ class Lookup:
             before = self._clock.monotonic()
             left = self._left if most is None else most - self._spent.get(source.name, 0.0)
             left = min(left, self._left)
+            # Said for each source: a list of those that were asked would hide that a later one
+            # may know the name.
             if left <= 0:
                 said.append((source.name, "was not asked: the time for instance data is over"))
                 continue
@@ -89,6 +91,8 @@ class Lookup:
                 said.append((source.name, error.reason))
             finally:
                 took = self._clock.monotonic() - before
+                # Also what a failed source took: a service that hangs must not take the time of
+                # the whole boot for each name.
                 self._left -= took
                 self._spent[source.name] = self._spent.get(source.name, 0.0) + took
         return Missing(said=tuple(said))

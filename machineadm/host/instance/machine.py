@@ -69,6 +69,8 @@ class OwnNames:
             except HostError as error:
                 raise UnknownError(error.message) from error
             said = found.output.strip()
+            # What `hostname --fqdn` prints may be a warning, or a name without a domain: neither
+            # is what was asked for.
             if found.exit_code == 0 and re.fullmatch(r"[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+", said):
                 return said
         raise UnknownError(f"neither {_HOSTS} nor the name service knows a domain of {name}")

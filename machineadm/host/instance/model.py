@@ -83,6 +83,8 @@ def as_text(found: Any) -> str:
     text = str(found)
     if len(text.encode(errors="surrogatepass")) > LONGEST:
         raise UnknownError(f"gives a value of more than {LONGEST} bytes")
+    # Neither a file name nor an argument of a program can have one; cut off at it, the value
+    # would be another.
     if "\0" in text:
         raise UnknownError("gives a value with a NUL character")
     return text
@@ -96,6 +98,8 @@ def as_error(error: MachineadmError) -> UnknownError:
 def short_host(name: str) -> str:
     """A host name as cloud-init standardizes it: without its domain; made from an address if it is one."""
     pieces = name.split(".")
+    # Clouds without a name for a machine give its address, whose first part alone would be the
+    # same for thousands of them.
     if len(pieces) == 4 and all(piece.isdecimal() for piece in pieces):
         return f"ip-{name.replace('.', '-')}"
     return pieces[0]

@@ -37,6 +37,8 @@ class LinuxAccounts:
         """See `Accounts.login_gid`."""
         uid = self.uid(user)
         for fields in self._entries("/etc/passwd"):
+            # By number: the login group of `1000:` is that of whoever has the number, whatever
+            # the name is.
             if len(fields) > 3 and fields[2] == str(uid).encode() and fields[3].isdigit():
                 return int(fields[3])
         if self._running and uid is not None:
@@ -44,11 +46,14 @@ class LinuxAccounts:
         return 0 if uid == 0 else None
 
     def _look_up(self, path: str, name: str) -> int | None:
+        # Numbers first, as chown(1) does where no account has such a name; isdecimal() alone
+        # would take digits of other scripts.
         if name.isascii() and name.isdecimal():
             return int(name)
         for fields in self._entries(path):
             if fields[0] == name.encode() and len(fields) > 2 and fields[2].isdigit():
                 return int(fields[2])
+        # A tree may have no /etc/passwd yet, and no system has a root of another number.
         return 0 if name == "root" else None
 
     def _entries(self, path: str) -> Iterator[list[bytes]]:

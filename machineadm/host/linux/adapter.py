@@ -78,6 +78,8 @@ def linux_host(
         architecture=_ARCHITECTURES.get(os.uname().machine, os.uname().machine),
         offline=not running,
     )
+    # Loaded only here: a tree has none of these ports, and a plan for one must not pay for their
+    # modules.
     if running:
         from machineadm.host.linux.commands import LinuxCommands
         from machineadm.host.linux.disks import LinuxDisks

@@ -24,6 +24,8 @@ def born(directory: int, name: str) -> int | None:
         name: Name below it; a link is not followed.
     """
     try:
+        # glibc has it from 2.28 on, musl from 1.2.5: an older C library means that the time is
+        # not known.
         statx = ctypes.CDLL(None, use_errno=True).statx
     except AttributeError:
         return None

@@ -19,6 +19,8 @@ else:
     # What `signal` wraps: it makes enumerations of every signal there is, which costs a start 1%.
     import _signal as signal
 
+# Python runs a signal handler only between two bytecodes of the main thread: library code in C
+# may never come to one.
 RESPITE = 8.0
 """Seconds within which a run that was asked to end must have ended; then the process is ended. Stopping a command takes 5 of
 them; all of it stays below the 10 that a run may outlast its deadline."""
@@ -125,6 +127,8 @@ class Interruption:
             InterruptedRunError: A signal or the deadline has come.
         """
         if self.due():
+            # In another thread the error ends that thread's work alone, and the run itself has
+            # yet to be told.
             self._raised = self._raised or self._is_ours()
             raise self.reason()
 
@@ -152,6 +156,8 @@ class Interruption:
             if left <= 0:
                 return
             remaining = self.remaining()
+            # On the pipe and not time.sleep(): PEP 475 has sleep go on after a handler that
+            # raises nothing, which is the case while held.
             select.select([self], [], [], left if remaining is None else min(left, remaining))
 
     @contextlib.contextmanager
@@ -161,6 +167,8 @@ class Interruption:
         In threads other than the run's it has no effect, since nothing is raised there.
         """
         ours = self._is_ours()
+        # A count and no flag: a command that is run within held code must not release it at its
+        # end.
         self._held += ours
         try:
             yield
@@ -187,12 +195,17 @@ class Interruption:
             return code
         line = f"machineadm: {reason.code} {reason.message}\n  hint: {reason.hint()}\n"
         with contextlib.suppress(OSError):
+            # By descriptor: sys.stderr has a lock, and the thread that hangs may hold it.
             os.write(2, line.encode(errors="replace"))
         return code
 
     def take(self, number: int) -> None:
         """Note that a signal has come; from any thread."""
+        # The timer is our own way of being called back. Noted as the reason, it would hide which
+        # signal a person has sent.
         if number != signal.SIGALRM:
+            # The first counts: SIGTERM is often followed by others of a service manager that
+            # loses its patience.
             self._signal = self._signal or number
             self._asked = self._asked or time.monotonic()
         # A full pipe is readable already, which is all that is needed.
@@ -232,6 +245,8 @@ class _Watchdog:
     def __init__(self, interruption: Interruption) -> None:
         self._interruption = interruption
         self._over = False
+        # Without O_CLOEXEC every program that is started would keep the pipe open, and could
+        # write a signal's number into it.
         self._read, self._write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         # The C-level handler writes each signal's number there at once, whatever the main thread is doing.
         self._wakeup_before = signal.set_wakeup_fd(self._write, warn_on_full_buffer=False)
@@ -246,6 +261,7 @@ class _Watchdog:
 
     def end(self) -> None:
         """End the thread."""
+        # Before the wake-up: the thread looks at it right after select returns.
         self._over = True
         signal.set_wakeup_fd(self._wakeup_before)
         self.look()

@@ -83,6 +83,8 @@ class LinuxCommands:
         # Within this a signal raises nothing: the process must get its SIGTERM and time to clean up, and `_attend` asks
         # often whether the run must end.
         with self._interruption.held():
+            # Within `held`: a signal between fork and the first look would leave a child that
+            # nobody ends.
             process = self._start(argv, environment or {}, directory, input)
             output = _Output(
                 self._redactor, None if quiet else self._log, attended=attend is not None
@@ -94,6 +96,8 @@ class LinuxCommands:
             finally:
                 _clear_away(process)
                 self._interruption.groups.discard(process.pid)
+            # After the process is gone: a last line without a line break is often the one that
+            # says why it failed.
             output.end()
             if attend is not None:
                 attend(output.news())
@@ -114,6 +118,8 @@ class LinuxCommands:
     ) -> subprocess.Popen[bytes]:
         import subprocess
 
+        # Built and not inherited: what a first-boot tool has in its environment would make a
+        # first run differ from a resumed one.
         variables = built_environment(environment)
         program = _program(argv[0], directory, variables["PATH"])
         with contextlib.ExitStack() as held:
@@ -191,6 +197,7 @@ class LinuxCommands:
 
     def _drain(self, pipe: int | None, output: _Output) -> None:
         """Take what the process wrote last. Others that still hold the pipe open are not waited for."""
+        # Bounded, because a daemon that has inherited the pipe may write to it without end.
         until = self._clock.monotonic() + _DRAIN
         while pipe is not None and self._clock.monotonic() < until:
             if not select.select([pipe], [], [], 0)[0]:
@@ -260,6 +267,7 @@ class _Output:
         """The last part of the output."""
         text = "".join(self._kept).encode()
         # The cut may fall inside a character.
+        # In bytes, since the report is limited in bytes, and one character may be four of them.
         return text[-KEPT:].decode(errors="ignore")
 
     def news(self) -> str:
@@ -285,6 +293,7 @@ class _Output:
             text = text[:shown] + " [line cut]"
         self._partial.clear()
         self._cut = False
+        # After redaction: an escape within a secret would keep it from being recognised.
         text = text.translate(_CONTROLS)
         self._kept.append(f"{text}\n")
         if self._attended:
@@ -313,6 +322,8 @@ def built_environment(additions: Mapping[str, str | Secret]) -> dict[str, str]:
     """The environment of a child: a fixed few variables, the proxy's, and what is given. Nothing else of ours."""
     built = {
         "PATH": search_path(),
+        # systemd sets no HOME for system services (systemd.exec(5)), and kubectl and ssh look for
+        # their files there.
         "HOME": os.environ.get("HOME", "/root"),
         # Output is searched for known messages and goes into reports, so it must not depend on the
         # machine's locale.
@@ -328,6 +339,7 @@ def find_program(program: str, path: str) -> str | None:
     """Absolute path of a program in the directories of a search path, or None."""
     for directory in path.split(":"):
         candidate = f"{directory or '.'}/{program}"
+        # As execvp(3), which passes over what it may not execute and goes on looking.
         if os.path.isfile(candidate) and os.access(candidate, os.X_OK):
             return candidate
     return None
@@ -379,9 +391,13 @@ def _die_with_parent(parent: int) -> Callable[[], None]:
 @contextlib.contextmanager
 def _in_memory(data: bytes) -> Iterator[int]:
     """A descriptor to read the data from. The data never reaches a disk, and unlike a pipe this holds any amount without a reader."""
+    # Not a file of /tmp, which may be a disk; and a pipe takes only 64 KiB (pipe(7)) before a
+    # writer has to wait for its reader.
     fd = os.memfd_create("input", os.MFD_CLOEXEC)
     try:
         write_all(fd, data)
+        # The child shares the offset with us, and would start to read where we have ended to
+        # write.
         os.lseek(fd, 0, os.SEEK_SET)
         yield fd
     finally:
@@ -409,4 +425,5 @@ def _read(pipe: int, output: _Output) -> int | None:
 
 def _signal_group(process: subprocess.Popen[bytes], number: signal.Signals) -> None:
     with contextlib.suppress(ProcessLookupError):
+        # The group, by the leader's number: after start_new_session they are the same.
         os.killpg(process.pid, number)

@@ -22,6 +22,8 @@ def announce(text: str) -> None:
         # O_NONBLOCK: do not wait for a serial line that nobody reads. O_NOCTTY: do not make it our terminal.
         console = os.open(CONSOLE, os.O_WRONLY | os.O_NOCTTY | os.O_NONBLOCK | os.O_CLOEXEC)
         try:
+            # With carriage returns: a console may be in raw mode, in which a line feed alone does
+            # not return to the first column.
             os.write(console, f"\r\n{text}\r\n".encode(errors="replace"))
         finally:
             os.close(console)

@@ -23,5 +23,8 @@ class LinuxDisks:
                 return None
             else:
                 return Space(
-                    free=found.f_bavail * found.f_frsize, total=found.f_blocks * found.f_frsize
+                    # f_bavail and not f_bfree: the rest is reserved for root, and the kubelet
+                    # counts as df does.
+                    free=found.f_bavail * found.f_frsize,
+                    total=found.f_blocks * found.f_frsize,
                 )

@@ -10,6 +10,7 @@ from machineadm.host.ports import Distribution, TrustStore
 _CA_TRUST: Final = TrustStore(
     directory="/etc/pki/ca-trust/source/anchors",
     suffix=".pem",
+    # Without its word `extract`, which is what the program does when nothing is said.
     update=("update-ca-trust",),
     bundle="/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem",
 )

@@ -64,6 +64,8 @@ def host_error(error: OSError, path: str, doing: str) -> HostError:
         doing: A verb: `write`, `read`.
     """
     if isinstance(error, RefusedError):
+        # Our own refusals keep their code: as EPERM they would be explained by mount options and
+        # SELinux.
         return HostError(error.code, f"cannot {doing} {path}: {error.what}", hint=error.hint)
     code, what, hint = _KINDS.get(error.errno or 0, ("MA3009", error.strerror or str(error), ""))
     return HostError(code, f"cannot {doing} {path}: {what}", hint=hint)
@@ -88,5 +90,7 @@ class reported:  # noqa: N801 - used as a word, like contextlib.suppress
         error: BaseException | None,
         _trace: TracebackType | None,
     ) -> None:
+        # No other: a HostError of an inner block has named its path already, and a bug must stay
+        # one.
         if isinstance(error, OSError):
             raise host_error(error, self._path, self._doing) from error

@@ -147,6 +147,8 @@ class LinuxFiles:
         # Reversed, so that pop() takes them in their order.
         todo = list(reversed(batch))
         while todo:
+            # One for each few hundred directories, since each is held open until its files have
+            # their names.
             commit = _GroupCommit(self._tree, self._sweep, self._label)
             try:
                 while todo and commit.has_room:

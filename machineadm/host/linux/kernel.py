@@ -50,6 +50,7 @@ class LinuxKernel:
             quiet=True,
         )
         if result.exit_code != 0:
+            # modprobe warns about configuration files first, and says at the end why it gave up.
             last = result.output.strip().rpartition("\n")[2]
             raise HostError(
                 "MA3301",
@@ -66,6 +67,8 @@ class LinuxKernel:
         top = f"{self._proc}/sys/"
         return tuple(
             sysctl_name(path[len(top) :].split("/"))
+            # Sorted, so that two runs set parameters in the same order, and a plan shows what the
+            # run does.
             for path in sorted(glob.glob(self._parameter(pattern)))
         )
 

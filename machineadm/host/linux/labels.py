@@ -25,6 +25,7 @@ class Labels:
 
     def __init__(self) -> None:
         self._library = ctypes.CDLL("libselinux.so.1", use_errno=True)
+        # Declared: ctypes takes a result for an int of 32 bits, and would cut a pointer in half.
         self._library.selabel_open.restype = ctypes.c_void_p
         self._library.selabel_open.argtypes = [ctypes.c_uint, ctypes.c_void_p, ctypes.c_uint]
         self._library.selabel_lookup_raw.argtypes = [
@@ -48,6 +49,8 @@ class Labels:
         ):
             return None
         try:
+            # With its NUL, as restorecon stores it: the kernel shows the attribute as it was
+            # written.
             return None if found.value is None else ctypes.string_at(found.value) + b"\0"
         finally:
             self._library.freecon(found)

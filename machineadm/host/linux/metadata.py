@@ -35,6 +35,8 @@ class LinuxMetadata:
         import http.client
 
         end = time.monotonic() + timeout
+        # By hand and not with urllib, whose openers read the proxy variables: a proxy must never
+        # be asked for a machine's credentials.
         host, _, path = url.removeprefix("http://").partition("/")
         connection = http.client.HTTPConnection(host, timeout=max(timeout, 0.001))
         try:
@@ -46,6 +48,8 @@ class LinuxMetadata:
             return MetadataAnswer(
                 status=answer.status,
                 body=body,
+                # HTTP does not tell header names apart by case (RFC 9110), and services of clouds
+                # differ in it.
                 headers={name.lower(): value for name, value in answer.getheaders()},
             )
         except TimeoutError:

@@ -33,6 +33,8 @@ class LinuxNetwork:
         kind = socket.AF_INET if family == 4 else socket.AF_INET6
         try:
             with socket.socket(kind, socket.SOCK_DGRAM) as one:
+                # UDP: connect(2) only looks up the route and picks the source address, so it
+                # works behind a firewall that drops everything.
                 one.connect(_ELSEWHERE[family])
                 found = str(one.getsockname()[0])
         except OSError:
@@ -48,6 +50,8 @@ class LinuxNetwork:
         if interface not in self.interfaces():
             return None
         found = _text(f"{self._interfaces}/{interface}/address").strip().lower()
+        # The loopback interface and some tunnels have an address of zeros, which identifies
+        # nothing.
         return None if not found.strip("0:") else found
 
     def resolve(
@@ -144,6 +148,8 @@ def _date(server: str, patience: float) -> float | None:
         parts.hostname or "", parts.port or 443, timeout=patience, context=context
     )
     try:
+        # HEAD, because only the header counts: a 403 of an API server has the time as well as a
+        # 200 has it.
         connection.request("HEAD", "/")
         date = connection.getresponse().getheader("Date")
         return parsedate_to_datetime(date).timestamp() if date else None

@@ -65,6 +65,8 @@ class LinuxProviders:
     def declare(self, plugins: Sequence[PluginEntry]) -> None:
         """See `Providers.declare`."""
         self.end()
+        # The plugins of an earlier declaration have been ended: one of the same name may be
+        # another file by now.
         self._declared = tuple(plugins)
         self._asking = None
 
@@ -122,6 +124,8 @@ class LinuxProviders:
             asking.report(plugin, location, status)
         finally:
             asking.end()
+            # What a resumed run will need: a plugin that only reports must survive the reboot
+            # like every other.
             self._needed |= asking.used
 
     def used(self) -> tuple[str, ...]:
@@ -221,6 +225,7 @@ class KeptSecrets:
 
     def _keep(self, secrets: dict[str, str]) -> None:
         content = msgspec.json.encode(secrets)
+        # The plugin is told the same for both, since it is not its affair whether this is a plan.
         if not self._may_write() or len(content) > LARGEST_SECRETS:
             raise ValueError("nothing more can be kept")
         self._state.write(self._name, content, durable=True)

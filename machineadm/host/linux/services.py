@@ -42,6 +42,7 @@ class SystemdServices:
 
     def reload_unit(self, unit: str) -> None:
         """See `Services.reload_unit`."""
+        # Not `reload`, which fails for a unit without ExecReload=.
         self._do("reload-or-restart", unit)
 
     def reboot(self) -> None:
@@ -50,10 +51,14 @@ class SystemdServices:
 
     def stop(self, unit: str) -> None:
         """See `Services.stop`."""
+        # Where the unit's file is gone systemctl exits with 5, and what should not run does not
+        # run.
         self._do("stop", unit, absent_is_fine=True)
 
     def _ask(self, question: str, unit: str) -> bool:
         # A query: a plan may ask it, and no output of it is logged.
+        # `--`, because a unit's name may begin with a dash: -.mount is that of the root file
+        # system.
         command = ["systemctl", "--quiet", question, "--", unit]
         return self._queries.ask(command, timeout=_TIMEOUT).exit_code == 0
 

@@ -95,6 +95,7 @@ class LinuxState:
             self._directory(name, durable=durable, make=True) as (directory, last),
             contextlib.ExitStack() as on_failure,
         ):
+            # Before the new temporary file, which would look like a leftover itself.
             self._sweep(path, directory)
             fd, temporary = create_temporary(directory)
             on_failure.callback(_remove_quietly, temporary, directory)
@@ -120,6 +121,8 @@ class LinuxState:
             reported(path, "append to"),
             self._directory(name, durable=True, make=True) as (directory, last),
         ):
+            # O_APPEND: the record goes to the end even if a descriptor of ours had been left
+            # elsewhere, and no read is needed to find it.
             fd = open_regular(last, os.O_WRONLY | os.O_CREAT | os.O_APPEND, directory)
             try:
                 is_new = os.fstat(fd).st_size == 0
@@ -163,6 +166,8 @@ class LinuxState:
         except FileNotFoundError:
             # A refused configuration must leave no trace, so the state directory is created, and locked, by the first
             # write into it.
+            # Kept for the first write: whoever has made the directory in between has a journal
+            # that this run has not read.
             self._is_first = True
         except OSError:
             # Shows again when the journal is read or written, and is reported there.
@@ -203,6 +208,8 @@ class LinuxState:
                 # flock(2) and not fcntl(2): the lock belongs to the open file, so children that
                 # inherit the descriptor hold it, and closing another descriptor of the file does
                 # not drop it.
+                # Not waiting: a first-boot tool would hang without a word, while an exit code 8
+                # says what is going on.
                 fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 held_by = _holders(fd)
@@ -288,6 +295,8 @@ class LinuxState:
     def _sweep(self, path: str, directory: int) -> None:
         """Remove what a killed run left in a directory. Only the holder of the lock knows that no other run is writing there."""
         where = path.rpartition("/")[0]
+        # Once a run: a leftover can only be of an earlier one, and listing a directory for each
+        # record would double its cost.
         if self._run_lock is not None and where not in self._swept:
             self._swept.add(where)
             remove_temporaries(directory)
@@ -304,6 +313,7 @@ def _holders(lock: int) -> str:
     found = []
     for pid in _others():
         if _has_open(pid, wanted):
+            # The process may have ended since it was listed; the message then does without it.
             with contextlib.suppress(OSError), open(f"/proc/{pid}/comm", errors="replace") as file:
                 found.append(f"process {pid}, {file.read().strip()}")
     return f" ({'; '.join(found)})" if found else ""

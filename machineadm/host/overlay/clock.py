@@ -28,4 +28,5 @@ class OverlayClock:
         """
         if seconds:
             refuse(f"wait {seconds:g} s")
+        # Passed on: a plan of a thousand steps must end at Ctrl-C as a run does.
         self._real.sleep(0)

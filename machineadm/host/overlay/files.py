@@ -34,6 +34,8 @@ class OverlayFiles:
         """Have later queries see an effect as done."""
         if isinstance(effect, RemoveDirectory):
             if not self.list(effect.path):
+                # Only an empty one goes, as in the run: what a person has put there is seen by
+                # later checks, too.
                 self._laid[effect.path] = RemoveFile(path=effect.path)
             return
         if (
@@ -88,6 +90,8 @@ class OverlayFiles:
                 return self._real.read(path, limit=limit)
             case WriteFile(content=bytes() as content):
                 return content
+            # Relative ones are not followed: they would have to be resolved as the kernel does
+            # it, through links that are laid over others.
             case MakeLink(target=target) if target.startswith("/"):
                 return self.read(target, limit=limit)
             case WriteFile():

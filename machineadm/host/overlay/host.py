@@ -48,10 +48,14 @@ class Overlay:
         self._services = None if host.services is None else OverlayServices(host.services)
         self.host = Host(
             files=self._files,
+            # As they are: which accounts a program would make is its own affair, so a check that
+            # needs one says that it is not known yet.
             accounts=host.accounts,
             clock=OverlayClock(host.clock),
             state=self._state,
             commands=None if host.commands is None else OverlayCommands(),
+            # The machine's own: a query changes nothing, and what it would say after a program
+            # has run nobody can tell.
             queries=host.queries,
             kernel=self._kernel,
             services=self._services,
@@ -79,6 +83,8 @@ class Overlay:
                     self._state.lay(effect)
                 case CopyToState(source=source, name=name):
                     self._state.lay_copy(name, partial(self._files.read, source))
+                # A tree has no kernel: its live steps are not looked at, so nothing of them is
+                # laid either.
                 case LoadModule() | SetParameter() | SetHostname() if self._kernel is not None:
                     self._kernel.lay(effect)
                 case EnableUnit() | DisableUnit() if self._services is not None:

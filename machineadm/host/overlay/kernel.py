@@ -23,6 +23,8 @@ class OverlayKernel:
             case LoadModule(module=module):
                 self._modules.add(module.replace("-", "_"))
             case SetParameter(name=name, value=value):
+                # As the kernel shows it: it prints several values with tabs between them, however
+                # they were written.
                 self._parameters[_one_spelling(name)] = " ".join(value.split())
             case SetHostname(hostname=hostname):
                 self._hostname = hostname
@@ -41,6 +43,8 @@ class OverlayKernel:
 
     def sysctl_names(self, pattern: str) -> tuple[str, ...]:
         """See `Kernel.sysctl_names`."""
+        # A module that is only laid over it may bring more; the run looks again, right before it
+        # sets them.
         return self._real.sysctl_names(pattern)
 
     def sysctl(self, name: str) -> str | None:

@@ -25,6 +25,7 @@ class OverlayProviders:
 
     def declare(self, plugins: Sequence[PluginEntry]) -> None:
         """See `Providers.declare`."""
+        # Passed on, since it starts nothing: a plan that could not find a plugin must say so.
         self._below.declare(plugins)
 
     def only_look(self) -> None:

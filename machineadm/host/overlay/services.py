@@ -49,6 +49,8 @@ class OverlayServices:
 
     def active(self, unit: str) -> bool:
         """See `Services.active`."""
+        # A plan does not pretend that a unit runs: whether one that is started stays up, only the
+        # start shows.
         return self._real.active(unit)
 
     def restart(self, unit: str) -> None:

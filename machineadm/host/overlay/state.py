@@ -30,6 +30,8 @@ class OverlayState:
             name: Its name.
             read: Gives the content of what is copied.
         """
+        # Read when it is asked for: the agent's file has several megabytes, and hardly any check
+        # wants to see its copy.
         self._laid[name, True] = read
 
     def read(self, name: str, *, durable: bool) -> bytes | None:

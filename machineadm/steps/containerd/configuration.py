@@ -50,7 +50,11 @@ class ConfigureRuntime(msgspec.Struct, frozen=True, kw_only=True):
     def digest(self) -> str:
         """See `Step.digest`."""
         settings = msgspec.json.encode(
-            self.settings, enc_hook=lambda secret: secret.reveal(), order="deterministic"
+            # The order of a map's keys in the configuration changes nothing, and must not change
+            # what the machine is said to own.
+            self.settings,
+            enc_hook=lambda secret: secret.reveal(),
+            order="deterministic",
         )
         return digest_of(self.name, settings, str(self.address), self.kubernetes, self.repository)
 
@@ -78,12 +82,16 @@ class ConfigureRuntime(msgspec.Struct, frozen=True, kw_only=True):
         Raises:
             StepError: containerd does not understand the configuration.
         """
+        # Anew, and not from the check: a command between the two may have installed another
+        # containerd.
         files, tables = self._files(host)
         if work.effects:
             self._judge(files[-1].content, tables, host)
         return self._inner(files).apply(host, work)
 
     def _inner(self, files: tuple[PlannedFile, ...]) -> WriteFiles:
+        # Until it answers: systemd calls containerd started before its interface for Kubernetes
+        # has loaded, and kubeadm would be refused.
         restart = FollowUp(kind="restart", target=UNIT, until=f"runtime {self.socket}")
         return WriteFiles(name=self.name, phase=self.phase, files=files, follow=(restart,))
 
@@ -105,6 +113,8 @@ class ConfigureRuntime(msgspec.Struct, frozen=True, kw_only=True):
         extra = read_toml(self.settings.extra_config or "")
         own["version"] = _version(extra, own["version"], version)
         base = _read_base(text, own["version"], host)
+        # In this order: what is written by hand in extraConfig is the last word, over our fields
+        # and over the distribution's file.
         tables = merged(merged(base, own), extra)
         _refuse_inline_registries(tables)
         import tomli_w
@@ -118,6 +128,8 @@ class ConfigureRuntime(msgspec.Struct, frozen=True, kw_only=True):
         )
         content = f"{HEADER}, over what {CONTAINERD_BASE} has.\n{tomli_w.dumps(tables)}"
         mode = 0o600 if private else 0o644
+        # The file that was there is kept beside ours: at the next run it is the ground again, and
+        # ours is not laid over itself.
         kept = PlannedFile(path=CONTAINERD_BASE, content=text.encode(), mode=0o600)
         main = PlannedFile(path=CONTAINERD, content=content.encode(), mode=mode, sensitive=private)
         return ((kept, main) if text else (main,)), tables
@@ -137,12 +149,16 @@ class ConfigureRuntime(msgspec.Struct, frozen=True, kw_only=True):
             return
         path = f"{host.state.run_directory}/{_CANDIDATE}"
         try:
+            # In the run directory, which is private: the candidate may hold a registry's
+            # password.
             host.state.write(_CANDIDATE, content, durable=False)
             argv = ["containerd", "--config", path, "config", "dump"]
             said = host.queries.ask(argv, timeout=_TIMEOUT)
         finally:
             host.state.remove(_CANDIDATE, durable=False)
         lines = said.output.splitlines()
+        # containerd's log comes with the dump, because standard error is read along; a log line
+        # is not TOML.
         notes = [line for line in lines if line.startswith(("time=", "WARN", "containerd: "))]
         if said.exit_code != 0:
             last = (notes or lines or [""])[-1].replace(path, CONTAINERD)
@@ -188,6 +204,7 @@ class UseRuntime(msgspec.Struct, frozen=True, kw_only=True):
         effects: list[Effect] = []
         if not services.enabled(UNIT):
             effects.append(EnableUnit(unit=UNIT))
+        # A follow-up restarts only what changed; one that somebody has stopped has not changed.
         if not services.active(UNIT):
             effects.append(RunProgram(title="systemctl", argv=("systemctl", "start", UNIT)))
         wait = WaitFor(
@@ -258,6 +275,7 @@ def _read_base(text: str, version: int, host: Host) -> Tables:
     base = _parsed(text)
     # Docker's package has containerd without Kubernetes' interface.
     disabled = base.get("disabled_plugins")
+    # Only taken out and the list kept: other plugins in it were disabled on purpose.
     if isinstance(disabled, list):
         base["disabled_plugins"] = [
             one for one in disabled if one not in ("cri", "io.containerd.grpc.v1.cri")
@@ -285,6 +303,7 @@ def _migrated(text: str, version: int, host: Host) -> Tables:
     # Of the file itself: a check must write nothing.
     path = CONTAINERD_BASE if _is_ours(host) else CONTAINERD
     said = host.queries.ask(["containerd", "--config", path, "config", "migrate"], timeout=_TIMEOUT)
+    # The warning about the old version comes with its translation, as above.
     lines = [line for line in said.output.splitlines() if not line.startswith(("time=", "WARN"))]
     tables = _parsed("\n".join(lines)) if said.exit_code == 0 else {}
     if not tables:
@@ -329,6 +348,7 @@ def _version(extra: Tables, version: int, containerd: Semver) -> int:
     """
     plugins = extra.get("plugins")
     names = plugins if isinstance(plugins, dict) else {}
+    # The name of the plugin says it as well: many write extraConfig without its version.
     asked = 4 if any(name.startswith(_SERVER) for name in names) else extra.get("version", version)
     can_lift = (containerd.major, containerd.minor) >= _FOURTH
     if asked == version or (asked == 4 and can_lift):

@@ -90,6 +90,7 @@ def _without_discovery(kubernetes: KubernetesConfig) -> KubernetesConfig:
     role = kubernetes.role
     if role is None or isinstance(role, Initialize):
         return kubernetes
+    # The type stays, because a worker and a control plane are judged differently.
     return msgspec.structs.replace(kubernetes, role=type(role)())
 
 
@@ -97,6 +98,8 @@ def _has_expiring_token(kubernetes: KubernetesConfig) -> bool:
     role = kubernetes.role
     if not isinstance(role, Initialize) or "bootstrap-token" in kubernetes.skip_phases:
         return False
+    # Only those are rendered again right before kubeadm runs: a ttl is counted by kubeadm,
+    # `expires` by us.
     return any(token.expires is not None for token in role.bootstrap_tokens)
 
 

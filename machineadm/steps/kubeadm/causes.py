@@ -19,10 +19,14 @@ from machineadm.steps.kubeadm.failures import CONTROL_PLANE, KUBELET, LONGEST_ME
 PODS = "/var/log/pods"
 # In the order in which one brings down the next: the first that tells of an error is the cause.
 COMPONENTS = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler")
+# Enough for a stack of wrapped errors. More would push kubeadm's own words out of a report of 64
+# KiB.
 _LINES = 15
 _TIMEOUT = 10.0
 _LONGEST_LINE = 500
 _LONGEST_TAIL = 64 * 1024
+# The CRI's own format of a log line (time, stream, F or P); the words of the component are behind
+# it.
 _CRI = re.compile(r"^\S+ (?:stdout|stderr) [FP] ?")
 # klog's errors and fatal errors, zap's, cobra's, and the kubelet's own before it has a log.
 _ERROR = re.compile(
@@ -54,6 +58,8 @@ def with_cause(error: KubeadmError, host: Host) -> KubeadmError:
         return error
     if not heard:
         return error
+    # The first that speaks of an error and not the loudest: a component without its etcd logs
+    # hundreds of lines about it.
     told = next((words for words in heard if words.last_error()), None)
     line = f"; {told.who}: {told.last_error()}" if told is not None else ""
     tail = "".join(
@@ -77,6 +83,7 @@ def with_cause(error: KubeadmError, host: Host) -> KubeadmError:
 
 def _journal(host: Host) -> Iterator[_Words]:
     argv = ("journalctl", "--unit=kubelet", f"--lines={_LINES}", "--no-pager", "--output=cat")
+    # --output=cat leaves out host name and time, which would fill half of the message.
     if lines := _ask(host, argv):
         yield _Words("kubelet", lines)
 
@@ -106,6 +113,8 @@ def _logs(host: Host, component: str) -> tuple[str, ...]:
     numbers = sorted(
         int(number)
         for number, dot, end in (name.partition(".") for name in host.files.list(newest))
+        # The kubelet's rotated logs (0.log.20261130-...) are older, and compressed ones cannot be
+        # read with tail.
         if dot and end == "log" and number.isdecimal()
     )
     return tuple(f"{newest}/{number}.log" for number in numbers[-2:])

@@ -30,6 +30,8 @@ class LayOutFiles(msgspec.Struct, frozen=True, kw_only=True):
     purpose: str
     """Digest of the step that runs kubeadm: once that one is done, the files need not be there."""
 
+    # In kubeadm's phase, after all commands: one of them may bring the image's directory of
+    # patches, which is read here.
     name: str = "kubeadm/config"
     phase: Phase = Phase.KUBEADM
     live: ClassVar[bool] = False
@@ -49,6 +51,8 @@ class LayOutFiles(msgspec.Struct, frozen=True, kw_only=True):
         if record is not None and record.event == "done" and record.digest == self.purpose:
             from machineadm.steps.kubeadm.remains import refuse_lost_node
 
+            # Here, although nothing is written: this step is looked at before the one that runs
+            # kubeadm, and a plan must say it.
             refuse_lost_node(host, record)
             return Work(summary="kubeadm no longer needs them")
         now = _moment(host)
@@ -89,8 +93,10 @@ class LayOutFiles(msgspec.Struct, frozen=True, kw_only=True):
         if directory is None or not copies_patches(self.kubernetes):
             return files
         copied = tuple(
+            # Read at each check: a command may have put a patch into the directory a moment ago.
             (name, host.files.read(f"{directory}/{name}") or b"")
             for name in host.files.list(directory)
+            # As kubeadm itself, which passes over every other file of a directory of patches.
             if name.endswith((".yaml", ".json"))
         )
         return msgspec.structs.replace(files, patches=(*copied, *files.patches))
@@ -103,6 +109,8 @@ class LayOutFiles(msgspec.Struct, frozen=True, kw_only=True):
         """
         revealed, masked = files.encode(reveal=True), files.encode(reveal=False)
         effects: list[KeepState | DropState] = []
+        # With those of an earlier configuration, which must go: kubeadm would apply a patch that
+        # nobody asks for any more.
         for name in sorted(revealed.keys() | _written(host)):
             before, path = host.state.read(name, durable=False), f"{self.run_directory}/{name}"
             if name not in revealed:

@@ -293,6 +293,8 @@ def diagnose(
         failure.code,
         message[:LONGEST_MESSAGE],
         hint=hint,
+        # All of it, though the message quotes a part: who knows kubeadm reads the lines before
+        # the error first.
         log_tail=output,
         passing=failure.passing,
         command=command,
@@ -307,6 +309,8 @@ def _start_of_last_list(output: str) -> int:
 
 def _of_checks(failed: list[tuple[str, str]]) -> tuple[Failure, str, str]:
     """One failure for a list of checks, with words and hint: the one they share, or all of them under one code."""
+    # A dict and no set: hints come in the order in which kubeadm names the checks, and not in
+    # another one at each run.
     found = dict.fromkeys(_of_check(name, text) for name, text in failed)
     words = "; ".join(f"{name}: {text.strip()}" for name, text in failed)
     if len(found) == 1:

@@ -80,6 +80,7 @@ def _mounts(
 ) -> Iterator[Missing]:
     for name, host in hosts.items():
         path = str(host.get("path"))
+        # Other types let the container start; what it lacks then, the API server says by itself.
         if host.get("type") in _MUST_EXIST and not exists(path):
             yield Missing(path, f"mount {name}")
 
@@ -90,6 +91,8 @@ def _arguments(
     for argument in arguments:
         flag, equals, value = str(argument).partition("=")
         name = flag.removeprefix("--")
+        # By a list and not by anything that looks like a path: --etcd-servers and --service-
+        # account-issuer have slashes as well.
         if not equals or name not in FIELDS:
             continue
         path = _on_host(value, mounts)

@@ -41,6 +41,7 @@ class Paths:
     def __init__(self, run_directory: str, patches_directory: str | None = None) -> None:
         self.config = f"{run_directory}/kubeadm/config.yaml"
         self.discovery = f"{run_directory}/kubeadm/discovery.conf"
+        # kubeadm takes one directory alone, so there is no laying ours beside the image's.
         self.patches = patches_directory or f"{run_directory}/kubeadm/patches"
 
 
@@ -49,6 +50,8 @@ def present(**fields: object) -> Document:
     return {
         name: value
         for name, value in fields.items()
+        # Numbers and False stay: 0 and false are said on purpose. An empty list would clear
+        # kubeadm's default.
         if value is not None and (not isinstance(value, str | dict | list | tuple) or value)
     }
 
@@ -83,6 +86,7 @@ def node_registration(node: NodeConfig | None, *, worker: bool, arguments: Argum
     )
     taints = node.taints
     if worker and node.uninitialized_taint and UNINITIALIZED not in (taints or ()):
+        # At registration: added later, pods could have been scheduled to the node in between.
         taints = (*(taints or ()), UNINITIALIZED)
     # An empty list means no taints; if it is left out, kubeadm taints control planes.
     if taints is not None:
@@ -92,6 +96,8 @@ def node_registration(node: NodeConfig | None, *, worker: bool, arguments: Argum
 
 def kubelet_arguments(node: NodeConfig) -> tuple[Pair, ...]:
     """The kubelet's arguments: labels, provider id and address, then those of the configuration (validation keeps them apart)."""
+    # By the kubelet's argument: kubeadm's own field for labels does not exist, and labels set
+    # later would come after the first pods.
     labels = ",".join(f"{key}={value}" for key, value in node.labels.items())
     address = node.kubelet.node_ip if node.kubelet is not None else None
     ours = present(**{"node-labels": labels, "provider-id": node.provider_id, "node-ip": address})
@@ -200,6 +206,8 @@ def _etcd(etcd: EtcdConfig | None, arguments: Arguments) -> Document | None:
 
 def api_server_arguments(given: Sequence[Argument], extras: ControlPlaneExtras) -> tuple[Pair, ...]:
     """The API server's arguments: those of its files, then those of the configuration, which win by name."""
+    # By name and not by pair: whoever gives --audit-log-path means another value, and not a
+    # second one.
     names = {argument.name for argument in given}
     # kubeadm v1beta4 passes a list on as it is: the API server would get the flag twice.
     ours = tuple(pair for pair in extras.api_server_args if pair[0] not in names)
@@ -213,6 +221,8 @@ def api_server_volumes(extras: ControlPlaneExtras) -> list[Document]:
             "name": volume.name,
             "hostPath": volume.path,
             "mountPath": volume.path,
+            # Left out where it is false, which is kubeadm's default: the document stays the one
+            # that a person would write.
             **present(readOnly=volume.read_only or None, pathType=volume.path_type),
         }
         for volume in extras.api_server_volumes

@@ -70,6 +70,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
 
 def read_record(host: Host, machine: str) -> Record | None:
     """The record of this machine; None when there is none, or it is another machine's."""
+    # In the state directory: it must outlive the reboot that cut kubeadm off.
     content = host.state.read(NAME, durable=True)
     if content is None:
         return None

@@ -122,6 +122,8 @@ def done_phases(scene: Scene, host: Host) -> tuple[str, ...]:
 
 def start_kubelet(host: Host) -> None:
     """Start the kubelet if it does not run. kubeadm only warns if the unit is not enabled, so after a reboot it may not."""
+    # Only where it does not run: a restart of one that is just fetching its certificate would
+    # begin the request anew.
     if host.services is not None and not host.services.active("kubelet.service"):
         host.services.restart("kubelet.service")
 
@@ -140,6 +142,7 @@ def story(record: Record) -> str:
 
 def named(paths: Sequence[str]) -> str:
     """The first few paths, and how many more there are."""
+    # Not all: a pki directory has twenty files, and a message is one line.
     more = f" and {len(paths) - _MOST_NAMED} more" if len(paths) > _MOST_NAMED else ""
     return ", ".join(paths[:_MOST_NAMED]) + more
 

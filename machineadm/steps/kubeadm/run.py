@@ -35,6 +35,8 @@ class RunKubeadm(Order, frozen=True, kw_only=True):
             KubeadmError: The machine is a node already, and not by this configuration.
         """
         if read_record(host, self.machine) is None and not self.is_node(host):
+            # Without importing what judges remains: a first plan, which is what most plans are,
+            # does not pay for it.
             return self.work()  # nothing is there to be judged
         return self._attempt(host).check()
 
@@ -57,6 +59,7 @@ class RunKubeadm(Order, frozen=True, kw_only=True):
 
     def retry_delay(self, attempt: int, elapsed: float) -> float | None:
         """See `Recoverable.retry_delay`."""
+        # The exponent is bounded: an integer of a thousand bits does not fit into a float.
         pause = min(_FIRST_PAUSE * 2 ** min(attempt - 1, 10), _LONGEST_PAUSE)
         return pause if elapsed + pause <= _BUDGET else None
 

@@ -138,6 +138,8 @@ def _beyond(kubernetes: KubernetesConfig) -> Iterator[str]:
         yield "cluster.proxyAddon.disabled"
     plane = kubernetes.control_plane or ControlPlaneConfig()
     local = cluster_.etcd.local if cluster_.etcd else None
+    # Each is looked at by itself: v1beta3 has extraArgs for all of them, and variables of the
+    # environment for none.
     for part in (plane.api_server, plane.controller_manager, plane.scheduler, local):
         if part is not None and part.extra_env:
             yield "extraEnv"

@@ -80,7 +80,10 @@ def source_of(source: str) -> str:
 
 def real(path: str, host: Host) -> str | None:
     """The device's own node, links followed; None where there is none."""
+    # Bounded, as the kernel bounds it (path_resolution(7)): a link may lead to itself.
     for _ in range(_MOST_LINKS):
+        # Link by link and not by the name's realpath: the port has none, and /dev may be that of
+        # a tree.
         target = host.files.readlink(path)
         if target is None:
             break
@@ -107,6 +110,7 @@ def partition(disk: str, number: int) -> str:
 
 def blocks(path: str, host: Host) -> list[Block]:
     """A device and what is on top of it, the device first."""
+    # Not MOUNTPOINTS: lsblk knows it only from util-linux 2.37 on, and RHEL 8 has 2.32.
     columns = "NAME,TYPE,MOUNTPOINT"
     answer = ask(("lsblk", "--noheadings", "--paths", "--pairs", "--output", columns, path), host)
     found = []
@@ -127,13 +131,18 @@ def content(path: str, host: Host) -> Content:
 
     By its bytes, not by udev's memory of them, which may be older than the last change.
     """
+    # --probe goes past blkid's cache, too (blkid(8)): a cache that says `empty` of a disk with
+    # data would have it formatted.
     argv = ("blkid", "--probe", "--output", "export", path)
     if host.queries is None:
         return Content()
     answer = host.queries.ask(argv, timeout=_TIMEOUT)
+    # blkid(8): 8 is its word for an ambivalent result. Such a device holds something, whatever it
+    # is.
     if answer.exit_code == _NOT_ONE:
         return Content(kind="several file systems")
     values = dict(word.partition("=")[::2] for word in shlex.split(answer.output))
+    # 2 means that it has found nothing, which is what an empty disk looks like.
     if answer.exit_code != 0:
         values = {}
     return Content(
@@ -147,6 +156,8 @@ def users_of(path: str, host: Host) -> list[str]:
     for block in blocks(path, host):
         if block.mounted:
             found.append(f"{block.path} on {block.mounted}")
+        # What is stacked on a disk uses it without being mounted: an LVM volume or an opened LUKS
+        # device has no mount point of its own.
         elif block.kind not in ("disk", "part", "loop"):
             found.append(f"{block.path} ({block.kind})")
     return found
@@ -155,6 +166,7 @@ def users_of(path: str, host: Host) -> list[str]:
 def mebibytes(path: str, host: Host) -> int:
     """Whole mebibytes of a device; 0 where nobody knows."""
     answer = (ask(("blockdev", "--getsize64", path), host) or "").strip()
+    # Rounded down: a partition that is planned to the last byte does not fit behind the table.
     return int(answer) // MIB if answer.isdigit() else 0
 
 
@@ -188,6 +200,8 @@ def run(argv: tuple[str, ...], host: Host, what: str, *, text: str = "") -> None
     """
     if host.commands is None:
         raise StepError("MA3402", f"{what}: no program can be run below another root")
+    # Ten minutes: mkfs of a large disk that discards its blocks takes minutes, and to kill it
+    # leaves half a file system.
     done = host.commands.run(argv, timeout=600.0, input=text.encode() if text else None)
     if done.timed_out or done.exit_code != 0:
         how = "did not end" if done.timed_out else f"ended with exit code {done.exit_code}"
@@ -211,6 +225,8 @@ def await_device(path: str, host: Host, what: str) -> str:
     Raises:
         StepError: It does not come.
     """
+    # Looked at before udev is asked: on a machine that runs the device is there, and settle waits
+    # for everybody's events.
     if (found := real(path, host)) is None:
         settle(host)
         try:

@@ -50,6 +50,8 @@ class MakeFilesystem(msgspec.Struct, frozen=True, kw_only=True):
         """
         wanted = self.filesystem
         path = self._named(host)
+        # Asked of the disk's own step: in a plan the partition is not there yet, and what its
+        # bytes say now is about to go.
         is_new = self.disk is not None and bool(self.disk.check(host).effects)
         found = None if is_new else devices.real(path, host)
         if found is None and not is_new and devices.is_optional(wanted.device):
@@ -73,6 +75,8 @@ class MakeFilesystem(msgspec.Struct, frozen=True, kw_only=True):
         place = self._place(devices.await_device(self._named(host), host, self.name), host)
         if place.in_place:
             return Outcome(change=work.change, message=f"{place.path} holds it")
+        # By wipefs and not by mkfs --force: some mkfs leave the signature of another kind in its
+        # place, and blkid then sees two.
         if place.wipes:
             devices.run(("wipefs", "--all", place.path), host, self.name)
         devices.run(self._argv(place.path), host, self.name)
@@ -98,6 +102,7 @@ class MakeFilesystem(msgspec.Struct, frozen=True, kw_only=True):
     def _argv(self, path: str) -> tuple[str, ...]:
         wanted = self.filesystem
         kind = wanted.filesystem
+        # Not `mkfs -t`, which is deprecated (mkfs(8)) and hides which program is missing.
         program = "mkswap" if kind == "swap" else f"mkfs.{kind}"
         label = (_LABEL_OPTIONS.get(kind, "-L"), wanted.label) if wanted.label else ()
         return (program, *label, *wanted.extra_options, path)

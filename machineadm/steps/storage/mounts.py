@@ -58,6 +58,8 @@ class WriteFstab(msgspec.Struct, frozen=True, kw_only=True):
 
     def _inner(self, host: Host) -> WriteFiles:
         there = (host.files.read(FSTAB) or b"").decode(errors="surrogateescape")
+        # Lines and no fields: blanks and comments of other people's lines must come back as they
+        # were.
         lines = there.splitlines()
         for mount in self.mounts:
             lines = _with_line(lines, mount)
@@ -68,6 +70,8 @@ class WriteFstab(msgspec.Struct, frozen=True, kw_only=True):
             content=(there if lines == there.splitlines() else text).encode(
                 errors="surrogateescape"
             ),
+            # As it is: an image may keep its fstab from other users, since options of CIFS mounts
+            # hold passwords.
             mode=None,
             owner=None,
         )
@@ -96,11 +100,15 @@ class EnsureMounted(msgspec.Struct, frozen=True, kw_only=True):
             StepError: Something else is mounted there, or the mount point is not a directory.
         """
         mount, source = self.mount, devices.source_of(self.mount.source)
+        # As cloud-init does with `ephemeral0`: one configuration serves machines with such a disk
+        # and without.
         if devices.is_optional(mount.source) and devices.real(source, host) is None:
             return Work(summary=f"this machine has no {mount.source}")
         if mount.type == "swap":
             return self._swap_work(source, host)
         there = _mounted(host).get(mount.target)
+        # By what the kernel has mounted and not by fstab: a line says what was meant at some
+        # boot.
         if there is not None and _is_same(mount, source, there, host):
             return Work(summary=f"{mount.target} is mounted")
         if there is not None:
@@ -119,6 +127,7 @@ class EnsureMounted(msgspec.Struct, frozen=True, kw_only=True):
                 f"{self.name}: {mount.target} is not a directory",
                 hint="nothing can be mounted there: remove it, or choose another target",
             )
+        # Said in the plan, since nobody would look for lost files below a mount point.
         hidden = len(host.files.list(mount.target)) if stat is not None else 0
         effects.append(RunProgram(title="mount", argv=("mount", mount.target)))
         hides = f", and hides the {hidden} entries of the directory" if hidden else ""
@@ -142,6 +151,8 @@ class EnsureMounted(msgspec.Struct, frozen=True, kw_only=True):
             return Outcome(change=work.change, message=work.summary)
         if host.files.stat(mount.target) is None:
             host.files.make_directory(mount.target)
+        # By its target alone: then mount(8) takes options from fstab, and what is mounted now is
+        # what a boot mounts.
         devices.run(("mount", mount.target), host, self.name)
         return Outcome(change=work.change, message=work.summary)
 
@@ -176,6 +187,7 @@ def _with_line(lines: list[str], mount: Mount) -> list[str]:
         StepError: A line of somebody else's is about the same place, and says something else.
     """
     wanted = line_of(mount)
+    # Swap has no mount point: its line is known by its device.
     place = mount.target if mount.target not in _NOWHERE else devices.source_of(mount.source)
     found: list[int] = []
     for index, line in enumerate(lines):
@@ -199,6 +211,7 @@ def _with_line(lines: list[str], mount: Mount) -> list[str]:
     if not found:
         return [*lines, wanted]
     kept = [wanted if index == found[0] else line for index, line in enumerate(lines)]
+    # More than one is left by somebody who has copied a line of ours, mark and all.
     return [line for index, line in enumerate(kept) if index not in found[1:]]
 
 
@@ -206,6 +219,7 @@ def _mounted(host: Host) -> dict[str, str]:
     """What is mounted, by place; the last one of a place is the one that is seen."""
     text = (host.files.read(_MOUNTS) or b"").decode(errors="surrogateescape")
     rows = [line.split() for line in text.splitlines()]
+    # Blanks of paths are octal escapes in /proc/mounts and fstab alike (getmntent(3)).
     return {_unescaped(row[1]): _unescaped(row[0]) for row in rows if len(row) >= _FIELDS}
 
 

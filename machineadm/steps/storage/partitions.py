@@ -59,6 +59,8 @@ class MakePartitions(msgspec.Struct, frozen=True, kw_only=True):
             return Work(summary=f"this machine has no {self.disk.device}")
         if found is None:
             return Work(effects=(self._effect(path, 0),), summary=f"waits for {path}")
+        # Before anything is refused: the second run must find its own work in place, in use by
+        # then.
         if self._is_there(found, host):
             return Work(summary=f"{found} has these partitions")
         self._refuse_data(found, host)
@@ -94,6 +96,8 @@ class MakePartitions(msgspec.Struct, frozen=True, kw_only=True):
     def _is_there(self, path: str, host: Host) -> bool:
         """Whether the kind of table, the number, the types and the labels agree. Sizes do not count: a cloud may have grown the disk."""
         table = _table(path, host)
+        # Another kind of table is never converted in place: its partitions would change their
+        # numbers under whoever uses them.
         if table is None or table.get("label") != _TABLES[self.disk.table_type]:
             return False
         there = table.get("partitions", [])
@@ -133,12 +137,15 @@ class MakePartitions(msgspec.Struct, frozen=True, kw_only=True):
         for number, one in enumerate(self.partitions, start=1):
             share = f"{one.percentage}%"
             if size:
+                # In whole mebibytes, to which sfdisk aligns: a share in sectors would be rounded,
+                # and the last one may no longer fit.
                 share = f"{max(1, (size - _EDGES) * one.percentage // _ALL)}MiB"
             fields = [f"type={self._type(one)}"]
             # Left out, it takes all that is left, which rounding would leave unused.
             if number < len(self.partitions) or total < _ALL:
                 fields.insert(0, f"size={share}")
             if one.label is not None:
+                # sfdisk reads \xHH within quotes; a plain quote would end the name.
                 quoted = one.label.replace("\\", "\\x5c").replace('"', "\\x22")
                 fields.append(f'name="{quoted}"')
             lines.append(", ".join(fields))

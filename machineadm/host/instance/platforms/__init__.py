@@ -52,6 +52,8 @@ class Firmware(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def platform(self) -> str:
         """The name in PLATFORMS; empty where it is none of them."""
+        # Before the vendor, which is Microsoft's on every Hyper-V machine; the tag is Azure's
+        # alone.
         if self.tag == _AZURE_TAG:
             return "Azure"
         if self.product == "Google Compute Engine" or self.serial.startswith("GoogleCloud-"):
@@ -90,6 +92,7 @@ def source(name: str, host: Host) -> Source:
         host: The machine.
     """
     module, class_ = PLATFORMS[name]
+    # Loaded by name: a machine asks one platform, and never pays for the modules of the others.
     made: Source = getattr(import_module(f"{__name__}.{module}"), class_)(host)
     return made
 
@@ -140,6 +143,8 @@ def _unrecognised(found: Firmware) -> str:
 
 def _line(host: Host, name: str) -> str:
     try:
+        # Bounded: below --root the file may be anything, while the kernel's own never has more
+        # than a page.
         content = host.files.read(f"{_DMI}/{name}", limit=4096) or b""
     except MachineadmError:
         return ""  # readable for root alone

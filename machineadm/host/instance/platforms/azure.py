@@ -45,6 +45,8 @@ class Azure:
         document = self._known
         match name:
             case "v1.instance_id" | "ds.meta_data.instance_id" | "ds.meta_data.instance-id":
+                # As cloud-init: the firmware's uuid is in capitals on some generations, and an id
+                # must not change its case with the source.
                 return as_text(at(document, "compute.vmId")).lower()
             case "v1.local_hostname":
                 return short_host(self._host_name(document))

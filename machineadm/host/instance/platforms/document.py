@@ -38,6 +38,8 @@ class DocumentSource:
         if name == "v1.subplatform":
             return self.subplatform
         if self._known is None:
+            # Once, and also for the names that are asked for later: two of them must not come
+            # from two states of the document.
             self._known = self.read(timeout)
         if key := self.keys.get(name):
             found = as_text(at(self._known, key))

@@ -61,6 +61,8 @@ class Ec2:
         if name in _PATHS:
             return self._text(_META + _PATHS[name], timeout)
         if name.startswith("ds.meta_data."):
+            # cloud-init writes the service's hyphens as underscores, since its names are used in
+            # Jinja.
             path = name.removeprefix("ds.meta_data.").replace("_", "-").replace(".", "/")
             return self._text(_META + path, timeout)
         place = name.removeprefix("ds.").replace("-", "_")
@@ -80,6 +82,8 @@ class Ec2:
         if not self._token:
             # Six hours, the longest: a run with all its retries is over by then.
             headers = {"X-aws-ec2-metadata-token-ttl-seconds": "21600"}
+            # Always version 2: where version 1 is turned off (HttpTokens=required) a plain
+            # request gets a 401.
             answer = self._service.get(_TOKEN, timeout, headers=headers, method="PUT")
             token = answer.body.decode("ascii", errors="replace").strip()
             # It goes into a header of the next request: a line break in it would add headers.

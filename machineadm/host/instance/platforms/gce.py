@@ -55,6 +55,8 @@ class Gce:
         path = _PATHS.get(name.replace("-", "_"))
         if path is None:
             raise UnknownError("has no such name")
+        # The request's header proves that no browser was tricked into it, the answer's that the
+        # service itself has answered.
         answer = self._service.get(_ROOT + path, timeout, headers=_FLAVOR)
         if answer.headers.get("metadata-flavor") != "Google":
             # The documentation tells clients to check it: without this header something else has answered.

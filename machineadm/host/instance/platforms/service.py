@@ -68,6 +68,8 @@ class Service:
             except HostError as error:
                 reason = error.message
             else:
+                # Nothing else: whatever stands in the way answers with a redirect, and a body of
+                # its own.
                 if answer.status == 200:
                     return answer
                 reason = f"{self.base}{path}: status {answer.status}"

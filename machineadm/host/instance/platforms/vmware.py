@@ -67,6 +67,7 @@ class Vmware(DocumentSource):
             UnknownError: There is no tool, or it does not answer.
         """
         queries = self._host.queries
+        # vmware-rpctool first, as cloud-init does it.
         for tool, options in _TOOLS:
             if queries is None or queries.find(tool) is None:
                 continue
@@ -76,6 +77,7 @@ class Vmware(DocumentSource):
                 raise UnknownError(error.message) from error
             if found.timed_out:
                 raise UnknownError(f"{tool} did not answer within {timeout:.3g} s")
+            # An error means that the key is not set: the tool has no other way to say it.
             return found.output.strip() if found.exit_code == 0 else ""
         raise UnknownError("neither vmware-rpctool nor vmtoolsd is on this machine")
 
@@ -93,6 +95,7 @@ def _decoded(text: str, encoding: str) -> bytes:
     try:
         data = base64.b64decode("".join(text.split()), validate=True)
         if encoding.startswith("gz"):
+            # 31: a gzip header and nothing else (zlib's manual, inflateInit2).
             unpacker = zlib.decompressobj(wbits=31)
             # Bounded: a few kilobytes of gzip can unpack to gigabytes.
             data = unpacker.decompress(data, _LARGEST)
