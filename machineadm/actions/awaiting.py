@@ -16,6 +16,8 @@ class AwaitValues(msgspec.Struct, frozen=True, kw_only=True):
 
     name: str
     phase: Phase
+    # The paths and no values: the plan of a tree says what the machine itself will have to find
+    # out.
     references: tuple[str, ...]
     """Paths of what is not known."""
     live: ClassVar[bool] = True

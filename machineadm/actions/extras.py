@@ -13,6 +13,8 @@ class Volume(msgspec.Struct, frozen=True, kw_only=True):
     """The same on the host and in the container."""
 
     read_only: bool = True
+    # Checked by the kubelet before the container starts: a missing file is an event of the pod,
+    # and not a directory made in its place.
     path_type: str = "File"
     """As in Kubernetes' HostPathVolumeSource: `File`, `DirectoryOrCreate` ..."""
 
@@ -20,5 +22,7 @@ class Volume(msgspec.Struct, frozen=True, kw_only=True):
 class ControlPlaneExtras(msgspec.Struct, frozen=True, kw_only=True):
     """What the control plane's files need in kubeadm's configuration of the API server."""
 
+    # Pairs and no map: the API server takes some arguments more than once (--oidc-required-
+    # claim).
     api_server_args: tuple[tuple[str, str], ...] = ()
     api_server_volumes: tuple[Volume, ...] = ()

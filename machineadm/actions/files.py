@@ -60,6 +60,8 @@ class WriteFiles(msgspec.Struct, frozen=True, kw_only=True):
     files: tuple[PlannedFile, ...]
     follow: tuple[FollowUp, ...] = ()
     """What must follow if one of them changed."""
+    # A file may need the running system all the same: the keys of a user whom a program makes
+    # have no owner before.
     live: bool = False
     once: ClassVar[bool] = False
 
@@ -171,7 +173,10 @@ class _Target(msgspec.Struct, kw_only=True):
             what = "link" if now.kind is FileKind.LINK else now.kind.value
             notes.append(f"a {what} is replaced by a file")
         elif now.mode != self.mode:
+            # Octal with its leading zero, as configurations and stat(1) have it.
             notes.append(f"mode {now.mode:04o} -> {self.mode:04o}")
+        # Without a uid the owner cannot be given here: that is reported as deferred, and is no
+        # difference that a run could end.
         if self.uid is not None and (now.uid, now.gid) != (self.uid, self.gid):
             notes.append(f"owner {now.uid}:{now.gid} -> {self.owner}")
         return notes
@@ -196,6 +201,8 @@ class _Target(msgspec.Struct, kw_only=True):
             # A diff needs both sides, and a download is not fetched for a plan.
             before=None if isinstance(self.content, Download) else self.old,
             sensitive=self.hidden,
+            # In the effect and not in the step's summary: a plan of a hundred files says at each
+            # of them what is different.
             note=", ".join(notes),
         )
 
@@ -342,11 +349,15 @@ def _no_append(file: PlannedFile, condition: bool) -> None:
 
 def appended(existing: bytes, content: bytes) -> bytes:
     """The existing text with the content as a block of whole lines: at the end, or wherever it already is."""
+    # With a line break on both sides, so that the search below finds whole lines in any place of
+    # the file.
     block = content if content.startswith(b"\n") else b"\n" + content
     block = block if block.endswith(b"\n") else block + b"\n"
     # Compared as whole lines: `PATH=/a` must not count as present because of a line `PATH=/a/b`.
     if not content or block in b"\n" + existing + b"\n":
         return existing
+    # Many files of images end without a line break, and the first line of the block would become
+    # part of their last one.
     glue = b"" if not existing or existing.endswith(b"\n") or content.startswith(b"\n") else b"\n"
     return existing + glue + content
 
@@ -368,6 +379,7 @@ def _owner(owner: str, host: Host) -> _Owner:
     uid = host.accounts.uid(user)
     gid = host.accounts.gid(group) if group else host.accounts.login_gid(user)
     if uid is None or gid is None:
+        # The user first: where there is none, its login group cannot be known either.
         unknown = f"user {user!r}" if uid is None else f"group {group or f'of {user}'!r}"
         return _Owner(unknown=unknown)
     return _Owner(uid=uid, gid=gid, can_be_given=host.files.can_give(uid, gid))

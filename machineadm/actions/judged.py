@@ -24,6 +24,8 @@ class JudgedFiles(msgspec.Struct, frozen=True, kw_only=True):
         """What is written."""
         raise NotImplementedError
 
+    # On apply alone, and not in the check: the program may come with a command that has not run
+    # when the plan is made.
     def judge(self, host: Host) -> None:
         """Have the program read the new texts, which are not in their place yet.
 

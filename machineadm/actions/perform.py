@@ -73,6 +73,8 @@ def _perform_one(effect: Effect, host: Host) -> None:
             services_of(host).disable(unit)
         case KeepState(name=name, content=content, durable=durable):
             host.state.write(name, content, durable=durable)
+        # Read when it is done, and not when it was planned: the agent's file may be replaced by
+        # its own update in between.
         case CopyToState(source=source, name=name):
             host.state.write(name, _content_of(source, host), durable=True)
         case DropState(name=name, durable=durable):
@@ -128,6 +130,8 @@ def _write(effects: Iterable[WriteFile], host: Host) -> None:
     batch = []
     for effect in effects:
         write = _as_write(effect, host)
+        # By itself: a batch's temporary files stay until its last one is whole, and a download
+        # may take an hour.
         if callable(write.content):
             _write_download(write, host)
         else:
@@ -199,6 +203,8 @@ def _fetched(download: Download, path: str, host: Host) -> Callable[[], Iterable
         # capitals.
         wanted = {"sha256": download.sha256.lower(), "sha512": download.sha512.lower()}
         sums = {name: hashlib.new(name) for name, digest in wanted.items() if digest}
+        # The handler's token wins over a header of the same name, which was written when the
+        # configuration was.
         headers = {**download.headers, **_authorization(download, path, host)}
         # In pieces: an image of several gigabytes must not be in memory, nor may its digest take
         # a second reading.

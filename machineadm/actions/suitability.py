@@ -265,12 +265,15 @@ def _may_be_told(
         # The kubelet of a machine that joins takes its configuration from the cluster.
         if given is None and not isinstance(kubernetes.role, Initialize):
             return True
+        # A patch may set anything, and reading all forms of one would be a second kubeadm.
         patched = any(one.target == "kubeletconfiguration" for one in kubernetes.patches)
         if patched or kubernetes.patches_directory is not None:
             return True
         node = kubernetes.node
         if node is not None and any(one.name == argument for one in node.extra_args):
             return True
+    # Where kubeadm's packages put their arguments: an image that has said it there is not refused
+    # for a default.
     drop_ins = (f"{place}/{name}" for place in _DROP_INS for name in _names_in(host, place))
     return any(f"--{argument}" in _text(host, path) for path in (*_ARGUMENT_FILES, *drop_ins))
 
@@ -303,6 +306,7 @@ def _is_cgroup_v1(host: Host) -> bool:
 def _cgroups(
     kubernetes: KubernetesConfig | None, version: Semver | None, host: Host
 ) -> Iterator[Flaw]:
+    # Older kubelets only log a warning (KEP-4569), so the same machine is fine for them.
     if version is None or not version.has(_CGROUP_MINOR) or not _is_cgroup_v1(host):
         return
     told = _setting(kubernetes, "failCgroupV1")
@@ -322,6 +326,8 @@ def _asked(host: Host, *argv: str) -> str:
     if host.queries is None or host.queries.find(argv[0]) is None:
         return ""
     try:
+        # Bounded: a containerd that hangs must not hold up a check that only wants to know its
+        # version.
         result = host.queries.ask(argv, timeout=_TIMEOUT)
     except HostError:
         return ""
@@ -329,6 +335,8 @@ def _asked(host: Host, *argv: str) -> str:
 
 
 def _first_version(output: str) -> Semver | None:
+    # The first word that is a version: `kubelet --version` prints `Kubernetes v1.34.0`,
+    # containerd four words.
     return next(filter(None, map(_version, output.split())), None)
 
 
@@ -338,6 +346,7 @@ def _containerd(version: Semver | None, host: Host) -> Iterator[Flaw]:
     found = _first_version(_asked(host, "containerd", "--version"))
     if found is None or found.major >= 2:
         return
+    # A warning as long as the kubelet itself only warns: a machine is not refused for what works.
     make = _error if version.has(_CONTAINERD_2_NEEDED) else _warning
     yield make(
         "MA4502",
@@ -357,6 +366,7 @@ def _swap(kubernetes: KubernetesConfig | None, host: Host) -> Iterator[Flaw]:
     # rendered.
     own = node.kubelet.fail_swap_on if node is not None and node.kubelet is not None else None
     fails = own if own is not None else _setting(kubernetes, "failSwapOn")
+    # One of them is enough for a message: whoever turns swap off turns off all of it.
     where = areas[0].split()[0]
     if fails is not False:
         make = _warning if _may_be_told(kubernetes, fails, "fail-swap-on", host) else _error
@@ -451,6 +461,7 @@ def _forwarding(host: Host) -> Iterator[Flaw]:
 
 
 def _identity(facts: Facts) -> Iterator[Flaw]:
+    # A warning alone: systemd makes one at the next boot, and kubeadm itself does not ask for it.
     if not facts.machine_id:
         yield _warning(
             "MA4515",
@@ -489,6 +500,7 @@ def _room(host: Host) -> Iterator[Flaw]:
     # is full keeps pods from starting.
     for path, whose in (("/var/lib/kubelet", "the kubelet"), ("/var/lib/containerd", "images")):
         space = host.disks.space(path)
+        # Some pseudo file systems have no size; a share of nothing says nothing.
         if space is None or not space.total:
             continue
         if space.free < _ROOM or space.free / space.total < _SHARE:
@@ -557,6 +569,8 @@ def _elsewhere(
                 f"the clock is {abs(ahead):.0f} s {'behind' if ahead > 0 else 'ahead of'} that of {server}",
                 "set it, for certificates and tokens are valid for a time: machine.linuxConfiguration.ntp",
             )
+    # In the order in which they were asked, whatever the order of the answers: two runs must
+    # print the same.
     for name, (code, what, path) in asked.items():
         # None means that no answer came in time: a slow name server is not a flaw of the machine.
         if answers.get(name) is False:

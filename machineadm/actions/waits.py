@@ -34,6 +34,8 @@ def is_met(condition: str, host: Host) -> bool:
     kind, _, target = condition.partition(" ")
     if kind == "socket":
         stat = host.files.stat(target)
+        # Not its answer: a socket that nobody accepts at fails in the step that needs it, with
+        # that step's own words.
         return stat is not None and stat.kind is FileKind.OTHER
     if kind == "device":
         return host.files.stat(target) is not None
@@ -45,6 +47,8 @@ def is_met(condition: str, host: Host) -> bool:
         # show.
         return here is not None and above is not None and here.device != above.device
     if kind == "clock":
+        # No server is asked: this only tells a clock that has been set from one that starts in
+        # 1970 at each boot.
         return host.clock.now() > _SANE
     if kind == "synchronization":
         # The kernel knows the largest error that a time service told it of, whichever service that is; timedatectl(1).
@@ -62,6 +66,8 @@ def _serves(socket: str, host: Host) -> bool:
     if not is_met(f"socket {socket}", host) or queries is None:
         return False
     if queries.find("crictl") is not None:
+        # crictl's own timeout is shorter than ours, so that a runtime that hangs is an answer of
+        # crictl and not a killed program.
         asked = ("crictl", "--runtime-endpoint", f"unix://{socket}", "--timeout", "5s", "version")
         return queries.ask(asked, timeout=_QUERY_TIMEOUT).exit_code == 0
     # Nobody here can ask, so the socket alone must do.
@@ -71,6 +77,8 @@ def _serves(socket: str, host: Host) -> bool:
     answer = queries.ask(("ctr", "--address", socket, "plugins", "ls"), timeout=_QUERY_TIMEOUT)
     lines = [line.split() for line in answer.output.splitlines()]
     found = [line for line in lines if len(line) > 2 and ("cri" in line[:2] or ".cri." in line[0])]
+    # All of them: containerd lists the runtime and the image half of the interface as plugins of
+    # their own since 2.0.
     return answer.exit_code == 0 and bool(found) and all(line[-1] == "ok" for line in found)
 
 

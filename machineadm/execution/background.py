@@ -68,6 +68,7 @@ class Task:
             InternalError: It failed with what is not an error of ours.
         """
         while self._thread.is_alive():
+            # Short, because a thread that waits in join() raises nothing when a signal comes.
             self._thread.join(_LOOK)
             self.tell(observe)
             try:
@@ -80,6 +81,8 @@ class Task:
         self.tell(observe)
         if isinstance(self._error, MachineadmError):
             raise self._error
+        # Without outcome and error a thread was ended by the interpreter itself; that must not
+        # pass for success.
         if self._error is not None or self._outcome is None:
             name = type(self._error).__name__
             raise InternalError(

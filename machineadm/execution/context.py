@@ -45,6 +45,8 @@ class Context:
         self.journal = journal
         self.ledger = ledger
         self.mode = mode
+        # Until somebody knows better: whoever arranges that a run goes on sets it, and a run
+        # without such an arrangement must not reboot.
         self.resumes = True
         own: list[Step] = []
         # The plan of a later boot has boot commands only: everything else would look as if no longer declared. A reset
@@ -145,6 +147,8 @@ def stale_holdings(plan: Plan, ledger: Ledger, mode: str) -> tuple[Holding, ...]
     Files that commands made are not listed: undoing them is up to their history.
     """
     holdings = ledger.holdings()
+    # A first run: neither the plan's digests nor the rules of taking back are needed, and most
+    # plans are made for such a machine.
     if not holdings:
         return ()
     owned = {

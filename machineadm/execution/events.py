@@ -207,6 +207,8 @@ def waiting(step: Step, wait: Waiting, *, time: float) -> Event:
         step=step.name,
         condition=wait.condition,
         reason=wait.reason,
+        # Milliseconds: the rest is noise, which would make two logs of the same run differ in
+        # every line.
         elapsed=round(wait.elapsed, 3),
         budget=wait.budget,
     )

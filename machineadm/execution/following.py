@@ -92,6 +92,8 @@ class Following:
             StepError: One failed; the work that asked for it is put back.
         """
         for pending in () if self._host.offline else self._ledger.pending:
+            # Only these: what nobody has asked for yet may get more work before its phase ends,
+            # and is then done once for all.
             if pending.follow.key in keys:
                 self._do(pending)
 
@@ -104,6 +106,8 @@ class Following:
         """
         if self._host.offline:
             return  # the first run on the running system does it
+        # By their order and not by name: a follow-up of an earlier phase is overdue in every
+        # later one.
         order = [one.value for one in Phase]
         # Earlier phases too: a kill may have left them, and their phase may have passed in this
         # run.

@@ -33,6 +33,8 @@ def insist(step: Step, apply: Callable[[], Outcome], clock: Clock, between: Betw
             outcome = apply()
         except StepError as error:
             delay = None
+            # Both: a step says how long it is worth trying, and only the error knows whether it
+            # can pass at all.
             if isinstance(step, Retryable) and error.passing:
                 delay = step.retry_delay(attempt, clock.monotonic() - first)
             if delay is None:
@@ -43,6 +45,8 @@ def insist(step: Step, apply: Callable[[], Outcome], clock: Clock, between: Betw
                 raise
             between(error, attempt, delay)
         else:
+            # Said in the report: a machine that needed three attempts is a hint at a registry
+            # that is about to fail.
             if attempt > 1 and not outcome.message:
                 message = f"succeeded at attempt {attempt}"
                 outcome = msgspec.structs.replace(outcome, message=message)

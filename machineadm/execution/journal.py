@@ -60,6 +60,8 @@ class Header(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 class Record(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
     """One line after the first."""
 
+    # A text and no enumeration: a journal with other events is refused by its format, which says
+    # more than a line that does not decode.
     event: str
     """`started`, `done`, `failed`, `cleaned`, `again` (done, and to be done once more); `succeeded` for the whole run, or
     `resetting`: all is being taken back, and the journal goes last."""
@@ -99,6 +101,8 @@ class Journal:
         self._foreign, self._records = _parse(
             self._found, machine_id, f"{state.state_directory}/{JOURNAL}"
         )
+        # Boots as a set: a boot command is done once in each, and its record of the last boot
+        # says nothing about this one.
         self._done: dict[tuple[str, str], tuple[bool, set[str]]] = {}
         """By concern and digest: whether it is done, and in which boots it was."""
         self._begun: dict[str, None] = {}
@@ -108,6 +112,8 @@ class Journal:
         self._identity: Identity | None = None
         self._resetting = False
         self._run = 1
+        # Once, while they are read: looked up by a search, a run over a thousand commands would
+        # compare half a million records.
         for record in self._records:
             self._index(record)
             self._run = max(self._run, record.run + 1)
@@ -231,6 +237,8 @@ class Journal:
                 hint="run `machineadm reset` again; it continues where it stopped",
             )
         before = self.identity()
+        # Without a success there is nothing to contradict: a machine that never got that far may
+        # become anything.
         if before is None:
             return
         for field in Identity.__struct_fields__:
@@ -254,6 +262,8 @@ class Journal:
             time=rfc3339(self._clock.now()),
             boot_id=self._boot_id,
             step=step.name if step else "",
+            # Beside the name: a command whose text was changed is another one, though it has the
+            # same place in the list.
             digest=step.digest() if step else "",
             identity=identity,
         )
@@ -272,6 +282,7 @@ class Journal:
         self._index(record)
 
     def _index(self, record: Record) -> None:
+        # It has no step, and it never ends: the file itself goes when the reset has ended.
         if record.event == "resetting":
             self._resetting = True
             return
@@ -345,6 +356,8 @@ def _parse(found: bytes, machine_id: str, path: str) -> tuple[str | None, list[R
             refuse_newer("journal", path, header.journal)
         # In a broken image a machine-id may be any text, and it becomes part of a file name: no `/` and no `..`.
         if header.machine_id != machine_id:
+            # The records of another machine are dropped here, so that no later question can be
+            # answered by them.
             return "".join(filter(str.isalnum, header.machine_id)), []
         return None, [msgspec.json.decode(line, type=Record) for line in lines[1:]]
     except msgspec.DecodeError as error:

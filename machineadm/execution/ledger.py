@@ -159,6 +159,8 @@ class _Change(msgspec.Struct, kw_only=True, omit_defaults=True):
     """Kinds and names."""
     put: list[Holding] = []
     histories: list[_History] = []
+    # All and not the difference: there are a handful, their order counts, and a list that was
+    # edited is hard to replay.
     pending: list[Pending] | None = None
     """All of them, if any changed."""
     kept: dict[str, int] = {}
@@ -225,6 +227,8 @@ class Ledger:
     def put(self, holding: Holding) -> None:
         """Note or replace one; `save` makes it last."""
         old = self._holdings.get(holding.key)
+        # Most steps of a second run have nothing new to say, and a change that says it again
+        # would be flushed for nothing.
         if old == holding:
             return
         self._name(() if old is None else _seen_in(old), -1)
@@ -274,6 +278,7 @@ class Ledger:
     def put_pending(self, pending: Pending) -> None:
         """Note a follow-up, or replace the one of the same key."""
         now = self._book.pending
+        # In its old place: follow-ups are done in the order in which they were asked for first.
         places = {one.follow.key: place for place, one in enumerate(now)}
         place = places.get(pending.follow.key, len(now))
         self._set_pending([*now[:place], pending, *now[place + 1 :]])
@@ -326,6 +331,8 @@ class Ledger:
 
     def takes(self, seen: Seen) -> bool:
         """Whether it is the content of a file that is not kept and may be."""
+        # By content and not by path: the same file in ten places is kept once, and takes its room
+        # once.
         known = seen.kind != "file" or seen.sha256 in self._book.kept
         return not known and seen.size <= min(LARGEST, self._room)
 
@@ -395,6 +402,8 @@ class Ledger:
         self._book.holdings = list(self._holdings.values())
         whole = msgspec.json.encode(self._book) + b"\n"
         self._state.write(LEDGER, whole, durable=True)
+        # As many bytes of changes as the whole has: written anew at that point, the file costs
+        # each change a constant share.
         self._left = max(len(whole), _SHORTEST)
 
     def _name(self, named: Iterable[Seen], times: int) -> None:

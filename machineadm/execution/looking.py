@@ -71,6 +71,8 @@ def replay(context: Context, looks: tuple[Look, ...], observe: Observer) -> Endi
     observe(plan_ready(clock.now(), ((one.step.name, one.step.phase) for one in looks)))
     for one in looks:
         observe(_as_event(one, clock.now()))
+    # A reboot that nobody has done yet is said at every run: it keeps none from being complete,
+    # and would be forgotten.
     if context.ledger.pending and (steps := context.following.reboot_required):
         observe(RebootRequired(time=clock.now(), steps=steps))
     deferred = (one.standing is Standing.DEFERRED or one.work.deferred for one in looks)
@@ -87,6 +89,8 @@ def _stand(step: Step, context: Context, host: Host) -> tuple[Standing, Work]:
         return Standing.DEFERRED, Work(summary=DEFERRED)
     if step.once:
         again = context.has_history and context.settling.runs_again(step)
+        # By the journal alone: the check of a command has nothing to look at, and always says
+        # that it would run.
         if context.journal.finished(step) and not again:
             return Standing.IN_PLACE, Work(summary="done before")
         work = step.check(host)

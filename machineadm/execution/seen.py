@@ -66,6 +66,8 @@ class Eyes:
         # Taken before the read: a change during it must not look older than the look.
         at = self._host.clock.now() * 1e9
         seen = self._read(path, stat)
+        # With the whole stat: a file that was exchanged has another ctime, whatever its size and
+        # mode.
         self._known[path] = stat, at, seen
         return seen
 
@@ -77,6 +79,8 @@ class Eyes:
                 # wherever he has pointed (ADR 0007).
                 return Seen(kind="other", uid=stat.uid, gid=stat.gid, target=target)
             return Seen(kind="link", target=target)
+        # Without size and times, which change with every entry: what is in a directory is looked
+        # at by itself.
         if stat.kind is FileKind.DIRECTORY:
             return Seen(kind="directory", mode=stat.mode, uid=stat.uid, gid=stat.gid)
         if stat.kind is not FileKind.FILE:
@@ -114,6 +118,8 @@ def entries_below(path: str, host: Host, *, most: int) -> list[str]:
         found.append(here)
         if stat.kind is not FileKind.DIRECTORY:
             continue
+        # Reversed, because the list of what is left is a stack: entries come out in the order of
+        # their names.
         for name in reversed(host.files.list(here)):
             below = f"{here.rstrip('/')}/{name}"
             if (one := host.files.stat(below)) is not None and one.device == top.device:

@@ -163,6 +163,7 @@ class Settling:
         made = list(self._made())
         verdicts = [self._one(holding, None, eyes, host) for holding in made]
         effects = in_order([e for verdict in verdicts if verdict for e in verdict[0]], host)
+        # Each once: a directory that is put in a file's place has two effects.
         paths = ", ".join(dict.fromkeys(getattr(effect, "path", "") for effect in effects))
         parts = [f"restores what commands made: {paths}"] if effects else []
         # What is in place as a command left it is not listed: there may be thousands of entries.

@@ -46,6 +46,8 @@ class TakeBack:
     once: ClassVar[bool] = False
 
     def __init__(self, stale: tuple[Holding, ...], ledger: Ledger, settling: Settling) -> None:
+        # In the order in which it goes, which whoever made the step knows: it has the ledger's
+        # own order.
         self.stale = stale
         self._ledger = ledger
         self._settling = settling
@@ -93,8 +95,12 @@ class TakeBack:
         effects: list[Effect] = []
         follow: dict[str, FollowUp] = {}
         stays: list[str] = []
+        # Of its own: a file may have been changed by a command since `settling` has seen it,
+        # within one tick of the kernel's clock.
         eyes = Eyes(host)
         for holding in holdings:
+            # Together, below: two lines of one file are one change of it, and each would
+            # otherwise undo the other's.
             if holding.kind == "line":
                 continue
             undone = self._undo(holding, eyes, host, stays)
@@ -117,6 +123,8 @@ class TakeBack:
             stays.append(f"{what} {name} stays until the next boot")
             return ()
         if holding.kind == "unit":
+            # Asked again: one that a person has disabled since needs nothing, and systemctl would
+            # say so in the log.
             enabled = host.services is not None and host.services.enabled(name)
             # A unit that was enabled before we came stays enabled.
             return (DisableUnit(unit=name),) if enabled and holding.before == ABSENT else ()
@@ -216,6 +224,8 @@ def _without(lines: Sequence[Holding], host: Host) -> Iterator[WriteFile]:
         if stat is None or before is None:
             continue
         left = [one for one in before.splitlines(keepends=True) if one.rstrip(b"\n") not in texts]
+        # By whole lines and bytes: what others have written may be in any encoding, and comes
+        # back as it was.
         content = b"".join(left)
         if content != before:
             yield WriteFile(

@@ -16,6 +16,8 @@ class Download(msgspec.Struct, frozen=True, kw_only=True):
     """Content that is elsewhere, identified by its digests if it has any."""
 
     url: str
+    # Both digests may be given: projects publish one or the other, and whoever has both wants
+    # both checked.
     sha256: str = ""
     """Hex, any case; empty: not given."""
     sha512: str = ""

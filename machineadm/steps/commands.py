@@ -58,6 +58,7 @@ class RunCommand(msgspec.Struct, frozen=True, kw_only=True):
     def check(self, _host: Host) -> Work:
         """See `Step.check`."""
         command = self.command
+        # Not the path of the script's file: it exists only while the command runs.
         shown = command.argv if command.script is None else _interpreter(command)
         effect = RunProgram(title=self._title(), argv=shown, script=command.script or "")
         return Work(effects=(effect,), summary=f"runs {self._title()}")
@@ -79,6 +80,8 @@ class RunCommand(msgspec.Struct, frozen=True, kw_only=True):
         """See `Retryable.retry_delay`."""
         del elapsed
         retries = self.command.retries
+        # By attempts and not by time: whoever wrote the command knows how often it may run, and
+        # not how long a registry is away.
         if attempt > retries.limit:
             return None
         # The exponent is bounded, since 2.0 ** 1024 overflows.
@@ -104,11 +107,15 @@ class RunCommand(msgspec.Struct, frozen=True, kw_only=True):
         return commands.run(
             argv,
             environment=self._environment(),
+            # Not where the agent was started: a first-boot tool has a directory of its own, which
+            # a resumed run has not.
             directory=self.command.working_directory or "/",
             timeout=seconds(self.command.timeout),
         )
 
     def _environment(self) -> dict[str, str | Secret]:
+        # What the configuration gives comes last: a variable of ours must not take one from a
+        # command that has used its name for years.
         return {**dict(self.node), PHASE: self.phase.value, **self._given()}
 
     def _given(self) -> dict[str, str | Secret]:

@@ -91,6 +91,8 @@ def _parts(config: ControlPlaneConfig, version: str) -> Iterator[_Part]:
 
 
 def _file(name: str, content: bytes, *, sensitive: bool = False) -> PlannedFile:
+    # 0600 also where nothing is secret: the API server runs as root in its pod, and nobody else
+    # has to read its policy.
     return PlannedFile(path=f"{OWN}/{name}", content=content, mode=0o600, sensitive=sensitive)
 
 
@@ -192,6 +194,8 @@ def _provider(provider: EncryptionProvider) -> dict[str, object]:
     }
     for name, keys in ciphers.items():
         if keys is not None:
+            # In the order that was given: the API server encrypts with the first key, and
+            # decrypts with any.
             listed = [{"name": key.name, "secret": key.secret} for key in keys.keys]
             return {name: {"keys": listed}}
     return {"identity": {}}

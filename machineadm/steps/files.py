@@ -93,6 +93,8 @@ def _difference(path: str, target: str, host: Host) -> str | None:
 
 def plan_files(files: Sequence[FileConfig]) -> tuple[Step, ...]:
     """One step for all files and one for all links, where there are any. Validation has checked contents against their encodings."""
+    # After all files: a link may lead to one of them, and whoever follows it in between would
+    # find nothing.
     links = tuple((file.path, file.link_to) for file in files if file.link_to is not None)
     # One batch: a thousand files cost two flushes, not two thousand (ADR 0013).
     planned = tuple(_planned(file) for file in files if file.link_to is None)
@@ -106,6 +108,8 @@ def plan_files(files: Sequence[FileConfig]) -> tuple[Step, ...]:
 
 def _planned(file: FileConfig) -> PlannedFile:
     # Appending keeps owner and mode of the existing file, unless the configuration gives them.
+    # A mode that nobody gave must not make a secret readable; one that was given is a person's
+    # decision.
     default = PRIVATE_MODE if file.sensitive else MODE
     mode, owner = (None, None) if file.append else (default, OWNER)
     return PlannedFile(

@@ -34,6 +34,8 @@ class SetRunningHostname(msgspec.Struct, frozen=True, kw_only=True):
 
     def check(self, host: Host) -> Work:
         """See `Step.check`."""
+        # The running name and not the file's: DHCP or a person may have set another one since the
+        # file was read.
         now = kernel_of(host).hostname()
         if now == self.hostname:
             return Work(summary=f"it is {now}")
@@ -51,6 +53,7 @@ def plan_hostname(linux: LinuxConfiguration) -> tuple[Step, ...]:
     """The steps that persist and set the name, or none; hostname(5)."""
     if linux.hostname is None:
         return ()
+    # Both the file and the kernel, as hostnamectl does it: systemd reads the file only at boot.
     file = PlannedFile(path=HOSTNAME, content=f"{linux.hostname}\n".encode())
     return (
         WriteFiles(name="hostname/persist", phase=Phase.PREPARE, files=(file,)),

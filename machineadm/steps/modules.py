@@ -37,6 +37,8 @@ class LoadModules(msgspec.Struct, frozen=True, kw_only=True):
         kernel = kernel_of(host)
         missing = [module for module in self.modules if not kernel.loaded(module)]
         return Work(
+            # One by one and in order: a module that fails is named, and those before it stay
+            # loaded.
             effects=tuple(LoadModule(module=module) for module in missing),
             summary=f"loads {', '.join(missing)}" if missing else "all modules are loaded",
         )
@@ -51,6 +53,8 @@ def plan_modules(linux: LinuxConfiguration) -> tuple[Step, ...]:
     """The steps that persist and load modules, or none; modules-load.d(5)."""
     if not linux.kernel_modules:
         return ()
+    # All of them, also those that are built in here: the next kernel of the distribution may have
+    # them as modules.
     content = "".join(f"{module}\n" for module in linux.kernel_modules)
     file = PlannedFile(path=MODULES, content=content.encode())
     return (

@@ -59,6 +59,8 @@ class ConfigureProxy(msgspec.Struct, frozen=True, kw_only=True):
     def _inner(self, host: Host | None) -> WriteFiles:
         secret = self.settings.credentials is not None
         pairs = variables(self.settings, (*self.beside, *self._addresses(host)))
+        # The variables in one file and a file for each reader: a unit file can be read by
+        # everybody, a password must not.
         environment, *readers = proxy_files(self.target, secret=secret)
         files = [
             PlannedFile(
@@ -71,6 +73,7 @@ class ConfigureProxy(msgspec.Struct, frozen=True, kw_only=True):
         files += [
             PlannedFile(path=path, content=_reading(path, environment, pairs)) for path in readers
         ]
+        # A drop-in that systemd has not read does not count, not even for the restart behind it.
         follow = [FollowUp(kind="daemon-reload")]
         unit = proxy_unit(self.target)
         # One that does not run reads them when it starts.
@@ -84,6 +87,8 @@ class ConfigureProxy(msgspec.Struct, frozen=True, kw_only=True):
         # Those of the default route alone: the interfaces of pods come and go, and each would restart the runtime.
         if not self.completes or host is None or host.network is None:
             return []
+        # What is on this machine is reached directly: a proxy elsewhere may have no way back to
+        # it.
         found = (host.network.primary(4), host.network.primary(6))
         return [address for address in found if address is not None]
 

@@ -82,6 +82,8 @@ def plan_sysctl(linux: LinuxConfiguration) -> tuple[Step, ...]:
     """The steps that persist and apply parameters, or none; sysctl.d(5)."""
     if not linux.sysctls:
         return ()
+    # In the order of the configuration, which systemd-sysctl keeps: some parameters set others
+    # (net.ipv4.ip_forward).
     content = "".join(f"{name} = {value}\n" for name, value in linux.sysctls.items())
     file = PlannedFile(path=SYSCTL, content=content.encode())
     return (
@@ -92,6 +94,7 @@ def plan_sysctl(linux: LinuxConfiguration) -> tuple[Step, ...]:
 
 def _has(kernel: Kernel, name: str, value: str) -> bool:
     found = kernel.sysctl(name)
+    # By words: the kernel separates several values with tabs, and configurations with blanks.
     return found is not None and _canonical(found) == _canonical(value)
 
 
@@ -101,6 +104,7 @@ def _canonical(value: str) -> list[str]:
 
 
 def _decimal(word: str) -> str:
+    # int() with base 0 refuses `020`, which the kernel reads as C does.
     base = 8 if word.startswith("0") and word.isdecimal() else 0
     try:
         return str(int(word, base))

@@ -161,6 +161,7 @@ def plan_trust(
     Raises:
         StepError: It is not a known one.
     """
+    # Together: the same certificate in two entries is one file.
     text = "".join(f"{one.content}\n" for one in authorities if one.content is not None)
     certificates = certificates_in(text)
     if not certificates:
@@ -190,6 +191,7 @@ def _require_tool(store: TrustStore, host: Host) -> None:
     Raises:
         StepError: The program is not installed.
     """
+    # With files that nobody takes over the run would end well, and the first pull would fail.
     if host.queries is not None and host.queries.find(store.update[0]) is None:
         raise StepError(
             "MA3584",

@@ -82,6 +82,8 @@ class WriteUnit(JudgedFiles, frozen=True, kw_only=True):
         try:
             for name, text in texts.items():
                 host.state.write(name, text.encode(), durable=False)
+            # By systemd itself: which keys exist depends on its version, and no table of ours
+            # would be right for all of them.
             argv = ["systemd-analyze", "verify", f"{host.state.run_directory}/{below}"]
             said = host.queries.ask(argv, timeout=_TIMEOUT) if host.queries else None
         finally:
@@ -116,6 +118,8 @@ class EnsureEnabled(msgspec.Struct, frozen=True, kw_only=True):
 
     def owned(self) -> tuple[Owned, ...]:
         """See `Owning.owned`."""
+        # Only what is enabled: a unit that is to be disabled has nothing that could be taken back
+        # but to be enabled.
         return (Owned(kind="unit", name=self.unit),) if self.enabled else ()
 
     def check(self, host: Host) -> Work:
@@ -169,6 +173,8 @@ class EnsureState(msgspec.Struct, frozen=True, kw_only=True):
 
 def plan_units(linux: LinuxConfiguration) -> tuple[Step, ...]:
     """The steps of each unit, in the order of the configuration."""
+    # In the configuration's order: a unit may need another one of the list, and systemd's own
+    # ordering counts at boot alone.
     return tuple(step for unit in linux.systemd_units for step in _steps(unit))
 
 

@@ -237,6 +237,7 @@ class WriteSudoers(JudgedFiles, frozen=True, kw_only=True):
             StepError: visudo refuses the rules.
         """
         content = self.file.content
+        # In the run directory, where sudo does not look.
         host.state.write(_CANDIDATE, content if isinstance(content, bytes) else b"", durable=False)
         path = f"{host.state.run_directory}/{_CANDIDATE}"
         try:
@@ -248,6 +249,8 @@ class WriteSudoers(JudgedFiles, frozen=True, kw_only=True):
         finally:
             host.state.remove(_CANDIDATE, durable=False)
         if found is not None and found.exit_code != 0:
+            # The reader knows the rules by their final place, and the candidate is gone when he
+            # reads this.
             said = found.output.strip().replace(path, SUDOERS)
             raise StepError(
                 "MA3503",
@@ -279,6 +282,8 @@ def plan_users(linux: LinuxConfiguration) -> tuple[Step, ...]:
 
 
 def _sudoers(users: Sequence[User]) -> Iterator[Step]:
+    # One file for all: visudo judges it as a whole, and an alias of one rule may be used by the
+    # next.
     rules = "".join(f"{user.name} {user.sudo}\n" for user in users if user.sudo is not None)
     if rules:
         yield WriteSudoers(file=PlannedFile(path=SUDOERS, content=rules.encode(), mode=0o440))
@@ -291,6 +296,7 @@ def _keys(users: Sequence[User]) -> Iterator[Step]:
             path=f"{home_of(user)}/.ssh/authorized_keys",
             content="".join(f"{key}\n" for key in user.ssh_authorized_keys).encode(),
             mode=0o600,
+            # sshd ignores keys that belong to somebody else (StrictModes in sshd_config(5)).
             owner=f"{user.name}:{user.primary_group or user.name}",
             append=True,
         )

@@ -8,6 +8,8 @@ from typing import Protocol
 
 import msgspec
 
+# More than any configuration or log that is read here, and less than what would push a small
+# machine into swap.
 LARGEST_READ = 64 << 20
 """Bytes of a file that are read into memory, unless the reader says otherwise."""
 
@@ -31,8 +33,10 @@ class FileStat(msgspec.Struct, frozen=True, kw_only=True):
     gid: int
     size: int
     """Bytes."""
+    # The number and not the mount table: it comes with the same lstat.
     device: int = 0
     """Number of the file system; differs across a mount."""
+    # ctime and not mtime, which cp -p, tar and rsync set to whatever they like.
     changed: int = 0
     """Nanoseconds since 1970 of the last change of content or metadata (ctime), with the granularity of the kernel's clock."""
 
@@ -48,6 +52,8 @@ class FileWrite(msgspec.Struct, frozen=True, kw_only=True):
     """A file as it should be."""
 
     path: str
+    # A callable and no iterator: a batch may be tried again, and an iterator would be empty by
+    # then.
     content: bytes | Callable[[], Iterable[bytes]]
     """Bytes, or a callable that gives them in chunks. An error that it raises on the way leaves no file behind: that is
     how a download whose digest is wrong never gets its final name."""

@@ -75,6 +75,8 @@ class Host(msgspec.Struct, kw_only=True):
     """Whether a command of the configuration left what lies at a declared path: then a step may put its file in a directory's place."""
     waiting: Callable[[Waiting], None] = _nobody_is_told
     """Told of a wait when it begins, and every ten seconds as long as it lasts."""
+    # Said and not derived from missing ports: a test machine may lack one, and is no tree for
+    # that.
     offline: bool = False
     """It is a tree (`--root`), not the running system: live steps are deferred, and commands, queries, kernel,
     services, network, disks and metadata are None, so that nothing can be run by mistake."""

@@ -47,6 +47,8 @@ def sysctl_parts(name: str) -> list[str]:
     Where a dot comes first, dots separate and a slash stands for a dot (`net.ipv4.conf.eth0/100.rp_filter`); where a
     slash comes first, slashes separate and dots are just dots.
     """
+    # The first separator decides for the whole name, as in sysctl(8): eth0.100 is an interface,
+    # and its dot no separator.
     first = min((name.find(mark) for mark in "./" if mark in name), default=-1)
     if first >= 0 and name[first] == "/":
         return name.split("/")

@@ -29,7 +29,9 @@ def plan_containerd(
     if settings is None:
         return ()
     cluster = kubernetes.cluster if kubernetes is not None else None
+    # Kubernetes writes the scheme, containerd's own configuration only a path.
     socket = (runtime.socket or SOCKET).removeprefix("unix://")
+    # Before the runtime is waited for: whatever pulls first must find them.
     steps: list[Step] = list(write_registries(settings.registries, headers))
     steps += (
         ConfigureRuntime(

@@ -24,6 +24,7 @@ def write_registries(
     """
     if not registries:
         return ()
+    # A mirror is often a registry of the same list: its certificates need be said once.
     known = {one.host: one for one in registries}
     files = tuple(file for one in registries for file in _files(one, known, headers))
     return (WriteFiles(name="containerd/registries", phase=Phase.PREPARE, files=files),)
@@ -41,6 +42,7 @@ def _files(
     if tls.ca is not None:
         yield PlannedFile(path=f"{directory}/ca.crt", content=_line(tls.ca))
     if tls.cert is not None:
+        # The names are free, since hosts.toml has the paths; these are those of Docker's certs.d.
         yield PlannedFile(path=f"{directory}/client.cert", content=_line(tls.cert))
     if tls.key is not None:
         key = _line(tls.key.reveal())
@@ -61,6 +63,8 @@ def _hosts(
     if registry.host != "_default":
         # Docker Hub answers under another name than its images have.
         name = "registry-1.docker.io" if registry.host == "docker.io" else registry.host
+        # Where no mirror answers: named here, it is asked with the certificates and the token of
+        # this file.
         tables["server"] = f"https://{name}"
     tables.update(_trust(registry))
     tables.update(_token(registry.host, headers))
@@ -87,6 +91,7 @@ def _mirror(
     host = mirror.url.partition("://")[2].partition("/")[0]
     if (same := known.get(host)) is not None:
         tables.update(_trust(same))
+        # A token goes over no connection that anybody on the way can read.
         if mirror.url.startswith("https:"):
             tables.update(_token(host, headers))
     return tables
@@ -101,6 +106,8 @@ def _trust(registry: Registry) -> dict[str, Any]:
     if tls.ca is not None:
         found["ca"] = [f"{directory}/ca.crt"]
     if tls.cert is not None:
+        # A list of pairs: containerd takes a single list for certificates that hold their key
+        # themselves.
         found["client"] = [[f"{directory}/client.cert", f"{directory}/client.key"]]
     if tls.insecure_skip_verify:
         found["skip_verify"] = True

@@ -23,6 +23,8 @@ HEADER: Final = "# Written by machineadm"
 
 def version_of(containerd: Semver) -> int:
     """The version of the configuration that is written for a containerd."""
+    # Not 4, though containerd 2.3 reads it: images of one fleet are updated one by one, and 3 is
+    # read by every 2.x.
     return 2 if containerd.major < 2 else 3
 
 
@@ -48,8 +50,12 @@ def ours(
     images: Tables = {}
     runtime: Tables = {"containerd": {"runtimes": runtimes}}
     defaults = [name for name, one in settings.runtimes.items() if one.default]
+    # Said even where it is the default: the distribution's file, over which this is laid, may
+    # name another runtime.
     runtime["containerd"]["default_runtime_name"] = defaults[0] if defaults else "runc"
     if settings.snapshotter is not None:
+        # containerd 2 moved it, because images are unpacked by the half of the plugin that no
+        # longer runs containers.
         place = runtime["containerd"] if containerd.major < 2 else images
         place["snapshotter"] = settings.snapshotter
     if settings.max_concurrent_downloads is not None:
@@ -59,6 +65,8 @@ def ours(
     if sandbox is not None and containerd.major < 2:
         images["sandbox_image"] = sandbox
     elif sandbox is not None:
+        # Its name since 2.0, where the sandbox is one of several images that the kubelet must not
+        # collect.
         images["pinned_images"] = {"sandbox": sandbox}
     if settings.registries:
         images["registry"] = _registry(settings)
@@ -75,6 +83,8 @@ def _runtimes(settings: Containerd) -> Tables:
     for name, one in {"runc": ContainerdRuntime(), **settings.runtimes}.items():
         options: Tables = dict(one.options)
         if one.type == _RUNC:
+            # Not over what is written by hand. Left out it is false, and kubelet and runtime
+            # would make cgroups in two trees.
             options.setdefault("SystemdCgroup", systemd)
         found[name] = {"runtime_type": one.type}
         if options:
@@ -100,6 +110,8 @@ def _registry(settings: Containerd) -> Tables:
 def merged(base: Tables, over: Tables) -> Tables:
     """Tables laid over others, key by key; whatever is not a table is replaced."""
     result = dict(base)
+    # Lists are replaced and not joined: to take one entry out of a list is otherwise impossible
+    # to say.
     for key, value in over.items():
         there = result.get(key)
         if isinstance(there, dict) and isinstance(value, dict):
@@ -114,6 +126,7 @@ def leaves(tables: Tables, path: tuple[str, ...] = ()) -> dict[tuple[str, ...], 
     found: dict[tuple[str, ...], Any] = {}
     for key, value in tables.items():
         place = (*path, key)
+        # An empty table is a value, too: it says that the table is there.
         if isinstance(value, dict) and value:
             found.update(leaves(value, place))
         else:

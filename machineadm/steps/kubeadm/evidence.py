@@ -54,6 +54,8 @@ def inventory(scene: Scene, host: Host) -> tuple[tuple[str, ...], tuple[str, ...
     """
     there = [path for path, _ in _found(scene, host)]
     there += (path for path in _files_in(host, KUBELET) if path not in there)
+    # What the run writes again, or puts back, is nobody's loss: a reset over it needs no word of
+    # a person.
     given = {path for path in there if path in scene.declared or host.kept(path)}
     return (
         tuple(path for path in there if path not in given),
@@ -76,6 +78,7 @@ def classify(scene: Scene, found: Mapping[str, float | None], record: Record) ->
     """Decide whose the found paths are. Pure."""
     before = {*record.older, *record.given}
     new = [path for path in found if path not in before and path not in scene.declared]
+    # By time alone: what kubeadm writes has no mark, and its content depends on the cluster.
     ours = {path for path in new if _within(found[path], record.windows)}
     if scene.role != "Initialize" and ours & {FLAGS, BOOTSTRAP_CONF} and KUBELET_CONF in new:
         # The kubelet writes it from what kubeadm wrote for it, and may do so minutes after kubeadm is gone, when no

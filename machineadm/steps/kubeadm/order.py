@@ -49,6 +49,8 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
 
     def digest(self) -> str:
         """Of the step."""
+        # Of what kubeadm reads and of nothing else: another file of the machine, or another
+        # deadline, makes no other node.
         return self.rendered
 
     def argv(self, *, done: tuple[str, ...] = ()) -> tuple[str, ...]:
@@ -64,6 +66,7 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
 
     def is_node(self, host: Host) -> bool:
         """Whether somebody has made the machine a node already."""
+        # By the one file that every node has: a worker has no manifests of its own.
         return host.files.stat(KUBELET_CONF) is not None and not self.external_authority
 
     def work(self, *, after: str = "") -> Work:
@@ -73,5 +76,7 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
             after: What is done before.
         """
         argv = self.argv()
+        # The command line may be shown: secrets are in the file that it names, and never among
+        # the arguments.
         summary = f"{after}{' '.join(argv)} for Kubernetes {self.version}"
         return Work(effects=(RunProgram(title="kubeadm", argv=argv),), summary=summary)

@@ -179,6 +179,8 @@ def cluster(kubernetes: KubernetesConfig, api_version: str, *, arguments: Argume
 def _etcd(etcd: EtcdConfig | None, arguments: Arguments) -> Document | None:
     if etcd is None:
         return None
+    # First: kubeadm refuses both together, and an external one means that no local member is made
+    # at all.
     if (external := etcd.external) is not None:
         return {
             "external": present(

@@ -114,6 +114,8 @@ def copies_patches(kubernetes: KubernetesConfig) -> bool:
     """Whether the image's directory of patches must be copied, to add the kubelet's settings to it."""
     node = kubernetes.node
     return (
+        # Only then: otherwise kubeadm reads the image's directory itself, and sees what a command
+        # changes there at the last moment.
         kubernetes.patches_directory is not None and node is not None and node.kubelet is not None
     )
 
@@ -125,6 +127,8 @@ def _components(kubernetes: KubernetesConfig) -> tuple[Document, ...]:
         return ()
     documents = []
     if cluster.kubelet is not None:
+        # For the first control plane alone: kubeadm stores it in the cluster, and those that join
+        # get it from there.
         documents.append(component_document("KubeletConfiguration", _KUBELET_API, cluster.kubelet))
     proxy = cluster.proxy_addon
     if proxy is not None and (proxy.mode is not None or proxy.config is not None):
@@ -141,6 +145,7 @@ def _patches(kubernetes: KubernetesConfig, *, last: bool) -> tuple[tuple[str, by
         name = _LAST_KUBELET_PATCH if last else _KUBELET_PATCH
         settings = ((name, encode_yaml(kubelet_patch(kubelet))),)
     return settings + tuple(
+        # Numbered with three digits: kubeadm sorts names as text, where 10 comes before 2.
         (f"{patch.target}{number:03d}+{patch.type}.yaml", patch.patch.encode())
         for number, patch in enumerate(kubernetes.patches, start=1)
     )
@@ -151,6 +156,8 @@ def kubelet_patch(kubelet: NodeKubelet) -> Document:
     typed = msgspec.to_builtins(kubelet)
     config = typed.pop("config", {})
     typed.pop("nodeIP", None)  # an argument: KubeletConfiguration has no such field
+    # The typed fields win over the same names in free-form config, as in every check that asks
+    # for one of them.
     return component_document("KubeletConfiguration", _KUBELET_API, {**config, **typed})
 
 

@@ -87,11 +87,15 @@ class ResetNode(msgspec.Struct, frozen=True, kw_only=True):
         """
         del work
         reset(self._scene(host), host, "asked for by machineadm reset")
+        # After kubeadm's reset and not before: a kill in between leaves a record of what is gone,
+        # and the next reset finds nothing of it.
         forget(host)
         return Outcome(change=Change.CHANGED, message="kubeadm was reset")
 
     def _is_there(self, host: Host) -> bool:
         scene = self._scene(host)
+        # Any of them: half a node is still in the way of the next kubeadm, and its data may still
+        # be somebody's.
         return any(host.files.stat(path) is not None for path in (*scene.traces(), scene.member))
 
     def _record(self, host: Host) -> Record:

@@ -68,6 +68,8 @@ class Scene(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def member(self) -> str:
         """The directory that etcd creates for its data: if it is there, there are members."""
+        # The directory that holds it may have been made by an image, or be a mount point;
+        # `member` is etcd's own.
         return f"{self.etcd_data}/member"
 
     def traces(self) -> tuple[str, ...]:
@@ -79,5 +81,7 @@ class Scene(msgspec.Struct, frozen=True, kw_only=True):
 
     def emptied(self) -> tuple[str, ...]:
         """Directories that `kubeadm reset` empties, and files that it removes."""
+        # Only these: the rest of /etc/kubernetes belongs to whoever has put it there, and
+        # kubeadm's reset leaves it.
         confs = (path for path in self.traces() if path.endswith(".conf"))
         return (MANIFESTS, self.certificates, self.etcd_data, KUBELET, *confs)

@@ -65,13 +65,22 @@ class ShowFile(msgspec.Struct, frozen=True, kw_only=True):
             # Whatever it holds now: `JudgeFile` judges that, after the commands.
             if host.files.stat(self.path) is not None:
                 return Work(summary=f"{self.path} is there for commands")
+        # As kubeadm will be given it, secrets included: a copy with masks would be another
+        # document to whoever edits it.
         content = self.files.content(host)
         record = _Shown(purpose=self.purpose, path=self.path, sha256=digest_of(content))
         return Work(
             effects=(
                 _kept(record),
                 WriteFile(
-                    path=self.path, content=content, mode=0o400, uid=0, gid=0, sensitive=True
+                    # Read-only for its reader's sake: root can write to it all the same, and then
+                    # `JudgeFile` says so.
+                    path=self.path,
+                    content=content,
+                    mode=0o400,
+                    uid=0,
+                    gid=0,
+                    sensitive=True,
                 ),
             ),
             summary="shows commands what kubeadm is given",

@@ -67,6 +67,7 @@ def cluster(kubernetes: KubernetesConfig, extras: ControlPlaneExtras) -> Documen
             certificateValidityPeriod=certificates and certificates.validity,
             caCertificateValidityPeriod=certificates and certificates.ca_validity,
             dns=_dns(config),
+            # Only where it is said: that the proxy is there is kubeadm's default.
             proxy={"disabled": True}
             if config.proxy_addon and config.proxy_addon.disabled
             else None,
@@ -88,6 +89,8 @@ def join(
 
 
 def _registration(node: NodeConfig | None, *, worker: bool) -> Document:
+    # The pieces of both versions first: what is new in this one is laid over them, so that
+    # neither module repeats the other.
     document = pieces.node_registration(node, worker=worker, arguments=arguments)
     return {**document, **present(imagePullSerial=node.image_pull_serial if node else None)}
 

@@ -29,6 +29,8 @@ def etcd_phases(kubeadm: str) -> tuple[str, ...]:
     Args:
         kubeadm: Version of the binary, `v1.34.4`.
     """
+    # Of the binary and not of the configuration: it may be of the next version, and refuses names
+    # that it does not know.
     minor = Semver.parse(kubeadm.strip()).minor
     return tuple(name for name, since, until in _ETCD_PHASES if since <= minor <= until)
 
@@ -49,6 +51,7 @@ def misfit(kubeadm: str, kubernetes: str, *, worker: bool) -> str | None:
     except ValueError:
         return f"kubeadm says that its version is {kubeadm!r}, which is not a version"
     newest = wanted.minor + (WORKER_SKEW if worker else CONTROL_PLANE_SKEW)
+    # Never older: kubeadm cannot know what a version after it needs, and only warns about it.
     if found.major == wanted.major and wanted.minor <= found.minor <= newest:
         return None
     return (

@@ -35,17 +35,21 @@ def _steps(linux: LinuxConfiguration) -> Iterator[Step]:
         if own:
             name = f"storage/disk[{index}]"
             disks[disk.device] = MakePartitions(disk=disk, partitions=own, name=name)
+    # All disks before any file system: a label or a number of a partition means something only
+    # once its table is there.
     yield from disks.values()
     for index, filesystem in enumerate(storage.filesystems):
         yield MakeFilesystem(
             filesystem=filesystem,
             disk=_disk_of(filesystem, disks),
             name=f"storage/filesystem[{index}]",
+            # Otherwise each run would make it anew, and with it whatever had been written since.
             once=filesystem.overwrite and filesystem.partition not in (None, "any", "auto"),
         )
     if storage.mounts:
         yield WriteFstab(mounts=storage.mounts)
     for index, mount in enumerate(storage.mounts):
+        # fstab(5): such a line is for a person who mounts by hand, and for a unit that does.
         if "noauto" not in ",".join(mount.options).split(","):
             yield EnsureMounted(mount=mount, name=f"storage/mount[{index}]")
 

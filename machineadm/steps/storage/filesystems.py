@@ -85,6 +85,8 @@ class MakeFilesystem(msgspec.Struct, frozen=True, kw_only=True):
     def _named(self, host: Host) -> str:
         """The device as the configuration names it, with the partition that it numbers: by the kernel's name where the disk is there."""
         wanted, path = self.filesystem, devices.path_of(self.filesystem.device)
+        # A number names a partition, and the words `any`, `auto` and `none` a way to look for
+        # one.
         number = wanted.partition or ""
         if not number.isdigit():
             return path
