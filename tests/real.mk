@@ -66,6 +66,11 @@ proto: ## generate machineadm/plugins/proto, the tests' service and the example 
 	fi
 	rm -rf $(PROTO)
 
+SECONDS ?= 60
+.PHONY: fuzz
+fuzz: $(STAMP) ## damaged inputs for every reader of what others write (SECONDS=60 for each)
+	$(BIN)/python -m tests.fuzz --seconds $(SECONDS)
+
 SAMPLE ?= 0
 .PHONY: torture
 torture: $(STAMP) $(AGENT) ## kill, or fail, every system call of a run that changes something, then run again (root, Debian, strace; an hour; SAMPLE=200)

@@ -152,13 +152,11 @@ def _last(state: State) -> BootstrapStatus | None:
     Raises:
         HostError: Something else wrote the file.
     """
-    import msgspec
-
     from machineadm.reporting.sinks import read_status
 
     try:
         return read_status(state)
-    except msgspec.DecodeError as error:
+    except ValueError as error:
         raise HostError("MA6007", "the last report is not readable", hint=str(error)) from error
 
 

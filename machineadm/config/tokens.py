@@ -6,7 +6,6 @@ Pure. `machineadm.agent.authorizing` asks the plugins; files with an `authFrom` 
 from __future__ import annotations
 
 import base64
-import binascii
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Final, TypeVar
 
@@ -205,7 +204,7 @@ def _decoded(value: str) -> tuple[str, str]:
     """
     try:
         name, colon, word = base64.b64decode(value, validate=True).decode().partition(":")
-    except (binascii.Error, UnicodeDecodeError):
+    except ValueError:  # binascii.Error and UnicodeDecodeError are such
         name, colon, word = "", "", ""
     if not name or not colon:
         message = "the token of type Basic is not user:password in base64"

@@ -145,7 +145,7 @@ class JsonReader:
             # By msgspec, so that a number is the same value on both roads, this one and the fast
             # one.
             return Scalar(at, json.decode(text), text, True)
-        except DecodeError:
+        except ValueError:
             raise RefusedError("MA1006", at, "not JSON: a number that is out of range") from None
 
     def _unexpected(self, wanted: str) -> RefusedError:

@@ -108,7 +108,7 @@ def ignition_config(user_data: bytes) -> dict[str, Any]:
     hint = "write it for Ignition, or set format: cloud-config" if text.startswith("#") else ""
     try:
         config: Any = msgspec.json.decode(user_data)
-    except msgspec.DecodeError as error:
+    except (ValueError, RecursionError) as error:
         raise UnfitError("MA1622", f"Ignition reads JSON: {error}", hint) from None
     ignition = config.get("ignition") if isinstance(config, dict) else None
     version = ignition.get("version") if isinstance(ignition, dict) else None

@@ -24,7 +24,7 @@ def read_status(state: State) -> BootstrapStatus | None:
     """The last report: this boot's, or else the durable one; None if nothing has ever run.
 
     Raises:
-        msgspec.DecodeError: Something else wrote the file.
+        ValueError: Something else wrote the file.
     """
     found = state.read(STATUS, durable=False) or state.read(STATUS, durable=True)
     return msgspec.json.decode(found, type=BootstrapStatus) if found else None
@@ -65,7 +65,7 @@ class Sinks:
             return False
         try:
             return msgspec.json.decode(content, type=BootstrapStatus).phase == status.phase
-        except msgspec.DecodeError:
+        except ValueError:
             return False
 
     def remove_sentinels(self) -> None:

@@ -318,7 +318,7 @@ class LoadImages(msgspec.Struct, frozen=True, kw_only=True):
         try:
             # A damaged record costs an import and not a run: importing again does no harm.
             names: Mapping[str, str] = msgspec.json.decode(record, type=dict[str, str])
-        except msgspec.DecodeError:
+        except ValueError:
             return False
         stored = self._listed(task.image.namespace, list(names), host) if names else {}
         return all(

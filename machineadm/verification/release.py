@@ -299,7 +299,7 @@ def _read(
     signatures.verify(data, signature, keys)
     try:
         return msgspec.json.decode(data, type=wanted)
-    except msgspec.MsgspecError as error:
+    except ValueError as error:
         _refuse(what, str(error))
 
 

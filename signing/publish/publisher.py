@@ -252,7 +252,7 @@ def _is_newer(pointer: _Pointer, held: Held | None, *, allow_rollback: bool) -> 
     try:
         there = msgspec.json.decode(held.data, type=Pointer)
         newer = precedence(there.version) > precedence(pointer.version)
-    except (msgspec.MsgspecError, VerificationError) as error:
+    except (ValueError, VerificationError) as error:
         raise VerificationError(
             "MA1861",
             f"{pointer.name} exists, but is not a pointer",

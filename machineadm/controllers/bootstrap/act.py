@@ -139,7 +139,7 @@ class Actor:
             holder = msgspec.json.decode(
                 read.data.get("lock-information", "{}"), type=_LockData
             ).machine_name
-        except msgspec.MsgspecError:
+        except ValueError:
             holder = ""
         lock = Lock(holder=holder, uid=read.metadata.uid, version=read.metadata.resource_version)
         exists = bool(holder) and (
@@ -522,7 +522,11 @@ class Actor:
         if there is None:
             await self._ensure_token(cluster, machine, token)
             return
-        expires = time_of(base64.b64decode(there.data.get("expiration", "")).decode())
+        try:
+            expiration = base64.b64decode(there.data.get("expiration", "")).decode()
+        except ValueError:
+            expiration = ""  # somebody damaged it, and it is written anew
+        expires = time_of(expiration)
         if (expires - self._now()).total_seconds() < self._limits.token_ttl * 2 / 3:
             body = {"data": {"expiration": encoded(self._expiration().encode())}}
             await self._workloads.call(

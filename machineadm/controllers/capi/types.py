@@ -272,7 +272,10 @@ def _cached(metadata: Metadata) -> dict[str, Any]:
 
 def time_of(timestamp: str) -> datetime:
     """An RFC 3339 time as the API server writes it; 1970 where it is none."""
+    never = datetime(1970, 1, 1, tzinfo=timezone.utc)
     try:
-        return datetime.fromisoformat(timestamp.replace("Z", "+00:00"))
+        found = datetime.fromisoformat(timestamp.replace("Z", "+00:00"))
     except ValueError:
-        return datetime(1970, 1, 1, tzinfo=timezone.utc)
+        return never
+    # Without a zone it is not such a time, and cannot be compared with one.
+    return found if found.tzinfo else never

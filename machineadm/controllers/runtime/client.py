@@ -421,7 +421,7 @@ class _Limit:
 def _refusal(status: int, body: bytes) -> ApiError:
     try:
         said = msgspec.json.decode(body, type=_Status)
-    except (msgspec.DecodeError, msgspec.ValidationError):
+    except ValueError:
         said = _Status(message=f"HTTP status {status}")
     return ApiError(status, said.reason, said.message)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import os
 import ssl
 from collections.abc import Mapping
@@ -183,5 +182,5 @@ def _decoded(data: str, file: str) -> bytes:
             if file
             else b""
         )
-    except (binascii.Error, OSError) as error:
+    except (ValueError, OSError) as error:
         raise KubeconfigError(f"its certificates cannot be read: {error}") from None

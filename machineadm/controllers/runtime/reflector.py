@@ -136,6 +136,6 @@ class Reflector(Generic[Value]):
     def _projected(self, data: bytes) -> Value | None:
         try:
             return self._project(data)
-        except msgspec.ValidationError as error:
+        except ValueError as error:
             _LOG.error("a %s that cannot be read: %s", self._resource.kind, error)
             return None

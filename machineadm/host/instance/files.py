@@ -151,7 +151,7 @@ def json_object(content: bytes, path: str) -> dict[str, Any]:
     text = text_of(content, path)
     try:
         found = msgspec.json.decode(text)
-    except (msgspec.DecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:
         raise UnknownError(f"{path} is not JSON: {error}") from None
     if not isinstance(found, dict):
         raise UnknownError(f"{path} is not a map")

@@ -64,7 +64,7 @@ def parse(data: bytes, where: str) -> dict[str, Any]:
     """
     try:
         found = msgspec.json.decode(data)
-    except (msgspec.DecodeError, RecursionError):
+    except (ValueError, RecursionError):
         found = None
     if not isinstance(found, dict):
         unfit(where, "is not a JSON object")

@@ -106,7 +106,7 @@ class ReleaseCatalog:
             signatures.verify(data, self._bytes(f"{path}.sig"), load_public_keys(self._keys))
         try:
             return msgspec.json.decode(data, type=_Release)
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except ValueError:
             oci.unfit(path, "is not what a release says of itself")
 
     @staticmethod

@@ -215,7 +215,7 @@ class Providers:
         self._require(name, reply)
         try:
             return msgspec.json.decode(reply.output, type=Result) if reply.output else Result()
-        except msgspec.DecodeError as error:
+        except ValueError as error:
             raise PluginError(
                 "MA7224",
                 f"plugin {self._plugin.name}: the output of {name!r} is invalid: {error}",

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import re
 from collections.abc import Collection, Iterable
 from typing import Final
@@ -176,7 +175,7 @@ def _certificate(field: str, *, mtls: bool) -> bytes:
         # validate: without it Python skips foreign characters, and a damaged line would pass as
         # another certificate.
         return base64.b64decode(field + "=" * (-len(field) % 4), validate=True)
-    except binascii.Error as error:
+    except ValueError as error:  # binascii.Error is one; characters beyond ASCII are another
         raise PluginError(
             "MA7216",
             "its certificate is not base64",

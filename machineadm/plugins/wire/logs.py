@@ -59,7 +59,7 @@ class Log:
 def _of_json(text: str) -> Record | None:
     try:
         found = msgspec.json.decode(text)
-    except (msgspec.DecodeError, RecursionError):
+    except (ValueError, RecursionError):
         return None
     # A plugin may print any JSON: a number or a list is text of its own, not an entry.
     if not isinstance(found, dict):

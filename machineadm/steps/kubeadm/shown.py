@@ -213,7 +213,7 @@ def _read(host: Host) -> _Shown | None:
         return None
     try:
         return msgspec.json.decode(content, type=_Shown)
-    except msgspec.DecodeError:
+    except ValueError:
         return None
 
 

@@ -164,7 +164,7 @@ def _table(path: str, host: Host) -> dict[str, Any] | None:
     # A warning may come before the object.
     try:
         decoded = msgspec.json.decode(answer[answer.find("{") :])
-    except msgspec.DecodeError:
+    except (ValueError, RecursionError):
         return None
     table = decoded.get("partitiontable") if isinstance(decoded, dict) else None
     return table if isinstance(table, dict) else None
