@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from machineadm.controllers.bootstrap.act import Actor, Limits
+from machineadm.controllers.bootstrap.act import Actor, Limits, ReportTo
 from machineadm.controllers.bootstrap.controller import BootstrapController
 from machineadm.controllers.capi.certificates import (
     PURPOSES,
@@ -38,9 +38,11 @@ class World:
         events: What it tells.
         controller: The one that runs; `restart` makes a new one with empty caches.
         now: What the clock says.
+        report_to: Where machines report; nowhere, unless a test says so before `restart`.
     """
 
     def __init__(self, management: ApiServer, workload: ApiServer, client: Client) -> None:
+        self.report_to: ReportTo | None = None
         self.management = management
         self.workload = workload
         self.now = START
@@ -57,6 +59,7 @@ class World:
             workloads,
             now=lambda: self.now,
             limits=Limits(),
+            report_to=self.report_to,
             # The same in every world, so that two of them can be compared.
             random=bytes,
         )

@@ -5,16 +5,20 @@ from __future__ import annotations
 import argparse
 import asyncio
 import os
+import re
 import socket
+import ssl
 import sys
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Coroutine, Sequence
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Final
+from typing import Any, Final, NamedTuple
 
-from machineadm.controllers.bootstrap.act import Actor, Limits
+from machineadm.controllers.bootstrap.act import Actor, Limits, ReportTo
 from machineadm.controllers.bootstrap.controller import BootstrapController
 from machineadm.controllers.capi.workload import Workloads
+from machineadm.controllers.reports.intake import Intake
 from machineadm.controllers.runtime.client import Client, Connection
 from machineadm.controllers.runtime.events import About, Events
 from machineadm.controllers.runtime.kubeconfig import (
@@ -25,9 +29,15 @@ from machineadm.controllers.runtime.kubeconfig import (
 from machineadm.controllers.runtime.lease import Election
 from machineadm.controllers.runtime.logs import set_up
 from machineadm.controllers.runtime.metrics import Metrics
-from machineadm.controllers.runtime.process import Endpoints, Process
+from machineadm.controllers.runtime.process import Endpoints, Listener, Process
 from machineadm.controllers.runtime.resources import LEASES
-from machineadm.controllers.runtime.serving import AddressError, Guard, address, self_signed
+from machineadm.controllers.runtime.serving import (
+    AddressError,
+    Certificates,
+    Guard,
+    address,
+    self_signed,
+)
 
 _NAME: Final = "machineadm-bootstrap-controller"
 _USAGE: Final = 2
@@ -43,10 +53,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     set_up(parsed.log_format, verbose=parsed.verbose)
     try:
         connection = _connection(parsed.kubeconfig)
-    except KubeconfigError as error:
+        reports = _reports(parsed)
+    except (KubeconfigError, AddressError) as error:
         print(f"{_NAME}: {error}", file=sys.stderr)
         return _USAGE
-    return asyncio.run(_serve(connection, parsed))
+    return asyncio.run(_serve(connection, parsed, reports))
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -111,6 +122,32 @@ def _parser() -> argparse.ArgumentParser:
         help="serve metrics by HTTP to everybody; default: by HTTPS, to whom the management cluster lets get /metrics",
     )
     add(
+        "--report-url",
+        default="",
+        metavar="URL",
+        help="https URL by which machines reach this process to report; default: they do not report",
+    )
+    add(
+        "--report-address",
+        type=_address,
+        default=(None, 9443),
+        metavar="ADDRESS",
+        help="where reports are taken in (default: :9443)",
+    )
+    add(
+        "--report-certificate",
+        default="",
+        metavar="FILE",
+        help="TLS certificate for that in PEM; default: by HTTP, to a proxy that ends TLS",
+    )
+    add("--report-key", default="", metavar="FILE", help="its key in PEM")
+    add(
+        "--report-ca-bundle",
+        default="",
+        metavar="FILE",
+        help="authorities that machines trust for that beside their own store, in PEM",
+    )
+    add(
         "--log-format",
         choices=("text", "json"),
         default="text",
@@ -135,6 +172,48 @@ def _address(text: str) -> tuple[str | None, int] | None:
         raise argparse.ArgumentTypeError(str(error)) from None
 
 
+class _Reports(NamedTuple):
+    to: ReportTo
+    at: tuple[str | None, int] | None
+    certificates: Certificates | None
+
+
+def _reports(parsed: argparse.Namespace) -> _Reports | None:
+    """What was said about reports.
+
+    Raises:
+        AddressError: It cannot be used.
+    """
+    if not parsed.report_url:
+        return None
+    url = parsed.report_url.rstrip("/")
+    # The token in each report would be read on the way.
+    if not re.fullmatch(r"https://[A-Za-z0-9.:\[\]-]+(/[A-Za-z0-9._~/-]*)?", url):
+        raise AddressError("--report-url is not a URL such as https://reports.example.com")
+    if bool(parsed.report_certificate) != bool(parsed.report_key):
+        raise AddressError("--report-certificate and --report-key need each other")
+    bundle = _bundle(parsed.report_ca_bundle) if parsed.report_ca_bundle else None
+    certificates = None
+    if parsed.report_certificate:
+        certificates = Certificates(parsed.report_certificate, parsed.report_key)
+    return _Reports(ReportTo(url=url, ca_bundle=bundle), parsed.report_address, certificates)
+
+
+def _bundle(file: str) -> str:
+    try:
+        text = Path(file).read_text(encoding="utf-8")
+    except OSError as error:
+        raise AddressError(f"--report-ca-bundle {file}: {error.strerror}") from None
+    except UnicodeDecodeError:
+        text = ""
+    try:
+        # What is empty would be taken as: no bundle, trust what the system trusts.
+        ssl.create_default_context(cadata=text or "empty")
+    except (ssl.SSLError, ValueError):
+        raise AddressError(f"--report-ca-bundle {file}: not certificates in PEM") from None
+    return text
+
+
 def _connection(kubeconfig: str | None) -> Connection:
     if kubeconfig is None:
         return from_pod(os.environ)
@@ -145,7 +224,9 @@ def _connection(kubeconfig: str | None) -> Connection:
     return from_kubeconfig(data, files=True)
 
 
-async def _serve(connection: Connection, parsed: argparse.Namespace) -> int:
+async def _serve(
+    connection: Connection, parsed: argparse.Namespace, reports: _Reports | None
+) -> int:
     def now() -> datetime:
         return datetime.now(timezone.utc)
 
@@ -160,7 +241,13 @@ async def _serve(connection: Connection, parsed: argparse.Namespace) -> int:
         )
         controller = BootstrapController(
             client,
-            Actor(client, workloads, now=now, limits=limits),
+            Actor(
+                client,
+                workloads,
+                now=now,
+                limits=limits,
+                report_to=reports.to if reports else None,
+            ),
             namespace=parsed.namespace,
             watch_filter=parsed.watch_filter,
             workers=parsed.concurrency,
@@ -171,8 +258,27 @@ async def _serve(connection: Connection, parsed: argparse.Namespace) -> int:
         election = None
         if parsed.leader_elect:
             election = Election(client, namespace, _NAME, identity)
+        beside: list[Callable[[], Coroutine[Any, Any, None]]] = []
+        more: tuple[Listener, ...] = ()
+        if reports is not None and reports.at is not None:
+            intake = Intake(
+                client,
+                bootstraps=controller.bootstraps,
+                secrets=controller.secrets,
+                clusters=controller.clusters,
+                now=now,
+                clock=time.monotonic,
+                events=events,
+            )
+            beside.append(intake.run)
+            kept = reports.certificates
+            if kept is not None:
+                beside.append(kept.keep)
+            tls = kept.context if kept else None
+            more = (Listener(name="reports", app=intake.app(), at=reports.at, tls=tls),)
         process = Process(
             controller,
+            beside=beside,
             election=election,
             lease=About(resource=LEASES, namespace=namespace, name=_NAME),
             events=events,
@@ -185,6 +291,7 @@ async def _serve(connection: Connection, parsed: argparse.Namespace) -> int:
             diagnostics=parsed.diagnostics_address,
             guard=None if open_to_all else Guard(client),
             tls=None if open_to_all else self_signed(now()),
+            more=more,
         )
         try:
             return await process.run(endpoints)

@@ -16,6 +16,7 @@ from machineadm.api.v1alpha1.agent import AgentPin
 from machineadm.api.v1alpha1.agent_source import AgentDownload, AgentSource
 from machineadm.api.v1alpha1.machine import MachineConfiguration, MachineConfigurationSpec
 from machineadm.api.v1alpha1.machine_bootstrap import MachineBootstrap, MachineBootstrapSpec
+from machineadm.api.v1alpha1.reporting import Reporting
 from machineadm.config.paths import holds_pruned
 from machineadm.config.rules.declared import declared
 from machineadm.config.validation import check
@@ -65,17 +66,20 @@ class Realised(Struct, frozen=True, kw_only=True):
     """Nothing in it is PRUNED or missing; else never to be rendered, even without findings."""
 
 
-def realise(bootstrap: MachineBootstrap, resources: Resources) -> Realised:
+def realise(
+    bootstrap: MachineBootstrap, resources: Resources, reporting: Reporting | None = None
+) -> Realised:
     """Inline all references and find all problems.
 
     Args:
         bootstrap: As decoded, with a spec. What could not be decoded is PRUNED in it, and what depends on that is not judged.
         resources: The available Secrets and ConfigMaps.
+        reporting: Where the machine reports; the manager knows it, and no author does.
     """
     metadata = bootstrap.metadata
     references = References(resources, text_of(metadata, "namespace"))
     inlined = references.inlined(bootstrap.spec, "spec")
-    configuration = _configuration(inlined, metadata)
+    configuration = _configuration(inlined, metadata, reporting)
     held, template = _template(inlined, references)
     passphrase = _passphrase(inlined, references)
     findings = [
@@ -98,7 +102,7 @@ def realise(bootstrap: MachineBootstrap, resources: Resources) -> Realised:
 
 
 def _configuration(
-    spec: MachineBootstrapSpec, metadata: dict[str, Any] | None
+    spec: MachineBootstrapSpec, metadata: dict[str, Any] | None, reporting: Reporting | None
 ) -> MachineConfiguration:
     name, namespace = text_of(metadata, "name"), text_of(metadata, "namespace")
     named = ObjectMeta(name=name or None, namespace=namespace or None)
@@ -110,6 +114,7 @@ def _configuration(
             machine=spec.machine,
             kubernetes=spec.kubernetes,
             agent=_pin(spec.agent),
+            reporting=reporting,
             deadline=spec.deadline,
         ),
     )

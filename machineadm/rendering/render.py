@@ -12,6 +12,7 @@ from machineadm.api.finding import Finding
 from machineadm.api.pruned import PRUNED
 from machineadm.api.v1alpha1.agent_source import AgentSource
 from machineadm.api.v1alpha1.machine_bootstrap import MachineBootstrap, MachineBootstrapSpec
+from machineadm.api.v1alpha1.reporting import Reporting
 from machineadm.config.instance_data import names
 from machineadm.config.paths import holds_pruned
 from machineadm.config.references import references
@@ -90,6 +91,7 @@ def render(
     *,
     random: Callable[[int], bytes],
     template: str | None = None,
+    reporting: Reporting | None = None,
 ) -> Rendered:
     """Render user data. The same input gives the same bytes, except for what is encrypted.
 
@@ -98,13 +100,14 @@ def render(
         resources: The available Secrets and ConfigMaps.
         random: Returns that many random bytes, for encryption.
         template: Name of a built-in template instead of what the spec asks for.
+        reporting: Where the machine reports to the manager.
 
     Raises:
         UnrenderedError: There are findings.
     """
     if bootstrap.spec is PRUNED:
         raise UnrenderedError(())
-    realised = realise(bootstrap, resources)
+    realised = realise(bootstrap, resources, reporting)
     name, chosen = _chosen(bootstrap.spec, realised, template)
     agent = _agent(realised.agent, chosen.format)
     # The template is read even when references are missing, so that all problems are reported at

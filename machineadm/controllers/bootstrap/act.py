@@ -16,6 +16,7 @@ from typing import Any, Final
 import msgspec
 
 from machineadm.api.v1alpha1.machine_bootstrap import MachineBootstrap
+from machineadm.api.v1alpha1.reporting import Reporting
 from machineadm.controllers.bootstrap.conditions import Outcome, Said
 from machineadm.controllers.bootstrap.decide import Facts, Keep, Lock, Make, RoleName
 from machineadm.controllers.bootstrap.references import references_of
@@ -39,7 +40,17 @@ from machineadm.controllers.capi.certificates import (
     secret_body,
     secret_name,
 )
-from machineadm.controllers.capi.tokens import KEY_SIZE, Seed, Token, derive, random_for
+from machineadm.controllers.capi.keys import key_secret
+from machineadm.controllers.capi.tokens import (
+    KEY_SIZE,
+    REPORT_SEED_ANNOTATION,
+    REPORTS_PATH,
+    Seed,
+    Token,
+    derive,
+    random_for,
+    report_token,
+)
 from machineadm.controllers.capi.types import (
     CLUSTER_LABEL,
     Bootstrap,
@@ -83,6 +94,16 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """After this age of its MachineBootstrap it is no longer extended: that machine will not come."""
 
 
+class ReportTo(msgspec.Struct, frozen=True, kw_only=True):
+    """Where machines report to."""
+
+    url: str
+    """`https://host:port`, perhaps with a path; `/v1/reports/<namespace>/<name>` follows."""
+
+    ca_bundle: str | None = None
+    """What machines trust beside their own store, in PEM."""
+
+
 class Done(msgspec.Struct, frozen=True, kw_only=True):
     """What came of it, and when to look again."""
 
@@ -108,6 +129,7 @@ class Actor:
         workloads: Of the workload clusters.
         now: The time.
         limits: How long tokens live.
+        report_to: Where machines report; None: nowhere.
         random: Returns random bytes, for a cluster's token key alone.
     """
 
@@ -118,12 +140,14 @@ class Actor:
         *,
         now: Callable[[], datetime],
         limits: Limits,
+        report_to: ReportTo | None = None,
         random: Callable[[int], bytes] = os.urandom,
     ) -> None:
         self._client = client
         self._workloads = workloads
         self._now = now
         self._limits = limits
+        self._report_to = report_to
         self._random = random
         self._stand_ins: dict[Purpose, Pair] = {}
 
@@ -197,6 +221,7 @@ class Actor:
             await self._rendered(
                 read, role, machine, cluster, resources,
                 self._stand_ins, Secret("abcdef.0123456789abcdef"), bytes(KEY_SIZE), Seed(uid=""),
+                self._reporting(bootstrap, bytes(KEY_SIZE)),
             )  # fmt: skip
         except UnfitError as error:
             return Outcome(said={"DataSecretAvailable": error.said}, size=error.size)
@@ -282,6 +307,7 @@ class Actor:
         result = await self._rendered(
             read, role, machine, cluster, resources,
             pairs, Secret(token.reveal()) if token else None, key, seed,
+            self._reporting(bootstrap, key),
         )  # fmt: skip
         if token is not None:
             await self._ensure_token(cluster, machine, token)
@@ -304,16 +330,29 @@ class Actor:
         token: Secret | None,
         key: bytes,
         seed: Seed,
+        reporting: Reporting | None,
     ) -> Rendered:
         def work() -> Rendered:
             return rendered(
                 read, role, machine, cluster, resources,
-                pairs=pairs, token=token,
+                pairs=pairs, token=token, reporting=reporting,
                 random=lambda inputs: random_for(key, seed, inputs),
             )  # fmt: skip
 
         # Key derivation takes 30 ms of CPU and releases the interpreter's lock meanwhile.
         return await asyncio.to_thread(work) if read.spec.encryption else work()
+
+    def _reporting(self, bootstrap: Bootstrap, key: bytes) -> Reporting | None:
+        """Where this one machine reports, with what it may report there and nothing else."""
+        to = self._report_to
+        if to is None:
+            return None
+        token = report_token(key, bootstrap.uid)
+        return Reporting(
+            url=f"{to.url}{REPORTS_PATH}/{bootstrap.namespace}/{bootstrap.name}",
+            headers={"Authorization": Secret(f"Bearer {token}")},
+            ca_bundle=to.ca_bundle,
+        )
 
     async def _resources(self, read: MachineBootstrap, namespace: str) -> tuple[Referred, ...]:
         kinds: dict[str, Resource] = {"Secret": SECRETS, "ConfigMap": CONFIG_MAPS}
@@ -415,7 +454,7 @@ class Actor:
     # Tokens.
 
     async def _token_key(self, cluster: Cluster) -> bytes:
-        name = f"{cluster.name}-machineadm-tokens"
+        name = key_secret(cluster.name)
         data = await self._client.get(SECRETS, cluster.namespace, name)
         if data is None:
             body = {
@@ -560,6 +599,8 @@ class Actor:
             if seed is None
             else {SEED_ANNOTATION: seed.uid, COUNTER_ANNOTATION: str(seed.counter)}
         )
+        if self._report_to is not None:
+            annotations[REPORT_SEED_ANNOTATION] = bootstrap.uid
         body = {
             "apiVersion": "v1",
             "kind": "Secret",

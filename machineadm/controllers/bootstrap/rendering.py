@@ -9,6 +9,7 @@ import msgspec
 
 from machineadm.api.finding import Finding
 from machineadm.api.v1alpha1.machine_bootstrap import MachineBootstrap
+from machineadm.api.v1alpha1.reporting import Reporting
 from machineadm.controllers.bootstrap.conditions import Said, Size, summary
 from machineadm.controllers.bootstrap.decide import RoleName
 from machineadm.controllers.bootstrap.fill import RoleError, fill
@@ -68,6 +69,7 @@ def rendered(
     *,
     pairs: Mapping[Purpose, Pair],
     token: Secret | None,
+    reporting: Reporting | None,
     random: Callable[[bytes], Callable[[int], bytes]],
 ) -> Rendered:
     """Render the user data of a machine.
@@ -80,6 +82,7 @@ def rendered(
         resources: What it may refer to.
         pairs: The cluster's certificates and keys.
         token: With which it joins; None to initialize.
+        reporting: Where the machine reports; None: nowhere.
         random: Makes the source of salt and nonce out of all that the data follows from.
 
     Raises:
@@ -99,9 +102,11 @@ def rendered(
     named = whole.metadata or {}
     metadata = {key: named[key] for key in ("name", "namespace") if key in named}
     whole = msgspec.structs.replace(whole, metadata=metadata)
-    inputs = msgspec.json.encode([whole, *resources], enc_hook=_revealed, order="deterministic")
+    inputs = msgspec.json.encode(
+        [whole, reporting, *resources], enc_hook=_revealed, order="deterministic"
+    )
     try:
-        result = render(whole, tuple(resources), random=random(inputs))
+        result = render(whole, tuple(resources), random=random(inputs), reporting=reporting)
     except UnrenderedError as error:
         raise UnfitError(_said(error.findings)) from None
     size = size_of(result)

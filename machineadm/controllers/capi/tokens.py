@@ -6,6 +6,7 @@ Drawing one and then writing it down loses a race with every crash and every sta
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import hmac
 from typing import Final
@@ -16,6 +17,12 @@ _ALPHABET: Final = "0123456789abcdefghijklmnopqrstuvwxyz"
 _ID: Final = 6
 _SECRET: Final = 16
 _LABEL: Final = "machineadm/token/v1"
+
+REPORT_SEED_ANNOTATION: Final = "machineadm.x-k8s.io/report-seed"
+"""On the data Secret: what the token is derived from with which its machine reports."""
+
+REPORTS_PATH: Final = "/v1/reports"
+"""Below which each machine has a path of its own: `<namespace>/<name>`."""
 
 KEY_SIZE: Final = 32
 """Bytes of a cluster's key."""
@@ -72,6 +79,17 @@ def derive(key: bytes, seed: Seed) -> Token:
         characters += "".join(_ALPHABET[byte % 36] for byte in digest if byte < 252)
         block += 1
     return Token(characters[:_ID], characters[_ID : _ID + _SECRET])
+
+
+def report_token(key: bytes, seed: str) -> str:
+    """Derive what a machine shows when it reports: 43 characters, for this one machine and nothing else.
+
+    Args:
+        key: The cluster's.
+        seed: The uid of the MachineBootstrap when its data was first made.
+    """
+    digest = hmac.digest(key, f"machineadm/report/v1|{seed}".encode(), "sha256")
+    return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
 
 
 def random_for(key: bytes, seed: Seed, plaintext: bytes) -> _Random:

@@ -84,6 +84,14 @@ class Metrics:
             registry=self.registry,
         )
 
+        self._reports = Counter(
+            "machineadm_reports_total",
+            "Reports of machines by what became of them: written, unchanged, stale, held (kept until it can be written), refused (no"
+            " machine's token), limited, busy, malformed, failed.",
+            ["result"],
+            registry=self.registry,
+        )
+
     def call_ended(self, cluster: str, method: str, code: int, seconds: float | None) -> None:
         """Count a call.
 
@@ -113,6 +121,10 @@ class Metrics:
     def event_ended(self, result: str) -> None:
         """Count an Event: `sent`, `limited` or `dropped`."""
         self._events.labels(result).inc()
+
+    def report_ended(self, result: str) -> None:
+        """Count a machine's report: `written`, `refused` and so on."""
+        self._reports.labels(result).inc()
 
     def of_process(self) -> None:
         """Have the process's CPU, memory and open files shown as well."""

@@ -9,11 +9,12 @@ import asyncio
 import logging
 import signal
 import ssl
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import AsyncExitStack
 from typing import Any, Final, Protocol
 
 import msgspec
+from aiohttp import web
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
 from machineadm.controllers.runtime.events import About, Event, Events
@@ -60,6 +61,17 @@ class Controller(Protocol):
         """How many objects there are by status and reason of `Ready`."""
 
 
+class Listener(msgspec.Struct, frozen=True, kw_only=True):
+    """Something that is served."""
+
+    name: str
+    """For the log."""
+
+    app: web.Application
+    at: Address
+    tls: ssl.SSLContext | None = None
+
+
 class Endpoints(msgspec.Struct, frozen=True, kw_only=True):
     """Where a process answers."""
 
@@ -75,6 +87,9 @@ class Endpoints(msgspec.Struct, frozen=True, kw_only=True):
     tls: ssl.SSLContext | None = None
     """Of the metrics; None: in the clear."""
 
+    more: tuple[Listener, ...] = ()
+    """What is served on every replica, whoever leads."""
+
 
 class Process:
     """One process.
@@ -86,6 +101,7 @@ class Process:
         events: Are sent as long as it runs.
         metrics: Are shown.
         silent: How many workload clusters do not answer.
+        beside: What runs on every replica, whoever leads.
         grace: Seconds that what is begun may take to its end.
     """
 
@@ -98,8 +114,10 @@ class Process:
         events: Events,
         metrics: Metrics,
         silent: Callable[[], int] = lambda: 0,
+        beside: Sequence[Callable[[], Coroutine[Any, Any, None]]] = (),
         grace: float = GRACE,
     ) -> None:
+        self._beside = tuple(beside)
         self._controller = controller
         self._election = election
         self._lease = lease
@@ -136,6 +154,9 @@ class Process:
                     served(app, endpoints.diagnostics, endpoints.tls)
                 )
                 _LOG.info("metrics at port %d", port)
+            for one in endpoints.more:
+                port = await stack.enter_async_context(served(one.app, one.at, one.tls))
+                _LOG.info("%s at port %d", one.name, port)
             return await self._run()
 
     @property
@@ -155,6 +176,7 @@ class Process:
         parts: Sequence[asyncio.Future[Any]] = [
             asyncio.ensure_future(self._controller.mirror()),
             asyncio.ensure_future(self._work() if self._election is None else self._lead()),
+            *(asyncio.ensure_future(one()) for one in self._beside),
         ]
         try:
             done, _ = await asyncio.wait({stop, *parts}, return_when=asyncio.FIRST_COMPLETED)

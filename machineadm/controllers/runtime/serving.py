@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
+import logging
 import ssl
 import time
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any, Final
 
 import msgspec
@@ -18,6 +21,9 @@ from machineadm.controllers.runtime.client import ApiError, Client
 from machineadm.controllers.runtime.kubeconfig import load_pair
 from machineadm.controllers.runtime.metrics import Metrics
 from machineadm.controllers.runtime.resources import ACCESS_REVIEWS, TOKEN_REVIEWS, Resource
+
+_LOG = logging.getLogger(__name__)
+_RENEWED: Final = 60.0
 
 _REMEMBERED: Final = 100
 _REMEMBERED_FOR: Final = 60.0
@@ -53,7 +59,13 @@ async def served(
     Raises:
         AddressError: Nobody can listen there.
     """
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=5.0)
+    runner = web.AppRunner(
+        app,
+        access_log=None,
+        shutdown_timeout=5.0,
+        # A few bytes of a request must not become many here.
+        auto_decompress=False,
+    )
     await runner.setup()
     try:
         site = web.TCPSite(runner, at[0], at[1], ssl_context=tls, backlog=256)
@@ -193,6 +205,62 @@ class Guard:
         body = {"apiVersion": resource.api_version, "kind": resource.kind, "spec": spec}
         answer = await self._client.create(resource, "", body)
         return msgspec.json.decode(answer, type=_Review).status
+
+
+class Certificates:
+    """A certificate in files that somebody renews: new connections get the new one.
+
+    Args:
+        certificate: Path of the certificate and what it is signed by, in PEM.
+        key: Path of its key.
+
+    Raises:
+        AddressError: They cannot be read, or do not belong together.
+    """
+
+    def __init__(self, certificate: str, key: str) -> None:
+        self._files = (certificate, key)
+        self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self.context.minimum_version = ssl.TLSVersion.TLSv1_2
+        self._loaded = self._times()
+        self._load()
+
+    async def keep(self) -> None:
+        """Look every minute whether they are new, until cancelled."""
+        while True:
+            await asyncio.sleep(_RENEWED)
+            self.renew()
+
+    def renew(self) -> bool:
+        """Take new ones over; returns whether there were any. While they cannot be used the old ones serve on."""
+        try:
+            times = self._times()
+            if times == self._loaded:
+                return False
+            # Whole first: half of a new pair would leave the context without any.
+            ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(*self._files)
+            self._load()
+        except AddressError as error:
+            _LOG.warning("the old certificate is used on: %s", error)
+            return False
+        except (OSError, ssl.SSLError) as error:
+            _LOG.warning("%s: the old certificate is used on: %s", self._files[0], error)
+            return False
+        self._loaded = times
+        return True
+
+    def _load(self) -> None:
+        try:
+            self.context.load_cert_chain(*self._files)
+        except (OSError, ssl.SSLError) as error:
+            said = error.strerror or "not a certificate and its key"
+            raise AddressError(f"{self._files[0]}, {self._files[1]}: {said}") from None
+
+    def _times(self) -> tuple[int, ...]:
+        try:
+            return tuple(Path(one).stat().st_mtime_ns for one in self._files)
+        except OSError as error:
+            raise AddressError(f"{error.filename}: {error.strerror}") from None
 
 
 def self_signed(now: datetime) -> ssl.SSLContext:

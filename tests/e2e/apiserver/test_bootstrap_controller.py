@@ -25,9 +25,12 @@ from typing import Any
 import pytest
 import yaml
 
+from machineadm.redaction import Secret
+from machineadm.sources.reports import put_report
 from tests.controllers_world import configuration_in
 from tests.e2e.apiserver.server import Server, running
 from tests.real import missing
+from tests.servers.authority import Authority
 
 ROOT = Path(__file__).parents[3]
 CLUSTER_API = "sigs.k8s.io/cluster-api@v1.14.2"
@@ -336,6 +339,77 @@ def test_an_operator_sees_events_probes_and_metrics_that_only_its_own_may_read(
 
         until(lambda: "WaitingForControlPlaneInitialized" in reasons(), "an Event")
     assert "orbidden" not in (tmp_path / "log").read_text()
+
+
+def test_a_machine_s_report_of_a_failure_makes_it_not_ready_with_the_code(
+    server: Server, account: Path, system_namespace: None, tmp_path: Path
+) -> None:
+    one = Namespace(server, "reports")
+    one.cluster()
+    one.machine("cp-0", control_plane=True)
+    authority = Authority()
+    identity = authority.identity(tmp_path / "tls", "127.0.0.1")
+    (tmp_path / "ca.pem").write_text(authority.certificate)
+    options = (
+        "--namespace=reports",
+        "--report-url=https://127.0.0.1",
+        "--report-address=127.0.0.1:0",
+        f"--report-certificate={identity.certificate}",
+        f"--report-key={identity.key}",
+        f"--report-ca-bundle={tmp_path / 'ca.pem'}",
+    )
+    status: Object = {
+        "apiVersion": "bootstrap.cluster.x-k8s.io/v1alpha1",
+        "kind": "BootstrapStatus",
+        "phase": "Preparing",
+        "agent": {"version": "0.1.0"},
+    }
+    failed = status | {
+        "phase": "Failed",
+        "steps": [{"name": "kubeadm-init", "phase": "kubeadm", "state": "Failed"}],
+        "error": {"code": "MA5001", "message": "kubeadm init failed", "hint": "see its log"},
+    }
+    with controller(account, tmp_path / "log", *options):
+        one.has_data("cp-0")
+        told = configuration_in(one.data("cp-0"))["spec"]["reporting"]
+        found = re.search(r"reports at port (\d+)", (tmp_path / "log").read_text())
+        assert found
+
+        def report(body: Object) -> None:
+            put_report(
+                told["url"].replace("127.0.0.1", f"127.0.0.1:{found[1]}"),
+                json.dumps(body).encode(),
+                headers={name: Secret(value) for name, value in told["headers"].items()},
+                ca_bundle=told["caBundle"],
+            )
+
+        report(status)
+        until(lambda: one.condition("cp-0", "BootstrapSucceeded") == "Unknown/Running", "it runs")
+        assert one.condition("cp-0", "Ready") == "True/Ready"
+        report(failed)
+        until(lambda: one.condition("cp-0", "Ready") == "False/BootstrapFailed", "it failed")
+        there = one.get("machinebootstrap", "cp-0")
+        shown = there["status"]["report"]
+        assert (shown["phase"], shown["code"], shown["step"]) == (
+            "Failed",
+            "MA5001",
+            "kubeadm-init",
+        )
+        (ready,) = [c for c in there["status"]["conditions"] if c["type"] == "Ready"]
+        assert ready["message"] == "kubeadm-init: kubeadm init failed (MA5001); see its log"
+        whole = server.get(
+            "machinebootstrap", "cp-0", "--namespace=reports", "--show-managed-fields"
+        )
+        owners = {m["manager"]: m["operation"] for m in whole["metadata"]["managedFields"]}
+        assert owners["machineadm"] == owners["machineadm-report"] == "Apply"
+        report(failed | {"attempt": 2, "phase": "Succeeded", "error": None, "steps": []})
+        until(lambda: one.condition("cp-0", "Ready") == "True/Ready", "it tried again")
+        shown = one.get("machinebootstrap", "cp-0")["status"]["report"]
+        assert shown["phase"] == "Succeeded"
+        assert "code" not in shown
+    log = (tmp_path / "log").read_text()
+    for word in ("ERROR", "orbidden", "Traceback"):
+        assert word not in log, log
 
 
 def test_what_is_written_is_written_once_and_another_manager_of_the_status_keeps_its_part(

@@ -1,0 +1,70 @@
+"""The keys of clusters, for who only compares what was derived from them: read now and then, whatever is asked how often."""
+
+from __future__ import annotations
+
+import base64
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import Final
+
+import msgspec
+
+from machineadm.controllers.capi.tokens import KEY_SIZE
+from machineadm.controllers.runtime.client import Client
+from machineadm.controllers.runtime.resources import SECRETS
+from machineadm.controllers.runtime.store import Key
+
+_FRESH: Final = 60.0
+_MOST: Final = 1000
+
+
+class _Data(msgspec.Struct):
+    data: dict[str, str] = {}
+
+
+def key_secret(cluster: str) -> str:
+    """Name of the Secret that holds a cluster's key."""
+    return f"{cluster}-machineadm-tokens"
+
+
+class Keys:
+    """Reads keys, a minute's worth at a time; that there is none is remembered for as long.
+
+    Args:
+        client: Of the management cluster.
+        clock: Seconds that never go back.
+    """
+
+    def __init__(self, client: Client, *, clock: Callable[[], float]) -> None:
+        self._client = client
+        self._clock = clock
+        self._known: OrderedDict[Key, tuple[bytes | None, float]] = OrderedDict()
+
+    async def of(self, cluster: Key) -> bytes | None:
+        """The key of a cluster; None where it has none that can be used.
+
+        Args:
+            cluster: Its namespace and name.
+
+        Raises:
+            ApiError: The management cluster refuses or does not answer.
+        """
+        key, until = self._known.get(cluster, (None, 0.0))
+        if self._clock() < until:
+            return key
+        namespace, name = cluster
+        key = _key(await self._client.get(SECRETS, namespace, key_secret(name)))
+        self._known[cluster] = (key, self._clock() + _FRESH)
+        self._known.move_to_end(cluster)
+        while len(self._known) > _MOST:
+            self._known.popitem(last=False)
+        return key
+
+
+def _key(data: bytes | None) -> bytes | None:
+    try:
+        text = msgspec.json.decode(data or b"{}", type=_Data).data.get("key", "")
+        key = base64.b64decode(text, validate=True)
+    except (msgspec.MsgspecError, ValueError):
+        return None
+    return key if len(key) == KEY_SIZE else None

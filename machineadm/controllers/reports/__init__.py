@@ -1,0 +1,1 @@
+"""What machines report: taken in as hostile input, and shown in the status of their MachineBootstraps."""
