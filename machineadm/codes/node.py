@@ -1,4 +1,4 @@
-"""What `check node` and `check os` find."""
+"""What `check node`, `check os` and `check compliance` find."""
 
 from __future__ import annotations
 
@@ -50,5 +50,20 @@ TABLE: dict[str, Code] = {
         "a part of the contract that some configurations need does not hold (os, a warning)",
         "Configurations that use the named fields fail on this system; all others do not need it.",
         "Have the image bring it, or leave these fields out.",
+    ),
+    "MA4631": Code(
+        "a scored control of the catalogue fails (compliance)",
+        "The machine does not have what the control asks for. The message has its number, where it was looked for, and what was found.",
+        "Set it where the hint says, or name an exception with its reason: `--except ID=REASON`.",
+    ),
+    "MA4632": Code(
+        "a control fails that is not scored (compliance, a warning)",
+        "The catalogue leaves this control to the judgement of people. By its test it does not hold.",
+        "Set it where the hint says, or decide that it need not hold.",
+    ),
+    "MA4633": Code(
+        "a file of Kubernetes is not YAML (compliance)",
+        "A static pod or the kubelet's configuration cannot be read, so nothing can be said of it.",
+        "Its own reader would refuse it, too: look at the file.",
     ),
 }

@@ -5,5 +5,6 @@ from __future__ import annotations
 COMMANDS = {
     "machine": "can this machine become the node that a configuration asks for",
     "node": "is this machine still what its configuration says, and does its node live",
+    "compliance": "which controls of a hardening catalogue hold here, with the evidence",
     "os": "which parts of the contract with an operating system hold here",
 }

@@ -1,0 +1,164 @@
+"""Which controls of a hardening catalogue hold on this machine now, with the evidence; touches nothing.
+
+Exits 10 if a scored control fails that no exception names. What only people can say is listed, and never counts as held.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from typing import TYPE_CHECKING, Final
+
+from machineadm.cli.check.common import WRONG, print_flaws
+from machineadm.cli.options import named
+
+if TYPE_CHECKING:
+    from argparse import Namespace
+    from collections.abc import Iterator, Sequence
+
+    from machineadm.actions.compliance import Catalogue, Judged
+    from machineadm.cli.options import Parser
+    from machineadm.host.ports import Host
+
+_WORDS: Final = {
+    "fails": "FAILS   ",
+    "excepted": "excepted",
+    "manual": "people  ",
+    "notHere": "not here",
+    "holds": "holds   ",
+}
+"""In the order of the counts."""
+
+
+def add_arguments(parser: Parser) -> None:
+    """Add this command's options."""
+    parser.add_option(
+        "--profile",
+        choices=("cis",),
+        default="cis",
+        help="catalogue: cis (default; edition 1.12, node and control plane)",
+    )
+    parser.add_option(
+        "--except",
+        metavar="ID=REASON",
+        action="append",
+        help="a control that need not hold, and why; may be repeated",
+    )
+    parser.add_option(
+        "--root",
+        metavar="DIR",
+        type=named,
+        help="judge the tree below DIR by its files",
+    )
+    parser.add_output("sarif")
+
+
+def run(arguments: Namespace) -> int:
+    """Print each control."""
+    from machineadm.agent.wiring import connect
+    from machineadm.cli.options import RUN_DIRECTORY, STATE_DIRECTORY
+
+    given = getattr(arguments, "except") or ()
+    with connect(
+        root=arguments.root, run_directory=RUN_DIRECTORY, state_directory=STATE_DIRECTORY
+    ) as machine:
+        return show(machine.host, arguments.profile, given, output=arguments.output)
+
+
+def show(host: Host, profile: str, exceptions: Sequence[str], *, output: str) -> int:
+    """Print each control.
+
+    Returns:
+        The exit code.
+
+    Raises:
+        UsageError: An exception names no control, or no reason.
+    """
+    from machineadm.actions.compliance import audit, catalogue
+
+    found = catalogue(profile)
+    result = audit(found, host, _exceptions(exceptions, found))
+    if output == "sarif":
+        _print_sarif(result)
+    elif output == "json":
+        _print_json(found, result)
+    else:
+        sys.stdout.writelines(_text(found, result))
+    return WRONG if any(one.state == "fails" and one.control.scored for one in result) else 0
+
+
+def _exceptions(given: Sequence[str], found: Catalogue) -> dict[str, str]:
+    """The reason of each exception, by its control.
+
+    Raises:
+        UsageError: There is no such control, or no reason.
+    """
+    from machineadm.errors import UsageError
+
+    known, reasons = {one.id for one in found.controls}, {}
+    for text in given:
+        id_, _, reason = text.partition("=")
+        if id_ not in known or not reason.strip():
+            what = "no such control" if id_ not in known else "no reason"
+            raise UsageError(
+                "MA7001",
+                f"--except {text!r}: {what}",
+                hint="write ID=REASON, such as --except '1.1.12=etcd runs as root'",
+            )
+        reasons[id_] = reason.strip()
+    return reasons
+
+
+def _text(found: Catalogue, result: Sequence[Judged]) -> Iterator[str]:
+    counts = Counter(one.state for one in result)
+    told = ", ".join(f"{counts[state]} {word.strip().lower()}" for state, word in _WORDS.items())  # type: ignore[index]
+    yield f"{found.edition} (for Kubernetes {found.kubernetes}): {told}\n"
+    for one in result:
+        control = one.control
+        scored = "" if control.scored else " (not scored)"
+        yield f"{_WORDS[one.state]}  {control.id} {control.title}{scored}\n"
+        if one.state in ("fails", "excepted", "holds") and one.where:
+            yield f"            {one.where}: {one.found}\n"
+        if one.state == "fails" and control.set_by:
+            yield f"            set by: {control.set_by}\n"
+
+
+def _print_json(found: Catalogue, result: Sequence[Judged]) -> None:
+    import msgspec
+
+    document = {
+        "profile": found.profile,
+        "edition": found.edition,
+        "kubernetes": found.kubernetes,
+        "source": found.source,
+        "counts": dict(Counter(one.state for one in result)),
+        "controls": [
+            {
+                "id": one.control.id,
+                "title": one.control.title,
+                "scored": one.control.scored,
+                "state": one.state,
+                "where": one.where,
+                "found": one.found,
+                "setBy": one.control.set_by,
+            }
+            for one in result
+        ],
+    }
+    sys.stdout.write(msgspec.json.encode(document).decode() + "\n")
+
+
+def _print_sarif(result: Sequence[Judged]) -> None:
+    from machineadm.actions.suitability import Flaw
+
+    flaws = [
+        Flaw(
+            code="MA4631" if one.control.scored else "MA4632",
+            severity="error" if one.control.scored else "warning",
+            message=f"{one.control.id} {one.control.title}: {one.where}: {one.found}",
+            hint=f"set by: {one.control.set_by}" if one.control.set_by else "",
+        )
+        for one in result
+        if one.state == "fails"
+    ]
+    print_flaws(flaws, "sarif", nothing="")
