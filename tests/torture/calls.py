@@ -46,6 +46,7 @@ CHANGING = [
     "openat",
 ]
 OPENED_TO_WRITE = re.compile(r"O_CREAT|O_WRONLY|O_RDWR|O_TRUNC")
+NOT_ON_A_DISK = re.compile(r"\d+<(pipe:|socket:|anon_inode:|/memfd:)")
 LINE = re.compile(r"^(\w+)\((.*)")
 
 
@@ -58,10 +59,15 @@ class Call(NamedTuple):
     what: str
     """Its arguments, as far as strace shows them."""
 
+    @property
+    def reaches_a_disk(self) -> bool:
+        """Whether a disk can be why it fails: a pipe has none, nor has memory."""
+        return NOT_ON_A_DISK.match(self.what) is None
+
 
 def tracing(output: Path) -> tuple[str, ...]:
     """The command in front of another one, to have its calls written down."""
-    return ("strace", "-qq", "-o", str(output), "-e", f"trace={','.join(CHANGING)}")
+    return ("strace", "-qq", "-y", "-o", str(output), "-e", f"trace={','.join(CHANGING)}")
 
 
 def killing(call: Call) -> tuple[str, ...]:

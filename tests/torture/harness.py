@@ -102,7 +102,7 @@ def disturbances(
             found.append(Disturbance(call))
             if boots:
                 found.append(Disturbance(call, boots=True))
-        if faults:
+        if faults and call.reaches_a_disk:
             found += [
                 Disturbance(call, error, lasting)
                 for lasting, errors in ((False, ERRORS), (True, LASTING))
