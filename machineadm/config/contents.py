@@ -48,6 +48,8 @@ class Allowance:
         """
         self._left -= size
         if self._left < 0:
+            # Nothing is left, not less than nothing: the next content must not be let pass because
+            # an earlier one was much too large.
             self._left = 0
             raise TooLargeError("too large")
 
@@ -92,15 +94,19 @@ def _parts(content: str, encoding: Encoding | None, allowance: Allowance) -> Ite
     Raises:
         ContentError: As of `judge_content`.
     """
+    # Plain contents count as well, since it is the sum that the machine has to hold.
     data = content.encode() if encoding is None else _decode_base64(content)
     if encoding in (None, "base64"):
         allowance.take(len(data))
         yield data
         return
+    # An empty file has no encoding; gzip of nothing has at least its header.
     if not data:
         raise ContentError("empty, so not gzip")
     at = 0
     while at < len(data):
+        # A gzip file may have many members (RFC 1952, 2.2); gunzip writes all of them one after the
+        # other.
         at = yield from _member(data, at, allowance)
         at = _past_padding(data, at)
 
@@ -150,6 +156,7 @@ def _member(data: bytes, at: int, allowance: Allowance) -> Generator[bytes, None
 
 def _past_padding(data: bytes, at: int) -> int:
     """Return the end of the zeros that may follow a gzip member (tape blocks; gzip itself ignores them)."""
+    # In pieces: stripping the whole rest at once would copy it for each member.
     while piece := data[at : at + _PIECE]:
         rest = len(piece.lstrip(b"\0"))
         at += len(piece) - rest

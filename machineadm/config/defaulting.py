@@ -36,7 +36,9 @@ def _machine(machine: MachineConfig) -> MachineConfig:
 def _file(file: FileConfig) -> FileConfig:
     return replace(
         file,
+        # Decided once, here: whatever shows a file later asks only this field.
         sensitive=is_sensitive(file),
+        # Two spellings of one thing would give two digests, and a run where nothing has changed.
         encoding="gzip+base64" if file.encoding == "gzip" else file.encoding,
     )
 

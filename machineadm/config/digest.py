@@ -13,6 +13,8 @@ from machineadm.redaction import Secret
 
 def digest(*roots: msgspec.Struct | None) -> str:
     """Hex SHA-256 of the canonical JSON of the roots, secrets revealed."""
+    # Without what equals its default: a release that adds a field with a default must find the
+    # digests of the last one again.
     canonical = [_canonical(root) for root in roots]
     sum_ = sha256()
     sum_.update(msgspec.json.encode(canonical, order="deterministic"))
@@ -52,6 +54,8 @@ def _fields(struct: msgspec.Struct) -> dict[str, Any]:
     # Fields without a default come first, as with the parameters of a function.
     without = len(names) - len(defaults)
     tag = struct.__struct_config__.tag
+    # A union's variants may have equal fields; only the tag tells them apart. No field has an empty
+    # name.
     given = {} if tag is None else {"": tag}
     for name in names[:without]:
         given[name] = _canonical(getattr(struct, name))

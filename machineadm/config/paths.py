@@ -15,6 +15,7 @@ def child(path: str, key: str) -> str:
     # Without a pattern, which would have to be compiled first: letters, digits, _ and -, no digit or - in front.
     if key.isascii() and key.replace("-", "_").isidentifier() and key[0] != "-":
         return f"{path}.{key}" if path else key
+    # Labels have dots and slashes: written plainly, their path would read as a deeper one.
     return f"{path}[{msgspec.json.encode(key).decode()}]"
 
 
@@ -44,6 +45,7 @@ def holds_pruned(value: object) -> bool:
     if isinstance(value, msgspec.Struct):
         return any(holds_pruned(getattr(value, name)) for name in value.__struct_fields__)
     if isinstance(value, dict):
+        # Keys as well: one that is pruned makes the map's names unknown.
         return any(holds_pruned(item) for pair in value.items() for item in pair)
     return isinstance(value, tuple | list) and any(holds_pruned(item) for item in value)
 

@@ -76,6 +76,7 @@ def filled(
     for reference in _of(value, path):
         if reference.path in values:
             _fill(value, reference, values[reference.path], path, changes)
+            # A Secret's type masks itself; a file's content is plain bytes and must be marked.
             if reference.target == "content" and reference.path in hidden:
                 changes["sensitive"] = True
     return replace(value, **changes) if changes else value
@@ -94,6 +95,7 @@ def _of(value: msgspec.Struct, path: str) -> Iterator[Reference]:
     """Yield the references in a Struct's own fields."""
     fields = value.__struct_fields__
     for field, name in zip(fields, value.__struct_encode_fields__, strict=True):
+        # By the name alone: a concern that adds xFrom beside x has to say so nowhere else.
         if not field.endswith("_from") or field.removesuffix("_from") not in fields:
             continue
         given = getattr(value, field)
@@ -161,6 +163,7 @@ def _fill(
 
 def _content(file: FileConfig, found: str | bytes) -> dict[str, Any]:
     """Return a file's content; what is not text becomes base64."""
+    # Only the content of a file may be bytes; everything else was text when it was found.
     if isinstance(found, str):
         return {"content": found}
     try:

@@ -44,16 +44,19 @@ def _credentials(value: Any) -> Iterator[Secret]:
     if value.password is not None:
         from machineadm.config.concerns.proxy import quoted
 
+        # Percent-encoded it is another text, which a search for the password would not find.
         yield Secret(quoted(value.password.reveal()))
 
 
 def is_sensitive(file: FileConfig) -> bool:
     """Whether a file's content is never shown: it says so, or neither group nor others may read it."""
+    # Whoever closes a file to others did not mean them to read it in a log.
     return file.sensitive or int(file.permissions or "0644", 8) & 0o044 == 0
 
 
 def _content(file: FileConfig) -> Iterator[str]:
     if file.content and is_sensitive(file):
+        # As written too: an error may quote the configuration, where it is still encoded.
         yield file.content
         if file.encoding is not None:
             try:

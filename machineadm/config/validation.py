@@ -48,6 +48,7 @@ def check(
         read=read,
         allow_unknown_version=allow_unknown_version,
     )
+    # In the order of the fields: findings come in the order in which a reader meets their places.
     structs = list(structs_in(configuration.spec, "spec"))
     # Only the rules of what the configuration has: importing all of them would be a large part of a
     # cold start.
@@ -55,6 +56,8 @@ def check(
     if _may_hold_placeholders(configuration):
         from machineadm.config.rules.placeholders import warnings
 
+        # Any text may hold a placeholder, so this one rule looks at every type that the
+        # configuration has.
         chosen.append({type(value): (_asked(warnings),) for value, _ in structs})
     rules = {type(value): _rules_of(type(value), chosen) for value, _ in structs}
     return [
@@ -72,6 +75,8 @@ def _rules_of(type_: type[msgspec.Struct], chosen: list[Rules]) -> tuple[Rule, .
         *(
             rule
             for table in chosen
+            # By name where a concern judges a type of another: its module need not be loaded for
+            # that.
             for key in (type_, type_.__name__)
             for rule in table.get(key, ())
         ),
@@ -102,6 +107,7 @@ def tables(spec: MachineConfigurationSpec, modules: set[str]) -> list[Rules]:
 _OF_PLUGINS: Final = {
     "machineadm.api.meta",  # references to providers and handlers; a configuration without plugins has nothing else of it
     "machineadm.api.v1alpha1.plugins",
+    # A report may go to a plugin.
     "machineadm.api.v1alpha1.reporting",
 }
 

@@ -50,12 +50,16 @@ def merged(pieces: Sequence[Piece], additional: str) -> tuple[Piece, ...]:
     except UnfitError as error:
         raise UnfitError("MA1623", f"is not taken: {error.message}", error.hint) from None
     mine, other = (_version(config) for config in (ours, theirs))
+    # Ignition refuses keys of a later minor version; between major versions keys change their
+    # meaning.
     if other[0] != mine[0] or other > mine:
         raise UnfitError(
             "MA1623",
             f"is of version {theirs['ignition']['version']}, which does not fit {ours['ignition']['version']}",
             "write it for the version that ignitionVersion says, or an earlier one with the same first number",
         )
+    # An earlier minor version is a subset of ours, so the text means the same under our version,
+    # and the two do not differ.
     theirs = {**theirs, "ignition": {**theirs["ignition"], "version": ours["ignition"]["version"]}}
     whole = msgspec.json.encode(_merge(ours, theirs, ""))
     return _cut(whole, pieces)
@@ -107,11 +111,14 @@ def _merge_lists(ours: list[Any], theirs: list[Any], place: str) -> list[Any]:
     whole = list(ours)
     for item in theirs:
         name = item.get(key) if key is not None and isinstance(item, dict) else None
+        # A file there would be read as the agent's own state, whatever its name says.
         if place in _PATHS and f"{name}/".startswith(f"{_OWN}/"):
             raise UnfitError("MA1624", f"{place}: {name} is in a directory of machineadm's own")
         same = [n for n, one in enumerate(whole) if name is not None and one.get(key) == name]
         if not same:
             whole.append(item)
+        # Drop-ins add to a unit and are how people adapt ours; contents, enabled or mask would
+        # replace what makes it start.
         elif place == "systemd.units" and item.keys() <= {"name", "dropins"}:
             whole[same[0]] = _merge(whole[same[0]], item, place)
         else:
@@ -127,6 +134,7 @@ def _cut(whole: bytes, pieces: Sequence[Piece]) -> tuple[Piece, ...]:
     """The same pieces in another text, so that it is known what makes its size."""
     found: list[Piece] = []
     for piece in pieces:
+        # A piece that JSON has had to escape is not found again, and counts for the rest.
         before, same, after = whole.partition(piece.data if piece.names else b"\0")
         if same:
             found += (Piece(before, frozenset()), piece)

@@ -44,6 +44,8 @@ def _of_spec(
             message="/usr is read-only on Flatcar",
             hint="/opt/bin/machineadm, the default with format ignition, can be written",
         )
+    # Only between slashes is it a directory of a release; `machineadm-{version}.pyz` is named as
+    # its mirror likes it.
     if download is not None and not download.version.startswith("v") and _asks_version(download):
         yield Finding(
             code="MA1635",
@@ -88,6 +90,7 @@ def _of_template(
 ) -> Iterator[Finding]:
     path = realised.template_path
     names = frozenset[str]().union(*(piece.names for piece in pieces))
+    # A warning and no error: a template may fetch its configuration from elsewhere.
     if "machine_config" not in names:
         message = "the template does not use machine_config: the machine gets no configuration"
         yield Finding(code="MA1633", path=path, message=message)
@@ -95,6 +98,7 @@ def _of_template(
     if download and "agent_fetch" not in names:
         message = "the template does not use agent_fetch: nothing fetches the agent of spec.agent.download"
         yield Finding(code="MA1633", path=path, message=message)
+    # What is encrypted may be read by anybody; that is what it is encrypted for.
     open_ = bool(secrets_of(realised.configuration)) and realised.passphrase is None
     for file in files:
         if file.holds and file.exposed:

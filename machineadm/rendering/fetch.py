@@ -77,6 +77,7 @@ def fetch_script(download: AgentDownload) -> str:
     head = "".join(
         f"{SHORT.get(name, name)}={_quoted(value)}\n" for name, value in values.items() if value
     )
+    # What the script would never use is cut out: on AWS all of the user data shares 16 KiB.
     without = [name for name, value in values.items() if not value]
     if sums is None:
         without.append("SUMS")
@@ -108,6 +109,8 @@ def _quoted(value: str) -> str:
         raise ConfigError(
             "MA1922", "the agent's download contains a NUL, which no shell can handle"
         )
+    # In single quotes nothing is special to a shell, not even a backslash or a newline; only the
+    # quote itself must leave them.
     return "'" + value.replace("'", "'\\''") + "'"
 
 
@@ -117,6 +120,8 @@ def _url(url: str, version: str) -> str:
         raise ConfigError("MA1923", f"the agent cannot be fetched over {scheme}: use https or http")
     url = url.replace("{version}", version)
     try:
+        # With one architecture filled in: braces are not allowed in a host, and both names are
+        # harmless there.
         named = address(url.replace("{arch}", "amd64"))
         url.encode("ascii")
     except ValueError:
@@ -140,6 +145,8 @@ def _keys(pem: str) -> tuple[str, ...]:
         r"-----BEGIN PUBLIC KEY-----\s(.*?)-----END PUBLIC KEY-----", pem, re.DOTALL
     )
     keys = tuple("".join(body.split()) for body in bodies)
+    # Two, so that a key can be replaced: machines take either until all releases are signed by the
+    # new one. P-256 is what openssl on every supported system verifies.
     if not 1 <= len(keys) <= 2 or not all(map(_is_p256, keys)):
         raise ConfigError(
             "MA1925",

@@ -111,6 +111,7 @@ def _ignition_files(user_data: bytes, contents: _Contents) -> Iterator[Written]:
         holds = contents.held(found[1].encode(), encoding) if found else ""
         user = _get(file, "user")
         owner = str(_get(user, "name") or _get(user, "id") or "")
+        # Ignition's own default for files (3.x: 0644).
         mode = mode if isinstance(mode, int) else 0o644
         yield Written(str(_get(file, "path")), mode, holds, owner)
 
@@ -143,6 +144,8 @@ class _Contents:
             if "b64" in encoding or "base64" in encoding:
                 data = a2b_base64(data)
             if "gz" in encoding:
+                # One byte more than is left, so that what is too large is noticed and never
+                # unfolded.
                 data = zlib.decompressobj(wbits=31).decompress(data, self._left + 1)
         except (Error, zlib.error):
             return ""
@@ -153,4 +156,5 @@ class _Contents:
                 f"the files that it writes are more than {LARGEST} bytes in total",
                 "have the machine fetch large files from a source",
             )
+        # `in`, not equality: a template may put text around it.
         return next((name for name, content in self._private.items() if content in data), "")

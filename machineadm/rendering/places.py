@@ -31,6 +31,7 @@ def placed(finding: Finding, main: Document, documents: Sequence[Document]) -> P
         for document in documents:
             if _holds(document, finding, main) and (problem := _in_block(document, finding)):
                 return problem
+    # Rules know MachineBootstraps only; in a template the same spec lies two levels deeper.
     if isinstance(main.value, MachineBootstrapTemplate) and finding.path.startswith("spec"):
         finding = replace(finding, path=f"spec.template.{finding.path}")
     return problem_at(main, finding)
@@ -50,6 +51,8 @@ def _in_block(document: Document, finding: TemplateFinding) -> Problem | None:
     """Return the exact line and column if the template is a block whose lines are unchanged in the file."""
     for field in _TEXTS:
         node = _below(_below(document.root, field), TEMPLATE_KEY)
+        # In every other style of scalar lines are joined or escaped, so a line of the template is
+        # no line of the file.
         if isinstance(node, Scalar) and document.source.text.startswith("|", node.at):
             path = f"{field}.{TEMPLATE_KEY}"
             problem = problem_at(document, replace(finding, path=path))

@@ -105,6 +105,8 @@ def ignition_config(user_data: bytes) -> dict[str, Any]:
     """
     text = _text(user_data)
     place = "the user data"
+    # A leading # is a cloud-config's or a script's: the likeliest mistake is a format that was
+    # forgotten.
     hint = "write it for Ignition, or set format: cloud-config" if text.startswith("#") else ""
     try:
         config: Any = msgspec.json.decode(user_data)
@@ -139,6 +141,7 @@ class _Reading:
             UnfitError: It has a key that an earlier one has, too: cloud-init keeps the last.
         """
         names = [key.text for key, _ in config.entries() if isinstance(key, Scalar)]
+        # Whoever says how parts are merged knows that there are several.
         if not {"merge_how", "merge_type"} & {*names}:
             for name in names:
                 if name in self._keys:
@@ -151,6 +154,7 @@ class _Reading:
 
 
 def _kind(text: str, default: str = "") -> str:
+    # cloud-init strips blanks before it compares, so a newline before #cloud-config is allowed.
     begin = text[:_MAIL_WITHIN].lstrip() or text.lstrip()[:_MAIL_WITHIN]
     found = (kind for word, kind in _BEGINNINGS.items() if begin.lower().startswith(word))
     return next(found, default)
@@ -209,6 +213,7 @@ def _archive(text: str, place: str, reading: _Reading) -> None:
         content = (
             word_of(given, "content") if given else item.text if isinstance(item, Scalar) else ""
         )
+        # In an archive, unlike in a mail, a part that nothing tells is a cloud-config.
         kind = (word_of(given, "type") if given else "") or _kind(content, _CLOUD_CONFIG)
         _part(content, kind.lower(), f"part {number} of the archive", reading)
 
@@ -221,6 +226,7 @@ def _include(text: str, place: str) -> None:
     """
     for number, line in enumerate(text.splitlines(), 1):
         url = re.sub("(?i)^#include(-once)?", "", line).strip()
+        # What its url helper reads.
         if url and not url.startswith("#") and not re.match("(?i)(https?|ftp|file)://[!-~]+$", url):
             message = f"line {number} of {place} is not a URL, but in an #include cloud-init takes every line for a URL"
             raise UnfitError("MA1622", message, "put anything else into its own part")
@@ -236,6 +242,8 @@ def _mail(text: str, reading: _Reading) -> None:
 
     _reject_jinja(text, "the mail")
     whole = message_from_string(text)
+    # Python's parser, which is cloud-init's, reads such a mail as one part of text, and cloud-init
+    # then drops it.
     if whole.is_multipart() is False and whole.get_content_maintype() == "multipart":
         raise UnfitError("MA1622", "a multipart mail has no parts: its boundary is not in it")
     parts = [part for part in whole.walk() if part.get_content_maintype() != "multipart"]
@@ -283,6 +291,8 @@ def _yaml(text: str, place: str, reading: _Reading) -> Node | None:
         _refuse(source, place, refused.fault.at, refused.fault.message, refused.fault.hint)
     for fault in reader.faults:
         _refuse(source, place, fault.at, fault.message, fault.hint)
+    # It loads by yaml.safe_load, which raises at a second document: the whole part is lost, with a
+    # line in a log.
     if len(nodes) > 1:
         message = "a second document begins, and cloud-init then reads neither"
         _refuse(source, place, nodes[1].at, message, "remove the line ---")
@@ -341,6 +351,8 @@ def _reject_doubles(root: Node, source: Source, place: str, *, fold: bool = Fals
                 _refuse(source, place, key.at, message, "write the fields out")
             # Compare as the reader does: 1, 1.0 and true are one key to PyYAML, Path and path to Go.
             value = _identity(key)
+            # casefold, not lower: Go's encoding/json compares by simple folding, in which the
+            # Kelvin sign is a k.
             name = value.casefold() if fold and isinstance(value, str) else value
             if name in seen:
                 line, column = source.position(seen[name])
@@ -373,6 +385,8 @@ def _reject_unknown(root: Node, source: Source, known: frozenset[str]) -> None:
     for mapping in _mappings(root):
         for key, _ in () if isinstance(mapping, Unread) else mapping.entries():
             if isinstance(key, Scalar) and key.text not in known:
+                # Refused because Ignition is silent: it only warns of unused keys in its log, which
+                # nobody reads before a first boot.
                 likely = suggest(key.text, known)
                 hint = f"did you mean {likely}?" if likely else "its specification lists all keys"
                 message = f"Ignition has no key {_shown(key.text)}, and ignores it"

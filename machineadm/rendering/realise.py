@@ -82,6 +82,7 @@ def realise(
     configuration = _configuration(inlined, metadata, reporting)
     held, template = _template(inlined, references)
     passphrase = _passphrase(inlined, references)
+    # References first: what they give decides whether the rest can be judged.
     findings = [
         *references.findings,
         *_agent(inlined.agent),
@@ -123,6 +124,8 @@ def _configuration(
 def _pin(source: AgentSource | None) -> AgentPin | None:
     if source is None or source is PRUNED or source.download is None or source.download is PRUNED:
         return None
+    # The fetched agent checks itself once more: between fetch and start an image's own agent may
+    # have come first in PATH.
     return AgentPin(version=source.download.version, sha256=source.download.sha256)
 
 
@@ -135,6 +138,8 @@ def _judged(
     # An inlined value was not checked against its field's constraints when the document was decoded.
     whole = MachineBootstrap(api_version=_VERSION, kind="MachineBootstrap", spec=spec)
     problems: dict[tuple[str, str], Problem] = {}
+    # Both: some fields are of the manager alone and travel to no machine, and rules of the machine
+    # see only what travels.
     for value in (whole, configuration):
         data = json.encode(value, enc_hook=_for_judging)
         (document,) = decode_kinds(data, file="", kinds={**KINDS, **CONFIGURATION_KINDS})
@@ -159,6 +164,8 @@ def _rules(judged: MachineConfiguration | None, origins: dict[str, str]) -> Iter
 
 
 def _for_judging(value: Any) -> str | None:
+    # null is refused everywhere, so a pruned field gives one known problem, which is left out
+    # below.
     return None if value is PRUNED else value.reveal()
 
 
@@ -235,6 +242,8 @@ def _agent(source: AgentSource | None) -> Iterator[Finding]:
 
 
 def _download(download: AgentDownload, path: str) -> Iterator[Finding]:
+    # Without digest or key the machine would run as root whatever a mirror, or a proxy on the way,
+    # hands out.
     sums = download.sha256 or download.sha256_by_architecture
     if sums is None and download.public_key is None:
         yield Finding(

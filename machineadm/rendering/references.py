@@ -259,6 +259,7 @@ class References:
             for name in ("secret", "config_map", "provider", "instance_data")
             if getattr(source, name) is not None
         ]
+        # The CRD's rules say so too, but `render` reads files that no API server has seen.
         if len(given) != 1:
             code = "MA1301" if given else "MA1302"
             message = "exactly one of secret, configMap, provider and instanceData is needed"
@@ -285,6 +286,8 @@ class References:
                 return {**changes, "content": self.text(data, path)}
         from binascii import b2a_base64
 
+        # Its own encoding stays on the inside: `gzip` of the file means that the Secret holds
+        # compressed bytes.
         encoding = "base64" if file.encoding is None else "gzip+base64"
         return {
             **changes,

@@ -105,6 +105,7 @@ def render(
     Raises:
         UnrenderedError: There are findings.
     """
+    # Decoding has told why; without a spec there is nothing more to find.
     if bootstrap.spec is PRUNED:
         raise UnrenderedError(())
     realised = realise(bootstrap, resources, reporting)
@@ -114,6 +115,8 @@ def render(
     # once.
     findings = [*realised.findings, *_unreadable(chosen.text, realised)]
     script = _fetch_script(agent, findings)
+    # Nothing half is ever rendered: a machine that boots with a part of its configuration cannot be
+    # told from a good one.
     if findings or not realised.complete:
         raise UnrenderedError(findings)
     documents = _documents(bootstrap.spec, realised, random)
@@ -127,6 +130,8 @@ def render(
         bootstrap.spec.data_size_limit,
         bootstrap.spec.data_size_limit_of,
     )
+    # Here and not at the provider, whose refusal comes after the machine has been asked for, in
+    # words of its own.
     if finding := sizes.beyond(measured):
         raise UnrenderedError([finding])
     user_data = b"".join(piece.data for piece in pieces)
@@ -169,6 +174,8 @@ def _asks_the_metadata_agent(realised: Realised) -> bool:
     if not realised.complete:
         return False
     texts = (one.source.instance_data for one in references(realised.configuration.spec))
+    # Only these names are read from /run/metadata; a machine that needs none must not wait for the
+    # service.
     return any(name.startswith("env.") for text in texts if text for name in names(text))
 
 
@@ -177,6 +184,7 @@ def _agent(source: AgentSource | None, format_: str) -> AgentSource | None:
         return source
     if format_ != "ignition" or source.download.destination is not None:
         return source
+    # By the template's format, not the spec's: `--template` may have chosen another.
     return AgentSource(download=replace(source.download, destination=_IGNITION_DESTINATION))
 
 
@@ -231,6 +239,8 @@ def _documents(
     Raises:
         UnrenderedError: It cannot be encrypted.
     """
+    # JSON and not YAML: half of the bytes, one way to write each value, and every reader of YAML
+    # takes it.
     documents = encode_json(realised.configuration, reveal=True) + b"\n"
     encryption = spec.encryption
     if encryption is None:
@@ -245,6 +255,8 @@ def _documents(
             realised.passphrase,
             provider=encryption.provider,
             random=random,
+            # GCM, unlike `encrypt`: it has integrity in fewer bytes, and nobody opens user data by
+            # hand with openssl.
             cipher=encryption.cipher_algorithm or "aes-256-gcm",
             digest=encryption.digest_algorithm or "sha-512",
             iterations=encryption.iterations or 50000,
@@ -293,6 +305,7 @@ def _with_additional(pieces: tuple[Piece, ...], additional: str | None) -> tuple
 
 def _private(documents: bytes, script: bytes, agent: AgentSource | None) -> dict[str, bytes]:
     """Return what only root may read on the machine, by its name."""
+    # Without headers the script holds nothing but URLs and digests.
     headers = agent is not None and agent.download is not None and agent.download.headers
     return {advice.CONFIGURATION: documents} | ({advice.SCRIPT: script} if headers else {})
 

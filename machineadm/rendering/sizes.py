@@ -81,6 +81,8 @@ def measure(
         limit=None if limit is None else amount(limit),
         limited="compressed" if limited == "Compressed" else "raw",
         parts={name: len(part) for name, part in parts.items()},
+        # Each by itself: user data of a provider that compresses grows by about this much with the
+        # part.
         compressed_parts={
             name: len(compressed(part)) if part else 0 for name, part in parts.items()
         },
@@ -117,6 +119,7 @@ def _fields(configuration: MachineConfiguration) -> Iterator[tuple[str, int]]:
             continue
         for field, wire in zip(root.__struct_fields__, root.__struct_encode_fields__, strict=True):
             value, path = getattr(root, field), f"spec.{name}.{wire}"
+            # Files are what makes user data large, and only one of them is usually the reason.
             if field == "files":
                 for index, file in enumerate(value):
                     yield f"{path}[{index}]", len(encode_json(file, reveal=True))

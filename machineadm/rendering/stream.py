@@ -61,6 +61,7 @@ def read_bundle(inputs: Iterable[tuple[str, bytes]]) -> Bundle:
     Args:
         inputs: Name and bytes of each input, in order.
     """
+    # One for the whole stream: many inputs must not unfold to what one would be refused for.
     budget = Budget()
     documents = tuple(
         one
@@ -74,6 +75,8 @@ def read_bundle(inputs: Iterable[tuple[str, bytes]]) -> Bundle:
     ]
     mains = [document for document in documents if is_main(document)]
     problems = [problem for one in documents for problem in one.problems]
+    # Before any rendering: with two MachineBootstraps nobody knows which one a finding would be
+    # about.
     problems += [*_about_the_stream(documents, mains), *_about_objects(resources)]
     return Bundle(
         documents=documents,
@@ -91,6 +94,7 @@ def secrets_of_bundle(bundle: Bundle) -> Iterator[Secret | str]:
         if one.kind == "Secret":
             for value in one.values.values():
                 if value is not PRUNED:
+                    # Bytes that are not text cannot be in a message, but the text between them can.
                     yield value.decode(errors="ignore")
 
 
@@ -163,6 +167,8 @@ def _about_objects(resources: Sequence[tuple[Document, Resource]]) -> Iterator[P
                 document, Finding(code="MA1303", path="metadata.name", message=message)
             )
             continue
+        # In a cluster the later one would replace the earlier; in a file nobody can say which was
+        # meant.
         first = seen.setdefault((one.kind, one.namespace, one.name), document)
         if first is not document:
             message = f"{one.kind} {one.name} is a duplicate"

@@ -61,6 +61,7 @@ def kubelet_driver(kubernetes: KubernetesConfig | None) -> tuple[str, str]:
     node = kubernetes.node.kubelet if kubernetes.node is not None else None
     shared = kubernetes.cluster.kubelet if kubernetes.cluster is not None else None
     own = node.config if node is not None else None
+    # In the order in which they win: what kubeadm writes for this node, then the cluster's own.
     for value, place in (
         (node.cgroup_driver if node is not None else None, "node.kubelet.cgroupDriver"),
         (own.get("cgroupDriver") if isinstance(own, dict) else None, "node.kubelet.config"),
@@ -68,6 +69,7 @@ def kubelet_driver(kubernetes: KubernetesConfig | None) -> tuple[str, str]:
     ):
         if isinstance(value, str):
             return value, f"spec.kubernetes.{place}"
+    # kubeadm's default since 1.22, where nobody says anything.
     return DRIVER, ""
 
 
@@ -108,6 +110,8 @@ def _extra_config_is_sound(containerd: Containerd, _context: Context) -> Iterato
     version = tables.get("version")
     if version is not None and version not in (2, 3, 4):
         yield finding("MA1328", "extraConfig", f"says version {version!r}, which is not 2, 3 or 4")
+    # containerd's CRI plugin does not load with both, and then there is no runtime at all; that is
+    # seen only when kubeadm waits.
     for name in inline_registries(tables):
         yield finding(
             "MA1328",
@@ -134,6 +138,7 @@ def inline_registries(tables: dict[str, Any]) -> Iterator[str]:
 
 
 def _login_is_for_one_registry(registry: Registry, _context: Context) -> Iterator[Finding]:
+    # _default stands for all registries without a directory of their own.
     if registry.host == "_default" and registry.auth is not None:
         yield finding(
             "MA1304", "auth", "is not allowed for _default: every registry would be told it"
@@ -179,6 +184,7 @@ def _socket_is_the_node_s(runtime: ContainerRuntime, context: Context) -> Iterat
         return
     if not own.removeprefix("unix://").startswith("/"):
         yield finding("MA1323", "socket", "must be unix:// and an absolute path")
+    # kubeadm takes a socket without its scheme as well, and only warns.
     elif given is not None and given.removeprefix("unix://") != own.removeprefix("unix://"):
         yield finding(
             "MA1323", "socket", f"is {own}, and spec.kubernetes.node.criSocket is {given}"

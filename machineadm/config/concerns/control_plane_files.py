@@ -84,6 +84,8 @@ def _has(control_plane: ControlPlaneConfig, field: str) -> bool:
 
 def _audit_document(audit: AuditPolicy, context: Context) -> Iterator[Finding]:
     yield from judge(audit.policy, "policy", "Policy", context)
+    # An empty policy is the one that anybody would write to switch auditing off, and it keeps the
+    # API server from starting.
     if not sequence(audit.policy, "rules"):
         yield finding("MA1313", "policy", "has no rules; the API server would refuse it")
 
@@ -94,6 +96,7 @@ def _key_sizes(provider: EncryptionProvider, _context: Context) -> Iterator[Find
     for field, sizes in _KEY_SIZES.items():
         keys = getattr(provider, field)
         for index, key in enumerate(keys.keys if keys is not None else ()):
+            # It comes from elsewhere, and is judged when it has come.
             if key.secret is None:
                 continue
             try:
@@ -103,6 +106,7 @@ def _key_sizes(provider: EncryptionProvider, _context: Context) -> Iterator[Find
             except ValueError:  # binascii.Error is one, and so is a character beyond ASCII
                 size = 0
             if size not in sizes:
+                # AES-128, -192 and -256; secretbox takes 32 bytes only.
                 wanted = " or ".join((", ".join(map(str, sizes[:-1])), str(sizes[-1])))
                 yield finding(
                     "MA1318",
@@ -120,6 +124,8 @@ def _kms_names_differ(encryption: EncryptionAtRest, _context: Context) -> Iterat
                 yield finding(
                     "MA1306", f"providers[{index}].kms.name", "is also the name of an earlier one"
                 )
+            # The name is a prefix of what is stored in etcd: two keys with one name could not be
+            # told apart when they are read back.
             seen.add(provider.kms.name)
 
 
@@ -143,6 +149,7 @@ def _no_resource(resource: str, index: int, named: list[tuple[str, str]]) -> str
         return "is not a resource; *.* means all of them, *. those of the core group"
     if resource in _NOT_REST:
         return f"{resource} is not a resource of the API"
+    # The API server takes `*.*` and `*.group` only.
     if group == "*" and name != "*":
         return f"{resource} is in several groups: name one"
     if group in _NEVER_ENCRYPTED:
@@ -165,6 +172,7 @@ def _sockets_can_be_mounted(encryption: EncryptionAtRest, _context: Context) -> 
 
 
 def _no_socket(endpoint: str) -> str:
+    # Nothing else is a scheme of a key service: the API server has only unix sockets for them.
     path = endpoint.removeprefix("unix://")
     if path.startswith("/@"):
         return "is an abstract socket, which has no directory to be mounted"
@@ -260,6 +268,7 @@ def _webhook_mode_with_webhook(
     asked = "Webhook" in authorization.modes
     if asked and authorization.webhook is None:
         yield finding("MA1303", "webhook", "is required with mode Webhook")
+    # Not an error to the API server, but whoever writes a webhook wants it asked.
     if not asked and authorization.webhook is not None:
         yield finding("MA1303", "modes", "must include Webhook, or webhook is never used")
 
@@ -267,6 +276,7 @@ def _webhook_mode_with_webhook(
 def _admission_document(admission: Admission, context: Context) -> Iterator[Finding]:
     yield from judge(admission.config, "config", "AdmissionConfiguration", context)
     for index, plugin in enumerate(sequence(admission.config or {}, "plugins")):
+        # A path is resolved inside the API server's pod, where only our own directory is mounted.
         if isinstance(plugin, dict) and "path" in plugin:
             yield finding(
                 "MA1313",

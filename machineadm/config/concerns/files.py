@@ -56,6 +56,7 @@ def _placeholders(file: FileConfig, path: str) -> Iterator[Finding]:
     if file.encoding is None:
         return
     content = decode_content(file.content or "", file.encoding)
+    # Before the patterns are loaded: most contents hold neither.
     if b"{{" in content or b"${" in content:
         from machineadm.config.rules.placeholders import warned
 
@@ -87,6 +88,7 @@ def _a_link_has_nothing_else(file: FileConfig, _context: Context) -> Iterator[Fi
             yield finding("MA1301", field, message, f"leave out {field}")
     if is_windows_path(file.path):
         yield finding("MA1413", "linkTo", "is only allowed with a Linux path")
+    # Only this loop: longer ones depend on what else is on the machine.
     if posixpath.join(posixpath.dirname(file.path), file.link_to) == file.path:
         yield finding("MA1323", "linkTo", "leads to the link itself")
 
@@ -103,6 +105,7 @@ def _no_template(file: FileConfig, _context: Context) -> Iterator[Finding]:
 
 def _source_is_pinned(source: FileSource, _context: Context) -> Iterator[Finding]:
     if source.url.startswith(REMOTE):
+        # For https too: TLS says who answered, and not that the file is the one that was tested.
         if source.sha256 is None and source.sha512 is None:
             yield finding(
                 "MA1309",
@@ -110,6 +113,7 @@ def _source_is_pinned(source: FileSource, _context: Context) -> Iterator[Finding
                 "a download needs a digest",
                 "add sha256: what `sha256sum` prints for the file",
             )
+    # Two slashes would name a host (RFC 8089), and none of ours can be one.
     elif not source.url.startswith("file:///"):
         yield finding("MA1323", "url", "not a https, http or file URL")
 
@@ -128,6 +132,7 @@ def _no_file_is_a_directory(machine: MachineConfig, _context: Context) -> Iterat
     """A file at /a and another at /a/b cannot both exist."""
     paths = {file.path for file in machine.files}
     for index, file in enumerate(machine.files):
+        # Both orders are wrong: whichever is written first keeps the other from being written.
         parts = file.path.split("/")
         # Every parent, not only the next one: /a/b/c needs /a to be a directory as well.
         for end in range(2, len(parts)):
@@ -160,6 +165,8 @@ def _each_path_of_windows_once(machine: MachineConfig, _context: Context) -> Ite
 
 def _each_has_one_writer(spec: MachineConfigurationSpec, _context: Context) -> Iterator[Finding]:
     """Two writers would undo each other's work on every run, and the last one would silently win."""
+    # Other fields' files and not only files: /etc/hostname by hand and by `hostname` would change
+    # on every run.
     other = dict(writers(spec))
     for index, file in enumerate(spec.machine.files):
         field = other.get(file.path)

@@ -20,7 +20,10 @@ def full_name(reference: str) -> str:
     name, at, digest = reference.partition("@")
     first, slash, _ = name.partition("/")
     if not slash:
+        # Docker's rule, which containerd's clients share: without a slash it is an official image.
         name = f"docker.io/library/{name}"
+    # Only a dot, a port or `localhost` makes the first part a registry (distribution/reference,
+    # splitDockerDomain).
     elif "." not in first and ":" not in first and first != "localhost":
         name = f"docker.io/{name}"
     if not at and ":" not in name.rpartition("/")[2]:
@@ -37,6 +40,7 @@ def _is_named_once(machine: MachineConfig, _context: Context) -> Iterator[Findin
             if image.reference is not None
             else (archive.path or archive.url or "" if archive is not None else "")
         )
+        # Each namespace has images of its own, and a manifest list one image for each platform.
         key = (name, image.namespace, image.platform)
         if key in seen:
             yield finding("MA1306", f"images[{index}]", f"images[{seen[key]}] is the same")
@@ -58,6 +62,7 @@ def _policy_is_of_a_pull(image: Image, _context: Context) -> Iterator[Finding]:
 
 
 def _archive_is_pinned(archive: ImageArchive, _context: Context) -> Iterator[Finding]:
+    # A local archive is as trustworthy as the machine that holds it.
     if archive.url is not None and archive.sha256 is None:
         yield finding("MA1309", "sha256", "is required with url: what is imported must be known")
     if archive.path is not None and archive.auth_from is not None:

@@ -37,6 +37,7 @@ def entries(machine: MachineConfig) -> Iterator[tuple[str, SystemProxyConfig]]:
     containerd = runtime.containerd if runtime is not None else None
     own = containerd.proxy if containerd is not None else None
     for index, entry in enumerate(machine.system_proxies):
+        # The narrower field wins: who writes a proxy of containerd means containerd.
         left = tuple(one for one in entry.targets if own is None or one != "containerRuntime")
         if left:
             yield f"systemProxies[{index}]", replace(entry, targets=left)
@@ -63,8 +64,11 @@ def direct(kubernetes: KubernetesConfig | None) -> tuple[str, ...]:
     domain = network.dns_domain if network is not None else None
     services = network.service_cidrs if network is not None else ()
     found += network.pod_cidrs if network is not None else ()
+    # kubeadm's default counts where nothing is said; pods have none.
     found += services or (_SERVICES,)
+    # With the leading dot, which Go, curl and Python all take for "below this domain".
     found += [".svc", f".{domain or _DOMAIN}"]
+    # A proxy between kubelet and API server breaks watches, and ends TLS that must be end to end.
     found += _endpoints(kubernetes)
     return tuple(dict.fromkeys(found))
 
@@ -109,12 +113,15 @@ def variables(
     given = {
         "HTTP_PROXY": _with_credentials(settings.http_proxy, settings.credentials),
         "HTTPS_PROXY": _with_credentials(settings.https_proxy, settings.credentials),
+        # Commas without blanks: the one form that all readers take alike.
         "NO_PROXY": ",".join(dict.fromkeys((*settings.no_proxy, *direct))),
     }
     return tuple(
         (spelling, value)
         for name, value in given.items()
         if value
+        # curl reads http_proxy in lower case alone, since a CGI program gets HTTP_PROXY from whoever asks
+        # it (httpoxy); others read upper case alone.
         for spelling in (name, name.lower())
     )
 

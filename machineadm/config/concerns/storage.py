@@ -46,6 +46,7 @@ def _partitions_fit(storage: Storage, _context: Context) -> Iterator[Finding]:
             continue
         shares[one.device] += one.percentage
         numbers[one.device] += 1
+        # Only at the one that crosses the whole: those after it are no mistakes of their own.
         if shares[one.device] > _WHOLE >= shares[one.device] - one.percentage:
             message = f"the partitions of {one.device} up to this one are {shares[one.device]} %"
             yield finding("MA1312", f"{path}.percentage", message)
@@ -58,6 +59,8 @@ def _partitions_fit(storage: Storage, _context: Context) -> Iterator[Finding]:
         if len(one.type) == _GUID_LENGTH:
             message = "an mbr table has no GUIDs"
             yield finding("MA1323", f"{path}.type", message, "use tableType gpt, or a name")
+        # The table in the first sector has four entries (MBR); logical partitions would need an
+        # extended one.
         if numbers[one.device] == _PRIMARY + 1:
             message = f"an mbr table has at most {_PRIMARY} partitions"
             yield finding("MA1312", path, message, "use tableType gpt")
@@ -83,6 +86,7 @@ def _mounts_fit(storage: Storage, _context: Context) -> Iterator[Finding]:
     swaps: list[str] = []
     for index, mount in enumerate(storage.mounts):
         path = f"mounts[{index}]"
+        # fstab(5): swap has no mount point; `none` and `swap` are both in use.
         if mount.target in _SWAP_TARGETS:
             if mount.type != "swap":
                 yield finding("MA1323", f"{path}.target", "only swap is mounted nowhere")
@@ -97,6 +101,7 @@ def _mounts_fit(storage: Storage, _context: Context) -> Iterator[Finding]:
             yield finding("MA1323", f"{path}.target", message)
         if mount.target in seen:
             yield finding("MA1306", f"{path}.target", f"{mount.target} is a target already")
+        # In the order of the list, which is the order of mounting, at every boot as well.
         if any(one.startswith(f"{mount.target}/") for one in seen):
             message = f"{mount.target} would hide what is mounted below it before"
             yield finding("MA1323", f"{path}.target", message, "put it before the others")

@@ -41,7 +41,9 @@ def _sections_come_first(unit: SystemdUnit, _context: Context) -> Iterator[Findi
     texts += [(f"dropIns[{n}].contents", one.contents) for n, one in enumerate(unit.drop_ins)]
     for field, text in texts:
         first = next(
-            (line for line in map(str.strip, text.splitlines()) if line and line[0] not in "#;"), ""
+            # Both begin comments (systemd.syntax(7)).
+            (line for line in map(str.strip, text.splitlines()) if line and line[0] not in "#;"),
+            "",
         )
         if first and not (first.startswith("[") and first.endswith("]")):
             yield finding("MA1323", field, "does not begin with a section such as [Service]")

@@ -29,6 +29,7 @@ def _day_exists(user: User, _context: Context) -> Iterator[Finding]:
     if user.expire_date is None:
         return
     try:
+        # The pattern lets 2025-02-30 pass, which would fail in the middle of a run.
         date.fromisoformat(user.expire_date)
     except ValueError:
         yield finding("MA1312", "expireDate", f"{user.expire_date} does not exist")
@@ -47,6 +48,8 @@ def _hash_is_a_hash(user: User, _context: Context) -> Iterator[Finding]:
 
 def _keys_are_public(user: User, _context: Context) -> Iterator[Finding]:
     for index, key in enumerate(user.ssh_authorized_keys):
+        # The two files lie beside each other and differ by .pub; the private one would be in user
+        # data, and log nobody in.
         if key.lstrip().startswith(("-----BEGIN", "PuTTY-User-Key-File")):
             yield finding(
                 "MA1323",
@@ -68,6 +71,7 @@ def _each_group_has_one_id(linux: LinuxConfiguration, _context: Context) -> Iter
     for index, group in enumerate(linux.groups):
         if group.gid is None:
             continue
+        # groupadd would refuse the second one, after the first was made.
         other = seen.setdefault(group.gid, group.name)
         if other != group.name:
             yield finding("MA1306", f"groups[{index}].gid", f"is the id of {other} already")

@@ -68,6 +68,8 @@ def judge_arguments(
     """
     from machineadm.config import upstream
 
+    # Read from the sources of each release, since a flag that is gone keeps the program from
+    # starting at all.
     flags = upstream.names()["flags"][program]
     for index, argument in enumerate(arguments):
         at = f"{path}[{index}]"
@@ -126,6 +128,7 @@ def _as_configuration(arguments: Sequence[Any], path: str, minor: int) -> Iterat
             value = integer(value)
         elif kind == "bool":
             value = value.lower() in ("1", "t", "true")
+        # An empty string is "not set" to a flag.
         elif not value:
             continue
         document[field] = value
@@ -143,6 +146,7 @@ def _unknown(name: str, flags: dict[str, Any], path: str, program: str, minor: i
     from machineadm.nearest import suggest
 
     hint = _hint(program, name)
+    # A known flag of another release: to say from when to when helps more than a guess.
     if name in flags:
         wanted = upstream.versions_of(flags[name])
         message = f"--{name} is an argument of {program} {wanted}, this machine asks for 1.{minor}"
@@ -191,6 +195,7 @@ def _gates(value: str, path: str, program: str, minor: int) -> Iterator[Finding]
         name = name.removeprefix("kube:")
         if is_filled_in_elsewhere(pair):
             continue
+        # strconv.ParseBool: 1, t, T, TRUE, true, True and their opposites, and nothing else.
         if not equals or state not in BOOLEANS:
             yield finding("MA1412", path, f"{name or 'a pair'} must be =true or =false")
         else:

@@ -59,6 +59,7 @@ def manifest(target: str, kubernetes: KubernetesConfig) -> dict[str, Any] | None
         arguments = local.extra_args if local is not None else ()
         variables = local.extra_env if local is not None else ()
         return _pod("etcd", "etcd", mounts, arguments, variables)
+    # What kubeadm itself fills in may be patched too, so it has to be here.
     if target == "kubeletconfiguration":
         given = cluster.kubelet if cluster is not None else None
         return {**_KUBELET, **(given or {})}

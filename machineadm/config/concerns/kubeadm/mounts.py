@@ -86,6 +86,7 @@ def _component_fits(kubernetes: KubernetesConfig, component: str) -> Iterator[Fi
     own = {mount.name: mount for mount in kubeadm_mounts(kubernetes, component)}
     ours = list(our_mounts(kubernetes)) if component == "apiServer" else []
     reserved = {mount.name: mount.what for mount in ours}
+    # Whatever the field is called, the kubelet refuses the pod as a whole.
     for mount in (*own.values(), *ours[1:]):  # the first of ours is at a place of our own
         problem = _misplaced(mount.path)
         if not problem and mount in ours and f"{mount.path}/".startswith(f"{OWN}/"):
@@ -106,10 +107,12 @@ def _component_fits(kubernetes: KubernetesConfig, component: str) -> Iterator[Fi
         if mount.name in given:
             message = f"{mount.name} occurs again: the last one counts"
             yield warning("MA1306", f"{volume}.name", message)
+        # kubeadm keeps volumes in a map by name.
         given[mount.name] = mount
     for mount in given.values():
         volume = mount.field.removesuffix(".mountPath")
         replaced = own.get(mount.name)
+        # At the same path it is the same mount with other options, which is what people want of it.
         if replaced is not None and replaced.needed and replaced.path != mount.path:
             yield finding(
                 "MA1430",
@@ -126,6 +129,7 @@ def _component_fits(kubernetes: KubernetesConfig, component: str) -> Iterator[Fi
                 f"kubeadm mounts {mount.path} itself if the machine has it, and the kubelet refuses two mounts",
                 f"leave the volume out, or name it {_name_of(mount.path)}",
             )
+    # What the configuration replaces is not there to clash.
     left = {name: mount for name, mount in own.items() if name not in given}
     yield from _apart([*left.values(), *ours, *given.values()], COMPONENTS[component])
 
@@ -309,6 +313,7 @@ def files_are_seen(kubernetes: KubernetesConfig) -> Iterator[Finding]:
 
     A patch may mount it as well, so with patches nothing is reported.
     """
+    # Its files are on the machine, and unknown here.
     if kubernetes.patches_directory is not None:
         return
     patched = {patch.target for patch in kubernetes.patches}

@@ -118,6 +118,7 @@ def _arguments_keep_the_rules_of_their_fields(
 ) -> Iterator[Finding]:
     """An argument must satisfy the rules of the field that it replaces: with a bad value the kubelet does not start."""
     judges: dict[str, Callable[[str], Iterator[tuple[str, str]]]] = {
+        # Each is a list of pairs in one text, which no type of ours describes.
         "node-labels": _wrong_labels,
         "register-with-taints": _wrong_taints,
         "provider-id": _wrong(ProviderId),
@@ -159,6 +160,8 @@ def _wrong_labels(value: str) -> Iterator[tuple[str, str]]:
             yield "MA1412", f"{key!r} {problem}"
         elif not equals:
             yield "MA1412", f"{key!r} has no value: write key=value, or key= for an empty one"
+        # NodeRestriction: the API server rejects the node, and the kubelet itself refuses to start
+        # with such a label.
         elif not _may_label(key):
             yield "MA1314", f"a kubelet must not set the label {key} on its node"
         if not _is_filled_in_elsewhere(label) and (problem := misfit(LabelValue, label)):
@@ -170,6 +173,8 @@ def _wrong_taints(value: str) -> Iterator[tuple[str, str]]:
     for taint in filter(None, value.split(",")):
         if _is_filled_in_elsewhere(taint):
             continue
+        # From the right: a value cannot hold a colon, a key's prefix cannot either, but a mistake
+        # may.
         pair, colon, effect = taint.rpartition(":")
         key, _, text = pair.partition("=")
         if not colon or effect not in _EFFECTS:
@@ -255,6 +260,7 @@ def _inherited(kubelet: NodeKubelet, context: Context) -> dict[str, Any]:
 def _images_are_removed_downwards(kubelet: NodeKubelet, _context: Context) -> Iterator[Finding]:
     high = kubelet.image_gc_high_threshold_percent
     low = kubelet.image_gc_low_threshold_percent
+    # The kubelet's own defaults; setting one of them alone is how people get here.
     if (80 if low is None else low) >= (85 if high is None else high):
         yield finding(
             "MA1312",
@@ -268,6 +274,7 @@ def _soft_evictions_have_a_grace_period(
 ) -> Iterator[Finding]:
     soft, grace = kubelet.eviction_soft, kubelet.eviction_soft_grace_period
     for signal in soft:
+        # Without a grace period the kubelet does not start (eviction, ParseThresholdConfig).
         if signal not in grace:
             yield finding(
                 "MA1303", child("evictionSoft", signal), "needs its evictionSoftGracePeriod"
@@ -295,6 +302,7 @@ def _thresholds_are_more_than_nothing(kubelet: NodeKubelet, _context: Context) -
 def _cpus_are_counted_upwards(kubelet: NodeKubelet, _context: Context) -> Iterator[Finding]:
     for part in (kubelet.reserved_system_cpus or "").split(","):
         first, _, last = part.partition("-")
+        # The kernel's list format (cpuset(7)), in which 3-1 is an error.
         if last and int(first) > int(last):
             yield finding("MA1312", "reservedSystemCPUs", f"{part} ends before it begins")
 
