@@ -82,11 +82,14 @@ class Account:
         below = (
             [path]
             if path in self._places
+            # Of a part whose leaves are many: whoever converts a whole list says so once.
             else [one for one in self._places if _is_below(one, path)]
         )
         again = anew or outcome == "needs a decision" or path in self._places
         for each in below:
             before = self._said.get(each)
+            # The finer word came first; what is said of a whole afterwards is for the leaves that
+            # nobody spoke of.
             if before is None or (again and before.outcome != "needs a decision"):
                 self._said[each] = said
 
@@ -175,6 +178,7 @@ class View:
         for key, value in self.node.entries():
             if isinstance(key, Scalar) and key.text == name:
                 view = View(value, child(self.path, name), self.account)
+                # As the API server reads it; a quoted "null" is a text.
                 if isinstance(value, Scalar) and value.value is None and value.plain:
                     view.default("null means absent")
                     return None
@@ -236,6 +240,7 @@ class View:
         if not isinstance(self.node, Scalar):
             return None
         value = self.node.value
+        # Kubernetes reads YAML 1.1 by way of JSON, where `yes` is true and 010 is 8.
         if isinstance(value, Ambiguous):
             return self.node.text if value.value is None else value.value
         return value
@@ -266,6 +271,7 @@ def _leaves(node: Node, path: str) -> Iterator[tuple[str, int]]:
         for index, item in enumerate(node.items):
             yield from _leaves(item, f"{path}[{index}]")
     else:
+        # Empty maps and lists are leaves too: they may mean something, as `taints: []` does.
         yield path, node.at
 
 
@@ -277,6 +283,8 @@ def _common(one: str, other: str) -> int:
         if mine.removesuffix("From") != yours.removesuffix("From"):
             break
         same += 1
+    # Depth counts most, so that of two fields the one in the same object is nearer than one beside
+    # it.
     return 4 * same - (len(left) - same)
 
 

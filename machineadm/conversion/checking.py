@@ -24,6 +24,8 @@ _LIKELY: Final = (34, 30, 36, 32)
 
 _OF_VERSIONS: Final = ("MA131", "MA1412", "MA144")
 
+# Valid, and nobody's: 192.0.2.0/24 is for documentation (RFC 5737). A draft is judged as if a
+# cluster were known.
 _DISCOVERY: Final = {
     "type": "Token",
     "token": "abcdef.0123456789abcdef",
@@ -73,6 +75,7 @@ def _problems(draft: dict[str, Any], setting: Setting) -> list[Problem]:
         for one in _judged(draft, role):
             # What stands for the value of a Secret says nothing about that value.
             source = f"{one.path.removeprefix('spec.')}From"
+            # What has a xFrom beside it is not known yet.
             if _existing(draft, source) != source:
                 found.setdefault((one.path, one.message), one)
     return list(found.values())
@@ -105,6 +108,7 @@ def _roles(draft: dict[str, Any], setting: Setting) -> tuple[Role, ...]:
     role = kubernetes.get("role", {}).get("type")
     if role is not None:
         return (role,)
+    # As long as the role is open, a machine may become either, so both must be right.
     return ("JoinWorker",) if setting.worker else ("Initialize", "JoinControlPlane")
 
 
@@ -112,6 +116,7 @@ def _judged(draft: dict[str, Any], role: Role) -> list[Problem]:
     """What the agent says, of the version that suits the draft best where it names none."""
     version = str(draft.get("kubernetes", {}).get("version", ""))
     is_open = placeholders.holds(version)
+    # As a MachineConfiguration, for which alone there are rules.
     document: dict[str, object] = {
         "apiVersion": "bootstrap.cluster.x-k8s.io/v1alpha1",
         "kind": "MachineConfiguration",
@@ -129,6 +134,8 @@ def _judged(draft: dict[str, Any], role: Role) -> list[Problem]:
     fewest = seen[text] if text in seen else _said(read, None)
     if not is_open or not _depends(fewest):
         return fewest
+    # A template for many clusters is right if one version takes it; only what none takes is a
+    # decision.
     for minor in dict.fromkeys([*_LIKELY[1:], *range(NEWEST_MINOR, OLDEST_MINOR - 1, -1)]):
         problems = _said(read, f"v1.{minor}.0")
         if len(problems) < len(fewest):
@@ -170,6 +177,7 @@ def _as_machine(draft: dict[str, Any], role: Role, version: str | None) -> dict[
         if discovery.get("type") == "Token" and discovery.get("unsafeSkipCAVerification"):
             del given["discovery"]["caCertHashes"]
     if role == "JoinControlPlane":
+        # The manager, or Cluster API, gives it when the machine is made.
         given.setdefault("certificateKey", "0" * 64)
     kubernetes["role"] = given
     if version is not None:
@@ -190,6 +198,8 @@ def _without_secrets(value: Any) -> Any:
             and key.endswith("From")
             and ("secret" in item or "configMap" in item)
         ):
+            # On a machine there is a value in the place of the reference; what it says nobody can
+            # judge.
             found[key.removesuffix("From")] = "value"
         elif (key, item) != ("contentFormat", "Template"):
             found[key] = _without_secrets(item)

@@ -35,6 +35,7 @@ def arguments(view: View | None, to: str, setting: Setting) -> list[dict[str, ob
         view.default("no arguments")
         return found
     if view.is_map:
+        # A map has no order; kubeadm sorts arguments of v1beta3 by their names.
         for name, given in sorted(view.texts(), key=lambda entry: entry[0]):
             argument = _argument(name, given, f"{to}[{len(found)}]", setting)
             if argument is not None:
@@ -47,6 +48,7 @@ def arguments(view: View | None, to: str, setting: Setting) -> list[dict[str, ob
         where = f"{to}[{len(found)}]"
         one: dict[str, object] | None = (
             {"name": named.text, "value": ""}
+            # An argument without a value is one with an empty value: `--feature=`.
             if value is None
             else _argument(named.text, value, where, setting)
         )
@@ -100,6 +102,7 @@ def cluster(view: View, kubernetes: dict[str, object], setting: Setting) -> None
         put(
             kubernetes,
             f"cluster.network.{ours}",
+            # Dual stack: kubeadm writes two ranges in one text.
             [part.strip() for part in (ranges or "").split(",") if part.strip()],
         )
     for theirs in ("dns.disabled", "proxy.disabled"):
@@ -120,6 +123,7 @@ def cluster(view: View, kubernetes: dict[str, object], setting: Setting) -> None
         if part is not None and part.is_empty:
             part.default("an empty map is the same as none")
     version = view.get("kubernetesVersion")
+    # The version of the machines wins, and what became of this one has been said then.
     if version is not None and version.text is not None and not view.account.is_said(version.path):
         version.converted("kubernetes.version")
 
@@ -154,6 +158,7 @@ def _component(view: View, name: str, setting: Setting) -> dict[str, object]:
                 sources.append(given[1])
             elif given is not None:
                 plain.append(given[1])
+        # kubeadm takes a name twice and a certificate has it once; here a second one is an error.
         put(found, "certSANs", list(dict.fromkeys(plain)))
         put(found, "certSANsFrom", sources)
     return found
@@ -259,4 +264,5 @@ def version_of(view: View | None) -> str | None:
     if given is None or not given.text:
         return None
     version = given.text.strip()
+    # kubeadm takes 1.34.1 as well.
     return version if version.startswith("v") or placeholders.holds(version) else f"v{version}"

@@ -85,6 +85,7 @@ def convert(
     before = _list(spec.get("preKubeadmCommands"), "preKubeadm")
     after = _list(spec.get("postKubeadmCommands"), "postKubeadm")
     texts = [text for _, text in before.entries]
+    # The idioms are those of Linux; in PowerShell the same words mean something else.
     found = Typed() if setting.windows else typed(texts, setting.machine, taken)
     for index, note in kubeadm.typed.items():
         before.entries[index][0].converted("kubernetes", f"was {note}")
@@ -92,6 +93,7 @@ def convert(
     for index, (to, note) in found.typed.items():
         before.entries[index][0].converted(to, f"was {note}")
     gone = kubeadm.typed.keys() | found.typed.keys()
+    # Only now: places in the account are those of the list as it was written.
     before.entries = [one for index, one in enumerate(before.entries) if index not in gone]
     remarks: dict[str, tuple[str, ...]] = {}
     for each in (boot, before, after):
@@ -102,6 +104,8 @@ def convert(
     lists: dict[str, object] = {}
     for each in (boot, before, after):
         if each.entries:
+            # One script for a whole list: there the entries were lines of one shell, and variables
+            # or `cd` reach over them.
             lists[each.to] = [_command(each, setting)]
             _account(each, remarks)
     texts = [text for _, text in before.entries]
@@ -177,14 +181,18 @@ def _with_environment(
         named = f"${variable}"
         glued = bool(re.match(r"[A-Za-z0-9_]", follows))
         place = whole.place(offset + reference.begin)
+        # 'EOF' keeps a shell from expanding anything, so no variable can get in.
         if place == "here-quoted":
             return None
         if place == "double":
             named += '""' if glued else ""
+        # Out of the single quotes and in again: nothing within them expands.
         elif place == "single":
             named = f"'\"{named}\"'"
+        # In quotes, so that a value with blanks stays one word, as it was when it was text.
         elif place == "code":
             named = f'"{named}"'
+        # In braces, doubled for envsubst (drone's), which would take ${NAME} for its own.
         elif place == "here" and glued:
             named = ("$$" if setting.envsubst else "$") + f"{{{variable}}}"
         elif place == "comment":
@@ -200,6 +208,7 @@ def _variable(inside: str, one: _List) -> str:
             return name
     base = re.sub(r"[^A-Za-z0-9]+", "_", inside).upper()
     name, texts = base, one.text()
+    # A variable of the script's own by that name would be overwritten, or overwrite.
     while name in one.env or re.search(rf"\b{name}\b", texts):
         name += "_"
     one.env[name] = inside
@@ -210,6 +219,7 @@ def _crossing(before: _List, after: _List) -> None:
     """Carry over kubeadm what both lists shared there, or have it decided."""
     first, then = Script(before.text()), Script(after.text())
     if after.entries:
+        # `set -e` and the like held for what came after kubeadm as well.
         after.lead += first.options()
     for index, (view, text) in enumerate(before.entries):
         script = Script(text)
@@ -231,6 +241,7 @@ def _crossing(before: _List, after: _List) -> None:
                 )
             if not after.entries or name in then.assigned() or not (used or exported):
                 continue
+            # A value that does not depend on the machine can be set twice.
             literal = _literal(text, name)
             if literal is not None:
                 after.lead.append(literal)

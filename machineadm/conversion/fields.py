@@ -65,6 +65,7 @@ def sourced(view: View, to: str, setting: Setting, *, kubeadm: bool = True) -> V
     """
     if view.text is None:
         return None
+    # In a list of arguments or a map of texts null is an empty text.
     if isinstance(view.node, Scalar) and view.node.value is None and view.node.plain:
         view.converted(to)
         return "", ""
@@ -102,6 +103,7 @@ def integer(view: View | None, to: str) -> int | Bare | None:
     """A number, or a placeholder for one."""
     if view is None or view.text is None:
         return None
+    # To Python True is a number.
     if isinstance(view.value, int) and not isinstance(view.value, bool):
         view.converted(to)
         return view.value
@@ -110,6 +112,8 @@ def integer(view: View | None, to: str) -> int | Bare | None:
         return Bare(view.text.strip())
     if view.text.isascii() and view.text.isdigit():
         view.converted(to, "was text")
+        # What has more digits is no number of Kubernetes' (int64), and is judged by the field's
+        # bounds.
         return int(view.text[:18])
     return None
 

@@ -113,6 +113,7 @@ def _plain(view: View | None, setting: Setting) -> Iterator[_File]:
         if path is None or content is None or path.text is None or content.text is None:
             continue
         others = [item.get(name) for name in ("encoding", "append", "contentFrom", "contentFormat")]
+        # What is appended, encoded or filled in elsewhere is not all of the file.
         if any(one is not None and one.text not in ("", "false") for one in others):
             continue
         read = setting.machine.read(content.text)
@@ -127,6 +128,8 @@ def _written(commands: Sequence[str]) -> Iterator[_File]:
         if here is None:
             continue
         content = here[7]
+        # Unquoted here-documents expand these three, and Jinja its own; without them the text is
+        # what is written.
         if not re.search(r"[$`\\]|\{\{", content):
             yield _File(here[3] or here[4], content, index, command=True)
 
@@ -148,6 +151,8 @@ def _modules(files: Sequence[_File], loaded: Sequence[str], found: Typed) -> Non
         if not re.fullmatch(r"/etc/modules-load\.d/[^/]+\.conf", file.path):
             continue
         lines = _lines(file.content)
+        # Only modules that a command loads now as well: our field does both, and a list for later
+        # boots alone was meant so.
         if lines and all(re.fullmatch("[A-Za-z0-9_-]+", one) and one in loaded for one in lines):
             names += lines
             to = "machine.linuxConfiguration.kernelModules"
@@ -168,6 +173,7 @@ def _sysctls(
         for one in commands
     )
     chosen: list[tuple[_File, dict[str, str], int | None]] = []
+    # sysctl --system reads files by their names (sysctl.d(5)).
     for file in sorted(files, key=lambda one: one.path):
         if not re.fullmatch(r"/etc/sysctl\.d/[^/]+\.conf", file.path):
             continue
@@ -199,6 +205,8 @@ def _parameters(content: str, modules: set[str]) -> dict[str, str] | None:
         pair = re.fullmatch(r"([a-zA-Z0-9_./-]+)\s*=\s*(\S+(?:[ \t]+\S+)*)", line)
         if pair is None or "*" in pair[1] or pair[1] in found:
             return None
+        # These parameters exist only once the module is loaded; our step loads modules before it
+        # sets parameters.
         bridged = re.fullmatch(_BRIDGE, pair[1]) and "br_netfilter" in modules
         if not bridged and not re.fullmatch(_ALWAYS, pair[1]):
             return None
@@ -257,6 +265,8 @@ def _proxy(content: str) -> dict[str, Any] | None:
         return None
     if direct:
         found["noProxy"] = list(dict.fromkeys(direct))
+    # There NO_PROXY was all that was reached directly; adding to it would change where traffic
+    # goes.
     found["noProxyAuto"] = False
     return found
 
@@ -268,6 +278,7 @@ def _authorities(files: Sequence[_File], commands: Sequence[str], found: Typed) 
     for path, program in _ANCHORS:
         runs = [index for index, one in enumerate(commands) if re.fullmatch(program, one)]
         anchors = [file for file in files if re.fullmatch(path, file.path)]
+        # Without the program nothing trusted them, and with our field they would be trusted.
         if not runs or not anchors or not all(_is_authority(file.content) for file in anchors):
             continue
         for file in anchors:
@@ -368,6 +379,7 @@ def _registry(
     if tables is None or tables.keys() - {"server", "host"}:
         return None
     server = str(tables.get("server", f"https://{name}"))
+    # Docker's registry answers under another name than the one in references.
     known = {name, {"docker.io": "registry-1.docker.io"}.get(name, name)}
     if name != "_default" and (_host(server) not in known or server.startswith("http://")):
         return None
@@ -375,6 +387,8 @@ def _registry(
     for url, given in tables.get("host", {}).items():
         if not isinstance(given, dict):
             return None
+        # What our field cannot say (headers, client certificates by path) keeps the whole file a
+        # file.
         if given.keys() - {"capabilities", "override_path", "ca", "skip_verify"}:
             return None
         own = _tls(given, files, authorities)

@@ -94,6 +94,7 @@ def merge(
         for path, part in chosen.items():
             put_any(kubernetes, path, part.value)
         for path, part in left.items():
+            # What both say alike is not lost, and was said by the other half.
             if path not in chosen or part.value != chosen[path].value:
                 for view in part.views:
                     view.nothing(f"is for another role than {role}", anew=True)
@@ -101,6 +102,8 @@ def merge(
     for path in dict.fromkeys([*first, *other]):
         ours = first.get(path) or other[path]
         put_any(kubernetes, path, ours.value)
+        # A machine that initializes never waits for these, so the joining half may say them for
+        # all.
         if path in _JOIN_ONLY:
             continue
         theirs = other.get(path)
@@ -109,6 +112,7 @@ def merge(
         if path == "skipPhases" and path in first:
             _addons(ours, kubernetes)
             continue
+        # In a document for both roles a field of one half would reach machines of the other.
         alike = path in _ALIKE or _is_host_name(path, ours.value, host_name)
         if not alike or (theirs is not None and path in first):
             raise HalvesDifferError(f"kubernetes.{path}")

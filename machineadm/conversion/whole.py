@@ -120,6 +120,8 @@ def convert(inputs: Iterable[tuple[str, bytes]], request: Request) -> Conversion
         for one in read_documents(_filled(data, request.values), file=name, budget=budget)
     ]
     problems = [problem for one in documents for problem in one.problems]
+    # The reading keeps both, since these are not our kinds; the API server would have kept the
+    # last, and a person reads the first.
     problems += [problem for one in documents for problem in _duplicates(one)]
     if not documents and not problems:
         problems = [_EMPTY]
@@ -132,6 +134,7 @@ def convert(inputs: Iterable[tuple[str, bytes]], request: Request) -> Conversion
     for document in documents:
         if re.fullmatch(_CAPI, document.api_version) and document.kind in SPECS:
             results += _guarded(document, problems, partial(_capi, document, around))
+        # Gathered first: kubeadm reads its documents together, in any order.
         elif _is_kubeadm(document):
             own.append(document)
         elif document.api_version.startswith("node.eks.aws/") and document.kind == "NodeConfig":
@@ -182,13 +185,19 @@ class _Around:
                 continue
             view = View(document.root, "", Account(document.root, document.source))
             if document.kind == "Secret" and document.api_version == "v1":
+                # Only from the stream: nothing is asked of a cluster, so the same input gives the
+                # same output.
                 self._secret(view)
+            # Of a MachineDeployment, or of a Machine: the object that refers to a configuration has
+            # the version.
             for where in ("spec.template.spec", "spec"):
                 self._version(view.at(where))
 
     def version(self, kind: str, name: str) -> str | None:
         """The version of the machines that take a configuration."""
+        # The command line wins: whoever names a version means the machines that are to come.
         found = self.request.version or self._versions.get((kind, name))
+        # Cluster API takes versions with and without the v.
         return f"v{found}" if found and found[0].isdigit() else found
 
     def secret(self, name: str, key: str) -> str | None:
@@ -224,6 +233,8 @@ def _capi(document: Document, around: _Around) -> Result:
     try:
         return _of_role(document, around, around.request.role)
     except HalvesDifferError as differ:
+        # Converted anew for each role, and not split afterwards: what a half says also decides
+        # which commands stay commands.
         first = _of_role(document, around, "Initialize", "-init")
         other = _of_role(document, around, "JoinControlPlane", "-join")
         note = (
@@ -271,6 +282,7 @@ def _of_role(document: Document, around: _Around, role: Role | None, suffix: str
     draft = kubeadm_config.convert(spec, document=text, setting=setting, version=version, role=role)
     if to == "MachineConfiguration":
         _join(draft.spec, request)
+        # The format of user data; on the machine there is none any more.
         draft.spec.pop("format", None)
     checking.decide(draft.spec, draft.remarks, [account], draft.setting)
     return _result(document, account, view, to, draft, _notes(draft.spec), suffix)
@@ -284,6 +296,7 @@ def _kubeadm(group: Sequence[Document], around: _Around) -> Result:
     if role is None and to == "MachineConfiguration":
         raise RefusedError(_NEEDS_ROLE)
     if role is None:
+        # A MachineBootstrap leaves the role open; the half for the first machine has more in it.
         role = "Initialize"
     if role.startswith("Join") and "JoinConfiguration" in views:
         controls = views["JoinConfiguration"][0].get("controlPlane")
@@ -355,6 +368,7 @@ def _join(spec: dict[str, object], request: Request) -> None:
     if not isinstance(role, dict) or role.get("type") == "Initialize":
         return
     given = request.discovery
+    # Two forms of the file: a discovery has a type, a part of a role has a `discovery`.
     role.update({"discovery": given} if "type" in given else given)
 
 
@@ -371,6 +385,7 @@ def _result(
     name = str(metadata.get("name", ""))
     if name:
         metadata["name"] = name + suffix
+    # Labels of a template's inside go to each object that is made of it, so they must not be lost.
     template = view.at("spec.template.metadata")
     _heads(view, to)
     return Result(
@@ -475,6 +490,7 @@ def _control_plane(view: View, kind: str, asked: str | None) -> str | None:
         elif name != "kubeadmConfigSpec":
             part.nothing(_CONTROL_PLANE)
     if found is not None and re.match("[0-9]", found):
+        # The webhook of a KubeadmControlPlane accepts both; ours has one form.
         found = f"v{found}"
     return found
 
