@@ -86,10 +86,13 @@ def _words(found: Found) -> str:
         lines += ["", f"Not in this release (MA1401). Meanwhile: {instead}."]
     told = [schema.get("description", "")]
     if len(found.parts) == 1:
-        told.append(found.parts[0]["description"])
-        told = told[
-            told[1].startswith(told[0]) :
-        ]  # the type's description may begin with the same sentence
+        whole = found.parts[0]["description"]
+        # Field and type often begin with the same sentence: the longer of the two says all.
+        if told[0].startswith(whole.rstrip(".")):
+            whole = ""
+        elif whole.startswith(told[0]):
+            told = []
+        told.append(whole)
     for text in filter(None, told):
         lines += ["", *_wrapped(text)]
     # The default has a line of its own below.

@@ -111,11 +111,16 @@ class Parser:
         """
         import argparse
 
-        command = self.prog
+        command, options = self.prog, [name for name, _ in self._arguments]
 
         class Judge(argparse.ArgumentParser):
             def error(self, message: str) -> NoReturn:
-                raise UsageError("MA7001", message, hint=f"{command} --help")
+                hint = _meant(message, argv, options)
+                raise UsageError(
+                    "MA7001",
+                    message,
+                    hint=f"{hint}; {command} --help" if hint else f"{command} --help",
+                )
 
         # Without a width argparse imports shutil for every option, to ask for the size of the terminal.
         parser = Judge(
@@ -323,6 +328,21 @@ def absolute(text: str) -> str:
     # Not os.path.normpath: it keeps two leading slashes (POSIX gives them a meaning), which the
     # comparison of directories would trip over.
     return "/" + "/".join(part for part in text.split("/") if part not in ("", "."))
+
+
+def _meant(message: str, argv: list[str], options: list[str]) -> str:
+    """What the command line was to be, where argparse's words do not lead there; empty: nobody can tell."""
+    from machineadm.nearest import suggest
+
+    given = [word.partition("=")[0] for word in argv if word.startswith("--")]
+    # argparse complains of what is missing first, and of the mistyped name not at all.
+    for name in given:
+        if name not in options and (near := suggest(name, options)):
+            return f"did you mean {near}?"
+    # What most other programs take: the file alone.
+    if "--path" in options and ("required: --path" in message or "unrecognized" in message):
+        return "each file is given by --path FILE"
+    return ""
 
 
 def _mistake(message: str) -> NoReturn:

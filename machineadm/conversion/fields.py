@@ -112,8 +112,7 @@ def integer(view: View | None, to: str) -> int | Bare | None:
         return Bare(view.text.strip())
     if view.text.isascii() and view.text.isdigit():
         view.converted(to, "was text")
-        # What has more digits is no number of Kubernetes' (int64), and is judged by the field's
-        # bounds.
+        # More digits than any number of Kubernetes has (int64): the bounds of the field refuse it.
         return int(view.text[:18])
     return None
 

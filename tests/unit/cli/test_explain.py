@@ -194,3 +194,22 @@ def test_schema_and_reference_say_what_the_release_refuses(type_: type[ApiStruct
         assert f"Not in this release yet (MA1401). Meanwhile: {instead}." in page.replace(
             "\\|", "|"
         )
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "machine.linuxConfiguration.swap",
+        "machine.linuxConfiguration.ntp",
+        "machine.windowsConfiguration",
+        "machine.containerRuntime",
+        "kubernetes.node",
+        "reporting",
+    ],
+)
+def test_no_sentence_is_told_twice(path: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["explain", f"MachineConfiguration.spec.{path}"]) == 0
+
+    told = capsys.readouterr().out.partition("Fields (")[0]
+    parts = [" ".join(part.split()) for part in told.split("\n\n")[1:] if part]
+    assert not [one for one in parts for other in parts if one is not other and one in other]

@@ -176,6 +176,26 @@ def test_a_mistake_is_told_in_the_words_of_argparse(argv: list[str]) -> None:
     assert "argument" in str(refusal.value)
 
 
+@pytest.mark.parametrize(
+    ("argv", "meant"),
+    [
+        (["validate", "node.yaml"], "each file is given by --path FILE"),
+        (["plan", "--mode", "preparation", "node.yaml"], "each file is given by --path FILE"),
+        (["bootstrap", "--path", "a.yaml", "b.yaml"], "each file is given by --path FILE"),
+        (["validate", "--pth", "node.yaml"], "did you mean --path?"),
+        (["bootstrap", "--path", "a.yaml", "--dead-line=3m"], "did you mean --deadline?"),
+        (["status", "--wiat"], "did you mean --wait?"),
+    ],
+)
+def test_what_people_write_first_is_told_how_it_is_written(
+    argv: list[str], meant: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(argv) == 2
+
+    said = capsys.readouterr().err
+    assert f"hint: {meant}; machineadm {argv[0]} --help" in said
+
+
 def test_the_environment_gives_every_option(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MACHINEADM_DEADLINE", "2m")
     monkeypatch.setenv("MACHINEADM_PATH", "a.yaml\nb.yaml")
