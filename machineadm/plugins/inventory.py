@@ -33,8 +33,8 @@ class Installed(msgspec.Struct, frozen=True, kw_only=True):
     expected: str = ""
     """The digest that plugins.yaml names; empty: that of the file beside it counts."""
 
-    contained: PluginEntry | None = None
-    """The entry of one that runs in a container; its path is empty, and its digest the image's id."""
+    entry: PluginEntry | None = None
+    """The entry of one that is no file here: in a container, whose digest is the image's id, or declared by its catalog."""
 
     hidden: bool = False
     """Another one of its kind and name comes first, and is the one that is started."""
@@ -50,7 +50,6 @@ def inventory(places: Places) -> list[Installed]:
         PluginError: plugins.yaml is not to be trusted, or unfit.
     """
     found: list[Installed] = []
-    fetched: set[tuple[str, str]] = set()
     expected: dict[tuple[str, str], str] = {}
     for directory in places.given:
         found += _in(directory)
@@ -58,7 +57,6 @@ def inventory(places: Places) -> list[Installed]:
         require_trusted("of plugins.yaml", places.configuration)
         with open(places.configuration, "rb") as file:
             entries = read_entries(file.read(), file=places.configuration)
-        fetched = {(one.kind, one.name) for one in entries if one.catalog or one.container}
         # An entry without path and catalog speaks of the executable in the default directories.
         expected = {
             (one.kind, one.name): one.digest or ""
@@ -77,15 +75,16 @@ def inventory(places: Places) -> list[Installed]:
                         expected=entry.digest or "",
                     )
                 )
-            elif entry.container is not None:
+            elif entry.catalog or entry.container is not None:
+                image = entry.container.sha256 if entry.container is not None else None
                 found.append(
                     Installed(
                         kind=entry.kind,
                         name=entry.name,
                         path="",
                         source=places.configuration,
-                        digest=f"sha256:{entry.container.sha256}" if entry.container.sha256 else "",
-                        contained=entry,
+                        digest=f"sha256:{image}" if image else entry.digest or "",
+                        entry=entry,
                     )
                 )
     named = len(found)
@@ -102,9 +101,7 @@ def inventory(places: Places) -> list[Installed]:
         )
     seen: set[tuple[str, str]] = set()
     marked = []
-    for index, one in enumerate(found):
-        if index == named:
-            seen |= fetched  # what plugins.yaml names by catalog or container comes before these
+    for one in found:
         marked.append(msgspec.structs.replace(one, hidden=(one.kind, one.name) in seen))
         seen.add((one.kind, one.name))
     return marked
@@ -120,9 +117,11 @@ def judge(one: Installed, *, allow_unverified: bool = False) -> None:
     Raises:
         PluginError: It is not trusted, or does not have its digest.
     """
-    if one.contained is not None and one.contained.container is not None:
-        contained(one.contained, one.contained.container, allow_unverified=allow_unverified)
+    if one.entry is not None and one.entry.container is not None:
+        contained(one.entry, one.entry.container, allow_unverified=allow_unverified)
         return
+    if one.entry is not None:
+        return  # what its catalog has is compared when it is fetched
     if not one.path:
         raise PluginError(
             "MA7252",
@@ -142,10 +141,12 @@ def judge(one: Installed, *, allow_unverified: bool = False) -> None:
 
 
 def where(one: Installed) -> str:
-    """What is started: a file's path, or an image."""
-    wanted = one.contained.container if one.contained is not None else None
-    if wanted is None:
+    """What is started: a file's path, an image, or what a catalog has."""
+    if one.entry is None:
         return one.path
+    wanted = one.entry.container
+    if wanted is None:
+        return f"catalog {one.entry.catalog}"
     return f"container {wanted.image}{f':{wanted.tag}' if wanted.tag else ''}"
 
 

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from argparse import Namespace
 
     from machineadm.cli.options import Parser
+    from machineadm.plugins.inventory import Installed
 
 
 def add_arguments(parser: Parser) -> None:
@@ -60,9 +61,7 @@ def _installed(arguments: Namespace) -> int:
     from machineadm.plugins.inventory import inventory, where
 
     found = [
-        one
-        for one in inventory(common.places_of(arguments))
-        if one.path or one.contained is not None
+        one for one in inventory(common.places_of(arguments)) if one.path or one.entry is not None
     ]
     versions = {
         digest: one.version
@@ -76,9 +75,9 @@ def _installed(arguments: Namespace) -> int:
                 {
                     "kind": one.kind,
                     "name": one.name,
-                    "version": versions.get(one.digest, ""),
+                    "version": versions.get(one.digest, "") or _asked(one),
                     "path": one.path,
-                    "image": where(one).removeprefix("container ") if one.contained else "",
+                    "from": where(one) if one.entry is not None else "",
                     "source": one.source,
                     "hidden": one.hidden,
                     "digest": one.digest,
@@ -90,7 +89,7 @@ def _installed(arguments: Namespace) -> int:
     rows = [
         (
             f"{one.kind}/{one.name}",
-            versions.get(one.digest, "-"),
+            versions.get(one.digest, "") or _asked(one) or "-",
             where(one),
             one.source + (" (hidden by one before it)" if one.hidden else ""),
         )
@@ -98,3 +97,8 @@ def _installed(arguments: Namespace) -> int:
     ]
     common.print_table(("name", "version", "path", "source"), rows)
     return 0
+
+
+def _asked(one: Installed) -> str:
+    """The version that an entry asks its catalog for; empty if it says nothing."""
+    return one.entry.version or "" if one.entry is not None else ""

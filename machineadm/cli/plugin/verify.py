@@ -83,13 +83,15 @@ def run(arguments: Namespace) -> int:
 def _problem(
     one: Installed, lock: Lock, *, allow_unverified: bool, strict: bool
 ) -> PluginError | None:
+    from machineadm.plugins.catalogs.fetcher import locked_digest
+    from machineadm.plugins.catalogs.model import own_platform
     from machineadm.plugins.inventory import judge
 
     try:
         judge(one, allow_unverified=allow_unverified)
     except PluginError as error:
         return error
-    if one.contained is not None:
+    if one.entry is not None and one.entry.container is not None:
         # No lock has images: the id in the entry pins one, and the engine was asked for it above.
         if strict and not one.digest:
             return PluginError(
@@ -99,16 +101,24 @@ def _problem(
             )
         return None
     locked = lock.find(one.kind, one.name)
+    pinned = one.digest or locked_digest(locked, own_platform())
+    if one.entry is not None and not pinned and not allow_unverified:
+        return PluginError(
+            "MA7250",
+            f"neither its entry nor {lock.path} says which digest it must have on {own_platform()}",
+            hint="pin it by digest, or let the image bring the lock",
+        )
     if strict and (locked is None or not locked.digests):
         return PluginError(
             "MA7250",
             f"{lock.path} does not lock it by digest, and --strict takes nothing else",
             hint=f"machineadm plugin install {one.kind}/{one.name} notes it there; then look at the lock",
         )
-    if locked is not None and one.digest not in locked.digests.values():
+    found = one.digest if one.entry is None else pinned
+    if locked is not None and (found or one.entry is None) and found not in locked.digests.values():
         return PluginError(
             "MA7246",
-            f"its digest {one.digest} is none that the lock has for version {locked.version}",
+            f"its digest {found} is none that the lock has for version {locked.version}",
             hint=f"machineadm plugin install {one.kind}/{one.name}",
         )
     return None

@@ -811,7 +811,8 @@ def test_a_list_has_a_plugin_in_a_container_with_its_image(
 
     assert entries.run("list", "--output", "json") == 0
     (one,) = json.loads(capsys.readouterr().out)
-    assert (one["image"], one["path"], one["digest"]) == ("words:1", "", f"sha256:{'2' * 64}")
+    assert (one["from"], one["path"]) == ("container words:1", "")
+    assert one["digest"] == f"sha256:{'2' * 64}"
     assert engine.requests == [], "a list asks no engine"
 
 

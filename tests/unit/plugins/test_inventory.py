@@ -6,8 +6,13 @@ import hashlib
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
+from machineadm.cli.main import main
+from machineadm.cli.plugin import common
 from machineadm.errors import PluginError
+from machineadm.plugins.catalogs.lockfile import Lock, LockedPlugin
+from machineadm.plugins.catalogs.model import own_platform
 from machineadm.plugins.discovery import Places, find
 from machineadm.plugins.inventory import inventory, judge
 from tests.peers.installed import install
@@ -87,3 +92,45 @@ def test_an_entry_is_not_nowhere_if_a_directory_of_the_command_line_has_it(tmp_p
         configuration=where.configuration,
     )
     assert verdict(given) == ""
+
+
+# ----------------------------------------------------------------- declared by a catalog
+@pytest.mark.parametrize(
+    ("fields", "locked", "options", "code", "says"),
+    [
+        (f", digest: '{RIGHT}'", "", (), 0, "good"),
+        ("", "", (), 7, "MA7250"),
+        ("", "", ("--allow-unverified-plugins",), 0, "good"),
+        ("", RIGHT, (), 0, "good"),
+        (f", digest: '{RIGHT}'", RIGHT, ("--strict",), 0, "good"),
+        (f", digest: '{WRONG}'", RIGHT, (), 7, "MA7246"),
+        (f", digest: '{RIGHT}'", "", ("--strict",), 7, "MA7250"),
+    ],
+)
+def test_an_entry_that_names_a_catalog_is_shown_and_judged_by_what_pins_it(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    fields: str,
+    locked: str,
+    options: tuple[str, ...],
+    code: int,
+    says: str,
+) -> None:
+    entry = f"{{name: vault, kind: provider, version: ^1.2, catalog: /srv/plugins{fields}}}"
+    where = places(tmp_path, entry)
+    allowed = "--allow-unverified-plugins" in options
+    monkeypatch.setattr(common, "places_of", lambda _: replace(where, allow_unverified=allowed))
+    path = tmp_path / "lock"
+    if locked:
+        digests = {own_platform(): locked}
+        one = LockedPlugin(kind="provider", name="vault", version="1.2.3", digests=digests)
+        Lock(str(path), (one,)).save()
+
+    assert main(["plugin", "list", "--lock", str(path)]) == 0
+    listed = capsys.readouterr().out
+    # What the lock knows of a digest says more than what the entry asks for.
+    version = "1.2.3" if locked and locked in fields else "^1.2 "
+    assert f"provider/vault  {version}    catalog /srv/plugins  " in listed
+    assert main(["plugin", "verify", *options, "--lock", str(path)]) == code
+    assert says in capsys.readouterr().out

@@ -284,6 +284,12 @@ def test_an_installed_plugin_that_plugins_yaml_names_by_catalog_is_shown_as_hidd
     default = (str(tmp_path / "default"),)
     places = Places(configuration=str(configuration), directories=default)
 
-    assert [one.hidden for one in inventory(places)] == [True]
+    assert [(one.path != "", one.hidden) for one in inventory(places)] == [
+        (False, False),
+        (True, True),
+    ]
     given = Places(given=(str(tmp_path / "given"),), configuration=places.configuration)
-    assert [one.hidden for one in inventory(given)] == [False]
+    assert [(one.path != "", one.hidden) for one in inventory(given)] == [
+        (True, False),
+        (False, True),
+    ]
