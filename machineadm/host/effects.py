@@ -133,6 +133,7 @@ class KeepState(Effect, frozen=True, kw_only=True):
     path: str = ""
     """As a plan shows it; empty: it is not shown."""
     before: bytes | None = None
+    # Masked by whoever renders it: once encoded, a secret is bytes among others.
     shown: bytes | None = None
     """The content with its secrets masked; None: the content itself."""
     sensitive: bool = False
@@ -182,6 +183,8 @@ class WaitFor(Effect, frozen=True, kw_only=True):
 
     condition: str
     """`socket /run/containerd/containerd.sock`, `device /dev/sdb`, `unit x.service`, `mount /data`, `clock`: see `actions.waits`."""
+    # Its own, beside the run's deadline: a wait that takes all of that would leave no time to say
+    # why.
     budget: float
     """Seconds until the wait fails."""
     reason: str

@@ -47,8 +47,11 @@ def gather(host: Host) -> Facts:
         family=host.distribution(release),
         hostname=host.kernel.hostname() if host.kernel else _line(host, "/etc/hostname"),
         machine_id=_machine_id(host),
+        # A tree has no boot: the kernel's id is that of the machine on which it is prepared.
         boot_id="" if host.offline else _line(host, "/proc/sys/kernel/random/boot_id"),
         kubeadm_version=kubeadm_version(host),
+        # By what can be done and not by the uid: root of a user namespace may not give files
+        # away, somebody with CAP_CHOWN may.
         effective_root=host.files.can_give(0, 0),
         offline=host.offline,
     )
@@ -56,6 +59,7 @@ def gather(host: Host) -> Facts:
 
 def os_release(host: Host) -> dict[str, str]:
     """The assignments of /etc/os-release, else of /usr/lib/os-release, unquoted; os-release(5)."""
+    # In this order, by os-release(5): /etc may be a person's own, /usr is the distribution's.
     content = host.files.read("/etc/os-release") or host.files.read("/usr/lib/os-release") or b""
     found = {}
     for line in content.decode(errors="replace").splitlines():

@@ -96,9 +96,12 @@ class UnpackArchive(msgspec.Struct, frozen=True, kw_only=True):
                 owner=member.owner or _OWNER,
             )
             step = WriteFiles(name=self.name, phase=self.phase, files=(file,))
+            # One at a time: a member may have hundreds of megabytes, and two of them need not be
+            # in memory at once.
             done = step.apply(host, step.check(host))
             deferred += done.deferred
             known[member.name] = Unpacked(sha256=_sha256(content), mode=mode)
+        # After the files: killed in between, the next run unpacks them again, and nothing else.
         record = msgspec.json.encode(known)
         host.state.write(f"{ARCHIVE_RECORDS}/{self._key}.json", record, durable=True)
         return Outcome(
@@ -123,6 +126,8 @@ class UnpackArchive(msgspec.Struct, frozen=True, kw_only=True):
     def _is_there(self, member: ArchiveMember, known: Unpacked | None, host: Host) -> bool:
         path = place_of(self.archive, member)
         stat = host.files.stat(path)
+        # Without a record nobody knows what the member's bytes are: the archive's digest says
+        # nothing of them.
         if known is None or stat is None or stat.kind is not FileKind.FILE:
             return False
         if host.files.sha256(path) != known.sha256:
@@ -181,6 +186,7 @@ class UnpackArchive(msgspec.Struct, frozen=True, kw_only=True):
         """
         entries: dict[str, Any] = {}
         for entry in tar:
+            # tar cf x . writes names with `./`, and nobody types it.
             entries[entry.name.removeprefix("./")] = entry
         for member in todo:
             found = entries.get(member.name)

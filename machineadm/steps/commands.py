@@ -72,6 +72,8 @@ class RunCommand(msgspec.Struct, frozen=True, kw_only=True):
         if host.commands is None:
             raise StepError("MA3206", f"{self.name}: no command can run below another root")
         result = self._attempt(host, host.commands)
+        # A timeout counts whatever the exit code is: a shell that was ended may exit with 0 by a
+        # trap of its own.
         if result.timed_out or result.exit_code not in self.command.success_exit_codes:
             raise self._failure(result)
         return Outcome(change=work.change)
@@ -178,6 +180,8 @@ def plan_commands(
             name=f"commands/{phase.value}[{number}]",
             node=tuple(node),
         )
+        # Two commands that are the same are both run: the second one is told from the first by
+        # how many came before it.
         repetition = seen[step.digest()] = seen.get(step.digest(), -1) + 1
         # After counting, so that names and repetitions do not depend on the platform.
         if not command.platforms or platform in command.platforms:

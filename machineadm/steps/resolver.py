@@ -68,6 +68,8 @@ class ConfigureResolver(msgspec.Struct, frozen=True, kw_only=True):
     def _inner(self, host: Host) -> WriteFiles:
         asked = _is_resolved_asked(host)
         file = self._of_resolved() if asked else self._of_file(_own_content(host))
+        # Nothing follows for the plain file: the C library reads it anew by itself when it has
+        # changed.
         follow = (_RESTART,) if asked else ()
         return WriteFiles(name=self.name, phase=self.phase, files=(file,), follow=follow)
 

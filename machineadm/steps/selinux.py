@@ -154,6 +154,8 @@ def _with_mode(content: bytes, mode: str) -> bytes:
     found, lines = False, []
     for line in content.decode(errors="surrogateescape").splitlines():
         if line.partition("=")[0].strip() == "SELINUX":
+            # In its place and not at the end: people who read the file look where the comment
+            # above it is.
             line = f"SELINUX={mode.lower()}"
             if found:
                 continue

@@ -31,5 +31,9 @@ def plan_static_pods(kubernetes: KubernetesConfig) -> tuple[Step, ...]:
 def _file(pod: StaticPod) -> PlannedFile:
     manifest = {"apiVersion": "v1", "kind": "Pod", **(pod.manifest or {})}
     return PlannedFile(
-        path=f"{MANIFESTS}/{pod.name}.yaml", content=encode_yaml(manifest), mode=0o600
+        # 0600 as kubeadm's own: a manifest may name secrets in its variables, and the kubelet
+        # reads it as root.
+        path=f"{MANIFESTS}/{pod.name}.yaml",
+        content=encode_yaml(manifest),
+        mode=0o600,
     )

@@ -91,6 +91,8 @@ class Afterburn:
             raise UnknownError(f"none of {', '.join(ENVIRONMENTS)} is there")
         variable = name.removeprefix("env.")
         if variable not in there:
+            # Named, because the names differ from platform to platform (AFTERBURN_AWS_...,
+            # COREOS_...), and nobody knows them by heart.
             near = ", ".join(sorted(there)[:8])
             raise UnknownError(f"has no {variable}; it has {near}")
         return as_text(there[variable])
@@ -130,6 +132,7 @@ def assignments(content: bytes, path: str) -> dict[str, str]:
     """
     found: dict[str, str] = {}
     for line in text_of(content, path).splitlines():
+        # At the first one: a value may hold more of them, as base64 does.
         name, equals, value = line.strip().partition("=")
         if equals and not name.startswith(("#", ";")):
             # Nothing is expanded, as in systemd's own reading of such a file: a `$` in a value is

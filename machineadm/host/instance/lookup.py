@@ -75,6 +75,8 @@ class Lookup:
     def _ask(self, name: str) -> Found | Missing:
         said = []
         for source, most in self._sources:
+            # Not asked and not said: a source that never knows names of this kind would only
+            # lengthen the message.
             if name.partition(".")[0] not in source.kinds:
                 continue
             before = self._clock.monotonic()

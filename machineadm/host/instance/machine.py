@@ -84,6 +84,7 @@ class OwnNames:
             if found is None:
                 raise UnknownError(f"no default route for {name.removeprefix('primary')}")
             return found
+        # From the end, since an interface may have dots in its name: eth0.100 is a VLAN.
         interface, _, what = name.rpartition(".")
         if interface not in network.interfaces():
             raise UnknownError(

@@ -56,6 +56,8 @@ def at(tree: Any, path: str) -> Any:
     here = tree
     for part in path.replace("/", ".").split("."):
         if isinstance(here, dict):
+            # As it is written first: a document may have both spellings, and they need not mean
+            # the same.
             key = part if part in here else _alike(here, part)
             if key is None:
                 raise UnknownError("has no such name")
@@ -75,6 +77,7 @@ def as_text(found: Any) -> str:
     """
     if found is None or found == "":
         raise UnknownError("has no value for it")
+    # Before the rest, because str(True) would be `True`, which no reader of JSON expects.
     if isinstance(found, bool):
         return "true" if found else "false"
     if isinstance(found, dict | list):

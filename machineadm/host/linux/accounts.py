@@ -58,6 +58,8 @@ class LinuxAccounts:
 
     def _entries(self, path: str) -> Iterator[list[bytes]]:
         for line in (self._files.read(path) or b"").splitlines():
+            # In bytes: comments and home directories may be in any encoding, and nothing here
+            # needs them as text.
             yield line.split(b":")
 
 

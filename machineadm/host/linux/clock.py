@@ -98,6 +98,8 @@ class Interruption:
 
     def limit(self, seconds: float) -> None:
         """Set another deadline, counted from when the run began."""
+        # From the start of the run: a configuration that came late by a slow download gets no
+        # more time by it.
         self._budget = seconds
         if self._watchdog is not None:
             self._set_timer()
@@ -107,6 +109,7 @@ class Interruption:
         """Seconds until the deadline, not below 0; None without one."""
         if self._budget is None:
             return None
+        # Not below 0, which select(2) would refuse.
         return max(0.0, self._began + self._budget - time.monotonic())
 
     def respite(self) -> float:

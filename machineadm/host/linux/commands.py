@@ -78,6 +78,8 @@ class LinuxCommands:
     ) -> CommandResult:
         """See `Commands.run`."""
         self._interruption.check()
+        # Before the program's first line, so that the log says what it is run for even if it
+        # hangs.
         if note:
             self._log(note)
         # Within this a signal raises nothing: the process must get its SIGTERM and time to clean up, and `_attend` asks
@@ -101,6 +103,8 @@ class LinuxCommands:
             output.end()
             if attend is not None:
                 attend(output.news())
+        # Only now, when the process is gone and its output taken: what it has said belongs into
+        # the log of the run that ends.
         if stopped is _Stop.INTERRUPTION:
             self._interruption.check()
         return CommandResult(
@@ -183,6 +187,8 @@ class LinuxCommands:
             elif now - stopped_at >= GRACE:
                 _signal_group(process, signal.SIGKILL)
             patience = self._patience(end) if stopped is None else _POLL
+            # Also while it is being stopped: a program that cannot write blocks, and would never
+            # get to its own cleanup.
             pipe = self._take(pipe, output, patience)
         # The program may have ended at SIGTERM while its children did not; they must not go on beside a cleanup.
         if stopped is not None:
@@ -277,6 +283,8 @@ class _Output:
         return text
 
     def _extend(self, data: bytes) -> None:
+        # Four bytes for each character, the longest that UTF-8 has: the cut by characters comes
+        # after decoding.
         room = LONGEST_LINE * 4 + self._overlap - len(self._partial)
         self._partial += data[:room]
         self._cut = self._cut or len(data) > room
@@ -300,6 +308,8 @@ class _Output:
             self._news.append(f"{text}\n")
         self._size += len(text) + 1
         # The end of the output is what counts: programs report why they fail last.
+        # As long as what is left would still be enough: the oldest line may go only if the rest
+        # fills the report.
         while self._size - len(self._kept[0]) > KEPT:
             self._size -= len(self._kept.popleft())
         if self._log is not None:

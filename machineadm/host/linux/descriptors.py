@@ -85,6 +85,8 @@ def read_all(fd: int, limit: int) -> bytes:
     Raises:
         RefusedError: MA3014: it is larger. No more than the limit is read: a huge sparse file costs a user nothing.
     """
+    # Before anything is read: a sparse file of terabytes costs its owner nothing, and would cost
+    # us the memory.
     size = os.fstat(fd).st_size
     chunks: list[bytes] = []
     came = 0
@@ -146,6 +148,7 @@ def remove_temporaries(directory: int) -> None:
     ):
         for entry in itertools.islice(entries, _MOST_SWEPT):
             # A directory of such a name is somebody's attempt to stop us. It cannot be unlinked, and does no harm.
+            # Both ends: a file that only begins like ours may be somebody's.
             if entry.name.startswith(_TEMPORARY) and entry.name.endswith(_TEMPORARY_END):
                 with contextlib.suppress(OSError):
                     os.unlink(entry.name, dir_fd=directory)

@@ -18,6 +18,8 @@ class LinuxDisks:
             except FileNotFoundError:
                 if path in ("", "/"):
                     return None
+                # Upwards: /var/lib/containerd is not there before the runtime is, and its
+                # parent's file system is what it will be on.
                 path = path.rpartition("/")[0] or "/"
             except OSError:
                 return None

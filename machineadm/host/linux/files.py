@@ -49,7 +49,10 @@ class LinuxFiles:
     def __init__(self, tree: Tree, label: Callable[[int, str], None] | None = None) -> None:
         self._tree = tree
         self._label = label
+        # Once a run and directory: listing a large directory before each of a thousand writes
+        # would be most of the work.
         self._swept: set[tuple[int, int]] = set()
+        # Not at the start: a run that writes no file with an owner never asks.
         self._may_chown: bool | None = None
 
     def stat(self, path: str) -> FileStat | None:
@@ -223,6 +226,8 @@ class LinuxFiles:
                     self._tree.parent(path) as (directory, name),
                     _regular(name, directory) as fd,
                 ):
+                    # In pieces: an image archive of gigabytes is judged by its digest on machines
+                    # with less memory than it has bytes.
                     sum_ = hashlib.new(algorithm)
                     while chunk := os.read(fd, _CHUNK):
                         sum_.update(chunk)
@@ -400,6 +405,8 @@ def _fill(fd: int, write: FileWrite) -> None:
     if isinstance(write.content, bytes):
         write_all(fd, write.content)
     else:
+        # Into the temporary file as it comes: an error on the way leaves the old file, and
+        # nothing to tidy up but a name that nobody knows.
         for chunk in write.content():
             write_all(fd, chunk)
     # Owner and mode before the file gets its name: a file with a secret is never readable by
@@ -427,6 +434,7 @@ def _as_file_stat(status: os.stat_result) -> FileStat:
     elif stat_.S_ISDIR(status.st_mode):
         kind = FileKind.DIRECTORY
     else:
+        # Devices, pipes and sockets are one kind: nothing here reads or writes any of them.
         kind = FileKind.LINK if stat_.S_ISLNK(status.st_mode) else FileKind.OTHER
     return FileStat(
         kind=kind,
@@ -447,5 +455,7 @@ def _may_chown() -> bool:
     ):
         for line in lines:
             if line.startswith(b"CapEff:"):
+                # The effective set, by proc_pid_status(5): root in a container has the uid, and
+                # may lack the right.
                 return bool(int(line.split()[1], 16) & _CAP_CHOWN)
     return os.geteuid() == 0

@@ -38,6 +38,8 @@ class LinuxMetadata:
         # By hand and not with urllib, whose openers read the proxy variables: a proxy must never
         # be asked for a machine's credentials.
         host, _, path = url.removeprefix("http://").partition("/")
+        # A connection of its own for each answer: services behind such addresses close them as
+        # they like.
         connection = http.client.HTTPConnection(host, timeout=max(timeout, 0.001))
         try:
             connection.request(method, f"/{path}", headers=dict(headers or {}))
@@ -75,6 +77,8 @@ def _body(
     body = b""
     while True:
         _limit(connection, end)
+        # read1, which gives what has come: read() would wait for the whole piece, past the time
+        # that is left.
         chunk = answer.read1(_CHUNK)
         if not chunk:
             break

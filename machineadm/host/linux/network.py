@@ -118,6 +118,7 @@ class LinuxNetwork:
         """The first line of the interface with global scope; proc(5)."""
         import socket
 
+        # From /proc: the ioctl for addresses knows IPv4 alone.
         for line in _text(self._inet6).splitlines():
             fields = line.split()
             if len(fields) == 6 and fields[5] == interface and fields[3] == _GLOBAL:

@@ -20,8 +20,12 @@ class LinuxQueries:
 
     def ask(self, argv: Sequence[str], *, timeout: float) -> CommandResult:
         """See `Queries.ask`."""
+        # By the same way: a query that hangs must end with the run as a command does, and leave
+        # no process behind.
         return self._commands.run(argv, timeout=timeout, quiet=True)
 
     def find(self, program: str) -> str | None:
         """See `Queries.find`."""
+        # On the PATH that programs get, and not on ours: otherwise one would be found here and
+        # not there.
         return find_program(program, search_path())

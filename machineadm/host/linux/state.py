@@ -53,6 +53,8 @@ class LinuxState:
     @property
     def lock_descriptors(self) -> tuple[int, ...]:
         """What children inherit, so that the lock is held until the last of them has ended."""
+        # Both: an orphan that holds one of them would let in a second run with another run
+        # directory.
         return tuple(fd for fd in (self._run_lock, self._state_lock) if fd is not None)
 
     def read(self, name: str, *, durable: bool) -> bytes | None:
@@ -64,6 +66,8 @@ class LinuxState:
             except (FileNotFoundError, NotADirectoryError):
                 return None
             try:
+                # Bounded, though nobody else may write here: a damaged file system can claim any
+                # size.
                 return read_all(fd, LARGEST)
             finally:
                 os.close(fd)
@@ -328,6 +332,8 @@ def _has_open(pid: str, wanted: os.stat_result) -> bool:
     with contextlib.suppress(OSError):
         for fd in os.listdir(f"/proc/{pid}/fd"):
             with contextlib.suppress(OSError):
+                # By device and inode: the name behind the link may be that of another mount
+                # namespace.
                 if os.path.samestat(os.stat(f"/proc/{pid}/fd/{fd}"), wanted):
                     return True
     return False

@@ -109,6 +109,8 @@ class Tree:
         try:
             while todo:
                 name = todo.pop()
+                # Relative to the last descriptor and never by path: a directory that is renamed
+                # meanwhile is still the one that was checked.
                 here = opened[-1] if opened else self._root
                 if isinstance(name, _Link):
                     name.require_own(here)
@@ -159,6 +161,8 @@ class Tree:
                         close_all(opened)
                         opened.clear()
                     todo.extend(_parts(link.target))
+            # The whole path is a directory that was entered: `.` is a name for it that every call
+            # takes.
             return self._last(opened), "."
         finally:
             close_all(opened)

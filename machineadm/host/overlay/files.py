@@ -210,6 +210,8 @@ class OverlayFiles:
         if isinstance(laid, MakeLink):
             raise HostError("MA3004", f"cannot read {path}: it is a symbolic link")
         if isinstance(laid, WriteFile) and isinstance(laid.content, Download):
+            # The digest that the configuration gives: the file will have it, or will not be there
+            # at all.
             pinned = laid.content.sha256 if algorithm == "sha256" else laid.content.sha512
             # Not None, which would mean that there is no file; and equal to no digest.
             return pinned.lower() or "unknown"

@@ -21,6 +21,8 @@ class OverlayKernel:
         """Have later queries see an effect as done."""
         match effect:
             case LoadModule(module=module):
+                # By underscores, as the kernel has them: a later check may write the same module
+                # with dashes.
                 self._modules.add(module.replace("-", "_"))
             case SetParameter(name=name, value=value):
                 # As the kernel shows it: it prints several values with tabs between them, however

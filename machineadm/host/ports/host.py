@@ -73,6 +73,8 @@ class Host(msgspec.Struct, kw_only=True):
     """Whether the run puts back what lies at a path now if it is lost: a step that takes files may ask."""
     made: Callable[[str], bool] = _nothing_is_known
     """Whether a command of the configuration left what lies at a declared path: then a step may put its file in a directory's place."""
+    # Here and not an argument: whoever waits is deep in a step, and the step need not know that
+    # somebody listens.
     waiting: Callable[[Waiting], None] = _nobody_is_told
     """Told of a wait when it begins, and every ten seconds as long as it lasts."""
     # Said and not derived from missing ports: a test machine may lack one, and is no tree for

@@ -138,6 +138,8 @@ class Attempt:
             return Outcome(change=Change.CHANGED, message="the node had already joined")
         if action is Action.RESUME and record is not None:
             return self._finish(record)
+        # After the commands and before kubeadm: they may have fixed what a plan could only warn
+        # of.
         self._refuse_unsuitable()
         # Taken before kubeadm starts: what is here now is not kubeadm's, and a reset must not remove it unless the
         # configuration writes it again.
@@ -195,6 +197,8 @@ class Attempt:
             # itself, in preflight.
             is_node = self._order.is_node(self._host)
             return (Remains.FOREIGN if is_node else Remains.NOTHING), _NOTHING
+        # Without looking: whether its kubelet.conf is still there has been asked by the step
+        # before.
         if record.event == "done":
             return Remains.JOINED, _NOTHING
         if self._scene.role != "Initialize":
@@ -256,7 +260,11 @@ class Attempt:
             return
         from machineadm.actions.suitability import REFUSED, flaws
 
+        # Not online: a name server that is away for a moment must not stop what kubeadm may do
+        # without it.
         looked_for = flaws(*self._order.asked, self._host, online=False, only=REFUSED)
+        # What may be set right elsewhere is a warning, and no reason to keep kubeadm from finding
+        # out.
         found = [one for one in looked_for if one.severity == "error"]
         if found:
             more = [f"{one.code}: {one.message}" for one in found[1:]]

@@ -48,6 +48,7 @@ class InstallPackages(msgspec.Struct, frozen=True, kw_only=True):
 
     def digest(self) -> str:
         """See `Step.digest`."""
+        # Without the keys: a repository's key may change while what is asked for stays the same.
         return digest_of(self.name, self.format, msgspec.json.encode(self.packages))
 
     def retry_delay(self, attempt: int, elapsed: float) -> float | None:
@@ -86,6 +87,8 @@ class InstallPackages(msgspec.Struct, frozen=True, kw_only=True):
         """
         if not work.effects:
             return Outcome(change=work.change)
+        # Asked again: another program (an unattended upgrade at the first boot) may have
+        # installed one since the check.
         before = self._found(host)
         wrong = [one for one in self.packages if not _is_right(one, before.get(one.name))]
         said = ""
@@ -97,6 +100,8 @@ class InstallPackages(msgspec.Struct, frozen=True, kw_only=True):
         else:
             for argv in self._holding(before):
                 self._run(argv, host)
+        # Its exit code alone does not tell: a virtual package is installed under another name,
+        # and nobody would find it later.
         after = self._found(host)
         missing = [one.name for one in self.packages if not _is_right(one, after.get(one.name))]
         if missing:
@@ -143,6 +148,8 @@ class InstallPackages(msgspec.Struct, frozen=True, kw_only=True):
     ) -> tuple[tuple[str, ...], ...]:
         manager = self._manager
         held = [one.name for one in wrong if one.name in found and found[one.name].held]
+        # Only those that are replaced: between release and hold an upgrade of somebody else could
+        # take any of the others along.
         release = (manager.hold(held, on=False),) if held else ()
         return (*manager.prepare(), *release, manager.install(wrong))
 
@@ -182,6 +189,8 @@ class InstallPackages(msgspec.Struct, frozen=True, kw_only=True):
         if host.commands is None:
             raise StepError("MA3402", f"{self.name}: no program can run below another root")
         manager = self._manager
+        # Not quiet: an installation takes minutes, and its lines are the only sign that it goes
+        # on.
         result = host.commands.run(argv, environment=manager.environment, timeout=_TIMEOUT)
         if result.exit_code == 0 and not result.timed_out:
             return result

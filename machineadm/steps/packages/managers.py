@@ -124,6 +124,7 @@ class Apt(Manager):
     def install(self, packages: Sequence[Package]) -> tuple[str, ...]:
         """See `Manager.install`."""
         named = [f"{one.name}={one.version}" if one.version else one.name for one in packages]
+        # Only where a version is asked for: nothing else may be replaced by an older one.
         downgrade = ["--allow-downgrades"] if any(one.version for one in packages) else []
         # Files of the configuration that are there already stay.
         keeping = ["-o", "Dpkg::Options::=--force-confdef", "-o", "Dpkg::Options::=--force-confold"]
@@ -142,6 +143,7 @@ class _Rpm(Manager):
     def query(self, names: Sequence[str]) -> tuple[str, ...]:
         """See `Manager.query`."""
         format_ = r"%{NAME}\t%{EPOCHNUM}\t%{VERSION}\t%{RELEASE}\n"
+        # rpm and not dnf: it reads the database without loading repositories, which may be away.
         return ("rpm", "-q", "--queryformat", format_, *names)
 
     def read(self, output: str) -> dict[str, Installed]:
@@ -179,6 +181,7 @@ class Dnf(_Rpm):
 
     def holds(self) -> tuple[str, ...] | None:
         """See `Manager.holds`."""
+        # -C: from the cache alone, for a list of locks needs no repository.
         return ("dnf", "-q", "-C", "versionlock", "list")
 
     def read_holds(self, output: str, names: Sequence[str]) -> set[str]:
@@ -233,6 +236,8 @@ class Zypper(_Rpm):
     def install(self, packages: Sequence[Package]) -> tuple[str, ...]:
         """See `Manager.install`."""
         named = [f"{one.name}={one.version}" if one.version else one.name for one in packages]
+        # --oldpackage: zypper otherwise refuses the version that is asked for where a later one
+        # is there.
         return ("zypper", "--non-interactive", "install", "--no-recommends", "--oldpackage", *named)
 
     def hold(self, names: Sequence[str], *, on: bool) -> tuple[str, ...]:

@@ -129,6 +129,7 @@ class EnsureMounted(msgspec.Struct, frozen=True, kw_only=True):
             )
         # Said in the plan, since nobody would look for lost files below a mount point.
         hidden = len(host.files.list(mount.target)) if stat is not None else 0
+        # After its line is in fstab, from which mount(8) takes device and type.
         effects.append(RunProgram(title="mount", argv=("mount", mount.target)))
         hides = f", and hides the {hidden} entries of the directory" if hidden else ""
         return Work(

@@ -74,6 +74,7 @@ class ConfigDrive(_Document):
             UnknownError: There is no such disk, or it has none.
         """
         host = self._host
+        # First: where it is mounted already nothing has to be started.
         for directory in _MOUNTED:
             try:
                 content = host.files.read(f"{directory}/{_DOCUMENT}", limit=1 << 20)
@@ -86,6 +87,8 @@ class ConfigDrive(_Document):
         # vfat.
         if device is None or host.queries is None:
             raise UnknownError("no disk is labelled config-2")
+        # Said, because unshare chooses it by itself only from util-linux 2.27 on: systemd makes
+        # mounts shared, and the machine would see this one.
         argv = ["unshare", "--mount", "--propagation", "private", "sh", "-c", _LOOK, "sh"]
         try:
             found = host.queries.ask([*argv, device, _DOCUMENT], timeout=timeout)
