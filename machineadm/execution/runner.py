@@ -239,7 +239,7 @@ class _Run:
         if not step.once:
             self._settling.forget_void(None if isinstance(step, Restore) else step)
         if isinstance(step, TakeBack):
-            step.forget()
+            step.forget(self._host)
 
     def _insist(self, step: Step, work: Work, before: Sequence[Step]) -> Outcome:
         """Apply, and try again as long as the failure may pass and the step's budget lasts.

@@ -72,7 +72,7 @@ class TakeBack:
     def apply(self, host: Host, work: Work) -> Outcome:
         """See `Step.apply`."""
         perform(work.effects, host)
-        self.forget()
+        self.forget(host)
         return Outcome(change=work.change, message=work.summary)
 
     def _left(self) -> list[Holding]:
@@ -80,12 +80,17 @@ class TakeBack:
         known = self._ledger.holding
         return [one for one in self.stale if known(one.kind, one.name) == one]
 
-    def forget(self) -> None:
-        """Nobody owns it any more. After a kill before this, the next run finds the files as they were before us, and forgets then."""
+    def forget(self, host: Host) -> None:
+        """Nobody owns it any more. After a kill before this, the next run finds the files as they were before us, and forgets then.
+
+        What stays as we left it is not forgotten: it is said again, and by a reset, and is never taken for what was there before us.
+        """
         if self._settling.kubeadm_started:
             return
+        eyes = Eyes(host)
         for holding in self._left():
-            self._ledger.drop(holding.kind, holding.name)
+            if not _is_still_ours(holding, eyes):
+                self._ledger.drop(holding.kind, holding.name)
         self._ledger.save()
 
     def _undone(
@@ -180,7 +185,7 @@ class TakeEverythingBack(TakeBack):
         )
         return work, tuple(stays)
 
-    def forget(self) -> None:
+    def forget(self, host: Host) -> None:
         """Nothing: see the class."""
 
 
@@ -211,6 +216,16 @@ class Restore:
         """See `Step.apply`."""
         perform(work.effects, host)
         return Outcome(change=work.change, message=work.summary)
+
+
+def _is_still_ours(holding: Holding, eyes: Eyes) -> bool:
+    """Whether a file is still what we made of it: it was appended to, or its earlier content was not kept."""
+    if holding.kind != "file":
+        return False
+    now = eyes.look(holding.name)
+    # Others write to a file that was appended to, so it need not be a state of ours to have our lines.
+    ours = holding.is_ours(now) or (holding.append and now.kind == "file")
+    return ours and now not in (ABSENT, holding.before)
 
 
 def _without(lines: Sequence[Holding], host: Host) -> Iterator[WriteFile]:

@@ -12,6 +12,7 @@ from machineadm.actions.files import PlannedFile, WriteFiles
 from machineadm.actions.perform import perform
 from machineadm.errors import KubeadmError
 from machineadm.execution.looking import look
+from machineadm.execution.taking_back import TakeEverythingBack
 from machineadm.host.effects import EnableUnit, RemoveFile, WriteFile
 from machineadm.host.ports import FileKind, Host
 from machineadm.plan.look import Standing, anything_to_do
@@ -144,6 +145,32 @@ def test_what_was_appended_to_stays_and_is_said() -> None:
 
     assert host.text("/etc/hosts") == "127.0.0.1 localhost\nours\n"
     assert "it was appended to" in one.work.summary
+
+
+@pytest.mark.parametrize("append", [False, True], ids=["too-large-to-keep", "appended-to"])
+def test_what_stays_as_we_left_it_is_not_forgotten(append: bool) -> None:
+    host = FakeHost()
+    before = b"x" * (2 << 20) if not append else b"127.0.0.1 localhost\n"
+    host.put("/etc/stays", before)
+    carry_out(plan(files("/etc/stays", append=append)), host)
+    carry_out(plan(), host)
+
+    for _ in range(2):
+        (one,) = look(context_of(plan(), host))
+        assert "/etc/stays stays: " in one.work.summary
+        assert not anything_to_do((one,))
+        state = dict(host.state.state_files)
+        carry_out(plan(), host)
+        assert host.state.state_files == state
+    ledger = context_of(plan(), host).ledger
+    everything = TakeEverythingBack(ledger.holdings(), ledger, context_of(plan(), host).settling)
+    assert [line.partition(":")[0] for line in everything.look(host)[1]] == ["/etc/stays stays"]
+    carry_out(plan(files("/etc/stays", "/etc/other")), host)
+    carry_out(plan(), host)
+    # What was there before our first write comes back where it was kept, and never what we had made of it.
+    assert host.text("/etc/stays") == (before.decode() if append else "ours\n")
+    looks = look(context_of(plan(), host))
+    assert ("/etc/stays stays: " in "".join(one.work.summary for one in looks)) is not append
 
 
 def test_what_was_too_large_to_be_kept_stays_and_is_said() -> None:
