@@ -76,7 +76,8 @@ SAMPLE ?= 0
 torture: $(STAMP) $(AGENT) ## kill, or fail, every system call of a run that changes something, then run again (root, Debian, strace; an hour; SAMPLE=200)
 	$(BIN)/python -m tests.torture $(AGENT) --sample $(SAMPLE)
 
+# A version's judge is built from its own Go modules, and kept by what shapes it; the first build of each takes minutes.
 .PHONY: verdicts
-verdicts: $(STAMP) ## thousands of cases of each kind judged by Kubernetes' own code, for the table of docs/verdict.md (Go; minutes)
-	tests/judges/build.sh component controlplane >/dev/null
+verdicts: $(STAMP) ## thousands of cases of each kind judged by each version's own programs, for the table of docs/verdict.md (Go; minutes a version once)
+	tests/judges/build.sh $$($(BIN)/python -m tests.verdict_table --judges) >/dev/null
 	$(BIN)/python -m tests.verdict_table

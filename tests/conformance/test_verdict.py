@@ -1,4 +1,4 @@
-"""What `validate` accepts starts: kubeadm, the kubelet and the API server judge the same drawn configurations.
+"""What `validate` accepts starts: the programs of a version and we judge the same drawn cases.
 
 Where the two verdicts differ, it is on purpose, and stands in a list of tests/verdict_table.py with its reason.
 """
@@ -10,39 +10,66 @@ import pytest
 from tests.configurations import document
 from tests.drawn_machines import BASE, KINDS, Verdict, drawn, ours
 from tests.judges import judges
-from tests.verdict_table import OF_MACHINES_ACCEPTED, is_refused_machine
+from tests.verdict_table import KINDS as ALL_KINDS
+from tests.verdict_table import asked, cases
+
+MINORS = (34,)
+"""Versions that are judged whole."""
 
 COUNT = 300
 """Cases of each kind."""
 
 
-def judged(kind: str) -> list[tuple[Verdict, list[str]]]:
-    verdicts = [one for one in map(ours, drawn(kind, COUNT)) if one.machine is not None]
-    machines = [one.machine for one in verdicts if one.machine is not None]
-    return list(zip(verdicts, judges.controlplane_validate(machines), strict=True))
+@pytest.mark.parametrize("kind", ALL_KINDS)
+@pytest.mark.parametrize("minor", MINORS)
+def test_our_verdict_is_that_of_the_programs_of_a_version(minor: int, kind: str) -> None:
+    counts, differing = asked(kind, minor, COUNT)
+
+    assert differing == []
+    # A generator that draws one verdict alone would prove nothing.
+    assert counts["cases"] * 0.03 < counts["refused"] < counts["cases"] * 0.97
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_our_verdict_is_that_of_kubernetes(kind: str) -> None:
-    cases = judged(kind)
+def test_what_an_older_kubeadm_refuses_is_refused(kind: str) -> None:
+    """kubeadm's validation alone, of the last version that reads v1beta3: what its other programs refuse is `make verdicts`' business."""
+    drawn = cases(kind, 30, COUNT)
+    requests = [{"judge": "kubeadm", "config": case.request["config"]} for case in drawn]
 
-    false_accepts = [
-        (verdict.spec, problems)
-        for verdict, problems in cases
-        if problems
-        and not verdict.refusals
-        and not any(known in problems[0] for known in OF_MACHINES_ACCEPTED)
+    answers = judges.verdicts(30, requests, kubeadm_alone=True)
+
+    accepted = [
+        (case.what, problems)
+        for case, problems in zip(drawn, answers, strict=True)
+        if problems and not case.refusals
     ]
-    false_refusals = [
-        (verdict.spec, verdict.refusals)
-        for verdict, problems in cases
-        if verdict.refusals and not problems and not is_refused_machine(verdict.refusals)
+    assert accepted == []
+
+
+def test_an_older_kubeadm_catches_a_planted_fault() -> None:
+    good, planted = (
+        ours({**BASE, "kubernetes.version": "v1.30.4", **more}) for more in ({}, SIGNING)
+    )
+    assert good.machine
+    assert planted.machine
+    requests = [
+        {"judge": "kubeadm", "config": each.machine.config}
+        for each in (good, planted)
+        if each.machine
     ]
-    assert false_accepts == []
-    assert false_refusals == []
-    # A generator that draws one verdict alone would prove nothing.
-    taken = sum(not problems for _, problems in cases)
-    assert len(cases) * 0.03 < taken < len(cases) * 0.97
+
+    taken, refused = judges.verdicts(30, requests, kubeadm_alone=True)
+
+    assert taken == []
+    assert any("token groups cannot be specified" in one for one in refused)
+
+
+SIGNING: dict[str, object] = {
+    "kubernetes.role": {
+        "type": "Initialize",
+        "bootstrapTokens": [{"token": "abcdef.0123456789abcdef", "usages": ["signing"]}],
+    }
+}
 
 
 def spec(**fields: object) -> dict[str, object]:
@@ -73,23 +100,60 @@ FAULTS = [
 ]  # fmt: skip
 
 
-def test_the_control_plane_judge_passes_what_is_good() -> None:
-    good = ours(spec(**{VOLUMES: [{"name": "a", "hostPath": "/a", "mountPath": "/a"}]}))
-    assert good.machine
+def machine_problems(minor: int, verdict: Verdict) -> list[str]:
+    assert verdict.machine
+    request = {
+        "judge": "machine",
+        "config": verdict.machine.config,
+        "files": dict(verdict.machine.files),
+        "patches": dict(verdict.machine.patches),
+    }
+    (problems,) = judges.verdicts(minor, [request])
+    return problems
 
-    assert judges.controlplane_validate([good.machine]) == [[]]
+
+@pytest.mark.parametrize("minor", MINORS)
+def test_the_judge_of_machines_passes_what_is_good(minor: int) -> None:
+    version = {"kubernetes__version": f"v1.{minor}.0"}
+    good = ours(spec(**version, **{VOLUMES: [{"name": "a", "hostPath": "/a", "mountPath": "/a"}]}))
+
+    assert machine_problems(minor, good) == []
 
 
 @pytest.mark.parametrize(("stage", "fields", "words"), FAULTS)
-def test_the_control_plane_judge_catches_a_planted_fault(
+def test_the_judge_of_machines_catches_a_planted_fault(
     stage: str, fields: dict[str, object], words: str
 ) -> None:
-    planted = ours(spec(**fields))
-    assert planted.machine
-
-    (problems,) = judges.controlplane_validate([planted.machine])
+    problems = machine_problems(34, ours(spec(**fields)))
 
     assert any(one.startswith(stage) and words in one for one in problems), problems
+
+
+ARGUMENT_FAULTS = [
+    ("kube-apiserver", "--nope=1", "unknown flag"),
+    ("kube-apiserver", "--goaway-chance=0.5", "goaway-chance"),
+    ("kube-apiserver", "--feature-gates=Nope=true", "Nope"),
+    ("kube-controller-manager", "--concurrent-service-endpoint-syncs=51", "concurrent-service-endpoint-syncs"),
+    ("kube-scheduler", "--secure-port=70000", "secure-port"),
+    ("kubelet", "--max-pods=-1", "MaxPods"),
+    ("kubelet", "--feature-gates=Nope=true", "Nope"),
+    ("etcd", "--nope=1", "nope"),
+    ("etcd", "--auto-compaction-mode=nope", "auto-compaction-mode"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("minor", MINORS)
+@pytest.mark.parametrize(("program", "argument", "words"), ARGUMENT_FAULTS)
+def test_the_judge_of_arguments_catches_a_planted_fault(
+    minor: int, program: str, argument: str, words: str
+) -> None:
+    good, planted = judges.verdicts(
+        minor,
+        [{"judge": "flags", "program": program, "args": args} for args in ([], [argument])],
+    )
+
+    assert good == []
+    assert any(words in one for one in planted), planted
 
 
 def test_the_same_seed_draws_the_same_cases() -> None:

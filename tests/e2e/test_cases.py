@@ -48,6 +48,11 @@ def test_a_wrong_pin_of_the_authority_is_told_and_mended() -> None:
     assert run_case("wrong-ca-hash") == 0
 
 
+@pytest.mark.requirement("U12")
+def test_what_kubernetes_would_refuse_is_refused_in_less_than_a_second() -> None:
+    assert run_case("refused-early") == 0
+
+
 @pytest.mark.requirement("R1")
 def test_a_worker_that_is_up_first_waits_for_its_control_plane() -> None:
     assert run_case("worker-first") == 0

@@ -7,7 +7,8 @@
 set -euo pipefail
 HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 CACHE=${MACHINEADM_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/machineadm}/judges
-JUDGES=(kubeadm-1.34 component controlplane crd controller-gen kubeadm-1.30 kubeadm-1.31 ignition validate-ignition template fake-gcs-server cluster-api)
+JUDGES=(kubeadm-1.34 component verdict-1.34 crd controller-gen kubeadm-1.30 kubeadm-1.31 kubeadm-judge-1.30 etcdflags-3.6 ignition validate-ignition template fake-gcs-server cluster-api)
+# verdict-1.NN: the sources of verdict/ against the modules of that minor version that ../upstream pins.
 # The toolchain that is there, no other; what go.sum does not name is not built; one static file comes out.
 command -v go >/dev/null || PATH=$PATH:/usr/local/go/bin
 export GOTOOLCHAIN=local GOFLAGS='-mod=readonly -buildvcs=false -trimpath' GOWORK=off CGO_ENABLED=0 GO111MODULE=on
@@ -15,9 +16,10 @@ export GOTOOLCHAIN=local GOFLAGS='-mod=readonly -buildvcs=false -trimpath' GOWOR
 say() { echo "judges: $*" >&2; }
 
 # recipe NAME: sets module (a directory here), package and version (empty: none is stamped in), libraries (Debian packages for
-# C that it calls) and links (more for the linker)
+# C that it calls), links (more for the linker), sources (a directory whose programs are built in the module), tags, and compile (flags
+# for the compiler)
 recipe() {
-  package=. version= libraries='' links=''
+  package=. version= libraries='' links='' sources='' tags='' compile=''
   case $1 in
     kubeadm-1.30) module=$1 version=1.30.4;;
     kubeadm-1.31) module=$1 version=1.31.4;;
@@ -25,8 +27,15 @@ recipe() {
     kubelet|kubectl|kube-apiserver|kube-controller-manager|kube-scheduler|kube-proxy)
       module=kubeadm-1.34 version=1.34.4 package=k8s.io/kubernetes/cmd/$1;;
     component|crd|coredns|template|cluster-api) module=$1;;
+    verdict-1.3[0-9]) module=../upstream/modules/${1#verdict-} sources=verdict
+      version=$(awk '$1 == "k8s.io/kubernetes" {print substr($2, 2); exit}' "$HERE/$module/go.mod")
+      for minor in 31 32 34 35 37; do [ "${1#verdict-1.}" -ge "$minor" ] || tags+=${tags:+,}before_1_$minor; done
+      # 1.34 shares its packages with the other judges; of the others a build from nothing takes half the time, and `make upstream`
+      # shares them.
+      [ "$1" = verdict-1.34 ] || compile='all=-N -l';;
+    etcdflags-3.[567]) module=../upstream/modules/etcd-${1#etcdflags-} sources=etcdflags;;
+    kubeadm-judge-1.30) module=kubeadm-1.30 version=1.30.4 sources=verdict tags=kubeadm_only;;
     openapi) module=kubeadm-1.34 package=./openapi;;
-    controlplane) module=kubeadm-1.34 version=1.34.4 package=./controlplane;;
     controller-gen) module=$1 package=sigs.k8s.io/controller-tools/cmd/controller-gen;;
     fake-gcs-server) module=$1 package=github.com/fsouza/fake-gcs-server;;
     containerd|containerd-shim-runc-v2|ctr) module=containerd-2.3 version= package=github.com/containerd/containerd/v2/cmd/$1
@@ -55,8 +64,9 @@ stamp() {
 key() {
   local directories=(.)
   if [[ $package = ./* ]]; then directories+=("$package"); fi
-  (cd "$HERE/$module" && { echo "$package $version $GOFLAGS $(uname -m)$libraries$links"; declare -f stamp
-    find "${directories[@]}" -maxdepth 1 -type f \( -name 'go.*' -o -name "$([[ $package = .* ]] && echo '*.go')" \) -print0 | sort -z | xargs -0 sha256sum; }) | sha256sum | cut -c1-12
+  [ -z "$sources" ] || directories+=("$HERE/$sources")
+  (cd "$HERE/$module" && { echo "$package $version $GOFLAGS $(uname -m)$libraries$links$tags$compile"; declare -f stamp
+    find "${directories[@]}" -maxdepth 1 -type f \( -name 'go.*' -o -name "$([[ $package = .* ]] && echo '*.go')" \) -print0 | sort -z | xargs -0 sha256sum | sed "s|$HERE/||"; }) | sha256sum | cut -c1-12
 }
 
 usable_go() {
@@ -81,7 +91,14 @@ build() {
     exec 9> "$CACHE/.$name.lock"; flock 9
     if [ ! -x "$out" ]; then
       say "building $name"
-      (cd "$HERE/$module" && CGO_ENABLED=$((${#libraries} > 0)) nice -n 10 go build -ldflags "-s -w$(stamp "$version")$links" -o "$out.new" "$package") >&2
+      (
+        cd "$HERE/$module"
+        if [ -n "$sources" ]; then
+          from=$(mktemp -d); trap 'rm -rf "$from"' EXIT
+          cp go.* "$HERE/$sources"/*.[gs]* "$from"; cd "$from"
+        fi
+        CGO_ENABLED=$((${#libraries} > 0)) nice -n 10 go build -tags "$tags" -gcflags "$compile" -ldflags "-s -w$(stamp "$version")$links" -o "$out.new" "$package" >&2
+      )
       mv "$out.new" "$out"
     # what a fortnight has not needed is not needed
     find "$CACHE" -mindepth 1 -maxdepth 1 -type d -name "$name-*" -mtime +14 -not -path "$(dirname "$out")" -exec rm -rf {} +

@@ -16,6 +16,7 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from tests.real import missing
+from tests.upstream.tables import ETCD
 
 HERE = Path(__file__).parent
 KUBEADM_VERSIONS = ("1.30.4", "1.31.4", "1.34.4")
@@ -103,11 +104,6 @@ def component_validate(text: str) -> list[Problem]:
     ]
 
 
-def controlplane() -> Path:
-    """The program that judges what kubeadm is given as kubeadm, the kubelet and the API server would."""
-    return program("controlplane")
-
-
 class Machine(NamedTuple):
     """What kubeadm and the API server are given on a first control plane machine."""
 
@@ -119,37 +115,6 @@ class Machine(NamedTuple):
 
     patches: Mapping[str, str] = MappingProxyType({})
     """kubeadm's patches, by file name."""
-
-
-def controlplane_validate(machines: Iterable[Machine]) -> list[list[str]]:
-    """What kubeadm, the kubelet and the API server of 1.34 find wrong with each machine, all in one process.
-
-    Raises:
-        RuntimeError: The judge itself failed.
-    """
-    lines = [
-        json.dumps(
-            {
-                "id": str(number),
-                "config": machine.config,
-                "files": dict(machine.files),
-                "patches": dict(machine.patches),
-            }
-        )
-        for number, machine in enumerate(machines)
-    ]
-    run = subprocess.run(
-        [controlplane()],
-        input="\n".join(lines),
-        capture_output=True,
-        text=True,
-        timeout=600,
-        check=False,
-    )
-    verdicts = [json.loads(line) for line in run.stdout.split("\n") if line]
-    if run.returncode != 0 or len(verdicts) != len(lines):
-        raise RuntimeError(f"the control plane judge: {run.stderr.strip()[-4000:]}")
-    return [[f"{one['stage']}: {one['message']}" for one in v["errors"]] for v in verdicts]
 
 
 def crd() -> Path:
@@ -278,6 +243,33 @@ def ignition_validate(config: bytes) -> list[str]:
     return lines or ([f"exit code {run.returncode}"] if run.returncode else [])
 
 
+def verdict(minor: int) -> Path:
+    """The program that judges cases as the programs of a minor version would: `verdict(37)`."""
+    return program(f"verdict-1.{minor}")
+
+
+def verdicts(
+    minor: int, requests: Iterable[Mapping[str, Any]], *, kubeadm_alone: bool = False
+) -> list[list[str]]:
+    """What the programs of a minor version find wrong with each case, all in one process.
+
+    Args:
+        minor: 37 for Kubernetes 1.37.
+        requests: As tests/judges/verdict/main.go says. All of them, or none, are arguments of etcd, whose program is another.
+        kubeadm_alone: By the smaller program that has kubeadm's validation alone.
+
+    Raises:
+        RuntimeError: The judge itself failed.
+    """
+    lines = [json.dumps({"id": str(number), **each}) for number, each in enumerate(requests)]
+    if lines and json.loads(lines[0]).get("program") == "etcd":
+        judge = program(f"etcdflags-{ETCD[minor]}")
+    else:
+        judge = program(f"kubeadm-judge-1.{minor}") if kubeadm_alone else verdict(minor)
+    answers = _answers([judge], lines, f"the judge of 1.{minor}")
+    return [[f"{one['stage']}: {one['message']}" for one in each["errors"]] for each in answers]
+
+
 def _answers(command: list[Any], lines: list[str], name: str) -> list[dict[str, Any]]:
     """Give a judge one request a line; its answers, one for each, in order.
 
@@ -289,7 +281,7 @@ def _answers(command: list[Any], lines: list[str], name: str) -> list[dict[str, 
         input="\n".join(lines),
         capture_output=True,
         text=True,
-        timeout=600,
+        timeout=3000,
         check=False,
     )
     # Not splitlines: a text may hold characters that Python takes for ends of lines.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, Final
 
 from machineadm.api.finding import Finding
 from machineadm.config.passed_on.values import (
@@ -19,7 +19,7 @@ from machineadm.config.paths import child
 
 
 def problems(
-    policy: dict[str, Any], path: str, _minor: int, _inherited: Mapping[str, Any]
+    policy: dict[str, Any], path: str, minor: int, _inherited: Mapping[str, Any]
 ) -> Iterator[Finding]:
     """What the API server refuses beyond wrong fields."""
     yield from _stages(policy, path)
@@ -29,7 +29,7 @@ def problems(
         for url, place in strings(rule, "nonResourceURLs", at):
             yield from _url(url, place)
         for resources, place in maps(rule, "resources", at):
-            yield from _resources(resources, place)
+            yield from _resources(resources, place, minor)
         if not is_absent(rule, "nonResourceURLs") and not (
             is_absent(rule, "resources") and is_absent(rule, "namespaces")
         ):
@@ -54,9 +54,13 @@ def _url(url: str, path: str) -> Iterator[Finding]:
         yield refused(path, "* is allowed only at the end")
 
 
-def _resources(resources: dict[str, Any], path: str) -> Iterator[Finding]:
+_ANY_GROUP_MINOR: Final = 36
+"""The first minor version that takes `*` for every group."""
+
+
+def _resources(resources: dict[str, Any], path: str, minor: int) -> Iterator[Finding]:
     group = text(resources, "group")
-    if group and not is_subdomain(group):
+    if group and not is_subdomain(group) and not (group == "*" and minor >= _ANY_GROUP_MINOR):
         first = group.partition("/")[0]
         hint = f"write {first}" if is_subdomain(first) else ""
         if group == "*":

@@ -107,17 +107,21 @@ def _quantity(value: str) -> str:
     return "" if amount(value) is not None else "must be an amount such as 100Mi"
 
 
-def _port_range(value: str) -> str:
+def port_range(value: str) -> tuple[int, int] | None:
+    """First and last of a range of ports; None if it is not one."""
     text = value.strip()
     if found := re.fullmatch(r"([0-9]{1,9})-([0-9]{1,9})", text):
-        first, last = int(found[1]), int(found[2])
-    elif found := re.fullmatch(r"([0-9]{1,9})\+([0-9]{1,9})", text):
-        first, last = int(found[1]), min(int(found[1]) + int(found[2]), _LAST_PORT)
-    elif re.fullmatch(r"[0-9]{1,9}", text):
-        first = last = int(text)
-    else:
-        return "" if not text else "must be a range of ports such as 30000-32767"
-    return "" if first <= last <= _LAST_PORT else "must be a range of ports up to 65535"
+        return int(found[1]), int(found[2])
+    if found := re.fullmatch(r"([0-9]{1,9})\+([0-9]{1,9})", text):
+        return int(found[1]), min(int(found[1]) + int(found[2]), _LAST_PORT)
+    return (int(text), int(text)) if re.fullmatch(r"[0-9]{1,9}", text) else None
+
+
+def _port_range(value: str) -> str:
+    found = port_range(value)
+    if found is None:
+        return "must be a range of ports such as 30000-32767" if value.strip() else ""
+    return "" if found[0] <= found[1] <= _LAST_PORT else "must be a range of ports up to 65535"
 
 
 def _levels(value: str) -> str:
@@ -154,6 +158,20 @@ def _taints(value: str) -> str:
     return ""
 
 
+def _reserved_memory(value: str) -> str:
+    for each in value.split(";") if value else ():
+        number, colon, amounts = each.partition(":")
+        if not colon or number.strip() != number or not number.isascii() or not number.isdigit():
+            return "must be node:memory=amount, with semicolons between them"
+        for pair in amounts.split(","):
+            kind, equals, size = pair.partition("=")
+            if not equals or not (kind == "memory" or kind.startswith("hugepages-")):
+                return "must be node:memory=amount, with semicolons between them"
+            if amount(size) is None:
+                return "has an amount that is not one such as 1Gi"
+    return ""
+
+
 _TYPES: Final[Mapping[str, Callable[[str], str]]] = {
     "bool": _boolean,
     "duration": _duration,
@@ -177,14 +195,19 @@ _TYPES: Final[Mapping[str, Callable[[str], str]]] = {
     "namedCertKey": _certificate,
     "int32Slice": _curves,
     "[]v1.Taint": _taints,
+    "reserved-memory": _reserved_memory,
 }
 
 
 def _level(value: str) -> str:
-    number = integer(value)
-    return (
-        "" if number is not None and 0 <= number < 1 << 31 else "must be an integer, not negative"
-    )
+    # Of base 10 alone, and without a sign.
+    fits = value.isascii() and value.isdigit() and len(value) <= 64 and int(value) < 1 << 31
+    return "" if fits else "must be an integer, not negative"
+
+
+def _colon_pairs(value: str) -> str:
+    fits = all(":" in pair for pair in value.split(",") if pair)
+    return "" if fits else "must be name:value pairs with commas between them"
 
 
 def type_problem(name: str, value: str, kind: str) -> str:
@@ -199,6 +222,10 @@ def type_problem(name: str, value: str, kind: str) -> str:
         return _level(value)
     if name == "runtime-config":
         return ""  # of the same type by its name, but it takes a key alone
+    if name == "manifest-url-header":
+        return _colon_pairs(value)
+    if name == "cpu-manager-policy-options" and not value:
+        return "must be a key=value pair"
     if name in ("eviction-hard", "eviction-soft"):
         return _thresholds(
             value
@@ -327,8 +354,52 @@ def _services(value: str) -> str:
     return "must be one range of IPv4 and one of IPv6" if same else ""
 
 
-def _apis(value: str) -> str:
+_ALL_APIS: Final = frozenset(f"api/{each}" for each in ("all", "ga", "beta", "alpha"))
+_API: Final = r"([^/]*)/[^/]*(/[^/]*)?"
+_GROUPS: Final = frozenset(
+    (
+        "",
+        *("apps", "autoscaling", "batch", "extensions", "policy"),
+        *("flowcontrol.apiserver.k8s.io", "internal.apiserver.k8s.io", "rbac.authorization.k8s.io"),
+        *(
+            f"{name}.k8s.io"
+            for name in (
+                "admission",
+                "admissionregistration",
+                "apiextensions",
+                "apiregistration",
+                "authentication",
+                "authorization",
+                "certificates",
+                "coordination",
+                "discovery",
+                "events",
+                "imagepolicy",
+                "networking",
+                "node",
+                "resource",
+                "scheduling",
+                "storage",
+                "storagemigration",
+            )
+        ),
+    )
+)
+"""The groups of the API server from 1.29 on (k8s.io/api, apiextensions-apiserver, kube-aggregator)."""
+
+_LATER_GROUPS: Final = {"lifecycle.k8s.io": 37}
+"""Those that came later, with the first minor version that has them."""
+
+
+def _apis(value: str, minor: int) -> str:
     for pair in filter(None, value.split(",")):
+        name = pair.partition("=")[0].strip()
+        found = None if name in _ALL_APIS else re.fullmatch(_API, name)
+        if found is None and name not in _ALL_APIS:
+            return f"must have names such as apps/v1, or of {', '.join(sorted(_ALL_APIS))}"
+        group = found[1] if found is not None else ""
+        if group not in _GROUPS and not minor >= _LATER_GROUPS.get(group, minor + 1):
+            return f"{group} is no group of the API server 1.{minor}"
         state = pair.partition("=")[2].strip()
         if state and state not in BOOLEANS:
             return "must be api=true or api=false, with commas between them"
@@ -398,7 +469,6 @@ _RULES: Final[Mapping[str, Mapping[str, Callable[[str], str]]]] = {
         "etcd-servers-overrides": _overrides,
         "watch-cache-sizes": _watch_caches,
         "strict-transport-security-directives": _security_headers,
-        "runtime-config": _apis,
         "service-cluster-ip-range": _services,
         "authorization-mode": _modes,
         "service-account-issuer": _issuer,
@@ -444,6 +514,8 @@ _RULES: Final[Mapping[str, Mapping[str, Callable[[str], str]]]] = {
     },
     "kubelet": {
         **_SERVING,
+        "topology-manager-scope": _one_of("container", "pod"),
+        "container-runtime-endpoint": lambda value: "" if value else "must not be empty",
         "authorization-mode": _one_of("AlwaysAllow", "Webhook"),
         "cloud-provider": _one_of("external", ""),
     },
@@ -472,5 +544,7 @@ def value_problem(program: str, name: str, value: str, minor: int) -> str:
     if name == "show-hidden-metrics-for-version" and value:
         wanted = f"1.{minor - 1}"
         return "" if value == wanted else f"must be {wanted}, the version before"
+    if name == "runtime-config":
+        return _apis(value, minor)
     rule: Any = _RULES.get(program, {}).get(name)
     return rule(value) if rule is not None else ""

@@ -9,6 +9,7 @@ import pytest
 from machineadm.config import upstream
 from machineadm.config.validation import check
 from machineadm.config.versions import NEWEST_MINOR, OLDEST_MINOR
+from machineadm.documents.decoding import read_values
 from tests.configurations import configuration
 from tests.rulecases import CLUSTER, CP, NODE, Case, K, judging
 
@@ -220,8 +221,39 @@ REFUSED_VALUES = [
     ("kubelet", "topology-manager-policy", "numa"),
     ("kubelet", "reserved-cpus", "3-1"),
     ("kubelet", "container-log-max-files", "1"),
+    ("kube-apiserver", "v", "0x10"),
+    ("kube-apiserver", "runtime-config", "v1=true"),
+    ("kube-apiserver", "runtime-config", "nope.k8s.io/v1=true"),
+    ("kube-apiserver", "runtime-config", "lifecycle.k8s.io/v1alpha1=true"),
+    ("kube-apiserver", "enable-admission-plugins", "NodeRestrictoin"),
+    ("kube-apiserver", "admission-control", "NodeRestriction"),
+    ("kubelet", "reserved-memory", "0:memory"),
+    ("kubelet", "reserved-memory", "0:cpu=1"),
+    ("kubelet", "manifest-url-header", "a=b"),
+    ("kubelet", "cpu-manager-policy-options", ""),
+    ("kubelet", "enforce-node-allocatable", "pod"),
+    ("kubelet", "topology-manager-scope", ""),
     ("etcd", "auto-compaction-mode", "always"),
     ("etcd", "snapshot-count", "-1"),
+    ("etcd", "listen-client-urls", "https://node.example:2379"),
+    ("etcd", "listen-metrics-urls", "http://127.0.0.1"),
+    ("etcd", "advertise-client-urls", "https://:2379"),
+    ("etcd", "cors", "example.com"),
+    ("etcd", "compact-hash-check-time", "0s"),
+    ("etcd", "max-concurrent-streams", "-1"),
+    ("etcd", "discovery-fallback", "proxy"),
+    ("etcd", "v2-deprecation", "not-yet"),
+    ("etcd", "logger", "capnslog"),
+    ("etcd", "heartbeat-interval", "300"),
+    ("etcd", "election-timeout", "60000"),
+    ("etcd", "discovery-srv", "example.com"),
+    ("etcd", "discovery-token", "a"),
+    ("etcd", "feature-gates", "Nope=true"),
+    ("etcd", "feature-gates", "PriorityRequest=true"),
+    ("etcd", "feature-gates", "LeaseCheckpointPersist=true"),
+    ("etcd", "experimental-initial-corrupt-check", "true"),
+    ("etcd", "experimental-watch-progress-notify-interval", "5s"),
+    ("etcd", "enable-log-rotation", "true"),
 ]  # fmt: skip
 
 
@@ -246,7 +278,16 @@ TAKEN_VALUES = [
     ("kube-controller-manager", "secure-port", "0"),
     ("kubelet", "max_pods", "250"),
     ("kubelet", "image-gc-high-threshold", "90"),
+    ("kube-apiserver", "runtime-config", "api/ga=true,/v1,apiregistration.k8s.io/v1=false"),
+    ("kube-apiserver", "log-text-split-stream", "false"),
+    ("kubelet", "reserved-memory", "0:memory=1Gi,hugepages-2Mi=100M;1:memory=2Gi"),
+    ("kubelet", "manifest-url-header", "a:b,c:d"),
+    ("kubelet", "enforce-node-allocatable", "pods"),
     ("etcd", "auto-compaction-mode", "revision"),
+    ("etcd", "listen-metrics-urls", "http://0.0.0.0:2381,http://[::1]:2381"),
+    ("etcd", "cors", "*"),
+    ("etcd", "heartbeat-interval", "200"),
+    ("etcd", "feature-gates", "InitialCorruptCheck=true,CompactHashCheck=true"),
 ]
 
 
@@ -262,3 +303,66 @@ def test_a_gate_that_is_on_without_what_it_needs_is_refused_from_1_35() -> None:
     assert of_values("kubelet", ("feature-gates", "GracefulNodeShutdown=false"), minor=37) == [
         "[0].value"
     ]
+
+
+APART = [
+    ("kube-apiserver", [("oidc-username-claim", "sub")], [("oidc-issuer-url", "https://a.example"), ("oidc-client-id", "a")]),
+    ("kube-apiserver", [("authorization-policy-file", "/a")], [("authorization-mode", "Node,RBAC,ABAC")]),
+    ("kube-apiserver", [("authorization-mode", "Node,Webhook")], [("authorization-webhook-config-file", "/a")]),
+    ("kube-apiserver", [("encryption-provider-config-automatic-reload", "true")], [("encryption-provider-config", "/a")]),
+    ("kube-apiserver", [("peer-ca-file", "/a")], [("feature-gates", "UnknownVersionInteroperabilityProxy=true")]),
+    ("kube-apiserver", [("kubernetes-service-node-port", "20000")], [("service-node-port-range", "20000-20100")]),
+    ("kube-apiserver", [("coordinated-leadership-renew-deadline", "20s")], [("coordinated-leadership-lease-duration", "30s")]),
+    ("kube-apiserver", [("runtime-config", "api/ga=false")], [("enable-priority-and-fairness", "false")]),
+    ("kube-scheduler", [("log-text-split-stream", "true")], [("feature-gates", "LoggingAlphaOptions=true")]),
+    ("kube-scheduler", [("requestheader-uid-headers", "X-Uid")], [("requestheader-uid-headers", "X-Uid,X-Remote-Uid")]),
+    (
+        "kube-controller-manager",
+        [("cluster-signing-kubelet-client-cert-file", "/a")],
+        [("cluster-signing-kubelet-client-key-file", "/b"), ("cluster-signing-cert-file", ""), ("cluster-signing-key-file", "")],
+    ),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("program", "alone", "more"), APART)
+def test_what_needs_another_argument_is_refused_without_it(
+    program: str, alone: list[tuple[str, str]], more: list[tuple[str, str]]
+) -> None:
+    together = {**dict(alone), **dict(more)}
+
+    assert of_values(program, *alone) == ["[0].value"]
+    assert of_values(program, *together.items()) == []
+
+
+def test_an_argument_that_a_field_of_ours_completes_is_taken() -> None:
+    reload = {"name": "encryption-provider-config-automatic-reload", "value": "true"}
+    arguments = {"kubernetes.controlPlane.apiServer.extraArgs": [reload]}
+    keys = {
+        "kubernetes.controlPlane.encryptionAtRest.providers": [
+            {"kms": {"name": "a", "endpoint": "unix:///run/a/a"}}
+        ]
+    }
+
+    (told,) = check(configuration(arguments), read=read_values)
+    assert told.path.endswith("extraArgs[0].value")
+    assert check(configuration(arguments | keys), read=read_values) == []
+
+
+def test_a_fault_among_arguments_is_told_once() -> None:
+    file = {"name": "authorization-policy-file", "value": "/etc/kubernetes/pki/abac"}
+    arguments = {"kubernetes.controlPlane.apiServer.extraArgs": [file]}
+    modes = {"kubernetes.controlPlane.authorization": {"modes": ["Node", "RBAC", "ABAC"]}}
+
+    (told,) = check(configuration(arguments), read=read_values)
+    assert told.path.endswith("extraArgs[0].name")
+    assert check(configuration(arguments | modes), read=read_values) == []
+
+
+def test_any_group_of_an_audit_rule_is_taken_where_the_api_server_does() -> None:
+    from machineadm.config.passed_on import judged
+
+    rule = {"level": "None", "resources": [{"group": "*"}]}
+    policy = {"apiVersion": "audit.k8s.io/v1", "kind": "Policy", "rules": [rule]}
+
+    assert [each.code for each in judged(policy, "", "Policy", 35)] == ["MA1440"]
+    assert list(judged(policy, "", "Policy", 36)) == []

@@ -45,7 +45,7 @@ CASES = [
          {f"{CP}.apiServer.extraArgs": [{"name": "oidc-client-id", "value": "a"}],
           f"{CP}.authentication.oidc": {"issuerURL": "https://a", "clientID": "b"}},
          [("MA1320", f"{C}.apiServer.extraArgs[0].name")],
-         {f"{CP}.apiServer.extraArgs": [{"name": "oidc-client-id", "value": "a"}],
+         {f"{CP}.apiServer.extraArgs": [{"name": "oidc-client-id", "value": "a"}, {"name": "oidc-issuer-url", "value": "https://a"}],
           f"{CP}.authentication.webhook.kubeconfig": KUBECONFIG}),
     Case("audit records go somewhere",
          {f"{CP}.auditPolicy": {"policy": POLICY}}, [("MA1302", f"{C}.auditPolicy")],

@@ -5,7 +5,7 @@ A program exits at once on an unknown flag or a value that it cannot parse. The 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from machineadm.api.v1alpha1.cluster import LocalEtcd
@@ -56,7 +56,7 @@ _GONE: Final = {
 
 
 def judge_arguments(
-    arguments: Sequence[Any], path: str, program: str, minor: int
+    arguments: Sequence[Any], path: str, program: str, minor: int, others: Container[str] = ()
 ) -> Iterator[Finding]:
     """Find the arguments that a program of a version would refuse.
 
@@ -65,12 +65,15 @@ def judge_arguments(
         path: Of the list.
         program: `kubelet`, `kube-apiserver`.
         minor: The minor version of Kubernetes 1.
+        others: Names of arguments that fields of ours give the program.
     """
     from machineadm.config import upstream
 
     # Read from the sources of each release, since a flag that is gone keeps the program from
     # starting at all.
     flags = upstream.names()["flags"][program]
+    given: dict[str, str] = {}
+    places: dict[str, str] = {}
     for index, argument in enumerate(arguments):
         at = f"{path}[{index}]"
         # Kubernetes' programs take max_pods for max-pods; etcd does not.
@@ -82,10 +85,24 @@ def judge_arguments(
             continue  # it comes from elsewhere, or the rule of our own field says more of it
         elif problem := _misfit(argument.value, program, name, kind, minor):
             yield finding("MA1412", f"{at}.value", problem, _hint(program, name))
-        elif name == "feature-gates":
-            yield from _gates(argument.value, f"{at}.value", program, minor)
+        else:
+            given[name], places[name] = argument.value, f"{at}.value"
+            if name == "feature-gates" and program != "etcd":
+                yield from _gates(argument.value, f"{at}.value", program, minor)
+            elif name in _PLUGINS:
+                names = filter(None, (each.strip() for each in argument.value.split(",")))
+                yield from _plugins([(each, f"{at}.value") for each in names], minor)
+    if given:
+        from machineadm.config.passed_on import flag_sets
+
+        for name, problem in flag_sets.problems(program, given, minor, others):
+            if not is_filled_in_elsewhere(given[name]):
+                yield finding("MA1412", places[name], problem, _hint(program, name))
     if program == "kubelet":
         yield from _as_configuration(arguments, path, minor)
+
+
+_PLUGINS: Final = ("enable-admission-plugins", "disable-admission-plugins", "admission-control")
 
 
 _FIELDS: Final = {
@@ -128,17 +145,20 @@ def _as_configuration(arguments: Sequence[Any], path: str, minor: int) -> Iterat
             value = integer(value)
         elif kind == "bool":
             value = value.lower() in ("1", "t", "true")
+        elif kind == "stringSlice":
+            value = value.split(",") if value else []
         # An empty string is "not set" to a flag.
         elif not value:
             continue
         document[field] = value
         places[field] = f"{path}[{index}].value"
     for each in kubelet.problems(document, "", minor, {}) if document else ():
-        if each.path in places and not is_filled_in_elsewhere(str(document[each.path])):
-            yield finding("MA1412", places[each.path], each.message, each.hint)
+        field = each.path.partition("[")[0]
+        if field in places and not is_filled_in_elsewhere(str(document[field])):
+            yield finding("MA1412", places[field], each.message, each.hint)
 
 
-_JUDGED: Final = frozenset({"int", "int32", "int64", "duration", "string", "bool"})
+_JUDGED: Final = frozenset({"int", "int32", "int64", "duration", "string", "bool", "stringSlice"})
 
 
 def _unknown(name: str, flags: dict[str, Any], path: str, program: str, minor: int) -> Finding:
@@ -179,9 +199,14 @@ def _misfit(value: str, program: str, name: str, kind: str, minor: int) -> str:
 
     if is_filled_in_elsewhere(value) or len(value) > _LONGEST:
         return ""
-    return type_problem(name, value, kind.rstrip("!?")) or value_problem(
+    problem = type_problem(name, value, kind.rstrip("!?")) or value_problem(
         program, name, value, minor
     )
+    if not problem and program == "etcd":
+        from machineadm.config.passed_on import etcd_flags
+
+        problem = etcd_flags.value_problem(name, value, minor)
+    return problem
 
 
 def _gates(value: str, path: str, program: str, minor: int) -> Iterator[Finding]:
@@ -219,15 +244,23 @@ def _components(control_plane: ControlPlaneConfig, context: Context) -> Iterator
         ("scheduler", "kube-scheduler", control_plane.scheduler),
     ):
         if component is not None and component.extra_args:
-            yield from judge_arguments(component.extra_args, f"{field}.extraArgs", program, minor)
-    server = control_plane.api_server
-    for index, argument in enumerate(server.extra_args if server is not None else ()):
-        if not isinstance(argument.value, str):
-            continue
-        if argument.name in ("enable-admission-plugins", "disable-admission-plugins"):
-            names = tuple(filter(None, (name.strip() for name in argument.value.split(","))))
-            at = f"apiServer.extraArgs[{index}].value"
-            yield from _plugins([(name, at) for name in names], minor)
+            others = _given_by_fields(control_plane) if program == "kube-apiserver" else ()
+            path = f"{field}.extraArgs"
+            yield from judge_arguments(component.extra_args, path, program, minor, others)
+
+
+def _given_by_fields(control_plane: ControlPlaneConfig) -> Container[str]:
+    """Arguments of the API server that fields beside `extraArgs` stand for, or rules of their own judge (components.py)."""
+    found = ["authorization-policy-file"]
+    authentication, authorization = control_plane.authentication, control_plane.authorization
+    if authentication is not None and authentication.oidc is not None:
+        found += ["oidc-issuer-url", "oidc-client-id"]
+    if authorization is not None:
+        found += ["authorization-mode" if authorization.modes else "authorization-config"]
+        found += ["authorization-webhook-config-file"] if authorization.webhook is not None else []
+    if control_plane.encryption_at_rest is not None:
+        found.append("encryption-provider-config")
+    return found
 
 
 def _kubelet(node: NodeConfig, context: Context) -> Iterator[Finding]:

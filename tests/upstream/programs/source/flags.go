@@ -59,6 +59,12 @@ type named struct {
 // definition is a call that defines a flag; without a name where that is not a word.
 func definition(call *ast.CallExpr) (named, bool) {
 	selector, ok := call.Fun.(*ast.SelectorExpr)
+	if ok && selector.Sel.Name == "AddFlag" && len(call.Args) == 2 && last(call.Args[0]) == "fs" {
+		// A set of feature gates adds its own flag.
+		if name, is := call.Args[1].(*ast.Ident); is {
+			return named{constants[name.Name], flagFact{"gates", false}}, true
+		}
+	}
 	if !ok || last(selector.X) != "fs" || !strings.HasSuffix(selector.Sel.Name, "Var") || len(call.Args) < 3 {
 		return named{}, false
 	}

@@ -1,16 +1,13 @@
-// Command controlplane judges what kubeadm is given as all its readers do, one after the other.
-//
-// Standard input has a case a line, as JSON: {"id", "config", "files", "patches"}. config is what `kubeadm init` reads; files are
-// those that the API server reads, by path; patches are kubeadm's, by file name. The answer to each is a line, too:
-// {"id", "errors": [{"stage", "message"}]}. The stages: `kubeadm` (its loading and validation), `patch TARGET` (kubeadm applies
-// its patches), `pod NAME` (what the kubelet asks of a static pod, and one thing that a container runtime does), `kubelet` (its
-// configuration after patches), `kube-apiserver` (flags, options, and the files that they name).
+//go:build !kubeadm_only
+
+// What kubeadm is given, judged as all its readers do, one after the other. The stages: `kubeadm` (its loading and validation),
+// `patch TARGET` (kubeadm applies its patches), `pod NAME` (what the kubelet asks of a static pod, and one thing that a container
+// runtime does), `kubelet` (its configuration after patches), `kube-apiserver` (options, and the files that they name).
+
 package main
 
 import (
-	"bufio"
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"os"
@@ -30,6 +27,7 @@ import (
 	apiserver "k8s.io/kubernetes/cmd/kube-apiserver/app/options"
 	kubeadmapi "k8s.io/kubernetes/cmd/kubeadm/app/apis/kubeadm"
 	"k8s.io/kubernetes/cmd/kubeadm/app/phases/addons/dns"
+	"k8s.io/kubernetes/cmd/kubeadm/app/phases/addons/proxy"
 	"k8s.io/kubernetes/cmd/kubeadm/app/phases/controlplane"
 	"k8s.io/kubernetes/cmd/kubeadm/app/phases/etcd"
 	kubeletphase "k8s.io/kubernetes/cmd/kubeadm/app/phases/kubelet"
@@ -38,14 +36,16 @@ import (
 	"k8s.io/kubernetes/cmd/kubeadm/app/util/patches"
 	staticpodutil "k8s.io/kubernetes/cmd/kubeadm/app/util/staticpod"
 	"k8s.io/kubernetes/pkg/api/legacyscheme"
-	podutil "k8s.io/kubernetes/pkg/api/pod"
 	"k8s.io/kubernetes/pkg/apis/core"
 	_ "k8s.io/kubernetes/pkg/apis/core/install"
-	"k8s.io/kubernetes/pkg/apis/core/validation"
+	"k8s.io/kubernetes/pkg/capabilities"
 	kubeletconfig "k8s.io/kubernetes/pkg/kubelet/apis/config"
 	kubeletscheme "k8s.io/kubernetes/pkg/kubelet/apis/config/scheme"
 	kubeletvalidation "k8s.io/kubernetes/pkg/kubelet/apis/config/validation"
 )
+
+// Targets of patches that do not have a name in Go in all versions.
+const coreDNS, kubeProxy = "corednsdeployment", "kubeproxydaemonset"
 
 // ours is where machineadm writes what the API server reads; the judge has it in a directory of its own.
 const ours = "/etc/kubernetes/machineadm/"
@@ -53,33 +53,15 @@ const ours = "/etc/kubernetes/machineadm/"
 // named are the arguments whose value is a file that must be there.
 var named = regexp.MustCompile(`^(.*(-file|-config|kubeconfig|-cafile|-certfile|-keyfile|-client-certificate|-client-key|-certificate-authority)|config)$`)
 
-type request struct {
-	ID      string            `json:"id"`
-	Config  string            `json:"config"`
-	Files   map[string]string `json:"files"`
-	Patches map[string]string `json:"patches"`
+func init() {
+	judges["machine"] = judgeMachine
+	// As the kubelet does when it starts.
+	capabilities.Initialize(capabilities.Capabilities{AllowPrivileged: true})
 }
 
-type problem struct {
-	Stage   string `json:"stage"`
-	Message string `json:"message"`
-}
-
-type answer struct {
-	ID     string    `json:"id"`
-	Errors []problem `json:"errors"`
-}
-
-func (a *answer) add(stage string, err error) {
-	if err != nil {
-		a.Errors = append(a.Errors, problem{stage, err.Error()})
-	}
-}
-
-func judge(asked request) (verdict answer) {
-	verdict = answer{ID: asked.ID, Errors: []problem{}}
+func judgeMachine(asked request, verdict *answer) {
 	stage := "kubeadm"
-	defer func() { // Kubernetes panics here and there, on a feature gate that it does not know for one
+	defer func() {
 		if panicked := recover(); panicked != nil {
 			verdict.add(stage, fmt.Errorf("panic: %v", panicked))
 		}
@@ -96,7 +78,7 @@ func judge(asked request) (verdict answer) {
 	cfg, err := configutil.BytesToInitConfiguration([]byte(asked.Config), true)
 	if err != nil {
 		verdict.add(stage, err)
-		return verdict
+		return
 	}
 	for name, pod := range pods(cfg) {
 		stage = "patch " + name
@@ -124,10 +106,13 @@ func judge(asked request) (verdict answer) {
 		if err := patchedKubelet(cfg, dir, patchesDir); err != nil {
 			verdict.add(stage, err)
 		}
-		stage = "patch " + patches.CoreDNSDeployment
+		stage = "patch " + coreDNS
 		verdict.add(stage, patchedDNS(cfg, patchesDir))
+		if slices.Contains(patches.KnownTargets(), kubeProxy) {
+			stage = "patch " + kubeProxy
+			verdict.add(stage, patchedProxy(cfg, patchesDir))
+		}
 	}
-	return verdict
 }
 
 // write lays the files of a case out, and says where its patches are; nowhere when there are none.
@@ -182,13 +167,11 @@ func static(pod v1.Pod, node string) error {
 	if read.Namespace == "" {
 		read.Namespace = "default"
 	}
-	if errs := validation.ValidatePodCreate(read, validation.PodValidationOptions{}); len(errs) > 0 {
+	if errs := validatePod(read); len(errs) > 0 {
 		return errs.ToAggregate()
 	}
-	if _, resource, err := podutil.HasAPIObjectReference(read); err != nil {
+	if err := refersToAPI(read); err != nil {
 		return err
-	} else if resource != "" {
-		return fmt.Errorf("static pods may not reference %s", resource)
 	}
 	return starts(read)
 }
@@ -287,6 +270,7 @@ func patchedKubelet(cfg *kubeadmapi.InitConfiguration, dir, patchesDir string) e
 	if !ok {
 		return fmt.Errorf("not a KubeletConfiguration: %T", object)
 	}
+	takeAnyCgroups(config)
 	gates := utilfeature.DefaultFeatureGate.DeepCopy()
 	if err := gates.SetFromMap(config.FeatureGates); err != nil {
 		return err
@@ -307,40 +291,28 @@ func patchedDNS(cfg *kubeadmapi.InitConfiguration, patchesDir string) error {
 	if err != nil {
 		return err
 	}
-	manager, err := patches.GetPatchManagerForPath(patchesDir, patches.KnownTargets(), io.Discard)
+	return patchedObject(coreDNS, manifest, &appsv1.Deployment{}, appsv1.Deployment{}, patchesDir)
+}
+
+// patchedProxy does the same with kube-proxy's DaemonSet, which is patched from 1.37 on.
+func patchedProxy(cfg *kubeadmapi.InitConfiguration, patchesDir string) error {
+	manifest, err := kubeadmutil.ParseTemplate(proxy.KubeProxyDaemonSet19, struct{ Image, ProxyConfigMap, ProxyConfigMapKey string }{
+		"registry.k8s.io/kube-proxy:" + cfg.KubernetesVersion, "kube-proxy", "config.conf"})
 	if err != nil {
 		return err
 	}
-	target := &patches.PatchTarget{Name: patches.CoreDNSDeployment, StrategicMergePatchObject: appsv1.Deployment{}, Data: manifest}
+	return patchedObject(kubeProxy, manifest, &appsv1.DaemonSet{}, appsv1.DaemonSet{}, patchesDir)
+}
+
+// patchedObject is what kubeadm does with the manifest of an addon: patch it, and decode it before it is created.
+func patchedObject(name string, manifest []byte, decoded runtime.Object, shape any, patchesDir string) error {
+	manager, err := patches.GetPatchManagerForPath(patchesDir, patches.KnownTargets(), io.Discard)
+	if err != nil || !slices.Contains(patches.KnownTargets(), name) {
+		return err
+	}
+	target := &patches.PatchTarget{Name: name, StrategicMergePatchObject: shape, Data: manifest}
 	if err := manager.ApplyPatchesToTarget(target); err != nil {
 		return err
 	}
-	// As kubeadm decodes it before it creates it (phases/addons/dns).
-	return runtime.DecodeInto(clientset.Codecs.UniversalDecoder(), target.Data, &appsv1.Deployment{})
-}
-
-func main() {
-	// kubeadm prints where it writes.
-	answers := os.Stdout
-	if null, err := os.OpenFile(os.DevNull, os.O_WRONLY, 0); err == nil {
-		os.Stdout = null
-	}
-	encoder := json.NewEncoder(answers)
-	lines := bufio.NewScanner(os.Stdin)
-	lines.Buffer(nil, 64*1024*1024)
-	for lines.Scan() {
-		var asked request
-		if err := json.Unmarshal(lines.Bytes(), &asked); err != nil {
-			fmt.Fprintln(os.Stderr, "controlplane:", err)
-			os.Exit(2)
-		}
-		if err := encoder.Encode(judge(asked)); err != nil {
-			fmt.Fprintln(os.Stderr, "controlplane:", err)
-			os.Exit(2)
-		}
-	}
-	if err := lines.Err(); err != nil {
-		fmt.Fprintln(os.Stderr, "controlplane:", err)
-		os.Exit(2)
-	}
+	return runtime.DecodeInto(clientset.Codecs.UniversalDecoder(), target.Data, decoded)
 }
