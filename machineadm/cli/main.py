@@ -31,6 +31,7 @@ COMMANDS = {
     "facts": "show what this machine knows about itself, and what a configuration uses of it",
     "plugin": "find, install, verify, call and check plugins",
     "explain": "say what an error code means, or what a field is",
+    "completion": "print the completion of this command line for bash, zsh or fish",
     "schema": "print the JSON Schema of a kind",
     "version": "show version, build, and what this release supports",
 }

@@ -133,6 +133,11 @@ class Parser:
             parser.add_argument(name, **settings)
         return parser.parse_args(argv)
 
+    @property
+    def arguments(self) -> tuple[tuple[str, dict[str, Any]], ...]:
+        """Every option and positional argument, with its settings."""
+        return tuple(self._arguments)
+
     def add_argument(self, name: str, **settings: Any) -> None:
         """Add an option, or a positional argument.
 
