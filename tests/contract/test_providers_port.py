@@ -69,7 +69,9 @@ class Entra(AuthHandler):
     def status(self, **_):
         return Status(authenticated=LOGGED_IN, identity=Identity(subject="ada", email="ada@example.org"))
 
-    def token(self, scope, **_):
+    def token(self, scope, *, min_valid_for, **_):
+        if scope == "long":
+            return Token(f"valid-for-{min_valid_for}")
         if scope:
             return Token("token-for-" + scope)
         claims = base64.urlsafe_b64encode(json.dumps(CLAIMS).encode()).decode().rstrip("=")
@@ -353,3 +355,13 @@ def test_whoever_is_done_ends_no_plugin_that_another_thread_asks(ground: Ground)
         found = list(pool.map(one, range(8)))
 
     assert found == [f"Bearer token-for-a{number}" for number in range(8)]
+
+
+@pytest.mark.parametrize("ground", ["linux"], indirect=True)
+def test_a_token_is_asked_for_with_the_time_that_it_must_be_good_for(ground: Ground) -> None:
+    try:
+        assert ground.port.authorization("entra", "long").reveal() == "Bearer valid-for-60"
+        found = ground.port.authorization("entra", "long", valid_for=3600)
+        assert found.reveal() == "Bearer valid-for-3600"
+    finally:
+        ground.port.end()

@@ -12,12 +12,14 @@ import pytest
 from machineadm.agent.bootstrap import Request, look_ahead
 from machineadm.config.rules.toml import read_toml
 from machineadm.errors import PluginError
+from machineadm.host.linux.providers import LinuxProviders
 from machineadm.plan.look import Standing
 from machineadm.plan.render import render_text
 from machineadm.redaction import Redactor
 from machineadm.sources.passphrases import GivenPassphrases
 from tests.fakes.containerd import FakeContainerd
 from tests.fakes.host import FakeProviders
+from tests.peers.installed import install, program
 from tests.unit.agent.stage import CONFIGURATION, Stage
 
 WORD = "t0ken/+="
@@ -203,3 +205,52 @@ def test_a_handler_that_is_not_there_is_missed_before_anything_is_touched(
             act()
         assert caught.value.code == "MA7226"
     assert stage.ran("boot-command") == 0
+
+
+CHATTY = """
+import logging
+from machineadm.plugins.sdk.auth_handlers import AuthHandler, Token, serve_auth_handlers
+
+class Entra(AuthHandler):
+    name = "entra"
+
+    def token(self, scope, *, min_valid_for, **_):
+        note(f"asked for {min_valid_for} s")
+        logging.getLogger().warning("issued %s", "t0ken/+=")
+        print("t0ken/+=", flush=True)
+        return Token("t0ken/+=")
+
+serve_auth_handlers(Entra())
+"""
+
+
+def test_a_handler_that_is_a_process_is_asked_once_and_what_it_logs_is_masked(
+    stage: Stage, tmp_path: Path
+) -> None:
+    notes, logged = tmp_path / "notes", list[str]()
+    install(tmp_path / "plugins", "auth-handler", "entra", program(CHATTY, notes))
+    stage.redactor = Redactor()
+    stage.host.providers = LinuxProviders(
+        stage.host.state,
+        log=logged.append,
+        redactor=stage.redactor,
+        directories=[str(tmp_path / "plugins")],
+    )
+    configure(
+        stage,
+        systemProxies=proxy("host", username="machine", **HANDLER),
+        containerRuntime=registry(username="machine", **HANDLER),
+    )
+    plan(stage)
+    assert not notes.exists(), "a plan starts no handler for its token"
+
+    stage.run()
+
+    assert notes.read_text().splitlines() == ["asked for 3600 s"]
+    assert LOGIN in (stage.host.text(HOSTS) or "")
+    assert "t0ken%2F%2B%3D" in (stage.host.text(FILES["host"]) or "")
+    assert any("issued ***" in line for line in logged)
+    state = stage.host.state
+    kept = b"".join([*state.state_files.values(), *state.run_files.values()])
+    assert not any(form in "\n".join(logged) for form in (WORD, LOGIN))
+    assert not any(form.encode() in kept for form in (WORD, LOGIN, "t0ken%2F"))

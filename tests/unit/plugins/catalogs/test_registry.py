@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -299,3 +302,38 @@ def test_an_address_that_is_none_is_refused_without_what_it_may_hide(
 
     assert caught.value.code == "MA7240"
     assert "s3cr3t" not in caught.value.message
+
+
+def test_an_install_that_is_killed_leaves_no_plugin_and_the_next_one_goes_on(
+    tmp_path: Path,
+) -> None:
+    plugins, cache = tmp_path / "plugins", tmp_path / "cache"
+    with filled() as registry:
+        options = {
+            "--catalog": registry.address,
+            "--plugin-dir": str(plugins),
+            "--cache-dir": str(cache),
+            "--lock": str(tmp_path / "lock"),
+            "--platform": "linux/amd64",
+        }
+        words = [word for pair in options.items() for word in pair]
+        command = [sys.executable, "-m", "machineadm", "plugin", "install", "encryption-provider/file"]  # fmt: skip
+        registry.faults = ["drip"]
+        with subprocess.Popen([*command, *words], stderr=subprocess.DEVNULL) as first:
+            while not any(path.stat().st_size for path in cache.glob("partial/*")):
+                assert first.poll() is None
+                time.sleep(0.05)
+            first.kill()
+        assert not plugins.exists() or list(plugins.iterdir()) == []
+        assert not (tmp_path / "lock").exists()
+        assert list(cache.glob("sha256/*")) == []
+
+        done = subprocess.run([*command, *words], capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        asked = [one.headers.get("range") for one in registry.requests if "/blobs/" in one.path]
+
+    path = plugins / "machineadm-plugin-encryption-provider-file"
+    assert path.read_bytes() == CONTENT
+    assert asked[-1] is not None
+    assert "(100 %)" in done.stderr
+    assert list(cache.glob("partial/*")) == []
