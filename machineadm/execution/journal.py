@@ -105,8 +105,8 @@ class Journal:
         # says nothing about this one.
         self._done: dict[tuple[str, str], tuple[bool, set[str]]] = {}
         """By concern and digest: whether it is done, and in which boots it was."""
-        self._begun: dict[str, None] = {}
-        """Steps whose last event is `started`."""
+        self._begun: dict[str, str] = {}
+        """Steps whose last event is `started`, and their digests."""
         self._last: dict[str, str] = {}
         """The last event of each step."""
         self._identity: Identity | None = None
@@ -147,6 +147,15 @@ class Journal:
     def begun(self) -> tuple[str, ...]:
         """Names of the steps that were started and have no end: they were cut off."""
         return tuple(self._begun)
+
+    def was_cut_off(self, step: Step) -> bool:
+        """Whether this very step, wherever it is in its list now, was started and has no end: it may have done its work."""
+        if not self._begun:
+            return False  # nearly always, and then no digest is needed
+        concern, digest = key_of(step)
+        return any(
+            concern_of(name) == concern and begun == digest for name, begun in self._begun.items()
+        )
 
     def node_begun(self) -> bool:
         """Whether kubeadm was started on this machine, by whatever plan, and what it left was not reset since."""
@@ -293,7 +302,7 @@ class Journal:
         # changed since.
         self._last[record.step] = record.event
         if record.event == "started":
-            self._begun[record.step] = None
+            self._begun[record.step] = record.digest
         else:
             self._begun.pop(record.step, None)
         if record.event in ("done", "again"):

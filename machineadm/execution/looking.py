@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from machineadm.execution.events import Event, Observer
 
 DEFERRED = "needs the running system"
+CUT_OFF = "an earlier run was cut off in it, so its work may be done twice"
 _COMMANDS = (Phase.BOOT, Phase.PRE_KUBEADM)
 
 
@@ -98,6 +99,8 @@ def _stand(step: Step, context: Context, host: Host) -> tuple[Standing, Work]:
             work = _with_summary(
                 work, f"{work.summary} again: a file that it had changed is written again"
             )
+        elif not isinstance(step, Recoverable) and context.journal.was_cut_off(step):
+            work = _with_summary(work, f"{work.summary} again: {CUT_OFF}")
         if not work.effects and context.journal.unfinished(step):
             # Without effects, but to do: recovery must judge it, which may wait for an API
             # server, and a plan does not wait.

@@ -42,7 +42,7 @@ from machineadm.execution.events import (
     waiting,
 )
 from machineadm.execution.insisting import insist
-from machineadm.execution.looking import DEFERRED, Ending, is_deferred
+from machineadm.execution.looking import CUT_OFF, DEFERRED, Ending, is_deferred
 from machineadm.execution.settling import COMMANDS
 from machineadm.execution.taking_back import Restore, TakeBack
 from machineadm.host.ports import Host, Waiting
@@ -216,11 +216,17 @@ class _Run:
             )
         # Cleaning between two attempts removes files of other steps, and putting those back is the runner's
         # work: a thread must not do either while the runner goes on.
-        if isinstance(step, Background) and not isinstance(step, Recoverable):
+        is_recoverable = isinstance(step, Recoverable)
+        if isinstance(step, Background) and not is_recoverable:
             self._start(step, work)
             return None
+        # Asked before it is started again, for then the journal has a new start of it.
+        cut_off = step.once and not is_recoverable and self._journal.was_cut_off(step)
         outcome = self._insist(step, work, before)
         self._settled(step, work)
+        if cut_off:
+            message = "; ".join(filter(None, (outcome.message, CUT_OFF)))
+            outcome = msgspec.structs.replace(outcome, message=message)
         return outcome
 
     def _work_of(self, step: Step) -> Work:

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from machineadm.actions.files import PlannedFile, WriteFiles
 from machineadm.api.v1alpha1.commands import Command
 from machineadm.errors import KubeadmError, MachineadmError, StepError
-from machineadm.execution.looking import look
+from machineadm.execution.events import Event, StepDone
+from machineadm.execution.looking import CUT_OFF, look
 from machineadm.host.ports import CommandResult, FileKind, Host
 from machineadm.plan.look import Standing, anything_to_do
 from machineadm.plan.model import Outcome, Phase, Plan, Step, Work, digest_of
@@ -737,6 +738,30 @@ def test_a_directory_that_nobody_of_ours_has_made_is_not_replaced() -> None:
         world.run()
 
     assert caught.value.code == "MA3004"
+
+
+@pytest.mark.parametrize("after", [False, True])
+def test_the_command_that_was_cut_off_is_named_by_plan_and_report_and_no_other(after: bool) -> None:
+    deeds = [Deed(kind="append", path="/etc/a", text=b"one\n"), Deed(kind="nothing", path="/etc/a")]
+    reaper = Reaper()
+    world_of(*deeds).run(reaper)
+    named = 0
+    for at in range(1, reaper.calls + 1):
+        world = world_of(*deeds)
+        with suppress(Killed):
+            world.run(Reaper(at, after=after))
+        begun = context_of(world.plan(), world.host).journal.begun()
+        cut_off = [name for name in begun if name.startswith("commands/")]
+        looks = look(context_of(world.plan(), world.host))
+        events: list[Event] = []
+        carry_out(world.plan(), world.host, events.append)
+
+        assert [one.step.name for one in looks if CUT_OFF in one.work.summary] == cut_off, at
+        done = [one for one in events if isinstance(one, StepDone) and CUT_OFF in one.message]
+        assert [one.step for one in done] == cut_off, at
+        named += len(cut_off)
+        assert CUT_OFF not in str(look(context_of(world.plan(), world.host)))
+    assert named
 
 
 def test_what_somebody_restores_after_a_killed_command_stays() -> None:
