@@ -29,6 +29,8 @@ _PROMOTED = re.compile(
     re.MULTILINE,
 )
 _CHECKS_FAILED = "preflight checks failed"
+# field.Error of apimachinery: the path, then what is wrong with it.
+_REFUSED_FIELD = re.compile(r"(?<![\w.])([a-z][\w.\[\]-]*): (?:Invalid|Required) value")
 _STACK_HINT = "To see the stack trace of this error"
 
 # Markers that are not the name of a phase of `kubeadm init` or `kubeadm join`, or belong to another phase.
@@ -283,7 +285,7 @@ def diagnose(
     else:
         words = _last_error(output)
         failure = _of_error(words, output, phase, exit_code)
-        hint = failure.hint
+        hint = (_hint_of_refusal(words, command) if failure is REFUSED else "") or failure.hint
     where = f" in phase {phase}" if phase else ""
     message = f"{failure.message}{where}: {words}" if words else f"{failure.message}{where}"
     # Both times in one line: whoever reads it sees which of the two clocks is wrong.
@@ -301,6 +303,33 @@ def diagnose(
         process_exit_code=exit_code,
         kubeadm_phase=phase,
     )
+
+
+def _hint_of_refusal(words: str, command: tuple[str, ...]) -> str:
+    """What to do about a refused field by its name in our types; empty where it is not known."""
+    found = _REFUSED_FIELD.search(words)
+    if found is None:
+        return ""
+    # Loaded here: a table of every field of kubeadm's, for one failure that should not happen.
+    from machineadm.documents.kubeadm_fields import ALL, Ours
+
+    theirs = found[1]
+    path = re.sub(r"\[[^\]]*\]", "[]", theirs)
+    # init and join have fields of the same name, and ours differ.
+    own = ("join",) if "join" in command else ("cluster", "init")
+    for key, home in ALL.items():
+        kind, _, name = key.partition(".")
+        below = name[len(path) :]
+        is_it = name == path or (name.startswith(path) and below.startswith(("[", ".")))
+        if not isinstance(home, Ours) or not is_it or not kind.lower().startswith(own):
+            continue
+        field = re.sub(r"\([A-Za-z]+\)", "", home.path)
+        if field.endswith(below):
+            return (
+                f"fix spec.{field.removesuffix(below).removesuffix('[]')}, which kubeadm calls {theirs}, "
+                "and please report it: `machineadm validate` should have found it"
+            )
+    return ""
 
 
 def _start_of_last_list(output: str) -> int:

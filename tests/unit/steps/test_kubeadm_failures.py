@@ -12,7 +12,7 @@ from machineadm.api.v1alpha1.kubeadm import Initialize, JoinControlPlane
 from machineadm.api.v1alpha1.kubernetes import KubernetesConfig
 from machineadm.codes.kubeadm import TABLE
 from machineadm.steps.kubeadm import failures as module
-from machineadm.steps.kubeadm.failures import LONGEST_MESSAGE, diagnose, phase_of
+from machineadm.steps.kubeadm.failures import LONGEST_MESSAGE, REFUSED, diagnose, phase_of
 
 STACK = "To see the stack trace of this error execute with --v=5 or higher\n"
 
@@ -375,3 +375,29 @@ def test_no_remedy_advises_a_field_that_there_is_not(code: str) -> None:
         r"\b(?:node|cluster|controlPlane|role|discovery|timeouts)\.[A-Za-z.]+\w", text
     ):
         assert exists(path), path
+
+
+@pytest.mark.parametrize(
+    ("verb", "said", "field"),
+    [
+        ("init", "networking.podSubnet: Invalid value: x", "spec.kubernetes.cluster.network.podCIDRs"),
+        ("init", "[apiServer.certSANs: Invalid value: x, y]", "spec.kubernetes.controlPlane.apiServer.certSANs"),
+        ("init", "bootstrapTokens[1].token: Invalid value: x", "spec.kubernetes.role.bootstrapTokens[].token"),
+        ("join", "nodeRegistration.taints[0].key: Required value", "spec.kubernetes.node.taints[].key"),
+        ("join", "discovery.tlsBootstrapToken: Invalid value: x", "spec.kubernetes.role.tlsBootstrapToken"),
+    ],
+)  # fmt: skip
+def test_a_field_that_kubeadm_refuses_is_named_as_the_configuration_has_it(
+    verb: str, said: str, field: str
+) -> None:
+    error = diagnose(f"error: {said}", command=("kubeadm", verb), exit_code=3)
+
+    assert error.code == "MA4021"
+    assert error.hint().startswith(f"fix {field}, which kubeadm calls ")
+
+
+@pytest.mark.parametrize("said", ["a.b: Invalid value: x", "invalid configuration"])
+def test_a_field_that_no_type_of_ours_has_leaves_the_words_of_the_code(said: str) -> None:
+    error = diagnose(f"error: {said}", command=("kubeadm", "join"), exit_code=3)
+
+    assert (error.code, error.hint()) == ("MA4021", REFUSED.hint)
