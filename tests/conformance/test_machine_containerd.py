@@ -59,6 +59,7 @@ def has_cri(machine: Machine) -> bool:
     return bool(found) and all(line[-1] == "ok" for line in found)
 
 
+@pytest.mark.requirement("U10", "R14")
 def test_it_runs_with_our_configuration_which_changes_once(machine: tuple[int, Machine]) -> None:
     major, one = machine
     before = one.read(CONFIG)

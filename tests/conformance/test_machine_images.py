@@ -176,6 +176,7 @@ ALL = (
 )
 
 
+@pytest.mark.requirement("U8")
 def test_they_are_loaded_once_and_again_where_one_is_gone(
     machine: tuple[Machine, Authority],
 ) -> None:

@@ -49,6 +49,7 @@ def environment(machine: Machine, unit: str) -> dict[str, str]:
     return dict(line.split("=", 1) for line in lines)
 
 
+@pytest.mark.requirement("U10")
 @pytest.mark.parametrize("login", [None, LOGIN], ids=["open", "login"])
 def test_the_host_the_runtime_and_the_kubelet_have_it_and_systemd_tells_no_password(
     machine: Machine, login: dict[str, str] | None
