@@ -29,10 +29,11 @@ _KEPT_BITS: Final = 0o755
 
 
 class Unpacked(msgspec.Struct, frozen=True, kw_only=True):
-    """What a member was when it was unpacked."""
+    """What a member is in its archive."""
 
     sha256: str
     mode: int
+    """Its mode there, as far as it is kept: other permissions may be asked for later, or none any more."""
 
 
 class UnpackArchive(msgspec.Struct, frozen=True, kw_only=True):
@@ -92,7 +93,7 @@ class UnpackArchive(msgspec.Struct, frozen=True, kw_only=True):
             file = PlannedFile(
                 path=place_of(self.archive, member),
                 content=content,
-                mode=mode,
+                mode=int(member.permissions, 8) if member.permissions else mode,
                 owner=member.owner or _OWNER,
             )
             step = WriteFiles(name=self.name, phase=self.phase, files=(file,))
@@ -151,7 +152,7 @@ class UnpackArchive(msgspec.Struct, frozen=True, kw_only=True):
     def _members(
         self, todo: list[ArchiveMember], host: Host
     ) -> Iterator[tuple[ArchiveMember, bytes, int]]:
-        """Yield each member that is wanted, with its content and mode.
+        """Yield each member that is wanted, with its content and its mode in the archive.
 
         Raises:
             MachineadmError: See `apply`.
@@ -169,8 +170,7 @@ class UnpackArchive(msgspec.Struct, frozen=True, kw_only=True):
                     entry = entries[member.name]
                     file = tar.extractfile(entry)
                     content = file.read() if file is not None else b""
-                    mode = int(member.permissions, 8) if member.permissions else entry.mode & _KEPT_BITS  # fmt: skip
-                    yield member, content, mode
+                    yield member, content, entry.mode & _KEPT_BITS
         except (tarfile.TarError, EOFError, OSError, lzma.LZMAError, zlib.error) as error:
             raise StepError(
                 "MA3641",

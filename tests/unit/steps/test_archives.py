@@ -67,6 +67,18 @@ class System:
 TOOL = ArchiveMember(name="bin/tool")
 
 
+@pytest.mark.parametrize("first", ["0700", "0644", None])
+@pytest.mark.parametrize("then", ["0750", None])
+def test_permissions_are_those_of_the_last_configuration_or_the_archive_s(
+    first: str | None, then: str | None
+) -> None:
+    system = System()
+    system.run(ArchiveMember(name="bin/tool", permissions=first))
+
+    assert system.run(ArchiveMember(name="bin/tool", permissions=then))
+    assert system.mode("/usr/local/bin/tool") == int(then or "0755", 8)
+
+
 @pytest.mark.parametrize("kind", ["", "gz", "bz2", "xz"])
 def test_members_are_files_of_root_and_the_second_run_fetches_nothing(kind: str) -> None:
     system = System(packed(kind))
