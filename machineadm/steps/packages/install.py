@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from typing import ClassVar, Final
 
@@ -93,13 +94,15 @@ class InstallPackages(msgspec.Struct, frozen=True, kw_only=True):
         wrong = [one for one in self.packages if not _is_right(one, before.get(one.name))]
         said = ""
         if wrong:
-            for argv in self._installing(wrong, before):
-                said += self._run(argv, host, said).output
-            for argv in self._holding(self._found(host)):
-                self._run(argv, host)
-        else:
-            for argv in self._holding(before):
-                self._run(argv, host)
+            try:
+                for argv in self._installing(wrong, before):
+                    said += self._run(argv, host, said).output
+            except StepError:
+                # What was released to be replaced would stay released. Why the installation failed is the error that counts.
+                with contextlib.suppress(StepError):
+                    self._hold(before, host)
+                raise
+        self._hold(before, host)
         # Its exit code alone does not tell: a virtual package is installed under another name,
         # and nobody would find it later.
         after = self._found(host)
@@ -113,6 +116,10 @@ class InstallPackages(msgspec.Struct, frozen=True, kw_only=True):
             )
         return Outcome(change=work.change, message=work.summary)
 
+    def _hold(self, before: dict[str, Installed], host: Host) -> None:
+        for argv in self._holding(self._found(host), before):
+            self._run(argv, host)
+
     @property
     def _manager(self) -> Manager:
         return manager_of(self.format, self.keys)
@@ -124,7 +131,10 @@ class InstallPackages(msgspec.Struct, frozen=True, kw_only=True):
         manager, names = self._manager, [one.name for one in self.packages]
         found = manager.read(host.queries.ask(manager.query(names), timeout=_QUERY).output)
         listing = manager.holds()
-        if listing is not None and any(one.hold is not None for one in self.packages):
+        # With a version as well: what is held cannot be replaced.
+        if listing is not None and any(
+            one.hold is not None or one.version for one in self.packages
+        ):
             answer = host.queries.ask(listing, timeout=_QUERY)
             held = manager.read_holds(answer.output if answer.exit_code == 0 else "", names)
             found = {
@@ -136,12 +146,12 @@ class InstallPackages(msgspec.Struct, frozen=True, kw_only=True):
         """Everything that would be run."""
         wrong = [one for one in self.packages if not _is_right(one, found.get(one.name))]
         if not wrong:
-            return self._holding(found)
+            return self._holding(found, found)
         coming = {one.name for one in wrong}
         # As it will be by then: what is replaced is released first.
         then = {name: one for name, one in found.items() if name not in coming}
         then |= {name: Installed(versions=()) for name in coming}
-        return (*self._installing(wrong, found), *self._holding(then))
+        return (*self._installing(wrong, found), *self._holding(then, found))
 
     def _installing(
         self, wrong: Sequence[Package], found: dict[str, Installed]
@@ -153,14 +163,26 @@ class InstallPackages(msgspec.Struct, frozen=True, kw_only=True):
         release = (manager.hold(held, on=False),) if held else ()
         return (*manager.prepare(), *release, manager.install(wrong))
 
-    def _holding(self, found: dict[str, Installed]) -> tuple[tuple[str, ...], ...]:
+    def _holding(
+        self, found: dict[str, Installed], before: dict[str, Installed]
+    ) -> tuple[tuple[str, ...], ...]:
+        """Commands that hold and release.
+
+        Args:
+            found: What is there by then.
+            before: What was there: a package of which the configuration says nothing is held if it was.
+        """
         manager = self._manager
+        wanted = {
+            one.name: before[one.name].held if one.hold is None else one.hold
+            for one in self.packages
+            if one.name in found and (one.hold is not None or one.name in before)
+        }
         return tuple(
             manager.hold(names, on=on)
             for on in (True, False)
             if (names := [
-                one.name for one in self.packages
-                if one.hold is on and one.name in found and found[one.name].held is not on
+                name for name, held in wanted.items() if held is on and found[name].held is not on
             ])
         )  # fmt: skip
 

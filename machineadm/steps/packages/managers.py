@@ -153,7 +153,8 @@ class _Rpm(Manager):
             fields = line.split("\t")
             if len(fields) == 4:
                 name, epoch, version, release = fields
-                versions = (version, f"{version}-{release}", f"{epoch}:{version}-{release}")
+                plain = version, f"{version}-{release}"
+                versions = (*plain, *(f"{epoch}:{one}" for one in plain))
                 found[name] = Installed(versions=versions)
         return found
 

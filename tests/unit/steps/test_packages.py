@@ -16,6 +16,7 @@ from machineadm.host.facts import gather
 from machineadm.plan.look import Standing
 from machineadm.plan.model import Phase, Plan, Step, Work
 from machineadm.steps.packages import plan_packages
+from machineadm.steps.packages.managers import manager_of
 from tests.applying import carry_out, context_of
 from tests.fakes.commands import Call
 from tests.fakes.host import FakeHost, offline_host
@@ -117,6 +118,36 @@ def test_a_hold_is_changed_only_where_the_configuration_says_something_of_it(
 
     assert system.there.held == after
     assert ("apt-get", "update") not in [argv[:2] for argv in system.there.log]
+
+
+@pytest.mark.parametrize("format_", FORMATS)
+@pytest.mark.parametrize("hold", [None, True])
+@pytest.mark.parametrize("fails", [False, True])
+def test_what_is_held_is_held_again_when_it_is_replaced_and_when_that_fails(
+    format_: str, hold: bool | None, fails: bool
+) -> None:
+    system = System(format_)
+    system.there.installed["kubelet"] = "1.33.9-1.1"
+    system.there.held.add("kubelet")
+    wanted = Package(name="kubelet", version="9.9.9-1.1" if fails else "1.34.4-1.1", hold=hold)
+
+    if fails:
+        with pytest.raises(StepError):
+            system.run(wanted)
+    else:
+        assert system.run(wanted)
+
+    assert system.there.installed["kubelet"] == ("1.33.9-1.1" if fails else "1.34.4-1.1")
+    assert system.there.held == {"kubelet"}
+
+
+@pytest.mark.parametrize("wanted", ["27.0", "27.0-1", "3:27.0", "3:27.0-1", "3:27.*"])
+def test_each_spelling_of_a_version_that_rpm_has_is_that_version(wanted: str) -> None:
+    found = manager_of("dnf").read("docker-ce\t3\t27.0\t1\n")["docker-ce"]
+
+    assert found.is_version(wanted)
+    assert not found.is_version("2:27.0")
+    assert not found.is_version("27.1")
 
 
 def test_an_installation_that_was_cut_off_is_ended_first() -> None:
