@@ -228,17 +228,21 @@ class Registry:
         plugin = self._host.start(command_of(found, cookie))
         self._plugins.append(plugin)
         try:
+            # All before any is registered: a name of a plugin that is ended below would answer nobody, and hide the next one's.
             if kind == "provider":
                 providers = Providers(plugin, allowed)
-                for name in providers.names():
+                names = list(providers.names())
+                for name in names:
                     providers.configure(name, found.settings)
+                for name in names:
                     self.providers.setdefault(name, RegisteredProvider(name, providers))
             else:
                 handlers = AuthHandlers(plugin, allowed)
-                for info in handlers.handlers():
-                    handlers.configure(info.name, found.settings)
-                    one = RegisteredHandler(info.name, handlers)
-                    self.handlers.setdefault(info.name, one)
+                names = [info.name for info in handlers.handlers()]
+                for name in names:
+                    handlers.configure(name, found.settings)
+                for name in names:
+                    self.handlers.setdefault(name, RegisteredHandler(name, handlers))
         except PluginError:
             self._plugins.remove(plugin)
             plugin.end()

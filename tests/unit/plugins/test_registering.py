@@ -92,6 +92,23 @@ def test_directories_register_each_name_once_and_what_is_broken_is_passed_over(
     assert not registry.handlers
 
 
+def test_a_plugin_whose_second_name_cannot_be_configured_registers_none_and_hides_none(
+    tmp_path: Path,
+) -> None:
+    failing = NAMED.replace(
+        "self.settings = settings\n", "if self.name == 'two':\n            raise ValueError('no')\n"
+    )
+    content = provider(failing.format(which="first"), "Named('one'), Named('two')")
+    install(tmp_path / "first", "provider", "a", content)
+    install(tmp_path / "second", "provider", "b", plugin("second", "one"))
+    with Registry() as registry:
+        registry.register_directories([str(tmp_path / "first"), str(tmp_path / "second")])
+
+        assert len(registry.passed_over) == 1
+        assert set(registry.providers) == {"one"}
+        assert registry.provider("one").execute({}).data == ["second", "one", {}]
+
+
 def test_what_was_fetched_is_registered_with_its_settings_and_its_digest_compared(
     tmp_path: Path,
 ) -> None:
