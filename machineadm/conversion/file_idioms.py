@@ -18,6 +18,7 @@ from machineadm.conversion.idioms import loaded
 _SUDO: Final = r"(?:sudo\s+)?"
 _CONTAINERD: Final = "/etc/containerd"
 _CONFIG: Final = f"{_CONTAINERD}/config.toml"
+_RIGHTS: Final = ("pull", "resolve", "push")
 _HOSTS: Final = rf"{_CONTAINERD}/certs\.d/([^/]+)/hosts\.toml"
 _PROXY_TARGETS: Final = {"containerd": "containerRuntime", "kubelet": "kubelet"}
 _PROXY_PATH: Final = r"/etc/systemd/system/(containerd|kubelet)\.service\.d/[^/]+\.conf"
@@ -384,7 +385,10 @@ def _registry(
     if name != "_default" and (_host(server) not in known or server.startswith("http://")):
         return None
     mirrors: list[dict[str, Any]] = []
-    for url, given in tables.get("host", {}).items():
+    hosts = tables.get("host", {})
+    if not isinstance(hosts, dict):
+        return None
+    for url, given in hosts.items():
         if not isinstance(given, dict):
             return None
         # What our field cannot say (headers, client certificates by path) keeps the whole file a
@@ -398,7 +402,8 @@ def _registry(
             return None
         mirror: dict[str, Any] = {"url": url}
         if "capabilities" in given:
-            if not set(given["capabilities"]) <= {"pull", "resolve", "push"}:
+            rights = given["capabilities"]
+            if not isinstance(rights, list) or any(one not in _RIGHTS for one in rights):
                 return None
             mirror["capabilities"] = given["capabilities"]
         if given.get("override_path"):

@@ -294,6 +294,35 @@ def test_what_is_more_than_that_stays_a_file(name: str) -> None:
             assert line in found.script()
 
 
+ODD = (
+    "host = 1",
+    "host = []",
+    '[[host]]\nurl = "https://mirror.example.com"',
+    '[host]\n"https://mirror.example.com" = true',
+    "server = 1",
+    *(
+        f'[host."https://mirror.example.com"]\n{field}'
+        for field in (
+            "capabilities = 1",
+            'capabilities = "pull"',
+            'capabilities = [["pull"]]',
+            "capabilities = [{}]",
+            "ca = 1",
+            'ca = ["/a"]',
+            "ca = {}",
+        )
+    ),
+)
+
+
+@pytest.mark.parametrize("content", ODD)
+def test_values_of_types_that_containerd_would_refuse_stay_in_their_file(content: str) -> None:
+    found = machine({HOSTS: f"{content}\n"}, "systemctl restart containerd")
+
+    assert "containerRuntime" not in found.spec["machine"]
+    assert [one["path"] for one in found.spec["machine"]["files"]] == [HOSTS]
+
+
 def test_a_field_of_the_spec_comes_first() -> None:
     found = machine(
         {"/etc/chrony/conf.d/a.conf": "server a.example.com\n"},
