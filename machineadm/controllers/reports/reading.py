@@ -5,6 +5,7 @@ It gates nothing but `Ready`, names no other object, and is never carried out.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from datetime import timezone
 from typing import Annotated, Any, Final, Literal
@@ -86,7 +87,8 @@ def read(data: bytes) -> Told:
     try:
         status = _DECODER.decode(data)
     except msgspec.ValidationError as error:
-        raise ReportError(str(error)) from None
+        # A value that is none of those allowed is quoted, and may be anything of any size.
+        raise ReportError(re.sub(r"(?s) [\"'].*[\"']", "", str(error))) from None
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         # A parser's message may quote what it stumbled over.
         raise ReportError("not JSON") from None

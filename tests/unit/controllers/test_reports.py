@@ -96,6 +96,14 @@ def test_what_is_not_a_report_is_refused_and_not_quoted(data: bytes) -> None:
     assert len(str(caught.value)) < 300
 
 
+@pytest.mark.parametrize("field", ["phase", "kind", "apiVersion"])
+@pytest.mark.parametrize("value", ["nonsense", "non'sense\x1b[31m", "nonsense\n" * 1000])
+def test_a_value_that_is_none_of_those_allowed_is_not_sent_back(field: str, value: str) -> None:
+    with pytest.raises(ReportError) as caught:
+        read(json.dumps(status(**{field: value})).encode())
+    assert str(caught.value) == f"Invalid enum value - at `$.{field}`"
+
+
 @given(some.binary(max_size=200), some.integers(0, 500), some.integers(0, 500))
 @settings(deadline=None)
 def test_a_report_with_anything_in_it_is_read_or_refused(junk: bytes, at: int, over: int) -> None:
