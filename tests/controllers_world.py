@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta, timezone
@@ -168,6 +169,36 @@ class World:
                 "spec": spec,
             },
         )
+
+    async def pool(self, name: str, replicas: int = 2, **spec: Any) -> Object:
+        """A MachinePool and its MachineBootstrap of the same name."""
+        labels = {CLUSTER_LABEL: "prod"}
+        template = {"spec": {"clusterName": "prod", "version": "v1.34.4", "bootstrap": {}}}
+        pool = await self.management.put(
+            "machinepools",
+            {
+                "metadata": {"name": name, "labels": labels},
+                "spec": {"clusterName": "prod", "replicas": replicas, "template": template},
+            },
+        )
+        owner = {
+            "apiVersion": "cluster.x-k8s.io/v1beta1",
+            "kind": "MachinePool",
+            "name": name,
+            "uid": pool["metadata"]["uid"],
+            "controller": True,
+        }
+        meta = {"name": name, "labels": labels, "ownerReferences": [owner], "generation": 1}
+        return await self.management.put("machinebootstraps", {"metadata": meta, "spec": spec})
+
+    async def pool_joins(self, name: str, count: int, **spec: Any) -> None:
+        """So many nodes of a pool are there."""
+        pool = self.management.get("machinepools", name)
+        template = json.loads(json.dumps(pool["spec"]["template"]))
+        template["spec"]["bootstrap"] = {"dataSecretName": name}
+        status = {"nodeRefs": [{"name": f"{name}-{number}"} for number in range(count)]}
+        whole = pool["spec"] | {"template": template} | spec
+        await self.management.change("machinepools", name, spec=whole, status=status)
 
     async def joins(self, name: str) -> None:
         """The machine's node is there."""

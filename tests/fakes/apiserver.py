@@ -20,6 +20,7 @@ Object = dict[str, Any]
 _PLURALS = {
     "machinebootstraps": "MachineBootstrap",
     "machines": "Machine",
+    "machinepools": "MachinePool",
     "clusters": "Cluster",
     "secrets": "Secret",
     "configmaps": "ConfigMap",
@@ -30,6 +31,7 @@ _REVIEWS = ("tokenreviews", "subjectaccessreviews")
 _VERSIONS = {
     "machinebootstraps": "bootstrap.cluster.x-k8s.io/v1alpha1",
     "machines": "cluster.x-k8s.io/v1beta2",
+    "machinepools": "cluster.x-k8s.io/v1beta2",
     "clusters": "cluster.x-k8s.io/v1beta2",
     "leases": "coordination.k8s.io/v1",
     "events": "events.k8s.io/v1",
@@ -47,6 +49,7 @@ class ApiServer:
         review: Gives the status of a TokenReview or a SubjectAccessReview, by plural and spec.
         hold: While it is there and not set, no call is answered.
         fail_lists: Plurals whose lists fail.
+        absent: Plurals that the server does not know.
         lists: How many pages were listed.
         watches: How many streams were begun.
     """
@@ -60,6 +63,7 @@ class ApiServer:
         self.review: Callable[[str, Object], Object] = lambda plural, spec: {}
         self.hold: asyncio.Event | None = None
         self.fail_lists: set[str] = set()
+        self.absent: set[str] = set()
         self.lists = 0
         self.watches = 0
         self._version = 0
@@ -148,7 +152,7 @@ class ApiServer:
         if parts[0] == "namespaces":
             namespace, parts = parts[1], parts[2:]
         plural, name, *below = [*parts, ""] if len(parts) == 1 else parts
-        if plural not in (*_PLURALS, *_REVIEWS):
+        if plural not in (*_PLURALS, *_REVIEWS) or plural in self.absent:
             return _refused(404, "NotFound", f"the server has no {plural}")
         if not name and request.method == "GET":
             return await self._collection(request, plural, namespace)

@@ -76,6 +76,7 @@ from machineadm.rendering.render import Rendered
 
 SEED_ANNOTATION: Final = "machineadm.x-k8s.io/token-seed"
 COUNTER_ANNOTATION: Final = "machineadm.x-k8s.io/token-counter"
+EPOCH_ANNOTATION: Final = "machineadm.x-k8s.io/token-epoch"
 TOKEN_LABEL: Final = "machineadm.x-k8s.io/token"  # noqa: S105
 
 _TOKENS_NAMESPACE: Final = "kube-system"
@@ -91,7 +92,8 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """After the last time it was extended. It is looked after every third of that."""
 
     token_max_age: float = 86400.0
-    """After this age of its MachineBootstrap it is no longer extended: that machine will not come."""
+    """After this age of its MachineBootstrap it is no longer extended: that machine will not come. Machines of a pool may
+    come at any time."""
 
 
 class ReportTo(msgspec.Struct, frozen=True, kw_only=True):
@@ -221,7 +223,7 @@ class Actor:
             await self._rendered(
                 read, role, machine, cluster, resources,
                 self._stand_ins, Secret("abcdef.0123456789abcdef"), bytes(KEY_SIZE), Seed(uid=""),
-                self._reporting(bootstrap, bytes(KEY_SIZE)),
+                self._reporting(bootstrap, machine, bytes(KEY_SIZE)),
             )  # fmt: skip
         except UnfitError as error:
             return Outcome(said={"DataSecretAvailable": error.said}, size=error.size)
@@ -282,7 +284,8 @@ class Actor:
         if seed is None:
             said["TokenAvailable"] = Said(status="True", reason="NotNeeded")
         else:
-            said["TokenAvailable"], again = await self._upkeep(bootstrap, machine, cluster, seed)
+            upkeep = self._upkeep_pool if machine.pool else self._upkeep
+            said["TokenAvailable"], again = await upkeep(facts, machine, cluster, seed)
         return Done(outcome=Outcome(said=said), again_after=again)
 
     # Making data.
@@ -303,15 +306,18 @@ class Actor:
         token: Token | None = None
         if role != "Initialize":
             token, seed = await self._free_token(cluster, key, seed)
+        reporting = self._reporting(bootstrap, machine, key)
         # Rendered before the token is made: what cannot be rendered leaves no token behind.
         result = await self._rendered(
             read, role, machine, cluster, resources,
             pairs, Secret(token.reveal()) if token else None, key, seed,
-            self._reporting(bootstrap, key),
+            reporting,
         )  # fmt: skip
         if token is not None:
             await self._ensure_token(cluster, machine, token)
-        name = await self._publish(bootstrap, cluster, result, seed if token else None)
+        name = await self._publish(
+            bootstrap, cluster, result, seed if token else None, reports=reporting is not None
+        )
         said = dict(_available(name).said)
         said["CertificatesAvailable"] = Said(status="True", reason="Available")
         reason = "Available" if token else "NotNeeded"
@@ -342,10 +348,11 @@ class Actor:
         # Key derivation takes 30 ms of CPU and releases the interpreter's lock meanwhile.
         return await asyncio.to_thread(work) if read.spec.encryption else work()
 
-    def _reporting(self, bootstrap: Bootstrap, key: bytes) -> Reporting | None:
+    def _reporting(self, bootstrap: Bootstrap, machine: Machine, key: bytes) -> Reporting | None:
         """Where this one machine reports, with what it may report there and nothing else."""
         to = self._report_to
-        if to is None:
+        if to is None or machine.pool:
+            # One MachineBootstrap could not say which of a pool's machines failed.
             return None
         token = report_token(key, bootstrap.uid)
         return Reporting(
@@ -522,7 +529,7 @@ class Actor:
                 "usage-bootstrap-signing": encoded(b"true"),
                 "usage-bootstrap-authentication": encoded(b"true"),
                 "auth-extra-groups": encoded(_GROUP.encode()),
-                "description": encoded(f"machineadm: Machine {machine.name}".encode()),
+                "description": encoded(f"machineadm: {machine.kind} {machine.name}".encode()),
             },
         }
         try:
@@ -531,9 +538,92 @@ class Actor:
             if error.reason != "AlreadyExists":
                 raise
 
-    async def _upkeep(
-        self, bootstrap: Bootstrap, machine: Machine, cluster: Cluster, seed: Seed
+    async def _upkeep_pool(
+        self, facts: Facts, pool: Machine, cluster: Cluster, seed: Seed
     ) -> tuple[Said, float | None]:
+        """Keep a pool's data fit for machines that come at any time: a token that all have used is followed by another.
+
+        Raises:
+            ApiError: The management cluster refuses or does not answer.
+        """
+        again = self._limits.token_ttl / 3
+        try:
+            token = derive(await self._token_key(cluster), seed)
+            there = await self._token_there(cluster, token)
+            if facts.secret is None or not pool.complete or there is None:
+                # Who is on its way holds this token. A lost one is made again: it stands in the data.
+                await self._extend(cluster, pool, token)
+                return Said(status="True", reason="Available"), again
+            if self._left(there) >= self._limits.token_ttl / 2:
+                # What kept the last change from being made is said until one is made.
+                old = next(
+                    (c for c in facts.bootstrap.conditions if c.type == "TokenAvailable"), None
+                )
+                message = old.message if old is not None and old.status == "True" else ""
+                return Said(status="True", reason="Available", message=message), again
+            try:
+                await self._rotate(facts.bootstrap, facts.secret, pool, cluster, seed)
+            except (UnfitError, CertificateError) as error:
+                await self._extend(cluster, pool, token)
+                message = f"the token was extended instead of changed: {error}"
+                return Said(status="True", reason="Available", message=message), again
+        except UnreachableError as error:
+            said = Said(status="Unknown", reason="WorkloadClusterUnreachable", message=str(error))
+            return said, 10.0
+        except CertificateError as error:
+            return Said(status="False", reason="Expired", message=error.message), None
+        return Said(status="True", reason="Available"), again
+
+    async def _rotate(
+        self,
+        bootstrap: Bootstrap,
+        secret: SecretMeta,
+        pool: Machine,
+        cluster: Cluster,
+        seed: Seed,
+    ) -> None:
+        """Give a pool's data the next token. The one before lives to its end: who has read the data may still use it."""
+        read = decoded(bootstrap.raw, bootstrap.name)
+        resources = await self._resources(read, bootstrap.namespace)
+        pairs = await self._certificates(cluster, read, "JoinWorker")
+        key = await self._token_key(cluster)
+        following = msgspec.structs.replace(seed, epoch=seed.epoch + 1, counter=0)
+        token, following = await self._free_token(cluster, key, following)
+        result = await self._rendered(
+            read, "JoinWorker", pool, cluster, resources,
+            pairs, Secret(token.reveal()), key, following, None,
+        )  # fmt: skip
+        # First what the data names, then the data.
+        await self._ensure_token(cluster, pool, token)
+        await self._client.merge(
+            SECRETS,
+            secret.namespace,
+            secret.name,
+            {
+                # Not over what another has written since: it would be a Secret that this decision does not know.
+                "metadata": {
+                    "resourceVersion": secret.version,
+                    "annotations": _annotations(following),
+                },
+                "data": {
+                    "value": encoded(result.user_data),
+                    "format": encoded(result.format.encode()),
+                },
+            },
+        )
+
+    def _left(self, there: _Data) -> float:
+        """Seconds for which a token is valid yet."""
+        try:
+            expiration = base64.b64decode(there.data.get("expiration", "")).decode()
+        except ValueError:
+            expiration = ""  # somebody damaged it, and it is written anew
+        return (time_of(expiration) - self._now()).total_seconds()
+
+    async def _upkeep(
+        self, facts: Facts, machine: Machine, cluster: Cluster, seed: Seed
+    ) -> tuple[Said, float | None]:
+        bootstrap = facts.bootstrap
         consumed = Said(status="True", reason="Consumed")
         ended = next((one for one in bootstrap.conditions if one.type == "TokenAvailable"), None)
         if ended is not None and ended.reason == "Consumed":
@@ -561,12 +651,7 @@ class Actor:
         if there is None:
             await self._ensure_token(cluster, machine, token)
             return
-        try:
-            expiration = base64.b64decode(there.data.get("expiration", "")).decode()
-        except ValueError:
-            expiration = ""  # somebody damaged it, and it is written anew
-        expires = time_of(expiration)
-        if (expires - self._now()).total_seconds() < self._limits.token_ttl * 2 / 3:
+        if self._left(there) < self._limits.token_ttl * 2 / 3:
             body = {"data": {"expiration": encoded(self._expiration().encode())}}
             await self._workloads.call(
                 cluster.key,
@@ -592,14 +677,16 @@ class Actor:
     # The data Secret.
 
     async def _publish(
-        self, bootstrap: Bootstrap, cluster: Cluster, result: Rendered, seed: Seed | None
+        self,
+        bootstrap: Bootstrap,
+        cluster: Cluster,
+        result: Rendered,
+        seed: Seed | None,
+        *,
+        reports: bool,
     ) -> str:
-        annotations = (
-            {}
-            if seed is None
-            else {SEED_ANNOTATION: seed.uid, COUNTER_ANNOTATION: str(seed.counter)}
-        )
-        if self._report_to is not None:
+        annotations = {} if seed is None else _annotations(seed)
+        if reports:
             annotations[REPORT_SEED_ANNOTATION] = bootstrap.uid
         body = {
             "apiVersion": "v1",
@@ -657,11 +744,19 @@ def _controlled_by(bootstrap: Bootstrap) -> dict[str, Any]:
     }
 
 
+def _annotations(seed: Seed) -> dict[str, str]:
+    annotations = {SEED_ANNOTATION: seed.uid, COUNTER_ANNOTATION: str(seed.counter)}
+    return annotations | ({EPOCH_ANNOTATION: str(seed.epoch)} if seed.epoch else {})
+
+
 def _seed_of(secret: SecretMeta | None) -> Seed | None:
     annotations = {} if secret is None else secret.annotations
     uid = annotations.get(SEED_ANNOTATION)
     counter = annotations.get(COUNTER_ANNOTATION, "0")
-    return Seed(uid=uid, counter=int(counter)) if uid and counter.isdigit() else None
+    epoch = annotations.get(EPOCH_ANNOTATION, "0")
+    if not uid or not counter.isdigit() or not epoch.isdigit():
+        return None
+    return Seed(uid=uid, counter=int(counter), epoch=int(epoch))
 
 
 def _same_token(there: _Data, token: Token) -> bool:

@@ -34,6 +34,7 @@ from machineadm.controllers.capi.types import (
     bootstrap,
     cluster,
     machine,
+    machine_pool,
     secret_meta,
     time_of,
 )
@@ -46,6 +47,7 @@ from machineadm.controllers.runtime.resources import (
     CLUSTERS,
     CONFIG_MAPS,
     MACHINE_BOOTSTRAPS,
+    MACHINE_POOLS,
     MACHINES,
     SECRETS,
 )
@@ -107,12 +109,14 @@ class BootstrapController:
         self.queue = Queue(interval=interval, waited=self._metrics.waited)
         self.bootstraps: Store[Bootstrap] = Store(owner=_owners, reference=_references)
         self.machines: Store[Machine] = Store(cluster=_cluster_of)
+        self.pools: Store[Machine] = Store(cluster=_cluster_of)
         self.clusters: Store[Cluster] = Store()
         self.secrets: Store[SecretMeta] = Store()
         self.config_maps: Store[SecretMeta] = Store()
         mirrored: tuple[tuple[Any, ...], ...] = (
             (MACHINE_BOOTSTRAPS, bootstrap, self.bootstraps),
             (MACHINES, machine, self.machines),
+            (MACHINE_POOLS, machine_pool, self.pools),
             (CLUSTERS, cluster, self.clusters),
             (SECRETS, secret_meta, self.secrets),
             (CONFIG_MAPS, secret_meta, self.config_maps),
@@ -125,11 +129,13 @@ class BootstrapController:
                 store,
                 namespace=namespace,
                 metadata_only=project is secret_meta,
+                optional=resource is MACHINE_POOLS,
             )
             for resource, project, store in mirrored
         ]
         self.bootstraps.on_change(self._bootstrap_changed)
         self.machines.on_change(self._machine_changed)
+        self.pools.on_change(self._machine_changed)
         self.clusters.on_change(self._cluster_changed)
         self.secrets.on_change(self._referred_changed("Secret"))
         self.config_maps.on_change(self._referred_changed("ConfigMap"))
@@ -236,7 +242,10 @@ class BootstrapController:
 
     async def _facts(self, one: Bootstrap) -> Facts:
         owner = machine_owner(one.owners)
-        owning = None if owner is None else self.machines.get((one.namespace, owner.name))
+        owning = None
+        if owner is not None:
+            store = self.pools if owner.kind == "MachinePool" else self.machines
+            owning = store.get((one.namespace, owner.name))
         name = (owning.cluster if owning else "") or one.labels.get(CLUSTER_LABEL, "")
         belongs = self.clusters.get((one.namespace, name)) if name else None
         facts = Facts(
@@ -333,14 +342,14 @@ class BootstrapController:
     def _machine_changed(self, old: Machine | None, new: Machine | None) -> None:
         one = new or old
         if one is not None and not _same(old, new):
-            self._wake(self.bootstraps.by("owner", one.key))
+            self._wake(self._owned(one))
 
     def _cluster_changed(self, old: Cluster | None, new: Cluster | None) -> None:
         one = new or old
         if one is None or _same(old, new):
             return
-        for member in self.machines.by("cluster", one.key):
-            self._wake(self.bootstraps.by("owner", member.key))
+        for member in self._members(one.key):
+            self._wake(self._owned(member))
 
     def _referred_changed(
         self, kind: str
@@ -360,12 +369,16 @@ class BootstrapController:
 
     def _cluster_of_waiting(self, one: SecretMeta) -> None:
         name = one.name.rpartition("-")[0]
-        for member in self.machines.by("cluster", (one.namespace, name)):
+        for member in self._members((one.namespace, name)):
             self._wake(
-                waiting
-                for waiting in self.bootstraps.by("owner", member.key)
-                if not waiting.data_secret_created
+                waiting for waiting in self._owned(member) if not waiting.data_secret_created
             )
+
+    def _members(self, of: Key) -> tuple[Machine, ...]:
+        return self.machines.by("cluster", of) + self.pools.by("cluster", of)
+
+    def _owned(self, member: Machine) -> tuple[Bootstrap, ...]:
+        return self.bootstraps.by("owner", (member.namespace, f"{member.kind}/{member.name}"))
 
     def _wake(self, woken: Iterable[Bootstrap]) -> None:
         for one in woken:
@@ -374,7 +387,7 @@ class BootstrapController:
 
 def _owners(one: Bootstrap) -> list[Key]:
     owner = machine_owner(one.owners)
-    return [] if owner is None else [(one.namespace, owner.name)]
+    return [] if owner is None else [(one.namespace, f"{owner.kind}/{owner.name}")]
 
 
 def _references(one: Bootstrap) -> list[Key]:

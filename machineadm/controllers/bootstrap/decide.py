@@ -40,7 +40,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
 
     bootstrap: Bootstrap
     owner: Machine | None = None
-    """The Machine that it belongs to; None if it has none, or that one is not there."""
+    """The Machine or MachinePool that it belongs to; None if it has none, or that one is not there."""
 
     cluster: Cluster | None = None
     secret: SecretMeta | None = None
@@ -122,7 +122,9 @@ def decide(facts: Facts) -> Decision:
         age = facts.now - time_of(bootstrap.created).timestamp()
         if machine_owner(bootstrap.owners) is None and age < OWNERLESS_FOR:
             return Nothing(again_after=OWNERLESS_FOR - age)
-        return Wait("WaitingForOwner", "no Machine owns it; Cluster API sets the owner")
+        return Wait(
+            "WaitingForOwner", "no Machine or MachinePool owns it; Cluster API sets the owner"
+        )
     if cluster is None:
         return Nothing()
     if cluster.paused or bootstrap.paused:
@@ -141,9 +143,9 @@ def decide(facts: Facts) -> Decision:
 
 
 def machine_owner(owners: tuple[OwnerReference, ...]) -> OwnerReference | None:
-    """The Machine among the owners, by group and kind: the version that an owner reference names may be stale."""
+    """The Machine or MachinePool among the owners, by group and kind: the version that an owner reference names may be stale."""
     for one in owners:
-        if one.group == CLUSTER_GROUP and one.kind == "Machine":
+        if one.group == CLUSTER_GROUP and one.kind in ("Machine", "MachinePool"):
             return one
     return None
 
@@ -187,7 +189,7 @@ def _skew(owner: Machine, cluster: Cluster) -> str:
         return ""
     what = "newer than" if ours > theirs else "more than three minor versions older than"
     return (
-        f"version {owner.kubernetes_version} of Machine {owner.name} is {what} the control plane's"
+        f"version {owner.kubernetes_version} of {owner.kind} {owner.name} is {what} the control plane's"
         f" {cluster.control_plane_version}"
     )
 

@@ -33,7 +33,9 @@ def news(before: Bootstrap, after: Iterable[Condition], generation: int) -> Iter
             if event is not None:
                 yield event
     # Of its making, the data says itself which generation it is of.
-    if before.data_secret_created and before.observed_generation < generation:
+    # A pool's is made again with its next token.
+    pool = any(one.kind == "MachinePool" for one in before.owners)
+    if before.data_secret_created and before.observed_generation < generation and not pool:
         yield Event(
             type="Warning",
             reason="DataNotMadeAgain",

@@ -106,6 +106,17 @@ class Machine(Cached, frozen=True, kw_only=True):
     node: str
     """Name of its node, once it has joined."""
 
+    pool: bool = False
+    """It is a MachinePool: one configuration for many machines, which come at any time."""
+
+    complete: bool = False
+    """Of a pool: as many nodes are there as are wanted."""
+
+    @property
+    def kind(self) -> str:
+        """`Machine` or `MachinePool`."""
+        return "MachinePool" if self.pool else "Machine"
+
 
 class Bootstrap(Cached, frozen=True, kw_only=True):
     """A MachineBootstrap: what decides, and the whole object as the server gave it."""
@@ -181,6 +192,26 @@ class _MachineObject(msgspec.Struct, frozen=True, kw_only=True):
     status: _MachineStatus = _MachineStatus()
 
 
+class _PoolTemplate(msgspec.Struct, frozen=True, kw_only=True):
+    spec: _MachineSpec = _MachineSpec()
+
+
+class _PoolSpec(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    cluster_name: str = ""
+    replicas: int = 1
+    template: _PoolTemplate = _PoolTemplate()
+
+
+class _PoolStatus(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    node_refs: tuple[_NodeReference, ...] = ()
+
+
+class _PoolObject(msgspec.Struct, frozen=True, kw_only=True):
+    metadata: Metadata
+    spec: _PoolSpec = _PoolSpec()
+    status: _PoolStatus = _PoolStatus()
+
+
 class _BootstrapStatus(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     initialization: _Initialization = _Initialization()
     data_secret_name: str = ""
@@ -226,6 +257,22 @@ def machine(data: bytes) -> Machine:
         control_plane=CONTROL_PLANE_LABEL in read.metadata.labels,
         data_secret=read.spec.bootstrap.data_secret_name,
         node=read.status.node_ref.name,
+    )
+
+
+def machine_pool(data: bytes) -> Machine:
+    """Project a MachinePool. Raises `msgspec.ValidationError` where it is none."""
+    read = msgspec.json.decode(data, type=_PoolObject)
+    template = read.spec.template.spec
+    return Machine(
+        **_cached(read.metadata),
+        cluster=read.spec.cluster_name or read.metadata.labels.get(CLUSTER_LABEL, ""),
+        kubernetes_version=template.version,
+        control_plane=False,
+        data_secret=template.bootstrap.data_secret_name,
+        node="",
+        pool=True,
+        complete=len(read.status.node_refs) >= read.spec.replicas,
     )
 
 

@@ -18,6 +18,8 @@ Value = TypeVar("Value", bound=Cached)
 
 _LOG = logging.getLogger(__name__)
 _GONE: Final = 410
+_UNKNOWN: Final = 404
+_LOOKED_FOR: Final = 60.0
 _SLOWEST: Final = 30.0
 
 
@@ -48,6 +50,7 @@ class Reflector(Generic[Value]):
         namespace: Empty: all namespaces.
         labels: A label selector; empty: all objects.
         metadata_only: Nothing but metadata is asked for, and `project` gets that alone.
+        optional: The server may not know the kind: then there are none, until it does.
     """
 
     def __init__(
@@ -60,7 +63,9 @@ class Reflector(Generic[Value]):
         namespace: str = "",
         labels: str = "",
         metadata_only: bool = False,
+        optional: bool = False,
     ) -> None:
+        self._optional = optional
         self._client = client
         self._resource = resource
         self._project = project
@@ -97,6 +102,12 @@ class Reflector(Generic[Value]):
             except ApiError as error:
                 if error.status == _GONE:
                     self._version = ""
+                    continue
+                if error.status == _UNKNOWN and self._optional:
+                    self._version = ""
+                    self._store.replace(())
+                    self.synced.set()
+                    await asyncio.sleep(_LOOKED_FOR)
                     continue
                 failures += 1
                 self.idle += error.reason == IDLE

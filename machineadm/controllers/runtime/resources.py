@@ -48,6 +48,9 @@ CLUSTERS: Final = Resource(
 MACHINES: Final = Resource(
     group=CLUSTER_GROUP, version="v1beta2", kind="Machine", plural="machines"
 )
+MACHINE_POOLS: Final = Resource(
+    group=CLUSTER_GROUP, version="v1beta2", kind="MachinePool", plural="machinepools"
+)
 SECRETS: Final = Resource(group="", version="v1", kind="Secret", plural="secrets")
 CONFIG_MAPS: Final = Resource(group="", version="v1", kind="ConfigMap", plural="configmaps")
 LEASES: Final = Resource(group="coordination.k8s.io", version="v1", kind="Lease", plural="leases")

@@ -59,7 +59,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Generator[Server]:
     bases = cluster_api() / DEFINITIONS
     with running(tmp_path_factory.mktemp("apiserver")) as server:
         server.apply_definitions(ROOT / "crds")
-        for kind in ("clusters", "machines"):
+        for kind in ("clusters", "machines", "machinepools"):
             text = (bases / f"cluster.x-k8s.io_{kind}.yaml").read_text()
             definition = yaml.load(text, yaml.CSafeLoader)
             # In the hub version alone: the others need the conversion webhook.
@@ -407,6 +407,76 @@ def test_a_machine_s_report_of_a_failure_makes_it_not_ready_with_the_code(
         shown = one.get("machinebootstrap", "cp-0")["status"]["report"]
         assert shown["phase"] == "Succeeded"
         assert "code" not in shown
+    log = (tmp_path / "log").read_text()
+    for word in ("ERROR", "orbidden", "Traceback"):
+        assert word not in log, log
+
+
+def test_a_pool_whose_machines_have_all_joined_gets_the_next_token_in_its_data(
+    server: Server, account: Path, system_namespace: None, tmp_path: Path
+) -> None:
+    one = Namespace(server, "pools")
+    one.cluster()
+    one.machine("cp-0", control_plane=True)
+    labels = {"cluster.x-k8s.io/cluster-name": "prod"}
+    infrastructure = {
+        "apiGroup": "infrastructure.cluster.x-k8s.io",
+        "kind": "X",
+        "name": "x",
+    }
+    template = {
+        "clusterName": "prod",
+        "version": "v1.34.4",
+        "bootstrap": {"dataSecretName": ""},
+        "infrastructureRef": infrastructure,
+    }
+    reference = {
+        "apiGroup": "bootstrap.cluster.x-k8s.io",
+        "kind": "MachineBootstrap",
+        "name": "pool",
+    }
+    template["bootstrap"] = {"configRef": reference}
+    pool = one.create(
+        {
+            "apiVersion": GROUP,
+            "kind": "MachinePool",
+            "metadata": {"name": "pool", "labels": labels},
+            "spec": {"clusterName": "prod", "replicas": 1, "template": {"spec": template}},
+        }
+    )
+    owner = {
+        "apiVersion": GROUP,
+        "kind": "MachinePool",
+        "name": "pool",
+        "uid": pool["metadata"]["uid"],
+        "controller": True,
+    }
+    one.create(
+        {
+            "apiVersion": "bootstrap.cluster.x-k8s.io/v1alpha1",
+            "kind": "MachineBootstrap",
+            "metadata": {"name": "pool", "labels": labels, "ownerReferences": [owner]},
+            "spec": {"machine": {}},
+        }
+    )
+
+    def token() -> str:
+        kubernetes = configuration_in(one.data("pool"))["spec"]["kubernetes"]
+        return str(kubernetes["role"]["discovery"]["token"])
+
+    # So short that its half is over within the test; nothing here joins with it.
+    options = ("--namespace=pools", "--bootstrap-token-ttl=30s")
+    with controller(account, tmp_path / "log", *options):
+        one.has_data("cp-0")
+        one.status("cluster", "prod", {"initialization": {"controlPlaneInitialized": True}})
+        one.has_data("pool")
+        first = token()
+        one.status("machinepool", "pool", {"nodeRefs": [{"name": "pool-0"}]})
+        until(lambda: token() != first, "the next token")
+        name = f"bootstrap-token-{token().partition('.')[0]}"
+        assert name in tokens(server)
+        secret = one.get("secret", "pool")
+        assert secret["metadata"]["ownerReferences"][0]["kind"] == "MachineBootstrap"
     log = (tmp_path / "log").read_text()
     for word in ("ERROR", "orbidden", "Traceback"):
         assert word not in log, log
