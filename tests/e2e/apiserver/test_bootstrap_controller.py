@@ -241,23 +241,31 @@ def test_a_cluster_comes_up_from_the_first_control_plane_machine_to_a_worker(
     one.machine("cp-1", control_plane=True)
     one.machine("worker")
     with controller(account, tmp_path / "log"):
-        one.has_data("cp-0")
-        until(lambda: one.condition("cp-1") == "False/WaitingForInitLock", "cp-1 waits")
+        # Both at once: either may be the first.
+        both = ("cp-0", "cp-1")
+
+        def served() -> list[str]:
+            return [name for name in both if one.condition(name) == "True/Available"]
+
+        until(lambda: len(served()) == 1, "one of them has data")
+        (first,) = served()
+        (second,) = set(both) - {first}
+        until(lambda: one.condition(second) == "False/WaitingForInitLock", "the other waits")
         until(
             lambda: one.condition("worker") == "False/WaitingForControlPlaneInitialized",
             "the worker waits",
         )
-        role = configuration_in(one.data("cp-0"))["spec"]["kubernetes"]["role"]
+        role = configuration_in(one.data(first))["spec"]["kubernetes"]["role"]
         assert role == {"type": "Initialize"}
         # Cluster API's own promise to infrastructure providers.
-        secret = one.get("secret", "cp-0")
+        secret = one.get("secret", first)
         assert secret["type"] == "cluster.x-k8s.io/secret"
         assert base64.b64decode(secret["data"]["format"]) == b"cloud-config"
         (owner,) = secret["metadata"]["ownerReferences"]
         assert (owner["kind"], owner["controller"]) == ("MachineBootstrap", True)
-        status = one.get("machinebootstrap", "cp-0")["status"]
+        status = one.get("machinebootstrap", first)["status"]
         assert status["initialization"] == {"dataSecretCreated": True}
-        assert status["dataSecretName"] == "cp-0"
+        assert status["dataSecretName"] == first
 
         initialized = {
             "type": "ControlPlaneInitialized",
@@ -267,12 +275,12 @@ def test_a_cluster_comes_up_from_the_first_control_plane_machine_to_a_worker(
             "lastTransitionTime": "2026-11-30T12:00:00Z",
         }
         one.status("cluster", "prod", {"conditions": [initialized]})
-        for name in ("cp-1", "worker"):
+        for name in (second, "worker"):
             one.has_data(name)
         assert len(tokens(server)) == 2
         until(lambda: "prod-lock" not in one.names("configmap"), "the lock is gone")
 
-        for name in ("cp-1", "worker"):
+        for name in (second, "worker"):
             one.status("machine", name, {"nodeRef": {"name": name}})
         until(lambda: not tokens(server), "the tokens are gone")
     log = (tmp_path / "log").read_text()
