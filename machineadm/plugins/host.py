@@ -10,6 +10,7 @@ Its interface is synchronous and works from any thread; one event loop in its ow
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
 import threading
 import time
@@ -28,6 +29,8 @@ from machineadm.plugins.wire.rpc import Channel, Method, RpcError, call, send, t
 T = TypeVar("T")
 CALL: Final = 30.0
 """Seconds that a call may take if its caller says nothing."""
+_REST: Final = 4.0
+"""Seconds in which what was cancelled must have ended: it asks a process to end, waits two seconds, and kills it."""
 
 Listen = Callable[[str, Record], None]
 Output = Callable[[str, str, bytes], None]
@@ -54,6 +57,8 @@ class Host:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
         self._guard: Guard | None = None
+        self._cut_off = False
+        """Something was cancelled in the middle."""
 
     def __enter__(self) -> Host:
         # First: from here on there is somebody who cleans up, even after SIGKILL.
@@ -76,6 +81,11 @@ class Host:
         try:
             self.end_all()
         finally:
+            if self._cut_off:
+                # What was cancelled still ends its process. A loop that is stopped before would leave that to nobody,
+                # and say so in many lines of asyncio's own.
+                with contextlib.suppress(Exception):
+                    asyncio.run_coroutine_threadsafe(_the_rest(), self._loop).result(_REST + 1)
             self._loop.call_soon_threadsafe(self._loop.stop)
             self._thread.join()
             self._loop.close()
@@ -145,6 +155,7 @@ class Host:
         # go on starting the plugin.
         except BaseException:
             if not future.done():
+                self._cut_off = True
                 future.cancel()
                 _settle(future)
             raise
@@ -161,6 +172,15 @@ class Host:
         plugin = Plugin(self, running)
         self._plugins.append(plugin)
         return plugin
+
+
+async def _the_rest() -> None:
+    """Let what was cancelled come to its end; what does not is given up without a word."""
+    tasks = asyncio.all_tasks() - {asyncio.current_task()}
+    if tasks:
+        # Not cancelled once more: that would interrupt what cleans up.
+        await asyncio.wait(tasks, timeout=_REST)
+    asyncio.get_running_loop().set_exception_handler(lambda *_: None)
 
 
 def _settle(future: Any) -> None:

@@ -62,7 +62,8 @@ class Debian:
             writable=self._writable,
             environment={"HOME": "/home/user", **given},
             network=True,
-            timeout=3600,
+            # On a busy machine a run takes hours; only one that hangs must end.
+            timeout=4 * 3600,
         )
 
     def test(self, *arguments: str) -> "subprocess.CompletedProcess[str]":

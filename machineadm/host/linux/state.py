@@ -235,6 +235,12 @@ class LinuxState:
                     lock = os.stat(last, dir_fd=directory, follow_symlinks=False)
             except (FileNotFoundError, NotADirectoryError):
                 return False
+            except PermissionError:
+                # An ordinary user may not look into root's run directory. A run on this user's state also holds
+                # the lock of the state, which is looked at by itself.
+                if durable:
+                    raise
+                return False
         return any(_has_open(pid, lock) for pid in _others())
 
     def _top(self, *, durable: bool) -> str:

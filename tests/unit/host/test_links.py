@@ -590,6 +590,40 @@ def test_the_state_is_locked_as_long_as_a_child_lives(tmp_path: Path) -> None:
         orphan.kill()
 
 
+@pytest.mark.parametrize("mode", [0o700, 0o600, 0o000])
+def test_a_closed_run_directory_of_somebody_else_keeps_no_user_from_his_own_state(
+    tree: Path, mode: int
+) -> None:
+    (tree / "run/m").mkdir(parents=True)
+    (tree / "run/m/lock").touch()
+    (tree / "run/m").chmod(mode)
+    os.chown(tree / "home/user/own", USER, USER)
+
+    def use() -> int:
+        mine = state_of(tree, "/run/m", "/home/user/own/m")
+        mine.write("plugins/x.json", b"{}", durable=True)
+        free = not mine.locked_by_other()
+        os.chmod(tree / "home/user/own/m", 0)  # noqa: PTH101 - as the user
+        return 0 if free and code_of(mine.locked_by_other).startswith("MA30") else 3
+
+    assert as_user(use) == 0
+
+
+def as_user(work: Callable[[], int]) -> int:
+    """What work returns that an ordinary user does, in a process of its own."""
+    child = os.fork()
+    if child == 0:
+        code = 1
+        try:
+            os.setgroups([])
+            os.setgid(USER)
+            os.setuid(USER)
+            code = work()
+        finally:
+            os._exit(code)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+
 # Races: a user who exchanges what root is about to use.
 
 SWAPPER = """

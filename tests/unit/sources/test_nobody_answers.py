@@ -79,16 +79,18 @@ def ended_by_its_deadline(download: Callable[[Interruption], object]) -> None:
     with warnings.catch_warnings():
         # A connection that was cut off is closed when it is forgotten.
         warnings.simplefilter("ignore", ResourceWarning)
-        began = time.monotonic()
-        code = ""
+        code, before = "", None
         try:
             with Interruption(deadline=0.5) as interruption:
                 download(interruption)
         except InterruptedRunError as error:
-            code = error.code
+            code, before = error.code, error.__context__
         gc.collect()
     assert code == "MA6003"
-    assert time.monotonic() - began < 25, "it was the source's own timeout"
+    # Otherwise the source gave up by itself, and the deadline was only noticed then.
+    while before is not None:
+        assert "timed out" not in str(before), "it was the source's own timeout"
+        before = before.__context__
 
 
 @pytest.mark.parametrize("name", ANSWERS)
