@@ -37,6 +37,11 @@ suites: $(STAMP) ## all tests of `make test` as an ordinary user of stock Debian
 	-$(MAKE) --no-print-directory roots >/dev/null
 	$(BIN)/python -m pytest tests/suites -q -p no:cacheprovider
 
+# Two of our own are made by `make conformance`.
+.PHONY: twins
+twins: $(STAMP) $(AGENT) ## machines made twice, by cloud-init from Cluster API's user data and by us (root, Debian, Go; MACHINEADM_CORPUS)
+	MACHINEADM_TWINS=1 MACHINEADM_AGENT=$(AGENT) $(BIN)/python -m pytest tests/conformance/test_same_machine.py -q -p no:cacheprovider
+
 .PHONY: e2e
 e2e: $(STAMP) $(AGENT) ## a real cluster of three machines, a real API server (root, Debian, Go; 15 minutes once, then minutes)
 	MACHINEADM_AGENT=$(AGENT) $(BIN)/python -m pytest tests/e2e -q -s -p no:cacheprovider

@@ -190,7 +190,7 @@ def typed(commands: Sequence[str], machine: Machine, taken: frozenset[str]) -> T
                 "swap turned off by commands",
             )
         else:
-            _kernel(index, _parts(stripped), found)
+            _kernel(index, stripped, found)
     found.swap = any(
         re.fullmatch(_SWAP[0], part) for index in found.typed for part in _parts(commands[index])
     )
@@ -222,13 +222,13 @@ def loaded(commands: Sequence[str]) -> list[str]:
     """Modules that commands load, and do nothing else."""
     found = Typed()
     for index, command in enumerate(commands):
-        _kernel(index, _parts(command.strip()), found)
+        _kernel(index, command.strip(), found)
     return found.modules
 
 
 def _is_swap(command: str) -> bool:
     """Whether a line only turns swap off, now or at later boots."""
-    parts = _parts(command)
+    parts = _parts(command) if "swap" in command else []
     return bool(parts) and all(
         any(re.fullmatch(pattern, part) for pattern in _SWAP) for part in parts
     )
@@ -245,8 +245,9 @@ def _parts(command: str) -> list[str]:
     return [part for part in [*parts, command[begin:].strip()] if part]
 
 
-def _kernel(index: int, parts: list[str], found: Typed) -> None:
+def _kernel(index: int, command: str, found: Typed) -> None:
     """A line that sets nothing but kernel parameters and modules."""
+    parts = _parts(command) if re.search("modprobe|sysctl", command) else []
     parameters = [re.fullmatch(_SYSCTL, part) for part in parts]
     modules = [re.fullmatch(MODULE, part) for part in parts]
     if not parts or not all(map(any, zip(parameters, modules, strict=True))):

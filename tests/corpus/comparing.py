@@ -319,9 +319,9 @@ def _files(
             continue
         if "contentFrom" in there or (not there.get("content") and here.get("sensitive")):
             continue  # a Secret's: the judge does not resolve it
-        content = _roles(_content(there))
+        content = roles(_content(there))
         own = _resolved(here["contentFrom"], values) if "contentFrom" in here else _content(here)
-        if content != _roles(own):
+        if content != roles(own):
             yield f"{path}: content {content[:80]!r} there, {own[:80]!r} here"
         for name, default in (("owner", "root:root"), ("permissions", "0644"), ("append", False)):
             left, right = there.get(name, default), here.get(name, default)
@@ -404,7 +404,7 @@ def _content(file: dict[str, Any]) -> str:
     return content
 
 
-def _roles(script: str) -> str:
+def roles(script: str) -> str:
     """A script with the tests for its role, of whichever kind, as one word."""
 
     def there(found: re.Match[str]) -> str:
@@ -421,10 +421,10 @@ def _commands(
     machine: Machine,
     when: str,
 ) -> Iterator[str]:
-    there = [_roles(line) for each in theirs for line in each.split("\n") if line.strip()]
+    there = [roles(line) for each in theirs for line in each.split("\n") if line.strip()]
     here: list[str] = []
     for command in ours:
-        lines = _roles(command["script"]).split("\n")
+        lines = roles(command["script"]).split("\n")
         for variable in command.get("env", ()):
             value = _resolved(variable["valueFrom"], values)
             lines = [

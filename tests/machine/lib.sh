@@ -95,10 +95,11 @@ shape_cloud() {
 
 # machine_root [FLAVOUR]: print the directory of the root, built once for what shapes it. FLAVOUR: bookworm; bookworm-cloud and
 # trixie-cloud, which have cloud-init (22.4; 25.1 or later) and openssl, too; bookworm-services, with the programs for disks,
-# systemd-resolved and systemd-timesyncd; bookworm-chrony.
+# systemd-resolved and systemd-timesyncd; bookworm-chrony; trixie-twin-cloud, with whatever a first boot sets up: chrony, sudo, sshd, disks.
 machine_root() {
   local flavour=${1:-bookworm} packages=$PACKAGES r mirror
   case $flavour in
+    *-twin-cloud) packages+=,cloud-init,openssl,chrony,sudo,fdisk,gdisk,e2fsprogs,xfsprogs,openssh-server;;
     *-cloud) packages+=,cloud-init,openssl;;
     *-services) packages+=,fdisk,gdisk,e2fsprogs,xfsprogs,dosfstools,systemd-resolved,systemd-timesyncd;;
     *-chrony) packages+=,chrony;;
