@@ -490,6 +490,44 @@ def test_a_pool_whose_machines_have_all_joined_gets_the_next_token_in_its_data(
         assert word not in log, log
 
 
+def test_while_a_cluster_is_paused_nothing_of_it_is_written_but_that_it_is(
+    server: Server, account: Path, system_namespace: None, tmp_path: Path
+) -> None:
+    one, beside = Namespace(server, "paused"), Namespace(server, "beside")
+    for namespace in (one, beside):
+        namespace.cluster()
+    pause = ("patch", "cluster", "prod", "--namespace=paused", "--type=merge")
+    server.kubectl(*pause, '--patch={"spec":{"paused":true}}')
+    one.machine("cp-0", control_plane=True)
+    one.machine("worker")
+
+    def versions() -> dict[str, str]:
+        items = server.get("machinebootstrap,secret,configmap", "--namespace=paused")["items"]
+        return {
+            f"{item['kind']}/{item['metadata']['name']}": item["metadata"]["resourceVersion"]
+            for item in items
+        }
+
+    with controller(account, tmp_path / "log"):
+        for name in ("cp-0", "worker"):
+            until(lambda name=name: one.condition(name, "Paused") == "True/Paused", name)  # type: ignore[misc]
+        before, given = versions(), set(tokens(server))
+        assert {"MachineBootstrap/cp-0", "MachineBootstrap/worker"} <= set(before)
+        # What would otherwise be answered at once. The other cluster shows when it would have been.
+        for namespace in (one, beside):
+            initialized = {"initialization": {"infrastructureProvisioned": True}}
+            namespace.status("cluster", "prod", initialized)
+        server.kubectl("label", "machine", "cp-0", "--namespace=paused", "touched=yes")
+        beside.machine("cp-0", control_plane=True)
+        beside.has_data("cp-0")
+        assert versions() == before
+        assert set(tokens(server)) == given
+
+        server.kubectl(*pause, '--patch={"spec":{"paused":false}}')
+        one.has_data("cp-0")
+        assert one.condition("cp-0", "Paused") == "False/NotPaused"
+
+
 def test_what_is_written_is_written_once_and_another_manager_of_the_status_keeps_its_part(
     server: Server, account: Path, system_namespace: None, tmp_path: Path
 ) -> None:
