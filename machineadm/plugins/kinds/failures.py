@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from grpclib.const import Status
 
 from machineadm.errors import PluginError
 from machineadm.plugins.host import Plugin
 from machineadm.plugins.wire.rpc import RpcError
+
+_ENDING: Final = 2.0
+"""Seconds for a plugin that hung up to have ended: on a busy machine its end is seen later than that of its connection."""
 
 
 def failed(plugin: Plugin, kind: str, what: str, error: RpcError) -> PluginError:
@@ -27,7 +30,7 @@ def failed(plugin: Plugin, kind: str, what: str, error: RpcError) -> PluginError
     elif error.status is Status.DEADLINE_EXCEEDED:
         code, message = "MA7221", f"{name} did not answer in time when asked for {what}"
         hint = "read the last lines of its log; a service that it depends on may be unreachable"
-    elif error.status is Status.UNAVAILABLE and plugin.wait(0.5) is not None:
+    elif error.status is Status.UNAVAILABLE and plugin.wait(_ENDING) is not None:
         code, message = "MA7222", f"{name} exited when asked for {what}"
         hint = "read the last lines of its log"
     else:
