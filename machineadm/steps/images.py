@@ -354,7 +354,7 @@ class LoadImages(msgspec.Struct, frozen=True, kw_only=True):
         raise StepError(
             "MA3595",
             f"{self.name}: {argv[0]} cannot load {task.title}: {said}",
-            hint="look at containerRuntime.containerd.registries and systemProxies; a registry with a login needs crictl on the machine",
+            hint="look at containerRuntime.containerd.registries and systemProxies; a registry with a user and a password needs crictl on the machine, one with a token does not",
             passing=result.timed_out or any(one in said.lower() for one in _PASSING),
             log_tail=result.output,
         )

@@ -69,8 +69,8 @@ def _hosts(
     tables.update(_trust(registry))
     tables.update(_token(registry.host, headers))
     hosts = {one.url.rstrip("/"): _mirror(one, known, headers) for one in registry.mirrors}
-    if hosts:
-        tables["host"] = hosts
+    # Also without a mirror: containerd 1.6 reads nothing of a file that lacks the table.
+    tables["host"] = hosts
     secret = any("header" in one for one in (tables, *hosts.values()))
     return f"{HEADER}.\n{tomli_w.dumps(tables)}".encode(), secret
 

@@ -140,6 +140,7 @@ def test_a_registry_is_sent_the_token_itself_or_a_login_with_it(
     assert read_toml(stage.host.text(HOSTS) or "") == {
         "server": "https://registry.example.com",
         "header": {"Authorization": sent},
+        "host": {},
     }
     assert stage.host.files.nodes[HOSTS].mode == 0o600
     value = sent.partition(" ")[2]
