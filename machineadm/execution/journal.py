@@ -164,9 +164,8 @@ class Journal:
         return any(self._last.get(name) in ("started", "failed", "done") for name in NODE_STEPS)
 
     def node_reset(self) -> bool:
-        """Whether kubeadm's reset may have run since kubeadm was started here, by a run or by `machineadm reset`."""
-        cleaned = any(self._last.get(name) == "cleaned" for name in NODE_STEPS)
-        return cleaned or NODE_RESET in self._last
+        """Whether kubeadm's reset may have run here: by a run, by `machineadm reset`, or typed by a person on a node of ours."""
+        return any(name in self._last for name in (*NODE_STEPS, NODE_RESET))
 
     def last_event(self, name: str) -> str:
         """The last event of a step of this name; empty when there is none."""

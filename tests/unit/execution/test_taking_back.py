@@ -11,6 +11,7 @@ import pytest
 from machineadm.actions.files import PlannedFile, WriteFiles
 from machineadm.actions.perform import perform
 from machineadm.errors import KubeadmError
+from machineadm.execution.journal import NODE_RESET
 from machineadm.execution.looking import look
 from machineadm.execution.taking_back import TakeEverythingBack
 from machineadm.host.effects import EnableUnit, RemoveFile, WriteFile
@@ -19,6 +20,7 @@ from machineadm.plan.look import Standing, anything_to_do
 from machineadm.plan.model import FollowUp, Outcome, Owned, Phase, Plan, Step, Work, digest_of
 from machineadm.plan.render import render_text
 from machineadm.redaction import Redactor
+from machineadm.steps.kubeadm.resetting import ResetNode
 from machineadm.steps.modules import LoadModules
 from machineadm.steps.sysctl import ApplySysctls
 from tests.applying import carry_out, context_of
@@ -133,6 +135,29 @@ def test_what_a_reset_of_kubeadm_took_is_nobodys_change() -> None:
     carry_out(Plan(steps=(Reset(fails=0),), emptied=emptied), host)
 
     assert host.files.read(path) == b"of the image\n"
+
+
+def test_what_a_persons_own_reset_of_kubeadm_took_comes_back_with_a_reset() -> None:
+    path = "/etc/kubernetes/manifests/image.yaml"
+    host = FakeHost()
+    host.files.put(path, b"of the image\n")
+    host.files.put("/etc/a", b"of the image\n")
+    emptied = ("/etc/kubernetes/manifests",)
+    steps = (files(path, "/etc/a"), Reset(fails=0))
+    carry_out(Plan(steps=steps, emptied=emptied), host)
+    host.files.remove(path)
+    host.files.remove("/etc/a")
+
+    context = context_of(Plan(steps=steps, emptied=emptied), host)
+    back = TakeEverythingBack(context.ledger.holdings(), context.ledger, context.settling)
+    work, stays = back.look(host)
+
+    assert [e.path for e in work.effects if isinstance(e, WriteFile)] == [path]
+    assert stays == ("/etc/a stays away: it was removed since",)
+
+
+def test_the_step_that_resets_kubeadm_has_the_name_that_the_journal_is_asked_for() -> None:
+    assert ResetNode.name == NODE_RESET
 
 
 def test_what_was_appended_to_stays_and_is_said() -> None:
