@@ -53,6 +53,7 @@ class Bundle:
             self._types[name] = struct.cls
             self.definitions[name] = {}  # a type may hold itself
             self.definitions[name] = self._fields(struct, path)
+        # $defs have one name each; the second type would take the first one's place.
         elif self._types[name] is not struct.cls:
             raise GenerationError(path, f"there are two types called {name}")
         return {"$ref": f"#/$defs/{name}"}
@@ -61,6 +62,7 @@ class Bundle:
         properties: dict[str, Schema] = {}
         required = []
         if struct.tag_field is not None:
+            # const, by which editors choose the variant and complete its fields.
             properties[struct.tag_field] = {"type": "string", "const": struct.tag}
             required.append(struct.tag_field)
         for field in struct.fields:
@@ -71,6 +73,7 @@ class Bundle:
             "type": "object",
             "description": self._docs.of_class(struct.cls),
             "properties": properties,
+            # As the agent reads: an unknown field is a mistake, and an editor can say so at once.
             "additionalProperties": False,
         }
         if required:
@@ -182,11 +185,13 @@ def _counts(rule: OneOf, properties: dict[str, Schema]) -> list[Schema]:
     if rule.least == 1:
         return [{"oneOf" if rule.most == 1 else "anyOf": present}]
     pairs = [[a, b] for i, a in enumerate(present) for b in present[i + 1 :]]
+    # At most one, with none allowed: in pairs, since JSON Schema cannot count properties by name.
     return [{"not": {"allOf": pair}} for pair in pairs]
 
 
 def _present(name: str, field: Schema) -> Schema:
     found: Schema = {"required": [name]}
+    # An empty list is as good as none to the rules, so it does not count as present.
     if field.get("type") == "array" and not field.get("minItems"):
         found["properties"] = {name: {"minItems": 1}}
     elif "propertyNames" in field and not field.get("minProperties"):

@@ -58,6 +58,7 @@ class Structural:
         Raises:
             GenerationError: It says what a definition cannot express.
         """
+        # A tag would be a field that tells variants apart, and of a kind there is only one.
         if not isinstance(type_, inspect.StructType) or type_.tag_field is not None:
             raise GenerationError(str(type_), "a kind is a Struct without a tag")
         name = type_.cls.__name__
@@ -75,6 +76,7 @@ class Structural:
         if status and "status" not in properties:
             raise GenerationError(name, "has a status subresource, but no field status")
         found = {**schema, "properties": properties, "description": self._of_class(type_.cls)}
+        # The server itself requires these; to say it again would have it told twice.
         required = [n for n in schema.get("required", ()) if n not in (*_ENVELOPE, "metadata")]
         found.pop("required", None)
         return _tidy({**found, **({"required": required} if required else {})})
@@ -90,6 +92,7 @@ class Structural:
     def _node(self, type_: inspect.Type, path: str) -> Schema:
         taken = take_apart(type_, path)
         schema = self._bare(taken, path)
+        # OpenAPI 3.0 has no type null: a flag stands beside the type.
         if taken.nullable:
             schema = {**schema, "nullable": True}
             if "enum" in schema:
@@ -102,6 +105,7 @@ class Structural:
         given = {k: v for k, v in taken.schema.items() if k not in ("description", "examples")}
         examples = taken.schema.get("examples")
         if examples:
+            # OpenAPI has one example, JSON Schema a list.
             given["example"] = examples[0]
         if given.get(_PRESERVE):
             return given
@@ -124,6 +128,7 @@ class Structural:
                 if struct.array_like:
                     raise GenerationError(path, "array_like cannot be expressed")
                 schema = self._struct(struct, path)
+                # A tagged Struct alone is a union of one: its tag must be written as well.
                 return self._tagged((struct,), path) if struct.tag_field else schema
             case inspect.UnionType() as union:
                 return self._union(union, path)
@@ -134,6 +139,7 @@ class Structural:
             case inspect.DictType() as mapping:
                 return self._map(mapping, path)
             case inspect.AnyType() | inspect.RawType():
+                # Without it the server prunes all fields of an object whose schema names none.
                 return {_PRESERVE: True}
             case _:
                 pass
@@ -165,6 +171,7 @@ class Structural:
         if properties:
             schema["properties"] = properties
         if required:
+            # Sorted, as controller-gen does: moving a field in the source then changes nothing.
             schema["required"] = sorted(required)
         declared: tuple[OneOf, ...] = getattr(struct.cls, "one_of", ())
         validations = [rules.one_of(each, schema, path) for each in declared]
@@ -227,6 +234,7 @@ class Structural:
         if unique is None:
             return {**schema, "x-kubernetes-list-type": "atomic"}
         if item.get("nullable"):
+            # The server merges such lists by key or value, and null has neither.
             raise GenerationError(path, "items that are told apart cannot be null")
         if unique == "":
             if item.get("type") in ("object", "array"):
@@ -246,6 +254,7 @@ class Structural:
         value = self._node(mapping.value_type, f"{path}.*")
         schema: Schema = {"type": "object"}
         if value == {_PRESERVE: True}:
+            # A map of anything: additionalProperties must have a type, which anything has not.
             schema[_PRESERVE] = True
         else:
             schema["additionalProperties"] = value
@@ -294,6 +303,7 @@ def _check_key(key: str, item: Schema, path: str) -> None:
         raise GenerationError(path, f"is unique by {key!r}, which is not a field of its items")
     if field.get("type") in ("object", "array"):
         raise GenerationError(path, f"is unique by {key!r}, which has parts")
+    # The API server refuses a list whose key may be missing: two items without it would be one.
     if key not in item.get("required", ()) and "default" not in field:
         raise GenerationError(path, f"is unique by {key!r}, which may be absent")
 

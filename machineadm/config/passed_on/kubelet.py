@@ -91,8 +91,11 @@ def problems(
     document: dict[str, Any], path: str, minor: int, inherited: Mapping[str, Any]
 ) -> Iterator[Finding]:
     """Yield what the kubelet refuses besides unknown fields."""
+    # What the cluster says holds where this node says nothing: a rule about two fields must see
+    # both.
     whole = {**inherited, **document}
     gates = {**mapping(inherited, "featureGates"), **mapping(document, "featureGates")}
+    # First: with a gate that it does not know the kubelet does not start, whatever else is right.
     yield from gate_problems(
         mapping(document, "featureGates"), child(path, "featureGates"), "kubelet", minor
     )
@@ -133,9 +136,11 @@ def _numbers(document: dict[str, Any], path: str) -> Iterator[Finding]:
     for name, low, high in _BOUNDS:
         yield from between(document, name, path, low, high)
     files = number(document, "containerLogMaxFiles")
+    # With one file there is nothing to rotate into.
     if files is not None and files <= 1:
         yield refused(child(path, "containerLogMaxFiles"), "must be at least 2")
     ids = number(mapping(document, "userNamespaces"), "idsPerPod")
+    # A pod gets whole blocks of 65536 ids (KEP-127): images use users up to 65535.
     if ids is not None and (ids < 65536 or ids % 65536 or ids > _MOST_IDS):
         at = child(child(path, "userNamespaces"), "idsPerPod")
         yield refused(at, "must be a multiple of 65536, and 4294901760 at most")
@@ -148,6 +153,7 @@ def _numbers(document: dict[str, Any], path: str) -> Iterator[Finding]:
 def _image_thresholds(document: dict[str, Any], path: str) -> Iterator[Finding]:
     high = number(document, "imageGCHighThresholdPercent")
     low = number(document, "imageGCLowThresholdPercent")
+    # The two defaults fit each other.
     if low is None and high is None:
         return
     if (80 if low is None else low) >= (85 if high is None else high):
@@ -167,6 +173,7 @@ def _lengths(document: dict[str, Any], path: str, minor: int) -> Iterator[Findin
         yield from not_negative(document, path, "imageMinimumGCAge")
     most = length_of_time(document, "imageMaximumGCAge")
     least = length_of_time(document, "imageMinimumGCAge")
+    # 0 means that there is no greatest age.
     if most is not None and most > 0 and most <= (120 if least is None else least):
         yield refused(
             child(path, "imageMaximumGCAge"), "must be longer than imageMinimumGCAge (default 2m)"

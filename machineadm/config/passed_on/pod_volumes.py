@@ -83,12 +83,15 @@ def volumes(spec: dict[str, Any], path: str, minor: int) -> Iterator[tuple[str, 
         sources = [each for each in volume if each not in _NOT_A_SOURCE]
         if len(sources) > 1:
             found.append(refused(child(at, sources[1]), f"not together with {sources[0]}"))
+        # Each of them, though only one may stay: whoever removes one must not meet the other's
+        # mistakes afterwards.
         for source in sources:
             found += _source(source, volume, at, minor)
         yield name, found
 
 
 def _source(name: str, volume: dict[str, Any], path: str, minor: int) -> Iterator[Finding]:
+    # What is not a map has been told with the types.
     if not isinstance(volume.get(name), dict):
         return
     source, at = mapping(volume, name), child(path, name)
@@ -144,6 +147,7 @@ def _iscsi(source: dict[str, Any], path: str) -> Iterator[Finding]:
 
 
 def _fc(source: dict[str, Any], path: str) -> Iterator[Finding]:
+    # A disk is found by target and LUN, or by a world-wide id that needs neither.
     names, ids = not is_absent(source, "targetWWNs"), not is_absent(source, "wwids")
     if not names and not ids:
         yield refused(child(path, "targetWWNs"), "is required, or wwids")

@@ -187,11 +187,11 @@ def test_a_command_deaf_to_sigterm_is_killed(
 
 def test_a_background_process_is_not_waited_for(runner: Runner) -> None:
     started = time.monotonic()
-    result = runner.sh("sleep 30 & echo $!")
+    result = runner.sh("sleep 600 & echo $!")
     os.kill(int(result.output), signal.SIGKILL)
 
     assert result.exit_code == 0
-    assert time.monotonic() - started < 20
+    assert time.monotonic() - started < 200
 
 
 def test_a_command_that_closes_its_output_is_waited_for(runner: Runner) -> None:

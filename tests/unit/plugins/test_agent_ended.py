@@ -120,7 +120,7 @@ def test_an_agent_that_is_told_to_end_ends_its_plugin_and_can_be_resumed(
 
         assert code == 9
         # The plugin would take minutes; a busy machine may take more than the usual second.
-        assert time.monotonic() - began < 45
+        assert time.monotonic() - began < 200
         assert gone(plugins_directory)
     assert not (tmp_path / "root/etc/motd").exists()
 

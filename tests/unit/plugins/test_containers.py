@@ -272,7 +272,7 @@ def test_an_engine_that_answers_as_none_is_told_and_nothing_is_left(
     attached = call == CALLS[-2] and GARBAGE[name].startswith(b"HTTP/1.1 200")
     assert error.code == ("MA7211" if attached else "MA7235")
     assert engine.boxes == {}
-    assert time.monotonic() - began < 25
+    assert time.monotonic() - began < 200
 
 
 def test_an_engine_whose_removal_fails_is_asked_again_by_what_outlives_the_host(
@@ -443,7 +443,7 @@ def test_a_bad_plugin_in_a_container_is_refused_in_time(
     error = refusal(wanted)
 
     assert (error.code, says in error.message) == (code, True), error.message
-    assert time.monotonic() - began < 20
+    assert time.monotonic() - began < 200
     assert engine.boxes == {}
 
 

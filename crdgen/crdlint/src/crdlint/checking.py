@@ -39,6 +39,8 @@ def check_file(
         return [Violation("CRD001", file, "", error.message, line=error.line)]
     try:
         return check(documents, file, released, ours=ours)
+    # A schema nested by the thousand is an attack or an accident; the server has bounds of its own
+    # for it.
     except RecursionError:
         return [Violation("CRD001", file, "", "is nested too deeply")]
 
@@ -70,6 +72,7 @@ def check(
             judged += 1
             found.error("CRD002", "apiVersion", f"must be {definition.API_VERSION}")
         else:
+            # A warning: files often hold roles and deployments beside definitions.
             found.warning("CRD500", "", "is not a CustomResourceDefinition, and was not checked")
         violations += [
             Violation(code, file, path, message, severity, number, line_of(document.value, path))
@@ -256,5 +259,6 @@ def _into_mapping(
     ]
     if not fitting:
         return "", None, 0
+    # A property's name may hold dots; the longest that fits is the one that was meant.
     key = max(fitting, key=len)
     return text[len(key) + bracketed :], value[key], lines.get(key, 0)

@@ -143,6 +143,8 @@ def decode_schema(value: Any, path: str, decoding: Decoding) -> Schema:
 
 def _leniently(value: Any, path: str, decoding: Decoding) -> Schema:
     """A schema where the API server's decoder has lost its strictness."""
+    # JSONSchemaPropsOrArray and its like have an UnmarshalJSON of their own in Go, in which unknown
+    # keys are let pass.
     was, decoding.strict = decoding.strict, False
     try:
         return decode_schema(value, path, decoding)

@@ -27,6 +27,7 @@ class Decoding:
 
     def wrong(self, path: str, expected: str, value: Any) -> None:
         """Note a value of a wrong type."""
+        # So that later checks do not report as missing what is there, but unreadable.
         self.broken.add(path)
         code = "CRD005"
         if path.endswith((".exclusiveMinimum", ".exclusiveMaximum")):
