@@ -11,6 +11,7 @@ from machineadm.actions.node_health import ailments
 from machineadm.actions.suitability import Flaw
 from machineadm.agent.bootstrap import Ready, Request, prepare
 from machineadm.agent.preflight import identity_of
+from machineadm.agent.providing import holds_unknown
 from machineadm.agent.wiring import Machine
 from machineadm.execution.events import Event
 from machineadm.execution.looking import look
@@ -86,7 +87,17 @@ def _of_last_run(state: State) -> Iterator[Flaw]:
 
 def _of_looks(looks: tuple[Look, ...]) -> Iterator[Flaw]:
     for one in looks:
-        if one.standing is Standing.TO_DO:
+        if one.standing is not Standing.TO_DO:
+            continue
+        if holds_unknown(one.step):
+            # It differs by its placeholder alone, on every machine.
+            yield Flaw(
+                code="MA4608",
+                severity="warning",
+                message=f"{one.step.name}: was not compared, because a value comes from a plugin, which a check does not ask",
+                hint="`machineadm bootstrap` asks it, and puts right what differs",
+            )
+        else:
             yield Flaw(
                 code="MA4601",
                 severity="error",

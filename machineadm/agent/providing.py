@@ -261,14 +261,14 @@ def _counted(count: int) -> str:
 
 
 def _marked(look: Look) -> Look:
-    if look.standing is not Standing.TO_DO or not _holds_unknown(look.step):
+    if look.standing is not Standing.TO_DO or not holds_unknown(look.step):
         return look
     work = look.work
     summary = f"{work.summary}; not known before its providers are asked"
     return msgspec.structs.replace(look, work=msgspec.structs.replace(work, summary=summary))
 
 
-def _holds_unknown(value: Any) -> bool:
+def holds_unknown(value: Any) -> bool:
     """Whether there is a placeholder anywhere in a step."""
     if isinstance(value, Secret):
         value = value.reveal()
@@ -277,7 +277,7 @@ def _holds_unknown(value: Any) -> bool:
     if isinstance(value, str):
         return any(mark in value for mark in _MARKS)
     if isinstance(value, msgspec.Struct):
-        return any(_holds_unknown(getattr(value, name)) for name in value.__struct_fields__)
+        return any(holds_unknown(getattr(value, name)) for name in value.__struct_fields__)
     if isinstance(value, dict):
-        return any(_holds_unknown(item) for pair in value.items() for item in pair)
-    return isinstance(value, (list, tuple)) and any(map(_holds_unknown, value))
+        return any(holds_unknown(item) for pair in value.items() for item in pair)
+    return isinstance(value, (list, tuple)) and any(map(holds_unknown, value))

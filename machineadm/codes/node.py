@@ -41,6 +41,12 @@ TABLE: dict[str, Code] = {
         "An ordinary user cannot read files of root's, and cannot ask the container runtime.",
         "Run the check as root.",
     ),
+    "MA4608": Code(
+        "not everything could be compared (node, a warning)",
+        "A provider or auth handler has a value that the configuration does not, and a check asks no plugin: a token may be issued for it, "
+        "and counted.",
+        "`machineadm bootstrap` asks it, and puts right what differs.",
+    ),
     "MA4621": Code(
         "a part of the contract that every configuration needs does not hold (os)",
         "The agent needs this of every operating system.",
@@ -62,8 +68,8 @@ TABLE: dict[str, Code] = {
         "Set it where the hint says, or decide that it need not hold.",
     ),
     "MA4633": Code(
-        "a file of Kubernetes is not YAML (compliance)",
-        "A static pod or the kubelet's configuration cannot be read, so nothing can be said of it.",
+        "a file of Kubernetes cannot be read (compliance)",
+        "A static pod, or the kubelet's configuration or list of arguments, is not what its reader takes, so nothing can be said of it.",
         "Its own reader would refuse it, too: look at the file.",
     ),
 }

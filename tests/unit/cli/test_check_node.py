@@ -15,7 +15,8 @@ from machineadm.agent.bootstrap import Request
 from machineadm.cli.check.node import show
 from machineadm.errors import MachineadmError
 from tests.authorities import certificate, text_of
-from tests.fakes.host import FakeHost
+from tests.fakes.containerd import FakeContainerd
+from tests.fakes.host import FakeHost, FakeProviders
 from tests.unit.agent.stage import Stage
 
 SOCKET = "/run/containerd/containerd.sock"
@@ -182,6 +183,34 @@ def test_an_ordinary_user_is_told_that_he_does_not_see_everything(
 
     assert codes(text) == ["MA4607"]
     assert code == 0
+
+
+REGISTRY = 'containerRuntime: {containerd: {registries: [{host: registry.example.com, auth: {authFrom: {handler: {name: entra, scope: ""}}}}]}}'
+PROXY = '"systemProxies": [{targets: [host], httpsProxy: "http://proxy.example.com:3128", credentials: {username: a, authFrom: {handler: {name: entra, scope: ""}}}}]'
+
+
+@pytest.mark.parametrize("field", [REGISTRY, PROXY])
+def test_what_waits_for_a_plugin_is_no_drift_and_other_drift_beside_it_is_seen(
+    field: str, node: Stage, capfd: pytest.CaptureFixture[str]
+) -> None:
+    plugins = FakeProviders()
+    plugins.tokens["entra"] = "t0ken"
+    node.host.providers = plugins
+    FakeContainerd(node.host, "1.6.20")
+    text = node.file.read_text()
+    node.file.write_text(text.replace("    files:\n", f"    {field}\n    files:\n"))
+    node.run()
+    node.host.services.active_units.add("kubelet.service")
+    node.host.services.enabled_units.add("kubelet.service")
+    plugins.asked.clear()
+
+    code, text = checked(node, capfd)
+    assert (code, set(codes(text))) == (0, {"MA4608"})
+    assert plugins.asked == []
+
+    node.host.put("/etc/motd", "edited\n")
+    code, text = checked(node, capfd)
+    assert (code, set(codes(text))) == (10, {"MA4601", "MA4608"})
 
 
 def test_a_configuration_of_another_cluster_is_refused(
