@@ -285,7 +285,8 @@ class Intake:
         one = new or old
         if one is None or one.key not in self._held:
             return
-        if new is None:
+        if new is None or (old is not None and old.uid != new.uid):
+            # Another object of that name is another machine, of which nothing is known yet.
             self._done(one.key)
             self._queue.forget(one.key)
         elif old is not None and old.paused and not new.paused:

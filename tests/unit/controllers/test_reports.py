@@ -517,6 +517,28 @@ def test_a_report_of_a_machine_that_goes_meanwhile_is_dropped() -> None:
     run(whole())
 
 
+def test_a_report_that_is_kept_is_not_written_to_another_machine_of_that_name() -> None:
+    async def whole() -> None:
+        async with reports("worker", "other", patience=0.05) as one:
+            management = one.world.management
+            there = json.loads(json.dumps(management.get("machinebootstraps", "worker")))
+            there["metadata"].setdefault("annotations", {})["cluster.x-k8s.io/paused"] = ""
+            await management.put("machinebootstraps", there)
+            await one.world.refresh()
+            assert await one.put("worker", FAILED) == 202
+            # A watch that was cut off meanwhile tells of the new object alone.
+            store = one.world.controller.bootstraps
+            old = store.get(("default", "worker"))
+            assert old is not None
+            store.put(msgspec.structs.replace(old, uid="another", paused=False))
+
+            await one.put("other", FAILED)
+            await until(lambda: one.report("other").get("phase") == "Failed")
+            assert one.report("worker") == {}
+
+    run(whole())
+
+
 def test_after_a_move_a_machine_reports_with_the_token_that_it_holds() -> None:
     async def whole() -> None:
         async with reports("worker") as one:
