@@ -128,7 +128,11 @@ class Machine:
                 ):
                     name, equals, value = line.strip().partition("=")
                     if equals and name in ("KUBELET_KUBEADM_ARGS", "KUBELET_EXTRA_ARGS"):
-                        words = [part for word in shlex.split(value) for part in word.split()]
+                        try:
+                            quoted = shlex.split(value)
+                        except ValueError as error:
+                            raise _unreadable(path, "a list of arguments") from error
+                        words = [part for word in quoted for part in word.split()]
                         found.update(_pairs(words))
             self._flags["kubelet"] = found
         return self._flags["kubelet"]
@@ -141,13 +145,21 @@ class Machine:
             return {}
         try:
             found = yaml.safe_load(content)
-        except yaml.YAMLError as error:
-            raise HostError(
-                "MA4633",
-                f"{path} is not YAML",
-                hint="nothing can be said of a component whose file its reader would refuse",
-            ) from error
+        except (
+            yaml.YAMLError,
+            ValueError,
+            RecursionError,
+        ) as error:  # a date of no calendar, or a file too deep
+            raise _unreadable(path, "YAML") from error
         return found if isinstance(found, dict) else {}
+
+
+def _unreadable(path: str, what: str) -> HostError:
+    return HostError(
+        "MA4633",
+        f"{path} is not {what}",
+        hint="nothing can be said of a component whose file its reader would refuse",
+    )
 
 
 def text_of(value: Any) -> str:

@@ -324,6 +324,27 @@ def test_a_manifest_that_says_nothing_is_never_taken_for_one_that_holds(broken: 
     assert states["1.2.4"] == states["1.2.8"] == "fails"
 
 
+@pytest.mark.parametrize(
+    ("path", "content"),
+    [
+        (MANIFESTS["apiServer"], "a: 2026-99-99\n"),
+        (MANIFESTS["apiServer"], "[" * 20_000),
+        (KUBELET, "a: 2026-99-99\n"),
+        ("/var/lib/kubelet/kubeadm-flags.env", 'KUBELET_KUBEADM_ARGS="--a=b\n'),
+        ("/etc/default/kubelet", "KUBELET_EXTRA_ARGS='--a=b\n"),
+    ],
+)
+def test_a_file_that_its_reader_would_refuse_is_named(path: str, content: str) -> None:
+    node = Node()
+    node.write()
+    node.host.put(path, content, mode=0o600)
+
+    with pytest.raises(MachineadmError) as caught:
+        audit(CIS, node.host, {})
+    assert caught.value.code == "MA4633"
+    assert path in caught.value.message
+
+
 def test_text_json_and_sarif_say_the_same(capfd: pytest.CaptureFixture[str]) -> None:
     node = Node()
     node.write()
