@@ -19,6 +19,8 @@ NOT_DRAWN: Final = frozenset(
     [
         # The program prints something and ends, or reads all else from a file.
         "help", "h", "version", "config", "config-dir", "config-file", "write-config-to",
+        # etcd opens what they name before it has judged the others.
+        "log-outputs",
         # They change the judge itself, which has more cases to judge.
         "emulated-version", "emulation-forward-compatible", "min-compatibility-version", "runtime-config-emulation-forward-compatible",
         "log-dir", "log-file", "logging-format", "allow-metric-labels", "allow-metric-labels-manifest", "disabled-metrics",

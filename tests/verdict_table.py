@@ -249,7 +249,7 @@ def main() -> int:
     parser.add_argument("--count", type=int, default=COUNT, help="cases of each kind")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--kind", action="append", choices=KINDS)
-    parser.add_argument("--minor", action="append", type=int, choices=MINORS)
+    parser.add_argument("--minor", action="append", type=int)
     parser.add_argument("--judges", action="store_true", help="print the names of the judges")
     given = parser.parse_args()
     if given.judges:

@@ -532,6 +532,13 @@ _RULES: Final[Mapping[str, Mapping[str, Callable[[str], str]]]] = {
 }
 
 
+_CLAIMS_MINOR: Final = 36
+"""The first minor version that wants a worker for claims of resources."""
+
+_FLUSHED_MINOR: Final = 35
+"""The first minor version that refuses not to wait between two flushes."""
+
+
 def value_problem(program: str, name: str, value: str, minor: int) -> str:
     """What a program refuses of a value that it can parse; empty if nothing, or nobody can tell.
 
@@ -546,5 +553,9 @@ def value_problem(program: str, name: str, value: str, minor: int) -> str:
         return "" if value == wanted else f"must be {wanted}, the version before"
     if name == "runtime-config":
         return _apis(value, minor)
+    if name == "concurrent-resourceclaim-syncs":
+        return _at_least(1)(value) if minor >= _CLAIMS_MINOR else ""
+    if name == "log-flush-frequency" and minor >= _FLUSHED_MINOR:
+        return _lasts(0, more=True)(value)
     rule: Any = _RULES.get(program, {}).get(name)
     return rule(value) if rule is not None else ""

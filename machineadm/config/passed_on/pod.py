@@ -34,8 +34,6 @@ from machineadm.config.upstream.gates import is_on
 
 _LAST_ID: Final = 2147483647
 _BY_GATES: Final = 35
-_NO_NEGATIVE_GRACE: Final = 37
-"""The first minor version that refuses a negative `terminationGracePeriodSeconds`."""
 
 
 def problems(
@@ -139,12 +137,31 @@ _NAMES: Final = (
 )
 
 
+def _whole_resources(spec: dict[str, Any], path: str) -> Iterator[Finding]:
+    """Judge the resources of the pod itself, which the kubelet looks at from 1.35 on."""
+    given, at = mapping(spec, "resources"), child(path, "resources")
+    if given.get("claims") is not None:
+        yield refused(child(at, "claims"), "only a container has claims")
+        return
+    yield from pod_containers.resources(given, at, spec)
+    for part in ("requests", "limits"):
+        for name in mapping(given, part):
+            if str(name) not in ("cpu", "memory") and not str(name).startswith("hugepages-"):
+                yield refused(child(child(at, part), str(name)), "is not cpu, memory or hugepages-")
+
+
 def _spec(spec: dict[str, Any], path: str, minor: int) -> Iterator[Finding]:
     yield from required(spec, path, "containers")
     if spec.get("ephemeralContainers"):
         yield refused(child(path, "ephemeralContainers"), "can be added to a running pod only")
-    if minor >= _NO_NEGATIVE_GRACE:
-        yield from between(spec, "terminationGracePeriodSeconds", path, 0)
+    if minor >= _BY_GATES:
+        yield from _whole_resources(spec, path)
+    group = mapping(spec, "schedulingGroup")
+    if "schedulingGroup" in spec:
+        at = child(path, "schedulingGroup")
+        yield from required(group, at, "podGroupName")
+        if text(group, "podGroupName") and not is_subdomain(text(group, "podGroupName")):
+            yield refused(child(at, "podGroupName"), "must be a DNS name")
     yield from between(spec, "activeDeadlineSeconds", path, 1, _LAST_ID)
     for name, fits in _NAMES:
         if text(spec, name) and not fits(text(spec, name)):

@@ -21,6 +21,7 @@ from machineadm.config.passed_on.values import (
     number,
     refused,
     required,
+    strings,
     text,
 )
 from machineadm.config.paths import child
@@ -172,6 +173,9 @@ def _mounts(
     for mount, at in maps(container, "volumeMounts", path):
         name = text(mount, "name")
         yield from required(mount, at, "name", "mountPath")
+        for option, place in strings(mount, "bindMountOptions", at):
+            if option not in ("noexec", "nodev", "nosuid"):
+                yield refused(place, "is not one of its values", "noexec, nodev, nosuid")
         if name and name not in volumes:
             meant = suggest(name, volumes)
             guess = f'; did you mean "{meant}"?' if meant else ""

@@ -66,6 +66,11 @@ func run() error {
 	if err != nil {
 		return err
 	}
+	scratch, err := os.MkdirTemp("", "etcdflags-") // for whatever an argument lets it write
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(scratch)
 	encoder := json.NewEncoder(os.Stdout)
 	lines := bufio.NewScanner(os.Stdin)
 	lines.Buffer(nil, 1024*1024)
@@ -80,7 +85,7 @@ func run() error {
 		verdict := answer{ID: asked.ID, Errors: []problem{}}
 		var said bytes.Buffer
 		one := exec.Command(self, append(without(below(), asked.Args), asked.Args...)...)
-		one.Stdout, one.Stderr = &said, &said
+		one.Dir, one.Stdout, one.Stderr = scratch, &said, &said
 		if err := one.Run(); err != nil {
 			verdict.Errors = append(verdict.Errors, problem{"etcd", reason(said.String())})
 		}

@@ -366,3 +366,18 @@ def test_any_group_of_an_audit_rule_is_taken_where_the_api_server_does() -> None
 
     assert [each.code for each in judged(policy, "", "Policy", 35)] == ["MA1440"]
     assert list(judged(policy, "", "Policy", 36)) == []
+
+
+@pytest.mark.parametrize(
+    ("program", "name", "value", "first"),
+    [
+        ("kube-controller-manager", "log-flush-frequency", "0s", 35),
+        ("kube-controller-manager", "concurrent-resourceclaim-syncs", "0", 36),
+    ],
+)
+def test_a_value_is_refused_from_the_version_on_that_refuses_it(
+    program: str, name: str, value: str, first: int
+) -> None:
+    assert of_values(program, (name, value), minor=first) == ["[0].value"]
+    before = of_values(program, (name, value), minor=first - 1)
+    assert before in ([], ["[0].name"])

@@ -21,6 +21,7 @@ from machineadm.config.machine_paths import (
     socket_directories,
 )
 from machineadm.config.rules.model import finding, warning
+from machineadm.semver import Semver
 
 if TYPE_CHECKING:
     from machineadm.api.finding import Finding
@@ -184,6 +185,17 @@ def _etcd_apart(kubernetes: KubernetesConfig) -> Iterator[Finding]:
         )
 
 
+_NO_FLEXVOLUMES_MINOR: Final = 36
+"""The first minor version whose kubeadm mounts no directory for them."""
+
+
+def _has_flexvolumes(kubernetes: KubernetesConfig) -> bool:
+    try:
+        return not Semver.parse(str(kubernetes.version)).has(_NO_FLEXVOLUMES_MINOR)
+    except ValueError:
+        return True
+
+
 def kubeadm_mounts(kubernetes: KubernetesConfig, component: str) -> Iterator[Mount]:
     """Yield kubeadm's own mounts of a component, except those that depend on the machine.
 
@@ -203,6 +215,8 @@ def kubeadm_mounts(kubernetes: KubernetesConfig, component: str) -> Iterator[Mou
     )
     if component == "controllerManager":
         yield _own("kubeconfig", f"{KUBERNETES}/controller-manager.conf", needed=True)
+        if not _has_flexvolumes(kubernetes):
+            return
         path, field = _FLEXVOLUMES, ""
         for index, argument in enumerate(arguments_of(kubernetes, component)):
             # A value that the machine itself supplies is not known here.
