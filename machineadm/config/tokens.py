@@ -189,8 +189,10 @@ def _parts(header: Secret) -> tuple[str, str]:
     Raises:
         PluginError: It cannot be sent in a header.
     """
-    scheme, _, value = header.reveal().partition(" ")
-    if not value or not value.isascii() or not value.isprintable():
+    whole = header.reveal()
+    scheme, _, value = whole.partition(" ")
+    # The type, too, is the handler's word.
+    if not value or not whole.isascii() or not whole.isprintable():
         message = "the token has characters that a header cannot have"
         raise PluginError("MA7224", message, hint=_HINT)
     return scheme, value

@@ -108,6 +108,7 @@ def test_a_token_of_type_basic_has_the_user_too(stage: Stage) -> None:
         ("Basic", base64.b64encode(b"\xff:a").decode(), "is not user:password in base64"),
         ("Bearer", "a\r\nX-Evil: b", "has characters that a header cannot have"),
         ("Bearer", "schl\u00fcssel", "has characters that a header cannot have"),
+        ("Bearer\r\nX-Evil:", WORD, "has characters that a header cannot have"),
     ],
 )
 def test_a_token_that_a_proxy_cannot_be_given_is_refused_with_its_place(
@@ -145,6 +146,20 @@ def test_a_registry_is_sent_the_token_itself_or_a_login_with_it(
     assert stage.host.files.nodes[HOSTS].mode == 0o600
     value = sent.partition(" ")[2]
     assert providers(stage).redactor.text(f"< Authorization: {value} >") == "< Authorization: *** >"
+
+
+@pytest.mark.parametrize(("type_", "token"), [("Bearer\r\nX-Evil:", WORD), ("Bearer", "a\nb")])
+def test_a_registry_is_sent_no_header_that_ends_in_another(
+    stage: Stage, type_: str, token: str
+) -> None:
+    providers(stage).tokens["entra"] = token
+    providers(stage).types["entra"] = type_
+    configure(stage, containerRuntime=registry(**HANDLER))
+    with pytest.raises(PluginError) as caught:
+        stage.run()
+
+    assert caught.value.code == "MA7224"
+    assert stage.host.text(HOSTS) is None
 
 
 def test_a_token_is_part_of_no_digest(stage: Stage) -> None:
