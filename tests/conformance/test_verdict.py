@@ -135,7 +135,7 @@ ARGUMENT_FAULTS = [
     ("kube-apiserver", "--feature-gates=Nope=true", "Nope"),
     ("kube-controller-manager", "--concurrent-service-endpoint-syncs=51", "concurrent-service-endpoint-syncs"),
     ("kube-scheduler", "--secure-port=70000", "secure-port"),
-    ("kubelet", "--max-pods=-1", "MaxPods"),
+    ("kubelet", "--max-pods=-1", "max-pods"),
     ("kubelet", "--feature-gates=Nope=true", "Nope"),
     ("etcd", "--nope=1", "nope"),
     ("etcd", "--auto-compaction-mode=nope", "auto-compaction-mode"),
