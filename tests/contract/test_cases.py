@@ -12,7 +12,6 @@ from shutil import rmtree
 import pytest
 
 from machineadm.agent.bootstrap import Request, look_ahead
-from machineadm.agent.units import ResumeUnit
 from machineadm.config.concerns import CONCERNS
 from machineadm.host.effects import WriteFile
 from machineadm.plan.render import render_text
@@ -28,8 +27,6 @@ def planned(subject: Subject) -> tuple[str, set[str]]:
     """What a plan prints, and the files that it writes."""
     machine = subject.stage.machine()
     looks = look_ahead(Request(paths=(str(subject.stage.file),)), machine)
-    # The agent's own unit is the same in each, and has tests of its own.
-    looks = tuple(one for one in looks if one.step.name != ResumeUnit.name)
     effects = [effect for look in looks for effect in look.work.effects]
     paths = {effect.path for effect in effects if isinstance(effect, WriteFile)}
     return "".join(render_text(looks, machine.redactor)), paths
