@@ -67,7 +67,7 @@ def _of_last_run(state: State) -> Iterator[Flaw]:
 
     try:
         status = read_status(state)
-    except msgspec.DecodeError:
+    except ValueError:  # damaged, or bytes that are not text
         status = None
     if status is None:
         yield Flaw(

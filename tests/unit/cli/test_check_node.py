@@ -174,6 +174,18 @@ def test_a_run_that_failed_is_told_of(tmp_path: Path, capfd: pytest.CaptureFixtu
     assert "the last run failed: MA" in text
 
 
+@pytest.mark.parametrize("damaged", [b"{", b'{"phase": "\xff"}', b"[]", b"\x00"])
+def test_a_report_that_cannot_be_read_is_none(
+    damaged: bytes, node: Stage, capfd: pytest.CaptureFixture[str]
+) -> None:
+    for durable in (False, True):
+        node.host.state.write("status.json", damaged, durable=durable)
+
+    code, text = checked(node, capfd)
+
+    assert (code, codes(text)) == (10, ["MA4602"])
+
+
 def test_an_ordinary_user_is_told_that_he_does_not_see_everything(
     node: Stage, capfd: pytest.CaptureFixture[str]
 ) -> None:
