@@ -84,7 +84,7 @@ def _show(machine: Machine, *, as_json: bool) -> int:
     else:
         # The same rendering as a plan's, so that what goes can be compared with what came.
         sys.stdout.writelines(render_text(prospect.looks, machine.redactor))
-        sys.stdout.writelines(f"stays: {printable(line)}\n" for line in prospect.left)
+        sys.stdout.writelines(f"{printable(line)}\n" for line in prospect.left)
         if prospect.known:
             sys.stdout.write("and forgets what it did: journal, ledger, report\n")
         if prospect.unproved:
@@ -110,7 +110,7 @@ def _reset(machine: Machine, progress: Progress, arguments: Namespace) -> int:
         from machineadm.plan.render import printable
 
         for event in ended:
-            sys.stdout.writelines(f"stays: {printable(line)}\n" for line in event.left)
+            sys.stdout.writelines(f"{printable(line)}\n" for line in event.left)
             sys.stdout.write(_how(event))
     if refusal.exit_code == 0 and not all(event.complete for event in ended):
         # Not 0: until a reset on the running machine has ended, no bootstrap begins.

@@ -53,7 +53,7 @@ def test_a_dry_run_shows_what_goes_and_what_stays_and_exits_10(tree: Path) -> No
     assert shown.returncode == 10
     assert "reset/takeBack" in shown.stdout
     assert "-hello" in shown.stdout
-    assert "stays: /etc/hosts stays: it was appended to\n" in shown.stdout
+    assert "/etc/hosts stays: it was appended to\n" in shown.stdout
     assert (tree / "etc/motd").exists()
 
     told = json.loads(reset(tree, "--dry-run", "--output", "json").stdout)
@@ -65,7 +65,7 @@ def test_a_reset_says_what_stays_and_a_second_has_nothing_to_do(tree: Path) -> N
     shown = reset(tree)
 
     assert shown.returncode == 0
-    assert shown.stdout == "stays: /etc/hosts stays: it was appended to\nreset\n"
+    assert shown.stdout == "/etc/hosts stays: it was appended to\nreset\n"
     assert "reset/takeBack ... done" in shown.stderr
     assert not (tree / "etc/motd").exists()
     files = [path.name for path in (tree / "var/lib/machineadm").iterdir() if path.is_file()]
