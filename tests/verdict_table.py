@@ -28,7 +28,7 @@ COUNTS: Final = HERE / "verdict_table.json"
 PAGE: Final = HERE.parent / "docs/verdict.md"
 BEGIN, END = "<!-- verdicts -->\n", "<!-- end of verdicts -->\n"
 
-MINORS: Final = (34,)
+MINORS: Final = (34, 37)
 """Versions whose programs are asked."""
 
 KINDS: Final = (*DOCUMENTS, *PROGRAMS, *drawn_machines.KINDS)
@@ -66,6 +66,7 @@ ACCEPTED_ON_PURPOSE: Final = {
 
 OF_MACHINES_REFUSED: Final = {
     r"MA1310 .*\.target": "kubeadm goes on without a patch for a target that it does not have",
+    r"MA1432 .*the whole cannot become": "1.34 ignores the operation without a word, and 1.37 refuses it",
     r"MA1107 .*\.resources": "a resource has a name in lower-case letters, digits and hyphens, or `*` alone",
     r"MA1107 .*\.issuerURL": "an issuer without a host issues nothing",
     r"MA1109 .*\.issuerURL": "an issuer has a host that all programs read alike",

@@ -150,8 +150,10 @@ def _take(whole: dict[str, Any], path: str) -> Any:
 def _replace(whole: dict[str, Any], operation: Mapping[str, Any]) -> None:
     path, value = _pointer(operation), copy.deepcopy(operation.get("value"))
     if path == "":
-        # The library silently ignores a new root that is not a map or a list.
-        whole[""] = value if isinstance(value, (dict, list)) else whole[""]
+        # Kubernetes 1.34's library ignores it without a word, and 1.37's refuses it: it is a mistake in either case.
+        if not isinstance(value, (dict, list)):
+            raise PatchError("the whole cannot become a value that is neither a map nor a list")
+        whole[""] = value
         return
     target, key = _found(whole, path)
     # Unlike RFC 6902, the library sets a missing field of a map.

@@ -49,7 +49,6 @@ def test_what_is_not_a_map_is_not_a_merge(kind: str, patch: object) -> None:
         ([{"op": "remove", "path": "/l/0"}], {"l": [2]}),
         ([{"op": "replace", "path": "/new", "value": 1}], {"new": 1, "l": [1, 2]}),
         ([{"op": "replace", "path": "", "value": {"b": 1}}], {"b": 1}),
-        ([{"op": "replace", "path": "", "value": 5}], {"l": [1, 2]}),
         ([{"op": "move", "from": "/l", "path": "/m"}], {"m": [1, 2]}),
         ([{"op": "copy", "from": "/l/0", "path": "/a~1b~0"}], {"l": [1, 2], "a/b~": 1}),
         ([{"op": "test", "path": "/l/0", "value": 1}], {"l": [1, 2]}),
@@ -78,6 +77,7 @@ def test_a_json_patch_is_applied(operations: list[Any], wanted: object) -> None:
         ([{"op": "replace", "path": "/l/x", "value": 1}], "'x' is not a place in a list"),
         ([{"op": "move", "path": "/a"}], "from is missing"),
         ([{"op": "test", "path": "/l/0", "value": 2}], "/l/0 has another value"),
+        ([{"op": "replace", "path": "", "value": 5}], "neither a map nor a list"),
         ([{"op": "add", "path": "/a", "value": 1}, {"op": "remove", "path": "/b"}], "operation 2: there is no /b"),
     ],
 )  # fmt: skip
@@ -199,10 +199,33 @@ CASES = [
         ("corednsdeployment", "merge", {"spec": {"replicas": "a"}}),
         ("corednsdeployment", "json", [{"op": "add", "path": "/metadata/annotations", "value": []}]),
         ("corednsdeployment", "json", [{"op": "remove", "path": "/spec/template/spec/containers/1"}]),
+        ("kube-scheduler", "json", [{"op": "replace", "path": "", "value": False}]),
     )
 ]  # fmt: skip
 
 test_a_patch_that_kubeadm_cannot_apply_is_told = judging(CASES)
+
+
+@pytest.mark.parametrize(
+    ("kind", "patch", "right"),
+    [
+        ("merge", {"spec": []}, False),
+        ("merge", {"apiVersion": "v2"}, False),
+        ("json", [{"op": "replace", "path": "/spec/template/spec/containers/1/image", "value": "a"}], False),
+        ("json", [{"op": "add", "path": "/metadata/annotations", "value": []}], False),
+        ("strategic", {"spec": {"template": {"spec": {"containers": [{"name": "kube-proxy", "resources": {"requests": {"cpu": "1"}}}]}}}}, True),
+        ("json", [{"op": "add", "path": "/spec/template/spec/tolerations/-", "value": {"key": "a"}}], True),
+        ("json", [{"op": "add", "path": "/spec/template/spec/containers/0/command/-", "value": "--v=4"}], True),
+    ],
+)  # fmt: skip
+def test_a_patch_of_kube_proxy_is_tried_on_its_daemonset(
+    kind: str, patch: object, right: bool
+) -> None:
+    given = {f"{K}.version": "v1.37.2", **patched("kubeproxydaemonset", kind, patch)}
+
+    found = places(check(configuration(given), read=read_values))
+
+    assert found == ([] if right else [("MA1432", FIELD)])
 
 
 @pytest.mark.parametrize(

@@ -63,7 +63,7 @@ def manifest(target: str, kubernetes: KubernetesConfig) -> dict[str, Any] | None
     if target == "kubeletconfiguration":
         given = cluster.kubelet if cluster is not None else None
         return {**_KUBELET, **(given or {})}
-    return _DNS if target == "corednsdeployment" else None
+    return {"corednsdeployment": _DNS, "kubeproxydaemonset": _PROXY}.get(target)
 
 
 def _pod(
@@ -200,3 +200,44 @@ _DNS: Final[dict[str, Any]] = {
     },
 }  # fmt: skip
 """CoreDNS' Deployment (cmd/kubeadm/app/phases/addons/dns/manifests.go)."""
+
+_PROXY: Final[dict[str, Any]] = {
+    "apiVersion": "apps/v1",
+    "kind": "DaemonSet",
+    "metadata": {"labels": {"k8s-app": "kube-proxy"}, "name": "kube-proxy", "namespace": "kube-system"},
+    "spec": {
+        "selector": {"matchLabels": {"k8s-app": "kube-proxy"}},
+        "template": {
+            "metadata": {"labels": {"k8s-app": "kube-proxy"}},
+            "spec": {
+                "containers": [{
+                    "command": ["/usr/local/bin/kube-proxy", "--config=/var/lib/kube-proxy/config.conf", "--hostname-override=$(NODE_NAME)"],
+                    "env": [{"name": "NODE_NAME", "valueFrom": {"fieldRef": {"fieldPath": "spec.nodeName"}}}],
+                    "image": Unknown(""),
+                    "imagePullPolicy": "IfNotPresent",
+                    "name": "kube-proxy",
+                    "resources": {},
+                    "securityContext": {"privileged": True},
+                    "volumeMounts": [
+                        {"mountPath": "/var/lib/kube-proxy", "name": "kube-proxy"},
+                        {"mountPath": "/run/xtables.lock", "name": "xtables-lock"},
+                        {"mountPath": "/lib/modules", "name": "lib-modules", "readOnly": True},
+                    ],
+                }],
+                "hostNetwork": True,
+                "nodeSelector": {"kubernetes.io/os": "linux"},
+                "priorityClassName": "system-node-critical",
+                "serviceAccountName": "kube-proxy",
+                "tolerations": [{"operator": "Exists"}],
+                "volumes": [
+                    {"configMap": {"name": "kube-proxy"}, "name": "kube-proxy"},
+                    {"hostPath": {"path": "/run/xtables.lock", "type": "FileOrCreate"}, "name": "xtables-lock"},
+                    {"hostPath": {"path": "/lib/modules", "type": ""}, "name": "lib-modules"},
+                ],
+            },
+        },
+        "updateStrategy": {"type": "RollingUpdate"},
+    },
+    "status": {"currentNumberScheduled": 0, "desiredNumberScheduled": 0, "numberMisscheduled": 0, "numberReady": 0},
+}  # fmt: skip
+"""kube-proxy's DaemonSet (cmd/kubeadm/app/phases/addons/proxy/manifests.go), which a patch reaches from 1.37 on."""

@@ -73,7 +73,7 @@ def _refused(current: Any, model: dict[str, Any], target: str, minor: int | None
     for name in ("apiVersion", "kind"):
         if current.get(name) != model[name]:
             return f"{name} must stay {model[name]}"
-    if target == "corednsdeployment" or minor is None:
+    if model["kind"] in ("Deployment", "DaemonSet") or minor is None:
         return ""
     from machineadm.config.passed_on import judged
 
