@@ -73,8 +73,11 @@ def _boolean(value: str) -> str:
 
 
 def _ip(value: str) -> str:
+    word = value.strip()
+    # Go's net.ParseIP, unlike the reader of documents: zeros in front may mean octal elsewhere.
+    padded = re.search(r"(^|\.)0[0-9]", word) if ":" not in word else None
     # An empty one is none.
-    return "" if not value.strip() or is_address(value.strip()) else "must be an IP address"
+    return "" if not word or (is_address(word) and not padded) else "must be an IP address"
 
 
 def _ranges(value: str) -> str:
@@ -518,6 +521,9 @@ _RULES: Final[Mapping[str, Mapping[str, Callable[[str], str]]]] = {
         "container-runtime-endpoint": lambda value: "" if value else "must not be empty",
         "authorization-mode": _one_of("AlwaysAllow", "Webhook"),
         "cloud-provider": _one_of("external", ""),
+        # In a document both mean the default; as an argument they are what stands there.
+        "hairpin-mode": _one_of("promiscuous-bridge", "hairpin-veth", "none"),
+        "port": _at_least(1),
     },
     "etcd": {
         "auto-compaction-mode": _one_of("periodic", "revision"),

@@ -12,6 +12,7 @@ from machineadm.api.v1alpha1.kubernetes import KubernetesConfig
 from machineadm.config.machine_paths import certificates_directory
 from machineadm.config.paths import is_set
 from machineadm.config.rules.model import Context, Rules, finding, warning
+from machineadm.config.rules.names import is_address
 
 
 def _role_is_given(kubernetes: KubernetesConfig, _context: Context) -> Iterator[Finding]:
@@ -183,6 +184,46 @@ def _ttl_is_counted_in_seconds(token: BootstrapToken, _context: Context) -> Iter
 
 _JOIN: Final = (_discovery_is_given, _kubelet_can_authenticate, _ca_cert_path_ends_in_crt)
 
+
+def _services_are_of_the_advertised_family(
+    kubernetes: KubernetesConfig, _context: Context
+) -> Iterator[Finding]:
+    """The API server ends at once where the two differ (pkg/controlplane/apiserver/options/validation.go)."""
+    plane = kubernetes.control_plane
+    if not isinstance(kubernetes.role, Initialize) or plane is None:
+        return
+    from ipaddress import ip_address, ip_network
+
+    network = kubernetes.cluster.network if kubernetes.cluster is not None else None
+    services = network.service_cidrs[0] if network is not None and network.service_cidrs else None
+    arguments = plane.api_server.extra_args if plane.api_server is not None else ()
+    places = {
+        f"controlPlane.apiServer.extraArgs[{index}].value": argument.value
+        for index, argument in enumerate(arguments)
+        if argument.name == "advertise-address"
+    }
+    if any(argument.name == "service-cluster-ip-range" for argument in arguments):
+        return
+    if not places and plane.local_api_endpoint is not None:
+        address = plane.local_api_endpoint.advertise_address
+        places = {"controlPlane.localAPIEndpoint.advertiseAddress": address}
+    for field, address in places.items():
+        if not isinstance(address, str) or not is_address(address):
+            continue
+        advertised, range_ = ip_address(address), ip_network(services or _SERVICES, strict=False)
+        # An unspecified one is replaced by one of the machine's.
+        if not advertised.is_unspecified and advertised.version != range_.version:
+            yield finding(
+                "MA1316",
+                field,
+                f"is an IPv{advertised.version} address, but the first range of services is {range_}",
+                "put a range of the same family first in cluster.network.serviceCIDRs",
+            )
+
+
+_SERVICES: Final = "10.96.0.0/12"
+"""What kubeadm takes where nobody says."""
+
 RULES: Final[Rules] = {
     KubernetesConfig: (
         _role_is_given,
@@ -190,6 +231,7 @@ RULES: Final[Rules] = {
         _only_the_first_sets_the_kubelets,
         _only_workers_wait_for_cluster_api,
         _joining_control_plane_has_its_keys,
+        _services_are_of_the_advertised_family,
     ),
     Initialize: (_each_token_id_once,),
     JoinControlPlane: _JOIN,
