@@ -36,6 +36,9 @@ def test_a_reader_that_breaks_is_found() -> None:
     def grows(data: bytes) -> object:
         return b"x" * (100 << 20) if data != b"a whole seed" else None
 
+    earlier = b"x" * (200 << 20)
+    del earlier  # and what was larger before hides nothing
+
     for reader, word in ((breaks, "UnicodeDecodeError"), (grows, "grows by")):
         _, found = fuzz("planted", Target(reader, [b"a whole seed"]), seed=1, inputs=40, most=1)
         assert any(word in finding.why for finding in found), word
