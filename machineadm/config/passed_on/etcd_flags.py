@@ -53,6 +53,10 @@ _BECAME_GATES: Final = {
 """Arguments of etcd 3.6 that do not go with the gate that they became."""
 
 _DISCOVERY: Final = ("discovery", "discovery-srv", "discovery-endpoints")
+_SECOND_DISCOVERY: Final = (
+    "discovery-token", "discovery-endpoints", "discovery-cert", "discovery-key", "discovery-cacert", "discovery-user", "discovery-password",
+)  # fmt: skip
+"""Of the discovery service's second version, which no argument of the first goes with."""
 _NO_FILES: Final = ("default", "stdout", "stderr")
 _LONGEST_ELECTION: Final = 50000
 _DEPRECATIONS: Final = ("write-only", "write-only-drop-data", "gone")
@@ -124,8 +128,13 @@ def problems(given: Mapping[str, str], minor: int) -> Iterator[tuple[str, str]]:
             yield "election-timeout", f"must be {_LONGEST_ELECTION} at most"
     if given.get("initial-cluster", "kubeadm's"):
         for name in _DISCOVERY:
-            if given.get(name):
+            # An empty list of endpoints is one with an empty endpoint.
+            if given.get(name) or (name == "discovery-endpoints" and name in given):
                 yield name, "not together with initial-cluster, which kubeadm gives"
+    older = [name for name in ("discovery", "discovery-proxy") if given.get(name)]
+    newer = [name for name in _SECOND_DISCOVERY if given.get(name)]
+    if older and newer:
+        yield older[0], f"not together with {newer[0]}"
     token, places = given.get("discovery-token"), given.get("discovery-endpoints")
     if bool(token) != bool(places):
         name = "discovery-token" if token else "discovery-endpoints"

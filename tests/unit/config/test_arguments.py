@@ -264,6 +264,7 @@ REFUSED_VALUES = [
     ("etcd", "election-timeout", "60000"),
     ("etcd", "discovery-srv", "example.com"),
     ("etcd", "discovery-token", "a"),
+    ("etcd", "discovery-endpoints", ""),
     ("etcd", "feature-gates", "Nope=true"),
     ("etcd", "feature-gates", "PriorityRequest=true"),
     ("etcd", "feature-gates", "LeaseCheckpointPersist=true"),
@@ -278,6 +279,11 @@ def test_a_value_that_the_program_parses_and_refuses_is_refused(
     program: str, name: str, value: str
 ) -> None:
     assert of_values(program, (name, value)) == ["[0].value"]
+
+
+def test_the_two_discoveries_of_etcd_do_not_go_together() -> None:
+    assert of_values("etcd", ("discovery-cert", "/a"), ("discovery-proxy", "b")) == ["[1].value"]
+    assert of_values("etcd", ("discovery-proxy", "b")) == []
 
 
 TAKEN_VALUES = [

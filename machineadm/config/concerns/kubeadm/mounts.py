@@ -87,8 +87,10 @@ def _component_fits(kubernetes: KubernetesConfig, component: str) -> Iterator[Fi
     own = {mount.name: mount for mount in kubeadm_mounts(kubernetes, component)}
     ours = list(our_mounts(kubernetes)) if component == "apiServer" else []
     reserved = {mount.name: mount.what for mount in ours}
+    replacing = {mount.name for mount in given_mounts(kubernetes, component)}
     # Whatever the field is called, the kubelet refuses the pod as a whole.
-    for mount in (*own.values(), *ours[1:]):  # the first of ours is at a place of our own
+    there = [mount for mount in own.values() if mount.name not in replacing]
+    for mount in (*there, *ours[1:]):  # the first of ours is at a place of our own
         problem = _misplaced(mount.path)
         if not problem and mount in ours and f"{mount.path}/".startswith(f"{OWN}/"):
             problem = f"{OWN} is machineadm's own"
@@ -351,5 +353,6 @@ def _is_seen(path: str, kubernetes: KubernetesConfig, component: str) -> bool:
     mounts = [*kubeadm_mounts(kubernetes, component), *given_mounts(kubernetes, component)]
     if component == "apiServer":
         mounts += our_mounts(kubernetes)
-    tops = [mount.path for mount in mounts] + list(_WHERE_THERE)
+    # Of a name the last one counts.
+    tops = [*{mount.name: mount.path for mount in mounts}.values(), *_WHERE_THERE]
     return any(path == top or path.startswith(f"{top.rstrip('/')}/") for top in tops)
