@@ -227,7 +227,8 @@ def _issuer_is_read(oidc: Oidc, _context: Context) -> Iterator[Finding]:
         problem = f"{host} is not an IPv6 address"
     elif re.search("%(?![0-9A-Fa-f]{2})", rest + fragment):
         problem = "has a % that is not followed by two hexadecimal digits"
-    elif address(oidc.issuer_url).user:
+    # An empty user is one to the API server: https://@host.
+    elif "@" in rest.partition("://")[2].partition("/")[0]:
         problem = "must not have a user or a password"
     elif query or fragment:
         problem = f"must not have a {'query' if query else 'fragment'}"

@@ -107,7 +107,7 @@ CASES = [
          encryption({"kms": {"name": "a", "endpoint": "unix:///run/a/s", "timeout": "1ms"}})),
     *[Case(f"an issuer is a plain address: {url}", oidc(issuerURL=url), [("MA1322", f"{OIDC}.issuerURL")],
            oidc(issuerURL="https://a/b?#"))
-      for url in ("https://a?x=1", "https://a/b#c", "https://u@a", "https://u:p@a/b", "https://a/%zz", "https://a/%2", "https://[f2d00::1]/x")],
+      for url in ("https://a?x=1", "https://a/b#c", "https://u@a", "https://@a/b", "https://u:p@a/b", "https://a/%zz", "https://a/%2", "https://[f2d00::1]/x")],
     Case("a claim has a name that an argument can say",
          oidc(requiredClaims={"a=b": "c", " a": "b", "d": "e ", " ": "f"}),  # two of them warnings
          [("MA1323", f'{OIDC}.requiredClaims["a=b"]'), ("MA1323", f'{OIDC}.requiredClaims[" a"]'),
