@@ -144,7 +144,7 @@ def _certificate(value: str) -> str:
 
 
 def _curves(value: str) -> str:
-    for each in value.split(",") if value else ():
+    for each in value.split(","):
         if _whole(32)(each):
             return "must be numbers with commas between them"
     return ""
@@ -493,6 +493,7 @@ _RULES: Final[Mapping[str, Mapping[str, Callable[[str], str]]]] = {
             (
                 "concurrent-cron-job-syncs",
                 "concurrent-daemonset-syncs",
+                "concurrent-device-taint-eviction-syncs",
                 "concurrent-ephemeralvolume-syncs",
                 "concurrent-horizontal-pod-autoscaler-syncs",
                 "concurrent-job-syncs",
@@ -523,7 +524,7 @@ _RULES: Final[Mapping[str, Mapping[str, Callable[[str], str]]]] = {
         "cloud-provider": _one_of("external", ""),
         # In a document both mean the default; as an argument they are what stands there.
         "hairpin-mode": _one_of("promiscuous-bridge", "hairpin-veth", "none"),
-        "port": _at_least(1),
+        "port": _at_least(1, _LAST_PORT),
     },
     "etcd": {
         "auto-compaction-mode": _one_of("periodic", "revision"),

@@ -20,6 +20,10 @@ from machineadm.config.passed_on.values import (
 )
 from machineadm.config.paths import child
 from machineadm.config.upstream.gates import is_on
+from machineadm.config.upstream.walk import duration_seconds
+
+_FLUSHED_MINOR: Final = 35
+"""The first minor version that refuses to flush at negative intervals."""
 
 _MOST_VERBOSE: Final = 2147483647
 
@@ -46,6 +50,12 @@ def logging(
         if set("=,") & set(text(each, "filePattern")):
             yield refused(child(at, "filePattern"), "must have no equals sign and no comma")
         yield from between(each, "verbosity", at, 0, _MOST_VERBOSE)
+    # Nanoseconds, or a duration; 0 is the default.
+    flush = document.get("flushFrequency")
+    if isinstance(flush, str):
+        flush = duration_seconds(flush)
+    if minor >= _FLUSHED_MINOR and isinstance(flush, (int, float)) and flush < 0:
+        yield refused(child(path, "flushFrequency"), "must not be negative")
     if not is_on("LoggingAlphaOptions", program, minor, gates):
         options, at = mapping(document, "options"), child(path, "options")
         for name in ("text", "json"):

@@ -51,6 +51,7 @@ def unmet(
     if not given:
         return
     wanting: dict[str, list[str]] = {}
+    stages: dict[str, list[str]] = {}
     for name, entry in upstream.names()["needs"].items():
         needed = upstream.at(entry, minor)
         if needed is None or not is_on(name, program, minor, whole):
@@ -63,6 +64,17 @@ def unmet(
         for each in missing:
             if each in given:
                 wanting.setdefault(each, []).append(name)
+        # A whole stage turned it on, and not what it needs, which is of another one.
+        if (
+            missing
+            and not set(missing) & set(given)
+            and (stage := _stage(name, program, minor)) in given
+        ):
+            stages.setdefault(stage, []).append(f"{name} needs {' and '.join(missing)}")
+    for stage, needs in stages.items():
+        more = f", and {len(needs) - 1} more" if len(needs) > 1 else ""
+        message = f"turns on what needs a gate that is off: {needs[0]}{more}"
+        yield finding("MA1442", child(path, stage), message)
     for each, names in wanting.items():
         words, verb = " and ".join(names), "is" if len(names) == 1 else "are"
         need = "needs" if len(names) == 1 else "need"
@@ -106,10 +118,15 @@ def is_on(name: str, program: str, minor: int, given: Mapping[str, Any]) -> bool
     if found:
         # AllAlpha and AllBeta switch whole stages on; a gate that is named itself has the last
         # word, and was looked at above.
-        by_stage = {"ALPHA": "AllAlpha", "BETA": "AllBeta"}.get(found.lstrip("+-="), "")
-        return found.startswith("+") or given.get(by_stage) is True
+        return found.startswith("+") or given.get(_stage(name, program, minor)) is True
     entry = upstream.names()["gates"][_owner(program)].get(name)
     return entry is None or _has_gone(entry, minor)
+
+
+def _stage(name: str, program: str, minor: int) -> str:
+    """The gate that turns on the whole stage of another one; empty if there is none."""
+    word = state(name, program, minor).lstrip("+-=")
+    return {"ALPHA": "AllAlpha", "BETA": "AllBeta"}.get(word, "")
 
 
 def _has_gone(entry: Any, minor: int) -> bool:

@@ -249,6 +249,7 @@ REFUSED_VALUES = [
     ("kubelet", "cpu-manager-policy-options", ""),
     ("kubelet", "enforce-node-allocatable", "pod"),
     ("kubelet", "topology-manager-scope", ""),
+    ("kube-controller-manager", "concurrent-job-syncs", "0"),
     ("etcd", "auto-compaction-mode", "always"),
     ("etcd", "snapshot-count", "-1"),
     ("etcd", "listen-client-urls", "https://node.example:2379"),
@@ -279,6 +280,23 @@ def test_a_value_that_the_program_parses_and_refuses_is_refused(
     program: str, name: str, value: str
 ) -> None:
     assert of_values(program, (name, value)) == ["[0].value"]
+
+
+@pytest.mark.parametrize(
+    ("program", "name", "value"),
+    [
+        ("kube-apiserver", "tls-curve-preferences", ""),
+        ("kube-controller-manager", "concurrent-device-taint-eviction-syncs", "0"),
+        ("kubelet", "feature-gates", "AllAlpha=true"),
+    ],
+)
+def test_what_1_37_refuses_is_refused(program: str, name: str, value: str) -> None:
+    assert of_values(program, (name, value), minor=37) == ["[0].value"]
+
+
+def test_a_stage_whose_gates_need_nothing_of_another_is_turned_on() -> None:
+    assert of_values("kubelet", ("feature-gates", "AllAlpha=true"), minor=34) == []
+    assert of_values("kubelet", ("feature-gates", "AllAlpha=true,AllBeta=true"), minor=37) == []
 
 
 def test_the_two_discoveries_of_etcd_do_not_go_together() -> None:

@@ -117,6 +117,17 @@ def test_a_field_of_a_later_version_is_told_with_that_version() -> None:
     assert said(document, "KubeletConfiguration", 36) == []
 
 
+@pytest.mark.parametrize(
+    ("given", "right"), [("-1ns", False), (-1, False), ("5s", True), (0, True)]
+)
+def test_a_log_is_not_flushed_before_it_is_written(given: object, right: bool) -> None:
+    kubelet = copy.deepcopy(RIGHT["KubeletConfiguration"]) | {"logging": {"flushFrequency": given}}
+
+    told = said(kubelet, "KubeletConfiguration", 37)
+
+    assert [path for path, _message in told] == ([] if right else ["logging.flushFrequency"])
+
+
 def test_of_an_unknown_version_kind_and_apiversion_alone_are_looked_at() -> None:
     assert list(judged({"apiVersion": "v1", "kind": "Pod", "spce": 1}, "", "Pod", None)) == []
     assert list(judged({"apiVersion": "v2", "kind": "Pod"}, "", "Pod", None)) != []

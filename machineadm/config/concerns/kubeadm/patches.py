@@ -6,7 +6,7 @@ kubeadm itself does so only after it has written certificates and kubeconfigs, a
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, Final
 
 from machineadm.api.finding import Finding
 from machineadm.api.v1alpha1.kubernetes import KubernetesConfig
@@ -66,6 +66,14 @@ def _target(
             return
 
 
+_ALWAYS: Final = frozenset({"selector", "template", "minReadySeconds", "revisionHistoryLimit"})
+_SPECS: Final = {
+    "Deployment": _ALWAYS | {"replicas", "strategy", "paused", "progressDeadlineSeconds"},
+    "DaemonSet": _ALWAYS | {"updateStrategy"},
+}
+"""Fields of the specs of what is not a pod (k8s.io/api/apps/v1)."""
+
+
 def _refused(current: Any, model: dict[str, Any], target: str, minor: int | None) -> str:
     """Return why the patched object would be refused; empty if it would not be."""
     if problem := misfit_of(current, model):
@@ -73,7 +81,12 @@ def _refused(current: Any, model: dict[str, Any], target: str, minor: int | None
     for name in ("apiVersion", "kind"):
         if current.get(name) != model[name]:
             return f"{name} must stay {model[name]}"
-    if model["kind"] in ("Deployment", "DaemonSet") or minor is None:
+    if model["kind"] in _SPECS:
+        unknown = sorted(current["spec"].keys() - _SPECS[model["kind"]])
+        # kubeadm drops it without a word, and fails if a second patch has it, too.
+        more = ": a pod's fields are below spec.template.spec" if "containers" in unknown else ""
+        return f"spec of a {model['kind']} has no field {unknown[0]}{more}" if unknown else ""
+    if minor is None:
         return ""
     from machineadm.config.passed_on import judged
 
