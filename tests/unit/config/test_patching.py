@@ -213,6 +213,8 @@ test_a_patch_that_kubeadm_cannot_apply_is_told = judging(CASES)
         ("merge", {"apiVersion": "v2"}, False),
         ("json", [{"op": "replace", "path": "/spec/template/spec/containers/1/image", "value": "a"}], False),
         ("strategic", {"spec": {"containers": [{"name": "kube-proxy"}]}}, False),
+        ("merge", {"spec": None}, False),
+        ("json", [{"op": "remove", "path": "/spec"}], False),
         ("json", [{"op": "add", "path": "/metadata/annotations", "value": []}], False),
         ("strategic", {"spec": {"template": {"spec": {"containers": [{"name": "kube-proxy", "resources": {"requests": {"cpu": "1"}}}]}}}}, True),
         ("json", [{"op": "add", "path": "/spec/template/spec/tolerations/-", "value": {"key": "a"}}], True),

@@ -82,6 +82,8 @@ def _refused(current: Any, model: dict[str, Any], target: str, minor: int | None
         if current.get(name) != model[name]:
             return f"{name} must stay {model[name]}"
     if model["kind"] in _SPECS:
+        if not isinstance(current.get("spec"), dict):
+            return f"spec must stay: the API server refuses a {model['kind']} without one"
         unknown = sorted(current["spec"].keys() - _SPECS[model["kind"]])
         # kubeadm drops it without a word, and fails if a second patch has it, too.
         more = ": a pod's fields are below spec.template.spec" if "containers" in unknown else ""
