@@ -55,7 +55,7 @@ class Root:
         environment: Mapping[str, str] | None = None,
         input: str = "",
         check: bool = False,
-        timeout: float = 120,
+        timeout: float = 600,
     ) -> "subprocess.CompletedProcess[str]":
         """Run a command as root of an overlay over it, with nothing of our environment, in a process tree of its own.
 
