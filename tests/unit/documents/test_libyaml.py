@@ -45,3 +45,16 @@ def test_where_all_of_it_is_loaded_already_that_is_used() -> None:
     )
 
     subprocess.run([sys.executable, "-c", program, str(ROOT)], check=True)
+
+
+def test_who_reads_yaml_by_pyyaml_in_the_same_process_is_told_of_every_fault() -> None:
+    program = (
+        "from machineadm.documents.libyaml import load; load()\n"
+        "from crdlint.checking import check_file\n"
+        "print([each.message for each in check_file(b'a: \\x01b', 'x')])"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False
+    )
+
+    assert "is not YAML" in ended.stdout, ended.stderr

@@ -148,6 +148,10 @@ def _yaml(text: str) -> Iterator[Document]:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         message = " ".join(str(p) for p in (error.context, error.problem) if p)
+        # In a process that has loaded libyaml with error classes of its own, a character that YAML
+        # does not take comes as such an error, without a mark.
+        if mark and not hasattr(mark, "line"):
+            raise ReadingError("is not YAML: it has a character that YAML does not take") from None
         raise ReadingError(f"is not YAML: {message}", mark.line + 1 if mark else 0) from None
     except yaml.YAMLError as error:
         raise ReadingError(f"is not YAML: {str(error).splitlines()[0]}") from None
