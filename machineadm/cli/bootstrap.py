@@ -9,6 +9,8 @@ from machineadm.cli.options import (
     ALLOW_UNKNOWN_VERSION,
     add_configuration,
     duration,
+    machine_of,
+    request_of,
 )
 from machineadm.cli.passphrases import passphrases_of
 from machineadm.config.model import DEADLINE
@@ -37,8 +39,7 @@ def run(arguments: Namespace) -> int:
         from machineadm.cli import plan
 
         return plan.run(arguments)
-    from machineadm.agent.bootstrap import Request, bootstrap
-    from machineadm.agent.wiring import connect
+    from machineadm.agent.bootstrap import bootstrap
     from machineadm.api.formats import seconds
     from machineadm.cli.progress import LEFT_OUT, Progress
     from machineadm.cli.refusal import refusals
@@ -59,22 +60,14 @@ def run(arguments: Namespace) -> int:
         *((ALLOW_UNAUTHENTICATED,) if arguments.allow_unauthenticated_encryption else ()),
         *((ALLOW_UNKNOWN_VERSION,) if arguments.allow_unknown_version else ()),
     )
-    request = Request(
-        paths=tuple(arguments.path),
-        mode=arguments.mode,
+    request = request_of(
+        arguments,
         options=("--mode", arguments.mode, *given, *lenient),
         deadline=arguments.deadline,
         passphrases=passphrases,
-        allow_unauthenticated=arguments.allow_unauthenticated_encryption,
-        allow_unknown_version=arguments.allow_unknown_version,
-        instance_data=arguments.instance_data,
     )
-    with connect(
-        root=arguments.root,
-        run_directory=arguments.run_dir,
-        state_directory=arguments.state_dir,
-        plugin_directories=arguments.plugin_dir or (),
-        allow_unverified_plugins=arguments.allow_unverified_plugins,
+    with machine_of(
+        arguments,
         deadline=seconds(DEADLINE) if arguments.deadline is None else arguments.deadline,
         log=progress.log,
     ) as machine:

@@ -10,6 +10,11 @@ from machineadm.errors import UsageError
 
 if TYPE_CHECKING:
     from argparse import Namespace
+    from contextlib import AbstractContextManager
+
+    from machineadm.agent.bootstrap import Request
+    from machineadm.agent.wiring import Machine
+    from machineadm.sources.passphrases import GivenPassphrases
 
 ALLOW_UNAUTHENTICATED = "--allow-unauthenticated-encryption"
 ALLOW_UNKNOWN_VERSION = "--allow-unknown-version"
@@ -269,20 +274,71 @@ class Parser:
         )
 
 
-def add_configuration(parser: Parser) -> None:
-    """Add what bootstrap and plan share."""
+def add_configuration(
+    parser: Parser, *outputs: str, preparation: str = "stop before kubeadm (for images)"
+) -> None:
+    """Add what bootstrap, plan and `check node` share.
+
+    Args:
+        parser: Of the command.
+        outputs: Forms of output beside text and JSON.
+        preparation: What that mode means to the command.
+    """
     parser.add_path()
     parser.add_option(
         "--mode",
         choices=("provisioning", "preparation"),
         default="provisioning",
-        help="preparation: stop before kubeadm (for images)",
+        help=f"preparation: {preparation}",
     )
     add_unknown_version(parser)
     parser.add_opening()
     parser.add_instance_data()
     parser.add_directories()
-    parser.add_output()
+    parser.add_output(*outputs)
+
+
+def request_of(
+    arguments: Namespace, *, passphrases: GivenPassphrases | None = None, **more: Any
+) -> Request:
+    """What a command line asks about a configuration.
+
+    Args:
+        arguments: With the options of `add_configuration`.
+        passphrases: What opens its documents; None: as the command line says.
+        more: Further fields of the request.
+    """
+    from machineadm.agent.bootstrap import Request
+    from machineadm.cli.passphrases import passphrases_of
+
+    return Request(
+        paths=tuple(arguments.path),
+        mode=arguments.mode,
+        passphrases=passphrases or passphrases_of(arguments),
+        allow_unauthenticated=arguments.allow_unauthenticated_encryption,
+        allow_unknown_version=arguments.allow_unknown_version,
+        instance_data=arguments.instance_data,
+        **more,
+    )
+
+
+def machine_of(arguments: Namespace, **more: Any) -> AbstractContextManager[Machine]:
+    """The machine that a command line is about.
+
+    Args:
+        arguments: With the options of `add_configuration`.
+        more: Further arguments of `connect`.
+    """
+    from machineadm.agent.wiring import connect
+
+    return connect(
+        root=arguments.root,
+        run_directory=arguments.run_dir,
+        state_directory=arguments.state_dir,
+        plugin_directories=arguments.plugin_dir or (),
+        allow_unverified_plugins=arguments.allow_unverified_plugins,
+        **more,
+    )
 
 
 def add_unknown_version(parser: Parser) -> None:

@@ -6,8 +6,7 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
-from machineadm.cli.options import add_configuration
-from machineadm.cli.passphrases import passphrases_of
+from machineadm.cli.options import add_configuration, machine_of, request_of
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -31,26 +30,9 @@ def add_arguments(parser: Parser) -> None:
 
 def run(arguments: Namespace) -> int:
     """Print the plan."""
-    from machineadm.agent.bootstrap import Request
-    from machineadm.agent.wiring import connect
-
-    request = Request(
-        paths=tuple(arguments.path),
-        mode=arguments.mode,
-        # Only `bootstrap --dry-run` has this option.
-        deadline=getattr(arguments, "deadline", None),
-        passphrases=passphrases_of(arguments),
-        allow_unauthenticated=arguments.allow_unauthenticated_encryption,
-        allow_unknown_version=arguments.allow_unknown_version,
-        instance_data=arguments.instance_data,
-    )
-    with connect(
-        root=arguments.root,
-        run_directory=arguments.run_dir,
-        state_directory=arguments.state_dir,
-        plugin_directories=arguments.plugin_dir or (),
-        allow_unverified_plugins=arguments.allow_unverified_plugins,
-    ) as machine:
+    # Only `bootstrap --dry-run` has the deadline's option.
+    request = request_of(arguments, deadline=getattr(arguments, "deadline", None))
+    with machine_of(arguments) as machine:
         return show(request, machine, as_json=arguments.output == "json")
 
 

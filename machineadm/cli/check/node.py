@@ -9,7 +9,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from machineadm.cli.check.common import WRONG, print_flaws
-from machineadm.cli.passphrases import passphrases_of
+from machineadm.cli.options import add_configuration, machine_of, request_of
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -22,42 +22,13 @@ if TYPE_CHECKING:
 
 def add_arguments(parser: Parser) -> None:
     """Add this command's options."""
-    from machineadm.cli.options import add_unknown_version
-
-    parser.add_path()
-    parser.add_option(
-        "--mode",
-        choices=("provisioning", "preparation"),
-        default="provisioning",
-        help="preparation: the machine was only prepared, and is no node",
-    )
-    add_unknown_version(parser)
-    parser.add_opening()
-    parser.add_instance_data()
-    parser.add_directories()
-    parser.add_output("sarif")
+    add_configuration(parser, "sarif", preparation="the machine was only prepared, and is no node")
 
 
 def run(arguments: Namespace) -> int:
     """Print what departs from the configuration."""
-    from machineadm.agent.bootstrap import Request
-    from machineadm.agent.wiring import connect
-
-    request = Request(
-        paths=tuple(arguments.path),
-        mode=arguments.mode,
-        passphrases=passphrases_of(arguments),
-        allow_unauthenticated=arguments.allow_unauthenticated_encryption,
-        allow_unknown_version=arguments.allow_unknown_version,
-        instance_data=arguments.instance_data,
-    )
-    with connect(
-        root=arguments.root,
-        run_directory=arguments.run_dir,
-        state_directory=arguments.state_dir,
-        plugin_directories=arguments.plugin_dir or (),
-        allow_unverified_plugins=arguments.allow_unverified_plugins,
-    ) as machine:
+    request = request_of(arguments)
+    with machine_of(arguments) as machine:
         return show(request, machine, output=arguments.output)
 
 
