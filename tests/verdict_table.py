@@ -69,7 +69,7 @@ OF_MACHINES_REFUSED: Final = {
     r"MA1310 .*\.target": "kubeadm goes on without a patch for a target that it does not have",
     r"MA1432 .*spec must stay": "kubeadm passes it on, and the API server refuses it",
     r"MA1432 .*spec of a \w+ has no field": "kubeadm drops the field without a word, and nothing is patched",
-    r"MA1432 .*the whole cannot become": "1.34 ignores the operation without a word, and 1.37 refuses it",
+    r"MA1432 .*the new root is neither a map nor a list": "1.34 ignores the operation without a word, and 1.37 refuses it",
     r"MA1107 .*\.resources": "a resource has a name in lower-case letters, digits and hyphens, or `*` alone",
     r"MA1107 .*\.issuerURL": "an issuer without a host issues nothing",
     r"MA1109 .*\.issuerURL": "an issuer has a host that all programs read alike",

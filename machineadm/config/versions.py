@@ -27,6 +27,9 @@ AUTHORIZATION_V1_MINOR: Final = 32
 RELAXED_NAMES_MINOR: Final = 35
 """The first one whose kubelet takes any printable name of a variable in a static pod."""
 
+FLUSHED_MINOR: Final = 35
+"""The first one whose programs refuse to flush their logs without a pause."""
+
 _APISERVER_CONFIG: Final = "apiserver.config.k8s.io"
 
 

@@ -19,6 +19,7 @@ from machineadm.config.passed_on.values import (
     is_url,
 )
 from machineadm.config.upstream.walk import duration_seconds
+from machineadm.config.versions import FLUSHED_MINOR
 
 _TRUE: Final = ("1", "t", "T", "TRUE", "true", "True")
 BOOLEANS: Final = frozenset((*_TRUE, "0", "f", "F", "FALSE", "false", "False"))
@@ -542,9 +543,6 @@ _RULES: Final[Mapping[str, Mapping[str, Callable[[str], str]]]] = {
 _CLAIMS_MINOR: Final = 36
 """The first minor version that wants a worker for claims of resources."""
 
-_FLUSHED_MINOR: Final = 35
-"""The first minor version that refuses not to wait between two flushes."""
-
 
 def value_problem(program: str, name: str, value: str, minor: int) -> str:
     """What a program refuses of a value that it can parse; empty if nothing, or nobody can tell.
@@ -562,7 +560,7 @@ def value_problem(program: str, name: str, value: str, minor: int) -> str:
         return _apis(value, minor)
     if name == "concurrent-resourceclaim-syncs":
         return _at_least(1)(value) if minor >= _CLAIMS_MINOR else ""
-    if name == "log-flush-frequency" and minor >= _FLUSHED_MINOR:
+    if name == "log-flush-frequency" and minor >= FLUSHED_MINOR:
         return _lasts(0, more=True)(value)
     rule: Any = _RULES.get(program, {}).get(name)
     return rule(value) if rule is not None else ""

@@ -21,9 +21,7 @@ from machineadm.config.passed_on.values import (
 from machineadm.config.paths import child
 from machineadm.config.upstream.gates import is_on
 from machineadm.config.upstream.walk import duration_seconds
-
-_FLUSHED_MINOR: Final = 35
-"""The first minor version that refuses to flush at negative intervals."""
+from machineadm.config.versions import FLUSHED_MINOR
 
 _MOST_VERBOSE: Final = 2147483647
 
@@ -54,7 +52,7 @@ def logging(
     flush = document.get("flushFrequency")
     if isinstance(flush, str):
         flush = duration_seconds(flush)
-    if minor >= _FLUSHED_MINOR and isinstance(flush, (int, float)) and flush < 0:
+    if minor >= FLUSHED_MINOR and isinstance(flush, (int, float)) and flush < 0:
         yield refused(child(path, "flushFrequency"), "must not be negative")
     if not is_on("LoggingAlphaOptions", program, minor, gates):
         options, at = mapping(document, "options"), child(path, "options")

@@ -152,7 +152,7 @@ def _replace(whole: dict[str, Any], operation: Mapping[str, Any]) -> None:
     if path == "":
         # Kubernetes 1.34's library ignores it without a word, and 1.37's refuses it: it is a mistake in either case.
         if not isinstance(value, (dict, list)):
-            raise PatchError("the whole cannot become a value that is neither a map nor a list")
+            raise PatchError("the new root is neither a map nor a list")
         whole[""] = value
         return
     target, key = _found(whole, path)

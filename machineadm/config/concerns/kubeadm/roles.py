@@ -192,8 +192,6 @@ def _services_are_of_the_advertised_family(
     plane = kubernetes.control_plane
     if not isinstance(kubernetes.role, Initialize) or plane is None:
         return
-    from ipaddress import ip_address, ip_network
-
     network = kubernetes.cluster.network if kubernetes.cluster is not None else None
     services = network.service_cidrs[0] if network is not None and network.service_cidrs else None
     arguments = plane.api_server.extra_args if plane.api_server is not None else ()
@@ -210,6 +208,8 @@ def _services_are_of_the_advertised_family(
     for field, address in places.items():
         if not isinstance(address, str) or not is_address(address):
             continue
+        from ipaddress import ip_address, ip_network
+
         advertised, range_ = ip_address(address), ip_network(services or _SERVICES, strict=False)
         # An unspecified one is replaced by one of the machine's.
         if not advertised.is_unspecified and advertised.version != range_.version:
