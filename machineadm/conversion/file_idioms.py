@@ -14,6 +14,7 @@ from msgspec import Struct
 from machineadm.conversion.account import View
 from machineadm.conversion.fields import Setting
 from machineadm.conversion.idioms import loaded
+from machineadm.conversion.shell import Script
 
 _SUDO: Final = r"(?:sudo\s+)?"
 _CONTAINERD: Final = "/etc/containerd"
@@ -22,6 +23,13 @@ _RIGHTS: Final = ("pull", "resolve", "push")
 _HOSTS: Final = rf"{_CONTAINERD}/certs\.d/([^/]+)/hosts\.toml"
 _PROXY_TARGETS: Final = {"containerd": "containerRuntime", "kubelet": "kubelet"}
 _PROXY_PATH: Final = r"/etc/systemd/system/(containerd|kubelet)\.service\.d/[^/]+\.conf"
+_OPTIONS: Final = r"(?:-\S+[ \t]+)*"
+_RELOADED: Final = (
+    rf"\bsystemctl[ \t]+{_OPTIONS}(?:daemon-reload|enable|disable|reenable|preset|mask|unmask)\b"
+)
+"""What has systemd read its files again; enabling and its like do so as well (systemctl(1))."""
+
+_RESTARTED: Final = rf"\b(?:systemctl[ \t]+{_OPTIONS}(?:restart|try-restart|reload-or-restart|try-reload-or-restart)[ \t]+(?:[^\n;&|]*[ \t])?containerd(?:\.service)?(?![\w.-])|service[ \t]+containerd[ \t]+restart\b)"
 _VARIABLE: Final = r"Environment=\s*((?:\"[^\"\\$%]*\"|'[^'\\$%]*'|[^\s\"'\\$%]+)(?:\s+(?:\"[^\"\\$%]*\"|[^\s\"'\\$%]+))*)"
 _VARIABLES: Final = {"HTTP_PROXY": "httpProxy", "HTTPS_PROXY": "httpsProxy", "NO_PROXY": "noProxy"}
 _ANCHORS: Final = (
@@ -94,7 +102,7 @@ def typed(spec: View, setting: Setting) -> Typed:
     _modules(files, modules, found)
     there = {*modules, *found.linux.get("kernelModules", ())}
     _sysctls(files, commands, there, found)
-    _proxies(files, found)
+    _proxies(files, commands, setting, found)
     _authorities(files, commands, found)
     _registries(files, commands, found)
     if spec.get("ntp") is None:
@@ -215,13 +223,18 @@ def _parameters(content: str, modules: set[str]) -> dict[str, str] | None:
     return found
 
 
-def _proxies(files: Sequence[_File], found: Typed) -> None:
-    """Drop-ins that say nothing but which proxy is used."""
+def _proxies(
+    files: Sequence[_File], commands: Sequence[str], setting: Setting, found: Typed
+) -> None:
+    """Drop-ins that say nothing but which proxy is used, of a unit that takes them before kubeadm."""
     entries: list[dict[str, Any]] = []
     for file in files:
         unit = re.fullmatch(_PROXY_PATH, file.path)
         settings = _proxy(file.content) if unit is not None else None
         if unit is None or settings is None:
+            continue
+        # Our field restarts the unit, so a drop-in that waits for the next boot there stays a file.
+        if not setting.ignition and not _takes_drop_ins(unit[1], commands):
             continue
         target = _PROXY_TARGETS[unit[1]]
         if any(target in one["targets"] for one in entries):
@@ -234,6 +247,15 @@ def _proxies(files: Sequence[_File], found: Typed) -> None:
         _gone(found, file, "machine.systemProxies", f"a drop-in of {unit[1]} with its proxy")
     if entries:
         found.machine["systemProxies"] = entries
+
+
+def _takes_drop_ins(unit: str, commands: Sequence[str]) -> bool:
+    """Whether a unit that runs already has read its drop-ins when kubeadm starts."""
+    if unit == "kubelet":
+        return True  # kubeadm reloads systemd and starts the kubelet itself (its initsystem.go)
+    code = Script("\n".join(commands)).code
+    reloaded = re.search(_RELOADED, code)
+    return reloaded is not None and bool(re.search(_RESTARTED, code[reloaded.end() :]))
 
 
 def _proxy(content: str) -> dict[str, Any] | None:
@@ -319,6 +341,9 @@ def _registries(files: Sequence[_File], commands: Sequence[str], found: Typed) -
     ):
         return  # somebody else's configuration of containerd
     if any(file.path in " ".join(commands) for file in switches if file not in appends.values()):
+        return
+    # containerd reads its configuration when it starts, and our field would restart it.
+    if appends and not re.search(_RESTARTED, Script("\n".join(commands)).code):
         return
     entries: list[dict[str, Any]] = []
     hosts: list[_File] = []

@@ -44,7 +44,7 @@ TYPED = {
     ),
     "a proxy without a scheme": (
         {PROXY: "[Service]\nEnvironment=HTTP_PROXY=proxy.example.com:8888\n"},
-        ("systemctl restart containerd",),
+        ("systemctl enable containerd && systemctl --no-block restart containerd.service",),
         {
             "systemProxies": [
                 {
@@ -57,7 +57,7 @@ TYPED = {
     ),
     "one proxy of two": (
         {PROXY: PROXIES, PROXY.replace("containerd", "kubelet"): PROXIES},
-        ("systemctl daemon-reload",),
+        ("systemctl daemon-reload", "sudo systemctl restart docker containerd; echo a"),
         {"systemProxies": [{"targets": ["containerRuntime", "kubelet"], **PROXIED}]},
     ),
     "parameters that the kernel always has": (
@@ -208,11 +208,39 @@ def test_an_authority_of_the_host() -> None:
 STAYS = {
     "a proxy with a password": (
         {PROXY: "[Service]\nEnvironment=HTTP_PROXY=http://a:b@proxy.example.com:1\n"},
-        ("systemctl daemon-reload",),
+        ("systemctl daemon-reload", "systemctl restart containerd"),
     ),
-    "a drop-in that says more": ({PROXY: PROXIES + "LimitNOFILE=1\n"}, ()),
-    "a variable that is no proxy": ({PROXY: "[Service]\nEnvironment=A=b\n"}, ()),
-    "a proxy of another unit": ({PROXY.replace("containerd", "docker"): PROXIES}, ()),
+    "a drop-in that says more": (
+        {PROXY: PROXIES + "LimitNOFILE=1\n"},
+        ("systemctl daemon-reload", "systemctl restart containerd"),
+    ),
+    "a drop-in for the next boot": ({PROXY: PROXIES}, ("echo a",)),
+    "a drop-in of a unit that is not restarted": ({PROXY: PROXIES}, ("systemctl daemon-reload",)),
+    "a drop-in that systemd has not read": ({PROXY: PROXIES}, ("systemctl restart containerd",)),
+    "a drop-in that systemd reads after the restart": (
+        {PROXY: PROXIES},
+        ("systemctl restart containerd", "systemctl daemon-reload"),
+    ),
+    "a drop-in, and another unit that is restarted": (
+        {PROXY: PROXIES},
+        ("systemctl daemon-reload", "systemctl restart containerd-stargz"),
+    ),
+    "a drop-in whose restart is only said": (
+        {PROXY: PROXIES},
+        ("systemctl daemon-reload", 'echo "systemctl restart containerd"'),
+    ),
+    "a registry that containerd is not restarted for": (
+        {HOSTS: MIRROR, "/etc/containerd/more.toml": SWITCH},
+        ("cat /etc/containerd/more.toml >> /etc/containerd/config.toml",),
+    ),
+    "a variable that is no proxy": (
+        {PROXY: "[Service]\nEnvironment=A=b\n"},
+        ("systemctl daemon-reload", "systemctl restart containerd"),
+    ),
+    "a proxy of another unit": (
+        {PROXY.replace("containerd", "docker"): PROXIES},
+        ("systemctl daemon-reload", "systemctl restart containerd"),
+    ),
     "parameters that nothing reads before kubeadm": (
         {"/etc/sysctl.d/90.conf": "net.ipv4.ip_forward=1\n"},
         (),
@@ -292,6 +320,13 @@ def test_what_is_more_than_that_stays_a_file(name: str) -> None:
     for line in lines:
         if "commands" in given and not line.startswith("modprobe"):
             assert line in found.script()
+
+
+def test_a_drop_in_that_ignition_writes_is_there_before_its_unit_starts() -> None:
+    found = machine({PROXY: PROXIES}, format="ignition")
+
+    assert "files" not in found.spec["machine"]
+    assert found.spec["machine"]["systemProxies"] == [{"targets": ["containerRuntime"], **PROXIED}]
 
 
 ODD = (
