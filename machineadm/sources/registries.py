@@ -48,6 +48,8 @@ class CatalogWeb:
         except HostError as error:
             raise CatalogError("MA7243", error.message, hint=error.hint()) from error
         names = {name.lower(): value for name, value in answered.items()}
+        # A registry may ask for a password and for a token in a header each.
+        names["www-authenticate"] = ", ".join(answered.get_all("WWW-Authenticate", []))
         return Answer(status, names, self._body(url, body))
 
     def _body(self, url: str, body: Chunks) -> Chunks:

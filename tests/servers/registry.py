@@ -59,6 +59,17 @@ class Registry(Serving):
         """The same for manifests: a status, or `wrong`."""
 
         self.realm = ""
+        self.challenges: list[str] = []
+        """What is asked for with 401, a header each; empty: as `tokens` says."""
+
+        self.uses = 0
+        """Requests that each token is good for; 0: any number."""
+
+        self.link = ""
+        """Of each list of tags, whatever there is; empty: as it is."""
+
+        self.tokens_given = 0
+        self.left = 0
 
     def __enter__(self) -> Registry:
         super().__enter__()
@@ -118,7 +129,22 @@ class Registry(Serving):
     def authorized(self, given: str) -> bool:
         if not self.user:
             return True
-        return given == ("Bearer a-token" if self.tokens else self.basic)
+        if not self.tokens:
+            return given == self.basic
+        if not self.uses:
+            return given == "Bearer a-token"
+        if given != f"Bearer token-{self.tokens_given}" or not self.left:
+            return False
+        self.left -= 1
+        return True
+
+    def token(self) -> str:
+        """The token that is good from now on."""
+        if not self.uses:
+            return "a-token"
+        self.tokens_given += 1
+        self.left = self.uses
+        return f"token-{self.tokens_given}"
 
     @property
     def basic(self) -> str:
@@ -134,12 +160,17 @@ class _Registry(Handler):
         owner.requests.append(Request("GET", self.path, headers))
         if self.path.startswith("/token"):
             known = headers.get("authorization") == owner.basic
-            self._answer(200 if known else 401, json.dumps({"token": "a-token"}).encode())
+            given = json.dumps({"token": owner.token() if known else ""}).encode()
+            self._answer(200 if known else 401, given)
             return
         if not owner.authorized(headers.get("authorization", "")):
             realm = owner.realm or f"{owner.url}/token"
             wanted = f'Bearer realm="{realm}",service="test"' if owner.tokens else 'Basic realm="x"'
-            self._answer(401, b"{}", {"WWW-Authenticate": wanted})
+            self.send_response(401)
+            for one in owner.challenges or [wanted]:
+                self.send_header("WWW-Authenticate", one.replace("REALM", realm))
+            self.send_header("Content-Length", "0")
+            self.end_headers()
             return
         found = re.fullmatch(
             r"/v2/(.+)/(tags/list|manifests|blobs)(?:/([^?]+))?(?:\?(.*))?", self.path
@@ -165,6 +196,8 @@ class _Registry(Handler):
         page = rest[: self.owner.page]
         following = f'</v2/{repository}/tags/list?last={page[-1]}>; rel="next"'
         headers = {"Link": following} if len(rest) > len(page) else {}
+        if self.owner.link:
+            headers = {"Link": self.owner.link}
         self._answer(200, json.dumps({"name": repository, "tags": page}).encode(), headers)
 
     def _manifest(self, repository: str, reference: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Generator, Mapping
 from typing import Final, NamedTuple, NoReturn, Protocol
 
 import msgspec
@@ -125,7 +125,7 @@ class Answer(NamedTuple):
     headers: Mapping[str, str]
     """Names in lower case."""
 
-    body: Iterator[bytes]
+    body: Chunks
     """Raises BrokenError when it breaks off."""
 
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 import base64
 import re
 from collections.abc import Mapping
+from contextlib import closing
 from typing import Any, Final
 from urllib.parse import quote, urlencode, urljoin, urlsplit
 
 import msgspec
 
+from machineadm.api.formats import address
 from machineadm.plugins.catalogs import oci
 from machineadm.plugins.catalogs.model import (
     ANY,
@@ -29,8 +31,17 @@ MOST_PAGES: Final = 100
 """Pages of tags that are read: a registry whose pages never end must not hold a run."""
 
 _LATER: Final = frozenset({408, 425, 429, 500, 502, 503, 504})
-_PARAMETER: Final = r'([a-zA-Z_]+)="([^"]*)"|([a-zA-Z_]+)=([^\s,"]+)'
+_MOST_TOKEN: Final = 64 << 10
+"""Bytes of a token: servers take at most 8 to 64 KiB of headers."""
+
+_CHALLENGE: Final = r'([\w-]+)[ \t]*=[ \t]*(?:"([^"]*)"|([^\s,"]+))|([\w-]+)'
+"""A parameter of a challenge, quoted or not, or the scheme that begins the next one (RFC 9110, 11.6.1)."""
+
 _NEXT: Final = r'<([^<>]+)>\s*;\s*rel="?next"?'
+
+
+Challenges = list[tuple[str, dict[str, str]]]
+"""What a server asks for with 401: schemes in lower case, each with its parameters."""
 
 
 class RegistryCatalog:
@@ -79,7 +90,10 @@ class RegistryCatalog:
             following = re.search(_NEXT, answer.headers.get("link", ""))
             if following is None:
                 return tuple(found)
-            url = urljoin(url, following[1])
+            try:
+                url = urljoin(url, following[1])
+            except ValueError:
+                oci.unfit(self._where(url), "links to what is not a URL")
             # The next request carries our token, and the registry must not send it elsewhere.
             if not url.startswith(f"{self._base}/v2/"):
                 oci.unfit(self._where(url), "redirects to another server")
@@ -125,17 +139,18 @@ class RegistryCatalog:
         url = f"{self._base}/v2/{artifact.place}/blobs/{artifact.digest}"
         headers = {"Range": f"bytes={start}-"} if start else {}
         answer = self._ask(artifact.place, url, headers)
-        if answer.status == 206 and start:
-            # Some proxies answer 206 with the whole file; appended to what is there it would only
-            # fail at the digest.
-            if not answer.headers.get("content-range", "").startswith(f"bytes {start}-"):
-                oci.unfit(self._where(url), "answers with another part than was asked for")
-        elif answer.status == 200:
-            if start:
-                yield Restart()
-        else:
-            raise self._refusal(url, answer.status)
-        yield from answer.body
+        with closing(answer.body):
+            if answer.status == 206 and start:
+                # Some proxies answer 206 with the whole file; appended to what is there it would only
+                # fail at the digest.
+                if not answer.headers.get("content-range", "").startswith(f"bytes {start}-"):
+                    oci.unfit(self._where(url), "answers with another part than was asked for")
+            elif answer.status == 200:
+                if start:
+                    yield Restart()
+            else:
+                raise self._refusal(answer.status, url=url)
+            yield from answer.body
 
     def _repository(self, kind: str, name: str) -> str:
         return "/".join(filter(None, (self._prefix, oci.REPOSITORIES[kind], name)))
@@ -176,14 +191,15 @@ class RegistryCatalog:
         Raises:
             CatalogError: It is too large, or a refusal.
         """
-        if answer.status != 200:
-            raise self._refusal(url, answer.status)
-        data = bytearray()
-        for chunk in answer.body:
-            data += chunk
-            if len(data) > oci.MOST_JSON:
-                oci.unfit(self._where(url), f"is larger than {oci.MOST_JSON} bytes")
-        return bytes(data)
+        with closing(answer.body):
+            if answer.status != 200:
+                raise self._refusal(answer.status, url=url)
+            data = bytearray()
+            for chunk in answer.body:
+                data += chunk
+                if len(data) > oci.MOST_JSON:
+                    oci.unfit(self._where(url), f"is larger than {oci.MOST_JSON} bytes")
+            return bytes(data)
 
     def _ask(self, repository: str, url: str, headers: dict[str, str]) -> Answer:
         """Make a request, with a token or the password if the registry wants one.
@@ -195,45 +211,91 @@ class RegistryCatalog:
         answer = self._web.get(url, self._with(headers, known))
         if answer.status != 401:
             return answer
-        self._authorization[repository] = self._authorized(repository, url, answer.headers)
-        return self._web.get(url, self._with(headers, self._authorization[repository]))
+        # A token may have expired since: one more is asked for, and the refusal of a new one is final.
+        new = self._authorized(repository, _challenges(answer.headers), answer.status)
+        self._authorization[repository] = new
+        answer = self._web.get(url, self._with(headers, new))
+        if answer.status == 401:
+            said = [one.get("error") for scheme, one in _challenges(answer.headers)]
+            if "invalid_token" in said:
+                raise CatalogError(
+                    "MA7244",
+                    f"{self.address} does not accept the token that its own token service issued",
+                    hint="compare the clocks of both and of this machine, and the keys that the registry trusts",
+                )
+        return answer
 
     def _with(
         self, headers: Mapping[str, str], authorization: Secret | None
     ) -> dict[str, str | Secret]:
         return {**headers, **({"Authorization": authorization} if authorization else {})}
 
-    def _authorized(self, repository: str, url: str, headers: Mapping[str, str]) -> Secret:
+    def _authorized(self, repository: str, wanted: Challenges, status: int) -> Secret:
         """Build the authorization that a registry asked for with 401.
 
         Raises:
             CatalogError: There is none, or the registry refuses it.
         """
-        scheme, _, rest = headers.get("www-authenticate", "").partition(" ")
-        if scheme.lower() == "basic" and self._password is not None:
+        bearer = next((one for scheme, one in wanted if scheme == "bearer"), None)
+        if bearer is not None:
+            return self._token(repository, bearer)
+        if self._password is not None and any(scheme == "basic" for scheme, _ in wanted):
             return self._basic()
-        if scheme.lower() != "bearer":
-            raise self._refusal(url, 401)
-        given = {a or c: b or d for a, b, c, d in re.findall(_PARAMETER, rest)}
-        realm = given.get("realm", "")
-        # The password is sent to the realm, whose address the registry chooses: https, or the catalog's own server.
-        if not realm.startswith(("https://", f"{self._base}/")):
+        raise self._refusal(status)
+
+    def _token(self, repository: str, challenge: Mapping[str, str]) -> Secret:
+        """Ask the token service of a challenge, with the password if there is one.
+
+        Raises:
+            BrokenError: It fails in a way that may pass.
+            CatalogError: It is not one that may be asked, or gives no token.
+        """
+        realm = challenge.get("realm", "")
+        self._require_service(realm)
+        scope = challenge.get("scope") or f"repository:{repository}:pull"
+        query = urlencode({"service": challenge.get("service", ""), "scope": scope})
+        url = f"{realm}{'&' if '?' in realm else '?'}{query}"
+        where = f"token service {self._where(realm)}"
+        answer = self._web.get(url, self._with({}, self._basic() if self._password else None))
+        if answer.status in (401, 403):
+            raise self._refusal(answer.status, by=where)
+        if answer.status in _LATER:
+            raise BrokenError(
+                "MA7247", f"{where} answers {answer.status}", hint="try again; its log says why"
+            )
+        if answer.status >= 400:
+            raise CatalogError(
+                "MA7244",
+                f"{where} of {self.address} answers {answer.status}",
+                hint="look at the registry's own settings (realm, service)",
+            )
+        found = oci.parse(self._document(answer, realm), where)
+        token = found.get("token") or found.get("access_token")
+        if not isinstance(token, str) or not re.fullmatch(r"[!-~]+", token):
+            oci.unfit(where, "gives no token")
+        if len(token) > _MOST_TOKEN:
+            oci.unfit(where, f"gives a token of more than {_MOST_TOKEN} bytes")
+        return Secret(f"Bearer {token}")
+
+    def _require_service(self, realm: str) -> None:
+        """Refuse an address that no password may go to.
+
+        The registry chooses it: it must be https, or the catalog's own server.
+
+        Raises:
+            CatalogError: It is neither.
+        """
+        try:
+            named = address(realm)
+        except ValueError:
+            named = None
+        own = realm.startswith(f"{self._base}/")
+        if named is None or named.user or "#" in realm or not (named.scheme == "https" or own):
             raise CatalogError(
                 "MA7244",
                 f"{self.address} names no address for tokens over https",
                 hint="look at the registry's own settings (realm)",
             )
-        scope = given.get("scope") or f"repository:{repository}:pull"
-        query = urlencode({"service": given.get("service", ""), "scope": scope})
-        token_url = f"{realm}{'&' if '?' in realm else '?'}{query}"
-        answer = self._web.get(token_url, self._with({}, self._basic() if self._password else None))
-        if answer.status != 200:
-            raise self._refusal(realm, answer.status)
-        found = oci.parse(self._document(answer, realm), self._where(realm))
-        token = found.get("token") or found.get("access_token")
-        if not isinstance(token, str) or not token:
-            oci.unfit(self._where(realm), "gives no token")
-        return Secret(f"Bearer {token}")
 
     def _basic(self) -> Secret:
         password = self._password.reveal() if self._password else ""
@@ -243,16 +305,29 @@ class RegistryCatalog:
         parts = urlsplit(url)
         return f"{parts.scheme}://{parts.hostname}{parts.path}"
 
-    def _refusal(self, url: str, status: int) -> CatalogError:
+    def _refusal(self, status: int, *, by: str = "", url: str = "") -> CatalogError:
         if status in (401, 403):
             hint = "look at the name and the password for it in the credentials file"
             if self._password is None:
                 hint = "it requires credentials: --credentials FILE (as `docker login` writes it)"
-            return CatalogError("MA7244", f"{self.address} refuses access ({status})", hint=hint)
+            who = f"{by} of {self.address}" if by else self.address
+            return CatalogError("MA7244", f"{who} refuses access ({status})", hint=hint)
         what = f"{self._where(url)} answers {status}"
         if status in _LATER:
             return BrokenError("MA7247", what, hint="try again; the registry's own log says why")
         return CatalogError("MA7243", what, hint="look whether this address is a registry")
+
+
+def _challenges(headers: Mapping[str, str]) -> Challenges:
+    """Read what a server asks for: each scheme in lower case, and its parameters."""
+    found: list[tuple[str, dict[str, str]]] = []
+    header = headers.get("www-authenticate", "")
+    for name, quoted, plain, scheme in re.findall(_CHALLENGE, header):
+        if scheme:
+            found.append((scheme.lower(), {}))
+        elif found:
+            found[-1][1][name.lower()] = quoted or plain
+    return found
 
 
 def credentials(data: bytes, host: str, where: str) -> tuple[str, Secret | None]:
@@ -271,6 +346,12 @@ def credentials(data: bytes, host: str, where: str) -> tuple[str, Secret | None]
         entry = next((one for name, one in auths.items() if _host(name) == host), None)
         if entry is None:
             return "", None
+        if entry.get("identitytoken"):
+            raise CatalogError(
+                "MA7244",
+                f"{where} has an identity token for {host}, which is not supported",
+                hint="log in with a password, or with an access token in its place",
+            )
         if "auth" in entry:
             user, _, password = (
                 base64.b64decode(entry["auth"], validate=True).decode().partition(":")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 import time
@@ -11,6 +12,8 @@ import pytest
 
 from machineadm.errors import PluginError, UsageError
 from machineadm.plugins.catalogs.cache import digest_of
+from machineadm.plugins.catalogs.model import CatalogError
+from machineadm.plugins.catalogs.registry import credentials
 from tests.servers.authority import Authority
 from tests.servers.files import FileServer
 from tests.servers.registry import Registry, digest
@@ -116,6 +119,124 @@ def test_a_password_goes_to_no_realm_over_less_than_the_catalog_itself(site: Sit
 
     assert refusal.code == "MA7244"
     assert elsewhere.requests == []
+
+
+@pytest.mark.parametrize(
+    "realm",
+    [
+        "",
+        "/token",
+        "ftp://auth.example/token",
+        "file:///etc/shadow",
+        "http://auth.example/token",
+        "https://",
+        "https://[::1/token",
+        "https://auth.example:99999/token",
+        "https://user:s3cr3t@auth.example/token",
+        "https://auth.example/token#fragment",
+        "https://auth.example\\@elsewhere.example/token",
+        "{url}.elsewhere.example/token",
+        "{url}@elsewhere.example/token",
+    ],
+)
+@pytest.mark.parametrize("tls", [False, True])
+def test_a_realm_that_no_password_may_go_to_is_refused(
+    site: Site, tmp_path: Path, realm: str, tls: bool
+) -> None:
+    settings: dict[str, object] = {}
+    if tls:
+        authority = Authority()
+        (tmp_path / "ca.pem").write_text(authority.certificate)
+        settings["identity"] = authority.identity(tmp_path, "127.0.0.1")
+        site.ca_file = str(tmp_path / "ca.pem")
+    with filled(user="reader", password="s3cr3t", tokens=True, **settings) as registry:
+        site.auths[f"{registry.host}:{registry.port}"] = "reader:s3cr3t"
+        registry.challenges = [f'Bearer realm="{realm.format(url=registry.url)}",service="test"']
+        refusal = refused(site, registry)
+        given = [request.headers.get("authorization") for request in registry.requests]
+
+    assert refusal.code == "MA7244"
+    assert "over https" in refusal.message
+    assert "s3cr3t" not in refusal.message + refusal.hint()
+    assert given == [None]
+
+
+@pytest.mark.parametrize(
+    "challenges",
+    [
+        ['Basic realm="x", Bearer realm="REALM",service="test"'],
+        ['Bearer realm="REALM",service="test", Basic realm="x"'],
+        ['Basic realm="x"', 'bearer realm="REALM", service=test'],
+        ["Bearer realm=REALM", 'Basic realm="x, Bearer realm=y"'],
+        ["Negotiate", 'Digest realm="x", nonce="abc=="', 'BEARER  service="a, b" ,REALM="REALM"'],
+    ],
+)
+def test_of_several_ways_to_log_in_the_token_is_taken(site: Site, challenges: list[str]) -> None:
+    with filled(user="reader", password="s3cr3t", tokens=True) as registry:
+        site.auths[f"{registry.host}:{registry.port}"] = "reader:s3cr3t"
+        registry.challenges = [one.replace("REALM=", "realm=") for one in challenges]
+        fetched = site.fetch("encryption-provider/file", registry.address)
+
+    assert Path(fetched.path).read_bytes() == CONTENT
+
+
+@pytest.mark.parametrize(
+    "challenges", [["Negotiate"], ['Digest realm="x"'], [""], ["realm=x"], ['=,=,"', "Bearer"]]
+)
+def test_a_way_to_log_in_that_we_do_not_know_is_a_refusal(
+    site: Site, challenges: list[str]
+) -> None:
+    with filled(user="reader", password="s3cr3t") as registry:
+        site.auths[f"{registry.host}:{registry.port}"] = "reader:s3cr3t"
+        registry.challenges = challenges
+        refusal = refused(site, registry)
+        given = [request.headers.get("authorization") for request in registry.requests]
+
+    assert refusal.code == "MA7244"
+    assert given == [None]
+
+
+def test_a_token_that_expires_at_any_request_is_replaced(site: Site) -> None:
+    with filled(user="reader", password="s3cr3t", tokens=True) as registry:
+        site.auths[f"{registry.host}:{registry.port}"] = "reader:s3cr3t"
+        registry.uses = 1
+        registry.faults = ["half", "cut", "ok"]
+        fetched = site.fetch("encryption-provider/file", registry.address)
+        asked = [one for one in registry.requests if not one.path.startswith("/token")]
+
+    assert Path(fetched.path).read_bytes() == CONTENT
+    # Each request but the first is refused once: a token for each.
+    assert registry.tokens_given == len(asked) // 2
+
+
+@pytest.mark.parametrize(
+    ("link", "words"),
+    [
+        ("<https://[::1>; rel=next", "is not a URL"),
+        ("<https://elsewhere.example/v2/x>; rel=next", "another server"),
+        ("<//elsewhere.example/v2/x>; rel=next", "another server"),
+        ("<?n=1>; rel=next", "pages of versions"),
+    ],
+)
+def test_a_page_of_versions_that_leads_astray_is_refused(site: Site, link: str, words: str) -> None:
+    with filled() as registry:
+        registry.link = link
+        refusal = refused(site, registry)
+
+    assert refusal.code == "MA7245"
+    assert words in refusal.message
+
+
+def test_an_identity_token_is_refused_by_its_name() -> None:
+    entry = {"auth": "PHRva2VuPjo=", "identitytoken": "s3cr3t"}
+    data = json.dumps({"auths": {"registry.example": entry}}).encode()
+    with pytest.raises(CatalogError) as caught:
+        credentials(data, "registry.example", "auth.json")
+
+    assert caught.value.code == "MA7244"
+    assert "identity token" in caught.value.message
+    assert "s3cr3t" not in caught.value.message + caught.value.hint()
+    assert credentials(data, "another.example", "auth.json") == ("", None)
 
 
 def test_a_password_is_for_its_own_registry_alone(site: Site) -> None:
