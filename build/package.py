@@ -64,7 +64,7 @@ def build(machine: str, wheels: list[Path], output: Path) -> None:
 
 
 def add_agent(tree: Path) -> None:
-    """Copy machineadm itself without its docstrings and annotations, its licence, and the commit's hash in its version module."""
+    """Copy machineadm itself without its comments, docstrings and annotations, its licence, and the commit's hash in its version module."""
     for name in files_of("machineadm"):
         if name.startswith(UNASKED) or name.endswith(USELESS):
             continue

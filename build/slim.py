@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 import sys
+import tokenize
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -66,7 +67,23 @@ def is_needed(name: str) -> bool:
 
 def slim(source: str) -> str:
     """Remove from a module of ours what costs time at a start and nobody uses on a machine."""
-    return without_types(without_docstrings(source))
+    # Comments first: a docstring with one behind it would not stand alone on its lines, and would stay.
+    return without_types(without_docstrings(without_comments(source)))
+
+
+def without_comments(source: str) -> str:
+    """Remove comments; every line keeps its number, and its code stays where it was.
+
+    They are a tenth of a module's text, so they would cost a hundred kilobytes of the file that nobody reads on a machine.
+    """
+    # As the parser counts lines. A text cannot be searched for `#`: most of those are in strings and patterns.
+    lines = source.split("\n")
+    numbered = iter([f"{line}\n" for line in lines])
+    for token in tokenize.generate_tokens(lambda: next(numbered, "")):
+        if token.type == tokenize.COMMENT:
+            row, column = token.start
+            lines[row - 1] = lines[row - 1][:column].rstrip()
+    return "\n".join(lines)
 
 
 def without_docstrings(source: str) -> str:

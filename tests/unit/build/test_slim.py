@@ -3,14 +3,16 @@
 import ast
 import ctypes
 import importlib
+import io
 import struct
+import tokenize
 import zipfile
 from pathlib import Path
 
 import pytest
 
 from elf import without_sections
-from slim import unpack, without_docstrings, without_types
+from slim import slim, unpack, without_comments, without_docstrings, without_types
 
 
 def wheel(directory: Path, name: str, contents: dict[str, bytes]) -> Path:
@@ -144,6 +146,46 @@ def test_without_docstrings_a_module_is_the_same_program_on_the_same_lines(modul
     assert ast.get_docstring(became) == ast.get_docstring(was)
     assert program(idle(became)) == program(idle(Undocumented().visit(was)))
     assert stripped.count("\n") == source.count("\n")
+
+
+def comments(source: str) -> list[str]:
+    tokens = tokenize.generate_tokens(io.StringIO(source).readline)
+    return [token.string for token in tokens if token.type == tokenize.COMMENT]
+
+
+@pytest.mark.parametrize("module", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_without_comments_a_module_is_the_same_program_in_the_same_places(module: Path) -> None:
+    source = module.read_text()
+    stripped = without_comments(source)
+
+    # Columns, too: tracebacks underline what failed.
+    was, became = (ast.dump(ast.parse(text), include_attributes=True) for text in (source, stripped))
+    assert became == was
+    assert comments(stripped) == []
+    assert stripped.count("\n") == source.count("\n")
+
+
+@pytest.mark.parametrize(
+    ("source", "left"),
+    [
+        ("# only\nx = 1  # behind\n", "\nx = 1\n"),
+        ("x = '#'  # '#'", "x = '#'"),
+        ('x = """\n# a string\n"""  # "', 'x = """\n# a string\n"""'),
+        ("x = f'{y:#x}#'  # z", "x = f'{y:#x}#'"),
+        ("x = [  # a\n    1,  # b\n    # c\n]", "x = [\n    1,\n\n]"),
+        ("ä = 'ö'  # ü", "ä = 'ö'"),
+        ("x = 1 \\\n    + 2  # \\", "x = 1 \\\n    + 2"),
+        ('x = "\x0c\x1c\u2028"  # \u2028 ends no line\ny = 1', 'x = "\x0c\x1c\u2028"\ny = 1'),
+    ],
+)
+def test_only_comments_are_left_out(source: str, left: str) -> None:
+    assert without_comments(source) == left
+
+
+def test_a_docstring_with_a_comment_behind_it_goes_along_with_it() -> None:
+    assert slim('"""Kept."""\nclass A:\n    x: int\n    """Goes."""  # a reason\n') == (
+        '"""Kept."""\nclass A:\n    x: int\n\n'
+    )
 
 
 def test_a_docstring_beside_something_else_stays_and_an_empty_body_passes() -> None:
