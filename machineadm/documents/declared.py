@@ -22,7 +22,6 @@ Extra = dict[str, Any]
 
 _CONTROL: Final = "[\x00-\x1f\x7f-\x9f\u2028\u2029]"
 _WITHOUT_MARKS: Final = dict.fromkeys(map(ord, "/._-"))
-_LIST_KEYS: Final = frozenset({"unique"})
 _checks: dict[type, dict[str, Check | None]] = {}
 
 

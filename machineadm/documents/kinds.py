@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from machineadm.documents.nodes import Mapping, Node, Scalar, Unread
 from machineadm.documents.source import Fault
-
-if TYPE_CHECKING:
-    pass
 
 Kinds = dict[tuple[str, str], type]
 
