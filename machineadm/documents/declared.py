@@ -20,8 +20,14 @@ from machineadm.redaction import Secret
 Check = Callable[[Any], bool]
 Extra = dict[str, Any]
 
+# C0, DEL, C1, and the separators that YAML 1.1 and str.splitlines() take for line breaks: with one
+# of them in a value, one line of a unit file, hosts file or log would become two.
 _CONTROL: Final = "[\x00-\x1f\x7f-\x9f\u2028\u2029]"
+# For str.translate(), which removes what maps to None: with isalnum() that is two calls in C, and
+# no pattern has to be compiled at a start.
 _WITHOUT_MARKS: Final = dict.fromkeys(map(ord, "/._-"))
+# Filled as documents name fields: to read the annotations of all types would build the branches
+# that api.later keeps unbuilt.
 _checks: dict[type, dict[str, Check | None]] = {}
 
 
@@ -35,10 +41,13 @@ def keeps_declared(value: Any) -> bool:
         False if anything in it does not.
     """
     cls = value.__class__
+    # By class and not by annotation: a union of Structs has one check, and the value says which
+    # member it is.
     checks = _checks.setdefault(cls, {})
     for name in value.__struct_fields__:
         given = getattr(value, name)
         # Nothing is declared of what is absent, and most fields are: their annotations need not be read.
+        # Not `not given`: "", 0 and False are values, and "" may be shorter than its type allows.
         if given is None or given == ():
             continue
         if name not in checks:
@@ -51,6 +60,8 @@ def keeps_declared(value: Any) -> bool:
 
 def _annotation(cls: type, name: str) -> Any:
     """Return the annotation of one field: msgspec reads all of them at once, some as text."""
+    # An inherited field is evaluated where it was written: its names are those of that module, not
+    # of the class's own.
     owner = next(each for each in cls.__mro__ if name in getattr(each, "__annotations__", ()))
     found = owner.__annotations__[name]
     return eval(found, vars(sys.modules[owner.__module__])) if isinstance(found, str) else found  # noqa: S307 - our own text
@@ -74,6 +85,8 @@ def breach(value: str, extra: Extra) -> tuple[str, str] | None:
         return "MA1105", f"is longer than {extra['maxLength']} characters"
     if extra.get("oneLine") and is_broken(value):
         return "MA1108", "must be one line without control characters"
+    # Unless a text is empty, "is not a node name such as ..." says more than a least length, so
+    # this comes before minLength.
     if "pattern" in extra and not matches(value, extra["pattern"]):
         from machineadm.documents.patterns import in_words
 
@@ -90,6 +103,8 @@ def breach(value: str, extra: Extra) -> tuple[str, str] | None:
 
 def matches(text: str, pattern: str) -> bool:
     """Whether a text matches a pattern of the types."""
+    # search() as in Kubernetes: a CRD's pattern is not anchored by itself (JSON Schema, 6.3.3). `$`
+    # also matches before a last newline in Python, which oneLine refuses.
     return (pattern in PLAIN_PATHS and is_plain_path(text)) or re.search(pattern, text) is not None
 
 
@@ -107,6 +122,7 @@ def is_plain_path(text: str) -> bool:
 
 def is_broken(value: str) -> bool:
     """Whether a text has a control character or a line break of any kind."""
+    # isprintable() alone would refuse too much: to it every blank but U+0020 is unprintable.
     return not value.isprintable() and re.search(_CONTROL, value) is not None
 
 
@@ -131,6 +147,7 @@ def _field(item: Any, name: str) -> Any:
     for field, encoded in zip(item.__struct_fields__, item.__struct_encode_fields__, strict=True):
         if encoded == name:
             return getattr(item, field)
+    # A mistyped `unique` in a type is a fault of ours; to compare nothing would hide it.
     raise LookupError(name)
 
 
@@ -157,6 +174,7 @@ def _annotated(inner: Any, metas: tuple[Any, ...]) -> Check | None:
     extra: Extra = {}
     for meta in metas:
         extra |= meta.extra or {}
+    # `expected` words a message and checks nothing.
     if not extra.keys() - {"expected"}:
         return below
     if "unique" in extra:
@@ -170,6 +188,7 @@ def _annotated(inner: Any, metas: tuple[Any, ...]) -> Check | None:
 
 
 def _each(check: Check | None) -> Check | None:
+    # None goes through: a list of what declares nothing is not even iterated.
     return check and (lambda items: all(map(check, items)))
 
 
@@ -190,5 +209,7 @@ def _any_of(checks: list[Check]) -> Check | None:
         return lambda value: value is None or keeps_declared(value)
     if len(checks) > 1:
         raise NotImplementedError("a union of several types that have declarations")
+    # Only strings have declarations beside a number (IntOrString). A bool cannot get here: msgspec
+    # has refused it.
     (check,) = checks
     return lambda value: value is None or isinstance(value, int) or check(value)

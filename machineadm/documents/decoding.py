@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
+# The codes of limits.Budget that count over the whole stream; nesting (MA1007) is a matter of one
+# document.
 _BEYOND = ("MA1008", "MA1009", "MA1015")
 
 
@@ -47,6 +49,8 @@ def decode(data: bytes, *, file: str, budget: Budget | None = None) -> tuple[Doc
         The documents in order, at least one. One that has problems must be refused; one that could
         not be read at all has no value.
     """
+    # Here, since decode_kinds() serves readers that have no use for a machine's types: lock files
+    # and settings of plugins, the management cluster's kinds.
     from machineadm.api.scheme import KINDS
 
     return decode_kinds(data, file=file, kinds=KINDS, budget=budget)
@@ -99,6 +103,8 @@ def read_documents(data: bytes, *, file: str, budget: Budget | None = None) -> t
     found: list[Document] = []
     for root in _roots(source, budget or Budget()):
         node = root.node
+        # An empty document is none, as in decode(); one that has a fault is told even if nothing is
+        # left of it.
         if not (isinstance(node, Scalar) and node.plain and not node.text and not root.faults):
             found.append(_document(source, len(found) + 1, node, root.faults))
     return tuple(found)
@@ -132,10 +138,13 @@ def decode_object(
     faults = [fault for root in roots for fault in root.faults]
     value: Any = None
     if not faults and len(roots) != 1:
+        # At the second one: that is what must go. Without any there is no place but the beginning.
         count = "no document" if not roots else f"{len(roots)} documents"
         at = roots[1].node.at if len(roots) > 1 and roots[1].node else 0
         faults = [Fault("MA1410", at, f"{count}, but one object is expected")]
     elif not faults and roots[0].node is not None:
+        # By the walk though no type is asked for: it refuses duplicate keys and ambiguous scalars,
+        # and drops null as the API server does.
         value, faults = walk(roots[0].node, dict[str, Any], source, "")
     return (None if faults else value), tuple(_problem(source, 1, fault) for fault in faults)
 
@@ -162,6 +171,8 @@ def read_values(text: str) -> tuple[list[Any], str]:
         if isinstance(root.node, Scalar) and root.node.plain and not root.node.text:
             continue
         try:
+            # Not builtins(), which refuses what only a type can decide: here there is no type, and
+            # null and `yes` mean what kubeadm's reader makes of them.
             found.append(as_kubernetes(root.node))
         except ValueError as error:
             return [], str(error)
@@ -182,6 +193,8 @@ def _documents(source: Source, kinds: Kinds, budget: Budget) -> Iterator[Documen
 
 
 def _roots(source: Source, budget: Budget) -> Iterator[_Root]:
+    # A parser of its own for each part: libyaml stops at its first error, and the documents behind
+    # it have problems to be told as well.
     for begin, end in parts(source.text):
         brace = json_begin(source.text, begin, end)
         roots = (
@@ -200,6 +213,7 @@ def _yaml(source: Source, begin: int, end: int, budget: Budget) -> Iterator[_Roo
 
     reader = YamlReader(source, begin, end, budget)
     try:
+        # By part and before its parser exists, so that a thousand empty parts count, too.
         budget.begin_document(begin)
         for node in reader.documents():
             yield _Root(node, reader.faults)
@@ -214,6 +228,8 @@ def _json(source: Source, at: int, end: int, budget: Budget) -> Iterator[_Root]:
     from machineadm.documents.json_reader import JsonReader
 
     try:
+        # Several objects without a marker between them, as `jq` writes them; libyaml would refuse
+        # the second.
         while at < end:
             budget.begin_document(at)
             reader = JsonReader(source.text, at, end, budget)
@@ -230,12 +246,16 @@ def _typed(source: Source, index: int, node: Node, root: _Root, kinds: Kinds) ->
         return _document(
             source, index, node, (*root.faults, *_as_guessed(node, kinds, source, type_))
         )
+    # What the reader refused (a tag, a directive) is missing in the nodes: msgspec could accept the
+    # rest, which is not what was written.
     refusal = ""
     if not root.faults:
         try:
             value = _convert(node, root.json, type_)
             if keeps_declared(value):
                 return _document(source, index, node, (), value)
+        # Not an error yet: a null in `taints` or an unquoted `yes` may be right for its field,
+        # which only the walk knows.
         except NotPlainError:
             pass
         except msgspec.DecodeError as error:
@@ -267,6 +287,8 @@ def _as_guessed(node: Node, kinds: Kinds, source: Source, refusals: list[Fault])
 
 
 def _convert(node: Node, json: str | None, type_: type) -> Any:
+    # For JSON as well, although the result is not used: msgspec's own decoder keeps the last of two
+    # equal keys, and takes null for absent where a field is optional, both without a word.
     plain = builtins(node)
     if json is not None:
         return msgspec.json.decode(json, type=type_, dec_hook=secret_hook)
@@ -287,6 +309,8 @@ def _document(
         api_version=api_version,
         kind=kind,
         value=value,
+        # By place, since the walk finds missing fields last; the sort is stable, so faults at one
+        # place stay in the order of their discovery.
         problems=tuple(_problem(source, index, fault) for fault in sorted(faults, key=_place)),
         source=source,
         root=node,

@@ -24,8 +24,11 @@ def decrypt(data: bytes, *, file: str, opener: Opener) -> tuple[bytes, tuple[Pro
     """
     opening = Opening(opener)
     documents = decode(data, file=file, budget=opening.budget)
+    # Only what could not be read: documents of other kinds go through as they are, right or wrong.
     unreadable = [problem for one in documents if one.root is None for problem in one.problems]
     if not any(map(_is_encrypted, documents)):
+        # Not the stream as it came: a script that asked for plaintext must not go on with a file of
+        # another kind.
         unreadable = unreadable or [problem_at(documents[0], _NOTHING)]
     if unreadable:
         return b"", tuple(unreadable)
@@ -37,6 +40,8 @@ def _opened(documents: Sequence[Document], opening: Opening, level: int) -> byte
     opening.problems += [
         problem for one in documents if _is_encrypted(one) for problem in one.problems
     ]
+    # Cut again by markers rather than written from nodes: comments, quoting and order are the
+    # author's.
     text = documents[0].source.text
     plaintexts = opening.open(documents, level)
     pieces = []
@@ -48,6 +53,7 @@ def _opened(documents: Sequence[Document], opening: Opening, level: int) -> byte
         if closed and len(closed) < len(inside):
             opening.problems.append(problem_at(documents[closed[0]], _MIXED))
         elif closed:
+            # Without a plaintext there is a problem, and the caller then shows none of the bytes.
             pieces += [
                 _inner(documents[n], plaintexts[n] or b"", opening, level + 1) for n in closed
             ]
@@ -70,8 +76,10 @@ def _is_encrypted(document: Document) -> bool:
 
 def _stream(pieces: Sequence[bytes]) -> bytes:
     """Join pieces with a marker before each but the first; a single piece stays as it is."""
+    # The usual case: what `encrypt` was given comes back to the byte.
     if len(pieces) == 1:
         return pieces[0]
+    # A marker counts only at the beginning of a line.
     ended = [piece if piece.endswith(b"\n") else piece + b"\n" for piece in pieces]
     later = [piece if piece.startswith(b"---") else b"---\n" + piece for piece in ended[1:]]
     return b"".join([*ended[:1], *later])

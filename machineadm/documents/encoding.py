@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 # Every YAML reader takes these for the same string, so as keys they need no quotes.
+# At least four characters, since YAML 1.1's other words (y, no, on, off, yes) are shorter.
 _PLAIN_KEY = r"[A-Za-z][A-Za-z0-9]{3,}"
 _WORDS = frozenset({"true", "false", "null"})
 # JSON allows these unescaped; YAML reads them as line breaks or a byte order mark, or refuses them.
@@ -35,6 +36,8 @@ def encode_json(value: object, *, reveal: bool = False, indent: int = 0) -> byte
     Returns:
         UTF-8 without a trailing newline.
     """
+    # Masked unless asked otherwise: a forgotten argument then costs a secret in a file, and not a
+    # secret in a log.
     encoded = msgspec.json.encode(value, enc_hook=_reveal if reveal else _mask)
     return msgspec.json.format(encoded, indent=indent) if indent else encoded
 
@@ -52,6 +55,8 @@ def encode_yaml(value: object, *, reveal: bool = False) -> bytes:
     Raises:
         ValueError: a number is infinite or not a number.
     """
+    # Keys become strings first, since `_key` decides about quotes and 8080 without them is a number
+    # to a reader.
     plain = msgspec.to_builtins(value, str_keys=True, enc_hook=_reveal if reveal else _mask)
     return ("\n".join(_lines(plain)) + "\n").encode()
 
@@ -80,6 +85,8 @@ def quoted(text: str) -> str:
 def _reveal(value: Any) -> str:
     if isinstance(value, Secret):
         return value.reveal()
+    # What msgspec's enc_hook must raise for a type that nobody knows: a Struct of ours has none, so
+    # this is a fault of ours.
     raise NotImplementedError
 
 
@@ -95,6 +102,8 @@ def _lines(value: object) -> list[str]:
         return [line for key, item in value.items() for line in _entry(_key(key), item)]
     if isinstance(value, list | tuple) and value:
         return [line for item in value for line in _item(item)]
+    # An empty map or list, too, in JSON's form: in block style it would be nothing at all, which
+    # reads as null.
     return [_scalar(value)]
 
 
@@ -119,12 +128,15 @@ def _key(key: str) -> str:
 def _scalar(value: object) -> str:
     if isinstance(value, str):
         return quoted(value)
+    # msgspec writes 1e20, as JSON may; every other scalar is the same in both languages.
     if isinstance(value, float):
         return _float(value)
     return msgspec.json.encode(value).decode()
 
 
 def _float(number: float) -> str:
+    # JSON has no word for it, and `.nan` is text to readers of YAML that have JSON's schema alone
+    # (YAML 1.2.2, 10.2).
     if not math.isfinite(number):
         raise ValueError(f"{number} is not allowed in a configuration")
     mantissa, exponent, digits = repr(number).partition("e")

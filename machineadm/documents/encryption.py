@@ -22,17 +22,25 @@ from machineadm.redaction import Secret
 Cipher = Literal["aes-256-cbc", "aes-256-gcm"]
 Digest = Literal["sha-512", "sha-256"]
 
+# Far beyond any passphrase: who names a wrong file is told so. HMAC would hash a longer one down to
+# a block anyway (RFC 2104, 2).
 MAX_PASSPHRASE: Final = 4096
 """Bytes of the longest passphrase."""
 
+# First in what the MAC covers: a MAC of another format under the same key can never be one of ours.
 _CONTEXT: Final = b"machineadm/EncryptedData/v1alpha1"
 _MAX_CIPHERTEXT: Final = 4194304 // 4 * 3
 _BLOCK: Final = 16
+# A block of AES for CBC. GCM takes other lengths than 96 bits only by hashing them first (NIST SP
+# 800-38D, 7.1).
 _IV: Final = {"aes-256-cbc": 16, "aes-256-gcm": 12}
+# Bytes that are decompressed at a time.
 _PART: Final = 1024 * 1024
 _GZIP: Final = b"\x1f\x8b"
 _GZIP_WINDOW: Final = 31  # zlib's word for: a gzip header, the largest window
 
+# One text for both causes: they cannot be told apart, and a difference would help who tries
+# passphrases or bytes.
 _CLOSED: Final = Finding(
     code="MA1502",
     path="spec.ciphertext",
@@ -68,6 +76,8 @@ def passphrase_of(data: bytes, *, name: str) -> Secret:
     """
     word = data.removesuffix(b"\n")
     _require_fit(word, f"the passphrase in {name}")
+    # A passphrase is bytes to PBKDF2 and text to Secret; surrogateescape takes any bytes there and
+    # back.
     return Secret(word.decode("utf-8", "surrogateescape"))
 
 
@@ -156,6 +166,7 @@ def unseal(
         ConfigError: MA1512: The passphrase is unfit.
     """
     spec = data.spec
+    # One is enough here: whoever reads documents calls unfit() first and tells all.
     for finding in unfit(data, allow_unauthenticated=allow_unauthenticated):
         raise SealedError(finding)
     cipher_key, mac_key = _keys(spec, passphrase)
@@ -191,6 +202,7 @@ def unfit(data: EncryptedData, *, allow_unauthenticated: bool = False) -> list[F
 def to_yaml(data: EncryptedData) -> bytes:
     """Write one document with all parameters, so that it still opens when the defaults change."""
     spec = data.spec
+    # Field by field, since msgspec would leave out what equals its default.
     names = zip(spec.__struct_encode_fields__, spec.__struct_fields__, strict=True)
     plain = {
         encoded: value for encoded, name in names if (value := getattr(spec, name)) is not None
@@ -200,6 +212,8 @@ def to_yaml(data: EncryptedData) -> bytes:
 
 def rounds(data: EncryptedData) -> int:
     """Return the cost of opening, in rounds of one block of the digest."""
+    # 64 bytes of key are one block of SHA-512 and two of SHA-256, and PBKDF2 pays all rounds for
+    # each block (RFC 8018, 5.2).
     blocks = 1 if data.spec.digest_algorithm == "sha-512" else 2
     return int(data.spec.iterations) * blocks
 
@@ -225,6 +239,7 @@ _DAMAGED: Final = Finding(
 
 def _lengths(spec: EncryptedDataSpec) -> list[Finding]:
     found = []
+    # 128 bits, the least that NIST SP 800-132, 5.1 allows.
     if (length := len(_bytes(spec.salt))) < _BLOCK:
         found.append(_unfit("salt", f"has {length} bytes, fewer than {_BLOCK}"))
     if (length := len(_bytes(spec.iv))) != (wanted := _IV[spec.cipher_algorithm]):
@@ -239,6 +254,8 @@ def _lengths(spec: EncryptedDataSpec) -> list[Finding]:
 
 def _mac(spec: EncryptedDataSpec, *, allow_unauthenticated: bool) -> list[Finding]:
     if spec.cipher_algorithm == "aes-256-gcm":
+        # Refused and not ignored: a field that looks like protection and is never looked at would
+        # be a lie.
         refused = "is not allowed with aes-256-gcm, which has its own tag"
         return [] if spec.mac is None else [_unfit("mac", refused)]
     if spec.mac is not None:
@@ -269,6 +286,7 @@ def _keys(spec: EncryptedDataSpec, passphrase: Secret) -> tuple[bytes, bytes]:
     from cryptography.hazmat.primitives.kdf.pbkdf2 import PBKDF2HMAC
 
     word = passphrase.reveal().encode("utf-8", "surrogateescape")
+    # Again: one that a plugin gives has not been through passphrase_of().
     _require_fit(word, "the passphrase")
     digest = hashes.SHA512() if spec.digest_algorithm == "sha-512" else hashes.SHA256()
     # Not hashlib's: with Debian 12's OpenSSL 3.0 this one is a third faster, and it is most of the cost of opening.
@@ -343,6 +361,8 @@ def _hmac(spec: EncryptedDataSpec, ciphertext: bytes, mac_key: bytes) -> bytes:
 def _fields(spec: EncryptedDataSpec) -> bytes:
     """Encode all parameters that decide how the ciphertext is read; different parameters never give the same bytes."""
     words = (
+        # A document moved to another provider's passphrase must not open by chance of an equal
+        # passphrase.
         spec.provider,
         spec.cipher_algorithm,
         spec.digest_algorithm,
@@ -375,6 +395,8 @@ def _decompressed(body: bytes, most: int) -> bytes:
         SealedError: It is too large.
         zlib.error: It begins like gzip but is not, is cut off, or has data after its end.
     """
+    # By its first bytes and not by a field: an encryptor that is a shell script may or may not
+    # compress.
     plaintext = body
     if body.startswith(_GZIP):
         from io import BytesIO

@@ -11,6 +11,8 @@ _KUBELET: Final = (
     "or into spec.kubernetes.cluster.kubelet for every node"
 )
 
+# By the group without the version: advice for a KubeadmConfig is the same for v1alpha3 as for
+# v1beta2.
 _WAYS: Final = (
     (
         "bootstrap.cluster.x-k8s.io/",
@@ -73,6 +75,7 @@ _WAYS: Final = (
         "AdmissionConfiguration",
         "put it into spec.kubernetes.controlPlane.admission.config",
     ),
+    # The core group's apiVersion has no slash, so this one is compared as a whole.
     ("v1", "Pod", "put it into spec.kubernetes.controlPlane.staticPods[].manifest"),
     (
         "node.eks.aws/",
@@ -82,6 +85,8 @@ _WAYS: Final = (
     ),
     (
         "bootstrap.cluster.x-k8s.io/",
+        # Ours, and still not for a machine: people hand the agent the manifest that they applied to
+        # the cluster.
         "MachineBootstrap",
         "it belongs in the management cluster; `machineadm render --path FILE --template bare` makes "
         "a MachineConfiguration from it",
@@ -101,6 +106,7 @@ _WAYS: Final = (
 )
 """The beginning of apiVersion, the kind, and what to do."""
 
+# By keys, since the line `#cloud-config` is a comment to YAML and gone before a kind is looked for.
 _BY_KEYS: Final = (
     (
         frozenset({"write_files", "runcmd", "bootcmd", "packages", "cloud_init_modules"}),
@@ -143,6 +149,7 @@ def way_out(api_version: str, kind: str, read: AbstractSet[str]) -> str:
     Returns:
         A hint; empty where nobody knows the document, or where its kind is read.
     """
+    # Then its apiVersion is what is wrong, and "did you mean" says more than a way to another kind.
     if kind in read:
         return ""
     for version, each, hint in _WAYS:

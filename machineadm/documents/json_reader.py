@@ -14,13 +14,17 @@ from machineadm.documents.limits import Budget, check_depth
 from machineadm.documents.nodes import Mapping, Node, Scalar, Sequence
 from machineadm.documents.source import RefusedError
 
+# The four of RFC 8259, 2; `\s` would take a no-break space as well.
 _BLANK: Final = re.compile(r"[ \t\r\n]*")
 _PLAIN: Final = re.compile(r'[^"\\\x00-\x1f]*')
 # At most 100 at a time: re keeps about a hundred bytes for each repetition of a group.
 _ESCAPES: Final = re.compile(r'(?:\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4})[^"\\\x00-\x1f]*){1,100}')
 _NUMBER: Final = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?")
+# Up to whatever may follow a value: the whole of a mistyped word is judged and skipped at once.
 _WORD: Final = re.compile(r"[^\s\[\]{},:\"]+")
 _WORDS: Final = {"true": True, "false": False, "null": None}
+# YAML's flow maps begin with a brace, too, and are not read as YAML here: one document must not
+# have two meanings.
 _YAML_HINT: Final = "a document that begins with { is JSON: keys and strings need double quotes"
 
 
@@ -49,6 +53,7 @@ class JsonReader:
         Raises:
             RefusedError: it cannot be read.
         """
+        # What follows is the caller's: it reads one document after the other.
         root = self._value(1)
         self._skip()
         return root
@@ -61,6 +66,7 @@ class JsonReader:
 
     def _value(self, depth: int) -> Node:
         first = self._skip()
+        # Before anything is built, so that a bomb costs no more than the limit.
         self._budget.add(self.at)
         if first == "{":
             return self._mapping(depth)
@@ -70,6 +76,7 @@ class JsonReader:
 
     def _mapping(self, depth: int) -> Mapping:
         node = Mapping(self.at, [])
+        # Before the recursion: Python's own limit would end as a RecursionError.
         check_depth(depth, self.at)
         self.at += 1
         if self._skip() == "}":
@@ -94,6 +101,7 @@ class JsonReader:
             self.at += 1
             return node
         while True:
+            # No comma before the bracket, which RFC 8259 does not allow either.
             node.items.append(self._value(depth + 1))
             if self._expect(",]") == "]":
                 return node
@@ -122,10 +130,12 @@ class JsonReader:
         if "\\" in text:
             # Only with a backslash: most strings have none, and their text is a plain slice.
             text = self._unescaped(self._text[at : self.at])
+        # Not plain: in JSON a string is always quoted, so it is never ambiguous.
         return Scalar(at, text, text, False)
 
     def _unescaped(self, quoted: str) -> str:
         try:
+            # By msgspec, which knows how surrogate pairs go together.
             return json.decode(quoted, type=str)
         except (DecodeError, UnicodeError):
             message = "not JSON: half a surrogate pair"

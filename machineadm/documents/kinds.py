@@ -14,6 +14,8 @@ def identity(root: Node | None) -> tuple[str, str]:
     if isinstance(root, Mapping):
         for key, value in root.entries():
             if isinstance(key, Scalar) and key.text in found and isinstance(value, Scalar):
+                # The last one of a name counts, as to most readers of JSON; the walk tells that
+                # there are two.
                 found[key.text] = value.text if isinstance(value.value, str) else ""
     return found["apiVersion"], found["kind"]
 
@@ -28,6 +30,7 @@ def identify(root: Node, kinds: Kinds) -> type | list[Fault]:
     Returns:
         The type, or what is wrong with apiVersion or kind.
     """
+    # A tag on the whole document: the reader's own words say more than "not a map".
     if isinstance(root, Unread) and root.fault:
         return [root.fault]
     if not isinstance(root, Mapping):
@@ -51,6 +54,7 @@ def guess(root: Node, kinds: Kinds) -> type | None:
     if not isinstance(root, Mapping):
         return None
     names = [key.text for key, _ in root.entries() if isinstance(key, Scalar)]
+    # Of the outermost names alone: what is below depends on the type, which is just being guessed.
     meant = {name: suggest(name, ("apiVersion", "kind", "spec")) for name in names}
     given = {
         meant[key.text]: value.text
@@ -59,12 +63,14 @@ def guess(root: Node, kinds: Kinds) -> type | None:
     }
     versions = {version for version, _ in kinds}
     version = given.get("apiVersion", "")
+    # Another program's document: problems by our types would be nonsense.
     if version and not (suggest(version, versions) or _of_group(version, versions)):
         return None
     if "kind" not in given:
         # Only the kind that people write by hand is worth a guess.
         main = [type_ for (_, kind), type_ in kinds.items() if kind in _MAIN]
         return main[0] if len(main) == 1 and "spec" in meant.values() else None
+    # Without a kind that is near, what is below spec cannot be judged either.
     kind = suggest(given["kind"], [kind for _, kind in kinds])
     return next((type_ for (_, each), type_ in kinds.items() if each == kind), None)
 
@@ -75,9 +81,11 @@ _MAIN = ("MachineConfiguration", "MachineBootstrap")
 def _unknown(root: Mapping, api_version: str, kind: str, kinds: Kinds) -> list[Fault]:
     from machineadm.nearest import suggest
 
+    # Before any guess: KubeadmConfig is near to nothing of ours, and what to do with it is known.
     if known := _foreign(root, api_version, kind, kinds):
         return [known]
     versions = {version for version, _ in kinds}
+    # With an apiVersion of ours its own kinds only; with an unknown one any kind may be meant.
     names = {
         each for version, each in kinds if version == api_version or api_version not in versions
     }
@@ -87,6 +95,8 @@ def _unknown(root: Mapping, api_version: str, kind: str, kinds: Kinds) -> list[F
         if place is None:
             faults.append(_missing(root, name, choices))
         elif given not in choices:
+            # `bootstrap.cluster.x-k8s.io/v1beta1` is far from v1alpha1 in letters, and still the
+            # likely mistake.
             best = suggest(given, choices) or _of_group(given, choices)
             # Of a document with another program's apiVersion the kind is another program's too, and no second mistake.
             if not faults or best:
@@ -121,6 +131,8 @@ def _missing(root: Mapping, name: str, choices: set[str]) -> Fault:
     from machineadm.nearest import suggest
 
     for key, _ in root.entries():
+        # `apiversion` instead of "apiVersion is missing", which makes people look for a second time
+        # at a line that is there.
         if isinstance(key, Scalar) and suggest(key.text, [name]):
             message = f'unknown field; did you mean "{name}"?'
             return Fault("MA1203", key.at, message, "", key.text)

@@ -38,6 +38,8 @@ CLUSTER = f"{K8S}.cluster"
 CONTROL_PLANE = f"{K8S}.controlPlane"
 NODE = f"{K8S}.node"
 INIT = f"{K8S}.role(Initialize)"
+# The three fields of joining are the same for a control plane; docs/kubeadmconfig.md says so once,
+# by the worker's.
 JOIN = f"{K8S}.role(JoinWorker)"
 JOIN_CP = f"{K8S}.role(JoinControlPlane)"
 TOKEN = f"{JOIN}.discovery(Token)"
@@ -46,6 +48,7 @@ STORAGE = f"{LINUX}.storage"
 
 MANAGER = reason("MachineBootstrap.spec: the manager handles it before a machine reads anything")
 
+# core/v1 EnvVar, which kubeadm embeds: written out, as every name of theirs must lead somewhere.
 ENV_VAR = {
     "name": "name",
     "value": "value",
@@ -76,6 +79,7 @@ def component(theirs: str, mine: str, *, volumes: bool = True) -> dict[str, Ours
     }
     for name, path in ENV_VAR.items():
         found[f"{theirs}.extraEnvs[].{name}"] = ours(f"{mine}.extraEnv[].{path}")
+    # LocalEtcd has no extraVolumes in kubeadm: etcd's pod mounts its data and certificates alone.
     if volumes:
         for name in VOLUME:
             found[f"{theirs}.extraVolumes[].{name}"] = ours(f"{mine}.extraVolumes[].{name}")
@@ -102,6 +106,7 @@ def node_registration(theirs: str) -> dict[str, Ours | Reason]:
 def timeouts(theirs: str, unit: str) -> dict[str, Ours | Reason]:
     """Lengths of time, with the unit that a name ends in."""
     return {
+        # Cluster API counts whole seconds and says so in the name, kubeadm and we write durations.
         f"{theirs}.{name}{unit}": ours(f"{K8S}.timeouts.{name}")
         for name in (
             "controlPlaneComponentHealthCheck",
@@ -122,6 +127,7 @@ KUBEADM_CONFIG_SPEC: dict[str, Ours | Reason] = {
     "clusterConfiguration.certificatesDir": ours(f"{CLUSTER}.certificates.directory"),
     "clusterConfiguration.imageRepository": ours(f"{CLUSTER}.imageRepository"),
     "clusterConfiguration.featureGates{}": ours(f"{CLUSTER}.featureGates{{}}"),
+    # Days there, a duration here; 365 days are 8760h.
     "clusterConfiguration.certificateValidityPeriodDays": ours(f"{CLUSTER}.certificates.validity"),
     "clusterConfiguration.caCertificateValidityPeriodDays": ours(
         f"{CLUSTER}.certificates.caValidity"
@@ -152,6 +158,7 @@ KUBEADM_CONFIG_SPEC: dict[str, Ours | Reason] = {
     "initConfiguration.bootstrapTokens[].description": ours(
         f"{INIT}.bootstrapTokens[].description"
     ),
+    # v1beta2 of Cluster API; kubeadm's own `ttl` is in KUBEADM_OWN.
     "initConfiguration.bootstrapTokens[].ttlSeconds": ours(f"{INIT}.bootstrapTokens[].ttl"),
     "initConfiguration.bootstrapTokens[].expires": ours(f"{INIT}.bootstrapTokens[].expires"),
     "initConfiguration.bootstrapTokens[].usages[]": ours(f"{INIT}.bootstrapTokens[].usages[]"),
@@ -276,6 +283,7 @@ KUBEADM_CONFIG_SPEC: dict[str, Ours | Reason] = {
     "ignition.containerLinuxConfig.strict": MANAGER,
 }
 
+# What a KubeadmConfigSpec does not have, or has under another name; the rest is the same there.
 KUBEADM_OWN: dict[str, Ours | Reason] = {
     "ClusterConfiguration.kubernetesVersion": ours(f"{K8S}.version"),
     "ClusterConfiguration.clusterName": ours(f"{CLUSTER}.name"),
@@ -286,6 +294,7 @@ KUBEADM_OWN: dict[str, Ours | Reason] = {
     "ClusterConfiguration.proxy.disabled": ours(f"{CLUSTER}.proxyAddon.disabled"),
     "ClusterConfiguration.certificateValidityPeriod": ours(f"{CLUSTER}.certificates.validity"),
     "ClusterConfiguration.caCertificateValidityPeriod": ours(f"{CLUSTER}.certificates.caValidity"),
+    # Whatever stands behind a blank is for the page and not part of the name (suggestions._table).
     "ClusterConfiguration.apiServer.timeoutForControlPlane (v1beta3)": ours(
         f"{K8S}.timeouts.controlPlaneComponentHealthCheck"
     ),

@@ -40,6 +40,8 @@ class Budget:
         Raises:
             RefusedError: there are too many.
         """
+        # Each part gets a parser, which costs far more than its bytes: four bytes of marker would
+        # buy one.
         self._documents += 1
         if self._documents > MAX_DOCUMENTS:
             raise RefusedError("MA1015", at, f"more than {MAX_DOCUMENTS} documents")
@@ -53,6 +55,8 @@ class Budget:
         Raises:
             RefusedError: there are too many.
         """
+        # `nodes` is public: the YAML reader takes the difference over an anchor, to learn what its
+        # aliases repeat.
         self.nodes += 1
         if self.nodes > MAX_NODES:
             raise RefusedError("MA1008", at, f"more than {MAX_NODES} values")
@@ -70,6 +74,8 @@ class Budget:
         """
         self.nodes += nodes
         self.characters += characters
+        # Only what is repeated has a limit here: what is written is bounded by the size of the
+        # input.
         self._aliased += characters
         # Both: a thousand aliases of one long string are few nodes and many bytes.
         if self.nodes > MAX_NODES or self._aliased > MAX_ALIASED:

@@ -86,6 +86,8 @@ class Document(Struct, frozen=True, kw_only=True):
         Returns:
             The place of the field's name, of the list's item or of the document.
         """
+        # What could not be read has its problem at a place of its own; this is for rules, which see
+        # typed documents.
         at = 0 if self.root is None else find(self.root, path)
         return Location(*self.source.position(at))
 
@@ -109,6 +111,8 @@ def problem_at(document: Document, finding: Finding) -> Problem:
         code=finding.code,
         severity=finding.severity,
         path=finding.path,
+        # Here and not in each rule: rules quote paths, names and URLs of the file, which may hold
+        # escape sequences.
         message=_printable(finding.message),
         hint=_printable(finding.hint),
     )
@@ -116,6 +120,7 @@ def problem_at(document: Document, finding: Finding) -> Problem:
 
 def _printable(text: str) -> str:
     """One line that does nothing to a terminal, whatever value of the file is in it."""
+    # Nearly always, and much cheaper than a look at each character.
     if text.isprintable():
         return text
     return "".join(
@@ -126,5 +131,6 @@ def _printable(text: str) -> str:
 
 def in_order(problems: Iterable[Problem], documents: Iterable[Document]) -> tuple[Problem, ...]:
     """Problems as one reads them: by file, in the order of the inputs, then by line and column."""
+    # Not by name: the operator gave the files in the order in which they count.
     files = list(dict.fromkeys(document.file for document in documents))
     return tuple(sorted(problems, key=lambda one: (files.index(one.file), one.line, one.column)))

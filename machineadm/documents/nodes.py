@@ -70,6 +70,7 @@ class Unread(Struct, gc=False):
     fault: Fault | None = None
 
 
+# A union and no base class, so that mypy sees which of the four a function forgets.
 Node = Scalar | Sequence | Mapping | Unread
 
 
@@ -125,6 +126,8 @@ def as_kubernetes(node: Node) -> Any:
     """
     if isinstance(node, Scalar):
         value = node.value
+        # A number or date that only some readers see as such has no value; its text is enough where
+        # a patch is tried or a document converted.
         if isinstance(value, Ambiguous):
             return node.text if value.value is None else value.value
         return value
@@ -136,6 +139,7 @@ def as_kubernetes(node: Node) -> Any:
     for key, item in node.entries():
         if not isinstance(key, Scalar) or not isinstance(key.value, str):
             raise ValueError("a key is not text")  # noqa: TRY004 # as above
+        # A map's keys differ (YAML 1.2.2, 3.2.1.1); which one counts depends on the reader.
         if key.value in result:
             raise ValueError(f"the key {key.value} occurs twice")
         result[key.value] = as_kubernetes(item)
@@ -143,11 +147,13 @@ def as_kubernetes(node: Node) -> Any:
 
 
 _WORD: Final = r"[A-Za-z_][A-Za-z0-9_-]*"
+# The three forms that child() and the rules write; find() reads them back.
 _SEGMENT: Final = r'\.?([A-Za-z_][A-Za-z0-9_-]*)|\[(\d+)\]|\[("(?:[^"\\]|\\.)*")\]'
 
 
 def child(path: str, key: str) -> str:
     """The path of a map's value: `path.key`, or `path["a.b/c"]` where the key is not a plain word."""
+    # In JSON's quotes, since label keys have dots and slashes, which would read as levels.
     if not re.fullmatch(_WORD, key):
         from msgspec import json
 
@@ -168,6 +174,8 @@ def find(root: Node, path: str) -> int:
     node, at = root, root.at
     for name, index, quoted in re.findall(_SEGMENT, path):
         found = _item(node, int(index)) if index else _value(node, name or _unquoted(quoted))
+        # A required field that is missing and a default that is wrong have no place: the map around
+        # them has.
         if found is None:
             break
         node, at = found

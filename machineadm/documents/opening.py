@@ -20,6 +20,8 @@ from machineadm.redaction import Secret
 MAX_LEVELS: Final = 4
 """EncryptedData and ConfigurationReferences within each other."""
 
+# Each level and each document costs a derivation; an attacker who writes one small file must not
+# buy minutes of a machine's boot.
 MAX_ROUNDS: Final = 20_000_000
 """Rounds of key derivation for a whole stream: some ten seconds. 400 documents of the default 50,000 take all."""
 
@@ -61,6 +63,7 @@ class NoPassphrases:
 
     def passphrase(self, provider: str) -> Secret | None:
         """See `Passphrases`."""
+        # Not an error: a stream without anything encrypted must not need a passphrase.
         return None
 
 
@@ -114,6 +117,7 @@ class Opening:
         self._opener = opener
         self.budget = budget or Budget()
         self._rounds = opener.rounds
+        # As for one input: encrypted documents may be as large as plain ones, and not more.
         self._bytes = MAX_BYTES
         self._is_spent = False
         self.problems: list[Problem] = []
@@ -129,12 +133,16 @@ class Opening:
         Returns:
             The plaintext of each document; None if it is of another kind, or does not open.
         """
+        # None at all: the configuration is refused anyway, and the first few would cost the seconds
+        # that this saves.
         if not self._affordable(documents):
             return [None] * len(documents)
         return [self._open(document, level) for document in documents]
 
     def _affordable(self, documents: Sequence[Document]) -> bool:
         """Whether there is time for all; decided before the first, so that a bomb is refused before it costs anything."""
+        # A copy: only what is really derived is subtracted (in _unseal), and a document without a
+        # passphrase costs nothing.
         left = self._rounds
         for document in filter(_is_closed, documents):
             from machineadm.documents.encryption import rounds
@@ -146,6 +154,7 @@ class Opening:
         return True
 
     def _open(self, document: Document, level: int) -> bytes | None:
+        # With a problem its value may lack fields: it stays closed, and the problem says why.
         if isinstance(document.value, ConfigurationReference) and not document.problems:
             found = self._fetched(document.value, level)
         elif _is_closed(document):
@@ -168,6 +177,7 @@ class Opening:
         Raises:
             MachineadmError: It cannot be fetched, or has another digest.
         """
+        # As in `machineadm decrypt`, which opens what is encrypted and fetches nothing.
         if self._opener.references is None:
             return None
         if level > MAX_LEVELS:
@@ -186,6 +196,7 @@ class Opening:
         # An earlier one was decompressed up to the limit before it was refused: do not pay that again for each that follows.
         if self._is_spent:
             return (TOO_LARGE,)
+        # Both are judged with the same leniency, or a document would be fit and then not open.
         lenient = self._opener.allow_unauthenticated
         # Before the key derivation, which takes a noticeable part of a second: damaged parameters
         # fail whatever the passphrase is.
@@ -193,6 +204,7 @@ class Opening:
         try:
             passphrase = self._opener.passphrases.passphrase(data.spec.provider)
             if passphrase is None:
+                # Together: whoever fixes the passphrase would meet the damage only in the next run.
                 return (*findings, _nothing_at_hand(data.spec.provider))
             if findings:
                 return findings
@@ -214,6 +226,7 @@ def _below(documents: Sequence[Document], opening: Opening, level: int) -> Itera
         yield document
         plaintext, plaintexts[index] = plaintexts[index], None  # not both its bytes and its text
         if plaintext is not None:
+            # As any input: what is decrypted is no more trusted than what was plain.
             inner = decode(plaintext, file=inner_name(document), budget=opening.budget)
             yield from _below(inner, opening, level + 1)
 

@@ -18,12 +18,14 @@ def in_words(pattern: str, expected: str = "") -> str:
     Returns:
         A predicate: "is not an octal mode such as 0644".
     """
+    # The type's own words first: they may say more than what the pattern tells by itself.
     if expected:
         return f"is not {expected}"
     if pattern in _THING:
         return f"is not {_THING[pattern]}"
     if pattern in _CHARACTERS:
         return f"may have {_CHARACTERS[pattern]} only"
+    # Ugly and still true; to say nothing of the form would leave an operator guessing.
     return f"does not match {pattern}"
 
 
@@ -85,6 +87,7 @@ _THING: Final[dict[str, str]] = {
     "^[A-Za-z]([A-Za-z0-9_,:]*[A-Za-z0-9_])?$": "a reason in CamelCase",
 }
 
+# Apart, since "is not letters, digits" would not be a sentence.
 _CHARACTERS: Final[dict[str, str]] = {
     "^[-._A-Za-z0-9]+$": "letters, digits, - _ .",
     "^[A-Za-z0-9._-]+$": "letters, digits, - _ .",

@@ -16,6 +16,7 @@ Value = str | int | float | bool | Ambiguous | None
 
 _NULLS: Final = ("", "~", "null", "Null", "NULL")
 _BOOLEANS: Final = {"true": True, "false": False}
+# Without y and n, which YAML 1.1 lists and PyYAML reads as text.
 _SWITCHES: Final = {"yes": True, "no": False, "on": True, "off": False}
 # A scalar that begins with any other character is always a string.
 _FIRST: Final = frozenset("+-.0123456789~nNtTfFyYoO<")
@@ -54,11 +55,14 @@ def resolve(text: str) -> Value:
     # over a long text.
     if text[0] not in _FIRST or len(text) > _LONGEST:
         return text
+    # Before booleans, whose test needs a lower-case copy.
     if text in _NULLS:
         return None
     word = text.lower()
     if word in _BOOLEANS or word in _SWITCHES or word in ("y", "n"):
         return _boolean(text, word)
+    # Its own case, because as a value it is a string to everybody; only as a key it merges
+    # (yaml.org/type/merge).
     if text == "<<":
         return Ambiguous("a merge key", text)
     return text if text[0].isalpha() else _number(text)

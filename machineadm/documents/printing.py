@@ -24,6 +24,7 @@ def as_text(problems: Sequence[Problem]) -> str:
     files = list(dict.fromkeys(problem.file for problem in problems))
     warnings = sum(problem.severity == "warning" for problem in problems)
     counts = (_count(len(problems) - warnings, "problem"), _count(warnings, "warning"))
+    # With several files each line names its own.
     where = files[0] if len(files) == 1 else f"{len(files)} files"
     return f"machineadm: {' and '.join(filter(None, counts))} in {where}\n{lines(problems)}"
 
@@ -39,6 +40,8 @@ def _count(number: int, what: str) -> str:
 
 def _lines(problem: Problem) -> str:
     kind = "warning: " if problem.severity == "warning" else ""
+    # file:line:column: as GNU's coding standards have it, so that editors and CI annotate the
+    # place.
     place = f"{problem.file}:{problem.line}:{problem.column}: {kind}{problem.code}"
     field = f" {problem.path}:" if problem.path else ""
     hint = f"  hint: {problem.hint}\n" if problem.hint else ""

@@ -43,6 +43,8 @@ def judge(node: Scalar, type_: inspect.Type, extra: dict[str, Any]) -> Judgement
         return _secret(node, type_, extra)
     if isinstance(type_, inspect.LiteralType):
         return _choice(node, type_)
+    # `yes` and `off` are booleans where one is asked for: everybody who writes them there means
+    # that.
     if isinstance(type_, inspect.BoolType):
         value = node.value.value if isinstance(node.value, Ambiguous) else node.value
         return value, None if isinstance(value, bool) else mismatch(node, type_)
@@ -60,6 +62,7 @@ def _text(node: Scalar, type_: inspect.StrType, extra: dict[str, Any]) -> Judgem
     text = _reading(node)
     if not isinstance(text, str):
         return None, _unquoted(node, type_, extra)
+    # First what msgspec itself would check, so that what a type declares beside it wins.
     declared = {
         "minLength": type_.min_length or 0,
         "maxLength": len(text) if type_.max_length is None else type_.max_length,
@@ -129,6 +132,7 @@ def _number(node: Scalar, type_: inspect.IntType | inspect.FloatType) -> Judgeme
 
 
 def _range(value: float, type_: inspect.IntType | inspect.FloatType) -> Flaw | None:
+    # All four with their words: the hint names the whole range, not only the end that was missed.
     limits = (
         ("at least", type_.ge, operator.ge),
         ("above", type_.gt, operator.gt),
@@ -167,6 +171,7 @@ def _way_out(node: Node, type_: inspect.Type) -> str:
 def nearest(node: Node, members: Series[inspect.Type]) -> inspect.Type:
     """Pick the member of a union of scalars that a node is most likely meant to be."""
     value = _reading(node) if isinstance(node, Scalar) else None
+    # Text unless the value says otherwise: an unquoted word was most likely meant as that.
     kinds: tuple[type, ...] = (inspect.StrType,)
     if isinstance(value, bool):
         kinds = (inspect.BoolType,)

@@ -24,8 +24,12 @@ def secret_hook(type_: type, value: object) -> Any:
         TypeError: the value is not text, where a secret is asked for. It is not shown.
         msgspec.ValidationError: The branch is not what its type says.
     """
+    # Not `type_.real` as a class in the annotation: msgspec would build it, and all below it, at
+    # import.
     if isinstance(type_, Later):
         return msgspec.convert(value, type_.real(), dec_hook=secret_hook)
     if type_ is not Secret or not isinstance(value, str):
+        # msgspec makes a ValidationError with the field's path of it; with the value in the text, a
+        # number that was meant as a password would be in the message.
         raise TypeError("expected a string")
     return Secret(value)

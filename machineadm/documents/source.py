@@ -10,6 +10,7 @@ from msgspec import Struct
 MAX_BYTES: Final = 16 * 1024 * 1024
 """The largest input that is read, in bytes. 4 MiB of configuration must be fine; nothing real is larger."""
 
+# A table of at most 1,024 entries, and at most this much text to count in for each place.
 _BLOCK: Final = 16 * 1024
 # What YAML 1.1 calls printable, without U+0085, U+2028 and U+2029, which it reads as line breaks and YAML 1.2 as text.
 # Compiled only when needed: compiling takes as long as reading 100 KB.
@@ -17,6 +18,7 @@ _UNPRINTABLE: Final = (
     "[^\t\n\r\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]"
 )
 _PRINTABLE_ASCII: Final = bytes([9, 10, 13, *range(32, 127)])
+# Little-endian UTF-32 begins like UTF-16, so three marks are all four.
 _WIDE_MARKS: Final = (b"\xff\xfe", b"\xfe\xff", b"\x00\x00\xfe\xff")
 
 
@@ -68,6 +70,7 @@ class Source:
 
     def position(self, at: int) -> tuple[int, int]:
         """Line and column, both from 1, of an offset in code points."""
+        # Only for a text with a problem, so a good configuration never pays for it.
         if self._blocks is None:
             self._blocks = self._survey()
         line, begin = self._blocks[at // _BLOCK]
@@ -79,6 +82,8 @@ class Source:
 
         Not a list of all lines: for a text of empty lines it would take forty times the text's memory.
         """
+        # Line 1 begins at offset 0; a block without a break keeps the beginning of the line that it
+        # is in.
         blocks = [(1, 0)]
         for begin in range(0, len(self.text), _BLOCK):
             more, last = self._breaks(begin, begin + _BLOCK)
@@ -143,6 +148,8 @@ def check_characters(text: str, base: int) -> None:
     # Enough for nearly every text, at a tenth of the pattern's cost.
     if text.encode().translate(None, _PRINTABLE_ASCII).decode().isprintable():
         return
+    # isprintable() is stricter than YAML (a no-break space, letters of newer Unicode), so it does
+    # not decide alone.
     if found := re.search(_UNPRINTABLE, text):
         code = ord(found[0])
         message = f"the character U+{code:04X} must be escaped"

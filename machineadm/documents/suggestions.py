@@ -29,10 +29,12 @@ class FieldIndex:
 
     def nearest(self, name: str, path: str) -> str:
         """Return the place of the field with that name nearest to a path, as `spec.machine.files[].path`; or nothing."""
+        # At the first unknown field: it visits every type below the document's.
         if self._places is None:
             self._places = {}
             for place, field in _fields(self._type, ""):
                 self._places.setdefault(stem(field), []).append(place)
+        # Indexes and map keys do not count: the table has one entry for all items of a list.
         here = re.sub(r"\[[^\]]*\]", "[]", path)
         places = self._places.get(stem(name), [])
         return min(places, key=lambda place: _steps(here, place), default="")
@@ -63,6 +65,7 @@ def foreign(name: str, path: str) -> Theirs | None:
     """
     from machineadm.documents.kubeadm_fields import Ours
 
+    # Their tables have no indexes, keys or variants, so ours lose them, too.
     here = [_bare(part) for part in path.split(".")]
     table = _table()
     found = [
@@ -77,7 +80,10 @@ def foreign(name: str, path: str) -> Theirs | None:
     # of equal ones the outermost.
     theirs, shared = min(found, key=lambda each: (-each[1], len(each[0])))
     answers = [answer for parts, answer in table if parts[: len(theirs)] == theirs]
+    # In a KubeadmConfig spec is the spec, so a path of the same length and parents is the very
+    # field.
     exact = here[0] == "spec" and len(here) == len(theirs) and shared == len(theirs) - 1
+    # A map of theirs has many fields below it: their common parent here is what to look at.
     ours = [answer.path for answer in answers if isinstance(answer, Ours)]
     if ours:
         return Theirs(message=f"here it is spec.{_common(ours)}", hint="", exact=exact)
@@ -166,6 +172,7 @@ _SYNONYMS = {
 
 def synonym(word: str, choices: Iterable[str]) -> str:
     """Return the choice for which other tools use this word, or an empty string."""
+    # By stem, as everywhere: file_name, fileName and filenames are one word to whoever mistypes.
     by_stem = {stem(theirs): ours for theirs, ours in _SYNONYMS.items()}
     ours = by_stem.get(stem(word), "")
     return ours if ours in choices else ""
@@ -193,4 +200,6 @@ def _steps(here: str, place: str) -> tuple[int, str]:
     shared = 0
     while shared < min(len(ours), len(theirs)) and ours[shared] == theirs[shared]:
         shared += 1
+    # The place itself decides between equally near ones, so that a message is the same in every
+    # run.
     return (len(ours) + len(theirs) - 2 * shared, place)

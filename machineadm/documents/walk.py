@@ -36,12 +36,17 @@ from machineadm.documents.words import found, shown_key
 from machineadm.nearest import same_word, suggest
 from machineadm.redaction import Secret
 
+# Enough for all that a person wrote, and a bound for what a program wrote.
 MAX_FAULTS: Final = 200
 """Problems of one document that are shown; nobody fixes more at once."""
 
+# kubeadm adds the control plane's taint where taints are null, and none where the list is empty
+# (NodeRegistrationOptions).
 NULLABLE: Final = frozenset({"taints"})
 """The fields in which null says something: None is kubeadm's own choice, [] is none."""
 
+# The end of msgspec's messages, which is its only way to tell a place; without it the whole
+# document is the place.
 _MSGSPEC_PATH: Final = re.compile(r" - at `(?:key in )?\$\.?(.*)`$")
 
 
@@ -80,6 +85,8 @@ def walk(root: Node, type_: type, source: Source, refusal: str) -> tuple[Any, li
 # kind.
 @cache
 def _described(type_: type) -> tuple[inspect.Type, FieldIndex]:
+    # All branches at once: an annotation of a stand-in tells the walk nothing about the fields
+    # below it.
     load()
     info = inspect.type_info(type_)
     return info, FieldIndex(info)
@@ -131,6 +138,7 @@ class _Walker:
         while isinstance(type_, inspect.Metadata):
             extra |= type_.extra or {}
             type_ = type_.type
+        # Before the type is asked: what was not read has no kind that could be wrong.
         if isinstance(node, Unread):
             return self._unread(node, path)
         if isinstance(type_, inspect.UnionType):
@@ -171,6 +179,7 @@ class _Walker:
         return self._flaw(mismatch(node, type_), node, path)
 
     def _union(self, node: Node, type_: inspect.UnionType, path: str) -> Any:
+        # None is no member to be walked: a field is optional by being absent.
         members = [each for each in type_.types if not isinstance(each, inspect.NoneType)]
         if isinstance(node, Scalar) and node.value is None:
             optional = len(members) < len(type_.types)
@@ -179,6 +188,7 @@ class _Walker:
             if optional and path.rpartition(".")[2] in NULLABLE:
                 return None
             return self._null(node, path)
+        # `X | None`, by far the most frequent union.
         if len(members) == 1:
             return self.value(node, members[0], path)
         variants = [each for each in members if isinstance(each, inspect.StructType)]
@@ -205,6 +215,8 @@ class _Walker:
         )
         hint = f"it is one of {', '.join(sorted(by_tag))}"
         self.fault("MA1208", given.at, child(path, tag_field), message, hint)
+        # Its fields are judged although the value is lost: mistakes below a mistyped type are fixed
+        # in the same go.
         if guess:
             self._struct(node, by_tag[guess], path)
         else:
@@ -215,6 +227,8 @@ class _Walker:
         self, node: Mapping, tag_field: str, variants: Series[inspect.StructType], path: str
     ) -> None:
         """Judge the fields of an unknown variant, each by the first variant that has a field of that name."""
+        # Of equal names the last variant's counts: which one is meant is unknown, and they seldom
+        # differ.
         fields = {field.encode_name: field for each in variants for field in each.fields}
         given = self._keys(node, path)
         for name, (key, value) in given.items():
@@ -240,6 +254,7 @@ class _Walker:
                 else:
                     self._unknown(key, path, f'; did you mean "{tag_field}"?')
                 return PRUNED
+        # The fields that are there often say which variant is meant, so only those are offered.
         fitting = [tag for tag, each in by_tag.items() if _has_all(each, names)]
         choices = " or ".join(sorted(fitting or by_tag))
         message, hint = f"{tag_field} is missing", f"write {tag_field}: {choices}"
@@ -272,9 +287,13 @@ class _Walker:
                     self.value(value, fields[meant].type, child(path, meant))
                     values[fields[meant].name] = PRUNED
         for name, field in fields.items():
+            # Last, and at the map: the field has no place, and a misspelled one has been taken for
+            # it above.
             if field.required and field.name not in values:
                 at, below = node.at, child(path, name)
                 values[field.name] = self.fault("MA1204", at, below, "required field is missing")
+        # The constructor checks nothing, so PRUNED fits everywhere; rules raise PrunedError where
+        # they meet it.
         return type_.cls(**values)
 
     def _keys(self, node: Mapping, path: str) -> dict[str, tuple[Scalar, Node]]:
@@ -325,6 +344,7 @@ class _Walker:
         others: Series[inspect.StructType],
     ) -> str:
         """Report an unknown field; returns the name in this Struct that was probably meant, if any."""
+        # The tag is a key like the others in the file, and is mistyped like them.
         names = [field.encode_name for field in type_.fields]
         if type_.tag_field:
             names.append(type_.tag_field)
@@ -336,6 +356,7 @@ class _Walker:
                 self.fault("MA1210", key.at, child(path, shown_key(key.text)), message)
                 return ""
         meant = suggest(key.text, names, taken=given)
+        # A word that differs only in case or number needs no synonym: nothing could be nearer.
         if not same_word(key.text, meant):
             if ours := synonym(key.text, names):
                 meant = ours
@@ -358,6 +379,7 @@ class _Walker:
         return True
 
     def _unknown(self, key: Scalar, path: str, guess: str, names: Series[str] = ()) -> Any:
+        # All names only where there is no guess: after one they are noise.
         hint = "" if guess or not names else f"there are {', '.join(sorted(names))}"
         below = child(path, shown_key(key.text))
         return self.fault("MA1203", key.at, below, f"unknown field{guess}", hint)
@@ -371,6 +393,7 @@ class _Walker:
             # To Kubernetes a null field is absent, so it is not an entry.
             if passed_on and _is_null(value):
                 continue
+            # A key has a type, too: the name of a label, a signal of the kubelet's eviction.
             good = self.value(key, type_.key_type, child(path, name))
             item = self.value(value, type_.value_type, child(path, name))
             if good is not PRUNED:
@@ -410,6 +433,8 @@ class _Walker:
         what: str,
     ) -> Any:
         """Return a list or map if its number of items is allowed."""
+        # What is written counts, not what was good: otherwise an item with a mistake would make the
+        # list too short as well.
         count = len(node.items)
         if isinstance(node, Mapping):
             passed_on = isinstance(type_, inspect.DictType) and isinstance(

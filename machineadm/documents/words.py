@@ -9,6 +9,7 @@ from msgspec import inspect, json
 
 from machineadm.documents.nodes import Ambiguous, Mapping, Node, Scalar, Sequence
 
+# A message is one line, and the file has the rest.
 _LONGEST: Final = 40
 _KEY: Final = re.compile(r"[A-Za-z0-9_./-]{1,63}")
 # Unquoted values that may be shown even where they could be a secret: none of these is a password.
@@ -17,12 +18,15 @@ _HARMLESS: Final = re.compile(r"(?i)yes|no|on|off|true|false|[+-]?[0-9]{1,3}")
 
 def quoted(text: str) -> str:
     """Quote a text, and cut it if it is long."""
+    # In JSON's quotes: they escape what could move a terminal's cursor.
     shown = text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"
     return json.encode(shown).decode()
 
 
 def shown_key(name: str) -> str:
     """Show an unknown key up to the first character that no field name has: `token:abc` lacks a space, and abc is secret."""
+    # From the beginning: what a person wrote before the first strange character is most likely the
+    # field.
     known = _KEY.match(name)
     if known and known[0] == name:
         return name
@@ -34,6 +38,8 @@ def may_show(text: str, type_: inspect.Type, extra: dict[str, Any]) -> bool:
     if isinstance(
         type_, inspect.StrType | inspect.LiteralType | inspect.IntType | inspect.BoolType
     ):
+        # With a pattern a text has a form, and no type of ours asks for a password by a pattern
+        # outside Secret.
         formed = not isinstance(type_, inspect.StrType) or "pattern" in extra
         return formed or _HARMLESS.fullmatch(text) is not None
     return False
@@ -66,6 +72,7 @@ def expected(type_: inspect.Type) -> str:
         names = [field.encode_name for field in type_.fields]
         if type_.tag_field:
             names.insert(0, type_.tag_field)
+        # Three names are enough to recognize the map.
         return f"a map ({', '.join(names[:3])}{' ...' if len(names) > 3 else ''})"
     return _EXPECTED.get(type_.__class__, "something else")
 

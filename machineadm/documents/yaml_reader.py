@@ -51,6 +51,8 @@ class YamlReader:
             RefusedError: the rest cannot be read.
         """
         parser, events, any_error = libyaml.load()
+        # By class in a table: one look for each event, where a chain of isinstance would be most of
+        # the reader's time.
         handlers = {
             events.ScalarEvent: self._scalar,
             events.MappingStartEvent: self._mapping,
@@ -61,6 +63,7 @@ class YamlReader:
             events.DocumentStartEvent: self._document,
         }
         document_end = events.DocumentEndEvent
+        # Before libyaml, whose error about a character has no line.
         check_characters(self._text, self._base)
         try:
             # A str goes in, so offsets count code points and no encoding is guessed.
@@ -78,6 +81,7 @@ class YamlReader:
         # Anchors are local to a document (YAML 1.2.2, 7.1); a stream that worked here would fail in
         # kubectl.
         self._anchors.clear()
+        # Told even where no tag uses it: nobody writes the directive without meaning one.
         if event.tags:
             at = self._base + event.start_mark.index
             self.faults.append(Fault("MA1012", at, "%TAG directives are not supported"))
@@ -119,6 +123,7 @@ class YamlReader:
 
     def _alias(self, event: Any) -> None:
         at = self._base + event.start_mark.index
+        # libyaml leaves aliases to its composer, which is not used here.
         if event.anchor not in self._anchors:
             message = "the alias refers to nothing that ends before it"
             raise RefusedError("MA1009", at, message, "put the anchor before its aliases")
