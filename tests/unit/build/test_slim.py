@@ -159,7 +159,9 @@ def test_without_comments_a_module_is_the_same_program_in_the_same_places(module
     stripped = without_comments(source)
 
     # Columns, too: tracebacks underline what failed.
-    was, became = (ast.dump(ast.parse(text), include_attributes=True) for text in (source, stripped))
+    was, became = (
+        ast.dump(ast.parse(text), include_attributes=True) for text in (source, stripped)
+    )
     assert became == was
     assert comments(stripped) == []
     assert stripped.count("\n") == source.count("\n")
