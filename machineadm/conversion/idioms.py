@@ -40,7 +40,7 @@ _ASKED: Final = r"[\"']?\$\(\s*curl\s+(?:-[a-zA-Z]+\s+|--[a-z-]+(?:[= ]\d+)?\s+)
 
 _HOSTNAME: Final = (
     rf"(?:sudo\s+)?hostnamectl\s+set-hostname\s+({_ASKED})",
-    r"(?:sudo\s+)?hostnamectl\s+set-hostname\s+(\S+|\"[^\"]*\"|'[^']*')(?:\s*&&\s*hostname\s+-F\s+/etc/hostname)?",
+    r"(?:sudo\s+)?hostnamectl\s+(?:--static\s+)?(?:set-hostname|hostname)\s+(?:--static\s+)?([^\s'\"]+|\"[^\"]*\"|'[^']*'|\{\{[^{}]*\}\})(?:\s*&&\s*hostname\s+-F\s+/etc/hostname)?",
     r"(?:sudo\s+)?hostname\s+(\"[^\"$`\\]*\"|'[^']*'|\{\{[^{}]*\}\})",
     r"echo\s+(\"[^\"$`\\]*\"|'[^']*'|\{\{[^{}]*\}\})\s*>\s*/etc/hostname",
 )

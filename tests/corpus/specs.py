@@ -130,14 +130,26 @@ def specs_of(path: Path) -> Iterator[Spec]:
     raw = path.read_text()
     text = placeholders.filled(raw, values_of(raw))
     # What stands for the keys that were taken out is no key.
-    text = re.sub(r"ssh-(rsa|ed25519) AAAA[^\s\"']*( \S+@\S+)?", KEY, text)
-    text = re.sub(r"(?m)(sshAuthorizedKeys:\n\s*- )[\"']?[A-Za-z-]+[\"']?$", rf"\1{KEY}", text)
+    if keys := _keys(yaml.safe_load_all(text)):
+        text = re.sub("|".join(map(re.escape, keys)), KEY, text)
     for document in yaml.safe_load_all(text):
         spec: Any = document
         for key in SPECS[document["kind"]].split("."):
             spec = (spec or {}).get(key)
         windows = bool(re.search(r"(?im)^\s*-\s*['\"]?powershell|path: ['\"]?c:|npipe:", text))
         yield Spec(path.name, text, document, spec or {}, windows)
+
+
+def _keys(documents: Iterator[Any]) -> list[str]:
+    """The keys of all users, the longest first, since one may be the beginning of another."""
+    found = set()
+    for document in documents:
+        spec: Any = document
+        for part in SPECS[document["kind"]].split("."):
+            spec = (spec or {}).get(part)
+        for user in (spec or {}).get("users") or []:
+            found |= set(map(str, user.get("sshAuthorizedKeys") or []))
+    return sorted(found - {KEY}, key=len, reverse=True)
 
 
 def unreadable(where: Path | None = None) -> list[str]:

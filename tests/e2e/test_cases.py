@@ -108,6 +108,10 @@ def test_a_machine_becomes_a_node_from_its_user_data_alone() -> None:
     assert run_case("from-user-data") == 0
 
 
+def test_what_cluster_api_was_given_converts_to_machines_of_a_cluster() -> None:
+    assert run_case("converted") == 0
+
+
 def test_the_commands_of_the_first_page_make_a_node_of_a_bare_machine() -> None:
     assert run_case("first-node") == 0
 

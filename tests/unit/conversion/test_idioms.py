@@ -13,6 +13,10 @@ from tests.unit.conversion.converting import commands, config, control_plane
     [
         'hostnamectl set-hostname "{{ ds.meta_data.hostname }}"',
         "hostnamectl set-hostname '{{ ds.meta_data.hostname }}' && hostname -F /etc/hostname",
+        "hostnamectl set-hostname {{ ds.meta_data.hostname }}",
+        "sudo hostnamectl hostname {{ds.meta_data.hostname}}",
+        'hostnamectl set-hostname --static "{{ ds.meta_data.hostname }}"',
+        'hostnamectl --static set-hostname "{{ ds.meta_data.hostname }}"',
         'hostname "{{ ds.meta_data.hostname }}"',
         'echo "{{ ds.meta_data.hostname }}" > /etc/hostname',
         'echo "{{ ds.meta_data.hostname }}" >/etc/hostname',
@@ -53,6 +57,9 @@ def test_the_host_name_that_a_metadata_service_is_asked_for(line: str, name: str
         "hostnamectl set-hostname $(curl -s http://metadata.example.com/latest/meta-data/hostname)",
         "hostnamectl set-hostname $(curl -s http://169.254.169.254/latest/meta-data/hostname | cut -d. -f1)",
         'hostnamectl set-hostname "$(hostname -f)"',
+        "hostnamectl set-hostname --pretty a",
+        "hostnamectl set-hostname --transient a",
+        "hostnamectl hostname",
     ],
 )
 def test_what_is_made_of_more_than_the_name_stays_a_command(line: str) -> None:
