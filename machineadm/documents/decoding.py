@@ -78,6 +78,13 @@ def decode_kinds(
         source = Source(file, readable)
         return (_document(source, 1, None, (refused.fault,)),)
     documents = tuple(_documents(source, kinds, budget or Budget()))
+    if not documents or (documents[0].value is None and not documents[0].api_version):
+        from machineadm.documents.foreign_kinds import known_by_beginning
+
+        # A script or a MIME message breaks YAML in one line or another, which says nothing about what it is.
+        if found := known_by_beginning(source.text):
+            fault = Fault("MA1202", 0, f"{found[0]} is not read here", found[1])
+            return (_document(source, 1, None, (fault,)),)
     if documents:
         return documents
     hint = "a configuration has apiVersion, kind and spec"

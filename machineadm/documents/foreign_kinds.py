@@ -75,6 +75,22 @@ _WAYS: Final = (
         "AdmissionConfiguration",
         "put it into spec.kubernetes.controlPlane.admission.config",
     ),
+    (
+        "v1",
+        "Secret",
+        "`machineadm render` reads it beside a MachineBootstrap that refers to it; a MachineConfiguration has the values themselves",
+    ),
+    (
+        "v1",
+        "ConfigMap",
+        "`machineadm render` reads it beside a MachineBootstrap that refers to it; a MachineConfiguration has the values themselves",
+    ),
+    (
+        "v1",
+        "Config",
+        "it is a kubeconfig: to join by it, put it into spec.kubernetes.role.discovery of type File",
+    ),
+    ("v1", "List", "write its items as documents of their own, with a line `---` between them"),
     # The core group's apiVersion has no slash, so this one is compared as a whole.
     ("v1", "Pod", "put it into spec.kubernetes.controlPlane.staticPods[].manifest"),
     (
@@ -114,19 +130,51 @@ _BY_KEYS: Final = (
         "write a MachineConfiguration, with write_files as spec.machine.files and runcmd as spec.machine.commands",
     ),
     (
-        frozenset({"ignition"}),
+        frozenset({"ignition", "ignitionVersion"}),
         "an Ignition configuration",
         "write a MachineConfiguration, with storage.files as spec.machine.files and systemd.units as "
-        "spec.machine.linuxConfiguration.units",
+        "spec.machine.linuxConfiguration.systemdUnits",
     ),
     (
         frozenset({"variant"}),
         "a Butane configuration",
         "write a MachineConfiguration, with storage.files as spec.machine.files and systemd.units as "
-        "spec.machine.linuxConfiguration.units",
+        "spec.machine.linuxConfiguration.systemdUnits",
     ),
 )
 """Keys that only one kind of document has, what it is, and what to do. These have neither apiVersion nor kind."""
+
+_SCRIPT: Final = (
+    "write a MachineConfiguration, with the script as spec.machine.commands.preKubeadm[].script"
+)
+_USER_DATA: Final = "give the MachineConfiguration itself; user data is what `machineadm render` makes of a MachineBootstrap"
+_BY_BEGINNING: Final = (
+    ("#!", "a script", _SCRIPT),
+    ("#cloud-config-archive", "a cloud-config archive", _USER_DATA),
+    ("#cloud-config", "a cloud-config", _BY_KEYS[0][2]),
+    ("## template: jinja", "a cloud-config", _BY_KEYS[0][2]),
+    ("#include", "an include file of cloud-init", _USER_DATA),
+    ("content-type: multipart/", "a MIME message", _USER_DATA),
+    ("mime-version:", "a MIME message", _USER_DATA),
+    (
+        "<",
+        "an HTML or XML page",
+        "a server may answer with a page instead of the file: check the address, and what it needs to log in",
+    ),
+)
+"""How a text begins that is not a configuration, what it is, and what to do."""
+
+
+def known_by_beginning(text: str) -> tuple[str, str] | None:
+    """What a text that is not a configuration is, and what to do with it; None if its beginning does not tell.
+
+    Args:
+        text: All of it.
+    """
+    head = text[:64].lstrip().lower()
+    return next(
+        ((what, hint) for begin, what, hint in _BY_BEGINNING if head.startswith(begin)), None
+    )
 
 
 def known_by_keys(names: AbstractSet[str]) -> tuple[str, str] | None:

@@ -69,7 +69,9 @@ def guess(root: Node, kinds: Kinds) -> type | None:
     if "kind" not in given:
         # Only the kind that people write by hand is worth a guess.
         main = [type_ for (_, kind), type_ in kinds.items() if kind in _MAIN]
-        return main[0] if len(main) == 1 and "spec" in meant.values() else None
+        # Parts of spec at the top are a spec that was forgotten.
+        named = "spec" in meant.values() or bool({"machine", "kubernetes"} & meant.keys())
+        return main[0] if len(main) == 1 and named else None
     # Without a kind that is near, what is below spec cannot be judged either.
     kind = suggest(given["kind"], [kind for _, kind in kinds])
     return next((type_ for (_, each), type_ in kinds.items() if each == kind), None)
@@ -94,7 +96,8 @@ def _unknown(root: Mapping, api_version: str, kind: str, kinds: Kinds) -> list[F
         place = _place(root, name)
         if place is None:
             faults.append(_missing(root, name, choices))
-        elif given not in choices:
+            place, given = _misnamed(root, name)
+        if place is not None and given not in choices:
             # `bootstrap.cluster.x-k8s.io/v1beta1` is far from v1alpha1 in letters, and still the
             # likely mistake.
             best = suggest(given, choices) or _of_group(given, choices)
@@ -138,6 +141,16 @@ def _missing(root: Mapping, name: str, choices: set[str]) -> Fault:
             return Fault("MA1203", key.at, message, "", key.text)
     hint = "write " + " or ".join(f"{name}: {choice}" for choice in sorted(choices))
     return Fault("MA1201", root.at, f"{name} is missing", hint, name)
+
+
+def _misnamed(root: Mapping, name: str) -> tuple[int | None, str]:
+    """Find the value below a mistyped name: a capitalized `Kind` often has a mistyped kind as well."""
+    from machineadm.nearest import suggest
+
+    for key, value in root.entries():
+        if isinstance(key, Scalar) and suggest(key.text, [name]) and isinstance(value, Scalar):
+            return value.at, value.text
+    return None, ""
 
 
 def _place(root: Mapping, name: str) -> int | None:

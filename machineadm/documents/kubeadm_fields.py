@@ -315,3 +315,26 @@ KUBEADM_OWN: dict[str, Ours | Reason] = {
 }
 
 ALL = {**KUBEADM_CONFIG_SPEC, **KUBEADM_OWN}
+
+CLOUD_CONFIG: dict[str, Ours | Reason] = {
+    "bootcmd": ours("machine.commands.boot[].script"),
+    "runcmd": ours("machine.commands.preKubeadm[].script"),
+    "write_files": ours("machine.files[]"),
+    "disk_setup": ours(f"{STORAGE}.partitions[]"),
+    "fs_setup": ours(f"{STORAGE}.filesystems[]"),
+    "ca_certs": ours("machine.systemTrustCertificateAuthorities[]"),
+    "chpasswd": ours(f"{LINUX}.users[].passwordHash"),
+    "plain_text_passwd": ours(f"{LINUX}.users[].passwordHash"),
+    "hashed_passwd": ours(f"{LINUX}.users[].passwordHash"),
+    "resolv_conf": ours(f"{LINUX}.resolver"),
+    "yum_repos": ours(f"{LINUX}.packageRepositories[]"),
+    "apt": ours(f"{LINUX}.packageRepositories[]"),
+    "power_state": ours("machine.reboot"),
+    "phone_home": ours("reporting.url"),
+    "final_message": reason("the report in /run/machineadm/status.json says how a run ended"),
+    "package_update": reason("the lists are updated before packages are installed"),
+    "package_upgrade": reason(
+        "machineadm installs the packages that are named; upgrade others when the image is built"
+    ),
+}
+"""Names of a cloud-config that ours do not resemble: people move these by hand, one at a time."""

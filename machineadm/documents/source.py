@@ -20,6 +20,15 @@ _UNPRINTABLE: Final = (
 _PRINTABLE_ASCII: Final = bytes([9, 10, 13, *range(32, 127)])
 # Little-endian UTF-32 begins like UTF-16, so three marks are all four.
 _WIDE_MARKS: Final = (b"\xff\xfe", b"\xfe\xff", b"\x00\x00\xfe\xff")
+_PACKED: Final = (
+    (b"\x1f\x8b", "gzip data", "unpack it: `gunzip < FILE | machineadm validate --path -`"),
+    (b"\xfd7zXZ", "xz data", "unpack it: `unxz < FILE | machineadm validate --path -`"),
+    (b"\x28\xb5\x2f\xfd", "zstd data", "unpack it: `unzstd < FILE | machineadm validate --path -`"),
+    (b"BZh", "bzip2 data", "unpack it: `bunzip2 < FILE | machineadm validate --path -`"),
+    (b"PK\x03\x04", "a zip archive", "unpack it and give the file in it"),
+    (b"\x7fELF", "a program", "give the configuration, not the program"),
+)
+"""How files begin that people give by mistake, what they are, and what to do."""
 
 
 class Fault(Struct, frozen=True):
@@ -125,6 +134,9 @@ def read_text(data: bytes) -> str:
     if data.startswith(_WIDE_MARKS):
         message = "not UTF-8, but UTF-16 or UTF-32"
         raise RefusedError("MA1003", 0, message, "save the file as UTF-8")
+    for magic, what, hint in _PACKED:
+        if data.startswith(magic):
+            raise RefusedError("MA1003", 0, f"not text, but {what}", hint)
     # Not "utf-8-sig", whose codec would be imported.
     data = data.removeprefix(b"\xef\xbb\xbf")
     try:

@@ -41,7 +41,7 @@ class FieldIndex:
 
 
 class Theirs(Struct, frozen=True, kw_only=True):
-    """A name of Cluster API's kubeadm provider or of kubeadm itself."""
+    """A name of Cluster API's kubeadm provider, of kubeadm itself or of cloud-init."""
 
     message: str
     """Where that is here, or that it is nowhere."""
@@ -54,7 +54,7 @@ class Theirs(Struct, frozen=True, kw_only=True):
 
 
 def foreign(name: str, path: str) -> Theirs | None:
-    """Find our counterpart of a field of a KubeadmConfig or of kubeadm.
+    """Find our counterpart of a field of a KubeadmConfig, of kubeadm or of a cloud-config.
 
     Args:
         name: As written; none of ours at this place.
@@ -94,11 +94,11 @@ def foreign(name: str, path: str) -> Theirs | None:
 @cache
 def _table() -> list[tuple[list[str], Ours | Reason]]:
     """Return their fields, each as its path in steps, with ours."""
-    from machineadm.documents.kubeadm_fields import ALL
+    from machineadm.documents.kubeadm_fields import ALL, CLOUD_CONFIG
 
     return [
         ([_bare(part) for part in field.split(" ")[0].split(".")], answer)
-        for field, answer in ALL.items()
+        for field, answer in {**ALL, **CLOUD_CONFIG}.items()
     ]
 
 
@@ -131,6 +131,9 @@ _SYNONYMS = {
     "perms": "permissions",
     "chmod": "permissions",
     "uid": "owner",
+    "user": "owner",
+    "group": "owner",
+    "gid": "owner",
     "text": "content",
     "contents": "content",
     "data": "content",

@@ -8,6 +8,7 @@ converted by msgspec, and what msgspec refuses is refused, if only with its own 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from collections.abc import Sequence as Series
 from functools import cache
 from typing import Any, Final
@@ -210,11 +211,7 @@ class _Walker:
             others = [each for each in variants if each is not by_tag[tag]]
             return self._struct(node, by_tag[tag], path, others)
         guess = suggest(tag, by_tag) if isinstance(tag, str) else ""
-        message = (
-            f'unknown {tag_field}; did you mean "{guess}"?' if guess else f"unknown {tag_field}"
-        )
-        hint = f"it is one of {', '.join(sorted(by_tag))}"
-        self.fault("MA1208", given.at, child(path, tag_field), message, hint)
+        self._unknown_tag(given, tag_field, guess, by_tag, path)
         # Its fields are judged although the value is lost: mistakes below a mistyped type are fixed
         # in the same go.
         if guess:
@@ -222,6 +219,15 @@ class _Walker:
         else:
             self._of_any(node, tag_field, variants, path)
         return PRUNED
+
+    def _unknown_tag(
+        self, given: Node, tag_field: str, guess: str, tags: Iterable[str], path: str
+    ) -> None:
+        message = (
+            f'unknown {tag_field}; did you mean "{guess}"?' if guess else f"unknown {tag_field}"
+        )
+        hint = f"it is one of {', '.join(sorted(tags))}"
+        self.fault("MA1208", given.at, child(path, tag_field), message, hint)
 
     def _of_any(
         self, node: Mapping, tag_field: str, variants: Series[inspect.StructType], path: str
@@ -235,10 +241,9 @@ class _Walker:
             if name in fields:
                 self.value(value, fields[name].type, child(path, name))
             elif name != tag_field:
-                meant = suggest(name, fields, taken=given)
-                self._unknown(
-                    key, path, f'; did you mean "{meant}"?' if meant else "", list(fields)
-                )
+                names = [tag_field, *fields]
+                meant = suggest(name, names, taken=given)
+                self._unknown(key, path, f'; did you mean "{meant}"?' if meant else "", names)
 
     def _untagged(
         self, node: Mapping, tag_field: str, by_tag: dict[str, inspect.StructType], path: str
@@ -248,11 +253,13 @@ class _Walker:
             if isinstance(key, Scalar) and suggest(key.text, [tag_field]):
                 tag = value.value if isinstance(value, Scalar) else None
                 meant = suggest(tag, by_tag) if isinstance(tag, str) else ""
+                if not (isinstance(tag, str) and tag in by_tag):
+                    self._unknown_tag(value, tag_field, meant, by_tag, path)
                 if meant:
                     # The mistyped name is reported with the other unknown fields of the variant.
                     self._struct(node, by_tag[meant], path)
                 else:
-                    self._unknown(key, path, f'; did you mean "{tag_field}"?')
+                    self._of_any(node, tag_field, list(by_tag.values()), path)
                 return PRUNED
         # The fields that are there often say which variant is meant, so only those are offered.
         fitting = [tag for tag, each in by_tag.items() if _has_all(each, names)]

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import bz2
+import gzip
+import lzma
 import textwrap
 import tracemalloc
 
@@ -287,7 +290,7 @@ KINDS = {
     "a mistyped kind": (HEAD.replace("Machine", "Machin"), "MA1202", (2, 7), "kind"),
     "a mistyped apiVersion": (HEAD.replace("v1alpha1", "v1alpha"), "MA1202", (1, 13), "apiVersion"),
     "a mistyped field": (HEAD.replace("kind", "knid"), "MA1203", (2, 1), "knid"),
-    "another's document": ("apiVersion: v1\nkind: Secret\n", "MA1202", (1, 13), "apiVersion"),
+    "another's document": ("apiVersion: v1\nkind: Service\n", "MA1202", (1, 13), "apiVersion"),
     "a list": ("- a\n", "MA1013", (1, 1), ""),
     "a text": ("hello\n", "MA1013", (1, 1), ""),
 }
@@ -402,6 +405,10 @@ FOREIGN = {
     "kubeproxy.config.k8s.io/v1alpha1 KubeProxyConfiguration": "proxyAddon.config",
     "audit.k8s.io/v1 Policy": "auditPolicy.policy",
     "v1 Pod": "staticPods[].manifest",
+    "v1 Secret": "machineadm render",
+    "v1 ConfigMap": "machineadm render",
+    "v1 Config": "spec.kubernetes.role.discovery",
+    "v1 List": "documents of their own",
     "node.eks.aws/v1alpha1 NodeConfig": "spec.kubernetes.node.kubelet",
     "bootstrap.cluster.x-k8s.io/v1alpha1 MachineBootstrap": "machineadm render",
 }
@@ -431,6 +438,68 @@ def test_a_document_of_others_without_a_kind_is_known_by_its_keys(text: str, wha
 
     assert (problem.code, problem.message) == ("MA1202", f"{what} is not read here")
     assert "spec.machine.files" in problem.hint
+
+
+BEGINNINGS = {
+    "a shell script": (b"#!/bin/sh\nkubeadm join\n", "a script"),
+    "a script that is not YAML": (
+        b'#!/bin/bash\nif [ -e a ]; then\n\techo "x: {"\nfi\n',
+        "a script",
+    ),
+    "a MIME message": (
+        b'Content-Type: multipart/mixed; boundary="=="\nMIME-Version: 1.0\n\n--==\n\nx: [\n',
+        "a MIME message",
+    ),
+    "a cloud-config that only Jinja makes YAML": (
+        b"## template: jinja\n#cloud-config\n{% if v1.region %}\nruncmd: []\n{% endif %}\n",
+        "a cloud-config",
+    ),
+    "a cloud-config that is empty": (b"#cloud-config\n", "a cloud-config"),
+    "an archive of them": (b"#cloud-config-archive\n- type: text/x\n", "a cloud-config archive"),
+    "an include file": (b"#include\nhttps://example.com/a\n", "an include file of cloud-init"),
+    "a page of a proxy": (
+        b"<!DOCTYPE html>\n<html><p>log in: here</p></html>\n",
+        "an HTML or XML page",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", BEGINNINGS)
+def test_a_text_of_others_is_known_by_its_beginning(name: str) -> None:
+    data, what = BEGINNINGS[name]
+
+    (document,) = decode(data, file="node.yaml")
+
+    (problem,) = document.problems
+    assert (problem.code, problem.message) == ("MA1202", f"{what} is not read here")
+    assert (problem.line, problem.column) == (1, 1)
+    assert problem.hint
+
+
+def test_a_configuration_below_the_line_of_a_script_or_a_cloud_config_is_read() -> None:
+    for line in ("#!/usr/bin/env -S machineadm validate --path", "#cloud-config"):
+        assert read(f"{line}\n{HEAD}spec: {{}}\n").problems == ()
+        (problem,) = read(f"{line}\n{HEAD}spec: {{mashine: {{}}}}\n").problems
+        assert problem.path == "spec.mashine"
+
+
+@pytest.mark.parametrize(
+    ("data", "what"),
+    [
+        (gzip.compress(HEAD.encode()), "gzip data"),
+        (lzma.compress(HEAD.encode()), "xz data"),
+        (bz2.compress(HEAD.encode()), "bzip2 data"),
+        (b"\x28\xb5\x2f\xfd\x24\x00\x01\x00\x00", "zstd data"),
+        (b"PK\x03\x04\x14\x00", "a zip archive"),
+        (b"\x7fELF\x02\x01\x01\x00", "a program"),
+    ],
+)
+def test_what_is_packed_is_told_so_and_not_to_be_saved_as_utf_8(data: bytes, what: str) -> None:
+    (document,) = decode(data, file="node.yaml")
+
+    (problem,) = document.problems
+    assert (problem.code, problem.message) == ("MA1003", f"not text, but {what}")
+    assert "UTF-8" not in problem.hint
 
 
 MISTYPED = {
@@ -463,6 +532,48 @@ def test_behind_a_mistyped_head_all_other_problems_are_told_too(name: str) -> No
         assert {path for _, path in found} >= {"apiVersion", "kind"}
 
 
+HEADS_AND_VALUES = {
+    "Kind: machineconfiguration": ("kind", "MachineConfiguration"),
+    "KIND: Machine-Configuration": ("kind", "MachineConfiguration"),
+    "knid: MachinConfiguration": ("kind", "MachineConfiguration"),
+}
+
+
+@pytest.mark.parametrize("line", HEADS_AND_VALUES)
+def test_the_value_of_a_mistyped_head_is_told_with_its_name(line: str) -> None:
+    name, meant = HEADS_AND_VALUES[line]
+    found = read(f"{HEAD.splitlines()[0]}\n{line}\nspec: {{}}\n").problems
+
+    assert [(each.code, each.message) for each in found] == [
+        ("MA1203", f'unknown field; did you mean "{name}"?'),
+        ("MA1202", f'unknown {name}; did you mean "{meant}"?'),
+    ]
+
+
+def test_the_value_of_a_mistyped_api_version_is_told_with_its_name() -> None:
+    found = read(
+        "apiversion: bootstrap.cluster.x-k8s.io/v1\nkind: MachineConfiguration\nspec: {}\n"
+    ).problems
+
+    assert [(each.code, each.path) for each in found] == [
+        ("MA1203", "apiversion"),
+        ("MA1202", "apiVersion"),
+    ]
+
+
+@pytest.mark.parametrize("part", ["machine", "kubernetes"])
+def test_a_spec_that_was_left_out_is_told_with_all_the_rest(part: str) -> None:
+    found = read(f"{part}: {{}}\n").problems
+
+    assert [(each.code, each.path) for each in found] == [
+        ("MA1201", "apiVersion"),
+        ("MA1201", "kind"),
+        ("MA1203", part),
+        ("MA1204", "spec"),
+    ]
+    assert found[2].message == f"unknown field here; did you mean spec.{part}?"
+
+
 def test_a_document_of_another_version_is_not_judged_by_ours() -> None:
     (problem,) = read(
         "apiVersion: example.com/v7\nkind: MachineConfiguration\nspec: {x: 1}\n"
@@ -492,6 +603,24 @@ def test_behind_a_union_all_problems_are_told(given: str) -> None:
 
     assert f'did you mean "{UNIONS[given]}"?' in found[0].message
     assert len([each for each in found if each.code == "MA1203"]) >= 2
+
+
+@pytest.mark.parametrize("name", ["Type", "tpye", "TYPE"])
+@pytest.mark.parametrize(
+    ("value", "meant"), [("worker", "JoinWorker"), ("init", "Initialize"), ("Boss", "")]
+)
+def test_a_tag_whose_name_and_value_are_both_mistyped_is_told_of_both(
+    name: str, value: str, meant: str
+) -> None:
+    found = problems(
+        f"kubernetes: {{version: v1.34.4, role: {{{name}: {value}, certificateKey: 7}}}}"
+    )
+
+    told = {(each.code, each.path): each.message for each in found}
+    assert told["MA1203", f"spec.kubernetes.role.{name}"] == 'unknown field; did you mean "type"?'
+    guess = f'; did you mean "{meant}"?' if meant else ""
+    assert told["MA1208", "spec.kubernetes.role.type"] == f"unknown type{guess}"
+    assert len(found) == 3
 
 
 def test_behind_a_union_that_nobody_knows_each_field_is_judged_by_the_variant_that_has_it() -> None:
@@ -534,6 +663,30 @@ def test_a_name_of_kubeadms_or_cluster_apis_leads_to_ours(body: str) -> None:
     assert problem.message == f"unknown field; here it is {LED[body]}"
 
 
+CLOUD_INITS = {
+    "machine: {runcmd: [a]}": "spec.machine.commands.preKubeadm[].script",
+    "machine: {bootcmd: [a]}": "spec.machine.commands.boot[].script",
+    "machine: {write_files: []}": "spec.machine.files",
+    "machine: {ca_certs: {}}": "spec.machine.systemTrustCertificateAuthorities",
+    "machine: {linuxConfiguration: {fs_setup: []}}": "spec.machine.linuxConfiguration.storage.filesystems",
+    "machine: {linuxConfiguration: {users: [{name: a, hashed_passwd: b}]}}": (
+        "spec.machine.linuxConfiguration.users[].passwordHash"
+    ),
+    "machine: {linuxConfiguration: {yum_repos: {}}}": "spec.machine.linuxConfiguration.packageRepositories",
+    "phone_home: {}": "spec.reporting.url",
+}
+
+
+@pytest.mark.parametrize("body", CLOUD_INITS)
+def test_a_name_of_cloud_inits_leads_to_ours(body: str) -> None:
+    (problem,) = problems(body)
+
+    assert (problem.code, problem.message) == (
+        "MA1203",
+        f"unknown field; here it is {CLOUD_INITS[body]}",
+    )
+
+
 def test_a_name_of_theirs_that_has_no_place_here_says_why() -> None:
     (problem,) = problems("format: ignition")
 
@@ -546,6 +699,8 @@ SYNONYMS = {
     "contents: a": "content",
     "text: a": "content",
     "dest: /a": "path",
+    "user: root": "owner",
+    "group: root": "owner",
 }
 
 
