@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta, timezone
 from functools import cache
@@ -24,6 +24,7 @@ from machineadm.controllers.capi.types import CLUSTER_LABEL, CONTROL_PLANE_LABEL
 from machineadm.controllers.capi.workload import Workloads
 from machineadm.controllers.runtime.client import ApiError, Client
 from machineadm.controllers.runtime.events import Events
+from machineadm.controllers.stores.opening import Stores
 from tests.fakes.apiserver import ApiServer, Object, client_of
 
 START = datetime(2026, 11, 30, 12, 0, 0, tzinfo=timezone.utc)
@@ -48,16 +49,18 @@ class World:
         self.workload = workload
         self.now = START
         self.client = client
-        self._workloads: list[Workloads] = []
+        self._closes: list[Callable[[], Awaitable[None]]] = []
         self.restart()
 
     def restart(self) -> None:
         """The process dies, and another one starts."""
         workloads = Workloads(self.client)
-        self._workloads.append(workloads)
+        stores = Stores(self.client)
+        self._closes += [workloads.close, stores.close]
         actor = Actor(
             self.client,
             workloads,
+            stores,
             now=lambda: self.now,
             limits=Limits(),
             report_to=self.report_to,
@@ -82,8 +85,8 @@ class World:
         )
 
     async def close(self) -> None:
-        for one in self._workloads:
-            await one.close()
+        for close in self._closes:
+            await close()
 
     async def settle(self) -> dict[str, float | None]:
         """Look at every object with fresh caches until nothing more is written.
@@ -266,8 +269,8 @@ def pairs() -> tuple[Pair, ...]:
     return tuple(generate_pair(purpose, START) for purpose in PURPOSES)
 
 
-def configuration_in(user_data: bytes) -> Any:
-    """Find the configuration in cloud-init user data."""
+def configuration_in(user_data: bytes, kind: str = "MachineConfiguration") -> Any:
+    """Find the configuration in cloud-init user data, or what travels in its place."""
     import gzip
 
     import yaml
@@ -279,6 +282,6 @@ def configuration_in(user_data: bytes) -> Any:
             data = base64.b64decode(data)
         if data[:2] == b"\x1f\x8b":
             data = gzip.decompress(data)
-        if b"MachineConfiguration" in data:
+        if kind.encode() in data:
             return msgspec.json.decode(data)
-    raise AssertionError("no configuration in the user data")
+    raise AssertionError(f"no {kind} in the user data")

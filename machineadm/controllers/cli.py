@@ -38,6 +38,7 @@ from machineadm.controllers.runtime.serving import (
     address,
     self_signed,
 )
+from machineadm.controllers.stores.opening import Stores
 
 _NAME: Final = "machineadm-bootstrap-controller"
 _USAGE: Final = 2
@@ -235,6 +236,7 @@ async def _serve(
     identity = f"{socket.gethostname()}_{os.getpid()}_{os.urandom(4).hex()}"
     async with Client(connection, metrics=metrics) as client:
         workloads = Workloads(client)
+        stores = Stores(client)
         events = Events(client, controller=_NAME, instance=identity, now=now, metrics=metrics)
         limits = Limits(
             token_ttl=parsed.bootstrap_token_ttl, token_max_age=parsed.bootstrap_token_max_age
@@ -244,6 +246,7 @@ async def _serve(
             Actor(
                 client,
                 workloads,
+                stores,
                 now=now,
                 limits=limits,
                 report_to=reports.to if reports else None,
@@ -300,6 +303,7 @@ async def _serve(
             return _USAGE
         finally:
             await workloads.close()
+            await stores.close()
 
 
 if __name__ == "__main__":

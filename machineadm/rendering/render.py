@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -27,6 +27,9 @@ from machineadm.rendering.objects import ObjectKind, Resources
 from machineadm.rendering.realise import Realised, realise
 from machineadm.rendering.sizes import Sizes
 from machineadm.rendering.template import Function, Piece, Template, TemplateError
+
+if TYPE_CHECKING:
+    from machineadm.api.v1alpha1.reference import ConfigurationReference
 
 OWN: Final = "own"
 """The name of a template that is not built in."""
@@ -52,6 +55,9 @@ class Rendered(Struct, frozen=True, kw_only=True):
 
     warnings: tuple[Finding, ...]
     """What is allowed, but better otherwise."""
+
+    stored: bytes = b""
+    """The documents, where a reference to them travels in their place."""
 
     def __repr__(self) -> str:
         return f"Rendered({self.template}, {self.sizes.raw} bytes)"
@@ -92,6 +98,7 @@ def render(
     random: Callable[[int], bytes],
     template: str | None = None,
     reporting: Reporting | None = None,
+    refer: Callable[[bytes], ConfigurationReference] | None = None,
 ) -> Rendered:
     """Render user data. The same input gives the same bytes, except for what is encrypted.
 
@@ -101,6 +108,8 @@ def render(
         random: Returns that many random bytes, for encryption.
         template: Name of a built-in template instead of what the spec asks for.
         reporting: Where the machine reports to the manager.
+        refer: Says where these documents will be. That travels in their place, so that every template works with either; None:
+            they travel themselves.
 
     Raises:
         UnrenderedError: There are findings.
@@ -119,7 +128,9 @@ def render(
     # told from a good one.
     if findings or not realised.complete:
         raise UnrenderedError(findings)
-    documents = _documents(bootstrap.spec, realised, random)
+    documents = stored = _documents(bootstrap.spec, realised, random)
+    if refer is not None:
+        documents = encode_json(refer(stored), reveal=True) + b"\n"
     known = functions(documents, script, agent_path(agent).encode())
     pieces = _filled(chosen.text, known, realised)
     if bootstrap.spec.ignition is not None and chosen.format == "ignition":
@@ -136,6 +147,8 @@ def render(
         raise UnrenderedError([finding])
     user_data = b"".join(piece.data for piece in pieces)
     found = (*realised.warnings, *advice.of_spec(bootstrap.spec, agent, chosen.format))
+    if refer is not None:
+        found = tuple(one for one in found if one.code != "MA1632")
     # The built-in templates are checked by the project's own tests, with the real readers.
     if name == OWN:
         private = _private(documents, script, agent)
@@ -146,6 +159,7 @@ def render(
         template=name,
         sizes=measured,
         warnings=tuple(replace(one, severity="warning") for one in found),
+        stored=b"" if refer is None else stored,
     )
 
 

@@ -24,6 +24,7 @@ _PLURALS = {
     "clusters": "Cluster",
     "secrets": "Secret",
     "configmaps": "ConfigMap",
+    "httpbootstrapstores": "HTTPBootstrapStore",
     "leases": "Lease",
     "events": "Event",
 }
@@ -33,6 +34,7 @@ _VERSIONS = {
     "machines": "cluster.x-k8s.io/v1beta2",
     "machinepools": "cluster.x-k8s.io/v1beta2",
     "clusters": "cluster.x-k8s.io/v1beta2",
+    "httpbootstrapstores": "infrastructure.cluster.x-k8s.io/v1alpha1",
     "leases": "coordination.k8s.io/v1",
     "events": "events.k8s.io/v1",
 }

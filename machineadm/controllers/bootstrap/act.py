@@ -1,7 +1,7 @@
 """Carry out a decision. Every effect can be repeated: whoever is killed between two of them ends in the same bytes.
 
-The order in which data is made: lock, certificates, the cluster's token key, the token in the workload cluster, the data
-Secret. The status comes last, and is written by the caller.
+The order in which data is made: lock, certificates, the cluster's token key, the token in the workload cluster, the
+configuration in a store, the data Secret. The status comes last, and is written by the caller.
 """
 
 from __future__ import annotations
@@ -15,9 +15,11 @@ from typing import Any, Final
 
 import msgspec
 
+from machineadm.api.formats import seconds
 from machineadm.api.v1alpha1.machine_bootstrap import MachineBootstrap
+from machineadm.api.v1alpha1.reference import ConfigurationReference
 from machineadm.api.v1alpha1.reporting import Reporting
-from machineadm.controllers.bootstrap.conditions import Outcome, Said
+from machineadm.controllers.bootstrap.conditions import STORE_NOT_SYNCED, Outcome, Said
 from machineadm.controllers.bootstrap.decide import Facts, Keep, Lock, Make, RoleName
 from machineadm.controllers.bootstrap.references import references_of
 from machineadm.controllers.bootstrap.rendering import (
@@ -65,11 +67,14 @@ from machineadm.controllers.capi.workload import UnreachableError, Workloads
 from machineadm.controllers.runtime.client import ApiError, Client
 from machineadm.controllers.runtime.resources import (
     CONFIG_MAPS,
+    INFRASTRUCTURE_GROUP,
     MACHINE_BOOTSTRAPS,
     MACHINES,
     SECRETS,
     Resource,
 )
+from machineadm.controllers.stores.opening import Stores
+from machineadm.controllers.stores.port import Opened, StoreError
 from machineadm.redaction import Secret
 from machineadm.rendering.objects import Resource as Referred
 from machineadm.rendering.render import Rendered
@@ -79,10 +84,22 @@ COUNTER_ANNOTATION: Final = "machineadm.x-k8s.io/token-counter"
 EPOCH_ANNOTATION: Final = "machineadm.x-k8s.io/token-epoch"
 TOKEN_LABEL: Final = "machineadm.x-k8s.io/token"  # noqa: S105
 
+STORE_FINALIZER: Final = "machineadm.infrastructure.cluster.x-k8s.io/store"
+"""On a MachineBootstrap for as long as a store may keep its configuration."""
+
+STORE_ANNOTATION: Final = "machineadm.x-k8s.io/store"
+"""On the MachineBootstrap: kind and name of that store. Its spec may be edited meanwhile."""
+
+STORED_UNTIL_ANNOTATION: Final = "machineadm.x-k8s.io/stored-until"
+"""On the MachineBootstrap, once its machine has joined: when the store forgets the configuration."""
+
 _TOKENS_NAMESPACE: Final = "kube-system"
 _TOKEN_TYPE: Final = "bootstrap.kubernetes.io/token"  # noqa: S105
 _GROUP: Final = "system:bootstrappers:kubeadm:default-node-token"
 _MOST_CLASHES: Final = 8
+_AGAIN: Final = 10.0
+_PAUSED_FOR: Final = 30.0
+_MOVED: Final = "clusterctl.cluster.x-k8s.io/delete-for-move"
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
@@ -129,6 +146,7 @@ class Actor:
     Args:
         client: Of the management cluster.
         workloads: Of the workload clusters.
+        stores: Where configurations are kept that do not travel in user data.
         now: The time.
         limits: How long tokens live.
         report_to: Where machines report; None: nowhere.
@@ -139,6 +157,7 @@ class Actor:
         self,
         client: Client,
         workloads: Workloads,
+        stores: Stores,
         *,
         now: Callable[[], datetime],
         limits: Limits,
@@ -147,6 +166,7 @@ class Actor:
     ) -> None:
         self._client = client
         self._workloads = workloads
+        self.stores = stores
         self._now = now
         self._limits = limits
         self._report_to = report_to
@@ -186,6 +206,8 @@ class Actor:
         except UnfitError as error:
             outcome = Outcome(said={"DataSecretAvailable": error.said}, size=error.size)
             return Done(outcome=outcome)
+        except StoreError as error:
+            return Done(outcome=_unstored(error), again_after=error.again_after)
         except CertificateError as error:
             said = Said(status="False", reason=error.reason, message=error.message)
             held = Said(status="False", reason="InvalidConfiguration", message=error.message)
@@ -220,13 +242,17 @@ class Actor:
         try:
             read = decoded(bootstrap.raw, bootstrap.name)
             resources = await self._resources(read, bootstrap.namespace)
+            place = await self._place(bootstrap, read, machine)
             await self._rendered(
                 read, role, machine, cluster, resources,
                 self._stand_ins, Secret("abcdef.0123456789abcdef"), bytes(KEY_SIZE), Seed(uid=""),
-                self._reporting(bootstrap, machine, bytes(KEY_SIZE)),
+                self._reporting(bootstrap, machine, bytes(KEY_SIZE)), place,
             )  # fmt: skip
         except UnfitError as error:
             return Outcome(said={"DataSecretAvailable": error.said}, size=error.size)
+        except StoreError as error:
+            # What passes by itself may have passed when the machine's time comes.
+            return None if error.again_after is not None else _unstored(error)
         return None
 
     async def adopt(self, facts: Facts, secret: SecretMeta) -> Done:
@@ -286,7 +312,41 @@ class Actor:
         else:
             upkeep = self._upkeep_pool if machine.pool else self._upkeep
             said["TokenAvailable"], again = await upkeep(facts, machine, cluster, seed)
+        if STORE_ANNOTATION in bootstrap.annotations:
+            stored, forget = await self._upkeep_stored(bootstrap, machine)
+            said |= stored
+            again = min((one for one in (again, forget) if one is not None), default=None)
         return Done(outcome=Outcome(said=said), again_after=again)
+
+    async def release(self, facts: Facts) -> Done | None:
+        """Have a store forget the configuration of what is being deleted, and let it go.
+
+        Returns:
+            What is to be said, where it cannot go yet.
+
+        Raises:
+            ApiError: The management cluster refuses or does not answer.
+        """
+        bootstrap = facts.bootstrap
+        if STORE_FINALIZER not in bootstrap.finalizers or _MOVED in bootstrap.annotations:
+            # `clusterctl move` deletes first, and takes the finalizers away then: the machine is another's to serve, who needs
+            # what is stored.
+            return None
+        if bootstrap.paused or (facts.cluster is not None and facts.cluster.paused):
+            # Its owner may be gone, whose events would wake it.
+            return Done(outcome=Outcome(paused=True), again_after=_PAUSED_FOR)
+        try:
+            store = await self._store_of(bootstrap)
+            if store.retention.policy != "Retain":
+                await store.remove(bootstrap.key)
+        except StoreError as error:
+            # Without its object nobody can reach the store, and nobody will: what is in it is its owner's business.
+            if error.reason != "StoreNotFound":
+                said = Said(status="False", reason=error.reason, message=error.message)
+                again = error.again_after or _AGAIN
+                return Done(outcome=Outcome(said={"StoreSynced": said}), again_after=again)
+        await self._unclaimed(bootstrap)
+        return None
 
     # Making data.
 
@@ -294,6 +354,10 @@ class Actor:
         bootstrap, role = facts.bootstrap, decision.role
         machine, cluster = decision.machine, decision.cluster
         read = decoded(bootstrap.raw, bootstrap.name)
+        place = await self._place(bootstrap, read, machine)
+        if place is not None and await self._is_published(bootstrap):
+            # Whoever published it has stored what it refers to. Stored again, it would be something else if the spec was edited.
+            return Done(outcome=_available(bootstrap.name), again_after=0.0)
         resources = await self._resources(read, bootstrap.namespace)
         if role == "Initialize" and not await self._take_lock(cluster, machine, facts):
             # Another was faster in the very moment; its ConfigMap's event wakes this one.
@@ -311,10 +375,14 @@ class Actor:
         result = await self._rendered(
             read, role, machine, cluster, resources,
             pairs, Secret(token.reveal()) if token else None, key, seed,
-            reporting,
+            reporting, place,
         )  # fmt: skip
+        if place is not None:
+            await self._claimed(bootstrap, place)
         if token is not None:
             await self._ensure_token(cluster, machine, token)
+        if place is not None:
+            await place.store.put(bootstrap.key, result.stored)
         name = await self._publish(
             bootstrap, cluster, result, seed if token else None, reports=reporting is not None
         )
@@ -322,6 +390,8 @@ class Actor:
         said["CertificatesAvailable"] = Said(status="True", reason="Available")
         reason = "Available" if token else "NotNeeded"
         said["TokenAvailable"] = Said(status="True", reason=reason)
+        if place is not None:
+            said["StoreSynced"] = Said(status="True", reason="Synced")
         outcome = Outcome(data_secret=name, said=said, size=size_of(result))
         return Done(outcome=outcome, again_after=self._limits.token_ttl / 3 if token else None)
 
@@ -337,11 +407,13 @@ class Actor:
         key: bytes,
         seed: Seed,
         reporting: Reporting | None,
+        place: _Place | None = None,
     ) -> Rendered:
         def work() -> Rendered:
             return rendered(
                 read, role, machine, cluster, resources,
                 pairs=pairs, token=token, reporting=reporting,
+                refer=None if place is None else place.refer,
                 random=lambda inputs: random_for(key, seed, inputs),
             )  # fmt: skip
 
@@ -360,6 +432,120 @@ class Actor:
             headers={"Authorization": Secret(f"Bearer {token}")},
             ca_bundle=to.ca_bundle,
         )
+
+    # Stores.
+
+    async def _place(
+        self, bootstrap: Bootstrap, read: MachineBootstrap, machine: Machine
+    ) -> _Place | None:
+        """Where the configuration goes; None: into the user data.
+
+        Raises:
+            StoreError: It cannot go where it should. In user data instead would be what its author wanted kept out of it.
+        """
+        named, path = read.spec.infrastructure_ref, "spec.infrastructureRef"
+        found: tuple[str, str, str]
+        if named is not None:
+            found = (named.api_group, named.kind, named.name)
+        elif machine.store is not None:
+            found = (machine.store.api_group, machine.store.kind, machine.store.name)
+            path = f"{machine.kind} {machine.name}: spec.bootstrap.infrastructureRef"
+        else:
+            return None
+        if machine.pool:
+            # Its data is made again with each token, while machines are on their way that read what is stored.
+            message = f"{path}: this release keeps no configurations of MachinePools in stores; leave it out"
+            raise StoreError("NotSupported", message)
+        try:
+            store = await self.stores.opened(bootstrap.namespace, *found)
+        except StoreError as error:
+            message = f"{path}: {error.message}"
+            raise StoreError(error.reason, message, again_after=error.again_after) from None
+        now = self._now().timestamp()
+        return _Place(
+            store=store,
+            name=f"{found[1]}/{found[2]}",
+            refer=lambda data: store.reference(bootstrap.key, data, now),
+        )
+
+    async def _store_of(self, bootstrap: Bootstrap) -> Opened:
+        kind, _, name = bootstrap.annotations.get(STORE_ANNOTATION, "").partition("/")
+        if not name:
+            raise StoreError("StoreNotFound", f"its annotation {STORE_ANNOTATION} is gone")
+        return await self.stores.opened(bootstrap.namespace, INFRASTRUCTURE_GROUP, kind, name)
+
+    async def _claimed(self, bootstrap: Bootstrap, place: _Place) -> None:
+        """Have nobody forget that a store keeps something, before it does.
+
+        Raises:
+            StoreError: The store that the spec named before does not answer.
+        """
+        there = STORE_FINALIZER in bootstrap.finalizers
+        before = bootstrap.annotations.get(STORE_ANNOTATION, place.name)
+        if there and STORE_ANNOTATION in bootstrap.annotations and before == place.name:
+            return
+        if before != place.name:
+            # The spec named another store when this was tried before.
+            try:
+                await (await self._store_of(bootstrap)).remove(bootstrap.key)
+            except StoreError as error:
+                if error.reason != "StoreNotFound":
+                    raise
+        await self._change(
+            bootstrap,
+            finalizers=list(dict.fromkeys([*bootstrap.finalizers, STORE_FINALIZER])),
+            annotations={STORE_ANNOTATION: place.name},
+        )
+
+    async def _unclaimed(self, bootstrap: Bootstrap) -> None:
+        await self._change(
+            bootstrap,
+            finalizers=[one for one in bootstrap.finalizers if one != STORE_FINALIZER],
+            annotations={STORE_ANNOTATION: None, STORED_UNTIL_ANNOTATION: None},
+        )
+
+    async def _change(self, bootstrap: Bootstrap, **metadata: Any) -> None:
+        # By version: finalizers are a list that others write, too, and that a merge replaces whole.
+        metadata["resourceVersion"] = bootstrap.version
+        await self._client.merge(
+            MACHINE_BOOTSTRAPS, bootstrap.namespace, bootstrap.name, {"metadata": metadata}
+        )
+
+    async def _upkeep_stored(
+        self, bootstrap: Bootstrap, machine: Machine
+    ) -> tuple[dict[str, Said], float | None]:
+        """Have a store forget a configuration when its time has come."""
+        try:
+            store = await self._store_of(bootstrap)
+            kept = store.retention
+            joined = bool(machine.node) or _has_succeeded(bootstrap)
+            if kept.policy != "AfterBootstrap" or not joined:
+                if STORE_FINALIZER not in bootstrap.finalizers:  # a move takes it away
+                    await self._change(
+                        bootstrap, finalizers=[*bootstrap.finalizers, STORE_FINALIZER]
+                    )
+                return {}, None
+            until = bootstrap.annotations.get(STORED_UNTIL_ANNOTATION, "")
+            grace = seconds(kept.grace_period)
+            left = (time_of(until) - self._now()).total_seconds() if until else grace
+            if left > 0:
+                if not until:
+                    end = self._now() + timedelta(seconds=grace)
+                    at = end.strftime("%Y-%m-%dT%H:%M:%SZ")
+                    await self._change(bootstrap, annotations={STORED_UNTIL_ANNOTATION: at})
+                return {}, left
+            await store.remove(bootstrap.key)
+        except StoreError as error:
+            if error.reason == "StoreNotFound":
+                await self._unclaimed(bootstrap)
+            said = Said(status="False", reason=error.reason, message=error.message)
+            return {"StoreSynced": said}, error.again_after
+        await self._unclaimed(bootstrap)
+        return {"StoreSynced": Said(status="True", reason="Removed")}, None
+
+    async def _is_published(self, bootstrap: Bootstrap) -> bool:
+        data = await self._client.get(SECRETS, bootstrap.namespace, bootstrap.name)
+        return data is not None and _is_controlled(secret_meta(data), bootstrap)
 
     async def _resources(self, read: MachineBootstrap, namespace: str) -> tuple[Referred, ...]:
         kinds: dict[str, Resource] = {"Secret": SECRETS, "ConfigMap": CONFIG_MAPS}
@@ -719,14 +905,40 @@ class Actor:
             UnfitError: It is another's.
         """
         data = await self._client.get(SECRETS, bootstrap.namespace, bootstrap.name)
-        there = None if data is None else secret_meta(data)
-        if there is None or not any(
-            one.controller and one.uid == bootstrap.uid for one in there.owners
-        ):
+        if data is None or not _is_controlled(secret_meta(data), bootstrap):
             message = (
                 f"Secret {bootstrap.name} is there already and is not ours; it is never overwritten"
             )
             raise UnfitError(Said(status="False", reason="ForeignSecret", message=message))
+
+
+class _Place(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a configuration goes that does not travel in user data."""
+
+    store: Opened
+    name: str
+    """Kind and name."""
+
+    refer: Callable[[bytes], ConfigurationReference]
+
+
+def _unstored(error: StoreError) -> Outcome:
+    if error.reason == "NotSupported":
+        said = Said(status="False", reason=error.reason, message=error.message)
+        return Outcome(said={"DataSecretAvailable": said})
+    synced = Said(status="False", reason=error.reason, message=error.message)
+    held = Said(status="False", reason=STORE_NOT_SYNCED, message=error.message)
+    return Outcome(said={"StoreSynced": synced, "DataSecretAvailable": held})
+
+
+def _has_succeeded(bootstrap: Bootstrap) -> bool:
+    return any(
+        one.type == "BootstrapSucceeded" and one.status == "True" for one in bootstrap.conditions
+    )
+
+
+def _is_controlled(secret: SecretMeta, bootstrap: Bootstrap) -> bool:
+    return any(one.controller and one.uid == bootstrap.uid for one in secret.owners)
 
 
 def _available(name: str) -> Outcome:

@@ -19,6 +19,7 @@ OWNED: Final = (
     "DataSecretAvailable",
     "CertificatesAvailable",
     "TokenAvailable",
+    "StoreSynced",
     "Ready",
 )
 """The conditions that this controller writes, in their order. `BootstrapSucceeded` is written by whoever takes reports in."""
@@ -31,10 +32,16 @@ WAITING: Final = frozenset(
         "WaitingForInitLock",
         "WaitingForControlPlaneEndpoint",
         "WorkloadClusterUnreachable",
+        "StoreNotReady",
+        "WriteFailed",
     }
 )
 """Reasons that pass by themselves. While one holds, `Ready` is Unknown, so that a MachineHealthCheck can tell waiting from
 failed."""
+
+
+STORE_NOT_SYNCED: Final = "StoreNotSynced"
+"""Reason of `DataSecretAvailable` where `StoreSynced` says why."""
 
 
 class Said(msgspec.Struct, frozen=True, kw_only=True):
@@ -121,7 +128,11 @@ def owned_part(bootstrap: Bootstrap) -> dict[str, Any]:
 
 def _ready(said: Mapping[str, Said], there: Mapping[str, Condition]) -> Said:
     """The first condition that is not True, in the order in which they depend on each other."""
-    for type_ in ("DataSecretAvailable", "CertificatesAvailable", "BootstrapSucceeded"):
+    data = _now("DataSecretAvailable", said, there)
+    # There may be no data for another reason by now than what a store once refused.
+    unstored = data is not None and data.reason == STORE_NOT_SYNCED
+    order = ("StoreSynced",) if unstored else ()
+    for type_ in (*order, "DataSecretAvailable", "CertificatesAvailable", "BootstrapSucceeded"):
         one = _now(type_, said, there)
         if one is None or one.status == "True":
             continue

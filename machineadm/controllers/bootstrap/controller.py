@@ -46,6 +46,7 @@ from machineadm.controllers.runtime.reflector import Reflector
 from machineadm.controllers.runtime.resources import (
     CLUSTERS,
     CONFIG_MAPS,
+    HTTP_STORES,
     MACHINE_BOOTSTRAPS,
     MACHINE_POOLS,
     MACHINES,
@@ -53,6 +54,7 @@ from machineadm.controllers.runtime.resources import (
 )
 from machineadm.controllers.runtime.store import Cached, Key, Store
 from machineadm.controllers.runtime.tasks import cancelled
+from machineadm.controllers.stores.opening import StoreObject, store_object
 
 _LOG = logging.getLogger(__name__)
 
@@ -108,7 +110,7 @@ class BootstrapController:
         """What this process has just written, and need not look at."""
         self.queue = Queue(interval=interval, waited=self._metrics.waited)
         self.bootstraps: Store[Bootstrap] = Store(owner=_owners, reference=_references)
-        self.machines: Store[Machine] = Store(cluster=_cluster_of)
+        self.machines: Store[Machine] = Store(cluster=_cluster_of, store=_store_of)
         self.pools: Store[Machine] = Store(cluster=_cluster_of)
         self.clusters: Store[Cluster] = Store()
         self.secrets: Store[SecretMeta] = Store()
@@ -120,6 +122,7 @@ class BootstrapController:
             (CLUSTERS, cluster, self.clusters),
             (SECRETS, secret_meta, self.secrets),
             (CONFIG_MAPS, secret_meta, self.config_maps),
+            (HTTP_STORES, store_object, actor.stores.objects),
         )
         self.reflectors = [
             Reflector(
@@ -129,7 +132,7 @@ class BootstrapController:
                 store,
                 namespace=namespace,
                 metadata_only=project is secret_meta,
-                optional=resource is MACHINE_POOLS,
+                optional=resource in (MACHINE_POOLS, HTTP_STORES),
             )
             for resource, project, store in mirrored
         ]
@@ -139,6 +142,7 @@ class BootstrapController:
         self.clusters.on_change(self._cluster_changed)
         self.secrets.on_change(self._referred_changed("Secret"))
         self.config_maps.on_change(self._referred_changed("ConfigMap"))
+        actor.stores.objects.on_change(self._store_changed)
 
     async def mirror(self) -> None:
         """Keep the caches until cancelled. A standby does this alone."""
@@ -283,7 +287,9 @@ class BootstrapController:
                         return Done(outcome=wrong)
                 said = Said(status="False", reason=reason, message=message)
                 return Done(outcome=Outcome(said={"DataSecretAvailable": said}))
-            case decisions.Nothing() | decisions.Release():
+            case decisions.Release():
+                return await self._actor.release(facts)
+            case decisions.Nothing():
                 return None
 
     async def _write(self, one: Bootstrap, outcome: Outcome) -> None:
@@ -367,6 +373,15 @@ class BootstrapController:
 
         return changed
 
+    def _store_changed(self, old: StoreObject | None, new: StoreObject | None) -> None:
+        one = new or old
+        if one is None:
+            return
+        kind = HTTP_STORES.kind
+        self._wake(self.bootstraps.by("reference", (one.namespace, f"{kind}/{one.name}")))
+        for member in self.machines.by("store", (one.namespace, f"{kind}/{one.name}")):
+            self._wake(self._owned(member))
+
     def _cluster_of_waiting(self, one: SecretMeta) -> None:
         name = one.name.rpartition("-")[0]
         for member in self._members((one.namespace, name)):
@@ -397,11 +412,17 @@ def _references(one: Bootstrap) -> list[Key]:
         read = decoded(one.raw, one.name)
     except UnfitError:
         return []
-    return [(one.namespace, f"{kind}/{name}") for kind, name in references_of(read.spec)]
+    named = [(one.namespace, f"{kind}/{name}") for kind, name in references_of(read.spec)]
+    store = read.spec.infrastructure_ref
+    return named + ([] if store is None else [(one.namespace, f"{store.kind}/{store.name}")])
 
 
 def _cluster_of(one: Machine) -> list[Key]:
     return [(one.namespace, one.cluster)]
+
+
+def _store_of(one: Machine) -> list[Key]:
+    return [] if one.store is None else [(one.namespace, f"{one.store.kind}/{one.store.name}")]
 
 
 def _same(old: Cached | None, new: Cached | None) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from machineadm.controllers.bootstrap.conditions import WAITING
+from machineadm.controllers.bootstrap.conditions import STORE_NOT_SYNCED, WAITING
 from machineadm.controllers.capi.types import Bootstrap, Condition
 from machineadm.controllers.runtime.events import Event
 
@@ -12,6 +12,7 @@ _ACTIONS = {
     "DataSecretAvailable": "MakeData",
     "CertificatesAvailable": "ReadCertificates",
     "TokenAvailable": "KeepToken",
+    "StoreSynced": "Store",
 }
 
 
@@ -53,10 +54,15 @@ def _event(one: Condition, *, first: bool) -> Event | None:
         if one.reason == "Consumed":
             note = "the machine has joined, and its token is deleted"
             return Event(type="Normal", reason="TokenConsumed", action=action, note=note)
+        if one.reason == "Removed":
+            note = "the machine has joined, and the store has forgotten its configuration"
+            return Event(type="Normal", reason="ConfigurationRemoved", action=action, note=note)
         if first:
             return None  # nothing was wrong before
         note = f"{one.type} is True again"
         return Event(type="Normal", reason=one.type, action=action, note=note)
+    if one.reason == STORE_NOT_SYNCED:
+        return None  # StoreSynced tells it
     waits = one.reason in WAITING
     return Event(
         type="Normal" if waits else "Warning",

@@ -9,6 +9,7 @@ import msgspec
 
 from machineadm.api.finding import Finding
 from machineadm.api.v1alpha1.machine_bootstrap import MachineBootstrap
+from machineadm.api.v1alpha1.reference import ConfigurationReference
 from machineadm.api.v1alpha1.reporting import Reporting
 from machineadm.controllers.bootstrap.conditions import Said, Size, summary
 from machineadm.controllers.bootstrap.decide import RoleName
@@ -25,6 +26,10 @@ _TOO_LARGE: Final = "MA1620"
 
 LARGEST: Final = 1_048_576
 """Bytes of data that a Secret holds; the API server refuses more."""
+
+
+LARGEST_STORED: Final = 4 * 1024 * 1024
+"""Bytes of a configuration in a store."""
 
 
 class UnfitError(Exception):
@@ -70,6 +75,7 @@ def rendered(
     pairs: Mapping[Purpose, Pair],
     token: Secret | None,
     reporting: Reporting | None,
+    refer: Callable[[bytes], ConfigurationReference] | None = None,
     random: Callable[[bytes], Callable[[int], bytes]],
 ) -> Rendered:
     """Render the user data of a machine.
@@ -83,17 +89,12 @@ def rendered(
         pairs: The cluster's certificates and keys.
         token: With which it joins; None to initialize.
         reporting: Where the machine reports; None: nowhere.
+        refer: Makes what travels in place of the configuration; None: that travels itself.
         random: Makes the source of salt and nonce out of all that the data follows from.
 
     Raises:
         UnfitError: There are problems, or the data is too large.
     """
-    if bootstrap.spec.infrastructure_ref is not None:
-        # In-line instead would put into user data what its author wanted kept out of it.
-        message = (
-            "spec.infrastructureRef: this release keeps no configurations in stores; leave it out"
-        )
-        raise UnfitError(Said(status="False", reason="NotSupported", message=message))
     try:
         whole = fill(bootstrap, role, machine, cluster, pairs=pairs, token=token)
     except RoleError as error:
@@ -106,12 +107,17 @@ def rendered(
         [whole, reporting, *resources], enc_hook=_revealed, order="deterministic"
     )
     try:
-        result = render(whole, tuple(resources), random=random(inputs), reporting=reporting)
+        result = render(
+            whole, tuple(resources), random=random(inputs), reporting=reporting, refer=refer
+        )
     except UnrenderedError as error:
         raise UnfitError(_said(error.findings)) from None
     size = size_of(result)
     if result.sizes.raw > LARGEST:
         message = f"the data is {result.sizes.raw} bytes, and a Secret holds {LARGEST}; fetch large files from a source"
+        raise UnfitError(Said(status="False", reason="DataTooLarge", message=message), size)
+    if len(result.stored) > LARGEST_STORED:
+        message = f"the configuration is {len(result.stored)} bytes, and a store takes {LARGEST_STORED}; fetch large files from a source"
         raise UnfitError(Said(status="False", reason="DataTooLarge", message=message), size)
     return result
 

@@ -45,6 +45,7 @@ class Metadata(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     deletion_timestamp: str | None = None
     labels: dict[str, str] = {}
     annotations: dict[str, str] = {}
+    finalizers: tuple[str, ...] = ()
     owner_references: tuple[OwnerReference, ...] = ()
 
 
@@ -57,6 +58,14 @@ class Condition(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     message: str = ""
     last_transition_time: str = ""
     observed_generation: int | None = None
+
+
+class ObjectReference(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """An object in the same namespace; its version is nobody's business here."""
+
+    api_group: str
+    kind: str
+    name: str
 
 
 class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
@@ -112,6 +121,9 @@ class Machine(Cached, frozen=True, kw_only=True):
     complete: bool = False
     """Of a pool: as many nodes are there as are wanted."""
 
+    store: ObjectReference | None = None
+    """Where its configuration is kept, where its MachineBootstrap does not say."""
+
     @property
     def kind(self) -> str:
         """`Machine` or `MachinePool`."""
@@ -131,6 +143,8 @@ class Bootstrap(Cached, frozen=True, kw_only=True):
     conditions: tuple[Condition, ...]
     data_secret_created: bool
     data_secret: str
+    annotations: dict[str, str] = msgspec.field(default_factory=dict)
+    finalizers: tuple[str, ...] = ()
     observed_generation: int = 0
     status: dict[str, Any] = msgspec.field(default_factory=dict)
     """Its whole status, to be compared with what it should be."""
@@ -170,6 +184,7 @@ class _ClusterObject(msgspec.Struct, frozen=True, kw_only=True):
 
 class _MachineBootstrapSpec(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     data_secret_name: str = ""
+    infrastructure_ref: ObjectReference | None = None
 
 
 class _MachineSpec(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
@@ -256,6 +271,7 @@ def machine(data: bytes) -> Machine:
         kubernetes_version=read.spec.version,
         control_plane=CONTROL_PLANE_LABEL in read.metadata.labels,
         data_secret=read.spec.bootstrap.data_secret_name,
+        store=read.spec.bootstrap.infrastructure_ref,
         node=read.status.node_ref.name,
     )
 
@@ -270,6 +286,7 @@ def machine_pool(data: bytes) -> Machine:
         kubernetes_version=template.version,
         control_plane=False,
         data_secret=template.bootstrap.data_secret_name,
+        store=template.bootstrap.infrastructure_ref,
         node="",
         pool=True,
         complete=len(read.status.node_refs) >= read.spec.replicas,
@@ -288,6 +305,8 @@ def bootstrap(data: bytes) -> Bootstrap:
         deleted=read.metadata.deletion_timestamp is not None,
         paused=PAUSED_ANNOTATION in read.metadata.annotations,
         labels=read.metadata.labels,
+        annotations=read.metadata.annotations,
+        finalizers=read.metadata.finalizers,
         owners=read.metadata.owner_references,
         conditions=status.conditions,
         data_secret_created=status.initialization.data_secret_created,

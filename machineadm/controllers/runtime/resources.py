@@ -8,6 +8,7 @@ import msgspec
 
 BOOTSTRAP_GROUP: Final = "bootstrap.cluster.x-k8s.io"
 CLUSTER_GROUP: Final = "cluster.x-k8s.io"
+INFRASTRUCTURE_GROUP: Final = "infrastructure.cluster.x-k8s.io"
 
 
 class Resource(msgspec.Struct, frozen=True, kw_only=True):
@@ -50,6 +51,12 @@ MACHINES: Final = Resource(
 )
 MACHINE_POOLS: Final = Resource(
     group=CLUSTER_GROUP, version="v1beta2", kind="MachinePool", plural="machinepools"
+)
+HTTP_STORES: Final = Resource(
+    group=INFRASTRUCTURE_GROUP,
+    version="v1alpha1",
+    kind="HTTPBootstrapStore",
+    plural="httpbootstrapstores",
 )
 SECRETS: Final = Resource(group="", version="v1", kind="Secret", plural="secrets")
 CONFIG_MAPS: Final = Resource(group="", version="v1", kind="ConfigMap", plural="configmaps")

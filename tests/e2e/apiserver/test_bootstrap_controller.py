@@ -9,6 +9,7 @@ import base64
 import functools
 import json
 import re
+import secrets
 import shutil
 import signal
 import ssl
@@ -27,6 +28,7 @@ import yaml
 
 from machineadm.redaction import Secret
 from machineadm.sources.reports import put_report
+from tests.agent_file import run_agent
 from tests.controllers_world import configuration_in
 from tests.e2e.apiserver.server import Server, running
 from tests.real import missing
@@ -208,6 +210,27 @@ class Namespace:
     def has_data(self, name: str) -> None:
         """Wait until a machine's data is there."""
         until(lambda: self.condition(name) == "True/Available", f"{name} has data")
+
+    def store(self, url: str, bundle: str, key: bytes, token: str) -> None:
+        """An HTTPBootstrapStore and its Secret."""
+        values = {"key": key, "token": token.encode()}
+        data = {name: base64.b64encode(value).decode() for name, value in values.items()}
+        secret = {"apiVersion": "v1", "kind": "Secret", "data": data}
+        self.create({**secret, "metadata": {"name": "edge"}})
+        self.create(
+            {
+                "apiVersion": "infrastructure.cluster.x-k8s.io/v1alpha1",
+                "kind": "HTTPBootstrapStore",
+                "metadata": {"name": "edge"},
+                "spec": {
+                    "url": url,
+                    "caBundle": bundle,
+                    "credentials": {"bearerTokenFrom": {"name": "edge", "key": "token"}},
+                    "fetch": {"token": {"keyFrom": {"name": "edge", "key": "key"}}},
+                    "retention": {"gracePeriod": "1s"},
+                },
+            }
+        )
 
     def data(self, name: str) -> bytes:
         return base64.b64decode(self.get("secret", name)["data"]["value"])
@@ -598,3 +621,98 @@ def test_a_killed_controller_leaves_one_data_secret_and_one_token(
         for number in range(6)
     }
     assert set(tokens(server)) - before == given
+
+
+@contextmanager
+def store_program(directory: Path, authority: Authority) -> Generator[tuple[str, bytes, str]]:
+    """machineadm-store on a free port; yields its URL, the key of machines and the manager's token."""
+    key, token = secrets.token_bytes(32).hex().encode(), secrets.token_hex(32)
+    (directory / "key").write_bytes(key)
+    (directory / "token").write_text(token)
+    identity = authority.identity(directory / "store-tls", "127.0.0.1")
+    log = directory / "store.log"
+    with log.open("wb") as file:
+        process = subprocess.Popen(
+            [
+                sys.executable,
+                "-m",
+                "machineadm.controllers.stores.cli",
+                f"--directory={directory / 'kept'}",
+                f"--manager-tokens={directory / 'token'}",
+                f"--machine-key={directory / 'key'}",
+                f"--certificate={identity.certificate}",
+                f"--key={identity.key}",
+                "--address=127.0.0.1:0",
+            ],
+            stdout=file,
+            stderr=subprocess.STDOUT,
+        )
+    try:
+        until(lambda: "store at port" in log.read_text(), "the store serves")
+        port = re.search(r"store at port (\d+)", log.read_text())
+        assert port
+        yield f"https://127.0.0.1:{port[1]}/v1/configurations", key, token
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.wait(60)
+
+
+def test_a_machine_fetches_its_configuration_from_the_store_which_forgets_it_when_it_has_joined(
+    server: Server, account: Path, system_namespace: None, tmp_path: Path, agent_file: Path
+) -> None:
+    one = Namespace(server, "stores")
+    one.cluster()
+    authority = Authority()
+    reference = {
+        "apiGroup": "infrastructure.cluster.x-k8s.io",
+        "kind": "HTTPBootstrapStore",
+        "name": "edge",
+    }
+    files = [{"path": "/etc/motd", "content": "from the store\n"}]
+    spec = {"machine": {"files": files}, "infrastructureRef": reference}
+    kept = tmp_path / "kept/stores/cp-0/configuration"
+    with (
+        store_program(tmp_path, authority) as (url, key, token),
+        controller(account, tmp_path / "log", "--namespace=stores"),
+    ):
+        one.machine("cp-0", control_plane=True, spec=spec)
+        # Served as soon as the store is there: an event and no timer wakes it.
+        until(lambda: one.condition("cp-0", "StoreSynced") == "False/StoreNotFound", "it is named")
+        one.store(url, authority.certificate, key, token)
+        one.has_data("cp-0")
+        assert one.condition("cp-0", "StoreSynced") == "True/Synced"
+        document = configuration_in(one.data("cp-0"), "ConfigurationReference")
+        assert kept.stat().st_size > 1000
+        # The authority's key and all else is in the store, and not in the Secret.
+        authority_key = base64.b64decode(one.get("secret", "prod-ca")["data"]["tls.key"])
+        assert json.dumps(authority_key.decode()).encode() in kept.read_bytes()
+        assert b"PRIVATE" not in json.dumps(document).encode()
+
+        # What the user data has written on the machine.
+        (tmp_path / "node.json").write_text(json.dumps(document))
+        tree = tmp_path / "tree"
+        tree.mkdir()
+        arguments = ("bootstrap", "--root", str(tree), "--path", str(tmp_path / "node.json"))
+        ended = run_agent(agent_file, *arguments, cache=tmp_path / "cache")
+        assert ended.returncode == 0, ended.stderr
+        assert (tree / "etc/motd").read_text() == "from the store\n"
+        assert (tree / "etc/kubernetes/pki/ca.key").read_bytes() == authority_key
+
+        one.status("machine", "cp-0", {"nodeRef": {"name": "cp-0"}})
+        until(lambda: one.condition("cp-0", "StoreSynced") == "True/Removed", "it is removed")
+        assert not kept.exists()
+        again = run_agent(agent_file, *arguments, cache=tmp_path / "cache")
+        assert again.returncode != 0
+        assert token not in again.stderr
+        there = one.get("machinebootstrap", "cp-0")["metadata"]
+        assert not there.get("finalizers")
+        assert not there.get("annotations")
+
+        one.machine("cp-1", spec=spec)
+        one.status("cluster", "prod", {"initialization": {"controlPlaneInitialized": True}})
+        one.has_data("cp-1")
+        server.kubectl("delete", "machinebootstrap", "cp-1", "--namespace=stores", "--timeout=60s")
+        assert not (tmp_path / "kept/stores").exists()
+    for log in ("log", "store.log"):
+        for word in ("ERROR", "orbidden", "Traceback", token, key.decode()):
+            assert word not in (tmp_path / log).read_text(), (tmp_path / log).read_text()

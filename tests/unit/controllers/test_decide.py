@@ -165,6 +165,7 @@ def now_said() -> dict[str, Said]:
         "DataSecretAvailable": Said(status="True", reason="Available"),
         "CertificatesAvailable": Said(status="True", reason="Available"),
         "TokenAvailable": Said(status="True", reason="Available"),
+        "StoreSynced": Said(status="True", reason="Synced"),
     }
 
 

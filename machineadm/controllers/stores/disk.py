@@ -1,0 +1,91 @@
+"""What a store keeps, in files: whole or not at all, readable by nobody else."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+from pathlib import Path
+from typing import Final, Literal
+
+from machineadm.controllers.runtime.store import Key
+
+Part = Literal["configuration", "status"]
+_PARTS: Final[tuple[Part, ...]] = ("configuration", "status")
+_ATTEMPTS: Final = 3
+
+
+class Disk:
+    """Files below a directory, each at `<namespace>/<name>/<part>`. The names are the caller's to check.
+
+    Args:
+        directory: Is made where it is not there.
+
+    Raises:
+        OSError: It cannot be made.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+    def get(self, key: Key, part: Part) -> bytes | None:
+        """Read a part of what is kept; None if it is not there.
+
+        Raises:
+            OSError: It is there, and cannot be read.
+        """
+        try:
+            return self._path(key, part).read_bytes()
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+
+    def put(self, key: Key, part: Part, data: bytes) -> None:
+        """Keep a part, whole or not at all, also where the power goes.
+
+        Raises:
+            OSError: It cannot be written.
+        """
+        path = self._path(key, part)
+        beside = path.with_name(f".{part}.{secrets.token_hex(8)}")
+        for _ in range(_ATTEMPTS - 1):
+            # Another replica may remove what is there, with its directory, in this very moment.
+            with contextlib.suppress(FileNotFoundError):
+                return self._put(path, beside, data)
+        return self._put(path, beside, data)
+
+    def remove(self, key: Key) -> None:
+        """Forget all that is kept of a machine.
+
+        Raises:
+            OSError: It cannot be removed.
+        """
+        directory = self._path(key, "configuration").parent
+        for part in _PARTS:
+            with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+                (directory / part).unlink()
+        for one in (directory, directory.parent):
+            with contextlib.suppress(OSError):
+                # What another has put meanwhile keeps its directory.
+                one.rmdir()
+
+    def _path(self, key: Key, part: Part) -> Path:
+        namespace, name = key
+        return self._directory / namespace / name / part
+
+    def _put(self, path: Path, beside: Path, data: bytes) -> None:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        try:
+            self._write(beside, data)
+            beside.replace(path)
+        finally:
+            with contextlib.suppress(OSError):
+                beside.unlink()
+
+    @staticmethod
+    def _write(path: Path, data: bytes) -> None:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+        with open(descriptor, "wb") as file:  # noqa: PTH123 - by its descriptor
+            file.write(data)
+            file.flush()
+            os.fsync(descriptor)

@@ -1,0 +1,225 @@
+"""From the name of a store to one that can be used: its object, and the Secrets that it refers to."""
+
+from __future__ import annotations
+
+import base64
+import ssl
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import Final
+
+import aiohttp
+import msgspec
+
+from machineadm.api.infrastructure.v1alpha1.http import HTTPBootstrapStore, HTTPBootstrapStoreSpec
+from machineadm.api.meta import KeyReference
+from machineadm.controllers.capi.types import Metadata
+from machineadm.controllers.runtime.client import Client
+from machineadm.controllers.runtime.kubeconfig import load_pair
+from machineadm.controllers.runtime.resources import (
+    HTTP_STORES,
+    INFRASTRUCTURE_GROUP,
+    SECRETS,
+)
+from machineadm.controllers.runtime.store import Cached, Key, Store
+from machineadm.controllers.stores.http import HttpStore
+from machineadm.controllers.stores.port import Opened, StoreError
+from machineadm.controllers.stores.tokens import key_of
+from machineadm.documents.decoding import decode_kinds
+from machineadm.version import VERSION
+
+_FRESH: Final = 60.0
+_MOST: Final = 1000
+_AGAIN: Final = 10.0
+
+_KINDS: Final[dict[tuple[str, str], type]] = {
+    (HTTP_STORES.api_version, HTTP_STORES.kind): HTTPBootstrapStore
+}
+
+
+class StoreObject(Cached, frozen=True, kw_only=True):
+    """A store as the API server has it."""
+
+    raw: bytes
+    deleted: bool
+
+
+class _Object(msgspec.Struct):
+    metadata: Metadata
+
+
+class _Secret(msgspec.Struct):
+    data: dict[str, str] = {}
+
+
+def store_object(data: bytes) -> StoreObject:
+    """Project a store. Raises `msgspec.ValidationError` where it is none."""
+    meta = msgspec.json.decode(data, type=_Object).metadata
+    return StoreObject(
+        namespace=meta.namespace,
+        name=meta.name,
+        uid=meta.uid,
+        version=meta.resource_version,
+        raw=bytes(data),
+        deleted=meta.deletion_timestamp is not None,
+    )
+
+
+class Stores:
+    """The stores of the management cluster.
+
+    Args:
+        client: Of the management cluster.
+        clock: Seconds that never go back.
+    """
+
+    def __init__(self, client: Client, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self.objects: Store[StoreObject] = Store()
+        """Kept by whoever mirrors the API server."""
+        self._client = client
+        self._clock = clock
+        self._session: aiohttp.ClientSession | None = None
+        self._secrets: OrderedDict[Key, tuple[dict[str, str] | None, float]] = OrderedDict()
+
+    async def close(self) -> None:
+        """Close all connections."""
+        if self._session is not None:
+            await self._session.close()
+            self._session = None
+
+    async def opened(self, namespace: str, group: str, kind: str, name: str) -> Opened:
+        """Find a store, and all that is needed to use it.
+
+        Args:
+            namespace: Of who refers to it, and so its own.
+            group: Its API group.
+            kind: Its kind.
+            name: Its name.
+
+        Raises:
+            StoreError: It is not there, or cannot be used as it is.
+            ApiError: The management cluster refuses or does not answer.
+        """
+        if (group, kind) != (INFRASTRUCTURE_GROUP, HTTP_STORES.kind):
+            message = f"this release keeps no configurations in a {kind} of {group}"
+            raise StoreError("NotSupported", message)
+        there = self.objects.get((namespace, name))
+        if there is None or there.deleted:
+            raise StoreError("StoreNotFound", f"there is no {kind} {name} in this namespace")
+        spec = _decoded(there)
+        token = spec.fetch.token
+        if token is None:
+            message = (
+                f"{kind} {name}: spec.fetch.plugin is not in this release; use spec.fetch.token"
+            )
+            raise StoreError("NotSupported", message)
+        try:
+            key = key_of(await self._value(namespace, token.key_from))
+        except ValueError as error:
+            where = f"key {token.key_from.key} of Secret {token.key_from.name}"
+            raise StoreError(
+                "StoreNotReady", f"{kind} {name}: {where}: {error}", again_after=_AGAIN
+            ) from None
+        return HttpStore(
+            self._connected(),
+            spec,
+            name=name,
+            headers=await self._headers(namespace, spec),
+            tls=await self._tls(namespace, name, spec),
+            key=key,
+        )
+
+    def _connected(self) -> aiohttp.ClientSession:
+        if self._session is None:
+            self._session = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(limit=64),
+                headers={"User-Agent": f"machineadm/{VERSION}"},
+                auto_decompress=False,
+                # No cookie of one store goes to another.
+                cookie_jar=aiohttp.DummyCookieJar(),
+            )
+        return self._session
+
+    async def _headers(self, namespace: str, spec: HTTPBootstrapStoreSpec) -> dict[str, str]:
+        headers = {
+            name: await self._text(namespace, reference)
+            for name, reference in spec.headers_from.items()
+        }
+        credentials = spec.credentials
+        if credentials is None:
+            return headers
+        if credentials.bearer_token_from is not None:
+            token = await self._text(namespace, credentials.bearer_token_from)
+            headers["Authorization"] = f"Bearer {token}"
+        if credentials.basic is not None:
+            password = await self._text(namespace, credentials.basic.password_from)
+            pair = f"{credentials.basic.username}:{password}".encode()
+            headers["Authorization"] = f"Basic {base64.b64encode(pair).decode()}"
+        return headers
+
+    async def _tls(
+        self, namespace: str, name: str, spec: HTTPBootstrapStoreSpec
+    ) -> ssl.SSLContext | None:
+        given = spec.credentials.client_certificate if spec.credentials else None
+        if spec.ca_bundle is None and given is None:
+            return None
+        try:
+            context = ssl.create_default_context()
+            if spec.ca_bundle is not None:
+                # Beside the system's own, as machines do.
+                context.load_verify_locations(cadata=spec.ca_bundle)
+            if given is not None:
+                pair = [
+                    await self._value(namespace, KeyReference(name=given.name, key=key))
+                    for key in ("tls.crt", "tls.key")
+                ]
+                load_pair(context, pair[0], pair[1])
+        except (ssl.SSLError, ValueError):
+            message = f"HTTPBootstrapStore {name}: spec.caBundle or the client certificate is not PEM that can be used"
+            raise StoreError("StoreNotReady", message, again_after=_AGAIN) from None
+        return context
+
+    async def _text(self, namespace: str, reference: KeyReference) -> str:
+        try:
+            text = (await self._value(namespace, reference)).decode().strip()
+        except UnicodeDecodeError:
+            text = ""
+        # What breaks out of its line would be a header of its own.
+        if not text or not text.isprintable():
+            message = f"key {reference.key} of Secret {reference.name} is not one line of text"
+            raise StoreError("StoreNotReady", message, again_after=_AGAIN)
+        return text
+
+    async def _value(self, namespace: str, reference: KeyReference) -> bytes:
+        values = await self._secret((namespace, reference.name))
+        if values is None or reference.key not in values:
+            what = f"Secret {reference.name}"
+            message = (
+                f"there is no {what}" if values is None else f"{what} has no key {reference.key}"
+            )
+            raise StoreError("StoreNotReady", message, again_after=_AGAIN)
+        return base64.b64decode(values[reference.key])
+
+    async def _secret(self, key: Key) -> dict[str, str] | None:
+        """The values of a Secret, a minute's worth at a time; that there is none is never remembered."""
+        values, until = self._secrets.get(key, (None, 0.0))
+        if values is not None and self._clock() < until:
+            return values
+        data = await self._client.get(SECRETS, *key)
+        values = None if data is None else msgspec.json.decode(data, type=_Secret).data
+        self._secrets[key] = (values, self._clock() + _FRESH)
+        self._secrets.move_to_end(key)
+        while len(self._secrets) > _MOST:
+            self._secrets.popitem(last=False)
+        return values
+
+
+def _decoded(there: StoreObject) -> HTTPBootstrapStoreSpec:
+    (document,) = decode_kinds(there.raw, file=there.name, kinds=_KINDS)
+    value = document.value
+    if document.problems or not isinstance(value, HTTPBootstrapStore):
+        # The API server let it pass, so a person wrote it around the definitions' rules.
+        said = "; ".join(f"{one.path}: {one.message}" for one in document.problems[:3])
+        raise StoreError("StoreNotReady", f"HTTPBootstrapStore {there.name}: {said}")
+    return value.spec

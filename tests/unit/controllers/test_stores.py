@@ -1,0 +1,503 @@
+"""A configuration goes into a store and a reference to it into the data: whole, for its machine alone, and only as long as it is needed."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import hashlib
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import msgspec
+import pytest
+from aiohttp import web
+
+from machineadm.controllers.runtime.serving import served
+from machineadm.controllers.stores.disk import Disk
+from machineadm.controllers.stores.server import LARGEST, Identities, StoreServer
+from tests.controllers_world import World, configuration_in, world
+from tests.fakes.apiserver import Object
+
+KEY = b"k" * 32
+MANAGER = "the-manager-s-own-token"
+PATH = "/v1/configurations"
+REFERENCE = {
+    "apiGroup": "infrastructure.cluster.x-k8s.io",
+    "kind": "HTTPBootstrapStore",
+    "name": "edge",
+}
+
+
+class Shop:
+    """A world with a store.
+
+    Attributes:
+        disk: What the store keeps.
+        calls: Method and path of each request, in their order.
+        fail: An HTTP status other than 0 is the answer to a request, which has no effect.
+        lose: As `fail`, but the request has its effect.
+    """
+
+    def __init__(self, one: World, disk: Disk, url: str) -> None:
+        self.one = one
+        self.disk = disk
+        self.url = url
+        self.calls: list[tuple[str, str]] = []
+        self.fail: Callable[[str, str], int] = lambda method, path: 0
+        self.lose: Callable[[str, str], int] = lambda method, path: 0
+
+    async def store(self, **spec: Any) -> None:
+        """The HTTPBootstrapStore and its Secret."""
+        secret = {
+            "key": base64.b64encode(KEY).decode(),
+            "token": base64.b64encode(MANAGER.encode()).decode(),
+        }
+        await self.one.management.put("secrets", {"metadata": {"name": "edge"}, "data": secret})
+        whole = {
+            "url": f"{self.url}{PATH}",
+            "credentials": {"bearerTokenFrom": {"name": "edge", "key": "token"}},
+            "fetch": {"token": {"keyFrom": {"name": "edge", "key": "key"}}},
+        } | spec
+        await self.one.management.put(
+            "httpbootstrapstores", {"metadata": {"name": "edge"}, "spec": whole}
+        )
+
+    def kept(self, name: str = "worker") -> bytes | None:
+        """What the store has of a machine."""
+        return self.disk.get(("default", name), "configuration")
+
+    def reference(self, name: str = "worker") -> Object:
+        """The reference in a data Secret."""
+        found: Object = configuration_in(self.one.data(name), "ConfigurationReference")["spec"]
+        return found
+
+
+@asynccontextmanager
+async def shop(directory: Path) -> AsyncIterator[Shop]:
+    async with world() as one:
+        disk = Disk(directory / "store")
+        server = StoreServer(
+            disk,
+            Identities(managers=lambda: [MANAGER.encode()], keys=lambda: [KEY]),
+            now=lambda: one.now.timestamp(),
+            clock=lambda: one.now.timestamp(),
+        )
+        app = server.app()
+        found: list[Shop] = []
+
+        @web.middleware
+        async def told(request: web.Request, handler: Any) -> Any:
+            call = request.method, request.path
+            found[0].calls.append(call)
+            status = found[0].fail(*call)
+            if status:
+                return web.Response(status=status)
+            answer = await handler(request)
+            lost = found[0].lose(*call)
+            return web.Response(status=lost) if lost else answer
+
+        app.middlewares.append(told)
+        async with served(app, ("127.0.0.1", 0)) as port:
+            found.append(Shop(one, disk, f"http://127.0.0.1:{port}"))
+            yield found[0]
+
+
+Scene = Callable[[Shop], Coroutine[Any, Any, None]]
+
+
+def play(directory: Path, scene: Scene) -> None:
+    async def whole() -> None:
+        async with shop(directory) as one:
+            await scene(one)
+
+    asyncio.run(whole())
+
+
+async def worker(one: World, **spec: Any) -> None:
+    await one.certificates()
+    await one.cluster(initialized=True)
+    await one.machine("worker", **{"infrastructureRef": REFERENCE, **spec})
+
+
+def test_the_store_has_the_configuration_and_the_data_no_more_than_where_it_is(
+    tmp_path: Path,
+) -> None:
+    async def scene(shop: Shop) -> None:
+        one = shop.one
+        await shop.store()
+        await worker(one)
+
+        await one.settle()
+
+        assert one.condition("worker") == ("True", "Available")
+        assert one.condition("worker", "StoreSynced") == ("True", "Synced")
+        kept = shop.kept()
+        assert kept is not None
+        stored = msgspec.json.decode(kept)
+        token = stored["spec"]["kubernetes"]["role"]["discovery"]["token"]
+        assert one.tokens() == [f"bootstrap-token-{token.partition('.')[0]}"]
+        # Who reads the Secret sees neither that nor any other secret of the machine.
+        with pytest.raises(AssertionError, match="no MachineConfiguration"):
+            configuration_in(one.data("worker"))
+        reference = shop.reference()
+        assert reference["url"] == f"{shop.url}{PATH}/default/worker"
+        assert reference["sha256"] == hashlib.sha256(kept).hexdigest()
+        async with (
+            aiohttp.ClientSession() as session,
+            session.get(reference["url"], headers=reference["headers"]) as answer,
+        ):
+            assert (answer.status, await answer.read()) == (200, kept)
+
+    play(tmp_path, scene)
+
+
+def test_a_store_costs_one_write_of_the_object_and_one_of_the_store_and_a_second_look_none(
+    tmp_path: Path,
+) -> None:
+    async def scene(shop: Shop) -> None:
+        one = shop.one
+        await shop.store()
+        await worker(one)
+        await one.settle()
+        one.management.calls.clear()
+        await one.machine("second", infrastructureRef=REFERENCE)
+        shop.calls.clear()
+        await one.settle()
+        writes = [call for call in one.management.calls if call[0] != "GET"]
+        assert writes == [
+            ("PATCH", "machinebootstraps/second"),
+            ("POST", "secrets"),
+            ("PATCH", "machinebootstraps/second/status"),
+        ]
+        assert shop.calls == [("PUT", f"{PATH}/default/second")]
+
+        one.management.calls.clear()
+        shop.calls.clear()
+        one.restart()
+        await one.settle()
+        assert not [call for call in one.management.calls if call[0] != "GET"]
+        assert not shop.calls
+
+    play(tmp_path, scene)
+
+
+@pytest.mark.parametrize("role", ["Initialize", "JoinControlPlane", "JoinWorker"])
+def test_killed_between_any_two_calls_the_data_refers_to_what_the_store_has(
+    role: str, tmp_path: Path
+) -> None:
+    async def prepare(shop: Shop) -> None:
+        one = shop.one
+        await shop.store()
+        await one.certificates()
+        await one.cluster(initialized=role != "Initialize")
+        await one.machine("worker", control_plane="Worker" not in role, infrastructureRef=REFERENCE)
+
+    whole: list[Any] = []
+
+    async def undisturbed(shop: Shop) -> None:
+        await prepare(shop)
+        shop.one.management.calls.clear()
+        await shop.one.settle()
+        calls = shop.one.management.calls, shop.one.workload.calls, shop.calls
+        whole.extend([shop.kept(), sum(map(len, calls))])
+
+    play(tmp_path / "whole", undisturbed)
+    kept, calls = whole
+    assert kept
+
+    for number in range(1, calls + 1):
+        for way in ("fail", "lose"):
+
+            async def killed(shop: Shop, number: int = number, way: str = way) -> None:
+                await prepare(shop)
+                count = [0]
+
+                def dies(method: str, path: str) -> int:
+                    count[0] += 1
+                    return 500 if count[0] >= number else 0
+
+                servers = (shop.one.management, shop.one.workload, shop)
+                for server in servers:
+                    setattr(server, way, dies)
+                await shop.one.attempt()
+                for server in servers:
+                    setattr(server, way, lambda method, path: 0)
+                # The next process starts later, and its token for fetching ends later.
+                shop.one.passes(seconds=30)
+                shop.one.restart()
+                await shop.one.settle()
+                assert shop.one.condition("worker") == ("True", "Available"), (number, way)
+                assert shop.kept() == kept, (number, way)
+                assert shop.reference()["sha256"] == hashlib.sha256(kept).hexdigest()
+                there = shop.one.management.get("machinebootstraps", "worker")["metadata"]
+                assert there["finalizers"], (number, way)
+
+            play(tmp_path / f"{number}-{way}", killed)
+
+
+def test_an_edit_between_the_data_and_the_status_never_changes_what_the_data_refers_to(
+    tmp_path: Path,
+) -> None:
+    async def scene(shop: Shop) -> None:
+        one = shop.one
+        await shop.store()
+        await worker(one)
+        one.management.fail = lambda method, path: 500 if path.endswith("/status") else 0
+        await one.attempt()
+        one.management.fail = lambda method, path: 0
+        kept = shop.kept()
+        assert kept is not None
+        hostname = {"hostname": {"name": "another"}}
+        spec = {"infrastructureRef": REFERENCE, "machine": hostname}
+        await one.management.change("machinebootstraps", "worker", spec=spec)
+        one.restart()
+
+        await one.settle()
+
+        assert shop.kept() == kept
+        assert shop.reference()["sha256"] == hashlib.sha256(kept).hexdigest()
+
+    play(tmp_path, scene)
+
+
+def test_a_joined_machine_s_configuration_is_removed_when_its_time_is_over(tmp_path: Path) -> None:
+    async def scene(shop: Shop) -> None:
+        one = shop.one
+        await shop.store(retention={"gracePeriod": "10m"})
+        await worker(one)
+        await one.settle()
+        one.passes(hours=2)
+        await one.settle()
+        assert shop.kept(), "a machine may come late"
+
+        await one.joins("worker")
+        again = await one.settle()
+        assert again["worker"] == 600.0
+        assert shop.kept()
+
+        one.passes(minutes=10)
+        one.restart()
+        await one.settle()
+        assert shop.kept() is None
+        assert one.condition("worker", "StoreSynced") == ("True", "Removed")
+        there = one.management.get("machinebootstraps", "worker")["metadata"]
+        assert not there["finalizers"]
+        assert not there["annotations"]
+        assert one.condition("worker", "Ready") == ("True", "Ready")
+
+    play(tmp_path, scene)
+
+
+@pytest.mark.parametrize("policy", ["AfterBootstrap", "WithMachineBootstrap", "Retain"])
+def test_a_deleted_object_goes_when_the_store_has_forgotten_it(policy: str, tmp_path: Path) -> None:
+    async def scene(shop: Shop) -> None:
+        one = shop.one
+        await shop.store(retention={"policy": policy})
+        await worker(one)
+        await one.settle()
+        shop.fail = lambda method, path: 503 if method == "DELETE" else 0
+        there = one.management.get("machinebootstraps", "worker")
+        meta = there["metadata"] | {"deletionTimestamp": "2026-11-30T12:00:00Z"}
+        await one.management.change("machinebootstraps", "worker", metadata=meta)
+
+        again = await one.settle()
+
+        there = one.management.get("machinebootstraps", "worker")["metadata"]
+        if policy == "Retain":
+            assert not there["finalizers"]
+            assert shop.kept()
+            return
+        assert there["finalizers"], "the store may have it still"
+        assert one.condition("worker", "StoreSynced") == ("False", "WriteFailed")
+        assert again["worker"] == 10.0
+        shop.fail = lambda method, path: 0
+        await one.settle()
+        assert not one.management.get("machinebootstraps", "worker")["metadata"]["finalizers"]
+        assert shop.kept() is None
+
+    play(tmp_path, scene)
+
+
+@pytest.mark.parametrize("how", ["moved", "paused"])
+def test_what_goes_to_another_management_cluster_stays_in_the_store(
+    how: str, tmp_path: Path
+) -> None:
+    async def scene(shop: Shop) -> None:
+        one = shop.one
+        await shop.store()
+        await worker(one)
+        await one.settle()
+        there = one.management.get("machinebootstraps", "worker")
+        meta = there["metadata"] | {"deletionTimestamp": "2026-11-30T12:00:00Z"}
+        if how == "moved":
+            moved = {"clusterctl.cluster.x-k8s.io/delete-for-move": ""}
+            meta["annotations"] = meta["annotations"] | moved
+        else:
+            await one.cluster(initialized=True, paused=True)
+        await one.management.change("machinebootstraps", "worker", metadata=meta)
+        await one.settle()
+        assert shop.kept()
+        # As it arrives there: without its finalizers, with its annotations.
+        if how == "moved":
+            meta = {k: v for k, v in meta.items() if k not in ("deletionTimestamp", "finalizers")}
+            await one.management.change("machinebootstraps", "worker", metadata=meta)
+            await one.settle()
+            assert one.management.get("machinebootstraps", "worker")["metadata"]["finalizers"]
+
+    play(tmp_path, scene)
+
+
+def test_a_store_that_is_down_leaves_no_data_and_is_tried_again(tmp_path: Path) -> None:
+    async def scene(shop: Shop) -> None:
+        one = shop.one
+        await shop.store()
+        await worker(one)
+        for status, reason, after in ((503, "WriteFailed", 10.0), (401, "CredentialsRejected", 300.0),
+                                      (307, "WriteFailed", 10.0), (507, "WriteFailed", 10.0)):  # fmt: skip
+            shop.fail = lambda method, path, status=status: status  # type: ignore[misc]
+            again = await one.settle()
+            assert one.condition("worker", "StoreSynced") == ("False", reason)
+            assert one.condition("worker") == ("False", "StoreNotSynced")
+            assert one.condition("worker", "Ready")[1] == reason
+            assert again["worker"] == after
+            assert MANAGER not in one.message("worker", "StoreSynced")
+            assert "worker" not in one.management.names("secrets")
+        shop.fail = lambda method, path: 0
+        await one.settle()
+        assert one.condition("worker") == ("True", "Available")
+        assert one.condition("worker", "Ready") == ("True", "Ready")
+
+    play(tmp_path, scene)
+
+
+def test_a_store_that_is_missing_is_named_and_served_when_it_is_there(tmp_path: Path) -> None:
+    async def scene(shop: Shop) -> None:
+        one = shop.one
+        await one.machine("worker", infrastructureRef=REFERENCE)
+        await one.certificates()
+        # Also while the machine has to wait for something else.
+        await one.settle()
+        assert one.condition("worker", "StoreSynced") == ("False", "StoreNotFound")
+        assert "spec.infrastructureRef" in one.message("worker")
+        assert one.condition("worker", "Ready")[0] == "False"
+        await one.cluster(initialized=True)
+        await one.settle()
+        await one.refresh()
+        while len(one.controller.queue):
+            key = await one.controller.queue.get()
+            one.controller.queue.done(key, failed=False)
+
+        await shop.store()
+        await one.refresh()
+        assert len(one.controller.queue) == 1, "nobody woke it"
+        await one.settle()
+        assert one.condition("worker") == ("True", "Available")
+
+    play(tmp_path, scene)
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"key": ""}, "32 bytes"),
+        ({"key": base64.b64encode(b"short").decode()}, "32 bytes"),
+        ({"token": ""}, "one line of text"),
+        ({"token": base64.b64encode(b"a\r\nX-Other: b").decode()}, "one line of text"),
+        ({"token": base64.b64encode(b"\xff\xfe").decode()}, "one line of text"),
+        ({"token": None}, "no key token"),
+    ],
+)
+def test_a_secret_of_a_store_that_cannot_be_used_is_named_and_never_shown(
+    change: dict[str, str | None], says: str, tmp_path: Path
+) -> None:
+    async def scene(shop: Shop) -> None:
+        one = shop.one
+        await shop.store()
+        there = one.management.get("secrets", "edge")["data"] | change
+        data = {name: value for name, value in there.items() if value is not None}
+        await one.management.change("secrets", "edge", data=data)
+        await worker(one)
+        await one.settle()
+        assert one.condition("worker", "StoreSynced") == ("False", "StoreNotReady")
+        assert says in one.message("worker", "StoreSynced")
+        assert "X-Other" not in one.message("worker", "StoreSynced")
+        assert not shop.calls
+
+    play(tmp_path, scene)
+
+
+@pytest.mark.parametrize("kind", ["S3BootstrapStore", "pool"])
+def test_what_cannot_be_stored_yet_is_refused_and_never_put_into_user_data(
+    kind: str, tmp_path: Path
+) -> None:
+    async def scene(shop: Shop) -> None:
+        one = shop.one
+        await shop.store()
+        await one.certificates()
+        await one.cluster(initialized=True)
+        reference = REFERENCE | ({} if kind == "pool" else {"kind": kind})
+        make = one.pool if kind == "pool" else one.machine
+        await make("worker", infrastructureRef=reference)
+        await one.settle()
+        assert one.condition("worker") == ("False", "NotSupported")
+        assert "worker" not in one.management.names("secrets")
+
+    play(tmp_path, scene)
+
+
+def test_the_machine_names_the_store_where_its_bootstrap_does_not(tmp_path: Path) -> None:
+    async def scene(shop: Shop) -> None:
+        one = shop.one
+        await shop.store()
+        await worker(one, infrastructureRef=None)
+
+        there = one.management.get("machinebootstraps", "worker")["spec"]
+        there.pop("infrastructureRef")
+        await one.management.change("machinebootstraps", "worker", spec=there)
+        machine = one.management.get("machines", "worker")["spec"]
+        spec = machine | {"bootstrap": {"infrastructureRef": REFERENCE}}
+        await one.management.change("machines", "worker", spec=spec)
+        await one.settle()
+        assert shop.kept()
+        assert shop.reference()["url"].endswith("/default/worker")
+
+    play(tmp_path, scene)
+
+
+def test_an_encrypted_configuration_is_stored_encrypted(tmp_path: Path) -> None:
+    async def scene(shop: Shop) -> None:
+        one = shop.one
+        await shop.store()
+        phrase = base64.b64encode(b"correct horse battery staple").decode()
+        await one.management.put(
+            "secrets", {"metadata": {"name": "phrase"}, "data": {"phrase": phrase}}
+        )
+        secret = {"secret": {"name": "phrase", "key": "phrase"}}
+        await worker(
+            one, encryption={"provider": "file", "passphraseFrom": secret, "iterations": 10000}
+        )
+        await one.settle()
+        kept = shop.kept()
+        assert kept is not None
+        assert msgspec.json.decode(kept)["kind"] == "EncryptedData"
+
+    play(tmp_path, scene)
+
+
+def test_a_configuration_larger_than_a_store_takes_is_refused(tmp_path: Path) -> None:
+    async def scene(shop: Shop) -> None:
+        one = shop.one
+        await shop.store()
+        files = [
+            {"path": f"/etc/{number}", "content": "x" * 260_000}
+            for number in range(LARGEST // 260_000 + 1)
+        ]
+        await worker(one, machine={"files": files})
+        await one.settle()
+        assert one.condition("worker") == ("False", "DataTooLarge")
+        assert not shop.calls
+
+    play(tmp_path, scene)
