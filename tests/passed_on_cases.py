@@ -23,7 +23,7 @@ class Case(NamedTuple):
     """The path of the fault in the document; empty where there is none."""
 
     known_to_judge: bool
-    """The component judge of tests/judges says so, too."""
+    """`component_validate` of tests/judges says so, too."""
 
 
 POLICY: Final[dict[str, Any]] = {

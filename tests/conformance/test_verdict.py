@@ -13,7 +13,7 @@ from tests.judges import judges
 from tests.verdict_table import KINDS as ALL_KINDS
 from tests.verdict_table import asked, cases
 
-MINORS = (34,)
+MINORS = (34, 37)
 """Versions that are judged whole."""
 
 COUNT = 300
@@ -120,11 +120,13 @@ def test_the_judge_of_machines_passes_what_is_good(minor: int) -> None:
     assert machine_problems(minor, good) == []
 
 
+@pytest.mark.parametrize("minor", MINORS)
 @pytest.mark.parametrize(("stage", "fields", "words"), FAULTS)
 def test_the_judge_of_machines_catches_a_planted_fault(
-    stage: str, fields: dict[str, object], words: str
+    minor: int, stage: str, fields: dict[str, object], words: str
 ) -> None:
-    problems = machine_problems(34, ours(spec(**fields)))
+    version = {"kubernetes__version": f"v1.{minor}.0"}
+    problems = machine_problems(minor, ours(spec(**version, **fields)))
 
     assert any(one.startswith(stage) and words in one for one in problems), problems
 

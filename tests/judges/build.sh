@@ -7,8 +7,8 @@
 set -euo pipefail
 HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 CACHE=${MACHINEADM_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/machineadm}/judges
-JUDGES=(kubeadm-1.34 component verdict-1.34 crd controller-gen kubeadm-1.30 kubeadm-1.31 kubeadm-judge-1.30 etcdflags-3.6 ignition validate-ignition template fake-gcs-server cluster-api)
-# verdict-1.NN: the sources of verdict/ against the modules of that minor version that ../upstream pins.
+JUDGES=(kubeadm-1.34 verdict-1.34 verdict-1.37 crd controller-gen kubeadm-1.30 kubeadm-1.31 kubeadm-judge-1.30 etcdflags-3.6 etcdflags-3.7 ignition validate-ignition template fake-gcs-server cluster-api)
+# verdict-1.NN: the sources of verdict/ and lines/ against the modules of that minor version that ../upstream pins.
 # The toolchain that is there, no other; what go.sum does not name is not built; one static file comes out.
 command -v go >/dev/null || PATH=$PATH:/usr/local/go/bin
 export GOTOOLCHAIN=local GOFLAGS='-mod=readonly -buildvcs=false -trimpath' GOWORK=off CGO_ENABLED=0 GO111MODULE=on
@@ -16,7 +16,7 @@ export GOTOOLCHAIN=local GOFLAGS='-mod=readonly -buildvcs=false -trimpath' GOWOR
 say() { echo "judges: $*" >&2; }
 
 # recipe NAME: sets module (a directory here), package and version (empty: none is stamped in), libraries (Debian packages for
-# C that it calls), links (more for the linker), sources (a directory whose programs are built in the module), tags, and compile (flags
+# C that it calls), links (more for the linker), sources (directories whose files are one program, built in the module), tags, and compile (flags
 # for the compiler)
 recipe() {
   package=. version= libraries='' links='' sources='' tags='' compile=''
@@ -26,15 +26,19 @@ recipe() {
     kubeadm-1.34) module=$1 version=1.34.4;;
     kubelet|kubectl|kube-apiserver|kube-controller-manager|kube-scheduler|kube-proxy)
       module=kubeadm-1.34 version=1.34.4 package=k8s.io/kubernetes/cmd/$1;;
-    component|crd|coredns|template|cluster-api) module=$1;;
-    verdict-1.3[0-9]) module=../upstream/modules/${1#verdict-} sources=verdict
+    # A cluster of another version shares its packages with that version's judge, and so its compiler's flags.
+    kubeadm-1.37|kubelet-1.37|kubectl-1.37|kube-apiserver-1.37|kube-controller-manager-1.37|kube-scheduler-1.37|kube-proxy-1.37)
+      module=kubeadm-1.37 version=1.37.2 package=k8s.io/kubernetes/cmd/${1%-1.37} compile='all=-N -l';;
+    etcd-3.7) module=../upstream/modules/$1 package=go.etcd.io/etcd/server/v3;;
+    crd|coredns|template|cluster-api) module=$1;;
+    verdict-1.3[0-9]) module=../upstream/modules/${1#verdict-} sources='verdict lines'
       version=$(awk '$1 == "k8s.io/kubernetes" {print substr($2, 2); exit}' "$HERE/$module/go.mod")
       for minor in 31 32 34 35 37; do [ "${1#verdict-1.}" -ge "$minor" ] || tags+=${tags:+,}before_1_$minor; done
       # 1.34 shares its packages with the other judges; of the others a build from nothing takes half the time, and `make upstream`
       # shares them.
       [ "$1" = verdict-1.34 ] || compile='all=-N -l';;
-    etcdflags-3.[567]) module=../upstream/modules/etcd-${1#etcdflags-} sources=etcdflags;;
-    kubeadm-judge-1.30) module=kubeadm-1.30 version=1.30.4 sources=verdict tags=kubeadm_only;;
+    etcdflags-3.[567]) module=../upstream/modules/etcd-${1#etcdflags-} sources='etcdflags lines';;
+    kubeadm-judge-1.30) module=kubeadm-1.30 version=1.30.4 sources='verdict lines' tags=kubeadm_only;;
     openapi) module=kubeadm-1.34 package=./openapi;;
     controller-gen) module=$1 package=sigs.k8s.io/controller-tools/cmd/controller-gen;;
     fake-gcs-server) module=$1 package=github.com/fsouza/fake-gcs-server;;
@@ -62,9 +66,9 @@ stamp() {
 
 # key NAME: a digest of all that shapes the program
 key() {
-  local directories=(.)
+  local directories=(.) d
   if [[ $package = ./* ]]; then directories+=("$package"); fi
-  [ -z "$sources" ] || directories+=("$HERE/$sources")
+  for d in $sources; do directories+=("$HERE/$d"); done
   (cd "$HERE/$module" && { echo "$package $version $GOFLAGS $(uname -m)$libraries$links$tags$compile"; declare -f stamp
     find "${directories[@]}" -maxdepth 1 -type f \( -name 'go.*' -o -name "$([[ $package = .* ]] && echo '*.go')" \) -print0 | sort -z | xargs -0 sha256sum | sed "s|$HERE/||"; }) | sha256sum | cut -c1-12
 }
@@ -95,7 +99,7 @@ build() {
         cd "$HERE/$module"
         if [ -n "$sources" ]; then
           from=$(mktemp -d); trap 'rm -rf "$from"' EXIT
-          cp go.* "$HERE/$sources"/*.[gs]* "$from"; cd "$from"
+          cp go.* "$from"; for d in $sources; do cp "$HERE/$d"/*.[gs]* "$from"; done; cd "$from"
         fi
         CGO_ENABLED=$((${#libraries} > 0)) nice -n 10 go build -tags "$tags" -gcflags "$compile" -ldflags "-s -w$(stamp "$version")$links" -o "$out.new" "$package" >&2
       )

@@ -1,4 +1,4 @@
-"""Ask the real programs: `kubeadm config validate` of three releases, the component judge and the CRD judge.
+"""Ask the real programs: `kubeadm config validate` of three releases, one judge a version of Kubernetes, and the CRD judge.
 
 All are processes that are given text and say what is wrong with it. A program that is not built yet is built here,
 which takes minutes; `make judges` does it before any test runs.
@@ -8,12 +8,15 @@ import base64
 import functools
 import json
 import os
+import re
 import subprocess
 import tempfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple
+
+import yaml
 
 from tests.real import missing
 from tests.upstream.tables import ETCD
@@ -58,11 +61,6 @@ def kubeadm(version: str) -> Path:
     return program(f"kubeadm-{minor}")
 
 
-def component() -> Path:
-    """The program that judges documents as the kubelet, kube-proxy and the API server would."""
-    return program("component")
-
-
 def kubeadm_validate(version: str, text: str) -> list[str]:
     """What that kubeadm finds wrong with a configuration; a document that it would ignore counts.
 
@@ -86,22 +84,35 @@ def kubeadm_validate(version: str, text: str) -> list[str]:
 
 
 def component_validate(text: str) -> list[Problem]:
-    """What the components find wrong with a stream of documents, YAML or JSON, all in one process.
+    """What the components of 1.34 find wrong with a stream of documents, YAML or JSON, all in one process.
 
     Raises:
-        RuntimeError: The judge itself failed, such as on a stream without any document.
+        RuntimeError: The judge itself failed.
     """
-    run = subprocess.run(
-        [component()], input=text, capture_output=True, text=True, timeout=600, check=False
-    )
-    if run.returncode not in (0, 1):
-        raise RuntimeError(f"the component judge: {run.stderr.strip()}")
-    verdicts = [json.loads(line) for line in run.stdout.splitlines()]
+    documents = [each for each in _SEPARATOR.split(text) if _has_content(each)]
+    requests = [{"judge": "document", "text": each} for each in documents]
     return [
-        Problem(document=v["index"], kind=v["kind"], message=message)
-        for v in verdicts
-        for message in v["errors"]
+        Problem(document=number, kind=_kind(document), message=one.removeprefix("document: "))
+        for number, (document, problems) in enumerate(
+            zip(documents, verdicts(34, requests), strict=True)
+        )
+        for one in problems
     ]
+
+
+_SEPARATOR = re.compile(r"(?m)^---[ \t]*$")
+
+
+def _has_content(document: str) -> bool:
+    return any(line.strip() and line.lstrip()[0] != "#" for line in document.splitlines())
+
+
+def _kind(document: str) -> str:
+    try:
+        content = yaml.safe_load(document)
+    except yaml.YAMLError:
+        return ""
+    return str(content.get("kind", "")) if isinstance(content, dict) else ""
 
 
 class Machine(NamedTuple):

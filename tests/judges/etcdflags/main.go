@@ -5,9 +5,8 @@
 package main
 
 import (
-	"bufio"
 	"bytes"
-	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -37,14 +36,9 @@ func below() []string {
 	return append(found, "--feature-gates=InitialCorruptCheck=true", "--watch-progress-notify-interval=5s")
 }
 
-type problem struct {
-	Stage   string `json:"stage"`
-	Message string `json:"message"`
-}
-
-type answer struct {
-	ID     string    `json:"id"`
-	Errors []problem `json:"errors"`
+type request struct {
+	ID   string   `json:"id"`
+	Args []string `json:"args"`
 }
 
 func main() {
@@ -71,29 +65,16 @@ func run() error {
 		return err
 	}
 	defer os.RemoveAll(scratch)
-	encoder := json.NewEncoder(os.Stdout)
-	lines := bufio.NewScanner(os.Stdin)
-	lines.Buffer(nil, 1024*1024)
-	for lines.Scan() {
-		var asked struct {
-			ID   string   `json:"id"`
-			Args []string `json:"args"`
-		}
-		if err := json.Unmarshal(lines.Bytes(), &asked); err != nil {
-			return err
-		}
+	return answerLines(os.Stdout, func(asked request) (answer, error) {
 		verdict := answer{ID: asked.ID, Errors: []problem{}}
 		var said bytes.Buffer
 		one := exec.Command(self, append(without(below(), asked.Args), asked.Args...)...)
 		one.Dir, one.Stdout, one.Stderr = scratch, &said, &said
 		if err := one.Run(); err != nil {
-			verdict.Errors = append(verdict.Errors, problem{"etcd", reason(said.String())})
+			verdict.add("etcd", errors.New(reason(said.String())))
 		}
-		if err := encoder.Encode(verdict); err != nil {
-			return err
-		}
-	}
-	return lines.Err()
+		return verdict, nil
+	})
 }
 
 // reason is the line before the usage, or the last one.
@@ -101,19 +82,4 @@ func reason(text string) string {
 	text, _, _ = strings.Cut(text, "\nUsage:")
 	all := strings.Split(strings.TrimSpace(text), "\n")
 	return all[len(all)-1]
-}
-
-// without leaves out what the arguments give another value, as kubeadm does.
-func without(below, args []string) (out []string) {
-	given := map[string]bool{}
-	for _, arg := range args {
-		name, _, _ := strings.Cut(arg, "=")
-		given[name] = true
-	}
-	for _, arg := range below {
-		if name, _, _ := strings.Cut(arg, "="); !given[name] {
-			out = append(out, arg)
-		}
-	}
-	return out
 }

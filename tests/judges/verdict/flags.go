@@ -132,21 +132,6 @@ func askAPIServer(args []string) []error {
 	return append(errs, completed.Validate()...)
 }
 
-// without leaves out what the arguments give another value, as kubeadm does.
-func without(below, args []string) (out []string) {
-	given := map[string]bool{}
-	for _, arg := range args {
-		name, _, _ := strings.Cut(arg, "=")
-		given[name] = true
-	}
-	for _, arg := range below {
-		if name, _, _ := strings.Cut(arg, "="); !given[name] {
-			out = append(out, arg)
-		}
-	}
-	return out
-}
-
 func listedErrors(list field.ErrorList) (out []error) {
 	for _, one := range list {
 		out = append(out, one)

@@ -10,8 +10,6 @@
 package main
 
 import (
-	"bufio"
-	"encoding/json"
 	"fmt"
 	"os"
 
@@ -27,22 +25,6 @@ type request struct {
 	Patches map[string]string `json:"patches"`
 	Program string            `json:"program"`
 	Args    []string          `json:"args"`
-}
-
-type problem struct {
-	Stage   string `json:"stage"`
-	Message string `json:"message"`
-}
-
-type answer struct {
-	ID     string    `json:"id"`
-	Errors []problem `json:"errors"`
-}
-
-func (a *answer) add(stage string, err error) {
-	if err != nil {
-		a.Errors = append(a.Errors, problem{stage, err.Error()})
-	}
 }
 
 // judges by name; a program that is built with the tag kubeadm_only has no other than the first.
@@ -68,33 +50,13 @@ func judgeKubeadm(asked request, verdict *answer) {
 	verdict.add("kubeadm", err)
 }
 
-func run(answers *os.File) error {
-	encoder := json.NewEncoder(answers)
-	lines := bufio.NewScanner(os.Stdin)
-	lines.Buffer(nil, 64*1024*1024)
-	for lines.Scan() {
-		var asked request
-		if err := json.Unmarshal(lines.Bytes(), &asked); err != nil {
-			return err
-		}
-		verdict, err := judge(asked)
-		if err != nil {
-			return err
-		}
-		if err := encoder.Encode(verdict); err != nil {
-			return err
-		}
-	}
-	return lines.Err()
-}
-
 func main() {
 	// kubeadm prints where it writes.
 	answers := os.Stdout
 	if null, err := os.OpenFile(os.DevNull, os.O_WRONLY, 0); err == nil {
 		os.Stdout = null
 	}
-	if err := run(answers); err != nil {
+	if err := answerLines(answers, judge); err != nil {
 		fmt.Fprintln(os.Stderr, "verdict:", err)
 		os.Exit(2)
 	}
