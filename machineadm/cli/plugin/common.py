@@ -76,7 +76,7 @@ def add_catalogs(parser: Parser) -> None:
         "--catalog",
         metavar="ADDRESS",
         action="append",
-        help="oci://REGISTRY/PREFIX, or a directory: plain, an OCI layout, a release of machineadm; several, in order; default: those of plugins.yaml",
+        help="oci://REGISTRY/PREFIX, or a directory: plain, an OCI layout, a release; several, in order; default: those of plugins.yaml",
     )
     parser.add_option(
         "--credentials",
@@ -94,7 +94,7 @@ def add_catalogs(parser: Parser) -> None:
         "--release-key",
         metavar="FILE",
         type=named,
-        help="public key that must have signed the catalog, which must be a release of machineadm",
+        help="public key that must have signed the catalog, which must be the directory of a release",
     )
     parser.add_option(
         "--timeout",

@@ -1,4 +1,4 @@
-"""Show list the installed plugins, or those in the cache."""
+"""List the installed plugins, or those in the cache."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Show list the tokens of an auth handler, never the tokens themselves; --purge forgets those that have expired."""
+"""List the tokens of an auth handler, never the tokens themselves; --purge forgets those that have expired."""
 
 from __future__ import annotations
 

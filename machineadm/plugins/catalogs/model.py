@@ -15,7 +15,7 @@ from machineadm.redaction import Secret
 
 KINDS: Final = ("encryption-provider", "infrastructure", "attestation", "provider", "auth-handler")
 ANY: Final = "any"
-"""The platform of what runs everywhere, as a packed plugin in Python."""
+"""The platform of what runs everywhere, as a script."""
 
 MOST_BYTES: Final = 1 << 30
 """Bytes of one plugin."""

@@ -1,4 +1,4 @@
-"""Open the catalog at an address: `oci://HOST/PREFIX`, or a directory: plain, an OCI layout, or a release of machineadm."""
+"""Open the catalog at an address: `oci://HOST/PREFIX`, or a directory: plain, an OCI layout, or a release."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A catalog that is a signed release of machineadm: the plugins that ship lie in it beside the agents, and release.json has their digests.
+"""A catalog that is a signed release: release.json has the digests of the plugins beside it. machineadm's own is one, an author's may be.
 
 With a key the signature of release.json is verified. Without one somebody else has done so (docs/verify.md): then it is trusted as a
 directory's checksum file is.
@@ -27,7 +27,7 @@ from machineadm.plugins.discovery import PREFIX
 
 MARK: Final = "release.json"
 _FILE: Final = re.compile(
-    rf"{PREFIX}({'|'.join(KINDS)})-([a-z0-9-]+)-([a-z0-9]+)-([a-z0-9_]+)\.pyz"
+    rf"{PREFIX}({'|'.join(KINDS)})-([a-z0-9-]+)-([a-z0-9]+)-([a-z0-9_]+)(?:\.pyz)?"
 )
 
 

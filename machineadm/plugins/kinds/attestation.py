@@ -47,3 +47,34 @@ def attest(plugin: Plugin, challenge: bytes) -> tuple[str, bytes]:
         message = f"plugin {plugin.name} returns invalid evidence: {wrong}"
         raise PluginError("MA7224", message, hint="this is a bug in the plugin: ask its author")
     return str(reply.format), bytes(reply.evidence)
+
+
+def verify(plugin: Plugin, challenge: bytes, evidence: tuple[str, bytes]) -> str:
+    """Have a plugin judge evidence; the manager's side.
+
+    Args:
+        plugin: Who judges.
+        challenge: That the machine was given.
+        evidence: Its format and itself, as `attest` returned them.
+
+    Returns:
+        The machine's identity.
+
+    Raises:
+        PluginError: The evidence is not trusted, or nobody could judge it; MA7223 if the plugin only attests.
+    """
+    request = pb.VerifyRequest(challenge=challenge, format=evidence[0], evidence=evidence[1])
+    what = "a judgement of a machine's identity"
+    try:
+        reply = plugin.call(_METHODS["Verify"], request, timeout=CALL)
+    except RpcError as error:
+        refusal: PluginError = failed(plugin, KIND, what, error)
+        raise refusal from error
+    if not reply.trusted or not reply.identity:
+        reason = reply.reason or "it does not say why"
+        raise PluginError(
+            "MA7220",
+            f"plugin {plugin.name} does not trust the machine: {reason}",
+            hint="the evidence must be of this challenge, and the machine must be enrolled",
+        )
+    return str(reply.identity)

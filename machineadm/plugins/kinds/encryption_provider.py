@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 from machineadm.errors import ConfigError, PluginError
 from machineadm.plugins.host import Plugin
@@ -32,11 +32,7 @@ def fetch_passphrase(plugin: Plugin, provider: str) -> Secret:
 
     request = pb.FetchPassphraseRequest(provider=provider)
     what = f"the passphrase of provider {provider!r}"
-    try:
-        reply = plugin.call(_METHODS["FetchPassphrase"], request, timeout=CALL)
-    except RpcError as error:
-        refusal: PluginError = failed(plugin, KIND, what, error)
-        raise refusal from error
+    reply = _call(plugin, "FetchPassphrase", request, what)
     try:
         return passphrase_of(reply.passphrase, name=f"plugin {plugin.name}")
     except ConfigError as error:
@@ -45,3 +41,40 @@ def fetch_passphrase(plugin: Plugin, provider: str) -> Secret:
             f"plugin {plugin.name} returned an invalid passphrase: {error.message}",
             hint="look at what the provider keeps under that name",
         ) from error
+
+
+def store_passphrase(plugin: Plugin, provider: str, passphrase: Secret) -> None:
+    """Have a plugin keep the passphrase of a provider; the manager's side.
+
+    Args:
+        plugin: Who keeps it.
+        provider: As in EncryptedData.spec.provider.
+        passphrase: What documents are encrypted with.
+
+    Raises:
+        PluginError: It does not keep it; MA7223 if it only reads.
+    """
+    request = pb.StorePassphraseRequest(provider=provider, passphrase=passphrase.reveal().encode())
+    _call(plugin, "StorePassphrase", request, f"a place for the passphrase of {provider!r}")
+
+
+def delete_passphrase(plugin: Plugin, provider: str) -> None:
+    """Have a plugin forget the passphrase of a provider; the manager's side.
+
+    Args:
+        plugin: Who forgets it.
+        provider: As in EncryptedData.spec.provider.
+
+    Raises:
+        PluginError: It does not; MA7223 if it only reads.
+    """
+    request = pb.DeletePassphraseRequest(provider=provider)
+    _call(plugin, "DeletePassphrase", request, f"the end of the passphrase of {provider!r}")
+
+
+def _call(plugin: Plugin, method: str, request: Any, what: str) -> Any:
+    try:
+        return plugin.call(_METHODS[method], request, timeout=CALL)
+    except RpcError as error:
+        refusal: PluginError = failed(plugin, KIND, what, error)
+        raise refusal from error

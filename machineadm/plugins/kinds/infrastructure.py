@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 from machineadm.errors import PluginError
 from machineadm.plugins.host import Plugin
@@ -13,6 +13,9 @@ from machineadm.plugins.wire.rpc import RpcError, methods
 KIND: Final = "infrastructure"
 CALL: Final = 120.0
 """Seconds that a fetch or a report has."""
+
+_PIECE: Final = 1 << 20
+"""Bytes of a message: servers in Go take 4 MiB."""
 
 _METHODS: Final = methods(pb.DESCRIPTOR.services_by_name["Infrastructure"])
 
@@ -57,8 +60,74 @@ def report(plugin: Plugin, location: str, status: bytes) -> None:
         PluginError: It does not take it.
     """
     request = pb.ReportRequest(location=location, status=status)
+    _call(plugin, "Report", request, f"a report to {location!r}")
+
+
+def store(plugin: Plugin, name: str, data: bytes) -> str:
+    """Have a plugin keep data; the manager's side.
+
+    Args:
+        plugin: Who keeps it.
+        name: Of the data, in the manager's words.
+        data: Any bytes; they travel in pieces.
+
+    Returns:
+        The location, in the plugin's own words: what `fetch` takes.
+
+    Raises:
+        PluginError: It does not keep it; MA7223 if it only reads.
+    """
+    what = f"a place for {name!r}"
     try:
-        plugin.call(_METHODS["Report"], request, timeout=CALL)
+        with plugin.stream(_METHODS["Store"], timeout=CALL) as call:
+            call.send(pb.StoreRequest(name=name, data=data[:_PIECE]))
+            for start in range(_PIECE, len(data), _PIECE):
+                call.send(pb.StoreRequest(data=data[start : start + _PIECE]))
+            call.end()
+            reply = call.receive()
     except RpcError as error:
-        refusal: PluginError = failed(plugin, KIND, f"a report to {location!r}", error)
+        refusal: PluginError = failed(plugin, KIND, what, error)
+        raise refusal from error
+    if reply is None or not reply.location:
+        message = f"plugin {plugin.name} returns no location for {name!r}"
+        raise PluginError("MA7224", message, hint="this is a bug in the plugin: ask its author")
+    return str(reply.location)
+
+
+def locate(plugin: Plugin, name: str) -> str | None:
+    """Ask a plugin where it keeps data; the manager's side.
+
+    Args:
+        plugin: Who is asked.
+        name: As `store` was given it.
+
+    Returns:
+        The location; None if it does not keep it.
+
+    Raises:
+        PluginError: It does not say; MA7223 if it only reads.
+    """
+    reply = _call(plugin, "Locate", pb.LocateRequest(name=name), f"the location of {name!r}")
+    return str(reply.location) if reply.found else None
+
+
+def delete(plugin: Plugin, location: str) -> None:
+    """Have a plugin delete what is at a location; the manager's side.
+
+    Args:
+        plugin: Who deletes it.
+        location: As `store` or `locate` returned it.
+
+    Raises:
+        PluginError: It does not; MA7223 if it only reads.
+    """
+    request = pb.DeleteRequest(location=location)
+    _call(plugin, "Delete", request, f"the end of what is at {location!r}")
+
+
+def _call(plugin: Plugin, method: str, request: Any, what: str) -> Any:
+    try:
+        return plugin.call(_METHODS[method], request, timeout=CALL)
+    except RpcError as error:
+        refusal: PluginError = failed(plugin, KIND, what, error)
         raise refusal from error

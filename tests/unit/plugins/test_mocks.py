@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -14,6 +14,7 @@ from machineadm.plugins.kinds import attestation, encryption_provider, infrastru
 from machineadm.plugins.kinds.auth_handler import AuthHandlers
 from machineadm.plugins.kinds.provider import Providers
 from machineadm.plugins.launch.model import Reattach
+from machineadm.plugins.sdk import Attestation, EncryptionProvider, Infrastructure
 from machineadm.plugins.sdk.mocks import (
     MockAttestation,
     MockAuthHandler,
@@ -21,7 +22,8 @@ from machineadm.plugins.sdk.mocks import (
     MockInfrastructure,
     MockProvider,
 )
-from machineadm.plugins.sdk.testing import mock_host, served
+from machineadm.plugins.sdk.testing import served
+from machineadm.redaction import Secret
 
 
 @contextmanager
@@ -36,7 +38,11 @@ def test_an_encryption_provider_gives_what_its_map_has() -> None:
         assert encryption_provider.fetch_passphrase(plugin, "vault").reveal() == "word"
         with pytest.raises(PluginError, match="no passphrase for other"):
             encryption_provider.fetch_passphrase(plugin, "other")
-    assert mock.asked == ["vault", "other"]
+        encryption_provider.store_passphrase(plugin, "other", Secret("n3w"))
+        assert encryption_provider.fetch_passphrase(plugin, "other").reveal() == "n3w"
+        encryption_provider.delete_passphrase(plugin, "vault")
+    assert mock.passphrases == {"other": b"n3w"}
+    assert mock.asked == ["vault", "other", "other"]
 
 
 def test_an_infrastructure_gives_and_takes() -> None:
@@ -44,20 +50,54 @@ def test_an_infrastructure_gives_and_takes() -> None:
     with asked(mock) as plugin:
         assert infrastructure.fetch(plugin, "here", most=99) == b"something"
         infrastructure.report(plugin, "there", b"{}")
+        for size in (0, 1, 1 << 20, (2 << 20) + 1):
+            location = infrastructure.store(plugin, "a", bytes(size))
+            assert infrastructure.locate(plugin, "a") == location
+            assert infrastructure.fetch(plugin, location, most=size) == bytes(size)
+            infrastructure.delete(plugin, location)
+            assert infrastructure.locate(plugin, "a") is None
     assert mock.reported == [("there", b"{}")]
-    with mock_host(mock) as host:
-        assert not host.call("Locate", name="a").found
+
+
+class Reader(EncryptionProvider):
+    """Only reads."""
+
+
+class Fetching(Infrastructure):
+    """Only reads."""
+
+
+class Proving(Attestation):
+    """Only attests."""
+
+
+@pytest.mark.parametrize(
+    ("plugin", "ask"),
+    [
+        (Reader(), lambda one: encryption_provider.store_passphrase(one, "a", Secret("x"))),
+        (Reader(), lambda one: encryption_provider.delete_passphrase(one, "a")),
+        (Fetching(), lambda one: infrastructure.store(one, "a", bytes(9 << 20))),
+        (Fetching(), lambda one: infrastructure.locate(one, "a")),
+        (Fetching(), lambda one: infrastructure.delete(one, "a")),
+        (Proving(), lambda one: attestation.verify(one, b"c", ("f", b"e"))),
+    ],
+)
+def test_who_only_reads_is_told_to_the_manager(plugin: Any, ask: Callable[[Plugin], Any]) -> None:
+    with asked(plugin) as one, pytest.raises(PluginError) as refused:
+        ask(one)
+    assert refused.value.code == "MA7223"
+    assert refused.value.hint()
 
 
 def test_an_attestation_proves_its_challenge_alone() -> None:
     mock = MockAttestation("node-7")
     with asked(mock) as plugin:
-        format_, evidence = attestation.attest(plugin, b"challenge")
+        evidence = attestation.attest(plugin, b"challenge")
+        assert attestation.verify(plugin, b"challenge", evidence) == "node-7"
+        with pytest.raises(PluginError, match="something else") as refused:
+            attestation.verify(plugin, b"another", evidence)
+    assert refused.value.code == "MA7220"
     assert mock.challenges == [b"challenge"]
-    with mock_host(mock) as host:
-        told = {"format": format_, "evidence": evidence}
-        assert host.call("Verify", challenge=b"challenge", **told).identity == "node-7"
-        assert not host.call("Verify", challenge=b"another", **told).trusted
 
 
 def test_a_provider_gives_what_its_function_makes() -> None:
