@@ -14,10 +14,12 @@ LARGEST: Final = 16 * 1024 * 1024
 bounds for each file would multiply by aliases, which cost a few bytes. A larger file comes from a `source`, which is
 streamed."""
 
+# What zlib may give back at a time: a bomb is counted after each megabyte.
 _CHUNK: Final = 1024 * 1024
 # zlib copies whatever it is given behind the end of a member: a megabyte of tiny members in one piece would be copied
 # once for each of them.
 _PIECE: Final = 4096
+# A member takes 20 bytes at least; so there are at most 16,384 in a whole allowance.
 _BEGIN: Final = 1024
 """What a member of a gzip counts for beside its bytes: to begin one takes time and memory."""
 
@@ -84,6 +86,7 @@ def judge_content(content: str, encoding: Encoding | None, allowance: Allowance)
         ContentError: It is not so encoded.
         TooLargeError: There is more of it than the allowance has left.
     """
+    # The same code as decode_content, so what passes here decodes there.
     for _ in _parts(content, encoding, allowance):
         pass
 
@@ -96,6 +99,7 @@ def _parts(content: str, encoding: Encoding | None, allowance: Allowance) -> Ite
     """
     # Plain contents count as well, since it is the sum that the machine has to hold.
     data = content.encode() if encoding is None else _decode_base64(content)
+    # In one part: the text was in memory already, and is smaller than the limit of an input.
     if encoding in (None, "base64"):
         allowance.take(len(data))
         yield data
@@ -136,6 +140,7 @@ def _member(data: bytes, at: int, allowance: Allowance) -> Generator[bytes, None
     # Charged even if the member is empty: a file of a million empty members is small and takes
     # minutes.
     allowance.take(_BEGIN)
+    # Not gzip.decompress: that has no bound, and reads the members by itself.
     member = zlib.decompressobj(wbits=31)
     rest = b""
     while not member.eof:
@@ -151,6 +156,7 @@ def _member(data: bytes, at: int, allowance: Allowance) -> Generator[bytes, None
         rest = member.unconsumed_tail
         allowance.take(len(part))
         yield part
+    # zlib has taken a whole piece; what it did not use is the next member's.
     return at - len(member.unused_data)
 
 

@@ -21,6 +21,8 @@ def realise(configuration: MachineConfiguration) -> Configuration:
     spec = configuration.spec
     machine = _machine(spec.machine)
     kubernetes = _kubernetes(spec.kubernetes) if spec.kubernetes is not None else None
+    # The digest is of what is applied, so it is computed after defaults: a default that is spelled
+    # out changes nothing.
     return Configuration(
         machine=machine,
         kubernetes=kubernetes,
@@ -44,6 +46,7 @@ def _file(file: FileConfig) -> FileConfig:
 
 
 def _kubernetes(kubernetes: KubernetesConfig) -> KubernetesConfig:
+    # Nearly always; the module of certificates is then not imported.
     if kubernetes.control_plane is None or kubernetes.control_plane.certificates is None:
         return kubernetes
     from machineadm.config.concerns.certificates import with_etcd_files

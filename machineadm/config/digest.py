@@ -16,6 +16,8 @@ def digest(*roots: msgspec.Struct | None) -> str:
     # Without what equals its default: a release that adds a field with a default must find the
     # digests of the last one again.
     canonical = [_canonical(root) for root in roots]
+    # Two releases of the agent on one machine must agree, so neither Python's hash nor the order of
+    # a dict may show in it.
     sum_ = sha256()
     sum_.update(msgspec.json.encode(canonical, order="deterministic"))
     return str(sum_.hexdigest())
@@ -28,6 +30,7 @@ def sha256() -> Any:
     """
     try:
         return import_module("_sha2" if sys.version_info >= (3, 12) else "_sha256").sha256()
+    # A distribution may build Python without its own digests (--with-builtin-hashlib-hashes).
     except ImportError:
         return import_module("hashlib").sha256()
 
@@ -38,12 +41,14 @@ def _canonical(value: Any) -> Any:
     msgspec's own omit_defaults compares by identity: it writes a default that is spelled out, and on CPython 3.10 also an
     empty tuple that was built at run time.
     """
+    # Revealed: another password is another configuration. Only the digest leaves this function.
     if isinstance(value, Secret):
         return value.reveal()
     if isinstance(value, msgspec.Struct):
         return _fields(value)
     if isinstance(value, dict):
         return {name: _canonical(item) for name, item in value.items()}
+    # One form for both: decoders give tuples, tests and plugins lists.
     if isinstance(value, (list, tuple)):
         return [_canonical(item) for item in value]
     return value

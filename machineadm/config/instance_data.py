@@ -13,6 +13,8 @@ from typing import Final
 import msgspec
 
 NAMES: Final[dict[str, str]] = {
+    # Names and meaning are cloud-init's, so that templates can be taken over (its instance-data
+    # page).
     "v1.instance_id": "the id that the platform knows the machine by",
     "v1.local_hostname": "the machine's host name, without a domain",
     "v1.region": "the region that it runs in",
@@ -28,6 +30,7 @@ NAMES: Final[dict[str, str]] = {
     "v1.machine": "the processor: `x86_64`",
     "v1.system_platform": "kernel, processor and C library in one text",
     "v1.variant": "what cloud-init takes the distribution for",
+    # Ours from here on: what any machine knows, without a cloud.
     "host.name": "the running host name",
     "host.shortName": "the running host name up to the first dot",
     "host.fqdn": "the host name with its domain, by /etc/hosts or the name service",
@@ -37,6 +40,7 @@ NAMES: Final[dict[str, str]] = {
 }
 """Names that stand for one thing each, and what that is. Those of `v1` are cloud-init's standardised ones."""
 
+# Their last part is looked up on the machine; that it exists cannot be judged here.
 OPEN_NAMES: Final[dict[str, str]] = {
     "ds.PATH": "what the platform itself calls it: `ds.meta_data.uuid`; a number picks an item of a list",
     "env.NAME": "a variable of /run/metadata/afterburn, /run/metadata/coreos or /run/metadata/flatcar: `env.COREOS_EC2_HOSTNAME`",
@@ -47,20 +51,25 @@ OPEN_NAMES: Final[dict[str, str]] = {
 """Names with a part that is the machine's own, and what they stand for."""
 
 FUNCTIONS: Final[dict[str, Callable[[str], str]]] = {
+    # Few on purpose: whoever needs more writes a command, and no language has to be kept.
     "short": lambda text: text.partition(".")[0],
     "lower": str.lower,
 }
 """What may stand behind a name."""
 
+# A slash separates as a dot does: paths of EC2's service are written with slashes.
 _DATASOURCE: Final = r"ds\.[A-Za-z0-9_-]+(?:[./][A-Za-z0-9_:-]+)*"
 _OPEN: Final = (
     _DATASOURCE,
     r"env\.[A-Za-z_][A-Za-z0-9_]*",
     r"net\.[A-Za-z0-9_.:@-]{1,32}\.(?:ipv4|ipv6|mac)",
 )
+# Not by a list of what is allowed: below ds. every platform has its own tree.
 _PRIVATE: Final = r"(?i)ds\.(?:[^./]+[./])*(?:user[_-]?data|custom[_-]?data|vendor[_-]?data2?|security[_-]credentials|merged_cfg)(?:[./].*)?"
 """What holds secrets of others; cloud-init keeps the same out of the file that everybody may read."""
 
+# $( as in Kubernetes' own env expansion, $$( for a literal one; third, what looks like one and is
+# not.
 _REFERENCE: Final = r"\$\$\(|\$\(([^()$\n]*)\)|(\$\()"
 
 
@@ -93,6 +102,7 @@ def parse(text: str) -> tuple[str | Part, ...]:
         pieces.append("$(" if match[1] is None else _part(match[1]))
         end = match.end()
     pieces.append(text[end:])
+    # Empty pieces between two references say nothing.
     return tuple(piece for piece in pieces if piece != "")
 
 
@@ -122,6 +132,7 @@ def problems(text: str) -> Iterator[tuple[str, str, str]]:
         elif match[1] is not None:
             count += 1
             yield from _wrong(_part(match[1]))
+    # A text without any reference is a mistake here: the plain field beside it is for that.
     if not count and "$(" not in text.replace("$$(", ""):
         known = text.strip()
         hint = f"write $({known})" if is_name(known) else "give the value itself"
@@ -164,6 +175,7 @@ def _meant(name: str) -> str:
     if name.startswith(("meta_data.", "metadata.")):
         return f'did you mean "ds.meta_data.{name.partition(".")[2]}"?'
     lower = {known.lower(): known for known in NAMES}
+    # `hostname` and `instance-id` without their first part is how other tools write them.
     endings = {known.lower().partition(".")[2]: known for known in NAMES}
     stem = name.lower().replace("-", "_")
     for choices in (lower, endings):

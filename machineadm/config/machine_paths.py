@@ -10,9 +10,12 @@ if TYPE_CHECKING:
     from machineadm.api.v1alpha1.users import User
 
 HOSTNAME: Final = "/etc/hostname"
+# 90-: after the distribution's own files, and before what an operator numbers 99.
 MODULES: Final = "/etc/modules-load.d/90-machineadm.conf"
 SYSCTL: Final = "/etc/sysctl.d/90-machineadm.conf"
 UNITS: Final = "/etc/systemd/system"
+# Masked when swap is off: systemd would activate swap partitions of a GPT by itself at the next
+# boot (systemd-gpt-auto-generator).
 SWAP_TARGET: Final = f"{UNITS}/swap.target"
 RESOLV_CONF: Final = "/etc/resolv.conf"
 RESOLVED: Final = "/etc/systemd/resolved.conf.d/90-machineadm.conf"
@@ -22,10 +25,13 @@ CHRONY: Final = {
     "/etc/chrony.conf": "/etc/chrony.d/90-machineadm.conf",
 }
 """Where distributions have chrony's configuration (Debian and its kin; the others), and our file for each."""
+# Debian's and its kin's update-grub reads *.cfg of this directory after /etc/default/grub.
 GRUB: Final = "/etc/default/grub.d/90-machineadm.cfg"
 FSTAB: Final = "/etc/fstab"
 SUDOERS: Final = "/etc/sudoers.d/90-machineadm"
 
+# Directory and suffix of what describes a repository, and where its keys go; other suffixes are
+# ignored by each program.
 _SOURCES: Final = {
     "apt": ("/etc/apt/sources.list.d", ".sources", "/etc/apt/keyrings"),
     "dnf": ("/etc/yum.repos.d", ".repo", "/etc/pki/rpm-gpg"),
@@ -49,6 +55,7 @@ IMAGE_RECORDS: Final = "images"
 CERTS_D: Final = "/etc/containerd/certs.d"
 """Registries: for each a directory with its hosts.toml."""
 
+# Below /etc and not /run: services read it at every boot, before the agent would run.
 PROXIES: Final = "/etc/machineadm/proxy"
 """The variables of each user of a proxy, in a file for each."""
 
@@ -75,6 +82,8 @@ OWN: Final = f"{KUBERNETES}/machineadm"
 
 def home_of(user: User) -> str:
     """A user's home directory."""
+    # useradd's own default, which a distribution could change in /etc/default/useradd; then homeDir
+    # must be given.
     default = "/root" if user.name == "root" else f"/home/{user.name}"
     return user.home_dir or default
 
@@ -82,6 +91,7 @@ def home_of(user: User) -> str:
 def repository_files(format_: str, name: str) -> tuple[str, str]:
     """The files of a package repository: what describes it, and its keys."""
     directory, suffix, keys = _SOURCES[format_]
+    # With our name in front, so that a repository of the distribution is never overwritten.
     return f"{directory}/machineadm-{name}{suffix}", f"{keys}/machineadm-{name}.asc"
 
 
@@ -99,6 +109,7 @@ def proxy_files(target: str, *, secret: bool) -> tuple[str, ...]:
     """
     if unit := proxy_unit(target):
         return (f"{PROXIES}/{unit}.env", f"{UNITS}/{unit}.d/{PROXY_DROP_IN}")
+    # What is in the manager's environment everybody can read by `systemctl show-environment`.
     of_services = f"{UNITS}/service.d/{PROXY_DROP_IN}" if secret else PROXY_MANAGER
     return (f"{PROXIES}/host.env", PROXY_PROFILE, of_services)
 
@@ -108,6 +119,7 @@ def certificates_directory(kubernetes: KubernetesConfig) -> str:
     cluster = kubernetes.cluster
     settings = cluster.certificates if cluster is not None else None
     given = settings.directory if settings is not None else None
+    # Paths are compared as text elsewhere, and a last slash would make two of one.
     return (given or CERTIFICATES).rstrip("/")
 
 
@@ -125,6 +137,7 @@ def socket_directories(config: ControlPlaneConfig) -> dict[str, int]:
         if provider.kms is not None:
             socket = provider.kms.endpoint.removeprefix("unix://")
             if not socket.startswith("/@"):  # an abstract one has none, and is refused for it
+                # The first provider is the one that a message names.
                 found.setdefault(socket.rpartition("/")[0] or "/", index)
     return found
 

@@ -29,6 +29,7 @@ def structs_in(value: object, path: str) -> Iterator[tuple[msgspec.Struct, str]]
             value.__struct_fields__, value.__struct_encode_fields__, strict=True
         ):
             yield from structs_in(getattr(value, name), f"{path}.{wire_name}")
+    # Lists of the types are tuples: frozen Structs hold nothing that could change.
     elif isinstance(value, tuple):
         for index, item in enumerate(value):
             yield from structs_in(item, f"{path}[{index}]")
@@ -60,6 +61,7 @@ def select(value: object, names: tuple[str, ...], path: str) -> Iterator[tuple[A
 
     Nothing is yielded if a part of the path is absent, at its default, or pruned.
     """
+    # A rule that meets nothing finds nothing; what was pruned has its problem already.
     if value is PRUNED or value is None:
         return
     if not names:
@@ -78,6 +80,7 @@ def select(value: object, names: tuple[str, ...], path: str) -> Iterator[tuple[A
 
 def _set_fields(value: msgspec.Struct, wire_name: str) -> Iterator[Any]:
     names = value.__struct_encode_fields__
+    # A variant of a union may lack a field that another has.
     if wire_name in names:
         index = names.index(wire_name)
         found = getattr(value, value.__struct_fields__[index])
@@ -91,6 +94,7 @@ def _default_of(value: msgspec.Struct, index: int) -> object:
     `msgspec.structs.fields` knows it too, but evaluates every annotation of the class for it.
     """
     defaults = value.__struct_defaults__  # of the last fields: those before them have none
+    # Defaults are counted from the end, like those of a function.
     index -= len(value.__struct_fields__) - len(defaults)
     default = defaults[index] if index >= 0 else msgspec.NODEFAULT
     factory = getattr(default, "factory", None)

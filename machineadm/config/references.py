@@ -46,6 +46,7 @@ def references(value: msgspec.Struct, path: str = "spec") -> tuple[Reference, ..
         value: A configuration's spec, or any part of it.
         path: Its path.
     """
+    # In the order of the fields, in which they are asked for and told.
     return tuple(
         reference for struct, place in structs_in(value, path) for reference in _of(struct, place)
     )
@@ -71,8 +72,11 @@ def filled(
     for field, name in names:
         given = getattr(value, field)
         below = _below(given, values, f"{path}.{name}", hidden)
+        # By identity: an unchanged part is the same object, and a configuration without references
+        # is returned as it is.
         if below is not given:
             changes[field] = below
+    # After what is below, since that is taken from the value as it was.
     for reference in _of(value, path):
         if reference.path in values:
             _fill(value, reference, values[reference.path], path, changes)
@@ -85,6 +89,7 @@ def filled(
 def holds(annotation: Any, kind: type) -> bool:
     """Whether a field's annotation allows a value of a class."""
     return (
+        # Through unions and Annotated, whose arguments are looked into.
         annotation is kind
         or get_origin(annotation) is kind
         or any(holds(one, kind) for one in get_args(annotation))
@@ -115,6 +120,7 @@ def _sources(given: Any, path: str, fills: str) -> Iterator[tuple[ValueSource, s
         for key, one in given.items():
             if key is not PRUNED and one is not PRUNED and isinstance(one, ValueSource):
                 yield one, child(path, key), child(fills, key)
+    # Of a list the whole list is filled: where an item lands depends on those before it.
     elif isinstance(given, tuple):
         for index, one in enumerate(given):
             if one is not PRUNED and isinstance(one, ValueSource):
@@ -124,6 +130,7 @@ def _sources(given: Any, path: str, fills: str) -> Iterator[tuple[ValueSource, s
 def _target(value: msgspec.Struct, field: str) -> Target:
     if isinstance(value, FileConfig) and field == "content":
         return "content"
+    # By the type and not by a table: a new field with a twin needs no line here.
     (info,) = (one for one in msgspec.structs.fields(type(value)) if one.name == field)
     if holds(info.type, Secret):
         return "secret"
@@ -139,6 +146,7 @@ def _fill(
     """Put one value into its field, and remove its reference."""
     fields = dict(zip(value.__struct_encode_fields__, value.__struct_fields__, strict=True))
     name = next(
+        # The reference knows its path only; the field is the one that this begins with.
         wire
         for wire in fields
         if reference.path == f"{path}.{wire}"
@@ -148,6 +156,7 @@ def _fill(
     # From the changes first: an earlier reference of the same map or list has filled in its item already.
     there = changes.get(field, getattr(value, field))
     left = changes.get(twin, getattr(value, twin))
+    # Before it is put in: nothing with a plain secret must exist in between.
     item = Secret(found) if reference.target == "secret" else found
     if isinstance(left, dict):
         key = next(key for key in left if child(f"{path}.{name}", key) == reference.path)
@@ -166,6 +175,7 @@ def _content(file: FileConfig, found: str | bytes) -> dict[str, Any]:
     # Only the content of a file may be bytes; everything else was text when it was found.
     if isinstance(found, str):
         return {"content": found}
+    # Text where it can be: a plan then shows it, and a digest of the same file stays the same.
     try:
         return {"content": found.decode()}
     except UnicodeDecodeError:
@@ -173,6 +183,7 @@ def _content(file: FileConfig, found: str | bytes) -> dict[str, Any]:
 
         return {
             "content": b2a_base64(found, newline=False).decode(),
+            # The value's bytes are compressed if the configuration says so; only base64 is ours.
             "encoding": "gzip+base64" if file.encoding in ("gzip", "gzip+base64") else "base64",
         }
 
@@ -183,6 +194,7 @@ def _below(value: Any, values: Mapping[str, Any], path: str, hidden: Collection[
     if isinstance(value, msgspec.Struct):
         return filled(value, values, path, hidden=hidden)
     if isinstance(value, tuple):
+        # Unchanged lists stay the same object, as above.
         items = tuple(_below(item, values, f"{path}[{n}]", hidden) for n, item in enumerate(value))
         return (
             value if all(one is other for one, other in zip(items, value, strict=True)) else items

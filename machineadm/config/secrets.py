@@ -27,6 +27,7 @@ def _walk(value: object) -> Iterator[Secret | str]:
     elif isinstance(value, msgspec.Struct):
         if isinstance(value, FileConfig):
             yield from _content(value)
+        # By name: importing the type would load the branch of proxies for everybody.
         elif type(value).__name__ == "ProxyCredentials":
             yield from _credentials(value)
         for name in value.__struct_fields__:
@@ -61,5 +62,6 @@ def _content(file: FileConfig) -> Iterator[str]:
         if file.encoding is not None:
             try:
                 yield decode_content(file.content, file.encoding).decode()
+            # Bytes that are no text appear in no message.
             except (ContentError, UnicodeDecodeError):
                 return

@@ -47,6 +47,7 @@ def wanted_tokens(machine: MachineConfig) -> tuple[WantedToken, ...]:
     registries = (
         (f"{place}.auth.authFrom", registry.auth) for place, registry in _registries(machine)
     )
+    # Proxies first: the registries may be behind one.
     return tuple(
         WantedToken(path=path, handler=given.auth_from.handler)
         for path, given in (*proxies, *registries)
@@ -73,6 +74,7 @@ def with_tokens(configuration: Configuration, tokens: Mapping[str, Secret]) -> C
 
 def with_placeholders(configuration: Configuration, text: str) -> Configuration:
     """Return a configuration with a text in place of each token."""
+    # For a plan, which asks no handler and still shows every file.
     return _filled(
         configuration,
         lambda _, one: replace(
@@ -88,6 +90,7 @@ def _filled(
     header: Callable[[str, RegistryAuth], Secret],
 ) -> Configuration:
     machine = configuration.machine
+    # By place, since two entries may have equal credentials.
     logins = {
         place: login(f"{place}.credentials.authFrom", one)
         for place, one in _credentials(machine)
@@ -103,6 +106,7 @@ def _filled(
         proxy = replace(containerd.proxy, credentials=own)
         runtime = replace(runtime, containerd=replace(containerd, proxy=proxy))
     headers = {
+        # By host, as the step that writes hosts.toml knows it.
         registry.host: header(f"{place}.auth.authFrom", registry.auth)
         for place, registry in _registries(machine)
         if registry.auth is not None and registry.auth.auth_from is not None
@@ -159,6 +163,7 @@ def _login(credentials: ProxyCredentials, header: Secret) -> ProxyCredentials:
     """
     scheme, value = _parts(header)
     name, word = credentials.username, value
+    # Basic has a user in it; a bearer token needs one to be a password.
     if name is None:
         if scheme.lower() != "basic":
             raise PluginError(
@@ -177,6 +182,7 @@ def _header(auth: RegistryAuth, header: Secret) -> Secret:
         PluginError: It cannot be sent in a header.
     """
     _, value = _parts(header)
+    # Sent as it is: registries take Bearer and Basic.
     if auth.username is None:
         return header
     login = f"{auth.username}:{value}".encode()
@@ -205,6 +211,7 @@ def _decoded(value: str) -> tuple[str, str]:
         PluginError: It does not have them.
     """
     try:
+        # The first colon ends the user (RFC 7617, 2), the password may have more.
         name, colon, word = base64.b64decode(value, validate=True).decode().partition(":")
     except ValueError:  # binascii.Error and UnicodeDecodeError are such
         name, colon, word = "", "", ""

@@ -59,6 +59,7 @@ def check(
         # Any text may hold a placeholder, so this one rule looks at every type that the
         # configuration has.
         chosen.append({type(value): (_asked(warnings),) for value, _ in structs})
+    # Once by type: a configuration has a hundred files and one FileConfig.
     rules = {type(value): _rules_of(type(value), chosen) for value, _ in structs}
     return [
         finding
@@ -91,6 +92,7 @@ def tables(spec: MachineConfigurationSpec, modules: set[str]) -> list[Rules]:
         modules: Modules of the types that the configuration has.
     """
     found: list[Rules] = [whole.RULES]
+    # Plugins are no concern of their own: any field may name one.
     if modules & _OF_PLUGINS:
         found.append(import_module("machineadm.config.rules.plugins").RULES)
     for concern in asked_for(spec):
@@ -116,6 +118,7 @@ _SIGNS: Final = (b"{{", b"{%", b"${", b"%{", b"<%", b"$COREOS_", b"$AFTERBURN_")
 
 def _may_hold_placeholders(configuration: MachineConfiguration) -> bool:
     """Whether to load the code that looks for placeholders: one pass of msgspec over all texts is enough to know."""
+    # Secrets revealed and then dropped: a placeholder in a password is one, too.
     try:
         data = msgspec.json.encode(configuration.spec, enc_hook=_revealed)
     except (PrunedError, TypeError):  # a key of a map is pruned
@@ -145,6 +148,7 @@ def _run(rule: Rule, value: msgspec.Struct, path: str, context: Context) -> Iter
         for finding in rule(value, context):
             yield replace(finding, path=_join(path, finding.path))
     except PrunedError:
+        # A rule that needs what could not be read has nothing to say; the decoder has told.
         return
     except TypeError:
         # Functions written in C raise TypeError for PRUNED, as for any object of a wrong type.
@@ -153,4 +157,5 @@ def _run(rule: Rule, value: msgspec.Struct, path: str, context: Context) -> Iter
 
 
 def _join(path: str, relative: str) -> str:
+    # An index follows its list without a dot.
     return path + relative if relative.startswith("[") or not relative else f"{path}.{relative}"

@@ -42,6 +42,7 @@ def kubeadm_api(version: str) -> Literal["v1beta3", "v1beta4"]:
     parsed = Semver.parse(version)
     if not parsed.has(OLDEST_MINOR):
         raise ValueError(f"{version} is older than 1.{OLDEST_MINOR}")
+    # The newest that a kubeadm reads: v1beta3 is deprecated from 1.31 on, and has fewer fields.
     return "v1beta4" if parsed.has(V1BETA4_MINOR) else "v1beta3"
 
 
@@ -65,6 +66,7 @@ def judged_minor(version: Semver | None) -> int | None:
     Returns:
         None where it is not a version, or one that the tables do not hold.
     """
+    # Better nothing than guesses: rules that return on None leave such a version alone.
     if version is None or not version.has(OLDEST_MINOR) or version.has(NEWEST_MINOR + 1):
         return None
     return version.minor

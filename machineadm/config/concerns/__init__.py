@@ -26,8 +26,11 @@ CONCERNS: Final[dict[str, tuple[str, ...]]] = {
         "machine.linuxConfiguration.hostname",
         "machine.linuxConfiguration.hostnameFrom",
     ),
+    # Before users and files, which may go onto a file system that is made and mounted here.
     "storage": ("machine.linuxConfiguration.storage",),
+    # Before files, whose owners must have a name by then.
     "users": ("machine.linuxConfiguration.users", "machine.linuxConfiguration.groups"),
+    # Before sysctl: net.bridge.* is there only once br_netfilter is loaded.
     "modules": ("machine.linuxConfiguration.kernelModules",),
     "sysctl": ("machine.linuxConfiguration.sysctls",),
     "kernel_arguments": ("machine.linuxConfiguration.kernelArguments",),
@@ -35,6 +38,8 @@ CONCERNS: Final[dict[str, tuple[str, ...]]] = {
     "resolver": ("machine.linuxConfiguration.resolver",),
     "ntp": ("machine.linuxConfiguration.ntp",),
     "selinux": ("machine.linuxConfiguration.selinux",),
+    # Proxy and trust before packages, archives and files: what is downloaded from here on may need
+    # both.
     "proxy": ("machine.systemProxies", "machine.containerRuntime.containerd.proxy"),
     "trust": ("machine.systemTrustCertificateAuthorities",),
     "packages": (
@@ -43,8 +48,10 @@ CONCERNS: Final[dict[str, tuple[str, ...]]] = {
     ),
     "archives": ("machine.linuxConfiguration.archives",),
     "files": ("machine.files",),
+    # After packages and files: a unit is started when it is written, and its program must be there.
     "units": ("machine.linuxConfiguration.systemdUnits",),
     "containerd": ("machine.containerRuntime",),
+    # After containerd, which takes them; kubeadm waits for what is still being loaded.
     "images": ("machine.images", "machine.kubernetesImages"),
     "control_plane_files": (
         "kubernetes.controlPlane.auditPolicy",
@@ -56,6 +63,7 @@ CONCERNS: Final[dict[str, tuple[str, ...]]] = {
     "certificates": ("kubernetes.controlPlane.certificates",),
     "static_pods": ("kubernetes.controlPlane.staticPods",),
     "attestation": ("machine.attestationPlugin",),
+    # Last: whatever it starts reads what the others have written.
     "kubeadm": ("kubernetes",),
 }
 """The concerns that are built, in the planner's order, and the fields below spec that ask for each."""
@@ -71,6 +79,7 @@ NOT_BUILT: Final = (
 def asked_for(spec: MachineConfigurationSpec) -> Iterator[ModuleType]:
     """Yield the modules of the concerns that a configuration asks for."""
     for name, fields in CONCERNS.items():
+        # `select` yields nothing for a default, so an empty list of users asks for nothing.
         if any(next(select(spec, tuple(field.split(".")), ""), None) for field in fields):
             yield import_module(f"{__name__}.{name}")
 
@@ -78,5 +87,6 @@ def asked_for(spec: MachineConfigurationSpec) -> Iterator[ModuleType]:
 def writers(spec: MachineConfigurationSpec) -> Iterator[tuple[str, str]]:
     """Yield every path that a concern writes by itself, and the field that asks for it."""
     for concern in asked_for(spec):
+        # Many write no file that has a path of its own: a kernel module, a command, an image.
         if hasattr(concern, "writes"):
             yield from concern.writes(spec)

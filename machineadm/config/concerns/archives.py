@@ -11,11 +11,14 @@ from machineadm.api.v1alpha1.linux import LinuxConfiguration
 from machineadm.api.v1alpha1.machine import MachineConfigurationSpec
 from machineadm.config.rules.model import Context, Rules, finding
 
+# Three slashes: with two the next word would be a host (RFC 8089), and none is asked for files.
 _SCHEMES: Final = ("https://", "http://", "file:///")
 
 
 def place_of(archive: Archive, member: ArchiveMember) -> str:
     """The path of a member on the machine."""
+    # The member's own path within the archive is not taken over: one archive has bin/, the next
+    # usr/local/bin/.
     return f"{archive.destination}/{member.path or member.name}"
 
 
@@ -31,11 +34,13 @@ def writes(spec: MachineConfigurationSpec) -> Iterator[tuple[str, str]]:
 def _can_be_fetched(source: ArchiveSource, _context: Context) -> Iterator[Finding]:
     if not source.url.startswith(_SCHEMES):
         yield finding("MA1323", "url", "not a https, http or file URL")
+    # Refused and not ignored: somebody who writes it expects that something is protected.
     if source.url.startswith("file:") and source.auth_from is not None:
         yield finding("MA1301", "authFrom", "not with a file URL, which has no headers")
 
 
 def _each_place_once(linux: LinuxConfiguration, _context: Context) -> Iterator[Finding]:
+    # Over all archives: two of them may bring a program of the same name.
     seen: dict[str, str] = {}
     for index, archive in enumerate(linux.archives):
         for number, member in enumerate(archive.members):

@@ -16,6 +16,7 @@ from machineadm.config.rules.plugins import named_as
 def _plugin_attests(machine: MachineConfig, context: Context) -> Iterator[Finding]:
     if machine.attestation_plugin:
         for one in named_as("attestation", machine.attestation_plugin, context):
+            # The shared rule speaks of `name`; here the field itself is the name.
             yield replace(one, path="attestationPlugin")
 
 

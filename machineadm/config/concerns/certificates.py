@@ -29,6 +29,7 @@ def with_etcd_files(kubernetes: KubernetesConfig) -> KubernetesConfig:
     if cluster is None or external is None or certificates is None:
         return kubernetes
     external = _external_etcd(external, certificates_directory(kubernetes), certificates)
+    # Here and not in a step, so that rules, plan and kubeadm's configuration name the same files.
     return replace(kubernetes, cluster=replace(cluster, etcd=EtcdConfig(external=external)))
 
 
@@ -40,8 +41,10 @@ def _external_etcd(
     external: ExternalEtcd, directory: str, certificates: ControlPlaneCertificates
 ) -> ExternalEtcd:
     """Choose files for inlined certificates if the configuration names none."""
+    # A path of the configuration stays: the certificate is then written there.
     if certificates.etcd_ca is not None and external.ca_file is None:
         external = replace(external, ca_file=f"{directory}/etcd/ca.crt")
+    # kubeadm wants certFile and keyFile together (ValidateEtcd), so both are chosen or none.
     if certificates.apiserver_etcd_client is not None and external.cert_file is None:
         external = replace(
             external,
@@ -61,11 +64,14 @@ def writes(spec: MachineConfigurationSpec) -> Iterator[tuple[str, str]]:
         return
     directory = certificates_directory(kubernetes)
     etcd = cluster.etcd.external if cluster is not None and cluster.etcd is not None else None
+    # With a local etcd kubeadm looks in its own place only.
     etcd_ca = (etcd.ca_file if etcd is not None else None) or f"{directory}/etcd/ca.crt"
     yield from _pair("ca", given.ca, f"{directory}/ca.crt", f"{directory}/ca.key")
     yield from _pair("etcdCA", given.etcd_ca, etcd_ca, f"{directory}/etcd/ca.key")
     proxy = f"{directory}/front-proxy-ca"
     yield from _pair("frontProxyCA", given.front_proxy_ca, f"{proxy}.crt", f"{proxy}.key")
+    # Both files from one field: the API server signs with one and verifies with the other, and
+    # every machine of a control plane must have the same pair.
     if given.service_account is not None:
         yield f"{directory}/sa.pub", "controlPlane.certificates.serviceAccount"
         yield f"{directory}/sa.key", "controlPlane.certificates.serviceAccount"
@@ -79,6 +85,8 @@ def _pair(
 ) -> Iterator[tuple[str, str]]:
     if pair is not None:
         yield certificate, f"controlPlane.certificates.{field}"
+        # A CA without its key is an external one to kubeadm, which then creates no certificate
+        # itself (UsingExternalCA).
         if pair.key is not None or pair.key_from is not None:
             yield key, f"controlPlane.certificates.{field}"
 
@@ -91,6 +99,7 @@ def _pair_is_pem(pair: CertificatePair, _context: Context) -> Iterator[Finding]:
 
 
 def _pair_key_is_pem(pair: CertificatePair, _context: Context) -> Iterator[Finding]:
+    # Nobody is there at a first boot to enter the passphrase of an encrypted one.
     if pair.key is not None and (
         problem := pem_problem(
             pair.key.reveal(), PRIVATE_KEY, what="an unencrypted private key", single=True
@@ -118,6 +127,7 @@ def _account_signing_key_is_pem(keys: ServiceAccountKeys, _context: Context) -> 
 def _client_has_its_key(
     certificates: ControlPlaneCertificates, _context: Context
 ) -> Iterator[Finding]:
+    # Unlike a CA, which may come without: of that only the certificate may be known here.
     client = certificates.apiserver_etcd_client
     if client is not None and client.key is None and client.key_from is None:
         yield finding(
@@ -132,6 +142,7 @@ def _client_goes_with_external_etcd(
     if certificates is None or certificates.apiserver_etcd_client is None:
         return
     cluster = kubernetes.cluster
+    # For its own etcd kubeadm signs the client's certificate itself.
     if cluster is None or cluster.etcd is None or cluster.etcd.external is None:
         yield finding(
             "MA1304",

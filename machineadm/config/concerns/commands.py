@@ -19,11 +19,15 @@ def _program_is_named(command: Command, _context: Context) -> Iterator[Finding]:
 
 
 def _interpreter_has_a_script(command: Command, _context: Context) -> Iterator[Finding]:
+    # argv has its program in front, so an interpreter would say the same thing twice or something
+    # else.
     if command.interpreter and command.script is None:
         yield finding("MA1301", "interpreter", "is only allowed with script, not with argv")
 
 
 def _no_nul(command: Command, _context: Context) -> Iterator[Finding]:
+    # execve(2) takes strings that end at a NUL; Python refuses it as a ValueError in the middle of
+    # a run.
     for index, argument in enumerate(command.argv):
         if "\0" in argument:
             yield finding(
@@ -37,11 +41,13 @@ def _values_hold_no_nul(variable: EnvironmentVariable, _context: Context) -> Ite
 
 
 def _takes_time(command: Command, _context: Context) -> Iterator[Finding]:
+    # 0 does not mean "no limit" here: a first boot must end.
     if seconds(command.timeout) <= 0:
         yield finding("MA1312", "timeout", "must be longer than 0s")
 
 
 def _backoff_is_bounded(retries: RetryPolicy, _context: Context) -> Iterator[Finding]:
+    # A pause only delays the end of a run that has half an hour where nobody says otherwise.
     if seconds(retries.backoff) > 3600:
         yield finding("MA1312", "backoff", "must be at most 1h")
 
@@ -54,6 +60,8 @@ def writes(spec: MachineConfigurationSpec) -> Iterator[tuple[str, str]]:
 
 def _the_file_is_ours_to_write(commands: Commands, _context: Context) -> Iterator[Finding]:
     path = commands.kubeadm_file
+    # The copy would lie among the files of the run, or beside the sentinel that Cluster API waits
+    # for.
     if path is not None and path.startswith(("/run/machineadm/", "/run/cluster-api/")):
         message = "is in a directory of machineadm's or of Cluster API's own"
         yield finding("MA1323", "kubeadmFile", message, "say /run/kubeadm/kubeadm.yaml")

@@ -38,6 +38,7 @@ def writes(spec: MachineConfigurationSpec) -> Iterator[tuple[str, str]]:
     if containerd is None:
         return
     yield CONTAINERD, "containerRuntime.containerd"
+    # Beside it: a second run must still know what was there before the first.
     yield CONTAINERD_BASE, "containerRuntime.containerd"
     for index, registry in enumerate(containerd.registries):
         for path in registry_files(registry):
@@ -47,6 +48,8 @@ def writes(spec: MachineConfigurationSpec) -> Iterator[tuple[str, str]]:
 def registry_files(registry: Registry) -> tuple[str, ...]:
     """The files of a registry: its own, then certificates and key."""
     directory, tls = f"{CERTS_D}/{registry.host}", registry.tls
+    # hosts.toml first: `writes` and the step agree on the order, and the rest depends on what is
+    # given.
     found = [f"{directory}/hosts.toml"]
     if tls is not None:
         given = {"ca.crt": tls.ca or tls.ca_from, "client.cert": tls.cert or tls.cert_from, "client.key": tls.key or tls.key_from}  # fmt: skip
@@ -76,6 +79,7 @@ def kubelet_driver(kubernetes: KubernetesConfig | None) -> tuple[str, str]:
 def _has_the_kubelet_s_driver(containerd: Containerd, context: Context) -> Iterator[Finding]:
     """With two drivers pods are in two trees of cgroups: they start, and die under load."""
     driver, place = kubelet_driver(context.kubernetes)
+    # The driver that we write where nobody says.
     given = containerd.cgroup_driver or DRIVER
     if driver and driver != given:
         said = f"{place} says" if place else "the kubelet's default is"
@@ -88,12 +92,15 @@ def _has_the_kubelet_s_driver(containerd: Containerd, context: Context) -> Itera
 
 
 def _is_of_linux(containerd: Containerd, _context: Context) -> Iterator[Finding]:
+    # The types let both kinds of path pass, since one schema is for both systems.
     for field, path in (("root", containerd.root), ("state", containerd.state)):
         if path is not None and is_windows_path(path):
             yield finding("MA1304", field, "is a path of Windows, and this is a Linux machine")
 
 
 def _has_one_default(containerd: Containerd, _context: Context) -> Iterator[Finding]:
+    # containerd has one name in default_runtime_name, so a second one would win or lose by the
+    # order of a map.
     defaults = [name for name, one in containerd.runtimes.items() if one.default]
     for name in defaults[1:]:
         yield finding("MA1306", f"runtimes.{name}.default", f"{defaults[0]} is the default already")
@@ -102,12 +109,15 @@ def _has_one_default(containerd: Containerd, _context: Context) -> Iterator[Find
 def _extra_config_is_sound(containerd: Containerd, _context: Context) -> Iterator[Finding]:
     if containerd.extra_config is None:
         return
+    # Before the machine: containerd ignores keys that it does not know, and TOML that it cannot
+    # read keeps it from starting.
     try:
         tables = read_toml(containerd.extra_config)
     except ValueError as error:
         yield finding("MA1328", "extraConfig", str(error))
         return
     version = tables.get("version")
+    # Version 1 names its tables otherwise, and containerd 2.0 has given it up.
     if version is not None and version not in (2, 3, 4):
         yield finding("MA1328", "extraConfig", f"says version {version!r}, which is not 2, 3 or 4")
     # containerd's CRI plugin does not load with both, and then there is no runtime at all; that is
@@ -147,6 +157,8 @@ def _login_is_for_one_registry(registry: Registry, _context: Context) -> Iterato
 
 def _login_is_whole(auth: RegistryAuth, _context: Context) -> Iterator[Finding]:
     name, word = auth.username or auth.username_from, auth.password or auth.password_from
+    # A handler gives a token at each run, and a user with it; a password beside it would never be
+    # sent.
     if auth.auth_from is not None:
         for field, value in (("password", word), ("handler", auth.handler)):
             if value is not None:
@@ -165,6 +177,7 @@ def _tls_is_whole(tls: RegistryTls, _context: Context) -> Iterator[Finding]:
         yield finding("MA1303", "key", "is required with cert")
     if key and not certificate:
         yield finding("MA1303", "cert", "is required with key")
+    # Only what is written here: a value from elsewhere is judged when it is there.
     for field, text in (("ca", tls.ca), ("cert", tls.cert)):
         if text and (problem := pem_problem(text, CERTIFICATE, what="a certificate", single=False)):
             yield finding("MA1317", field, problem)
@@ -180,6 +193,7 @@ def _socket_is_the_node_s(runtime: ContainerRuntime, context: Context) -> Iterat
     node = context.kubernetes.node if context.kubernetes is not None else None
     given = node.cri_socket if node is not None else None
     own = runtime.socket or SOCKET
+    # Nothing is said of a runtime, so kubeadm finds its socket by itself.
     if runtime.containerd is None and runtime.socket is None:
         return
     if not own.removeprefix("unix://").startswith("/"):

@@ -31,10 +31,16 @@ from machineadm.config.rules.names import is_address, misfit
 from machineadm.config.rules.objects import is_filled_in_elsewhere, sequence
 from machineadm.config.versions import judged_minor
 
+# Kinds that the API server keeps in etcd itself and that no request can name, so it refuses them in
+# this list.
 _NOT_REST: Final = ("apiserveripinfo", "serviceipallocations", "servicenodeportallocations")
+# Their objects are stored under another group: events in the core group, `extensions` nowhere any
+# more.
 _NEVER_ENCRYPTED: Final = ("events.k8s.io", "extensions")
 
 _AES_SIZES: Final = (16, 24, 32)
+# AES-128, -192 and -256 for two of them; secretbox (XSalsa20 and Poly1305) has keys of 32 bytes
+# only.
 _KEY_SIZES: Final = {"aescbc": _AES_SIZES, "aesgcm": _AES_SIZES, "secretbox": (32,)}
 
 _OWN_ARGUMENTS: Final = (
@@ -59,6 +65,8 @@ def _arguments_leave_our_own_alone(
     if control_plane.api_server is None:
         return
     for index, argument in enumerate(control_plane.api_server.extra_args):
+        # kubeadm merges arguments by name: the configuration's would win, and the field would be
+        # without effect.
         for field, arguments in _OWN_ARGUMENTS:
             if _is_one_of(argument.name, arguments) and _has(control_plane, field):
                 yield finding(
@@ -79,10 +87,12 @@ def _has(control_plane: ControlPlaneConfig, field: str) -> bool:
     if not is_set(control_plane, top):
         return False
     value = getattr(control_plane, top) if below else None
+    # Without a part below, the whole field asks for the argument.
     return value is None or is_set(value, below)
 
 
 def _audit_document(audit: AuditPolicy, context: Context) -> Iterator[Finding]:
+    # Level None in a rule is how auditing is switched off.
     yield from judge(audit.policy, "policy", "Policy", context)
     # An empty policy is the one that anybody would write to switch auditing off, and it keeps the
     # API server from starting.
@@ -174,6 +184,7 @@ def _sockets_can_be_mounted(encryption: EncryptionAtRest, _context: Context) -> 
 def _no_socket(endpoint: str) -> str:
     # Nothing else is a scheme of a key service: the API server has only unix sockets for them.
     path = endpoint.removeprefix("unix://")
+    # ParseEndpoint of the API server takes unix:///@name for the abstract socket @name.
     if path.startswith("/@"):
         return "is an abstract socket, which has no directory to be mounted"
     if set(path) & set("%?#"):
@@ -182,6 +193,7 @@ def _no_socket(endpoint: str) -> str:
 
 
 def _calls_take_time(kms: KmsProvider, _context: Context) -> Iterator[Finding]:
+    # The API server refuses a timeout of 0 as well (validateKMSTimeout).
     if kms.timeout is not None and seconds(kms.timeout) <= 0:
         yield finding("MA1312", "timeout", "must be longer than 0s")
 
@@ -209,6 +221,7 @@ def _kubeconfig_is_one(
     if webhook.kubeconfig is None or context.read is None:
         return
     content = webhook.kubeconfig.reveal()
+    # A warning of its own names the placeholder; what it will become cannot be judged.
     if is_filled_in_elsewhere(content):
         return
     from machineadm.config.passed_on import kubeconfig
@@ -219,6 +232,7 @@ def _kubeconfig_is_one(
 
 def _issuer_is_read(oidc: Oidc, _context: Context) -> Iterator[Finding]:
     """Judge it as the API server does (k8s.io/apiserver, pkg/apis/apiserver/validation)."""
+    # By hand and not by urllib: Go and Python disagree about hosts, and it is Go that will read it.
     rest, _, fragment = oidc.issuer_url.partition("#")
     rest, _, query = rest.partition("?")
     problem = ""
@@ -240,6 +254,7 @@ def _claims_are_told_apart(oidc: Oidc, _context: Context) -> Iterator[Finding]:
     """Each becomes `claim=value`, which the API server splits at the first `=` and trims."""
     for claim, value in oidc.required_claims.items():
         path = child("requiredClaims", claim)
+        # The flag is split at the first `=`, the field of the structured form is not.
         if "=" in claim:
             yield finding(
                 "MA1323",
@@ -249,6 +264,7 @@ def _claims_are_told_apart(oidc: Oidc, _context: Context) -> Iterator[Finding]:
             )
         elif not claim.strip():
             yield finding("MA1323", path, "is the name of no claim")
+        # Only a warning: a claim without its blanks may be what was meant.
         elif claim.strip() != claim or value.strip() != value:
             yield warning(
                 "MA1323", path, "blanks at an end are lost", "authentication.structured keeps them"
@@ -256,6 +272,7 @@ def _claims_are_told_apart(oidc: Oidc, _context: Context) -> Iterator[Finding]:
 
 
 def _authority_is_one(oidc: Oidc, _context: Context) -> Iterator[Finding]:
+    # The API server does not start with a CA file that holds no certificate.
     if oidc.certificate_authority is not None:
         from machineadm.config.rules.pem import certificates_problem
 
@@ -266,6 +283,7 @@ def _authority_is_one(oidc: Oidc, _context: Context) -> Iterator[Finding]:
 def _webhook_mode_with_webhook(
     authorization: Authorization, _context: Context
 ) -> Iterator[Finding]:
+    # The mode without a kubeconfig keeps the API server from starting.
     asked = "Webhook" in authorization.modes
     if asked and authorization.webhook is None:
         yield finding("MA1303", "webhook", "is required with mode Webhook")
@@ -288,6 +306,7 @@ def _admission_document(admission: Admission, context: Context) -> Iterator[Find
 
 
 def _on_or_off(plugins: AdmissionPlugins, _context: Context) -> Iterator[Finding]:
+    # The API server refuses a plugin that is in both (AdmissionOptions.Validate).
     enabled = set(plugins.enabled)
     for index, name in enumerate(plugins.disabled):
         if name in enabled:

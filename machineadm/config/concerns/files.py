@@ -23,6 +23,7 @@ from machineadm.config.machine_paths import OWN, is_windows_path
 from machineadm.config.paths import child
 from machineadm.config.rules.model import Context, Rules, finding
 
+# Only these need a digest: a file of the machine is as trustworthy as the machine.
 REMOTE: Final = ("https://", "http://")
 
 
@@ -53,6 +54,7 @@ def _contents_decode(machine: MachineConfig, _context: Context) -> Iterator[Find
 
 def _placeholders(file: FileConfig, path: str) -> Iterator[Finding]:
     """Yield warnings about encoded contents; plain contents are judged with all other texts."""
+    # Twice the same warning otherwise.
     if file.encoding is None:
         return
     content = decode_content(file.content or "", file.encoding)
@@ -60,10 +62,13 @@ def _placeholders(file: FileConfig, path: str) -> Iterator[Finding]:
     if b"{{" in content or b"${" in content:
         from machineadm.config.rules.placeholders import warned
 
+        # The bytes may be a program; a placeholder is ASCII either way.
         yield from warned(content.decode(errors="replace"), path, free=True)
 
 
 def _reject_options_with_source(file: FileConfig, _context: Context) -> Iterator[Finding]:
+    # A source is streamed onto the disk while its digest is computed, so it is neither decoded nor
+    # laid behind something.
     if file.source is None:
         return
     if file.encoding is not None:
@@ -75,6 +80,7 @@ def _reject_options_with_source(file: FileConfig, _context: Context) -> Iterator
 def _a_link_has_nothing_else(file: FileConfig, _context: Context) -> Iterator[Finding]:
     if file.link_to is None:
         return
+    # Told one by one: each has a line of its own in the file to be removed.
     given = {
         "owner": file.owner is not None,
         "permissions": file.permissions is not None,
@@ -94,6 +100,7 @@ def _a_link_has_nothing_else(file: FileConfig, _context: Context) -> Iterator[Fi
 
 
 def _no_template(file: FileConfig, _context: Context) -> Iterator[Finding]:
+    # The manager renders before a machine sees it; here it would be written with its braces.
     if file.content_format == "Template":
         yield finding(
             "MA1308",
@@ -122,6 +129,7 @@ def _headers_fit(source: FileSource, _context: Context) -> Iterator[Finding]:
     for field, headers in (("headers", source.headers), ("headersFrom", source.headers_from)):
         if headers and source.url.startswith("file:"):
             yield finding("MA1301", field, "not with a file URL, which has no headers")
+    # Names of headers have no case (RFC 9110, 5.1): with both, the server would choose.
     given = {name.lower() for name in source.headers}
     for name in source.headers_from:
         if name.lower() in given:
@@ -148,6 +156,7 @@ def _no_file_is_a_directory(machine: MachineConfig, _context: Context) -> Iterat
 def _windows_has_no_owners(file: FileConfig, _context: Context) -> Iterator[Finding]:
     if not is_windows_path(file.path):
         return
+    # Windows has access lists; an owner and a mode would be dropped without a word.
     for field, value in (("owner", file.owner), ("permissions", file.permissions)):
         if value is not None:
             yield finding("MA1413", field, "is only allowed with a Linux path")
@@ -170,6 +179,7 @@ def _each_has_one_writer(spec: MachineConfigurationSpec, _context: Context) -> I
     other = dict(writers(spec))
     for index, file in enumerate(spec.machine.files):
         field = other.get(file.path)
+        # The API server's pod mounts this directory, and each run decides what is in it.
         if file.path.startswith(f"{OWN}/"):
             field = "machineadm itself"
         if field is not None:

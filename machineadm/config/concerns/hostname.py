@@ -11,12 +11,15 @@ from machineadm.api.v1alpha1.machine import MachineConfigurationSpec
 from machineadm.config.machine_paths import HOSTNAME
 from machineadm.config.rules.model import Context, Rules, finding
 
+# __NEW_UTS_LEN of the kernel; sethostname(2) answers EINVAL beyond it.
 _LONGEST: Final = 64
+# RFC 1035, 2.3.4. kubeadm makes the node's name of it, whose parts must be DNS labels.
 _LONGEST_LABEL: Final = 63
 
 
 def writes(_spec: MachineConfigurationSpec) -> Iterator[tuple[str, str]]:
     """See `concerns.writers`."""
+    # With hostnameFrom, too, whose value nobody knows yet.
     yield HOSTNAME, "linuxConfiguration.hostname"
 
 

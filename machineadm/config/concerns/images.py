@@ -11,6 +11,7 @@ from machineadm.api.v1alpha1.machine import MachineConfig, MachineConfigurationS
 from machineadm.config.machine_paths import is_windows_path
 from machineadm.config.rules.model import Context, Rules, finding
 
+# The CRI plugin of containerd keeps its images here and looks nowhere else.
 KUBELETS: Final = "k8s.io"
 """containerd's namespace of the kubelet."""
 
@@ -26,6 +27,7 @@ def full_name(reference: str) -> str:
     # splitDockerDomain).
     elif "." not in first and ":" not in first and first != "localhost":
         name = f"docker.io/{name}"
+    # Only behind the last slash: a colon before it belongs to the registry's port.
     if not at and ":" not in name.rpartition("/")[2]:
         name = f"{name}:latest"
     return f"{name}{at}{digest}"
@@ -35,6 +37,8 @@ def _is_named_once(machine: MachineConfig, _context: Context) -> Iterator[Findin
     seen: dict[tuple[str, str, str | None], int] = {}
     for index, image in enumerate(machine.images):
         archive = image.archive
+        # An archive has no reference until it is imported, so the place that it comes from stands
+        # for it.
         name = (
             full_name(image.reference)
             if image.reference is not None
@@ -57,6 +61,7 @@ def _kubernetes_is_there(spec: MachineConfigurationSpec, _context: Context) -> I
 
 
 def _policy_is_of_a_pull(image: Image, _context: Context) -> Iterator[Finding]:
+    # The policy asks whether a registry is asked; an archive is imported by its digest.
     if image.archive is not None and image.pull_policy != "IfNotPresent":
         yield finding("MA1323", "pullPolicy", "has no effect on an archive")
 

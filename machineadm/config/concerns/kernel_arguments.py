@@ -11,6 +11,7 @@ from machineadm.api.v1alpha1.machine import MachineConfigurationSpec
 from machineadm.config.machine_paths import GRUB
 from machineadm.config.rules.model import Context, Rules, finding
 
+# A blank ends an argument, and update-grub sources the file, where the others quote or expand.
 _REFUSED: Final = frozenset(" \t\"'\\$`")
 """What GRUB's files, which a shell reads, and the kernel would each take for something else."""
 
@@ -19,6 +20,7 @@ def writes(spec: MachineConfigurationSpec) -> Iterator[tuple[str, str]]:
     """See `concerns.writers`. Whether it is written depends on what the machine has."""
     linux = spec.machine.linux_configuration
     if linux is not None and linux.kernel_arguments:
+        # A machine without GRUB's drop-ins gets them by grubby, which writes elsewhere.
         yield GRUB, "linuxConfiguration.kernelArguments"
 
 

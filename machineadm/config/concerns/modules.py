@@ -21,6 +21,7 @@ def _each_once(linux: LinuxConfiguration, _context: Context) -> Iterator[Finding
     """To the kernel `-` and `_` in a module's name are the same."""
     seen: dict[str, str] = {}
     for index, name in enumerate(linux.kernel_modules):
+        # modprobe(8) takes either; /proc/modules shows underscores.
         other = seen.setdefault(name.replace("-", "_"), name)
         if other != name:
             yield finding("MA1306", f"kernelModules[{index}]", f"is the same module as {other}")

@@ -32,6 +32,7 @@ def _off_is_nothing_else(ntp: Ntp, _context: Context) -> Iterator[Finding]:
         ("pools", ntp.pools),
         ("requireSync", ntp.require_sync),
     ):
+        # `[]` and None say nothing and are no contradiction.
         if value:
             yield finding("MA1323", field, "has no effect with enabled: false")
 

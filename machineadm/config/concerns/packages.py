@@ -13,6 +13,7 @@ from machineadm.config.machine_paths import repository_files
 from machineadm.config.rules.model import Context, Rules, finding
 
 _SCHEMES: Final = ("https://", "http://", "file:///")
+# Only ASCII armor: keys come in YAML, and apt reads .asc in Signed-By since 1.4.
 _ARMOR: Final = "-----BEGIN PGP PUBLIC KEY BLOCK-----"
 _END: Final = "-----END PGP PUBLIC KEY BLOCK-----"
 
@@ -21,16 +22,19 @@ def writes(spec: MachineConfigurationSpec) -> Iterator[tuple[str, str]]:
     """See `concerns.writers`."""
     linux = spec.machine.linux_configuration
     for index, one in enumerate(linux.package_repositories if linux is not None else ()):
+        # Its keys are a file, too, since trust in them must not reach beyond this repository.
         for path in repository_files(one.format, one.name):
             yield path, f"linuxConfiguration.packageRepositories[{index}]"
 
 
 def is_flat(repository: PackageRepository) -> bool:
     """Whether a repository for apt has no `dists`, and so no components."""
+    # sources.list(5): a suite with a last slash is a path, and then there must be no components.
     return all(suite.endswith("/") for suite in repository.suites)
 
 
 def _are_for_one_program(linux: LinuxConfiguration, _context: Context) -> Iterator[Finding]:
+    # Compared with the first and not with the machine: that is not known here.
     first = next(iter(linux.package_repositories), None)
     for index, one in enumerate(linux.package_repositories):
         if first is not None and one.format != first.format:
@@ -61,6 +65,7 @@ def _has_what_its_program_needs(
 def _can_be_reached(repository: PackageRepository, _context: Context) -> Iterator[Finding]:
     if not repository.url.startswith(_SCHEMES):
         yield finding("MA1323", "url", "not a https, http or file URL")
+    # Files of repositories are mode 0644; apt_auth.conf(5) has the place for logins.
     elif "@" in repository.url.partition("://")[2].partition("/")[0]:
         yield finding(
             "MA1323",
@@ -74,6 +79,7 @@ def _has_keys(repository: PackageRepository, _context: Context) -> Iterator[Find
     key = repository.key
     if key is None:
         return
+    # Before the form: whoever pastes it must learn that it is out, and not that its armor is wrong.
     if "PRIVATE KEY" in key:
         yield finding("MA1351", "key", "is a private key", "revoke it, and give its public key")
     elif _ARMOR not in key or _END not in key:

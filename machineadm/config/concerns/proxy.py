@@ -16,9 +16,13 @@ from machineadm.api.v1alpha1.proxy import ProxyCredentials, ProxySettings, Syste
 from machineadm.config.machine_paths import proxy_files
 from machineadm.config.rules.model import Context, Rules, finding
 
+# With the range: Go and curl from 7.86 read CIDR in NO_PROXY, and 127.0.0.1 is not the only address
+# that is used.
 _OWN: Final = ("localhost", "127.0.0.0/8", "::1")
 _METADATA: Final = ("169.254.169.254", "fd00:ec2::254")
 """Where clouds answer what a machine asks about itself: link-local, and another machine behind a proxy."""
+# kubeadm's defaults (ServiceSubnet, ServiceDNSDomain), which count where the configuration is
+# silent.
 _SERVICES: Final = "10.96.0.0/12"
 _DOMAIN: Final = "cluster.local"
 
@@ -27,6 +31,7 @@ def writes(spec: MachineConfigurationSpec) -> Iterator[tuple[str, str]]:
     """See `concerns.writers`."""
     for place, entry in entries(spec.machine):
         for target in entry.targets:
+            # Which file systemd reads it from depends on whether there is a login in it.
             for path in proxy_files(target, secret=entry.credentials is not None):
                 yield path, place
 
@@ -39,10 +44,12 @@ def entries(machine: MachineConfig) -> Iterator[tuple[str, SystemProxyConfig]]:
     for index, entry in enumerate(machine.system_proxies):
         # The narrower field wins: who writes a proxy of containerd means containerd.
         left = tuple(one for one in entry.targets if own is None or one != "containerRuntime")
+        # An entry for containerd alone is then without any user.
         if left:
             yield f"systemProxies[{index}]", replace(entry, targets=left)
     if own is not None:
         yield (
+            # As an entry like the others, so that steps need not know where it was written.
             "containerRuntime.containerd.proxy",
             SystemProxyConfig(
                 targets=("containerRuntime",),
@@ -63,6 +70,8 @@ def direct(kubernetes: KubernetesConfig | None) -> tuple[str, ...]:
     network = cluster.network if cluster is not None else None
     domain = network.dns_domain if network is not None else None
     services = network.service_cidrs if network is not None else ()
+    # As ranges, which Go reads: what calls pods from the node (kubelet, API server, runtime) is in
+    # Go.
     found += network.pod_cidrs if network is not None else ()
     # kubeadm's default counts where nothing is said; pods have none.
     found += services or (_SERVICES,)
@@ -70,12 +79,15 @@ def direct(kubernetes: KubernetesConfig | None) -> tuple[str, ...]:
     found += [".svc", f".{domain or _DOMAIN}"]
     # A proxy between kubelet and API server breaks watches, and ends TLS that must be end to end.
     found += _endpoints(kubernetes)
+    # In this order and each once: the text ends in a file, whose digest must not change with each
+    # run.
     return tuple(dict.fromkeys(found))
 
 
 def _endpoints(kubernetes: KubernetesConfig) -> Iterator[str]:
     """Hosts that the API server is reached by, and the addresses that the node is given."""
     cluster, role = kubernetes.cluster, kubernetes.role
+    # Every kubelet and kube-proxy talks to it for good.
     if cluster is not None and cluster.control_plane_endpoint:
         yield _host(cluster.control_plane_endpoint)
     if role is not None and not isinstance(role, Initialize):
@@ -86,6 +98,7 @@ def _endpoints(kubernetes: KubernetesConfig) -> Iterator[str]:
             yield _host(discovery.kubeconfig.server.partition("://")[2])
     control_plane = kubernetes.control_plane
     endpoint = control_plane.local_api_endpoint if control_plane is not None else None
+    # kubeadm asks the local API server by this address while it starts.
     if endpoint is not None and endpoint.advertise_address:
         yield endpoint.advertise_address
     kubelet = kubernetes.node.kubelet if kubernetes.node is not None else None
@@ -96,8 +109,10 @@ def _endpoints(kubernetes: KubernetesConfig) -> Iterator[str]:
 def _host(endpoint: str) -> str:
     """The host of `host:port`, `[address]:port`, with or without a path."""
     place = endpoint.partition("/")[0]
+    # NO_PROXY has addresses of IPv6 without brackets.
     if place.startswith("["):
         return place[1:].partition("]")[0]
+    # From the right, and a name without a port is itself.
     return place.rpartition(":")[0] or place
 
 
@@ -130,6 +145,7 @@ def _with_credentials(url: str | None, credentials: ProxyCredentials | None) -> 
     if url is None or credentials is None or credentials.username is None:
         return url or ""
     scheme, _, rest = url.partition("://")
+    # A colon or @ in it would end the user part.
     user = quoted(credentials.username)
     if credentials.password is not None:
         user = f"{user}:{quoted(credentials.password.reveal())}"
@@ -147,6 +163,7 @@ def _has_one_user_for_each_target(machine: MachineConfig, _context: Context) -> 
     seen: dict[str, int] = {}
     for index, entry in enumerate(machine.system_proxies):
         for number, target in enumerate(entry.targets):
+            # Both would write the same file.
             if target in seen:
                 place = f"systemProxies[{index}].targets[{number}]"
                 yield finding(

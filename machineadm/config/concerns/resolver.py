@@ -22,6 +22,7 @@ def writes(spec: MachineConfigurationSpec) -> Iterator[tuple[str, str]]:
     linux = spec.machine.linux_configuration
     resolver = linux.resolver if linux is not None else None
     if resolver is not None and (resolver.nameservers or resolver.search_domains):
+        # Both are ours then: a rule must refuse a file of the configuration at either.
         for path in (RESOLVED, RESOLV_CONF):
             yield path, "linuxConfiguration.resolver"
 
@@ -29,6 +30,7 @@ def writes(spec: MachineConfigurationSpec) -> Iterator[tuple[str, str]]:
 def _three_are_asked(resolver: Resolver, _context: Context) -> Iterator[Finding]:
     """The C library and the kubelet ignore the rest without a word."""
     if len(resolver.nameservers) > _MOST_ASKED:
+        # The rest is used by systemd-resolved, so it is not an error.
         found = finding(
             "MA1323",
             f"nameservers[{_MOST_ASKED}]",

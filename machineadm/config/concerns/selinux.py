@@ -15,6 +15,7 @@ def writes(spec: MachineConfigurationSpec) -> Iterator[tuple[str, str]]:
     linux = spec.machine.linux_configuration
     if linux is not None and linux.selinux is not None:
         yield SELINUX, "linuxConfiguration.selinux"
+        # Only where it was Disabled before: files that were written meanwhile have no label.
         yield SELINUX_RELABEL, "linuxConfiguration.selinux"
 
 

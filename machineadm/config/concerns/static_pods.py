@@ -12,6 +12,7 @@ from machineadm.config.machine_paths import MANIFESTS
 from machineadm.config.passed_on import judge
 from machineadm.config.rules.model import Context, Rules, finding
 
+# Their manifests are NAME.yaml in the same directory: one would overwrite the other.
 _KUBEADM_PODS: Final = frozenset(
     {"etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler"}
 )

@@ -13,16 +13,19 @@ from machineadm.api.v1alpha1.storage import Filesystem, Storage
 from machineadm.config.machine_paths import FSTAB
 from machineadm.config.rules.model import Context, Rules, finding, warning
 
+# Per cent; less may be left free.
 _WHOLE: Final = 100
 _PRIMARY: Final = 4
 """Entries of the table in a master boot record."""
 
+# Letters of a GUID with its hyphens; every name of a type is shorter.
 _GUID_LENGTH: Final = 36
 _LONGEST_LABELS: Final = {
     "ext2": 16, "ext3": 16, "ext4": 16, "xfs": 12, "vfat": 11, "swap": 15, "ntfs": 32, "btrfs": 255, "f2fs": 512,
 }  # fmt: skip
 """Characters, from the programs' own man pages; mke2fs(8) would cut a longer one off, and no LABEL= would find it."""
 
+# What people write in fstab's second field for swap; `none` is what fstab(5) asks for.
 _SWAP_TARGETS: Final = ("none", "swap")
 
 
@@ -39,12 +42,14 @@ def _partitions_fit(storage: Storage, _context: Context) -> Iterator[Finding]:
     numbers: Counter[str] = Counter()
     for index, one in enumerate(storage.partitions):
         path = f"partitions[{index}]"
+        # Only by the table's type can it be said what a partition may have.
         disk = disks.get(one.device)
         if disk is None:
             hint = "add it to storage.disks, which says what kind of table it gets"
             yield finding("MA1323", f"{path}.device", f"{one.device} is not among disks", hint)
             continue
         shares[one.device] += one.percentage
+        # All that are written count, as the numbers of partitions do.
         numbers[one.device] += 1
         # Only at the one that crosses the whole: those after it are no mistakes of their own.
         if shares[one.device] > _WHOLE >= shares[one.device] - one.percentage:
@@ -68,6 +73,7 @@ def _partitions_fit(storage: Storage, _context: Context) -> Iterator[Finding]:
 
 def _the_label_fits(one: Filesystem, _context: Context) -> Iterator[Finding]:
     longest = _LONGEST_LABELS.get(one.filesystem)
+    # In bytes: programs count those, and a label in another script has more of them.
     if longest is not None and one.label is not None and len(one.label.encode()) > longest:
         message = f"a label of {one.filesystem} has at most {longest} characters"
         yield finding("MA1312", "label", message)
@@ -99,6 +105,7 @@ def _mounts_fit(storage: Storage, _context: Context) -> Iterator[Finding]:
         elif not mount.target.startswith("/") or {"", ".", ".."} & {*mount.target[1:].split("/")}:
             message = "is not an absolute path without .. or doubled slashes, below /"
             yield finding("MA1323", f"{path}.target", message)
+        # The second would hide the first, and a second run could not tell which of them is mounted.
         if mount.target in seen:
             yield finding("MA1306", f"{path}.target", f"{mount.target} is a target already")
         # In the order of the list, which is the order of mounting, at every boot as well.
@@ -111,6 +118,7 @@ def _mounts_fit(storage: Storage, _context: Context) -> Iterator[Finding]:
 def _swap_is_on_or_off(linux: LinuxConfiguration, _context: Context) -> Iterator[Finding]:
     if linux.swap is None or linux.swap.enabled or linux.storage is None:
         return
+    # Masking swap.target does not keep `swapon -a` from it; to say both is a mistake.
     for index, mount in enumerate(linux.storage.mounts):
         if mount.type == "swap":
             path = f"storage.mounts[{index}].type"

@@ -28,6 +28,7 @@ def _the_kubelet_takes_swap(spec: MachineConfigurationSpec, _context: Context) -
     # machine only.
     if linux is None or linux.swap is None or not linux.swap.enabled or spec.kubernetes is None:
         return
+    # Only a warning: most images have no swap, and then nothing is wrong.
     if not _is_told(spec.kubernetes):
         found = finding(
             "MA1323",
@@ -45,6 +46,7 @@ def _is_told(kubernetes: KubernetesConfig) -> bool:
     argued = any(one.name == "fail-swap-on" for one in node.extra_args) if node else False
     # A joining node gets the cluster's kubelet configuration from kubeadm: it may allow swap.
     joins = type(kubernetes.role).__name__.startswith("Join")
+    # The node's own word counts before the cluster's.
     return own is False or (own is None and (shared is False or joins)) or argued
 
 

@@ -22,6 +22,7 @@ def _each_once(linux: LinuxConfiguration, _context: Context) -> Iterator[Finding
     """`net.ipv4.ip_forward` and `net/ipv4/ip_forward` are the same; after a first slash, dots are literal."""
     seen: dict[str, str] = {}
     for name in linux.sysctls:
+        # By the file: two lines for one file would be applied in the order of a map.
         other = seen.setdefault(_file(name), name)
         if other != name:
             yield finding("MA1306", child("sysctls", name), f"is the same parameter as {other}")

@@ -16,6 +16,7 @@ def _issues_certificates(authority: TrustedAuthority, _context: Context) -> Iter
     """What is not an authority is passed over by some systems' programs without a word, and trusted by others."""
     if authority.content is None:
         return
+    # Its shape first: the reader below is for what has it.
     if problem := certificates_problem(authority.content):
         yield finding("MA1317", "content", problem)
         return
@@ -25,6 +26,8 @@ def _issues_certificates(authority: TrustedAuthority, _context: Context) -> Iter
         yield finding("MA1317", "content", "a certificate cannot be read")
         return
     for certificate in found:
+        # update-ca-certificates takes any certificate, p11-kit (Red Hat) sorts it by its basic
+        # constraints.
         if not certificate.is_authority:
             yield finding(
                 "MA1326",

@@ -16,6 +16,7 @@ def writes(spec: MachineConfigurationSpec) -> Iterator[tuple[str, str]]:
     """See `concerns.writers`."""
     linux = spec.machine.linux_configuration
     for unit in linux.systemd_units if linux is not None else ():
+        # masked: false removes a link that is there, so it is a write as well.
         if unit.contents is not None or unit.masked is not None:
             yield f"{UNITS}/{unit.name}", "linuxConfiguration.systemdUnits"
         for drop_in in unit.drop_ins:
@@ -29,6 +30,7 @@ def _masked_is_nothing_else(unit: SystemdUnit, _context: Context) -> Iterator[Fi
         return
     if unit.contents is not None:
         yield finding("MA1301", "contents", "not together with masked, which takes its place")
+    # systemctl enable refuses a masked unit, in the middle of a run.
     if unit.enabled:
         yield finding("MA1323", "enabled", "a masked unit cannot be started at boot")
     if unit.state in ("Started", "Restarted"):

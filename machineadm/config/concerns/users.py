@@ -17,6 +17,8 @@ def writes(spec: MachineConfigurationSpec) -> Iterator[tuple[str, str]]:
     """See `concerns.writers`."""
     linux = spec.machine.linux_configuration
     for user in linux.users if linux is not None else ():
+        # One file for all users, so it is yielded once for each; what asks for it is the same
+        # field.
         if user.sudo is not None:
             yield SUDOERS, "linuxConfiguration.users"
         if user.ssh_authorized_keys:
@@ -37,6 +39,7 @@ def _day_exists(user: User, _context: Context) -> Iterator[Finding]:
 
 def _hash_is_a_hash(user: User, _context: Context) -> Iterator[Finding]:
     """A hash of crypt(5) begins with a method between dollar signs. A clear-text password would end up in /etc/shadow, and not work."""
+    # The methods without a dollar sign (DES, BSDi) are refused with it: both are weak (crypt(5)).
     if user.password_hash is not None and not user.password_hash.reveal().startswith("$"):
         yield finding(
             "MA1323",
@@ -57,6 +60,8 @@ def _keys_are_public(user: User, _context: Context) -> Iterator[Finding]:
                 "is a private key",
                 "give the public one: `ssh-keygen -y -f FILE` prints it",
             )
+        # sshd(8), AUTHORIZED_KEYS FILE FORMAT: options may be in front, but a type and a key must
+        # be there.
         elif len(key.split()) < 2:
             yield finding(
                 "MA1323",
@@ -82,6 +87,7 @@ def _homes_are_apart(linux: LinuxConfiguration, _context: Context) -> Iterator[F
     seen: dict[str, str] = {}
     for index, user in enumerate(linux.users):
         other = seen.setdefault(home_of(user), user.name)
+        # A shared home directory alone is allowed: system accounts often have one.
         if other != user.name and user.ssh_authorized_keys:
             yield finding(
                 "MA1306", f"users[{index}].homeDir", f"is the home directory of {other}, too"

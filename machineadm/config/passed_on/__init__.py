@@ -17,6 +17,7 @@ from machineadm.config.rules.model import Context, asked_version, finding
 from machineadm.config.rules.objects import is_filled_in_elsewhere
 from machineadm.config.versions import judged_minor
 
+# Immutable, because it is a default argument.
 NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
 
 _RULES: Final = {
@@ -73,6 +74,7 @@ def judged(
         for name, (type_, where) in served.items()
         if minor is None or upstream.holds(where, minor)
     }
+    # Their kind is not served in this version at all.
     if not types:
         return  # the rule that knows the versions of our own fields tells
     yield from _is_kind(value, path, kind, served, list(types), minor, optional=optional)
@@ -82,6 +84,7 @@ def judged(
     from machineadm.config.upstream.walk import Walk
 
     given = value.get("apiVersion")
+    # A wrong apiVersion has been told; the fields are then judged by the first one that is served.
     type_ = types.get(given if isinstance(given, str) else "", next(iter(types.values())))
     walk = Walk(minor)
     told = set()
@@ -90,6 +93,7 @@ def judged(
         yield each
     # One problem for each mistake: a value of a wrong type breaks no further rules, and a mistyped field is not missing.
     silent = told | walk.meant
+    # Most documents have none, and the paths of all texts need not be made.
     if _holds_placeholder(value):
         silent |= set(_filled_in_elsewhere(value, path))
     rules = import_module(f"{__name__}.{_RULES[kind]}")
@@ -99,6 +103,7 @@ def judged(
 
 
 def _holds_placeholder(value: Any) -> bool:
+    # Values only: a key that is a placeholder is an unknown field.
     if isinstance(value, dict):
         return any(map(_holds_placeholder, value.values()))
     if isinstance(value, (list, tuple)):

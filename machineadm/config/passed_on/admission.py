@@ -26,11 +26,14 @@ from machineadm.config.rules.model import finding
 
 _KINDS: Final = {
     "PodSecurity": ("PodSecurityConfiguration",),
+    # Three plugins have a kind Configuration, each in a group of its own (_GROUPS).
     "EventRateLimit": ("Configuration",),
     "PodTolerationRestriction": ("Configuration",),
     "ResourceQuota": ("ResourceQuotaConfiguration", "Configuration"),
     "MutatingAdmissionWebhook": ("WebhookAdmissionConfiguration", "WebhookAdmission"),
     "ValidatingAdmissionWebhook": ("WebhookAdmissionConfiguration", "WebhookAdmission"),
+    # No type of an API group: the plugin unmarshals into a struct of its own, so apiVersion is
+    # empty in the table.
     "ImagePolicyWebhook": ("ImagePolicyWebhook",),
     "PodNodeSelector": ("PodNodeSelector",),
 }
@@ -68,6 +71,7 @@ def _plugin(name: str, inner: Any, path: str, minor: int) -> Iterator[Finding]:
     if not isinstance(inner, dict):
         yield finding("MA1324", path, "expects a map")
         return
+    # What the others do with a configuration is not known; most ignore it.
     if name not in _KINDS:
         return
     documents = _documents(name, minor)
@@ -108,6 +112,8 @@ def _pod_security(document: dict[str, Any], path: str) -> Iterator[Finding]:
     for mode in ("enforce", "audit", "warn"):
         yield from one_of(defaults, mode, at, *_LEVELS)
         version = text(defaults, f"{mode}-version")
+        # ParseVersion of pod-security-admission: latest, or v1 and a minor version, without a
+        # patch.
         if version and not re.fullmatch(r"latest|v1\.([0-9]|[1-9][0-9]{1,8})", version):
             yield refused(
                 child(at, f"{mode}-version"), "must be latest, or a version such as v1.34"
@@ -116,6 +122,7 @@ def _pod_security(document: dict[str, Any], path: str) -> Iterator[Finding]:
     for name, fits, what in (
         ("namespaces", is_label, "the name of a namespace"),
         ("runtimeClasses", is_subdomain, "the name of a runtime class"),
+        # Names of users are free text, so any that is not empty fits.
         ("usernames", bool, "the name of a user"),
     ):
         seen = Once()
@@ -130,6 +137,7 @@ def _event_rate_limit(document: dict[str, Any], path: str) -> Iterator[Finding]:
     for limit, at in maps(document, "limits", path):
         yield from required(limit, at, "type")
         for name in ("burst", "qps"):
+            # A limit of 0 would refuse every event.
             if (number(limit, name) or 0) <= 0:
                 yield refused(child(at, name), "must be 1 or more")
         if text(limit, "type") != "Server" and (number(limit, "cacheSize") or 0) < 0:

@@ -25,7 +25,9 @@ from machineadm.config.passed_on.values import (
 )
 from machineadm.config.paths import child
 
+# The API server's own bound for jwt: each has a verifier that fetches keys.
 _MOST_ISSUERS: Final = 64
+# Keys of `extra` below these are for Kubernetes' own use (credential-id and the like).
 _RESERVED: Final = ("kubernetes.io", "k8s.io")
 
 
@@ -33,6 +35,7 @@ def problems(
     document: dict[str, Any], path: str, minor: int, _inherited: Mapping[str, Any]
 ) -> Iterator[Finding]:
     """What the API server refuses beyond wrong fields."""
+    # Conditions limit who may be anonymous, so they need somebody who is.
     anonymous = mapping(document, "anonymous")
     if not anonymous.get("enabled") and not is_absent(anonymous, "conditions"):
         at = child(child(path, "anonymous"), "conditions")
@@ -64,14 +67,17 @@ def _issuer(issuer: dict[str, Any], path: str) -> Iterator[Finding]:
         if url := text(issuer, name):
             yield from _url(url, child(path, name))
     url, discovery = text(issuer, "url"), text(issuer, "discoveryURL")
+    # As the API server compares them: a discovery URL is for an issuer that is reached elsewhere.
     if url and url.rstrip("/") == discovery.rstrip("/"):
         yield refused(child(path, "discoveryURL"), "must be another one than url", "leave it out")
+    # With several audiences a token needs one of them, and the API server wants that said.
     audiences, seen = list(strings(issuer, "audiences", path)), Once()
     for audience, at in audiences:
         if not audience:
             yield refused(at, "is empty")
         yield from seen.again(audience, at)
     policy = text(issuer, "audienceMatchPolicy")
+    # Empty is allowed with one audience.
     if policy != "MatchAny" and (policy or len(audiences) > 1):
         wanted = "must be MatchAny" if len(audiences) > 1 else "must be MatchAny, or left out"
         yield refused(child(path, "audienceMatchPolicy"), wanted)
@@ -89,6 +95,7 @@ def _issuer(issuer: dict[str, Any], path: str) -> Iterator[Finding]:
 def _url(url: str, path: str) -> Iterator[Finding]:
     from urllib.parse import urlsplit
 
+    # urlsplit refuses some brackets that Go refuses, too; is_url decides about the rest.
     try:
         parts = urlsplit(url)
     except ValueError:
@@ -107,11 +114,13 @@ def _url(url: str, path: str) -> Iterator[Finding]:
         yield refused(path, "must not hold a fragment")
 
 
+# httpPathFmt of apimachinery: what may follow the slash of a domain-prefixed path.
 _PATH: Final = r"[A-Za-z0-9/\-._~%!$&'()*+,;=:]+"
 _LONGEST_KEY: Final = 4096
 
 
 def _mappings(mappings: dict[str, Any], path: str, _minor: int) -> Iterator[Finding]:
+    # Without a user name nobody is authenticated; groups may be empty.
     yield from _claim(mapping(mappings, "username"), child(path, "username"), needed=True)
     yield from _claim(mapping(mappings, "groups"), child(path, "groups"), needed=False)
     uid = mapping(mappings, "uid")
@@ -125,6 +134,7 @@ def _mappings(mappings: dict[str, Any], path: str, _minor: int) -> Iterator[Find
             len(rest) <= _LONGEST_KEY and re.fullmatch(_PATH, rest)
         ):
             yield refused(place, "must be a path behind a domain: example.org/team")
+        # Extra becomes headers of the impersonation, whose names have no case.
         elif key != key.lower():
             yield refused(place, "must be lower case")
         elif any(domain == each or domain.endswith(f".{each}") for each in _RESERVED):
@@ -139,6 +149,7 @@ def _claim(value: dict[str, Any], path: str, *, needed: bool) -> Iterator[Findin
         yield refused(path, "has claim and expression", "keep one")
     elif expression and "prefix" in value:
         yield refused(child(path, "prefix"), "not together with expression")
+    # It must be said, since a claim of the issuer could otherwise be `system:masters`.
     elif claim and value.get("prefix") is None:
         yield refused(
             child(path, "prefix"), "is required with claim", 'prefix: "" puts nothing in front'

@@ -27,6 +27,7 @@ from machineadm.config.paths import child
 
 _TYPES: Final = ("ABAC", "AlwaysAllow", "AlwaysDeny", "Node", "RBAC", "Webhook")
 _MOST_CONDITIONS: Final = 64
+# Seconds: every request waits for the webhook.
 _LONGEST: Final = 30
 
 
@@ -41,9 +42,12 @@ def problems(
         type_, name = text(each, "type"), text(each, "name")
         yield from required(each, at, "type", "name")
         yield from one_of(each, "type", at, *_TYPES)
+        # Several webhooks are fine, each by its name; of the others a second one would never be
+        # asked.
         if type_ != "Webhook":
             repeated = list(types.again(type_, child(at, "type")))
             yield from repeated
+            # The name of the second one is the same mistake.
             if repeated:
                 continue
         yield from names.again(name, child(at, "name"))
@@ -52,6 +56,7 @@ def problems(
                 child(at, "name"),
                 "must be a DNS name: lower-case letters, digits, hyphens and dots",
             )
+        # Metrics are labeled with the name, so the built-in ones have a fixed one.
         elif name and type_ in _TYPES and type_ != "Webhook" and name != type_.lower():
             yield refused(child(at, "name"), f"must be {type_.lower()}")
         if type_ == "Webhook" and is_absent(each, "webhook"):
@@ -70,6 +75,7 @@ def _webhook(webhook: dict[str, Any], path: str) -> Iterator[Finding]:
     if (length_of_time(webhook, "timeout") or 0) > _LONGEST:
         yield refused(child(path, "timeout"), f"must be {_LONGEST}s at most")
     yield from not_negative(webhook, path, "timeout", "authorizedTTL", "unauthorizedTTL")
+    # These have no default on purpose: a fallback here would decide about access.
     yield from required(webhook, path, "subjectAccessReviewVersion", "failurePolicy")
     yield from one_of(webhook, "subjectAccessReviewVersion", path, "v1", "v1beta1")
     yield from one_of(webhook, "matchConditionSubjectAccessReviewVersion", path, "v1")

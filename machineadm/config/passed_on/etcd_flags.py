@@ -13,6 +13,7 @@ from machineadm.config.passed_on.flags import BOOLEANS, integer
 from machineadm.config.passed_on.values import is_address
 from machineadm.config.upstream.walk import duration_seconds
 
+# kubeadm's DefaultEtcdVersion by its own minor version.
 _FIRST_OF: Final = {"3.6": 34, "3.7": 37}
 """The first minor version of Kubernetes whose kubeadm runs an etcd."""
 
@@ -23,6 +24,7 @@ _LISTEN: Final = (
     "listen-client-http-urls",
     "listen-metrics-urls",
 )
+# Others dial these, so they need a host; a listener may have any address.
 _ADVERTISE: Final = ("initial-advertise-peer-urls", "advertise-client-urls")
 _LONGER: Final = ("compact-hash-check-time", "experimental-compact-hash-check-time")
 """Must be more than nothing."""
@@ -64,15 +66,18 @@ _DEPRECATIONS: Final = ("write-only", "write-only-drop-data", "gone")
 
 def value_problem(name: str, value: str, minor: int) -> str:
     """What etcd refuses of a value; empty if nothing, or nobody can tell."""
+    # One parser for all of them in etcd: types.NewURLs.
     if name in _LISTEN or name in _ADVERTISE or name == "cors":
         return _urls(name, value)
     if name in _LONGER:
         seconds = duration_seconds(value)
         return "must be more than 0s" if seconds is not None and seconds <= 0 else ""
+    # uint32 of pflag.
     if name == "max-concurrent-streams":
         number = integer(value)
         fits = number is not None and value[:1] not in "+-" and number < 1 << 32
         return "" if fits else "must be an integer, not negative"
+    # 3.6 has no v2 proxy any more.
     if name == "discovery-fallback":
         words = ("exit",) if minor >= _FIRST_OF["3.6"] else ("exit", "proxy")
         return "" if value in words else f"must be {' or '.join(words)}"
@@ -90,6 +95,7 @@ def value_problem(name: str, value: str, minor: int) -> str:
 def _urls(name: str, value: str) -> str:
     if not value or (name == "cors" and value == "*"):
         return ""
+    # etcd trims each.
     for each in value.split(","):
         if problem := _url(name, each.strip()):
             return problem
@@ -98,12 +104,15 @@ def _urls(name: str, value: str) -> str:
 
 def _url(name: str, value: str) -> str:
     scheme, _colon, rest = value.partition(":")
+    # A path follows, and etcd checks neither.
     if scheme.lower() in ("unix", "unixs"):
         return ""
     found = re.fullmatch(r"//(\[[^\]/?#]*\]|[^:/?#\[\]]*):([0-9]*)([?#].*)?", rest)
     if scheme.lower() not in ("http", "https") or found is None:
         return "must be URLs such as https://10.0.0.1:2379, without a path"
     host = found[1].strip("[]")
+    # Names are refused for listeners (checkBindURLs): to which address one resolves is a matter of
+    # DNS.
     if name in _LISTEN and host != "localhost" and not is_address(host):
         return "must be URLs with an IP address or localhost"
     return "must be URLs with a host" if name in _ADVERTISE and not host else ""
@@ -116,16 +125,19 @@ def problems(given: Mapping[str, str], minor: int) -> Iterator[tuple[str, str]]:
         given: Values by name; the last one of a name.
         minor: The minor version of Kubernetes 1.
     """
+    # Milliseconds, with etcd's defaults.
     beat = integer(given.get("heartbeat-interval", "100"))
     election = integer(given.get("election-timeout", "1000"))
     if beat is not None and election is not None:
         name = "heartbeat-interval" if "heartbeat-interval" in given else "election-timeout"
         if beat <= 0 or election <= 0:
             yield name, "must be more than 0"
+        # embed.Config.Validate: an election needs several lost heartbeats.
         elif 5 * beat > election:
             yield name, "heartbeat-interval must be a fifth of election-timeout at most"
         elif election > _LONGEST_ELECTION:
             yield "election-timeout", f"must be {_LONGEST_ELECTION} at most"
+    # kubeadm always gives it, unless the configuration empties it.
     if given.get("initial-cluster", "kubeadm's"):
         for name in _DISCOVERY:
             # An empty list of endpoints is one with an empty endpoint.
@@ -139,8 +151,10 @@ def problems(given: Mapping[str, str], minor: int) -> Iterator[tuple[str, str]]:
     if bool(token) != bool(places):
         name = "discovery-token" if token else "discovery-endpoints"
         yield name, "discovery-token and discovery-endpoints need each other"
+    # ErrUnsetAdvertiseClientURLsFlag: whoever listens elsewhere must say where clients find it.
     if "listen-client-urls" in given and given.get("advertise-client-urls", "kubeadm's") == "":
         yield "advertise-client-urls", "must not be empty"
+    # lumberjack rotates one file, and cannot rotate a stream.
     if given.get("enable-log-rotation") in _TRUE:
         outputs = given.get("log-outputs", "default").split(",")
         files = [each for each in outputs if each not in _NO_FILES]
@@ -151,6 +165,7 @@ def problems(given: Mapping[str, str], minor: int) -> Iterator[tuple[str, str]]:
 
 
 def _gates(given: Mapping[str, str], minor: int) -> Iterator[tuple[str, str]]:
+    # What kubeadm gives etcd 3.6 by itself.
     text = given.get("feature-gates", "InitialCorruptCheck=true")
     on: dict[str, bool] = {}
     for pair in filter(None, text.split(",")):
@@ -163,9 +178,11 @@ def _gates(given: Mapping[str, str], minor: int) -> Iterator[tuple[str, str]]:
     for name, gate in _BECAME_GATES.items():
         if name not in given:
             continue
+        # As etcd compares: by the text of the flag, so a gate that is named as false counts, too.
         if gate in text:
             yield name, f"not together with the feature gate {gate}, which feature-gates names"
         on[gate] = given[name] in _TRUE
+    # Both gates of leases are alpha.
     everything = on.get("AllAlpha", False)
     if on.get("LeaseCheckpointPersist", everything) and not on.get("LeaseCheckpoint", everything):
         here = "experimental-enable-lease-checkpoint-persist"

@@ -23,6 +23,7 @@ _Expression = tuple[str, str, str, bool]
 
 def of_authentication(document: dict[str, Any], path: str) -> Iterator[Finding]:
     """Warn of expressions in an AuthenticationConfiguration that the API server does not compile."""
+    # Issuer by issuer: the rule about verified addresses looks at all expressions of one.
     for issuer, at in maps(document, "jwt", path):
         found = list(_of_issuer(issuer, at))
         yield from _judged(found)
@@ -54,10 +55,13 @@ def _of_issuer(issuer: dict[str, Any], path: str) -> Iterator[_Expression]:
 
 def _library() -> Any:
     """The library; None where it is not installed."""
+    # By its name at run time: the agent's layers must not depend on it, and its file does not
+    # contain it.
     return import_module("crdlint.expressions") if find_spec("crdlint") is not None else None
 
 
 def _judged(found: list[_Expression]) -> Iterator[Finding]:
+    # Empty ones are reported as missing by the rules of fields.
     given = [each for each in found if each[0].strip() and not is_filled_in_elsewhere(each[0])]
     library = _library() if given else None
     if library is None:
@@ -69,6 +73,8 @@ def _judged(found: list[_Expression]) -> Iterator[Finding]:
 
 def _verified(found: list[_Expression], path: str) -> Iterator[Finding]:
     """A user name that is an address must be verified by the issuer."""
+    # The API server refuses an expression on claims.email unless one of them looks at
+    # claims.email_verified.
     places = {place: given for given, place, names, _condition in found if names == "claims"}
     at = child(child(child(path, "claimMappings"), "username"), "expression")
     if "email" not in places.get(at, ""):
@@ -76,6 +82,7 @@ def _verified(found: list[_Expression], path: str) -> Iterator[Finding]:
     library = _library()
     if library is None or "email" not in library.claims_of(places[at]):
         return
+    # Groups and uid do not count to the API server: they do not decide who the user is.
     looked_at = [
         given
         for place, given in places.items()

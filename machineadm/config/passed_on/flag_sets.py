@@ -14,17 +14,20 @@ from machineadm.config.passed_on.values import amount
 from machineadm.config.upstream.gates import is_on
 from machineadm.config.upstream.walk import duration_seconds
 
+# The two that OIDC cannot do without (oidc.Options.Validate).
 _OIDC: Final = (
     "oidc-issuer-url",
     "oidc-client-id",
 )
 _TRUE: Final = ("1", "t", "T", "TRUE", "true", "True")
+# The API server refuses these flags while their gate is off.
 _NEED_GATES: Final = {
     "peer-ca-file": "UnknownVersionInteroperabilityProxy",
     "peer-advertise-ip": "UnknownVersionInteroperabilityProxy",
     "peer-advertise-port": "UnknownVersionInteroperabilityProxy",
     "requestheader-uid-headers": "RemoteRequestHeaderUID",
 }
+# Of the front proxy: an empty name in such a list is refused by RequestHeaderAuthenticationOptions.
 _HEADERS: Final = (
     "requestheader-username-headers",
     "requestheader-group-headers",
@@ -32,6 +35,7 @@ _HEADERS: Final = (
     "requestheader-allowed-names",
     "requestheader-uid-headers",
 )
+# Certificates of the controller manager's CSR signing: one pair for all, or one for each of these.
 _SIGNERS: Final = ("kubelet-serving", "kubelet-client", "kube-apiserver-client", "legacy-unknown")
 _SIGNING: Final = "cluster-signing"
 
@@ -61,6 +65,7 @@ def problems(
         yield from _coordinated(given)
         yield from _ports(given)
         yield from _fairness(given)
+        # Deprecated, and kubeadm always gives the newer one.
         if "admission-control" in given:
             yield (
                 "admission-control",
@@ -74,6 +79,7 @@ def problems(
 
 
 def _there(name: str, given: Mapping[str, str], others: Container[str]) -> bool:
+    # An argument that is given as empty counts as taken away.
     return bool(given[name]) if name in given else name in others
 
 
@@ -99,6 +105,7 @@ def _logging(program: str, given: Mapping[str, str], minor: int) -> Iterator[tup
     gates = _gates(given.get("feature-gates", ""))
     for name in _OUTPUT:
         value = given.get(name, "")
+        # 0 and false are the defaults, which need no gate.
         set_ = value in _TRUE if name.endswith("split-stream") else amount(value)
         if set_ and not is_on(gate, program, minor, gates):
             yield name, f"needs the feature gate {gate}"
@@ -107,6 +114,7 @@ def _logging(program: str, given: Mapping[str, str], minor: int) -> Iterator[tup
 def _ports(given: Mapping[str, str]) -> Iterator[tuple[str, str]]:
     name, ports = "kubernetes-service-node-port", "service-node-port-range"
     port = integer(given.get(name, "0")) or 0
+    # The API server's default; kubeadm gives none.
     bounds = port_range(given.get(ports, "")) or (30000, 32767)
     if port > 0 and not bounds[0] <= port <= bounds[1]:
         yield name, f"must be within {ports} ({bounds[0]}-{bounds[1]})"
@@ -118,6 +126,8 @@ _FAIRNESS: Final = ("flowcontrol.apiserver.k8s.io/v1", "api/ga", "api/all")
 
 def _fairness(given: Mapping[str, str]) -> Iterator[tuple[str, str]]:
     apis = dict.fromkeys(each.strip() for each in given.get("runtime-config", "").split(","))
+    # On by default, and then its API must be served: the filter reads its own configuration from
+    # there.
     if given.get("enable-priority-and-fairness", "true") not in _TRUE:
         return
     for name in _FAIRNESS:
@@ -139,6 +149,7 @@ def _gates(text: str) -> dict[str, bool]:
     for pair in filter(None, text.split(",")):
         name, _equals, state = (part.strip() for part in pair.partition("="))
         if state in BOOLEANS:
+            # Of a repeated gate the last one counts.
             found[name.removeprefix("kube:")] = state in _TRUE
     return found
 
@@ -151,12 +162,14 @@ def _oidc(given: Mapping[str, str], others: Container[str]) -> Iterator[tuple[st
 
 
 def _authorization(given: Mapping[str, str], others: Container[str]) -> Iterator[tuple[str, str]]:
+    # The file replaces all flags of modes.
     if "authorization-config" in given or "authorization-config" in others:
         # kubeadm gives no authorization-mode then.
         for name in given:
             if name == "authorization-mode" or name.startswith("authorization-webhook-"):
                 yield name, "not together with authorization-config"
         return
+    # kubeadm's own.
     modes = given.get("authorization-mode", "Node,RBAC").split(",")
     if "authorization-mode" not in given and "authorization-mode" in others:
         return  # a field of ours has rules of its own
@@ -180,6 +193,8 @@ def _coordinated(given: Mapping[str, str]) -> Iterator[tuple[str, str]]:
     found = []
     for word, usual in _COORDINATED:
         name = f"coordinated-leadership-{word}"
+        # As leader election wants it: renew before the lease ends, retry before the renewal is
+        # given up.
         seconds = duration_seconds(given[name]) if name in given else usual
         found.append((name, usual if seconds is None else seconds))
     for (name, longer), (next_, shorter) in pairwise(found):

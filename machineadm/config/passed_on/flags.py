@@ -25,6 +25,7 @@ _TRUE: Final = ("1", "t", "T", "TRUE", "true", "True")
 BOOLEANS: Final = frozenset((*_TRUE, "0", "f", "F", "FALSE", "false", "False"))
 """What Go takes for true or false."""
 
+# Go's syntax of integers with base 0: prefixes, and underscores between digits.
 _DIGITS: Final = r"0[xX](_?[0-9a-fA-F])+|0[bB](_?[01])+|0[oO]?(_?[0-7])+|0|[1-9](_?[0-9])*"
 _NUMBER: Final = r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]{1,3})?"
 _LAST_PORT: Final = 65535
@@ -51,6 +52,7 @@ def integer(value: str) -> int | None:
 
 def _whole(bits: int, *, signed: bool = True) -> Callable[[str], str]:
     def problem(value: str) -> str:
+        # A sign is refused where Go's unsigned parser is used, even a plus.
         number = integer(value)
         if number is None or (not signed and value[:1] in "+-"):
             return "must be an integer" if signed else "must be an integer, not negative"
@@ -116,6 +118,7 @@ def port_range(value: str) -> tuple[int, int] | None:
     text = value.strip()
     if found := re.fullmatch(r"([0-9]{1,9})-([0-9]{1,9})", text):
         return int(found[1]), int(found[2])
+    # base+size of utilnet.ParsePortRange, whose end is cut at the last port.
     if found := re.fullmatch(r"([0-9]{1,9})\+([0-9]{1,9})", text):
         return int(found[1]), min(int(found[1]) + int(found[2]), _LAST_PORT)
     return (int(text), int(text)) if re.fullmatch(r"[0-9]{1,9}", text) else None
@@ -139,6 +142,7 @@ def _levels(value: str) -> str:
 
 
 def _certificate(value: str) -> str:
+    # SNI: names behind the colon are patterns of hosts, which the API server takes as they are.
     parts = value.partition(":")[0].split(",")
     fits = len(parts) == 2 and all(part.strip() for part in parts)
     return "" if fits else "must be certificate,key or certificate,key:names"
@@ -153,6 +157,7 @@ def _curves(value: str) -> str:
 
 def _taints(value: str) -> str:
     for taint in filter(None, value.split(",")):
+        # A taint without an effect is for removal in kubectl; the kubelet refuses it.
         rest, colon, effect = taint.partition(":")
         key, _equals, text = rest.partition("=")
         if not is_qualified(key) or not is_label_value(text) or not colon:
@@ -222,12 +227,14 @@ def type_problem(name: str, value: str, kind: str) -> str:
         value: The value.
         kind: The type in Go.
     """
+    # klog's verbosity is not parsed like other integers.
     if kind == "Level":
         return _level(value)
     if name == "runtime-config":
         return ""  # of the same type by its name, but it takes a key alone
     if name == "manifest-url-header":
         return _colon_pairs(value)
+    # An empty map flag is fine for others; this one is parsed by its own code.
     if name == "cpu-manager-policy-options" and not value:
         return "must be a key=value pair"
     if name in ("eviction-hard", "eviction-soft"):
@@ -243,6 +250,7 @@ def _at_least(least: float, most: float | None = None) -> Callable[[str], str]:
 
     def problem(value: str) -> str:
         number = integer(value)
+        # goaway-chance is a float.
         if number is None:
             number = float(value) if re.fullmatch(_NUMBER, value) else None  # type: ignore[assignment] # a float of its own
         fits = number is None or (number >= least and (most is None or number <= most))
@@ -269,6 +277,7 @@ def _one_of(*words: str) -> Callable[[str], str]:
 
 _AUDIT: Final = "audit.k8s.io/v1"
 _MODES: Final = ("batch", "blocking", "blocking-strict")
+# Names of Go's crypto/tls; 1.0 and 1.1 are still parsed.
 TLS_VERSIONS: Final = ("VersionTLS10", "VersionTLS11", "VersionTLS12", "VersionTLS13")
 _TLS: Final = _one_of(*TLS_VERSIONS, "")
 _CIPHERS: Final = frozenset(
@@ -319,6 +328,7 @@ def _ciphers(value: str) -> str:
 
 
 def _issuer(value: str) -> str:
+    # StringOrURI of RFC 7519, 2: without a colon it is free text, as tokens of old clusters have.
     if not value:
         return "must not be empty"
     return "" if ":" not in value or is_url(value) else "is not a URL"
@@ -326,6 +336,7 @@ def _issuer(value: str) -> str:
 
 def _expiration(value: str) -> str:
     seconds = duration_seconds(value)
+    # 2^32 seconds is the bound of TokenRequest; 0 means none.
     fits = seconds is None or seconds == 0 or 3600 <= seconds <= 1 << 32
     return "" if fits else "must be at least 1h"
 
@@ -343,6 +354,7 @@ def _overrides(value: str) -> str:
 
 
 def _modes(value: str) -> str:
+    # A mode that is there twice would be asked twice, so the API server refuses it.
     given = value.split(",")
     known = ("AlwaysAllow", "AlwaysDeny", "ABAC", "Webhook", "RBAC", "Node")
     if any(each not in known for each in given):
@@ -351,6 +363,7 @@ def _modes(value: str) -> str:
 
 
 def _services(value: str) -> str:
+    # Not trimmed: a blank behind the comma is an error to the API server.
     parts = value.split(",")
     if len(parts) > 2 or not all(is_range(part) for part in parts):
         return "must be a range of addresses, or two with a comma between them"
@@ -407,6 +420,7 @@ def _apis(value: str, minor: int) -> str:
         state = pair.partition("=")[2].strip()
         if state and state not in BOOLEANS:
             return "must be api=true or api=false, with commas between them"
+    # The API server itself could not serve its own health checks.
     alone = value.strip().replace(" ", "")
     return "turns everything off" if alone == "api/all=false" else ""
 
@@ -428,6 +442,8 @@ def _security_headers(value: str) -> str:
 
 def _origins(value: str) -> str:
     for each in value.split(",") if value else ():
+        # Origins are patterns for search: without an anchor example.com would match
+        # evil-example.com.
         start, end = any(mark in each for mark in ("^", "//")), any(mark in each for mark in "$:")
         if not (each and start and end):
             return "must be patterns with // or ^ before the host, and : or $ behind it"
@@ -458,6 +474,7 @@ _RULES: Final[Mapping[str, Mapping[str, Callable[[str], str]]]] = {
             ),
             _lasts(0),
         ),
+        # The API server's own bound: more would have clients reconnect all the time.
         "goaway-chance": _at_least(0, 0.02),
         "secure-port": _at_least(1, _LAST_PORT),
         "kubernetes-service-node-port": _at_least(0, _LAST_PORT),
@@ -502,6 +519,7 @@ _RULES: Final[Mapping[str, Mapping[str, Callable[[str], str]]]] = {
             ),
             _at_least(1),
         ),
+        # The controller manager's own bounds for the endpoints controllers.
         "concurrent-service-endpoint-syncs": _at_least(1, 50),
         "mirroring-concurrent-service-endpoint-syncs": _at_least(1, 50),
         "max-endpoints-per-slice": _at_least(1, 1000),
@@ -554,6 +572,7 @@ def value_problem(program: str, name: str, value: str, minor: int) -> str:
         minor: The minor version of Kubernetes 1.
     """
     if name == "show-hidden-metrics-for-version" and value:
+        # Hidden metrics can be shown for one release, so that a dashboard has time (KEP-1209).
         wanted = f"1.{minor - 1}"
         return "" if value == wanted else f"must be {wanted}, the version before"
     if name == "runtime-config":

@@ -25,7 +25,9 @@ from machineadm.config.paths import child
 from machineadm.config.upstream.gates import is_on
 from machineadm.config.upstream.gates import problems as gate_problems
 
+# ipvs is deprecated (KEP-5495) and needs its gate from here on.
 _IPVS_GATE_MINOR: Final = 37
+# nftables is stable from here on, and its gate locked.
 _NFTABLES_MINOR: Final = 33
 _LOCAL_CIDR_MINOR: Final = 31
 """From then on `clusterCIDR` is read where `detectLocalMode` asks for it."""
@@ -42,6 +44,7 @@ def problems(
     )
     # One document serves the nodes of every platform: kube-proxy of Windows takes kernelspace.
     yield from one_of(document, "mode", path, *_LINUX_MODES, "kernelspace")
+    # What the cluster's document says, then what this one says.
     gates = {**mapping(inherited, "featureGates"), **mapping(document, "featureGates")}
     if minor >= _IPVS_GATE_MINOR and text(document, "mode") == "ipvs":
         yield from _gated_mode("KubeProxyIPVS", path, minor, gates)
@@ -50,6 +53,7 @@ def problems(
     yield from one_of(document, "detectLocalMode", path, *_LOCAL)
     # kube-proxy does not validate the section of a mode that it does not run in.
     mode = text(document, "mode") or text(inherited, "mode")
+    # masqueradeBit of iptables is validated in every mode: ipvs uses it as well.
     for name in ("iptables", *(("nftables",) if mode == "nftables" else ())):
         yield from between(mapping(document, name), "masqueradeBit", child(path, name), 0, 31)
     for name in ("iptables", *((mode,) if mode in ("ipvs", "nftables") else ())):
@@ -75,6 +79,7 @@ def problems(
         mapping(document, "clientConnection"), "burst", child(path, "clientConnection"), 0
     )
     sync = length_of_time(document, "configSyncPeriod")
+    # 0 means the default.
     if sync is not None and sync < 0:
         yield refused(child(path, "configSyncPeriod"), "must be more than 0s")
     yield from _addresses(document, path, minor)
@@ -102,6 +107,7 @@ def _periods(backend: dict[str, Any], path: str, usual: float) -> Iterator[Findi
         yield refused(child(path, "syncPeriod"), "must be more than 0s")
     if least is not None and least < 0:
         yield refused(child(path, "minSyncPeriod"), "must not be negative")
+    # syncPeriod is 30s where none is given; the shortest one is 1s, or 0s with ipvs.
     elif (least or usual) > (period or 30) >= 0:
         name = "minSyncPeriod" if least else "syncPeriod"
         words = (
@@ -124,6 +130,7 @@ def _addresses(document: dict[str, Any], path: str, minor: int) -> Iterator[Find
 
 
 def _node_ports(document: dict[str, Any], path: str, minor: int) -> Iterator[Finding]:
+    # Keywords for addresses of the node (validateKubeProxyNodePortAddress).
     words = ("primary", *(("localhost", "all") if minor >= _MORE_KEYWORDS else ()))
     seen = Once()
     given = list(strings(document, "nodePortAddresses", path))
@@ -151,6 +158,7 @@ def _local(document: dict[str, Any], path: str, minor: int) -> Iterator[Finding]
     for wanted, name in _INTERFACES:
         if mode == wanted:
             yield from required(local, at, name)
+    # The field is in many old documents and ignored by newer versions: not a mistake.
     if not cidr or (mode != "ClusterCIDR" and minor >= _LOCAL_CIDR_MINOR):
         return
     parts, at = cidr.split(","), child(path, "clusterCIDR")

@@ -41,6 +41,7 @@ def judge(content: str, field: str, minor: int | None, read: Read) -> Iterator[F
     """
     documents, problem = read(content)
     if problem:
+        # Only the place: the reader's message may quote the text, which is a secret.
         where = re.match(r"line [0-9]+(, column [0-9]+)?", problem)
         yield finding("MA1324", field, f"is not YAML{f' from {where[0]}' if where else ''}")
     elif len(documents) != 1 or not isinstance(documents[0], dict):
@@ -62,6 +63,7 @@ def _place(path: str) -> str:
 
 
 def _problems(config: dict[str, Any], minor: int | None) -> Iterator[Finding]:
+    # Both may be missing, client-go fills them in.
     for name, wanted in (("apiVersion", "v1"), ("kind", "Config")):
         if config.get(name) not in (None, wanted):
             yield finding("MA1313", name, f"must be {wanted}")
@@ -70,6 +72,7 @@ def _problems(config: dict[str, Any], minor: int | None) -> Iterator[Finding]:
     from machineadm.config import upstream
     from machineadm.config.upstream.walk import Walk
 
+    # A kubeconfig has one version for good.
     ((type_, _where),) = upstream.fields()["kinds"]["Config"].values()
     walk = Walk(minor)
     told = set()
@@ -85,8 +88,10 @@ def _rules(config: dict[str, Any]) -> Iterator[Finding]:
     clusters, users, contexts = (_named(config, name) for name in ("clusters", "users", "contexts"))
     for parts in ("clusters", "users", "contexts"):
         names = Once()
+        # Its lists are maps by name to client-go, so a second one of a name replaces the first.
         for part, at in maps(config, parts, ""):
             yield from names.again(text(part, "name"), child(at, "name"))
+    # A person can choose a context, a webhook client of the API server cannot.
     yield from required(config, "", "current-context")
     current = text(config, "current-context")
     if current and current not in contexts:
@@ -116,8 +121,10 @@ def _cluster(cluster: dict[str, Any], path: str) -> Iterator[Finding]:
     if server and not is_url(server):
         yield refused(child(path, "server"), "is not a URL")
     proxy = text(cluster, "proxy-url")
+    # The schemes that client-go's transport takes.
     if proxy and (not re.match(r"(https?|socks5)://", proxy) or not is_url(proxy)):
         yield refused(child(path, "proxy-url"), "must begin with http://, https:// or socks5://")
+    # clientcmd refuses both, since the data would override the file.
     yield from _one_way(cluster, path, "certificate-authority")
     if cluster.get("insecure-skip-tls-verify") is True and not (
         is_absent(cluster, "certificate-authority")
@@ -135,16 +142,19 @@ def _user(user: dict[str, Any], path: str) -> Iterator[Finding]:
         is_absent(user, "client-certificate") and is_absent(user, "client-certificate-data")
     )
     key = not (is_absent(user, "client-key") and is_absent(user, "client-key-data"))
+    # A key without a certificate is ignored by client-go, so only this is refused.
     if certificate and not key:
         yield refused(child(path, "client-key-data"), "is required with a client certificate")
     yield from _certificates(user, path, "client-certificate-data")
     words = not (is_absent(user, "username") and is_absent(user, "password"))
     if words and not is_absent(user, "token"):
         yield refused(child(path, "token"), "not together with username and password")
+    # Impersonation of somebody who has no name.
     if is_absent(user, "as"):
         for name in ("as-uid", "as-groups", "as-user-extra"):
             if not is_absent(user, name):
                 yield refused(child(path, name), "needs as")
+    # By its presence: an empty `exec` is a program without a command to client-go.
     if "exec" in user:
         yield from _program(mapping(user, "exec"), child(path, "exec"))
         if "auth-provider" in user:

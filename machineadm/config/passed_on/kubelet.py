@@ -33,6 +33,7 @@ from machineadm.config.paths import child
 from machineadm.config.upstream.gates import is_on, unmet
 from machineadm.config.upstream.gates import problems as gate_problems
 
+# 0 is allowed as well: it switches the port off.
 _MOST_PORTS: Final = 65535
 
 _BOUNDS: Final[tuple[tuple[str, float, float | None], ...]] = (
@@ -48,6 +49,7 @@ _BOUNDS: Final[tuple[tuple[str, float, float | None], ...]] = (
     ("iptablesMasqueradeBit", 0, 31),
     ("kubeAPIBurst", 0, None),
     ("kubeAPIQPS", 0, None),
+    # -1 means no limit.
     ("nodeStatusMaxImages", -1, None),
     ("maxOpenFiles", 0, None),
     ("maxPods", 0, None),
@@ -70,6 +72,7 @@ _WORDS: Final = (
 )
 
 _ENFORCED: Final = ("pods", "system-reserved", "kube-reserved", "none")
+# To enforce CPU alone: memory that is enforced for system daemons kills them.
 _COMPRESSIBLE: Final = ("system-reserved-compressible", "kube-reserved-compressible")
 _COMPRESSIBLE_MINOR: Final = 32
 _NONE_ALONE_MINOR: Final = 31
@@ -103,6 +106,7 @@ def problems(
         mapping(document, "featureGates"), gates, child(path, "featureGates"), "kubelet", minor
     )
     yield from _numbers(document, path)
+    # By the document and not by the whole: the cluster's part was judged where it stands.
     yield from _lengths(document, path, minor)
     yield from _pulls(document, path, whole, minor)
     yield from _logs_directory(document, path)
@@ -117,6 +121,7 @@ def problems(
     yield from _taints(document, path)
     if document.get("runOnce") is True:
         yield refused(child(path, "runOnce"), "the kubelet has given it up", "leave it out")
+    # System daemons are moved below a root that must be named.
     if not is_absent(document, "systemCgroups") and is_absent(whole, "cgroupRoot"):
         yield refused(child(path, "systemCgroups"), "needs cgroupRoot")
     if document.get("enableSystemLogQuery") is True and not whole.get(
@@ -128,6 +133,7 @@ def problems(
         mapping(document, "logging"), child(path, "logging"), "kubelet", minor, gates
     )
     yield from tracing(mapping(document, "tracing"), child(path, "tracing"))
+    # By presence: an empty section asks for it as well.
     if "tracing" in document and not is_on("KubeletTracing", "kubelet", minor, gates):
         yield _needs_gate(child(path, "tracing"), "KubeletTracing")
 
@@ -172,6 +178,7 @@ def _lengths(document: dict[str, Any], path: str, minor: int) -> Iterator[Findin
     if minor >= _NO_NEGATIVE_AGE:
         yield from not_negative(document, path, "imageMinimumGCAge")
     most = length_of_time(document, "imageMaximumGCAge")
+    # imageMinimumGCAge is 2 minutes where nobody says.
     least = length_of_time(document, "imageMinimumGCAge")
     # 0 means that there is no greatest age.
     if most is not None and most > 0 and most <= (120 if least is None else least):
@@ -179,16 +186,19 @@ def _lengths(document: dict[str, Any], path: str, minor: int) -> Iterator[Findin
             child(path, "imageMaximumGCAge"), "must be longer than imageMinimumGCAge (default 2m)"
         )
     interval = length_of_time(document, "containerLogMonitorInterval")
+    # The kubelet's own bound: each look walks all logs.
     if interval is not None and interval < 3:
         yield refused(child(path, "containerLogMonitorInterval"), "must be at least 3s")
 
 
+# KEP-2535: whether a pod may use an image that was pulled with another pod's credentials.
 _POLICIES: Final = (
     "NeverVerify",
     "NeverVerifyPreloadedImages",
     "NeverVerifyAllowlistedImages",
     "AlwaysVerify",
 )
+# distribution/reference, without tag and digest.
 _IMAGE: Final = (
     r"([A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?)*(:[0-9]+)?/)?"
     r"[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*(/[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*)*"
@@ -200,6 +210,7 @@ def _pulls(
     document: dict[str, Any], path: str, whole: dict[str, Any], minor: int
 ) -> Iterator[Finding]:
     """How images are pulled, and whether a pod may use one that another has pulled."""
+    # One of the two may be the cluster's.
     at_once = number(whole, "maxParallelImagePulls")
     if whole.get("serializeImagePulls") is True and at_once is not None and at_once > 1:
         name = "maxParallelImagePulls"
@@ -222,6 +233,7 @@ def _is_pattern(image: str) -> bool:
     before, star, rest = image.partition("*")
     if image.strip() != image or not image:
         return False
+    # The only wildcard is a whole last part.
     if star:
         return not rest and before.endswith("/") and before != "/"
     # A name without a registry is completed to docker.io, so it is another one than the one here.
@@ -234,6 +246,7 @@ def _logs_directory(document: dict[str, Any], path: str) -> Iterator[Finding]:
     import posixpath
 
     given = text(document, "podLogsDir")
+    # runtimes put this path into file names in ASCII; the kubelet compares it with its clean form.
     if given and not (
         given.startswith("/") and given.isascii() and posixpath.normpath(given) == given
     ):
@@ -288,15 +301,18 @@ def _threshold(
         return
     if name == "evictionSoft" and signal not in mapping(whole, "evictionSoftGracePeriod"):
         yield refused(at, "needs its evictionSoftGracePeriod")
+    # Of the capacity, so at most 100.
     share = value.removesuffix("%") if isinstance(value, str) and value.endswith("%") else None
     found = amount(value if share is None else share)
     if found is None or found < 0 or (share is not None and found > 100):
         yield refused(at, "is not an amount such as 100Mi, or a share such as 10%")
+    # The threshold parser takes 0% and 100% for "off", but an amount must be positive.
     elif share is None and found == 0 and name != "evictionMinimumReclaim":
         yield refused(at, "must be more than 0", "0% disables a signal")
 
 
 _SYSCTL: Final = r"([a-z0-9]([-_a-z0-9]*[a-z0-9])?[./])*[a-z0-9]([-_a-z0-9]*[a-z0-9])?"
+# What the kernel keeps by IPC or network namespace, so that a pod may set it for itself.
 _NAMESPACED: Final = ("kernel.shm", "kernel.msg", "fs.mqueue.", "net.")
 
 
@@ -305,6 +321,7 @@ def _sysctls(document: dict[str, Any], path: str) -> Iterator[Finding]:
     for name in mapping(document, "defaultPodSysctls"):
         if not isinstance(name, str):
             continue
+        # Both forms name one file of /proc/sys.
         dotted = name.replace("/", ".")
         if len(name) > 253 or not re.fullmatch(_SYSCTL, name):
             yield refused(child(at, name), "is not the name of a kernel parameter")
@@ -320,12 +337,14 @@ def _gated(
         return is_on(gate, "kubelet", minor, gates)
 
     for name, gate in _NEED_GATES:
+        # A length of 0 is the default of these fields and asks for nothing.
         given = length_of_time(document, name)
         if not is_absent(document, name) and given != 0 and not on(gate):
             yield _needs_gate(child(path, name), gate)
     quota = length_of_time(document, "cpuCFSQuotaPeriod")
     if quota is not None:
         at = child(path, "cpuCFSQuotaPeriod")
+        # 100ms is the kernel's own period.
         if not on("CustomCPUCFSQuotaPeriod") and quota != 0.1:
             yield _needs_gate(at, "CustomCPUCFSQuotaPeriod")
         elif not 0.001 <= quota <= 1:
@@ -353,7 +372,9 @@ def _gated(
 
 
 _OLD_FACTOR: Final = 0.9
+# Before it the factor was ignored without the gate, and 0.9 was its default.
 _FACTOR_GATE_MINOR: Final = 37
+# From here on UnlimitedSwap is gone and NoSwap there (KEP-2400).
 _NO_SWAP_MINOR: Final = 30
 
 
@@ -370,6 +391,7 @@ def _restarts(restarts: dict[str, Any], path: str, on: Any) -> Iterator[Finding]
         return
     if not on("KubeletCrashLoopBackOffMax"):
         yield _needs_gate(at, "KubeletCrashLoopBackOffMax")
+    # 300s is the longest pause of crash loops without the field.
     elif not 1 <= period <= 300:
         yield refused(at, "must be between 1s and 300s")
 
@@ -380,6 +402,7 @@ def _enforced(
     known = _ENFORCED + (_COMPRESSIBLE if minor >= _COMPRESSIBLE_MINOR else ())
     given = [each for each, _at in strings(document, "enforceNodeAllocatable", path)]
     for each, at in strings(document, "enforceNodeAllocatable", path):
+        # The same cgroup, of which only CPU is limited.
         part = each.removesuffix("-compressible")
         cgroup = {"system-reserved": "systemReservedCgroup", "kube-reserved": "kubeReservedCgroup"}
         if each not in known:
@@ -407,6 +430,7 @@ def _shutdown(document: dict[str, Any], path: str) -> Iterator[Finding]:
     for name, given in (("shutdownGracePeriod", whole), ("shutdownGracePeriodCriticalPods", part)):
         if given < 0 or 0 < given < 1:
             yield refused(child(path, name), "must be 0s or at least 1s")
+    # The critical pods' part is the end of the whole.
     if part > whole:
         yield refused(
             child(path, "shutdownGracePeriodCriticalPods"),
@@ -428,9 +452,11 @@ def _reserved(document: dict[str, Any], path: str) -> Iterator[Finding]:
             yield refused(at, "is not a list of CPUs such as 0-3,8")
         elif any(_runs_backwards(part) for part in cpus.split(",")):
             yield refused(at, "has a range that ends before it begins")
+        # The CPUs are taken away from pods altogether, so there is no cgroup to limit.
         for name in ("systemReservedCgroup", "kubeReservedCgroup"):
             if not is_absent(document, name):
                 yield refused(at, f"not together with {name}")
+    # By NUMA node and kind of memory: amounts of one pair would be added up by nobody.
     pairs = set()
     for each, place in maps(document, "reservedMemory", path):
         node = number(each, "numaNode")
@@ -447,6 +473,7 @@ def _reserved(document: dict[str, Any], path: str) -> Iterator[Finding]:
 
 def _runs_backwards(part: str) -> bool:
     first, _, last = part.partition("-")
+    # At most nine digits: more cannot be a CPU, and int() of a long text takes time.
     return bool(last) and int(first[:9]) > int(last[:9])
 
 
@@ -457,5 +484,6 @@ def _taints(document: dict[str, Any], path: str) -> Iterator[Finding]:
         if not is_label_value(text(taint, "value")):
             yield refused(child(at, "value"), "is not the value of a label")
         yield from required(taint, at, "effect")
+        # The kubelet refuses it for taints that it registers with.
         if "timeAdded" in taint:
             yield refused(child(at, "timeAdded"), "the API server sets it", "leave it out")

@@ -41,6 +41,7 @@ def logging(
     yield from one_of(document, "format", path, "text", "json")
     yield from between(document, "verbosity", path, 0, _MOST_VERBOSE)
     modules = list(maps(document, "vmodule", path))
+    # klog's own feature, which zap's JSON does not have.
     if modules and text(document, "format") not in ("", "text"):
         yield refused(child(path, "vmodule"), "is only for format text")
     for each, at in modules:
@@ -54,6 +55,7 @@ def logging(
         flush = duration_seconds(flush)
     if minor >= FLUSHED_MINOR and isinstance(flush, (int, float)) and flush < 0:
         yield refused(child(path, "flushFrequency"), "must not be negative")
+    # These two may change without notice, so they are behind a gate.
     if not is_on("LoggingAlphaOptions", program, minor, gates):
         options, at = mapping(document, "options"), child(path, "options")
         for name in ("text", "json"):
@@ -77,11 +79,13 @@ def metrics_version(document: dict[str, Any], path: str, minor: int) -> Iterator
 
 def tracing(document: dict[str, Any], path: str) -> Iterator[Finding]:
     """A TracingConfiguration (k8s.io/component-base, tracing/api/v1)."""
+    # Per million, so that a rate is an integer in an API.
     rate = document.get("samplingRatePerMillion")
     if isinstance(rate, int) and not 0 <= rate <= 1_000_000:
         yield refused(child(path, "samplingRatePerMillion"), "must be between 0 and 1000000")
     endpoint = text(document, "endpoint")
     at = child(path, "endpoint")
+    # gRPC's syntax of targets: without a scheme it is a name for DNS.
     whole = endpoint if "//" in endpoint else f"dns://{endpoint}"
     scheme = re.match(r"([A-Za-z][A-Za-z0-9+.-]*):", whole)
     if scheme is None or scheme[1].lower() not in ("dns", "unix", "unix-abstract"):

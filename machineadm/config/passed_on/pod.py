@@ -32,7 +32,9 @@ from machineadm.config.passed_on.values import (
 from machineadm.config.paths import child
 from machineadm.config.upstream.gates import is_on
 
+# int32, though ids of Linux have 32 bits without a sign.
 _LAST_ID: Final = 2147483647
+# See pod_containers: from here on the kubelet validates by its gates.
 _BY_GATES: Final = 35
 
 
@@ -56,6 +58,7 @@ def problems(
 
 
 _FINALIZERS: Final = ("kubernetes", "orphan", "foregroundDeletion")
+# TotalAnnotationSizeLimitB.
 _MOST_ANNOTATIONS: Final = 256 << 10
 _DELETION_COST: Final = "controller.kubernetes.io/pod-deletion-cost"
 _APP_ARMOR: Final = "container.apparmor.security.beta.kubernetes.io/"
@@ -71,6 +74,7 @@ def _metadata(metadata: dict[str, Any], path: str, spec: dict[str, Any]) -> Iter
             child(path, "name"), "must be a DNS name: lower-case letters, digits, hyphens and dots"
         )
     generated = text(metadata, "generateName")
+    # The API server puts letters behind it, so a hyphen may be last.
     if generated and not is_subdomain(re.sub(r"-$", "a", generated)):
         yield refused(child(path, "generateName"), "must be the beginning of a DNS name")
     if namespace and not is_label(namespace):
@@ -78,11 +82,13 @@ def _metadata(metadata: dict[str, Any], path: str, spec: dict[str, Any]) -> Iter
     yield from labels(metadata, "labels", path)
     yield from _annotations(metadata, path, spec)
     for finalizer, at in strings(metadata, "finalizers", path):
+        # Names without a domain are those of the API itself.
         if not is_qualified(finalizer) or ("/" not in finalizer and finalizer not in _FINALIZERS):
             yield refused(at, "is not a name such as example.com/cleanup")
     controllers = Once()
     for owner, at in maps(metadata, "ownerReferences", path):
         yield from required(owner, at, "apiVersion", "kind", "name", "uid")
+        # One object controls another.
         if owner.get("controller") is True:
             yield from controllers.again("controller", child(at, "controller"))
     yield from between(metadata, "generation", path, 0)
@@ -95,6 +101,7 @@ def _metadata(metadata: dict[str, Any], path: str, spec: dict[str, Any]) -> Iter
 
 def _annotations(metadata: dict[str, Any], path: str, spec: dict[str, Any]) -> Iterator[Finding]:
     annotations, at = mapping(metadata, "annotations"), child(path, "annotations")
+    # Annotations of AppArmor name a container of the pod.
     known = {
         text(container, "name")
         for kind in ("containers", "initContainers")
@@ -127,6 +134,7 @@ def _annotations(metadata: dict[str, Any], path: str, spec: dict[str, Any]) -> I
         yield refused(at, "have more than 256 KiB")
 
 
+# Their names become parts of other names and of DNS.
 _NAMES: Final = (
     ("nodeName", is_subdomain),
     ("priorityClassName", is_subdomain),
@@ -152,6 +160,7 @@ def _whole_resources(spec: dict[str, Any], path: str) -> Iterator[Finding]:
 
 def _spec(spec: dict[str, Any], path: str, minor: int) -> Iterator[Finding]:
     yield from required(spec, path, "containers")
+    # They are added by a subresource of the API, which a static pod does not have.
     if spec.get("ephemeralContainers"):
         yield refused(child(path, "ephemeralContainers"), "can be added to a running pod only")
     if minor >= _BY_GATES:
@@ -182,11 +191,13 @@ def _spec(spec: dict[str, Any], path: str, minor: int) -> Iterator[Finding]:
     yield from _security(spec, path)
 
 
+# MAXNS of resolv.conf(5); 32 and 2048 since 1.28, which older resolvers cut.
 _MOST_SERVERS, _MOST_SEARCHES, _LONGEST_SEARCH = 3, 32, 2048
 
 
 def _dns(spec: dict[str, Any], path: str, minor: int) -> Iterator[Finding]:
     dns, at = mapping(spec, "dnsConfig"), child(path, "dnsConfig")
+    # Then the kubelet writes resolv.conf from dnsConfig alone.
     if text(spec, "dnsPolicy") == "None" and is_absent(dns, "nameservers"):
         yield refused(child(path, "dnsPolicy"), "None needs dnsConfig.nameservers")
     servers, searches = list(strings(dns, "nameservers", at)), list(strings(dns, "searches", at))
@@ -215,8 +226,10 @@ def _dns(spec: dict[str, Any], path: str, minor: int) -> Iterator[Finding]:
 
 def _host(spec: dict[str, Any], path: str) -> Iterator[Finding]:
     """What shares with the host, and what does not go with it."""
+    # One namespace of processes cannot be both the pod's and the host's.
     if spec.get("shareProcessNamespace") is True and spec.get("hostPID") is True:
         yield refused(child(path, "shareProcessNamespace"), "not together with hostPID")
+    # A user namespace owns the other ones; those of the host belong to the host's.
     if spec.get("hostUsers") is False:
         for name in ("hostNetwork", "hostPID", "hostIPC"):
             if spec.get(name) is True:
@@ -226,6 +239,7 @@ def _host(spec: dict[str, Any], path: str) -> Iterator[Finding]:
         if spec.get("setHostnameAsFQDN") is True or spec.get("hostNetwork") is True:
             other = "hostNetwork" if spec.get("hostNetwork") is True else "setHostnameAsFQDN"
             yield refused(at, f"not together with {other}")
+        # sethostname(2).
         elif len(override) > 64 or not is_subdomain(override):
             yield refused(at, "must be a DNS name in lower case of 64 letters at most")
     system, at = text(mapping(spec, "os"), "name"), child(child(path, "os"), "name")
@@ -255,6 +269,7 @@ def _security(spec: dict[str, Any], path: str) -> Iterator[Finding]:
         dotted = _dotted(name)
         if name and (len(name) > 253 or not re.fullmatch(_SYSCTL, name)):
             yield refused(child(place, "name"), "is not the name of a kernel parameter")
+        # It would be set for the whole machine.
         elif spec.get("hostNetwork") is True and dotted.startswith("net."):
             yield refused(child(place, "name"), "not together with hostNetwork")
         elif spec.get("hostIPC") is True and (dotted == "kernel.sem" or dotted.startswith(_OF_IPC)):
@@ -269,6 +284,8 @@ def _dotted(name: str) -> str:
     return name
 
 
+# The kubelet would have to ask the API server for these, by a pod that the API server does not
+# know.
 _OF_THE_API: Final = {
     "configMap": "config maps",
     "secret": "secrets",
@@ -289,6 +306,7 @@ _PROJECTED: Final = {
 
 def _references(spec: dict[str, Any], path: str, minor: int) -> Iterator[Finding]:
     """A static pod exists before the API server, so it must not refer to anything in it."""
+    # On from 1.34: before it the kubelet started such a pod, and the mirror pod was refused.
     if not is_on("PreventStaticPodAPIReferences", "kubelet", minor, {}):
         return
     for name, what in (

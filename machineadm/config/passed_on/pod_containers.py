@@ -30,6 +30,7 @@ from machineadm.config.upstream.gates import is_on
 _PROBES: Final = ("livenessProbe", "readinessProbe", "startupProbe")
 _HANDLERS: Final = ("exec", "httpGet", "tcpSocket", "grpc")
 _LAST_PORT: Final = 65535
+# int32 (ValidateSecurityContext).
 _LAST_USER: Final = 2147483647
 _GRACE: Final = 30
 """Seconds that a pod gets to end when nothing is said."""
@@ -114,6 +115,7 @@ def _container(
         yield from _restart_rules(container, path)
     yield from security(mapping(container, "securityContext"), child(path, "securityContext"))
     context, at = mapping(container, "securityContext"), child(path, "securityContext")
+    # Without a user namespace an unmasked /proc gives the host away.
     if text(context, "procMount") == "Unmasked" and spec.get("hostUsers") is not False:
         yield refused(child(at, "procMount"), "Unmasked needs hostUsers: false")
     added = mapping(context, "capabilities").get("add")
@@ -122,6 +124,7 @@ def _container(
             yield refused(
                 child(at, "allowPrivilegeEscalation"), "false does not go with privileged"
             )
+        # With the prefix, as Kubernetes compares it: names of capabilities have none otherwise.
         if isinstance(added, Sequence) and "CAP_SYS_ADMIN" in added:
             yield refused(
                 child(at, "allowPrivilegeEscalation"), "false does not go with CAP_SYS_ADMIN"
@@ -144,6 +147,7 @@ def security(context: dict[str, Any], path: str) -> Iterator[Finding]:
                 yield refused(child(at, "localhostProfile"), "is required")
             elif name == "seccompProfile":
                 yield from descends(profile, "localhostProfile", at)
+            # PATH_MAX without its NUL.
             elif local.strip() != local or len(local) > 4095:
                 yield refused(child(at, "localhostProfile"), "has blanks around it, or is too long")
         elif "localhostProfile" in profile:
@@ -159,6 +163,7 @@ def _windows(options: dict[str, Any], path: str) -> Iterator[Finding]:
     for name in ("gmsaCredentialSpec", "runAsUserName"):
         if name in options and not text(options, name):
             yield refused(child(path, name), "must not be empty")
+    # A static pod for Linux may carry it; its form is validated all the same.
     user = text(options, "runAsUserName").rpartition("\\")[2]
     if set(user) & set('"/:;|=,+*?<>@[]') or (user and not user.strip(". ")):
         yield refused(child(path, "runAsUserName"), "is not the name of a user of Windows")
@@ -180,6 +185,7 @@ def _mounts(
             meant = suggest(name, volumes)
             guess = f'; did you mean "{meant}"?' if meant else ""
             yield refused(child(at, "name"), f"is not a volume of this pod{guess}")
+        # Two mounts at one path: the kubelet refuses the pod as a whole.
         yield from places.again(text(mount, "mountPath"), child(at, "mountPath"))
         for sub in ("subPath", "subPathExpr"):
             yield from descends(mount, sub, at)
@@ -187,6 +193,7 @@ def _mounts(
             yield refused(child(at, "subPathExpr"), "not together with subPath")
         spread, recursive = text(mount, "mountPropagation"), text(mount, "recursiveReadOnly")
         privileged = mapping(container, "securityContext").get("privileged") is True
+        # A mount of the container would reach the host.
         if spread == "Bidirectional" and not privileged:
             yield refused(child(at, "mountPropagation"), "Bidirectional needs privileged: true")
         if recursive in ("Enabled", "IfPossible"):
@@ -210,6 +217,7 @@ def _devices(
         name, place = text(device, "name"), text(device, "devicePath")
         if name and name not in volumes:
             yield refused(child(at, "name"), "is not a volume of this pod")
+        # Only a claim can be a block device.
         elif name and not volumes[name] & {"persistentVolumeClaim", "ephemeral"}:
             yield refused(child(at, "name"), "must be a persistent volume claim")
         yield from names.again(name, child(at, "name"))
@@ -242,6 +250,7 @@ def _env(
         if "valueFrom" in variable:
             if not is_absent(variable, "value"):
                 yield refused(place, "not together with value")
+            # Exactly one: an empty valueFrom is refused as well.
             if len(source) != 1:
                 yield refused(place, "needs exactly one source")
             yield from field_reference(source, place)
@@ -254,6 +263,7 @@ def _env(
         prefix = text(source, "prefix")
         if prefix and not _is_variable(prefix, minor):
             yield refused(child(at, "prefix"), "is not the beginning of the name of a variable")
+        # Order decides what the message names first, as everywhere here.
         given = [each for each in ("configMapRef", "secretRef") if each in source]
         if not given:
             yield refused(at, "needs configMapRef or secretRef")
@@ -290,6 +300,7 @@ def _is_variable(name: str, minor: int) -> bool:
 
 
 def _is_relaxed(name: str) -> bool:
+    # IsRelaxedEnvVarName: anything printable in ASCII but `=`, which ends a name.
     return all(" " <= letter <= "~" and letter != "=" for letter in name)
 
 
@@ -299,6 +310,7 @@ def _probe(probe: dict[str, Any], path: str, name: str) -> Iterator[Finding]:
         yield from between(probe, each, path, 0)
     yield from between(probe, "successThreshold", path, 0)
     successes = number(probe, "successThreshold")
+    # Liveness and startup are over with one success.
     if name != "readinessProbe" and successes is not None and successes > 1:
         yield refused(child(path, "successThreshold"), "must be 1")
     seconds = number(probe, "terminationGracePeriodSeconds")
@@ -313,6 +325,7 @@ def _lifecycle(
 ) -> Iterator[Finding]:
     lifecycle, at = mapping(container, "lifecycle"), child(path, "lifecycle")
     seconds = number(spec, "terminationGracePeriodSeconds")
+    # The hook runs within the grace of the pod.
     grace = _GRACE if seconds is None else seconds
     for hook in ("postStart", "preStop"):
         if hook not in lifecycle:
@@ -327,6 +340,7 @@ def _lifecycle(
                     child(child(below, "sleep"), "seconds"),
                     f"must be at least {least}, and at most terminationGracePeriodSeconds ({grace:g})",
                 )
+    # Signals of Windows and Linux differ, so the pod must say which it is.
     if "stopSignal" in lifecycle and not text(mapping(spec, "os"), "name"):
         yield refused(child(at, "stopSignal"), "needs os.name of the pod")
 
@@ -358,6 +372,7 @@ def _port(value: dict[str, Any], path: str) -> Iterator[Finding]:
 
 
 def _is_port_name(name: str) -> bool:
+    # IANA's service names (RFC 6335, 5.1): a letter is needed, and at most 15 characters.
     digits = name.replace("-", "").isdigit()
     return len(name) <= 15 and is_label(name) and "--" not in name and not digits
 
@@ -372,12 +387,14 @@ def _ports(
         if is_absent(port, "containerPort"):
             yield refused(child(at, "containerPort"), "is required")
         own, hosts = number(port, "containerPort"), number(port, "hostPort")
+        # The container's port is the host's then, so another hostPort says something false.
         if on_host and hosts and own and 0 < own <= _LAST_PORT and hosts != own:
             yield refused(child(at, "hostPort"), "must be containerPort in the host's network")
         # In the host's network every containerPort is a port of the host, whether hostPort says so
         # or not.
         taken = hosts or (own if on_host else None)
         if taken:
+            # UDP and TCP have ports of their own, and so has each address.
             protocol, ip = text(port, "protocol") or "TCP", text(port, "hostIP")
             yield from host_ports.again(
                 f"{protocol} {ip} {taken}", child(at, "hostPort" if hosts else "containerPort")
@@ -409,6 +426,7 @@ _MOST_CODES: Final = 255
 
 
 def _restart_rules(container: dict[str, Any], path: str) -> Iterator[Finding]:
+    # KEP-5307.
     rules = list(maps(container, "restartPolicyRules", path))
     if rules and is_absent(container, "restartPolicy"):
         yield refused(child(path, "restartPolicy"), "is required with restartPolicyRules")
@@ -451,6 +469,7 @@ def resources(given: dict[str, Any], path: str, spec: dict[str, Any]) -> Iterato
         elif least is not None and most is not None and least > most:
             yield refused(at, "must not be more than its limit")
     names = {*requests, *limits}
+    # They are taken from memory, so the pod must have some.
     if any(str(name).startswith(_HUGE_PAGES) for name in names) and not names & {"cpu", "memory"}:
         yield refused(path, "huge pages need cpu or memory")
     claims = {text(claim, "name") for claim, _at in maps(spec, "resourceClaims", "")}
@@ -464,6 +483,7 @@ def resources(given: dict[str, Any], path: str, spec: dict[str, Any]) -> Iterato
 
 
 def _is_extended(name: str) -> bool:
+    # A resource of a device plugin: whole units that cannot be overcommitted.
     return "/" in name and "kubernetes.io/" not in name
 
 

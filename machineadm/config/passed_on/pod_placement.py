@@ -31,6 +31,7 @@ from machineadm.config.upstream.gates import is_on
 
 _WITH_VALUES: Final = ("In", "NotIn")
 _WITHOUT: Final = ("Exists", "DoesNotExist")
+# Of node affinity for labels that are numbers; of tolerations from 1.35 on, behind a gate.
 _COMPARED: Final = ("Gt", "Lt")
 _REQUIRED: Final = "requiredDuringSchedulingIgnoredDuringExecution"
 _PREFERRED: Final = "preferredDuringSchedulingIgnoredDuringExecution"
@@ -69,6 +70,7 @@ def _toleration(toleration: dict[str, Any], path: str, minor: int) -> Iterator[F
             )
         elif not _is_integer(value):
             yield refused(child(path, "value"), "must be an integer")
+    # Only NoExecute evicts, so only there is time to wait.
     if "tolerationSeconds" in toleration and text(toleration, "effect") != "NoExecute":
         yield refused(child(path, "tolerationSeconds"), "is only for effect NoExecute")
 
@@ -86,6 +88,7 @@ def _affinity(affinity: dict[str, Any], path: str) -> Iterator[Finding]:
         selector, below = mapping(node, _REQUIRED), child(at, _REQUIRED)
         yield from required(selector, below, "nodeSelectorTerms")
         for term, place in maps(selector, "nodeSelectorTerms", below):
+            # Values of required terms are validated as labels, those of preferences are not.
             yield from _node_term(term, place, values=True)
     for preferred, place in maps(node, _PREFERRED, at):
         yield from _weight(preferred, place)
@@ -114,10 +117,12 @@ def _node_term(term: dict[str, Any], path: str, *, values: bool = False) -> Iter
             yield refused(child(at, "values"), f"must be one for {operator}")
     for each, at in maps(term, "matchFields", path):
         given = list(strings(each, "values", at))
+        # The only field of a node that affinity knows.
         if text(each, "key") != "metadata.name":
             yield refused(child(at, "key"), "must be metadata.name")
         if text(each, "operator") not in _WITH_VALUES:
             yield refused(child(at, "operator"), "must be In or NotIn")
+        # A node has one name.
         elif len(given) != 1:
             yield refused(child(at, "values"), "must be one name")
         for value, place in given:
@@ -167,6 +172,7 @@ def _label_keys(term: dict[str, Any], path: str) -> Iterator[Finding]:
     }
     other = {key for key, _at in strings(term, "mismatchLabelKeys", path)}
     for name in ("matchLabelKeys", "mismatchLabelKeys"):
+        # They add to a selector.
         if not is_absent(term, name) and "labelSelector" not in term:
             yield refused(child(path, name), "needs labelSelector")
             continue
@@ -189,6 +195,7 @@ def _spread(spec: dict[str, Any], path: str) -> Iterator[Finding]:
         yield from seen.again(
             f"{text(each, 'topologyKey')} {action}", child(at, "whenUnsatisfiable")
         )
+        # Without DoNotSchedule a pod goes anywhere, and a least number of domains says nothing.
         if number(each, "minDomains") is not None and action != "DoNotSchedule":
             yield refused(child(at, "minDomains"), "is for whenUnsatisfiable DoNotSchedule")
         else:

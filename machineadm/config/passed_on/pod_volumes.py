@@ -32,7 +32,9 @@ from machineadm.config.rules.downward import (
 
 _NOT_A_SOURCE: Final = frozenset({"name"})
 _LAST_MODE: Final = 0o777
+# With the sticky bit, as /tmp has it.
 _LAST_DIRECTORY_MODE: Final = 0o1777
+# LUNs and partitions are a byte in the API's validation.
 _LAST_BYTE: Final = 255
 _LAST_USER: Final = 2147483647
 
@@ -80,6 +82,7 @@ def volumes(spec: dict[str, Any], path: str, minor: int) -> Iterator[tuple[str, 
                 refused(child(at, "name"), "must be lower-case letters, digits and hyphens")
             )
         found += seen.again(name, child(at, "name"))
+        # By their keys: a source that is null has been left out by the reader.
         sources = [each for each in volume if each not in _NOT_A_SOURCE]
         if len(sources) > 1:
             found.append(refused(child(at, sources[1]), f"not together with {sources[0]}"))
@@ -95,6 +98,7 @@ def _source(name: str, volume: dict[str, Any], path: str, minor: int) -> Iterato
     if not isinstance(volume.get(name), dict):
         return
     source, at = mapping(volume, name), child(path, name)
+    # Templates of pods may leave an image out, for a controller to fill in.
     if name != "image" or minor >= _IMAGE_NEEDED:
         yield from required(source, at, *_REQUIRED.get(name, ()))
     rules = _RULES.get(name)
@@ -109,6 +113,7 @@ def _empty_dir(source: dict[str, Any], path: str) -> Iterator[Finding]:
 
 
 def _host_path(source: dict[str, Any], path: str) -> Iterator[Finding]:
+    # It could leave the directory that a policy allows.
     if ".." in text(source, "path").split("/"):
         yield refused(child(path, "path"), "must not hold ..")
 
@@ -126,6 +131,7 @@ def _nfs(source: dict[str, Any], path: str) -> Iterator[Finding]:
         yield refused(child(path, "path"), "must be an absolute path")
 
 
+# RFC 3720, 3.2.6.3: iqn with a date and a domain, eui and naa with hex digits.
 _NAMES_OF_TARGETS: Final = (
     r"iqn\.\d{4}-\d{2}\.([0-9a-z\-.]+)(:([^,;*&$|\s]+))",
     r"eui\.[0-9A-Fa-f]{16}",
@@ -160,6 +166,7 @@ def _fc(source: dict[str, Any], path: str) -> Iterator[Finding]:
 
 
 def _quobyte(source: dict[str, Any], path: str) -> Iterator[Finding]:
+    # Bounded before the pattern, which looks at each address by itself.
     registry = text(source, "registry")
     if len(text(source, "tenant")) > 64:
         yield refused(child(path, "tenant"), "must be 64 letters at most")
@@ -188,6 +195,7 @@ def _flex(source: dict[str, Any], path: str) -> Iterator[Finding]:
 
 def _azure_disk(source: dict[str, Any], path: str) -> Iterator[Finding]:
     kind = text(source, "kind")
+    # A managed disk has an id of the cloud, the others a blob's URL.
     start = "/subscriptions/" if kind == "Managed" else "https://"
     if kind and text(source, "diskURI") and not text(source, "diskURI").startswith(start):
         yield refused(child(path, "diskURI"), f"must begin with {start} for kind {kind}")
@@ -207,6 +215,7 @@ def _secret_reference(source: dict[str, Any], path: str) -> Iterator[Finding]:
 
 def _csi(source: dict[str, Any], path: str) -> Iterator[Finding]:
     driver = text(source, "driver")
+    # ValidateCSIDriverName takes capital letters, too.
     if driver and (len(driver) > 63 or not is_subdomain(driver.lower())):
         yield refused(child(path, "driver"), "is not the name of a driver")
 
@@ -228,6 +237,7 @@ def _downward_file(file: dict[str, Any], path: str) -> Iterator[Finding]:
         yield from field_reference(file, path, VOLUME_FIELDS)
     elif "resourceFieldRef" in file:
         below = child(path, "resourceFieldRef")
+        # In a variable the container is the one that has it; a volume has none.
         yield from required(mapping(file, "resourceFieldRef"), below, "containerName")
         yield from resource_reference(file, path)
     else:
@@ -296,11 +306,13 @@ _PROJECTIONS: Final = (
     "clusterTrustBundle",
     "podCertificate",
 )
+# 10 minutes: TokenRequest refuses less, as nobody could renew it in time.
 _SHORTEST_TOKEN, _LONGEST_TOKEN = 600, 1 << 32
 
 
 def _projected(source: dict[str, Any], path: str) -> Iterator[Finding]:
     yield from _modes(source, path)
+    # Over all sources: they end in one directory.
     paths = Once()
     for each, at in maps(source, "sources", path):
         given = [name for name in _PROJECTIONS if name in each]
@@ -345,6 +357,7 @@ def descends(value: dict[str, Any], name: str, path: str) -> Iterator[Finding]:
 def not_reserved(value: dict[str, Any], name: str, path: str) -> Iterator[Finding]:
     """As `descends`; names that begin with two dots are the kubelet's own."""
     given = text(value, name)
+    # The kubelet's atomic writer has ..data and ..TIMESTAMP in the same directory.
     if given.startswith("..") and not given.startswith("../"):
         yield refused(child(path, name), "must not begin with ..")
     else:

@@ -13,6 +13,7 @@ from machineadm.config.paths import child
 from machineadm.config.rules.model import finding
 from machineadm.config.upstream.walk import duration_seconds
 
+# One code for all: the reader's own rules are hundreds, and what to do is in each message.
 REFUSED: Final = "MA1440"
 
 
@@ -54,6 +55,7 @@ def text(value: Any, name: str) -> str:
 def number(value: Any, name: str) -> float | None:
     """A field that holds a number, or None."""
     found = value.get(name) if isinstance(value, dict) else None
+    # A bool is an int in Python, and `true` is no number to Go.
     return found if isinstance(found, (int, float)) and not isinstance(found, bool) else None
 
 
@@ -65,6 +67,7 @@ def length_of_time(value: Any, name: str) -> float | None:
 def is_absent(value: Any, name: str) -> bool:
     """Whether a field is missing, or has Go's zero value, which its reader cannot tell from a missing one."""
     found = value.get(name)
+    # PRUNED first: comparing it raises, since somebody has set it.
     return found is None or (found is not PRUNED and found in ("", [], {}, ()))
 
 
@@ -86,6 +89,7 @@ def one_of(value: Any, name: str, path: str, *choices: str) -> Iterator[Finding]
 
     given = text(value, name)
     if given and given not in choices:
+        # Words of enums have a case, which is the likeliest slip.
         meant = suggest(given, choices)
         yield refused(
             child(path, name),
@@ -134,6 +138,7 @@ def is_subdomain(name: str) -> bool:
 
 def is_qualified(name: str) -> bool:
     """A key of a label: a name of 63 letters at most, perhaps behind a domain and a slash."""
+    # From the right: more than one slash is refused by the domain's own form.
     domain, slash, key = name.rpartition("/")
     return is_label_value(key) and key != "" and (not slash or is_subdomain(domain))
 
@@ -151,11 +156,13 @@ class Once:
 
     def again(self, value: str, path: str) -> Iterator[Finding]:
         """Yield a problem if the text was seen before."""
+        # Empty ones are missing, which is another problem.
         if value and value in self._seen:
             yield refused(path, "is a duplicate", "keep one")
         self._seen.add(value)
 
 
+# Powers of ten of resource.Quantity; K is not among them, and Ki is.
 _FACTORS: Final = {"n": -9, "u": -6, "m": -3, "k": 3, "M": 6, "G": 9, "T": 12, "P": 15, "E": 18}
 _BINARY: Final = "KMGTPE"
 
@@ -163,6 +170,7 @@ _BINARY: Final = "KMGTPE"
 def amount(value: Any) -> Fraction | None:
     """Parse a quantity as Kubernetes does; None if it is not one."""
     if isinstance(value, (int, float)) and not isinstance(value, bool):
+        # A float of YAML: exact as it is, and what is compared is exact, too.
         return Fraction(value)
     # A bound: Fraction computes exactly, and a million digits take minutes.
     if not isinstance(value, str) or len(value) > 64:
@@ -199,6 +207,7 @@ def is_address(value: str) -> bool:
     """Whether Kubernetes reads it as an IP address: without a zone, with zeros in front of decimals."""
     from ipaddress import ip_address
 
+    # net.ParseIP knows no zones; Python does.
     if "%" in value:
         return False
     try:
@@ -211,6 +220,7 @@ def is_address(value: str) -> bool:
 def is_range(value: str) -> bool:
     """Whether Kubernetes reads it as a range of addresses: `10.0.0.0/8`, with no mask of another form."""
     host, slash, size = value.partition("/")
+    # A mask such as 255.0.0.0 is a prefix length to Python's ipaddress, but not to Go.
     digits = size.isascii() and size.isdigit() and len(size) <= 3
     most = 128 if ":" in host else 32
     return bool(slash) and digits and int(size) <= most and is_address(host)
@@ -218,12 +228,15 @@ def is_range(value: str) -> bool:
 
 def _without_zeros(value: str) -> str:
     """Kubernetes still reads 010.0.0.1 as 10.0.0.1; Python refuses it."""
+    # Groups of IPv6 are hexadecimal and may have zeros in front in any program.
     if ":" in value and "." not in value:
         return value
     head, colon, tail = value.rpartition(":")
     return head + colon + ".".join(part.lstrip("0") or part[-1:] for part in tail.split("."))
 
 
+# validOptionalPort and parseHost of net/url: percent signs only for bytes beyond ASCII, and a zone
+# in brackets.
 _HOST_CHARACTERS: Final = r"([^][/?#\s<>\"\\^`{|}%]|%[89A-Fa-f][0-9A-Fa-f])*"
 _HOST: Final = (
     rf"\[[0-9A-Fa-f:.%A-Za-z0-9~_-]*\](:[0-9]*)?|(?!.*:[0-9]*[^0-9:][^:]*$){_HOST_CHARACTERS}"

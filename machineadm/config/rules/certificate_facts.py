@@ -11,6 +11,7 @@ import msgspec
 
 from machineadm.config.rules.pem import pem_blocks, values_in
 
+# [0] and [3] EXPLICIT of TBSCertificate (RFC 5280, 4.1).
 _VERSION, _EXTENSIONS = 0xA0, 0xA3
 _BOOLEAN: Final = 0x01
 _IDENTIFIER: Final = 0x06
@@ -48,6 +49,7 @@ def certificates_in(text: str) -> tuple[CertificateFacts, ...]:
     for block, der in pem_blocks(text):
         try:
             facts = _facts(block, der)
+        # What a damaged certificate does to a reader that trusts lengths; callers know ValueError.
         except (IndexError, OverflowError) as error:
             raise ValueError(str(error)) from error
         found.setdefault(facts.sha256, facts)
@@ -57,9 +59,11 @@ def certificates_in(text: str) -> tuple[CertificateFacts, ...]:
 def _facts(block: str, der: bytes) -> CertificateFacts:
     from machineadm.config.digest import sha256
 
+    # One SEQUENCE and nothing behind it.
     ((_, whole),) = values_in(der)
     fields = values_in(values_in(whole)[0][1])
     has_version = fields[0][0] == _VERSION
+    # Serial number and signature algorithm in front.
     _, _, issuer, validity, subject, *_ = [
         content for _, content in (fields[1:] if has_version else fields)
     ]
@@ -90,6 +94,7 @@ def _constraints(extensions: bytes) -> bool | None:
         parts = values_in(item)
         if parts[0] == (_IDENTIFIER, _BASIC_CONSTRAINTS):
             ((_, inner),) = values_in(parts[-1][1])
+            # DER leaves a FALSE default out, but some issuers write it.
             return any(tag == _BOOLEAN and content != b"\0" for tag, content in values_in(inner))
     return None
 
@@ -104,6 +109,7 @@ def _seconds(tag: int, content: bytes) -> float:
 
     text = content.decode("ascii").removesuffix("Z")
     if tag == _UTC_TIME:
+        # UTCTime has two digits of a year, and 50 is 1950 (RFC 5280, 4.1.2.5.1).
         text = f"{'19' if int(text[:2]) >= 50 else '20'}{text}"
     numbers = [int(text[:4]), *(int(text[at : at + 2]) for at in range(4, 14, 2))]
     if not 1 <= numbers[1] <= 12:
@@ -116,5 +122,6 @@ def _name(subject: bytes) -> str:
     for _, group in values_in(subject):
         for _, pair in values_in(group):
             (_, kind), (_, value) = values_in(pair)[:2]
+            # Only for a message; an unreadable character set does not matter there.
             found.setdefault(kind, value.decode(errors="replace"))
     return next((found[kind] for kind in _NAMES if kind in found), "a certificate without a name")

@@ -14,6 +14,7 @@ from machineadm.api.v1alpha1.machine import MachineConfigurationSpec
 from machineadm.config.model import DEADLINE
 from machineadm.config.rules.model import Context, finding
 
+# From the type, so that there is one place to change it.
 _DEFAULT: Final = Command().timeout
 
 
@@ -28,6 +29,7 @@ def nothing_outlasts_the_run(spec: MachineConfigurationSpec, context: Context) -
 
     A command line that gives the run less time than the configuration does so once, on purpose: it refuses nothing.
     """
+    # What the configuration says, or the built-in default where it is silent.
     allowed = seconds(spec.deadline or DEADLINE)
     if context.deadline is not None and context.deadline >= allowed:
         allowed, limit = context.deadline, f"{context.deadline:.9g}s by --deadline"
@@ -38,6 +40,7 @@ def nothing_outlasts_the_run(spec: MachineConfigurationSpec, context: Context) -
         # The default is not the user's choice: a shorter run must not need a timeout for each command.
         if command.timeout == _DEFAULT:
             continue
+        # The limit counts repetitions.
         attempts = command.retries.limit + 1
         if seconds(command.timeout) > allowed:
             message = f"{command.timeout} is longer than the whole run may take, {limit}"
@@ -57,6 +60,7 @@ def _commands(spec: MachineConfigurationSpec) -> Iterator[tuple[str, Command]]:
     commands = spec.machine.commands
     names = zip(commands.__struct_fields__, commands.__struct_encode_fields__, strict=True)
     for field, name in names:
+        # The one field that is not a list of commands.
         if field == "kubeadm_file":
             continue
         for index, command in enumerate(getattr(commands, field)):
@@ -76,5 +80,6 @@ def _health_checks(spec: MachineConfigurationSpec) -> Iterator[tuple[str, str]]:
     if timeouts is not None:
         names = zip(timeouts.__struct_fields__, timeouts.__struct_encode_fields__, strict=True)
         for field, name in names:
+            # kubeadm's own default is far below any deadline, and is not the user's choice.
             if (duration := getattr(timeouts, field)) is not None:
                 yield f"kubernetes.timeouts.{name}", duration

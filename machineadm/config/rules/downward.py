@@ -8,6 +8,8 @@ from typing import Final
 from machineadm.api.meta import QualifiedName
 from machineadm.config.rules.names import misfit
 
+# validEnvDownwardAPIFieldPathExpressions and its twin for volumes; labels as a whole do not fit
+# into a variable.
 VARIABLE_FIELDS: Final = (
     "metadata.name",
     "metadata.namespace",
@@ -34,6 +36,8 @@ VOLUME_FIELDS: Final = (
 _SUBSCRIPT: Final = r"metadata\.(annotations|labels)\['(.*)'\]"
 
 _RESOURCE: Final = r"(limits|requests)\.(cpu|memory|ephemeral-storage|hugepages-.*)"
+# validContainerResourceDivisorForCPU and its twins: the only units that the kubelet shows amounts
+# in.
 _CPU_DIVISORS: Final = ("1m", "1")
 _DIVISORS: Final = ("1", *(f"1{unit}" for unit in ("k", "M", "G", "T", "P", "E")),
                     *(f"1{unit}i" for unit in ("K", "M", "G", "T", "P", "E")))  # fmt: skip
@@ -46,6 +50,7 @@ def field_problem(path: str, fields: tuple[str, ...]) -> str:
         path: The `fieldPath` of a reference.
         fields: Those that can be had, beside single labels and annotations.
     """
+    # DOTALL, as a key with a line break must be refused by its form and not pass as no subscript.
     found = re.fullmatch(_SUBSCRIPT, path, re.DOTALL)
     if found is None:
         what = "a variable" if fields is VARIABLE_FIELDS else "a file"
@@ -68,6 +73,7 @@ def divisor_problem(resource: str, divisor: str) -> str:
         resource: One that `is_resource`.
         divisor: A quantity; the zero one means that there is none.
     """
+    # hugepages-cpu is not a name, so the ending decides.
     allowed = _CPU_DIVISORS if resource.endswith(".cpu") else _DIVISORS
     if _canonical(divisor) in (*allowed, "0"):
         return ""

@@ -38,6 +38,7 @@ class Context(msgspec.Struct, frozen=True, kw_only=True):
         Raises:
             PrunedError: It could not be decoded.
         """
+        # A property: rules ask for it where they need it, so what is pruned ends only those.
         return self.configuration.spec.kubernetes
 
 
@@ -65,6 +66,7 @@ def asked_version(context: Context) -> Semver | None:
         PrunedError: It could not be decoded.
     """
     kubernetes = context.kubernetes
+    # `validate --kubernetes-version` asks what another version would say.
     asked = context.kubernetes_version or (kubernetes.version if kubernetes is not None else "")
     try:
         return Semver.parse(asked)

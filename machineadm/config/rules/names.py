@@ -10,6 +10,7 @@ from machineadm.api.finding import Finding
 from machineadm.api.meta import DNS_NAME
 from machineadm.config.rules.model import finding, warning
 
+# IPv6 only in brackets where a port may follow, as in any URL (RFC 3986, 3.2.2).
 _HOST_PORT: Final = r"(?:\[([^\]]*)\]|([^:\[\]]*))(?::([0-9]+))?"
 
 
@@ -42,6 +43,7 @@ def is_subject_name(text: str) -> bool:
 
 def endpoint_problem(text: str, *, port_required: bool) -> str:
     """Describe what is wrong with `host`, `host:port` or `[IPv6]:port`; empty if nothing is."""
+    # A bare IPv6 address has colons without brackets and does not match.
     match = re.fullmatch(_HOST_PORT, text)
     if match is None:
         return "" if is_address(text) and not port_required else "is not host:port"
@@ -64,6 +66,7 @@ def names_come_once(items: Sequence[Any], field: str) -> Iterator[Finding]:
     """
     seen: set[str] = set()
     for index, item in enumerate(items):
+        # A warning: it works, and people use it to override.
         if item.name in seen:
             yield warning(
                 "MA1306", f"{field}[{index}].name", f"{item.name} occurs again: the last one counts"
@@ -78,6 +81,7 @@ def misfit(type_: Any, text: str) -> str:
         type_: An annotated string: `LabelValue`, `QualifiedName`.
         text: A value of that type that is written elsewhere.
     """
+    # The same text that the decoder judges by, so an argument and its field never differ.
     (meta,) = type_.__metadata__
     extra = meta.extra or {}
     if len(text) < (meta.min_length or 0):

@@ -17,6 +17,8 @@ def sequence(value: dict[str, Any], name: str) -> list[Any]:
     return list(found) if isinstance(found, (list, tuple)) else []
 
 
+# How other templaters begin: Jinja and Helm, shell and Terraform, ERB, and Afterburn's variables
+# without braces.
 _SIGNS: Final = ("{{", "${", "{%", "%{", "<%", "$COREOS_", "$AFTERBURN_")
 
 

@@ -25,6 +25,7 @@ def merge(document: Any, patch: Any) -> Any:
     Raises:
         PatchError: The patch is not a map.
     """
+    # RFC 7386 would replace the whole document by it; json-patch refuses it.
     if not isinstance(patch, dict):
         raise PatchError("a merge patch is a map of fields")
     return _merged(document, patch)
@@ -55,11 +56,13 @@ def json_patch(document: Any, patch: Any) -> Any:
     """
     if not isinstance(patch, list):
         raise PatchError("a JSON patch is a list of operations")
+    # In a map with an empty key, since a path "" may replace the document itself.
     whole = {"": copy.deepcopy(document)}
     for index, operation in enumerate(patch):
         try:
             _operate(whole, operation)
         except PatchError as error:
+            # Counted from 1 for people.
             raise PatchError(f"operation {index + 1}: {error}") from None
     return whole[""]
 
@@ -88,6 +91,7 @@ def _found(whole: dict[str, Any], path: str) -> tuple[Any, str]:
     """
     # In this order (RFC 6901, 4): "~01" is "~1", not "/".
     parts = [part.replace("~1", "/").replace("~0", "~") for part in path.split("/")]
+    # Along maps and lists only; a scalar on the way has nothing below it.
     at: Any = whole[""]
     if len(parts) < 2:
         raise PatchError(f"there is no path {path!r}")
@@ -112,11 +116,13 @@ def _index(items: list[Any], part: str, *, beyond: int = 0) -> int:
         index = int(part)
     except ValueError:
         raise PatchError(f"{part!r} is not a place in a list") from None
+    # A negative index counts from an end that is not known.
     if isinstance(items, Open) and (index < 0 or index >= len(items)):
         raise UnknownError
     size = len(items) + beyond
     if not -size <= index < size:
         raise PatchError(f"the list has no item {part}")
+    # evanphx/json-patch takes negative indexes, which RFC 6901 does not have.
     return index + size if index < 0 else index
 
 
@@ -142,6 +148,7 @@ def _take(whole: dict[str, Any], path: str) -> Any:
     target, key = _found(whole, path)
     if isinstance(target, list):
         return target.pop(_index(target, key))
+    # Unlike `replace`, a missing field is an error here.
     if key not in target:
         raise PatchError(f"there is no {path}")
     return target.pop(key)
@@ -161,6 +168,7 @@ def _replace(whole: dict[str, Any], operation: Mapping[str, Any]) -> None:
 
 
 def _move(whole: dict[str, Any], operation: Mapping[str, Any]) -> None:
+    # Taken before it is put, as the path may be counted without it (RFC 6902, 4.4).
     value = _take(whole, _pointer(operation, "from"))
     target, key = _found(whole, _pointer(operation))
     _put(target, key, value)
@@ -255,6 +263,7 @@ def strategic(document: Any, patch: Any, keys: Mapping[str, str] = KEYS) -> Any:
 def _strategic(
     document: dict[str, Any], patch: dict[str, Any], keys: Mapping[str, str], path: str
 ) -> dict[str, Any]:
+    # Directives of apimachinery's strategicpatch.
     if "$patch" in patch:
         directive = patch.pop("$patch")
         if directive not in _DIRECTIVES:
@@ -263,6 +272,7 @@ def _strategic(
             return patch
         if directive == "delete":
             return {}
+    # Written by kubectl for unions such as a deployment's strategy; people may copy it.
     retained = patch.pop("$retainKeys", None)
     for name, value in patch.items():
         if name.startswith(("$setElementOrder/", "$deleteFromPrimitiveList/")):
@@ -273,6 +283,7 @@ def _strategic(
             document.pop(name, None)
         elif isinstance(value, dict) and isinstance(there, dict):
             document[name] = _strategic(there, value, keys, at)
+        # All other lists are replaced as a whole.
         elif isinstance(value, list) and isinstance(there, list) and name in keys:
             document[name] = _merged_lists(there, value, name, keys, at)
         else:
@@ -286,7 +297,9 @@ def _merged_lists(
     there: list[Any], given: list[Any], name: str, keys: Mapping[str, str], path: str
 ) -> list[Any]:
     key = keys[name]
+    # It stays open: a patch cannot close what the machine adds.
     result = Open(there) if isinstance(there, Open) else list(there)
+    # One directive in a list is for the list.
     if any(isinstance(item, dict) and item.get("$patch") == "replace" for item in given):
         return [item for item in given if not (isinstance(item, dict) and "$patch" in item)]
     for item in given:
@@ -332,6 +345,7 @@ def apply(document: Any, kind: str, patches: Sequence[Any]) -> Any:
         PatchError: One does not apply.
         UnknownError: Nobody can say.
     """
+    # By the word in the name of kubeadm's patch file: kube-apiserver0+merge.yaml.
     ways: dict[str, Callable[[Any, Any], Any]] = {
         "strategic": strategic,
         "merge": merge,
@@ -365,11 +379,13 @@ def misfit_of(value: Any, model: Any, path: str = "") -> str:
         model: What went in; may also be a map with further possible fields.
         path: Where both are.
     """
+    # null means absent to Kubernetes.
     if value is None or model is None:
         return ""
     name = path.rpartition(".")[2]
     if name in _EITHER and isinstance(value, (int, str)) and not isinstance(value, bool):
         return ""
+    # bool before int, of which it is a subclass.
     kind, words = next(pair for pair in _KINDS if isinstance(model, pair[0]))
     if not isinstance(value, kind) or isinstance(value, bool) is not (kind is bool):
         return f"{path or 'the object'} must be {words}"
@@ -379,6 +395,7 @@ def misfit_of(value: Any, model: Any, path: str = "") -> str:
         below = [
             misfit_of(item, model.get(key, {}), f"{path}.{key}" if path else str(key))
             for key, item in value.items()
+            # Unknown fields are another rule's, which knows the types.
             if key in model or (name == "metadata" and key in _TEXTS)
         ]
     elif isinstance(model, list) and isinstance(value, list) and model:

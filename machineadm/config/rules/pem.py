@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Final
 
 CERTIFICATE: Final = frozenset({"CERTIFICATE"})
+# PKCS #8, PKCS #1 and SEC 1; "ENCRYPTED PRIVATE KEY" is not among them on purpose.
 PRIVATE_KEY: Final = frozenset({"PRIVATE KEY", "RSA PRIVATE KEY", "EC PRIVATE KEY"})
 PUBLIC_KEY: Final = frozenset({"PUBLIC KEY", "RSA PUBLIC KEY"})
 
@@ -30,6 +31,7 @@ def pem_problem(text: str, labels: frozenset[str], *, what: str, single: bool) -
     for label, body, end in blocks:
         if label not in labels:
             return f"holds {label}, not {what}"
+        # Cut off in the middle is the usual damage: a paste that ends too early.
         if label != end or not _is_der(body):
             return f"{label} is damaged: not base64 of DER, or cut off"
     if single and len(blocks) > 1:
@@ -82,6 +84,7 @@ def _is_certificate(der: bytes) -> bool:
         _TAGS[name] for name in ("sequence", "sequence", "bits")
     ]
     fields = [found for found, _ in inner]
+    # Absent in version 1, which is the default.
     if fields[:1] == [_TAGS["version"]]:
         fields = fields[1:]
     # serialNumber; then signature, issuer, validity, subject and subjectPublicKeyInfo.

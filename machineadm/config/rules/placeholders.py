@@ -21,6 +21,7 @@ from machineadm.api.v1alpha1.files import FileConfig
 from machineadm.config.paths import child
 from machineadm.redaction import Secret
 
+# Jinja with cloud-init's names alone: `{{ }}` in a Go template of a file is its reader's business.
 _CLOUD_INIT: Final = (
     r"\{[{%]-?\s*(?:(?:if|elif|for|set)\b[^{}%]{0,80}?\b)?"
     r"((?:ds|v1)(?:(?:\.[A-Za-z0-9_]{1,40}){1,6}|\[)"
@@ -29,6 +30,7 @@ _CLOUD_INIT: Final = (
 )
 _FREE: Final = (
     ("cloud-init", _CLOUD_INIT),
+    # Without braces, too: systemd and shells read $COREOS_EC2_HOSTNAME.
     ("Afterburn", r"\$\{?((?:COREOS|AFTERBURN)_[A-Z0-9_]{1,60})"),
     ("Helm", r"\{\{-?\s*(\.(?:Values|Release|Chart|Capabilities)\b)"),
     ("Ansible", r"\{[{%]-?\s*(ansible_[a-z0-9_]{1,40}|inventory_hostname|hostvars|groups\[)"),
@@ -38,6 +40,7 @@ _FREE: Final = (
 )
 """Who fills a placeholder in, and how it looks in a free text."""
 
+# In a field of ours no such brace can mean anything.
 _ANYWHERE: Final = r"\{\{-?|\{%-?|\$\{|%\{|<%"
 _SOURCED: Final = "/run/metadata/"
 """A text that reads Afterburn's file has its variables."""
@@ -50,6 +53,7 @@ def placeholder(text: str, *, free: bool) -> tuple[str, str]:
         text: May be a secret: only the name of the placeholder is returned.
         free: Braces may mean something to the text's own reader.
     """
+    # The first hit names the tool, which says where the text came from.
     for tool, pattern in _FREE:
         found = re.search(pattern, text)
         if found and not (tool == "Afterburn" and _SOURCED in text):
@@ -72,6 +76,7 @@ def warned(text: str, path: str, *, free: bool) -> Iterator[Finding]:
     if shown:
         yield Finding(
             code="MA1411",
+            # Not refused: a file may be meant for a reader that fills it in on the machine.
             severity="warning",
             path=path,
             message=f"{shown} looks like a placeholder for {tool}; machineadm does not fill it in, so the machine gets it unchanged",
@@ -80,6 +85,7 @@ def warned(text: str, path: str, *, free: bool) -> Iterator[Finding]:
 
 
 def _is_free(value: msgspec.Struct, name: str) -> bool:
+    # By type where the field's name is common, by the name alone below.
     if isinstance(value, Command | EnvironmentVariable):
         return name in ("argv", "script", "value")
     if isinstance(value, FileConfig):

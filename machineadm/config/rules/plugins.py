@@ -19,6 +19,7 @@ from machineadm.config.paths import child
 from machineadm.config.rules.declared import declared
 from machineadm.config.rules.model import Context, Rules, finding
 
+# Only these kinds speak the protocol that has a service of the host.
 _ON_SCAFCTLS_WIRE: Final = ("provider", "auth-handler")
 REMOTE: Final = ("https://", "http://")
 
@@ -26,6 +27,7 @@ REMOTE: Final = ("https://", "http://")
 def _each_once(machine: MachineConfig, _context: Context) -> Iterator[Finding]:
     seen: set[tuple[str, str]] = set()
     for index, entry in enumerate(machine.plugins):
+        # A name may serve several kinds, each by its own program.
         if (entry.kind, entry.name) in seen:
             message = f"a second plugin {entry.name} of kind {entry.kind}"
             yield finding("MA1306", f"plugins[{index}].name", message, "keep one of them")
@@ -37,6 +39,7 @@ def _entry_fits(entry: PluginEntry, _context: Context) -> Iterator[Finding]:
         if name in entry.settings:
             path = child("secretSettings", name)
             yield finding("MA1306", path, f"{name} is already in settings")
+    # A catalog lists versions; a path or an image has one.
     if entry.version is not None and entry.catalog is None:
         hint = "an executable of this machine is pinned by digest"
         yield finding("MA1301", "version", "goes with catalog", hint)
@@ -53,12 +56,14 @@ def _entry_fits(entry: PluginEntry, _context: Context) -> Iterator[Finding]:
 
 
 def _container_fits(container: PluginContainer, _context: Context) -> Iterator[Finding]:
+    # Endpoints are reached over the network.
     if container.endpoints and container.disable_network:
         yield finding("MA1301", "endpoints", "not together with disableNetwork")
 
 
 def entry_findings(entry: PluginEntry, path: str) -> Iterator[Finding]:
     """What is wrong with a plugin of plugins.yaml, where no configuration is around it."""
+    # None for a context: these two rules look at nothing around the entry.
     inside = () if entry.container is None else _container_fits(entry.container, None)  # type: ignore[arg-type]
     within = (replace(one, path=f"container.{one.path}") for one in inside)
     for one in (*declared(entry), *_entry_fits(entry, None), *within):  # type: ignore[arg-type]
@@ -106,6 +111,7 @@ def _one_authorization(source: FileSource, _context: Context) -> Iterator[Findin
 
 
 def _reports_somewhere(reporting: Reporting, _context: Context) -> Iterator[Finding]:
+    # Reports go to a plugin where there is no URL.
     if reporting.url is not None and not reporting.url.startswith(REMOTE):
         yield finding("MA1323", "url", "not a https or http URL")
     if reporting.url is None:
@@ -120,6 +126,7 @@ def _reports_somewhere(reporting: Reporting, _context: Context) -> Iterator[Find
     for name in reporting.headers_from:
         if name.lower() in given:
             yield finding("MA1306", child("headersFrom", name), f"{name} is already in headers")
+    # Each report is a request to the same server, from every machine that boots.
     if seconds(reporting.interval) < 1:
         yield finding("MA1312", "interval", "must not be shorter than 1s")
 
@@ -130,6 +137,7 @@ def reference_findings(spec: ConfigurationReferenceSpec) -> Iterator[Finding]:
         yield replace(one, path=f"spec.{one.path}" if one.path else "spec")
     if spec.url is not None and not spec.url.startswith((*REMOTE, "file:///")):
         yield finding("MA1323", "spec.url", "not a https, http or file URL")
+    # A plugin that fetches it has settings of its own.
     if spec.url is None or spec.url.startswith("file:"):
         for field, value in (("headers", spec.headers), ("caBundle", spec.ca_bundle)):
             if value:

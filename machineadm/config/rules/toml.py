@@ -19,6 +19,7 @@ def read_toml(text: str) -> dict[str, Any]:
     try:
         found: dict[str, Any] = toml.loads(text)
     except toml.TOMLDecodeError as error:
+        # The exception has no attributes for it before 3.14.
         place = str(error).rpartition("(")[2].rstrip(")")
         raise ValueError(f"is not TOML ({place})") from None
     return found

@@ -18,6 +18,7 @@ from machineadm.config.rules.model import Context, Rules, finding
 def _kubernetes_or_preparation(
     spec: MachineConfigurationSpec, context: Context
 ) -> Iterator[Finding]:
+    # The mode is the command line's: an image is prepared before anybody knows its cluster.
     if spec.kubernetes is None and context.mode == "provisioning":
         yield finding(
             "MA1303",
@@ -48,6 +49,7 @@ def _only_providers(source: ValueSource, _context: Context) -> Iterator[Finding]
 
 
 def _refers_to_what_there_is(source: ValueSource, _context: Context) -> Iterator[Finding]:
+    # The module of names is loaded only for those who use one.
     if source.instance_data is None:
         return
     from machineadm.config.instance_data import problems
@@ -61,6 +63,7 @@ def _path_is_of_this_platform(value: msgspec.Struct, context: Context) -> Iterat
     if context.configuration.spec.machine.windows_configuration is not None:
         return
     names = dict(zip(value.__struct_encode_fields__, value.__struct_fields__, strict=True))
+    # By name, since three of these types are in branches that few configurations have.
     for field in _PATHS[type(value).__name__]:
         path = getattr(value, names[field])
         if path is not None and is_windows_path(path):

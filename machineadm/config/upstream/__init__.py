@@ -23,6 +23,7 @@ def holds(ranges: Ranges, minor: int) -> bool:
     """Whether something exists in a minor version."""
     if ranges is None:
         return True
+    # Several ranges: a flag may have gone and come back.
     return any(_within(first, last, minor) for first, last in _pairs(ranges))
 
 
@@ -52,6 +53,7 @@ def at(entry: Any, minor: int) -> Any:
         entry: A word, or pairs of a word and the versions in which it holds.
         minor: 34 for Kubernetes 1.34.
     """
+    # A word alone holds in all versions that the table has; that keeps the file small.
     if isinstance(entry, str):
         return entry
     for word, ranges in entry:
@@ -66,6 +68,7 @@ def versions_of(entry: Any) -> str:
         return ""
     ranges: list[int | None] = []
     for pair in sorted((pair for _word, each in entry for pair in _pairs(each)), key=_first):
+        # Ranges that touch become one: a field whose type changed was there all the time.
         if ranges and ranges[-1] == (pair[0] or 0) - 1:
             ranges[-1] = pair[1]
         else:
@@ -90,4 +93,5 @@ def names() -> Any:
 
 
 def _load(name: str) -> Any:
+    # By pkgutil and not by a path: in the agent's one file there is no directory to read from.
     return msgspec.json.decode(pkgutil.get_data(__package__, name) or b"{}")

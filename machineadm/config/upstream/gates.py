@@ -48,6 +48,7 @@ def unmet(
         program: `kubelet`, `kube-apiserver`.
         minor: The minor version of Kubernetes 1.
     """
+    # Defaults of a release fit each other.
     if not given:
         return
     wanting: dict[str, list[str]] = {}
@@ -57,11 +58,14 @@ def unmet(
         if needed is None or not is_on(name, program, minor, whole):
             continue
         missing = [each for each in needed.split(",") if not is_on(each, program, minor, whole)]
+        # Told at the gate that was asked for; what it needs is named.
         if missing and name in given:
             words = " and ".join(missing)
             yield finding("MA1442", child(path, name), f"{name} needs {words}, which is off")
             continue
         for each in missing:
+            # The other way round: a gate that was turned off, and others that are on by default
+            # need it.
             if each in given:
                 wanting.setdefault(each, []).append(name)
         # A whole stage turned it on, and not what it needs, which is of another one.
@@ -98,12 +102,14 @@ def problem(name: str, on: object, path: str, program: str, minor: int) -> Itera
         meant = suggest(name, known)
         guess = f'; did you mean "{meant}"?' if meant else ""
         yield finding("MA1442", path, f"no such feature gate in Kubernetes 1.{minor}{guess}")
+    # Locked gates may be named with their own value.
     elif "=" in found and isinstance(on, bool) and found.startswith("+") != on:
         word = "on" if found.startswith("+") else "off"
         yield finding("MA1442", path, f"{name} is locked to {word} in 1.{minor}", "leave it out")
 
 
 def _owner(program: str) -> str:
+    # One table for all components: they register each other's gates and accept them.
     return program if program == "kubeadm" else "components"
 
 
@@ -131,4 +137,5 @@ def _stage(name: str, program: str, minor: int) -> str:
 
 def _has_gone(entry: Any, minor: int) -> bool:
     lasts = [last for _word, ranges in entry for last in ranges[1::2]]
+    # Gone from all versions up to this one, and not yet to come.
     return all(last is not None and last < minor for last in lasts)

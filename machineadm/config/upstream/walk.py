@@ -16,8 +16,10 @@ from machineadm.nearest import suggest
 _LONGEST: Final = 128
 """Longer texts are not tried against patterns: nobody's length of time or amount is that long."""
 
+# time.ParseDuration; micro has two code points, U+00B5 and U+03BC, and both are read.
 _DURATION: Final = r"[+-]?(0|(([0-9]+(\.[0-9]*)?|\.[0-9]+)(ns|[u\u00b5\u03bc]s|ms|s|m|h))+)"
 _QUANTITY: Final = r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+|[numkMGTPE]|[KMGTPE]i)?"
+# RFC 3339 as metav1.Time reads it, with a zone.
 _TIME: Final = (
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?(Z|[+-][0-9]{2}:[0-9]{2})"
 )
@@ -60,6 +62,7 @@ def _matches(pattern: str, text: str) -> bool:
 
 
 def _is_whole(value: object) -> bool:
+    # True is an int in Python and no number in JSON.
     return (isinstance(value, int) and not isinstance(value, bool)) or (
         # Kubernetes reads YAML by way of JSON, in which 5.0 and 5 are the same number.
         isinstance(value, float) and value.is_integer()
@@ -108,6 +111,7 @@ def _wrong_bytes(value: object) -> str:
 
     if not isinstance(value, str):
         return f"expects a string in base64, got {_what(value)}"
+    # Not strict about blanks: Go ignores line breaks in base64, and YAML blocks have them.
     try:
         binascii.a2b_base64(value)
     except ValueError:
@@ -185,10 +189,13 @@ class Walk:
         """
         if value is PRUNED or kind == "any":
             return
+        # The kinds are Go's own notation, so that the table can be compared with the sources by
+        # eye.
         if kind.startswith("[]"):
             yield from self._list(value, kind[2:], path)
         elif kind.startswith("{}"):
             yield from self._map(value, kind[2:], path)
+        # Asked for by name at each level: types refer to each other, some in circles.
         elif kind in fields()["types"]:
             yield from self._struct(value, fields()["types"][kind], path)
         elif kind in fields()["enums"]:
@@ -221,6 +228,8 @@ class Walk:
         for name, item in value.items():
             if name is PRUNED:
                 continue
+            # By version: a field of a later release is unknown to this reader, and its name is
+            # right.
             kind = at(type_[name], self._minor) if name in type_ else None
             if kind is not None:
                 yield from self.problems(item, kind, child(path, name))
@@ -238,6 +247,7 @@ class Walk:
     ) -> Iterator[Finding]:
         known = [each for each, kind in type_.items() if at(kind, self._minor) is not None]
         below = child(path, _shown(name))
+        # A field that is there already is a less likely meaning.
         if meant := suggest(name, known, taken=value):
             yield finding("MA1324", below, f'unknown field; did you mean "{meant}"?')
             self.meant.add(child(path, meant))

@@ -22,11 +22,15 @@ if TYPE_CHECKING:
 _LONGEST: Final = 4096
 """Longer values are not matched."""
 
+# Their fields are better than the argument: typed, and without a second place that could say
+# something else.
 _OURS: Final = {
     ("kubelet", "hostname-override"): "node.name",
     ("kubelet", "provider-id"): "node.providerID",
     ("kubelet", "node-labels"): "node.labels",
     ("kubelet", "register-with-taints"): "node.taints",
+    # kubeadm writes this one from criSocket and asks the runtime there itself, so both must be the
+    # same.
     ("kubelet", "container-runtime-endpoint"): "node.criSocket",
     ("kube-apiserver", "audit-policy-file"): "controlPlane.auditPolicy.policy",
     ("kube-apiserver", "encryption-provider-config"): "controlPlane.encryptionAtRest",
@@ -83,21 +87,25 @@ def judge_arguments(
             yield _unknown(name, flags, f"{at}.name", program, minor)
         elif not isinstance(argument.value, str) or (program, name) in _ELSEWHERE:
             continue  # it comes from elsewhere, or the rule of our own field says more of it
+        # Only values that can be parsed are compared with others afterwards.
         elif problem := _misfit(argument.value, program, name, kind, minor):
             yield finding("MA1412", f"{at}.value", problem, _hint(program, name))
         else:
+            # The last one of a name counts, as with Go's flags; kubeadm passes repeated ones on.
             given[name], places[name] = argument.value, f"{at}.value"
             if name == "feature-gates" and program != "etcd":
                 yield from _gates(argument.value, f"{at}.value", program, minor)
             elif name in _PLUGINS:
                 names = filter(None, (each.strip() for each in argument.value.split(",")))
                 yield from _plugins([(each, f"{at}.value") for each in names], minor)
+    # After all of them are known; the table of dependencies is loaded for these alone.
     if given:
         from machineadm.config.passed_on import flag_sets
 
         for name, problem in flag_sets.problems(program, given, minor, others):
             if not is_filled_in_elsewhere(given[name]):
                 yield finding("MA1412", places[name], problem, _hint(program, name))
+    # Flags of the kubelet are laid over its configuration, and the result is validated as a whole.
     if program == "kubelet":
         yield from _as_configuration(arguments, path, minor)
 
@@ -105,6 +113,7 @@ def judge_arguments(
 _PLUGINS: Final = ("enable-admission-plugins", "disable-admission-plugins", "admission-control")
 
 
+# The others have the field's name with hyphens; these predate it.
 _FIELDS: Final = {
     "event-qps": "eventRecordQPS",
     "registry-qps": "registryPullQPS",
@@ -131,11 +140,13 @@ def _as_configuration(arguments: Sequence[Any], path: str, minor: int) -> Iterat
         name = argument.name.replace("_", "-")
         kind = upstream.at(flags[name], minor) if name in flags else None
         field = _FIELDS.get(name) or named.get(name.replace("-", "").lower())
+        # A flag that has no field (--v, --hostname-override) is not part of the configuration.
         if kind is None or field is None or not isinstance(argument.value, str):
             continue
         kind = kind.rstrip("!?")
         if (
             kind not in _JUDGED
+            # Told already: a value that does not parse would only cause a second problem.
             or type_problem(name, argument.value, kind)
             or len(argument.value) > 64
         ):
@@ -158,6 +169,7 @@ def _as_configuration(arguments: Sequence[Any], path: str, minor: int) -> Iterat
             yield finding("MA1412", places[field], each.message, each.hint)
 
 
+# Maps and the like are written otherwise as a flag than in a document.
 _JUDGED: Final = frozenset({"int", "int32", "int64", "duration", "string", "bool", "stringSlice"})
 
 
@@ -171,6 +183,7 @@ def _unknown(name: str, flags: dict[str, Any], path: str, program: str, minor: i
         wanted = upstream.versions_of(flags[name])
         message = f"--{name} is an argument of {program} {wanted}, this machine asks for 1.{minor}"
         return finding("MA1441", path, message, hint)
+    # Only those of this version: to suggest one that is gone would start the next round.
     known = [each for each, kind in flags.items() if upstream.at(kind, minor) is not None]
     meant = "" if hint else suggest(name, known)
     guess = f'; did you mean "{meant}"?' if meant else ""
@@ -182,11 +195,13 @@ def _hint(program: str, name: str) -> str:
         return gone
     if ours := _OURS.get((program, name)):
         return f"better write spec.kubernetes.{ours}"
+    # Of the other programs no type of ours has fields by the flags' names.
     if program != "kubelet":
         return ""
     from machineadm.api.v1alpha1.node import NodeKubelet
 
     words = name.replace("-", "").lower()
+    # --max-pods and maxPods: the same letters but for hyphens and case.
     own = {field.lower(): field for field in NodeKubelet.__struct_encode_fields__}
     if words in own:
         return f"better write spec.kubernetes.node.kubelet.{own[words]}"
@@ -202,6 +217,8 @@ def _misfit(value: str, program: str, name: str, kind: str, minor: int) -> str:
     problem = type_problem(name, value, kind.rstrip("!?")) or value_problem(
         program, name, value, minor
     )
+    # etcd has no table of Kubernetes' types behind its flags, so its rules are in a module of their
+    # own.
     if not problem and program == "etcd":
         from machineadm.config.passed_on import etcd_flags
 
@@ -217,6 +234,8 @@ def _gates(value: str, path: str, program: str, minor: int) -> Iterator[Finding]
     given: dict[str, bool] = {}
     for pair in filter(None, value.split(",")):
         name, equals, state = (part.strip() for part in pair.partition("="))
+        # component-base registers the gates of several components by a name in front; `kube` is the
+        # default.
         name = name.removeprefix("kube:")
         if is_filled_in_elsewhere(pair):
             continue
@@ -226,6 +245,8 @@ def _gates(value: str, path: str, program: str, minor: int) -> Iterator[Finding]
         else:
             given[name] = state in ("1", "t", "T", "TRUE", "true", "True")
             yield from problem(name, given[name], path, program, minor)
+    # As a whole, since 1.35's components check what gates need of each other only after all are
+    # set.
     for each in unmet(given, given, "", program, minor):
         yield finding(each.code, path, each.message, each.hint)
 
@@ -251,6 +272,7 @@ def _components(control_plane: ControlPlaneConfig, context: Context) -> Iterator
 
 def _given_by_fields(control_plane: ControlPlaneConfig) -> Container[str]:
     """Arguments of the API server that fields beside `extraArgs` stand for, or rules of their own judge (components.py)."""
+    # Judged beside the modes (components.py): from here it would be told twice.
     found = ["authorization-policy-file"]
     authentication, authorization = control_plane.authentication, control_plane.authorization
     if authentication is not None and authentication.oidc is not None:
@@ -281,6 +303,7 @@ def _admission(plugins: AdmissionPlugins, context: Context) -> Iterator[Finding]
     minor = _minor(context)
     if minor is None:
         return
+    # In both lists: an unknown plugin keeps the API server from starting even where it is disabled.
     for field, names in (("enabled", plugins.enabled), ("disabled", plugins.disabled)):
         places = [(name, f"{field}[{index}]") for index, name in enumerate(names)]
         yield from _plugins(places, minor)
@@ -310,6 +333,7 @@ def _plugins(places: Sequence[tuple[str, str]], minor: int) -> Iterator[Finding]
 
 
 RULES: Final[Rules] = {
+    # By name: the type is in a branch that need not be imported for this module.
     "ControlPlaneConfig": (_components,),
     "NodeConfig": (_kubelet,),
     LocalEtcd: (_etcd,),

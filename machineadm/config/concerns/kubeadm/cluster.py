@@ -37,6 +37,8 @@ _SERVICE_BITS: Final = 20
 _SMALLEST: Final = 10
 """kubeadm's least number of addresses for pods, and for services."""
 
+# node-cidr-mask-size of the controller manager where kubeadm gives none: one node has 254
+# addresses, or 2^64.
 _NODE_MASK: Final = {4: 24, 6: 64}
 _NODE_BITS: Final = 16
 """The controller manager cuts a /24 or /64 for each node, and the range holds at most 2^16 of these."""
@@ -57,6 +59,7 @@ def _one_range_of_each_family(network: ClusterNetwork, _context: Context) -> Ite
     from ipaddress import ip_network
 
     for field, ranges in (("podCIDRs", network.pod_cidrs), ("serviceCIDRs", network.service_cidrs)):
+        # Two ranges are for dual stack, which is one of each family.
         families = [ip_network(each, strict=False).version for each in ranges]
         if len(families) != len(set(families)):
             yield finding(
@@ -73,6 +76,7 @@ def _service_ranges_fit(network: ClusterNetwork, _context: Context) -> Iterator[
     for index, each in enumerate(network.service_cidrs):
         parsed = ip_network(each, strict=False)
         if parsed.max_prefixlen - parsed.prefixlen > _SERVICE_BITS:
+            # /12 and /108: the hint names the prefix because people know prefixes, not sizes.
             least = parsed.max_prefixlen - _SERVICE_BITS
             yield finding(
                 "MA1316",
@@ -90,6 +94,7 @@ def _ranges_are_apart(network: ClusterNetwork, _context: Context) -> Iterator[Fi
     for index, each in enumerate(network.service_cidrs):
         services = ip_network(each, strict=False)
         for other in network.pod_cidrs:
+            # Nothing fails at once: only a service and a pod with one address do, some day.
             if services.overlaps(ip_network(other, strict=False)):
                 yield finding(
                     "MA1316", f"serviceCIDRs[{index}]", f"{each} overlaps the pod range {other}"
@@ -98,6 +103,8 @@ def _ranges_are_apart(network: ClusterNetwork, _context: Context) -> Iterator[Fi
 
 def _pod_ranges_fit(kubernetes: KubernetesConfig, _context: Context) -> Iterator[Finding]:
     """Judge them as kubeadm does, unless arguments tell the controller manager otherwise."""
+    # With a mask among the controller manager's arguments the cut depends on that; nothing is said
+    # then.
     if kubernetes.cluster is None or kubernetes.cluster.network is None or _cuts_nodes(kubernetes):
         return
     from ipaddress import ip_network
@@ -105,6 +112,7 @@ def _pod_ranges_fit(kubernetes: KubernetesConfig, _context: Context) -> Iterator
     for index, each in enumerate(kubernetes.cluster.network.pod_cidrs):
         parsed = ip_network(each, strict=False)
         node = _NODE_MASK[parsed.version]
+        # podSubnetNodeMaskMaxDiff of kubeadm: the allocator keeps a bitmap of at most 2^16 nodes.
         if not node - _NODE_BITS <= parsed.prefixlen <= node:
             yield finding(
                 "MA1316",
@@ -119,6 +127,8 @@ def _cuts_nodes(kubernetes: KubernetesConfig) -> bool:
     control_plane = kubernetes.control_plane
     manager = control_plane.controller_manager if control_plane is not None else None
     names = {argument.name for argument in manager.extra_args} if manager is not None else set()
+    # Both: with allocate-node-cidrs=false a plugin of the network cuts the ranges, and any size is
+    # right.
     return any(name.startswith("node-cidr-mask-size") for name in names) or (
         "allocate-node-cidrs" in names
     )
@@ -141,14 +151,17 @@ def _pods_mount_each_place_once(
 def _validity(certificates: ClusterCertificates, _context: Context) -> Iterator[Finding]:
     leaf = seconds(certificates.validity) if certificates.validity is not None else None
     authority = seconds(certificates.ca_validity) if certificates.ca_validity is not None else None
+    # The bounds of Cluster API's certificateValidityPeriodDays and caCertificateValidityPeriodDays.
     for field, given, days in (("validity", leaf, 1095), ("caValidity", authority, 36500)):
         if given is not None and not 3600 <= given <= days * DAY:
             yield finding("MA1312", field, f"must be between 1h and {days * 24}h ({days} days)")
+    # 3650 days are kubeadm's own CA. A leaf that outlives its issuer fails when that one ends.
     if leaf is not None and leaf > (authority if authority is not None else 3650 * DAY):
         yield finding("MA1312", "validity", "is longer than caValidity")
 
 
 def _disabled_means_alone(addon: Dns | ProxyAddon, _context: Context) -> Iterator[Finding]:
+    # Settings of what is not installed: somebody has forgotten one of the two lines.
     fields = (
         (("image", addon.image),)
         if isinstance(addon, Dns)
@@ -166,6 +179,7 @@ def _proxy_document(addon: ProxyAddon, context: Context) -> Iterator[Finding]:
         "KubeProxyConfiguration",
         context,
         optional=True,
+        # Rules of the document depend on the mode, which may be given by our field beside it.
         inherited={"mode": addon.mode},
     )
     if addon.config is not None and addon.mode is not None and "mode" in addon.config:
@@ -181,6 +195,8 @@ def _name_is_one_in_a_static_pod(
     variable: ContainerVariable, context: Context
 ) -> Iterator[Finding]:
     minor = judged_minor(asked_version(context))
+    # Since static pods are validated by the kubelet, its own version decides and not the API
+    # server's.
     if minor is not None and minor < RELAXED_NAMES_MINOR and not is_variable_name(variable.name):
         yield finding(
             "MA1431",
@@ -201,12 +217,15 @@ def _the_last_of_a_name_counts(etcd: LocalEtcd, _context: Context) -> Iterator[F
 
 
 def _one_scheme(external: ExternalEtcd, _context: Context) -> Iterator[Finding]:
+    # One configuration of TLS is for all of them: the API server's flags have one CA and one client
+    # certificate.
     schemes = [endpoint.partition("://")[0] for endpoint in external.endpoints]
     for index, scheme in enumerate(schemes):
         if scheme not in {"https", "http"}:
             yield finding("MA1322", f"endpoints[{index}]", "must be an https or http URL")
         elif scheme != schemes[0]:
             yield finding("MA1322", f"endpoints[{index}]", "must have the same scheme as the first")
+    # From 1.35 on, for metrics and health: these may be http while the others are https.
     for index, endpoint in enumerate(external.http_endpoints):
         if endpoint.partition("://")[0] not in {"https", "http"}:
             yield finding("MA1322", f"httpEndpoints[{index}]", "must be a https or http URL")
@@ -228,6 +247,7 @@ def _external_etcd_is_verified(
         return
     control_plane = kubernetes.control_plane
     inlined = control_plane.certificates if control_plane is not None else None
+    # Inlined is as good: it becomes the file (concerns/certificates).
     authority = external.ca_file is not None or (
         inlined is not None and inlined.etcd_ca is not None
     )

@@ -14,6 +14,7 @@ from machineadm.config.rules.names import names_come_once, names_fit
 
 
 def _certificate_names(server: ApiServer, _context: Context) -> Iterator[Finding]:
+    # x509 would take more; kubeadm validates them before it signs (ValidateCertSANs).
     yield from names_fit(server.cert_sans, "certSANs")
 
 
@@ -27,6 +28,7 @@ def _policy_file_with_its_mode(
     control_plane: ControlPlaneConfig, _context: Context
 ) -> Iterator[Finding]:
     """Mode ABAC reads a file that an argument names; without the mode the API server refuses the argument."""
+    # There is no field for the file: ABAC is too rare to have one, and its argument is passed on.
     server, authorization = control_plane.api_server, control_plane.authorization
     given = [
         (index, argument)
@@ -36,12 +38,14 @@ def _policy_file_with_its_mode(
     files = [(index, one) for index, one in given if one.name == "authorization-policy-file"]
     if any(argument.value is None for _, argument in given):
         return  # the machine itself says what it is
+    # The argument wins over the field, as kubeadm lays extraArgs over its own.
     written = [one.value or "" for _, one in given if one.name == "authorization-mode"]
     modes = (
         tuple(",".join(written).split(","))
         if written
         else (authorization.modes if authorization is not None else ())
     )
+    # Of a repeated argument the last one counts.
     file = files[-1][1].value if files else ""
     if "ABAC" in modes and not file:
         yield finding(

@@ -30,11 +30,13 @@ def _cluster_is_pinned(discovery: TokenDiscovery, _context: Context) -> Iterator
 
 
 def _endpoint_has_a_port(discovery: TokenDiscovery, _context: Context) -> Iterator[Finding]:
+    # Unlike controlPlaneEndpoint, to which kubeadm adds a port: here it dials what is written.
     if problem := endpoint_problem(discovery.endpoint, port_required=True):
         yield finding("MA1322", "endpoint", problem, "host:port, such as api.example.com:6443")
 
 
 def _server_is_https(kubeconfig: Kubeconfig, _context: Context) -> Iterator[Finding]:
+    # The kubelet would send the bootstrap token over it, which anybody on the way may use.
     if not kubeconfig.server.startswith("https://"):
         yield finding("MA1322", "server", "must be an https URL")
 

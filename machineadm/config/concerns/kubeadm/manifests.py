@@ -24,6 +24,8 @@ from machineadm.config.rules.patching import Open, Unknown
 PODS: Final = {pod: component for component, pod in COMPONENTS.items()}
 """Targets of patches that are pods of ours, and the fields that shape them; etcd is another one."""
 
+# More of them depend on version and configuration; too few leaves room in an `Open` list, too many
+# would allow an index that is not there.
 _ARGUMENTS: Final = {"etcd": 15, "apiServer": 24, "controllerManager": 13, "scheduler": 5}
 """How many arguments kubeadm gives at least (cmd/kubeadm/app/phases/controlplane/manifests.go)."""
 
@@ -35,6 +37,7 @@ def manifest(target: str, kubernetes: KubernetesConfig) -> dict[str, Any] | None
         target: As of a patch.
         kubernetes: As configured.
     """
+    # kubeadm writes these whatever the configuration says, so there is always something to patch.
     if target in PODS:
         component = PODS[target]
         mounts = {mount.name: mount.path for mount in kubeadm_mounts(kubernetes, component)}
@@ -52,6 +55,7 @@ def manifest(target: str, kubernetes: KubernetesConfig) -> dict[str, Any] | None
         return _pod(target, component, mounts, arguments_of(kubernetes, component), variables)
     cluster = kubernetes.cluster
     etcd = cluster.etcd if cluster is not None else None
+    # With an external etcd there is no pod, and a patch for it is never applied.
     if target == "etcd" and (etcd is None or etcd.external is None):
         local = etcd.local if etcd is not None else None
         data = (local.data_dir if local is not None else None) or "/var/lib/etcd"
@@ -93,11 +97,16 @@ def _pod(
         "startupProbe": dict(probe),
         "volumeMounts": Open({"mountPath": mounts[one], "name": one} for one in sorted(mounts)),
     }
+    # kubeadm gives the controller manager none: it serves no /readyz.
     if component != "controllerManager":
         container["readinessProbe"] = dict(probe)
     if variables:
         named = {one.name: _variable(one) for one in variables}
+        # By name, as kubeadm sorts them (MergeKubeadmEnvVars); a proxy's variables of the machine
+        # come between.
         container["env"] = Open(named[one] for one in sorted(named))
+    # The advertised address and etcd's client URL, which other control planes read to find this
+    # one.
     annotated = component in ("apiServer", "etcd")
     return {
         "apiVersion": "v1",
@@ -129,6 +138,7 @@ def _pod(
 
 def _variable(variable: ContainerVariable) -> dict[str, Any]:
     found: dict[str, Any] = {"name": variable.name}
+    # A patch may look at its name; what it holds must not be in a message.
     if variable.value is not None:
         found["value"] = Unknown("")  # it may be a secret
     if variable.value_from is not None:
@@ -136,6 +146,7 @@ def _variable(variable: ContainerVariable) -> dict[str, Any]:
     return found
 
 
+# metav1.Duration has no omitempty: kubeadm writes 0s, and the kubelet replaces it by its default.
 _DURATIONS: Final = (
     "cpuManagerReconcilePeriod", "evictionPressureTransitionPeriod", "fileCheckFrequency", "httpCheckFrequency", "imageMaximumGCAge",
     "imageMinimumGCAge", "nodeStatusReportFrequency", "nodeStatusUpdateFrequency", "runtimeRequestTimeout", "shutdownGracePeriod",

@@ -36,6 +36,8 @@ COMPONENTS: Final = {
 }
 """Fields of ControlPlaneConfig, and the pods that they are about."""
 
+# kubeadm's caCertsVolumePath; the other directories of certificates come only where the machine has
+# them.
 _CA_CERTIFICATES: Final = "/etc/ssl/certs"
 _FLEXVOLUMES: Final = "/usr/libexec/kubernetes/kubelet-plugins/volume/exec"
 _WHERE_THERE: Final = (
@@ -47,6 +49,7 @@ _WHERE_THERE: Final = (
 )
 """kubeadm mounts those that the machine has, each by its path with hyphens for slashes."""
 
+# By the ending, since no table of Kubernetes says which flags are paths of files to be read.
 _READ: Final = re.compile(
     r".*(-file|-config|kubeconfig|-cafile|-certfile|-keyfile|-client-certificate|-client-key|-certificate-authority)|config"
 )
@@ -74,6 +77,7 @@ class Mount(msgspec.Struct, frozen=True, kw_only=True):
 def mounts_fit(kubernetes: KubernetesConfig) -> Iterator[Finding]:
     """Yield findings about the mounts of all components, relative to KubernetesConfig."""
     yield from _etcd_apart(kubernetes)
+    # kubeadm mounts certificatesDir into two pods: one field, one problem.
     told = set()
     for component in COMPONENTS:
         for found in _component_fits(kubernetes, component):
@@ -99,6 +103,8 @@ def _component_fits(kubernetes: KubernetesConfig, component: str) -> Iterator[Fi
     given: dict[str, Mount] = {}
     for mount in given_mounts(kubernetes, component):
         volume = mount.field.removesuffix(".mountPath")
+        # Unlike kubeadm's own, which people replace on purpose: these hold what our fields have
+        # written.
         if mount.name in reserved:
             yield finding(
                 "MA1430",
@@ -125,6 +131,8 @@ def _component_fits(kubernetes: KubernetesConfig, component: str) -> Iterator[Fi
             )
         if problem := _misplaced(mount.path):
             yield finding("MA1430", mount.field, problem)
+        # The scheduler gets no certificates of the system. A warning, because whether the machine
+        # has it is not known here.
         elif component != "scheduler" and mount.path in set(_WHERE_THERE) - {_path_of(mount.name)}:
             yield warning(
                 "MA1430",
@@ -149,6 +157,7 @@ def _path_of(name: str) -> str | None:
 def _apart(mounts: Iterable[Mount], pod: str) -> Iterator[Finding]:
     first: dict[str, Mount] = {}
     for mount in mounts:
+        # The first one keeps the place: the later one is what somebody added.
         other = first.setdefault(mount.path, mount)
         if other is not mount and not _misplaced(mount.path):
             yield finding(
@@ -166,6 +175,7 @@ def _owner(mount: Mount) -> str:
 def _misplaced(path: str) -> str:
     if path == "/":
         return "its directory is /, at which nothing can be mounted"
+    # runc refuses a mount in /proc (checkProcMount) but for a few files of lxcfs.
     if path == "/proc" or path.startswith("/proc/"):
         return "no runtime mounts anything in /proc"
     return ""
@@ -179,6 +189,7 @@ def _etcd_apart(kubernetes: KubernetesConfig) -> Iterator[Finding]:
         return
     if problem := _misplaced(local.data_dir):
         yield finding("MA1430", "cluster.etcd.local.dataDir", problem)
+    # kubeadm would mount both at this path, and etcd would write its data among the keys.
     if local.data_dir == f"{certificates_directory(kubernetes)}/etcd":
         yield finding(
             "MA1430",
@@ -194,6 +205,8 @@ _NO_FLEXVOLUMES_MINOR: Final = 36
 def _has_flexvolumes(kubernetes: KubernetesConfig) -> bool:
     try:
         return not Semver.parse(str(kubernetes.version)).has(_NO_FLEXVOLUMES_MINOR)
+    # A version that cannot be read is told elsewhere; older is the safe guess, since it has one
+    # mount more.
     except ValueError:
         return True
 
@@ -224,6 +237,7 @@ def kubeadm_mounts(kubernetes: KubernetesConfig, component: str) -> Iterator[Mou
             # A value that the machine itself supplies is not known here.
             if argument.name == "flex-volume-plugin-dir" and argument.value is not None:
                 path, field = argument.value, f"controlPlane.{component}.extraArgs[{index}].value"
+        # Not `needed`: the controller manager starts without it, and only flexvolumes are missed.
         yield _own("flexvolume-dir", path, field=field)
     else:
         yield from _etcd_certificates(kubernetes.cluster, certificates_directory(kubernetes))
@@ -238,6 +252,7 @@ def _etcd_certificates(cluster: ClusterConfig | None, certificates: str) -> Iter
     external = cluster.etcd.external if cluster is not None and cluster.etcd is not None else None
     if external is None:
         return
+    # getEtcdCertVolumes keeps a set and drops what is below a directory that it has.
     chosen: set[str] = set()
     for path in (external.ca_file, external.cert_file, external.key_file):
         directory = (path or "").rpartition("/")[0] or ("/" if path else "")
@@ -248,6 +263,7 @@ def _etcd_certificates(cluster: ClusterConfig | None, certificates: str) -> Iter
         chosen = {one for one in chosen if not one.startswith(directory)} if not around else chosen
         if not around:
             chosen.add(directory)
+    # Sorted like kubeadm's, so that the numbers in the names are the same.
     for number, directory in enumerate(sorted(chosen)):
         yield Mount(
             name=f"etcd-certs-{number}",
@@ -263,12 +279,14 @@ def our_mounts(kubernetes: KubernetesConfig) -> Iterator[Mount]:
     config = kubernetes.control_plane
     if config is None:
         return
+    # One mount for all of its files: a directory, so that a file that is replaced is seen.
     if (what := _has_files(config)) is not None:
         yield Mount(name="machineadm", path=OWN, field=what, what=what)
     found: set[str] = set()
     if (directory := audit_log_directory(config)) is not None:
         what = "controlPlane.auditPolicy.log"
         yield Mount(name="machineadm-audit-log", path=directory, field=f"{what}.path", what=what)
+        # The log and a socket may share a directory, and one mount is enough.
         found.add(directory)
     for number, (directory, index) in enumerate(socket_directories(config).items()):
         if directory not in found:
@@ -280,6 +298,7 @@ def our_mounts(kubernetes: KubernetesConfig) -> Iterator[Mount]:
 def _has_files(config: ControlPlaneConfig) -> str | None:
     """Return the first field for which machineadm writes a file for the API server; None without any."""
     authentication, authorization = config.authentication, config.authorization
+    # oidc is arguments only, but for its CA, which is a file.
     webhooks = (authentication.webhook, authentication.structured) if authentication else ()
     oidc = authentication.oidc if authentication is not None else None
     asking = {
@@ -332,11 +351,14 @@ def files_are_seen(kubernetes: KubernetesConfig) -> Iterator[Finding]:
     # Its files are on the machine, and unknown here.
     if kubernetes.patches_directory is not None:
         return
+    # A patch may add a mount, and it is tried elsewhere (patches.py).
     patched = {patch.target for patch in kubernetes.patches}
     for component, pod in COMPONENTS.items():
         if pod in patched:
             continue
         for index, argument in enumerate(arguments_of(kubernetes, component)):
+            # A relative path is resolved in the container's working directory, which nobody relies
+            # on.
             path = argument.value or ""
             if not _READ.fullmatch(argument.name) or argument.name in _WRITTEN or path[:1] != "/":
                 continue

@@ -15,6 +15,7 @@ from machineadm.config.rules.model import Context, Rules, asked_version, finding
 from machineadm.config.rules.names import misfit
 from machineadm.config.versions import judged_minor
 
+# What a cloud or the kubelet itself says of its node; NodeRestriction lets a kubelet set them.
 _OWN_LABELS: Final = frozenset(
     {
         "kubernetes.io/hostname",
@@ -49,6 +50,7 @@ _EFFECTS: Final = ("NoSchedule", "PreferNoSchedule", "NoExecute")
 
 
 def _labels_are_the_nodes_to_give(node: NodeConfig, _context: Context) -> Iterator[Finding]:
+    # A label whose value comes later is refused for its key as well.
     for field, key in (
         *(("labels", key) for key in node.labels),
         *(("labelsFrom", key) for key in node.labels_from),
@@ -95,6 +97,8 @@ def _each_taint_once(node: NodeConfig, _context: Context) -> Iterator[Finding]:
 
 def _reject_all_with_other_names(node: NodeConfig, _context: Context) -> Iterator[Finding]:
     """Kubeadm accepts the names of its checks in any case, and `all` only without others."""
+    # ValidateIgnorePreflightErrors lowers them too, so IsPrivilegedUser and isprivilegeduser are
+    # one.
     names = [name.lower() for name in node.ignore_preflight_errors]
     if "all" in names and len(names) > 1:
         yield finding(
@@ -105,6 +109,7 @@ def _reject_all_with_other_names(node: NodeConfig, _context: Context) -> Iterato
 
 
 def _socket_has_a_scheme(node: NodeConfig, _context: Context) -> Iterator[Finding]:
+    # A bare path is old and still in use: kubeadm puts unix:// in front and warns.
     if node.cri_socket is not None and not node.cri_socket.startswith(
         ("unix:///", "npipe://", "/")
     ):
@@ -128,6 +133,8 @@ def _arguments_keep_the_rules_of_their_fields(
     for index, argument in enumerate(node.extra_args):
         if argument.value is None:
             continue
+        # Most arguments have no field of ours; those are judged by their program's flags
+        # (arguments.py).
         for code, problem in judges.get(argument.name, _nothing)(argument.value):
             hint = "label the node from the cluster, or use your own label domain"
             yield finding(
@@ -153,6 +160,7 @@ def _wrong(type_: Any) -> Callable[[str], Iterator[tuple[str, str]]]:
 
 def _wrong_labels(value: str) -> Iterator[tuple[str, str]]:
     for pair in filter(None, value.split(",")):
+        # Blanks are cut as the kubelet cuts them (ConfigurationMap of component-base).
         key, equals, label = (part.strip() for part in pair.partition("="))
         if _is_filled_in_elsewhere(key):
             continue
@@ -198,6 +206,8 @@ def _is_filled_in_elsewhere(text: str) -> bool:
 
 def _arguments_leave_our_own_alone(node: NodeConfig, _context: Context) -> Iterator[Finding]:
     for index, argument in enumerate(node.extra_args):
+        # kubeadm lets kubeletExtraArgs win over nodeRegistration, so the field would be without
+        # effect.
         for field, name in _OWN_ARGUMENTS:
             given = next((one for one in (field, f"{field}From") if _has(node, one)), None)
             if argument.name == name and given is not None:
@@ -205,6 +215,7 @@ def _arguments_leave_our_own_alone(node: NodeConfig, _context: Context) -> Itera
                     "MA1320", f"extraArgs[{index}].name", f"{name} is set by node.{given}"
                 )
         kubelet = node.kubelet
+        # Apart, since this field is of the kubelet's own part and is given as the argument, too.
         if argument.name == "node-ip" and kubelet is not None:
             given = next((one for one in ("nodeIP", "nodeIPFrom") if is_set(kubelet, one)), None)
             if given is not None:
@@ -229,6 +240,7 @@ def _kubelet_document(kubelet: NodeKubelet, context: Context) -> Iterator[Findin
         inherited=_inherited(kubelet, context),
     )
     minor = judged_minor(asked_version(context))
+    # Our own field beside the document; both end in one map of the kubelet.
     if kubelet.feature_gates and minor is not None:
         from machineadm.config.upstream.gates import problems, unmet
 
@@ -250,6 +262,7 @@ def _inherited(kubelet: NodeKubelet, context: Context) -> dict[str, Any]:
     cluster = context.kubernetes.cluster if context.kubernetes is not None else None
     inherited = dict((cluster.kubelet if cluster is not None else None) or {})
     gates = inherited.get("featureGates")
+    # The node's own gates win over the cluster's, gate by gate.
     inherited["featureGates"] = {
         **(gates if isinstance(gates, dict) else {}),
         **kubelet.feature_gates,
@@ -259,6 +272,7 @@ def _inherited(kubelet: NodeKubelet, context: Context) -> dict[str, Any]:
 
 def _images_are_removed_downwards(kubelet: NodeKubelet, _context: Context) -> Iterator[Finding]:
     high = kubelet.image_gc_high_threshold_percent
+    # Either may be given alone, and is then compared with the other's default.
     low = kubelet.image_gc_low_threshold_percent
     # The kubelet's own defaults; setting one of them alone is how people get here.
     if (80 if low is None else low) >= (85 if high is None else high):
@@ -279,6 +293,8 @@ def _soft_evictions_have_a_grace_period(
             yield finding(
                 "MA1303", child("evictionSoft", signal), "needs its evictionSoftGracePeriod"
             )
+    # The other way is no error to the kubelet, which ignores it; whoever wrote it expects an
+    # eviction.
     for signal in grace:
         if signal not in soft:
             yield finding(
@@ -293,6 +309,7 @@ def _thresholds_are_more_than_nothing(kubelet: NodeKubelet, _context: Context) -
         ("evictionSoft", kubelet.eviction_soft),
     ):
         for signal, value in thresholds.items():
+            # What is left of a zero amount without its digits and unit is nothing: 0, 0Mi, 0.0G.
             if not value.endswith("%") and not value.strip("0.kKMGTPEim"):
                 yield finding(
                     "MA1312", child(field, signal), "must be more than 0", "0% disables a signal"
@@ -310,6 +327,7 @@ def _cpus_are_counted_upwards(kubelet: NodeKubelet, _context: Context) -> Iterat
 def _parallel_pulls_are_not_serial(kubelet: NodeKubelet, _context: Context) -> Iterator[Finding]:
     """Without serializeImagePulls the kubelet assumes false if there is more than one (pkg/kubelet/apis/config)."""
     parallel, serial = kubelet.max_parallel_image_pulls, kubelet.serialize_image_pulls
+    # The kubelet does not start with both (ValidateKubeletConfiguration).
     if parallel is not None and parallel > 1 and serial:
         yield finding(
             "MA1323", "maxParallelImagePulls", "more than one requires serializeImagePulls: false"

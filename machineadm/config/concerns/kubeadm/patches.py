@@ -21,6 +21,7 @@ from machineadm.config.rules.patching import (
 )
 from machineadm.config.versions import judged_minor
 
+# From documents, which config must not import: agent passes it in.
 Read = Callable[[str], tuple[list[Any], str]]
 
 
@@ -34,6 +35,8 @@ def patches_apply(kubernetes: KubernetesConfig, context: Context, read: Read) ->
     """
     by_target: dict[str, list[int]] = {}
     for index, patch in enumerate(kubernetes.patches):
+        # In the order of the list: the files that kubeadm gets are numbered so that it sorts them
+        # the same way.
         by_target.setdefault(patch.target, []).append(index)
     for target, indexes in by_target.items():
         yield from _target(target, indexes, kubernetes, context, read)
@@ -46,9 +49,11 @@ def _target(
     model = manifest(target, kubernetes)
     if model is None:
         return  # kubeadm does not write it, so nothing is patched
+    # Each is applied to what the one before has made, as kubeadm does with several files.
     current: Any = model
     for index in indexes:
         patch, field = kubernetes.patches[index], f"patches[{index}].patch"
+        # A patch file may hold several documents, which kubeadm applies one by one.
         documents, problem = read(patch.patch)
         if problem or not documents:
             message = problem or "has no document, so it changes nothing"
@@ -59,6 +64,7 @@ def _target(
         except PatchError as error:
             yield finding("MA1432", field, str(error))
             return
+        # The rest of this target cannot be judged either: it is applied to something unknown.
         except UnknownError:
             return
         if problem := _refused(current, model, target, minor):
@@ -78,6 +84,7 @@ def _refused(current: Any, model: dict[str, Any], target: str, minor: int | None
     """Return why the patched object would be refused; empty if it would not be."""
     if problem := misfit_of(current, model):
         return problem
+    # kubeadm decodes the result by the kind of the target, whatever the patch made of it.
     for name in ("apiVersion", "kind"):
         if current.get(name) != model[name]:
             return f"{name} must stay {model[name]}"
@@ -88,10 +95,12 @@ def _refused(current: Any, model: dict[str, Any], target: str, minor: int | None
         # kubeadm drops it without a word, and fails if a second patch has it, too.
         more = ": a pod's fields are below spec.template.spec" if "containers" in unknown else ""
         return f"spec of a {model['kind']} has no field {unknown[0]}{more}" if unknown else ""
+    # Without tables for the version, the shape is all that can be judged.
     if minor is None:
         return ""
     from machineadm.config.passed_on import judged
 
+    # The first problem is enough: patches are fixed one by one.
     for found in judged(without_nulls(current), "", model["kind"], minor):
         where = found.path.removeprefix(".")
         return f"{where}: {found.message}" if where else found.message

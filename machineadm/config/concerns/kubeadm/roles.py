@@ -16,6 +16,7 @@ from machineadm.config.rules.names import is_address
 
 
 def _role_is_given(kubernetes: KubernetesConfig, _context: Context) -> Iterator[Finding]:
+    # In a MachineBootstrap it may be missing: the manager decides who initializes.
     if kubernetes.role is None:
         yield finding(
             "MA1303",
@@ -42,6 +43,8 @@ def _kubelet_can_authenticate(
 ) -> Iterator[Finding]:
     from machineadm.api.v1alpha1.discovery import FileDiscovery
 
+    # A kubeconfig without a user says whom to trust, and not who asks: the kubelet's TLS bootstrap
+    # then needs a token.
     discovery = role.discovery
     if (
         isinstance(discovery, FileDiscovery)
@@ -60,6 +63,7 @@ def _kubelet_can_authenticate(
 def _ca_cert_path_ends_in_crt(
     role: JoinControlPlane | JoinWorker, _context: Context
 ) -> Iterator[Finding]:
+    # ValidateJoinConfiguration refuses any other, only when kubeadm runs.
     if role.ca_cert_path is not None and not role.ca_cert_path.endswith(".crt"):
         yield finding("MA1323", "caCertPath", "kubeadm requires a name that ends in .crt")
 
@@ -67,6 +71,7 @@ def _ca_cert_path_ends_in_crt(
 def _workers_have_no_control_plane(
     kubernetes: KubernetesConfig, _context: Context
 ) -> Iterator[Finding]:
+    # Not dropped: whoever wrote it expects an API server on this machine.
     if isinstance(kubernetes.role, JoinWorker) and kubernetes.control_plane is not None:
         yield finding("MA1304", "controlPlane", "is not allowed with role JoinWorker")
 
@@ -74,6 +79,7 @@ def _workers_have_no_control_plane(
 def _only_the_first_sets_the_kubelets(
     kubernetes: KubernetesConfig, _context: Context
 ) -> Iterator[Finding]:
+    # kubeadm join reads kube-system/kubelet-config, and ignores a document of its own.
     joins = isinstance(kubernetes.role, (JoinControlPlane, JoinWorker))
     if joins and kubernetes.cluster is not None and kubernetes.cluster.kubelet is not None:
         yield finding(
@@ -87,6 +93,8 @@ def _only_the_first_sets_the_kubelets(
 def _only_workers_wait_for_cluster_api(
     kubernetes: KubernetesConfig, _context: Context
 ) -> Iterator[Finding]:
+    # Cluster API's kubeadm provider gives it to workers alone: the pods of a control plane do not
+    # tolerate it.
     control_plane = isinstance(kubernetes.role, (Initialize, JoinControlPlane))
     if control_plane and kubernetes.node is not None and kubernetes.node.uninitialized_taint:
         yield finding("MA1304", "node.uninitializedTaint", "is only allowed with role JoinWorker")
@@ -101,6 +109,7 @@ def _joining_control_plane_has_its_keys(
     # upload-certs wrote.
     if not isinstance(role, JoinControlPlane) or role.certificate_key is not None:
         return
+    # What a command does is not known, and a configuration that works must not be refused.
     if _may_be_brought_by_files_or_commands(kubernetes, context):
         return
     control_plane = kubernetes.control_plane
@@ -113,6 +122,7 @@ def _joining_control_plane_has_its_keys(
             "`kubeadm init phase upload-certs --upload-certs` on the first machine prints one",
         )
         return
+    # kubeadm join would end at a missing one, after the machine has been prepared.
     missing = [name for name in _shared(kubernetes) if not is_set(certificates, name)]
     if missing:
         yield finding(
@@ -131,12 +141,14 @@ def _may_be_brought_by_files_or_commands(kubernetes: KubernetesConfig, context: 
         any(file.path.startswith(f"{directory}/") for file in machine.files)
         or len(machine.commands.boot) > 0
         or len(machine.commands.pre_kubeadm) > 0
+        # Then kubeadm neither downloads nor makes certificates: somebody else does it all.
         or "control-plane-prepare" in kubernetes.skip_phases
     )
 
 
 def _shared(kubernetes: KubernetesConfig) -> tuple[str, ...]:
     cluster = kubernetes.cluster
+    # The CA of an external etcd need not be here: kubeadm signs nothing with it.
     external = cluster is not None and cluster.etcd is not None and cluster.etcd.external
     names = ("ca", "frontProxyCA", "serviceAccount")
     return names if external else (*names, "etcdCA")
@@ -145,6 +157,7 @@ def _shared(kubernetes: KubernetesConfig) -> tuple[str, ...]:
 def _expires_at_some_time(token: BootstrapToken, _context: Context) -> Iterator[Finding]:
     if token.expires is None:
         return
+    # The pattern of the type lets February 30 pass.
     try:
         instant(token.expires)
     except ValueError:
@@ -153,6 +166,7 @@ def _expires_at_some_time(token: BootstrapToken, _context: Context) -> Iterator[
 
 def _groups_need_authentication(token: BootstrapToken, _context: Context) -> Iterator[Finding]:
     """Kubeadm adds a group to a token without groups, and then refuses groups without this usage."""
+    # Without usages kubeadm takes signing and authentication both.
     if token.usages and "authentication" not in token.usages:
         yield finding(
             "MA1323",
@@ -182,6 +196,7 @@ def _ttl_is_counted_in_seconds(token: BootstrapToken, _context: Context) -> Iter
         yield finding("MA1312", "ttl", "must be 0s or at least 1s")
 
 
+# The two types have no base in common: their tags make them variants of one union.
 _JOIN: Final = (_discovery_is_given, _kubelet_can_authenticate, _ca_cert_path_ends_in_crt)
 
 
@@ -200,8 +215,10 @@ def _services_are_of_the_advertised_family(
         for index, argument in enumerate(arguments)
         if argument.name == "advertise-address"
     }
+    # Then the argument's range counts and not the field's; to parse it here would judge it twice.
     if any(argument.name == "service-cluster-ip-range" for argument in arguments):
         return
+    # The argument wins over what kubeadm gives from localAPIEndpoint.
     if not places and plane.local_api_endpoint is not None:
         address = plane.local_api_endpoint.advertise_address
         places = {"controlPlane.localAPIEndpoint.advertiseAddress": address}

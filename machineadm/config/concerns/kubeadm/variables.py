@@ -39,6 +39,7 @@ def source_fits(
                 "a static pod must not refer to an object of the API server, so the kubelet refuses it",
                 "give the value itself, or a file by extraVolumes",
             )
+    # The kubelet wants an emptyDir that an init container fills; only a patch can add both.
     if source.file_key_ref is not None and not _is_patched(kubernetes):
         yield finding(
             "MA1431",
@@ -47,6 +48,7 @@ def source_fits(
             "give the value itself",
         )
     if (reference := source.field_ref) is not None:
+        # Names of fields are converted for v1 alone (ConvertDownwardAPIFieldLabel).
         if reference.api_version not in (None, "v1"):
             yield finding("MA1431", "fieldRef.apiVersion", "must be v1")
         if problem := field_problem(reference.field_path, VARIABLE_FIELDS):
@@ -57,6 +59,7 @@ def source_fits(
 
 
 def _is_patched(kubernetes: KubernetesConfig | None) -> bool:
+    # Any patch: which volumes a directory of patches brings is not known here.
     return kubernetes is not None and bool(kubernetes.patches or kubernetes.patches_directory)
 
 

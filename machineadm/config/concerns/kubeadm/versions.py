@@ -43,6 +43,7 @@ _NEEDS: Final = (
     ("timeouts.kubernetesAPICall", V1BETA4_MINOR),
     ("timeouts.tlsBootstrap", V1BETA4_MINOR),
     ("timeouts.upgradeManifests", V1BETA4_MINOR),
+    # Came to v1beta4 later than the others: an earlier kubeadm does not know it.
     ("cluster.etcd.external.httpEndpoints", 35),
     # The components' own.
     ("controlPlane.authentication.structured", STRUCTURED_MINOR),
@@ -60,12 +61,14 @@ def needs(path: str, wanted: str, version: Semver, hint: str = "") -> Finding:
 
 def _version_is_known(kubernetes: KubernetesConfig, context: Context) -> Iterator[Finding]:
     version = asked_version(context)
+    # v1beta3 is in older ones, too; their components have flags and gates that no table here knows.
     if version is not None and not version.has(OLDEST_MINOR):
         yield finding(
             "MA1311",
             "version",
             f"{version} is too old: this release supports kubeadm 1.{OLDEST_MINOR} and later",
         )
+    # A typo in nearly all cases: v11.34.0.
     elif version is not None and version.major > 1:
         yield finding("MA1311", "version", f"{version}: there is no such Kubernetes yet")
     # Unknown is not wrong: but what cannot be judged must be allowed explicitly, or a typo in a
@@ -94,6 +97,7 @@ def _fields_have_their_version(kubernetes: KubernetesConfig, context: Context) -
     if version is None:
         return
     for path, minor in _NEEDS:
+        # Once by field and not by place: the few that are set are then walked for their paths.
         if not version.has(minor):
             for _value, at in select(kubernetes, tuple(path.split(".")), ""):
                 yield needs(at, f"1.{minor} or later", version)
@@ -101,6 +105,7 @@ def _fields_have_their_version(kubernetes: KubernetesConfig, context: Context) -
 
 def _p384_came_later(kubernetes: KubernetesConfig, context: Context) -> Iterator[Finding]:
     version = asked_version(context)
+    # Before v1beta4 the field itself is refused (above), and once is enough.
     if version is None or version.has(34) or not version.has(V1BETA4_MINOR):
         return
     for value, at in select(kubernetes, ("cluster", "certificates", "keyAlgorithm"), ""):
@@ -122,6 +127,7 @@ def _two_timeouts_by_role(kubernetes: KubernetesConfig, context: Context) -> Ite
     if version is None or version.has(V1BETA4_MINOR) or kubernetes.timeouts is None:
         return
     first = isinstance(kubernetes.role, Initialize)
+    # v1beta3 has the other one in the document that this role does not have.
     field = "discovery" if first else "controlPlaneComponentHealthCheck"
     if kubernetes.role is not None and is_set(kubernetes.timeouts, field):
         yield needs(
@@ -143,6 +149,7 @@ def _ipvs_is_going(addon: ProxyAddon, context: Context) -> Iterator[Finding]:
     version = asked_version(context)
     if version is None or not version.has(_IPVS_DEPRECATED):
         return
+    # At both places where it can be said; if it is at both, another rule tells.
     for path, mode in (("mode", addon.mode), ("config.mode", (addon.config or {}).get("mode"))):
         if mode == "ipvs":
             yield warning(
@@ -160,6 +167,7 @@ def _nftables_came_later(addon: ProxyAddon, context: Context) -> Iterator[Findin
     version = asked_version(context)
     if version is None or version.has(31) or addon.mode != "nftables":
         return
+    # Alpha in 1.29 and 1.30: kube-proxy refuses the mode without its gate (KEP-3866).
     if mapping(addon.config or {}, "featureGates").get("NFTablesProxyMode") is not True:
         yield needs(
             "mode",
@@ -178,6 +186,7 @@ def _arguments_come_once(
         return
     seen: set[str] = set()
     for index, argument in enumerate(component.extra_args):
+        # A map keeps one of the two, and which is not what was written.
         if argument.name in seen:
             yield needs(
                 f"extraArgs[{index}].name", f"1.31 or later to give {argument.name} twice", version
@@ -198,6 +207,7 @@ def _gates_are_known(cluster: ClusterConfig, context: Context) -> Iterator[Findi
         return
     from machineadm.config import upstream
 
+    # kubeadm has its own set, apart from that of the components.
     gates = upstream.names()["gates"]["kubeadm"]
     for name in cluster.feature_gates:
         yield from _known(name, gates, child("featureGates", name), version)
@@ -211,6 +221,7 @@ def _phases_are_known(kubernetes: KubernetesConfig, context: Context) -> Iterato
         return
     from machineadm.config import upstream
 
+    # The two commands have different phases, some by the same name.
     role = "init" if isinstance(kubernetes.role, Initialize) else "join"
     phases = upstream.names()["phases"][role]
     for index, name in enumerate(kubernetes.skip_phases):
@@ -240,6 +251,7 @@ def _nearest(name: str, names: dict[str, Any], minor: int) -> str:
     known = [each for each, entry in names.items() if upstream.at(entry, minor) is not None]
     if near := suggest(name, known):
         return f'did you mean "{near}"?'
+    # Without subphases: they are more than anybody reads in a line.
     return f"it has {', '.join(sorted(each for each in known if '/' not in each))}"
 
 
