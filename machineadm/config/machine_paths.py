@@ -144,4 +144,5 @@ def socket_directories(config: ControlPlaneConfig) -> dict[str, int]:
 
 def is_windows_path(path: str) -> bool:
     """Whether a path, as the types let it pass, is one of Windows: it begins with a drive."""
-    return path[1:2] == ":"
+    # The slash too: /: is a fine name on Linux, if a strange one.
+    return path[1:2] == ":" and path[0] != "/"

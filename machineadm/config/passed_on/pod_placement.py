@@ -56,7 +56,7 @@ def _toleration(toleration: dict[str, Any], path: str, minor: int) -> Iterator[F
     key, operator, value = (text(toleration, name) for name in ("key", "operator", "value"))
     if key and not is_qualified(key):
         yield refused(child(path, "key"), "is not a key such as example.com/gpu")
-    if not key and operator not in ("Exists", "Exist"):
+    if not key and operator != "Exists":
         yield refused(child(path, "operator"), "must be Exists without a key")
     if operator == "Exists" and value:
         yield refused(child(path, "value"), "not together with operator Exists")

@@ -9,6 +9,7 @@ import pytest
 from msgspec.structs import replace
 
 from machineadm.api.pruned import PRUNED
+from machineadm.config.machine_paths import is_windows_path
 from machineadm.config.paths import child, is_set, select, structs_in
 from machineadm.documents import nodes
 from tests.configurations import configuration, example
@@ -62,3 +63,13 @@ def test_a_field_is_set_when_it_differs_from_what_its_type_gives(struct: type[An
     for field in fields:
         assert is_set(bare, field.encode_name) is field.required, field.name
         assert is_set(replace(bare, **{field.name: object()}), field.encode_name)
+
+
+@pytest.mark.parametrize("path", ["C:\\k", "c:/k", "Z:\\a b"])
+def test_a_path_with_a_drive_is_one_of_windows(path: str) -> None:
+    assert is_windows_path(path)
+
+
+@pytest.mark.parametrize("path", ["/:x", "/:", "/a:b", "/c:/k"])
+def test_a_colon_behind_the_first_slash_is_a_letter_of_a_linux_name(path: str) -> None:
+    assert not is_windows_path(path)

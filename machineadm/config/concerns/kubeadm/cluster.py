@@ -35,7 +35,7 @@ _SERVICE_BITS: Final = 20
 """A range of services may have at most 2^20 addresses: the API server keeps a bitmap of them."""
 
 _SMALLEST: Final = 10
-"""kubeadm's least number of addresses for pods, and for services."""
+"""kubeadm's least number of addresses for services (MinimumAddressesInServiceSubnet)."""
 
 # node-cidr-mask-size of the controller manager where kubeadm gives none: one node has 254
 # addresses, or 2^64.
