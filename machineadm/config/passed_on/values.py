@@ -55,7 +55,7 @@ def text(value: Any, name: str) -> str:
 def number(value: Any, name: str) -> float | None:
     """A field that holds a number, or None."""
     found = value.get(name) if isinstance(value, dict) else None
-    # A bool is an int in Python, and `true` is no number to Go.
+    # A bool is an int in Python, and Go takes `true` for something else.
     return found if isinstance(found, (int, float)) and not isinstance(found, bool) else None
 
 
