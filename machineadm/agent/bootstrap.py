@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
 import msgspec
 
 from machineadm import planner
+from machineadm.agent.image import with_base
 from machineadm.agent.intake import Accepted, ProblemsError, accept
 from machineadm.agent.own_file import BOOT_CONFIGURATION, is_volatile
 from machineadm.agent.preflight import (
@@ -65,6 +66,9 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
 
     paths: tuple[str, ...]
     """Inputs, in order."""
+
+    merge: bool = False
+    """All inputs are fragments, not those of directories alone."""
 
     mode: Mode = "provisioning"
 
@@ -236,7 +240,13 @@ def prepare(
     if reporter:
         reporter.about(_machine_identity(facts))
     plugins = request.passphrases.plugins
-    streams = read_streams(request.paths, sleep=host.clock.sleep, plugins=plugins)
+    streams = read_streams(
+        request.paths,
+        directories=True,
+        merge=request.merge,
+        sleep=host.clock.sleep,
+        plugins=plugins,
+    )
     plugins.used.clear()  # a resumed run has copies of what these gave, and does not need them
     opener = Opener(
         passphrases=request.passphrases,
@@ -245,7 +255,8 @@ def prepare(
     )
     try:
         accepted = accept(
-            streams,
+            # Not kept for a resumed run, which finds the image's part where this one has.
+            with_base(streams, host),
             mode=request.mode,
             opener=opener,
             deadline=request.deadline,
@@ -482,9 +493,19 @@ def _resume_unit(request: Request, machine: Machine, ready: Ready) -> ResumeUnit
     return ResumeUnit(
         agent=machine.agent,
         streams=ready.streams,
-        options=(*request.options, *request.passphrases.options, *machine.directory_options),
+        options=(
+            *_merging(ready.streams),
+            *request.options,
+            *request.passphrases.options,
+            *machine.directory_options,
+        ),
         instance_data=ready.resolved.given if ready.resolved is not None else None,
     )
+
+
+def _merging(streams: Sequence[Stream]) -> tuple[str, ...]:
+    """The option without which copies of fragments would be several configurations: the directory they were in is not kept."""
+    return ("--merge",) if any(stream.fragment for stream in streams) else ()
 
 
 def _with_resume_unit(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from machineadm.agent.image import with_base
 from machineadm.agent.instance_data import InstanceValues, given_by, lookup_of
 from machineadm.agent.intake import Accepted, accept
 from machineadm.agent.references import resolve
@@ -94,7 +95,7 @@ def report(
         try:
             # The mode that needs no kubernetes section: facts are useful before a configuration is complete.
             accepted = accept(
-                read_streams(paths, plugins=passphrases.plugins),
+                with_base(read_streams(paths, directories=True, plugins=passphrases.plugins), host),
                 mode="preparation",
                 opener=opener,
                 allow_unknown_version=True,

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 import msgspec
 
 from machineadm.api.finding import Finding
+from machineadm.api.scheme import KINDS
 from machineadm.api.v1alpha1.encrypted_data import EncryptedData
 from machineadm.api.v1alpha1.machine import MachineConfiguration
 from machineadm.api.v1alpha1.reference import ConfigurationReference
@@ -104,7 +105,10 @@ def examine(
     given = [
         one for stream in streams for one in decode(stream.data, file=stream.name, budget=budget)
     ]
-    documents, unopened = expand(given, opener, budget)
+    ordered, unopened = expand(given, opener, budget)
+    documents = ordered
+    if any(stream.fragment for stream in streams):
+        documents = _merged(ordered, tuple(one.name for one in streams if one.fragment))
     problems = [problem for document in documents for problem in document.problems]
     problems += unopened
     closed = opener.references is None and any(
@@ -113,7 +117,7 @@ def examine(
     problems += _about_the_stream(documents, complete=not unopened and not closed)
     configurations = _configurations(documents)
     if len(configurations) != 1:
-        return Intake(configuration=None, problems=in_order(problems, documents))
+        return Intake(configuration=None, problems=in_order(problems, ordered))
     (document,) = configurations
     findings = check(
         document.value,
@@ -125,7 +129,7 @@ def examine(
     )
     problems += [problem_at(document, finding) for finding in findings]
     return Intake(
-        configuration=document.value, document=document, problems=in_order(problems, documents)
+        configuration=document.value, document=document, problems=in_order(problems, ordered)
     )
 
 
@@ -161,6 +165,47 @@ def accept(
     return Accepted(
         configuration=intake.configuration, document=intake.document, warnings=intake.warnings
     )
+
+
+def _merged(documents: list[Document], fragments: tuple[str, ...]) -> list[Document]:
+    """The documents with one MachineConfiguration in the place of all that are merged into it.
+
+    Args:
+        documents: Of all inputs, in order.
+        fragments: The inputs that may have any number of them. Of all others together only one is merged: two would be a mistake.
+    """
+    from machineadm.documents.merging import INCOMPLETE, merge
+
+    layers: list[Document] = []
+    has_own = False
+    for document in documents:
+        if _is_layer(document):
+            # What is opened is a fragment as what it stands in is.
+            own = not any(
+                document.file == name or document.file.startswith(f"{name}#") for name in fragments
+            )
+            if own and has_own:
+                return documents
+            has_own |= own
+            layers.append(document)
+    if len(layers) < 2:
+        return documents
+    merged = merge(layers)
+    told = {(one.file, one.line, one.column, one.code) for one in merged.problems}
+    # A value that a later layer replaces is judged where it is written, too: nobody notices it otherwise until the later one is gone.
+    more = tuple(
+        problem
+        for layer in layers
+        for problem in layer.problems
+        if problem.code not in INCOMPLETE
+        and (problem.file, problem.line, problem.column, problem.code) not in told
+    )
+    merged = msgspec.structs.replace(merged, problems=(*more, *merged.problems))
+    return [*(one for one in documents if not _is_layer(one)), merged]
+
+
+def _is_layer(document: Document) -> bool:
+    return KINDS.get((document.api_version, document.kind)) is MachineConfiguration
 
 
 def _configurations(documents: Sequence[Document]) -> list[Document]:

@@ -11,6 +11,7 @@ from machineadm.api.infrastructure.v1alpha1 import aws, gcs, http
 from machineadm.api.meta import ApiStruct, HandlerRef, KeyReference, ProviderRef
 from machineadm.api.scheme import GROUP
 from machineadm.api.v1alpha1 import (
+    agent_configuration,
     encrypted_data,
     machine,
     machine_bootstrap,
@@ -298,6 +299,7 @@ DOCUMENTS: Final[tuple[type[ApiStruct], ...]] = (
     encrypted_data.EncryptedData,
     reference.ConfigurationReference,
     plugins.PluginConfiguration,
+    agent_configuration.AgentConfiguration,
     status.BootstrapStatus,
 )
 """Kinds that are used on a machine; these have a JSON Schema."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
+from machineadm.cli.options import named
 from machineadm.errors import UsageError
 
 if TYPE_CHECKING:
@@ -20,7 +21,19 @@ def add_arguments(parser: Parser) -> None:
     parser.add_argument(
         "what",
         metavar="CODE|KIND.field.path",
+        nargs="?",
         help="such as MA1203, or MachineConfiguration.spec.machine.files",
+    )
+    parser.add_option(
+        "--merged",
+        action="store_true",
+        help="show instead what all of --path and the image's own fragments come to, each value with its origin",
+    )
+    parser.add_path(required=False, directories=True)
+    parser.add_merge()
+    parser.add_opening()
+    parser.add_option(
+        "--root", metavar="DIR", type=named, help="read the image's own fragments below DIR"
     )
     parser.add_output()
 
@@ -31,7 +44,13 @@ def run(arguments: Namespace) -> int:
     Raises:
         UsageError: The code, the kind or the field is not known.
     """
+    if arguments.merged:
+        from machineadm.cli.merged import show
+
+        return show(arguments)
     what = arguments.what
+    if what is None:
+        raise UsageError("MA7001", "what is to be explained?", hint="machineadm explain --help")
     # No kind begins with MA and digits, so one argument serves both questions.
     if what[:2].upper() == "MA" and what[2:].isdigit():
         return _code(what, arguments.output)

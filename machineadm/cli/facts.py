@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 def add_arguments(parser: Parser) -> None:
     """Add this command's options."""
-    parser.add_path(required=False)
+    parser.add_path(required=False, directories=True)
     parser.add_opening()
     parser.add_instance_data()
     parser.add_directories()

@@ -183,15 +183,29 @@ class Parser:
         settings["help"] = f"{settings['help']} [{variable}]"
         self.add_argument(name, **settings)
 
-    def add_path(self, *, required: bool = True) -> None:
-        """Add where the configuration is read from."""
+    def add_path(self, *, required: bool = True, directories: bool = False) -> None:
+        """Add where the configuration is read from.
+
+        Args:
+            required: It must be given.
+            directories: It may be a directory of fragments.
+        """
         self.add_option(
             "--path",
-            metavar="FILE|-|URI",
+            metavar="FILE|DIR|-|URI" if directories else "FILE|-|URI",
             type=named,
             action="append",
             required=required,
-            help="configuration; several files are read as one stream, in order; - is standard input",
+            help="configuration; several files are read as one stream, in order; - is standard input"
+            + ("; the files of a directory are merged" if directories else ""),
+        )
+
+    def add_merge(self) -> None:
+        """Add what makes fragments of all inputs."""
+        self.add_option(
+            "--merge",
+            action="store_true",
+            help="merge the MachineConfigurations of all inputs, a later one above an earlier one, as those of a directory are",
         )
 
     def add_passphrases(self) -> None:
@@ -284,7 +298,8 @@ def add_configuration(
         outputs: Forms of output beside text and JSON.
         preparation: What that mode means to the command.
     """
-    parser.add_path()
+    parser.add_path(directories=True)
+    parser.add_merge()
     parser.add_option(
         "--mode",
         choices=("provisioning", "preparation"),
@@ -313,6 +328,7 @@ def request_of(
 
     return Request(
         paths=tuple(arguments.path),
+        merge=arguments.merge,
         mode=arguments.mode,
         passphrases=passphrases or passphrases_of(arguments),
         allow_unauthenticated=arguments.allow_unauthenticated_encryption,

@@ -26,7 +26,8 @@ _LIKELY = (34, 30, 36, 32)
 
 def add_arguments(parser: Parser) -> None:
     """Add this command's options."""
-    parser.add_path()
+    parser.add_path(directories=True)
+    parser.add_merge()
     parser.add_option(
         "--kubernetes-version",
         metavar="VERSION",
@@ -105,7 +106,8 @@ def _filled(stream: Stream, arguments: Namespace, kubernetes_version: str | None
         one = Stream(name=stream.name, data=candidate.encode())
         return [problem.line for problem in _examined([one], arguments, kubernetes_version).errors]
 
-    return Stream(name=stream.name, data=stand_in(text, wrong).encode())
+    filled = stand_in(text, wrong).encode()
+    return Stream(name=stream.name, data=filled, fragment=stream.fragment)
 
 
 def _examined(
@@ -141,7 +143,9 @@ def run(arguments: Namespace) -> int:
     from machineadm.sources.stream import read_streams
 
     passphrases = passphrases_of(arguments)
-    streams = read_streams(arguments.path, plugins=passphrases.plugins)
+    streams = read_streams(
+        arguments.path, directories=True, merge=arguments.merge, plugins=passphrases.plugins
+    )
     kubernetes_version = arguments.kubernetes_version
     if arguments.placeholders:
         # Before decoding: a placeholder is text, and where it stands unquoted it decides of which

@@ -186,6 +186,22 @@ def read_values(text: str) -> tuple[list[Any], str]:
     return found, ""
 
 
+def decode_node(node: Node, *, source: Source, index: int) -> Document:
+    """Type a document that was put together of nodes.
+
+    Args:
+        node: Its root.
+        source: Knows the places of its nodes.
+        index: Its place in the stream, from 1.
+
+    Returns:
+        As `decode`.
+    """
+    from machineadm.api.scheme import KINDS
+
+    return _typed(source, index, node, _Root(node, []), KINDS)
+
+
 def _documents(source: Source, kinds: Kinds, budget: Budget) -> Iterator[Document]:
     index = 0
     for root in _roots(source, budget):
@@ -330,9 +346,10 @@ def _place(fault: Fault) -> int:
 
 def _problem(source: Source, index: int, fault: Fault) -> Problem:
     line, column = source.position(fault.at)
+    file, document = source.origin(fault.at) or (source.file, index)
     return Problem(
-        file=source.file,
-        document=index,
+        file=file,
+        document=document,
         line=line,
         column=column,
         code=fault.code,

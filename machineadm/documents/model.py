@@ -102,12 +102,14 @@ def problem_at(document: Document, finding: Finding) -> Problem:
     Returns:
         The problem to show.
     """
-    location = document.locate(finding.path)
+    at = 0 if document.root is None else find(document.root, finding.path)
+    line, column = document.source.position(at)
+    file, index = document.source.origin(at) or (document.file, document.index)
     return Problem(
-        file=document.file,
-        document=document.index,
-        line=location.line,
-        column=location.column,
+        file=file,
+        document=index,
+        line=line,
+        column=column,
         code=finding.code,
         severity=finding.severity,
         path=finding.path,

@@ -86,6 +86,10 @@ class Source:
         more, last = self._breaks(at // _BLOCK * _BLOCK, at)
         return line + more, at - (last or begin) + 1
 
+    def origin(self, _at: int) -> tuple[str, int] | None:
+        """File and document that an offset is in, where a text is of several; None: the document's own."""
+        return None
+
     def _survey(self) -> list[tuple[int, int]]:
         """Return the line at the beginning of each block, and where that line begins.
 

@@ -68,7 +68,7 @@ def walk(root: Node, type_: type, source: Source, refusal: str) -> tuple[Any, li
         The typed value and the problems. With problems, what failed is PRUNED in it; it is None if
         nothing is left.
     """
-    info, names = _described(type_)
+    info, names = described(type_)
     walker = _Walker(source, names)
     value: Any = None
     try:
@@ -85,7 +85,8 @@ def walk(root: Node, type_: type, source: Source, refusal: str) -> tuple[Any, li
 # type_info evaluates every annotation below the type, and a stream may hold many documents of one
 # kind.
 @cache
-def _described(type_: type) -> tuple[inspect.Type, FieldIndex]:
+def described(type_: type) -> tuple[inspect.Type, FieldIndex]:
+    """A type as msgspec describes it, and the names of all fields below it."""
     # All branches at once: an annotation of a stand-in tells the walk nothing about the fields
     # below it.
     load()

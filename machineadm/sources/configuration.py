@@ -16,6 +16,11 @@ from machineadm.sources.shown import shown
 if TYPE_CHECKING:
     from machineadm.sources.plugins import PluginSource
 
+
+class DirectoryError(UsageError):
+    """The path is that of a directory."""
+
+
 MOST = MAX_BYTES
 """Bytes of one source, and of all of a command line together: more is not even held."""
 
@@ -94,6 +99,10 @@ def _file(path: str) -> bytes:
     try:
         with open(path, "rb") as file:  # noqa: PTH123 - pathlib takes 2 ms to load
             return _bounded(file, repr(path))
+    except IsADirectoryError as error:
+        raise DirectoryError(
+            "MA7004", f"cannot read {path!r}: it is a directory", hint="name a file in it"
+        ) from error
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else "a path cannot contain a NUL"
         raise UsageError(

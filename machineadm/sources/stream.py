@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from machineadm.errors import UsageError
-from machineadm.sources.configuration import MOST, read
+from machineadm.sources.configuration import MOST, DirectoryError, read
 from machineadm.sources.shown import shown
 
 if TYPE_CHECKING:
     from machineadm.sources.plugins import PluginSource
+
+
+_ENDINGS = (".yaml", ".yml", ".json")
 
 
 class Stream(msgspec.Struct, frozen=True, kw_only=True):
@@ -23,10 +26,15 @@ class Stream(msgspec.Struct, frozen=True, kw_only=True):
 
     data: bytes
 
+    fragment: bool = False
+    """Its MachineConfigurations may leave things out, and are merged with those of other inputs."""
+
 
 def read_streams(
     paths: Sequence[str],
     *,
+    directories: bool = False,
+    merge: bool = False,
     sleep: Callable[[float], None] | None = None,
     plugins: PluginSource | None = None,
 ) -> tuple[Stream, ...]:
@@ -34,27 +42,73 @@ def read_streams(
 
     Args:
         paths: File names, `-` for standard input, or URIs.
+        directories: Take directories, too; their files are fragments.
+        merge: All inputs are fragments.
         sleep: Waits between attempts at a download; may raise when the run must end.
         plugins: As of `configuration.read`.
 
     Raises:
+        DirectoryError: MA7004: One of them is a directory.
         UsageError: One of them cannot be read, or standard input is named twice.
         HostError: A download failed.
         PluginError: A plugin does not give it.
     """
     if paths.count("-") > 1:
         raise UsageError("MA7004", "standard input can be read only once")
-    streams, left = [], MOST
+    streams: list[Stream] = []
+    left = MOST
     for path in paths:
-        stream = Stream(name=_name(path), data=read(path, sleep=sleep, plugins=plugins))
-        left -= len(stream.data)
-        if left < 0:
-            message = (
-                f"cannot read {stream.name}: up to here the inputs are larger than {MOST} bytes"
+        found: tuple[Stream, ...]
+        try:
+            data = read(path, sleep=sleep, plugins=plugins)
+            found = (Stream(name=_name(path), data=data, fragment=merge),)
+        except DirectoryError:
+            if not directories or "://" in path:
+                raise
+            found = tuple(
+                Stream(name=_name(file), data=read(file), fragment=True) for file in _files(path)
             )
-            raise UsageError("MA7004", message)
-        streams.append(stream)
+        for stream in found:
+            left -= len(stream.data)
+            if left < 0:
+                message = (
+                    f"cannot read {stream.name}: up to here the inputs are larger than {MOST} bytes"
+                )
+                raise UsageError("MA7004", message)
+        streams += found
     return tuple(streams)
+
+
+def fragments(names: Iterable[str]) -> tuple[str, ...]:
+    """The names of a directory that are fragments, in the order in which they are merged.
+
+    Args:
+        names: All names in it.
+    """
+    # By bytes, as LC_ALL=C: a machine's language must not decide which value counts.
+    chosen = [name for name in names if name.endswith(_ENDINGS) and not name.startswith(".")]
+    return tuple(sorted(chosen, key=lambda name: name.encode(errors="surrogateescape")))
+
+
+def _files(directory: str) -> tuple[str, ...]:
+    """The fragments of a directory.
+
+    Raises:
+        UsageError: MA7004: There are none, or it cannot be read.
+    """
+    import os
+
+    try:
+        names = fragments(os.listdir(directory))  # noqa: PTH208 - pathlib takes 2 ms to load
+    except OSError as error:
+        raise UsageError("MA7004", f"cannot read {directory!r}: {error.strerror}") from error
+    if not names:
+        raise UsageError(
+            "MA7004",
+            f"cannot read {directory!r}: there are no fragments in it",
+            hint=f"fragments are files with names that end in {', '.join(_ENDINGS)}",
+        )
+    return tuple(f"{directory.rstrip('/')}/{name}" for name in names)
 
 
 def _name(path: str) -> str:

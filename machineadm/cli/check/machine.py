@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
 def add_arguments(parser: Parser) -> None:
     """Add this command's options."""
-    parser.add_path(required=False)
+    parser.add_path(required=False, directories=True)
+    parser.add_merge()
     parser.add_opening()
     parser.add_output("sarif")
 
@@ -27,6 +28,7 @@ def run(arguments: Namespace) -> int:
         ProblemsError: The configuration has problems of its own.
     """
     from machineadm.actions.suitability import flaws
+    from machineadm.agent.image import with_base
     from machineadm.agent.intake import accept
     from machineadm.agent.wiring import connect
     from machineadm.cli.options import RUN_DIRECTORY, STATE_DIRECTORY
@@ -45,7 +47,9 @@ def run(arguments: Namespace) -> int:
                 passphrases=passphrases_of(arguments),
                 allow_unauthenticated=arguments.allow_unauthenticated_encryption,
             )
-            streams = read_streams(arguments.path)
+            streams = with_base(
+                read_streams(arguments.path, directories=True, merge=arguments.merge), machine.host
+            )
             # A configuration without `kubernetes` can be checked too: then it is only asked what
             # any node needs.
             accepted = accept(streams, mode="preparation", opener=opener)

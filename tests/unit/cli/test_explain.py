@@ -213,3 +213,88 @@ def test_no_sentence_is_told_twice(path: str, capsys: pytest.CaptureFixture[str]
     told = capsys.readouterr().out.partition("Fields (")[0]
     parts = [" ".join(part.split()) for part in told.split("\n\n")[1:] if part]
     assert not [one for one in parts for other in parts if one is not other and one in other]
+
+
+BASE = """\
+apiVersion: bootstrap.cluster.x-k8s.io/v1alpha1
+kind: MachineConfiguration
+spec: {machine: {files: []}}
+---
+apiVersion: bootstrap.cluster.x-k8s.io/v1alpha1
+kind: MachineConfiguration
+spec:
+  machine:
+    linuxConfiguration:
+      hostname: base
+      sysctls: {net.ipv4.ip_forward: "1"}
+    files:
+    - {path: /etc/secret, permissions: "0600", content: hunter2-of-a-file}
+"""
+NODE = """\
+apiVersion: bootstrap.cluster.x-k8s.io/v1alpha1
+kind: MachineConfiguration
+spec:
+  machine:
+    linuxConfiguration: {hostname: node}
+"""
+
+
+@pytest.fixture
+def parts(tmp_path: Path) -> tuple[str, str]:
+    directory = tmp_path / "base.d"
+    directory.mkdir()
+    (directory / "10-base.yaml").write_text(BASE)
+    (tmp_path / "node.yaml").write_text(NODE)
+    return str(directory), str(tmp_path / "node.yaml")
+
+
+def test_every_value_is_shown_with_the_place_that_it_comes_from(
+    parts: tuple[str, str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    base, node = parts
+
+    told = out(
+        capsys, "explain", "--merged", "--root", str(tmp_path), "--path", base, "--path", node
+    )
+
+    linux = "spec.machine.linuxConfiguration"
+    assert f'{node}:5:26: {linux}.hostname: "node"\n' in told
+    assert f"{base}/10-base.yaml:11:17: (document 2) {linux}.sysctls" in told
+    assert '"base"' not in told
+    assert "hunter2" not in told
+
+
+def test_origins_and_digest_are_there_for_programs(
+    parts: tuple[str, str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    base, node = parts
+    command = ("explain", "--merged", "--root", str(tmp_path), "--output", "json", "--path")
+
+    found = json.loads(out(capsys, *command, base, "--path", node))
+
+    (secret,) = [one for one in found["values"] if one["value"] == "***"]
+    assert secret["path"] == "spec.machine.files[0].content"
+    assert (secret["document"], secret["line"]) == (2, 13)
+    assert found["configurationDigest"].startswith("sha256:")
+    other = json.loads(out(capsys, *command, node))
+    assert other["configurationDigest"] != found["configurationDigest"]
+
+
+@pytest.mark.parametrize("arguments", [["explain"], ["explain", "--merged"]])
+def test_nothing_to_explain_is_a_mistake_of_the_command_line(
+    arguments: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(arguments) == 2
+    assert "MA7001" in capsys.readouterr().err
+
+
+def test_problems_of_what_is_merged_are_told_at_their_places(
+    parts: tuple[str, str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    base, node = parts
+    Path(node).write_text(NODE.replace("hostname", "sysctl"))
+
+    code = main(["explain", "--merged", "--root", str(tmp_path), "--path", base, "--path", node])
+
+    assert code == 3
+    assert f"{node}:5:26: MA1203" in capsys.readouterr().err

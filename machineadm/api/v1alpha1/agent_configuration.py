@@ -1,0 +1,32 @@
+"""What an image says to the agent on it: /etc/machineadm/agent.yaml, in no cluster and in no user data."""
+
+from typing import Annotated, Literal
+
+from msgspec import Meta
+
+from machineadm.api.meta import AbsolutePath, ApiStruct, ObjectMeta
+
+
+class AgentConfigurationSpec(ApiStruct, frozen=True, kw_only=True):
+    """What the image says."""
+
+    base_directories: Annotated[
+        tuple[AbsolutePath, ...], Meta(max_length=16, extra={"unique": ""})
+    ] = ()
+    """Directories with fragments of MachineConfigurations, which are merged below what `--path` names, in this order."""
+
+
+class AgentConfiguration(ApiStruct, frozen=True, kw_only=True):
+    """Settings of the agent on a machine, part of its image: `/etc/machineadm/agent.yaml`, which root alone may write."""
+
+    api_version: Literal["bootstrap.cluster.x-k8s.io/v1alpha1"]
+    """`bootstrap.cluster.x-k8s.io/v1alpha1`."""
+
+    kind: Literal["AgentConfiguration"]
+    """`AgentConfiguration`."""
+
+    metadata: ObjectMeta | None = None
+    """Name and labels; not needed on a machine."""
+
+    spec: AgentConfigurationSpec
+    """What the image says."""
