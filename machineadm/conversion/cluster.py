@@ -109,7 +109,7 @@ def cluster(view: View, kubernetes: dict[str, object], setting: Setting) -> None
         ours = theirs.replace("proxy", "proxyAddon")
         put(kubernetes, f"cluster.{ours}", boolean(view.at(theirs), f"{to}.{ours}"))
     kind = view.at("dns.type")
-    if kind is not None and kind.text == "CoreDNS":
+    if kind is not None and kind.text in ("CoreDNS", ""):
         kind.default("there is only CoreDNS")
     _gates(view.get("featureGates"), kubernetes)
     for name in _COMPONENTS:

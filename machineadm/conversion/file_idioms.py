@@ -348,25 +348,25 @@ def _registries(files: Sequence[_File], commands: Sequence[str], found: Typed) -
     entries: list[dict[str, Any]] = []
     hosts: list[_File] = []
     authorities: set[str] = set()
-    tls: dict[str, dict[str, Any]] = {}
+    reached: dict[str, dict[str, Any]] = {}
     for file in files:
         host = re.fullmatch(_HOSTS, file.path)
         if host is None:
             continue
-        entry = _registry(host[1], file.content, by_path, authorities, tls)
+        entry = _registry(host[1], file.content, by_path, authorities, reached)
         if entry is None:
             return
         entries.append(entry)
         hosts.append(file)
     if not entries or len({one["host"] for one in entries}) != len(entries):
         return
-    # A mirror with a TLS of its own is a registry here, whose TLS holds for its mirrors, too.
-    for name, own in tls.items():
+    # A mirror with TLS or a login of its own is a registry here, whose own hold for its mirrors, too.
+    for name, own in reached.items():
         same = next((one for one in entries if one["host"] == name), None)
         if same is None:
-            entries.append({"host": name, "tls": own})
+            entries.append({"host": name, **own})
         else:
-            same["tls"] = own
+            same.update(own)
     entries = [{key: value for key, value in one.items() if value} for one in entries]
     to = "machine.containerRuntime.containerd.registries"
     for file in hosts:
@@ -399,7 +399,7 @@ def _registry(
     content: str,
     files: dict[str, _File],
     authorities: set[str],
-    tls: dict[str, dict[str, Any]],
+    reached: dict[str, dict[str, Any]],
 ) -> dict[str, Any] | None:
     tables = _toml(content)
     if tables is None or tables.keys() - {"server", "host"}:
@@ -416,14 +416,15 @@ def _registry(
     for url, given in hosts.items():
         if not isinstance(given, dict):
             return None
-        # What our field cannot say (headers, client certificates by path) keeps the whole file a
-        # file.
-        if given.keys() - {"capabilities", "override_path", "ca", "skip_verify"}:
+        # What our field cannot say (other headers, client certificates by path) keeps the whole
+        # file a file.
+        if given.keys() - {"capabilities", "override_path", "ca", "skip_verify", "header"}:
             return None
-        own = _tls(given, files, authorities)
-        if own is None or not re.fullmatch(r"https?://[^\s@]+", url):
+        tls, login = _tls(given, files, authorities), _login(given.get("header", {}))
+        if tls is None or login is None or not re.fullmatch(r"https?://[^\s@]+", url):
             return None
-        if own and tls.setdefault(_host(url), own) != own:
+        own = {name: part for name, part in (("tls", tls), ("auth", login)) if part}
+        if own and reached.setdefault(_host(url), own) != own:
             return None
         mirror: dict[str, Any] = {"url": url}
         if "capabilities" in given:
@@ -454,6 +455,29 @@ def _tls(
         found["ca"] = files[path].content.strip() + "\n"
         authorities.add(path)
     return found
+
+
+def _login(header: Any) -> dict[str, Any] | None:
+    """User name and password of a header, which here the registry is given when it asks for a login."""
+    from base64 import b64decode
+
+    if header == {}:
+        return {}
+    if not isinstance(header, dict) or {name.lower() for name in header} != {"authorization"}:
+        return None
+    (value,) = header.values()
+    # Each value may be a list of values.
+    value = value[0] if isinstance(value, list) and len(value) == 1 else value
+    basic = re.fullmatch(r"Basic\s+([A-Za-z0-9+/=]+)", value) if isinstance(value, str) else None
+    if basic is None:
+        return None
+    try:
+        name, sign, password = b64decode(basic[1], validate=True).decode().partition(":")
+    except ValueError:
+        return None
+    if not sign or not re.fullmatch(r"[ -~]+", name) or not re.fullmatch(r"[ -~]+", password):
+        return None
+    return {"username": name, "password": password}
 
 
 def _toml(content: str) -> dict[str, Any] | None:

@@ -357,7 +357,9 @@ def _is_field(path: str, content: str, ours: dict[str, Any]) -> bool:
         return _mirrors(content) == [
             (one["url"], tuple(one.get("capabilities", ())), one.get("overridePath", False))
             for one in registries.get(host[1], {}).get("mirrors", [])
-        ]
+        ] and all(
+            registries.get(name, {}).get("auth", {}) == login for name, login in _logins(content)
+        )
     if path.startswith("/etc/containerd/certs.d/"):
         authorities = [one.get("tls", {}).get("ca", "") for one in registries.values()]
         return content.strip() in (one.strip() for one in authorities)
@@ -393,6 +395,16 @@ def _mirrors(content: str) -> list[tuple[str, tuple[str, ...], bool]]:
         (url, tuple(one.get("capabilities", ())), one.get("override_path", False))
         for url, one in read_toml(content).get("host", {}).items()
     ]
+
+
+def _logins(content: str) -> Iterator[tuple[str, dict[str, str]]]:
+    """The login of each mirror that has one, by its host."""
+    found = re.findall(
+        r"\[host\.\"https?://([^/\"]+)[^\"]*\"\.header\]\s+\w+\s*=\s*\[?\"Basic (\S+)\"", content
+    )
+    for name, text in found:
+        user, _, password = base64.b64decode(text).decode().partition(":")
+        yield name, {"username": user, "password": password}
 
 
 def _content(file: dict[str, Any]) -> str:

@@ -189,6 +189,12 @@ def _tls_is_whole(tls: RegistryTls, _context: Context) -> Iterator[Finding]:
         yield finding("MA1317", "key", problem)
 
 
+def _socket_path(socket: str) -> str:
+    """The path of a socket: kubeadm takes it without its scheme as well, and /var/run is a link to /run (file-hierarchy(7))."""
+    path = socket.removeprefix("unix://")
+    return path.removeprefix("/var") if path.startswith("/var/run/") else path
+
+
 def _socket_is_the_node_s(runtime: ContainerRuntime, context: Context) -> Iterator[Finding]:
     node = context.kubernetes.node if context.kubernetes is not None else None
     given = node.cri_socket if node is not None else None
@@ -198,8 +204,7 @@ def _socket_is_the_node_s(runtime: ContainerRuntime, context: Context) -> Iterat
         return
     if not own.removeprefix("unix://").startswith("/"):
         yield finding("MA1323", "socket", "must be unix:// and an absolute path")
-    # kubeadm takes a socket without its scheme as well, and only warns.
-    elif given is not None and given.removeprefix("unix://") != own.removeprefix("unix://"):
+    elif given is not None and _socket_path(given) != _socket_path(own):
         yield finding(
             "MA1323", "socket", f"is {own}, and spec.kubernetes.node.criSocket is {given}"
         )

@@ -272,7 +272,8 @@ def _lasts(least: float, *, more: bool = False) -> Callable[[str], str]:
 
 
 def _one_of(*words: str) -> Callable[[str], str]:
-    return lambda value: "" if value in words else f"must be {' or '.join(words)}"
+    told = " or ".join(word or "empty" for word in words)
+    return lambda value: "" if value in words else f"must be {told}"
 
 
 _AUDIT: Final = "audit.k8s.io/v1"

@@ -61,6 +61,8 @@ CASES = [
          registry(tls={"ca": CERTIFICATE})),
     Case("one socket", {f"{R}.socket": "unix:///run/a.sock", "kubernetes.node.criSocket": "unix:///run/b.sock"},
          [("MA1323", f"spec.{R}.socket")], {f"{R}.socket": "/run/a.sock", "kubernetes.node.criSocket": "unix:///run/a.sock"}),
+    Case("one socket by either name of /run", {f"{R}.socket": "unix:///run/a.sock", "kubernetes.node.criSocket": "/var/lib/run/a.sock"},
+         [("MA1323", f"spec.{R}.socket")], {f"{R}.socket": "/run/a.sock", "kubernetes.node.criSocket": "unix:///var/run/a.sock"}),
     Case("a socket's path", {f"{R}.socket": "tcp://a"}, [("MA1323", f"spec.{R}.socket")], {f"{R}.socket": "unix:///a"}),
 ]  # fmt: skip
 CASES += [

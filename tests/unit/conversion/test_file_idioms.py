@@ -13,6 +13,7 @@ from tests.unit.conversion.converting import Converted, config
 ANCHOR = "/usr/local/share/ca-certificates/site.crt"
 HOSTS = "/etc/containerd/certs.d/docker.io/hosts.toml"
 MIRROR = 'server = "https://registry-1.docker.io"\n[host."https://mirror.example.com"]\n  capabilities = ["pull", "resolve"]\n'
+HEADER = '  [host."https://mirror.example.com".header]\n'
 SWITCH = (
     '[plugins."io.containerd.grpc.v1.cri".registry]\n  config_path = "/etc/containerd/certs.d"\n'
 )
@@ -150,6 +151,37 @@ TYPED = {
             }
         },
     ),
+    "a mirror with its own TLS and login": (
+        {
+            HOSTS: MIRROR
+            + "  skip_verify = true\n"
+            + HEADER
+            + '    authorization = ["Basic dXNlcjpwYTpzcw=="]\n'
+        },
+        ("systemctl restart containerd",),
+        {
+            "containerRuntime": {
+                "containerd": {
+                    "registries": [
+                        {
+                            "host": "docker.io",
+                            "mirrors": [
+                                {
+                                    "url": "https://mirror.example.com",
+                                    "capabilities": ["pull", "resolve"],
+                                }
+                            ],
+                        },
+                        {
+                            "host": "mirror.example.com",
+                            "tls": {"insecureSkipVerify": True},
+                            "auth": {"username": "user", "password": "pa:ss"},
+                        },
+                    ]
+                }
+            }
+        },
+    ),
     "a mirror with its own TLS, and what has containerd look for it": (
         {
             HOSTS: MIRROR + "  override_path = true\n  skip_verify = true\n",
@@ -277,8 +309,36 @@ STAYS = {
         ("systemctl restart chrony",),
     ),
     "a time service that nobody names servers for": ({}, ("systemctl enable --now chrony",)),
-    "a registry with a header": (
-        {HOSTS: MIRROR + '  [host."https://mirror.example.com".header]\n    authorization = "a"\n'},
+    "a registry with another header": (
+        {HOSTS: MIRROR + HEADER + '    x-token = "a"\n'},
+        ("systemctl restart containerd",),
+    ),
+    "a registry with two headers": (
+        {HOSTS: MIRROR + HEADER + '    authorization = "Basic dTpw"\n    x-token = "a"\n'},
+        ("systemctl restart containerd",),
+    ),
+    "a registry with a token": (
+        {HOSTS: MIRROR + HEADER + '    authorization = "Bearer dTpw"\n'},
+        ("systemctl restart containerd",),
+    ),
+    "a login that is not base64": (
+        {HOSTS: MIRROR + HEADER + '    authorization = "Basic dTp"\n'},
+        ("systemctl restart containerd",),
+    ),
+    "a login without a password": (
+        {HOSTS: MIRROR + HEADER + '    authorization = "Basic dQ=="\n'},
+        ("systemctl restart containerd",),
+    ),
+    "a login with an empty password": (
+        {HOSTS: MIRROR + HEADER + '    authorization = "Basic dTo="\n'},
+        ("systemctl restart containerd",),
+    ),
+    "a login of two lines": (
+        {HOSTS: MIRROR + HEADER + '    authorization = "Basic dTpwCnE="\n'},
+        ("systemctl restart containerd",),
+    ),
+    "two logins": (
+        {HOSTS: MIRROR + HEADER + '    authorization = ["Basic dTpw", "Basic dTpx"]\n'},
         ("systemctl restart containerd",),
     ),
     "a registry whose authority is elsewhere": (

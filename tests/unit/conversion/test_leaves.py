@@ -54,6 +54,21 @@ def test_what_is_empty_or_null_is_the_same_by_default() -> None:
     }
 
 
+@pytest.mark.parametrize("kind", ["CoreDNS", '""'])
+def test_the_dns_server_that_older_versions_name_is_the_only_one(kind: str) -> None:
+    found = config(f"clusterConfiguration: {{dns: {{type: {kind}}}}}")
+
+    assert found.leaf("dns.type").outcome == "same by default"
+
+
+def test_a_choice_that_may_be_empty_is_told_so() -> None:
+    found = config(
+        "joinConfiguration: {nodeRegistration: {kubeletExtraArgs: [{name: cloud-provider, value: aws}]}}"
+    )
+
+    assert "must be external or empty" in found.leaf("kubeletExtraArgs[0].value").note
+
+
 def test_what_a_control_plane_does_with_its_machines_has_no_meaning() -> None:
     found = control_plane("verbosity: 1\n")
 
