@@ -16,7 +16,7 @@ from machineadm.api.v1alpha1.linux import LinuxConfiguration
 from machineadm.api.v1alpha1.users import Group, User
 from machineadm.config.machine_paths import SUDOERS, home_of
 from machineadm.errors import MachineadmError, StepError
-from machineadm.host.effects import Effect, RunProgram
+from machineadm.host.effects import Effect, MakeDirectory, RunProgram
 from machineadm.host.ports import Host
 from machineadm.plan.model import Outcome, Phase, Step, Work, digest_of
 
@@ -124,19 +124,50 @@ class EnsureUser(msgspec.Struct, frozen=True, kw_only=True):
                 hint=f"say homeDir: {found[5]}, so that its keys go there",
             )
         commands = self._commands(host)
-        return _work(commands) if commands else Work(summary=f"{user.name} is as it must be")
+        if not self._lacks_keys_directory(host):
+            return _work(commands) if commands else Work(summary=f"{user.name} is as it must be")
+        # The owner is resolved when it is made: useradd may have yet to choose the number.
+        directory = MakeDirectory(path=self._keys_directory, mode=0o700, note=f"of {user.name}")
+        work = _work(commands)
+        return Work(
+            effects=(*work.effects, directory),
+            summary=", ".join(filter(None, (work.summary, "a directory for keys"))),
+        )
 
     def apply(self, host: Host, work: Work) -> Outcome:
-        """See `Step.apply`. Twice: which commands the password needs depends on what useradd has left in /etc/shadow."""
+        """See `Step.apply`.
+
+        Raises:
+            StepError: A program failed.
+        """
+        # Twice: which commands the password needs depends on what useradd has left in /etc/shadow.
         for _ in range(2):
             commands = self._commands(host)
             _run(commands, host, self.user.name)
+        if self._lacks_keys_directory(host):
+            user = self.user
+            uid, gid = host.accounts.uid(user.name), host.accounts.login_gid(user.name)
+            if user.primary_group is not None:
+                gid = host.accounts.gid(user.primary_group)
+            if uid is None or gid is None:
+                raise StepError("MA3502", f"{user.name}: useradd made no such account")
+            # Before the keys: a directory that our file writer creates belongs to root, and the user could not write
+            # known_hosts into it. Not by install(1), which works by name: in a home the user may exchange the name for a
+            # link meanwhile, and root would give away what it leads to.
+            host.files.make_directory(self._keys_directory, mode=0o700, owner=(uid, gid))
         return Outcome(change=work.change)
+
+    @property
+    def _keys_directory(self) -> str:
+        return f"{home_of(self.user)}/.ssh"
+
+    def _lacks_keys_directory(self, host: Host) -> bool:
+        return bool(self.user.ssh_authorized_keys) and host.files.stat(self._keys_directory) is None
 
     def _commands(self, host: Host) -> tuple[_Command, ...]:
         found = _entry(host, "/etc/passwd", self.user.name)
         account = self._made(host) if found is None else self._changed(found, host)
-        return (*account, *self._password(host), *self._keys_directory(host))
+        return (*account, *self._password(host))
 
     def _made(self, host: Host) -> Iterator[_Command]:
         user = self.user
@@ -204,17 +235,6 @@ class EnsureUser(msgspec.Struct, frozen=True, kw_only=True):
             yield _Command(argv=("usermod", "--lock", user.name))
         elif not locked and hashed is not None and now.startswith("!"):
             yield _Command(argv=("usermod", "--unlock", user.name))
-
-    def _keys_directory(self, host: Host) -> Iterator[_Command]:
-        """~/.ssh belongs to the user, and nobody else can read it."""
-        user = self.user
-        directory = f"{home_of(user)}/.ssh"
-        if user.ssh_authorized_keys and host.files.stat(directory) is None:
-            group = user.primary_group or user.name
-            # Before the keys: a directory that our file writer creates belongs to root, and the
-            # user could not write known_hosts into it.
-            argv = ("install", "-d", "-m", "0700", "-o", user.name, "-g", group, directory)
-            yield _Command(argv=argv)
 
 
 class WriteSudoers(JudgedFiles, frozen=True, kw_only=True):
@@ -296,8 +316,9 @@ def _keys(users: Sequence[User]) -> Iterator[Step]:
             path=f"{home_of(user)}/.ssh/authorized_keys",
             content="".join(f"{key}\n" for key in user.ssh_authorized_keys).encode(),
             mode=0o600,
-            # sshd ignores keys that belong to somebody else (StrictModes in sshd_config(5)).
-            owner=f"{user.name}:{user.primary_group or user.name}",
+            # sshd ignores keys that belong to somebody else (StrictModes in sshd_config(5)). Without a group, that of
+            # the account: an account of the image need not have a group of its own name.
+            owner=f"{user.name}:{user.primary_group}" if user.primary_group else user.name,
             append=True,
         )
         for user in users

@@ -7,6 +7,8 @@ class FakeAccounts:
     def __init__(self) -> None:
         self.users = {"root": 0, "nobody": 65534}
         self.groups = {"root": 0, "nogroup": 65534}
+        self.logins: dict[int, int] = {}
+        """Login groups that have another number than their user."""
 
     def uid(self, name: str) -> int | None:
         return int(name) if name.isdecimal() else self.users.get(name)
@@ -16,4 +18,6 @@ class FakeAccounts:
 
     def login_gid(self, user: str) -> int | None:
         uid = self.uid(user)
-        return uid if uid in self.users.values() else None
+        if uid is None or uid not in self.users.values():
+            return None
+        return self.logins.get(uid, uid)

@@ -19,7 +19,7 @@ _LONG = {
 
 
 class FakeShadow:
-    """groupadd, useradd, usermod, chpasswd and install.
+    """groupadd, useradd, usermod and chpasswd.
 
     Args:
         host: Its accounts and files; files that are not there are made.
@@ -31,7 +31,7 @@ class FakeShadow:
         for path, content in _FILES.items():
             if path not in host.files.nodes:
                 host.put(path, content, mode=0o640 if path.endswith("shadow") else 0o644)
-        for program in ("groupadd", "useradd", "usermod", "chpasswd", "install"):
+        for program in ("groupadd", "useradd", "usermod", "chpasswd"):
             host.commands.on(program, effect=getattr(self, f"_{program}"))
 
     def _groupadd(self, call: Call) -> CommandResult | None:
@@ -60,6 +60,7 @@ class FakeShadow:
         expires = _days(_option(options, "--expiredate"))
         self._append("/etc/shadow", [name, "!", "19000", "0", "99999", "7", "", expires, ""])
         self._host.accounts.users[name] = uid
+        self._host.accounts.logins[uid] = int(gid)
         self._host.files.make_directory(home)
         return self._join(name, _option(options, "--groups"))
 
@@ -91,10 +92,6 @@ class FakeShadow:
             return _failed(1, f"chpasswd: line 1: user '{name}' does not exist")
         shadow[1] = hashed
         self._replace("/etc/shadow", shadow)
-        return None
-
-    def _install(self, call: Call) -> CommandResult | None:
-        self._host.files.make_directory(call.argv[-1], mode=0o700)
         return None
 
     def _join(self, name: str, groups: str | None) -> CommandResult | None:

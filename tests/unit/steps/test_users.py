@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
 import pytest
 
 from machineadm.api.v1alpha1.linux import LinuxConfiguration
 from machineadm.api.v1alpha1.users import Group, User
-from machineadm.errors import StepError
+from machineadm.errors import MachineadmError, StepError
+from machineadm.host.ports.files import FileKind
 from machineadm.plan.model import Plan
 from machineadm.redaction import Secret
 from machineadm.steps.users import plan_users
@@ -167,6 +169,54 @@ def test_a_user_may_be_in_the_group_of_one_that_is_made_later() -> None:
     run(host, User(name="a", groups=("b",)), User(name="b"))
 
     assert entry(host, "/etc/group", "b")[3] == "a"
+
+
+def test_no_program_is_given_a_name_in_a_home() -> None:
+    """Whoever owns the home may exchange the name for a link while root's program looks it up."""
+    host = machine()
+
+    ran = run(host, whole(), User(name="b", ssh_authorized_keys=(KEY,)))
+
+    assert ran
+    assert [
+        argv for argv in ran if any(one.startswith(("/srv/ops/", "/home/b/")) for one in argv)
+    ] == []
+    for path, name in (("/srv/ops/.ssh", "ops"), ("/home/b/.ssh", "b")):
+        directory = host.files.nodes[path]
+        assert (directory.mode, directory.uid) == (0o700, host.accounts.users[name])
+
+
+@pytest.mark.parametrize("kind", [FileKind.LINK, FileKind.DIRECTORY, FileKind.FILE])
+def test_what_a_user_has_in_the_place_of_the_directory_for_keys_is_not_given_away(
+    kind: FileKind,
+) -> None:
+    host = machine()
+    run(host, User(name="a"))
+    host.put("/root/secret/f", "", mode=0o600)
+    if kind is FileKind.LINK:
+        host.files.put_link("/home/a/.ssh", "/root/secret", uid=host.accounts.users["a"])
+    elif kind is FileKind.FILE:
+        host.files.put("/home/a/.ssh", "mine", mode=0o644, uid=host.accounts.users["a"])
+    else:
+        host.files.make_directory("/home/a/.ssh", mode=0o755, owner=(host.accounts.users["a"], 0))
+    before = {path: (node.mode, node.uid) for path, node in host.files.nodes.items()}
+
+    with contextlib.suppress(MachineadmError):
+        run(host, User(name="a", ssh_authorized_keys=(KEY,)))
+
+    after = {path: (node.mode, node.uid) for path, node in host.files.nodes.items()}
+    kept = [path for path in before if path.startswith(("/root/", "/home/"))]
+    assert {path: after[path] for path in kept} == {path: before[path] for path in kept}
+
+
+def test_an_account_of_the_image_gets_its_keys_whatever_its_group_is_called() -> None:
+    host = machine()
+    run(host, User(name="admin", primary_group="people"))
+    assert "admin" not in host.accounts.groups
+
+    run(host, User(name="admin", ssh_authorized_keys=(KEY,)))
+
+    assert host.text("/home/admin/.ssh/authorized_keys") == f"{KEY}\n"
 
 
 def test_keys_of_the_image_stay() -> None:
