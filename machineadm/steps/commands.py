@@ -15,7 +15,6 @@ from machineadm.host.ports import CommandResult, Commands, Host
 from machineadm.plan.model import Outcome, Phase, Work, digest_of
 from machineadm.redaction import Secret
 
-LONGEST_PAUSE = 300.0
 SHELL = ("/bin/sh", "-eu")
 PHASE = "MACHINEADM_PHASE"
 
@@ -86,9 +85,9 @@ class RunCommand(msgspec.Struct, frozen=True, kw_only=True):
         # not how long a registry is away.
         if attempt > retries.limit:
             return None
-        # The exponent is bounded, since 2.0 ** 1024 overflows.
-        pause: float = seconds(retries.backoff) * 2.0 ** min(attempt - 1, 20)
-        return min(pause, LONGEST_PAUSE)
+        from machineadm.config.rules.deadline import pause_before
+
+        return pause_before(retries, attempt)
 
     def _attempt(self, host: Host, commands: Commands) -> CommandResult:
         command = self.command

@@ -39,7 +39,7 @@ class RetryPolicy(ApiStruct, frozen=True, kw_only=True):
     """Retries after the first attempt, 0 to 100. Default 0."""
 
     backoff: Duration = "5s"
-    """Pause before the first retry; doubles with each one, up to 5m. Default `5s`."""
+    """Pause before the first retry, at most 1h; doubles with each one, up to 5m. Default `5s`."""
 
 
 class Command(ApiStruct, frozen=True, kw_only=True):

@@ -9,6 +9,7 @@ from machineadm.api.finding import Finding
 from machineadm.api.formats import seconds
 from machineadm.api.v1alpha1.commands import Command, Commands, EnvironmentVariable, RetryPolicy
 from machineadm.api.v1alpha1.machine import MachineConfigurationSpec
+from machineadm.config.rules.deadline import LONGEST_BACKOFF
 from machineadm.config.rules.model import Context, Rules, finding
 
 
@@ -48,7 +49,7 @@ def _takes_time(command: Command, _context: Context) -> Iterator[Finding]:
 
 def _backoff_is_bounded(retries: RetryPolicy, _context: Context) -> Iterator[Finding]:
     # A pause only delays the end of a run that has half an hour where nobody says otherwise.
-    if seconds(retries.backoff) > 3600:
+    if seconds(retries.backoff) > LONGEST_BACKOFF:
         yield finding("MA1312", "backoff", "must be at most 1h")
 
 

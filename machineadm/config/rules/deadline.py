@@ -3,19 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Final
-
-from msgspec.structs import replace
+from typing import TYPE_CHECKING, Final
 
 from machineadm.api.finding import Finding
 from machineadm.api.formats import seconds
-from machineadm.api.v1alpha1.commands import Command
+from machineadm.api.v1alpha1.commands import Command, RetryPolicy
 from machineadm.api.v1alpha1.machine import MachineConfigurationSpec
 from machineadm.config.model import DEADLINE
-from machineadm.config.rules.model import Context, finding
+from machineadm.config.rules.model import Context, finding, warning
+
+if TYPE_CHECKING:
+    from machineadm.api.v1alpha1.instance_data import InstanceData
 
 # From the type, so that there is one place to change it.
 _DEFAULT: Final = Command().timeout
+LONGEST_PAUSE: Final = 300.0
+LONGEST_BACKOFF: Final = 3600.0
+
+
+def pause_before(retries: RetryPolicy, attempt: int) -> float:
+    """Seconds before a retry.
+
+    Args:
+        retries: What the command has.
+        attempt: Which retry, from 1.
+    """
+    first: float = seconds(retries.backoff)
+    # The exponent is bounded, since 2.0 ** 1024 overflows. A first pause above the cap is what somebody asked for, so
+    # it is not cut to the cap.
+    return min(first * 2.0 ** min(attempt - 1, 20), max(first, LONGEST_PAUSE))
 
 
 def takes_time(spec: MachineConfigurationSpec, _context: Context) -> Iterator[Finding]:
@@ -38,22 +54,64 @@ def nothing_outlasts_the_run(spec: MachineConfigurationSpec, context: Context) -
     hint = "allow the run more time with spec.deadline or --deadline"
     for path, command in _commands(spec):
         # The default is not the user's choice: a shorter run must not need a timeout for each command.
-        if command.timeout == _DEFAULT:
-            continue
         # The limit counts repetitions.
+        each = 0.0 if command.timeout == _DEFAULT else seconds(command.timeout)
         attempts = command.retries.limit + 1
-        if seconds(command.timeout) > allowed:
+        pauses = _pauses(command.retries)
+        if each > allowed:
             message = f"{command.timeout} is longer than the whole run may take, {limit}"
             yield finding("MA1312", f"{path}.timeout", message, hint)
-        elif attempts * seconds(command.timeout) > allowed:
-            # Most attempts fail long before their timeout, so this is only a warning.
-            message = f"{attempts} attempts of {command.timeout} may take longer than the whole run, {limit}"
-            found = finding("MA1312", f"{path}.retries.limit", message, hint)
-            yield replace(found, severity="warning")
-    for path, duration in (*_health_checks(spec), *_clock(spec)):
+        elif LONGEST_BACKOFF >= seconds(command.retries.backoff) > allowed:
+            message = f"{command.retries.backoff} is longer than the whole run may take, {limit}"
+            yield finding("MA1312", f"{path}.retries.backoff", message, hint)
+        elif attempts * each + pauses > allowed:
+            # Most attempts fail long before their timeout, and some people mean "until the run ends", so this is only a
+            # warning.
+            of = f" of {command.timeout}" if each else ""
+            between = " and the pauses between them" if pauses else ""
+            message = (
+                f"{attempts} attempts{of}{between} may take longer than the whole run, {limit}"
+            )
+            yield warning("MA1312", f"{path}.retries.limit", message, hint)
+    for path, duration in (*_health_checks(spec), *_clock(spec), *_instance_data(spec)):
         if seconds(duration) > allowed:
             message = f"{duration} is longer than the whole run may take, {limit}"
             yield finding("MA1312", path, message, hint)
+
+
+def _pauses(retries: RetryPolicy) -> float:
+    """Seconds of all pauses together; none if nobody chose the first, or if it is refused anyway."""
+    if retries.backoff == RetryPolicy().backoff or seconds(retries.backoff) > LONGEST_BACKOFF:
+        return 0.0
+    return sum(pause_before(retries, attempt) for attempt in range(1, retries.limit + 1))
+
+
+def _instance_data(spec: MachineConfigurationSpec) -> Iterator[tuple[str, str]]:
+    settings = spec.machine.instance_data
+    if settings is None:
+        return
+    yield "machine.instanceData.timeout", settings.timeout
+    for index, source in enumerate(settings.sources):
+        if source.timeout is not None:
+            yield f"machine.instanceData.sources[{index}].timeout", source.timeout
+
+
+def no_source_outlasts_all(settings: InstanceData, _context: Context) -> Iterator[Finding]:
+    """A source that may take longer than all of them together is cut off before its own time is up."""
+    for path, duration in (
+        ("timeout", settings.timeout),
+        *((f"sources[{i}].timeout", one.timeout) for i, one in enumerate(settings.sources)),
+    ):
+        if duration is not None and seconds(duration) <= 0:
+            yield finding("MA1312", path, "must be longer than 0s")
+    for index, source in enumerate(settings.sources):
+        if source.timeout is not None and seconds(source.timeout) > seconds(settings.timeout):
+            message = (
+                f"{source.timeout} is longer than all sources together may take, {settings.timeout}"
+            )
+            yield warning(
+                "MA1312", f"sources[{index}].timeout", message, "set instanceData.timeout as well"
+            )
 
 
 def _commands(spec: MachineConfigurationSpec) -> Iterator[tuple[str, Command]]:

@@ -23,19 +23,38 @@ from machineadm.redaction import Secret
 
 # Jinja with cloud-init's names alone: `{{ }}` in a Go template of a file is its reader's business.
 _CLOUD_INIT: Final = (
-    r"\{[{%]-?\s*(?:(?:if|elif|for|set)\b[^{}%]{0,80}?\b)?"
-    r"((?:ds|v1)(?:(?:\.[A-Za-z0-9_]{1,40}){1,6}|\[)"
-    r"|(?:local_hostname|instance_id|region|availability_zone|cloud_name|cloud_id|subplatform|public_ssh_keys|"
-    r"distro|distro_release|distro_version|merged_cfg|sys_info|userdata|vendordata)\b)"
+    # Anywhere in an expression: `{{ 'node-' ~ ds.meta_data.id }}`. A word behind a dot, a quote or a dollar sign is
+    # another tool's.
+    r"\{[{%][-+]?[^{}%]{0,80}?(?<![\w.$\"'/-])"
+    r"((?:ds|v1)(?:(?:\.[A-Za-z_][A-Za-z0-9_]{0,39}){1,6}|\[)"
+    r"|(?:local_hostname|instance_id|availability_zone|cloud_name|cloud_id|subplatform|system_platform|public_ssh_keys|"
+    r"distro|distro_release|distro_version|kernel_release|python_version|merged_cfg|sys_info|userdata|vendordata)\b)"
+    # Words that are common enough to be something else in the middle of a text.
+    r"|\{\{[-+]?\s*((?:region|platform|machine|variant)\b)"
 )
 _FREE: Final = (
     ("cloud-init", _CLOUD_INIT),
     # Without braces, too: systemd and shells read $COREOS_EC2_HOSTNAME.
     ("Afterburn", r"\$\{?((?:COREOS|AFTERBURN)_[A-Z0-9_]{1,60})"),
-    ("Helm", r"\{\{-?\s*(\.(?:Values|Release|Chart|Capabilities)\b)"),
-    ("Ansible", r"\{[{%]-?\s*(ansible_[a-z0-9_]{1,40}|inventory_hostname|hostvars|groups\[)"),
-    ("Terraform", r"\$\{\s*((?:var|local|data|module|each|path)\.[A-Za-z0-9_]{1,40})"),
-    ("Terraform", r"(%\{-?\s*(?:if|for|endif|endfor)\b)"),
+    (
+        "Helm",
+        r"\{\{-?\s*[^{}]{0,80}?(?<![\w.$\"'/-])\$?(\.(?:Values|Release|Chart|Capabilities)\b)",
+    ),
+    ("Cluster API", r"\{\{-?\s*[^{}]{0,80}?(?<![\w.$\"'/-])(\.builtin\.[A-Za-z0-9_.]{1,60})"),
+    (
+        "Ansible",
+        r"\{[{%][-+]?[^{}%]{0,80}?(?<![\w.$\"'/-])(ansible_[a-z0-9_]{1,40}|inventory_hostname|hostvars\b|groups\[)",
+    ),
+    ("Salt", r"\{[{%][-+]?[^{}%]{0,80}?(?<![\w.$\"'/-])((?:pillar|grains)(?:\[|\.[a-z]))"),
+    (
+        "Terraform",
+        r"\$\{~?\s*(?:[a-z0-9_]{1,30}\([^{}]{0,80}?)?\b(?<![.-])((?:var|local|data|module|each|path)\.[A-Za-z0-9_]{1,40})",
+    ),
+    ("Terraform", r"(%\{[~-]?\s*(?:if|for|endif|endfor)\b)"),
+    (
+        "GitHub Actions",
+        r"\$\{\{\s*((?:secrets|env|vars|inputs|matrix|github)\.[A-Za-z0-9_.]{1,60})",
+    ),
     ("CloudFormation", r"\$\{(AWS::[A-Za-z]{1,20})\}"),
 )
 """Who fills a placeholder in, and how it looks in a free text."""
@@ -57,7 +76,7 @@ def placeholder(text: str, *, free: bool) -> tuple[str, str]:
     for tool, pattern in _FREE:
         found = re.search(pattern, text)
         if found and not (tool == "Afterburn" and _SOURCED in text):
-            return found[1], tool
+            return next(filter(None, found.groups())), tool
     if not free and (found := re.search(_ANYWHERE, text)):
         return found[0], "another templater"
     return "", ""

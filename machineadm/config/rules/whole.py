@@ -90,6 +90,7 @@ RULES: Final[Rules] = {
         deadline.takes_time,
         deadline.nothing_outlasts_the_run,
     ),
+    "InstanceData": (deadline.no_source_outlasts_all,),
     ValueSource: (_only_providers, _refers_to_what_there_is),
     **dict.fromkeys(_PATHS, (_path_is_of_this_platform,)),
 }

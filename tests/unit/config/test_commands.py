@@ -33,7 +33,7 @@ CASES = [
          command(argv=["a"], env=[{"name": "A", "value": ""}])),
     Case("a pause between attempts is bounded",
          command(argv=["a"], retries={"limit": 1, "backoff": "2h"}), [("MA1312", f"{BOOT}.retries.backoff")],
-         command(argv=["a"], retries={"limit": 1, "backoff": "1h"})),
+         {**command(argv=["a"], retries={"limit": 1, "backoff": "1h"}), "deadline": "2h"}),
 ]  # fmt: skip
 
 test_what_breaks_a_rule_is_told_with_its_place_and_what_keeps_it_passes = judging(CASES)

@@ -180,6 +180,11 @@ def test_another_version_can_be_asked_for() -> None:
         ({"timeout": "25m", "retries": {"limit": 1}}, "26m", True),
         # Who says nothing of time means nothing by it.
         ({"retries": {"limit": 100}}, "30m", False),
+        # Pauses take time as well: 8m doubles no more, and neither does 4m after 5m.
+        ({"retries": {"limit": 4, "backoff": "8m"}}, "30m", True),
+        ({"retries": {"limit": 3, "backoff": "8m"}}, "30m", False),
+        ({"timeout": "1m", "retries": {"limit": 5, "backoff": "5m"}}, "30m", True),
+        ({"timeout": "1s", "retries": {"limit": 6, "backoff": "4m"}}, "30m", False),
     ],
 )
 def test_attempts_that_may_together_outlast_the_run_are_a_warning(
@@ -192,6 +197,54 @@ def test_attempts_that_may_together_outlast_the_run_are_a_warning(
 
     path = "spec.machine.commands.preKubeadm[1].retries.limit"
     assert found == [("MA1312", "warning", path)] * warned
+
+
+PARTS: dict[str, dict[str, Any]] = {
+    f"{BOOT}.retries.backoff": command(argv=["a"], retries={"limit": 1, "backoff": "45m"}),
+    "spec.machine.instanceData.timeout": {"machine.instanceData.timeout": "45m"},
+    "spec.machine.linuxConfiguration.ntp.requireSync.timeout": {
+        "machine.linuxConfiguration.ntp": {"servers": ["a"], "requireSync": {"timeout": "45m"}}
+    },
+    "spec.kubernetes.timeouts.discovery": {f"{K}.timeouts.discovery": "45m"},
+    "spec.kubernetes.timeouts.tlsBootstrap": {f"{K}.timeouts.tlsBootstrap": "45m"},
+    "spec.kubernetes.timeouts.etcdAPICall": {f"{K}.timeouts.etcdAPICall": "45m"},
+    "spec.kubernetes.timeouts.kubernetesAPICall": {f"{K}.timeouts.kubernetesAPICall": "45m"},
+}
+
+
+@pytest.mark.parametrize("path", PARTS)
+def test_a_part_that_may_take_longer_than_the_run_is_refused(path: str) -> None:
+    assert places(check(configuration(PARTS[path]))) == [("MA1312", path)]
+    assert check(configuration({**PARTS[path], "deadline": "46m"})) == []
+    assert check(configuration(PARTS[path]), deadline=3600.0) == []
+
+
+def test_a_source_that_may_take_longer_than_all_sources_is_a_warning() -> None:
+    given = configuration(
+        {
+            "machine.instanceData": {
+                "timeout": "10s",
+                "sources": [{"name": "EC2", "timeout": "20s"}, {"name": "GCE", "timeout": "5s"}],
+            }
+        }
+    )
+
+    assert [(one.code, one.severity, one.path) for one in check(given)] == [
+        ("MA1312", "warning", "spec.machine.instanceData.sources[0].timeout")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("fields", "path"),
+    [
+        ({"timeout": "0s"}, "timeout"),
+        ({"sources": [{"name": "EC2", "timeout": "0s"}]}, "sources[0].timeout"),
+    ],
+)
+def test_instance_data_without_time_is_refused(fields: dict[str, Any], path: str) -> None:
+    given = configuration({"machine.instanceData": fields})
+
+    assert places(check(given)) == [("MA1312", f"spec.machine.instanceData.{path}")]
 
 
 @pytest.mark.parametrize(

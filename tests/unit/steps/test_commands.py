@@ -136,6 +136,15 @@ def test_retries_pause_longer_each_time_up_to_five_minutes() -> None:
     assert host.clock.slept == [10, 20, 40, 80, 160, 300, 300]
 
 
+def test_a_first_pause_longer_than_that_is_as_long_as_it_says() -> None:
+    host = FakeHost()
+    host.commands.on("curl", exit_code=7)
+
+    with pytest.raises(StepError, match="tried 3 times"):
+        run(step(argv=("curl",), retries=RetryPolicy(limit=2, backoff="7m")), host)
+    assert host.clock.slept == [420, 420]
+
+
 def test_a_retry_that_succeeds_ends_the_trying() -> None:
     host = FakeHost()
     results = [CommandResult(exit_code=1, output=""), CommandResult(exit_code=0, output="")]
