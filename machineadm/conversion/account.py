@@ -11,6 +11,7 @@ from machineadm.documents.nodes import Ambiguous, Mapping, Node, Scalar, Sequenc
 from machineadm.documents.source import Source
 
 Outcome = Literal["converted", "same by default", "needs a decision", "has no meaning here"]
+# In the order of the summary: what is done comes before what is left to do.
 OUTCOMES: Final[tuple[Outcome, ...]] = (
     "converted",
     "same by default",
@@ -55,6 +56,8 @@ class Account:
 
     def __init__(self, root: Node, source: Source) -> None:
         self._source = source
+        # Made before anything is converted: a leaf that no module asks for stays unspoken of, and
+        # is told at the end.
         self._places: dict[str, int] = dict(_leaves(root, ""))
         self._said: dict[str, _Said] = {}
 
@@ -85,6 +88,8 @@ class Account:
             # Of a part whose leaves are many: whoever converts a whole list says so once.
             else [one for one in self._places if _is_below(one, path)]
         )
+        # A word about one leaf replaces an earlier one about it; a word about a whole does not
+        # reach into what was said of its parts.
         again = anew or outcome == "needs a decision" or path in self._places
         for each in below:
             before = self._said.get(each)
@@ -99,6 +104,7 @@ class Account:
         Args:
             to: The field, below spec.
         """
+        # The first leaf if nothing fits: a problem must be told somewhere.
         best, length = next(iter(self._places)), 0
         for path, said in self._said.items():
             common = _common(said.to, to)
@@ -114,6 +120,7 @@ class Account:
 
     def leaf(self, path: str) -> Leaf:
         """What became of a leaf so far."""
+        # Silence is a decision. This default is what keeps the promise that nothing is dropped.
         said = self._said.get(path, _UNKNOWN)
         line, column = self._source.position(self._places[path])
         return Leaf(
@@ -143,10 +150,13 @@ def merged(one: tuple[Leaf, ...], other: tuple[Leaf, ...]) -> tuple[Leaf, ...]:
     """The account of a document that two were made of: what became of a leaf in either of them."""
     return tuple(
         min(pair, key=lambda leaf: _FIRST.index(leaf.outcome))
+        # strict: both accounts are of one document, so their leaves are the same.
         for pair in zip(one, other, strict=True)
     )
 
 
+# A decision in either of two documents is one for whoever reads the account, however the other took
+# the leaf.
 _FIRST: Final[tuple[Outcome, ...]] = (
     "needs a decision",
     "converted",
@@ -164,6 +174,7 @@ class View:
         account: That of the document.
     """
 
+    # A view is made for every value that is looked at, some of them many times.
     __slots__ = ("account", "node", "path")
 
     def __init__(self, node: Node, path: str, account: Account) -> None:
@@ -175,11 +186,14 @@ class View:
         """The value of a key; None where it is absent or null."""
         if not isinstance(self.node, Mapping):
             return None
+        # The first of a name; keys that come twice have been refused (whole._duplicates).
         for key, value in self.node.entries():
             if isinstance(key, Scalar) and key.text == name:
                 view = View(value, child(self.path, name), self.account)
                 # As the API server reads it; a quoted "null" is a text.
                 if isinstance(value, Scalar) and value.value is None and value.plain:
+                    # Said here for everybody: whoever asks for a field with null gets nothing and
+                    # would never speak of it.
                     view.default("null means absent")
                     return None
                 return view
@@ -203,6 +217,7 @@ class View:
 
     def texts(self) -> Iterator[tuple[str, View]]:
         """The keys and values of a map of texts, in which null is an empty one."""
+        # Not by `get`: in a map of arguments a null is an empty value and not an absent argument.
         if isinstance(self.node, Mapping):
             for key, value in self.node.entries():
                 if isinstance(key, Scalar):
@@ -265,6 +280,7 @@ class View:
 def _leaves(node: Node, path: str) -> Iterator[tuple[str, int]]:
     if isinstance(node, Mapping) and node.items:
         for key, value in node.entries():
+            # A key that is a map or a list has no name; its leaf is told all the same.
             name = key.text if isinstance(key, Scalar) else "?"
             yield from _leaves(value, child(path, name))
     elif isinstance(node, Sequence) and node.items:
@@ -280,6 +296,7 @@ def _common(one: str, other: str) -> int:
     left, right = one.replace("[", ".[").split("."), other.replace("[", ".[").split(".")
     same = 0
     for mine, yours in zip(left, right, strict=False):
+        # A field and its twin are one thing to whoever looks for where a value came from.
         if mine.removesuffix("From") != yours.removesuffix("From"):
             break
         same += 1
@@ -289,4 +306,5 @@ def _common(one: str, other: str) -> int:
 
 
 def _is_below(path: str, above: str) -> bool:
+    # Only at a dot or a bracket: spec.file is not above spec.files.
     return path.startswith(above) and path[len(above) : len(above) + 1] in (".", "[")

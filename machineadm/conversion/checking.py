@@ -19,9 +19,12 @@ from machineadm.documents.model import Document, Problem, problem_at
 NAME: Final = r"[a-z0-9]([-a-z0-9.]*[a-z0-9])?"
 """As the API server names objects."""
 
+# Spread over what is supported, so that a field that came or went with a version meets one that has
+# it early.
 _LIKELY: Final = (34, 30, 36, 32)
 """Minor versions that are tried first for a version that is a placeholder."""
 
+# Codes of findings that another version of Kubernetes may not have: fields, flags, gates, plugins.
 _OF_VERSIONS: Final = ("MA131", "MA1412", "MA144")
 
 # Valid, and nobody's: 192.0.2.0/24 is for documentation (RFC 5737). A draft is judged as if a
@@ -32,6 +35,8 @@ _DISCOVERY: Final = {
     "endpoint": "192.0.2.1:6443",
     "caCertHashes": [f"sha256:{'0' * 64}"],
 }
+# Two ways, always: to change the source and convert again, or to go on by hand with what was
+# written.
 _WAYS: Final = (
     "change it there, and convert again",
     "change it in what was written",
@@ -55,6 +60,8 @@ def decide(
     for problem in (*_problems(draft, setting), *_references(draft, "")):
         path = problem.path.removeprefix("spec.")
         note = f"{problem.code}: {problem.message}"
+        # The problem is in what we wrote, and a person fixes what they wrote: the leaf that it came
+        # from.
         (_, leaf), account = max(
             ((one.nearest(path), one) for one in accounts), key=lambda near: near[0][0]
         )
@@ -65,12 +72,14 @@ def decide(
             note=note,
             ways=(problem.hint, _WAYS[0]) if problem.hint else _WAYS,
         )
+        # The remark is written above a field, so it needs one that is there.
         where = _existing(draft, path)
         remarks[where] = (*remarks.get(where, ()), f"decide: {note}")
 
 
 def _problems(draft: dict[str, Any], setting: Setting) -> list[Problem]:
     found: dict[tuple[str, str], Problem] = {}
+    # By each role that a machine may take: a field may be wrong for one of them only.
     for role in _roles(draft, setting):
         for one in _judged(draft, role):
             # What stands for the value of a Secret says nothing about that value.
@@ -83,6 +92,8 @@ def _problems(draft: dict[str, Any], setting: Setting) -> list[Problem]:
 
 def _references(value: Any, path: str) -> Iterator[Problem]:
     """Names of Secrets that the API server would not take: `replace_me`, which a ClusterClass patches."""
+    # In the draft and not among the findings: our types take such a name, and the API server that
+    # holds the Secret does not.
     if isinstance(value, list):
         for index, item in enumerate(value):
             yield from _references(item, f"{path}[{index}]")
@@ -90,6 +101,7 @@ def _references(value: Any, path: str) -> Iterator[Problem]:
         where = f"{path}.{key}" if path else key
         if isinstance(item, dict) and isinstance(item.get("secret"), dict):
             name = str(item["secret"].get("name", ""))
+            # Whoever fills the placeholder in decides about the name.
             if not placeholders.holds(name) and not re.fullmatch(NAME, name):
                 yield Problem(
                     file="",
@@ -126,12 +138,16 @@ def _judged(draft: dict[str, Any], role: Role) -> list[Problem]:
     seen: dict[str, list[Problem]] = {}
 
     def wrong(candidate: str) -> Iterable[int]:
+        # Kept: the text that is chosen in the end has been judged already, and a judgement takes
+        # most of the time.
         seen[candidate] = _said(_read(candidate), None)
+        # What depends on the version says nothing about the value that stands in.
         return [one.line for one in seen[candidate] if not _depends([one])]
 
     text = stand_in(write(document, {}), wrong)
     read = _read(text)
     fewest = seen[text] if text in seen else _said(read, None)
+    # A version that is written is the one that counts.
     if not is_open or not _depends(fewest):
         return fewest
     # A template for many clusters is right if one version takes it; only what none takes is a
@@ -151,6 +167,7 @@ def _depends(problems: list[Problem]) -> bool:
 
 
 def _read(text: str) -> Document:
+    # By the reader of the agent itself, so that the two cannot disagree.
     return decode(text.encode(), file="")[0]
 
 
@@ -160,12 +177,14 @@ def _said(document: Document, version: str | None) -> list[Problem]:
     return [
         problem_at(document, finding)
         for finding in check(document.value, read=read_values, kubernetes_version=version)
+        # Warnings are for whoever validates the result: they stop nobody.
         if finding.severity == "error"
     ]
 
 
 def _as_machine(draft: dict[str, Any], role: Role, version: str | None) -> dict[str, Any]:
     """The draft as a machine of a role would get it: with a cluster to join, and nothing that refers to a Secret."""
+    # Copies: what is added here to make it whole is not part of what is written.
     kubernetes = dict(draft.get("kubernetes", {}))
     given = dict(kubernetes.get("role", {}))
     given["type"] = role
@@ -174,6 +193,7 @@ def _as_machine(draft: dict[str, Any], role: Role, version: str | None) -> dict[
         given["discovery"] = (
             {**_DISCOVERY, **discovery} if discovery.get("type", "Token") == "Token" else discovery
         )
+        # The two exclude each other, and the hash is only our stand-in.
         if discovery.get("type") == "Token" and discovery.get("unsafeSkipCAVerification"):
             del given["discovery"]["caCertHashes"]
     if role == "JoinControlPlane":
@@ -201,6 +221,7 @@ def _without_secrets(value: Any) -> Any:
             # On a machine there is a value in the place of the reference; what it says nobody can
             # judge.
             found[key.removesuffix("From")] = "value"
+        # A manager renders it; a machine never sees the field.
         elif (key, item) != ("contentFormat", "Template"):
             found[key] = _without_secrets(item)
     return found

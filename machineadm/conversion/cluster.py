@@ -43,6 +43,7 @@ def arguments(view: View | None, to: str, setting: Setting) -> list[dict[str, ob
         return found
     for item in view.items():
         named, value = item.get("name"), item.get("value")
+        # Nothing is said then, so the account has it as a decision.
         if named is None or named.text is None:
             continue
         where = f"{to}[{len(found)}]"
@@ -87,6 +88,7 @@ def cluster(view: View, kubernetes: dict[str, object], setting: Setting) -> None
         ("dns.imageRepository", "dns.image.repository"),
         ("dns.imageTag", "dns.image.tag"),
     ):
+        # An empty text is what Go's structs write for a field that nobody set.
         put(kubernetes, f"cluster.{ours}", text(view.at(theirs), f"{to}.{ours}", setting) or None)
     for theirs, ours in (
         ("certificateValidityPeriodDays", "validity"),
@@ -108,6 +110,7 @@ def cluster(view: View, kubernetes: dict[str, object], setting: Setting) -> None
     for theirs in ("dns.disabled", "proxy.disabled"):
         ours = theirs.replace("proxy", "proxyAddon")
         put(kubernetes, f"cluster.{ours}", boolean(view.at(theirs), f"{to}.{ours}"))
+    # v1beta2 of kubeadm's API had a choice with kube-dns.
     kind = view.at("dns.type")
     if kind is not None and kind.text in ("CoreDNS", ""):
         kind.default("there is only CoreDNS")
@@ -115,9 +118,12 @@ def cluster(view: View, kubernetes: dict[str, object], setting: Setting) -> None
     for name in _COMPONENTS:
         component = view.get(name)
         if component is not None:
+            # The components are in another place here: they belong to machines of the control
+            # plane, the cluster's settings to all.
             put(kubernetes, f"controlPlane.{name}", _component(component, name, setting))
     _etcd(view.get("etcd"), kubernetes, setting)
     _timeout(view, kubernetes, setting)
+    # After their fields, so that only a map that was empty in the source is told so.
     for name in ("networking", "dns", "proxy", *_COMPONENTS):
         part = view.get(name)
         if part is not None and part.is_empty:
@@ -151,6 +157,7 @@ def _component(view: View, name: str, setting: Setting) -> dict[str, object]:
         names = view.get("certSANs")
         if names is not None and names.is_empty:
             names.default("an empty list is the same as none")
+        # Two lists: a name that the machine knows cannot stand in a list of texts.
         plain, sources = [], []
         for item in names.items() if names is not None else ():
             given = sourced(item, f"{to}.certSANs", setting)
@@ -170,6 +177,8 @@ def _volumes(view: View | None, to: str, setting: Setting) -> list[dict[str, obj
         volume: dict[str, object] = {}
         where = f"{to}[{len(found)}]"
         for name in ("name", "hostPath", "mountPath", "pathType"):
+            # hostPath and mountPath; for the others a slash at the end is not removed, since they
+            # do not begin with one.
             put(volume, name, _path(item.get(name), f"{where}.{name}", setting))
         put(volume, "readOnly", boolean(item.get("readOnly"), f"{where}.readOnly"))
         found.append(volume)
@@ -181,6 +190,7 @@ def _volumes(view: View | None, to: str, setting: Setting) -> list[dict[str, obj
 def _path(view: View | None, to: str, setting: Setting) -> str | None:
     """A path in its plain form, or any other text."""
     given = text(view, to, setting)
+    # Our rules compare paths as text, and kubelet and kubeadm clean theirs.
     if (
         given
         and view is not None
@@ -201,6 +211,7 @@ def _variables(view: View | None, to: str, setting: Setting) -> list[dict[str, o
         for name in ("name", "value"):
             put(variable, name, text(item.get(name), f"{where}.{name}", setting))
         for source in _ENV_SOURCES:
+            # The forms are core/v1's in both, so each field goes over as it is.
             part = item.at(f"valueFrom.{source}")
             for name, value in part.entries() if part is not None else ():
                 at = f"{where}.valueFrom.{source}.{name}"
@@ -223,6 +234,7 @@ def _etcd(view: View | None, kubernetes: dict[str, object], setting: Setting) ->
     to = "kubernetes.cluster.etcd"
     local, external = view.get("local"), view.get("external")
     if local is not None:
+        # `local: {}` is how people say that they do not want an external one.
         if local.is_empty:
             local.default("etcd runs on the control plane machines")
         found: dict[str, object] = {}
@@ -250,6 +262,7 @@ def _etcd(view: View | None, kubernetes: dict[str, object], setting: Setting) ->
 
 
 def _timeout(view: View, kubernetes: dict[str, object], setting: Setting) -> None:
+    # v1beta3's only timeout of a component, which v1beta4 moved to `timeouts` under this name.
     to = "timeouts.controlPlaneComponentHealthCheck"
     put(
         kubernetes,

@@ -27,6 +27,7 @@ from machineadm.conversion.shell import Script
 DEADLINE: Final = "30m"
 """There a command may take as long as it likes: here as long as the run."""
 
+# kubeadm itself reads them when it talks to the API server.
 _PROXY: Final = r"(?i)(https?|no|all|ftp)_proxy"
 
 
@@ -62,6 +63,8 @@ class _List(Struct, kw_only=True):
 
 def substituted(view: View | None, document: str) -> Kubeadm:
     """What commands before kubeadm put into its file; asked for before anything of that file is converted."""
+    # First of all: whether ${COREOS_...} in a field of kubeadm is a reference depends on these
+    # commands.
     return into_kubeadm([text for _, text in _entries(view)], document)
 
 
@@ -89,15 +92,18 @@ def convert(
     found = Typed() if setting.windows else typed(texts, setting.machine, taken)
     for index, note in kubeadm.typed.items():
         before.entries[index][0].converted("kubernetes", f"was {note}")
+    # Commands that file_idioms understood: their file and they are one field together.
     found.typed |= known
     for index, (to, note) in found.typed.items():
         before.entries[index][0].converted(to, f"was {note}")
+    # What is a field now must not run as well: it would do the same thing a second time, later.
     gone = kubeadm.typed.keys() | found.typed.keys()
     # Only now: places in the account are those of the list as it was written.
     before.entries = [one for index, one in enumerate(before.entries) if index not in gone]
     remarks: dict[str, tuple[str, ...]] = {}
     for each in (boot, before, after):
         _prepare(each, setting, kubeadm)
+    # There one shell ran both lists with kubeadm between them; here they are two steps.
     _crossing(before, after)
     if not setting.windows:
         _exits(before)
@@ -134,6 +140,8 @@ def _prepare(one: _List, setting: Setting, kubeadm: Kubeadm) -> None:
     changed, at = [], 0
     for index, (view, text) in enumerate(one.entries):
         new = _with_environment(text, at, whole, setting, one, index)
+        # A place where no variable is expanded: it cannot be rewritten without knowing what it is
+        # for.
         if new is None:
             view.decide(
                 "refers to instance data in a way that the environment cannot replace",
@@ -144,6 +152,7 @@ def _prepare(one: _List, setting: Setting, kubeadm: Kubeadm) -> None:
             new = text
         elif new != text:
             one.notes[index] = "takes instance data from its environment"
+        # Whether kubeadm's init file is there is the idiom for "am I the first machine".
         roles = with_role(new)
         if roles != new:
             one.notes[index] = "finds out its role by MACHINEADM_ROLE, not by kubeadm's file"
@@ -172,13 +181,17 @@ def _with_environment(
         return text
     if not read.references:
         return text
+    # Helm's escapes were taken off, so the places of the whole no longer fit.
     if read.text != text:
         whole, offset = Script(read.text), 0
+    # From left to right over the original, since each variable has another length than its
+    # reference.
     pieces, end = [], 0
     for reference in read.references:
         variable = _variable(reference.inside, one)
         follows = read.text[reference.end : reference.end + 1]
         named = f"${variable}"
+        # $NAMEx would be another variable.
         glued = bool(re.match(r"[A-Za-z0-9_]", follows))
         place = whole.place(offset + reference.begin)
         # 'EOF' keeps a shell from expanding anything, so no variable can get in.
@@ -203,6 +216,7 @@ def _with_environment(
 
 
 def _variable(inside: str, one: _List) -> str:
+    # One variable for each reference, however often it occurs.
     for name, known in one.env.items():
         if known == inside:
             return name
@@ -222,8 +236,10 @@ def _crossing(before: _List, after: _List) -> None:
         # `set -e` and the like held for what came after kubeadm as well.
         after.lead += first.options()
     for index, (view, text) in enumerate(before.entries):
+        # Entry by entry, so that a decision is told at the line that causes it.
         script = Script(text)
         for name in sorted(script.assigned() | script.functions() | script.exported()):
+            # A function is called by its bare name, a variable only behind a dollar sign.
             used = re.search(
                 rf"\$\{{?{name}\b|(?<![A-Za-z0-9_/.-]){name}\b"
                 if name in script.functions()
@@ -239,6 +255,7 @@ def _crossing(before: _List, after: _List) -> None:
                     "leave it, if kubeadm needs no proxy itself: it holds for the commands before kubeadm",
                     to="machine.commands.preKubeadm",
                 )
+            # A script that sets it again does not need the first value.
             if not after.entries or name in then.assigned() or not (used or exported):
                 continue
             # A value that does not depend on the machine can be set twice.
@@ -253,6 +270,7 @@ def _crossing(before: _List, after: _List) -> None:
                     "write it to a file, and read that in commands.postKubeadm",
                     to="machine.commands.preKubeadm",
                 )
+        # In code only, which has quotes and comments blanked: the word alone is in many messages.
         if re.search(r"(?:^|[;&\n])[ \t]*trap[ \t]", script.code):
             view.decide(
                 "sets a trap, which there acts when kubeadm and the commands after it have ended",
@@ -281,6 +299,7 @@ def _literal(text: str, name: str) -> str | None:
 def _exits(before: _List) -> None:
     """`exit 0` also kept kubeadm from running, and does not here."""
     whole = Script(before.text())
+    # Any other code, or none, ends without an error: `exit $?` may.
     ends = [at for at, with_ in whole.exits() if not re.fullmatch(r"[1-9][0-9]*", with_)]
     begin = 0
     for view, text in before.entries:
@@ -288,6 +307,7 @@ def _exits(before: _List) -> None:
         for at in ends:
             if (
                 begin <= at <= end
+                # An exit at the very end changes nothing.
                 and whole.text[at:].strip(" \t\n;").removeprefix("exit").strip(" \t\n0") != ""
             ):
                 view.decide(
@@ -317,6 +337,7 @@ def _command(one: _List, setting: Setting) -> dict[str, object]:
             {"name": name, "valueFrom": {"instanceData": f"$({inside})"}}
             for name, inside in one.env.items()
         ]
+    # Our own default is shorter, and would end commands that ran through there.
     command["timeout"] = DEADLINE
     return command
 

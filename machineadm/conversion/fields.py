@@ -41,6 +41,7 @@ class Setting(Struct, frozen=True, kw_only=True):
     inlined: bool = False
     """The target is a MachineConfiguration, which refers to no Secret."""
 
+    # A function, so that only whoever needs a value learns of the stream's Secrets.
     secret: Callable[[str, str], str | None] = lambda _name, _key: None
     """The value of a Secret's key, if the stream has the Secret."""
 
@@ -48,6 +49,7 @@ class Setting(Struct, frozen=True, kw_only=True):
 Value = tuple[str, object]
 """`""` and a text, or `From` and where it comes from: what is appended to the name of the field."""
 
+# The two that are left where a field takes no reference.
 _WAYS = (
     "let a command do it: values reach commands by their environment (`env[].valueFrom.instanceData`)",
     "write the value itself, with a template for each machine",
@@ -63,12 +65,15 @@ def sourced(view: View, to: str, setting: Setting, *, kubeadm: bool = True) -> V
         setting: Of the document.
         kubeadm: It stands in kubeadm's file.
     """
+    # A map or a list: of a wrong type, and told by the account.
     if view.text is None:
         return None
     # In a list of arguments or a map of texts null is an empty text.
     if isinstance(view.node, Scalar) and view.node.value is None and view.node.plain:
         view.converted(to)
         return "", ""
+    # Commands may have changed kubeadm's file before it was read; they do not change the rest of
+    # user data.
     read = setting.machine.read_kubeadm(view.text) if kubeadm else setting.machine.read(view.text)
     if read.trouble is not None:
         view.decide(f"{read.trouble.what} is more than a reference to instance data", *_WAYS, to=to)
@@ -82,6 +87,8 @@ def sourced(view: View, to: str, setting: Setting, *, kubeadm: bool = True) -> V
 
 def written(view: View) -> str:
     """A scalar's text; as it stood where its quotes belong to a placeholder: `${GATES:-"A=true"}`."""
+    # A placeholder with quotes in its default would be text with quotes if it were quoted once
+    # more.
     given = view.text or ""
     plain = isinstance(view.node, Scalar) and view.node.plain
     return Bare(given) if plain and '"' in given and placeholders.holds(given) else given
@@ -91,6 +98,8 @@ def text(view: View | None, to: str, setting: Setting, note: str = "") -> str | 
     """A text of a field that takes no reference."""
     if view is None or view.text is None:
         return None
+    # References are looked for even where none can stand: to copy `{{ ds... }}` would be to lose it
+    # silently.
     read: Read = setting.machine.read_kubeadm(view.text)
     if read.trouble is not None or read.references:
         view.decide("refers to instance data, and this field cannot", *_WAYS, to=to)
@@ -124,6 +133,7 @@ def boolean(view: View | None, to: str) -> bool | Bare | None:
     if isinstance(view.value, bool):
         view.converted(to)
         return view.value
+    # Nobody knows yet what it becomes, so it is written without quotes.
     if placeholders.is_whole(view.text):
         view.converted(to)
         return Bare(view.text.strip())
@@ -154,6 +164,7 @@ def seconds(view: View | None, to: str) -> str | None:
 def days(view: View | None, to: str) -> str | None:
     """A number of days as a duration."""
     value = integer(view, to)
+    # Nothing can multiply what is not known.
     if isinstance(value, Bare) and view is not None:
         view.decide(
             "is a placeholder for days, and the field takes hours",
@@ -171,6 +182,7 @@ def put(target: dict[str, object], path: str, value: object) -> None:
     Raises:
         TypeError: A value stands where a map was expected: a mistake of the caller.
     """
+    # False and 0 stay: they were written on purpose.
     if value is None or value == [] or value == {}:
         return
     *above, last = path.split(".")

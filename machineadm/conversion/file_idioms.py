@@ -19,9 +19,11 @@ from machineadm.conversion.shell import Script
 _SUDO: Final = r"(?:sudo\s+)?"
 _CONTAINERD: Final = "/etc/containerd"
 _CONFIG: Final = f"{_CONTAINERD}/config.toml"
+# containerd's word for what a host may be asked for; others end in an error of its own.
 _RIGHTS: Final = ("pull", "resolve", "push")
 _HOSTS: Final = rf"{_CONTAINERD}/certs\.d/([^/]+)/hosts\.toml"
 _PROXY_TARGETS: Final = {"containerd": "containerRuntime", "kubelet": "kubelet"}
+# Drop-ins below /etc only: below /usr/lib they come with a package.
 _PROXY_PATH: Final = r"/etc/systemd/system/(containerd|kubelet)\.service\.d/[^/]+\.conf"
 _OPTIONS: Final = r"(?:-\S+[ \t]+)*"
 _RELOADED: Final = (
@@ -30,8 +32,11 @@ _RELOADED: Final = (
 """What has systemd read its files again; enabling and its like do so as well (systemctl(1))."""
 
 _RESTARTED: Final = rf"\b(?:systemctl[ \t]+{_OPTIONS}(?:restart|try-restart|reload-or-restart|try-reload-or-restart)[ \t]+(?:[^\n;&|]*[ \t])?containerd(?:\.service)?(?![\w.-])|service[ \t]+containerd[ \t]+restart\b)"
+# Without $, % and backslash: systemd expands specifiers and unquotes, and the value would be
+# another one.
 _VARIABLE: Final = r"Environment=\s*((?:\"[^\"\\$%]*\"|'[^'\\$%]*'|[^\s\"'\\$%]+)(?:\s+(?:\"[^\"\\$%]*\"|[^\s\"'\\$%]+))*)"
 _VARIABLES: Final = {"HTTP_PROXY": "httpProxy", "HTTPS_PROXY": "httpsProxy", "NO_PROXY": "noProxy"}
+# Debian and its kin; Red Hat and its kin.
 _ANCHORS: Final = (
     (
         r"/usr/local/share/ca-certificates/[^/]+\.crt",
@@ -42,7 +47,9 @@ _ANCHORS: Final = (
 _ALWAYS: Final = r"(?:net\.(?:ipv4|ipv6|core)|vm|kernel|fs)[./][a-zA-Z0-9_./-]+"
 """Parameters that a kernel has without a module."""
 
+# Only these of net.bridge are there as soon as br_netfilter is.
 _BRIDGE: Final = r"net\.bridge\.bridge-nf-call-(?:ip6?|arp)tables"
+# Directories that chrony includes: its own file is the distribution's.
 _SERVERS: Final = (
     r"/etc/chrony/(?:conf\.d/[^/]+\.conf|sources\.d/[^/]+\.sources)",
     r"/etc/chrony\.d/[^/]+\.conf",
@@ -54,6 +61,7 @@ _TIME_COMMANDS: Final = (
     rf"{_SUDO}timedatectl\s+set-ntp\s+(?:true|yes|1|on)",
 )
 _APPENDED: Final = rf"echo\s+[\"']?((?:server|pool)\s+[A-Za-z0-9.:-]+(?:\s+iburst|\s+prefer)*)[\"']?\s*(?:>>|\|\s*{_SUDO}tee\s+-a)\s*/etc/chrony(?:/chrony)?\.conf(?:\s*>\s*/dev/null)?"
+# One command, one file below /etc, and nothing else in the line.
 _HEREDOC: Final = rf"(?:cat\s*<<-?\s*(['\"]?)(\w+)\1\s*(?:>|\|\s*{_SUDO}tee)\s*(/etc/\S+)(?:\s*>\s*/dev/null)?|cat\s*>\s*(/etc/\S+)\s*<<-?\s*(['\"]?)(\w+)\5)\n(.*\n)(?:\2|\6)\s*"
 
 
@@ -97,14 +105,17 @@ def typed(spec: View, setting: Setting) -> Typed:
         for item in _items(spec.get("preKubeadmCommands"))
         if item.text is not None
     ]
+    # By commands alone at first: a list for later boots counts only together with them.
     modules = loaded(commands)
     files = [*_plain(spec.get("files"), setting), *_written(commands)]
     _modules(files, modules, found)
+    # Parameters of a module are judged by whether it is loaded, by a command or by a field.
     there = {*modules, *found.linux.get("kernelModules", ())}
     _sysctls(files, commands, there, found)
     _proxies(files, commands, setting, found)
     _authorities(files, commands, found)
     _registries(files, commands, found)
+    # With a field of its own the files would be a second word about the clock.
     if spec.get("ntp") is None:
         _time(files, commands, found)
     return found
@@ -127,6 +138,7 @@ def _plain(view: View | None, setting: Setting) -> Iterator[_File]:
             continue
         read = setting.machine.read(content.text)
         if not read.references and read.trouble is None:
+            # A doubled slash names the same file, and the patterns below have single ones.
             yield _File(re.sub("/+", "/", path.text), content.text, index, command=False)
 
 
@@ -144,12 +156,14 @@ def _written(commands: Sequence[str]) -> Iterator[_File]:
 
 
 def _gone(found: Typed, file: _File, to: str, was: str) -> None:
+    # Whatever wrote the file goes with it.
     (found.commands if file.command else found.files)[file.at] = (to, was)
 
 
 def _lines(content: str) -> list[str]:
     """What counts in a file of settings."""
     stripped = (line.strip() for line in content.splitlines())
+    # Comments of chrony (!), sysctl and systemd (; and #).
     return [line for line in stripped if line and line[0] not in "#;!"]
 
 
@@ -167,6 +181,7 @@ def _modules(files: Sequence[_File], loaded: Sequence[str], found: Typed) -> Non
             to = "machine.linuxConfiguration.kernelModules"
             _gone(found, file, to, "a list of modules for later boots")
     if names:
+        # Two files may name one module.
         found.linux["kernelModules"] = list(dict.fromkeys(names))
 
 
@@ -174,6 +189,7 @@ def _sysctls(
     files: Sequence[_File], commands: Sequence[str], modules: set[str], found: Typed
 ) -> None:
     """A file of kernel parameters that a command has the kernel read."""
+    # One of these has all files read, whatever their names.
     everything = any(
         re.fullmatch(
             rf"{_SUDO}(?:sysctl\s+(?:-q\s+)?--system(?:\s+-q)?(?:\s*>\s*/dev/null)?|systemctl\s+restart\s+systemd-sysctl(?:\.service)?)",
@@ -184,6 +200,7 @@ def _sysctls(
     chosen: list[tuple[_File, dict[str, str], int | None]] = []
     # sysctl --system reads files by their names (sysctl.d(5)).
     for file in sorted(files, key=lambda one: one.path):
+        # /etc/sysctl.conf is the distribution's, and stays a file.
         if not re.fullmatch(r"/etc/sysctl\.d/[^/]+\.conf", file.path):
             continue
         own = next(
@@ -195,6 +212,7 @@ def _sysctls(
             None,
         )
         pairs = _parameters(file.content, modules)
+        # A file that nothing reads counts only from the next boot on; our field sets it now.
         if pairs and (everything or own is not None):
             chosen.append((file, pairs, own))
     names = [name for _, pairs, _ in chosen for name in pairs]
@@ -212,6 +230,7 @@ def _parameters(content: str, modules: set[str]) -> dict[str, str] | None:
     found: dict[str, str] = {}
     for line in _lines(content):
         pair = re.fullmatch(r"([a-zA-Z0-9_./-]+)\s*=\s*(\S+(?:[ \t]+\S+)*)", line)
+        # A pattern sets what the machine happens to have, which a field by name cannot say.
         if pair is None or "*" in pair[1] or pair[1] in found:
             return None
         # These parameters exist only once the module is loaded; our step loads modules before it
@@ -237,8 +256,11 @@ def _proxies(
         if not setting.ignition and not _takes_drop_ins(unit[1], commands):
             continue
         target = _PROXY_TARGETS[unit[1]]
+        # systemd reads several drop-ins of a unit; which of two proxies wins depends on their
+        # names.
         if any(target in one["targets"] for one in entries):
             continue
+        # One entry for both users of a proxy, as people mean it.
         same = [one for one in entries if {**one, "targets": []} == {**settings, "targets": []}]
         if same:
             same[0]["targets"].append(target)
@@ -271,6 +293,7 @@ def _proxy(content: str) -> dict[str, Any] | None:
             name, sign, value = "".join(word).partition("=")
             if not sign or name.upper() not in _VARIABLES:
                 return None
+            # Both spellings with two values: programs would use different proxies.
             if values.setdefault(name.upper(), value) != value:
                 return None
     found: dict[str, Any] = {}
@@ -278,6 +301,7 @@ def _proxy(content: str) -> dict[str, Any] | None:
         if address := values.get(name):
             # Without a scheme Go, curl and Python take it for http.
             url = address if "://" in address else f"http://{address}"
+            # A login in the URL must become a Secret, which only a person can make.
             if not re.fullmatch(r"(?:http|https|socks5)://[^@/\s\"]+/?", url):
                 return None
             found[_VARIABLES[name]] = url
@@ -306,6 +330,7 @@ def _authorities(files: Sequence[_File], commands: Sequence[str], found: Typed) 
             continue
         for file in anchors:
             _gone(found, file, to, "a certificate in the store of the distribution's program")
+            # One form, so that the same certificate in two files is one entry.
             contents.append(file.content.strip() + "\n")
         found.commands |= dict.fromkeys(runs, (to, "the program of the trust store"))
     if contents:
@@ -318,6 +343,7 @@ def _is_authority(content: str) -> bool:
     from machineadm.config.rules.certificate_facts import certificates_in
     from machineadm.config.rules.pem import certificates_problem
 
+    # Our rule refuses what is not an authority; the file may stay what it is.
     try:
         return not certificates_problem(content) and all(
             one.is_authority for one in certificates_in(content)
@@ -330,12 +356,15 @@ def _registries(files: Sequence[_File], commands: Sequence[str], found: Typed) -
     """hosts.toml of registries, and what has containerd look for them."""
     by_path = {file.path: file for file in files}
     switches = [file for file in files if _is_switch(file)]
+    # People append a snippet to the distribution's configuration, as TOML lets tables stand in any
+    # order.
     appends = {
         index: file
         for index, one in enumerate(commands)
         for file in switches
         if re.fullmatch(rf"{_SUDO}cat\s+{re.escape(file.path)}\s*>>\s*{re.escape(_CONFIG)}", one)
     }
+    # Ours is laid over the distribution's configuration and not over somebody else's.
     if _CONFIG in by_path or any(
         _CONFIG in one for index, one in enumerate(commands) if index not in appends
     ):
@@ -354,6 +383,8 @@ def _registries(files: Sequence[_File], commands: Sequence[str], found: Typed) -
         if host is None:
             continue
         entry = _registry(host[1], file.content, by_path, authorities, reached)
+        # All or nothing: half of the registries as fields and half as files would be two owners of
+        # one directory.
         if entry is None:
             return
         entries.append(entry)
@@ -404,6 +435,7 @@ def _registry(
     tables = _toml(content)
     if tables is None or tables.keys() - {"server", "host"}:
         return None
+    # containerd's default, where hosts.toml names none.
     server = str(tables.get("server", f"https://{name}"))
     # Docker's registry answers under another name than the one in references.
     known = {name, {"docker.io": "registry-1.docker.io"}.get(name, name)}
@@ -450,6 +482,7 @@ def _tls(
         found["insecureSkipVerify"] = True
     path = given.get("ca")
     if path is not None:
+        # The certificate must be known whole, since our field has its text and not a path.
         if not isinstance(path, str) or path not in files or files[path].command:
             return None
         found["ca"] = files[path].content.strip() + "\n"
@@ -515,6 +548,7 @@ def _time(files: Sequence[_File], commands: Sequence[str], found: Typed) -> None
             servers += read[0]
             pools += read[1]
             sources.append((index, "a server of chrony written by a command"))
+    # Without a command that has the service read them, the files count only from the next boot on.
     runs = [
         index
         for index, one in enumerate(commands)

@@ -30,6 +30,7 @@ _TIMEOUTS: Final = (
     "tlsBootstrap",
     "upgradeManifests",
 )
+# kubeadm init discovers no cluster and bootstraps no kubelet's certificate.
 _JOIN_ONLY: Final = ("timeouts.discovery", "timeouts.tlsBootstrap")
 _ALIKE: Final = (
     "node.criSocket",
@@ -40,6 +41,7 @@ _ALIKE: Final = (
 )
 """What does no harm to the machines whose half does not say it: they are of the same image, behind the same load balancer."""
 
+# Phases of init alone: `kubeadm join` has none of these, and would refuse their names.
 _ADDONS: Final = {
     "addon/kube-proxy": "cluster.proxyAddon.disabled",
     "addon/coredns": "cluster.dns.disabled",
@@ -88,6 +90,7 @@ def merge(
     """
     first = _half(init, setting)
     other = _half(join, setting)
+    # A worker's template has an init half at most by mistake.
     role = setting.role or ("JoinWorker" if setting.worker else None)
     if role is not None:
         chosen, left = (first, other) if role == "Initialize" else (other, first)
@@ -99,6 +102,7 @@ def merge(
                 for view in part.views:
                     view.nothing(f"is for another role than {role}", anew=True)
         return
+    # In the order of the first half, so that what is written reads like what was read.
     for path in dict.fromkeys([*first, *other]):
         ours = first.get(path) or other[path]
         put_any(kubernetes, path, ours.value)
@@ -109,12 +113,16 @@ def merge(
         theirs = other.get(path)
         if path in first and theirs is not None and _same(path, ours.value, theirs.value):
             continue
+        # Phases differ between the commands, so a list for both cannot be right; addons can be said
+        # otherwise.
         if path == "skipPhases" and path in first:
             _addons(ours, kubernetes)
             continue
         # In a document for both roles a field of one half would reach machines of the other.
         alike = path in _ALIKE or _is_host_name(path, ours.value, host_name)
         if not alike or (theirs is not None and path in first):
+            # At the first difference: the caller converts again for each role, and all of them are
+            # then apart.
             raise HalvesDifferError(f"kubernetes.{path}")
         for view in ours.views:
             view.converted(
@@ -136,6 +144,7 @@ def _socket(value: object) -> str:
 def _addons(phases: _Part, kubernetes: dict[str, object]) -> None:
     """Phases that only the first machine has. What they would install is a field of the cluster, which holds for every role."""
     left = []
+    # A half has one list.
     (view,) = phases.views
     for item in view.items():
         to = _ADDONS.get(item.text or "")
@@ -151,6 +160,8 @@ def _addons(phases: _Part, kubernetes: dict[str, object]) -> None:
 
 
 def _is_host_name(path: str, value: object, host_name: object) -> bool:
+    # kubeadm names the node by the host name without more, so saying it for one role says nothing
+    # new.
     return path in ("node.name", "node.nameFrom") and value == host_name
 
 
@@ -176,6 +187,7 @@ def _half(view: View | None, setting: Setting) -> Half:
         view.default("an empty map is the same as none")
         return found
     _registration(view.get("nodeRegistration"), found, setting)
+    # Where init has it, and where join has it.
     for where in ("localAPIEndpoint", "controlPlane.localAPIEndpoint"):
         _endpoint(view.at(where), found, setting)
     phases = view.get("skipPhases")
@@ -194,6 +206,7 @@ def _half(view: View | None, setting: Setting) -> Half:
         if empty is not None and empty.is_empty:
             empty.default("an empty map is the same as none")
     for name in _TIMEOUTS:
+        # Cluster API's name, then kubeadm's own: a document has one of them.
         length = view.at(f"timeouts.{name}Seconds")
         to = f"kubernetes.timeouts.{name}"
         if length is not None:
@@ -211,6 +224,7 @@ def _registration(view: View | None, found: Half, setting: Setting) -> None:
         view.default("an empty map is the same as none")
         return
     name = view.get("name")
+    # Go writes the empty text for a name that nobody gave.
     if name is not None and name.text == "":
         name.default("the host name is the default")
     elif name is not None:
@@ -243,6 +257,7 @@ def _registration(view: View | None, found: Half, setting: Setting) -> None:
     taints = view.get("taints")
     if taints is not None:
         if taints.is_empty:
+            # Not the same as no field: kubeadm taints a control plane unless told otherwise.
             taints.converted("kubernetes.node.taints", "none at all")
         _add(found, "node.taints", _taints(taints, setting), taints)
 
@@ -270,6 +285,7 @@ def _endpoint(view: View | None, found: Half, setting: Setting) -> None:
     to = "controlPlane.localAPIEndpoint"
     address, port = view.get("advertiseAddress"), view.get("bindPort")
     if address is not None and address.text == "":
+        # kubeadm's ChooseAPIServerBindAddress.
         address.default("the address of the default route")
     elif address is not None:
         given = sourced(address, f"kubernetes.{to}.advertiseAddress", setting)
@@ -284,6 +300,7 @@ def _endpoint(view: View | None, found: Half, setting: Setting) -> None:
 def _add(found: Half, path: str, value: object, view: View) -> None:
     if value is None:
         return
+    # An empty list says something of taints only.
     if value == [] and path != "node.taints":
         return
     found[path] = _Part(value, [view])

@@ -11,8 +11,11 @@ from msgspec import Struct
 from machineadm.conversion.shell import Script
 from machineadm.conversion.texts import Machine
 
+# The second is that of older releases of Cluster API; which of them is there tells a script its
+# role.
 INIT_FILES: Final = ("/run/kubeadm/kubeadm.yaml", "/tmp/kubeadm.yaml")  # noqa: S108 # where others put it
 JOIN_FILES: Final = ("/run/kubeadm/kubeadm-join-config.yaml", "/tmp/kubeadm-join-config.yaml")  # noqa: S108
+# One file for both roles with Ignition.
 IGNITION_FILE: Final = "/etc/kubeadm.yml"
 TOUCHES_KUBEADM: Final = (
     "reads or changes the file that kubeadm is given, which is not there",
@@ -29,15 +32,21 @@ KUBEADM_FILES: Final = (*INIT_FILES, *JOIN_FILES, IGNITION_FILE)
 _METADATA: Final = r"\$?\$\{?((?:COREOS|AFTERBURN)_[A-Z0-9_]+)\}?"
 """A variable of the files that Afterburn and Flatcar write."""
 
+# Flatcar's metadata is in variables of a file, and Ignition fills nothing in: people run envsubst
+# over kubeadm's file.
 _ENVSUBST: Final = rf"(?:cat\s+{re.escape(IGNITION_FILE)}\s*\|\s*)?envsubst\b[^;&|]*{re.escape(IGNITION_FILE)}[^;&|]*(?:&&\s*mv\s+\S+\s+{re.escape(IGNITION_FILE)})?"
+# envsubst cannot write to the file that it reads, so a second entry often moves the result back.
 _MOVE: Final = rf"mv\s+(?:-f\s+)?\S+\s+{re.escape(IGNITION_FILE)}"
+# Cut at the first dot (%%.*), because Kubernetes wants short names for some clouds.
 _EXPORT: Final = r"(?:export\s+)?((?:COREOS|AFTERBURN)_[A-Z0-9_]+)=\"?\$?\$\{((?:COREOS|AFTERBURN)_[A-Z0-9_]+)(%%?\.\*)?\}\"?"
 _TOKEN: Final = rf"sed\s+-i\s+(?:-e\s+)?([\"'])s([/|#,])(@@[A-Z_]+@@)\2\$\((.*)\)\2g?\1\s+({'|'.join(map(re.escape, KUBEADM_FILES))})"
+# Its instance metadata service, by jq; cloud-init keeps the same document below ds.meta_data.imds.
 _AZURE: Final = r"curl\b.*169\.254\.169\.254/metadata/instance\?[^|]*\|\s*jq\s+-r\s+['\"]?\.(compute(?:\.[A-Za-z]+)+)['\"]?\s*"
 
 _ASKED: Final = r"[\"']?\$\(\s*curl\s+(?:-[a-zA-Z]+\s+|--[a-z-]+(?:[= ]\d+)?\s+)*[\"']?http://169\.254\.169\.254/(?:latest|[0-9-]+)/meta-data/((?:local-|public-)?hostname)[\"']?\s*\)[\"']?"
 """What EC2's service calls a machine, asked for by a command; cloud-init has it by the same name."""
 
+# From the command that says all to those that set a half: name now, name at later boots.
 _HOSTNAME: Final = (
     rf"(?:sudo\s+)?hostnamectl\s+set-hostname\s+({_ASKED})",
     r"(?:sudo\s+)?hostnamectl\s+(?:--static\s+)?(?:set-hostname|hostname)\s+(?:--static\s+)?([^\s'\"]+|\"[^\"]*\"|'[^']*'|\{\{[^{}]*\}\})(?:\s*&&\s*hostname\s+-F\s+/etc/hostname)?",
@@ -45,6 +54,8 @@ _HOSTNAME: Final = (
     r"echo\s+(\"[^\"$`\\]*\"|'[^']*'|\{\{[^{}]*\}\})\s*>\s*/etc/hostname",
 )
 _HOSTS: Final = r"echo\s+(\"[^\"$`\\]*\"|'[^']*')\s*(>>?)\s*/etc/hosts"
+# Now, and at later boots by a comment in /etc/fstab; the spellings are those of Kubernetes' old
+# instructions.
 _SWAP: Final = (
     r"(?:sudo\s+)?swapoff\s+-a",
     r"(?:sudo\s+)?sed\s+-r?i\s+(?:-r\s+|-e\s+)?(['\"])/(?: |\\s)?swap(?: |\\s)?/\s*(?:d|s/\^(?:#\?)?/#/|s/\^\\\(\.\*\\\)\$/#\\1/g)\1\s+/etc/fstab",
@@ -88,6 +99,7 @@ def into_kubeadm(commands: Sequence[str], document: str) -> Kubeadm:
     substituted = False
     for index, command in enumerate(commands):
         stripped = command.strip()
+        # A move alone is understood only together with an envsubst.
         if re.fullmatch(_ENVSUBST, stripped) or re.fullmatch(_MOVE, stripped):
             substituted = substituted or "envsubst" in stripped
             typed[index] = "envsubst over kubeadm's file"
@@ -100,9 +112,11 @@ def into_kubeadm(commands: Sequence[str], document: str) -> Kubeadm:
         ):
             variables[token[3]] = f"ds.meta_data.imds.{azure[1]}"
             typed[index] = "sed over kubeadm's file, with a value of the metadata service"
+    # All of kubeadm's file, and so every variable in it.
     if substituted:
         for found in re.finditer(_METADATA, document):
             variables.setdefault(found[1], f"env.{found[1]}")
+    # Variables that nothing puts into the file are for the commands, and stay theirs.
     elif typed and not any(name.startswith("@@") for name in variables):
         return Kubeadm(variables={}, typed={})
     return Kubeadm(variables=variables, typed=typed)
@@ -118,6 +132,7 @@ def with_role(script: str) -> str:
     for files, sign in ((INIT_FILES, "="), (JOIN_FILES, "!=")):
         opposite = {"=": "!=", "!=": "="}[sign]
         paths = "|".join(map(re.escape, files))
+        # The negated form first, since the plain pattern would match within it.
         for negation, comparison in ((r"!\s+", opposite), ("", sign)):
             test = f'"$MACHINEADM_ROLE" {comparison} Initialize'
             script = re.sub(
@@ -143,6 +158,7 @@ def file_to_read(scripts: Sequence[str]) -> str | None:
     found = dict.fromkeys(
         path for script in scripts if only_reads(script) for path in _paths(script)
     )
+    # A copy is written at one path.
     return next(iter(found)) if len(found) == 1 else None
 
 
@@ -156,9 +172,12 @@ def only_reads(script: str) -> bool:
 
 def _paths(script: str) -> list[str]:
     paths = [path for path in KUBEADM_FILES if path in script]
+    # A copy of what has a token in it is kept out of /tmp and /etc.
     return paths if all(path.startswith("/run/") for path in paths) else []
 
 
+# What would change a copy without effect: redirects, editors in place, and tools that take the
+# file's place.
 _WRITES: Final = (
     r">>?\s*[\"']?PATH",
     r"\b(?:sed|perl|yq)\b[^\n|;&]*\s(?:-[a-zA-Z]*i|--in-?place)\b[^\n]*PATH",
@@ -191,6 +210,7 @@ def typed(commands: Sequence[str], machine: Machine, taken: frozenset[str]) -> T
             )
         else:
             _kernel(index, stripped, found)
+    # The line in fstab alone leaves swap on until the next boot, which our field does not mean.
     found.swap = any(
         re.fullmatch(_SWAP[0], part) for index in found.typed for part in _parts(commands[index])
     )
@@ -200,6 +220,7 @@ def typed(commands: Sequence[str], machine: Machine, taken: frozenset[str]) -> T
             for index, said in found.typed.items()
             if not said[0].endswith("swap.enabled")
         }
+    # Two different names: which one stays depends on the order, and is for a person.
     if names and len({str(value) for value in names.values()}) == 1:
         suffix, value = next(iter(names.values()))
         found.hostname = (suffix, value)
@@ -208,6 +229,7 @@ def typed(commands: Sequence[str], machine: Machine, taken: frozenset[str]) -> T
                 f"machine.linuxConfiguration.hostname{suffix}",
                 "the host name set by commands",
             )
+    # Anything else that touches the file could undo or need these lines.
     others = [command for index, command in enumerate(commands) if index not in lines]
     if (
         lines
@@ -228,6 +250,7 @@ def loaded(commands: Sequence[str]) -> list[str]:
 
 def _is_swap(command: str) -> bool:
     """Whether a line only turns swap off, now or at later boots."""
+    # A look for the word first: to scan a script costs more.
     parts = _parts(command) if "swap" in command else []
     return bool(parts) and all(
         any(re.fullmatch(pattern, part) for pattern in _SWAP) for part in parts
@@ -239,6 +262,7 @@ def _parts(command: str) -> list[str]:
     script = Script(command)
     parts, begin = [], 0
     for sign in re.finditer(r"&&|;|\n", command):
+        # In quotes or a here-document the same signs are text.
         if script.place(sign.start()) == "code":
             parts.append(command[begin : sign.start()].strip())
             begin = sign.end()
@@ -250,6 +274,7 @@ def _kernel(index: int, command: str, found: Typed) -> None:
     parts = _parts(command) if re.search("modprobe|sysctl", command) else []
     parameters = [re.fullmatch(_SYSCTL, part) for part in parts]
     modules = [re.fullmatch(MODULE, part) for part in parts]
+    # Every part must be understood, or the line stays a command as a whole.
     if not parts or not all(map(any, zip(parameters, modules, strict=True))):
         return
     for parameter in parameters:
@@ -270,6 +295,7 @@ def _kernel(index: int, command: str, found: Typed) -> None:
 def _hostname(command: str, machine: Machine) -> tuple[str, object] | None:
     for pattern in _HOSTNAME:
         if match := re.fullmatch(pattern, command):
+            # cloud-init asks the same service before, and answers even where it is slow.
             if asked := re.fullmatch(_ASKED, match[1]):
                 name = asked[1].replace("-", "_")
                 return "From", {"instanceData": f"$(ds.meta_data.{name})"}
@@ -277,6 +303,8 @@ def _hostname(command: str, machine: Machine) -> tuple[str, object] | None:
             read = machine.read(name)
             if (
                 len(read.references) == 1
+                # A name that is partly a reference would be lower-cased or cut by hostnamectl: it
+                # stays a command.
                 and not read.text[: read.references[0].begin]
                 and not read.text[read.references[0].end :]
             ):
@@ -287,6 +315,7 @@ def _hostname(command: str, machine: Machine) -> tuple[str, object] | None:
 
 
 def _hosts(lines: dict[int, tuple[str, str]], machine: Machine, found: Typed) -> None:
+    # `>` starts the file over, so lines before the last one are gone.
     begins = [index for index, (sign, _) in lines.items() if sign == ">"]
     text = "".join(
         f"{line}\n" for index, (_, line) in lines.items() if not begins or index >= begins[-1]

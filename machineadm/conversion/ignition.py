@@ -17,10 +17,14 @@ from machineadm.conversion.placeholders import Bare
 from machineadm.documents.decoding import read_values
 from machineadm.documents.encoding import quoted
 
+# Read by systemd-sysext and systemd-confext before any unit of ours runs.
 _EARLY: Final = ("/etc/extensions/", "/opt/extensions/", "/etc/sysupdate", "/etc/confexts/")
+# They write what `env.` references read.
 _BEFORE_THE_AGENT: Final = ("coreos-metadata.service", "afterburn.service")
+# The unit in which Cluster API runs kubeadm with Ignition.
 _OWN_UNIT: Final = "kubeadm.service"
 _AGENT_UNIT: Final = "machineadm-bootstrap.service"
+# Partitioning and file systems are made in the initramfs, when nothing is mounted yet.
 _STORAGE: Final = ("disks", "raid", "filesystems", "directories", "luks")
 _VERSION: Final = "3.4.0"
 
@@ -57,6 +61,7 @@ def convert(
     """
     if view is None:
         return
+    # It asks ct whether warnings are errors; there is no ct here.
     strict = view.at("containerLinuxConfig.strict")
     if strict is not None and boolean(strict, "") is not None:
         strict.nothing("Ignition judges what is rendered, always")
@@ -79,10 +84,13 @@ def convert(
 
 def _wait(parts: _Parts) -> None:
     """Let the agent wait for what kubeadm waited for, unless the agent starts it itself and so waits for it."""
+    # The agent waits for what it starts by itself.
     started = {unit["name"] for unit in parts.units if "state" in unit}
     waits = [line for line in dict.fromkeys(parts.waits) if line.partition("=")[2] not in started]
     if waits:
         drop_in = {"name": "10-converted.conf", "contents": "\n".join(["[Unit]", *waits, ""])}
+        # As a drop-in of Ignition's, since the agent's unit starts before the agent could write
+        # one.
         units = parts.early.setdefault("systemd", {}).setdefault("units", [])
         units.append({"name": _AGENT_UNIT, "dropins": [drop_in]})
         parts.notes.append("the agent's unit waits for what kubeadm's waited for")
@@ -108,14 +116,17 @@ def _write(
             there[key] = [*there.get(key, ()), *items]
     if not linux:
         del machine["linuxConfiguration"]
+    # Ignition has run when a machine reads its MachineConfiguration.
     if parts.early and setting.inlined:
         parts.decisions.append(
             "has parts that are needed before the agent, so a MachineConfiguration is too late for them"
         )
     elif parts.early:
         out["ignition"] = {
+            # As JSON: Ignition reads nothing else, and a manager merges it as it is.
             "additionalConfig": _json({"ignition": {"version": _VERSION}, **parts.early}) + "\n"
         }
+    # One leaf holds the whole text, so there is one decision with all that is in it.
     if parts.decisions:
         note = "; ".join(parts.decisions)
         view.decide(
@@ -144,6 +155,7 @@ def _write(
 
 def _read(config: Map, parts: _Parts) -> None:
     for name, value in config.items():
+        # Butane's head; a section that is empty asks for nothing.
         if name in ("variant", "version") or not value:
             continue
         if name == "systemd" and isinstance(value, dict):
@@ -176,11 +188,13 @@ def _unit(unit: Map, parts: _Parts) -> None:
     if name == _OWN_UNIT:
         for drop_in in _maps(unit.get("dropins")):
             _own_drop_in(str(drop_in.get("contents", "")), parts)
+        # Replacing the unit that runs kubeadm is a way to do something that nobody here can guess.
         if "contents" in unit:
             parts.decisions.append(f"replaces {name}, which is not there")
         return
     known = ("name", "enabled", "enable", "mask", "contents", "dropins")
     _others(unit, known, f"unit {name}", parts)
+    # One of their own making: without contents it is the distribution's, which is there already.
     if name in _BEFORE_THE_AGENT and "contents" in unit:
         parts.early.setdefault("systemd", {}).setdefault("units", []).append(_early_unit(unit))
         parts.notes.append(f"{name} is needed before the agent, which waits for it")
@@ -197,6 +211,7 @@ def _unit(unit: Map, parts: _Parts) -> None:
     mask = _boolean(unit.get("mask"))
     if mask is not None:
         found["masked"] = mask
+    # `enable` is ct's old name for it.
     enabled = _boolean(unit.get("enabled", unit.get("enable")))
     if enabled is not None:
         found["enabled"] = enabled
@@ -227,6 +242,7 @@ def _own_drop_in(contents: str, parts: _Parts) -> None:
         key, _, value = line.strip().partition("=")
         if not key or key.startswith(("#", ";", "[")):
             continue
+        # What kubeadm waited for there is what the agent waits for here.
         if key in ("Requires", "After", "Wants", "BindsTo"):
             for name in value.split():
                 if name == "containerd.service":
@@ -236,6 +252,7 @@ def _own_drop_in(contents: str, parts: _Parts) -> None:
                     parts.notes.append(
                         "the agent's unit comes after the machine's metadata where something refers to it"
                     )
+                # The agent's unit has these by itself.
                 elif name not in ("network.target", "network-online.target"):
                     parts.waits.append(f"{key}={name}")
         elif key == "EnvironmentFile" and value.lstrip("-").startswith("/run/metadata/"):
@@ -254,6 +271,7 @@ def _storage(value: Map, parts: _Parts) -> None:
         _file(file, parts)
     for link in _maps(value.get("links")):
         path, target = str(link.get("path", "")), str(link.get("target", ""))
+        # linkTo makes symbolic links only.
         if link.get("hard") is True or path.startswith(_EARLY):
             entry: Map = {"path": path, "target": target, "overwrite": True}
             if link.get("hard") is True:
@@ -274,6 +292,7 @@ def _file(file: Map, parts: _Parts) -> None:
     inline = contents.get("inline")
     mode = _mode(file.get("mode"))
     if (
+        # All other contents are fetched by Ignition, which needs no digest: ours would refuse them.
         isinstance(inline, str)
         and not path.startswith(_EARLY)
         and file.get("filesystem", "root") == "root"
@@ -290,6 +309,7 @@ def _file(file: Map, parts: _Parts) -> None:
         parts.files.append(found)
         return
     remote = contents.get("remote")
+    # Ignition refuses a path that is there already without this.
     entry: Map = {"path": path, "overwrite": True}
     if isinstance(inline, str):
         entry["contents"] = {"source": _data_url(inline)}
@@ -303,6 +323,7 @@ def _file(file: Map, parts: _Parts) -> None:
         hashed = verification.get("hash") if isinstance(verification, dict) else None
         if isinstance(hashed, dict):
             entry["contents"]["verification"] = {
+                # ct has two fields, Ignition one text.
                 "hash": f"{hashed.get('function', 'sha512')}-{hashed.get('sum', '')}"
             }
         elif isinstance(hashed, str):
@@ -346,6 +367,7 @@ def _user(user: Map, parts: _Parts) -> None:
     for theirs, ours in (("groups", "groups"), ("ssh_authorized_keys", "sshAuthorizedKeys")):
         if isinstance(user.get(theirs), list):
             found[ours] = [str(one) for one in user[theirs]]
+    # A hash that is given is meant to log in with; accounts are locked here by default.
     if "password_hash" in user:
         found["lockPassword"] = False
     if user.get("system") is True:
@@ -376,6 +398,8 @@ def _boolean(value: object) -> bool | Bare | None:
 def _data_url(text: str) -> str:
     from urllib.parse import quote
 
+    # RFC 2397. Everything that is not plain is percent-encoded, so no placeholder of a template can
+    # be in it.
     return "data:," + quote(text, safe="/:;,=+@$!*'()~")
 
 

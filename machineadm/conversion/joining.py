@@ -25,12 +25,14 @@ def role(
             join, ("discovery", "caCertPath", "controlPlane"), "is for another role than Initialize"
         )
         return {"type": "Initialize", **_initialize(init, setting)}
+    # A worker joins even where the role is left open for the manager.
     if setting.role is not None or setting.worker:
         _leave(
             init, ("bootstrapTokens", "certificateKey"), "is for the first control plane machine"
         )
         name = setting.role or "JoinWorker"
         found = _joining(join, setting, name)
+        # Without anything to say the role stays open: the manager fills it in for each machine.
         return {"type": name, **found} if found or setting.role is not None else {}
     _tokens(init, setting)
     _open_discovery(join, cluster)
@@ -60,6 +62,7 @@ def _initialize(init: View | None, setting: Setting) -> dict[str, object]:
 def _listed_tokens(view: View | None, setting: Setting) -> list[dict[str, object]]:
     found: list[dict[str, object]] = []
     for item in view.items() if view is not None else ():
+        # kubeadm fills these in when it defaults its configuration.
         if item.get("token") is None:
             _generated(item)
             continue
@@ -83,6 +86,7 @@ def _generated(item: View) -> None:
     for given, expected in ((groups, {_GROUP}), (usages, {"signing", "authentication"})):
         if given is not None:
             usual = usual and {one.text for one in given.items()} == expected
+    # An own ttl or group is a wish that a generated token would not keep.
     if usual and {name for name, _ in item.entries()} <= {"ttl", "groups", "usages"}:
         item.account.say(
             item.path, "same by default", note="is the token that kubeadm makes", anew=True
@@ -123,6 +127,7 @@ def _open_discovery(join: View | None, cluster: View | None) -> None:
     discovery = join.get("discovery") if join is not None else None
     path = join.get("caCertPath") if join is not None else None
     if path is not None:
+        # `kubeadm config print` writes defaults out, and people copy that.
         if path.text in ("", "/etc/kubernetes/pki/ca.crt"):
             path.default("kubeadm's own default")
         else:
@@ -134,11 +139,14 @@ def _open_discovery(join: View | None, cluster: View | None) -> None:
         return
     endpoint = discovery.at("bootstrapToken.apiServerEndpoint")
     own = cluster.get("controlPlaneEndpoint") if cluster is not None else None
+    # The manager takes the cluster's endpoint for every machine, so nothing is lost.
     if endpoint is not None and own is not None and endpoint.text == own.text:
         endpoint.default("is the cluster's own endpoint, which the manager takes")
     skip = discovery.at("bootstrapToken.unsafeSkipCAVerification")
     if skip is not None and skip.value is False:
         skip.default("false is the default")
+    # Whatever is left (a token, hashes, a file) is one cluster's, and cannot be in a template for
+    # both roles.
     if not discovery.account.is_said(discovery.path):
         raise HalvesDifferError("kubernetes.role.discovery")
 
@@ -149,6 +157,7 @@ def _joining(join: View | None, setting: Setting, name: str) -> dict[str, object
         return found
     controls = join.get("controlPlane")
     if controls is not None:
+        # Asked for by --role: the document describes another machine.
         if name == "JoinWorker":
             controls.nothing("is for control plane machines")
         elif controls.is_empty:
@@ -170,6 +179,7 @@ def _joining(join: View | None, setting: Setting, name: str) -> dict[str, object
     token = text(discovery.get("tlsBootstrapToken"), "kubernetes.role.tlsBootstrapToken", setting)
     put(found, "tlsBootstrapToken", token or None)
     by_token, by_file = discovery.get("bootstrapToken"), discovery.get("file")
+    # kubeadm refuses both; the file is looked at first because it has more in it.
     if by_file is not None:
         put(found, "discovery", _file(by_file, setting))
     elif by_token is not None:
@@ -200,6 +210,7 @@ def _file(view: View, setting: Setting) -> dict[str, object]:
     found: dict[str, object] = {"type": "File"}
     config = view.get("kubeConfig")
     path = view.get("kubeConfigPath")
+    # Cluster API can write the kubeconfig itself; kubeadm only knows a path.
     if config is None:
         put(found, "path", text(path, f"{to}.path", setting))
         return found
@@ -226,6 +237,7 @@ def _pem(view: View, to: str) -> str:
     given = view.text or ""
     view.converted(to, "decoded")
     try:
+        # Cluster API has it as bytes, in base64; ours is PEM as people read it.
         return b64decode(given, validate=True).decode()
     except (Error, ValueError):
         view.converted(to)

@@ -25,6 +25,7 @@ from machineadm.conversion.texts import Machine
 UNKNOWN_VERSION: Final = "${KUBERNETES_VERSION}"
 """What stands for a version that only the Machine says."""
 
+# No field says the system: only what is in the texts shows it.
 _WINDOWS: Final = r"(?im)^\s*-?\s*['\"]?(?:powershell|nssm)\b|path:\s*['\"]?[A-Z]:[\\/]|npipe:"
 
 
@@ -59,10 +60,12 @@ def convert(
         role: What was asked for.
     """
     setting = _setting(spec, document, setting, role)
+    # Before any field, since it decides what a text in kubeadm's file means.
     substituted = commands.substituted(spec.get("preKubeadmCommands"), document)
     machine = Machine(jinja=not setting.ignition, variables=substituted.variables)
     setting = replace(setting, machine=machine)
     remarks: dict[str, tuple[str, ...]] = {}
+    # In this order: people read what is on the machine before what it joins.
     out: dict[str, object] = {"machine": {}, "kubernetes": {}}
     _machine(spec, out, setting, substituted, remarks)
     _kubernetes(spec, out, setting, version)
@@ -79,6 +82,7 @@ def _setting(spec: View, document: str, setting: Setting, role: Role | None) -> 
         (part := spec.get(name)) is not None and not part.is_empty
         for name in ("clusterConfiguration", "initConfiguration")
     )
+    # The kind says worker, and what the document itself says is stronger.
     worker = setting.worker and not join_cp and not leads
     return replace(
         setting,
@@ -98,6 +102,7 @@ def _machine(
 ) -> None:
     given = spec.get("files")
     files: list[dict[str, object]] = []
+    # Before files and commands, which leave out what has become a field.
     idioms = file_idioms.typed(spec, setting)
     if given is not None:
         files, remarked = operating_system.files(given, setting, idioms.files)
@@ -113,11 +118,13 @@ def _machine(
         put(linux, f"hostname{found.hostname[0]}", found.hostname[1])
     modules = [*found.modules, *idioms.linux.pop("kernelModules", [])]
     put(linux, "kernelModules", list(dict.fromkeys(modules)))
+    # A command that sets one comes after the file was read, so it wins.
     put(linux, "sysctls", {**idioms.linux.pop("sysctls", {}), **found.sysctls})
     for name, convert_part in (("users", operating_system.users), ("ntp", operating_system.ntp)):
         part = spec.get(name)
         if part is not None:
             put(linux, name, convert_part(part, setting))
+    # What is left after the two that are merged above.
     linux |= idioms.linux
     if found.swap:
         linux["swap"] = {"enabled": False}
@@ -131,6 +138,7 @@ def _machine(
     for name, value in idioms.machine.items():
         put(out, f"machine.{name}", value)
     scripts = [str(file.get("content", "")) for file in files]
+    # With Ignition the file has a path of its own, and no copy is made of it.
     if (path := file_to_read([*scripts, *converted.texts])) and not setting.ignition:
         lists = {"kubeadmFile": path, **converted.lists}
         remarks["machine.commands.kubeadmFile"] = (f"decide: {READS_KUBEADM[0]}",)
@@ -138,6 +146,8 @@ def _machine(
         lists = converted.lists
     put(out, "machine.commands", lists)
     if "postKubeadm" in converted.lists:
+        # Cluster API's scripts write their sentinel right after kubeadm, before the commands that
+        # follow: a failure there was no failure of the machine.
         put(out, "machine.sentinel", "AfterKubeadm")
     form = spec.get("format")
     if form is not None and form.text in ("cloud-config", ""):
@@ -161,6 +171,7 @@ def _kubernetes(spec: View, out: dict[str, object], setting: Setting, version: s
     kubernetes: dict[str, object] = {}
     cluster_view = spec.get("clusterConfiguration")
     own = cluster.version_of(cluster_view)
+    # The Machine's first: Cluster API overwrites what the ClusterConfiguration says.
     kubernetes["version"] = version or own or UNKNOWN_VERSION
     if version and own and version != own and cluster_view is not None:
         given = cluster_view.get("kubernetesVersion")
@@ -190,6 +201,7 @@ def _kubernetes(spec: View, out: dict[str, object], setting: Setting, version: s
         if init is not None:
             init.nothing("is for the first control plane machine")
     put(kubernetes, "verbosity", integer(spec.get("verbosity"), "kubernetes.verbosity"))
+    # Of older versions of the API.
     retry = spec.get("useExperimentalRetryJoin")
     if retry is not None and boolean(retry, "") is not None:
         retry.nothing("Cluster API has removed it: kubeadm itself tries again")
@@ -204,6 +216,7 @@ def _host_name(out: dict[str, object]) -> object:
 
 def _windows(out: dict[str, object]) -> None:
     machine = out["machine"]
+    # What was converted for Linux (sysctls from a file, say) cannot be on it.
     if isinstance(machine, dict):
         machine.pop("linuxConfiguration", None)
         machine["windowsConfiguration"] = {}

@@ -13,6 +13,7 @@ from machineadm.documents.model import Document
 from machineadm.documents.nodes import as_kubernetes
 
 _OBJECT: Final = ("apiVersion", "kind")
+# Others stay in the document, where our rules refuse them at their place.
 _PROXY_MODES: Final = ("iptables", "ipvs", "nftables", "kernelspace")
 
 
@@ -20,6 +21,7 @@ def groups(documents: Sequence[Document]) -> Iterator[list[Document]]:
     """The documents that kubeadm reads as one file: a kind that comes again begins another."""
     group: list[Document] = []
     for document in documents:
+        # Files of several machines, one after the other, are how people keep them.
         if group and (
             document.file != group[0].file or document.kind in {one.kind for one in group}
         ):
@@ -33,6 +35,7 @@ def groups(documents: Sequence[Document]) -> Iterator[list[Document]]:
 def role_of(kinds: Iterable[str]) -> Role | None:
     """The role that the documents alone say; None: both roles are there."""
     found = set(kinds)
+    # `kubeadm config print init-defaults` and join-defaults, put together.
     if {"InitConfiguration", "JoinConfiguration"} <= found:
         return None
     return "JoinWorker" if "JoinConfiguration" in found else "Initialize"
@@ -79,6 +82,7 @@ def convert(views: Mapping[str, View], *, setting: Setting, version: str | None)
 
 def _version(view: View | None) -> str | None:
     """A version by number; kubeadm also takes names of channels, which say something else tomorrow."""
+    # stable-1, ci/latest and the like (KubernetesReleaseVersion).
     version = cluster.version_of(view)
     given = view.get("kubernetesVersion") if view is not None else None
     if version is None or given is None or version[1:2].isdigit() or "${" in version:
@@ -95,9 +99,11 @@ def _version(view: View | None) -> str | None:
 def _discovery(join: View | None, kubernetes: dict[str, object], setting: Setting) -> None:
     if join is None or setting.role == "Initialize":
         return
+    # v1beta3; v1beta4 has it below timeouts.
     timeout = join.at("discovery.timeout")
     put(kubernetes, "timeouts.discovery", text(timeout, "kubernetes.timeouts.discovery", setting))
     path = join.at("discovery.file.kubeConfigPath")
+    # kubeadm takes a URL here (isHTTPSURL).
     if path is not None and path.text is not None and "://" in path.text:
         path.decide(
             "is fetched by kubeadm, which verifies nothing",
@@ -110,6 +116,7 @@ def _discovery(join: View | None, kubernetes: dict[str, object], setting: Settin
 def _kubelet(view: View | None, kubernetes: dict[str, object], setting: Setting) -> None:
     if view is None:
         return
+    # A joining node reads the cluster's ConfigMap, whatever stands beside its JoinConfiguration.
     if setting.role != "Initialize":
         _but_heads(
             view, "kubeadm ignores it with a JoinConfiguration: a node gets it from the cluster"
@@ -129,6 +136,7 @@ def _proxy(view: View | None, kubernetes: dict[str, object], setting: Setting) -
     mode = view.get("mode")
     if mode is not None and mode.text in _PROXY_MODES:
         mode.converted(f"{to}.mode")
+        # Our own field has it, and both would be refused as two words about one thing.
         put(kubernetes, "cluster.proxyAddon.mode", config.pop("mode", None))
     elif mode is not None and mode.text == "":
         mode.default("iptables on Linux")
@@ -141,6 +149,7 @@ def _passed_on(view: View, to: str) -> dict[str, Any]:
     for name, part in view.entries():
         if name not in _OBJECT:
             part.converted(f"{to}.{name}")
+            # As its own reader sees it: null and YAML 1.1's booleans included.
             config[name] = as_kubernetes(part.node)
     return config
 

@@ -13,7 +13,9 @@ from machineadm.conversion.fields import put
 from machineadm.conversion.kubeadm_config import Draft
 from machineadm.documents.nodes import as_kubernetes
 
+# Fields of ours beside those of a KubeletConfiguration.
 _NOT_THEIRS: Final = ("nodeIP", "nodeIPFrom", "config")
+# What our map of labels takes; anything else stays an argument and is judged as one.
 _LABEL: Final = r"([A-Za-z0-9][A-Za-z0-9._/-]*)=([A-Za-z0-9._-]*)"
 _EKS: Final = (
     "is of a control plane that kubeadm did not make: `kubeadm join` finds no kubeadm-config in it"
@@ -27,6 +29,7 @@ def convert(view: View, *, version: str) -> Draft:
         view: The document.
         version: The version of Kubernetes, or a placeholder.
     """
+    # EKS runs the control plane, so a node of it always joins as a worker.
     kubernetes: dict[str, object] = {"version": version, "role": {"type": "JoinWorker"}}
     spec = view.get("spec")
     if spec is not None:
@@ -68,6 +71,7 @@ def _cluster(view: View | None, kubernetes: dict[str, object]) -> None:
 def _kubelet(view: View | None, kubernetes: dict[str, object]) -> None:
     if view is None:
         return
+    # By our own type: a field that it gets later is converted from then on.
     typed = {
         field.encode_name
         for field in msgspec.structs.fields(NodeKubelet)
@@ -107,6 +111,7 @@ def _kubelet(view: View | None, kubernetes: dict[str, object]) -> None:
 
 def _flag(item: View, arguments: list[dict[str, str]], labels: dict[str, str]) -> None:
     name, _, value = (item.text or "").removeprefix("--").partition("=")
+    # Not a flag: nothing is said of it, so it is told as a decision.
     if not re.fullmatch("[A-Za-z0-9][A-Za-z0-9._-]*", name):
         return
     pairs = value.split(",") if name == "node-labels" else []

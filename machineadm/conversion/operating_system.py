@@ -17,6 +17,7 @@ from machineadm.conversion.idioms import (
     with_role,
 )
 
+# In the order of fstab(5).
 _FSTAB: Final = ("source", "target", "type", "options", "dump", "pass")
 _MANY: Final = (
     "put the value into the file by a command, from its environment",
@@ -53,6 +54,7 @@ def files(
         put(file, "append", boolean(item.get("append"), f"{path}.append"))
         put(file, "encoding", text(item.get("encoding"), f"{path}.encoding", setting))
         put(file, "contentFormat", _format(item.get("contentFormat"), f"{path}.contentFormat"))
+        # The default; `put` keeps False, since elsewhere it may say something.
         if file.get("append") is False:
             del file["append"]
         _content(item, file, path, setting, remarks)
@@ -65,6 +67,7 @@ def _path(view: View | None, to: str, setting: Setting) -> str | None:
     if path is None or view is None or placeholders.holds(path) or setting.windows:
         return path
     plain = re.sub(r"/+", "/", path)
+    # Our type refuses doubled slashes: two spellings of one path would be two files.
     if plain != path:
         view.converted(to, "written without doubled slashes")
     return plain
@@ -72,6 +75,7 @@ def _path(view: View | None, to: str, setting: Setting) -> str | None:
 
 def _mode(view: View | None, to: str, setting: Setting) -> str | None:
     mode = text(view, to, setting)
+    # An empty mode is none: cloud-init then takes its default, as ours does.
     return mode or None
 
 
@@ -104,6 +108,7 @@ def _content(
     if view.text is None:
         return
     content = view.text
+    # Encoded text cannot be a template, and Ignition has no Jinja.
     if "encoding" in file or setting.ignition:
         view.converted(f"{path}.content")
         file["content"] = content if "encoding" in file else _one_newline(content)
@@ -120,6 +125,7 @@ def _content(
         view.converted(f"{path}.contentFrom.instanceData")
         file["contentFrom"] = {"instanceData": _one_newline(read.instance_data)}
     else:
+        # Only in scripts: in any other file the same words are somebody's data.
         changed = with_role(content) if content.startswith("#!") else content
         note = (
             ""
@@ -137,6 +143,7 @@ def _content(
 
 def _one_newline(content: str) -> str:
     """A text as it arrives on the machine: Cluster API writes it as a block, which ends in just one newline."""
+    # A literal block of YAML with clipping (`|`) is how the provider writes it.
     return content.rstrip("\n") + "\n" if content.strip("\n") else ""
 
 
@@ -148,6 +155,7 @@ def _from_secret(secret: View, file: dict[str, object], to: str, setting: Settin
         put(file, "contentFrom.secret.name", text(name, f"{to}.name", setting))
         put(file, "contentFrom.secret.key", text(key, f"{to}.key", setting))
         return
+    # On a machine nothing can look it up, so it must be in the stream.
     value = setting.secret(name.text, key.text)
     if value is None:
         for each in (name, key):
@@ -161,6 +169,7 @@ def _from_secret(secret: View, file: dict[str, object], to: str, setting: Settin
     for each in (name, key):
         each.converted(to.removesuffix("From.secret"), "the Secret's value")
     file["content"] = value
+    # It came from a Secret: no log may show it.
     file["sensitive"] = True
 
 
@@ -176,6 +185,7 @@ def users(view: View, setting: Setting) -> list[dict[str, object]]:
         user: dict[str, object] = {}
         for name in ("name", "gecos", "homeDir", "primaryGroup", "shell", "sudo"):
             put(user, name, text(item.get(name), f"{path}.{name}", setting))
+        # useradd's own syntax, which cloud-init passes on.
         groups = text(item.get("groups"), f"{path}.groups", setting)
         put(user, "groups", [part for part in re.split(r"[\s,]+", groups or "") if part])
         for name in ("inactive", "lockPassword"):
@@ -222,6 +232,7 @@ def storage(setup: View | None, mounts: View | None, setting: Setting) -> dict[s
     if setup is not None:
         if setup.is_empty:
             setup.default("an empty map is the same as none")
+        # One list there; here the table and what is in it are two, since a disk has one table.
         disks, parts = _disks(setup.get("partitions"), to, setting)
         put(found, "disks", disks)
         put(found, "partitions", parts)
@@ -260,6 +271,7 @@ def _partitions(
     """The partitions of one disk. Shares come before `layout`, and the last of them takes what is left, whatever it says."""
     layout, listed = item.get("layout"), item.get("diskLayout")
     shares = list(listed.items()) if listed is not None else []
+    # The provider's Ignition renderer knows layout alone.
     if setting.ignition and listed is not None and shares:
         listed.nothing("the provider makes nothing of shares with Ignition: one partition, or none")
         shares = []
@@ -281,12 +293,14 @@ def _partitions(
         given = share.get("percentage")
         percentage = integer(given, f"{at}.percentage")
         if isinstance(percentage, int):
+            # sgdisk gets the end of the disk for the last one (cloud-init's partition code).
             rest = left if number == len(shares) and left > 0 else percentage
             if rest != percentage and given is not None:
                 given.converted(f"{at}.percentage", "the last partition takes what is left")
             left -= percentage
             percentage = rest
         else:
+            # A placeholder: what is left for the last one is not known.
             left = 0
         put(part, "percentage", percentage)
         put(part, "type", text(share.get("partitionType"), f"{at}.type", setting))
@@ -320,6 +334,7 @@ def _mounts(view: View, to: str, setting: Setting) -> list[dict[str, object]]:
     for item in view.items():
         where = f"{to}.mounts[{len(found)}]"
         mount: dict[str, object] = {}
+        # Lines may end early, as in fstab itself.
         for name, column in zip(_FSTAB, item.items(), strict=False):
             if name in ("dump", "pass"):
                 put(mount, name, integer(column, f"{where}.{name}"))

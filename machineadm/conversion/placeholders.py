@@ -8,6 +8,7 @@ from typing import Final
 
 _PLACEHOLDER: Final = r"\$\$\{|\$\{([A-Za-z_][A-Za-z0-9_]*)([^{}]*)\}"
 """`$${` is a literal `${`; behind a name may stand what to do with its value: `:=6443`, `#v`, `%.*`."""
+# The longer signs first: `:=` begins with neither of the others, and `=` would match a part of it.
 _DEFAULTS: Final = (":=", ":-", "=", "-")
 
 
@@ -45,6 +46,7 @@ def filled(text: str, values: Mapping[str, str]) -> str:
         text: A whole file, before it is read as YAML.
         values: By name.
     """
+    # Without values nothing is filled in, not even defaults: the placeholders are for a later tool.
     if not values:
         return text
     return re.sub(_PLACEHOLDER, lambda found: _value(found, values), text)
@@ -74,6 +76,7 @@ def _value(found: re.Match[str], values: Mapping[str, str]) -> str:
                 if sign.startswith(":")
                 else (fallback if value is None else value)
             )
+    # For clusterctl this is an error; here it stays for whoever fills it in.
     if value is None:
         return found[0]
     if not rest:
@@ -89,6 +92,8 @@ def _changed(value: str, rest: str) -> str | None:
     for sign in ("##", "#", "%%", "%"):
         if rest.startswith(sign):
             pattern = rest[len(sign) :]
+            # The shortest match first, or, reversed, the longest one: # and ## at the beginning, %
+            # and %% at the end.
             cuts = range(len(value) + 1)
             if sign in ("##", "%"):
                 cuts = cuts[::-1]

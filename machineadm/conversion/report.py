@@ -19,6 +19,7 @@ def as_text(conversion: Conversion) -> str:
     ]
     sums = Counter(leaf.outcome for result in conversion.results for leaf in result.leaves)
     total = ", ".join(f"{sums[outcome]} {outcome}" for outcome in OUTCOMES)
+    # All four outcomes even where one has none: a program that greps finds the same words.
     lines.append(f"machineadm: {sum(sums.values())} leaves: {total}")
     return "\n".join(map(_printable, lines)) + "\n"
 
@@ -56,12 +57,14 @@ def _result(result: Result) -> Iterator[str]:
 
 
 def _became(leaf: Leaf) -> str:
+    # Only of what is there now: a decision has a field that it would go to, and is not in it.
     to = f" to {leaf.to}" if leaf.to and leaf.outcome == "converted" else ""
     note = f": {leaf.note}" if leaf.note else ""
     return f"{leaf.outcome}{to}{note}"
 
 
 def _printable(text: str) -> str:
+    # Notes quote the input, which may hold escape sequences of terminals.
     if text.isprintable():
         return text
     return "".join(

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Final, Literal
 
 Place = Literal["code", "double", "single", "comment", "here", "here-quoted"]
+# Quoted in any way, the delimiter keeps the shell from expanding what follows (POSIX, 2.7.4).
 _HERE: Final = r"<<(-?)\s*(?:'([^'\n]+)'|\"([^\"\n]+)\"|(\\?[A-Za-z_][A-Za-z0-9_]*))"
 
 
@@ -20,6 +21,7 @@ class Script:
     def __init__(self, text: str) -> None:
         self.text = text
         self._places: list[Place] = ["code"] * len(text)
+        # Beside the place: `(exit 0)` and `$(cd x)` are code, and end or change another shell.
         self._depths = [0] * len(text)
         self._scan()
 
@@ -30,6 +32,7 @@ class Script:
     @property
     def code(self) -> str:
         """The script with everything blanked that is quoted, a comment, or runs in a shell of its own."""
+        # Blanked with NUL and not removed: offsets stay, and no pattern takes NUL for a blank.
         return "".join(
             letter
             if place == "code" and not depth
@@ -40,6 +43,7 @@ class Script:
     def exits(self) -> Iterator[tuple[int, str]]:
         """Where the script itself ends before its end, and with what: offset and argument of `exit`."""
         for found in re.finditer(
+            # Where a command may begin.
             r"(?:^|[;&|\n{]|\b(?:then|do|else))[ \t]*exit(?![A-Za-z0-9_-])[ \t]*([^\s;&|}\0]*)",
             self.code,
         ):
@@ -60,6 +64,8 @@ class Script:
 
     def options(self) -> tuple[str, ...]:
         """What `set` turns on that changes when the script ends: `set -eux`."""
+        # -e and -u change what a failing command does to those after it; others only what is
+        # printed.
         return tuple(
             found.strip()
             for found in re.findall(
@@ -80,6 +86,7 @@ class Script:
         text, length, at = self.text, len(self.text), 0
         # What is open: a double quote, or a substitution in parentheses with whether it stood in double quotes.
         stack: list[str] = []
+        # Here-documents begin on the next line, several of them in order.
         waiting: list[tuple[str, bool, bool]] = []
         while at < length:
             letter = text[at]
@@ -93,11 +100,13 @@ class Script:
                 else:
                     at = self._mark(at, at + 1, "double", stack)
                     stack.append('"')
+            # Within double quotes only $( opens something; a quote or a # is a letter.
             elif in_double and not text.startswith("$(", at):
                 at = self._mark(at, at + 1, "double", stack)
             elif letter == "'" and not in_double:
                 end = text.find("'", at + 1)
                 at = self._mark(at, length if end < 0 else end + 1, "single", stack)
+            # Only at the beginning of a word: $# and a#b are none.
             elif letter == "#" and (at == 0 or text[at - 1] in " \t\n;"):
                 end = text.find("\n", at)
                 at = self._mark(at, length if end < 0 else end, "comment", stack)
@@ -121,6 +130,8 @@ class Script:
                 at = self._mark(at, at + 2, "double" if in_double else "code", stack)
                 stack.append("(")
             elif letter == ")" and "(" in stack:
+                # A double quote that nobody closed inside ends with the parenthesis: the script is
+                # wrong, and the scan must go on.
                 while stack.pop() != "(":
                     pass
                 at = self._mark(
@@ -136,6 +147,7 @@ class Script:
             end = self.text.find("\n", at)
             end = length if end < 0 else end
             line = self.text[at:end]
+            # <<- takes tabs away, and nothing else.
             if (line.lstrip("\t") if tabs else line) == word:
                 return self._mark(at, end, "here-quoted", stack)
             at = self._mark(at, min(end + 1, length), "here-quoted" if quoted else "here", stack)

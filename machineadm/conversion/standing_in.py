@@ -9,6 +9,7 @@ from typing import Final
 from machineadm.conversion.placeholders import default_of, filled
 
 _PLACEHOLDER: Final = r"\$\$\{|\$\{([A-Za-z_][A-Za-z0-9_]*)[^{}]*\}"
+# From what most fields take to what few do: each round is one judgement of the whole file.
 CANDIDATES: Final = (
     "value",
     "1",
@@ -50,13 +51,18 @@ def stand_in(text: str, judge: Callable[[str], Iterable[int]]) -> str:
     found = [match for match in re.finditer(_PLACEHOLDER, text) if match[1]]
     if not found:
         return re.sub(r"\$\$\{", "${", text)
+    # By line: a problem has one, and a line of ours holds one value.
     lines = [text.count("\n", 0, match.start()) + 1 for match in found]
     tried = [0] * len(found)
+    # Each placeholder has a list of its own, its default in front.
     choices = [_choices(match[0], match[1]) for match in found]
     best, fewest = _with(text, found, choices, tried), None
+    # All placeholders of wrong lines move on together: one by one would take hundreds of
+    # judgements.
     for _ in range(max(map(len, choices))):
         current = _with(text, found, choices, tried)
         wrong = set(judge(current))
+        # The best and not the last: a later candidate may be worse for another rule.
         if fewest is None or len(wrong) < fewest:
             best, fewest = current, len(wrong)
         moved = False
@@ -73,6 +79,8 @@ def _choices(placeholder: str, name: str) -> list[str]:
     default = default_of(placeholder)
     # Behind a backslash the quotes are text in quotes, which envsubst leaves there, and which no field takes.
     first = [] if default is None else [default.replace('\\"', "")]
+    # What is behind the name is applied to the candidate, as envsubst would: a length or a cut
+    # changes what fits.
     tail = placeholder[2 + len(name) : -1]
     values = (
         CANDIDATES

@@ -13,11 +13,14 @@ from msgspec import Struct
 
 from machineadm.config.instance_data import is_name
 
+# Statements and comments, too: whatever Jinja would take away must be seen here.
 _EXPRESSION: Final = r"\{\{-?(.*?)-?\}\}|\{%.*?%\}|\{#.*?#\}"
+# A chart that writes user data has its Jinja in backquotes, so that Helm leaves it alone.
 _HELM: Final = r"\{\{\s*`(\{\{[^`]*\}\})`\s*\}\}"
 _SEGMENT: Final = (
     r"\.([A-Za-z_][A-Za-z0-9_-]*)|\.(\d+)|\[\s*\"([^\"\]]+)\"\s*\]|\[\s*'([^'\]]+)'\s*\]|\[(\d+)\]"
 )
+# How people get a short host name out of a fully qualified one.
 _SHORT: Final = r"\.split\(\s*(?:\"\.\"|'\.')\s*\)\s*\[0\]"
 _FUNCTION: Final = r"\s*\|\s*lower(?:\(\))?|\.lower\(\)"
 _HOISTED: Final = (
@@ -67,6 +70,7 @@ class Read(Struct, frozen=True):
         """The text with `$(name)` references."""
         pieces, end = [], 0
         for one in self.references:
+            # A literal $( of a script must not become a reference of ours.
             pieces += [self.text[end : one.begin].replace("$(", "$$("), f"$({one.inside})"]
             end = one.end
         return "".join([*pieces, self.text[end:].replace("$(", "$$(")])
@@ -87,6 +91,7 @@ class Machine(Struct, frozen=True, kw_only=True):
 
     def read_kubeadm(self, text: str) -> Read:
         """Find the references of a text of kubeadm's file, which commands may change before kubeadm reads it."""
+        # Jinja first: cloud-init renders user data before any command runs.
         read = self.read(text)
         if not self.variables or read.references or read.trouble:
             return read
@@ -119,11 +124,13 @@ def reference(expression: str) -> str | None:
         elif lower := re.match(_FUNCTION, rest):
             functions.append("lower")
             rest = rest[lower.end() :].rstrip()
+        # After a function it would be a part of the function's result.
         elif not functions and (segment := re.match(_SEGMENT, rest)):
             names.append(next(part for part in segment.groups() if part is not None))
             rest = rest[segment.end() :]
         else:
             return None
+    # As cloud-init's instance-data has them at the top as well.
     if len(names) == 1 and names[0] in _HOISTED:
         names = ["v1", *names]
     name = ".".join(names)
@@ -133,6 +140,7 @@ def reference(expression: str) -> str | None:
 def _jinja(text: str) -> Read:
     if "{{" not in text and "{%" not in text and "{#" not in text:
         return Read(text)
+    # What Helm makes of it is what the machine gets.
     text = re.sub(_HELM, r"\1", text)
     found = []
     for match in re.finditer(_EXPRESSION, text, re.DOTALL):

@@ -33,6 +33,7 @@ TARGETS: Final[tuple[Target, ...]] = (
 V1ALPHA1: Final = "bootstrap.cluster.x-k8s.io/v1alpha1"
 
 _CAPI: Final = r"(bootstrap|controlplane)\.cluster\.x-k8s\.io/(v1alpha[34]|v1beta[12])"
+# A control plane makes many machines of one spec, so it is a template as well.
 _TEMPLATES: Final = ("KubeadmConfigTemplate", "KubeadmControlPlane", "KubeadmControlPlaneTemplate")
 SPECS: Final = {
     "KubeadmConfig": "spec",
@@ -44,10 +45,12 @@ SPECS: Final = {
 _KUBEADM: Final = r"kubeadm\.k8s\.io/v1beta[234]"
 _CONTROL_PLANE: Final = "belongs to the KubeadmControlPlane, which looks after machines; it says nothing of what is on them"
 _SERVER: Final = "the API server sets it"
+# Or anything with a placeholder in it.
 _NAME: Final = rf"{checking.NAME}|.*\$\{{.*"
 _FILLED_IN: Final = r"\(\$|\{\{"
 """What Chainsaw and Helm fill in."""
 
+# The rest of metadata is the API server's.
 _KEPT: Final = ("name", "namespace", "labels", "annotations")
 
 
@@ -113,6 +116,7 @@ def convert(inputs: Iterable[tuple[str, bytes]], request: Request) -> Conversion
         inputs: Name and bytes of each input, in order.
         request: What is asked for.
     """
+    # One for the stream, as everywhere: many inputs are no way around it.
     budget = Budget()
     documents = [
         one
@@ -127,6 +131,7 @@ def convert(inputs: Iterable[tuple[str, bytes]], request: Request) -> Conversion
         problems = [_EMPTY]
     if problems:
         return Conversion(results=(), skipped=(), problems=tuple(problems))
+    # All documents first: the version may stand in a Machine at the end of the stream.
     around = _Around(documents, request)
     results: list[Result] = []
     skipped: list[Skipped] = []
@@ -170,6 +175,7 @@ def _guarded(
     try:
         yield work()
     except RefusedError as refused:
+        # Collected: the other documents may have problems as well.
         problems.append(problem_at(document, refused.finding))
 
 
@@ -217,6 +223,7 @@ class _Around:
         from binascii import Error, a2b_base64
 
         name = _text(view.at("metadata.name"))
+        # stringData wins, as the API server writes it over data.
         for field in ("data", "stringData"):
             values = view.get(field)
             for key, value in values.entries() if values is not None else ():
@@ -253,16 +260,20 @@ def _of_role(document: Document, around: _Around, role: Role | None, suffix: str
     view, account = _view(document)
     request = around.request
     where = SPECS[document.kind]
+    # By what is read: a template stays a template.
     to: Target = request.to or (
         "MachineBootstrapTemplate" if document.kind in _TEMPLATES else "MachineBootstrap"
     )
+    # A machine is one thing; in the management cluster the manager chooses.
     if to == "MachineConfiguration" and request.role is None:
         raise RefusedError(_NEEDS_ROLE)
     name = _text(view.at("metadata.name"))
     version = around.version(document.kind, name)
+    # Its machines take the version from itself, and no Machine of the stream refers to its spec.
     if document.kind.startswith("KubeadmControlPlane"):
         own = _control_plane(view, document.kind, request.version)
         version = request.version or own or version
+    # The texts alone: a word in a key or a comment must not make a machine one of Windows.
     text = _scalars(document.root)
     init = view.at(f"{where}.initConfiguration")
     alone = document.kind == "KubeadmConfig" and init is not None and not init.is_empty
@@ -300,6 +311,7 @@ def _kubeadm(group: Sequence[Document], around: _Around) -> Result:
         role = "Initialize"
     if role.startswith("Join") and "JoinConfiguration" in views:
         controls = views["JoinConfiguration"][0].get("controlPlane")
+        # JoinConfiguration says itself whether a control plane joins.
         if request.role is None:
             role = "JoinWorker" if controls is None else "JoinControlPlane"
     setting = Setting(
@@ -318,6 +330,7 @@ def _kubeadm(group: Sequence[Document], around: _Around) -> Result:
     for document in group:
         view, account = views[document.kind]
         _heads(view, to)
+        # Leaves of several documents in one account: paths alone would be ambiguous.
         prefix = f"{document.kind}." if len(group) > 1 else ""
         leaves += [replace(leaf, path=prefix + leaf.path) for leaf in account.leaves()]
     first = group[0]
@@ -338,6 +351,7 @@ def _node_config(document: Document, around: _Around) -> Result:
     to: Target = around.request.to or "MachineConfiguration"
     version = around.request.version or kubeadm_config.UNKNOWN_VERSION
     draft = node_config.convert(view, version=version)
+    # nodeadm reads its document as it is, without a template.
     setting = Setting(machine=Machine(jinja=False), role="JoinWorker", worker=True)
     checking.decide(draft.spec, draft.remarks, [account], setting)
     return _result(document, account, view, to, draft, _notes(draft.spec))
@@ -348,6 +362,7 @@ def _ours(document: Document) -> Result:
     text = ""
     at = document.root.at if document.root is not None else 0
     for begin, end in parts(document.source.text):
+        # As it was written, with its comments.
         if begin <= at < end or (begin == end == at):
             text = document.source.text[begin:end].removeprefix("---").strip() + "\n"
     return Result(
@@ -429,6 +444,7 @@ def _metadata(view: View | None, to: Target) -> dict[str, object]:
     for name, part in view.entries():
         if name not in _KEPT:
             part.nothing(_SERVER)
+        # Labels and annotations.
         elif part.is_map:
             pairs = {}
             for key, value in part.entries():
@@ -507,6 +523,8 @@ def _notes(spec: dict[str, object]) -> tuple[str, ...]:
 
 def _skipped(document: Document, problems: list[Problem]) -> Skipped:
     group = document.api_version.partition("/")[0]
+    # A known kind of an unknown version is an error and not a skipped document: whoever converts it
+    # expects a result.
     if (document.kind in SPECS and group.endswith("cluster.x-k8s.io")) or group == "kubeadm.k8s.io":
         problems.append(problem_at(document, _UNKNOWN_VERSION))
     kind = f"{document.kind or 'a document without a kind'}"
@@ -521,6 +539,7 @@ def _skipped(document: Document, problems: list[Problem]) -> Skipped:
 def _is_kubeadm(document: Document) -> bool:
     group = document.api_version
     return re.fullmatch(_KUBEADM, group) is not None or (
+        # kubeadm reads these two in the same file as its own.
         document.kind in ("KubeletConfiguration", "KubeProxyConfiguration")
         and group.partition("/")[0] in ("kubelet.config.k8s.io", "kubeproxy.config.k8s.io")
     )

@@ -14,7 +14,9 @@ from machineadm.documents.encoding import quoted
 Remarks = Mapping[str, tuple[str, ...]]
 """Lines to write above a field, by its path."""
 
+# Columns of a remark; values are never wrapped.
 _WIDTH: Final = 100
+# A letter or slash first, so that nothing looks like a number or a date.
 _PLAIN: Final = r"[A-Za-z/][A-Za-z0-9/_.-]*"
 # What YAML 1.1 reads as something else than text.
 _WORDS: Final = frozenset(["y", "n", "yes", "no", "on", "off", "true", "false", "null"])
@@ -38,6 +40,7 @@ def _map(value: Mapping[str, object], path: str, remarks: Remarks) -> list[str]:
     lines = []
     for key, item in value.items():
         where = f"{path}.{key}" if path else key
+        # Above its field, where whoever edits the file will see it.
         lines += _remark(remarks, where)
         lines += _entry(_key(key), item, where, remarks)
     return lines
@@ -59,6 +62,7 @@ def _entry(key: str, value: object, path: str, remarks: Remarks) -> list[str]:
 
 def _item(value: object, path: str, remarks: Remarks) -> list[str]:
     if isinstance(value, dict) and value:
+        # The first key stands behind the dash, the others below it.
         first, *rest = _map(value, path, remarks)
         # A remark above the first key of an item would stand behind the dash.
         above = []
@@ -88,6 +92,7 @@ def _remark(remarks: Remarks, path: str) -> list[str]:
 def _wrapped(text: str) -> list[str]:
     from textwrap import wrap
 
+    # A line break in a note would end the comment and begin YAML.
     printable = "".join(letter if letter.isprintable() else " " for letter in text)
     return wrap(printable, _WIDTH, break_long_words=False, break_on_hyphens=False)
 
@@ -107,8 +112,11 @@ def _scalar(value: object) -> list[str]:
 
 def _text(text: str) -> list[str]:
     if "\n" in text.rstrip("\n") and _is_block(text):
+        # Chomping (YAML 1.2.2, 8.1.1.2): strip, clip or keep, by how many newlines the text ends
+        # in.
         keep = {0: "-", 1: ""}.get(len(text) - len(text.rstrip("\n")), "+")
         return [f"|{keep}", *text[: -1 if text.endswith("\n") else None].split("\n")]
+    # Quotes only where they are needed: people go on with this file by hand.
     if re.fullmatch(_PLAIN, text) and text.lower() not in _WORDS:
         return [text]
     return [quoted(text)]
