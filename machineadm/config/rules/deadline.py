@@ -54,8 +54,8 @@ def nothing_outlasts_the_run(spec: MachineConfigurationSpec, context: Context) -
     hint = "allow the run more time with spec.deadline or --deadline"
     for path, command in _commands(spec):
         # The default is not the user's choice: a shorter run must not need a timeout for each command.
-        # The limit counts repetitions.
         each = 0.0 if command.timeout == _DEFAULT else seconds(command.timeout)
+        # The limit counts repetitions.
         attempts = command.retries.limit + 1
         pauses = _pauses(command.retries)
         if each > allowed:
@@ -90,7 +90,8 @@ def _instance_data(spec: MachineConfigurationSpec) -> Iterator[tuple[str, str]]:
     settings = spec.machine.instance_data
     if settings is None:
         return
-    yield "machine.instanceData.timeout", settings.timeout
+    if settings.timeout != type(settings)().timeout:
+        yield "machine.instanceData.timeout", settings.timeout
     for index, source in enumerate(settings.sources):
         if source.timeout is not None:
             yield f"machine.instanceData.sources[{index}].timeout", source.timeout

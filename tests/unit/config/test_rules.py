@@ -219,6 +219,17 @@ def test_a_part_that_may_take_longer_than_the_run_is_refused(path: str) -> None:
     assert check(configuration(PARTS[path]), deadline=3600.0) == []
 
 
+def test_a_run_shorter_than_a_default_needs_no_timeout_for_each_part() -> None:
+    given = {
+        "deadline": "5s",
+        "machine.instanceData": {"sources": [{"name": "EC2"}]},
+        "machine.linuxConfiguration.ntp": {"servers": ["a"], "requireSync": {}},
+        "machine.commands.boot": [{"argv": ["a"]}],
+    }
+
+    assert check(configuration(given)) == []
+
+
 def test_a_source_that_may_take_longer_than_all_sources_is_a_warning() -> None:
     given = configuration(
         {
