@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from machineadm import planner
-from machineadm.agent.image import with_base
+from machineadm.agent.image import read_inputs
 from machineadm.agent.intake import Accepted, ProblemsError, accept
 from machineadm.agent.own_file import BOOT_CONFIGURATION, is_volatile
 from machineadm.agent.preflight import (
@@ -36,7 +36,7 @@ from machineadm.plan.look import Look, anything_to_do
 from machineadm.plan.model import Plan
 from machineadm.sources.passphrases import GivenPassphrases
 from machineadm.sources.referred import Referred
-from machineadm.sources.stream import Stream, read_streams
+from machineadm.sources.stream import Stream
 from machineadm.version import VERSION
 
 if TYPE_CHECKING:
@@ -69,6 +69,9 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
 
     merge: bool = False
     """All inputs are fragments, not those of directories alone."""
+
+    signature_keys: tuple[str, ...] = ()
+    """Files with public keys: each demands a signature of every input."""
 
     mode: Mode = "provisioning"
 
@@ -240,10 +243,11 @@ def prepare(
     if reporter:
         reporter.about(_machine_identity(facts))
     plugins = request.passphrases.plugins
-    streams = read_streams(
+    inputs = read_inputs(
         request.paths,
-        directories=True,
+        host,
         merge=request.merge,
+        keys=request.signature_keys,
         sleep=host.clock.sleep,
         plugins=plugins,
     )
@@ -255,8 +259,7 @@ def prepare(
     )
     try:
         accepted = accept(
-            # Not kept for a resumed run, which finds the image's part where this one has.
-            with_base(streams, host),
+            inputs.whole,
             mode=request.mode,
             opener=opener,
             deadline=request.deadline,
@@ -319,7 +322,8 @@ def prepare(
         refers=resolved is not None,
     )
     return Ready(
-        streams=streams,
+        # Without the image's part: a resumed run finds that where this one has.
+        streams=inputs.given,
         configuration=configuration,
         facts=facts,
         journal=journal,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from machineadm.agent.image import with_base
+from machineadm.agent.image import read_inputs
 from machineadm.agent.instance_data import InstanceValues, given_by, lookup_of
 from machineadm.agent.intake import Accepted, accept
 from machineadm.agent.references import resolve
@@ -22,7 +22,6 @@ from machineadm.host.instance.lookup import Found, Missing
 from machineadm.host.instance.model import UnknownError
 from machineadm.host.instance.platforms import Recognised
 from machineadm.sources.referred import Referred
-from machineadm.sources.stream import read_streams
 
 if TYPE_CHECKING:
     from machineadm.agent.wiring import Machine
@@ -95,7 +94,7 @@ def report(
         try:
             # The mode that needs no kubernetes section: facts are useful before a configuration is complete.
             accepted = accept(
-                with_base(read_streams(paths, directories=True, plugins=passphrases.plugins), host),
+                read_inputs(paths, host, plugins=passphrases.plugins).whole,
                 mode="preparation",
                 opener=opener,
                 allow_unknown_version=True,

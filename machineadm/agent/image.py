@@ -1,34 +1,124 @@
-"""What the machine's image says to the agent: the configuration below all that `--path` names."""
+"""What the machine's image says to the agent: the configuration below all that `--path` names, and who must have signed that."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final
 
-from machineadm.sources.stream import Stream
+import msgspec
+
+from machineadm.sources.stream import Stream, read_streams
 
 if TYPE_CHECKING:
     from machineadm.api.v1alpha1.agent_configuration import AgentConfigurationSpec
     from machineadm.host.ports import Host
+    from machineadm.sources.plugins import PluginSource
+    from machineadm.verification.keys import PublicKey
 
 AGENT_CONFIGURATION: Final = "/etc/machineadm/agent.yaml"
 _WRITABLE_BY_OTHERS: Final = 0o022
 
 
-def with_base(streams: Sequence[Stream], host: Host) -> tuple[Stream, ...]:
-    """What is read in the end: the image's fragments, then what the command line names.
+class Inputs(msgspec.Struct, frozen=True, kw_only=True):
+    """What a command line and the image give."""
+
+    given: tuple[Stream, ...]
+    """Of the command line, with their signatures where these were demanded."""
+
+    whole: tuple[Stream, ...]
+    """The image's fragments, then what was given."""
+
+
+def read_inputs(
+    paths: Sequence[str],
+    host: Host,
+    *,
+    merge: bool = False,
+    keys: Sequence[str] = (),
+    sleep: Callable[[float], None] | None = None,
+    plugins: PluginSource | None = None,
+) -> Inputs:
+    """Read what the command line names and what the image has below it; refuse what is not signed as demanded.
 
     Args:
-        streams: Of the command line.
-        host: The machine, or a tree.
+        paths: Of the command line.
+        host: The machine, or a tree: its image says what is demanded.
+        merge: As of `read_streams`.
+        keys: Files with public keys: for each of them a signature is demanded, beside what the image demands.
+        sleep: As of `read_streams`.
+        plugins: As of `read_streams`.
 
     Raises:
         ConfigError: The image's part cannot be used.
+        UsageError: As of `read_streams`.
+        VerificationError: Something is not signed, or not by the key that it must be signed by.
     """
     # One stat where an image says nothing, as most do; nothing more is imported then.
-    if host.files.stat(AGENT_CONFIGURATION) is None:
-        return tuple(streams)
-    return (*_base(_settings(host), host), *streams)
+    settings = None if host.files.stat(AGENT_CONFIGURATION) is None else _settings(host)
+    # Before anything is read: whoever wrote the input must not choose who is asked for it first.
+    demanded = _demanded(settings, keys)
+    given = read_streams(
+        paths, directories=True, merge=merge, signed=bool(demanded), sleep=sleep, plugins=plugins
+    )
+    if demanded:
+        _verify(given, demanded)
+    base = () if settings is None else _base(settings, host)
+    return Inputs(given=given, whole=(*base, *given))
+
+
+def _demanded(
+    settings: AgentConfigurationSpec | None, files: Sequence[str]
+) -> tuple[tuple[PublicKey, ...], ...]:
+    """The keys of each demand; all demands count, so that an option cannot take back what the image says.
+
+    Raises:
+        ConfigError: MA1230: The image's key cannot be used.
+        VerificationError: The key of an option cannot be used.
+    """
+    if not files and (settings is None or settings.signature is None):
+        return ()
+    from machineadm.errors import ConfigError, VerificationError
+    from machineadm.sources.configuration import read
+    from machineadm.verification.keys import load_public_keys
+
+    found = []
+    if settings is not None and settings.signature is not None:
+        try:
+            found.append(load_public_keys(settings.signature.public_key.encode()))
+        except VerificationError as error:
+            raise ConfigError(
+                "MA1230",
+                f"{AGENT_CONFIGURATION}: spec.signature.publicKey: {error.message} ({error.code})",
+                hint=error.hint(),
+            ) from error
+    found += [load_public_keys(read(file)) for file in files]
+    return tuple(found)
+
+
+def _verify(streams: Sequence[Stream], demanded: Sequence[tuple[PublicKey, ...]]) -> None:
+    """Check every input against every demand.
+
+    Raises:
+        VerificationError: MA1232: It has no signature; MA171x: it has another one.
+    """
+    from machineadm.errors import VerificationError
+    from machineadm.sources.stream import SIGNATURE
+    from machineadm.verification.signatures import verify
+
+    for stream in streams:
+        if stream.signature is None:
+            raise VerificationError(
+                "MA1232",
+                f"{stream.name} is not signed, and this machine carries out signed configurations alone",
+                hint=f"the signature is a file beside it, {stream.name}{SIGNATURE}; standard input and data: have none",
+            )
+        for keys in demanded:
+            try:
+                verify(stream.data, stream.signature, keys)
+            except VerificationError as error:
+                raise VerificationError(
+                    error.code, f"{stream.name}: {error.message}", hint=error.hint()
+                ) from error
 
 
 def _settings(host: Host) -> AgentConfigurationSpec:

@@ -28,7 +28,7 @@ from machineadm.host.effects import (
 from machineadm.host.ports import FileKind, Host
 from machineadm.plan.model import FollowUp, Outcome, Phase, Work, digest_of
 from machineadm.redaction import Secret
-from machineadm.sources.stream import Stream
+from machineadm.sources.stream import SIGNATURE, Stream
 
 UNITS = "/etc/systemd/system"
 RESUME_UNIT = "machineadm-resume.service"
@@ -80,11 +80,19 @@ class ResumeUnit(msgspec.Struct, frozen=True, kw_only=True):
         effects: list[Effect] = [*copies_of_agent(self.agent, host)]
         # Named by content: until the unit is replaced, the existing one must find all of its old copies, and never a mixture.
         given = self._given()
-        digest = digest_of(str(len(self.streams)), *(stream.data for stream in given))[:16]
+        # A configuration that was signed anew is a new one: old and new signature must not meet under one name.
+        parts = [part for one in given for part in (one.data, one.signature) if part is not None]
+        digest = digest_of(str(len(self.streams)), *parts)[:16]
         names = [f"configuration-{digest}-{number}.yaml" for number in range(len(self.streams))]
         names += [f"instance-data-{digest}.yaml"] if self.instance_data is not None else []
         for name, stream in zip(names, given, strict=True):
             effects += _kept(host, f"{_RESUME}/{name}", stream.data)
+        signatures = []
+        for name, stream in zip(names, self.streams, strict=False):
+            if stream.signature is not None:
+                # What the image demands it demands of the resumed run, too.
+                signatures.append(f"{name}{SIGNATURE}")
+                effects += _kept(host, f"{_RESUME}/{signatures[-1]}", stream.signature)
         if self.agent.proxies:
             effects += _kept(host, _RESUME_ENVIRONMENT, environment_file(self.agent.proxies))
         path, unit = f"{UNITS}/{RESUME_UNIT}", self._unit(host, names).encode()
@@ -94,7 +102,7 @@ class ResumeUnit(msgspec.Struct, frozen=True, kw_only=True):
         if host.services is not None and not host.services.enabled(RESUME_UNIT):
             effects.append(EnableUnit(unit=RESUME_UNIT))
         # Last, when no unit reads them any more.
-        effects += _without_copies(host, *names, _ENVIRONMENT)
+        effects += _without_copies(host, *names, *signatures, _ENVIRONMENT)
         return Work(
             effects=tuple(effects),
             summary=f"unit {RESUME_UNIT}, until the bootstrap has succeeded" if effects else "",

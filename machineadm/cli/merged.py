@@ -22,7 +22,7 @@ def show(arguments: Namespace) -> int:
         UsageError: MA7001: No input is named.
         ProblemsError: The configuration has problems.
     """
-    from machineadm.agent.image import with_base
+    from machineadm.agent.image import read_inputs
     from machineadm.agent.intake import accept
     from machineadm.agent.origins import origins
     from machineadm.agent.wiring import connect
@@ -33,7 +33,6 @@ def show(arguments: Namespace) -> int:
     from machineadm.config.secrets import secrets_of
     from machineadm.documents.opening import Opener
     from machineadm.sources.referred import Referred
-    from machineadm.sources.stream import read_streams
 
     if not arguments.path:
         raise UsageError(
@@ -46,12 +45,12 @@ def show(arguments: Namespace) -> int:
         ) as machine,
         refusals(machine.redactor, problems_as_json=arguments.output == "json") as refusal,
     ):
-        streams = read_streams(
-            arguments.path, directories=True, merge=arguments.merge, plugins=passphrases.plugins
+        inputs = read_inputs(
+            arguments.path, machine.host, merge=arguments.merge, plugins=passphrases.plugins
         )
         try:
             accepted = accept(
-                with_base(streams, machine.host),
+                inputs.whole,
                 # Also what an image builder has, without a section kubernetes.
                 mode="preparation",
                 opener=Opener(

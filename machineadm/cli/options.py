@@ -301,6 +301,13 @@ def add_configuration(
     parser.add_path(directories=True)
     parser.add_merge()
     parser.add_option(
+        "--require-signature",
+        metavar="FILE",
+        type=named,
+        action="append",
+        help="public key that every input must be signed with, beside what the image demands; the signature is in PATH.sig",
+    )
+    parser.add_option(
         "--mode",
         choices=("provisioning", "preparation"),
         default="provisioning",
@@ -329,6 +336,7 @@ def request_of(
     return Request(
         paths=tuple(arguments.path),
         merge=arguments.merge,
+        signature_keys=tuple(arguments.require_signature or ()),
         mode=arguments.mode,
         passphrases=passphrases or passphrases_of(arguments),
         allow_unauthenticated=arguments.allow_unauthenticated_encryption,

@@ -16,4 +16,10 @@ TABLE = {
         "than root, or may be written by group or others. It decides what root does, so it was not read.",
         "Find out who changed it. Then: chown root FILE; chmod go-w FILE. A link is replaced by what it leads to.",
     ),
+    "MA1232": Code(
+        "the configuration is not signed",
+        "The image's /etc/machineadm/agent.yaml, or --require-signature, demands a signature, and an input has none. It was not even "
+        "decoded, and nothing was touched.",
+        "Sign the file (`openssl dgst -sha256 -sign KEY -out FILE.sig FILE`) and put the signature beside it. Standard input cannot be signed: write a file.",
+    ),
 }

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from machineadm.sources.plugins import PluginSource
 
 
+SIGNATURE = ".sig"
+"""What a file's name has more where its signature is."""
+
 _ENDINGS = (".yaml", ".yml", ".json")
 
 
@@ -29,12 +32,16 @@ class Stream(msgspec.Struct, frozen=True, kw_only=True):
     fragment: bool = False
     """Its MachineConfigurations may leave things out, and are merged with those of other inputs."""
 
+    signature: bytes | None = None
+    """Its detached signature, where one was looked for."""
+
 
 def read_streams(
     paths: Sequence[str],
     *,
     directories: bool = False,
     merge: bool = False,
+    signed: bool = False,
     sleep: Callable[[float], None] | None = None,
     plugins: PluginSource | None = None,
 ) -> tuple[Stream, ...]:
@@ -44,6 +51,7 @@ def read_streams(
         paths: File names, `-` for standard input, or URIs.
         directories: Take directories, too; their files are fragments.
         merge: All inputs are fragments.
+        signed: Read their signatures, too.
         sleep: Waits between attempts at a download; may raise when the run must end.
         plugins: As of `configuration.read`.
 
@@ -65,9 +73,13 @@ def read_streams(
         except DirectoryError:
             if not directories or "://" in path:
                 raise
-            found = tuple(
-                Stream(name=_name(file), data=read(file), fragment=True) for file in _files(path)
-            )
+            files = _files(path)
+            found = tuple(Stream(name=_name(one), data=read(one), fragment=True) for one in files)
+            if signed:
+                found = tuple(map(_signed, found, files))
+        else:
+            if signed:
+                found = (_signed(found[0], path, sleep=sleep, plugins=plugins),)
         for stream in found:
             left -= len(stream.data)
             if left < 0:
@@ -109,6 +121,30 @@ def _files(directory: str) -> tuple[str, ...]:
             hint=f"fragments are files with names that end in {', '.join(_ENDINGS)}",
         )
     return tuple(f"{directory.rstrip('/')}/{name}" for name in names)
+
+
+def _signed(
+    stream: Stream,
+    path: str,
+    *,
+    sleep: Callable[[float], None] | None = None,
+    plugins: PluginSource | None = None,
+) -> Stream:
+    """The input with its signature, if it has one.
+
+    Raises:
+        HostError: It cannot be downloaded.
+        PluginError: A plugin does not give it.
+    """
+    if path == "-" or path.startswith("data:"):
+        return stream
+    # Before a query: what is behind it is of the file itself, as in a pre-signed URL.
+    address, mark, query = path.partition("?") if "://" in path else (path, "", "")
+    try:
+        found = read(f"{address}{SIGNATURE}{mark}{query}", sleep=sleep, plugins=plugins)
+    except UsageError:
+        return stream
+    return msgspec.structs.replace(stream, signature=found)
 
 
 def _name(path: str) -> str:

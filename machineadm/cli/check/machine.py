@@ -28,14 +28,13 @@ def run(arguments: Namespace) -> int:
         ProblemsError: The configuration has problems of its own.
     """
     from machineadm.actions.suitability import flaws
-    from machineadm.agent.image import with_base
+    from machineadm.agent.image import read_inputs
     from machineadm.agent.intake import accept
     from machineadm.agent.wiring import connect
     from machineadm.cli.options import RUN_DIRECTORY, STATE_DIRECTORY
     from machineadm.cli.refusal import refusals
     from machineadm.documents.opening import Opener
     from machineadm.host.facts import gather
-    from machineadm.sources.stream import read_streams
 
     with (
         connect(root=None, run_directory=RUN_DIRECTORY, state_directory=STATE_DIRECTORY) as machine,
@@ -47,9 +46,7 @@ def run(arguments: Namespace) -> int:
                 passphrases=passphrases_of(arguments),
                 allow_unauthenticated=arguments.allow_unauthenticated_encryption,
             )
-            streams = with_base(
-                read_streams(arguments.path, directories=True, merge=arguments.merge), machine.host
-            )
+            streams = read_inputs(arguments.path, machine.host, merge=arguments.merge).whole
             # A configuration without `kubernetes` can be checked too: then it is only asked what
             # any node needs.
             accepted = accept(streams, mode="preparation", opener=opener)

@@ -7,10 +7,9 @@ from pathlib import Path
 import pytest
 
 from machineadm.agent.bootstrap import Request, bootstrap, look_ahead
-from machineadm.agent.image import AGENT_CONFIGURATION, with_base
+from machineadm.agent.image import AGENT_CONFIGURATION, read_inputs
 from machineadm.errors import ConfigError, MachineadmError
 from machineadm.sources.passphrases import GivenPassphrases
-from machineadm.sources.stream import Stream
 from tests.fakes.host import FakeHost
 from tests.unit.agent.stage import Stage
 
@@ -29,7 +28,7 @@ def image(host: FakeHost, **fragments: str) -> None:
 
 
 def names(host: FakeHost) -> list[str]:
-    return [stream.name for stream in with_base((Stream(name="node.yaml", data=b""),), host)]
+    return [stream.name for stream in read_inputs(["data:,x"], host).whole]
 
 
 def run(stage: Stage, *paths: Path) -> None:
@@ -51,7 +50,7 @@ def test_without_the_image_s_file_one_stat_is_all() -> None:
         return real(path)
 
     host.files.stat = stat  # type: ignore[method-assign,assignment] # counts what is asked
-    assert names(host) == ["node.yaml"]
+    assert names(host) == ["data:..."]
     assert asked == [AGENT_CONFIGURATION]
 
 
@@ -60,7 +59,7 @@ def test_fragments_come_in_the_order_of_their_names_below_what_is_given() -> Non
     image(host, b="files: []", a="files: []", B="files: []")
     host.put(f"{BASE}/.hidden.yaml", "x")
 
-    assert names(host) == [f"{BASE}/{name}.yaml" for name in ("B", "a", "b")] + ["node.yaml"]
+    assert names(host) == [f"{BASE}/{name}.yaml" for name in ("B", "a", "b")] + ["data:..."]
 
 
 def test_a_run_does_what_image_and_configuration_say_together(tmp_path: Path) -> None:
