@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import random
 import tarfile
+import threading
 from collections import Counter
 from pathlib import Path
 from typing import Any, cast
@@ -17,21 +18,24 @@ import msgspec
 
 from machineadm.errors import InternalError, MachineadmError
 from machineadm.execution.ledger import Ledger
-from machineadm.host.ports import FileKind
+from machineadm.host.ports import FileKind, Host
+from tests.checkpoint import Checkpoint
 from tests.fakes.blocks import FakeBlocks
 from tests.fakes.containerd import FakeContainerd
 from tests.fakes.host import FakeHost, FakeProviders
 from tests.fakes.images import DIGEST, FakeImages
-from tests.fakes.killing import Killed, Reaper
+from tests.fakes.killing import Killed, Reaper, watched
 from tests.fakes.kubeadm import Cluster, FakeKubeadm
 from tests.fakes.packages import FakePackages
 from tests.fakes.shadow import FakeShadow
 from tests.unit.agent.stage import AGENT, Stage
 
 EXAMPLES = sorted(Path("examples").glob("*.yaml"))
+CASES = sorted(Path("tests/cases").glob("*/*/in.yaml"))
 _VOLATILE = ("/run/cluster-api/", "/proc/")
 _USERS = ("nobody", "etcd", "backup")
-
+_MAY_BE_REPEATED = ("kubeadm", "systemctl", "dpkg", "apt-get", "apt-mark", "zypper", "dnf")
+"""What a step runs that looks at the machine each time: all of the step that was cut off is repeated."""
 
 ARCHIVE_URL = "https://example.com/tools.tar"
 
@@ -60,7 +64,7 @@ class Subject:
         directory.mkdir(parents=True, exist_ok=True)
         self.stage = Stage(directory)
         self.stage.file.write_text(text)
-        host = self.stage.host
+        host = self.real = self.stage.host
         for number, user in enumerate(_USERS, start=900):
             host.accounts.users.setdefault(user, number)
             host.accounts.groups.setdefault(user, number)
@@ -88,8 +92,8 @@ class Subject:
             )
         if "images:" in text:
             FakeImages(host).remote = {"registry.example.com/app:1": DIGEST}
-        cluster = Cluster() if "type: Initialize" in text else Cluster("first")
-        kubeadm = FakeKubeadm(host, cluster)
+        self.cluster = Cluster() if "type: Initialize" in text else Cluster("first")
+        kubeadm = FakeKubeadm(host, self.cluster)
         kubeadm.version = _version(text)
 
     @property
@@ -97,19 +101,16 @@ class Subject:
         """Its machine."""
         return self.stage.host
 
-    def run(self, reaper: Reaper | None = None) -> None:
+    def run(self, watcher: Reaper | Walk | None = None) -> None:
         """One bootstrap."""
         stage = self.stage
-        if reaper is None:
-            stage.run()
-            return
-        watched, real = reaper.over(stage.host), stage.host
-        stage.host = watched  # type: ignore[assignment]
+        if watcher is not None:
+            stage.host = watcher.over(self.real)  # type: ignore[assignment]
         try:
             stage.run()
         finally:
-            stage.host = real
-            real.state.held = False
+            stage.host = self.real
+            self.real.state.held = self.real.state.held and watcher is None
 
     def as_it_is(self) -> dict[str, object]:
         """All of the machine that lasts."""
@@ -135,9 +136,9 @@ class Subject:
         }
 
     def commands(self) -> Counter[tuple[str, ...]]:
-        """How often each command of the configuration was run."""
+        """How often each command was run that must not run more often than once and once more."""
         return Counter(
-            argv for argv in self.host.commands.argvs() if argv[0] not in ("kubeadm", "systemctl")
+            argv for argv in self.host.commands.argvs() if argv[0] not in _MAY_BE_REPEATED
         )
 
 
@@ -189,21 +190,92 @@ def check_instant(directory: Path, text: str, at: int, *, after: bool, reference
         # A thread of the run was killed: the run tells of it in its own words.
         if reaper.calls < at:
             raise
+    again(subject, reference, f"killed at {at} (after={after})")
+
+
+def again(subject: Subject, reference: Subject, killed: str) -> None:
+    """Run again where a run was killed, and compare.
+
+    Raises:
+        AssertionError: It is another machine.
+    """
     try:
         subject.run()
     except MachineadmError as error:
-        raise AssertionError(f"killed at {at} (after={after}): {error.code} {error}") from error
+        raise AssertionError(f"{killed}: {error.code} {error}") from error
+    compare(subject, reference, killed)
+
+
+def compare(subject: Subject, reference: Subject, killed: str) -> None:
+    """Compare a machine with that of a run that nobody disturbed.
+
+    Raises:
+        AssertionError: It is another machine.
+    """
     found, wanted = subject.as_it_is(), reference.as_it_is()
     for part, value in wanted.items():
-        assert found[part] == value, (
-            f"killed at {at} (after={after}): {part} differs: {found[part]} is not {value}"
-        )
+        assert found[part] == value, f"{killed}: {part} differs: {found[part]} is not {value}"
     twice = 0
     for argv, times in reference.commands().items():
         ran = subject.commands()[argv]
-        assert times <= ran <= times + 1, f"killed at {at} (after={after}): {argv} ran {ran} times"
+        assert times <= ran <= times + 1, f"{killed}: {argv} ran {ran} times"
         twice += ran - times
-    assert twice <= 1, f"killed at {at} (after={after}): {twice} commands ran twice"
+    assert twice <= 1, f"{killed}: {twice} commands ran twice"
+
+
+class Walk:
+    """One run that is stopped at each of its port calls: the next run does the rest, is compared, and is undone.
+
+    A kill before a call leaves the machine that the call before it left, so looking behind each call sees both. Where a call
+    has changed nothing at all, not even the time, the run behind it would be the one that was just seen; it is not run twice.
+
+    Attributes:
+        instants: Port calls at which the run was stopped, those while kubeadm runs among them.
+        machines: Different machines among them, each of which a run has finished.
+    """
+
+    def __init__(self, directory: Path, text: str) -> None:
+        self.instants = self.machines = 0
+        self._reference, _ = undisturbed(directory / "reference", text)
+        self._subject = Subject(directory / "killed", text)
+        self._lock = threading.RLock()
+        self._last: Checkpoint | None = None
+        self._error: Exception | None = None
+        self._subject.run(self)
+        if self._error is not None:
+            raise self._error
+        assert self.machines > 1
+        compare(self._subject, self._reference, "not killed, but looked at")
+
+    def over(self, host: Host) -> Host:
+        """The host with every port watched."""
+        return watched(host, self._call)
+
+    def _call(self, method: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        # One at a time: a thread of a run that was killed does nothing.
+        with self._lock:
+            try:
+                return method(*args, **kwargs)
+            finally:
+                self._stop()
+
+    def _stop(self) -> None:
+        self.instants += 1
+        if self._error is not None:
+            return
+        subject = self._subject
+        outer, subject.stage.host = subject.stage.host, subject.real
+        here = Checkpoint(subject)
+        if here != self._last:
+            self.machines += 1
+            subject.host.state.held = False
+            try:
+                again(subject, self._reference, f"killed at instant {self.instants}")
+            except Exception as error:
+                # Raised when the run has ended: from here the run might handle it.
+                self._error = error
+            here.restore()
+        subject.stage.host, self._last = outer, here
 
 
 def drawn(seed: int) -> str:
@@ -250,4 +322,4 @@ def drawn(seed: int) -> str:
     return msgspec.json.encode(configuration).decode()
 
 
-__all__ = ["AGENT", "EXAMPLES", "Subject", "check_instant", "drawn", "undisturbed"]
+__all__ = ["AGENT", "CASES", "EXAMPLES", "Subject", "Walk", "check_instant", "drawn", "undisturbed"]

@@ -1,37 +1,32 @@
-"""Killed at every port call and run again: every example, and 200 drawn configurations."""
+"""Killed at every port call and run again: every example, the case of every concern, and 200 drawn configurations."""
 
 from __future__ import annotations
 
-import random
 from pathlib import Path
 
 import pytest
 
-from tests.killing import EXAMPLES, check_instant, drawn, undisturbed
+from tests.killing import CASES, EXAMPLES, Walk, drawn
 
 DRAWN = 200
-INSTANTS_OF_DRAWN = 15
+PART = 20
 
 
-@pytest.mark.parametrize("after", [False, True])
-@pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.stem)
+@pytest.mark.parametrize("example", [*EXAMPLES, *CASES], ids=str)
 def test_an_example_that_was_killed_at_every_call_ends_in_the_same_machine(
-    example: Path, after: bool, tmp_path: Path
+    example: Path, tmp_path: Path
 ) -> None:
-    text = example.read_text()
-    reference, calls = undisturbed(tmp_path / "reference", text)
-    print(f"{example.stem}: {calls} instants")
-    for at in range(1, calls + 1):
-        check_instant(tmp_path / "killed", text, at, after=after, reference=reference)
+    walk = Walk(tmp_path, example.read_text())
+    print(f"{example}: {walk.instants} instants, {walk.machines} different machines")
 
 
-def test_drawn_configurations_that_were_killed_end_in_the_same_machine(tmp_path: Path) -> None:
-    instants = 0
-    for number in range(DRAWN):
-        text = drawn(number)
-        reference, calls = undisturbed(tmp_path / "reference", text)
-        chance = random.Random(number)  # noqa: S311 - reproducible by its seed
-        for at in chance.sample(range(1, calls + 1), min(calls, INSTANTS_OF_DRAWN)):
-            check_instant(tmp_path / "killed", text, at, after=bool(at % 2), reference=reference)
-            instants += 1
-    print(f"{DRAWN} configurations, {instants} instants")
+@pytest.mark.parametrize("first", range(0, DRAWN, PART))
+def test_drawn_configurations_that_were_killed_at_every_call_end_in_the_same_machine(
+    first: int, tmp_path: Path
+) -> None:
+    instants = machines = 0
+    for number in range(first, first + PART):
+        walk = Walk(tmp_path / str(number), drawn(number))
+        instants += walk.instants
+        machines += walk.machines
+    print(f"{PART} configurations, {instants} instants, {machines} different machines")

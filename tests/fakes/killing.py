@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from machineadm.host.ports import Host
+
+Caller = Callable[[Any, tuple[Any, ...], dict[str, Any]], Any]
+"""Makes a port call: the method, its arguments, its named arguments."""
 
 
 class Killed(BaseException):
@@ -26,11 +30,7 @@ class Reaper:
 
     def over(self, host: Host) -> Host:
         """The host with every port watched."""
-        names = ("files", "accounts", "clock", "state", "commands", "queries", "kernel", "services")
-        ports = {name: getattr(host, name) for name in (*names, "fetch")}
-        watched = {n: None if p is None else _Port(p, self) for n, p in ports.items()}
-        plain = {f: getattr(host, f) for f in Host.__struct_fields__ if f not in ports}
-        return Host(**watched, **plain)  # type: ignore[arg-type]
+        return watched(host, self.call)
 
     def call(self, method: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         self.calls += 1
@@ -42,13 +42,22 @@ class Reaper:
         return result
 
 
+def watched(host: Host, call: Caller) -> Host:
+    """A host whose every port call goes through one function."""
+    names = ("files", "accounts", "clock", "state", "commands", "queries", "kernel", "services")
+    ports = {name: getattr(host, name) for name in (*names, "fetch")}
+    wrapped = {n: None if p is None else _Port(p, call) for n, p in ports.items()}
+    plain = {f: getattr(host, f) for f in Host.__struct_fields__ if f not in ports}
+    return Host(**wrapped, **plain)  # type: ignore[arg-type]
+
+
 class _Port:
-    def __init__(self, port: Any, reaper: Reaper) -> None:
+    def __init__(self, port: Any, call: Caller) -> None:
         self._port = port
-        self._reaper = reaper
+        self._call = call
 
     def __getattr__(self, name: str) -> Any:
         found = getattr(self._port, name)
         if not callable(found):
             return found
-        return lambda *args, **kwargs: self._reaper.call(found, args, kwargs)
+        return lambda *args, **kwargs: self._call(found, args, kwargs)
