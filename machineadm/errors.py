@@ -89,22 +89,22 @@ class StepError(MachineadmError):
         self.tolerated = tolerated
 
 
-class KubeadmError(StepError):
-    """kubeadm was run and failed.
+class ProgramError(StepError):
+    """A program that reports name by itself was run and failed, or must not be run.
 
     Args:
         code: Stable code of the failure.
         message: What failed.
         hint: What to do about it.
-        log_tail: kubeadm's last output, redacted; at most 64 KiB.
+        log_tail: The program's last output, redacted; at most 64 KiB.
         passing: Trying again makes sense.
         command: The command line that was run.
-        process_exit_code: kubeadm's own exit code, negative for a signal.
-        kubeadm_phase: kubeadm's phase (`preflight`, `kubelet-start` ...), empty when not known.
+        process_exit_code: The program's own exit code, negative for a signal; None: it was not run.
+        phase: The program's own phase, empty when not known.
     """
 
-    exit_code = 6
-    final = True
+    program = ""
+    """Its name."""
 
     def __init__(
         self,
@@ -116,12 +116,20 @@ class KubeadmError(StepError):
         passing: bool = False,
         command: tuple[str, ...] = (),
         process_exit_code: int | None = None,
-        kubeadm_phase: str = "",
+        phase: str = "",
     ) -> None:
         super().__init__(code, message, hint=hint, log_tail=log_tail, passing=passing)
         self.command = command
         self.process_exit_code = process_exit_code
-        self.kubeadm_phase = kubeadm_phase
+        self.phase = phase
+
+
+class KubeadmError(ProgramError):
+    """kubeadm was run and failed. Its phases are `preflight`, `kubelet-start` and so on."""
+
+    program = "kubeadm"
+    exit_code = 6
+    final = True
 
 
 class PluginError(MachineadmError):

@@ -23,8 +23,8 @@ import msgspec
 from machineadm.errors import (
     InternalError,
     InterruptedRunError,
-    KubeadmError,
     MachineadmError,
+    ProgramError,
     StepError,
 )
 from machineadm.execution.context import Context
@@ -462,13 +462,13 @@ def _is_joined_by(task: Task, step: Step) -> bool:
 
 def _runs_of(error: MachineadmError) -> tuple[ProgramRun, ...]:
     """What an error says about the program that failed."""
-    if not isinstance(error, KubeadmError) or error.process_exit_code is None:
+    if not isinstance(error, ProgramError) or error.process_exit_code is None:
         return ()
     return (
         ProgramRun(
-            program="kubeadm",
+            program=error.program,
             command=error.command,
             exit_code=error.process_exit_code,
-            phase=error.kubeadm_phase,
+            phase=error.phase,
         ),
     )

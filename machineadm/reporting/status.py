@@ -161,7 +161,7 @@ def _kubeadm(event: events.ProgramEnded, redactor: Redactor) -> KubeadmReport:
 
 
 def _kubeadm_of(error: KubeadmError, redactor: Redactor) -> KubeadmReport:
-    return _kubeadm_report(error.command, error.process_exit_code, error.kubeadm_phase, redactor)
+    return _kubeadm_report(error.command, error.process_exit_code, error.phase, redactor)
 
 
 def _kubeadm_report(

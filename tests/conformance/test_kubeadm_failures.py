@@ -222,7 +222,7 @@ def by_token(endpoint: str, authority: Path) -> TokenDiscovery:
 def test_an_endpoint_where_nobody_listens(version: str, authority: Path, tmp_path: Path) -> None:
     error = failure_of(worker(by_token("127.0.0.1:1", authority), version), tmp_path)
 
-    assert (error.code, error.passing, error.kubeadm_phase) == ("MA4009", True, "preflight")
+    assert (error.code, error.passing, error.phase) == ("MA4009", True, "preflight")
 
 
 @pytest.mark.parametrize("version", ["1.34.4"])

@@ -13,6 +13,7 @@ from machineadm.api.v1alpha1.kubeadm import Initialize
 from machineadm.api.v1alpha1.kubernetes import KubernetesConfig
 from machineadm.api.v1alpha1.machine import MachineConfig, MachineConfigurationSpec
 from machineadm.api.v1alpha1.proxy import ProxyCredentials, ProxySettings, SystemProxyConfig
+from machineadm.config.kubeadm_defaults import DNS_DOMAIN, SERVICE_RANGE
 from machineadm.config.machine_paths import proxy_files
 from machineadm.config.rules.model import Context, Rules, finding
 
@@ -21,10 +22,6 @@ from machineadm.config.rules.model import Context, Rules, finding
 _OWN: Final = ("localhost", "127.0.0.0/8", "::1")
 _METADATA: Final = ("169.254.169.254", "fd00:ec2::254")
 """Where clouds answer what a machine asks about itself: link-local, and another machine behind a proxy."""
-# kubeadm's defaults (ServiceSubnet, ServiceDNSDomain), which count where the configuration is
-# silent.
-_SERVICES: Final = "10.96.0.0/12"
-_DOMAIN: Final = "cluster.local"
 
 
 def writes(spec: MachineConfigurationSpec) -> Iterator[tuple[str, str]]:
@@ -74,9 +71,9 @@ def direct(kubernetes: KubernetesConfig | None) -> tuple[str, ...]:
     # Go.
     found += network.pod_cidrs if network is not None else ()
     # kubeadm's default counts where nothing is said; pods have none.
-    found += services or (_SERVICES,)
+    found += services or (SERVICE_RANGE,)
     # With the leading dot, which Go, curl and Python all take for "below this domain".
-    found += [".svc", f".{domain or _DOMAIN}"]
+    found += [".svc", f".{domain or DNS_DOMAIN}"]
     # A proxy between kubelet and API server breaks watches, and ends TLS that must be end to end.
     found += _endpoints(kubernetes)
     # In this order and each once: the text ends in a file, whose digest must not change with each

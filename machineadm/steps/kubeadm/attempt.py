@@ -310,15 +310,15 @@ class Attempt:
             watch.ended(event="failed")
             error = self._failure(argv, result)
             # In preflight kubeadm changes nothing, so there is nothing to clean up, and nothing may be claimed.
-            if error.kubeadm_phase == "preflight":
+            if error.phase == "preflight":
                 self._drop_claim(begun)
             else:
-                watch.ended(event="failed", phase=error.kubeadm_phase)
+                watch.ended(event="failed", phase=error.phase)
             raise error
         try:
             self._set_expiry()
         except KubeadmError as error:
-            watch.ended(event="failed", phase=error.kubeadm_phase)
+            watch.ended(event="failed", phase=error.phase)
             raise
         self._conclude()
         run = ProgramRun(
@@ -410,7 +410,7 @@ class Attempt:
                     f"{NO_FILES.message}: {named}",
                     hint=NO_FILES.hint,
                     command=("kubeadm", self._order.verb),
-                    kubeadm_phase=phase,
+                    phase=phase,
                 )
         return True
 
@@ -507,7 +507,7 @@ def _end_vain_promotion(output: str, phase: str) -> None:
             hint="run again: the phase that joins etcd will be skipped",
             log_tail=output,
             passing=True,
-            kubeadm_phase=phase,
+            phase=phase,
         )
 
 

@@ -77,7 +77,7 @@ def with_cause(error: KubeadmError, host: Host) -> KubeadmError:
         passing=error.passing,
         command=error.command,
         process_exit_code=error.process_exit_code,
-        kubeadm_phase=error.kubeadm_phase,
+        phase=error.phase,
     )
 
 

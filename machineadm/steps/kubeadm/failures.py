@@ -301,7 +301,7 @@ def diagnose(
         passing=failure.passing,
         command=command,
         process_exit_code=exit_code,
-        kubeadm_phase=phase,
+        phase=phase,
     )
 
 

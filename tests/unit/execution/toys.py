@@ -91,5 +91,5 @@ def passing() -> KubeadmError:
         passing=True,
         command=("kubeadm", "join"),
         process_exit_code=1,
-        kubeadm_phase="preflight",
+        phase="preflight",
     )

@@ -165,7 +165,7 @@ def test_a_failure_is_reported_announced_and_told() -> None:
         log_tail="x" * 70_000 + "token s3cr3t",
         command=("kubeadm", "join", "s3cr3t"),
         process_exit_code=1,
-        kubeadm_phase="preflight",
+        phase="preflight",
     )
 
     def fail() -> None:
@@ -570,7 +570,7 @@ def test_a_report_can_be_read_again_whatever_a_failure_says() -> None:
         log_tail="\udcff",
         command=("kubeadm", "x" * 9_000, *(["y"] * 100)),
         process_exit_code=1,
-        kubeadm_phase="p" * 600,
+        phase="p" * 600,
     )
 
     def fail() -> None:

@@ -247,7 +247,7 @@ def test_the_error_carries_kubeadms_own_words_phase_command_and_exit_code() -> N
     error = diagnose(output, command=("kubeadm", "init"), exit_code=1)
 
     assert error.message.endswith("disk is full")
-    assert error.kubeadm_phase == "certs/ca"
+    assert error.phase == "certs/ca"
     assert (error.command, error.process_exit_code) == (("kubeadm", "init"), 1)
     assert error.log_tail == output
 
@@ -327,7 +327,7 @@ def test_a_runtime_that_is_dead_at_init_has_its_code_though_no_check_is_named() 
 
     error = diagnose(output, command=("kubeadm", "init"), exit_code=1)
 
-    assert (error.code, error.passing, error.kubeadm_phase) == ("MA4005", True, "preflight")
+    assert (error.code, error.passing, error.phase) == ("MA4005", True, "preflight")
     assert "connection refused" in error.message
 
 

@@ -18,6 +18,7 @@ from machineadm.config.concerns.kubeadm.mounts import (
     kubeadm_mounts,
     our_mounts,
 )
+from machineadm.config.kubeadm_defaults import DNS_DOMAIN
 from machineadm.config.machine_paths import certificates_directory
 from machineadm.config.rules.patching import Open, Unknown
 
@@ -158,7 +159,7 @@ _KUBELET: Final[dict[str, Any]] = {
     "authorization": {"mode": "Webhook", "webhook": {"cacheAuthorizedTTL": "0s", "cacheUnauthorizedTTL": "0s"}},
     "cgroupDriver": Unknown("systemd"),
     "clusterDNS": Open([Unknown("10.96.0.10")]),
-    "clusterDomain": Unknown("cluster.local"),
+    "clusterDomain": Unknown(DNS_DOMAIN),
     "containerRuntimeEndpoint": "",
     "crashLoopBackOff": {},
     "healthzBindAddress": "127.0.0.1",

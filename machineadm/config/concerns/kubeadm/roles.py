@@ -227,7 +227,12 @@ def _services_are_of_the_advertised_family(
             continue
         from ipaddress import ip_address, ip_network
 
-        advertised, range_ = ip_address(address), ip_network(services or _SERVICES, strict=False)
+        from machineadm.config.kubeadm_defaults import SERVICE_RANGE
+
+        advertised, range_ = (
+            ip_address(address),
+            ip_network(services or SERVICE_RANGE, strict=False),
+        )
         # An unspecified one is replaced by one of the machine's.
         if not advertised.is_unspecified and advertised.version != range_.version:
             yield finding(
@@ -237,9 +242,6 @@ def _services_are_of_the_advertised_family(
                 "put a range of the same family first in cluster.network.serviceCIDRs",
             )
 
-
-_SERVICES: Final = "10.96.0.0/12"
-"""What kubeadm takes where nobody says."""
 
 RULES: Final[Rules] = {
     KubernetesConfig: (
