@@ -175,7 +175,10 @@ def _of_no_holding(journal: Journal, ledger: Ledger, stopped: frozenset[str]) ->
     """What steps did that the ledger holds nothing of, so that nothing takes it back."""
     for concern in journal.concerns_done():
         match concern.split("/"):
-            case ["users", ("user" | "group") as kind, name]:
+            # An earlier build made the account, and its ledger did not name it.
+            case ["users", ("user" | "group") as kind, name] if (
+                ledger.holding("account", f"{kind} {name}") is None
+            ):
                 yield f"{kind} {name} stays"
             case ["swap", "off"]:
                 yield "swap that was turned off stays off until the next boot"

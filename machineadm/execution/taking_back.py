@@ -29,6 +29,8 @@ _UNITS = (
 """Where else a unit may be defined; systemd.unit(5)."""
 
 _UNTIL_BOOT = {"parameter": "value", "module": "module", "hostname": "host name"}
+_FOR_GOOD = {"account": "", "image": "image "}
+"""What is never taken back: files may belong to an account, and containers of others may run from an image."""
 
 
 class TakeBack:
@@ -127,6 +129,9 @@ class TakeBack:
         if (what := _UNTIL_BOOT.get(holding.kind)) is not None:
             stays.append(f"{what} {name} stays until the next boot")
             return ()
+        if (what := _FOR_GOOD.get(holding.kind)) is not None:
+            stays.append(f"{what}{name} stays")
+            return ()
         if holding.kind == "unit":
             # Asked again: one that a person has disabled since needs nothing, and systemctl would
             # say so in the log.
@@ -219,7 +224,9 @@ class Restore:
 
 
 def _is_still_ours(holding: Holding, eyes: Eyes) -> bool:
-    """Whether a file is still what we made of it: it was appended to, or its earlier content was not kept."""
+    """Whether it is there as we made it; a file was appended to, or its earlier content was not kept."""
+    if holding.kind in _FOR_GOOD:
+        return True
     if holding.kind != "file":
         return False
     now = eyes.look(holding.name)

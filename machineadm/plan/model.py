@@ -171,9 +171,10 @@ class Owned(msgspec.Struct, frozen=True, kw_only=True):
 
     # `line` is a line of a file that others write as well (/etc/fstab): owning the file would
     # take back their lines, too.
-    kind: Literal["file", "unit", "parameter", "module", "hostname", "line"]
+    kind: Literal["file", "unit", "parameter", "module", "hostname", "line", "account", "image"]
     name: str
-    """A path, a unit, a parameter ...; of a line: the path of its file, a space, the line."""
+    """A path, a unit, a parameter ...; of a line: the path of its file, a space, the line; of an account: `user` or `group`, a
+    space, its name."""
     declared: str = ""
     """Digest of what the configuration says of it."""
     append: bool = False

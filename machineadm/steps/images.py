@@ -20,7 +20,7 @@ from machineadm.config.machine_paths import CERTS_D, IMAGE_RECORDS
 from machineadm.errors import HostError, MachineadmError, StepError, VerificationError
 from machineadm.host.effects import Download, RunProgram, WriteFile
 from machineadm.host.ports import CommandResult, Host, Waiting
-from machineadm.plan.model import FollowUp, Outcome, Phase, Step, Work, digest_of
+from machineadm.plan.model import FollowUp, Outcome, Owned, Phase, Step, Work, digest_of
 
 _AT_ONCE: Final = 4
 _TIMEOUT: Final = 600.0
@@ -85,6 +85,12 @@ class LoadImages(msgspec.Struct, frozen=True, kw_only=True):
         # Without socket and snapshotter: the images stay where they are when containerd is
         # reached by another path.
         return digest_of(self.name, msgspec.json.encode(self.images), self.version, self.repository)
+
+    def owned(self) -> tuple[Owned, ...]:
+        """See `Owning.owned`. kubeadm's own images are not named here: kubeadm says which they are."""
+        # A URL without its query, which may be a signature that nobody should find in the state directory.
+        names = (one.reference or _of_archive(one.archive).partition("?")[0] for one in self.images)
+        return tuple(Owned(kind="image", name=name) for name in dict.fromkeys(names))
 
     def retry_delay(self, attempt: int, elapsed: float) -> float | None:
         """See `Retryable.retry_delay`."""
@@ -151,7 +157,7 @@ class LoadImages(msgspec.Struct, frozen=True, kw_only=True):
                 yield Task(index=index, image=image, title=image.reference or "")
             else:
                 key = digest_of(image.namespace, str(image.platform), *_identity(archive, host))
-                yield Task(index=index, image=image, title=archive.path or archive.url or "", key=key)  # fmt: skip
+                yield Task(index=index, image=image, title=_of_archive(archive), key=key)  # fmt: skip
         if not self.version:
             return
         wanted = kubeadm_images(self.version, self.repository, host)
@@ -498,10 +504,14 @@ def _bytes(number: str, unit: str) -> int:
         return 0
 
 
+def _of_archive(archive: ImageArchive | None) -> str:
+    return "" if archive is None else archive.path or archive.url or ""
+
+
 def _shown(image: Image) -> tuple[str, ...]:
     archive = image.archive
     if archive is not None:
-        return ("images", "import", archive.path or archive.url or "")
+        return ("images", "import", _of_archive(archive))
     return ("images", "pull", image.reference or "")
 
 

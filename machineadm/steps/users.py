@@ -18,7 +18,7 @@ from machineadm.config.machine_paths import SUDOERS, home_of
 from machineadm.errors import MachineadmError, StepError
 from machineadm.host.effects import Effect, MakeDirectory, RunProgram
 from machineadm.host.ports import Host
-from machineadm.plan.model import Outcome, Phase, Step, Work, digest_of
+from machineadm.plan.model import Outcome, Owned, Phase, Step, Work, digest_of
 
 _TIMEOUT: Final = 60.0
 _EXPIRED: Final = "1"
@@ -49,6 +49,10 @@ class EnsureGroup(msgspec.Struct, frozen=True, kw_only=True):
         """See `Step.digest`."""
         group = self.group
         return digest_of(self.name, group.name, str(group.gid), str(group.system))
+
+    def owned(self) -> tuple[Owned, ...]:
+        """See `Owning.owned`."""
+        return (Owned(kind="account", name=f"group {self.group.name}"),)
 
     def check(self, host: Host) -> Work:
         """See `Step.check`.
@@ -108,6 +112,10 @@ class EnsureUser(msgspec.Struct, frozen=True, kw_only=True):
             ),
             hashed,
         )
+
+    def owned(self) -> tuple[Owned, ...]:
+        """See `Owning.owned`."""
+        return (Owned(kind="account", name=f"user {self.user.name}"),)
 
     def check(self, host: Host) -> Work:
         """See `Step.check`.

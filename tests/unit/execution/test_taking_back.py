@@ -10,6 +10,9 @@ import pytest
 
 from machineadm.actions.files import PlannedFile, WriteFiles
 from machineadm.actions.perform import perform
+from machineadm.api.v1alpha1.images import Image, ImageArchive
+from machineadm.api.v1alpha1.machine import MachineConfig
+from machineadm.api.v1alpha1.users import Group, User
 from machineadm.errors import KubeadmError
 from machineadm.execution.journal import NODE_RESET
 from machineadm.execution.looking import look
@@ -17,17 +20,33 @@ from machineadm.execution.taking_back import TakeEverythingBack
 from machineadm.host.effects import EnableUnit, RemoveFile, WriteFile
 from machineadm.host.ports import FileKind, Host
 from machineadm.plan.look import Standing, anything_to_do
-from machineadm.plan.model import FollowUp, Outcome, Owned, Phase, Plan, Step, Work, digest_of
+from machineadm.plan.model import (
+    FollowUp,
+    Outcome,
+    Owned,
+    Owning,
+    Phase,
+    Plan,
+    Step,
+    Work,
+    digest_of,
+)
 from machineadm.plan.render import render_text
 from machineadm.redaction import Redactor
+from machineadm.steps.images import plan_images
 from machineadm.steps.kubeadm.resetting import ResetNode
 from machineadm.steps.modules import LoadModules
 from machineadm.steps.sysctl import ApplySysctls
+from machineadm.steps.users import EnsureGroup, EnsureUser
 from tests.applying import carry_out, context_of
 from tests.fakes.files import Node
 from tests.fakes.host import FakeHost, offline_host
+from tests.fakes.images import DIGEST, FakeImages
 from tests.fakes.killing import Killed, Reaper
+from tests.fakes.shadow import FakeShadow
 from tests.unit.execution.test_settling import Reset
+
+IMAGE = "registry.example.com/app:1"
 
 
 def files(*paths: str, append: bool = False, follow: tuple[FollowUp, ...] = ()) -> WriteFiles:
@@ -221,6 +240,40 @@ def test_a_kernel_value_stays_until_the_next_boot_and_that_is_said() -> None:
 
     assert "value net.ipv4.ip_forward stays until the next boot" in one.work.summary
     assert "module overlay stays until the next boot" in one.work.summary
+
+
+FOR_GOOD: dict[str, tuple[Step, ...]] = {
+    "group ops stays": (EnsureGroup(group=Group(name="ops"), name="users/group/ops"),),
+    "user ann stays": (EnsureUser(user=User(name="ann"), name="users/user/ann"),),
+    f"image {IMAGE} stays": plan_images(MachineConfig(images=(Image(reference=IMAGE),)), None),
+}
+
+
+@pytest.mark.parametrize("said", FOR_GOOD)
+def test_what_is_never_taken_back_is_said_by_each_later_run_and_by_a_reset(said: str) -> None:
+    host = FakeHost()
+    FakeShadow(host)
+    FakeImages(host).remote = {IMAGE: DIGEST}
+    carry_out(plan(*FOR_GOOD[said]), host)
+    ran = host.commands.argvs()
+    assert look(context_of(plan(*FOR_GOOD[said]), host))[0].standing is Standing.IN_PLACE
+
+    for _ in range(2):
+        (one,) = look(context_of(plan(), host))
+        assert one.work.summary == said
+        assert not anything_to_do((one,))
+        carry_out(plan(), host)
+    context = context_of(plan(), host)
+    everything = TakeEverythingBack(context.ledger.holdings(), context.ledger, context.settling)
+    assert said in everything.look(host)[1]
+    assert host.commands.argvs() == ran
+
+
+def test_a_url_s_query_is_no_name_of_an_image() -> None:
+    archive = ImageArchive(url="https://example.com/a.tar?X-Signature=5ecret", sha256="0" * 64)
+    (step,) = plan_images(MachineConfig(images=(Image(archive=archive),)), None)
+    assert isinstance(step, Owning)
+    assert [one.name for one in step.owned()] == ["https://example.com/a.tar"]
 
 
 def test_on_a_node_it_is_listed_and_stays() -> None:
