@@ -30,6 +30,8 @@ _KEYS: Final = {
 }
 """What tells the items of a list apart."""
 
+# These three have paths of the machine. A disk, a unit or a user is found by its name and cannot
+# reach into our directory.
 _PATHS: Final = ("storage.files", "storage.directories", "storage.links")
 _OWN: Final = "/var/lib/machineadm"
 
@@ -44,6 +46,8 @@ def merged(pieces: Sequence[Piece], additional: str) -> tuple[Piece, ...]:
     Raises:
         UnfitError: It is no configuration for Ignition, or both speak of the same file, unit, user or setting.
     """
+    # Ours is read again from its bytes, and not kept as an object: a template is text, and its
+    # reader tells what the machine will see.
     ours = ignition_config(b"".join(piece.data for piece in pieces))
     try:
         theirs = ignition_config(additional.encode())
@@ -71,6 +75,8 @@ def _version(config: dict[str, Any]) -> tuple[int, ...]:
     Raises:
         UnfitError: It is none.
     """
+    # Without what follows a hyphen: "3.5.0-experimental" is a version of its specification, too,
+    # and its first two numbers are all that is compared.
     numbers = str(config["ignition"]["version"]).partition("-")[0].split(".")[:2]
     if not all(number.isdigit() for number in numbers):
         raise UnfitError(
@@ -107,6 +113,8 @@ def _merge_lists(ours: list[Any], theirs: list[Any], place: str) -> list[Any]:
     Raises:
         UnfitError: Both have the same item.
     """
+    # A list that is not in the table has no names, such as kernel arguments or keys of SSH: its
+    # items are added and never compared.
     key = _KEYS.get(place)
     whole = list(ours)
     for item in theirs:
@@ -114,6 +122,8 @@ def _merge_lists(ours: list[Any], theirs: list[Any], place: str) -> list[Any]:
         # A file there would be read as the agent's own state, whatever its name says.
         if place in _PATHS and f"{name}/".startswith(f"{_OWN}/"):
             raise UnfitError("MA1624", f"{place}: {name} is in a directory of machineadm's own")
+        # By number, because the item is replaced in its place: the order of units is what the
+        # reader of a diff sees.
         same = [n for n, one in enumerate(whole) if name is not None and one.get(key) == name]
         if not same:
             whole.append(item)

@@ -13,9 +13,11 @@ from machineadm.rendering.inspection import Written
 from machineadm.rendering.realise import Realised
 from machineadm.rendering.template import Piece
 
+# Words of a message and keys of a map at once: render.py names by them what it looks for.
 CONFIGURATION: Final = "the configuration"
 SCRIPT: Final = "the fetch script with its headers"
 
+# With the slash at its end: /usr-local is another directory.
 _READ_ONLY: Final = "/usr/"
 
 
@@ -29,12 +31,16 @@ def of_spec(
         agent: Its agent without references.
         format_: As of the template.
     """
+    # A tuple, because a generator that nobody reads to its end would leave warnings out without a
+    # sign.
     return tuple(_of_spec(spec, agent, format_))
 
 
 def _of_spec(
     spec: MachineBootstrapSpec, agent: AgentSource | None, format_: str
 ) -> Iterator[Finding]:
+    # By the agent after references were filled in: headersFrom has become headers, and that is what
+    # MA1631 looks at.
     download = agent.download if agent is not None else None
     destination = download.destination if download is not None else None
     if format_ == "ignition" and (destination or "").startswith(_READ_ONLY):
@@ -53,6 +59,8 @@ def _of_spec(
             message=f"{{version}} in a URL becomes {download.version}; releases are below v{download.version}",
             hint=f"write v{download.version}, if the mirror is laid out like a release",
         )
+    # Without encryption everything is in clear text and the author knows it; with it they rely on
+    # it.
     if download is not None and download.headers and spec.encryption is not None:
         yield Finding(
             code="MA1631",
@@ -60,6 +68,8 @@ def _of_spec(
             message="its headers are in clear text in the user data: the script that sends them runs before anything can be decrypted",
             hint="use a header that only allows fetching the agent",
         )
+    # Not refused: `machineadm render` is how one looks at it, and the reference only matters to the
+    # manager.
     if spec.infrastructure_ref is not None:
         yield Finding(
             code="MA1632",
@@ -89,6 +99,8 @@ def _of_template(
     files: Sequence[Written], pieces: Sequence[Piece], realised: Realised
 ) -> Iterator[Finding]:
     path = realised.template_path
+    # By what the pieces were made of, and not by searching the template: a function may be named in
+    # a branch that was not taken.
     names = frozenset[str]().union(*(piece.names for piece in pieces))
     # A warning and no error: a template may fetch its configuration from elsewhere.
     if "machine_config" not in names:
@@ -102,6 +114,7 @@ def _of_template(
     open_ = bool(secrets_of(realised.configuration)) and realised.passphrase is None
     for file in files:
         if file.holds and file.exposed:
+            # Changed below for the message only; the comparison needs the word itself.
             what = file.holds
             if what == CONFIGURATION and open_:
                 what += ", secrets included,"

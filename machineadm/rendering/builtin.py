@@ -25,6 +25,8 @@ DIRECTORY: Final = "/var/lib/machineadm/user-data"
 """Where a machine without cloud-init keeps its user data. Ignition writes from the initramfs: a file below /run would be
 gone when the machine starts."""
 
+# A promise: the docstring above and the pages name it, and `systemctl status` of it is how a first
+# boot is watched.
 UNIT: Final = "machineadm-bootstrap.service"
 
 # Files are root's where nothing is said. write_files writes a file before it gives it its mode, and makes directories that anybody may enter. bootcmd comes before it.
@@ -66,12 +68,19 @@ set -e
 rm -f {DIRECTORY}/config.yaml {DIRECTORY}/fetch.sh
 """
 
+# Texts of their own because after_metadata() finds them in a template and puts one more unit behind
+# each.
 _WANTS: Final = "Wants=network-online.target"
+# systemd.special(7): network-online.target is started by nobody who does not want it, so After
+# alone waits for nothing.
 _AFTER: Final = "After=network-online.target"
 _METADATA: Final = "coreos-metadata.service"
 """Writes /run/metadata on Flatcar and, by its other name afterburn.service, on Fedora CoreOS; nothing starts it unasked."""
 
 # Python may come with a system extension. What a reboot cut off the agent resumes by itself, and one waits for the other.
+# ConditionPathExists keeps it from a second run, since start.sh removes the file after a success.
+# RemainAfterExit leaves it active, so that `systemctl status` tells a success from a unit that
+# never ran.
 _UNIT: Final = f"""\
 [Unit]
 Description=machineadm: bootstrap of this machine
@@ -168,6 +177,8 @@ fi
 
 def after_metadata(builtin: Builtin) -> Builtin:
     """The template whose unit waits for the metadata agent: the configuration refers to what that writes."""
+    # Wants and After both: coreos-metadata.service is not enabled by itself, and After alone would
+    # not start it.
     text = builtin.text.replace(_WANTS, f"{_WANTS} {_METADATA}").replace(
         _AFTER, f"{_AFTER} {_METADATA}"
     )
@@ -175,15 +186,21 @@ def after_metadata(builtin: Builtin) -> Builtin:
 
 
 def _ignition(version: str, root: str) -> Builtin:
+    # By marks of its own and not by str.format: the text is full of braces that belong to JSON and
+    # to templates.
     text = _IGNITION.replace("@VERSION@", version).replace("@ROOT@", root)
     return Builtin(format="ignition", text=text)
 
 
 BUILTINS: Final[dict[str, Builtin]] = {
     "cloud-init": Builtin(format="cloud-config", text=_CLOUD_INIT),
+    # Specification 2.x wants a filesystem at each file, directory and link; 3.x removed the key.
+    # Flatcar reads both, and older images only the first.
     "ignition-2.3": _ignition("2.3.0", '"filesystem": "root", '),
     "ignition-3.4": _ignition("3.4.0", ""),
     "systemd": Builtin(format="cloud-config", text=_SYSTEMD),
+    # No format: it is for whoever brings the configuration to a machine by other means, such as an
+    # image or scp.
     "bare": Builtin(format="", text="{{machine_config}}"),
 }
 """By name. `systemd` is a script for whatever runs user data that begins with `#!`, cloud-init included; `bare` is the

@@ -13,6 +13,8 @@ from machineadm.api.formats import address
 from machineadm.api.v1alpha1.agent_source import AgentDownload, AgentSource
 from machineadm.errors import ConfigError
 
+# What an image brings is in /usr/bin; /usr/local is the administrator's (FHS 3.0, 4.9), and a
+# download is a local act.
 PREINSTALLED: Final = "/usr/bin/machineadm"
 DOWNLOADED: Final = "/usr/local/bin/machineadm"
 
@@ -27,6 +29,8 @@ _NAMES: Final = (
 )  # fmt: skip
 """Variables of the script, none of which stands in its arithmetic by name alone."""
 
+# Not strict: there are fewer names than letters. More than 52 names would leave the last ones long,
+# which costs bytes and breaks nothing.
 SHORT: Final = dict(zip(_NAMES, string.ascii_letters, strict=False))
 """What they are called in a machine's user data."""
 
@@ -41,6 +45,7 @@ _USES: Final = re.compile(
 
 def agent_path(source: AgentSource | None) -> str:
     """Return the agent's path after the fetch; without a source, its path in an image."""
+    # A download comes first: with both there would be two agents, and the rules have refused that.
     if source is not None and source.download is not None:
         return source.download.destination or DOWNLOADED
     preinstalled = source.preinstalled if source is not None else None
@@ -56,6 +61,8 @@ def fetch_script(download: AgentDownload) -> str:
     Raises:
         ConfigError: It cannot be fetched safely as it is given.
     """
+    # Checked once more, although realise.py has found it: root runs this text, and nobody may get
+    # one that verifies nothing.
     sums = download.sha256_by_architecture
     if download.sha256 is None and sums is None and download.public_key is None:
         raise ConfigError("MA1920", "the agent's download has neither sha256 nor publicKey")
@@ -63,6 +70,8 @@ def fetch_script(download: AgentDownload) -> str:
         raise ConfigError("MA1921", "the agent's download has an unresolved headersFrom")
     values = {
         "VERSION": download.version,
+        # Lines and no list: POSIX sh has no arrays. address() refuses a URL with a blank or a
+        # newline in it.
         "URLS": "\n".join(_url(url, download.version) for url in download.urls),
         "SHA256": download.sha256 or "",
         "AMD64": (sums.amd64 if sums is not None else None) or "",
@@ -71,6 +80,7 @@ def fetch_script(download: AgentDownload) -> str:
         "HEADERS": "\n".join(
             f"{name}: {value.reveal()}" for name, value in download.headers.items()
         ),
+        # Stripped, because the script writes it by a printf that puts a newline around it.
         "CA_BUNDLE": (download.ca_bundle or "").strip(),
         "DESTINATION": download.destination or DOWNLOADED,
     }
@@ -87,6 +97,7 @@ def fetch_script(download: AgentDownload) -> str:
 
 
 def _program(without: Sequence[str]) -> str:
+    # By pkgutil and not by a path: the agent runs from a zip file.
     text = (pkgutil.get_data(__package__, "fetch.sh") or b"").decode()
     for name in without:
         text = re.sub(rf"^ *# \[{name}\n.*?# {name}\]\n", "", text, flags=re.DOTALL | re.MULTILINE)
@@ -116,6 +127,7 @@ def _quoted(value: str) -> str:
 
 def _url(url: str, version: str) -> str:
     scheme = url.partition("://")[0]
+    # The two that curl, wget and busybox's wget all have.
     if scheme not in ("https", "http"):
         raise ConfigError("MA1923", f"the agent cannot be fetched over {scheme}: use https or http")
     url = url.replace("{version}", version)
@@ -141,6 +153,8 @@ def _keys(pem: str) -> tuple[str, ...]:
     Raises:
         ConfigError: One is not a key of the kind.
     """
+    # By a pattern and not by line: keys come pasted from anywhere, with Windows line ends or
+    # indented.
     bodies = re.findall(
         r"-----BEGIN PUBLIC KEY-----\s(.*?)-----END PUBLIC KEY-----", pem, re.DOTALL
     )

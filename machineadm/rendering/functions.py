@@ -22,6 +22,7 @@ def functions(
         "machine_config": Function(0, lambda: machine_config),
         "agent_fetch": Function(0, lambda: agent_fetch),
         "agent_path": Function(0, lambda: agent_path),
+        # Without the newline that b2a_base64 adds: in YAML and JSON the text stands within a line.
         "base64": Function(1, lambda text: binascii.b2a_base64(text, newline=False)),
         "gzip": Function(1, compressed),
         "quote": Function(1, _quote),

@@ -21,6 +21,8 @@ from machineadm.rendering.template import LARGEST
 __all__ = ["UnfitError", "Written", "written_files"]
 
 
+# RFC 2397: everything before the first comma is a media type with its parameters, and the built-in
+# templates write `;base64`.
 _DATA_URL: Final = r"data:[^,]*,(.*)"
 _PUBLIC: Final = ("/tmp/", "/var/tmp/", "/dev/shm/")  # noqa: S108 - looked for, not used
 
@@ -43,10 +45,15 @@ class Written(msgspec.Struct, frozen=True):
     @property
     def exposed(self) -> str:
         """Who but root may read or replace it, in words; empty: nobody."""
+        # All three are writable by anybody, with the sticky bit: a link planted in advance decides
+        # where root writes (fs.protected_symlinks helps only where it is on).
         public = next((place for place in _PUBLIC if self.path.startswith(place)), "")
+        # Reading by group or others. Writing is not looked for: whoever may write but not read is
+        # not what leaks a secret.
         if self.mode & 0o044:
             where = f", in {public.rstrip('/')}" if public else ""
             return f"mode {self.mode:04o}{where}: all users of the machine can read it"
+        # Ignition names a user by its number as well as by its name.
         if self.owner not in ("", "root", "0"):
             return f"owned by {self.owner}, who can read and replace it"
         if public:
@@ -67,6 +74,8 @@ def written_files(user_data: bytes, format_: str, private: dict[str, bytes]) -> 
     Raises:
         UnfitError: Its reader would not take it.
     """
+    # One allowance for all of the user data: parts of a mail are many, and each could unfold to the
+    # largest size.
     contents = _Contents(private)
     if format_ == "ignition":
         return tuple(_ignition_files(user_data, contents))
@@ -86,14 +95,18 @@ def _cloud_config_files(config: Mapping, contents: _Contents) -> Iterator[Writte
                 word_of(file, "encoding").lower().replace("application/", "").replace("x-", "")
             )
             holds = contents.held(word_of(file, "content").encode(), encoding)
+            # `user:group`, as chown takes it.
             owner = word_of(file, "owner").partition(":")[0]
             yield Written(word_of(file, "path"), _mode(field_of(file, "permissions")), holds, owner)
 
 
 def _mode(permissions: Node | None) -> int:
     """As cloud-init reads it: a number is one, whatever it looks like; a text is octal; what is neither is left out."""
+    # What cloud-init's write_files sets where nothing is said: DEFAULT_PERMS, 0644.
     if not isinstance(permissions, Scalar):
         return 0o644
+    # The trap that this finds: `permissions: 600` without quotes is the number 600, which is 1130
+    # in octal.
     if isinstance(permissions.value, int) and permissions.plain:
         return int(permissions.value)
     word = permissions.text
@@ -101,6 +114,8 @@ def _mode(permissions: Node | None) -> int:
 
 
 def _ignition_files(user_data: bytes, contents: _Contents) -> Iterator[Written]:
+    # Refuses what Ignition would not take; from here on its shape is only trusted where it was
+    # looked at.
     config = ignition_config(user_data)
     files = _get(_get(config, "storage"), "files")
     for file in files if isinstance(files, list) else ():

@@ -11,19 +11,28 @@ from typing import Final, Literal, NoReturn
 
 from msgspec import Struct
 
+# Go's spaceChars, and not Python's idea of blanks: str.strip() would take a no-break space as well.
 BLANKS: Final = " \t\r\n"
 
 _SPACE: Final = re.compile(r"[ \t\r\n]+")
+# Longest first: ` -}}` begins with a blank that would otherwise be a token of its own.
 _CLOSE: Final = re.compile(r"[ \t\r\n]-\}\}|\}\}")
 _TRIM: Final = re.compile(r"-[ \t\r\n]")
+# ASCII only. Go takes any letter of Unicode in a name, but no function here has one.
 _WORD: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+# What may follow a word in Go's lexer (atTerminator); `\Z` since a template may end there, which is
+# refused as an action that is not closed.
 _WORD_END: Final = re.compile(r"[ \t\r\n.,|:)(]|\}\}|\Z")
 _PLAIN: Final = re.compile(r'[^"\\\n]*')
 _RAW: Final = re.compile(r"`[^`]*`")
+# The empty branch comes last: it takes a backslash that no other branch takes, so that a wrong
+# escape is found and refused and not passed over.
 _ESCAPE: Final = re.compile(
     r"\\(?:([abfnrtv\\\"])|([0-7]{3})|x([0-9A-Fa-f]{2})|u([0-9A-Fa-f]{4})|U([0-9A-Fa-f]{8})|)"
 )
 _SIMPLE: Final = dict(zip('abfnrtv\\"', b'\a\b\f\n\r\t\v\\"', strict=True))
+# By the first character, because that is all that Go's lexer needs to tell these apart; each gets a
+# name in the message, which helps more than "not allowed".
 _FOREIGN: Final = {
     "$": "variables",
     ".": "the dot and fields",
@@ -34,6 +43,7 @@ _FOREIGN: Final = {
     "-": "numbers",
     **dict.fromkeys("0123456789", "numbers"),
 }
+# A message is one line of a log, and a template may be one line of a megabyte.
 _SHOWN: Final = 60
 _LANGUAGE: Final = (
     "use functions, pipelines, string literals, true, false, parentheses, if, else and end"
@@ -91,6 +101,7 @@ def refuse(text: str, at: int, code: str, message: str, hint: str = "") -> NoRet
     Raises:
         TemplateError: Always.
     """
+    # Counted when it is refused, and not while reading: most templates are never refused.
     line = text.count("\n", 0, at) + 1
     raise TemplateError(code, line, at - text.rfind("\n", 0, at), message, hint)
 
@@ -110,6 +121,7 @@ def tokens(text: str) -> Iterator[Token]:
     at = 0
     while (begin := text.find("{{", at)) >= 0:
         inside = begin + 2
+        # A blank must follow the hyphen: `{{-3}}` is a number in Go, and no trim marker.
         trims = _TRIM.match(text, inside)
         piece = text[at:begin]
         yield Token("text", at, piece.rstrip(BLANKS) if trims else piece)
@@ -121,6 +133,7 @@ def tokens(text: str) -> Iterator[Token]:
         for token in _action(text, begin, inside):
             yield token
             at = token.at + len(token.text)
+        # The last token of an action is its closing delimiter, or _action() has refused.
         at = _after(text, token.at, token.text)
     yield Token("text", at, text[at:])
 
@@ -138,6 +151,7 @@ def _comment(text: str, begin: int, at: int) -> int:
 def _after(text: str, at: int, close: str) -> int:
     """Return where text continues after a closing delimiter, which may trim."""
     at += len(close)
+    # Longer than }} is ` -}}`, the one that trims.
     space = _SPACE.match(text, at) if len(close) > len("}}") else None
     return space.end() if space else at
 
@@ -189,6 +203,7 @@ def _quoted(text: str, at: int) -> Token:
     inner = written[1:-1]
     value, done = bytearray(), 0
     for escape in _ESCAPE.finditer(inner):
+        # As bytes from the beginning: an escape may give a byte that no text has.
         value += inner[done : escape.start()].encode()
         value += _unescaped(text, at + 1 + escape.start(), escape)
         done = escape.end()
@@ -205,6 +220,7 @@ def _end_of_quoted(text: str, at: int) -> int:
             return end + 1
         if not text.startswith("\\", end) or text.startswith("\n", end + 1) or end + 2 > len(text):
             break
+        # Past the backslash and what it escapes, so that \" does not end the string.
         end += 2
     refuse(text, at, "MA1610", "a string is not closed on its line")
 

@@ -14,9 +14,13 @@ from machineadm.api.scheme import V1ALPHA1
 from machineadm.api.v1alpha1.machine_bootstrap import MachineBootstrap, MachineBootstrapTemplate
 from machineadm.redaction import Secret
 
+# apimachinery's IsConfigMapKey, which is used for Secrets as well: at most 253 characters of this
+# set. Its refusal of "." and ".." is left to the API server.
 Key = Annotated[str, Meta(min_length=1, max_length=253, extra={"pattern": "^[-._A-Za-z0-9]+$"})]
 """A key of a Secret or a ConfigMap, as Kubernetes takes it."""
 
+# The format is a mark of ours: it makes decoding refuse what is not base64, so that no reader below
+# has to.
 Base64Secret = Annotated[Secret, Meta(extra={"format": "base64"})]
 Base64Text = Annotated[str, Meta(extra={"format": "base64"})]
 
@@ -25,6 +29,7 @@ Metadata = Annotated[dict[str, Any], Meta(max_length=100)]
 """Metadata as the API server keeps it; name and namespace are asked for."""
 
 
+# Types of our own and not a client's: rendering is in the agent, which has no client of Kubernetes.
 class SecretObject(ApiStruct, frozen=True, kw_only=True):
     """A v1 Secret, as kubectl writes it."""
 
@@ -46,6 +51,7 @@ class SecretObject(ApiStruct, frozen=True, kw_only=True):
     data: dict[Key, Base64Secret] = field(default_factory=dict)
     """Values in base64."""
 
+    # Write-only in the API, but files that are written by hand have it.
     string_data: dict[Key, Secret] = field(default_factory=dict)
     """Values as text; of a key in both, this one counts."""
 
@@ -72,6 +78,8 @@ class ConfigMapObject(ApiStruct, frozen=True, kw_only=True):
     """Values in base64."""
 
 
+# Anything else in the stream is refused as a kind that is not known: a Machine or a Cluster is not
+# for rendering, and silence would hide a wrong file.
 KINDS: Final[dict[tuple[str, str], type]] = {
     (V1ALPHA1, "MachineBootstrap"): MachineBootstrap,
     (V1ALPHA1, "MachineBootstrapTemplate"): MachineBootstrapTemplate,
@@ -95,6 +103,7 @@ class Resource(Struct, frozen=True, kw_only=True):
     """Bytes by key; PRUNED where what stands there could not be read."""
 
     def __repr__(self) -> str:
+        # Keys alone. The values are secrets, and a repr ends up in tracebacks.
         return f"Resource({self.kind} {self.name}, keys {', '.join(self.values)})"
 
 
@@ -109,6 +118,7 @@ def resource(value: SecretObject | ConfigMapObject) -> Resource:
 
     """
     if isinstance(value, SecretObject):
+        # stringData last: a map keeps the later one, and so does the API server.
         pairs = [*_decoded(value.data), *_encoded(value.string_data)]
     else:
         pairs = [*_encoded(value.data), *_decoded(value.binary_data)]
@@ -122,6 +132,7 @@ def resource(value: SecretObject | ConfigMapObject) -> Resource:
 
 def text_of(metadata: dict[str, Any] | None, name: str) -> str:
     """A text of an object's metadata; empty where there is none."""
+    # Asked by identity before anything else: PRUNED raises when its truth is asked for.
     if metadata is PRUNED or not metadata:
         return ""
     value = metadata.get(name)
@@ -130,6 +141,7 @@ def text_of(metadata: dict[str, Any] | None, name: str) -> str:
 
 def is_within(namespace: str, own: str) -> bool:
     """Whether an object may be referred to from a namespace; where one of the two is not said, it may."""
+    # A namespace that is not said is that of whoever applies the file, and so may be any.
     return not own or namespace in ("", own)
 
 

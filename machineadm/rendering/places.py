@@ -16,6 +16,7 @@ from machineadm.rendering.objects import ConfigMapObject, SecretObject, is_withi
 from machineadm.rendering.realise import TEMPLATE_KEY
 from machineadm.rendering.render import TemplateFinding
 
+# Not binaryData: base64 has no lines of a template in it.
 _TEXTS: Final = ("stringData", "data")
 
 
@@ -55,8 +56,12 @@ def _in_block(document: Document, finding: TemplateFinding) -> Problem | None:
         # no line of the file.
         if isinstance(node, Scalar) and document.source.text.startswith("|", node.at):
             path = f"{field}.{TEMPLATE_KEY}"
+            # The path first, for the name of the file and its document; line and column are then
+            # made exact.
             problem = problem_at(document, replace(finding, path=path))
             line, _ = document.source.position(node.at)
+            # A block is indented by spaces only (YAML 1.2, 6.1), so columns of the template move by
+            # one number.
             column = _indentation(document.source.text, node.at) + finding.column
             return replace(problem, line=line + finding.line, column=column)
     return None
@@ -72,5 +77,7 @@ def _below(node: Node | None, name: str) -> Node | None:
 
 def _indentation(text: str, at: int) -> int:
     """Of the first line of a block that is not empty; `at` is where its header begins."""
+    # A literal block's indentation is that of its first line with content (YAML 1.2, 8.1.1.1). An
+    # indicator such as `|2` is rare and would move the column only.
     found = re.compile(r"[^\n]*\n(?:[ ]*\r?\n)*([ ]*)").match(text, at)
     return len(found[1]) if found else 0

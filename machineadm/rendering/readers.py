@@ -43,6 +43,7 @@ _BEGINNINGS: Final = {
 _BY_BEGINNING: Final = ("text/plain", "text/x-not-multipart", "text/x-shellscript")
 _JINJA_PART: Final = r"\n[ \t]*## template: jinja|text/jinja2"
 _MAIL: Final = "mime-version:"
+# As in convert_string() of cloud-init's user_data.py.
 _MAIL_WITHIN: Final = 4096
 """Bytes in which cloud-init looks for `MIME-Version:`, wherever it stands."""
 
@@ -60,6 +61,8 @@ _IGNITION_2: Final = f"{_IGNITION_3} create mount force filesystem networkd size
 """All keys of the published specifications, wherever they stand."""
 
 
+# Not an error of ours in errors.py: what is unfit is the output, and where it came from is known
+# only to whoever had it made.
 class UnfitError(Exception):
     """The consumer would not accept the user data, or would read it as something else.
 
@@ -109,6 +112,8 @@ def ignition_config(user_data: bytes) -> dict[str, Any]:
     # forgotten.
     hint = "write it for Ignition, or set format: cloud-config" if text.startswith("#") else ""
     try:
+        # Read twice: by msgspec for its values and for what is not JSON at all, and below by our
+        # reader, which keeps the places and keys that come twice.
         config: Any = msgspec.json.decode(user_data)
     except (ValueError, RecursionError) as error:
         raise UnfitError("MA1622", f"Ignition reads JSON: {error}", hint) from None
@@ -120,6 +125,7 @@ def ignition_config(user_data: bytes) -> dict[str, Any]:
     root = _json(source, place)
     # Ignition reads with Go's encoding/json, which matches keys in any case ("Path" for path) and lets a later one overwrite.
     _reject_doubles(root, source, place, fold=True)
+    # Of a major version that is not known no key can be called wrong.
     known = {"2": _IGNITION_2, "3": _IGNITION_3}.get(version.partition(".")[0])
     if known is not None:
         _reject_unknown(root, source, frozenset(known.split()))
@@ -149,12 +155,15 @@ class _Reading:
                         f"{name} is in {self._keys[name]} and in {place}: cloud-init keeps the last"
                     )
                     raise UnfitError("MA1622", message, "merge them into one, or set merge_how")
+        # After the check, so that the message names the earlier part.
         self._keys |= dict.fromkeys(names, place)
         self.configs.append(config)
 
 
 def _kind(text: str, default: str = "") -> str:
     # cloud-init strips blanks before it compares, so a newline before #cloud-config is allowed.
+    # The beginning is cut before it is stripped: lower() of a text of 16 MiB would be made for ten
+    # comparisons.
     begin = text[:_MAIL_WITHIN].lstrip() or text.lstrip()[:_MAIL_WITHIN]
     found = (kind for word, kind in _BEGINNINGS.items() if begin.lower().startswith(word))
     return next(found, default)
@@ -182,6 +191,8 @@ def _part(text: str, kind: str, place: str, reading: _Reading) -> None:
             "MA1622", f"cloud-init cannot tell what {place} is from its first line", hint
         )
     if kind == _JINJA:
+        # Jinja is refused at all times, and not only where braces are found: what it does to a file
+        # depends on the cloud's metadata.
         hint = "remove the line: a configuration has braces that are not templates"
         message = f"cloud-init would run Jinja over all of {place}, including file contents"
         raise UnfitError("MA1621", message, hint)
@@ -189,6 +200,7 @@ def _part(text: str, kind: str, place: str, reading: _Reading) -> None:
         reading.add(_cloud_config(text, place, reading), place)
     elif kind == _ARCHIVE:
         _archive(text, place, reading)
+    # A patch is JSON (RFC 6902) behind its marker.
     elif kind == _PATCH:
         source = Source("", text.lstrip()[len("#cloud-config-jsonp") :])
         _reject_doubles(_json(source, place), source, place)
@@ -204,6 +216,8 @@ def _cloud_config(text: str, place: str, reading: _Reading) -> Mapping:
 
 
 def _archive(text: str, place: str, reading: _Reading) -> None:
+    # Before parsing, because cloud-init renders the text first, and what we parsed would be
+    # something else.
     _reject_jinja(text, place)
     root = _yaml(text, place, reading)
     if not isinstance(root, Sequence):
@@ -238,6 +252,7 @@ def _mail(text: str, reading: _Reading) -> None:
     Raises:
         UnfitError: It only looks like one to cloud-init, or a part is unfit.
     """
+    # Here and not above: email brings a dozen modules with it, and only mails need it.
     from email import message_from_string
 
     _reject_jinja(text, "the mail")
@@ -246,10 +261,12 @@ def _mail(text: str, reading: _Reading) -> None:
     # then drops it.
     if whole.is_multipart() is False and whole.get_content_maintype() == "multipart":
         raise UnfitError("MA1622", "a multipart mail has no parts: its boundary is not in it")
+    # Containers are no parts to cloud-init either; it walks the same tree.
     parts = [part for part in whole.walk() if part.get_content_maintype() != "multipart"]
     for number, part in enumerate(parts, 1):
         place = f"part {number} of the mail"
         content = _payload(part, place)
+        # A text that begins with # was not written as a mail by anybody.
         if re.match(r"\s*#", text) and content != text:
             message = (
                 f"`MIME-Version:` is in its first {_MAIL_WITHIN} bytes: cloud-init takes all of it for a mail, "
@@ -257,13 +274,17 @@ def _mail(text: str, reading: _Reading) -> None:
             )
             raise UnfitError("MA1622", message, "move it further down, or encode it in base64")
         kind = part.get_content_type()
+        # cloud-init looks at the beginning only where the type says nothing (TYPE_NEEDED in
+        # user_data.py), or says text/x-shellscript, as which other things used to be sent.
         kind = (_kind(content) or kind) if kind in _BY_BEGINNING else kind
+        # Plain text that nothing tells is what cloud-init drops with a warning in its log.
         if kind in _BY_BEGINNING[:2]:
             kind = ""
         _part(content, kind, place, reading)
 
 
 def _payload(part: Message, place: str) -> str:
+    # decode=True undoes the transfer encoding, as cloud-init does.
     payload = part.get_payload(decode=True)
     data = payload if isinstance(payload, bytes) else b""
     try:
@@ -283,12 +304,14 @@ def _text(user_data: bytes) -> str:
 
 def _yaml(text: str, place: str, reading: _Reading) -> Node | None:
     source = Source("", text)
+    # By our own reader with the stream's budget: parts unfold aliases, and many parts unfold many.
     reader = YamlReader(source, 0, len(text), reading.budget)
     try:
         reading.budget.begin_document(0)
         nodes = list(reader.documents())
     except RefusedError as refused:
         _refuse(source, place, refused.fault.at, refused.fault.message, refused.fault.hint)
+    # The first one is enough. Nobody gets user data that is half right.
     for fault in reader.faults:
         _refuse(source, place, fault.at, fault.message, fault.hint)
     # It loads by yaml.safe_load, which raises at a second document: the whole part is lost, with a
@@ -327,6 +350,8 @@ def _mappings(root: Node) -> Iterator[Mapping | Unread]:
             continue
         seen.add(id(node))
         if not isinstance(node, Unread):
+            # Backwards, so that they are taken from the end in the order of the text, and the first
+            # fault is the first in the file.
             todo += node.items[::-1]
         if not isinstance(node, Sequence):
             yield node
@@ -362,6 +387,7 @@ def _reject_doubles(root: Node, source: Source, place: str, *, fold: bool = Fals
 
 
 def _identity(key: Scalar) -> object:
+    # Ambiguous is what YAML 1.1 and 1.2 read differently, and PyYAML reads 1.1.
     if not isinstance(key.value, Ambiguous):
         return key.value
     return _number(key.text) if key.value.value is None else key.value.value
@@ -384,6 +410,8 @@ def _reject_unknown(root: Node, source: Source, known: frozenset[str]) -> None:
     """
     for mapping in _mappings(root):
         for key, _ in () if isinstance(mapping, Unread) else mapping.entries():
+            # By name alone: a known key at a wrong place is let pass, since no schema of each
+            # version is kept here.
             if isinstance(key, Scalar) and key.text not in known:
                 # Refused because Ignition is silent: it only warns of unused keys in its log, which
                 # nobody reads before a first boot.

@@ -77,9 +77,12 @@ def realise(
         reporting: Where the machine reports; the manager knows it, and no author does.
     """
     metadata = bootstrap.metadata
+    # References come first, then the rest: after this there are only values, and everything below
+    # judges what the agent will read.
     references = References(resources, text_of(metadata, "namespace"))
     inlined = references.inlined(bootstrap.spec, "spec")
     configuration = _configuration(inlined, metadata, reporting)
+    # These two take values from the same allowance, and so must come before is_spent is asked.
     held, template = _template(inlined, references)
     passphrase = _passphrase(inlined, references)
     # References first: what they give decides whether the rest can be judged.
@@ -95,9 +98,13 @@ def realise(
         passphrase=passphrase,
         template=template,
         template_object=held,
+        # Also where nothing names a template: a built-in one is never refused, so it is not shown
+        # then.
         template_path=f"spec.machine.bootstrapperTemplate{held[0]}Name",
         findings=tuple(one for one in findings if one.severity == "error"),
         warnings=tuple(one for one in findings if one.severity == "warning"),
+        # Not "no findings": what decoding has refused was reported by the document and has no
+        # finding here.
         complete=references.complete and not holds_pruned(inlined),
     )
 
@@ -106,6 +113,8 @@ def _configuration(
     spec: MachineBootstrapSpec, metadata: dict[str, Any] | None, reporting: Reporting | None
 ) -> MachineConfiguration:
     name, namespace = text_of(metadata, "name"), text_of(metadata, "namespace")
+    # Name and namespace only. Labels and annotations of the object may hold anything, and each byte
+    # counts in user data.
     named = ObjectMeta(name=name or None, namespace=namespace or None)
     return MachineConfiguration(
         api_version=_VERSION,
@@ -142,7 +151,10 @@ def _judged(
     # see only what travels.
     for value in (whole, configuration):
         data = json.encode(value, enc_hook=_for_judging)
+        # Encoded and decoded again, the way the machine does it: then no constraint of a field can
+        # be judged differently here.
         (document,) = decode_kinds(data, file="", kinds={**KINDS, **CONFIGURATION_KINDS})
+        # By code and path, since what is in both is found twice.
         problems |= {(one.code, one.path): one for one in document.problems}
         if complete and value is configuration:
             judged = document.value
@@ -157,8 +169,12 @@ def _judged(
 def _rules(judged: MachineConfiguration | None, origins: dict[str, str]) -> Iterator[Finding]:
     for finding in () if judged is None else check(judged, read=read_values):
         if finding.path.endswith(".contentFormat"):
+            # Refused here, at rendering, and not only on the machine: nobody would fill the
+            # template in there either.
             hint = "write the final content"
             yield replace(finding, code="MA1401", message=_UNFILLED, hint=hint)
+        # The agent's own were found by _agent(), at the paths of a MachineBootstrap, which are not
+        # those of a configuration.
         elif not finding.path.startswith("spec.agent"):
             yield replace(finding, path=_origin(finding.path, origins))
 
@@ -171,6 +187,8 @@ def _for_judging(value: Any) -> str | None:
 
 def _origin(path: str, origins: dict[str, str]) -> str:
     for inlined, origin in origins.items():
+        # With a dot or a bracket: spec.machine.files[1] is not the origin of
+        # spec.machine.files[10].
         if path == inlined or path.startswith((f"{inlined}.", f"{inlined}[")):
             return origin
     return path
@@ -198,6 +216,7 @@ def _template(
         ("ConfigMap", machine.bootstrapper_template_config_map_name),
         ("Secret", machine.bootstrapper_template_secret_name),
     )
+    # At most one is there; the rule of the type has refused both.
     for kind, name in names:
         if name is not None and name is not PRUNED:
             path = f"spec.machine.bootstrapperTemplate{kind}Name"
@@ -207,6 +226,7 @@ def _template(
     return ("ConfigMap", ""), None
 
 
+# Looked up but never inlined: it must not travel with what it encrypts.
 def _passphrase(spec: MachineBootstrapSpec, references: References) -> Secret | None:
     encryption = spec.encryption
     if encryption is None or encryption is PRUNED or encryption.passphrase_from is PRUNED:
@@ -233,10 +253,13 @@ def _agent(source: AgentSource | None) -> Iterator[Finding]:
     if source is None or source is PRUNED:
         return
     try:
+        # The rules of the types. A document from a file was seen by no API server.
         for finding in declared(source):
             yield replace(finding, path=f"spec.agent.{finding.path}".rstrip("."))
         if source.download is not None:
             yield from _download(source.download, "spec.agent.download")
+    # Raised where a rule asks about what could not be decoded. What it asks about has been
+    # reported.
     except PrunedError:
         return
 

@@ -22,6 +22,7 @@ from machineadm.rendering.objects import ObjectKind, Resource, Resources, is_wit
 
 Value = TypeVar("Value", bound=msgspec.Struct)
 
+# Encodings of a file with which a Secret may hold bytes that are not text.
 _BINARY = ("gzip", "gzip+base64", None)
 
 
@@ -42,6 +43,7 @@ class References:
         self.complete = True
         """All that was asked for has been found."""
         self._left = MAX_BYTES
+        # One for all objects in values: each could use aliases up to its own limit.
         self._budget = Budget()
 
     def inlined(self, value: Value, path: str) -> Value:
@@ -51,16 +53,23 @@ class References:
             value: As decoded; parts of it may be PRUNED, and what cannot be found becomes so.
             path: Where it stands.
         """
+        # Two tuples of the same order: names of Python, and names on the wire for paths in
+        # messages.
         fields = value.__struct_fields__
         names = value.__struct_encode_fields__
         changes: dict[str, Any] = {}
         for field, name in zip(fields, names, strict=True):
             given = getattr(value, field)
+            # Children first: a source inside of a list has to be replaced before the list is looked
+            # at.
             below = self._below(given, f"{path}.{name}")
             if below is not given:
                 changes[field] = below
+            # By the name, for all types at once: every `xFrom` of the API stands beside its `x`.
             if field.endswith("_from") and given is not PRUNED:
                 changes |= self._twin(value, field.removesuffix("_from"), given, f"{path}.{name}")
+        # The same object where nothing changed: _below() tells by identity whether a parent has to
+        # be copied.
         return replace(value, **changes) if changes else value
 
     def bytes_at(
@@ -82,6 +91,7 @@ class References:
         if found is None:
             return self._unknown()
         if key not in found.values:
+            # Names of keys are no secret; kubectl describe shows them.
             there = ", ".join(sorted(found.values))
             message = f"{kind} {name} has no key {key!r}"
             hint = f"it has {there}" if there else "it is empty"
@@ -131,6 +141,8 @@ class References:
 
     def _object(self, kind: ObjectKind, name: str, path: str) -> Resource | None:
         named = [one for one in self._resources if one.kind == kind and one.name == name]
+        # A reference never leaves its namespace, as with envFrom in a Pod: otherwise whoever may
+        # write a MachineBootstrap could read any Secret.
         for one in named:
             if is_within(one.namespace, self._namespace):
                 return one
@@ -144,13 +156,17 @@ class References:
         return None
 
     def _below(self, value: Any, path: str) -> Any:
+        # A ValueSource has no fields to look into; it is replaced by whoever holds it.
         if value is PRUNED or isinstance(value, ValueSource):
             return value
         if isinstance(value, msgspec.Struct):
             return self.inlined(value, path)
         if isinstance(value, tuple):
             items = tuple(self._below(item, f"{path}[{n}]") for n, item in enumerate(value))
+            # Compared by identity, since == of long contents is slow and finds nothing more.
             return value if _same(items, value) else items
+        # Maps of plain values are left as they are: labels, arguments and the like hold no
+        # references.
         if isinstance(value, dict) and any(isinstance(v, msgspec.Struct) for v in _known(value)):
             return {key: self._below(item, child(path, key)) for key, item in value.items()}
         return value
@@ -170,10 +186,13 @@ class References:
             return {}
         kind, reference, at = source
         wire = path.removesuffix("From")
+        # Both were given. Which one counts is never guessed, and the rules below see only one of
+        # them.
         if getattr(value, twin) is not None:
             name = wire.rpartition(".")[2]
             self.find("MA1301", path, f"not together with {name}", "set exactly one of the two")
         self.origins[wire] = path
+        # A file's content is the one place where a Secret may hold bytes.
         if isinstance(value, FileConfig):
             return self._content(value, kind, reference, at)
         text = self.text_at(reference, kind, at)
@@ -183,6 +202,8 @@ class References:
         """Convert a text to what the field holds: a Secret, an object, or the text itself."""
         if text is PRUNED:
             return PRUNED
+        # By the type and not by the kind of source: a Secret's value may belong to an open field,
+        # and a ConfigMap's to a secret one.
         (info,) = (one for one in msgspec.structs.fields(type(value)) if one.name == field)
         if holds(info.type, dict) and not isinstance(getattr(value, f"{field}_from"), dict):
             return self._object_in(text, path)
@@ -194,6 +215,8 @@ class References:
         if not problems and found is not None:
             return found
         for one in problems:
+            # Of the value, which has lines of its own: the file's line of the reference would be
+            # the wrong one.
             where = f"line {one.line}, column {one.column} of the value: " if one.line else ""
             self.find("MA1410", path, f"{where}{one.message}", one.hint)
         return self._unknown()
@@ -226,6 +249,8 @@ class References:
             found[key] = self._typed(value, twin, text, at)
         if not found:
             return {}
+        # What is written in place comes last. It has won nothing, since MA1306 was found, but
+        # judging goes on with it.
         return {f"{twin}_from": left, twin: {**found, **there}}
 
     def _listed(
@@ -238,6 +263,8 @@ class References:
             at = f"{path}[{index}]"
             source = None
             if one is PRUNED or not self._is_one(one, at):
+                # It stays in the list as a hole, by which holds_pruned() knows that the whole is
+                # not complete.
                 one = PRUNED
             else:
                 source = _source(one, at)
@@ -250,6 +277,7 @@ class References:
         there = getattr(value, twin)
         if not found or there is PRUNED:
             return {f"{twin}_from": tuple(left)} if left != list(given) else {}
+        # Appended: the items that are written out keep the index that findings name.
         return {f"{twin}_from": tuple(left), twin: (*there, *found)}
 
     def _is_one(self, source: ValueSource, path: str) -> bool:
@@ -282,6 +310,7 @@ class References:
         try:
             return {**changes, "content": data.decode()}
         except UnicodeDecodeError:
+            # With encoding base64 the value itself has to be text, and bytes are a mistake.
             if file.encoding not in _BINARY:
                 return {**changes, "content": self.text(data, path)}
         from binascii import b2a_base64

@@ -118,6 +118,8 @@ def render(
     if bootstrap.spec is PRUNED:
         raise UnrenderedError(())
     realised = realise(bootstrap, resources, reporting)
+    # The template before the agent: where a download goes by default depends on the template's
+    # format.
     name, chosen = _chosen(bootstrap.spec, realised, template)
     agent = _agent(realised.agent, chosen.format)
     # The template is read even when references are missing, so that all problems are reported at
@@ -131,8 +133,12 @@ def render(
     documents = stored = _documents(bootstrap.spec, realised, random)
     if refer is not None:
         documents = encode_json(refer(stored), reveal=True) + b"\n"
+    # Made once: encryption takes random bytes, and two calls would give two different
+    # configurations.
     known = functions(documents, script, agent_path(agent).encode())
     pieces = _filled(chosen.text, known, realised)
+    # By the template's format: `--template systemd` of such a spec is a script, with nothing to
+    # merge into.
     if bootstrap.spec.ignition is not None and chosen.format == "ignition":
         pieces = _with_additional(pieces, bootstrap.spec.ignition.additional_config)
     measured = sizes.measure(
@@ -158,6 +164,7 @@ def render(
         format=chosen.format,
         template=name,
         sizes=measured,
+        # Here for all of them: advice is an ordinary finding until it is let pass.
         warnings=tuple(replace(one, severity="warning") for one in found),
         stored=b"" if refer is None else stored,
     )
@@ -204,6 +211,8 @@ def _agent(source: AgentSource | None, format_: str) -> AgentSource | None:
 
 def _unreadable(text: str, realised: Realised) -> list[Finding]:
     try:
+        # With functions that give nothing: only whether it can be read is asked, and no secret is
+        # needed for that.
         Template(text, functions())
     except TemplateError as error:
         return [_in_template(error, realised)]
@@ -226,6 +235,7 @@ def _in_template(error: TemplateError, realised: Realised) -> Finding:
 
 def _fetch_script(agent: AgentSource | None, findings: list[Finding]) -> bytes:
     """Build the fetch script; empty if the image contains the agent. What is wrong with it becomes a finding."""
+    # What is PRUNED has been reported, and raises where it is used.
     if agent is None or holds_pruned(agent) or agent.download is None:
         return b""
     # The script would be made of values that are already refused, and fail for the same reason again.
@@ -264,6 +274,7 @@ def _documents(
     from machineadm.documents.encryption import seal
 
     try:
+        # seal() compresses first: the template's gzip makes nothing smaller of what is encrypted.
         sealed = seal(
             documents,
             realised.passphrase,
@@ -321,6 +332,8 @@ def _private(documents: bytes, script: bytes, agent: AgentSource | None) -> dict
     """Return what only root may read on the machine, by its name."""
     # Without headers the script holds nothing but URLs and digests.
     headers = agent is not None and agent.download is not None and agent.download.headers
+    # The configuration as it is rendered: encrypted documents are looked for too, and advice
+    # decides whether that matters.
     return {advice.CONFIGURATION: documents} | ({advice.SCRIPT: script} if headers else {})
 
 

@@ -14,6 +14,8 @@ from machineadm.documents.encoding import encode_json
 from machineadm.rendering.functions import compressed
 from machineadm.rendering.template import Piece
 
+# Shown by `machineadm render` where a spec has no limit, so that one learns of it before a provider
+# refuses.
 SMALL: Final = 16 * 1024
 """Bytes of user data that AWS and Linode take."""
 
@@ -21,6 +23,7 @@ USUAL: Final = 64 * 1024
 """Bytes of user data that Azure, OpenStack and vSphere take."""
 
 _CONFIGURATION: Final = "configuration"
+# The order counts: a piece that is made of both is the configuration's.
 _PARTS: Final = {"machine_config": _CONFIGURATION, "agent_fetch": "fetch script"}
 _LARGEST: Final = 3
 
@@ -72,11 +75,15 @@ def measure(
     data = b"".join(piece.data for piece in pieces)
     parts = {_CONFIGURATION: b"", "fetch script": b"", "template": b""}
     for piece in pieces:
+        # What is made of the agent's path alone is a few bytes, and counts as the template's.
         name = next((part for call, part in _PARTS.items() if call in piece.names), "template")
         parts[name] += piece.data
+    # The name decides between equal sizes, so that two runs print the same.
     fields = sorted(_fields(configuration), key=lambda one: (-one[1], one[0]))
     return Sizes(
         raw=len(data),
+        # At zlib's best level. A provider may compress worse, so a result close to the limit is not
+        # a promise.
         compressed=len(compressed(data)),
         limit=None if limit is None else amount(limit),
         limited="compressed" if limited == "Compressed" else "raw",
@@ -92,6 +99,7 @@ def measure(
 
 def beyond(sizes: Sizes) -> Finding | None:
     """Return the problem of user data that is larger than its limit."""
+    # At the limit is allowed: providers name the largest size that they take.
     if sizes.limit is None or sizes.counted <= sizes.limit:
         return None
     parts = ", ".join(

@@ -80,6 +80,7 @@ def read_bundle(inputs: Iterable[tuple[str, bytes]]) -> Bundle:
     problems += [*_about_the_stream(documents, mains), *_about_objects(resources)]
     return Bundle(
         documents=documents,
+        # None with two of them as with none; each has its own problem.
         bootstrap=bootstrap_of(mains[0].value) if len(mains) == 1 else None,
         resources=tuple(one for _, one in resources),
         problems=tuple(problems),
@@ -89,6 +90,7 @@ def read_bundle(inputs: Iterable[tuple[str, bytes]]) -> Bundle:
 def secrets_of_bundle(bundle: Bundle) -> Iterator[Secret | str]:
     """Every secret of a stream, for redaction: values of its Secrets, and what the MachineBootstrap holds itself."""
     if bundle.bootstrap is not None and not holds_pruned(bundle.bootstrap):
+        # Not of one with holes: walking it would raise, and then nothing of it is shown either.
         yield from secrets_of(bundle.bootstrap)
     for one in bundle.resources:
         if one.kind == "Secret":
@@ -106,6 +108,7 @@ def render_bundle(
     warnings: tuple[Problem, ...] = ()
     rendered = None
     if bundle.bootstrap is not None:
+        # The first is the only one, or there would be no bootstrap.
         main = next(document for document in bundle.documents if is_main(document))
         try:
             rendered = render(bundle.bootstrap, bundle.resources, random=random, template=template)
@@ -121,6 +124,7 @@ def render_bundle(
                 if whole or finding.code != "MA1601"
             ]
     if problems:
+        # Without warnings: they would stand between errors and the user who looks for them.
         return Outcome(rendered=None, problems=in_order(problems, bundle.documents), warnings=())
     return Outcome(rendered=rendered, problems=(), warnings=warnings)
 
@@ -160,6 +164,7 @@ def _about_objects(resources: Sequence[tuple[Document, Resource]]) -> Iterator[P
     seen: dict[tuple[str, str, str], Document] = {}
     for document, one in resources:
         if not one.name:
+            # A name that could not be decoded is missing for that reason, and was reported with it.
             if text_of(document.value.metadata, "name") or document.problems:
                 continue
             message = f"a {one.kind} needs a name, so that it can be referred to"

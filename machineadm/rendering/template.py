@@ -28,6 +28,8 @@ template must not fill the manager's memory."""
 MOST_TOKENS: Final = 50_000
 """Words, literals and signs of a template. Nothing real has more than a few hundred."""
 
+# In proportion, because a fixed bound would be too much for a small configuration and too little
+# for a large one.
 _FACTOR: Final = 8
 _ALWAYS: Final = 64 * 1024
 """What the functions of a template may be given in sum: so many times what it is filled in with and its own text, and
@@ -119,6 +121,8 @@ class Template:
     def __init__(self, text: str, functions: Mapping[str, Function]) -> None:
         self._text = text
         self._functions = functions
+        # All of it is parsed before anything is made, branches that are not taken included: whether
+        # a template can be read must not depend on a machine.
         self._items = _Parser(text, functions).items()
 
     def pieces(self) -> Iterator[Piece]:
@@ -128,6 +132,7 @@ class Template:
             The pieces; one behind the other they are what comes out. A TemplateError is raised where a function
             cannot do what it is asked for, or too much would come out.
         """
+        # Functions without an argument are what is filled in; calling them costs nothing.
         sources = (one.call() for one in self._functions.values() if not one.arity)
         work = _Work(_ALWAYS + _FACTOR * (sum(map(len, sources)) + len(self._text)))
         total = 0
@@ -147,10 +152,12 @@ class Template:
                 yield Piece(item.text, frozenset())
             elif isinstance(item, Emit):
                 value = self._value(item.expression, work)
-                # As Go prints a boolean.
+                # As Go prints a boolean: text/template prints by fmt, so `{{true}}` is "true".
                 data = value if isinstance(value, bytes) else str(value).lower().encode()
                 yield Piece(data, frozenset(_names(item.expression)))
             else:
+                # A text is true where it is not empty, as in Go; that is what `if agent_fetch` in
+                # the built-in templates relies on.
                 holds = self._value(item.condition, work)
                 yield from self._pieces(item.then if holds else item.otherwise, work)
 
@@ -171,6 +178,8 @@ class Template:
         try:
             value = self._functions[expression.name].call(*arguments)
         except ValueError as error:
+            # A ValueError's text is written for users by functions.py and holds nothing of its
+            # argument.
             refuse(self._text, expression.at, "MA1613", f"{expression.name}: {error}")
         if len(value) > LARGEST:
             message = f"{expression.name} gives more than {LARGEST} bytes"
@@ -194,6 +203,8 @@ class _Work:
 
 def _names(expression: Expression) -> Iterator[str]:
     if isinstance(expression, Call):
+        # Only those that take nothing are the sources; base64 and gzip say nothing about where
+        # bytes came from.
         if not expression.arguments:
             yield expression.name
         for argument in expression.arguments:
@@ -210,6 +221,7 @@ class _Parser:
             message = f"more than {MOST_TOKENS} tokens"
             refuse(text, self._tokens[-1].at, "MA1614", message)
         self._at = 0
+        # Of parentheses and branches together: both make the parser call itself.
         self._depth = 0
 
     def items(self) -> tuple[Item, ...]:
@@ -224,6 +236,7 @@ class _Parser:
         while self._at < len(self._tokens):
             token = self._next()
             if token.kind == "text":
+                # Trim markers leave empty texts, which would be pieces without bytes.
                 items += [Text(token.text.encode())] if token.text else []
                 continue
             first = self._peek()
@@ -231,6 +244,7 @@ class _Parser:
                 items.append(Emit(self._pipeline("close")))
             elif first.text == "if":
                 items.append(self._branch(self._next()))
+            # Without closers any of the words ends the list, and items() tells that it has no if.
             elif not closers or first.text in closers:
                 return tuple(items), self._next()
             else:
@@ -245,6 +259,7 @@ class _Parser:
         condition = self._pipeline("close")
         then, closer = self._list(("else", "end"))
         otherwise: tuple[Item, ...] = ()
+        # _otherwise() may give none: the inner if of `else if` has taken the end of the chain.
         if closer is not None and closer.text == "else":
             otherwise, closer = self._otherwise(closer)
         if closer is not None:
@@ -278,6 +293,7 @@ class _Parser:
                 return piped
             if token.kind not in ("literal", "word", "("):
                 self._refuse(token, "MA1610", f"{token.text} is not allowed here")
+            # What was there is the last argument of what comes, as in Go: `a | b c` is `b c a`.
             piped = self._command(piped)
 
     def _command(self, piped: Expression | None) -> Expression:
@@ -293,6 +309,7 @@ class _Parser:
                 self._refuse(self._peek(), "MA1611", "a function must follow |")
         if name:
             return self._call(first, name, [*operands, *([] if piped is None else [piped])])
+        # Go says "non executable command in pipeline" of a literal behind a bar.
         if piped is not None or len(operands) != 1:
             self._refuse(first, "MA1613", "only functions take arguments")
         return operands[0]
@@ -340,6 +357,7 @@ class _Parser:
             takes = "one value" if arity else "no value"
             self._refuse(token, "MA1613", f"{name} takes {takes}, not {len(arguments)}")
         for argument in arguments:
+            # Go finds this only when it runs, since the type of an argument is checked at the call.
             if isinstance(argument, Literal) and isinstance(argument.value, bool):
                 self._refuse(token, "MA1613", f"{name} expects a string, got a boolean")
         depth = 1 + max([one.depth for one in arguments if isinstance(one, Call)], default=0)
@@ -355,6 +373,8 @@ class _Parser:
             self._refuse(token, "MA1611", f"nested more than {DEEPEST} levels deep")
 
     def _peek(self) -> Token:
+        # No end is looked for: the tokens of an action always end with `close`, or the lexer has
+        # refused.
         while self._tokens[self._at].kind == "space":
             self._at += 1
         return self._tokens[self._at]
