@@ -57,7 +57,7 @@ def json_patch(document: Any, patch: Any) -> Any:
     if not isinstance(patch, list):
         raise PatchError("a JSON patch is a list of operations")
     # In a map with an empty key, since a path "" may replace the document itself.
-    whole = {"": copy.deepcopy(document)}
+    whole = {"": copy.deepcopy(document), _SPENT: _weight(document, 0)}
     for index, operation in enumerate(patch):
         try:
             _operate(whole, operation)
@@ -127,8 +127,45 @@ def _index(items: list[Any], part: str, *, beyond: int = 0) -> int:
 
 
 def _add(whole: dict[str, Any], operation: Mapping[str, Any]) -> None:
-    target, key = _found(whole, _pointer(operation))
-    _put(target, key, copy.deepcopy(operation.get("value")))
+    path = _pointer(operation)
+    target, key = _found(whole, path)
+    _put(target, key, _copied(operation.get("value"), path, whole))
+
+
+_LARGEST: Final = 200_000
+"""Values that a document may have, and what a patch puts into it, with the lengths of texts. A Pod has some hundreds."""
+
+_DEEPEST: Final = 120
+"""Levels of a document; what is read from a file has 100 at most."""
+
+
+def _copied(value: Any, path: str, whole: dict[str, Any]) -> Any:
+    """Copy a value that goes to a path.
+
+    Raises:
+        PatchError: The document would become too large or too deep.
+    """
+    # A copy into itself doubles a document, and forty of them fit into one line of text.
+    whole[_SPENT] += _weight(value, path.count("/"))
+    if whole[_SPENT] > _LARGEST:
+        raise PatchError(
+            "the patch puts more into the document than any object of Kubernetes may have"
+        )
+    return copy.deepcopy(value)
+
+
+_SPENT: Final = "\0spent"
+"""Where `_copied` counts, beside the document and out of the reach of any path."""
+
+
+def _weight(value: Any, depth: int) -> int:
+    if depth > _DEEPEST:
+        raise PatchError(f"the document would have more than {_DEEPEST} levels")
+    if isinstance(value, dict):
+        return sum(1 + len(name) + _weight(item, depth + 1) for name, item in value.items())
+    if isinstance(value, list):
+        return sum(1 + _weight(item, depth + 1) for item in value)
+    return len(value) if isinstance(value, str) else 1
 
 
 def _put(target: Any, key: str, value: Any) -> None:
@@ -155,7 +192,8 @@ def _take(whole: dict[str, Any], path: str) -> Any:
 
 
 def _replace(whole: dict[str, Any], operation: Mapping[str, Any]) -> None:
-    path, value = _pointer(operation), copy.deepcopy(operation.get("value"))
+    path = _pointer(operation)
+    value = _copied(operation.get("value"), path, whole)
     if path == "":
         # Kubernetes 1.34's library ignores it without a word, and 1.37's refuses it: it is a mistake in either case.
         if not isinstance(value, (dict, list)):
@@ -170,14 +208,16 @@ def _replace(whole: dict[str, Any], operation: Mapping[str, Any]) -> None:
 def _move(whole: dict[str, Any], operation: Mapping[str, Any]) -> None:
     # Taken before it is put, as the path may be counted without it (RFC 6902, 4.4).
     value = _take(whole, _pointer(operation, "from"))
-    target, key = _found(whole, _pointer(operation))
-    _put(target, key, value)
+    path = _pointer(operation)
+    target, key = _found(whole, path)
+    _put(target, key, _copied(value, path, whole))
 
 
 def _copy(whole: dict[str, Any], operation: Mapping[str, Any]) -> None:
     value = _get(whole, _pointer(operation, "from"))
-    target, key = _found(whole, _pointer(operation))
-    _put(target, key, copy.deepcopy(value))
+    path = _pointer(operation)
+    target, key = _found(whole, path)
+    _put(target, key, _copied(value, path, whole))
 
 
 def _get(whole: dict[str, Any], path: str) -> Any:

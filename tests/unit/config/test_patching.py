@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
 from typing import Any
 
 import pytest
@@ -282,3 +283,75 @@ def test_a_patch_cannot_bring_the_reader_down(depth: int) -> None:
     (found,) = check(configuration(patched("etcd", "merge", "[" * depth)), read=read_values)
 
     assert found.code == "MA1432"
+
+
+def _doubled(operations: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [{"op": "add", "path": "/m", "value": {"x": "y" * 40}}, *operations]
+
+
+GROWING: dict[str, list[dict[str, Any]]] = {
+    "copied into itself": _doubled(
+        [{"op": "copy", "from": "/m", "path": f"/m/k{i}"} for i in range(60)]
+    ),
+    "copied to the end of a list of itself": [
+        {"op": "add", "path": "/m", "value": {"l": [1]}},
+        *[{"op": "copy", "from": "/m", "path": "/m/l/-"}] * 60,
+    ],
+    "a list doubled by two names": [
+        {"op": "add", "path": "/a", "value": [1] * 50},
+        {"op": "add", "path": "/b", "value": []},
+        *[{"op": "copy", "from": f"/{'ab'[i % 2]}", "path": f"/{'ba'[i % 2]}/-"} for i in range(120)],
+    ],
+    "copied beside itself again and again": _doubled(
+        [{"op": "copy", "from": "/m", "path": f"/n{i}"} for i in range(9)]
+        + [{"op": "copy", "from": "/n1", "path": f"/m/k{i}"} for i in range(9)]
+        + [{"op": "copy", "from": "/m", "path": f"/m/j{i}"} for i in range(40)]
+    ),
+    "deeper each time": [
+        {"op": "add", "path": "/m", "value": {"k": {}}},
+        *({"op": "copy", "from": "/m", "path": "/m" + "/k" * 2**i} for i in range(12)),
+    ],
+    "a level at a time": [
+        {"op": "add", "path": "/m" * (i + 1), "value": {}} for i in range(2000)
+    ],
+    "moved deeper": [
+        *(op for i in range(300) for op in (
+            {"op": "add", "path": f"/n{i}", "value": {"k": {}}},
+            {"op": "move", "from": f"/n{i - 1}" if i else "/spec", "path": f"/n{i}/k/v"},
+        )),
+    ],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", GROWING)
+def test_what_grows_by_being_copied_is_refused_at_the_price_of_its_own_size(name: str) -> None:
+    tracemalloc.start()
+    with pytest.raises(PatchError, match=r"operation \d+: the (patch puts|document would have)"):
+        apply({"spec": {}}, "json", [GROWING[name]])
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+
+    assert peak < 150_000_000
+
+
+def test_patches_of_one_target_share_what_they_may_grow_it_by() -> None:
+    first = _doubled([{"op": "copy", "from": "/m", "path": f"/m/k{i}"} for i in range(12)])
+    more = [
+        {"op": "copy", "from": "/m", "path": "/n"},
+        {"op": "copy", "from": "/n", "path": "/m/n"},
+    ]
+
+    with pytest.raises(PatchError, match="more into the document"):
+        apply({}, "json", [first, *[more] * 30])
+
+
+def test_a_configuration_with_such_a_patch_is_refused_with_its_place() -> None:
+    operations = json.dumps(GROWING["copied into itself"])
+    given = configuration(
+        {f"{K}.patches": [{"target": "kube-apiserver", "type": "json", "patch": operations}]}
+    )
+
+    (found,) = check(given, read=read_values)
+
+    assert found.path == f"{S}.patches[0].patch"
+    assert "more into the document" in found.message
