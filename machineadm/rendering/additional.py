@@ -51,6 +51,8 @@ def merged(pieces: Sequence[Piece], additional: str) -> tuple[Piece, ...]:
     ours = ignition_config(b"".join(piece.data for piece in pieces))
     try:
         theirs = ignition_config(additional.encode())
+    # Under another code: readers speak of a template's output, and here the fault is in a field of
+    # the user.
     except UnfitError as error:
         raise UnfitError("MA1623", f"is not taken: {error.message}", error.hint) from None
     mine, other = (_version(config) for config in (ours, theirs))
@@ -104,6 +106,7 @@ def _merge(ours: Any, theirs: Any, place: str) -> Any:
         return _merge_lists(ours, theirs, place)
     if ours != theirs:
         raise UnfitError("MA1624", f"{place} is said by machineadm, too, and differs")
+    # Equal values are no conflict: `enabled: true` said twice is said once.
     return ours
 
 

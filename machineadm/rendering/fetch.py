@@ -89,6 +89,8 @@ def fetch_script(download: AgentDownload) -> str:
     )
     # What the script would never use is cut out: on AWS all of the user data shares 16 KiB.
     without = [name for name, value in values.items() if not value]
+    # The parts of the script are cut by the names of values that are empty; SUMS stands for either
+    # architecture's, and SHA256 is needed with sums too, since they become one.
     if sums is None:
         without.append("SUMS")
     elif "SHA256" in without:
@@ -136,6 +138,8 @@ def _url(url: str, version: str) -> str:
         # harmless there.
         named = address(url.replace("{arch}", "amd64"))
         url.encode("ascii")
+    # Two programs that read one URL differently would send the headers to another host than was
+    # meant.
     except ValueError:
         raise ConfigError(
             "MA1926",

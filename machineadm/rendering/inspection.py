@@ -162,6 +162,8 @@ class _Contents:
                 # One byte more than is left, so that what is too large is noticed and never
                 # unfolded.
                 data = zlib.decompressobj(wbits=31).decompress(data, self._left + 1)
+        # Not refused: what a reader does with contents that do not decode is that reader's matter,
+        # and our secrets are not in them.
         except (Error, zlib.error):
             return ""
         self._left -= len(data)

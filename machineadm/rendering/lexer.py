@@ -161,6 +161,7 @@ def _action(text: str, begin: int, at: int) -> Iterator[Token]:
     depth = 0
     while at < len(text):
         if close := _CLOSE.match(text, at):
+            # Go asks in the same order: a delimiter ends the action even inside parentheses.
             if depth:
                 refuse(text, at, "MA1610", "a parenthesis is not closed")
             yield Token("close", at, close[0])

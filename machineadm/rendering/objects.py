@@ -39,6 +39,8 @@ class SecretObject(ApiStruct, frozen=True, kw_only=True):
     kind: Literal["Secret"]
     """`Secret`."""
 
+    # A map and not ObjectMeta: `kubectl get -o yaml` prints managedFields, ownerReferences and
+    # whatever a later version adds, and none of it is an error here.
     metadata: Metadata
     """Name and namespace."""
 

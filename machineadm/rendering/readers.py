@@ -88,6 +88,7 @@ def cloud_configs(user_data: bytes) -> list[Mapping]:
     Raises:
         UnfitError: cloud-init would not take it, or would read it otherwise than it is written.
     """
+    # Before looking for a mail: what is not UTF-8 is read by no reader in the same way.
     text = _text(user_data)
     reading = _Reading()
     if _MAIL in user_data[:_MAIL_WITHIN].decode(errors="replace").lower():

@@ -177,6 +177,8 @@ class References:
             return self._twins(value, twin, given, path)
         if isinstance(given, tuple) and hasattr(value, twin):
             return self._listed(value, twin, given, path)
+        # A field that is named so and is no ValueSource, such as encryption.passphraseFrom, which
+        # must not be inlined.
         if not isinstance(given, ValueSource):
             return {}
         if not self._is_one(given, path):

@@ -59,6 +59,7 @@ class Rendered(Struct, frozen=True, kw_only=True):
     stored: bytes = b""
     """The documents, where a reference to them travels in their place."""
 
+    # Never the data: it holds secrets.
     def __repr__(self) -> str:
         return f"Rendered({self.template}, {self.sizes.raw} bytes)"
 

@@ -131,5 +131,6 @@ def _fields(configuration: MachineConfiguration) -> Iterator[tuple[str, int]]:
             if field == "files":
                 for index, file in enumerate(value):
                     yield f"{path}[{index}]", len(encode_json(file, reveal=True))
+            # What is empty is left out of the JSON, so it takes no byte.
             elif value:
                 yield path, len(encode_json(value, reveal=True))

@@ -69,6 +69,7 @@ def read_bundle(inputs: Iterable[tuple[str, bytes]]) -> Bundle:
         for one in decode_kinds(data, file=name, kinds=KINDS, budget=budget)
     )
     resources = [
+        # With its document, for the place of a finding about it.
         (document, resource(document.value))
         for document in documents
         if isinstance(document.value, SecretObject | ConfigMapObject)

@@ -153,6 +153,7 @@ class Template:
             elif isinstance(item, Emit):
                 value = self._value(item.expression, work)
                 # As Go prints a boolean: text/template prints by fmt, so `{{true}}` is "true".
+                # (text/template prints by fmt, so `{{true}}` is "true".)
                 data = value if isinstance(value, bytes) else str(value).lower().encode()
                 yield Piece(data, frozenset(_names(item.expression)))
             else:
@@ -305,6 +306,7 @@ class _Parser:
         operands = list(self._operands())
         if self._peek().kind == "pipe":
             self._at += 1
+            # Asked here, at the bar, so that the message stands where something is missing.
             if self._peek().kind not in ("literal", "word", "("):
                 self._refuse(self._peek(), "MA1611", "a function must follow |")
         if name:
