@@ -21,6 +21,7 @@ class DirectoryError(UsageError):
     """The path is that of a directory."""
 
 
+# The bound of decoding: what is larger would be refused there, after it was held.
 MOST = MAX_BYTES
 """Bytes of one source, and of all of a command line together: more is not even held."""
 
@@ -55,6 +56,7 @@ def read(
     if uri == "-":
         return _bounded(sys.stdin.buffer, "standard input")
     scheme = _scheme(uri)
+    # A path first, since most are; its name is never looked up among the schemes.
     if scheme == "":
         return _file(uri)
     handler = SCHEMES.get(scheme)
@@ -91,12 +93,15 @@ class _Options:
 def _scheme(uri: str) -> str:
     """Lower-case scheme of a URI (RFC 3986); empty for a path. A path with a colon is written `./a:b`."""
     scheme, colon, _ = uri.partition(":")
+    # RFC 3986, 3.1: a letter, then letters, digits, plus, hyphen, dot.
     is_scheme = scheme[:1].isalpha() and all(c.isalnum() or c in "+.-" for c in scheme)
     return scheme.lower() if colon and is_scheme and scheme.isascii() else ""
 
 
 def _file(path: str) -> bytes:
     try:
+        # No O_NOFOLLOW and no check of the owner: the operator has named the path, and links and
+        # pipes (`<(...)`) are meant.
         with open(path, "rb") as file:  # noqa: PTH123 - pathlib takes 2 ms to load
             return _bounded(file, repr(path))
     except IsADirectoryError as error:
@@ -139,6 +144,7 @@ def _data(uri: str, _options: _Options) -> bytes:
     import base64
     from urllib.parse import unquote_to_bytes
 
+    # RFC 2397: the first comma ends the media type, and the body may have others.
     kind, comma, body = uri.partition(",")
     data = unquote_to_bytes(body)
     if comma and not kind.lower().endswith(";base64"):
@@ -160,6 +166,7 @@ def _web(uri: str, options: _Options) -> bytes:
     downloads = Downloads(
         options.sleep, ca_file=options.ca_file, ca_bundle=options.ca_bundle, most=MOST
     )
+    # Few: each of them has waited and tried again by itself until its first byte.
     attempts = 3
     for _ in range(attempts - 1):
         try:
@@ -186,6 +193,7 @@ def _plugin(uri: str, options: _Options) -> bytes:
     return (options.plugins or PluginSource()).fetch(name, location)
 
 
+# At the end, since it names the functions above. A scheme is added here and nowhere else.
 SCHEMES: dict[str, Callable[[str, _Options], bytes]] = {
     "data": _data,
     "file": _file_url,

@@ -37,6 +37,7 @@ class Downloads:
         ca_file: str = "",
         ca_bundle: str = "",
         timeout: float = 30.0,
+        # Larger than any image of a system; it is a bound for a server that never ends.
         most: int = 16 << 30,
         open_local: Callable[[str], int] | None = None,
     ) -> None:
@@ -69,6 +70,8 @@ class Downloads:
             yield chunk
 
     def _chunks(self, url: str, headers: Mapping[str, str | Secret]) -> Iterator[bytes]:
+        # By what stands before "://" and not by urlsplit: other forms are refused, so nothing is
+        # guessed.
         scheme = url.partition("://")[0].lower()
         if scheme == "file":
             return _local(url, self._open_local)
@@ -83,6 +86,7 @@ class Downloads:
     def _remote(self, url: str, headers: Mapping[str, str | Secret]) -> Iterator[bytes]:
         from machineadm.sources.web import PassingError, Web
 
+        # One for all attempts: it keeps the certificates that it has parsed.
         web = Web(ca_file=self._ca_file, ca_bundle=self._ca_bundle, timeout=self._timeout)
         for attempt in range(1, ATTEMPTS + 1):
             chunks = web.chunks(url, headers)
@@ -93,6 +97,8 @@ class Downloads:
             except PassingError:
                 if attempt == ATTEMPTS:
                     raise
+                # Doubled, so that many machines that boot together do not keep down the server that
+                # they all wait for.
                 self._sleep(_PAUSE * 2 ** (attempt - 1))
             else:
                 yield first

@@ -38,9 +38,11 @@ class GivenPassphrases:
         plugin_directories: Sequence[str] = (),
         allow_unverified: bool = False,
     ) -> None:
+        # Copies: the caller's maps come from a command line that is used again for a resumed run.
         self._files = dict(files or {})
         self._descriptors = dict(descriptors or {})
         self._directory = directory
+        # By source and not by provider: a file that serves all providers is read once.
         self._known: dict[str, Secret] = {}
         self.used_files: set[str] = set()
         """Those that the command line names and that were read, by their real paths."""
@@ -63,9 +65,11 @@ class GivenPassphrases:
     @property
     def options(self) -> tuple[str, ...]:
         """Return the files as command line options, for a run that continues later."""
+        # Real and absolute, for a unit has another working directory.
         files = {name: _real(path) for name, path in self._files.items()}
         named = (f"{name}={path}" if name else path for name, path in files.items())
         words = [word for path in named for word in ("--passphrase-file", path)]
+        # Only then: a directory of plugins that nobody asked need not exist at the next boot.
         if self.used_plugins:
             words += [w for path in self._plugin_directories for w in ("--plugin-dir", path)]
             words += [ALLOW_UNVERIFIED] if self._allow_unverified else []
@@ -84,9 +88,13 @@ class GivenPassphrases:
                 too long.
             PluginError: There is a plugin of that name, but it is not trusted or does not answer.
         """
+        # What is named for the provider wins over what is named for all, in files and descriptors
+        # alike.
         for name in (provider, ANY):
             if name in self._files:
                 self.used_files.add(_real(self._files[name]))
+                # Not judged by owner and mode: whoever named it on the command line has chosen it,
+                # and it may be a pipe.
                 return self._from_file(self._files[name], private=False)
             if name in self._descriptors:
                 self.used_descriptor = True
@@ -95,6 +103,7 @@ class GivenPassphrases:
         # lexists: a broken link is a mistake to report, not the absence of a passphrase.
         if os.path.lexists(path):
             return self._from_file(path, private=True)
+        # Last, because a process that is started is dearer than a file and may need a network.
         return self._from_plugin(provider)
 
     def _from_plugin(self, provider: str) -> Secret | None:
@@ -120,6 +129,8 @@ class GivenPassphrases:
 
     def _from_file(self, path: str, *, private: bool) -> Secret:
         if path not in self._known:
+            # For the directory's own files no link is followed, and O_NONBLOCK keeps a pipe from
+            # waiting for a writer before it is refused.
             flags = os.O_RDONLY | os.O_CLOEXEC | ((os.O_NOFOLLOW | os.O_NONBLOCK) if private else 0)
             try:
                 descriptor = os.open(path, flags)
@@ -127,6 +138,7 @@ class GivenPassphrases:
                 _unreadable(repr(path), error)
             try:
                 if private:
+                    # By the descriptor: what is judged is what is read.
                     _require_private(path, os.fstat(descriptor))
                 self._known[path] = _read(descriptor, repr(path))
             finally:
@@ -136,6 +148,7 @@ class GivenPassphrases:
     def _from_descriptor(self, number: int) -> Secret:
         name = f"descriptor {number}"
         if name not in self._known:
+            # Kept, because a pipe gives its content only once.
             self._known[name] = _read(number, name)
             # Closed, so that no command that a step runs inherits the passphrase.
             if number > 2:
@@ -170,6 +183,7 @@ def _require_private(path: str, found: os.stat_result) -> None:
     what = ""
     if not stat.S_ISREG(found.st_mode):
         what = "is not a file"
+    # An owner can always give himself access, whatever the mode says.
     elif found.st_uid != 0:
         what = f"belongs to user {found.st_uid}, not to root"
     elif found.st_mode & 0o077:

@@ -36,6 +36,7 @@ class PluginSource:
         Raises:
             PluginError: There is no such plugin, or it does not give them.
         """
+        # Imported when a plugin is asked: a run without any must not pay for it (ADR 0019).
         from machineadm.plugins.asking import Asking
         from machineadm.plugins.discovery import Places
 
@@ -49,6 +50,7 @@ class PluginSource:
             return asking.fetch(name, location, most=MAX_BYTES)
         finally:
             asking.end()
+            # Also after a failure, since a resumed run will need the same directories.
             self.used |= asking.used
 
 
@@ -77,6 +79,7 @@ def fetching(
 
 def parted(uri: str) -> tuple[str, str]:
     """The plugin's name and the location of `plugin://NAME/LOCATION`; an empty name if it is malformed."""
+    # The first slash ends the name; a location may be a path or a URL of its own.
     name, slash, location = uri[len(SCHEME) :].partition("/")
     fits = slash and location and name and all(c.isalnum() or c == "-" for c in name)
     return (name, location) if fits and name.isascii() else ("", "")

@@ -41,6 +41,7 @@ class Referred:
         """
         import hashlib
 
+        # One of the two is there: unfit() is asked first.
         if spec.plugin is not None:
             data = self._plugins.fetch(spec.plugin.name, spec.plugin.location)
             place = f"plugin://{spec.plugin.name}/{spec.plugin.location}"
@@ -49,6 +50,8 @@ class Referred:
             data = read(
                 place, ca_bundle=spec.ca_bundle or "", headers=spec.headers, sleep=self._sleep
             )
+        # Of the bytes as they came, before anything reads them: what is not verified is never
+        # parsed.
         found = hashlib.sha256(data).hexdigest()
         if found != spec.sha256:
             raise VerificationError(

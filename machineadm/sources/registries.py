@@ -31,6 +31,8 @@ class CatalogWeb:
         self._web = Web(ca_file=ca_file)
         self._timeout = timeout
         self._silence = silence
+        # One end for all requests: a registry that is asked ten times must not take ten times as
+        # long. Monotonic, as a first boot sets the clock.
         self._end = time.monotonic() + timeout
 
     def get(self, url: str, headers: Mapping[str, str | Secret]) -> Answer:
@@ -40,6 +42,7 @@ class CatalogWeb:
             BrokenError: Nobody answers, which may pass.
             CatalogError: The server is not trusted, or the time is over.
         """
+        # So that the last request cannot wait past the end.
         self._web.timeout = min(self._silence, self._left(url))
         try:
             status, answered, body = self._web.answer(url, headers)
@@ -47,6 +50,7 @@ class CatalogWeb:
             raise BrokenError("MA7247", error.message, hint=error.hint()) from error
         except HostError as error:
             raise CatalogError("MA7243", error.message, hint=error.hint()) from error
+        # Header names ignore case (RFC 9110, 5.1), and registries spell theirs differently.
         names = {name.lower(): value for name, value in answered.items()}
         # A registry may ask for a password and for a token in a header each.
         names["www-authenticate"] = ", ".join(answered.get_all("WWW-Authenticate", []))
@@ -56,6 +60,7 @@ class CatalogWeb:
         try:
             with contextlib.closing(body):
                 for chunk in body:
+                    # Asked at each chunk: a body that drips is never silent and yet would not end.
                     self._left(url)
                     yield chunk
         except PassingError as error:

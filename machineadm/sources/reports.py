@@ -8,6 +8,7 @@ from machineadm.errors import HostError
 from machineadm.redaction import Secret
 from machineadm.sources.shown import shown
 
+# Short: a report is for others, and the run that sends it goes on only afterward.
 TIMEOUT = 10.0
 """Seconds without any byte after which a report has failed."""
 
@@ -31,6 +32,7 @@ def put_report(
     try:
         Web(ca_bundle=ca_bundle, timeout=TIMEOUT).put(url, data, headers)
     except HostError as error:
+        # Web speaks of downloads; this is none.
         message = error.message.removeprefix(f"cannot download {shown(url)}: ")
         raise HostError(
             "MA6030",

@@ -61,6 +61,7 @@ def read_streams(
         HostError: A download failed.
         PluginError: A plugin does not give it.
     """
+    # Before anything is read: the second one would get an empty document without a word.
     if paths.count("-") > 1:
         raise UsageError("MA7004", "standard input can be read only once")
     streams: list[Stream] = []
@@ -81,6 +82,7 @@ def read_streams(
             if signed:
                 found = (_signed(found[0], path, sleep=sleep, plugins=plugins),)
         for stream in found:
+            # In sum, because documents of all inputs are decoded together.
             left -= len(stream.data)
             if left < 0:
                 message = (
@@ -150,6 +152,7 @@ def _signed(
 def _name(path: str) -> str:
     if path == "-":
         return "<stdin>"
+    # By this and not by a scheme: `a:b` is a path that a message should show as it is.
     name = shown(path) if "://" in path or path.startswith("data:") else path
     # Bytes that are not UTF-8 would fail where the name is printed, and a newline would break the form of a message.
     text = name.encode(errors="surrogateescape").decode(errors="replace")

@@ -21,6 +21,7 @@ from machineadm.redaction import Secret
 from machineadm.sources.shown import shown
 from machineadm.version import VERSION
 
+# As urllib and most browsers' order of magnitude; registries and mirrors need two or three.
 MOST_REDIRECTS = 10
 # read(n) of http.client waits until all of it is there: with more, a slow server would be seen less
 # often.
@@ -28,7 +29,10 @@ _CHUNK = 256 * 1024
 _PUBLIC = ("User-agent", "Range")
 """Headers that another server may see, too; as urllib spells them."""
 
+# 408, 425 and 429 ask for another try (RFC 9110, 15.5.9; RFC 8470; RFC 6585); 5xx of servers and
+# proxies that are starting.
 _LATER = frozenset({408, 425, 429, 500, 502, 503, 504})
+# Python has no name for it.
 _NOT_YET_VALID = 9
 """X509_V_ERR_CERT_NOT_YET_VALID in OpenSSL's x509_vfy.h."""
 _HINTS = {
@@ -46,6 +50,7 @@ def _state_of_the_store() -> tuple[int, int] | None:
         found = Path(bundle).stat() if bundle else None
     except OSError:
         return None
+    # Inode and time: update-ca-certificates renames a new file into place.
     return None if found is None else (found.st_ino, found.st_mtime_ns)
 
 
@@ -90,6 +95,8 @@ class Web:
             PassingError: Name, connection, or timeout.
             HostError: As of `chunks`.
         """
+        # For catalogs: 401 carries the challenge that says where a token is had, and 404 is an
+        # answer.
         answer = self._open(url, headers, any_status=True)
         if answer.status >= 400:
             # The body of an error may be anything, of any size: it is not read.
@@ -173,9 +180,12 @@ class Web:
         return self._trusted
 
     def _read_trusted(self) -> ssl.SSLContext:
+        # Host names are checked and certificates required, which a bare SSLContext does not do.
         context = ssl.create_default_context()
         # Debian's and Red Hat's own settings differ; a fetch must not depend on the distribution.
         context.minimum_version = ssl.TLSVersion.TLSv1_2
+        # In addition to the system's: a mirror inside and a registry outside are fetched from in
+        # one run.
         if self._ca_file:
             try:
                 context.load_verify_locations(self._ca_file)
@@ -286,6 +296,7 @@ def _connect(
         OSError: The name does not resolve, or none of its addresses answers.
     """
     failed: OSError | None = None
+    # In the resolver's order (RFC 6724), one after the other, as socket.create_connection does.
     for found in _resolve(*address, timeout=timeout):
         try:
             # Numeric, so this does not resolve anything again.
@@ -311,6 +322,7 @@ def _resolve(host: str, port: int, *, timeout: float) -> list[tuple[str, int]]:
     def ask() -> None:
         nonlocal answer
         try:
+            # By type, or each address would come three times.
             found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
             answer = [(str(one[4][0]), port) for one in found]
         except OSError as error:
@@ -320,7 +332,10 @@ def _resolve(host: str, port: int, *, timeout: float) -> list[tuple[str, int]]:
         finally:
             answered.release()
 
+    # Not threading: its threads are waited for at the interpreter's end, and this one may never
+    # end.
     _thread.start_new_thread(ask, ())
+    # A lock with a timeout returns on a signal; getaddrinfo does not.
     answered.acquire(timeout=timeout)
     if isinstance(answer, OSError):
         raise answer
@@ -343,6 +358,7 @@ def _request(
         method=None if data is None else "PUT",
     )
     if user:
+        # Unquoted: in a URL a colon or an at sign of a password is written with a percent sign.
         credentials = b64encode(unquote(user).encode()).decode()
         request.add_header("Authorization", f"Basic {credentials}")
     for name, value in headers.items():
@@ -352,6 +368,7 @@ def _request(
 
 def _origin(request: urllib.request.Request) -> tuple[str, str, int]:
     named = address(request.full_url)
+    # The origin of RFC 6454: scheme, host and port.
     return named.scheme, named.host, named.port or (443 if named.scheme == "https" else 80)
 
 
@@ -410,6 +427,7 @@ def _unreachable(url: str, reason: object) -> HostError:
         )
     if isinstance(reason, HostError):
         return reason
+    # strerror first: str() of an OSError begins with a number.
     words = getattr(reason, "strerror", None) or str(reason) or type(reason).__name__
     return PassingError(
         "MA3102",
