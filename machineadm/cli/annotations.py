@@ -9,11 +9,15 @@ import msgspec
 
 from machineadm.version import VERSION
 
+# The address that the standard gives for its errata 01. It is a name: nothing is fetched from
+# there.
 _SCHEMA: Final = (
     "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 )
 
 
+# Two types with these names exist that neither should know the other: documents must not import
+# actions.
 class Finding(Protocol):
     """What both forms say of a finding: the documents' Problem, or what was found on a machine."""
 
@@ -61,6 +65,7 @@ def as_sarif(findings: Sequence[Finding]) -> str:
     """
     from machineadm.codes import load
 
+    # The texts of all codes: only this form of output needs them, so they are not loaded at import.
     known = load()
     # In order and once each: SARIF refers to rules by their index (2.1.0, 3.27.6), and viewers show
     # them in this order.
@@ -69,6 +74,8 @@ def as_sarif(findings: Sequence[Finding]) -> str:
         {
             "id": code,
             "shortDescription": {"text": known[code].title},
+            # Rules carry meaning and remedy once, so that a viewer shows them for a finding without
+            # asking us.
             "fullDescription": {"text": known[code].meaning},
             "help": {"text": known[code].remedy},
         }
@@ -90,18 +97,22 @@ def _result(finding: Finding, rule: int) -> dict[str, Any]:
     result: dict[str, Any] = {
         "ruleId": finding.code,
         "ruleIndex": rule,
+        # SARIF has the same two words (2.1.0, 3.27.10).
         "level": finding.severity,
         "message": {"text": f"{_told(finding)}{hint}"},
     }
     location: dict[str, Any] = {}
     if finding.file:
         place: dict[str, Any] = {"artifactLocation": {"uri": _uri(finding.file)}}
+        # A region must have a line from 1 (3.30.5); what was found on a machine has none and keeps
+        # its file alone.
         if finding.line > 0:
             # SARIF counts columns from 1; a finding without a column is about the whole line.
             place["region"] = {"startLine": finding.line, "startColumn": max(finding.column, 1)}
         location["physicalLocation"] = place
     if finding.path:
         location["logicalLocations"] = [{"fullyQualifiedName": finding.path}]
+    # No empty location: a viewer would show a mark that leads nowhere.
     if location:
         result["locations"] = [location]
     return result
@@ -115,6 +126,7 @@ def _uri(file: str) -> str:
     """A file as a URI: an absolute path with its scheme, another one relative to where the program ran."""
     from urllib.parse import quote
 
+    # A URL is one already; it was shortened for showing when it was read.
     if "://" in file:
         return file
     # In a relative reference a colon in the first segment would read as a scheme (RFC 3986, 4.2).
@@ -136,6 +148,7 @@ def as_github(findings: Sequence[Finding]) -> str:
 
 
 def _command(finding: Finding) -> str:
+    # The title is what stands in bold above the message on a change's page.
     places = {"title": finding.code}
     if finding.file:
         places["file"] = finding.file

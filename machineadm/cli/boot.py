@@ -24,6 +24,8 @@ def run(arguments: Namespace) -> int:
     from machineadm.cli.refusal import refusals
     from machineadm.cli.streams import report_on_stdout
 
+    # Before anything is printed: systemd's journal is the reader, and a journal that stalls must
+    # not hold up the boot.
     report_on_stdout(LEFT_OUT.format if arguments.output == "json" else None)
     progress = Progress(output=arguments.output)
     with connect(
@@ -32,7 +34,11 @@ def run(arguments: Namespace) -> int:
         state_directory=arguments.state_dir,
         log=progress.log,
     ) as machine:
+        # The machine's own from here on: it learns the secrets of the configuration that was kept
+        # for each boot.
         progress.redactor = machine.redactor
         with refusals(machine.redactor) as refusal, progress:
+            # No configuration is given: what each boot runs was noted by the run that set the
+            # machine up.
             run_boot_commands(machine, progress.observe)
     return refusal.exit_code

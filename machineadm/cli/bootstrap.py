@@ -36,6 +36,7 @@ def add_arguments(parser: Parser) -> None:
 def run(arguments: Namespace) -> int:
     """Bootstrap, and show how it went."""
     if arguments.dry_run:
+        # Imported here: a real run never needs the rendering of plans.
         from machineadm.cli import plan
 
         return plan.run(arguments)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from machineadm.cli.options import Parser
 
 SHELLS: Final = ("bash", "zsh", "fish")
+# With a name in front it fits a terminal of 100 columns in all three shells.
 _LONGEST: Final = 70
 """Characters of a description."""
 
@@ -31,6 +32,8 @@ class Option(msgspec.Struct, frozen=True, kw_only=True):
     choices: tuple[str, ...] = ()
 
     @property
+    # By the metavar, which help shows too: a new option gets its completion without a second place
+    # to keep.
     def is_path(self) -> bool:
         """Whether files are offered for its value."""
         return any(word in self.takes for word in ("FILE", "DIR"))
@@ -56,6 +59,8 @@ def add_arguments(parser: Parser) -> None:
 
 def run(arguments: Namespace) -> int:
     """Print the completion."""
+    # All of it is printed as text and nothing asks machineadm again: starting the agent for each
+    # press of the tab key would take too long.
     write = {"bash": _bash, "zsh": _zsh, "fish": _fish}[arguments.shell]
     sys.stdout.writelines(f"{line}\n" for line in write(tuple(commands())))
     return 0
@@ -68,6 +73,8 @@ def commands() -> Iterator[Command]:
     from machineadm.cli.main import COMMANDS
 
     for name, purpose in COMMANDS.items():
+        # Every command is imported, which takes a while; this runs once, when a shell's completion
+        # is set up.
         module = import_module(f"machineadm.cli.{name}")
         below: dict[str, str] = getattr(module, "COMMANDS", {})
         yield _command((name,), purpose, below)
@@ -83,8 +90,10 @@ def _command(words: tuple[str, ...], purpose: str, below: dict[str, str]) -> Com
     if below:
         return Command(words=words, help=purpose, below=below)
     module = import_module("machineadm.cli." + ".".join(one.replace("-", "_") for one in words))
+    # The same declarations that the command line is read by, so that the two cannot differ.
     parser = Parser(prog=" ".join(("machineadm", *words)))
     module.add_arguments(parser)
+    # argparse adds it by itself, so it is in no declaration.
     options = [Option(name="--help", help="show this command's options")]
     first: tuple[str, ...] = ()
     for name, settings in parser.arguments:
@@ -94,6 +103,8 @@ def _command(words: tuple[str, ...], purpose: str, below: dict[str, str]) -> Com
             continue
         switch = settings.get("action") == "store_true"
         takes = "" if switch else str(settings.get("metavar") or "VALUE")
+        # Without the name of the variable: it is cut off in a menu anyway, and is the same rule for
+        # every option.
         told = str(settings.get("help", "")).partition(" [MACHINEADM_")[0]
         options.append(Option(name=name, help=told, takes=takes, choices=choices))
     return Command(words=words, help=purpose, options=tuple(options), first=first)
@@ -104,6 +115,7 @@ def _bash(found: tuple[Command, ...]) -> Iterator[str]:
     yield "# completion of machineadm for bash: source <(machineadm completion bash)"
     yield "_machineadm() {"
     yield "  local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]} command=${COMP_WORDS[1]:-} at=2"
+    # bash keeps it from one completion to the next.
     yield "  COMPREPLY=()"
     yield f'  if [ "$COMP_CWORD" -eq 1 ]; then COMPREPLY=($(compgen -W \'{tops} --help --version\' -- "$cur")); return; fi'
     yield "  case $command in"
@@ -124,8 +136,12 @@ def _bash(found: tuple[Command, ...]) -> Iterator[str]:
             if option.choices:
                 yield f"    {key}) COMPREPLY=($(compgen -W '{' '.join(option.choices)}' -- \"$cur\")); return;;"
             elif option.is_path:
+                # Not there in the bash 3.2 of macOS, which operators have on their desks; then
+                # nothing is offered.
                 yield f"    {key}) compopt -o default 2>/dev/null; return;;"
             elif option.takes:
+                # Nothing is offered for a value that can be anything: files would be offered in its
+                # place.
                 yield f"    {key}) return;;"
     yield "  esac"
     yield "  case $command in"
@@ -137,6 +153,7 @@ def _bash(found: tuple[Command, ...]) -> Iterator[str]:
     yield '  if [ "$COMP_CWORD" -eq "$at" ] && [ -n "$first" ] && [ "${cur#-}" = "$cur" ]; then options=$first; fi'
     yield '  COMPREPLY=($(compgen -W "$options" -- "$cur"))'
     yield "}"
+    # By both names: the packages install the first, and the release's file has the second.
     yield "complete -F _machineadm machineadm machineadm.pyz"
 
 
@@ -163,6 +180,7 @@ def _zsh(found: tuple[Command, ...]) -> Iterator[str]:
             yield "      fi"
             yield '      command="$command $words[3]"; shift words; (( CURRENT-- ));;'
     yield "  esac"
+    # _arguments counts words from the command, so those before it have to go.
     yield "  shift words; (( CURRENT-- ))"
     yield "  case $command in"
     for one in found:
@@ -186,10 +204,13 @@ def _first(one: Command) -> str:
 
 
 def _zsh_option(option: Option) -> str:
+    # Brackets and colons end the parts of a specification of _arguments.
     told = _short(option.help).replace("[", "(").replace("]", ")").replace(":", r"\:")
+    # The asterisk: an option may be given again, and zsh would no longer offer it.
     text = f"*{option.name}[{told}]"
     if not option.takes:
         return text
+    # A blank is zsh's way to say that a value is needed and nothing is offered.
     action = "_files" if option.is_path else " "
     if option.choices:
         action = f"({' '.join(option.choices)})"
@@ -200,6 +221,7 @@ def _zsh_option(option: Option) -> str:
 def _fish(found: tuple[Command, ...]) -> Iterator[str]:
     tops = " ".join(one.words[0] for one in found if len(one.words) == 1)
     yield "# completion of machineadm for fish"
+    # -f: no file names where a command is expected.
     yield "complete -c machineadm -f"
     for one in found:
         if len(one.words) == 1:
@@ -208,6 +230,7 @@ def _fish(found: tuple[Command, ...]) -> Iterator[str]:
             for name, what in one.below.items():
                 where = f"__fish_seen_subcommand_from {one.words[0]}; and not __fish_seen_subcommand_from {' '.join(one.below)}"
                 yield f"complete -c machineadm -n {_quoted(where)} -a {name} -d {_quoted(_short(what))}"
+        # By words that were seen and not by their places, since options may stand between them.
         where = "; and ".join(f"__fish_seen_subcommand_from {word}" for word in one.words)
         if one.first:
             yield f"complete -c machineadm -n {_quoted(where)} -a {_quoted(' '.join(one.first))}"
@@ -226,6 +249,7 @@ def _fish(found: tuple[Command, ...]) -> Iterator[str]:
 
 def _pair(name: str, text: str) -> str:
     """A name and what it is, as zsh's _describe takes them."""
+    # The first colon is what separates the two for _describe.
     told = _short(text).replace(":", r"\:")
     return _quoted(f"{name}:{told}")
 

@@ -25,6 +25,8 @@ def add_arguments(parser: Parser) -> None:
     parser.add_path()
     parser.add_option(
         "--to",
+        # Without one the kind follows from the source, which is right for nearly everybody; a
+        # default here would win over that.
         choices=("MachineBootstrap", "MachineBootstrapTemplate", "MachineConfiguration"),
         help="kind that is written; default MachineBootstrap of a KubeadmConfig, MachineBootstrapTemplate of templates and "
         "control planes, MachineConfiguration of what is for one machine",
@@ -35,6 +37,8 @@ def add_arguments(parser: Parser) -> None:
         help="what the machine becomes; required for a MachineConfiguration of a KubeadmConfig",
     )
     parser.add_option(
+        # A KubeadmConfig of Cluster API has no discovery: the controller fills it in for each
+        # machine (KubeadmConfigReconciler).
         "--discovery",
         metavar="FILE",
         type=named,
@@ -47,6 +51,8 @@ def add_arguments(parser: Parser) -> None:
         help="version of Kubernetes, where no document says it",
     )
     parser.add_option(
+        # As `clusterctl generate` takes them from the environment; a file can be kept beside the
+        # template.
         "--values",
         metavar="FILE",
         type=named,
@@ -62,6 +68,7 @@ def add_arguments(parser: Parser) -> None:
 
 
 def _version(text: str) -> str:
+    # Here, because validate imports more than this needs when it is not given.
     from machineadm.cli.validate import version
 
     return version(text)
@@ -85,14 +92,17 @@ def run(arguments: Namespace) -> int:
         version=arguments.kubernetes_version,
         values=_values(arguments.values) if arguments.values else {},
     )
+    # No plugins: nothing that is converted is encrypted by us yet.
     streams = read_streams(arguments.path)
     conversion = convert(((stream.name, stream.data) for stream in streams), request)
+    # Of all or nothing: half of a conversion would be taken for the whole by whoever pipes it on.
     if conversion.problems:
         raise ProblemsError(conversion.problems)
     # The documents before the account: where both streams are one terminal, the account stays in
     # sight.
     sys.stdout.write("---\n".join(result.text for result in conversion.results))
     sys.stdout.flush()
+    # The account goes to standard error, so that `> file` keeps the documents alone.
     write = report.as_json if arguments.report == "json" else report.as_text
     sys.stderr.write(write(conversion))
     if any(result.decisions for result in conversion.results):
@@ -110,6 +120,7 @@ def _map(path: str) -> dict[str, Any]:
     from machineadm.sources.stream import read_streams
 
     (stream,) = read_streams([path])
+    # By the reader of documents: what it refuses (tags, aliases without end) is refused here, too.
     values, refusal = read_values(stream.data.decode("utf-8", "replace"))
     if refusal or len(values) != 1 or not isinstance(values[0], dict):
         raise ConfigError("MA2105", f"{path}: {refusal or 'is not one map in YAML'}")
@@ -127,26 +138,31 @@ def _values(path: str) -> dict[str, str]:
     from machineadm.sources.stream import read_streams
 
     (stream,) = read_streams([path])
+    # Bytes that are no UTF-8 become a character that no name has, and are refused with the line.
     text = stream.data.decode("utf-8", "replace")
     lines = [
         line for line in text.splitlines() if line.strip() and not line.lstrip().startswith("#")
     ]
+    # The whole file or none: `a: b=c` in a map of YAML is no assignment.
     found = [
         re.fullmatch(r"\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)=(.*)", line) for line in lines
     ]
     if lines and all(found):
         return {one[1]: _unquoted(one[2].strip()) for one in found if one}
+    # Names as text: `8: x` in YAML has a number for its key.
     return {str(name): _written(value) for name, value in _map(path).items()}
 
 
 def _written(value: object) -> str:
     """A value as it stands in YAML."""
+    # Python would write True.
     if isinstance(value, bool):
         return "true" if value else "false"
     return "" if value is None else str(value)
 
 
 def _unquoted(text: str) -> str:
+    # As a shell takes quotes away; escapes within are not read.
     if len(text) > 1 and text[0] == text[-1] and text[0] in "\"'":
         return text[1:-1]
     return text

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 def add_arguments(parser: Parser) -> None:
     """Add this command's options."""
     parser.add_path()
+    # The same sources of passphrases as bootstrap has, so that one can try what a machine will do.
     parser.add_opening()
 
 

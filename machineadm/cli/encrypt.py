@@ -61,6 +61,7 @@ def run(arguments: Namespace) -> int:
     from machineadm.documents.encryption import seal, to_yaml
     from machineadm.sources.stream import read_streams
 
+    # Before anything is read: a pipe must not be emptied for nothing.
     passphrase = passphrases_of(arguments).passphrase(arguments.provider)
     if passphrase is None:
         raise ConfigError(
@@ -90,6 +91,8 @@ def _provider(text: str) -> str:
     import re
     from argparse import ArgumentTypeError
 
+    # A name of a plugin and of a file below /etc: what the machine looks up later has to be valid
+    # there.
     if not re.fullmatch(PROVIDER, text):
         raise ArgumentTypeError(f"{text!r} must be lower-case letters, digits and hyphens")
     return text
@@ -102,6 +105,8 @@ def _iterations(text: str) -> int:
     # here.
     if not (text.isdecimal() and text.isascii() and len(text) < 9):
         raise ArgumentTypeError(f"{text!r} is not a number")
+    # What EncryptedData's type takes. Less gives no protection worth the name; more would keep a
+    # small machine busy for minutes.
     if not 10000 <= int(text) <= 10000000:
         raise ArgumentTypeError(f"{text} is not between 10000 and 10000000")
     return int(text)

@@ -85,6 +85,7 @@ def _code(given: str, output: str) -> int:
 def _field(path: str, output: str) -> int:
     from machineadm.cli.kinds import field, load
 
+    # From what was generated out of the types, so that none of them need be imported.
     kinds = load()
     found = field(path, kinds["$defs"], kinds["kinds"])
     if output == "json":
@@ -101,9 +102,11 @@ def _words(found: Found) -> str:
 
     schema = found.schema
     lines = [f"{found.path}  {kind_of(schema)}"]
+    # First, before what the field would do: it is refused by this release.
     if instead := schema.get(UNSUPPORTED):
         lines += ["", f"Not in this release (MA1401). Meanwhile: {instead}."]
     told = [schema.get("description", "")]
+    # With several variants each has a description of its own, which is shown above its fields.
     if len(found.parts) == 1:
         whole = found.parts[0]["description"]
         # Field and type often begin with the same sentence: the longer of the two says all.
@@ -117,6 +120,7 @@ def _words(found: Found) -> str:
     # The default has a line of its own below.
     if bounds := [each for each in constraints(schema) if not each.startswith("default ")]:
         lines += ["", "Constraints: " + "; ".join(bounds)]
+    # One of the two: what is required has no default.
     lines += ["", "Required." if found.required else f"Default: {_default(schema)}"]
     if shown := example(schema).strip("`"):
         lines += ["", f"Example: {shown}"]
@@ -126,6 +130,7 @@ def _words(found: Found) -> str:
             *(["Fields (* required):"] if len(found.parts) == 1 else _wrapped(part["description"])),
         ]
         required = part.get("required", ())
+        # In the order of the type, which is the order in which one writes them.
         rows = [
             (name + ("*" if name in required else ""), kind_of(value), _sentence(value))
             for name, value in part["properties"].items()
@@ -140,7 +145,11 @@ def _wrapped(text: str) -> list[str]:
     from textwrap import wrap
 
     return [
-        line for paragraph in text.split("\n\n") for line in wrap(" ".join(paragraph.split()), 100)
+        # A hundred columns, as all help has it; the terminal's width would make the output of two
+        # people differ.
+        line
+        for paragraph in text.split("\n\n")
+        for line in wrap(" ".join(paragraph.split()), 100)
     ]
 
 
@@ -164,6 +173,7 @@ def _sentence(schema: dict[str, str]) -> str:
 
     if "const" in schema:
         return f"`{schema['const']}`"
+    # The first sentence: tables have one line for each field.
     head, end, _ = one_line(schema.get("description", "")).partition(". ")
     mark = "[not in this release] " if UNSUPPORTED in schema else ""
     return mark + head + end.rstrip()

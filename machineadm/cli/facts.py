@@ -41,8 +41,11 @@ def run(arguments: Namespace) -> int:
             run_directory=arguments.run_dir,
             state_directory=arguments.state_dir,
         ) as machine,
+        # Inside of the machine, so that a refusal's text is masked by what the machine has learned.
         refusals(machine.redactor, problems_as_json=as_json) as refusal,
     ):
+        # Everything is asked before anything is printed: the width of the table depends on all
+        # names.
         found = report(
             machine,
             paths=tuple(arguments.path or ()),
@@ -70,6 +73,7 @@ def _print(found: Report, machine: Machine, *, as_json: bool) -> None:
         }
         text = msgspec.json.encode(told).decode() + "\n"
     else:
+        # The platform first: which sources were asked at all depends on it.
         lines = [f"platform: {found.platform or 'not recognised'}", *_rows(found.facts)]
         if found.taken:
             lines += ["", "used by the configuration:", *_references(found.taken)]
@@ -86,6 +90,7 @@ def _rows(facts: tuple[Fact, ...]) -> list[str]:
     unknown: dict[str, list[str]] = {}
     for one in facts:
         if not one.source:
+            # By reason, because one server that does not answer would be told of twenty times.
             unknown.setdefault(one.reason, []).append(one.name)
     return [
         *(f"{one.name:{width}}  {one.value} ({one.source})" for one in known),

@@ -16,6 +16,7 @@ def run(words: Sequence[str]) -> int:
     """Validate each file; the exit code of the worst."""
     options = [word for word in words if word.startswith("-")]
     files = [word for word in words if not word.startswith("-")]
+    # The worst and not the first: all files are checked, so that one commit shows all problems.
     return max((main(["validate", *options, "--path", file]) for file in files), default=0)
 
 

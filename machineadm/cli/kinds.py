@@ -44,6 +44,7 @@ def find(name: str, kinds: Sequence[str]) -> str:
         UsageError: There is none.
     """
     for kind in kinds:
+        # In any case: one types it, and no two kinds differ by case alone.
         if kind.lower() == name.lower():
             return kind
     raise UsageError("MA7002", f"unknown kind: {name!r}", hint=f"kinds: {', '.join(kinds)}")
@@ -64,6 +65,7 @@ def field(path: str, definitions: dict[str, Schema], kinds: Sequence[str]) -> Fo
     for name in names:
         parts, steps = _parts(schema, definitions)
         required = any(name in part.get("required", ()) for part in parts)
+        # All variants are searched, because a path does not say which of them is meant.
         known = [part["properties"][name] for part in parts if name in part["properties"]]
         if not known:
             message, hint = _unknown(name, place + steps, parts)
@@ -96,6 +98,7 @@ def _parts(schema: Schema, definitions: dict[str, Schema]) -> tuple[list[Schema]
 def _unknown(name: str, place: str, parts: Iterable[Schema]) -> tuple[str, str]:
     from difflib import get_close_matches
 
+    # In the order of the types and once each: variants share many fields.
     names = list(dict.fromkeys(n for part in parts for n in part["properties"]))
     if not names:
         return f"{place} has no fields, so it cannot have {name!r}", ""

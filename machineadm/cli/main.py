@@ -17,6 +17,8 @@ TYPE_CHECKING = False  # typing is a fifth of what `version` costs
 if TYPE_CHECKING:
     from typing import NoReturn
 
+# Words for help are here and not in the modules: showing them must not import the module of every
+# command.
 COMMANDS = {
     "bootstrap": "make this machine what the configuration says",
     "plan": "show what bootstrap would do; exits 10 if anything would change",
@@ -35,7 +37,9 @@ COMMANDS = {
     "schema": "print the JSON Schema of a kind",
     "version": "show version, build, and what this release supports",
 }
+# For the unit that calls it; not in help, because nobody else should.
 _HIDDEN = ("boot",)
+# A screen holds it together with the error and its hint.
 LOG_LINES = 10
 _INTERNAL_HINT = "this is a bug in machineadm, please report it; MACHINEADM_DEBUG=1 shows where"
 
@@ -60,6 +64,8 @@ def main(argv: list[str] | None = None) -> int:
     code = 0
     try:
         code = _dispatch(sys.argv[1:] if argv is None else argv)
+        # Inside of the try: what is lost in this flush is an error of the command, and the
+        # interpreter would report it as an exception at its end.
         sys.stdout.flush()
     except MachineadmError as error:
         return _refuse(error)
@@ -100,6 +106,8 @@ def describe(error: MachineadmError) -> str:
 
 def _dispatch(arguments: list[str]) -> int:
     if None in (sys.stdin, sys.stdout, sys.stderr):
+        # Python sets a stream to None if its descriptor is closed; the overview below could not
+        # even be written.
         from machineadm.cli.streams import make_safe
 
         make_safe()
@@ -128,6 +136,7 @@ def _command(arguments: list[str]) -> tuple[str, list[str]]:
     first = arguments[0]
     if first == "--version":
         return "version", arguments[1:]
+    # Only if an option comes first, so that no command can be taken for something else.
     if first.startswith("-") and "--bootstrap" in arguments:
         # As the proposal writes it: `--bootstrap` as an option among others.
         return "bootstrap", [argument for argument in arguments if argument != "--bootstrap"]
@@ -150,6 +159,7 @@ def _run_command(command: str, rest: list[str]) -> int:
     from machineadm.cli.streams import make_safe
 
     make_safe()
+    # Names are checked against COMMANDS before, so nothing that was typed is ever imported.
     module = import_module(f"machineadm.cli.{command}")
     if below := getattr(module, "COMMANDS", None):
         if not rest or rest[0] in ("-h", "--help", "help"):
@@ -217,6 +227,7 @@ def _silence() -> None:
 
 def _unloadable(error: Exception) -> MachineadmError:
     # The start-up module of the packed agent; a checkout has no libraries of its own to lose.
+    # Asked for by name, because machineadm must not import the code that unpacks it.
     front = getattr(sys.modules["__main__"], "front", None)
     if front and front.repair():
         return HostError(
@@ -239,6 +250,7 @@ def _unwritten(error: OSError) -> MachineadmError:
 
     from machineadm.cli.streams import UnwrittenError
 
+    # Errors of a write: full, over quota, too large, a broken disk.
     lost = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
     if not isinstance(error, UnwrittenError) and error.errno not in lost:
         return _internal(error)

@@ -34,6 +34,8 @@ def show(arguments: Namespace) -> int:
     from machineadm.documents.opening import Opener
     from machineadm.sources.referred import Referred
 
+    # The option is one of explain's, which asks for no input otherwise; argparse cannot say
+    # "required with".
     if not arguments.path:
         raise UsageError(
             "MA7001", "--merged needs --path", hint="machineadm explain --merged --path FILE"
@@ -41,7 +43,10 @@ def show(arguments: Namespace) -> int:
     passphrases = passphrases_of(arguments)
     with (
         connect(
-            root=arguments.root, run_directory=RUN_DIRECTORY, state_directory=STATE_DIRECTORY
+            # The machine is needed for its base configuration, which is a part of the whole.
+            root=arguments.root,
+            run_directory=RUN_DIRECTORY,
+            state_directory=STATE_DIRECTORY,
         ) as machine,
         refusals(machine.redactor, problems_as_json=arguments.output == "json") as refusal,
     ):
@@ -58,9 +63,12 @@ def show(arguments: Namespace) -> int:
                     references=Referred(passphrases.plugins),
                     allow_unauthenticated=arguments.allow_unauthenticated_encryption,
                 ),
+                # Where a value comes from has nothing to do with whether this release knows the
+                # version.
                 allow_unknown_version=True,
             )
         finally:
+            # Also where accept() raises: its message may quote what a passphrase has opened.
             machine.redactor.learn(passphrases.known)
         whole = realise(accepted.configuration)
         # A secret may also stand where the type does not expect one: in a script, in a comment of a user.
@@ -75,9 +83,12 @@ def show(arguments: Namespace) -> int:
         else:
             for one in origins(accepted):
                 value = json.dumps(one.value, ensure_ascii=False)
+                # A file's content would hide all other lines; `--output json` has it whole.
                 value = value if len(value) <= _SHOWN else f"{value[:_SHOWN]}..."
                 document = f" (document {one.document})" if one.document > 1 else ""
                 line = f"{one.file}:{one.line}:{one.column}:{document} {one.path}: {value}\n"
                 sys.stdout.write(machine.redactor.text(line))
+            # The digest that a run's report has as configDigest, so that one can tell whether a
+            # machine was made from this.
             sys.stdout.write(f"digest of the whole: sha256:{whole.digest}\n")
     return refusal.exit_code

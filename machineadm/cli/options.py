@@ -16,9 +16,12 @@ if TYPE_CHECKING:
     from machineadm.agent.wiring import Machine
     from machineadm.sources.passphrases import GivenPassphrases
 
+# Written out once: commands repeat these words in what they note for a resumed run.
 ALLOW_UNAUTHENTICATED = "--allow-unauthenticated-encryption"
 ALLOW_UNKNOWN_VERSION = "--allow-unknown-version"
 ALLOW_UNVERIFIED = "--allow-unverified-plugins"
+# /run is empty after each boot and the other is not, which is what tells a run that was cut off
+# from one that is going on.
 RUN_DIRECTORY = "/run/machineadm"
 STATE_DIRECTORY = "/var/lib/machineadm"
 # What is not in here sends the command line to argparse, so that a new kind of option is slow
@@ -26,6 +29,7 @@ STATE_DIRECTORY = "/var/lib/machineadm"
 _UNDERSTOOD = frozenset({"action", "choices", "default", "help", "metavar", "required", "type"})
 """Settings of an option that can be read without argparse."""
 
+# What systemd takes for a boolean (parse_boolean), without y, t and the like.
 _TRUE = ("1", "true", "yes", "on")
 _FALSE = ("", "0", "false", "no", "off")
 
@@ -45,6 +49,8 @@ class Parser:
         self.prog = prog
         self._description = description
         self._arguments: list[tuple[str, dict[str, Any]]] = []
+        # Apart from the defaults, because argparse's "append" adds to a default where it should
+        # replace it.
         self._lists: dict[str, list[str]] = {}
 
     def read(self, argv: list[str]) -> Namespace:
@@ -53,6 +59,7 @@ class Parser:
         Raises:
             UsageError: MA7001, the command line is wrong.
         """
+        # Without argparse first; it is asked only where that fails, and then says the same as ever.
         values = self.plain(argv)
         if values is None:
             values = vars(self.judge(argv))
@@ -65,9 +72,12 @@ class Parser:
         """Read a command line of nothing but options and their values. None: argparse must judge it."""
         values, missing = {}, set()
         for name, settings in self._arguments:
+            # A positional argument, or a setting that is not read here: argparse for the whole
+            # command line, never half of it.
             if not name.startswith("--") or settings.keys() - _UNDERSTOOD:
                 return None
             switch = settings.get("action") == "store_true"
+            # argparse's own defaults: False for a switch, None for everything else.
             values[name] = settings.get("default", False if switch else None)
             if settings.get("required"):
                 missing.add(name)
@@ -86,6 +96,8 @@ class Parser:
                 values[name] = True
                 continue
             if not equals:
+                # "--" where there is no further word: it begins with a hyphen and is refused below,
+                # so a missing value and an option in its place are one case.
                 value = next(words, "--")
                 if value.startswith("-") and value != "-":
                     return None  # an option or a negative number: argparse can tell
@@ -97,8 +109,11 @@ class Parser:
             if converted not in settings.get("choices", (converted,)):
                 return None
             values[name] = [*(values[name] or ()), converted] if action == "append" else converted
+        # argparse names everything that is missing in one message.
         if missing - given:
             return None
+        # As argparse does it (parse_known_args): a default that is a string is converted like a
+        # value, and others are not.
         for name in values.keys() - given:
             default, convert = values[name], options[name].get("type")
             if isinstance(default, str) and convert:
@@ -118,7 +133,10 @@ class Parser:
 
         command, options = self.prog, [name for name, _ in self._arguments]
 
+        # Here, since the base class is only imported here.
         class Judge(argparse.ArgumentParser):
+            # argparse prints its usage and exits with 2; here every failure has a code and goes the
+            # one way out.
             def error(self, message: str) -> NoReturn:
                 hint = _meant(message, argv, options)
                 raise UsageError(
@@ -178,8 +196,10 @@ class Parser:
                 # Not as a default: argparse would append the values of the command line to it.
                 self._lists[name.lstrip("-").replace("-", "_")] = lines
         elif given is not None:
+            # What a variable gives is not missing on the command line.
             settings.pop("required", None)
             settings["default"] = _from_environment(variable, given, settings)
+        # completion.py cuts it off again at " [MACHINEADM_".
         settings["help"] = f"{settings['help']} [{variable}]"
         self.add_argument(name, **settings)
 
@@ -193,6 +213,8 @@ class Parser:
         self.add_option(
             "--path",
             metavar="FILE|DIR|-|URI" if directories else "FILE|-|URI",
+            # An empty path comes from a script's variable that is not set, and `""` would be read
+            # as the current directory by some calls and refused by others.
             type=named,
             action="append",
             required=required,
@@ -218,6 +240,8 @@ class Parser:
             "default /etc/machineadm/passphrases/PROVIDER",
         )
         self.add_option(
+            # A descriptor leaves no file behind and is in no list of processes, unlike an argument
+            # or a variable.
             "--passphrase-fd",
             metavar="[PROVIDER=]N",
             action="append",
@@ -266,6 +290,7 @@ class Parser:
             "--state-dir",
             metavar="DIR",
             default=STATE_DIRECTORY,
+            # Absolute, since units that are written for a resumed run have no working directory.
             type=absolute,
             help=f"journal and report that survive a reboot (default {STATE_DIRECTORY})",
         )
@@ -279,6 +304,7 @@ class Parser:
 
     def add_output(self, *more: str) -> None:
         """Add the choice between text, JSON and more."""
+        # The words of help and the choices come from the same tuple.
         *first, last = ("text (default)", "json", *more)
         self.add_option(
             "--output",
@@ -338,6 +364,7 @@ def request_of(
         merge=arguments.merge,
         signature_keys=tuple(arguments.require_signature or ()),
         mode=arguments.mode,
+        # bootstrap brings its own, because it wants to be told what a plugin logs.
         passphrases=passphrases or passphrases_of(arguments),
         allow_unauthenticated=arguments.allow_unauthenticated_encryption,
         allow_unknown_version=arguments.allow_unknown_version,
@@ -359,6 +386,7 @@ def machine_of(arguments: Namespace, **more: Any) -> AbstractContextManager[Mach
         root=arguments.root,
         run_directory=arguments.run_dir,
         state_directory=arguments.state_dir,
+        # None where the option was not given: it is a list that appends.
         plugin_directories=arguments.plugin_dir or (),
         allow_unverified_plugins=arguments.allow_unverified_plugins,
         **more,
@@ -380,12 +408,14 @@ def duration(text: str) -> float:
     Raises:
         argparse.ArgumentTypeError: It is not one, or not positive.
     """
+    # The reader of the configuration's own durations, so that both take the same forms.
     from machineadm.api.formats import seconds
 
     try:
         length = seconds(text)
     except ValueError:
         _mistake(f"{text!r} is not a duration such as 30m, 1h30m or 500ms")
+    # A deadline of zero would end a run before its first step, and zero is often meant as "none".
     if length <= 0:
         _mistake("a duration must be more than zero")
     return length
@@ -419,6 +449,7 @@ def _meant(message: str, argv: list[str], options: list[str]) -> str:
     """What the command line was to be, where argparse's words do not lead there; empty: nobody can tell."""
     from machineadm.nearest import suggest
 
+    # Without their values: a value may look like an option.
     given = [word.partition("=")[0] for word in argv if word.startswith("--")]
     # argparse complains of what is missing first, and of the mistyped name not at all.
     for name in given:

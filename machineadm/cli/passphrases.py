@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from machineadm.sources.passphrases import GivenPassphrases
 
+# A label of DNS (RFC 1123), as plugins are named.
 PROVIDER = "[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
 
 
@@ -23,6 +24,7 @@ def passphrases_of(arguments: Namespace) -> GivenPassphrases:
     """
     from machineadm.sources.passphrases import GivenPassphrases
 
+    # Both options first, so that a conflict is found before anything is opened.
     files = _by_provider("--passphrase-file", arguments.passphrase_file)
     numbers = _by_provider("--passphrase-fd", arguments.passphrase_fd)
     if both := files.keys() & numbers.keys():
@@ -33,6 +35,7 @@ def passphrases_of(arguments: Namespace) -> GivenPassphrases:
     # passphrase.
     if len(set(descriptors.values())) < len(descriptors):
         raise UsageError("MA7001", "--passphrase-fd: a descriptor can be read only once")
+    # Descriptor 0 is standard input: the configuration and the passphrase cannot both come from it.
     if 0 in descriptors.values() and "-" in arguments.path:
         raise UsageError("MA7004", "standard input can be read only once")
     return GivenPassphrases(

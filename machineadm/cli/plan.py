@@ -48,10 +48,13 @@ def show(request: Request, machine: Machine, *, as_json: bool) -> int:
     from machineadm.plan.look import anything_to_do
     from machineadm.plan.render import render_json, render_text
 
+    # Kept, as the values of references are wanted in the plan itself and warnings before it.
     told: list[Event] = []
     refused: list[HostError] = []
     redactor = machine.redactor
     with refusals(redactor, problems_as_json=as_json) as refusal:
+        # refuse= instead of raising: the plan is worth showing even where the machine would be
+        # refused, to see all at once.
         looks = look_ahead(request, machine, told.append, refuse=refused.append)
     # Nothing was planned, so there is nothing to show; the refusal has been printed.
     if refusal.exit_code:
@@ -60,6 +63,8 @@ def show(request: Request, machine: Machine, *, as_json: bool) -> int:
         _warn(event, redactor)
     values = _values(told)
     if as_json:
+        # Refusals are within: a program reads one document and must not have to parse standard
+        # error.
         sys.stdout.write(render_json(looks, redactor, values, refused))
     else:
         # https://no-color.org
@@ -69,6 +74,7 @@ def show(request: Request, machine: Machine, *, as_json: bool) -> int:
         sys.stdout.flush()  # both may go to one terminal, and the reasons belong behind the plan
         sys.stderr.writelines(redactor.text(f"{describe(one)}\n") for one in refused)
         sys.stderr.write("machineadm: bootstrap would refuse this machine; nothing was changed\n")
+        # The first is the one that bootstrap would end with.
         return refused[0].exit_code
     return SOMETHING_TO_DO if anything_to_do(looks) else 0
 

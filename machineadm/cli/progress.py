@@ -31,6 +31,7 @@ class Progress:
         # could be masked.
         self.redactor = Redactor()
         self._json = output == "json"
+        # Filled when the plan is there; steps before it, if any, have no number.
         self._numbers: dict[str, str] = {}
         self._begun = False
         """A line has been begun and waits for how the step ends."""
@@ -107,6 +108,7 @@ class Progress:
         self._line(line, begun=self._begun)
 
     def _line(self, text: str, *, begun: bool = False) -> None:
+        # A warning in the middle of a step would otherwise stand behind its dots.
         if not begun:
             self.end()
         self._begun = False

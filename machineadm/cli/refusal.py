@@ -31,6 +31,7 @@ def refusals(redactor: Redactor, *, problems_as_json: bool = False) -> Iterator[
     try:
         yield refusal
     except MachineadmError as error:
+        # A configuration's problems are a list with places of their own and have no single code.
         text = error.text if isinstance(error, ProblemsError) else describe(error) + "\n"
         # On standard output as well: a program reads one stream, whether the answer is a plan or a
         # refusal.

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 def add_arguments(parser: Parser) -> None:
     """Add this command's options."""
+    # From the table itself, so that a new template is offered without a change here.
     from machineadm.rendering.builtin import BUILTINS
 
     parser.add_path()
@@ -43,6 +44,7 @@ def run(arguments: Namespace) -> int:
     redactor = Redactor()
     with refusals(redactor, problems_as_json=arguments.output == "json") as refusal:
         streams = read_streams(arguments.path)
+        # Also where it has problems: its secrets are still to be masked.
         bundle = read_bundle((stream.name, stream.data) for stream in streams)
         # Before rendering, whose errors may quote a value that a template was given.
         redactor.learn(secrets_of_bundle(bundle))
@@ -59,6 +61,7 @@ def _print(rendered: Rendered, warnings: tuple[Problem, ...], output: str) -> No
     if output == "json":
         sys.stdout.write(_json(rendered, warnings))
         return
+    # Text and bytes go to one descriptor through two buffers; this keeps their order.
     sys.stdout.flush()
     # User data may be gzip, which is not text.
     sys.stdout.buffer.write(rendered.user_data)
@@ -75,6 +78,7 @@ def _json(rendered: Rendered, warnings: tuple[Problem, ...]) -> str:
         "format": rendered.format,
         "sizes": rendered.sizes,
         "warnings": warnings,
+        # msgspec writes bytes in base64, as a Secret's data has them.
         "userData": rendered.user_data,
     }
     return msgspec.json.encode(value).decode() + "\n"

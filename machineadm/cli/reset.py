@@ -50,6 +50,7 @@ def run(arguments: Namespace) -> int:
     from machineadm.cli.streams import report_on_stdout
 
     as_json = arguments.output == "json"
+    # What a dry run prints is its result and must arrive whole.
     if not arguments.dry_run:
         report_on_stdout(LEFT_OUT.format if as_json else None)
     progress = Progress(output=arguments.output)
@@ -89,6 +90,7 @@ def _show(machine: Machine, *, as_json: bool) -> int:
             sys.stdout.write("and forgets what it did: journal, ledger, report\n")
         if prospect.unproved:
             sys.stdout.write(f"needs --yes: {printable(', '.join(prospect.unproved))}\n")
+    # As `plan`, so that one command tells whether a machine is clean.
     return SOMETHING_TO_DO if prospect.anything_to_do else 0
 
 
@@ -133,6 +135,7 @@ def _asked(prospect: Prospect) -> bool:
     # Both: a question that is redirected into a log would wait for an answer that nobody knows to
     # give.
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        # No is the answer of nobody.
         return False
     from machineadm.plan.render import printable
 

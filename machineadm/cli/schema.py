@@ -32,9 +32,11 @@ def run(arguments: Namespace) -> int:
         UsageError: The kind is not known.
     """
     kinds = load()
+    # A list and no error: it is what one needs in order to name one.
     if arguments.kind is None:
         sys.stdout.write("".join(f"{name}\n" for name in kinds["kinds"]))
         return 0
     kind = find(arguments.kind, kinds["kinds"])
+    # One document without references to other files: editors are given one path.
     sys.stdout.write(json.dumps(assembled(kind, kinds["$defs"]), indent=2) + "\n")
     return 0

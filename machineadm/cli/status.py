@@ -27,6 +27,8 @@ machineadm: MA6010 the run that wrote this report was cut off
 """
 
 RUNNING = 9
+# BootstrapStatus' phases that are followed by none; every other one means that a run is going on or
+# was cut off.
 _ENDED = ("Prepared", "Succeeded", "Failed")
 
 
@@ -61,6 +63,8 @@ def run(arguments: Namespace) -> int:
                 "no bootstrap has run here",
                 hint=f"looked in {state.run_directory} and {state.state_directory}",
             )
+        # Before printing: the lock may be taken by a new run at any time, and then the warning
+        # would be about another one.
         cut_off = is_cut_off(status, state)
     if arguments.output == "json":
         from machineadm.reporting.sinks import encode
@@ -68,6 +72,7 @@ def run(arguments: Namespace) -> int:
         sys.stdout.write(encode(status).decode())
     else:
         sys.stdout.write(render(status, warnings=True) + render_log(status))
+    # Behind the report, on standard error, so that JSON stays JSON.
     if cut_off:
         sys.stderr.write(CUT_OFF)
     return exit_code(status)
@@ -124,6 +129,7 @@ def render(status: BootstrapStatus, *, warnings: bool = False) -> str:
     if status.error:
         lines.append(f"{status.error.code} {status.error.message}")
         lines += [f"  hint: {status.error.hint}"] if status.error.hint else []
+    # The report's texts come from kubeadm, plugins and servers.
     return "".join(printable(line) + "\n" for line in lines)
 
 
@@ -155,6 +161,7 @@ def _last(state: State) -> BootstrapStatus | None:
     from machineadm.reporting.sinks import read_status
 
     try:
+        # This boot's report first; the durable one may be of an earlier run.
         return read_status(state)
     except ValueError as error:
         raise HostError("MA6007", "the last report is not readable", hint=str(error)) from error

@@ -43,6 +43,7 @@ class Output(io.RawIOBase):
         self._descriptor = descriptor
         self._is_result = is_result
         self._note = note or _left_out
+        # A result waits for its reader, so it needs no descriptor that does not block.
         self._own = None if is_result else _without_waiting(descriptor)
         self._rest = b""
         """What a reader that stalls has not taken of a piece of text that it took the beginning of."""
@@ -92,7 +93,9 @@ class Output(io.RawIOBase):
                 self._is_ready(None)
 
     def _write_log(self, content: bytes) -> None:
+        # The remainder of a torn line first, so that lines stay whole.
         self._rest = self._as_far_as_it_goes(self._rest)
+        # Said where lines are missing, since a log with a gap that nobody sees is worse than none.
         note = self._note(self._lost).encode() if self._lost else b""
         for piece in (note, content):
             # A piece that was begun is completed later, so that no line is torn. One that was not begun is left out.
@@ -120,6 +123,8 @@ class Output(io.RawIOBase):
 
     def _patience(self) -> float:
         now = time.monotonic()
+        # Earned back ten times slower than it is spent: a reader that is slow for ever costs the
+        # run a tenth of its time at most.
         self._credit = min(PATIENCE, self._credit + (now - self._looked) / 10)
         self._looked = now
         # poll(2) rounds up to a millisecond, which adds up over many lines.
@@ -149,9 +154,12 @@ def make_safe() -> None:
             # The lowest free number is what open(2) gives, so in ascending order each gap is filled
             # by its own stream.
             os.open(os.devnull, os.O_RDWR)
+    # Python has decided at its start that there is none, and does not look again.
     if sys.stdin is None:
         sys.stdin = os.fdopen(os.open(os.devnull, os.O_RDONLY))
     if sys.stdout is None or sys.stdout is sys.__stdout__:
+        # A result is buffered, since many commands write it line by line; a log is not, so that it
+        # is seen as it happens.
         sys.stdout = _text(io.BufferedWriter(Output(1, is_result=True)), sys.stdout)
     if sys.stderr is None or sys.stderr is sys.__stderr__:
         sys.stderr = _text(Output(2, is_result=False), sys.stderr)
@@ -163,6 +171,8 @@ def report_on_stdout(note: Callable[[int], str] | None = None) -> None:
     Args:
         note: As of `Output`.
     """
+    # Only what make_safe() has set: a caller that replaced the stream, such as a test, keeps its
+    # own.
     if isinstance(getattr(sys.stdout.buffer, "raw", None), Output):
         sys.stdout = _text(Output(1, is_result=False, note=note), sys.stdout)
 
@@ -170,6 +180,8 @@ def report_on_stdout(note: Callable[[int], str] | None = None) -> None:
 def silence(stream: TextIO) -> None:
     """Discard whatever is written to a stream from now on, including what is still buffered."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
+    # The descriptor and not the object: what is still in the buffer goes there as well, without an
+    # error.
     os.dup2(nowhere, stream.fileno())
     os.close(nowhere)
 

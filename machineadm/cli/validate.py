@@ -18,8 +18,13 @@ if TYPE_CHECKING:
     from machineadm.documents.opening import Opener
     from machineadm.sources.stream import Stream
 
+# Searched as bytes before anything is decoded: most inputs are for machines and need no code of
+# rendering. MachineBootstrapTemplate begins the same way.
 _MANAGED = b"MachineBootstrap"
+# `version: ${KUBERNETES_VERSION}`, as templates of clusterctl have it, also `version: v${...}`.
 _OPEN_VERSION = rb"(?m)^\s*version:\s*[\"']?[^\n]*\$\{"
+# Spread over what is supported: a field that came or went is known to one of them, and most
+# templates are good with the first.
 _LIKELY = (34, 30, 36, 32)
 """Minor versions that are tried first where nobody has filled in the version yet."""
 
@@ -76,6 +81,7 @@ def _stood_in(
     from re import search
 
     given = arguments.kubernetes_version
+    # First with the version that the configuration or the option says.
     best = tuple(_filled(stream, arguments, given) for stream in streams)
     chosen, fewest = given, len(_examined(best, arguments, given).errors)
     if given is not None or not any(search(_OPEN_VERSION, stream.data) for stream in streams):
@@ -88,6 +94,7 @@ def _stood_in(
         version = f"v1.{minor}.0"
         tried = tuple(_filled(stream, arguments, version) for stream in streams)
         errors = len(_examined(tried, arguments, version).errors)
+        # Fewer and not equal: the first of several that are as good is the likeliest.
         if errors < fewest:
             best, chosen, fewest = tried, version, errors
     return best, chosen
@@ -104,6 +111,8 @@ def _filled(stream: Stream, arguments: Namespace, kubernetes_version: str | None
 
     def wrong(candidate: str) -> list[int]:
         one = Stream(name=stream.name, data=candidate.encode())
+        # Lines alone: no value changes the number of lines, so they are the same in what the user
+        # wrote.
         return [problem.line for problem in _examined([one], arguments, kubernetes_version).errors]
 
     filled = stand_in(text, wrong).encode()
@@ -121,6 +130,7 @@ def _examined(
     from machineadm.documents.opening import Opener
 
     if _MANAGED in b"".join(stream.data for stream in streams):
+        # Imported if the name is there: most inputs need nothing of rendering.
         from machineadm.agent.managed import examine_managed, is_managed
 
         if is_managed(streams):
@@ -175,6 +185,7 @@ def run(arguments: Namespace) -> int:
     elif arguments.output in ("sarif", "github"):
         from machineadm.cli.annotations import as_github, as_sarif
 
+        # Both print something for an empty list as well: a workflow must find a file to upload.
         write = as_sarif if arguments.output == "sarif" else as_github
         sys.stdout.write(write(found.problems))
     elif found.problems:

@@ -22,7 +22,10 @@ KUBERNETES = ("1.29", "1.30", "1.31", "1.32", "1.33", "1.34", "1.35", "1.36", "1
 def add_arguments(parser: Parser) -> None:
     """Add this command's options."""
     parser.add_option(
-        "--digest", action="store_true", help="also print the SHA-256 of the agent's file"
+        # Of the file that runs and not of one that is installed: a PATH may have two of them.
+        "--digest",
+        action="store_true",
+        help="also print the SHA-256 of the agent's file",
     )
     parser.add_option(
         "--verify-cache",
@@ -41,7 +44,9 @@ def run(arguments: Namespace) -> int:
     if arguments.verify_cache:
         # The start-up module of the packed agent; nothing is unpacked for a checkout.
         front = getattr(sys.modules["__main__"], "front", None)
+        # Byte by byte with what the file holds: somebody may have written to the cache since.
         facts["cache"] = front.verify_cache() if front else "none"
+        # The front has no errors of our kind, since it runs before them: it gives the code as text.
         code = VerificationError.exit_code if facts["cache"].startswith("MA7108") else 0
     if arguments.output == "json":
         import json
@@ -79,6 +84,7 @@ def _facts() -> dict[str, str]:
     return {
         "version": VERSION,
         "build": BUILD_ID,
+        # As one text: the form is lines of name and value, and JSON has the same values.
         "apiVersions": ", ".join(API_VERSIONS),
         "kubernetes": ", ".join(KUBERNETES),
         "python": ".".join(map(str, sys.version_info[:3])),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+# main.py reads this for help and for finding the module, so that help imports none of the checks.
 COMMANDS = {
     "machine": "can this machine become the node that a configuration asks for",
     "node": "is this machine still what its configuration says, and does its node live",

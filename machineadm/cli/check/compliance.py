@@ -16,10 +16,12 @@ if TYPE_CHECKING:
     from argparse import Namespace
     from collections.abc import Iterator, Sequence
 
+    # For types alone: the catalogue is a file of the release, read when it is asked for.
     from machineadm.actions.compliance import Catalogue, Judged
     from machineadm.cli.options import Parser
     from machineadm.host.ports import Host
 
+# All of one width, so that the controls stand below each other.
 _WORDS: Final = {
     "fails": "FAILS   ",
     "excepted": "excepted",
@@ -39,6 +41,7 @@ def add_arguments(parser: Parser) -> None:
         help="catalogue: cis (default; edition 1.12, node and control plane)",
     )
     parser.add_option(
+        # A reason is asked for on purpose: an exception without one is worth nothing to an auditor.
         "--except",
         metavar="ID=REASON",
         action="append",
@@ -58,9 +61,13 @@ def run(arguments: Namespace) -> int:
     from machineadm.agent.wiring import connect
     from machineadm.cli.options import RUN_DIRECTORY, STATE_DIRECTORY
 
+    # By getattr, since `except` is a word of Python.
     given = getattr(arguments, "except") or ()
     with connect(
-        root=arguments.root, run_directory=RUN_DIRECTORY, state_directory=STATE_DIRECTORY
+        # No options for these two: nothing is locked and nothing is written here.
+        root=arguments.root,
+        run_directory=RUN_DIRECTORY,
+        state_directory=STATE_DIRECTORY,
     ) as machine:
         return show(machine.host, arguments.profile, given, output=arguments.output)
 
@@ -84,6 +91,8 @@ def show(host: Host, profile: str, exceptions: Sequence[str], *, output: str) ->
         _print_json(found, result)
     else:
         sys.stdout.writelines(_text(found, result))
+    # Unscored controls never count (CIS calls them advice), and what only people can judge is
+    # neither held nor failed.
     return WRONG if any(one.state == "fails" and one.control.scored for one in result) else 0
 
 
@@ -95,6 +104,8 @@ def _exceptions(given: Sequence[str], found: Catalogue) -> dict[str, str]:
     """
     from machineadm.errors import UsageError
 
+    # Refused and not passed over: a mistyped id would leave the control failing, or, worse, hide
+    # that nothing is excepted.
     known, reasons = {one.id for one in found.controls}, {}
     for text in given:
         id_, _, reason = text.partition("=")
@@ -111,14 +122,18 @@ def _exceptions(given: Sequence[str], found: Catalogue) -> dict[str, str]:
 
 def _text(found: Catalogue, result: Sequence[Judged]) -> Iterator[str]:
     counts = Counter(one.state for one in result)
+    # Counted for every word, zeros included: "0 fails" is what one looks for.
     told = ", ".join(f"{counts[state]} {word.strip().lower()}" for state, word in _WORDS.items())  # type: ignore[index]
     yield f"{found.edition} (for Kubernetes {found.kubernetes}): {told}\n"
     for one in result:
         control = one.control
         scored = "" if control.scored else " (not scored)"
         yield f"{_WORDS[one.state]}  {control.id} {control.title}{scored}\n"
+        # The evidence also where it holds: an audit asks what was seen, not only what was
+        # concluded.
         if one.state in ("fails", "excepted", "holds") and one.where:
             yield f"            {one.where}: {one.found}\n"
+        # Which field of our configuration would set it, which is the shortest way to put it right.
         if one.state == "fails" and control.set_by:
             yield f"            set by: {control.set_by}\n"
 
@@ -131,6 +146,7 @@ def _print_json(found: Catalogue, result: Sequence[Judged]) -> None:
         "edition": found.edition,
         "kubernetes": found.kubernetes,
         "source": found.source,
+        # Only states that occur; a reader takes zero for what is missing.
         "counts": dict(Counter(one.state for one in result)),
         "controls": [
             {
@@ -159,6 +175,7 @@ def _print_sarif(result: Sequence[Judged]) -> None:
             hint=f"set by: {one.control.set_by}" if one.control.set_by else "",
         )
         for one in result
+        # SARIF is a list of what is wrong, and a viewer would show what holds as a finding.
         if one.state == "fails"
     ]
     print_flaws(flaws, "sarif", nothing="")

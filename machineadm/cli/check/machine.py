@@ -37,9 +37,12 @@ def run(arguments: Namespace) -> int:
     from machineadm.host.facts import gather
 
     with (
+        # This machine and no tree: memory, ports and modules are only to be asked of what runs.
         connect(root=None, run_directory=RUN_DIRECTORY, state_directory=STATE_DIRECTORY) as machine,
         refusals(machine.redactor) as refusal,
     ):
+        # Without a configuration any node's needs are checked, which is what an image is tried
+        # with.
         kubernetes = prepared = None
         if arguments.path:
             opener = Opener(
@@ -52,8 +55,11 @@ def run(arguments: Namespace) -> int:
             accepted = accept(streams, mode="preparation", opener=opener)
             spec = accepted.configuration.spec
             kubernetes, prepared = spec.kubernetes, spec.machine
+        # After the configuration was accepted, so that a flaw is never reported of one that cannot
+        # be used anyway.
         found = flaws(kubernetes, gather(machine.host), machine.host, machine=prepared)
         print_flaws(found, arguments.output, nothing="nothing is wrong with this machine")
+        # Warnings leave the exit code at 0: kubeadm's preflight would let them pass as well.
         if any(one.severity == "error" for one in found):
             return WRONG
     return refusal.exit_code

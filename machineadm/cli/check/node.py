@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 def add_arguments(parser: Parser) -> None:
     """Add this command's options."""
+    # The options of bootstrap: what departs can only be told by planning the same run again.
     add_configuration(parser, "sarif", preparation="the machine was only prepared, and is no node")
 
 
@@ -41,9 +42,12 @@ def show(request: Request, machine: Machine, *, output: str) -> int:
     from machineadm.agent.node_check import departures
     from machineadm.cli.refusal import refusals
 
+    # Kept: of a configuration that is refused no warning is shown, only what is wrong.
     told: list[Event] = []
     with refusals(machine.redactor, problems_as_json=output == "json") as refusal:
         found = departures(request, machine, told.append)
+    # A configuration that cannot be read says nothing about the machine, so its own code is the
+    # answer and not 10.
     if refusal.exit_code:
         return refusal.exit_code
     for event in told:
@@ -56,5 +60,7 @@ def _warn(event: Event, machine: Machine) -> None:
     from machineadm.documents import printing
     from machineadm.execution.events import ConfigurationWarned
 
+    # Of all events only this one is about the configuration; the others tell of a run, and there
+    # was none.
     if isinstance(event, ConfigurationWarned):
         sys.stderr.write(machine.redactor.text(printing.lines(event.problems)))

@@ -30,7 +30,10 @@ def run(arguments: Namespace) -> int:
     from machineadm.cli.options import RUN_DIRECTORY, STATE_DIRECTORY
 
     with connect(
-        root=None, run_directory=RUN_DIRECTORY, state_directory=STATE_DIRECTORY
+        # A contract with an operating system that runs; files of a tree prove little of it.
+        root=None,
+        run_directory=RUN_DIRECTORY,
+        state_directory=STATE_DIRECTORY,
     ) as machine:
         return show(machine.host, output=arguments.output)
 
@@ -50,6 +53,7 @@ def show(host: Host, *, output: str) -> int:
         _print_json(found)
     else:
         sys.stdout.writelines(_line(one) for one in found)
+    # What a configuration may do without is shown as absent and breaks nothing.
     broken = any(one.part.required and not one.answer.holds for one in found)
     return WRONG if broken else 0
 
@@ -82,6 +86,7 @@ def _print_sarif(found: Sequence[Held]) -> None:
     flaws = [
         Flaw(
             code="MA4621" if one.part.required else "MA4622",
+            # So that a viewer's counts agree with the exit code.
             severity="error" if one.part.required else "warning",
             message=f"{one.part.row}: {one.answer.found}",
             hint=f"needed for {one.part.needed_for}",

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from machineadm.cli.options import Parser
 
+# As `plan`: a script can log in where somebody is not logged in.
 SOMETHING = 10
 
 
@@ -24,6 +25,7 @@ def add_arguments(parser: Parser) -> None:
 def run(arguments: Namespace) -> int:
     """Print it for all handlers, or the one that is named."""
     with handlers(arguments) as (client, names):
+        # Within the block: the plugin ends with it. Printing needs it no longer.
         found = [(name, client.status(name)) for name in names]
     if arguments.output == "json":
         common.print_json(
@@ -46,6 +48,7 @@ def run(arguments: Namespace) -> int:
             (
                 name,
                 "yes" if one.authenticated else "no",
+                # Some handlers know a name, all know a subject; "-" keeps the columns apart.
                 one.claims.name or one.claims.subject or "-",
                 when(one.expires_at_unix),
                 one.reason or "-",
@@ -53,4 +56,5 @@ def run(arguments: Namespace) -> int:
             for name, one in found
         ]
         common.print_table(("handler", "logged in", "as", "expires", "reason"), rows)
+    # All, because a plugin with one handler that works is of no use to what needs the other.
     return 0 if all(one.authenticated for _, one in found) else SOMETHING

@@ -25,6 +25,8 @@ def add_arguments(parser: Parser) -> None:
     common.add_plugin(parser)
     parser.add_argument("method", metavar="METHOD", help="such as FetchPassphrase")
     parser.add_option(
+        # A secret on a command line is in the list of processes and in the shell's history; hence
+        # the file and `-`.
         "--input",
         metavar="JSON|@FILE|-",
         help='the request: {"provider": "vault"}, a file, or standard input (where secrets belong)',
@@ -39,6 +41,7 @@ def run(arguments: Namespace) -> int:
     """Start it, call it, print, end it."""
     from machineadm.plugins.catalogs.model import Wanted
 
+    # Arguments are read and checked before any process is started.
     wanted = Wanted.parse(arguments.plugin)
     inputs = common.inputs_of(arguments.input)
     found = common.require_installed(wanted.kind, wanted.name, arguments)
@@ -47,6 +50,7 @@ def run(arguments: Namespace) -> int:
     from machineadm.plugins.inspection.running import running
 
     method = method_of(wanted.kind, arguments.method)
+    # Cut to lines: a provider writes pieces of any size, and printable() must see whole lines.
     printed = Lines(common.warn)
     request = request_of(method, inputs)
     with running(wanted.kind, found, common.warn) as plugin:
@@ -54,7 +58,11 @@ def run(arguments: Namespace) -> int:
             for reply in replies(plugin, wanted.kind, method, request, arguments.timeout):
                 if not _shown(reply, printed):
                     sys.stdout.write(json.dumps(reply) + "\n")
+                    # At once, since a stream of replies may last, and whoever reads it waits for
+                    # each.
                     sys.stdout.flush()
+        # Whatever was printed without a newline is shown even if the call fails: it is often the
+        # reason.
         finally:
             printed.flush()
     return 0
@@ -64,6 +72,8 @@ def _shown(reply: dict[str, object], printed: Lines) -> bool:
     """Show what a provider printed; False if the reply is something else."""
     if len(reply) != 1:
         return False
+    # The replies of ExecuteProviderStream have one field each, of which these two are output and
+    # the third is the result.
     ((stream, data),) = reply.items()
     if stream not in ("stdout", "stderr") or not isinstance(data, str):
         return False

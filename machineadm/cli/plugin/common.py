@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from machineadm.plugins.discovery import Found, Places
     from machineadm.redaction import Secret
 
+# A path of our own: what a person's `docker login` wrote is not the machine's.
 CREDENTIALS = "/etc/machineadm/registry-credentials.json"
 
 
@@ -43,6 +44,7 @@ def add_places(parser: Parser, *, start: bool = True) -> None:
         action="append",
         help="look for plugins here first; several, in order",
     )
+    # Commands that start nothing have no use for the option, and help should not suggest it.
     if start:
         parser.add_option(
             ALLOW_UNVERIFIED, action="store_true", help="also start a plugin that has no checksum"
@@ -55,6 +57,7 @@ def add_lock(parser: Parser) -> None:
         "--lock",
         metavar="FILE",
         type=named,
+        # Below /etc: the site chooses the versions, and images bring the file with them.
         default="/etc/machineadm/plugins.lock",
         help="versions and digests that this site has chosen (default /etc/machineadm/plugins.lock)",
     )
@@ -100,6 +103,7 @@ def add_catalogs(parser: Parser) -> None:
         "--timeout",
         metavar="DURATION",
         type=duration,
+        # Some plugins are images of hundreds of megabytes, and some registries are slow.
         default="10m",
         help="how long fetching one plugin may take (default 10m)",
     )
@@ -110,6 +114,7 @@ def places_of(arguments: Namespace) -> Places:
     from machineadm.plugins.discovery import Places
     from machineadm.sources.plugins import fetching
 
+    # Commands that start nothing lack the option; for them nothing is unverified.
     allow_unverified = getattr(arguments, "allow_unverified_plugins", False)
     return Places(
         given=tuple(arguments.plugin_dir or ()),
@@ -146,7 +151,10 @@ def catalogs_of(arguments: Namespace) -> list[Catalog]:
     from machineadm.plugins.catalogs.opening import configured_catalogs, open_catalog
     from machineadm.sources.registries import CatalogWeb
 
+    # The command line replaces the file and does not add to it: a catalog that was named must not
+    # be passed by for one that was not.
     addresses = arguments.catalog or configured_catalogs()
+    # One for all catalogs, so that the timeout is one for all requests.
     web = CatalogWeb(ca_file=arguments.ca_file or "", timeout=arguments.timeout)
     keys = _release_keys(arguments.release_key)
     return [
@@ -165,6 +173,7 @@ def _release_keys(path: str | None) -> bytes:
         return b""
     try:
         with pathlib.Path(path).open("rb") as file:
+            # A key has a few hundred bytes; this bounds what a path such as /dev/zero gives.
             found = file.read(1 << 16)
     except OSError as error:
         raise UsageError(
@@ -185,6 +194,7 @@ def platform_of(arguments: Namespace) -> str:
 
     if arguments.platform is None:
         return own_platform()
+    # Checked here: a mistyped platform would only be "not found" in every catalog.
     if not is_platform(arguments.platform):
         raise UsageError(
             "MA7240",
@@ -260,7 +270,9 @@ def print_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """Print rows below a header, as `kubectl get` does."""
     from machineadm.plan.render import printable
 
+    # Cells come from plugins and catalogs, that is from others.
     table = [[cell.upper() for cell in head], *([printable(cell) for cell in row] for row in rows)]
+    # Known only when all rows are: the table cannot be printed as it comes.
     widths = [max(len(row[i]) for row in table) for i in range(len(head))]
     for row in table:
         line = "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))
@@ -290,6 +302,7 @@ def _known(arguments: Namespace, host: str) -> tuple[str, Secret | None]:
     except FileNotFoundError:
         # Only a file that was named must exist; the default one is optional.
         if arguments.credentials:
+            # Not chained: the message has all that there is to say.
             raise UsageError("MA7004", f"cannot read {path!r}: no such file") from None
         return "", None
     except OSError as error:

@@ -19,6 +19,7 @@ def add_arguments(parser: Parser) -> None:
     parser.add_argument(
         "command", metavar="COMMAND", help="the plugin's executable; it need not be installed"
     )
+    # For plugins in languages with an interpreter: the command is `python3`, its argument the file.
     parser.add_argument("arguments", metavar="ARGUMENT", nargs="*", help="its arguments, behind --")
     parser.add_option(
         "--kind",
@@ -32,6 +33,7 @@ def add_arguments(parser: Parser) -> None:
         help='inputs that it knows: {"provider": "vault"}, {"location": "...", "report": "..."}, {"PROVIDER": {INPUTS}}, {"scope": "..."}',
     )
     parser.add_option(
+        # Off by default: an author may try this with an account that is in use.
         "--writes",
         action="store_true",
         help="also call methods that change something",
@@ -54,6 +56,7 @@ def run(arguments: Namespace) -> int:
 
     subject = Subject(
         kind=_kind(arguments),
+        # Absolute: a plugin is started by its path and never looked for in PATH.
         path=str(Path.cwd() / arguments.command),
         arguments=tuple(arguments.arguments),
         settings=common.inputs_of(arguments.settings, option="--settings") or None,
@@ -76,6 +79,7 @@ def run(arguments: Namespace) -> int:
         )
     failed = sum(one.verdict == "FAILED" for one in results)
     skipped = sum(one.verdict == "skipped" for one in results)
+    # An error and no exit code of its own: 7 is what every failure of a plugin gives.
     if failed:
         raise PluginError(
             "MA7255",
@@ -97,6 +101,7 @@ def _kind(arguments: Namespace) -> str:
     from machineadm.plugins.discovery import PREFIX
 
     name = arguments.command.rpartition("/")[2].removeprefix(PREFIX)
+    # By prefix over the known kinds, because a kind has hyphens itself and so cannot be cut at one.
     kind = arguments.kind or next((one for one in KINDS if name.startswith(f"{one}-")), "")
     if kind not in KINDS:
         raise UsageError(

@@ -25,11 +25,13 @@ def run(arguments: Namespace) -> int:
     from machineadm.plugins.catalogs.model import Wanted
 
     wanted = Wanted.parse(arguments.plugin)
+    # Before the imports below: what is not installed is told without loading what talks to plugins.
     found = common.require_installed(wanted.kind, wanted.name, arguments)
     from machineadm.plugins.inspection.describing import description
     from machineadm.plugins.inspection.running import running
 
     with running(wanted.kind, found, common.warn) as plugin:
+        # All is asked while it runs; a plugin must not be kept alive by a slow terminal.
         said = description(plugin, wanted.kind) | {"path": found.path}
         if found.container is not None:
             said["image"] = found.container.reference
@@ -45,6 +47,7 @@ def run(arguments: Namespace) -> int:
 def _lines(said: dict[str, Any]) -> list[str]:
     place = said["path"] or f"container {said['image']}"
     lines = [f"{said['kind']}/{said['name']}  {place}"]
+    # Those that are empty are left out: an SDK of another language may not say them.
     names = ("version", "description", "sdk", "encoding", "protocolVersion")
     lines += [f"  {name:16} {said[name]}" for name in names if said.get(name)]
     if said.get("methods"):
@@ -68,5 +71,6 @@ def _properties(schema: dict[str, Any]) -> list[str]:
     return [
         f"    {name + ('*' if name in required else ''):20} {one.get('type', 'any'):8} {one.get('description', '')}".rstrip()
         for name, one in sorted(schema.get("properties", {}).items())
+        # A JSON Schema may have true or false in the place of a property's schema.
         if isinstance(one, dict)
     ]

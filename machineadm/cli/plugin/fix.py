@@ -14,7 +14,10 @@ if TYPE_CHECKING:
     from machineadm.cli.options import Parser
 
 SOMETHING = 10
+# Against a wrong directory: `fix /` would read the whole machine. No project of a plugin is near
+# either.
 _MOST_FILES, _MOST_BYTES = 5000, 1 << 20
+# What tools make, and code of others, which is not the author's to change.
 _SKIPPED = frozenset({"__pycache__", "build", "dist", "node_modules", "site-packages", "venv"})
 
 
@@ -36,6 +39,7 @@ def run(arguments: Namespace) -> int:
 
     from machineadm.plugins.inspection.fixing import fixed
 
+    # Texts in, texts out: fixed() opens nothing, so that it can be tested without files.
     base = Path(arguments.project)
     before = _read(base)
     after = fixed(before)
@@ -48,9 +52,11 @@ def run(arguments: Namespace) -> int:
         )
         for line in lines:
             sys.stdout.write(
+                # As diff(1) marks it; without the mark `patch` would refuse the output.
                 line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n"
             )
     if not arguments.write:
+        # As `plan`: 10 says that --write would change something.
         return SOMETHING if after else 0
     for name, text in after.items():
         try:
@@ -74,6 +80,7 @@ def _read(base: Path) -> dict[str, str]:
     if not base.is_dir():
         raise PluginError("MA7256", f"{base} is not a directory", hint="name that of the project")
     texts: dict[str, str] = {}
+    # Sorted, so that two runs show the same diff.
     for number, path in enumerate(sorted(base.rglob("*"))):
         if number > _MOST_FILES:
             raise PluginError(
@@ -85,6 +92,7 @@ def _read(base: Path) -> dict[str, str]:
         if any(part.startswith(".") or part in _SKIPPED for part in parts) or not path.is_file():
             continue
         name = "/".join(parts)
+        # No suffix: executables of plugins are scripts named machineadm-plugin-KIND-NAME.
         if name in (PROJECT, *REQUIREMENTS) or path.suffix in (".py", ""):
             text = _text(path)
             if text is not None:

@@ -27,6 +27,7 @@ def add_handler(parser: Parser) -> None:
     parser.add_option(
         "--state-dir",
         metavar="DIR",
+        # The same as a run's: a login that a person makes is what the run uses later.
         default=STATE_DIRECTORY,
         type=absolute,
         help=f"where plugins keep secrets, as in a run (default {STATE_DIRECTORY})",
@@ -44,6 +45,7 @@ def handlers(arguments: Namespace) -> Iterator[tuple[AuthHandlers, tuple[str, ..
     from machineadm.plugins.catalogs.model import Wanted
 
     name, _, wanted = arguments.handler.partition("/")
+    # For its refusal alone: a name that is none would be looked for as a path.
     Wanted.parse(f"auth-handler/{name}")
     found = common.require_installed("auth-handler", name, arguments)
     with handlers_of(
@@ -74,6 +76,7 @@ def handlers_of(
     from machineadm.plugins.kinds.auth_handler import AuthHandlers
     from machineadm.redaction import Redactor
 
+    # Of its own: there is no configuration here, and the secrets are those that plugins hand out.
     redactor = Redactor()
 
     def log(line: str) -> None:
@@ -89,9 +92,11 @@ def handlers_of(
         others.held(),
         running("auth-handler", found, log) as plugin,
     ):
+        # Entered first and so ended last: the plugin may still ask for a token while it ends.
         at_end.callback(others.end)
         client = AuthHandlers(plugin, others.allowed(found))
         known = tuple(str(one.name) for one in client.handlers())
+        # Asked of the plugin and not of its file: only it knows its handlers.
         if wanted and wanted not in known:
             raise PluginError(
                 "MA7252",
@@ -100,6 +105,8 @@ def handlers_of(
             )
         chosen = (wanted,) if wanted else known
         for one in chosen:
+            # Only those that are asked for: settings may name servers, which the others need not
+            # reach.
             client.configure(one, found.settings)
         yield client, chosen
 
@@ -123,6 +130,7 @@ def the_one(arguments: Namespace, names: tuple[str, ...]) -> str:
 
 def when(seconds: int) -> str:
     """A time as RFC 3339; `-` if it is not known."""
+    # Zero is what protobuf has where nothing was set.
     if seconds <= 0:
         return "-"
     found = datetime.datetime.fromtimestamp(seconds, datetime.timezone.utc)

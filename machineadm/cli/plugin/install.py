@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from machineadm.cli.options import Parser
     from machineadm.plugins.catalogs.model import Artifact
 
+# /opt, since /usr is read-only on some systems; discovery looks there as well.
 DIRECTORY = "/opt/machineadm/plugins"
 
 
@@ -58,10 +59,12 @@ def run(arguments: Namespace) -> int:
     from machineadm.plugins.catalogs.model import Wanted
 
     lock = common.lock_of(arguments)
+    # An image is built by one command from the lock alone.
     texts = arguments.plugins or [f"{one.kind}/{one.name}" for one in lock.plugins]
     wanted = [Wanted.parse(text) for text in texts]
     if not wanted:
         raise UsageError("MA7001", "there is nothing to install", hint="KIND/NAME, or a lock file")
+    # All arguments are judged before the first request.
     platform = common.platform_of(arguments)
     progress = _Progress()
     fetcher = Fetcher(
@@ -74,10 +77,13 @@ def run(arguments: Namespace) -> int:
         progress=progress.show,
         timeout=arguments.timeout,
     )
+    # For another platform only into the cache: a plugin of another architecture among this
+    # machine's would be started here.
     directory = arguments.plugin_dir or (DIRECTORY if arguments.platform is None else "")
     installed = []
     for one in wanted:
         fetched = fetcher.fetch(one, platform)
+        # Before anything else is printed, or it would stand behind the numbers on the same line.
         progress.end()
         path = install(fetched, directory) if directory else fetched.path
         # The lock only after the plugin is in its place: it must never name one that an interrupted install left out.
@@ -118,7 +124,9 @@ class _Progress:
 
     def show(self, artifact: Artifact, came: int) -> None:
         """See `catalogs.cache.Progress`."""
+        # Without a size nothing can be divided; then all of it is there.
         tenth = came * 10 // artifact.size if artifact.size else 10
+        # Ten lines for each plugin at most: logs of a build keep every one of them.
         if tenth == self._shown:
             return
         self._shown = tenth

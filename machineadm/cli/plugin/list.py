@@ -28,6 +28,7 @@ def add_arguments(parser: Parser) -> None:
 
 def run(arguments: Namespace) -> int:
     """Print them; nothing is started."""
+    # Nothing is started for a list: a plugin that is not trusted must be seen in it, too.
     return _cached(arguments) if arguments.cached else _installed(arguments)
 
 
@@ -61,13 +62,18 @@ def _installed(arguments: Namespace) -> int:
     from machineadm.plugins.inventory import inventory, where
 
     found = [
-        one for one in inventory(common.places_of(arguments)) if one.path or one.entry is not None
+        # An entry without a path is one that is fetched when it is needed, so it is shown as well.
+        one
+        for one in inventory(common.places_of(arguments))
+        if one.path or one.entry is not None
     ]
+    # A file has no version in it; it is known by its digest, from the lock and from the cache.
     versions = {
         digest: one.version
         for one in common.lock_of(arguments).plugins
         for digest in one.digests.values()
     }
+    # The cache last: it is what was really fetched.
     versions |= {one.digest: one.version for one in common.cache_of(arguments).listed()}
     if arguments.output == "json":
         common.print_json(

@@ -31,6 +31,7 @@ def add_arguments(parser: Parser) -> None:
         "--timeout",
         metavar="DURATION",
         type=duration,
+        # A device code expires (RFC 8628, expires_in), so waiting for much longer helps nobody.
         default="5m",
         help="how long a person may take (default 5m)",
     )
@@ -46,6 +47,7 @@ def run(arguments: Namespace) -> int:
             flow=arguments.flow,
             tenant=arguments.tenant,
             scopes=tuple(arguments.scope or ()),
+            # The protocol counts whole seconds, and a fraction must not become 0.
             timeout=max(1, round(arguments.timeout)),
         )
     said = {
@@ -59,6 +61,7 @@ def run(arguments: Namespace) -> int:
     if arguments.output == "json":
         common.print_json(said)
     else:
+        # A subject is often a number; a name is what a person recognizes.
         who = claims.name or claims.email or claims.username or claims.subject or "somebody"
         from machineadm.plan.render import printable
 

@@ -22,6 +22,8 @@ def run(arguments: Namespace) -> int:
     """Forget the login, if there is one."""
     with handlers(arguments) as (client, names):
         name = the_one(arguments, names)
+        # One at a time: forgetting all logins of a plugin by accident would take a person for each
+        # to undo.
         client.logout(name)
     sys.stdout.write(f"logged out of {name}\n")
     return 0

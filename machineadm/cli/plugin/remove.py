@@ -46,6 +46,7 @@ def run(arguments: Namespace) -> int:
             one
             for one in cache.listed()
             if (one.kind, one.name) == (wanted.kind, wanted.name)
+            # Without a version all are meant: the cache may hold several, for several platforms.
             if not wanted.constraint.text or wanted.constraint.allows(one.version)
         ]
         there = bool(found)
@@ -57,10 +58,13 @@ def run(arguments: Namespace) -> int:
         where = arguments.plugin_dir or DIRECTORY
         there = remove(wanted.kind, wanted.name, where)
         lock = common.lock_of(arguments)
+        # Also where the file is gone already: a lock that names it would bring it back with the
+        # next install.
         if lock.forget(wanted.kind, wanted.name):
             lock.save()
         if there:
             sys.stdout.write(f"removed {wanted.kind}/{wanted.name} from {where}\n")
+    # After the lock was cleaned: removing again what was half removed repairs it and says so.
     if not there:
         raise PluginError(
             "MA7252",

@@ -24,6 +24,7 @@ def add_arguments(parser: Parser) -> None:
 def run(arguments: Namespace) -> int:
     """Print them, or purge and print how many that were."""
     with handlers(arguments) as (client, names):
+        # Only expired ones: a handler keeps what it can still use.
         if arguments.purge:
             purged = {name: client.purge(name) for name in names}
             if arguments.output == "json":
@@ -31,6 +32,7 @@ def run(arguments: Namespace) -> int:
             else:
                 sys.stdout.write("".join(f"{name}: {n} forgotten\n" for name, n in purged.items()))
             return 0
+        # What is listed has no token in it: the protocol's message has no field for one.
         found = [(name, one) for name in names for one in client.cached_tokens(name)]
     if arguments.output == "json":
         common.print_json(

@@ -38,6 +38,7 @@ def run(arguments: Namespace) -> int:
     from machineadm.plugins.inventory import inventory
 
     places = common.places_of(arguments)
+    # One that is hidden by another would never be started, so it cannot fail.
     found = [one for one in inventory(places) if not one.hidden]
     lock = common.lock_of(arguments)
     if arguments.plugins:
@@ -47,6 +48,7 @@ def run(arguments: Namespace) -> int:
         found = [
             one for one in found if any((w.kind, w.name) == (one.kind, one.name) for w in wanted)
         ]
+    # All are judged before anything is printed, and one that is bad hides none of the others.
     problems = [
         _problem(one, lock, allow_unverified=places.allow_unverified, strict=arguments.strict)
         for one in found
@@ -75,6 +77,7 @@ def run(arguments: Namespace) -> int:
         raise PluginError(
             "MA7254",
             f"{len(bad)} of {len(found)} plugins are not as they should be",
+            # The first one's, as a hint has room for one; the table has the codes of all.
             hint=bad[0].hint(),
         )
     return 0
@@ -88,6 +91,7 @@ def _problem(
     from machineadm.plugins.inventory import judge
 
     try:
+        # The same judgement as at a start: owner, mode and checksum of the file.
         judge(one, allow_unverified=allow_unverified)
     except PluginError as error:
         return error
@@ -101,6 +105,7 @@ def _problem(
             )
         return None
     locked = lock.find(one.kind, one.name)
+    # The entry's own digest comes first, as in a run.
     pinned = one.digest or locked_digest(locked, own_platform())
     if one.entry is not None and not pinned and not allow_unverified:
         return PluginError(
