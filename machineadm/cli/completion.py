@@ -75,7 +75,7 @@ def commands() -> Iterator[Command]:
     for name, purpose in COMMANDS.items():
         # Every command is imported, which takes a while; this runs once, when a shell's completion
         # is set up.
-        module = import_module(f"machineadm.cli.{name}")
+        module = import_module(f"machineadm.cli.{name.replace('-', '_')}")
         below: dict[str, str] = getattr(module, "COMMANDS", {})
         yield _command((name,), purpose, below)
         for one, what in below.items():

@@ -29,6 +29,7 @@ COMMANDS = {
     "decrypt": "decrypt EncryptedData and print its documents",
     "reset": "take back what machineadm did to this machine",
     "status": "show the last report, or wait for the end of a run",
+    "support-bundle": "write an archive with reports, journal, logs and versions, without secrets",
     "check": "say whether this machine can become a node, still is what its configuration says, or keeps the contract",
     "facts": "show what this machine knows about itself, and what a configuration uses of it",
     "plugin": "find, install, verify, call and check plugins",
@@ -160,7 +161,7 @@ def _run_command(command: str, rest: list[str]) -> int:
 
     make_safe()
     # Names are checked against COMMANDS before, so nothing that was typed is ever imported.
-    module = import_module(f"machineadm.cli.{command}")
+    module = import_module(f"machineadm.cli.{command.replace('-', '_')}")
     if below := getattr(module, "COMMANDS", None):
         if not rest or rest[0] in ("-h", "--help", "help"):
             sys.stdout.write(_overview(below, f"machineadm {command}", module.__doc__ or ""))

@@ -134,6 +134,11 @@ TABLE: dict[str, Code] = {
         "The message names the library: `ldd` shows what it lacks, the audit log what was denied. MACHINEADM_CACHE names "
         "another directory; units that start the agent again keep it.",
     ),
+    "MA6014": Code(
+        "the archive of support-bundle cannot be written",
+        "The file exists already, or its directory cannot be written to. Nothing was overwritten.",
+        "Name another file with --to, or write to standard output: `machineadm support-bundle --to - > FILE`.",
+    ),
     "MA6020": Code(
         "the state was written by a later release",
         "The journal or ledger in the state directory has a format that this release does not know. Nothing was changed.",

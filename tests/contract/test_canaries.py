@@ -7,6 +7,7 @@ import hashlib
 import json
 import os
 import re
+import tarfile
 import typing
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,9 @@ import msgspec
 import pytest
 
 from machineadm.agent.bootstrap import Request, bootstrap
+from machineadm.agent.own_file import AgentFile
+from machineadm.agent.support import collect
+from machineadm.agent.wiring import Machine
 from machineadm.api.v1alpha1.commands import Commands
 from machineadm.api.v1alpha1.files import FileConfig
 from machineadm.api.v1alpha1.kubernetes import KubernetesConfig
@@ -23,8 +27,10 @@ from machineadm.cli.progress import Progress
 from machineadm.documents.decoding import decode
 from machineadm.documents.encoding import encode_yaml
 from machineadm.errors import MachineadmError
-from machineadm.redaction import Secret
+from machineadm.redaction import Redactor, Secret
+from machineadm.sources.stream import Stream
 from tests.contract.trees import RUN, STATE, fake_kubeadm, machineadm, running_tree
+from tests.fakes.host import FakeHost
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 TOKEN = re.compile(r"[a-z0-9]{6}\.[a-z0-9]{16}")
@@ -250,6 +256,15 @@ def test_no_command_shows_a_secret(planted: tuple[Path, Canaries], tmp_path: Pat
         ended = machineadm(*arguments)
         assert ended.returncode in (0, 10), ended.stderr
         look_for(canaries, f"output of {arguments[0]}", ended.stdout + ended.stderr)
+    bundle = tmp_path / "bundle.tar.gz"
+    ended = machineadm("support-bundle", "--root", tree, "--to", bundle)
+    assert ended.returncode == 0, ended.stderr
+    look_for(canaries, "output of support-bundle", ended.stdout + ended.stderr)
+    with tarfile.open(bundle) as archive:
+        for member in archive.getmembers():
+            content = archive.extractfile(member)
+            assert content is not None
+            look_for(canaries, member.name, content.read().decode())
     for report in (f"{RUN}/status.json", f"{STATE}/status.json", f"{STATE}/journal.jsonl"):
         look_for(canaries, report, (tree / report).read_text())
 
@@ -346,3 +361,45 @@ def test_a_failing_run_that_prints_its_input_shows_no_secret(
         assert "apiVersion" in content["error"]["logTail"]
         look_for(canaries, report, (tree / report).read_text())
     look_for(canaries, "journal", (tree / STATE / "journal.jsonl").read_text())
+
+
+@pytest.mark.parametrize("kept", ["resumed", "given", "refused"])
+def test_no_support_bundle_has_a_secret_that_programs_have_logged(
+    planted: tuple[Path, Canaries], kept: str
+) -> None:
+    """Every unit's log holds the whole configuration, line by line and as it was written."""
+    file, canaries = planted
+    text = file.read_text()
+    host = FakeHost()
+    host.put("/etc/machine-id", "0123456789abcdef0123456789abcdef\n")
+    logged = "".join(
+        f"2026-12-01T00:00:00+0000 node kubelet[7]: {line}\n" for line in text.splitlines()
+    )
+    host.commands.on("journalctl", output=f"{logged}\n{json.dumps(text)}\n{text}")
+    host.commands.on("systemctl", output=text)
+    given: tuple[Stream, ...] = ()
+    if kept == "given":
+        given = (Stream(name="node.yaml", data=text.encode()),)
+    else:
+        # One that is refused cannot be read by its types, so that nobody knows which of its texts are secrets.
+        broken = text.replace("\nspec:", "\nunknown: field\nspec:", 1)
+        assert broken != text
+        content = broken if kept == "refused" else text
+        host.state.write("resume/configuration-1-0.yaml", content.encode(), durable=True)
+    machine = Machine(
+        host=host,
+        redactor=Redactor(),
+        agent=AgentFile(python="/usr/bin/python3", path=None),
+        digest=lambda: "",
+        is_root=True,
+        announce=lambda _: None,
+    )
+
+    bundle = collect(machine, given=given)
+
+    names = [name for name, _ in bundle.files]
+    assert "units/kubelet.service.log" in names
+    for name, found in bundle.files:
+        look_for(canaries, name, found.decode())
+    (log,) = [found for name, found in bundle.files if name == "units/kubelet.service.log"]
+    assert log.decode().count("2026-12-01T00:00:00+0000 node kubelet[7]:") > 20

@@ -131,7 +131,7 @@ def test_what_is_read_without_argparse_is_what_argparse_reads(
     command: str, argv: list[str]
 ) -> None:
     parser = Parser(prog=f"machineadm {command}")
-    import_module(f"machineadm.cli.{command}").add_arguments(parser)
+    import_module(f"machineadm.cli.{command.replace('-', '_')}").add_arguments(parser)
 
     plain = parser.plain(argv)
 
@@ -151,7 +151,7 @@ def test_what_is_read_without_argparse_is_what_argparse_reads(
 )
 def test_what_people_write_is_read_without_argparse(command: str, argv: list[str]) -> None:
     parser = Parser(prog=f"machineadm {command}")
-    import_module(f"machineadm.cli.{command}").add_arguments(parser)
+    import_module(f"machineadm.cli.{command.replace('-', '_')}").add_arguments(parser)
 
     assert parser.plain(argv) is not None
 
