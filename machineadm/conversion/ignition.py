@@ -10,9 +10,10 @@ import re
 from collections.abc import Iterator
 from typing import Any, Final
 
-from machineadm.conversion import placeholders
+from machineadm.conversion import ignition_storage, placeholders
 from machineadm.conversion.account import View
 from machineadm.conversion.fields import Setting, boolean
+from machineadm.conversion.ignition_storage import elsewhere, mode
 from machineadm.conversion.placeholders import Bare
 from machineadm.documents.decoding import read_values
 from machineadm.documents.encoding import quoted
@@ -24,9 +25,8 @@ _BEFORE_THE_AGENT: Final = ("coreos-metadata.service", "afterburn.service")
 # The unit in which Cluster API runs kubeadm with Ignition.
 _OWN_UNIT: Final = "kubeadm.service"
 _AGENT_UNIT: Final = "machineadm-bootstrap.service"
-# Partitioning and file systems are made in the initramfs, when nothing is mounted yet.
-_STORAGE: Final = ("disks", "raid", "filesystems", "directories", "luks")
 _VERSION: Final = "3.4.0"
+_OF_CONTENTS: Final = ("verification", "compression", "http_headers")
 
 Map = dict[str, Any]
 
@@ -168,8 +168,38 @@ def _read(config: Map, parts: _Parts) -> None:
             for user in _maps(value.get("users")):
                 _user(user, parts)
             _others(value, ("users",), "passwd", parts)
+        elif name == "kernel_arguments" and isinstance(value, dict):
+            _kernel_arguments(value, parts)
+        elif name == "networkd" and isinstance(value, dict):
+            for unit in _maps(value.get("units")):
+                _network(unit, parts)
+            _others(value, ("units",), "networkd", parts)
         else:
             parts.decisions.append(f"has {name!r}, which is not converted")
+
+
+def _kernel_arguments(value: Map, parts: _Parts) -> None:
+    names = {"should_exist": "shouldExist", "should_not_exist": "shouldNotExist"}
+    found = {ours: value[theirs] for theirs, ours in names.items() if value.get(theirs)}
+    if found:
+        parts.early["kernelArguments"] = found
+    _others(value, tuple(names), "kernel_arguments", parts)
+
+
+def _network(unit: Map, parts: _Parts) -> None:
+    """A file of systemd-networkd, which has read it before the agent is there."""
+    name = str(unit.get("name", ""))
+    path = f"/etc/systemd/network/{name}"
+    texts = {path: unit.get("contents")}
+    for one in _maps(unit.get("dropins")):
+        texts[f"{path}.d/{one.get('name', '')}"] = one.get("contents")
+    for place, text in texts.items():
+        if not text:
+            continue
+        entry = {"path": place, "overwrite": True, "mode": 0o644}
+        entry["contents"] = _source({}, place, str(text), parts)
+        parts.early.setdefault("storage", {}).setdefault("files", []).append(entry)
+    _others(unit, ("name", "contents", "dropins"), f"networkd unit {name}", parts)
 
 
 def _others(value: Map, known: tuple[str, ...], where: str, parts: _Parts) -> None:
@@ -270,19 +300,28 @@ def _storage(value: Map, parts: _Parts) -> None:
     for file in _maps(value.get("files")):
         _file(file, parts)
     for link in _maps(value.get("links")):
-        path, target = str(link.get("path", "")), str(link.get("target", ""))
-        # linkTo makes symbolic links only.
-        if link.get("hard") is True or path.startswith(_EARLY):
-            entry: Map = {"path": path, "target": target, "overwrite": True}
-            if link.get("hard") is True:
-                entry["hard"] = True
-            early.setdefault("storage", {}).setdefault("links", []).append(entry)
-        else:
-            parts.files.append({"path": path, "linkTo": target})
-    for name in _STORAGE:
-        if value.get(name):
-            early.setdefault("storage", {})[name] = value[name]
-    _others(value, ("files", "links", *_STORAGE), "storage", parts)
+        _link(link, parts)
+    found = ignition_storage.convert(value)
+    if found.sections:
+        early.setdefault("storage", {}).update(found.sections)
+    if found.units:
+        early.setdefault("systemd", {}).setdefault("units", []).extend(found.units)
+    parts.decisions += found.decisions
+    _others(value, ("files", "links", *ignition_storage.SECTIONS), "storage", parts)
+
+
+def _link(link: Map, parts: _Parts) -> None:
+    path, target = str(link.get("path", "")), str(link.get("target", ""))
+    if elsewhere(link):
+        parts.decisions.append(f"has {path} in the file system {elsewhere(link)!r}")
+    # linkTo makes symbolic links only.
+    if link.get("hard") is True or path.startswith(_EARLY):
+        entry: Map = {"path": path, "target": target, "overwrite": True}
+        if link.get("hard") is True:
+            entry["hard"] = True
+        parts.early.setdefault("storage", {}).setdefault("links", []).append(entry)
+    else:
+        parts.files.append({"path": path, "linkTo": target})
 
 
 def _file(file: Map, parts: _Parts) -> None:
@@ -290,58 +329,91 @@ def _file(file: Map, parts: _Parts) -> None:
     contents = file.get("contents")
     contents = contents if isinstance(contents, dict) else {}
     inline = contents.get("inline")
-    mode = _mode(file.get("mode"))
-    if (
-        # All other contents are fetched by Ignition, which needs no digest: ours would refuse them.
-        isinstance(inline, str)
-        and not path.startswith(_EARLY)
-        and file.get("filesystem", "root") == "root"
-    ):
+    if inline is None and isinstance(contents.get("source"), str):
+        inline = _of_data_url(contents)
+    permissions = mode(file.get("mode"))
+    if elsewhere(file):
+        # A path there is below that file system, wherever it is mounted.
+        parts.decisions.append(f"has {path} in the file system {elsewhere(file)!r}")
+        return
+    known = ("path", "contents", "mode", "filesystem", "user", "group", "append", "overwrite")
+    _others(file, known, f"file {path}", parts)
+    # All other contents are fetched by Ignition, which needs no digest: ours would refuse them.
+    if isinstance(inline, str) and not path.startswith(_EARLY):
         # The file is written by the agent, after envsubst and not by it.
         found: dict[str, object] = {"path": path, "content": inline}
-        if mode is not None:
-            found["permissions"] = f"{mode:04o}"
+        if permissions is not None:
+            found["permissions"] = f"{permissions:04o}"
         owner = _owner(file)
         if owner:
             found["owner"] = owner
         if file.get("append") is True:
             found["append"] = True
+        elif file.get("append"):
+            parts.decisions.append(f"appends to {path}, which is not converted")
         parts.files.append(found)
         return
-    remote = contents.get("remote")
+    if file.get("append"):
+        parts.decisions.append(f"appends to {path}, which is not converted")
     # Ignition refuses a path that is there already without this.
     entry: Map = {"path": path, "overwrite": True}
+    source = _source(contents, path, inline, parts)
+    if source:
+        entry["contents"] = source
+    elif contents:
+        return
+    entry["mode"] = 0o644 if permissions is None else permissions
+    parts.early.setdefault("storage", {}).setdefault("files", []).append(entry)
+
+
+def _source(contents: Map, path: str, inline: object, parts: _Parts) -> Map:
+    """`contents` as Ignition has it."""
+    remote = contents.get("remote")
     if isinstance(inline, str):
-        entry["contents"] = {"source": _data_url(inline)}
         if placeholders.holds(inline):
             parts.decisions.append(
                 f"has a placeholder in {path}, which must be filled in first (`--values`)"
             )
-    elif isinstance(remote, dict) and remote.get("url"):
-        entry["contents"] = {"source": str(remote["url"])}
-        verification = remote.get("verification")
-        hashed = verification.get("hash") if isinstance(verification, dict) else None
-        if isinstance(hashed, dict):
-            entry["contents"]["verification"] = {
-                # ct has two fields, Ignition one text.
-                "hash": f"{hashed.get('function', 'sha512')}-{hashed.get('sum', '')}"
-            }
-        elif isinstance(hashed, str):
-            entry["contents"]["verification"] = {"hash": hashed}
-    elif contents:
+        return {"source": _data_url(inline)}
+    if isinstance(remote, dict) and remote.get("url"):
+        given = {**remote, "source": remote["url"]}
+        _others(remote, ("url", *_OF_CONTENTS), f"contents of {path}", parts)
+    elif isinstance(contents.get("source"), str):
+        given = contents
+        _others(contents, ("source", *_OF_CONTENTS), f"contents of {path}", parts)
+    else:
         parts.decisions.append(f"has contents of {path} that are neither in line nor remote")
-    entry["mode"] = 0o644 if mode is None else mode
-    parts.early.setdefault("storage", {}).setdefault("files", []).append(entry)
+        return {}
+    found: Map = {"source": str(given["source"])}
+    if given.get("compression"):
+        found["compression"] = str(given["compression"])
+    if given.get("http_headers"):
+        found["httpHeaders"] = given["http_headers"]
+    verification = given.get("verification")
+    hashed = verification.get("hash") if isinstance(verification, dict) else None
+    if isinstance(hashed, dict):
+        found["verification"] = {
+            # Container Linux Config has two fields, Ignition one text.
+            "hash": f"{hashed.get('function', 'sha512')}-{hashed.get('sum', '')}"
+        }
+    elif isinstance(hashed, str):
+        found["verification"] = {"hash": hashed}
+    return found
 
 
-def _mode(value: object) -> int | None:
-    if isinstance(value, bool) or value is None:
+def _of_data_url(contents: Map) -> str | None:
+    """The text that a data URL holds, if it is text (RFC 2397)."""
+    from binascii import Error, a2b_base64
+    from urllib.parse import unquote_to_bytes
+
+    found = re.fullmatch(r"data:[^,]*?(;base64)?,(.*)", contents["source"], re.DOTALL)
+    if found is None or contents.get("compression") or placeholders.holds(found[2]):
         return None
-    if isinstance(value, int):
-        return value
-    # YAML 1.2 has no octal numbers with a single zero: what looks like one reads as text.
-    text = str(value).removeprefix("0o")
-    return int(text, 8) if re.fullmatch("[0-7]{1,5}", text) else None
+    try:
+        data = unquote_to_bytes(found[2])
+        return (a2b_base64(data) if found[1] else data).decode()
+    except (Error, ValueError):
+        return None
 
 
 def _owner(file: Map) -> str:

@@ -16,6 +16,7 @@ from tests.corpus import comparing, generated, specs, trying
 from tests.corpus.specs import Spec
 from tests.corpus.trying import Applied, Machine
 from tests.judges import judges
+from tests.unit.conversion.converting import config
 
 SPECS = 60
 """Specs of the corpus whose machines are made here; `make corpus` makes those of all."""
@@ -192,3 +193,43 @@ def test_ignition_takes_what_travels_beside_the_agent() -> None:
                     taken += 1
 
     assert taken
+
+
+STORAGE = """\
+storage:
+  disks:
+  - {device: /dev/sdb, wipe_table: true, partitions: [{label: etcd, number: 1, size: 2GiB, wipe_partition_entry: true, should_exist: true}]}
+  raid: [{name: data, level: raid1, devices: [/dev/sdc, /dev/sdd], spares: 0}]
+  filesystems:
+  - {device: /dev/disk/by-partlabel/etcd, format: ext4, path: /var/lib/etcd, wipe_filesystem: true, with_mount_unit: true, mount_options: [noatime]}
+  - {name: more, mount: {device: /dev/md/data, format: xfs, create: {force: true, options: [-K]}}}
+  directories: [{path: /srv/a, mode: 0750, user: {name: root}}]
+  luks: [{name: secret, device: /dev/sde, wipe_volume: true, discard: true}]
+  files:
+  - {path: /opt/extensions/a.raw, contents: {source: "https://example.com/a", compression: gzip, http_headers: [{name: b, value: c}]}}
+kernel_arguments: {should_exist: [audit=1], should_not_exist: [quiet]}
+networkd: {units: [{name: 10-a.network, contents: "[Match]"}]}
+"""
+"""Each word of `storage` that Ignition has another word for."""
+
+
+def test_ignition_takes_each_word_of_storage() -> None:
+    given = {
+        "format": "ignition",
+        "ignition": {"containerLinuxConfig": {"additionalConfig": STORAGE}},
+    }
+    found = config(yaml.safe_dump(given))
+    text = found.spec["ignition"]["additionalConfig"]
+
+    assert found.undecided == {}
+    assert judges.ignition_validate(text.encode()) == []
+    for word in (
+        "wipeTable",
+        "sizeMiB",
+        "wipeFilesystem",
+        "mountOptions",
+        "wipeVolume",
+        "shouldNotExist",
+    ):
+        assert word in text
+        assert judges.ignition_validate(text.replace(word, word.lower() + "_").encode()) != [], word

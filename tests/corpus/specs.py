@@ -147,8 +147,10 @@ def _keys(documents: Iterator[Any]) -> list[str]:
         spec: Any = document
         for part in SPECS[document["kind"]].split("."):
             spec = (spec or {}).get(part)
-        for user in (spec or {}).get("users") or []:
-            found |= set(map(str, user.get("sshAuthorizedKeys") or []))
+        users = (spec or {}).get("users")
+        for user in users if isinstance(users, list) else ():
+            keys = user.get("sshAuthorizedKeys") if isinstance(user, dict) else None
+            found |= set(map(str, keys if isinstance(keys, list) else ()))
     return sorted(found - {KEY}, key=len, reverse=True)
 
 

@@ -68,8 +68,9 @@ def whole(spec: Spec) -> Conversion:
 def secrets(spec: Spec) -> str:
     """The Secrets that a spec takes the contents of files from."""
     found = ""
-    for file in spec.spec.get("files") or []:
-        source = file.get("contentFrom", {}).get("secret")
+    files = spec.spec.get("files")
+    for file in files if isinstance(files, list) else ():
+        source = file.get("contentFrom", {}).get("secret") if isinstance(file, dict) else None
         if source:
             name, key, value = map(json.dumps, (source["name"], source["key"], "#!/bin/sh\ntrue\n"))
             found += "---\napiVersion: v1\nkind: Secret\n"
