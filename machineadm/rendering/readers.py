@@ -130,6 +130,9 @@ def ignition_config(user_data: bytes) -> dict[str, Any]:
     known = {"2": _IGNITION_2, "3": _IGNITION_3}.get(version.partition(".")[0])
     if known is not None:
         _reject_unknown(root, source, frozenset(known.split()))
+        _reject_other_types(root, source)
+    if version.startswith("3."):
+        _reject_paths_twice(root, source)
     return config  # type: ignore[no-any-return]  # a dict, since it has a version
 
 
@@ -213,7 +216,36 @@ def _cloud_config(text: str, place: str, reading: _Reading) -> Mapping:
     root = _yaml(text, place, reading)
     if not isinstance(root, Mapping):
         raise UnfitError("MA1622", f"a cloud-config is a map; {place} is not")
+    _reject_other_shapes(root, Source("", text), place)
     return root
+
+
+def _reject_other_shapes(config: Mapping, source: Source, place: str) -> None:
+    """Refuse lists of commands and files that cloud-init gives up on as a whole (util.shellify, cc_write_files).
+
+    Raises:
+        UnfitError: One has another form.
+    """
+    for key, value in config.entries():
+        name = key.text if isinstance(key, Scalar) else ""
+        if name not in ("runcmd", "bootcmd", "write_files") or _is_none(value):
+            continue
+        what = "commands" if name != "write_files" else "files"
+        if not isinstance(value, Sequence):
+            message = f"{name} is not a list of {what}, so cloud-init passes over all of it"
+            _refuse(source, place, value.at, message, "begin each with a dash")
+        for item in value.items:
+            if name != "write_files" and isinstance(item, Mapping):
+                message = f"an item of {name} is a map, so cloud-init runs no item at all"
+                hint = "a colon and a space make a map: put the command in quotes"
+                _refuse(source, place, item.at, message, hint)
+            elif name == "write_files" and not isinstance(item, (Mapping, Unread)):
+                message = "an item of write_files is not a map, so cloud-init writes no file at all"
+                _refuse(source, place, item.at, message, "write - path: ... and content: ...")
+
+
+def _is_none(node: Node) -> bool:
+    return isinstance(node, Scalar) and node.value is None
 
 
 def _archive(text: str, place: str, reading: _Reading) -> None:
@@ -420,6 +452,58 @@ def _reject_unknown(root: Node, source: Source, known: frozenset[str]) -> None:
                 hint = f"did you mean {likely}?" if likely else "its specification lists all keys"
                 message = f"Ignition has no key {_shown(key.text)}, and ignores it"
                 _refuse(source, "the user data", key.at, message, hint)
+
+
+_NUMBERS: Final = (
+    "mode number sizeMiB startMiB uid gid spares threshold httpResponseHeaders httpTotal"
+)
+_SWITCHES: Final = (
+    "overwrite hard enabled enable mask wipeTable wipePartitionEntry resize wipeFilesystem wipeVolume system noCreateHome "
+    "noUserGroup noLogInit tpm2 needsNetwork discard"
+)
+"""Keys that have one type wherever they stand, in all published specifications."""
+
+
+def _reject_other_types(root: Node, source: Source) -> None:
+    """Refuse text where Ignition reads a number or a boolean: it stops, and the machine does not boot.
+
+    Raises:
+        UnfitError: There is such a value.
+    """
+    numbers, switches = frozenset(_NUMBERS.split()), frozenset(_SWITCHES.split())
+    for mapping in _mappings(root):
+        for key, value in () if isinstance(mapping, Unread) else mapping.entries():
+            name = key.text if isinstance(key, Scalar) else ""
+            given = value.value if isinstance(value, Scalar) else None
+            if name in numbers and isinstance(given, (str, bool)):
+                hint = "write it as a decimal number: 0644 is 420" if name == "mode" else ""
+                message = f"{name} is not a number, and Ignition would stop the boot"
+                _refuse(source, "the user data", value.at, message, hint)
+            if name in switches and isinstance(given, (str, int)) and not isinstance(given, bool):
+                message = f"{name} is neither true nor false, and Ignition would stop the boot"
+                _refuse(source, "the user data", value.at, message, "write it without quotes")
+
+
+def _reject_paths_twice(root: Node, source: Source) -> None:
+    """Refuse a path that two files, directories or links have: Ignition 3 stops at a duplicate entry.
+
+    Raises:
+        UnfitError: There is one.
+    """
+    storage = field_of(root, "storage") if isinstance(root, Mapping) else None
+    seen: set[str] = set()
+    for name in ("directories", "files", "links"):
+        items = field_of(storage, name) if isinstance(storage, Mapping) else None
+        for item in items.items if isinstance(items, Sequence) else ():
+            path = field_of(item, "path") if isinstance(item, Mapping) else None
+            if not isinstance(path, Scalar):
+                continue
+            if path.text in seen:
+                message = (
+                    f"{_shown(path.text)} is in storage twice, and Ignition would stop the boot"
+                )
+                _refuse(source, "the user data", path.at, message, "keep one of them")
+            seen.add(path.text)
 
 
 def _shown(key: str) -> str:

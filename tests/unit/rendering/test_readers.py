@@ -209,6 +209,79 @@ def test_what_ignition_would_pass_over_or_take_the_last_of_is_refused(
     assert words in found.message
 
 
+@pytest.mark.parametrize(
+    ("text", "place", "words"),
+    [
+        ("runcmd: machineadm bootstrap\n", "line 2, column 9", "runcmd is not a list of commands"),
+        ("bootcmd: {a: b}\n", "line 2, column 10", "bootcmd is not a list of commands"),
+        ('runcmd:\n- echo "a": b\n- c\n', "line 3, column 3", "an item of runcmd is a map"),
+        ("runcmd:\n- echo ready: yes\n", "line 3, column 3", "an item of runcmd is a map"),
+        ("write_files:\n  path: /a\n", "line 3, column 3", "write_files is not a list of files"),
+        ("write_files: [/a]\n", "line 2, column 15", "an item of write_files is not a map"),
+    ],
+)
+def test_a_list_that_cloud_init_would_give_up_on_is_refused(
+    text: str, place: str, words: str
+) -> None:
+    found = refusal(HEAD + text)
+
+    assert found.code == "MA1622"
+    assert found.message.startswith(f"{place} of the user data: {words}")
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["runcmd:\n", "runcmd: []\n", "runcmd:\n- a: \"b\"\n".replace("a: ", "a:"), "runcmd:\n- [a, 'b: c']\n- 'd: e'\n",
+     "write_files: []\nbootcmd: ~\n"],
+)  # fmt: skip
+def test_a_list_that_cloud_init_reads_is_taken(text: str) -> None:
+    assert len(cloud_configs((HEAD + text).encode())) == 1
+
+
+@pytest.mark.parametrize(
+    ("storage", "words"),
+    [
+        ({"files": [{"path": "/a", "mode": "0644"}]}, "mode is not a number"),
+        ({"files": [{"path": "/a", "mode": True}]}, "mode is not a number"),
+        (
+            {"disks": [{"device": "/dev/sda", "partitions": [{"number": "1"}]}]},
+            "number is not a number",
+        ),
+        ({"files": [{"path": "/a", "overwrite": "true"}]}, "overwrite is neither true nor false"),
+        (
+            {"disks": [{"device": "/dev/sda", "wipeTable": 1}]},
+            "wipeTable is neither true nor false",
+        ),
+        ({"files": [{"path": "/a"}, {"path": "/a"}]}, "'/a' is in storage twice"),
+        (
+            {"files": [{"path": "/a"}], "links": [{"path": "/a", "target": "/b"}]},
+            "'/a' is in storage twice",
+        ),
+        ({"directories": [{"path": "/a"}], "files": [{"path": "/a"}]}, "'/a' is in storage twice"),
+    ],
+)
+def test_what_stops_ignition_at_boot_is_refused(storage: dict[str, object], words: str) -> None:
+    config = {"ignition": {"version": "3.4.0"}, "storage": storage}
+
+    with pytest.raises(UnfitError) as caught:
+        ignition_config(json.dumps(config).encode())
+
+    assert caught.value.code == "MA1622"
+    assert words in caught.value.message
+    assert "stop the boot" in caught.value.message
+
+
+def test_a_path_twice_is_nothing_to_ignition_2() -> None:
+    files = [
+        {"filesystem": "root", "path": "/a"},
+        {"filesystem": "root", "path": "/a", "append": True},
+    ]
+
+    assert ignition_config(
+        json.dumps({"ignition": {"version": "2.3.0"}, "storage": {"files": files}}).encode()
+    )
+
+
 @pytest.mark.parametrize("version", ["3.0.0", "3.5.0", "2.2.0", "4.0.0-experimental"])
 def test_an_ignition_configuration_is_read_whole(version: str) -> None:
     config = {
