@@ -39,6 +39,7 @@ class _Parts:
         self.files: list[dict[str, object]] = []
         self.units: list[dict[str, object]] = []
         self.users: list[dict[str, object]] = []
+        self.groups: list[dict[str, object]] = []
         self.early: Map = {}
         self.waits: list[str] = []
         self.notes: list[str] = []
@@ -111,6 +112,7 @@ def _write(
         (machine, "files", parts.files),
         (linux, "systemdUnits", parts.units),
         (linux, "users", parts.users),
+        (linux, "groups", parts.groups),
     ):
         if items:
             there[key] = [*there.get(key, ()), *items]
@@ -142,6 +144,7 @@ def _write(
             ("machine.files", parts.files),
             ("machine.linuxConfiguration.systemdUnits", parts.units),
             ("machine.linuxConfiguration.users", parts.users),
+            ("machine.linuxConfiguration.groups", parts.groups),
             ("ignition.additionalConfig", parts.early),
         )
         if items
@@ -167,7 +170,9 @@ def _read(config: Map, parts: _Parts) -> None:
         elif name == "passwd" and isinstance(value, dict):
             for user in _maps(value.get("users")):
                 _user(user, parts)
-            _others(value, ("users",), "passwd", parts)
+            for group in _maps(value.get("groups")):
+                _group(group, parts)
+            _others(value, ("users", "groups"), "passwd", parts)
         elif name == "kernel_arguments" and isinstance(value, dict):
             _kernel_arguments(value, parts)
         elif name == "networkd" and isinstance(value, dict):
@@ -425,7 +430,36 @@ def _owner(file: Map) -> str:
     return "" if names == ["root", "root"] else ":".join(names)
 
 
+_ACCOUNT: Final = {
+    "name": "name",
+    "gecos": "gecos",
+    "home_dir": "homeDir",
+    "primary_group": "primaryGroup",
+    "shell": "shell",
+    "password_hash": "passwordHash",
+    "groups": "groups",
+    "ssh_authorized_keys": "sshAuthorizedKeys",
+    "system": "system",
+}
+"""What an account of ours has as well."""
+
+_ONLY_THERE: Final = {
+    "uid": "uid",
+    "no_create_home": "noCreateHome",
+    "no_user_group": "noUserGroup",
+    "no_log_init": "noLogInit",
+    "should_exist": "shouldExist",
+}
+
+
 def _user(user: Map, parts: _Parts) -> None:
+    if any(user.get(name) not in (None, False, "") for name in _ONLY_THERE):
+        # What ours cannot say stays an account of Ignition's, all of it: one account has one maker.
+        names = {**_ACCOUNT, **_ONLY_THERE}
+        entry = {names[name]: value for name, value in user.items() if name in names}
+        parts.early.setdefault("passwd", {}).setdefault("users", []).append(entry)
+        _others(user, tuple(names), f"user {user.get('name', '')}", parts)
+        return
     found: dict[str, object] = {"name": str(user.get("name", ""))}
     for theirs, ours in (
         ("gecos", "gecos"),
@@ -444,19 +478,18 @@ def _user(user: Map, parts: _Parts) -> None:
         found["lockPassword"] = False
     if user.get("system") is True:
         found["system"] = True
-    known = (
-        "name",
-        "gecos",
-        "home_dir",
-        "primary_group",
-        "shell",
-        "password_hash",
-        "groups",
-        "ssh_authorized_keys",
-        "system",
-    )
-    _others(user, known, f"user {found['name']}", parts)
+    _others(user, (*_ACCOUNT, *_ONLY_THERE), f"user {found['name']}", parts)
     parts.users.append(found)
+
+
+def _group(group: Map, parts: _Parts) -> None:
+    found: dict[str, object] = {"name": str(group.get("name", ""))}
+    if isinstance(group.get("gid"), int):
+        found["gid"] = group["gid"]
+    if group.get("system") is True:
+        found["system"] = True
+    _others(group, ("name", "gid", "system"), f"group {found['name']}", parts)
+    parts.groups.append(found)
 
 
 def _boolean(value: object) -> bool | Bare | None:

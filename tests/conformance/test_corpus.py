@@ -207,6 +207,7 @@ storage:
   luks: [{name: secret, device: /dev/sde, wipe_volume: true, discard: true}]
   files:
   - {path: /opt/extensions/a.raw, contents: {source: "https://example.com/a", compression: gzip, http_headers: [{name: b, value: c}]}}
+passwd: {users: [{name: a, uid: 700, no_create_home: true, no_user_group: true, no_log_init: true, home_dir: /srv/a, primary_group: users}]}
 kernel_arguments: {should_exist: [audit=1], should_not_exist: [quiet]}
 networkd: {units: [{name: 10-a.network, contents: "[Match]"}]}
 """
@@ -230,6 +231,8 @@ def test_ignition_takes_each_word_of_storage() -> None:
         "mountOptions",
         "wipeVolume",
         "shouldNotExist",
+        "noCreateHome",
+        "homeDir",
     ):
         assert word in text
         assert judges.ignition_validate(text.replace(word, word.lower() + "_").encode()) != [], word

@@ -207,6 +207,27 @@ def test_kernel_arguments_and_networks_are_there_before_the_agent() -> None:
     }
 
 
+def test_an_account_that_ours_cannot_say_stays_one_of_ignition() -> None:
+    found = additional(
+        "passwd:\n"
+        "  users: [{name: a, uid: 7, no_create_home: true, home_dir: /b, ssh_authorized_keys: [ssh-ed25519 AAAA]}, {name: c, no_create_home: false}]\n"
+        "  groups: [{name: d, gid: 8, system: true}]\n"
+    )
+
+    assert found.undecided == {}
+    assert json.loads(found.spec["ignition"]["additionalConfig"])["passwd"]["users"] == [
+        {
+            "name": "a",
+            "uid": 7,
+            "noCreateHome": True,
+            "homeDir": "/b",
+            "sshAuthorizedKeys": ["ssh-ed25519 AAAA"],
+        }
+    ]
+    linux = found.spec["machine"]["linuxConfiguration"]
+    assert linux == {"users": [{"name": "c"}], "groups": [{"name": "d", "gid": 8, "system": True}]}
+
+
 def test_a_placeholder_for_a_number_stays_one() -> None:
     found = additional(
         'storage: {disks: [{device: /dev/sdb, wipe_table: "${WIPE}", partitions: [{number: "${N}"}]}]}'
