@@ -10,6 +10,7 @@ from crdgen.generate.model import GenerationError, Schema
 from crdgen.generate.structural import Rules, Structural
 from machineadm.api.resources import Column, Resource, Version
 
+# Not crdlint's: generating must not depend on the distribution that checks the result.
 ANNOTATION_LIMIT = 262144
 """Bytes that `kubectl apply` can keep of an object in its annotation."""
 
@@ -22,11 +23,13 @@ def definition(resource: Resource, docs: Docs, rules: Rules) -> Schema:
             be too large.
     """
     kind = _kind(resource)
+    # Told here in words of the types, before a server says it of the output.
     stored = [version.name for version in resource.versions if version.storage]
     if len(stored) != 1:
         raise GenerationError(kind, f"exactly one version is stored, not {len(stored)}")
     if not any(version.served for version in resource.versions):
         raise GenerationError(kind, "no version is served")
+    # A fixed order: moving a version in the source must not change the file.
     versions = sorted(resource.versions, key=lambda version: version.name)
     found = {
         "apiVersion": "apiextensions.k8s.io/v1",
@@ -42,6 +45,7 @@ def definition(resource: Resource, docs: Docs, rules: Rules) -> Schema:
             "versions": [_version(version, resource, docs, rules) for version in versions],
         },
     }
+    # As it is sent, compact.
     size = len(json.dumps(found, separators=(",", ":"), ensure_ascii=False).encode())
     if size > ANNOTATION_LIMIT:
         raise GenerationError(
@@ -58,6 +62,7 @@ def file_name(resource: Resource) -> str:
 
 def _kind(resource: Resource) -> str:
     kinds = {version.type.__name__ for version in resource.versions}
+    # The kind is the name of the type, and a resource has one kind in all versions.
     if len(kinds) != 1:
         raise GenerationError(resource.plural, "its versions have types of different names")
     return kinds.pop()
@@ -85,6 +90,8 @@ def _version(version: Version, resource: Resource, docs: Docs, rules: Rules) -> 
         descriptions=resource.descriptions,
         undescribed=resource.undescribed,
     )
+    # A walker for each version: what is known of a type includes its descriptions, which are a
+    # resource's own.
     root = walker.root(described(version.type), status=resource.status)
     found: Schema = {
         "name": version.name,
@@ -110,5 +117,6 @@ def _column(column: Column) -> Schema:
     if column.description:
         found["description"] = column.description
     if column.wide:
+        # Columns with a priority above 0 are shown by `kubectl get -o wide` alone.
         found["priority"] = 1
     return found

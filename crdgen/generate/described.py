@@ -12,6 +12,7 @@ from machineadm.api.later import Later, load
 def described(cls: type) -> inspect.Type:
     """Describe a type. Types that it does not reach stay unloaded: building them takes longer than generating a small kind."""
     info = inspect.type_info(cls)
+    # Only then: load() builds types that most kinds do not reach.
     if _has_stand_in(info, set()):
         load()
         info = inspect.type_info(cls)
@@ -23,6 +24,7 @@ def _has_stand_in(info: Any, seen: set[int]) -> bool:
         return any(_has_stand_in(one, seen) for one in info)
     if isinstance(info, inspect.CustomType):
         return isinstance(info.cls, Later)
+    # A type may hold itself.
     if not isinstance(info, Struct) or id(info) in seen:
         return False
     seen.add(id(info))

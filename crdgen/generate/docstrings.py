@@ -46,9 +46,12 @@ class Docs:
             cls: The type that has the field, or inherits it.
             name: Name of the field in Python.
         """
+        # The nearest first: a subclass may describe an inherited field anew.
         for base in cls.__mro__:
             module = self._module(base.__module__)
             text = module.get(base.__qualname__, {}).get(name)
+            # The remark is made for the class that was asked for: a base's field may be built in
+            # one kind and not in another.
             if text is not None:
                 return f"{text} {NOT_BUILT}" if not_built(cls, name) else text
         return ""
@@ -56,6 +59,7 @@ class Docs:
     def _module(self, name: str) -> dict[str, dict[str, str]]:
         if name not in self._modules:
             file = getattr(sys.modules.get(name), "__file__", None)
+            # The agent's compiled modules have no source, and generating is never done from them.
             source = Path(file).read_text() if file and file.endswith(".py") else ""
             self._modules[name] = dict(_classes(ast.parse(source), ""))
         return self._modules[name]
@@ -68,12 +72,14 @@ def _classes(node: ast.AST, prefix: str) -> list[tuple[str, dict[str, str]]]:
             found.append((prefix + child.name, _fields(child)))
             found += _classes(child, f"{prefix}{child.name}.")
         elif isinstance(child, ast.FunctionDef):
+            # As __qualname__ writes it: tests define types in functions.
             found += _classes(child, f"{prefix}{child.name}.<locals>.")
     return found
 
 
 def _fields(node: ast.ClassDef) -> dict[str, str]:
     fields = {}
+    # A field and the string right below it; any other string describes nothing.
     for statement, after in zip(node.body, node.body[1:], strict=False):
         if (
             isinstance(statement, ast.AnnAssign)
@@ -90,6 +96,7 @@ def shortened(text: str, limit: int | None) -> str:
     """A text of at most so many characters, cut behind a sentence if there is one, else behind a word."""
     if limit is None or len(text) <= limit:
         return text
+    # One more, so that a sentence that ends at the limit is found.
     head = text[: limit + 1]
     for end in (". ", ".\n"):
         if (at := head.rfind(end)) > 0:

@@ -19,6 +19,8 @@ from machineadm.api.schemas import UNSUPPORTED, assembled
 NULLABLE = frozenset({"taints"})
 """Fields in which null says something to the agent; everywhere else it refuses null."""
 
+# Widths of numbers, and base64, are formats of OpenAPI; editors complain of formats that they do
+# not know.
 _OPENAPI_ONLY = frozenset({"int32", "int64", "byte"})
 
 
@@ -56,6 +58,8 @@ class Bundle:
         # $defs have one name each; the second type would take the first one's place.
         elif self._types[name] is not struct.cls:
             raise GenerationError(path, f"there are two types called {name}")
+        # References, unlike in definitions: editors show the name of a part, and the file stays
+        # small.
         return {"$ref": f"#/$defs/{name}"}
 
     def _fields(self, struct: inspect.StructType, path: str) -> Schema:
@@ -80,6 +84,7 @@ class Bundle:
             schema["required"] = required
         declared: tuple[OneOf, ...] = getattr(struct.cls, "one_of", ())
         conditions = [c for rule in declared for c in _counts(rule, properties)]
+        # One alone needs no allOf, and messages of editors name a shorter place.
         if len(conditions) == 1:
             schema |= conditions[0]
         elif conditions:
@@ -95,14 +100,17 @@ class Bundle:
         if instead := not_built(cls, field.name):
             schema = {**schema, UNSUPPORTED: instead}
         default = _default(field)
+        # Empty ones say what absence says.
         if default not in (None, [], {}, ""):
             schema = {**schema, "default": default}
+        # An example in the description is for people first, so it wins.
         example = _example(text, schema) or _expected(field.type, schema)
         return {**schema, "examples": [example]} if example is not None else schema
 
     def _node(self, type_: inspect.Type, path: str, *, nullable: bool = False) -> Schema:
         taken = take_apart(type_, path)
         schema = {**self._bare(taken, path), **_for_readers(taken.schema)}
+        # JSON Schema has the type; `nullable` is OpenAPI's.
         return {"anyOf": [schema, {"type": "null"}]} if nullable else schema
 
     def _bare(self, taken: Taken, path: str) -> Schema:
@@ -134,6 +142,8 @@ class Bundle:
     def _union(self, union: inspect.UnionType, path: str) -> Schema:
         members = [self._node(member, path) for member in union.types]
         tagged = all(isinstance(t, inspect.StructType) for t in union.types)
+        # oneOf only where a tag makes them exclusive: others may overlap, such as integers and
+        # numbers.
         return {"oneOf" if tagged else "anyOf": members}
 
     def _list(self, items: Any, taken: Taken, path: str) -> Schema:
@@ -153,6 +163,7 @@ class Bundle:
         key = self._node(mapping.key_type, f"{path}{{}}")
         if key.get("type") != "string":
             raise GenerationError(path, "keys of a map are strings in JSON")
+        # Every key is a string, so the type alone says nothing.
         if len(key) > 1:
             schema["propertyNames"] = {k: v for k, v in key.items() if k != "type"}
         if value := self._node(mapping.value_type, f"{path}.*"):
@@ -182,6 +193,7 @@ def _for_readers(given: Schema) -> Schema:
 
 def _counts(rule: OneOf, properties: dict[str, Schema]) -> list[Schema]:
     present = [_present(name, properties[name]) for name in rule.fields]
+    # oneOf and anyOf count by themselves what is present.
     if rule.least == 1:
         return [{"oneOf" if rule.most == 1 else "anyOf": present}]
     pairs = [[a, b] for i, a in enumerate(present) for b in present[i + 1 :]]
@@ -208,6 +220,7 @@ def _default(field: inspect.Field) -> Any:
         return None
     if value is None or value is msgspec.UNSET or isinstance(value, msgspec.Struct):
         return None
+    # Through JSON: what is written is what a reader of JSON sees, with wire names.
     return msgspec.json.decode(msgspec.json.encode(value))
 
 
@@ -240,6 +253,7 @@ def fits(value: str, schema: Schema) -> bool:
         return False
     if "enum" in schema:
         return value in schema["enum"]
+    # 4096 where nothing is said: an example longer than that is none.
     if not schema.get("minLength", 0) <= len(value) <= schema.get("maxLength", 4096):
         return False
     return "pattern" not in schema or re.search(schema["pattern"], value) is not None

@@ -15,6 +15,7 @@ ROLE_FILE = "role.yaml"
 PATCH_FILE = "machine-infrastructureref.yaml"
 MACHINE_VERSIONS = ("v1alpha3", "v1alpha4", "v1beta1", "v1beta2")
 """Versions of Cluster API's Machine in the order of its definition, as releases 1.11 and 1.12 have them."""
+# The version that is stored: in an older one Cluster API's conversion would drop the field.
 PATCHED_VERSIONS = ("v1beta2",)
 
 _REFERENCE = (
@@ -34,6 +35,7 @@ def kustomization(resources: Sequence[Resource]) -> Schema:
 
 def role(resources: Sequence[Resource]) -> Schema:
     """Lets Cluster API's manager work with the infrastructure group, which its own role does not name."""
+    # The bootstrap group needs no such role: Cluster API's own names it.
     own = [resource for resource in resources if resource.group == INFRASTRUCTURE_GROUP]
     return {
         "apiVersion": "rbac.authorization.k8s.io/v1",
@@ -41,6 +43,7 @@ def role(resources: Sequence[Resource]) -> Schema:
         "metadata": {
             "name": "machineadm-aggregate-to-manager",
             "labels": {
+                # The label by which Cluster API's aggregated role finds it.
                 "cluster.x-k8s.io/aggregate-to-manager": "true",
                 "cluster.x-k8s.io/provider": own[0].labels["cluster.x-k8s.io/provider"],
             },
@@ -62,6 +65,7 @@ def patch_of_machine(docs: Docs, rules: Rules) -> list[Schema]:
     nothing else is hit.
     """
     value = Structural(docs, rules).part(InfrastructureReference)
+    # The type's own text speaks of a MachineBootstrap.
     value["description"] = _REFERENCE
     operations: list[Schema] = [
         {"op": "test", "path": f"/spec/versions/{index}/name", "value": name}
@@ -73,6 +77,8 @@ def patch_of_machine(docs: Docs, rules: Rules) -> list[Schema]:
             "/properties/spec/properties/bootstrap"
         )
         operations += [
+            # Also asserted, since `add` to a place that is not there fails with words that help
+            # nobody.
             {"op": "test", "path": f"{bootstrap}/type", "value": "object"},
             {"op": "add", "path": f"{bootstrap}/properties/infrastructureRef", "value": value},
         ]

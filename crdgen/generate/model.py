@@ -64,18 +64,21 @@ def take_apart(type_: inspect.Type, path: str) -> Taken:
     nullable = False
     while True:
         if isinstance(type_, inspect.Metadata):
+            # The outer one wins: Annotated around a named type says more of this field.
             extra = {**(type_.extra or {}), **extra}
             schema = {**(type_.extra_json_schema or {}), **schema}
             type_ = type_.type
         elif isinstance(type_, inspect.UnionType) and type_.includes_none:
             nullable = True
             others = tuple(t for t in type_.types if not isinstance(t, inspect.NoneType))
+            # A union with None is how Python says "optional"; what is left is the type itself.
             type_ = others[0] if len(others) == 1 else inspect.UnionType(others)
         elif isinstance(type_, inspect.LiteralType) and None in type_.values:
             nullable = True
             type_ = inspect.LiteralType(tuple(v for v in type_.values if v is not None))
         else:
             break
+    # A mistyped declaration would be a check that nobody makes.
     if unknown := sorted(extra.keys() - DECLARATIONS):
         raise GenerationError(path, f"declares {', '.join(unknown)}, which nothing reads")
     return Taken(type_, extra, schema, nullable)

@@ -13,6 +13,7 @@ from crdgen.generate.reference import index, pages
 from crdgen.generate.yaml_text import dump
 from machineadm.api.resources import DOCUMENTS, RESOURCES, RULES
 
+# Also what `--check` looks through for files that are generated no more.
 GENERATED = (
     "crds/*.yaml",
     "crds/schemas/*",
@@ -31,6 +32,7 @@ def outputs() -> dict[str, str]:
     Raises:
         GenerationError: A type says what cannot be expressed.
     """
+    # One for all: each module is parsed once.
     docs = Docs()
     found = {
         f"crds/{file_name(resource)}": _HEAD + dump(definition(resource, docs, RULES))
@@ -46,6 +48,7 @@ def outputs() -> dict[str, str]:
 
 def _for_readers(docs: Docs) -> dict[str, str]:
     bundle = Bundle(docs)
+    # Documents first, in the order of the reference's index.
     kinds = list(dict.fromkeys([*DOCUMENTS, *(v.type for r in RESOURCES for v in r.versions)]))
     for kind in kinds:
         bundle.add(kind)
@@ -54,6 +57,8 @@ def _for_readers(docs: Docs) -> dict[str, str]:
         f"crds/schemas/{kind.__name__}.json": _pretty(bundle.document(kind.__name__))
         for kind in DOCUMENTS
     }
+    # In one file, since `explain` and `schema` read both; compact, because it is packed into the
+    # agent.
     data = {"kinds": names, "$defs": bundle.definitions}
     found["machineadm/cli/kinds.json"] = json.dumps(data, separators=(",", ":")) + "\n"
     for name, text in pages(names, bundle.definitions).items():

@@ -57,6 +57,7 @@ def in_order(kind: str, definitions: dict[str, Schema]) -> list[str]:
     found: dict[str, None] = {}
 
     def visit(name: str) -> None:
+        # A type may hold itself.
         if name not in found:
             found[name] = None
             for part in references(definitions[name]):
@@ -75,6 +76,7 @@ def _section(name: str, schema: Schema, links: Mapping[str, str], *, top: bool) 
     lines.append("| --- | --- | --- | --- | --- |")
     required = schema.get("required", ())
     for field, value in schema["properties"].items():
+        # A pipe in a cell would end it.
         cells = (
             f"`{field}`",
             kind_of(value, links),

@@ -46,6 +46,7 @@ def cel_name(name: str, path: str = "") -> str:
         return f"__{name}__"
     if not re.fullmatch(r"[A-Za-z_.\-/][A-Za-z0-9_.\-/]*", name):
         raise GenerationError(path or name, f"{name!r} cannot be named in a rule")
+    # First: the words that follow bring underscores of their own.
     escaped = name.replace("__", "__underscores__")
     for sign, word in ((".", "__dot__"), ("-", "__dash__"), ("/", "__slash__")):
         escaped = escaped.replace(sign, word)
@@ -57,6 +58,8 @@ def present(name: str, field: Schema) -> str:
     self = f"self.{cel_name(name)}"
     if field.get("type") == "array" and not field.get("minItems"):
         return f"has({self}) && size({self}) > 0"
+    # As with lists: msgspec leaves both out when they are empty, so the server must not count what
+    # a client that writes them all sends.
     if "additionalProperties" in field and not field.get("minProperties"):
         return f"has({self}) && size({self}) > 0"
     return f"has({self})"
@@ -71,9 +74,11 @@ def one_of(rule: OneOf, schema: Schema, path: str) -> Schema:
     for name in rule.fields:
         if name not in schema["properties"]:
             raise GenerationError(path, f"a rule names {name!r}, which is not a field")
+        # A rule about it would be true or false for every object.
         if name in schema.get("required", ()):
             raise GenerationError(path, f"a rule counts {name!r}, which is always present")
     tests = [present(name, schema["properties"][name]) for name in rule.fields]
+    # The short form of two is cheaper by the server's estimate, and easier to read in its message.
     if rule.least == 0 and len(tests) == 2:
         expression = f"!({' && '.join(tests)})"
     elif rule.most is None:
@@ -96,6 +101,7 @@ def _how_many(rule: OneOf) -> str:
 def written(rule: Rule) -> Schema:
     """Return a rule as it is written in a schema."""
     entry: Schema = {"rule": rule.expression, "message": rule.message, "reason": rule.reason}
+    # Without it the message names the object, which is right for rules over several fields.
     if rule.field:
         entry["fieldPath"] = f".{rule.field}"
     return entry
@@ -104,6 +110,7 @@ def written(rule: Rule) -> Schema:
 def immutable_field() -> Schema:
     """On the field: its value stays."""
     return {
+        # A transition rule runs only where there is an old value, so creation is free.
         "rule": "self == oldSelf",
         "message": "cannot be changed",
         "reason": "FieldValueForbidden",
@@ -114,6 +121,7 @@ def immutable_presence(name: str) -> Schema:
     """On the object: an optional field that stays neither comes nor goes."""
     field = cel_name(name)
     return {
+        # On the object, for a rule on the field is not run when the field comes or goes.
         "rule": f"has(oldSelf.{field}) == has(self.{field})",
         "message": f"{name} cannot be changed",
         "reason": "FieldValueForbidden",
@@ -152,4 +160,5 @@ def _is(tag_field: str, tags: list[str]) -> str:
     self = f"self.{cel_name(tag_field)}"
     if len(tags) == 1:
         return f"{self} == '{tags[0]}'"
+    # repr() writes single quotes, which CEL takes, and tags hold none.
     return f"{self} in [{', '.join(repr(tag) for tag in tags)}]"

@@ -17,6 +17,7 @@ from machineadm.redaction import Secret
 
 INT32 = (-(2**31), 2**31 - 1)
 INT64 = (-(2**63), 2**63 - 1)
+# Bounds of a schema are float64 to the API server.
 EXACT = 2**53
 """Up to here every integer is a float64, too."""
 _CONTROL, _SEPARATORS = "\\x00-\\x1f\\x7f-\\x9f", "\u2028\u2029"
@@ -25,6 +26,8 @@ CONTROL = _CONTROL + _SEPARATORS
 
 BASE64 = "^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$"
 _FORMATS = frozenset({"base64", "cidr", "duration", "ip", "pem", "quantity", "semver", "url"})
+# Classes such as \d know all of Unicode in Python and ASCII in RE2; anchors and references differ
+# or are missing.
 _NOT_RE2 = re.compile(r"(?<!\\)(?:\\\\)*(\\[dDwWsSbBAZ1-9]|\(\?(?!:))")
 
 
@@ -41,6 +44,7 @@ def scalar(taken: Taken, path: str) -> Schema | None:
 def _string(taken: Taken, path: str) -> Schema:
     type_: Any = taken.type
     extra = taken.extra
+    # msgspec checks what is in Meta; in extra nobody would check it on the machine.
     for key in ("minLength", "maxLength"):
         if key in extra:
             raise GenerationError(path, f"{key} of a str belongs into Meta itself")
@@ -50,6 +54,7 @@ def _string(taken: Taken, path: str) -> Schema:
 
 def _secret(taken: Taken, path: str) -> Schema:
     type_: Any = taken.type
+    # The one custom type that decoding knows.
     if type_.cls is not Secret:
         raise GenerationError(path, f"{type_.cls.__name__} has no schema")
     extra = taken.extra
@@ -60,6 +65,7 @@ def _text(
     least: int | None, most: int | None, pattern: str | None, extra: dict[str, Any], path: str
 ) -> Schema:
     schema: Schema = {"type": "string"}
+    # 0 is what everything has.
     if least:
         schema["minLength"] = least
     if most is not None:
@@ -89,6 +95,7 @@ def _check_pattern(pattern: str, path: str) -> None:
             f"pattern {pattern!r}: {match[1]!r} differs in RE2, or does not exist; spell it out",
         )
     try:
+        # After the test for RE2: what is left means the same to both.
         re.compile(pattern)
     except re.error as error:
         raise GenerationError(path, f"pattern {pattern!r}: {error}") from None
@@ -102,6 +109,7 @@ def lets_control_pass(pattern: str) -> bool:
     """
     control = "\x00\t\n\r\x1f\x7f\x85\u2028\u2029"
     classes = re.findall(r"(?<!\\)(?:\\\\)*(\[\^(?:\\.|[^\]\\])+\]|\.)", _without_classes(pattern))
+    # Tried and not parsed: nine characters are quicker to test than a class is to understand.
     return any(re.match(found, character) for found in classes for character in control)
 
 
@@ -121,6 +129,7 @@ def _integer(taken: Taken, path: str) -> Schema:
             raise GenerationError(path, f"{key} {bound} is rounded by the server; stay within 2^53")
     least = bounds.get("minimum", bounds.get("exclusiveMinimum"))
     most = bounds.get("maximum", bounds.get("exclusiveMaximum"))
+    # int32 is said only where bounds hold it, as kubectl explain shows it.
     narrow = least is not None and most is not None and INT32[0] <= least and most <= INT32[1]
     return {"type": "integer", "format": "int32" if narrow else "int64", **bounds}
 
@@ -179,11 +188,13 @@ def _bytes(taken: Taken, path: str) -> Schema:
 
 
 def _encoded(length: int) -> int:
+    # Three bytes are four characters of base64.
     return (length + 2) // 3 * 4
 
 
 def _moment(taken: Taken, path: str) -> Schema:
     type_: Any = taken.type
+    # date-time has a zone (RFC 3339), and a time without one means another moment on each machine.
     if type_.tz is not True:
         raise GenerationError(path, "a time needs its zone: Meta(tz=True)")
     return {"type": "string", "format": "date-time"}
@@ -226,5 +237,6 @@ _MAKERS: dict[type, Callable[[Taken, str], Schema]] = {
     inspect.DataclassType: _refused("use a Struct: only Structs carry rules and descriptions"),
     inspect.NoneType: _refused("null alone is not a type"),
     inspect.ExtType: _refused("MessagePack extensions are not JSON"),
+    # Bytes like the others once they are JSON.
     inspect.MemoryViewType: _bytes,
 }

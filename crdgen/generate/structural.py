@@ -49,7 +49,9 @@ class Structural:
         self._descriptions = descriptions
         self._undescribed = frozenset(undescribed)
         self._known: dict[type, Schema] = {}
+        # Types that are being walked, to notice one that holds itself.
         self._open: list[type] = []
+        # Atomic lists around the place that is walked; a number, for they nest.
         self._fixed_lists = 0
 
     def root(self, type_: inspect.Type, *, status: bool) -> Schema:
@@ -66,6 +68,7 @@ class Structural:
         properties = dict(schema.get("properties", {}))
         for envelope in ("apiVersion", "kind"):
             if envelope in properties:
+                # In the words of every CRD, not those of our types: `kubectl explain` shows them.
                 properties[envelope] = {
                     "type": "string",
                     "description": self._said(_ENVELOPE[envelope]),
@@ -87,6 +90,7 @@ class Structural:
         Raises:
             GenerationError: It says what a definition cannot express.
         """
+        # A copy: the caller changes its description, and the node is shared.
         return {**self._node(described(cls), cls.__name__)}
 
     def _node(self, type_: inspect.Type, path: str) -> Schema:
@@ -107,6 +111,7 @@ class Structural:
         if examples:
             # OpenAPI has one example, JSON Schema a list.
             given["example"] = examples[0]
+        # Whatever the type says: an open object is judged by its reader.
         if given.get(_PRESERVE):
             return given
         found = scalar(taken, path)
@@ -132,6 +137,7 @@ class Structural:
                 return self._tagged((struct,), path) if struct.tag_field else schema
             case inspect.UnionType() as union:
                 return self._union(union, path)
+            # Tuples of any length are lists in JSON.
             case inspect.VarTupleType() | inspect.ListType() as items:
                 return self._list(items, taken, path)
             case inspect.SetType() | inspect.FrozenSetType() as items:
@@ -165,6 +171,7 @@ class Structural:
             properties[field.encode_name] = schema = self._field(struct.cls, field, place)
             if field.required:
                 required.append(field.encode_name)
+            # Only optional ones: a required field neither comes nor goes.
             elif rules.immutable_field() in schema.get(_VALIDATIONS, ()):
                 presence.append(rules.immutable_presence(field.encode_name))
         schema = {"type": "object"}
@@ -207,6 +214,7 @@ class Structural:
         if len(structs) == len(members):
             return self._tagged(tuple(structs), path)
         kinds = {type(m.type) for m in members}
+        # The one union that structural schemas have: x-kubernetes-int-or-string.
         if kinds == {inspect.IntType, inspect.StrType} and len(members) == 2:
             return _int_or_string(members, path)
         raise GenerationError(
@@ -231,12 +239,15 @@ class Structural:
             schema["minItems"] = items.min_length
         if items.max_length is not None:
             schema["maxItems"] = items.max_length
+        # Said although it is the default: then a change of it is a change of a line, which a review
+        # sees.
         if unique is None:
             return {**schema, "x-kubernetes-list-type": "atomic"}
         if item.get("nullable"):
             # The server merges such lists by key or value, and null has neither.
             raise GenerationError(path, "items that are told apart cannot be null")
         if unique == "":
+            # The server wants such items atomic, and we have no use for it.
             if item.get("type") in ("object", "array"):
                 raise GenerationError(path, "a set has items without parts")
             return {**schema, "x-kubernetes-list-type": "set"}
@@ -344,6 +355,7 @@ def _default(field: inspect.Field, schema: Schema, path: str) -> Schema:
     if value is None or value is msgspec.UNSET:
         return {}
     if isinstance(value, msgspec.Struct):
+        # An empty object, into which the server then puts the defaults of its fields.
         return {"default": {}} if _says_defaults(schema) else {}
     try:
         built = msgspec.json.decode(msgspec.json.encode(value))

@@ -29,6 +29,7 @@ def hoisted(variants: Sequence[Variant], path: str) -> Schema:
     properties: dict[str, Schema] = {
         tag_field: {
             "type": "string",
+            # In the order of the types, which is the order in which one explains them.
             "enum": tags,
             "description": "\n".join(
                 f"`{tag}`: {_first_line(text)}"
@@ -48,10 +49,12 @@ def hoisted(variants: Sequence[Variant], path: str) -> Schema:
         for name in schema.get("required", ()):
             if name != tag_field:
                 needers.setdefault(name, []).append(tag)
+        # A variant's own rules must not judge the others.
         validations += [rules.when(rule, tag_field, tag) for rule in schema.get(_VALIDATIONS, ())]
     only = [
         rules.only_with(name, tag_field, held)
         for name, held in sorted(holders.items())
+        # What all have needs no rule.
         if held != tags
     ]
     needed = [
@@ -86,9 +89,11 @@ def _merged(known: Schema | None, field: Schema, path: str) -> Schema:
     Raises:
         GenerationError: It means different things to them.
     """
+    # Structural schemas have no place where a default could depend on the tag.
     field = {key: value for key, value in field.items() if key != "default"}
     if known is None:
         return field
+    # One object has one schema for a name.
     if _meaning(known) != _meaning(field):
         raise GenerationError(path, "two variants of a union use this name for different things")
     said = [text for text in (known.get("description"), field.get("description")) if text]

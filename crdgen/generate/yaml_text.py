@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 _PLAIN = re.compile(r"[A-Za-z/^_.$(][A-Za-z0-9 _./^$()+*?;=<>~@\\-]*(?<! )\Z")
+# Wider than YAML 1.1 asks for: a quote too many changes nothing, and one too few changes the type.
 _NOT_TEXT = re.compile(
     r"(?:y|n|yes|no|on|off|true|false|null|~|\.inf|\.nan|[-+.]?[0-9][0-9_.:eExXa-fA-F+-]*|<<|=|\.+)\Z",
     re.IGNORECASE,
@@ -31,6 +32,8 @@ class _Writer:
         """The lines of a value, as they stand at the left margin."""
         if not isinstance(value, (Mapping, list, tuple)):
             return [scalar(value)]
+        # By identity: the walker gives the same object for what is shared, and it lives as long as
+        # the document.
         key = id(value)
         if key not in self._known:
             self._known[key] = (
@@ -40,6 +43,7 @@ class _Writer:
 
     def _mapping(self, mapping: Mapping[str, Any]) -> list[str]:
         found = []
+        # As controller-gen sorts, so that a diff shows what changed and not where it moved.
         for key in sorted(mapping):
             value, head = mapping[key], f"{scalar(key)}:"
             if isinstance(value, str) and "\n" in value and _block(value):
@@ -50,6 +54,7 @@ class _Writer:
                 found += ["  " + line if line else line for line in self.lines(value)]
             elif isinstance(value, (list, tuple)) and value:
                 found.append(head)
+                # Lists stand at the column of their key, as sigs.k8s.io/yaml writes them.
                 found += self.lines(value)
             else:
                 found.append(f"{head} {self.empty(value)}")
@@ -76,10 +81,12 @@ class _Writer:
 def scalar(value: Any) -> str:
     """A scalar in one line."""
     if not isinstance(value, str):
+        # true, false, null and numbers are written alike in both.
         return json.dumps(value)
     if _PLAIN.match(value) and not _NOT_TEXT.match(value):
         return value
     if value.isprintable() and value:
+        # Single quotes escape nothing but themselves, so backslashes of patterns stay readable.
         return "'" + value.replace("'", "''") + "'"
     return f'"{"".join(map(_escaped, value))}"'
 

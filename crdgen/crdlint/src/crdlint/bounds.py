@@ -25,6 +25,7 @@ def check_bounds(s: Schema, path: str, found: Findings, around: str = "") -> Non
         found: Where warnings go.
         around: For a schema below a junctor, the type outside it.
     """
+    # Below a junctor a type is not allowed, and that of the schema around holds.
     type_ = s.type or around
     if type_ in ("", "integer", "number"):
         _bounds(s, path, found)
@@ -38,6 +39,7 @@ def _bounds(s: Schema, path: str, found: Findings) -> None:
     if s.maximum is not None:
         said = math.ceil(s.maximum) - 1 if s.exclusive_maximum else math.floor(s.maximum)
         read = _read(s.maximum) - s.exclusive_maximum
+        # Beyond int64 there is no integer, so a larger bound says the same as the largest.
         if min(said, _LARGEST) != read:
             found.warning("CRD502", f"{path}.maximum", _message(s.maximum, _most(read)))
     if s.minimum is not None:
@@ -45,6 +47,7 @@ def _bounds(s: Schema, path: str, found: Findings) -> None:
         read = _read(s.minimum) + s.exclusive_minimum
         if max(said, _LEAST) != read:
             found.warning("CRD502", f"{path}.minimum", _message(s.minimum, _fewest(read)))
+    # Only if the conversion changes it: whole factors stay what they are.
     if s.multiple_of is not None and (read := _read(s.multiple_of)) != s.multiple_of:
         passes = f"multiples of {read} pass" if read > 0 else "none passes"
         found.warning("CRD502", f"{path}.multipleOf", _message(s.multiple_of, passes))

@@ -61,13 +61,17 @@ def check(
     """
     violations: list[Violation] = []
     judged = 0
+    # From 1, as kubectl and editors count documents of a stream.
     for number, document in enumerate(_unpacked(documents), 1):
+        # Of its own for each document: line_of() below needs the document that a path belongs to.
         found = Findings()
         for code, message, line in document.problems:
             violations.append(Violation(code, file, "", message, document=number, line=line))
         if is_definition(document.value):
             judged += 1
             check_definition(document.value, found, released, ours=ours)
+        # Kind or group is right and the other is not: somebody meant a definition, such as one of
+        # v1beta1, which a warning would not say loudly enough.
         elif _claims(document.value):
             judged += 1
             found.error("CRD002", "apiVersion", f"must be {definition.API_VERSION}")
@@ -78,6 +82,7 @@ def check(
             Violation(code, file, path, message, severity, number, line_of(document.value, path))
             for code, path, message, severity in found.found
         ]
+    # An error, so that a wrong path in a pipeline is not taken for a success.
     if not judged:
         violations.append(Violation("CRD002", file, "", "has no CustomResourceDefinition"))
     return violations
@@ -91,10 +96,14 @@ def _unpacked(documents: list[Document]) -> list[Document]:
         if (
             isinstance(value, dict)
             and isinstance(value.get("kind"), str)
+            # `kubectl get crd -o yaml` prints a List of v1; a CustomResourceDefinitionList is one
+            # as well.
             and value["kind"].endswith("List")
         ):
             items = value.get("items")
             out += [Document(item) for item in items] if isinstance(items, list) else []
+            # What was wrong with the writing of the List is told once, with its last item, since a
+            # List is no document of its own here.
             out[-1:] = [Document(o.value, document.problems) for o in out[-1:]]
         else:
             out.append(document)
@@ -128,11 +137,15 @@ def check_definition(
         ours: Whether it is one of ours, which must fit where others should.
     """
     decoding = Decoding(found)
+    # The server decodes before it validates, and so what it drops in decoding is never validated.
     crd = definition.DEFINITION(raw, "", decoding)
     decoded = len(found.found)
     spec = crd.get("spec") or {}
+    # In the order of ValidateCustomResourceDefinition, so that messages of both can be compared
+    # line by line.
     envelope.check_envelope(crd, found)
     _schemas(raw, spec, found)
+    # Of what was read and not of what was decoded: unknown keys count, since they are sent.
     sizes.check_sizes(raw, found, are_ours=ours)
     if released is not None:
         released.compare(crd, found)
@@ -141,6 +154,8 @@ def check_definition(
 
 def _silence(found: Findings, decoded: int, broken: set[str]) -> None:
     """What could not be decoded is reported once, and not again as missing."""
+    # By the end of the path: decoding knows places below spec.versions, and checks of shared
+    # schemas say spec.validation.
     ends = tuple(_tail(b) for b in broken)
     if ends:
         found.found[decoded:] = [
@@ -155,13 +170,17 @@ def _tail(path: str) -> str:
 def _schemas(raw: Mapping[str, Any], spec: Mapping[str, Any], found: Findings) -> None:
     """Check what versions hold. What all have alike, the API server holds and names only once."""
     versions: list[dict[str, Any]] = spec.get("versions") or []
+    # The server converts to its internal type first, where what all versions have alike moves to
+    # spec (Convert_v1_CustomResourceDefinitionSpec_To_apiextensions_...).
     shared = {
         key: _alike(raw, key)
         for key in ("schema", "subresources", "additionalPrinterColumns", "selectableFields")
     }
+    # A shared schema is validated once, for whichever version has a status.
     any_status = any("status" in (v.get("subresources") or {}) for v in versions)
     for index, version in enumerate(versions):
         each = f"spec.versions[{index}]"
+        # Shared ones are judged with the first version only; the server has them once as well.
         if not (shared["additionalPrinterColumns"] and index):
             base = "spec" if shared["additionalPrinterColumns"] else each
             columns = version.get("additionalPrinterColumns") or []
@@ -175,6 +194,8 @@ def _schemas(raw: Mapping[str, Any], spec: Mapping[str, Any], found: Findings) -
         if schema is None or (shared["schema"] and index):
             continue
         status = any_status if shared["schema"] else "status" in (version.get("subresources") or {})
+        # The path that the server's message has, which no author has ever written; line_of() undoes
+        # it.
         base = "spec.validation" if shared["schema"] else f"{each}.schema"
         check_schema(schema, f"{base}.openAPIV3Schema", status, found)
 
@@ -188,8 +209,10 @@ def _selectable(
 ) -> None:
     """The API server looks for the schema where it keeps the fields: both shared, or neither."""
     fields = version.get("selectableFields") or []
+    # None is what makes the server say that it finds no schema, although there is one.
     reachable = schema if shared["schema"] == shared["selectableFields"] else None
     base = "spec" if shared["selectableFields"] else each
+    # Fields are looked up in the structural schema; without one the server does not come this far.
     if reachable is None or is_convertible(reachable):
         openapi.check_selectable(fields, reachable, f"{base}.selectableFields", found)
 
@@ -211,18 +234,23 @@ def check_schema(schema: Schema, path: str, with_status: bool, found: Findings) 
         with_status: Whether the status subresource is on.
         found: Where violations go.
     """
+    # Before the structure: the server checks the root on the schema as it was written.
     openapi.check_root(schema, path, with_status, found)
     cel = None
+    # NewStructural fails otherwise, and nothing after it runs.
     if is_convertible(schema):
         before = found.errors()
         check_structural(schema, path, found)
         check_bounds(schema, path, found)
+        # Defaults are validated only against a structural schema; on a broken one they would give
+        # errors that follow from the first.
         if found.errors() == before:
             check_defaults(schema, path, found)
         if found.errors() == before:
             cel = rules.Rules(schema, path, found)
     openapi.check_openapi(schema, path, found, cel.judge if cel is not None else None)
     if cel is not None:
+        # After all nodes, since the limit is for the sum.
         cel.finish()
 
 
@@ -233,6 +261,7 @@ def line_of(value: Any, path: str) -> int:
         value: The document, as it was read.
         path: The place, as the API server writes it.
     """
+    # The first version stands for all where schemas are alike.
     rest, line = path.replace("spec.validation.", "spec.versions[0].schema.", 1), 0
     while rest:
         rest = rest.removeprefix(".")

@@ -24,6 +24,7 @@ Checks CustomResourceDefinitions as the Kubernetes API server would. - is standa
   --output text|json   text (default) or json
   --version            print the version
 """
+# Anywhere on the line: who asks for help has often begun to write the rest.
 _ANSWERS: Final = {"-h": HELP, "--help": HELP, "--version": f"crdlint {VERSION}\n"}
 _FRAMES: Final = 10_000  # a schema of the greatest depth that is read, several calls a level
 
@@ -59,9 +60,11 @@ def run(arguments: Sequence[str]) -> int:
     except UsageError as error:
         sys.stderr.write(f"crdlint: {error}\n{USAGE}\n")
         return 2
+    # All are found before one is printed, since JSON is one list.
     violations = list(check_files(options))
     render = rendering.as_json if options.output == "json" else rendering.as_text
     sys.stdout.write(render(violations))
+    # Warnings pass: they are about what could not be judged.
     return 1 if any(v.severity == "error" for v in violations) else 0
 
 
@@ -109,6 +112,7 @@ def check_files(options: Options) -> Iterable[Violation]:
     Yields:
         The violations, file by file.
     """
+    # Here and not at import: a library must not change its caller's process.
     sys.setrecursionlimit(max(sys.getrecursionlimit(), _FRAMES))
     released, problems = _released(options.released)
     yield from problems

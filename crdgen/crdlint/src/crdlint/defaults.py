@@ -11,6 +11,7 @@ from crdlint.model import Findings, shown
 from crdlint.schema import Schema
 from crdlint.shapes import Decoding, record
 
+# The server knows these itself, so pruning and validation treat them apart.
 _META: Final = ("apiVersion", "kind", "metadata")
 _METADATA: Final = record(definition.METADATA)
 
@@ -36,14 +37,17 @@ def _walk(
     is_root: bool = False,
 ) -> None:
     """Check a node and all below it. The trail leads from the resource to the node; None is an item of a list."""
+    # An embedded resource begins anew: the trail and what is metadata are counted from it.
     embedded = is_root or s.embedded_resource
     if embedded:
         resource, trail, in_meta = s, (), False
     if s.default is not None:
         _default(s, resource, trail, in_meta, is_root, f"{path}.default", found)
+    # Not into additionalProperties here: the server's walk goes into items and properties alone.
     if s.items is not None and s.items.schema is not None:
         _walk(s.items.schema, resource, (*trail, None), in_meta, f"{path}.items", found)
     for name, child in s.properties.items():
+        # Once in metadata, all below is.
         inside = in_meta or (embedded and name in _META)
         _walk(child, resource, (*trail, name), inside, f"{path}.properties[{name}]", found)
 
@@ -62,22 +66,27 @@ def _default(
     # A copy: _coerce changes metadata in place.
     value = copy.deepcopy(s.default)
     if in_meta:
+        # A default inside of metadata is judged in the whole object, because coercion of metadata
+        # works on the whole.
         surrounding = _surrounded(copy.deepcopy(value), trail)
         _coerce(surrounding, resource, True, path, found)
         if len(found.found) == before:
             _metadata(surrounding, resource, True, path, found)
     else:
+        # Pruning a stored default at each read would change it silently.
         if not is_pruned(value, s, whole):
             found.error("CRD221", path, "must not have unknown fields")
         _coerce(value, s, whole, path, found)
         if len(found.found) == before:
             _metadata(value, s, whole, path, found)
+    # Further checks of a value that is wrong would repeat it in other words.
     if len(found.found) > before:
         return
     for where, words in values.faults(value, s, path):
         found.error("CRD221", where, words)
     if len(found.found) == before:
         for where, words, judged in evaluation.failures(s, value, path, whole):
+            # What could not be judged is a warning: a guess must never stop a release.
             tell, code = (found.error, "CRD221") if judged else (found.warning, "CRD501")
             tell(code, where, words)
 
@@ -85,6 +94,7 @@ def _default(
 def _surrounded(value: Any, trail: tuple[str | None, ...]) -> dict[str, Any]:
     for name in reversed(trail):
         value = [value] if name is None else {name: value}
+    # The names that the server itself puts there (defaulting/validation.go).
     return {"kind": "Validation", "apiVersion": "validation/v1", **value}
 
 
@@ -96,6 +106,7 @@ def is_pruned(value: Any, s: Schema | None, embedded: bool = False) -> bool:
         s: Its schema; None if there is none.
         embedded: Whether it is a whole resource.
     """
+    # Unknown fields stay at this node; below fields that are specified, pruning goes on.
     if s is not None and s.preserve_unknown_fields:
         return _is_preserved(value, s, embedded)
     if isinstance(value, list):
@@ -104,6 +115,7 @@ def is_pruned(value: Any, s: Schema | None, embedded: bool = False) -> bool:
     if not isinstance(value, dict):
         return True
     if s is None:
+        # Where no schema is, everything is unknown, and only the empty object is as it was.
         return not value
     for key, item in value.items():
         if embedded and key in _META:
@@ -165,6 +177,8 @@ def _coerce(value: Any, s: Schema | None, embedded: bool, path: str, found: Find
                 if decoded is None:
                     found.error("CRD221", f"{path}.metadata", "must be valid metadata")
                 else:
+                    # Metadata goes through Go's ObjectMeta and loses what is empty or unknown
+                    # there; what is validated is what comes back.
                     value[key] = item = {k: v for k, v in decoded.items() if v}
             child = _child(s, key)
             _coerce(
@@ -180,6 +194,7 @@ def _child(s: Schema, key: str) -> Schema | None:
 
 def _decoded(value: Any) -> dict[str, Any] | None:
     """Metadata as the API server decodes it, dropping what it does not know; None if it cannot."""
+    # Thrown away: only whether it decodes is asked.
     scratch = Findings()
     decoding = Decoding(scratch)
     decoding.strict = False
@@ -220,6 +235,7 @@ def _embedded(value: dict[str, Any], path: str, found: Findings) -> None:
             found.error("CRD221", f"{path}.{key}", "must be a string")
         elif not text:
             found.error("CRD221", f"{path}.{key}", "must not be empty")
+        # As schema.ParseGroupVersion: a group and a version, or a version alone.
         elif key == "apiVersion" and text.count("/") > 1:
             found.error("CRD221", f"{path}.apiVersion", f"unexpected GroupVersion {shown(text)}")
         elif key == "kind" and (wrong := names.label_1035(text.lower())):
@@ -232,6 +248,8 @@ def _object_meta(metadata: dict[str, Any], path: str, found: Findings) -> None:
     envelope.check_object_meta(metadata, path, found, "CRD221")
     for key in ("name", "generateName"):
         name = metadata.get(key, "")
+        # path.IsValidPathSegmentName: names are segments of URLs. A generateName is only a prefix
+        # of one.
         if (key == "name" and name in (".", "..")) or "/" in name or "%" in name:
             found.error("CRD221", f"{path}.{key}", "must be usable as a segment of a path")
     namespace = metadata.get("namespace", "")

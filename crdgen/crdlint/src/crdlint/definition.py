@@ -22,6 +22,8 @@ from crdlint.shapes import (
 
 API_VERSION: Final = "apiextensions.k8s.io/v1"
 KIND: Final = "CustomResourceDefinition"
+# Go's time.Parse of RFC 3339 takes one digit of an hour and a comma before the fraction;
+# metav1.Time relies on it.
 _TIME: Final = re.compile(
     r"[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])T([01]?[0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]([.,][0-9]+)?"
     r"(Z|[-+]([01][0-9]|2[0-3]):[0-5][0-9])"
@@ -38,6 +40,7 @@ def _time(value: Any, path: str, decoding: Decoding) -> str:
 def _bytes(value: Any, path: str, decoding: Decoding) -> bytes:
     text = string(value, path, decoding)
     try:
+        # encoding/json drops line breaks in base64 and refuses everything else.
         return base64.b64decode(text.replace("\n", "").replace("\r", ""), validate=True)
     except (binascii.Error, ValueError):
         decoding.wrong(path, "base64", value)
@@ -46,11 +49,14 @@ def _bytes(value: Any, path: str, decoding: Decoding) -> bytes:
 
 _INT32: Final = integer(32)
 _INT64: Final = integer(64)
+# null in a map of strings is the empty string to encoding/json.
 _LABELS: Final = map_of(string, "")
+# Also decoded alone, for the metadata in defaults of embedded resources (defaults.py).
 METADATA: Final = {
     "name": string,
     "generateName": string,
     "namespace": string,
+    # No longer set by servers, but still a field of ObjectMeta, so strict decoding takes it.
     "selfLink": string,
     "uid": string,
     "resourceVersion": string,
@@ -82,6 +88,7 @@ METADATA: Final = {
                 "apiVersion": string,
                 "time": _time,
                 "fieldsType": string,
+                # Raw JSON to Go as well.
                 "fieldsV1": anything,
                 "subresource": string,
             }
@@ -154,6 +161,7 @@ _CONVERSION: Final = record(
         ),
     }
 )
+# A dump of a cluster has it; it is decoded because a wrong type there fails the whole object.
 _STATUS: Final = record(
     {
         "conditions": list_of(

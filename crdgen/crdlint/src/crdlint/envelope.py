@@ -12,7 +12,10 @@ from crdlint.model import Findings, shown
 
 Record = Mapping[str, Any]
 
+# apimachinery's TotalAnnotationSizeLimitB: 256 KiB of all annotations together.
 ANNOTATION_LIMIT: Final = 262_144
+# Of the table in validation.go (customResourceColumnDefinitionValidTypes, ...Formats), which
+# differs from the types of a schema: there is a date.
 _COLUMN_TYPES: Final = ("boolean", "date", "integer", "number", "string")
 _COLUMN_FORMATS: Final = (
     "byte",
@@ -24,6 +27,8 @@ _COLUMN_FORMATS: Final = (
     "int64",
     "password",
 )
+# Groups of the community need a link to the review of their API (pull request 1111 of
+# kubernetes/enhancements).
 _APPROVAL: Final = "api-approved.kubernetes.io"
 
 
@@ -34,6 +39,8 @@ def check_envelope(crd: Record, found: Findings) -> None:
         crd: A decoded CustomResourceDefinition.
         found: Where violations go.
     """
+    # What is absent is empty from here on, as Go's zero values are; decoding has told what had a
+    # wrong type.
     spec = crd.get("spec") or {}
     own = spec.get("names") or {}
     _metadata(crd.get("metadata") or {}, spec, found)
@@ -52,6 +59,8 @@ def check_envelope(crd: Record, found: Findings) -> None:
 
 def _metadata(metadata: Record, spec: Record, found: Findings) -> None:
     name = metadata.get("name", "")
+    # The name is derived and asked for all the same: it is the key in etcd, and so can never change
+    # with its parts.
     wanted = f"{(spec.get('names') or {}).get('plural', '')}.{spec.get('group', '')}"
     if not name:
         found.error("CRD101", "metadata.name", "is required")
@@ -59,6 +68,7 @@ def _metadata(metadata: Record, spec: Record, found: Findings) -> None:
         found.error("CRD101", "metadata.name", f"must be spec.names.plural.spec.group, {wanted!r}")
     elif wrong := names.subdomain(name):
         found.error("CRD101", "metadata.name", wrong)
+    # A definition is of the cluster.
     if metadata.get("namespace"):
         found.error("CRD101", "metadata.namespace", "is not allowed on this type")
     if metadata.get("generateName") not in (None, "", wanted):
@@ -82,9 +92,11 @@ def check_object_meta(metadata: Record, path: str, found: Findings, code: str) -
             found.error(code, f"{path}.labels", f"{shown(key)}: {wrong}")
     annotations = metadata.get("annotations") or {}
     for key in annotations:
-        # The API server checks annotation keys in lower case, and label keys as they are.
+        # The API server checks annotation keys in lower case (ValidateAnnotations), and label keys
+        # as they are.
         if wrong := names.qualified(key.lower()):
             found.error(code, f"{path}.annotations", f"{shown(key)}: {wrong}")
+    # Bytes and not characters: Go's len().
     size = sum(len(k.encode()) + len(v.encode()) for k, v in annotations.items())
     if size > ANNOTATION_LIMIT:
         found.error(code, f"{path}.annotations", f"{size} bytes, more than {ANNOTATION_LIMIT}")
@@ -94,6 +106,7 @@ def check_object_meta(metadata: Record, path: str, found: Findings, code: str) -
     for name in finalizers:
         if wrong := names.qualified(name):
             found.error(code, f"{path}.finalizers", f"{shown(name)}: {wrong}")
+    # ValidateFinalizers: the garbage collector could obey one of them only.
     if {"orphan", "foregroundDeletion"} <= set(finalizers):
         found.error(code, f"{path}.finalizers", "orphan and foregroundDeletion exclude each other")
     _owners(metadata.get("ownerReferences") or [], f"{path}.ownerReferences", found, code)
@@ -105,6 +118,7 @@ def _owners(owners: list[Record], path: str, found: Findings, code: str) -> None
         for key in ("apiVersion", "kind", "name", "uid"):
             if not owner.get(key):
                 found.error(code, f"{path}.{key}", "must not be empty")
+    # Two controllers would fight about one object.
     if sum(bool(owner.get("controller")) for owner in owners) > 1:
         found.error(code, path, "only one reference can have controller set to true")
 
@@ -124,10 +138,12 @@ def _managed(entries: list[Record], path: str, found: Findings, code: str) -> No
 
 
 def _is_printable(text: str) -> bool:
+    # Go's unicode.IsPrint: a space is printable, and no other white space is.
     return all(c == " " or (c.isprintable() and not c.isspace()) for c in text)
 
 
 def _approval(group: str, annotations: Mapping[str, str], found: Findings) -> None:
+    # IsProtectedCommunityGroup: these groups and those below them.
     if not re.search(r"(^|\.)(k8s|kubernetes)\.io$", group):
         return
     text = annotations.get(_APPROVAL, "")
@@ -148,6 +164,7 @@ def _group(group: str, found: Findings) -> None:
         found.error("CRD102", "spec.group", "is required")
     elif wrong := names.subdomain(group):
         found.error("CRD102", "spec.group", wrong)
+    # Groups without a dot are Kubernetes' own.
     elif "." not in group:
         found.error("CRD102", "spec.group", "should be a domain with at least one dot")
 
@@ -161,6 +178,8 @@ def _scope(scope: str, found: Findings) -> None:
 
 def _names(own: Record, found: Findings) -> None:
     kind = own.get("kind", "")
+    # Names are defaulted before they are validated (SetDefaults_CustomResourceDefinitionSpec), so
+    # an error may be about a name that was never written.
     singular = own.get("singular") or kind.lower()
     list_kind = own.get("listKind") or (f"{kind}List" if kind else "")
     for key, name in (("plural", own.get("plural", "")), ("singular", singular)):
@@ -168,9 +187,12 @@ def _names(own: Record, found: Findings) -> None:
         if wrong:
             found.error("CRD103", f"spec.names.{key}", wrong)
     for key, name in (("kind", kind), ("listKind", list_kind)):
+        # A kind is compared in lower case: it is written in camel case and becomes a part of
+        # resource names.
         wrong = names.label_1035(name.lower()) if name else "is required"
         if wrong:
             found.error("CRD103", f"spec.names.{key}", wrong)
+    # The server could not tell an object from a list of them.
     if kind and kind == list_kind:
         found.error("CRD103", "spec.names.listKind", "kind and listKind may not be the same")
     for key in ("shortNames", "categories"):
@@ -193,6 +215,7 @@ def _versions(versions: list[Record], found: Findings) -> None:
         if (version.get("schema") or {}).get("openAPIV3Schema") is None:
             found.error("CRD105", f"{path}.schema.openAPIV3Schema", "is required")
         _deprecation(version, path, found)
+    # Exactly one: etcd keeps each object in one version.
     storage = sum(bool(v.get("storage")) for v in versions)
     if storage != 1:
         found.error(
@@ -231,6 +254,7 @@ def check_columns(columns: list[Record], path: str, found: Findings) -> None:
             found.error("CRD107", f"{where}.type", f"must be one of {', '.join(_COLUMN_TYPES)}")
         if column.get("format", "") not in ("", *_COLUMN_FORMATS):
             found.error("CRD107", f"{where}.format", f"must be one of {', '.join(_COLUMN_FORMATS)}")
+        # The rest of the path is compiled by the server when it prints the table.
         if not column.get("jsonPath", "").startswith("."):
             found.error("CRD107", f"{where}.JSONPath", "must be a simple json path starting with .")
 
@@ -247,6 +271,7 @@ def check_subresources(subresources: Record | None, path: str, found: Findings) 
     if scale is None:
         return
     rules: tuple[tuple[str, tuple[str, ...]], ...] = (
+        # Autoscalers write to one and read the other, so each must be where writing it is right.
         ("specReplicasPath", (".spec.",)),
         ("statusReplicasPath", (".status.",)),
     )
@@ -271,6 +296,7 @@ def _conversion(conversion: Record | None, found: Findings) -> None:
         found.error(
             "CRD110", f"{path}.strategy", "must be None or Webhook" if strategy else "is required"
         )
+    # Refused and not ignored: a webhook that is never called looks like one that works.
     if strategy != "Webhook":
         if client is not None:
             found.error(
@@ -305,12 +331,14 @@ def _client(client: Record | None, path: str, found: Findings) -> None:
 def _webhook_url(url: str) -> str:
     try:
         parts = urlsplit(url)
+        # urlsplit reads a port when it is asked for, and only then refuses one that is none.
         port = parts.port
     except ValueError:
         return "must be a valid URL"
     del port
     if re.search(r"[\x00-\x20\x7f]|%(?![0-9a-fA-F]{2})", url):
         return "must be a valid URL"
+    # In the order of webhook.ValidateWebhookURL: the first that is broken is told.
     rules: tuple[tuple[bool, str], ...] = (
         (parts.scheme != "https", "https is the only allowed scheme"),
         (not parts.netloc.rpartition("@")[2], "must name a host"),
@@ -337,6 +365,7 @@ def _service_path(path: str) -> str:
         return ""
     if not path.startswith("/"):
         return "must start with '/'"
+    # Each step as a name of DNS (ValidateWebhookService), which ordinary URLs need not keep to.
     steps = path[1:].removesuffix("/").split("/")
     check: Callable[[str], str] = names.subdomain
     return next((f"{shown(s)}: {check(s) or 'is empty'}" for s in steps if not s or check(s)), "")
@@ -351,5 +380,6 @@ def _reviewed(versions: list[str], path: str, found: Findings) -> None:
     for index, version in enumerate(versions):
         if wrong := names.label_1035(version):
             found.error("CRD110", f"{path}[{index}]", wrong)
+    # What the server can send: a webhook that knows neither could never be called.
     if not {"v1", "v1beta1"} & set(versions):
         found.error("CRD110", path, "must include at least one of v1, v1beta1")

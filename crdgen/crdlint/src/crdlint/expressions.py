@@ -23,6 +23,8 @@ def _object(name: str) -> Type:
     return Type("struct", name)
 
 
+# As the two packages declare them: with these fields of authentication.k8s.io and
+# authorization.k8s.io, and no others.
 _FIELDS: Final[dict[str, dict[str, Type]]] = {
     "kubernetes.UserInfo": {
         "username": types.STRING,
@@ -82,6 +84,7 @@ def fault(text: str, environment: Environment, *, condition: bool) -> str:
         wrong = next(literals.faults(checked), "")
     except (syntax.ExpressionSyntaxError, checker.TypeCheckError) as found:
         return str(found)
+    # Silence and no refusal: the server may take it.
     except syntax.NotJudgedError:
         return ""
     given = checked.type(checked.root)
@@ -104,6 +107,7 @@ def _selected(root: syntax.Expr) -> Iterator[str]:
             operand = each.operand
             if isinstance(operand, syntax.Ident) and operand.name == "claims":
                 yield each.field
+        # `claims.?email` is a call to the parser.
         elif isinstance(each, syntax.Call) and each.function == "_?._" and len(each.args) == 2:
             operand, field = each.args
             if (

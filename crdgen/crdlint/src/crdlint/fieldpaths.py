@@ -32,12 +32,14 @@ def follow(path: str, schema: Schema, *, keys: bool = True) -> tuple[list[str], 
     Raises:
         FieldPathError: It is not a path, or leads out of the schema.
     """
+    # As ValidFieldPath of apiextensions' CEL package reads it: by a scanner, and not as JSONPath.
     parts = iter(_parts(path))
     names: list[str] = []
     current: Schema | None = schema
     for part in parts:
         if part == ".":
             name = _next(parts)
+        # selectableFields take only the form with dots.
         elif part == "[" and keys:
             name = _quoted(_next(parts))
         else:
@@ -64,6 +66,7 @@ def _end(path: str, start: int) -> int:
     """Where the part ends that starts there: a quoted string, a delimiter, or what is up to the next one."""
     for i in range(start, len(path)):
         if path[start] == "'":
+            # As there, an escaped backslash before the quote is read wrongly.
             if i > start and path[i] == "'" and path[i - 1] != "\\":
                 return i + 1
         elif path[i] in ".[]":
@@ -93,6 +96,7 @@ def _quoted(part: str) -> str:
 def _step(schema: Schema | None, name: str) -> Schema | None:
     if schema is None:
         raise FieldPathError("does not refer to a valid field")
+    # Properties first: with both the server has refused the schema.
     if schema.properties:
         if name not in schema.properties:
             raise FieldPathError("does not refer to a valid field")

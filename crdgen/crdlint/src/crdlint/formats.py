@@ -10,7 +10,9 @@ from typing import Final
 
 from crdlint import patterns
 
+# Patterns of go-openapi/strfmt as kube-openapi took them over; hyphens are optional there.
 _UUID: Final = "^[0-9a-f]{{8}}-?[0-9a-f]{{4}}-?{}[0-9a-f]{{3}}-?{}[0-9a-f]{{3}}-?[0-9a-f]{{12}}$"
+# govalidator's, with its ranges of issuers; newer ones are refused by the server, too.
 _CARD: Final = (
     r"^(?:4[0-9]{12}(?:[0-9]{3})?|5[1-5][0-9]{14}|6(?:011|5[0-9][0-9])[0-9]{12}|3[47][0-9]{13}"
     r"|3(?:0[0-5]|[68][0-9])[0-9]{11}|(?:2131|1800|35\d{3})\d{11})$"
@@ -19,9 +21,11 @@ _HOST: Final = (
     r"^([a-zA-Z0-9\p{S}\p{L}]((-?[a-zA-Z0-9\p{S}\p{L}]{0,62})?)"
     r"|([a-zA-Z0-9\p{S}\p{L}](([a-zA-Z0-9-\p{S}\p{L}]{0,61}[a-zA-Z0-9\p{S}\p{L}])?)(\.)){1,}([a-zA-Z\p{L}]){2,63})$"
 )
+# Both signs for micro: U+00B5 and U+03BC, as time.ParseDuration has them.
 _GO_DURATION: Final = re.compile(
     r"[-+]?(0|(([0-9]+(\.[0-9]*)?|\.[0-9]+)(ns|us|\u00b5s|\u03bcs|ms|s|m|h))+)"
 )
+# strfmt.ParseDuration falls back to this form, which finds numbers with units anywhere in a text.
 _SCALA: Final = re.compile(r"(([0-9]+)[\t\n\f\r ]*([A-Za-z\u00b5]+))")
 _UNITS: Final[dict[str, int]] = {
     "ns": 1, "nano": 1, "us": 10**3, "\u00b5s": 10**3, "micro": 10**3, "ms": 10**6, "milli": 10**6,
@@ -29,6 +33,7 @@ _UNITS: Final[dict[str, int]] = {
     "hour": 3600 * 10**9, "d": 86400 * 10**9, "day": 86400 * 10**9, "w": 7 * 86400 * 10**9, "wk": 7 * 86400 * 10**9,
     "week": 7 * 86400 * 10**9,
 }  # fmt: skip
+# By prefix: "minutes" is a minute, as strfmt matches.
 _STEMS: Final = ("nano", "micro", "milli", "sec", "min", "hour", "day", "week")
 _GO_UNITS: Final[dict[str, int]] = {
     "ns": 1, "us": 10**3, "\u00b5s": 10**3, "\u03bcs": 10**3, "ms": 10**6, "s": 10**9, "m": 60 * 10**9, "h": 3600 * 10**9,
@@ -86,6 +91,7 @@ def _is_date(text: str) -> bool:
 
 def _is_datetime(text: str) -> bool:
     parts = text.lower().split("t")
+    # strfmt.IsDateTime splits at the t before it looks at anything.
     if len(text) < 4 or len(parts) < 2 or not _is_date(parts[0]):
         return False
     match = _TIME.fullmatch(parts[1])
@@ -100,6 +106,7 @@ def _is_ip(text: str, version: int) -> bool:
 
 
 def _is_ipv4(text: str) -> bool:
+    # govalidator.IsIPv4 asks for a dot and for an IP of any kind, so ::ffff:1.2.3.4 passes.
     return "." in text and (_is_ip(text, 4) or _is_ip(text, 6))
 
 
@@ -111,6 +118,7 @@ def _is_cidr(text: str) -> bool:
 
 
 def _without_zeros(text: str) -> str:
+    # The API server takes leading zeros, as Go before 1.17 did.
     return re.sub(r"(^|[.:])0+(?=[0-9]+(\.|$))", r"\1", text) if "." in text else text
 
 
@@ -141,6 +149,7 @@ def _is_uri(text: str) -> bool:
         return True
     scheme = re.match(r"([a-zA-Z][a-zA-Z0-9+.-]*):", text)
     rest = (text[scheme.end() :] if scheme else text).partition("?")[0]
+    # With a scheme an opaque part is enough: mailto:x is a URI to Go.
     if not rest.startswith("/"):
         return scheme is not None
     if scheme and rest.startswith("//"):
@@ -252,4 +261,5 @@ def keeps(name: str, text: str) -> bool:
         text: The text.
     """
     check = _CHECKS.get(name.replace("-", ""))
+    # kube-openapi knows no such format, and says nothing of it.
     return check is None or check(text)

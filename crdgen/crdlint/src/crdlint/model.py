@@ -33,6 +33,7 @@ class Violation:
     line: int = 0
 
 
+# Tuples and no Violations: file, document and line are known only to whoever checks the file.
 class Findings:
     """What has been found so far in one document."""
 
@@ -66,5 +67,6 @@ class Findings:
 
 def shown(value: object) -> str:
     """A value for a message: quoted if it is text, cut if it is long."""
+    # Escaped: the value may come from anybody, and a message may go to a terminal.
     text = ascii(value) if isinstance(value, str) else repr(value)
     return text if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]}..."

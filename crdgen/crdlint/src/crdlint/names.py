@@ -6,6 +6,8 @@ import re
 from typing import Final
 from urllib.parse import urlsplit
 
+# RFC 1035 wants a letter first; RFC 1123 lifted that, and services and versions of APIs did not
+# follow.
 _LABEL_1035: Final = re.compile(r"[a-z]([-a-z0-9]*[a-z0-9])?")
 _LABEL_1123: Final = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
 _SUBDOMAIN: Final = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
@@ -14,6 +16,7 @@ _QUALIFIED: Final = re.compile(r"([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]")
 
 def label_1035(name: str) -> str:
     """What is wrong with a DNS-1035 label; empty if nothing is."""
+    # Bytes, as Go's len() counts; what is not ASCII fails below in any case.
     if len(name.encode()) > 63:
         return "must be no more than 63 bytes"
     if not _LABEL_1035.fullmatch(name):
@@ -45,6 +48,7 @@ def subdomain(name: str) -> str:
 
 def qualified(name: str) -> str:
     """What is wrong with a qualified name such as `example.com/name`; empty if nothing is."""
+    # The last slash, and what is before it must be a name of DNS, so there is only one.
     prefix, slash, local = name.rpartition("/")
     if slash and (not prefix or subdomain(prefix)):
         return "must have a DNS subdomain before its '/'"
@@ -58,6 +62,7 @@ def qualified(name: str) -> str:
 
 def label_value(value: str) -> str:
     """What is wrong with the value of a label; empty if nothing is."""
+    # A label may be empty.
     if value and (len(value.encode()) > 63 or not _QUALIFIED.fullmatch(value)):
         return (
             "must be at most 63 letters, digits, '-', '_' and '.', "

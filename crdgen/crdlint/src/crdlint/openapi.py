@@ -15,7 +15,9 @@ from crdlint.model import Findings, shown
 from crdlint.schema import Schema
 from crdlint.structural import is_convertible
 
+# openapiV3Types; null is a type of JSON Schema and none of OpenAPI 3.0.
 _TYPES: Final = ("array", "boolean", "integer", "number", "object", "string")
+# The four of field.ErrorType that a rule may give; others are for the server's own validation.
 _REASONS: Final = (
     "FieldValueDuplicate",
     "FieldValueForbidden",
@@ -45,6 +47,7 @@ class Place:
 
     no_default: str = ""
     in_meta: bool = False
+    # Kept as a path, since the server's message names the place.
     uncorrelatable: str = ""
 
 
@@ -86,6 +89,7 @@ def check_openapi(schema: Schema, path: str, found: Findings, cel: CelCheck | No
         found: Where violations go.
         cel: Judges the rules of a node; None to compile no rules.
     """
+    # A walk of its own beside the structural one: the server runs both over the same schema.
     _Walk(found, cel).node(schema, path, Place(), is_root=True)
 
 
@@ -102,18 +106,25 @@ class _Walk:
     def node(
         self, s: Schema, path: str, place: Place, is_root: bool = False, compiles: bool = True
     ) -> None:
+        # Counted and not asked of `found`: warnings, and errors of other checks, do not keep rules
+        # from being compiled.
         before = self.faults
         self.keywords(s, path, place)
+        # Children before the rules of the node, as there; so the node knows whether anything below
+        # is at fault.
         self.below(s, path, place, is_root, compiles)
         self.topology(s, path)
         if not s.validations:
             return
         self.rules(s, path)
+        # CEL's types are made of the schema, and a schema at fault would give errors that only
+        # follow from it.
         if self.cel is not None and compiles and self.faults == before:
             self.cel(s, path, place)
 
     def keywords(self, s: Schema, path: str, place: Place) -> None:
         if s.type and s.type not in _TYPES:
+            # What converters from JSON Schema write.
             hint = ": use nullable" if s.type == "null" else ""
             self.error("CRD205", f"{path}.type", f"must be one of {', '.join(_TYPES)}{hint}")
         if s.default is not None and place.no_default:
@@ -144,6 +155,8 @@ class _Walk:
                 "cannot be true: checking it takes quadratic time; use x-kubernetes-list-type: set",
             )
         given = s.additional_properties
+        # Structural schemas tell objects from maps, for pruning: an unknown key would be both a
+        # field to drop and an entry to keep.
         if given is not None and s.properties and (not given.allows or given.schema is not None):
             self.error(
                 "CRD208",
@@ -171,6 +184,8 @@ class _Walk:
                 compiles=compiles,
             )
         fields = place
+        # Follows the server's test as it is written: of an atomic map, too, old and new fields are
+        # matched by their names.
         if s.map_type not in (None, "granular", "atomic") and not place.uncorrelatable:
             fields = replace(place, uncorrelatable=path)
         for name, child in s.properties.items():
@@ -183,11 +198,14 @@ class _Walk:
         self.unshaping(s, path, place)
         if s.items is not None:
             inner = place
+            # Items of atomic lists and sets have no identity, so there is no old item for oldSelf.
             if s.list_type != "map" and not place.uncorrelatable:
                 inner = replace(place, uncorrelatable=path)
             if s.items.schema is not None:
                 self.node(s.items.schema, f"{path}.items", inner, compiles=compiles)
             for index, child in enumerate(s.items.schemas):
+                # A list of schemas was refused above; its parts are walked so that all faults are
+                # told.
                 self.node(child, f"{path}.items[{index}]", inner, compiles=False)
 
     def unshaping(self, s: Schema, path: str, place: Place) -> None:
@@ -216,6 +234,8 @@ class _Walk:
                     "CRD217", f"{path}.type", "must be array if x-kubernetes-list-type is specified"
                 )
             elif s.list_type == "set" and item is not None:
+                # Items of a set are compared as a whole; one that could be merged in parts would
+                # change its identity.
                 self.set_items(item, path)
             if s.list_type not in ("atomic", "set", "map"):
                 self.error("CRD217", f"{path}.x-kubernetes-list-type", "must be atomic, set or map")
@@ -227,6 +247,7 @@ class _Walk:
             )
         if s.list_type == "map":
             self.map_items(s, item, path)
+        # Server-side apply identifies items by value or key, and null has neither.
         if s.list_type in ("set", "map") and item is not None and item.nullable:
             self.error(
                 "CRD218",
@@ -266,6 +287,7 @@ class _Walk:
             if child is None:
                 continue
             where = f"{path}.items.properties[{key}]"
+            # Two items without the key would be one; a default gives it before keys are compared.
             if key not in item.required and child.default is None:
                 self.error(
                     "CRD219",
@@ -305,6 +327,7 @@ class _Walk:
 
     def rule(self, s: Schema, rule: dict[str, Any], path: str) -> None:
         text, message = rule.get("rule", ""), rule.get("message", "")
+        # In the order of the server, whose messages exclude each other.
         if not _trimmed(text):
             self.error("CRD222", f"{path}.rule", "rule is not specified")
         elif message and not _trimmed(message):
@@ -331,6 +354,7 @@ class _Walk:
 
 
 def _trimmed(text: str) -> str:
+    # Go's unicode.IsSpace. Python's strip() takes the separators \x1c to \x1f as well.
     return text.strip(
         "\t\n\v\f\r \x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u2028\u2029\u202f\u205f\u3000"
     )
@@ -341,6 +365,7 @@ def _has_newlines(text: str) -> bool:
 
 
 def _leads_somewhere(s: Schema, path: str) -> bool:
+    # The path is followed in the structural schema; without one the server does not look.
     if not is_convertible(s):
         return True
     try:
@@ -381,6 +406,7 @@ def check_selectable(
         except fieldpaths.FieldPathError as error:
             found.error("CRD108", where, f"is an invalid path: {error}")
             continue
+        # metadata.name and metadata.namespace can always be selected.
         if names[:1] == ["metadata"]:
             found.error("CRD108", where, "must not point to fields in metadata")
         if target is None or target.type not in ("string", "boolean", "integer"):
@@ -388,5 +414,6 @@ def check_selectable(
         if tuple(names) in unique:
             found.error("CRD108", where, f"duplicate value: {shown(text)}")
         unique.add(tuple(names))
+    # MaxSelectableFields: each field is evaluated for every object of a list or a watch.
     if len(unique) > 8:
         found.error("CRD108", path, f"must have at most 8 items, not {len(unique)}")

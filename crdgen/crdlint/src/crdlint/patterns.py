@@ -13,6 +13,7 @@ from typing import Any, Final
 
 _NESTING: Final = 1000  # Go refuses a syntax tree that is higher
 _SURE: Final = 330  # a group adds at most three levels: itself, a repetition, a sequence
+# Quotes, escapes and classes first, so that a parenthesis in one of them is not counted.
 _PART: Final = re.compile(
     r"\\Q.*?(?:\\E|$)|\\.|\[\^?\]?(?:\\.|\[:[^\]]*:\]|[^\]\\])*\]|[()]", re.DOTALL
 )
@@ -75,7 +76,9 @@ def _options() -> Any:
     import re2
 
     options = re2.Options()
+    # Go has no bound of this kind; RE2's own of 8 MiB would refuse repetitions that Go takes.
     options.max_mem = 256 << 20
+    # It would write to standard error on its own.
     options.log_errors = False
     return options
 
@@ -94,6 +97,7 @@ def compiled(pattern: str) -> Any:
 
     try:
         return re2.compile(pattern, _options())
+    # A lone surrogate can come out of JSON's \ud800 and is no UTF-8.
     except (re2.error, UnicodeEncodeError):
         return None
 
@@ -104,6 +108,7 @@ def fault(pattern: str) -> str:
     import re2
 
     parts = _PART.findall(pattern)
+    # Also in a class, where Go refuses it with other words.
     if any("\\C" in p for p in parts if p == "\\C" or p.startswith("[")):
         return "must be a valid regular expression: Go has no \\C"
     if _depth(parts) > _NESTING:
@@ -121,6 +126,7 @@ def doubt(pattern: str) -> str:
     """Return what could not be judged of a pattern that compiles; empty if nothing."""
     if _depth(_PART.findall(pattern)) > _SURE:
         return "nests so deep that Go may refuse it"
+    # A warning: the server's release of Go is not known from here.
     names = {m[3] for m in _CLASS.finditer(pattern) if m[3] and _varies(m[3])}
     if names:
         return f"names a class that some releases of Go do not know by that name: {', '.join(sorted(names))}"
@@ -129,6 +135,7 @@ def doubt(pattern: str) -> str:
 
 def _in_both(match: re.Match[str]) -> str:
     """A class, by another name where this one is not for RE2."""
+    # Any class that both know will do: only whether the rest compiles is asked.
     return f"{match[1]}L" if match[3] and _varies(match[3]) else match[0]
 
 

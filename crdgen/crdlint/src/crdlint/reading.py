@@ -14,12 +14,19 @@ from typing import Any, Final
 
 import yaml
 
+# Deeper than any schema that the server would take, and low enough for recursive walks.
 MAX_DEPTH: Final = 400
+# Aliases unfold by multiplication; ten lines can make a billion values.
 MAX_VALUES: Final = 2_000_000  # with aliases written out
 
+# Only events are taken from it, so the C library's parser gives the same and is much faster.
 _LOADER: Final = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+# What go-yaml v2 reads, which sigs.k8s.io/yaml uses: PyYAML wants a dot in a float, and Go does
+# not.
 _FLOAT: Final = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
 _INT: Final = re.compile(r"[-+]?(0[xX][0-9a-fA-F]+|0[bB][01]+|0[oO]?[0-7]+|0|[1-9][0-9]*)")
+# YAML 1.1's words in go-yaml's resolve.go. `y` and `n` are among them, which PyYAML does not read
+# so.
 _WORDS: Final[dict[str, Any]] = {
     **dict.fromkeys(
         ["y", "Y", "yes", "Yes", "YES", "true", "True", "TRUE", "on", "On", "ON"], True
@@ -33,6 +40,8 @@ _WORDS: Final[dict[str, Any]] = {
     **dict.fromkeys(["-.inf", "-.Inf", "-.INF"], -math.inf),
 }
 _TAG: Final = "tag:yaml.org,2002:"
+# go-yaml looks at the first character and takes the text for a string if no number or word begins
+# so.
 _FIRST: Final = frozenset("0123456789+-.yYnNtTfFoO~")
 
 
@@ -76,12 +85,16 @@ def read(data: bytes) -> list[Document]:
         ReadingError: It is neither YAML nor JSON, or nested or aliased beyond reason.
     """
     try:
+        # A byte order mark is what editors on Windows write, and kubectl drops it.
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise ReadingError("is not UTF-8 text", data.count(b"\n", 0, error.start) + 1) from None
     try:
+        # Not a question of the file's name: kubectl looks for the brace as well
+        # (yaml.GuessJSONStream). What is no JSON may still be YAML in flow style.
         if text.lstrip()[:1] == "{" and (found := _json(text)) is not None:
             return [found]
+        # `---` at the beginning or the end makes empty documents, which kubectl skips.
         return [d for d in _yaml(text) if d.value is not None]
     except RecursionError:
         raise ReadingError(f"is nested more than {MAX_DEPTH} levels deep") from None
@@ -99,10 +112,12 @@ def _json(text: str) -> Document | None:
         return mapping
 
     try:
+        # NaN and Infinity are JSON to Python and to nobody else.
         value = json.loads(text, object_pairs_hook=pairs, parse_constant=_no_constant)
     except ValueError:
         return None
     _limit(value)
+    # Numbers after the limit: both are recursive.
     return Document(_numbers(value), problems)
 
 
@@ -131,6 +146,7 @@ def _number(value: int) -> int | float:
     """Go's decoder keeps what fits an int64 and makes a float64 of the rest."""
     if -(2**63) <= value < 2**63:
         return value
+    # Go's strconv fails above the largest float64; this bound is a little below it.
     return float(value) if abs(value) < 10**308 else _beyond()
 
 
@@ -147,6 +163,7 @@ def _yaml(text: str) -> Iterator[Document]:
                 yield done
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
+        # Both parts: the context says where it began, and the problem what was met.
         message = " ".join(str(p) for p in (error.context, error.problem) if p)
         # In a process that has loaded libyaml with error classes of its own, a character that YAML
         # does not take comes as such an error, without a mark.
@@ -176,6 +193,8 @@ class _Builder:
 
     def take(self, event: yaml.Event) -> Document | None:
         line = _line(event)
+        # Events and no nodes: PyYAML's constructor keeps the last of equal keys without a word, and
+        # resolves by other rules.
         if isinstance(event, yaml.ScalarEvent):
             self.place(_scalar(event), line, event.anchor)
         elif isinstance(event, yaml.MappingStartEvent):
@@ -195,6 +214,7 @@ class _Builder:
     def begin(self, value: Any, event: Any, line: int) -> None:
         if len(self.stack) >= MAX_DEPTH:
             raise ReadingError(f"is nested more than {MAX_DEPTH} levels deep", line)
+        # Placed before it is filled: an alias within to itself is then found in self.open.
         self.place(value, line, event.anchor)
         if event.anchor:
             self.open.add(event.anchor)
@@ -215,6 +235,7 @@ class _Builder:
         if anchor not in self.anchors:
             raise ReadingError(f"has an alias without an anchor, *{anchor}", line)
         value = self.anchors[anchor]
+        # Counted as if it were written out, without writing it out.
         self.count += self.sizes.get(id(value), 0)
         self.place(value, line, None)
 
@@ -242,6 +263,7 @@ class _Builder:
             _merge(mapping, value, line)
             return
         name = _key(key, line)
+        # A name that came by a merge has no line, and may be overwritten.
         if name in mapping and name in mapping.lines:
             self.problems.append(("CRD003", f"the key {name!r} appears more than once", line))
         mapping[name] = value
@@ -257,6 +279,7 @@ _MERGE: Final = object()
 
 
 def _merge(mapping: Mapping, value: Any, line: int) -> None:
+    # The first of a list wins (YAML 1.1 merge), hence setdefault.
     for source in value if isinstance(value, list) else [value]:
         if not isinstance(source, dict):
             raise ReadingError("merges (<<) something that is not a mapping", line)
@@ -267,6 +290,7 @@ def _merge(mapping: Mapping, value: Any, line: int) -> None:
 def _key(key: Any, line: int) -> str:
     if isinstance(key, str):
         return key
+    # Before int, as always; sigs.k8s.io/yaml turns keys into JSON's strings.
     if isinstance(key, bool):
         return "true" if key else "false"
     if isinstance(key, int):
@@ -280,6 +304,8 @@ def _plain(value: Any, line: int) -> Any:
     if isinstance(value, float):
         if not math.isfinite(value):
             raise ReadingError("holds a number that JSON cannot write", line)
+        # encoding/json writes such a float without an exponent, and whoever reads it again finds an
+        # integer.
         if value.is_integer() and abs(value) < 1e21:
             return _number(int(value))
     elif value is _MERGE:
@@ -291,6 +317,7 @@ def _scalar(event: yaml.ScalarEvent) -> Any:
     text, tag = event.value, event.tag
     if event.implicit[0] and tag is None:
         return _resolved(text)
+    # A quoted scalar is text, whatever it looks like.
     if tag is None or tag == "!" or tag == f"{_TAG}str":
         return text
     if tag == f"{_TAG}binary":
@@ -318,8 +345,10 @@ def _resolved(text: str) -> Any:
 def _integer(text: str) -> int:
     sign, digits = (-1, text[1:]) if text[0] == "-" else (1, text.lstrip("+"))
     prefix = digits[:2].lower()
+    # 0o is of YAML 1.2; go-yaml v2 takes it besides 1.1's leading zero.
     if prefix in ("0x", "0b", "0o"):
         return sign * int(digits[2:], {"0x": 16, "0b": 2, "0o": 8}[prefix])
+    # int() takes quadratic time, and Python refuses more than 4300 digits with an error of its own.
     if len(digits) > 4000:
         raise ReadingError("holds a number that is out of range")
     return sign * int(digits, 8 if digits[0] == "0" else 10)

@@ -11,6 +11,7 @@ from crdlint.schema import Schema
 from crdlint.shapes import Decoding
 from crdlint.values import is_same
 
+# What objects in etcd are kept under and clients ask for: a change would orphan all of them.
 _FIXED: Final = (("group",), ("scope",), ("names", "plural"), ("names", "kind"))
 _AT_MOST: Final = ("maximum", "max_length", "max_items", "max_properties")
 _AT_LEAST: Final = ("minimum", "min_length", "min_items", "min_properties")
@@ -30,6 +31,7 @@ class Released:
     def __init__(self, raws: Iterable[Mapping[str, Any]]) -> None:
         self.crds: dict[str, dict[str, Any]] = {}
         for raw in raws:
+            # What is wrong with a released one is past changing, and is not told.
             crd = definition.DEFINITION(raw, "", Decoding(Findings()))
             self.crds[(crd.get("metadata") or {}).get("name", "")] = crd
 
@@ -52,6 +54,7 @@ class Released:
                     f"spec.{'.'.join(keys)}",
                     f"cannot change from {shown(before)} once released",
                 )
+        # By name: the order of versions may change.
         versions = {v.get("name"): (i, v) for i, v in enumerate(now.get("versions") or [])}
         for version in was.get("versions") or []:
             name = version.get("name")
@@ -62,6 +65,7 @@ class Released:
                 continue
             index, current = versions[name]
             path = f"spec.versions[{index}]"
+            # Clients that ask for the version get a 404 from then on.
             if version.get("served") and not current.get("served"):
                 found.error(
                     "CRD402",
@@ -103,6 +107,7 @@ def _other(s: Schema) -> Schema | None:
 
 
 def _shape(old: Schema, new: Schema, path: str, found: Findings) -> None:
+    # Every integer is a number, so stored objects stay valid.
     widened = old.type == "integer" and new.type == "number"
     if (old.type, old.int_or_string) != (new.type, new.int_or_string) and not widened:
         kind = "int-or-string" if old.int_or_string else old.type or "anything"
@@ -115,6 +120,8 @@ def _shape(old: Schema, new: Schema, path: str, found: Findings) -> None:
     if old.preserve_unknown_fields and not new.preserve_unknown_fields:
         found.error("CRD404", f"{path}.x-kubernetes-preserve-unknown-fields", "was true")
     for key, before, after, otherwise in (
+        # Server-side apply merges by it: managers of fields that own items of one kind cannot own
+        # them by another.
         ("x-kubernetes-list-type", old.list_type, new.list_type, "atomic"),
         ("x-kubernetes-map-type", old.map_type, new.map_type, "granular"),
     ):
@@ -130,6 +137,7 @@ def _bounds(old: Schema, new: Schema, path: str, found: Findings) -> None:
     for names, sign in ((_AT_MOST, 1), (_AT_LEAST, -1)):
         for name in names:
             before, after = getattr(old, name), getattr(new, name)
+            # A least length of 0 lets everything pass, like none.
             loosest = 0 if name.startswith("min_") else None
             if after is None or after == loosest:
                 continue
@@ -161,6 +169,7 @@ def _bounds(old: Schema, new: Schema, path: str, found: Findings) -> None:
 
 
 def _wording(old: Schema, new: Schema, path: str, found: Findings) -> None:
+    # Whether one pattern takes all that another took cannot be decided here, so any change counts.
     if new.pattern and new.pattern != old.pattern:
         found.error(
             "CRD405", f"{path}.pattern", f"is new or has changed: it was {shown(old.pattern)}"
@@ -170,6 +179,7 @@ def _wording(old: Schema, new: Schema, path: str, found: Findings) -> None:
             "CRD405", f"{path}.format", f"is new or has changed: it was {shown(old.format)}"
         )
     if new.enum:
+        # More values are no break for those who write; readers must expect them.
         lost = [v for v in old.enum if not any(is_same(v, w) for w in new.enum)]
         if not old.enum:
             found.error("CRD405", f"{path}.enum", "is new")
@@ -178,6 +188,7 @@ def _wording(old: Schema, new: Schema, path: str, found: Findings) -> None:
     known = {r.get("rule") for r in old.validations}
     for index, rule in enumerate(new.validations):
         if rule.get("rule") not in known:
+            # A warning: a rule may only say in CEL what was held elsewhere before.
             found.warning(
                 "CRD406",
                 f"{path}.x-kubernetes-validations[{index}].rule",
@@ -190,10 +201,12 @@ def _properties(old: Schema, new: Schema, path: str, found: Findings) -> None:
         after = new.properties.get(name)
         if after is not None:
             _schema(before, after, f"{path}.properties[{name}]", found)
+        # Else the field would not be pruned, and stays.
         elif not new.preserve_unknown_fields and _other(new) is None:
             found.error("CRD403", f"{path}.properties[{name}]", "is missing: it has been released")
     for name in new.required:
         child = new.properties.get(name)
+        # With a default the server fills it in, also in what is stored.
         if name not in old.required and (child is None or child.default is None):
             found.error("CRD407", f"{path}.required", f"{shown(name)} was not required")
     if (

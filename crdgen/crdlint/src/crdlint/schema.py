@@ -36,6 +36,7 @@ class Additional:
     schema: Schema | None = None
 
 
+# Not a dataclass: most nodes set two or three of forty attributes, and the rest stay at the class.
 class Schema:
     """One node of a schema. Attributes are named like the keys; `x-kubernetes-` is left out."""
 
@@ -84,6 +85,8 @@ class Schema:
     map_type: str | None = None
     validations: tuple[dict[str, Any], ...] | list[dict[str, Any]] = ()
 
+    # vars() has only what was decoded, so this costs what the author wrote and not forty
+    # comparisons.
     def present(self) -> set[str]:
         """The keys that hold more than the zero value; an empty list or map is more."""
         return {_KEYS[name] for name, value in vars(self).items() if _is_set(name, value)}
@@ -106,6 +109,7 @@ class Schema:
         return found
 
 
+# Pointers in Go: set means not nil, so an empty string or false counts as well.
 _POINTERS: Final = frozenset(
     {"ref", "list_type", "map_type", "preserve_unknown_fields", "default", "example"}
 )
@@ -128,6 +132,7 @@ def decode_schema(value: Any, path: str, decoding: Decoding) -> Schema:
     Returns:
         The schema; what could not be decoded has its zero value.
     """
+    # Whatever is wrong, there is a node: later checks need not ask for None.
     schema = Schema()
     if not isinstance(value, dict):
         decoding.wrong(path, "a mapping", value)
@@ -136,6 +141,7 @@ def decode_schema(value: Any, path: str, decoding: Decoding) -> Schema:
         known = _FIELDS.get(key)
         if known is None:
             decoding.unknown(f"{path}.{key}", _FIELDS, key, "CRD202")
+        # null is what encoding/json leaves at the zero value.
         elif entry is not None:
             setattr(schema, known[0], known[1](entry, f"{path}.{key}", decoding))
     return schema
@@ -157,6 +163,8 @@ def _items(value: Any, path: str, decoding: Decoding) -> Items:
         return Items(_leniently(value, path, decoding))
     if isinstance(value, list):
         return Items(None, list_of(_leniently, Schema)(value, path, decoding))
+    # JSONSchemaPropsOrArray's UnmarshalJSON looks at the first byte and takes everything else for
+    # empty.
     decoding.findings.warning(
         "CRD006", path, "is neither a schema nor a list, and read as an empty one"
     )
@@ -167,6 +175,7 @@ def _additional(value: Any, path: str, decoding: Decoding) -> Additional:
     if isinstance(value, bool):
         return Additional(value)
     if isinstance(value, dict):
+        # A schema allows by being there.
         return Additional(True, _leniently(value, path, decoding))
     decoding.wrong(path, "a boolean or a schema", value)
     return Additional()
@@ -186,6 +195,7 @@ RULE: Final[dict[str, Decoder]] = {
     "fieldPath": string,
     "optionalOldSelf": boolean,
 }
+# Go's *int64: a float such as 3.0 is refused by it.
 _LONG: Final = integer(64)
 _SCHEMAS: Final = list_of(decode_schema, Schema)
 _SCHEMA_MAP: Final = map_of(decode_schema, Schema)
@@ -209,6 +219,7 @@ _FIELDS: Final[dict[str, tuple[str, Decoder]]] = {
     "minItems": ("min_items", _LONG),
     "uniqueItems": ("unique_items", boolean),
     "multipleOf": ("multiple_of", number),
+    # Values of any type: they are compared when a default is judged.
     "enum": ("enum", list_of(anything)),
     "maxProperties": ("max_properties", _LONG),
     "minProperties": ("min_properties", _LONG),

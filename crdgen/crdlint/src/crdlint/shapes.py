@@ -29,6 +29,8 @@ class Decoding:
         """Note a value of a wrong type."""
         # So that later checks do not report as missing what is there, but unreadable.
         self.broken.add(path)
+        # Two mistakes that come from other dialects of JSON Schema have codes of their own: numbers
+        # as exclusive bounds (from draft 6 on), and lists of types.
         code = "CRD005"
         if path.endswith((".exclusiveMinimum", ".exclusiveMaximum")):
             code = "CRD203"
@@ -38,6 +40,8 @@ class Decoding:
 
     def unknown(self, path: str, known: Mapping[str, Any], key: str, code: str) -> None:
         """Note a key that nothing reads."""
+        # By case alone: encoding/json would have taken it, and the strict decoder of the API server
+        # (sigs.k8s.io/json) does not.
         close = [k for k in known if k.lower() == key.lower() and k != key]
         hint = f"; did you mean {close[0]}?" if close else ""
         if self.strict:
@@ -85,6 +89,7 @@ def integer(bits: int) -> Decoder:
     """
 
     def decode(value: Any, path: str, decoding: Decoding) -> int | None:
+        # bool is an int in Python.
         whole = isinstance(value, int) and not isinstance(value, bool)
         if whole and -(2 ** (bits - 1)) <= value < 2 ** (bits - 1):
             return int(value)
@@ -97,6 +102,7 @@ def integer(bits: int) -> Decoder:
 def number(value: Any, path: str, decoding: Decoding) -> float | None:
     """A number, as a float64."""
     if isinstance(value, (int, float)) and not isinstance(value, bool):
+        # Go's float64; an integer beyond 2^53 is rounded here as it is there.
         return float(value)
     decoding.wrong(path, "a number", value)
     return None
@@ -164,6 +170,7 @@ def record(fields: Mapping[str, Decoder], code: str = "CRD004") -> Decoder:
             return {}
         found = {}
         for key, entry in value.items():
+            # The path of a field begins without a dot at the root.
             where = f"{path}.{key}" if path else key
             if key not in fields:
                 decoding.unknown(where, fields, key, code)

@@ -10,6 +10,7 @@ from crdlint.schema import Schema
 
 Level = Literal["root", "item", "field"]
 
+# The words of the server: people search for them.
 _MISSING: Final = {
     "root": "must not be empty at the root",
     "item": "must not be empty for specified array items",
@@ -20,6 +21,8 @@ _MISSING: Final = {
 def is_convertible(schema: Schema) -> bool:
     """Whether a schema and all below it can be converted to a structural one: it has nothing unsupported."""
     if (
+        # Each of these makes NewStructural (apiextensions-apiserver,
+        # pkg/apiserver/schema/convert.go) fail, so that no structural check runs.
         schema.id
         or schema.schema_url
         or schema.ref
@@ -27,6 +30,7 @@ def is_convertible(schema: Schema) -> bool:
         or schema.dependencies
         or schema.additional_items is not None
         or schema.definitions
+        # false is not the default written out: the server takes true or nothing.
         or schema.preserve_unknown_fields is False
         or (schema.items is not None and schema.items.schemas)
     ):
@@ -42,6 +46,8 @@ def check_structural(root: Schema, path: str, found: Findings) -> None:
         path: Where it is.
         found: Where violations go.
     """
+    # Two passes, as in ValidateStructural: what each node may say, then whether junctors name only
+    # what is defined.
     _invariants(root, "root", path, found)
     _complete(root, root, path, path, found)
 
@@ -54,12 +60,14 @@ def _invariants(s: Schema, level: Level, path: str, found: Findings) -> None:
     for name, child in s.properties.items():
         _invariants(child, "field", f"{path}.properties[{name}]", found)
     if s.additional_properties is not None:
+        # A resource has apiVersion, kind and metadata, so its root can never be a map.
         if level == "root":
             found.error("CRD207", f"{path}.additionalProperties", "must not be used at the root")
         if s.additional_properties.schema is not None:
             _invariants(
                 s.additional_properties.schema, "field", f"{path}.additionalProperties", found
             )
+    # Children first, then the node: the server's order, in which its messages come.
     _extensions(s, path, found)
     _junctors(
         s,
@@ -94,6 +102,7 @@ def _type(s: Schema, level: Level, path: str, found: Findings) -> None:
         found.error(
             "CRD215", f"{path}.type", "must be object if x-kubernetes-embedded-resource is true"
         )
+    # Pruning has to know what a value is; these two extensions say it in the place of a type.
     elif not s.type and not s.int_or_string and not s.preserve_unknown_fields:
         found.error("CRD204", f"{path}.type", _MISSING[level])
     if level == "root" and s.type not in ("", "object"):
@@ -114,6 +123,7 @@ def _resource(s: Schema, level: Level, path: str, found: Findings) -> None:
             f"{path}.properties",
             "must not be empty if x-kubernetes-embedded-resource is true without x-kubernetes-preserve-unknown-fields",
         )
+    # Only whole resources have an apiVersion, a kind and metadata of their own.
     if level != "root" and not s.embedded_resource:
         return
     for name, wanted in (("kind", "string"), ("apiVersion", "string"), ("metadata", "object")):
@@ -121,6 +131,7 @@ def _resource(s: Schema, level: Level, path: str, found: Findings) -> None:
         if child is not None and child.type != wanted:
             found.error("CRD216", f"{path}.properties[{name}].type", f"must be {wanted}")
     metadata = s.properties.get("metadata")
+    # At the root only: embedded resources may say more of their metadata.
     if level == "root" and metadata is not None and _says_too_much(metadata):
         found.error(
             "CRD216",
@@ -130,6 +141,8 @@ def _resource(s: Schema, level: Level, path: str, found: Findings) -> None:
 
 
 def _says_too_much(metadata: Schema) -> bool:
+    # Of metadata the server ignores everything but names; it refuses the rest, so that nobody
+    # relies on it.
     said = _structural_keys(metadata) - {"type", "default"}
     if set(metadata.properties) <= {"name", "generateName"}:
         said.discard("properties")
@@ -138,6 +151,7 @@ def _says_too_much(metadata: Schema) -> bool:
 
 def _structural_keys(s: Schema) -> set[str]:
     """Return the keys that survive conversion to a structural schema."""
+    # Dropped by NewStructural, so a schema that says only these says nothing.
     lost = {"example", "externalDocs", "dependencies", "patternProperties", "definitions", "$ref"}
     empty = {
         k
@@ -156,6 +170,7 @@ def _structural_keys(s: Schema) -> set[str]:
 
 def _is_int_or_string(schemas: list[Schema] | tuple[Schema, ...]) -> bool:
     """Whether these are `type: integer` and `type: string`, and nothing else."""
+    # In this order: the server compares with a fixed value and not with a set.
     return [s.type for s in schemas] == ["integer", "string"] and all(
         not (
             _structural_keys(s)
@@ -175,6 +190,8 @@ def _junctors(
     typed: str = "CRD210",
 ) -> None:
     if s.int_or_string:
+        # Under its own code, since the remedy is another: leave the types out, the extension has
+        # them.
         typed = "CRD212"
     if not skip_any:
         for i, child in enumerate(s.any_of):
@@ -188,10 +205,12 @@ def _junctors(
     if s.pattern:
         if wrong := patterns.fault(s.pattern):
             found.error("CRD220", f"{path}.pattern", wrong)
+        # A warning: RE2 takes it, and only Go could say whether it does.
         elif doubt := patterns.doubt(s.pattern):
             found.warning("CRD501", f"{path}.pattern", doubt)
 
 
+# Also its items and properties, at any depth: a junctor stays one all the way down.
 def _nested(s: Schema, skip_any: bool, path: str, found: Findings, typed: str = "CRD210") -> None:
     """Check a schema below a junctor, which may judge values but not define them; `typed` is the code for a type."""
     _junctors(s, skip_any, False, path, found, typed)
@@ -224,6 +243,7 @@ def _nested(s: Schema, skip_any: bool, path: str, found: Findings, typed: str = 
 
 
 def _nested_additional(s: Schema) -> bool:
+    # `additionalProperties: false` without a schema counts as absent there: it is Go's zero value.
     given = s.additional_properties
     return given is not None and (given.schema is not None or given.allows)
 

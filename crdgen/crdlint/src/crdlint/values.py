@@ -23,6 +23,7 @@ def faults(value: Any, schema: Schema, path: str) -> Iterator[Fault]:
     Yields:
         Each fault with its place.
     """
+    # In the order of kube-openapi's SchemaValidator.
     yield from _type(value, schema, path)
     if value is None:
         yield from _enum(value, schema, path)
@@ -41,10 +42,12 @@ def faults(value: Any, schema: Schema, path: str) -> Iterator[Fault]:
 
 def is_valid(value: Any, schema: Schema) -> bool:
     """Whether nothing is wrong with a value."""
+    # Stops at the first: branches of anyOf are tried for their answer and not for their words.
     return next(faults(value, schema, ""), None) is None
 
 
 def _kind(value: Any) -> tuple[str, str]:
+    # First, for bool is an int in Python.
     if isinstance(value, bool):
         return "boolean", ""
     if isinstance(value, int):
@@ -58,6 +61,7 @@ def _kind(value: Any) -> tuple[str, str]:
 
 def _type(value: Any, s: Schema, path: str) -> Iterator[Fault]:
     wanted = s.type
+    # kube-openapi applies its type validator where either is given.
     if not wanted and not s.format:
         return
     if value is None:
@@ -67,9 +71,12 @@ def _type(value: Any, s: Schema, path: str) -> Iterator[Fault]:
     kind, width = _kind(value)
     fits = (
         wanted == kind
+        # 1.0 is an integer to JSON Schema.
         or (kind == "number" and wanted == "integer" and is_json_integer(value))
         or (kind == "integer" and wanted == "number")
     )
+    # The oddity of typeValidator: with a format, strings and slices are left to the format's own
+    # check.
     textual = isinstance(value, (str, list))
     if s.format and not textual and not fits and width != s.format:
         yield path, f"must be of format {s.format}"
@@ -91,11 +98,13 @@ def _combined(value: Any, s: Schema, path: str) -> Iterator[Fault]:
 
 
 def _string(value: str, s: Schema, path: str) -> Iterator[Fault]:
+    # Code points, as utf8.RuneCountInString counts.
     if s.max_length is not None and len(value) > s.max_length:
         yield path, f"may not be longer than {s.max_length}"
     if s.min_length is not None and len(value) < s.min_length:
         yield path, f"should be at least {s.min_length} chars long"
     if s.pattern:
+        # None was told where the pattern is.
         pattern = patterns.compiled(s.pattern)
         if pattern is not None and pattern.search(value) is None:
             yield path, f"should match {shown(s.pattern)}"
@@ -106,6 +115,8 @@ def _string(value: str, s: Schema, path: str) -> Iterator[Fault]:
 def _number(value: float, s: Schema, path: str) -> Iterator[Fault]:
     whole = isinstance(value, int)
     if s.multiple_of is not None:
+        # Bounds are float64 in the schema and become an int64 for integers
+        # (validate.MultipleOfNativeType and its like).
         factor = _int64(s.multiple_of) if whole else s.multiple_of
         if factor <= 0 or not _is_multiple(value, factor):
             yield path, f"should be a multiple of {s.multiple_of:g}"
@@ -127,6 +138,7 @@ def _number(value: float, s: Schema, path: str) -> Iterator[Fault]:
 
 def _int64(value: float) -> int:
     """Go's conversion on amd64: towards zero, and the least integer for what does not fit."""
+    # CVTTSD2SQ gives this least integer; on arm64 Go saturates, and servers differ.
     return int(value) if -(2.0**63) <= value < 2.0**63 else -(2**63)
 
 
@@ -143,6 +155,7 @@ def is_json_integer(value: float) -> bool:
     whole = float(int(value))
     if value == whole:
         return True
+    # swag.IsFloat64AJSONInteger's tolerance.
     return whole != 0 and abs(value - whole) / (abs(value) + abs(whole)) < 1e-9
 
 
@@ -165,6 +178,8 @@ def _is_member(value: Any, member: Any) -> bool:
     """As Go compares after converting the value to the member's type."""
     if value is None or member is None:
         return False
+    # reflect's Convert: an integer becomes a string as the rune of that number, which surprises
+    # everybody.
     kind, wanted = _kind(value)[0], _kind(member)[0]
     if kind == "integer" and wanted == "number":
         return bool(float(value) == member)
@@ -181,6 +196,7 @@ def is_same(a: Any, b: Any) -> bool:
         return a.keys() == b.keys() and all(is_same(a[k], b[k]) for k in a)
     if isinstance(a, list) and isinstance(b, list):
         return len(a) == len(b) and all(is_same(x, y) for x, y in zip(a, b, strict=True))
+    # By kind first, since 1 == True and 1 == 1.0 in Python.
     return (a is None and b is None) or (_kind(a) == _kind(b) and bool(a == b))
 
 
@@ -196,6 +212,8 @@ def _object(value: dict[str, Any], s: Schema, path: str) -> Iterator[Fault]:
         elif other is not None and other.schema is not None:
             yield from faults(item, other.schema, f"{path}.{key}")
         elif other is not None and not other.allows:
+            # Only additionalProperties: false forbids; pruning, which drops the unknown, comes
+            # before this.
             yield path, f"{shown(key)} is a forbidden property"
     for key in s.required:
         if key not in value:

@@ -66,6 +66,8 @@ def check(root: Expr, variables: dict[str, Type], fields: dict[str, dict[str, Ty
         NotJudgedError: It uses what is not known here.
     """
     checker = _Checker(root, variables, fields)
+    # In two passes: parameters that a later part of the expression decides are filled in at the
+    # end.
     checker.check(root)
     checked = checker.checked
     checked.types = {k: types.substitute(checker.known, t, True) for k, t in checked.types.items()}
@@ -77,6 +79,7 @@ class _Checker:
         self, root: Expr, variables: dict[str, Type], fields: dict[str, dict[str, Type]]
     ) -> None:
         self.checked = Checked(root)
+        # The innermost last: a macro's variable hides a field of the same name.
         self.scopes: list[dict[str, Type]] = [variables]
         self.fields = fields
         self.known: types.Mapping = {}
@@ -106,12 +109,15 @@ class _Checker:
         return t
 
     def lookup(self, name: str) -> Type | None:
+        # A leading dot means the root container, and rules have no other.
         name = name.removeprefix(".")
         for scope in reversed(self.scopes):
             if name in scope:
                 return scope[name]
+        # After variables: a schema may have a field named `int`.
         if (known := library.named_type(name)) is not None:
             return known
+        # Not refused: the server could make such a message. Not judged either, for nobody does.
         if name in library.MESSAGES:
             raise NotJudgedError(name)
         return None
@@ -129,6 +135,7 @@ class _Checker:
             self.checked.names[e.id] = name
             return t
         t = self.selected(e.operand, e.field, False)
+        # has() is written as a selection, and gives whether there is something.
         return types.BOOL if e.test_only else types.substitute(self.known, t, False)
 
     def selected(self, operand: Expr, field: str, optional: bool) -> Type:
@@ -140,10 +147,13 @@ class _Checker:
                 result = target.params[1]
             case "struct":
                 result = self.field(target.name, field)
+            # Nothing is known of it yet, so anything may be selected; it is dyn from now on, as in
+            # cel-go.
             case "param":
                 self.assign(types.DYN, target)
                 result = types.DYN
             case _:
+                # An error was told where it began.
                 if not types.is_dyn(target) and target.kind != "error":
                     raise TypeCheckError(f"type '{target}' does not support field selection")
                 result = types.DYN
@@ -156,6 +166,7 @@ class _Checker:
         return found
 
     def call(self, e: Call) -> Type:
+        # Its second argument is a name and no expression, so it must not be looked up.
         if e.function == "_?._":
             field = e.args[1]
             if not isinstance(field, Literal) or not isinstance(field.value, str):
@@ -181,6 +192,7 @@ class _Checker:
     def resolve(self, e: Call) -> Type:
         nodes = [*([e.target] if e.target is not None else []), *e.args]
         given = [self.checked.types[n.id] for n in nodes]
+        # cel-go checks these by hand: both sides must be bool, and a dyn is taken for one.
         if e.function in ("_&&_", "_||_"):
             for t in given:
                 if not self.assign(t, types.BOOL):
@@ -189,9 +201,12 @@ class _Checker:
             return types.BOOL
         result: Type | None = None
         fitting: list[str] = []
+        # All that fit are kept, not the first: with a dyn several do, and the cost is the highest
+        # of theirs.
         for overload in library.overloads(e.function):
             if overload.member != (e.target is not None):
                 continue
+            # Parameters are new at each call, or two calls would bind each other's.
             fresh = {name: self.fresh() for name in sorted(overload.params)}
             wanted = [types.substitute(fresh, a, False) for a in overload.args]
             known = types.assigned(self.known, given, wanted)
@@ -202,9 +217,11 @@ class _Checker:
             t = types.substitute(self.known, types.substitute(fresh, overload.result, False), False)
             if result is None:
                 result = t
+            # Overloads that disagree give dyn.
             elif not types.is_dyn(result) and t != result:
                 result = types.DYN
         if result is None:
+            # In the words of cel-go: people search for them.
             shown = ", ".join(self.shown(t) for t in (given[1:] if e.target is not None else given))
             where = f"{self.shown(given[0])}." if e.target is not None else ""
             raise TypeCheckError(
@@ -228,6 +245,7 @@ class _Checker:
 
     def join(self, previous: Type | None, current: Type) -> Type:
         """Return the common type of a literal's members; different types become dyn, which is not always wrong."""
+        # The first member alone decides nothing: a later one may be more general.
         if previous is None:
             return current
         return (
@@ -256,6 +274,7 @@ class _Checker:
             key = self.join(key, self.check(k))
             t = self.check(v)
             value = self.join(value, self.optional_entry(t) if optional else t)
+        # An empty literal fits every list or map.
         if key is None or value is None:
             return types.map_of(self.fresh(), self.fresh())
         return types.map_of(key, value)
@@ -278,6 +297,7 @@ class _Checker:
         iterated = types.substitute(self.known, self.checked.types[e.iter_range.id], False)
         accu = self.checked.types[e.accu_init.id]
         first, second = self.iterators(iterated, bool(e.iter_var2))
+        # Two scopes: the result sees the accumulator and no longer the variable of the loop.
         self.scopes.append({e.accu_var: accu})
         loop = {e.iter_var: first}
         if e.iter_var2:
@@ -297,6 +317,7 @@ class _Checker:
     def iterators(self, iterated: Type, two: bool) -> tuple[Type, Type]:
         match iterated.kind:
             case "list":
+                # With two variables the first is the index of a list, or the key of a map.
                 return (types.INT, iterated.params[0]) if two else (iterated.params[0], types.DYN)
             case "map":
                 return iterated.params[0], iterated.params[1]
@@ -314,6 +335,7 @@ def qualified(e: Expr) -> str | None:
     """Return the dotted name of a node; None if it is not one."""
     if isinstance(e, Ident):
         return e.name
+    # has(a.b) is a question about a.b and not its name.
     if isinstance(e, Select) and not e.test_only:
         prefix = qualified(e.operand)
         return f"{prefix}.{e.field}" if prefix is not None else None

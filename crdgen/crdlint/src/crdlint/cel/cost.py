@@ -71,6 +71,7 @@ def estimate(checked: Checked, root: Declared) -> int:
         checked: The expression.
         root: The declaration of `self`.
     """
+    # The highest only: the server compares the maximum with its limit.
     return _Estimate(checked, root).cost(checked.root)[1]
 
 
@@ -78,6 +79,7 @@ class _Estimate:
     def __init__(self, checked: Checked, root: Declared) -> None:
         self.checked = checked
         self.root = root
+        # By the number of a node: cel-go keeps paths and sizes apart from the tree as well.
         self.paths: dict[int, Path | None] = {}
         self.locals: dict[str, list[_Local]] = {}
         self.sizes: dict[int, Range] = {}
@@ -104,6 +106,7 @@ class _Estimate:
         if path is None:
             return None
         node: Declared | None = self.root
+        # The first is `self` or `oldSelf`, and both are the root.
         for name in path.names()[1:]:
             if node is None:
                 return None
@@ -113,16 +116,19 @@ class _Estimate:
                 node = node.key
             else:
                 node = (node.fields or {}).get(name)
+        # From zero: a schema's least sizes are not part of the server's estimate.
         return (0, node.max_elements) if node is not None else None
 
     def size(self, e: Expr) -> Range | None:
         if e.id in self.sizes:
             return self.sizes[e.id]
+        # In the order of cel-go's computed sizes: what is written wins over what is declared.
         if (own := _own_size(e)) is not None:
             return own
         if (declared := self.declared_size(self.path(e))) is not None:
             self.sizes[e.id] = declared
             return declared
+        # Numbers and times count as one, whatever they hold.
         if _is_scalar(self.checked.type(e)):
             return (1, 1)
         local = self.local(e)
@@ -169,11 +175,14 @@ class _Estimate:
             case MapLiteral():
                 return self.map_literal(e)
             case StructLiteral():
+                # cel-go's StructCreateBaseCost; ListCreateBaseCost is 10 and MapCreateBaseCost 30
+                # (common/cost.go).
                 total: Range = (40, 40)
                 for _, value, _ in e.fields:
                     total = plus(total, self.cost(value))
                 return total
             case Comprehension():
+                # cel.bind() is a comprehension over an empty list, of which only the result counts.
                 return self.bind(e) if _is_bind(e) else self.comprehension(e)
             case _:
                 return (0, 0)
@@ -181,10 +190,12 @@ class _Estimate:
     def ident(self, e: Expr) -> Range:
         local = self.local(e)
         self.paths[e.id] = local.path if local is not None else Path([self.name(e)], 1)
+        # cel-go's SelectAndIdentCost: a look-up in a map of names.
         return (1, 1)
 
     def select(self, e: Select) -> Range:
         total = self.cost(e.operand)
+        # cel-go adds nothing for the test itself.
         if e.test_only:
             return total
         if self.checked.type(e.operand).kind in ("map", "struct", "param"):
@@ -243,10 +254,13 @@ class _Estimate:
             self.pop(e.iter_var2)
         total = plus(total, self.cost(e.result))
         self.pop(e.accu_var)
+        # Unknown is the most there is: without maxItems a loop costs more than any limit.
         count = self.size_or_unknown(e.iter_range)
         # The product of nested list bounds: this is what makes a rule over unbounded lists too
         # expensive.
         total = plus(total, times(count, plus(step, loop)))
+        # What the macro gives is told by what it begins with: all() and exists() a bool, map() and
+        # filter() a list no longer than the range.
         if isinstance(init, Literal):
             self.sizes[e.id] = self.size_or_unknown(init)
         elif isinstance(init, (ListLiteral, MapLiteral)):
@@ -271,10 +285,12 @@ class _Estimate:
             )
         elif is_list:
             self.push(e.iter_var, _Local(extended(path, "@items"), value, None))
+        # With one variable a map is walked by its keys.
         else:
             self.push(e.iter_var, _Local(extended(path, "@keys"), key, None))
 
     def call(self, e: Call) -> Range:
+        # Only changes the type, so sizes must not be lost.
         if e.function == "dyn":
             cost = plus((1, 1), self.cost(e.args[0]))
             if (size := self.size(e.args[0])) is not None:
@@ -307,6 +323,7 @@ class _Estimate:
         summed: Range = (0, 0)
         for cost in costs:
             summed = plus(summed, cost)
+        # Upside down, so that the first union sets both ends.
         whole: Range = (MOST, 0)
         size: Range | None = None
         for overload in overloads:
@@ -319,6 +336,8 @@ class _Estimate:
                 size = entries.value if entries is not None else None
                 below = "@items" if overload == "index_list" else "@values"
                 self.paths[e.id] = extended(self.path(e.args[0]), below)
+            # cel-go asks inside of the loop over overloads, and so do we: the order decides which
+            # size stays.
             if size is None:
                 size = self.size(e)
         if size is not None:
@@ -335,6 +354,7 @@ class _Estimate:
         summed: Range,
     ) -> tuple[Range, Range | None]:
         """The cost of a call and the size of what it gives."""
+        # Kubernetes' estimator is asked first, and cel-go's table only where that has no answer.
         found = kubernetes_cost.estimate(e.function, overload, target, args, self.node_size)
         if found is not None:
             return plus(found[0], summed), found[1]
@@ -363,6 +383,7 @@ class _Estimate:
         if overload == "in_list" and len(args) == 2:
             return plus(scaled(self.known(args[1]), 1), summed), None
         if overload == "matches_string" and target is not None and len(args) == 1:
+            # One more character, so that a match against the empty text is not free.
             text = scaled(plus(self.known(target), (1, 1)), TRAVERSAL)
             return plus(times(text, scaled(self.known(args[0]), REGEX)), summed), None
         if overload == "contains_string" and target is not None and len(args) == 1:
@@ -378,6 +399,7 @@ class _Estimate:
         if overload in ("add_string", "add_bytes", "add_list") and len(args) == 2:
             return self.concatenation(e, overload, args, summed)
         if overload in _COMPARISONS:
+            # A comparison ends with the shorter of the two.
             most = min(self.known(args[0])[1], self.known(args[1])[1])
             return plus(scaled((1 if most > 0 else 0, most), TRAVERSAL), summed), None
         return plus((1, 1), summed), None
@@ -406,6 +428,7 @@ class _Estimate:
 
 
 _CONVERSIONS: Final[dict[str, Callable[[Range], Range]]] = {
+    # Go's uint64 wraps around here, where other sums are kept at the most.
     "string_to_bytes": lambda s: (s[0], (s[1] * 4) % 2**64),
     "bytes_to_string": lambda s: (s[0] // 4, s[1]),
     "strings_quote": lambda s: ((s[0] + 2) % 2**64, (s[1] * 2 + 2) % 2**64),
@@ -446,5 +469,6 @@ def _is_bind(e: Comprehension) -> bool:
         and not e.iter_range.elements
         and isinstance(e.condition, Literal)
         and e.condition.value is False
+        # What tells a bind from a macro over an empty list that somebody wrote.
         and e.accu_var != "__result__"
     )

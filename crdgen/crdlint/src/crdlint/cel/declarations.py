@@ -7,6 +7,7 @@ A line a way to call one: function, its name for this way, `.` for a member or `
 
 from typing import Final
 
+# Text and not code: it can be compared line by line with what a server prints.
 FUNCTIONS: Final = """\
 !_ logical_not - bool -> bool
 -_ negate_double - double -> double

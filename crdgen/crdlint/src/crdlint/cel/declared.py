@@ -10,7 +10,10 @@ from crdlint.cel import types
 from crdlint.cel.types import Type
 from crdlint.schema import Schema
 
+# apiserver/pkg/cel's DefaultMaxRequestSizeBytes: what has no bound of its own cannot be longer than
+# a request.
 REQUEST_LIMIT: Final = 3 * 1024 * 1024
+# CEL's language definition; fields of these names are written with two underscores around them.
 _RESERVED: Final = frozenset(
     [
         "true",
@@ -36,6 +39,7 @@ _RESERVED: Final = frozenset(
         "while",
     ]
 )
+# apiserver/pkg/cel/escaping.go. Anything else in a name keeps a field out of rules.
 _ESCAPES: Final = {"__": "__underscores__", ".": "__dot__", "-": "__dash__", "/": "__slash__"}
 
 
@@ -59,6 +63,7 @@ class Declared:
     key: Declared | None = field(default=None)
 
 
+# Keys of maps; their sizes are not declared, so each costs as if it were empty.
 _TEXT: Final = Declared(types.STRING, 0, 2)
 
 
@@ -94,6 +99,7 @@ class Declarations:
         Returns:
             The type; None if CEL does not see such a value.
         """
+        # Also by its place: a resource has metadata, the same node elsewhere may not.
         key = (id(s), is_resource)
         if key not in self.made:
             self.made[key] = self._make(s, is_resource)
@@ -101,6 +107,7 @@ class Declarations:
 
     def _make(self, s: Schema, is_resource: bool) -> Declared | None:
         if s.int_or_string:
+            # Two bytes of quotes or brackets are not content.
             limit = REQUEST_LIMIT - 2 if s.max_length is None else max(s.max_length, 0) * 4
             return Declared(types.DYN, limit, 1)
         if is_resource:
@@ -117,6 +124,7 @@ class Declarations:
                 )
             case "string":
                 return _string(s)
+            # `true` is the shortest.
             case "boolean":
                 return Declared(types.BOOL, 0, 4)
             case "number":
@@ -124,6 +132,7 @@ class Declarations:
             case "integer":
                 return Declared(types.INT, 0, 1)
             case _:
+                # x-kubernetes-preserve-unknown-fields without a type: CEL sees no such value.
                 return None
 
     def _array(self, s: Schema) -> Declared | None:
@@ -134,6 +143,7 @@ class Declarations:
         most = (
             max(s.max_items, 0)
             if s.max_items is not None
+            # Each item with its comma.
             else (REQUEST_LIMIT - 2) // (element.min_size + 1)
         )
         return Declared(types.list_of(element.type), most, 2, element)
@@ -143,6 +153,8 @@ class Declarations:
         if element is None:
             return None
         most = (
+            # estimateMaxAdditionalPropertiesFromMinSize's allowance for a key with its quotes,
+            # colon and comma.
             (REQUEST_LIMIT - 2) // (element.min_size + 6)
             if s.max_properties is None
             else max(s.max_properties, 0)
@@ -157,8 +169,10 @@ class Declarations:
                 continue
             if (escaped := escape(name)) is not None:
                 fields[escaped] = made
+            # Only what must be written makes an object longer.
             if name in s.required and child.default is None:
                 size += len(name.encode()) + made.min_size + 4
+        # Types need names, and a schema has none.
         name = f"object#{len(self.fields)}"
         self.fields[name] = {field: made.type for field, made in fields.items()}
         return Declared(Type("struct", name), 0, size, fields=fields)
@@ -171,6 +185,8 @@ def _string(s: Schema) -> Declared:
                 types.BYTES, REQUEST_LIMIT - 2 if s.max_length is None else max(s.max_length, 0), 2
             )
         case "duration":
+            # MaxDurationSizeJSON and MinDurationSizeJSON; for the others JSONDateSize,
+            # MaxDatetimeSizeJSON and MinDatetimeSizeJSON (apiserver/pkg/cel/limits.go).
             return Declared(types.DURATION, 32, 3)
         case "date":
             return Declared(types.TIMESTAMP, 12, 12)
@@ -179,6 +195,7 @@ def _string(s: Schema) -> Declared:
         case _:
             pass
     if s.max_length is not None:
+        # maxLength counts code points; costs are counted in bytes of UTF-8, up to four of each.
         limit = max(s.max_length, 0) * 4
     elif s.enum:
         limit = max((len(v.encode()) for v in s.enum if isinstance(v, str)), default=0)
@@ -190,6 +207,7 @@ def _string(s: Schema) -> Declared:
 def with_object_meta(s: Schema) -> Schema:
     """A resource's schema with what every resource has."""
     metadata = s.properties.get("metadata")
+    # The same object if it says all this, so that its type is made once.
     if (
         all(
             name in s.properties and s.properties[name].type == "string"
@@ -204,6 +222,7 @@ def with_object_meta(s: Schema) -> Schema:
     ):
         return s
     whole = Schema()
+    # A shallow copy: the schema itself must stay what the author wrote.
     vars(whole).update(vars(s))
     meta = Schema()
     meta.type = "object"

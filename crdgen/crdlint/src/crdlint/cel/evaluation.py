@@ -16,6 +16,8 @@ from crdlint.cel.rules import Compiled, RuleError, compile_rule
 from crdlint.model import shown
 from crdlint.schema import Schema
 
+# Functions that cel-expr-python evaluates as cel-go does. Kubernetes' own are not in it, and a rule
+# that calls them is not judged.
 _KNOWN: Final = frozenset(
     {
         "!_", "-_", "@in", "@not_strictly_false", "_!=_", "_%_", "_&&_", "_*_", "_+_", "_-_", "_/_", "_<=_", "_<_",
@@ -69,6 +71,7 @@ def _node(
             optional = bool(rule.get("optionalOldSelf"))
             compiled = compile_rule(rule.get("rule", ""), root, declarations, optional, types.BOOL)
         except (RuleError, syntax.NotJudgedError):
+            # Once is enough: defaults may be many.
             continue  # told where the rule is
         said = _evaluated(rule["rule"], compiled, s, value, correlated, optional)
         if said is not None:
@@ -76,6 +79,7 @@ def _node(
     if isinstance(value, list) and s.items is not None and s.items.schema is not None:
         inner = s.items.schema
         for index, item in enumerate(value):
+            # Only items with keys have an old value; with a default that is the value itself.
             same = correlated and s.list_type == "map"
             yield from _node(
                 inner, item, same, f"{path}[{index}]", inner.embedded_resource, declarations
@@ -101,13 +105,16 @@ def _evaluated(
     """What a rule says of a value: words and whether they are a verdict; None if it is content."""
     if compiled.uses_old_self and optional:
         return "not judged: optionalOldSelf", False
+    # The server passes over transition rules where nothing is old.
     if compiled.uses_old_self and not correlated:
         return None
     calls = [e for e in syntax.walk(compiled.checked.root) if isinstance(e, syntax.Call)]
+    # Asked before: what is not known would end as an error that looks like a verdict.
     beyond = sorted({e.function for e in calls} - _KNOWN)
     if beyond or any(_is_of_list(e, compiled) for e in calls) or _has_two_variables(compiled):
         return f"not judged: {', '.join(beyond) or 'a macro'} is not evaluated here", False
     try:
+        # Converted before, so that a value that CEL refuses is told as the server tells it.
         self = as_cel(value, s)
     except (ValueError, OverflowError):
         return "invalid data evaluating rule", True
@@ -116,6 +123,7 @@ def _evaluated(
         said = result.eval(data={"self": self, "oldSelf": self}).value()
     except Exception as error:  # the extension module raises what it likes
         return f"not judged: {shown(str(error))}", False
+    # By identity: an error of the evaluation is an object that is neither.
     if said is True:
         return None
     if said is False:
@@ -167,6 +175,7 @@ def as_cel(value: Any, s: Schema) -> Any:
     match s.type:
         case "string":
             return _text(value, s.format)
+        # An integer in JSON is a double here, since the field is one.
         case "number":
             return float(value) if isinstance(value, int) and not isinstance(value, bool) else value
         case "integer":
@@ -182,6 +191,7 @@ def as_cel(value: Any, s: Schema) -> Any:
             if other is not None and other.schema is not None:
                 return {key: as_cel(item, other.schema) for key, item in value.items()}
             return {
+                # The names that rules use: `a-b` is a__dash__b.
                 escape(key) or key: as_cel(item, s.properties[key]) if key in s.properties else item
                 for key, item in value.items()
             }

@@ -32,6 +32,7 @@ _OF_TARGET: Final = frozenset({"lowerAscii", "upperAscii", "substring", "trim"})
 _PARSERS: Final = frozenset(
     {"cidr", "isIP", "isCIDR", "ip", "quantity", "isQuantity", "semver", "isSemver"}
 )
+# Functions that read a field of an object that is there already.
 _NOMINAL: Final = frozenset(
     {
         "serviceAccount", "path", "group", "resource", "subresource", "namespace", "name", "allowed", "reason", "error",
@@ -61,6 +62,7 @@ def estimate(
     Returns:
         None where Kubernetes has no estimate of its own.
     """
+    # Each item of one is compared with each of the other; equivalence does it in both directions.
     if overload in _SETS and len(args) == 2:
         product = times(size_of(args[0]), size_of(args[1]))
         return plus(scaled(product, _SETS[overload]), (1, 1)), None
@@ -70,6 +72,7 @@ def estimate(
         return (350_000, 350_000), None
     if function in _NOMINAL:
         return (1, 1), None
+    # Also indexOf of a string, which the server prices alike.
     if function in _OF_LISTS and target is not None:
         return _over_list(target, size_of), None
     if function in _OF_TARGET and target is not None:
@@ -77,9 +80,11 @@ def estimate(
         return scaled(size, TRAVERSAL), size
     if function == "replace" and target is not None and len(args) >= 2:
         size = size_of(target)
+        # Read once to find and once to build.
         return scaled(size, 2 * TRAVERSAL), replaced(size, size_of(args[0]), size_of(args[1]))
     if function == "split" and target is not None:
         size = size_of(target)
+        # A list of at most as many parts as there are characters.
         return scaled(size, 2 * TRAVERSAL), (0, _parts(size[1], args))
     if function == "join" and target is not None:
         size = _joined(target, args, size_of)
@@ -88,6 +93,7 @@ def estimate(
         size = size_of(target)
         text = scaled(plus(size, (1, 1)), TRAVERSAL)
         return times(text, scaled(size_of(args[0]), REGEX)), (0, size[1])
+    # Only of Kubernetes' own types; others are cel-go's.
     if function == "_==_" and len(args) == 2 and args[0].type == args[1].type:
         return _equality(args[0].type, args[1])
     return (
@@ -110,9 +116,11 @@ def _of_argument(
     if function == "ip.isCanonical":
         return scaled(size, 2 * TRAVERSAL), None
     if function in ("containsIP", "containsCIDR"):
+        # Bytes of addresses as the estimator of CIDRs has them, for IPv4 and IPv6.
         cost = scaled((8, 32), TRAVERSAL)
         if function == "containsCIDR":
             cost = plus(plus(cost, scaled((4, 16), TRAVERSAL)), (1, 1))
+        # A text has to be parsed first.
         if overload in ("cidr_contains_ip_string", "cidr_contains_cidr_string"):
             cost = plus(cost, scaled(size, TRAVERSAL))
         return cost, None
@@ -169,6 +177,7 @@ def _equality(t: Type, right: Node) -> tuple[Range, Range | None] | None:
 def _parts(most: int, args: list[Node]) -> int:
     limit = args[1].expr if len(args) > 1 else None
     if isinstance(limit, Literal) and limit.kind == "int":
+        # Go converts a negative limit, which means "no limit", to a very large uint64.
         return int(limit.value) % 2**64
     return most
 
@@ -176,6 +185,7 @@ def _parts(most: int, args: list[Node]) -> int:
 def replaced(size: Range, old: Range, new: Range) -> Range:
     """The size of a text in which one part is replaced by another."""
     most_count, most_kept = 0, 0
+    # An empty old text is found between all characters (strings.Replace).
     if old[0] == 0:
         most_count, most_kept = min(size[1] + 1, MOST), size[1]
     elif new[1] <= old[0]:

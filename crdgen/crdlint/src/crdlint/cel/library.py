@@ -24,6 +24,7 @@ class Overload:
 
 
 @functools.cache
+# Cut once and parsed by name: a rule uses a few of three hundred functions.
 def _lines() -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     for line in FUNCTIONS.splitlines():
@@ -43,6 +44,7 @@ def _overload(line: str) -> Overload:
     args, _, result = f" {rest}".rpartition(" -> ")
     texts = args.strip()
     given = tuple(type_from(a) for a in texts.split("; ")) if texts else ()
+    # From the whole line: a parameter may be in the result alone.
     params = frozenset(re.findall(r"<(\w+)>", rest))
     return Overload(name, kind == ".", given, type_from(result), params)
 
@@ -64,6 +66,7 @@ def type_from(text: str) -> Type:
 
 def _split(text: str) -> list[str]:
     parts, depth, start = [], 0, 0
+    # By depth: map(string, list(int)) has a comma inside.
     for at, char in enumerate(text):
         depth += {"(": 1, ")": -1}.get(char, 0)
         if char == "," and depth == 0:

@@ -14,6 +14,7 @@ from crdlint.cel.syntax import Call, Expr, ListLiteral, Literal, MapLiteral, chi
 from crdlint.cel.types import Type
 
 _INT: Final = re.compile(r"[+-]?[0-9]+")
+# strconv.ParseFloat, with underscores only between digits.
 _FLOAT: Final = re.compile(
     r"[+-]?((([0-9](_?[0-9])*)?\.?([0-9](_?[0-9])*)?([eE][+-]?[0-9]+)?)|inf|infinity|nan)",
     re.IGNORECASE,
@@ -53,6 +54,8 @@ def faults(checked: Checked) -> Iterator[str]:
                 yield from _call(e, checked)
             case _:
                 pass
+    # After the calls: cel-go's validators run in this order (ValidateDurationLiterals ...
+    # ValidateHomogeneousAggregateLiterals), and the first fault is the message.
     yield from _mixed(checked.root, checked, False)
 
 
@@ -88,6 +91,7 @@ def _is_unfit(function: str, literal: Literal) -> bool:
     value = literal.value
     match function, literal.kind:
         case "int", "string":
+            # int() of Python takes blanks and underscores, and ParseInt does not.
             return not _INT.fullmatch(value) or not -(2**63) <= int(value) < 2**63
         case "int", "uint":
             return bool(value >= 2**63)
@@ -107,6 +111,7 @@ def _is_unfit(function: str, literal: Literal) -> bool:
             return not _is_duration(value)
         case "timestamp", "string":
             return not _is_time(value)
+        # From year 1 to year 9999: what a protobuf Timestamp may hold.
         case "timestamp", "int":
             return not -62135596800 <= value <= 253402300799
         case "string", "bytes":
@@ -150,6 +155,7 @@ def _format(text: str, args: list[Expr], checked: Checked) -> Iterator[str]:
         if not verb:
             yield "could not parse formatting clause: unexpected end of string"
             return
+        # `%.f` has a dot without digits.
         if verb not in _VERBS or (precision and not precision[1:]):
             yield f"could not parse formatting clause: unrecognized formatting clause {verb!r}"
             return
@@ -168,6 +174,7 @@ def _format(text: str, args: list[Expr], checked: Checked) -> Iterator[str]:
 def _misfit(verb: str, arg: Expr, checked: Checked) -> Type | None:
     t = checked.type(arg)
     if t.kind != "dyn" and t.kind not in _VERBS[verb]:
+        # A dyn is judged when it runs.
         return t
     if verb != "s":
         return None
@@ -195,6 +202,7 @@ def _mixed(e: Expr, checked: Checked, exempt: bool) -> Iterator[str]:
         yield from _differing(
             [types.unwrapped(checked.type(v))[0] if o else checked.type(v) for _, v, o in e.entries]
         )
+    # Kubernetes exempts format, whose list is meant to be mixed.
     inside = exempt or (isinstance(e, Call) and e.function == "format")
     for child in children(e):
         yield from _mixed(child, checked, inside)

@@ -12,6 +12,7 @@ from crdlint.model import Findings, shown
 from crdlint.openapi import Place
 from crdlint.schema import Schema
 
+# StaticEstimatedCostLimit and StaticEstimatedCRDCostLimit of apiextensions-apiserver.
 RULE_LIMIT: Final = 10_000_000
 TOTAL_LIMIT: Final = 100_000_000
 
@@ -68,6 +69,7 @@ class Rules:
         self.contexts: dict[int, _Context] = {}
         self.costs: list[Cost] = []
         self.total = 0
+        # Most definitions have none, and types are made only for rules.
         if _has_rules(root):
             self._prepare(root, _Context(1, bool(root.validations), False, True))
 
@@ -77,10 +79,12 @@ class Rules:
             and not context.is_hidden
             and self.declarations.of(s, context.is_resource) is None
         ):
+            # CEL cannot see it, and so nothing below either; rules there are refused.
             context = _Context(context.cardinality, True, True, context.is_resource)
         self.contexts[id(s)] = context
         elements = _most_elements(s)
         below = None
+        # None stays None: below a list without a bound everything may be there any number of times.
         if context.cardinality is not None and elements is not None:
             below = min(context.cardinality * elements, sizes.MOST)
         for _, child in s.children():
@@ -111,6 +115,7 @@ class Rules:
             return
         times = context.cardinality
         if times is None:
+            # As many as fit into the largest request, with a comma after each (MaxCardinality).
             times = declared.REQUEST_LIMIT // (root.min_size + 1)
         for index, rule in enumerate(s.validations):
             charged = self._rule(
@@ -140,7 +145,9 @@ class Rules:
                     "may not be set if oldSelf is not used in rule",
                 )
             return None
+        # Of the rule alone: the server charges its message without the factor.
         self._charge(min(compiled.cost * times, sizes.MOST), f"{path}.rule", "estimated rule cost")
+        # After the cost, as there: both are told.
         if compiled.uses_old_self and place.uncorrelatable:
             self.found.error(
                 "CRD222",
@@ -171,6 +178,7 @@ class Rules:
     def _charge(self, amount: int, path: str, what: str) -> None:
         if amount > RULE_LIMIT:
             self.found.error("CRD222", path, _over_budget(what, amount, RULE_LIMIT))
+        # Also what was over the limit of a rule: the sum is of all.
         self.total = min(self.total + amount, sizes.MOST)
 
     def finish(self) -> None:
@@ -224,6 +232,8 @@ def compile_rule(
         raise RuleError(
             f"must evaluate to a {wanted}, not a {checked.type(checked.root)}: {shown(text)}"
         )
+    # By name anywhere in the tree: a macro's variable cannot be called oldSelf without hiding it,
+    # which nobody does.
     uses = any(
         isinstance(e, syntax.Ident) and e.name == "oldSelf" for e in syntax.walk(checked.root)
     )
@@ -236,6 +246,7 @@ def _has_rules(s: Schema) -> bool:
 
 def _most_elements(s: Schema) -> int | None:
     """By how much a schema multiplies what is below it; None if there is no bound."""
+    # A map multiplies by its entries, an object by nothing.
     if s.type == "object" and s.additional_properties is not None:
         return max(s.max_properties, 0) if s.max_properties is not None else None
     if s.type == "array":

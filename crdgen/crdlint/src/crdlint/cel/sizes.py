@@ -9,8 +9,10 @@ from typing import Final
 from crdlint.cel.syntax import Expr
 from crdlint.cel.types import Type
 
+# math.MaxUint64: cel-go's sums and products stop there and do not wrap.
 MOST: Final = 2**64 - 1
 Range = tuple[int, int]
+# What makes a rule over something without a bound too expensive at once.
 UNKNOWN: Final[Range] = (0, MOST)
 TRAVERSAL: Final = 0.1  # of a string, a character
 REGEX: Final = 0.25  # a character of a pattern
@@ -37,6 +39,7 @@ def union(a: Range, b: Range) -> Range:
 
 
 def _scaled(value: int, factor: float) -> int:
+    # Through a float64, as in Go: large sizes lose their last digits, and messages show it.
     real = float(value)
     if real > 0 and factor > 0 and real > float(MOST) / factor:
         return MOST
@@ -47,6 +50,7 @@ def _scaled(value: int, factor: float) -> int:
 def ratio(a: int, b: int) -> int:
     """The ratio rounded up, through Go's floats on amd64."""
     rounded = math.ceil(float(a) / float(b))
+    # What amd64 makes of a float64 that a uint64 cannot hold.
     return rounded if rounded < 2**64 else 2**63
 
 
@@ -76,6 +80,7 @@ def extended(path: Path | None, name: str) -> Path:
         path.array[path.length] = name
         return Path(path.array, path.length + 1)
     array = [*path.names(), name]
+    # Go doubles the capacity of small slices; the room decides who shares with whom.
     return Path(array + [""] * (2 * path.length - len(array)), path.length + 1)
 
 

@@ -109,6 +109,7 @@ def parse(text: str) -> Expr:
         ExpressionSyntaxError: It is not CEL.
         NotJudgedError: It nests deeper than the parser goes, or the parser fails otherwise.
     """
+    # Asked first, because our parser has quoted names switched on and would take them.
     if text.count("`"):
         # Kubernetes has not switched quoted names on.
         raise (
@@ -122,11 +123,14 @@ def parse(text: str) -> Expr:
         )
     except (RuntimeError, ValueError, TypeError) as error:
         message = str(error).strip()
+        # The parser's own limits come as other statuses, and they are not the server's.
         if not message.startswith("INVALID_ARGUMENT"):
             raise NotJudgedError(
                 message.splitlines()[0] if message else "the parser fails"
             ) from None
         raise ExpressionSyntaxError(_first_line(message)) from None
+    # An Any: its field 2 is the value, a ParsedExpr, whose field 2 is the expression (any.proto,
+    # syntax.proto).
     parsed = dict(_fields(dict(_fields(packed))[2]))
     return _Expansion().expand(_expr(parsed[2]))
 
@@ -160,6 +164,7 @@ def _environment(optional: bool) -> Any:
     return cel.NewEnv(variables={}, extensions=[ext_optional.ExtOptional()])
 
 
+# Read by hand: of protobuf only this much is needed.
 def _varint(data: bytes, at: int) -> tuple[int, int]:
     result = shift = 0
     while True:
@@ -202,6 +207,7 @@ def _expr(data: bytes) -> Expr:
 def _literal(number: int, data: bytes) -> Expr:
     ((key, value),) = _fields(data)
     if key == 3:
+        # Varints of an int64 are two's complement.
         return Literal(number, "int", value - 2**64 if value >= 2**63 else value)
     if key == 5:
         return Literal(number, "double", struct.unpack("<d", value)[0])
@@ -238,6 +244,7 @@ def _list(number: int, data: bytes) -> Expr:
         if key == 1:
             elements.append(_expr(value))
         elif isinstance(value, int):
+            # Repeated numbers come packed or one by one; a reader must take both.
             optional.add(value)
         else:
             at = 0
@@ -259,6 +266,7 @@ def _struct(number: int, data: bytes) -> Expr:
             entries.append((_expr(parts[3]), _expr(parts[4]), optional))
         else:
             fields.append((parts.get(2, b"").decode(), _expr(parts[4]), optional))
+    # One message for both in syntax.proto: without a name it is a map.
     return StructLiteral(number, name, fields) if name else MapLiteral(number, entries)
 
 
@@ -309,6 +317,7 @@ def children(e: Expr) -> list[Expr]:
 
 def walk(e: Expr) -> Iterator[Expr]:
     """A node and all below it."""
+    # Without recursion: `a + b + c ...` nests to the left as deep as it is long.
     waiting = [e]
     while waiting:
         node = waiting.pop()
@@ -319,6 +328,7 @@ def walk(e: Expr) -> Iterator[Expr]:
 class _Expansion:
     """The macros of two variables, which the parser does not know, are expanded as cel-go does."""
 
+    # By name and number of arguments; with three, `all` and its like have two variables.
     _MACROS: Final = {
         ("all", 3),
         ("exists", 3),
@@ -333,6 +343,7 @@ class _Expansion:
     }
 
     def __init__(self) -> None:
+        # Beyond the parser's numbers, so that none comes twice in a tree.
         self.next = 1 << 40
 
     def number(self) -> int:
@@ -346,6 +357,7 @@ class _Expansion:
             case Call():
                 e.target = self.expand(e.target) if e.target is not None else None
                 e.args = [self.expand(a) for a in e.args]
+                # After the parts: a macro's argument may hold macros.
                 if e.target is not None and (e.function, len(e.args)) in self._MACROS:
                     return self.macro(e, e.target)
             case ListLiteral():
@@ -374,6 +386,7 @@ class _Expansion:
         first, second = e.args[0], e.args[1]
         if not isinstance(first, Ident) or not isinstance(second, Ident):
             raise ExpressionSyntaxError("argument must be a simple name")
+        # cel-go's comprehensions extension refuses the same.
         if first.name == second.name:
             raise ExpressionSyntaxError(f"duplicate variable name: {first.name}")
         if {first.name, second.name} & {ACCUMULATOR, "__result__"}:
@@ -383,6 +396,7 @@ class _Expansion:
             whole = e.function == "all"
             init: Expr = self.literal("bool", whole)
             checked = self.accu() if whole else self.call("!_", self.accu())
+            # Stops at the first that decides; an error on the way is kept until then.
             condition = self.call("@not_strictly_false", checked)
             step = self.call("_&&_" if whole else "_||_", self.accu(), e.args[2])
         elif e.function in ("existsOne", "exists_one"):
@@ -415,6 +429,7 @@ class _Expansion:
             inserted = (
                 [Ident(self.number(), key), value] if e.function == "transformMap" else [value]
             )
+            # The name of cel-go's function, which no author can write.
             step = self.call("cel.@mapInsert", self.accu(), *inserted)
         if len(e.args) == 4:
             step = self.call("_?_:_", e.args[2], step, self.accu())

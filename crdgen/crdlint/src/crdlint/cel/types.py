@@ -43,6 +43,8 @@ ERROR: Final = Type("error", "!error!")
 _SIMPLE: Final = frozenset(
     {"bool", "bytes", "double", "int", "string", "uint", "any", "duration", "timestamp", "struct"}
 )
+# What null can stand for in cel-go's checker: wrappers, messages, times, and abstract types such as
+# optionals.
 _NULLABLE: Final = frozenset({"opaque", "struct", "any", "duration", "timestamp"})
 _CONTAINERS: Final = frozenset({"opaque", "list", "map", "type"})
 
@@ -123,6 +125,7 @@ def assigned(m: Mapping, given: Type | list[Type], wanted: Type | list[Type]) ->
     Returns:
         What is then known of parameters; None if they cannot.
     """
+    # Of the caller's: an overload that does not fit must leave no trace.
     copy = dict(m)
     if isinstance(given, Type) and isinstance(wanted, Type):
         return copy if _assignable(copy, given, wanted) else None
@@ -138,6 +141,8 @@ def _all_assignable(
 
 
 def _assignable(m: Mapping, t1: Type, t2: Type) -> bool:
+    # Both directions are tried, t2 first, as in cel-go's internalIsAssignable: the order decides
+    # which of two parameters is bound.
     if t2.kind == "param":
         valid, has_sub = _valid_substitution(m, t1, t2)
         if valid:
@@ -146,6 +151,7 @@ def _assignable(m: Mapping, t1: Type, t2: Type) -> bool:
             return False
     if t1.kind == "param":
         return _valid_substitution(m, t2, t1)[0]
+    # An error fits everything, so that it is told once.
     if is_dyn(t1) or is_dyn(t2) or "error" in (t1.kind, t2.kind):
         return True
     if t1.kind == "null":
@@ -173,6 +179,7 @@ def _valid_substitution(m: Mapping, t1: Type, t2: Type) -> tuple[bool, bool]:
             return True, True
         if _assignable(m, t1, current):
             general = most_general(t1, current)
+            # Without it a type would hold itself, and substitute() would not end.
             if _is_free_of(m, t2, general):
                 m[t2.name] = general
             return True, True
