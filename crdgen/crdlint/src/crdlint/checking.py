@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any
 
 from crdlint import definition, envelope, openapi, sizes
 from crdlint.bounds import check_bounds
@@ -15,8 +15,6 @@ from crdlint.released import Released
 from crdlint.schema import Schema
 from crdlint.shapes import Decoding
 from crdlint.structural import check_structural, is_convertible
-
-TOTAL_COST_LIMIT: Final = 100_000_000
 
 
 def check_file(
