@@ -18,7 +18,7 @@ import msgspec
 
 from machineadm.errors import InternalError, MachineadmError
 from machineadm.execution.ledger import Ledger
-from machineadm.host.ports import FileKind, Host
+from machineadm.host.ports import Host
 from tests.checkpoint import Checkpoint
 from tests.fakes.blocks import FakeBlocks
 from tests.fakes.containerd import FakeContainerd
@@ -120,7 +120,7 @@ class Subject:
         files = {
             path: (node.kind, node.mode, node.uid, node.gid, node.content, node.target)
             for path, node in host.files.nodes.items()
-            if node.kind is not FileKind.DIRECTORY and not path.startswith(_VOLATILE)
+            if not path.startswith(_VOLATILE)
         }
         return {
             "files": files,

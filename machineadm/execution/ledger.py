@@ -78,6 +78,8 @@ class Holding(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What must follow when it is removed, as when it was written."""
     strays: tuple[Seen, ...] = ()
     """States that came from commands of ours and do not count: they are replaced, and are nobody else's change."""
+    parents: tuple[str, ...] = ()
+    """Directories above a file that were made for it: they go with it if nothing is left in them."""
 
     @property
     def key(self) -> tuple[str, str]:

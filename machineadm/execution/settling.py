@@ -90,6 +90,11 @@ class Settling:
             if owned.kind == "file"
         }
 
+    @cached_property
+    def _made_for_files(self) -> set[str]:
+        """Directories that were made for files of ours."""
+        return {path for holding in self._ledger.holdings() for path in holding.parents}
+
     @property
     def _cut_off(self) -> Step | None:
         """The command that was cut off: nobody has looked at what it had changed by then."""
@@ -238,6 +243,7 @@ class Settling:
                     # left is not the user's.
                     before=known.before if known else seen,
                     wrote=None if owned.name in written else seen,
+                    parents=known.parents if known else self._parents(owned.name, written, host),
                     strays=(*((seen,) if known else ()), *_expected(effects.get(owned.name))),
                 )
             if owned.kind == "unit":
@@ -247,6 +253,17 @@ class Settling:
                 holding = msgspec.structs.replace(holding, before=known.before if known else before)
             self._ledger.put(msgspec.structs.replace(holding, follow=(*work.follow, *owned.then)))
         self._ledger.save()
+
+    def _parents(self, path: str, written: Container[str], host: Host) -> tuple[str, ...]:
+        """The directories that are made for a file that is written, and those that were made for others of ours, the outermost last."""
+        found: list[str] = []
+        is_written = path in written
+        while is_written and (path := path.rpartition("/")[0]):
+            if path not in self._made_for_files and host.files.stat(path) is not None:
+                break
+            found.append(path)
+        self._made_for_files.update(found)
+        return tuple(found)
 
     def _note_then(self, owned: Owned) -> None:
         """The content is declared as before, but perhaps not what must follow when it is removed."""

@@ -15,8 +15,14 @@ from machineadm.actions.perform import perform
 from machineadm.execution.ledger import Holding, Ledger
 from machineadm.execution.seen import ABSENT, Eyes, restoring, shown_content
 from machineadm.execution.settling import Settling, in_order
-from machineadm.host.effects import DisableUnit, Effect, RemoveFile, WriteFile
-from machineadm.host.ports import Host
+from machineadm.host.effects import (
+    DisableUnit,
+    Effect,
+    RemoveDirectory,
+    RemoveFile,
+    WriteFile,
+)
+from machineadm.host.ports import FileKind, Host
 from machineadm.plan.model import FollowUp, Outcome, Phase, Work, digest_of
 
 _OWN_UNITS = "/etc/systemd/system"
@@ -64,7 +70,7 @@ class TakeBack:
             names = ", ".join(one.name for one in self.stale)
             return Work(summary=f"no longer declared, but left because this is a node: {names}")
         effects, follow, stays = self._undone(self._left(), host)
-        parts = [f"removes {len(effects)} no longer declared"] if effects else []
+        parts = [f"removes {_counted(effects)} no longer declared"] if effects else []
         return Work(
             effects=tuple(effects),
             summary="; ".join([*parts, *stays]),
@@ -119,6 +125,7 @@ class TakeBack:
             effects.append(effect)
             follow.update((f.key, f) for one in lines for f in one.follow)
         stays += (f"what {one.name} has mounted stays until the next boot" for one in lines)
+        effects += _left_empty(holdings, effects, host)
         return effects, follow, stays
 
     def _undo(
@@ -184,7 +191,7 @@ class TakeEverythingBack(TakeBack):
         """What is taken back, and a line for each thing that stays."""
         effects, follow, stays = self._undone(self.stale, host)
         effects = in_order(effects, host)
-        summary = f"takes back {len(effects)}" if effects else ""
+        summary = f"takes back {_counted(effects)}" if effects else ""
         work = Work(
             effects=tuple(effects), summary=summary, follow=_following(follow, effects, host)
         )
@@ -233,6 +240,28 @@ def _is_still_ours(holding: Holding, eyes: Eyes) -> bool:
     # Others write to a file that was appended to, so it need not be a state of ours to have our lines.
     ours = holding.is_ours(now) or (holding.append and now.kind == "file")
     return ours and now not in (ABSENT, holding.before)
+
+
+def _left_empty(
+    holdings: Sequence[Holding], effects: Sequence[Effect], host: Host
+) -> Iterator[RemoveDirectory]:
+    """The directories that were made for files which go, if nothing is left in them; the innermost first."""
+    gone = {one.path for one in effects if isinstance(one, (RemoveFile, RemoveDirectory))}
+    made = {path for holding in holdings for path in holding.parents} - gone
+    for path in sorted(made, reverse=True):
+        here, above = host.files.stat(path), host.files.stat(path.rpartition("/")[0] or "/")
+        if here is None or here.kind is not FileKind.DIRECTORY:
+            continue
+        # What somebody has mounted there since has made the directory theirs.
+        is_mounted = above is None or here.device != above.device
+        if not is_mounted and all(f"{path}/{name}" in gone for name in host.files.list(path)):
+            gone.add(path)
+            yield RemoveDirectory(path=path, note="no longer declared")
+
+
+def _counted(effects: Sequence[Effect]) -> int:
+    """How many things go; directories that go with them do not count."""
+    return sum(not isinstance(one, RemoveDirectory) for one in effects) or len(effects)
 
 
 def _without(lines: Sequence[Holding], host: Host) -> Iterator[WriteFile]:

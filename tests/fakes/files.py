@@ -45,6 +45,7 @@ class FakeFiles:
         removed: Paths of all files removed, in order.
         failures: Errors to raise when a path is written; a test puts them in.
         uid: Who runs this; 0 may give files away.
+        devices: Numbers of file systems by where they are mounted; 0 is that of all else.
         clock: Tells when a path changes; None: a time before all others, which only grows.
     """
 
@@ -54,6 +55,7 @@ class FakeFiles:
         self.removed: list[str] = []
         self.made: list[str] = []
         self.failures: dict[str, MachineadmError] = {}
+        self.devices: dict[str, int] = {}
         self.uid = uid
         self.clock: FakeClock | None = None
 
@@ -101,7 +103,12 @@ class FakeFiles:
             gid=node.gid,
             size=size,
             changed=node.changed,
+            device=self._device(where or "/"),
         )
+
+    def _device(self, path: str) -> int:
+        above = (one for one in self.devices if path == one or path.startswith(f"{one}/"))
+        return self.devices.get(max(above, key=len, default=""), 0)
 
     def born(self, path: str) -> int | None:
         where = self._resolve(path, follow=False)

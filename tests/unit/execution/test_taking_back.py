@@ -79,6 +79,66 @@ def test_a_file_that_was_not_there_goes_and_one_that_was_is_as_before() -> None:
     assert not anything_to_do(look(context_of(plan(files("/etc/stays")), host)))
 
 
+def directories(host: FakeHost) -> set[str]:
+    return {p for p, node in host.files.nodes.items() if node.kind is FileKind.DIRECTORY}
+
+
+@pytest.mark.parametrize(
+    "later",
+    [(), ("/opt/a/b/1",), ("/opt/a/c/3",), ("/srv/x",)],
+    ids=["nothing", "a-neighbour", "a-cousin", "elsewhere"],
+)
+def test_directories_that_were_made_for_files_go_with_the_last_of_them(
+    later: tuple[str, ...],
+) -> None:
+    host, reference = FakeHost(), FakeHost()
+    host.put("/opt/was-there/x")
+    reference.put("/opt/was-there/x")
+    carry_out(plan(files("/opt/a/b/1", "/opt/was-there/y")), host)
+    # Of another run: the directories are there by now, and are ours all the same.
+    carry_out(plan(files("/opt/a/b/1", "/opt/a/b/2", "/opt/a/c/3")), host)
+
+    carry_out(plan(files(*later)) if later else plan(), host)
+    carry_out(plan(files(*later)) if later else plan(), reference)
+
+    assert directories(host) == directories(reference)
+    assert "/opt/was-there" in directories(host)
+    carry_out(plan(), host)
+    assert not any(path.startswith("/opt/a") for path in host.files.nodes)
+
+
+@pytest.mark.parametrize("since", ["a file", "a mount", "a link in its place"])
+def test_a_directory_that_others_use_since_stays(since: str) -> None:
+    host = FakeHost()
+    carry_out(plan(files("/opt/a/b/1")), host)
+    match since:
+        case "a file":
+            host.put("/opt/a/b/theirs")
+        case "a mount":
+            host.files.devices["/opt/a/b"] = 7
+        case _:
+            host.files.remove("/opt/a/b/1")
+            host.files.remove_directory("/opt/a/b")
+            host.files.put_link("/opt/a/b", "/etc")
+
+    carry_out(plan(), host)
+
+    assert host.files.stat("/opt/a/b") is not None
+    assert host.files.stat("/opt/a") is not None
+
+
+def test_a_plan_shows_the_directories_that_go() -> None:
+    host = FakeHost()
+    carry_out(plan(files("/opt/a/b/1")), host)
+    context = context_of(plan(), host)
+
+    text = "".join(render_text(look(context), Redactor()))
+
+    assert "removes 1 no longer declared" in text
+    shown = [line.strip() for line in text.splitlines() if "remove directory" in line]
+    assert [line.split()[2].rstrip(",") for line in shown] == ["/opt/a/b", "/opt/a", "/opt"]
+
+
 def test_a_plan_shows_what_is_taken_back_in_the_reverse_order() -> None:
     host = FakeHost()
     carry_out(plan(files("/etc/a", "/etc/b")), host)
@@ -339,12 +399,13 @@ def test_killed_anywhere_the_next_run_takes_back_the_rest_and_nothing_else() -> 
     for at in range(1, 60):
         host = FakeHost()
         host.put("/etc/there", "before\n")
-        carry_out(plan(files("/etc/a", "/etc/there")), host)
+        carry_out(plan(files("/etc/a", "/opt/deep/er/a", "/etc/there")), host)
         with suppress(Killed):
             carry_out(plan(files("/etc/b")), Reaper(at).over(host))
         carry_out(plan(files("/etc/b")), host)
 
         assert host.files.stat("/etc/a") is None, at
+        assert host.files.stat("/opt") is None, at
         assert host.text("/etc/there") == "before\n", at
         host.put("/etc/a", "made by hand later\n")
         carry_out(plan(files("/etc/b")), host)
