@@ -14,7 +14,7 @@ from machineadm.host.linux.tree import Tree
 from machineadm.host.ports import Host
 from machineadm.plan.model import Phase
 from tests.applying import apply
-from tests.bench import conversion, crds, encrypted, engine, plugins, start
+from tests.bench import conversion, crds, earlier, encrypted, engine, plugins, start
 from tests.bench.harness import Case, command, compare
 from tests.fakes.host import FakeAccounts, FakeClock, FakeState
 
@@ -153,6 +153,7 @@ def main() -> None:
     engine.journal(ROUNDS)
     engine.ledger(ROUNDS)
     validate(agent)
+    earlier.validate(agent, ROUNDS)
     conversion.measure(ROUNDS)
     start.measure(agent, SCRATCH / "64k.yaml", SCRATCH, ROUNDS)
     plugins.measure(ROUNDS)

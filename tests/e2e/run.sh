@@ -1,8 +1,8 @@
 #!/bin/bash
 # run.sh [CASE...]: the packed agent and a configuration make real nodes of bare machines. Without names: all of cases/.
 # Environment: MACHINEADM_AGENT (default: the newest of dist/), E2E_KEEP=1 (leave the machines of the last case),
-#   E2E_CASES (another directory of cases), PYTHON (the one of the tests).
-# What the machines said stays in $MACHINEADM_CACHE/cluster/out/CASE. Exit 77: no cluster can be made here.
+#   E2E_CASES (another directory of cases), PYTHON (the one of the tests), CLUSTER_VERSION (1.34, or 1.37).
+# What the machines said stays in $MACHINEADM_CACHE/cluster*/out/CASE. Exit 77: no cluster can be made here.
 set -uo pipefail
 E2E=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 [ "$(id -u)" = 0 ] || { echo "run.sh: machines with systemd need root" >&2; exit 77; }
@@ -11,7 +11,8 @@ CASES=${E2E_CASES:-$E2E/cases}
 PYTHON=${PYTHON:-$(realpath -m "$E2E/../../.venv/bin/python")}      # with the tests' libraries
 AGENT=$(realpath -m "${MACHINEADM_AGENT:-$E2E/../../dist/machineadm-linux-$(dpkg --print-architecture).pyz}")
 [ -f "$AGENT" ] || { say "no packed agent at $AGENT: make package"; exit 2; }
-exec 7> "$STATE/.lock"; flock -n 7 || { say "another run uses the machines: waiting for its end"; flock 7; }
+# One for all versions, whose machines have the same names.
+mkdir -p "$CACHE/cluster"; exec 7> "$CACHE/cluster/.lock"; flock -n 7 || { say "another run uses the machines: waiting for its end"; flock 7; }
 
 "$E2E/stage/setup.sh" || exit
 

@@ -16,8 +16,17 @@ HERE = Path(__file__).parent
 _CANNOT = 77
 
 
-def run_case(name: str, directory: str = "cases") -> int:
-    environment = {**os.environ, "E2E_CASES": str(HERE / directory), "PYTHON": sys.executable}
+NEWEST = "1.37"
+"""The newest version whose programs the stage builds."""
+
+
+def run_case(name: str, directory: str = "cases", version: str = "1.34") -> int:
+    environment = {
+        **os.environ,
+        "E2E_CASES": str(HERE / directory),
+        "PYTHON": sys.executable,
+        "CLUSTER_VERSION": version,
+    }
     run = subprocess.run([HERE / "run.sh", name], env=environment, check=False)
     if run.returncode == _CANNOT:
         missing("no cluster can be made here: the lines above say what is missing")
@@ -36,6 +45,11 @@ def test_the_harness_notices_an_agent_that_lies() -> None:
 @pytest.mark.requirement("U6", "U9", "U12", "R1", "R2", "R3", "R4", "R7", "R11")
 def test_three_configurations_make_a_cluster() -> None:
     assert run_case("three-nodes") == 0
+
+
+@pytest.mark.requirement("U6", "U9", "R1", "R2")
+def test_the_same_configurations_make_a_cluster_of_the_newest_version() -> None:
+    assert run_case("three-nodes", version=NEWEST) == 0
 
 
 @pytest.mark.requirement("U12")

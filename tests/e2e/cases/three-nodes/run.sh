@@ -24,6 +24,7 @@ verify "the cluster's kubelet setting is in force on m1" same 77 "$(node m1 '{.s
 verify "m2's own maxPods is in force" same 23 "$(node m2 '{.status.capacity.pods}')"
 verify "m2's own containerLogMaxSize is in force" same 7Mi "$(kubelet m2 containerLogMaxSize)"
 verify "m2's passed-on streamingConnectionIdleTimeout is in force" same 1h0m0s "$(kubelet m2 streamingConnectionIdleTimeout)"
+verify "the machines run Kubernetes $KV" same "v$KV v$KV v$KV" "$(K get nodes -o 'jsonpath={.items[*].status.nodeInfo.kubeletVersion}')"
 verify "m3 inherits maxPods" same 77 "$(node m3 '{.status.capacity.pods}')"
 verify "the static pod runs" within 60 same Running "$(K -n kube-system get pod sidekick-m1 -o 'jsonpath={.status.phase}')"
 verify "the extra name is in the API server's certificate" X m1 sh -c 'openssl x509 -in /etc/kubernetes/pki/apiserver.crt -noout -text | grep -q api.three-nodes.example'
