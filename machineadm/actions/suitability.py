@@ -68,7 +68,6 @@ _TIMEOUT: Final = 5.0
 _PATIENCE: Final = 2.0
 
 KUBEADM_NAMES: Final[dict[str, tuple[str, ...]]] = {
-    "MA4501": ("systemverification",),
     "MA4503": ("swap",),
     "MA4505": ("cri",),
     "MA4507": ("filecontent--proc-sys-net-ipv4-ip_forward",),
@@ -77,7 +76,8 @@ KUBEADM_NAMES: Final[dict[str, tuple[str, ...]]] = {
     "MA4511": ("kubeletversion",),
     "MA4513": ("hostname",),
 }
-"""Names of kubeadm's checks that say the same, in lower case: who ignores one of these ignores ours."""
+"""Names of kubeadm's checks that say the same, in lower case: who ignores one of these ignores ours. SystemVerification is not one:
+kubeadm goes on without it, and the kubelet does not (see _cgroups)."""
 
 
 _LASTING: Final = frozenset({"MA4508", "MA4509"})
@@ -310,15 +310,29 @@ def _cgroups(
     if version is None or not version.has(_CGROUP_MINOR) or not _is_cgroup_v1(host):
         return
     told = _setting(kubernetes, "failCgroupV1")
-    if told is False:
-        return
-    make = _warning if _may_be_told(kubernetes, told, "fail-cgroupv1", host) else _error
-    yield make(
-        "MA4501",
-        f"the machine runs cgroup v1, with which a kubelet of {version.minor_version} does not start",
-        "boot with systemd.unified_cgroup_hierarchy=1, or set failCgroupV1: false in node.kubelet.config",
-        "spec.kubernetes.version",
+    elsewhere = told is not False and _may_be_told(kubernetes, told, "fail-cgroupv1", host)
+    # kubeadm looks at the kubelet's version alone, and not at what it is told (system-validators, CgroupsValidator).
+    verified = (
+        kubernetes is not None
+        and "preflight" not in kubernetes.skip_phases
+        and "systemverification" not in _ignored(kubernetes)
     )
+    if verified and (told is False or elsewhere):
+        yield _error(
+            "MA4501",
+            f"the machine runs cgroup v1, which kubeadm refuses for a kubelet of {version.minor_version} even with failCgroupV1: false",
+            "boot with systemd.unified_cgroup_hierarchy=1, or put SystemVerification into node.ignorePreflightErrors, too",
+            "spec.kubernetes.version",
+        )
+    elif told is not False:
+        make = _warning if elsewhere else _error
+        yield make(
+            "MA4501",
+            f"the machine runs cgroup v1, with which a kubelet of {version.minor_version} does not start",
+            "boot with systemd.unified_cgroup_hierarchy=1, or set failCgroupV1: false in node.kubelet.config and put "
+            "SystemVerification into node.ignorePreflightErrors",
+            "spec.kubernetes.version",
+        )
 
 
 def _asked(host: Host, *argv: str) -> str:

@@ -9,9 +9,11 @@ _IGNORE = "To skip this check, add its code to node.ignorePreflightErrors."
 TABLE: dict[str, Code] = {
     "MA4501": Code(
         "cgroup v1 (machine)",
-        "A kubelet from 1.35 on does not start where /sys/fs/cgroup is version 1, unless failCgroupV1 is false. Only a "
-        "warning where that may be set elsewhere.",
-        f"Boot with the unified hierarchy; every distribution with systemd 247 or later has it. {_IGNORE}",
+        "A kubelet from 1.35 on does not start where /sys/fs/cgroup is version 1, unless failCgroupV1 is false. kubeadm refuses "
+        "such a machine even then, unless its check SystemVerification is ignored. Only a warning where the former may be set "
+        "elsewhere and the latter is ignored.",
+        "Boot with the unified hierarchy; every distribution with systemd 247 or later has it. Or set failCgroupV1: false for the "
+        f"kubelet and name SystemVerification in node.ignorePreflightErrors. {_IGNORE}",
     ),
     "MA4502": Code(
         "containerd 1.x (machine)",

@@ -88,26 +88,39 @@ NEW = {"kubernetes.version": "v1.36.1"}
 
 
 @pytest.mark.parametrize(
-    ("version", "config", "wanted"),
+    ("version", "config", "ignored", "wanted"),
     [
-        ("v1.34.4", None, []),
-        ("v1.35.0", None, [("MA4501", "error")]),
-        ("v1.35.0", {"failCgroupV1": True}, [("MA4501", "error")]),
-        ("v1.35.0", {"failCgroupV1": False}, []),
+        ("v1.34.4", None, [], []),
+        ("v1.35.0", None, [], [("MA4501", "error")]),
+        # kubeadm goes on, and the kubelet does not
+        ("v1.35.0", None, ["SystemVerification"], [("MA4501", "error")]),
+        ("v1.35.0", None, ["MA4501"], []),
+        ("v1.35.0", {"failCgroupV1": True}, ["SystemVerification"], [("MA4501", "error")]),
+        # the kubelet goes on, and kubeadm does not
+        ("v1.35.0", {"failCgroupV1": False}, [], [("MA4501", "error")]),
+        ("v1.35.0", {"failCgroupV1": False}, ["systemverification"], []),
+        ("v1.37.2", {"failCgroupV1": False}, ["MA4501"], []),
     ],
 )
-def test_cgroup_v1_is_refused_by_kubelets_that_refuse_it(
-    version: str, config: dict[str, Any] | None, wanted: list[tuple[str, str]]
+def test_cgroup_v1_is_refused_by_kubelets_and_kubeadms_that_refuse_it(
+    version: str,
+    config: dict[str, Any] | None,
+    ignored: list[str],
+    wanted: list[tuple[str, str]],
 ) -> None:
     host = good({"kubelet": f"Kubernetes {version}"})
     host.put("/proc/self/mounts", V1)
-    spec: dict[str, Any] = {"kubernetes.version": version}
+    spec: dict[str, Any] = {
+        "kubernetes.version": version,
+        "kubernetes.node.ignorePreflightErrors": ignored,
+    }
     if config is not None:
         spec["kubernetes.node.kubelet.config"] = config
 
     assert judged(host, spec) == wanted
     shared = {
         "kubernetes.version": version,
+        "kubernetes.node.ignorePreflightErrors": ignored,
         **({"kubernetes.cluster.kubelet": config} if config else {}),
     }
     assert judged(host, shared) == wanted
@@ -336,6 +349,7 @@ def test_what_the_configuration_does_before_kubeadm_may_take_a_flaw_away() -> No
 
 V1_AND_SWAP = [("MA4501", "error"), ("MA4503", "error")]
 UNSEEN = [("MA4501", "warning"), ("MA4503", "warning")]
+UNVERIFIED = {"kubernetes.node.ignorePreflightErrors": ["SystemVerification"]}
 INITIALIZE = {"kubernetes.role": {"type": "Initialize"}}
 CONTROL_PLANE = {"kubernetes.role": {"type": "JoinControlPlane", "discovery": TOKEN}}
 
@@ -351,13 +365,13 @@ def argument(name: str, value: str) -> dict[str, Any]:
 def on_v1_with_swap(
     spec: dict[str, Any], files: dict[str, str] | None = None
 ) -> list[tuple[str, str]]:
-    """What is said of cgroup v1 and swap where the configuration is this, and the image has these files."""
+    """What is said of the kubelet, cgroup v1 and swap where the configuration is this, and the image has these files."""
     host = good({"kubelet": "Kubernetes v1.36.1"})
     host.put("/proc/self/mounts", V1)
     host.put("/proc/swaps", f"{SWAPS}/dev/sda2 partition 1 0 -2\n")
     for path, text in (files or {}).items():
         host.put(path, text)
-    given = configuration({**NEW, **spec}).spec
+    given = configuration({**NEW, **UNVERIFIED, **spec}).spec
     asked_of = frozenset({"MA4501", "MA4503"})
     return told(
         flaws(given.kubernetes, FACTS, host, machine=given.machine, online=False, only=asked_of)
@@ -407,6 +421,17 @@ def test_arguments_that_the_image_gives_the_kubelet_count(path: str) -> None:
 
     assert on_v1_with_swap(INITIALIZE, {path: text}) == UNSEEN
     assert on_v1_with_swap(INITIALIZE, {path: "KUBELET_EXTRA_ARGS=\n"}) == V1_AND_SWAP
+
+
+@pytest.mark.parametrize("spec", [WORKER, CONTROL_PLANE, patch("kubeletconfiguration")])
+def test_what_kubeadm_refuses_is_an_error_wherever_the_kubelet_is_told(
+    spec: dict[str, Any],
+) -> None:
+    only = {"kubernetes.node.ignorePreflightErrors": ["Swap"]}
+
+    assert on_v1_with_swap({**only, **spec}) == [("MA4501", "error")]
+    skipped = {"kubernetes.skipPhases": ["preflight"]}
+    assert on_v1_with_swap({**only, **skipped, **spec}) == [("MA4501", "warning")]
 
 
 def test_whoever_skips_kubeadms_preflight_is_not_held_to_it() -> None:
