@@ -1,4 +1,4 @@
-"""Write KubeadmConfigs, kubeadm's own documents and NodeConfigs as our kinds, with an account of every leaf."""
+"""Write KubeadmConfigs, kubeadm's own documents and NodeConfigs as our kinds, with an account of every field."""
 
 from __future__ import annotations
 

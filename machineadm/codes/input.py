@@ -62,7 +62,7 @@ TABLE: dict[str, Code] = {
         "tag",
         "A value has a tag such as `!!binary`, `!!python/name` or `!secret`. Tags are not supported: "
         "the field determines the type of its value.",
-        "Remove the tag. Quote the value if it is text; give bytes as base64 beside `encoding: base64`.",
+        "Remove the tag. Quote the value if it is a string; give bytes as base64 beside `encoding: base64`.",
     ),
     "MA1011": Code(
         "merge key",

@@ -1,4 +1,4 @@
-"""What people have (KubeadmConfig, kubeadm's own documents, NodeConfig) as our kinds, with an account of every leaf.
+"""What people have (KubeadmConfig, kubeadm's own documents, NodeConfig) as our kinds, with an account of every field.
 
 Here: one module for each thing that is read, `account.py` (what became of each leaf), `texts.py` and `shell.py` (what stands
 in a text), `writing.py` (the result as YAML), `whole.py` (a stream). Not here: reading files, printing.

@@ -148,7 +148,7 @@ def _range(value: float, type_: inspect.IntType | inspect.FloatType) -> Flaw | N
 
 def mismatch(node: Node, type_: inspect.Type) -> Flaw:
     """Describe a node of a wrong kind."""
-    return Flaw("MA1101", f"expected {expected(type_)}, found {found(node)}", _way_out(node, type_))
+    return Flaw("MA1101", f"expected {expected(type_)}, got {found(node)}", _way_out(node, type_))
 
 
 def _way_out(node: Node, type_: inspect.Type) -> str:

@@ -63,7 +63,7 @@ def _found_value(value: object) -> str:
         return "null"
     if isinstance(value, bool):
         return "a boolean"
-    return "a number" if isinstance(value, int | float) else "text"
+    return "a number" if isinstance(value, int | float) else "a string"
 
 
 def expected(type_: inspect.Type) -> str:
@@ -78,9 +78,9 @@ def expected(type_: inspect.Type) -> str:
 
 
 _EXPECTED: Final[dict[type, str]] = {
-    inspect.StrType: "text",
-    inspect.CustomType: "text",
-    inspect.LiteralType: "text",
+    inspect.StrType: "a string",
+    inspect.CustomType: "a string",
+    inspect.LiteralType: "a string",
     inspect.IntType: "an integer",
     inspect.FloatType: "a number",
     inspect.BoolType: "true or false",

@@ -141,7 +141,7 @@ class YamlReader:
             self._root = node
 
     def _tagged(self, tag: str, at: int) -> Unread:
-        hint = "write the value without a tag; quote it if it is text"
+        hint = "write the value without a tag; quote it if it is a string"
         if tag == _BINARY_TAG:
             hint = "write the base64 string without a tag, and add `encoding: base64`"
         return Unread(at, Fault("MA1010", at, "tags are not supported", hint))

@@ -53,7 +53,7 @@ class MachineConfig(ApiStruct, frozen=True, kw_only=True):
     )
 
     not_built: ClassVar[Mapping[str, str]] = {
-        "windowsConfiguration": "this release prepares Linux machines only",
+        "windowsConfiguration": "prepare Windows machines with another tool; this release prepares Linux machines only",
     }
 
     bootstrapper_template_config_map_name: ObjectName | None = None

@@ -79,7 +79,7 @@ def _operate(whole: dict[str, Any], operation: Any) -> None:
 def _pointer(operation: Mapping[str, Any], name: str = "path") -> str:
     path = operation.get(name)
     if not isinstance(path, str):
-        raise PatchError(f"{name} is missing" if path is None else f"{name} is not text")
+        raise PatchError(f"{name} is missing" if path is None else f"{name} is not a string")
     return path
 
 
@@ -405,7 +405,7 @@ _TEXTS: Final = frozenset({"labels", "annotations", "nodeSelector", "matchLabels
 _KINDS: Final[tuple[tuple[type, str], ...]] = (
     (bool, "true or false"),
     (int, "a number"),
-    (str, "text"),
+    (str, "a string"),
     (dict, "a map"),
     (list, "a list"),
 )

@@ -60,7 +60,7 @@ VALUES = {
     ),
     "text where a boolean is meant": (
         'append: "true"',
-        (7, 15, "MA1101", "append", "expected true or false, found text", "write it without quotes"),
+        (7, 15, "MA1101", "append", "expected true or false, got a string", "write it without quotes"),
     ),
     "a wrong choice": (
         "encoding: base46",
@@ -75,12 +75,12 @@ VALUES = {
     ),
     "null": ("owner: ~", (7, 14, "MA1206", "owner", "null is not a value", "leave it out")),
     "a list where text is meant": (
-        "owner: [root]", (7, 14, "MA1101", "owner", "expected text, found a list", ""),
+        "owner: [root]", (7, 14, "MA1101", "owner", "expected a string, got a list", ""),
     ),
     "text where a map is meant": (
         "source: url:https://example.com",
         (
-            7, 15, "MA1101", "source", "expected a map (url, sha256, sha512 ...), found text",
+            7, 15, "MA1101", "source", "expected a map (url, sha256, sha512 ...), got a string",
             "a colon needs a space after it",
         ),
     ),
@@ -214,7 +214,7 @@ VARIANTS = {
         (
             "MA1101",
             "spec.kubernetes.role",
-            "expected a map (type, bootstrapTokens, certificateKey), found text",
+            "expected a map (type, bootstrapTokens, certificateKey), got a string",
         ),
     ),
 }
