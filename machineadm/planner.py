@@ -61,15 +61,23 @@ def plan(
         ConfigError: The configuration does not fit this machine (the version of kubeadm found on it).
     """
     machine, kubernetes = configuration.machine, configuration.kubernetes
+    # Given for the boot commands of later boots: their configuration is a part of the first one and
+    # does not name the node.
     node = node_variables(configuration, facts) if node is None else node
+    # Only below another root: on the machine itself all references were resolved before, or the run
+    # has failed.
     waiting = _awaiting(configuration) if facts.offline and refers else {}
     prepared, extras = _prepare(configuration, facts, waiting)
     attested: tuple[Step, ...] = ()
     if machine.attestation_plugin:
+        # Here and below: a step's module is loaded when the configuration asks for it, since a
+        # first run compiles all that it loads.
         from machineadm.steps.attestation import plan_attestation
 
         attested = plan_attestation(
             machine.attestation_plugin,
+            # The digest before references were resolved, if there were any: it is the one that a
+            # verifier can know.
             given=configuration.given or configuration.digest,
             machine_id=facts.machine_id,
             boot_id=facts.boot_id,
@@ -77,6 +85,8 @@ def plan(
     before = _commands(machine.commands.pre_kubeadm, Phase.PRE_KUBEADM, node)
     joining: tuple[Step, ...] = ()
     emptied: tuple[str, ...] = ()
+    # kubeadm's files cannot be rendered without the values, but what follows kubeadm is still shown
+    # by `plan`.
     if kubernetes is not None and mode == "provisioning" and _KUBEADM in waiting:
         joining = (
             _await(waiting, _KUBEADM, Phase.KUBEADM),
@@ -85,6 +95,7 @@ def plan(
     elif kubernetes is not None and mode == "provisioning":
         from machineadm.steps.kubeadm import emptied_by_reset, plan_kubeadm
 
+        # The reset of a failed bootstrap keeps what commands have made in these.
         emptied = emptied_by_reset(kubernetes)
 
         files, run = plan_kubeadm(
@@ -93,7 +104,11 @@ def plan(
             replace(facts, kubeadm_version=None) if _declares_kubeadm(machine) else facts,
             extras,
             run_directory,
+            # A machine without kubeadm is refused while planning, unless something in the plan may
+            # bring it.
             may_be_installed=_may_install_kubeadm(machine),
+            # Files that the configuration writes are there by then, although the machine does not
+            # have them yet.
             declared=_written_by(prepared),
         )
         joining = (files, run)
@@ -101,6 +116,8 @@ def plan(
             from machineadm.steps.kubeadm.shown import plan_shown
 
             show, judge, hide = plan_shown(machine.commands.kubeadm_file, files, before)
+            # Around the commands, whose scripts may read the copy. One that changes it ends the
+            # run, since kubeadm never reads it.
             before = (show, *before)
             joining = (judge, *joining, hide)
         joining += _commands(machine.commands.post_kubeadm, Phase.POST_KUBEADM, node)
@@ -109,6 +126,8 @@ def plan(
             *_commands(machine.commands.boot, Phase.BOOT, node),
             *prepared,
             *before,
+            # Right before kubeadm: evidence is of the machine as it joins, after all that came
+            # before has changed it. An image has nothing to attest.
             *(attested if mode == "provisioning" else ()),
             *joining,
         ),
@@ -124,15 +143,20 @@ def _prepare(
     machine, kubernetes = configuration.machine, configuration.kubernetes
     steps: list[Step] = []
     extras = ControlPlaneExtras()
+    # First of the preparations: disks and mounts, users and kernel modules are what everything
+    # below is put on.
     if machine.linux_configuration is not None:
         steps += _linux(machine.linux_configuration, facts)
     runtime = machine.container_runtime
+    # Before the first thing that downloads: packages, archives, files with a source, images.
     if machine.system_proxies or (
         runtime is not None and runtime.containerd is not None and runtime.containerd.proxy
     ):
         from machineadm.steps.proxy import plan_proxy
 
         steps += plan_proxy(machine, kubernetes)
+    # After the proxies and before downloads, which may be from a mirror with an authority of its
+    # own.
     if machine.system_trust_certificate_authorities:
         from machineadm.steps.trust import plan_trust
 
@@ -140,9 +164,14 @@ def _prepare(
             machine.system_trust_certificate_authorities, facts.family, facts.distribution
         )
     if machine.linux_configuration is not None:
+        # Packages before files: a package's own configuration is replaced by ours, and not the
+        # other way round.
         steps += _programs(machine.linux_configuration, facts)
+    # The others wait below another root ("files/later").
     known = [file for file in machine.files if file.content_from is None]
     steps += plan_files(known)
+    # After files: a unit is started that a file of the configuration may be the program or the
+    # settings of.
     if machine.linux_configuration is not None and machine.linux_configuration.systemd_units:
         from machineadm.steps.units import plan_units
 
@@ -159,15 +188,20 @@ def _prepare(
         )
         if name in waiting
     )
+    # After packages and archives, which bring containerd, and after files, which may be its
+    # certificates.
     if runtime is not None and _RUNTIME not in waiting:
         from machineadm.steps.containerd import plan_containerd
 
         steps += plan_containerd(runtime, kubernetes, configuration.registry_headers)
+    # After the runtime is configured: images come through its mirrors, and its root may have moved.
     if machine.images or machine.kubernetes_images:
         from machineadm.steps.images import plan_images
 
         steps += plan_images(machine, kubernetes)
     if kubernetes is not None and kubernetes.control_plane is not None and _KUBEADM not in waiting:
+        # What they ask of kubeadm (mounts, arguments) is returned: its configuration is made from
+        # it.
         files, extras = _control_plane(kubernetes)
         steps += files
     return tuple(steps), extras
@@ -185,6 +219,7 @@ def _awaiting(configuration: Configuration) -> dict[str, tuple[str, ...]]:
         (configuration.kubernetes, "spec.kubernetes"),
     ):
         for reference in references(root, path) if root is not None else ():
+            # By the field: a reference's step must wait, and nothing else.
             if reference.path.startswith("spec.kubernetes."):
                 name = _KUBEADM
             elif reference.path.startswith("spec.machine.files["):
@@ -197,6 +232,7 @@ def _awaiting(configuration: Configuration) -> dict[str, tuple[str, ...]]:
                 name = "trust/later"
             elif reference.path.startswith("spec.machine.linuxConfiguration.packageRepositories["):
                 name = "packages/later"
+            # Commands do not run below another root anyway.
             elif reference.path.startswith("spec.machine.commands."):
                 continue
             else:
@@ -216,25 +252,32 @@ def _linux(configuration: LinuxConfiguration, facts: Facts) -> Iterator[Step]:
     from machineadm.steps.modules import plan_modules
     from machineadm.steps.sysctl import plan_sysctl
 
+    # First, since the name is what logs and certificates of everything after it say.
     yield from plan_hostname(configuration)
+    # Before whatever is written below a mount: files put there earlier would be hidden by it.
     if configuration.storage is not None:
         from machineadm.steps.storage import plan_storage
 
         yield from plan_storage(configuration)
+    # Before files, whose owners they are.
     if configuration.users or configuration.groups:
         from machineadm.steps.users import plan_users
 
         yield from plan_users(configuration)
+    # net.bridge.bridge-nf-call-iptables exists once br_netfilter is loaded, so modules come before
+    # parameters.
     yield from plan_modules(configuration)
     yield from plan_sysctl(configuration)
     if configuration.kernel_arguments:
         from machineadm.steps.kernel_arguments import plan_kernel_arguments
 
         yield from plan_kernel_arguments(configuration, boot_id=facts.boot_id)
+    # The kubelet does not start with swap that it was not told of (failSwapOn).
     if configuration.swap is not None:
         from machineadm.steps.swap import plan_swap
 
         yield from plan_swap(configuration)
+    # Before anything that resolves a name: downloads come after all of these.
     if configuration.resolver is not None:
         from machineadm.steps.resolver import plan_resolver
 
@@ -243,6 +286,8 @@ def _linux(configuration: LinuxConfiguration, facts: Facts) -> Iterator[Step]:
         from machineadm.steps.selinux import plan_selinux
 
         yield from plan_selinux(configuration)
+    # Certificates and tokens have times, so a clock that is wrong fails downloads, and later the
+    # join.
     if configuration.ntp is not None:
         from machineadm.steps.ntp import plan_ntp
 
@@ -250,6 +295,7 @@ def _linux(configuration: LinuxConfiguration, facts: Facts) -> Iterator[Step]:
 
 
 def _programs(configuration: LinuxConfiguration, facts: Facts) -> Iterator[Step]:
+    # Packages before archives, whose files of the same path win.
     if configuration.package_repositories or configuration.packages:
         from machineadm.steps.packages import plan_packages
 
@@ -265,6 +311,8 @@ def _control_plane(kubernetes: KubernetesConfig) -> tuple[tuple[Step, ...], Cont
     from machineadm.steps.control_plane_files import plan_control_plane_files
     from machineadm.steps.static_pods import plan_static_pods
 
+    # Certificates after the other files: kubeadm reuses a CA that it finds (certs phase) and makes
+    # one that it does not.
     files, extras = plan_control_plane_files(kubernetes)
     return (*files, *plan_certificates(kubernetes), *plan_static_pods(kubernetes)), extras
 
@@ -278,6 +326,7 @@ def node_variables(configuration: Configuration, facts: Facts) -> tuple[tuple[st
     """
     machine, kubernetes = configuration.machine, configuration.kubernetes
     linux = machine.linux_configuration
+    # As kubeadm will name the node, so that commands can find it in the API.
     named = kubernetes.node if kubernetes is not None else None
     hostname = (linux.hostname if linux is not None else None) or facts.hostname
     return (
@@ -313,6 +362,7 @@ def _written_by(steps: Sequence[Step]) -> Iterator[str]:
 
 def _may_install_kubeadm(machine: MachineConfig) -> bool:
     """Whether something that comes before kubeadm may bring it: what a command does is not known."""
+    # By the last part of the path: where PATH leads is the machine's matter.
     files = any(file.path.rpartition("/")[2] == "kubeadm" for file in machine.files)
     return (
         files

@@ -48,6 +48,8 @@ def with_boot_commands(
     commands = configuration.spec.machine.commands.boot
     step: Step
     if commands:
+        # Only the commands: the copy lies on the disk of a node, and has no use for the rest of its
+        # secrets.
         kept = boot_configuration(configuration)
         step = BootUnit(
             agent=machine.agent, configuration=kept, options=machine.directory_options, node=node
@@ -57,6 +59,7 @@ def with_boot_commands(
     else:
         return plan
     first = [one for one in plan.steps if one.phase is Phase.BOOT]
+    # After the commands have run once: a unit for commands that fail would run them at each boot.
     steps = (*first, step, *plan.steps[len(first) :])
     return msgspec.structs.replace(plan, steps=steps)
 
@@ -67,6 +70,8 @@ def boot_configuration(configuration: MachineConfiguration) -> bytes:
     kept = msgspec.structs.replace(
         configuration, metadata=None, spec=MachineConfigurationSpec(machine=machine)
     )
+    # In clear text, since nobody is there at a boot to open it; the state directory is root's
+    # alone.
     return encode_json(kept, reveal=True) + b"\n"
 
 
@@ -86,6 +91,7 @@ def run_boot_commands(machine: Machine, observe: Observer) -> None:
     """
     host = machine.host
     kept = host.state.read(BOOT_CONFIGURATION, durable=True)
+    # The unit may have been left by a kill between two removals.
     if kept is None:
         return
     host.state.lock()
@@ -117,5 +123,6 @@ def run_boot_commands(machine: Machine, observe: Observer) -> None:
     try:
         execute(context, look(context), observe)
     except MachineadmError as error:
+        # On the console: there is no report of a boot, and the unit's log may be read by nobody.
         machine.announce(machine.redactor.text(f"machineadm: {error.code} {error.message}"))
         raise

@@ -58,6 +58,8 @@ if TYPE_CHECKING:
     from machineadm.reporting.reporter import Reporter
 
 
+# kubeadm writes it (kubeconfig and kubelet-start phases): with it kubeadm has begun, and what it
+# may have made must not be judged as a bare machine.
 _KUBELET_CONF: Final = "/etc/kubernetes/kubelet.conf"
 
 
@@ -75,6 +77,8 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
 
     mode: Mode = "provisioning"
 
+    # Not the whole command line: the input of a resumed run is a copy, and what was meant for one
+    # run only must not be repeated.
     options: tuple[str, ...] = ()
     """`--mode`, `--deadline` and what is allowed, as a resumed run must be given them."""
 
@@ -127,9 +131,12 @@ def bootstrap(
         MachineadmError: It failed; that is reported already.
     """
     host = machine.host
+    # Before the lock, which an ordinary user could not take; the error would be about a file and
+    # not about root.
     require_root(is_root=machine.is_root, offline=host.offline)
     # Before the report: a second run must not overwrite the report of the one that holds the lock.
     host.state.lock()
+    # Made before anything can fail: from here on each end of the run is in the report.
     reporter = _reporter(machine, listen)
     # From here on, a run that must be killed from outside is reported too.
     machine.at_last(reporter.overdue)
@@ -144,6 +151,8 @@ def bootstrap(
             # Before kubeadm can start: from its start on these values are the node's for good.
             ready.resolved.keep(host)
         context = ready.context(host, request.mode)
+        # The whole machine is looked at before the first change: what is in place is known, and a
+        # run that has nothing to do ends here.
         looks = look(context)
         if anything_to_do(looks):
             # Only if there is something to do: a node that is in place must not fail because swap
@@ -152,6 +161,7 @@ def bootstrap(
                 raise error
             ending = _carry_out(request, machine, ready, context, looks, reporter)
         else:
+            # Events as of a run, so that whoever reads progress sees each step.
             ending = replay(context, looks, reporter.observe)
         if ending.complete and request.mode == "provisioning":
             # The record before the sentinel: a reader of the sentinel relies on a success that
@@ -166,6 +176,7 @@ def bootstrap(
 
 def _unsuitable(request: Request, ready: Ready, host: Host) -> tuple[HostError, ...]:
     """Why the machine cannot become the node; nothing if it is only prepared, or kubeadm has begun on it already."""
+    # An image is not the machine that it will run on.
     if request.mode != "provisioning" or host.files.stat(_KUBELET_CONF) is not None:
         return ()
     return unsuitable(ready.configuration, ready.facts, host)
@@ -204,12 +215,14 @@ def look_ahead(
     Raises:
         MachineadmError: It would fail from the start.
     """
+    # The same preparation as a run's, or the plan would be of something else.
     ready = prepare(request, machine, listen=listen, ahead=True)
     ready.journal.guard(identity_of(ready.configuration.kubernetes))
     looks = look(ready.context(machine.host, request.mode))
     if anything_to_do(looks):
         for error in _unsuitable(request, ready, machine.host):
             refuse(error)
+        # First in the plan, as in a run.
         looks = _with_resume_unit(request, machine, ready, looks)
     if not ready.asked:
         return looks
@@ -239,7 +252,9 @@ def prepare(
         MachineadmError: The configuration is refused.
     """
     host = machine.host
+    # First of all: whatever fails later, the report says which machine it is about.
     facts = gather(host)
+    # A plan has no report.
     if reporter:
         reporter.about(_machine_identity(facts))
     plugins = request.passphrases.plugins
@@ -252,6 +267,7 @@ def prepare(
         plugins=plugins,
     )
     plugins.used.clear()  # a resumed run has copies of what these gave, and does not need them
+    # References inside of EncryptedData are opened as well, by the same plugins.
     opener = Opener(
         passphrases=request.passphrases,
         references=Referred(plugins, sleep=host.clock.sleep),
@@ -279,6 +295,7 @@ def prepare(
     # After the limit: plugins may be fetched here.
     if host.providers is not None:
         _declare_plugins(accepted.configuration.spec, host.providers)
+    # After plugins are declared: a reference may name one of them.
     resolved = _resolved(request, machine, facts, accepted, listen, ahead=ahead)
     document = (resolved or accepted).configuration
     # Only with values resolved: the URL or its headers may be among them.
@@ -296,8 +313,11 @@ def prepare(
     if _wanted_tokens(configuration.machine):
         from machineadm.agent.authorizing import authorized
 
+        # Tokens last, since they expire.
         configuration, handlers = authorized(configuration, machine, ahead=ahead)
         asked += handlers
+    # Before the plan is carried out and not as one of its steps: downloads of this process take
+    # them from its own environment.
     if configuration.machine.system_proxies and not ahead:
         _use_proxies(configuration, machine)
     if warnings := (resolved or accepted).warnings:
@@ -307,12 +327,15 @@ def prepare(
     pin = configuration.agent
     if reporter and pin is not None and pin.sha256 is not None:  # it is hashed anyway
         reporter.reported_by(_agent_identity(machine))
+    # Late, because all of the configuration has been read by then, and early enough: nothing was
+    # changed.
     require_agent(pin, machine.digest)
     journal = Journal(host.state, host.clock, machine_id=facts.machine_id, boot_id=facts.boot_id)
     ledger = Ledger(host.state, machine_id=facts.machine_id, boot_id=facts.boot_id)
     if reporter:
         _introduce(reporter, configuration, journal)
     node = planner.node_variables(configuration, facts)
+    # Pure: everything that it needs from outside was gathered above.
     plan = planner.plan(
         configuration,
         facts,
@@ -344,6 +367,7 @@ def _resolved(
     ahead: bool,
 ) -> Resolved | None:
     """The configuration with its references resolved. None if it has none; then nothing is imported."""
+    # Most configurations have none, and resolving loads a dozen modules.
     if not references(accepted.configuration.spec):
         return None
     from machineadm.agent.resolving import resolved
@@ -377,6 +401,8 @@ def _elsewhere(reporting: Reporting, machine: Machine) -> Elsewhere:
             plugin = reporting.plugin
             machine.host.providers.report(plugin.name, plugin.location, data)
 
+    # Told on the console and no more: a report that does not arrive must not fail a machine that is
+    # in place.
     def failed(error: MachineadmError) -> None:
         text = machine.redactor.text(f"{error.code} {error.message}")
         machine.announce(f"machineadm: the report does not arrive elsewhere: {text}")
@@ -392,12 +418,15 @@ def _declare_plugins(spec: MachineConfigurationSpec, providers: Providers) -> No
     Raises:
         PluginError: There is none of that name, or it cannot be trusted or fetched.
     """
+    # Before `require`, which looks among them as well.
     if spec.machine.plugins:
         providers.declare(spec.machine.plugins)
     if spec.machine.attestation_plugin:
         providers.require("attestation", spec.machine.attestation_plugin)
     if spec.reporting is not None and spec.reporting.plugin is not None:
         providers.require("infrastructure", spec.reporting.plugin.name)
+    # Here and not when the file is fetched: a handler that is missing must stop the run before its
+    # first change.
     for file in spec.machine.files:
         if file.source is not None and file.source.auth_from is not None:
             providers.require("auth-handler", file.source.auth_from.handler.name)
@@ -414,6 +443,7 @@ def _declare_plugins(spec: MachineConfigurationSpec, providers: Providers) -> No
 
 def _wanted_tokens(machine: MachineConfig) -> tuple[WantedToken, ...]:
     """Tokens for registries and proxies. Imports nothing if there are none of these."""
+    # The only two places that a token for a registry or proxy can be asked for in.
     if not machine.system_proxies and machine.container_runtime is None:
         return ()
     from machineadm.config.tokens import wanted_tokens
@@ -426,6 +456,7 @@ def _use_proxies(configuration: Configuration, machine: Machine) -> None:
     from machineadm.config.concerns.proxy import direct, variables
 
     for entry in configuration.machine.system_proxies:
+        # Proxies for containers alone are none of ours.
         if "host" in entry.targets:
             beside = direct(configuration.kubernetes) if entry.no_proxy_auto else ()
             machine.use_proxies(variables(entry, beside))
@@ -438,6 +469,7 @@ def _with_boot_commands(
     node: tuple[tuple[str, str], ...],
 ) -> Plan:
     """The plan with what later boots need. Imports nothing if there is nothing to keep or to remove."""
+    # Also without boot commands: an earlier configuration may have left some to take away.
     kept = machine.host.state.read(BOOT_CONFIGURATION, durable=True)
     if kept is None and not document.spec.machine.commands.boot:
         return plan
@@ -455,11 +487,14 @@ def _carry_out(
     reporter: Reporter,
 ) -> Ending:
     """Keep what a resumed run needs, then act."""
+    # Before the first change: a machine that is cut off must have a report that survives the
+    # reboot.
     reporter.keep()
     reporter.reported_by(_agent_identity(machine))
     if machine.host.providers is not None:
         # A resumed run executes these again, so they count among what a reboot must not remove.
         request.passphrases.used_plugins.update(machine.host.providers.used())
+    # A tree is not booted by this run.
     if not machine.host.offline:
         context.resumes = _enable_resume_unit(request, machine, ready, reporter)
     from machineadm.execution.runner import execute
@@ -484,6 +519,7 @@ def _enable_resume_unit(
     unit = _resume_unit(request, machine, ready)
     try:
         unit.apply(machine.host, unit.check(machine.host))
+    # Not a failure of the run: it can be repeated by hand, and the report says so.
     except HostError as error:
         reporter.resumable("False", "Failed", f"{error.code} {error.message}")
         return False
@@ -538,6 +574,7 @@ def _passphrase_lost_at_reboot(passphrases: GivenPassphrases) -> str:
         ("passphrase file", passphrases.used_files),
         ("plugin", passphrases.used_plugins),
     ):
+        # Sorted, so that the same one is named each time.
         for path in filter(is_volatile, sorted(paths)):
             return f"the {what} {path} does not survive a reboot"
     return ""
@@ -549,6 +586,7 @@ def _disable_resume_unit(machine: Machine) -> None:
 
     try:
         disable_resume_unit(machine.host)
+    # The success is reported already, and stays one.
     except MachineadmError as error:
         machine.announce(f"machineadm: {error.code} {error.message}")
 
@@ -586,5 +624,7 @@ def _introduce(reporter: Reporter, configuration: Configuration, journal: Journa
     node = configuration.kubernetes.node if configuration.kubernetes else None
     provider_id = (node.provider_id if node else None) or ""
     reporter.configured(configuration.digest, attempt=journal.run, provider_id=provider_id)
+    # Cluster API takes the sentinel for the end of the bootstrap; some want it before the commands
+    # after kubeadm.
     if configuration.machine.sentinel == "AfterKubeadm":
         reporter.succeed_early()

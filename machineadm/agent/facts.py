@@ -103,13 +103,16 @@ def report(
             machine.redactor.learn(passphrases.known)
         machine.redactor.learn(secrets_of(realise(accepted.configuration)))
         settings = accepted.configuration.spec.machine.instance_data
+    # By the configuration's own sources, so that the answer is the one that a run would get.
     lookup = lookup_of(host, settings, given_by(read_given(instance_data)))
+    # Each name by itself: a source that does not answer must not hide what others know.
     facts = tuple(_fact(name, lookup.find(name)) for name in (*NAMES, *_own(host)))
     platform = "" if host.offline else Recognised(host).recognised
     if accepted is None:
         return Report(platform=platform, facts=facts)
     try:
         found = resolve(accepted, (InstanceValues(lookup),), mode="preparation")
+    # Kept and not raised: the facts are to be printed first.
     except HostError as error:
         return Report(platform=platform, facts=facts, error=error)
     machine.redactor.learn(found.secrets)
@@ -131,9 +134,11 @@ def _own(host: Host) -> Iterator[str]:
     if host.offline:
         return
     for interface in host.network.interfaces() if host.network is not None else ():
+        # The same on every machine.
         if interface != "lo":
             yield from (f"net.{interface}.{what}" for what in ("ipv4", "ipv6", "mac"))
     try:
         yield from (f"env.{name}" for name in Afterburn(host).names)
+    # No such file: the machine has no metadata agent, which is no error.
     except UnknownError:
         return

@@ -15,7 +15,9 @@ if TYPE_CHECKING:
     from machineadm.sources.plugins import PluginSource
     from machineadm.verification.keys import PublicKey
 
+# Below /etc and therefore of the image: user data cannot change who must have signed it.
 AGENT_CONFIGURATION: Final = "/etc/machineadm/agent.yaml"
+# Whoever may write the file could drop its demand for signatures.
 _WRITABLE_BY_OTHERS: Final = 0o022
 
 

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 KEPT: Final = "instance-data.json"
 """In the state directory: what the values were when kubeadm was started."""
 
+# cloud-init's `v1` and `ds`, the metadata agent's variables, and what the machine itself knows.
 _KINDS: Final = ("v1", "ds", "env", "host", "net")
 _NO_VALUE: Final = "MA3520"
 _HINT: Final = (
@@ -66,6 +67,7 @@ class InstanceValues:
 
     def resolve(self, wanted: Sequence[Reference]) -> Answers:
         """See `references.Resolver.resolve`."""
+        # Errors among the values, so that all that is missing is told at once.
         answers: dict[str, Value | MachineadmError] = {}
         for reference in wanted:
             text = reference.source.instance_data or ""
@@ -74,6 +76,7 @@ class InstanceValues:
             values = {name: one for name, one in found.items() if isinstance(one, Found)}
             if not missing:
                 self.values |= {name: one.value for name, one in values.items()}
+                # A text may be made of several values, each from another source.
                 origin = ", ".join(dict.fromkeys(one.source for one in values.values()))
                 shown = rendered(text, {name: one.value for name, one in values.items()})
                 answers[reference.path] = Value(value=shown, origin=origin)
@@ -83,6 +86,7 @@ class InstanceValues:
 
     def _find(self, name: str) -> Found | Missing:
         found = self._lookup.find(name)
+        # What kubeadm was started with stays: a node cannot be renamed.
         if name not in self._kept:
             return found
         kept = self._kept[name]
@@ -110,6 +114,7 @@ def lookup_of(host: Host, settings: InstanceData | None, given: Given | None) ->
     # Below another root these would describe the machine that builds the image.
     if not host.offline:
         sources += _configured(host, settings)
+        # Last: what the platform says of the machine is closer to what others know it by.
         sources.append((OwnNames(host), None))
     timeout = seconds(settings.timeout) if settings is not None else TIMEOUT
     return Lookup(sources, host.clock, timeout)
@@ -117,6 +122,7 @@ def lookup_of(host: Host, settings: InstanceData | None, given: Given | None) ->
 
 def _configured(host: Host, settings: InstanceData | None) -> Asked:
     if settings is None or not settings.sources:
+        # Files before the network: they are there at once, and were written at this boot.
         return ((CloudInit(host), None), (Afterburn(host), None), (Recognised(host), None))
     known: dict[str, Callable[[Host], Source]] = {"CloudInit": CloudInit, "Afterburn": Afterburn}
     return [
@@ -140,6 +146,7 @@ def given_by(stream: Stream | None) -> Given | None:
     if stream is None:
         return None
     tree, problems = decode_object(stream.data, file=stream.name)
+    # The first is enough: it is a small file that one writes by hand.
     if problems or tree is None:
         first = problems[0]
         message = f"{stream.name}:{first.line}:{first.column}: {first.message}"

@@ -106,19 +106,26 @@ def examine(
         one for stream in streams for one in decode(stream.data, file=stream.name, budget=budget)
     ]
     ordered, unopened = expand(given, opener, budget)
+    # Fragments become one document before anything is judged: rules see only the whole.
     documents = ordered
     if any(stream.fragment for stream in streams):
         documents = _merged(ordered, tuple(one.name for one in streams if one.fragment))
+    # Of decoding first; in_order() sorts them by their places at the end.
     problems = [problem for document in documents for problem in document.problems]
     problems += unopened
+    # Without somebody who fetches them, references stay closed, and the configuration may be in
+    # one.
     closed = opener.references is None and any(
         isinstance(document.value, ConfigurationReference) for document in documents
     )
     problems += _about_the_stream(documents, complete=not unopened and not closed)
     configurations = _configurations(documents)
+    # With two, nobody knows which one a finding would be about.
     if len(configurations) != 1:
         return Intake(configuration=None, problems=in_order(problems, ordered))
     (document,) = configurations
+    # Also where decoding found problems: what is PRUNED is not judged, and the rest is told at
+    # once.
     findings = check(
         document.value,
         mode=mode,
@@ -160,6 +167,7 @@ def accept(
         deadline=deadline,
         allow_unknown_version=allow_unknown_version,
     )
+    # The document too, for places of what is found later, when references are resolved.
     if intake.errors or intake.configuration is None or intake.document is None:
         raise ProblemsError(intake.problems)
     return Accepted(
@@ -184,10 +192,12 @@ def _merged(documents: list[Document], fragments: tuple[str, ...]) -> list[Docum
             own = not any(
                 document.file == name or document.file.startswith(f"{name}#") for name in fragments
             )
+            # Left as they are: the second one is reported as such.
             if own and has_own:
                 return documents
             has_own |= own
             layers.append(document)
+    # One alone is the whole.
     if len(layers) < 2:
         return documents
     merged = merge(layers)
@@ -220,6 +230,7 @@ def _about_the_stream(documents: Sequence[Document], *, complete: bool) -> Itera
             if seen is not None:
                 yield problem_at(document, _second(seen))
             seen = seen or document
+        # What has no value was reported when it was decoded.
         elif not isinstance(document.value, _CLOSED) and document.value is not None:
             yield problem_at(document, _foreign(document.kind))
     # A document that cannot be read or opened may be the missing one, so then none is reported missing.

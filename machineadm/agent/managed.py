@@ -25,15 +25,18 @@ from machineadm.rendering.realise import realise
 from machineadm.rendering.stream import bootstrap_of, is_main
 from machineadm.sources.stream import Stream
 
+# Before decoding: most inputs are for machines, and their kinds are decoded by another table.
 _KIND: Final = rb"(?m)^[ \t{\"']*kind[\"']?\s*:\s*[\"']?MachineBootstrap(Template)?\b"
 _NOT_HERE: Final = "MA1601"
 """A Secret or ConfigMap that is referred to may be in the cluster alone."""
 
+# Valid and never used: 192.0.2.1 is of TEST-NET-1 (RFC 5737).
 _DISCOVERY: Final = TokenDiscovery(
     token=Secret("abcdef.0123456789abcdef"),
     endpoint="192.0.2.1:6443",
     ca_cert_hashes=(f"sha256:{'0' * 64}",),
 )
+# A worker first: of equals min() takes the first, and most machines are workers.
 _ROLES: Final = (
     JoinWorker(discovery=_DISCOVERY),
     Initialize(),
@@ -75,6 +78,7 @@ def examine_managed(
             if bootstrap.spec is PRUNED:
                 continue
             found: list[list[Finding]] = []
+            # All roles are tried, and the one with the fewest errors is taken for what was meant.
             for candidate in _completed(bootstrap, kubernetes_version):
                 realised = realise(candidate, resources)
                 found.append(
@@ -85,6 +89,7 @@ def examine_managed(
                     ]
                 )
             best = min(found, key=_weight)
+            # realise() decodes once more, and would repeat what decoding has told.
             told = {(one.code, one.path) for one in document.problems}
             problems += [
                 one
@@ -106,6 +111,7 @@ def _completed(bootstrap: MachineBootstrap, version: str | None) -> Iterator[Mac
     if given is PRUNED:
         yield bootstrap
         return
+    # The manager has a version from the Machine; any will do for judging the rest.
     if given is None:
         given = KubernetesConfig(version=f"v1.{NEWEST_MINOR}.0")
     if version is not None:
@@ -128,6 +134,7 @@ def _found(given: Discovery | None) -> Discovery:
         return _DISCOVERY if given is None else given
     if not isinstance(given, TokenDiscovery):
         return given
+    # As the manager: it makes a token where none is named.
     if given.token is None and given.token_from is None:
         given = replace(given, token=_DISCOVERY.token)
     pinned = given.ca_cert_hashes or given.unsafe_skip_ca_verification

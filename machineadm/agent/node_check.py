@@ -36,10 +36,13 @@ def departures(
     Raises:
         MachineadmError: The configuration is refused, or is of another node.
     """
+    # As a plan: nothing is changed and no provider executed.
     ready = prepare(request, machine, listen=listen, ahead=True)
+    # Of another node everything would differ, and a list of it would help nobody.
     ready.journal.guard(identity_of(ready.configuration.kubernetes))
     looks = look(ready.context(machine.host, request.mode))
     redactor = machine.redactor
+    # What limits the look comes first, then how the last run ended, then what differs.
     found = [*_of_user(machine), *_of_last_run(machine.host.state), *_of_looks(looks)]
     found += _of_node(ready, machine)
     return tuple(
@@ -87,6 +90,7 @@ def _of_last_run(state: State) -> Iterator[Flaw]:
 
 def _of_looks(looks: tuple[Look, ...]) -> Iterator[Flaw]:
     for one in looks:
+        # What is deferred or in place is as it should be.
         if one.standing is not Standing.TO_DO:
             continue
         if holds_unknown(one.step):
@@ -108,6 +112,7 @@ def _of_looks(looks: tuple[Look, ...]) -> Iterator[Flaw]:
 
 def _of_node(ready: Ready, machine: Machine) -> Iterator[Flaw]:
     kubernetes, host = ready.configuration.kubernetes, machine.host
+    # A machine that is only prepared has no node to be well.
     joins = any(step.phase is Phase.KUBEADM for step in ready.plan.steps)
     if kubernetes is None or not joins or host.offline:
         return

@@ -17,6 +17,8 @@ BOOT_CONFIGURATION = "boot.json"
 BOOT_NODE = "boot-node.json"
 """What the boot commands learn about the node that the configuration kept for them does not say."""
 
+# By prefix and without looking: /tmp may be a disk on this machine, and is still emptied by
+# systemd-tmpfiles.
 _VOLATILE = ("/run/", "/tmp/", "/var/run/", "/var/tmp/", "/dev/", "/proc/")  # noqa: S108 - looked for
 
 
@@ -49,6 +51,7 @@ def is_volatile(path: str) -> bool:
 def lasting_command(agent: AgentFile, host: Host) -> tuple[str, ...]:
     """The command line that starts this agent after a reboot."""
     if agent.path is None:
+        # No -S: a checkout or a package is found by site-packages.
         return (agent.python, "-I", "-m", "machineadm")
     # -I and -S: no PYTHONPATH, user site or site-packages of the machine can replace a module of an
     # agent that runs as root.

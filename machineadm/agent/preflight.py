@@ -41,7 +41,9 @@ def require_agent(pin: AgentPin | None, digest: Callable[[], str]) -> None:
     """
     if pin is None:
         return
+    # Both are compared before it is told: one may differ because the other does.
     differing = []
+    # Releases are tagged with a v, and the agent's version has none.
     if pin.version is not None and pin.version.removeprefix("v") != VERSION:
         differing.append(f"version {pin.version}, this is {VERSION}")
     if pin.sha256 is not None and pin.sha256 != (found := digest()):
@@ -56,6 +58,7 @@ def require_agent(pin: AgentPin | None, digest: Callable[[], str]) -> None:
 
 def unsuitable(configuration: Configuration, facts: Facts, host: Host) -> tuple[HostError, ...]:
     """Why a machine cannot become the node: cgroup v1 with a kubelet that refuses it, swap, or too small for a control plane."""
+    # A tree is not the machine, and without Kubernetes there is nothing to be too small for.
     if configuration.kubernetes is None or host.offline:
         return ()
     from machineadm.actions.suitability import REFUSED, flaws
@@ -76,6 +79,7 @@ def unsuitable(configuration: Configuration, facts: Facts, host: Host) -> tuple[
 
 def identity_of(kubernetes: KubernetesConfig | None) -> Identity:
     """The node that a configuration makes."""
+    # A machine that was only prepared may become any node.
     if kubernetes is None:
         return Identity()
     cluster = kubernetes.cluster
@@ -83,6 +87,7 @@ def identity_of(kubernetes: KubernetesConfig | None) -> Identity:
     return Identity(
         role=type(kubernetes.role).__name__ if kubernetes.role else "",
         cluster=(cluster.name if cluster else None) or "",
+        # A joining machine often knows its cluster by the endpoint alone.
         endpoint=endpoint or _discovered(kubernetes),
         version=kubernetes.version,
     )
@@ -99,5 +104,6 @@ def _discovered(kubernetes: KubernetesConfig) -> str:
     if isinstance(role.discovery, TokenDiscovery):
         return role.discovery.endpoint
     if role.discovery.kubeconfig is not None:
+        # As TokenDiscovery has it, so that both forms name the same cluster.
         return role.discovery.kubeconfig.server.removeprefix("https://").rstrip("/")
     return ""

@@ -20,11 +20,13 @@ from machineadm.redaction import Secret
 UNKNOWN: Final = "<known when its provider has been asked>"
 """In place of a value in a plan."""
 
+# The form of a bootstrap token, for fields that take nothing else.
 _UNKNOWN_WORD: Final = "unknwn.unknownunknownun"
 _UNKNOWN_OBJECT: Final = (
     '{"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "unknown"}, "spec": {}}'
 )
 _MARKS: Final = (UNKNOWN, _UNKNOWN_WORD, '"name":"unknown"', "name: unknown")
+# A schema can refuse each of a hundred inputs, and a message is read by a person.
 _WORST: Final = 20
 """Problems of one provider's inputs that are shown."""
 
@@ -58,6 +60,7 @@ class ProviderValues:
     def __init__(self, providers: Providers, *, ahead: bool) -> None:
         self._providers = providers
         self._ahead = ahead
+        # Collected here, since a plan asks in the same order as a run would.
         self.described: list[Described] = []
         """In a plan: what a run would ask."""
 
@@ -74,6 +77,7 @@ class ProviderValues:
         for one in wanted:
             ask = _ask(one)
             try:
+                # By the provider's own schema, which needs no execution.
                 if wrong := self._providers.judge(ask):
                     raise _unfit(one, ask, wrong)
             except PluginError as error:
@@ -86,6 +90,8 @@ class ProviderValues:
         by_path = {one.path: one for one in wanted}
         results: dict[str, Any] = {}
         try:
+            # A dependency may be named by an input of any provider, so the order of the
+            # configuration is not enough.
             order = _ordered({path: self._needs(ask, asks) for path, ask in asks.items()})
         except PluginError as error:
             return {wanted[0].path: error}
@@ -106,6 +112,7 @@ class ProviderValues:
 
     def _answer(self, one: Reference, ask: Ask, results: dict[str, Any]) -> Value:
         origin = f"provider {ask.provider}"
+        # A plan has no effects, and executing a provider may have some.
         if self._ahead:
             what = self._providers.what_if(ask)
             self.described.append(Described(path=one.path, provider=ask.provider, what=what))
@@ -115,12 +122,15 @@ class ProviderValues:
         found = self._providers.value(msgspec.structs.replace(ask, results=context))
         # If one provider is asked several times, those that depend on it get its first result.
         results.setdefault(ask.provider, found)
+        # Always a secret: nobody knows what a provider gives, and masking too much is the smaller
+        # harm.
         return Value(value=_text(one, ask, found), origin=origin, secret=True)
 
 
 def _ask(one: Reference) -> Ask:
     reference = one.source.provider
     assert reference is not None  # noqa: S101 - the resolver is given these alone
+    # Only here, on the way to the plugin; they are masked in what it logs.
     secrets = {name: value.reveal() for name, value in reference.secret_inputs.items()}
     return Ask(provider=reference.name, inputs={**reference.inputs, **secrets})
 
@@ -164,10 +174,12 @@ def _text(one: Reference, ask: Ask, found: Any) -> str:
     """
     reference = one.source.provider
     output = (reference.output if reference else None) or ""
+    # Dots as in paths of the configuration; a key with a dot in it cannot be named.
     for name in output.split(".") if output else ():
         found = _member(found, name, ask, output)
     if isinstance(found, str):
         return found
+    # Numbers and booleans have one way to be written, and lists and maps have not.
     if found is None or (isinstance(found, (dict, list)) and one.target != "object"):
         kind = "nothing" if found is None else "a list" if isinstance(found, list) else "an object"
         hint = "output says which field of the result is wanted"
@@ -181,6 +193,7 @@ def _text(one: Reference, ask: Ask, found: Any) -> str:
 def _member(found: Any, name: str, ask: Ask, output: str) -> Any:
     if isinstance(found, dict) and name in found:
         return found[name]
+    # At most six digits, so that int() has no work with what a configuration says.
     if isinstance(found, list) and re.fullmatch("[0-9]{1,6}", name) and int(name) < len(found):
         return found[int(name)]
     there = ", ".join(sorted(map(str, found))[:_WORST]) if isinstance(found, dict) else ""
@@ -201,6 +214,7 @@ def _unfit(one: Reference, ask: Ask, wrong: Sequence[str]) -> PluginError:
 def _at(one: Reference, error: PluginError) -> PluginError:
     """An error with the place of the reference in its message."""
     found = PluginError(error.code, f"{one.path}: {error.message}", hint=error.hint())
+    # The plugin's last lines belong to the error; they are kept nowhere else.
     found.log_tail = error.log_tail
     return found
 
@@ -270,6 +284,7 @@ def _marked(look: Look) -> Look:
 
 def holds_unknown(value: Any) -> bool:
     """Whether there is a placeholder anywhere in a step."""
+    # A placeholder may stand in the place of a secret.
     if isinstance(value, Secret):
         value = value.reveal()
     if isinstance(value, bytes):

@@ -36,6 +36,7 @@ from machineadm.steps.kubeadm.resetting import LEAVES, ResetNode
 from machineadm.steps.kubeadm.shown import remove_shown
 
 _MODE = "reset"
+# The rest is a number: `--dry-run` has the list.
 _MOST_NAMED = 4
 PLUGINS = "plugins"
 """Where plugins' own data is kept below the state directory: a file for each."""
@@ -91,6 +92,7 @@ def reset(
     """
     host = machine.host
     require_root(is_root=machine.is_root, offline=host.offline, what="resetting")
+    # The lock of bootstrap: neither may begin while the other works.
     host.state.lock()
     prospect, context = _look(machine)
     if prospect.unproved and not confirm(prospect):
@@ -129,14 +131,19 @@ def _look(machine: Machine) -> tuple[Prospect, Context]:
     facts = gather(host)
     journal = Journal(host.state, host.clock, machine_id=facts.machine_id, boot_id=facts.boot_id)
     ledger = Ledger(host.state, machine_id=facts.machine_id, boot_id=facts.boot_id)
+    # In the reverse order of making: a file goes before its directory, a unit before its program.
     everything = tuple(reversed(ledger.holdings()))
     node = ResetNode(machine=facts.machine_id)
     empty = Plan(steps=(), emptied=node.emptied(host))
     back = TakeEverythingBack(everything, ledger, Settling(empty, ledger, journal))
+    # Units first, so that no reboot in between starts a bootstrap again; kubeadm before the files
+    # that it reads; the rest last.
     context = Context(Plan(steps=(NoUnits(), node, back)), host, journal, ledger, mode=_MODE)
     looks = look(context)
+    # Looked at by itself, for what it cannot take back.
     work, stays = back.look(host)
     stopped = frozenset(one.target for one in work.follow if one.kind == "stop")
+    # Told and not hidden: a reset promises the earlier state as far as it is known.
     left = [*stays]
     left += _of_no_holding(journal, ledger, stopped)
     left += _of_another_machine(journal, ledger, host)
@@ -196,6 +203,7 @@ def _forget(machine: Machine) -> None:
     """Remove everything that is recorded. The journal goes last, because it says that a reset was begun."""
     host = machine.host
     state = host.state
+    # First: whoever reads them must not take this machine for a node any more.
     Sinks(state, host.files).remove_sentinels()
     state.remove(STATUS, durable=False)
     # All of these may hold secrets: what kubeadm reads has its tokens.

@@ -86,10 +86,12 @@ def resolved(
         MachineadmError: There is no value, or it does not fit its field.
     """
     host = machine.host
+    # Read once and kept: a resumed run gets a copy of these bytes.
     given = read_given(instance_data)
     values = InstanceValues(
         lookup_of(host, accepted.configuration.spec.machine.instance_data, given_by(given)),
         kept=kept_values(host, machine_id),
+        # Below another root only some values can be known; the rest waits for the machine.
         partial=host.offline,
     )
     provided = _provided(host, ahead=ahead)
@@ -104,6 +106,8 @@ def resolved(
             for one, value in found.values
         )
         listen(ReferencesResolved(time=now, values=shown))
+    # Told although the kept value wins: a machine that was renamed by its cloud looks wrong to
+    # whoever compares.
     if values.changed:
         listen(InstanceDataChanged(time=now, changes=tuple(sorted(values.changed.items()))))
     return Resolved(
@@ -121,6 +125,7 @@ def _provided(host: Host, *, ahead: bool) -> ProviderValues | None:
     if host.providers is None:
         return None
     if ahead:
+        # Before any is asked: plugins keep nothing for a plan, and get no tokens from their host.
         host.providers.only_look()
     return ProviderValues(
         OverlayProviders(host.providers) if ahead else host.providers, ahead=ahead
@@ -137,11 +142,13 @@ def with_given(found: Intake, path: str, *, mode: Mode, kubernetes_version: str 
         kubernetes_version: As of `intake.examine`.
     """
     given = given_by(read_given(path))
+    # Problems of its own come first; resolving would only add others to them.
     if found.errors or found.configuration is None or found.document is None or given is None:
         return found
     accepted = Accepted(
         configuration=found.configuration, document=found.document, warnings=found.warnings
     )
+    # Nothing of this machine is asked: `validate` runs anywhere.
     values = InstanceValues(Lookup([(given, None)], Timeless()), partial=True)
     try:
         done = resolve(accepted, (values,), mode=mode, kubernetes_version=kubernetes_version)
@@ -160,6 +167,7 @@ def read_given(path: str | None) -> Stream | None:
     """
     if path is None:
         return None
+    # Standard input may be the configuration, and a resumed run has none.
     if path == "-":
         raise UsageError("MA7004", "--instance-data takes a file, not standard input")
     (stream,) = read_streams((path,))
@@ -173,6 +181,7 @@ def shown_value(reference: Reference, value: Value) -> str:
         return "not known before it is asked"
     if value.secret or reference.target == "secret":
         return MASK
+    # A file may hold a secret that nobody has marked.
     if reference.target in ("content", "object") or isinstance(text, bytes):
         return f"{len(text if isinstance(text, bytes) else text.encode())} bytes"
     return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."

@@ -30,9 +30,11 @@ from machineadm.plan.model import FollowUp, Outcome, Phase, Work, digest_of
 from machineadm.redaction import Secret
 from machineadm.sources.stream import SIGNATURE, Stream
 
+# /etc and not /run: it has to be there at the next boot.
 UNITS = "/etc/systemd/system"
 RESUME_UNIT = "machineadm-resume.service"
 BOOT_UNIT = "machineadm-boot.service"
+# The target of a system without a graphical login, which every system of ours reaches.
 _WANTED_BY = "multi-user.target"
 _RESUME = "resume"
 _ENVIRONMENT = "environment"
@@ -66,11 +68,13 @@ class ResumeUnit(msgspec.Struct, frozen=True, kw_only=True):
 
     name: ClassVar[str] = "agent/resumeUnit"
     phase: ClassVar[Phase] = Phase.BOOT
+    # Units of a tree would start an agent that is not in the tree.
     live: ClassVar[bool] = True
     once: ClassVar[bool] = False
 
     def digest(self) -> str:
         """See `Step.digest`."""
+        # The input is part of it: another configuration is another unit to do.
         return digest_of(self.name, *(stream.data for stream in self._given()), self.options)
 
     def check(self, host: Host) -> Work:
@@ -99,6 +103,7 @@ class ResumeUnit(msgspec.Struct, frozen=True, kw_only=True):
         before = host.files.read(path)
         if before != unit:
             effects.append(WriteFile(path=path, content=unit, before=before))
+        # Asked by itself, because a kill may have come between the file and its enabling.
         if host.services is not None and not host.services.enabled(RESUME_UNIT):
             effects.append(EnableUnit(unit=RESUME_UNIT))
         # Last, when no unit reads them any more.
@@ -129,6 +134,8 @@ class ResumeUnit(msgspec.Struct, frozen=True, kw_only=True):
         arguments = [word for pair in zip(options, copies, strict=False) for word in pair]
         return resume_unit(
             (*lasting_command(self.agent, host), "bootstrap", *arguments, *self.options),
+            # Without the first copy there is nothing to resume, and the unit must not fail for it
+            # at each boot.
             condition=copies[0],
             cache=self.agent.cache,
             environment=f"{host.state.state_directory}/{_RESUME_ENVIRONMENT}",
@@ -137,6 +144,7 @@ class ResumeUnit(msgspec.Struct, frozen=True, kw_only=True):
 
 def disable_resume_unit(host: Host) -> None:
     """Undo a `ResumeUnit`. Writes nothing if there is nothing to undo."""
+    # Below another root nothing was enabled.
     if has_systemd(host):
         _uninstall(host, RESUME_UNIT)
     perform(_without_copies(host), host)
@@ -152,6 +160,7 @@ def environment_file(variables: Sequence[tuple[str, Secret]]) -> bytes:
         text = value.reveal()
         # systemd ends a value at a line break, and the rest would be read as further variables.
         if text.isprintable():
+            # systemd.exec(5), EnvironmentFile: within double quotes a backslash escapes these four.
             escaped = "".join(f"\\{one}" if one in '"\\$`' else one for one in text)
             lines.append(f'{name}="{escaped}"\n')
     return "".join(lines).encode()
@@ -250,6 +259,7 @@ class BootUnit(msgspec.Struct, frozen=True, kw_only=True):
             effects.append(
                 KeepState(name=BOOT_CONFIGURATION, content=self.configuration, durable=True)
             )
+        # Kept apart from the configuration, whose digest must not depend on the machine.
         kept = msgspec.json.encode(dict(self.node))
         if host.state.read(BOOT_NODE, durable=True) != kept:
             effects.append(KeepState(name=BOOT_NODE, content=kept, durable=True))
@@ -329,6 +339,8 @@ class NoUnits(msgspec.Struct, frozen=True, kw_only=True):
         """See `Step.check`."""
         effects: list[Effect] = []
         removed = False
+        # Both, whatever the journal says: a unit that is left would start the agent on a machine
+        # that was reset.
         for unit in (RESUME_UNIT, BOOT_UNIT):
             path = f"{UNITS}/{unit}"
             if host.services is not None and host.services.enabled(unit):
@@ -375,6 +387,7 @@ def _uninstall(host: Host, unit: str) -> None:
 
 
 def _environment_from(file: str) -> str:
+    # The hyphen: no error where the file is missing, as without proxies.
     return f"EnvironmentFile=-{_escaped(file)}\n" if file else ""
 
 
@@ -389,9 +402,11 @@ def _command_line(command: Sequence[str]) -> str:
 
 
 def _quoted(word: str) -> str:
+    # Backslashes first, or those that are added would be doubled.
     quoted = word.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
     return f'"{_escaped(quoted)}"'
 
 
 def _escaped(text: str) -> str:
+    # systemd.unit(5), Specifiers: a lone percent sign would be expanded, or refused.
     return text.replace("%", "%%")

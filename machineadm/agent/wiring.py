@@ -91,7 +91,10 @@ def connect(
     Raises:
         HostError: There is no such tree.
     """
+    # The first things: whatever is printed from here on goes through the redactor.
     redactor, agent = Redactor(), agent_file()
+    # One for all ports: a signal or the deadline ends whatever is waited for, commands and
+    # downloads alike.
     interruption = Interruption(deadline)
     host = linux_host(
         root=root,
@@ -108,6 +111,8 @@ def connect(
         allow_unverified_plugins=allow_unverified_plugins,
         fetch_plugin=fetching(allow_unverified=allow_unverified_plugins, log=log),
     )
+    # Handlers of signals are set here and put back at the end: `machineadm` may be called as a
+    # library.
     with interruption:
         try:
             yield Machine(
@@ -117,6 +122,7 @@ def connect(
                 # On demand: hashing several megabytes takes time that most commands need not spend.
                 digest=cache(lambda: _digest(agent.path)),
                 is_root=os.geteuid() == 0,
+                # The console is this machine's, and a tree is built by others.
                 announce=(lambda _: None) if host.offline else announce,
                 limit=interruption.limit,
                 use_proxies=(lambda _: None) if host.offline else set_proxy_variables,
@@ -125,6 +131,7 @@ def connect(
                 at_last=interruption.at_last,
             )
         finally:
+            # Processes of plugins never outlive the command that started them.
             if host.providers is not None:
                 host.providers.end()
 
@@ -139,6 +146,7 @@ def kept_secrets(
         state_directory: Of the runs.
         redactor: Learns what they keep.
     """
+    # A state of its own, which takes no lock: it is only asked whether somebody else has it.
     state = LinuxState(Tree("/"), run_directory=run_directory, state_directory=state_directory)
 
     def kept(plugin: str) -> KeptSecrets:
@@ -149,16 +157,21 @@ def kept_secrets(
 
 
 def _digest(path: str | None) -> str:
+    # The agent's file is on this machine, whatever tree the run works on.
     return (LinuxFiles(Tree("/")).sha256(path) or "") if path else ""
 
 
 def agent_file() -> AgentFile:
     """The agent that runs now."""
     loader = getattr(sys.modules["__main__"], "__loader__", None)
+    # zipimport's loader has it; a checkout's has not, and then there is no single file to pin or to
+    # copy.
     archive: str | None = getattr(loader, "archive", None)
     return AgentFile(
         python=sys.executable,
         path=os.path.realpath(archive) if archive else None,
+        # A unit must be told: where /var/cache is mounted noexec, the first run was given another
+        # one.
         cache=cache_directory() if archive else "",
         proxies=tuple((name, Secret(value)) for name, value in proxy_variables().items()),
     )
