@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,6 +11,7 @@ from machineadm.errors import PluginError
 
 if TYPE_CHECKING:
     from argparse import Namespace
+    from collections.abc import Iterator
 
     from machineadm.cli.options import Parser
 
@@ -80,24 +82,36 @@ def _read(base: Path) -> dict[str, str]:
     if not base.is_dir():
         raise PluginError("MA7256", f"{base} is not a directory", hint="name that of the project")
     texts: dict[str, str] = {}
-    # Sorted, so that two runs show the same diff.
-    for number, path in enumerate(sorted(base.rglob("*"))):
-        if number > _MOST_FILES:
+    for number, path in enumerate(_files(base)):
+        if number >= _MOST_FILES:
             raise PluginError(
                 "MA7256",
                 f"{base} has more than {_MOST_FILES} files",
                 hint="name that of the project",
             )
-        parts = path.relative_to(base).parts
-        if any(part.startswith(".") or part in _SKIPPED for part in parts) or not path.is_file():
-            continue
-        name = "/".join(parts)
+        name = path.relative_to(base).as_posix()
         # No suffix: executables of plugins are scripts named machineadm-plugin-KIND-NAME.
         if name in (PROJECT, *REQUIREMENTS) or path.suffix in (".py", ""):
             text = _text(path)
             if text is not None:
                 texts[name] = text
     return texts
+
+
+def _files(base: Path) -> Iterator[Path]:
+    """The files of a project; what goes away or may not be read meanwhile is passed over."""
+    for place, directories, names in os.walk(base):
+        # Sorted, so that two runs show the same diff.
+        directories[:] = sorted(one for one in directories if not _is_skipped(one))
+        for name in sorted(names):
+            path = Path(place, name)
+            # Of a device or a pipe the first read might never end.
+            if not name.startswith(".") and os.path.isfile(path):
+                yield path
+
+
+def _is_skipped(directory: str) -> bool:
+    return directory.startswith(".") or directory in _SKIPPED
 
 
 def _text(path: Path) -> str | None:

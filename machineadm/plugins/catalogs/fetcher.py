@@ -115,15 +115,15 @@ class Fetcher:
             kept = self._cache.newest(wanted.kind, wanted.name, constraint, platform, digest)
             if kept is not None:
                 return self._done(kept, "", locked)
+        try:
+            catalog, artifact = self._find(wanted, constraint, platform, end)
+        except (AbsentError, CatalogError) as error:
+            return self._stand_in(wanted, platform, digest, error, locked)
         if not digest:
             self._warn(
                 f"{wanted.kind}/{wanted.name}: the lock has no digest for {platform}; "
                 "what the catalog has now is taken, and noted there"
             )
-        try:
-            catalog, artifact = self._find(wanted, constraint, platform, end)
-        except (AbsentError, CatalogError) as error:
-            return self._stand_in(wanted, platform, digest, error, locked)
         # Before the download: a replaced version must not even reach the cache.
         if digest and artifact.digest != digest:
             raise PluginError(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import stat
 import struct
 from typing import Final
@@ -44,6 +45,18 @@ def explained(log: str, code: int) -> tuple[str, str]:
     if "error while loading shared libraries: " in log:
         library = log.partition("error while loading shared libraries: ")[2].partition(":")[0]
         return f"it needs the library {library}", f"install the package that has {library}"
+    # What a program in C says that was built on a newer system.
+    if version := re.search(r"version `([\w.]{1,40})' not found", log):
+        return (
+            f"it needs {version[1]}, which this machine's libraries do not have",
+            "use a build for this system or an older one, or one that is linked statically",
+        )
+    # The last one: a module that does without another one catches the error of the first.
+    if modules := re.findall(r"\bModuleNotFoundError: No module named '([\w.]{1,100})'", log):
+        return (
+            f"it needs the Python module {modules[-1]}",
+            "pack the plugin with all that it needs (docs/plugins.md, Ship one), or install the module for its interpreter",
+        )
     if "Misconfigured ServeConfig" in log:
         return "it is built without a cookie", "this is a bug in the plugin: ask its author"
     # A shell's exit codes: a plugin is often a wrapper script whose own command fails.

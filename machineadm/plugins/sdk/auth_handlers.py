@@ -111,7 +111,10 @@ class AuthHandler:
         raise NotImplementedError
 
     def login(self, login: Login, prompt: Prompt) -> Status:
-        """Log in; `prompt` shows a device code to the person who waits."""
+        """Log in; `prompt` shows a device code to the person who waits.
+
+        A Status that is not authenticated is a failure, and its reason is shown.
+        """
         raise NotImplementedError
 
     def logout(self) -> None:
@@ -308,13 +311,11 @@ def _logged_in(one: AuthHandler, request: Any, call: Call) -> Iterator[Any]:
         messages.put(pb.LoginStreamMessage(device_code_prompt=code))
 
     def work() -> None:
+        # Whatever an author's method does ends the login: without a last message its host would wait.
         try:
-            found = one.login(login, prompt)
-        except Exception as error:
+            messages.put(pb.LoginStreamMessage(result=_result(one, one.login(login, prompt))))
+        except BaseException as error:
             messages.put(pb.LoginStreamMessage(error=told(error)))
-            return
-        result = pb.LoginResult(claims=_claims(found.identity), expires_at_unix=found.expires_at)
-        messages.put(pb.LoginStreamMessage(result=result))
 
     threading.Thread(target=work, daemon=True, name="plugin-login").start()
     while True:
@@ -322,6 +323,19 @@ def _logged_in(one: AuthHandler, request: Any, call: Call) -> Iterator[Any]:
         yield message
         if message.WhichOneof("payload") != "device_code_prompt":
             return
+
+
+def _result(one: AuthHandler, found: Any) -> Any:
+    """The result of a login, which is a success on the wire.
+
+    Raises:
+        CallError: It is none.
+    """
+    if not isinstance(found, Status):
+        raise CallError(f"login of {one.name} returned no Status")
+    if not found.authenticated:
+        raise CallError(found.reason or "nobody is logged in")
+    return pb.LoginResult(claims=_claims(found.identity), expires_at_unix=found.expires_at)
 
 
 def _claims(identity: Identity) -> Any:

@@ -335,12 +335,11 @@ def _streamed(one: Provider, request: Any, host: HostClient | None, call: Call) 
             put(pb.ExecuteProviderStreamChunk(**fields))
 
     def work() -> None:
-        _RESULTS.set(_results_of(request))
+        # Whatever happens here, a result ends the stream: without one the host would wait.
         try:
+            _RESULTS.set(_results_of(request))
             result = _executed(one.stream(inputs, host, write), streamed=True)
-        except CallError as error:
-            result = _failed(error)
-        except Exception as error:
+        except BaseException as error:
             result = _failed(CallError(told(error)))
         put(pb.ExecuteProviderStreamChunk(result=result))
 
@@ -384,6 +383,6 @@ def _failed(error: CallError) -> Any:
     return pb.ExecuteProviderResponse(error=error.text, diagnostics=[diagnostic])
 
 
-def told(error: Exception) -> str:
+def told(error: BaseException) -> str:
     """Describe a failure to the host: an unexpected one with its type."""
     return error.text if isinstance(error, CallError) else f"{type(error).__name__}: {error}"

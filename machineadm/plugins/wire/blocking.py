@@ -153,10 +153,11 @@ def _served(function: Function, cardinality: Cardinality, broker: Broker | None)
         done: asyncio.Future[None] = loop.create_future()
 
         def work() -> None:
-            error: Exception | None = None
+            error: BaseException | None = None
             try:
                 _work(function, cardinality, request, stream, served)
-            except Exception as fault:
+            # SystemExit too, which would end this thread in silence while the caller waits.
+            except BaseException as fault:
                 error = fault
             try:
                 loop.call_soon_threadsafe(_finish, done, error)
@@ -203,7 +204,7 @@ def _requests(stream: ServerStream, served: Call) -> Iterator[Any]:
         yield request
 
 
-def _finish(done: asyncio.Future[None], error: Exception | None) -> None:
+def _finish(done: asyncio.Future[None], error: BaseException | None) -> None:
     # The caller gave up meanwhile: setting a result on a cancelled future would raise in the loop.
     if done.done():
         return

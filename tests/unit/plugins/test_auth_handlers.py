@@ -134,6 +134,32 @@ def test_a_login_that_fails_says_why(handlers: AuthHandlers, flow: str, says: st
         handlers.login("entra", lambda *_: None, flow=flow)
 
 
+@pytest.mark.parametrize(
+    ("returned", "says"),
+    [
+        (Status(authenticated=False, reason="the card is blocked"), "the card is blocked"),
+        (Status(authenticated=False), "nobody is logged in"),
+        (None, "returned no Status"),
+        (Identity(subject="ada"), "returned no Status"),
+        (Status(authenticated=True, identity=None), "AttributeError"),  # type: ignore[arg-type]
+        (Status(authenticated=True, identity=Identity(subject=7)), "TypeError"),  # type: ignore[arg-type]
+        (Status(authenticated=True, expires_at="soon"), "TypeError"),  # type: ignore[arg-type]
+    ],
+)
+def test_a_login_that_is_none_is_a_failure_and_has_an_end(returned: Any, says: str) -> None:
+    class Wrong(AuthHandler):
+        name = "wrong"
+
+        def login(self, login: Login, prompt: Prompt) -> Status:
+            prompt("ABCD", "https://login.example", "")
+            return returned  # type: ignore[no-any-return]
+
+    with served(Wrong(), version=1) as one, Host() as host:
+        plugin = host.reattach(Reattach(name="w", address=one.address, version=1, test=True))
+        with pytest.raises(PluginError, match=says):
+            AuthHandlers(plugin).login("wrong", lambda *_: None)
+
+
 def test_what_is_kept_is_listed_and_purged(handlers: AuthHandlers) -> None:
     (token,) = handlers.cached_tokens("entra")
 

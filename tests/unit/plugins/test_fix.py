@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -173,3 +174,32 @@ def test_a_diff_is_shown_and_written_only_when_that_is_asked_for(
     assert main(["plugin", "fix", str(tmp_path)]) == 0
     assert capsys.readouterr().out == ""
     assert main(["plugin", "fix", str(tmp_path / "none")]) == 7
+
+
+def test_what_is_not_the_authors_own_is_neither_read_nor_counted(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "pyproject.toml").write_text(project("dependencies = []\n"))
+    (tmp_path / "plugin").write_text(PLUGIN)
+    for name in (".venv", "venv", "node_modules"):
+        (tmp_path / name / "a").mkdir(parents=True)
+        for number in range(1700):
+            (tmp_path / name / f"a/{number}.py").touch()
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "nowhere.py").symlink_to("nothing")
+    (tmp_path / "round").symlink_to(".")
+    (tmp_path / "closed").mkdir(mode=0)
+
+    assert main(["plugin", "fix", str(tmp_path)]) == 10
+    assert f'+dependencies = ["{wanted()}"]' in capsys.readouterr().out
+
+
+def test_a_directory_with_too_many_files_is_not_a_project(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "pyproject.toml").write_text(project("dependencies = []\n"))
+    for number in range(5001):
+        (tmp_path / f"{number}").touch()
+
+    assert main(["plugin", "fix", str(tmp_path)]) == 7
+    assert "more than 5000 files" in capsys.readouterr().err

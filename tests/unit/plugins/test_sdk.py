@@ -7,16 +7,20 @@ import logging
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 from grpclib.const import Status
 from grpclib.exceptions import GRPCError
 
-from machineadm.plugins.host import Host
+from machineadm.errors import PluginError
+from machineadm.plugins.host import Host, Plugin
+from machineadm.plugins.kinds import infrastructure
 from machineadm.plugins.kinds.encryption_provider import fetch_passphrase
+from machineadm.plugins.kinds.provider import Providers
 from machineadm.plugins.launch.model import Reattach
+from machineadm.plugins.proto import scafctl_pb2 as pb
 from machineadm.plugins.sdk import (
     Attestation,
     CallError,
@@ -25,9 +29,10 @@ from machineadm.plugins.sdk import (
     Infrastructure,
 )
 from machineadm.plugins.sdk.logs import HostHandler
+from machineadm.plugins.sdk.providers import HostClient, Output, Provider
 from machineadm.plugins.sdk.testing import mock_host, served
 from machineadm.plugins.wire.logs import Log
-from machineadm.plugins.wire.rpc import RpcError
+from machineadm.plugins.wire.rpc import RpcError, methods
 from machineadm.redaction import Secret
 from tests.peers.encryption import EXAMPLE
 
@@ -92,6 +97,84 @@ def test_what_is_not_written_is_unimplemented(method: str) -> None:
         host.call(method, provider="x")
 
     assert caught.value.status is Status.UNIMPLEMENTED
+
+
+class LeavingWords(EncryptionProvider):
+    """Does what ends a thread in silence."""
+
+    def __init__(self, leaves: BaseException) -> None:
+        self.leaves = leaves
+
+    def fetch_passphrase(self, provider: str) -> bytes:
+        raise self.leaves
+
+
+class LeavingMemory(Infrastructure):
+    """Does what ends a thread in silence."""
+
+    def __init__(self, leaves: BaseException) -> None:
+        self.leaves = leaves
+
+    def fetch(self, location: str) -> Iterator[bytes]:
+        yield b"some"
+        raise self.leaves
+
+    def store(self, name: str, data: Iterator[bytes]) -> str:
+        raise self.leaves
+
+
+@pytest.mark.parametrize("error", [SystemExit(3), KeyboardInterrupt(), GeneratorExit()])
+@pytest.mark.parametrize(
+    ("kind", "ask"),
+    [
+        (LeavingWords, lambda plugin: fetch_passphrase(plugin, "x")),
+        (LeavingMemory, lambda plugin: infrastructure.fetch(plugin, "x", most=99)),
+        (LeavingMemory, lambda plugin: infrastructure.store(plugin, "x", b"y")),
+    ],
+)
+def test_a_method_that_ends_its_thread_fails_at_once(
+    error: BaseException, kind: Any, ask: Callable[[Plugin], Any]
+) -> None:
+    with served(kind(error)) as one, Host() as host:
+        plugin = host.reattach(Reattach(name="x", address=one.address, test=True, version=2))
+        with pytest.raises(PluginError, match=type(error).__name__) as caught:
+            ask(plugin)
+    assert caught.value.code == "MA7220"
+
+
+class LeavingProvider(Provider):
+    name = "leaving"
+
+    def stream(self, inputs: dict[str, Any], host: HostClient | None, write: Any) -> Output:
+        write("stdout", b"a little")
+        raise SystemExit(inputs)
+
+    def execute(self, inputs: dict[str, Any], host: HostClient | None) -> Output:
+        raise SystemExit(inputs)
+
+
+def test_a_provider_that_ends_its_thread_fails_at_once() -> None:
+    seen: list[bytes] = []
+    with served(LeavingProvider(), version=1) as one, Host() as host:
+        plugin = host.reattach(Reattach(name="p", address=one.address, version=1, test=True))
+        providers = Providers(plugin)
+        with pytest.raises(PluginError, match="SystemExit"):
+            providers.execute("leaving", {}, output=lambda _, data: seen.append(data))
+        with pytest.raises(PluginError, match="SystemExit"):
+            providers.execute("leaving", {})
+    assert seen == [b"a little"]
+
+
+def test_a_context_that_is_not_an_object_ends_a_stream_with_its_reason() -> None:
+    method = methods(pb.DESCRIPTOR.services_by_name["PluginService"])["ExecuteProviderStream"]
+    with served(LeavingProvider(), version=1) as one, Host() as host:
+        plugin = host.reattach(Reattach(name="p", address=one.address, version=1, test=True))
+        for context in (b"{", b"[]", b"\xff"):
+            with plugin.stream(method, timeout=30) as call:
+                call.send(pb.ExecuteProviderRequest(provider_name="leaving", context=context))
+                call.end()
+                (reply,) = call
+            assert "the input is not" in reply.result.error
 
 
 def test_one_program_serves_several_kinds() -> None:
