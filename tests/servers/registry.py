@@ -95,7 +95,7 @@ class Registry(Serving):
         if list(files) == [""]:
             self.manifests[repository, tag] = self.manifests[repository, listed[0]["digest"]]
             return str(listed[0]["digest"])
-        return self._manifest(
+        return self.tag(
             repository, tag, INDEX, {"schemaVersion": 2, "mediaType": INDEX, "manifests": listed}
         )
 
@@ -106,17 +106,19 @@ class Registry(Serving):
         manifest = {
             "schemaVersion": 2,
             "mediaType": MANIFEST,
-            "config": {"mediaType": CONFIG, **self._blob(config)},
-            "layers": [{"mediaType": media_type, **self._blob(content)}],
+            "config": {"mediaType": CONFIG, **self.put(config)},
+            "layers": [{"mediaType": media_type, **self.put(content)}],
         }
-        named = self._manifest(repository, "", MANIFEST, manifest)
+        named = self.tag(repository, "", MANIFEST, manifest)
         return {"digest": named, "size": len(json.dumps(manifest).encode())}
 
-    def _blob(self, data: bytes) -> dict[str, Any]:
+    def put(self, data: bytes) -> dict[str, Any]:
+        """Keep a blob; its digest and size."""
         self.blobs[digest(data)] = data
         return {"digest": digest(data), "size": len(data)}
 
-    def _manifest(self, repository: str, tag: str, kind: str, document: object) -> str:
+    def tag(self, repository: str, tag: str, kind: str, document: object) -> str:
+        """Keep a manifest or an index, under a tag if one is given; its digest."""
         data = json.dumps(document).encode()
         self.manifests[repository, digest(data)] = (kind, data)
         if tag:

@@ -346,11 +346,16 @@ def credentials(data: bytes, host: str, where: str) -> tuple[str, Secret | None]
         entry = next((one for name, one in auths.items() if _host(name) == host), None)
         if entry is None:
             return "", None
+        # What `docker login` leaves where a helper of the desktop keeps the password, and where a service gave it no password.
+        elsewhere = "" if entry else "no password, but a credential helper,"
         if entry.get("identitytoken"):
+            elsewhere = "an identity token"
+        if elsewhere:
             raise CatalogError(
                 "MA7244",
-                f"{where} has an identity token for {host}, which is not supported",
-                hint="log in with a password, or with an access token in its place",
+                f"{where} has {elsewhere} for {host}, which is not supported",
+                hint="write the password, or an access token in its place: "
+                '{"auths": {"registry.example": {"auth": BASE64 OF user:password}}}',
             )
         if "auth" in entry:
             user, _, password = (

@@ -15,6 +15,8 @@ from machineadm.cli.main import main
 from machineadm.errors import MachineadmError, PluginError
 from machineadm.plugins.asking import ask_passphrase
 from machineadm.plugins.discovery import Places, find
+from machineadm.plugins.host import Host
+from machineadm.plugins.kinds.common import start
 from machineadm.plugins.payload import FORCE_JSON
 from machineadm.redaction import Secret
 from machineadm.sources.passphrases import GivenPassphrases
@@ -299,13 +301,9 @@ def test_settings_reach_a_plugin_in_both_encodings(
         monkeypatch.setenv(FORCE_JSON, "1")
     content = example(tmp_path / "nowhere")
     if only:
-        old = b"""import sys
-import machineadm.plugins.sdk
-sys.modules["machineadm.plugins.sdk.serve"].VERSIONS = (1,)
-
-
-"""
-        content = content.replace(b"class Files", old + b"class Files", 1)
+        old = content.replace(b"serve(Files())", b"serve(Files(), encodings=(1,))")
+        assert old != content
+        content = old
     path = install(plugins, content)
     places = configured(
         tmp_path,
@@ -316,6 +314,8 @@ sys.modules["machineadm.plugins.sdk.serve"].VERSIONS = (1,)
 
     (words / "own").write_text(PASSPHRASE)
     assert ask_passphrase("own", found) == Secret(PASSPHRASE)
+    with Host() as host:
+        assert start(host, KIND, found).version == (2 if who == "both new" else 1)
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from machineadm.plugins.catalogs.model import CatalogError
 from machineadm.plugins.catalogs.registry import credentials
 from tests.servers.authority import Authority
 from tests.servers.files import FileServer
-from tests.servers.registry import Registry, digest
+from tests.servers.registry import INDEX, LAYER, MANIFEST, Registry, digest
 from tests.unit.plugins.catalogs.conftest import CONTENT, Site
 
 REPOSITORY = "plugins/encryption-providers/file"
@@ -73,6 +73,52 @@ def test_a_manifest_without_an_index_serves_every_platform(site: Site) -> None:
     with Registry() as registry:
         registry.push(REPOSITORY, "2.0.0", {"": CONTENT})
         assert site.fetch("encryption-provider/file", registry.address).platform == "any"
+
+
+def test_what_oras_publishes_is_read(site: Site) -> None:
+    # As oras 1.3.0 pushed it: `push --artifact-platform`, then `manifest index create`.
+    with Registry() as registry:
+        listed = []
+        for arch, content in (("amd64", CONTENT), ("arm64", ARM)):
+            config = json.dumps({"architecture": arch, "os": "linux"}).encode()
+            layer = registry.put(content)
+            title = f"machineadm-plugin-encryption-provider-file-linux-{arch}.pyz"
+            manifest = {
+                "schemaVersion": 2,
+                "mediaType": MANIFEST,
+                "artifactType": "application/vnd.unknown.artifact.v1",
+                "config": {
+                    "mediaType": "application/vnd.oci.image.config.v1+json",
+                    **registry.put(config),
+                },
+                "layers": [
+                    {
+                        "mediaType": LAYER,
+                        **layer,
+                        "annotations": {"org.opencontainers.image.title": title},
+                    }
+                ],
+                "annotations": {"org.opencontainers.image.created": "2026-12-01T03:07:40Z"},
+            }
+            tag = f"linux-{arch}-1.2.0"
+            named = registry.tag(REPOSITORY, tag, MANIFEST, manifest)
+            listed.append(
+                {
+                    "mediaType": MANIFEST,
+                    "digest": named,
+                    "size": len(json.dumps(manifest).encode()),
+                    "platform": {"architecture": arch, "os": "linux"},
+                    "artifactType": "application/vnd.unknown.artifact.v1",
+                }
+            )
+        index = {"schemaVersion": 2, "mediaType": INDEX, "manifests": listed}
+        registry.tag(REPOSITORY, "1.2.0", INDEX, index)
+
+        fetched = site.fetch("encryption-provider/file", registry.address)
+        assert (fetched.version, fetched.platform) == ("1.2.0", "linux/amd64")
+        assert Path(fetched.path).read_bytes() == CONTENT
+        site.platform = "linux/riscv64"
+        assert refused(site, registry).code == "MA7242"
 
 
 def test_the_newest_version_that_fits_is_taken_over_all_pages(site: Site) -> None:
@@ -227,16 +273,40 @@ def test_a_page_of_versions_that_leads_astray_is_refused(site: Site, link: str, 
     assert words in refusal.message
 
 
-def test_an_identity_token_is_refused_by_its_name() -> None:
-    entry = {"auth": "PHRva2VuPjo=", "identitytoken": "s3cr3t"}
-    data = json.dumps({"auths": {"registry.example": entry}}).encode()
+@pytest.mark.parametrize(
+    ("entry", "words"),
+    [
+        ({"auth": "PHRva2VuPjo=", "identitytoken": "s3cr3t"}, "an identity token for"),
+        ({"username": "00000000", "password": "", "identitytoken": "s3cr3t"}, "an identity token"),
+        ({}, "a credential helper"),
+    ],
+)
+def test_a_login_that_is_not_in_the_file_is_refused_by_what_it_is(
+    entry: dict[str, str], words: str
+) -> None:
+    data = json.dumps({"auths": {"registry.example": entry}, "credsStore": "desktop"}).encode()
     with pytest.raises(CatalogError) as caught:
         credentials(data, "registry.example", "auth.json")
 
     assert caught.value.code == "MA7244"
-    assert "identity token" in caught.value.message
+    assert words in caught.value.message
     assert "s3cr3t" not in caught.value.message + caught.value.hint()
     assert credentials(data, "another.example", "auth.json") == ("", None)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [b"", b"[]", b"{}", b'{"auths": []}', b'{"auths": {"registry.example": 1}}',
+     b'{"auths": {"registry.example": {"auth": "no base64"}}}',
+     b'{"auths": {"registry.example": {"auth": "/w=="}}}',
+     b'{"auths": {"registry.example": {"auth": 7}}}',
+     b'{"auths": {"registry.example": {"username": "a"}}}',
+     b'{"auths": {"registry.example": []}}'],
+)  # fmt: skip
+def test_a_file_that_holds_no_credentials_is_refused(data: bytes) -> None:
+    with pytest.raises(CatalogError) as caught:
+        credentials(data, "registry.example", "auth.json")
+    assert caught.value.code == "MA7244"
 
 
 def test_a_password_is_for_its_own_registry_alone(site: Site) -> None:
